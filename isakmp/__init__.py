@@ -1,0 +1,1 @@
+"""isakmpd: a key-exchange daemon for IPsec on an exchange-script engine."""

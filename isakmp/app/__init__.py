@@ -1,0 +1,1 @@
+"""Applications: what security associations are negotiated for. base.py is the protocol."""

@@ -1,0 +1,186 @@
+"""What an application (an IPsec stack) does for us, and what it tells us.
+
+Every request answers with a Job: a kernel or another process answers later, the embedded key
+engine at once. Errors arrive as ApplicationError in the Job. SPIs are integers of the wire's
+32 bits; addresses are ipaddress objects; times seconds; sizes octets unless the name says bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from isakmp.constants import ipsec, isakmp
+from isakmp.job import Job
+from isakmp.policy.spd import Address, Selector
+
+
+class Direction(Enum):
+    """Which way a policy looks."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class Action(Enum):
+    """What a policy does with a packet."""
+
+    IPSEC = "ipsec"
+    DISCARD = "discard"
+    BYPASS = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When an SA ends; 0: no such limit. soft asks for a rekey, hard ends it."""
+
+    soft_s: int = 0
+    hard_s: int = 0
+    soft_bytes: int = 0
+    hard_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpiRequest:
+    """Wanted: an SPI for an inbound SA, 256 to 2**32 - 1, unique for (protocol, dst)."""
+
+    protocol: isakmp.Protocol
+    src: Address
+    dst: Address
+    mode: ipsec.Encapsulation
+    reqid: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaSpec:
+    """One unidirectional SA. Algorithms are RFC 2407's; AEADs have auth None and no auth_key.
+
+    enc_key: for AES-GCM, AES-CTR and ChaCha20 the key with its 4-octet salt or nonce last;
+    encap: UDP source and destination port of ESP in UDP (RFC 3948), as this SA's packets have
+    them on the wire; selector: runs in the SA's own direction. Keys stay out of repr.
+    """
+
+    protocol: isakmp.Protocol
+    spi: int
+    src: Address
+    dst: Address
+    mode: ipsec.Encapsulation
+    inbound: bool
+    selector: Selector
+    reqid: int
+    encryption: int = ipsec.Esp.NULL
+    enc_key: bytes = field(default=b"", repr=False)
+    auth: ipsec.Auth | None = None
+    auth_key: bytes = field(default=b"", repr=False)
+    replay_window: int = 64
+    limits: Limits = Limits()
+    encap: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaId:
+    """What names an SA to the stack."""
+
+    protocol: isakmp.Protocol
+    spi: int
+    src: Address
+    dst: Address
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """One security policy; src and dst are the SA's end points, reqid ties SAs to it."""
+
+    direction: Direction
+    selector: Selector
+    action: Action = Action.IPSEC
+    protocol: isakmp.Protocol = isakmp.Protocol.IPSEC_ESP
+    mode: ipsec.Encapsulation = ipsec.Encapsulation.TUNNEL
+    src: Address | None = None
+    dst: Address | None = None
+    reqid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an SA has carried. packets and octets of payload; errors by kind."""
+
+    packets: int
+    octets: int
+    age_s: float
+    idle_s: float
+    replays: int = 0
+    auth_failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """A packet met a policy without an SA: negotiate one."""
+
+    reqid: int
+    selector: Selector
+    src: Address
+    dst: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """An SA reached its soft (hard False) or hard limit; at hard the stack has removed it."""
+
+    sa: SaId
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Authentic packets of an SA now come from another address or UDP port."""
+
+    sa: SaId
+    address: Address
+    port: int
+
+
+class Upcalls(Protocol):
+    """What the daemon hears from an application."""
+
+    def acquire(self, event: Acquire) -> None: ...
+
+    def expire(self, event: Expire) -> None: ...
+
+    def mapping(self, event: Mapping) -> None: ...
+
+
+class Application(Protocol):
+    """An IPsec stack, as the daemon sees it."""
+
+    name: str
+
+    def start(self, upcalls: Upcalls) -> None:
+        """Begin to report. ApplicationError where the stack cannot be reached."""
+
+    def close(self) -> None:
+        """Give everything back: sockets, devices, routes."""
+
+    def get_spi(self, request: SpiRequest) -> Job[int]: ...
+
+    def add_sa(self, sa: SaSpec) -> Job[None]:
+        """Install a complete SA (outbound: its SPI is the peer's)."""
+
+    def update_sa(self, sa: SaSpec) -> Job[None]:
+        """Complete the larval SA that get_spi made."""
+
+    def delete_sa(self, sa: SaId) -> Job[None]: ...
+
+    def group(self, sas: list[SaId]) -> Job[None]:
+        """Bundle SAs that are applied one after the other."""
+
+    def add_policy(self, policy: PolicySpec) -> Job[int]:
+        """Install or replace; the result is the stack's policy id."""
+
+    def delete_policy(self, policy: PolicySpec) -> Job[None]: ...
+
+    def migrate(self, policy: PolicySpec, src: Address, dst: Address) -> Job[None]:
+        """Move a policy's and its SAs' end points (MOBIKE, NAT rebinding)."""
+
+    def usage(self, sa: SaId) -> Job[Usage]: ...

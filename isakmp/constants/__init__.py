@@ -1,0 +1,40 @@
+"""The numbers of the protocols: one IntEnum per IANA registry.
+
+Member names are those of the registries and of isakmpd.conf(5). A name that starts with a
+digit carries a leading underscore here (``_3DES_CBC``) and none where people read or write it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TypeVar
+
+E = TypeVar("E", bound=IntEnum)
+
+ISAKMP_PORT = 500
+NAT_T_PORT = 4500
+DOI_ISAKMP = 0
+DOI_IPSEC = 1
+
+
+def name_of(registry: type[IntEnum], value: int) -> str:
+    """The name people read for ``value``; ``UNKNOWN(n)`` where the registry has none."""
+    try:
+        return registry(value).name.lstrip("_")
+    except ValueError:
+        return f"UNKNOWN({value})"
+
+
+def value_of(registry: type[E], name: str) -> E:
+    """The member people write as ``name`` (or as its number). KeyError where there is none."""
+    for candidate in (name, "_" + name):
+        if candidate in registry.__members__:
+            return registry[candidate]
+    if name.isascii() and name.isdigit() and int(name) in registry._value2member_map_:
+        return registry(int(name))
+    raise KeyError(name)
+
+
+def names(registry: type[IntEnum]) -> list[str]:
+    """All names people may write for a member of ``registry``, aliases included."""
+    return [name.lstrip("_") for name in registry.__members__]

@@ -1,0 +1,101 @@
+"""The one exception tree, and Reason: what a decision was made from.
+
+A codec raises MalformedPayload and nothing else; the configuration ConfError; the crypto layer
+CryptoError; an application ApplicationError; a step of a script raises Refused. The engine turns
+each into one log line, one entry of the report and, where the protocol has one, a notify.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something was refused or chosen: the log, the report and ``explain`` print from it.
+
+    cause: a stable short name, e.g. ``no-proposal-chosen``; detail: one sentence for people;
+    came: what the peer sent; acceptable: what would have been taken; line: the configuration
+    line that decided, as ``file:line [section]:tag``; misses: a line per candidate tried, the
+    nearest first; mend: what to change, and where.
+    """
+
+    cause: str
+    detail: str
+    came: str = ""
+    acceptable: str = ""
+    line: str = ""
+    misses: tuple[str, ...] = ()
+    mend: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{self.cause}: {self.detail}"]
+        for label in ("came", "acceptable", "line", "mend"):
+            if text := getattr(self, label):
+                parts.append(f"{label}: {text}")
+        parts.extend(f"tried: {miss}" for miss in self.misses)
+        return "; ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that say something, for --json."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+class IsakmpError(Exception):
+    """Whatever isakmpd itself raises."""
+
+
+class MalformedPayload(IsakmpError):
+    """A packet that does not follow its RFC: the only exception out of a codec.
+
+    path: where, e.g. ``SA.proposal[0].transform[2]``; offset: octets from the start of the
+    ISAKMP message; rfc: the section that says otherwise.
+    """
+
+    def __init__(self, path: str, offset: int, reason: str, rfc: str = "") -> None:
+        super().__init__(path, offset, reason, rfc)
+        self.path, self.offset, self.reason, self.rfc = path, offset, reason, rfc
+
+    def __str__(self) -> str:
+        tail = f" ({self.rfc})" if self.rfc else ""
+        return f"{self.path} at octet {self.offset}: {self.reason}{tail}"
+
+
+class ConfError(IsakmpError):
+    """A configuration that cannot be used: file, line, section and tag where known, and a hint."""
+
+    def __init__(
+        self, reason: str, *, file: str = "", line: int = 0, section: str = "", tag: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.file, self.line = reason, file, line
+        self.section, self.tag, self.hint = section, tag, hint
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.file else ""
+        where = f"[{self.section}]" if self.section else ""
+        where += f":{self.tag}" if self.tag else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}{where + ': ' if where else ''}{self.reason}{hint}"
+
+
+class CryptoError(IsakmpError):
+    """A key, public value, ciphertext or algorithm that cannot be used."""
+
+
+class ApplicationError(IsakmpError):
+    """The IPsec stack refused a request, or is gone."""
+
+
+@dataclass
+class Refused(IsakmpError):
+    """A step refuses the exchange. notify: the type the peer is told (0: nothing)."""
+
+    reason: Reason
+    notify: int = 0
+    data: bytes = field(default=b"", repr=False)
+
+    def __str__(self) -> str:
+        return str(self.reason)

@@ -1,0 +1,61 @@
+"""A value that comes later. Nothing blocks the loop: what must wait is handed a Job.
+
+A script's step that must wait is a generator that yields the Job; the engine parks the exchange
+and resumes the step with the result, or throws the error into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Job(Generic[T]):
+    """One result or one error, told once to each listener; late listeners are told at once."""
+
+    __slots__ = ("done", "error", "result", "_listeners")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.result: T | None = None
+        self.error: Exception | None = None
+        self._listeners: list[Callable[[Job[T]], Any]] = []
+
+    @classmethod
+    def of(cls, result: T) -> Job[T]:
+        """A Job that is already finished with ``result``."""
+        job = cls()
+        job.finish(result)
+        return job
+
+    @classmethod
+    def failed(cls, error: Exception) -> Job[T]:
+        """A Job that has already failed with ``error``."""
+        job = cls()
+        job.fail(error)
+        return job
+
+    def finish(self, result: T) -> None:
+        """Give the result. A second answer is ignored: the first one was acted on."""
+        self._settle(result, None)
+
+    def fail(self, error: Exception) -> None:
+        """Give the error instead."""
+        self._settle(None, error)
+
+    def _settle(self, result: T | None, error: Exception | None) -> None:
+        if self.done:
+            return
+        self.done, self.result, self.error = True, result, error
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener(self)
+
+    def then(self, listener: Callable[[Job[T]], Any]) -> None:
+        """Call ``listener(job)`` when the answer is there."""
+        if self.done:
+            listener(self)
+        else:
+            self._listeners.append(listener)

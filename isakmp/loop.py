@@ -1,0 +1,59 @@
+"""The select() loop: file descriptors to handlers, and the timers between them."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+
+from isakmp.timer import Timers
+
+
+class Loop:
+    """Handlers by file descriptor. One turn waits, then runs what is ready and what is due."""
+
+    def __init__(self, timers: Timers) -> None:
+        self.timers = timers
+        self._readers: dict[int, Callable[[], object]] = {}
+        self._writers: dict[int, Callable[[], object]] = {}
+        self.running = False
+
+    def reader(self, fd: int, handler: Callable[[], object] | None) -> None:
+        """Call ``handler`` when ``fd`` can be read; None: no longer."""
+        self._set(self._readers, fd, handler)
+
+    def writer(self, fd: int, handler: Callable[[], object] | None) -> None:
+        """Call ``handler`` when ``fd`` can be written; None: no longer."""
+        self._set(self._writers, fd, handler)
+
+    @staticmethod
+    def _set(
+        table: dict[int, Callable[[], object]], fd: int, handler: Callable[[], object] | None
+    ) -> None:
+        if handler is None:
+            table.pop(fd, None)
+        else:
+            table[fd] = handler
+
+    def turn(self, longest_s: float | None = None) -> None:
+        """Wait for one event (at most ``longest_s``), then run everything that is ready."""
+        timeout = self.timers.timeout()
+        if longest_s is not None:
+            timeout = longest_s if timeout is None else min(timeout, longest_s)
+        readable, writable, _ = select.select(list(self._readers), list(self._writers), [], timeout)
+        for fd in readable:
+            if handler := self._readers.get(fd):
+                handler()
+        for fd in writable:
+            if handler := self._writers.get(fd):
+                handler()
+        self.timers.run()
+
+    def run(self) -> None:
+        """Turn until stop()."""
+        self.running = True
+        while self.running:
+            self.turn()
+
+    def stop(self) -> None:
+        """Leave run() after this turn."""
+        self.running = False

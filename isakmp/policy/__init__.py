@@ -1,0 +1,1 @@
+"""What may be negotiated, with whom, for which traffic: the policy model and its readers."""

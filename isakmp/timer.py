@@ -1,0 +1,70 @@
+"""Named events on a heap. The clock is given; every event has a name for the log and report."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+
+
+class Event:
+    """Something that happens at ``when``, unless cancelled."""
+
+    __slots__ = ("call", "name", "when")
+
+    def __init__(self, name: str, when: float, call: Callable[[], object] | None) -> None:
+        self.name, self.when, self.call = name, when, call
+
+    def cancel(self) -> None:
+        """Take the event back; harmless where it has already happened."""
+        self.call = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is still to happen."""
+        return self.call is not None
+
+
+class Timers:
+    """The events of one daemon, earliest first; equal times in the order they were added."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
+        self._heap: list[tuple[float, int, Event]] = []
+        self._order = count()
+
+    def add(self, name: str, delay_s: float, call: Callable[[], object]) -> Event:
+        """Call ``call`` in ``delay_s`` seconds."""
+        event = Event(name, self.now() + max(0.0, delay_s), call)
+        heapq.heappush(self._heap, (event.when, next(self._order), event))
+        if len(self._heap) > 64 and len(self._heap) > 4 * sum(e.pending for _, _, e in self._heap[:64]):
+            self._compact()
+        return event
+
+    def _compact(self) -> None:
+        """Drop cancelled events once they are the most of the heap."""
+        live = [entry for entry in self._heap if entry[2].pending]
+        if len(live) < len(self._heap) // 2:
+            heapq.heapify(live)
+            self._heap = live
+
+    def timeout(self) -> float | None:
+        """Seconds to the next event, 0 where one is due, None where there is none."""
+        while self._heap and not self._heap[0][2].pending:
+            heapq.heappop(self._heap)
+        return max(0.0, self._heap[0][0] - self.now()) if self._heap else None
+
+    def run(self) -> int:
+        """Run what is due now, but not what that adds; how many ran."""
+        now, ran, last = self.now(), 0, next(self._order)
+        while self._heap and self._heap[0][0] <= now and self._heap[0][1] < last:
+            event = heapq.heappop(self._heap)[2]
+            if (call := event.call) is not None:
+                event.call = None
+                call()
+                ran += 1
+        return ran
+
+    def pending(self) -> list[Event]:
+        """What is still to happen, earliest first, for the report."""
+        return sorted((e for _, _, e in self._heap if e.pending), key=lambda e: e.when)

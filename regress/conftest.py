@@ -1,0 +1,18 @@
+"""What every test may use: the folder of captures and vectors beside the checkout, if it is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with vectors and captures; tests that need it are skipped where it is missing."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("ISAKMPD_SHARED", beside))
+    if not (folder / "vectors" / "MANIFEST.md").is_file():
+        pytest.skip(f"needs the vectors folder, which is not at {folder} (set ISAKMPD_SHARED)")
+    return folder

@@ -66,7 +66,13 @@ class ConfError(IsakmpError):
     """A configuration that cannot be used: file, line, section and tag where known, and a hint."""
 
     def __init__(
-        self, reason: str, *, file: str = "", line: int = 0, section: str = "", tag: str = "",
+        self,
+        reason: str,
+        *,
+        file: str = "",
+        line: int = 0,
+        section: str = "",
+        tag: str = "",
         hint: str = "",
     ) -> None:
         super().__init__(reason)

@@ -10,14 +10,18 @@ from itertools import count
 class Event:
     """Something that happens at ``when``, unless cancelled."""
 
-    __slots__ = ("call", "name", "when")
+    __slots__ = ("_timers", "call", "name", "when")
 
-    def __init__(self, name: str, when: float, call: Callable[[], object] | None) -> None:
-        self.name, self.when, self.call = name, when, call
+    def __init__(
+        self, timers: Timers, name: str, when: float, call: Callable[[], object] | None
+    ) -> None:
+        self._timers, self.name, self.when, self.call = timers, name, when, call
 
     def cancel(self) -> None:
         """Take the event back; harmless where it has already happened."""
-        self.call = None
+        if self.call is not None:
+            self.call = None
+            self._timers.cancelled()
 
     @property
     def pending(self) -> bool:
@@ -32,26 +36,27 @@ class Timers:
         self.now = now
         self._heap: list[tuple[float, int, Event]] = []
         self._order = count()
+        self._dead = 0
 
     def add(self, name: str, delay_s: float, call: Callable[[], object]) -> Event:
         """Call ``call`` in ``delay_s`` seconds."""
-        event = Event(name, self.now() + max(0.0, delay_s), call)
+        event = Event(self, name, self.now() + max(0.0, delay_s), call)
         heapq.heappush(self._heap, (event.when, next(self._order), event))
-        if len(self._heap) > 64 and len(self._heap) > 4 * sum(e.pending for _, _, e in self._heap[:64]):
-            self._compact()
         return event
 
-    def _compact(self) -> None:
-        """Drop cancelled events once they are the most of the heap."""
-        live = [entry for entry in self._heap if entry[2].pending]
-        if len(live) < len(self._heap) // 2:
-            heapq.heapify(live)
-            self._heap = live
+    def cancelled(self) -> None:
+        """Count a cancelled event; once they are the most of the heap, drop them all."""
+        self._dead += 1
+        if self._dead > 64 and 2 * self._dead > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].pending]
+            heapq.heapify(self._heap)
+            self._dead = 0
 
     def timeout(self) -> float | None:
         """Seconds to the next event, 0 where one is due, None where there is none."""
         while self._heap and not self._heap[0][2].pending:
             heapq.heappop(self._heap)
+            self._dead -= 1
         return max(0.0, self._heap[0][0] - self.now()) if self._heap else None
 
     def run(self) -> int:
@@ -59,10 +64,12 @@ class Timers:
         now, ran, last = self.now(), 0, next(self._order)
         while self._heap and self._heap[0][0] <= now and self._heap[0][1] < last:
             event = heapq.heappop(self._heap)[2]
-            if (call := event.call) is not None:
-                event.call = None
-                call()
-                ran += 1
+            if (call := event.call) is None:
+                self._dead -= 1
+                continue
+            event.call = None
+            call()
+            ran += 1
         return ran
 
     def pending(self) -> list[Event]:

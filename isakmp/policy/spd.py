@@ -53,7 +53,9 @@ class Selector(NamedTuple):
     dst_port: int = 0
 
     @classmethod
-    def of(cls, src: str, dst: str, protocol: int = 0, src_port: int = 0, dst_port: int = 0) -> Selector:
+    def of(
+        cls, src: str, dst: str, protocol: int = 0, src_port: int = 0, dst_port: int = 0
+    ) -> Selector:
         """From texts such as ``10.1.0.0/16``. ValueError where one is not an address or network."""
         return cls(ip_network(src), ip_network(dst), protocol, src_port, dst_port)
 
@@ -61,7 +63,9 @@ class Selector(NamedTuple):
         """The same traffic in the other direction."""
         return Selector(self.dst, self.src, self.protocol, self.dst_port, self.src_port)
 
-    def matches(self, src: Address, dst: Address, protocol: int, src_port: int, dst_port: int) -> bool:
+    def matches(
+        self, src: Address, dst: Address, protocol: int, src_port: int, dst_port: int
+    ) -> bool:
         """Whether a packet is of this selector."""
         return (
             src in self.src
@@ -85,7 +89,7 @@ class Lifetime:
 
     seconds: Range | None = None
     kilobytes: Range | None = None
-    line: str = ""
+    line: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,12 @@ class Identity:
         kind = ipsec.Id
         if self.type in (kind.IPV4_ADDR, kind.IPV6_ADDR) and len(self.data) in (4, 16):
             return str(ip_address(self.data))
-        if self.type in (kind.IPV4_ADDR_SUBNET, kind.IPV6_ADDR_SUBNET, kind.IPV4_RANGE, kind.IPV6_RANGE):
+        if self.type in (
+            kind.IPV4_ADDR_SUBNET,
+            kind.IPV6_ADDR_SUBNET,
+            kind.IPV4_RANGE,
+            kind.IPV6_RANGE,
+        ):
             half = len(self.data) // 2
             if half in (4, 16) and len(self.data) == 2 * half:
                 joint = "-" if "RANGE" in self.type.name else "/"
@@ -122,8 +131,8 @@ class IkeTransform:
     group: isakmp.Group | None
     auth: isakmp.Authentication | None = isakmp.Authentication.PRE_SHARED
     key_bits: Range | None = None
-    life: Lifetime = Lifetime()
-    line: str = ""
+    life: Lifetime = field(default_factory=Lifetime)
+    line: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +145,8 @@ class IpsecTransform:
     auth: ipsec.Auth | None = None
     group: isakmp.Group | None = None
     key_bits: Range | None = None
-    life: Lifetime = Lifetime()
-    line: str = ""
+    life: Lifetime = field(default_factory=Lifetime)
+    line: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +156,7 @@ class SaPolicy:
     protocol: isakmp.Protocol
     transforms: tuple[IpsecTransform, ...]
     replay_window: int = 64
-    line: str = ""
+    line: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +165,7 @@ class Suite:
 
     name: str
     protocols: tuple[SaPolicy, ...]
-    line: str = ""
+    line: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +186,8 @@ class Remote:
     remote_id: Identity | None = None
     secret: bytes = field(default=b"", repr=False)
     flags: frozenset[str] = frozenset()
-    life: Lifetime = Lifetime()
-    line: str = ""
+    life: Lifetime = field(default_factory=Lifetime)
+    line: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +206,4 @@ class Connection:
     suites: tuple[Suite, ...]
     passive: bool = False
     active_only: bool = False
-    line: str = ""
+    line: str = field(default="", compare=False)

@@ -16,3 +16,18 @@ def shared() -> Path:
     if not (folder / "vectors" / "MANIFEST.md").is_file():
         pytest.skip(f"needs the vectors folder, which is not at {folder} (set ISAKMPD_SHARED)")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What could not run, and why: one table, a line for each reason."""
+    tests: dict[str, list[str]] = {}
+    for report in terminalreporter.getreports("skipped"):
+        place = report.longrepr
+        reason = place[2] if isinstance(place, tuple) else str(place)
+        tests.setdefault(reason.removeprefix("Skipped: "), []).append(report.nodeid)
+    if not tests:
+        return
+    terminalreporter.section("not run")
+    for reason, names in sorted(tests.items()):
+        files = sorted({name.partition("::")[0] for name in names})
+        terminalreporter.write_line(f"{len(names):4}  {', '.join(files)}: {reason}")

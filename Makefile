@@ -1,0 +1,16 @@
+# The verbs of isakmpd. Each sets up what it needs in .venv first; nothing is installed twice.
+PY = .venv/bin/python
+SEEDS = 200
+SECONDS = 60
+ARGS =
+.PHONY: demo test check bench interop sim fuzz nightly clean
+
+demo:    ; @tools/setup-venv run && $(PY) -m regress.demo $(ARGS)
+test:    ; @tools/setup-venv test && tools/setup-peers && $(PY) -m pytest $(ARGS)
+check:   ; @tools/setup-venv test && tools/check $(PY)
+bench:   ; @tools/setup-venv run && $(PY) -m regress.bench $(ARGS)
+interop: ; @tools/setup-venv run && tools/setup-peers && $(PY) -m regress.interop $(ARGS)
+sim:     ; @tools/setup-venv run && $(PY) -m regress.sim --seeds $(SEEDS) $(ARGS)
+fuzz:    ; @tools/setup-venv test && $(PY) -m regress.fuzz --seconds $(SECONDS) $(ARGS)
+nightly: ; @$(MAKE) check && $(MAKE) test && $(MAKE) sim SEEDS=5000 && $(MAKE) fuzz SECONDS=3600
+clean:   ; rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

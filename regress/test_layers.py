@@ -1,0 +1,69 @@
+"""The order of the layers: no module imports one that stands above it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# From the bottom up; modules of one line may know each other. The longest name that fits counts.
+LAYERS = [
+    ["isakmp", "isakmp.constants"],
+    ["isakmp.errors", "isakmp.job", "isakmp.timer", "isakmp.loop", "isakmp.conf", "isakmp.log"],
+    ["isakmp.payloads"],
+    ["isakmp.message", "isakmp.capture"],
+    ["isakmp.crypto"],
+    ["isakmp.sa", "isakmp.policy.spd", "isakmp.app.base"],  # of policy and app: only the values
+    ["isakmp.exchange"],
+    ["isakmp.auth", "isakmp.policy"],
+    ["isakmp.scripts"],
+    ["isakmp.app", "isakmp.transport"],
+    ["isakmp.connection", "isakmp.daemon", "fifo_ui"],
+    ["isakmp.__main__"],
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+MODULES = sorted(p for top in ("isakmp", "fifo_ui") for p in (ROOT / top).rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def layer(name: str) -> int | None:
+    """The rank of the longest prefix that has one; the package itself covers only itself."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        prefix = ".".join(parts[:end])
+        if prefix in RANK and (prefix != "isakmp" or name == "isakmp"):
+            return RANK[prefix]
+    return None
+
+
+def imported(path: Path) -> list[tuple[int, str]]:
+    """(line, module) of every import of the project's own, also those inside functions."""
+    names = {module_name(p) for p in MODULES}
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            base = node.module or ""
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                found.append((node.lineno, full if full in names else base))
+    return [(line, name) for line, name in found if name.split(".")[0] in ("isakmp", "fifo_ui")]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_module_imports_only_downwards(path: Path) -> None:
+    own = layer(module_name(path))
+    assert own is not None, f"{module_name(path)} stands in no layer: give it one in LAYERS"
+    for line, name in imported(path):
+        other = layer(name)
+        assert other is not None, f"{path}:{line}: {name} stands in no layer"
+        assert other <= own, f"{path}:{line}: {module_name(path)} imports {name} from above"

@@ -58,7 +58,8 @@ class SaSpec:
 
     enc_key: for AES-GCM, AES-CTR and ChaCha20 the key with its 4-octet salt or nonce last;
     encap: UDP source and destination port of ESP in UDP (RFC 3948), as this SA's packets have
-    them on the wire; selector: runs in the SA's own direction. Keys stay out of repr.
+    them on the wire; selector: runs in the SA's own direction; esn: 64-bit sequence numbers
+    (RFC 4304). Keys stay out of repr.
     """
 
     protocol: isakmp.Protocol
@@ -76,6 +77,7 @@ class SaSpec:
     replay_window: int = 64
     limits: Limits = Limits()
     encap: tuple[int, int] | None = None
+    esn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What every test may use: the folder of captures and vectors beside the checkout, if it is there."""
+"""What every test may use: the folder of captures and vectors beside the checkout; skips told."""
 
 from __future__ import annotations
 

@@ -10,13 +10,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # From the bottom up; modules of one line may know each other. The longest name that fits counts.
+# policy.spd and app.base are values only, so they stand below their packages.
 LAYERS = [
     ["isakmp", "isakmp.constants"],
     ["isakmp.errors", "isakmp.job", "isakmp.timer", "isakmp.loop", "isakmp.conf", "isakmp.log"],
     ["isakmp.payloads"],
     ["isakmp.message", "isakmp.capture"],
     ["isakmp.crypto"],
-    ["isakmp.sa", "isakmp.policy.spd", "isakmp.app.base"],  # of policy and app: only the values
+    ["isakmp.sa", "isakmp.policy.spd", "isakmp.app.base", "isakmp.path"],
     ["isakmp.exchange"],
     ["isakmp.auth", "isakmp.policy"],
     ["isakmp.scripts"],

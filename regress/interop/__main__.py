@@ -1,0 +1,92 @@
+"""Play the interop table and print scenario, role and result; build/interop.json has the same.
+
+python -m regress.interop [--pair initiator ...] [--list] [NAME-PART ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+from regress.interop.end import Failure
+from regress.interop.namespace import SetupFailure
+from regress.interop.needs import missing
+from regress.interop.play import PAIRS, ROOT, play
+from regress.interop.scenario import SCENARIOS, Role, Scenario
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="regress.interop", description=__doc__)
+    parser.add_argument("names", nargs="*", help="only scenarios whose names contain one of these")
+    parser.add_argument(
+        "--pair", nargs="+", choices=list(PAIRS), default=[role.value for role in Role]
+    )
+    parser.add_argument("--list", action="store_true", help="print the table's rows and end")
+    parser.add_argument("-v", action="store_true", help="with the logs of what failed")
+    return parser.parse_args()
+
+
+def _one(row: Scenario, pair: str, verbose: bool) -> dict[str, Any]:
+    """Play one row; its line is printed at once."""
+    began = time.monotonic()
+    result, detail = "ok", ""
+    try:
+        play(row, pair)
+    except Failure as failure:
+        result, detail = "FAILED", str(failure)
+    except SetupFailure as failure:
+        result, detail = "skipped", str(failure)
+    seconds = round(time.monotonic() - began, 2)
+    first = detail if verbose else detail.partition("\n")[0][:300]
+    print(f"{row.name:44} {pair:16} {result:8} {seconds:6.2f} s  {first}", flush=True)
+    return {
+        "scenario": row.name,
+        "role": pair,
+        "result": result,
+        "seconds": seconds,
+        "detail": detail,
+    }
+
+
+def _interrupted(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """The exit status is 1 where a row failed."""
+    arguments = _arguments()
+    rows = [
+        row
+        for row in SCENARIOS
+        if not arguments.names or any(name in row.name for name in arguments.names)
+    ]
+    if arguments.list:
+        print("\n".join(row.name for row in rows))
+        return 0
+    if reason := missing():
+        print(f"interop: {reason}", file=sys.stderr)
+        return 1
+    signal.signal(signal.SIGTERM, _interrupted)
+    results: list[dict[str, Any]] = []
+    try:
+        for row in rows:
+            results += [_one(row, pair, arguments.v) for pair in arguments.pair]
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+    counts = {
+        word: sum(r["result"] == word for r in results) for word in ("ok", "FAILED", "skipped")
+    }
+    print(f"{counts['ok']} ok, {counts['FAILED']} failed, {counts['skipped']} skipped")
+    report = ROOT / "build" / "interop.json"
+    report.parent.mkdir(exist_ok=True)
+    report.write_text(json.dumps({"counts": counts, "rows": results}, indent=1) + "\n")
+    return 1 if counts["FAILED"] or len(results) < len(rows) * len(arguments.pair) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""What went over a wire: captured in a namespace, written as pcap, searched for clear packets."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from regress.interop.namespace import Namespace
+
+_SO_TIMESTAMPNS = 35  # Linux; the socket module does not name it
+_SO_RCVBUFFORCE = 33
+_IKE, _ENCAP = 500, 4500
+_ESP, _UDP, _ICMP, _ICMPV6 = 50, 17, 1, 58
+_UNREACHABLE = {_ICMP: 3, _ICMPV6: 1}
+_NEIGHBOURS = range(130, 144)  # ICMPv6 multicast listeners and neighbour discovery
+
+
+@dataclass
+class Wire:
+    """Ethernet frames with their times, and what they are."""
+
+    frames: list[tuple[float, bytes]] = field(default_factory=list)
+
+    def clear(self) -> list[str]:
+        """Everything that is neither IKE, ESP, nor the link's own housekeeping."""
+        return [text for _, frame in self.frames if (text := _clear(frame[12:]))]
+
+    def esp(self) -> int:
+        """The number of ESP packets, in UDP or not."""
+        return sum(_is_esp(*_transport(frame[12:])) for _, frame in self.frames)
+
+    def ports(self, source: str) -> set[int]:
+        """The UDP source ports of an IPv4 address."""
+        wanted, found = socket.inet_aton(source), set()
+        for _, frame in self.frames:
+            protocol, body = _transport(frame[12:])
+            if protocol == _UDP and frame[26:30] == wanted:
+                found.add(int.from_bytes(body[:2], "big"))
+        return found
+
+    def write(self, path: Path) -> None:
+        """A pcap file of link type Ethernet."""
+        with path.open("wb") as file:
+            file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+            for when, frame in self.frames:
+                second, fraction = int(when), int(when % 1 * 1e6)
+                file.write(struct.pack("<IIII", second, fraction, len(frame), len(frame)))
+                file.write(frame)
+
+
+class Capture:
+    """Captures from now on; the kernel keeps the frames until they are read."""
+
+    def __init__(self, namespace: Namespace, interface: str = "veth0") -> None:
+        self._socket = namespace.packet_socket(interface)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.wire = Wire()
+
+    def read(self) -> Wire:
+        """Everything captured so far."""
+        while True:
+            try:
+                frame, ancillary, _, _ = self._socket.recvmsg(65535, 64)
+            except BlockingIOError:
+                return self.wire
+            second, nano = struct.unpack("qq", ancillary[0][2])
+            self.wire.frames.append((second + nano / 1e9, frame))
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _transport(packet: bytes) -> tuple[int, bytes]:
+    """(protocol, what follows the IP header) of a packet that begins with its EtherType."""
+    kind = packet[:2]
+    if kind == b"\x08\x00":
+        return packet[11], packet[2 + 4 * (packet[2] & 15) :]
+    if kind == b"\x86\xdd":
+        protocol, body = packet[8], packet[42:]
+        while protocol == 0:  # hop-by-hop options, as multicast listener reports have them
+            protocol, body = body[0], body[8 * (body[1] + 1) :]
+        return protocol, body
+    return -1, b""
+
+
+def _is_esp(protocol: int, body: bytes) -> bool:
+    """ESP, plain or in UDP: there no four zero octets and no single octet (RFC 3948 2)."""
+    if protocol == _UDP and _ENCAP in _udp_ports(body):
+        return len(body) > 9 and body[8:12] != b"\0\0\0\0"
+    return protocol == _ESP
+
+
+def _udp_ports(body: bytes) -> tuple[int, int]:
+    return int.from_bytes(body[:2], "big"), int.from_bytes(body[2:4], "big")
+
+
+def _clear(packet: bytes) -> str:
+    """Empty where the packet may be there, else what it is."""
+    protocol, body = _transport(packet)
+    if packet[:2] == b"\x08\x06" or protocol == _ESP:
+        return ""
+    if protocol == _UDP and {_IKE, _ENCAP} & set(_udp_ports(body)):
+        return ""
+    if protocol == _ICMPV6 and body[0] in _NEIGHBOURS:
+        return ""
+    if protocol in _UNREACHABLE and body[0] == _UNREACHABLE[protocol]:
+        # An answer to IKE for a daemon that is gone; it quotes the packet.
+        quoted = (b"\x08\x00" if protocol == _ICMP else b"\x86\xdd") + body[8:]
+        return _clear(quoted)
+    return f"EtherType {packet[:2].hex()}, protocol {protocol}: {packet[2:66].hex()}"

@@ -1,0 +1,201 @@
+"""strongSwan's charon as an end: IKEv1, ESP in user space (kernel-libipsec, always in UDP)."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from regress.interop.end import Child, End, Failure, eventually
+from regress.interop.needs import CHARON
+from regress.interop.scenario import Act, Suite
+from regress.interop.site import SECRET
+
+_CIPHER = {
+    "3DES": "3des",
+    "AES-128": "aes128",
+    "AES-192": "aes192",
+    "AES-256": "aes256",
+    "AESGCM-128": "aes128gcm16",
+    "AESGCM-256": "aes256gcm16",
+}
+_HASH = {
+    "": "",
+    "MD5": "md5",
+    "SHA": "sha1",
+    "SHA2-256": "sha256",
+    "SHA2-384": "sha384",
+    "SHA2-512": "sha512",
+}
+_GROUP = {
+    None: "",
+    2: "modp1024",
+    5: "modp1536",
+    14: "modp2048",
+    15: "modp3072",
+    16: "modp4096",
+    19: "ecp256",
+    20: "ecp384",
+    21: "ecp521",
+    31: "curve25519",
+}
+# kernel-libipsec before kernel-netlink, which then only handles addresses and routes.
+_PLUGINS = (
+    "random nonce openssl aes sha1 sha2 md5 hmac kdf gmp curve25519 gcm "
+    "kernel-libipsec kernel-netlink socket-default vici"
+)
+# Its /run is its own, as the path of its pid file is compiled in. The mounts end with it.
+_PRIVATE_RUN = 'mount --bind "$1" /run && shift && exec "$@"'
+
+
+def proposal(suite: Suite) -> str:
+    """A suite in strongSwan's keywords."""
+    parts = (_CIPHER[suite.cipher], _HASH[suite.hash], _GROUP[suite.group])
+    return "-".join(part for part in parts if part)
+
+
+def parse_raw(text: str) -> dict[str, Any]:
+    """What ``swanctl --raw`` prints: nested sections of key=value, lists in brackets."""
+    tokens = iter(re.findall(r"[\w.:/-]+(?:=(?=\[)|=[^\s{}\[\]]*)?|[{}\[\]]", text))
+
+    def section() -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        name = ""
+        for token in tokens:
+            if token == "}":
+                break
+            if token == "{":
+                found[name] = section()
+            elif token == "[":
+                found[name.rstrip("=")] = list(iter(lambda: next(tokens), "]"))
+            elif "=" in token and not token.endswith("=["):
+                name, _, value = token.partition("=")
+                found[name] = value
+            else:
+                name = token
+        return found
+
+    return section()
+
+
+class Charon(End):
+    """Configured with swanctl; every command is one."""
+
+    kind = "charon"
+
+    def _strongswan_conf(self) -> str:
+        risky = "yes" if self.scenario.mode == "aggressive" else "no"
+        return f"""
+charon {{
+  load = {_PLUGINS}
+  i_dont_care_about_security_and_use_aggressive_mode_psk = {risky}
+  filelog {{
+    log {{
+      path = {self.folder}/log
+      time_format = %b %e %T
+      ike_name = yes
+      default = 1
+      ike = 2
+      cfg = 2
+      flush_line = yes
+    }}
+  }}
+  plugins {{ vici {{ socket = unix://{self.folder}/run/charon.vici }} }}
+}}
+"""
+
+    def _swanctl_conf(self) -> str:
+        site, row = self.site, self.scenario
+        watch = "dpd_delay = 1s\n    dpd_timeout = 3s" if row.act is Act.DEAD_PEER else ""
+        return f"""
+connections {{
+  peer {{
+    version = 1
+    aggressive = {"yes" if row.mode == "aggressive" else "no"}
+    local_addrs = {site.address}
+    remote_addrs = {site.peer}
+    proposals = {proposal(row.ike)}
+    {watch}
+    local {{
+      auth = psk
+      id = {site.identity}
+    }}
+    remote {{
+      auth = psk
+      id = {site.peer_identity}
+    }}
+    children {{
+      net {{
+        local_ts = {site.network}
+        remote_ts = {site.remote_network}
+        esp_proposals = {proposal(row.esp)}
+        dpd_action = clear
+      }}
+    }}
+  }}
+}}
+include {self.folder}/secrets.conf
+"""
+
+    def launch(self) -> None:
+        (self.folder / "run").mkdir()
+        (self.folder / "strongswan.conf").write_text(self._strongswan_conf())
+        (self.folder / "swanctl.conf").write_text(self._swanctl_conf())
+        secrets = f'secrets {{ ike-1 {{ secret = "{SECRET}" }} }}\n'
+        (self.folder / "secrets.conf").write_text(secrets)
+        shell = ["sh", "-c", _PRIVATE_RUN, "sh", str(self.folder / "run"), str(CHARON)]
+        self.spawn(
+            ["unshare", "-m", "--propagation", "private", *shell],
+            env=os.environ | {"STRONGSWAN_CONF": str(self.folder / "strongswan.conf")},
+        )
+
+    def ready(self) -> None:
+        def listening() -> bool:
+            self.alive()
+            return (self.folder / "run" / "charon.vici").exists()
+
+        eventually(f"{self} listens", listening)
+        self._swanctl("--load-all", "--file", str(self.folder / "swanctl.conf"))
+
+    def _swanctl(self, *arguments: str) -> str:
+        uri = f"unix://{self.folder}/run/charon.vici"
+        done = self.namespace.run("swanctl", *arguments, "--uri", uri)
+        if done.returncode:
+            raise Failure(f"{self}: swanctl {' '.join(arguments)}: {done.stdout.strip()}")
+        return done.stdout
+
+    def initiate(self) -> None:
+        self._swanctl("--initiate", "--child", "net", "--timeout", "10")
+
+    def _sas(self) -> list[dict[str, Any]]:
+        text = self._swanctl("--list-sas", "--raw")
+        return [parse_raw(line)["event"]["peer"] for line in text.splitlines() if "{peer" in line]
+
+    def ike(self) -> set[str]:
+        rows = [sa for sa in self._sas() if sa["state"] == "ESTABLISHED"]
+        return {f"{sa['initiator-spi']}:{sa['responder-spi']}" for sa in rows}
+
+    def children(self) -> list[Child]:
+        rows = [child for sa in self._sas() for child in sa["child-sas"].values()]
+        return [
+            Child(
+                int(row["spi-in"], 16),
+                int(row["spi-out"], 16),
+                int(row["packets-in"]),
+                int(row["packets-out"]),
+            )
+            for row in rows
+            if row["state"] == "INSTALLED"
+        ]
+
+    def rekey_child(self) -> None:
+        self._swanctl("--rekey", "--child", "net")
+
+    def rekey_ike(self) -> None:
+        self._swanctl("--rekey", "--ike", "peer")
+
+    def delete_child(self) -> None:
+        self._swanctl("--terminate", "--child", "net", "--timeout", "5")
+
+    def delete_ike(self) -> None:
+        self._swanctl("--terminate", "--ike", "peer", "--timeout", "5")

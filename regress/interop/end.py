@@ -1,0 +1,154 @@
+"""One end of a scenario: a daemon in a namespace, and what the player asks of it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from regress.interop.namespace import Namespace
+from regress.interop.scenario import Role, Scenario
+from regress.interop.site import Site
+
+T = TypeVar("T")
+
+
+class Failure(Exception):
+    """A scenario that did not go as it must."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """One IPsec SA pair; counters in packets and octets of payload."""
+
+    spi_in: int
+    spi_out: int
+    packets_in: int
+    packets_out: int
+
+
+def eventually(what: str, check: Callable[[], T], timeout_s: float = 10) -> T:
+    """What ``check`` answers as soon as it holds; Failure where it does not in time."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        if answer := check():
+            return answer
+        if time.monotonic() > deadline:
+            raise Failure(f"not within {timeout_s:.0f} s: {what} (last seen: {answer!r})")
+        time.sleep(0.05)
+
+
+class End(ABC):
+    """A daemon with its folder. Names in errors are the kind and the end's letter."""
+
+    kind: str
+    # Seconds that a rekeying by lifetime takes at most; 0: the daemon rekeys on command.
+    rekeys_within_s = 0.0
+
+    def __init__(
+        self, scenario: Scenario, role: Role, site: Site, namespace: Namespace, folder: Path
+    ) -> None:
+        self.scenario, self.role, self.site = scenario, role, site
+        self.namespace, self.folder = namespace, folder
+        self.process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.role.value})"
+
+    @property
+    def acts(self) -> bool:
+        """This end is the one that acts in the scenario."""
+        return self.scenario.by is self.role
+
+    @abstractmethod
+    def launch(self) -> None:
+        """Start the daemon; it need not be ready."""
+
+    @abstractmethod
+    def ready(self) -> None:
+        """Wait until it answers and has its configuration."""
+
+    @abstractmethod
+    def initiate(self) -> None: ...
+
+    @abstractmethod
+    def ike(self) -> set[str]:
+        """Established phase 1 SAs: both cookies in hex, ``initiator:responder``."""
+
+    @abstractmethod
+    def children(self) -> list[Child]:
+        """Installed phase 2 SA pairs that carry traffic."""
+
+    @abstractmethod
+    def rekey_child(self) -> None: ...
+
+    @abstractmethod
+    def rekey_ike(self) -> None: ...
+
+    @abstractmethod
+    def delete_child(self) -> None: ...
+
+    @abstractmethod
+    def delete_ike(self) -> None: ...
+
+    def spawn(self, arguments: list[str], **options: object) -> None:
+        """Start the daemon inside, its output into ``stdout``."""
+        with (self.folder / "stdout").open("wb") as output:
+            self.process = subprocess.Popen(  # type: ignore[call-overload]
+                self.namespace.command(arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                **options,
+            )
+
+    def alive(self) -> None:
+        """Failure with its last words where the daemon is gone."""
+        if self.process and self.process.poll() is not None:
+            raise Failure(f"{self} ended with status {self.process.returncode}")
+
+    def ping(self, count: int = 3) -> None:
+        """Ping the other network's host from this one's; every answer must come."""
+        done = self.namespace.run(
+            "ping", "-c", str(count), "-i", "0.05", "-W", "2",
+            "-I", self.site.host, self.site.remote_host,
+        )  # fmt: skip
+        if f"{count} received" not in done.stdout:
+            raise Failure(f"ping from {self}: {done.stdout.strip()}")
+
+    def stop(self, timeout_s: float = 10) -> None:
+        """End the daemon as an operator would; Failure where it does not go, or not cleanly."""
+        if not self.process:
+            return
+        self.alive()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failure(f"{self} does not end within {timeout_s:.0f} s of TERM") from None
+        self.process = None
+        if status:
+            raise Failure(f"{self} ended with status {status} after TERM")
+
+    def kill(self) -> None:
+        """Make it vanish: no DELETE leaves."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def log(self, lines: int = 40) -> str:
+        """The end of its log."""
+        text = ""
+        for name in ("log", "stdout"):
+            path = self.folder / name
+            if path.exists():
+                text += path.read_text(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])

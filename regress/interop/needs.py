@@ -1,0 +1,25 @@
+"""What the interop tests need of the machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from regress.interop.namespace import tun_device
+
+CHARON = Path("/usr/lib/ipsec/charon")
+_TOOLS = ("swanctl", "ip", "ping", "nsenter", "unshare", "setpriv", "sysctl")
+
+
+def missing() -> str:
+    """Why nothing can run here, or nothing."""
+    if os.geteuid() != 0:
+        return "needs root (network namespaces)"
+    if absent := [tool for tool in _TOOLS if not shutil.which(tool)]:
+        return f"needs {', '.join(absent)}: run tools/setup-peers"
+    if not CHARON.exists():
+        return f"needs strongSwan ({CHARON}): run tools/setup-peers"
+    if not tun_device():
+        return "needs /dev/net/tun"
+    return ""

@@ -1,0 +1,50 @@
+"""The addresses of the two ends, and what each knows of the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from regress.interop.scenario import Scenario
+
+SECRET = "interop-secret"  # in test configurations only
+# Outside the masquerading router of the NAT rows: all that b may see of a.
+NAT_OUTSIDE = "192.168.78.254"
+_OUTER = {4: ("192.168.77.1", "192.168.77.2"), 6: ("fd77::1", "fd77::2")}
+_NETS = {4: ("10.10.1.0/24", "10.10.2.0/24"), 6: ("fd10:1::/64", "fd10:2::/64")}
+
+
+@dataclass(frozen=True)
+class Site:
+    """One end: outer address, the peer's as seen from here, and the networks behind both."""
+
+    name: str
+    address: str
+    peer: str
+    network: IPv4Network | IPv6Network
+    remote_network: IPv4Network | IPv6Network
+    identity: str
+    peer_identity: str
+
+    @property
+    def host(self) -> str:
+        """The one address of the network that answers, on the loopback interface."""
+        return str(self.network[1])
+
+    @property
+    def remote_host(self) -> str:
+        return str(self.remote_network[1])
+
+
+def sites(scenario: Scenario) -> tuple[Site, Site]:
+    """Ends a and b of a scenario."""
+    a, b = _OUTER[scenario.outer]
+    a_seen = a
+    if scenario.nat:
+        b, a_seen = "192.168.78.2", NAT_OUTSIDE
+    net_a, net_b = (ip_network(net) for net in _NETS[scenario.inner])
+    id_a, id_b = ("a.example", "b.example") if scenario.named else (a, b)
+    return (
+        Site("a", a, b, net_a, net_b, id_a, id_b),
+        Site("b", b, a_seen, net_b, net_a, id_b, id_a),
+    )

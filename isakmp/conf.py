@@ -1,0 +1,383 @@
+"""The configuration: a store of (section, tag, value) triplets, isakmpd.conf(5).
+
+Primed from one file, altered through transactions that happen whole or not at all, read again on
+HUP. What is not written is answered from conf_defaults and conf_transforms, tag by tag, so that
+a section may be written in part.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
+
+from isakmp.conf_defaults import BORROWED, BUILT_IN
+from isakmp.conf_parse import (
+    MAX_FILE_BYTES,
+    MAX_TRIPLETS,
+    Entry,
+    Parsed,
+    Section,
+    check_name,
+    check_value,
+    fold,
+    parse,
+)
+from isakmp.conf_transforms import generated
+from isakmp.errors import ConfError
+from isakmp.policy.spd import Range
+
+MAX_CANDIDATES = 1000
+MAX_COMPARED = 100
+RUN_TIME = "set at run time"
+
+_NUMBER = re.compile(r"-?[0-9]{1,10}")
+_RANGE = re.compile(r"[0-9]{1,10}(,[0-9]{1,10}:[0-9]{1,10})?")
+_YES = frozenset({"yes", "true", "on", "1"})
+_NO = frozenset({"no", "false", "off", "0"})
+_BUILT_IN = {
+    fold(section): {fold(tag): (tag, value) for tag, value in tags.items()}
+    for section, tags in BUILT_IN.items()
+}
+
+
+class Conf:
+    """The triplets of one daemon. Values are texts; the getters that convert raise ConfError.
+
+    path: the file that reload() reads again, or None; warnings: what the file says in vain.
+    """
+
+    def __init__(self, parsed: Parsed, path: Path | None = None) -> None:
+        self.path = path
+        self.warnings: list[str] = parsed.warnings
+        self._sections: dict[str, Section] = parsed.sections
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Conf:
+        """Read a file. ConfError where it cannot be read, is not INI, or shows a secret around."""
+        return cls(_accept(read_file(Path(path))), Path(path))
+
+    @classmethod
+    def from_text(cls, text: str, file: str = "<text>") -> Conf:
+        """The same from a text, which is not asked for its permissions. ConfError."""
+        return cls(_accept(parse(text, file)))
+
+    def get(self, section: str, tag: str, default: str | None = None) -> str | None:
+        """The value as written, else the built-in one, else ``default``."""
+        if entry := self._entry(section, tag):
+            return entry.value
+        value = self._built_in(section, tag)
+        return default if value is None else value
+
+    def get_int(self, section: str, tag: str, default: int | None = None) -> int | None:
+        """A whole number of at most ten digits."""
+        value = self.get(section, tag)
+        if value is None:
+            return default
+        if not _NUMBER.fullmatch(value):
+            raise self.error(f"{value!r} is not a number", section, tag)
+        return int(value)
+
+    def get_bool(self, section: str, tag: str, default: bool = False) -> bool:
+        """yes, true, on, 1 or no, false, off, 0, in any case."""
+        value = self.get(section, tag)
+        if value is None:
+            return default
+        if value.lower() not in _YES | _NO:
+            raise self.error(f"{value!r} is neither yes nor no", section, tag)
+        return value.lower() in _YES
+
+    def get_list(self, section: str, tag: str) -> list[str]:
+        """The values between commas, without blanks around them; empty ones left out."""
+        value = self.get(section, tag) or ""
+        return [item for item in (part.strip() for part in value.split(",")) if item]
+
+    def get_range(self, section: str, tag: str) -> Range | None:
+        """``offer,min:max`` or ``offer``; None where there is no such tag."""
+        value = self.get(section, tag)
+        if value is None:
+            return None
+        compact = value.replace(" ", "").replace("\t", "")
+        if not _RANGE.fullmatch(compact):
+            raise self.error(f"{value!r} is not offer,min:max", section, tag)
+        result = Range.parse(compact)
+        if result.min > result.max:
+            raise self.error(
+                f"{value!r} accepts nothing: {result.min} > {result.max}", section, tag
+            )
+        return result
+
+    def tags(self, section: str) -> list[str]:
+        """The tags of a section: the written ones in their order, then the built-in ones."""
+        written = self._sections.get(fold(section))
+        names = {key: entry.tag for key, entry in written.entries.items()} if written else {}
+        for tag in self._built_in_tags(section):
+            names.setdefault(fold(tag), tag)
+        return list(names.values())
+
+    def sections(self) -> list[str]:
+        """The written sections, in the order in which they first appeared."""
+        return [section.name for section in self._sections.values()]
+
+    def has_section(self, section: str) -> bool:
+        """Whether a section is written, a default, or a generated transform or suite."""
+        return fold(section) in self._sections or bool(self._built_in_tags(section))
+
+    def has_written_section(self, section: str) -> bool:
+        """Whether a section is written (or was set at run time), not built in."""
+        return fold(section) in self._sections
+
+    def is_written(self, section: str, tag: str) -> bool:
+        """Whether a value was written (or set at run time), not built in."""
+        return self._entry(section, tag) is not None
+
+    def where(self, section: str, tag: str = "") -> str:
+        """``file:line [section]:tag`` for people and for Reason.line; without tag, the header."""
+        name = f"[{section}]:{tag}" if tag else f"[{section}]"
+        file, line = self._place(section, tag)
+        if file:
+            return f"{file}:{line} {name}" if line else f"{file} {name}"
+        return f"built-in default {name}"
+
+    def error(self, reason: str, section: str, tag: str = "", hint: str = "") -> ConfError:
+        """A ConfError at the line of ``section`` and ``tag``, or at the section's header."""
+        file, line = self._place(section, tag)
+        if not file:
+            file, line = self._place(section, "")
+        return ConfError(reason, file=file, line=line, section=section, tag=tag, hint=hint)
+
+    def follow(self, section: str, tag: str, name: str) -> str:
+        """Where the section that ``section``'s ``tag`` names is: its header, else that tag.
+
+        ConfError where there is no such section.
+        """
+        if not self.has_section(name):
+            hint = nearest(name, self.sections())
+            raise self.error(f"there is no section [{name}]", section, tag, hint=hint)
+        return self.where(name) if self.has_written_section(name) else self.where(section, tag)
+
+    def begin(self) -> Transaction:
+        """Open a transaction; nothing changes before its commit()."""
+        return Transaction(self)
+
+    def reload(self, check: Callable[[Conf], list[ConfError]] | None = None) -> frozenset[str]:
+        """Read the file again, forgetting what transactions set; the sections that changed.
+
+        ConfError where the file is broken or ``check`` finds errors: nothing has changed then.
+        """
+        if self.path is None:
+            raise ConfError("this configuration was not read from a file")
+        fresh = Conf.load(self.path)
+        if errors := check(fresh) if check else []:
+            raise _first_of(errors)
+        changed = _difference(self._sections, fresh._sections)
+        self._sections, self.warnings = fresh._sections, fresh.warnings
+        return changed
+
+    def _entry(self, section: str, tag: str) -> Entry | None:
+        found = self._sections.get(fold(section))
+        return found.entries.get(fold(tag)) if found else None
+
+    def _place(self, section: str, tag: str) -> tuple[str, int]:
+        """File and line of a value or of a section's header; ("", 0) where it is built in."""
+        found = self._sections.get(fold(section))
+        if found is None:
+            return "", 0
+        if tag:
+            entry = found.entries.get(fold(tag))
+            return (entry.file, entry.line) if entry else ("", 0)
+        return found.file, found.line
+
+    def _built_in(self, section: str, tag: str) -> str | None:
+        key, tag_key = fold(section), fold(tag)
+        if source := BORROWED.get((key, tag_key)):
+            return self.get(*source)
+        if key in _BUILT_IN:
+            return _BUILT_IN[key].get(tag_key, ("", None))[1]
+        for name, value in (generated(section) or {}).items():
+            if fold(name) == tag_key:
+                return value
+        return None
+
+    def _built_in_tags(self, section: str) -> list[str]:
+        key = fold(section)
+        if key in _BUILT_IN:
+            return [tag for tag, _ in _BUILT_IN[key].values()]
+        return list(generated(section) or ())
+
+
+class Transaction:
+    """Changes to a Conf that happen together at commit(), or not at all.
+
+    What a change meets is looked at in commit(), which raises the first ConfError; values that
+    cannot be written are refused at once. Changes made by others in between are kept.
+    """
+
+    def __init__(self, conf: Conf) -> None:
+        self._conf = conf
+        self._steps: list[Callable[[Conf], None]] = []
+
+    def set(self, section: str, tag: str, value: str, override: bool = False) -> None:
+        """Write a value. Fails at commit where the tag is already written, without ``override``."""
+        _check(section, tag, value)
+
+        def step(conf: Conf) -> None:
+            if not override and conf.is_written(section, tag):
+                raise conf.error("is already set", section, tag, hint="force replaces it")
+            _put(conf, section, tag, value)
+
+        self._steps.append(step)
+
+    def add(self, section: str, tag: str, value: str) -> None:
+        """Append to a comma list unless the value is in it."""
+        _check(section, tag, value)
+
+        def step(conf: Conf) -> None:
+            items = conf.get_list(section, tag)
+            if value not in items:
+                _put(conf, section, tag, ",".join([*items, value]))
+
+        self._steps.append(step)
+
+    def remove_value(self, section: str, tag: str, value: str) -> None:
+        """Take a value out of a comma list; the tag goes with the last one."""
+
+        def step(conf: Conf) -> None:
+            items = conf.get_list(section, tag)
+            if value not in items:
+                raise conf.error(f"{value!r} is not in this list", section, tag)
+            rest = [item for item in items if item != value]
+            if rest:
+                _put(conf, section, tag, ",".join(rest))
+            else:
+                _drop(conf, section, tag)
+
+        self._steps.append(step)
+
+    def remove(self, section: str, tag: str) -> None:
+        """Remove a written tag."""
+        self._steps.append(lambda conf: _drop(conf, section, tag))
+
+    def remove_section(self, section: str) -> None:
+        """Remove a written section whole."""
+
+        def step(conf: Conf) -> None:
+            if conf._sections.pop(fold(section), None) is None:
+                raise conf.error("no such section is written", section)
+
+        self._steps.append(step)
+
+    def commit(self) -> frozenset[str]:
+        """Make the changes; the sections that differ now. ConfError: none was made."""
+        steps, self._steps = self._steps, []
+        draft = Conf(Parsed(_copy(self._conf._sections)), self._conf.path)
+        for step in steps:
+            step(draft)
+        if sum(len(section.entries) for section in draft._sections.values()) > MAX_TRIPLETS:
+            raise ConfError(f"more than {MAX_TRIPLETS} values")
+        changed = _difference(self._conf._sections, draft._sections)
+        self._conf._sections = draft._sections
+        return changed
+
+    def abort(self) -> None:
+        """Forget the changes."""
+        self._steps = []
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint with the known name that looks most like ``name``; empty where none does."""
+    spelled = {fold(candidate): candidate for candidate in islice(known, MAX_CANDIDATES)}
+    found = get_close_matches(fold(name)[:MAX_COMPARED], spelled, n=1)
+    return f"did you mean {spelled[found[0]]}?" if found else ""
+
+
+def read_file(path: Path) -> Parsed:
+    """Parse a file. ConfError where it cannot be read or must not hold its secrets."""
+    try:
+        with path.open("rb") as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                raise ConfError("is not a regular file", file=str(path))
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfError(f"cannot be read: {reason}", file=str(path)) from error
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfError(f"larger than {MAX_FILE_BYTES} octets", file=str(path), line=1)
+    # Comments may be in any encoding; what is not UTF-8 elsewhere is refused line by line.
+    parsed = parse(data.decode("utf-8", "surrogateescape"), str(path))
+    if secret := _secret(parsed):
+        _check_secrecy(path, info, secret)
+    return parsed
+
+
+def _secret(parsed: Parsed) -> Entry | None:
+    """The first pre-shared key of the file."""
+    sections = parsed.sections.values()
+    found = (section.entries.get("authentication") for section in sections)
+    return next((entry for entry in found if entry), None)
+
+
+def _check_secrecy(path: Path, info: os.stat_result, secret: Entry) -> None:
+    place = {"file": str(path), "section": secret.section, "tag": secret.tag}
+    if info.st_uid not in (0, os.geteuid()):
+        reason = "the file holds a secret and belongs to another user"
+        raise ConfError(reason, line=secret.line, hint=f"chown root {path}", **place)
+    if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        reason = f"the file holds a secret and has mode {stat.S_IMODE(info.st_mode):04o}"
+        raise ConfError(reason, line=secret.line, hint=f"chmod 600 {path}", **place)
+
+
+def _accept(parsed: Parsed) -> Parsed:
+    if parsed.errors:
+        raise _first_of(parsed.errors)
+    return parsed
+
+
+def _first_of(errors: list[ConfError]) -> ConfError:
+    """The first error, whose hint tells of the others."""
+    first = errors[0]
+    if len(errors) > 1:
+        others = f"and {len(errors) - 1} more: isakmpd -n --check lists them"
+        first.hint = f"{first.hint}; {others}" if first.hint else others
+    return first
+
+
+def _check(section: str, tag: str, value: str) -> None:
+    reason = check_name(section, "section") or check_name(tag, "tag") or check_value(value)
+    if reason:
+        raise ConfError(reason)
+
+
+def _put(conf: Conf, section: str, tag: str, value: str) -> None:
+    found = conf._sections.setdefault(fold(section), Section(section, RUN_TIME, 0))
+    found.entries[fold(tag)] = Entry(found.name, tag, value, RUN_TIME, 0)
+
+
+def _drop(conf: Conf, section: str, tag: str) -> None:
+    if not conf.is_written(section, tag):
+        raise conf.error("no such tag is written", section, tag)
+    del conf._sections[fold(section)].entries[fold(tag)]
+
+
+def _copy(sections: dict[str, Section]) -> dict[str, Section]:
+    return {key: Section(s.name, s.file, s.line, dict(s.entries)) for key, s in sections.items()}
+
+
+def _difference(old: dict[str, Section], new: dict[str, Section]) -> frozenset[str]:
+    """The names of sections that appeared, went, or hold other values."""
+
+    def values(section: Section | None) -> dict[str, str] | None:
+        if section is None:
+            return None
+        return {key: entry.value for key, entry in section.entries.items()}
+
+    return frozenset(
+        (new.get(key) or old[key]).name
+        for key in old.keys() | new.keys()
+        if values(old.get(key)) != values(new.get(key))
+    )

@@ -1,0 +1,175 @@
+"""The text of a configuration file: lines to (section, tag, value) triplets.
+
+``[section]``, ``tag= value``, ``#`` or ``;`` comments, a backslash before the newline continues
+the line. Sections may repeat and are merged; the first of two equal tags counts, as isakmpd
+had it. Names of sections and tags are compared without case.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from isakmp.errors import ConfError
+
+MAX_FILE_BYTES = 4 << 20
+MAX_TRIPLETS = 1 << 16
+
+# C0, C1 and, where a file was not UTF-8, the surrogates that stand for its octets.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
+_COMMENT = re.compile(r"[ \t]+#")
+_BLANK = " \t"
+
+
+class Entry(NamedTuple):
+    """One triplet, spelled as it was written. line 0: set at run time."""
+
+    section: str
+    tag: str
+    value: str
+    file: str
+    line: int
+
+
+@dataclass(slots=True)
+class Section:
+    """A section as written: its name, where its first header is, its tags by folded name."""
+
+    name: str
+    file: str
+    line: int
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What a text holds: sections by folded name; everything wrong with it; what was ignored."""
+
+    sections: dict[str, Section] = field(default_factory=dict)
+    errors: list[ConfError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def fold(name: str) -> str:
+    """The form in which names of sections and tags are compared."""
+    return name.lower()
+
+
+def check_name(name: str, what: str) -> str:
+    """A reason why ``name`` cannot be a section's or tag's; empty where it can."""
+    forbidden = "[]" if what == "section" else "[]=# \t"
+    if not name.strip() or name != name.strip():
+        return f"empty {what} name or blanks around it"
+    if _UNPRINTABLE.search(name):
+        return f"unprintable character in the {what} name"
+    if any(char in name for char in forbidden):
+        return f"character that no {what} name can hold"
+    return ""
+
+
+def check_value(value: str) -> str:
+    """A reason why ``value`` cannot be one; empty where it can."""
+    if _UNPRINTABLE.search(value):
+        return "unprintable character, or text that is not UTF-8"
+    return "" if value else "no value"
+
+
+def parse(text: str, file: str) -> Parsed:
+    """Read a whole text. Never raises: whatever is wrong is in ``errors``, in line order."""
+    if len(text) > MAX_FILE_BYTES:
+        error = ConfError(f"larger than {MAX_FILE_BYTES} octets", file=file, line=1)
+        return Parsed(errors=[error])
+    return _Parser(file).run(text)
+
+
+class _Parser:
+    """The state between lines: the open section, or None before the first and after a bad one."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.parsed = Parsed()
+        self.section: Section | None = None
+        self.triplets = 0
+
+    def run(self, text: str) -> Parsed:
+        for number, line in _logical_lines(text):
+            stripped = line.strip(_BLANK)
+            if not stripped or stripped[0] in "#;":
+                continue
+            if stripped[0] == "[":
+                self._header(number, stripped)
+            else:
+                self._triplet(number, stripped)
+            if self.triplets > MAX_TRIPLETS:
+                self._error(number, f"more than {MAX_TRIPLETS} values")
+                break
+        return self.parsed
+
+    def _error(self, line: int, reason: str, tag: str = "", hint: str = "") -> None:
+        section = self.section.name if self.section else ""
+        error = ConfError(reason, file=self.file, line=line, section=section, tag=tag, hint=hint)
+        self.parsed.errors.append(error)
+
+    def _header(self, line: int, text: str) -> None:
+        self.section = None
+        name, bracket, rest = text[1:].partition("]")
+        if not bracket:
+            return self._error(line, "section without its closing bracket", hint="[section]")
+        if rest.strip(_BLANK) and not _COMMENT.match(rest):
+            return self._error(line, "text after the section's closing bracket")
+        if reason := check_name(name.strip(_BLANK), "section"):
+            return self._error(line, reason)
+        name = name.strip(_BLANK)
+        self.section = self.parsed.sections.setdefault(fold(name), Section(name, self.file, line))
+        return None
+
+    def _triplet(self, line: int, text: str) -> None:
+        tag, equals, value = (part.strip(_BLANK) for part in text.partition("="))
+        if not equals:
+            return self._error(line, "neither [section] nor tag= value")
+        if self.section is None:
+            # What follows a bad header was reported with it.
+            if not self.parsed.errors:
+                self._error(line, "value before the first section", hint="[section] goes first")
+            return None
+        if fold(tag) == "authentication":
+            self._warn_of_hash(line, value)
+        else:
+            value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
+        if reason := check_name(tag, "tag") or check_value(value):
+            return self._error(line, reason, tag if not check_name(tag, "tag") else "")
+        return self._store(self.section, Entry(self.section.name, tag, value, self.file, line))
+
+    def _warn_of_hash(self, line: int, value: str) -> None:
+        if _COMMENT.search(value):
+            place = f"{self.file}:{line}"
+            self.parsed.warnings.append(f"{place}: the # and what follows it belong to the secret")
+
+    def _store(self, section: Section, entry: Entry) -> None:
+        first = section.entries.setdefault(fold(entry.tag), entry)
+        self.triplets += first is entry
+        if first is not entry:
+            self.parsed.warnings.append(
+                f"{entry.file}:{entry.line}: [{entry.section}]:{entry.tag} is ignored: "
+                f"line {first.line} set it first"
+            )
+
+
+def _logical_lines(text: str) -> list[tuple[int, str]]:
+    """Lines with their number, continued ones joined under the number of the first."""
+    lines: list[tuple[int, str]] = []
+    parts: list[str] = []
+    start = 1
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.removesuffix("\r")
+        if not parts:
+            start = number
+        if line.endswith("\\") and not (not parts and line.lstrip(_BLANK)[:1] in "#;"):
+            parts.append(line[:-1] + " ")
+            continue
+        lines.append((start, "".join([*parts, line])))
+        parts = []
+    if parts:
+        lines.append((start, "".join(parts)))
+    return lines

@@ -1,0 +1,189 @@
+"""Identities out of ID sections: phase 1 ID and IPsec ID of isakmpd.conf(5), RFC 2407 4.6.2."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_network
+
+from isakmp.conf import Conf
+from isakmp.constants import ipsec, names, value_of
+from isakmp.policy.spd import Address, Identity, Network
+
+Interface = IPv4Interface | IPv6Interface
+# (interface name or "default", IP version 4 or 6) -> its first address and prefix, or None.
+Resolve = Callable[[str, int], Interface | None]
+
+_VERSION = {
+    ipsec.Id.IPV4_ADDR: 4,
+    ipsec.Id.IPV4_ADDR_SUBNET: 4,
+    ipsec.Id.IPV6_ADDR: 6,
+    ipsec.Id.IPV6_ADDR_SUBNET: 6,
+}
+_SUBNETS = (ipsec.Id.IPV4_ADDR_SUBNET, ipsec.Id.IPV6_ADDR_SUBNET)
+_NAMES = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN, ipsec.Id.KEY_ID)
+_INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.:@-]{0,31}", re.ASCII)
+_PROTOCOLS = {"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "ipv6-icmp": 58, "sctp": 132}
+MAX_NAME_BYTES = 1024
+
+
+def no_interfaces(name: str, version: int) -> Interface | None:
+    """A Resolve that knows no interface."""
+    return None
+
+
+def read_identity(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> Identity:
+    """The identity an ID section describes. ConfError with its line."""
+    kind = read_id_type(conf, section)
+    line = conf.where(section)
+    protocol = _number(conf, section, "Protocol", 0xFF)
+    port = _number(conf, section, "Port", 0xFFFF)
+    if kind in _NAMES:
+        return Identity(kind, _name(conf, section, kind), protocol, port, line)
+    version = _VERSION[kind]
+    if kind in _SUBNETS:
+        network = _network(conf, section, version, resolve)
+        data = network.network_address.packed + network.netmask.packed
+    else:
+        data = read_address(conf, section, "Address", version, resolve).packed
+    return Identity(kind, data, protocol, port, line)
+
+
+def read_id_type(conf: Conf, section: str) -> ipsec.Id:
+    """ID-type of a section, one of those that a section can describe."""
+    text = conf.get(section, "ID-type")
+    if text is None:
+        raise conf.error("has no ID-type", section, hint=_listed())
+    try:
+        kind = value_of(ipsec.Id, text.upper())
+    except KeyError:
+        kind = None
+    if kind not in (*_VERSION, *_NAMES):
+        raise conf.error(f"no identity type {text!r}", section, "ID-type", hint=_listed())
+    return kind
+
+
+def read_address(
+    conf: Conf, section: str, tag: str, version: int | None, resolve: Resolve
+) -> Address:
+    """An address, or that of an interface or of ``default``. version None: either, 4 first."""
+    text = _required(conf, section, tag)
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return _interface(conf, section, tag, version, resolve).ip
+    if version not in (None, address.version):
+        raise conf.error(f"{text} is not an IPv{version} address", section, tag)
+    return address
+
+
+def network_of(identity: Identity) -> Network | None:
+    """The network a phase 2 identity selects; None where it is no address or subnet."""
+    version = _VERSION.get(identity.type)
+    if version is None:
+        return None
+    size = 4 if version == 4 else 16
+    address = ip_address(identity.data[:size])
+    if identity.type not in _SUBNETS:
+        return ip_network(address)
+    return ip_network(f"{address}/{_prefix(identity.data[size:])}")
+
+
+def _listed() -> str:
+    return "one of " + ", ".join(name for name in names(ipsec.Id) if _describable(name))
+
+
+def _describable(name: str) -> bool:
+    return ipsec.Id[name] in (*_VERSION, *_NAMES)
+
+
+def _required(conf: Conf, section: str, tag: str) -> str:
+    value = conf.get(section, tag)
+    if value is None:
+        raise conf.error(f"has no {tag}", section)
+    return value
+
+
+def _name(conf: Conf, section: str, kind: ipsec.Id) -> bytes:
+    """The octets of a name: ASCII for FQDN and USER_FQDN, hex after 0x for a KEY_ID."""
+    text = _required(conf, section, "Name")
+    try:
+        if kind is ipsec.Id.KEY_ID:
+            data = bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode()
+        else:
+            data = text.encode("ascii")
+    except ValueError as error:
+        what = "hexadecimal" if kind is ipsec.Id.KEY_ID else "ASCII"
+        raise conf.error(f"{text!r} is not {what}", section, "Name") from error
+    if len(data) > MAX_NAME_BYTES:
+        raise conf.error(f"longer than {MAX_NAME_BYTES} octets", section, "Name")
+    return data
+
+
+def _network(conf: Conf, section: str, version: int, resolve: Resolve) -> Network:
+    address = read_address(conf, section, "Network", version, resolve)
+    text = _required(conf, section, "Netmask")
+    if _INTERFACE.fullmatch(text):
+        prefix = _interface(conf, section, "Netmask", version, resolve).network.prefixlen
+    else:
+        prefix = _mask(conf, section, text, version)
+    network = ip_network(
+        (int(address), prefix) if version == 4 else (address.packed, prefix), False
+    )
+    if network.network_address != address and not _INTERFACE.fullmatch(
+        _required(conf, section, "Network")
+    ):
+        hint = f"the network of this mask is {network.network_address}"
+        raise conf.error(f"{address} has bits below its netmask", section, "Network", hint=hint)
+    return network
+
+
+def _mask(conf: Conf, section: str, text: str, version: int) -> int:
+    """The prefix length of a mask written as an address or as a number of bits."""
+    bits = 32 if version == 4 else 128
+    if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= bits:
+        return int(text)
+    try:
+        mask = ip_address(text)
+        if mask.version != version:
+            raise ValueError
+        return _prefix(mask.packed)
+    except ValueError as error:
+        raise conf.error(f"{text!r} is not a netmask", section, "Netmask") from error
+
+
+def _prefix(mask: bytes) -> int:
+    """The length of a contiguous mask. ValueError where there are holes in it."""
+    bits = len(mask) * 8
+    prefix = int.from_bytes(mask, "big").bit_count()
+    if int.from_bytes(mask, "big") != (1 << bits) - (1 << (bits - prefix)):
+        raise ValueError("mask with holes")
+    return prefix
+
+
+def _interface(
+    conf: Conf, section: str, tag: str, version: int | None, resolve: Resolve
+) -> Interface:
+    name = _required(conf, section, tag)
+    if not _INTERFACE.fullmatch(name):
+        hint = "an address, an interface, or default"
+        raise conf.error(f"{name!r} is not an address", section, tag, hint=hint)
+    for family in (4, 6) if version is None else (version,):
+        if found := resolve(name, family):
+            return found
+    raise conf.error(f"no address for {name!r}: no such interface, or none on it", section, tag)
+
+
+def _number(conf: Conf, section: str, tag: str, limit: int) -> int:
+    """Protocol or port: a number, or a name of the operating system's databases; 0 is any."""
+    text = conf.get(section, tag, "0") or "0"
+    if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= limit:
+        return int(text)
+    try:
+        if tag == "Port":
+            return 0 if text.lower() == "any" else socket.getservbyname(text)
+        known = _PROTOCOLS.get(text.lower())
+        return socket.getprotobyname(text) if known is None else known
+    except (OSError, ValueError) as error:
+        raise conf.error(f"{text!r} is no {tag.lower()} (0 to {limit})", section, tag) from error

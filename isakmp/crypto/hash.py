@@ -1,0 +1,44 @@
+"""The negotiated hash, RFC 2409 4 and appendix A: NAT-D payloads, IVs and plain digests."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+
+from ..constants import isakmp, name_of
+from ..errors import CryptoError
+
+_ALGORITHMS = {
+    isakmp.Hash.MD5: "md5",
+    isakmp.Hash.SHA: "sha1",
+    isakmp.Hash.SHA2_256: "sha256",
+    isakmp.Hash.SHA2_384: "sha384",
+    isakmp.Hash.SHA2_512: "sha512",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HashSpec:
+    """A hash algorithm. name: hashlib's; size: of a digest in octets; legacy: MUST NOT be used
+    any more (RFC 8247 2.3), so the configuration warns of it."""
+
+    name: str
+    size: int
+    legacy: bool
+
+    def digest(self, *parts: bytes) -> bytes:
+        """The digest of the concatenation of ``parts``, ``size`` octets."""
+        return hashlib.new(self.name, b"".join(parts)).digest()
+
+
+@functools.cache
+def get_hash(number: isakmp.Hash) -> HashSpec:
+    """The hash of that number. CryptoError where the library lacks it (Tiger; MD5 under FIPS)."""
+    algorithm = _ALGORITHMS.get(number)
+    try:
+        size = hashlib.new(algorithm or "").digest_size
+    except ValueError as error:
+        name = name_of(isakmp.Hash, number)
+        raise CryptoError(f"the library lacks hash {name} ({int(number)})") from error
+    return HashSpec(algorithm or "", size, number == isakmp.Hash.MD5)

@@ -1,0 +1,149 @@
+"""What every payload codec is, and what every major version's set of payloads is.
+
+A Codec holds one interpreted construct, the specification of a payload's body (what follows the
+generic header), and may hold a Twin: the same layout in bounds-checked struct, for payloads that
+every handshake carries. Both raise Misfit; Codec.parse turns that into MalformedPayload, the one
+exception that leaves a codec.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum, IntFlag
+from typing import Any, NamedTuple
+
+from construct import Construct, ConstructError, Container
+
+from isakmp.errors import MalformedPayload
+
+Line = tuple[str, str]
+"""A line of a symbolic dump: the path below the payload (``.proposal[0]``) and the text."""
+
+
+class Value(Container):  # type: ignore[misc]
+    """The fields of a payload: a construct Container whose attribute access is cheap."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Misfit(ConstructError):  # type: ignore[misc]
+    """A body that does not fit its layout, seen from inside the payload.
+
+    where: path below the payload, ``.proposal[0].transform[2]`` or empty; at: octets from the
+    start of the body to the first octet of what ``where`` names.
+    """
+
+    def __init__(self, where: str, at: int, reason: str) -> None:
+        super().__init__(reason)
+        self.where, self.at, self.reason = where, at, reason
+
+
+class Twin(NamedTuple):
+    """The struct form of a construct: equal to it on good and on bad input.
+
+    parse raises Misfit; build may raise whatever a wrong value leads to.
+    """
+
+    parse: Callable[[bytes], Value]
+    build: Callable[[Mapping[str, Any]], bytes]
+
+
+_WRONG_VALUE = (ConstructError, struct.error, LookupError, AttributeError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Codec:
+    """One payload type. rfc: the section that lays it out; vectors: (hex, value) pairs."""
+
+    name: str
+    type: int
+    construct: Construct
+    rfc: str
+    vectors: tuple[tuple[str, dict[str, Any]], ...]
+    describe: Callable[[Any], list[Line]]
+    twin: Twin | None = None
+
+    def parse(self, body: bytes, offset: int = 0) -> Value:
+        """The fields of ``body``, which lies ``offset`` octets into the message.
+
+        MalformedPayload: its path and offset name the innermost part that does not fit.
+        """
+        try:
+            return self.twin.parse(body) if self.twin else self.specify(body)
+        except Misfit as error:
+            raise MalformedPayload(
+                self.name + error.where, offset + error.at, error.reason, self.rfc
+            ) from None
+
+    def build(self, value: Mapping[str, Any]) -> bytes:
+        """The body for ``value``. MalformedPayload where no such payload can exist."""
+        try:
+            if self.twin:
+                return self.twin.build(value)
+            return bytes(self.construct.build(value))
+        except _WRONG_VALUE as error:
+            where, reason = getattr(error, "where", ""), reason_of(error)
+            raise MalformedPayload(
+                self.name + where, 0, f"cannot be built: {reason}", self.rfc
+            ) from error
+
+    def specify(self, body: bytes) -> Value:
+        """Parse by the construct alone, nothing left over accepted. Misfit where that fails."""
+        stream = io.BytesIO(body)
+        try:
+            value = self.construct.parse_stream(stream)
+        except Misfit:
+            raise
+        except ConstructError as error:
+            raise Misfit("", 0, reason_of(error)) from error
+        if stream.tell() != len(body):
+            raise Misfit("", 0, f"{len(body) - stream.tell()} octets left over")
+        plain: Value = plain_value(value)
+        return plain
+
+    def renamed(self, name: str, type: int) -> Codec:
+        """The same payload under another name and number, as drafts have them."""
+        return replace(self, name=name, type=type)
+
+
+class Family(NamedTuple):
+    """The payloads of one major version, and the rules of its chain.
+
+    nested: types that live inside other payloads only; enclosing: types that end the chain, whose
+    next payload type speaks of what is inside them; critical: whether the reserved octet carries
+    the critical bit and is otherwise ignored (RFC 7296 3.2), or has to be 0 (RFC 2408 3.2).
+    """
+
+    rfc: str
+    payload: type[IntEnum]
+    exchange: type[IntEnum]
+    flag: type[IntFlag]
+    codecs: Mapping[int, Codec]
+    nested: frozenset[int] = frozenset()
+    enclosing: frozenset[int] = frozenset()
+    critical: bool = False
+
+
+def reason_of(error: BaseException) -> str:
+    """What an exception says, without construct's own path."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__
+
+
+def plain_value(value: Any) -> Any:
+    """A parsed value without construct's bookkeeping: Values, lists, octets and numbers."""
+    if isinstance(value, dict):
+        fields = ((name, item) for name, item in value.items() if name[:1] != "_")
+        return Value((name, plain_value(item)) for name, item in fields)
+    if isinstance(value, list):
+        return [plain_value(item) for item in value]
+    return value

@@ -1,0 +1,125 @@
+"""Data attributes: RFC 2408 3.3. An int value is the short (TV) form, octets are the long one.
+
+::
+
+     1                   15 1                    16
+    |AF|  attribute type   |  AF=0 length, AF=1 value | AF=0 value ...
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any
+
+from construct import (
+    Check,
+    Computed,
+    GreedyBytes,
+    IfThenElse,
+    Int16ub,
+    Prefixed,
+    Rebuild,
+    Struct,
+    this,
+)
+
+from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.payloads import show
+from isakmp.payloads.base import Misfit, Value
+from isakmp.payloads.shapes import Series
+
+SHORT = 0x8000
+MAX_ATTRIBUTES = 64
+_PAIR = struct.Struct(">HH")
+
+
+def _head(context: Any) -> int:
+    kind: int = context.type
+    return kind | SHORT if isinstance(context.value, int) else kind
+
+
+ATTRIBUTE = Struct(
+    "_head" / Rebuild(Int16ub, _head),
+    "_sane" / Check(lambda ctx: ctx._parsing or 0 <= ctx.type < SHORT),
+    "type" / Computed(this._head & (SHORT - 1)),
+    "value" / IfThenElse(this._head & SHORT, Int16ub, Prefixed(Int16ub, GreedyBytes)),
+)
+
+ATTRIBUTES = Series("attribute", ATTRIBUTE, MAX_ATTRIBUTES)
+
+
+def parse_attributes(data: bytes, at: int = 0, end: int = -1, place: str = "") -> list[Value]:
+    """The attributes in ``data[at:end]``. Misfit where one does not fit."""
+    end = len(data) if end < 0 else end
+    attributes: list[Value] = []
+    while at < end:
+        if len(attributes) == MAX_ATTRIBUTES:
+            raise _misfit(place, attributes, at, f"more than {MAX_ATTRIBUTES} of them")
+        start, at = at, at + 4
+        if at > end:
+            raise _misfit(place, attributes, start, f"{end - start} octets left, 4 are needed")
+        kind, value = _PAIR.unpack_from(data, start)
+        if kind & SHORT:
+            attributes.append(Value(type=kind & 0x7FFF, value=value))
+            continue
+        at += value
+        if at > end:
+            raise _misfit(
+                place, attributes, start, f"{value} octets declared, {end - start - 4} left"
+            )
+        attributes.append(Value(type=kind, value=data[start + 4 : at]))
+    return attributes
+
+
+def _misfit(place: str, before: list[Value], at: int, reason: str) -> Misfit:
+    return Misfit(f"{place}.attribute[{len(before)}]", at, reason)
+
+
+def build_attributes(attributes: Iterable[Mapping[str, Any]]) -> bytes:
+    """The octets of attributes. struct.error or ValueError where a number does not fit."""
+    parts: list[bytes] = []
+    for attribute in attributes:
+        kind, value = attribute["type"], attribute["value"]
+        if not 0 <= kind < SHORT:
+            raise ValueError(f"attribute type {kind}")
+        if isinstance(value, int):
+            parts.append(_PAIR.pack(kind | SHORT, value))
+        else:
+            parts.append(_PAIR.pack(kind, len(value)) + value)
+    if len(parts) > MAX_ATTRIBUTES:
+        raise ValueError(f"{len(parts)} attributes: {MAX_ATTRIBUTES} are possible")
+    return b"".join(parts)
+
+
+_PHASE_1: Mapping[int, type[IntEnum]] = MappingProxyType(
+    {
+        isakmp.Attribute.ENCRYPTION_ALGORITHM: isakmp.Encryption,
+        isakmp.Attribute.HASH_ALGORITHM: isakmp.Hash,
+        isakmp.Attribute.AUTHENTICATION_METHOD: isakmp.Authentication,
+        isakmp.Attribute.GROUP_DESCRIPTION: isakmp.Group,
+        isakmp.Attribute.LIFE_TYPE: isakmp.LifeType,
+    }
+)
+_PHASE_2: Mapping[int, type[IntEnum]] = MappingProxyType(
+    {
+        ipsec.Attribute.LIFE_TYPE: isakmp.LifeType,
+        ipsec.Attribute.GROUP_DESCRIPTION: isakmp.Group,
+        ipsec.Attribute.ENCAPSULATION_MODE: ipsec.Encapsulation,
+        ipsec.Attribute.AUTHENTICATION_ALGORITHM: ipsec.Auth,
+    }
+)
+
+
+def describe_attribute(attribute: Mapping[str, Any], protocol_id: int) -> str:
+    """``NAME = VALUE``; ISAKMP has attributes of its own, the others share the IPsec DOI's."""
+    phase_1 = protocol_id == isakmp.Protocol.ISAKMP
+    kinds: type[IntEnum] = isakmp.Attribute if phase_1 else ipsec.Attribute
+    kind, value = attribute["type"], attribute["value"]
+    number = int.from_bytes(value, "big") if isinstance(value, bytes) else value
+    if values := (_PHASE_1 if phase_1 else _PHASE_2).get(kind):
+        return f"{name_of(kinds, kind)} = {name_of(values, number)}"
+    long = isinstance(value, bytes) and len(value) > 8
+    return f"{name_of(kinds, kind)} = {show.octets(value) if long else number}"

@@ -1,0 +1,305 @@
+"""The security association payload with its proposals and transforms.
+
+RFC 2408 3.4 (SA), 3.5 (proposal), 3.6 (transform); RFC 2407 4.6.1 (situation).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any
+
+from construct import Bytes, Const, ExprAdapter, Int8ub, Int32ub, Rebuild, len_, this
+from construct import Struct as Layout
+
+from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
+from isakmp.payloads import show
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
+from isakmp.payloads.data_attribute import (
+    ATTRIBUTES,
+    build_attributes,
+    describe_attribute,
+    parse_attributes,
+)
+from isakmp.payloads.shapes import HEADER, Chain
+
+MAX_PROPOSALS = 64
+MAX_TRANSFORMS = 255
+
+
+def _only(number: int, where: str, at: int, reason: str) -> Callable[[int, Any], int]:
+    """Lets ``number`` pass and nothing else: what follows would be laid out otherwise."""
+
+    def check(value: int, _context: Any) -> int:
+        if value != number:
+            raise Misfit(where, at, f"{reason} {value}")
+        return value
+
+    return check
+
+
+_doi = _only(DOI_IPSEC, ".doi", 0, "unknown domain of interpretation")
+_situation = _only(ipsec.Situation.IDENTITY_ONLY, ".situation", 4, "unsupported situation")
+
+TRANSFORM = Layout(
+    "number" / Int8ub,
+    "transform_id" / Int8ub,
+    "_reserved" / Const(b"\0\0"),
+    "attributes" / ATTRIBUTES,
+)
+
+PROPOSAL = Layout(
+    "number" / Int8ub,
+    "protocol_id" / Int8ub,
+    "_spi_size" / Rebuild(Int8ub, len_(this.spi)),
+    "_transforms" / Rebuild(Int8ub, len_(this.transforms)),
+    "spi" / Bytes(this._spi_size),
+    "transforms"
+    / Chain("transform", isakmp.Payload.TRANSFORM, TRANSFORM, MAX_TRANSFORMS, this._transforms),
+)
+
+LAYOUT = Layout(
+    "doi" / ExprAdapter(Int32ub, _doi, _doi),
+    "situation" / ExprAdapter(Int32ub, _situation, _situation),
+    "proposals" / Chain("proposal", isakmp.Payload.PROPOSAL, PROPOSAL, MAX_PROPOSALS),
+)
+
+_FIXED = struct.Struct(">II")
+_PROPOSAL = struct.Struct(">BBHBBBB")
+_TRANSFORM = struct.Struct(">BBHBBH")
+
+
+def _parse(body: bytes) -> Value:
+    if len(body) < 4:
+        raise Misfit("", 0, f"{len(body)} octets: at least 8 are needed")
+    doi = _doi(int.from_bytes(body[:4], "big"), None)
+    if len(body) < 8:
+        raise Misfit("", 0, f"{len(body)} octets: at least 8 are needed")
+    situation = _situation(int.from_bytes(body[4:8], "big"), None)
+    proposals: list[Value] = []
+    at, end, following = 8, len(body), int(isakmp.Payload.PROPOSAL)
+    while following:
+        where = f".proposal[{len(proposals)}]"
+        if len(proposals) == MAX_PROPOSALS:
+            raise Misfit(where, at, f"more than {MAX_PROPOSALS} of them")
+        following, stop, proposal = _parse_proposal(body, at, end, where)
+        proposals.append(proposal)
+        at = stop
+    if at != end:
+        raise Misfit("", 0, f"{end - at} octets left over after the last proposal")
+    return Value(doi=doi, situation=situation, proposals=proposals)
+
+
+def _region(body: bytes, at: int, end: int, where: str, fixed: int) -> int:
+    """Where the substructure at ``at`` ends: its header and fixed fields are inside ``end``."""
+    if end - at < HEADER.size:
+        raise Misfit(where, at, f"{end - at} octets left for a header of {HEADER.size}")
+    _, reserved, length = HEADER.unpack_from(body, at)
+    if reserved:
+        raise Misfit(where, at, f"reserved octet is {reserved}")
+    if length < fixed:
+        raise Misfit(where, at, f"length {length}: at least {fixed} are needed")
+    if length > end - at:
+        raise Misfit(where, at, f"{length} octets declared, {end - at} left")
+    return at + int(length)
+
+
+def _parse_proposal(body: bytes, start: int, end: int, where: str) -> tuple[int, int, Value]:
+    stop = _region(body, start, end, where, _PROPOSAL.size)
+    following, _, _, number, protocol_id, spi_size, count = _PROPOSAL.unpack_from(body, start)
+    at = start + _PROPOSAL.size + spi_size
+    if at > stop:
+        raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
+    spi = body[start + _PROPOSAL.size : at]
+    transforms: list[Value] = []
+    more = int(isakmp.Payload.TRANSFORM)
+    while more:
+        inner = f"{where}.transform[{len(transforms)}]"
+        if len(transforms) == MAX_TRANSFORMS:
+            raise Misfit(inner, at, f"more than {MAX_TRANSFORMS} of them")
+        more, at, transform = _parse_transform(body, at, stop, inner)
+        transforms.append(transform)
+    if count != len(transforms):
+        raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
+    if at != stop:
+        raise Misfit(where, start, f"{stop - at} octets left over after the last transform")
+    if following not in (0, isakmp.Payload.PROPOSAL):
+        raise Misfit(where, start, f"next payload {following} inside an SA")
+    value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
+    return following, stop, value
+
+
+def _parse_transform(body: bytes, start: int, end: int, where: str) -> tuple[int, int, Value]:
+    stop = _region(body, start, end, where, _TRANSFORM.size)
+    following, _, _, number, transform_id, reserved = _TRANSFORM.unpack_from(body, start)
+    if reserved:
+        raise Misfit(where, start, f"reserved octets are {reserved:#06x}")
+    attributes = parse_attributes(body, start + _TRANSFORM.size, stop, where)
+    if following not in (0, isakmp.Payload.TRANSFORM):
+        raise Misfit(where, start, f"next payload {following} inside a proposal")
+    return following, stop, Value(number=number, transform_id=transform_id, attributes=attributes)
+
+
+def _build(value: Mapping[str, Any]) -> bytes:
+    doi, situation = _doi(value["doi"], None), _situation(value["situation"], None)
+    bodies = [_build_proposal(proposal) for proposal in value["proposals"]]
+    chain = _chain(bodies, isakmp.Payload.PROPOSAL, MAX_PROPOSALS)
+    return _FIXED.pack(doi, situation) + chain
+
+
+def _build_proposal(proposal: Mapping[str, Any]) -> bytes:
+    spi, transforms = proposal["spi"], proposal["transforms"]
+    bodies = [
+        bytes((transform["number"], transform["transform_id"], 0, 0))
+        + build_attributes(transform["attributes"])
+        for transform in transforms
+    ]
+    fixed = bytes((proposal["number"], proposal["protocol_id"], len(spi), len(bodies)))
+    return fixed + bytes(spi) + _chain(bodies, isakmp.Payload.TRANSFORM, MAX_TRANSFORMS)
+
+
+def _chain(bodies: Sequence[bytes], kind: int, limit: int) -> bytes:
+    if not 0 < len(bodies) <= limit:
+        raise ValueError(f"{len(bodies)} elements of type {kind}: 1 to {limit} are possible")
+    parts = [HEADER.pack(kind, 0, HEADER.size + len(body)) + body for body in bodies[:-1]]
+    last = bodies[-1]
+    return b"".join(parts) + HEADER.pack(0, 0, HEADER.size + len(last)) + last
+
+
+_TRANSFORM_IDS: Mapping[int, type[IntEnum]] = MappingProxyType(
+    {
+        isakmp.Protocol.ISAKMP: ipsec.IsakmpTransform,
+        isakmp.Protocol.IPSEC_AH: ipsec.Ah,
+        isakmp.Protocol.IPSEC_ESP: ipsec.Esp,
+        isakmp.Protocol.IPCOMP: ipsec.Ipcomp,
+    }
+)
+
+
+def transform_name(protocol_id: int, transform_id: int) -> str:
+    """The name of a transform, whose registry depends on the protocol."""
+    registry = _TRANSFORM_IDS.get(protocol_id)
+    return name_of(registry, transform_id) if registry else f"UNKNOWN({transform_id})"
+
+
+def _describe(value: Mapping[str, Any]) -> list[Line]:
+    situation = ipsec.Situation(value["situation"]).name
+    lines = [("", f"doi {show.doi(value['doi'])} situation {situation}")]
+    for index, proposal in enumerate(value["proposals"]):
+        where, protocol_id = f".proposal[{index}]", proposal["protocol_id"]
+        name = name_of(isakmp.Protocol, protocol_id)
+        spi = show.octets(proposal["spi"])
+        lines.append((where, f"number {proposal['number']} protocol_id {name} spi {spi}"))
+        for nth, transform in enumerate(proposal["transforms"]):
+            inner = f"{where}.transform[{nth}]"
+            kind = transform_name(protocol_id, transform["transform_id"])
+            lines.append((inner, f"number {transform['number']} transform_id {kind}"))
+            lines.extend(
+                (f"{inner}.attribute[{last}]", describe_attribute(attribute, protocol_id))
+                for last, attribute in enumerate(transform["attributes"])
+            )
+    return lines
+
+
+_VECTORS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "0000000100000001"
+        "00000028"
+        "01010001"
+        "00000020"
+        "01010000"
+        "80010005"
+        "80020002"
+        "80040002"
+        "80030001"
+        "800b0001"
+        "800c0e10",
+        {
+            "doi": 1,
+            "situation": 1,
+            "proposals": [
+                {
+                    "number": 1,
+                    "protocol_id": 1,
+                    "spi": b"",
+                    "transforms": [
+                        {
+                            "number": 1,
+                            "transform_id": 1,
+                            "attributes": [
+                                {"type": 1, "value": 5},
+                                {"type": 2, "value": 2},
+                                {"type": 4, "value": 2},
+                                {"type": 3, "value": 1},
+                                {"type": 11, "value": 1},
+                                {"type": 12, "value": 3600},
+                            ],
+                        }
+                    ],
+                }
+            ],
+        },
+    ),
+    (
+        "0000000100000001"
+        "02000034"
+        "01030402"
+        "deadbeef"
+        "03000014"
+        "010c0000"
+        "80060080"
+        "80040001"
+        "80050002"
+        "00000014"
+        "02030000"
+        "80010001"
+        "0002000400015180"
+        "00000012"
+        "02040201"
+        "1234"
+        "00000008"
+        "01020000",
+        {
+            "doi": 1,
+            "situation": 1,
+            "proposals": [
+                {
+                    "number": 1,
+                    "protocol_id": 3,
+                    "spi": b"\xde\xad\xbe\xef",
+                    "transforms": [
+                        {
+                            "number": 1,
+                            "transform_id": 12,
+                            "attributes": [
+                                {"type": 6, "value": 128},
+                                {"type": 4, "value": 1},
+                                {"type": 5, "value": 2},
+                            ],
+                        },
+                        {
+                            "number": 2,
+                            "transform_id": 3,
+                            "attributes": [
+                                {"type": 1, "value": 1},
+                                {"type": 2, "value": b"\x00\x01\x51\x80"},
+                            ],
+                        },
+                    ],
+                },
+                {
+                    "number": 2,
+                    "protocol_id": 4,
+                    "spi": b"\x12\x34",
+                    "transforms": [{"number": 1, "transform_id": 2, "attributes": []}],
+                },
+            ],
+        },
+    ),
+)
+
+CODEC = Codec(
+    "SA", isakmp.Payload.SA, LAYOUT, "RFC 2408 3.4", _VECTORS, _describe, Twin(_parse, _build)
+)

@@ -1,0 +1,192 @@
+"""Shapes that payload bodies share, as constructs and as struct twins.
+
+RFC 2408 3.2 (generic header), 3.4 to 3.6 (chains of proposals and transforms); RFC 7296 3.3 has
+the same chains. No shape swallows an error or leaves octets over: every declared length binds.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from construct import (
+    Check,
+    Const,
+    Construct,
+    ConstructError,
+    FixedSized,
+    GreedyBytes,
+    Int8ub,
+    Int16ub,
+    Struct,
+    Subconstruct,
+    Terminated,
+    evaluate,
+    len_,
+    stream_iseof,
+    stream_tell,
+    this,
+)
+
+from isakmp.payloads.base import Misfit, Twin, Value, reason_of
+
+HEADER = struct.Struct(">BBH")
+"""The generic header: next payload, reserved, length in octets with the header."""
+
+
+class Exactly(Subconstruct):  # type: ignore[misc]
+    """A subconstruct, and then the end of its region."""
+
+    def _parse(self, stream: Any, context: Any, path: str) -> Any:
+        value = self.subcon._parsereport(stream, context, path)
+        Terminated._parsereport(stream, context, path)
+        return value
+
+
+def _place(path: str) -> str:
+    """The element that construct's path is in: our own part of it, before field names."""
+    return path.partition(" -> ")[0].removeprefix("(parsing)").removeprefix("(building)")
+
+
+class Chain(Subconstruct):  # type: ignore[misc]
+    """Substructures behind generic headers: the next type is ``type``, in the last one 0.
+
+    name: of one element, for paths; limit: most elements; count: what an earlier field declares.
+    """
+
+    def __init__(
+        self, name: str, type: int, subcon: Construct, limit: int, count: Any = None
+    ) -> None:
+        super().__init__(subcon)
+        self.element, self.type, self.limit, self.count = name, type, limit, count
+        self.layout = Struct(
+            "next" / Int8ub,
+            "reserved" / Const(b"\0"),
+            "length" / Int16ub,
+            "value" / FixedSized(this.length - HEADER.size, Exactly(subcon)),
+            "allowed" / Check(lambda ctx: ctx.next in (0, type)),
+        )
+
+    def _parse(self, stream: Any, context: Any, path: str) -> list[Any]:
+        values: list[Any] = []
+        place, more = _place(path), True
+        while more:
+            start, where = stream_tell(stream, path), f"{place}.{self.element}[{len(values)}]"
+            if len(values) == self.limit:
+                raise Misfit(where, start, f"more than {self.limit} of them")
+            element = _located(self.layout, stream, context, where, start)
+            values.append(element.value)
+            more = element.next != 0
+        declared = evaluate(self.count, context)
+        if declared is not None and declared != len(values):
+            raise ConstructError(f"{declared} {self.element}s declared, {len(values)} there")
+        return values
+
+    def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
+        if not 0 < len(obj) <= self.limit:
+            raise ConstructError(f"{len(obj)} {self.element}s: 1 to {self.limit} are possible")
+        for index, item in enumerate(obj):
+            body, where = io.BytesIO(), f"{_place(path)}.{self.element}[{index}]"
+            self.subcon._build(item, body, context, where)
+            following = 0 if index == len(obj) - 1 else self.type
+            data = body.getvalue()
+            stream.write(HEADER.pack(following, 0, HEADER.size + len(data)) + data)
+        return obj
+
+
+class Series(Subconstruct):  # type: ignore[misc]
+    """Elements one after the other to the end of the region, at most ``limit``."""
+
+    def __init__(self, name: str, subcon: Construct, limit: int) -> None:
+        super().__init__(subcon)
+        self.element, self.limit = name, limit
+
+    def _parse(self, stream: Any, context: Any, path: str) -> list[Any]:
+        values: list[Any] = []
+        place = _place(path)
+        while not stream_iseof(stream):
+            start, where = stream_tell(stream, path), f"{place}.{self.element}[{len(values)}]"
+            if len(values) == self.limit:
+                raise Misfit(where, start, f"more than {self.limit} of them")
+            values.append(_located(self.subcon, stream, context, where, start))
+        return values
+
+    def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
+        if len(obj) > self.limit:
+            raise ConstructError(f"{len(obj)} {self.element}s: {self.limit} are possible")
+        for index, item in enumerate(obj):
+            where = f"{_place(path)}.{self.element}[{index}]"
+            self.subcon._build(item, stream, context, where)
+        return obj
+
+
+def _located(subcon: Construct, stream: Any, context: Any, where: str, start: int) -> Any:
+    """Parse one element; what is wrong in it, and in no element inside it, is said of it."""
+    try:
+        return subcon._parsereport(stream, context, where)
+    except Misfit:
+        raise
+    except ConstructError as error:
+        raise Misfit(where, start, reason_of(error)) from error
+
+
+def octets(least: int = 1, most: int = 0xFFFF) -> Construct:
+    """A body of nothing but ``data``, ``least`` to ``most`` octets."""
+    in_bounds = (least <= len_(this.data)) & (len_(this.data) <= most)
+    return Struct("data" / GreedyBytes, Check(in_bounds))
+
+
+def octets_twin(least: int = 1, most: int = 0xFFFF) -> Twin:
+    """The twin of octets()."""
+
+    def checked(data: bytes) -> bytes:
+        if not least <= len(data) <= most:
+            raise Misfit("", 0, f"{len(data)} octets of data: {least} to {most} are possible")
+        return data
+
+    return Twin(lambda body: Value(data=checked(body)), lambda value: checked(value["data"]))
+
+
+def fields_twin(
+    layout: str, names: tuple[str, ...], wrong: Callable[[Mapping[str, Any]], str]
+) -> Twin:
+    """The twin of fixed fields and then ``data``. wrong: what is amiss with the value, or ""."""
+    form = struct.Struct(layout)
+
+    def checked(value: Any) -> Any:
+        if reason := wrong(value):
+            raise Misfit("", 0, reason)
+        return value
+
+    def parse(body: bytes) -> Value:
+        if len(body) < form.size:
+            raise Misfit("", 0, f"{len(body)} octets: at least {form.size} are needed")
+        value = Value(zip(names, form.unpack_from(body), strict=True))
+        value["data"] = body[form.size :]
+        checked(value)
+        return value
+
+    def build(value: Mapping[str, Any]) -> bytes:
+        checked(value)
+        fixed = form.pack(*[value[name] for name in names])
+        data: bytes = value["data"]
+        return fixed + data
+
+    return Twin(parse, build)
+
+
+def encoded(least: int) -> Construct:
+    """``encoding`` and at least ``least`` octets of ``data``: certificates and their requests."""
+    return Struct("encoding" / Int8ub, "data" / GreedyBytes, Check(len_(this.data) >= least))
+
+
+def encoded_twin(least: int) -> Twin:
+    """The twin of encoded()."""
+
+    def wrong(value: Mapping[str, Any]) -> str:
+        size = len(value["data"])
+        return f"{size} octets of data: at least {least} are needed" if size < least else ""
+
+    return fields_twin(">B", ("encoding",), wrong)

@@ -1,0 +1,377 @@
+"""An IPsec stack behind PF_KEYv2, as isakmp.app.base.Application: RFC 2367 3.1 with KAME's SPD.
+
+Every request is a Job under its sadb_msg_seq. Over a direct link it is done when the request
+returns; otherwise it is answered, refused, given up after a time, or lost with the link.
+
+    GETSPI        <base, SA2, address(SD), spirange>
+    UPDATE, ADD   <base, SA, SA2, address(SD), key(AE), lifetime(HS), NAT-T, (ours)>
+    DELETE, GET   <base, SA(*), address(SD)>
+    X_SPDUPDATE, X_SPDDELETE      <base, policy, address(SD)>
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any, TypeVar
+
+from isakmp.app.base import (
+    Acquire,
+    Direction,
+    Expire,
+    Mapping,
+    PolicySpec,
+    SaId,
+    SaSpec,
+    SpiRequest,
+    Upcalls,
+    Usage,
+)
+from isakmp.app.pf_key import codec, values
+from isakmp.app.pf_key.algorithms import Algorithm, sa_type
+from isakmp.app.pf_key.codec import Message, Sa2
+from isakmp.app.pf_key.constants import Ext, SaType, Type
+from isakmp.app.pf_key.link import Link
+from isakmp.constants import isakmp
+from isakmp.errors import ApplicationError, MalformedPayload
+from isakmp.job import Job
+from isakmp.policy.spd import Address, Selector
+from isakmp.timer import Event, Timers
+
+T = TypeVar("T")
+
+FIRST_SEQ = 0x80000000
+"""Requests count from here: a kernel's own (acquire) count from 1, and would be met by ours."""
+MIN_SPI, MAX_SPI = 0x100, 0xFFFFFFFF
+PolicyKey = tuple[Direction, Selector]
+
+
+class _Pending:
+    """A request that is not answered yet."""
+
+    __slots__ = ("job", "read", "timer", "type")
+
+    def __init__(self, type: Type, job: Job[Any], read: Callable[[Message], Any]) -> None:
+        self.type, self.job, self.read = type, job, read
+        self.timer: Event | None = None
+
+
+class PfKey:
+    """A stack at the other end of ``link``.
+
+    wall: seconds since 1970, only to understand a kernel's lifetimes; limit: requests in
+    flight; private: send the extensions of our own (off for a kernel: BSD's refuse them);
+    on_link: hears of the link's loss (False, why) and return (True, ""): after the latter the
+    stack may have lost all SAs. counters: what was ignored, by cause.
+    """
+
+    name = "pf_key"
+
+    def __init__(
+        self,
+        link: Link,
+        timers: Timers,
+        *,
+        wall: Callable[[], float],
+        pid: int | None = None,
+        timeout_s: float = 5.0,
+        limit: int = 1024,
+        private: bool = True,
+        on_link: Callable[[bool, str], object] | None = None,
+    ) -> None:
+        self._link, self._timers, self._wall = link, timers, wall
+        self._pid = os.getpid() if pid is None else pid
+        self._timeout_s, self._limit, self._private = timeout_s, limit, private
+        self._on_link = on_link
+        self._upcalls: Upcalls | None = None
+        self._seq = FIRST_SEQ
+        self._pending: dict[int, _Pending] = {}
+        self._policies: dict[int, PolicySpec] = {}
+        self._policy_ids: dict[PolicyKey, int] = {}
+        self._inbound: dict[tuple[isakmp.Protocol, int], SaId] = {}
+        self.supported: dict[tuple[int, Ext], list[Algorithm]] = {}
+        self.counters: Counter[str] = Counter()
+
+    def start(self, upcalls: Upcalls) -> None:
+        """Connect and register for upcalls. ApplicationError where nobody answers."""
+        self._upcalls = upcalls
+        self._link.open(self)
+        for job in self._register():
+            if job.error is not None:
+                raise job.error
+
+    def _register(self) -> list[Job[None]]:
+        """RFC 2367 3.1.7, a message for each type."""
+        return [
+            self._request(Type.REGISTER, satype, b"", self._read_supported)
+            for satype in (SaType.ESP, SaType.AH, SaType.IPCOMP)
+        ]
+
+    def _read_supported(self, message: Message) -> None:
+        for ext in (Ext.SUPPORTED_AUTH, Ext.SUPPORTED_ENCRYPT):
+            self.supported[message.satype, ext] = codec.read_supported(message.exts, ext)
+
+    def close(self) -> None:
+        """Leave the stack; requests in flight fail."""
+        self._link.close()
+        self._fail_all("the IPsec stack was left")
+
+    def get_spi(self, request: SpiRequest) -> Job[int]:
+        """SADB_GETSPI."""
+        body = codec.sa2(Sa2(values.mode(request.mode), request.reqid))
+        body += codec.addresses(request.src, request.dst)
+        body += codec.spi_range(MIN_SPI, MAX_SPI)
+        return self._request(Type.GETSPI, request.protocol, body, _read_spi)
+
+    def add_sa(self, sa: SaSpec) -> Job[None]:
+        """SADB_ADD."""
+        return self._install(Type.ADD, sa)
+
+    def update_sa(self, sa: SaSpec) -> Job[None]:
+        """SADB_UPDATE."""
+        return self._install(Type.UPDATE, sa)
+
+    def _install(self, type: Type, sa: SaSpec) -> Job[None]:
+        def installed(_: Message) -> None:
+            if sa.inbound:
+                name = SaId(sa.protocol, sa.spi, sa.src, sa.dst)
+                self._inbound[sa.protocol, sa.spi] = name
+
+        try:
+            body = values.sa_exts(sa, self._private)
+        except ApplicationError as error:
+            return Job.failed(error)
+        return self._request(type, sa.protocol, body, installed)
+
+    def delete_sa(self, sa: SaId) -> Job[None]:
+        """SADB_DELETE."""
+        self._inbound.pop((sa.protocol, sa.spi), None)
+        return self._request(Type.DELETE, sa.protocol, values.sa_id_exts(sa), _read_nothing)
+
+    def group(self, sas: list[SaId]) -> Job[None]:
+        """One SA is a bundle of itself; KAME's PF_KEY has no message for a larger one."""
+        if len(sas) > 1:
+            return Job.failed(ApplicationError("PF_KEY cannot bundle SAs"))
+        return Job.of(None)
+
+    def usage(self, sa: SaId) -> Job[Usage]:
+        """SADB_GET."""
+        return self._request(Type.GET, sa.protocol, values.sa_id_exts(sa), self._read_usage)
+
+    def _read_usage(self, message: Message) -> Usage:
+        """X_STATISTICS, or else what kernels put into the current lifetime.
+
+        They count packets as allocations, and keep the time of last use as that of the first.
+        """
+        if (found := codec.read_statistics(message.exts)) is not None:
+            packets, octets, replays, failures, age_ms, idle_ms = found
+            return Usage(packets, octets, age_ms / 1000, idle_ms / 1000, replays, failures)
+        now = self._wall()
+        current = codec.read_lifetime(message.exts, Ext.LIFETIME_CURRENT)
+        age_s = max(0.0, now - current.addtime)
+        idle_s = min(age_s, max(0.0, now - current.usetime))
+        return Usage(current.allocations, current.octets, age_s, idle_s)
+
+    def add_policy(self, policy: PolicySpec) -> Job[int]:
+        """SADB_X_SPDUPDATE, which installs a policy or replaces that of the same selector."""
+
+        def installed(message: Message) -> int:
+            number = codec.read_policy(message.exts).id
+            key = policy.direction, policy.selector
+            self._policies.pop(self._policy_ids.get(key, 0), None)
+            self._policy_ids[key] = number
+            self._policies[number] = policy
+            return number
+
+        return self._policy_request(Type.X_SPDUPDATE, lambda: values.policy_exts(policy), installed)
+
+    def delete_policy(self, policy: PolicySpec) -> Job[None]:
+        """SADB_X_SPDDELETE, by direction and selector."""
+
+        def deleted(_: Message) -> None:
+            number = self._policy_ids.pop((policy.direction, policy.selector), 0)
+            self._policies.pop(number, None)
+
+        return self._policy_request(Type.X_SPDDELETE, lambda: values.policy_exts(policy), deleted)
+
+    def migrate(self, policy: PolicySpec, src: Address, dst: Address) -> Job[None]:
+        """SADB_X_MIGRATE, Linux's: a policy and the SAs of its reqid get new end points."""
+
+        def moved(_: Message) -> None:
+            number = self._policy_ids.get((policy.direction, policy.selector), 0)
+            if number in self._policies:
+                self._policies[number] = replace(policy, src=src, dst=dst)
+            for key, sa in self._inbound.items():
+                if (sa.src, sa.dst, sa.protocol) == (policy.src, policy.dst, policy.protocol):
+                    self._inbound[key] = replace(sa, src=src, dst=dst)
+
+        def encode() -> bytes:
+            return values.migrate_exts(policy, src, dst)
+
+        return self._policy_request(Type.X_MIGRATE, encode, moved)
+
+    def _policy_request(
+        self, type: Type, encode: Callable[[], bytes], read: Callable[[Message], T]
+    ) -> Job[T]:
+        try:
+            body = encode()
+        except ApplicationError as error:
+            return Job.failed(error)
+        return self._request(type, SaType.UNSPEC, body, read)
+
+    def _request(
+        self,
+        type: Type,
+        what: isakmp.Protocol | SaType,
+        body: bytes,
+        read: Callable[[Message], T],
+    ) -> Job[T]:
+        """Send a request; ``read`` makes the result of its answer."""
+        job: Job[T] = Job()
+        if len(self._pending) >= self._limit:
+            job.fail(ApplicationError(f"{self._limit} requests wait for the IPsec stack"))
+            return job
+        seq, pending = self._next_seq(), _Pending(type, job, read)
+        self._pending[seq] = pending
+        try:
+            satype = what if isinstance(what, SaType) else sa_type(what)
+            self._link.send(codec.message(type, satype, seq, self._pid, body))
+        except ApplicationError as error:
+            self._pending.pop(seq, None)
+            job.fail(error)
+        if not job.done:
+            name = f"pf_key {type.name} unanswered"
+            pending.timer = self._timers.add(name, self._timeout_s, lambda: self._give_up(seq))
+        return job
+
+    def _next_seq(self) -> int:
+        """A number that no request in flight has."""
+        while True:
+            seq = self._seq
+            self._seq = seq + 1 if seq < 0xFFFFFFFF else FIRST_SEQ
+            if seq not in self._pending:
+                return seq
+
+    def _give_up(self, seq: int) -> None:
+        pending = self._pending.pop(seq)
+        self.counters["unanswered"] += 1
+        why = f"the IPsec stack did not answer {pending.type.name} in {self._timeout_s:g} s"
+        pending.job.fail(ApplicationError(why))
+
+    def receive(self, data: bytes) -> None:
+        """A message of the stack: an answer, an upcall, or an echo of another's request."""
+        try:
+            message = codec.parse(data)
+            if message.seq in self._pending and message.pid == self._pid:
+                self._answer(message)
+            else:
+                self._upcall(message)
+        except MalformedPayload:
+            self.counters["malformed"] += 1
+
+    def _answer(self, message: Message) -> None:
+        pending = self._pending[message.seq]
+        if message.type != pending.type:
+            self.counters["unexpected"] += 1
+            return
+        del self._pending[message.seq]
+        if pending.timer is not None:
+            pending.timer.cancel()
+        if message.errno:
+            pending.job.fail(_refusal(pending.type, message))
+            return
+        try:
+            result = pending.read(message)
+        except MalformedPayload as error:
+            self.counters["malformed"] += 1
+            pending.job.fail(ApplicationError(f"the answer to {pending.type.name}: {error}"))
+            return
+        pending.job.finish(result)
+
+    def _upcall(self, message: Message) -> None:
+        if self._upcalls is None or message.errno:
+            self.counters["ignored"] += 1
+        elif message.type == Type.ACQUIRE:
+            self._acquire(message, self._upcalls)
+        elif message.type == Type.EXPIRE:
+            self._expire(message, self._upcalls)
+        elif message.type == Type.X_NAT_T_NEW_MAPPING:
+            self._mapping(message, self._upcalls)
+        else:
+            self.counters["ignored"] += 1
+
+    def _acquire(self, message: Message, upcalls: Upcalls) -> None:
+        """The reqid is SA2's, or that of the policy whose id is said (Linux has no SA2 here)."""
+        exts = message.exts
+        src, dst = codec.read_addresses(exts)
+        sa2, said = codec.read_sa2(exts), codec.read_selector(exts)
+        number = codec.read_policy(exts).id if Ext.X_POLICY in exts else sa2.sequence
+        policy = self._policies.get(number)
+        reqid = sa2.reqid or (policy.reqid if policy is not None else 0)
+        if not reqid:
+            self.counters["acquire of an unknown policy"] += 1
+            return
+        if said is not None:
+            selector = said[1]
+        elif policy is not None:
+            selector = policy.selector
+        else:
+            selector = Selector(ip_network(src), ip_network(dst))
+        upcalls.acquire(Acquire(reqid, selector, src, dst))
+
+    def _expire(self, message: Message, upcalls: Upcalls) -> None:
+        sa, hard = values.read_sa_id(message), Ext.LIFETIME_HARD in message.exts
+        if hard:
+            self._inbound.pop((sa.protocol, sa.spi), None)
+        upcalls.expire(Expire(sa, hard))
+
+    def _mapping(self, message: Message, upcalls: Upcalls) -> None:
+        """Linux's layout: the SA's source before and, as destination, now; so no destination."""
+        protocol, spi = values.read_protocol(message.satype), codec.read_sa(message.exts).spi
+        address = codec.read_address(message.exts, Ext.ADDRESS_DST).address
+        port = codec.read_nat_t_port(message.exts, Ext.X_NAT_T_DPORT)
+        sa = self._inbound.get((protocol, spi))
+        if sa is None:
+            self.counters["mapping of an unknown SA"] += 1
+            return
+        upcalls.mapping(Mapping(sa, address, port))
+
+    def lost(self, why: str) -> None:
+        """The link is gone: whatever was asked fails."""
+        self._fail_all(f"the link to the IPsec stack is lost: {why}")
+        if self._on_link is not None:
+            self._on_link(False, why)
+
+    def up(self) -> None:
+        """The link is back: register again."""
+        self._register()
+        if self._on_link is not None:
+            self._on_link(True, "")
+
+    def _fail_all(self, why: str) -> None:
+        pending, self._pending = self._pending, {}
+        for request in pending.values():
+            if request.timer is not None:
+                request.timer.cancel()
+            request.job.fail(ApplicationError(why))
+
+
+def _read_spi(message: Message) -> int:
+    spi = codec.read_sa(message.exts).spi
+    if spi < MIN_SPI:
+        raise MalformedPayload("SA", 4, f"SPI {spi:#x}", "RFC 4303 2.1")
+    return spi
+
+
+def _read_nothing(message: Message) -> None:
+    """An answer that says all by its coming."""
+
+
+def _refusal(type: Type, message: Message) -> ApplicationError:
+    name = errno.errorcode.get(message.errno, str(message.errno))
+    why = codec.read_reason(message.exts) or os.strerror(message.errno)
+    return ApplicationError(f"{type.name} refused: {why} ({name})")

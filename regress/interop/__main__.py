@@ -1,6 +1,6 @@
 """Play the interop table and print scenario, role and result; build/interop.json has the same.
 
-python -m regress.interop [--pair initiator ...] [--list] [NAME-PART ...]
+python -m regress.interop [--pair PAIR]... [-v] [--list] [NAME-PART]...
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="regress.interop", description=__doc__)
     parser.add_argument("names", nargs="*", help="only scenarios whose names contain one of these")
     parser.add_argument(
-        "--pair", nargs="+", choices=list(PAIRS), default=[role.value for role in Role]
+        "--pair", action="append", choices=list(PAIRS), help="may be given again; both roles"
     )
     parser.add_argument("--list", action="store_true", help="print the table's rows and end")
     parser.add_argument("-v", action="store_true", help="with the logs of what failed")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.pair = arguments.pair or [role.value for role in Role]
+    return arguments
 
 
 def _one(row: Scenario, pair: str, verbose: bool) -> dict[str, Any]:

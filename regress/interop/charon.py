@@ -165,7 +165,7 @@ include {self.folder}/secrets.conf
         return done.stdout
 
     def initiate(self) -> None:
-        self._swanctl("--initiate", "--child", "net", "--timeout", "10")
+        self._swanctl("--initiate", "--child", "net", "--timeout", f"{self.patience_s:.0f}")
 
     def _sas(self) -> list[dict[str, Any]]:
         text = self._swanctl("--list-sas", "--raw")

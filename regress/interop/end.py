@@ -49,6 +49,8 @@ class End(ABC):
     kind: str
     # Seconds that a rekeying by lifetime takes at most; 0: the daemon rekeys on command.
     rekeys_within_s = 0.0
+    # How long a negotiation may take.
+    patience_s = 10.0
 
     def __init__(
         self, scenario: Scenario, role: Role, site: Site, namespace: Namespace, folder: Path

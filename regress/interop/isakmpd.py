@@ -159,7 +159,7 @@ Suites= {suite_name(row.esp)}
 
     def initiate(self) -> None:
         self._answer("up", "net")
-        eventually(f"{self} has a phase 2 SA", self.children)
+        eventually(f"{self} has a phase 2 SA", self.children, self.patience_s)
 
     def ike(self) -> set[str]:
         return {row["cookies"] for row in self._sas(1) if row["state"] == "established"}

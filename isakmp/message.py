@@ -25,6 +25,7 @@ _RFC_HEADER = "RFC 2408 3.1"
 MAX_PAYLOADS = 64
 MAX_MESSAGES = 4
 CRITICAL = 0x80
+_ENCRYPTION = int(isakmp.Flag.ENCRYPTION)
 
 Item = tuple[int, Mapping[str, Any] | bytes] | tuple[int, Mapping[str, Any] | bytes, bool]
 """What build_payloads takes: type, value or body, and whether it is critical (IKEv2)."""
@@ -225,7 +226,7 @@ class Message:
         """
         header = parse_header(data)
         rules = _rules(header.major)
-        if header.major == 1 and header.flags & isakmp.Flag.ENCRYPTION:
+        if header.major == 1 and header.flags & _ENCRYPTION:
             return cls(header, [], data[HEADER_SIZE:])
         payloads, end = parse_payloads(header.major, header.next_payload, data[HEADER_SIZE:])
         if left := len(data) - HEADER_SIZE - end:

@@ -25,7 +25,7 @@ from isakmp.payloads import (
     sig,
     vendor,
 )
-from isakmp.payloads.base import Codec, Family
+from isakmp.payloads.base import Codec, Family, by_type
 
 _IKEV1 = (
     sa.CODEC,
@@ -53,8 +53,8 @@ _FAMILIES: Mapping[int, Family] = MappingProxyType(
             payload=isakmp.Payload,
             exchange=isakmp.Exchange,
             flag=isakmp.Flag,
-            codecs=MappingProxyType({codec.type: codec for codec in _IKEV1}),
-            nested=frozenset({isakmp.Payload.PROPOSAL, isakmp.Payload.TRANSFORM}),
+            codecs=by_type(_IKEV1),
+            nested=frozenset({int(isakmp.Payload.PROPOSAL), int(isakmp.Payload.TRANSFORM)}),
         ),
     }
 )

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from construct import Construct, ConstructError, Container
@@ -131,6 +132,11 @@ class Family(NamedTuple):
     nested: frozenset[int] = frozenset()
     enclosing: frozenset[int] = frozenset()
     critical: bool = False
+
+
+def by_type(codecs: Iterable[Codec]) -> Mapping[int, Codec]:
+    """Codecs by plain numbers: a lookup with an enum member as the key costs twice as much."""
+    return MappingProxyType({int(codec.type): codec for codec in codecs})
 
 
 def reason_of(error: BaseException) -> str:

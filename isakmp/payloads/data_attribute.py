@@ -55,22 +55,23 @@ def parse_attributes(data: bytes, at: int = 0, end: int = -1, place: str = "") -
     """The attributes in ``data[at:end]``. Misfit where one does not fit."""
     end = len(data) if end < 0 else end
     attributes: list[Value] = []
-    while at < end:
-        if len(attributes) == MAX_ATTRIBUTES:
-            raise _misfit(place, attributes, at, f"more than {MAX_ATTRIBUTES} of them")
-        start, at = at, at + 4
+    for _ in range(MAX_ATTRIBUTES):
+        if at == end:
+            return attributes
+        start, at = at, at + _PAIR.size
         if at > end:
             raise _misfit(place, attributes, start, f"{end - start} octets left, 4 are needed")
         kind, value = _PAIR.unpack_from(data, start)
         if kind & SHORT:
-            attributes.append(Value(type=kind & 0x7FFF, value=value))
+            attributes.append(Value(type=kind ^ SHORT, value=value))
             continue
-        at += value
+        first, at = at, at + value
         if at > end:
-            raise _misfit(
-                place, attributes, start, f"{value} octets declared, {end - start - 4} left"
-            )
-        attributes.append(Value(type=kind, value=data[start + 4 : at]))
+            reason = f"{value} octets declared, {end - first} left"
+            raise _misfit(place, attributes, start, reason)
+        attributes.append(Value(type=kind, value=data[first:at]))
+    if at < end:
+        raise _misfit(place, attributes, at, f"more than {MAX_ATTRIBUTES} of them")
     return attributes
 
 

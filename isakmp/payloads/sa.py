@@ -27,6 +27,9 @@ from isakmp.payloads.shapes import HEADER, Chain
 
 MAX_PROPOSALS = 64
 MAX_TRANSFORMS = 255
+# Plain numbers: comparing with enum members costs more than the rest of a chain's step.
+_PROPOSAL_TYPE = int(isakmp.Payload.PROPOSAL)
+_TRANSFORM_TYPE = int(isakmp.Payload.TRANSFORM)
 
 
 def _only(number: int, where: str, at: int, reason: str) -> Callable[[int, Any], int]:
@@ -56,14 +59,13 @@ PROPOSAL = Layout(
     "_spi_size" / Rebuild(Int8ub, len_(this.spi)),
     "_transforms" / Rebuild(Int8ub, len_(this.transforms)),
     "spi" / Bytes(this._spi_size),
-    "transforms"
-    / Chain("transform", isakmp.Payload.TRANSFORM, TRANSFORM, MAX_TRANSFORMS, this._transforms),
+    "transforms" / Chain("transform", _TRANSFORM_TYPE, TRANSFORM, MAX_TRANSFORMS, this._transforms),
 )
 
 LAYOUT = Layout(
     "doi" / ExprAdapter(Int32ub, _doi, _doi),
     "situation" / ExprAdapter(Int32ub, _situation, _situation),
-    "proposals" / Chain("proposal", isakmp.Payload.PROPOSAL, PROPOSAL, MAX_PROPOSALS),
+    "proposals" / Chain("proposal", _PROPOSAL_TYPE, PROPOSAL, MAX_PROPOSALS),
 )
 
 _FIXED = struct.Struct(">II")
@@ -79,7 +81,7 @@ def _parse(body: bytes) -> Value:
         raise Misfit("", 0, f"{len(body)} octets: at least 8 are needed")
     situation = _situation(int.from_bytes(body[4:8], "big"), None)
     proposals: list[Value] = []
-    at, end, following = 8, len(body), int(isakmp.Payload.PROPOSAL)
+    at, end, following = 8, len(body), _PROPOSAL_TYPE
     while following:
         where = f".proposal[{len(proposals)}]"
         if len(proposals) == MAX_PROPOSALS:
@@ -114,7 +116,7 @@ def _parse_proposal(body: bytes, start: int, end: int, where: str) -> tuple[int,
         raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
     spi = body[start + _PROPOSAL.size : at]
     transforms: list[Value] = []
-    more = int(isakmp.Payload.TRANSFORM)
+    more = _TRANSFORM_TYPE
     while more:
         inner = f"{where}.transform[{len(transforms)}]"
         if len(transforms) == MAX_TRANSFORMS:
@@ -125,7 +127,7 @@ def _parse_proposal(body: bytes, start: int, end: int, where: str) -> tuple[int,
         raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
     if at != stop:
         raise Misfit(where, start, f"{stop - at} octets left over after the last transform")
-    if following not in (0, isakmp.Payload.PROPOSAL):
+    if following not in (0, _PROPOSAL_TYPE):
         raise Misfit(where, start, f"next payload {following} inside an SA")
     value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
     return following, stop, value
@@ -137,7 +139,7 @@ def _parse_transform(body: bytes, start: int, end: int, where: str) -> tuple[int
     if reserved:
         raise Misfit(where, start, f"reserved octets are {reserved:#06x}")
     attributes = parse_attributes(body, start + _TRANSFORM.size, stop, where)
-    if following not in (0, isakmp.Payload.TRANSFORM):
+    if following not in (0, _TRANSFORM_TYPE):
         raise Misfit(where, start, f"next payload {following} inside a proposal")
     return following, stop, Value(number=number, transform_id=transform_id, attributes=attributes)
 
@@ -145,7 +147,7 @@ def _parse_transform(body: bytes, start: int, end: int, where: str) -> tuple[int
 def _build(value: Mapping[str, Any]) -> bytes:
     doi, situation = _doi(value["doi"], None), _situation(value["situation"], None)
     bodies = [_build_proposal(proposal) for proposal in value["proposals"]]
-    chain = _chain(bodies, isakmp.Payload.PROPOSAL, MAX_PROPOSALS)
+    chain = _chain(bodies, _PROPOSAL_TYPE, MAX_PROPOSALS)
     return _FIXED.pack(doi, situation) + chain
 
 
@@ -157,7 +159,7 @@ def _build_proposal(proposal: Mapping[str, Any]) -> bytes:
         for transform in transforms
     ]
     fixed = bytes((proposal["number"], proposal["protocol_id"], len(spi), len(bodies)))
-    return fixed + bytes(spi) + _chain(bodies, isakmp.Payload.TRANSFORM, MAX_TRANSFORMS)
+    return fixed + bytes(spi) + _chain(bodies, _TRANSFORM_TYPE, MAX_TRANSFORMS)
 
 
 def _chain(bodies: Sequence[bytes], kind: int, limit: int) -> bytes:

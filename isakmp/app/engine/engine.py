@@ -1,0 +1,218 @@
+"""The key engine: PF_KEY's requests as plain synchronous calls, and the packets between.
+
+Everything it knows of the world comes through a wire, a network interface, timers and a source
+of randomness; two engines live in one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from isakmp.app.base import (
+    Action,
+    Direction,
+    PolicySpec,
+    SaId,
+    SaSpec,
+    SpiRequest,
+    Upcalls,
+    Usage,
+)
+from isakmp.app.engine.base import Netif, Wire
+from isakmp.app.engine.drop import Drops
+from isakmp.app.engine.esp import Opener, Sealer
+from isakmp.app.engine.inbound import Inbound
+from isakmp.app.engine.outbound import Outbound
+from isakmp.app.engine.replay import Replay
+from isakmp.app.engine.sad import LEAST_SPI, InboundSa, OutboundSa, Sad
+from isakmp.app.engine.spd import Spd, is_tunnel
+from isakmp.app.engine.transform import bind
+from isakmp.constants import isakmp
+from isakmp.errors import ApplicationError
+from isakmp.log import Log, LogClass
+from isakmp.loop import Loop
+from isakmp.policy.spd import Network
+from isakmp.timer import Timers
+
+
+class KeyEngine:
+    """SAD, SPD and ESP of one host. Requests raise ApplicationError and then change nothing."""
+
+    def __init__(
+        self,
+        *,
+        timers: Timers,
+        random: Callable[[int], bytes],
+        wire: Wire,
+        netif: Netif,
+        events: Upcalls,
+        log: Log,
+    ) -> None:
+        self._timers, self._random, self._log = timers, random, log
+        self._wire, self._netif = wire, netif
+        self.drops = Drops(log)
+        self._spd = Spd()
+        self._sad = Sad(timers, random, events, self._changed)
+        self._out = Outbound(timers, self._sad, self._spd, wire, netif, events, self.drops)
+        self._in = Inbound(timers, self._sad, self._spd, netif, events, self.drops)
+        self._routes: dict[Network, int] = {}
+        self._loop: Loop | None = None
+        self.packet_out = self._out.packet_out
+        self.esp_in = self._in.esp_in
+
+    def attach(self, loop: Loop) -> None:
+        """Let the loop read the wire and the device."""
+        self._loop = loop
+        for fd in self._wire.fds():
+            loop.reader(fd, partial(self._wire.receive, fd, self.esp_in))
+        for fd in self._netif.fds():
+            loop.reader(fd, partial(self._netif.receive, self.packet_out))
+
+    def close(self) -> None:
+        """Forget everything and give the sockets, the device and its routes back."""
+        if self._loop:
+            for fd in (*self._wire.fds(), *self._netif.fds()):
+                self._loop.reader(fd, None)
+        self.flush()
+        self.flush_policies()
+        self._netif.close()
+        self._wire.close()
+
+    def get_spi(self, request: SpiRequest) -> int:
+        """An SPI of 256 to 2**32 - 1 for an inbound SA; without update() it ends after 30 s."""
+        self._check_protocol(request.protocol)
+        return self._sad.get_spi(request)
+
+    def add(self, spec: SaSpec) -> None:
+        """Install a complete SA; an outbound one carries its policy's packets from now on."""
+        if self._sad.is_larval(spec.spi) and spec.inbound:
+            raise ApplicationError(f"SPI {spec.spi:#010x} is larval: update it")
+        self._install(spec)
+
+    def update(self, spec: SaSpec) -> None:
+        """Complete a larval SA, or move one with the same SPI and keys.
+
+        Sequence numbers, replay window and counters of an SA that is moved go on.
+        """
+        if spec.inbound and self._sad.is_larval(spec.spi):
+            self._install(spec)
+            self._sad.end_larval(spec.spi)
+            return
+        sa = self._sad.find_by_keys(spec)
+        if sa is None:
+            raise ApplicationError(f"no SA with SPI {spec.spi:#010x} and these keys to update")
+        self._check(spec)
+        if is_tunnel(spec.mode) != sa.tunnel:
+            raise ApplicationError("an SA keeps its mode")
+        self._sad.move(sa, spec)
+        if isinstance(sa, OutboundSa):
+            sa.send = self._wire.path(spec.src, spec.dst, spec.encap)
+            self._out.measure(sa)
+
+    def delete(self, name: SaId) -> None:
+        """Take an SA away, larval or not. ApplicationError where there is none."""
+        sa = self._sad.find(name)
+        if sa:
+            self._sad.remove(sa)
+        elif not self._sad.end_larval(name.spi):
+            raise ApplicationError(f"no SA with SPI {name.spi:#010x} to {name.dst}")
+
+    def usage(self, name: SaId) -> Usage:
+        """What an SA has carried. ApplicationError where there is none."""
+        sa = self._sad.find(name)
+        if sa is None:
+            raise ApplicationError(f"no SA with SPI {name.spi:#010x} to {name.dst}")
+        return sa.usage(self._timers.now())
+
+    def add_policy(self, spec: PolicySpec) -> int:
+        """Install a policy, or replace that of the same direction and selector; its id."""
+        if spec.action is Action.IPSEC:
+            self._check_protocol(spec.protocol)
+        old = self._spd.get(spec)
+        self._route(spec)
+        policy = self._spd.add(spec)
+        if old:
+            self._unroute(old.spec)
+        self._changed()
+        return policy.id
+
+    def delete_policy(self, spec: PolicySpec) -> None:
+        """Take a policy away, by direction and selector. ApplicationError where there is none."""
+        policy = self._spd.remove(spec)
+        if policy is None:
+            raise ApplicationError(f"no policy {spec.direction.value} {spec.selector}")
+        self._out.drop_held(policy)
+        self._unroute(policy.spec)
+        self._changed()
+
+    def flush(self) -> None:
+        """Take every SA away."""
+        self._sad.flush()
+
+    def flush_policies(self) -> None:
+        """Take every policy away."""
+        for policy in self._spd.policies():
+            self.delete_policy(policy.spec)
+
+    def sas(self) -> Iterator[SaSpec]:
+        """Every SA that is not larval."""
+        return (sa.spec for sa in list(self._sad))
+
+    def policies(self) -> Iterator[tuple[int, PolicySpec]]:
+        """Every policy with its id."""
+        return ((policy.id, policy.spec) for policy in self._spd.policies())
+
+    def _install(self, spec: SaSpec) -> None:
+        """Bind an SA's algorithms and put it to work."""
+        self._check(spec)
+        transform, now = bind(spec, self._random), self._timers.now()
+        if spec.inbound:
+            # Without an ICV anybody could move the window (RFC 4303 3.4.3).
+            replay = Replay(spec.replay_window if transform.authentic else 0, spec.esn)
+            self._sad.add(InboundSa(spec, now, Opener(transform, replay)))
+        else:
+            send = self._wire.path(spec.src, spec.dst, spec.encap)
+            sa = OutboundSa(spec, now, Sealer(transform, spec.esn), send)
+            self._sad.add(sa)
+            self._out.measure(sa)
+            self._out.send_held(spec.reqid)
+        self._log.debug(
+            LogClass.SYSDEP, 50, "engine: SA %#010x %s -> %s", spec.spi, spec.src, spec.dst
+        )
+
+    def _check(self, spec: SaSpec) -> None:
+        self._check_protocol(spec.protocol)
+        if not LEAST_SPI <= spec.spi < 2**32:
+            raise ApplicationError(f"SPI {spec.spi} is not within 256 to 2**32 - 1")
+        if spec.src.version != spec.dst.version:
+            raise ApplicationError("an SA's ends are of one address family")
+
+    @staticmethod
+    def _check_protocol(protocol: isakmp.Protocol) -> None:
+        if protocol != isakmp.Protocol.IPSEC_ESP:
+            raise ApplicationError(f"the key engine has no {protocol.name}")
+
+    def _changed(self) -> None:
+        """What was looked up no longer holds."""
+        self._out.forget()
+        self._in.forget()
+
+    def _route(self, spec: PolicySpec) -> None:
+        """Lead a policy's packets to us, from a local address that the policy is for."""
+        if spec.direction is not Direction.OUT or spec.action is Action.BYPASS:
+            return
+        network = spec.selector.dst
+        if not self._routes.get(network):
+            self._netif.route(network, self._netif.local_address(spec.selector.src))
+        self._routes[network] = self._routes.get(network, 0) + 1
+
+    def _unroute(self, spec: PolicySpec) -> None:
+        network = spec.selector.dst
+        if spec.direction is not Direction.OUT or network not in self._routes:
+            return
+        if spec.action is not Action.BYPASS:
+            self._routes[network] -= 1
+            if not self._routes[network]:
+                del self._routes[network]
+                self._netif.unroute(network)

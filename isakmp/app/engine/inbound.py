@@ -1,0 +1,186 @@
+"""ESP packets to clear packets: SA, ICV, replay, selectors, delivery (RFC 4301 5.2)."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from isakmp.app.base import Action, Direction, Mapping, Upcalls
+from isakmp.app.engine.base import Encap, Netif
+from isakmp.app.engine.drop import Drop, Dropped, Drops
+from isakmp.app.engine.packet import (
+    IPIP,
+    IPV6,
+    NO_NEXT,
+    Headers,
+    build,
+    fix_checksum,
+    flow_key,
+    parse,
+    set_ce,
+)
+from isakmp.app.engine.sad import InboundSa, Sad, sa_id
+from isakmp.app.engine.spd import Spd, covers
+from isakmp.policy.spd import Address
+from isakmp.timer import Timers
+
+MOST_ACCEPTED = 4096
+_HEADER = Struct(">II")
+_CE = 3
+
+
+class Inbound:
+    """The way in."""
+
+    def __init__(
+        self, timers: Timers, sad: Sad, spd: Spd, netif: Netif, upcalls: Upcalls, drops: Drops
+    ) -> None:
+        self._now, self._sad, self._spd = timers.now, sad, spd
+        self._netif, self._upcalls, self._drops = netif, upcalls, drops
+        self._by_spi = sad.inbound
+
+    def forget(self) -> None:
+        """Check every flow anew."""
+        for sa in self._by_spi.values():
+            sa.accepted.clear()
+
+    def esp_in(
+        self, packet: bytes, src: Address, dst: Address, encap: Encap | None = None, tos: int = 0
+    ) -> None:
+        """Take an ESP packet from the wire. Never raises, whatever it is.
+
+        encap: UDP source and destination port it came with; tos: of its outer header.
+        """
+        if not 8 <= len(packet) <= 65535:
+            self._drops(Drop.MALFORMED)
+            return
+        spi, low = _HEADER.unpack_from(packet)
+        sa = self._by_spi.get(spi)
+        if sa is None:
+            self._drops(Drop.LARVAL if self._sad.is_larval(spi) else Drop.NO_SA)
+            return
+        try:
+            payload, next_header = sa.open(packet, low)
+            if encap and sa.spec.encap:
+                self._watch(sa, src, encap[0], low)
+            clear = (
+                self._from_tunnel(sa, payload, next_header, tos)
+                if sa.tunnel
+                else self._from_transport(sa, payload, next_header, src, dst, tos, encap)
+            )
+            self._netif.deliver(clear)
+        except Dropped as dropped:
+            self._drops(dropped.kind)
+            sa.drops[dropped.kind] = sa.drops.get(dropped.kind, 0) + 1
+            return
+        except OSError:
+            self._drops(Drop.DELIVER)
+            return
+        sa.packets += 1
+        sa.octets += len(clear)
+        sa.used = self._now()
+        if sa.octets >= sa.mark:
+            self._sad.reached(sa)
+
+    def _watch(self, sa: InboundSa, src: Address, port: int, low: int) -> None:
+        """Report that the peer's packets come from elsewhere: the newest one decides.
+
+        The packet is authentic; an old one, late or played again from elsewhere, says nothing.
+        """
+        spec = sa.spec
+        if spec.encap is None or (src == spec.src and port == spec.encap[0]):
+            sa.mapped = None
+        elif sa.mapped != (src, port) and sa.open.replay.top & 0xFFFFFFFF == low:
+            sa.mapped = src, port
+            self._upcalls.mapping(Mapping(sa_id(spec), src, port))
+
+    def _from_tunnel(self, sa: InboundSa, inner: bytes, next_header: int, tos: int) -> bytes:
+        """The inner packet, when it is what the SA is for."""
+        key = flow_key(inner)
+        if next_header == IPIP:
+            known = (
+                key in sa.accepted and inner[0] == 0x45 and (inner[2] << 8 | inner[3]) == len(inner)
+            )
+        elif next_header == IPV6:
+            known = (
+                key in sa.accepted
+                and inner[0] >> 4 == 6
+                and (inner[4] << 8 | inner[5]) + 40 == len(inner)
+            )
+        else:
+            raise Dropped(Drop.DUMMY if next_header == NO_NEXT else Drop.NEXT_HEADER)
+        if not known:
+            inner = self._check_inner(sa, inner, 4 if next_header == IPIP else 6, key)
+        return set_ce(inner) if tos & _CE == _CE else inner
+
+    def _check_inner(self, sa: InboundSa, inner: bytes, version: int, key: bytes) -> bytes:
+        """Match an inner packet of a flow not seen yet; traffic-flow padding is cut off."""
+        headers = parse(inner)
+        if headers is None or headers.version != version:
+            raise Dropped(Drop.MALFORMED)
+        if not covers(sa.spec.selector, headers):
+            raise Dropped(Drop.SELECTOR)
+        self._check_policy(sa, headers)
+        self._accept(sa, key)
+        return inner[: headers.length] if headers.length < len(inner) else inner
+
+    def _check_policy(self, sa: InboundSa, headers: Headers) -> None:
+        """The policy that the clear packet meets must be the SA's (RFC 4301 5.2 step 4)."""
+        policy = self._spd.match(Direction.IN, headers)
+        if policy is None:
+            return
+        spec = policy.spec
+        if (
+            spec.action is not Action.IPSEC
+            or spec.protocol != sa.spec.protocol
+            or policy.tunnel != sa.tunnel
+            or spec.reqid not in (0, sa.spec.reqid)
+        ):
+            raise Dropped(Drop.POLICY)
+
+    @staticmethod
+    def _accept(sa: InboundSa, key: bytes) -> None:
+        if key:
+            if len(sa.accepted) >= MOST_ACCEPTED:
+                sa.accepted.clear()
+            sa.accepted.add(key)
+
+    def _from_transport(
+        self,
+        sa: InboundSa,
+        payload: bytes,
+        next_header: int,
+        src: Address,
+        dst: Address,
+        tos: int,
+        encap: Encap | None,
+    ) -> bytes:
+        """The packet as it was before transport mode, with the addresses it came with."""
+        if next_header == NO_NEXT:
+            raise Dropped(Drop.DUMMY)
+        if src.version != dst.version:
+            raise Dropped(Drop.MALFORMED)
+        if encap:
+            payload = fix_checksum(src, dst, next_header, payload)
+        clear = build(src, dst, next_header, payload, tos=tos)
+        key = flow_key(clear)
+        if key not in sa.accepted:
+            headers = parse(clear)
+            if headers is None:
+                raise Dropped(Drop.MALFORMED)
+            self._check_transport(sa, headers, behind_nat=encap is not None)
+            self._accept(sa, key)
+        return clear
+
+    def _check_transport(self, sa: InboundSa, headers: Headers, behind_nat: bool) -> None:
+        """Match a packet of transport mode; a NAT has made other addresses of the selector's."""
+        selector = sa.spec.selector
+        if behind_nat:
+            whole = headers._replace(
+                src=selector.src.network_address, dst=selector.dst.network_address
+            )
+            if not covers(selector, whole):
+                raise Dropped(Drop.SELECTOR)
+            return
+        if not covers(selector, headers):
+            raise Dropped(Drop.SELECTOR)
+        self._check_policy(sa, headers)

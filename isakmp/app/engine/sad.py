@@ -1,0 +1,265 @@
+"""The security association database: tables, counters and lifetimes (RFC 4301 4.4.2)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import inf
+
+from isakmp.app.base import Expire, SaId, SaSpec, SpiRequest, Upcalls, Usage
+from isakmp.app.engine.base import Send
+from isakmp.app.engine.drop import Drop
+from isakmp.app.engine.esp import Opener, Sealer
+from isakmp.app.engine.packet import Headers
+from isakmp.app.engine.spd import Policy, covers, is_tunnel
+from isakmp.errors import ApplicationError
+from isakmp.policy.spd import Address
+from isakmp.timer import Event, Timers
+
+LEAST_SPI = 256  # RFC 4303 2.1: below are reserved
+SPIS = 2**32 - LEAST_SPI
+LARVAL_S = 30.0
+MOST_LARVAL = 16384
+_TRIES = 64
+
+
+def sa_id(spec: SaSpec) -> SaId:
+    """The name of an SA."""
+    return SaId(spec.protocol, spec.spi, spec.src, spec.dst)
+
+
+class Sa:
+    """What inbound and outbound SAs have in common. ``mark``: octets at which limits are due."""
+
+    __slots__ = (
+        "events",
+        "mark",
+        "octets",
+        "packets",
+        "since",
+        "soft_told",
+        "spec",
+        "tunnel",
+        "used",
+    )
+
+    def __init__(self, spec: SaSpec, now: float) -> None:
+        self.spec = spec
+        self.tunnel = is_tunnel(spec.mode)
+        self.since = self.used = now
+        self.packets = self.octets = 0
+        self.events: list[Event] = []
+        self.soft_told = False
+        self.mark: float = inf
+        self.set_mark()
+
+    def set_mark(self) -> None:
+        """Find the next limit in octets."""
+        limits = self.spec.limits
+        soft = inf if self.soft_told else limits.soft_bytes or inf
+        self.mark = min(soft, limits.hard_bytes or inf)
+
+    def usage(self, now: float) -> Usage:
+        """What it has carried."""
+        return Usage(self.packets, self.octets, now - self.since, now - self.used)
+
+    def has_keys_of(self, spec: SaSpec) -> bool:
+        """Whether ``spec`` is this SA at other addresses."""
+        own = self.spec
+        return (
+            (own.spi, own.encryption, own.auth, own.esn)
+            == (spec.spi, spec.encryption, spec.auth, spec.esn)
+            and hmac.compare_digest(own.enc_key, spec.enc_key)
+            and hmac.compare_digest(own.auth_key, spec.auth_key)
+        )
+
+
+class InboundSa(Sa):
+    """``accepted``: flow keys that passed its selector and the policies; bounded by its user."""
+
+    __slots__ = ("accepted", "drops", "mapped", "open")
+
+    def __init__(self, spec: SaSpec, now: float, opener: Opener) -> None:
+        super().__init__(spec, now)
+        self.open = opener
+        self.accepted: set[bytes] = set()
+        self.drops: dict[Drop, int] = {}
+        self.mapped: tuple[Address, int] | None = None
+
+    def usage(self, now: float) -> Usage:
+        age, idle = now - self.since, now - self.used
+        replays, failures = self.drops.get(Drop.REPLAY, 0), self.drops.get(Drop.ICV, 0)
+        return Usage(self.packets, self.octets, age, idle, replays, failures)
+
+
+class OutboundSa(Sa):
+    """``limit``: octets of the largest clear packet that fits the path, as of ``limit_at``."""
+
+    __slots__ = ("limit", "limit_at", "seal", "send")
+
+    def __init__(self, spec: SaSpec, now: float, sealer: Sealer, send: Send) -> None:
+        super().__init__(spec, now)
+        self.seal, self.send = sealer, send
+        self.limit, self.limit_at = 0, now
+
+    def serves(self, policy: Policy, headers: Headers) -> bool:
+        """Whether a packet that meets ``policy`` may go out with this SA."""
+        spec, wanted = self.spec, policy.spec
+        if self.tunnel != policy.tunnel or spec.protocol != wanted.protocol:
+            return False
+        if spec.reqid != wanted.reqid:
+            return False
+        if not wanted.reqid and (wanted.src or spec.src, wanted.dst or spec.dst) != (
+            spec.src,
+            spec.dst,
+        ):
+            return False
+        return covers(spec.selector, headers)
+
+
+class Sad:
+    """All SAs. ``changed`` is called whenever what packets find here may be another."""
+
+    def __init__(
+        self,
+        timers: Timers,
+        random: Callable[[int], bytes],
+        upcalls: Upcalls,
+        changed: Callable[[], None],
+    ) -> None:
+        self.inbound: dict[int, InboundSa] = {}
+        self._larval: dict[int, tuple[SpiRequest, Event]] = {}
+        self._outbound: dict[tuple[Address, int], OutboundSa] = {}
+        self._by_reqid: dict[int, list[OutboundSa]] = {}
+        self._timers, self._random = timers, random
+        self._upcalls, self._changed = upcalls, changed
+
+    def get_spi(self, request: SpiRequest) -> int:
+        """A fresh SPI, kept for LARVAL_S. ApplicationError where there are too many."""
+        if len(self._larval) >= MOST_LARVAL:
+            raise ApplicationError("too many SPIs are waiting for their SAs")
+        for _ in range(_TRIES):
+            spi = LEAST_SPI + int.from_bytes(self._random(8), "big") % SPIS
+            if spi not in self.inbound and spi not in self._larval:
+                end = partial(self.end_larval, spi)
+                event = self._timers.add(f"larval SA {spi:#010x}", LARVAL_S, end)
+                self._larval[spi] = request, event
+                return spi
+        raise ApplicationError("no free SPI was found")
+
+    def is_larval(self, spi: int) -> bool:
+        """Whether ``spi`` waits for its SA."""
+        return spi in self._larval
+
+    def end_larval(self, spi: int) -> bool:
+        """Take a larval SA away; whether there was one."""
+        entry = self._larval.pop(spi, None)
+        if entry:
+            entry[1].cancel()
+        return entry is not None
+
+    def add(self, sa: InboundSa | OutboundSa) -> None:
+        """Install an SA and start its clock. ApplicationError where its SPI is taken."""
+        spec = sa.spec
+        if isinstance(sa, InboundSa):
+            if spec.spi in self.inbound:
+                raise ApplicationError(f"inbound SPI {spec.spi:#010x} is in use")
+            self.inbound[spec.spi] = sa
+        else:
+            if (spec.dst, spec.spi) in self._outbound:
+                raise ApplicationError(f"outbound SPI {spec.spi:#010x} to {spec.dst} is in use")
+            self._outbound[spec.dst, spec.spi] = sa
+            self._by_reqid.setdefault(spec.reqid, []).append(sa)
+        self._start_clock(sa)
+        self._changed()
+
+    def move(self, sa: Sa, spec: SaSpec) -> None:
+        """Give an SA other addresses, ports, limits or a selector; numbers and counters go on."""
+        self._forget(sa)
+        sa.spec, sa.soft_told = spec, False
+        sa.set_mark()
+        if isinstance(sa, InboundSa):
+            sa.mapped = None
+            sa.accepted.clear()
+        assert isinstance(sa, InboundSa | OutboundSa)
+        self.add(sa)
+
+    def remove(self, sa: Sa) -> None:
+        """Take an SA away."""
+        self._forget(sa)
+        self._changed()
+
+    def _forget(self, sa: Sa) -> None:
+        for event in sa.events:
+            event.cancel()
+        sa.events.clear()
+        spec = sa.spec
+        if isinstance(sa, InboundSa):
+            self.inbound.pop(spec.spi, None)
+        elif isinstance(sa, OutboundSa) and (spec.dst, spec.spi) in self._outbound:
+            del self._outbound[spec.dst, spec.spi]
+            alike = self._by_reqid[spec.reqid]
+            alike.remove(sa)
+            if not alike:
+                del self._by_reqid[spec.reqid]
+
+    def find(self, name: SaId) -> Sa | None:
+        """The SA of this name: destination and SPI."""
+        if sa := self._outbound.get((name.dst, name.spi)):
+            return sa
+        inbound = self.inbound.get(name.spi)
+        return inbound if inbound and inbound.spec.dst == name.dst else None
+
+    def find_by_keys(self, spec: SaSpec) -> Sa | None:
+        """The SA that ``spec`` moves: the same SPI, direction and keys."""
+        if spec.inbound:
+            inbound = self.inbound.get(spec.spi)
+            return inbound if inbound and inbound.has_keys_of(spec) else None
+        for sa in self._outbound.values():
+            if sa.spec.spi == spec.spi and sa.has_keys_of(spec):
+                return sa
+        return None
+
+    def newest(self, policy: Policy, headers: Headers) -> OutboundSa | None:
+        """The SA that a packet goes out with: of those that serve, the one added last."""
+        for sa in reversed(self._by_reqid.get(policy.spec.reqid, [])):
+            if sa.serves(policy, headers):
+                return sa
+        return None
+
+    def __iter__(self) -> Iterator[Sa]:
+        yield from self.inbound.values()
+        yield from self._outbound.values()
+
+    def flush(self) -> None:
+        """Take every SA away, larval ones as well."""
+        for spi in list(self._larval):
+            self.end_larval(spi)
+        for sa in list(self):
+            self._forget(sa)
+        self._changed()
+
+    def _start_clock(self, sa: Sa) -> None:
+        """Time its limits, from when it was first added."""
+        limits, age = sa.spec.limits, self._timers.now() - sa.since
+        for seconds, hard in ((limits.soft_s, False), (limits.hard_s, True)):
+            if seconds and (hard or seconds > age):
+                name = f"{'hard' if hard else 'soft'} limit of SA {sa.spec.spi:#010x}"
+                due = partial(self.expire, sa, hard)
+                sa.events.append(self._timers.add(name, seconds - age, due))
+
+    def reached(self, sa: Sa) -> None:
+        """An SA has carried as many octets as its mark says."""
+        hard = sa.spec.limits.hard_bytes
+        self.expire(sa, bool(hard) and sa.octets >= hard)
+
+    def expire(self, sa: Sa, hard: bool) -> None:
+        """Report a limit, soft ones once; at the hard limit the SA goes."""
+        if hard:
+            self.remove(sa)
+        elif sa.soft_told:
+            return
+        sa.soft_told = True
+        sa.set_mark()
+        self._upcalls.expire(Expire(sa_id(sa.spec), hard))

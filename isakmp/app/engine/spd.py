@@ -1,0 +1,110 @@
+"""The security policy database: which policy a packet meets (RFC 4301 4.4.1).
+
+Policies have no order of their own: the one with the narrowest addresses is met first, then the
+one that names a protocol, then ports.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from itertools import count
+
+from isakmp.app.base import Action, Direction, PolicySpec
+from isakmp.app.engine.packet import Headers
+from isakmp.constants import ipsec
+from isakmp.policy.spd import Selector
+
+_TRANSPORT = frozenset(
+    {
+        ipsec.Encapsulation.TRANSPORT,
+        ipsec.Encapsulation.UDP_ENCAP_TRANSPORT,
+        ipsec.Encapsulation.UDP_ENCAP_TRANSPORT_DRAFT,
+    }
+)
+
+
+def is_tunnel(mode: ipsec.Encapsulation) -> bool:
+    """Tunnel mode, in UDP or not."""
+    return mode not in _TRANSPORT
+
+
+def covers(selector: Selector, headers: Headers) -> bool:
+    """Whether a packet is of a selector; of a later fragment, as far as can be told."""
+    if headers.later_fragment:
+        selector = selector._replace(src_port=0, dst_port=0)
+    return selector.matches(
+        headers.src, headers.dst, headers.protocol, headers.src_port, headers.dst_port
+    )
+
+
+class Policy:
+    """A policy, the packets that wait for its SA, and when one was last asked for."""
+
+    __slots__ = ("asked_at", "has_ports", "held", "id", "rank", "spec", "tunnel")
+
+    def __init__(self, spec: PolicySpec, number: int) -> None:
+        selector = spec.selector
+        self.spec, self.id = spec, number
+        self.tunnel = is_tunnel(spec.mode)
+        self.has_ports = bool(selector.src_port or selector.dst_port)
+        self.held: deque[tuple[float, bytes]] = deque()  # when it came, the packet
+        self.asked_at: float | None = None
+        self.rank = (
+            -(selector.src.prefixlen + selector.dst.prefixlen),
+            -bool(selector.protocol),
+            -bool(selector.src_port) - bool(selector.dst_port),
+            number,
+        )
+
+
+def _rank(policy: Policy) -> tuple[int, int, int, int]:
+    return policy.rank
+
+
+class Spd:
+    """All policies, by direction, the one to be met first at the front."""
+
+    def __init__(self) -> None:
+        self._tables: dict[Direction, list[Policy]] = {way: [] for way in Direction}
+        self._by_selector: dict[tuple[Direction, Selector], Policy] = {}
+        self._numbers = count(1)
+
+    def add(self, spec: PolicySpec) -> Policy:
+        """Install; a policy with the same direction and selector is replaced and keeps its id.
+
+        Its waiting packets stay with it.
+        """
+        old = self.remove(spec)
+        policy = Policy(spec, old.id if old else next(self._numbers))
+        if old:
+            policy.held = old.held
+        insort(self._tables[spec.direction], policy, key=_rank)
+        self._by_selector[spec.direction, spec.selector] = policy
+        return policy
+
+    def remove(self, spec: PolicySpec) -> Policy | None:
+        """Take away the policy of this direction and selector."""
+        policy = self._by_selector.pop((spec.direction, spec.selector), None)
+        if policy:
+            self._tables[spec.direction].remove(policy)
+        return policy
+
+    def get(self, spec: PolicySpec) -> Policy | None:
+        """The policy of this direction and selector."""
+        return self._by_selector.get((spec.direction, spec.selector))
+
+    def match(self, direction: Direction, headers: Headers) -> Policy | None:
+        """The policy that a packet meets."""
+        for policy in self._tables[direction]:
+            if covers(policy.spec.selector, headers):
+                return policy
+        return None
+
+    def outbound(self) -> list[Policy]:
+        """The policies that ask for an SA."""
+        return [p for p in self._tables[Direction.OUT] if p.spec.action is Action.IPSEC]
+
+    def policies(self) -> list[Policy]:
+        """All of them."""
+        return [policy for table in self._tables.values() for policy in table]

@@ -6,7 +6,7 @@ ARGS =
 .PHONY: demo test check bench interop sim fuzz nightly clean
 
 demo:    ; @tools/setup-venv run && $(PY) -m regress.demo $(ARGS)
-test:    ; @tools/setup-venv test && tools/setup-peers && $(PY) -m pytest $(ARGS)
+test:    ; @tools/setup-venv test && tools/setup-peers && $(PY) -m pytest -n auto --dist worksteal $(ARGS)
 check:   ; @tools/setup-venv test && tools/check $(PY)
 bench:   ; @tools/setup-venv run && $(PY) -m regress.bench $(ARGS)
 interop: ; @tools/setup-venv run && tools/setup-peers && $(PY) -m regress.interop $(ARGS)

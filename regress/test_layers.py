@@ -13,13 +13,17 @@ ROOT = Path(__file__).resolve().parents[1]
 # policy.spd and app.base are values only, so they stand below their packages.
 LAYERS = [
     ["isakmp", "isakmp.constants"],
-    ["isakmp.errors", "isakmp.job", "isakmp.timer", "isakmp.loop", "isakmp.conf", "isakmp.log"],
+    ["isakmp.policy.spd"],
+    ["isakmp.errors", "isakmp.job", "isakmp.timer", "isakmp.loop", "isakmp.log", "isakmp.path"],
+    ["isakmp.conf", "isakmp.conf_defaults", "isakmp.conf_parse", "isakmp.conf_transforms"],
+    ["isakmp.keytable"],
     ["isakmp.payloads"],
     ["isakmp.message", "isakmp.capture"],
     ["isakmp.crypto"],
-    ["isakmp.sa", "isakmp.policy.spd", "isakmp.app.base", "isakmp.path"],
+    ["isakmp.sa", "isakmp.app.base", "isakmp.keylog"],
     ["isakmp.exchange"],
     ["isakmp.auth", "isakmp.policy"],
+    ["isakmp.conf_check", "isakmp.conf_crypto", "isakmp.conf_tags"],
     ["isakmp.scripts"],
     ["isakmp.app", "isakmp.transport"],
     ["isakmp.connection", "isakmp.daemon", "fifo_ui"],
@@ -44,6 +48,14 @@ def layer(name: str) -> int | None:
     return None
 
 
+def absolute(path: Path, node: ast.ImportFrom) -> str:
+    """The package that a from-import names, also a relative one."""
+    if not node.level:
+        return node.module or ""
+    package = path.relative_to(ROOT).parts[: -node.level]
+    return ".".join([*package, *([node.module] if node.module else [])])
+
+
 def imported(path: Path) -> list[tuple[int, str]]:
     """(line, module) of every import of the project's own, also those inside functions."""
     names = {module_name(p) for p in MODULES}
@@ -52,8 +64,7 @@ def imported(path: Path) -> list[tuple[int, str]]:
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: relative import"
-            base = node.module or ""
+            base = absolute(path, node)
             for alias in node.names:
                 full = f"{base}.{alias.name}"
                 found.append((node.lineno, full if full in names else base))

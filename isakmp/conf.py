@@ -31,13 +31,14 @@ from isakmp.conf_transforms import generated
 from isakmp.errors import ConfError
 from isakmp.policy.spd import Range
 
-MAX_CANDIDATES = 1000
+MAX_CANDIDATES = 300
 MAX_COMPARED = 100
 RUN_TIME = "set at run time"
 
 _NUMBER = re.compile(r"-?[0-9]{1,10}")
 _RANGE = re.compile(r"[0-9]{1,10}(,[0-9]{1,10}:[0-9]{1,10})?")
-_YES = frozenset({"yes", "true", "on", "1"})
+# isakmpd's manual writes "Defined" for tags that it only looked for.
+_YES = frozenset({"yes", "true", "on", "1", "defined"})
 _NO = frozenset({"no", "false", "off", "0"})
 _BUILT_IN = {
     fold(section): {fold(tag): (tag, value) for tag, value in tags.items()}
@@ -288,10 +289,13 @@ class Transaction:
         self._steps = []
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint with the known name that looks most like ``name``; empty where none does."""
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """A hint with the known name that looks most like ``name``; empty where none does.
+
+    likeness: 0 to 1, how much alike names must be.
+    """
     spelled = {fold(candidate): candidate for candidate in islice(known, MAX_CANDIDATES)}
-    found = get_close_matches(fold(name)[:MAX_COMPARED], spelled, n=1)
+    found = get_close_matches(fold(name)[:MAX_COMPARED], spelled, 1, likeness)
     return f"did you mean {spelled[found[0]]}?" if found else ""
 
 

@@ -75,8 +75,7 @@ def read_life(conf: Conf, section: str, default: str) -> Lifetime:
         if name.upper() == "ANY":
             continue
         conf.follow(section, "Life", name)
-        kind = read_member(conf, name, "LIFE_TYPE", isakmp.LifeType)
-        limits.setdefault(kind, _duration(conf, name))
+        limits.setdefault(*read_life_section(conf, name))
     types = isakmp.LifeType
     line = conf.where(listed[0])
     return Lifetime(limits.get(types.SECONDS), limits.get(types.KILOBYTES), line)
@@ -89,12 +88,17 @@ def read_member(
     text = conf.get(section, tag, default)
     if text is None:
         raise conf.error(f"has no {tag}", section)
-    name = text.upper().replace("-", "_")
     try:
-        return value_of(registry, _ALIASES.get(name, name))
-    except (KeyError, ValueError) as error:
+        return member(registry, text)
+    except KeyError as error:
         hint = "one of " + ", ".join(names(registry))
         raise conf.error(f"{tag} {text!r} is not known", section, tag, hint=hint) from error
+
+
+def member(registry: type[E], text: str) -> E:
+    """What isakmpd.conf(5) calls ``text``, in any case. KeyError where nothing is called so."""
+    name = text.upper().replace("-", "_")
+    return value_of(registry, _ALIASES.get(name, name))
 
 
 def _any(
@@ -111,15 +115,17 @@ def _key_bits(conf: Conf, section: str) -> Range | None:
     return conf.get_range(section, "KEY_LENGTH")
 
 
-def _duration(conf: Conf, section: str) -> Range | None:
+def read_life_section(conf: Conf, section: str) -> tuple[isakmp.LifeType, Range | None]:
+    """One lifetime and its unit; None: ANY."""
+    kind = read_member(conf, section, "LIFE_TYPE", isakmp.LifeType)
     if (conf.get(section, "LIFE_DURATION") or "").upper() == "ANY":
-        return None
+        return kind, None
     duration = conf.get_range(section, "LIFE_DURATION")
     if duration is None:
         raise conf.error("has no LIFE_DURATION", section)
     if duration.offer == 0:
         raise conf.error("a lifetime of 0", section, "LIFE_DURATION")
-    return duration
+    return kind, duration
 
 
 def _cited(conf: Conf, section: str, line: str) -> str:

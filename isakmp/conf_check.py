@@ -1,0 +1,273 @@
+"""The configuration checked before anyone connects: every error, with file, line and a hint.
+
+The walk starts at the sections with fixed names, follows what their tags name, and so learns
+the kind of each section; sections that nothing names are taken for the kind they look like.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from isakmp import conf_crypto
+from isakmp.conf import Conf, nearest, read_file
+from isakmp.conf_parse import fold
+from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, Kind, Tag, tag_of
+from isakmp.constants import isakmp
+from isakmp.errors import ConfError
+from isakmp.policy.identity import Resolve, no_interfaces, read_identity
+from isakmp.policy.reader import BUILT_IN_PEER, read_connection, read_remote
+from isakmp.policy.spd import Remote
+from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
+
+MAX_ERRORS = 1000
+MAX_HINTS = 100
+_SPOKEN_FOR = 0.75
+
+
+def check(conf: Conf, resolve: Resolve = no_interfaces) -> list[ConfError]:
+    """Every error, in line order; an empty list: the configuration can be used."""
+    walk = _Walk(conf, resolve)
+    walk.run()
+    errors = sorted(walk.errors.values(), key=lambda error: (error.file, error.line))
+    return errors[:MAX_ERRORS]
+
+
+def check_file(path: Path, resolve: Resolve = no_interfaces) -> list[ConfError]:
+    """The same for a file, which may not even be readable."""
+    try:
+        parsed = read_file(path)
+    except ConfError as error:
+        return [error]
+    return parsed.errors or check(Conf(parsed, path), resolve)
+
+
+def warnings(conf: Conf, resolve: Resolve = no_interfaces) -> list[str]:
+    """What works but deserves a look: duplicates, unused sections, algorithms of the past."""
+    walk = _Walk(conf, resolve)
+    walk.run()
+    return [*conf.warnings, *dict.fromkeys(walk.warnings)]
+
+
+class _Visit(NamedTuple):
+    """A section to look at. cited: section and tag that led to it, where it is not written."""
+
+    kind: Kind
+    section: str
+    cited: tuple[str, str]
+
+
+class _Walk:
+    """One pass over a configuration; errors by place, so that each place has its first one."""
+
+    def __init__(self, conf: Conf, resolve: Resolve) -> None:
+        self.conf = conf
+        self.resolve = resolve
+        self.errors: dict[tuple[str, str, str], ConfError] = {}
+        self.warnings: list[str] = []
+        self._queue: deque[_Visit] = deque()
+        self._seen: set[tuple[Kind, str]] = set()
+        self._named: set[str] = set()
+        self._readers: dict[Kind, Callable[[_Visit], None]] = {
+            Kind.PEER: self._peer,
+            Kind.CONNECTION: self._connection,
+            Kind.ID: self._identity,
+            Kind.ISAKMP_TRANSFORM: self._ike_transform,
+            Kind.SUITE: self._suite,
+            Kind.LIFETIME: self._lifetime,
+        }
+
+    def run(self) -> None:
+        for name, kind in FIXED.items():
+            if self.conf.has_written_section(name):
+                self._enter(kind, name, (name, ""))
+        self._drain()
+        for section in sorted(self.conf.sections(), key=self._rank):
+            if fold(section) not in self._named:
+                self._stray(section)
+                self._drain()
+
+    def _rank(self, section: str) -> int:
+        """Sections that name others come first, so that what they name is not stray."""
+        order = (Kind.CONNECTION, Kind.PEER, Kind.IPSEC_CONFIGURATION, Kind.ISAKMP_CONFIGURATION)
+        kind = self._likely_kind(section)
+        return order.index(kind) if kind in order else len(order)
+
+    def _enter(self, kind: Kind, section: str, cited: tuple[str, str]) -> None:
+        self._named.add(fold(section))
+        if (kind, fold(section)) not in self._seen:
+            self._seen.add((kind, fold(section)))
+            self._queue.append(_Visit(kind, section, cited))
+
+    def _drain(self) -> None:
+        while self._queue:
+            self._look(self._queue.popleft())
+
+    def _error(self, error: ConfError) -> None:
+        place = (fold(error.section), fold(error.tag), error.reason if not error.tag else "")
+        self.errors.setdefault(place, error)
+
+    def _look(self, visit: _Visit) -> None:
+        for name in self.conf.tags(visit.section):
+            written = self.conf.is_written(visit.section, name)
+            if not written and visit.kind in FIXED.values():
+                continue
+            if tag := tag_of(visit.kind, name):
+                self._tag(visit, name, tag)
+            elif written:
+                self._unknown(visit, name)
+        if reader := self._readers.get(visit.kind):
+            try:
+                reader(visit)
+            except ConfError as error:
+                self._error(error)
+
+    def _nearest(self, name: str, known: Iterable[str]) -> str:
+        """A hint, as long as errors are few: looking for what is alike is slow."""
+        return nearest(name, known) if len(self.errors) < MAX_HINTS else ""
+
+    def _unknown(self, visit: _Visit, name: str) -> None:
+        known = TAGS[visit.kind]
+        hint = self._nearest(name, known)
+        if not hint and len(known) <= 12:
+            hint = "known are " + ", ".join(known)
+        reason = f"no tag {name} in {visit.kind.value}"
+        self._error(self.conf.error(reason, visit.section, name, hint))
+
+    def _tag(self, visit: _Visit, name: str, tag: Tag) -> None:
+        conf, section = self.conf, visit.section
+        if tag.leads:
+            self._follow(visit, name, tag.leads)
+        if tag.test and conf.is_written(section, name):
+            value = conf.get(section, name) or ""
+            for item in conf.get_list(section, name) if tag.every else [value]:
+                if reason := tag.test(item):
+                    self._error(conf.error(reason, section, name))
+
+    def _follow(self, visit: _Visit, name: str, kind: Kind) -> None:
+        written = self.conf.is_written(visit.section, name)
+        cited = (visit.section, name) if written else visit.cited
+        value = self.conf.get(visit.section, name)
+        single = kind in (Kind.PEER, Kind.ID)
+        single |= kind in (Kind.ISAKMP_CONFIGURATION, Kind.IPSEC_CONFIGURATION)
+        for section in [value] if single and value else self.conf.get_list(visit.section, name):
+            if kind is Kind.LIFETIME and section.upper() == "ANY":
+                continue
+            if self.conf.has_section(section):
+                self._enter(kind, section, cited)
+            else:
+                hint = self._nearest(section, self.conf.sections())
+                self._error(self.conf.error(f"there is no section [{section}]", *cited, hint))
+
+    def _stray(self, section: str) -> None:
+        """A section that nothing names: a misspelled one, an initiator's, or one not used."""
+        if hint := nearest(section, FIXED, _SPOKEN_FOR):
+            return self._error(self.conf.error("nothing names this section", section, "", hint))
+        kind = self._likely_kind(section)
+        if kind not in (Kind.INITIATOR, Kind.MODE_CONFIG):
+            what = f"it looks like {kind.value}" if kind else "and is of no known kind"
+            place = self.conf.where(section)
+            self.warnings.append(f"{place}: nothing names this section; {what}")
+        return self._enter(kind, section, (section, "")) if kind else None
+
+    def _likely_kind(self, section: str) -> Kind | None:
+        """The kind whose tags the section has most of; None where it has none of any kind."""
+        if section.lower().startswith(MODE_CONFIG_PREFIXES):
+            return Kind.MODE_CONFIG
+        tags = self.conf.tags(section)
+        phase = {"1": Kind.PEER, "2": Kind.CONNECTION}.get(self.conf.get(section, "Phase") or "")
+        if phase or [tag.lower() for tag in tags] == ["authentication"]:
+            return phase or Kind.INITIATOR
+        if (exchange := self.conf.get(section, "EXCHANGE_TYPE")) is not None:
+            quick = exchange.upper() == "QUICK_MODE"
+            return Kind.IPSEC_CONFIGURATION if quick else Kind.ISAKMP_CONFIGURATION
+        kinds = [kind for kind in Kind if kind not in FIXED.values()]
+        scores = {kind: sum(tag_of(kind, tag) is not None for tag in tags) for kind in kinds}
+        best = max(kinds, key=lambda kind: (scores[kind], -len(TAGS[kind])))
+        return best if scores[best] else None
+
+    def _peer(self, visit: _Visit) -> None:
+        if self.conf.get(visit.section, "Configuration") is None:
+            default = f"{BUILT_IN_PEER}-configuration"
+            self._enter(Kind.ISAKMP_CONFIGURATION, default, (visit.section, ""))
+        self._credentials(read_remote(self.conf, visit.section, self.resolve))
+
+    def _credentials(self, remote: Remote) -> None:
+        """Whether what the transforms authenticate with is there."""
+        methods = {transform.auth for transform in remote.transforms}
+        shared = isakmp.Authentication.PRE_SHARED
+        keyed = remote.exchange is isakmp.Exchange.AGGRESSIVE and self._has_initiators
+        if methods & {shared, None} and not remote.secret and not keyed:
+            reason = "no Authentication: the pre-shared key is missing"
+            self._error(self.conf.error(reason, remote.name))
+        if isakmp.Authentication.RSA_SIG in methods and remote.name != BUILT_IN_PEER:
+            key = self.conf.get("X509-certificates", "Private-key") or ""
+            if not Path(key).is_file():
+                reason = f"RSA_SIG without a private key: {key} is missing"
+                self._error(self.conf.error(reason, remote.name))
+
+    @cached_property
+    def _has_initiators(self) -> bool:
+        """Whether keys of initiators are written: aggressive mode finds them by identity."""
+        return any(self._likely_kind(section) is Kind.INITIATOR for section in self.conf.sections())
+
+    def _connection(self, visit: _Visit) -> None:
+        conf, name = self.conf, visit.section
+        configuration = conf.get(name, "Configuration")
+        if configuration is None or conf.get(configuration, "Suites") is None:
+            for suite in conf.get_list("General", "Default-phase-2-suites"):
+                self._enter(Kind.SUITE, suite, (name, ""))
+        connection = read_connection(conf, name, self.resolve)
+        if not connection.active_only:
+            self._answered(connection.remote)
+
+    def _answered(self, peer: str) -> None:
+        """Warn of a peer that could not connect to us: [Phase 1] does not name it."""
+        conf = self.conf
+        address = conf.get(peer, "Address")
+        if (
+            address
+            and peer not in self._answered_peers
+            and not conf.is_written("Phase 1", "Default")
+        ):
+            place = conf.where(peer)
+            self.warnings.append(f"{place}: cannot call us: [Phase 1] lacks {address}= {peer}")
+
+    @cached_property
+    def _answered_peers(self) -> frozenset[str | None]:
+        return frozenset(self.conf.get("Phase 1", tag) for tag in self.conf.tags("Phase 1"))
+
+    def _identity(self, visit: _Visit) -> None:
+        read_identity(self.conf, visit.section, self.resolve)
+
+    def _lifetime(self, visit: _Visit) -> None:
+        life = read_life_section(self.conf, visit.section)[1]
+        if life and life.offer not in life:
+            text = f"offers {life.offer}, which it would not accept"
+            self.warnings.append(f"{self.conf.where(visit.section)}: {text}")
+
+    def _ike_transform(self, visit: _Visit) -> None:
+        transform = read_ike_transform(self.conf, visit.section, self._line(visit))
+        self._report(visit, conf_crypto.judge_ike(transform))
+
+    def _suite(self, visit: _Visit) -> None:
+        suite = read_suite(self.conf, visit.section, self._line(visit))
+        for protocol in suite.protocols:
+            for transform in protocol.transforms:
+                self._report(visit, conf_crypto.judge_ipsec(protocol.protocol, transform))
+
+    def _place(self, visit: _Visit) -> tuple[str, str]:
+        written = self.conf.has_written_section(visit.section)
+        return (visit.section, "") if written else visit.cited
+
+    def _line(self, visit: _Visit) -> str:
+        return self.conf.where(*self._place(visit))
+
+    def _report(self, visit: _Visit, verdict: conf_crypto.Verdict) -> None:
+        for reason in verdict.errors:
+            self._error(self.conf.error(f"{visit.section}: {reason}", *self._place(visit)))
+        line = f"{self._line(visit)}: {visit.section}"
+        self.warnings.extend(f"{line}: {text}" for text in verdict.warnings)

@@ -10,7 +10,6 @@ import json
 import signal
 import sys
 import time
-from types import FrameType
 from typing import Any
 
 from regress.interop.end import Failure
@@ -55,10 +54,6 @@ def _one(row: Scenario, pair: str, verbose: bool) -> dict[str, Any]:
     }
 
 
-def _interrupted(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     """The exit status is 1 where a row failed."""
     arguments = _arguments()
@@ -73,7 +68,7 @@ def main() -> int:
     if reason := missing():
         print(f"interop: {reason}", file=sys.stderr)
         return 1
-    signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     results: list[dict[str, Any]] = []
     try:
         for row in rows:

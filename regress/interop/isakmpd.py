@@ -158,8 +158,7 @@ Suites= {suite_name(row.esp)}
         return [row for row in rows if row["phase"] == phase]
 
     def initiate(self) -> None:
-        self._answer("up", "net")
-        eventually(f"{self} has a phase 2 SA", self.children, self.patience_s)
+        self._answer("up", "net", "--wait", str(self.patience_s))
 
     def ike(self) -> set[str]:
         return {row["cookies"] for row in self._sas(1) if row["state"] == "established"}
@@ -186,4 +185,4 @@ Suites= {suite_name(row.esp)}
         self._answer("down", "net")
 
     def delete_ike(self) -> None:
-        self._answer("down", "net", "--phase", "1")
+        self._answer("down", "peer", "--phase", "1")

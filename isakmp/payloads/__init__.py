@@ -1,6 +1,6 @@
 """The payload codecs, by major version and type.
 
-A major version is one Family; another version joins by a line in _FAMILIES.
+A major version is one Family: IKEv1's is here, IKEv2's in its own folder.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from isakmp.payloads import (
     delete,
     hash,
     id,
+    ikev2,
     ke,
     nat_d,
     nat_oa,
@@ -56,6 +57,7 @@ _FAMILIES: Mapping[int, Family] = MappingProxyType(
             codecs=by_type(_IKEV1),
             nested=frozenset({int(isakmp.Payload.PROPOSAL), int(isakmp.Payload.TRANSFORM)}),
         ),
+        2: ikev2.FAMILY,
     }
 )
 
@@ -71,6 +73,7 @@ def codec(major: int, type: int) -> Codec | None:
     return known.codecs.get(type) if known else None
 
 
-def codecs() -> list[Codec]:
-    """Every codec of every version."""
-    return [codec for known in _FAMILIES.values() for codec in known.codecs.values()]
+def codecs(major: int = 1) -> list[Codec]:
+    """Every codec of a major version."""
+    known = _FAMILIES.get(major)
+    return list(known.codecs.values()) if known else []

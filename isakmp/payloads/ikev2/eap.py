@@ -1,0 +1,67 @@
+"""The EAP payload: RFC 7296 3.16, one EAP message of RFC 3748 4.
+
+``type`` is None in a success, a failure and whatever has no type of method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from construct import GreedyBytes, If, Int8ub, Int16ub, Rebuild, Struct
+
+from isakmp.constants import ikev2, name_of
+from isakmp.payloads import show
+from isakmp.payloads.base import Codec, Line
+from isakmp.payloads.ikev2.shapes import Demand
+
+_TYPED = (ikev2.EapCode.REQUEST, ikev2.EapCode.RESPONSE)
+_BARE = (ikev2.EapCode.SUCCESS, ikev2.EapCode.FAILURE)
+
+
+def _length(context: Any) -> int:
+    return 4 + (context["code"] in _TYPED) + len(context["data"])
+
+
+def _wrong(context: Any) -> str:
+    declared, there = context["_length"], _length(context)
+    if declared != there:
+        return f"an EAP length of {declared} octets, {there} there"
+    bare = context["code"] in _BARE
+    return f"{name_of(ikev2.EapCode, context['code'])} with data" if bare and there > 4 else ""
+
+
+LAYOUT = Struct(
+    "code" / Int8ub,
+    "identifier" / Int8ub,
+    "_length" / Rebuild(Int16ub, _length),
+    "type" / If(lambda ctx: ctx["code"] in _TYPED, Int8ub),
+    "data" / GreedyBytes,
+    Demand(_wrong),
+)
+
+
+def _describe(value: Mapping[str, Any]) -> list[Line]:
+    text = f"{name_of(ikev2.EapCode, value['code'])} identifier {value['identifier']}"
+    if value["type"] is not None:
+        identity = value["type"] == ikev2.EapType.IDENTITY
+        data = show.text(value["data"]) if identity else show.octets(value["data"])
+        text += f" type {name_of(ikev2.EapType, value['type'])} data {data}"
+    elif value["data"]:
+        text += f" data {show.octets(value['data'])}"
+    return [("", text)]
+
+
+CODEC = Codec(
+    "EAP",
+    ikev2.Payload.EAP,
+    LAYOUT,
+    "RFC 7296 3.16",
+    (
+        ("0107000501", {"code": 1, "identifier": 7, "type": 1, "data": b""}),
+        ("0207000801626f62", {"code": 2, "identifier": 7, "type": 1, "data": b"bob"}),
+        ("03080004", {"code": 3, "identifier": 8, "type": None, "data": b""}),
+        ("05090006abcd", {"code": 5, "identifier": 9, "type": None, "data": b"\xab\xcd"}),
+    ),
+    _describe,
+)

@@ -1,0 +1,31 @@
+"""The key exchange payload: RFC 7296 3.4."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from construct import GreedyBytes, Int16ub, Padding, Struct
+
+from isakmp.constants import ikev2
+from isakmp.payloads import show
+from isakmp.payloads.base import Codec
+from isakmp.payloads.ikev2.sa import group_name
+from isakmp.payloads.ikev2.shapes import Demand
+from isakmp.payloads.shapes import fields_twin
+
+
+def _wrong(value: Any) -> str:
+    return "" if value["data"] else "no key exchange data"
+
+
+LAYOUT = Struct("group" / Int16ub, Padding(2), "data" / GreedyBytes, Demand(_wrong))
+
+CODEC = Codec(
+    "KE",
+    ikev2.Payload.KE,
+    LAYOUT,
+    "RFC 7296 3.4",
+    (("001f0000" + "0b" * 32, {"group": 31, "data": b"\x0b" * 32}),),
+    show.fields(group=group_name, data=show.octets),
+    fields_twin(">H2x", ("group",), _wrong),
+)

@@ -1,0 +1,141 @@
+"""The traffic selector payloads TSi and TSr: RFC 7296 3.13.
+
+A selector of an address range has start_port, end_port, start and end; one of any other type has
+its octets as ``data`` (RFC 9478 security labels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from construct import (
+    Bytes,
+    Construct,
+    ExprAdapter,
+    FixedSized,
+    GreedyBytes,
+    Int8ub,
+    Int16ub,
+    Padding,
+    Rebuild,
+    Struct,
+    Switch,
+    len_,
+    this,
+)
+
+from isakmp.constants import ikev2, name_of
+from isakmp.payloads import show
+from isakmp.payloads.base import Codec, Line
+from isakmp.payloads.ikev2.shapes import Demand
+from isakmp.payloads.shapes import Exactly, Series
+
+MAX_SELECTORS = 255
+_HEAD_SIZE = 4
+
+
+def _range(size: int) -> Construct:
+    return Struct(
+        "start_port" / Int16ub, "end_port" / Int16ub, "start" / Bytes(size), "end" / Bytes(size)
+    )
+
+
+_RANGES = {
+    ikev2.TrafficSelector.IPV4_ADDR_RANGE: _range(4),
+    ikev2.TrafficSelector.IPV6_ADDR_RANGE: _range(16),
+}
+
+
+def _length(context: Any) -> int:
+    body = context["_body"]
+    if context["type"] in _RANGES:
+        return _HEAD_SIZE + 4 + len(body["start"]) + len(body["end"])
+    return _HEAD_SIZE + len(body["data"])
+
+
+def _flat(value: Any, _context: Any) -> dict[str, Any]:
+    body = {name: item for name, item in value["_body"].items() if name != "_io"}
+    return {"type": value["type"], "protocol": value["protocol"], **body}
+
+
+def _nested(value: Any, _context: Any) -> dict[str, Any]:
+    return {"type": value["type"], "protocol": value["protocol"], "_body": value}
+
+
+SELECTOR = ExprAdapter(
+    Struct(
+        "type" / Int8ub,
+        "protocol" / Int8ub,
+        "_length" / Rebuild(Int16ub, _length),
+        "_body"
+        / FixedSized(
+            this._length - _HEAD_SIZE,
+            Exactly(Switch(this.type, _RANGES, default=Struct("data" / GreedyBytes))),
+        ),
+    ),
+    _flat,
+    _nested,
+)
+
+
+def _wrong(context: Any) -> str:
+    declared, there = context["_count"], len(context["selectors"])
+    return f"{declared} selectors declared, {there} there" if declared != there else ""
+
+
+LAYOUT = Struct(
+    "_count" / Rebuild(Int8ub, len_(this.selectors)),
+    Padding(3),
+    "selectors" / Series("selector", SELECTOR, MAX_SELECTORS),
+    Demand(_wrong),
+)
+
+
+def _describe(value: Mapping[str, Any]) -> list[Line]:
+    return [
+        (f".selector[{index}]", _text(selector))
+        for index, selector in enumerate(value["selectors"])
+    ]
+
+
+def _text(selector: Mapping[str, Any]) -> str:
+    head = f"{name_of(ikev2.TrafficSelector, selector['type'])} protocol {selector['protocol']}"
+    if "data" in selector:
+        return f"{head} data {show.octets(selector['data'])}"
+    ports = f"{selector['start_port']}-{selector['end_port']}"
+    return f"{head} ports {ports} {show.address(selector['start'])}-{show.address(selector['end'])}"
+
+
+_V4 = {
+    "type": 7,
+    "protocol": 17,
+    "start_port": 0,
+    "end_port": 65535,
+    "start": b"\x0a\x00\x00\x00",
+    "end": b"\x0a\x00\x00\xff",
+}
+_V6 = {
+    "type": 8,
+    "protocol": 0,
+    "start_port": 500,
+    "end_port": 500,
+    "start": bytes(16),
+    "end": b"\xff" * 16,
+}
+
+CODEC = Codec(
+    "TSi",
+    ikev2.Payload.TSI,
+    LAYOUT,
+    "RFC 7296 3.13",
+    (
+        ("01000000071100100000ffff0a0000000a0000ff", {"selectors": [_V4]}),
+        (
+            "020000000800002801f401f4" + "00" * 16 + "ff" * 16 + "0a000006abcd",
+            {"selectors": [_V6, {"type": 10, "protocol": 0, "data": b"\xab\xcd"}]},
+        ),
+    ),
+    _describe,
+)
+CODEC_R = CODEC.renamed("TSr", ikev2.Payload.TSR)

@@ -34,7 +34,7 @@ TIME_NS = 1_700_000_000_123_456_789
 
 
 def checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total ^ 0xFFFF
@@ -268,9 +268,9 @@ def test_a_datagram_says_where_it_came_from() -> None:
     assert found == Datagram(
         frame=1,
         time_ns=TIME_NS,
-        source=ip_address("192.0.2.1"),  # type: ignore[arg-type]
+        source=ip_address("192.0.2.1"),
         source_port=33333,
-        destination=ip_address("192.0.2.2"),  # type: ignore[arg-type]
+        destination=ip_address("192.0.2.2"),
         destination_port=500,
         message=MESSAGE,
     )

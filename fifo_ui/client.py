@@ -1,0 +1,121 @@
+"""The other end of the FIFO: one command written at once, its reply waited for."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fifo_ui.files import REPLY
+from isakmp.errors import IsakmpError
+
+POLL_S = (0.005, 0.01, 0.02, 0.05)  # the first waits; then the last one again
+MAX_REPLY = 64 * 1024 * 1024
+
+
+class ControlError(IsakmpError):
+    """Why a command could not be given or failed. mend: what to do about it."""
+
+    def __init__(self, cause: str, mend: str = "", reason: dict[str, Any] | None = None) -> None:
+        super().__init__(cause)
+        self.mend, self.reason = mend, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Gives commands to the daemon that reads ``fifo`` and keeps its files in ``run_directory``.
+
+    clock: seconds, steady; token: 16 hexadecimal digits, new each time.
+    """
+
+    fifo: Path
+    run_directory: Path
+    timeout_s: float
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    token: Callable[[], str]
+
+    def ask(self, command: str) -> Any:
+        """The result of ``command``. ControlError: it was not carried out, or not in time."""
+        token = self.token()
+        reply_path = self.run_directory / (REPLY + token)
+        self._send(f"J {token} {command}")
+        try:
+            return self._result(self._await(reply_path))
+        finally:
+            with suppress(OSError):
+                reply_path.unlink()
+
+    def _send(self, line: str) -> None:
+        """Write one line in one piece. ControlError."""
+        data = line.encode() + b"\n"
+        if not line.isprintable() or len(data) > select.PIPE_BUF:
+            raise ControlError(
+                f"a command of {len(data)} octets, or with control characters, cannot be sent",
+                f"a command is one line of at most {select.PIPE_BUF} octets",
+            )
+        try:
+            fd = os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+                    raise ControlError(f"{self.fifo} is no FIFO", "name it with --fifo")
+                os.write(fd, data)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: OSError) -> ControlError:
+        cause, mend = {
+            errno.ENXIO: ("isakmpd is not running: nobody reads {}", "start isakmpd"),
+            errno.ENOENT: (
+                "isakmpd is not running: there is no {}",
+                "start isakmpd, or name its FIFO with --fifo",
+            ),
+            errno.EACCES: ("you may not write to {}", "run isakmpctl as the user isakmpd runs as"),
+            errno.EAGAIN: (
+                "{} is full: isakmpd runs but does not read it",
+                "wait for what it is busy with, or stop it with a signal",
+            ),
+        }.get(error.errno or 0, (f"cannot write to {{}}: {error.strerror}", ""))
+        return ControlError(cause.format(self.fifo), mend)
+
+    def _await(self, path: Path) -> str:
+        """The text of the reply, once it is there."""
+        deadline = self.clock() + self.timeout_s
+        polls = 0
+        while True:
+            try:
+                with path.open(encoding="utf-8") as file:
+                    return file.read(MAX_REPLY)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise ControlError(f"cannot read {path}: {error.strerror}") from error
+            if self.clock() >= deadline:
+                raise ControlError(
+                    f"isakmpd took the command but did not answer within {self.timeout_s:g} s",
+                    f"see its log; it answers in {self.run_directory}"
+                    " (--run-directory, where that is another)",
+                )
+            self.sleep(POLL_S[min(polls, len(POLL_S) - 1)])
+            polls += 1
+
+    @staticmethod
+    def _result(text: str) -> Any:
+        """What the reply says. ControlError where it says no."""
+        try:
+            reply = json.loads(text)
+            if reply["ok"]:
+                return reply["result"]
+            cause, reason = str(reply["error"]), reply.get("reason")
+        except (ValueError, KeyError, TypeError) as error:
+            raise ControlError(f"the reply of isakmpd cannot be read: {error}") from error
+        raise ControlError(cause, reason=reason)

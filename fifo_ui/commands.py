@@ -1,0 +1,388 @@
+"""What a line of the FIFO does: its first word, one letter, is the command.
+
+``J token command`` runs a command and puts its answer, as JSON, in ``isakmpd.reply.token`` of the
+run directory; without it an answer, where there is one, goes to ``isakmpd.result``. What is wrong
+with a line is one error in the log (and the reply), never more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NoReturn, Protocol
+
+from fifo_ui import render
+from fifo_ui.files import REPLY, RESULT, remove_stale_replies, write_whole
+from isakmp.errors import IsakmpError, Refused
+from isakmp.log import Log, LogClass, parse_class, parse_level
+
+MAX_STRING = 200  # characters of one argument
+CAPTURE = "isakmpd.pcap"
+
+_TOKEN = re.compile(r"[0-9a-f]{16}")
+_COOKIES = re.compile(r"[0-9a-fA-F]{16}:?[0-9a-fA-F]{16}")
+_MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}")
+_SECTION = re.compile(r"\[([^]]+)\]")
+_TAG = re.compile(r"\[([^]]+)\]:([^=\s]+)")
+_VALUE = re.compile(r"\[([^]]+)\]:([^=]+)=(\S+)(?:\s+(\S+))?")
+
+
+class Transaction(Protocol):
+    """Changes of the configuration that happen together or not at all."""
+
+    def set(self, section: str, tag: str, value: str, override: bool = False) -> None: ...
+
+    def add(self, section: str, tag: str, value: str) -> None: ...
+
+    def remove_value(self, section: str, tag: str, value: str) -> None: ...
+
+    def remove(self, section: str, tag: str) -> None: ...
+
+    def remove_section(self, section: str) -> None: ...
+
+    def commit(self) -> object: ...
+
+    def abort(self) -> object: ...
+
+
+class Store(render.Conf, Protocol):
+    """The configuration, as commands and the report use it."""
+
+    def begin(self) -> Transaction: ...
+
+
+class Daemon(Protocol):
+    """The daemon, as the FIFO sees it. What cannot be done is an IsakmpError, for people."""
+
+    @property
+    def conf(self) -> Store: ...
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def run_directory(self) -> Path: ...
+
+    @property
+    def report_path(self) -> Path: ...
+
+    def connect(self, name: str, /) -> object: ...
+
+    def teardown(self, name_or_address: str, phase: int, /) -> object: ...
+
+    def teardown_all(self) -> object: ...
+
+    def delete_sa(self, cookies: bytes, message_id: int | None, /) -> object: ...
+
+    def set_active(self, active: bool, /) -> object: ...
+
+    def capture(self, path: Path | None, /) -> object: ...
+
+    def reload(self) -> object: ...
+
+    def quit(self) -> object: ...
+
+    def status(self) -> dict[str, Any]: ...
+
+    def reinitialise_connections(self) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """value: for the JSON reply; text: for isakmpd.result, None where nothing goes there."""
+
+    value: object = None
+    text: str | None = None
+
+
+DONE = Answer()
+
+
+def _usage(form: str) -> NoReturn:
+    raise IsakmpError(f"expected: {form}")
+
+
+def _string(text: str) -> str:
+    if len(text) > MAX_STRING:
+        raise IsakmpError(f"an argument of {len(text)} characters: the longest is {MAX_STRING}")
+    return text
+
+
+def _nothing(letter: str, args: str) -> None:
+    if args:
+        _usage(f"{letter} without arguments")
+
+
+def connect(daemon: Daemon, args: str) -> Answer:
+    """``c name``: start the connection."""
+    if not args:
+        _usage("c name")
+    daemon.connect(_string(args))
+    return DONE
+
+
+def configure(daemon: Daemon, args: str) -> Answer:
+    """``C set|add|rmv|rm|rms|get ...``: change the configuration, or read it."""
+    verb, _, rest = args.partition(" ")
+    if verb == "get":
+        section, tag = _section_tag(rest, "C get [section]:tag")
+        value = daemon.conf.get(section, tag)
+        if value is None:
+            raise IsakmpError(f"[{section}]:{tag} is not set")
+        return Answer(value, value + "\n")
+    change = CHANGES.get(verb)
+    if change is None:
+        _usage(f"C with one of {', '.join(CHANGES)}, get")
+    transaction = daemon.conf.begin()
+    try:
+        section, tag = change(transaction, rest.strip())
+        transaction.commit()
+    except IsakmpError:
+        transaction.abort()
+        raise
+    if _names_connections(verb, section, tag):
+        daemon.reinitialise_connections()
+    return DONE
+
+
+def _names_connections(verb: str, section: str, tag: str) -> bool:
+    return (
+        verb in ("set", "add", "rmv")
+        and section.lower() == "phase 2"
+        and tag.lower() in ("connections", "passive-connections")
+    )
+
+
+def _section_tag(text: str, form: str) -> tuple[str, str]:
+    match = _TAG.fullmatch(text.strip())
+    if match is None:
+        _usage(form)
+    return _string(match[1]), _string(match[2])
+
+
+def _section_tag_value(text: str, form: str) -> tuple[str, str, str, bool]:
+    """section, tag, value, and whether a fourth word is there."""
+    match = _VALUE.fullmatch(text)
+    if match is None:
+        _usage(f"{form}, where the value has no spaces (lists: commas alone)")
+    return _string(match[1]), _string(match[2].strip()), _string(match[3]), match[4] is not None
+
+
+def _set(transaction: Transaction, text: str) -> tuple[str, str]:
+    section, tag, value, force = _section_tag_value(text, "C set [section]:tag=value [force]")
+    transaction.set(section, tag, value, override=force)
+    return section, tag
+
+
+def _add(transaction: Transaction, text: str) -> tuple[str, str]:
+    section, tag, value, extra = _section_tag_value(text, "C add [section]:tag=value")
+    if extra:
+        _usage("C add [section]:tag=value, with nothing after the value")
+    transaction.add(section, tag, value)
+    return section, tag
+
+
+def _remove_value(transaction: Transaction, text: str) -> tuple[str, str]:
+    section, tag, value, extra = _section_tag_value(text, "C rmv [section]:tag=value")
+    if extra:
+        _usage("C rmv [section]:tag=value, with nothing after the value")
+    transaction.remove_value(section, tag, value)
+    return section, tag
+
+
+def _remove(transaction: Transaction, text: str) -> tuple[str, str]:
+    section, tag = _section_tag(text, "C rm [section]:tag")
+    transaction.remove(section, tag)
+    return section, tag
+
+
+def _remove_section(transaction: Transaction, text: str) -> tuple[str, str]:
+    match = _SECTION.fullmatch(text)
+    if match is None:
+        _usage("C rms [section]")
+    transaction.remove_section(_string(match[1]))
+    return match[1], ""
+
+
+CHANGES: Mapping[str, Callable[[Transaction, str], tuple[str, str]]] = MappingProxyType(
+    {"set": _set, "add": _add, "rmv": _remove_value, "rm": _remove, "rms": _remove_section}
+)
+
+
+def delete(daemon: Daemon, args: str) -> Answer:
+    """``d cookies msgid``: delete one SA; ``-`` for the message id means phase 1."""
+    words = args.split()
+    if len(words) != 2 or not _COOKIES.fullmatch(words[0]):
+        _usage("d cookies msgid, the cookies of 32 hexadecimal digits")
+    if words[1] != "-" and not _MESSAGE_ID.fullmatch(words[1]):
+        _usage("d cookies msgid, the message id of 8 hexadecimal digits, or - for phase 1")
+    cookies = bytes.fromhex(words[0].replace(":", ""))
+    daemon.delete_sa(cookies, None if words[1] == "-" else int(words[1], 16))
+    return DONE
+
+
+def debug(daemon: Daemon, args: str) -> Answer:
+    """``D class level``, ``D A level``, ``D T``: levels of the log."""
+    words = args.split()
+    if words == ["T"]:
+        state = "on" if daemon.log.toggle() else "off"
+        daemon.log.print("debugging is %s", state)
+    elif len(words) == 2:
+        daemon.log.set_level(parse_class(words[0]), parse_level(words[1]))
+    else:
+        _usage("D class level, D A level or D T")
+    return Answer({cls.label: level for cls, level in daemon.log.levels().items()})
+
+
+def mode(daemon: Daemon, args: str) -> Answer:
+    """``M active``, ``M passive``: whether this daemon starts anything."""
+    if args not in ("active", "passive"):
+        _usage("M active or M passive")
+    daemon.set_active(args == "active")
+    return DONE
+
+
+def capture(daemon: Daemon, args: str) -> Answer:
+    """``p on[=path]``, ``p off``: capture of decrypted traffic."""
+    word, equals, path = args.partition("=")
+    if word == "off" and not equals:
+        daemon.capture(None)
+        return DONE
+    if word != "on" or (equals and not path.strip()):
+        _usage("p on, p on=path or p off")
+    where = Path(_string(path.strip())) if equals else daemon.run_directory / CAPTURE
+    daemon.capture(where)
+    return Answer({"path": str(where)})
+
+
+def quit_daemon(daemon: Daemon, args: str) -> Answer:
+    """``Q``: shut down as TERM does."""
+    _nothing("Q", args)
+    daemon.quit()
+    return DONE
+
+
+def reload(daemon: Daemon, args: str) -> Answer:
+    """``R``: read the configuration again as HUP does."""
+    _nothing("R", args)
+    return Answer(daemon.reload())
+
+
+def report(daemon: Daemon, args: str) -> Answer:
+    """``r``: everything there is to know, to the report file, as USR1 does."""
+    _nothing("r", args)
+    return Answer({"path": str(write_report(daemon))})
+
+
+def sas(daemon: Daemon, args: str) -> Answer:
+    """``S``: all SAs, to isakmpd.result. A JSON reply has the whole status."""
+    _nothing("S", args)
+    status = daemon.status()
+    return Answer(status, render.sas(status["sas"]))
+
+
+def teardown_all(daemon: Daemon, args: str) -> Answer:
+    """``T``: tear down all quick-mode connections."""
+    _nothing("T", args)
+    daemon.teardown_all()
+    return DONE
+
+
+def teardown(daemon: Daemon, args: str) -> Answer:
+    """``t [main|quick] name-or-address``: tear one down, quick by default."""
+    word, _, rest = args.partition(" ")
+    phases = {"main": 1, "quick": 2}
+    name, phase = (rest.strip(), phases[word]) if rest and word in phases else (args, 2)
+    if not name:
+        _usage("t [main|quick] name-or-address")
+    daemon.teardown(_string(name), phase)
+    return DONE
+
+
+COMMANDS: Mapping[str, Callable[[Daemon, str], Answer]] = MappingProxyType(
+    {
+        "c": connect,
+        "C": configure,
+        "d": delete,
+        "D": debug,
+        "M": mode,
+        "p": capture,
+        "Q": quit_daemon,
+        "R": reload,
+        "r": report,
+        "S": sas,
+        "T": teardown_all,
+        "t": teardown,
+    }
+)
+
+
+def write_report(daemon: Daemon) -> Path:
+    """Write the report of the whole daemon; where it is. IsakmpError where it cannot be."""
+    text = render.report(daemon.status(), daemon.log.levels(), daemon.conf)
+    _write(daemon.report_path, text)
+    return daemon.report_path
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise IsakmpError(f"cannot write {path}: {error.strerror}") from error
+
+
+def run(daemon: Daemon, line: str) -> Answer:
+    """Do what a line without its J says. IsakmpError where it is no command, or failed."""
+    letter, _, args = line.partition(" ")
+    command = COMMANDS.get(letter)
+    if command is None:
+        raise IsakmpError(f"unknown command {letter[:20]!r}: one of {' '.join(COMMANDS)} J")
+    return command(daemon, args.strip())
+
+
+class Commands:
+    """Carries out the lines of one daemon's FIFO. now: seconds since the epoch, for old replies."""
+
+    def __init__(self, daemon: Daemon, now: Callable[[], float]) -> None:
+        self._daemon, self._now = daemon, now
+        remove_stale_replies(daemon.run_directory, now())
+
+    def line(self, line: str) -> None:
+        """One line. It raises nothing: what is wrong is said in the log, and in the reply."""
+        log = self._daemon.log
+        # Values are left out: they may be secrets.
+        log.debug(LogClass.UI, 30, "FIFO: %s", line.partition("=")[0])
+        try:
+            if line == "J" or line.startswith("J "):
+                self._reply(line[2:].strip())
+            elif (answer := run(self._daemon, line)).text is not None:
+                _write(self._daemon.run_directory / RESULT, answer.text)
+        except (IsakmpError, OSError) as error:
+            log.error("FIFO: %s", error)
+
+    def _reply(self, args: str) -> None:
+        """Run the command of ``J token command`` and leave its answer for whoever asked."""
+        token, _, command = args.partition(" ")
+        if not _TOKEN.fullmatch(token):
+            _usage("J token command, the token of 16 hexadecimal digits in lower case")
+        try:
+            answer = run(self._daemon, command.strip())
+            reply = {"ok": True, "error": None, "result": answer.value}
+        except (IsakmpError, OSError) as error:
+            self._daemon.log.error("FIFO: %s", error)
+            reply = {"ok": False, "error": str(error), "result": None}
+            if isinstance(error, Refused):
+                reply["reason"] = error.reason.to_dict()
+        remove_stale_replies(self._daemon.run_directory, self._now())
+        _write(
+            self._daemon.run_directory / (REPLY + token), json.dumps(reply, default=_plain) + "\n"
+        )
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for."""
+    return sorted(map(str, value)) if isinstance(value, (set, frozenset)) else str(value)

@@ -1,0 +1,147 @@
+"""The FIFO: lines from whoever may write it, bounded, and never waited for.
+
+The daemon holds both ends of the FIFO open, so that a writer's going is not an end of file and
+readiness does not spin. Each time it is ready one piece is read; a line that is not yet whole is
+kept; one that is too long is dropped up to its end.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from select import PIPE_BUF
+
+from isakmp.errors import ConfError
+from isakmp.log import Log
+from isakmp.loop import Loop
+
+MAX_LINE = PIPE_BUF  # octets, the end of the line included: what a writer can write at once
+STDIN = "-"
+
+
+class LineReader:
+    """Lines out of pieces. What is not a line of text is told to ``log`` and dropped."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._part = bytearray()
+        self._dropped = 0
+
+    def feed(self, piece: bytes) -> Iterator[str]:
+        """The lines that ``piece`` completes, without their ends."""
+        *whole, rest = piece.split(b"\n")
+        for end in whole:
+            if (line := self._complete(end)) is not None:
+                yield line
+        self._keep(rest)
+
+    def _complete(self, end: bytes) -> str | None:
+        """One line, or None where it was dropped."""
+        self._keep(end)
+        line, self._part = bytes(self._part), bytearray()
+        if self._dropped:
+            self._log.error("FIFO: a line of more than %d octets was dropped", MAX_LINE)
+            self._dropped = 0
+            return None
+        return self._text(line)
+
+    def _keep(self, piece: bytes) -> None:
+        if self._dropped or len(self._part) + len(piece) >= MAX_LINE:
+            self._dropped += len(self._part) + len(piece)
+            self._part.clear()
+        else:
+            self._part += piece
+
+    def _text(self, line: bytes) -> str | None:
+        """The line as text; None where it is empty or no text."""
+        try:
+            text = line.decode("utf-8").replace("\t", " ").strip()
+        except UnicodeDecodeError as error:
+            self._log.error(
+                "FIFO: a line of %d octets is not UTF-8 at octet %d", len(line), error.start
+            )
+            return None
+        if text and not text.isprintable():
+            self._log.error("FIFO: a line of %d octets has control characters", len(line))
+            return None
+        return text or None
+
+
+class Fifo:
+    """An open FIFO, or standard input for ``-``, registered with the loop.
+
+    handle is called with each line. ConfError where there can be no FIFO at ``path``: a regular
+    file is in its place (and is left alone), or another daemon reads it.
+    """
+
+    def __init__(self, path: str, loop: Loop, log: Log, handle: Callable[[str], object]) -> None:
+        self.path = path
+        self._loop, self._handle = loop, handle
+        self._lines = LineReader(log)
+        self._fd = 0 if path == STDIN else open_fifo(Path(path))
+        loop.reader(self._fd, self.read)
+
+    def read(self) -> None:
+        """Read one piece and handle the lines it completes."""
+        try:
+            piece = os.read(self._fd, MAX_LINE)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        for line in self._lines.feed(piece or b"\n"):
+            self._handle(line)
+        if not piece:
+            self.close()
+
+    def close(self) -> None:
+        """Stop reading, and take the FIFO away."""
+        if self._fd < 0:
+            return
+        self._loop.reader(self._fd, None)
+        if self.path != STDIN:
+            with suppress(OSError):
+                os.unlink(self.path)
+            os.close(self._fd)
+        self._fd = -1
+
+
+def open_fifo(path: Path) -> int:
+    """Make the FIFO anew, mode 0600, and open both of its ends. ConfError."""
+    try:
+        _clear(path)
+        os.mkfifo(path, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfError(
+            f"cannot make the FIFO {path}: {error.strerror}",
+            hint="give another path with -f, or the rights to make this one",
+        ) from error
+    if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ConfError(f"something else took the place of the FIFO {path}")
+    return fd
+
+
+def _clear(path: Path) -> None:
+    """Remove a FIFO that nobody reads any more. ConfError where something else is there."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISFIFO(mode):
+        kind = "regular file" if stat.S_ISREG(mode) else "file that is no FIFO"
+        raise ConfError(
+            f"a {kind} is in the place of the FIFO {path}",
+            hint="move it away, or give another path with -f",
+        )
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
+        raise ConfError(
+            f"another process reads the FIFO {path}",
+            hint="stop the other isakmpd (isakmpctl quit), or give this one its own path with -f",
+        )
+    path.unlink()

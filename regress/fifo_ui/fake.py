@@ -1,0 +1,126 @@
+"""A daemon that records what it is asked, and its FIFO on a real loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fifo_ui.commands import Commands
+from fifo_ui.fifo import Fifo
+from isakmp.conf import Conf
+from isakmp.errors import IsakmpError
+from isakmp.log import Log
+from isakmp.loop import Loop
+from isakmp.timer import Timers
+
+CONF = """
+[General]
+Listen-on= 192.0.2.1
+[Phase 2]
+Connections= a-b,a-c
+[peer-b]
+Authentication= mekmitasdigoat
+"""
+
+COOKIES = "29f6006212625def:c26a81baec6070d2"
+PHASE_1: dict[str, Any] = {
+    "phase": 1, "name": "peer-b", "state": "established", "initiator": True,
+    "exchange": "main mode", "local": "192.0.2.1:4500", "remote": "198.51.100.22:4500",
+    "cookies": COOKIES, "encryption": "AES_CBC", "key_bits": 256, "hash": "SHA2_256",
+    "group": "MODP_2048", "auth": "PRE_SHARED", "nat_t": "local", "local_id": "192.0.2.1",
+    "remote_id": "gw.example.org", "age_s": 62.3, "soft_s": 3000, "hard_s": 3600, "reason": None,
+}  # fmt: skip
+PHASE_2: dict[str, Any] = {
+    "phase": 2, "name": "a-b", "state": "established", "initiator": False, "cookies": COOKIES,
+    "message_id": "0102030a", "protocol": "ESP", "mode": "tunnel", "encryption": "AES_GCM_16",
+    "key_bits": 256, "auth": None, "pfs": "MODP_2048", "spi_in": "0x12345678",
+    "spi_out": "0x9abcdef0", "local": "192.0.2.1", "remote": "198.51.100.22",
+    "selector": "10.1.0.0/16 -> 10.2.0.0/16", "packets_in": 12345, "bytes_in": 1234567,
+    "packets_out": 9, "bytes_out": 900, "age_s": 0.0, "soft_s": 0, "hard_s": 0,
+    "encap": "4500:4500",
+}  # fmt: skip
+FAILURE: dict[str, Any] = {
+    "id": 4, "when": 1e9, "exchange": "main mode", "name": "peer-b", "remote": "198.51.100.22",
+    "ok": False, "took_s": 0.0123,
+    "reason": {
+        "cause": "no-proposal-chosen", "detail": "none of the peer's transforms fits",
+        "came": "3DES SHA MODP_1024", "acceptable": "AES_CBC-256 SHA2_256 MODP_2048",
+        "line": "isakmpd.conf:12 [x]:Transforms", "mend": "add 3DES-SHA-GRP2",
+        "misses": ["transform 1: group MODP_1024"],
+    },
+}  # fmt: skip
+
+
+class FakeDaemon:
+    """Notes every call in ``calls``; raises ``error`` where one is set."""
+
+    def __init__(self, run_directory: Path) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.lines: list[str] = []
+        self.now = 1_000_000_000.0
+        self.log = Log(lambda: self.now, self.lines.append, stamp=False)
+        self.conf = Conf.from_text(CONF)
+        self.run_directory = run_directory
+        self.report_path = run_directory / "isakmpd.report"
+        self.error: Exception | None = None
+        self.state: dict[str, Any] = {
+            "sas": [PHASE_1, PHASE_2], "exchanges": [], "transports": [], "timers": [],
+            "connections": [{"name": "a-b", "peer": "peer-b", "state": "up"}], "outcomes": [],
+            "peers": [],
+        }  # fmt: skip
+
+    def _note(self, *call: Any) -> None:
+        self.calls.append(call)
+        if self.error is not None:
+            raise self.error
+
+    def connect(self, name: str) -> None:
+        self._note("connect", name)
+
+    def teardown(self, name_or_address: str, phase: int) -> None:
+        self._note("teardown", name_or_address, phase)
+
+    def teardown_all(self) -> None:
+        self._note("teardown_all")
+
+    def delete_sa(self, cookies: bytes, message_id: int | None) -> None:
+        self._note("delete_sa", cookies, message_id)
+
+    def set_active(self, active: bool) -> None:
+        self._note("set_active", active)
+
+    def capture(self, path: Path | None) -> None:
+        self._note("capture", path)
+
+    def reload(self) -> frozenset[str]:
+        self._note("reload")
+        return frozenset({"peer-b", "General"})
+
+    def quit(self) -> None:
+        self._note("quit")
+
+    def status(self) -> dict[str, Any]:
+        return self.state
+
+    def reinitialise_connections(self) -> None:
+        self._note("reinitialise_connections")
+
+
+class Running:
+    """A fake daemon whose FIFO is open; turn() lets it read."""
+
+    def __init__(self, directory: Path) -> None:
+        self.daemon = FakeDaemon(directory)
+        self.loop = Loop(Timers(lambda: 0.0))
+        self.path = directory / "isakmpd.fifo"
+        self.commands = Commands(self.daemon, lambda: self.daemon.now)
+        self.fifo = Fifo(str(self.path), self.loop, self.daemon.log, self.commands.line)
+
+    def turn(self) -> None:
+        """Let the daemon do what it can do at once."""
+        self.loop.turn(0.0)
+
+
+def failing(message: str) -> IsakmpError:
+    """What a daemon says that cannot do it."""
+    return IsakmpError(message)

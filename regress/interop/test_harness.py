@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from isakmp.conf import Conf
+from isakmp.conf_check import check
 from regress.interop.capture import Capture, Wire
 from regress.interop.charon import Charon, parse_raw, proposal
 from regress.interop.end import Failure
-from regress.interop.isakmpd import suite_name, transform_name
+from regress.interop.isakmpd_conf import configuration, suite_name, transform_name
 from regress.interop.namespace import wire
 from regress.interop.needs import missing
 from regress.interop.play import play, stage
-from regress.interop.scenario import SCENARIOS, Act, Suite
+from regress.interop.scenario import SCENARIOS, Act, Role, Scenario, Suite
+from regress.interop.site import sites
 
 _MACS = bytes(12)
 needs_peers = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
@@ -99,6 +102,14 @@ def test_the_table_names_each_row_once() -> None:
     names = [row.name for row in SCENARIOS]
     assert len(set(names)) == len(names)
     assert {row.act for row in SCENARIOS} == set(Act)
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("row", SCENARIOS, ids=lambda row: row.name)
+def test_isakmpd_takes_every_rows_configuration(row: Scenario, role: Role, tmp_path: Path) -> None:
+    site = dict(zip(Role, sites(row), strict=True))[role]
+    text = configuration(row, role, site, tmp_path)
+    assert check(Conf.from_text(text)) == []
 
 
 @needs_peers

@@ -1,0 +1,636 @@
+"""The engine: it walks the script of each exchange, whatever protocol wrote the script.
+
+RFC 2408 4.1 to 4.8 (exchanges, and what goes for all of them); the isakmpd paper, 4.3.1 and 4.3.5.
+
+An exchange type is a Script: two lists of steps, one per role, and a syntax that lists the
+mandatory payloads of each message. Steps alternate with the messages. A step acts once, on one
+message, and returns a verdict: go on (None), LOOP or RESTART; it raises Refused to refuse. A step
+that must wait is a generator that yields a Job; the exchange is parked until the answer is there.
+
+What a protocol version does its own way (finding the exchange of a packet, protection, message
+identifiers, notifies) is its Dialect. The engine opens no socket and reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from hashlib import sha1
+from typing import Any, Generic, Protocol, TypeVar
+
+from isakmp.app.base import Application
+from isakmp.conf import Conf
+from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
+from isakmp.job import Job
+from isakmp.log import Log, LogClass
+from isakmp.message import Header, Payload, parse_header, split
+from isakmp.path import Path
+from isakmp.policy.spd import Connection, Remote
+from isakmp.sa import ChildSa, IsakmpSa, SaDatabase
+from isakmp.timer import Event, Timers
+
+S = TypeVar("S")
+
+# A peer that repeats a message gets our last answer again, this many times.
+ANSWERS_MAX = 12
+OUTCOMES_MAX = 256
+# Notifies in clear that strangers can make us send, a second.
+NOTIFIES_PER_S = 10
+
+
+class Mark(Enum):
+    """Marks in a syntax: between messages, at the end, and the payload that authenticates."""
+
+    SWITCH = "switch"
+    END = "end"
+    AUTH = "auth"
+
+
+SWITCH, END, AUTH = Mark.SWITCH, Mark.END, Mark.AUTH
+
+
+class Verdict(Enum):
+    """What a step says about the next one: repeat this pair of messages, or begin again."""
+
+    LOOP = "loop"
+    RESTART = "restart"
+
+
+Waiting = Generator[Job[Any], Any, Verdict | None]
+Step = Callable[["Exchange[Any]", Any], "Verdict | Waiting | None"]
+
+
+@dataclass(frozen=True, eq=False)
+class Script(Generic[S]):
+    """One exchange type, as its RFC draws it.
+
+    state: makes the exchange's own memory; finalize: installs what was negotiated, once, after
+    the last step; abandon: gives back what a failed exchange holds; establishes: the exchange
+    makes the SA that protects others (phase 1), so it begins without one; persistent: the
+    responder too repeats its message until the next one comes; accepts: exchange types that may
+    carry its messages beside its own.
+    """
+
+    name: str
+    exchange_type: int
+    initiator: tuple[Step, ...]
+    responder: tuple[Step, ...]
+    syntax: tuple[int | Mark, ...]
+    state: Callable[[], S]
+    finalize: Callable[[Exchange[S]], object] = lambda exchange: None
+    abandon: Callable[[Exchange[S]], object] = lambda exchange: None
+    establishes: bool = False
+    persistent: bool = False
+    accepts: tuple[int, ...] = ()
+
+    @cached_property
+    def messages(self) -> tuple[tuple[int | Mark, ...], ...]:
+        """The syntax, the mandatory payloads of each message."""
+        messages: list[list[int | Mark]] = [[]]
+        for item in self.syntax:
+            if item is SWITCH:
+                messages.append([])
+            elif item is not END:
+                messages[-1].append(item)
+        return tuple(map(tuple, messages))
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A message as a step sees it: checked, decrypted, its payloads claimed one by one.
+
+    data: the octets the payloads were read from, in clear; end: where the last payload ends.
+    commit: what the dialect notes once the message is accepted (an IV, the peer's address).
+    """
+
+    header: Header
+    payloads: list[Payload]
+    data: bytes
+    end: int
+    path: Path
+    offset: int
+    protected: bool = False
+    commit: Any = None
+    claimed: set[int] = field(default_factory=set)
+
+    def take(self, kind: int) -> Payload:
+        """The payload of that type, which the syntax has made sure of; it counts as handled."""
+        for index, payload in enumerate(self.payloads):
+            if payload.type == kind and index not in self.claimed:
+                self.claimed.add(index)
+                return payload
+        raise MalformedPayload(f"payload {kind}", self.offset, "is missing", "RFC 2408 5.1")
+
+    def take_all(self, kind: int) -> list[Payload]:
+        """All payloads of that type that nobody has claimed."""
+        found = [
+            (index, payload)
+            for index, payload in enumerate(self.payloads)
+            if payload.type == kind and index not in self.claimed
+        ]
+        self.claimed.update(index for index, _ in found)
+        return [payload for _, payload in found]
+
+    def leftover(self) -> list[Payload]:
+        """What no step claimed."""
+        return [p for index, p in enumerate(self.payloads) if index not in self.claimed]
+
+    def after(self, payload: Payload) -> bytes:
+        """The octets behind ``payload`` up to the end of the last one, which a HASH covers."""
+        return self.data[payload.offset - self.offset + 4 + len(payload.body) : self.end]
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A message under construction. hash_over: makes the HASH that goes before all the rest."""
+
+    payloads: list[tuple[int, Any]] = field(default_factory=list)
+    hash_over: Callable[[bytes], bytes] | None = None
+    protected: bool = False
+    flags: int = 0
+
+    def add(self, kind: int, value: Any) -> None:
+        """Append a payload: its codec's value, or its body as octets."""
+        self.payloads.append((kind, value))
+
+
+@dataclass(slots=True, eq=False)
+class Exchange(Generic[S]):
+    """One negotiation: its place in the script and what its steps have learned."""
+
+    number: int
+    dialect: Dialect
+    script: Script[S]
+    initiator: bool
+    remote: Remote
+    path: Path
+    cky_i: bytes
+    cky_r: bytes
+    message_id: int
+    created: float
+    engine: Engine
+    state: S
+    sa: IsakmpSa | None = None
+    name: str = ""
+    step: int = 0
+    parked: bool = False
+    over: bool = False
+    retries: int = 0
+    answers: int = 0
+    last_in: bytes = b""
+    last_out: bytes = b""
+    hint: Reason | None = None
+    protection: Any = None
+    after_send: list[Callable[[], object]] = field(default_factory=list)
+    events: dict[str, Event] = field(default_factory=dict)
+    finished: Job[Exchange[S]] = field(default_factory=Job)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Our role's half of the script."""
+        return self.script.initiator if self.initiator else self.script.responder
+
+    @property
+    def own_cookie(self) -> bytes:
+        """The cookie we chose."""
+        return self.cky_i if self.initiator else self.cky_r
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step has been taken."""
+        return self.step >= len(self.steps)
+
+    def sends(self, step: int) -> bool:
+        """Whether we send the message of that step: the initiator sends the even ones."""
+        return (step % 2 == 0) == self.initiator
+
+    def __str__(self) -> str:
+        role = "initiator" if self.initiator else "responder"
+        return f"#{self.number} {self.script.name} {role} {self.name or self.remote.name}"
+
+
+class Dialect(Protocol):
+    """What one protocol version does its own way."""
+
+    version: int
+
+    def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """Find or make the exchange of a packet and hand it to engine.run()."""
+
+    def message_id(self, exchange: Exchange[Any]) -> int:
+        """A message identifier for a new exchange of ours."""
+
+    def seal(self, exchange: Exchange[Any], message: Outgoing) -> bytes:
+        """Build the datagram, protected where the message asks for it."""
+
+    def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """The message was good: note its IV and where it came from."""
+
+    def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
+        """A payload that no step claimed."""
+
+    def authenticator(self, exchange: Exchange[Any]) -> int:
+        """The payload type that the AUTH mark stands for."""
+
+    def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
+        """Tell the peer why its exchange is refused."""
+
+    def begin_sa(self, engine: Engine, remote: Remote, path: Path) -> Exchange[Any]:
+        """Start the exchange that makes the SA which protects others."""
+
+    def begin_child(self, engine: Engine, sa: IsakmpSa, connection: Connection) -> Exchange[Any]:
+        """Start the exchange that makes a child SA."""
+
+    def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None = None) -> None:
+        """Tell the peer that a child SA, or ``sa`` itself, is gone."""
+
+    def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
+        """Ask whether the peer is alive."""
+
+    def probe_answer(self, engine: Engine, sa: IsakmpSa, data: bytes) -> None:
+        """Say that we are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended, for the report."""
+
+    number: int
+    when: float
+    what: str
+    name: str
+    remote: str
+    ok: bool
+    reason: Reason | None
+    took_s: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "id": self.number, "when": round(self.when, 3), "exchange": self.what,
+            "name": self.name, "remote": self.remote, "ok": self.ok,
+            "reason": self.reason.to_dict() if self.reason else None,
+            "took_s": round(self.took_s, 6),
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the configuration says to the engine; seconds and counts."""
+
+    retransmits: int = 3
+    retransmit_s: float = 1.0
+    exchange_max_s: float = 120.0
+    half_open_max: int = 1000
+    half_open_peer_max: int = 100
+    answering: bool = True
+
+
+class Engine:
+    """Runs exchanges. ``owner`` is typed as needed by the scripts above this layer."""
+
+    def __init__(
+        self, *, transmit: Callable[[Path, bytes], None], random: Callable[[int], bytes],
+        timers: Timers, conf: Conf, app: Application, log: Log, sas: SaDatabase,
+        dialects: dict[int, Dialect], owner: Any,
+    ) -> None:  # fmt: skip
+        self.transmit, self.random, self.timers, self.now = transmit, random, timers, timers.now
+        self.conf, self.app, self.log, self.sas = conf, app, log, sas
+        self.dialects, self.owner = dialects, owner
+        self.settings = Settings()
+        self.exchanges: dict[tuple[bytes, int], Exchange[Any]] = {}
+        self.half_open: dict[int, Exchange[Any]] = {}
+        self.outcomes: deque[Outcome] = deque(maxlen=OUTCOMES_MAX)
+        self.counters: dict[str, int] = {}
+        self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
+        self._numbers = 0
+        self._notifies = (0.0, float(NOTIFIES_PER_S))
+
+    # --- what comes in -----------------------------------------------------------------------
+
+    def receive(self, path: Path, datagram: bytes) -> None:
+        """Take one datagram from a stranger. Whatever it is, nothing is raised."""
+        for message in split(datagram):
+            try:
+                header = parse_header(message)
+                dialect = self.dialects.get(header.major)
+                if dialect is None:
+                    raise MalformedPayload(
+                        "HDR", 17, f"major version {header.major}", "RFC 2408 3.1"
+                    )
+                dialect.receive(self, path, header, message)
+            except MalformedPayload as error:
+                self.drop(path, str(error))
+
+    def drop(self, path: Path, why: str) -> None:
+        """Count and log a message that nothing is done about."""
+        self.counters["dropped"] = self.counters.get("dropped", 0) + 1
+        self.log.debug(LogClass.MESSAGE, 20, "dropped message %s: %s", path, why)
+
+    def is_repeat(self, exchange: Exchange[Any], datagram: bytes) -> bool:
+        """Whether this is the peer's last message again; it then gets our last answer again."""
+        if exchange.last_in != digest(datagram):
+            return False
+        answering = exchange.complete or not exchange.sends(exchange.step)
+        if exchange.last_out and answering and exchange.answers < ANSWERS_MAX:
+            exchange.answers += 1
+            self.log.debug(LogClass.EXCHANGE, 40, "%s: repeated message, answered again", exchange)
+            self.transmit(exchange.path, exchange.last_out)
+        return True
+
+    def run(self, exchange: Exchange[Any], message: Incoming, datagram: bytes) -> None:
+        """Give an exchange its next message."""
+        if exchange.parked or exchange.complete or exchange.sends(exchange.step):
+            self.drop(message.path, f"{exchange} does not expect a message now")
+            return
+        fresh = exchange.step == 0
+        try:
+            self._check_syntax(exchange, [p.type for p in message.payloads])
+            self._perform(exchange, message, lambda: self._took(exchange, message, datagram))
+        except MalformedPayload as error:
+            self._malformed(exchange, error, fresh)
+
+    def _malformed(self, exchange: Exchange[Any], error: MalformedPayload, fresh: bool) -> None:
+        """A bad message ends an exchange only where it began it: strangers can send bad ones."""
+        reason = Reason("malformed-message", f"{exchange.script.name}: {error}")
+        exchange.hint = exchange.hint or reason
+        self.log.error("%s: message refused: %s", exchange, error)
+        if fresh and not exchange.initiator:
+            self.fail(exchange, reason)
+
+    def _check_syntax(self, exchange: Exchange[Any], have: list[int]) -> None:
+        """Every mandatory payload is there; those that the script wants once are there once."""
+        for wanted in exchange.script.messages[exchange.step]:
+            kind = exchange.dialect.authenticator(exchange) if wanted is AUTH else wanted
+            if kind not in have:
+                raise MalformedPayload(
+                    f"{exchange.script.name} message {exchange.step + 1}", 28,
+                    f"lacks payload {kind}", "RFC 2408 5.1",
+                )  # fmt: skip
+
+    def _took(self, exchange: Exchange[Any], message: Incoming, datagram: bytes) -> None:
+        """A receiving step accepted its message."""
+        exchange.last_in, exchange.retries, exchange.answers = digest(datagram), 0, 0
+        self._stop_timer(exchange, "retransmit")
+        exchange.dialect.accepted(exchange, message)
+        for payload in message.leftover():
+            exchange.dialect.leftover(exchange, message, payload)
+
+    def may_notify(self) -> bool:
+        """Whether one more unprotected notify may be sent (a token bucket)."""
+        now = self.now()
+        last, tokens = self._notifies
+        tokens = min(NOTIFIES_PER_S, tokens + (now - last) * NOTIFIES_PER_S)
+        self._notifies = (now, max(0.0, tokens - 1))
+        return tokens >= 1
+
+    # --- walking the script ------------------------------------------------------------------
+
+    def _perform(self, exchange: Exchange[Any], message: Any, done: Callable[[], object]) -> None:
+        """Take the current step; then ``done()``, then whatever steps follow without waiting."""
+        try:
+            result = exchange.steps[exchange.step](exchange, message)
+            if isinstance(result, Generator):
+                self._drive(exchange, result, None, done)
+            else:
+                self._settle(exchange, result, done)
+        except Refused as refused:
+            self._refused(exchange, refused)
+        except MalformedPayload:
+            raise
+        except IsakmpError as error:
+            self.fail(exchange, Reason("failed", str(error)))
+
+    def _drive(
+        self, exchange: Exchange[Any], waiting: Waiting, job: Job[Any] | None,
+        done: Callable[[], object],
+    ) -> None:  # fmt: skip
+        """Run a step that waits, from answer to answer."""
+        try:
+            while True:
+                if job is None:
+                    job = next(waiting)
+                elif job.error is not None:
+                    job = waiting.throw(job.error)
+                else:
+                    job = waiting.send(job.result)
+                if not job.done:
+                    exchange.parked = True
+                    job.then(lambda j: self._resume(exchange, waiting, j, done))
+                    return
+        except StopIteration as stop:
+            self._settle(exchange, stop.value, done)
+
+    def _resume(
+        self, exchange: Exchange[Any], waiting: Waiting, job: Job[Any], done: Callable[[], object]
+    ) -> None:
+        """The answer came; the exchange may have ended meanwhile."""
+        if exchange.over:
+            waiting.close()
+            return
+        exchange.parked = False
+        try:
+            self._drive(exchange, waiting, job, done)
+        except Refused as refused:
+            self._refused(exchange, refused)
+        except IsakmpError as error:
+            self.fail(exchange, Reason("failed", str(error)))
+
+    def _settle(
+        self, exchange: Exchange[Any], verdict: Verdict | None, done: Callable[[], object]
+    ) -> None:
+        """A step is done: note it, move on, and send what is ours to send."""
+        done()
+        if exchange.over:
+            return
+        if verdict is Verdict.RESTART:
+            exchange.step = 0
+        else:
+            exchange.step += -1 if verdict is Verdict.LOOP else 1
+        self._advance(exchange)
+
+    def _advance(self, exchange: Exchange[Any]) -> None:
+        """After a step: finish, send the next message, or wait for the peer's."""
+        if exchange.complete:
+            self._finish(exchange)
+        elif exchange.sends(exchange.step):
+            message = Outgoing()
+            self._perform(exchange, message, lambda: self._send(exchange, message))
+        elif exchange.initiator or exchange.script.persistent:
+            self._arm_retransmit(exchange)
+
+    def _send(self, exchange: Exchange[Any], message: Outgoing) -> None:
+        datagram = exchange.dialect.seal(exchange, message)
+        self._check_syntax(exchange, [kind for kind, _ in message.payloads])
+        exchange.last_out = datagram
+        self.transmit(exchange.path, datagram)
+        pending, exchange.after_send = exchange.after_send, []
+        for call in pending:
+            call()
+
+    def _finish(self, exchange: Exchange[Any]) -> None:
+        """Every step is taken: the script installs what was negotiated."""
+        self.forget(exchange)
+        exchange.script.finalize(exchange)
+        if exchange.sa is not None and exchange.last_in:
+            final_answer = exchange.last_out if exchange.sends(len(exchange.steps) - 1) else b""
+            exchange.sa.answer(exchange.message_id, exchange.last_in, final_answer)
+        self._outcome(exchange, True, None)
+        exchange.finished.finish(exchange)
+
+    # --- ends --------------------------------------------------------------------------------
+
+    def _refused(self, exchange: Exchange[Any], refused: Refused) -> None:
+        """A step refused. An unprotected answer may be forged: the initiator then waits on."""
+        if exchange.initiator and exchange.script.establishes:
+            exchange.hint = refused.reason
+            self.log.print("%s: answer refused: %s", exchange, refused.reason)
+            return
+        exchange.dialect.notify(exchange, refused)
+        self.fail(exchange, refused.reason)
+
+    def fail(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """End an exchange without result; whoever waits for it learns why."""
+        if exchange.over:
+            self.log.error("%s: after its end: %s", exchange, reason)
+            return
+        self.forget(exchange)
+        exchange.script.abandon(exchange)
+        self.log.print("%s: failed: %s", exchange, reason)
+        self._outcome(exchange, False, reason)
+        exchange.finished.fail(Refused(reason))
+
+    def forget(self, exchange: Exchange[Any]) -> None:
+        """Take an exchange out of the tables and stop its timers."""
+        exchange.over = True
+        for event in exchange.events.values():
+            event.cancel()
+        exchange.events.clear()
+        self.exchanges.pop((exchange.own_cookie, exchange.message_id), None)
+        self.half_open.pop(exchange.number, None)
+
+    def _outcome(self, exchange: Exchange[Any], ok: bool, reason: Reason | None) -> None:
+        if len(exchange.steps) == 1 and ok:
+            return
+        now = self.now()
+        self.outcomes.append(
+            Outcome(exchange.number, now, exchange.script.name, exchange.name or
+                    exchange.remote.name, str(exchange.path.remote), ok, reason,
+                    now - exchange.created)
+        )  # fmt: skip
+        if ok:
+            self.log.debug(LogClass.EXCHANGE, 10, "%s: done", exchange)
+
+    # --- beginnings --------------------------------------------------------------------------
+
+    def initiate(
+        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, *, name: str = "",
+        sa: IsakmpSa | None = None, prepare: Callable[[S], object] | None = None,
+    ) -> Exchange[S]:  # fmt: skip
+        """Begin an exchange of ours; its ``finished`` job tells how it ended."""
+        cky_i, cky_r = (sa.cky_i, sa.cky_r) if sa else (self.new_cookie(), bytes(8))
+        exchange = self.create(dialect, script, remote, path, True, cky_i, cky_r, 0, sa)
+        exchange.name = name
+        if sa is not None:
+            exchange.message_id = dialect.message_id(exchange)
+        if prepare:
+            prepare(exchange.state)
+        self.exchanges[exchange.own_cookie if sa is None else sa.own_cookie,
+                       exchange.message_id] = exchange  # fmt: skip
+        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
+        self._advance(exchange)
+        return exchange
+
+    def answer(
+        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, cky_i: bytes,
+        cky_r: bytes, message_id: int, sa: IsakmpSa | None = None,
+    ) -> Exchange[S]:  # fmt: skip
+        """Begin an exchange of the peer's. Half-open ones are bounded (the paper, 4.3.5)."""
+        exchange = self.create(dialect, script, remote, path, False, cky_i, cky_r, message_id, sa)
+        if sa is None:
+            self._make_room(path)
+            self.half_open[exchange.number] = exchange
+        own = exchange.own_cookie if sa is None else sa.own_cookie
+        self.exchanges[own, message_id] = exchange
+        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
+        return exchange
+
+    def create(
+        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, initiator: bool,
+        cky_i: bytes, cky_r: bytes, message_id: int, sa: IsakmpSa | None,
+    ) -> Exchange[S]:  # fmt: skip
+        """An exchange with its end set."""
+        self._numbers += 1
+        exchange = Exchange(
+            self._numbers, dialect, script, initiator, remote, path, cky_i, cky_r, message_id,
+            self.now(), self, script.state(), sa,
+        )  # fmt: skip
+        exchange.events["end"] = self.timers.add(
+            "exchange end", self.settings.exchange_max_s, lambda: self._timed_out(exchange)
+        )
+        return exchange
+
+    def new_cookie(self) -> bytes:
+        """Eight random octets that no exchange or SA of ours has, and not all zero."""
+        while True:
+            cookie = self.random(8)
+            if any(cookie) and (cookie, 0) not in self.exchanges and cookie not in self.sas.isakmp:
+                return cookie
+
+    def _make_room(self, path: Path) -> None:
+        """Drop a random half-open exchange of the oldest kind where there are too many."""
+        peers = [x for x in self.half_open.values() if x.path.remote == path.remote]
+        if len(peers) >= self.settings.half_open_peer_max:
+            self._drop_one(peers, "too many half-open exchanges with this address")
+        elif len(self.half_open) >= self.settings.half_open_max:
+            self._drop_one(list(self.half_open.values()), "too many half-open exchanges")
+
+    def _drop_one(self, candidates: list[Exchange[Any]], why: str) -> None:
+        stuck = min(x.step for x in candidates)
+        oldest = [x for x in candidates if x.step == stuck]
+        victim = oldest[int.from_bytes(self.random(4), "big") % len(oldest)]
+        self.counters["half_open_dropped"] = self.counters.get("half_open_dropped", 0) + 1
+        self.fail(victim, Reason("half-open-limit", why))
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _arm_retransmit(self, exchange: Exchange[Any]) -> None:
+        """Repeat our message after a growing, jittered while."""
+        if not exchange.last_out:
+            return
+        wait = self.settings.retransmit_s * 2**exchange.retries
+        wait *= 0.875 + self.random(1)[0] / 1024
+        self._stop_timer(exchange, "retransmit")
+        exchange.events["retransmit"] = self.timers.add(
+            "retransmit", wait, lambda: self._retransmit(exchange)
+        )
+
+    def _retransmit(self, exchange: Exchange[Any]) -> None:
+        if exchange.retries >= self.settings.retransmits:
+            self._timed_out(exchange)
+            return
+        exchange.retries += 1
+        self.log.debug(LogClass.EXCHANGE, 30, "%s: repeats its message (%d)", exchange,
+                       exchange.retries)  # fmt: skip
+        self.transmit(exchange.path, exchange.last_out)
+        self._arm_retransmit(exchange)
+
+    def _timed_out(self, exchange: Exchange[Any]) -> None:
+        waited = f"no answer to message {exchange.step} of {exchange.script.name}"
+        self.fail(exchange, exchange.hint or Reason(
+            "timeout", f"{waited} from {exchange.path.remote} port {exchange.path.remote_port}",
+            mend="is the peer reachable on this address and port, and does it know us?",
+        ))  # fmt: skip
+
+    @staticmethod
+    def _stop_timer(exchange: Exchange[Any], name: str) -> None:
+        if event := exchange.events.pop(name, None):
+            event.cancel()
+
+
+def digest(datagram: bytes) -> bytes:
+    """What a repeated datagram is recognized by; no secret hangs on it."""
+    return sha1(datagram, usedforsecurity=False).digest()

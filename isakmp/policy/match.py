@@ -1,0 +1,290 @@
+"""Choosing a proposal, and telling what kept the others from being chosen.
+
+RFC 2408 4.2, RFC 2409 5, RFC 2407 4.5. Proposals are taken in the initiator's order. When none
+fits, the Reason lists every pair that was compared, the nearest miss first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.errors import Reason, Refused
+from isakmp.policy.spd import IkeTransform, IpsecTransform, Range, Remote, SaPolicy, Suite
+from isakmp.sa import ChosenIke, ChosenIpsec
+
+# How many misses a reason lists: a stranger's packet may hold hundreds of transforms.
+MISSES_MAX = 16
+
+_UDP = {
+    ipsec.Encapsulation.UDP_ENCAP_TUNNEL: ipsec.Encapsulation.TUNNEL,
+    ipsec.Encapsulation.UDP_ENCAP_TUNNEL_DRAFT: ipsec.Encapsulation.TUNNEL,
+    ipsec.Encapsulation.UDP_ENCAP_TRANSPORT: ipsec.Encapsulation.TRANSPORT,
+    ipsec.Encapsulation.UDP_ENCAP_TRANSPORT_DRAFT: ipsec.Encapsulation.TRANSPORT,
+}
+
+TRANSFORM_REGISTRIES: dict[int, Any] = {
+    isakmp.Protocol.IPSEC_AH: ipsec.Ah,
+    isakmp.Protocol.IPSEC_ESP: ipsec.Esp,
+    isakmp.Protocol.IPCOMP: ipsec.Ipcomp,
+}
+
+
+class Chosen(NamedTuple):
+    """One accepted protocol: what it means, the proposal it came in, its transform."""
+
+    what: ChosenIpsec
+    proposal: Any
+    transform: Any
+
+
+def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[int, int], int, int]:
+    """Attributes by number, and its lifetime in seconds and in kilobytes."""
+    found: dict[int, int] = {}
+    lives = {isakmp.LifeType.SECONDS: 0, isakmp.LifeType.KILOBYTES: 0}
+    unit = 0
+    for attribute in attributes:
+        value = attribute.value
+        number = value if isinstance(value, int) else int.from_bytes(value[:8], "big")
+        if attribute.type == life_type:
+            unit = number
+        elif attribute.type == life_duration:
+            if unit in lives:
+                lives[isakmp.LifeType(unit)] = number
+        else:
+            found[attribute.type] = number
+    return found, lives[isakmp.LifeType.SECONDS], lives[isakmp.LifeType.KILOBYTES]
+
+
+# --- phase 1 ---------------------------------------------------------------------------------
+
+
+def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any, Any]:
+    """What we accept of a peer's phase 1 proposals, with its proposal and transform.
+
+    Refused with NO_PROPOSAL_CHOSEN and the differences where nothing fits.
+    """
+    for proposal in proposals:
+        if proposal.protocol_id == isakmp.Protocol.ISAKMP:
+            for transform in proposal.transforms:
+                offer = _ike_offer(transform)
+                for ours in remote.transforms:
+                    if not _ike_differences(offer, ours):
+                        return offer._replace(name=ours.name), proposal, transform
+    raise Refused(_ike_reason(proposals, remote), isakmp.Notify.NO_PROPOSAL_CHOSEN)
+
+
+def _ike_offer(transform: Any) -> ChosenIke:
+    kind = isakmp.Attribute
+    found, seconds, kilobytes = values(transform.attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)
+    encryption = found.get(kind.ENCRYPTION_ALGORITHM, 0)
+    bits = found.get(kind.KEY_LENGTH, 0)
+    if not bits and encryption == isakmp.Encryption.AES_CBC:
+        bits = 128
+    return ChosenIke(
+        _member(isakmp.Encryption, encryption),
+        bits,
+        _member(isakmp.Hash, found.get(kind.HASH_ALGORITHM, 0)),
+        _member(isakmp.Group, found.get(kind.GROUP_DESCRIPTION, 0)),
+        _member(isakmp.Authentication, found.get(kind.AUTHENTICATION_METHOD, 0)),
+        seconds,
+        kilobytes,
+    )
+
+
+def _member(registry: Any, value: int) -> Any:
+    """The member, or the bare number where the registry lacks it: it then matches nothing."""
+    return registry._value2member_map_.get(value, value)
+
+
+def _ike_differences(offer: ChosenIke, ours: IkeTransform) -> list[str]:
+    differences: list[str] = []
+    for label, registry, came, wanted in (
+        ("ENCRYPTION_ALGORITHM", isakmp.Encryption, offer.encryption, ours.encryption),
+        ("HASH_ALGORITHM", isakmp.Hash, offer.hash, ours.hash),
+        ("GROUP_DESCRIPTION", isakmp.Group, offer.group, ours.group),
+        ("AUTHENTICATION_METHOD", isakmp.Authentication, offer.auth, ours.auth),
+    ):
+        usable = came in registry._value2member_map_
+        if not usable or wanted is not None and came != wanted:
+            expected = name_of(registry, wanted) if wanted is not None else "a known one"
+            differences.append(f"{label} {name_of(registry, came)}, not {expected}")
+    _range_difference(differences, "KEY_LENGTH", offer.key_bits, ours.key_bits, required=False)
+    _life_differences(differences, offer.life_s, offer.life_kb, ours.life.seconds,
+                      ours.life.kilobytes)  # fmt: skip
+    return differences
+
+
+def _range_difference(
+    differences: list[str], label: str, came: int, wanted: Range | None, *, required: bool
+) -> None:
+    if wanted is not None and came not in wanted and (came or required):
+        differences.append(f"{label} {came}, not {wanted.min} to {wanted.max}")
+    elif wanted is None and came:
+        differences.append(f"{label} {came}, not expected")
+
+
+def _life_differences(
+    differences: list[str], seconds: int, kilobytes: int, s: Range | None, kb: Range | None
+) -> None:
+    for label, came, wanted in (("seconds", seconds, s), ("kilobytes", kilobytes, kb)):
+        if came and wanted is not None and came not in wanted:
+            differences.append(f"LIFE_DURATION {came} {label}, not {wanted.min} to {wanted.max}")
+
+
+def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:
+    offers = [
+        (f"transform {transform.number}", _ike_offer(transform))
+        for proposal in proposals
+        for transform in proposal.transforms
+    ]
+    pairs = [
+        (_ike_differences(offer, ours), f"{label} ({offer}) against {ours.name}", ours.line)
+        for label, offer in offers
+        for ours in remote.transforms
+    ]
+    acceptable = ", ".join(ours.name for ours in remote.transforms) or "nothing"
+    came = "; ".join(str(offer) for _, offer in offers[:MISSES_MAX])
+    return _reason("phase 1", came, acceptable, remote.line, pairs)
+
+
+def _reason(
+    what: str, came: str, acceptable: str, line: str,
+    pairs: list[tuple[list[str], str, str]],
+) -> Reason:  # fmt: skip
+    pairs.sort(key=lambda pair: len(pair[0]))
+    nearest = pairs[0] if pairs else None
+    return Reason(
+        "no-proposal-chosen",
+        f"no {what} proposal of the peer fits ours",
+        came=came or "no usable proposal",
+        acceptable=acceptable,
+        line=(nearest[2] if nearest else "") or line,
+        misses=tuple(f"{label}: {'; '.join(diff)}" for diff, label, _ in pairs[:MISSES_MAX]),
+        mend=f"make both ends agree on: {'; '.join(nearest[0])}" if nearest else "",
+    )
+
+
+# --- phase 2 ---------------------------------------------------------------------------------
+
+
+def choose_ipsec(proposals: Sequence[Any], suites: Iterable[Suite], line: str) -> list[Chosen]:
+    """What we accept of a peer's phase 2 proposals: one entry for each protocol of the bundle.
+
+    Proposals of one number belong together (RFC 2408 4.2). Refused with NO_PROPOSAL_CHOSEN and
+    the differences where nothing fits.
+    """
+    suites = list(suites)
+    bundles = [list(group) for _, group in groupby(proposals, key=lambda p: p.number)]
+    for bundle in bundles:
+        for suite in suites:
+            if chosen := _choose_bundle(bundle, suite):
+                return chosen
+    raise Refused(_ipsec_reason(bundles, suites, line), isakmp.Notify.NO_PROPOSAL_CHOSEN)
+
+
+def _choose_bundle(bundle: list[Any], suite: Suite) -> list[Chosen]:
+    if len(bundle) != len(suite.protocols):
+        return []
+    chosen: list[Chosen] = []
+    for proposal in bundle:
+        ours = next((p for p in suite.protocols if p.protocol == proposal.protocol_id), None)
+        found = ours and _choose_transform(proposal, ours)
+        if not found:
+            return []
+        chosen.append(found)
+    return chosen
+
+
+def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
+    for transform in proposal.transforms:
+        offer = ipsec_offer(proposal, transform)
+        for candidate in ours.transforms:
+            if not _ipsec_differences(offer, candidate):
+                what = offer._replace(name=candidate.name, replay_window=ours.replay_window)
+                return Chosen(what, proposal, transform)
+    return None
+
+
+def ipsec_offer(proposal: Any, transform: Any) -> ChosenIpsec:
+    """What a transform on the wire means; encapsulation without its UDP variants."""
+    kind = ipsec.Attribute
+    found, seconds, kilobytes = values(transform.attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)
+    bits = found.get(kind.KEY_LENGTH, 0)
+    if not bits and proposal.protocol_id == isakmp.Protocol.IPSEC_ESP:
+        bits = 128 if transform.transform_id == ipsec.Esp.AES else 0
+    mode = _member(ipsec.Encapsulation, found.get(kind.ENCAPSULATION_MODE, 0))
+    auth = found.get(kind.AUTHENTICATION_ALGORITHM)
+    group = found.get(kind.GROUP_DESCRIPTION)
+    return ChosenIpsec(
+        proposal.protocol_id,
+        transform.transform_id,
+        bits,
+        _member(ipsec.Auth, auth) if auth else None,
+        _UDP.get(mode, mode),
+        _member(isakmp.Group, group) if group else None,
+        seconds,
+        kilobytes,
+    )
+
+
+def _ipsec_differences(offer: ChosenIpsec, ours: IpsecTransform) -> list[str]:
+    differences: list[str] = []
+    registry = TRANSFORM_REGISTRIES.get(offer.protocol, ipsec.Esp)
+    for label, names, came, wanted in (
+        ("TRANSFORM_ID", registry, offer.transform_id, ours.transform_id),
+        ("AUTHENTICATION_ALGORITHM", ipsec.Auth, offer.auth, ours.auth),
+        ("ENCAPSULATION_MODE", ipsec.Encapsulation, offer.encapsulation, ours.encapsulation),
+        ("GROUP_DESCRIPTION", isakmp.Group, offer.group, ours.group),
+    ):
+        if came != wanted:
+            have = "none" if came is None else name_of(names, came)
+            want = "none" if wanted is None else name_of(names, wanted)
+            differences.append(f"{label} {have}, not {want}")
+    _range_difference(differences, "KEY_LENGTH", offer.key_bits, ours.key_bits, required=True)
+    _life_differences(differences, offer.life_s, offer.life_kb, ours.life.seconds,
+                      ours.life.kilobytes)  # fmt: skip
+    return differences
+
+
+def describe(offer: ChosenIpsec) -> str:
+    """One line for people: ``ESP AES-256 HMAC_SHA2_256 TUNNEL PFS MODP_2048``."""
+    registry = TRANSFORM_REGISTRIES.get(offer.protocol, ipsec.Esp)
+    parts = [
+        name_of(isakmp.Protocol, offer.protocol).removeprefix("IPSEC_"),
+        name_of(registry, offer.transform_id) + (f"-{offer.key_bits}" if offer.key_bits else ""),
+        name_of(ipsec.Auth, offer.auth) if offer.auth else "",
+        name_of(ipsec.Encapsulation, offer.encapsulation),
+        f"PFS {name_of(isakmp.Group, offer.group)}" if offer.group else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _ipsec_reason(bundles: list[list[Any]], suites: list[Suite], line: str) -> Reason:
+    pairs: list[tuple[list[str], str, str]] = []
+    came: list[str] = []
+    for bundle in bundles:
+        for proposal in bundle:
+            for transform in proposal.transforms:
+                offer = ipsec_offer(proposal, transform)
+                came.append(describe(offer))
+                pairs.extend(_compare(proposal, offer, suites))
+    acceptable = ", ".join(suite.name for suite in suites) or "nothing"
+    return _reason("phase 2", "; ".join(came[:MISSES_MAX]), acceptable, line, pairs)
+
+
+def _compare(
+    proposal: Any, offer: ChosenIpsec, suites: list[Suite]
+) -> Iterable[tuple[list[str], str, str]]:
+    for suite in suites:
+        label = f"proposal {proposal.number} ({describe(offer)}) against {suite.name}"
+        same = [p for p in suite.protocols if p.protocol == offer.protocol]
+        for ours in same:
+            for transform in ours.transforms:
+                yield _ipsec_differences(offer, transform), label, transform.line or suite.line
+        if not same:
+            wanted = "+".join(p.protocol.name for p in suite.protocols)
+            came = name_of(isakmp.Protocol, offer.protocol)
+            yield [f"PROTOCOL_ID {came}, not {wanted}"] * 4, label, suite.line

@@ -1,0 +1,337 @@
+"""Security associations as the daemon keeps them: ISAKMP SAs, child SAs, and where to find them.
+
+RFC 2408 2.1 and 4.3; RFC 2409 5.5. Keys of child SAs are the application's and are not kept here.
+An SA that is replaced stays until its successor has carried the traffic over (Superseded).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+from isakmp.app.base import Limits, SaId
+from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.path import Path
+from isakmp.policy.spd import Connection, Identity, Range, Remote, Selector
+from isakmp.timer import Event
+
+# How many finished exchanges an ISAKMP SA remembers to answer their repeated last message.
+ANSWERED_MAX = 16
+
+Peer = tuple[str, int, bytes, str]
+Slot = tuple[str, Peer, Selector]
+
+
+class State(Enum):
+    """The life of an SA."""
+
+    LARVAL = "larval"
+    ESTABLISHED = "established"
+    SUPERSEDED = "superseded"
+    DEAD = "dead"
+
+
+class ChosenIke(NamedTuple):
+    """What phase 1 agreed on; lifetimes 0 where none was negotiated."""
+
+    encryption: isakmp.Encryption
+    key_bits: int
+    hash: isakmp.Hash
+    group: isakmp.Group
+    auth: isakmp.Authentication
+    life_s: int = 0
+    life_kb: int = 0
+    name: str = ""
+
+    def __str__(self) -> str:
+        cipher = name_of(isakmp.Encryption, self.encryption)
+        bits = f"-{self.key_bits}" if self.key_bits else ""
+        return f"{cipher}{bits} {self.hash.name} {self.group.name} {self.auth.name}"
+
+
+class ChosenIpsec(NamedTuple):
+    """What phase 2 agreed on for one protocol of the bundle."""
+
+    protocol: isakmp.Protocol
+    transform_id: int
+    key_bits: int
+    auth: ipsec.Auth | None
+    encapsulation: ipsec.Encapsulation
+    group: isakmp.Group | None
+    life_s: int = 0
+    life_kb: int = 0
+    name: str = ""
+    replay_window: int = 64
+
+
+@dataclass(slots=True)
+class Nat:
+    """What NAT detection said (RFC 3947 3.2): who sits behind one, and in which dialect."""
+
+    vendor: bytes = b""
+    local: bool = False
+    remote: bool = False
+
+    @property
+    def found(self) -> bool:
+        """Whether anybody sits behind a NAT."""
+        return self.local or self.remote
+
+    def __str__(self) -> str:
+        sides = [
+            name for name, behind in (("local", self.local), ("remote", self.remote)) if behind
+        ]
+        return "+".join(sides)
+
+
+@dataclass(slots=True, eq=False)
+class IsakmpSa:
+    """One ISAKMP SA (phase 1). ``keys`` belongs to the protocol version that made it."""
+
+    remote: Remote
+    path: Path
+    initiator: bool
+    cky_i: bytes
+    cky_r: bytes
+    version: int
+    exchange_type: int
+    keys: Any = field(repr=False)
+    chosen: ChosenIke
+    local_id: Identity
+    remote_id: Identity
+    nat: Nat
+    dpd: bool
+    created: float
+    established: float
+    tiebreak: bytes
+    soft_s: float = 0.0
+    hard_s: float = 0.0
+    last_heard: float = 0.0
+    state: State = State.ESTABLISHED
+    answered: OrderedDict[int, tuple[bytes, bytes]] = field(default_factory=OrderedDict)
+    events: dict[str, Event] = field(default_factory=dict)
+    dpd_sequence: int = 0
+    dpd_waiting: int = 0
+
+    @property
+    def own_cookie(self) -> bytes:
+        """The cookie we chose, which is unique here."""
+        return self.cky_i if self.initiator else self.cky_r
+
+    @property
+    def cookies(self) -> bytes:
+        """Both cookies, 16 octets, as the wire has them."""
+        return self.cky_i + self.cky_r
+
+    @property
+    def peer(self) -> Peer:
+        """Who this is: private addresses behind different NATs do not make one peer."""
+        address = ipsec.Id.IPV4_ADDR, ipsec.Id.IPV6_ADDR
+        where = str(self.path.remote) if self.remote_id.type in address else ""
+        return self.remote.name, self.remote_id.type, self.remote_id.data, where
+
+    def answer(self, message_id: int, last_in: bytes, last_out: bytes) -> None:
+        """Remember how an exchange ended: digest of what came, and our answer to repeat."""
+        self.answered[message_id] = (last_in, last_out)
+        while len(self.answered) > ANSWERED_MAX:
+            self.answered.popitem(last=False)
+
+    def cancel(self) -> None:
+        """Stop this SA's timers."""
+        for event in self.events.values():
+            event.cancel()
+        self.events.clear()
+
+    def __str__(self) -> str:
+        return f"{self.remote.name} {self.cky_i.hex()}:{self.cky_r.hex()}"
+
+
+class ChildProtocol(NamedTuple):
+    """One protocol of a child SA's bundle: what was agreed on, our SPI and the peer's."""
+
+    chosen: ChosenIpsec
+    spi_in: int
+    spi_out: int
+
+
+@dataclass(slots=True, eq=False)
+class ChildSa:
+    """One pair of IPsec SAs (or a bundle of pairs) for one selector. selector: from us to them."""
+
+    connection: Connection
+    peer: Peer
+    cookies: bytes
+    message_id: int
+    initiator: bool
+    path: Path
+    selector: Selector
+    protocols: tuple[ChildProtocol, ...]
+    reqid: int
+    limits: Limits
+    encap: bool
+    created: float
+    established: float
+    tiebreak: bytes
+    state: State = State.ESTABLISHED
+    events: dict[str, Event] = field(default_factory=dict)
+    last_packets: int = -1
+
+    @property
+    def slot(self) -> Slot:
+        """What at most one child SA serves once all is quiet."""
+        return self.connection.name, self.peer, self.selector
+
+    def inbound(self) -> list[SaId]:
+        """The SAs towards us."""
+        return [
+            SaId(p.chosen.protocol, p.spi_in, self.path.remote, self.path.local)
+            for p in self.protocols
+        ]
+
+    def outbound(self) -> list[SaId]:
+        """The SAs towards the peer."""
+        return [
+            SaId(p.chosen.protocol, p.spi_out, self.path.local, self.path.remote)
+            for p in self.protocols
+        ]
+
+    def cancel(self) -> None:
+        """Stop this SA's timers."""
+        for event in self.events.values():
+            event.cancel()
+        self.events.clear()
+
+    def __str__(self) -> str:
+        spis = " ".join(
+            f"{p.chosen.protocol.name.removeprefix('IPSEC_')} "
+            f"in 0x{p.spi_in:08x} out 0x{p.spi_out:08x}"
+            for p in self.protocols
+        )
+        return f"{self.connection.name} {spis}"
+
+
+class SaDatabase:
+    """Every live SA, by the keys that packets, upcalls and commands come with."""
+
+    def __init__(self) -> None:
+        self.isakmp: dict[bytes, IsakmpSa] = {}
+        self.children: dict[tuple[int, int], ChildSa] = {}
+        self._by_peer: dict[Peer, list[IsakmpSa]] = {}
+        self._by_remote: dict[str, dict[bytes, IsakmpSa]] = {}
+        self._by_slot: dict[Slot, list[ChildSa]] = {}
+        self._by_connection: dict[str, dict[int, ChildSa]] = {}
+        self._children_of: dict[Peer, dict[int, ChildSa]] = {}
+        self._outbound: dict[tuple[int, int, str], ChildSa] = {}
+
+    def add(self, sa: IsakmpSa) -> None:
+        """Keep an ISAKMP SA."""
+        self.isakmp[sa.own_cookie] = sa
+        self._by_peer.setdefault(sa.peer, []).append(sa)
+        self._by_remote.setdefault(sa.remote.name, {})[sa.own_cookie] = sa
+
+    def remove(self, sa: IsakmpSa) -> None:
+        """Forget an ISAKMP SA and stop its timers."""
+        sa.state = State.DEAD
+        sa.cancel()
+        self.isakmp.pop(sa.own_cookie, None)
+        _take(self._by_peer, sa.peer, sa)
+        _drop(self._by_remote, sa.remote.name, sa.own_cookie)
+
+    def moved(self, sa: IsakmpSa, path: Path) -> None:
+        """The peer of ``sa`` now answers from another address or port."""
+        _take(self._by_peer, sa.peer, sa)
+        sa.path = path
+        self._by_peer.setdefault(sa.peer, []).append(sa)
+
+    def add_child(self, child: ChildSa) -> None:
+        """Keep a child SA."""
+        for p in child.protocols:
+            self.children[p.chosen.protocol, p.spi_in] = child
+            self._outbound[p.chosen.protocol, p.spi_out, str(child.path.remote)] = child
+        self._by_slot.setdefault(child.slot, []).append(child)
+        self._by_connection.setdefault(child.connection.name, {})[id(child)] = child
+        self._children_of.setdefault(child.peer, {})[id(child)] = child
+
+    def remove_child(self, child: ChildSa) -> None:
+        """Forget a child SA and stop its timers."""
+        child.state = State.DEAD
+        child.cancel()
+        for p in child.protocols:
+            self.children.pop((p.chosen.protocol, p.spi_in), None)
+            self._outbound.pop((p.chosen.protocol, p.spi_out, str(child.path.remote)), None)
+        _take(self._by_slot, child.slot, child)
+        _drop(self._by_connection, child.connection.name, id(child))
+        _drop(self._children_of, child.peer, id(child))
+
+    def child_by_spi(self, protocol: int, spi: int, remote: str) -> ChildSa | None:
+        """The child SA a peer at ``remote`` names: by the SPI it receives with, or by ours."""
+        return self._outbound.get((protocol, spi, remote))
+
+    def current(self, peer: Peer) -> IsakmpSa | None:
+        """The ISAKMP SA to talk to ``peer`` with: the newest that is not superseded."""
+        return _newest(self._by_peer.get(peer, []))
+
+    def current_of_remote(self, remote: str) -> IsakmpSa | None:
+        """The same for a configured peer, by its section's name."""
+        return _newest(self._by_remote.get(remote, {}).values())
+
+    def of_peer(self, peer: Peer) -> list[IsakmpSa]:
+        """Every ISAKMP SA with ``peer``."""
+        return list(self._by_peer.get(peer, []))
+
+    def of_remote(self, remote: str) -> list[IsakmpSa]:
+        """Every ISAKMP SA with the configured peer of that name."""
+        return list(self._by_remote.get(remote, {}).values())
+
+    def children_of(self, peer: Peer) -> list[ChildSa]:
+        """Every child SA with ``peer``."""
+        return list(self._children_of.get(peer, {}).values())
+
+    def of_connection(self, name: str) -> list[ChildSa]:
+        """Every child SA of a connection."""
+        return list(self._by_connection.get(name, {}).values())
+
+    def in_slot(self, slot: Slot) -> list[ChildSa]:
+        """Every child SA that serves the same traffic, oldest first."""
+        return list(self._by_slot.get(slot, []))
+
+    def all_children(self) -> list[ChildSa]:
+        """Every child SA once."""
+        return list(dict.fromkeys(self.children.values()))
+
+
+def _newest(sas: Any) -> IsakmpSa | None:
+    live = [sa for sa in sas if sa.state is State.ESTABLISHED]
+    return max(live, key=lambda sa: sa.established, default=None)
+
+
+def _take(table: dict[Any, list[Any]], key: Any, value: Any) -> None:
+    if values := table.get(key):
+        if value in values:
+            values.remove(value)
+        if not values:
+            del table[key]
+
+
+def _drop(table: dict[Any, dict[Any, Any]], key: Any, inner: Any) -> None:
+    if values := table.get(key):
+        values.pop(inner, None)
+        if not values:
+            del table[key]
+
+
+def soft_limit(hard: int, draw: float, initiator: bool) -> int:
+    """When to rekey: before the end, at a random time, the initiator's side first.
+
+    draw: uniform in [0, 1). The initiator takes 80 to 88 % of ``hard``, the responder 90 to
+    95 %, so that both seldom start at once. 0 where there is no hard limit.
+    """
+    low, width = (0.80, 0.08) if initiator else (0.90, 0.05)
+    return int(hard * (low + width * draw)) if hard else 0
+
+
+def offered_bits(bits: Range | None) -> int:
+    """The key length to propose, in bits; 0 where the attribute is not sent."""
+    return bits.offer if bits else 0

@@ -1,0 +1,1 @@
+"""Exchange scripts: one package for each protocol version, one file for each exchange."""

@@ -1,0 +1,83 @@
+"""Aggressive mode with pre-shared keys: RFC 2409 5.4, RFC 2408 4.7.
+
+    initiator                       responder
+    HDR, SA, KE, Ni, IDii      -->
+                               <--  HDR, SA, KE, Nr, IDir, HASH_R
+    HDR*, HASH_I               -->
+
+Identities cross in clear and the responder computes before it knows with whom: a peer is
+answered so only where its configuration says EXCHANGE_TYPE= AGGRESSIVE.
+"""
+
+from __future__ import annotations
+
+from isakmp.constants import isakmp
+from isakmp.exchange import AUTH, END, SWITCH, Incoming, Outgoing, Script
+from isakmp.scripts.ikev1 import phase_1
+from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of
+
+ID, KE, NONCE, SA = (
+    isakmp.Payload.ID, isakmp.Payload.KE, isakmp.Payload.NONCE, isakmp.Payload.SA,
+)  # fmt: skip
+
+
+def send_SA_KE_NONCE_ID(x: X, message: Outgoing) -> None:
+    """Everything at once, in the group of the first transform: the peer cannot choose another."""
+    group = next((t.group for t in x.remote.transforms if t.group), isakmp.Group.MODP_2048)
+    phase_1.send_proposal(x, message, group)
+    phase_1.make_key_pair(x, group)
+    phase_1.add_key_and_nonce(x, message)
+    phase_1.add_id(x, message)
+    phase_1.send_vendors(message)
+
+
+def recv_SA_KE_NONCE_ID(x: X, message: Incoming) -> None:
+    """The identity comes before the keys: it chooses the pre-shared key."""
+    phase_1.recv_proposal(x, message)
+    phase_1.take_key_and_nonce(x, message)
+    phase_1.take_id(x, message)
+
+
+def send_SA_KE_NONCE_ID_AUTH(x: X, message: Outgoing) -> None:
+    """Our choice, public value, identity and proof."""
+    message.add(SA, x.state.reply)
+    phase_1.make_key_pair(x, chosen_of(x).group)
+    phase_1.derive_keys(x)
+    phase_1.add_key_and_nonce(x, message)
+    phase_1.add_id(x, message)
+    phase_1.add_auth(x, message)
+    phase_1.add_nat_d(x, message)
+    phase_1.send_vendors(message)
+
+
+def recv_SA_KE_NONCE_ID_AUTH(x: X, message: Incoming) -> None:
+    """The peer's choice, public value, identity and proof."""
+    phase_1.recv_choice(x, message)
+    phase_1.take_key_and_nonce(x, message)
+    phase_1.take_id(x, message)
+    phase_1.derive_keys(x)
+    phase_1.take_auth(x, message)
+    phase_1.take_nat_d(x, message)
+
+
+def send_AUTH(x: X, message: Outgoing) -> None:
+    """Our proof, encrypted, on the NAT-traversal port where there is a NAT."""
+    message.protected = True
+    phase_1.add_auth(x, message)
+    phase_1.add_nat_d(x, message)
+    phase_1.add_initial_contact(x, message)
+
+
+def recv_AUTH(x: X, message: Incoming) -> None:
+    """The initiator's proof; it need not be encrypted."""
+    phase_1.take_auth(x, message)
+    phase_1.take_nat_d(x, message)
+
+
+AGGRESSIVE = Script(
+    "aggressive mode", isakmp.Exchange.AGGRESSIVE,
+    (send_SA_KE_NONCE_ID, recv_SA_KE_NONCE_ID_AUTH, send_AUTH),
+    (recv_SA_KE_NONCE_ID, send_SA_KE_NONCE_ID_AUTH, recv_AUTH),
+    (SA, KE, NONCE, ID, SWITCH, SA, KE, NONCE, ID, AUTH, SWITCH, AUTH, END),
+    Phase1, phase_1.finalize, establishes=True,
+)  # fmt: skip

@@ -1,0 +1,406 @@
+"""What IKEv1 does its own way: RFC 2408 3.1 and 5, RFC 2409 5 and appendix B.
+
+Phase 1 has message ID 0 and is found by cookie; every phase 2 exchange has a random message ID
+under an ISAKMP SA. Encryption is CBC over the whole chain of payloads, its IV chained from
+message to message; a message that is refused leaves no trace in the chain.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange import Engine, Exchange, Incoming, Outgoing, Script, digest
+from isakmp.log import LogClass
+from isakmp.message import HEADER_SIZE, Header, Message, Payload, build_payloads, parse_payloads
+from isakmp.path import Path
+from isakmp.payloads.base import Misfit
+from isakmp.payloads.data_attribute import parse_attributes
+from isakmp.policy.match import values
+from isakmp.policy.spd import Connection, Remote
+from isakmp.sa import ChildSa, IsakmpSa
+from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
+from isakmp.scripts.ikev1.informational import (
+    INFORMATIONAL,
+    Info,
+    delete_payload,
+    notify_payload,
+)
+from isakmp.scripts.ikev1.keys import Keys, authenticator
+from isakmp.scripts.ikev1.main_mode import MAIN_MODE
+from isakmp.scripts.ikev1.phase_1 import Phase1, wrong_secret
+from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick
+
+P, Flag = isakmp.Payload, isakmp.Flag
+
+PHASE_1: dict[int, Script[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
+PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
+
+
+class Ikev1:
+    """The IKEv1 dialect of one engine."""
+
+    version = 1
+
+    # --- what comes in -----------------------------------------------------------------------
+
+    def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """Find the exchange of a message, or begin one."""
+        if not any(header.cky_i):
+            raise MalformedPayload("HDR.cky_i", 0, "is zero", "RFC 2408 5.2")
+        clear = not header.flags & Flag.ENCRYPTION
+        if header.exchange_type == isakmp.Exchange.INFO and clear:
+            self._hint(engine, path, header, datagram)
+        elif header.message_id == 0:
+            self._phase_1(engine, path, header, datagram)
+        else:
+            self._phase_2(engine, path, header, datagram)
+
+    def _phase_1(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        exchange = self._running(engine, path, header)
+        if exchange is None:
+            self._first_or_late(engine, path, header, datagram)
+            return
+        if engine.is_repeat(exchange, datagram):
+            return
+        wrong_cookie = exchange.step > 1 and header.cky_r != exchange.cky_r
+        if wrong_cookie or header.exchange_type != exchange.script.exchange_type:
+            engine.drop(path, f"{exchange}: wrong cookie or exchange type")
+            return
+        keys = exchange.state.keys if header.flags & Flag.ENCRYPTION else None
+        try:
+            message = self._open(engine, path, header, datagram, keys, exchange.protection)
+        except MalformedPayload as error:
+            self._unreadable(exchange, error, keys)
+            return
+        engine.run(exchange, message, datagram)
+
+    def _running(self, engine: Engine, path: Path, header: Header) -> Exchange[Any] | None:
+        """The phase 1 exchange of a message: by our cookie, or a repeated first one by the peer's."""
+        found = engine.exchanges.get((header.cky_r, 0))
+        if found is not None and not found.initiator and found.cky_i == header.cky_i:
+            return found
+        found = engine.exchanges.get((header.cky_i, 0))
+        if found is not None and found.initiator:
+            return found
+        if any(header.cky_r):
+            return None
+        return next(
+            (x for x in engine.half_open.values()
+             if x.cky_i == header.cky_i and x.path.remote == path.remote),
+            None,
+        )  # fmt: skip
+
+    def _first_or_late(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """Begin as responder, or answer the repeated last message of a finished phase 1."""
+        sa = self._sa(engine, header)
+        if sa is not None:
+            self._late(engine, sa, path, header, datagram)
+        elif any(header.cky_r):
+            engine.drop(path, "no exchange or SA has these cookies (INVALID_COOKIE)")
+        elif header.flags & Flag.ENCRYPTION:
+            engine.drop(path, "first message of an exchange is encrypted")
+        else:
+            message = self._open(engine, path, header, datagram, None, b"")
+            self._respond(engine, path, header, message, datagram)
+
+    def _respond(
+        self, engine: Engine, path: Path, header: Header, message: Incoming, datagram: bytes
+    ) -> None:
+        script = PHASE_1.get(header.exchange_type)
+        try:
+            if script is None:
+                raise Refused(
+                    Reason("unsupported-exchange-type", "this exchange cannot begin phase 1",
+                           came=name_of(isakmp.Exchange, header.exchange_type),
+                           acceptable=", ".join(s.name for s in PHASE_1.values())),
+                    isakmp.Notify.UNSUPPORTED_EXCHANGE_TYPE,
+                )  # fmt: skip
+            remote = engine.owner.find_remote(path.remote, header.exchange_type)
+        except Refused as refused:
+            engine.counters["refused"] = engine.counters.get("refused", 0) + 1
+            engine.log.error("phase 1 from %s refused: %s", path.remote, refused.reason)
+            self._tell_in_clear(engine, path, header.cky_i, bytes(8), refused)
+            return
+        exchange = engine.answer(self, script, remote, path, header.cky_i, engine.new_cookie(), 0)
+        engine.run(exchange, message, datagram)
+
+    def _phase_2(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        sa = self._sa(engine, header)
+        if sa is None:
+            engine.drop(path, "no ISAKMP SA has these cookies (INVALID_COOKIE)")
+            return
+        exchange = engine.exchanges.get((sa.own_cookie, header.message_id))
+        if exchange is None:
+            if header.message_id in sa.answered:
+                self._late(engine, sa, path, header, datagram)
+            else:
+                self._respond_phase_2(engine, sa, path, header, datagram)
+        elif not engine.is_repeat(exchange, datagram):
+            types = (exchange.script.exchange_type, *exchange.script.accepts)
+            if header.exchange_type not in types:
+                engine.drop(path, f"{exchange}: exchange type {header.exchange_type}")
+                return
+            message = self._open_phase_2(engine, sa, path, header, datagram, exchange)
+            engine.run(exchange, message, datagram)
+
+    def _open_phase_2(
+        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes,
+        exchange: Exchange[Any],
+    ) -> Incoming:  # fmt: skip
+        """A CONNECTED notify may come as an exchange of its own, with its own first IV."""
+        try:
+            return self._open(engine, path, header, datagram, sa.keys, exchange.protection)
+        except MalformedPayload:
+            if header.exchange_type == exchange.script.exchange_type:
+                raise
+            iv = sa.keys.phase_2_iv(header.message_id)
+            return self._open(engine, path, header, datagram, sa.keys, iv)
+
+    def _respond_phase_2(
+        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes
+    ) -> None:
+        script = PHASE_2.get(header.exchange_type)
+        if script is None or not header.flags & Flag.ENCRYPTION:
+            kind = name_of(isakmp.Exchange, header.exchange_type)
+            engine.drop(path, f"{kind} message in clear, or not spoken")
+            return
+        iv = sa.keys.phase_2_iv(header.message_id)
+        message = self._open(engine, path, header, datagram, sa.keys, iv)
+        exchange = engine.answer(
+            self, script, sa.remote, path, sa.cky_i, sa.cky_r, header.message_id, sa
+        )
+        exchange.protection = iv
+        engine.run(exchange, message, datagram)
+
+    @staticmethod
+    def _sa(engine: Engine, header: Header) -> IsakmpSa | None:
+        """The ISAKMP SA of both cookies."""
+        for own in (header.cky_r, header.cky_i):
+            sa = engine.sas.isakmp.get(own)
+            if sa is not None and (sa.cky_i, sa.cky_r) == (header.cky_i, header.cky_r):
+                return sa
+        return None
+
+    @staticmethod
+    def _late(engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes) -> None:
+        """The exchange is over: its last message again gets our last answer again."""
+        last_in, last_out = sa.answered.get(header.message_id, (b"", b""))
+        if last_in == digest(datagram):
+            if last_out:
+                engine.transmit(sa.path, last_out)
+        else:
+            engine.drop(path, f"message ID {header.message_id:08x} was used before")
+
+    # --- opening and sealing -----------------------------------------------------------------
+
+    @staticmethod
+    def _open(
+        engine: Engine, path: Path, header: Header, datagram: bytes, keys: Keys | None, iv: bytes
+    ) -> Incoming:
+        """The payloads of a message, in clear. MalformedPayload, also for a wrong key."""
+        data, commit = datagram[HEADER_SIZE:], None
+        if header.flags & Flag.ENCRYPTION:
+            opened = keys.decrypt(iv, data) if keys else None
+            if opened is None:
+                reason = "not whole blocks" if keys else "encrypted before there are keys"
+                raise MalformedPayload("HDR", HEADER_SIZE, reason, "RFC 2408 3.1")
+            data, commit = opened
+        payloads, end = parse_payloads(1, header.next_payload, data)
+        if commit is None and end != len(data):
+            raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
+                                   "RFC 2408 5.1")  # fmt: skip
+        message = Incoming(header, payloads, data, end, path, HEADER_SIZE, commit is not None,
+                           commit)  # fmt: skip
+        if engine.log.on(LogClass.MESSAGE, 70):
+            for line in Message(header, payloads).dump():
+                engine.log.debug(LogClass.MESSAGE, 70, "received %s: %s", path, line)
+        if engine.capture is not None:
+            engine.capture(path, False, header, data[:end])
+        return message
+
+    def seal(self, exchange: Exchange[Any], message: Outgoing) -> bytes:
+        """Header and payloads; encrypted, zero-padded, where the message asks for it."""
+        first, chain = build_payloads(1, message.payloads)
+        if message.hash_over is not None:
+            value = message.hash_over(chain)
+            message.payloads.insert(0, (P.HASH, {"data": value}))
+            first, chain = build_payloads(1, message.payloads)
+        header = Header(exchange.cky_i, exchange.cky_r, first, 1, 0, exchange.script.exchange_type,
+                        message.flags, exchange.message_id, HEADER_SIZE + len(chain))  # fmt: skip
+        engine = exchange.engine
+        if engine.log.on(LogClass.MESSAGE, 70):
+            for line in Message(header, parse_payloads(1, first, chain)[0]).dump():
+                engine.log.debug(LogClass.MESSAGE, 70, "sending %s: %s", exchange.path, line)
+        if engine.capture is not None:
+            engine.capture(exchange.path, True, header, chain)
+        if message.protected:
+            keys = exchange.sa.keys if exchange.sa else exchange.state.keys
+            iv = exchange.protection or keys.phase_2_iv(exchange.message_id)
+            chain, exchange.protection = keys.encrypt(iv, chain)
+            header = header._replace(
+                flags=message.flags | Flag.ENCRYPTION, length=HEADER_SIZE + len(chain)
+            )
+        return header.pack() + chain
+
+    def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """Chain the IV; follow a peer whose NAT has moved it, but not after a replay.
+
+        Only a message that answers one of ours is known to be fresh.
+        """
+        if message.protected:
+            exchange.protection = message.commit
+        sa = exchange.sa
+        if sa is not None:
+            sa.last_heard = exchange.engine.now()
+        fresh = message.protected and exchange.step > 0
+        if fresh and message.path != exchange.path:
+            if sa is None:
+                exchange.path = message.path
+            elif sa.nat.found and sa.path != message.path:
+                exchange.path = message.path
+                exchange.engine.owner.moved(sa, message.path)
+
+    def message_id(self, exchange: Exchange[Any]) -> int:
+        """Random, not 0, and unused under this SA (RFC 2408 3.1)."""
+        sa = exchange.sa
+        while True:
+            number = int.from_bytes(exchange.engine.random(4), "big")
+            used = sa is None or number in sa.answered
+            if number and not used and (exchange.own_cookie, number) not in (
+                exchange.engine.exchanges
+            ):  # fmt: skip
+                return number
+
+    def authenticator(self, exchange: Exchange[Any]) -> int:
+        """HASH or SIG, as the authentication method says."""
+        chosen = exchange.state.chosen
+        return authenticator(chosen.auth if chosen else isakmp.Authentication.PRE_SHARED)
+
+    def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
+        """Notifies of phase 1 and quick mode; what is unknown is ignored (RFC 2408 5.2)."""
+        if payload.type != P.NOTIFY or payload.value is None:
+            if payload.type not in (P.VENDOR, P.NAT_D, P.NAT_D_DRAFT, P.HASH):
+                exchange.engine.log.debug(LogClass.MESSAGE, 30, "%s: ignored payload %s", exchange,
+                                          name_of(P, payload.type))  # fmt: skip
+            return
+        notify = payload.value.notify
+        if notify == isakmp.Notify.INITIAL_CONTACT and message.protected:
+            if isinstance(exchange.state, Phase1):
+                exchange.state.initial_contact = True
+        elif notify == isakmp.Notify.RESPONDER_LIFETIME and isinstance(exchange.state, Quick):
+            exchange.state.responder_life_s = _lifetime(payload.value.data)
+
+    # --- notifies ----------------------------------------------------------------------------
+
+    def _unreadable(
+        self, exchange: Exchange[Any], error: MalformedPayload, keys: Keys | None
+    ) -> None:
+        """A message that cannot be read: under new keys, most likely a wrong pre-shared key."""
+        engine = exchange.engine
+        if keys is None:
+            engine.drop(exchange.path, f"{exchange}: {error}")
+            return
+        reason = wrong_secret(exchange, f"after decryption, {error}")
+        engine.log.error("%s: %s", exchange, reason)
+        if exchange.hint is None:
+            exchange.hint = reason
+            self._tell_in_clear(engine, exchange.path, exchange.cky_i, exchange.cky_r,
+                                Refused(reason, isakmp.Notify.PAYLOAD_MALFORMED))  # fmt: skip
+
+    def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
+        """Tell the peer: under the SA where there is one, in clear otherwise."""
+        if not refused.notify:
+            return
+        engine, sa = exchange.engine, exchange.sa
+        if sa is None:
+            self._tell_in_clear(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)
+            return
+        chosen = getattr(exchange.state, "chosen", None)
+        spi = chosen[0].proposal.spi if chosen else b""
+        self.tell(engine, sa, [
+            notify_payload(refused.notify, isakmp.Protocol.IPSEC_ESP, spi, refused.data)
+        ])  # fmt: skip
+
+    @staticmethod
+    def _tell_in_clear(
+        engine: Engine, path: Path, cky_i: bytes, cky_r: bytes, refused: Refused
+    ) -> None:
+        """An unprotected notify (RFC 2408 4.8), bounded: strangers can make us send them."""
+        if refused.notify and engine.may_notify():
+            kind, value = notify_payload(refused.notify, data=refused.data)
+            first, chain = build_payloads(1, [(kind, value)])
+            number = int.from_bytes(engine.random(4), "big") or 1
+            header = Header(cky_i, cky_r, first, 1, 0, isakmp.Exchange.INFO, 0, number,
+                            HEADER_SIZE + len(chain))  # fmt: skip
+            engine.transmit(path, header.pack() + chain)
+
+    def _hint(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """A notify in clear proves nothing, but may tell why a phase 1 gets no further."""
+        exchange = self._running(engine, path, header)
+        message = self._open(engine, path, header, datagram, None, b"")
+        for payload in message.take_all(P.NOTIFY):
+            said = name_of(isakmp.Notify, payload.value.notify)
+            if exchange is None or not exchange.initiator or exchange.path.remote != path.remote:
+                engine.drop(path, f"notify {said} in clear")
+                return
+            engine.log.print("%s: peer says %s, unauthenticated", exchange, said)
+            exchange.hint = exchange.hint or Reason(
+                "peer-refused", f"the peer said {said} (in clear, so unproven)", came=said,
+                mend="its log names the reason; compare the proposals and identities of both ends",
+            )  # fmt: skip
+
+    # --- verbs of the daemon -----------------------------------------------------------------
+
+    def begin_sa(self, engine: Engine, remote: Remote, path: Path) -> Exchange[Any]:
+        """Start phase 1 with a peer."""
+        return engine.initiate(self, PHASE_1[remote.exchange], remote, path)
+
+    def begin_child(self, engine: Engine, sa: IsakmpSa, connection: Connection) -> Exchange[Any]:
+        """Start quick mode for a connection."""
+
+        def prepare(state: Quick) -> None:
+            state.connection = connection
+
+        return engine.initiate(self, QUICK_MODE, sa.remote, sa.path, name=connection.name, sa=sa,
+                               prepare=prepare)  # fmt: skip
+
+    def tell(self, engine: Engine, sa: IsakmpSa, payloads: list[tuple[int, Any]]) -> None:
+        """Send an informational exchange under ``sa``."""
+
+        def prepare(state: Info) -> None:
+            state.payloads = payloads
+
+        engine.initiate(self, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
+
+    def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None = None) -> None:
+        """Tell the peer that a child SA, or ``sa`` itself, is gone (RFC 2408 3.15)."""
+        if child is None:
+            self.tell(engine, sa, [delete_payload(isakmp.Protocol.ISAKMP, [sa.cookies])])
+            return
+        self.tell(engine, sa, [
+            delete_payload(p.chosen.protocol, [p.spi_in.to_bytes(4, "big")])
+            for p in child.protocols
+        ])  # fmt: skip
+
+    def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
+        """Ask whether the peer is alive (RFC 3706 5.4)."""
+        data = sequence.to_bytes(4, "big")
+        self.tell(engine, sa, [notify_payload(isakmp.Notify.R_U_THERE, spi=sa.cookies, data=data)])
+
+    def probe_answer(self, engine: Engine, sa: IsakmpSa, data: bytes) -> None:
+        """Say that we are (RFC 3706 5.4)."""
+        self.tell(
+            engine, sa, [notify_payload(isakmp.Notify.R_U_THERE_ACK, spi=sa.cookies, data=data)]
+        )
+
+
+def _lifetime(data: bytes) -> int:
+    """The seconds that a RESPONDER_LIFETIME notify names; 0 where it names none."""
+    try:
+        attributes = parse_attributes(data)
+    except Misfit:
+        return 0
+    kind = ipsec.Attribute
+    return values(attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)[1]

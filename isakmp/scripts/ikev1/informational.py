@@ -1,0 +1,110 @@
+"""The informational exchange: RFC 2409 5.7, RFC 2408 4.8, RFC 3706.
+
+    sender                          receiver
+    HDR*, HASH(1), N/D         -->
+
+Under an ISAKMP SA only; what comes in clear during phase 1 proves nothing (dialect.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from isakmp.constants import DOI_IPSEC, isakmp, name_of
+from isakmp.crypto import keymat
+from isakmp.exchange import END, Exchange, Incoming, Outgoing, Script
+from isakmp.log import LogClass
+from isakmp.message import Payload
+from isakmp.scripts.ikev1.quick_mode import check_hash
+
+P, Notify = isakmp.Payload, isakmp.Notify
+
+ISAKMP_SPI_SIZE = 16
+
+
+@dataclass(slots=True)
+class Info:
+    """What one informational exchange says: payload types and values."""
+
+    payloads: list[tuple[int, Any]] = field(default_factory=list)
+
+
+X = Exchange[Info]
+
+
+def send_HASH_INFO(x: X, message: Outgoing) -> None:
+    """Whatever the exchange was begun for, authenticated."""
+    keys = x.sa.keys if x.sa else None
+    if keys is None:
+        return
+    message.protected = True
+    message.hash_over = lambda rest: keymat.quick_hash_1(
+        keys.prf, keys.skeyid_a, x.message_id, rest
+    )
+    for kind, value in x.state.payloads:
+        message.add(kind, value)
+
+
+def recv_HASH_INFO(x: X, message: Incoming) -> None:
+    """Check the HASH, then act on every notify and delete."""
+    keys = x.sa.keys if x.sa else None
+    if keys is None:
+        return
+    payload = message.take(P.HASH)
+    rest = message.after(payload)
+    check_hash(payload.value.data, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
+    for notify in message.take_all(P.NOTIFY):
+        _recv_notify(x, notify)
+    for delete in message.take_all(P.DELETE):
+        _recv_delete(x, delete)
+
+
+def _recv_delete(x: X, payload: Payload) -> None:
+    owner, value, sa = x.engine.owner, payload.value, x.sa
+    if value.protocol_id == isakmp.Protocol.ISAKMP:
+        owner.peer_deleted(sa, [spi for spi in value.spis if len(spi) == ISAKMP_SPI_SIZE])
+    else:
+        spis = [int.from_bytes(spi, "big") for spi in value.spis if len(spi) == 4]
+        owner.peer_deleted_children(sa, value.protocol_id, spis)
+
+
+def _recv_notify(x: X, payload: Payload) -> None:
+    value, sa, owner = payload.value, x.sa, x.engine.owner
+    x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, value.notify))
+    if sa is None:
+        return
+    if value.notify in (Notify.R_U_THERE, Notify.R_U_THERE_ACK):
+        if value.spi in (sa.cookies, b"") and len(value.data) == 4:
+            if value.notify == Notify.R_U_THERE:
+                owner.asked_if_alive(sa, value.data)
+            else:
+                owner.said_alive(sa, int.from_bytes(value.data, "big"))
+    elif value.notify == Notify.INITIAL_CONTACT:
+        owner.initial_contact(sa)
+    elif value.notify == Notify.INVALID_SPI:
+        spi = value.spi if len(value.spi) == 4 else value.data
+        if len(spi) == 4:
+            owner.peer_deleted_children(sa, value.protocol_id, [int.from_bytes(spi, "big")])
+    elif value.notify < Notify.CONNECTED:
+        owner.peer_refused(sa, value.notify, value.protocol_id, value.spi)
+
+
+def notify_payload(
+    notify: int, protocol: int = isakmp.Protocol.ISAKMP, spi: bytes = b"", data: bytes = b""
+) -> tuple[int, Any]:
+    """A NOTIFY payload to send."""
+    return P.NOTIFY, {
+        "doi": DOI_IPSEC, "protocol_id": protocol, "notify": notify, "spi": spi, "data": data,
+    }  # fmt: skip
+
+
+def delete_payload(protocol: int, spis: list[bytes]) -> tuple[int, Any]:
+    """A DELETE payload to send."""
+    return P.DELETE, {"doi": DOI_IPSEC, "protocol_id": protocol, "spis": spis}
+
+
+INFORMATIONAL = Script(
+    "informational", isakmp.Exchange.INFO, (send_HASH_INFO,), (recv_HASH_INFO,),
+    (P.HASH, END), Info,
+)  # fmt: skip

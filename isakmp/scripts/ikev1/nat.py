@@ -1,0 +1,82 @@
+"""NAT traversal in phase 1: RFC 3947, and draft-ietf-ipsec-nat-t-ike-02 and -03.
+
+NAT-D = HASH(CKY-I | CKY-R | IP | Port); the first covers the far end as the sender sees it,
+the rest cover the sender's own addresses (3.2). Who finds a NAT moves to port 4500 (4).
+"""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+
+from isakmp.constants import NAT_T_PORT, ipsec, isakmp
+from isakmp.crypto.hash import HashSpec
+from isakmp.exchange import Incoming, Outgoing
+from isakmp.path import Path
+from isakmp.payloads.vendor import (
+    VENDOR_NAT_T_02,
+    VENDOR_NAT_T_02_NEWLINE,
+    VENDOR_NAT_T_03,
+    VENDOR_RFC3947,
+)
+from isakmp.policy.spd import Address
+from isakmp.sa import Nat
+
+# Preferred first; the same value in both directions makes the dialect.
+VENDORS = (VENDOR_RFC3947, VENDOR_NAT_T_03, VENDOR_NAT_T_02_NEWLINE, VENDOR_NAT_T_02)
+
+_MODES = {
+    (ipsec.Encapsulation.TUNNEL, False): ipsec.Encapsulation.UDP_ENCAP_TUNNEL,
+    (ipsec.Encapsulation.TRANSPORT, False): ipsec.Encapsulation.UDP_ENCAP_TRANSPORT,
+    (ipsec.Encapsulation.TUNNEL, True): ipsec.Encapsulation.UDP_ENCAP_TUNNEL_DRAFT,
+    (ipsec.Encapsulation.TRANSPORT, True): ipsec.Encapsulation.UDP_ENCAP_TRANSPORT_DRAFT,
+}
+
+
+def best_vendor(seen: set[bytes]) -> bytes:
+    """The dialect both ends know, empty where there is none."""
+    return next((vendor for vendor in VENDORS if vendor in seen), b"")
+
+
+def is_draft(nat: Nat) -> bool:
+    """Whether the drafts' numbers are in use."""
+    return nat.vendor != VENDOR_RFC3947
+
+
+def on_the_wire(mode: ipsec.Encapsulation, nat: Nat) -> ipsec.Encapsulation:
+    """The encapsulation mode to propose: its UDP variant behind a NAT (RFC 3947 5.1)."""
+    return _MODES[mode, is_draft(nat)] if nat.found else mode
+
+
+def digest(hash_spec: HashSpec, cky_i: bytes, cky_r: bytes, address: Address, port: int) -> bytes:
+    """The body of a NAT-D payload (RFC 3947 3.2)."""
+    return hash_spec.digest(cky_i, cky_r, address.packed, port.to_bytes(2, "big"))
+
+
+def send_nat_d(
+    message: Outgoing, nat: Nat, hash_spec: HashSpec, path: Path, cky_i: bytes, cky_r: bytes
+) -> None:
+    """Append our NAT-D payloads, where both ends know NAT traversal."""
+    if nat.vendor:
+        kind = isakmp.Payload.NAT_D_DRAFT if is_draft(nat) else isakmp.Payload.NAT_D
+        for address, port in ((path.remote, path.remote_port), (path.local, path.local_port)):
+            message.add(kind, {"data": digest(hash_spec, cky_i, cky_r, address, port)})
+
+
+def recv_nat_d(
+    message: Incoming, nat: Nat, hash_spec: HashSpec, path: Path, cky_i: bytes, cky_r: bytes
+) -> None:
+    """Compare the peer's NAT-D payloads with what we see; none: no NAT traversal."""
+    kind = isakmp.Payload.NAT_D_DRAFT if is_draft(nat) else isakmp.Payload.NAT_D
+    digests = [payload.value.data for payload in message.take_all(kind)] if nat.vendor else []
+    if len(digests) < 2:
+        nat.vendor = b""
+        return
+    ours = digest(hash_spec, cky_i, cky_r, path.local, path.local_port)
+    theirs = digest(hash_spec, cky_i, cky_r, path.remote, path.remote_port)
+    nat.local = not compare_digest(digests[0], ours)
+    nat.remote = not any(compare_digest(seen, theirs) for seen in digests[1:])
+
+
+def floated(path: Path, nat_t_port: int = NAT_T_PORT) -> Path:
+    """The same two hosts on the NAT-traversal port (RFC 3947 4)."""
+    return path._replace(local_port=nat_t_port, remote_port=NAT_T_PORT, encap=True)

@@ -1,0 +1,374 @@
+"""The steps that main and aggressive mode share: RFC 2409 5, RFC 2407 4.6.2, RFC 3706, RFC 3947.
+
+Names are those of the RFC: g_xi and g_xr the public values, ni_b and nr_b the nonces, sai_b the
+initiator's SA payload, idii_b and idir_b the identities, each a payload body.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from typing import Any
+
+from isakmp.constants import DOI_IPSEC, ipsec, isakmp
+from isakmp.crypto import keymat
+from isakmp.crypto.groups import KeyPair, get_group
+from isakmp.crypto.hash import get_hash
+from isakmp.crypto.prf import get_prf
+from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
+from isakmp.exchange import Exchange, Incoming, Outgoing
+from isakmp.log import LogClass
+from isakmp.payloads.sa import CODEC as SA_CODEC
+from isakmp.payloads.vendor import VENDOR_DPD
+from isakmp.policy.match import choose_ike
+from isakmp.policy.spd import Identity, IkeTransform
+from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits
+from isakmp.scripts.ikev1 import nat
+from isakmp.scripts.ikev1.keys import Keys, derive
+
+P = isakmp.Payload
+
+NONCE_SIZE = 32
+# RFC 2409 5: between 8 and 256 octets.
+NONCE_SIZES = range(8, 257)
+
+
+@dataclass(slots=True)
+class Phase1:
+    """What the steps of one phase 1 exchange have learned."""
+
+    reply: Any = None
+    chosen: ChosenIke | None = None
+    sai_b: bytes = b""
+    key_pair: KeyPair | None = None
+    g_xi: bytes = b""
+    g_xr: bytes = b""
+    ni_b: bytes = b""
+    nr_b: bytes = b""
+    idii_b: bytes = b""
+    idir_b: bytes = b""
+    keys: Keys | None = None
+    local_id: Identity | None = None
+    remote_id: Identity | None = None
+    nat: Nat = field(default_factory=Nat)
+    vendors: set[bytes] = field(default_factory=set)
+    initial_contact: bool = False
+
+
+X = Exchange[Phase1]
+
+
+def send_vendors(message: Outgoing) -> None:
+    """Say that we know NAT traversal and dead peer detection."""
+    for vendor in (*nat.VENDORS, VENDOR_DPD):
+        message.add(P.VENDOR, {"data": vendor})
+
+
+def recv_vendors(x: X, message: Incoming) -> None:
+    """Note what the peer knows (at most 64 vendor IDs)."""
+    x.state.vendors.update(p.value.data for p in message.take_all(P.VENDOR)[:64])
+    if x.engine.owner.nat_traversal:
+        x.state.nat.vendor = nat.best_vendor(x.state.vendors)
+
+
+# --- SA --------------------------------------------------------------------------------------
+
+
+def send_proposal(x: X, message: Outgoing, group: isakmp.Group | None = None) -> None:
+    """Our phase 1 proposal: the configured transforms, those of ``group`` where one is given."""
+    offered = [t for t in x.remote.transforms if group is None or t.group in (group, None)]
+    proposal = {
+        "number": 1, "protocol_id": isakmp.Protocol.ISAKMP, "spi": b"",
+        "transforms": [_transform(i, ours) for i, ours in enumerate(offered, 1)],
+    }  # fmt: skip
+    value = {"doi": DOI_IPSEC, "situation": ipsec.Situation.IDENTITY_ONLY, "proposals": [proposal]}
+    x.state.sai_b = SA_CODEC.build(value)
+    message.add(P.SA, x.state.sai_b)
+
+
+def _transform(number: int, ours: IkeTransform) -> dict[str, Any]:
+    kind = isakmp.Attribute
+    pairs: list[tuple[int, int | None]] = [
+        (kind.ENCRYPTION_ALGORITHM, ours.encryption or isakmp.Encryption.AES_CBC),
+        (kind.HASH_ALGORITHM, ours.hash or isakmp.Hash.SHA2_256),
+        (kind.AUTHENTICATION_METHOD, ours.auth or isakmp.Authentication.PRE_SHARED),
+        (kind.GROUP_DESCRIPTION, ours.group or isakmp.Group.MODP_2048),
+        (kind.KEY_LENGTH, offered_bits(ours.key_bits) or None),
+    ]
+    attributes = [{"type": number, "value": int(v)} for number, v in pairs if v is not None]
+    attributes += life_attributes(
+        kind.LIFE_TYPE, kind.LIFE_DURATION, ours.life.seconds and ours.life.seconds.offer,
+        ours.life.kilobytes and ours.life.kilobytes.offer,
+    )  # fmt: skip
+    return {
+        "number": number,
+        "transform_id": ipsec.IsakmpTransform.KEY_IKE,
+        "attributes": attributes,
+    }
+
+
+def life_attributes(
+    life_type: int, life_duration: int, seconds: int | None, kilobytes: int | None
+) -> list[dict[str, Any]]:
+    """Lifetimes as pairs of attributes; long ones as four octets (RFC 2407 4.5)."""
+    attributes: list[dict[str, Any]] = []
+    for unit, amount in (
+        (isakmp.LifeType.SECONDS, seconds),
+        (isakmp.LifeType.KILOBYTES, kilobytes),
+    ):
+        if amount:
+            value = amount if amount < 0x10000 else amount.to_bytes(4, "big")
+            attributes += [
+                {"type": life_type, "value": int(unit)},
+                {"type": life_duration, "value": value},
+            ]
+    return attributes
+
+
+def recv_proposal(x: X, message: Incoming) -> None:
+    """Choose among the peer's transforms. NO_PROPOSAL_CHOSEN with the differences otherwise."""
+    payload = message.take(P.SA)
+    _check_doi(payload.value)
+    chosen, proposal, transform = choose_ike(payload.value.proposals, x.remote)
+    x.state.sai_b, x.state.chosen = payload.body, chosen
+    # The answer repeats the transform as it came, attribute for attribute (RFC 2408 4.2).
+    x.state.reply = {
+        "doi": DOI_IPSEC, "situation": ipsec.Situation.IDENTITY_ONLY,
+        "proposals": [{"number": proposal.number, "protocol_id": proposal.protocol_id,
+                       "spi": proposal.spi, "transforms": [transform]}],
+    }  # fmt: skip
+    x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: accepts %s (%s)", x, chosen, chosen.name)
+    recv_vendors(x, message)
+
+
+def recv_choice(x: X, message: Incoming) -> None:
+    """The peer's choice must be one of our transforms, and one only."""
+    payload = message.take(P.SA)
+    _check_doi(payload.value)
+    proposals = payload.value.proposals
+    if len(proposals) != 1 or len(proposals[0].transforms) != 1:
+        raise Refused(
+            Reason("bad-choice", "the peer's answer holds more than one transform"),
+            isakmp.Notify.BAD_PROPOSAL_SYNTAX,
+        )
+    x.state.chosen, _, _ = choose_ike(proposals, x.remote)
+    x.cky_r = message.header.cky_r
+    x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: peer chose %s", x, x.state.chosen)
+    recv_vendors(x, message)
+
+
+def _check_doi(value: Any) -> None:
+    if value.doi not in (0, DOI_IPSEC):
+        raise Refused(
+            Reason("doi-not-supported", f"domain of interpretation {value.doi} is not IPsec"),
+            isakmp.Notify.DOI_NOT_SUPPORTED,
+        )
+
+
+# --- KE and NONCE ----------------------------------------------------------------------------
+
+
+def chosen_of(x: X) -> ChosenIke:
+    """What the SA payloads agreed on; the script sees to it that they came first."""
+    if x.state.chosen is None:
+        raise MalformedPayload("SA", 28, "nothing is agreed on yet", "RFC 2409 5")
+    return x.state.chosen
+
+
+def keys_of(x: X) -> Keys:
+    """The derived keys; the script sees to it that KE and NONCE came first."""
+    if x.state.keys is None:
+        raise MalformedPayload("KE", 28, "no keys are derived yet", "RFC 2409 5")
+    return x.state.keys
+
+
+def make_key_pair(x: X, group: isakmp.Group) -> None:
+    """Our public value and nonce."""
+    x.state.key_pair = get_group(group).generate(x.engine.random)
+    nonce = x.engine.random(NONCE_SIZE)
+    if x.initiator:
+        x.state.g_xi, x.state.ni_b = x.state.key_pair.public, nonce
+    else:
+        x.state.g_xr, x.state.nr_b = x.state.key_pair.public, nonce
+
+
+def add_key_and_nonce(x: X, message: Outgoing) -> None:
+    """Append KE and NONCE."""
+    public, nonce = x.state.g_xr, x.state.nr_b
+    if x.initiator:
+        public, nonce = x.state.g_xi, x.state.ni_b
+    message.add(P.KE, {"data": public})
+    message.add(P.NONCE, {"data": nonce})
+
+
+def take_key_and_nonce(x: X, message: Incoming) -> None:
+    """Note the peer's public value and nonce."""
+    public, nonce = message.take(P.KE).value.data, message.take(P.NONCE)
+    check_nonce(nonce.value.data, nonce.offset)
+    group = get_group(chosen_of(x).group)
+    if len(public) != group.public_size:
+        raise Refused(
+            Reason("invalid-key-information",
+                   f"the public value has {len(public)} octets, {group.name} "
+                   f"takes {group.public_size}"),
+            isakmp.Notify.INVALID_KEY_INFORMATION,
+        )  # fmt: skip
+    x.state.keys = None
+    if x.initiator:
+        x.state.g_xr, x.state.nr_b = public, nonce.value.data
+    else:
+        x.state.g_xi, x.state.ni_b = public, nonce.value.data
+
+
+def check_nonce(nonce: bytes, offset: int) -> None:
+    """RFC 2409 5: 8 to 256 octets."""
+    if len(nonce) not in NONCE_SIZES:
+        raise MalformedPayload("NONCE", offset, f"has {len(nonce)} octets", "RFC 2409 5")
+
+
+def derive_keys(x: X) -> None:
+    """g_xy, SKEYID and everything that follows from it."""
+    s, chosen = x.state, chosen_of(x)
+    if s.key_pair is None:
+        return
+    try:
+        g_xy = s.key_pair.shared(s.g_xr if x.initiator else s.g_xi)
+    except CryptoError as error:
+        reason = Reason("invalid-key-information", str(error))
+        raise Refused(reason, isakmp.Notify.INVALID_KEY_INFORMATION) from None
+    secret = x.engine.owner.secret(x.remote, s.remote_id)
+    skeyid = keymat.skeyid_psk(get_prf(chosen.hash), secret, s.ni_b, s.nr_b)
+    s.keys = derive(chosen, skeyid, g_xy, s.g_xi, s.g_xr, x.cky_i, x.cky_r)
+    x.protection = s.keys.iv
+    log = x.engine.log
+    if log.on(LogClass.CRYPTO, 50):
+        log.dump(LogClass.CRYPTO, 50, "Ni_b", s.ni_b)
+        log.dump(LogClass.CRYPTO, 50, "Nr_b", s.nr_b)
+        log.dump(LogClass.CRYPTO, 50, "phase 1 IV", s.keys.iv)
+        for title, value in (
+            ("g_xy", g_xy), ("SKEYID", s.keys.skeyid), ("SKEYID_d", s.keys.skeyid_d),
+            ("SKEYID_a", s.keys.skeyid_a), ("cipher key", s.keys.cipher_key),
+        ):  # fmt: skip
+            log.secret(title, value)
+
+
+def add_nat_d(x: X, message: Outgoing) -> None:
+    """Append our NAT-D payloads."""
+    hash_spec = get_hash(chosen_of(x).hash)
+    nat.send_nat_d(message, x.state.nat, hash_spec, x.path, x.cky_i, x.cky_r)
+
+
+def take_nat_d(x: X, message: Incoming) -> None:
+    """Look at the peer's; the initiator moves to the NAT-traversal port where one is found."""
+    hash_spec = get_hash(chosen_of(x).hash)
+    nat.recv_nat_d(message, x.state.nat, hash_spec, message.path, x.cky_i, x.cky_r)
+    if x.state.nat.found:
+        x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, x.state.nat)
+        if x.initiator and not x.path.encap:
+            x.path = nat.floated(x.path, x.engine.owner.nat_t_port)
+
+
+# --- ID and AUTH -----------------------------------------------------------------------------
+
+
+def add_id(x: X, message: Outgoing) -> None:
+    """Append our identity."""
+    x.state.local_id = x.engine.owner.local_id(x.remote, x.path)
+    body = id_body(x.state.local_id)
+    if x.initiator:
+        x.state.idii_b = body
+    else:
+        x.state.idir_b = body
+    message.add(P.ID, body)
+
+
+def id_body(identity: Identity) -> bytes:
+    """An identity as the body of an ID payload (RFC 2407 4.6.2)."""
+    head = bytes([identity.type, identity.protocol]) + identity.port.to_bytes(2, "big")
+    return head + identity.data
+
+
+def take_id(x: X, message: Incoming) -> None:
+    """Note the peer's identity; it must be the configured one, where one is configured."""
+    payload = message.take(P.ID)
+    value = payload.value
+    try:
+        came = Identity(ipsec.Id(value.type), value.data)
+    except ValueError:
+        reason = Reason("invalid-id-information", f"identity type {value.type} is unknown")
+        raise Refused(reason, isakmp.Notify.INVALID_ID_INFORMATION) from None
+    if value.protocol not in (0, 17) or value.port not in (0, 500, 4500):
+        raise MalformedPayload("ID", payload.offset, "protocol and port must be 0 or UDP 500",
+                               "RFC 2407 4.6.2")  # fmt: skip
+    wanted = x.remote.remote_id
+    if wanted is not None and (wanted.type, wanted.data) != (came.type, came.data):
+        raise Refused(
+            Reason("wrong-identity", f"peer {x.remote.name} must have another identity",
+                   came=f"{came.type.name} {came}", acceptable=f"{wanted.type.name} {wanted}",
+                   line=wanted.line or x.remote.line,
+                   mend=f"set Remote-ID of [{x.remote.name}], or the peer's own identity"),
+            isakmp.Notify.INVALID_ID_INFORMATION,
+        )  # fmt: skip
+    x.state.remote_id = came
+    if x.initiator:
+        x.state.idir_b = payload.body
+    else:
+        x.state.idii_b = payload.body
+
+
+def add_auth(x: X, message: Outgoing) -> None:
+    """Append the HASH that proves that we know the secret (RFC 2409 5)."""
+    message.add(P.HASH, {"data": _hash(x, ours=True)})
+
+
+def take_auth(x: X, message: Incoming) -> None:
+    """Check the peer's HASH."""
+    payload = message.take(P.HASH)
+    if not compare_digest(payload.value.data, _hash(x, ours=False)):
+        raise Refused(wrong_secret(x, "its HASH does not verify"),
+                      isakmp.Notify.AUTHENTICATION_FAILED)  # fmt: skip
+
+
+def wrong_secret(x: X, how: str) -> Reason:
+    """The reason that a pre-shared key which differs looks like."""
+    return Reason(
+        "authentication-failed",
+        f"the peer's message does not fit our pre-shared key: {how}",
+        line=x.engine.conf.where(x.remote.name, "Authentication"),
+        mend="make the Authentication of both ends the same",
+    )
+
+
+def _hash(x: X, *, ours: bool) -> bytes:
+    s, keys = x.state, keys_of(x)
+    if x.initiator is ours:
+        return keymat.hash_i(
+            keys.prf, keys.skeyid, s.g_xi, s.g_xr, x.cky_i, x.cky_r, s.sai_b, s.idii_b
+        )
+    return keymat.hash_r(keys.prf, keys.skeyid, s.g_xr, s.g_xi, x.cky_r, x.cky_i, s.sai_b, s.idir_b)
+
+
+def add_initial_contact(x: X, message: Outgoing) -> None:
+    """Say that we know of no other SA with this peer (RFC 2407 4.6.3.3)."""
+    if not x.engine.sas.of_remote(x.remote.name):
+        message.add(P.NOTIFY, {
+            "doi": DOI_IPSEC, "protocol_id": isakmp.Protocol.ISAKMP,
+            "notify": isakmp.Notify.INITIAL_CONTACT, "spi": x.cky_i + x.cky_r, "data": b"",
+        })  # fmt: skip
+
+
+def finalize(x: X) -> None:
+    """Phase 1 is done: here is the ISAKMP SA."""
+    s, chosen, keys = x.state, chosen_of(x), keys_of(x)
+    if s.local_id is None or s.remote_id is None:
+        raise MalformedPayload("ID", 28, "an identity is missing", "RFC 2409 5")
+    keys.iv = x.protection
+    now = x.engine.now()
+    x.sa = IsakmpSa(
+        x.remote, x.path, x.initiator, x.cky_i, x.cky_r, 1, x.script.exchange_type, keys, chosen,
+        s.local_id, s.remote_id, s.nat, VENDOR_DPD in s.vendors, x.created, now,
+        min(s.ni_b, s.nr_b), last_heard=now,
+    )  # fmt: skip
+    x.engine.owner.established(x.sa, x)
+    if s.initial_contact:
+        x.engine.owner.initial_contact(x.sa)

@@ -1,0 +1,476 @@
+"""Quick mode: RFC 2409 5.5, RFC 2407 4.5, RFC 3947 5.
+
+    initiator                                    responder
+    HDR*, HASH(1), SA, Ni [, KE] [, IDci, IDcr]  -->
+                                            <--  HDR*, HASH(2), SA, Nr [, KE] [, IDci, IDcr]
+    HDR*, HASH(3)                                -->
+                                          [ <--  HDR*, HASH(1), N(CONNECTED) ]
+
+No packet is lost: each end installs its inbound SA before it sends the message that lets the
+peer use it, and its outbound SA once the peer's inbound one must be there. The last message is
+sent where the responder set the commit bit (RFC 2408 3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from ipaddress import ip_network
+from typing import Any
+
+from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest
+from isakmp.constants import DOI_IPSEC, ipsec, isakmp
+from isakmp.crypto import keymat
+from isakmp.crypto.groups import KeyPair, get_group
+from isakmp.crypto.lengths import key_octets
+from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
+from isakmp.exchange import END, SWITCH, Exchange, Incoming, Outgoing, Script
+from isakmp.job import Job
+from isakmp.log import LogClass
+from isakmp.policy.identity import network_of
+from isakmp.policy.match import Chosen, choose_ipsec, describe
+from isakmp.policy.spd import Connection, Identity, IpsecTransform, Network, Selector, Suite
+from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
+from isakmp.scripts.ikev1 import nat
+from isakmp.scripts.ikev1.phase_1 import NONCE_SIZE, check_nonce, id_body, life_attributes
+
+P = isakmp.Payload
+
+
+@dataclass(slots=True)
+class Quick:
+    """What the steps of one quick mode have learned. selector runs from us to the peer."""
+
+    connection: Connection | None = None
+    selector: Selector | None = None
+    id_bodies: tuple[bytes, ...] = ()
+    ni_b: bytes = b""
+    nr_b: bytes = b""
+    group: isakmp.Group | None = None
+    key_pair: KeyPair | None = None
+    g_qm_peer: bytes = b""
+    g_qm_xy: bytes = b""
+    spis: dict[int, int] = field(default_factory=dict)
+    chosen: list[Chosen] = field(default_factory=list)
+    sa_reply: Any = None
+    outbound: list[SaSpec] = field(default_factory=list)
+    responder_life_s: int = 0
+    limits: Limits = field(default_factory=Limits)
+
+
+X = Exchange[Quick]
+Wait = Generator[Job[Any], Any, None]
+
+
+def parent(x: X) -> IsakmpSa:
+    """The ISAKMP SA that protects this exchange."""
+    if x.sa is None:
+        raise MalformedPayload("HDR", 0, "quick mode needs an ISAKMP SA", "RFC 2409 5.5")
+    return x.sa
+
+
+def connection_of(x: X) -> Connection:
+    """The connection this exchange is for."""
+    if x.state.connection is None:
+        raise MalformedPayload("ID", 28, "no connection is chosen", "RFC 2409 5.5")
+    return x.state.connection
+
+
+def selector_of(x: X) -> Selector:
+    """The agreed traffic."""
+    return x.state.selector or connection_of(x).selector
+
+
+# --- message 1 and 2, sending ----------------------------------------------------------------
+
+
+def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
+    """The initiator's offer; the responder's choice, its inbound SA then being in place."""
+    message.protected = True
+    keys, s = parent(x).keys, x.state
+    if x.initiator:
+        suites = _offer(x)
+        yield from _get_spis(x, sorted({p.protocol for suite in suites for p in suite.protocols}))
+        message.add(P.SA, _proposals(x, suites))
+        s.ni_b = x.engine.random(NONCE_SIZE)
+        message.add(P.NONCE, {"data": s.ni_b})
+        message.hash_over = lambda rest: keymat.quick_hash_1(
+            keys.prf, keys.skeyid_a, x.message_id, rest
+        )
+    else:
+        yield from _get_spis(x, [isakmp.Protocol(c.what.protocol) for c in s.chosen])
+        message.add(P.SA, _answer(x))
+        s.nr_b = x.engine.random(NONCE_SIZE)
+        message.add(P.NONCE, {"data": s.nr_b})
+        message.hash_over = lambda rest: keymat.quick_hash_2(
+            keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest
+        )
+    _add_key(x, message)
+    for body in s.id_bodies:
+        message.add(P.ID, body)
+    _add_nat_oa(x, message)
+    if not x.initiator:
+        yield from _install_inbound(x)
+
+
+def _offer(x: X) -> list[Suite]:
+    """The suites to propose: those of the first one's PFS group, since there is one KE only."""
+    s, connection = x.state, connection_of(x)
+    s.group = connection.suites[0].protocols[0].transforms[0].group
+    s.id_bodies = (id_body(connection.local_id), id_body(connection.remote_id))
+    s.selector = connection.selector
+    return [
+        suite for suite in connection.suites
+        if all(t.group == s.group for p in suite.protocols for t in p.transforms)
+    ]  # fmt: skip
+
+
+def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:
+    reqid = x.engine.owner.reqid(connection_of(x))
+    mode = connection_of(x).suites[0].protocols[0].transforms[0].encapsulation
+    for protocol in protocols:
+        request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
+        x.state.spis[protocol] = yield x.engine.app.get_spi(request)
+
+
+def _proposals(x: X, suites: list[Suite]) -> dict[str, Any]:
+    proposals = [
+        {
+            "number": number,
+            "protocol_id": ours.protocol,
+            "spi": x.state.spis[ours.protocol].to_bytes(4, "big"),
+            "transforms": [_transform(x, i, t) for i, t in enumerate(ours.transforms, 1)],
+        }
+        for number, suite in enumerate(suites, 1)
+        for ours in suite.protocols
+    ]
+    return _sa_value(proposals)
+
+
+def _sa_value(proposals: list[Any]) -> dict[str, Any]:
+    return {
+        "doi": DOI_IPSEC,
+        "situation": ipsec.Situation.IDENTITY_ONLY,
+        "proposals": proposals,
+    }
+
+
+def _transform(x: X, number: int, ours: IpsecTransform) -> dict[str, Any]:
+    kind = ipsec.Attribute
+    mode = nat.on_the_wire(ours.encapsulation, parent(x).nat)
+    pairs: list[tuple[int, int | None]] = [
+        (kind.ENCAPSULATION_MODE, mode),
+        (kind.AUTHENTICATION_ALGORITHM, ours.auth),
+        (kind.GROUP_DESCRIPTION, ours.group),
+        (kind.KEY_LENGTH, offered_bits(ours.key_bits) or None),
+    ]
+    attributes = life_attributes(
+        kind.LIFE_TYPE, kind.LIFE_DURATION, ours.life.seconds and ours.life.seconds.offer,
+        ours.life.kilobytes and ours.life.kilobytes.offer,
+    )  # fmt: skip
+    attributes += [{"type": number, "value": int(v)} for number, v in pairs if v is not None]
+    return {"number": number, "transform_id": ours.transform_id, "attributes": attributes}
+
+
+def _answer(x: X) -> dict[str, Any]:
+    """The chosen transforms as they came, with our SPIs (RFC 2408 4.2)."""
+    return _sa_value([
+        {
+            "number": c.proposal.number, "protocol_id": c.proposal.protocol_id,
+            "spi": x.state.spis[c.what.protocol].to_bytes(4, "big"), "transforms": [c.transform],
+        }
+        for c in x.state.chosen
+    ])  # fmt: skip
+
+
+def _add_key(x: X, message: Outgoing) -> None:
+    """With PFS, our public value; the responder can derive g_qm_xy as well."""
+    s = x.state
+    if s.group is None:
+        return
+    s.key_pair = get_group(s.group).generate(x.engine.random)
+    message.add(P.KE, {"data": s.key_pair.public})
+    if not x.initiator:
+        _agree(x)
+
+
+def _add_nat_oa(x: X, message: Outgoing) -> None:
+    """The original addresses, for transport mode behind a NAT (RFC 3947 5.2)."""
+    found = parent(x).nat
+    modes = {t.encapsulation for u in connection_of(x).suites for p in u.protocols
+             for t in p.transforms}  # fmt: skip
+    if not found.found or ipsec.Encapsulation.TRANSPORT not in modes:
+        return
+    kind = P.NAT_OA_DRAFT if nat.is_draft(found) else P.NAT_OA
+    ours, theirs = x.path.local, x.path.remote
+    for address in (ours, theirs) if x.initiator else (theirs, ours):
+        id_type = ipsec.Id.IPV4_ADDR if address.version == 4 else ipsec.Id.IPV6_ADDR
+        message.add(kind, {"type": id_type, "data": address.packed})
+
+
+# --- message 1 and 2, receiving --------------------------------------------------------------
+
+
+def recv_HASH_SA_NONCE(x: X, message: Incoming) -> None:
+    """The responder chooses; the initiator checks the choice against its offer."""
+    keys, s = parent(x).keys, x.state
+    received, rest = _take_hash(message)
+    if x.initiator:
+        expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest)
+    else:
+        expected = keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
+    check_hash(received, expected)
+    proposals = message.take(P.SA).value.proposals
+    nonce = message.take(P.NONCE)
+    check_nonce(nonce.value.data, nonce.offset)
+    for kind in (P.NAT_OA, P.NAT_OA_DRAFT):
+        message.take_all(kind)
+    if x.initiator:
+        s.nr_b = nonce.value.data
+        _recv_answer(x, message, proposals)
+    else:
+        s.ni_b = nonce.value.data
+        _recv_offer(x, message, proposals)
+
+
+def _take_hash(message: Incoming) -> tuple[bytes, bytes]:
+    """The HASH, which must come first (RFC 2409 5.5), and what it covers."""
+    payload = message.take(P.HASH)
+    if payload is not message.payloads[0]:
+        raise MalformedPayload("HASH", payload.offset, "is not the first payload", "RFC 2409 5.5")
+    return payload.value.data, message.after(payload)
+
+
+def check_hash(received: bytes, expected: bytes) -> None:
+    """Constant time; a message that fails was not made by the peer, or not with these keys."""
+    if not compare_digest(received, expected):
+        raise MalformedPayload("HASH", 28, "does not verify", "RFC 2409 5.5")
+
+
+def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
+    s, sa = x.state, parent(x)
+    selector = _take_ids(x, message)
+    s.connection, s.selector = x.engine.owner.find_connection(sa, selector)
+    connection = connection_of(x)
+    x.name = connection.name
+    s.chosen = choose_ipsec(proposals, connection.suites, connection.line)
+    for chosen in s.chosen:
+        _log_choice(x, "accepts", chosen)
+    _take_key(x, message, s.chosen[0].what.group)
+
+
+def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> None:
+    s = x.state
+    if any(len(p.transforms) != 1 for p in proposals):
+        raise Refused(
+            Reason("bad-choice", "the peer's answer holds more than one transform"),
+            isakmp.Notify.BAD_PROPOSAL_SYNTAX,
+        )
+    connection = connection_of(x)
+    s.chosen = choose_ipsec(proposals, connection.suites, connection.line)
+    for chosen in s.chosen:
+        _log_choice(x, "peer chose", chosen)
+    bodies = tuple(payload.body for payload in message.take_all(P.ID))
+    if bodies and bodies != s.id_bodies:
+        raise Refused(
+            Reason("invalid-id-information", "the peer's answer names other identities",
+                   came=str([b.hex() for b in bodies]), acceptable=str(s.selector),
+                   line=connection.line),
+            isakmp.Notify.INVALID_ID_INFORMATION,
+        )  # fmt: skip
+    _take_key(x, message, s.group)
+    if s.group is not None:
+        _agree(x)
+    if message.header.flags & isakmp.Flag.COMMIT:
+        x.script = QUICK_MODE_COMMIT
+
+
+def _log_choice(x: X, verb: str, chosen: Chosen) -> None:
+    if x.engine.log.on(LogClass.NEGOTIATION, 30):
+        what = describe(chosen.what)
+        x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: %s %s (%s)", x, verb, what,
+                           chosen.what.name)  # fmt: skip
+
+
+def _take_ids(x: X, message: Incoming) -> Selector:
+    """The offered traffic, from us to the peer; the two hosts where nothing is said."""
+    payloads = message.take_all(P.ID)
+    x.state.id_bodies = tuple(payload.body for payload in payloads)
+    if not payloads:
+        return Selector(ip_network(x.path.local), ip_network(x.path.remote))
+    if len(payloads) != 2:
+        raise MalformedPayload("ID", payloads[0].offset, f"{len(payloads)} identities, 2 wanted",
+                               "RFC 2409 5.5")  # fmt: skip
+    ends: list[tuple[Network, Identity]] = []
+    for payload in payloads:
+        value = payload.value
+        try:
+            identity = Identity(ipsec.Id(value.type), value.data, value.protocol, value.port)
+        except ValueError:
+            identity = None
+        network = identity and network_of(identity)
+        if identity is None or network is None:
+            raise Refused(
+                Reason("invalid-id-information",
+                       f"identity type {value.type} does not select traffic",
+                       came=value.data.hex(), acceptable="addresses, subnets and ranges of one"),
+                isakmp.Notify.INVALID_ID_INFORMATION,
+            )  # fmt: skip
+        ends.append((network, identity))
+    (theirs, idci), (ours, idcr) = ends
+    if theirs.version != ours.version:
+        raise Refused(
+            Reason("invalid-id-information", "the identities are of different IP versions"),
+            isakmp.Notify.INVALID_ID_INFORMATION,
+        )
+    return Selector(ours, theirs, idcr.protocol or idci.protocol, idcr.port, idci.port)
+
+
+def _take_key(x: X, message: Incoming, group: isakmp.Group | None) -> None:
+    """KE must be there exactly where PFS was agreed on."""
+    x.state.group = group
+    payloads = message.take_all(P.KE)
+    if (group is None) == bool(payloads):
+        said = "with a KE payload but without PFS" if payloads else "with PFS but no KE payload"
+        raise Refused(Reason("invalid-key-information", f"the peer's message comes {said}"),
+                      isakmp.Notify.INVALID_KEY_INFORMATION)  # fmt: skip
+    if payloads:
+        x.state.g_qm_peer = payloads[0].value.data
+
+
+def _agree(x: X) -> None:
+    s = x.state
+    if s.key_pair is None:
+        return
+    try:
+        s.g_qm_xy = s.key_pair.shared(s.g_qm_peer)
+    except CryptoError as error:
+        reason = Reason("invalid-key-information", str(error))
+        raise Refused(reason, isakmp.Notify.INVALID_KEY_INFORMATION) from None
+
+
+# --- message 3 and 4 -------------------------------------------------------------------------
+
+
+def send_HASH(x: X, message: Outgoing) -> Wait:
+    """Proof that we are alive; our inbound SA is in place when the peer reads it."""
+    yield from _install_inbound(x)
+    keys, s = parent(x).keys, x.state
+    message.protected = True
+    message.add(P.HASH, {
+        "data": keymat.quick_hash_3(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, s.nr_b),
+    })  # fmt: skip
+
+
+def recv_HASH(x: X, message: Incoming) -> None:
+    """The initiator is alive: this was no replay."""
+    keys, s = parent(x).keys, x.state
+    expected = keymat.quick_hash_3(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, s.nr_b)
+    check_hash(_take_hash(message)[0], expected)
+
+
+def recv_CONNECTED(x: X, message: Incoming) -> None:
+    """The responder that set the commit bit is ready."""
+    keys = parent(x).keys
+    received, rest = _take_hash(message)
+    check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
+    notify = message.take(P.NOTIFY)
+    if notify.value.notify != isakmp.Notify.CONNECTED:
+        raise MalformedPayload("NOTIFY", notify.offset, "is not CONNECTED", "RFC 2408 3.1")
+
+
+# --- SAs -------------------------------------------------------------------------------------
+
+
+def _install_inbound(x: X) -> Wait:
+    """Derive the keys of every SA; give the application the inbound ones."""
+    s = x.state
+    s.limits = _limits(x)
+    for chosen in s.chosen:
+        peer_spi = int.from_bytes(chosen.proposal.spi, "big")
+        if len(chosen.proposal.spi) != 4 or peer_spi < 256:
+            raise Refused(
+                Reason("invalid-spi", f"SPI {chosen.proposal.spi.hex()} of the peer is reserved"),
+                isakmp.Notify.INVALID_SPI,
+            )
+        s.outbound.append(_spec(x, chosen, peer_spi, inbound=False))
+        yield x.engine.app.update_sa(_spec(x, chosen, s.spis[chosen.what.protocol], inbound=True))
+
+
+def _limits(x: X) -> Limits:
+    """The negotiated lifetimes, or ours; soft ones drawn so that the initiator comes first."""
+    what = x.state.chosen[0].what
+    ours = connection_of(x).suites[0].protocols[0].transforms[0].life
+    seconds = what.life_s or (ours.seconds.offer if ours.seconds else 0)
+    if x.state.responder_life_s:
+        seconds = min(seconds or x.state.responder_life_s, x.state.responder_life_s)
+    octets = 1024 * (what.life_kb or (ours.kilobytes.offer if ours.kilobytes else 0))
+    draw = x.engine.random(1)[0] / 256
+    return Limits(
+        soft_limit(seconds, draw, x.initiator), seconds,
+        soft_limit(octets, draw, x.initiator), octets,
+    )  # fmt: skip
+
+
+def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
+    """One SA with its keys: KEYMAT = prf+(SKEYID_d, [g_qm_xy |] protocol | SPI | Ni | Nr)."""
+    s, keys, what, path = x.state, parent(x).keys, chosen.what, x.path
+    encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
+    material = keymat.keymat(
+        keys.prf, keys.skeyid_d, what.protocol, spi.to_bytes(4, "big"), s.ni_b, s.nr_b,
+        encryption + auth, s.g_qm_xy,
+    )  # fmt: skip
+    ends = (path.remote, path.local) if inbound else (path.local, path.remote)
+    ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
+    selector = selector_of(x)
+    spec = SaSpec(
+        isakmp.Protocol(what.protocol), spi, *ends, what.encapsulation, inbound,
+        selector.reversed() if inbound else selector, x.engine.owner.reqid(connection_of(x)),
+        what.transform_id, material[:encryption], what.auth, material[encryption:],
+        what.replay_window, s.limits, ports if parent(x).nat.found else None,
+    )  # fmt: skip
+    x.engine.owner.keyed(spec)
+    return spec
+
+
+def finalize(x: X) -> None:
+    """Both ends are ready: the outbound SAs, and the child SA is up."""
+    s, sa = x.state, parent(x)
+    child = ChildSa(
+        connection_of(x), sa.peer, sa.own_cookie, x.message_id, x.initiator, x.path,
+        selector_of(x),
+        tuple(
+            ChildProtocol(c.what, s.spis[c.what.protocol], int.from_bytes(c.proposal.spi, "big"))
+            for c in s.chosen
+        ),
+        x.engine.owner.reqid(connection_of(x)), s.limits, sa.nat.found, x.created, x.engine.now(),
+        min(s.ni_b, s.nr_b),
+    )  # fmt: skip
+    x.engine.owner.child_established(child, sa, s.outbound)
+    s.outbound = []
+
+
+def abandon(x: X) -> None:
+    """Give the SPIs back."""
+    for protocol, spi in x.state.spis.items():
+        x.engine.app.delete_sa(SaId(isakmp.Protocol(protocol), spi, x.path.remote, x.path.local))
+
+
+HASH, SA, NONCE, NOTIFY = P.HASH, P.SA, P.NONCE, P.NOTIFY
+
+quick_mode_initiator = (send_HASH_SA_NONCE, recv_HASH_SA_NONCE, send_HASH)
+quick_mode_responder = (recv_HASH_SA_NONCE, send_HASH_SA_NONCE, recv_HASH)
+quick_mode_syntax = (HASH, SA, NONCE, SWITCH, HASH, SA, NONCE, SWITCH, HASH)
+
+QUICK_MODE = Script(
+    "quick mode", isakmp.Exchange.QUICK_MODE, quick_mode_initiator, quick_mode_responder,
+    (*quick_mode_syntax, END), Quick, finalize, abandon, persistent=True,
+)  # fmt: skip
+
+# What quick mode becomes for the initiator once the responder has set the commit bit.
+QUICK_MODE_COMMIT = Script(
+    "quick mode", isakmp.Exchange.QUICK_MODE, (*quick_mode_initiator, recv_CONNECTED), (),
+    (*quick_mode_syntax, SWITCH, HASH, NOTIFY, END), Quick, finalize, abandon, persistent=True,
+    accepts=(isakmp.Exchange.INFO,),
+)  # fmt: skip

@@ -1,0 +1,325 @@
+"""isakmpctl, against a recording daemon behind a real FIFO."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import fifo_ui
+from fifo_ui import ctl
+from fifo_ui.client import Client, ControlError
+from fifo_ui.ctl import make_client, make_parser, perform
+from regress.fifo_ui.fake import COOKIES, FAILURE, PHASE_2, Running, failing
+
+TOKEN = "0123456789abcdef"
+
+
+class Time:
+    """A clock that moves when somebody sleeps, which lets the daemon work meanwhile."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.now, self.work = 0.0, work
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.work()
+
+
+def client_of(running: Running, work: Callable[[], object] | None = None) -> Client:
+    time = Time(work or running.turn)
+    return Client(
+        running.path, running.daemon.run_directory, 5.0, lambda: time.now, time.sleep, lambda: TOKEN
+    )
+
+
+def call(running: Running, *words: str, client: Client | None = None) -> tuple[int, str, str]:
+    """The exit status, standard output and standard error of a command line."""
+    out, err = io.StringIO(), io.StringIO()
+    args = make_parser(words).parse_args(words)
+    status = perform(client or client_of(running), args, out, err)
+    return status, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("words", "calls"),
+    [
+        (["up", "a-b"], [("connect", "a-b")]),
+        (["down", "a-b"], [("teardown", "a-b", 2)]),
+        (["down", "peer-b", "--phase", "1"], [("teardown", "peer-b", 1)]),
+        (["down", "--all"], [("teardown_all",)]),
+        (["active"], [("set_active", True)]),
+        (["passive"], [("set_active", False)]),
+        (["reload"], [("reload",)]),
+        (["quit"], [("quit",)]),
+        (["capture", "off"], [("capture", None)]),
+        (["capture", "on", "/tmp/x.pcap"], [("capture", Path("/tmp/x.pcap"))]),
+        (
+            ["delete", COOKIES, "0102030a"],
+            [("delete_sa", bytes.fromhex(COOKIES.replace(":", "")), 0x0102030A)],
+        ),
+        (["delete", COOKIES], [("delete_sa", bytes.fromhex(COOKIES.replace(":", "")), None)]),
+        (["conf", "add", "Phase 2", "Connections", "a-d"], [("reinitialise_connections",)]),
+    ],
+)
+def test_verb_is_carried_out(
+    running: Running, words: list[str], calls: list[tuple[Any, ...]]
+) -> None:
+    status, out, err = call(running, *words)
+    assert (status, err) == (0, "")
+    assert out.endswith("\n")
+    assert running.daemon.calls == calls
+    assert not list(running.daemon.run_directory.glob("*reply*"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sa"], ["sa", "a-b"], ["connections"], ["exchanges"], ["outcomes"], ["up", "a-b"],
+        ["up", "a-b", "--wait", "1"], ["down", "--all"], ["report"], ["reload"], ["quit"],
+        ["active"], ["passive"], ["capture", "on"], ["capture", "off"], ["debug", "7", "10"],
+        ["debug", "toggle"], ["conf", "get", "Phase 2", "Connections"],
+        ["conf", "set", "x", "y", "z"], ["conf", "rms", "peer-b"],
+        ["conf", "rm", "Phase 2", "Connections"], ["conf", "rmv", "Phase 2", "Connections", "a-b"],
+        ["delete", COOKIES],
+    ],
+)  # fmt: skip
+def test_json_has_one_form(running: Running, words: list[str]) -> None:
+    for line in (["--json", *words], [*words, "--json"]):
+        status, out, err = call(running, *line)
+        answer = json.loads(out)
+        if status == 0:
+            assert set(answer) == {"ok", "error", "result"}
+        assert (answer["ok"], err) == (status == 0, "")
+    first = json.loads(call(running, "--json", "sa")[1])
+    assert [row["phase"] for row in first["result"]] == [1, 2]
+
+
+def test_tables(running: Running) -> None:
+    assert "198.51.100.22:4500" in call(running, "sa")[1]
+    only = call(running, "sa", "a-b")[1]
+    assert "0x12345678" in only
+    assert "gw.example.org" not in only
+    assert "peer-b" in call(running, "connections")[1]
+    assert call(running, "exchanges")[1] == "none\n"
+    running.daemon.state["outcomes"] = [FAILURE]
+    assert "mend: add 3DES-SHA-GRP2" in call(running, "outcomes")[1]
+
+
+def test_report_is_printed(running: Running) -> None:
+    status, out, _ = call(running, "report")
+    assert status == 0
+    assert out == running.daemon.report_path.read_text()
+
+
+def test_conf_values(running: Running) -> None:
+    assert call(running, "conf", "get", "Phase 2", "Connections")[1] == "a-b,a-c\n"
+    status, _, err = call(running, "conf", "set", "Phase 2", "Connections", "z")
+    assert status == 1
+    assert "already set" in err
+    assert call(running, "conf", "set", "Phase 2", "Connections", "z", "--force")[0] == 0
+    assert running.daemon.conf.get("Phase 2", "Connections") == "z"
+    assert call(running, "conf", "rm", "Phase 2", "Connections")[0] == 0
+    assert call(running, "conf", "rms", "General")[0] == 0
+    assert "General" not in running.daemon.conf.sections()
+
+
+def test_debug_prints_the_levels(running: Running) -> None:
+    out = call(running, "debug", "Exchange", "99")[1]
+    assert "Exchange    99\n" in out
+    status, _, err = call(running, "debug", "Exchange")
+    assert status == 1
+    assert "level is missing" in err
+
+
+def test_refusal_says_cause(running: Running) -> None:
+    running.daemon.error = failing("no connection a-x; did you mean a-b?")
+    status, out, err = call(running, "up", "a-x")
+    assert (status, out) == (1, "")
+    assert err == "isakmpctl: no connection a-x; did you mean a-b?\n"
+    answer = json.loads(call(running, "--json", "up", "a-x")[1])
+    assert answer == {"ok": False, "error": "no connection a-x; did you mean a-b?", "result": None}
+
+
+# --- up --wait -------------------------------------------------------------------------------
+
+
+def test_up_waits_until_it_is_up(running: Running) -> None:
+    state = running.daemon.state
+    state["sas"], turns = [], []
+
+    def work() -> None:
+        running.turn()
+        turns.append(1)
+        if len(turns) == 20:
+            state["sas"] = [PHASE_2]
+
+    status, out, _ = call(running, "up", "a-b", "--wait", "10", client=client_of(running, work))
+    assert status == 0
+    assert out.startswith("a-b is up\n")
+    assert running.daemon.calls == [("connect", "a-b")]
+
+
+def test_up_does_not_take_an_old_failure_for_its_own(running: Running) -> None:
+    state = running.daemon.state
+    state["sas"], state["outcomes"], turns = [], [FAILURE], []
+
+    def work() -> None:
+        running.turn()
+        turns.append(1)
+        if len(turns) == 20:
+            state["outcomes"] = [FAILURE, {**FAILURE, "id": 5}]
+
+    status, _, err = call(running, "up", "a-b", "--wait", "10", client=client_of(running, work))
+    assert status == 1
+    assert err == "isakmpctl: a-b failed: none of the peer's transforms fits\n" \
+        "  mend: add 3DES-SHA-GRP2\n"  # fmt: skip
+    assert len(turns) >= 20
+
+
+def test_up_gives_up(running: Running) -> None:
+    running.daemon.state["sas"] = [{**PHASE_2, "state": "larval"}]
+    status, _, err = call(running, "up", "a-b", "--wait", "2")
+    assert status == 1
+    assert "not up after 2 s" in err
+
+
+# --- what is in the way ----------------------------------------------------------------------
+
+
+def test_no_fifo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ctl.main(["--run-directory", str(tmp_path), "sa"]) == 1
+    err = capsys.readouterr().err
+    assert f"there is no {tmp_path}/isakmpd.fifo" in err
+    assert "mend: start isakmpd" in err
+
+
+def test_no_reader(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "isakmpd.fifo")
+    assert ctl.main(["sa", "--fifo", str(tmp_path / "isakmpd.fifo"), "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert "nobody reads" in answer["error"]
+    assert answer["mend"] == "start isakmpd"
+
+
+def test_no_fifo_but_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "isakmpd.fifo"
+    path.write_text("")
+    assert ctl.main(["--fifo", str(path), "quit"]) == 1
+    assert "is no FIFO" in capsys.readouterr().err
+    assert path.read_text() == ""
+
+
+def test_daemon_that_does_not_answer(running: Running) -> None:
+    client = client_of(running, lambda: None)
+    with pytest.raises(ControlError, match="did not answer within 5 s") as caught:
+        client.ask("S")
+    assert str(running.daemon.run_directory) in caught.value.mend
+
+
+def test_full_fifo(running: Running) -> None:
+    fd = os.open(running.path, os.O_WRONLY | os.O_NONBLOCK)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(fd, b"x" * 4096)
+    os.close(fd)
+    with pytest.raises(ControlError, match="is full"):
+        client_of(running).ask("S")
+
+
+@pytest.mark.parametrize("command", ["c a\nQ", "c " + "x" * 5000, "c \x1b"])
+def test_command_that_is_no_line_is_not_sent(running: Running, command: str) -> None:
+    with pytest.raises(ControlError, match="cannot be sent"):
+        client_of(running).ask(command)
+    running.turn()
+    assert running.daemon.calls == []
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", '{"ok": false}'])
+def test_reply_that_cannot_be_read(running: Running, text: str) -> None:
+    path = running.daemon.run_directory / f"isakmpd.reply.{TOKEN}"
+    path.write_text(text)
+    with pytest.raises(ControlError, match="cannot be read"):
+        client_of(running).ask("T")
+    assert not path.exists()
+
+
+def test_reply_that_is_no_file(running: Running) -> None:
+    (running.daemon.run_directory / f"isakmpd.reply.{TOKEN}").mkdir()
+    with pytest.raises(ControlError, match="cannot read"):
+        client_of(running).ask("T")
+
+
+# --- the command line ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "fifo", "directory"),
+    [
+        ([], "/var/run/isakmpd.fifo", "/var/run"),
+        (["--fifo", "/x/f"], "/x/f", "/x"),
+        (["--run-directory", "/r"], "/r/isakmpd.fifo", "/r"),
+        (["--fifo", "/x/f", "--run-directory", "/r"], "/x/f", "/r"),
+    ],
+)
+def test_fifo_and_run_directory_find_each_other(
+    words: list[str], fifo: str, directory: str
+) -> None:
+    for line in ([*words, "sa"], ["sa", *words]):
+        client = make_client(make_parser(line).parse_args(line))
+        assert (str(client.fifo), str(client.run_directory)) == (fifo, directory)
+
+
+def test_token_is_new_each_time() -> None:
+    client = make_client(make_parser(["sa"]).parse_args(["sa"]))
+    assert len({client.token() for _ in range(10)}) == 10
+    assert all(len(client.token()) == 16 for _ in range(10))
+
+
+@pytest.mark.parametrize("words", [[], ["frob"], ["up"], ["down"], ["conf"], ["capture", "maybe"]])
+def test_wrong_usage_is_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        ctl.main(words)
+    assert caught.value.code == 2
+    assert "usage: isakmpctl" in capsys.readouterr().err
+
+
+def test_dump_is_dispatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dump has arguments of its own and needs no daemon."""
+    dump = ModuleType("fifo_ui.dump")
+    dump.add_arguments = lambda parser: parser.add_argument("file")  # type: ignore[attr-defined]
+    dump.run = lambda args: 3 if args.file == "x.pcap" else 4  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fifo_ui.dump", dump)
+    monkeypatch.setattr(fifo_ui, "dump", dump, raising=False)
+    assert ctl.main(["dump", "x.pcap"]) == 3
+
+
+def test_dump_is_not_imported_for_other_verbs() -> None:
+    code = (
+        "import sys; from fifo_ui import ctl; ctl.make_parser(['sa']);"
+        "sys.exit('fifo_ui.dump' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_reader_of_the_output_may_go(tmp_path: Path) -> None:
+    """``isakmpctl ... | head``: no complaint on standard error."""
+    there, here = os.pipe()
+    os.close(there)
+    run = subprocess.run(
+        [sys.executable, "-m", "fifo_ui.ctl", "--json", "--run-directory", str(tmp_path), "sa"],
+        stdout=here,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(here)
+    assert (run.returncode, run.stderr) == (1, "")

@@ -1,0 +1,143 @@
+"""The TUN device that clear packets pass through, and the routes that lead them there.
+
+A routing table of our own holds the networks behind the policies; a rule sends every packet there
+that does not carry the mark of our own ESP and IKE packets. The device ends with its descriptor,
+its routes with the device; close() takes the rules away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import ip_address
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from isakmp.app.engine.base import Netif
+from isakmp.app.engine.wire import MARK
+from isakmp.errors import ApplicationError
+from isakmp.policy.spd import Address, Network
+
+MTU = 1400  # leaves room for ESP in UDP over IPv6 with any transform on a path of 1500
+TABLE = 500
+PRIORITY = 500
+
+_BATCH = 64
+_LARGEST = 65535
+_TUNSETIFF = 0x400454CA  # of <linux/if_tun.h>
+_IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
+_FIB_RULE_INVERT = 2  # of <linux/fib_rules.h>
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+
+
+class Tun(Netif):
+    """A TUN device with routes. ApplicationError where it cannot be made.
+
+    name: up to 15 characters, ``%d`` in it is a number that is free; mark: that of the packets
+    which must not come in here: every socket of ours for ESP and IKE has to set it.
+    """
+
+    def __init__(
+        self, name: str = "isakmp%d", *, mtu: int = MTU, mark: int = MARK, table: int = TABLE
+    ) -> None:
+        self._mark, self._table = mark, table
+        self._rules: list[int] = []
+        self._fd = -1
+        try:
+            self._netlink = IPRoute()
+        except OSError as error:
+            raise ApplicationError(f"netlink: {error.strerror}") from error
+        try:
+            self._fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            self.name = self._claim(name)
+            self._index = self._netlink.link_lookup(ifname=self.name)[0]
+            self._netlink.link("set", index=self._index, mtu=mtu, state="up")
+            self._add_rules()
+        except (OSError, NetlinkError) as error:
+            self.close()
+            raise ApplicationError(f"TUN device: {error}") from error
+
+    def _claim(self, name: str) -> str:
+        """Make the device; its name."""
+        request = struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI)
+        answer = fcntl.ioctl(self._fd, _TUNSETIFF, request)
+        return answer[:16].rstrip(b"\0").decode()
+
+    def _add_rules(self) -> None:
+        for family in _FAMILIES:
+            self._rule("del", family)  # of one that was killed
+            self._rule("add", family)
+            self._rules.append(family)
+
+    def _rule(self, verb: str, family: int) -> None:
+        """Add or delete ``not fwmark MARK lookup TABLE``."""
+        try:
+            self._netlink.rule(
+                verb,
+                family=family,
+                priority=PRIORITY,
+                table=self._table,
+                fwmark=self._mark,
+                flags=_FIB_RULE_INVERT,
+            )
+        except NetlinkError:
+            if verb == "add":
+                raise
+
+    def deliver(self, packet: bytes) -> None:
+        os.write(self._fd, packet)
+
+    def local_address(self, network: Network) -> Address | None:
+        for message in self._netlink.get_addr():
+            text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+            if text and (address := ip_address(text)) in network and not address.is_loopback:
+                return address
+        return None
+
+    def route(self, network: Network, prefer_src: Address | None) -> None:
+        options = {"prefsrc": str(prefer_src)} if prefer_src else {}
+        family = socket.AF_INET if network.version == 4 else socket.AF_INET6
+        try:
+            self._netlink.route(
+                "replace",
+                family=family,
+                dst=str(network),
+                oif=self._index,
+                table=self._table,
+                **options,
+            )
+        except NetlinkError as error:
+            raise ApplicationError(f"route to {network}: {error}") from error
+
+    def unroute(self, network: Network) -> None:
+        family = socket.AF_INET if network.version == 4 else socket.AF_INET6
+        with suppress(NetlinkError):
+            self._netlink.route(
+                "del", family=family, dst=str(network), oif=self._index, table=self._table
+            )
+
+    def fds(self) -> list[int]:
+        return [self._fd]
+
+    def receive(self, packet_out: Callable[[bytes], object]) -> None:
+        read, fd = os.read, self._fd
+        try:
+            for _ in range(_BATCH):
+                packet_out(read(fd, _LARGEST))
+        except OSError:
+            return  # nothing more for now
+
+    def close(self) -> None:
+        for family in self._rules:
+            with suppress(NetlinkError):
+                self._rule("del", family)
+        self._rules.clear()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._netlink.close()

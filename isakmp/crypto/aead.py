@@ -94,21 +94,24 @@ class _ShortGcm:
 
 
 class Ctr:
-    """AES in counter mode, RFC 3686: no integrity of its own. iv: the 12-octet nonce."""
+    """AES in counter mode, RFC 3686: no integrity of its own. iv: the 12-octet nonce.
 
-    __slots__ = ("_algorithm",)
+    One context serves all packets: setting one up costs more than a packet does.
+    """
+
+    __slots__ = ("_context",)
     nonce_size = NONCE_SIZE
     salt_size = NONCE_SIZE - IV_SIZE
 
     def __init__(self, key: bytes) -> None:
-        self._algorithm = AES(key)
+        self._context = Cipher(AES(key), CTR(bytes(16))).encryptor()
 
     def encrypt(self, iv: bytes, data: bytes) -> bytes:
         """As many octets as ``data`` has. CryptoError for a nonce of a wrong size."""
         if len(iv) != NONCE_SIZE:
             raise _wrong_nonce(iv, NONCE_SIZE)
-        context = Cipher(self._algorithm, CTR(iv + _COUNTER_START)).encryptor()
-        return context.update(data) + context.finalize()
+        self._context.reset_nonce(iv + _COUNTER_START)
+        return self._context.update(data)
 
     decrypt = encrypt
 

@@ -1,0 +1,134 @@
+"""Configurations that several tests read, in the shapes isakmpd's users wrote them."""
+
+from __future__ import annotations
+
+# Phase 1 as the first isakmpd had it: every section explicit.
+EXPLICIT = """\
+# Negotiations that come in are told apart by their source address.
+
+[Phase 1]
+192.168.0.1=\t\tpeer-node-0
+
+[peer-node-0]
+Phase= 1
+Transport= udp
+Address= 192.168.0.1
+Configuration= main-mode
+Authentication= secret-with-node-0
+
+[main-mode]
+DOI= IPSEC
+EXCHANGE_TYPE= ID_PROT
+Transforms= 3DES-SHA,3DES-MD5
+
+[3DES-SHA]
+ENCRYPTION_ALGORITHM= 3DES_CBC
+HASH_ALGORITHM= SHA
+AUTHENTICATION_METHOD= PRE_SHARED
+GROUP_DESCRIPTION= MODP_1024
+Life= TEN_MINUTES
+
+[TEN_MINUTES]
+LIFE_TYPE= SECONDS
+LIFE_DURATION= 600,450:720
+"""
+
+# Two networks behind two gateways, with generated transforms and everything else written.
+GATEWAY = """\
+[General]
+Retransmits=\t\t5
+Exchange-max-time=\t120
+Listen-on=\t\t10.1.0.11
+
+[Phase 1]
+10.1.0.12=\t\tISAKMP-peer-west
+
+[Phase 2]
+Connections=\t\tIPsec-east-west
+
+[ISAKMP-peer-west]
+Phase=\t\t\t1
+Transport=\t\tudp
+Local-address=\t\t10.1.0.11
+Address=\t\t10.1.0.12
+Configuration=\t\tDefault-main-mode
+Authentication=\t\ta shared word
+ID=\t\t\teast-id
+
+[east-id]
+ID-type=\t\tFQDN
+Name=\t\t\teast.example.net
+
+[IPsec-east-west]
+Phase=\t\t\t2
+ISAKMP-peer=\t\tISAKMP-peer-west
+Configuration=\t\tDefault-quick-mode
+Local-ID=\t\tNet-east
+Remote-ID=\t\tNet-west
+
+[Net-west]
+ID-type=\t\tIPV4_ADDR_SUBNET
+Network=\t\t192.168.2.0
+Netmask=\t\t255.255.255.0
+
+[Net-east]
+ID-type=\t\tIPV4_ADDR_SUBNET
+Network=\t\t192.168.1.0
+Netmask=\t\t255.255.255.0
+
+# Main mode
+
+[Default-main-mode]
+DOI=\t\t\tIPSEC
+EXCHANGE_TYPE=\t\tID_PROT
+Transforms=\t\t3DES-SHA,BLF-SHA-GRP5
+
+# Quick mode
+
+[Default-quick-mode]
+DOI=\t\t\tIPSEC
+EXCHANGE_TYPE=\t\tQUICK_MODE
+Suites=\t\t\tQM-ESP-3DES-SHA-PFS-SUITE,QM-ESP-AES-SHA2-256-SUITE
+"""
+
+# Quick mode without anything generated.
+SUITES = """\
+[quick-mode]
+DOI= IPSEC
+EXCHANGE_TYPE= QUICK_MODE
+Suites= bundle
+
+[bundle]
+Protocols= inner-esp, outer-ah
+
+[inner-esp]
+PROTOCOL_ID= IPSEC_ESP
+Transforms= esp-aes
+ReplayWindow= 128
+
+[esp-aes]
+TRANSFORM_ID= AES
+ENCAPSULATION_MODE= TRANSPORT
+AUTHENTICATION_ALGORITHM= HMAC_SHA2_256
+GROUP_DESCRIPTION= MODP_2048
+KEY_LENGTH= 256,128:256
+Life= one-hour, one-gigabyte
+
+[outer-ah]
+PROTOCOL_ID= IPSEC_AH
+Transforms= ah-sha
+
+[ah-sha]
+TRANSFORM_ID= SHA
+ENCAPSULATION_MODE= TRANSPORT
+AUTHENTICATION_ALGORITHM= HMAC_SHA
+Life= ANY
+
+[one-hour]
+LIFE_TYPE= SECONDS
+LIFE_DURATION= 3600, 1800:7200
+
+[one-gigabyte]
+LIFE_TYPE= KILOBYTES
+LIFE_DURATION= 1000000
+"""

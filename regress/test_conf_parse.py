@@ -1,0 +1,147 @@
+"""The text: comments, continuation, merging, and whatever is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isakmp.conf import Conf, read_file
+from isakmp.conf_parse import MAX_TRIPLETS, parse
+from isakmp.errors import ConfError
+
+quick = settings(max_examples=150, deadline=None)
+
+
+def value(text: str) -> str | None:
+    return Conf.from_text(text).get("s", "t")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[s]\nt=v",
+        "[s]\nt= v\n",
+        "[s]\nt = v\n",
+        " [ s ] \n\tt=\tv\t\n",
+        "[s]\r\nt= v\r\n",
+        "# c\n; c\n\n[s]\n# c\nt= v\n",
+        "[s] # c\nt= v # c\n",
+        "[s]\nt= \\\nv\n",
+        "[s]\nt= v \\\n",
+        "# c \\\n[s]\nt= v\n",
+        "[s]\nt= v\nt= w\n",
+        "[s]\na= b\n[u]\nt= w\n[S]\nT= v\n",
+    ],
+)
+def test_forms_of_one_value(text: str) -> None:
+    assert value(text) == "v"
+
+
+def test_a_continued_list() -> None:
+    conf = Conf.from_text("[s]\nt= a,\\\n   b,\\\n   c\nu= d\n", "f")
+    assert conf.get_list("s", "t") == ["a", "b", "c"]
+    assert conf.where("s", "u") == "f:5 [s]:u"
+
+
+def test_a_value_keeps_what_looks_like_syntax() -> None:
+    assert value("[s]\nt= a=b[c]#d\n") == "a=b[c]#d"
+
+
+def test_a_secret_keeps_its_hash_and_the_file_says_so() -> None:
+    conf = Conf.from_text("[s]\nAuthentication= my #1 secret\n", "f")
+    assert conf.get("s", "Authentication") == "my #1 secret"
+    assert conf.warnings == ["f:2: the # and what follows it belong to the secret"]
+
+
+def test_the_first_of_two_counts_and_the_other_is_told() -> None:
+    conf = Conf.from_text("[s]\nt= v\n[s]\nT= w\n", "f")
+    assert conf.warnings == ["f:4: [s]:T is ignored: line 2 set it first"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("[s\n", 1, "closing bracket"),
+        ("[s] x\n", 1, "after the section"),
+        ("[]\n", 1, "empty section"),
+        ("[s]\nnonsense\n", 2, "neither"),
+        ("[s]\n= v\n", 2, "empty tag"),
+        ("[s]\na b= v\n", 2, "tag name"),
+        ("[s]\nt=\n", 2, "no value"),
+        ("[s]\nt= # c\n", 2, "no value"),
+        ("t= v\n", 1, "before the first section"),
+        ("[s]\nt= a\x00b\n", 2, "unprintable"),
+        ("[s]\nt= a\x85b\n", 2, "unprintable"),
+        ("[s\x07]\n", 1, "unprintable"),
+    ],
+)
+def test_errors_have_their_line(text: str, line: int, reason: str) -> None:
+    with pytest.raises(ConfError, match=reason) as caught:
+        Conf.from_text(text, "f")
+    assert (caught.value.file, caught.value.line) == ("f", line)
+
+
+def test_all_errors_are_collected() -> None:
+    parsed = parse("x\n[s]\ny\nt=\n[u\nt= v\n", "f")
+    assert [error.line for error in parsed.errors] == [1, 3, 4, 5]
+    with pytest.raises(ConfError, match="3 more"):
+        Conf.from_text("x\n[s]\ny\nt=\n[u\nt= v\n")
+
+
+def test_comments_may_be_in_any_encoding_but_values_not(tmp_path: Path) -> None:
+    path = tmp_path / "conf"
+    path.write_bytes(b"# gr\xfc\xdfe\n[s]\nt= v\n")
+    assert Conf.load(path).get("s", "t") == "v"
+    path.write_bytes(b"[s]\nt= gr\xfc\xdfe\n")
+    with pytest.raises(ConfError, match="UTF-8") as caught:
+        Conf.load(path)
+    assert caught.value.line == 2
+
+
+def test_the_number_of_values_is_bounded() -> None:
+    text = "[s]\n" + "".join(f"t{n}= v\n" for n in range(MAX_TRIPLETS + 10))
+    assert "more than" in str(parse(text, "f").errors[0])
+
+
+@quick
+@given(st.binary(max_size=400))
+def test_any_octets_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.conf"
+    path.write_bytes(data)
+    path.chmod(0o600)
+    try:
+        parsed = read_file(path)
+    except ConfError as error:
+        assert str(error)
+        return
+    for error in parsed.errors:
+        str(error).encode()
+
+
+syntax = st.text(st.sampled_from("[]=#;\\\n\r\t ,ab1\x00é"), max_size=80)
+
+
+@quick
+@given(syntax)
+def test_what_is_read_can_be_written_and_read_again(text: str) -> None:
+    try:
+        conf = Conf.from_text(text)
+    except ConfError:
+        return
+    written = "".join(
+        f"[{section}]\n"
+        + "".join(f"{tag}= {conf.get(section, tag)}\n" for tag in conf.tags(section))
+        for section in conf.sections()
+    )
+    again = Conf.from_text(written)
+    assert [(s, conf.tags(s)) for s in conf.sections()] == [
+        (s, again.tags(s)) for s in again.sections()
+    ]
+    for section in conf.sections():
+        for tag in conf.tags(section):
+            assert again.get(section, tag) == conf.get(section, tag)

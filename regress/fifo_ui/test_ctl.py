@@ -323,3 +323,16 @@ def test_reader_of_the_output_may_go(tmp_path: Path) -> None:
     )
     os.close(here)
     assert (run.returncode, run.stderr) == (1, "")
+
+
+def test_two_processes(running: Running) -> None:
+    """The program itself, with its own clock and token, and the daemon in this process."""
+    words = ["--run-directory", str(running.daemon.run_directory), "sa", "a-b"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "fifo_ui.ctl", *words], stdout=subprocess.PIPE, text=True
+    ) as program:
+        while program.poll() is None:
+            running.loop.turn(0.05)
+        assert program.stdout is not None
+        assert "0x12345678" in program.stdout.read()
+    assert program.returncode == 0

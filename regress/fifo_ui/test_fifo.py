@@ -193,3 +193,21 @@ def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         os.dup2(saved, 0)
         os.close(saved)
         os.close(there)
+
+
+def test_what_takes_the_place_of_the_fifo_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody swaps the new FIFO for a file before it is opened."""
+    monkeypatch.setattr(os, "mkfifo", lambda path, mode: Path(path).write_text("swapped"))
+    with pytest.raises(ConfError, match="something else took the place"):
+        open_fifo(tmp_path / "isakmpd.fifo")
+
+
+def test_fifo_that_fails_is_closed(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int, size: int) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "read", fail)
+    running.fifo.read()
+    assert not running.path.exists()

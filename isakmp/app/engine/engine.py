@@ -118,6 +118,13 @@ class KeyEngine:
         elif not self._sad.end_larval(name.spi):
             raise ApplicationError(f"no SA with SPI {name.spi:#010x} to {name.dst}")
 
+    def find(self, name: SaId) -> SaSpec:
+        """An SA as it was installed or moved. ApplicationError where there is none."""
+        sa = self._sad.find(name)
+        if sa is None:
+            raise ApplicationError(f"no SA with SPI {name.spi:#010x} to {name.dst}")
+        return sa.spec
+
     def usage(self, name: SaId) -> Usage:
         """What an SA has carried. ApplicationError where there is none."""
         sa = self._sad.find(name)

@@ -385,8 +385,9 @@ class Server:
     def _no_acquire(self, spec: PolicySpec) -> None:
         """Forget an outbound policy that went; direction and selector are what names it."""
         if spec.direction is Direction.OUT:
-            reqid = self._reqids.pop(spec.selector, None)
-            if reqid is not None and self._acquirable[reqid][1].selector == spec.selector:
+            reqid = self._reqids.pop(spec.selector, -1)
+            known = self._acquirable.get(reqid)
+            if known is not None and known[1].selector == spec.selector:
                 del self._acquirable[reqid]
 
     def _by_id(self, message: Message) -> tuple[int, PolicySpec]:
@@ -428,8 +429,8 @@ class Server:
     def _migrate(self, client: Client, message: Message) -> bytes:
         """Linux's: one request with the old ends, one with the new; the SAs between them move."""
         spec, requests = values.read_policy(message), codec.read_policy(message.exts).requests
-        src, dst = requests[-1].src, requests[-1].dst
-        if len(requests) != 2 or src is None or dst is None:
+        src, dst = (requests[1].src, requests[1].dst) if len(requests) == 2 else (None, None)
+        if src is None or dst is None:
             raise _Failed(errno.EINVAL, "not one pair of old and new end points")
         if spec not in [known for _, known in self.engine.policies()]:
             raise _Failed(errno.ENOENT, f"no policy {spec.selector} between these ends")

@@ -57,7 +57,7 @@ def encapsulation(number: int) -> ipsec.Encapsulation:
     return ipsec.Encapsulation.TRANSPORT if transport else ipsec.Encapsulation.TUNNEL
 
 
-def sa_exts(spec: SaSpec, private: bool) -> bytes:
+def sa_exts(spec: SaSpec, private: bool, with_keys: bool = True) -> bytes:
     """The extensions of SADB_ADD and SADB_UPDATE; ``private``: those of our own, too.
 
     ApplicationError where PF_KEY has no number for an algorithm, or the key a wrong size.
@@ -71,10 +71,11 @@ def sa_exts(spec: SaSpec, private: bool) -> bytes:
         codec.sa(Sa(spec.spi, small, State.MATURE, auth, encrypt, flags)),
         codec.sa2(Sa2(mode(spec.mode), spec.reqid)),
         codec.addresses(spec.src, spec.dst),
-        codec.key(Ext.KEY_AUTH, spec.auth_key),
-        codec.key(Ext.KEY_ENCRYPT, spec.enc_key),
         lifetimes(spec.limits),
     ]
+    if with_keys:
+        parts.append(codec.key(Ext.KEY_AUTH, spec.auth_key))
+        parts.append(codec.key(Ext.KEY_ENCRYPT, spec.enc_key))
     if spec.encap:
         parts.append(codec.nat_t_type(NatT.ESP_IN_UDP))
         parts.append(codec.nat_t_port(Ext.X_NAT_T_SPORT, spec.encap[0]))

@@ -1,0 +1,147 @@
+"""SAs and policies through messages and back, and the numbers of algorithms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given, settings
+
+from isakmp.app.base import Action, Direction, PolicySpec, SaId, SaSpec
+from isakmp.app.pf_key import algorithms, codec, values
+from isakmp.app.pf_key.codec import Message
+from isakmp.app.pf_key.constants import Aalg, Ealg, Ext, Level, Type
+from isakmp.constants import ipsec, isakmp
+from isakmp.errors import ApplicationError, MalformedPayload
+from isakmp.policy.spd import Selector
+from regress.app.pf_key import strategies as some
+
+quick = settings(max_examples=100, deadline=None)
+US, THEM = ip_address("192.0.2.1"), ip_address("192.0.2.2")
+ESP = isakmp.Protocol.IPSEC_ESP
+SA = SaSpec(
+    ESP, 0x1001, US, THEM, ipsec.Encapsulation.TUNNEL, False,
+    Selector.of("10.1.0.0/16", "10.2.0.0/16"), 7,
+    ipsec.Esp.AES_GCM_16, bytes(20),
+)  # fmt: skip
+
+
+def message(type: Type, body: bytes, satype: int = 3) -> Message:
+    return codec.parse(codec.message(type, satype, 1, 1, body))
+
+
+@quick
+@given(some.sas())
+def test_sa_round_trip(sa: SaSpec) -> None:
+    assert values.read_sa(message(Type.ADD, values.sa_exts(sa, True))) == sa
+
+
+@quick
+@given(some.policies())
+def test_policy_round_trip(policy: PolicySpec) -> None:
+    assert values.read_policy(message(Type.X_SPDADD, values.policy_exts(policy, 5), 0)) == policy
+
+
+def test_policies_are_bound_to_their_sas() -> None:
+    policy = PolicySpec(Direction.OUT, SA.selector, src=US, dst=THEM, reqid=7)
+    request = values.policy_value(policy).requests[0]
+    assert (request.level, request.reqid, request.protocol) == (Level.UNIQUE, 7, 50)
+    with pytest.raises(ApplicationError, match="end points"):
+        values.policy_exts(replace(policy, src=None))
+
+
+def test_bypass_has_no_request() -> None:
+    policy = PolicySpec(Direction.IN, SA.selector, Action.BYPASS)
+    assert not values.policy_value(policy).requests
+
+
+def test_kernels_see_nothing_of_ours() -> None:
+    exts = message(Type.ADD, values.sa_exts(replace(SA, replay_window=1024), False)).exts
+    assert max(exts) < Ext.X_NAT_T_TYPE
+    assert codec.read_sa(exts).replay == 255
+
+
+def test_what_a_foreign_client_does_not_say() -> None:
+    body = values.sa_exts(SA, False)
+    added = values.read_sa(message(Type.ADD, body))
+    assert not added.inbound and added.selector == Selector.of("0.0.0.0/0", "0.0.0.0/0")
+    transport = values.sa_exts(replace(SA, mode=ipsec.Encapsulation.TRANSPORT), False)
+    updated = values.read_sa(message(Type.UPDATE, transport))
+    assert updated.inbound and updated.selector == Selector.of("192.0.2.1/32", "192.0.2.2/32")
+
+
+def test_udp_encapsulated_modes_become_plain_ones_with_ports() -> None:
+    sa = replace(SA, mode=ipsec.Encapsulation.UDP_ENCAP_TUNNEL_DRAFT, encap=(4500, 1024))
+    found = values.read_sa(message(Type.ADD, values.sa_exts(sa, True)))
+    assert found.mode is ipsec.Encapsulation.TUNNEL and found.encap == (4500, 1024)
+
+
+def test_sa_id() -> None:
+    name = SaId(ESP, 0x1001, US, THEM)
+    assert values.read_sa_id(message(Type.DELETE, values.sa_id_exts(name))) == name
+    with pytest.raises(MalformedPayload, match="SA type 5"):
+        values.read_sa_id(message(Type.DELETE, values.sa_id_exts(name), 5))
+
+
+def test_only_mature_sas_are_submitted() -> None:
+    """RFC 2367 3.1.3."""
+    body = codec.sa(codec.Sa(0x1001)) + codec.addresses(US, THEM)
+    with pytest.raises(MalformedPayload, match="mature"):
+        values.read_sa(message(Type.ADD, body))
+
+
+@pytest.mark.parametrize(
+    ("number", "bits", "expected"),
+    [
+        (ipsec.Esp.AES, 192, Ealg.X_AES_CBC),
+        (ipsec.Esp.AES_GCM_16, 160, 20),
+        (ipsec.Esp.AES_CTR, 288, 13),
+        (ipsec.Esp.CHACHA20_POLY1305, 288, 31),
+        (ipsec.Esp.NULL, 0, 11),
+    ],
+)
+def test_encryption_numbers(number: ipsec.Esp, bits: int, expected: int) -> None:
+    assert algorithms.to_encrypt(ESP, number, bits) == expected
+    assert algorithms.from_encrypt(ESP, expected, bits) is number
+
+
+def test_authentication_numbers() -> None:
+    assert algorithms.to_auth(ipsec.Auth.HMAC_MD5, 128) == Aalg.MD5_HMAC == 2
+    assert algorithms.to_auth(ipsec.Auth.HMAC_SHA, 160) == Aalg.SHA1_HMAC == 3
+    assert algorithms.to_auth(None, 0) == algorithms.to_auth(ipsec.Auth.NONE, 0) == 0
+    for auth, algorithm in algorithms.AUTHENTICATION.items():
+        assert algorithms.from_auth(algorithm.number, algorithm.min_bits) is auth
+
+
+def test_ah_and_ipcomp() -> None:
+    ah, ipcomp = isakmp.Protocol.IPSEC_AH, isakmp.Protocol.IPCOMP
+    assert algorithms.to_encrypt(ah, ipsec.Esp.NULL, 0) == 0
+    assert algorithms.from_encrypt(ah, 0, 0) == ipsec.Esp.NULL
+    assert algorithms.from_encrypt(ipcomp, 2, 0) == ipsec.Ipcomp.DEFLATE
+    assert algorithms.to_encrypt(ipcomp, ipsec.Ipcomp.LZS, 0) == 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: algorithms.to_encrypt(ESP, ipsec.Esp.AES_GCM_16, 128),
+        lambda: algorithms.to_encrypt(ESP, ipsec.Esp.RC4, 128),
+        lambda: algorithms.to_encrypt(isakmp.Protocol.IPCOMP, 99, 0),
+        lambda: algorithms.from_encrypt(ESP, 0, 0),
+        lambda: algorithms.from_encrypt(ESP, 12, 100),
+        lambda: algorithms.to_auth(ipsec.Auth.KPDK, 128),
+        lambda: algorithms.to_auth(ipsec.Auth.HMAC_SHA, 128),
+        lambda: algorithms.from_auth(99, 128),
+        lambda: algorithms.sa_type(isakmp.Protocol.ISAKMP),
+    ],
+)
+def test_algorithms_that_do_not_fit(wrong) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ApplicationError):
+        wrong()
+
+
+def test_no_key_in_a_repr() -> None:
+    sa = replace(SA, enc_key=b"very secret indeed!!")
+    read = values.read_sa(message(Type.ADD, values.sa_exts(sa, True)))
+    assert "secret" not in repr(read)

@@ -3,9 +3,7 @@
 AES-CBC RFC 3602, AES-CTR RFC 3686, AES-GCM RFC 4106, AES-CCM RFC 4309, GMAC RFC 4543,
 ChaCha20-Poly1305 RFC 7634, 3DES and others RFC 2451, NULL RFC 2410; HMAC RFC 2403, 2404, 4868.
 
-IVs of counter modes are the sequence number: unique as long as a key has one sender. Those of
-CBC are unpredictable: one long encryption runs over all packets and each begins with a random
-block, whose ciphertext is the IV.
+IVs of counter modes are the sequence number: unique as long as a key has one sender.
 """
 
 from __future__ import annotations
@@ -13,26 +11,20 @@ from __future__ import annotations
 import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from struct import Struct
-from typing import Protocol
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.decrepit.ciphers.algorithms import CAST5, Blowfish, Camellia, TripleDES
-from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
-from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC, CTR, GCM
 
 from isakmp.app.base import SaSpec
 from isakmp.app.engine.drop import Drop, Dropped
-from isakmp.constants import ipsec
-from isakmp.errors import ApplicationError
+from isakmp.constants import ipsec, isakmp
+from isakmp.crypto.aead import IV_SIZE, Aead, Ctr, ccm, chacha20poly1305, ctr, gcm
+from isakmp.crypto.cipher import Cbc, phase_1_cipher
+from isakmp.errors import ApplicationError, CryptoError
 
 Random = Callable[[int], bytes]
 
 _QUAD = Struct(">Q")
 _HEADER = 8  # SPI and sequence number
-_COUNTER_IV = 8
 
 
 class Transform(ABC):
@@ -53,59 +45,30 @@ class Transform(ABC):
         """The plaintext with its trailer. Dropped: ICV or MALFORMED."""
 
 
-class AeadCipher(Protocol):
-    """What cryptography's AEAD classes have."""
-
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
-
-    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
-
-
-class ShortGcm:
-    """AES-GCM with an ICV of 8 or 12 octets (RFC 4106 6)."""
-
-    def __init__(self, key: bytes, icv_size: int) -> None:
-        self._algorithm, self._size = AES(key), icv_size
-
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        context = Cipher(self._algorithm, GCM(nonce)).encryptor()
-        context.authenticate_additional_data(associated_data or b"")
-        ciphertext = context.update(data) + context.finalize()
-        return ciphertext + context.tag[: self._size]
-
-    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        if len(data) < self._size:
-            raise InvalidTag
-        tag = data[-self._size :]
-        context = Cipher(self._algorithm, GCM(nonce, tag, min_tag_length=self._size)).decryptor()
-        context.authenticate_additional_data(associated_data or b"")
-        return context.update(data[: -self._size]) + context.finalize()
-
-
 class Gmac:
     """Authentication without encryption (RFC 4543): all the packet is associated data."""
 
     def __init__(self, key: bytes) -> None:
-        self._gcm = AESGCM(key)
+        self._gcm = gcm(key)
+        self.nonce_size, self.salt_size = self._gcm.nonce_size, self._gcm.salt_size
+        self.icv_size = self._gcm.icv_size
 
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        covered = (associated_data or b"") + nonce[-_COUNTER_IV:] + data
-        return data + self._gcm.encrypt(nonce, b"", covered)
+    def seal(self, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+        return plaintext + self._gcm.seal(nonce, b"", aad + nonce[-IV_SIZE:] + plaintext)
 
-    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        data, icv = data[:-16], data[-16:]
-        covered = (associated_data or b"") + nonce[-_COUNTER_IV:] + data
-        self._gcm.decrypt(nonce, icv, covered)
-        return data
+    def open(self, nonce: bytes, data: bytes, aad: bytes) -> bytes:
+        end = len(data) - self.icv_size
+        self._gcm.open(nonce, data[end:], aad + nonce[-IV_SIZE:] + data[:end])
+        return data[:end]
 
 
-class Aead(Transform):
+class Combined(Transform):
     """Combined mode: nonce = salt | IV, the header is associated data (RFC 4106 4 and 5)."""
 
-    def __init__(self, cipher: AeadCipher, salt: bytes, icv_size: int, spi: int, esn: bool) -> None:
-        self._encrypt, self._decrypt = cipher.encrypt, cipher.decrypt
+    def __init__(self, cipher: Aead, salt: bytes, spi: int, esn: bool) -> None:
+        self._encrypt, self._decrypt = cipher.seal, cipher.open
         self._salt, self._spi, self._esn = salt, spi.to_bytes(4, "big"), esn
-        self.overhead = _HEADER + _COUNTER_IV + icv_size
+        self.overhead = _HEADER + IV_SIZE + cipher.icv_size
         self._shortest = self.overhead + self.block
 
     def seal(self, sequence: int, plaintext: bytes) -> bytes:
@@ -120,7 +83,7 @@ class Aead(Transform):
         associated = self._spi + _QUAD.pack(sequence) if self._esn else packet[:8]
         try:
             return self._decrypt(self._salt + packet[8:16], packet[16:], associated)
-        except InvalidTag:
+        except CryptoError:
             raise Dropped(Drop.ICV) from None
 
 
@@ -149,42 +112,35 @@ class Null(Confidentiality):
         return body
 
 
-class Cbc(Confidentiality):
-    """Any block cipher in CBC mode with an explicit IV (RFC 2451, RFC 3602)."""
+class BlockCipher(Confidentiality):
+    """Any block cipher in CBC mode; its IV is random, so that none can be told beforehand."""
 
-    def __init__(self, algorithm: BlockCipherAlgorithm, random: Random) -> None:
-        self.block = self.iv_size = algorithm.block_size // 8
-        self._random = random
-        self._encryptor = Cipher(algorithm, CBC(random(self.block))).encryptor()
-        self._decryptor = Cipher(algorithm, CBC(bytes(self.block))).decryptor()
+    def __init__(self, cipher: Cbc, block: int, random: Random) -> None:
+        self.block = self.iv_size = block
+        self._cipher, self._random = cipher, random
 
     def encrypt(self, sequence: int, plaintext: bytes) -> bytes:
-        return self._encryptor.update(self._random(self.iv_size) + plaintext)
+        iv = self._random(self.iv_size)
+        return iv + self._cipher.encrypt(iv, plaintext)
 
     def decrypt(self, body: bytes) -> bytes:
-        # A block depends on the one before it alone: what the IV itself decrypts to is ignored.
-        return self._decryptor.update(body)[self.iv_size :]
+        return self._cipher.decrypt(body[: self.iv_size], body[self.iv_size :])
 
 
-class Ctr(Confidentiality):
-    """AES-CTR (RFC 3686): counter block = nonce | IV | 1."""
+class Counter(Confidentiality):
+    """AES-CTR (RFC 3686)."""
 
-    iv_size = _COUNTER_IV
+    iv_size = IV_SIZE
 
-    def __init__(self, key: bytes, nonce: bytes) -> None:
-        self._nonce = nonce
-        self._context = Cipher(AES(key), CTR(bytes(16))).encryptor()
+    def __init__(self, cipher: Ctr, nonce: bytes) -> None:
+        self._cipher, self._nonce = cipher, nonce
 
     def encrypt(self, sequence: int, plaintext: bytes) -> bytes:
         iv = _QUAD.pack(sequence)
-        return iv + self._apply(iv, plaintext)
+        return iv + self._cipher.encrypt(self._nonce + iv, plaintext)
 
     def decrypt(self, body: bytes) -> bytes:
-        return self._apply(body[:_COUNTER_IV], body[_COUNTER_IV:])
-
-    def _apply(self, iv: bytes, data: bytes) -> bytes:
-        self._context.reset_nonce(self._nonce + iv + b"\0\0\0\1")
-        return self._context.update(data)
+        return self._cipher.decrypt(self._nonce + body[:IV_SIZE], body[IV_SIZE:])
 
 
 class Mac:
@@ -237,24 +193,24 @@ _MACS = {
     ipsec.Auth.HMAC_SHA2_384: ("sha384", 48, 24),
     ipsec.Auth.HMAC_SHA2_512: ("sha512", 64, 32),
 }
-_BLOCK_CIPHERS: dict[int, tuple[Callable[[bytes], BlockCipherAlgorithm], tuple[int, ...]]] = {
-    ipsec.Esp.AES: (AES, (16, 24, 32)),
-    ipsec.Esp._3DES: (TripleDES, (24,)),
-    ipsec.Esp.CAMELLIA: (Camellia, (16, 24, 32)),
-    ipsec.Esp.CAST: (CAST5, (16,)),
-    ipsec.Esp.BLOWFISH: (Blowfish, tuple(range(5, 57))),
+_BLOCK_CIPHERS = {
+    ipsec.Esp.AES: isakmp.Encryption.AES_CBC,
+    ipsec.Esp._3DES: isakmp.Encryption._3DES_CBC,
+    ipsec.Esp.CAMELLIA: isakmp.Encryption.CAMELLIA_CBC,
+    ipsec.Esp.CAST: isakmp.Encryption.CAST_CBC,
+    ipsec.Esp.BLOWFISH: isakmp.Encryption.BLOWFISH_CBC,
+    ipsec.Esp.DES: isakmp.Encryption.DES_CBC,
 }
-_AES = (16, 24, 32)
-# Constructor, octets of salt, octets of ICV, sizes of the key without the salt.
-_AEADS: dict[int, tuple[Callable[[bytes], AeadCipher], int, int, tuple[int, ...]]] = {
-    ipsec.Esp.AES_GCM_16: (AESGCM, 4, 16, _AES),
-    ipsec.Esp.AES_GCM_12: (lambda key: ShortGcm(key, 12), 4, 12, _AES),
-    ipsec.Esp.AES_GCM_8: (lambda key: ShortGcm(key, 8), 4, 8, _AES),
-    ipsec.Esp.AES_CCM_16: (lambda key: AESCCM(key, 16), 3, 16, _AES),
-    ipsec.Esp.AES_CCM_12: (lambda key: AESCCM(key, 12), 3, 12, _AES),
-    ipsec.Esp.AES_CCM_8: (lambda key: AESCCM(key, 8), 3, 8, _AES),
-    ipsec.Esp.NULL_AES_GMAC: (Gmac, 4, 16, _AES),
-    ipsec.Esp.CHACHA20_POLY1305: (ChaCha20Poly1305, 4, 16, (32,)),
+# Constructor, octets of salt behind the key.
+_AEADS: dict[int, tuple[Callable[[bytes], Aead], int]] = {
+    ipsec.Esp.AES_GCM_16: (partial(gcm, icv_size=16), 4),
+    ipsec.Esp.AES_GCM_12: (partial(gcm, icv_size=12), 4),
+    ipsec.Esp.AES_GCM_8: (partial(gcm, icv_size=8), 4),
+    ipsec.Esp.AES_CCM_16: (partial(ccm, icv_size=16), 3),
+    ipsec.Esp.AES_CCM_12: (partial(ccm, icv_size=12), 3),
+    ipsec.Esp.AES_CCM_8: (partial(ccm, icv_size=8), 3),
+    ipsec.Esp.NULL_AES_GMAC: (Gmac, 4),
+    ipsec.Esp.CHACHA20_POLY1305: (chacha20poly1305, 4),
 }
 
 
@@ -268,33 +224,33 @@ def supported() -> tuple[frozenset[int], frozenset[int]]:
 
 def bind(spec: SaSpec, random: Random) -> Transform:
     """The transform of an SA. ApplicationError where an algorithm or a key does not fit."""
-    if row := _AEADS.get(spec.encryption):
-        make, salt_size, icv_size, sizes = row
-        if spec.auth:
-            raise ApplicationError(f"{_name(spec)} takes no authentication algorithm")
-        key, salt = spec.enc_key[:-salt_size], spec.enc_key[-salt_size:]
-        _check_key(spec, len(key), sizes)
-        return Aead(make(key), salt, icv_size, spec.spi, spec.esn)
-    return EncryptThenMac(_cipher(spec, random), _mac(spec), spec.spi, spec.esn)
+    try:
+        if row := _AEADS.get(spec.encryption):
+            make, salt_size = row
+            if spec.auth:
+                raise ApplicationError("a combined-mode algorithm takes no other authentication")
+            key, salt = spec.enc_key[:-salt_size], spec.enc_key[-salt_size:]
+            return Combined(make(key), salt, spec.spi, spec.esn)
+        return EncryptThenMac(_cipher(spec, random), _mac(spec), spec.spi, spec.esn)
+    except CryptoError as error:
+        raise ApplicationError(str(error)) from error
 
 
 def _cipher(spec: SaSpec, random: Random) -> Confidentiality:
     """The cipher of a transform that is not an AEAD."""
+    key = spec.enc_key
     if spec.encryption == ipsec.Esp.NULL:
-        if not spec.auth:
-            raise ApplicationError("ESP without encryption and without authentication")
-        _check_key(spec, len(spec.enc_key), (0,))
+        if not spec.auth or key:
+            raise ApplicationError("ESP with NULL takes authentication, and no encryption key")
         return Null()
     if spec.encryption == ipsec.Esp.AES_CTR:
         if not spec.auth:  # RFC 3686 7
             raise ApplicationError("AES-CTR must not be used without authentication")
-        _check_key(spec, len(spec.enc_key) - 4, _AES)
-        return Ctr(spec.enc_key[:-4], spec.enc_key[-4:])
+        return Counter(ctr(key[:-4]), key[-4:])
     if spec.encryption not in _BLOCK_CIPHERS:
         raise ApplicationError(f"the key engine has no ESP transform {spec.encryption}")
-    make, sizes = _BLOCK_CIPHERS[spec.encryption]
-    _check_key(spec, len(spec.enc_key), sizes)
-    return Cbc(make(spec.enc_key), random)
+    found = phase_1_cipher(_BLOCK_CIPHERS[ipsec.Esp(spec.encryption)], 8 * len(key))
+    return BlockCipher(found.bind(key), found.block_size, random)
 
 
 def _mac(spec: SaSpec) -> Mac | None:
@@ -305,17 +261,8 @@ def _mac(spec: SaSpec) -> Mac | None:
         raise ApplicationError(f"the key engine has no authentication algorithm {spec.auth}")
     digest, key_size, size = _MACS[spec.auth]
     if len(spec.auth_key) != key_size:
+        came = len(spec.auth_key)
         raise ApplicationError(
-            f"{spec.auth.name} takes a key of {key_size} octets, not {len(spec.auth_key)}"
+            f"HMAC-{digest.upper()} takes a key of {key_size}, not {came} octets"
         )
     return Mac(spec.auth_key, digest, size)
-
-
-def _check_key(spec: SaSpec, size: int, sizes: tuple[int, ...]) -> None:
-    if size not in sizes:
-        raise ApplicationError(f"{_name(spec)} takes no key of {size} octets")
-
-
-def _name(spec: SaSpec) -> str:
-    """The transform for people."""
-    return ipsec.Esp(spec.encryption).name.lstrip("_")

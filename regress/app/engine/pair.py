@@ -46,6 +46,7 @@ ALGORITHMS: list[tuple[int, int, ipsec.Auth | None, int]] = [
     (ESP.CAMELLIA, 16, AUTH.HMAC_SHA2_256, 32),
     (ESP.CAST, 16, AUTH.HMAC_SHA, 20),
     (ESP.BLOWFISH, 16, AUTH.HMAC_SHA, 20),
+    (ESP.DES, 8, AUTH.HMAC_SHA, 20),
     (ESP.NULL, 0, AUTH.HMAC_SHA2_256, 32),
 ]
 

@@ -18,7 +18,7 @@ LAYERS = [
     ["isakmp.conf", "isakmp.conf_defaults", "isakmp.conf_parse", "isakmp.conf_transforms"],
     ["isakmp.keytable"],
     ["isakmp.payloads"],
-    ["isakmp.message", "isakmp.capture"],
+    ["isakmp.message", "isakmp.capture", "isakmp.keytable"],
     ["isakmp.crypto"],
     ["isakmp.sa", "isakmp.app.base", "isakmp.keylog"],
     ["isakmp.exchange"],

@@ -302,6 +302,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser(words).parse_args(words)
     try:
         if args.verb == "dump":
+            # Its own --json has a default, which hides the one before the verb.
+            args.json = "--json" in words
             return int(args.run(args))
         status = perform(make_client(args), args, sys.stdout, sys.stderr)
         sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -295,11 +296,18 @@ def test_wrong_usage_is_status_2(words: list[str], capsys: pytest.CaptureFixture
 def test_dump_is_dispatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """dump has arguments of its own and needs no daemon."""
     dump = ModuleType("fifo_ui.dump")
-    dump.add_arguments = lambda parser: parser.add_argument("file")  # type: ignore[attr-defined]
-    dump.run = lambda args: 3 if args.file == "x.pcap" else 4  # type: ignore[attr-defined]
+
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file")
+        parser.add_argument("--json", action="store_true")
+
+    dump.add_arguments = add_arguments  # type: ignore[attr-defined]
+    dump.run = lambda args: len(args.file) + 100 * args.json  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "fifo_ui.dump", dump)
     monkeypatch.setattr(fifo_ui, "dump", dump, raising=False)
-    assert ctl.main(["dump", "x.pcap"]) == 3
+    assert ctl.main(["dump", "x.pcap"]) == 6
+    assert ctl.main(["--json", "dump", "x.pcap"]) == 106
+    assert ctl.main(["dump", "x.pcap", "--json"]) == 106
 
 
 def test_dump_is_not_imported_for_other_verbs() -> None:

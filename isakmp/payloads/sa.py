@@ -152,14 +152,14 @@ def _build(value: Mapping[str, Any]) -> bytes:
 
 
 def _build_proposal(proposal: Mapping[str, Any]) -> bytes:
-    spi, transforms = proposal["spi"], proposal["transforms"]
+    spi: bytes = proposal["spi"]
     bodies = [
         bytes((transform["number"], transform["transform_id"], 0, 0))
         + build_attributes(transform["attributes"])
-        for transform in transforms
+        for transform in proposal["transforms"]
     ]
     fixed = bytes((proposal["number"], proposal["protocol_id"], len(spi), len(bodies)))
-    return fixed + bytes(spi) + _chain(bodies, _TRANSFORM_TYPE, MAX_TRANSFORMS)
+    return fixed + spi + _chain(bodies, _TRANSFORM_TYPE, MAX_TRANSFORMS)
 
 
 def _chain(bodies: Sequence[bytes], kind: int, limit: int) -> bytes:

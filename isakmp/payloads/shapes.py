@@ -146,7 +146,10 @@ def octets_twin(least: int = 1, most: int = 0xFFFF) -> Twin:
             raise Misfit("", 0, f"{len(data)} octets of data: {least} to {most} are possible")
         return data
 
-    return Twin(lambda body: Value(data=checked(body)), lambda value: checked(value["data"]))
+    def build(value: Mapping[str, Any]) -> bytes:
+        return b"" + checked(value["data"])  # refuses what is no octets
+
+    return Twin(lambda body: Value(data=checked(body)), build)
 
 
 def fields_twin(

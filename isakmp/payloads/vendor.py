@@ -5,6 +5,7 @@ Most are the MD5 of a text, RFC 3947 3.1 being an example; the DPD one is RFC 37
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -14,27 +15,39 @@ from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Line
 from isakmp.payloads.shapes import octets, octets_twin
 
-VENDOR_RFC3947 = bytes.fromhex("4a131c81070358455c5728f20e95452f")
-VENDOR_NAT_T_00 = bytes.fromhex("4485152d18b6bbcd0be8a8469579ddcc")
-VENDOR_NAT_T_02 = bytes.fromhex("cd60464335df21f87cfdb2fc68b6a448")
-VENDOR_NAT_T_02_NEWLINE = bytes.fromhex("90cb80913ebb696e086381b5ec427b1f")
-VENDOR_NAT_T_03 = bytes.fromhex("7d9419a65310ca6f2c179d9215529d56")
+
+def _of(text: str) -> bytes:
+    return hashlib.md5(text.encode(), usedforsecurity=False).digest()
+
+
+VENDOR_RFC3947 = _of("RFC 3947")
+VENDOR_NAT_T_02 = _of("draft-ietf-ipsec-nat-t-ike-02")
+VENDOR_NAT_T_02_NEWLINE = _of("draft-ietf-ipsec-nat-t-ike-02\n")
+VENDOR_NAT_T_03 = _of("draft-ietf-ipsec-nat-t-ike-03")
 VENDOR_DPD = bytes.fromhex("afcad71368a1f1c96b8696fc77570100")
 VENDOR_XAUTH = bytes.fromhex("09002689dfd6b712")
-VENDOR_FRAGMENTATION = bytes.fromhex("4048b7d56ebce88525e7de7f00d6c2d3")
 VENDOR_UNITY = bytes.fromhex("12f5f28c457168a9702d9fe274cc0100")
-VENDOR_STRONGSWAN = bytes.fromhex("882fe56d6fd20dbc2251613b2ebe5beb")
+VENDOR_FRAGMENTATION = _of("FRAGMENTATION")
+VENDOR_STRONGSWAN = _of("strongSwan")
+
+_TEXTS = (
+    "RFC 3947",
+    *(f"draft-ietf-ipsec-nat-t-ike-{number:02}" for number in range(9)),
+    "draft-stenberg-ipsec-nat-traversal-01",
+    "draft-stenberg-ipsec-nat-traversal-02",
+    "draft-huttunen-ipsec-esp-in-udp-00.txt",
+    "strongSwan",
+    "KAME/racoon",
+    "GSSAPI",
+    "Vid-Initial-Contact",
+    "IKE CGA version 1",
+)
 
 NAMES: Mapping[bytes, str] = MappingProxyType(
     {
-        VENDOR_RFC3947: "RFC 3947 NAT-T",
-        VENDOR_NAT_T_00: "draft-ietf-ipsec-nat-t-ike-00",
-        bytes.fromhex("16f6ca16e4a4066d83821a0f0aeaa862"): "draft-ietf-ipsec-nat-t-ike-01",
-        VENDOR_NAT_T_02: "draft-ietf-ipsec-nat-t-ike-02",
-        VENDOR_NAT_T_02_NEWLINE: "draft-ietf-ipsec-nat-t-ike-02\\n",
-        VENDOR_NAT_T_03: "draft-ietf-ipsec-nat-t-ike-03",
+        **{_of(text): text for text in _TEXTS},
+        VENDOR_NAT_T_02_NEWLINE: "draft-ietf-ipsec-nat-t-ike-02 (with newline)",
         VENDOR_XAUTH: "XAUTH",
-        VENDOR_STRONGSWAN: "strongSwan",
     }
 )
 """Vendor IDs that are compared whole."""
@@ -44,7 +57,7 @@ PREFIXES: Mapping[bytes, str] = MappingProxyType(
         VENDOR_DPD[:14]: "DPD",
         VENDOR_UNITY[:14]: "Cisco Unity",
         VENDOR_FRAGMENTATION: "fragmentation",
-        bytes.fromhex("1e2b516905991c7d7c96fcbfb587e461"): "Microsoft Windows",
+        _of("MS NT5 ISAKMPOAKLEY"): "Microsoft Windows",
         bytes.fromhex("f4ed19e0c114eb516faaac0ee37daf2807b4381f"): "Check Point",
         b"HeartBeat_Notify": "ScreenOS heartbeat",
         b"OE": "Openswan",

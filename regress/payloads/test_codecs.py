@@ -1,0 +1,162 @@
+"""What holds for every IKEv1 codec: its vectors, round trips, truncation, its twin."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isakmp import payloads
+from isakmp.constants.isakmp import Payload
+from isakmp.errors import MalformedPayload
+from isakmp.payloads.base import Codec, Value
+from regress.payloads.values import CODECS, VALUES, bodies, outcome
+
+ALL = pytest.mark.parametrize("codec", CODECS.values(), ids=list(CODECS))
+TWINS = pytest.mark.parametrize(
+    "codec", [c for c in CODECS.values() if c.twin], ids=[c.name for c in CODECS.values() if c.twin]
+)
+VECTORS = [
+    pytest.param(codec, bytes.fromhex(text), value, id=f"{codec.name}-{index}")
+    for codec in CODECS.values()
+    for index, (text, value) in enumerate(codec.vectors)
+]
+
+
+@pytest.mark.parametrize(("codec", "body", "value"), VECTORS)
+def test_vectors(codec: Codec, body: bytes, value: dict[str, Any]) -> None:
+    assert dict.__eq__(codec.parse(body), value)
+    assert dict.__eq__(codec.specify(body), value)
+    assert codec.build(value) == body
+    assert codec.construct.build(value) == body
+    assert codec.describe(codec.parse(body))
+
+
+@ALL
+def test_every_codec_has_vectors_and_a_section(codec: Codec) -> None:
+    assert codec.vectors
+    assert codec.rfc
+    assert codec.name == Payload(codec.type).name
+    assert payloads.codec(1, codec.type) is codec
+
+
+def test_every_ikev1_payload_has_a_codec_but_fragments() -> None:
+    nested = {Payload.NONE, Payload.PROPOSAL, Payload.TRANSFORM}
+    opaque = {kind for kind in Payload if payloads.codec(1, kind) is None}
+    assert opaque == nested | {Payload.FRAGMENT}
+
+
+def test_versions_that_are_not_spoken() -> None:
+    assert payloads.codec(9, Payload.SA) is None
+    assert payloads.family(9) is None
+
+
+@ALL
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_round_trip(codec: Codec, draws: st.DataObject) -> None:
+    value = draws.draw(VALUES[codec.name])
+    body = codec.build(value)
+    assert dict.__eq__(codec.parse(body), value)
+    assert codec.build(codec.parse(body)) == body
+    assert all(isinstance(line, str) for _, line in codec.describe(codec.parse(body)))
+
+
+@pytest.mark.parametrize(("codec", "body", "value"), VECTORS)
+def test_truncation(codec: Codec, body: bytes, value: dict[str, Any]) -> None:
+    for size in range(len(body)):
+        try:
+            shorter = codec.parse(body[:size], offset=100)
+        except MalformedPayload as error:
+            assert error.path.startswith(codec.name)
+            assert 100 <= error.offset <= 100 + size
+            assert error.rfc == codec.rfc
+        else:  # data without a length of its own
+            assert shorter != value
+            assert codec.build(shorter) == body[:size]
+
+
+@pytest.mark.parametrize(("codec", "body", "value"), VECTORS)
+def test_octets_left_over(codec: Codec, body: bytes, value: dict[str, Any]) -> None:
+    try:
+        longer = codec.parse(body + b"\0")
+    except MalformedPayload:
+        return
+    assert longer["data"] == value["data"] + b"\0"
+
+
+@ALL
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_whatever_comes_is_a_value_or_malformed(codec: Codec, draws: st.DataObject) -> None:
+    body = draws.draw(bodies(codec))
+    try:
+        value = codec.parse(body)
+    except MalformedPayload:
+        return
+    assert codec.build(value) == body
+    assert codec.describe(value)
+
+
+@TWINS
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_the_twin_parses_as_the_construct_does(codec: Codec, draws: st.DataObject) -> None:
+    assert codec.twin
+    body = draws.draw(bodies(codec))
+    assert outcome(codec.twin.parse, body) == outcome(codec.specify, body)
+
+
+_WRONG: tuple[Any, ...] = (None, "text", b"", [], b"\0" * 300, -1, 0x1_0000_0000)
+
+
+def _wrong(value: Any) -> st.SearchStrategy[Any]:
+    """No field's value. Octets never become a number: construct would take it for octets."""
+    octets = isinstance(value, bytes)
+    return st.sampled_from([wrong for wrong in _WRONG if not (octets and isinstance(wrong, int))])
+
+
+@st.composite
+def _spoilt(draw: st.DrawFn, value: Any) -> Any:
+    """A value with one field, at whatever depth, gone or wrong."""
+    if isinstance(value, dict):
+        name = draw(st.sampled_from(sorted(value)))
+        if draw(st.integers(0, 9)) == 0:
+            return {key: item for key, item in value.items() if key != name}
+        return value | {name: draw(_spoilt(value[name]))}
+    if isinstance(value, list) and value and draw(st.booleans()):
+        at = draw(st.integers(0, len(value) - 1))
+        return [*value[:at], draw(_spoilt(value[at])), *value[at + 1 :]]
+    return draw(_wrong(value))
+
+
+def _built(codec: Codec, value: Any) -> bytes | None:
+    try:
+        return codec.build(value)
+    except MalformedPayload as error:
+        assert error.path.startswith(codec.name)
+        return None
+
+
+@TWINS
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_the_twin_builds_as_the_construct_does(codec: Codec, draws: st.DataObject) -> None:
+    good = VALUES[codec.name]
+    value = draws.draw(st.one_of(good, good.flatmap(_spoilt)))
+    alone = Codec(codec.name, codec.type, codec.construct, codec.rfc, (), codec.describe)
+    assert _built(codec, value) == _built(alone, value)
+
+
+def test_values_read_like_attributes_and_like_mappings() -> None:
+    value = payloads.codec(1, Payload.NONCE)
+    assert value
+    nonce = value.parse(bytes(8))
+    assert nonce.data == nonce["data"] == bytes(8)
+    with pytest.raises(AttributeError):
+        _ = nonce.absent
+    assert value.build(MappingProxyType(nonce)) == bytes(8)
+    assert isinstance(nonce, Value)

@@ -1,0 +1,122 @@
+"""Values that IKEv1 payloads can have, and what a wire or an enemy makes of their octets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from isakmp.payloads import family
+from isakmp.payloads.base import Codec, Misfit
+from isakmp.payloads.id import SIZES
+
+_IKEV1 = family(1)
+assert _IKEV1
+CODECS = {codec.name: codec for codec in _IKEV1.codecs.values()}
+
+u8, u16, u32 = st.integers(0, 0xFF), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
+
+
+def data(least: int = 0, most: int = 40) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=least, max_size=most)
+
+
+attribute = st.fixed_dictionaries(
+    {"type": st.integers(0, 0x7FFF), "value": st.one_of(u16, data(0, 12))}
+)
+attributes = st.lists(attribute, max_size=5)
+transform = st.fixed_dictionaries({"number": u8, "transform_id": u8, "attributes": attributes})
+proposal = st.fixed_dictionaries(
+    {
+        "number": u8,
+        "protocol_id": u8,
+        "spi": data(0, 16),
+        "transforms": st.lists(transform, min_size=1, max_size=3),
+    }
+)
+
+
+def _identity(kind: int) -> st.SearchStrategy[dict[str, Any]]:
+    size = SIZES.get(kind)
+    names = data(1) if size is None else data(size, size)
+    return st.fixed_dictionaries(
+        {"type": st.just(kind), "protocol": u8, "port": u16, "data": names}
+    )
+
+
+def _spis(size: int) -> st.SearchStrategy[list[bytes]]:
+    return st.lists(data(size, size), min_size=1, max_size=4)
+
+
+def _octets(least: int, most: int) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"data": data(least, most)})
+
+
+def _encoded(least: int) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"encoding": u8, "data": data(least)})
+
+
+_address = st.one_of(
+    st.fixed_dictionaries({"type": st.just(1), "data": data(4, 4)}),
+    st.fixed_dictionaries({"type": st.just(5), "data": data(16, 16)}),
+)
+
+VALUES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "SA": st.fixed_dictionaries(
+        {
+            "doi": st.just(1),
+            "situation": st.just(1),
+            "proposals": st.lists(proposal, min_size=1, max_size=3),
+        }
+    ),
+    "KE": _octets(1, 300),
+    "ID": u8.flatmap(_identity),
+    "CERT": _encoded(1),
+    "CERT_REQ": _encoded(0),
+    "HASH": _octets(1, 64),
+    "SIG": _octets(1, 300),
+    "NONCE": _octets(8, 256),
+    "NOTIFY": st.fixed_dictionaries(
+        {"doi": u32, "protocol_id": u8, "notify": u16, "spi": data(0, 16), "data": data()}
+    ),
+    "DELETE": st.fixed_dictionaries(
+        {"doi": u32, "protocol_id": u8, "spis": st.integers(1, 16).flatmap(_spis)}
+    ),
+    "VENDOR": _octets(0, 40),
+    "ATTRIBUTE": st.fixed_dictionaries({"type": u8, "identifier": u16, "attributes": attributes}),
+    "NAT_D": _octets(1, 64),
+    "NAT_OA": _address,
+}
+VALUES |= {"NAT_D_DRAFT": VALUES["NAT_D"], "NAT_OA_DRAFT": VALUES["NAT_OA"]}
+
+
+@st.composite
+def damaged(draw: st.DrawFn, good: bytes) -> bytes:
+    """``good`` with a few octets changed, cut out, put in, or its end cut off."""
+    octets = bytearray(good)
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(octets)))
+        how = draw(st.sampled_from(("change", "cut", "insert", "end")))
+        if how == "change" and at < len(octets):
+            octets[at] = draw(st.one_of(st.sampled_from((0, 1, 2, 3, 4, 8, 0x80, 0xFF)), u8))
+        elif how == "cut":
+            del octets[at : at + draw(st.integers(1, 4))]
+        elif how == "insert":
+            octets[at:at] = draw(data(1, 4))
+        else:
+            del octets[at:]
+    return bytes(octets)
+
+
+def bodies(codec: Codec) -> st.SearchStrategy[bytes]:
+    """Good bodies, damaged ones and noise."""
+    good = VALUES[codec.name].map(codec.build)
+    return st.one_of(good, good.flatmap(damaged), st.binary(max_size=64))
+
+
+def outcome(parse: Any, body: bytes) -> Any:
+    """The value, or where the body does not fit."""
+    try:
+        return parse(body)
+    except Misfit as error:
+        return error.where, error.at

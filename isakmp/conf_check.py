@@ -123,7 +123,12 @@ class _Walk:
             try:
                 reader(visit)
             except ConfError as error:
-                self._error(error)
+                self._error(error if error.file else self._led_to(visit, error))
+
+    def _led_to(self, visit: _Visit, error: ConfError) -> ConfError:
+        """An error in a section that is not written, at the place that led there."""
+        reason = f"[{error.section}]: {error.reason}"
+        return self.conf.error(reason, *self._place(visit), error.hint)
 
     def _nearest(self, name: str, known: Iterable[str]) -> str:
         """A hint, as long as errors are few: looking for what is alike is slow."""
@@ -192,22 +197,23 @@ class _Walk:
     def _peer(self, visit: _Visit) -> None:
         if self.conf.get(visit.section, "Configuration") is None:
             default = f"{BUILT_IN_PEER}-configuration"
-            self._enter(Kind.ISAKMP_CONFIGURATION, default, (visit.section, ""))
-        self._credentials(read_remote(self.conf, visit.section, self.resolve))
+            self._enter(Kind.ISAKMP_CONFIGURATION, default, self._place(visit))
+        remote = read_remote(self.conf, visit.section, self.resolve)
+        self._credentials(remote, self._place(visit))
 
-    def _credentials(self, remote: Remote) -> None:
+    def _credentials(self, remote: Remote, place: tuple[str, str]) -> None:
         """Whether what the transforms authenticate with is there."""
         methods = {transform.auth for transform in remote.transforms}
         shared = isakmp.Authentication.PRE_SHARED
         keyed = remote.exchange is isakmp.Exchange.AGGRESSIVE and self._has_initiators
         if methods & {shared, None} and not remote.secret and not keyed:
             reason = "no Authentication: the pre-shared key is missing"
-            self._error(self.conf.error(reason, remote.name))
+            self._error(self.conf.error(reason, *place))
         if isakmp.Authentication.RSA_SIG in methods and remote.name != BUILT_IN_PEER:
             key = self.conf.get("X509-certificates", "Private-key") or ""
             if not Path(key).is_file():
                 reason = f"RSA_SIG without a private key: {key} is missing"
-                self._error(self.conf.error(reason, remote.name))
+                self._error(self.conf.error(reason, *place))
 
     @cached_property
     def _has_initiators(self) -> bool:
@@ -219,7 +225,7 @@ class _Walk:
         configuration = conf.get(name, "Configuration")
         if configuration is None or conf.get(configuration, "Suites") is None:
             for suite in conf.get_list("General", "Default-phase-2-suites"):
-                self._enter(Kind.SUITE, suite, (name, ""))
+                self._enter(Kind.SUITE, suite, self._place(visit))
         connection = read_connection(conf, name, self.resolve)
         if not connection.active_only:
             self._answered(connection.remote)
@@ -251,13 +257,14 @@ class _Walk:
 
     def _ike_transform(self, visit: _Visit) -> None:
         transform = read_ike_transform(self.conf, visit.section, self._line(visit))
-        self._report(visit, conf_crypto.judge_ike(transform))
+        self._report(visit, visit.section, conf_crypto.judge_ike(transform))
 
     def _suite(self, visit: _Visit) -> None:
         suite = read_suite(self.conf, visit.section, self._line(visit))
         for protocol in suite.protocols:
             for transform in protocol.transforms:
-                self._report(visit, conf_crypto.judge_ipsec(protocol.protocol, transform))
+                verdict = conf_crypto.judge_ipsec(protocol.protocol, transform)
+                self._report(visit, transform.name, verdict)
 
     def _place(self, visit: _Visit) -> tuple[str, str]:
         written = self.conf.has_written_section(visit.section)
@@ -266,8 +273,12 @@ class _Walk:
     def _line(self, visit: _Visit) -> str:
         return self.conf.where(*self._place(visit))
 
-    def _report(self, visit: _Visit, verdict: conf_crypto.Verdict) -> None:
+    def _report(self, visit: _Visit, transform: str, verdict: conf_crypto.Verdict) -> None:
+        """At the transform's own section, or where something led to the generated one."""
+        written = self.conf.has_written_section(transform)
+        place = (transform, "") if written else self._place(visit)
+        prefix = "" if written else f"{visit.section}: "
         for reason in verdict.errors:
-            self._error(self.conf.error(f"{visit.section}: {reason}", *self._place(visit)))
-        line = f"{self._line(visit)}: {visit.section}"
-        self.warnings.extend(f"{line}: {text}" for text in verdict.warnings)
+            self._error(self.conf.error(prefix + reason, *place))
+        line = self.conf.where(*place)
+        self.warnings.extend(f"{line}: {prefix}{text}" for text in verdict.warnings)

@@ -124,19 +124,27 @@ def _name(conf: Conf, section: str, kind: ipsec.Id) -> bytes:
 def _network(conf: Conf, section: str, version: int, resolve: Resolve) -> Network:
     address = read_address(conf, section, "Network", version, resolve)
     text = _required(conf, section, "Netmask")
-    if _INTERFACE.fullmatch(text):
+    if _names_interface(text):
         prefix = _interface(conf, section, "Netmask", version, resolve).network.prefixlen
     else:
         prefix = _mask(conf, section, text, version)
     network = ip_network(
         (int(address), prefix) if version == 4 else (address.packed, prefix), False
     )
-    if network.network_address != address and not _INTERFACE.fullmatch(
-        _required(conf, section, "Network")
-    ):
+    written = _required(conf, section, "Network")
+    if network.network_address != address and not _names_interface(written):
         hint = f"the network of this mask is {network.network_address}"
         raise conf.error(f"{address} has bits below its netmask", section, "Network", hint=hint)
     return network
+
+
+def _names_interface(text: str) -> bool:
+    """Whether a text is not an address and could be the name of an interface."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return _INTERFACE.fullmatch(text) is not None
+    return False
 
 
 def _mask(conf: Conf, section: str, text: str, version: int) -> int:
@@ -166,7 +174,7 @@ def _interface(
     conf: Conf, section: str, tag: str, version: int | None, resolve: Resolve
 ) -> Interface:
     name = _required(conf, section, tag)
-    if not _INTERFACE.fullmatch(name):
+    if not _names_interface(name):
         hint = "an address, an interface, or default"
         raise conf.error(f"{name!r} is not an address", section, tag, hint=hint)
     for family in (4, 6) if version is None else (version,):

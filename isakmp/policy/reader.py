@@ -87,6 +87,9 @@ def find_remote_section(conf: Conf, address: Address) -> str | None:
 
 def read_connection(conf: Conf, name: str, resolve: Resolve = no_interfaces) -> Connection:
     """The phase 2 connection ``name``. Its peer is not read, only named."""
+    for tag in CONNECTION_LISTS:
+        if not conf.has_section(name) and name in conf.get_list("Phase 2", tag):
+            conf.follow("Phase 2", tag, name)
     _expect_phase(conf, name, "2")
     peer = conf.get(name, "ISAKMP-peer")
     if peer is None:

@@ -1,0 +1,216 @@
+"""The checker: every error with its line and the nearest known name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isakmp.conf import Conf
+from isakmp.conf_check import check, check_file, warnings
+from isakmp.conf_tags import TAGS
+from isakmp.errors import ConfError
+from regress.configurations import EXPLICIT, GATEWAY, SUITES
+
+EXAMPLES = Path(__file__).parents[1] / "conf"
+
+
+def errors_of(old: str, new: str, text: str = GATEWAY) -> list[str]:
+    assert old in text
+    return [str(error) for error in check(Conf.from_text(text.replace(old, new), "f"))]
+
+
+@pytest.mark.parametrize("text", [EXPLICIT, GATEWAY, SUITES, ""])
+def test_existing_configurations_are_in_order(text: str) -> None:
+    assert check(Conf.from_text(text)) == []
+
+
+@pytest.mark.parametrize("name", ["isakmpd.ini", "east.ini"])
+def test_the_example_deserves_no_word(name: str) -> None:
+    conf = Conf.from_text((EXAMPLES / name).read_text(), name)
+    assert check(conf) == []
+    assert warnings(conf) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        (
+            "Retransmits=",
+            "Retransmit=",
+            "f:2: [General]:Retransmit: no tag Retransmit in [General] (did you mean Retransmits?)",
+        ),
+        (
+            "Authentication=",
+            "Authentification=",
+            "f:18: [ISAKMP-peer-west]:Authentification: no tag Authentification in an ISAKMP peer"
+            " (did you mean Authentication?)",
+        ),
+        (
+            "Remote-ID=\t\tNet-west",
+            "Remote-ID= Net-wets",
+            "f:30: [IPsec-east-west]:Remote-ID: there is no section [Net-wets]"
+            " (did you mean Net-west?)",
+        ),
+        (
+            "=\t\tIPsec-east-west",
+            "= IPsec-east-west, IPsec-nowhere",
+            "f:10: [Phase 2]:Connections: there is no section [IPsec-nowhere]",
+        ),
+        ("Retransmits=\t\t5", "Retransmits= five", "f:2: [General]:Retransmits: 'five' is not"),
+        ("Retransmits=\t\t5", "Application= kernel", "f:2: [General]:Application: 'kernel' is not"),
+        ("10.1.0.12=", "10.1.0.300=", "f:7: [Phase 1]:10.1.0.300: no tag 10.1.0.300 in [Phase 1]"),
+        ("Transport=\t\tudp", "Transport= tcp", "f:14: [ISAKMP-peer-west]:Transport: 'tcp' is"),
+        ("255.255.255.0\n\n[Net-east]", "255.0.255.0\n\n[Net-east]", "f:35: [Net-west]:Netmask:"),
+        (
+            "[Phase 2]",
+            "[Phase2]",
+            "f:9: [Phase2]: nothing names this section (did you mean Phase 2?)",
+        ),
+        (
+            "Authentication=\t\ta shared word\n",
+            "",
+            "f:12: [ISAKMP-peer-west]: no Authentication: the pre-shared key is missing",
+        ),
+        (
+            "BLF-SHA-GRP5",
+            "AES-SHA-GRP27",
+            "f:47: [Default-main-mode]:Transforms: AES-SHA-GRP27: the library lacks",
+        ),
+        (
+            "QM-ESP-AES-SHA2-256-SUITE",
+            "QM-ESP-AES-SHA-PFS-GRP27-SUITE",
+            "f:54: [Default-quick-mode]:Suites: QM-ESP-AES-SHA-PFS-GRP27-SUITE: the library lacks",
+        ),
+        (
+            "BLF-SHA-GRP5",
+            "AES-SHA-RSA_SIG\n[X509-certificates]\nPrivate-key= /nonexistent/key",
+            "f:12: [ISAKMP-peer-west]: RSA_SIG without a private key: /nonexistent/key is missing",
+        ),
+    ],
+)
+def test_an_error(old: str, new: str, error: str) -> None:
+    found = errors_of(old, new)
+    assert [text for text in found if text.startswith(error)], found
+
+
+def test_all_errors_are_collected_in_line_order() -> None:
+    text = GATEWAY.replace("Retransmits=", "Retransmit=").replace("ID_PROT", "ID_PORT")
+    text = text.replace("Netmask=\t\t255.255.255.0", "Netmask= 24x").replace("udp", "tcp")
+    errors = check(Conf.from_text(text, "f"))
+    assert [error.line for error in errors] == [2, 14, 35, 40, 46]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("HMAC_SHA2_256", "HMAC_SHA3", 17),
+        ("MODP_2048", "MODP_2049", 18),
+        ("256,128:256", "256,512:256", 19),
+        ("AES\n", "AES_GCM_16\n", 14),
+        ("AES\n", "RC5\n", 14),
+        ("AES\n", "NULL\nAUTHENTICATION_ALGORITHM= NONE\n", 14),
+        ("LIFE_TYPE= KILOBYTES", "LIFE_TYPE= MEGABYTES", 37),
+        ("1000000", "0", 38),
+        ("256,128:256", "100", 14),
+        ("HMAC_SHA\n", "NONE\n", 26),
+    ],
+)
+def test_errors_in_a_suite(old: str, new: str, line: int) -> None:
+    suites = SUITES.replace(old, new)
+    assert suites != SUITES
+    lines = {error.line for error in check(Conf.from_text(suites, "f"))}
+    assert line in lines
+
+
+def test_keys_of_initiators_do_for_a_peer_without_one() -> None:
+    text = GATEWAY.replace("Authentication=\t\ta shared word\n", "").replace(
+        "ID_PROT", "AGGRESSIVE"
+    )
+    assert check(Conf.from_text(text))
+    assert check(Conf.from_text(text + "[phone.example]\nAuthentication= word\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (GATEWAY, "f:47 [Default-main-mode]:Transforms: 3DES-SHA: MODP_1024 is no longer"),
+        (GATEWAY, "f:54 [Default-quick-mode]:Suites: QM-ESP-3DES-SHA-PFS-SUITE: MODP_1024"),
+        (EXPLICIT, "f:18 [3DES-SHA]: MODP_1024 is no longer considered secure"),
+        (EXPLICIT, "f:16 [main-mode]:Transforms: 3DES-MD5: MD5 is no longer considered secure"),
+        (
+            GATEWAY.replace("BLF-SHA-GRP5", "DES-SHA"),
+            "f:47 [Default-main-mode]:Transforms: DES-SHA: DES_CBC",
+        ),
+        (
+            GATEWAY.replace("SHA2-256-SUITE", "SUITE"),
+            "f:54 [Default-quick-mode]:Suites: QM-ESP-AES-SUITE: AES without",
+        ),
+        (
+            GATEWAY.replace("SHA2-256-SUITE", "MD5-SUITE"),
+            "f:54 [Default-quick-mode]:Suites: QM-ESP-AES-MD5",
+        ),
+        (EXPLICIT.replace("600,450", "400,450"), "f:25 [TEN_MINUTES]: offers 400, which it would"),
+        (
+            GATEWAY.replace("10.1.0.12=", "10.1.0.13=").replace(
+                "-west\n\n[Phase 2]", "-other\n\n[Phase 2]"
+            ),
+            "f:12 [ISAKMP-peer-west]: cannot call us",
+        ),
+        (SUITES, "f:1 [quick-mode]: nothing names this section; it looks like an IPsec config"),
+        ("[what]\never= x\n", "f:1 [what]: nothing names this section; and is of no known kind"),
+        ("[General]\nRetransmits= 1\nRetransmits= 2\n", "f:3: [General]:Retransmits is ignored"),
+    ],
+)
+def test_a_warning(text: str, warning: str) -> None:
+    found = warnings(Conf.from_text(text, "f"))
+    assert [line for line in found if line.startswith(warning)], found
+
+
+def test_warnings_come_once() -> None:
+    found = warnings(Conf.from_text(GATEWAY))
+    assert len(found) == len(set(found))
+
+
+def test_modern_algorithms_pass_in_silence() -> None:
+    text = GATEWAY.replace("3DES-SHA,BLF-SHA-GRP5", "AES-256-SHA2-256-GRP19")
+    text = text.replace("QM-ESP-3DES-SHA-PFS-SUITE", "QM-ESP-CHACHA20-POLY1305-PFS-GRP31-SUITE")
+    assert warnings(Conf.from_text(text)) == []
+
+
+def test_mode_config_sections_are_known() -> None:
+    text = "[ipv4/192.0.2.9]\nAddress= 10.9.0.1\nNameserver= 10.9.0.53, ::1\nNamesever= x\n"
+    (error,) = check(Conf.from_text(text))
+    assert error.hint == "did you mean Nameserver?"
+
+
+def test_check_file(tmp_path: Path) -> None:
+    path = tmp_path / "conf"
+    assert "cannot be read" in str(check_file(path)[0])
+    path.write_text("[General]\nx\ny\n")
+    assert [error.line for error in check_file(path)] == [2, 3]
+    path.write_text("[General]\nRetransmit= 3\n")
+    assert [error.line for error in check_file(path)] == [2]
+    path.write_text("[General]\nRetransmits= 3\n")
+    assert check_file(path) == []
+
+
+known = sorted({tag for tags in TAGS.values() for tag in tags})
+sections = st.sampled_from(["General", "Phase 1", "Phase 2", "a", "b", "AES-SHA", "QM-ESP-AES-SHA"])
+values = st.one_of(
+    sections, st.sampled_from(["1", "2", "ANY", "a,b,a", "1,2:3", "eth0", "::1", "é"])
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(sections, st.sampled_from(known), values), max_size=25))
+def test_whatever_is_written_the_checker_answers(triplets: list[tuple[str, str, str]]) -> None:
+    text = "".join(f"[{section}]\n{tag}= {value}\n" for section, tag, value in triplets)
+    conf = Conf.from_text(text, "f")
+    for error in check(conf):
+        assert isinstance(error, ConfError)
+        assert error.file == "f"
+        assert error.line > 0
+    assert all(isinstance(line, str) for line in warnings(conf))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR, GCM
 
-from ..errors import CryptoError
+from isakmp.errors import CryptoError
 
 IV_SIZE = 8
 NONCE_SIZE = 12

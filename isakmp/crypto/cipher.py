@@ -16,8 +16,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
-from ..constants import isakmp, name_of
-from ..errors import CryptoError
+from isakmp.constants import isakmp, name_of
+from isakmp.errors import CryptoError
 
 _CURRENT = "cryptography.hazmat.primitives.ciphers.algorithms"
 _DECREPIT = "cryptography.hazmat.decrepit.ciphers.algorithms"

@@ -6,8 +6,8 @@ import functools
 import hashlib
 from dataclasses import dataclass
 
-from ..constants import isakmp, name_of
-from ..errors import CryptoError
+from isakmp.constants import isakmp, name_of
+from isakmp.errors import CryptoError
 
 _ALGORITHMS = {
     isakmp.Hash.MD5: "md5",

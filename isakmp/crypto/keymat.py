@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .hash import HashSpec
-from .prf import Prf
+from isakmp.crypto.hash import HashSpec
+from isakmp.crypto.prf import Prf
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import functools
 import hmac
 from dataclasses import dataclass
 
-from ..constants import isakmp
-from .hash import get_hash
+from isakmp.constants import isakmp
+from isakmp.crypto.hash import get_hash
 
 
 @dataclass(frozen=True, slots=True)

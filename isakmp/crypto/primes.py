@@ -6,7 +6,7 @@ which they are computed here; a test compares them with the digits that the RFCs
 
 from __future__ import annotations
 
-from ..constants.isakmp import Group
+from isakmp.constants.isakmp import Group
 
 # Group: (n bits, k)
 _FORMULA = {

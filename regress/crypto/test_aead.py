@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from isakmp.crypto import aead
 from isakmp.errors import CryptoError
-
-from .vectors import label, published, upstream
+from regress.crypto.vectors import label, published, upstream
 
 MAKERS: dict[str, Callable[[bytes], aead.Aead]] = {
     "gcm": aead.gcm,

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from isakmp.constants.isakmp import Encryption
 from isakmp.crypto.cipher import CipherSpec, phase_1_cipher
 from isakmp.errors import CryptoError
-
-from .vectors import label, published, upstream
+from regress.crypto.vectors import label, published, upstream
 
 ALL = (1, 2, 3, 5, 6, 7, 8)
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.constants import isakmp
+from isakmp.crypto import groups
 from isakmp.crypto.groups import Group, get_group
 from isakmp.crypto.primes import modp_prime
 from isakmp.errors import CryptoError
-
-from .vectors import label, published, upstream
+from regress.crypto.vectors import label, published, upstream
 
 MODP = (1, 2, 5, 14, 15, 16, 17, 18)
 CURVES = (19, 20, 21, 25, 26, 28, 29, 30, 31, 32)
@@ -32,10 +36,8 @@ def supported(number: int) -> Group:
         pytest.skip(str(error))
 
 
-def stream(seed: int):
+def stream(seed: int) -> groups.Random:
     """A source of octets that depends on the seed alone."""
-    import random
-
     return random.Random(seed).randbytes
 
 
@@ -97,8 +99,8 @@ def test_a_given_random_decides_the_key(number: int) -> None:
     assert first.public == again.public != other.public
     library = group.generate()
     assert first.shared(library.public) == library.shared(first.public)
-    for constant in (b"\x00", b"\xff"):
-        assert len(group.generate(lambda n, c=constant: c * n).public) == group.public_size
+    for constant in (0, 255):
+        assert len(group.generate(bytes((constant,)).__mul__).public) == group.public_size
 
 
 @pytest.mark.parametrize("number", QUICK)
@@ -166,6 +168,10 @@ def test_impossible_private_values_are_refused(number: int) -> None:
     impossible = b"\1" * 7 if number in (31, 32) else bytes(8)
     with pytest.raises(CryptoError, match="private value"):
         group.from_private(impossible)
+    if number < 19:
+        order = modp_prime(isakmp.Group(number)) >> 1
+        with pytest.raises(CryptoError, match="private value"):
+            group.from_private(order.to_bytes(group.public_size, "big"))
     if number < 31:
         with pytest.raises(CryptoError, match="private value"):
             group.from_private(b"\xff" * group.public_size)
@@ -182,6 +188,48 @@ def test_unknown_groups_are_named() -> None:
 
 def test_legacy_groups_are_marked() -> None:
     assert [n for n in QUICK if supported(n).legacy] == [1, 2]
+
+
+def test_a_curve_that_the_library_lost_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(ec, "SECP192R1")
+    with pytest.raises(CryptoError, match=r"the library lacks .* ECP_192 \(25\)"):
+        get_group.__wrapped__(25)
+
+
+@pytest.fixture
+def forgotten_finite_field() -> Iterator[None]:
+    """What has been found out about the library's finite-field module does not count."""
+    groups._finite_field.cache_clear()
+    yield
+    groups._finite_field.cache_clear()
+
+
+DECREPIT = "cryptography.hazmat.decrepit.asymmetric"
+
+
+@pytest.mark.usefixtures("forgotten_finite_field")
+def test_finite_fields_are_found_in_the_decrepit_corner(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = groups._finite_field()
+    groups._finite_field.cache_clear()
+    moved = ModuleType(DECREPIT + ".dh")
+    moved.__dict__.update(
+        DHParameterNumbers=library.parameters,
+        DHPublicNumbers=library.public,
+        DHPrivateNumbers=library.private,
+    )
+    monkeypatch.setitem(sys.modules, DECREPIT, ModuleType(DECREPIT))
+    monkeypatch.setitem(sys.modules, DECREPIT + ".dh", moved)
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.dh", None)
+    group, pair = get_group.__wrapped__(14), get_group(14).generate()
+    assert group.generate().shared(pair.public)
+
+
+@pytest.mark.usefixtures("forgotten_finite_field")
+def test_finite_fields_that_are_gone_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (DECREPIT + ".dh", "cryptography.hazmat.primitives.asymmetric.dh"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(CryptoError, match=r"the library lacks .* MODP_2048 \(14\)"):
+        get_group.__wrapped__(14)
 
 
 def test_repr_shows_no_secret() -> None:

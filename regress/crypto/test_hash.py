@@ -10,8 +10,7 @@ from isakmp.constants.isakmp import Hash
 from isakmp.crypto.hash import get_hash
 from isakmp.crypto.prf import get_prf
 from isakmp.errors import CryptoError
-
-from .vectors import label, published, upstream
+from regress.crypto.vectors import label, published, upstream
 
 # FIPS 180-4's and RFC 1321's digests of "abc".
 ABC = {

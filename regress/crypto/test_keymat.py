@@ -16,8 +16,7 @@ from isakmp.crypto.cipher import phase_1_cipher
 from isakmp.crypto.groups import get_group
 from isakmp.crypto.hash import get_hash
 from isakmp.crypto.prf import Prf, get_prf
-
-from .vectors import published, read_blocks
+from regress.crypto.vectors import published, read_blocks
 
 HASHES = {
     "SHA-1": Hash.SHA,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
-from isakmp.app.base import Limits, SaId
+from isakmp.app.base import Limits, SaId, SaSpec
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.path import Path
 from isakmp.policy.spd import Connection, Identity, Range, Remote, Selector
@@ -114,6 +114,7 @@ class IsakmpSa:
     events: dict[str, Event] = field(default_factory=dict)
     dpd_sequence: int = 0
     dpd_waiting: int = 0
+    dpd_packets: int = -1
 
     @property
     def own_cookie(self) -> bytes:
@@ -158,7 +159,10 @@ class ChildProtocol(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class ChildSa:
-    """One pair of IPsec SAs (or a bundle of pairs) for one selector. selector: from us to them."""
+    """One pair of IPsec SAs (or a bundle of pairs) for one selector.
+
+    selector: from us to them; specs: kept behind a NAT only, where the SAs may have to move.
+    """
 
     connection: Connection
     peer: Peer
@@ -176,7 +180,7 @@ class ChildSa:
     tiebreak: bytes
     state: State = State.ESTABLISHED
     events: dict[str, Event] = field(default_factory=dict)
-    last_packets: int = -1
+    specs: list[SaSpec] = field(default_factory=list, repr=False)
 
     @property
     def slot(self) -> Slot:

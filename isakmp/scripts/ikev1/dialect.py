@@ -77,7 +77,7 @@ class Ikev1:
         engine.run(exchange, message, datagram)
 
     def _running(self, engine: Engine, path: Path, header: Header) -> Exchange[Any] | None:
-        """The phase 1 exchange of a message: by our cookie, or a repeated first one by the peer's."""
+        """The phase 1 exchange of a message: by our cookie, a repeated first one by the peer's."""
         found = engine.exchanges.get((header.cky_r, 0))
         if found is not None and not found.initiator and found.cky_i == header.cky_i:
             return found

@@ -54,7 +54,7 @@ class Quick:
     spis: dict[int, int] = field(default_factory=dict)
     chosen: list[Chosen] = field(default_factory=list)
     sa_reply: Any = None
-    outbound: list[SaSpec] = field(default_factory=list)
+    specs: list[SaSpec] = field(default_factory=list, repr=False)
     responder_life_s: int = 0
     limits: Limits = field(default_factory=Limits)
 
@@ -127,7 +127,7 @@ def _offer(x: X) -> list[Suite]:
 
 
 def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:
-    reqid = x.engine.owner.reqid(connection_of(x))
+    reqid = x.engine.owner.reqid(connection_of(x).name, selector_of(x))
     mode = connection_of(x).suites[0].protocols[0].transforms[0].encapsulation
     for protocol in protocols:
         request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
@@ -309,7 +309,7 @@ def _take_ids(x: X, message: Incoming) -> Selector:
             identity = Identity(ipsec.Id(value.type), value.data, value.protocol, value.port)
         except ValueError:
             identity = None
-        network = identity and network_of(identity)
+        network = network_of(identity) if identity else None
         if identity is None or network is None:
             raise Refused(
                 Reason("invalid-id-information",
@@ -394,8 +394,9 @@ def _install_inbound(x: X) -> Wait:
                 Reason("invalid-spi", f"SPI {chosen.proposal.spi.hex()} of the peer is reserved"),
                 isakmp.Notify.INVALID_SPI,
             )
-        s.outbound.append(_spec(x, chosen, peer_spi, inbound=False))
-        yield x.engine.app.update_sa(_spec(x, chosen, s.spis[chosen.what.protocol], inbound=True))
+        inbound = _spec(x, chosen, s.spis[chosen.what.protocol], inbound=True)
+        s.specs += [inbound, _spec(x, chosen, peer_spi, inbound=False)]
+        yield x.engine.app.update_sa(inbound)
 
 
 def _limits(x: X) -> Limits:
@@ -424,9 +425,10 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
     ends = (path.remote, path.local) if inbound else (path.local, path.remote)
     ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
     selector = selector_of(x)
+    reqid = x.engine.owner.reqid(connection_of(x).name, selector)
     spec = SaSpec(
         isakmp.Protocol(what.protocol), spi, *ends, what.encapsulation, inbound,
-        selector.reversed() if inbound else selector, x.engine.owner.reqid(connection_of(x)),
+        selector.reversed() if inbound else selector, reqid,
         what.transform_id, material[:encryption], what.auth, material[encryption:],
         what.replay_window, s.limits, ports if parent(x).nat.found else None,
     )  # fmt: skip
@@ -437,6 +439,7 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
 def finalize(x: X) -> None:
     """Both ends are ready: the outbound SAs, and the child SA is up."""
     s, sa = x.state, parent(x)
+    reqid = x.engine.owner.reqid(connection_of(x).name, selector_of(x))
     child = ChildSa(
         connection_of(x), sa.peer, sa.own_cookie, x.message_id, x.initiator, x.path,
         selector_of(x),
@@ -444,11 +447,11 @@ def finalize(x: X) -> None:
             ChildProtocol(c.what, s.spis[c.what.protocol], int.from_bytes(c.proposal.spi, "big"))
             for c in s.chosen
         ),
-        x.engine.owner.reqid(connection_of(x)), s.limits, sa.nat.found, x.created, x.engine.now(),
+        reqid, s.limits, sa.nat.found, x.created, x.engine.now(),
         min(s.ni_b, s.nr_b),
     )  # fmt: skip
-    x.engine.owner.child_established(child, sa, s.outbound)
-    s.outbound = []
+    x.engine.owner.child_established(child, sa, s.specs)
+    s.specs = []
 
 
 def abandon(x: X) -> None:

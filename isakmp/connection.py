@@ -1,0 +1,359 @@
+"""What should be up: policies, starting, restarting, acquires, and what a reload changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec
+from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
+from isakmp.errors import ConfError, IsakmpError, Reason, Refused
+from isakmp.exchange import Dialect, Engine, Exchange
+from isakmp.job import Job
+from isakmp.log import Log, LogClass
+from isakmp.path import Path
+from isakmp.policy.catalog import Catalog, narrowed
+from isakmp.policy.spd import Address, Connection, Remote, Selector
+from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
+from isakmp.timer import Event, Timers
+
+RETRY_FIRST_S = 2.0
+
+Flow = tuple[str, Selector]
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One connection as it is kept up. wanted: started and not taken down by command."""
+
+    connection: Connection
+    remote: Remote
+    wanted: bool = False
+    held_down: bool = False
+    tries: int = 0
+    waiting: bool = False
+    retry: Event | None = None
+    failure: Reason | None = None
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the configuration says; seconds."""
+
+    check_interval_s: float = 60.0
+    acquire_only: bool = False
+    flows: bool = True
+    active: bool = True
+
+
+class Connections:
+    """Every connection of the configuration, and the policies of those and of passive peers."""
+
+    def __init__(
+        self, *, engine: Engine, sas: SaDatabase, app: Application, catalog: Catalog,
+        timers: Timers, log: Log, dialect: Dialect, source: Callable[[Address], Address | None],
+        port: int = ISAKMP_PORT,
+    ) -> None:  # fmt: skip
+        self.engine, self.sas, self.app, self.catalog = engine, sas, app, catalog
+        self.timers, self.log, self.dialect = timers, log, dialect
+        self.source, self.port = source, port
+        self.settings = Settings()
+        self.entries: dict[str, Entry] = {}
+        self.busy: dict[Flow, Exchange[Any]] = {}
+        self._beginning: dict[str, Exchange[Any]] = {}
+        self._reqids: dict[Flow, int] = {}
+        self._by_reqid: dict[int, Flow] = {}
+        self._policies: dict[Flow, list[PolicySpec]] = {}
+        self._next_reqid = 0
+
+    # --- configuration -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take up every connection of the catalog that is not kept yet."""
+        for name, connection in self.catalog.connections.items():
+            if name not in self.entries:
+                self._take_up(connection)
+
+    def _take_up(self, connection: Connection) -> Entry:
+        remote = self.catalog.remote(connection.remote)
+        entry = self.entries[connection.name] = Entry(connection, remote)
+        if connection.passive:
+            return entry
+        self._install_flow(connection.name, connection.selector, connection, remote)
+        if self.settings.active and not self.settings.acquire_only:
+            self.bring_up(entry)
+        return entry
+
+    def reload(self) -> list[str]:
+        """Apply what the catalog says now; what has not changed is not touched.
+
+        The catalog has been loaded anew. What is done is returned, a line each.
+        """
+        done = []
+        for name, entry in list(self.entries.items()):
+            connection = self.catalog.connections.get(name)
+            remote = self.catalog.remotes.get(connection.remote) if connection else None
+            if connection == entry.connection and remote == entry.remote:
+                entry.connection, entry.remote = connection or entry.connection, entry.remote
+                continue
+            self.drop(name)
+            done.append(f"{name}: {'changed' if connection else 'removed'}, its SAs are deleted")
+        for sa in list(self.sas.isakmp.values()):
+            if self._remote_now(sa.remote.name) != sa.remote:
+                self.engine.owner.delete_sa(sa)
+                done.append(f"ISAKMP SA {sa}: peer changed or removed")
+        self.start()
+        return done
+
+    def _remote_now(self, name: str) -> Remote | None:
+        try:
+            return self.catalog.remote(name)
+        except ConfError:
+            return None
+
+    def drop(self, name: str) -> None:
+        """Forget a connection: its SAs, its policies, its timers."""
+        entry = self.entries.pop(name, None)
+        if entry is None:
+            return
+        entry.wanted, entry.held_down = False, True
+        self._rest(entry)
+        for child in self.sas.of_connection(name):
+            self.engine.owner.delete_child(child)
+        for flow in [flow for flow in self._policies if flow[0] == name]:
+            self._remove_flow(flow)
+
+    # --- up and down -------------------------------------------------------------------------
+
+    def connect(self, name: str) -> Job[Any]:
+        """Start a connection by command, listed or not. ConfError where there is none."""
+        entry = self.entries.get(name) or self._take_up(self.catalog.connection(name))
+        entry.held_down, entry.tries = False, 0
+        return self.bring_up(entry)
+
+    def bring_up(self, entry: Entry) -> Job[Any]:
+        """Negotiate until it is up; the job tells of this attempt's exchange, if one began."""
+        entry.wanted = True
+        self._rest(entry)
+        name = entry.connection.name
+        if self._is_up(entry):
+            return Job.of(None)
+        if (name, entry.connection.selector) in self.busy:
+            return self.busy[name, entry.connection.selector].finished
+        sa = self.sas.current_of_remote(entry.remote.name)
+        if sa is not None:
+            return self._begin_child(sa, entry.connection)
+        entry.waiting = True
+        return self._begin_phase_1(entry)
+
+    def _begin_phase_1(self, entry: Entry) -> Job[Any]:
+        path = self.path_to(entry.remote)
+        if path is None:
+            reason = Reason(
+                "no-address", f"peer {entry.remote.name} has no address, or there is no route",
+                line=entry.remote.line, mend="set Address, wait for the peer, or add a route",
+            )  # fmt: skip
+            self._failed(entry, reason)
+            return Job.failed(Refused(reason))
+        return self.begin_sa(entry.remote, path).finished
+
+    def path_to(self, remote: Remote) -> Path | None:
+        """From us to a peer with an address; None without one or without a route."""
+        if remote.address is None:
+            return None
+        local = remote.local_address or self.source(remote.address)
+        if local is None:
+            return None
+        return Path(local, self.port, remote.address, remote.port)
+
+    def begin_sa(self, remote: Remote, path: Path) -> Exchange[Any]:
+        """Start phase 1 with a peer, or join the one that is under way."""
+        running = self._beginning.get(remote.name)
+        if running is not None and not running.over and running.path.remote == path.remote:
+            return running
+        exchange = self.dialect.begin_sa(self.engine, remote, path)
+        self._beginning[remote.name] = exchange
+        exchange.finished.then(lambda job: self._phase_1_over(remote, exchange, job))
+        return exchange
+
+    def _phase_1_over(self, remote: Remote, exchange: Exchange[Any], job: Job[Any]) -> None:
+        if self._beginning.get(remote.name) is exchange:
+            del self._beginning[remote.name]
+        if job.error is None:
+            return
+        for entry in list(self.entries.values()):
+            if entry.waiting and entry.remote.name == remote.name:
+                entry.waiting = False
+                self._failed(entry, _reason(job.error))
+
+    def sa_up(self, sa: IsakmpSa) -> None:
+        """Phase 1 is done, whoever began it: what waits for it goes on."""
+        for entry in list(self.entries.values()):
+            if entry.waiting and entry.remote.name == sa.remote.name:
+                entry.waiting = False
+                if not self._is_up(entry) and not entry.held_down:
+                    self._begin_child(sa, entry.connection)
+
+    def _begin_child(self, sa: IsakmpSa, connection: Connection) -> Job[Any]:
+        flow = connection.name, connection.selector
+        if flow in self.busy:
+            return self.busy[flow].finished
+        exchange = self.dialect.begin_child(self.engine, sa, connection)
+        if not exchange.over:
+            self.busy[flow] = exchange
+        exchange.finished.then(lambda job: self._child_over(flow, job))
+        return exchange.finished
+
+    def _child_over(self, flow: Flow, job: Job[Any]) -> None:
+        self.busy.pop(flow, None)
+        entry = self.entries.get(flow[0])
+        if job.error is not None and entry is not None and entry.connection.selector == flow[1]:
+            self._failed(entry, _reason(job.error))
+
+    def _failed(self, entry: Entry, reason: Reason) -> None:
+        """Try again after a growing, jittered while."""
+        entry.failure = reason
+        entry.tries += 1
+        if not entry.wanted or not self.settings.active or self._is_up(entry):
+            return
+        wait = min(RETRY_FIRST_S * 2 ** min(entry.tries, 10), self.settings.check_interval_s)
+        wait *= 0.75 + self.engine.random(1)[0] / 512
+        self._rest(entry)
+        entry.retry = self.timers.add("connection retry", wait, lambda: self.bring_up(entry))
+
+    def down(self, name: str) -> None:
+        """Take a connection down by command; it stays down until it is started again."""
+        entry = self.entries.get(name)
+        if entry is not None:
+            entry.wanted, entry.held_down, entry.waiting = False, True, False
+            self._rest(entry)
+        for child in self.sas.of_connection(name):
+            self.engine.owner.delete_child(child)
+
+    @staticmethod
+    def _rest(entry: Entry) -> None:
+        if entry.retry is not None:
+            entry.retry.cancel()
+            entry.retry = None
+
+    def _is_up(self, entry: Entry) -> bool:
+        return any(
+            child.state is State.ESTABLISHED
+            for child in self.sas.of_connection(entry.connection.name)
+        )
+
+    def wants(self, remote: str) -> bool:
+        """Whether a connection with that peer should be up."""
+        return any(e.wanted and e.remote.name == remote for e in self.entries.values())
+
+    # --- what happens to child SAs -----------------------------------------------------------
+
+    def child_up(self, child: ChildSa) -> None:
+        """A child SA is there, whoever began it: its traffic has policies, its entry rests."""
+        entry = self.entries.get(child.connection.name)
+        if entry is not None:
+            entry.tries, entry.failure, entry.waiting = 0, None, False
+            self._rest(entry)
+        self._install_flow(child.connection.name, child.selector, child.connection, None, child)
+
+    def child_down(self, child: ChildSa) -> None:
+        """The last child SA of this traffic is gone."""
+        entry = self.entries.get(child.connection.name)
+        static = entry is not None and not entry.connection.passive
+        if not static:
+            self._remove_flow((child.connection.name, child.selector))
+        elif entry is not None and entry.wanted and not entry.held_down and self.settings.active:
+            self._failed(entry, Reason("sa-gone", "its last child SA is gone"))
+
+    def rekey(self, child: ChildSa) -> None:
+        """A successor for a child SA that soon expires; begun again until it is there."""
+        flow = child.connection.name, child.selector
+        if child.state is not State.ESTABLISHED or flow in self.busy:
+            return
+        again = child.events.pop("rekey", None)
+        if again is not None:
+            again.cancel()
+        child.events["rekey"] = self.timers.add("child SA rekey", 20.0, lambda: self.rekey(child))
+        sa = self.sas.current(child.peer)
+        if sa is not None:
+            self._begin_child(sa, narrowed(child.connection, child.selector))
+        elif remote := self._remote_now(child.connection.remote):
+            exchange = self.begin_sa(remote, child.path)
+            exchange.finished.then(lambda job: self._rekey_under(child, job))
+
+    def _rekey_under(self, child: ChildSa, job: Job[Any]) -> None:
+        """The phase 1 that the rekeying needed is over."""
+        if job.error is None:
+            self.rekey(child)
+
+    def acquire(self, event: Acquire) -> None:
+        """Traffic waits for an SA."""
+        flow = self._by_reqid.get(event.reqid)
+        entry = self.entries.get(flow[0]) if flow else None
+        if entry is None or entry.held_down or not self.settings.active:
+            self.log.debug(LogClass.SA, 20, "acquire for %s: nothing is started", event.selector)
+            return
+        self.log.debug(LogClass.SA, 10, "acquire for %s: %s", event.selector, flow)
+        if entry.retry is None:
+            self.bring_up(entry)
+
+    # --- policies ----------------------------------------------------------------------------
+
+    def reqid(self, name: str, selector: Selector) -> int:
+        """The number of that traffic, given out at first use."""
+        flow = name, selector
+        if flow not in self._reqids:
+            self._next_reqid += 1
+            self._reqids[flow] = self._next_reqid
+            self._by_reqid[self._next_reqid] = flow
+        return self._reqids[flow]
+
+    def _install_flow(
+        self, name: str, selector: Selector, connection: Connection, remote: Remote | None,
+        child: ChildSa | None = None,
+    ) -> None:  # fmt: skip
+        """Policies both ways, once the two ends are known; the same ones again cost nothing."""
+        path = child.path if child else (self.path_to(remote) if remote else None)
+        if not self.settings.flows or path is None:
+            return
+        transform = connection.suites[0].protocols[0].transforms[0]
+        mode, protocol = transform.encapsulation, connection.suites[0].protocols[0].protocol
+        if child:
+            mode = child.protocols[0].chosen.encapsulation
+            protocol = isakmp.Protocol(child.protocols[0].chosen.protocol)
+        specs = self._specs(self.reqid(name, selector), selector, path, mode, protocol)
+        if self._policies.get((name, selector)) == specs:
+            return
+        self._policies[name, selector] = specs
+        for spec in specs:
+            self.app.add_policy(spec).then(lambda job: self._policy_answered(name, job))
+
+    @staticmethod
+    def _specs(
+        reqid: int, selector: Selector, path: Path, mode: ipsec.Encapsulation,
+        protocol: isakmp.Protocol,
+    ) -> list[PolicySpec]:  # fmt: skip
+        return [
+            PolicySpec(Direction.OUT, selector, Action.IPSEC, protocol, mode, path.local,
+                       path.remote, reqid),
+            PolicySpec(Direction.IN, selector.reversed(), Action.IPSEC, protocol, mode,
+                       path.remote, path.local, reqid),
+        ]  # fmt: skip
+
+    def _policy_answered(self, name: str, job: Job[int]) -> None:
+        if job.error is not None:
+            self.log.error("connection %s: application refused its policy: %s", name, job.error)
+
+    def _remove_flow(self, flow: Flow) -> None:
+        for spec in self._policies.pop(flow, []):
+            self.app.delete_policy(spec)
+        reqid = self._reqids.pop(flow, None)
+        if reqid is not None:
+            del self._by_reqid[reqid]
+
+
+def _reason(error: Exception) -> Reason:
+    if isinstance(error, Refused):
+        return error.reason
+    return Reason("failed", str(error) if isinstance(error, IsakmpError) else repr(error))

@@ -1,0 +1,350 @@
+"""What becomes of SAs once exchanges have made them: lifetimes, rekeying, deletion, dead peers.
+
+RFC 2408 4.3, RFC 2409 5.5 and 9, RFC 3706. The engine's scripts tell the keeper what they
+established and what the peer says; the application tells it what expired.
+
+A new child SA supersedes older ones of the same traffic. Where two were negotiated at once, that
+of the lower nonce gives way. Whoever began the successor deletes the old one after a grace; the
+other end does so later on its own, but only while a successor lives, so that both ends never
+delete both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+from isakmp.app.base import Application, Expire, Mapping, SaSpec
+from isakmp.connection import Connections
+from isakmp.constants import isakmp, name_of
+from isakmp.errors import Reason
+from isakmp.exchange import Engine, Exchange
+from isakmp.job import Job
+from isakmp.keylog import KeyLog
+from isakmp.log import Log, LogClass
+from isakmp.path import Path
+from isakmp.policy.catalog import Catalog, identity_of
+from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector
+from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
+from isakmp.timer import Timers
+
+GRACE_S = 3.0
+FALLBACK_S = 30.0
+DPD_RETRIES = 5
+DPD_RETRY_S = 5.0
+
+
+class Keeper:
+    """The owner of one daemon's SAs. engine and connections are set once all are made."""
+
+    engine: Engine
+    connections: Connections
+
+    def __init__(
+        self, *, sas: SaDatabase, app: Application, catalog: Catalog, timers: Timers, log: Log,
+        nat_traversal: bool = True, nat_t_port: int = 4500,
+    ) -> None:  # fmt: skip
+        self.sas, self.app, self.catalog, self.timers, self.log = sas, app, catalog, timers, log
+        self.nat_traversal, self.nat_t_port = nat_traversal, nat_t_port
+        self.key_log: KeyLog | None = None
+        self.dpd_interval_s = 0
+        self.delete_sas = True
+
+    # --- what scripts ask --------------------------------------------------------------------
+
+    def find_remote(self, address: Address, exchange_type: int) -> Remote:
+        """The peer to answer at ``address``; Refused where there is none."""
+        return self.catalog.find_remote(address, exchange_type)
+
+    def secret(self, remote: Remote, identity: Identity | None) -> bytes:
+        """The pre-shared key for a peer; Refused where there is none."""
+        return self.catalog.secret(remote, identity)
+
+    def local_id(self, remote: Remote, path: Path) -> Identity:
+        """Who we are to that peer: as configured, else our address."""
+        return remote.local_id or identity_of(ip_network(path.local))
+
+    def find_connection(self, sa: IsakmpSa, selector: Selector) -> tuple[Connection, Selector]:
+        """The connection for traffic that a peer asks for; Refused where there is none."""
+        return self.catalog.find_connection(sa.remote, selector)
+
+    def reqid(self, name: str, selector: Selector) -> int:
+        """The number that ties a connection's policies and SAs together."""
+        return self.connections.reqid(name, selector)
+
+    def keyed(self, spec: SaSpec) -> None:
+        """Keys of an IPsec SA were derived."""
+        self.log.secret(f"SA {spec.spi:08x} encryption key", spec.enc_key)
+        self.log.secret(f"SA {spec.spi:08x} authentication key", spec.auth_key)
+        if self.key_log and spec.protocol is isakmp.Protocol.IPSEC_ESP:
+            self.key_log.esp(spec)
+
+    # --- ISAKMP SAs --------------------------------------------------------------------------
+
+    def established(self, sa: IsakmpSa, exchange: Exchange[Any]) -> None:
+        """Phase 1 made ``sa``."""
+        self.sas.add(sa)
+        if self.key_log:
+            self.key_log.phase_1(sa.cky_i, sa.keys.cipher_key)
+        hard = sa.chosen.life_s or (sa.remote.life.seconds.offer if sa.remote.life.seconds else 0)
+        if hard:
+            soft = soft_limit(hard, self.engine.random(1)[0] / 256, sa.initiator)
+            sa.soft_s, sa.hard_s = float(soft), float(hard)
+            sa.events["soft"] = self.timers.add("SA soft", soft, lambda: self.rekey_sa(sa))
+            sa.events["hard"] = self.timers.add("SA hard", hard, lambda: self.delete_sa(sa))
+        if sa.dpd and self.dpd_interval_s:
+            self._arm_dpd(sa, self.dpd_interval_s)
+        for old in self.sas.of_peer(sa.peer):
+            if old is not sa and old.state is State.ESTABLISHED:
+                self._supersede_sa(old, sa)
+        self.log.print("ISAKMP SA %s with %s up: %s%s", sa, sa.path.remote, sa.chosen,
+                       f", NAT {sa.nat}" if sa.nat.found else "")  # fmt: skip
+        self.connections.sa_up(sa)
+
+    def _supersede_sa(self, old: IsakmpSa, new: IsakmpSa) -> None:
+        """One ISAKMP SA with a peer is enough; exchanges under the old one may still finish."""
+        gone, stays = old, new
+        if old.established > new.created and new.tiebreak < old.tiebreak:
+            gone, stays = new, old
+        gone.state = State.SUPERSEDED
+        wait = GRACE_S if stays.initiator else FALLBACK_S
+        gone.events["delete"] = self.timers.add(
+            "SA delete", wait, lambda: self._end_superseded_sa(gone)
+        )
+
+    def _end_superseded_sa(self, sa: IsakmpSa) -> None:
+        if any(x.sa is sa for x in self.engine.exchanges.values()):
+            sa.events["delete"] = self.timers.add(
+                "SA delete", GRACE_S, lambda: self._end_superseded_sa(sa)
+            )
+        elif self.sas.current(sa.peer) is None:
+            sa.state = State.ESTABLISHED
+        else:
+            self.delete_sa(sa)
+
+    def rekey_sa(self, sa: IsakmpSa) -> None:
+        """A new phase 1 before this one ends, where it still protects something."""
+        if sa.state is State.ESTABLISHED and (
+            self.sas.children_of(sa.peer) or self.connections.wants(sa.remote.name)
+        ):
+            self.connections.begin_sa(sa.remote, sa.path)
+
+    def delete_sa(self, sa: IsakmpSa, tell: bool = True) -> None:
+        """End an ISAKMP SA; its child SAs live on."""
+        if sa.state is State.DEAD:
+            return
+        if tell and self.delete_sas:
+            self.engine.dialects[sa.version].tell_deleted(self.engine, sa)
+        self.sas.remove(sa)
+        for exchange in [x for x in self.engine.exchanges.values() if x.sa is sa]:
+            self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA was deleted"))
+        self.log.debug(LogClass.SA, 10, "ISAKMP SA %s deleted", sa)
+
+    def moved(self, sa: IsakmpSa, path: Path) -> None:
+        """A NAT has given the peer of ``sa`` another address or port."""
+        self.log.print("ISAKMP SA %s: peer moved from %s to %s", sa, sa.path, path)
+        children = self.sas.children_of(sa.peer)
+        self.sas.moved(sa, path)
+        for child in children:
+            self._move_child(child, path)
+
+    def _move_child(self, child: ChildSa, path: Path) -> None:
+        if not child.encap or not child.specs:
+            return
+        self.sas.remove_child(child)
+        child.state, child.path = State.ESTABLISHED, path
+        specs, child.specs = child.specs, []
+        for spec in specs:
+            ends = (path.remote, path.local) if spec.inbound else (path.local, path.remote)
+            ports = (path.remote_port, path.local_port)
+            moved = replace(
+                spec, src=ends[0], dst=ends[1], encap=ports if spec.inbound else ports[::-1]
+            )
+            self._watch(self.app.update_sa(moved), f"moving SA {spec.spi:08x}")
+            child.specs.append(moved)
+        self.sas.add_child(child)
+
+    # --- child SAs ---------------------------------------------------------------------------
+
+    def child_established(self, child: ChildSa, sa: IsakmpSa, specs: list[SaSpec]) -> None:
+        """Quick mode made ``child``; its inbound SAs are in place, here are all of them."""
+        outbound = [spec for spec in specs if not spec.inbound]
+        for spec in outbound:
+            self._watch(self.app.add_sa(spec), f"outbound SA {spec.spi:08x} of {child}", child)
+        if len(outbound) > 1:
+            self._watch(self.app.group(child.inbound()), "inbound bundle")
+            self._watch(self.app.group(child.outbound()), "outbound bundle")
+        if child.encap:
+            child.specs = list(specs)
+        self.sas.add_child(child)
+        self.connections.child_up(child)
+        for old in self.sas.in_slot(child.slot):
+            if old is not child and old.state is State.ESTABLISHED:
+                self._supersede_child(old, child)
+        self.log.print("connection %s up: %s, %s", child.connection.name, child, child.selector)
+
+    def _supersede_child(self, old: ChildSa, new: ChildSa) -> None:
+        gone, stays = old, new
+        if old.established > new.created and new.tiebreak < old.tiebreak:
+            gone, stays = new, old
+        gone.state = State.SUPERSEDED
+        self.log.debug(LogClass.SA, 20, "child SA %s is superseded by %s", gone, stays)
+        wait = GRACE_S if stays.initiator else FALLBACK_S
+        gone.events["delete"] = self.timers.add(
+            "child SA delete", wait, lambda: self._end_superseded_child(gone)
+        )
+
+    def _end_superseded_child(self, child: ChildSa) -> None:
+        """Delete, but never the last one: the peer may have chosen to keep this one."""
+        others = self.sas.in_slot(child.slot)
+        if any(c.state is State.ESTABLISHED for c in others):
+            self.delete_child(child)
+        else:
+            child.state = State.ESTABLISHED
+
+    def delete_child(self, child: ChildSa, tell: bool = True) -> None:
+        """End a child SA, here and, where ``tell``, at the peer."""
+        if child.state is State.DEAD:
+            return
+        sa = self.sas.current(child.peer)
+        if tell and self.delete_sas and sa is not None:
+            self.engine.dialects[sa.version].tell_deleted(self.engine, sa, child)
+        self.sas.remove_child(child)
+        for name in (*child.inbound(), *child.outbound()):
+            self.app.delete_sa(name)
+        self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
+        if not self.sas.in_slot(child.slot):
+            self.connections.child_down(child)
+
+    def _watch(self, job: Job[Any], what: str, child: ChildSa | None = None) -> None:
+        """Say what the application refused; a child SA it refused is taken back."""
+
+        def answered(job: Job[Any]) -> None:
+            if job.error is not None:
+                self.log.error("application refused %s: %s", what, job.error)
+                if child is not None:
+                    self.delete_child(child)
+
+        job.then(answered)
+
+    # --- what the peer says ------------------------------------------------------------------
+
+    def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> None:
+        """The peer has deleted ISAKMP SAs; only its own ones count."""
+        for other in self.sas.of_peer(sa.peer):
+            if other.cookies in cookies:
+                self.log.print("ISAKMP SA %s deleted by the peer", other)
+                self.delete_sa(other, tell=False)
+
+    def peer_deleted_children(self, sa: IsakmpSa, protocol: int, spis: list[int]) -> None:
+        """The peer has deleted the SAs it receives with, or has never known them."""
+        for spi in spis:
+            child = self.sas.child_by_spi(protocol, spi, str(sa.path.remote))
+            if child is not None and child.peer == sa.peer:
+                self.log.print("connection %s: child SA %s deleted by the peer",
+                               child.connection.name, child)  # fmt: skip
+                self.delete_child(child, tell=False)
+
+    def initial_contact(self, sa: IsakmpSa) -> None:
+        """The peer knows of no other SA with us: it has restarted (RFC 2407 4.6.3.3)."""
+        for old in self.sas.of_peer(sa.peer):
+            if old is not sa and old.established < sa.created:
+                self.delete_sa(old, tell=False)
+        for child in self.sas.children_of(sa.peer):
+            if child.established < sa.created:
+                self.delete_child(child, tell=False)
+
+    def peer_refused(self, sa: IsakmpSa, notify: int, protocol: int, spi: bytes) -> None:
+        """The peer refuses an exchange of ours under ``sa``, with proof that it is the peer."""
+        said = name_of(isakmp.Notify, notify)
+        ours = [
+            x for x in self.engine.exchanges.values()
+            if x.sa is sa and x.initiator and len(x.steps) > 1
+        ]  # fmt: skip
+        number = int.from_bytes(spi, "big") if len(spi) == 4 else None
+        named = [x for x in ours if number and number in getattr(x.state, "spis", {}).values()]
+        for exchange in named or (ours if len(ours) == 1 else []):
+            reason = Reason("peer-refused", f"the peer refused: {said}", came=said,
+                            mend="the peer's log names the reason")  # fmt: skip
+            self.engine.fail(exchange, reason)
+        self.log.print("ISAKMP SA %s: peer says %s", sa, said)
+
+    # --- dead peers (RFC 3706) ---------------------------------------------------------------
+
+    def asked_if_alive(self, sa: IsakmpSa, data: bytes) -> None:
+        """R_U_THERE: answer with the same sequence number."""
+        self.engine.dialects[sa.version].probe_answer(self.engine, sa, data)
+
+    def said_alive(self, sa: IsakmpSa, sequence: int) -> None:
+        """R_U_THERE_ACK: counts only for the question we asked last."""
+        if sa.dpd_waiting and sequence == sa.dpd_sequence:
+            sa.dpd_waiting = 0
+            self._arm_dpd(sa, self.dpd_interval_s)
+
+    def _arm_dpd(self, sa: IsakmpSa, wait_s: float) -> None:
+        if event := sa.events.get("dpd"):
+            event.cancel()
+        sa.events["dpd"] = self.timers.add("DPD", wait_s, lambda: self._check_alive(sa))
+
+    def _check_alive(self, sa: IsakmpSa) -> None:
+        """Messages and traffic are proof enough; only silence is asked about."""
+        if sa.state is not State.ESTABLISHED:
+            return
+        if not sa.dpd_waiting and self.timers.now() - sa.last_heard < self.dpd_interval_s:
+            self._arm_dpd(sa, self.dpd_interval_s)
+            return
+        packets = self._packets_in(sa)
+        if packets != sa.dpd_packets:
+            sa.dpd_packets, sa.dpd_waiting = packets, 0
+            if packets > 0:
+                self._arm_dpd(sa, self.dpd_interval_s)
+                return
+        if sa.dpd_waiting > DPD_RETRIES:
+            self._dead(sa)
+            return
+        sa.dpd_waiting += 1
+        sa.dpd_sequence = (sa.dpd_sequence + 1) & 0x7FFFFFFF
+        self._arm_dpd(sa, DPD_RETRY_S)
+        self.engine.dialects[sa.version].probe(self.engine, sa, sa.dpd_sequence)
+
+    def _packets_in(self, sa: IsakmpSa) -> int:
+        jobs = [
+            self.app.usage(name)
+            for child in self.sas.children_of(sa.peer)
+            for name in child.inbound()
+        ]
+        return sum(job.result.packets for job in jobs if job.result is not None)
+
+    def _dead(self, sa: IsakmpSa) -> None:
+        """Nothing came for all our questions: every SA with this peer is gone."""
+        self.log.print("peer %s is dead: no answer to %d R_U_THERE", sa, DPD_RETRIES)
+        for child in self.sas.children_of(sa.peer):
+            self.delete_child(child, tell=False)
+        for each in self.sas.of_peer(sa.peer):
+            self.delete_sa(each, tell=False)
+
+    # --- what the application says -----------------------------------------------------------
+
+    def expire(self, event: Expire) -> None:
+        """An IPsec SA reached a limit: soft, begin its successor; hard, it is over."""
+        child = self.sas.children.get((event.sa.protocol, event.sa.spi))
+        if child is None:
+            remote = str(event.sa.dst)
+            child = self.sas.child_by_spi(event.sa.protocol, event.sa.spi, remote)
+        if child is None:
+            return
+        if event.hard:
+            self.log.print("connection %s: child SA %s expired", child.connection.name, child)
+            self.delete_child(child)
+        elif child.state is State.ESTABLISHED:
+            self.connections.rekey(child)
+
+    def mapping(self, event: Mapping) -> None:
+        """Authentic ESP comes from another address or port of a peer behind a NAT."""
+        child = self.sas.children.get((event.sa.protocol, event.sa.spi))
+        sa = self.sas.current(child.peer) if child else None
+        if sa is not None and sa.nat.remote:
+            path = sa.path._replace(remote=event.address, remote_port=event.port)
+            if path != sa.path:
+                self.moved(sa, path)

@@ -19,7 +19,7 @@ from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, Kind, Tag, tag_o
 from isakmp.constants import isakmp
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve, no_interfaces, read_identity
-from isakmp.policy.reader import BUILT_IN_PEER, read_connection, read_remote
+from isakmp.policy.reader import BUILT_IN_PEER, passive_names, read_connection, read_remote
 from isakmp.policy.spd import Remote
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
 
@@ -61,14 +61,16 @@ class _Visit(NamedTuple):
 
 
 class _Walk:
-    """One pass over a configuration; errors by place, so that each place has its first one."""
+    """One pass over a configuration; errors by place and reason, so that each is told once."""
 
     def __init__(self, conf: Conf, resolve: Resolve) -> None:
         self.conf = conf
         self.resolve = resolve
         self.errors: dict[tuple[str, str, str], ConfError] = {}
         self.warnings: list[str] = []
+        self._places: set[tuple[str, str]] = set()
         self._queue: deque[_Visit] = deque()
+        self._looked: list[_Visit] = []
         self._seen: set[tuple[Kind, str]] = set()
         self._named: set[str] = set()
         self._readers: dict[Kind, Callable[[_Visit], None]] = {
@@ -85,10 +87,21 @@ class _Walk:
             if self.conf.has_written_section(name):
                 self._enter(kind, name, (name, ""))
         self._drain()
-        for section in sorted(self.conf.sections(), key=self._rank):
+        stray = [name for name in self.conf.sections() if fold(name) not in self._named]
+        for section in sorted(stray, key=self._rank):
             if fold(section) not in self._named:
                 self._stray(section)
                 self._drain()
+        # Last, so that what the tables found about a tag is not told a second time.
+        for visit in self._looked:
+            self._read(visit)
+
+    def _read(self, visit: _Visit) -> None:
+        if reader := self._readers.get(visit.kind):
+            try:
+                reader(visit)
+            except ConfError as error:
+                self._reader_error(visit, error)
 
     def _rank(self, section: str) -> int:
         """Sections that name others come first, so that what they name is not stray."""
@@ -107,8 +120,16 @@ class _Walk:
             self._look(self._queue.popleft())
 
     def _error(self, error: ConfError) -> None:
-        place = (fold(error.section), fold(error.tag), error.reason if not error.tag else "")
-        self.errors.setdefault(place, error)
+        self._places.add((fold(error.section), fold(error.tag)))
+        self.errors.setdefault((fold(error.section), fold(error.tag), error.reason), error)
+
+    def _reader_error(self, visit: _Visit, error: ConfError) -> None:
+        """What a reader met, unless it is what the table of tags has already found there."""
+        if not error.file:
+            reason = f"[{error.section}]: {error.reason}"
+            error = self.conf.error(reason, *self._place(visit), error.hint)
+        if not error.tag or (fold(error.section), fold(error.tag)) not in self._places:
+            self._error(error)
 
     def _look(self, visit: _Visit) -> None:
         for name in self.conf.tags(visit.section):
@@ -119,16 +140,19 @@ class _Walk:
                 self._tag(visit, name, tag)
             elif written:
                 self._unknown(visit, name)
-        if reader := self._readers.get(visit.kind):
-            try:
-                reader(visit)
-            except ConfError as error:
-                self._error(error if error.file else self._led_to(visit, error))
+        self._enter_defaults(visit)
+        self._looked.append(visit)
 
-    def _led_to(self, visit: _Visit, error: ConfError) -> ConfError:
-        """An error in a section that is not written, at the place that led there."""
-        reason = f"[{error.section}]: {error.reason}"
-        return self.conf.error(reason, *self._place(visit), error.hint)
+    def _enter_defaults(self, visit: _Visit) -> None:
+        """What a peer or connection uses that names no configuration or no suites."""
+        conf = self.conf
+        configuration = conf.get(visit.section, "Configuration")
+        if visit.kind is Kind.PEER and configuration is None:
+            default = f"{BUILT_IN_PEER}-configuration"
+            self._enter(Kind.ISAKMP_CONFIGURATION, default, self._place(visit))
+        if visit.kind is Kind.CONNECTION and conf.get(configuration or "", "Suites") is None:
+            for suite in conf.get_list("General", "Default-phase-2-suites"):
+                self._enter(Kind.SUITE, suite, self._place(visit))
 
     def _nearest(self, name: str, known: Iterable[str]) -> str:
         """A hint, as long as errors are few: looking for what is alike is slow."""
@@ -195,9 +219,6 @@ class _Walk:
         return best if scores[best] else None
 
     def _peer(self, visit: _Visit) -> None:
-        if self.conf.get(visit.section, "Configuration") is None:
-            default = f"{BUILT_IN_PEER}-configuration"
-            self._enter(Kind.ISAKMP_CONFIGURATION, default, self._place(visit))
         remote = read_remote(self.conf, visit.section, self.resolve)
         self._credentials(remote, self._place(visit))
 
@@ -221,12 +242,7 @@ class _Walk:
         return any(self._likely_kind(section) is Kind.INITIATOR for section in self.conf.sections())
 
     def _connection(self, visit: _Visit) -> None:
-        conf, name = self.conf, visit.section
-        configuration = conf.get(name, "Configuration")
-        if configuration is None or conf.get(configuration, "Suites") is None:
-            for suite in conf.get_list("General", "Default-phase-2-suites"):
-                self._enter(Kind.SUITE, suite, self._place(visit))
-        connection = read_connection(conf, name, self.resolve)
+        connection = read_connection(self.conf, visit.section, self.resolve, self._passive)
         if not connection.active_only:
             self._answered(connection.remote)
 
@@ -241,6 +257,10 @@ class _Walk:
         ):
             place = conf.where(peer)
             self.warnings.append(f"{place}: cannot call us: [Phase 1] lacks {address}= {peer}")
+
+    @cached_property
+    def _passive(self) -> frozenset[str]:
+        return passive_names(self.conf)
 
     @cached_property
     def _answered_peers(self) -> frozenset[str | None]:

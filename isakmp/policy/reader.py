@@ -85,11 +85,18 @@ def find_remote_section(conf: Conf, address: Address) -> str | None:
     return default
 
 
-def read_connection(conf: Conf, name: str, resolve: Resolve = no_interfaces) -> Connection:
-    """The phase 2 connection ``name``. Its peer is not read, only named."""
-    for tag in CONNECTION_LISTS:
-        if not conf.has_section(name) and name in conf.get_list("Phase 2", tag):
-            conf.follow("Phase 2", tag, name)
+def read_connection(
+    conf: Conf,
+    name: str,
+    resolve: Resolve = no_interfaces,
+    passive: frozenset[str] | None = None,
+) -> Connection:
+    """The phase 2 connection ``name``. Its peer is not read, only named.
+
+    passive: passive_names(conf), for who reads many connections.
+    """
+    if not conf.has_section(name):
+        _follow_lists(conf, name)
     _expect_phase(conf, name, "2")
     peer = conf.get(name, "ISAKMP-peer")
     if peer is None:
@@ -103,7 +110,7 @@ def read_connection(conf: Conf, name: str, resolve: Resolve = no_interfaces) -> 
         local_id=local_id,
         remote_id=remote_id,
         suites=_suites(conf, name),
-        passive=_is_passive(conf, name),
+        passive=name in (passive_names(conf) if passive is None else passive),
         active_only="active-only" in (flag.lower() for flag in conf.get_list(name, "Flags")),
         line=conf.where(name),
     )
@@ -117,7 +124,14 @@ def connection_names(conf: Conf) -> list[str]:
 
 def read_connections(conf: Conf, resolve: Resolve = no_interfaces) -> list[Connection]:
     """All connections that [Phase 2] lists."""
-    return [read_connection(conf, name, resolve) for name in connection_names(conf)]
+    passive = passive_names(conf)
+    return [read_connection(conf, name, resolve, passive) for name in connection_names(conf)]
+
+
+def passive_names(conf: Conf) -> frozenset[str]:
+    """The connections that are answered and never started; listed in both ways, they are active."""
+    active, passive = (conf.get_list("Phase 2", tag) for tag in CONNECTION_LISTS)
+    return frozenset(passive) - frozenset(active)
 
 
 def read_exchange(conf: Conf, configuration: str) -> isakmp.Exchange:
@@ -157,6 +171,13 @@ def _expect_phase(conf: Conf, section: str, phase: str) -> None:
         raise conf.error("there is no such section", section, hint=hint)
     if conf.get(section, "Phase", phase) != phase:
         raise conf.error(f"Phase is not {phase} here", section, "Phase")
+
+
+def _follow_lists(conf: Conf, name: str) -> None:
+    """A connection that is not there: ConfError where [Phase 2] lists it."""
+    for tag in CONNECTION_LISTS:
+        if name in conf.get_list("Phase 2", tag):
+            conf.follow("Phase 2", tag, name)
 
 
 def _configuration(conf: Conf, section: str) -> str:
@@ -298,8 +319,3 @@ def _expect_quick_mode(conf: Conf, configuration: str) -> None:
     exchange = read_member(conf, configuration, "EXCHANGE_TYPE", isakmp.Exchange, "QUICK_MODE")
     if exchange is not isakmp.Exchange.QUICK_MODE:
         raise conf.error(f"{exchange.name} is not phase 2", configuration, "EXCHANGE_TYPE")
-
-
-def _is_passive(conf: Conf, name: str) -> bool:
-    active = conf.get_list("Phase 2", "Connections")
-    return name in conf.get_list("Phase 2", "Passive-connections") and name not in active

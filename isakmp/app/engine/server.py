@@ -37,7 +37,6 @@ from isakmp.app.pf_key.codec import Lifetime, Message, Policy, Sa, Sa2, Statisti
 from isakmp.app.pf_key.constants import Dir, Ext, PolicyType, SaType, State, Type
 from isakmp.constants import ipsec
 from isakmp.errors import ApplicationError, MalformedPayload
-from isakmp.policy.spd import Selector
 
 DEFAULT_REPLAY = 64
 _SECRET = frozenset((Ext.KEY_AUTH, Ext.KEY_ENCRYPT))
@@ -132,7 +131,7 @@ class Server:
         self._wall = wall
         self._clients: list[Client] = []
         self._acquirable: dict[int, tuple[int, PolicySpec]] = {}
-        self._reqids: dict[Selector, int] = {}
+        self._reqids: dict[bytes, int] = {}
         self._acquire_seq = 0
         self.counters: Counter[str] = Counter()
         self.engine = make(self)
@@ -369,29 +368,29 @@ class Server:
 
     def _install(self, message: Message, spec: PolicySpec) -> bytes:
         """Install or replace a policy, and answer with its id."""
-        number = self.engine.add_policy(spec)
-        self._no_acquire(spec)
+        number, traffic = self.engine.add_policy(spec), _traffic(message)
+        self._no_acquire(spec, traffic)
         if spec.direction is Direction.OUT and spec.action is Action.IPSEC:
             self._acquirable[spec.reqid] = number, spec
-            self._reqids[spec.selector] = spec.reqid
-        return values.policy_exts(spec, number)
+            self._reqids[traffic] = spec.reqid
+        return codec.with_policy_id(message.exts, number) + traffic
 
     def _policy_delete(self, client: Client, message: Message) -> bytes:
         spec = values.read_policy(message)
         self.engine.delete_policy(spec)
-        self._no_acquire(spec)
+        self._no_acquire(spec, _traffic(message))
         return self._echo(message)
 
-    def _no_acquire(self, spec: PolicySpec) -> None:
+    def _no_acquire(self, spec: PolicySpec, traffic: bytes) -> None:
         """Forget an outbound policy that went; direction and selector are what names it."""
         if spec.direction is Direction.OUT:
-            reqid = self._reqids.pop(spec.selector, -1)
+            reqid = self._reqids.pop(traffic, -1)
             known = self._acquirable.get(reqid)
             if known is not None and known[1].selector == spec.selector:
                 del self._acquirable[reqid]
 
     def _by_id(self, message: Message) -> tuple[int, PolicySpec]:
-        wanted = codec.read_policy(message.exts).id
+        wanted = codec.read_policy_id(message.exts)
         for number, spec in self.engine.policies():
             if number == wanted:
                 return number, spec
@@ -400,7 +399,7 @@ class Server:
     def _policy_delete_2(self, client: Client, message: Message) -> bytes:
         number, spec = self._by_id(message)
         self.engine.delete_policy(spec)
-        self._no_acquire(spec)
+        self._no_acquire(spec, codec.traffic(spec.selector))
         return values.policy_exts(spec, number)
 
     def _policy_get(self, client: Client, message: Message) -> None:
@@ -479,6 +478,11 @@ class Server:
         body += codec.nat_t_port(Ext.X_NAT_T_DPORT, event.port)
         satype = algorithms.sa_type(sa.protocol)
         self._tell(None, codec.message(Type.X_NAT_T_NEW_MAPPING, satype, 0, 0, body))
+
+
+def _traffic(message: Message) -> bytes:
+    """A policy's selector as it came."""
+    return message.exts[Ext.ADDRESS_SRC] + message.exts[Ext.ADDRESS_DST]
 
 
 def _name(spec: SaSpec) -> SaId:

@@ -47,7 +47,6 @@ T = TypeVar("T")
 FIRST_SEQ = 0x80000000
 """Requests count from here: a kernel's own (acquire) count from 1, and would be met by ours."""
 MIN_SPI, MAX_SPI = 0x100, 0xFFFFFFFF
-PolicyKey = tuple[Direction, Selector]
 
 
 class _Pending:
@@ -55,7 +54,7 @@ class _Pending:
 
     __slots__ = ("job", "read", "timer", "type")
 
-    def __init__(self, type: Type, job: Job[Any], read: Callable[[Message], Any]) -> None:
+    def __init__(self, type: Type, job: Job[Any], read: Callable[[Message], Any] | None) -> None:
         self.type, self.job, self.read = type, job, read
         self.timer: Event | None = None
 
@@ -91,7 +90,7 @@ class PfKey:
         self._seq = FIRST_SEQ
         self._pending: dict[int, _Pending] = {}
         self._policies: dict[int, PolicySpec] = {}
-        self._policy_ids: dict[PolicyKey, int] = {}
+        self._policy_ids: dict[tuple[Direction, bytes], int] = {}
         self._inbound: dict[tuple[isakmp.Protocol, int], SaId] = {}
         self.supported: dict[tuple[int, Ext], list[Algorithm]] = {}
         self.counters: Counter[str] = Counter()
@@ -137,20 +136,18 @@ class PfKey:
 
     def _install(self, type: Type, sa: SaSpec) -> Job[None]:
         def installed(_: Message) -> None:
-            if sa.inbound:
-                name = SaId(sa.protocol, sa.spi, sa.src, sa.dst)
-                self._inbound[sa.protocol, sa.spi] = name
+            self._inbound[sa.protocol, sa.spi] = SaId(sa.protocol, sa.spi, sa.src, sa.dst)
 
         try:
             body = values.sa_exts(sa, self._private)
         except ApplicationError as error:
             return Job.failed(error)
-        return self._request(type, sa.protocol, body, installed)
+        return self._request(type, sa.protocol, body, installed if sa.inbound else None)
 
     def delete_sa(self, sa: SaId) -> Job[None]:
         """SADB_DELETE."""
         self._inbound.pop((sa.protocol, sa.spi), None)
-        return self._request(Type.DELETE, sa.protocol, values.sa_id_exts(sa), _read_nothing)
+        return self._request(Type.DELETE, sa.protocol, values.sa_id_exts(sa))
 
     def group(self, sas: list[SaId]) -> Job[None]:
         """One SA is a bundle of itself; KAME's PF_KEY has no message for a larger one."""
@@ -178,59 +175,62 @@ class PfKey:
 
     def add_policy(self, policy: PolicySpec) -> Job[int]:
         """SADB_X_SPDUPDATE, which installs a policy or replaces that of the same selector."""
+        traffic = codec.traffic(policy.selector)
 
         def installed(message: Message) -> int:
-            number = codec.read_policy(message.exts).id
-            key = policy.direction, policy.selector
+            number = codec.read_policy_id(message.exts)
+            key = policy.direction, traffic
             self._policies.pop(self._policy_ids.get(key, 0), None)
             self._policy_ids[key] = number
             self._policies[number] = policy
             return number
 
-        return self._policy_request(Type.X_SPDUPDATE, lambda: values.policy_exts(policy), installed)
+        try:
+            body = codec.policy(values.policy_value(policy)) + traffic
+        except ApplicationError as error:
+            return Job.failed(error)
+        return self._request(Type.X_SPDUPDATE, SaType.UNSPEC, body, installed)
 
     def delete_policy(self, policy: PolicySpec) -> Job[None]:
         """SADB_X_SPDDELETE, by direction and selector."""
+        traffic = codec.traffic(policy.selector)
 
         def deleted(_: Message) -> None:
-            number = self._policy_ids.pop((policy.direction, policy.selector), 0)
+            number = self._policy_ids.pop((policy.direction, traffic), 0)
             self._policies.pop(number, None)
 
-        return self._policy_request(Type.X_SPDDELETE, lambda: values.policy_exts(policy), deleted)
+        try:
+            body = codec.policy(values.policy_value(policy)) + traffic
+        except ApplicationError as error:
+            return Job.failed(error)
+        return self._request(Type.X_SPDDELETE, SaType.UNSPEC, body, deleted)
 
     def migrate(self, policy: PolicySpec, src: Address, dst: Address) -> Job[None]:
         """SADB_X_MIGRATE, Linux's: a policy and the SAs of its reqid get new end points."""
 
         def moved(_: Message) -> None:
-            number = self._policy_ids.get((policy.direction, policy.selector), 0)
+            key = policy.direction, codec.traffic(policy.selector)
+            number = self._policy_ids.get(key, 0)
             if number in self._policies:
                 self._policies[number] = replace(policy, src=src, dst=dst)
-            for key, sa in self._inbound.items():
+            for name, sa in self._inbound.items():
                 if (sa.src, sa.dst, sa.protocol) == (policy.src, policy.dst, policy.protocol):
-                    self._inbound[key] = replace(sa, src=src, dst=dst)
+                    self._inbound[name] = replace(sa, src=src, dst=dst)
 
-        def encode() -> bytes:
-            return values.migrate_exts(policy, src, dst)
-
-        return self._policy_request(Type.X_MIGRATE, encode, moved)
-
-    def _policy_request(
-        self, type: Type, encode: Callable[[], bytes], read: Callable[[Message], T]
-    ) -> Job[T]:
         try:
-            body = encode()
+            body = values.migrate_exts(policy, src, dst)
         except ApplicationError as error:
             return Job.failed(error)
-        return self._request(type, SaType.UNSPEC, body, read)
+        return self._request(Type.X_MIGRATE, SaType.UNSPEC, body, moved)
 
     def _request(
         self,
         type: Type,
         what: isakmp.Protocol | SaType,
         body: bytes,
-        read: Callable[[Message], T],
+        read: Callable[[Message], T] | None = None,
     ) -> Job[T]:
-        """Send a request; ``read`` makes the result of its answer."""
+        """Send a request; ``read`` makes the result of its answer, where there is one."""
         job: Job[T] = Job()
         if len(self._pending) >= self._limit:
             job.fail(ApplicationError(f"{self._limit} requests wait for the IPsec stack"))
@@ -265,27 +265,30 @@ class PfKey:
     def receive(self, data: bytes) -> None:
         """A message of the stack: an answer, an upcall, or an echo of another's request."""
         try:
-            message = codec.parse(data)
-            if message.seq in self._pending and message.pid == self._pid:
-                self._answer(message)
+            head = codec.read_header(data)
+            if head.seq in self._pending and head.pid == self._pid:
+                self._answer(head, data)
             else:
-                self._upcall(message)
+                self._upcall(codec.parse(data))
         except MalformedPayload:
             self.counters["malformed"] += 1
 
-    def _answer(self, message: Message) -> None:
-        pending = self._pending[message.seq]
-        if message.type != pending.type:
+    def _answer(self, head: Message, data: bytes) -> None:
+        """What only its coming tells is not looked into."""
+        pending = self._pending[head.seq]
+        if head.type != pending.type:
             self.counters["unexpected"] += 1
             return
-        del self._pending[message.seq]
+        if head.errno or pending.read is not None:
+            head = codec.parse(data)
+        del self._pending[head.seq]
         if pending.timer is not None:
             pending.timer.cancel()
-        if message.errno:
-            pending.job.fail(_refusal(pending.type, message))
+        if head.errno:
+            pending.job.fail(_refusal(pending.type, head))
             return
         try:
-            result = pending.read(message)
+            result = pending.read(head) if pending.read is not None else None
         except MalformedPayload as error:
             self.counters["malformed"] += 1
             pending.job.fail(ApplicationError(f"the answer to {pending.type.name}: {error}"))
@@ -309,7 +312,7 @@ class PfKey:
         exts = message.exts
         src, dst = codec.read_addresses(exts)
         sa2, said = codec.read_sa2(exts), codec.read_selector(exts)
-        number = codec.read_policy(exts).id if Ext.X_POLICY in exts else sa2.sequence
+        number = codec.read_policy_id(exts) if Ext.X_POLICY in exts else sa2.sequence
         policy = self._policies.get(number)
         reqid = sa2.reqid or (policy.reqid if policy is not None else 0)
         if not reqid:
@@ -365,10 +368,6 @@ def _read_spi(message: Message) -> int:
     if spi < MIN_SPI:
         raise MalformedPayload("SA", 4, f"SPI {spi:#x}", "RFC 4303 2.1")
     return spi
-
-
-def _read_nothing(message: Message) -> None:
-    """An answer that says all by its coming."""
 
 
 def _refusal(type: Type, message: Message) -> ApplicationError:

@@ -28,6 +28,7 @@ MAX_REASON = 240
 _HEADER = Struct("=BBBBHHII")
 _EXT = Struct("=HH")
 _HALF = Struct("=H")
+_WORD = Struct("=I")
 _SA = Struct("=HH4sBBBBI")
 _LIFETIME = Struct("=HHIQQQ")
 _ADDRESS_4 = Struct("=HHBBHH2s4s8x")
@@ -216,23 +217,37 @@ def address(
     return _ADDRESS_6.pack(5, ext, protocol, prefixlen, 0, AF_INET6, number, where.packed)
 
 
-def read_address(exts: Exts, ext: Ext) -> SockAddress:
-    """sadb_address of the kind ``ext``."""
-    data = _take(exts, ext, 24)
-    family = _HALF.unpack_from(data, 8)[0]
+def _sockaddr_of(exts: Exts, ext: Ext) -> tuple[bytes, int, int, int]:
+    """Of a sadb_address: the address in 4 or 16 octets, protocol, prefix length, port."""
+    data = exts.get(ext, b"")
+    if len(data) < 24:
+        raise _bad(ext.name, 0, f"{len(data)} octets, 24 needed", "2.3.3")
+    (family,) = _HALF.unpack_from(data, 8)
     if family == AF_INET:
         _, _, protocol, prefixlen, _, _, port, packed = _ADDRESS_4.unpack_from(data)
-        where: Address = IPv4Address(packed)
     elif family == AF_INET6 and len(data) >= 40:
         _, _, protocol, prefixlen, _, _, port, packed = _ADDRESS_6.unpack_from(data)
-        where = IPv6Address(packed)
     else:
         raise _bad(ext.name, 8, f"family {family} in {len(data)} octets", "2.3.3")
-    if prefixlen > where.max_prefixlen:
+    if prefixlen > len(packed) * 8:
         raise _bad(ext.name, 5, f"prefix of {prefixlen} bits", "2.3.3")
-    if protocol == ANY_PROTOCOL:
-        protocol = 0
-    return SockAddress(where, protocol, prefixlen, int.from_bytes(port, "big"))
+    return packed, 0 if protocol == ANY_PROTOCOL else protocol, prefixlen, port[0] << 8 | port[1]
+
+
+def _address(packed: bytes) -> Address:
+    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
+
+
+def _network(packed: bytes, prefixlen: int) -> Network:
+    if len(packed) == 4:
+        return IPv4Network((packed, prefixlen), False)
+    return IPv6Network((packed, prefixlen), False)
+
+
+def read_address(exts: Exts, ext: Ext) -> SockAddress:
+    """sadb_address of the kind ``ext``."""
+    packed, protocol, prefixlen, port = _sockaddr_of(exts, ext)
+    return SockAddress(_address(packed), protocol, prefixlen, port)
 
 
 def addresses(src: Address, dst: Address) -> bytes:
@@ -242,10 +257,10 @@ def addresses(src: Address, dst: Address) -> bytes:
 
 def read_addresses(exts: Exts) -> tuple[Address, Address]:
     """The end points of an SA, of one family."""
-    src, dst = read_address(exts, Ext.ADDRESS_SRC)[0], read_address(exts, Ext.ADDRESS_DST)[0]
-    if src.version != dst.version:
+    src, dst = _sockaddr_of(exts, Ext.ADDRESS_SRC)[0], _sockaddr_of(exts, Ext.ADDRESS_DST)[0]
+    if len(src) != len(dst):
         raise _bad("ADDRESS_DST", 8, "not of the source's family", "2.3.3")
-    return src, dst
+    return _address(src), _address(dst)
 
 
 def traffic(selector: Selector) -> bytes:
@@ -259,22 +274,12 @@ def traffic(selector: Selector) -> bytes:
 
 def read_traffic(exts: Exts) -> Selector:
     """A policy's selector; bits behind the prefix are cleared."""
-    src, dst = read_address(exts, Ext.ADDRESS_SRC), read_address(exts, Ext.ADDRESS_DST)
-    if src.address.version != dst.address.version:
+    src, protocol, src_len, src_port = _sockaddr_of(exts, Ext.ADDRESS_SRC)
+    dst, protocol_2, dst_len, dst_port = _sockaddr_of(exts, Ext.ADDRESS_DST)
+    if len(src) != len(dst):
         raise _bad("ADDRESS_DST", 8, "not of the source's family", "2.3.3")
-    return Selector(
-        _network(src.address, src.prefixlen),
-        _network(dst.address, dst.prefixlen),
-        src.protocol or dst.protocol,
-        src.port,
-        dst.port,
-    )
-
-
-def _network(where: Address, prefixlen: int) -> Network:
-    if isinstance(where, IPv4Address):
-        return IPv4Network((where, prefixlen), False)
-    return IPv6Network((where, prefixlen), False)
+    ends = _network(src, src_len), _network(dst, dst_len)
+    return Selector(*ends, protocol or protocol_2, src_port, dst_port)
 
 
 def key(ext: Ext, value: bytes) -> bytes:
@@ -376,6 +381,18 @@ def read_policy(exts: Exts) -> Policy:
     return Policy(type, direction, number, priority, tuple(requests))
 
 
+def read_policy_id(exts: Exts) -> int:
+    """The id alone."""
+    number: int = _POLICY.unpack_from(_take(exts, Ext.X_POLICY, 16))[5]
+    return number
+
+
+def with_policy_id(exts: Exts, number: int) -> bytes:
+    """sadb_x_policy as it came, with an id."""
+    data = _take(exts, Ext.X_POLICY, 16)
+    return data[:8] + _WORD.pack(number) + data[12:]
+
+
 def _read_ends(data: bytes, offset: int, size: int) -> tuple[Address | None, Address | None]:
     """A tunnel's two sockaddrs, or none."""
     if not size:
@@ -447,14 +464,10 @@ def read_selector(exts: Exts) -> tuple[int, Selector] | None:
         _SELECTOR.unpack_from(_take(exts, Ext.X_SELECTOR, 48))
     )
     if version == 4 and src_len <= 32 and dst_len <= 32:
-        ends: tuple[Network, Network] = (
-            IPv4Network((src[:4], src_len), False),
-            IPv4Network((dst[:4], dst_len), False),
-        )
-    elif version == 6 and src_len <= 128 and dst_len <= 128:
-        ends = IPv6Network((src, src_len), False), IPv6Network((dst, dst_len), False)
-    else:
+        src, dst = src[:4], dst[:4]
+    elif version != 6 or src_len > 128 or dst_len > 128:
         raise _bad("X_SELECTOR", 4, f"IPv{version}, prefixes of {src_len} and {dst_len} bits")
+    ends = _network(src, src_len), _network(dst, dst_len)
     return direction, Selector(*ends, protocol, src_port, dst_port)
 
 

@@ -9,7 +9,7 @@ Where the systems differ, the value of Linux and KAME stands here. Numbers of ou
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 
 PF_KEY_V2 = 2
 ANY_PROTOCOL = 255
@@ -86,7 +86,7 @@ class State(IntEnum):
     DEAD = 3
 
 
-class Flag(IntFlag):
+class Flag(IntEnum):
     """Bits of sadb_sa_flags: RFC 2367 3.2, FreeBSD's X_ESN."""
 
     PFS = 1

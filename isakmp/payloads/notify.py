@@ -71,6 +71,9 @@ _PLACES = (
     ("SA.situation", Notify.SITUATION_NOT_SUPPORTED),
     ("SA.", Notify.BAD_PROPOSAL_SYNTAX),
     ("HDR.length", Notify.UNEQUAL_PAYLOAD_LENGTHS),
+    ("HDR.version", Notify.INVALID_MAJOR_VERSION),
+    ("PROPOSAL", Notify.INVALID_PAYLOAD_TYPE),
+    ("TRANSFORM", Notify.INVALID_PAYLOAD_TYPE),
 )
 
 

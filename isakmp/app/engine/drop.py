@@ -21,6 +21,7 @@ class Drop(Enum):
     NEXT_HEADER = "bad-next-header"
     SELECTOR = "selector-mismatch"
     POLICY = "policy-mismatch"
+    NO_POLICY = "no-policy"
     DISCARD = "discarded-by-policy"
     FRAGMENT = "fragment-without-ports"
     UNSUPPORTED = "unsupported-header"

@@ -76,6 +76,8 @@ class Outbound:
         if headers is None or headers.length != len(packet):
             raise Dropped(Drop.MALFORMED)
         policy = self._spd.match(Direction.OUT, headers)
+        if policy is None and (headers.dst.is_multicast or headers.dst.is_link_local):
+            raise Dropped(Drop.NO_POLICY)  # the kernel's own talk on the device's link
         if policy is None or policy.spec.action is Action.BYPASS:
             self._forward(packet, headers.dst)
             return None

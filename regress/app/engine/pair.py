@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random as pseudo
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from isakmp.app.base import (
     Acquire,
@@ -23,6 +23,7 @@ from isakmp.policy.spd import Address, Network, Selector
 from isakmp.timer import Timers
 
 MODE = ipsec.Encapsulation
+NO_LIMITS = Limits()
 ESP = ipsec.Esp
 AUTH = ipsec.Auth
 
@@ -167,7 +168,7 @@ def make_spec(
     reqid: int = 7,
     encap: Encap | None = None,
     esn: bool = False,
-    limits: Limits = Limits(),
+    limits: Limits = NO_LIMITS,
     window: int = 64,
     key: int = 1,
 ) -> SaSpec:
@@ -232,8 +233,3 @@ class Pair:
         self.carry()
         out, self.far.netif.delivered = self.far.netif.delivered, []
         return out
-
-
-def network(text: str) -> Network:
-    """A network, of either family."""
-    return ip_network(text)

@@ -1,0 +1,705 @@
+"""The key engine as its users see it: two of them, joined in memory."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from isakmp.app.base import (
+    Action,
+    Direction,
+    Limits,
+    PolicySpec,
+    SaId,
+    SpiRequest,
+)
+from isakmp.app.engine import outbound
+from isakmp.app.engine.drop import Drop
+from isakmp.app.engine.packet import HOP_BY_HOP, ICMP, TCP, UDP, build, checksum, parse
+from isakmp.app.engine.sad import sa_id
+from isakmp.constants import ipsec
+from isakmp.constants.isakmp import Protocol
+from isakmp.errors import ApplicationError
+from isakmp.policy.spd import Selector
+from regress.app.engine.pair import ALGORITHMS, MODE, OUTER, Host, Pair, make_policy, make_spec
+
+INSIDE = {
+    4: (ip_address("10.1.0.1"), ip_address("10.2.0.1")),
+    6: (ip_address("fd01::1"), ip_address("fd02::1")),
+}
+ENDS = {v: tuple(ip_address(text) for text in OUTER[v]) for v in (4, 6)}
+PORTS = b"\x04\x00\x00\x35"  # 1024 to 53
+
+
+def datagram(version: int = 4, size: int = 100, tos: int = 0) -> bytes:
+    src, dst = INSIDE[version]
+    return build(src, dst, UDP, PORTS + bytes(size), tos=tos)
+
+
+def fragmentable(packet: bytes) -> bytes:
+    """An IPv4 packet without DF; its header's checksum does not matter here."""
+    return packet[:6] + b"\0\0" + packet[8:]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: f"{a[0]}-{a[1]}")
+@pytest.mark.parametrize("outer", [4, 6])
+def test_every_algorithm_mode_and_family(
+    algorithm: tuple[int, int, ipsec.Auth | None, int], outer: int
+) -> None:
+    for inner in (4, 6):
+        pair = Pair(outer=outer, inner=inner, algorithm=algorithm)
+        for size in (0, 1, 7, 1200):
+            packet = datagram(inner, size)
+            assert pair.through(packet) == [packet]
+    pair = Pair(outer=outer, mode=MODE.TRANSPORT, algorithm=algorithm)
+    packet = build(*ENDS[outer], UDP, PORTS + bytes(50), tos=0x10)
+    assert pair.through(packet) == [packet]
+
+
+def test_usage_counts_both_ways() -> None:
+    pair = Pair()
+    packet = datagram()
+    for _ in range(3):
+        pair.through(packet)
+    pair.near.clock.time += 5
+    usage = pair.near.engine.usage(sa_id(pair.out_spec))
+    assert (usage.packets, usage.octets) == (3, 3 * len(packet))
+    assert (usage.age_s, usage.idle_s) == (5, 5)
+    usage = pair.far.engine.usage(sa_id(pair.in_spec))
+    assert (usage.packets, usage.octets) == (3, 3 * len(packet))
+
+
+def test_replays_and_forgeries_are_counted() -> None:
+    pair = Pair()
+    pair.near.engine.packet_out(datagram())
+    esp, src, dst, *_ = pair.near.wire.sent[0]
+    forged = esp[:-1] + bytes([esp[-1] ^ 1])
+    for packet in (forged, esp, esp, esp):
+        pair.far.engine.esp_in(packet, src, dst)
+    usage = pair.far.engine.usage(sa_id(pair.in_spec))
+    assert (usage.packets, usage.replays, usage.auth_failures) == (1, 2, 1)
+    assert len(pair.far.netif.delivered) == 1
+
+
+def test_esn_passes_the_32_bit_border() -> None:
+    pair = Pair(esn=True, window=4096)
+    sa = next(iter(pair.near.engine._sad))
+    sa.seal.sequence = 2**32 - 3  # type: ignore[attr-defined]
+    pair.far.engine._sad.inbound[0x1000].open.replay.accept(2**32 - 100)
+    packet = datagram()
+    for _ in range(6):
+        pair.near.engine.packet_out(packet)
+    pair.near.wire.sent.reverse()
+    pair.carry()
+    assert pair.far.netif.delivered == [packet] * 6
+
+
+def test_used_up_numbers_end_an_sa() -> None:
+    pair = Pair()
+    next(iter(pair.near.engine._sad)).seal.sequence = 2**32 - 1  # type: ignore[attr-defined]
+    pair.near.engine.packet_out(datagram())
+    assert pair.near.engine.drops[Drop.SEQUENCE] == 1
+    assert [event.hard for event in pair.near.events.expires] == [True]
+    assert not list(pair.near.engine.sas())
+
+
+# SPIs and larval SAs
+
+
+def spi_request(protocol: Protocol = Protocol.IPSEC_ESP) -> SpiRequest:
+    return SpiRequest(protocol, *ENDS[4], MODE.TUNNEL, 7)
+
+
+def test_spis_are_fresh_and_larval_sas_end() -> None:
+    host = Host()
+    spis = [host.engine.get_spi(spi_request()) for _ in range(200)]
+    assert len(set(spis)) == 200
+    assert min(spis) >= 256
+    host.engine.esp_in(spis[0].to_bytes(4, "big") + bytes(40), *ENDS[4])
+    assert host.engine.drops[Drop.LARVAL] == 1
+    host.pass_time(31)
+    assert not host.timers.pending()
+    with pytest.raises(ApplicationError):
+        host.engine.update(make_spec(inbound=True, spi=spis[0]))
+
+
+def test_a_spi_in_use_is_not_given_again() -> None:
+    host = Host()
+    draws = iter([bytes(8), bytes(8), (1).to_bytes(8, "big")])
+    host.engine._sad._random = lambda size: next(draws)
+    assert [host.engine.get_spi(spi_request()) for _ in range(2)] == [256, 257]
+
+
+def test_update_completes_a_larval_sa() -> None:
+    pair, host = Pair(), Host()
+    spi = host.engine.get_spi(spi_request())
+    spec = make_spec(inbound=True, spi=spi)
+    with pytest.raises(ApplicationError):
+        host.engine.add(spec)
+    host.engine.update(spec)
+    host.pass_time(60)
+    assert list(host.engine.sas()) == [spec]
+    with pytest.raises(ApplicationError):
+        pair.far.engine.update(replace(pair.in_spec, enc_key=bytes(20)))
+
+
+def test_larval_sas_are_bounded_and_deleted() -> None:
+    host = Host()
+    spi = host.engine.get_spi(spi_request())
+    host.engine.delete(SaId(Protocol.IPSEC_ESP, spi, *ENDS[4]))
+    assert not host.timers.pending()
+    with pytest.raises(ApplicationError):
+        host.engine.delete(SaId(Protocol.IPSEC_ESP, spi, *ENDS[4]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"protocol": Protocol.IPSEC_AH},
+        {"spi": 255},
+        {"spi": 2**32},
+        {"dst": ip_address("::1")},
+        {"enc_key": b"short"},
+    ],
+)
+def test_sas_that_cannot_be_are_refused(change: dict[str, object]) -> None:
+    for inbound in (True, False):
+        host = Host()
+        with pytest.raises(ApplicationError):
+            host.engine.add(replace(make_spec(inbound=inbound), **change))  # type: ignore[arg-type]
+        assert not list(host.engine.sas())
+
+
+def test_the_same_sa_is_refused_twice() -> None:
+    pair = Pair()
+    for engine, spec in ((pair.near.engine, pair.out_spec), (pair.far.engine, pair.in_spec)):
+        with pytest.raises(ApplicationError):
+            engine.add(spec)
+        engine.delete(sa_id(spec))
+        with pytest.raises(ApplicationError):
+            engine.usage(sa_id(spec))
+        engine.add(spec)
+
+
+# Lifetimes
+
+
+def test_soft_then_hard_by_time() -> None:
+    pair = Pair(limits=Limits(soft_s=50, hard_s=60))
+    for host in (pair.near, pair.far):
+        host.pass_time(49)
+        assert not host.events.expires
+        host.pass_time(2)
+        assert [event.hard for event in host.events.expires] == [False]
+        assert list(host.engine.sas())
+        host.pass_time(10)
+        assert [event.hard for event in host.events.expires] == [False, True]
+        assert not list(host.engine.sas())
+
+
+def test_soft_then_hard_by_octets() -> None:
+    pair = Pair(limits=Limits(soft_bytes=300, hard_bytes=500))
+    packet = datagram(size=76)
+    assert len(packet) == 100
+    for count in range(1, 7):
+        pair.through(packet)
+        expected = [False] * (count >= 3) + [True] * (count >= 5)
+        assert [event.hard for event in pair.near.events.expires] == expected
+        assert [event.hard for event in pair.far.events.expires] == expected
+    assert pair.near.events.expires[0].sa == sa_id(pair.out_spec)
+
+
+def test_a_deleted_sa_expires_no_more() -> None:
+    pair = Pair(limits=Limits(soft_s=5, hard_s=9))
+    pair.near.engine.delete(sa_id(pair.out_spec))
+    pair.far.engine.flush()
+    for host in (pair.near, pair.far):
+        host.pass_time(100)
+        assert not host.events.expires
+
+
+# Acquire
+
+
+def test_a_packet_waits_for_its_sa() -> None:
+    pair = Pair()
+    near = pair.near
+    near.engine.delete(sa_id(pair.out_spec))
+    packets = [datagram(size=size) for size in (10, 20, 30)]
+    for packet in packets:
+        near.engine.packet_out(packet)
+    (event,) = near.events.acquires
+    assert (event.reqid, event.selector) == (7, pair.out_spec.selector)
+    assert (event.src, event.dst) == ENDS[4]
+    near.engine.add(pair.out_spec)
+    pair.carry()
+    assert pair.far.netif.delivered == packets
+
+
+def test_acquires_are_paced_and_what_waits_is_bounded() -> None:
+    pair = Pair()
+    near = pair.near
+    near.engine.delete(sa_id(pair.out_spec))
+    for size in range(100):
+        near.engine.packet_out(datagram(size=size))
+    assert len(near.events.acquires) == 1
+    near.clock.time += outbound.ACQUIRE_EVERY_S
+    near.engine.packet_out(datagram(size=100))
+    assert len(near.events.acquires) == 2
+    near.engine.add(pair.out_spec)
+    assert len(near.wire.sent) == outbound.HELD_PER_POLICY
+    pair.carry()
+    assert pair.far.netif.delivered[-1] == datagram(size=100)
+
+
+def test_what_waits_in_all_is_bounded() -> None:
+    host = Host()
+    specs = []
+    for number in range(40):
+        selector = Selector.of("10.1.0.0/16", f"10.2.{number}.0/24")
+        specs.append(make_spec(inbound=False, spi=0x1000 + number, selector=selector, reqid=number))
+        host.engine.add_policy(make_policy(specs[-1]))
+        for size in range(20):
+            dst = ip_address(f"10.2.{number}.1")
+            host.engine.packet_out(build(INSIDE[4][0], dst, UDP, PORTS + bytes(size)))
+    for spec in specs:
+        host.engine.add(spec)
+    assert len(host.wire.sent) == outbound.HELD_IN_ALL
+    assert len(host.events.acquires) == 40
+
+
+def test_old_packets_do_not_wait_for_ever() -> None:
+    pair = Pair()
+    pair.near.engine.delete(sa_id(pair.out_spec))
+    pair.near.engine.packet_out(datagram())
+    pair.near.clock.time += outbound.HELD_S + 1
+    pair.near.engine.add(pair.out_spec)
+    assert not pair.near.wire.sent
+    assert pair.near.engine.drops[Drop.HELD_EXPIRED] == 1
+
+
+def test_a_policy_without_ends_cannot_ask() -> None:
+    host = Host()
+    policy = replace(make_policy(make_spec(inbound=False)), src=None, dst=None)
+    host.engine.add_policy(policy)
+    host.engine.packet_out(datagram())
+    assert not host.events.acquires
+    assert host.engine.drops[Drop.NO_SA] == 1
+    host.engine.add(make_spec(inbound=False))
+    host.engine.packet_out(datagram())
+    assert len(host.wire.sent) == 1
+
+
+# Rekeying
+
+
+def test_no_packet_is_lost_when_keys_change() -> None:
+    pair = Pair()
+    new_out = make_spec(inbound=False, spi=0x2000, key=9)
+    new_in = make_spec(inbound=True, spi=0x2000, key=9)
+    packets = [datagram(size=size) for size in range(6)]
+    near, far = pair.near.engine, pair.far.engine
+    near.packet_out(packets[0])
+    far.add(new_in)
+    near.packet_out(packets[1])
+    near.add(new_out)
+    near.packet_out(packets[2])
+    near.delete(sa_id(pair.out_spec))
+    near.packet_out(packets[3])
+    assert [esp[0][:4].hex() for esp in pair.near.wire.sent] == ["00001000"] * 2 + ["00002000"] * 2
+    pair.carry()
+    far.delete(sa_id(pair.in_spec))
+    assert pair.through(packets[4])[-1] == packets[4]
+    assert pair.far.engine.drops.to_dict() == {}
+
+
+def test_without_the_newest_the_one_before_serves() -> None:
+    pair = Pair()
+    new = make_spec(inbound=False, spi=0x2000, key=9)
+    pair.near.engine.add(new)
+    pair.near.engine.delete(sa_id(new))
+    assert pair.through(datagram()) == [datagram()]
+
+
+# Selectors and policies
+
+
+def test_the_narrowest_sa_of_a_policy_is_not_used_beyond_its_selector() -> None:
+    pair = Pair()
+    narrow = make_spec(
+        inbound=False, spi=0x3000, selector=Selector.of("10.1.0.9/32", "10.2.0.0/16"), key=3
+    )
+    pair.near.engine.add(narrow)
+    pair.near.engine.packet_out(datagram())
+    pair.near.engine.packet_out(build(ip_address("10.1.0.9"), INSIDE[4][1], UDP, PORTS + bytes(9)))
+    assert [esp[0][:4].hex() for esp in pair.near.wire.sent] == ["00001000", "00003000"]
+
+
+def test_policies_are_met_narrowest_first() -> None:
+    pair = Pair()
+    near = pair.near.engine
+    selector = Selector.of("10.1.0.0/16", "10.2.0.0/16", UDP, 0, 53)
+    near.add_policy(PolicySpec(Direction.OUT, selector, Action.DISCARD))
+    clear = Selector.of("10.1.0.0/16", "10.2.0.1/32", UDP, 0, 123)
+    near.add_policy(PolicySpec(Direction.OUT, clear, Action.BYPASS))
+    near.packet_out(datagram())
+    assert near.drops[Drop.DISCARD] == 1
+    ntp = build(*INSIDE[4], UDP, b"\0\1\0\x7b" + bytes(40))
+    near.packet_out(ntp)
+    assert pair.near.wire.forwarded == [ntp]
+    other = build(*INSIDE[4], UDP, b"\0\1\0\x54" + bytes(40))
+    assert pair.through(other) == [other]
+    near.delete_policy(PolicySpec(Direction.OUT, selector, Action.DISCARD))
+    assert pair.through(datagram()) == [datagram()]
+
+
+def test_packets_without_a_policy_pass_in_clear_but_groups_do_not() -> None:
+    host = Host()
+    packet = datagram()
+    host.engine.packet_out(packet)
+    assert host.wire.forwarded == [packet]
+    for group in ("ff02::16", "ff02::2"):
+        host.engine.packet_out(build(ip_address("fe80::1"), ip_address(group), 58, bytes(16)))
+    assert host.wire.forwarded == [packet]
+    assert host.engine.drops[Drop.NO_POLICY] == 2
+
+
+def later_fragment(version: int = 4) -> bytes:
+    packet = datagram(version)
+    return packet[:6] + b"\x00\x10" + packet[8:]
+
+
+def test_fragments_do_not_slip_past_a_policy_with_ports() -> None:
+    host = Host()
+    selector = Selector.of("10.1.0.0/16", "10.2.0.0/16", UDP, 0, 53)
+    host.engine.add_policy(PolicySpec(Direction.OUT, selector, dst=ENDS[4][1]))
+    wide = Selector.of("0.0.0.0/0", "0.0.0.0/0")
+    host.engine.add_policy(PolicySpec(Direction.OUT, wide, Action.BYPASS))
+    host.engine.packet_out(later_fragment())
+    assert host.engine.drops[Drop.FRAGMENT] == 1
+    assert not host.wire.forwarded
+
+
+def test_fragments_pass_a_tunnel_and_no_transport_mode() -> None:
+    pair = Pair()
+    assert pair.through(later_fragment()) == [later_fragment()]
+    pair = Pair(mode=MODE.TRANSPORT)
+    packet = build(*ENDS[4], UDP, PORTS + bytes(20))
+    pair.near.engine.packet_out(packet[:6] + b"\x20\x00" + packet[8:])
+    assert pair.near.engine.drops[Drop.FRAGMENT] == 1
+
+
+def test_headers_that_belong_outside_esp_are_refused() -> None:
+    pair = Pair(mode=MODE.TRANSPORT, outer=6)
+    extended = bytes([UDP, 0]) + bytes(6) + PORTS + bytes(4)
+    pair.near.engine.packet_out(build(*ENDS[6], HOP_BY_HOP, extended))
+    assert pair.near.engine.drops[Drop.UNSUPPORTED] == 1
+
+
+def test_inner_packets_must_be_of_the_sas_selector() -> None:
+    pair = Pair()
+    stranger = replace(pair.out_spec, selector=Selector.of("0.0.0.0/0", "0.0.0.0/0"), reqid=8)
+    near = Host()
+    near.engine.add_policy(make_policy(stranger))
+    near.engine.add(stranger)
+    pair.near = near
+    assert pair.through(datagram()) == [datagram()]
+    outside = build(ip_address("10.9.0.1"), INSIDE[4][1], UDP, PORTS + bytes(9))
+    assert pair.through(outside) == []
+    assert pair.far.engine.drops[Drop.SELECTOR] == 1
+
+
+def test_inner_packets_must_meet_their_own_policy() -> None:
+    pair = Pair()
+    far = pair.far.engine
+    mine = make_policy(pair.in_spec, Direction.IN)
+    far.add_policy(mine)
+    assert pair.through(datagram()) == [datagram()]
+    narrow = Selector.of("10.1.0.1/32", "10.2.0.1/32")
+    far.add_policy(replace(mine, selector=narrow, reqid=99))
+    assert pair.through(datagram()) == []
+    far.add_policy(replace(mine, selector=narrow, action=Action.DISCARD))
+    assert pair.through(datagram()) == []
+    assert far.drops[Drop.POLICY] == 2
+    far.delete_policy(replace(mine, selector=narrow))
+    assert pair.through(datagram()) == [datagram()]
+
+
+def test_the_next_header_must_be_what_is_inside() -> None:
+    pair = Pair()
+    seal = next(iter(pair.near.engine._sad)).seal  # type: ignore[attr-defined]
+    cases = [
+        (datagram(), 41, Drop.MALFORMED),
+        (datagram(), 6, Drop.NEXT_HEADER),
+        (bytes(20), 59, Drop.DUMMY),
+        (datagram()[:30], 4, Drop.MALFORMED),
+        (b"", 4, Drop.MALFORMED),
+    ]
+    for payload, next_header, kind in cases:
+        before = pair.far.engine.drops[kind]
+        pair.far.engine.esp_in(seal(payload, next_header), *ENDS[4])
+        assert pair.far.engine.drops[kind] == before + 1
+    assert not pair.far.netif.delivered
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_traffic_flow_padding_is_cut_off(version: int) -> None:
+    pair = Pair(inner=version)
+    seal = next(iter(pair.near.engine._sad)).seal  # type: ignore[attr-defined]
+    for _ in range(2):
+        padded = datagram(version) + bytes(333)
+        pair.far.engine.esp_in(seal(padded, 4 if version == 4 else 41), *ENDS[4])
+    assert pair.far.netif.delivered == [datagram(version)] * 2
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_packets_that_are_too_big_are_told_of(version: int) -> None:
+    pair = Pair(inner=version)
+    pair.near.engine.packet_out(datagram(version, 1450))
+    assert not pair.near.wire.sent
+    (error,) = pair.near.netif.delivered
+    at = 26 if version == 4 else 46
+    mtu = int.from_bytes(error[at : at + 2], "big")
+    head = len(datagram(version, 0))
+    fits = datagram(version, mtu - head)
+    assert pair.through(fits) == [fits]
+    largest = 1500 - 20
+    assert largest - 4 < len(esp_of(pair, fits)) <= largest
+    pair.near.engine.packet_out(datagram(version, mtu - head + 1))
+    assert len(pair.near.netif.delivered) == 2
+
+
+def esp_of(pair: Pair, packet: bytes) -> bytes:
+    pair.near.engine.packet_out(packet)
+    esp = pair.near.wire.sent[-1][0]
+    pair.near.wire.sent.clear()
+    return esp
+
+
+def test_dont_fragment_is_copied() -> None:
+    pair = Pair()
+    pair.near.engine.packet_out(datagram())
+    pair.near.engine.packet_out(fragmentable(datagram()))
+    pair.near.engine.packet_out(fragmentable(datagram(size=3000)))
+    assert [sent[4] for sent in pair.near.wire.sent] == [True, False, False]
+
+
+def test_ipv6_packets_of_the_least_mtu_always_go() -> None:
+    pair = Pair(inner=6)
+    pair.near.wire.mtu = 1280
+    pair.near.clock.time += outbound.MTU_AGE_S + 1
+    packet = datagram(6, 1280 - 44)
+    assert len(packet) == 1280
+    pair.near.engine.packet_out(datagram(6, 1440))
+    pair.near.engine.packet_out(packet)
+    assert [sent[4] for sent in pair.near.wire.sent] == [False]
+
+
+def test_emsgsize_teaches_the_path() -> None:
+    pair = Pair()
+    near = pair.near
+    near.wire.error = OSError(errno.EMSGSIZE, "Message too long")
+    near.wire.mtu = 1400
+    near.engine.packet_out(datagram(size=1390))
+    near.wire.error = None
+    (error,) = near.netif.delivered
+    assert 1300 < int.from_bytes(error[26:28], "big") < 1400
+    near.engine.packet_out(datagram(size=1390))
+    assert len(near.netif.delivered) == 2
+    assert not near.wire.sent
+    near.wire.mtu = 1500
+    near.clock.time += outbound.MTU_AGE_S + 1
+    near.engine.packet_out(datagram(size=1390))
+    assert len(near.wire.sent) == 1
+
+
+def test_emsgsize_of_a_path_that_says_nothing() -> None:
+    pair = Pair()
+    near = pair.near
+    near.wire.error = OSError(errno.EMSGSIZE, "Message too long")
+    near.engine.packet_out(datagram(size=1390))
+    near.wire.error = None
+    (error,) = near.netif.delivered
+    assert int.from_bytes(error[26:28], "big") < 1280
+
+
+def test_a_wire_or_device_that_fails_is_counted() -> None:
+    pair = Pair()
+    pair.near.engine.packet_out(datagram())
+    pair.near.wire.error = OSError(errno.ENETUNREACH, "Network is unreachable")
+    pair.near.engine.packet_out(datagram())
+    assert pair.near.engine.drops[Drop.SEND] == 1
+    pair.far.netif.error = OSError(errno.EIO, "Input/output error")
+    pair.carry()
+    assert pair.far.engine.drops[Drop.DELIVER] == 1
+
+
+# DSCP and ECN
+
+
+def test_tos_goes_out_and_only_congestion_comes_in() -> None:
+    for version in (4, 6):
+        pair = Pair(inner=version)
+        packet = datagram(version, tos=0xBA)
+        pair.near.engine.packet_out(packet)
+        assert pair.near.wire.sent[0][5] == 0xBA
+        pair.carry(tos=0x03)
+        assert pair.far.netif.delivered == [datagram(version, tos=0xBB)]
+        pair.near.engine.packet_out(datagram(version, tos=0xB8))
+        pair.carry(tos=0x03)
+        assert pair.far.netif.delivered[1] == datagram(version, tos=0xB8)
+
+
+# UDP encapsulation
+
+
+ENCAP = (4500, 4500)
+
+
+def test_mapping_follows_the_newest_authentic_packet() -> None:
+    pair = Pair(encap=ENCAP)
+    far = pair.far
+    for _ in range(6):
+        pair.near.engine.packet_out(datagram())
+    esps = [sent[0] for sent in pair.near.wire.sent]
+    src, dst = ENDS[4]
+    elsewhere = ip_address("198.51.100.7")
+    far.engine.esp_in(esps[0], src, dst, ENCAP)
+    far.engine.esp_in(esps[2], src, dst, ENCAP)
+    far.engine.esp_in(esps[3][:-1] + b"!", elsewhere, dst, (1, 4500))
+    far.engine.esp_in(esps[2], elsewhere, dst, (1, 4500))
+    far.engine.esp_in(esps[1], elsewhere, dst, (1, 4500))
+    assert not far.events.mappings
+    far.engine.esp_in(esps[3], elsewhere, dst, (31337, 4500))
+    far.engine.esp_in(esps[4], elsewhere, dst, (31337, 4500))
+    (event,) = far.events.mappings
+    assert (event.sa, event.address, event.port) == (sa_id(pair.in_spec), elsewhere, 31337)
+    moved = replace(pair.in_spec, src=elsewhere, encap=(31337, 4500))
+    far.engine.update(moved)
+    far.engine.esp_in(esps[5], elsewhere, dst, (31337, 4500))
+    assert len(far.events.mappings) == 1
+    assert far.engine.usage(sa_id(moved)).packets == 6
+    far.engine.esp_in(esps[5], elsewhere, dst, (31337, 4500))
+    assert far.engine.usage(sa_id(moved)).replays == 2
+
+
+def test_an_outbound_sa_moves_only_by_update_and_counts_on() -> None:
+    pair = Pair(encap=ENCAP)
+    near = pair.near
+    near.engine.packet_out(datagram())
+    elsewhere = ip_address("198.51.100.7")
+    moved = replace(pair.out_spec, dst=elsewhere, encap=(4500, 31337))
+    near.engine.update(moved)
+    near.engine.packet_out(datagram())
+    first, second = near.wire.sent
+    assert first[2:4] == (ENDS[4][1], ENCAP)
+    assert second[2:4] == (elsewhere, (4500, 31337))
+    assert second[0][4:8].hex() == "00000002"
+    assert near.engine.usage(sa_id(moved)).packets == 2
+    near.engine.delete(sa_id(moved))
+    with pytest.raises(ApplicationError):
+        near.engine.update(moved)
+
+
+def test_an_sa_takes_packets_in_udp_and_without() -> None:
+    pair = Pair(encap=ENCAP)
+    for _ in range(2):
+        pair.near.engine.packet_out(datagram())
+    (first, *_), (second, *_) = pair.near.wire.sent
+    pair.far.engine.esp_in(first, *ENDS[4])
+    pair.far.engine.esp_in(second, *ENDS[4], ENCAP)
+    assert len(pair.far.netif.delivered) == 2
+    assert not pair.far.events.mappings
+
+
+def test_transport_mode_behind_a_nat() -> None:
+    """The sender's checksum is of its private address; the receiver sees the NAT's."""
+    private, public = ip_address("10.0.0.5"), ip_address("198.51.100.7")
+    server = ENDS[4][1]
+    out_selector = Selector.of("10.0.0.5/32", str(server), TCP, 0, 80)
+    pair = Pair(mode=MODE.TRANSPORT, encap=ENCAP, selector=out_selector)
+    segment = b"\x04\x00\x00\x50" + bytes(12) + b"\x12\x34\x00\x00" + b"data"
+    pair.near.engine.packet_out(build(private, server, TCP, segment))
+    esp = pair.near.wire.sent[0][0]
+    pair.far.engine.esp_in(esp, public, server, (31337, 4500))
+    (clear,) = pair.far.netif.delivered
+    headers = parse(clear)
+    assert headers is not None
+    assert (headers.src, headers.dst) == (public, server)
+    pseudo = public.packed + server.packed + b"\0\x06" + len(segment).to_bytes(2, "big")
+    assert checksum(pseudo + clear[20:]) == 0
+
+
+def test_ports_count_behind_a_nat_too() -> None:
+    out = Pair(mode=MODE.TRANSPORT, encap=ENCAP)
+    spec = replace(out.in_spec, selector=Selector.of(*OUTER[4], UDP, 0, 1701))
+    out.far.engine.flush()
+    out.far.engine.add(spec)
+    assert out.through(build(*ENDS[4], UDP, PORTS + bytes(9))) == []
+    assert out.far.engine.drops[Drop.SELECTOR] == 1
+    wanted = build(*ENDS[4], UDP, b"\x06\xa5\x06\xa5" + bytes(9))
+    assert len(out.through(wanted)) == 1
+
+
+# Policies as requests, routes, the end
+
+
+def test_policies_are_replaced_and_routes_are_shared() -> None:
+    host = Host()
+    spec = make_policy(make_spec(inbound=False))
+    number = host.engine.add_policy(spec)
+    assert host.engine.add_policy(replace(spec, reqid=8)) == number
+    other = replace(spec, selector=spec.selector._replace(protocol=TCP))
+    assert host.engine.add_policy(other) != number
+    assert host.engine.add_policy(replace(spec, direction=Direction.IN)) > number
+    assert list(host.netif.routes) == [spec.selector.dst]
+    host.engine.delete_policy(spec)
+    assert list(host.netif.routes) == [spec.selector.dst]
+    host.engine.delete_policy(other)
+    assert not host.netif.routes
+    with pytest.raises(ApplicationError):
+        host.engine.delete_policy(other)
+    assert [policy.direction for _, policy in host.engine.policies()] == [Direction.IN]
+
+
+def test_a_policy_that_becomes_a_bypass_loses_its_route() -> None:
+    host = Host()
+    spec = make_policy(make_spec(inbound=False))
+    host.engine.add_policy(spec)
+    host.engine.add_policy(replace(spec, action=Action.BYPASS))
+    assert not host.netif.routes
+    host.engine.add_policy(replace(spec, action=Action.DISCARD))
+    assert list(host.netif.routes) == [spec.selector.dst]
+
+
+def test_ah_policies_are_refused() -> None:
+    spec = replace(make_policy(make_spec(inbound=False)), protocol=Protocol.IPSEC_AH)
+    host = Host()
+    with pytest.raises(ApplicationError):
+        host.engine.add_policy(spec)
+    with pytest.raises(ApplicationError):
+        host.engine.get_spi(spi_request(Protocol.IPSEC_AH))
+    assert not host.netif.routes
+
+
+def test_icmp_selectors_name_type_and_code() -> None:
+    pair = Pair(selector=Selector.of("10.1.0.0/16", "10.2.0.0/16", ICMP, 8, 0))
+    echo = build(*INSIDE[4], ICMP, b"\x08\x00" + bytes(20))
+    assert pair.through(echo) == [echo]
+    reply = build(*INSIDE[4], ICMP, b"\x00\x00" + bytes(20))
+    pair.near.engine.packet_out(reply)
+    assert pair.near.wire.forwarded == [reply]
+
+
+def test_close_gives_everything_back() -> None:
+    pair = Pair(limits=Limits(soft_s=50, hard_s=60))
+    pair.near.engine.get_spi(spi_request())
+    pair.near.engine.close()
+    assert not pair.near.netif.routes
+    assert not pair.near.timers.pending()

@@ -119,8 +119,8 @@ def test_any_octets_are_read_or_refused(
     except ConfError as error:
         assert str(error)
         return
-    for error in parsed.errors:
-        str(error).encode()
+    for wrong in parsed.errors:
+        str(wrong).encode()
 
 
 syntax = st.text(st.sampled_from("[]=#;\\\n\r\t ,ab1\x00é"), max_size=80)

@@ -31,7 +31,6 @@ from isakmp.policy.transforms import (
     MAX_PROPOSALS,
     MAX_TRANSFORMS,
     read_ike_transform,
-    read_life,
     read_member,
     read_names,
     read_suite,
@@ -46,18 +45,19 @@ def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> R
     """The ISAKMP peer a section describes."""
     _expect_phase(conf, section, "1")
     configuration = _configuration(conf, section)
+    transforms = _ike_transforms(conf, configuration)
     return Remote(
         name=section,
         address=_peer_address(conf, section),
         port=_port(conf, section),
         exchange=read_exchange(conf, configuration),
-        transforms=_ike_transforms(conf, configuration),
+        transforms=transforms,
         local_address=_optional_address(conf, section, "Local-address", resolve),
         local_id=_own_id(conf, section, resolve),
         remote_id=_optional_id(conf, section, "Remote-ID", resolve),
         secret=read_secret(conf, section),
         flags=frozenset(flag.lower() for flag in conf.get_list(section, "Flags")),
-        life=read_life(conf, section, "LIFE_MAIN_MODE"),
+        life=transforms[0].life,
         line=conf.where(section),
     )
 

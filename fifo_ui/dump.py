@@ -62,8 +62,8 @@ def _print(items: Iterator[Datagram | Damage], decoder: Decoder, as_json: bool) 
                 status = 1
             print(json.dumps(damage_dict(item)) if as_json else damage_text(item))
             continue
-        decoded = decoder.decode(item)
-        print(json.dumps(message_dict(decoded)) if as_json else message_text(decoded))
+        for decoded in decoder.decode(item):
+            print(json.dumps(message_dict(decoded)) if as_json else message_text(decoded))
     sys.stdout.flush()
     return status
 

@@ -12,7 +12,7 @@ from isakmp.decode.ikev2 import Ikev2Opener
 from isakmp.decode.walk import read_chain
 from isakmp.errors import CryptoError, MalformedPayload
 from isakmp.keytable import KeyTable
-from isakmp.message import HEADER_SIZE, Header, Message
+from isakmp.message import HEADER_SIZE, Header, Message, split
 from isakmp.payloads import family
 
 _LENGTH_AT, _VERSION_AT = 24, 17
@@ -64,9 +64,19 @@ class Decoder:
         self._ikev1 = Ikev1Opener(keys.ikev1)
         self._ikev2 = Ikev2Opener(keys.ikev2)
 
-    def decode(self, datagram: Datagram) -> Decoded:
-        """The message of a datagram; what lies behind it is told as an error. Raises nothing."""
-        data = datagram.message
+    def decode(self, datagram: Datagram) -> list[Decoded]:
+        """The message in a datagram, or several that were sent in one go. Raises nothing.
+
+        Behind a message that is malformed itself nothing is taken for another one.
+        """
+        parts = split(datagram.message)
+        first = self._message(datagram, parts[0])
+        if len(parts) > 1 and first.errors and first.header:
+            first.errors.insert(0, _wrong_length(first.header, datagram, datagram.message))
+            return [first]
+        return [first, *(self._message(datagram, part) for part in parts[1:])]
+
+    def _message(self, datagram: Datagram, data: bytes) -> Decoded:
         decoded = Decoded(datagram, data)
         try:
             header = decoded.header = Header.unpack(data)

@@ -114,8 +114,7 @@ def _advance(
         iv, sa.last_block = sa.last_block, ciphertext[-size:]
         return iv
     iv = sa.exchanges.get(message_id) or phase_2_iv(hash, sa.last_block, message_id, size)
-    if header.exchange_type != isakmp.Exchange.INFO:  # each of these stands alone
-        sa.exchanges.put(message_id, ciphertext[-size:])
+    sa.exchanges.put(message_id, ciphertext[-size:])
     return iv
 
 

@@ -227,6 +227,8 @@ class Message:
         header = parse_header(data)
         rules = _rules(header.major)
         if header.major == 1 and header.flags & _ENCRYPTION:
+            if len(data) == HEADER_SIZE:
+                raise MalformedPayload("HDR", HEADER_SIZE, "encrypted and empty", _RFC_HEADER)
             return cls(header, [], data[HEADER_SIZE:])
         payloads, end = parse_payloads(header.major, header.next_payload, data[HEADER_SIZE:])
         if left := len(data) - HEADER_SIZE - end:

@@ -177,10 +177,11 @@ def test_a_version_that_is_not_spoken(major: int) -> None:
         (message(NONCE)[:-1], "HDR.length"),
         (message(NONCE) + b"\0", "HDR.length"),
         (HEADER._replace(length=27).pack(), "HDR.length"),
+        (HEADER._replace(length=28, flags=1).pack(), "HDR"),
         (HEADER._replace(length=29).pack() + b"\0", "HDR"),
     ],
 )
-def test_a_message_of_another_length_than_it_declares(data: bytes, path: str) -> None:
+def test_a_message_of_a_length_that_cannot_be(data: bytes, path: str) -> None:
     with pytest.raises(MalformedPayload) as caught:
         Message.parse(data)
     assert caught.value.path == path
@@ -219,7 +220,7 @@ def test_the_dump_is_symbolic() -> None:
         f"NONCE: data {b'12345678'.hex()}",
         f"VENDOR: DPD data {VENDOR_DPD.hex()}",
     ]
-    encrypted = Message.parse(HEADER._replace(flags=3, length=28).pack())
+    encrypted = Message.parse(HEADER._replace(flags=3, length=36).pack() + bytes(8))
     assert " flags ENCRYPTION|COMMIT " in encrypted.dump()[0]
 
 

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from isakmp.app.base import (
     Acquire,
@@ -80,6 +80,9 @@ class Engine(Protocol):
     def flush_policies(self) -> None: ...
 
 
+E = TypeVar("E", bound=Engine)
+
+
 class _Failed(ApplicationError):
     """A refusal whose errno is known."""
 
@@ -93,7 +96,7 @@ class Client:
 
     def __init__(
         self,
-        server: Server,
+        server: Server[Any],
         send: Callable[[bytes], object],
         stream: Callable[[Iterator[bytes]], object] | None,
     ) -> None:
@@ -121,13 +124,13 @@ class Client:
 Handler = Callable[[Client, Message], bytes | None]
 
 
-class Server:
+class Server(Generic[E]):
     """PF_KEYv2's side of the engine that ``make`` makes, given where its upcalls go: here.
 
     wall: seconds since 1970, for lifetimes. counters: messages that were no requests, by cause.
     """
 
-    def __init__(self, make: Callable[[Upcalls], Engine], wall: Callable[[], float]) -> None:
+    def __init__(self, make: Callable[[Upcalls], E], wall: Callable[[], float]) -> None:
         self._wall = wall
         self._clients: list[Client] = []
         self._acquirable: dict[int, tuple[int, PolicySpec]] = {}

@@ -1,0 +1,100 @@
+"""The key engine as a process: ``python -m isakmp.app.engine --socket PATH``.
+
+It needs CAP_NET_ADMIN for its TUN device and CAP_NET_RAW for ESP; the daemon then needs neither.
+TERM and INT end it in order: sockets, device and routes go.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+
+from isakmp.app.base import Upcalls
+from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.netif import Tun
+from isakmp.app.engine.process import Listener, RemoteUdp
+from isakmp.app.engine.server import Server
+from isakmp.app.engine.wire import RawWire
+from isakmp.errors import ApplicationError
+from isakmp.log import Log
+from isakmp.loop import Loop
+from isakmp.timer import Timers
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="isakmp.app.engine", description="The key engine.")
+    parser.add_argument("--socket", required=True, metavar="PATH", help="where clients connect")
+    parser.add_argument("--device", default="isakmp%d", metavar="NAME", help="of the TUN device")
+    return parser.parse_args(arguments)
+
+
+def run(path: str, device: str) -> None:
+    """Serve until a signal comes. ApplicationError where the engine cannot start."""
+    timers = Timers(time.monotonic)
+    loop = Loop(timers)
+    relay = RemoteUdp(loop)
+    netif = Tun(device)  # before the sockets: who connects finds the routes possible
+    try:
+        wire = RawWire(relay.send_udp)
+    except ApplicationError:
+        netif.close()
+        raise
+    log = Log(time.time, _print)
+
+    def make(events: Upcalls) -> KeyEngine:
+        return KeyEngine(
+            timers=timers, random=os.urandom, wire=wire, netif=netif, events=events, log=log
+        )
+
+    server = Server(make, time.time)
+    engine = server.engine
+    relay.esp_in = engine.esp_in
+    try:
+        listener = Listener(path, server, relay, loop)
+        _stop_on_signals(loop)
+        engine.attach(loop)
+        loop.run()
+        listener.close()
+    finally:
+        engine.close()
+
+
+def _stop_on_signals(loop: Loop) -> None:
+    """End the loop at TERM and INT: the signal's number in a socket wakes select()."""
+    woken, waker = socket.socketpair()
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+    def stop() -> None:
+        woken.close()
+        signal.set_wakeup_fd(-1)
+        waker.close()
+        loop.stop()
+
+    loop.reader(woken.fileno(), stop)
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 with a message where the engine cannot start."""
+    options = _arguments(arguments)
+    try:
+        run(options.socket, options.device)
+    except ApplicationError as error:
+        _print(f"isakmp.app.engine: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

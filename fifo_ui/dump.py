@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="ikev1_decryption_table or ikev2_decryption_table of Wireshark; may be repeated",
+        help="Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a directory with "
+        "them; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a message")
 

@@ -17,6 +17,7 @@ from isakmp.constants.ikev2 import Encr, Integ
 from isakmp.errors import ConfError
 
 MAX_FILE = 16 * 1024 * 1024
+_TABLES = ("ikev1_decryption_table", "ikev2_decryption_table")
 _ESP_PROTOCOLS = ("IPv4", "IPv6")
 
 
@@ -104,17 +105,17 @@ class KeyTable:
 
     @classmethod
     def load(cls, paths: Iterable[str | Path]) -> KeyTable:
-        """Read every file. ConfError names file and line of what is not a key."""
+        """Read every file, and of a directory the tables in it by Wireshark's names.
+
+        ConfError names file and line of what is not a key.
+        """
         table = cls()
-        for path in paths:
-            try:
-                with Path(path).open("rb") as file:
-                    data = file.read(MAX_FILE + 1)
-            except OSError as error:
-                raise ConfError(f"no key file: {error.strerror}", file=str(path)) from error
-            if len(data) > MAX_FILE:
-                raise ConfError(f"a key file of more than {MAX_FILE} octets", file=str(path))
-            table.add_text(data.decode("utf-8", "replace"), str(path))
+        for path in map(Path, paths):
+            files = [path / name for name in _TABLES if (path / name).exists()]
+            if path.is_dir() and not files:
+                raise ConfError(f"no {' and no '.join(_TABLES)} in it", file=str(path))
+            for file in files or [path]:
+                table.add_text(_text(file), str(file))
         return table
 
     def add_text(self, text: str, file: str = "<text>") -> None:
@@ -151,6 +152,17 @@ class KeyTable:
             sk_ai=_authentication("sk_ai", fields[3], integrity),
             sk_ar=_authentication("sk_ar", fields[4], integrity),
         )
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise ConfError(f"no key file: {error.strerror}", file=str(path)) from error
+    if len(data) > MAX_FILE:
+        raise ConfError(f"a key file of more than {MAX_FILE} octets", file=str(path))
+    return data.decode("utf-8", "replace")
 
 
 def _authentication(what: str, text: str, integrity: Integrity) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import shutil
 import stat
 import struct
@@ -181,8 +182,11 @@ def test_a_file_that_is_cut_off_gives_its_frames_and_one_damage() -> None:
         (section() + struct.pack("<II", 77, 0xFFFFFFFC), "the file ends in a block"),
         (section() + struct.pack("<II", 77, 8), "a block claims 8 octets"),
         (section()[:8] + b"wxyz", "the byte-order magic"),
+        (section()[:4] + bytes(4) + section()[8:], "a section header claims 0 octets"),
+        (section() + b"\6\0", "the file ends in a block header"),
         (section() + interface(1)[:-4] + bytes(4), "says 0 at its end"),
         (section() + interface(1) * 1025, "more than 1024 interfaces"),
+        (section() + block(1, bytes(4)), "an interface description of 4 octets"),
     ],
 )
 def test_broken_files(file: bytes, reason: str) -> None:
@@ -199,6 +203,7 @@ def test_broken_files(file: bytes, reason: str) -> None:
         (struct.pack("<IIIII", 9, 0, 0, 0, 0), 6, "interface 9 has not been described"),
         (struct.pack("<IIIII", 0, 0, 0, 99, 99), 6, "claims 99 octets, 0 are in its block"),
         (bytes(MAX_FRAME * 2), 6, "the most is"),
+        (struct.pack("<HHIIII", 7, 0, 0, 0, 0, 0), 2, "interface 7 has not been described"),
     ],
 )
 def test_a_broken_packet_of_pcapng_does_not_end_the_file(
@@ -210,6 +215,12 @@ def test_a_broken_packet_of_pcapng_does_not_end_the_file(
     assert reason in broken.reason
     assert isinstance(after, Frame)
     assert (after.number, after.data) == (2, b"after")
+
+
+def test_a_simple_packet_needs_an_interface() -> None:
+    (broken,) = frames_of(section() + block(3, struct.pack("<I", 2) + b"xy"))
+    assert isinstance(broken, Damage)
+    assert broken.reason == "no interface has been described"
 
 
 # Links
@@ -321,6 +332,16 @@ def test_what_the_snapshot_length_cut_off_is_counted() -> None:
     found = only(pcap(PACKET[:60]))
     assert found.message == MESSAGE[:32]
     assert found.missing == len(MESSAGE) - 32
+
+
+def test_lengths_that_the_hardware_fills_in() -> None:
+    for packet in (
+        PACKET[:2] + b"\0\0" + PACKET[4:],
+        ipv6(udp(MESSAGE))[:4] + b"\0\0" + ipv6(udp(MESSAGE))[6:],
+        ipv4(udp(MESSAGE)[:4] + b"\0\0" + udp(MESSAGE)[6:]),
+    ):
+        found = only(pcap(packet))
+        assert (found.message, found.missing) == (MESSAGE, 0)
 
 
 def fragments(data: bytes, size: int, identification: int = 7) -> Iterator[bytes]:
@@ -444,6 +465,21 @@ def test_a_capture_goes_through_no_link_and_into_no_device(tmp_path: Path) -> No
         with pytest.raises(OSError):
             CaptureWriter(path)
     assert not (tmp_path / "target").exists()
+
+
+def test_a_record_for_which_there_is_no_room_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "clear.pcap"
+    with CaptureWriter(path) as writer:
+        write = os.write
+        writer.write(0, *ENDS4, MESSAGE)
+        monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:20]))
+        with pytest.raises(OSError, match="no room"):
+            writer.write(0, *ENDS4, MESSAGE)
+        monkeypatch.undo()
+        writer.write(1, *ENDS4, MESSAGE)
+    assert [found.time_ns for found in found_in(path.read_bytes())] == [0, 1_000_000_000]
 
 
 def test_a_message_larger_than_a_datagram_is_cut(tmp_path: Path) -> None:

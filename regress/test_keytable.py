@@ -95,6 +95,16 @@ def test_a_file_that_is_missing_or_huge(tmp_path: Path) -> None:
         KeyTable.load([tmp_path / "huge"])
 
 
+def test_a_directory_stands_for_the_tables_in_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfError, match="no ikev1_decryption_table and no ikev2"):
+        KeyTable.load([tmp_path])
+    (tmp_path / "ikev1_decryption_table").write_text("0011223344556677,01\n")
+    (tmp_path / "esp_sa").write_text("not read")
+    assert len(KeyTable.load([tmp_path]).ikev1) == 1
+    (tmp_path / "ikev2_decryption_table").write_text(CCM)
+    assert len(KeyTable.load([tmp_path]).ikev2) == 1
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet='0123456789abcdef,"# \n\0é', max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:

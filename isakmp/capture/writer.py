@@ -34,8 +34,8 @@ class CaptureWriter:
     """
 
     def __init__(self, path: str | Path, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        self._fd = os.open(path, flags, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        self._fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
         try:
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
                 raise OSError(f"{path} is not a regular file")

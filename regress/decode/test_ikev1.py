@@ -199,6 +199,40 @@ def test_a_message_that_was_cut_is_not_opened() -> None:
     assert "16 more were not captured" in one.errors[0].reason
 
 
+def test_octets_behind_the_payloads_are_told() -> None:
+    message = clear((Payload.NONCE, {"data": bytes(8)})) + b"xx"
+    (one,) = decode([message[:24] + len(message).to_bytes(4) + message[28:]])
+    (error,) = one.errors
+    assert (error.offset, error.reason) == (40, "2 octets left over after the last payload")
+
+
+def test_aggressive_mode_whose_last_message_is_encrypted_or_not() -> None:
+    public = {Payload.KE: G_XI, Payload.NONCE: bytes(16)}
+
+    def aggressive(cky_r: bytes, *items: Item) -> bytes:
+        return build_message(Header(CKY_I, cky_r, 0, 1, 0, Exchange.AGGRESSIVE, 0, 0), items)
+
+    first = [(type, {"data": data}) for type, data in public.items()]
+    start = [
+        aggressive(bytes(8), (Payload.SA, offer(transform(), transform(5))), *first),
+        aggressive(CKY_R, (Payload.SA, offer(transform())), (Payload.KE, {"data": G_XR})),
+    ]
+    for sealed in (True, False):
+        peer = Peer()
+        proof = peer.message(Exchange.AGGRESSIVE, 0, hash_of(1)) if sealed else b""
+        last = proof or aggressive(CKY_R, hash_of(1))
+        after = peer.message(Exchange.QUICK_MODE, 7, hash_of(2))
+        assert hashes(decode([*start, last, after])) == [1, 2][not sealed :]
+
+
+def test_a_message_of_another_exchange_teaches_nothing() -> None:
+    header = Header(CKY_I, CKY_R, 0, 1, 0, Exchange.INFO, 0, 5)
+    stray = build_message(header, [(Payload.KE, {"data": b"\x33" * 128})])
+    assert hashes(decode([stray, *conversation()])) == list(range(1, 10))
+    broken = clear((Payload.KE, b""))
+    assert hashes(decode([broken, *conversation()])) == list(range(1, 10))
+
+
 def test_another_responder_begins_anew() -> None:
     other = [
         clear((Payload.SA, offer(transform(5, 1))), cky_r=b"impostor"),

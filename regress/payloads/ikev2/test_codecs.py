@@ -14,6 +14,7 @@ from isakmp.message import build_payloads, parse_payloads
 from isakmp.payloads import codec, codecs, family
 from isakmp.payloads.base import Codec, Misfit, plain_value
 from isakmp.payloads.ikev2 import FAMILY
+from isakmp.payloads.ikev2.sa import group_name
 
 CODECS = list(FAMILY.codecs.values())
 VECTORS = [(codec, bytes.fromhex(text), value) for codec in CODECS for text, value in codec.vectors]
@@ -168,6 +169,16 @@ def test_dumps_are_symbolic() -> None:
     assert of(Payload.CP).describe(
         {"type": 2, "attributes": [{"type": 1, "value": b"\x0a\x01\x01\x01"}]}
     ) == [("", "type REPLY"), (".attribute[0]", "INTERNAL_IP4_ADDRESS = 10.1.1.1")]
+    named = {"type": 1, "attributes": [{"type": 7, "value": b"isakmpd"}]}
+    assert of(Payload.CP).describe(named)[1][1] == 'APPLICATION_VERSION = "isakmpd"'
+    notify |= {"notify": 16397, "data": b"\x0a\0\0\1"}
+    ((_, text),) = of(Payload.NOTIFY).describe(notify)
+    assert text == "ADDITIONAL_IP4_ADDRESS protocol_id NONE spi - data 10.0.0.1"
+    spis = {"protocol_id": 3, "spis": [bytes(4)] * 40}
+    ((_, text),) = of(Payload.DELETE).describe(spis)
+    assert text.endswith("00000000 ... (40 SPIs)")
+    assert group_name(0) == "NONE"
+    assert group_name(36) == "ML_KEM_768"
 
 
 VECTORS_TS = bytes.fromhex(of(Payload.TSI).vectors[1][0])

@@ -53,6 +53,20 @@ class Play:
     def wire(self) -> Wire:
         return self.capture.read()
 
+    def until(self, what: str, check: Callable[[], object], timeout_s: float = 10) -> None:
+        """Wait until ``check`` holds; Failure where it does not in time, or a daemon dies."""
+
+        def alive_and_so() -> object:
+            self.a.alive()
+            self.b.alive()
+            return check()
+
+        eventually(what, alive_and_so, timeout_s)
+
+    def gone(self, what: str, check: Callable[[], object], timeout_s: float = 10) -> None:
+        """Wait until ``check`` finds nothing more."""
+        self.until(what, lambda: not check(), timeout_s)
+
 
 @contextmanager
 def stage(scenario: Scenario, pair: str, folder: Path) -> Iterator[Play]:
@@ -124,14 +138,14 @@ def _in_step(play: Play) -> bool:
 
 def _carries(play: Play) -> None:
     """Traffic both ways, counted alike by both ends."""
-    eventually("both ends have the SA pair", lambda: play.a.children() and play.b.children())
+    play.until("both ends have the SA pair", lambda: play.a.children() and play.b.children())
     before = play.wire.esp()
     play.a.ping()
     play.b.ping()
     if (seen := play.wire.esp() - before) < 12:
         raise Failure(f"12 packets went through the tunnel, but only {seen} as ESP on the wire")
     try:
-        eventually("both ends agree on their SAs and counters", lambda: _in_step(play), 3)
+        play.until("both ends agree on their SAs and counters", lambda: _in_step(play), 3)
     except Failure as failure:
         sides = f"a: {play.a.children()}, b: {play.b.children()}"
         raise Failure(f"{failure}; {sides}") from None
@@ -153,7 +167,7 @@ def _rekey_child(play: Play) -> None:
         a, b = _spis(play.a), _spis(play.b)
         return bool(a and b) and not (a & old_a or b & old_b)
 
-    eventually("both ends have a new SA pair only", renewed, 5 + play.actor.rekeys_within_s)
+    play.until("both ends have a new SA pair only", renewed, 5 + play.actor.rekeys_within_s)
     _carries(play)
 
 
@@ -167,21 +181,21 @@ def _rekey_ike(play: Play) -> None:
         # The old one may stay for a while: charon deletes it 10 s later.
         return bool(play.a.ike() & play.b.ike() - old)
 
-    eventually("both ends have a new phase 1 SA", renewed, 5 + play.actor.rekeys_within_s)
+    play.until("both ends have a new phase 1 SA", renewed, 5 + play.actor.rekeys_within_s)
     _carries(play)
 
 
 def _delete_child(play: Play) -> None:
     play.actor.delete_child()
-    _gone("the SA pair is gone from both ends", lambda: play.a.children() + play.b.children())
+    play.gone("the SA pair is gone from both ends", lambda: play.a.children() + play.b.children())
     if not (play.a.ike() and play.a.ike() == play.b.ike()):
         raise Failure("the phase 1 SA went with its child")
 
 
 def _delete_ike(play: Play) -> None:
     play.actor.delete_ike()
-    _gone("the phase 1 SA is gone from both ends", lambda: play.a.ike() | play.b.ike())
-    _gone("its children too", lambda: play.a.children() + play.b.children())
+    play.gone("the phase 1 SA is gone from both ends", lambda: play.a.ike() | play.b.ike())
+    play.gone("its children too", lambda: play.a.children() + play.b.children())
 
 
 def _dead_peer(play: Play) -> None:
@@ -189,20 +203,16 @@ def _dead_peer(play: Play) -> None:
     if not play.actor.ike():
         raise Failure(f"{play.actor} took its living peer for dead")
     play.other.kill()
-    _gone("its SAs with the dead peer are gone", lambda: play.actor.ike(), _NOTICED_S)
-    _gone("the children too", lambda: play.actor.children())
-
-
-def _gone(what: str, check: Callable[[], object], timeout_s: float = 10) -> None:
-    eventually(what, lambda: not check(), timeout_s)
+    play.gone("its SAs with the dead peer are gone", lambda: play.actor.ike(), _NOTICED_S)
+    play.gone("the children too", lambda: play.actor.children())
 
 
 def _leave(play: Play) -> None:
     """a ends in peace; b hears of it and drops everything, then ends too."""
     if play.a.process and play.b.process:
         play.a.stop()
-        _gone(f"{play.b} drops its SAs as {play.a} ends", lambda: play.b.ike())
-        _gone("and their children", lambda: play.b.children())
+        play.gone(f"{play.b} drops its SAs as {play.a} ends", lambda: play.b.ike())
+        play.gone("and their children", lambda: play.b.children())
     play.a.stop()
     play.b.stop()
 

@@ -1,0 +1,439 @@
+"""The key engine behind its sockets: clients, the relay, and a whole process."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isakmp.app.base import Acquire, Expire, SpiRequest, Upcalls
+from isakmp.app.engine import process
+from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.process import Listener, RemoteUdp, listen
+from isakmp.app.engine.relay import Datagram, Relay, pack, unpack
+from isakmp.app.engine.server import Server
+from isakmp.app.engine.wire import RawWire
+from isakmp.app.pf_key import codec, link
+from isakmp.app.pf_key.backend import PfKey
+from isakmp.app.pf_key.constants import Type
+from isakmp.app.pf_key.link import DirectLink, SocketLink, unix_socket
+from isakmp.errors import ApplicationError, MalformedPayload
+from isakmp.job import Job
+from isakmp.log import Log
+from isakmp.loop import Loop
+from isakmp.timer import Timers
+from regress.app.engine.pair import MemoryNetif, MemoryWire
+from regress.app.pf_key import strategies as some
+from regress.app.pf_key.fakes import (
+    ESP,
+    IN,
+    IN_POLICY,
+    NETS,
+    OUT,
+    OUT_POLICY,
+    THEM,
+    TUNNEL,
+    US,
+    WALL,
+    FakeEngine,
+    Heard,
+    name_of,
+)
+
+TURNS = 200
+REQUEST = SpiRequest(ESP, THEM, US, TUNNEL, 7)
+
+
+class Place:
+    """An engine's sockets and a daemon's back end on one loop, with a clock that tests set."""
+
+    def __init__(self, folder: Path, make: Callable[[Upcalls], FakeEngine] = FakeEngine) -> None:
+        self.clock = 0.0
+        self.path = str(folder / "engine")
+        self.timers = Timers(lambda: self.clock)
+        self.loop = Loop(self.timers)
+        self.states: list[tuple[bool, str]] = []
+        self.heard = Heard()
+        self.serve(make)
+        self.app = PfKey(
+            SocketLink(lambda: unix_socket(self.path), self.loop, self.timers),
+            self.timers,
+            wall=lambda: WALL,
+            on_link=lambda *state: self.states.append(state),
+        )
+
+    def serve(self, make: Callable[[Upcalls], FakeEngine] = FakeEngine) -> None:
+        self.server = Server(make, lambda: WALL)
+        self.udp = RemoteUdp(self.loop)
+        self.listener = Listener(self.path, self.server, self.udp, self.loop)
+
+    def until(self, done: Callable[[], object]) -> None:
+        for _ in range(TURNS):
+            if done():
+                return
+            self.loop.turn(0.01)
+        raise AssertionError("it did not happen")
+
+    def result(self, job: Job):  # type: ignore[no-untyped-def,type-arg]
+        self.until(lambda: job.done)
+        if job.error:
+            raise job.error
+        return job.result
+
+    def close(self) -> None:
+        self.app.close()
+        self.listener.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_handshake_over_a_socket(place: Place) -> None:
+    place.app.start(place.heard)
+    spi = place.result(place.app.get_spi(REQUEST))
+    jobs = [
+        place.app.update_sa(replace(IN, spi=spi)),
+        place.app.add_sa(OUT),
+        place.app.add_policy(OUT_POLICY),
+        place.app.add_policy(IN_POLICY),
+    ]
+    assert [place.result(job) for job in jobs] == [None, None, 1, 2]
+    assert place.result(place.app.usage(name_of(OUT))).packets == 3
+    events = [Acquire(7, NETS, US, THEM), Expire(name_of(OUT), True)]
+    place.server.acquire(events[0])
+    place.server.expire(events[1])
+    place.until(lambda: len(place.heard.events) == 2)
+    assert place.heard.events == events
+    with pytest.raises(ApplicationError, match="SPI in use"):
+        place.result(place.app.add_sa(OUT))
+
+
+def test_sockets_are_ours_alone(place: Place) -> None:
+    for path in (place.path, place.path + ".esp"):
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+def test_a_path_in_use_and_a_stale_one(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(ApplicationError, match="somebody listens"):
+        listen(place.path)
+    with pytest.raises(ApplicationError, match="somebody listens"):
+        Listener(place.path, place.server, place.udp, place.loop)
+    plain = tmp_path / "plain"
+    plain.write_text("mine")
+    with pytest.raises(ApplicationError, match="no socket"):
+        listen(str(plain))
+    assert plain.read_text() == "mine"
+    plain.unlink()
+    with pytest.raises(ApplicationError, match="No such file"):
+        listen(str(tmp_path / "missing" / "x"))
+    stale = str(tmp_path / "stale")
+    listen(stale).close()
+    listen(stale).close()
+    os.unlink(stale)
+
+
+def test_a_half_taken_pair_of_paths_is_given_back(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "other.esp").mkdir()
+    with pytest.raises(ApplicationError):
+        Listener(str(tmp_path / "other"), place.server, place.udp, place.loop)
+    assert not (tmp_path / "other").exists()
+    (tmp_path / "other.esp").rmdir()
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    timers = Timers(lambda: 0.0)
+    missing = SocketLink(lambda: unix_socket(str(tmp_path / "x")), Loop(timers), timers)
+    with pytest.raises(ApplicationError, match="cannot reach"):
+        PfKey(missing, timers, wall=lambda: WALL).start(Heard())
+    with pytest.raises(ApplicationError, match="down"):
+        missing.send(b"")
+
+
+def test_an_engine_that_dies_and_comes_back(place: Place) -> None:
+    place.app.start(place.heard)
+    place.result(place.app.add_sa(OUT))
+    waiting = place.app.get_spi(REQUEST)
+    place.listener.close()
+    with pytest.raises(ApplicationError, match="link to the IPsec stack is lost"):
+        place.result(waiting)
+    with pytest.raises(ApplicationError, match="down"):
+        place.result(place.app.add_sa(OUT))
+    place.clock += link.RETRY_S
+    place.loop.turn(0)
+    assert [up for up, _ in place.states] == [False]
+    place.serve()
+    place.clock += link.RETRY_S
+    place.until(lambda: len(place.states) == 2)
+    assert place.states[1] == (True, "")
+    place.result(place.app.add_sa(OUT))
+    assert list(place.server.engine.sas()) == [OUT]
+
+
+def test_close_stops_the_retries(place: Place) -> None:
+    place.app.start(place.heard)
+    place.listener.close()
+    place.until(lambda: place.states)
+    place.app.close()
+    assert not place.timers.pending()
+
+
+def test_a_slow_client_is_dropped_and_others_are_not(place: Place) -> None:
+    place.app.start(place.heard)
+    slow = unix_socket(place.path)
+    slow.send(codec.message(Type.REGISTER, 3, 1, 1))
+    place.until(lambda: len(place.listener.connections) == 2)
+    place.until(lambda: select.select([slow], [], [], 0)[0])
+    sent = 0
+    while len(place.listener.connections) == 2:
+        assert sent < 100_000
+        place.server.acquire(Acquire(7, NETS, US, THEM))
+        place.loop.turn(0)
+        sent += 1
+    assert place.result(place.app.get_spi(REQUEST)) == 0x1001
+    place.until(lambda: len(place.heard.events) == sent)
+    slow.close()
+
+
+def test_a_long_dump_waits_for_its_reader(place: Place) -> None:
+    count = 10_000
+    for spi in range(0x1000, 0x1000 + count):
+        place.server.engine.add(replace(OUT, spi=spi))
+    with unix_socket(place.path) as client:
+        client.setblocking(False)
+        client.send(codec.message(Type.DUMP, 0, 1, 1))
+        place.until(lambda: place.listener.connections)
+        for _ in range(20):
+            place.loop.turn(0)
+        assert place.listener.connections[0]._octets < 4096
+        seen = 0
+        while seen < count:
+            place.loop.turn(0.01)
+            while select.select([client], [], [], 0)[0]:
+                seen += 1
+                assert codec.parse(client.recv(65536)).seq == count - seen
+    place.until(lambda: not place.listener.connections)
+
+
+def test_dumps_in_waiting_are_bounded(place: Place) -> None:
+    for spi in range(0x1000, 0x2000):
+        place.server.engine.add(replace(OUT, spi=spi))
+    with unix_socket(place.path) as client:
+        with pytest.raises(BrokenPipeError):
+            for _ in range(process.MOST_CLIENTS + 3):
+                client.send(codec.message(Type.DUMP, 0, 1, 1))
+                place.loop.turn(0.01)
+        assert not place.listener.connections
+
+
+def test_clients_are_few(place: Place) -> None:
+    clients = [unix_socket(place.path) for _ in range(process.MOST_CLIENTS)]
+    place.until(lambda: len(place.listener.connections) == process.MOST_CLIENTS)
+    with unix_socket(place.path) as late:
+        place.until(lambda: place.listener.refused)
+        assert late.recv(1) == b""
+    for client in clients:
+        client.close()
+    place.until(lambda: not place.listener.connections)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=100), max_size=20))
+def test_random_messages_at_the_sockets(messages: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Path(folder))
+        with unix_socket(place.path) as client, unix_socket(place.path + ".esp") as relay:
+            for data in messages:
+                client.send(data)
+                relay.send(data)
+            for _ in range(3):
+                place.loop.turn(0)
+        place.close()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=80), some.address_pairs, some.u16, some.u16, some.u8)
+def test_relay_round_trip(esp: bytes, ends, sport, dport, tos) -> None:  # type: ignore[no-untyped-def]
+    datagram = Datagram(esp, *ends, sport, dport, tos)
+    whole = pack(datagram)
+    assert unpack(whole) == datagram
+    for size in range(38):
+        with pytest.raises(MalformedPayload):
+            unpack(whole[:size])
+    with pytest.raises(MalformedPayload, match="family 5"):
+        unpack(b"\5" + whole[1:])
+
+
+def test_esp_in_udp_goes_through_the_relay(place: Place) -> None:
+    got: list[tuple[object, ...]] = []
+    place.udp.esp_in = lambda *packet: got.append(packet)
+    place.udp.send_udp(b"early", US, 4500, THEM, 4500)
+    assert place.udp.counters == {"no daemon": 1}
+    back: list[Datagram] = []
+    ended: list[bool] = []
+    sock = unix_socket(place.path + ".esp")
+    daemon = Relay(sock, place.loop, back.append, lambda: ended.append(True))
+    daemon.send(Datagram(b"an ESP packet", THEM, US, 4500, 4501, 3))
+    sock.send(b"nonsense")
+    place.until(lambda: got)
+    assert got == [(b"an ESP packet", THEM, US, (4500, 4501), 3)]
+    place.udp.send_udp(b"another", US, 4501, THEM, 4500)
+    place.until(lambda: back)
+    assert back == [Datagram(b"another", US, THEM, 4501, 4500)]
+    second = unix_socket(place.path + ".esp")
+    place.until(lambda: ended)
+    second.close()
+    place.until(lambda: place.udp._relay is None)
+    daemon.send(Datagram(b"late", THEM, US, 1, 2))
+    assert daemon.dropped == 1
+
+
+def test_a_full_relay_loses_packets() -> None:
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    loop = Loop(Timers(lambda: 0.0))
+    relay = Relay(near, loop, lambda datagram: None, lambda: None)
+    while not relay.dropped:
+        relay.send(Datagram(bytes(1400), US, THEM, 4500, 4500))
+    relay.close()
+    relay.close()
+    far.close()
+
+
+class RealWorld:
+    """A back end over a direct link to the real engine, without a network."""
+
+    def __init__(self) -> None:
+        self.clock = 0.0
+        self.timers = Timers(lambda: self.clock)
+        self.wire, self.netif, self.heard = MemoryWire(), MemoryNetif(), Heard()
+        self.server = Server(self._make, lambda: WALL + self.clock)
+        self.app = PfKey(
+            DirectLink(self.server.attach), self.timers, wall=lambda: WALL + self.clock
+        )
+        self.app.start(self.heard)
+
+    def _make(self, events: Upcalls) -> KeyEngine:
+        return KeyEngine(
+            timers=self.timers, random=os.urandom, wire=self.wire, netif=self.netif,
+            events=events, log=Log(lambda: self.clock, lambda line: None),
+        )  # fmt: skip
+
+
+def packet(src: str, dst: str) -> bytes:
+    """An IPv4 header and eight octets of UDP."""
+    head = bytearray.fromhex("4500001c000000004011000000000000000000000001000200080000")
+    head[12:16], head[16:20] = ip_address(src).packed, ip_address(dst).packed
+    return bytes(head)
+
+
+def test_the_real_engine_from_acquire_to_hard_limit() -> None:
+    near = RealWorld()
+    assert near.app.add_policy(OUT_POLICY).error is None
+    near.server.engine.packet_out(packet("10.1.0.1", "10.2.0.1"))
+    (acquire,) = near.heard.events
+    assert isinstance(acquire, Acquire) and (acquire.reqid, acquire.dst) == (7, THEM)
+    spi = near.app.get_spi(REQUEST).result
+    assert spi is not None
+    limits = replace(OUT.limits, soft_s=10, hard_s=20)
+    assert near.app.update_sa(replace(IN, spi=spi)).error is None
+    assert near.app.add_sa(replace(OUT, limits=limits, replay_window=1024)).error is None
+    usage = near.app.usage(name_of(OUT)).result
+    assert usage is not None and usage.packets == 1 and len(near.wire.sent) == 1
+    for near.clock in (10.0, 20.0):
+        near.timers.run()
+    assert near.heard.events[1:] == [Expire(name_of(OUT), False), Expire(name_of(OUT), True)]
+    refused = near.app.usage(name_of(OUT))
+    assert isinstance(refused.error, ApplicationError) and "ESRCH" in str(refused.error)
+    assert near.app.delete_sa(replace(name_of(IN), spi=spi)).error is None
+    assert near.app.delete_policy(OUT_POLICY).error is None
+    assert not near.app.counters and not near.server.counters
+
+
+def test_the_real_engine_moves_its_sas() -> None:
+    near, elsewhere = RealWorld(), ip_address("198.51.100.9")
+    near.app.add_policy(OUT_POLICY)
+    near.app.add_sa(OUT)
+    assert near.app.migrate(OUT_POLICY, elsewhere, THEM).error is None
+    assert [spec.src for spec in near.server.engine.sas()] == [elsewhere]
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.sas(), some.policies())
+def test_whatever_is_asked_of_the_real_engine(sa, policy) -> None:  # type: ignore[no-untyped-def]
+    near = RealWorld()
+    for job in (
+        near.app.add_sa(sa),
+        near.app.update_sa(sa),
+        near.app.add_policy(policy),
+        near.app.usage(name_of(sa)),
+        near.app.delete_policy(policy),
+        near.app.delete_sa(name_of(sa)),
+    ):
+        assert job.done and isinstance(job.error, ApplicationError | None)
+
+
+def test_the_whole_process(tmp_path: Path) -> None:
+    """Start it, use it, end it with TERM: no socket, no device and no rule is left."""
+    if os.geteuid() or not os.path.exists("/dev/net/tun"):
+        pytest.skip("needs root and /dev/net/tun")
+    path = str(tmp_path / "engine")
+    command = [sys.executable, "-m", "isakmp.app.engine", "--socket", path]
+    with subprocess.Popen(["unshare", "-n", *command], stderr=subprocess.PIPE) as child:
+        try:
+            timers = Timers(time.monotonic)
+            loop = Loop(timers)
+            app = wait_for(path, child, loop, timers)
+            job = app.get_spi(REQUEST)
+            while not job.done:
+                loop.turn(10)
+            assert job.result is not None
+            app.close()
+        finally:
+            child.send_signal(signal.SIGTERM)
+            _, errors = child.communicate(timeout=20)
+    assert (child.returncode, errors) == (0, b"")
+    assert not list(tmp_path.iterdir())
+
+
+def wait_for(path: str, child: subprocess.Popen[bytes], loop: Loop, timers: Timers) -> PfKey:
+    """A back end at ``path``, once the process listens."""
+    for _ in range(400):
+        app = PfKey(SocketLink(lambda: unix_socket(path), loop, timers), timers, wall=time.time)
+        try:
+            app.start(Heard())
+            return app
+        except ApplicationError:
+            assert child.poll() is None, child.stderr and child.stderr.read()
+            time.sleep(0.05)
+    raise AssertionError("the key engine did not start")
+
+
+def test_a_process_that_may_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    """No device: a message for people and 1."""
+    from isakmp.app.engine import __main__ as main
+
+    def refuse(device: str) -> None:
+        raise ApplicationError(f"{device}: not permitted")
+
+    monkeypatch.setattr(main, "Tun", refuse)
+    assert main.main(["--socket", str(tmp_path / "x"), "--device", "t0"]) == 1
+    assert "t0: not permitted" in capsys.readouterr().err
+    assert RawWire is main.RawWire

@@ -422,7 +422,8 @@ class Engine:
                     job.then(lambda j: self._resume(exchange, waiting, j, done))
                     return
         except StopIteration as stop:
-            self._settle(exchange, stop.value, done)
+            verdict = stop.value
+        self._settle(exchange, verdict, done)
 
     def _resume(
         self, exchange: Exchange[Any], waiting: Waiting, job: Job[Any], done: Callable[[], object]

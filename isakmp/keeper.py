@@ -11,6 +11,7 @@ delete both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -49,6 +50,8 @@ class Keeper:
         self.nat_traversal, self.nat_t_port = nat_traversal, nat_t_port
         self.key_log: KeyLog | None = None
         self.dpd_interval_s = 0
+        self.keepalive_s = 20
+        self.keepalive: Callable[[Path], object] = lambda path: None
         self.delete_sas = True
 
     # --- what scripts ask --------------------------------------------------------------------
@@ -95,12 +98,23 @@ class Keeper:
             sa.events["hard"] = self.timers.add("SA hard", hard, lambda: self.delete_sa(sa))
         if sa.dpd and self.dpd_interval_s:
             self._arm_dpd(sa, self.dpd_interval_s)
+        if sa.nat.local and self.keepalive_s:
+            self._arm_keepalive(sa)
         for old in self.sas.of_peer(sa.peer):
             if old is not sa and old.state is State.ESTABLISHED:
                 self._supersede_sa(old, sa)
         self.log.print("ISAKMP SA %s with %s up: %s%s", sa, sa.path.remote, sa.chosen,
                        f", NAT {sa.nat}" if sa.nat.found else "")  # fmt: skip
         self.connections.sa_up(sa)
+
+    def _arm_keepalive(self, sa: IsakmpSa) -> None:
+        """The NAT before us forgets those who are silent (RFC 3948 4)."""
+
+        def send() -> None:
+            self.keepalive(sa.path)
+            self._arm_keepalive(sa)
+
+        sa.events["keepalive"] = self.timers.add("NAT keepalive", self.keepalive_s, send)
 
     def _supersede_sa(self, old: IsakmpSa, new: IsakmpSa) -> None:
         """One ISAKMP SA with a peer is enough; exchanges under the old one may still finish."""
@@ -137,7 +151,8 @@ class Keeper:
         if tell and self.delete_sas:
             self.engine.dialects[sa.version].tell_deleted(self.engine, sa)
         self.sas.remove(sa)
-        for exchange in [x for x in self.engine.exchanges.values() if x.sa is sa]:
+        under = [x for x in self.engine.exchanges.values() if x.sa is sa and len(x.steps) > 1]
+        for exchange in under:
             self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA was deleted"))
         self.log.debug(LogClass.SA, 10, "ISAKMP SA %s deleted", sa)
 

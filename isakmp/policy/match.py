@@ -219,7 +219,7 @@ def ipsec_offer(proposal: Any, transform: Any) -> ChosenIpsec:
     auth = found.get(kind.AUTHENTICATION_ALGORITHM)
     group = found.get(kind.GROUP_DESCRIPTION)
     return ChosenIpsec(
-        proposal.protocol_id,
+        _member(isakmp.Protocol, proposal.protocol_id),
         transform.transform_id,
         bits,
         _member(ipsec.Auth, auth) if auth else None,

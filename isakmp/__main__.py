@@ -1,0 +1,244 @@
+"""isakmpd: arguments, an ordered start, and the signals.
+
+HUP: read the configuration again; USR1: write the report; TERM and, in the foreground, INT: stop
+in order. The flags are isakmpd(8)'s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
+
+from fifo_ui.commands import Commands, write_report
+from fifo_ui.fifo import Fifo
+from isakmp.conf import Conf
+from isakmp.conf_check import check, check_file, warnings
+from isakmp.daemon import Daemon
+from isakmp.errors import IsakmpError
+from isakmp.log import Log, parse_class, parse_level, stream_sink, syslog_sink
+from isakmp.loop import Loop
+from isakmp.policy.spd import Address
+from isakmp.timer import Timers
+from isakmp.transport.netif import interface, source
+from isakmp.transport.udp import Udp
+
+CONF_FILE = "/etc/isakmpd/isakmpd.conf"
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """isakmpd(8)'s flags, and --check."""
+    parser = argparse.ArgumentParser(prog="isakmpd", description="ISAKMP/IKE key management daemon")
+    add = parser.add_argument
+    add("-4", dest="v4", action="store_true", help="IPv4 only")
+    add("-6", dest="v6", action="store_true", help="IPv6 only")
+    add("-a", dest="no_flows", action="store_true", help="install no policies (flows)")
+    add("-c", dest="conf", default=CONF_FILE, metavar="FILE", help=f"default {CONF_FILE}")
+    add("-d", dest="foreground", action="store_true", help="stay in the foreground, log to stderr")
+    add("-D", dest="debug", action="append", default=[], metavar="CLASS=LEVEL")
+    add("-f", dest="fifo", metavar="FIFO", help="command FIFO; - is standard input")
+    add("-i", dest="pid_file", metavar="FILE")
+    add("-K", dest="no_keynote", action="store_true", help="no KeyNote policy (there is none yet)")
+    add("-L", dest="capture", action="store_true", help="capture messages, decrypted, to a file")
+    add("-l", dest="capture_file", metavar="FILE", help="the same, to that file")
+    add("-N", dest="nat_t_port", type=_port, default=4500, metavar="PORT")
+    add("-n", dest="leave_alone", action="store_true", help="leave the kernel alone")
+    add("-p", dest="port", type=_port, default=500, metavar="PORT")
+    add("-R", dest="report", metavar="FILE")
+    add("-S", dest="passive", action="store_true", help="start passive, send no deletes at exit")
+    add("-T", dest="no_nat_t", action="store_true", help="no NAT traversal")
+    add("-v", dest="verbose", action="store_true", help="log negotiations (Negotiation at 30)")
+    add("--check", action="store_true", help="only check the configuration, and say what is wrong")
+    return parser.parse_args(argv)
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 0x10000:
+        raise argparse.ArgumentTypeError(f"{text} is not a port")
+    return number
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0; 1 with a message where isakmpd cannot run or its configuration has errors."""
+    options = arguments(argv)
+    if options.check:
+        return check_only(Path(options.conf))
+    try:
+        run(options)
+    except IsakmpError as error:
+        print(f"isakmpd: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def check_only(path: Path) -> int:
+    """Print every error and warning of a configuration; 1 where there is an error."""
+    errors = check_file(path, interface)
+    for error in errors:
+        print(error, file=sys.stderr)
+    if errors:
+        print(f"{path}: {len(errors)} error{'s' * (len(errors) > 1)}", file=sys.stderr)
+        return 1
+    for warning in warnings(Conf.load(path), interface):
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"{path}: no errors")
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Start in order, run until a signal or command ends it, stop in order."""
+    conf = Conf.load(options.conf)
+    log = _log(conf, options)
+    for warning in warnings(conf, interface):
+        log.error("%s", warning)
+    for error in check(conf, interface):
+        log.error("%s", error)
+    if not options.foreground:
+        _detach()
+    timers = Timers(time.monotonic)
+    loop = Loop(timers)
+    daemon = _daemon(conf, options, loop, timers, log)
+    try:
+        signals = _signals(daemon, loop, log)
+        # The FIFO before the connections: they can be watched from the first message on.
+        commands = Commands(daemon, time.time)
+        fifo = Fifo(_fifo_path(options, daemon.run_directory), loop, log, commands.line)
+        try:
+            daemon.start()
+            pid_file = _write_pid(options, daemon.run_directory)
+            log.print("isakmpd runs, process %d", os.getpid())
+            if options.capture or options.capture_file:
+                default = daemon.run_directory / "isakmpd.pcap"
+                daemon.capture(Path(options.capture_file or default))
+            loop.run()
+            pid_file.unlink(missing_ok=True)
+        finally:
+            fifo.close()
+            for sock in signals:
+                sock.close()
+    finally:
+        daemon.stop()
+
+
+def _log(conf: Conf, options: argparse.Namespace) -> Log:
+    if options.foreground:
+        log = Log(time.time, stream_sink(sys.stderr))
+    else:
+        log = Log(time.time, syslog_sink(), stamp=False)
+    levels = conf.get_list("General", "Loglevel") + options.debug
+    if options.verbose or conf.get_bool("General", "Logverbose"):
+        levels.insert(0, "Negotiation=30")
+    for text in levels:
+        cls, _, level = text.partition("=")
+        log.set_level(parse_class(cls), parse_level(level))
+    return log
+
+
+def _daemon(
+    conf: Conf, options: argparse.Namespace, loop: Loop, timers: Timers, log: Log
+) -> Daemon:
+    from isakmp.app.make import MARK, make_application  # after the cheap ways out
+
+    families = (4,) if options.v4 else (6,) if options.v6 else (4, 6)
+    nat_t_port = 0 if options.no_nat_t else options.nat_t_port
+    transport = Udp(
+        loop, log, listen=_listen_on(conf, families), port=options.port,
+        nat_t_port=nat_t_port, families=families, mark=MARK,
+    )  # fmt: skip
+    try:
+        app, esp_in = make_application(
+            conf, loop=loop, timers=timers, random=os.urandom, log=log,
+            send_raw=transport.send_raw, leave_alone=options.leave_alone,
+        )  # fmt: skip
+    except IsakmpError:
+        transport.close()
+        raise
+    return Daemon(
+        conf, timers=timers, random=os.urandom, wall=time.time, transport=transport, app=app,
+        log=log, source=source, resolve=interface,
+        run_directory=Path(conf.get("General", "Run-directory") or "/var/run"),
+        nat_traversal=not options.no_nat_t, flows=not options.no_flows,
+        active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
+        report_path=Path(options.report) if options.report else None, esp_in=esp_in,
+        check=lambda fresh: check(fresh, interface), on_quit=loop.stop,
+    )  # fmt: skip
+
+
+def _listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
+    """The addresses of Listen-on, written or an interface's, of the families that are wanted."""
+    addresses: list[Address] = []
+    for text in conf.get_list("General", "Listen-on"):
+        try:
+            found = [ip_address(text)]
+        except ValueError:
+            found = [i.ip for version in families if (i := interface(text, version))]
+            if not found:
+                raise IsakmpError(f"Listen-on: {text} is no address and no interface") from None
+        addresses += [address for address in found if address.version in families]
+    return addresses
+
+
+def _fifo_path(options: argparse.Namespace, run_directory: Path) -> str:
+    return options.fifo or str(run_directory / "isakmpd.fifo")
+
+
+def _write_pid(options: argparse.Namespace, run_directory: Path) -> Path:
+    path = Path(options.pid_file) if options.pid_file else run_directory / "isakmpd.pid"
+    try:
+        path.write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        raise IsakmpError(f"{path}: {error.strerror}") from None
+    return path
+
+
+def _signals(daemon: Daemon, loop: Loop, log: Log) -> tuple[socket.socket, socket.socket]:
+    """Signals become events of the loop: their numbers come through these sockets."""
+    woken, waker = socket.socketpair()
+    woken.setblocking(False)
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+    def read() -> None:
+        for number in set(woken.recv(64)):
+            _signal(number, daemon, log)
+
+    loop.reader(woken.fileno(), read)
+    return woken, waker
+
+
+def _signal(number: int, daemon: Daemon, log: Log) -> None:
+    try:
+        if number == signal.SIGHUP:
+            daemon.reload()
+        elif number == signal.SIGUSR1:
+            log.print("report written to %s", write_report(daemon))
+        else:
+            log.print("stopping: %s", signal.Signals(number).name)
+            daemon.quit()
+    except IsakmpError as error:
+        log.error("%s: %s", signal.Signals(number).name, error)
+
+
+def _detach() -> None:
+    """Leave the terminal, as a daemon does."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Which application a configuration asks for, and how each is put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+from isakmp.app.base import Application, Upcalls
+from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.relay import Datagram, Relay
+from isakmp.app.engine.server import Server
+from isakmp.app.engine.wire import MARK, RawWire
+from isakmp.app.none import Nothing
+from isakmp.app.pf_key.backend import PfKey
+from isakmp.app.pf_key.link import DirectLink, SocketLink, kernel_socket, unix_socket
+from isakmp.conf import Conf
+from isakmp.errors import ApplicationError, ConfError
+from isakmp.log import Log
+from isakmp.loop import Loop
+from isakmp.path import Path
+from isakmp.policy.spd import Address
+from isakmp.timer import Timers
+
+EspIn = Callable[..., object]
+SendRaw = Callable[[Path, bytes], object]
+
+__all__ = ["MARK", "make_application"]
+
+
+def make_application(
+    conf: Conf, *, loop: Loop, timers: Timers, random: Callable[[int], bytes], log: Log,
+    send_raw: SendRaw, leave_alone: bool = False,
+) -> tuple[Application, EspIn | None]:  # fmt: skip
+    """The application, and where ESP that comes in UDP goes. leave_alone: negotiate only.
+
+    send_raw: sends ESP in UDP for it. ConfError where the configuration names none that there
+    is, ApplicationError where it cannot be had.
+    """
+    name = conf.get("General", "Application", "engine")
+    if leave_alone or name == "none":
+        return Nothing(timers, random), None
+    if name == "engine":
+        path = conf.get("General", "Engine-socket")
+        if path:
+            return _engine_elsewhere(path, loop, timers, log, send_raw)
+        return _engine_here(loop, timers, random, log, send_raw)
+    if name == "pf_key":
+        return PfKey(SocketLink(kernel_socket, loop, timers), timers, wall=time.time,
+                     private=False, on_link=partial(_on_link, log)), None  # fmt: skip
+    raise ConfError(f"application {name} is not known", section="General", tag="Application",
+                    hint="engine, pf_key or none")  # fmt: skip
+
+
+def _engine_here(
+    loop: Loop, timers: Timers, random: Callable[[int], bytes], log: Log, send_raw: SendRaw
+) -> tuple[Application, EspIn]:
+    """The key engine in this process, spoken to in PF_KEYv2 all the same."""
+    from isakmp.app.engine.netif import Tun  # netlink is loaded for those who need a device
+
+    def send_udp(esp: bytes, src: Address, sport: int, dst: Address, dport: int) -> None:
+        send_raw(Path(src, sport, dst, dport, True), esp)
+
+    netif = Tun()
+    try:
+        wire = RawWire(send_udp)
+    except ApplicationError:
+        netif.close()
+        raise
+
+    def make(events: Upcalls) -> KeyEngine:
+        return KeyEngine(
+            timers=timers, random=random, wire=wire, netif=netif, events=events, log=log
+        )
+
+    server = Server(make, time.time)
+    server.engine.attach(loop)
+    app = _Embedded(DirectLink(server.attach), timers, server.engine)
+    return app, server.engine.esp_in
+
+
+class _Embedded(PfKey):
+    """PF_KEY to an engine of our own process, which ends with us."""
+
+    name = "engine"
+
+    def __init__(self, link: DirectLink, timers: Timers, engine: KeyEngine) -> None:
+        super().__init__(link, timers, wall=time.time)
+        self._engine = engine
+
+    def close(self) -> None:
+        """Leave the engine, and end it: device and routes go."""
+        super().close()
+        self._engine.close()
+
+
+def _engine_elsewhere(
+    path: str, loop: Loop, timers: Timers, log: Log, send_raw: SendRaw
+) -> tuple[Application, EspIn]:
+    """The key engine that listens at ``path``; it gets ESP in UDP over its relay."""
+
+    def received(datagram: Datagram) -> None:
+        esp, src, dst, sport, dport, _ = datagram
+        send_raw(Path(src, sport, dst, dport, True), esp)
+
+    def closed() -> None:
+        log.error("the key engine at %s has closed its relay for ESP in UDP", path)
+
+    try:
+        relay = Relay(unix_socket(path + ".esp"), loop, received, closed)
+    except OSError as error:
+        raise ApplicationError(
+            f"no key engine listens at {path}: {error.strerror}; "
+            "start it: python -m isakmp.app.engine --socket"
+        ) from None
+
+    def esp_in(
+        packet: bytes, src: Address, dst: Address, encap: tuple[int, int] = (0, 0), tos: int = 0
+    ) -> None:
+        relay.send(Datagram(packet, src, dst, *encap, tos))
+
+    link = SocketLink(partial(unix_socket, path), loop, timers)
+    return PfKey(link, timers, wall=time.time, on_link=partial(_on_link, log)), esp_in
+
+
+def _on_link(log: Log, up: bool, why: str) -> None:
+    if up:
+        log.print("the IPsec stack is back")
+    else:
+        log.error("the IPsec stack is gone: %s", why)

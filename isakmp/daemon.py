@@ -1,0 +1,269 @@
+"""Daemon: everything one running isakmpd owns, and what signals and the FIFO make it do.
+
+All that is not determined comes in through the constructor: time, randomness, the transport, the
+application, addresses. Two daemons live in one process, and a simulation runs whole ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path as FilePath
+from typing import Any
+
+from isakmp.app.base import Acquire, Application, Expire, Mapping
+from isakmp.capture.writer import CaptureWriter
+from isakmp.conf import Conf
+from isakmp.connection import Connections
+from isakmp.constants import isakmp
+from isakmp.errors import ConfError, IsakmpError
+from isakmp.exchange import Engine
+from isakmp.keeper import Keeper
+from isakmp.keylog import KeyLog
+from isakmp.log import Log
+from isakmp.message import Header
+from isakmp.path import Path
+from isakmp.policy.catalog import Catalog
+from isakmp.policy.identity import Resolve
+from isakmp.policy.spd import Address
+from isakmp.sa import IsakmpSa, SaDatabase
+from isakmp.scripts.ikev1.dialect import Ikev1
+from isakmp.status import status
+from isakmp.timer import Timers
+from isakmp.transport.base import KEEPALIVE, Transport
+
+REINITIALISE_S = 5.0
+Check = Callable[[Conf], list[ConfError]]
+
+
+class Daemon:
+    """One isakmpd. Its loop, sockets and signals belong to whoever runs it (__main__)."""
+
+    def __init__(
+        self, conf: Conf, *, timers: Timers, random: Callable[[int], bytes], wall:
+        Callable[[], float], transport: Transport, app: Application, log: Log,
+        source: Callable[[Address], Address | None], resolve: Resolve, run_directory: FilePath,
+        nat_traversal: bool = True, flows: bool = True, active: bool = True,
+        port: int = 500, nat_t_port: int = 4500, report_path: FilePath | None = None,
+        esp_in: Callable[..., object] | None = None, check: Check | None = None,
+        on_quit: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
+        self.conf, self.log, self.timers, self.app = conf, log, timers, app
+        self.transport, self.run_directory, self._wall = transport, run_directory, wall
+        self.report_path = report_path or run_directory / "isakmpd.report"
+        self._esp_in, self._check, self._on_quit = esp_in, check, on_quit
+        self.sas = SaDatabase()
+        self.catalog = Catalog(conf, resolve)
+        dialect = Ikev1()
+        self.keeper = Keeper(
+            sas=self.sas, app=app, catalog=self.catalog, timers=timers, log=log,
+            nat_traversal=nat_traversal, nat_t_port=nat_t_port,
+        )  # fmt: skip
+        self.engine = Engine(
+            transmit=transport.send, random=random, timers=timers, conf=conf, app=app, log=log,
+            sas=self.sas, dialects={dialect.version: dialect}, owner=self.keeper,
+        )  # fmt: skip
+        self.connections = Connections(
+            engine=self.engine, sas=self.sas, app=app, catalog=self.catalog, timers=timers,
+            log=log, dialect=dialect, source=source, port=port,
+        )  # fmt: skip
+        self.keeper.engine, self.keeper.connections = self.engine, self.connections
+        self.connections.settings.flows = flows
+        self.connections.settings.active = active
+        self.keeper.delete_sas = active
+        self._tell_at_exit = active
+        self._writer: CaptureWriter | None = None
+
+    # --- life --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bring everything up, each after what it depends on. IsakmpError where it cannot be."""
+        self.catalog.load()
+        for error in self.catalog.errors:
+            self.log.error("left out: %s", error)
+        self._configure()
+        # The application before the sockets: what comes in may need an SA at once.
+        self.app.start(self)
+        self.transport.start(self.engine.receive, self._esp)
+        # Connections last: they send.
+        self.connections.start()
+        self._tick()
+
+    def stop(self) -> None:
+        """Tell the peers, unless told not to, and give everything back."""
+        if self._tell_at_exit and self.keeper.delete_sas:
+            self.teardown_all()
+            for sa in list(self.sas.isakmp.values()):
+                self.keeper.delete_sa(sa)
+        for name in list(self.connections.entries):
+            self.connections.drop(name)
+        self.capture(None)
+        self.transport.close()
+        self.app.close()
+        self.log.flush()
+
+    def quit(self) -> None:
+        """Leave the loop; stop() follows."""
+        self._on_quit()
+
+    def _configure(self) -> None:
+        """Take what [General] says into the parts that need it."""
+        conf, engine = self.conf, self.engine.settings
+        engine.retransmits = _number(conf, "Retransmits", 3)
+        engine.exchange_max_s = float(_number(conf, "Exchange-max-time", 120))
+        engine.half_open_max = _number(conf, "Max-half-open", 1000)
+        engine.half_open_peer_max = _number(conf, "Max-half-open-per-peer", 100)
+        self.keeper.dpd_interval_s = _number(conf, "DPD-check-interval", 0)
+        self.keeper.keepalive_s = _number(conf, "NAT-T-Keepalive", 20)
+        self.keeper.keepalive = self._keepalive
+        self.keeper.delete_sas = self._tell_at_exit and conf.get_bool("General", "Delete-SAs", True)
+        settings = self.connections.settings
+        settings.check_interval_s = float(_number(conf, "Check-interval", 60))
+        settings.acquire_only = conf.get_bool("General", "Acquire-Only", False)
+        directory = conf.get("General", "Key-log")
+        self.keeper.key_log = KeyLog(FilePath(directory), self.log) if directory else None
+
+    def _tick(self) -> None:
+        """Now and then: say how often held-back errors came again."""
+        self.log.flush(ended_only=True)
+        self.timers.add("log flush", 10.0, self._tick)
+
+    # --- upcalls -----------------------------------------------------------------------------
+
+    def acquire(self, event: Acquire) -> None:
+        """Traffic waits for an SA."""
+        self.connections.acquire(event)
+
+    def expire(self, event: Expire) -> None:
+        """An SA reached a limit."""
+        self.keeper.expire(event)
+
+    def mapping(self, event: Mapping) -> None:
+        """A peer's NAT has moved it."""
+        self.keeper.mapping(event)
+
+    def _esp(self, path: Path, packet: bytes) -> None:
+        if self._esp_in is not None:
+            ports = path.remote_port, path.local_port
+            self._esp_in(packet, path.remote, path.local, encap=ports)
+
+    def _keepalive(self, path: Path) -> None:
+        self.transport.send_raw(path, KEEPALIVE)
+
+    # --- commands ----------------------------------------------------------------------------
+
+    def connect(self, name: str, /) -> None:
+        """Start a connection."""
+        self.connections.connect(name)
+
+    def teardown(self, name_or_address: str, phase: int, /) -> None:
+        """Take down a connection (phase 2), or a peer's ISAKMP SAs (phase 1)."""
+        found = self._phase_1_of(name_or_address)
+        if phase == 1:
+            if not found:
+                raise IsakmpError(f"no ISAKMP SA with {name_or_address}")
+            for sa in found:
+                self.keeper.delete_sa(sa)
+            return
+        names = {name_or_address} if name_or_address in self.connections.entries else set()
+        names |= {c.connection.name for sa in found for c in self.sas.children_of(sa.peer)}
+        names |= {c.connection.name for c in self.sas.of_connection(name_or_address)}
+        if not names:
+            raise IsakmpError(f"no connection {name_or_address}")
+        for name in names:
+            self.connections.down(name)
+
+    def _phase_1_of(self, name: str) -> list[IsakmpSa]:
+        return [
+            sa for sa in self.sas.isakmp.values()
+            if name in (sa.remote.name, str(sa.path.remote))
+        ]  # fmt: skip
+
+    def teardown_all(self) -> None:
+        """Take down every connection."""
+        for name in {c.connection.name for c in self.sas.all_children()} | set(
+            self.connections.entries
+        ):
+            self.connections.down(name)
+
+    def delete_sa(self, cookies: bytes, message_id: int | None, /) -> None:
+        """Delete one SA: an ISAKMP SA by its cookies, a child SA by its message ID under them."""
+        for own in (cookies[:8], cookies[8:]):
+            sa = self.sas.isakmp.get(own)
+            if sa is None or sa.cookies != cookies:
+                continue
+            if message_id is None:
+                self.keeper.delete_sa(sa)
+                return
+            for child in self.sas.children_of(sa.peer):
+                if (child.cookies, child.message_id) == (own, message_id):
+                    self.keeper.delete_child(child)
+                    return
+        raise IsakmpError("no such SA")
+
+    def set_active(self, active: bool, /) -> None:
+        """Whether anything is initiated (fail-over)."""
+        self.connections.settings.active = active
+        if active:
+            for entry in list(self.connections.entries.values()):
+                if entry.wanted or not entry.connection.passive:
+                    self.connections.bring_up(entry)
+
+    def capture(self, path: FilePath | None, /) -> None:
+        """Begin to write messages, in clear, to a pcap file; None: stop."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self.engine.capture = None
+        if path is not None:
+            self._writer = CaptureWriter(path)
+            self.engine.capture = self._captured
+
+    def _captured(self, path: Path, out: bool, header: Header, chain: bytes) -> None:
+        if self._writer is None:
+            return
+        clear = header._replace(flags=header.flags & ~isakmp.Flag.ENCRYPTION,
+                                length=28 + len(chain))  # fmt: skip
+        local = str(path.local), path.local_port
+        remote = str(path.remote), path.remote_port
+        sender, receiver = (local, remote) if out else (remote, local)
+        self._writer.write(self._wall(), sender, receiver, clear.pack() + chain)
+
+    def reload(self) -> list[str]:
+        """Read the configuration again and apply what differs; what was done, a line each.
+
+        ConfError where the file is broken: nothing has changed then.
+        """
+        self.conf.reload(self._check)
+        self.catalog.load()
+        for error in self.catalog.errors:
+            self.log.error("left out: %s", error)
+        self._configure()
+        done = self.connections.reload()
+        if self.conf.get_bool("General", "Renegotiate-on-HUP", False):
+            for child in self.sas.all_children():
+                self.connections.rekey(child)
+            done.append("every connection is negotiated again")
+        for line in done or ["nothing changed"]:
+            self.log.print("configuration reloaded: %s", line)
+        return done
+
+    def reinitialise_connections(self) -> None:
+        """Look at the lists of connections again in 5 s."""
+        self.timers.add("reinitialise connections", REINITIALISE_S, self._reinitialise)
+
+    def _reinitialise(self) -> None:
+        self.catalog.load()
+        for line in self.connections.reload():
+            self.log.print("connections: %s", line)
+
+    def status(self) -> dict[str, Any]:
+        """Everything there is to know, JSON-ready."""
+        return status(self.engine, self.connections, self.transport.describe(), self._wall())
+
+
+def _number(conf: Conf, tag: str, default: int) -> int:
+    try:
+        value = conf.get_int("General", tag, default)
+    except ConfError:
+        return default
+    return default if value is None else value

@@ -1,0 +1,154 @@
+"""What a daemon is doing, as plain values: for the report, for isakmpctl and for --json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isakmp.app.base import Application, SaId, Usage
+from isakmp.connection import Connections, Entry
+from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.exchange import Engine, Exchange
+from isakmp.path import endpoint
+from isakmp.policy.match import TRANSFORM_REGISTRIES
+from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
+
+ROWS_MAX = 20000
+
+
+def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
+    """One ISAKMP SA."""
+    path, chosen = sa.path, sa.chosen
+    return {
+        "phase": 1,
+        "name": sa.remote.name,
+        "state": sa.state.value,
+        "initiator": sa.initiator,
+        "exchange": name_of(isakmp.Exchange, sa.exchange_type),
+        "local": endpoint(path.local, path.local_port),
+        "remote": endpoint(path.remote, path.remote_port),
+        "cookies": f"{sa.cky_i.hex()}:{sa.cky_r.hex()}",
+        "encryption": name_of(isakmp.Encryption, chosen.encryption),
+        "key_bits": chosen.key_bits,
+        "hash": chosen.hash.name,
+        "group": chosen.group.name,
+        "auth": chosen.auth.name,
+        "nat_t": str(sa.nat),
+        "local_id": str(sa.local_id),
+        "remote_id": str(sa.remote_id),
+        "age_s": round(now - sa.established, 3),
+        "soft_s": sa.soft_s,
+        "hard_s": sa.hard_s,
+        "reason": chosen.name,
+    }
+
+
+def child_row(child: ChildSa, app: Application, sas: SaDatabase, now: float) -> dict[str, Any]:
+    """One child SA: its first protocol, and the counters of both directions."""
+    protocol = child.protocols[0]
+    chosen = protocol.chosen
+    registry = TRANSFORM_REGISTRIES.get(chosen.protocol, ipsec.Esp)
+    parent = sas.isakmp.get(child.cookies)
+    received, sent = _usage(app, child.inbound()[0]), _usage(app, child.outbound()[0])
+    return {
+        "phase": 2,
+        "name": child.connection.name,
+        "state": child.state.value,
+        "initiator": child.initiator,
+        "cookies": f"{parent.cky_i.hex()}:{parent.cky_r.hex()}" if parent else "",
+        "message_id": f"{child.message_id:08x}",
+        "protocol": "+".join(
+            name_of(isakmp.Protocol, p.chosen.protocol).removeprefix("IPSEC_")
+            for p in child.protocols
+        ),
+        "mode": name_of(ipsec.Encapsulation, chosen.encapsulation),
+        "encryption": name_of(registry, chosen.transform_id),
+        "key_bits": chosen.key_bits,
+        "auth": name_of(ipsec.Auth, chosen.auth) if chosen.auth else "",
+        "pfs": name_of(isakmp.Group, chosen.group) if chosen.group else "",
+        "spi_in": f"0x{protocol.spi_in:08x}",
+        "spi_out": f"0x{protocol.spi_out:08x}",
+        "local": str(child.path.local),
+        "remote": str(child.path.remote),
+        "selector": str(child.selector),
+        "packets_in": received.packets,
+        "bytes_in": received.octets,
+        "packets_out": sent.packets,
+        "bytes_out": sent.octets,
+        "replays": received.replays,
+        "auth_failures": received.auth_failures,
+        "age_s": round(now - child.established, 3),
+        "soft_s": child.limits.soft_s,
+        "hard_s": child.limits.hard_s,
+        "encap": child.encap,
+    }
+
+
+def _usage(app: Application, name: SaId) -> Usage:
+    """The counters, where the application has answered by now."""
+    return app.usage(name).result or Usage(0, 0, 0.0, 0.0)
+
+
+def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
+    """One running exchange."""
+    return {
+        "id": exchange.number,
+        "exchange": exchange.script.name,
+        "name": exchange.name or exchange.remote.name,
+        "initiator": exchange.initiator,
+        "step": exchange.step,
+        "parked": exchange.parked,
+        "retries": exchange.retries,
+        "path": str(exchange.path),
+        "message_id": f"{exchange.message_id:08x}",
+        "age_s": round(now - exchange.created, 3),
+        "hint": str(exchange.hint) if exchange.hint else "",
+    }
+
+
+def connection_row(entry: Entry, sas: SaDatabase) -> dict[str, Any]:
+    """One connection as it is kept."""
+    children = sas.of_connection(entry.connection.name)
+    up = any(child.state is State.ESTABLISHED for child in children)
+    wanted = "wanted" if entry.wanted else "held down" if entry.held_down else "idle"
+    return {
+        "name": entry.connection.name,
+        "peer": entry.remote.name,
+        "state": "up" if up else wanted,
+        "passive": entry.connection.passive,
+        "tries": entry.tries,
+        "selector": str(entry.connection.selector),
+        "reason": entry.failure.to_dict() if entry.failure and not up else None,
+    }
+
+
+def status(
+    engine: Engine, connections: Connections, transports: list[dict[str, object]], wall: float
+) -> dict[str, Any]:
+    """Everything. wall: seconds since 1970 now, for the times of outcomes."""
+    now, sas, app = engine.now(), engine.sas, engine.app
+    since_start = wall - now
+    children = [child_row(c, app, sas, now) for c in sas.all_children()[:ROWS_MAX]]
+    return {
+        "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
+        "exchanges": [exchange_row(x, now) for x in engine.exchanges.values()],
+        "connections": [connection_row(e, sas) for e in connections.entries.values()],
+        "peers": [
+            {
+                "name": remote.name,
+                "address": str(remote.address or "any"),
+                "exchange": remote.exchange.name,
+                "transforms": ", ".join(t.name for t in remote.transforms),
+            }
+            for remote in connections.catalog.remotes.values()
+        ],
+        "transports": transports,
+        "timers": [
+            {"name": event.name, "in_s": round(event.when - now, 3)}
+            for event in engine.timers.pending()[:ROWS_MAX]
+        ],
+        "outcomes": [
+            {**outcome.to_dict(), "when": round(outcome.when + since_start, 3)}
+            for outcome in engine.outcomes
+        ],
+        "counters": dict(engine.counters),
+    }

@@ -1,0 +1,44 @@
+"""Which addresses this host has: of an interface, and towards a peer."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
+
+from isakmp.policy.spd import Address
+
+Interface = IPv4Interface | IPv6Interface
+
+
+def source(remote: Address) -> Address | None:
+    """The address the kernel would send from to ``remote``; None without a route.
+
+    connect() of a datagram socket asks the routing table and sends nothing.
+    """
+    family = socket.AF_INET if remote.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((str(remote), 9))
+            return ip_address(sock.getsockname()[0].partition("%")[0])
+    except OSError:
+        return None
+
+
+def interface(name: str, version: int) -> Interface | None:
+    """The first address of an interface, with its prefix; ``default``: the default route's."""
+    # Netlink is loaded only where a configuration names an interface.
+    from pyroute2 import IPRoute
+
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    with IPRoute() as netlink:
+        if name == "default":
+            routes = netlink.get_default_routes(family=family)
+            indices = [route.get_attr("RTA_OIF") for route in routes]
+        else:
+            indices = netlink.link_lookup(ifname=name)
+        for index in indices[:1]:
+            for message in netlink.get_addr(family=family, index=index):
+                address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+                text = f"{address}/{message['prefixlen']}"
+                return IPv4Interface(text) if version == 4 else IPv6Interface(text)
+    return None

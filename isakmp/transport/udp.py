@@ -1,0 +1,177 @@
+"""UDP on the IKE port and the NAT-traversal port, IPv4 and IPv6: RFC 2408 2.5.1, RFC 3948.
+
+Sockets are bound to every address, or to those of Listen-on. A datagram's local address comes
+with it and goes with its answer (IP_PKTINFO, RFC 3542), so that hosts with many addresses answer
+from the right one, and addresses that appear later are served too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address
+
+from isakmp.constants import ISAKMP_PORT, NAT_T_PORT
+from isakmp.errors import ConfError
+from isakmp.log import Log, LogClass
+from isakmp.loop import Loop
+from isakmp.path import Path
+from isakmp.policy.spd import Address
+from isakmp.transport.base import NON_ESP_MARKER, Deliver, sort
+
+# Of <linux/in.h> and <asm/socket.h>; the socket module does not name them.
+_IP_PKTINFO = 8
+_SO_MARK = 36
+_SO_RCVBUFFORCE = 33
+_V4_INFO = struct.Struct("=i4s4s")
+_V6_INFO = struct.Struct("=16si")
+_BATCH = 64
+_LARGEST = 65535
+_RECEIVE_BUFFER = 4 << 20
+_ADDRESSES_MAX = 4096
+
+
+class Udp:
+    """Every UDP socket of one daemon. nat_t_port 0: no NAT traversal; mark: of all packets."""
+
+    def __init__(
+        self, loop: Loop, log: Log, *, listen: list[Address] | None = None,
+        port: int = ISAKMP_PORT, nat_t_port: int = NAT_T_PORT,
+        families: tuple[int, ...] = (4, 6), mark: int = 0,
+    ) -> None:  # fmt: skip
+        self._loop, self._log, self._mark = loop, log, mark
+        self._ports = {port: False} | ({nat_t_port: True} if nat_t_port else {})
+        self._sockets: dict[tuple[int, int, str], socket.socket] = {}
+        self._addresses: dict[bytes, Address] = {}
+        self.counters = {"sent": 0, "received": 0, "send_failed": 0}
+        everywhere: list[Address] = [IPv4Address(0), IPv6Address(0)]
+        chosen = [a for a in listen or everywhere if a.version in families]
+        for address in chosen:
+            for number in self._ports:
+                self._bind(address, number, optional=not listen and address.version == 6)
+
+    def _bind(self, address: Address, port: int, *, optional: bool) -> None:
+        """One socket. ConfError where it cannot be had, and where it is not optional."""
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        try:
+            sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        except OSError:
+            if optional:
+                return
+            raise ConfError(f"this host has no IPv{address.version}") from None
+        try:
+            self._options(sock, address.version)
+            sock.bind((str(address), port))
+        except OSError as error:
+            sock.close()
+            if not optional:
+                raise ConfError(
+                    f"cannot listen on {address} port {port}: {error.strerror}",
+                    hint="is another IKE daemon running, or is root needed for the port?",
+                ) from None
+            return
+        self._sockets[address.version, port, str(address)] = sock
+
+    def _options(self, sock: socket.socket, version: int) -> None:
+        if version == 4:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        else:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        privileged = [(_SO_RCVBUFFORCE, _RECEIVE_BUFFER)]
+        if self._mark:
+            privileged.append((_SO_MARK, self._mark))
+        for option, value in privileged:
+            with contextlib.suppress(PermissionError):
+                sock.setsockopt(socket.SOL_SOCKET, option, value)
+
+    def start(self, ike: Deliver, esp: Deliver) -> None:
+        """Let the loop read the sockets."""
+        for (version, port, _), sock in self._sockets.items():
+            encap = self._ports[port]
+            read = partial(self._receive, sock, version, port, encap, ike, esp)
+            self._loop.reader(sock.fileno(), read)
+
+    def _receive(
+        self, sock: socket.socket, version: int, port: int, encap: bool, ike: Deliver,
+        esp: Deliver,
+    ) -> None:  # fmt: skip
+        for _ in range(_BATCH):
+            try:
+                data, ancillary, _, source = sock.recvmsg(_LARGEST, 128)
+            except BlockingIOError:
+                return
+            except OSError as error:  # an ICMP error of something we sent
+                self._log.debug(LogClass.TRANSPORT, 50, "port %d: %s", port, error.strerror)
+                continue
+            local = self._local(version, ancillary)
+            if local is None or len(source) < 2 or not data:
+                continue
+            self.counters["received"] += 1
+            remote = self._address(socket.inet_pton(sock.family, source[0].partition("%")[0]))
+            path = Path(local, port, remote, source[1], encap)
+            if encap:
+                sort(path, data, ike, esp)
+            else:
+                ike(path, data)
+
+    def _local(self, version: int, ancillary: list[tuple[int, int, bytes]]) -> Address | None:
+        for level, kind, data in ancillary:
+            if version == 4 and (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
+                return self._address(_V4_INFO.unpack_from(data)[2])
+            if version == 6 and (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+                return self._address(_V6_INFO.unpack_from(data)[0])
+        return None
+
+    def _address(self, packed: bytes) -> Address:
+        """Address objects are made once for each host that talks to us, within bounds."""
+        address = self._addresses.get(packed)
+        if address is None:
+            if len(self._addresses) >= _ADDRESSES_MAX:
+                self._addresses.clear()
+            address = IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
+            self._addresses[packed] = address
+        return address
+
+    def send(self, path: Path, message: bytes) -> None:
+        """Send an IKE message."""
+        self.send_raw(path, NON_ESP_MARKER + message if path.encap else message)
+
+    def send_raw(self, path: Path, data: bytes) -> None:
+        """Send as it is, from the path's local address and port."""
+        version = path.local.version
+        sock = self._sockets.get((version, path.local_port, str(path.local)))
+        sock = sock or self._sockets.get((version, path.local_port, "0.0.0.0"))
+        sock = sock or self._sockets.get((version, path.local_port, "::"))
+        try:
+            if sock is None:
+                raise OSError(f"no socket for {path.local} port {path.local_port}")
+            info = _ancillary(path.local)
+            sock.sendmsg([data], [info], 0, (str(path.remote), path.remote_port))
+            self.counters["sent"] += 1
+        except OSError as error:
+            self.counters["send_failed"] += 1
+            self._log.error("cannot send to %s: %s", path.remote, error.strerror or error)
+
+    def describe(self) -> list[dict[str, object]]:
+        """A row for each socket, and what went through all of them."""
+        rows: list[dict[str, object]] = [
+            {"transport": "udp", "address": address, "port": port, "nat_t": self._ports[port]}
+            for _, port, address in self._sockets
+        ]
+        return [*rows, {"transport": "udp", **self.counters}]
+
+    def close(self) -> None:
+        """Close every socket."""
+        for sock in self._sockets.values():
+            self._loop.reader(sock.fileno(), None)
+            sock.close()
+        self._sockets.clear()
+
+
+def _ancillary(local: Address) -> tuple[int, int, bytes]:
+    if local.version == 4:
+        return socket.IPPROTO_IP, _IP_PKTINFO, _V4_INFO.pack(0, local.packed, bytes(4))
+    return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _V6_INFO.pack(local.packed, 0)

@@ -61,14 +61,12 @@ class Isakmpd(End):
         if done.returncode:
             raise Failure(f"{self}: isakmpctl {' '.join(arguments)}: {done.stdout.strip()}")
         try:
-            return json.loads(done.stdout) if done.stdout.strip() else None
-        except ValueError:
-            raise Failure(f"{self}: isakmpctl {arguments[0]}: no JSON: {done.stdout}") from None
+            return json.loads(done.stdout)["result"]
+        except (ValueError, KeyError):
+            raise Failure(f"{self}: isakmpctl {arguments[0]} answers: {done.stdout}") from None
 
     def _sas(self, phase: int) -> list[dict[str, Any]]:
-        answer = self._answer("sa")
-        rows = answer["sas"] if isinstance(answer, dict) else answer
-        return [row for row in rows if row["phase"] == phase]
+        return [row for row in self._answer("sa") if row["phase"] == phase]
 
     def initiate(self) -> None:
         self._answer("up", "net", "--wait", str(self.patience_s))

@@ -5,23 +5,43 @@ A request asks with attributes of no octets.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Any
 
-from construct import Const, Int8ub, Int16ub, Struct
+from construct import Const, Int8ub, Int16ub
+from construct import Struct as Layout
 
 from isakmp.constants import isakmp, name_of
 from isakmp.constants.isakmp import ConfigAttribute, ConfigType
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line
-from isakmp.payloads.data_attribute import ATTRIBUTES
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
+from isakmp.payloads.data_attribute import ATTRIBUTES, build_attributes, parse_attributes
 
-LAYOUT = Struct(
+LAYOUT = Layout(
     "type" / Int8ub,
     "_reserved" / Const(b"\0"),
     "identifier" / Int16ub,
     "attributes" / ATTRIBUTES,
 )
+
+_FIXED = struct.Struct(">BBH")
+
+
+def _parse(body: bytes) -> Value:
+    if len(body) < _FIXED.size:
+        raise Misfit("", 0, f"{len(body)} octets: at least {_FIXED.size} are needed")
+    kind, reserved, identifier = _FIXED.unpack_from(body)
+    if reserved:
+        raise Misfit("", 0, f"reserved octet is {reserved}")
+    attributes = parse_attributes(body, _FIXED.size)
+    return Value(type=kind, identifier=identifier, attributes=attributes)
+
+
+def _build(value: Mapping[str, Any]) -> bytes:
+    fixed = _FIXED.pack(value["type"], 0, value["identifier"])
+    return fixed + build_attributes(value["attributes"])
+
 
 _ADDRESSES = frozenset(
     {
@@ -89,4 +109,5 @@ CODEC = Codec(
         ),
     ),
     _describe,
+    Twin(_parse, _build),
 )

@@ -1,17 +1,41 @@
 """The NAT original address payload: RFC 3947 5.2. One IPv4 or IPv6 address."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 from construct import Bytes, Const, Error, Int8ub, Struct, Switch, this
 
 from isakmp.constants.ipsec import Id
 from isakmp.constants.isakmp import Payload
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec
+from isakmp.payloads.base import Codec, Misfit, Twin, Value
+
+_SIZES: Mapping[int, int] = MappingProxyType({Id.IPV4_ADDR: 4, Id.IPV6_ADDR: 16})
 
 LAYOUT = Struct(
     "type" / Int8ub,
     "_reserved" / Const(b"\0\0\0"),
-    "data" / Switch(this.type, {Id.IPV4_ADDR: Bytes(4), Id.IPV6_ADDR: Bytes(16)}, default=Error),
+    "data" / Switch(this.type, {kind: Bytes(size) for kind, size in _SIZES.items()}, default=Error),
 )
+
+
+def _parse(body: bytes) -> Value:
+    kind, data = body[:1], body[4:]
+    if body[1:4] != bytes(3) or len(data) != _SIZES.get(body[0]):
+        raise Misfit("", 0, f"type {kind.hex()}: reserved octets, or {len(data)} octets of address")
+    return Value(type=body[0], data=data)
+
+
+def _build(value: Mapping[str, Any]) -> bytes:
+    kind: int = value["type"]
+    data: bytes = value["data"]
+    if len(data) != _SIZES.get(kind):
+        raise ValueError(f"type {kind} with {len(data)} octets of address")
+    return bytes((kind, 0, 0, 0)) + data
+
 
 CODEC = Codec(
     "NAT_OA",
@@ -23,4 +47,5 @@ CODEC = Codec(
         ("05000000" + bytes(range(16)).hex(), {"type": 5, "data": bytes(range(16))}),
     ),
     show.fields(type=show.registry(Id), data=show.address),
+    Twin(_parse, _build),
 )

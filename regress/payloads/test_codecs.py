@@ -156,7 +156,8 @@ def test_values_read_like_attributes_and_like_mappings() -> None:
     assert value
     nonce = value.parse(bytes(8))
     assert nonce.data == nonce["data"] == bytes(8)
-    with pytest.raises(AttributeError):
-        _ = nonce.absent
+    for absent in ("absent", "spi"):
+        with pytest.raises(AttributeError, match=absent):
+            getattr(nonce, absent)
     assert value.build(MappingProxyType(nonce)) == bytes(8)
     assert isinstance(nonce, Value)

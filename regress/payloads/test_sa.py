@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from construct import ConstructError
 
 from isakmp.constants.isakmp import Notify, Protocol
 from isakmp.errors import MalformedPayload
@@ -123,6 +124,8 @@ def test_what_cannot_be_built(path: str, value: dict[str, Any]) -> None:
     with pytest.raises(MalformedPayload, match="cannot be built") as caught:
         CODEC.build(CODEC.vectors[0][1] | value)
     assert caught.value.path == path
+    with pytest.raises(ConstructError):
+        CODEC.construct.build(CODEC.vectors[0][1] | value)
 
 
 @pytest.mark.parametrize("attribute", [{"type": 0x8000, "value": 1}, {"type": 1, "value": 65536}])
@@ -134,6 +137,19 @@ def test_attributes_that_cannot_be_built(attribute: dict[str, Any]) -> None:
     choice["attributes"] = [{"type": 1, "value": 1}] * (MAX_ATTRIBUTES + 1)
     with pytest.raises(MalformedPayload):
         CODEC.build({"doi": 1, "situation": 1, "proposals": [offer]})
+    with pytest.raises(ConstructError):
+        CODEC.construct.build({"doi": 1, "situation": 1, "proposals": [offer]})
+
+
+def test_as_many_as_there_may_be() -> None:
+    body = SITUATION + proposal(
+        transform(TV * MAX_ATTRIBUTES, 3) + transform(b"", 3) * 253 + transform(), 255
+    )
+    transforms = CODEC.parse(body).proposals[0].transforms
+    assert len(transforms) == 255
+    assert len(transforms[0].attributes) == MAX_ATTRIBUTES
+    assert CODEC.specify(body) == CODEC.parse(body)
+    assert CODEC.build(CODEC.parse(body)) == body
 
 
 def test_the_dump_names_numbers_by_the_protocol() -> None:

@@ -38,8 +38,8 @@ RUN_TIME = "set at run time"
 _NUMBER = re.compile(r"-?[0-9]{1,10}")
 _RANGE = re.compile(r"[0-9]{1,10}(,[0-9]{1,10}:[0-9]{1,10})?")
 # isakmpd's manual writes "Defined" for tags that it only looked for.
-_YES = frozenset({"yes", "true", "on", "1", "defined"})
-_NO = frozenset({"no", "false", "off", "0"})
+YES = frozenset({"yes", "true", "on", "1", "defined"})
+NO = frozenset({"no", "false", "off", "0"})
 _BUILT_IN = {
     fold(section): {fold(tag): (tag, value) for tag, value in tags.items()}
     for section, tags in BUILT_IN.items()
@@ -88,9 +88,9 @@ class Conf:
         value = self.get(section, tag)
         if value is None:
             return default
-        if value.lower() not in _YES | _NO:
+        if value.lower() not in YES | NO:
             raise self.error(f"{value!r} is neither yes nor no", section, tag)
-        return value.lower() in _YES
+        return value.lower() in YES
 
     def get_list(self, section: str, tag: str) -> list[str]:
         """The values between commas, without blanks around them; empty ones left out."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from isakmp import conf_crypto
-from isakmp.conf import Conf, nearest, read_file
+from isakmp.conf import NO, Conf, nearest, read_file
 from isakmp.conf_parse import fold
 from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, Kind, Tag, tag_of
-from isakmp.constants import isakmp
+from isakmp.constants import isakmp, name_of
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve, no_interfaces, read_identity
 from isakmp.policy.reader import BUILT_IN_PEER, passive_names, read_connection, read_remote
@@ -170,6 +170,8 @@ class _Walk:
         conf, section = self.conf, visit.section
         if tag.leads:
             self._follow(visit, name, tag.leads)
+        if tag.idle and (conf.get(section, name) or "").lower() not in NO:
+            self.warnings.append(f"{conf.where(section, name)}: has no effect in this version")
         if tag.test and conf.is_written(section, name):
             value = conf.get(section, name) or ""
             for item in conf.get_list(section, name) if tag.every else [value]:
@@ -224,17 +226,19 @@ class _Walk:
 
     def _credentials(self, remote: Remote, place: tuple[str, str]) -> None:
         """Whether what the transforms authenticate with is there."""
-        methods = {transform.auth for transform in remote.transforms}
         shared = isakmp.Authentication.PRE_SHARED
+        others = [t for t in remote.transforms if t.auth not in (shared, None)]
+        for transform in others:
+            method = name_of(isakmp.Authentication, transform.auth or 0)
+            reason = f"{transform.name}: {method} is not supported, PRE_SHARED is"
+            if len(others) == len(remote.transforms):
+                self._error(self.conf.error(reason, *place))
+            else:
+                self.warnings.append(f"{transform.line}: {reason}")
         keyed = remote.exchange is isakmp.Exchange.AGGRESSIVE and self._has_initiators
-        if methods & {shared, None} and not remote.secret and not keyed:
+        if len(others) < len(remote.transforms) and not remote.secret and not keyed:
             reason = "no Authentication: the pre-shared key is missing"
             self._error(self.conf.error(reason, *place))
-        if isakmp.Authentication.RSA_SIG in methods and remote.name != BUILT_IN_PEER:
-            key = self.conf.get("X509-certificates", "Private-key") or ""
-            if not Path(key).is_file():
-                reason = f"RSA_SIG without a private key: {key} is missing"
-                self._error(self.conf.error(reason, *place))
 
     @cached_property
     def _has_initiators(self) -> bool:
@@ -250,11 +254,7 @@ class _Walk:
         """Warn of a peer that could not connect to us: [Phase 1] does not name it."""
         conf = self.conf
         address = conf.get(peer, "Address")
-        if (
-            address
-            and peer not in self._answered_peers
-            and not conf.is_written("Phase 1", "Default")
-        ):
+        if address and peer not in self._answered_peers and conf.get("Phase 1", "Default") is None:
             place = conf.where(peer)
             self.warnings.append(f"{place}: cannot call us: [Phase 1] lacks {address}= {peer}")
 

@@ -18,13 +18,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "Delete-SAs": "yes",
                 "DPD-check-interval": "0",
                 "Exchange-max-time": "120",
-                "Max-half-open": "1024",
-                "Max-half-open-per-peer": "16",
+                "Max-half-open": "1000",
+                "Max-half-open-per-peer": "100",
                 "NAT-T-Keepalive": "20",
                 "Policy-file": "/etc/isakmpd/isakmpd.policy",
                 "Pubkey-directory": "/etc/isakmpd/pubkeys",
-                "Rekey-jitter": "5",
-                "Rekey-margin": "10",
+                "Rekey-margin": "20",
                 "Renegotiate-on-HUP": "no",
                 "Retransmits": "3",
                 "Run-directory": "/var/run",
@@ -32,7 +31,6 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "Use-Keynote": "yes",
             }
         ),
-        "Phase 1": MappingProxyType({"Default": "Default-phase-1"}),
         "Default-phase-1": MappingProxyType(
             {"Phase": "1", "Configuration": "Default-phase-1-configuration"}
         ),

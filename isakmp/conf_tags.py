@@ -42,11 +42,13 @@ class Kind(Enum):
 
 
 class Tag(NamedTuple):
-    """What is known of a tag. leads: the kind of the sections it names; every: test each item."""
+    """What is known of a tag. leads: the kind of the sections it names; every: test each item;
+    idle: understood, for the sake of existing files, and without effect."""
 
     test: Test | None = None
     leads: Kind | None = None
     every: bool = False
+    idle: bool = False
 
 
 FIXED: Mapping[str, Kind] = MappingProxyType(
@@ -150,15 +152,14 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
                 "Max-half-open": Tag(_number(1, 1 << 20)),
                 "Max-half-open-per-peer": Tag(_number(1, 1 << 20)),
                 "NAT-T-Keepalive": Tag(_SECONDS),
-                "Policy-file": Tag(_PATH),
-                "Pubkey-directory": Tag(_PATH),
-                "Rekey-jitter": Tag(_number(0, 50)),
-                "Rekey-margin": Tag(_number(0, 50)),
+                "Policy-file": Tag(_PATH, idle=True),
+                "Pubkey-directory": Tag(_PATH, idle=True),
+                "Rekey-margin": Tag(_number(1, 50)),
                 "Renegotiate-on-HUP": Tag(_BOOLEAN),
                 "Retransmits": Tag(_number(0, 100)),
                 "Run-directory": Tag(_PATH),
-                "Shared-SADB": Tag(_BOOLEAN),
-                "Use-Keynote": Tag(_BOOLEAN),
+                "Shared-SADB": Tag(_BOOLEAN, idle=True),
+                "Use-Keynote": Tag(_BOOLEAN, idle=True),
             }
         ),
         Kind.PHASE_1: _table({"Default": Tag(leads=Kind.PEER)}),
@@ -168,15 +169,15 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
                 "Passive-connections": Tag(leads=Kind.CONNECTION),
             }
         ),
-        Kind.KEYNOTE: _table({"Credential-directory": Tag(_PATH)}),
+        Kind.KEYNOTE: _table({"Credential-directory": Tag(_PATH, idle=True)}),
         Kind.X509: _table(
             {
-                "Accept-self-signed": Tag(_BOOLEAN),
-                "CA-directory": Tag(_PATH),
-                "Cert-directory": Tag(_PATH),
-                "CRL-directory": Tag(_PATH),
-                "Private-key": Tag(_PATH),
-                "Private-key-directory": Tag(_PATH),
+                "Accept-self-signed": Tag(_BOOLEAN, idle=True),
+                "CA-directory": Tag(_PATH, idle=True),
+                "Cert-directory": Tag(_PATH, idle=True),
+                "CRL-directory": Tag(_PATH, idle=True),
+                "Private-key": Tag(_PATH, idle=True),
+                "Private-key-directory": Tag(_PATH, idle=True),
             }
         ),
         Kind.PEER: _table(
@@ -184,7 +185,7 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
                 "Address": Tag(_address),
                 "Authentication": _ANY_TEXT,
                 "Configuration": Tag(leads=Kind.ISAKMP_CONFIGURATION),
-                "Flags": Tag(_one_of("ikecfg"), every=True),
+                "Flags": Tag(_one_of("ikecfg"), every=True, idle=True),
                 "ID": Tag(leads=Kind.ID),
                 "Local-address": Tag(_place),
                 "Phase": Tag(_one_of("1")),
@@ -234,8 +235,8 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
                 "Flags": Tag(_one_of("Active-only"), every=True),
                 "ISAKMP-peer": Tag(leads=Kind.PEER),
                 "Local-ID": Tag(leads=Kind.ID),
-                "NAT-ID": Tag(leads=Kind.ID),
-                "PF-Tag": _ANY_TEXT,
+                "NAT-ID": Tag(leads=Kind.ID, idle=True),
+                "PF-Tag": Tag(idle=True),
                 "Phase": Tag(_one_of("2")),
                 "Remote-ID": Tag(leads=Kind.ID),
             }
@@ -267,14 +268,14 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
         ),
         Kind.MODE_CONFIG: _table(
             {
-                "Address": Tag(_place),
-                "Attributes": _ANY_TEXT,
-                "Lifetime": Tag(_SECONDS),
-                "Mode": Tag(_one_of("SET", "REQUEST")),
-                "Nameserver": Tag(_address, every=True),
-                "Netmask": _ANY_TEXT,
-                "Prefix": _ANY_TEXT,
-                "WINS-server": Tag(_address, every=True),
+                "Address": Tag(_place, idle=True),
+                "Attributes": Tag(idle=True),
+                "Lifetime": Tag(_SECONDS, idle=True),
+                "Mode": Tag(_one_of("SET", "REQUEST"), idle=True),
+                "Nameserver": Tag(_address, every=True, idle=True),
+                "Netmask": Tag(idle=True),
+                "Prefix": Tag(idle=True),
+                "WINS-server": Tag(_address, every=True, idle=True),
             }
         ),
         Kind.INITIATOR: _table({"Authentication": _ANY_TEXT}),

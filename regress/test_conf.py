@@ -40,7 +40,8 @@ class TestGet:
         assert conf.get_int("General", "Retransmits") == 5
         assert conf.get_int("General", "Check-interval") == 60
         assert conf.get("General", "Application") == "engine"
-        assert conf.get("Phase 1", "Default") == "Default-phase-1"
+        assert conf.get("Default-phase-1", "Configuration") == "Default-phase-1-configuration"
+        assert conf.get("Phase 1", "Default") is None
 
     def test_lists(self, conf: Conf) -> None:
         assert conf.get_list("Default-main-mode", "Transforms") == ["3DES-SHA", "BLF-SHA-GRP5"]
@@ -101,6 +102,14 @@ class TestGet:
         assert conf.sections()[:3] == ["General", "Phase 1", "Phase 2"]
         assert conf.has_section("AES-SHA") and "AES-SHA" not in conf.sections()
         assert not conf.has_section("AES-SHAKE")
+
+    def test_a_default_given_where_nothing_is_set(self, conf: Conf) -> None:
+        assert conf.get_int("General", "none", 7) == 7
+        assert conf.get_bool("General", "none", True)
+
+    def test_a_chain_of_names_may_end_in_a_generated_section(self, conf: Conf) -> None:
+        line = conf.follow("Default-main-mode", "Transforms", "3DES-SHA")
+        assert line == conf.where("Default-main-mode", "Transforms")
 
 
 class TestWhere:

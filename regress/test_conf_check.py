@@ -85,9 +85,14 @@ def test_the_example_deserves_no_word(name: str) -> None:
             "f:54: [Default-quick-mode]:Suites: QM-ESP-AES-SHA-PFS-GRP27-SUITE: the library lacks",
         ),
         (
-            "BLF-SHA-GRP5",
-            "AES-SHA-RSA_SIG\n[X509-certificates]\nPrivate-key= /nonexistent/key",
-            "f:12: [ISAKMP-peer-west]: RSA_SIG without a private key: /nonexistent/key is missing",
+            "3DES-SHA,BLF-SHA-GRP5",
+            "AES-SHA-GRP14-RSA_SIG",
+            "f:12: [ISAKMP-peer-west]: AES-SHA-GRP14-RSA_SIG: RSA_SIG is not supported",
+        ),
+        (
+            "[Phase 2]",
+            "Default= Default-phase-1\n[Phase 2]",
+            "f:9: [Phase 1]:Default: 3DES-SHA-RSA_SIG: RSA_SIG is not supported, PRE_SHARED is",
         ),
     ],
 )
@@ -159,6 +164,11 @@ def test_keys_of_initiators_do_for_a_peer_without_one() -> None:
             ),
             "f:12 [ISAKMP-peer-west]: cannot call us",
         ),
+        (
+            GATEWAY.replace("BLF-SHA-GRP5", "AES-SHA-GRP5-RSA_SIG"),
+            "f:47 [Default-main-mode]:Transforms: AES-SHA-GRP5-RSA_SIG: RSA_SIG is not supported",
+        ),
+        ("[General]\nUse-Keynote= yes\n", "f:2 [General]:Use-Keynote: has no effect"),
         (SUITES, "f:1 [quick-mode]: nothing names this section; it looks like an IPsec config"),
         ("[what]\never= x\n", "f:1 [what]: nothing names this section; and is of no known kind"),
         ("[General]\nRetransmits= 1\nRetransmits= 2\n", "f:3: [General]:Retransmits is ignored"),
@@ -178,6 +188,10 @@ def test_modern_algorithms_pass_in_silence() -> None:
     text = GATEWAY.replace("3DES-SHA,BLF-SHA-GRP5", "AES-256-SHA2-256-GRP19")
     text = text.replace("QM-ESP-3DES-SHA-PFS-SUITE", "QM-ESP-CHACHA20-POLY1305-PFS-GRP31-SUITE")
     assert warnings(Conf.from_text(text)) == []
+
+
+def test_what_is_switched_off_needs_no_effect() -> None:
+    assert warnings(Conf.from_text("[General]\nUse-Keynote= no\n")) == []
 
 
 def test_mode_config_sections_are_known() -> None:

@@ -22,7 +22,8 @@ def test_every_tag_is_described(kind: Kind) -> None:
 @pytest.mark.parametrize("section", ["General", "KeyNote", "X509-certificates"])
 def test_every_default_is_told(section: str) -> None:
     for tag, value in BUILT_IN[section].items():
-        assert re.search(rf"^\| {tag} [^|]*\| {re.escape(value)} \|", MANUAL, re.MULTILINE), tag
+        row = rf"^\| {tag}(?: †)? [^|]*\| {re.escape(value)} \|"
+        assert re.search(row, MANUAL, re.MULTILINE), tag
 
 
 def test_every_fixed_section_has_a_heading() -> None:
@@ -33,8 +34,14 @@ def test_every_fixed_section_has_a_heading() -> None:
 
 def test_generals_table_has_no_tag_too_many() -> None:
     table = MANUAL.partition("## [General]")[2].partition("\n## ")[0]
-    tags = re.findall(r"^\| ([A-Z][\w-]+) \|", table, re.MULTILINE)
+    tags = re.findall(r"^\| ([A-Z][\w-]+)(?: †)? \|", table, re.MULTILINE)
     assert sorted(tags, key=str.lower) == sorted(TAGS[Kind.GENERAL], key=str.lower)
+
+
+def test_idle_tags_are_marked() -> None:
+    fixed = [Kind.GENERAL, Kind.X509, Kind.PEER, Kind.CONNECTION]
+    idle = {name for kind in fixed for name, tag in TAGS[kind].items() if tag.idle}
+    assert idle == set(re.findall(r"^\| ([A-Z][\w-]+) † \|", MANUAL, re.MULTILINE))
 
 
 def test_built_in_values_pass_the_checkers_tables() -> None:

@@ -65,8 +65,8 @@ def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> R
 def find_remote(conf: Conf, address: Address, resolve: Resolve = no_interfaces) -> Remote | None:
     """The peer that [Phase 1] names for ``address``, else its Default, else None.
 
-    The built-in Default peer authenticates by certificates: it counts where
-    [X509-certificates] is written.
+    No Default is built in, so that a stranger is told apart from a peer whose proposal does not
+    fit.
     """
     section = find_remote_section(conf, address)
     return read_remote(conf, section, resolve) if section else None
@@ -79,10 +79,7 @@ def find_remote_section(conf: Conf, address: Address) -> str | None:
             return section
     if address.version == 6 and (written := _other_spelling(conf, address)):
         return conf.get("Phase 1", written)
-    default = conf.get("Phase 1", "Default")
-    if default == BUILT_IN_PEER and not conf.is_written("Phase 1", "Default"):
-        return default if conf.has_written_section("X509-certificates") else None
-    return default
+    return conf.get("Phase 1", "Default")
 
 
 def read_connection(

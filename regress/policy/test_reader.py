@@ -121,12 +121,11 @@ class TestFindRemote:
         remote = find_remote(conf, ip_address("10.1.0.13"))
         assert remote is not None
 
-    def test_the_built_in_default_takes_certificates(self) -> None:
-        conf = Conf.from_text(GATEWAY + "[X509-certificates]\nAccept-self-signed= no\n")
+    def test_the_built_in_default_can_be_named(self) -> None:
+        conf = gateway_with("[Phase 2]", "Default= Default-phase-1\n[Phase 2]")
         remote = find_remote(conf, ip_address("10.1.0.13"))
         assert remote is not None
-        assert remote.name == "Default-phase-1"
-        assert remote.address is None
+        assert (remote.name, remote.address) == ("Default-phase-1", None)
         assert [transform.auth for transform in remote.transforms] == [
             isakmp.Authentication.RSA_SIG
         ]
@@ -229,6 +228,34 @@ class TestConnection:
         with pytest.raises(ConfError, match=reason) as caught:
             read_connections(gateway_with(old, new))
         assert caught.value.line == line
+
+    def test_a_connection_that_is_not_there(self, gateway: Conf) -> None:
+        with pytest.raises(ConfError, match="no such section") as caught:
+            read_connection(gateway, "IPsec-east-wets")
+        assert caught.value.hint == "did you mean IPsec-east-west?"
+
+    def test_a_peer_anywhere_needs_a_remote_id(self) -> None:
+        text = GATEWAY.replace("Address=\t\t10.1.0.12\n", "").replace("Remote-ID=\t\tNet-west", "")
+        with pytest.raises(ConfError, match="neither Remote-ID here nor Address"):
+            read_connections(Conf.from_text(text))
+
+    @pytest.mark.parametrize(
+        ("old", "new", "reason"),
+        [
+            ("PROTOCOL_ID= IPSEC_AH", "PROTOCOL_ID= IPCOMP", "IPCOMP is not negotiated"),
+            ("ReplayWindow= 128", "ReplayWindow= 5000", "not 0 to 4096"),
+            ("LIFE_DURATION= 1000000", "", "has no LIFE_DURATION"),
+            ("AUTHENTICATION_ALGORITHM= HMAC_SHA\n", "", "AH without"),
+            ("Transforms= ah-sha", "Transforms= ah-shb", "no section"),
+            ("Life= one-hour", "Life= two-hours", "no section"),
+            ("Protocols= inner-esp", "Protocols= inner", "no section"),
+            ("inner-esp, outer-ah", "inner-esp, outer-ah, inner-esp, outer-ah", "3 are possible"),
+        ],
+    )
+    def test_errors_of_a_suite(self, old: str, new: str, reason: str) -> None:
+        assert old in SUITES
+        with pytest.raises(ConfError, match=reason):
+            read_suite(Conf.from_text(SUITES.replace(old, new)), "bundle", "")
 
     def test_ends_that_do_not_match(self) -> None:
         base = "[a]\nID-type= IPV4_ADDR\nAddress= 10.0.0.1\nProtocol= {}\n"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from isakmp.capture import Datagram
 from isakmp.constants import isakmp
+from isakmp.decode.fragments import Ikev1Fragments
 from isakmp.decode.ikev1 import Ikev1Opener
 from isakmp.decode.ikev2 import Ikev2Opener
 from isakmp.decode.walk import read_chain
@@ -63,18 +64,33 @@ class Decoder:
     def __init__(self, keys: KeyTable) -> None:
         self._ikev1 = Ikev1Opener(keys.ikev1)
         self._ikev2 = Ikev2Opener(keys.ikev2)
+        self._fragments = Ikev1Fragments()
 
     def decode(self, datagram: Datagram) -> list[Decoded]:
         """The message in a datagram, or several that were sent in one go. Raises nothing.
 
-        Behind a message that is malformed itself nothing is taken for another one.
+        Behind a message that is malformed itself nothing is taken for another one; a message whose
+        last missing fragment this is follows the fragment.
         """
         parts = split(datagram.message)
         first = self._message(datagram, parts[0])
         if len(parts) > 1 and first.errors and first.header:
             first.errors.insert(0, _wrong_length(first.header, datagram, datagram.message))
             return [first]
-        return [first, *(self._message(datagram, part) for part in parts[1:])]
+        found = [first, *(self._message(datagram, part) for part in parts[1:])]
+        whole = self._joined(first)
+        return found if whole is None else [*found, whole]
+
+    def _joined(self, last: Decoded) -> Decoded | None:
+        """The IKEv1 message that ``last`` is the last missing fragment of."""
+        if last.header is None or last.header.major != 1 or last.message is None:
+            return None
+        data = self._fragments.add(last.datagram.source, last.header, last.message.payloads)
+        if data is None:
+            return None
+        whole = self._message(replace(last.datagram, message=data, missing=0), data)
+        whole.note = whole.note or "joined from fragments"
+        return whole
 
     def _message(self, datagram: Datagram, data: bytes) -> Decoded:
         decoded = Decoded(datagram, data)

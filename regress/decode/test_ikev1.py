@@ -254,3 +254,40 @@ def test_recorded_handshakes(shared: Path) -> None:
             assert one.decrypted == one.encrypted
         kinds = {one.header.exchange_type for one in decoded if one.header}
         assert Exchange.QUICK_MODE in kinds or Exchange.ID_PROT in kinds
+
+
+def pieces(message: bytes, size: int, identifier: int = 1) -> list[bytes]:
+    """The message in FRAGMENT payloads."""
+    parts = [message[at : at + size] for at in range(0, len(message), size)]
+    header = Header(CKY_I, CKY_R, 0, 1, 0, Exchange.ID_PROT, 0, 0)
+    return [
+        build_message(
+            header,
+            [
+                (
+                    Payload.FRAGMENT,
+                    identifier.to_bytes(2) + bytes([number, number == len(parts)]) + part,
+                )
+            ],
+        )
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def test_messages_in_fragments_are_joined() -> None:
+    messages = conversation()
+    first, second, third = pieces(messages[4], 36)
+    decoded = decode([*messages[:4], third, first, first, second, *messages[5:]])
+    assert hashes(decoded) == list(range(1, 10))
+    assert [one.note for one in decoded if one.note] == ["joined from fragments"]
+    assert len(decoded) == len(messages) + 4
+
+
+def test_fragments_are_bounded() -> None:
+    assert len(decode(pieces(bytes(70_000), 30_000))) == 3
+    empty = build_message(
+        Header(CKY_I, CKY_R, 0, 1, 0, Exchange.ID_PROT, 0, 0), [(Payload.FRAGMENT, b"\0\1\1\1")]
+    )
+    assert len(decode([empty])) == 1
+    many = [one for number in range(200) for one in pieces(bytes(60), 40, number)[:1]]
+    assert len(decode(many)) == 200

@@ -47,11 +47,14 @@ def _reader(name: str) -> property:
 
 
 # Python asks __getattr__ only after its own search has failed, which takes five times as long.
-_FAST = """
-attributes code data doi encoding end end_port group identifier method notify number port proposals
-protocol protocol_id selectors situation spi spis start start_port total transform_id transforms
-type value
-""".split()
+# fmt: off
+_FAST = (
+    "attributes", "code", "data", "doi", "encoding", "end", "end_port", "group", "identifier",
+    "method", "notify", "number", "port", "proposals", "protocol", "protocol_id", "selectors",
+    "situation", "spi", "spis", "start", "start_port", "total", "transform_id", "transforms",
+    "type", "value",
+)
+# fmt: on
 
 for _name in _FAST:
     setattr(Value, _name, _reader(_name))

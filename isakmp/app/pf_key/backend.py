@@ -281,14 +281,18 @@ class PfKey:
             return
         if head.errno or pending.read is not None:
             head = codec.parse(data)
-        del self._pending[head.seq]
+        self._settle(head.seq, head)
+
+    def _settle(self, seq: int, message: Message) -> None:
+        """End a request with its answer."""
+        pending = self._pending.pop(seq)
         if pending.timer is not None:
             pending.timer.cancel()
-        if head.errno:
-            pending.job.fail(_refusal(pending.type, head))
+        if message.errno:
+            pending.job.fail(_refusal(pending.type, message))
             return
         try:
-            result = pending.read(head) if pending.read is not None else None
+            result = pending.read(message) if pending.read is not None else None
         except MalformedPayload as error:
             self.counters["malformed"] += 1
             pending.job.fail(ApplicationError(f"the answer to {pending.type.name}: {error}"))
@@ -304,6 +308,8 @@ class PfKey:
             self._expire(message, self._upcalls)
         elif message.type == Type.X_NAT_T_NEW_MAPPING:
             self._mapping(message, self._upcalls)
+        elif message.type == Type.X_MIGRATE and not message.pid:
+            self._migrated(message)
         else:
             self.counters["ignored"] += 1
 
@@ -342,6 +348,14 @@ class PfKey:
             self.counters["mapping of an unknown SA"] += 1
             return
         upcalls.mapping(Mapping(sa, address, port))
+
+    def _migrated(self, message: Message) -> None:
+        """Linux answers a migration with a message of its own, without our pid and seq."""
+        for seq, pending in self._pending.items():
+            if pending.type == Type.X_MIGRATE:
+                self._settle(seq, message)
+                return
+        self.counters["ignored"] += 1
 
     def lost(self, why: str) -> None:
         """The link is gone: whatever was asked fails."""

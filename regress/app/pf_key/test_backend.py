@@ -152,6 +152,16 @@ def test_migrate_moves_policy_and_sas() -> None:
         result(world.app.migrate(OUT_POLICY, elsewhere, THEM))
 
 
+def test_a_migration_as_linux_answers_it() -> None:
+    """A message to everybody, without the sender's pid and seq."""
+    far = Far(private=False)
+    far.tell(Type.X_MIGRATE, b"", 0)
+    job = far.app.migrate(OUT_POLICY, THEM, US)
+    far.app.receive(codec.message(Type.X_MIGRATE, 0, 0, 0))
+    assert result(job) is None and not far.timers.pending()
+    assert far.app.counters == {"ignored": 1}
+
+
 def test_acquire_of_the_engine() -> None:
     world = World()
     result(world.app.add_policy(OUT_POLICY))

@@ -47,6 +47,8 @@ class Header(NamedTuple):
     def pack(self) -> bytes:
         """The 28 octets. MalformedPayload where a field does not fit."""
         try:
+            if len(self.cky_i) != 8 or len(self.cky_r) != 8:  # struct would pad or cut them
+                raise ValueError("cookies of 8 octets are needed")
             return _HEADER.pack(
                 self.cky_i,
                 self.cky_r,
@@ -57,7 +59,7 @@ class Header(NamedTuple):
                 self.message_id,
                 self.length,
             )
-        except struct.error as error:
+        except (struct.error, TypeError, ValueError) as error:
             raise MalformedPayload("HDR", 0, f"cannot be built: {error}", _RFC_HEADER) from error
 
     @classmethod

@@ -51,9 +51,16 @@ def test_header() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", [{"cky_i": 1}, {"exchange_type": 256}, {"message_id": -1}, {"length": 1 << 32}]
+    "field",
+    [
+        {"cky_i": 1},
+        {"cky_r": b"short"},
+        {"exchange_type": 256},
+        {"message_id": -1},
+        {"length": 1 << 32},
+    ],
 )
-def test_a_header_that_cannot_be_built(field: dict[str, int]) -> None:
+def test_a_header_that_cannot_be_built(field: dict[str, object]) -> None:
     with pytest.raises(MalformedPayload, match="cannot be built"):
         HEADER._replace(**field).pack()  # type: ignore[arg-type]
 

@@ -25,7 +25,7 @@ from isakmp.app.engine.esp import Opener, Sealer
 from isakmp.app.engine.inbound import Inbound
 from isakmp.app.engine.outbound import Outbound
 from isakmp.app.engine.replay import Replay
-from isakmp.app.engine.sad import LEAST_SPI, InboundSa, OutboundSa, Sad
+from isakmp.app.engine.sad import LEAST_SPI, AnySa, InboundSa, OutboundSa, Sad
 from isakmp.app.engine.spd import Spd, is_tunnel
 from isakmp.app.engine.transform import bind
 from isakmp.constants import isakmp
@@ -53,7 +53,7 @@ class KeyEngine:
         self._wire, self._netif = wire, netif
         self.drops = Drops(log)
         self._spd = Spd()
-        self._sad = Sad(timers, random, events, self._changed)
+        self._sad = Sad(timers, random, events, self._sa_changed)
         self._out = Outbound(timers, self._sad, self._spd, wire, netif, events, self.drops)
         self._in = Inbound(timers, self._sad, self._spd, netif, events, self.drops)
         self._routes: dict[Network, int] = {}
@@ -112,18 +112,7 @@ class KeyEngine:
 
     def delete(self, name: SaId) -> None:
         """Take an SA away, larval or not. ApplicationError where there is none."""
-        sa = self._sad.find(name)
-        if sa:
-            self._sad.remove(sa)
-        elif not self._sad.end_larval(name.spi):
-            raise ApplicationError(f"no SA with SPI {name.spi:#010x} to {name.dst}")
-
-    def find(self, name: SaId) -> SaSpec:
-        """An SA as it was installed or moved. ApplicationError where there is none."""
-        sa = self._sad.find(name)
-        if sa is None:
-            raise ApplicationError(f"no SA with SPI {name.spi:#010x} to {name.dst}")
-        return sa.spec
+        self._sad.delete(name)
 
     def usage(self, name: SaId) -> Usage:
         """What an SA has carried. ApplicationError where there is none."""
@@ -141,7 +130,7 @@ class KeyEngine:
         policy = self._spd.add(spec)
         if old:
             self._unroute(old.spec)
-        self._changed()
+        self._policies_changed()
         return policy.id
 
     def delete_policy(self, spec: PolicySpec) -> None:
@@ -151,7 +140,7 @@ class KeyEngine:
             raise ApplicationError(f"no policy {spec.direction.value} {spec.selector}")
         self._out.drop_held(policy)
         self._unroute(policy.spec)
-        self._changed()
+        self._policies_changed()
 
     def flush(self) -> None:
         """Take every SA away."""
@@ -200,7 +189,14 @@ class KeyEngine:
         if protocol != isakmp.Protocol.IPSEC_ESP:
             raise ApplicationError(f"the key engine has no {protocol.name}")
 
-    def _changed(self) -> None:
+    def _sa_changed(self, sa: AnySa) -> None:
+        """An SA comes or goes."""
+        if isinstance(sa, InboundSa):
+            self._in.discard(sa)
+        else:
+            self._out.forget_reqid(sa.spec.reqid)
+
+    def _policies_changed(self) -> None:
         """What was looked up no longer holds."""
         self._out.forget()
         self._in.forget()

@@ -35,13 +35,15 @@ class Inbound:
         self, timers: Timers, sad: Sad, spd: Spd, netif: Netif, upcalls: Upcalls, drops: Drops
     ) -> None:
         self._now, self._sad, self._spd = timers.now, sad, spd
-        self._netif, self._upcalls, self._drops = netif, upcalls, drops
+        self._deliver, self._upcalls, self._drops = netif.deliver, upcalls, drops
         self._by_spi = sad.inbound
+        self._checked: set[InboundSa] = set()  # those with flows that passed
 
     def forget(self) -> None:
-        """Check every flow anew."""
-        for sa in self._by_spi.values():
+        """Check every flow anew: policies have changed."""
+        for sa in self._checked:
             sa.accepted.clear()
+        self._checked.clear()
 
     def esp_in(
         self, packet: bytes, src: Address, dst: Address, encap: Encap | None = None, tos: int = 0
@@ -67,7 +69,7 @@ class Inbound:
                 if sa.tunnel
                 else self._from_transport(sa, payload, next_header, src, dst, tos, encap)
             )
-            self._netif.deliver(clear)
+            self._deliver(clear)
         except Dropped as dropped:
             self._drops(dropped.kind)
             sa.drops[dropped.kind] = sa.drops.get(dropped.kind, 0) + 1
@@ -137,12 +139,17 @@ class Inbound:
         ):
             raise Dropped(Drop.POLICY)
 
-    @staticmethod
-    def _accept(sa: InboundSa, key: bytes) -> None:
+    def _accept(self, sa: InboundSa, key: bytes) -> None:
+        """Remember a flow that passed."""
         if key:
             if len(sa.accepted) >= MOST_ACCEPTED:
                 sa.accepted.clear()
             sa.accepted.add(key)
+            self._checked.add(sa)
+
+    def discard(self, sa: InboundSa) -> None:
+        """An SA goes, and what is remembered for it."""
+        self._checked.discard(sa)
 
     def _from_transport(
         self,

@@ -37,7 +37,8 @@ _OUTSIDE_ESP = frozenset({HOP_BY_HOP, ROUTING, FRAGMENT})
 
 
 class Outbound:
-    """The way out. ``flows`` remembers the SA of a flow; forget() when SAs or policies change."""
+    """The way out. It remembers the SAs of flows: forget() when policies change, forget_reqid()
+    when SAs do."""
 
     def __init__(
         self,
@@ -52,11 +53,19 @@ class Outbound:
         self._now, self._sad, self._spd = timers.now, sad, spd
         self._wire, self._netif, self._upcalls, self._drops = wire, netif, upcalls, drops
         self._flows: dict[bytes, OutboundSa] = {}
+        self._keys: dict[int, list[bytes]] = {}  # of the flows, by reqid
+        self._waiting: dict[int, Policy] = {}  # policies with packets held, by id
         self._held = 0
 
     def forget(self) -> None:
         """Look everything up anew."""
         self._flows.clear()
+        self._keys.clear()
+
+    def forget_reqid(self, reqid: int) -> None:
+        """Look the flows of one kind of SA up anew."""
+        for key in self._keys.pop(reqid, ()):
+            self._flows.pop(key, None)
 
     def packet_out(self, packet: bytes) -> None:
         """Take a packet from the host. Never raises, whatever it is."""
@@ -92,8 +101,9 @@ class Outbound:
             self._hold(policy, packet)
         elif key:
             if len(self._flows) >= MOST_FLOWS:
-                self._flows.clear()
+                self.forget()
             self._flows[key] = sa
+            self._keys.setdefault(sa.spec.reqid, []).append(key)
         return sa
 
     def _forward(self, packet: bytes, dst: Address) -> None:
@@ -187,38 +197,49 @@ class Outbound:
         now = self._now()
         if policy.spec.dst is None:
             raise Dropped(Drop.NO_SA)
-        if self._held >= HELD_IN_ALL:
-            self._drop_stale(now)
+        self._keep(policy, packet, now)
+        if policy.asked_at is None or now - policy.asked_at >= ACQUIRE_EVERY_S:
+            policy.asked_at = now
+            self._upcalls.acquire(_acquire(policy, policy.spec.dst))
+
+    def _keep(self, policy: Policy, packet: bytes, now: float) -> None:
+        """Put a packet with those that wait; of one policy the oldest make room."""
         if len(policy.held) >= HELD_PER_POLICY:
             policy.held.popleft()
             self._held -= 1
             self._drops(Drop.HELD_FULL)
         if self._held >= HELD_IN_ALL:
+            self._drop_stale(now)
+        if self._held >= HELD_IN_ALL:
             self._drops(Drop.HELD_FULL)
-        else:
-            policy.held.append((now, packet))
-            self._held += 1
-        if policy.asked_at is None or now - policy.asked_at >= ACQUIRE_EVERY_S:
-            policy.asked_at = now
-            self._upcalls.acquire(_acquire(policy, policy.spec.dst))
+            return
+        policy.held.append((now, packet))
+        self._held += 1
+        self._waiting[policy.id] = policy
 
     def _drop_stale(self, now: float) -> None:
-        for policy in self._spd.outbound():
+        """Give up packets whose SA has not come."""
+        for policy in list(self._waiting.values()):
             while policy.held and now - policy.held[0][0] > HELD_S:
                 policy.held.popleft()
                 self._held -= 1
                 self._drops(Drop.HELD_EXPIRED)
+            if not policy.held:
+                del self._waiting[policy.id]
 
     def drop_held(self, policy: Policy) -> None:
-        """A policy goes: what waits for its SA goes with it."""
-        self._held -= len(policy.held)
-        policy.held.clear()
+        """Nothing waits for a policy's SA any more."""
+        if self._waiting.pop(policy.id, None):
+            self._held -= len(policy.held)
+            policy.held.clear()
 
     def send_held(self, reqid: int) -> None:
         """An SA has come: what waited for one of its kind is sent, if this is the one."""
+        if not self._waiting:
+            return
         self._drop_stale(self._now())
-        for policy in self._spd.outbound():
-            if policy.held and policy.spec.reqid == reqid:
+        for policy in list(self._waiting.values()):
+            if policy.spec.reqid == reqid:
                 packets = [packet for _, packet in policy.held]
                 self.drop_held(policy)
                 for packet in packets:

@@ -118,15 +118,18 @@ class OutboundSa(Sa):
         return covers(spec.selector, headers)
 
 
+AnySa = InboundSa | OutboundSa
+
+
 class Sad:
-    """All SAs. ``changed`` is called whenever what packets find here may be another."""
+    """All SAs. ``changed`` is called with each one that comes or goes."""
 
     def __init__(
         self,
         timers: Timers,
         random: Callable[[int], bytes],
         upcalls: Upcalls,
-        changed: Callable[[], None],
+        changed: Callable[[AnySa], None],
     ) -> None:
         self.inbound: dict[int, InboundSa] = {}
         self._larval: dict[int, tuple[SpiRequest, Event]] = {}
@@ -152,14 +155,22 @@ class Sad:
         """Whether ``spi`` waits for its SA."""
         return spi in self._larval
 
-    def end_larval(self, spi: int) -> bool:
-        """Take a larval SA away; whether there was one."""
-        entry = self._larval.pop(spi, None)
-        if entry:
+    def end_larval(self, spi: int) -> None:
+        """Take a larval SA away, if there is one."""
+        if entry := self._larval.pop(spi, None):
             entry[1].cancel()
-        return entry is not None
 
-    def add(self, sa: InboundSa | OutboundSa) -> None:
+    def delete(self, name: SaId) -> None:
+        """Take the SA of this name away, larval or not. ApplicationError where there is none."""
+        larval = self._larval.get(name.spi)
+        if sa := self.find(name):
+            self.remove(sa)
+        elif larval and larval[0].dst == name.dst:
+            self.end_larval(name.spi)
+        else:
+            raise ApplicationError(f"no SA with SPI {name.spi:#010x} to {name.dst}")
+
+    def add(self, sa: AnySa) -> None:
         """Install an SA and start its clock. ApplicationError where its SPI is taken."""
         spec = sa.spec
         if isinstance(sa, InboundSa):
@@ -172,46 +183,52 @@ class Sad:
             self._outbound[spec.dst, spec.spi] = sa
             self._by_reqid.setdefault(spec.reqid, []).append(sa)
         self._start_clock(sa)
-        self._changed()
+        self._changed(sa)
 
-    def move(self, sa: Sa, spec: SaSpec) -> None:
-        """Give an SA other addresses, ports, limits or a selector; numbers and counters go on."""
+    def move(self, sa: AnySa, spec: SaSpec) -> None:
+        """Give an SA other addresses, ports, limits or a selector; numbers and counters go on.
+
+        ApplicationError where its place is taken.
+        """
+        if isinstance(sa, OutboundSa) and self._outbound.get((spec.dst, spec.spi), sa) is not sa:
+            raise ApplicationError(f"outbound SPI {spec.spi:#010x} to {spec.dst} is in use")
         self._forget(sa)
-        sa.spec, sa.soft_told = spec, False
+        if spec.limits != sa.spec.limits:
+            sa.soft_told = False
+        sa.spec = spec
         sa.set_mark()
         if isinstance(sa, InboundSa):
             sa.mapped = None
             sa.accepted.clear()
-        assert isinstance(sa, InboundSa | OutboundSa)
         self.add(sa)
 
-    def remove(self, sa: Sa) -> None:
+    def remove(self, sa: AnySa) -> None:
         """Take an SA away."""
         self._forget(sa)
-        self._changed()
 
-    def _forget(self, sa: Sa) -> None:
+    def _forget(self, sa: AnySa) -> None:
         for event in sa.events:
             event.cancel()
         sa.events.clear()
         spec = sa.spec
         if isinstance(sa, InboundSa):
             self.inbound.pop(spec.spi, None)
-        elif isinstance(sa, OutboundSa) and (spec.dst, spec.spi) in self._outbound:
+        elif (spec.dst, spec.spi) in self._outbound:
             del self._outbound[spec.dst, spec.spi]
             alike = self._by_reqid[spec.reqid]
             alike.remove(sa)
             if not alike:
                 del self._by_reqid[spec.reqid]
+        self._changed(sa)
 
-    def find(self, name: SaId) -> Sa | None:
+    def find(self, name: SaId) -> AnySa | None:
         """The SA of this name: destination and SPI."""
         if sa := self._outbound.get((name.dst, name.spi)):
             return sa
         inbound = self.inbound.get(name.spi)
         return inbound if inbound and inbound.spec.dst == name.dst else None
 
-    def find_by_keys(self, spec: SaSpec) -> Sa | None:
+    def find_by_keys(self, spec: SaSpec) -> AnySa | None:
         """The SA that ``spec`` moves: the same SPI, direction and keys."""
         if spec.inbound:
             inbound = self.inbound.get(spec.spi)
@@ -228,7 +245,7 @@ class Sad:
                 return sa
         return None
 
-    def __iter__(self) -> Iterator[Sa]:
+    def __iter__(self) -> Iterator[AnySa]:
         yield from self.inbound.values()
         yield from self._outbound.values()
 
@@ -238,9 +255,8 @@ class Sad:
             self.end_larval(spi)
         for sa in list(self):
             self._forget(sa)
-        self._changed()
 
-    def _start_clock(self, sa: Sa) -> None:
+    def _start_clock(self, sa: AnySa) -> None:
         """Time its limits, from when it was first added."""
         limits, age = sa.spec.limits, self._timers.now() - sa.since
         for seconds, hard in ((limits.soft_s, False), (limits.hard_s, True)):
@@ -249,12 +265,12 @@ class Sad:
                 due = partial(self.expire, sa, hard)
                 sa.events.append(self._timers.add(name, seconds - age, due))
 
-    def reached(self, sa: Sa) -> None:
+    def reached(self, sa: AnySa) -> None:
         """An SA has carried as many octets as its mark says."""
         hard = sa.spec.limits.hard_bytes
         self.expire(sa, bool(hard) and sa.octets >= hard)
 
-    def expire(self, sa: Sa, hard: bool) -> None:
+    def expire(self, sa: AnySa, hard: bool) -> None:
         """Report a limit, soft ones once; at the hard limit the SA goes."""
         if hard:
             self.remove(sa)

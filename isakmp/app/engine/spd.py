@@ -10,7 +10,7 @@ from bisect import insort
 from collections import deque
 from itertools import count
 
-from isakmp.app.base import Action, Direction, PolicySpec
+from isakmp.app.base import Direction, PolicySpec
 from isakmp.app.engine.packet import Headers
 from isakmp.constants import ipsec
 from isakmp.policy.spd import Selector
@@ -62,12 +62,56 @@ def _rank(policy: Policy) -> tuple[int, int, int, int]:
     return policy.rank
 
 
+class _Table:
+    """The policies of one direction, found by the network of the far side."""
+
+    def __init__(self, direction: Direction) -> None:
+        self._outward = direction is Direction.OUT
+        self._networks: dict[tuple[int, int], dict[int, list[Policy]]] = {}
+
+    def _place(self, policy: Policy) -> tuple[tuple[int, int], int]:
+        """Under what a policy is kept: IP version and prefix length, then the prefix."""
+        selector = policy.spec.selector
+        network = selector.dst if self._outward else selector.src
+        shift = network.max_prefixlen - network.prefixlen
+        kind = network.version, network.prefixlen
+        return kind, int(network.network_address) >> shift
+
+    def add(self, policy: Policy) -> None:
+        kind, prefix = self._place(policy)
+        insort(self._networks.setdefault(kind, {}).setdefault(prefix, []), policy, key=_rank)
+
+    def remove(self, policy: Policy) -> None:
+        kind, prefix = self._place(policy)
+        alike = self._networks[kind][prefix]
+        alike.remove(policy)
+        if not alike:
+            del self._networks[kind][prefix]
+            if not self._networks[kind]:
+                del self._networks[kind]
+
+    def match(self, headers: Headers) -> Policy | None:
+        """The first of those that cover a packet; a look at each prefix length in use."""
+        far = headers.dst if self._outward else headers.src
+        number, best = int(far), None
+        for (version, size), table in self._networks.items():
+            if version != headers.version:
+                continue
+            for policy in table.get(number >> (far.max_prefixlen - size), ()):
+                if best is not None and policy.rank >= best.rank:
+                    break
+                if covers(policy.spec.selector, headers):
+                    best = policy
+                    break
+        return best
+
+
 class Spd:
-    """All policies, by direction, the one to be met first at the front."""
+    """All policies, by direction."""
 
     def __init__(self) -> None:
-        self._tables: dict[Direction, list[Policy]] = {way: [] for way in Direction}
-        self._by_selector: dict[tuple[Direction, Selector], Policy] = {}
+        self._tables = {direction: _Table(direction) for direction in Direction}
+        self._policies: dict[tuple[Direction, Selector], Policy] = {}
         self._numbers = count(1)
 
     def add(self, spec: PolicySpec) -> Policy:
@@ -79,32 +123,25 @@ class Spd:
         policy = Policy(spec, old.id if old else next(self._numbers))
         if old:
             policy.held = old.held
-        insort(self._tables[spec.direction], policy, key=_rank)
-        self._by_selector[spec.direction, spec.selector] = policy
+        self._tables[spec.direction].add(policy)
+        self._policies[spec.direction, spec.selector] = policy
         return policy
 
     def remove(self, spec: PolicySpec) -> Policy | None:
         """Take away the policy of this direction and selector."""
-        policy = self._by_selector.pop((spec.direction, spec.selector), None)
+        policy = self._policies.pop((spec.direction, spec.selector), None)
         if policy:
             self._tables[spec.direction].remove(policy)
         return policy
 
     def get(self, spec: PolicySpec) -> Policy | None:
         """The policy of this direction and selector."""
-        return self._by_selector.get((spec.direction, spec.selector))
+        return self._policies.get((spec.direction, spec.selector))
 
     def match(self, direction: Direction, headers: Headers) -> Policy | None:
         """The policy that a packet meets."""
-        for policy in self._tables[direction]:
-            if covers(policy.spec.selector, headers):
-                return policy
-        return None
-
-    def outbound(self) -> list[Policy]:
-        """The policies that ask for an SA."""
-        return [p for p in self._tables[Direction.OUT] if p.spec.action is Action.IPSEC]
+        return self._tables[direction].match(headers)
 
     def policies(self) -> list[Policy]:
         """All of them."""
-        return [policy for table in self._tables.values() for policy in table]
+        return list(self._policies.values())

@@ -23,7 +23,7 @@ SendUdp = Callable[[bytes, Address, int, Address, int], object]
 _BATCH = 64
 _LARGEST = 65535
 _BUFFER = 4 << 20
-_MOST_ADDRESSES = 4096
+_MOST_PAIRS = 4096
 _TTL = 64
 _ANY_PORT = 9  # connect() of a datagram socket wants one; nothing is sent
 
@@ -44,7 +44,7 @@ class RawWire(Wire):
 
     def __init__(self, send_udp: SendUdp, mark: int = MARK) -> None:
         self._send_udp, self._mark = send_udp, mark
-        self._addresses: dict[bytes, Address] = {}
+        self._pairs: dict[bytes, tuple[Address, Address]] = {}
         self._rigid: dict[int, bool] = {}
         self._sockets: dict[int, socket.socket] = {}
         self._plain: dict[int, socket.socket] = {}
@@ -145,12 +145,11 @@ class RawWire(Wire):
 
     def _receive_v4(self, esp_in: EspIn) -> None:
         """Raw IPv4 sockets give the header as well."""
-        receive, address = self._sockets[socket.AF_INET].recv, self._address
+        receive, pairs = self._sockets[socket.AF_INET].recv, self._pairs
         for _ in range(_BATCH):
             packet = receive(_LARGEST)
-            start = (packet[0] & 15) * 4
-            src, dst = address(packet[12:16]), address(packet[16:20])
-            esp_in(packet[start:], src, dst, None, packet[1])
+            src, dst = pairs.get(packet[12:20]) or self._pair(packet[12:16], packet[16:20])
+            esp_in(packet[(packet[0] & 15) * 4 :], src, dst, None, packet[1])
 
     def _receive_v6(self, esp_in: EspIn) -> None:
         """Raw IPv6 sockets do not: destination and traffic class come beside."""
@@ -166,17 +165,16 @@ class RawWire(Wire):
                     (tos,) = _INT.unpack(data)
             if dst:
                 src = socket.inet_pton(socket.AF_INET6, sender[0].partition("%")[0])
-                esp_in(packet, self._address(src), self._address(dst), None, tos)
+                ends = self._pairs.get(src + dst) or self._pair(src, dst)
+                esp_in(packet, *ends, None, tos)
 
-    def _address(self, packed: bytes) -> Address:
-        """An address object, made once: it costs as much as the rest of a packet's reception."""
-        known = self._addresses.get(packed)
-        if known is None:
-            if len(self._addresses) >= _MOST_ADDRESSES:
-                self._addresses.clear()
-            known = IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
-            self._addresses[packed] = known
-        return known
+    def _pair(self, src: bytes, dst: bytes) -> tuple[Address, Address]:
+        """Address objects, made once: that costs as much as the rest of a packet's reception."""
+        if len(self._pairs) >= _MOST_PAIRS:
+            self._pairs.clear()
+        make = IPv4Address if len(src) == 4 else IPv6Address
+        self._pairs[src + dst] = pair = make(src), make(dst)
+        return pair
 
     def close(self) -> None:
         for sock in (*self._sockets.values(), *self._plain.values()):

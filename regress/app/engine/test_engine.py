@@ -607,6 +607,30 @@ def test_an_outbound_sa_moves_only_by_update_and_counts_on() -> None:
         near.engine.update(moved)
 
 
+def test_an_sa_does_not_move_onto_another() -> None:
+    pair = Pair(encap=ENCAP)
+    elsewhere = ip_address("198.51.100.7")
+    other = replace(make_spec(inbound=False, key=5), dst=elsewhere)
+    pair.near.engine.add(other)
+    before = list(pair.near.engine.sas())
+    with pytest.raises(ApplicationError):
+        pair.near.engine.update(replace(pair.out_spec, dst=elsewhere))
+    with pytest.raises(ApplicationError):
+        pair.near.engine.update(replace(pair.out_spec, mode=MODE.TRANSPORT))
+    assert list(pair.near.engine.sas()) == before
+
+
+def test_a_moved_sa_does_not_tell_its_soft_limit_again() -> None:
+    pair = Pair(limits=Limits(soft_s=50, hard_s=60, soft_bytes=10))
+    pair.through(datagram())
+    pair.far.engine.update(replace(pair.in_spec, src=ip_address("198.51.100.7")))
+    pair.through(datagram())
+    pair.far.pass_time(55)
+    assert [event.hard for event in pair.far.events.expires] == [False]
+    pair.far.pass_time(6)
+    assert [event.hard for event in pair.far.events.expires] == [False, True]
+
+
 def test_an_sa_takes_packets_in_udp_and_without() -> None:
     pair = Pair(encap=ENCAP)
     for _ in range(2):

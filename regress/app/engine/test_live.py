@@ -115,3 +115,28 @@ def test_packets_pass_in_every_mode_and_family(namespaces: tuple[str, str]) -> N
         for family in ("-4", "-6"):
             assert "fwmark" not in run("ip", "-n", name, family, "rule")
         assert "isakmp" not in run("ip", "-n", name, "link")
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_narrow_path_is_learnt_and_told(namespaces: tuple[str, str], family: int) -> None:
+    first, second = namespaces
+    target = INNER[family][1]
+    with engine(first, 0) as near, engine(second, 1):
+        run(*ping(first, target, 1300))
+        for name in namespaces:
+            run("ip", "-n", name, "link", "set", "v0", "mtu", "1340")
+        for _ in range(2):  # the first is lost; what it teaches, the second is told
+            done = subprocess.run(ping(first, target, 1300), capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "mtu" in (done.stdout + done.stderr).lower()
+        run(*ping(first, target, 1200))
+    (report,) = near
+    drops = report["drops"]
+    assert isinstance(drops, dict)
+    assert drops["too-big"] >= 1
+
+
+def ping(name: str, target: str, size: int) -> tuple[str, ...]:
+    """A ping that must not be fragmented."""
+    tail = ("-c1", "-W2", "-Mdo", f"-s{size}", target)
+    return ("ip", "netns", "exec", name, "ping", *tail)

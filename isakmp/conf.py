@@ -33,6 +33,7 @@ from isakmp.policy.spd import Range
 
 MAX_CANDIDATES = 300
 MAX_COMPARED = 100
+MAX_REASON = 500
 RUN_TIME = "set at run time"
 
 _NUMBER = re.compile(r"-?[0-9]{1,10}")
@@ -149,6 +150,8 @@ class Conf:
         file, line = self._place(section, tag)
         if not file:
             file, line = self._place(section, "")
+        if len(reason) > MAX_REASON:
+            reason = reason[:MAX_REASON] + "…"
         return ConfError(reason, file=file, line=line, section=section, tag=tag, hint=hint)
 
     def follow(self, section: str, tag: str, name: str) -> str:

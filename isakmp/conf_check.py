@@ -174,7 +174,7 @@ class _Walk:
             self.warnings.append(f"{conf.where(section, name)}: has no effect in this version")
         if tag.test and conf.is_written(section, name):
             value = conf.get(section, name) or ""
-            for item in conf.get_list(section, name) if tag.every else [value]:
+            for item in dict.fromkeys(conf.get_list(section, name)) if tag.every else [value]:
                 if reason := tag.test(item):
                     self._error(conf.error(reason, section, name))
 

@@ -8,6 +8,7 @@ had it. Names of sections and tags are compared without case.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,10 +16,12 @@ from isakmp.errors import ConfError
 
 MAX_FILE_BYTES = 4 << 20
 MAX_TRIPLETS = 1 << 16
+MAX_FAULTS = 1000
+MAX_NAME = 1024
 
 # C0, C1 and, where a file was not UTF-8, the surrogates that stand for its octets.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
-_COMMENT = re.compile(r"[ \t]+#")
+_COMMENT = re.compile(r"[ \t]#")
 _BLANK = " \t"
 
 
@@ -61,6 +64,8 @@ def check_name(name: str, what: str) -> str:
     forbidden = "[]" if what == "section" else "[]=# \t"
     if not name.strip() or name != name.strip():
         return f"empty {what} name or blanks around it"
+    if len(name) > MAX_NAME:
+        return f"{what} name of more than {MAX_NAME} characters"
     if _UNPRINTABLE.search(name):
         return f"unprintable character in the {what} name"
     if any(char in name for char in forbidden):
@@ -102,9 +107,14 @@ class _Parser:
             else:
                 self._triplet(number, stripped)
             if self.triplets > MAX_TRIPLETS:
-                self._error(number, f"more than {MAX_TRIPLETS} values")
+                self._error(number, f"more than {MAX_TRIPLETS} sections and values")
+            if self.triplets > MAX_TRIPLETS or len(self.parsed.errors) >= MAX_FAULTS:
                 break
         return self.parsed
+
+    def _warn(self, line: int, text: str) -> None:
+        if len(self.parsed.warnings) < MAX_FAULTS:
+            self.parsed.warnings.append(f"{self.file}:{line}: {text}")
 
     def _error(self, line: int, reason: str, tag: str = "", hint: str = "") -> None:
         section = self.section.name if self.section else ""
@@ -116,12 +126,14 @@ class _Parser:
         name, bracket, rest = text[1:].partition("]")
         if not bracket:
             return self._error(line, "section without its closing bracket", hint="[section]")
-        if rest.strip(_BLANK) and not _COMMENT.match(rest):
+        if rest.strip(_BLANK)[:1] not in ("", "#"):
             return self._error(line, "text after the section's closing bracket")
         if reason := check_name(name.strip(_BLANK), "section"):
             return self._error(line, reason)
         name = name.strip(_BLANK)
-        self.section = self.parsed.sections.setdefault(fold(name), Section(name, self.file, line))
+        section = Section(name, self.file, line)
+        self.section = self.parsed.sections.setdefault(fold(name), section)
+        self.triplets += self.section is section
         return None
 
     def _triplet(self, line: int, text: str) -> None:
@@ -133,43 +145,38 @@ class _Parser:
             if not self.parsed.errors:
                 self._error(line, "value before the first section", hint="[section] goes first")
             return None
-        if fold(tag) == "authentication":
-            self._warn_of_hash(line, value)
-        else:
+        if fold(tag) != "authentication":
             value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
-        if reason := check_name(tag, "tag") or check_value(value):
-            return self._error(line, reason, tag if not check_name(tag, "tag") else "")
+        elif _COMMENT.search(value):
+            self._warn(line, "the # and what follows it belong to the secret")
+        if reason := check_name(tag, "tag"):
+            return self._error(line, reason)
+        if not value:
+            return self._warn(line, f"[{self.section.name}]:{tag} has no value and is ignored")
+        if reason := check_value(value):
+            return self._error(line, reason, tag)
         return self._store(self.section, Entry(self.section.name, tag, value, self.file, line))
-
-    def _warn_of_hash(self, line: int, value: str) -> None:
-        if _COMMENT.search(value):
-            place = f"{self.file}:{line}"
-            self.parsed.warnings.append(f"{place}: the # and what follows it belong to the secret")
 
     def _store(self, section: Section, entry: Entry) -> None:
         first = section.entries.setdefault(fold(entry.tag), entry)
         self.triplets += first is entry
         if first is not entry:
-            self.parsed.warnings.append(
-                f"{entry.file}:{entry.line}: [{entry.section}]:{entry.tag} is ignored: "
-                f"line {first.line} set it first"
-            )
+            name = f"[{entry.section}]:{entry.tag}"
+            self._warn(entry.line, f"{name} is ignored: line {first.line} set it first")
 
 
-def _logical_lines(text: str) -> list[tuple[int, str]]:
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines with their number, continued ones joined under the number of the first."""
-    lines: list[tuple[int, str]] = []
     parts: list[str] = []
     start = 1
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.removesuffix("\r")
         if not parts:
             start = number
-        if line.endswith("\\") and not (not parts and line.lstrip(_BLANK)[:1] in "#;"):
+        if line.endswith("\\") and (parts or line.lstrip(_BLANK)[:1] not in "#;"):
             parts.append(line[:-1] + " ")
             continue
-        lines.append((start, "".join([*parts, line])))
+        yield start, "".join([*parts, line])
         parts = []
     if parts:
-        lines.append((start, "".join(parts)))
-    return lines
+        yield start, "".join(parts)

@@ -59,7 +59,7 @@ class TestGet:
         with pytest.raises(ConfError, match="neither yes nor no"):
             Conf.from_text("[a]\nb= perhaps").get_bool("a", "b")
 
-    @pytest.mark.parametrize("text", ["1x", "", "1" * 11, "0x10", "٣", "1_0", "1.5"])
+    @pytest.mark.parametrize("text", ["1x", "- 1", "1" * 11, "0x10", "٣", "1_0", "1.5"])
     def test_numbers_that_are_none(self, text: str) -> None:
         with pytest.raises(ConfError):
             Conf.from_text(f"[a]\nb= {text}").get_int("a", "b")

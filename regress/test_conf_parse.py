@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.conf import Conf, read_file
-from isakmp.conf_parse import MAX_TRIPLETS, parse
+from isakmp.conf_parse import MAX_FAULTS, MAX_FILE_BYTES, MAX_TRIPLETS, parse
 from isakmp.errors import ConfError
 
 quick = settings(max_examples=150, deadline=None)
@@ -70,11 +70,10 @@ def test_the_first_of_two_counts_and_the_other_is_told() -> None:
         ("[s]\nnonsense\n", 2, "neither"),
         ("[s]\n= v\n", 2, "empty tag"),
         ("[s]\na b= v\n", 2, "tag name"),
-        ("[s]\nt=\n", 2, "no value"),
-        ("[s]\nt= # c\n", 2, "no value"),
         ("t= v\n", 1, "before the first section"),
         ("[s]\nt= a\x00b\n", 2, "unprintable"),
         ("[s]\nt= a\x85b\n", 2, "unprintable"),
+        ("[" + "s" * 2000 + "]\n", 1, "1024 characters"),
         ("[s\x07]\n", 1, "unprintable"),
     ],
 )
@@ -85,10 +84,10 @@ def test_errors_have_their_line(text: str, line: int, reason: str) -> None:
 
 
 def test_all_errors_are_collected() -> None:
-    parsed = parse("x\n[s]\ny\nt=\n[u\nt= v\n", "f")
+    parsed = parse("x\n[s]\ny\nt\n[u\nt= v\n", "f")
     assert [error.line for error in parsed.errors] == [1, 3, 4, 5]
     with pytest.raises(ConfError, match="3 more"):
-        Conf.from_text("x\n[s]\ny\nt=\n[u\nt= v\n")
+        Conf.from_text("x\n[s]\ny\nt\n[u\nt= v\n")
 
 
 def test_comments_may_be_in_any_encoding_but_values_not(tmp_path: Path) -> None:
@@ -99,6 +98,36 @@ def test_comments_may_be_in_any_encoding_but_values_not(tmp_path: Path) -> None:
     with pytest.raises(ConfError, match="UTF-8") as caught:
         Conf.load(path)
     assert caught.value.line == 2
+
+
+@pytest.mark.parametrize("text", ["[s]\nt=\n", "[s]\nt= # c\n"])
+def test_a_tag_without_a_value_is_not_there(text: str) -> None:
+    conf = Conf.from_text(text, "f")
+    assert conf.get("s", "t") is None
+    assert conf.warnings == ["f:2: [s]:t has no value and is ignored"]
+
+
+def test_a_long_value_is_not_repeated_whole() -> None:
+    conf = Conf.from_text("[s]\nt= a" + " " * 1_000_000 + "b\n")
+    with pytest.raises(ConfError) as caught:
+        conf.get_int("s", "t")
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("line", ["x\n", "[s]\nt= v\nt= v\n", "[s]\nt=\n"])
+def test_what_is_told_is_bounded(line: str) -> None:
+    parsed = parse(line * 3000, "f")
+    assert len(parsed.errors) + len(parsed.warnings) == MAX_FAULTS
+
+
+def test_the_number_of_sections_is_bounded() -> None:
+    parsed = parse("".join(f"[{n}]\n" for n in range(MAX_TRIPLETS + 10)), "f")
+    assert len(parsed.sections) == MAX_TRIPLETS + 1
+    assert parsed.errors
+
+
+def test_a_text_is_bounded() -> None:
+    assert "larger than" in str(parse("#" * (MAX_FILE_BYTES + 1), "f").errors[0])
 
 
 def test_the_number_of_values_is_bounded() -> None:

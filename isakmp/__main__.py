@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
+from traceback import format_exception
 
 from fifo_ui.commands import Commands, write_report
 from fifo_ui.fifo import Fifo
@@ -103,7 +104,7 @@ def run(options: argparse.Namespace) -> None:
     if not options.foreground:
         _detach()
     timers = Timers(time.monotonic)
-    loop = Loop(timers)
+    loop = Loop(timers, lambda error: log.error("bug: %s", "".join(format_exception(error))))
     daemon = _daemon(conf, options, loop, timers, log)
     try:
         signals = _signals(daemon, loop, log)

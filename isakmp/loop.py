@@ -9,10 +9,16 @@ from isakmp.timer import Timers
 
 
 class Loop:
-    """Handlers by file descriptor. One turn waits, then runs what is ready and what is due."""
+    """Handlers by file descriptor. One turn waits, then runs what is ready and what is due.
 
-    def __init__(self, timers: Timers) -> None:
-        self.timers = timers
+    on_error: is told of an exception out of a handler, which would be a bug: one that a stranger
+    finds must not end a gateway. Without it the exception goes on.
+    """
+
+    def __init__(
+        self, timers: Timers, on_error: Callable[[Exception], object] | None = None
+    ) -> None:
+        self.timers, self._on_error = timers, on_error
         self._readers: dict[int, Callable[[], object]] = {}
         self._writers: dict[int, Callable[[], object]] = {}
         self.running = False
@@ -42,11 +48,19 @@ class Loop:
         readable, writable, _ = select.select(list(self._readers), list(self._writers), [], timeout)
         for fd in readable:
             if handler := self._readers.get(fd):
-                handler()
+                self._call(handler)
         for fd in writable:
             if handler := self._writers.get(fd):
-                handler()
-        self.timers.run()
+                self._call(handler)
+        self._call(self.timers.run)
+
+    def _call(self, handler: Callable[[], object]) -> None:
+        try:
+            handler()
+        except Exception as error:
+            if self._on_error is None:
+                raise
+            self._on_error(error)
 
     def run(self) -> None:
         """Turn until stop()."""

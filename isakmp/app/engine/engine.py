@@ -114,12 +114,19 @@ class KeyEngine:
         """Take an SA away, larval or not. ApplicationError where there is none."""
         self._sad.delete(name)
 
+    def find(self, name: SaId) -> SaSpec:
+        """An SA as it was installed. ApplicationError where there is none."""
+        return self._get(name).spec
+
     def usage(self, name: SaId) -> Usage:
         """What an SA has carried. ApplicationError where there is none."""
+        return self._get(name).usage(self._timers.now())
+
+    def _get(self, name: SaId) -> AnySa:
         sa = self._sad.find(name)
         if sa is None:
             raise ApplicationError(f"no SA with SPI {name.spi:#010x} to {name.dst}")
-        return sa.usage(self._timers.now())
+        return sa
 
     def add_policy(self, spec: PolicySpec) -> int:
         """Install a policy, or replace that of the same direction and selector; its id."""

@@ -112,12 +112,12 @@ def run(options: argparse.Namespace) -> None:
         commands = Commands(daemon, time.time)
         fifo = Fifo(_fifo_path(options, daemon.run_directory), loop, log, commands.line)
         try:
-            daemon.start()
-            pid_file = _write_pid(options, daemon.run_directory)
-            log.print("isakmpd runs, process %d", os.getpid())
             if options.capture or options.capture_file:
                 default = daemon.run_directory / "isakmpd.pcap"
                 daemon.capture(Path(options.capture_file or default))
+            daemon.start()
+            pid_file = _write_pid(options, daemon.run_directory)
+            log.print("isakmpd runs, process %d", os.getpid())
             loop.run()
             pid_file.unlink(missing_ok=True)
         finally:

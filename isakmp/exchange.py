@@ -286,7 +286,7 @@ class Settings:
     exchange_max_s: float = 120.0
     half_open_max: int = 1000
     half_open_peer_max: int = 100
-    answering: bool = True
+    rekey_margin_percent: int = 20
 
 
 class Engine:
@@ -486,7 +486,8 @@ class Engine:
 
     def _refused(self, exchange: Exchange[Any], refused: Refused) -> None:
         """A step refused. An unprotected answer may be forged: the initiator then waits on."""
-        if exchange.initiator and exchange.script.establishes:
+        answer = not exchange.sends(exchange.step)
+        if answer and exchange.initiator and exchange.script.establishes:
             exchange.hint = refused.reason
             self.log.print("%s: answer refused: %s", exchange, refused.reason)
             return

@@ -92,7 +92,8 @@ class Keeper:
             self.key_log.phase_1(sa.cky_i, sa.keys.cipher_key)
         hard = sa.chosen.life_s or (sa.remote.life.seconds.offer if sa.remote.life.seconds else 0)
         if hard:
-            soft = soft_limit(hard, self.engine.random(1)[0] / 256, sa.initiator)
+            draw, margin = self.engine.random(1)[0] / 256, self.engine.settings.rekey_margin_percent
+            soft = soft_limit(hard, draw, sa.initiator, margin)
             sa.soft_s, sa.hard_s = float(soft), float(hard)
             sa.events["soft"] = self.timers.add("SA soft", soft, lambda: self.rekey_sa(sa))
             sa.events["hard"] = self.timers.add("SA hard", hard, lambda: self.delete_sa(sa))

@@ -326,14 +326,15 @@ def _drop(table: dict[Any, dict[Any, Any]], key: Any, inner: Any) -> None:
             del table[key]
 
 
-def soft_limit(hard: int, draw: float, initiator: bool) -> int:
+def soft_limit(hard: int, draw: float, initiator: bool, margin_percent: int = 20) -> int:
     """When to rekey: before the end, at a random time, the initiator's side first.
 
-    draw: uniform in [0, 1). The initiator takes 80 to 88 % of ``hard``, the responder 90 to
-    95 %, so that both seldom start at once. 0 where there is no hard limit.
+    draw: uniform in [0, 1). With a margin m the initiator takes 1-m to 1-0.6m of ``hard``, the
+    responder 1-m/2 to 1-m/4, so that both seldom start at once. 0 where there is no hard limit.
     """
-    low, width = (0.80, 0.08) if initiator else (0.90, 0.05)
-    return int(hard * (low + width * draw)) if hard else 0
+    margin = margin_percent / 100
+    low, width = (1 - margin, 0.4 * margin) if initiator else (1 - margin / 2, margin / 4)
+    return max(1, int(hard * (low + width * draw))) if hard else 0
 
 
 def offered_bits(bits: Range | None) -> int:

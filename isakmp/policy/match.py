@@ -111,6 +111,8 @@ def _ike_differences(offer: ChosenIke, ours: IkeTransform) -> list[str]:
         if not usable or wanted is not None and came != wanted:
             expected = name_of(registry, wanted) if wanted is not None else "a known one"
             differences.append(f"{label} {name_of(registry, came)}, not {expected}")
+    if not differences and offer.auth != isakmp.Authentication.PRE_SHARED:
+        differences.append(f"AUTHENTICATION_METHOD {offer.auth.name}, which is not spoken yet")
     _range_difference(differences, "KEY_LENGTH", offer.key_bits, ours.key_bits, required=False)
     _life_differences(differences, offer.life_s, offer.life_kb, ours.life.seconds,
                       ours.life.kilobytes)  # fmt: skip

@@ -204,8 +204,3 @@ def set_ce(packet: bytes) -> bytes:
     start = (packet[0] & 15) * 4
     header = packet[:1] + bytes([packet[1] | 3]) + packet[2:10] + b"\0\0" + packet[12:start]
     return header[:10] + _SHORT.pack(checksum(header)) + header[12:] + packet[start:]
-
-
-def dont_fragment(packet: bytes) -> bool:
-    """Whether routers must not fragment the packet: DF, or IPv6."""
-    return packet[0] >> 4 == 6 or packet[6] & 0x40 != 0

@@ -135,14 +135,19 @@ class PfKey:
         return self._install(Type.UPDATE, sa)
 
     def _install(self, type: Type, sa: SaSpec) -> Job[None]:
-        def installed(_: Message) -> None:
-            self._inbound[sa.protocol, sa.spi] = SaId(sa.protocol, sa.spi, sa.src, sa.dst)
-
         try:
             body = values.sa_exts(sa, self._private)
         except ApplicationError as error:
             return Job.failed(error)
-        return self._request(type, sa.protocol, body, installed if sa.inbound else None)
+        job: Job[None] = self._request(type, sa.protocol, body)
+        if sa.inbound:
+            job.then(lambda job: self._installed(job, sa))
+        return job
+
+    def _installed(self, job: Job[None], sa: SaSpec) -> None:
+        """Remember an inbound SA's ends, which not every mapping says."""
+        if job.error is None:
+            self._inbound[sa.protocol, sa.spi] = SaId(sa.protocol, sa.spi, sa.src, sa.dst)
 
     def delete_sa(self, sa: SaId) -> Job[None]:
         """SADB_DELETE."""

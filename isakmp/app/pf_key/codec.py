@@ -158,11 +158,11 @@ def parse(data: bytes) -> Message:
     An extension that comes twice is an error (RFC 2367 2.3); unknown ones are kept, unread.
     """
     found = read_header(data)
-    size, offset, exts = len(data), HEADER_SIZE, found.exts
+    size, offset, exts, walk = len(data), HEADER_SIZE, found.exts, _EXT.unpack_from
     if (words := _HALF.unpack_from(data, 4)[0]) * 8 != size:
         raise _bad("sadb_msg", 4, f"length {words * 8} of a message of {size} octets", "2.1")
     while offset < size:
-        words, ext = _EXT.unpack_from(data, offset)
+        words, ext = walk(data, offset)
         end = offset + words * 8
         if not words or end > size:
             raise _bad(f"extension {ext}", offset, f"length {words * 8}")

@@ -43,6 +43,7 @@ ACTIONS = MappingProxyType(
     }
 )
 _ACTIONS_BACK = MappingProxyType({int(number): action for action, number in ACTIONS.items()})
+NO_LIMITS = Limits()
 _MAX_REPLAY_OCTET = 255
 
 
@@ -60,8 +61,11 @@ def encapsulation(number: int) -> ipsec.Encapsulation:
 def sa_exts(spec: SaSpec, private: bool, with_keys: bool = True) -> bytes:
     """The extensions of SADB_ADD and SADB_UPDATE; ``private``: those of our own, too.
 
-    ApplicationError where PF_KEY has no number for an algorithm, or the key a wrong size.
+    ApplicationError where PF_KEY has no number for an algorithm, or the key a wrong size, or
+    where a kernel would take an SA with extended sequence numbers for one without (Linux).
     """
+    if spec.esn and not private:
+        raise ApplicationError("PF_KEY of this kernel has no extended sequence numbers")
     protocol = spec.protocol
     encrypt = algorithms.to_encrypt(protocol, spec.encryption, len(spec.enc_key) * 8)
     auth = algorithms.to_auth(spec.auth, len(spec.auth_key) * 8)
@@ -100,6 +104,8 @@ def lifetimes(limits: Limits) -> bytes:
 
 def read_limits(exts: Exts) -> Limits:
     """Soft and hard lifetimes; limits on allocations and on time of use are not ours."""
+    if Ext.LIFETIME_SOFT not in exts and Ext.LIFETIME_HARD not in exts:
+        return NO_LIMITS
     soft = codec.read_lifetime(exts, Ext.LIFETIME_SOFT)
     hard = codec.read_lifetime(exts, Ext.LIFETIME_HARD)
     return Limits(soft.addtime, hard.addtime, soft.octets, hard.octets)

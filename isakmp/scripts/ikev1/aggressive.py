@@ -23,9 +23,9 @@ ID, KE, NONCE, SA = (
 
 def send_SA_KE_NONCE_ID(x: X, message: Outgoing) -> None:
     """Everything at once, in the group of the first transform: the peer cannot choose another."""
-    group = next((t.group for t in x.remote.transforms if t.group), isakmp.Group.MODP_2048)
+    group = next((t.group for t in x.remote.transforms if t.group), None)
     phase_1.send_proposal(x, message, group)
-    phase_1.make_key_pair(x, group)
+    phase_1.make_key_pair(x, group or isakmp.Group.MODP_2048)
     phase_1.add_key_and_nonce(x, message)
     phase_1.add_id(x, message)
     phase_1.send_vendors(message)

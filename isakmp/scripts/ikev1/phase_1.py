@@ -76,7 +76,14 @@ def recv_vendors(x: X, message: Incoming) -> None:
 
 def send_proposal(x: X, message: Outgoing, group: isakmp.Group | None = None) -> None:
     """Our phase 1 proposal: the configured transforms, those of ``group`` where one is given."""
-    offered = [t for t in x.remote.transforms if group is None or t.group in (group, None)]
+    offered = [t for t in x.remote.transforms if _can_offer(t) and group in (None, t.group)]
+    if not offered:
+        names = ", ".join(t.name for t in x.remote.transforms)
+        raise Refused(
+            Reason("nothing-to-offer", f"no transform of peer {x.remote.name} can be proposed",
+                   came=names, acceptable="pre-shared keys, every algorithm named (not ANY)",
+                   line=x.remote.line),
+        )  # fmt: skip
     proposal = {
         "number": 1, "protocol_id": isakmp.Protocol.ISAKMP, "spi": b"",
         "transforms": [_transform(i, ours) for i, ours in enumerate(offered, 1)],
@@ -86,13 +93,19 @@ def send_proposal(x: X, message: Outgoing, group: isakmp.Group | None = None) ->
     message.add(P.SA, x.state.sai_b)
 
 
+def _can_offer(ours: IkeTransform) -> bool:
+    """ANY is for accepting only; so far peers are known by pre-shared keys."""
+    named = None not in (ours.encryption, ours.hash, ours.group)
+    return named and ours.auth in (None, isakmp.Authentication.PRE_SHARED)
+
+
 def _transform(number: int, ours: IkeTransform) -> dict[str, Any]:
     kind = isakmp.Attribute
     pairs: list[tuple[int, int | None]] = [
-        (kind.ENCRYPTION_ALGORITHM, ours.encryption or isakmp.Encryption.AES_CBC),
-        (kind.HASH_ALGORITHM, ours.hash or isakmp.Hash.SHA2_256),
+        (kind.ENCRYPTION_ALGORITHM, ours.encryption),
+        (kind.HASH_ALGORITHM, ours.hash),
         (kind.AUTHENTICATION_METHOD, ours.auth or isakmp.Authentication.PRE_SHARED),
-        (kind.GROUP_DESCRIPTION, ours.group or isakmp.Group.MODP_2048),
+        (kind.GROUP_DESCRIPTION, ours.group),
         (kind.KEY_LENGTH, offered_bits(ours.key_bits) or None),
     ]
     attributes = [{"type": number, "value": int(v)} for number, v in pairs if v is not None]

@@ -407,10 +407,10 @@ def _limits(x: X) -> Limits:
     if x.state.responder_life_s:
         seconds = min(seconds or x.state.responder_life_s, x.state.responder_life_s)
     octets = 1024 * (what.life_kb or (ours.kilobytes.offer if ours.kilobytes else 0))
-    draw = x.engine.random(1)[0] / 256
+    draw, margin = x.engine.random(1)[0] / 256, x.engine.settings.rekey_margin_percent
     return Limits(
-        soft_limit(seconds, draw, x.initiator), seconds,
-        soft_limit(octets, draw, x.initiator), octets,
+        soft_limit(seconds, draw, x.initiator, margin), seconds,
+        soft_limit(octets, draw, x.initiator, margin), octets,
     )  # fmt: skip
 
 

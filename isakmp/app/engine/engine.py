@@ -135,6 +135,7 @@ class KeyEngine:
         old = self._spd.get(spec)
         self._route(spec)
         policy = self._spd.add(spec)
+        self._out.keep_held(policy)
         if old:
             self._unroute(old.spec)
         self._policies_changed()

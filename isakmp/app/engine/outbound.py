@@ -233,6 +233,11 @@ class Outbound:
             self._held -= len(policy.held)
             policy.held.clear()
 
+    def keep_held(self, policy: Policy) -> None:
+        """A policy has replaced another: what waited goes on waiting, for the new one's SA."""
+        if policy.id in self._waiting:
+            self._waiting[policy.id] = policy
+
     def send_held(self, reqid: int) -> None:
         """An SA has come: what waited for one of its kind is sent, if this is the one."""
         if not self._waiting:

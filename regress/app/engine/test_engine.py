@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -16,13 +17,14 @@ from isakmp.app.base import (
     SaId,
     SpiRequest,
 )
-from isakmp.app.engine import outbound
+from isakmp.app.engine import outbound, sad
 from isakmp.app.engine.drop import Drop
 from isakmp.app.engine.packet import HOP_BY_HOP, ICMP, TCP, UDP, build, checksum, parse
 from isakmp.app.engine.sad import sa_id
 from isakmp.constants import ipsec
 from isakmp.constants.isakmp import Protocol
 from isakmp.errors import ApplicationError
+from isakmp.loop import Loop
 from isakmp.policy.spd import Selector
 from regress.app.engine.pair import ALGORITHMS, MODE, OUTER, Host, Pair, make_policy, make_spec
 
@@ -97,6 +99,16 @@ def test_esn_passes_the_32_bit_border() -> None:
     assert pair.far.netif.delivered == [packet] * 6
 
 
+def test_numbers_that_run_low_ask_for_a_rekey() -> None:
+    pair = Pair()
+    (sa,) = pair.near.engine._sad
+    sa.seal.sequence, sa.packets = 2**32 - 2**20, 0xFFFF  # type: ignore[union-attr]
+    for _ in range(2):
+        assert pair.through(datagram()) == [datagram()]
+        sa.packets = 0x1FFFF
+    assert [event.hard for event in pair.near.events.expires] == [False]
+
+
 def test_used_up_numbers_end_an_sa() -> None:
     pair = Pair()
     next(iter(pair.near.engine._sad)).seal.sequence = 2**32 - 1  # type: ignore[attr-defined]
@@ -146,9 +158,12 @@ def test_update_completes_a_larval_sa() -> None:
         pair.far.engine.update(replace(pair.in_spec, enc_key=bytes(20)))
 
 
-def test_larval_sas_are_bounded_and_deleted() -> None:
+def test_larval_sas_are_bounded_and_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     host = Host()
+    monkeypatch.setattr(sad, "MOST_LARVAL", 1)
     spi = host.engine.get_spi(spi_request())
+    with pytest.raises(ApplicationError):
+        host.engine.get_spi(spi_request())
     host.engine.delete(SaId(Protocol.IPSEC_ESP, spi, *ENDS[4]))
     assert not host.timers.pending()
     with pytest.raises(ApplicationError):
@@ -281,6 +296,18 @@ def test_old_packets_do_not_wait_for_ever() -> None:
     assert pair.near.engine.drops[Drop.HELD_EXPIRED] == 1
 
 
+def test_what_waits_follows_a_replaced_policy() -> None:
+    pair = Pair()
+    near = pair.near
+    near.engine.delete(sa_id(pair.out_spec))
+    near.engine.packet_out(datagram())
+    near.engine.add_policy(replace(make_policy(pair.out_spec), reqid=8))
+    near.engine.add(pair.out_spec)
+    assert not near.wire.sent
+    near.engine.add(replace(pair.out_spec, spi=0x2000, reqid=8))
+    assert [sent[0][:4].hex() for sent in near.wire.sent] == ["00002000"]
+
+
 def test_a_policy_without_ends_cannot_ask() -> None:
     host = Host()
     policy = replace(make_policy(make_spec(inbound=False)), src=None, dst=None)
@@ -325,6 +352,19 @@ def test_without_the_newest_the_one_before_serves() -> None:
 
 
 # Selectors and policies
+
+
+def test_without_a_reqid_the_ends_tie_an_sa_to_its_policy() -> None:
+    elsewhere = ip_address("198.51.100.7")
+    spec = make_spec(inbound=False, reqid=0)
+    host = Host()
+    host.engine.add_policy(make_policy(spec))
+    host.engine.add(replace(spec, dst=elsewhere))
+    host.engine.add(replace(spec, spi=0x2000, mode=MODE.TRANSPORT))
+    host.engine.packet_out(datagram())
+    assert len(host.events.acquires) == 1
+    host.engine.add(spec)
+    assert [sent[2] for sent in host.wire.sent] == [ENDS[4][1]]
 
 
 def test_the_narrowest_sa_of_a_policy_is_not_used_beyond_its_selector() -> None:
@@ -660,6 +700,16 @@ def test_transport_mode_behind_a_nat() -> None:
     assert checksum(pseudo + clear[20:]) == 0
 
 
+def test_transport_mode_takes_no_dummies_and_no_mixed_families() -> None:
+    pair = Pair(mode=MODE.TRANSPORT)
+    (sa,) = pair.near.engine._sad
+    seal = sa.seal  # type: ignore[union-attr]
+    pair.far.engine.esp_in(seal(bytes(9), 59), *ENDS[4])
+    pair.far.engine.esp_in(seal(bytes(9), 17), ENDS[4][0], ENDS[6][1])
+    assert pair.far.engine.drops[Drop.DUMMY] == 1
+    assert pair.far.engine.drops[Drop.MALFORMED] == 1
+
+
 def test_ports_count_behind_a_nat_too() -> None:
     out = Pair(mode=MODE.TRANSPORT, encap=ENCAP)
     spec = replace(out.in_spec, selector=Selector.of(*OUTER[4], UDP, 0, 1701))
@@ -719,6 +769,25 @@ def test_icmp_selectors_name_type_and_code() -> None:
     reply = build(*INSIDE[4], ICMP, b"\x00\x00" + bytes(20))
     pair.near.engine.packet_out(reply)
     assert pair.near.wire.forwarded == [reply]
+
+
+def test_a_loop_feeds_it_until_it_is_closed() -> None:
+    pair = Pair()
+    host, loop = pair.far, Loop(pair.far.timers)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        host.wire.fds = lambda: [ours.fileno()]  # type: ignore[method-assign]
+        host.wire.receive = (  # type: ignore[method-assign]
+            lambda fd, esp_in: esp_in(ours.recv(2000), *ENDS[4])
+        )
+        host.engine.attach(loop)
+        pair.near.engine.packet_out(datagram())
+        theirs.send(pair.near.wire.sent[0][0])
+        loop.turn(0)
+        assert host.netif.delivered == [datagram()]
+        host.engine.close()
+        theirs.send(b"late")
+        loop.turn(0)
 
 
 def test_close_gives_everything_back() -> None:

@@ -60,6 +60,8 @@ def test_kernels_see_nothing_of_ours() -> None:
     exts = message(Type.ADD, values.sa_exts(replace(SA, replay_window=1024), False)).exts
     assert max(exts) < Ext.X_NAT_T_TYPE
     assert codec.read_sa(exts).replay == 255
+    with pytest.raises(ApplicationError, match="extended sequence numbers"):
+        values.sa_exts(replace(SA, esn=True), False)
 
 
 def test_what_a_foreign_client_does_not_say() -> None:

@@ -144,6 +144,7 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
                 "Default-phase-2-suites": Tag(leads=Kind.SUITE),
                 "Delete-SAs": Tag(_BOOLEAN),
                 "DPD-check-interval": Tag(_SECONDS),
+                "Engine-socket": Tag(_PATH),
                 "Exchange-max-time": Tag(_number(1, 86400)),
                 "Key-log": Tag(_PATH),
                 "Listen-on": Tag(_place, every=True),

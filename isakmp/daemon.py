@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isakmp.app.base import Acquire, Application, Expire, Mapping
-from isakmp.capture.writer import CaptureWriter
 from isakmp.conf import Conf
 from isakmp.connection import Connections
 from isakmp.constants import isakmp
@@ -30,6 +29,9 @@ from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.status import status
 from isakmp.timer import Timers
 from isakmp.transport.base import KEEPALIVE, Transport
+
+if TYPE_CHECKING:
+    from isakmp.capture.writer import CaptureWriter
 
 REINITIALISE_S = 5.0
 Check = Callable[[Conf], list[ConfError]]
@@ -216,6 +218,8 @@ class Daemon:
             self._writer = None
         self.engine.capture = None
         if path is not None:
+            from isakmp.capture.writer import CaptureWriter  # for those who capture
+
             self._writer = CaptureWriter(path)
             self.engine.capture = self._captured
 

@@ -7,6 +7,7 @@ its routes with the device; close() takes the rules away.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -34,6 +35,7 @@ _LARGEST = 65535
 _TUNSETIFF = 0x400454CA  # of <linux/if_tun.h>
 _IFF_TUN, _IFF_NAPI, _IFF_NO_PI = 0x0001, 0x0010, 0x1000
 _FIB_RULE_INVERT = 2  # of <linux/fib_rules.h>
+_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EOPNOTSUPP)
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -97,8 +99,9 @@ class Tun(Netif):
                 fwmark=self._mark,
                 flags=_FIB_RULE_INVERT,
             )
-        except NetlinkError:
-            if verb == "add":
+        except NetlinkError as error:
+            no_ipv6 = family == socket.AF_INET6 and error.code in _NO_FAMILY
+            if verb == "add" and not no_ipv6:
                 raise
 
     def deliver(self, packet: bytes) -> None:

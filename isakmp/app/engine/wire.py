@@ -6,6 +6,7 @@ leaves ours alone. The kernel makes the outer header; DF is IP_MTU_DISCOVER's (R
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from collections.abc import Callable
@@ -36,6 +37,12 @@ _V4_INFO = struct.Struct("=i4s4s")  # in_pktinfo: interface, source, destination
 _V6_INFO = struct.Struct("=16si")  # in6_pktinfo: address, interface
 _INT = struct.Struct("=i")
 
+_V6_OPTIONS = (
+    (socket.IPV6_RECVPKTINFO, 1),
+    (socket.IPV6_RECVTCLASS, 1),
+    (socket.IPV6_UNICAST_HOPS, _TTL),
+)
+
 _Ancillary = list[tuple[int, int, bytes]]
 
 
@@ -56,15 +63,20 @@ class RawWire(Wire):
 
     def _open(self) -> None:
         for family in (socket.AF_INET, socket.AF_INET6):
-            sock = self._sockets[family] = self._socket(family, ESP)
+            try:
+                sock = self._sockets[family] = self._socket(family, ESP)
+            except OSError as error:
+                if error.errno != errno.EAFNOSUPPORT:
+                    raise
+                continue  # a host without IPv6
             sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
             self._set_rigid(sock, False)
             self._plain[family] = self._socket(family, socket.IPPROTO_RAW)
-        v6 = self._sockets[socket.AF_INET6]
-        v6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-        v6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
-        v6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, _TTL)
-        self._sockets[socket.AF_INET].setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _TTL)
+            if family == socket.AF_INET:
+                sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _TTL)
+                continue
+            for option, value in _V6_OPTIONS:
+                sock.setsockopt(socket.IPPROTO_IPV6, option, value)
 
     def _socket(self, family: int, protocol: int) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
@@ -95,6 +107,8 @@ class RawWire(Wire):
         if encap:
             return self._udp_path(src, dst, encap)
         family = socket.AF_INET if dst.version == 4 else socket.AF_INET6
+        if family not in self._sockets:
+            return _no_family
         sock, target = self._sockets[family], _target(dst)
         rigid, ancillary = self._rigid, {0: _ancillary(src, 0)}
 
@@ -116,8 +130,11 @@ class RawWire(Wire):
         return send
 
     def forward(self, packet: bytes, dst: Address) -> None:
-        family = socket.AF_INET if dst.version == 4 else socket.AF_INET6
-        self._plain[family].sendto(packet, _target(dst))
+        sock = self._plain.get(socket.AF_INET if dst.version == 4 else socket.AF_INET6)
+        if sock is None:
+            _no_family(packet, False, 0)
+        else:
+            sock.sendto(packet, _target(dst))
 
     def path_mtu(self, src: Address, dst: Address) -> int:
         v4 = dst.version == 4
@@ -181,6 +198,11 @@ class RawWire(Wire):
             sock.close()
         self._sockets.clear()
         self._plain.clear()
+
+
+def _no_family(esp: bytes, dont_fragment: bool, tos: int) -> None:
+    """The sender of a path that this host has no protocol for."""
+    raise OSError(errno.EAFNOSUPPORT, "the host lacks the address family")
 
 
 def _target(dst: Address) -> tuple[str, int]:

@@ -1,0 +1,73 @@
+"""``python -m regress.bench``: isakmpd side by side with strongSwan's charon, on this machine.
+
+A table on standard output, all figures in build/bench.json. Root is needed, for namespaces; what
+is not installed is left out and said so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from regress.bench.measure import Sizes, handshakes, namespaces
+from regress.bench.responder import ROOT, Charon, Isakmpd, IsakmpdEngine, Responder
+from regress.bench.table import HANDSHAKES, show
+from regress.interop.end import Failure
+from regress.interop.needs import missing
+
+_RESPONDERS: dict[str, tuple[type[Responder], str]] = {
+    "isakmpd": (Isakmpd, "isakmpd, negotiation only"),
+    "isakmpd-engine": (IsakmpdEngine, "isakmpd, key engine"),
+    "charon-libipsec": (Charon, "charon, kernel-libipsec"),
+}
+
+
+def main() -> int:
+    """0, or 1 where something could not be measured."""
+    options = _arguments()
+    if why := missing():
+        print(f"bench: {why}", file=sys.stderr)
+        return 1
+    sizes = Sizes(many=options.sas, sample=options.sample)
+    rows: list[dict[str, Any]] = []
+    failures = 0
+    for name in options.responders:
+        for group in options.groups:
+            try:
+                rows.append(_measure(name, group, options.esp, sizes))
+                print(".", end="", file=sys.stderr, flush=True)
+            except Failure as failure:
+                failures += 1
+                print(f"bench: {name}, group {group}: {failure}", file=sys.stderr)
+    print("\nMain and quick mode, pre-shared key, AES-128, SHA2-256, without PFS")
+    print(show(HANDSHAKES, rows))
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    (build / "bench.json").write_text(json.dumps({"handshakes": rows}, indent=1) + "\n")
+    return 1 if failures else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="regress.bench", description=__doc__)
+    add = parser.add_argument
+    add("--responders", nargs="+", choices=_RESPONDERS, default=list(_RESPONDERS))
+    add("--groups", nargs="+", type=int, choices=(14, 31), default=[14, 31])
+    add("--esp", choices=("aes-gcm", "aes-sha2"), default="aes-gcm")
+    add("--sas", type=int, default=10000, help="SAs in all; default %(default)s")
+    add("--sample", type=int, default=1000, help="handshakes in a sample of the rate")
+    return parser.parse_args()
+
+
+def _measure(name: str, group: int, esp: str, sizes: Sizes) -> dict[str, Any]:
+    kind, label = _RESPONDERS[name]
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, namespaces() as (peers, server):
+        responder = kind(label, group, esp, server, Path(folder))
+        return handshakes(responder, peers, sizes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,7 +8,7 @@ from typing import Any
 
 from regress.interop.end import Child, End, Failure, eventually
 from regress.interop.needs import CHARON
-from regress.interop.scenario import Act, Suite
+from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Suite
 from regress.interop.site import SECRET
 
 _CIPHER = {
@@ -104,8 +104,22 @@ charon {{
 }}
 """
 
+    def _lives(self) -> tuple[str, str]:
+        """Lifetimes of phase 1 and 2, as an initiator offers them to a responder that rekeys.
+
+        charon itself would rekey phase 1 at the very end, phase 2 never.
+        """
+        act, waits = self.scenario.act, self.role is Role.INITIATOR and not self.acts
+        main = f"rekey_time = {SHORT_LIFE_S}s\n    over_time = 0s\n    rand_time = 0s"
+        quick = f"rekey_time = 0s\n        life_time = {SHORT_LIFE_S}s"
+        return (
+            main if waits and act is Act.REKEY_IKE else "",
+            quick if waits and act is Act.REKEY_CHILD else "",
+        )
+
     def _swanctl_conf(self) -> str:
         site, row = self.site, self.scenario
+        main_life, quick_life = self._lives()
         watch = "dpd_delay = 1s\n    dpd_timeout = 3s" if row.act is Act.DEAD_PEER else ""
         return f"""
 connections {{
@@ -116,6 +130,7 @@ connections {{
     remote_addrs = {site.peer}
     proposals = {proposal(row.ike)}
     {watch}
+    {main_life}
     local {{
       auth = psk
       id = {site.identity}
@@ -130,6 +145,7 @@ connections {{
         remote_ts = {site.remote_network}
         esp_proposals = {proposal(row.esp)}
         dpd_action = clear
+        {quick_life}
       }}
     }}
   }}

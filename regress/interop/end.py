@@ -49,6 +49,8 @@ class End(ABC):
     kind: str
     # Seconds that a rekeying by lifetime takes at most; 0: the daemon rekeys on command.
     rekeys_within_s = 0.0
+    # Child SAs outlive a phase 1 that this end deletes (RFC 2408 leaves them alone).
+    children_live_on = False
     # How long a negotiation may take.
     patience_s = 10.0
 

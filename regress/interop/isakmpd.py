@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from regress.interop.end import Child, End, Failure, eventually
-from regress.interop.isakmpd_conf import KEYS, SHORT_LIFE_S, configuration
+from regress.interop.isakmpd_conf import KEYS, configuration
+from regress.interop.scenario import SHORT_LIFE_S
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,6 +18,7 @@ class Isakmpd(End):
     """The daemon of this checkout, with its key engine."""
 
     kind = "isakmpd"
+    children_live_on = True
 
     @property
     def key_log(self) -> Path:

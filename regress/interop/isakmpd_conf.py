@@ -5,11 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from regress.interop.scenario import Act, Role, Scenario, Suite
+from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Scenario, Suite
 from regress.interop.site import SECRET, Site
 
-# Short enough to see a rekeying, long enough to be up before.
-SHORT_LIFE_S = 8
 # Where the key log goes, in the end's folder.
 KEYS = "keys"
 

@@ -195,7 +195,12 @@ def _delete_child(play: Play) -> None:
 def _delete_ike(play: Play) -> None:
     play.actor.delete_ike()
     play.gone("the phase 1 SA is gone from both ends", lambda: play.a.ike() | play.b.ike())
-    play.gone("its children too", lambda: play.a.children() + play.b.children())
+    play.gone(f"its children are gone from {play.other}", play.other.children)
+    if play.actor.children_live_on:
+        play.actor.delete_child()
+    play.gone(f"its children are gone from {play.actor}", play.actor.children)
+    play.a.initiate()
+    _carries(play)
 
 
 def _dead_peer(play: Play) -> None:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import product
 
+# Of SAs that are rekeyed by lifetime: short to wait for, long enough to be up and used before.
+SHORT_LIFE_S = 10
+
 
 class Role(Enum):
     """Which end isakmpd is."""

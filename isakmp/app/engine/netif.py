@@ -21,6 +21,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from isakmp.app.engine.base import Netif
+from isakmp.app.engine.routes import Routes
 from isakmp.app.engine.wire import MARK
 from isakmp.errors import ApplicationError
 from isakmp.policy.spd import Address, Network
@@ -51,8 +52,10 @@ class Tun(Netif):
     ) -> None:
         self._mark, self._table = mark, table
         self._rules: list[int] = []
+        self._addresses: list[Address] | None = None
         self._fd = -1
         try:
+            self._routes = Routes(table)
             self._netlink = IPRoute()
         except OSError as error:
             raise ApplicationError(f"netlink: {error.strerror}") from error
@@ -108,33 +111,28 @@ class Tun(Netif):
         os.write(self._fd, packet)
 
     def local_address(self, network: Network) -> Address | None:
-        for message in self._netlink.get_addr():
-            text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-            if text and (address := ip_address(text)) in network and not address.is_loopback:
-                return address
-        return None
+        if self._routes.addresses_changed() or self._addresses is None:
+            self._addresses = self._read_addresses()
+        return next((address for address in self._addresses if address in network), None)
+
+    def _read_addresses(self) -> list[Address]:
+        """The host's own, loopback ones left out."""
+        texts = (
+            message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+            for message in self._netlink.get_addr()
+        )
+        found = [ip_address(text) for text in texts if text]
+        return [address for address in found if not address.is_loopback]
 
     def route(self, network: Network, prefer_src: Address | None) -> None:
-        options = {"prefsrc": str(prefer_src)} if prefer_src else {}
-        family = socket.AF_INET if network.version == 4 else socket.AF_INET6
         try:
-            self._netlink.route(
-                "replace",
-                family=family,
-                dst=str(network),
-                oif=self._index,
-                table=self._table,
-                **options,
-            )
-        except NetlinkError as error:
-            raise ApplicationError(f"route to {network}: {error}") from error
+            self._routes.replace(network, self._index, prefer_src)
+        except OSError as error:
+            raise ApplicationError(f"route to {network}: {error.strerror}") from error
 
     def unroute(self, network: Network) -> None:
-        family = socket.AF_INET if network.version == 4 else socket.AF_INET6
-        with suppress(NetlinkError):
-            self._netlink.route(
-                "del", family=family, dst=str(network), oif=self._index, table=self._table
-            )
+        with suppress(OSError):
+            self._routes.delete(network, self._index)
 
     def fds(self) -> list[int]:
         return [self._fd]
@@ -156,3 +154,4 @@ class Tun(Netif):
             os.close(self._fd)
             self._fd = -1
         self._netlink.close()
+        self._routes.close()

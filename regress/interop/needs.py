@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+from functools import cache
 from pathlib import Path
 
 from regress.interop.namespace import tun_device
@@ -12,6 +14,7 @@ CHARON = Path("/usr/lib/ipsec/charon")
 _TOOLS = ("swanctl", "ip", "ping", "nsenter", "unshare", "setpriv", "sysctl")
 
 
+@cache
 def missing() -> str:
     """Why nothing can run here, or nothing."""
     if os.geteuid() != 0:
@@ -22,4 +25,6 @@ def missing() -> str:
         return f"needs strongSwan ({CHARON}): run tools/setup-peers"
     if not tun_device():
         return "needs /dev/net/tun"
-    return ""
+    probe = ["unshare", "--net", "--mount", "--propagation", "private", "true"]
+    done = subprocess.run(probe, capture_output=True, text=True)
+    return f"needs namespaces: {done.stderr.strip()}" if done.returncode else ""

@@ -159,21 +159,21 @@ class Daemon:
         self.connections.connect(name)
 
     def teardown(self, name_or_address: str, phase: int, /) -> None:
-        """Take down a connection (phase 2), or a peer's ISAKMP SAs (phase 1)."""
+        """Take down a connection (phase 2), or all that there is with a peer (phase 1).
+
+        Child SAs go with phase 1: many peers drop theirs without a word when it is deleted.
+        """
         found = self._phase_1_of(name_or_address)
-        if phase == 1:
-            if not found:
-                raise IsakmpError(f"no ISAKMP SA with {name_or_address}")
-            for sa in found:
-                self.keeper.delete_sa(sa)
-            return
-        names = {name_or_address} if name_or_address in self.connections.entries else set()
+        names = {name_or_address} & set(self.connections.entries)
         names |= {c.connection.name for sa in found for c in self.sas.children_of(sa.peer)}
         names |= {c.connection.name for c in self.sas.of_connection(name_or_address)}
-        if not names:
-            raise IsakmpError(f"no connection {name_or_address}")
+        if not (found if phase == 1 else names):
+            what = "ISAKMP SA with" if phase == 1 else "connection"
+            raise IsakmpError(f"no {what} {name_or_address}")
         for name in names:
             self.connections.down(name)
+        for sa in found if phase == 1 else ():
+            self.keeper.delete_sa(sa)
 
     def _phase_1_of(self, name: str) -> list[IsakmpSa]:
         return [

@@ -90,8 +90,7 @@ class Keeper:
         self.sas.add(sa)
         if self.key_log:
             self.key_log.phase_1(sa.cky_i, sa.keys.cipher_key)
-        hard = sa.chosen.life_s or (sa.remote.life.seconds.offer if sa.remote.life.seconds else 0)
-        if hard:
+        if hard := sa.chosen.life_s:
             draw, margin = self.engine.random(1)[0] / 256, self.engine.settings.rekey_margin_percent
             soft = soft_limit(hard, draw, sa.initiator, margin)
             sa.soft_s, sa.hard_s = float(soft), float(hard)

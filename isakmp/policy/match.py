@@ -72,8 +72,20 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
                 offer = _ike_offer(transform)
                 for ours in remote.transforms:
                     if not _ike_differences(offer, ours):
-                        return offer._replace(name=ours.name), proposal, transform
+                        what = offer._replace(
+                            name=ours.name,
+                            life_s=_shorter(offer.life_s, ours.life.seconds),
+                            life_kb=_shorter(offer.life_kb, ours.life.kilobytes),
+                        )
+                        return what, proposal, transform
     raise Refused(_ike_reason(proposals, remote), isakmp.Notify.NO_PROPOSAL_CHOSEN)
+
+
+def _shorter(came: int, ours: Range | None) -> int:
+    """The lifetime to keep: the peer's, but no longer than the one we would offer."""
+    if ours is None:
+        return came
+    return min(came, ours.offer) if came else ours.offer
 
 
 def _ike_offer(transform: Any) -> ChosenIke:
@@ -205,7 +217,12 @@ def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
         offer = ipsec_offer(proposal, transform)
         for candidate in ours.transforms:
             if not _ipsec_differences(offer, candidate):
-                what = offer._replace(name=candidate.name, replay_window=ours.replay_window)
+                what = offer._replace(
+                    name=candidate.name,
+                    life_s=_shorter(offer.life_s, candidate.life.seconds),
+                    life_kb=_shorter(offer.life_kb, candidate.life.kilobytes),
+                    replay_window=ours.replay_window,
+                )
                 return Chosen(what, proposal, transform)
     return None
 

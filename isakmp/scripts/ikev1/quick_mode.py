@@ -28,8 +28,9 @@ from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.exchange import END, SWITCH, Exchange, Incoming, Outgoing, Script
 from isakmp.job import Job
 from isakmp.log import LogClass
+from isakmp.payloads.data_attribute import build_attributes
 from isakmp.policy.identity import network_of
-from isakmp.policy.match import Chosen, choose_ipsec, describe
+from isakmp.policy.match import Chosen, choose_ipsec, describe, ipsec_offer
 from isakmp.policy.spd import Connection, Identity, IpsecTransform, Network, Selector, Suite
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
 from isakmp.scripts.ikev1 import nat
@@ -111,6 +112,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
         message.add(P.ID, body)
     _add_nat_oa(x, message)
     if not x.initiator:
+        _add_responder_lifetime(x, message)
         yield from _install_inbound(x)
 
 
@@ -207,6 +209,21 @@ def _add_nat_oa(x: X, message: Outgoing) -> None:
     for address in (ours, theirs) if x.initiator else (theirs, ours):
         id_type = ipsec.Id.IPV4_ADDR if address.version == 4 else ipsec.Id.IPV6_ADDR
         message.add(kind, {"type": id_type, "data": address.packed})
+
+
+def _add_responder_lifetime(x: X, message: Outgoing) -> None:
+    """Say so where our SA lives shorter than the initiator asked (RFC 2407 4.6.3.1)."""
+    chosen = x.state.chosen[0]
+    if not 0 < chosen.what.life_s < ipsec_offer(chosen.proposal, chosen.transform).life_s:
+        return
+    kind = ipsec.Attribute
+    attributes = life_attributes(kind.LIFE_TYPE, kind.LIFE_DURATION, chosen.what.life_s, None)
+    message.add(P.NOTIFY, {
+        "doi": DOI_IPSEC, "protocol_id": chosen.what.protocol,
+        "notify": isakmp.Notify.RESPONDER_LIFETIME,
+        "spi": x.state.spis[chosen.what.protocol].to_bytes(4, "big"),
+        "data": build_attributes(attributes),
+    })  # fmt: skip
 
 
 # --- message 1 and 2, receiving --------------------------------------------------------------
@@ -402,11 +419,9 @@ def _install_inbound(x: X) -> Wait:
 def _limits(x: X) -> Limits:
     """The negotiated lifetimes, or ours; soft ones drawn so that the initiator comes first."""
     what = x.state.chosen[0].what
-    ours = connection_of(x).suites[0].protocols[0].transforms[0].life
-    seconds = what.life_s or (ours.seconds.offer if ours.seconds else 0)
+    seconds, octets = what.life_s, 1024 * what.life_kb
     if x.state.responder_life_s:
         seconds = min(seconds or x.state.responder_life_s, x.state.responder_life_s)
-    octets = 1024 * (what.life_kb or (ours.kilobytes.offer if ours.kilobytes else 0))
     draw, margin = x.engine.random(1)[0] / 256, x.engine.settings.rekey_margin_percent
     return Limits(
         soft_limit(seconds, draw, x.initiator, margin), seconds,

@@ -11,7 +11,7 @@ from pathlib import Path
 from regress.interop.namespace import tun_device
 
 CHARON = Path("/usr/lib/ipsec/charon")
-_TOOLS = ("swanctl", "ip", "ping", "nsenter", "unshare", "setpriv", "sysctl")
+_TOOLS = ("swanctl", "ip", "mount", "ping", "nsenter", "unshare", "setpriv", "sysctl")
 
 
 @cache

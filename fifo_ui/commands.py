@@ -18,12 +18,15 @@ from typing import Any, NoReturn, Protocol
 from fifo_ui import render
 from fifo_ui.files import REPLY, RESULT, remove_stale_replies, write_whole
 from isakmp.errors import IsakmpError, Refused
+from isakmp.job import Job
 from isakmp.log import Log, LogClass, parse_class, parse_level
 
 MAX_STRING = 200  # characters of one argument
 CAPTURE = "isakmpd.pcap"
 
 _TOKEN = re.compile(r"[0-9a-f]{16}")
+_COUNTING = re.compile(r"(J \S+ +)?[Sr]\s*$")
+"""The commands that show counters, which the application may have to be asked for."""
 _COOKIES = re.compile(r"[0-9a-fA-F]{16}:?[0-9a-fA-F]{16}")
 _MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}")
 _SECTION = re.compile(r"\[([^]]+)\]")
@@ -85,6 +88,9 @@ class Daemon(Protocol):
     def reload(self) -> object: ...
 
     def quit(self) -> object: ...
+
+    def count(self) -> Job[None]:
+        """Done when the counters that status() shows are up to date."""
 
     def status(self) -> dict[str, Any]: ...
 
@@ -356,6 +362,13 @@ class Commands:
         log = self._daemon.log
         # Values are left out: they may be secrets.
         log.debug(LogClass.UI, 30, "FIFO: %s", line.partition("=")[0])
+        if _COUNTING.match(line):
+            self._daemon.count().then(lambda _: self._do(line))
+        else:
+            self._do(line)
+
+    def _do(self, line: str) -> None:
+        log = self._daemon.log
         try:
             if line == "J" or line.startswith("J "):
                 self._reply(line[2:].strip())

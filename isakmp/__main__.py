@@ -221,12 +221,19 @@ def _signal(number: int, daemon: Daemon, log: Log) -> None:
         if number == signal.SIGHUP:
             daemon.reload()
         elif number == signal.SIGUSR1:
-            log.print("report written to %s", write_report(daemon))
+            daemon.count().then(lambda _: _report(daemon, log))
         else:
             log.print("stopping: %s", signal.Signals(number).name)
             daemon.quit()
     except IsakmpError as error:
         log.error("%s: %s", signal.Signals(number).name, error)
+
+
+def _report(daemon: Daemon, log: Log) -> None:
+    try:
+        log.print("report written to %s", write_report(daemon))
+    except IsakmpError as error:
+        log.error("no report: %s", error)
 
 
 def _detach() -> None:

@@ -16,6 +16,7 @@ from isakmp.connection import Connections
 from isakmp.constants import isakmp
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.exchange import Engine
+from isakmp.job import Job
 from isakmp.keeper import Keeper
 from isakmp.keylog import KeyLog
 from isakmp.log import Log
@@ -260,6 +261,10 @@ class Daemon:
         self.catalog.load()
         for line in self.connections.reload():
             self.log.print("connections: %s", line)
+
+    def count(self) -> Job[None]:
+        """Ask the application for the counters that status() then shows."""
+        return self.keeper.count(self.sas.all_children())
 
     def status(self) -> dict[str, Any]:
         """Everything there is to know, JSON-ready."""

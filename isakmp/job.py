@@ -6,7 +6,7 @@ and resumes the step with the result, or throws the error into it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -36,6 +36,24 @@ class Job(Generic[T]):
         job = cls()
         job.fail(error)
         return job
+
+    @classmethod
+    def gather(cls, jobs: Sequence[Job[T]]) -> Job[list[T | None]]:
+        """Done when all of ``jobs`` are: their results, None for those that failed."""
+        whole: Job[list[T | None]] = Job()
+        left = len(jobs)
+
+        def answered(_: Job[T]) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                whole.finish([job.result for job in jobs])
+
+        for job in jobs:
+            job.then(answered)
+        if not jobs:
+            whole.finish([])
+        return whole
 
     def finish(self, result: T) -> None:
         """Give the result. A second answer is ignored: the first one was acted on."""

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_network
 from typing import Any
 
-from isakmp.app.base import Application, Expire, Mapping, SaSpec
+from isakmp.app.base import Application, Expire, Mapping, SaSpec, Usage
 from isakmp.connection import Connections
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import Reason
@@ -26,6 +25,7 @@ from isakmp.keylog import KeyLog
 from isakmp.log import Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, identity_of
+from isakmp.policy.identity import host_network
 from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
 from isakmp.timer import Timers
@@ -66,7 +66,7 @@ class Keeper:
 
     def local_id(self, remote: Remote, path: Path) -> Identity:
         """Who we are to that peer: as configured, else our address."""
-        return remote.local_id or identity_of(ip_network(path.local))
+        return remote.local_id or identity_of(host_network(path.local))
 
     def find_connection(self, sa: IsakmpSa, selector: Selector) -> tuple[Connection, Selector]:
         """The connection for traffic that a peer asks for; Refused where there is none."""
@@ -309,7 +309,14 @@ class Keeper:
         if not sa.dpd_waiting and self.timers.now() - sa.last_heard < self.dpd_interval_s:
             self._arm_dpd(sa, self.dpd_interval_s)
             return
-        packets = self._packets_in(sa)
+        children = self.sas.children_of(sa.peer)
+        self.count(children).then(lambda _: self._judge(sa, children))
+
+    def _judge(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
+        """The counters are here: new packets, or a question, or the end."""
+        if sa.state is not State.ESTABLISHED:
+            return
+        packets = sum(child.usage[0].packets for child in children if child.usage[0])
         if packets != sa.dpd_packets:
             sa.dpd_packets, sa.dpd_waiting = packets, 0
             if packets > 0:
@@ -323,13 +330,19 @@ class Keeper:
         self._arm_dpd(sa, DPD_RETRY_S)
         self.engine.dialects[sa.version].probe(self.engine, sa, sa.dpd_sequence)
 
-    def _packets_in(self, sa: IsakmpSa) -> int:
-        jobs = [
-            self.app.usage(name)
-            for child in self.sas.children_of(sa.peer)
-            for name in child.inbound()
-        ]
-        return sum(job.result.packets for job in jobs if job.result is not None)
+    def count(self, children: list[ChildSa]) -> Job[None]:
+        """Ask the application what these have carried; done when their ``usage`` is up to date."""
+        names = [name for c in children for name in (c.inbound()[0], c.outbound()[0])]
+        done: Job[None] = Job()
+
+        def answered(job: Job[list[Usage | None]]) -> None:
+            found = iter(job.result or [])
+            for child in children:
+                child.usage = next(found, None), next(found, None)
+            done.finish(None)
+
+        Job.gather([self.app.usage(name) for name in names]).then(answered)
+        return done
 
     def _dead(self, sa: IsakmpSa) -> None:
         """Nothing came for all our questions: every SA with this peer is gone."""

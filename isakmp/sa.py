@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
-from isakmp.app.base import Limits, SaId, SaSpec
+from isakmp.app.base import Limits, SaId, SaSpec, Usage
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.path import Path
 from isakmp.policy.spd import Connection, Identity, Range, Remote, Selector
@@ -181,6 +181,7 @@ class ChildSa:
     state: State = State.ESTABLISHED
     events: dict[str, Event] = field(default_factory=dict)
     specs: list[SaSpec] = field(default_factory=list, repr=False)
+    usage: tuple[Usage | None, Usage | None] = (None, None)
 
     @property
     def slot(self) -> Slot:

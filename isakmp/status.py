@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isakmp.app.base import Application, SaId, Usage
+from isakmp.app.base import Usage
 from isakmp.connection import Connections, Entry
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.exchange import Engine, Exchange
@@ -13,6 +13,7 @@ from isakmp.policy.match import TRANSFORM_REGISTRIES
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 
 ROWS_MAX = 20000
+NO_USAGE = Usage(0, 0, 0.0, 0.0)
 
 
 def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
@@ -42,13 +43,13 @@ def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
     }
 
 
-def child_row(child: ChildSa, app: Application, sas: SaDatabase, now: float) -> dict[str, Any]:
-    """One child SA: its first protocol, and the counters of both directions."""
+def child_row(child: ChildSa, sas: SaDatabase, now: float) -> dict[str, Any]:
+    """One child SA: its first protocol, and the counters of both directions as last asked."""
     protocol = child.protocols[0]
     chosen = protocol.chosen
     registry = TRANSFORM_REGISTRIES.get(chosen.protocol, ipsec.Esp)
     parent = sas.isakmp.get(child.cookies)
-    received, sent = _usage(app, child.inbound()[0]), _usage(app, child.outbound()[0])
+    received, sent = (usage or NO_USAGE for usage in child.usage)
     return {
         "phase": 2,
         "name": child.connection.name,
@@ -81,11 +82,6 @@ def child_row(child: ChildSa, app: Application, sas: SaDatabase, now: float) -> 
         "hard_s": child.limits.hard_s,
         "encap": child.encap,
     }
-
-
-def _usage(app: Application, name: SaId) -> Usage:
-    """The counters, where the application has answered by now."""
-    return app.usage(name).result or Usage(0, 0, 0.0, 0.0)
 
 
 def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
@@ -125,9 +121,9 @@ def status(
     engine: Engine, connections: Connections, transports: list[dict[str, object]], wall: float
 ) -> dict[str, Any]:
     """Everything. wall: seconds since 1970 now, for the times of outcomes."""
-    now, sas, app = engine.now(), engine.sas, engine.app
+    now, sas = engine.now(), engine.sas
     since_start = wall - now
-    children = [child_row(c, app, sas, now) for c in sas.all_children()[:ROWS_MAX]]
+    children = [child_row(c, sas, now) for c in sas.all_children()[:ROWS_MAX]]
     return {
         "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
         "exchanges": [exchange_row(x, now) for x in engine.exchanges.values()],

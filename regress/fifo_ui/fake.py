@@ -9,6 +9,7 @@ from fifo_ui.commands import Commands
 from fifo_ui.fifo import Fifo
 from isakmp.conf import Conf
 from isakmp.errors import IsakmpError
+from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.loop import Loop
 from isakmp.timer import Timers
@@ -98,6 +99,9 @@ class FakeDaemon:
 
     def quit(self) -> None:
         self._note("quit")
+
+    def count(self) -> Job[None]:
+        return Job.of(None)
 
     def status(self) -> dict[str, Any]:
         return self.state

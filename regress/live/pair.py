@@ -1,0 +1,182 @@
+"""Two isakmpd of this checkout in two namespaces, with two connections and steady traffic."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from regress.interop.end import eventually
+from regress.interop.namespace import LEASH, Namespace, wire
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTER = {"a": "192.168.77.1", "b": "192.168.77.2"}
+INNER = {"a": ("10.10.1.1", "10.11.1.1"), "b": ("10.10.2.1", "10.11.2.1")}
+NETS = {"a": ("10.10.1.0", "10.11.1.0"), "b": ("10.10.2.0", "10.11.2.0")}
+CONNECTIONS = ("first", "second")
+SUITE = "QM-ESP-AESGCM-128-PFS-GRP31-SUITE"
+OTHER_SUITE = "QM-ESP-AES-256-SHA2-256-PFS-GRP31-SUITE"
+
+
+def configuration(
+    end: str, folder: Path, *, general: str = "", life_s: int = 1200, phase_1_s: int = 3600,
+    suites: tuple[str, str] = (SUITE, SUITE),
+) -> str:  # fmt: skip
+    """One end's file; a starts, b answers."""
+    far = "b" if end == "a" else "a"
+    listed = "Connections" if end == "a" else "Passive-connections"
+    text = f"""
+[General]
+Run-directory= {folder}
+Default-phase-1-lifetime= {phase_1_s},5:86400
+Default-phase-2-lifetime= {life_s},5:86400
+{general}
+[Phase 1]
+{OUTER[far]}= peer
+[Phase 2]
+{listed}= first, second
+[peer]
+Phase= 1
+Address= {OUTER[far]}
+Configuration= phase-1
+Authentication= live-secret
+[phase-1]
+EXCHANGE_TYPE= ID_PROT
+Transforms= AES-128-SHA2-256-GRP31
+"""
+    for index, name in enumerate(CONNECTIONS):
+        text += f"""
+[{name}]
+Phase= 2
+ISAKMP-peer= peer
+Configuration= {name}-suites
+Local-ID= {name}-local
+Remote-ID= {name}-remote
+[{name}-suites]
+EXCHANGE_TYPE= QUICK_MODE
+Suites= {suites[index]}
+[{name}-local]
+ID-type= IPV4_ADDR_SUBNET
+Network= {NETS[end][index]}
+Netmask= 255.255.255.0
+[{name}-remote]
+ID-type= IPV4_ADDR_SUBNET
+Network= {NETS[far][index]}
+Netmask= 255.255.255.0
+"""
+    return text
+
+
+class Host:
+    """One end: its namespace, folder and processes."""
+
+    def __init__(self, name: str, namespace: Namespace, folder: Path) -> None:
+        self.name, self.namespace, self.folder = name, namespace, folder
+        self.conf = folder / "isakmpd.conf"
+        folder.mkdir()
+
+    def write(self, text: str) -> None:
+        """Replace the configuration."""
+        self.conf.touch(0o600)
+        self.conf.write_text(text)
+
+    @contextmanager
+    def process(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A Python module of the project in the namespace, ended by TERM."""
+        command = [sys.executable, "-m", *arguments]
+        with (self.folder / f"{arguments[0]}.log").open("wb") as log:
+            process = subprocess.Popen(
+                self.namespace.command(command), cwd=ROOT, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.terminate()
+            assert process.wait(15) == 0, (self.folder / f"{arguments[0]}.log").read_text()[-3000:]
+
+    def daemon(self) -> Any:
+        """isakmpd with this host's configuration."""
+        return self.process("isakmp", "-d", "-v", "-c", str(self.conf))
+
+    def status(self) -> dict[str, Any]:
+        """What isakmpctl knows."""
+        command = [sys.executable, "-m", "fifo_ui.ctl", "--run-directory", str(self.folder)]
+        done = subprocess.run(
+            [*LEASH, *command, "sa", "--json"], cwd=ROOT, capture_output=True, text=True, timeout=20
+        )
+        return json.loads(done.stdout) if done.returncode == 0 else {}
+
+    def pairs(self) -> dict[str, list[str]]:
+        """SPIs of the established pairs of each connection."""
+        result = self.status().get("result") or []
+        rows = [row for row in result if row["phase"] == 2 and row["state"] == "established"]
+        return {
+            name: sorted(f"{row['spi_in']}/{row['spi_out']}" for row in rows if row["name"] == name)
+            for name in CONNECTIONS
+        }
+
+    def log(self) -> str:
+        """What isakmpd has logged."""
+        return (self.folder / "isakmp.log").read_text()
+
+
+class Stream:
+    """Pings at a steady rate from a to b, over one connection."""
+
+    def __init__(self, host: Host, connection: int, count: int, interval_s: float) -> None:
+        command = host.namespace.command([
+            "ping", "-c", str(count), "-i", str(interval_s), "-W", "2",
+            "-I", INNER["a"][connection], INNER["b"][connection],
+        ])  # fmt: skip
+        self.count = count
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def lost(self) -> int:
+        """How many of them were not answered, once all are sent."""
+        output, _ = self._process.communicate(timeout=120)
+        found = re.search(r"(\d+) received", output)
+        return self.count - int(found[1]) if found else self.count
+
+    def stop(self) -> int:
+        """End early, and count."""
+        self._process.send_signal(signal.SIGINT)
+        output, _ = self._process.communicate(timeout=20)
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", output)
+        assert found, output
+        return int(found[1]) - int(found[2])
+
+
+@contextmanager
+def hosts(folder: Path) -> Iterator[tuple[Host, Host]]:
+    """a and b on one wire, with the inner addresses of both connections."""
+    with ExitStack() as stack:
+        made = stack.enter_context(wire(nat=False))
+        for name, namespace in zip("ab", made, strict=True):
+            namespace.shell(f"ip addr add {INNER[name][1]}/32 dev lo")
+        a, b = (Host(n, space, folder / n) for n, space in zip("ab", made, strict=True))
+        yield a, b
+
+
+def both_up(a: Host, b: Host) -> bool:
+    """Whether each connection has exactly one pair, the same on both ends."""
+    ours, theirs = a.pairs(), b.pairs()
+    swapped = {n: [f"{p.split('/')[1]}/{p.split('/')[0]}" for p in theirs[n]] for n in theirs}
+    return all(len(ours[name]) == 1 for name in CONNECTIONS) and ours == swapped
+
+
+def wait_up(a: Host, b: Host, timeout_s: float = 20) -> None:
+    """Failure where that does not come true in time."""
+    eventually("both connections are up, once", lambda: both_up(a, b), timeout_s)
+
+
+def hup(process: subprocess.Popen[bytes]) -> None:
+    """Signal the daemon itself, which is what nsenter has become."""
+    os.kill(process.pid, signal.SIGHUP)

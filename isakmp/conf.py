@@ -50,12 +50,14 @@ _BUILT_IN = {
 class Conf:
     """The triplets of one daemon. Values are texts; the getters that convert raise ConfError.
 
-    path: the file that reload() reads again, or None; warnings: what the file says in vain.
+    path: the file that reload() reads again, or None; warnings: what the file says in vain;
+    generation: another number after each change.
     """
 
     def __init__(self, parsed: Parsed, path: Path | None = None) -> None:
         self.path = path
         self.warnings: list[str] = parsed.warnings
+        self.generation = 0
         self._sections: dict[str, Section] = parsed.sections
 
     @classmethod
@@ -180,6 +182,7 @@ class Conf:
             raise _first_of(errors)
         changed = _difference(self._sections, fresh._sections)
         self._sections, self.warnings = fresh._sections, fresh.warnings
+        self.generation += 1
         return changed
 
     def _entry(self, section: str, tag: str) -> Entry | None:
@@ -285,6 +288,7 @@ class Transaction:
             raise ConfError(f"more than {MAX_TRIPLETS} values")
         changed = _difference(self._conf._sections, draft._sections)
         self._conf._sections = draft._sections
+        self._conf.generation += 1
         return changed
 
     def abort(self) -> None:

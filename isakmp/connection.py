@@ -19,6 +19,7 @@ from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.timer import Event, Timers
 
 RETRY_FIRST_S = 2.0
+REKEY_RETRY_S = 20.0
 
 Flow = tuple[str, Selector]
 
@@ -135,6 +136,7 @@ class Connections:
     def bring_up(self, entry: Entry) -> Job[Any]:
         """Negotiate until it is up; the job tells of this attempt's exchange, if one began."""
         entry.wanted = True
+        entry.remote = self._remote_now(entry.connection.remote) or entry.remote
         self._rest(entry)
         name = entry.connection.name
         if self._is_up(entry):
@@ -217,7 +219,8 @@ class Connections:
         entry.tries += 1
         if not entry.wanted or not self.settings.active or self._is_up(entry):
             return
-        wait = min(RETRY_FIRST_S * 2 ** min(entry.tries, 10), self.settings.check_interval_s)
+        wait = RETRY_FIRST_S * 2 ** min(entry.tries - 1, 10)
+        wait = min(wait, self.settings.check_interval_s)
         wait *= 0.75 + self.engine.random(1)[0] / 512
         self._rest(entry)
         entry.retry = self.timers.add("connection retry", wait, lambda: self.bring_up(entry))
@@ -269,12 +272,13 @@ class Connections:
     def rekey(self, child: ChildSa) -> None:
         """A successor for a child SA that soon expires; begun again until it is there."""
         flow = child.connection.name, child.selector
-        if child.state is not State.ESTABLISHED or flow in self.busy:
+        if child.state is not State.ESTABLISHED or flow in self.busy or not self.settings.active:
             return
         again = child.events.pop("rekey", None)
         if again is not None:
             again.cancel()
-        child.events["rekey"] = self.timers.add("child SA rekey", 20.0, lambda: self.rekey(child))
+        wait = min(REKEY_RETRY_S, max(1.0, (child.limits.hard_s - child.limits.soft_s) / 3))
+        child.events["rekey"] = self.timers.add("child SA rekey", wait, lambda: self.rekey(child))
         sa = self.sas.current(child.peer)
         if sa is not None:
             self._begin_child(sa, narrowed(child.connection, child.selector))

@@ -37,6 +37,8 @@ S = TypeVar("S")
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12
 OUTCOMES_MAX = 256
+# Exchanges of a peer that run under one SA at a time.
+PEER_EXCHANGES_MAX = 256
 # Notifies in clear that strangers can make us send, a second.
 NOTIFIES_PER_S = 10
 
@@ -512,6 +514,8 @@ class Engine:
             event.cancel()
         exchange.events.clear()
         self.exchanges.pop((exchange.own_cookie, exchange.message_id), None)
+        if exchange.sa is not None and not exchange.initiator and not exchange.script.establishes:
+            exchange.sa.exchanges -= 1
         self.half_open.pop(exchange.number, None)
 
     def _outcome(self, exchange: Exchange[Any], ok: bool, reason: Reason | None) -> None:
@@ -555,6 +559,8 @@ class Engine:
         if sa is None:
             self._make_room(path)
             self.half_open[exchange.number] = exchange
+        else:
+            sa.exchanges += 1
         own = exchange.own_cookie if sa is None else sa.own_cookie
         self.exchanges[own, message_id] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)

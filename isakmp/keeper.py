@@ -139,9 +139,8 @@ class Keeper:
 
     def rekey_sa(self, sa: IsakmpSa) -> None:
         """A new phase 1 before this one ends, where it still protects something."""
-        if sa.state is State.ESTABLISHED and (
-            self.sas.children_of(sa.peer) or self.connections.wants(sa.remote.name)
-        ):
+        needed = self.sas.children_of(sa.peer) or self.connections.wants(sa.remote.name)
+        if sa.state is State.ESTABLISHED and needed and self.connections.settings.active:
             self.connections.begin_sa(sa.remote, sa.path)
 
     def delete_sa(self, sa: IsakmpSa, tell: bool = True) -> None:

@@ -88,7 +88,10 @@ class Nat:
 
 @dataclass(slots=True, eq=False)
 class IsakmpSa:
-    """One ISAKMP SA (phase 1). ``keys`` belongs to the protocol version that made it."""
+    """One ISAKMP SA (phase 1). ``keys`` belongs to the protocol version that made it.
+
+    exchanges: those of the peer that run under it now.
+    """
 
     remote: Remote
     path: Path
@@ -115,6 +118,7 @@ class IsakmpSa:
     dpd_sequence: int = 0
     dpd_waiting: int = 0
     dpd_packets: int = -1
+    exchanges: int = 0
 
     @property
     def own_cookie(self) -> bytes:

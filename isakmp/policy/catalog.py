@@ -28,10 +28,12 @@ class Catalog:
     remotes: dict[str, Remote] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     errors: list[ConfError] = field(default_factory=list)
+    generation: int = -1
 
     def load(self) -> None:
         """Read everything anew. A bad section is left out alone; the rest runs."""
         self.remotes, self.connections, self.errors = {}, {}, []
+        self.generation = self.conf.generation
         for name in connection_names(self.conf):
             try:
                 connection = read_connection(self.conf, name, self.resolve)
@@ -49,7 +51,10 @@ class Catalog:
         return self.connections[name]
 
     def remote(self, section: str) -> Remote:
-        """A peer by its section. ConfError where it is none or is bad."""
+        """A peer by its section, as it reads now. ConfError where it is none or is bad."""
+        if self.generation != self.conf.generation:
+            self.remotes.clear()
+            self.generation = self.conf.generation
         if section not in self.remotes:
             self.remotes[section] = read_remote(self.conf, section, self.resolve)
         return self.remotes[section]

@@ -11,9 +11,17 @@ from typing import Any
 
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange import Engine, Exchange, Incoming, Outgoing, Script, digest
+from isakmp.exchange import PEER_EXCHANGES_MAX, Engine, Exchange, Incoming, Outgoing, Script, digest
 from isakmp.log import LogClass
-from isakmp.message import HEADER_SIZE, Header, Message, Payload, build_payloads, parse_payloads
+from isakmp.message import (
+    HEADER_SIZE,
+    Header,
+    Message,
+    Payload,
+    build_payloads,
+    generic_header,
+    parse_payloads,
+)
 from isakmp.path import Path
 from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import parse_attributes
@@ -32,7 +40,11 @@ from isakmp.scripts.ikev1.main_mode import MAIN_MODE
 from isakmp.scripts.ikev1.phase_1 import Phase1, wrong_secret
 from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick
 
-P, Flag = isakmp.Payload, isakmp.Flag
+P = isakmp.Payload
+# A plain number: an enum of flags makes a member for every look at one, in 1 us.
+ENCRYPTION = int(isakmp.Flag.ENCRYPTION)
+
+DELETE_AGAIN_S = 1.0
 
 PHASE_1: dict[int, Script[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
 PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
@@ -49,7 +61,7 @@ class Ikev1:
         """Find the exchange of a message, or begin one."""
         if not any(header.cky_i):
             raise MalformedPayload("HDR.cky_i", 0, "is zero", "RFC 2408 5.2")
-        clear = not header.flags & Flag.ENCRYPTION
+        clear = not header.flags & ENCRYPTION
         if header.exchange_type == isakmp.Exchange.INFO and clear:
             self._hint(engine, path, header, datagram)
         elif header.message_id == 0:
@@ -68,7 +80,7 @@ class Ikev1:
         if wrong_cookie or header.exchange_type != exchange.script.exchange_type:
             engine.drop(path, f"{exchange}: wrong cookie or exchange type")
             return
-        keys = exchange.state.keys if header.flags & Flag.ENCRYPTION else None
+        keys = exchange.state.keys if header.flags & ENCRYPTION else None
         try:
             message = self._open(engine, path, header, datagram, keys, exchange.protection)
         except MalformedPayload as error:
@@ -99,7 +111,7 @@ class Ikev1:
             self._late(engine, sa, path, header, datagram)
         elif any(header.cky_r):
             engine.drop(path, "no exchange or SA has these cookies (INVALID_COOKIE)")
-        elif header.flags & Flag.ENCRYPTION:
+        elif header.flags & ENCRYPTION:
             engine.drop(path, "first message of an exchange is encrypted")
         else:
             message = self._open(engine, path, header, datagram, None, b"")
@@ -162,9 +174,12 @@ class Ikev1:
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes
     ) -> None:
         script = PHASE_2.get(header.exchange_type)
-        if script is None or not header.flags & Flag.ENCRYPTION:
+        if script is None or not header.flags & ENCRYPTION:
             kind = name_of(isakmp.Exchange, header.exchange_type)
             engine.drop(path, f"{kind} message in clear, or not spoken")
+            return
+        if sa.exchanges >= PEER_EXCHANGES_MAX:
+            engine.drop(path, f"{sa}: {sa.exchanges} exchanges of the peer run already")
             return
         iv = sa.keys.phase_2_iv(header.message_id)
         message = self._open(engine, path, header, datagram, sa.keys, iv)
@@ -201,7 +216,7 @@ class Ikev1:
     ) -> Incoming:
         """The payloads of a message, in clear. MalformedPayload, also for a wrong key."""
         data, commit = datagram[HEADER_SIZE:], None
-        if header.flags & Flag.ENCRYPTION:
+        if header.flags & ENCRYPTION:
             opened = keys.decrypt(iv, data) if keys else None
             if opened is None:
                 reason = "not whole blocks" if keys else "encrypted before there are keys"
@@ -225,8 +240,8 @@ class Ikev1:
         first, chain = build_payloads(1, message.payloads)
         if message.hash_over is not None:
             value = message.hash_over(chain)
-            message.payloads.insert(0, (P.HASH, {"data": value}))
-            first, chain = build_payloads(1, message.payloads)
+            message.payloads.insert(0, (P.HASH, value))
+            first, chain = P.HASH, generic_header(first, value) + value + chain
         header = Header(exchange.cky_i, exchange.cky_r, first, 1, 0, exchange.script.exchange_type,
                         message.flags, exchange.message_id, HEADER_SIZE + len(chain))  # fmt: skip
         engine = exchange.engine
@@ -240,7 +255,7 @@ class Ikev1:
             iv = exchange.protection or keys.phase_2_iv(exchange.message_id)
             chain, exchange.protection = keys.encrypt(iv, chain)
             header = header._replace(
-                flags=message.flags | Flag.ENCRYPTION, length=HEADER_SIZE + len(chain)
+                flags=message.flags | ENCRYPTION, length=HEADER_SIZE + len(chain)
             )
         return header.pack() + chain
 
@@ -366,23 +381,27 @@ class Ikev1:
         return engine.initiate(self, QUICK_MODE, sa.remote, sa.path, name=connection.name, sa=sa,
                                prepare=prepare)  # fmt: skip
 
-    def tell(self, engine: Engine, sa: IsakmpSa, payloads: list[tuple[int, Any]]) -> None:
+    def tell(self, engine: Engine, sa: IsakmpSa, payloads: list[tuple[int, Any]]) -> Exchange[Info]:
         """Send an informational exchange under ``sa``."""
 
         def prepare(state: Info) -> None:
             state.payloads = payloads
 
-        engine.initiate(self, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
+        return engine.initiate(self, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
 
     def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None = None) -> None:
         """Tell the peer that a child SA, or ``sa`` itself, is gone (RFC 2408 3.15)."""
-        if child is None:
-            self.tell(engine, sa, [delete_payload(isakmp.Protocol.ISAKMP, [sa.cookies])])
-            return
-        self.tell(engine, sa, [
-            delete_payload(p.chosen.protocol, [p.spi_in.to_bytes(4, "big")])
-            for p in child.protocols
-        ])  # fmt: skip
+        payloads = [delete_payload(isakmp.Protocol.ISAKMP, [sa.cookies])]
+        if child is not None:
+            payloads = [
+                delete_payload(p.chosen.protocol, [p.spi_in.to_bytes(4, "big")])
+                for p in child.protocols
+            ]
+        told = self.tell(engine, sa, payloads)
+        # Nobody acknowledges a delete; the same datagram again costs little and does no harm.
+        engine.timers.add(
+            "repeat delete", DELETE_AGAIN_S, lambda: engine.transmit(told.path, told.last_out)
+        )
 
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive (RFC 3706 5.4)."""

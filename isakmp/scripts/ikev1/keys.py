@@ -24,6 +24,7 @@ class Keys:
     skeyid: bytes = field(repr=False)
     skeyid_d: bytes = field(repr=False)
     skeyid_a: bytes = field(repr=False)
+    skeyid_e: bytes = field(repr=False)
     iv: bytes
 
     def phase_2_iv(self, message_id: int) -> bytes:
@@ -53,7 +54,7 @@ def derive(
     key = keymat.cipher_key(prf, skeyids.e, cipher.key_size)
     return Keys(
         prf, hash_spec, cipher.bind(key), key, cipher.block_size, skeyid, skeyids.d, skeyids.a,
-        keymat.phase_1_iv(hash_spec, g_xi, g_xr, cipher.block_size),
+        skeyids.e, keymat.phase_1_iv(hash_spec, g_xi, g_xr, cipher.block_size),
     )  # fmt: skip
 
 

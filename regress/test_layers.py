@@ -21,7 +21,7 @@ LAYERS = [
     ["isakmp.message", "isakmp.capture"],
     ["isakmp.crypto"],
     ["isakmp.sa", "isakmp.app.base", "isakmp.keylog", "isakmp.decode"],
-    ["isakmp.exchange"],
+    ["isakmp.script", "isakmp.exchange"],
     ["isakmp.auth", "isakmp.policy"],
     ["isakmp.conf_check", "isakmp.conf_crypto", "isakmp.conf_tags"],
     ["isakmp.scripts"],

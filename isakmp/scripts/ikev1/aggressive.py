@@ -12,7 +12,7 @@ answered so only where its configuration says EXCHANGE_TYPE= AGGRESSIVE.
 from __future__ import annotations
 
 from isakmp.constants import isakmp
-from isakmp.exchange import AUTH, END, SWITCH, Incoming, Outgoing, Script
+from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of
 

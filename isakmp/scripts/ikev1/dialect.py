@@ -11,7 +11,7 @@ from typing import Any
 
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange import PEER_EXCHANGES_MAX, Engine, Exchange, Incoming, Outgoing, Script, digest
+from isakmp.exchange import PEER_EXCHANGES_MAX, Engine, Exchange, digest
 from isakmp.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,
@@ -28,6 +28,7 @@ from isakmp.payloads.data_attribute import parse_attributes
 from isakmp.policy.match import values
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
+from isakmp.script import Incoming, Outgoing, Script
 from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
 from isakmp.scripts.ikev1.informational import (
     INFORMATIONAL,

@@ -13,9 +13,10 @@ from typing import Any
 
 from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
-from isakmp.exchange import END, Exchange, Incoming, Outgoing, Script
+from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.message import Payload
+from isakmp.script import END, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1.quick_mode import check_hash
 
 P, Notify = isakmp.Payload, isakmp.Notify

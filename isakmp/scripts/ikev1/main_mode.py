@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from isakmp.constants import isakmp
 from isakmp.errors import MalformedPayload
-from isakmp.exchange import AUTH, END, SWITCH, Incoming, Outgoing, Script
+from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of
 

@@ -10,7 +10,6 @@ from hmac import compare_digest
 
 from isakmp.constants import NAT_T_PORT, ipsec, isakmp
 from isakmp.crypto.hash import HashSpec
-from isakmp.exchange import Incoming, Outgoing
 from isakmp.path import Path
 from isakmp.payloads.vendor import (
     VENDOR_NAT_T_02,
@@ -20,6 +19,7 @@ from isakmp.payloads.vendor import (
 )
 from isakmp.policy.spd import Address
 from isakmp.sa import Nat
+from isakmp.script import Incoming, Outgoing
 
 # Preferred first; the same value in both directions makes the dialect.
 VENDORS = (VENDOR_RFC3947, VENDOR_NAT_T_03, VENDOR_NAT_T_02_NEWLINE, VENDOR_NAT_T_02)
@@ -59,7 +59,7 @@ def send_nat_d(
     if nat.vendor:
         kind = isakmp.Payload.NAT_D_DRAFT if is_draft(nat) else isakmp.Payload.NAT_D
         for address, port in ((path.remote, path.remote_port), (path.local, path.local_port)):
-            message.add(kind, {"data": digest(hash_spec, cky_i, cky_r, address, port)})
+            message.add(kind, digest(hash_spec, cky_i, cky_r, address, port))
 
 
 def recv_nat_d(

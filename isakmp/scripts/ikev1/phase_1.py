@@ -16,13 +16,14 @@ from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.hash import get_hash
 from isakmp.crypto.prf import get_prf
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
-from isakmp.exchange import Exchange, Incoming, Outgoing
+from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.payloads.sa import CODEC as SA_CODEC
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.match import choose_ike
 from isakmp.policy.spd import Identity, IkeTransform
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits
+from isakmp.script import Incoming, Outgoing
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.keys import Keys, derive
 
@@ -61,7 +62,7 @@ X = Exchange[Phase1]
 def send_vendors(message: Outgoing) -> None:
     """Say that we know NAT traversal and dead peer detection."""
     for vendor in (*nat.VENDORS, VENDOR_DPD):
-        message.add(P.VENDOR, {"data": vendor})
+        message.add(P.VENDOR, vendor)
 
 
 def recv_vendors(x: X, message: Incoming) -> None:
@@ -210,8 +211,8 @@ def add_key_and_nonce(x: X, message: Outgoing) -> None:
     public, nonce = x.state.g_xr, x.state.nr_b
     if x.initiator:
         public, nonce = x.state.g_xi, x.state.ni_b
-    message.add(P.KE, {"data": public})
-    message.add(P.NONCE, {"data": nonce})
+    message.add(P.KE, public)
+    message.add(P.NONCE, nonce)
 
 
 def take_key_and_nonce(x: X, message: Incoming) -> None:
@@ -260,7 +261,8 @@ def derive_keys(x: X) -> None:
         log.dump(LogClass.CRYPTO, 50, "phase 1 IV", s.keys.iv)
         for title, value in (
             ("g_xy", g_xy), ("SKEYID", s.keys.skeyid), ("SKEYID_d", s.keys.skeyid_d),
-            ("SKEYID_a", s.keys.skeyid_a), ("cipher key", s.keys.cipher_key),
+            ("SKEYID_a", s.keys.skeyid_a), ("SKEYID_e", s.keys.skeyid_e),
+            ("cipher key", s.keys.cipher_key),
         ):  # fmt: skip
             log.secret(title, value)
 
@@ -331,7 +333,7 @@ def take_id(x: X, message: Incoming) -> None:
 
 def add_auth(x: X, message: Outgoing) -> None:
     """Append the HASH that proves that we know the secret (RFC 2409 5)."""
-    message.add(P.HASH, {"data": _hash(x, ours=True)})
+    message.add(P.HASH, _hash(x, ours=True))
 
 
 def take_auth(x: X, message: Incoming) -> None:

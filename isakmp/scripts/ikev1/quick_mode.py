@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from hmac import compare_digest
-from ipaddress import ip_network
 from typing import Any
 
 from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest
@@ -25,18 +24,20 @@ from isakmp.crypto import keymat
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
-from isakmp.exchange import END, SWITCH, Exchange, Incoming, Outgoing, Script
+from isakmp.exchange import Exchange
 from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
-from isakmp.policy.identity import network_of
+from isakmp.policy.identity import host_network, network_of
 from isakmp.policy.match import Chosen, choose_ipsec, describe, ipsec_offer
 from isakmp.policy.spd import Connection, Identity, IpsecTransform, Network, Selector, Suite
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
+from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.phase_1 import NONCE_SIZE, check_nonce, id_body, life_attributes
 
 P = isakmp.Payload
+_COMMIT = int(isakmp.Flag.COMMIT)
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
         yield from _get_spis(x, sorted({p.protocol for suite in suites for p in suite.protocols}))
         message.add(P.SA, _proposals(x, suites))
         s.ni_b = x.engine.random(NONCE_SIZE)
-        message.add(P.NONCE, {"data": s.ni_b})
+        message.add(P.NONCE, s.ni_b)
         message.hash_over = lambda rest: keymat.quick_hash_1(
             keys.prf, keys.skeyid_a, x.message_id, rest
         )
@@ -103,7 +104,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
         yield from _get_spis(x, [isakmp.Protocol(c.what.protocol) for c in s.chosen])
         message.add(P.SA, _answer(x))
         s.nr_b = x.engine.random(NONCE_SIZE)
-        message.add(P.NONCE, {"data": s.nr_b})
+        message.add(P.NONCE, s.nr_b)
         message.hash_over = lambda rest: keymat.quick_hash_2(
             keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest
         )
@@ -192,7 +193,7 @@ def _add_key(x: X, message: Outgoing) -> None:
     if s.group is None:
         return
     s.key_pair = get_group(s.group).generate(x.engine.random)
-    message.add(P.KE, {"data": s.key_pair.public})
+    message.add(P.KE, s.key_pair.public)
     if not x.initiator:
         _agree(x)
 
@@ -299,7 +300,7 @@ def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> None:
     _take_key(x, message, s.group)
     if s.group is not None:
         _agree(x)
-    if message.header.flags & isakmp.Flag.COMMIT:
+    if message.header.flags & _COMMIT:
         x.script = QUICK_MODE_COMMIT
 
 
@@ -315,7 +316,7 @@ def _take_ids(x: X, message: Incoming) -> Selector:
     payloads = message.take_all(P.ID)
     x.state.id_bodies = tuple(payload.body for payload in payloads)
     if not payloads:
-        return Selector(ip_network(x.path.local), ip_network(x.path.remote))
+        return Selector(host_network(x.path.local), host_network(x.path.remote))
     if len(payloads) != 2:
         raise MalformedPayload("ID", payloads[0].offset, f"{len(payloads)} identities, 2 wanted",
                                "RFC 2409 5.5")  # fmt: skip
@@ -375,9 +376,8 @@ def send_HASH(x: X, message: Outgoing) -> Wait:
     yield from _install_inbound(x)
     keys, s = parent(x).keys, x.state
     message.protected = True
-    message.add(P.HASH, {
-        "data": keymat.quick_hash_3(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, s.nr_b),
-    })  # fmt: skip
+    hash_3 = keymat.quick_hash_3(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, s.nr_b)
+    message.add(P.HASH, hash_3)
 
 
 def recv_HASH(x: X, message: Incoming) -> None:

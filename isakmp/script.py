@@ -1,0 +1,142 @@
+"""What an exchange type is written in: scripts, their syntax, and messages as steps see them.
+
+RFC 2408 4.1; the isakmpd paper, 4.3.1. A Script is two lists of steps, one per role, and a syntax
+that lists the mandatory payloads of each message. Steps alternate with the messages. A step acts
+once, on one message, and returns a verdict: go on (None), LOOP or RESTART; it raises Refused to
+refuse. A step that must wait is a generator that yields a Job; the exchange is parked until the
+answer is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from isakmp.errors import MalformedPayload
+from isakmp.job import Job
+from isakmp.message import Header, Payload
+from isakmp.path import Path
+
+if TYPE_CHECKING:
+    from isakmp.exchange import Exchange
+
+S = TypeVar("S")
+
+
+class Mark(Enum):
+    """Marks in a syntax: between messages, at the end, and the payload that authenticates."""
+
+    SWITCH = "switch"
+    END = "end"
+    AUTH = "auth"
+
+
+SWITCH, END, AUTH = Mark.SWITCH, Mark.END, Mark.AUTH
+
+
+class Verdict(Enum):
+    """What a step says about the next one: repeat this pair of messages, or begin again."""
+
+    LOOP = "loop"
+    RESTART = "restart"
+
+
+Waiting = Generator[Job[Any], Any, Verdict | None]
+Step = Callable[["Exchange[Any]", Any], "Verdict | Waiting | None"]
+
+
+@dataclass(frozen=True, eq=False)
+class Script(Generic[S]):
+    """One exchange type, as its RFC draws it.
+
+    state: makes the exchange's own memory; finalize: installs what was negotiated, once, after
+    the last step; abandon: gives back what a failed exchange holds; establishes: the exchange
+    makes the SA that protects others (phase 1), so it begins without one; persistent: the
+    responder too repeats its message until the next one comes; accepts: exchange types that may
+    carry its messages beside its own.
+    """
+
+    name: str
+    exchange_type: int
+    initiator: tuple[Step, ...]
+    responder: tuple[Step, ...]
+    syntax: tuple[int | Mark, ...]
+    state: Callable[[], S]
+    finalize: Callable[[Exchange[S]], object] = lambda exchange: None
+    abandon: Callable[[Exchange[S]], object] = lambda exchange: None
+    establishes: bool = False
+    persistent: bool = False
+    accepts: tuple[int, ...] = ()
+
+    @cached_property
+    def messages(self) -> tuple[tuple[int | Mark, ...], ...]:
+        """The syntax, the mandatory payloads of each message."""
+        messages: list[list[int | Mark]] = [[]]
+        for item in self.syntax:
+            if item is SWITCH:
+                messages.append([])
+            elif item is not END:
+                messages[-1].append(item)
+        return tuple(map(tuple, messages))
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A message as a step sees it: checked, decrypted, its payloads claimed one by one.
+
+    data: the octets the payloads were read from, in clear; end: where the last payload ends.
+    commit: what the dialect notes once the message is accepted (an IV, the peer's address).
+    """
+
+    header: Header
+    payloads: list[Payload]
+    data: bytes
+    end: int
+    path: Path
+    offset: int
+    protected: bool = False
+    commit: Any = None
+    claimed: set[int] = field(default_factory=set)
+
+    def take(self, kind: int) -> Payload:
+        """The payload of that type, which the syntax has made sure of; it counts as handled."""
+        for index, payload in enumerate(self.payloads):
+            if payload.type == kind and index not in self.claimed:
+                self.claimed.add(index)
+                return payload
+        raise MalformedPayload(f"payload {kind}", self.offset, "is missing", "RFC 2408 5.1")
+
+    def take_all(self, kind: int) -> list[Payload]:
+        """All payloads of that type that nobody has claimed."""
+        found = [
+            (index, payload)
+            for index, payload in enumerate(self.payloads)
+            if payload.type == kind and index not in self.claimed
+        ]
+        self.claimed.update(index for index, _ in found)
+        return [payload for _, payload in found]
+
+    def leftover(self) -> list[Payload]:
+        """What no step claimed."""
+        return [p for index, p in enumerate(self.payloads) if index not in self.claimed]
+
+    def after(self, payload: Payload) -> bytes:
+        """The octets behind ``payload`` up to the end of the last one, which a HASH covers."""
+        return self.data[payload.offset - self.offset + 4 + len(payload.body) : self.end]
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A message under construction. hash_over: makes the HASH that goes before all the rest."""
+
+    payloads: list[tuple[int, Any]] = field(default_factory=list)
+    hash_over: Callable[[bytes], bytes] | None = None
+    protected: bool = False
+    flags: int = 0
+
+    def add(self, kind: int, value: Any) -> None:
+        """Append a payload: its codec's value, or its body as octets."""
+        self.payloads.append((kind, value))

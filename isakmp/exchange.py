@@ -2,8 +2,9 @@
 
 RFC 2408 4.1 to 4.8 (exchanges, and what goes for all of them); the isakmpd paper, 4.3.1 and 4.3.5.
 
-What is walked is a Script (script.py). What a protocol version does its own way (finding the exchange of a packet, protection, message
-identifiers, notifies) is its Dialect. The engine opens no socket and reads no clock.
+What is walked is a Script (script.py). What a protocol version does its own way (finding the
+exchange of a packet, protection, message identifiers, notifies) is its Dialect. The engine opens
+no socket and reads no clock.
 """
 
 from __future__ import annotations

@@ -197,6 +197,11 @@ def build_payloads(major: int, items: Sequence[Item], last_next: int = 0) -> tup
     return (items[0][0] if items else 0), b"".join(parts)
 
 
+def generic_header(following: int, body: bytes) -> bytes:
+    """The generic header of a payload with that body, for one put before a chain that is built."""
+    return GENERIC.pack(following, 0, GENERIC.size + len(body))
+
+
 def _built(rules: Family, type: int, value: Mapping[str, Any]) -> bytes:
     codec = rules.codecs.get(type)
     if codec is None:

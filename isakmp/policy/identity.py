@@ -79,15 +79,22 @@ def read_address(
 
 
 def network_of(identity: Identity) -> Network | None:
-    """The network a phase 2 identity selects; None where it is no address or subnet."""
+    """The network a phase 2 identity selects; None where it is no address or subnet of one."""
     version = _VERSION.get(identity.type)
     if version is None:
         return None
     size = 4 if version == 4 else 16
-    address = ip_address(identity.data[:size])
-    if identity.type not in _SUBNETS:
-        return ip_network(address)
-    return ip_network(f"{address}/{_prefix(identity.data[size:])}")
+    subnet = identity.type in _SUBNETS
+    try:
+        prefix = _prefix(identity.data[size:]) if subnet else 8 * size
+        return ip_network((identity.data[:size], prefix))
+    except ValueError:
+        return None
+
+
+def host_network(address: Address) -> Network:
+    """The network that one address is."""
+    return ip_network((address.packed, address.max_prefixlen))
 
 
 def _listed() -> str:

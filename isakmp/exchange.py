@@ -74,7 +74,9 @@ class Exchange(Generic[S]):
 
     @property
     def own_cookie(self) -> bytes:
-        """The cookie we chose."""
+        """The cookie we chose; under an SA, when that was made."""
+        if self.sa is not None:
+            return self.sa.own_cookie
         return self.cky_i if self.initiator else self.cky_r
 
     @property
@@ -421,8 +423,7 @@ class Engine:
             exchange.message_id = dialect.message_id(exchange)
         if prepare:
             prepare(exchange.state)
-        self.exchanges[exchange.own_cookie if sa is None else sa.own_cookie,
-                       exchange.message_id] = exchange  # fmt: skip
+        self.exchanges[exchange.own_cookie, exchange.message_id] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
         self._advance(exchange)
         return exchange
@@ -438,8 +439,7 @@ class Engine:
             self.half_open[exchange.number] = exchange
         else:
             sa.exchanges += 1
-        own = exchange.own_cookie if sa is None else sa.own_cookie
-        self.exchanges[own, message_id] = exchange
+        self.exchanges[exchange.own_cookie, message_id] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
         return exchange
 

@@ -1,0 +1,70 @@
+"""Some hundred seeds, and proof that the simulation sees bugs that are put in on purpose."""
+
+from __future__ import annotations
+
+import pytest
+
+from isakmp.app.pf_key.backend import PfKey
+from isakmp.job import Job
+from isakmp.keeper import Keeper
+from isakmp.scripts.ikev1.dialect import Ikev1
+from regress.sim.play import Play, replay
+from regress.sim.world import Found
+
+SEEDS = 240
+AT_ONCE = 8
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
+def test_seeds(first: int) -> None:
+    for seed in range(first, first + AT_ONCE):
+        play = Play(seed)
+        try:
+            play.play()
+        except Exception as error:
+            lines = "\n".join(list(play.world.lines)[-60:])
+            pytest.fail(f"{lines}\nseed {seed}: {error}\nagain: {replay(seed)}")
+
+
+def test_a_seed_plays_the_same_again() -> None:
+    def lines(seed: int) -> list[str]:
+        play = Play(seed, level=30)
+        play.play()
+        return list(play.world.lines)
+
+    assert lines(3) == lines(3) != lines(4)
+
+
+def caught(seeds: int, *words: str) -> None:
+    """One of some seeds must find the bug that is in, and say so in one of these words."""
+    said = []
+    for seed in range(seeds):
+        try:
+            Play(seed).play()
+        except Found as found:
+            if any(word in str(found) for word in words):
+                return
+            said.append(str(found))
+        except Exception as error:
+            said.append(repr(error))
+    pytest.fail(f"{seeds} seeds did not see it; they said {said}")
+
+
+def test_a_lost_delete_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ikev1, "tell_deleted", lambda *_: None)
+    caught(3, "has deleted", "in one SAD only")
+
+
+def test_a_reused_message_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ikev1, "message_id", lambda *_: 1)
+    caught(3, "used again")
+
+
+def test_an_sa_that_stays_in_the_sad_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PfKey, "delete_sa", lambda *_: Job.of(None))
+    caught(3, "SAD and daemon differ")
+
+
+def test_an_sa_that_is_never_replaced_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Keeper, "_supersede_child", lambda *_: None)
+    caught(4, "pairs")

@@ -1,0 +1,310 @@
+"""Whole daemons on a virtual clock and a virtual network, all of it from one seed."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path as FilePath
+from random import Random
+from struct import pack
+from typing import Any
+
+from isakmp.app.base import Upcalls
+from isakmp.app.engine.base import Encap, Netif, Wire
+from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.packet import build, parse
+from isakmp.app.engine.server import Server
+from isakmp.app.pf_key.backend import PfKey
+from isakmp.app.pf_key.link import DirectLink
+from isakmp.conf import Conf
+from isakmp.daemon import Daemon
+from isakmp.errors import IsakmpError
+from isakmp.log import Log
+from isakmp.path import Path
+from isakmp.policy.spd import Address
+from isakmp.timer import Timers
+from isakmp.transport.memory import Memory
+
+EPOCH = 1_700_000_000.0
+UDP = 17
+
+
+class Found(Exception):
+    """An invariant does not hold."""
+
+
+@dataclass
+class Faults:
+    """What the network does to datagrams; probabilities, and seconds of delay."""
+
+    loss: float = 0.0
+    duplication: float = 0.0
+    corruption: float = 0.0
+    delay_s: float = 0.0
+    partition: bool = False
+
+
+class Clock:
+    """Virtual seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+
+class SimWire(Wire):
+    """ESP onto the virtual network."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def send(
+        self, esp: bytes, src: Address, dst: Address, encap: Encap | None,
+        dont_fragment: bool, tos: int,
+    ) -> None:  # fmt: skip
+        self.world.carry_esp(esp, src, dst, encap)
+
+
+class SimNetif(Netif):
+    """The network behind a host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def deliver(self, packet: bytes) -> None:
+        self.host.arrived(packet)
+
+
+class Host:
+    """One machine: a daemon with its key engine, or nothing where it is down."""
+
+    def __init__(self, world: World, name: str, address: str, configuration: str) -> None:
+        self.world, self.name, self.address = world, name, ip_address(address)
+        self.configuration = configuration
+        self.daemon: Daemon | None = None
+        self.engine: KeyEngine | None = None
+        self.timers: Timers | None = None
+        self.transport: Memory | None = None
+        self.frozen_until = 0.0
+        self.wall_offset = 0.0
+        self.received: Counter[int] = Counter()
+        self.message_ids: dict[tuple[bytes, int], int] = {}
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def running(self) -> Daemon:
+        """The daemon, which must be up."""
+        if self.daemon is None:
+            raise Found(f"{self} is down")
+        return self.daemon
+
+    @property
+    def key_engine(self) -> KeyEngine:
+        """The key engine, which must be up."""
+        if self.engine is None:
+            raise Found(f"{self} is down")
+        return self.engine
+
+    def command(self, call: Callable[[Daemon], object]) -> None:
+        """What an administrator types; it may be refused."""
+        with suppress(IsakmpError):
+            call(self.running)
+
+    def start(self) -> None:
+        """Switch on, without any memory."""
+        world = self.world
+        timers = self.timers = Timers(lambda: world.clock.now)
+        log = Log(self.wall, lambda line: world.trace(f"{self.name} {line}"), stamp=False)
+        log.set_level(None, world.level)
+        self.transport = Memory(world.carry_udp)
+
+        def make(events: Upcalls) -> KeyEngine:
+            return KeyEngine(timers=timers, random=world.random_bytes, wire=SimWire(world),
+                             netif=SimNetif(self), events=events, log=log)  # fmt: skip
+
+        server = Server(make, self.wall)
+        self.engine = server.engine
+        self.daemon = Daemon(
+            Conf.from_text(self.configuration), timers=timers, random=world.random_bytes,
+            wall=self.wall, transport=self.transport, log=log,
+            app=PfKey(DirectLink(server.attach), timers, wall=self.wall),
+            source=lambda remote: self.address, resolve=lambda name, version: None,
+            run_directory=FilePath("/nonexistent"), esp_in=server.engine.esp_in,
+        )  # fmt: skip
+        self._watch_message_ids()
+        self.daemon.start()
+
+    def wall(self) -> float:
+        """The clock on the wall, which may be set."""
+        return EPOCH + self.world.clock.now + self.wall_offset
+
+    def _watch_message_ids(self) -> None:
+        assert self.daemon
+        engine = self.daemon.engine
+        initiate = engine.initiate
+
+        def watched(*args: Any, **options: Any) -> Any:
+            exchange = initiate(*args, **options)
+            sa = options.get("sa")
+            if sa is not None:
+                key = sa.cookies, exchange.message_id
+                if self.message_ids.setdefault(key, exchange.number) != exchange.number:
+                    raise Found(f"{self.name}: message ID {exchange.message_id:08x} used again")
+            return exchange
+
+        engine.initiate = watched  # type: ignore[method-assign]
+
+    def stop(self, gently: bool) -> None:
+        """Switch off, with notice to the peer or without."""
+        if self.daemon is None:
+            return
+        if gently:
+            self.daemon.stop()
+        else:
+            assert self.transport
+            self.transport.close()
+        assert self.engine
+        self.daemon = self.timers = self.transport = None
+        self.engine.close()
+        self.engine = None
+        self.message_ids.clear()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the machine stands still; what comes meanwhile waits."""
+        return self.world.clock.now < self.frozen_until
+
+    def send(self, src: str, dst: str, number: int) -> None:
+        """A clear packet from the network behind us."""
+        if self.engine is not None and not self.frozen:
+            payload = pack(">HHHHQ", 1000, 2000, 16, 0, number)
+            self.engine.packet_out(build(ip_address(src), ip_address(dst), UDP, payload))
+
+    def arrived(self, packet: bytes) -> None:
+        """A clear packet for the network behind us."""
+        headers = parse(packet)
+        if headers is None or headers.protocol != UDP:
+            raise Found(f"{self.name}: a packet arrives that nobody sent")
+        self.received[
+            int.from_bytes(packet[headers.payload + 8 : headers.payload + 16], "big")
+        ] += 1
+
+
+class World:
+    """Everything, and the next thing that happens in it."""
+
+    def __init__(self, seed: int, level: int = 10) -> None:
+        self.random = Random(seed)
+        self.dice = Random(seed ^ 0x5EED)
+        self.clock, self.level = Clock(), level
+        self.faults = Faults()
+        self.hosts: dict[Address, Host] = {}
+        self.lines: deque[str] = deque(maxlen=400)
+        self.counts: Counter[str] = Counter()
+        self._queue: list[tuple[float, int, Callable[[], object]]] = []
+        self._order = 0
+
+    def random_bytes(self, size: int) -> bytes:
+        """The randomness of every daemon."""
+        return self.random.randbytes(size)
+
+    def trace(self, line: str) -> None:
+        """Keep a line for whoever looks at a failure."""
+        self.lines.append(f"{self.clock.now:9.3f} {line}")
+
+    def add(self, name: str, address: str, configuration: str) -> Host:
+        """One more machine, switched off."""
+        host = Host(self, name, address, configuration)
+        self.hosts[host.address] = host
+        return host
+
+    # --- network -----------------------------------------------------------------------------
+
+    def at(self, when: float, call: Callable[[], object]) -> None:
+        """Something that will happen."""
+        self._order += 1
+        heapq.heappush(self._queue, (when, self._order, call))
+
+    def carry_udp(self, path: Path, data: bytes) -> None:
+        """Take a UDP datagram on its way."""
+        mirrored = Path(path.remote, path.remote_port, path.local, path.local_port, path.encap)
+
+        def arrive(host: Host, octets: bytes) -> None:
+            if host.transport is not None:
+                host.transport.receive(mirrored, octets)
+
+        self._carry(path.remote, data, arrive)
+
+    def carry_esp(self, esp: bytes, src: Address, dst: Address, encap: Encap | None) -> None:
+        """Take an ESP packet on its way."""
+
+        def arrive(host: Host, octets: bytes) -> None:
+            if host.engine is not None:
+                host.engine.esp_in(octets, src, dst, encap)
+
+        self._carry(dst, esp, arrive)
+
+    def _carry(self, to: Address, data: bytes, arrive: Callable[[Host, bytes], None]) -> None:
+        host = self.hosts.get(to)
+        if host is None:
+            return
+        faults, dice = self.faults, self.dice
+        self.counts["datagrams"] += 1
+        if faults.partition or dice.random() < faults.loss:
+            self.counts["lost"] += 1
+            return
+        copies = 1 + (dice.random() < faults.duplication)
+        self.counts["duplicated"] += copies - 1
+        for _ in range(copies):
+            when = self.clock.now + 0.002 + faults.delay_s * dice.random()
+            self._deliver(host, when, self._damaged(data), arrive)
+
+    def _damaged(self, data: bytes) -> bytes:
+        """The datagram, at times with a bit that has changed."""
+        if self.dice.random() >= self.faults.corruption:
+            return data
+        self.counts["corrupted"] += 1
+        index, bit = self.dice.randrange(len(data)), 1 << self.dice.randrange(8)
+        return data[:index] + bytes([data[index] ^ bit]) + data[index + 1 :]
+
+    def _deliver(
+        self, host: Host, when: float, data: bytes, arrive: Callable[[Host, bytes], None]
+    ) -> None:
+        def come() -> None:
+            if host.frozen:
+                self.at(host.frozen_until, come)
+            else:
+                arrive(host, data)
+
+        self.at(when, come)
+
+    # --- time --------------------------------------------------------------------------------
+
+    def run(self, seconds: float, each: Callable[[], object]) -> None:
+        """Let time pass; ``each`` is called after everything that happens."""
+        end = self.clock.now + seconds
+        while True:
+            when, host = self._next()
+            if when > end:
+                self.clock.now = end
+                return
+            self.clock.now = max(self.clock.now, when)
+            if host is not None and host.timers is not None:
+                host.timers.run()
+            else:
+                heapq.heappop(self._queue)[2]()
+            each()
+
+    def _next(self) -> tuple[float, Host | None]:
+        best, who = (self._queue[0][0], None) if self._queue else (float("inf"), None)
+        for host in self.hosts.values():
+            if host.timers is not None and (wait := host.timers.timeout()) is not None:
+                when = max(self.clock.now + wait, host.frozen_until)
+                if when < best:
+                    best, who = when, host
+        return best, who

@@ -48,7 +48,9 @@ class ChosenIke(NamedTuple):
     def __str__(self) -> str:
         cipher = name_of(isakmp.Encryption, self.encryption)
         bits = f"-{self.key_bits}" if self.key_bits else ""
-        return f"{cipher}{bits} {self.hash.name} {self.group.name} {self.auth.name}"
+        hash_name, group = name_of(isakmp.Hash, self.hash), name_of(isakmp.Group, self.group)
+        # An offer of a stranger may hold any number.
+        return f"{cipher}{bits} {hash_name} {group} {name_of(isakmp.Authentication, self.auth)}"
 
 
 class ChosenIpsec(NamedTuple):

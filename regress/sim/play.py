@@ -285,6 +285,8 @@ class Play:
             for size, most, what in sizes:
                 if size > most:
                     raise Found(f"{end} has {size} {what}")
+            if not daemon.engine.exchanges and (stray := self._stray(end)):
+                raise Found(f"{end}: {stray}")
         self._keys_agree()
 
     def _keys_agree(self) -> None:
@@ -329,7 +331,12 @@ class Play:
             return f"runs {[str(x) for x in daemon.engine.exchanges.values()]}"
         if len(daemon.sas.isakmp) != 1:
             return f"has {len(daemon.sas.isakmp)} ISAKMP SAs"
-        children: list[ChildSa] = daemon.sas.all_children()
+        return ""
+
+    @staticmethod
+    def _stray(end: Host) -> str:
+        """What only the SAD or only the daemon knows."""
+        children: list[ChildSa] = end.running.sas.all_children()
         known = {spi for c in children for p in c.protocols for spi in (p.spi_in, p.spi_out)}
         kept = {sa.spi for sa in end.key_engine.sas()}
         return "" if known == kept else f"SAD and daemon differ: {[hex(s) for s in known ^ kept]}"

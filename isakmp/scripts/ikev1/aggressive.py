@@ -5,6 +5,7 @@
                                <--  HDR, SA, KE, Nr, IDir, HASH_R
     HDR*, HASH_I               -->
 
+Nobody answers the last message; the responder repeats its own until that one comes.
 Identities cross in clear and the responder computes before it knows with whom: a peer is
 answered so only where its configuration says EXCHANGE_TYPE= AGGRESSIVE.
 """
@@ -79,5 +80,5 @@ AGGRESSIVE = Script(
     (send_SA_KE_NONCE_ID, recv_SA_KE_NONCE_ID_AUTH, send_AUTH),
     (recv_SA_KE_NONCE_ID, send_SA_KE_NONCE_ID_AUTH, recv_AUTH),
     (SA, KE, NONCE, ID, SWITCH, SA, KE, NONCE, ID, AUTH, SWITCH, AUTH, END),
-    Phase1, phase_1.finalize, establishes=True,
+    Phase1, phase_1.finalize, establishes=True, persistent=True,
 )  # fmt: skip

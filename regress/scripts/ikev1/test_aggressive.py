@@ -1,0 +1,151 @@
+"""Aggressive mode between whole daemons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from regress.pair import Nat, Network, agree, both, connected, up
+
+AGGRESSIVE = both(exchange="AGGRESSIVE")
+
+
+def test_the_ladder() -> None:
+    net, west, east = up(*AGGRESSIVE)
+    assert connected(west)
+    assert connected(east)
+    agree(west, east)
+    kinds = [(p.header.exchange_type, bool(p.header.flags)) for p in net.history]
+    assert kinds == [(4, False), (4, False), (4, True), (32, True), (32, True), (32, True)]
+    assert west.rows(1)[0]["exchange"] == "AGGRESSIVE"
+
+
+@pytest.mark.parametrize("transforms", ["3DES-MD5", "AES-256-SHA2-256-GRP14", "AES-SHA-GRP19"])
+def test_transforms(transforms: str) -> None:
+    _, west, east = up(*both(exchange="AGGRESSIVE", transforms=transforms))
+    assert connected(west)
+    agree(west, east)
+
+
+def test_only_the_first_transforms_group_is_offered() -> None:
+    names = "AES-SHA-GRP14, AES-SHA2-256-GRP31, AES-SHA2-256-GRP14"
+    west, east = both(exchange="AGGRESSIVE", transforms=names)
+    net, w, e = up(west, replace(east, transforms="AES-SHA2-256-GRP31, AES-SHA2-256-GRP14"))
+    assert connected(w)
+    assert w.rows(1)[0]["reason"] == "AES-SHA2-256-GRP14"
+    agree(w, e)
+
+
+def test_an_initiator_of_unknown_address_is_known_by_its_identity() -> None:
+    """The Default peer; the secret is that of the section named as the identity."""
+    west = replace(
+        AGGRESSIVE[0], secret="of this road warrior", peer_tags="ID= me",
+        more="[me]\nID-type= USER_FQDN\nName= worker@west.example\n",
+    )  # fmt: skip
+    text = AGGRESSIVE[1].text()
+    text = text.replace("192.0.2.1= west", "Default= west").replace("Address= 192.0.2.1\n", "")
+    text += "[worker@west.example]\nAuthentication= of this road warrior\n"
+    net = Network()
+    w, e = net.host(west), net.add("192.0.2.2", text)
+    net.start()
+    net.run(5)
+    assert connected(w), e.said
+    assert e.rows(1)[0]["remote_id"] == "worker@west.example"
+    agree(w, e)
+
+
+def test_a_wrong_secret_is_found_by_the_initiator() -> None:
+    west, east = AGGRESSIVE
+    net, w, e = up(replace(west, secret="another"), east, 20)
+    assert not w.rows(1)
+    assert "its HASH does not verify" in w.said
+    assert "[east]:Authentication" in w.said
+    reason = w.outcomes[0]["reason"]
+    assert reason["cause"] == "authentication-failed"
+    assert "[east]:Authentication" in reason["line"]
+
+
+def test_a_last_message_that_proves_nothing_is_refused() -> None:
+    net = Network()
+    _, e = net.host(AGGRESSIVE[0]), net.host(AGGRESSIVE[1])
+    net.lose = lambda packet: len(net.history) == 3
+    net.start()
+    net.pump()
+    (theirs,) = e.daemon.engine.exchanges.values()
+    assert (theirs.step, theirs.state.keys is not None) == (2, True)
+    third = net.history[2]
+    broken = third.data[:28] + bytes(16) + third.data[44:]
+    net.deliver(third._replace(data=broken))
+    assert not e.rows(1)
+    assert "authentication-failed" in e.said
+
+
+def test_the_third_message_may_be_in_clear() -> None:
+    """RFC 2409 5.4: HASH_I of aggressive mode need not be encrypted."""
+    net = Network()
+    w, e = net.host(AGGRESSIVE[0]), net.host(AGGRESSIVE[1])
+    net.lose = lambda packet: len(net.history) == 3
+    net.start()
+    net.pump()
+    third = net.history[2]
+    (sa,) = w.daemon.sas.isakmp.values()
+    (theirs,) = e.daemon.engine.exchanges.values()
+    opened = theirs.state.keys.decrypt(theirs.state.keys.iv, third.data[28:])
+    assert opened is not None
+    clear = bytearray(third.data[:28] + opened[0][: 4 + 32])
+    clear[19] = 0
+    clear[28] = 0
+    clear[24:28] = len(clear).to_bytes(4, "big")
+    net.deliver(third._replace(data=bytes(clear)))
+    assert e.rows(1)
+    assert sa.cookies.hex() == e.rows(1)[0]["cookies"].replace(":", "")
+
+
+@pytest.mark.parametrize("lost", range(6))
+def test_any_one_message_may_be_lost(lost: int) -> None:
+    net = Network()
+    net.lose = lambda packet: len(net.history) == lost + 1
+    w, e = net.host(AGGRESSIVE[0]), net.host(AGGRESSIVE[1])
+    net.start()
+    net.run(30)
+    assert connected(w)
+    assert connected(e)
+    agree(w, e)
+
+
+def test_a_responder_repeats_its_message_until_the_proof_comes() -> None:
+    """Nobody answers the third message, so only the responder can know that it was lost."""
+    net = Network()
+    net.lose = lambda packet: packet.header.message_id == 0 and packet.header.flags == 1
+    _, e = net.host(AGGRESSIVE[0]), net.host(AGGRESSIVE[1])
+    net.start()
+    net.run(14)
+    answers = [p for p in net.history if p.src == e.address and not p.header.flags]
+    assert len({p.data for p in answers}) == 1
+    assert len(answers) == 1 + e.daemon.engine.settings.retransmits
+    net.run(20)
+    assert e.reasons()[0] == "timeout"
+
+
+def test_through_a_nat() -> None:
+    net = Network()
+    net.nats.append(Nat("192.0.2.1", "203.0.113.1"))
+    east = replace(AGGRESSIVE[1], peer_address="203.0.113.1", peer_tags="Remote-ID= warrior",
+                   more=WARRIOR)  # fmt: skip
+    w, e = net.host(replace(AGGRESSIVE[0], peer_tags="ID= warrior", more=WARRIOR)), net.host(east)
+    net.start()
+    net.run(5)
+    assert connected(w), e.said
+    assert w.rows(1)[0]["nat_t"] == "local"
+    assert e.rows(1)[0]["nat_t"] == "remote"
+    assert [p.dport for p in net.history[:3]] == [500, 20001, 4500]
+
+
+WARRIOR = "[warrior]\nID-type= FQDN\nName= warrior.example\n"
+
+
+def test_no_transform_can_be_offered() -> None:
+    west = replace(AGGRESSIVE[0], transforms="AES-SHA-GRP14-RSA_SIG")
+    _, w, _ = up(west, AGGRESSIVE[1])
+    assert w.reasons()[0] == "nothing-to-offer"

@@ -183,15 +183,17 @@ class Keeper:
 
     def child_established(self, child: ChildSa, sa: IsakmpSa, specs: list[SaSpec]) -> None:
         """Quick mode made ``child``; its inbound SAs are in place, here are all of them."""
+        self.sas.add_child(child)
         outbound = [spec for spec in specs if not spec.inbound]
         for spec in outbound:
             self._watch(self.app.add_sa(spec), f"outbound SA {spec.spi:08x} of {child}", child)
+            if child.state is State.DEAD:  # an application in this process refuses at once
+                return
         if len(outbound) > 1:
             self._watch(self.app.group(child.inbound()), "inbound bundle")
             self._watch(self.app.group(child.outbound()), "outbound bundle")
         if child.encap:
             child.specs = list(specs)
-        self.sas.add_child(child)
         self.connections.child_up(child)
         for old in self.sas.in_slot(child.slot):
             if old is not child and old.state is State.ESTABLISHED:

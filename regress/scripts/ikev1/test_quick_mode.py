@@ -1,0 +1,413 @@
+"""Quick mode between whole daemons: what it negotiates, and when each SA is installed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from isakmp.app.base import Usage
+from isakmp.constants import ipsec, isakmp
+from regress.pair import EAST, WEST, Host, Network, agree, both, connected, up
+
+ESP, AH = isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH
+
+
+def failure(host: Host, exchange: str = "quick mode") -> dict[str, Any]:
+    reason: dict[str, Any] = next(
+        o["reason"] for o in host.outcomes if not o["ok"] and o["exchange"] == exchange
+    )
+    return reason
+
+
+def specs(host: Host, inbound: bool) -> list[Any]:
+    return [spec for spec in host.app.sas.values() if spec.inbound is inbound]
+
+
+@pytest.mark.parametrize(
+    ("suite", "encryption", "auth"),
+    [
+        ("QM-ESP-3DES-MD5-SUITE", 24, 16), ("QM-ESP-DES-SHA-SUITE", 8, 20),
+        ("QM-ESP-CAST-SHA-SUITE", 16, 20), ("QM-ESP-BLF-SHA-SUITE", 16, 20),
+        ("QM-ESP-AES-SHA-SUITE", 16, 20), ("QM-ESP-AES-192-SHA2-256-SUITE", 24, 32),
+        ("QM-ESP-AES-256-SHA2-384-SUITE", 32, 48), ("QM-ESP-AES-256-SHA2-512-SUITE", 32, 64),
+        ("QM-ESP-AESCTR-256-SHA2-256-SUITE", 36, 32), ("QM-ESP-AESGCM-256-SUITE", 36, 0),
+        ("QM-ESP-AESGCM-128-SUITE", 20, 0), ("QM-ESP-AESGMAC-256-SUITE", 36, 0),
+        ("QM-ESP-NULL-SHA-SUITE", 0, 20), ("QM-ESP-AES-RIPEMD-SUITE", 16, 20),
+        ("QM-AH-SHA-SUITE", 0, 20), ("QM-AH-SHA2-256-SUITE", 0, 32), ("QM-AH-MD5-SUITE", 0, 16),
+        ("QM-ESP-CHACHA20-POLY1305-SUITE", 36, 0),
+    ],
+)  # fmt: skip
+def test_algorithms_and_key_lengths(suite: str, encryption: int, auth: int) -> None:
+    _, west, east = up(*both(suites=suite))
+    assert connected(west), west.said
+    agree(west, east)
+    for spec in west.app.sas.values():
+        assert (len(spec.enc_key), len(spec.auth_key)) == (encryption, auth)
+    keys = {s.enc_key + s.auth_key for s in west.app.sas.values()}
+    assert len(keys) == 2, "each direction has its own"
+
+
+@pytest.mark.parametrize("group", [2, 5, 14, 19, 20, 31])
+def test_pfs(group: int) -> None:
+    suite = f"QM-ESP-AES-SHA-PFS-GRP{group}-SUITE"
+    _, west, east = up(*both(suites=suite))
+    assert west.rows(2)[0]["pfs"] == isakmp.Group(group).name
+    agree(west, east)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "miss"),
+    [
+        ("QM-ESP-AES-SHA-PFS-GRP31-SUITE", "QM-ESP-AES-SHA-SUITE",
+         "GROUP_DESCRIPTION CURVE25519, not none"),
+        ("QM-ESP-AES-SHA-SUITE", "QM-ESP-AES-SHA-PFS-GRP31-SUITE",
+         "GROUP_DESCRIPTION none, not CURVE25519"),
+        ("QM-ESP-AES-128-SHA-SUITE", "QM-ESP-AES-256-SHA-SUITE", "KEY_LENGTH 128, not 256 to 256"),
+        ("QM-ESP-TRP-AES-SHA-SUITE", "QM-ESP-AES-SHA-SUITE",
+         "ENCAPSULATION_MODE TRANSPORT, not TUNNEL"),
+        ("QM-AH-SHA-SUITE", "QM-ESP-AES-SHA-SUITE", "PROTOCOL_ID IPSEC_AH, not IPSEC_ESP"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(ours: str, theirs: str, miss: str) -> None:
+    _, west, east = up(replace(WEST, suites=ours), replace(EAST, suites=theirs))
+    assert connected(west, children=0)
+    reason = failure(east)
+    assert reason["cause"] == "no-proposal-chosen"
+    assert miss in reason["misses"][0]
+    assert "phase-2" in reason["line"] or theirs.removesuffix("-SUITE") in reason["line"]
+    assert failure(west)["cause"] == "peer-refused"
+    assert failure(west)["came"] == "NO_PROPOSAL_CHOSEN"
+    assert not west.app.sas
+    assert not west.app.larval
+    assert not east.app.larval
+
+
+def test_the_nearest_miss_comes_first() -> None:
+    suites = "QM-AH-MD5-SUITE, QM-ESP-TRP-3DES-MD5-SUITE, QM-ESP-AES-128-SHA2-512-SUITE"
+    _, _, east = up(replace(WEST, suites=suites), EAST)
+    reason = failure(east)
+    assert reason["misses"][0].startswith("proposal 3 ")
+    assert "AUTHENTICATION_ALGORITHM HMAC_SHA2_512, not HMAC_SHA2_256" in reason["misses"][0]
+    assert reason["mend"].endswith("HMAC_SHA2_512, not HMAC_SHA2_256")
+
+
+def test_the_responder_takes_the_first_acceptable_proposal() -> None:
+    west = replace(
+        WEST, suites="QM-ESP-3DES-MD5-SUITE, QM-ESP-AESGCM-128-SUITE, QM-ESP-AES-SHA-SUITE"
+    )
+    east = replace(EAST, suites="QM-ESP-AES-SHA-SUITE, QM-ESP-AESGCM-128-SUITE")
+    _, w, e = up(west, east)
+    assert w.rows(2)[0]["encryption"] == e.rows(2)[0]["encryption"] == "AES_GCM_16"
+    agree(w, e)
+
+
+TRANSFORMS = """\
+[suite]
+Protocols= proto
+[proto]
+PROTOCOL_ID= IPSEC_ESP
+Transforms= {}
+[small]
+TRANSFORM_ID= 3DES
+ENCAPSULATION_MODE= TUNNEL
+AUTHENTICATION_ALGORITHM= HMAC_SHA
+Life= life
+[big]
+TRANSFORM_ID= AES
+KEY_LENGTH= 256,128:256
+ENCAPSULATION_MODE= TUNNEL
+AUTHENTICATION_ALGORITHM= HMAC_SHA
+Life= life
+[life]
+LIFE_TYPE= SECONDS
+LIFE_DURATION= {}
+"""
+
+
+def explicit(transforms: str, life: str) -> dict[str, str]:
+    return {"suites": "suite", "more": TRANSFORMS.format(transforms, life)}
+
+
+def test_several_transforms_of_one_proposal() -> None:
+    west = replace(WEST, **explicit("big, small", "600,60:900"))  # type: ignore[arg-type]
+    east = replace(EAST, **explicit("small", "600,60:900"))  # type: ignore[arg-type]
+    _, w, e = up(west, east)
+    assert w.rows(2)[0]["encryption"] == "3DES"
+    agree(w, e)
+
+
+def test_a_key_length_inside_the_range() -> None:
+    west = replace(WEST, suites="QM-ESP-AES-192-SHA-SUITE")
+    east = replace(EAST, **explicit("big", "1200,60:2000"))  # type: ignore[arg-type]
+    _, w, e = up(west, east)
+    assert w.rows(2)[0]["key_bits"] == e.rows(2)[0]["key_bits"] == 192
+    agree(w, e)
+
+
+# --- lifetimes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("west", "east", "kept"),
+    [
+        ("600,450:720", "600,450:720", (600, 600)),
+        ("450,450:720", "600,450:720", (450, 450)),
+        ("720,450:720", "600,450:720", (600, 600)),
+        ("100000,60:200000", "300,60:200000", (300, 300)),
+    ],
+)
+def test_lifetimes_inside_the_range_are_accepted_and_the_shorter_one_is_told(
+    west: str, east: str, kept: tuple[int, int]
+) -> None:
+    ours = replace(WEST, **explicit("big", west))  # type: ignore[arg-type]
+    theirs = replace(EAST, **explicit("big", east))  # type: ignore[arg-type]
+    _, w, e = up(ours, theirs)
+    assert connected(w), e.said
+    assert (w.rows(2)[0]["hard_s"], e.rows(2)[0]["hard_s"]) == kept
+    assert {s.limits.hard_s for s in w.app.sas.values()} == {kept[0]}
+
+
+@pytest.mark.parametrize("life", ["449,400:500", "721,400:800", "100000,1:200000"])
+def test_lifetimes_outside_the_range_are_refused(life: str) -> None:
+    ours = replace(WEST, **explicit("big", life))  # type: ignore[arg-type]
+    theirs = replace(EAST, **explicit("big", "600,450:720"))  # type: ignore[arg-type]
+    _, w, e = up(ours, theirs)
+    assert connected(w, children=0)
+    assert f"{life.partition(',')[0]} seconds, not 450 to 720" in failure(e)["mend"]
+
+
+def test_lifetimes_in_kilobytes() -> None:
+    more = explicit("big", "600,60:900")["more"].replace("Life= life", "Life= life, volume")
+    more += "[volume]\nLIFE_TYPE= KILOBYTES\nLIFE_DURATION= 70000,1:100000\n"
+    west, east = both(suites="suite", more=more)
+    _, w, e = up(west, east)
+    for host in (w, e):
+        for spec in host.app.sas.values():
+            assert spec.limits.hard_bytes == 70000 * 1024
+            assert 0 < spec.limits.soft_bytes < spec.limits.hard_bytes
+            assert spec.limits.hard_s == 600
+
+
+# --- traffic ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("local", "remote", "selector"),
+    [
+        ("10.1.0.0/16", "10.2.0.0/16", "10.1.0.0/16 -> 10.2.0.0/16"),
+        ("10.1.0.7", "10.2.0.0/24", "10.1.0.7/32 -> 10.2.0.0/24"),
+        ("2001:db8:1::/48", "2001:db8:2::1", "2001:db8:1::/48 -> 2001:db8:2::1/128"),
+        ("0.0.0.0/0", "10.2.0.0/16", "0.0.0.0/0 -> 10.2.0.0/16"),
+        ("10.1.0.0/16 tcp/80", "10.2.0.0/16 tcp", "10.1.0.0/16[80] -> 10.2.0.0/16 proto 6"),
+        ("10.1.0.0/16 udp/53", "10.2.0.0/16 udp/53",
+         "10.1.0.0/16[53] -> 10.2.0.0/16[53] proto 17"),
+    ],
+)  # fmt: skip
+def test_selectors(local: str, remote: str, selector: str) -> None:
+    west = replace(WEST, local=local, remote=remote)
+    east = replace(EAST, local=remote, remote=local)
+    _, w, e = up(west, east)
+    assert connected(w), e.said
+    assert w.rows(2)[0]["selector"] == selector
+    agree(w, e)
+    for host in (w, e):
+        out, back = sorted(host.app.policies, key=lambda p: p.direction.value, reverse=True)
+        assert out.selector.reversed() == back.selector
+        assert {s.reqid for s in host.app.sas.values()} == {out.reqid} == {back.reqid}
+
+
+def test_a_passive_connection_may_be_narrowed() -> None:
+    west = replace(WEST, local="10.1.5.0/24")
+    _, w, e = up(west, EAST)
+    assert e.rows(2)[0]["selector"] == "10.2.0.0/16 -> 10.1.5.0/24"
+    agree(w, e)
+
+
+@pytest.mark.parametrize("part", ["10.0.0.0/8", "10.3.0.0/24"])
+def test_but_not_widened(part: str) -> None:
+    _, w, e = up(replace(WEST, local=part), EAST)
+    assert failure(e)["cause"] == "no-connection"
+    assert connected(w, children=0)
+
+
+def test_transport_mode_between_the_hosts() -> None:
+    west = replace(WEST, suites="QM-ESP-TRP-AES-SHA-SUITE", local="192.0.2.1", remote="192.0.2.2")
+    east = replace(EAST, suites="QM-ESP-TRP-AES-SHA-SUITE", local="192.0.2.2", remote="192.0.2.1")
+    net, w, e = up(west, east)
+    assert w.rows(2)[0]["mode"] == "TRANSPORT"
+    assert {p.mode for p in w.app.policies} == {ipsec.Encapsulation.TRANSPORT}
+    agree(w, e)
+    assert net.history
+
+
+def test_without_identities_the_hosts_themselves_are_meant() -> None:
+    text = WEST.text().replace("Local-ID= near\nRemote-ID= far\n", "")
+    back = EAST.text().replace("Local-ID= near\nRemote-ID= far\n", "")
+    net = Network()
+    w, e = net.add("192.0.2.1", text), net.add("192.0.2.2", back)
+    net.start()
+    net.run(5)
+    assert w.rows(2)[0]["selector"] == "192.0.2.1/32 -> 192.0.2.2/32"
+    agree(w, e)
+
+
+# --- bundles ---------------------------------------------------------------------------------
+
+BUNDLE = """\
+[bundle]
+Protocols= QM-ESP-TRP-AES-SHA, QM-AH-TRP-SHA2-256
+"""
+
+
+def test_esp_and_ah_together() -> None:
+    west, east = both(suites="bundle", more=BUNDLE)
+    _, w, e = up(west, east)
+    assert connected(w), e.said
+    agree(w, e)
+    for host in (w, e):
+        assert host.rows(2)[0]["protocol"] == "ESP+AH"
+        assert {s.protocol for s in host.app.sas.values()} == {ESP, AH}
+        assert len(host.app.sas) == 4
+        assert [[n.protocol for n in group] for group in host.app.groups] == [[ESP, AH]] * 2
+    w.daemon.teardown("west-east", 2)
+    w.network.run(3)
+    assert not e.app.sas
+    assert not w.app.sas
+
+
+def test_a_bundle_does_not_fit_one_of_its_protocols() -> None:
+    _, w, e = up(replace(WEST, suites="bundle", more=BUNDLE),
+                 replace(EAST, suites="QM-ESP-TRP-AES-SHA-SUITE"))  # fmt: skip
+    assert failure(e)["cause"] == "no-proposal-chosen"
+    assert connected(w, children=0)
+    assert not w.app.larval
+
+
+# --- the application -------------------------------------------------------------------------
+
+
+def test_each_end_is_ready_before_the_peer_may_send() -> None:
+    """Inbound first: the responder's before message 2 leaves, the initiator's before 3 does."""
+    net = Network()
+    w, e = net.host(WEST), net.host(EAST)
+    order: list[str] = []
+    for name, host in (("west", w), ("east", e)):
+        for what in ("update_sa", "add_sa"):
+            _spy(host, what, f"{name} {what}", order)
+    send = net.send
+
+    def note(packet: Any) -> None:
+        if packet.header.exchange_type == 32:
+            order.append("west sends" if packet.src == w.address else "east sends")
+        send(packet)
+
+    net.send = note  # type: ignore[method-assign]
+    net.start()
+    net.run(5)
+    assert order == [
+        "west sends", "east update_sa", "east sends", "west update_sa", "west sends",
+        "west add_sa", "east add_sa",
+    ]  # fmt: skip
+
+
+def _spy(host: Host, what: str, label: str, order: list[str]) -> None:
+    call = getattr(host.app, what)
+
+    def spied(*args: Any) -> Any:
+        order.append(label)
+        return call(*args)
+
+    setattr(host.app, what, spied)
+
+
+def test_an_application_that_answers_later() -> None:
+    net = Network()
+    w, e = net.host(WEST), net.host(EAST)
+    w.app.held, e.app.held = [], []
+    net.start()
+    net.run(1)
+    for _ in range(12):
+        w.app.release(1)
+        e.app.release(1)
+        net.pump()
+    net.run(1)
+    assert connected(w)
+    assert connected(e)
+    agree(w, e)
+
+
+@pytest.mark.parametrize("what", ["get_spi", "update_sa", "add_sa"])
+@pytest.mark.parametrize("who", ["west", "east"])
+def test_an_application_that_refuses(what: str, who: str) -> None:
+    net = Network()
+    w, e = net.host(WEST), net.host(EAST)
+    broken = w if who == "west" else e
+    broken.app.refused.add(what)
+    net.start()
+    net.run(25)
+    assert f"{what} is refused" in broken.said
+    assert not broken.app.sas
+    assert not broken.app.larval
+    assert connected(broken, children=0)
+    broken.app.refused.clear()
+    net.until(lambda: connected(w) and connected(e), 120)
+    net.run(40)
+    agree(w, e)
+
+
+def test_a_policy_that_is_refused_is_told() -> None:
+    net = Network()
+    w, _ = net.host(WEST), net.host(EAST)
+    w.app.refused.add("add_policy")
+    net.start()
+    net.run(2)
+    assert "connection west-east: application refused its policy: add_policy is refused" in w.said
+    assert connected(w)
+
+
+def test_usage_is_shown() -> None:
+    net, w, _ = up()
+    child = next(iter(w.daemon.sas.children.values()))
+    w.app.carried[child.protocols[0].spi_in] = Usage(5, 600, 1.0, 0.0, 3, 2)
+    w.app.carried[child.protocols[0].spi_out] = Usage(7, 900, 1.0, 0.0)
+    w.daemon.count()
+    row = w.rows(2)[0]
+    assert (row["packets_in"], row["bytes_in"], row["packets_out"]) == (5, 600, 7)
+    assert (row["bytes_out"], row["replays"], row["auth_failures"]) == (900, 3, 2)
+    assert net.now
+
+
+# --- what may not be -------------------------------------------------------------------------
+
+
+def test_active_only_connections_are_not_answered() -> None:
+    _, w, e = up(WEST, replace(EAST, connection_tags="Flags= active-only"))
+    assert failure(e)["misses"] == ("east-west: is Active-only",)
+    assert connected(w, children=0)
+
+
+@pytest.mark.parametrize("lost", [6, 7, 8])
+def test_a_lost_message_is_repeated(lost: int) -> None:
+    net = Network()
+    net.lose = lambda packet: len(net.history) == lost + 1
+    w, e = net.host(WEST), net.host(EAST)
+    net.start()
+    net.run(20)
+    assert connected(w)
+    agree(w, e)
+    assert w.rows(2)[0]["message_id"] == e.rows(2)[0]["message_id"]
+
+
+def test_old_messages_again_change_nothing() -> None:
+    net, w, e = up()
+    before = (w.app.sas.copy(), e.app.sas.copy())
+    for packet in list(net.history):
+        net.deliver(packet)
+    net.pump()
+    net.run(150)
+    agree(w, e)
+    assert before == (w.app.sas, e.app.sas)
+    assert [sum(o["ok"] for o in host.outcomes) for host in (w, e)] == [2, 2]
+    assert not e.daemon.engine.exchanges

@@ -288,8 +288,16 @@ class Keeper:
 
     # --- dead peers (RFC 3706) ---------------------------------------------------------------
 
-    def asked_if_alive(self, sa: IsakmpSa, data: bytes) -> None:
-        """R_U_THERE: answer with the same sequence number."""
+    def asked_if_alive(self, sa: IsakmpSa, data: bytes, path: Path) -> None:
+        """R_U_THERE: answer with the same sequence number.
+
+        A number higher than all before is no replay: a peer behind a NAT is where it came from.
+        """
+        sequence = int.from_bytes(data, "big")
+        if sequence > sa.dpd_asked:
+            sa.dpd_asked = sequence
+            if sa.nat.remote and path != sa.path:
+                self.moved(sa, path)
         self.engine.dialects[sa.version].probe_answer(self.engine, sa, data)
 
     def said_alive(self, sa: IsakmpSa, sequence: int) -> None:

@@ -118,6 +118,7 @@ class IsakmpSa:
     answered: OrderedDict[int, tuple[bytes, bytes]] = field(default_factory=OrderedDict)
     events: dict[str, Event] = field(default_factory=dict)
     dpd_sequence: int = 0
+    dpd_asked: int = -1
     dpd_waiting: int = 0
     dpd_packets: int = -1
     exchanges: int = 0

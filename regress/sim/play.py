@@ -9,16 +9,20 @@ lost on the network, no packet is lost, rekeying or not, and a delete is heard a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from random import Random
 
 from isakmp.sa import ChildSa, State
+from regress.sim.nat import Nat
 from regress.sim.world import Faults, Found, Host, World
 
 EXCHANGES_MAX, ISAKMP_MAX, CHILDREN_MAX, TIMERS_MAX, ANSWERED_MAX = 64, 64, 96, 400, 16
 STORMS = (
     "net", "net", "net", "partition", "heal", "restart", "crash", "down", "up", "freeze", "wall",
-    "reload", "rekey",
+    "reload", "rekey", "rebind",
 )  # fmt: skip
+V4, V6 = ("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")
+HIDDEN, OUTSIDE = ("198.18.0.1", "192.0.2.2"), "192.0.2.1"
 SUITES = (
     "QM-ESP-AESGCM-128-SUITE",
     "QM-ESP-AESGCM-128-PFS-GRP31-SUITE",
@@ -28,9 +32,10 @@ SUITES = (
 
 @dataclass(frozen=True)
 class Setting:
-    """What differs from seed to seed. Lifetimes in seconds."""
+    """What differs from seed to seed. Lifetimes in seconds; outside: a is behind this NAT."""
 
     addresses: tuple[str, str]
+    outside: str
     both_start: bool
     phase_1_s: int
     phase_2_s: int
@@ -41,10 +46,12 @@ class Setting:
     @classmethod
     def draw(cls, dice: Random) -> Setting:
         """One at random."""
-        v6 = dice.random() < 0.2
+        a, b = dice.choice((V4, V4, V4, V6, HIDDEN))
+        hidden = (a, b) == HIDDEN
         return cls(
-            ("2001:db8::1", "2001:db8::2") if v6 else ("192.0.2.1", "192.0.2.2"),
-            dice.random() < 0.6,
+            (a, b),
+            OUTSIDE if hidden else "",
+            dice.random() < 0.6 and not hidden,
             dice.choice((40, 60, 3600)),
             dice.choice((20, 30, 45)),
             dice.choice(("ID_PROT", "ID_PROT", "AGGRESSIVE")),
@@ -59,6 +66,7 @@ class Setting:
 
     def configuration(self, end: int) -> str:
         """The file of end 0 or 1."""
+        far = self.addresses[1 - end] if end == 0 else self.outside or self.addresses[0]
         listed = "Connections" if end == 0 or self.both_start else "Passive-connections"
         text = f"""
 [General]
@@ -68,12 +76,12 @@ Exchange-max-time= 25
 Default-phase-1-lifetime= {self.phase_1_s},10:86400
 Default-phase-2-lifetime= {self.phase_2_s},10:86400
 [Phase 1]
-{self.addresses[1 - end]}= peer
+{far}= peer
 [Phase 2]
 {listed}= {", ".join(self.names)}
 [peer]
 Phase= 1
-Address= {self.addresses[1 - end]}
+Address= {far}
 Configuration= phase-1
 Authentication= simulated
 [phase-1]
@@ -111,6 +119,9 @@ class Play:
         self.dice = Random(seed * 7919 + 1)
         self.setting = Setting.draw(self.dice)
         self.world = World(seed, level)
+        if self.setting.outside:
+            inside, outside = self.setting.addresses[0], self.setting.outside
+            self.world.nat = Nat(ip_address(inside), ip_address(outside))
         self.ends = [
             self.world.add(name, address, self.setting.configuration(end))
             for end, (name, address) in enumerate(zip("ab", self.setting.addresses, strict=True))
@@ -213,6 +224,10 @@ class Play:
 
     def _wall(self, host: Host) -> None:
         host.wall_offset += self.dice.choice((-3600, 3600, 86400))
+
+    def _rebind(self, host: Host) -> None:
+        if self.world.nat:
+            self.world.nat.rebind()
 
     def _reload(self, host: Host) -> None:
         host.command(lambda daemon: daemon.reinitialise_connections())

@@ -28,6 +28,7 @@ from isakmp.path import Path
 from isakmp.policy.spd import Address
 from isakmp.timer import Timers
 from isakmp.transport.memory import Memory
+from regress.sim.nat import Flow, Nat
 
 EPOCH = 1_700_000_000.0
 UDP = 17
@@ -203,6 +204,7 @@ class World:
         self.dice = Random(seed ^ 0x5EED)
         self.clock, self.level = Clock(), level
         self.faults = Faults()
+        self.nat: Nat | None = None
         self.hosts: dict[Address, Host] = {}
         self.lines: deque[str] = deque(maxlen=400)
         self.counts: Counter[str] = Counter()
@@ -232,22 +234,33 @@ class World:
 
     def carry_udp(self, path: Path, data: bytes) -> None:
         """Take a UDP datagram on its way."""
-        mirrored = Path(path.remote, path.remote_port, path.local, path.local_port, path.encap)
+        flow = self._translate(Flow(path.local, path.local_port, path.remote, path.remote_port))
+        if flow is None:
+            return
+        mirrored = Path(flow.dst, flow.dport, flow.src, flow.sport, path.encap)
 
         def arrive(host: Host, octets: bytes) -> None:
             if host.transport is not None:
                 host.transport.receive(mirrored, octets)
 
-        self._carry(path.remote, data, arrive)
+        self._carry(flow.dst, data, arrive)
 
     def carry_esp(self, esp: bytes, src: Address, dst: Address, encap: Encap | None) -> None:
-        """Take an ESP packet on its way."""
+        """Take an ESP packet on its way. A NAT knows nothing to do with it but in UDP."""
+        sport, dport = encap or (0, 0)
+        flow = self._translate(Flow(src, sport, dst, dport))
+        if flow is None or (self.nat and not encap):
+            return
+        ports = (flow.sport, flow.dport) if encap else None
 
         def arrive(host: Host, octets: bytes) -> None:
             if host.engine is not None:
-                host.engine.esp_in(octets, src, dst, encap)
+                host.engine.esp_in(octets, flow.src, flow.dst, ports)
 
-        self._carry(dst, esp, arrive)
+        self._carry(flow.dst, esp, arrive)
+
+    def _translate(self, flow: Flow) -> Flow | None:
+        return self.nat.translate(flow) if self.nat else flow
 
     def _carry(self, to: Address, data: bytes, arrive: Callable[[Host, bytes], None]) -> None:
         host = self.hosts.get(to)

@@ -16,6 +16,7 @@ from isakmp.crypto import keymat
 from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.message import Payload
+from isakmp.path import Path
 from isakmp.script import END, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1.quick_mode import check_hash
 
@@ -56,7 +57,7 @@ def recv_HASH_INFO(x: X, message: Incoming) -> None:
     rest = message.after(payload)
     check_hash(payload.value.data, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
     for notify in message.take_all(P.NOTIFY):
-        _recv_notify(x, notify)
+        _recv_notify(x, notify, message.path)
     for delete in message.take_all(P.DELETE):
         _recv_delete(x, delete)
 
@@ -70,7 +71,7 @@ def _recv_delete(x: X, payload: Payload) -> None:
         owner.peer_deleted_children(sa, value.protocol_id, spis)
 
 
-def _recv_notify(x: X, payload: Payload) -> None:
+def _recv_notify(x: X, payload: Payload, path: Path) -> None:
     value, sa, owner = payload.value, x.sa, x.engine.owner
     x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, value.notify))
     if sa is None:
@@ -78,7 +79,7 @@ def _recv_notify(x: X, payload: Payload) -> None:
     if value.notify in (Notify.R_U_THERE, Notify.R_U_THERE_ACK):
         if value.spi in (sa.cookies, b"") and len(value.data) == 4:
             if value.notify == Notify.R_U_THERE:
-                owner.asked_if_alive(sa, value.data)
+                owner.asked_if_alive(sa, value.data, path)
             else:
                 owner.said_alive(sa, int.from_bytes(value.data, "big"))
     elif value.notify == Notify.INITIAL_CONTACT:

@@ -10,6 +10,7 @@ recording, and why:
 - We encrypt the third message of aggressive mode; in the recording it is in clear. The IV of
   phase 2 comes from there, so the recorded one is injected.
 - INITIAL_CONTACT, which we add where no SA is known: one is made known.
+- The recorded responder of main mode writes UDP 500 into its identity, we write 0: injected.
 - The recorded responder of quick mode answers with narrower identities than it was asked for.
   RFC 2409 knows nothing of that: it is refused. Once they are allowed, the rest follows.
 """
@@ -28,6 +29,7 @@ from isakmp.crypto import keymat
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.hash import get_hash
 from isakmp.message import HEADER_SIZE, Payload, parse_header, parse_payloads, split
+from isakmp.policy.spd import Identity
 from isakmp.scripts.ikev1 import phase_1
 from regress.pair import Gateway, Host, Network, Packet
 
@@ -203,6 +205,10 @@ def test_main_mode_as_initiator(
     assert replay.sa.cookies == recording.messages[1][:16]
     check_keys(replay.sa.keys, recording.expected)
     assert str(replay.sa.remote_id) == RESPONDERS["ID_PROT"]
+    dropped = dict(replay.host.daemon.engine.counters)
+    replay.hear(6)
+    assert replay.host.daemon.engine.counters == dropped, "the notify under the SA is understood"
+    assert replay.sa.last_heard == replay.net.now
 
 
 def test_main_mode_as_responder(
@@ -219,6 +225,8 @@ def test_main_mode_as_responder(
     replay.hear(2)
     assert replay.bodies() == recording.bodies(3, P.VENDOR)
     check_keys(replay.exchange.state.keys, recording.expected)
+    identity = Identity(ipsec.Id.IPV4_ADDR, replay.host.address.packed, 17, 500)
+    monkeypatch.setattr(replay.host.daemon.keeper, "local_id", lambda remote, path: identity)
     replay.hear(4)
     assert replay.said == recording.messages[5]
     check_keys(replay.sa.keys, recording.expected)

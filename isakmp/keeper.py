@@ -3,10 +3,11 @@
 RFC 2408 4.3, RFC 2409 5.5 and 9, RFC 3706. The engine's scripts tell the keeper what they
 established and what the peer says; the application tells it what expired.
 
-A new child SA supersedes older ones of the same traffic. Where two were negotiated at once, that
-of the lower nonce gives way. Whoever began the successor deletes the old one after a grace; the
-other end does so later on its own, but only while a successor lives, so that both ends never
-delete both.
+A new SA supersedes the one that served before. Where two were negotiated at once, that of the
+lower nonce gives way; it receives, but never sends. Whoever began the one that stays deletes the
+other after a grace. The other end does so later on its own: with a slow network the ends may see
+different ones as the later, so that of the lower nonce goes first, and where the peer deletes the
+one we would keep, the one we would not takes its place. Both ends never delete both.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ GRACE_S = 3.0
 FALLBACK_S = 30.0
 DPD_RETRIES = 5
 DPD_RETRY_S = 5.0
+
+AnySa = IsakmpSa | ChildSa
 
 
 class Keeper:
@@ -118,13 +121,10 @@ class Keeper:
 
     def _supersede_sa(self, old: IsakmpSa, new: IsakmpSa) -> None:
         """One ISAKMP SA with a peer is enough; exchanges under the old one may still finish."""
-        gone, stays = old, new
-        if old.established > new.created and new.tiebreak < old.tiebreak:
-            gone, stays = new, old
+        gone, stays = (new, old) if gives_way(new, old) else (old, new)
         gone.state = State.SUPERSEDED
-        wait = GRACE_S if stays.initiator else FALLBACK_S
         gone.events["delete"] = self.timers.add(
-            "SA delete", wait, lambda: self._end_superseded_sa(gone)
+            "SA delete", _wait_s(gone, stays), lambda: self._end_superseded_sa(gone)
         )
 
     def _end_superseded_sa(self, sa: IsakmpSa) -> None:
@@ -132,10 +132,18 @@ class Keeper:
             sa.events["delete"] = self.timers.add(
                 "SA delete", GRACE_S, lambda: self._end_superseded_sa(sa)
             )
-        elif self.sas.current(sa.peer) is None:
-            sa.state = State.ESTABLISHED
         else:
             self.delete_sa(sa)
+
+    def _restore_sa(self, sa: IsakmpSa) -> None:
+        """The one that superseded ``sa`` is gone before it."""
+        sa.state = State.ESTABLISHED
+        sa.events.pop("delete").cancel()
+        if sa.dpd and self.dpd_interval_s:
+            self._arm_dpd(sa, self.dpd_interval_s)
+        age = self.timers.now() - sa.established
+        if sa.soft_s and age > sa.soft_s:
+            sa.events["soft"] = self.timers.add("SA soft", 1.0, lambda: self.rekey_sa(sa))
 
     def rekey_sa(self, sa: IsakmpSa) -> None:
         """A new phase 1 before this one ends, where it still protects something."""
@@ -150,6 +158,9 @@ class Keeper:
         if tell and self.delete_sas:
             self.engine.dialects[sa.version].tell_deleted(self.engine, sa)
         self.sas.remove(sa)
+        left = [other for other in self.sas.of_peer(sa.peer) if other.state is State.SUPERSEDED]
+        if left and self.sas.current(sa.peer) is None:
+            self._restore_sa(left[-1])
         under = [x for x in self.engine.exchanges.values() if x.sa is sa and len(x.steps) > 1]
         for exchange in under:
             self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA was deleted"))
@@ -161,13 +172,11 @@ class Keeper:
         children = self.sas.children_of(sa.peer)
         self.sas.moved(sa, path)
         for child in children:
-            self._move_child(child, path)
+            if child.encap:
+                self.sas.moved_child(child, path, sa.peer)
+                self._move_specs(child, path)
 
-    def _move_child(self, child: ChildSa, path: Path) -> None:
-        if not child.encap or not child.specs:
-            return
-        self.sas.remove_child(child)
-        child.state, child.path = State.ESTABLISHED, path
+    def _move_specs(self, child: ChildSa, path: Path) -> None:
         specs, child.specs = child.specs, []
         for spec in specs:
             ends = (path.remote, path.local) if spec.inbound else (path.local, path.remote)
@@ -175,49 +184,60 @@ class Keeper:
             moved = replace(
                 spec, src=ends[0], dst=ends[1], encap=ports if spec.inbound else ports[::-1]
             )
-            self._watch(self.app.update_sa(moved), f"moving SA {spec.spi:08x}")
+            if spec.inbound or not child.receives_only:
+                self._watch(self.app.update_sa(moved), f"moving SA {spec.spi:08x}")
             child.specs.append(moved)
-        self.sas.add_child(child)
 
     # --- child SAs ---------------------------------------------------------------------------
 
     def child_established(self, child: ChildSa, sa: IsakmpSa, specs: list[SaSpec]) -> None:
         """Quick mode made ``child``; its inbound SAs are in place, here are all of them."""
+        olds = [c for c in self.sas.in_slot(child.slot) if c.state is State.ESTABLISHED]
         self.sas.add_child(child)
+        child.specs = list(specs)
+        child.receives_only = any(gives_way(child, old) for old in olds)
+        if not child.receives_only and not self._begin_to_send(child):
+            return
+        self.connections.child_up(child)
+        for old in olds:
+            self._supersede_child(old, child)
+        self.log.print("connection %s up: %s, %s", child.connection.name, child, child.selector)
+
+    def _begin_to_send(self, child: ChildSa) -> bool:
+        """Install the outbound SAs; False where the application refuses at once."""
+        child.receives_only = False
+        specs = child.specs
+        if not child.encap:
+            child.specs = []
         outbound = [spec for spec in specs if not spec.inbound]
         for spec in outbound:
             self._watch(self.app.add_sa(spec), f"outbound SA {spec.spi:08x} of {child}", child)
-            if child.state is State.DEAD:  # an application in this process refuses at once
-                return
+            if child.state is State.DEAD:
+                return False
         if len(outbound) > 1:
             self._watch(self.app.group(child.inbound()), "inbound bundle")
             self._watch(self.app.group(child.outbound()), "outbound bundle")
-        if child.encap:
-            child.specs = list(specs)
-        self.connections.child_up(child)
-        for old in self.sas.in_slot(child.slot):
-            if old is not child and old.state is State.ESTABLISHED:
-                self._supersede_child(old, child)
-        self.log.print("connection %s up: %s, %s", child.connection.name, child, child.selector)
+        return True
 
     def _supersede_child(self, old: ChildSa, new: ChildSa) -> None:
-        gone, stays = old, new
-        if old.established > new.created and new.tiebreak < old.tiebreak:
-            gone, stays = new, old
+        gone, stays = (new, old) if gives_way(new, old) else (old, new)
         gone.state = State.SUPERSEDED
         self.log.debug(LogClass.SA, 20, "child SA %s is superseded by %s", gone, stays)
-        wait = GRACE_S if stays.initiator else FALLBACK_S
         gone.events["delete"] = self.timers.add(
-            "child SA delete", wait, lambda: self._end_superseded_child(gone)
+            "child SA delete", _wait_s(gone, stays), lambda: self.delete_child(gone)
         )
 
-    def _end_superseded_child(self, child: ChildSa) -> None:
-        """Delete, but never the last one: the peer may have chosen to keep this one."""
-        others = self.sas.in_slot(child.slot)
-        if any(c.state is State.ESTABLISHED for c in others):
-            self.delete_child(child)
-        else:
-            child.state = State.ESTABLISHED
+    def _restore_child(self, child: ChildSa) -> None:
+        """The one that superseded ``child`` is gone before it."""
+        child.state = State.ESTABLISHED
+        child.events.pop("delete").cancel()
+        if child.receives_only and not self._begin_to_send(child):
+            return
+        age = self.timers.now() - child.established
+        if child.limits.soft_s and age > child.limits.soft_s:
+            child.events["rekey"] = self.timers.add(
+                "child SA rekey", 1.0, lambda: self.connections.rekey(child)
+            )
 
     def delete_child(self, child: ChildSa, tell: bool = True) -> None:
         """End a child SA, here and, where ``tell``, at the peer."""
@@ -227,11 +247,14 @@ class Keeper:
         if tell and self.delete_sas and sa is not None:
             self.engine.dialects[sa.version].tell_deleted(self.engine, sa, child)
         self.sas.remove_child(child)
-        for name in (*child.inbound(), *child.outbound()):
+        for name in (*child.inbound(), *(() if child.receives_only else child.outbound())):
             self.app.delete_sa(name)
         self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
-        if not self.sas.in_slot(child.slot):
+        left = self.sas.in_slot(child.slot)
+        if not left:
             self.connections.child_down(child)
+        elif all(other.state is State.SUPERSEDED for other in left):
+            self._restore_child(left[-1])
 
     def _watch(self, job: Job[Any], what: str, child: ChildSa | None = None) -> None:
         """Say what the application refused; a child SA it refused is taken back."""
@@ -385,3 +408,15 @@ class Keeper:
             path = sa.path._replace(remote=event.address, remote_port=event.port)
             if path != sa.path:
                 self.moved(sa, path)
+
+
+def gives_way(new: AnySa, old: AnySa) -> bool:
+    """Whether a new SA is not to replace ``old``: they were negotiated at once, and it loses."""
+    return old.established > new.created and new.tiebreak < old.tiebreak
+
+
+def _wait_s(gone: AnySa, stays: AnySa) -> float:
+    """How long a superseded SA waits for its end, in seconds."""
+    if stays.initiator:
+        return GRACE_S
+    return FALLBACK_S if gone.tiebreak < stays.tiebreak else 2 * FALLBACK_S

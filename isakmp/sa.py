@@ -17,8 +17,9 @@ from isakmp.path import Path
 from isakmp.policy.spd import Connection, Identity, Range, Remote, Selector
 from isakmp.timer import Event
 
-# How many finished exchanges an ISAKMP SA remembers to answer their repeated last message.
-ANSWERED_MAX = 16
+# How many finished exchanges an ISAKMP SA remembers to answer their repeated last message, and
+# how many message IDs, so that what was recorded is not carried out again.
+ANSWERED_MAX, USED_MAX = 16, 16384
 
 Peer = tuple[str, int, bytes, str]
 Slot = tuple[str, Peer, Selector]
@@ -116,6 +117,7 @@ class IsakmpSa:
     last_heard: float = 0.0
     state: State = State.ESTABLISHED
     answered: OrderedDict[int, tuple[bytes, bytes]] = field(default_factory=OrderedDict)
+    used: dict[int, None] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
     dpd_sequence: int = 0
     dpd_asked: int = -1
@@ -142,9 +144,16 @@ class IsakmpSa:
 
     def answer(self, message_id: int, last_in: bytes, last_out: bytes) -> None:
         """Remember how an exchange ended: digest of what came, and our answer to repeat."""
+        self.use(message_id)
         self.answered[message_id] = (last_in, last_out)
         while len(self.answered) > ANSWERED_MAX:
             self.answered.popitem(last=False)
+
+    def use(self, message_id: int) -> None:
+        """Never accept this message ID as the beginning of an exchange (any more)."""
+        self.used[message_id] = None
+        if len(self.used) > USED_MAX:
+            del self.used[next(iter(self.used))]
 
     def cancel(self) -> None:
         """Stop this SA's timers."""
@@ -168,7 +177,8 @@ class ChildProtocol(NamedTuple):
 class ChildSa:
     """One pair of IPsec SAs (or a bundle of pairs) for one selector.
 
-    selector: from us to them; specs: kept behind a NAT only, where the SAs may have to move.
+    selector: from us to them; specs: kept behind a NAT, where the SAs may have to move, and while
+    the SA receives_only: it gives way to another, and its outbound SAs are not installed.
     """
 
     connection: Connection
@@ -188,6 +198,7 @@ class ChildSa:
     state: State = State.ESTABLISHED
     events: dict[str, Event] = field(default_factory=dict)
     specs: list[SaSpec] = field(default_factory=list, repr=False)
+    receives_only: bool = False
     usage: tuple[Usage | None, Usage | None] = (None, None)
 
     @property
@@ -270,6 +281,15 @@ class SaDatabase:
         """Forget a child SA and stop its timers."""
         child.state = State.DEAD
         child.cancel()
+        self._take_child(child)
+
+    def moved_child(self, child: ChildSa, path: Path, peer: Peer) -> None:
+        """The peer of ``child`` now answers from another address or port; its timers go on."""
+        self._take_child(child)
+        child.path, child.peer = path, peer
+        self.add_child(child)
+
+    def _take_child(self, child: ChildSa) -> None:
         for p in child.protocols:
             self.children.pop((p.chosen.protocol, p.spi_in), None)
             self._outbound.pop((p.chosen.protocol, p.spi_out, str(child.path.remote)), None)

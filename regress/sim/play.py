@@ -8,18 +8,19 @@ lost on the network, no packet is lost, rekeying or not, and a delete is heard a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from random import Random
 
 from isakmp.sa import ChildSa, State
 from regress.sim.nat import Nat
+from regress.sim.watch import HELD_MAX, LARVAL_MAX
 from regress.sim.world import Faults, Found, Host, World
 
 EXCHANGES_MAX, ISAKMP_MAX, CHILDREN_MAX, TIMERS_MAX, ANSWERED_MAX = 64, 64, 96, 400, 16
 STORMS = (
     "net", "net", "net", "partition", "heal", "restart", "crash", "down", "up", "freeze", "wall",
-    "reload", "rekey", "rebind",
+    "reload", "rekey", "rebind", "replay", "edit", "spoil",
 )  # fmt: skip
 V4, V6 = ("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")
 HIDDEN, OUTSIDE = ("198.18.0.1", "192.0.2.2"), "192.0.2.1"
@@ -143,15 +144,20 @@ class Play:
 
     def calm(self) -> None:
         """Nothing is lost on the network, so nothing may be lost in the tunnels."""
+        self.world.faults = Faults(
+            duplication=self.dice.choice((0, 0, 0.2)), delay_s=self.dice.choice((0, 0, 0.02, 0.4))
+        )
         self.wait(5)
-        self.until_quiet(60)
+        self.until_quiet(120)
         packets = []
         for _ in range(160):
             packets += self.send_everywhere()
             self.wait(0.8)
         self.wait(2)
         self.must_have_come(packets, "while nothing was lost on the network")
-        self.until_quiet(60)
+        self.world.faults = Faults()
+        self.wait(1)
+        self.until_quiet(120)
 
     def delete(self) -> None:
         """Where nothing is lost, a delete is heard at once."""
@@ -164,7 +170,7 @@ class Play:
                     raise Found(f"{other} still has {child}, which {end} has deleted")
         self.start_again()
         self.wait(3)
-        self.until_quiet(60)
+        self.until_quiet(120)
 
     def storm(self) -> None:
         """One fault after the other, with traffic in between."""
@@ -225,6 +231,24 @@ class Play:
     def _wall(self, host: Host) -> None:
         host.wall_offset += self.dice.choice((-3600, 3600, 86400))
 
+    def _replay(self, host: Host) -> None:
+        self.world.replay(self.dice.choice((5, 40)))
+
+    def _edit(self, host: Host) -> None:
+        """Another lifetime, which changes every connection of this end."""
+        index = self.ends.index(host)
+        self.setting = replace(self.setting, phase_2_s=self.dice.choice((20, 30, 45)))
+        host.reload(self.setting.configuration(index))
+
+    def _spoil(self, host: Host) -> None:
+        """A broken file changes nothing."""
+        names = list(host.running.connections.entries)
+        good = host.configuration
+        host.reload(good + "[General\nno section=")
+        host.configuration = good
+        if names != list(host.running.connections.entries):
+            raise Found(f"{host}: a broken configuration has changed something")
+
     def _rebind(self, host: Host) -> None:
         if self.world.nat:
             self.world.nat.rebind()
@@ -261,6 +285,7 @@ class Play:
             for index, end in enumerate(self.ends):
                 packet = len(self.sent) + 1
                 self.sent[packet] = self.ends[1 - index]
+                self.ends[1 - index].expected.add(packet)
                 end.send(f"{network(index, number)}.1", f"{network(1 - index, number)}.1", packet)
                 numbers.append(packet)
         return numbers
@@ -269,7 +294,8 @@ class Play:
         """Found where one of these has not arrived."""
         lost = [packet for packet in packets if not self.sent[packet].received[packet]]
         if lost:
-            raise Found(f"{len(lost)} of {len(packets)} packets were lost {when}")
+            first = f"the first, {lost[0]}, was for {self.sent[lost[0]]}"
+            raise Found(f"{len(lost)} of {len(packets)} packets were lost {when}; {first}")
 
     def until_quiet(self, limit_s: int) -> None:
         """Found where all is not quiet and right within that time."""
@@ -293,21 +319,29 @@ class Play:
                 (len(daemon.engine.exchanges), EXCHANGES_MAX, "exchanges"),
                 (len(daemon.sas.isakmp), ISAKMP_MAX, "ISAKMP SAs"),
                 (len(daemon.sas.children), CHILDREN_MAX, "child SAs"),
-                (len(timers.pending()) if timers else 0, TIMERS_MAX, "timers"),
+                (len(timers._heap) if timers else 0, TIMERS_MAX, "timers"),
+                (end.watch.larval if end.watch else 0, LARVAL_MAX, "larval SAs"),
+                (end.watch.held if end.watch else 0, HELD_MAX, "packets that wait"),
                 (max((len(s.answered) for s in daemon.sas.isakmp.values()), default=0),
                  ANSWERED_MAX, "remembered answers"),
             )  # fmt: skip
             for size, most, what in sizes:
                 if size > most:
                     raise Found(f"{end} has {size} {what}")
+            watch = end.watch
+            if watch and watch.wrong:
+                raise Found(f"{end}: {watch.wrong}")
             if not daemon.engine.exchanges and (stray := self._stray(end)):
                 raise Found(f"{end}: {stray}")
         self._keys_agree()
 
     def _keys_agree(self) -> None:
-        engines = [end.engine for end in self.ends]
-        if None in engines:
+        watches = [end.watch for end in self.ends if end.watch]
+        if len(watches) < len(self.ends) or not any(watch.fresh for watch in watches):
             return
+        for watch in watches:
+            watch.fresh = False
+        engines = [end.key_engine for end in self.ends]
         for one, other in (engines, engines[::-1]):
             outbound = {sa.spi: sa for sa in other.sas() if not sa.inbound}
             for sa in one.sas():
@@ -344,6 +378,10 @@ class Play:
         daemon = end.running
         if daemon.engine.exchanges or daemon.engine.half_open:
             return f"runs {[str(x) for x in daemon.engine.exchanges.values()]}"
+        if end.watch and (end.watch.larval or end.watch.held):
+            return f"has {end.watch.larval} larval SAs, and {end.watch.held} packets wait"
+        if busy := daemon.connections.busy:
+            return f"believes that {list(busy)} is being negotiated"
         if len(daemon.sas.isakmp) != 1:
             return f"has {len(daemon.sas.isakmp)} ISAKMP SAs"
         return ""
@@ -352,7 +390,8 @@ class Play:
     def _stray(end: Host) -> str:
         """What only the SAD or only the daemon knows."""
         children: list[ChildSa] = end.running.sas.all_children()
-        known = {spi for c in children for p in c.protocols for spi in (p.spi_in, p.spi_out)}
+        known = {p.spi_in for c in children for p in c.protocols}
+        known |= {p.spi_out for c in children if not c.receives_only for p in c.protocols}
         kept = {sa.spi for sa in end.key_engine.sas()}
         return "" if known == kept else f"SAD and daemon differ: {[hex(s) for s in known ^ kept]}"
 

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path as FilePath
 from random import Random
 from struct import pack
-from typing import Any
+from tempfile import TemporaryDirectory
 
 from isakmp.app.base import Upcalls
 from isakmp.app.engine.base import Encap, Netif, Wire
@@ -29,6 +29,10 @@ from isakmp.policy.spd import Address
 from isakmp.timer import Timers
 from isakmp.transport.memory import Memory
 from regress.sim.nat import Flow, Nat
+from regress.sim.watch import Watch
+
+Arrive = Callable[["Host", bytes], None]
+Datagram = tuple["Host", bytes, Arrive]
 
 EPOCH = 1_700_000_000.0
 UDP = 17
@@ -89,10 +93,11 @@ class Host:
         self.engine: KeyEngine | None = None
         self.timers: Timers | None = None
         self.transport: Memory | None = None
+        self.watch: Watch | None = None
         self.frozen_until = 0.0
         self.wall_offset = 0.0
         self.received: Counter[int] = Counter()
-        self.message_ids: dict[tuple[bytes, int], int] = {}
+        self.expected: set[int] = set()
 
     def __str__(self) -> str:
         return self.name
@@ -116,6 +121,16 @@ class Host:
         with suppress(IsakmpError):
             call(self.running)
 
+    def reload(self, text: str) -> None:
+        """A new file, and SIGHUP."""
+        self.configuration = text
+        with TemporaryDirectory() as directory:
+            path = FilePath(directory) / "isakmpd.conf"
+            path.write_text(text)
+            path.chmod(0o600)
+            self.running.conf.path = path
+            self.command(lambda daemon: daemon.reload())
+
     def start(self) -> None:
         """Switch on, without any memory."""
         world = self.world
@@ -137,28 +152,12 @@ class Host:
             source=lambda remote: self.address, resolve=lambda name, version: None,
             run_directory=FilePath("/nonexistent"), esp_in=server.engine.esp_in,
         )  # fmt: skip
-        self._watch_message_ids()
+        self.watch = Watch(self.daemon, self.engine)
         self.daemon.start()
 
     def wall(self) -> float:
         """The clock on the wall, which may be set."""
         return EPOCH + self.world.clock.now + self.wall_offset
-
-    def _watch_message_ids(self) -> None:
-        assert self.daemon
-        engine = self.daemon.engine
-        initiate = engine.initiate
-
-        def watched(*args: Any, **options: Any) -> Any:
-            exchange = initiate(*args, **options)
-            sa = options.get("sa")
-            if sa is not None:
-                key = sa.cookies, exchange.message_id
-                if self.message_ids.setdefault(key, exchange.number) != exchange.number:
-                    raise Found(f"{self.name}: message ID {exchange.message_id:08x} used again")
-            return exchange
-
-        engine.initiate = watched  # type: ignore[method-assign]
 
     def stop(self, gently: bool) -> None:
         """Switch off, with notice to the peer or without."""
@@ -170,10 +169,9 @@ class Host:
             assert self.transport
             self.transport.close()
         assert self.engine
-        self.daemon = self.timers = self.transport = None
+        self.daemon = self.timers = self.transport = self.watch = None
         self.engine.close()
         self.engine = None
-        self.message_ids.clear()
 
     @property
     def frozen(self) -> bool:
@@ -183,6 +181,7 @@ class Host:
     def send(self, src: str, dst: str, number: int) -> None:
         """A clear packet from the network behind us."""
         if self.engine is not None and not self.frozen:
+            self.world.trace(f"{self.name} sends packet {number}")
             payload = pack(">HHHHQ", 1000, 2000, 16, 0, number)
             self.engine.packet_out(build(ip_address(src), ip_address(dst), UDP, payload))
 
@@ -191,9 +190,12 @@ class Host:
         headers = parse(packet)
         if headers is None or headers.protocol != UDP:
             raise Found(f"{self.name}: a packet arrives that nobody sent")
-        self.received[
-            int.from_bytes(packet[headers.payload + 8 : headers.payload + 16], "big")
-        ] += 1
+        number = int.from_bytes(packet[headers.payload + 8 : headers.payload + 16], "big")
+        self.received[number] += 1
+        if number not in self.expected:
+            raise Found(f"{self.name}: packet {number} arrives, which nobody has sent here")
+        if self.received[number] > 1:
+            raise Found(f"{self.name}: packet {number} arrives twice")
 
 
 class World:
@@ -206,10 +208,11 @@ class World:
         self.faults = Faults()
         self.nat: Nat | None = None
         self.hosts: dict[Address, Host] = {}
-        self.lines: deque[str] = deque(maxlen=400)
+        self.lines: deque[str] = deque(maxlen=1000)
         self.counts: Counter[str] = Counter()
         self._queue: list[tuple[float, int, Callable[[], object]]] = []
         self._order = 0
+        self._recorded: deque[Datagram] = deque(maxlen=400)
 
     def random_bytes(self, size: int) -> bytes:
         """The randomness of every daemon."""
@@ -262,7 +265,7 @@ class World:
     def _translate(self, flow: Flow) -> Flow | None:
         return self.nat.translate(flow) if self.nat else flow
 
-    def _carry(self, to: Address, data: bytes, arrive: Callable[[Host, bytes], None]) -> None:
+    def _carry(self, to: Address, data: bytes, arrive: Arrive) -> None:
         host = self.hosts.get(to)
         if host is None:
             return
@@ -273,9 +276,17 @@ class World:
             return
         copies = 1 + (dice.random() < faults.duplication)
         self.counts["duplicated"] += copies - 1
+        self._recorded.append((host, data, arrive))
         for _ in range(copies):
             when = self.clock.now + 0.002 + faults.delay_s * dice.random()
             self._deliver(host, when, self._damaged(data), arrive)
+
+    def replay(self, count: int) -> None:
+        """Somebody sends datagrams again that went by a while ago."""
+        recorded = list(self._recorded)
+        for host, data, arrive in self.dice.choices(recorded, k=count if recorded else 0):
+            self.counts["replayed"] += 1
+            self._deliver(host, self.clock.now + self.dice.random(), data, arrive)
 
     def _damaged(self, data: bytes) -> bytes:
         """The datagram, at times with a bit that has changed."""

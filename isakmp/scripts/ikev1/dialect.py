@@ -146,7 +146,7 @@ class Ikev1:
             return
         exchange = engine.exchanges.get((sa.own_cookie, header.message_id))
         if exchange is None:
-            if header.message_id in sa.answered:
+            if header.message_id in sa.used:
                 self._late(engine, sa, path, header, datagram)
             else:
                 self._respond_phase_2(engine, sa, path, header, datagram)
@@ -279,14 +279,19 @@ class Ikev1:
                 exchange.engine.owner.moved(sa, message.path)
 
     def message_id(self, exchange: Exchange[Any]) -> int:
-        """Random, not 0, and unused under this SA (RFC 2408 3.1)."""
-        sa = exchange.sa
+        """Random, not 0, and unused under this SA (RFC 2408 3.1); 0 where there is none.
+
+        It counts as used at once: both ends have the same keys, so that our own message could
+        come back to us as the peer's.
+        """
+        sa, engine = exchange.sa, exchange.engine
+        if sa is None:
+            return 0
         while True:
-            number = int.from_bytes(exchange.engine.random(4), "big")
-            used = sa is None or number in sa.answered
-            if number and not used and (exchange.own_cookie, number) not in (
-                exchange.engine.exchanges
-            ):  # fmt: skip
+            number = int.from_bytes(engine.random(4), "big")
+            running = (sa.own_cookie, number) in engine.exchanges
+            if number and not running and number not in sa.used:
+                sa.use(number)
                 return number
 
     def authenticator(self, exchange: Exchange[Any]) -> int:

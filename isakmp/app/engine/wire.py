@@ -10,6 +10,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 
 from isakmp.app.engine.base import DEFAULT_MTU, Encap, EspIn, Send, Wire
@@ -69,7 +70,8 @@ class RawWire(Wire):
                 if error.errno != errno.EAFNOSUPPORT:
                     raise
                 continue  # a host without IPv6
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+            with suppress(PermissionError):  # root of a user namespace may not
+                sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
             self._set_rigid(sock, False)
             self._plain[family] = self._socket(family, socket.IPPROTO_RAW)
             if family == socket.AF_INET:

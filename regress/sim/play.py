@@ -144,9 +144,11 @@ class Play:
 
     def calm(self) -> None:
         """Nothing is lost on the network, so nothing may be lost in the tunnels."""
+        choose = self.dice.choice
         self.world.faults = Faults(
-            duplication=self.dice.choice((0, 0, 0.2)), delay_s=self.dice.choice((0, 0, 0.02, 0.4))
-        )
+            duplication=choose((0, 0, 0.2)), forgery=choose((0, 0.3)),
+            delay_s=choose((0, 0, 0.02, 0.4)),
+        )  # fmt: skip
         self.wait(5)
         self.until_quiet(120)
         packets = []
@@ -155,6 +157,7 @@ class Play:
             self.wait(0.8)
         self.wait(2)
         self.must_have_come(packets, "while nothing was lost on the network")
+        self.must_have_succeeded()
         self.world.faults = Faults()
         self.wait(1)
         self.until_quiet(120)
@@ -289,6 +292,14 @@ class Play:
                 end.send(f"{network(index, number)}.1", f"{network(1 - index, number)}.1", packet)
                 numbers.append(packet)
         return numbers
+
+    def must_have_succeeded(self) -> None:
+        """Found where an exchange under an ISAKMP SA timed out though all its messages came."""
+        for end in self.ends:
+            for outcome in end.running.engine.outcomes:
+                late = outcome.reason is not None and outcome.reason.cause == "timeout"
+                if late and outcome.what == "quick mode":
+                    raise Found(f"{end}: #{outcome.number}: {outcome.reason}, in the calm")
 
     def must_have_come(self, packets: list[int], when: str) -> None:
         """Found where one of these has not arrived."""

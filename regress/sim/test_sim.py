@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from isakmp.app.pf_key.backend import PfKey
+from isakmp.exchange import Engine, Exchange
 from isakmp.job import Job
 from isakmp.keeper import Keeper
+from isakmp.sa import IsakmpSa
+from isakmp.script import Incoming
+from isakmp.scripts.ikev1 import quick_mode
 from isakmp.scripts.ikev1.dialect import Ikev1
 from regress.sim.play import Play, replay
 from regress.sim.world import Found
@@ -60,6 +66,31 @@ def test_a_reused_message_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     caught(3, "used again")
 
 
+def test_an_iv_that_a_refused_message_leaves_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Engine.run
+
+    def careless(engine: Engine, exchange: Exchange[Any], message: Incoming, data: bytes) -> None:
+        if message.protected and exchange.sa is not None:
+            exchange.protection = message.commit
+        run(engine, exchange, message, data)
+
+    monkeypatch.setattr(Engine, "run", careless)
+    caught(12, "in the calm", "were lost")
+
+
+def test_a_replay_that_is_carried_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IsakmpSa, "use", lambda *_: None)
+    caught(30, "carried out twice")
+
+
+def test_keys_that_differ_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def own_value(x: quick_mode.X) -> None:
+        x.state.g_qm_xy = x.state.key_pair.public if x.state.key_pair else b""
+
+    monkeypatch.setattr(quick_mode, "_agree", own_value)
+    caught(6, "disagree")
+
+
 def test_an_sa_that_stays_in_the_sad_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PfKey, "delete_sa", lambda *_: Job.of(None))
     caught(3, "SAD and daemon differ")
@@ -67,4 +98,4 @@ def test_an_sa_that_stays_in_the_sad_is_caught(monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_sa_that_is_never_replaced_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Keeper, "_supersede_child", lambda *_: None)
-    caught(4, "pairs")
+    caught(4, "pairs", "timers")

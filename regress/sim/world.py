@@ -27,6 +27,7 @@ from isakmp.log import Log
 from isakmp.path import Path
 from isakmp.policy.spd import Address
 from isakmp.timer import Timers
+from isakmp.transport.base import NON_ESP_MARKER
 from isakmp.transport.memory import Memory
 from regress.sim.nat import Flow, Nat
 from regress.sim.watch import Watch
@@ -44,11 +45,15 @@ class Found(Exception):
 
 @dataclass
 class Faults:
-    """What the network does to datagrams; probabilities, and seconds of delay."""
+    """What the network does to datagrams; probabilities, and seconds of delay.
+
+    forgery: of a damaged copy that comes before the true one, where keys protect it.
+    """
 
     loss: float = 0.0
     duplication: float = 0.0
     corruption: float = 0.0
+    forgery: float = 0.0
     delay_s: float = 0.0
     partition: bool = False
 
@@ -279,7 +284,14 @@ class World:
         self._recorded.append((host, data, arrive))
         for _ in range(copies):
             when = self.clock.now + 0.002 + faults.delay_s * dice.random()
-            self._deliver(host, when, self._damaged(data), arrive)
+            if dice.random() < faults.forgery and is_protected(data):
+                self.counts["forged"] += 1
+                self._deliver(host, when, self._with_a_bit_changed(data), arrive)
+            if dice.random() < faults.corruption:
+                self.counts["corrupted"] += 1
+                self._deliver(host, when, self._with_a_bit_changed(data), arrive)
+            else:
+                self._deliver(host, when, data, arrive)
 
     def replay(self, count: int) -> None:
         """Somebody sends datagrams again that went by a while ago."""
@@ -288,17 +300,11 @@ class World:
             self.counts["replayed"] += 1
             self._deliver(host, self.clock.now + self.dice.random(), data, arrive)
 
-    def _damaged(self, data: bytes) -> bytes:
-        """The datagram, at times with a bit that has changed."""
-        if self.dice.random() >= self.faults.corruption:
-            return data
-        self.counts["corrupted"] += 1
+    def _with_a_bit_changed(self, data: bytes) -> bytes:
         index, bit = self.dice.randrange(len(data)), 1 << self.dice.randrange(8)
         return data[:index] + bytes([data[index] ^ bit]) + data[index + 1 :]
 
-    def _deliver(
-        self, host: Host, when: float, data: bytes, arrive: Callable[[Host, bytes], None]
-    ) -> None:
+    def _deliver(self, host: Host, when: float, data: bytes, arrive: Arrive) -> None:
         def come() -> None:
             if host.frozen:
                 self.at(host.frozen_until, come)
@@ -332,3 +338,12 @@ class World:
                 if when < best:
                     best, who = when, host
         return best, who
+
+
+def is_protected(data: bytes) -> bool:
+    """Whether keys protect a datagram: ESP, or a message under an ISAKMP SA.
+
+    Nothing does so before: who forges those of phase 1 can hinder it.
+    """
+    header = data[4:32] if data[:4] == NON_ESP_MARKER else data[:28]
+    return header[17:18] != b"\x10" or any(header[20:24])

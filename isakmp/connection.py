@@ -204,14 +204,23 @@ class Connections:
         exchange = self.dialect.begin_child(self.engine, sa, connection)
         if not exchange.over:
             self.busy[flow] = exchange
-        exchange.finished.then(lambda job: self._child_over(flow, job))
+        exchange.finished.then(lambda job: self._child_over(flow, exchange, job))
         return exchange.finished
 
-    def _child_over(self, flow: Flow, job: Job[Any]) -> None:
+    def _child_over(self, flow: Flow, exchange: Exchange[Any], job: Job[Any]) -> None:
         self.busy.pop(flow, None)
+        sa = exchange.sa
+        if sa is not None and job.error is not None and sa.last_heard < exchange.created:
+            self._unanswered(sa, _reason(job.error))
         entry = self.entries.get(flow[0])
         if job.error is not None and entry is not None and entry.connection.selector == flow[1]:
             self._failed(entry, _reason(job.error))
+
+    def _unanswered(self, sa: IsakmpSa, reason: Reason) -> None:
+        """A peer that has lost our ISAKMP SA is silent for ever; a new phase 1 reaches it."""
+        if reason.cause == "timeout":
+            self.log.print("ISAKMP SA %s: the peer does not answer under it any more", sa)
+            self.engine.owner.delete_sa(sa)
 
     def _failed(self, entry: Entry, reason: Reason) -> None:
         """Try again after a growing, jittered while."""

@@ -279,7 +279,7 @@ class Engine:
             else:
                 self._settle(exchange, result, done)
         except Refused as refused:
-            self._refused(exchange, refused)
+            self._refused(exchange, refused, proven=message.protected)
         except MalformedPayload:
             raise
         except IsakmpError as error:
@@ -365,10 +365,10 @@ class Engine:
 
     # --- ends --------------------------------------------------------------------------------
 
-    def _refused(self, exchange: Exchange[Any], refused: Refused) -> None:
-        """A step refused. An unprotected answer may be forged: the initiator then waits on."""
-        answer = not exchange.sends(exchange.step)
-        if answer and exchange.initiator and exchange.script.establishes:
+    def _refused(self, exchange: Exchange[Any], refused: Refused, *, proven: bool = True) -> None:
+        """A step refused. An unprotected answer may be forged: who gets one waits on."""
+        answer = exchange.step > 0 and not exchange.sends(exchange.step)
+        if answer and exchange.script.establishes and (exchange.initiator or not proven):
             exchange.hint = refused.reason
             self.log.print("%s: answer refused: %s", exchange, refused.reason)
             return

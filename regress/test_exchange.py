@@ -576,6 +576,24 @@ def test_an_initiator_refuses_outright_where_the_answer_is_protected() -> None:
     assert pair.near.toy.notified == [14]
 
 
+def test_a_responder_in_the_middle_waits_on_after_an_unprotected_message_it_refuses() -> None:
+    """Else one forged message ended a negotiation that the initiator believes to be done."""
+    verdicts = [refuses, hears("3")]
+    pair = Pair(
+        toy(),
+        toy(responder=(hears("1"), says("2"), lambda x, m: verdicts.pop(0)(x, m), says("4"))),
+    )
+    mine = pair.near.begin()
+    pair.to_far()
+    pair.to_near()
+    ((_, third),) = pair.near.sent
+    pair.far.engine.receive(TO_HERE, third[:-1] + b"!")
+    assert not pair.far.only.over
+    assert pair.far.toy.notified == []
+    pair.pump()
+    assert mine.complete
+
+
 def test_a_sending_step_that_refuses_ends_the_exchange() -> None:
     pair = Pair(toy(initiator=(refuses, hears("2"), says("3"), hears("4"))))
     mine = pair.near.begin()

@@ -81,6 +81,21 @@ def test_a_last_message_that_proves_nothing_is_refused() -> None:
     assert "authentication-failed" in e.said
 
 
+def test_a_forged_third_message_does_not_end_the_exchange() -> None:
+    net = Network()
+    w, e = net.host(AGGRESSIVE[0]), net.host(AGGRESSIVE[1])
+    net.lose = lambda packet: len(net.history) == 3
+    net.start()
+    net.pump()
+    third = net.history[2].data
+    head = third[:16] + bytes([8, 0x10, 4, 0]) + bytes(4) + (28 + 36).to_bytes(4, "big")
+    net.deliver(net.history[2]._replace(data=head + bytes([0, 0, 0, 36]) + bytes(32)))
+    assert "authentication-failed" in e.said
+    net.run(10)
+    assert connected(w)
+    assert connected(e)
+
+
 def test_the_third_message_may_be_in_clear() -> None:
     """RFC 2409 5.4: HASH_I of aggressive mode need not be encrypted."""
     net = Network()

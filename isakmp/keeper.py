@@ -412,7 +412,7 @@ class Keeper:
 
 def gives_way(new: AnySa, old: AnySa) -> bool:
     """Whether a new SA is not to replace ``old``: they were negotiated at once, and it loses."""
-    return old.established > new.created and new.tiebreak < old.tiebreak
+    return old.established >= new.created and new.tiebreak < old.tiebreak
 
 
 def _wait_s(gone: AnySa, stays: AnySa) -> float:

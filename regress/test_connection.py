@@ -1,0 +1,176 @@
+"""What should be up stays up: starting, retrying, acquires, commands, peers that forget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from isakmp.app.base import Acquire, Direction
+from isakmp.errors import ConfError
+from isakmp.policy.spd import Selector
+from regress.pair import EAST, WEST, Gateway, Host, Network, agree, both, connected, up
+
+
+def entry(host: Host) -> dict[str, object]:
+    (row,) = host.daemon.status()["connections"]
+    return dict(row)
+
+
+def test_a_connection_that_fails_is_tried_again_at_growing_jittered_times() -> None:
+    net = Network()
+    west = net.host(WEST)
+    net.start()
+    net.run(600)
+    begun = [o["when"] for o in west.outcomes]
+    gaps = [b - a for a, b in zip(begun, begun[1:], strict=False)]
+    assert len(gaps) > 5
+    assert gaps[0] < gaps[-1]
+    assert max(gaps) < 60 * 1.25 + 20, "Check-interval is the longest wait"
+    assert entry(west)["tries"] == len(begun)
+    assert entry(west)["state"] == "wanted"
+    east = net.host(EAST)
+    east.daemon.start()
+    net.until(lambda: connected(west) and connected(east), 100)
+    assert entry(west)["tries"] == 0
+    assert entry(west)["reason"] is None
+
+
+@pytest.mark.parametrize("exchange", ["ID_PROT", "AGGRESSIVE"])
+def test_a_peer_that_has_lost_the_isakmp_sa_is_reached_by_a_new_one(exchange: str) -> None:
+    """Without dead peer detection nothing else would tell."""
+    net, west, east = up(*both(exchange=exchange))
+    (sa,) = east.daemon.sas.isakmp.values()
+    east.daemon.sas.remove(sa)
+    west.daemon.teardown("west-east", 2)
+    west.daemon.connect("west-east")
+    net.run(10)
+    assert west.rows(1)
+    net.until(lambda: connected(west) and connected(east), 120)
+    assert "does not answer under it any more" in west.said
+
+
+def test_two_connections_with_one_peer_share_the_isakmp_sa() -> None:
+    def second(gateway: Gateway, local: str, remote: str) -> str:
+        text = gateway.text().replace("Connections= ", "Connections= second, ")
+        text = text.replace("Passive-connections= ", "Passive-connections= second, ")
+        return text + (
+            f"[second]\nPhase= 2\nISAKMP-peer= {gateway.peer}\nConfiguration= phase-2\n"
+            f"Local-ID= l2\nRemote-ID= r2\n[l2]\nID-type= IPV4_ADDR\nAddress= {local}\n"
+            f"[r2]\nID-type= IPV4_ADDR\nAddress= {remote}\n"
+        )
+
+    net = Network()
+    west = net.add("192.0.2.1", second(WEST, "10.9.0.1", "10.9.0.2"))
+    east_text = EAST.text().replace("Passive-connections= ", "Passive-connections= second, ")
+    east_text += (
+        second(EAST, "10.9.0.2", "10.9.0.1").partition("[second]")[2].join(["[second]", ""])
+    )
+    east = net.add("192.0.2.2", east_text)
+    net.start()
+    net.run(5)
+    assert connected(west, children=2)
+    agree(west, east)
+    assert len({row["cookies"] for row in west.rows(2)}) == 1
+
+
+def test_acquire_only_waits_for_traffic() -> None:
+    west, east = replace(WEST, general="Acquire-Only= yes"), EAST
+    net, w, e = up(west, east)
+    assert not w.rows(1)
+    assert entry(w)["state"] == "idle"
+    (out,) = [p for p in w.app.policies if p.direction is Direction.OUT]
+    event = Acquire(out.reqid, Selector.of("10.1.0.1/32", "10.2.0.1/32"), w.address, e.address)
+    w.daemon.acquire(event)
+    net.run(3)
+    assert connected(w)
+    begun = len(net.history)
+    w.daemon.acquire(event)
+    net.run(1)
+    assert len(net.history) == begun, "it is up"
+    w.daemon.acquire(replace(event, reqid=999))
+
+
+def test_what_was_taken_down_stays_down_until_it_is_started() -> None:
+    net, west, east = up()
+    west.daemon.teardown("west-east", 2)
+    net.run(120)
+    assert not west.rows(2)
+    assert not east.rows(2)
+    assert entry(west)["state"] == "held down"
+    out = next(p for p in west.app.policies if p.direction is Direction.OUT)
+    west.daemon.acquire(Acquire(out.reqid, out.selector, west.address, east.address))
+    net.run(5)
+    assert not west.rows(2)
+    west.daemon.connect("west-east")
+    net.run(5)
+    assert connected(west)
+    agree(west, east)
+
+
+def test_a_connection_that_is_not_listed_is_started_by_name() -> None:
+    text = WEST.text().replace("Connections= west-east", "")
+    net = Network()
+    west, east = net.add("192.0.2.1", text), net.host(EAST)
+    net.start()
+    net.run(1)
+    assert not west.daemon.status()["connections"]
+    west.daemon.connect("west-east")
+    net.run(5)
+    assert connected(west)
+    agree(west, east)
+    with pytest.raises(ConfError):
+        west.daemon.connect("nowhere")
+
+
+def test_when_the_peer_takes_it_down_an_active_end_starts_it_again() -> None:
+    net, west, east = up()
+    east.daemon.teardown("east-west", 2)
+    net.run(1)
+    assert not west.rows(2)
+    assert entry(west)["reason"]
+    net.run(10)
+    assert connected(west)
+    agree(west, east)
+
+
+def test_both_ends_active_settle_on_one_pair() -> None:
+    net, west, east = up(WEST, replace(EAST, passive=False), 60)
+    assert connected(west)
+    assert connected(east)
+    net.run(60)
+    agree(west, east)
+    assert len(west.app.sas) == 2
+
+
+def test_policies_of_active_connections_are_there_from_the_start() -> None:
+    net = Network()
+    west, east = net.host(WEST), net.host(EAST)
+    net.lose = lambda packet: True
+    net.start()
+    net.run(1)
+    assert [p.direction for p in west.app.policies] == [Direction.OUT, Direction.IN]
+    assert not east.app.policies
+    net.lose = lambda packet: False
+    net.until(lambda: connected(west), 60)
+    assert len(east.app.policies) == 2
+    west.daemon.teardown("west-east", 2)
+    net.run(3)
+    assert not east.app.policies, "those of a passive one go with its last SA"
+    assert len(west.app.policies) == 2
+
+
+def test_no_policies_where_none_are_wanted() -> None:
+    _, west, east = up(flows=False)
+    assert connected(west)
+    assert not west.app.policies
+    assert not east.app.policies
+
+
+def test_a_passive_daemon_begins_nothing() -> None:
+    net, west, _ = up(active=False)
+    net.run(60)
+    assert not net.history
+    west.daemon.set_active(True)
+    net.run(5)
+    assert connected(west)

@@ -358,7 +358,7 @@ class Engine:
         self.forget(exchange)
         exchange.script.finalize(exchange)
         if exchange.sa is not None and exchange.last_in:
-            final_answer = exchange.last_out if exchange.sends(len(exchange.steps) - 1) else b""
+            final_answer = exchange.last_out if exchange.sends(exchange.step - 1) else b""
             exchange.sa.answer(exchange.message_id, exchange.last_in, final_answer)
         self._outcome(exchange, True, None)
         exchange.finished.finish(exchange)
@@ -504,6 +504,10 @@ class Engine:
         self._arm_retransmit(exchange)
 
     def _timed_out(self, exchange: Exchange[Any]) -> None:
+        if exchange.script.confirmed and exchange.step == len(exchange.steps) - 1:
+            self.log.print("%s: goes on without its confirmation", exchange)
+            self._finish(exchange)
+            return
         waited = f"no answer to message {exchange.step} of {exchange.script.name}"
         self.fail(exchange, exchange.hint or Reason(
             "timeout", f"{waited} from {exchange.path.remote} port {exchange.path.remote_port}",

@@ -56,7 +56,8 @@ class Script(Generic[S]):
     the last step; abandon: gives back what a failed exchange holds; establishes: the exchange
     makes the SA that protects others (phase 1), so it begins without one; persistent: the
     responder too repeats its message until the next one comes; accepts: exchange types that may
-    carry its messages beside its own.
+    carry its messages beside its own; confirmed: the last message only confirms, and where it
+    does not come the exchange has succeeded all the same.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Script(Generic[S]):
     establishes: bool = False
     persistent: bool = False
     accepts: tuple[int, ...] = ()
+    confirmed: bool = False
 
     @cached_property
     def messages(self) -> tuple[tuple[int | Mark, ...], ...]:

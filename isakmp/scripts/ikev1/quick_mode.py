@@ -8,7 +8,8 @@
 
 No packet is lost: each end installs its inbound SA before it sends the message that lets the
 peer use it, and its outbound SA once the peer's inbound one must be there. The last message is
-sent where the responder set the commit bit (RFC 2408 3.1).
+sent where the responder set the commit bit (RFC 2408 3.1). No key protects that bit: where the
+last message does not come, it may have been forged, and the SAs are used without it.
 """
 
 from __future__ import annotations
@@ -490,5 +491,5 @@ QUICK_MODE = Script(
 QUICK_MODE_COMMIT = Script(
     "quick mode", isakmp.Exchange.QUICK_MODE, (*quick_mode_initiator, recv_CONNECTED), (),
     (*quick_mode_syntax, SWITCH, HASH, NOTIFY, END), Quick, finalize, abandon, persistent=True,
-    accepts=(isakmp.Exchange.INFO,),
+    accepts=(isakmp.Exchange.INFO,), confirmed=True,
 )  # fmt: skip

@@ -185,7 +185,7 @@ def test_a_delete_is_told_and_repeated_once() -> None:
 def test_a_lost_delete_comes_again() -> None:
     net, west, east = up()
     before = len(net.history)
-    net.lose = lambda packet: len(net.history) == before + 1
+    net.lose = lambda packet: len(net.history) == before + 2
     west.daemon.teardown("east", 1)
     net.run(5)
     assert not east.app.sas

@@ -270,13 +270,13 @@ class Ikev1:
         sa = exchange.sa
         if sa is not None:
             sa.last_heard = exchange.engine.now()
-        fresh = message.protected and exchange.step > 0
-        if fresh and message.path != exchange.path:
-            if sa is None:
-                exchange.path = message.path
-            elif sa.nat.found and sa.path != message.path:
-                exchange.path = message.path
-                exchange.engine.owner.moved(sa, message.path)
+        if not message.protected or exchange.step == 0:
+            return
+        if sa is None:
+            exchange.path = message.path
+        elif sa.nat.found and sa.path != message.path:
+            exchange.path = message.path
+            exchange.engine.owner.moved(sa, message.path)
 
     def message_id(self, exchange: Exchange[Any]) -> int:
         """Random, not 0, and unused under this SA (RFC 2408 3.1); 0 where there is none.

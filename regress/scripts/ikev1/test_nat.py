@@ -1,0 +1,204 @@
+"""NAT traversal: finding NATs, the dialects, floating, keepalives, and peers that move."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from isakmp.app.base import Mapping
+from isakmp.constants import ipsec, isakmp
+from isakmp.crypto.hash import get_hash
+from isakmp.message import HEADER_SIZE, parse_payloads
+from isakmp.payloads.vendor import (
+    VENDOR_NAT_T_02,
+    VENDOR_NAT_T_02_NEWLINE,
+    VENDOR_NAT_T_03,
+    VENDOR_RFC3947,
+)
+from isakmp.sa import Nat as Detection
+from isakmp.scripts.ikev1 import nat as nat_t
+from isakmp.transport.base import KEEPALIVE
+from regress.pair import EAST, WEST, Gateway, Host, Nat, Network, agree, connected
+
+ME = "[warrior]\nID-type= FQDN\nName= warrior.example\n"
+INSIDE = replace(WEST, peer_tags="ID= warrior", more=ME)
+OUTSIDE = replace(EAST, peer_address="203.0.113.1", peer_tags="Remote-ID= warrior", more=ME)
+
+
+def through_nat(
+    west: Gateway = INSIDE, east: Gateway = OUTSIDE, **options: object
+) -> tuple[Network, Host, Host, Nat]:
+    net = Network()
+    nat = Nat("192.0.2.1", "203.0.113.1")
+    net.nats.append(nat)
+    hosts = net.host(west, **options), net.host(east, **options)
+    net.start()
+    net.run(5)
+    return net, *hosts, nat
+
+
+def test_a_nat_is_found_and_both_move_to_the_other_port() -> None:
+    net, west, east, nat = through_nat()
+    assert connected(west), west.said + east.said
+    assert (west.rows(1)[0]["nat_t"], east.rows(1)[0]["nat_t"]) == ("local", "remote")
+    assert west.rows(1)[0]["local"] == "192.0.2.1:4500"
+    assert east.rows(1)[0]["remote"] == "203.0.113.1:20002"
+    ports = [(p.sport, p.dport) for p in net.history if p.src == west.address]
+    assert ports == [(500, 500), (500, 500), (4500, 4500), (4500, 4500), (4500, 4500)]
+    assert all(p.data[:4] == bytes(4) for p in net.history if 4500 in (p.sport, p.dport))
+    assert {row["encap"] for row in west.rows(2) + east.rows(2)} == {True}
+    for host, ports_in in ((west, (4500, 4500)), (east, (20002, 4500))):
+        for spec in host.app.sas.values():
+            assert spec.encap == (ports_in if spec.inbound else ports_in[::-1])
+    assert nat.inside == west.address
+
+
+def test_no_nat_no_floating() -> None:
+    net = Network()
+    west, east = net.host(WEST), net.host(EAST)
+    net.start()
+    net.run(5)
+    assert west.rows(1)[0]["nat_t"] == ""
+    assert {p.dport for p in net.history} == {500}
+    assert not west.rows(2)[0]["encap"]
+    assert all(s.encap is None for s in east.app.sas.values())
+
+
+@pytest.mark.parametrize("who", ["west", "east"])
+def test_without_nat_traversal_at_one_end_nothing_floats(who: str) -> None:
+    net = Network()
+    west = net.host(WEST, nat_traversal=who != "west")
+    east = net.host(EAST, nat_traversal=who != "east")
+    net.start()
+    net.run(5)
+    assert connected(west)
+    assert connected(east)
+    assert {p.dport for p in net.history} == {500}
+
+
+@pytest.mark.parametrize(
+    ("vendors", "mode", "kind"),
+    [
+        ((VENDOR_RFC3947,), 3, isakmp.Payload.NAT_D),
+        ((VENDOR_NAT_T_03, VENDOR_NAT_T_02), 61443, isakmp.Payload.NAT_D_DRAFT),
+        ((VENDOR_NAT_T_02_NEWLINE,), 61443, isakmp.Payload.NAT_D_DRAFT),
+        ((VENDOR_NAT_T_02,), 61443, isakmp.Payload.NAT_D_DRAFT),
+    ],
+)
+def test_dialects(
+    monkeypatch: pytest.MonkeyPatch, vendors: tuple[bytes, ...], mode: int, kind: int
+) -> None:
+    monkeypatch.setattr(nat_t, "VENDORS", vendors)
+    net, west, east, _ = through_nat()
+    assert connected(west), west.said + east.said
+    (sa,) = west.daemon.sas.isakmp.values()
+    assert sa.nat.vendor == vendors[0]
+    assert nat_t.on_the_wire(ipsec.Encapsulation.TUNNEL, sa.nat) == mode
+    third = net.history[2]
+    header = third.header
+    payloads, _ = parse_payloads(1, header.next_payload, third.message[HEADER_SIZE:])
+    assert [p.type for p in payloads] == [4, 10, kind, kind]
+    agree(west, east)
+
+
+def test_the_best_dialect_of_both() -> None:
+    assert nat_t.best_vendor({VENDOR_NAT_T_02, VENDOR_NAT_T_03}) == VENDOR_NAT_T_03
+    assert nat_t.best_vendor({VENDOR_NAT_T_02, VENDOR_RFC3947, b"x"}) == VENDOR_RFC3947
+    assert nat_t.best_vendor({b"x"}) == b""
+
+
+def test_texts_of_what_was_found() -> None:
+    assert str(Detection()) == ""
+    assert str(Detection(local=True, remote=True)) == "local+remote"
+    assert Detection(remote=True).found
+
+
+def test_transport_mode_behind_a_nat_sends_the_original_addresses() -> None:
+    suite = "QM-ESP-TRP-AES-128-SHA2-256-SUITE"
+    west = replace(INSIDE, suites=suite, local="192.0.2.1", remote="192.0.2.2")
+    east = replace(OUTSIDE, suites=suite, local="192.0.2.2", remote="192.0.2.1")
+    _, w, e, _ = through_nat(west, east)
+    assert connected(w), e.said
+    assert w.rows(2)[0]["mode"] == "TRANSPORT"
+    agree(w, e)
+
+
+def test_the_end_behind_the_nat_keeps_it_awake() -> None:
+    net, west, east, _ = through_nat(replace(INSIDE, general="NAT-T-Keepalive= 7"))
+    before = len(net.history)
+    net.run(70)
+    sent = [p for p in net.history[before:] if p.data == KEEPALIVE]
+    assert len(sent) == 10
+    assert {p.src for p in sent} == {west.address}
+    assert {(p.sport, p.dport) for p in sent} == {(4500, 4500)}
+    west.daemon.teardown("east", 1)
+    before = len(net.history)
+    net.run(30)
+    assert not [p for p in net.history[before:] if p.data == KEEPALIVE]
+    assert not east.rows(1)
+
+
+def test_a_fresh_message_from_elsewhere_moves_the_peer_and_its_sas() -> None:
+    net, west, east, nat = through_nat()
+    old = east.rows(1)[0]["remote"]
+    nat.rebind()
+    west.daemon.teardown("west-east", 2)
+    net.run(1)
+    assert east.rows(1)[0]["remote"] == old, "a delete may be a replay"
+    west.daemon.connect("west-east")
+    net.run(5)
+    moved = east.rows(1)[0]["remote"]
+    assert moved != old
+    assert connected(west), east.said
+    port = int(moved.rpartition(":")[2])
+    for spec in east.app.sas.values():
+        assert spec.encap == ((port, 4500) if spec.inbound else (4500, port))
+
+
+def test_the_applications_word_moves_them_too() -> None:
+    net, west, east, nat = through_nat()
+    child = next(iter(east.daemon.sas.children.values()))
+    before = {spec.enc_key for spec in east.app.sas.values()}
+    event = Mapping(child.inbound()[0], nat.outside, 31000)
+    east.daemon.mapping(event)
+    assert east.rows(1)[0]["remote"] == "203.0.113.1:31000"
+    assert {spec.enc_key for spec in east.app.sas.values()} == before
+    for spec in east.app.sas.values():
+        assert 31000 in (spec.encap or ())
+    east.daemon.mapping(event)
+    west.daemon.mapping(Mapping(event.sa, nat.outside, 31001))
+    assert west.rows(1)[0]["remote"] == "192.0.2.2:4500"
+    assert net.now
+
+
+@pytest.mark.parametrize("dialect_port", [500, 4500])
+def test_a_replayed_message_from_elsewhere_moves_nobody(dialect_port: int) -> None:
+    net, west, east, _ = through_nat()
+    rows = east.rows(1) + east.rows(2)
+    for packet in list(net.history):
+        if packet.src == west.address:
+            from_attacker = packet._replace(src=west.address, sport=666)
+            if packet.dport == dialect_port:
+                net.deliver(from_attacker)
+    net.pump()
+    now = east.rows(1) + east.rows(2)
+    assert [r["remote"] for r in now if r["state"] == "established"][: len(rows)] == [
+        r["remote"] for r in rows
+    ]
+    assert connected(west)
+
+
+def test_a_peer_without_digests_has_no_nat_traversal() -> None:
+    found = Detection(VENDOR_RFC3947)
+
+    class Nothing:
+        def take_all(self, kind: int) -> list[object]:
+            return []
+
+    host = Network().host(WEST)
+    path = host.daemon.connections.path_to(host.daemon.catalog.remote("east"))
+    assert path is not None
+    spec = get_hash(isakmp.Hash.SHA)
+    nat_t.recv_nat_d(Nothing(), found, spec, path, bytes(8), bytes(8))  # type: ignore[arg-type]
+    assert found == Detection()

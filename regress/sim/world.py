@@ -287,7 +287,9 @@ class World:
             if dice.random() < faults.forgery and is_protected(data):
                 self.counts["forged"] += 1
                 self._deliver(host, when, self._with_a_bit_changed(data), arrive)
-            if dice.random() < faults.corruption:
+            # Who changes phase 1 can hide a NAT from both ends, and with it end all ESP.
+            open_to_it = self.nat is None or is_protected(data)
+            if dice.random() < faults.corruption and open_to_it:
                 self.counts["corrupted"] += 1
                 self._deliver(host, when, self._with_a_bit_changed(data), arrive)
             else:

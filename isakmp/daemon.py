@@ -213,7 +213,10 @@ class Daemon:
                     self.connections.bring_up(entry)
 
     def capture(self, path: FilePath | None, /) -> None:
-        """Begin to write messages, in clear, to a pcap file; None: stop."""
+        """Begin to write messages, in clear, to a pcap file; None: stop.
+
+        IsakmpError where the file cannot be written.
+        """
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -221,7 +224,10 @@ class Daemon:
         if path is not None:
             from isakmp.capture.writer import CaptureWriter  # for those who capture
 
-            self._writer = CaptureWriter(path)
+            try:
+                self._writer = CaptureWriter(path)
+            except OSError as error:
+                raise IsakmpError(f"{path}: {error.strerror}") from None
             self.engine.capture = self._captured
 
     def _captured(self, path: Path, out: bool, header: Header, chain: bytes) -> None:

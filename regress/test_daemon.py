@@ -1,0 +1,259 @@
+"""The daemon's commands, and what reading its configuration again changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from isakmp.conf import Conf
+from isakmp.errors import ConfError, IsakmpError
+from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, connected, up
+
+
+def on_disk(tmp_path: Path, gateway: Gateway = WEST) -> tuple[Network, Host, Host, Path]:
+    """West reads its configuration from a file."""
+    path = tmp_path / "isakmpd.conf"
+    path.write_text(gateway.text())
+    path.chmod(0o600)
+    net = Network()
+    west = net.add(gateway.address, "", conf=Conf.load(path))
+    east = net.host(EAST)
+    net.start()
+    net.run(5)
+    return net, west, east, path
+
+
+def test_an_unchanged_file_touches_nothing(tmp_path: Path) -> None:
+    net, west, east, _ = on_disk(tmp_path)
+    before = west.app.sas.copy(), west.rows(1)[0]["cookies"], len(net.history)
+    assert west.daemon.reload() == []
+    net.run(5)
+    assert (west.app.sas, west.rows(1)[0]["cookies"], len(net.history)) == before
+    assert "nothing changed" in west.said
+    agree(west, east)
+
+
+CHANGES: dict[str, Callable[[str], str]] = {
+    "suites": lambda text: text.replace("QM-ESP-AES-128-SHA2-256-SUITE", "QM-ESP-3DES-SHA-SUITE"),
+    "traffic": lambda text: text.replace("10.2.0.0", "10.4.0.0"),
+    "removed": lambda text: text.replace("Connections= west-east", "Connections="),
+}
+
+
+@pytest.mark.parametrize("what", sorted(CHANGES))
+def test_a_changed_connection_loses_its_sas_and_keeps_its_isakmp_sa(
+    tmp_path: Path, what: str
+) -> None:
+    net, west, east, path = on_disk(tmp_path)
+    cookies = west.rows(1)[0]["cookies"]
+    path.write_text(CHANGES[what](path.read_text()))
+    done = west.daemon.reload()
+    assert any(line.startswith("west-east: ") for line in done)
+    net.run(3)
+    assert not east.app.sas
+    assert west.rows(1)[0]["cookies"] == cookies
+    assert bool(west.app.policies) is (what != "removed")
+
+
+def test_a_changed_peer_loses_everything(tmp_path: Path) -> None:
+    net, west, east, path = on_disk(tmp_path)
+    cookies = west.rows(1)[0]["cookies"]
+    path.write_text(path.read_text().replace("a secret of both", "a new secret"))
+    assert any("peer changed" in line for line in west.daemon.reload())
+    net.run(2)
+    assert cookies not in {row["cookies"] for row in west.rows(1) + east.rows(1)}
+    path.write_text(path.read_text().replace("a new secret", "a secret of both"))
+    west.daemon.reload()
+    net.until(lambda: connected(west) and connected(east), 100)
+    agree(west, east)
+
+
+def test_a_new_connection_is_started(tmp_path: Path) -> None:
+    net, west, east, path = on_disk(tmp_path, replace(WEST, connection_tags="Flags="))
+    text = path.read_text()
+    path.write_text(text.replace("Connections= west-east", "Connections="))
+    west.daemon.reload()
+    net.run(2)
+    assert not west.app.sas
+    path.write_text(text)
+    west.daemon.reload()
+    net.run(5)
+    assert connected(west)
+    agree(west, east)
+
+
+@pytest.mark.parametrize("broken", ["[General\n", "no tag here\n", "\x00\x01\n[x\n"])
+def test_a_broken_file_changes_nothing(tmp_path: Path, broken: str) -> None:
+    net, west, east, path = on_disk(tmp_path)
+    path.write_text(broken)
+    with pytest.raises(ConfError):
+        west.daemon.reload()
+    net.run(5)
+    assert connected(west)
+    agree(west, east)
+    path.unlink()
+    with pytest.raises(ConfError):
+        west.daemon.reload()
+    assert connected(west)
+
+
+def test_what_the_check_finds_changes_nothing(tmp_path: Path) -> None:
+    net, west, _, path = on_disk(tmp_path)
+    west.daemon._check = lambda fresh: [ConfError("does not hold together")]
+    path.write_text(CHANGES["removed"](path.read_text()))
+    with pytest.raises(ConfError, match="does not hold together"):
+        west.daemon.reload()
+    assert connected(west)
+    assert net.now
+
+
+def test_settings_are_taken_up(tmp_path: Path) -> None:
+    _, west, _, path = on_disk(tmp_path)
+    path.write_text(path.read_text().replace(
+        "[General]\n", "[General]\nRetransmits= 7\nExchange-max-time= 33\nMax-half-open= 12\n"
+        "DPD-check-interval= 44\nCheck-interval= 9\n",
+    ))  # fmt: skip
+    west.daemon.reload()
+    settings = west.daemon.engine.settings
+    assert (settings.retransmits, settings.exchange_max_s, settings.half_open_max) == (7, 33.0, 12)
+    assert west.daemon.keeper.dpd_interval_s == 44
+    assert west.daemon.connections.settings.check_interval_s == 9
+
+
+def test_numbers_that_are_none_fall_back() -> None:
+    _, west, _ = up(replace(WEST, general="Retransmits= many"), EAST)
+    assert west.daemon.engine.settings.retransmits == 3
+    assert connected(west)
+
+
+def test_renegotiate_on_hup(tmp_path: Path) -> None:
+    net, west, east, _ = on_disk(tmp_path, replace(WEST, general="Renegotiate-on-HUP= yes"))
+    old = west.rows(2)[0]["message_id"]
+    west.daemon.reload()
+    net.run(70)
+    assert west.rows(2)[0]["message_id"] != old
+    agree(west, east)
+
+
+def test_connections_set_by_command_are_taken_up_after_a_while() -> None:
+    net, west, east = up(replace(WEST, connection_tags="Flags="), EAST)
+    transaction = west.daemon.conf.begin()
+    transaction.remove("Phase 2", "Connections")
+    transaction.commit()
+    west.daemon.reinitialise_connections()
+    net.run(4)
+    assert west.app.sas
+    net.run(3)
+    assert not west.app.sas
+    assert "connections: west-east: removed" in west.said
+    assert not east.app.sas
+
+
+# --- commands --------------------------------------------------------------------------------
+
+
+def test_teardown_by_phase_and_by_name_or_address() -> None:
+    for name in ("east", "192.0.2.2"):
+        net, west, east = up()
+        west.daemon.teardown(name, 1)
+        net.run(3)
+        for host in (west, east):
+            assert not host.daemon.status()["sas"]
+            assert not host.app.sas
+    for name, phase in (("nobody", 1), ("nobody", 2), ("east", 2)):
+        if (name, phase) != ("east", 2):
+            with pytest.raises(IsakmpError, match="nobody"):
+                west.daemon.teardown(name, phase)
+
+
+def test_teardown_all_leaves_the_isakmp_sa() -> None:
+    net, west, east = up()
+    west.daemon.teardown_all()
+    net.run(3)
+    assert not west.app.sas
+    assert not east.app.sas
+    assert west.rows(1)
+
+
+def test_delete_one_sa() -> None:
+    net, west, east = up()
+    row = west.rows(2)[0]
+    cookies = bytes.fromhex(row["cookies"].replace(":", ""))
+    for bad in ((bytes(16), None), (cookies[8:] + cookies[:8], None), (cookies, 1)):
+        with pytest.raises(IsakmpError, match="no such SA"):
+            west.daemon.delete_sa(*bad)
+    assert connected(west)
+    east.daemon.set_active(False)
+    west.daemon.set_active(False)
+    west.daemon.delete_sa(cookies, int(row["message_id"], 16))
+    net.run(1)
+    assert not east.app.sas
+    west.daemon.delete_sa(cookies, None)
+    net.run(1)
+    assert not east.rows(1)
+
+
+def test_stop_tells_the_peer_and_gives_everything_back() -> None:
+    net, west, east = up()
+    west.daemon.stop()
+    net.run(2)
+    assert not east.daemon.status()["sas"]
+    assert west.app.closed
+    assert not west.app.policies
+    assert not west.app.sas
+    assert not west.daemon.engine.exchanges
+
+
+def test_quit_leaves_the_loop() -> None:
+    left: list[int] = []
+    net = Network()
+    host = net.host(WEST, on_quit=lambda: left.append(1))
+    host.daemon.quit()
+    assert left == [1]
+
+
+def test_capture_writes_messages_in_clear(tmp_path: Path) -> None:
+    net = Network()
+    west, _ = net.host(WEST), net.host(EAST)
+    path = tmp_path / "isakmpd.pcap"
+    west.daemon.capture(path)
+    net.start()
+    net.run(2)
+    west.daemon.capture(None)
+    size = path.stat().st_size
+    octets = path.read_bytes()
+    assert b"\x0a\x01\x00\x00\xff\xff\x00\x00" in octets, "the identities of quick mode"
+    assert path.stat().st_mode & 0o077 == 0
+    west.daemon.teardown_all()
+    net.run(2)
+    assert path.stat().st_size == size
+    with pytest.raises(IsakmpError):
+        west.daemon.capture(tmp_path / "nowhere" / "file")
+
+
+def test_a_bad_connection_is_left_out_alone() -> None:
+    text = WEST.text().replace("Connections= west-east", "Connections= ghost, west-east")
+    net = Network()
+    west, east = net.add("192.0.2.1", text), net.host(EAST)
+    net.start()
+    net.run(3)
+    assert "left out: " in west.said
+    assert "ghost" in west.said
+    assert connected(west)
+    agree(west, east)
+
+
+def test_esp_in_udp_goes_to_the_application() -> None:
+    got: list[object] = []
+    net = Network()
+    west = net.host(WEST, esp_in=lambda *args, **more: got.append((args, more)))
+    other = net.host(EAST)
+    net.start()
+    packet = Packet(other.address, 4500, west.address, 4500, b"\x12\x34\x56\x78" + bytes(20))
+    net.deliver(packet)
+    net.deliver(packet._replace(data=b"\xff"))
+    net.deliver(packet._replace(dst=other.address, src=west.address))
+    assert got == [((packet.data, other.address, west.address), {"encap": (4500, 4500)})]

@@ -1,0 +1,155 @@
+"""Who may be answered, with what; and the reasons where nobody may."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from isakmp.conf import Conf
+from isakmp.constants import ipsec, isakmp
+from isakmp.errors import ConfError, Refused
+from isakmp.policy.catalog import Catalog, identity_of, narrowed
+from isakmp.policy.spd import Identity, Selector
+from regress.pair import EAST, WEST, Gateway
+
+MAIN, AGGRESSIVE = isakmp.Exchange.ID_PROT, isakmp.Exchange.AGGRESSIVE
+
+
+def catalog(gateway: Gateway | str = EAST) -> Catalog:
+    text = gateway if isinstance(gateway, str) else gateway.text()
+    found = Catalog(Conf.from_text(text), lambda name, version: None)
+    found.load()
+    return found
+
+
+def refused(call: object, *args: object) -> Refused:
+    with pytest.raises(Refused) as caught:
+        call(*args)  # type: ignore[operator]
+    return caught.value
+
+
+def test_peers_are_found_by_address_and_exchange() -> None:
+    found = catalog()
+    assert found.find_remote(ip_address("192.0.2.1"), MAIN).name == "west"
+    nobody = refused(found.find_remote, ip_address("198.51.100.1"), MAIN).reason
+    assert (nobody.cause, nobody.acceptable) == ("no-configuration", "192.0.2.1")
+    assert nobody.mend == "add 198.51.100.1= or Default= to [Phase 1]"
+    other = refused(found.find_remote, ip_address("192.0.2.1"), AGGRESSIVE)
+    assert other.reason.cause == "wrong-exchange-type"
+    assert other.notify == isakmp.Notify.NO_PROPOSAL_CHOSEN
+    empty = refused(catalog("[General]\n").find_remote, ip_address("192.0.2.1"), MAIN)
+    assert empty.reason.acceptable == "nobody"
+
+
+def test_a_default_peer_answers_everybody() -> None:
+    found = catalog(EAST.text().replace("192.0.2.1= west", "Default= west"))
+    assert found.find_remote(ip_address("2001:db8::9"), MAIN).name == "west"
+
+
+def test_a_peer_whose_section_is_bad_is_refused_with_the_error() -> None:
+    text = EAST.text().replace("Configuration= phase-1", "Configuration= nowhere")
+    found = catalog(text)
+    assert [error.section for error in found.errors]
+    reason = refused(found.find_remote, ip_address("192.0.2.1"), MAIN).reason
+    assert reason.cause == "bad-configuration"
+    assert "nowhere" in reason.detail
+
+
+def test_bad_sections_are_left_out_alone() -> None:
+    text = WEST.text().replace("Connections= west-east", "Connections= bad, west-east")
+    found = catalog(text + "[bad]\nPhase= 2\nISAKMP-peer= east\nConfiguration= phase-2\n"
+                    "Local-ID= nothing\nRemote-ID= far\n")  # fmt: skip
+    assert list(found.connections) == ["west-east"]
+    assert len(found.errors) == 1
+    with pytest.raises(ConfError):
+        found.connection("bad")
+
+
+def test_secrets() -> None:
+    found = catalog(replace(EAST, exchange="AGGRESSIVE", more="[joe@x]\nAuthentication= joe's\n"))
+    remote = found.remote("west")
+    joe = Identity(ipsec.Id.USER_FQDN, b"joe@x")
+    assert found.secret(remote, joe) == b"joe's"
+    assert found.secret(remote, Identity(ipsec.Id.USER_FQDN, b"ann@x")) == b"a secret of both"
+    assert found.secret(remote, None) == b"a secret of both"
+    assert found.secret(replace(remote, exchange=MAIN), joe) == b"a secret of both"
+    nothing = refused(found.secret, replace(remote, secret=b"", exchange=MAIN), joe)
+    assert nothing.reason.cause == "no-secret"
+    assert nothing.reason.came == "identity joe@x"
+    assert nothing.notify == isakmp.Notify.AUTHENTICATION_FAILED
+
+
+@pytest.mark.parametrize(
+    ("selector", "fits"),
+    [
+        (Selector.of("10.2.0.0/16", "10.1.0.0/16"), True),
+        (Selector.of("10.2.3.0/24", "10.1.9.9/32"), True),
+        (Selector.of("10.2.3.0/24", "10.1.9.9/32", 17, 53, 53), True),
+        (Selector.of("10.2.0.0/15", "10.1.0.0/16"), False),
+        (Selector.of("10.9.0.0/16", "10.1.0.0/16"), False),
+        (Selector.of("2001:db8::/64", "2001:db8:1::/64"), False),
+    ],
+)
+def test_a_passive_connection_takes_parts_of_its_traffic(selector: Selector, fits: bool) -> None:
+    found = catalog()
+    remote = found.remote("west")
+    if fits:
+        connection, agreed = found.find_connection(remote, selector)
+        assert agreed == selector
+        assert narrowed(connection, selector).selector == selector
+    else:
+        assert refused(found.find_connection, remote, selector).reason.cause == "no-connection"
+
+
+@pytest.mark.parametrize(
+    ("selector", "miss"),
+    [
+        (Selector.of("10.1.0.0/16", "10.2.4.0/24"), "Remote-ID is 10.2.0.0/16, the peer says"),
+        (Selector.of("10.1.0.0/24", "10.2.0.0/16"), "Local-ID is 10.1.0.0/16, the peer says"),
+        (Selector.of("10.1.0.0/16", "10.2.0.0/16", 6), "protocol is any, the peer says 6"),
+        (Selector.of("10.1.0.0/16", "10.2.0.0/16", 0, 80), "local port is any, the peer says 80"),
+        (Selector.of("10.1.0.0/16", "10.2.0.0/16", 0, 0, 9), "remote port is any, the peer says 9"),
+    ],
+)
+def test_an_active_connection_takes_its_own_traffic_only(selector: Selector, miss: str) -> None:
+    found = catalog(WEST)
+    reason = refused(found.find_connection, found.remote("east"), selector).reason
+    (only,) = reason.misses
+    assert only.startswith(f"west-east: {miss}")
+    assert reason.line
+
+
+def test_active_only_connections_and_unknown_peers_have_none() -> None:
+    found = catalog(replace(EAST, connection_tags="Flags= Active-only"))
+    selector = Selector.of("10.2.0.0/16", "10.1.0.0/16")
+    reason = refused(found.find_connection, found.remote("west"), selector).reason
+    assert reason.misses == ("east-west: is Active-only",)
+    stranger = replace(found.remote("west"), name="other")
+    reason = refused(found.find_connection, stranger, selector).reason
+    assert reason.misses == ()
+    assert "Phase 2" in reason.line
+
+
+def test_narrowing_writes_the_identities_anew() -> None:
+    found = catalog()
+    connection = found.connections["east-west"]
+    assert narrowed(connection, connection.selector) is connection
+    part = narrowed(connection, Selector.of("10.2.3.0/24", "10.1.9.9/32", 6, 0, 80))
+    assert str(part.local_id) == "10.2.3.0/255.255.255.0"
+    assert str(part.remote_id) == "10.1.9.9"
+    assert (part.remote_id.protocol, part.remote_id.port) == (6, 80)
+    for text, kind in (
+        ("2001:db8::/64", ipsec.Id.IPV6_ADDR_SUBNET), ("2001:db8::1/128", ipsec.Id.IPV6_ADDR),
+    ):  # fmt: skip
+        assert identity_of(Selector.of(text, text).src).type is kind
+
+
+def test_peers_are_read_again_when_the_configuration_has_changed() -> None:
+    found = catalog()
+    assert found.remote("west").secret == b"a secret of both"
+    transaction = found.conf.begin()
+    transaction.set("west", "Authentication", "another one", override=True)
+    transaction.commit()
+    assert found.remote("west").secret == b"another one"

@@ -1,0 +1,265 @@
+"""Choosing proposals, and the reason when none fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isakmp.constants import ipsec, isakmp
+from isakmp.errors import Refused
+from isakmp.message import build_payloads, parse_payloads
+from isakmp.policy.match import (
+    MISSES_MAX,
+    choose_ike,
+    choose_ipsec,
+    describe,
+    ipsec_offer,
+    values,
+)
+from isakmp.policy.spd import (
+    IkeTransform,
+    IpsecTransform,
+    Lifetime,
+    Range,
+    Remote,
+    SaPolicy,
+    Suite,
+)
+from regress.payloads.values import VALUES
+
+ESP, AH = isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH
+TUNNEL, TRANSPORT = ipsec.Encapsulation.TUNNEL, ipsec.Encapsulation.TRANSPORT
+PSK = isakmp.Authentication.PRE_SHARED
+AES = IkeTransform(
+    "AES", isakmp.Encryption.AES_CBC, isakmp.Hash.SHA, isakmp.Group.MODP_2048, PSK,
+    Range(256, 128, 256), Lifetime(Range(3600, 60, 86400)), "conf:10",
+)  # fmt: skip
+DES = IkeTransform(
+    "3DES", isakmp.Encryption._3DES_CBC, isakmp.Hash.MD5, isakmp.Group.MODP_1024, PSK,
+    line="conf:20",
+)  # fmt: skip
+
+
+def remote(*transforms: IkeTransform) -> Remote:
+    return Remote("peer", None, 500, isakmp.Exchange.ID_PROT, transforms, line="conf:1")
+
+
+def parsed(proposals: list[Any]) -> Any:
+    """Proposals as the wire brings them."""
+    value = {"doi": 1, "situation": 1, "proposals": proposals}
+    first, data = build_payloads(1, [(isakmp.Payload.SA, value)])
+    return parse_payloads(1, first, data)[0][0].value.proposals
+
+
+def ike(*transforms: dict[int, Any]) -> Any:
+    return parsed([{
+        "number": 1, "protocol_id": 1, "spi": b"",
+        "transforms": [
+            {"number": n, "transform_id": 1,
+             "attributes": [{"type": t, "value": v} for t, v in attributes.items()]}
+            for n, attributes in enumerate(transforms, 1)
+        ],
+    }])  # fmt: skip
+
+
+def offer(**changes: Any) -> dict[int, Any]:
+    names = {"enc": 1, "hash": 2, "auth": 3, "group": 4, "unit": 11, "life": 12, "bits": 14}
+    wanted = {"enc": 7, "hash": 2, "auth": 1, "group": 14, "bits": 256, **changes}
+    return {names[name]: value for name, value in wanted.items() if value is not None}
+
+
+def refusal(call: Any, *args: Any) -> Any:
+    with pytest.raises(Refused) as caught:
+        call(*args)
+    assert caught.value.notify == isakmp.Notify.NO_PROPOSAL_CHOSEN
+    return caught.value.reason
+
+
+def test_the_peers_order_decides() -> None:
+    chosen, proposal, transform = choose_ike(
+        ike(offer(enc=5, hash=1, group=2, bits=None), offer()), remote(AES, DES)
+    )
+    assert chosen.name == "3DES"
+    assert transform.number == 1
+    assert proposal.number == 1
+
+
+@pytest.mark.parametrize(("bits", "got"), [(None, 128), (128, 128), (192, 192), (256, 256)])
+def test_key_lengths_in_range(bits: int | None, got: int) -> None:
+    assert choose_ike(ike(offer(bits=bits)), remote(AES))[0].key_bits == got
+
+
+def test_key_lengths_out_of_range_or_where_none_belongs() -> None:
+    strict = replace(AES, key_bits=Range(256, 256, 256))
+    reason = refusal(choose_ike, ike(offer(bits=128)), remote(strict))
+    assert reason.misses == (
+        "transform 1 (AES_CBC-128 SHA MODP_2048 PRE_SHARED) against AES: "
+        "KEY_LENGTH 128, not 256 to 256",
+    )
+    assert reason.line == "conf:10"
+    reason = refusal(choose_ike, ike(offer(enc=5, hash=1, group=2, bits=64)), remote(DES))
+    assert reason.mend == "make both ends agree on: KEY_LENGTH 64, not expected"
+
+
+@pytest.mark.parametrize(
+    ("life", "kept"),
+    [
+        (60, 60),
+        ((86400).to_bytes(4, "big"), 3600),
+        (3600, 3600),
+        ((100).to_bytes(4, "big"), 100),
+        (None, 3600),
+    ],
+)
+def test_the_shorter_lifetime_is_kept(life: Any, kept: int) -> None:
+    attributes = offer(unit=1, life=life) if life else offer()
+    assert choose_ike(ike(attributes), remote(AES))[0].life_s == kept
+
+
+@pytest.mark.parametrize("life", [59, (86401).to_bytes(4, "big"), b"\xff" * 8])
+def test_lifetimes_outside(life: Any) -> None:
+    reason = refusal(choose_ike, ike(offer(unit=1, life=life)), remote(AES))
+    assert "seconds, not 60 to 86400" in reason.mend
+
+
+def test_any_accepts_what_is_known_only() -> None:
+    anything = replace(AES, encryption=None, hash=None, group=None, auth=None)
+    assert choose_ike(ike(offer()), remote(anything))[0].group is isakmp.Group.MODP_2048
+    reason = refusal(choose_ike, ike(offer(group=999)), remote(anything))
+    assert "GROUP_DESCRIPTION UNKNOWN(999), not a known one" in reason.mend
+    reason = refusal(choose_ike, ike(offer(auth=3)), remote(anything))
+    assert "RSA_SIG, which is not spoken yet" in reason.mend
+
+
+def test_other_protocols_are_not_phase_1() -> None:
+    proposals = parsed([{"number": 1, "protocol_id": 3, "spi": b"abcd", "transforms": [
+        {"number": 1, "transform_id": 12, "attributes": []}]}])  # fmt: skip
+    reason = refusal(choose_ike, proposals, remote(AES))
+    assert reason.cause == "no-proposal-chosen"
+
+
+def test_nothing_configured_and_nothing_sent() -> None:
+    assert refusal(choose_ike, ike(offer()), remote()).acceptable == "nothing"
+    assert refusal(choose_ike, [], remote(AES)).came == "no usable proposal"
+
+
+def test_misses_are_sorted_and_bounded() -> None:
+    offers = [offer(enc=1, hash=1, group=1, auth=3)] * 30 + [offer(group=5)]
+    reason = refusal(choose_ike, ike(*offers), remote(AES, DES))
+    assert len(reason.misses) == MISSES_MAX
+    assert reason.misses[0].startswith("transform 31 ")
+    assert "GROUP_DESCRIPTION MODP_1536, not MODP_2048" in reason.misses[0]
+    assert reason.came.count(";") == MISSES_MAX - 1
+    assert reason.line == "conf:10"
+
+
+def test_attributes_as_they_may_come() -> None:
+    class Attribute:
+        def __init__(self, kind: int, value: Any) -> None:
+            self.type, self.value = kind, value
+
+    attributes = [Attribute(11, 7), Attribute(12, 5), Attribute(11, 2), Attribute(12, b"\1\0")]
+    assert values(attributes, 11, 12) == ({}, 0, 256)
+    assert values([Attribute(12, 5)], 11, 12) == ({}, 0, 0)
+    assert values([Attribute(1, b"")], 11, 12) == ({1: 0}, 0, 0)
+
+
+# --- phase 2 ---------------------------------------------------------------------------------
+
+X = IpsecTransform(
+    "x", ipsec.Esp.AES, TUNNEL, ipsec.Auth.HMAC_SHA, None, Range(128, 128, 256),
+    Lifetime(Range(1200, 60, 86400), Range(1000, 10, 5000)), "conf:30",
+)  # fmt: skip
+A = IpsecTransform("a", ipsec.Ah.SHA, TUNNEL, ipsec.Auth.HMAC_SHA, line="conf:40")
+SINGLE = Suite("single", (SaPolicy(ESP, (X,), 128),), "conf:50")
+BUNDLE = Suite("bundle", (SaPolicy(ESP, (X,)), SaPolicy(AH, (A,))), "conf:60")
+
+
+def proposal(number: int, protocol: int, transform: int, **attributes: Any) -> dict[str, Any]:
+    names = {"unit": 1, "life": 2, "group": 3, "mode": 4, "auth": 5, "bits": 6}
+    wanted = {"mode": 1, "auth": 2, **attributes}
+    return {
+        "number": number, "protocol_id": protocol, "spi": b"abcd",
+        "transforms": [{"number": 1, "transform_id": transform, "attributes": [
+            {"type": names[n], "value": v} for n, v in wanted.items() if v is not None]}],
+    }  # fmt: skip
+
+
+def test_a_single_protocol() -> None:
+    (chosen,) = choose_ipsec(parsed([proposal(1, 3, 12)]), [SINGLE], "conf:1")
+    assert chosen.what.key_bits == 128
+    assert chosen.what.replay_window == 128
+    assert (chosen.what.life_s, chosen.what.life_kb) == (1200, 1000)
+    assert chosen.proposal.spi == b"abcd"
+    assert describe(chosen.what) == "ESP AES-128 HMAC_SHA TUNNEL"
+
+
+@pytest.mark.parametrize("mode", [3, 61443])
+def test_udp_encapsulation_is_the_same_mode(mode: int) -> None:
+    (chosen,) = choose_ipsec(parsed([proposal(1, 3, 12, mode=mode)]), [SINGLE], "")
+    assert chosen.what.encapsulation is TUNNEL
+
+
+def test_bundles_match_bundles_only() -> None:
+    pair = [proposal(1, 3, 12), proposal(1, 2, 3)]
+    chosen = choose_ipsec(parsed(pair), [SINGLE, BUNDLE], "")
+    assert [c.what.protocol for c in chosen] == [ESP, AH]
+    refusal(choose_ipsec, parsed(pair), [SINGLE], "")
+    refusal(choose_ipsec, parsed(pair[:1]), [BUNDLE], "")
+    alternatives = [proposal(1, 3, 12), proposal(2, 2, 3)]
+    assert len(choose_ipsec(parsed(alternatives), [SINGLE], "")) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "miss"),
+    [
+        ({"mode": 2}, "ENCAPSULATION_MODE TRANSPORT, not TUNNEL"),
+        ({"auth": None}, "AUTHENTICATION_ALGORITHM none, not HMAC_SHA"),
+        ({"group": 14}, "GROUP_DESCRIPTION MODP_2048, not none"),
+        ({"bits": 512}, "KEY_LENGTH 512, not 128 to 256"),
+        ({"unit": 1, "life": 10}, "LIFE_DURATION 10 seconds, not 60 to 86400"),
+        ({"unit": 2, "life": 9}, "LIFE_DURATION 9 kilobytes, not 10 to 5000"),
+    ],
+)
+def test_differences(changes: dict[str, Any], miss: str) -> None:
+    reason = refusal(choose_ipsec, parsed([proposal(1, 3, 12, **changes)]), [SINGLE], "conf:1")
+    assert reason.mend == f"make both ends agree on: {miss}"
+    assert reason.line == "conf:30"
+    assert reason.acceptable == "single"
+
+
+def test_another_protocol_is_the_farthest_miss() -> None:
+    proposals = parsed([proposal(1, 2, 3), proposal(2, 3, 3, mode=2)])
+    reason = refusal(choose_ipsec, proposals, [SINGLE], "")
+    assert reason.misses[0].startswith("proposal 2 ")
+    assert "PROTOCOL_ID IPSEC_AH, not IPSEC_ESP" in reason.misses[-1]
+
+
+def test_pfs_is_said() -> None:
+    chosen = ipsec_offer(*_one(proposal(1, 3, 12, group=31, bits=256)))
+    assert describe(chosen) == "ESP AES-256 HMAC_SHA TUNNEL PFS CURVE25519"
+
+
+def _one(value: dict[str, Any]) -> tuple[Any, Any]:
+    (found,) = parsed([value])
+    return found, found.transforms[0]
+
+
+@given(st.lists(VALUES["SA"], min_size=1, max_size=2))
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_proposed_is_chosen_or_refused(sas: list[Any]) -> None:
+    for sa in sas:
+        proposals = parsed(sa["proposals"])
+        for call, args in (
+            (choose_ike, (proposals, remote(AES, DES))),
+            (choose_ipsec, (proposals, [SINGLE, BUNDLE], "conf:1")),
+        ):
+            try:
+                call(*args)
+            except Refused as refused:
+                assert len(refused.reason.misses) <= MISSES_MAX
+                assert len(str(refused.reason)) < 20000

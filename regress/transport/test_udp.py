@@ -1,0 +1,189 @@
+"""UDP over loopback: addresses come with datagrams and go with answers; errors are no end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from isakmp.errors import ConfError
+from isakmp.log import Log
+from isakmp.loop import Loop
+from isakmp.path import Path
+from isakmp.timer import Timers
+from isakmp.transport import udp as module
+from isakmp.transport.netif import interface, source
+from isakmp.transport.udp import Udp
+
+LOCALHOST, SIX = ip_address("127.0.0.1"), ip_address("::1")
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Setup:
+    """A transport on two free ports, and what it got."""
+
+    def __init__(self, **options: Any) -> None:
+        self.loop = Loop(Timers(lambda: 0.0))
+        self.lines: list[str] = []
+        self.port, self.nat_t_port = free_port(), free_port()
+        chosen = {"listen": [LOCALHOST], "families": (4, 6), **options}
+        self.udp = Udp(self.loop, Log(lambda: 0.0, self.lines.append), port=self.port,
+                       nat_t_port=chosen.pop("nat_t_port", self.nat_t_port), **chosen)  # fmt: skip
+        self.got: list[tuple[str, Path, bytes]] = []
+        self.udp.start(lambda p, d: self.got.append(("ike", p, d)),
+                       lambda p, d: self.got.append(("esp", p, d)))  # fmt: skip
+
+    def turn(self, count: int = 1) -> None:
+        for _ in range(50):
+            if len(self.got) >= count:
+                return
+            self.loop.turn(0.1)
+
+
+@pytest.fixture
+def peer() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(5)
+        yield sock
+
+
+@pytest.mark.parametrize("listen", [[LOCALHOST], None])
+def test_there_and_back(listen: Any, peer: socket.socket) -> None:
+    setup = Setup(listen=listen, families=(4,))
+    try:
+        peer.sendto(b"hello", ("127.0.0.1", setup.port))
+        setup.turn()
+        ((kind, path, data),) = setup.got
+        assert (kind, data) == ("ike", b"hello")
+        assert path == Path(LOCALHOST, setup.port, LOCALHOST, peer.getsockname()[1], False)
+        setup.udp.send(path, b"answer")
+        assert peer.recvfrom(100) == (b"answer", ("127.0.0.1", setup.port))
+        assert setup.udp.describe()[-1] == {
+            "transport": "udp", "sent": 1, "received": 1, "send_failed": 0
+        }  # fmt: skip
+    finally:
+        setup.udp.close()
+
+
+def test_an_answer_comes_from_the_address_that_was_asked(peer: socket.socket) -> None:
+    setup = Setup(listen=None, families=(4,))
+    try:
+        peer.sendto(b"hello", ("127.0.0.5", setup.port))
+        setup.turn()
+        path = setup.got[0][1]
+        assert str(path.local) == "127.0.0.5"
+        setup.udp.send(path, b"answer")
+        assert peer.recvfrom(100)[1][0] == "127.0.0.5"
+    finally:
+        setup.udp.close()
+
+
+def test_the_nat_traversal_port(peer: socket.socket) -> None:
+    setup = Setup()
+    try:
+        for data in (bytes(4) + b"ike", b"\0\0\1\0" + bytes(12), b"\xff", b"end of it"):
+            peer.sendto(data, ("127.0.0.1", setup.nat_t_port))
+        setup.turn(3)
+        assert [(k, d) for k, _, d in setup.got] == [
+            ("ike", b"ike"), ("esp", b"\0\0\1\0" + bytes(12)), ("esp", b"end of it"),
+        ]  # fmt: skip
+        path = setup.got[0][1]
+        assert path.encap
+        setup.udp.send(path, b"x")
+        setup.udp.send_raw(path, b"\xff")
+        assert [peer.recv(100), peer.recv(100)] == [bytes(4) + b"x", b"\xff"]
+    finally:
+        setup.udp.close()
+
+
+def test_ipv6() -> None:
+    if not socket.has_ipv6 or source(SIX) is None:
+        pytest.skip("this host has no IPv6 loopback address")
+    setup = Setup(listen=[SIX])
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.sendto(b"six", ("::1", setup.port))
+            setup.turn()
+            assert setup.got[0][1].local == SIX
+            setup.udp.send(setup.got[0][1], b"back")
+            assert sock.recv(10) == b"back"
+    finally:
+        setup.udp.close()
+
+
+def test_a_port_that_is_taken_is_an_error_with_a_hint(peer: socket.socket) -> None:
+    port = peer.getsockname()[1]
+    loop, log = Loop(Timers(lambda: 0.0)), Log(lambda: 0.0, lambda line: None)
+    with pytest.raises(ConfError, match=f"cannot listen on 127.0.0.1 port {port}.*another IKE"):
+        Udp(loop, log, listen=[LOCALHOST], port=port, nat_t_port=0)
+    with pytest.raises(ConfError, match="cannot listen on 192.0.2.77"):
+        Udp(loop, log, listen=[ip_address("192.0.2.77")], port=free_port(), nat_t_port=0)
+
+
+def test_a_host_without_that_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*args: object) -> socket.socket:
+        raise OSError(97, "Address family not supported by protocol")
+
+    loop, log = Loop(Timers(lambda: 0.0)), Log(lambda: 0.0, lambda line: None)
+    monkeypatch.setattr(socket, "socket", none)
+    with pytest.raises(ConfError, match="this host has no IPv4"):
+        Udp(loop, log, port=500, nat_t_port=0, families=(4,))
+    assert Udp(loop, log, port=500, nat_t_port=0, families=(6,)).describe() == [
+        {"transport": "udp", "sent": 0, "received": 0, "send_failed": 0}
+    ]
+
+
+def test_what_cannot_be_sent_is_counted_and_told() -> None:
+    setup = Setup(nat_t_port=0)
+    try:
+        setup.udp.send(Path(LOCALHOST, setup.port, ip_address("192.0.2.9"), 0), b"x")
+        setup.udp.send(Path(LOCALHOST, setup.port + 1, LOCALHOST, 9), b"x")
+        setup.udp.send(Path(LOCALHOST, setup.port, LOCALHOST, 9), bytes(70000))
+        assert setup.udp.counters["send_failed"] == 3
+        assert any("no socket for 127.0.0.1" in line for line in setup.lines)
+    finally:
+        setup.udp.close()
+
+
+def test_addresses_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup(nat_t_port=0)
+    try:
+        monkeypatch.setattr(module, "_ADDRESSES_MAX", 10)
+        for number in range(100):
+            setup.udp._address(number.to_bytes(4, "big"))
+            setup.udp._address(number.to_bytes(16, "big"))
+        assert len(setup.udp._addresses) <= 10
+        assert setup.udp._address(LOCALHOST.packed) is setup.udp._address(LOCALHOST.packed)
+    finally:
+        setup.udp.close()
+
+
+def test_close_takes_the_sockets_from_the_loop() -> None:
+    setup = Setup()
+    setup.udp.close()
+    assert not setup.loop._readers
+    assert len(setup.udp.describe()) == 1
+
+
+def test_sources() -> None:
+    assert source(LOCALHOST) == LOCALHOST
+    assert source(ip_address("255.255.255.255")) is None
+
+
+def test_interfaces() -> None:
+    loopback = interface("lo", 4)
+    assert loopback is None or str(loopback) == "127.0.0.1/8"
+    assert interface("no-such-thing", 4) is None
+    assert interface("no-such-thing", 6) is None
+    default = interface("default", 4)
+    assert default is None or default.version == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from isakmp.app.engine.engine import KeyEngine
@@ -20,10 +21,10 @@ class Watch:
     installed since it was last set to False.
     """
 
-    def __init__(self, daemon: Daemon, engine: KeyEngine) -> None:
+    def __init__(self, daemon: Daemon, engine: KeyEngine, counts: Counter[str]) -> None:
         self.wrong = ""
         self.fresh = False
-        self._engine = engine
+        self._engine, self._counts = engine, counts
         self._begun: dict[Key, int] = {}
         self._done: set[Key] = set()
         self._watch_exchanges(daemon)
@@ -35,6 +36,7 @@ class Watch:
 
         def initiated(*args: Any, **options: Any) -> Exchange[Any]:
             exchange = initiate(*args, **options)
+            exchange.finished.then(lambda job: self._count(exchange, job.error is None))
             if exchange.sa is not None and exchange.message_id:
                 self._begins(exchange)
             return exchange
@@ -47,6 +49,10 @@ class Watch:
 
         engine.initiate = initiated  # type: ignore[method-assign]
         engine.answer = answered  # type: ignore[method-assign]
+
+    def _count(self, exchange: Exchange[Any], ok: bool) -> None:
+        if len(exchange.steps) > 1:
+            self._counts[f"{exchange.script.name} {'done' if ok else 'failed'}"] += 1
 
     def _begins(self, exchange: Exchange[Any]) -> None:
         """A message ID of ours is for one exchange (RFC 2408 3.1)."""

@@ -157,7 +157,7 @@ class Host:
             source=lambda remote: self.address, resolve=lambda name, version: None,
             run_directory=FilePath("/nonexistent"), esp_in=server.engine.esp_in,
         )  # fmt: skip
-        self.watch = Watch(self.daemon, self.engine)
+        self.watch = Watch(self.daemon, self.engine, world.counts)
         self.daemon.start()
 
     def wall(self) -> float:

@@ -6,8 +6,8 @@ fits, the Reason lists every pair that was compared, the nearest miss first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby, islice
 from typing import Any, NamedTuple
 
 from isakmp.constants import ipsec, isakmp, name_of
@@ -17,6 +17,12 @@ from isakmp.sa import ChosenIke, ChosenIpsec
 
 # How many misses a reason lists: a stranger's packet may hold hundreds of transforms.
 MISSES_MAX = 16
+# How many of a peer's transforms are looked at, and how many pairs of one and one of ours are
+# compared for a reason: a stranger's datagram holds 8,000 transforms, and comparing takes time.
+TRANSFORMS_MAX, PAIRS_MAX = 256, 256
+
+# Nothing that is negotiated is larger; a lifetime of 2^63 kilobytes fits no counter of octets.
+LARGEST = 0xFFFFFFFF
 
 _UDP = {
     ipsec.Encapsulation.UDP_ENCAP_TUNNEL: ipsec.Encapsulation.TUNNEL,
@@ -48,6 +54,7 @@ def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[in
     for attribute in attributes:
         value = attribute.value
         number = value if isinstance(value, int) else int.from_bytes(value[:8], "big")
+        number = min(number, LARGEST)
         if attribute.type == life_type:
             unit = number
         elif attribute.type == life_duration:
@@ -66,19 +73,28 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
 
     Refused with NO_PROPOSAL_CHOSEN and the differences where nothing fits.
     """
-    for proposal in proposals:
-        if proposal.protocol_id == isakmp.Protocol.ISAKMP:
-            for transform in proposal.transforms:
-                offer = _ike_offer(transform)
-                for ours in remote.transforms:
-                    if not _ike_differences(offer, ours):
-                        what = offer._replace(
-                            name=ours.name,
-                            life_s=_shorter(offer.life_s, ours.life.seconds),
-                            life_kb=_shorter(offer.life_kb, ours.life.kilobytes),
-                        )
-                        return what, proposal, transform
+    offers = (
+        (proposal, transform)
+        for proposal in proposals
+        if proposal.protocol_id == isakmp.Protocol.ISAKMP
+        for transform in proposal.transforms
+    )
+    for proposal, transform in islice(offers, TRANSFORMS_MAX):
+        offer = _ike_offer(transform)
+        for ours in remote.transforms:
+            if _fits(_ike_differences(offer, ours)):
+                what = offer._replace(
+                    name=ours.name,
+                    life_s=_shorter(offer.life_s, ours.life.seconds),
+                    life_kb=_shorter(offer.life_kb, ours.life.kilobytes),
+                )
+                return what, proposal, transform
     raise Refused(_ike_reason(proposals, remote), isakmp.Notify.NO_PROPOSAL_CHOSEN)
+
+
+def _fits(differences: Iterator[str]) -> bool:
+    """Whether there is none; the first one is enough, the rest is not worked out."""
+    return next(differences, None) is None
 
 
 def _shorter(came: int, ours: Range | None) -> int:
@@ -111,8 +127,8 @@ def _member(registry: Any, value: int) -> Any:
     return registry._value2member_map_.get(value, value)
 
 
-def _ike_differences(offer: ChosenIke, ours: IkeTransform) -> list[str]:
-    differences: list[str] = []
+def _ike_differences(offer: ChosenIke, ours: IkeTransform) -> Iterator[str]:
+    same = True
     for label, registry, came, wanted in (
         ("ENCRYPTION_ALGORITHM", isakmp.Encryption, offer.encryption, ours.encryption),
         ("HASH_ALGORITHM", isakmp.Hash, offer.hash, ours.hash),
@@ -122,43 +138,43 @@ def _ike_differences(offer: ChosenIke, ours: IkeTransform) -> list[str]:
         usable = came in registry._value2member_map_
         if not usable or wanted is not None and came != wanted:
             expected = name_of(registry, wanted) if wanted is not None else "a known one"
-            differences.append(f"{label} {name_of(registry, came)}, not {expected}")
-    if not differences and offer.auth != isakmp.Authentication.PRE_SHARED:
-        differences.append(f"AUTHENTICATION_METHOD {offer.auth.name}, which is not spoken yet")
-    _range_difference(differences, "KEY_LENGTH", offer.key_bits, ours.key_bits, required=False)
-    _life_differences(differences, offer.life_s, offer.life_kb, ours.life.seconds,
-                      ours.life.kilobytes)  # fmt: skip
-    return differences
+            same = False
+            yield f"{label} {name_of(registry, came)}, not {expected}"
+    if same and offer.auth != isakmp.Authentication.PRE_SHARED:
+        yield f"AUTHENTICATION_METHOD {offer.auth.name}, which is not spoken yet"
+    yield from _range_difference("KEY_LENGTH", offer.key_bits, ours.key_bits, required=False)
+    yield from _life_differences(offer.life_s, offer.life_kb, ours.life.seconds,
+                                 ours.life.kilobytes)  # fmt: skip
 
 
 def _range_difference(
-    differences: list[str], label: str, came: int, wanted: Range | None, *, required: bool
-) -> None:
+    label: str, came: int, wanted: Range | None, *, required: bool
+) -> Iterator[str]:
     if wanted is not None and came not in wanted and (came or required):
-        differences.append(f"{label} {came}, not {wanted.min} to {wanted.max}")
+        yield f"{label} {came}, not {wanted.min} to {wanted.max}"
     elif wanted is None and came:
-        differences.append(f"{label} {came}, not expected")
+        yield f"{label} {came}, not expected"
 
 
 def _life_differences(
-    differences: list[str], seconds: int, kilobytes: int, s: Range | None, kb: Range | None
-) -> None:
+    seconds: int, kilobytes: int, s: Range | None, kb: Range | None
+) -> Iterator[str]:
     for label, came, wanted in (("seconds", seconds, s), ("kilobytes", kilobytes, kb)):
         if came and wanted is not None and came not in wanted:
-            differences.append(f"LIFE_DURATION {came} {label}, not {wanted.min} to {wanted.max}")
+            yield f"LIFE_DURATION {came} {label}, not {wanted.min} to {wanted.max}"
 
 
 def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:
+    every = (transform for proposal in proposals for transform in proposal.transforms)
     offers = [
         (f"transform {transform.number}", _ike_offer(transform))
-        for proposal in proposals
-        for transform in proposal.transforms
+        for transform in islice(every, PAIRS_MAX)
     ]
-    pairs = [
-        (_ike_differences(offer, ours), f"{label} ({offer}) against {ours.name}", ours.line)
+    pairs = (
+        (list(_ike_differences(offer, ours)), f"{label} ({offer}) against {ours.name}", ours.line)
         for label, offer in offers
         for ours in remote.transforms
-    ]
+    )
     acceptable = ", ".join(ours.name for ours in remote.transforms) or "nothing"
     came = "; ".join(str(offer) for _, offer in offers[:MISSES_MAX])
     return _reason("phase 1", came, acceptable, remote.line, pairs)
@@ -166,17 +182,17 @@ def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:
 
 def _reason(
     what: str, came: str, acceptable: str, line: str,
-    pairs: list[tuple[list[str], str, str]],
+    pairs: Iterable[tuple[list[str], str, str]],
 ) -> Reason:  # fmt: skip
-    pairs.sort(key=lambda pair: len(pair[0]))
-    nearest = pairs[0] if pairs else None
+    compared = sorted(islice(pairs, PAIRS_MAX), key=lambda pair: len(pair[0]))
+    nearest = compared[0] if compared else None
     return Reason(
         "no-proposal-chosen",
         f"no {what} proposal of the peer fits ours",
         came=came or "no usable proposal",
         acceptable=acceptable,
         line=(nearest[2] if nearest else "") or line,
-        misses=tuple(f"{label}: {'; '.join(diff)}" for diff, label, _ in pairs[:MISSES_MAX]),
+        misses=tuple(f"{label}: {'; '.join(diff)}" for diff, label, _ in compared[:MISSES_MAX]),
         mend=f"make both ends agree on: {'; '.join(nearest[0])}" if nearest else "",
     )
 
@@ -200,7 +216,7 @@ def choose_ipsec(proposals: Sequence[Any], suites: Iterable[Suite], line: str) -
 
 
 def _choose_bundle(bundle: list[Any], suite: Suite) -> list[Chosen]:
-    if len(bundle) != len(suite.protocols):
+    if sorted(p.protocol_id for p in bundle) != sorted(p.protocol for p in suite.protocols):
         return []
     chosen: list[Chosen] = []
     for proposal in bundle:
@@ -213,10 +229,10 @@ def _choose_bundle(bundle: list[Any], suite: Suite) -> list[Chosen]:
 
 
 def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
-    for transform in proposal.transforms:
+    for transform in islice(proposal.transforms, TRANSFORMS_MAX):
         offer = ipsec_offer(proposal, transform)
         for candidate in ours.transforms:
-            if not _ipsec_differences(offer, candidate):
+            if _fits(_ipsec_differences(offer, candidate)):
                 what = offer._replace(
                     name=candidate.name,
                     life_s=_shorter(offer.life_s, candidate.life.seconds),
@@ -249,8 +265,7 @@ def ipsec_offer(proposal: Any, transform: Any) -> ChosenIpsec:
     )
 
 
-def _ipsec_differences(offer: ChosenIpsec, ours: IpsecTransform) -> list[str]:
-    differences: list[str] = []
+def _ipsec_differences(offer: ChosenIpsec, ours: IpsecTransform) -> Iterator[str]:
     registry = TRANSFORM_REGISTRIES.get(offer.protocol, ipsec.Esp)
     for label, names, came, wanted in (
         ("TRANSFORM_ID", registry, offer.transform_id, ours.transform_id),
@@ -261,11 +276,10 @@ def _ipsec_differences(offer: ChosenIpsec, ours: IpsecTransform) -> list[str]:
         if came != wanted:
             have = "none" if came is None else name_of(names, came)
             want = "none" if wanted is None else name_of(names, wanted)
-            differences.append(f"{label} {have}, not {want}")
-    _range_difference(differences, "KEY_LENGTH", offer.key_bits, ours.key_bits, required=True)
-    _life_differences(differences, offer.life_s, offer.life_kb, ours.life.seconds,
-                      ours.life.kilobytes)  # fmt: skip
-    return differences
+            yield f"{label} {have}, not {want}"
+    yield from _range_difference("KEY_LENGTH", offer.key_bits, ours.key_bits, required=True)
+    yield from _life_differences(offer.life_s, offer.life_kb, ours.life.seconds,
+                                 ours.life.kilobytes)  # fmt: skip
 
 
 def describe(offer: ChosenIpsec) -> str:
@@ -282,16 +296,16 @@ def describe(offer: ChosenIpsec) -> str:
 
 
 def _ipsec_reason(bundles: list[list[Any]], suites: list[Suite], line: str) -> Reason:
-    pairs: list[tuple[list[str], str, str]] = []
-    came: list[str] = []
-    for bundle in bundles:
-        for proposal in bundle:
-            for transform in proposal.transforms:
-                offer = ipsec_offer(proposal, transform)
-                came.append(describe(offer))
-                pairs.extend(_compare(proposal, offer, suites))
+    offers = [
+        (proposal, ipsec_offer(proposal, transform))
+        for bundle in bundles
+        for proposal in bundle
+        for transform in proposal.transforms[:PAIRS_MAX]
+    ][:PAIRS_MAX]
+    came = "; ".join(describe(offer) for _, offer in offers[:MISSES_MAX])
     acceptable = ", ".join(suite.name for suite in suites) or "nothing"
-    return _reason("phase 2", "; ".join(came[:MISSES_MAX]), acceptable, line, pairs)
+    pairs = chain.from_iterable(_compare(proposal, offer, suites) for proposal, offer in offers)
+    return _reason("phase 2", came, acceptable, line, pairs)
 
 
 def _compare(
@@ -302,7 +316,8 @@ def _compare(
         same = [p for p in suite.protocols if p.protocol == offer.protocol]
         for ours in same:
             for transform in ours.transforms:
-                yield _ipsec_differences(offer, transform), label, transform.line or suite.line
+                differences = list(_ipsec_differences(offer, transform))
+                yield differences, label, transform.line or suite.line
         if not same:
             wanted = "+".join(p.protocol.name for p in suite.protocols)
             came = name_of(isakmp.Protocol, offer.protocol)

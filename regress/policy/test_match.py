@@ -14,6 +14,7 @@ from isakmp.errors import Refused
 from isakmp.message import build_payloads, parse_payloads
 from isakmp.policy.match import (
     MISSES_MAX,
+    TRANSFORMS_MAX,
     choose_ike,
     choose_ipsec,
     describe,
@@ -157,6 +158,25 @@ def test_misses_are_sorted_and_bounded() -> None:
     assert reason.line == "conf:10"
 
 
+def test_what_a_stranger_can_have_compared_is_bounded() -> None:
+    """A datagram holds 8,000 transforms: each would cost time against each of ours."""
+
+    class Counted(list[Any]):
+        looked = 0
+
+        def __iter__(self) -> Any:
+            for item in super().__iter__():
+                Counted.looked += 1
+                yield item
+
+    (one,) = ike(offer(enc=1))
+    one.transforms = Counted(one.transforms * 8000)
+    refusal(choose_ike, [one] * 31, remote(AES, DES))
+    assert Counted.looked < 3 * TRANSFORMS_MAX
+    many = ike(*[offer(enc=1)] * (TRANSFORMS_MAX // 2)) * 2
+    refusal(choose_ike, many + ike(offer()), remote(AES))
+
+
 def test_attributes_as_they_may_come() -> None:
     class Attribute:
         def __init__(self, kind: int, value: Any) -> None:
@@ -166,6 +186,8 @@ def test_attributes_as_they_may_come() -> None:
     assert values(attributes, 11, 12) == ({}, 0, 256)
     assert values([Attribute(12, 5)], 11, 12) == ({}, 0, 0)
     assert values([Attribute(1, b"")], 11, 12) == ({1: 0}, 0, 0)
+    long = [Attribute(11, 2), Attribute(12, b"\x80" + bytes(7))]
+    assert values(long, 11, 12) == ({}, 0, 0xFFFFFFFF), "1024 times that is still a counter"
 
 
 # --- phase 2 ---------------------------------------------------------------------------------
@@ -210,6 +232,8 @@ def test_bundles_match_bundles_only() -> None:
     assert [c.what.protocol for c in chosen] == [ESP, AH]
     refusal(choose_ipsec, parsed(pair), [SINGLE], "")
     refusal(choose_ipsec, parsed(pair[:1]), [BUNDLE], "")
+    twice = [proposal(1, 3, 12), proposal(1, 3, 12)]
+    refusal(choose_ipsec, parsed(twice), [BUNDLE], "")
     alternatives = [proposal(1, 3, 12), proposal(2, 2, 3)]
     assert len(choose_ipsec(parsed(alternatives), [SINGLE], "")) == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec
@@ -91,7 +92,8 @@ class Connections:
 
         The catalog has been loaded anew. What is done is returned, a line each.
         """
-        done = []
+        done: list[str] = []
+        dropped: set[str] = set()
         for name, entry in list(self.entries.items()):
             connection = self.catalog.connections.get(name)
             remote = self.catalog.remotes.get(connection.remote) if connection else None
@@ -99,13 +101,25 @@ class Connections:
                 entry.connection, entry.remote = connection or entry.connection, entry.remote
                 continue
             self.drop(name)
+            dropped.add(name)
             done.append(f"{name}: {'changed' if connection else 'removed'}, its SAs are deleted")
         for sa in list(self.sas.isakmp.values()):
             if self._remote_now(sa.remote.name) != sa.remote:
                 self.engine.owner.delete_sa(sa)
                 done.append(f"ISAKMP SA {sa}: peer changed or removed")
+        self._end_exchanges(dropped)
         self.start()
         return done
+
+    def _end_exchanges(self, dropped: set[str]) -> None:
+        """What is negotiated by what the configuration said before must not come up."""
+        for exchange in list(self.engine.exchanges.values()):
+            if exchange.name in dropped or (
+                self._remote_now(exchange.remote.name) != exchange.remote
+            ):
+                reason = Reason("reloaded", "the configuration it was begun with has changed",
+                                line=exchange.remote.line)  # fmt: skip
+                self.engine.fail(exchange, reason)
 
     def _remote_now(self, name: str) -> Remote | None:
         try:
@@ -270,10 +284,14 @@ class Connections:
         self._install_flow(child.connection.name, child.selector, child.connection, None, child)
 
     def child_down(self, child: ChildSa) -> None:
-        """The last child SA of this traffic is gone."""
+        """The last child SA of this traffic with its peer is gone."""
         entry = self.entries.get(child.connection.name)
         static = entry is not None and not entry.connection.passive
-        if not static:
+        if left := self.sas.of_flow(child.connection.name, child.selector):
+            # A client has come back under another identity or address before it was missed.
+            self._install_flow(child.connection.name, child.selector, child.connection, None,
+                               left[-1])  # fmt: skip
+        elif not static:
             self._remove_flow((child.connection.name, child.selector))
         elif entry is not None and entry.wanted and not entry.held_down and self.settings.active:
             self._failed(entry, Reason("sa-gone", "its last child SA is gone"))
@@ -340,7 +358,13 @@ class Connections:
             return
         self._policies[name, selector] = specs
         for spec in specs:
-            self.app.add_policy(spec).then(lambda job: self._policy_answered(name, job))
+            self.app.add_policy(spec).then(partial(self._policy_answered, name))
+
+    def reinstall(self) -> None:
+        """Every policy again, for a stack that has forgotten them."""
+        for (name, _), specs in self._policies.items():
+            for spec in specs:
+                self.app.add_policy(spec).then(partial(self._policy_answered, name))
 
     @staticmethod
     def _specs(

@@ -145,6 +145,13 @@ class Daemon:
         """A peer's NAT has moved it."""
         self.keeper.mapping(event)
 
+    def restarted(self) -> None:
+        """The IPsec stack has forgotten everything: policies again, SAs anew."""
+        self.log.print("the IPsec stack has started again: its SAs are negotiated anew")
+        self.connections.reinstall()
+        for child in self.sas.all_children():
+            self.keeper.delete_child(child)
+
     def _esp(self, path: Path, packet: bytes) -> None:
         if self._esp_in is not None:
             ports = path.remote_port, path.local_port

@@ -153,12 +153,19 @@ class Upcalls(Protocol):
     def mapping(self, event: Mapping) -> None: ...
 
 
+class Owner(Upcalls, Protocol):
+    """Whom an application belongs to."""
+
+    def restarted(self) -> None:
+        """The stack was gone and is back: it knows no SA and no policy any more."""
+
+
 class Application(Protocol):
     """An IPsec stack, as the daemon sees it."""
 
     name: str
 
-    def start(self, upcalls: Upcalls) -> None:
+    def start(self, upcalls: Owner) -> None:
         """Begin to report. ApplicationError where the stack cannot be reached."""
 
     def close(self) -> None:

@@ -103,24 +103,54 @@ def _engine_elsewhere(
         esp, src, dst, sport, dport, _ = datagram
         send_raw(Path(src, sport, dst, dport, True), esp)
 
-    def closed() -> None:
-        log.error("the key engine at %s has closed its relay for ESP in UDP", path)
+    def connect() -> Relay:
+        return Relay(unix_socket(path + ".esp"), loop, received, lambda: None)
 
     try:
-        relay = Relay(unix_socket(path + ".esp"), loop, received, closed)
+        app = _Elsewhere(SocketLink(partial(unix_socket, path), loop, timers), timers, connect, log)
     except OSError as error:
         raise ApplicationError(
             f"no key engine listens at {path}: {error.strerror}; "
             "start it: python -m isakmp.app.engine --socket"
         ) from None
+    return app, app.esp_in
+
+
+class _Elsewhere(PfKey):
+    """PF_KEY to an engine of another process, and the relay for its ESP in UDP.
+
+    connect: makes the relay; OSError where nobody listens.
+    """
+
+    name = "engine"
+
+    def __init__(
+        self, link: SocketLink, timers: Timers, connect: Callable[[], Relay], log: Log
+    ) -> None:
+        super().__init__(link, timers, wall=time.time, on_link=partial(_on_link, log))
+        self._connect, self._log = connect, log
+        self._relay = connect()
+
+    def up(self) -> None:
+        """The engine has been started again: its relay first, then what PF_KEY does."""
+        self._relay.close()
+        try:
+            self._relay = self._connect()
+        except OSError as error:
+            self._log.error("no relay for ESP in UDP: %s", error.strerror)
+        super().up()
 
     def esp_in(
-        packet: bytes, src: Address, dst: Address, encap: tuple[int, int] = (0, 0), tos: int = 0
-    ) -> None:
-        relay.send(Datagram(packet, src, dst, *encap, tos))
+        self, packet: bytes, src: Address, dst: Address, encap: tuple[int, int] = (0, 0),
+        tos: int = 0,
+    ) -> None:  # fmt: skip
+        """ESP that came in UDP goes to the engine."""
+        self._relay.send(Datagram(packet, src, dst, *encap, tos))
 
-    link = SocketLink(partial(unix_socket, path), loop, timers)
-    return PfKey(link, timers, wall=time.time, on_link=partial(_on_link, log)), esp_in
+    def close(self) -> None:
+        """Leave the engine, which goes on."""
+        super().close()
+        self._relay.close()
 
 
 def _on_link(log: Log, up: bool, why: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from isakmp.app.base import Expire, PolicySpec, SaId, SaSpec, SpiRequest, Upcalls, Usage
+from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage
 from isakmp.errors import ApplicationError
 from isakmp.job import Job
 from isakmp.policy.spd import Address
@@ -19,12 +19,12 @@ class Nothing:
 
     def __init__(self, timers: Timers, random: Callable[[int], bytes]) -> None:
         self._timers, self._random = timers, random
-        self._upcalls: Upcalls | None = None
+        self._upcalls: Owner | None = None
         self._spis: set[int] = set()
         self._events: dict[SaId, list[Event]] = {}
         self._policies = 0
 
-    def start(self, upcalls: Upcalls) -> None:
+    def start(self, upcalls: Owner) -> None:
         """Nothing has to be reached."""
         self._upcalls = upcalls
 

@@ -81,3 +81,27 @@ def test_the_engine_in_a_process_of_its_own(ends: tuple[Host, Host]) -> None:
         assert Stream(a, 0, 20, 0.02).lost() == 0
         rows = [row for row in a.status()["result"] if row["phase"] == 2 and row["name"] == "first"]
         assert rows[0]["packets_out"] == 20
+
+
+def test_an_engine_that_starts_again_gets_its_policies_and_sas_back(
+    ends: tuple[Host, Host],
+) -> None:
+    a, b = ends
+    path = a.folder / "engine"
+    a.write(configuration("a", a.folder, general=f"Engine-socket= {path}"))
+    b.write(configuration("b", b.folder))
+    with ExitStack() as stack:
+        stack.enter_context(b.daemon())
+        engine = ExitStack()
+        engine.enter_context(a.process("isakmp.app.engine", "--socket", str(path)))
+        eventually("the engine listens", path.exists)
+        stack.enter_context(a.daemon())
+        wait_up(a, b)
+        before = a.pairs()
+        engine.close()
+        stack.enter_context(a.process("isakmp.app.engine", "--socket", str(path)))
+        eventually(
+            "all is negotiated anew", lambda: a.pairs()["first"] not in ([], before["first"])
+        )
+        wait_up(a, b)
+        assert Stream(a, 1, 10, 0.05).lost() == 0

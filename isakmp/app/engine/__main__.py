@@ -1,6 +1,7 @@
 """The key engine as a process: ``python -m isakmp.app.engine --socket PATH``.
 
-It needs CAP_NET_ADMIN for its TUN device and CAP_NET_RAW for ESP; the daemon then needs neither.
+It needs CAP_NET_ADMIN for its TUN device and CAP_NET_RAW for ESP. The daemon then needs neither,
+unless a tunnelled network holds its peer's own address: only marked packets get past the tunnel.
 TERM and INT end it in order: sockets, device and routes go.
 """
 

@@ -24,11 +24,11 @@ from isakmp.app.base import (
     Direction,
     Expire,
     Mapping,
+    Owner,
     PolicySpec,
     SaId,
     SaSpec,
     SpiRequest,
-    Upcalls,
     Usage,
 )
 from isakmp.app.pf_key import codec, values
@@ -86,7 +86,7 @@ class PfKey:
         self._pid = os.getpid() if pid is None else pid
         self._timeout_s, self._limit, self._private = timeout_s, limit, private
         self._on_link = on_link
-        self._upcalls: Upcalls | None = None
+        self._upcalls: Owner | None = None
         self._seq = FIRST_SEQ
         self._pending: dict[int, _Pending] = {}
         self._policies: dict[int, PolicySpec] = {}
@@ -95,7 +95,7 @@ class PfKey:
         self.supported: dict[tuple[int, Ext], list[Algorithm]] = {}
         self.counters: Counter[str] = Counter()
 
-    def start(self, upcalls: Upcalls) -> None:
+    def start(self, upcalls: Owner) -> None:
         """Connect and register for upcalls. ApplicationError where nobody answers."""
         self._upcalls = upcalls
         self._link.open(self)
@@ -318,7 +318,7 @@ class PfKey:
         else:
             self.counters["ignored"] += 1
 
-    def _acquire(self, message: Message, upcalls: Upcalls) -> None:
+    def _acquire(self, message: Message, upcalls: Owner) -> None:
         """The reqid is SA2's, or that of the policy whose id is said (Linux has no SA2 here)."""
         exts = message.exts
         src, dst = codec.read_addresses(exts)
@@ -337,13 +337,13 @@ class PfKey:
             selector = Selector(ip_network(src), ip_network(dst))
         upcalls.acquire(Acquire(reqid, selector, src, dst))
 
-    def _expire(self, message: Message, upcalls: Upcalls) -> None:
+    def _expire(self, message: Message, upcalls: Owner) -> None:
         sa, hard = values.read_sa_id(message), Ext.LIFETIME_HARD in message.exts
         if hard:
             self._inbound.pop((sa.protocol, sa.spi), None)
         upcalls.expire(Expire(sa, hard))
 
-    def _mapping(self, message: Message, upcalls: Upcalls) -> None:
+    def _mapping(self, message: Message, upcalls: Owner) -> None:
         """Linux's layout: the SA's source before and, as destination, now; so no destination."""
         protocol, spi = values.read_protocol(message.satype), codec.read_sa(message.exts).spi
         address = codec.read_address(message.exts, Ext.ADDRESS_DST).address
@@ -369,10 +369,12 @@ class PfKey:
             self._on_link(False, why)
 
     def up(self) -> None:
-        """The link is back: register again."""
+        """The link is back: register again, and say that the stack may know nothing now."""
         self._register()
         if self._on_link is not None:
             self._on_link(True, "")
+        if self._upcalls is not None:
+            self._upcalls.restarted()
 
     def _fail_all(self, why: str) -> None:
         pending, self._pending = self._pending, {}

@@ -333,7 +333,7 @@ def _take_ids(x: X, message: Incoming) -> Selector:
             raise Refused(
                 Reason("invalid-id-information",
                        f"identity type {value.type} does not select traffic",
-                       came=value.data.hex(), acceptable="addresses, subnets and ranges of one"),
+                       came=value.data.hex(), acceptable="addresses and subnets"),
                 isakmp.Notify.INVALID_ID_INFORMATION,
             )  # fmt: skip
         ends.append((network, identity))

@@ -117,12 +117,16 @@ class Heard:
 
     def __init__(self) -> None:
         self.events: list[Acquire | Expire | Mapping] = []
+        self.restarts = 0
 
     def acquire(self, event: Acquire) -> None:
         self.events.append(event)
 
     def expire(self, event: Expire) -> None:
         self.events.append(event)
+
+    def restarted(self) -> None:
+        self.restarts += 1
 
     def mapping(self, event: Mapping) -> None:
         self.events.append(event)

@@ -245,7 +245,9 @@ class SaDatabase:
         self._by_remote: dict[str, dict[bytes, IsakmpSa]] = {}
         self._by_slot: dict[Slot, list[ChildSa]] = {}
         self._by_connection: dict[str, dict[int, ChildSa]] = {}
+        self._by_flow: dict[tuple[str, Selector], dict[int, ChildSa]] = {}
         self._children_of: dict[Peer, dict[int, ChildSa]] = {}
+        self._children_of_remote: dict[str, dict[int, ChildSa]] = {}
         self._outbound: dict[tuple[int, int, str], ChildSa] = {}
 
     def add(self, sa: IsakmpSa) -> None:
@@ -275,7 +277,10 @@ class SaDatabase:
             self._outbound[p.chosen.protocol, p.spi_out, str(child.path.remote)] = child
         self._by_slot.setdefault(child.slot, []).append(child)
         self._by_connection.setdefault(child.connection.name, {})[id(child)] = child
+        flow = child.connection.name, child.selector
+        self._by_flow.setdefault(flow, {})[id(child)] = child
         self._children_of.setdefault(child.peer, {})[id(child)] = child
+        self._children_of_remote.setdefault(child.peer[0], {})[id(child)] = child
 
     def remove_child(self, child: ChildSa) -> None:
         """Forget a child SA and stop its timers."""
@@ -292,10 +297,14 @@ class SaDatabase:
     def _take_child(self, child: ChildSa) -> None:
         for p in child.protocols:
             self.children.pop((p.chosen.protocol, p.spi_in), None)
-            self._outbound.pop((p.chosen.protocol, p.spi_out, str(child.path.remote)), None)
+            key = p.chosen.protocol, p.spi_out, str(child.path.remote)
+            if self._outbound.get(key) is child:
+                del self._outbound[key]
         _take(self._by_slot, child.slot, child)
         _drop(self._by_connection, child.connection.name, id(child))
+        _drop(self._by_flow, (child.connection.name, child.selector), id(child))
         _drop(self._children_of, child.peer, id(child))
+        _drop(self._children_of_remote, child.peer[0], id(child))
 
     def child_by_spi(self, protocol: int, spi: int, remote: str) -> ChildSa | None:
         """The child SA a peer at ``remote`` names: by the SPI it receives with, or by ours."""
@@ -313,10 +322,6 @@ class SaDatabase:
         """Every ISAKMP SA with ``peer``."""
         return list(self._by_peer.get(peer, []))
 
-    def of_remote(self, remote: str) -> list[IsakmpSa]:
-        """Every ISAKMP SA with the configured peer of that name."""
-        return list(self._by_remote.get(remote, {}).values())
-
     def children_of(self, peer: Peer) -> list[ChildSa]:
         """Every child SA with ``peer``."""
         return list(self._children_of.get(peer, {}).values())
@@ -324,6 +329,14 @@ class SaDatabase:
     def of_connection(self, name: str) -> list[ChildSa]:
         """Every child SA of a connection."""
         return list(self._by_connection.get(name, {}).values())
+
+    def of_flow(self, name: str, selector: Selector) -> list[ChildSa]:
+        """Every child SA of a connection that carries that traffic, whoever the peer is."""
+        return list(self._by_flow.get((name, selector), {}).values())
+
+    def knows(self, remote: str) -> bool:
+        """Whether there is any SA, of either phase, with the configured peer of that name."""
+        return remote in self._by_remote or remote in self._children_of_remote
 
     def in_slot(self, slot: Slot) -> list[ChildSa]:
         """Every child SA that serves the same traffic, oldest first."""

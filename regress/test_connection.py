@@ -160,6 +160,26 @@ def test_policies_of_active_connections_are_there_from_the_start() -> None:
     assert len(west.app.policies) == 2
 
 
+def test_policies_stay_for_the_other_peer_with_the_same_traffic() -> None:
+    """A client that came back under another identity or address, before it was missed."""
+    net = Network()
+    text = EAST.text().replace("192.0.2.1= west", "Default= west")
+    east = net.add(EAST.address, text.replace("Address= 192.0.2.1\n", ""))
+    west, again = net.host(WEST), net.host(replace(WEST, address="192.0.2.3"))
+    east.daemon.start()
+    for host in (west, again):
+        host.daemon.start()
+        net.run(3)
+    assert connected(east, children=2, parents=2)
+    assert {str(p.dst) for p in east.app.policies} == {"192.0.2.2", "192.0.2.3"}
+    again.daemon.teardown_all()
+    net.run(3)
+    assert {str(p.dst) for p in east.app.policies} == {"192.0.2.2", "192.0.2.1"}
+    west.daemon.teardown_all()
+    net.run(3)
+    assert not east.app.policies
+
+
 def test_no_policies_where_none_are_wanted() -> None:
     _, west, east = up(flows=False)
     assert connected(west)

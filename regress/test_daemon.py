@@ -13,8 +13,10 @@ from isakmp.errors import ConfError, IsakmpError
 from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, connected, up
 
 
-def on_disk(tmp_path: Path, gateway: Gateway = WEST) -> tuple[Network, Host, Host, Path]:
-    """West reads its configuration from a file."""
+def on_disk(
+    tmp_path: Path, gateway: Gateway = WEST, seconds: float = 5
+) -> tuple[Network, Host, Host, Path]:
+    """West reads its configuration from a file; it has had so much time to come up."""
     path = tmp_path / "isakmpd.conf"
     path.write_text(gateway.text())
     path.chmod(0o600)
@@ -22,7 +24,8 @@ def on_disk(tmp_path: Path, gateway: Gateway = WEST) -> tuple[Network, Host, Hos
     west = net.add(gateway.address, "", conf=Conf.load(path))
     east = net.host(EAST)
     net.start()
-    net.run(5)
+    if seconds:
+        net.run(seconds)
     return net, west, east, path
 
 
@@ -83,6 +86,42 @@ def test_a_new_connection_is_started(tmp_path: Path) -> None:
     net.run(5)
     assert connected(west)
     agree(west, east)
+
+
+@pytest.mark.parametrize("messages", [1, 3, 5, 7])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("Authentication= a secret", "Authentication= another"), ("Address= 192.0.2.2", "Port= 501")],
+)
+def test_what_is_negotiated_with_a_changed_peer_does_not_come_up(
+    tmp_path: Path, messages: int, old: str, new: str
+) -> None:
+    net, west, east, path = on_disk(tmp_path, WEST, 0)
+    for _ in range(messages):
+        net.deliver(net.flying.popleft())
+    path.write_text(path.read_text().replace(old, new))
+    net.lose = lambda packet: packet.src == west.address and packet.dport == 501
+    west.daemon.reload()
+    net.run(3)
+    assert not west.rows(1)
+    assert not west.rows(2)
+    assert west.reasons()[0] in ("reloaded", "sa-gone")
+
+
+def test_a_connection_that_is_removed_while_it_is_negotiated_does_not_come_up(
+    tmp_path: Path,
+) -> None:
+    net, west, east, path = on_disk(tmp_path, WEST, 0)
+    for _ in range(7):
+        net.deliver(net.flying.popleft())
+    assert [x.name for x in west.daemon.engine.exchanges.values()] == ["west-east"]
+    path.write_text(CHANGES["removed"](path.read_text()))
+    west.daemon.reload()
+    net.run(3)
+    assert west.rows(1)
+    assert not west.app.sas
+    assert not west.app.larval
+    assert not west.app.policies
 
 
 @pytest.mark.parametrize("broken", ["[General\n", "no tag here\n", "\x00\x01\n[x\n"])

@@ -21,9 +21,11 @@ def test_an_sa_is_found_by_everything_it_is_known_by() -> None:
     (child,) = sas.all_children()
     (protocol,) = child.protocols
     assert sas.current(sa.peer) is sas.current_of_remote("east") is sa
-    assert sas.of_peer(sa.peer) == sas.of_remote("east") == [sa]
+    assert sas.of_peer(sa.peer) == [sa]
     assert sas.children_of(sa.peer) == sas.of_connection("west-east") == [child]
-    assert sas.in_slot(child.slot) == [child]
+    assert sas.in_slot(child.slot) == sas.of_flow("west-east", child.selector) == [child]
+    assert sas.knows("east")
+    assert not sas.knows("west")
     assert sas.child_by_spi(3, protocol.spi_out, "192.0.2.2") is child
     assert sas.child_by_spi(3, protocol.spi_out, "192.0.2.3") is None
     assert sas.child_by_spi(2, protocol.spi_out, "192.0.2.2") is None
@@ -51,6 +53,19 @@ def test_nothing_stays_behind() -> None:
             name: value for name, value in empty.items() if value
         }
     assert net.now
+
+
+def test_an_spi_that_two_peers_behind_one_address_have_stays_with_its_last() -> None:
+    _, west, _ = up()
+    (child,) = west.daemon.sas.all_children()
+    sas = SaDatabase()
+    other = replace(child, peer=("another", 1, b"", ""), protocols=tuple(
+        p._replace(spi_in=p.spi_in ^ 1) for p in child.protocols
+    ))  # fmt: skip
+    sas.add_child(child)
+    sas.add_child(other)
+    sas.remove_child(child)
+    assert sas.child_by_spi(3, other.protocols[0].spi_out, "192.0.2.2") is other
 
 
 def test_the_newest_that_is_not_superseded_is_the_current_one() -> None:

@@ -263,6 +263,18 @@ def test_a_peer_that_has_restarted_says_so(exchange: str) -> None:
     agree(fresh, e)
 
 
+def test_a_new_isakmp_sa_leaves_the_child_sas_of_the_old_one() -> None:
+    """Who still has child SAs with a peer does not say that there is no other SA."""
+    net, west, east = up()
+    child = only_child(west)
+    for host in (west, east):
+        host.daemon.keeper.delete_sa(only_sa(host), tell=False)
+    west.daemon.connections.begin_sa(west.daemon.catalog.remote("east"), child.path)
+    net.run(10)
+    assert only_child(west) is child
+    agree(west, east)
+
+
 # --- dead peers ------------------------------------------------------------------------------
 
 DPD = "DPD-check-interval= 10"

@@ -365,7 +365,7 @@ def _hash(x: X, *, ours: bool) -> bytes:
 
 def add_initial_contact(x: X, message: Outgoing) -> None:
     """Say that we know of no other SA with this peer (RFC 2407 4.6.3.3)."""
-    if not x.engine.sas.of_remote(x.remote.name):
+    if not x.engine.sas.knows(x.remote.name):
         message.add(P.NOTIFY, {
             "doi": DOI_IPSEC, "protocol_id": isakmp.Protocol.ISAKMP,
             "notify": isakmp.Notify.INITIAL_CONTACT, "spi": x.cky_i + x.cky_r, "data": b"",

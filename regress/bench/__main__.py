@@ -15,7 +15,8 @@ from typing import Any
 
 from regress.bench.measure import Sizes, handshakes, namespaces
 from regress.bench.responder import ROOT, Charon, Isakmpd, IsakmpdEngine, Responder
-from regress.bench.table import HANDSHAKES, show
+from regress.bench.table import HANDSHAKES, TUNNELS, show
+from regress.bench.tunnel import throughput
 from regress.interop.end import Failure
 from regress.interop.needs import missing
 
@@ -24,6 +25,8 @@ _RESPONDERS: dict[str, tuple[type[Responder], str]] = {
     "isakmpd-engine": (IsakmpdEngine, "isakmpd, key engine"),
     "charon-libipsec": (Charon, "charon, kernel-libipsec"),
 }
+_GATEWAYS = {"isakmpd": "isakmpd, key engine", "charon": "charon, kernel-libipsec"}
+_PACKETS = (1400, 100)
 
 
 def main() -> int:
@@ -43,22 +46,36 @@ def main() -> int:
             except Failure as failure:
                 failures += 1
                 print(f"bench: {name}, group {group}: {failure}", file=sys.stderr)
+    tunnels = []
+    for kind, label in _GATEWAYS.items() if options.seconds else ():
+        for size in _PACKETS:
+            try:
+                tunnels.append(throughput(kind, label, options.esp, size, options.seconds))
+                print(".", end="", file=sys.stderr, flush=True)
+            except Failure as failure:
+                failures += 1
+                print(f"bench: {kind}, {size} octets: {failure}", file=sys.stderr)
     print("\nMain and quick mode, pre-shared key, AES-128, SHA2-256, without PFS")
     print(show(HANDSHAKES, rows))
+    print(f"\nESP in user space, {options.esp}: UDP through a tunnel")
+    print(show(TUNNELS, tunnels))
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
-    (build / "bench.json").write_text(json.dumps({"handshakes": rows}, indent=1) + "\n")
+    (build / "bench.json").write_text(
+        json.dumps({"handshakes": rows, "tunnels": tunnels}, indent=1) + "\n"
+    )
     return 1 if failures else 0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="regress.bench", description=__doc__)
     add = parser.add_argument
-    add("--responders", nargs="+", choices=_RESPONDERS, default=list(_RESPONDERS))
+    add("--responders", nargs="*", choices=_RESPONDERS, default=list(_RESPONDERS))
     add("--groups", nargs="+", type=int, choices=(14, 31), default=[14, 31])
     add("--esp", choices=("aes-gcm", "aes-sha2"), default="aes-gcm")
     add("--sas", type=int, default=10000, help="SAs in all; default %(default)s")
     add("--sample", type=int, default=1000, help="handshakes in a sample of the rate")
+    add("--seconds", type=float, default=4.0, help="of each ESP row, 0: none; default %(default)s")
     return parser.parse_args()
 
 

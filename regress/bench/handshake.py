@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from isakmp.constants import DOI_IPSEC, ipsec, isakmp
@@ -51,6 +52,7 @@ class Offer:
 
 def offer(group: isakmp.Group, esp: str, secret: bytes, server: bytes, network: bytes) -> Offer:
     """An offer of this group and ESP ``aes-gcm`` or ``aes-sha2``; server: its IPv4 address."""
+    shared: Callable[[bytes], bytes]
     if group == isakmp.Group.CURVE25519:
         pair = get_group(group).from_private(bytes(range(1, 33)))
         public, shared = pair.public, pair.shared
@@ -59,8 +61,10 @@ def offer(group: isakmp.Group, esp: str, secret: bytes, server: bytes, network: 
         size = prime.bit_length() // 8
         public = pow(2, _EXPONENT, prime).to_bytes(size, "big")
 
-        def shared(peer: bytes) -> bytes:
+        def power(peer: bytes) -> bytes:
             return pow(int.from_bytes(peer, "big"), _EXPONENT, prime).to_bytes(size, "big")
+
+        shared = power
 
     kind = isakmp.Attribute
     main = {
@@ -180,9 +184,7 @@ class Handshake:
         self._iv = keymat.phase_1_iv(_HASH, g_xi, g_xr, _BLOCK)
         cky_i, cky_r, ours = self.cky_i, self.cky_r, _id(self.address)
         hash_i = keymat.hash_i(_PRF, skeyid, g_xi, g_xr, cky_i, cky_r, plan.main, ours)
-        self._hash_r = lambda theirs: keymat.hash_r(
-            _PRF, skeyid, g_xr, g_xi, cky_r, cky_i, plan.main, theirs
-        )
+        self._hash_r = partial(keymat.hash_r, _PRF, skeyid, g_xr, g_xi, cky_r, cky_i, plan.main)
         return self._sealed(isakmp.Exchange.ID_PROT, 0, [(P.ID, ours), (P.HASH, hash_i)])
 
     def _main_6(self, header: Header, data: bytes) -> bytes | None:

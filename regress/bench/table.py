@@ -22,6 +22,16 @@ HANDSHAKES: tuple[Column, ...] = (
     ("failed", "failed", ""),
 )
 
+TUNNELS: tuple[Column, ...] = (
+    ("two gateways", "gateways", ""),
+    ("octets", "size", ""),
+    ("packets/s", "packets_per_s", ".0f"),
+    ("Mbit/s", "mbit_per_s", ".0f"),
+    ("seal us", "seal_us", ".1f"),
+    ("open us", "open_us", ".1f"),
+    ("lost", "lost", ""),
+)
+
 
 def show(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> str:
     """The first column to the left, figures to the right, ``-`` for what was not measured."""

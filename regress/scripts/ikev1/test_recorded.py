@@ -103,8 +103,7 @@ class Replay:
         self.other = other
         self.draws: dict[int, list[bytes]] = {}
         self.host.daemon.engine.random = self.random
-        known: list[Any] = [object()]
-        monkeypatch.setattr(self.host.daemon.sas, "of_remote", lambda name: known)
+        monkeypatch.setattr(self.host.daemon.sas, "knows", lambda name: True)
         monkeypatch.setattr(phase_1, "get_group", lambda number: self)
         self.group = get_group(isakmp.Group.MODP_1024)
         self.public_size, self.name = self.group.public_size, self.group.name

@@ -18,7 +18,7 @@ from isakmp.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path
 from isakmp.script import END, Incoming, Outgoing, Script
-from isakmp.scripts.ikev1.quick_mode import check_hash
+from isakmp.scripts.ikev1.quick_mode import check_hash, take_hash
 
 P, Notify = isakmp.Payload, isakmp.Notify
 
@@ -53,9 +53,8 @@ def recv_HASH_INFO(x: X, message: Incoming) -> None:
     keys = x.sa.keys if x.sa else None
     if keys is None:
         return
-    payload = message.take(P.HASH)
-    rest = message.after(payload)
-    check_hash(payload.value.data, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
+    received, rest = take_hash(message)
+    check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
     for notify in message.take_all(P.NOTIFY):
         _recv_notify(x, notify, message.path)
     for delete in message.take_all(P.DELETE):

@@ -53,10 +53,9 @@ class Quick:
     group: isakmp.Group | None = None
     key_pair: KeyPair | None = None
     g_qm_peer: bytes = b""
-    g_qm_xy: bytes = b""
+    g_qm_xy: bytes = field(default=b"", repr=False)
     spis: dict[int, int] = field(default_factory=dict)
     chosen: list[Chosen] = field(default_factory=list)
-    sa_reply: Any = None
     specs: list[SaSpec] = field(default_factory=list, repr=False)
     responder_life_s: int = 0
     limits: Limits = field(default_factory=Limits)
@@ -234,7 +233,7 @@ def _add_responder_lifetime(x: X, message: Outgoing) -> None:
 def recv_HASH_SA_NONCE(x: X, message: Incoming) -> None:
     """The responder chooses; the initiator checks the choice against its offer."""
     keys, s = parent(x).keys, x.state
-    received, rest = _take_hash(message)
+    received, rest = take_hash(message)
     if x.initiator:
         expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest)
     else:
@@ -253,7 +252,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> None:
         _recv_offer(x, message, proposals)
 
 
-def _take_hash(message: Incoming) -> tuple[bytes, bytes]:
+def take_hash(message: Incoming) -> tuple[bytes, bytes]:
     """The HASH, which must come first (RFC 2409 5.5), and what it covers."""
     payload = message.take(P.HASH)
     if payload is not message.payloads[0]:
@@ -343,6 +342,12 @@ def _take_ids(x: X, message: Incoming) -> Selector:
             Reason("invalid-id-information", "the identities are of different IP versions"),
             isakmp.Notify.INVALID_ID_INFORMATION,
         )
+    if idci.protocol and idcr.protocol and idci.protocol != idcr.protocol:
+        raise Refused(
+            Reason("invalid-id-information", "the identities are of different protocols",
+                   came=f"{idci.protocol} and {idcr.protocol}"),
+            isakmp.Notify.INVALID_ID_INFORMATION,
+        )  # fmt: skip
     return Selector(ours, theirs, idcr.protocol or idci.protocol, idcr.port, idci.port)
 
 
@@ -385,13 +390,13 @@ def recv_HASH(x: X, message: Incoming) -> None:
     """The initiator is alive: this was no replay."""
     keys, s = parent(x).keys, x.state
     expected = keymat.quick_hash_3(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, s.nr_b)
-    check_hash(_take_hash(message)[0], expected)
+    check_hash(take_hash(message)[0], expected)
 
 
 def recv_CONNECTED(x: X, message: Incoming) -> None:
     """The responder that set the commit bit is ready."""
     keys = parent(x).keys
-    received, rest = _take_hash(message)
+    received, rest = take_hash(message)
     check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
     notify = message.take(P.NOTIFY)
     if notify.value.notify != isakmp.Notify.CONNECTED:

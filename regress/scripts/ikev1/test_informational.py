@@ -232,6 +232,22 @@ def test_a_message_id_is_good_for_one_exchange() -> None:
     assert len(net.history) == answers
 
 
+def test_the_hash_comes_first() -> None:
+    """What comes before it is covered by no key."""
+    peer = Peer()
+    peer.answer_quick_mode()
+    number, delete = 4713, delete_payload(1, [peer.sa.cookies])
+    head, before = build_payloads(1, [delete])
+    value = peer.hash_1(number)(b"")
+    chain = generic_header(P.HASH, before[4:]) + before[4:] + generic_header(0, value) + value
+    data, _ = peer.keys.encrypt(peer.keys.phase_2_iv(number), chain)
+    header = Header(peer.sa.cky_i, peer.sa.cky_r, head, 1, 0, 5, ENCRYPTION, number,
+                    HEADER_SIZE + len(data))  # fmt: skip
+    peer.net.deliver(Packet(peer.east.address, 500, peer.west.address, 500, header.pack() + data))
+    assert connected(peer.west)
+    assert "is not the first payload" in peer.west.said
+
+
 def test_messages_in_clear_under_an_sa_are_dropped() -> None:
     net, west, east = up()
     (sa,) = west.daemon.sas.isakmp.values()

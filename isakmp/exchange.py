@@ -38,7 +38,10 @@ NOTIFIES_PER_S = 10
 
 @dataclass(slots=True, eq=False)
 class Exchange(Generic[S]):
-    """One negotiation: its place in the script and what its steps have learned."""
+    """One negotiation: its place in the script and what its steps have learned.
+
+    now_in, last_in: digests of the message that is looked at, and of the last one accepted.
+    """
 
     number: int
     dialect: Dialect
@@ -59,6 +62,7 @@ class Exchange(Generic[S]):
     over: bool = False
     retries: int = 0
     answers: int = 0
+    now_in: bytes = b""
     last_in: bytes = b""
     last_out: bytes = b""
     hint: Reason | None = None
@@ -97,6 +101,8 @@ class Dialect(Protocol):
     """What one protocol version does its own way."""
 
     version: int
+    failure: int
+    """The notify for what fails here by no fault of the peer's."""
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find or make the exchange of a packet and hand it to engine.run()."""
@@ -227,10 +233,10 @@ class Engine:
         if exchange.parked or exchange.complete or exchange.sends(exchange.step):
             self.drop(message.path, f"{exchange} does not expect a message now")
             return
-        fresh = exchange.step == 0
+        fresh, exchange.now_in = exchange.step == 0, digest(datagram)
         try:
             self._check_syntax(exchange, [p.type for p in message.payloads])
-            self._perform(exchange, message, lambda: self._took(exchange, message, datagram))
+            self._perform(exchange, message, lambda: self._took(exchange, message))
         except MalformedPayload as error:
             self._malformed(exchange, error, fresh)
 
@@ -252,9 +258,9 @@ class Engine:
                     f"lacks payload {kind}", "RFC 2408 5.1",
                 )  # fmt: skip
 
-    def _took(self, exchange: Exchange[Any], message: Incoming, datagram: bytes) -> None:
+    def _took(self, exchange: Exchange[Any], message: Incoming) -> None:
         """A receiving step accepted its message."""
-        exchange.last_in, exchange.retries, exchange.answers = digest(datagram), 0, 0
+        exchange.last_in, exchange.retries, exchange.answers = exchange.now_in, 0, 0
         self._stop_timer(exchange, "retransmit")
         exchange.dialect.accepted(exchange, message)
         for payload in message.leftover():
@@ -283,7 +289,7 @@ class Engine:
         except MalformedPayload:
             raise
         except IsakmpError as error:
-            self.fail(exchange, Reason("failed", str(error)))
+            self._refused(exchange, _own_failure(exchange, error), proven=message.protected)
 
     def _drive(
         self, exchange: Exchange[Any], waiting: Waiting, job: Job[Any] | None,
@@ -319,7 +325,7 @@ class Engine:
         except Refused as refused:
             self._refused(exchange, refused)
         except IsakmpError as error:
-            self.fail(exchange, Reason("failed", str(error)))
+            self._refused(exchange, _own_failure(exchange, error))
 
     def _settle(
         self, exchange: Exchange[Any], verdict: Verdict | None, done: Callable[[], object]
@@ -356,7 +362,14 @@ class Engine:
     def _finish(self, exchange: Exchange[Any]) -> None:
         """Every step is taken: the script installs what was negotiated."""
         self.forget(exchange)
-        exchange.script.finalize(exchange)
+        try:
+            exchange.script.finalize(exchange)
+        except Exception as error:
+            # Whoever waits for it must hear of it, even where this is a bug.
+            self._failed(exchange, Reason("failed", str(error)))
+            if isinstance(error, IsakmpError):
+                return
+            raise
         if exchange.sa is not None and exchange.last_in:
             final_answer = exchange.last_out if exchange.sends(exchange.step - 1) else b""
             exchange.sa.answer(exchange.message_id, exchange.last_in, final_answer)
@@ -381,8 +394,17 @@ class Engine:
             self.log.error("%s: after its end: %s", exchange, reason)
             return
         self.forget(exchange)
+        self._failed(exchange, reason)
+
+    def _failed(self, exchange: Exchange[Any], reason: Reason) -> None:
         exchange.script.abandon(exchange)
-        self.log.print("%s: failed: %s", exchange, reason)
+        if exchange.sa is not None and exchange.last_in:
+            # What began it may have been recorded: it must not begin it again.
+            exchange.sa.use(exchange.message_id)
+        # Errors are bounded; a stranger can make as many of these as it likes.
+        strange = exchange.sa is None and not exchange.initiator
+        say = self.log.error if strange else self.log.print
+        say("%s: failed: %s", exchange, reason)
         self._outcome(exchange, False, reason)
         exchange.finished.fail(Refused(reason))
 
@@ -518,6 +540,10 @@ class Engine:
     def _stop_timer(exchange: Exchange[Any], name: str) -> None:
         if event := exchange.events.pop(name, None):
             event.cancel()
+
+
+def _own_failure(exchange: Exchange[Any], error: IsakmpError) -> Refused:
+    return Refused(Reason("failed", str(error)), exchange.dialect.failure)
 
 
 def digest(datagram: bytes) -> bytes:

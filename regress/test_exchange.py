@@ -7,6 +7,7 @@ cookie and message ID.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from random import Random
@@ -53,6 +54,7 @@ class Toy:
     """A dialect: protection is none; a message's body says what it is."""
 
     version = 1
+    failure = 14
 
     def __init__(self, script: Script[Memory]) -> None:
         self.script = script
@@ -389,6 +391,22 @@ def test_an_error_that_the_step_does_not_catch_ends_the_exchange(
     assert mine.state.ended == "abandoned"
     assert causes(pair.near) == [cause]
     assert isinstance(mine.finished.error, Refused)
+    assert not pair.near.engine.exchanges
+
+
+@pytest.mark.parametrize("error", [IsakmpError("no room"), ZeroDivisionError("a bug")])
+def test_whoever_waits_hears_of_a_finalization_that_fails(error: Exception) -> None:
+    def finalize(x: X) -> None:
+        raise error
+
+    pair = Pair(toy(finalize=finalize))
+    mine = pair.near.begin()
+    for _ in range(4):
+        with suppress(ZeroDivisionError):
+            pair.pump()
+    assert isinstance(mine.finished.error, Refused)
+    assert mine.state.ended == "abandoned"
+    assert causes(pair.near) == ["failed"]
     assert not pair.near.engine.exchanges
 
 

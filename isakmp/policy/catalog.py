@@ -65,7 +65,7 @@ class Catalog:
         if section is None:
             raise Refused(
                 Reason("no-configuration", f"no peer is configured for {address}",
-                       acceptable=", ".join(self.conf.tags("Phase 1")) or "nobody",
+                       acceptable=", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody",
                        line=self.conf.where("Phase 1"),
                        mend=f"add {address}= or Default= to [Phase 1]"),
                 isakmp.Notify.NO_PROPOSAL_CHOSEN,

@@ -55,6 +55,7 @@ class Ikev1:
     """The IKEv1 dialect of one engine."""
 
     version = 1
+    failure = int(isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
     # --- what comes in -----------------------------------------------------------------------
 
@@ -184,8 +185,10 @@ class Ikev1:
             return
         iv = sa.keys.phase_2_iv(header.message_id)
         message = self._open(engine, path, header, datagram, sa.keys, iv)
+        # Without a NAT the peer has one address: another may be that of who has recorded this.
+        where = path if sa.nat.found else sa.path
         exchange = engine.answer(
-            self, script, sa.remote, path, sa.cky_i, sa.cky_r, header.message_id, sa
+            self, script, sa.remote, where, sa.cky_i, sa.cky_r, header.message_id, sa
         )
         exchange.protection = iv
         engine.run(exchange, message, datagram)
@@ -340,9 +343,11 @@ class Ikev1:
             return
         chosen = getattr(exchange.state, "chosen", None)
         spi = chosen[0].proposal.spi if chosen else b""
-        self.tell(engine, sa, [
+        told = self.tell(engine, sa, [
             notify_payload(refused.notify, isakmp.Protocol.IPSEC_ESP, spi, refused.data)
         ])  # fmt: skip
+        # Who repeats what was refused has not read this, and gets it again.
+        sa.answer(exchange.message_id, exchange.now_in, told.last_out)
 
     @staticmethod
     def _tell_in_clear(

@@ -3,6 +3,8 @@ nothing grows without bound, and the handshake still completes."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 from hypothesis import Phase, given, settings
@@ -13,7 +15,7 @@ from isakmp.crypto import keymat
 from isakmp.exchange import PEER_EXCHANGES_MAX
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header
 from isakmp.payloads import family
-from regress.pair import Host, Network, Packet, both, connected, stranger
+from regress.pair import EAST, WEST, Host, Network, Packet, both, connected, stranger
 from regress.payloads.values import VALUES
 
 P = isakmp.Payload
@@ -182,6 +184,60 @@ def test_a_peer_with_keys_cannot_begin_exchanges_without_bound() -> None:
     net.run(200)
     assert connected_at_least(west)
     assert not east.app.larval
+
+
+def quick_mode_1(net: Network, host: Host) -> Packet:
+    """The first message of the host's first quick mode, from somebody who has recorded it."""
+    packet = next(p for p in net.history if p.src == host.address and p.header.exchange_type == 32)
+    return packet._replace(src=ip_address("198.51.100.9"))
+
+
+def test_a_quick_mode_that_failed_is_not_begun_again_by_its_record() -> None:
+    """Who can would be answered at its own address, and keep a dead peer alive."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both())
+    net.lose = lambda packet: packet.src == east.address and packet.header.exchange_type == 32
+    net.start()
+    net.run(0.5)
+    net.lose = lambda packet: packet.src == west.address
+    net.run(30)
+    assert east.reasons() == ["timeout"]
+    (sa,) = east.daemon.sas.isakmp.values()
+    heard, sent = sa.last_heard, len(net.history)
+    net.deliver(quick_mode_1(net, west))
+    assert not east.daemon.engine.exchanges
+    assert sa.last_heard == heard
+    assert len(net.history) == sent
+
+
+def test_a_quick_mode_that_was_refused_is_refused_again_in_the_same_words() -> None:
+    net = Network()
+    west, east = net.host(replace(WEST, remote="10.9.0.0/16")), net.host(EAST)
+    net.start()
+    net.run(1.5)
+    (sa,) = east.daemon.sas.isakmp.values()
+    used, ended = len(sa.used), len(east.outcomes)
+    net.deliver(quick_mode_1(net, west))
+    (first, again) = [
+        p for p in net.history if p.src == east.address and p.header.exchange_type == 5
+    ]
+    assert again == first
+    assert (len(sa.used), len(east.outcomes)) == (used, ended)
+
+
+def test_without_a_nat_a_peer_has_the_address_of_its_isakmp_sa() -> None:
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both())
+    elsewhere = ip_address("198.51.100.9")
+    net.start()
+    while net.flying:
+        packet = net.flying.popleft()
+        if packet.src == west.address and packet.header.exchange_type == 32:
+            packet = packet._replace(src=elsewhere)
+        net.deliver(packet)
+    net.run(1)
+    assert connected(east)
+    assert all(elsewhere not in (sa.src, sa.dst) for sa in east.app.sas.values())
 
 
 SA_BODY = "0000000100000001" + "00000028010304014142434400" + "00001c010c0000" + "80040001" * 5

@@ -357,6 +357,18 @@ def test_an_application_that_refuses(what: str, who: str) -> None:
     agree(w, e)
 
 
+def test_the_peer_is_told_that_the_application_refuses() -> None:
+    """It would ask again and again, and then believe its ISAKMP SA to be dead."""
+    net = Network()
+    west, east = net.host(WEST), net.host(EAST)
+    east.app.refused.add("get_spi")
+    net.start()
+    net.run(30)
+    assert failure(west)["cause"] == "peer-refused"
+    assert len(west.rows(1)) == 1
+    assert not west.app.larval
+
+
 def test_a_policy_that_is_refused_is_told() -> None:
     net = Network()
     w, _ = net.host(WEST), net.host(EAST)

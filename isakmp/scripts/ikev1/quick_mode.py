@@ -417,6 +417,13 @@ def _install_inbound(x: X) -> Wait:
                 Reason("invalid-spi", f"SPI {chosen.proposal.spi.hex()} of the peer is reserved"),
                 isakmp.Notify.INVALID_SPI,
             )
+        # Peers behind one address share its SPIs: the stack would take the other's SA for this.
+        taken = x.engine.sas.child_by_spi(chosen.what.protocol, peer_spi, str(x.path.remote))
+        if taken is not None and taken.peer != parent(x).peer:
+            raise Refused(
+                Reason("invalid-spi", f"SPI {peer_spi:08x} is another peer's at this address"),
+                isakmp.Notify.NO_PROPOSAL_CHOSEN,
+            )
         inbound = _spec(x, chosen, s.spis[chosen.what.protocol], inbound=True)
         s.specs += [inbound, _spec(x, chosen, peer_spi, inbound=False)]
         yield x.engine.app.update_sa(inbound)

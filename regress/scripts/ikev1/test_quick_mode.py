@@ -369,6 +369,23 @@ def test_the_peer_is_told_that_the_application_refuses() -> None:
     assert not west.app.larval
 
 
+def test_an_spi_of_another_peer_behind_the_same_address_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net, west, east = up()
+    (child,) = east.daemon.sas.all_children()
+    other = replace(child, peer=("another", 1, b"", ""))
+    west.daemon.teardown("west-east", 2)
+    net.run(3)
+    monkeypatch.setattr(east.daemon.sas, "child_by_spi", lambda *key: other)
+    west.daemon.connect("west-east")
+    net.run(1)
+    assert failure(east)["cause"] == "invalid-spi"
+    assert failure(west)["cause"] == "peer-refused"
+    assert not east.app.sas
+    assert not east.app.larval
+
+
 def test_a_policy_that_is_refused_is_told() -> None:
     net = Network()
     w, _ = net.host(WEST), net.host(EAST)

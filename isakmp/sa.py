@@ -124,6 +124,10 @@ class IsakmpSa:
     dpd_waiting: int = 0
     dpd_packets: int = -1
     exchanges: int = 0
+    peer: Peer = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.find_peer()
 
     @property
     def own_cookie(self) -> bytes:
@@ -135,12 +139,11 @@ class IsakmpSa:
         """Both cookies, 16 octets, as the wire has them."""
         return self.cky_i + self.cky_r
 
-    @property
-    def peer(self) -> Peer:
-        """Who this is: private addresses behind different NATs do not make one peer."""
+    def find_peer(self) -> None:
+        """Note who this is: private addresses behind different NATs do not make one peer."""
         address = ipsec.Id.IPV4_ADDR, ipsec.Id.IPV6_ADDR
         where = str(self.path.remote) if self.remote_id.type in address else ""
-        return self.remote.name, self.remote_id.type, self.remote_id.data, where
+        self.peer = self.remote.name, self.remote_id.type, self.remote_id.data, where
 
     def answer(self, message_id: int, last_in: bytes, last_out: bytes) -> None:
         """Remember how an exchange ended: digest of what came, and our answer to repeat."""
@@ -268,6 +271,7 @@ class SaDatabase:
         """The peer of ``sa`` now answers from another address or port."""
         _take(self._by_peer, sa.peer, sa)
         sa.path = path
+        sa.find_peer()
         self._by_peer.setdefault(sa.peer, []).append(sa)
 
     def add_child(self, child: ChildSa) -> None:

@@ -9,7 +9,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_network
 
 from isakmp.conf import Conf
 from isakmp.constants import ipsec, names, value_of
-from isakmp.policy.spd import Address, Identity, Network
+from isakmp.policy.spd import Address, Identity, Network, make_network
 
 Interface = IPv4Interface | IPv6Interface
 # (interface name or "default", IP version 4 or 6) -> its first address and prefix, or None.
@@ -87,14 +87,14 @@ def network_of(identity: Identity) -> Network | None:
     subnet = identity.type in _SUBNETS
     try:
         prefix = _prefix(identity.data[size:]) if subnet else 8 * size
-        return ip_network((identity.data[:size], prefix))
+        return make_network(identity.data[:size], prefix)
     except ValueError:
         return None
 
 
 def host_network(address: Address) -> Network:
     """The network that one address is."""
-    return ip_network((address.packed, address.max_prefixlen))
+    return make_network(address.packed, address.max_prefixlen)
 
 
 def _listed() -> str:

@@ -205,7 +205,7 @@ class Outbound:
     def _keep(self, policy: Policy, packet: bytes, now: float) -> None:
         """Put a packet with those that wait; of one policy the oldest make room."""
         if len(policy.held) >= HELD_PER_POLICY:
-            policy.held.popleft()
+            del policy.held[0]
             self._held -= 1
             self._drops(Drop.HELD_FULL)
         if self._held >= HELD_IN_ALL:
@@ -221,7 +221,7 @@ class Outbound:
         """Give up packets whose SA has not come."""
         for policy in list(self._waiting.values()):
             while policy.held and now - policy.held[0][0] > HELD_S:
-                policy.held.popleft()
+                del policy.held[0]
                 self._held -= 1
                 self._drops(Drop.HELD_EXPIRED)
             if not policy.held:

@@ -33,7 +33,7 @@ class Sa:
     """What inbound and outbound SAs have in common. ``mark``: octets at which limits are due."""
 
     __slots__ = (
-        "events",
+        "event",
         "mark",
         "octets",
         "packets",
@@ -49,7 +49,7 @@ class Sa:
         self.tunnel = is_tunnel(spec.mode)
         self.since = self.used = now
         self.packets = self.octets = 0
-        self.events: list[Event] = []
+        self.event: Event | None = None
         self.soft_told = False
         self.mark: float = inf
         self.set_mark()
@@ -207,9 +207,9 @@ class Sad:
         self._forget(sa)
 
     def _forget(self, sa: AnySa) -> None:
-        for event in sa.events:
-            event.cancel()
-        sa.events.clear()
+        if sa.event:
+            sa.event.cancel()
+            sa.event = None
         spec = sa.spec
         if isinstance(sa, InboundSa):
             self.inbound.pop(spec.spi, None)
@@ -256,14 +256,20 @@ class Sad:
         for sa in list(self):
             self._forget(sa)
 
-    def _start_clock(self, sa: AnySa) -> None:
-        """Time its limits, from when it was first added."""
+    def _start_clock(self, sa: AnySa, soft_over: bool = False) -> None:
+        """Time its next limit, from when it was first added."""
         limits, age = sa.spec.limits, self._timers.now() - sa.since
-        for seconds, hard in ((limits.soft_s, False), (limits.hard_s, True)):
-            if seconds and (hard or seconds > age):
-                name = f"{'hard' if hard else 'soft'} limit of SA {sa.spec.spi:#010x}"
-                due = partial(self.expire, sa, hard)
-                sa.events.append(self._timers.add(name, seconds - age, due))
+        hard = soft_over or not age < limits.soft_s < (limits.hard_s or inf)
+        if seconds := limits.hard_s if hard else limits.soft_s:
+            name = "hard limit of an SA" if hard else "soft limit of an SA"
+            sa.event = self._timers.add(name, seconds - age, partial(self._due, sa, hard))
+
+    def _due(self, sa: AnySa, hard: bool) -> None:
+        """A limit in seconds; after the soft one comes the hard one."""
+        sa.event = None
+        if not hard:
+            self._start_clock(sa, soft_over=True)
+        self.expire(sa, hard)
 
     def reached(self, sa: AnySa) -> None:
         """An SA has carried as many octets as its mark says."""

@@ -7,7 +7,6 @@ one that names a protocol, then ports.
 from __future__ import annotations
 
 from bisect import insort
-from collections import deque
 from itertools import count
 
 from isakmp.app.base import Direction, PolicySpec
@@ -48,7 +47,7 @@ class Policy:
         self.spec, self.id = spec, number
         self.tunnel = is_tunnel(spec.mode)
         self.has_ports = bool(selector.src_port or selector.dst_port)
-        self.held: deque[tuple[float, bytes]] = deque()  # when it came, the packet
+        self.held: list[tuple[float, bytes]] = []  # when it came, the packet
         self.asked_at: float | None = None
         self.rank = (
             -(selector.src.prefixlen + selector.dst.prefixlen),

@@ -10,7 +10,7 @@ named.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address
 from socket import AF_INET, AF_INET6
 from struct import Struct
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from isakmp.app.pf_key.algorithms import Algorithm
 from isakmp.app.pf_key.constants import ANY_PROTOCOL, PF_KEY_V2, Dir, Ext
 from isakmp.errors import MalformedPayload
-from isakmp.policy.spd import Address, Network, Selector
+from isakmp.policy.spd import Address, Selector, make_network
 
 HEADER_SIZE = 16
 MAX_MESSAGE = 65535
@@ -238,12 +238,6 @@ def _address(packed: bytes) -> Address:
     return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
 
 
-def _network(packed: bytes, prefixlen: int) -> Network:
-    if len(packed) == 4:
-        return IPv4Network((packed, prefixlen), False)
-    return IPv6Network((packed, prefixlen), False)
-
-
 def read_address(exts: Exts, ext: Ext) -> SockAddress:
     """sadb_address of the kind ``ext``."""
     packed, protocol, prefixlen, port = _sockaddr_of(exts, ext)
@@ -278,7 +272,7 @@ def read_traffic(exts: Exts) -> Selector:
     dst, protocol_2, dst_len, dst_port = _sockaddr_of(exts, Ext.ADDRESS_DST)
     if len(src) != len(dst):
         raise _bad("ADDRESS_DST", 8, "not of the source's family", "2.3.3")
-    ends = _network(src, src_len), _network(dst, dst_len)
+    ends = make_network(src, src_len, False), make_network(dst, dst_len, False)
     return Selector(*ends, protocol or protocol_2, src_port, dst_port)
 
 
@@ -467,7 +461,7 @@ def read_selector(exts: Exts) -> tuple[int, Selector] | None:
         src, dst = src[:4], dst[:4]
     elif version != 6 or src_len > 128 or dst_len > 128:
         raise _bad("X_SELECTOR", 4, f"IPv{version}, prefixes of {src_len} and {dst_len} bits")
-    ends = _network(src, src_len), _network(dst, dst_len)
+    ends = make_network(src, src_len, False), make_network(dst, dst_len, False)
     return direction, Selector(*ends, protocol, src_port, dst_port)
 
 

@@ -158,8 +158,21 @@ def read_secret(conf: Conf, section: str) -> bytes:
 
 
 def find_secret(conf: Conf, identity: Identity) -> bytes:
-    """The pre-shared key of the section named as an initiator's identity (aggressive mode)."""
-    return read_secret(conf, str(identity))
+    """The pre-shared key of the section named as an initiator's identity (aggressive mode).
+
+    Not of a peer's section: who has one peer's key would be another by naming its section.
+    """
+    section = str(identity)
+    return b"" if _is_peer(conf, section) else read_secret(conf, section)
+
+
+def _is_peer(conf: Conf, section: str) -> bool:
+    """Whether a section describes an ISAKMP peer, and no identity."""
+    tags = ("Address",) if conf.get(section, "ID-type") is None else ()
+    return any(
+        conf.get(section, tag) is not None
+        for tag in ("Phase", "Configuration", "Local-address", "Remote-ID", *tags)
+    )
 
 
 def _expect_phase(conf: Conf, section: str, phase: str) -> None:

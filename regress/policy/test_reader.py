@@ -142,6 +142,19 @@ class TestFindRemote:
         assert find_secret(conf, identity) == b"word"
         assert find_secret(conf, Identity(ipsec.Id.FQDN, b"]\n[")) == b""
 
+    @pytest.mark.parametrize(
+        ("tag", "key"),
+        [
+            ("Phase= 1", b""),
+            ("Address= 192.0.2.1", b""),
+            ("Configuration= main", b""),
+            ("ID-type= IPV4_ADDR\nAddress= 192.0.2.1", b"word"),
+        ],
+    )
+    def test_nobody_gets_a_peers_secret_by_its_sections_name(self, tag: str, key: bytes) -> None:
+        conf = Conf.from_text(f"[branch]\n{tag}\nAuthentication= word\n")
+        assert find_secret(conf, Identity(ipsec.Id.FQDN, b"branch")) == key
+
 
 class TestConnection:
     def test_the_gateway(self, gateway: Conf) -> None:

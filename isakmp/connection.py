@@ -281,6 +281,10 @@ class Connections:
         if entry is not None:
             entry.tries, entry.failure, entry.waiting = 0, None, False
             self._rest(entry)
+        self.child_moved(child)
+
+    def child_moved(self, child: ChildSa) -> None:
+        """A child SA has another end: its policies too."""
         self._install_flow(child.connection.name, child.selector, child.connection, None, child)
 
     def child_down(self, child: ChildSa) -> None:
@@ -289,8 +293,7 @@ class Connections:
         static = entry is not None and not entry.connection.passive
         if left := self.sas.of_flow(child.connection.name, child.selector):
             # A client has come back under another identity or address before it was missed.
-            self._install_flow(child.connection.name, child.selector, child.connection, None,
-                               left[-1])  # fmt: skip
+            self.child_moved(left[-1])
         elif not static:
             self._remove_flow((child.connection.name, child.selector))
         elif entry is not None and entry.wanted and not entry.held_down and self.settings.active:

@@ -175,6 +175,8 @@ class Keeper:
             if child.encap:
                 self.sas.moved_child(child, path, sa.peer)
                 self._move_specs(child, path)
+                if child.state is State.ESTABLISHED:
+                    self.connections.child_moved(child)
 
     def _move_specs(self, child: ChildSa, path: Path) -> None:
         specs, child.specs = child.specs, []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
-from isakmp.app.base import Mapping
+from isakmp.app.base import Direction, Mapping
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto.hash import get_hash
 from isakmp.message import HEADER_SIZE, parse_payloads
@@ -166,7 +167,10 @@ def test_the_applications_word_moves_them_too() -> None:
     assert {spec.enc_key for spec in east.app.sas.values()} == before
     for spec in east.app.sas.values():
         assert 31000 in (spec.encap or ())
-    east.daemon.mapping(event)
+    elsewhere = ip_address("203.0.113.99")
+    east.daemon.mapping(replace(event, address=elsewhere))
+    assert {elsewhere} == {p.dst for p in east.app.policies if p.direction is Direction.OUT}
+    assert {elsewhere} == {p.src for p in east.app.policies if p.direction is Direction.IN}
     west.daemon.mapping(Mapping(event.sa, nat.outside, 31001))
     assert west.rows(1)[0]["remote"] == "192.0.2.2:4500"
     assert net.now

@@ -256,7 +256,11 @@ class Daemon:
         self.catalog.load()
         for error in self.catalog.errors:
             self.log.error("left out: %s", error)
-        self._configure()
+        try:
+            self._configure()
+        except ConfError as error:
+            # The file is in force already; its connections must not wait for a directory.
+            self.log.error("%s", error)
         done = self.connections.reload()
         if self.conf.get_bool("General", "Renegotiate-on-HUP", False):
             for child in self.sas.all_children():

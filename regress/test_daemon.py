@@ -168,6 +168,15 @@ def test_numbers_that_are_none_fall_back() -> None:
     assert connected(west)
 
 
+def test_a_key_log_that_cannot_be_had_stops_no_reload(tmp_path: Path) -> None:
+    _, west, _, path = on_disk(tmp_path)
+    text = path.read_text().replace("[General]", f"[General]\nKey-log= {path}/below")
+    path.write_text(CHANGES["removed"](text))
+    assert any(line.startswith("west-east: removed") for line in west.daemon.reload())
+    assert not west.app.sas
+    assert "no directory for the key log" in west.said
+
+
 def test_renegotiate_on_hup(tmp_path: Path) -> None:
     net, west, east, _ = on_disk(tmp_path, replace(WEST, general="Renegotiate-on-HUP= yes"))
     old = west.rows(2)[0]["message_id"]

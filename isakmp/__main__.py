@@ -101,8 +101,19 @@ def run(options: argparse.Namespace) -> None:
         log.error("%s", warning)
     for error in check(conf, interface):
         log.error("%s", error)
-    if not options.foreground:
-        _detach()
+    if options.foreground:
+        _serve(conf, options, log)
+        return
+    _detach()
+    try:
+        _serve(conf, options, log)
+    except IsakmpError as error:
+        # Nobody reads the standard error of a daemon.
+        log.error("cannot run: %s", error)
+        raise
+
+
+def _serve(conf: Conf, options: argparse.Namespace, log: Log) -> None:
     timers = Timers(time.monotonic)
     loop = Loop(timers, lambda error: log.error("bug: %s", "".join(format_exception(error))))
     daemon = _daemon(conf, options, loop, timers, log)

@@ -141,6 +141,18 @@ def test_detached_with_a_pid_file_of_its_own(conf: Path) -> None:
     assert not pid_file.exists()
 
 
+def test_detached_it_says_in_the_log_why_it_cannot_run(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr("isakmp.__main__._detach", lambda: None)
+    monkeypatch.setattr("isakmp.__main__.syslog_sink", lambda: lines.append)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        assert main(["-c", str(conf), "-p", str(taken.getsockname()[1])]) == 1
+    assert "cannot run: cannot listen on 127.0.0.1" in "\n".join(lines)
+
+
 def test_capture_and_fifo_where_they_are_wanted(conf: Path) -> None:
     capture, fifo = conf.parent / "c.pcap", conf.parent / "commands"
     process = Running(conf, "-d", "-l", str(capture), "-f", str(fifo), "-v", "-D", "Timer=10", "-4")

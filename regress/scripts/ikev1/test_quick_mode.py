@@ -386,6 +386,20 @@ def test_an_spi_of_another_peer_behind_the_same_address_is_refused(
     assert not east.app.larval
 
 
+def test_an_spi_that_comes_too_late_is_given_back() -> None:
+    net = Network()
+    west, east = net.host(WEST), net.host(EAST)
+    east.app.held = []
+    net.start()
+    net.run(3)
+    west.daemon.teardown_all()
+    net.run(130)
+    assert east.reasons() == ["timeout"]
+    assert east.app.larval
+    east.app.release()
+    assert not east.app.larval
+
+
 def test_a_policy_that_is_refused_is_told() -> None:
     net = Network()
     w, _ = net.host(WEST), net.host(EAST)

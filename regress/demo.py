@@ -70,8 +70,11 @@ class Stage:
         self.holders = {name: stack.enter_context(namespace()) for name in ENDS}
         self.join()
         self.tap = stack.enter_context(socket_in(self.holders["west"]))
-        for name in ENDS:
+        # East first: a message to a port where nobody listens yet draws an ICMP error in clear.
+        for name in reversed(ENDS):
             self.daemons[name] = stack.enter_context(self.daemon(name))
+            pid_file = base / name / "isakmpd.pid"
+            wait_for(pid_file.exists, 10.0)
 
     def join(self) -> None:
         """A veth pair between the namespaces, and the inner addresses."""

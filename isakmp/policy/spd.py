@@ -8,11 +8,12 @@ immutable; ``line`` fields name the configuration line a value came from, for Re
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
-from isakmp.constants import ipsec, isakmp
+from isakmp.constants import ikev2, ipsec, isakmp
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -94,6 +95,27 @@ class Selector(NamedTuple):
         return f"{end(self.src, self.src_port)} -> {end(self.dst, self.dst_port)}{tail}"
 
 
+class TrafficSelector(NamedTuple):
+    """One IKEv2 traffic selector, RFC 7296 3.13.1: a range of addresses and of ports, inclusive.
+
+    protocol 0: any. For ICMP a port is type and code, an octet each. Any port is 0 to 65535;
+    OPAQUE, a port that cannot be seen, is 65535 to 0.
+    """
+
+    start: Address
+    end: Address
+    protocol: int = 0
+    start_port: int = 0
+    end_port: int = 0xFFFF
+
+
+class Traffic(NamedTuple):
+    """What an IKEv2 child SA carries: any of ``local`` to and from any of ``remote``."""
+
+    local: tuple[TrafficSelector, ...]
+    remote: tuple[TrafficSelector, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Lifetime:
     """How long an SA lives; None: that limit is not negotiated. Seconds and kilobytes."""
@@ -148,7 +170,8 @@ class IkeTransform:
 
 @dataclass(frozen=True, slots=True)
 class IpsecTransform:
-    """One transform of a phase 2 protocol. group: PFS; None: without."""
+    """One transform of a phase 2 protocol. group: PFS; None: without. esn: 64-bit sequence
+    numbers or not, the preferred one first (IKEv2)."""
 
     name: str
     transform_id: int
@@ -158,6 +181,7 @@ class IpsecTransform:
     key_bits: Range | None = None
     life: Lifetime = field(default_factory=Lifetime)
     line: str = field(default="", compare=False)
+    esn: tuple[bool, ...] = (False,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +201,58 @@ class Suite:
     name: str
     protocols: tuple[SaPolicy, ...]
     line: str = field(default="", compare=False)
+
+
+class Transform(NamedTuple):
+    """One IKEv2 transform, RFC 7296 3.3.2. key_bits 0: without the attribute."""
+
+    type: ikev2.Transform
+    id: int
+    key_bits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One IKEv2 proposal: the transforms of every type, of each type the preferred one first."""
+
+    protocol: ikev2.Protocol
+    transforms: tuple[Transform, ...]
+    name: str
+    line: str = field(default="", compare=False)
+
+    def of_type(self, type: ikev2.Transform) -> tuple[Transform, ...]:
+        """Its transforms of one type."""
+        return tuple(t for t in self.transforms if t.type == type)
+
+
+class Wish(Enum):
+    """How much something optional is wanted."""
+
+    NO = "no"
+    YES = "yes"
+    FORCE = "force"
+
+
+@dataclass(frozen=True, slots=True)
+class Ikev2:
+    """What a peer's section says of IKEv2 alone.
+
+    window: requests of the peer that we take at once (SET_WINDOW_SIZE); childless: RFC 6023;
+    fragmentation: RFC 7383, fragment_size: of an IP packet in octets, 0: probed; force_encap: ESP in
+    UDP without a NAT; send_idr: name the identity we expect; prefer_local: as responder our order
+    of transforms counts, not the peer's; reauth_s: authenticate anew, 0: never; make_before_break:
+    the new IKE SA first.
+    """
+
+    window: int = 1
+    childless: Wish = Wish.YES
+    fragmentation: Wish = Wish.YES
+    fragment_size: int = 0
+    force_encap: bool = False
+    send_idr: bool = True
+    prefer_local: bool = True
+    reauth_s: int = 0
+    make_before_break: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +275,9 @@ class Remote:
     flags: frozenset[str] = frozenset()
     life: Lifetime = field(default_factory=Lifetime)
     line: str = field(default="", compare=False)
+    versions: tuple[int, ...] = (1,)
+    proposals: tuple[Proposal, ...] = ()
+    ikev2: Ikev2 = Ikev2()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +285,9 @@ class Connection:
     """isakmpd's phase 2 connection: selector, policy and ipsec in one.
 
     passive: answered, never started (Passive-connections); active_only: started, never answered.
-    selector runs from us to them.
+    selector runs from us to them. For IKEv2: traffic and proposals, which say what selector and
+    suites do and more; ipcomp: offer and take IPComp; tfc_padding: we can take padding for traffic
+    flow confidentiality; all_fragments: NON_FIRST_FRAGMENTS_ALSO.
     """
 
     name: str
@@ -218,3 +299,8 @@ class Connection:
     passive: bool = False
     active_only: bool = False
     line: str = field(default="", compare=False)
+    traffic: Traffic = Traffic((), ())
+    proposals: tuple[Proposal, ...] = ()
+    ipcomp: bool = False
+    tfc_padding: bool = True
+    all_fragments: bool = False

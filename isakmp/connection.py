@@ -54,11 +54,11 @@ class Connections:
 
     def __init__(
         self, *, engine: Engine, sas: SaDatabase, app: Application, catalog: Catalog,
-        timers: Timers, log: Log, dialect: Dialect, source: Callable[[Address], Address | None],
+        timers: Timers, log: Log, source: Callable[[Address], Address | None],
         port: int = ISAKMP_PORT,
     ) -> None:  # fmt: skip
         self.engine, self.sas, self.app, self.catalog = engine, sas, app, catalog
-        self.timers, self.log, self.dialect = timers, log, dialect
+        self.timers, self.log = timers, log
         self.source, self.port = source, port
         self.settings = Settings()
         self.entries: dict[str, Entry] = {}
@@ -119,7 +119,7 @@ class Connections:
             ):
                 reason = Reason("reloaded", "the configuration it was begun with has changed",
                                 line=exchange.remote.line)  # fmt: skip
-                self.engine.fail(exchange, reason)
+                self.engine.cancel(exchange, reason)
 
     def _remote_now(self, name: str) -> Remote | None:
         try:
@@ -163,6 +163,10 @@ class Connections:
         entry.waiting = True
         return self._begin_phase_1(entry)
 
+    def _dialect(self, remote: Remote) -> Dialect:
+        """How we speak to a peer first: the first of its Key-exchange."""
+        return self.engine.dialects[remote.versions[0]]
+
     def _begin_phase_1(self, entry: Entry) -> Job[Any]:
         path = self.path_to(entry.remote)
         if path is None:
@@ -172,7 +176,7 @@ class Connections:
             )  # fmt: skip
             self._failed(entry, reason)
             return Job.failed(Refused(reason))
-        return self.begin_sa(entry.remote, path).finished
+        return self.begin_sa(entry.remote, path, entry.connection).finished
 
     def path_to(self, remote: Remote) -> Path | None:
         """From us to a peer with an address; None without one or without a route."""
@@ -183,12 +187,17 @@ class Connections:
             return None
         return Path(local, self.port, remote.address, remote.port)
 
-    def begin_sa(self, remote: Remote, path: Path) -> Exchange[Any]:
-        """Start phase 1 with a peer, or join the one that is under way."""
+    def begin_sa(
+        self, remote: Remote, path: Path, connection: Connection | None = None
+    ) -> Exchange[Any]:
+        """Start phase 1 with a peer, or join the one that is under way.
+
+        connection: what may be negotiated along with it, where the protocol does that.
+        """
         running = self._beginning.get(remote.name)
         if running is not None and not running.over and running.path.remote == path.remote:
             return running
-        exchange = self.dialect.begin_sa(self.engine, remote, path)
+        exchange = self._dialect(remote).begin_sa(self.engine, remote, path, connection)
         self._beginning[remote.name] = exchange
         exchange.finished.then(lambda job: self._phase_1_over(remote, exchange, job))
         return exchange
@@ -203,19 +212,31 @@ class Connections:
                 entry.waiting = False
                 self._failed(entry, _reason(job.error))
 
-    def sa_up(self, sa: IsakmpSa) -> None:
-        """Phase 1 is done, whoever began it: what waits for it goes on."""
+    def sa_up(self, sa: IsakmpSa, brings: Connection | None = None) -> None:
+        """Phase 1 is done, whoever began it: what waits for it goes on.
+
+        brings: the connection whose child SA is being made along with it.
+        """
         for entry in list(self.entries.values()):
             if entry.waiting and entry.remote.name == sa.remote.name:
                 entry.waiting = False
-                if not self._is_up(entry) and not entry.held_down:
+                coming = brings is not None and brings.name == entry.connection.name
+                if not coming and not self._is_up(entry) and not entry.held_down:
                     self._begin_child(sa, entry.connection)
 
-    def _begin_child(self, sa: IsakmpSa, connection: Connection) -> Job[Any]:
+    def child_refused(self, connection: Connection, reason: Reason) -> None:
+        """The peer took the SA that came first, but not the child SA along with it."""
+        if entry := self.entries.get(connection.name):
+            self._failed(entry, reason)
+
+    def _begin_child(
+        self, sa: IsakmpSa, connection: Connection, old: ChildSa | None = None
+    ) -> Job[Any]:
         flow = connection.name, connection.selector
         if flow in self.busy:
             return self.busy[flow].finished
-        exchange = self.dialect.begin_child(self.engine, sa, connection)
+        dialect = self.engine.dialects[sa.version]
+        exchange = dialect.begin_child(self.engine, sa, connection, old)
         if not exchange.over:
             self.busy[flow] = exchange
         exchange.finished.then(lambda job: self._child_over(flow, exchange, job))
@@ -309,9 +330,9 @@ class Connections:
             again.cancel()
         wait = min(REKEY_RETRY_S, max(1.0, (child.limits.hard_s - child.limits.soft_s) / 3))
         child.events["rekey"] = self.timers.add("child SA rekey", wait, lambda: self.rekey(child))
-        sa = self.sas.current(child.peer)
+        sa = child.parent or self.sas.current(child.peer)
         if sa is not None:
-            self._begin_child(sa, narrowed(child.connection, child.selector))
+            self._begin_child(sa, narrowed(child.connection, child.selector), child)
         elif remote := self._remote_now(child.connection.remote):
             exchange = self.begin_sa(remote, child.path)
             exchange.finished.then(lambda job: self._rekey_under(child, job))
@@ -356,9 +377,16 @@ class Connections:
         if child:
             mode = child.protocols[0].chosen.encapsulation
             protocol = isakmp.Protocol(child.protocols[0].chosen.protocol)
-        specs = self._specs(self.reqid(name, selector), selector, path, mode, protocol)
+        reqid = self.reqid(name, selector)
+        more = child.more if child else ()
+        specs = [
+            spec for each in (selector, *more)
+            for spec in self._specs(reqid, each, path, mode, protocol)
+        ]  # fmt: skip
         if self._policies.get((name, selector)) == specs:
             return
+        self._forget_policies([s for s in self._policies.get((name, selector), [])
+                               if not any(s.covers(new) for new in specs)])  # fmt: skip
         self._policies[name, selector] = specs
         for spec in specs:
             self.app.add_policy(spec).then(partial(self._policy_answered, name))
@@ -385,9 +413,12 @@ class Connections:
         if job.error is not None:
             self.log.error("connection %s: application refused its policy: %s", name, job.error)
 
-    def _remove_flow(self, flow: Flow) -> None:
-        for spec in self._policies.pop(flow, []):
+    def _forget_policies(self, specs: list[PolicySpec]) -> None:
+        for spec in specs:
             self.app.delete_policy(spec)
+
+    def _remove_flow(self, flow: Flow) -> None:
+        self._forget_policies(self._policies.pop(flow, []))
         reqid = self._reqids.pop(flow, None)
         if reqid is not None:
             del self._by_reqid[reqid]

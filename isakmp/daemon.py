@@ -15,7 +15,7 @@ from isakmp.conf import Conf
 from isakmp.connection import Connections
 from isakmp.constants import isakmp
 from isakmp.errors import ConfError, IsakmpError
-from isakmp.exchange import Engine
+from isakmp.exchange import Dialect, Engine
 from isakmp.job import Job
 from isakmp.keeper import Keeper
 from isakmp.keylog import KeyLog
@@ -56,18 +56,18 @@ class Daemon:
         self._esp_in, self._check, self._on_quit = esp_in, check, on_quit
         self.sas = SaDatabase()
         self.catalog = Catalog(conf, resolve)
-        dialect = Ikev1()
+        dialects: list[Dialect] = [Ikev1()]
         self.keeper = Keeper(
             sas=self.sas, app=app, catalog=self.catalog, timers=timers, log=log,
             nat_traversal=nat_traversal, nat_t_port=nat_t_port,
         )  # fmt: skip
         self.engine = Engine(
             transmit=transport.send, random=random, timers=timers, conf=conf, app=app, log=log,
-            sas=self.sas, dialects={dialect.version: dialect}, owner=self.keeper,
+            sas=self.sas, dialects={d.version: d for d in dialects}, owner=self.keeper,
         )  # fmt: skip
         self.connections = Connections(
             engine=self.engine, sas=self.sas, app=app, catalog=self.catalog, timers=timers,
-            log=log, dialect=dialect, source=source, port=port,
+            log=log, source=source, port=port,
         )  # fmt: skip
         self.keeper.engine, self.keeper.connections = self.engine, self.connections
         self.connections.settings.flows = flows
@@ -173,7 +173,7 @@ class Daemon:
         """
         found = self._phase_1_of(name_or_address)
         names = {name_or_address} & set(self.connections.entries)
-        names |= {c.connection.name for sa in found for c in self.sas.children_of(sa.peer)}
+        names |= {c.connection.name for sa in found for c in self.sas.children_of(sa)}
         names |= {c.connection.name for c in self.sas.of_connection(name_or_address)}
         if not (found if phase == 1 else names):
             what = "ISAKMP SA with" if phase == 1 else "connection"
@@ -205,7 +205,7 @@ class Daemon:
             if message_id is None:
                 self.keeper.delete_sa(sa)
                 return
-            for child in self.sas.children_of(sa.peer):
+            for child in self.sas.children_of(sa):
                 if (child.cookies, child.message_id) == (own, message_id):
                     self.keeper.delete_child(child)
                     return

@@ -22,9 +22,9 @@ from isakmp.job import Job
 from isakmp.log import Log, LogClass
 from isakmp.message import Header, Payload, parse_header, split
 from isakmp.path import Path
-from isakmp.policy.spd import Connection, Remote
+from isakmp.policy.spd import Address, Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase
-from isakmp.script import AUTH, Incoming, Outgoing, S, Script, Step, Verdict, Waiting
+from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict, Waiting
 from isakmp.timer import Event, Timers
 
 # A peer that repeats a message gets our last answer again, this many times.
@@ -40,7 +40,9 @@ NOTIFIES_PER_S = 10
 class Exchange(Generic[S]):
     """One negotiation: its place in the script and what its steps have learned.
 
-    now_in, last_in: digests of the message that is looked at, and of the last one accepted.
+    now_in, last_in: digests of the message that is looked at, and of the last one accepted;
+    last_out: the datagrams of our last message; unwanted: why what it makes is not kept, where
+    it cannot end before its answer.
     """
 
     number: int
@@ -53,18 +55,20 @@ class Exchange(Generic[S]):
     cky_r: bytes
     message_id: int
     created: float
+    origin: Address
     engine: Engine
     state: S
     sa: IsakmpSa | None = None
     name: str = ""
     step: int = 0
     parked: bool = False
+    unwanted: Reason | None = None
     over: bool = False
     retries: int = 0
     answers: int = 0
     now_in: bytes = b""
     last_in: bytes = b""
-    last_out: bytes = b""
+    last_out: tuple[bytes, ...] = ()
     hint: Reason | None = None
     protection: Any = None
     after_send: list[Callable[[], object]] = field(default_factory=list)
@@ -84,6 +88,12 @@ class Exchange(Generic[S]):
         return self.cky_i if self.initiator else self.cky_r
 
     @property
+    def key(self) -> tuple[bytes, int]:
+        """What its messages are found by. Where both ends count, the peer's counts are negative."""
+        theirs = self.dialect.two_counters and not self.initiator
+        return self.own_cookie, -1 - self.message_id if theirs else self.message_id
+
+    @property
     def complete(self) -> bool:
         """Whether every step has been taken."""
         return self.step >= len(self.steps)
@@ -101,8 +111,12 @@ class Dialect(Protocol):
     """What one protocol version does its own way."""
 
     version: int
+    rfc: str
+    """Where it says what a message must hold."""
     failure: int
     """The notify for what fails here by no fault of the peer's."""
+    two_counters: bool
+    """Whether each end counts the message IDs of its own exchanges (RFC 7296 2.2)."""
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find or make the exchange of a packet and hand it to engine.run()."""
@@ -110,8 +124,11 @@ class Dialect(Protocol):
     def message_id(self, exchange: Exchange[Any]) -> int:
         """A message identifier for a new exchange of ours."""
 
-    def seal(self, exchange: Exchange[Any], message: Outgoing) -> bytes:
-        """Build the datagram, protected where the message asks for it."""
+    def may_begin(self, sa: IsakmpSa) -> bool:
+        """Whether another exchange of ours may run under ``sa`` now; else it waits its turn."""
+
+    def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
+        """Build the datagrams, protected where the message asks for it."""
 
     def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
         """The message was good: note its IV and where it came from."""
@@ -125,20 +142,27 @@ class Dialect(Protocol):
     def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
         """Tell the peer why its exchange is refused."""
 
-    def begin_sa(self, engine: Engine, remote: Remote, path: Path) -> Exchange[Any]:
-        """Start the exchange that makes the SA which protects others."""
+    def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+        """An exchange is over, without a reason: well. Note what its message ID still means."""
 
-    def begin_child(self, engine: Engine, sa: IsakmpSa, connection: Connection) -> Exchange[Any]:
-        """Start the exchange that makes a child SA."""
+    def begin_sa(
+        self, engine: Engine, remote: Remote, path: Path, connection: Connection | None
+    ) -> Exchange[Any]:
+        """Start what makes the SA that protects others; ``connection`` may come with it."""
 
-    def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None = None) -> None:
-        """Tell the peer that a child SA, or ``sa`` itself, is gone."""
+    def begin_child(
+        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None
+    ) -> Exchange[Any]:
+        """Start the exchange that makes a child SA, in the place of ``old``."""
+
+    def rekey_sa(self, engine: Engine, sa: IsakmpSa) -> None:
+        """A successor for ``sa``."""
+
+    def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
+        """Tell the peer that a child SA, or ``sa`` itself, is gone; done once it is."""
 
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive."""
-
-    def probe_answer(self, engine: Engine, sa: IsakmpSa, data: bytes) -> None:
-        """Say that we are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +214,7 @@ class Engine:
         self.settings = Settings()
         self.exchanges: dict[tuple[bytes, int], Exchange[Any]] = {}
         self.half_open: dict[int, Exchange[Any]] = {}
+        self.begun: dict[tuple[bytes, Address], Exchange[Any]] = {}
         self.outcomes: deque[Outcome] = deque(maxlen=OUTCOMES_MAX)
         self.counters: dict[str, int] = {}
         self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
@@ -225,8 +250,13 @@ class Engine:
         if exchange.last_out and answering and exchange.answers < ANSWERS_MAX:
             exchange.answers += 1
             self.log.debug(LogClass.EXCHANGE, 40, "%s: repeated message, answered again", exchange)
-            self.transmit(exchange.path, exchange.last_out)
+            self.repeat(exchange)
         return True
+
+    def repeat(self, exchange: Exchange[Any]) -> None:
+        """Send our last message once more."""
+        for datagram in exchange.last_out:
+            self.transmit(exchange.path, datagram)
 
     def run(self, exchange: Exchange[Any], message: Incoming, datagram: bytes) -> None:
         """Give an exchange its next message."""
@@ -235,8 +265,8 @@ class Engine:
             return
         fresh, exchange.now_in = exchange.step == 0, digest(datagram)
         try:
-            self._check_syntax(exchange, [p.type for p in message.payloads])
-            self._perform(exchange, message, lambda: self._took(exchange, message))
+            step = self._step_for(exchange, message)
+            self._perform(exchange, step, message, lambda: self._took(exchange, message))
         except MalformedPayload as error:
             self._malformed(exchange, error, fresh)
 
@@ -248,15 +278,30 @@ class Engine:
         if fresh and not exchange.initiator:
             self.fail(exchange, reason)
 
-    def _check_syntax(self, exchange: Exchange[Any], have: list[int]) -> None:
-        """Every mandatory payload is there; those that the script wants once are there once."""
-        for wanted in exchange.script.messages[exchange.step]:
-            kind = exchange.dialect.authenticator(exchange) if wanted is AUTH else wanted
-            if kind not in have:
-                raise MalformedPayload(
-                    f"{exchange.script.name} message {exchange.step + 1}", 28,
-                    f"lacks payload {kind}", "RFC 2408 5.1",
-                )  # fmt: skip
+    def _step_for(self, exchange: Exchange[Any], message: Incoming) -> Step:
+        """The step in turn; for an answer without what is mandatory, the one for refusals."""
+        lacking = self._lacking(exchange, [payload.type for payload in message.payloads])
+        if lacking and exchange.initiator and exchange.script.refused is not None:
+            return exchange.script.refused
+        self._check_syntax(exchange, lacking)
+        return exchange.steps[exchange.step]
+
+    @staticmethod
+    def _lacking(exchange: Exchange[Any], have: list[int]) -> list[int]:
+        """The mandatory payloads that are not there."""
+        kinds = [
+            wanted if isinstance(wanted, int) else exchange.dialect.authenticator(exchange)
+            for wanted in exchange.script.messages[exchange.step]
+        ]  # fmt: skip
+        return [kind for kind in kinds if kind not in have]
+
+    @staticmethod
+    def _check_syntax(exchange: Exchange[Any], lacking: list[int]) -> None:
+        if lacking:
+            raise MalformedPayload(
+                f"{exchange.script.name} message {exchange.step + 1}", 28,
+                f"lacks payload {lacking[0]}", exchange.dialect.rfc,
+            )  # fmt: skip
 
     def _took(self, exchange: Exchange[Any], message: Incoming) -> None:
         """A receiving step accepted its message."""
@@ -276,20 +321,22 @@ class Engine:
 
     # --- walking the script ------------------------------------------------------------------
 
-    def _perform(self, exchange: Exchange[Any], message: Any, done: Callable[[], object]) -> None:
-        """Take the current step; then ``done()``, then whatever steps follow without waiting."""
+    def _perform(
+        self, exchange: Exchange[Any], step: Step, message: Any, done: Callable[[], object]
+    ) -> None:
+        """Take a step; then ``done()``, then whatever steps follow without waiting."""
         try:
-            result = exchange.steps[exchange.step](exchange, message)
+            result = step(exchange, message)
             if isinstance(result, Generator):
                 self._drive(exchange, result, None, done)
             else:
                 self._settle(exchange, result, done)
         except Refused as refused:
-            self._refused(exchange, refused, proven=message.protected)
+            self._refused(exchange, refused, proven=message.proven)
         except MalformedPayload:
             raise
         except IsakmpError as error:
-            self._refused(exchange, _own_failure(exchange, error), proven=message.protected)
+            self._refused(exchange, _own_failure(exchange, error), proven=message.proven)
 
     def _drive(
         self, exchange: Exchange[Any], waiting: Waiting, job: Job[Any] | None,
@@ -345,22 +392,24 @@ class Engine:
         if exchange.complete:
             self._finish(exchange)
         elif exchange.sends(exchange.step):
-            message = Outgoing()
-            self._perform(exchange, message, lambda: self._send(exchange, message))
+            message, step = Outgoing(), exchange.steps[exchange.step]
+            self._perform(exchange, step, message, lambda: self._send(exchange, message))
         elif exchange.initiator or exchange.script.persistent:
             self._arm_retransmit(exchange)
 
     def _send(self, exchange: Exchange[Any], message: Outgoing) -> None:
-        datagram = exchange.dialect.seal(exchange, message)
-        self._check_syntax(exchange, [kind for kind, _ in message.payloads])
-        exchange.last_out = datagram
-        self.transmit(exchange.path, datagram)
+        exchange.last_out = exchange.dialect.seal(exchange, message)
+        self._check_syntax(exchange, self._lacking(exchange, [i[0] for i in message.payloads]))
+        self.repeat(exchange)
         pending, exchange.after_send = exchange.after_send, []
         for call in pending:
             call()
 
     def _finish(self, exchange: Exchange[Any]) -> None:
-        """Every step is taken: the script installs what was negotiated."""
+        """Every step is taken: another script follows, or this one installs what it negotiated."""
+        if following := exchange.script.follows(exchange):
+            self._follow(exchange, following)
+            return
         self.forget(exchange)
         try:
             exchange.script.finalize(exchange)
@@ -370,18 +419,25 @@ class Engine:
             if isinstance(error, IsakmpError):
                 return
             raise
-        if exchange.sa is not None and exchange.last_in:
-            final_answer = exchange.last_out if exchange.sends(exchange.step - 1) else b""
-            exchange.sa.answer(exchange.message_id, exchange.last_in, final_answer)
+        exchange.dialect.ended(exchange, None)
         self._outcome(exchange, True, None)
         exchange.finished.finish(exchange)
+
+    def _follow(self, exchange: Exchange[Any], script: Script[Any]) -> None:
+        """Another exchange type goes on where this one ends; what was learned stays."""
+        del self.exchanges[exchange.key]
+        exchange.dialect.ended(exchange, None)
+        exchange.script, exchange.step = script, 0
+        exchange.message_id = exchange.dialect.message_id(exchange)
+        self.exchanges[exchange.key] = exchange
+        self._advance(exchange)
 
     # --- ends --------------------------------------------------------------------------------
 
     def _refused(self, exchange: Exchange[Any], refused: Refused, *, proven: bool = True) -> None:
         """A step refused. An unprotected answer may be forged: who gets one waits on."""
         answer = exchange.step > 0 and not exchange.sends(exchange.step)
-        if answer and exchange.script.establishes and (exchange.initiator or not proven):
+        if answer and exchange.script.establishes and not proven:
             exchange.hint = refused.reason
             self.log.print("%s: answer refused: %s", exchange, refused.reason)
             return
@@ -396,11 +452,17 @@ class Engine:
         self.forget(exchange)
         self._failed(exchange, reason)
 
+    def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """End an exchange; one whose message ID the peer waits for ends with its answer."""
+        asked = exchange.initiator and exchange.sa is not None and exchange.last_out
+        if asked and exchange.dialect.two_counters:
+            exchange.unwanted = reason
+        else:
+            self.fail(exchange, reason)
+
     def _failed(self, exchange: Exchange[Any], reason: Reason) -> None:
         exchange.script.abandon(exchange)
-        if exchange.sa is not None and exchange.last_in:
-            # What began it may have been recorded: it must not begin it again.
-            exchange.sa.use(exchange.message_id)
+        exchange.dialect.ended(exchange, reason)
         # Errors are bounded; a stranger can make as many of these as it likes.
         strange = exchange.sa is None and not exchange.initiator
         say = self.log.error if strange else self.log.print
@@ -414,10 +476,12 @@ class Engine:
         for event in exchange.events.values():
             event.cancel()
         exchange.events.clear()
-        self.exchanges.pop((exchange.own_cookie, exchange.message_id), None)
-        if exchange.sa is not None and not exchange.initiator and not exchange.script.establishes:
-            exchange.sa.exchanges -= 1
-        self.half_open.pop(exchange.number, None)
+        if self.exchanges.get(exchange.key) is exchange:
+            del self.exchanges[exchange.key]
+        if exchange.sa is not None:
+            exchange.sa.running.pop(exchange.number, None)
+        if self.half_open.pop(exchange.number, None) is not None:
+            self.begun.pop((exchange.cky_i, exchange.origin), None)
 
     def _outcome(self, exchange: Exchange[Any], ok: bool, reason: Reason | None) -> None:
         if len(exchange.steps) == 1 and ok:
@@ -441,14 +505,31 @@ class Engine:
         cky_i, cky_r = (sa.cky_i, sa.cky_r) if sa else (self.new_cookie(), bytes(8))
         exchange = self.create(dialect, script, remote, path, True, cky_i, cky_r, 0, sa)
         exchange.name = name
-        if sa is not None:
-            exchange.message_id = dialect.message_id(exchange)
         if prepare:
             prepare(exchange.state)
-        self.exchanges[exchange.own_cookie, exchange.message_id] = exchange
-        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
-        self._advance(exchange)
+        if sa is not None and not dialect.may_begin(sa):
+            self.log.debug(LogClass.EXCHANGE, 30, "%s: waits for those before it", exchange)
+            sa.waiting.append(exchange)
+        else:
+            self._begin(exchange)
         return exchange
+
+    def _begin(self, exchange: Exchange[Any]) -> None:
+        if exchange.sa is not None:
+            exchange.message_id = exchange.dialect.message_id(exchange)
+        self.exchanges[exchange.key] = exchange
+        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.path)
+        self._advance(exchange)
+
+    def begin_waiting(self, sa: IsakmpSa) -> None:
+        """Exchanges of ours that wait for a place under ``sa`` take what has become free."""
+        while sa.waiting:
+            if sa.waiting[0].over:
+                sa.waiting.pop(0)
+            elif sa.waiting[0].dialect.may_begin(sa):
+                self._begin(sa.waiting.pop(0))
+            else:
+                return
 
     def answer(
         self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, cky_i: bytes,
@@ -459,9 +540,8 @@ class Engine:
         if sa is None:
             self._make_room(path)
             self.half_open[exchange.number] = exchange
-        else:
-            sa.exchanges += 1
-        self.exchanges[exchange.own_cookie, message_id] = exchange
+            self.begun[cky_i, path.remote] = exchange
+        self.exchanges[exchange.key] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
         return exchange
 
@@ -473,8 +553,10 @@ class Engine:
         self._numbers += 1
         exchange = Exchange(
             self._numbers, dialect, script, initiator, remote, path, cky_i, cky_r, message_id,
-            self.now(), self, script.state(), sa,
+            self.now(), path.remote, self, script.state(), sa,
         )  # fmt: skip
+        if sa is not None:
+            sa.running[exchange.number] = exchange
         exchange.events["end"] = self.timers.add(
             "exchange end", self.settings.exchange_max_s, lambda: self._timed_out(exchange)
         )
@@ -522,7 +604,7 @@ class Engine:
         exchange.retries += 1
         self.log.debug(LogClass.EXCHANGE, 30, "%s: repeats its message (%d)", exchange,
                        exchange.retries)  # fmt: skip
-        self.transmit(exchange.path, exchange.last_out)
+        self.repeat(exchange)
         self._arm_retransmit(exchange)
 
     def _timed_out(self, exchange: Exchange[Any]) -> None:

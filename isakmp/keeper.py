@@ -20,7 +20,7 @@ from isakmp.app.base import Application, Expire, Mapping, SaSpec, Usage
 from isakmp.connection import Connections
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import Reason
-from isakmp.exchange import Engine, Exchange
+from isakmp.exchange import Engine
 from isakmp.job import Job
 from isakmp.keylog import KeyLog
 from isakmp.log import Log, LogClass
@@ -37,6 +37,7 @@ DPD_RETRIES = 5
 DPD_RETRY_S = 5.0
 
 AnySa = IsakmpSa | ChildSa
+_ENDING = (State.DELETING, State.DEAD)
 
 
 class Keeper:
@@ -88,11 +89,23 @@ class Keeper:
 
     # --- ISAKMP SAs --------------------------------------------------------------------------
 
-    def established(self, sa: IsakmpSa, exchange: Exchange[Any]) -> None:
-        """Phase 1 made ``sa``."""
+    def established(self, sa: IsakmpSa, brings: Connection | None = None) -> None:
+        """Phase 1, or the initial exchanges, made ``sa``; a child SA for ``brings`` follows."""
+        self._begin_life(sa)
+        for old in self.sas.of_peer(sa.peer):
+            if old is not sa and old.state is State.ESTABLISHED:
+                self._supersede_sa(old, sa)
+        self.connections.sa_up(sa, brings)
+
+    def sa_rekeyed(self, old: IsakmpSa, new: IsakmpSa) -> None:
+        """``new`` was made under ``old``, to take its place (RFC 7296 2.18)."""
+        self._begin_life(new)
+        old.heirs = (*old.heirs, new)
+
+    def _begin_life(self, sa: IsakmpSa) -> None:
         self.sas.add(sa)
         if self.key_log:
-            self.key_log.phase_1(sa.cky_i, sa.keys.cipher_key)
+            sa.keys.record(self.key_log, sa)
         if hard := sa.chosen.life_s:
             draw, margin = self.engine.random(1)[0] / 256, self.engine.settings.rekey_margin_percent
             soft = soft_limit(hard, draw, sa.initiator, margin)
@@ -103,12 +116,8 @@ class Keeper:
             self._arm_dpd(sa, self.dpd_interval_s)
         if sa.nat.local and self.keepalive_s:
             self._arm_keepalive(sa)
-        for old in self.sas.of_peer(sa.peer):
-            if old is not sa and old.state is State.ESTABLISHED:
-                self._supersede_sa(old, sa)
         self.log.print("ISAKMP SA %s with %s up: %s%s", sa, sa.path.remote, sa.chosen,
                        f", NAT {sa.nat}" if sa.nat.found else "")  # fmt: skip
-        self.connections.sa_up(sa)
 
     def _arm_keepalive(self, sa: IsakmpSa) -> None:
         """The NAT before us forgets those who are silent (RFC 3948 4)."""
@@ -128,7 +137,7 @@ class Keeper:
         )
 
     def _end_superseded_sa(self, sa: IsakmpSa) -> None:
-        if any(x.sa is sa for x in self.engine.exchanges.values()):
+        if sa.running:
             sa.events["delete"] = self.timers.add(
                 "SA delete", GRACE_S, lambda: self._end_superseded_sa(sa)
             )
@@ -138,7 +147,8 @@ class Keeper:
     def _restore_sa(self, sa: IsakmpSa) -> None:
         """The one that superseded ``sa`` is gone before it."""
         sa.state = State.ESTABLISHED
-        sa.events.pop("delete").cancel()
+        if event := sa.events.pop("delete", None):
+            event.cancel()
         if sa.dpd and self.dpd_interval_s:
             self._arm_dpd(sa, self.dpd_interval_s)
         age = self.timers.now() - sa.established
@@ -147,29 +157,43 @@ class Keeper:
 
     def rekey_sa(self, sa: IsakmpSa) -> None:
         """A new phase 1 before this one ends, where it still protects something."""
-        needed = self.sas.children_of(sa.peer) or self.connections.wants(sa.remote.name)
+        needed = self.sas.children_of(sa) or self.connections.wants(sa.remote.name)
         if sa.state is State.ESTABLISHED and needed and self.connections.settings.active:
-            self.connections.begin_sa(sa.remote, sa.path)
+            self.engine.dialects[sa.version].rekey_sa(self.engine, sa)
 
     def delete_sa(self, sa: IsakmpSa, tell: bool = True) -> None:
-        """End an ISAKMP SA; its child SAs live on."""
-        if sa.state is State.DEAD:
+        """End an ISAKMP SA, with the child SAs that are its own."""
+        if sa.state is State.DEAD or (tell and sa.state is State.DELETING):
             return
         if tell and self.delete_sas:
-            self.engine.dialects[sa.version].tell_deleted(self.engine, sa)
+            sa.state = State.DELETING
+            sa.cancel()
+            for exchange in list(sa.waiting):
+                self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA is being deleted"))
+            told = self.engine.dialects[sa.version].tell_deleted(self.engine, sa, None)
+            told.then(lambda job: self._sa_gone(sa))
+        else:
+            self._sa_gone(sa)
+
+    def _sa_gone(self, sa: IsakmpSa) -> None:
+        if sa.state is State.DEAD:
+            return
+        own = [child for child in self.sas.children_of(sa) if child.parent is sa]
         self.sas.remove(sa)
         left = [other for other in self.sas.of_peer(sa.peer) if other.state is State.SUPERSEDED]
         if left and self.sas.current(sa.peer) is None:
             self._restore_sa(left[-1])
-        under = [x for x in self.engine.exchanges.values() if x.sa is sa and len(x.steps) > 1]
-        for exchange in under:
-            self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA was deleted"))
+        for exchange in [x for x in (*sa.running.values(), *sa.waiting) if len(x.steps) > 1]:
+            if not exchange.over:
+                self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA was deleted"))
+        for child in own:
+            self._child_gone(child)
         self.log.debug(LogClass.SA, 10, "ISAKMP SA %s deleted", sa)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:
         """A NAT has given the peer of ``sa`` another address or port."""
         self.log.print("ISAKMP SA %s: peer moved from %s to %s", sa, sa.path, path)
-        children = self.sas.children_of(sa.peer)
+        children = self.sas.children_of(sa)
         self.sas.moved(sa, path)
         for child in children:
             if child.encap:
@@ -192,7 +216,23 @@ class Keeper:
 
     # --- child SAs ---------------------------------------------------------------------------
 
-    def child_established(self, child: ChildSa, sa: IsakmpSa, specs: list[SaSpec]) -> None:
+    def child_rekeyed(self, old: ChildSa, child: ChildSa, specs: list[SaSpec]) -> None:
+        """``child`` was made to take the place of ``old``, which knows it (RFC 7296 2.8).
+
+        Both receive; what is sent takes the old one until it is known that the peer is ready.
+        """
+        self.sas.add_child(child)
+        child.specs, child.receives_only = list(specs), True
+        old.heirs, old.state = (*old.heirs, child), State.SUPERSEDED
+        self.connections.child_up(child)
+        self.log.print("connection %s rekeyed: %s", child.connection.name, child)
+
+    def take_over(self, child: ChildSa) -> None:
+        """The peer is ready to receive with ``child``: from now on we send with it."""
+        if child.receives_only and child.state is State.ESTABLISHED:
+            self._begin_to_send(child)
+
+    def child_established(self, child: ChildSa, specs: list[SaSpec]) -> None:
         """Quick mode made ``child``; its inbound SAs are in place, here are all of them."""
         olds = [c for c in self.sas.in_slot(child.slot) if c.state is State.ESTABLISHED]
         self.sas.add_child(child)
@@ -232,7 +272,8 @@ class Keeper:
     def _restore_child(self, child: ChildSa) -> None:
         """The one that superseded ``child`` is gone before it."""
         child.state = State.ESTABLISHED
-        child.events.pop("delete").cancel()
+        if event := child.events.pop("delete", None):
+            event.cancel()
         if child.receives_only and not self._begin_to_send(child):
             return
         age = self.timers.now() - child.established
@@ -242,16 +283,30 @@ class Keeper:
             )
 
     def delete_child(self, child: ChildSa, tell: bool = True) -> None:
-        """End a child SA, here and, where ``tell``, at the peer."""
+        """End a child SA, here and, where ``tell``, at the peer.
+
+        What the peer still sends with it is taken until it has heard of the end.
+        """
+        if child.state is State.DEAD or (tell and child.state is State.DELETING):
+            return
+        sa = child.parent or self.sas.current(child.peer)
+        if tell and self.delete_sas and sa is not None and sa.state not in _ENDING:
+            child.state = State.DELETING
+            child.cancel()
+            told = self.engine.dialects[sa.version].tell_deleted(self.engine, sa, child)
+            told.then(lambda job: self._child_gone(child))
+        else:
+            self._child_gone(child)
+
+    def _child_gone(self, child: ChildSa) -> None:
         if child.state is State.DEAD:
             return
-        sa = self.sas.current(child.peer)
-        if tell and self.delete_sas and sa is not None:
-            self.engine.dialects[sa.version].tell_deleted(self.engine, sa, child)
         self.sas.remove_child(child)
         for name in (*child.inbound(), *(() if child.receives_only else child.outbound())):
             self.app.delete_sa(name)
         self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
+        for heir in child.heirs:
+            self.take_over(heir)
         left = self.sas.in_slot(child.slot)
         if not left:
             self.connections.child_down(child)
@@ -292,17 +347,14 @@ class Keeper:
         for old in self.sas.of_peer(sa.peer):
             if old is not sa and old.established < sa.created:
                 self.delete_sa(old, tell=False)
-        for child in self.sas.children_of(sa.peer):
+        for child in self.sas.children_of(sa):
             if child.established < sa.created:
                 self.delete_child(child, tell=False)
 
     def peer_refused(self, sa: IsakmpSa, notify: int, protocol: int, spi: bytes) -> None:
         """The peer refuses an exchange of ours under ``sa``, with proof that it is the peer."""
         said = name_of(isakmp.Notify, notify)
-        ours = [
-            x for x in self.engine.exchanges.values()
-            if x.sa is sa and x.initiator and len(x.steps) > 1
-        ]  # fmt: skip
+        ours = [x for x in sa.running.values() if x.initiator and len(x.steps) > 1]
         number = int.from_bytes(spi, "big") if len(spi) == 4 else None
         named = [x for x in ours if number and number in getattr(x.state, "spis", {}).values()]
         for exchange in named or (ours if len(ours) == 1 else []):
@@ -314,16 +366,15 @@ class Keeper:
     # --- dead peers (RFC 3706) ---------------------------------------------------------------
 
     def asked_if_alive(self, sa: IsakmpSa, data: bytes, path: Path) -> None:
-        """R_U_THERE: answer with the same sequence number.
+        """R_U_THERE: a number higher than all before is no replay.
 
-        A number higher than all before is no replay: a peer behind a NAT is where it came from.
+        A peer behind a NAT is where it came from.
         """
         sequence = int.from_bytes(data, "big")
         if sequence > sa.dpd_asked:
             sa.dpd_asked = sequence
             if sa.nat.remote and path != sa.path:
                 self.moved(sa, path)
-        self.engine.dialects[sa.version].probe_answer(self.engine, sa, data)
 
     def said_alive(self, sa: IsakmpSa, sequence: int) -> None:
         """R_U_THERE_ACK: counts only for the question we asked last."""
@@ -343,7 +394,7 @@ class Keeper:
         if not sa.dpd_waiting and self.timers.now() - sa.last_heard < self.dpd_interval_s:
             self._arm_dpd(sa, self.dpd_interval_s)
             return
-        children = self.sas.children_of(sa.peer)
+        children = self.sas.children_of(sa)
         self.count(children).then(lambda _: self._judge(sa, children))
 
     def _judge(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
@@ -357,7 +408,7 @@ class Keeper:
                 self._arm_dpd(sa, self.dpd_interval_s)
                 return
         if sa.dpd_waiting > DPD_RETRIES:
-            self._dead(sa)
+            self.dead(sa, f"no answer to {DPD_RETRIES} R_U_THERE")
             return
         sa.dpd_waiting += 1
         sa.dpd_sequence = (sa.dpd_sequence + 1) & 0x7FFFFFFF
@@ -378,10 +429,12 @@ class Keeper:
         Job.gather([self.app.usage(name) for name in names]).then(answered)
         return done
 
-    def _dead(self, sa: IsakmpSa) -> None:
+    def dead(self, sa: IsakmpSa, why: str) -> None:
         """Nothing came for all our questions: every SA with this peer is gone."""
-        self.log.print("peer %s is dead: no answer to %d R_U_THERE", sa, DPD_RETRIES)
-        for child in self.sas.children_of(sa.peer):
+        if sa.state is State.DEAD:
+            return
+        self.log.print("peer %s is dead: %s", sa, why)
+        for child in self.sas.children_of(sa):
             self.delete_child(child, tell=False)
         for each in self.sas.of_peer(sa.peer):
             self.delete_sa(each, tell=False)
@@ -405,7 +458,9 @@ class Keeper:
     def mapping(self, event: Mapping) -> None:
         """Authentic ESP comes from another address or port of a peer behind a NAT."""
         child = self.sas.children.get((event.sa.protocol, event.sa.spi))
-        sa = self.sas.current(child.peer) if child else None
+        if child is None:
+            return
+        sa = child.parent or self.sas.current(child.peer)
         if sa is not None and sa.nat.remote:
             path = sa.path._replace(remote=event.address, remote_port=event.port)
             if path != sa.path:

@@ -6,20 +6,15 @@ An SA that is replaced stays until its successor has carried the traffic over (S
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
 from isakmp.app.base import Limits, SaId, SaSpec, Usage
-from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.path import Path
-from isakmp.policy.spd import Connection, Identity, Range, Remote, Selector
+from isakmp.policy.spd import Connection, Identity, Range, Remote, Selector, Traffic
 from isakmp.timer import Event
-
-# How many finished exchanges an ISAKMP SA remembers to answer their repeated last message, and
-# how many message IDs, so that what was recorded is not carried out again.
-ANSWERED_MAX, USED_MAX = 16, 16384
 
 Peer = tuple[str, int, bytes, str]
 Slot = tuple[str, Peer, Selector]
@@ -31,6 +26,7 @@ class State(Enum):
     LARVAL = "larval"
     ESTABLISHED = "established"
     SUPERSEDED = "superseded"
+    DELETING = "deleting"
     DEAD = "dead"
 
 
@@ -53,6 +49,40 @@ class ChosenIke(NamedTuple):
         # An offer of a stranger may hold any number.
         return f"{cipher}{bits} {hash_name} {group} {name_of(isakmp.Authentication, self.auth)}"
 
+    def row(self) -> dict[str, Any]:
+        """As status() shows it."""
+        return {
+            "encryption": name_of(isakmp.Encryption, self.encryption), "key_bits": self.key_bits,
+            "hash": self.hash.name, "group": self.group.name, "auth": self.auth.name,
+        }  # fmt: skip
+
+
+class ChosenIkev2(NamedTuple):
+    """What IKE_SA_INIT agreed on. integ None: combined mode; lifetimes are ours alone."""
+
+    encryption: ikev2.Encr
+    key_bits: int
+    prf: ikev2.Prf
+    integ: ikev2.Integ | None
+    group: isakmp.Group
+    life_s: int = 0
+    life_kb: int = 0
+    name: str = ""
+
+    def __str__(self) -> str:
+        bits = f"-{self.key_bits}" if self.key_bits else ""
+        integ = f" {name_of(ikev2.Integ, self.integ)}" if self.integ else ""
+        prf, group = name_of(ikev2.Prf, self.prf), name_of(isakmp.Group, self.group)
+        return f"{name_of(ikev2.Encr, self.encryption)}{bits}{integ} PRF_{prf} {group}"
+
+    def row(self) -> dict[str, Any]:
+        """As status() shows it."""
+        return {
+            "encryption": name_of(ikev2.Encr, self.encryption), "key_bits": self.key_bits,
+            "hash": name_of(ikev2.Integ, self.integ) if self.integ else "",
+            "prf": name_of(ikev2.Prf, self.prf), "group": name_of(isakmp.Group, self.group),
+        }  # fmt: skip
+
 
 class ChosenIpsec(NamedTuple):
     """What phase 2 agreed on for one protocol of the bundle."""
@@ -67,6 +97,7 @@ class ChosenIpsec(NamedTuple):
     life_kb: int = 0
     name: str = ""
     replay_window: int = 64
+    esn: bool = False
 
 
 @dataclass(slots=True)
@@ -91,9 +122,11 @@ class Nat:
 
 @dataclass(slots=True, eq=False)
 class IsakmpSa:
-    """One ISAKMP SA (phase 1). ``keys`` belongs to the protocol version that made it.
+    """One ISAKMP SA (phase 1) or IKE SA. ``keys`` and ``ids``, what it remembers of message IDs,
+    belong to the protocol version that made it.
 
-    exchanges: those of the peer that run under it now.
+    heirs: what rekeying has made to take its place; running: exchanges under it, by their numbers;
+    waiting: those of ours that have to wait.
     """
 
     remote: Remote
@@ -104,7 +137,8 @@ class IsakmpSa:
     version: int
     exchange_type: int
     keys: Any = field(repr=False)
-    chosen: ChosenIke
+    ids: Any = field(repr=False)
+    chosen: ChosenIke | ChosenIkev2
     local_id: Identity
     remote_id: Identity
     nat: Nat
@@ -116,14 +150,14 @@ class IsakmpSa:
     hard_s: float = 0.0
     last_heard: float = 0.0
     state: State = State.ESTABLISHED
-    answered: OrderedDict[int, tuple[bytes, bytes]] = field(default_factory=OrderedDict)
-    used: dict[int, None] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
     dpd_sequence: int = 0
     dpd_asked: int = -1
     dpd_waiting: int = 0
     dpd_packets: int = -1
-    exchanges: int = 0
+    heirs: tuple[IsakmpSa, ...] = ()
+    running: dict[int, Any] = field(default_factory=dict, repr=False)
+    waiting: list[Any] = field(default_factory=list, repr=False)
     peer: Peer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -144,19 +178,6 @@ class IsakmpSa:
         address = ipsec.Id.IPV4_ADDR, ipsec.Id.IPV6_ADDR
         where = str(self.path.remote) if self.remote_id.type in address else ""
         self.peer = self.remote.name, self.remote_id.type, self.remote_id.data, where
-
-    def answer(self, message_id: int, last_in: bytes, last_out: bytes) -> None:
-        """Remember how an exchange ended: digest of what came, and our answer to repeat."""
-        self.use(message_id)
-        self.answered[message_id] = (last_in, last_out)
-        while len(self.answered) > ANSWERED_MAX:
-            self.answered.popitem(last=False)
-
-    def use(self, message_id: int) -> None:
-        """Never accept this message ID as the beginning of an exchange (any more)."""
-        self.used[message_id] = None
-        if len(self.used) > USED_MAX:
-            del self.used[next(iter(self.used))]
 
     def cancel(self) -> None:
         """Stop this SA's timers."""
@@ -180,8 +201,10 @@ class ChildProtocol(NamedTuple):
 class ChildSa:
     """One pair of IPsec SAs (or a bundle of pairs) for one selector.
 
-    selector: from us to them; specs: kept behind a NAT, where the SAs may have to move, and while
-    the SA receives_only: it gives way to another, and its outbound SAs are not installed.
+    selector: from us to them; more: further selectors, traffic: as IKEv2 says both; specs: kept
+    behind a NAT, where the SAs may have to move, and while the SA receives_only: it gives way to
+    another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
+    the IKE SA it lives and dies with, None in IKEv1; heirs: made to take its place by rekeying.
     """
 
     connection: Connection
@@ -202,12 +225,21 @@ class ChildSa:
     events: dict[str, Event] = field(default_factory=dict)
     specs: list[SaSpec] = field(default_factory=list, repr=False)
     receives_only: bool = False
+    more: tuple[Selector, ...] = ()
+    traffic: Traffic = Traffic((), ())
+    parent: IsakmpSa | None = None
+    heirs: tuple[ChildSa, ...] = ()
     usage: tuple[Usage | None, Usage | None] = (None, None)
 
     @property
     def slot(self) -> Slot:
         """What at most one child SA serves once all is quiet."""
         return self.connection.name, self.peer, self.selector
+
+    @property
+    def selectors(self) -> tuple[Selector, ...]:
+        """All the traffic it carries."""
+        return (self.selector, *self.more)
 
     def inbound(self) -> list[SaId]:
         """The SAs towards us."""
@@ -298,6 +330,12 @@ class SaDatabase:
         child.path, child.peer = path, peer
         self.add_child(child)
 
+    def adopt(self, child: ChildSa, sa: IsakmpSa) -> None:
+        """``sa`` has taken the place of the child's IKE SA (RFC 7296 2.18)."""
+        self._take_child(child)
+        child.parent, child.cookies, child.peer = sa, sa.own_cookie, sa.peer
+        self.add_child(child)
+
     def _take_child(self, child: ChildSa) -> None:
         for p in child.protocols:
             self.children.pop((p.chosen.protocol, p.spi_in), None)
@@ -326,9 +364,10 @@ class SaDatabase:
         """Every ISAKMP SA with ``peer``."""
         return list(self._by_peer.get(peer, []))
 
-    def children_of(self, peer: Peer) -> list[ChildSa]:
-        """Every child SA with ``peer``."""
-        return list(self._children_of.get(peer, {}).values())
+    def children_of(self, sa: IsakmpSa) -> list[ChildSa]:
+        """Every child SA that ``sa`` speaks for: its own, and those of its peer that have none."""
+        children = self._children_of.get(sa.peer, {}).values()
+        return [child for child in children if child.parent in (None, sa)]
 
     def of_connection(self, name: str) -> list[ChildSa]:
         """Every child SA of a connection."""

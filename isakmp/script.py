@@ -57,7 +57,8 @@ class Script(Generic[S]):
     makes the SA that protects others (phase 1), so it begins without one; persistent: the
     responder too repeats its message until the next one comes; accepts: exchange types that may
     carry its messages beside its own; confirmed: the last message only confirms, and where it
-    does not come the exchange has succeeded all the same.
+    does not come the exchange has succeeded all the same; follows: the script that goes on where
+    this one ends, with what was learned; refused: takes an answer that lacks what is mandatory.
     """
 
     name: str
@@ -72,6 +73,8 @@ class Script(Generic[S]):
     persistent: bool = False
     accepts: tuple[int, ...] = ()
     confirmed: bool = False
+    follows: Callable[[Exchange[S]], Script[S] | None] = lambda exchange: None
+    refused: Step | None = None
 
     @cached_property
     def messages(self) -> tuple[tuple[int | Mark, ...], ...]:
@@ -90,7 +93,8 @@ class Incoming:
     """A message as a step sees it: checked, decrypted, its payloads claimed one by one.
 
     data: the octets the payloads were read from, in clear; end: where the last payload ends.
-    commit: what the dialect notes once the message is accepted (an IV, the peer's address).
+    commit: what the dialect notes once the message is accepted (an IV, the peer's address);
+    proven: only who we talk to can have made it, as its dialect knows.
     """
 
     header: Header
@@ -101,6 +105,7 @@ class Incoming:
     offset: int
     protected: bool = False
     commit: Any = None
+    proven: bool = False
     claimed: set[int] = field(default_factory=set)
 
     def take(self, kind: int) -> Payload:
@@ -138,6 +143,7 @@ class Outgoing:
     hash_over: Callable[[bytes], bytes] | None = None
     protected: bool = False
     flags: int = 0
+    proven: bool = True
 
     def add(self, kind: int, value: Any) -> None:
         """Append a payload: its codec's value, or its body as octets."""

@@ -54,6 +54,8 @@ class Toy:
     """A dialect: protection is none; a message's body says what it is."""
 
     version = 1
+    rfc = "RFC 2408 5.1"
+    two_counters = False
     failure = 14
 
     def __init__(self, script: Script[Memory]) -> None:
@@ -87,12 +89,18 @@ class Toy:
     def message_id(self, exchange: Exchange[Any]) -> int:
         return 7
 
-    def seal(self, exchange: Exchange[Any], message: Outgoing) -> bytes:
+    def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
         first, chain = build_payloads(1, message.payloads)
         kind = exchange.script.exchange_type
         length = HEADER_SIZE + len(chain)
         header = Header(exchange.cky_i, exchange.cky_r, first, 1, 0, kind, 0, 0, length)
-        return header.pack() + chain
+        return (header.pack() + chain,)
+
+    def may_begin(self, sa: Any) -> bool:
+        return True
+
+    def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+        pass
 
     def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
         self.accepted_from.append(message.path)
@@ -870,7 +878,7 @@ def test_repeated_and_reordered_messages_do_no_harm(chaos: list[tuple[int, bool]
                 TO_HERE if to_far else TO_THERE, source.sent[number % len(source.sent)][1]
             )
     for _ in range(8):
-        pair.far.engine.receive(TO_HERE, mine.last_out)
+        pair.far.engine.receive(TO_HERE, mine.last_out[0])
         for _, data in list(pair.far.sent):
             pair.near.engine.receive(TO_THERE, data)
     assert mine.complete

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from isakmp.constants import isakmp
 from isakmp.policy.spd import Range
-from isakmp.sa import ANSWERED_MAX, ChosenIke, SaDatabase, State, offered_bits, soft_limit
+from isakmp.sa import ChosenIke, SaDatabase, State, offered_bits, soft_limit
+from isakmp.scripts.ikev1.message_ids import ANSWERED_MAX
 from regress.pair import WEST, both, up
 
 
@@ -22,7 +23,7 @@ def test_an_sa_is_found_by_everything_it_is_known_by() -> None:
     (protocol,) = child.protocols
     assert sas.current(sa.peer) is sas.current_of_remote("east") is sa
     assert sas.of_peer(sa.peer) == [sa]
-    assert sas.children_of(sa.peer) == sas.of_connection("west-east") == [child]
+    assert sas.children_of(sa) == sas.of_connection("west-east") == [child]
     assert sas.in_slot(child.slot) == sas.of_flow("west-east", child.selector) == [child]
     assert sas.knows("east")
     assert not sas.knows("west")
@@ -106,10 +107,10 @@ def test_answers_are_remembered_within_bounds() -> None:
     _, west, _ = up()
     (sa,) = west.daemon.sas.isakmp.values()
     for number in range(100, 200):
-        sa.answer(number, b"in", b"out")
-    assert len(sa.answered) == ANSWERED_MAX
-    assert 199 in sa.answered
-    assert 100 not in sa.answered
+        sa.ids.answer(number, b"in", (b"out",))
+    assert len(sa.ids.answered) == ANSWERED_MAX
+    assert 199 in sa.ids.answered
+    assert 100 not in sa.ids.answered
 
 
 def test_secrets_stay_out_of_reprs() -> None:

@@ -103,6 +103,10 @@ class PolicySpec:
     dst: Address | None = None
     reqid: int = 0
 
+    def covers(self, other: PolicySpec) -> bool:
+        """Whether the stack takes ``other`` for the same policy, which it then replaces."""
+        return (self.direction, self.selector) == (other.direction, other.selector)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

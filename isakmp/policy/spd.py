@@ -238,10 +238,10 @@ class Ikev2:
     """What a peer's section says of IKEv2 alone.
 
     window: requests of the peer that we take at once (SET_WINDOW_SIZE); childless: RFC 6023;
-    fragmentation: RFC 7383, fragment_size: of an IP packet in octets, 0: probed; force_encap: ESP in
-    UDP without a NAT; send_idr: name the identity we expect; prefer_local: as responder our order
-    of transforms counts, not the peer's; reauth_s: authenticate anew, 0: never; make_before_break:
-    the new IKE SA first.
+    fragmentation: RFC 7383, fragment_size: of an IP packet in octets, 0: probed; force_encap: ESP
+    in UDP without a NAT; send_idr: name the identity we expect; prefer_local: as responder our
+    order of transforms counts, not the peer's; reauth_s: authenticate anew, 0: never;
+    make_before_break: the new IKE SA first.
     """
 
     window: int = 1

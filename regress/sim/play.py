@@ -333,7 +333,7 @@ class Play:
                 (len(timers._heap) if timers else 0, TIMERS_MAX, "timers"),
                 (end.watch.larval if end.watch else 0, LARVAL_MAX, "larval SAs"),
                 (end.watch.held if end.watch else 0, HELD_MAX, "packets that wait"),
-                (max((len(s.answered) for s in daemon.sas.isakmp.values()), default=0),
+                (max((len(s.ids.answered) for s in daemon.sas.isakmp.values()), default=0),
                  ANSWERED_MAX, "remembered answers"),
             )  # fmt: skip
             for size, most, what in sizes:

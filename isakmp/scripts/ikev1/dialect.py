@@ -12,6 +12,7 @@ from typing import Any
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange import PEER_EXCHANGES_MAX, Engine, Exchange, digest
+from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,
@@ -35,6 +36,7 @@ from isakmp.scripts.ikev1.informational import (
     Info,
     delete_payload,
     notify_payload,
+    tell,
 )
 from isakmp.scripts.ikev1.keys import Keys, authenticator
 from isakmp.scripts.ikev1.main_mode import MAIN_MODE
@@ -55,6 +57,8 @@ class Ikev1:
     """The IKEv1 dialect of one engine."""
 
     version = 1
+    rfc = "RFC 2408 5.1"
+    two_counters = False
     failure = int(isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
     # --- what comes in -----------------------------------------------------------------------
@@ -88,6 +92,8 @@ class Ikev1:
         except MalformedPayload as error:
             self._unreadable(exchange, error, keys)
             return
+        # Whoever encrypts to us has made it; what comes to an initiator may still be forged.
+        message.proven = message.protected and not exchange.initiator
         engine.run(exchange, message, datagram)
 
     def _running(self, engine: Engine, path: Path, header: Header) -> Exchange[Any] | None:
@@ -100,11 +106,7 @@ class Ikev1:
             return found
         if any(header.cky_r):
             return None
-        return next(
-            (x for x in engine.half_open.values()
-             if x.cky_i == header.cky_i and x.path.remote == path.remote),
-            None,
-        )  # fmt: skip
+        return engine.begun.get((header.cky_i, path.remote))
 
     def _first_or_late(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Begin as responder, or answer the repeated last message of a finished phase 1."""
@@ -147,7 +149,7 @@ class Ikev1:
             return
         exchange = engine.exchanges.get((sa.own_cookie, header.message_id))
         if exchange is None:
-            if header.message_id in sa.used:
+            if header.message_id in sa.ids.used:
                 self._late(engine, sa, path, header, datagram)
             else:
                 self._respond_phase_2(engine, sa, path, header, datagram)
@@ -180,8 +182,8 @@ class Ikev1:
             kind = name_of(isakmp.Exchange, header.exchange_type)
             engine.drop(path, f"{kind} message in clear, or not spoken")
             return
-        if sa.exchanges >= PEER_EXCHANGES_MAX:
-            engine.drop(path, f"{sa}: {sa.exchanges} exchanges of the peer run already")
+        if len(sa.running) >= PEER_EXCHANGES_MAX:
+            engine.drop(path, f"{sa}: {len(sa.running)} exchanges run already")
             return
         iv = sa.keys.phase_2_iv(header.message_id)
         message = self._open(engine, path, header, datagram, sa.keys, iv)
@@ -205,10 +207,10 @@ class Ikev1:
     @staticmethod
     def _late(engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes) -> None:
         """The exchange is over: its last message again gets our last answer again."""
-        last_in, last_out = sa.answered.get(header.message_id, (b"", b""))
+        last_in, last_out = sa.ids.answered.get(header.message_id, (b"", ()))
         if last_in == digest(datagram):
-            if last_out:
-                engine.transmit(sa.path, last_out)
+            for answer in last_out:
+                engine.transmit(sa.path, answer)
         else:
             engine.drop(path, f"message ID {header.message_id:08x} was used before")
 
@@ -231,7 +233,7 @@ class Ikev1:
             raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
                                    "RFC 2408 5.1")  # fmt: skip
         message = Incoming(header, payloads, data, end, path, HEADER_SIZE, commit is not None,
-                           commit)  # fmt: skip
+                           commit, commit is not None)  # fmt: skip
         if engine.log.on(LogClass.MESSAGE, 70):
             for line in Message(header, payloads).dump():
                 engine.log.debug(LogClass.MESSAGE, 70, "received %s: %s", path, line)
@@ -239,7 +241,7 @@ class Ikev1:
             engine.capture(path, False, header, data[:end])
         return message
 
-    def seal(self, exchange: Exchange[Any], message: Outgoing) -> bytes:
+    def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
         """Header and payloads; encrypted, zero-padded, where the message asks for it."""
         first, chain = build_payloads(1, message.payloads)
         if message.hash_over is not None:
@@ -261,7 +263,7 @@ class Ikev1:
             header = header._replace(
                 flags=message.flags | ENCRYPTION, length=HEADER_SIZE + len(chain)
             )
-        return header.pack() + chain
+        return (header.pack() + chain,)
 
     def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
         """Chain the IV; follow a peer whose NAT has moved it, but not after a replay.
@@ -293,9 +295,23 @@ class Ikev1:
         while True:
             number = int.from_bytes(engine.random(4), "big")
             running = (sa.own_cookie, number) in engine.exchanges
-            if number and not running and number not in sa.used:
-                sa.use(number)
+            if number and not running and number not in sa.ids.used:
+                sa.ids.use(number)
                 return number
+
+    def may_begin(self, sa: IsakmpSa) -> bool:
+        """Any number of exchanges run side by side."""
+        return True
+
+    def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+        """The last message may come again; what began it may have been recorded."""
+        if exchange.sa is None or not exchange.last_in:
+            return
+        if reason is not None:
+            exchange.sa.ids.use(exchange.message_id)
+        else:
+            final = exchange.last_out if exchange.sends(exchange.step - 1) else ()
+            exchange.sa.ids.answer(exchange.message_id, exchange.last_in, final)
 
     def authenticator(self, exchange: Exchange[Any]) -> int:
         """HASH or SIG, as the authentication method says."""
@@ -347,7 +363,7 @@ class Ikev1:
             notify_payload(refused.notify, isakmp.Protocol.IPSEC_ESP, spi, refused.data)
         ])  # fmt: skip
         # Who repeats what was refused has not read this, and gets it again.
-        sa.answer(exchange.message_id, exchange.now_in, told.last_out)
+        sa.ids.answer(exchange.message_id, exchange.now_in, told.last_out)
 
     @staticmethod
     def _tell_in_clear(
@@ -379,12 +395,20 @@ class Ikev1:
 
     # --- verbs of the daemon -----------------------------------------------------------------
 
-    def begin_sa(self, engine: Engine, remote: Remote, path: Path) -> Exchange[Any]:
-        """Start phase 1 with a peer."""
+    def begin_sa(
+        self, engine: Engine, remote: Remote, path: Path, connection: Connection | None
+    ) -> Exchange[Any]:
+        """Start phase 1 with a peer; quick mode comes after it."""
         return engine.initiate(self, PHASE_1[remote.exchange], remote, path)
 
-    def begin_child(self, engine: Engine, sa: IsakmpSa, connection: Connection) -> Exchange[Any]:
-        """Start quick mode for a connection."""
+    def rekey_sa(self, engine: Engine, sa: IsakmpSa) -> None:
+        """IKEv1 knows no rekeying of an ISAKMP SA: a new phase 1 makes another one."""
+        engine.owner.connections.begin_sa(sa.remote, sa.path)
+
+    def begin_child(
+        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None
+    ) -> Exchange[Any]:
+        """Start quick mode for a connection; it does not say what it replaces."""
 
         def prepare(state: Quick) -> None:
             state.connection = connection
@@ -394,13 +418,9 @@ class Ikev1:
 
     def tell(self, engine: Engine, sa: IsakmpSa, payloads: list[tuple[int, Any]]) -> Exchange[Info]:
         """Send an informational exchange under ``sa``."""
+        return tell(engine, self, sa, payloads)
 
-        def prepare(state: Info) -> None:
-            state.payloads = payloads
-
-        return engine.initiate(self, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
-
-    def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None = None) -> None:
+    def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
         """Tell the peer that a child SA, or ``sa`` itself, is gone (RFC 2408 3.15)."""
         payloads = [delete_payload(isakmp.Protocol.ISAKMP, [sa.cookies])]
         if child is not None:
@@ -410,20 +430,13 @@ class Ikev1:
             ]
         told = self.tell(engine, sa, payloads)
         # Nobody acknowledges a delete; the same datagram again costs little and does no harm.
-        engine.timers.add(
-            "repeat delete", DELETE_AGAIN_S, lambda: engine.transmit(told.path, told.last_out)
-        )
+        engine.timers.add("repeat delete", DELETE_AGAIN_S, lambda: engine.repeat(told))
+        return told.finished
 
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive (RFC 3706 5.4)."""
         data = sequence.to_bytes(4, "big")
         self.tell(engine, sa, [notify_payload(isakmp.Notify.R_U_THERE, spi=sa.cookies, data=data)])
-
-    def probe_answer(self, engine: Engine, sa: IsakmpSa, data: bytes) -> None:
-        """Say that we are (RFC 3706 5.4)."""
-        self.tell(
-            engine, sa, [notify_payload(isakmp.Notify.R_U_THERE_ACK, spi=sa.cookies, data=data)]
-        )
 
 
 def _lifetime(data: bytes) -> int:

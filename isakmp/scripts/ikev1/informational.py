@@ -13,10 +13,11 @@ from typing import Any
 
 from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
-from isakmp.exchange import Exchange
+from isakmp.exchange import Dialect, Engine, Exchange
 from isakmp.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path
+from isakmp.sa import IsakmpSa
 from isakmp.script import END, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1.quick_mode import check_hash, take_hash
 
@@ -79,6 +80,8 @@ def _recv_notify(x: X, payload: Payload, path: Path) -> None:
         if value.spi in (sa.cookies, b"") and len(value.data) == 4:
             if value.notify == Notify.R_U_THERE:
                 owner.asked_if_alive(sa, value.data, path)
+                ack = notify_payload(Notify.R_U_THERE_ACK, spi=sa.cookies, data=value.data)
+                tell(x.engine, x.dialect, sa, [ack])
             else:
                 owner.said_alive(sa, int.from_bytes(value.data, "big"))
     elif value.notify == Notify.INITIAL_CONTACT:
@@ -103,6 +106,17 @@ def notify_payload(
 def delete_payload(protocol: int, spis: list[bytes]) -> tuple[int, Any]:
     """A DELETE payload to send."""
     return P.DELETE, {"doi": DOI_IPSEC, "protocol_id": protocol, "spis": spis}
+
+
+def tell(
+    engine: Engine, dialect: Dialect, sa: IsakmpSa, payloads: list[tuple[int, Any]]
+) -> Exchange[Info]:
+    """Send an informational exchange under ``sa``."""
+
+    def prepare(state: Info) -> None:
+        state.payloads = payloads
+
+    return engine.initiate(dialect, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
 
 
 INFORMATIONAL = Script(

@@ -9,7 +9,8 @@ from isakmp.crypto import keymat
 from isakmp.crypto.cipher import Cbc, phase_1_cipher
 from isakmp.crypto.hash import HashSpec, get_hash
 from isakmp.crypto.prf import Prf, get_prf
-from isakmp.sa import ChosenIke
+from isakmp.keylog import KeyLog
+from isakmp.sa import ChosenIke, IsakmpSa
 
 
 @dataclass(slots=True)
@@ -26,6 +27,10 @@ class Keys:
     skeyid_a: bytes = field(repr=False)
     skeyid_e: bytes = field(repr=False)
     iv: bytes
+
+    def record(self, key_log: KeyLog, sa: IsakmpSa) -> None:
+        """Write what Wireshark needs."""
+        key_log.phase_1(sa.cky_i, self.cipher_key)
 
     def phase_2_iv(self, message_id: int) -> bytes:
         """The first IV of the phase 2 exchange of that message ID (RFC 2409 appendix B)."""

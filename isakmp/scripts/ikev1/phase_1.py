@@ -26,6 +26,7 @@ from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits
 from isakmp.script import Incoming, Outgoing
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.keys import Keys, derive
+from isakmp.scripts.ikev1.message_ids import MessageIds
 
 P = isakmp.Payload
 
@@ -380,10 +381,11 @@ def finalize(x: X) -> None:
     keys.iv = x.protection
     now = x.engine.now()
     x.sa = IsakmpSa(
-        x.remote, x.path, x.initiator, x.cky_i, x.cky_r, 1, x.script.exchange_type, keys, chosen,
+        x.remote, x.path, x.initiator, x.cky_i, x.cky_r, 1, x.script.exchange_type, keys,
+        MessageIds(), chosen,
         s.local_id, s.remote_id, s.nat, VENDOR_DPD in s.vendors, x.created, now,
         min(s.ni_b, s.nr_b), last_heard=now,
     )  # fmt: skip
-    x.engine.owner.established(x.sa, x)
+    x.engine.owner.established(x.sa)
     if s.initial_contact:
         x.engine.owner.initial_contact(x.sa)

@@ -179,7 +179,7 @@ def test_a_peer_with_keys_cannot_begin_exchanges_without_bound() -> None:
     assert len(east.daemon.engine.exchanges) <= PEER_EXCHANGES_MAX
     assert len(east.daemon.engine.outcomes) <= 256
     (sa,) = east.daemon.sas.isakmp.values()
-    assert len(sa.answered) <= 16
+    assert len(sa.ids.answered) <= 16
     assert len(east.timers.pending()) < 1000
     net.run(200)
     assert connected_at_least(west)
@@ -216,13 +216,13 @@ def test_a_quick_mode_that_was_refused_is_refused_again_in_the_same_words() -> N
     net.start()
     net.run(1.5)
     (sa,) = east.daemon.sas.isakmp.values()
-    used, ended = len(sa.used), len(east.outcomes)
+    used, ended = len(sa.ids.used), len(east.outcomes)
     net.deliver(quick_mode_1(net, west))
     (first, again) = [
         p for p in net.history if p.src == east.address and p.header.exchange_type == 5
     ]
     assert again == first
-    assert (len(sa.used), len(east.outcomes)) == (used, ended)
+    assert (len(sa.ids.used), len(east.outcomes)) == (used, ended)
 
 
 def test_without_a_nat_a_peer_has_the_address_of_its_isakmp_sa() -> None:

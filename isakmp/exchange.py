@@ -30,6 +30,7 @@ from isakmp.timer import Event, Timers
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12
 OUTCOMES_MAX = 256
+UNNUMBERED = -1
 # Exchanges of a peer that run under one SA at a time.
 PEER_EXCHANGES_MAX = 256
 # Notifies in clear that strangers can make us send, a second.
@@ -115,11 +116,16 @@ class Dialect(Protocol):
     """Where it says what a message must hold."""
     failure: int
     """The notify for what fails here by no fault of the peer's."""
+    malformed: int
+    """The notify for a message of the peer's that breaks a rule; 0: none."""
     two_counters: bool
     """Whether each end counts the message IDs of its own exchanges (RFC 7296 2.2)."""
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find or make the exchange of a packet and hand it to engine.run()."""
+
+    def unspoken(self, engine: Engine, path: Path, header: Header) -> None:
+        """Refuse a major version that no dialect speaks."""
 
     def message_id(self, exchange: Exchange[Any]) -> int:
         """A message identifier for a new exchange of ours."""
@@ -129,6 +135,9 @@ class Dialect(Protocol):
 
     def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
         """Build the datagrams, protected where the message asks for it."""
+
+    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """Look at a message before its step does. Refused or MalformedPayload where it is bad."""
 
     def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
         """The message was good: note its IV and where it came from."""
@@ -230,10 +239,9 @@ class Engine:
                 header = parse_header(message)
                 dialect = self.dialects.get(header.major)
                 if dialect is None:
-                    raise MalformedPayload(
-                        "HDR", 17, f"major version {header.major}", "RFC 2408 3.1"
-                    )
-                dialect.receive(self, path, header, message)
+                    self.dialects[max(self.dialects)].unspoken(self, path, header)
+                else:
+                    dialect.receive(self, path, header, message)
             except MalformedPayload as error:
                 self.drop(path, str(error))
 
@@ -265,17 +273,24 @@ class Engine:
             return
         fresh, exchange.now_in = exchange.step == 0, digest(datagram)
         try:
+            exchange.dialect.inspect(exchange, message)
             step = self._step_for(exchange, message)
             self._perform(exchange, step, message, lambda: self._took(exchange, message))
+        except Refused as refused:
+            self._refused(exchange, refused, proven=message.proven)
         except MalformedPayload as error:
-            self._malformed(exchange, error, fresh)
+            self.malformed(exchange, error, fresh=fresh, proven=message.proven)
 
-    def _malformed(self, exchange: Exchange[Any], error: MalformedPayload, fresh: bool) -> None:
+    def malformed(
+        self, exchange: Exchange[Any], error: MalformedPayload, *, fresh: bool, proven: bool
+    ) -> None:
         """A bad message ends an exchange only where it began it: strangers can send bad ones."""
         reason = Reason("malformed-message", f"{exchange.script.name}: {error}")
         exchange.hint = exchange.hint or reason
         self.log.error("%s: message refused: %s", exchange, error)
         if fresh and not exchange.initiator:
+            if proven:
+                exchange.dialect.notify(exchange, Refused(reason, exchange.dialect.malformed))
             self.fail(exchange, reason)
 
     def _step_for(self, exchange: Exchange[Any], message: Incoming) -> Step:
@@ -398,6 +413,8 @@ class Engine:
             self._arm_retransmit(exchange)
 
     def _send(self, exchange: Exchange[Any], message: Outgoing) -> None:
+        if exchange.message_id == UNNUMBERED:
+            self._number(exchange)
         exchange.last_out = exchange.dialect.seal(exchange, message)
         self._check_syntax(exchange, self._lacking(exchange, [i[0] for i in message.payloads]))
         self.repeat(exchange)
@@ -503,7 +520,8 @@ class Engine:
     ) -> Exchange[S]:  # fmt: skip
         """Begin an exchange of ours; its ``finished`` job tells how it ended."""
         cky_i, cky_r = (sa.cky_i, sa.cky_r) if sa else (self.new_cookie(), bytes(8))
-        exchange = self.create(dialect, script, remote, path, True, cky_i, cky_r, 0, sa)
+        number = UNNUMBERED if sa else 0
+        exchange = self.create(dialect, script, remote, path, True, cky_i, cky_r, number, sa)
         exchange.name = name
         if prepare:
             prepare(exchange.state)
@@ -515,11 +533,16 @@ class Engine:
         return exchange
 
     def _begin(self, exchange: Exchange[Any]) -> None:
+        # Where the peer expects every number, one is taken only once there is a message for it.
+        if exchange.sa is None or not exchange.dialect.two_counters:
+            self._number(exchange)
+        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.path)
+        self._advance(exchange)
+
+    def _number(self, exchange: Exchange[Any]) -> None:
         if exchange.sa is not None:
             exchange.message_id = exchange.dialect.message_id(exchange)
         self.exchanges[exchange.key] = exchange
-        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.path)
-        self._advance(exchange)
 
     def begin_waiting(self, sa: IsakmpSa) -> None:
         """Exchanges of ours that wait for a place under ``sa`` take what has become free."""

@@ -56,6 +56,7 @@ class Toy:
     version = 1
     rfc = "RFC 2408 5.1"
     two_counters = False
+    malformed = 0
     failure = 14
 
     def __init__(self, script: Script[Memory]) -> None:
@@ -95,6 +96,12 @@ class Toy:
         length = HEADER_SIZE + len(chain)
         header = Header(exchange.cky_i, exchange.cky_r, first, 1, 0, kind, 0, 0, length)
         return (header.pack() + chain,)
+
+    def unspoken(self, engine: Engine, path: Path, header: Header) -> None:
+        raise MalformedPayload("HDR", 17, f"major version {header.major}", "RFC 2408 3.1")
+
+    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+        pass
 
     def may_begin(self, sa: Any) -> bool:
         return True

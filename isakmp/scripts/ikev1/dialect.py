@@ -59,6 +59,7 @@ class Ikev1:
     version = 1
     rfc = "RFC 2408 5.1"
     two_counters = False
+    malformed = 0
     failure = int(isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
     # --- what comes in -----------------------------------------------------------------------
@@ -74,6 +75,10 @@ class Ikev1:
             self._phase_1(engine, path, header, datagram)
         else:
             self._phase_2(engine, path, header, datagram)
+
+    def unspoken(self, engine: Engine, path: Path, header: Header) -> None:
+        """Nothing but a line in the log: whoever speaks another version asks again in this one."""
+        raise MalformedPayload("HDR", 17, f"major version {header.major}", "RFC 2408 3.1")
 
     def _phase_1(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         exchange = self._running(engine, path, header)
@@ -264,6 +269,9 @@ class Ikev1:
                 flags=message.flags | ENCRYPTION, length=HEADER_SIZE + len(chain)
             )
         return (header.pack() + chain,)
+
+    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """Payloads are looked at by those who want them."""
 
     def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
         """Chain the IV; follow a peer whose NAT has moved it, but not after a replay.

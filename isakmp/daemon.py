@@ -115,6 +115,8 @@ class Daemon:
         engine.exchange_max_s = float(_number(conf, "Exchange-max-time", 120))
         engine.half_open_max = _number(conf, "Max-half-open", 1000)
         engine.half_open_peer_max = _number(conf, "Max-half-open-per-peer", 100)
+        engine.cookie_threshold = _number(conf, "Cookie-threshold", 100)
+        engine.children_max = _number(conf, "Max-children", 256)
         engine.rekey_margin_percent = _number(conf, "Rekey-margin", 20)
         self.keeper.dpd_interval_s = _number(conf, "DPD-check-interval", 0)
         self.keeper.keepalive_s = _number(conf, "NAT-T-Keepalive", 20)

@@ -173,6 +173,9 @@ class Dialect(Protocol):
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive."""
 
+    def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
+        """An SA has ended; what its peer may still ask for again is kept for a while."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -206,6 +209,8 @@ class Settings:
     exchange_max_s: float = 120.0
     half_open_max: int = 1000
     half_open_peer_max: int = 100
+    cookie_threshold: int = 100
+    children_max: int = 256
     rekey_margin_percent: int = 20
 
 

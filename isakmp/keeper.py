@@ -27,7 +27,7 @@ from isakmp.log import Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, identity_of
 from isakmp.policy.identity import host_network
-from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector
+from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector, Traffic
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
 from isakmp.timer import Timers
 
@@ -63,6 +63,22 @@ class Keeper:
     def find_remote(self, address: Address, exchange_type: int) -> Remote:
         """The peer to answer at ``address``; Refused where there is none."""
         return self.catalog.find_remote(address, exchange_type)
+
+    def find_remote_v2(self, address: Address) -> Remote:
+        """The peer that may begin IKEv2 from ``address``; Refused where there is none."""
+        return self.catalog.find_remote_v2(address)
+
+    def identify(
+        self, remote: Remote, came: Identity, wanted: Identity | None, address: Address
+    ) -> Remote:
+        """The peer that has proved to be ``came``, or is about to; Refused where there is none."""
+        return self.catalog.identify(remote, came, wanted, address)
+
+    def find_child(
+        self, sa: IsakmpSa, asked: Traffic, transport: bool
+    ) -> Any:
+        """The connection for what a peer asks for, and what is left of it; Refused otherwise."""
+        return self.catalog.find_child(sa.remote, asked, transport)
 
     def secret(self, remote: Remote, identity: Identity | None) -> bytes:
         """The pre-shared key for a peer; Refused where there is none."""
@@ -188,6 +204,7 @@ class Keeper:
                 self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA was deleted"))
         for child in own:
             self._child_gone(child)
+        self.engine.dialects[sa.version].sa_gone(self.engine, sa)
         self.log.debug(LogClass.SA, 10, "ISAKMP SA %s deleted", sa)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:
@@ -381,6 +398,11 @@ class Keeper:
         if sa.dpd_waiting and sequence == sa.dpd_sequence:
             sa.dpd_waiting = 0
             self._arm_dpd(sa, self.dpd_interval_s)
+
+    def suspect(self, sa: IsakmpSa) -> None:
+        """Somebody says, without proof, that the peer has lost ``sa``: ask it."""
+        if sa.state is State.ESTABLISHED and self.engine.may_notify():
+            self.engine.dialects[sa.version].probe(self.engine, sa, sa.dpd_sequence)
 
     def _arm_dpd(self, sa: IsakmpSa, wait_s: float) -> None:
         if event := sa.events.get("dpd"):

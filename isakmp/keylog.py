@@ -4,6 +4,7 @@ The directory can be used as Wireshark's configuration directory (WIRESHARK_CONF
 are named and formed as Wireshark names and forms them, hexadecimal bare or with 0x, texts quoted.
 
 ``ikev1_decryption_table``: initiator cookie, phase 1 encryption key (RFC 2409 appendix B).
+``ikev2_decryption_table``: both SPIs, SK_ei, SK_er, encryption, SK_ai, SK_ar, integrity.
 ``esp_sa``: protocol, source, destination, SPI, encryption, its key, authentication, its key.
 
 Whoever reads these files reads the traffic: a key log is for finding faults, and is off unless a
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from isakmp.constants.ikev2 import Encr, Integ
 from isakmp.constants.ipsec import Auth, Esp
 from isakmp.errors import ConfError
 from isakmp.log import Log
@@ -49,6 +51,48 @@ AUTH_NAMES = MappingProxyType(
         Auth.AES_XCBC_MAC: "ANY 96 bit authentication [no checking]",
     }
 )
+
+
+_BITS = (128, 192, 256)
+IKEV2_CIPHERS = MappingProxyType(
+    {(Encr._3DES, 0): "3DES [RFC2451]"}
+    | {(Encr.AES_CBC, bits): f"AES-CBC-{bits} [RFC3602]" for bits in _BITS}
+    | {(Encr.AES_CTR, bits): f"AES-CTR-{bits} [RFC5930]" for bits in _BITS}
+    | {
+        (Encr[f"AES_{mode}_{icv}"], bits): f"AES-{mode}-{bits} with {icv} octet ICV [RFC5282]"
+        for mode in ("GCM", "CCM")
+        for icv in (8, 12, 16)
+        for bits in _BITS
+    }
+)
+IKEV2_INTEGRITIES = MappingProxyType(
+    {
+        None: "NONE [RFC4306]",
+        Integ.HMAC_MD5_96: "HMAC_MD5_96 [RFC2403]",
+        Integ.HMAC_SHA1_96: "HMAC_SHA1_96 [RFC2404]",
+        Integ.HMAC_SHA2_256_128: "HMAC_SHA2_256_128 [RFC4868]",
+        Integ.HMAC_SHA2_384_192: "HMAC_SHA2_384_192 [RFC4868]",
+        Integ.HMAC_SHA2_512_256: "HMAC_SHA2_512_256 [RFC4868]",
+        Integ.AES_XCBC_96: "ANY 96-bits of Authentication [No Checking]",
+        Integ.AES_CMAC_96: "ANY 96-bits of Authentication [No Checking]",
+    }
+)
+
+
+class IkeKeys(Protocol):
+    """What the key log wants of an IKE SA's keys, RFC 7296 2.14."""
+
+    @property
+    def ei(self) -> bytes: ...
+
+    @property
+    def er(self) -> bytes: ...
+
+    @property
+    def ai(self) -> bytes: ...
+
+    @property
+    def ar(self) -> bytes: ...
 
 
 class EspSa(Protocol):
@@ -96,6 +140,20 @@ class KeyLog:
     def phase_1(self, cky_i: bytes, key: bytes) -> None:
         """The encryption key of the ISAKMP SA with this initiator cookie."""
         self._append("ikev1_decryption_table", f"{cky_i.hex()},{key.hex()}")
+
+    def ikev2(
+        self, spi_i: bytes, spi_r: bytes, keys: IkeKeys, encryption: int, key_bits: int,
+        integ: int | None,
+    ) -> None:  # fmt: skip
+        """The keys of the IKE SA with these SPIs, where Wireshark knows its algorithms."""
+        cipher = next((n for k, n in IKEV2_CIPHERS.items() if k == (encryption, key_bits)), None)
+        check = next((name for number, name in IKEV2_INTEGRITIES.items() if number == integ), None)
+        if cipher and check:
+            self._append(
+                "ikev2_decryption_table",
+                f"{spi_i.hex()},{spi_r.hex()},{keys.ei.hex()},{keys.er.hex()},"
+                f'"{cipher}",{keys.ai.hex()},{keys.ar.hex()},"{check}"',
+            )
 
     def esp(self, sa: EspSa) -> bool:
         """The keys of one ESP SA; False where Wireshark knows no such algorithm."""

@@ -125,7 +125,8 @@ class IsakmpSa:
     """One ISAKMP SA (phase 1) or IKE SA. ``keys`` and ``ids``, what it remembers of message IDs,
     belong to the protocol version that made it.
 
-    heirs: what rekeying has made to take its place; running: exchanges under it, by their numbers;
+    heirs: what rekeying has made to take its place; fragments: how messages are cut where the peer
+    puts them together again (RFC 7383); running: exchanges under it, by their numbers;
     waiting: those of ours that have to wait.
     """
 
@@ -156,6 +157,7 @@ class IsakmpSa:
     dpd_waiting: int = 0
     dpd_packets: int = -1
     heirs: tuple[IsakmpSa, ...] = ()
+    fragments: Any = field(default=None, repr=False)
     running: dict[int, Any] = field(default_factory=dict, repr=False)
     waiting: list[Any] = field(default_factory=list, repr=False)
     peer: Peer = field(init=False, repr=False)

@@ -116,6 +116,13 @@ class Incoming:
                 return payload
         raise MalformedPayload(f"payload {kind}", self.offset, "is missing", "RFC 2408 5.1")
 
+    def has(self, kind: int) -> bool:
+        """Whether a payload of that type is there that nobody has claimed."""
+        return any(
+            payload.type == kind and index not in self.claimed
+            for index, payload in enumerate(self.payloads)
+        )
+
     def take_all(self, kind: int) -> list[Payload]:
         """All payloads of that type that nobody has claimed."""
         found = [

@@ -441,6 +441,9 @@ class Ikev1:
         engine.timers.add("repeat delete", DELETE_AGAIN_S, lambda: engine.repeat(told))
         return told.finished
 
+    def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
+        """Nobody answers under a deleted ISAKMP SA."""
+
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive (RFC 3706 5.4)."""
         data = sequence.to_bytes(4, "big")

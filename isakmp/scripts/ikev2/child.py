@@ -1,0 +1,339 @@
+"""The negotiation of one child SA, in IKE_AUTH and in CREATE_CHILD_SA alike.
+
+RFC 7296 1.2, 1.3, 2.9 (traffic selectors), 2.17 (keys), 2.23.1 (transport mode behind NAT).
+
+    initiator                                responder
+    SAi2, [Ni, KEi,] TSi, TSr          -->
+                                       <--   SAr2, [Nr, KEr,] TSi, TSr
+
+The responder's inbound SA is in place before its answer leaves, the initiator's as soon as the
+answer is there; what is sent takes the new SA after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest
+from isakmp.constants import ikev2, ipsec, isakmp
+from isakmp.crypto import skeyseed
+from isakmp.crypto.lengths import key_octets
+from isakmp.errors import Reason, Refused
+from isakmp.exchange import Exchange
+from isakmp.job import Job
+from isakmp.log import LogClass
+from isakmp.policy import proposal, traffic
+from isakmp.policy.identity import host_network
+from isakmp.policy.match import describe
+from isakmp.policy.spd import Connection, IpsecTransform, Proposal, Selector, Traffic
+from isakmp.policy.spd import TrafficSelector
+from isakmp.sa import ChildProtocol, ChildSa, ChosenIpsec, IsakmpSa, soft_limit
+from isakmp.script import Incoming, Outgoing
+from isakmp.scripts.ikev2 import common
+
+P, Notify, T = ikev2.Payload, ikev2.Notify, ikev2.Transform
+
+Wait = Generator[Job[Any], Any, None]
+
+PROTOCOLS = {
+    ikev2.Protocol.ESP: isakmp.Protocol.IPSEC_ESP,
+    ikev2.Protocol.AH: isakmp.Protocol.IPSEC_AH,
+}
+
+
+@dataclass(slots=True)
+class Child:
+    """What is known of the child SA so far; everything from our point of view.
+
+    offered: the traffic that the initiator asked for; traffic: what is agreed on; on_wire: the
+    same as the peer wrote it, where a NAT stands between (2.23.1); packet: the one that waits,
+    which goes first; old: the child SA to replace; with_group: key exchange may be part of it.
+    """
+
+    connection: Connection | None = None
+    old: ChildSa | None = None
+    packet: Traffic | None = None
+    with_group: bool = False
+    offered: Traffic | None = None
+    traffic: Traffic | None = None
+    on_wire: Traffic | None = None
+    additional: bool = False
+    transport: bool = False
+    choice: Any = None
+    spi_in: int = 0
+    spi_out: int = 0
+    specs: list[SaSpec] = field(default_factory=list, repr=False)
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What may be offered or taken now: one protocol, without groups in IKE_AUTH (1.2)."""
+        found = self.connection.proposals if self.connection else ()
+        found = tuple(p for p in found if p.protocol == found[0].protocol)
+        return found if self.with_group else without_groups(found)
+
+
+X = Exchange[Any]
+
+
+def without_groups(proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+    """Proposals for where no key exchange comes with them."""
+    return tuple(
+        replace(p, transforms=tuple(t for t in p.transforms if t.type != T.KE)) for p in proposals
+    )
+
+
+def connection_of(c: Child) -> Connection:
+    """The connection it is for."""
+    if c.connection is None:
+        raise Refused(Reason("no-connection", "no connection is chosen"), Notify.TS_UNACCEPTABLE)
+    return c.connection
+
+
+def traffic_of(c: Child) -> Traffic:
+    """The agreed traffic, or what we ask for."""
+    return c.traffic or connection_of(c).traffic
+
+
+def wants_transport(connection: Connection) -> bool:
+    """Whether a connection is for two hosts alone."""
+    mode = first_transform(connection).encapsulation
+    return mode is ipsec.Encapsulation.TRANSPORT
+
+
+def first_transform(connection: Connection) -> IpsecTransform:
+    """Where a connection's lifetimes and mode are written."""
+    return connection.suites[0].protocols[0].transforms[0]
+
+
+# --- the initiator ---------------------------------------------------------------------------
+
+
+def reserve_spi(x: X, c: Child) -> Wait:
+    """An SPI for our inbound SA."""
+    connection = connection_of(c)
+    protocol = PROTOCOLS[connection.proposals[0].protocol]
+    reqid = x.engine.owner.reqid(connection.name, connection.selector)
+    mode = first_transform(connection).encapsulation
+    request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
+    job = x.engine.app.get_spi(request)
+    try:
+        c.spi_in = yield job
+    except GeneratorExit:
+        # The exchange ended before the answer came: nobody else knows of this SPI.
+        if job.result is not None:
+            x.engine.app.delete_sa(SaId(protocol, job.result, request.src, request.dst))
+        raise
+
+
+def add_sa(c: Child, message: Outgoing) -> None:
+    """Our proposals, or as responder our choice, with our SPI."""
+    spi = c.spi_in.to_bytes(4, "big")
+    value = proposal.answer(c.choice, spi) if c.choice else proposal.offer(c.proposals, spi)
+    message.add(P.SA, value)
+
+
+def add_request(c: Child, message: Outgoing) -> None:
+    """The initiator's selectors, and what else it asks for."""
+    connection = connection_of(c)
+    c.transport = wants_transport(connection)
+    c.offered = c.old.traffic if c.old else connection.traffic
+    local, remote = c.offered
+    if c.packet is not None:
+        local, remote = (*c.packet.local, *local), (*c.packet.remote, *remote)
+    message.add(P.TSI, traffic.to_wire(local))
+    message.add(P.TSR, traffic.to_wire(remote))
+    _add_modes(c, message)
+
+
+def _add_modes(c: Child, message: Outgoing) -> None:
+    connection = connection_of(c)
+    if c.transport:
+        common.add_notify(message, Notify.USE_TRANSPORT_MODE)
+    if not connection.tfc_padding:
+        common.add_notify(message, Notify.ESP_TFC_PADDING_NOT_SUPPORTED)
+    if connection.all_fragments:
+        common.add_notify(message, Notify.NON_FIRST_FRAGMENTS_ALSO)
+
+
+def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+    """The responder's choice must be of what we offered, and a part of the traffic."""
+    connection = connection_of(c)
+    proposals = message.take(P.SA).value.proposals
+    c.choice = proposal.check_answer(proposals, c.proposals, connection.name, connection.line)
+    came = Traffic(traffic.from_wire(message.take(P.TSI).value),
+                   traffic.from_wire(message.take(P.TSR).value))  # fmt: skip
+    offered = c.offered or connection.traffic
+    if not traffic.is_subset(came, offered):
+        raise Refused(
+            Reason("bad-choice", "the peer's selectors are no part of what was offered",
+                   came=traffic.describe(came), acceptable=traffic.describe(offered),
+                   line=connection.line),
+        )  # fmt: skip
+    c.traffic = came
+    if c.transport and Notify.USE_TRANSPORT_MODE not in notifies:
+        raise Refused(
+            Reason("transport-mode-refused", "the peer takes tunnel mode only",
+                   came="tunnel mode", acceptable="transport mode", line=connection.line,
+                   mend="set transport mode at the peer, or Mode= tunnel here"),
+        )  # fmt: skip
+    _take_choice(x, c, "the peer chose")
+
+
+# --- the responder ---------------------------------------------------------------------------
+
+
+def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+    """Find the connection, narrow the traffic, choose among the proposals. Refused otherwise."""
+    sa = common.sa_of(x)
+    proposals = message.take(P.SA).value.proposals
+    c.offered = Traffic(traffic.from_wire(message.take(P.TSR).value),
+                        traffic.from_wire(message.take(P.TSI).value))  # fmt: skip
+    asked = c.offered
+    wanted = Notify.USE_TRANSPORT_MODE in notifies
+    if wanted and sa.nat.found:
+        asked = _as_seen(x, asked)
+    c.connection, narrowed = x.engine.owner.find_child(sa, asked, wanted)
+    x.name = x.name or c.connection.name
+    c.traffic, c.additional = narrowed.traffic, narrowed.additional
+    c.on_wire = c.offered if asked is not c.offered else None
+    c.transport = wanted and wants_transport(c.connection)
+    remote = x.remote
+    c.choice = proposal.choose(
+        proposals, c.proposals, c.connection.name, c.connection.line,
+        prefer_local=remote.ikev2.prefer_local,
+    )  # fmt: skip
+    _take_choice(x, c, "accepts")
+
+
+def _as_seen(x: X, asked: Traffic) -> Traffic:
+    """Transport mode behind NAT: the peer writes addresses that are not those we see (2.23.1)."""
+
+    def seen(selectors: tuple[TrafficSelector, ...], address: Any) -> tuple[TrafficSelector, ...]:
+        return tuple(
+            s._replace(start=address, end=address) if s.start == s.end else s for s in selectors
+        )
+
+    return Traffic(seen(asked.local, x.path.local), seen(asked.remote, x.path.remote))
+
+
+def add_answer(c: Child, message: Outgoing) -> None:
+    """The selectors that are left of what was asked for, and what else we agree to."""
+    shown = c.on_wire or traffic_of(c)
+    message.add(P.TSI, traffic.to_wire(shown.remote))
+    message.add(P.TSR, traffic.to_wire(shown.local))
+    if c.additional:
+        common.add_notify(message, Notify.ADDITIONAL_TS_POSSIBLE)
+    _add_modes(c, message)
+
+
+# --- SAs -------------------------------------------------------------------------------------
+
+
+def _take_choice(x: X, c: Child, verb: str) -> None:
+    spi = c.choice.spi
+    if len(spi) != 4 or int.from_bytes(spi, "big") < 256:
+        raise Refused(Reason("invalid-spi", f"SPI {spi.hex()} of the peer is reserved"),
+                      Notify.INVALID_SYNTAX)  # fmt: skip
+    c.spi_out = int.from_bytes(spi, "big")
+    protocol = PROTOCOLS[c.choice.proposal.protocol]
+    # Peers behind one address share its SPIs: the stack would take the other's SA for this.
+    taken = x.engine.sas.child_by_spi(protocol, c.spi_out, str(x.path.remote))
+    if taken is not None:
+        raise Refused(
+            Reason("invalid-spi", f"SPI {c.spi_out:08x} is in use already at this address"),
+            Notify.NO_PROPOSAL_CHOSEN,
+        )
+    if x.engine.log.on(LogClass.NEGOTIATION, 30):
+        x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: %s %s (%s), %s", x, verb,
+                           describe(chosen(c)), c.choice.proposal.name,
+                           traffic.describe(traffic_of(c)))  # fmt: skip
+
+
+def chosen(c: Child) -> ChosenIpsec:
+    """The agreed algorithms in the terms of every application."""
+    number, bits, auth = proposal.ipsec_numbers(c.choice)
+    connection = connection_of(c)
+    ours = first_transform(connection)
+    mode = ipsec.Encapsulation.TRANSPORT if c.transport else ipsec.Encapsulation.TUNNEL
+    return ChosenIpsec(
+        PROTOCOLS[c.choice.proposal.protocol], number, bits, auth, mode, c.choice.group or None,
+        ours.life.seconds.offer if ours.life.seconds else 0,
+        ours.life.kilobytes.offer if ours.life.kilobytes else 0,
+        c.choice.proposal.name, connection.suites[0].protocols[0].replay_window, c.choice.esn,
+    )  # fmt: skip
+
+
+def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: bytes = b"") -> Wait:
+    """Derive the keys of both SAs (2.17); give the application the inbound one."""
+    what = chosen(c)
+    encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
+    size = encryption + auth
+    keymat = skeyseed.child_keymat(sa.keys.prf, sa.keys.sk.d, ni, nr, 2 * size, g_ir)
+    # The initiator's outbound SA comes first.
+    ours, theirs = keymat[:size], keymat[size:]
+    if not x.initiator:
+        ours, theirs = theirs, ours
+    c.limits = _limits(x, what)
+    inbound = _spec(x, c, sa, what, theirs, encryption, inbound=True)
+    c.specs = [inbound, _spec(x, c, sa, what, ours, encryption, inbound=False)]
+    for spec in c.specs:
+        x.engine.owner.keyed(spec)
+    yield x.engine.app.update_sa(inbound)
+
+
+def _limits(x: X, what: ChosenIpsec) -> Limits:
+    """Our lifetimes, soft ones drawn so that the initiator comes first."""
+    draw, margin = x.engine.random(1)[0] / 256, x.engine.settings.rekey_margin_percent
+    octets = 1024 * what.life_kb
+    return Limits(
+        soft_limit(what.life_s, draw, x.initiator, margin), what.life_s,
+        soft_limit(octets, draw, x.initiator, margin), octets,
+    )  # fmt: skip
+
+
+def _spec(
+    x: X, c: Child, sa: IsakmpSa, what: ChosenIpsec, keys: bytes, encryption: int, *, inbound: bool
+) -> SaSpec:
+    path = x.path
+    ends = (path.remote, path.local) if inbound else (path.local, path.remote)
+    ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
+    selector = selectors(x, c)[0]
+    return SaSpec(
+        isakmp.Protocol(what.protocol), c.spi_in if inbound else c.spi_out, *ends,
+        what.encapsulation, inbound, selector.reversed() if inbound else selector,
+        x.engine.owner.reqid(connection_of(c).name, selector),
+        what.transform_id, keys[:encryption], what.auth, keys[encryption:],
+        what.replay_window, c.limits, ports if sa.nat.found else None, what.esn,
+    )  # fmt: skip
+
+
+def selectors(x: X, c: Child) -> tuple[Selector, ...]:
+    """The agreed traffic as the IPsec stack takes it; of two hosts in transport mode."""
+    if c.transport and common.sa_of(x).nat.found:
+        here, there = host_network(x.path.local), host_network(x.path.remote)
+        found = traffic.selectors(traffic_of(c))
+        return tuple(s._replace(src=here, dst=there) for s in found)
+    return traffic.selectors(traffic_of(c))
+
+
+def make(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes) -> ChildSa:
+    """The child SA that both have agreed on."""
+    first, *more = selectors(x, c)
+    connection = connection_of(c)
+    return ChildSa(
+        connection, sa.peer, sa.own_cookie, x.message_id, x.initiator, x.path, first,
+        (ChildProtocol(chosen(c), c.spi_in, c.spi_out),),
+        x.engine.owner.reqid(connection.name, first), c.limits, sa.nat.found, x.created,
+        x.engine.now(), min(ni, nr), more=tuple(more), parent=sa, traffic=traffic_of(c),
+    )  # fmt: skip
+
+
+def give_back(x: X, c: Child) -> None:
+    """Give our SPI back."""
+    if c.spi_in:
+        protocol = PROTOCOLS[connection_of(c).proposals[0].protocol]
+        x.engine.app.delete_sa(SaId(protocol, c.spi_in, x.path.remote, x.path.local))
+        c.spi_in = 0

@@ -1,0 +1,135 @@
+"""What the IKEv2 scripts share: notifies, nonces, key exchange, refusals. RFC 7296 2.21 and 3.10.
+
+Names are those of the RFC in lower case: ni and nr the nonces, g_ir the shared secret, spi_i and
+spi_r the SPIs, which the engine calls cookies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isakmp.constants import ikev2, isakmp, name_of
+from isakmp.crypto.groups import KeyPair, get_group
+from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
+from isakmp.exchange import Exchange
+from isakmp.policy.spd import Proposal
+from isakmp.sa import IsakmpSa
+from isakmp.script import Incoming, Outgoing
+
+P, Notify = ikev2.Payload, ikev2.Notify
+
+NONCE_SIZE = 32
+# What begins below is an error, from there on a status (RFC 7296 3.10.1).
+STATUS = 16384
+
+MENDS = {
+    Notify.NO_PROPOSAL_CHOSEN: "compare the proposals of both ends; the peer's log names its own",
+    Notify.AUTHENTICATION_FAILED: "compare secrets and identities of both ends",
+    Notify.TS_UNACCEPTABLE: "compare the selectors of both ends",
+    Notify.INVALID_SYNTAX: "the peer could not read our message: its log says what it missed",
+    Notify.SINGLE_PAIR_REQUIRED: "the peer takes one pair of addresses an SA: name single hosts",
+    Notify.NO_ADDITIONAL_SAS: "the peer takes no more child SAs under this IKE SA",
+    Notify.TEMPORARY_FAILURE: "the peer was busy with another exchange: it is tried again",
+}
+
+
+def sa_of(x: Exchange[Any]) -> IsakmpSa:
+    """The IKE SA that protects an exchange."""
+    if x.sa is None:
+        raise MalformedPayload("HDR", 0, f"{x.script.name} needs an IKE SA", "RFC 7296 1.2")
+    return x.sa
+
+
+def add_notify(
+    message: Outgoing, notify: int, data: bytes = b"", protocol: int = 0, spi: bytes = b""
+) -> None:
+    """Append a notify."""
+    message.add(P.NOTIFY, notify_value(notify, data, protocol, spi))
+
+
+def notify_value(
+    notify: int, data: bytes = b"", protocol: int = 0, spi: bytes = b""
+) -> dict[str, Any]:
+    """What a NOTIFY payload is built from."""
+    return {"protocol_id": protocol, "notify": notify, "spi": spi, "data": data}
+
+
+def take_notifies(message: Incoming) -> dict[int, list[Any]]:
+    """The values of all notifies, by type; a message holds 64 payloads at most."""
+    found: dict[int, list[Any]] = {}
+    for payload in message.take_all(P.NOTIFY):
+        found.setdefault(payload.value.notify, []).append(payload.value)
+    return found
+
+
+def take_window(sa: IsakmpSa, notifies: dict[int, list[Any]]) -> None:
+    """How many requests of ours the peer takes at once (RFC 7296 2.3)."""
+    for value in notifies.get(Notify.SET_WINDOW_SIZE, ())[:1]:
+        if len(value.data) == 4:
+            sa.ids.resize_out(int.from_bytes(value.data, "big"))
+
+
+def error_among(notifies: dict[int, list[Any]]) -> int | None:
+    """The first error that a message says."""
+    return next((number for number in notifies if number < STATUS), None)
+
+
+def refused_by_peer(x: Exchange[Any], number: int, *, proven: bool) -> Refused:
+    """The reason that a peer's error notify is. Nobody answers an answer, so it says nothing."""
+    said = name_of(Notify, number)
+    how = "" if proven else " (in clear, so unproven)"
+    return Refused(
+        Reason("peer-refused", f"the peer said {said}{how} to {x.script.name}", came=said,
+               line=x.remote.line, mend=MENDS.get(number, "the peer's log names the reason"))
+    )  # fmt: skip
+
+
+def make_key_pair(x: Exchange[Any], group: int) -> KeyPair:
+    """A key pair of that group. CryptoError where the library lacks it."""
+    return get_group(group).generate(x.engine.random)
+
+
+def ke_value(group: int, pair: KeyPair) -> dict[str, Any]:
+    """What a KE payload is built from."""
+    return {"group": int(group), "data": pair.public}
+
+
+def agree(pair: KeyPair, public: bytes) -> bytes:
+    """g_ir. Refused where the peer's value is not in the group (RFC 6989)."""
+    try:
+        return pair.shared(public)
+    except CryptoError as error:
+        reason = Reason("invalid-key-exchange", str(error))
+        raise Refused(reason, Notify.INVALID_SYNTAX) from None
+
+
+def check_group(came: int, chosen: int | None, proposals: tuple[Proposal, ...]) -> None:
+    """The KE must be of the group that was chosen; else the peer is told which (RFC 7296 1.3)."""
+    if chosen is None or came == chosen:
+        return
+    raise Refused(
+        Reason("invalid-ke-payload", "the peer's key exchange is of another group than chosen",
+               came=name_of(isakmp.Group, came), acceptable=name_of(isakmp.Group, chosen),
+               line=proposals[0].line if proposals else ""),
+        Notify.INVALID_KE_PAYLOAD, int(chosen).to_bytes(2, "big"),
+    )  # fmt: skip
+
+
+def other_group(
+    notifies: dict[int, list[Any]], offered: set[int], tried: int | None
+) -> int | None:
+    """The group an INVALID_KE_PAYLOAD asks for, where it is one of ours and not the one tried."""
+    values = notifies.get(Notify.INVALID_KE_PAYLOAD)
+    if not values:
+        return None
+    if len(values[0].data) != 2:
+        raise MalformedPayload("NOTIFY.data", 28, "INVALID_KE_PAYLOAD names no group",
+                               "RFC 7296 3.10.1")  # fmt: skip
+    group = int.from_bytes(values[0].data, "big")
+    return group if group in offered and group != tried else None
+
+
+def groups_of(proposals: tuple[Proposal, ...]) -> list[int]:
+    """The groups of proposals, preferred first, each once."""
+    found = (t.id for p in proposals for t in p.of_type(ikev2.Transform.KE) if t.id)
+    return list(dict.fromkeys(found))

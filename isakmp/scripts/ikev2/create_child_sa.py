@@ -1,0 +1,323 @@
+"""CREATE_CHILD_SA: RFC 7296 1.3, 2.8, 2.17, 2.18 and 2.25.
+
+    a new child SA, or one in the place of another (with N(REKEY_SA)):
+    HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
+                                                      <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+    a new IKE SA in the place of this one:
+    HDR, SK {SA, Ni, KEi}                             -->
+                                                      <--  HDR, SK {SA, Nr, KEr}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from isakmp.constants import ikev2, name_of
+from isakmp.crypto import skeyseed
+from isakmp.crypto.groups import KeyPair
+from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange import Exchange
+from isakmp.job import Job
+from isakmp.policy import proposal
+from isakmp.policy.spd import Proposal
+from isakmp.sa import ChosenIkev2, IsakmpSa, State
+from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict
+from isakmp.scripts.ikev2 import child as negotiation
+from isakmp.scripts.ikev2 import common, rekey
+from isakmp.scripts.ikev2.child import PROTOCOLS, Child
+from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.initial import chosen_of_choice, larval, log_keys
+from isakmp.scripts.ikev2.keys import derive
+
+P, Notify = ikev2.Payload, ikev2.Notify
+Wait = Generator[Job[Any], Any, None]
+
+SPI_SIZE = 8
+RESTARTS_MAX = 2
+
+
+@dataclass(slots=True)
+class Create:
+    """What the steps of one exchange have learned. child None: it rekeys the IKE SA.
+
+    spi_i, spi_r: of the new IKE SA; began: the exchange asks for something, which from then on
+    is in the way of others (2.25).
+    """
+
+    child: Child | None = None
+    ni: bytes = b""
+    nr: bytes = b""
+    group: int | None = None
+    key_pair: KeyPair | None = None
+    g_ir: bytes = field(default=b"", repr=False)
+    ke_peer: Any = None
+    restarts: int = 0
+    choice: Any = None
+    chosen: ChosenIkev2 | None = None
+    spi_i: bytes = b""
+    spi_r: bytes = b""
+
+
+X = Exchange[Create]
+
+
+# --- sending ---------------------------------------------------------------------------------
+
+
+def send_SA_NONCE(x: X, message: Outgoing) -> Wait:
+    """What is asked for, or what is agreed to."""
+    message.protected = True
+    s = x.state
+    if x.initiator:
+        s.ni = x.engine.random(common.NONCE_SIZE)
+    else:
+        s.nr = x.engine.random(common.NONCE_SIZE)
+    if s.child is None:
+        _send_ike(x, message)
+    else:
+        yield from _send_child(x, s.child, message)
+
+
+def _send_child(x: X, c: Child, message: Outgoing) -> Wait:
+    s, sa = x.state, sa_of(x)
+    if x.initiator:
+        _check_wanted(x, c)
+        if c.spi_in == 0:
+            yield from negotiation.reserve_spi(x, c)
+        if c.old is not None:
+            first = c.old.protocols[0]
+            wire = next(v2 for v2, number in PROTOCOLS.items() if number == first.chosen.protocol)
+            common.add_notify(message, Notify.REKEY_SA, b"", wire, first.spi_in.to_bytes(4, "big"))
+        groups = common.groups_of(c.proposals)
+        s.group = s.group or (groups[0] if groups else None)
+    else:
+        yield from negotiation.reserve_spi(x, c)
+    negotiation.add_sa(c, message)
+    message.add(P.NONCE, s.ni if x.initiator else s.nr)
+    _add_key(x, message)
+    if x.initiator:
+        negotiation.add_request(c, message)
+    else:
+        negotiation.add_answer(c, message)
+        yield from negotiation.install_inbound(x, c, sa, s.ni, s.nr, s.g_ir)
+
+
+def _check_wanted(x: X, c: Child) -> None:
+    """While this waited for its turn, the peer may have done it already, or begun to."""
+    sa, old = sa_of(x), c.old
+    if sa.state is not State.ESTABLISHED:
+        raise Refused(Reason("sa-gone", "its IKE SA is being replaced or deleted"))
+    if old is not None and old.state is not State.ESTABLISHED:
+        raise Refused(Reason("superseded", "the child SA has a successor, or is gone"))
+
+
+def _add_key(x: X, message: Outgoing) -> None:
+    s = x.state
+    if s.group:
+        s.key_pair = common.make_key_pair(x, s.group)
+        message.add(P.KE, common.ke_value(s.group, s.key_pair))
+        if not x.initiator:
+            s.g_ir = common.agree(s.key_pair, s.ke_peer.data)
+
+
+def _send_ike(x: X, message: Outgoing) -> None:
+    s, proposals = x.state, x.remote.proposals
+    if x.initiator:
+        if sa_of(x).state is not State.ESTABLISHED:
+            raise Refused(Reason("superseded", "the IKE SA has a successor, or is gone"))
+        s.spi_i = s.spi_i or x.engine.new_cookie()
+        s.group = s.group or _first_group(x, proposals)
+        message.add(P.SA, proposal.offer(proposals, s.spi_i))
+    else:
+        s.spi_r = x.engine.new_cookie()
+        message.add(P.SA, proposal.answer(s.choice, s.spi_r))
+    message.add(P.NONCE, s.ni if x.initiator else s.nr)
+    _add_key(x, message)
+
+
+def _first_group(x: X, proposals: tuple[Proposal, ...]) -> int:
+    """The group the IKE SA has now is one that both know."""
+    groups, now = common.groups_of(proposals), sa_of(x).chosen.group
+    return int(now) if now in groups else groups[0]
+
+
+# --- receiving -------------------------------------------------------------------------------
+
+
+def recv_SA_NONCE(x: X, message: Incoming) -> Wait:
+    """What the peer asks for, or has agreed to."""
+    s = x.state
+    notifies = common.take_notifies(message)
+    nonce = message.take(P.NONCE).value.data
+    payloads = message.take_all(P.KE)
+    s.ke_peer = payloads[0].value if payloads else None
+    if x.initiator:
+        s.nr = nonce
+        if s.child is None:
+            _recv_ike_answer(x, message)
+        else:
+            yield from _recv_child_answer(x, s.child, message, notifies)
+        return
+    s.ni = nonce
+    if _asks_for_ike(message):
+        _recv_ike_request(x, message)
+    else:
+        _recv_child_request(x, message, notifies)
+
+
+def _asks_for_ike(message: Incoming) -> bool:
+    """Whether the proposals are for an IKE SA."""
+    return any(
+        p.protocol_id == ikev2.Protocol.IKE
+        for payload in message.payloads if payload.type == P.SA
+        for p in payload.value.proposals
+    )  # fmt: skip
+
+
+def _recv_child_request(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+    s = x.state
+    s.child = c = Child(with_group=True)
+    rekey.check_child_request(x)
+    if values := notifies.get(Notify.REKEY_SA):
+        c.old = rekey.find_old(x, values[0])
+        c.connection = c.old.connection
+        x.name = c.connection.name
+    negotiation.choose(x, c, message, notifies)
+    _check_key(x, c.choice.group, c.proposals)
+
+
+def _check_key(x: X, group: int | None, proposals: tuple[Proposal, ...]) -> None:
+    """A key exchange comes exactly where one was agreed on."""
+    s = x.state
+    s.group = group or None
+    if s.group is not None:
+        common.check_group(s.ke_peer.group if s.ke_peer else 0, s.group, proposals)
+
+
+def _recv_child_answer(
+    x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]
+) -> Wait:  # fmt: skip
+    s = x.state
+    negotiation.take_answer(x, c, message, notifies)
+    _check_answer_key(x, c.choice.group)
+    yield from negotiation.install_inbound(x, c, sa_of(x), s.ni, s.nr, s.g_ir)
+
+
+def _check_answer_key(x: X, group: int | None) -> None:
+    s = x.state
+    if (group or None) != s.group or (s.ke_peer is None) is not (s.group is None):
+        raise Refused(Reason("bad-choice", "the peer's key exchange is not what it chose"))
+    if s.key_pair is not None and s.ke_peer is not None:
+        if s.ke_peer.group != s.group:
+            raise Refused(Reason("bad-choice", "the peer's KE is of another group than ours"))
+        s.g_ir = common.agree(s.key_pair, s.ke_peer.data)
+
+
+def _recv_ike_request(x: X, message: Incoming) -> None:
+    s, remote = x.state, x.remote
+    rekey.check_ike_request(x)
+    s.choice = proposal.choose(
+        message.take(P.SA).value.proposals, remote.proposals, remote.name, remote.line,
+        prefer_local=remote.ikev2.prefer_local,
+        prefer_group=s.ke_peer.group if s.ke_peer else None,
+    )  # fmt: skip
+    s.spi_i = _spi(s.choice.spi)
+    s.chosen = chosen_of_choice(remote, s.choice)
+    _check_key(x, s.chosen.group, remote.proposals)
+
+
+def _recv_ike_answer(x: X, message: Incoming) -> None:
+    s, remote = x.state, x.remote
+    s.choice = proposal.check_answer(
+        message.take(P.SA).value.proposals, remote.proposals, remote.name, remote.line
+    )
+    s.spi_r = _spi(s.choice.spi)
+    s.chosen = chosen_of_choice(remote, s.choice)
+    _check_answer_key(x, s.chosen.group)
+
+
+def _spi(spi: bytes) -> bytes:
+    if len(spi) != SPI_SIZE or not any(spi):
+        raise Refused(Reason("invalid-spi", f"{spi.hex()} is no SPI of an IKE SA"),
+                      Notify.INVALID_SYNTAX)  # fmt: skip
+    return spi
+
+
+def recv_refusal(x: X, message: Incoming) -> Verdict:
+    """Notifies alone: another group to take, something to try later, or an end."""
+    s, notifies = x.state, common.take_notifies(message)
+    offered = common.groups_of(s.child.proposals if s.child else x.remote.proposals)
+    s.restarts += 1
+    group = common.other_group(notifies, set(offered), s.group)
+    if group is not None and s.restarts <= RESTARTS_MAX:
+        s.group = group
+        return Verdict.RESTART
+    error = common.error_among(notifies)
+    if error is None:
+        raise MalformedPayload("HDR", 28, "an answer without SA and NONCE", "RFC 7296 1.3")
+    rekey.refused(x, error)
+    raise common.refused_by_peer(x, error, proven=True)
+
+
+# --- ends ------------------------------------------------------------------------------------
+
+
+def finalize(x: X) -> None:
+    """Here is the new SA, with what it replaces."""
+    s, sa, owner = x.state, sa_of(x), x.engine.owner
+    c = s.child
+    if c is None:
+        new = _new_ike_sa(x, sa)
+        owner.sa_rekeyed(sa, new)
+        rekey.settle_sa(x.engine, sa)
+        return
+    child = negotiation.make(x, c, sa, s.ni, s.nr)
+    if c.old is None or c.old.state is State.DEAD:
+        owner.child_established(child, c.specs)
+    else:
+        owner.child_rekeyed(c.old, child, c.specs)
+        rekey.settle_child(x.engine, c.old)
+    if x.unwanted is not None:
+        owner.delete_child(child)
+
+
+def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:
+    """The IKE SA that takes the place of ``old``, with its peer and its NAT (2.18)."""
+    s, chosen = x.state, x.state.chosen
+    if chosen is None:
+        raise MalformedPayload("SA", 28, "nothing is agreed on", "RFC 7296 2.18")
+    seed = skeyseed.rekeyed_skeyseed(old.keys.prf, old.keys.sk.d, s.g_ir, s.ni, s.nr)
+    keys = derive(chosen, seed, s.ni, s.nr, s.spi_i, s.spi_r, initiator=x.initiator)
+    log_keys(x, s.g_ir, keys)
+    new = larval(x, keys, chosen, s.spi_i, s.spi_r, old.nat)
+    new.local_id, new.remote_id, new.state = old.local_id, old.remote_id, State.ESTABLISHED
+    new.tiebreak, new.path, new.fragments = min(s.ni, s.nr), old.path, old.fragments
+    new.find_peer()
+    return new
+
+
+def abandon(x: X) -> None:
+    """Give the SPI back; a rivalling exchange of the peer's decides without this one."""
+    c = x.state.child
+    if c is None:
+        rekey.settle_sa(x.engine, sa_of(x))
+        return
+    if c.connection is not None:
+        negotiation.give_back(x, c)
+    if c.old is not None:
+        rekey.settle_child(x.engine, c.old)
+
+
+SA, NONCE = P.SA, P.NONCE
+
+create_child_sa_initiator = (send_SA_NONCE, recv_SA_NONCE)
+create_child_sa_responder = (recv_SA_NONCE, send_SA_NONCE)
+create_child_sa_syntax = (SA, NONCE, SWITCH, SA, NONCE, END)
+
+CREATE_CHILD_SA = Script(
+    "CREATE_CHILD_SA", ikev2.Exchange.CREATE_CHILD_SA, create_child_sa_initiator,
+    create_child_sa_responder, create_child_sa_syntax, Create, finalize, abandon,
+    refused=recv_refusal,
+)  # fmt: skip

@@ -1,0 +1,519 @@
+"""What IKEv2 does its own way: the message layer of RFC 7296 2, protection 3.14, RFC 7383.
+
+Every exchange is a request and an answer. Each end counts its own requests, within the other's
+window; only who asks repeats itself, and who has answered answers a repeated request alike. The
+initial exchanges run before there is an IKE SA; all others under one, found by our own SPI.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from isakmp.constants import ikev2, name_of
+from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
+from isakmp.exchange import PEER_EXCHANGES_MAX, Engine, Exchange, digest
+from isakmp.job import Job
+from isakmp.log import LogClass
+from isakmp.message import (
+    HEADER_SIZE,
+    Header,
+    Message,
+    Payload,
+    build_payloads,
+    generic_header,
+    parse_payloads,
+)
+from isakmp.path import Path
+from isakmp.policy.spd import Connection, Remote
+from isakmp.sa import ChildSa, IsakmpSa, State
+from isakmp.script import Incoming, Outgoing, Script
+from isakmp.scripts.ikev2 import common
+from isakmp.scripts.ikev2.child import Child
+from isakmp.scripts.ikev2.cookie import Cookies
+from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA, Create
+from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
+from isakmp.scripts.ikev2.ike_sa_init import IKE_SA_INIT
+from isakmp.scripts.ikev2.informational import (
+    INFORMATIONAL,
+    Info,
+    delete_children,
+    delete_ike,
+    tell,
+)
+from isakmp.scripts.ikev2.initial import Initial
+from isakmp.window import Judgement
+
+P, Notify = ikev2.Payload, ikev2.Notify
+# Plain numbers: an enum of flags makes a member for every look at one, in 1 us.
+INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
+INIT = int(ikev2.Exchange.IKE_SA_INIT)
+SK, SKF = int(P.SK), int(P.SKF)
+
+SCRIPTS: dict[int, Script[Any]] = {
+    int(s.exchange_type): s for s in (CREATE_CHILD_SA, INFORMATIONAL)
+}
+_KNOWN = frozenset(int(kind) for kind in P)
+# Deleted IKE SAs whose last answers are kept for who has missed them.
+ENDED_MAX, ENDED_S = 1024, 30.0
+
+
+class Ikev2:
+    """The IKEv2 dialect of one engine."""
+
+    version = 2
+    rfc = "RFC 7296 1.2"
+    failure = int(Notify.NO_PROPOSAL_CHOSEN)
+    malformed = int(Notify.INVALID_SYNTAX)
+    two_counters = True
+
+    def __init__(self, random: Callable[[int], bytes], now: Callable[[], float]) -> None:
+        self._cookies = Cookies(random, now)
+        self._ended: OrderedDict[bytes, tuple[float, IsakmpSa]] = OrderedDict()
+
+    # --- what comes in -----------------------------------------------------------------------
+
+    def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """Find the exchange of a message, or begin one."""
+        if not any(header.cky_i):
+            raise MalformedPayload("HDR.cky_i", 0, "is zero", "RFC 7296 3.1")
+        if header.exchange_type == INIT:
+            self._initial(engine, path, header, datagram)
+        elif header.flags & RESPONSE:
+            self._response(engine, path, header, datagram)
+        else:
+            self._request(engine, path, header, datagram)
+
+    def _initial(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """IKE_SA_INIT, in clear."""
+        if header.message_id != 0 or bool(header.flags & RESPONSE) is bool(
+            header.flags & INITIATOR
+        ):
+            raise MalformedPayload("HDR", 19, "flags or message ID of no IKE_SA_INIT", "RFC 7296 3.1")
+        if header.flags & RESPONSE:
+            exchange = engine.exchanges.get((header.cky_i, 0))
+            if exchange is None or exchange.script is not IKE_SA_INIT:
+                engine.drop(path, "an answer to no IKE_SA_INIT of ours")
+            elif not engine.is_repeat(exchange, datagram):
+                engine.run(exchange, self._clear(engine, path, header, datagram), datagram)
+            return
+        known = engine.begun.get((header.cky_i, path.remote))
+        if known is not None:
+            if not engine.is_repeat(known, datagram):
+                engine.drop(path, f"{known}: another IKE_SA_INIT with the same SPI")
+        elif any(header.cky_r):
+            engine.drop(path, "IKE_SA_INIT to an SPI of ours")
+        else:
+            self._respond(engine, path, header, self._clear(engine, path, header, datagram), datagram)
+
+    def _respond(
+        self, engine: Engine, path: Path, header: Header, message: Incoming, datagram: bytes
+    ) -> None:
+        """A stranger begins. Under load it has to prove its address first (RFC 7296 2.6)."""
+        if self._owes_cookie(engine, path, header, message):
+            return
+        try:
+            remote = engine.owner.find_remote_v2(path.remote)
+        except Refused as refused:
+            engine.counters["refused"] = engine.counters.get("refused", 0) + 1
+            engine.log.error("IKE_SA_INIT from %s refused: %s", path.remote, refused.reason)
+            self._tell_in_clear(engine, path, header, refused.notify, refused.data)
+            return
+        exchange = engine.answer(self, IKE_SA_INIT, remote, path, header.cky_i,
+                                 engine.new_cookie(), 0)  # fmt: skip
+        engine.run(exchange, message, datagram)
+
+    def _owes_cookie(
+        self, engine: Engine, path: Path, header: Header, message: Incoming
+    ) -> bool:  # fmt: skip
+        if len(engine.half_open) < engine.settings.cookie_threshold:
+            return False
+        nonce = next((p.body for p in message.payloads if p.type == P.NONCE), b"")
+        first = message.payloads[0] if message.payloads else None
+        shown = b""
+        if first is not None and first.type == P.NOTIFY and first.value.notify == Notify.COOKIE:
+            shown = first.value.data
+        if shown and self._cookies.check(shown, nonce, path.remote, header.cky_i):
+            return False
+        engine.counters["cookies"] = engine.counters.get("cookies", 0) + 1
+        cookie = self._cookies.make(nonce, path.remote, header.cky_i)
+        self._send_clear(engine, path, header, Notify.COOKIE, cookie)
+        return True
+
+    def _response(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """An answer to a request of ours."""
+        own = header.cky_r if header.flags & INITIATOR else header.cky_i
+        exchange = engine.exchanges.get((own, header.message_id))
+        sa = exchange.sa if exchange is not None else None
+        if exchange is None or sa is None or not self._fits(sa, header):
+            self._stray(engine, path, header)
+            return
+        if header.exchange_type != exchange.script.exchange_type:
+            engine.drop(path, f"{exchange}: an answer of type {header.exchange_type}")
+        elif not engine.is_repeat(exchange, datagram):
+            self._take(engine, sa, exchange, path, header, datagram)
+
+    def _request(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """A request of the peer's: new, repeated, or out of the window (RFC 7296 2.2, 2.3)."""
+        own = header.cky_r if header.flags & INITIATOR else header.cky_i
+        waiting = engine.exchanges.get((own, -1 - header.message_id))
+        sa = engine.sas.isakmp.get(own) or (waiting.sa if waiting is not None else None)
+        if sa is None or not self._fits(sa, header):
+            self._without_sa(engine, own, path, header, datagram)
+            return
+        mark = digest(datagram)
+        judgement = sa.ids.judge(header.message_id)
+        if judgement is Judgement.NEW:
+            self._new_request(engine, sa, waiting, path, header, datagram)
+        elif judgement is Judgement.REPEATED:
+            self._answer_again(engine, sa, path, header.message_id, mark)
+        else:
+            engine.drop(path, f"{sa}: message ID {header.message_id} is {judgement.value}")
+
+    def _new_request(
+        self, engine: Engine, sa: IsakmpSa, waiting: Exchange[Any] | None, path: Path,
+        header: Header, datagram: bytes,
+    ) -> None:  # fmt: skip
+        if waiting is not None:
+            if header.exchange_type != waiting.script.exchange_type:
+                engine.drop(path, f"{waiting}: exchange type {header.exchange_type}")
+            else:
+                self._take(engine, sa, waiting, path, header, datagram)
+            return
+        self._take(engine, sa, None, path, header, datagram)
+
+    @staticmethod
+    def _answer_again(
+        engine: Engine, sa: IsakmpSa, path: Path, message_id: int, mark: bytes
+    ) -> None:
+        answers = sa.ids.answered(message_id, mark)
+        if answers is None:
+            engine.drop(path, f"{sa}: message ID {message_id} again, and not the same message")
+        for datagram in answers or ():
+            engine.transmit(path, datagram)
+
+    @staticmethod
+    def _fits(sa: IsakmpSa, header: Header) -> bool:
+        """Both SPIs are those of ``sa``, and the message is not one of our own come back."""
+        from_initiator = bool(header.flags & INITIATOR)
+        return (
+            sa.version == 2
+            and from_initiator is not sa.initiator
+            and (sa.cky_i, sa.cky_r) == (header.cky_i, header.cky_r)
+        )
+
+    def _without_sa(
+        self, engine: Engine, own: bytes, path: Path, header: Header, datagram: bytes
+    ) -> None:
+        """A request under no IKE SA of ours: one that has ended, or a peer that has missed it."""
+        when, sa = self._ended.get(own, (0.0, None))
+        if sa is not None and self._fits(sa, header):
+            if engine.now() - when < ENDED_S:
+                self._answer_again(engine, sa, path, header.message_id, digest(datagram))
+            return
+        engine.drop(path, "no IKE SA has these SPIs (INVALID_IKE_SPI)")
+        self._tell_in_clear(engine, path, header, Notify.INVALID_IKE_SPI)
+
+    def _stray(self, engine: Engine, path: Path, header: Header) -> None:
+        """An answer to nothing; INVALID_IKE_SPI in clear is a hint that the peer has restarted."""
+        own = header.cky_r if header.flags & INITIATOR else header.cky_i
+        sa = engine.sas.isakmp.get(own)
+        if sa is not None and self._fits(sa, header) and header.next_payload == P.NOTIFY:
+            engine.owner.suspect(sa)
+        engine.drop(path, f"an answer to no request of ours, message ID {header.message_id}")
+
+    # --- opening -----------------------------------------------------------------------------
+
+    @staticmethod
+    def _clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> Incoming:
+        """A message in clear. MalformedPayload where it breaks a rule."""
+        data = datagram[HEADER_SIZE:]
+        payloads, end = parse_payloads(2, header.next_payload, data)
+        if end != len(data):
+            raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
+                                   "RFC 7296 3.1")  # fmt: skip
+        message = Incoming(header, payloads, data, end, path, HEADER_SIZE)
+        _record(engine, path, header, payloads, data)
+        return message
+
+    def _take(
+        self, engine: Engine, sa: IsakmpSa, exchange: Exchange[Any] | None, path: Path,
+        header: Header, datagram: bytes,
+    ) -> None:  # fmt: skip
+        """Open a protected message and hand it to its exchange, which a request may begin.
+
+        What does not verify leaves no trace; what does is the peer's, and it answers for it.
+        """
+        opened = self._open(engine, sa, path, header, datagram)
+        if opened is None:
+            return
+        inner, first, mark = opened
+        if exchange is None:
+            exchange = self._begin(engine, sa, path, header)
+            if exchange is None:
+                return
+        if not exchange.initiator:
+            # What is authentic and new tells where the peer is now (RFC 7296 2.23).
+            exchange.path = path
+            sa.ids.begin(header.message_id, digest(mark))
+        if sa.state is State.LARVAL:
+            sa.path = path
+        try:
+            payloads, end = parse_payloads(2, first, inner)
+            if end != len(inner):
+                raise MalformedPayload("SK", HEADER_SIZE + end, f"{len(inner) - end} octets left "
+                                       "over", "RFC 7296 3.14")  # fmt: skip
+        except MalformedPayload as error:
+            exchange.now_in = digest(mark)
+            engine.malformed(exchange, error, fresh=exchange.step == 0, proven=True)
+            return
+        message = Incoming(header, payloads, inner, end, path, HEADER_SIZE, True, None, True)
+        _record(engine, path, header._replace(next_payload=first), payloads, inner)
+        engine.run(exchange, message, mark)
+
+    def _open(
+        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes
+    ) -> tuple[bytes, int, bytes] | None:
+        """What an SK payload holds: the chain, its first type, and the datagram to tell the
+        message by. None where there is nothing to act on."""
+        at, kind = _find_protected(header, datagram)
+        following = datagram[at]
+        try:
+            if kind == SK:
+                return sa.keys.opens.open(datagram, at + 4), following, datagram
+            return self._join(engine, sa, path, header, datagram, at)
+        except CryptoError as error:
+            engine.counters["bad_integrity"] = engine.counters.get("bad_integrity", 0) + 1
+            engine.drop(path, f"{sa}: {error}")
+            return None
+
+    def _begin(
+        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header
+    ) -> Exchange[Any] | None:
+        script = SCRIPTS.get(header.exchange_type)
+        if script is None or len(sa.running) >= PEER_EXCHANGES_MAX:
+            kind = name_of(ikev2.Exchange, header.exchange_type)
+            engine.drop(path, f"{sa}: {kind} is not spoken here, or too many exchanges run")
+            return None
+        return engine.answer(self, script, sa.remote, path, sa.cky_i, sa.cky_r,
+                             header.message_id, sa)  # fmt: skip
+
+    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """Refuse what the peer says must be understood and is not (RFC 7296 2.5)."""
+        for payload in message.payloads:
+            if payload.critical and payload.type not in _KNOWN:
+                raise Refused(
+                    Reason("unsupported-critical-payload", f"payload {payload.type} is critical"),
+                    Notify.UNSUPPORTED_CRITICAL_PAYLOAD, bytes([payload.type]),
+                )  # fmt: skip
+
+    def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """The peer lives; behind a NAT it is where this came from (RFC 7296 2.23)."""
+        sa = exchange.sa
+        if sa is None or not message.protected:
+            return
+        sa.last_heard = exchange.engine.now()
+        if sa.nat.remote and sa.path != message.path and sa.state is State.ESTABLISHED:
+            exchange.engine.owner.moved(sa, message.path)
+
+    def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
+        """What nobody has asked for is ignored (RFC 7296 2.5)."""
+        if payload.type != P.VENDOR:
+            exchange.engine.log.debug(LogClass.MESSAGE, 30, "%s: ignored payload %s", exchange,
+                                      name_of(P, payload.type))  # fmt: skip
+
+    # --- sealing -----------------------------------------------------------------------------
+
+    def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
+        """Header and payloads, in an SK payload where the message asks for it."""
+        return self._sealed(exchange, message.payloads, message.protected)
+
+    def _sealed(
+        self, exchange: Exchange[Any], items: list[tuple[int, Any]], protected: bool
+    ) -> tuple[bytes, ...]:
+        engine, sa = exchange.engine, exchange.sa
+        first, chain = build_payloads(2, items)
+        began = sa.initiator if sa is not None else exchange.initiator
+        flags = (INITIATOR if began else 0) | (0 if exchange.initiator else RESPONSE)
+        header = Header(exchange.cky_i, exchange.cky_r, first, 2, 0, exchange.script.exchange_type,
+                        flags, exchange.message_id, HEADER_SIZE + len(chain))  # fmt: skip
+        _record(engine, exchange.path, header, None, chain)
+        if not protected or sa is None:
+            return (header.pack() + chain,)
+        return self._protect(exchange, sa, header, first, chain)
+
+    @staticmethod
+    def _protect(
+        exchange: Exchange[Any], sa: IsakmpSa, header: Header, first: int, chain: bytes
+    ) -> tuple[bytes, ...]:
+        sk = sa.keys.seals
+        size = sk.sealed_size(len(chain))
+        whole = header._replace(next_payload=SK, length=HEADER_SIZE + 4 + size)
+        head = whole.pack() + generic_header(first, bytes(size))[:4]
+        return (head + sk.seal(head, chain, exchange.engine.random),)
+
+    def authenticator(self, exchange: Exchange[Any]) -> int:
+        """AUTH, whatever the method."""
+        return int(P.AUTH)
+
+    # --- message IDs -------------------------------------------------------------------------
+
+    def message_id(self, exchange: Exchange[Any]) -> int:
+        """The next of ours; the initial exchanges count on from 0."""
+        if exchange.sa is None:
+            return 0
+        if exchange.initiator:
+            return int(exchange.sa.ids.take())
+        return exchange.message_id + 1
+
+    def may_begin(self, sa: IsakmpSa) -> bool:
+        """As many requests of ours may be unanswered as the peer's window holds (2.3)."""
+        begun = sum(1 for x in sa.running.values() if x.initiator) - len(sa.waiting)
+        return begun <= int(sa.ids.size_out)
+
+    def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+        """Keep an answer for who has missed it; after a request, the next one may begin."""
+        sa, engine = exchange.sa, exchange.engine
+        if sa is None:
+            return
+        if not exchange.initiator:
+            if exchange.last_in or reason is not None:
+                mark = exchange.now_in if reason is not None else exchange.last_in
+                sa.ids.answer(exchange.message_id, mark, exchange.last_out)
+            return
+        if exchange.message_id >= 0 and exchange.last_out:
+            sa.ids.done(exchange.message_id)
+        if reason is not None and reason.cause == "timeout" and sa.state is not State.LARVAL:
+            engine.owner.dead(sa, reason.detail)
+        else:
+            engine.begin_waiting(sa)
+
+    # --- notifies ----------------------------------------------------------------------------
+
+    def unspoken(self, engine: Engine, path: Path, header: Header) -> None:
+        """INVALID_MAJOR_VERSION with the highest that we speak (RFC 7296 2.5)."""
+        engine.drop(path, f"major version {header.major}")
+        if header.major > 2 and not header.flags & RESPONSE:
+            self._tell_in_clear(engine, path, header, Notify.INVALID_MAJOR_VERSION)
+
+    def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
+        """Tell the peer: in the answer to its request, or in a request of our own."""
+        if exchange.initiator:
+            if exchange.script is IKE_AUTH and exchange.sa is not None and refused.notify:
+                items = [(int(P.NOTIFY), common.notify_value(refused.notify)), delete_ike()]
+                tell(exchange.engine, self, exchange.sa, items)
+            return
+        if not refused.notify:
+            refused = Refused(refused.reason, self.failure)
+        items = [(int(P.NOTIFY), common.notify_value(refused.notify, refused.data))]
+        if exchange.sa is None:
+            exchange.cky_r = bytes(8)
+            if not exchange.engine.may_notify():
+                return
+        exchange.last_out = self._sealed(exchange, items, exchange.sa is not None)
+        exchange.engine.repeat(exchange)
+
+    def _tell_in_clear(
+        self, engine: Engine, path: Path, header: Header, notify: int, data: bytes = b""
+    ) -> None:
+        """An unprotected answer (RFC 7296 2.21), bounded: strangers can make us send them."""
+        if notify and engine.may_notify():
+            self._send_clear(engine, path, header, notify, data)
+
+    @staticmethod
+    def _send_clear(
+        engine: Engine, path: Path, header: Header, notify: int, data: bytes
+    ) -> None:
+        first, chain = build_payloads(2, [(P.NOTIFY, common.notify_value(notify, data))])
+        flags = RESPONSE | (header.flags & INITIATOR ^ INITIATOR)
+        answer = Header(header.cky_i, header.cky_r, first, 2, 0, header.exchange_type, flags,
+                        header.message_id, HEADER_SIZE + len(chain))  # fmt: skip
+        engine.transmit(path, answer.pack() + chain)
+
+    # --- verbs of the daemon -----------------------------------------------------------------
+
+    def begin_sa(
+        self, engine: Engine, remote: Remote, path: Path, connection: Connection | None
+    ) -> Exchange[Any]:
+        """Start the initial exchanges with a peer."""
+
+        def prepare(state: Initial) -> None:
+            state.child = Child(connection) if connection is not None else None
+
+        name = connection.name if connection is not None else ""
+        return engine.initiate(self, IKE_SA_INIT, remote, path, name=name, prepare=prepare)
+
+    def begin_child(
+        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None
+    ) -> Exchange[Any]:
+        """Start CREATE_CHILD_SA for a child SA."""
+
+        def prepare(state: Create) -> None:
+            state.child = Child(connection, old, with_group=True)
+
+        return engine.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, name=connection.name,
+                               sa=sa, prepare=prepare)  # fmt: skip
+
+    def rekey_sa(self, engine: Engine, sa: IsakmpSa) -> None:
+        """Start CREATE_CHILD_SA for a successor of ``sa``."""
+        if any(x.initiator and x.script is CREATE_CHILD_SA and x.state.child is None
+               for x in sa.running.values()):  # fmt: skip
+            return
+        engine.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, sa=sa)
+
+    def tell(self, engine: Engine, sa: IsakmpSa, items: list[tuple[int, Any]]) -> Exchange[Info]:
+        """Send an INFORMATIONAL under ``sa``."""
+        return tell(engine, self, sa, items)
+
+    def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
+        """Tell the peer that a child SA, or ``sa`` itself, is gone (RFC 7296 1.4.1)."""
+        items = [delete_ike() if child is None else delete_children([child])]
+        return tell(engine, self, sa, items).finished
+
+    def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
+        """Ask whether the peer is alive, unless a request is under way that tells as much."""
+        if any(x.initiator for x in sa.running.values()):
+            return
+
+        def answered(job: Job[Any]) -> None:
+            if job.error is None:
+                engine.owner.said_alive(sa, sa.dpd_sequence)
+
+        tell(engine, self, sa, []).finished.then(answered)
+
+    def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
+        """Keep the last answers of an IKE SA that has ended."""
+        self._ended[sa.own_cookie] = (engine.now(), sa)
+        while len(self._ended) > ENDED_MAX:
+            self._ended.popitem(last=False)
+
+
+def _find_protected(header: Header, datagram: bytes) -> tuple[int, int]:
+    """Where the generic header of the SK or SKF payload lies, which must end the message."""
+    if header.next_payload == SK:
+        at, kind = HEADER_SIZE, SK
+    else:
+        payloads, _ = parse_payloads(2, header.next_payload, datagram[HEADER_SIZE:])
+        if not payloads or payloads[-1].type not in (SK, SKF):
+            raise MalformedPayload("HDR", 16, "has no encrypted payload", "RFC 7296 3.14")
+        at, kind = payloads[-1].offset, payloads[-1].type
+    if at + 4 > len(datagram) or at + int.from_bytes(datagram[at + 2 : at + 4], "big") != len(
+        datagram
+    ):
+        raise MalformedPayload("SK", at, "does not end with the message", "RFC 7296 3.14")
+    return at, kind
+
+
+def _record(
+    engine: Engine, path: Path, header: Header, payloads: list[Payload] | None, chain: bytes
+) -> None:
+    """What came, or goes out where ``payloads`` is None, for the log and the capture."""
+    out = payloads is None
+    if engine.log.on(LogClass.MESSAGE, 70):
+        parsed = parse_payloads(2, header.next_payload, chain)[0] if payloads is None else payloads
+        verb = "sending" if out else "received"
+        for line in Message(header, parsed).dump():
+            engine.log.debug(LogClass.MESSAGE, 70, "%s %s: %s", verb, path, line)
+    if engine.capture is not None:
+        engine.capture(path, out, header, chain)

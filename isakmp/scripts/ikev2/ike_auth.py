@@ -1,0 +1,295 @@
+"""IKE_AUTH with shared keys: RFC 7296 1.2, 2.15, 2.21.2; RFC 6023 (no child SA).
+
+    initiator                                          responder
+    HDR, SK {IDi, [IDr,] AUTH, [SAi2, TSi, TSr]}  -->
+                                                  <--  HDR, SK {IDr, AUTH, [SAr2, TSi, TSr]}
+
+Each end proves itself over its IKE_SA_INIT message, the other's nonce and its identity. An IKE SA
+is good also where its child SA is refused: the answer then holds a notify in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from isakmp.auth import method
+from isakmp.constants import ikev2, ipsec
+from isakmp.crypto import skeyseed
+from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.job import Job
+from isakmp.log import LogClass
+from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
+from isakmp.policy.spd import Identity, Wish
+from isakmp.sa import IsakmpSa, State
+from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
+from isakmp.scripts.ikev2 import child as negotiation
+from isakmp.scripts.ikev2 import common
+from isakmp.scripts.ikev2.child import Child
+from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.initial import Initial, X
+
+P, Notify = ikev2.Payload, ikev2.Notify
+Wait = Generator[Job[Any], Any, None]
+
+_IDENTITIES = frozenset(ipsec.Id(int(kind)) for kind in (
+    ikev2.Id.IPV4_ADDR, ikev2.Id.FQDN, ikev2.Id.RFC822_ADDR, ikev2.Id.IPV6_ADDR,
+    ikev2.Id.DER_ASN1_DN, ikev2.Id.DER_ASN1_GN, ikev2.Id.KEY_ID,
+))  # fmt: skip
+
+
+# --- identities ------------------------------------------------------------------------------
+
+
+def id_value(identity: Identity) -> dict[str, Any]:
+    """What an IDi or IDr payload is built from; both versions number their types alike."""
+    return {"type": int(identity.type), "data": identity.data}
+
+
+def id_body(identity: Identity) -> bytes:
+    """IDi' or IDr' of RFC 7296 2.15: the payload without its generic header."""
+    return ID_CODEC.build(id_value(identity))
+
+
+def take_id(message: Incoming, kind: int) -> Identity:
+    """The identity of an IDi or IDr payload. Refused where its type is not known."""
+    value = message.take(kind).value
+    if value.type not in _IDENTITIES:
+        reason = Reason("invalid-identity", f"identity type {value.type} is not known",
+                        acceptable=", ".join(i.name for i in sorted(_IDENTITIES)))  # fmt: skip
+        raise Refused(reason, Notify.AUTHENTICATION_FAILED)
+    return Identity(ipsec.Id(value.type), value.data)
+
+
+# --- steps -----------------------------------------------------------------------------------
+
+
+def send_ID_AUTH_SA_TS(x: X, message: Outgoing) -> Wait:
+    """Who we are, the proof, and the child SA: the offer of it, or the choice."""
+    s = x.state
+    message.protected = True
+    s.local_id = s.local_id or x.engine.owner.local_id(x.remote, x.path)
+    message.add(P.IDI if x.initiator else P.IDR, id_value(s.local_id))
+    if x.initiator:
+        if x.remote.remote_id is not None and x.remote.ikev2.send_idr:
+            message.add(P.IDR, id_value(x.remote.remote_id))
+        if not x.engine.sas.knows(x.remote.name):
+            common.add_notify(message, Notify.INITIAL_CONTACT)
+    add_auth(x, message)
+    if x.remote.ikev2.window > 1:
+        common.add_notify(message, Notify.SET_WINDOW_SIZE, x.remote.ikev2.window.to_bytes(4, "big"))
+    if x.initiator:
+        yield from _offer_child(x, message)
+    else:
+        yield from _answer_child(x, message)
+
+
+def _offer_child(x: X, message: Outgoing) -> Wait:
+    c = x.state.child
+    if c is None or _childless(x):
+        x.state.child = None
+        return
+    yield from negotiation.reserve_spi(x, c)
+    negotiation.add_sa(c, message)
+    negotiation.add_request(c, message)
+
+
+def _childless(x: X) -> bool:
+    """Whether the first child SA has an exchange of its own (RFC 6023)."""
+    can = Notify.CHILDLESS_IKEV2_SUPPORTED in x.state.supports
+    return can and x.remote.ikev2.childless is Wish.FORCE
+
+
+def _answer_child(x: X, message: Outgoing) -> Wait:
+    """The child SA, or why there is none."""
+    s, c = x.state, x.state.child
+    if c is None:
+        return
+    if s.refusal is None:
+        try:
+            yield from negotiation.reserve_spi(x, c)
+            yield from negotiation.install_inbound(x, c, sa_of(x), s.ni, s.nr)
+        except Refused as refused:
+            s.refusal = refused
+    if s.refusal is None:
+        negotiation.add_sa(c, message)
+        negotiation.add_answer(c, message)
+    else:
+        x.engine.log.print("%s: child SA refused: %s", x, s.refusal.reason)
+        common.add_notify(message, s.refusal.notify or Notify.NO_PROPOSAL_CHOSEN, s.refusal.data)
+
+
+def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
+    """Who the peer is and whether it knows the secret; then the child SA."""
+    s, sa = x.state, sa_of(x)
+    _expect_protection(message)
+    notifies = common.take_notifies(message)
+    s.remote_id = take_id(message, P.IDR if x.initiator else P.IDI)
+    if x.initiator:
+        _expect_identity(x, s.remote_id)
+    else:
+        wanted = take_id(message, P.IDR) if message.has(P.IDR) else None
+        x.remote = x.engine.owner.identify(x.remote, s.remote_id, wanted, x.path.remote)
+        sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
+        s.initial_contact = Notify.INITIAL_CONTACT in notifies
+    take_auth(x, message)
+    common.take_window(sa, notifies)
+    if x.initiator:
+        yield from _take_child(x, message, notifies)
+    else:
+        _choose_child(x, message, notifies)
+
+
+def _expect_protection(message: Incoming) -> None:
+    if not message.protected:
+        raise MalformedPayload("HDR", 16, "must be encrypted", "RFC 7296 1.2")
+
+
+def _expect_identity(x: X, came: Identity) -> None:
+    wanted = x.remote.remote_id
+    if wanted is not None and (wanted.type, wanted.data) != (came.type, came.data):
+        raise Refused(
+            Reason("wrong-identity", f"peer {x.remote.name} must have another identity",
+                   came=f"{came.type.name} {came}", acceptable=f"{wanted.type.name} {wanted}",
+                   line=wanted.line or x.remote.line,
+                   mend=f"set Remote-ID of [{x.remote.name}], or the peer's own identity"),
+            Notify.AUTHENTICATION_FAILED,
+        )  # fmt: skip
+
+
+def _choose_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+    """As responder: what child SA there may be, if one is asked for."""
+    s = x.state
+    if not message.has(P.SA):
+        if x.remote.ikev2.childless is Wish.NO:
+            reason = Reason("childless-refused", "the peer asks for no child SA, which it must",
+                            line=x.remote.line, mend="set Childless= yes")  # fmt: skip
+            raise Refused(reason, Notify.INVALID_SYNTAX)
+        return
+    s.child = Child()
+    try:
+        negotiation.choose(x, s.child, message, notifies)
+    except Refused as refused:
+        s.refusal = refused
+
+
+def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait:
+    """As initiator: the child SA, or the notify that says why there is none."""
+    s, c = x.state, x.state.child
+    if c is None:
+        return
+    error = common.error_among(notifies)
+    if not message.has(P.SA):
+        s.refusal = common.refused_by_peer(x, error or Notify.NO_PROPOSAL_CHOSEN, proven=True)
+        return
+    try:
+        negotiation.take_answer(x, c, message, notifies)
+        yield from negotiation.install_inbound(x, c, sa_of(x), s.ni, s.nr)
+    except Refused as refused:
+        s.refusal, s.unwanted = refused, True
+
+
+# --- AUTH ------------------------------------------------------------------------------------
+
+
+def add_auth(x: X, message: Outgoing) -> None:
+    """Append the proof that we know the secret."""
+    how = method(ikev2.Auth.SHARED_KEY_MIC)
+    secret = x.engine.owner.secret(x.remote, x.state.remote_id)
+    data = how.prove(sa_of(x).keys.prf, secret, _octets(x, ours=True))
+    message.add(P.AUTH, {"method": int(how.number), "data": data})
+
+
+def take_auth(x: X, message: Incoming) -> None:
+    """Check the peer's proof. Refused with AUTHENTICATION_FAILED where it is none."""
+    value = message.take(P.AUTH).value
+    how = method(value.method)
+    secret = x.engine.owner.secret(x.remote, x.state.remote_id)
+    if how.check(sa_of(x).keys.prf, secret, _octets(x, ours=False), value.data):
+        return
+    raise Refused(
+        Reason("authentication-failed", "the peer's AUTH does not fit our pre-shared key",
+               came=f"identity {x.state.remote_id}",
+               line=x.engine.conf.where(x.remote.name, "Authentication"),
+               mend="make the Authentication of both ends the same"),
+        Notify.AUTHENTICATION_FAILED,
+    )  # fmt: skip
+
+
+def _octets(x: X, *, ours: bool) -> bytes:
+    """InitiatorSignedOctets or ResponderSignedOctets, RFC 7296 2.15."""
+    s, keys = x.state, sa_of(x).keys
+    identity = s.local_id if ours else s.remote_id
+    if identity is None:
+        raise MalformedPayload("ID", 28, "an identity is missing", "RFC 7296 2.15")
+    if x.initiator is ours:
+        message, nonce, sk_p = s.message_1, s.nr, keys.sk.pi
+    else:
+        message, nonce, sk_p = s.message_2, s.ni, keys.sk.pr
+    return skeyseed.signed_octets(keys.prf, message, nonce, sk_p, id_body(identity))
+
+
+# --- ends ------------------------------------------------------------------------------------
+
+
+def recv_refusal(x: X, message: Incoming) -> None:
+    """Notifies alone, under the keys: the peer refuses us."""
+    error = common.error_among(common.take_notifies(message))
+    if error is None or not message.protected:
+        raise MalformedPayload("HDR", 28, "an answer without IDr and AUTH", "RFC 7296 1.2")
+    raise common.refused_by_peer(x, error, proven=True)
+
+
+def finalize(x: X) -> None:
+    """Both have proved themselves: here are the IKE SA and its first child SA."""
+    s, sa, owner = x.state, sa_of(x), x.engine.owner
+    if s.local_id is None or s.remote_id is None:
+        raise MalformedPayload("ID", 28, "an identity is missing", "RFC 7296 1.2")
+    _complete(x, sa, s)
+    c = s.child
+    owner.established(sa, c.connection if c else None)
+    if s.initial_contact:
+        owner.initial_contact(sa)
+    if c is None:
+        return
+    if s.refusal is None:
+        owner.child_established(negotiation.make(x, c, sa, s.ni, s.nr), c.specs)
+        return
+    _child_refused(x, c, s.refusal)
+
+
+def _complete(x: X, sa: IsakmpSa, s: Initial) -> None:
+    sa.local_id, sa.remote_id, sa.state = s.local_id, s.remote_id, State.ESTABLISHED
+    sa.established, sa.tiebreak, sa.path = x.engine.now(), min(s.ni, s.nr), x.path
+    sa.remote, sa.exchange_type = x.remote, x.script.exchange_type
+    sa.find_peer()
+
+
+def _child_refused(x: X, c: Child, refusal: Refused) -> None:
+    """The IKE SA stays. What the peer believes to be up is taken down."""
+    if x.state.unwanted and c.spi_out:
+        child = negotiation.make(x, c, sa_of(x), x.state.ni, x.state.nr)
+        x.engine.dialects[2].tell_deleted(x.engine, sa_of(x), child)
+    negotiation.give_back(x, c)
+    if x.initiator:
+        x.engine.owner.connections.child_refused(c.connection, refusal.reason)
+    x.engine.log.debug(LogClass.SA, 10, "%s: no child SA: %s", x, refusal.reason)
+
+
+def abandon(x: X) -> None:
+    """Give the SPI back."""
+    if x.state.child is not None and x.state.child.connection is not None:
+        negotiation.give_back(x, x.state.child)
+
+
+IDI, IDR = P.IDI, P.IDR
+AUTH = P.AUTH
+
+ike_auth_initiator = (send_ID_AUTH_SA_TS, recv_ID_AUTH_SA_TS)
+ike_auth_responder = (recv_ID_AUTH_SA_TS, send_ID_AUTH_SA_TS)
+ike_auth_syntax = (IDI, AUTH, SWITCH, IDR, AUTH, END)
+
+IKE_AUTH = Script(
+    "IKE_AUTH", ikev2.Exchange.IKE_AUTH, ike_auth_initiator, ike_auth_responder, ike_auth_syntax,
+    Initial, finalize, abandon, establishes=True, refused=recv_refusal,
+)  # fmt: skip

@@ -1,0 +1,190 @@
+"""IKE_SA_INIT: RFC 7296 1.2, 2.6, 2.7 and 2.23; RFC 7383 2.3, RFC 6023 3.
+
+    initiator                                responder
+    HDR, [N(COOKIE)], SAi1, KEi, Ni    -->
+                                       <--   HDR, SAr1, KEr, Nr
+
+    or instead                         <--   HDR, N(COOKIE)
+                                       <--   HDR, N(INVALID_KE_PAYLOAD)
+
+IKE_AUTH follows under the keys that come of it. What the responder derives is derived once its
+answer has left, while the initiator does the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isakmp.constants import ikev2
+from isakmp.crypto import skeyseed
+from isakmp.crypto.prf import get_prf_v2
+from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.log import LogClass
+from isakmp.policy import proposal
+from isakmp.policy.spd import Wish
+from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict
+from isakmp.scripts.ikev2 import common, nat
+from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
+from isakmp.scripts.ikev2.initial import (
+    Initial,
+    X,
+    chosen_of,
+    chosen_of_choice,
+    larval,
+    log_keys,
+)
+from isakmp.scripts.ikev2.keys import derive
+
+P, Notify = ikev2.Payload, ikev2.Notify
+
+# A cookie, then a group, then a new cookie for it: who asks for more plays with us.
+RESTARTS_MAX = 4
+
+
+def send_SA_KE_NONCE(x: X, message: Outgoing) -> None:
+    """The initiator's offer, behind the cookie it was asked for; the responder's choice."""
+    s = x.state
+    if x.initiator:
+        _offer(x, message)
+        x.after_send.append(lambda: _keep_message_1(x))
+    else:
+        message.add(P.SA, proposal.answer(s.choice, b""))
+        s.nr = x.engine.random(common.NONCE_SIZE)
+        s.key_pair = common.make_key_pair(x, chosen_of(x).group)
+        s.g_ir = common.agree(s.key_pair, s.ke_peer)
+        message.add(P.KE, common.ke_value(chosen_of(x).group, s.key_pair))
+        message.add(P.NONCE, s.nr)
+        x.after_send.append(lambda: _make_sa(x))
+    _add_abilities(x, message)
+
+
+def _offer(x: X, message: Outgoing) -> None:
+    s, proposals = x.state, x.remote.proposals
+    groups = common.groups_of(proposals)
+    if not groups:
+        raise Refused(Reason("nothing-to-offer", f"peer {x.remote.name} has no IKEv2 proposal",
+                             line=x.remote.line, mend="set IKE-proposals"))  # fmt: skip
+    if s.cookie:
+        common.add_notify(message, Notify.COOKIE, s.cookie)
+    if s.key_pair is None or s.group is None:
+        s.group = s.group or groups[0]
+        s.key_pair = common.make_key_pair(x, s.group)
+    s.ni = s.ni or x.engine.random(common.NONCE_SIZE)
+    message.add(P.SA, proposal.offer(proposals, b""))
+    message.add(P.KE, common.ke_value(s.group, s.key_pair))
+    message.add(P.NONCE, s.ni)
+
+
+def _keep_message_1(x: X) -> None:
+    x.state.message_1 = x.last_out[0]
+
+
+def _add_abilities(x: X, message: Outgoing) -> None:
+    """NAT detection, fragmentation, childless: what is said before there are keys."""
+    if x.engine.owner.nat_traversal:
+        for value in nat.notifies(x.path, x.cky_i, x.cky_r, x.remote.ikev2.force_encap):
+            message.add(P.NOTIFY, value)
+    if x.remote.ikev2.fragmentation is not Wish.NO:
+        common.add_notify(message, Notify.IKEV2_FRAGMENTATION_SUPPORTED)
+    if not x.initiator and x.remote.ikev2.childless is not Wish.NO:
+        common.add_notify(message, Notify.CHILDLESS_IKEV2_SUPPORTED)
+
+
+def recv_SA_KE_NONCE(x: X, message: Incoming) -> None:
+    """The responder chooses; the initiator checks the choice, and both have keys."""
+    s = x.state
+    proposals, ke = message.take(P.SA).value.proposals, message.take(P.KE).value
+    nonce = message.take(P.NONCE).value.data
+    remote = x.remote
+    if x.initiator:
+        s.nr = nonce
+        s.choice = proposal.check_answer(proposals, remote.proposals, remote.name, remote.line)
+        _take_responder_spi(x, message)
+    else:
+        s.ni = nonce
+        s.message_1 = message.header.pack() + message.data
+        s.choice = proposal.choose(
+            proposals, remote.proposals, remote.name, remote.line,
+            prefer_local=remote.ikev2.prefer_local, prefer_group=ke.group,
+        )  # fmt: skip
+    s.chosen = chosen_of_choice(remote, s.choice)
+    common.check_group(ke.group, s.group if x.initiator else s.chosen.group, remote.proposals)
+    s.ke_peer = ke.data
+    _take_abilities(x, message)
+    x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: agreed on %s (%s)", x, s.chosen,
+                       s.chosen.name)  # fmt: skip
+    if x.initiator:
+        s.message_2 = message.header.pack() + message.data
+        if s.key_pair is not None:
+            s.g_ir = common.agree(s.key_pair, s.ke_peer)
+        _make_sa(x)
+
+
+def _take_responder_spi(x: X, message: Incoming) -> None:
+    if not any(message.header.cky_r):
+        raise MalformedPayload("HDR.cky_r", 8, "is zero", "RFC 7296 3.1")
+    x.cky_r = message.header.cky_r
+
+
+def _take_abilities(x: X, message: Incoming) -> None:
+    s, notifies = x.state, common.take_notifies(message)
+    s.supports = set(notifies)
+    if not x.engine.owner.nat_traversal:
+        return
+    found = nat.look(notifies, message.path, x.cky_i, message.header.cky_r)
+    s.nat.local, s.nat.remote = found.local, found.remote
+    if x.remote.ikev2.force_encap:
+        s.nat.local = True
+    if s.nat.found:
+        x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, s.nat)
+        if x.initiator and not x.path.encap:
+            x.path = nat.floated(x.path, x.engine.owner.nat_t_port)
+
+
+def _make_sa(x: X) -> None:
+    """SKEYSEED and what follows from it; the IKE SA, larval until both have proved themselves."""
+    s, chosen = x.state, chosen_of(x)
+    if not x.initiator:
+        s.message_2 = x.last_out[0]
+    prf = get_prf_v2(chosen.prf)
+    seed = skeyseed.skeyseed(prf, s.ni, s.nr, s.g_ir)
+    keys = derive(chosen, seed, s.ni, s.nr, x.cky_i, x.cky_r, initiator=x.initiator)
+    log_keys(x, s.g_ir, keys)
+    x.sa = larval(x, keys, chosen, x.cky_i, x.cky_r, s.nat)
+    s.key_pair, s.g_ir = None, b""
+
+
+def recv_refusal(x: X, message: Incoming) -> Verdict:
+    """Notifies alone: a cookie to repeat, a group to take, or an error that proves nothing."""
+    s, notifies = x.state, common.take_notifies(message)
+    s.restarts += 1
+    if s.restarts > RESTARTS_MAX:
+        raise Refused(Reason("too-many-restarts", "the peer asks for one change after another"))
+    if cookie := notifies.get(Notify.COOKIE):
+        s.cookie = cookie[0].data
+        if not 1 <= len(s.cookie) <= 64:
+            raise MalformedPayload("NOTIFY.data", 28, "a cookie of no octets, or of more than 64",
+                                   "RFC 7296 2.6")  # fmt: skip
+        return Verdict.RESTART
+    group = common.other_group(notifies, set(common.groups_of(x.remote.proposals)), s.group)
+    if group is not None:
+        x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: the peer asks for group %d", x, group)
+        s.group, s.key_pair = group, None
+        return Verdict.RESTART
+    error = common.error_among(notifies)
+    if error is None:
+        raise MalformedPayload("HDR", 28, "an answer without SA, KE and NONCE", "RFC 7296 1.2")
+    raise common.refused_by_peer(x, error, proven=False)
+
+
+SA, KE, NONCE = P.SA, P.KE, P.NONCE
+
+ike_sa_init_initiator = (send_SA_KE_NONCE, recv_SA_KE_NONCE)
+ike_sa_init_responder = (recv_SA_KE_NONCE, send_SA_KE_NONCE)
+ike_sa_init_syntax = (SA, KE, NONCE, SWITCH, SA, KE, NONCE, END)
+
+IKE_SA_INIT = Script(
+    "IKE_SA_INIT", ikev2.Exchange.IKE_SA_INIT, ike_sa_init_initiator, ike_sa_init_responder,
+    ike_sa_init_syntax, Initial, follows=lambda x: IKE_AUTH, establishes=True,
+    refused=recv_refusal,
+)  # fmt: skip

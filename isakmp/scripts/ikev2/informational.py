@@ -1,0 +1,116 @@
+"""INFORMATIONAL: RFC 7296 1.4, 1.4.1 and 2.25: deletes, notifies, or nothing at all.
+
+    HDR, SK {[N,] [D,] ...}   -->
+                              <--   HDR, SK {[N,] [D,] ...}
+
+An empty one asks whether the peer is alive; every one tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from isakmp.constants import ikev2, name_of
+from isakmp.errors import MalformedPayload
+from isakmp.exchange import Dialect, Engine, Exchange
+from isakmp.log import LogClass
+from isakmp.sa import ChildSa, IsakmpSa, State
+from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
+from isakmp.scripts.ikev2 import common
+from isakmp.scripts.ikev2.child import PROTOCOLS
+from isakmp.scripts.ikev2.common import sa_of
+
+P, Notify = ikev2.Payload, ikev2.Notify
+
+SPI_SIZE = 4
+_NUMBERS = {int(number): wire for wire, number in PROTOCOLS.items()}
+
+
+@dataclass(slots=True)
+class Info:
+    """What the message to send holds: payload types and values."""
+
+    payloads: list[tuple[int, Any]] = field(default_factory=list)
+
+
+X = Exchange[Info]
+
+
+def send_INFO(x: X, message: Outgoing) -> None:
+    """What the exchange was begun for; as responder, what the request asks to be answered with."""
+    message.protected = True
+    for kind, value in x.state.payloads:
+        message.add(kind, value)
+
+
+def recv_INFO(x: X, message: Incoming) -> None:
+    """Act on a request; an answer only says that it was heard."""
+    if not message.protected:
+        raise MalformedPayload("HDR", 16, "must be encrypted", "RFC 7296 1.4")
+    sa, notifies = sa_of(x), common.take_notifies(message)
+    deletes = message.take_all(P.DELETE)
+    if x.initiator:
+        return
+    for number in notifies:
+        _recv_notify(x, sa, number)
+    common.take_window(sa, notifies)
+    for payload in deletes:
+        _recv_delete(x, sa, payload.value)
+
+
+def _recv_notify(x: X, sa: IsakmpSa, number: int) -> None:
+    x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
+    if number == Notify.AUTHENTICATION_FAILED:
+        x.engine.log.print("IKE SA %s: the peer could not authenticate us", sa)
+        x.after_send.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
+
+
+def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
+    owner = x.engine.owner
+    if value.protocol_id == ikev2.Protocol.IKE:
+        x.engine.log.print("IKE SA %s deleted by the peer", sa)
+        x.after_send.append(lambda: owner.delete_sa(sa, tell=False))
+        return
+    protocol = PROTOCOLS.get(value.protocol_id)
+    spis = [int.from_bytes(spi, "big") for spi in value.spis if len(spi) == SPI_SIZE]
+    remote = str(sa.path.remote)
+    named = (x.engine.sas.child_by_spi(protocol or 0, spi, remote) for spi in spis)
+    children = [child for child in named if child is not None and child.parent is sa]
+    # Who deletes it itself has said so already (RFC 7296 2.25.1).
+    told = [child for child in children if child.state is not State.DELETING]
+    if told:
+        x.state.payloads.append(delete_children(told))
+    for child in children:
+        x.engine.log.print("connection %s: child SA %s deleted by the peer",
+                           child.connection.name, child)  # fmt: skip
+        x.after_send.append(lambda child=child: owner.delete_child(child, tell=False))
+
+
+def delete_children(children: list[ChildSa]) -> tuple[int, Any]:
+    """The Delete for child SAs of one protocol: the SPIs that we receive with."""
+    first = children[0].protocols[0].chosen.protocol
+    spis = [child.protocols[0].spi_in.to_bytes(SPI_SIZE, "big") for child in children]
+    return P.DELETE, {"protocol_id": int(_NUMBERS[first]), "spis": spis}
+
+
+def delete_ike() -> tuple[int, Any]:
+    """The Delete for the IKE SA that it comes under."""
+    return P.DELETE, {"protocol_id": int(ikev2.Protocol.IKE), "spis": []}
+
+
+def tell(
+    engine: Engine, dialect: Dialect, sa: IsakmpSa, payloads: list[tuple[int, Any]]
+) -> Exchange[Info]:
+    """Begin an INFORMATIONAL under ``sa``."""
+
+    def prepare(state: Info) -> None:
+        state.payloads = payloads
+
+    return engine.initiate(dialect, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
+
+
+INFORMATIONAL = Script(
+    "INFORMATIONAL", ikev2.Exchange.INFORMATIONAL, (send_INFO, recv_INFO), (recv_INFO, send_INFO),
+    (SWITCH, END), Info,
+)  # fmt: skip

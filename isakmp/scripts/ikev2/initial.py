@@ -1,0 +1,95 @@
+"""What the initial exchanges of IKEv2 share: RFC 7296 1.2. IKE_SA_INIT learns, IKE_AUTH proves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from isakmp.constants import ipsec
+from isakmp.crypto.groups import KeyPair
+from isakmp.errors import MalformedPayload, Refused
+from isakmp.exchange import Exchange
+from isakmp.log import LogClass
+from isakmp.policy.spd import Identity, Remote
+from isakmp.sa import ChosenIkev2, IsakmpSa, Nat, State
+from isakmp.scripts.ikev2.child import Child
+from isakmp.scripts.ikev2.keys import Keys
+from isakmp.window import Window
+
+NOBODY = Identity(ipsec.Id.KEY_ID, b"")
+
+
+@dataclass(slots=True)
+class Initial:
+    """What the steps of the initial exchanges have learned.
+
+    message_1, message_2: IKE_SA_INIT's as they went over the wire, which AUTH covers; supports:
+    the status notifies of the peer's; child: what is negotiated along with IKE_AUTH; refusal: why
+    there is no child SA though the IKE SA is good; unwanted: the peer believes there is one.
+    """
+
+    chosen: ChosenIkev2 | None = None
+    choice: Any = None
+    group: int | None = None
+    key_pair: KeyPair | None = None
+    ke_peer: bytes = b""
+    g_ir: bytes = field(default=b"", repr=False)
+    ni: bytes = b""
+    nr: bytes = b""
+    cookie: bytes = b""
+    restarts: int = 0
+    message_1: bytes = field(default=b"", repr=False)
+    message_2: bytes = field(default=b"", repr=False)
+    supports: set[int] = field(default_factory=set)
+    nat: Nat = field(default_factory=Nat)
+    local_id: Identity | None = None
+    remote_id: Identity | None = None
+    initial_contact: bool = False
+    child: Child | None = None
+    refusal: Refused | None = None
+    unwanted: bool = False
+
+
+X = Exchange[Initial]
+
+
+def chosen_of(x: X) -> ChosenIkev2:
+    """What was agreed on; the script sees to it that SA came first."""
+    if x.state.chosen is None:
+        raise MalformedPayload("SA", 28, "nothing is agreed on yet", "RFC 7296 1.2")
+    return x.state.chosen
+
+
+def chosen_of_choice(remote: Remote, choice: Any) -> ChosenIkev2:
+    """What a choice among ``remote``'s proposals means; lifetimes are ours alone."""
+    life = remote.life
+    return ChosenIkev2(
+        choice.encr.id, choice.encr.key_bits, choice.prf.id,
+        choice.integ.id if choice.integ and choice.integ.id else None, choice.group,
+        life.seconds.offer if life.seconds else 0, life.kilobytes.offer if life.kilobytes else 0,
+        choice.proposal.name,
+    )  # fmt: skip
+
+
+def larval(
+    x: Exchange[Any], keys: Keys, chosen: ChosenIkev2, spi_i: bytes, spi_r: bytes, nat: Nat
+) -> IsakmpSa:
+    """An IKE SA that nobody has proved to be for."""
+    now = x.engine.now()
+    return IsakmpSa(
+        x.remote, x.path, x.initiator, spi_i, spi_r, 2, x.script.exchange_type, keys,
+        Window(x.remote.ikev2.window), chosen, NOBODY, NOBODY, nat, True, x.created, now, b"",
+        last_heard=now, state=State.LARVAL,
+    )  # fmt: skip
+
+
+def log_keys(x: Exchange[Any], g_ir: bytes, keys: Keys) -> None:
+    """Every intermediate value, at the highest level of the Crypto class."""
+    log, sk = x.engine.log, keys.sk
+    if not log.on(LogClass.CRYPTO, 50):
+        return
+    for title, value in (
+        ("g_ir", g_ir), ("SK_d", sk.d), ("SK_ai", sk.ai), ("SK_ar", sk.ar), ("SK_ei", sk.ei),
+        ("SK_er", sk.er), ("SK_pi", sk.pi), ("SK_pr", sk.pr),
+    ):  # fmt: skip
+        log.secret(title, value)

@@ -1,0 +1,168 @@
+"""Rekeying and its collisions, decided from what both ends know: RFC 7296 2.8, 2.8.1, 2.8.2, 2.25.
+
+Whoever asks for a successor deletes what it replaces. Where both have asked at once there are two
+successors; the one made with the lowest of the four nonces is deleted by who asked for it, and the
+other one's maker deletes the old SA. As long as our own request is not answered, nothing is
+decided. What the answer to a request is while something else goes on:
+
+    request of the peer    we are                                  answer
+    rekey a child SA       closing it, or it has a successor       TEMPORARY_FAILURE
+                           rekeying it                             as usual; then as above
+                           without such a child SA                 CHILD_SA_NOT_FOUND
+    delete a child SA      closing it, or without it               without a Delete
+    create or rekey one    rekeying or closing the IKE SA          TEMPORARY_FAILURE
+    rekey the IKE SA       rekeying it                             as usual; then as above
+                           closing it, or creating, rekeying or
+                           closing a child SA of it                TEMPORARY_FAILURE
+    delete the IKE SA      anything                                as usual
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from isakmp.constants import ikev2, isakmp
+from isakmp.errors import Reason, Refused
+from isakmp.exchange import Engine, Exchange
+from isakmp.sa import ChildSa, IsakmpSa, State
+from isakmp.scripts.ikev2.common import sa_of
+
+Notify = ikev2.Notify
+Sa = TypeVar("Sa", ChildSa, IsakmpSa)
+
+RETRY_S = 5.0
+# What a peer that is slow to delete leaves behind is deleted by us after a while.
+LEFT_BEHIND_S = 60.0
+
+_PROTOCOLS = {int(ikev2.Protocol.ESP): isakmp.Protocol.IPSEC_ESP,
+              int(ikev2.Protocol.AH): isakmp.Protocol.IPSEC_AH}  # fmt: skip
+
+
+def busy(why: str) -> Refused:
+    """TEMPORARY_FAILURE."""
+    return Refused(Reason("temporary-failure", why), Notify.TEMPORARY_FAILURE)
+
+
+# --- requests of the peer --------------------------------------------------------------------
+
+
+def check_child_request(x: Exchange[Any]) -> None:
+    """A child SA may be created or rekeyed now, and there may be one more. Refused otherwise."""
+    sa = sa_of(x)
+    if sa.state is not State.ESTABLISHED:
+        raise busy("the IKE SA is being replaced or deleted")
+    if any(ours is not x and _rekeys_ike(ours) for ours in _own(sa)):
+        raise busy("the IKE SA is being rekeyed by us")
+    limit = x.engine.settings.children_max
+    if len(x.engine.sas.children_of(sa)) >= limit:
+        raise Refused(Reason("too-many-children", f"{limit} child SAs under one IKE SA are enough",
+                             line=x.remote.line, mend="raise Max-children"),
+                      Notify.NO_ADDITIONAL_SAS)  # fmt: skip
+
+
+def find_old(x: Exchange[Any], rekey_sa: Any) -> ChildSa:
+    """The child SA that a REKEY_SA names by the SPI that the peer receives with."""
+    sa, protocol = sa_of(x), _PROTOCOLS.get(rekey_sa.protocol_id)
+    spi = int.from_bytes(rekey_sa.spi, "big") if len(rekey_sa.spi) == 4 else 0
+    child = x.engine.sas.child_by_spi(protocol or 0, spi, str(sa.path.remote))
+    if child is None or child.parent is not sa:
+        raise Refused(Reason("child-sa-not-found", f"no child SA has the SPI {spi:08x}"),
+                      Notify.CHILD_SA_NOT_FOUND)  # fmt: skip
+    if child.state is State.DELETING or any(not heir.initiator for heir in child.heirs):
+        raise busy("the child SA is being deleted, or has a successor of the peer's")
+    if child.heirs and not _asked(child, sa):
+        raise busy("the child SA has a successor")
+    return child
+
+
+def check_ike_request(x: Exchange[Any]) -> None:
+    """The IKE SA may be rekeyed now. Refused otherwise."""
+    sa = sa_of(x)
+    if sa.state is not State.ESTABLISHED or sa.heirs:
+        raise busy("the IKE SA is being deleted, or has a successor")
+    children = x.engine.sas.children_of(sa)
+    if any(child.state is State.DELETING for child in children):
+        raise busy("a child SA is being deleted")
+    if any(getattr(ours.state, "child", None) is not None for ours in _own(sa)):
+        raise busy("a child SA is being created or rekeyed by us")
+
+
+def _own(sa: IsakmpSa) -> list[Exchange[Any]]:
+    """Our requests under ``sa`` that have no answer yet; those that wait ask for nothing so far."""
+    return [x for x in sa.running.values() if x.initiator and x.last_out]
+
+
+def _rekeys_ike(x: Exchange[Any]) -> bool:
+    return x.script.exchange_type == ikev2.Exchange.CREATE_CHILD_SA and x.state.child is None
+
+
+def _asked(old: ChildSa, sa: IsakmpSa) -> bool:
+    """Whether our own request to rekey ``old`` is still without an answer."""
+    return any(
+        child is not None and child.old is old
+        for child in (getattr(x.state, "child", None) for x in _own(sa))
+    )
+
+
+# --- decisions -------------------------------------------------------------------------------
+
+
+def settle_child(engine: Engine, old: ChildSa) -> None:
+    """Once nothing is open any more: one successor stays, the other and the old one go."""
+    if not old.heirs or old.parent is None or _asked(old, old.parent):
+        return
+    owner = engine.owner
+    winner, loser = _decide(old.heirs)
+    if loser is not None:
+        _part(engine, loser, loser.initiator, owner.delete_child)
+    if winner.initiator:
+        owner.take_over(winner)
+    _part(engine, old, winner.initiator, owner.delete_child)
+
+
+def settle_sa(engine: Engine, old: IsakmpSa) -> None:
+    """The same for IKE SAs; the successor that stays inherits the child SAs."""
+    if not old.heirs or any(_rekeys_ike(x) for x in _own(old)):
+        return
+    owner = engine.owner
+    winner, loser = _decide(old.heirs)
+    for child in engine.sas.children_of(old):
+        if child.parent is old and child.state is not State.DELETING:
+            engine.sas.adopt(child, winner)
+    old.state = State.SUPERSEDED
+    if loser is not None:
+        loser.state = State.SUPERSEDED
+        _part(engine, loser, loser.initiator, owner.delete_sa)
+    _part(engine, old, winner.initiator, owner.delete_sa)
+
+
+def _decide(heirs: tuple[Sa, ...]) -> tuple[Sa, Sa | None]:
+    """The one that stays, and the one with the lowest nonce where there are two."""
+    live = sorted((heir for heir in heirs if heir.state is not State.DEAD),
+                  key=lambda heir: heir.tiebreak)  # fmt: skip
+    if not live:
+        return heirs[-1], None
+    return live[-1], live[0] if len(live) > 1 else None
+
+
+def _part(engine: Engine, sa: Any, ours: bool, delete: Any) -> None:
+    """Delete what is ours to delete; the rest is the peer's, for a while."""
+    if sa.state in (State.DEAD, State.DELETING):
+        return
+    if ours:
+        delete(sa)
+    elif "delete" not in sa.events:
+        sa.events["delete"] = engine.timers.add(
+            "left behind", LEFT_BEHIND_S, lambda: delete(sa)
+        )
+
+
+def refused(x: Exchange[Any], error: int) -> None:
+    """The peer refuses a request of ours: what follows beyond the exchange's end."""
+    sa, child = sa_of(x), x.state.child
+    if child is not None and child.old is not None and error == Notify.CHILD_SA_NOT_FOUND:
+        x.engine.owner.delete_child(child.old, tell=False)
+    elif child is None and sa.state is State.ESTABLISHED:
+        sa.events["soft"] = x.engine.timers.add(
+            "SA soft", RETRY_S, lambda: x.engine.owner.rekey_sa(sa)
+        )

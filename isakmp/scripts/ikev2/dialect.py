@@ -256,7 +256,7 @@ class Ikev2:
         if not exchange.initiator:
             # What is authentic and new tells where the peer is now (RFC 7296 2.23).
             exchange.path = path
-            sa.ids.begin(header.message_id, digest(mark))
+            sa.ids.begin(header.message_id)
         if sa.state is State.LARVAL:
             sa.path = path
         try:

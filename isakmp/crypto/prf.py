@@ -1,4 +1,5 @@
-"""The pseudo-random function of phase 1: the HMAC of the negotiated hash, RFC 2409 4."""
+"""Pseudo-random functions: of IKEv1 the HMAC of the negotiated hash, RFC 2409 4; of IKEv2 what is
+negotiated, RFC 7296 2.13, RFC 4868, RFC 4434 (AES-XCBC), RFC 4615 (AES-CMAC)."""
 
 from __future__ import annotations
 
@@ -6,16 +7,34 @@ import functools
 import hmac
 from dataclasses import dataclass
 
-from isakmp.constants import isakmp
+from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.crypto.hash import get_hash
+from isakmp.errors import CryptoError
+
+_HASHES = {
+    ikev2.Prf.HMAC_MD5: isakmp.Hash.MD5,
+    ikev2.Prf.HMAC_SHA1: isakmp.Hash.SHA,
+    ikev2.Prf.HMAC_SHA2_256: isakmp.Hash.SHA2_256,
+    ikev2.Prf.HMAC_SHA2_384: isakmp.Hash.SHA2_384,
+    ikev2.Prf.HMAC_SHA2_512: isakmp.Hash.SHA2_512,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Prf:
-    """prf(key, parts). name: of the hash in hashlib; size: of the output in octets."""
+    """prf(key, parts). name: of the hash in hashlib; size: of the output, and of the key it likes
+    best, in octets; fixed_key: it takes that many octets of nonces (RFC 7296 2.14); legacy: MUST
+    NOT be used any more (RFC 8247 2.2)."""
 
     name: str
     size: int
+    fixed_key: bool = False
+    legacy: bool = False
+
+    @property
+    def key_size(self) -> int:
+        """The preferred key's octets: those of the output (RFC 7296 2.13)."""
+        return self.size
 
     def __call__(self, key: bytes, *parts: bytes) -> bytes:
         """``size`` octets from a key of any length over the concatenation of ``parts``."""
@@ -27,3 +46,13 @@ def get_prf(number: isakmp.Hash) -> Prf:
     """The HMAC of that hash. CryptoError where the library lacks the hash."""
     spec = get_hash(number)
     return Prf(spec.name, spec.size)
+
+
+@functools.cache
+def get_prf_v2(number: int) -> Prf:
+    """IKEv2's prf of that number. CryptoError where it is not known, or the library lacks it."""
+    hash_number = next((h for prf, h in _HASHES.items() if prf == number), None)
+    if hash_number is None:
+        raise CryptoError(f"no prf {name_of(ikev2.Prf, number)} ({int(number)})")
+    spec = get_hash(hash_number)
+    return Prf(spec.name, spec.size, legacy=spec.legacy)

@@ -172,6 +172,7 @@ def _daemon(
     except IsakmpError:
         transport.close()
         raise
+    transport.prepare(app.own_socket)
     return Daemon(
         conf, timers=timers, random=os.urandom, wall=time.time, transport=transport, app=app,
         log=log, source=source, resolve=interface,

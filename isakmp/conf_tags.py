@@ -136,7 +136,7 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
         Kind.GENERAL: _table(
             {
                 "Acquire-Only": Tag(_BOOLEAN),
-                "Application": Tag(_one_of("engine", "pf_key", "none")),
+                "Application": Tag(_one_of("engine", "xfrm", "pf_key", "none")),
                 "Check-interval": Tag(_SECONDS),
                 "Default-phase-1-ID": Tag(leads=Kind.ID),
                 "Default-phase-1-lifetime": Tag(_range),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from socket import socket
 from typing import Protocol
 
 from isakmp.constants import ipsec, isakmp
@@ -39,6 +40,8 @@ class Limits:
     hard_s: int = 0
     soft_bytes: int = 0
     hard_bytes: int = 0
+    soft_packets: int = 0
+    hard_packets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,12 @@ class Application(Protocol):
 
     def close(self) -> None:
         """Give everything back: sockets, devices, routes."""
+
+    def own_socket(self, sock: socket, encap: bool) -> None:
+        """A UDP socket of the daemon: the stack's policies let it pass.
+
+        encap: its port is that of ESP in UDP, which the stack may take out of it (RFC 3948).
+        """
 
     def get_spi(self, request: SpiRequest) -> Job[int]: ...
 

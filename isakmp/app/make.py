@@ -48,8 +48,18 @@ def make_application(
     if name == "pf_key":
         return PfKey(SocketLink(kernel_socket, loop, timers), timers, wall=time.time,
                      private=False, on_link=partial(_on_link, log)), None  # fmt: skip
+    if name == "xfrm":
+        return _xfrm(loop, timers, log), None
     raise ConfError(f"application {name} is not known", section="General", tag="Application",
-                    hint="engine, pf_key or none")  # fmt: skip
+                    hint="engine, xfrm, pf_key or none")  # fmt: skip
+
+
+def _xfrm(loop: Loop, timers: Timers, log: Log) -> Application:
+    """The kernel's stack over NETLINK_XFRM."""
+    from isakmp.app.xfrm.backend import Xfrm  # netlink is loaded for those who need it
+    from isakmp.app.xfrm.link import Link
+
+    return Xfrm(Link(loop, log), timers, log, wall=time.time)
 
 
 def _engine_here(

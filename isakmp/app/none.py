@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from socket import socket
 
 from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage
 from isakmp.errors import ApplicationError
@@ -34,6 +35,9 @@ class Nothing:
             for event in events:
                 event.cancel()
         self._events.clear()
+
+    def own_socket(self, sock: socket, encap: bool) -> None:
+        """Nothing stands in a socket's way."""
 
     def get_spi(self, request: SpiRequest) -> Job[int]:
         """A random SPI that is free."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
@@ -86,6 +87,11 @@ class Udp:
         for option, value in privileged:
             with contextlib.suppress(PermissionError):
                 sock.setsockopt(socket.SOL_SOCKET, option, value)
+
+    def prepare(self, each: Callable[[socket.socket, bool], object]) -> None:
+        """Show every socket to ``each``, and whether ESP in UDP comes in there."""
+        for (_, port, _), sock in self._sockets.items():
+            each(sock, self._ports[port])
 
     def start(self, ike: Deliver, esp: Deliver) -> None:
         """Let the loop read the sockets."""

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
+from socket import socket
 from typing import Any, TypeVar
 
 from isakmp.app.base import (
@@ -118,6 +119,9 @@ class PfKey:
         """Leave the stack; requests in flight fail."""
         self._link.close()
         self._fail_all("the IPsec stack was left")
+
+    def own_socket(self, sock: socket, encap: bool) -> None:
+        """A stack in user space tells our packets by their mark; see KernelPfKey for a kernel."""
 
     def get_spi(self, request: SpiRequest) -> Job[int]:
         """SADB_GETSPI."""

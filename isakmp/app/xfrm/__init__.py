@@ -1,0 +1,1 @@
+"""The kernel's IPsec stack over NETLINK_XFRM (Linux)."""

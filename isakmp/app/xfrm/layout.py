@@ -1,0 +1,123 @@
+"""Structures of the kernel's interface, declared once: packed, read and shown from one table.
+
+Numbers are in the host's order unless a field says otherwise. What is not given is zero.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, NamedTuple
+
+from isakmp.errors import MalformedPayload
+from isakmp.policy.spd import Address
+
+Values = dict[str, Any]
+
+
+class Kind(NamedTuple):
+    """A field that is more than one of struct's numbers. show: None: repr."""
+
+    format: str
+    pack: Callable[[Any], Any] = lambda value: value
+    unpack: Callable[[Any], Any] = lambda value: value
+    empty: Any = 0
+    show: Callable[[Any], str] | None = None
+
+
+def _big(octets: int) -> Kind:
+    return Kind(
+        f"{octets}s", lambda n: n.to_bytes(octets, "big"), lambda b: int.from_bytes(b, "big"),
+        show=lambda n: f"{n:#x}" if octets == 4 else str(n),
+    )  # fmt: skip
+
+
+def to_address(data: bytes, family: int) -> Address:
+    """An xfrm_address_t of that family. MalformedPayload where the family is no other's."""
+    if family == socket.AF_INET:
+        return IPv4Address(data[:4])
+    if family == socket.AF_INET6:
+        return IPv6Address(data)
+    raise MalformedPayload("xfrm_address", 0, f"address family {family}")
+
+
+def family_of(address: Address) -> int:
+    """AF_INET or AF_INET6."""
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
+
+
+def _show_address(data: bytes) -> str:
+    if not any(data):
+        return "-"
+    return str(IPv6Address(data)) if any(data[4:]) else str(IPv4Address(data[:4]))
+
+
+BE16, BE32 = _big(2), _big(4)
+# An address is one of two families, which another field says: 16 octets, the rest zero.
+ADDRESS = Kind(
+    "16s", lambda a: a if isinstance(a, bytes) else a.packed, empty=b"", show=_show_address
+)
+NAME = Kind("64s", str.encode, lambda b: b.rstrip(b"\0").decode("ascii", "replace"), "", str)
+
+
+class Layout:
+    """One C structure: its fields in order; a name that begins with ``_`` is padding."""
+
+    def __init__(self, name: str, **fields: str | Kind | Layout) -> None:
+        self.name, self._fields = name, fields
+        self._struct = struct.Struct("=" + "".join(self._formats()))
+        self.size = self._struct.size
+
+    def _formats(self) -> Iterator[str]:
+        for kind in self._fields.values():
+            if isinstance(kind, Layout):
+                yield from kind._formats()
+            else:
+                yield kind.format if isinstance(kind, Kind) else kind
+
+    def pack(self, values: Mapping[str, Any] | None = None, **more: Any) -> bytes:
+        """The octets of ``values``; KeyError where one is no field (a bug)."""
+        return self._struct.pack(*self._flat({**(values or {}), **more}))
+
+    def _flat(self, values: Mapping[str, Any]) -> Iterator[Any]:
+        if unknown := values.keys() - self._fields.keys():
+            raise KeyError(f"{self.name}: {unknown}")
+        for name, kind in self._fields.items():
+            if isinstance(kind, Layout):
+                yield from kind._flat(values.get(name, {}))
+            elif isinstance(kind, Kind):
+                yield kind.pack(values.get(name, kind.empty))
+            elif not name.startswith("_"):
+                yield values.get(name, 0)
+
+    def unpack(self, data: bytes | memoryview, offset: int = 0) -> Values:
+        """The values at ``offset``. MalformedPayload where the octets end before."""
+        if len(data) - offset < self.size:
+            raise MalformedPayload(self.name, offset, f"{len(data) - offset} octets")
+        return self._nest(iter(self._struct.unpack_from(data, offset)))
+
+    def _nest(self, flat: Iterator[Any]) -> Values:
+        values: Values = {}
+        for name, kind in self._fields.items():
+            if isinstance(kind, Layout):
+                values[name] = kind._nest(flat)
+            elif isinstance(kind, Kind):
+                values[name] = kind.unpack(next(flat))
+            elif not name.startswith("_"):
+                values[name] = next(flat)
+        return values
+
+    def show(self, values: Values) -> str:
+        """``name value`` of every field that says something."""
+        parts = []
+        for name, kind in self._fields.items():
+            value = values.get(name)
+            if isinstance(kind, Layout):
+                if inner := kind.show(value or {}):
+                    parts.append(f"{name}({inner})")
+            elif value and not (isinstance(value, bytes) and not any(value)):
+                shown = kind.show(value) if isinstance(kind, Kind) and kind.show else repr(value)
+                parts.append(f"{name} {shown}")
+        return " ".join(parts)

@@ -1,0 +1,196 @@
+"""Requests to the kernel and its events, over two of pyroute2's netlink sockets: netlink(7).
+
+The kernel carries a request out while it is sent, so its answer can mostly be read at once; what
+is not there yet comes through the loop. Events have a socket of their own: where the kernel finds
+no room for them (ENOBUFS), no answer is lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.nlsocket import NetlinkSocket
+
+from isakmp.app.xfrm import messages
+from isakmp.app.xfrm.constants import NETLINK_XFRM, Group, Msg, NetlinkFlag
+from isakmp.app.xfrm.messages import Message
+from isakmp.constants import name_of
+from isakmp.errors import ApplicationError, MalformedPayload
+from isakmp.job import Job
+from isakmp.log import Log, LogClass
+from isakmp.loop import Loop
+
+READS_PER_TURN = 64
+EVENT_ROOM = 4 << 20
+EVENTS = Group.ACQUIRE | Group.EXPIRE | Group.MAPPING
+DUMP_LEVEL = 90
+
+
+class KernelRefusal(ApplicationError):
+    """The kernel refused a request. errno: its number."""
+
+    def __init__(self, type: int, number: int, words: str) -> None:
+        name = errno.errorcode.get(number, str(number))
+        why = f"{os.strerror(number)}: {words}" if words else os.strerror(number)
+        super().__init__(f"{name_of(Msg, type)} refused: {why} ({name})")
+        self.errno = number
+
+
+class Receiver(Protocol):
+    """What hears of a link."""
+
+    def event(self, message: Message) -> None:
+        """The kernel tells something of its own accord."""
+
+    def overrun(self) -> None:
+        """The kernel had to leave out events."""
+
+
+class _Pending(NamedTuple):
+    type: int
+    job: Job[list[bytes]]
+    bodies: list[bytes]
+
+
+class Link:
+    """The kernel's end of NETLINK_XFRM. ApplicationError where this kernel has none."""
+
+    def __init__(self, loop: Loop, log: Log) -> None:
+        self._loop, self._log = loop, log
+        self._seq = 0
+        self._pending: dict[int, _Pending] = {}
+        self._receiver: Receiver | None = None
+        self._events: Any = None
+        self._requests = self._open(0)
+        loop.reader(self._requests.fileno(), self.read_answers)
+
+    def _open(self, groups: int) -> Any:
+        """A socket of pyroute2's, never waited for."""
+        sock = None
+        try:
+            sock = NetlinkSocket(family=NETLINK_XFRM, rcvbuf=EVENT_ROOM, ext_ack=True)
+            sock.bind(groups=groups)
+            sock.asyncore.socket.setblocking(False)
+        except (OSError, KeyError, NetlinkError) as error:
+            if sock is not None:
+                sock.close()
+            raise ApplicationError(f"this kernel has no NETLINK_XFRM: {error}") from None
+        return sock
+
+    def listen(self, receiver: Receiver) -> None:
+        """Hear of events. ApplicationError where that is not allowed."""
+        self._receiver = receiver
+        self._events = self._open(EVENTS)
+        self._loop.reader(self._events.fileno(), self._read_events)
+
+    def request(self, type: Msg, body: bytes, flags: int = 0) -> Job[list[bytes]]:
+        """Ask the kernel; the bodies it answers with, before it says that it is done.
+
+        KernelRefusal where it is not.
+        """
+        self._seq = self._seq % 0xFFFFFFFF + 1
+        seq, job = self._seq, Job[list[bytes]]()
+        self._dump("to the kernel", type, body)
+        self._pending[seq] = _Pending(type, job, [])
+        if not flags & NetlinkFlag.DUMP:
+            flags |= NetlinkFlag.ACK
+        try:
+            self._requests.asyncore.send(
+                messages.message(type, flags | NetlinkFlag.REQUEST, seq, body)
+            )
+        except OSError as error:
+            del self._pending[seq]
+            job.fail(KernelRefusal(type, error.errno or 0, "cannot be sent"))
+            return job
+        self.read_answers()
+        return job
+
+    def read_answers(self) -> None:
+        """Take what has been answered."""
+        while self._pending:
+            data = self._read(self._requests, self._answers_lost)
+            if data is None:
+                return
+            self._each(data, self._answer)
+
+    def _read_events(self) -> None:
+        for _ in range(READS_PER_TURN):
+            data = self._read(self._events, self._overrun) if self._events else None
+            if data is None:
+                return
+            self._each(data, self._event)
+
+    @staticmethod
+    def _read(sock: Any, lost: Callable[[], None]) -> bytes | None:
+        """One datagram; None where there is none."""
+        try:
+            data: bytes = sock.asyncore.recv(messages.MAX_MESSAGE)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            lost()
+            return None
+        return data
+
+    def _each(self, data: bytes, take: Callable[[Message], None]) -> None:
+        try:
+            for message in messages.split(data):
+                take(message)
+        except MalformedPayload as error:
+            self._log.error("the kernel's IPsec message is malformed: %s", error)
+
+    def _answer(self, message: Message) -> None:
+        pending = self._pending.get(message.seq)
+        if pending is None:
+            return
+        if message.type == Msg.ERROR:
+            del self._pending[message.seq]
+            number, words = messages.error(message.body, message.flags)
+            if number:
+                pending.job.fail(KernelRefusal(pending.type, number, words))
+            else:
+                pending.job.finish(pending.bodies)
+        elif message.type == Msg.DONE:
+            del self._pending[message.seq]
+            pending.job.finish(pending.bodies)
+        else:
+            self._dump("the kernel answers", message.type, message.body)
+            pending.bodies.append(message.body)
+
+    def _event(self, message: Message) -> None:
+        self._dump("the kernel says", message.type, message.body)
+        if self._receiver is not None:
+            self._receiver.event(message)
+
+    def _dump(self, who: str, type: int, body: bytes) -> None:
+        if self._log.on(LogClass.SYSDEP, DUMP_LEVEL):
+            for line in messages.describe(type, body):
+                self._log.debug(LogClass.SYSDEP, DUMP_LEVEL, "%s: %s", who, line)
+
+    def _overrun(self) -> None:
+        self._log.error("the kernel had more IPsec events than room for them")
+        if self._receiver is not None:
+            self._receiver.overrun()
+
+    def _answers_lost(self) -> None:
+        self._fail_all("the kernel had no room for its answer")
+
+    def _fail_all(self, why: str) -> None:
+        pending, self._pending = self._pending, {}
+        for request in pending.values():
+            request.job.fail(ApplicationError(f"{name_of(Msg, request.type)}: {why}"))
+
+    def close(self) -> None:
+        """Give the sockets back; what is not answered fails."""
+        for sock in (self._requests, self._events):
+            if sock is not None:
+                self._loop.reader(sock.fileno(), None)
+                sock.close()
+        self._events = self._receiver = None
+        self._fail_all("the link to the kernel was closed")

@@ -1,0 +1,328 @@
+"""The application's values as the kernel has them, and back.
+
+reqids of the kernel are the daemon's beyond REQID_BASE, and indices of policies begin with
+INDEX_BASE: so what is ours is told from what others have installed, also after a restart.
+"""
+
+from __future__ import annotations
+
+from isakmp.app.base import (
+    Acquire,
+    Action,
+    Direction,
+    Expire,
+    Limits,
+    Mapping,
+    PolicySpec,
+    SaId,
+    SaSpec,
+    SpiRequest,
+    Usage,
+)
+from isakmp.app.xfrm import messages
+from isakmp.app.xfrm.algorithms import algorithm_attributes
+from isakmp.app.xfrm.constants import (
+    ALL_ALGORITHMS,
+    ESP_IN_UDP,
+    INFINITE,
+    Attr,
+    Dir,
+    IpProtocol,
+    Mode,
+    PolicyAction,
+    StateFlag,
+)
+from isakmp.app.xfrm.layout import Values, family_of, to_address
+from isakmp.app.xfrm.messages import attribute
+from isakmp.constants import ipsec, isakmp
+from isakmp.errors import ApplicationError, MalformedPayload
+from isakmp.policy.spd import Selector, make_network
+
+REQID_BASE, REQIDS = 0x69000000, 1 << 24
+INDEX_BASE, INDICES = 0x69000000, 1 << 21
+MIN_SPI, MAX_SPI = 0x100, 0xFFFFFFFF
+MIN_CPI, MAX_CPI = 256, 61439  # RFC 3173 2.4: negotiated CPIs
+_SMALL_WINDOW = 32  # beyond it the kernel wants the window in an attribute
+_MAX_WINDOW = 4096
+
+IP_PROTOCOLS = {
+    isakmp.Protocol.IPSEC_ESP: IpProtocol.ESP,
+    isakmp.Protocol.IPSEC_AH: IpProtocol.AH,
+    isakmp.Protocol.IPCOMP: IpProtocol.COMP,
+}
+PROTOCOLS = {number: protocol for protocol, number in IP_PROTOCOLS.items()}
+_TRANSPORT = (
+    ipsec.Encapsulation.TRANSPORT,
+    ipsec.Encapsulation.UDP_ENCAP_TRANSPORT,
+    ipsec.Encapsulation.UDP_ENCAP_TRANSPORT_DRAFT,
+)
+
+
+def kernel_reqid(reqid: int) -> int:
+    """The kernel's reqid of one of ours. ApplicationError where there are too many."""
+    if not 0 <= reqid < REQIDS:
+        raise ApplicationError(f"reqid {reqid} is not below {REQIDS}")
+    return REQID_BASE + reqid
+
+
+def is_ours(reqid: int) -> bool:
+    """Whether an SA of the kernel with this reqid is ours."""
+    return REQID_BASE <= reqid < REQID_BASE + REQIDS
+
+
+def kernel_index(number: int, dir: Dir) -> int:
+    """The kernel's index of our policy of that number: the kernel wants the direction in it."""
+    return INDEX_BASE | (number % INDICES) << 3 | dir
+
+
+def is_our_policy(index: int) -> bool:
+    """Whether a policy of the kernel is ours."""
+    return INDEX_BASE <= index < INDEX_BASE + (INDICES << 3)
+
+
+def mode(encapsulation: ipsec.Encapsulation) -> Mode:
+    """The kernel's mode."""
+    return Mode.TRANSPORT if encapsulation in _TRANSPORT else Mode.TUNNEL
+
+
+# --- SAs -------------------------------------------------------------------------------------
+
+
+def sa_id(sa: SaId) -> bytes:
+    """The body of DELSA and GETSA."""
+    return messages.SA_ID.pack(
+        daddr=sa.dst, spi=sa.spi, family=family_of(sa.dst), proto=IP_PROTOCOLS[sa.protocol]
+    )
+
+
+def spi_request(request: SpiRequest) -> bytes:
+    """The body of ALLOCSPI."""
+    low, high = MIN_SPI, MAX_SPI
+    if request.protocol is isakmp.Protocol.IPCOMP:
+        low, high = MIN_CPI, MAX_CPI
+    info = {
+        "id": {"daddr": request.dst, "proto": IP_PROTOCOLS[request.protocol]},
+        "saddr": request.src,
+        "reqid": kernel_reqid(request.reqid),
+        "family": family_of(request.dst),
+        "mode": mode(request.mode),
+    }
+    return messages.SPI_INFO.pack(info=info, min=low, max=high)
+
+
+def read_spi(body: bytes) -> int:
+    """The SPI that ALLOCSPI was answered with."""
+    spi: int = messages.SA_INFO.unpack(body)["id"]["spi"]
+    return spi
+
+
+def sa(spec: SaSpec) -> bytes:
+    """The body of NEWSA and UPDSA. ApplicationError where the kernel has no such SA."""
+    return _sa_info(spec) + _sa_attributes(spec)
+
+
+def _sa_info(spec: SaSpec) -> bytes:
+    """Which traffic an SA may carry is its policies' to say: each names the reqid."""
+    kind, flags = mode(spec.mode), StateFlag(0)
+    if kind is Mode.TUNNEL:
+        flags |= StateFlag.AF_UNSPEC  # either family in it
+    if spec.esn:
+        flags |= StateFlag.ESN
+    small = spec.inbound and not _wide(spec)
+    return messages.SA_INFO.pack(
+        id={"daddr": spec.dst, "spi": spec.spi, "proto": IP_PROTOCOLS[spec.protocol]},
+        saddr=spec.src, lft=_limits(spec.limits), reqid=kernel_reqid(spec.reqid),
+        family=family_of(spec.dst), mode=kind, flags=flags,
+        replay_window=spec.replay_window if small else 0,
+    )  # fmt: skip
+
+
+def _limits(limits: Limits) -> Values:
+    return {
+        "soft_byte_limit": limits.soft_bytes or INFINITE,
+        "hard_byte_limit": limits.hard_bytes or INFINITE,
+        "soft_packet_limit": limits.soft_packets or INFINITE,
+        "hard_packet_limit": limits.hard_packets or INFINITE,
+        "soft_add_expires_seconds": limits.soft_s,
+        "hard_add_expires_seconds": limits.hard_s,
+    }
+
+
+def _wide(spec: SaSpec) -> bool:
+    """Whether the replay state needs the larger structure, which IPComp has none of."""
+    if spec.protocol is isakmp.Protocol.IPCOMP:
+        return False
+    return spec.esn or (spec.inbound and spec.replay_window > _SMALL_WINDOW)
+
+
+def _sa_attributes(spec: SaSpec) -> bytes:
+    parts = algorithm_attributes(spec)
+    if spec.encap is not None:
+        sport, dport = spec.encap
+        value = messages.ENCAP.pack(encap_type=ESP_IN_UDP, encap_sport=sport, encap_dport=dport)
+        parts += attribute(Attr.ENCAP, value)
+    if _wide(spec):
+        parts += attribute(Attr.REPLAY_ESN_VAL, replay_state(spec, {}))
+    return parts
+
+
+def replay_state(spec: SaSpec, state: Values) -> bytes:
+    """xfrm_replay_state_esn with its bitmap; state: its numbers where it has begun already.
+
+    The kernel wants a window of an SA with extended sequence numbers also where it only sends.
+    """
+    window = min(spec.replay_window, _MAX_WINDOW) if spec.inbound else 1
+    window = max(window, 1)
+    words = -(-window // 32)
+    bitmap = state.get("bitmap", b"").ljust(4 * words, b"\0")[: 4 * words]
+    numbers = {name: state.get(name, 0) for name in ("oseq", "seq", "oseq_hi", "seq_hi")}
+    head = messages.REPLAY_ESN.pack(numbers, bmp_len=words, replay_window=window)
+    return head + bytes(bitmap)
+
+
+def read_usage(body: bytes, wall: float) -> Usage:
+    """What GETSA was answered with; the kernel's times are seconds since 1970."""
+    info, more = messages.read(messages.SA_INFO, body)
+    current, stats = info["curlft"], info["stats"]
+    age_s = max(0.0, wall - current["add_time"])
+    used = more.get(Attr.LASTUSED)
+    last = messages.QUAD.unpack(used)["value"] if used else current["use_time"]
+    idle_s = min(age_s, max(0.0, wall - last)) if last else age_s
+    return Usage(
+        current["packets"], current["bytes"], age_s, idle_s,
+        stats["replay"] + stats["replay_window"], stats["integrity_failed"],
+    )  # fmt: skip
+
+
+def read_sa_id(info: Values) -> SaId:
+    """What names an SA that the kernel describes. MalformedPayload where it is none of IPsec."""
+    id, family = info["id"], info["family"]
+    return SaId(
+        _protocol(id["proto"]), id["spi"], to_address(info["saddr"], family),
+        to_address(id["daddr"], family),
+    )  # fmt: skip
+
+
+def _protocol(number: int) -> isakmp.Protocol:
+    protocol = PROTOCOLS.get(number)  # type: ignore[call-overload]
+    if protocol is None:
+        raise MalformedPayload("xfrm_id", 20, f"protocol {number}")
+    found: isakmp.Protocol = protocol
+    return found
+
+
+# --- policies --------------------------------------------------------------------------------
+
+
+def selector(value: Selector) -> Values:
+    """xfrm_selector."""
+    return {
+        "daddr": value.dst.network_address, "saddr": value.src.network_address,
+        "dport": value.dst_port, "dport_mask": 0xFFFF if value.dst_port else 0,
+        "sport": value.src_port, "sport_mask": 0xFFFF if value.src_port else 0,
+        "family": family_of(value.src.network_address), "prefixlen_d": value.dst.prefixlen,
+        "prefixlen_s": value.src.prefixlen, "proto": value.protocol,
+    }  # fmt: skip
+
+
+def read_selector(values: Values) -> Selector:
+    """The traffic of an xfrm_selector."""
+    family = values["family"]
+    src, dst = to_address(values["saddr"], family), to_address(values["daddr"], family)
+    try:
+        return Selector(
+            make_network(src.packed, values["prefixlen_s"], False),
+            make_network(dst.packed, values["prefixlen_d"], False),
+            values["proto"], values["sport"] & values["sport_mask"],
+            values["dport"] & values["dport_mask"],
+        )  # fmt: skip
+    except ValueError as error:
+        raise MalformedPayload("xfrm_selector", 0, str(error)) from None
+
+
+_PRIORITY, _PREFIX_BIT, _WITH_PROTOCOL = 1 << 19, 1 << 10, 1 << 6
+
+
+def priority(value: Selector) -> int:
+    """The more a policy says, the earlier it is taken (the smaller its number): prefixes first,
+    then the protocol, then ports."""
+    said = _PREFIX_BIT * (value.src.prefixlen + value.dst.prefixlen)
+    said += _WITH_PROTOCOL if value.protocol else 0
+    for port in (value.src_port, value.dst_port):
+        said += 16 if port else 0
+    return _PRIORITY - said
+
+
+def directions(spec: PolicySpec) -> tuple[Dir, ...]:
+    """Where a policy stands: what comes out of a tunnel is for us, or for others behind us."""
+    if spec.direction is Direction.OUT:
+        return (Dir.OUT,)
+    if spec.action is Action.IPSEC and mode(spec.mode) is Mode.TRANSPORT:
+        return (Dir.IN,)
+    return Dir.IN, Dir.FWD
+
+
+def policy(spec: PolicySpec, dir: Dir, number: int) -> bytes:
+    """The body of NEWPOLICY and UPDPOLICY. ApplicationError where a tunnel has no end points."""
+    blocked = spec.action is Action.DISCARD
+    body = messages.POLICY_INFO.pack(
+        sel=selector(spec.selector), priority=priority(spec.selector),
+        index=kernel_index(number, dir), dir=dir,
+        action=PolicyAction.BLOCK if blocked else PolicyAction.ALLOW,
+    )  # fmt: skip
+    if spec.action is Action.IPSEC:
+        body += attribute(Attr.TMPL, templates(spec))
+    return body
+
+
+def templates(spec: PolicySpec) -> bytes:
+    """The xfrm_user_tmpl of a policy."""
+    kind = mode(spec.mode)
+    if spec.src is None or spec.dst is None:
+        if kind is Mode.TUNNEL:
+            raise ApplicationError("the policy's tunnel has no end points")
+        family = family_of(spec.selector.src.network_address)
+    else:
+        family = family_of(spec.src)
+    return messages.TEMPLATE.pack(
+        id={"daddr": spec.dst or b"", "proto": IP_PROTOCOLS[spec.protocol]}, family=family,
+        saddr=spec.src or b"", reqid=kernel_reqid(spec.reqid), mode=kind, aalgos=ALL_ALGORITHMS,
+        ealgos=ALL_ALGORITHMS, calgos=ALL_ALGORITHMS,
+    )  # fmt: skip
+
+
+def policy_id(dir: Dir, index: int) -> bytes:
+    """The body of DELPOLICY and GETPOLICY, by index: what another has put there is not ours."""
+    return messages.POLICY_ID.pack(dir=dir, index=index)
+
+
+# --- events ----------------------------------------------------------------------------------
+
+
+def read_acquire(body: bytes) -> Acquire | None:
+    """What is wanted; None where it is for another's policy."""
+    said, more = messages.read(messages.ACQUIRE, body)
+    found = messages.array(messages.TEMPLATE, more.get(Attr.TMPL, b""))
+    reqids = [t["reqid"] for t in found if is_ours(t["reqid"])]
+    if not reqids:
+        return None
+    family = found[0]["family"]
+    src, dst = to_address(said["saddr"], family), to_address(said["id"]["daddr"], family)
+    return Acquire(reqids[0] - REQID_BASE, read_selector(said["sel"]), src, dst)
+
+
+def read_expire(body: bytes) -> Expire:
+    """An SA's limit."""
+    said, _ = messages.read(messages.EXPIRE, body)
+    return Expire(read_sa_id(said["state"]), bool(said["hard"]))
+
+
+def read_mapping(body: bytes) -> Mapping:
+    """An SA's peer at its new address and port."""
+    said, _ = messages.read(messages.MAPPING, body)
+    id, family = said["id"], said["id"]["family"]
+    name = SaId(
+        _protocol(id["proto"]), id["spi"], to_address(said["old_saddr"], family),
+        to_address(id["daddr"], family),
+    )  # fmt: skip
+    return Mapping(name, to_address(said["new_saddr"], family), said["new_sport"])

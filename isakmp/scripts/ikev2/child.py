@@ -27,8 +27,14 @@ from isakmp.log import LogClass
 from isakmp.policy import proposal, traffic
 from isakmp.policy.identity import host_network
 from isakmp.policy.match import describe
-from isakmp.policy.spd import Connection, IpsecTransform, Proposal, Selector, Traffic
-from isakmp.policy.spd import TrafficSelector
+from isakmp.policy.spd import (
+    Connection,
+    IpsecTransform,
+    Proposal,
+    Selector,
+    Traffic,
+    TrafficSelector,
+)
 from isakmp.sa import ChildProtocol, ChildSa, ChosenIpsec, IsakmpSa, soft_limit
 from isakmp.script import Incoming, Outgoing
 from isakmp.scripts.ikev2 import common

@@ -22,7 +22,7 @@ NONCE_SIZE = 32
 # What begins below is an error, from there on a status (RFC 7296 3.10.1).
 STATUS = 16384
 
-MENDS = {
+MENDS: dict[int, str] = {
     Notify.NO_PROPOSAL_CHOSEN: "compare the proposals of both ends; the peer's log names its own",
     Notify.AUTHENTICATION_FAILED: "compare secrets and identities of both ends",
     Notify.TS_UNACCEPTABLE: "compare the selectors of both ends",

@@ -14,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from isakmp.constants import ikev2, name_of
+from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import MalformedPayload, Reason, Refused

@@ -87,11 +87,11 @@ class Ikev2:
 
     def _initial(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """IKE_SA_INIT, in clear."""
-        if header.message_id != 0 or bool(header.flags & RESPONSE) is bool(
-            header.flags & INITIATOR
-        ):
-            raise MalformedPayload("HDR", 19, "flags or message ID of no IKE_SA_INIT", "RFC 7296 3.1")
-        if header.flags & RESPONSE:
+        response, initiator = header.flags & RESPONSE, header.flags & INITIATOR
+        if header.message_id != 0 or bool(response) is bool(initiator):
+            raise MalformedPayload("HDR", 19, "not the flags or message ID of an IKE_SA_INIT",
+                                   "RFC 7296 3.1")  # fmt: skip
+        if response:
             exchange = engine.exchanges.get((header.cky_i, 0))
             if exchange is None or exchange.script is not IKE_SA_INIT:
                 engine.drop(path, "an answer to no IKE_SA_INIT of ours")
@@ -105,7 +105,8 @@ class Ikev2:
         elif any(header.cky_r):
             engine.drop(path, "IKE_SA_INIT to an SPI of ours")
         else:
-            self._respond(engine, path, header, self._clear(engine, path, header, datagram), datagram)
+            message = self._clear(engine, path, header, datagram)
+            self._respond(engine, path, header, message, datagram)
 
     def _respond(
         self, engine: Engine, path: Path, header: Header, message: Incoming, datagram: bytes

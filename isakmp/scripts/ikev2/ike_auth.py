@@ -243,8 +243,6 @@ def recv_refusal(x: X, message: Incoming) -> None:
 def finalize(x: X) -> None:
     """Both have proved themselves: here are the IKE SA and its first child SA."""
     s, sa, owner = x.state, sa_of(x), x.engine.owner
-    if s.local_id is None or s.remote_id is None:
-        raise MalformedPayload("ID", 28, "an identity is missing", "RFC 7296 1.2")
     _complete(x, sa, s)
     c = s.child
     owner.established(sa, c.connection if c else None)
@@ -259,6 +257,8 @@ def finalize(x: X) -> None:
 
 
 def _complete(x: X, sa: IsakmpSa, s: Initial) -> None:
+    if s.local_id is None or s.remote_id is None:
+        raise MalformedPayload("ID", 28, "an identity is missing", "RFC 7296 1.2")
     sa.local_id, sa.remote_id, sa.state = s.local_id, s.remote_id, State.ESTABLISHED
     sa.established, sa.tiebreak, sa.path = x.engine.now(), min(s.ni, s.nr), x.path
     sa.remote, sa.exchange_type = x.remote, x.script.exchange_type

@@ -13,8 +13,6 @@ answer has left, while the initiator does the same.
 
 from __future__ import annotations
 
-from typing import Any
-
 from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.prf import get_prf_v2

@@ -9,6 +9,7 @@ An empty one asks whether the peer is alive; every one tells.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from isakmp.constants import ikev2, name_of
@@ -84,7 +85,7 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     for child in children:
         x.engine.log.print("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip
-        x.after_send.append(lambda child=child: owner.delete_child(child, tell=False))
+        x.after_send.append(partial(owner.delete_child, child, tell=False))
 
 
 def delete_children(children: list[ChildSa]) -> tuple[int, Any]:

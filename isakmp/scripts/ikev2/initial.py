@@ -63,6 +63,8 @@ def chosen_of(x: X) -> ChosenIkev2:
 def chosen_of_choice(remote: Remote, choice: Any) -> ChosenIkev2:
     """What a choice among ``remote``'s proposals means; lifetimes are ours alone."""
     life = remote.life
+    if choice.encr is None or choice.prf is None or choice.group is None:
+        raise MalformedPayload("SA", 28, "lacks a cipher, a prf or a group", "RFC 7296 3.3.3")
     return ChosenIkev2(
         choice.encr.id, choice.encr.key_bits, choice.prf.id,
         choice.integ.id if choice.integ and choice.integ.id else None, choice.group,

@@ -43,7 +43,7 @@ class Exchange(Generic[S]):
 
     now_in, last_in: digests of the message that is looked at, and of the last one accepted;
     last_out: the datagrams of our last message; unwanted: why what it makes is not kept, where
-    it cannot end before its answer.
+    it cannot end before its answer; plain: what last_out holds, where it may be cut otherwise.
     """
 
     number: int
@@ -70,6 +70,7 @@ class Exchange(Generic[S]):
     now_in: bytes = b""
     last_in: bytes = b""
     last_out: tuple[bytes, ...] = ()
+    plain: tuple[int, bytes] | None = field(default=None, repr=False)
     hint: Reason | None = None
     protection: Any = None
     after_send: list[Callable[[], object]] = field(default_factory=list)
@@ -144,6 +145,9 @@ class Dialect(Protocol):
 
     def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
         """A payload that no step claimed."""
+
+    def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
+        """Our last message for another time: mostly as it was."""
 
     def authenticator(self, exchange: Exchange[Any]) -> int:
         """The payload type that the AUTH mark stands for."""
@@ -632,6 +636,7 @@ class Engine:
         exchange.retries += 1
         self.log.debug(LogClass.EXCHANGE, 30, "%s: repeats its message (%d)", exchange,
                        exchange.retries)  # fmt: skip
+        exchange.last_out = exchange.dialect.again(exchange)
         self.repeat(exchange)
         self._arm_retransmit(exchange)
 

@@ -100,6 +100,9 @@ class Toy:
     def unspoken(self, engine: Engine, path: Path, header: Header) -> None:
         raise MalformedPayload("HDR", 17, f"major version {header.major}", "RFC 2408 3.1")
 
+    def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
+        return exchange.last_out
+
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
         pass
 

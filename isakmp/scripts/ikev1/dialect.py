@@ -270,6 +270,10 @@ class Ikev1:
             )
         return (header.pack() + chain,)
 
+    def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
+        """The same datagram (RFC 2408 5.1)."""
+        return exchange.last_out
+
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
         """Payloads are looked at by those who want them."""
 

@@ -22,10 +22,11 @@ from isakmp.message import (
     Message,
     Payload,
     build_payloads,
-    generic_header,
     parse_payloads,
 )
 from isakmp.path import Path
+from isakmp.payloads.ikev2.sk import CODEC_FRAGMENT as P_SKF
+from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import Incoming, Outgoing, Script
@@ -33,6 +34,7 @@ from isakmp.scripts.ikev2 import common
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.cookie import Cookies
 from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA, Create
+from isakmp.scripts.ikev2.fragments import split
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.ike_sa_init import IKE_SA_INIT
 from isakmp.scripts.ikev2.informational import (
@@ -283,11 +285,27 @@ class Ikev2:
         try:
             if kind == SK:
                 return sa.keys.opens.open(datagram, at + 4), following, datagram
-            return self._join(engine, sa, path, header, datagram, at)
+            return self._join(sa, path, header, datagram, at)
         except CryptoError as error:
             engine.counters["bad_integrity"] = engine.counters.get("bad_integrity", 0) + 1
             engine.drop(path, f"{sa}: {error}")
             return None
+
+    @staticmethod
+    def _join(
+        sa: IsakmpSa, path: Path, header: Header, datagram: bytes, at: int
+    ) -> tuple[bytes, int, bytes] | None:
+        """A piece of a message (RFC 7383 2.6); what it completes is as good as an SK payload."""
+        if sa.fragments is None:
+            raise MalformedPayload("SKF", at, "fragmentation was not agreed on", "RFC 7383 2.3")
+        piece = P_SKF.parse(datagram[at + 4 :], at + 4)
+        data = sa.keys.opens.open(datagram, at + 8)
+        key = bool(header.flags & RESPONSE), header.message_id
+        whole = sa.fragments.add(key, piece.number, piece.total, datagram[at], data, datagram)
+        if whole is None:
+            return None
+        sa.fragments.seen(whole.largest, path)
+        return whole.inner, whole.first, whole.mark
 
     def _begin(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header
@@ -335,24 +353,55 @@ class Ikev2:
     ) -> tuple[bytes, ...]:
         engine, sa = exchange.engine, exchange.sa
         first, chain = build_payloads(2, items)
-        began = sa.initiator if sa is not None else exchange.initiator
-        flags = (INITIATOR if began else 0) | (0 if exchange.initiator else RESPONSE)
-        header = Header(exchange.cky_i, exchange.cky_r, first, 2, 0, exchange.script.exchange_type,
-                        flags, exchange.message_id, HEADER_SIZE + len(chain))  # fmt: skip
+        header = self._header(exchange, first, chain)
         _record(engine, exchange.path, header, None, chain)
         if not protected or sa is None:
             return (header.pack() + chain,)
         return self._protect(exchange, sa, header, first, chain)
 
-    @staticmethod
     def _protect(
-        exchange: Exchange[Any], sa: IsakmpSa, header: Header, first: int, chain: bytes
+        self, exchange: Exchange[Any], sa: IsakmpSa, header: Header, first: int, chain: bytes
     ) -> tuple[bytes, ...]:
+        """One SK payload, or as many SKF payloads as it takes."""
         sk = sa.keys.seals
         size = sk.sealed_size(len(chain))
+        if sa.fragments is not None:
+            room = sa.fragments.room(exchange.path, sk.sealed_size(0) + sk.block_size)
+            if len(chain) > room:
+                exchange.plain = first, chain
+                return self._cut(exchange, sa, header, first, split(chain, room))
         whole = header._replace(next_payload=SK, length=HEADER_SIZE + 4 + size)
-        head = whole.pack() + generic_header(first, bytes(size))[:4]
+        head = whole.pack() + GENERIC.pack(first, 0, 4 + size)
         return (head + sk.seal(head, chain, exchange.engine.random),)
+
+    @staticmethod
+    def _cut(
+        exchange: Exchange[Any], sa: IsakmpSa, header: Header, first: int, pieces: list[bytes]
+    ) -> tuple[bytes, ...]:
+        sk, datagrams = sa.keys.seals, []
+        for number, piece in enumerate(pieces, 1):
+            size = 8 + sk.sealed_size(len(piece))
+            head = header._replace(next_payload=SKF, length=HEADER_SIZE + size).pack()
+            head += GENERIC.pack(first if number == 1 else 0, 0, size)
+            head += number.to_bytes(2, "big") + len(pieces).to_bytes(2, "big")
+            datagrams.append(head + sk.seal(head, piece, exchange.engine.random))
+        return tuple(datagrams)
+
+    def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
+        """Our message for another time; what came in pieces and to nothing is cut smaller."""
+        sa = exchange.sa
+        if exchange.plain is None or sa is None or exchange.retries < 2 or not sa.fragments.shrink():
+            return exchange.last_out
+        first, chain = exchange.plain
+        return self._protect(exchange, sa, self._header(exchange, first, chain), first, chain)
+
+    @staticmethod
+    def _header(exchange: Exchange[Any], first: int, chain: bytes) -> Header:
+        sa = exchange.sa
+        began = sa.initiator if sa is not None else exchange.initiator
+        flags = (INITIATOR if began else 0) | (0 if exchange.initiator else RESPONSE)
+        return Header(exchange.cky_i, exchange.cky_r, first, 2, 0, exchange.script.exchange_type,
+                      flags, exchange.message_id, HEADER_SIZE + len(chain))  # fmt: skip
 
     def authenticator(self, exchange: Exchange[Any]) -> int:
         """AUTH, whatever the method."""

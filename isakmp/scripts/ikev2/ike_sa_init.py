@@ -22,6 +22,7 @@ from isakmp.policy import proposal
 from isakmp.policy.spd import Wish
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict
 from isakmp.scripts.ikev2 import common, nat
+from isakmp.scripts.ikev2.fragments import Fragments
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.initial import (
     Initial,
@@ -149,6 +150,10 @@ def _make_sa(x: X) -> None:
     keys = derive(chosen, seed, s.ni, s.nr, x.cky_i, x.cky_r, initiator=x.initiator)
     log_keys(x, s.g_ir, keys)
     x.sa = larval(x, keys, chosen, x.cky_i, x.cky_r, s.nat)
+    if Notify.IKEV2_FRAGMENTATION_SUPPORTED in s.supports and (
+        x.remote.ikev2.fragmentation is not Wish.NO
+    ):
+        x.sa.fragments = Fragments(x.remote.ikev2, x.path.remote.version)
     s.key_pair, s.g_ir = None, b""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from isakmp.conf import Conf
-from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.constants import isakmp, name_of
 from isakmp.errors import ConfError, Reason, Refused
-from isakmp.policy.identity import Resolve
+from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.reader import (
     connection_names,
@@ -164,14 +164,3 @@ def narrowed(connection: Connection, selector: Selector) -> Connection:
         local_id=identity_of(selector.src, selector.protocol, selector.src_port),
         remote_id=identity_of(selector.dst, selector.protocol, selector.dst_port),
     )
-
-
-def identity_of(network: Network, protocol: int = 0, port: int = 0) -> Identity:
-    """A network, or a single address, as a phase 2 identity (RFC 2407 4.6.2)."""
-    kind = ipsec.Id
-    if network.prefixlen == network.max_prefixlen:
-        single = kind.IPV4_ADDR if network.version == 4 else kind.IPV6_ADDR
-        return Identity(single, network.network_address.packed, protocol, port)
-    subnet = kind.IPV4_ADDR_SUBNET if network.version == 4 else kind.IPV6_ADDR_SUBNET
-    data = network.network_address.packed + network.netmask.packed
-    return Identity(subnet, data, protocol, port)

@@ -24,7 +24,7 @@ _VERSION = {
 _SUBNETS = (ipsec.Id.IPV4_ADDR_SUBNET, ipsec.Id.IPV6_ADDR_SUBNET)
 _NAMES = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN, ipsec.Id.KEY_ID)
 _INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.:@-]{0,31}", re.ASCII)
-_PROTOCOLS = {"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "ipv6-icmp": 58, "sctp": 132}
+PROTOCOLS = {"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "ipv6-icmp": 58, "sctp": 132}
 MAX_NAME_BYTES = 1024
 
 
@@ -90,6 +90,17 @@ def network_of(identity: Identity) -> Network | None:
         return make_network(identity.data[:size], prefix)
     except ValueError:
         return None
+
+
+def identity_of(network: Network, protocol: int = 0, port: int = 0) -> Identity:
+    """A network, or a single address, as a phase 2 identity (RFC 2407 4.6.2)."""
+    kind = ipsec.Id
+    if network.prefixlen == network.max_prefixlen:
+        single = kind.IPV4_ADDR if network.version == 4 else kind.IPV6_ADDR
+        return Identity(single, network.network_address.packed, protocol, port)
+    subnet = kind.IPV4_ADDR_SUBNET if network.version == 4 else kind.IPV6_ADDR_SUBNET
+    data = network.network_address.packed + network.netmask.packed
+    return Identity(subnet, data, protocol, port)
 
 
 def host_network(address: Address) -> Network:
@@ -198,7 +209,7 @@ def _number(conf: Conf, section: str, tag: str, limit: int) -> int:
     try:
         if tag == "Port":
             return 0 if text.lower() == "any" else socket.getservbyname(text)
-        known = _PROTOCOLS.get(text.lower())
+        known = PROTOCOLS.get(text.lower())
         return socket.getprotobyname(text) if known is None else known
     except (OSError, ValueError) as error:
         raise conf.error(f"{text!r} is no {tag.lower()} (0 to {limit})", section, tag) from error

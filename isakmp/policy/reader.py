@@ -10,42 +10,66 @@ from ipaddress import ip_address
 
 from isakmp.conf import Conf, nearest
 from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
+from isakmp.errors import Refused
 from isakmp.policy.identity import (
     Resolve,
+    identity_of,
     network_of,
     no_interfaces,
     read_address,
     read_identity,
 )
+from isakmp.policy.ikev2_reader import read_ikev2, read_versions
+from isakmp.policy.proposal_reader import (
+    default_esp,
+    default_ike,
+    ike_proposals,
+    ike_transforms,
+    ipsec_proposals,
+    read_keywords,
+    suites_of,
+    with_mode,
+)
+from isakmp.policy.selector_reader import read_selectors
 from isakmp.policy.spd import (
     Address,
     Connection,
     Identity,
     IkeTransform,
     Network,
+    Proposal,
     Remote,
     Selector,
     Suite,
+    Traffic,
+    TrafficSelector,
 )
+from isakmp.policy.traffic import of_network, of_selector, selectors
 from isakmp.policy.transforms import (
     MAX_PROPOSALS,
     MAX_TRANSFORMS,
     read_ike_transform,
+    read_life,
     read_member,
     read_names,
+    read_replay_window,
     read_suite,
 )
 
 BUILT_IN_PEER = "Default-phase-1"
 EXCHANGES = (isakmp.Exchange.ID_PROT, isakmp.Exchange.AGGRESSIVE)
 CONNECTION_LISTS = ("Connections", "Passive-connections")
+SELECTOR_LISTS = ("Local-selectors", "Remote-selectors")
+MODES = {"tunnel": ipsec.Encapsulation.TUNNEL, "transport": ipsec.Encapsulation.TRANSPORT}
 
 
 def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> Remote:
     """The ISAKMP peer a section describes."""
     _expect_phase(conf, section, "1")
     configuration = _configuration(conf, section)
-    transforms = _ike_transforms(conf, configuration)
+    versions = read_versions(conf, section)
+    transforms, proposals = _ike_algorithms(conf, section, configuration, versions)
+    life = transforms[0].life if transforms else read_life(conf, section, "LIFE_MAIN_MODE")
     return Remote(
         name=section,
         address=_peer_address(conf, section),
@@ -57,8 +81,11 @@ def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> R
         remote_id=_optional_id(conf, section, "Remote-ID", resolve),
         secret=read_secret(conf, section),
         flags=frozenset(flag.lower() for flag in conf.get_list(section, "Flags")),
-        life=transforms[0].life,
+        life=life,
         line=conf.where(section),
+        versions=versions,
+        proposals=proposals,
+        ikev2=read_ikev2(conf, section),
     )
 
 
@@ -99,17 +126,23 @@ def read_connection(
     if peer is None:
         raise conf.error("has no ISAKMP-peer", name)
     conf.follow(name, "ISAKMP-peer", peer)
-    local_id, remote_id = _connection_ids(conf, name, peer, resolve)
+    local_id, remote_id, selector, traffic = _traffic(conf, name, peer, resolve)
+    suites, proposals = _ipsec_algorithms(conf, name)
     return Connection(
         name=name,
         remote=peer,
-        selector=_selector(conf, name, local_id, remote_id),
+        selector=selector,
         local_id=local_id,
         remote_id=remote_id,
-        suites=_suites(conf, name),
+        suites=suites,
         passive=name in (passive_names(conf) if passive is None else passive),
         active_only="active-only" in (flag.lower() for flag in conf.get_list(name, "Flags")),
         line=conf.where(name),
+        traffic=traffic,
+        proposals=proposals,
+        ipcomp=conf.get_bool(name, "IPComp"),
+        tfc_padding=conf.get_bool(name, "TFC-padding", True),
+        all_fragments=conf.get_bool(name, "Non-first-fragments"),
     )
 
 
@@ -223,6 +256,37 @@ def _ike_transforms(conf: Conf, configuration: str) -> tuple[IkeTransform, ...]:
     return tuple(transforms)
 
 
+def _ike_algorithms(
+    conf: Conf, section: str, configuration: str, versions: tuple[int, ...]
+) -> tuple[tuple[IkeTransform, ...], tuple[Proposal, ...]]:
+    """IKEv1's transforms and IKEv2's proposals, those that the peer's versions need."""
+    if conf.get(section, "IKE-proposals") is not None:
+        return _ike_keywords(conf, section, versions)
+    written = conf.get(section, "Configuration") is not None
+    transforms = _ike_transforms(conf, configuration) if written or 1 in versions else ()
+    if 2 not in versions:
+        return transforms, ()
+    proposals = ike_proposals(transforms) if written else default_ike(conf.where(section))
+    if not proposals:
+        hint = "set IKE-proposals"
+        reason = "IKEv2 has the algorithms of none of its transforms"
+        raise conf.error(reason, section, "Configuration", hint)
+    return transforms, proposals
+
+
+def _ike_keywords(
+    conf: Conf, section: str, versions: tuple[int, ...]
+) -> tuple[tuple[IkeTransform, ...], tuple[Proposal, ...]]:
+    proposals = read_keywords(conf, section, "IKE-proposals")
+    if 1 not in versions:
+        return (), proposals
+    transforms = ike_transforms(proposals, read_life(conf, section, "LIFE_MAIN_MODE"))
+    if not transforms:
+        hint = "such as aes256-sha256-modp2048"
+        raise conf.error("none of these can be said in IKEv1", section, "IKE-proposals", hint)
+    return transforms, proposals if 2 in versions else ()
+
+
 def _optional_address(conf: Conf, section: str, tag: str, resolve: Resolve) -> Address | None:
     if conf.get(section, tag) is None:
         return None
@@ -255,22 +319,57 @@ def _other_spelling(conf: Conf, address: Address) -> str | None:
     return None
 
 
-def _connection_ids(
+def _traffic(
     conf: Conf, name: str, peer: str, resolve: Resolve
-) -> tuple[Identity, Identity]:
-    """Local-ID and Remote-ID; where one is not written, the address of that end of the SA."""
-    local_id = _optional_id(conf, name, "Local-ID", resolve)
-    remote_id = _optional_id(conf, name, "Remote-ID", resolve)
-    remote_address = _peer_address(conf, peer)
-    if remote_id is None:
-        if remote_address is None:
-            raise conf.error(f"neither Remote-ID here nor Address in [{peer}]", name)
-        remote_id = _address_id(remote_address, conf.where(peer, "Address"))
-    if local_id is None:
-        local_id = _address_id(
-            _local_address(conf, name, peer, remote_address, resolve), conf.where(peer)
-        )
-    return local_id, remote_id
+) -> tuple[Identity, Identity, Selector, Traffic]:
+    """Identities and selector for IKEv1, and the traffic for IKEv2: its own lists, or the same."""
+    local, remote = (_selectors(conf, name, tag) for tag in SELECTOR_LISTS)
+    local_id = None if local else _local_id(conf, name, peer, resolve)
+    remote_id = None if remote else _remote_id(conf, name, peer, resolve)
+    if local_id and remote_id:
+        selector = _selector(conf, name, local_id, remote_id)
+        return local_id, remote_id, selector, of_selector(selector)
+    traffic = Traffic(
+        local or _of_identity(conf, name, "Local-ID", local_id),
+        remote or _of_identity(conf, name, "Remote-ID", remote_id),
+    )
+    try:
+        selector = selectors(traffic)[0]
+    except Refused as error:
+        raise conf.error(error.reason.detail, name, SELECTOR_LISTS[not local]) from None
+    local_id = identity_of(selector.src, selector.protocol, selector.src_port)
+    remote_id = identity_of(selector.dst, selector.protocol, selector.dst_port)
+    return local_id, remote_id, selector, traffic
+
+
+def _selectors(conf: Conf, name: str, tag: str) -> tuple[TrafficSelector, ...]:
+    return read_selectors(conf, name, tag) if conf.get(name, tag) is not None else ()
+
+
+def _of_identity(
+    conf: Conf, name: str, tag: str, identity: Identity | None
+) -> tuple[TrafficSelector, ...]:
+    if identity is None:
+        return ()
+    return (of_network(_network(conf, name, tag, identity), identity.protocol, identity.port),)
+
+
+def _remote_id(conf: Conf, name: str, peer: str, resolve: Resolve) -> Identity:
+    """Remote-ID; where it is not written, the peer's address."""
+    if found := _optional_id(conf, name, "Remote-ID", resolve):
+        return found
+    address = _peer_address(conf, peer)
+    if address is None:
+        raise conf.error(f"neither Remote-ID here nor Address in [{peer}]", name)
+    return _address_id(address, conf.where(peer, "Address"))
+
+
+def _local_id(conf: Conf, name: str, peer: str, resolve: Resolve) -> Identity:
+    """Local-ID; where it is not written, our address."""
+    if found := _optional_id(conf, name, "Local-ID", resolve):
+        return found
+    remote = _peer_address(conf, peer)
+    return _address_id(_local_address(conf, name, peer, remote, resolve), conf.where(peer))
 
 
 def _local_address(
@@ -308,6 +407,33 @@ def _network(conf: Conf, name: str, tag: str, identity: Identity) -> Network:
         hint = "an address or a subnet"
         raise conf.error(f"{identity.type.name} selects no traffic", name, tag, hint=hint)
     return network
+
+
+def _ipsec_algorithms(conf: Conf, name: str) -> tuple[tuple[Suite, ...], tuple[Proposal, ...]]:
+    """IKEv1's suites and IKEv2's proposals."""
+    mode = _mode(conf, name)
+    if conf.get(name, "ESP-proposals") is not None:
+        proposals = read_keywords(conf, name, "ESP-proposals")
+        life = read_life(conf, name, "LIFE_QUICK_MODE")
+        window = read_replay_window(conf, name)
+        return suites_of(proposals, life, mode or ipsec.Encapsulation.TUNNEL, window), proposals
+    suites = _suites(conf, name)
+    if mode is not None:
+        suites = with_mode(suites, mode)
+    written = conf.get(name, "Configuration") is not None
+    if written or conf.is_written("General", "Default-phase-2-suites"):
+        return suites, ipsec_proposals(suites)
+    return suites, default_esp(conf.where(name))
+
+
+def _mode(conf: Conf, name: str) -> ipsec.Encapsulation | None:
+    """Mode; None where the transforms say it."""
+    text = conf.get(name, "Mode")
+    if text is None:
+        return None
+    if text.lower() not in MODES:
+        raise conf.error(f"{text!r} is no mode", name, "Mode", "tunnel or transport")
+    return MODES[text.lower()]
 
 
 def _suites(conf: Conf, name: str) -> tuple[Suite, ...]:

@@ -18,6 +18,9 @@ from isakmp.constants import ikev2, ipsec, isakmp
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+# Their "ports" are type and code, which do not change sides in the other direction.
+ICMP = (1, 58)
+
 
 @lru_cache(4096)
 def make_network(packed: bytes, prefix: int, strict: bool = True) -> Network:
@@ -55,14 +58,25 @@ class Range(NamedTuple):
         return f"{self.offer},{self.min}:{self.max}"
 
 
+ANY_PORTS = (0, 0xFFFF)
+# The ports of what has none to be seen, a later fragment for one (RFC 7296 3.13.1).
+OPAQUE_PORTS = (0xFFFF, 0)
+
+
 class Selector(NamedTuple):
-    """Which packets: protocol 0 and port 0 stand for any. Directed from ``src`` to ``dst``."""
+    """Which packets: protocol 0 and port 0 stand for any. Directed from ``src`` to ``dst``.
+
+    src_last, dst_last: the last port of a range that begins at the port, inclusive; None: that
+    port alone, or any. Of ICMP the type is a port of the source, the code of the destination.
+    """
 
     src: Network
     dst: Network
     protocol: int = 0
     src_port: int = 0
     dst_port: int = 0
+    src_last: int | None = None
+    dst_last: int | None = None
 
     @classmethod
     def of(
@@ -73,7 +87,32 @@ class Selector(NamedTuple):
 
     def reversed(self) -> Selector:
         """The same traffic in the other direction."""
-        return Selector(self.dst, self.src, self.protocol, self.dst_port, self.src_port)
+        src, dst, protocol, src_port, dst_port, src_last, dst_last = self
+        if protocol in ICMP:
+            return Selector(dst, src, protocol, src_port, dst_port, src_last, dst_last)
+        return Selector(dst, src, protocol, dst_port, src_port, dst_last, src_last)
+
+    @property
+    def src_ports(self) -> tuple[int, int]:
+        """First and last port of the source."""
+        return _bounds(self.src_port, self.src_last)
+
+    @property
+    def dst_ports(self) -> tuple[int, int]:
+        """First and last port of the destination."""
+        return _bounds(self.dst_port, self.dst_last)
+
+    @property
+    def has_ports(self) -> bool:
+        """Whether it is not for every port."""
+        return bool(self.src_port or self.dst_port) or (self.src_last, self.dst_last) != (
+            None,
+            None,
+        )
+
+    def without_ports(self) -> Selector:
+        """The same for every port."""
+        return self._replace(src_port=0, dst_port=0, src_last=None, dst_last=None)
 
     def matches(
         self, src: Address, dst: Address, protocol: int, src_port: int, dst_port: int
@@ -83,16 +122,39 @@ class Selector(NamedTuple):
             src in self.src
             and dst in self.dst
             and self.protocol in (0, protocol)
-            and self.src_port in (0, src_port)
-            and self.dst_port in (0, dst_port)
+            and _fits(src_port, self.src_port, self.src_last)
+            and _fits(dst_port, self.dst_port, self.dst_last)
         )
 
     def __str__(self) -> str:
-        def end(network: Network, port: int) -> str:
-            return f"{network}[{port}]" if port else str(network)
+        def end(network: Network, port: int, last: int | None) -> str:
+            if last is None:
+                return f"{network}[{port}]" if port else str(network)
+            return f"{network}[{ports_text(port, last)}]"
 
         tail = f" proto {self.protocol}" if self.protocol else ""
-        return f"{end(self.src, self.src_port)} -> {end(self.dst, self.dst_port)}{tail}"
+        src = end(self.src, self.src_port, self.src_last)
+        return f"{src} -> {end(self.dst, self.dst_port, self.dst_last)}{tail}"
+
+
+def _bounds(port: int, last: int | None) -> tuple[int, int]:
+    if last is None:
+        return (port, port) if port else ANY_PORTS
+    return port, last
+
+
+def _fits(number: int, port: int, last: int | None) -> bool:
+    """Whether a packet's port is one of them; below 0: it has none."""
+    if last is None:
+        return port in (0, number)
+    return port <= number <= last or (port, last) == OPAQUE_PORTS and number < 0
+
+
+def ports_text(first: int, last: int) -> str:
+    """``80``, ``80-90`` or ``opaque``."""
+    if (first, last) == OPAQUE_PORTS:
+        return "opaque"
+    return str(first) if first == last else f"{first}-{last}"
 
 
 class TrafficSelector(NamedTuple):

@@ -142,10 +142,11 @@ def _read_protocol(conf: Conf, section: str, line: str) -> SaPolicy:
     for name in read_names(conf, section, "Transforms", MAX_TRANSFORMS):
         conf.follow(section, "Transforms", name)
         transforms.append(_read_ipsec_transform(conf, name, protocol, _cited(conf, name, line)))
-    return SaPolicy(protocol, tuple(transforms), _replay_window(conf, section), line)
+    return SaPolicy(protocol, tuple(transforms), read_replay_window(conf, section), line)
 
 
-def _replay_window(conf: Conf, section: str) -> int:
+def read_replay_window(conf: Conf, section: str) -> int:
+    """ReplayWindow in packets."""
     window = conf.get_int(section, "ReplayWindow", DEFAULT_REPLAY_WINDOW)
     if window is None or not 0 <= window <= MAX_REPLAY_WINDOW:
         raise conf.error(f"not 0 to {MAX_REPLAY_WINDOW} packets", section, "ReplayWindow")

@@ -10,7 +10,8 @@ import pytest
 from isakmp.conf import Conf
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ConfError, Refused
-from isakmp.policy.catalog import Catalog, identity_of, narrowed
+from isakmp.policy.catalog import Catalog, narrowed
+from isakmp.policy.identity import identity_of
 from isakmp.policy.spd import Identity, Selector
 from regress.pair import EAST, WEST, Gateway
 

@@ -31,7 +31,7 @@ def is_tunnel(mode: ipsec.Encapsulation) -> bool:
 def covers(selector: Selector, headers: Headers) -> bool:
     """Whether a packet is of a selector; of a later fragment, as far as can be told."""
     if headers.later_fragment:
-        selector = selector._replace(src_port=0, dst_port=0)
+        selector = selector.without_ports()
     return selector.matches(
         headers.src, headers.dst, headers.protocol, headers.src_port, headers.dst_port
     )
@@ -46,13 +46,13 @@ class Policy:
         selector = spec.selector
         self.spec, self.id = spec, number
         self.tunnel = is_tunnel(spec.mode)
-        self.has_ports = bool(selector.src_port or selector.dst_port)
+        self.has_ports = selector.has_ports
         self.held: list[tuple[float, bytes]] = []  # when it came, the packet
         self.asked_at: float | None = None
         self.rank = (
             -(selector.src.prefixlen + selector.dst.prefixlen),
             -bool(selector.protocol),
-            -bool(selector.src_port) - bool(selector.dst_port),
+            sum(last - first for first, last in (selector.src_ports, selector.dst_ports)),
             number,
         )
 

@@ -259,7 +259,7 @@ def read_addresses(exts: Exts) -> tuple[Address, Address]:
 
 def traffic(selector: Selector) -> bytes:
     """A policy's selector: source and destination with prefix, protocol and port."""
-    src, dst, protocol, src_port, dst_port = selector
+    src, dst, protocol, src_port, dst_port, *_ = selector
     upper = protocol or ANY_PROTOCOL
     return address(Ext.ADDRESS_SRC, src.network_address, upper, src.prefixlen, src_port) + address(
         Ext.ADDRESS_DST, dst.network_address, upper, dst.prefixlen, dst_port
@@ -443,7 +443,7 @@ def selector(direction: Dir, value: Selector) -> bytes:
     Octets: length, type, family (4 or 6), direction, protocol, two prefix lengths, a zero, two
     ports, two zeros, two addresses of 16 octets, IPv4 ones first in theirs.
     """
-    src, dst, protocol, src_port, dst_port = value
+    src, dst, protocol, src_port, dst_port, *_ = value
     return _SELECTOR.pack(
         6, Ext.X_SELECTOR, src.version, direction, protocol, src.prefixlen, dst.prefixlen,
         src_port, dst_port, src.network_address.packed, dst.network_address.packed,

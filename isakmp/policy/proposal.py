@@ -1,0 +1,320 @@
+"""IKEv2 proposals on the wire: offering, choosing, checking what was chosen. RFC 7296 2.7, 3.3.
+
+Of each proposal one transform of every type is taken. The types a proposal lacks are NONE for
+integrity and key exchange, and 32-bit sequence numbers; any other type has to be in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from isakmp.constants import ikev2, ipsec, isakmp, name_of
+from isakmp.errors import Reason, Refused
+from isakmp.policy.algorithms import AH_OF_AUTH, AUTH_OF_INTEG, ESP_OF_ENCR, transform_text
+from isakmp.policy.match import MISSES_MAX, PAIRS_MAX, TRANSFORMS_MAX
+from isakmp.policy.spd import Proposal, Transform
+
+T = ikev2.Transform
+# What a type stands for that a proposal does not mention.
+_IMPLIED: Mapping[int, Transform] = {
+    T.INTEG: Transform(T.INTEG, ikev2.Integ.NONE),
+    T.KE: Transform(T.KE, 0),
+    T.ESN: Transform(T.ESN, ikev2.SequenceNumbers.SEQUENTIAL_32),
+}
+_TYPES = (T.ENCR, T.PRF, T.INTEG, T.KE, T.ESN)
+_KEY_LENGTH = int(ikev2.TransformAttribute.KEY_LENGTH)
+
+Sorted = dict[int, list[Transform]]
+
+
+class Choice(NamedTuple):
+    """What was chosen. transforms: those that are on the wire, by type; spi: the peer's."""
+
+    number: int
+    spi: bytes
+    proposal: Proposal
+    transforms: Mapping[ikev2.Transform, Transform]
+
+    @property
+    def encr(self) -> Transform | None:
+        """The cipher; None for AH."""
+        return self.transforms.get(T.ENCR)
+
+    @property
+    def prf(self) -> Transform | None:
+        """The prf; None where the proposal is not for an IKE SA."""
+        return self.transforms.get(T.PRF)
+
+    @property
+    def integ(self) -> Transform | None:
+        """The integrity algorithm; None beside a cipher of combined mode."""
+        found = self.transforms.get(T.INTEG)
+        return found if found and found.id else None
+
+    @property
+    def group(self) -> isakmp.Group | None:
+        """The group of the key exchange; None without one."""
+        found = self.transforms.get(T.KE)
+        return isakmp.Group(found.id) if found and found.id else None
+
+    @property
+    def esn(self) -> bool:
+        """Whether sequence numbers have 64 bits."""
+        found = self.transforms.get(T.ESN)
+        return found is not None and found.id == ikev2.SequenceNumbers.SEQUENTIAL_64
+
+
+def offer(proposals: Sequence[Proposal], spi: bytes) -> dict[str, Any]:
+    """The SA payload with all of ``proposals``, numbered from 1."""
+    return {
+        "proposals": [
+            _wire(number, proposal.protocol, spi, proposal.transforms)
+            for number, proposal in enumerate(proposals, 1)
+        ]
+    }
+
+
+def answer(choice: Choice, spi: bytes) -> dict[str, Any]:
+    """The SA payload with what we chose, and our SPI."""
+    transforms = tuple(choice.transforms.values())
+    return {"proposals": [_wire(choice.number, choice.proposal.protocol, spi, transforms)]}
+
+
+def _wire(
+    number: int, protocol: int, spi: bytes, transforms: Sequence[Transform]
+) -> dict[str, Any]:
+    return {
+        "number": number,
+        "protocol_id": int(protocol),
+        "spi": spi,
+        "transforms": [
+            {
+                "type": int(kind),
+                "transform_id": int(number),
+                "attributes": [{"type": _KEY_LENGTH, "value": bits}] if bits else [],
+            }
+            for kind, number, bits in transforms
+        ],
+    }
+
+
+def choose(
+    came: Sequence[Any],
+    ours: Sequence[Proposal],
+    what: str,
+    line: str,
+    *,
+    prefer_local: bool,
+    prefer_group: int | None = None,
+) -> Choice:
+    """What we take of a peer's proposals.
+
+    prefer_local: our order counts, not the peer's. prefer_group: that of the peer's KE payload,
+    taken wherever the chosen proposals have it, so that the peer need not begin anew. Refused
+    with NO_PROPOSAL_CHOSEN and the differences where nothing fits.
+    """
+    theirs = _sort_all(came)
+    pairs = (
+        ((p, t, o) for o in ours for p, t in theirs)
+        if prefer_local
+        else ((p, t, o) for p, t in theirs for o in ours)
+    )
+    for proposal, transforms, own in pairs:
+        if proposal.protocol_id == own.protocol:
+            found = _pick(transforms, own, prefer_local, prefer_group)
+            if found is not None:
+                return Choice(proposal.number, proposal.spi, own, found)
+    raise Refused(_reason(theirs, ours, what, line), ikev2.Notify.NO_PROPOSAL_CHOSEN)
+
+
+def _sort_all(came: Sequence[Any]) -> list[tuple[Any, Sorted]]:
+    """The first proposals with their transforms by type; a stranger's may hold thousands."""
+    room = TRANSFORMS_MAX
+    found: list[tuple[Any, Sorted]] = []
+    for proposal in came:
+        room -= len(proposal.transforms)
+        if room < 0 and found:
+            break
+        found.append((proposal, _sort(proposal)))
+    return found
+
+
+def _sort(proposal: Any) -> Sorted:
+    """Its transforms by type. One with an attribute that is not known cannot be taken (3.3.6)."""
+    found: Sorted = {}
+    for transform in islice(proposal.transforms, TRANSFORMS_MAX):
+        usable = found.setdefault(transform.type, [])
+        bits = _key_bits(transform.attributes)
+        if bits is not None:
+            usable.append(Transform(transform.type, transform.transform_id, bits))
+    return found
+
+
+def _key_bits(attributes: Sequence[Any]) -> int | None:
+    """The key length, 0 without one; None where there is anything else."""
+    if not attributes:
+        return 0
+    (first, *more) = attributes
+    known = first.type == _KEY_LENGTH and isinstance(first.value, int) and first.value > 0
+    return first.value if known and not more else None
+
+
+def _pick(
+    theirs: Sorted, own: Proposal, prefer_local: bool, prefer_group: int | None
+) -> dict[ikev2.Transform, Transform] | None:
+    """One transform of each type that the peer names; None where some type has none in common."""
+    if any(kind not in _TYPES for kind in theirs):
+        return None
+    chosen: dict[ikev2.Transform, Transform] = {}
+    for kind in _TYPES:
+        common = _common(theirs, own, kind, prefer_local)
+        if not common:
+            if kind in theirs or own.of_type(kind):
+                return None
+            continue
+        best = common[0]
+        if kind is T.KE:
+            best = next((t for t in common if t.id == prefer_group), best)
+        if kind in theirs:
+            chosen[kind] = best
+    return chosen
+
+
+def _common(
+    theirs: Sorted, own: Proposal, kind: ikev2.Transform, prefer_local: bool
+) -> list[Transform]:
+    """What both have of a type, in the order that counts; members of ``own``."""
+    ours = own.of_type(kind) or _implied(kind)
+    offered = theirs.get(kind) or (_implied(kind) if kind not in theirs else ())
+    if prefer_local:
+        return [t for t in ours if t in offered]
+    members = {t: t for t in ours}
+    return [members[t] for t in offered if t in members]
+
+
+def _implied(kind: int) -> tuple[Transform, ...]:
+    found = _IMPLIED.get(kind)
+    return (found,) if found else ()
+
+
+def check_answer(came: Sequence[Any], ours: Sequence[Proposal], what: str, line: str) -> Choice:
+    """The responder's choice: one proposal of ours, and of each of its types one transform.
+
+    Refused, with nothing to tell the peer, where it is anything else.
+    """
+    if len(came) != 1:
+        raise _bad_choice(f"{len(came)} proposals in the answer", came, ours, line)
+    proposal = came[0]
+    if not 1 <= proposal.number <= len(ours):
+        raise _bad_choice(f"no proposal {proposal.number} was offered", came, ours, line)
+    own, theirs = ours[proposal.number - 1], _sort(proposal)
+    if proposal.protocol_id != own.protocol:
+        protocol = name_of(ikev2.Protocol, proposal.protocol_id)
+        raise _bad_choice(f"proposal {proposal.number} is not for {protocol}", came, ours, line)
+    for kind, transforms in theirs.items():
+        if len(transforms) != 1:
+            name = name_of(T, kind)
+            raise _bad_choice(f"{len(transforms)} transforms of type {name}", came, ours, line)
+    chosen = _pick(theirs, own, True, None)
+    if chosen is None:
+        raise _bad_choice(f"no such choice for {what} was offered", came, ours, line)
+    return Choice(proposal.number, proposal.spi, own, chosen)
+
+
+def _bad_choice(detail: str, came: Sequence[Any], ours: Sequence[Proposal], line: str) -> Refused:
+    theirs = _sort_all(came)
+    reason = Reason(
+        "bad-choice", f"the peer's choice is none: {detail}", came=_came(theirs),
+        acceptable=_acceptable(ours), line=line, misses=_misses(theirs, ours)[1],
+        mend="the peer breaks RFC 7296 3.3.6: see its log",
+    )  # fmt: skip
+    return Refused(reason)
+
+
+def ipsec_numbers(choice: Choice) -> tuple[int, int, ipsec.Auth | None]:
+    """The algorithms in the terms of RFC 2407: ESP or AH transform, key bits, authentication."""
+    integ, encr = choice.integ, choice.encr
+    auth = AUTH_OF_INTEG[ikev2.Integ(integ.id)] if integ else None
+    if encr is not None:
+        return ESP_OF_ENCR[ikev2.Encr(encr.id)], encr.key_bits, auth
+    return (AH_OF_AUTH[auth] if auth else 0), 0, auth
+
+
+def describe(transforms: Sequence[Transform]) -> str:
+    """One line for people: ``AES_CBC-128/AES_CBC-256 HMAC_SHA2_256_128 MODP_2048``."""
+    kinds = dict.fromkeys(t.type for t in transforms)
+    same = (
+        "/".join(transform_text(t) for t in transforms if t.type == kind)
+        for kind in kinds
+        if kind != T.ESN
+    )
+    wide = any(t.type == T.ESN and t.id for t in transforms)
+    return " ".join((*same, "ESN")) if wide else " ".join(same)
+
+
+# --- reasons ---------------------------------------------------------------------------------
+
+
+def _reason(
+    theirs: Sequence[tuple[Any, Sorted]], ours: Sequence[Proposal], what: str, line: str
+) -> Reason:
+    nearest, misses = _misses(theirs, ours)
+    return Reason(
+        "no-proposal-chosen",
+        f"no proposal of the peer for {what} fits ours",
+        came=_came(theirs) or "no usable proposal",
+        acceptable=_acceptable(ours) or "nothing",
+        line=(nearest[1].line if nearest else "") or line,
+        misses=misses,
+        mend=f"make both ends agree on: {'; '.join(nearest[0])}" if nearest else "",
+    )
+
+
+def _misses(
+    theirs: Sequence[tuple[Any, Sorted]], ours: Sequence[Proposal]
+) -> tuple[tuple[list[str], Proposal] | None, tuple[str, ...]]:
+    """The nearest miss, and a line for each of the nearer ones."""
+    pairs = ((p, t, own) for p, t in theirs for own in ours)
+    compared = [
+        (list(_differences(p, t, own)), p.number, own) for p, t, own in islice(pairs, PAIRS_MAX)
+    ]
+    compared.sort(key=lambda miss: len(miss[0]))
+    lines = tuple(
+        f"proposal {number} against {own.name}: {'; '.join(differences)}"
+        for differences, number, own in compared[:MISSES_MAX]
+    )
+    return ((compared[0][0], compared[0][2]) if compared else None), lines
+
+
+def _differences(proposal: Any, theirs: Sorted, own: Proposal) -> Iterator[str]:
+    if proposal.protocol_id != own.protocol:
+        wanted, came = own.protocol.name, name_of(ikev2.Protocol, proposal.protocol_id)
+        yield from [f"PROTOCOL_ID {came}, not {wanted}"] + [""] * len(_TYPES)
+        return
+    for kind in theirs:
+        if kind not in _TYPES:
+            yield f"transforms of type {name_of(T, kind)} are not known"
+    for kind in _TYPES:
+        if kind not in theirs and not own.of_type(kind):
+            continue
+        if not _common(theirs, own, kind, True):
+            came = _names(theirs.get(kind, _implied(kind)))
+            yield f"{kind.name} {came}, not {_names(own.of_type(kind) or _implied(kind))}"
+
+
+def _names(transforms: Sequence[Transform]) -> str:
+    shown = "/".join(transform_text(t) for t in transforms[:MISSES_MAX])
+    return shown or "none usable"
+
+
+def _came(theirs: Sequence[tuple[Any, Sorted]]) -> str:
+    return "; ".join(
+        describe([t for kind in transforms for t in transforms[kind][:MISSES_MAX]])
+        for _, transforms in theirs[:MISSES_MAX]
+    )
+
+
+def _acceptable(ours: Sequence[Proposal]) -> str:
+    return ", ".join(own.name for own in ours[:MISSES_MAX])

@@ -25,8 +25,8 @@ from isakmp.job import Job
 from isakmp.keylog import KeyLog
 from isakmp.log import Log, LogClass
 from isakmp.path import Path
-from isakmp.policy.catalog import Catalog, identity_of
-from isakmp.policy.identity import host_network
+from isakmp.policy.catalog import Catalog
+from isakmp.policy.identity import host_network, identity_of
 from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector, Traffic
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
 from isakmp.timer import Timers
@@ -228,7 +228,7 @@ class Keeper:
                 spec, src=ends[0], dst=ends[1], encap=ports if spec.inbound else ports[::-1]
             )
             if spec.inbound or not child.receives_only:
-                self._watch(self.app.update_sa(moved), f"moving SA {spec.spi:08x}")
+                self._watch(self.app.move_sa(spec, moved), f"moving SA {spec.spi:08x}")
             child.specs.append(moved)
 
     # --- child SAs ---------------------------------------------------------------------------

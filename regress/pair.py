@@ -171,6 +171,10 @@ class Recorder(Nothing):
             super().add_sa(sa)
         return self._answer("update_sa", Job.of(None))
 
+    def move_sa(self, old: SaSpec, new: SaSpec) -> Job[None]:
+        self.sas.pop(SaId(old.protocol, old.spi, old.src, old.dst), None)
+        return self.update_sa(new)
+
     def delete_sa(self, sa: SaId) -> Job[None]:
         self.sas.pop(sa, None)
         if sa.spi in self.larval:

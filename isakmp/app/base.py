@@ -7,6 +7,7 @@ engine at once. Errors arrive as ApplicationError in the Job. SPIs are integers 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from socket import socket
@@ -93,9 +94,24 @@ class SaId:
     dst: Address
 
 
+# In a packet, from the inside: compressed before it is encrypted before it is authenticated.
+_ORDER = (isakmp.Protocol.IPCOMP, isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH)
+
+
+def bundle_order(protocols: Iterable[isakmp.Protocol]) -> tuple[isakmp.Protocol, ...]:
+    """The protocols of a bundle, innermost first (RFC 4301 4.3, RFC 3173 2).
+
+    The innermost one's mode is the bundle's; around it the others are in transport mode.
+    """
+    return tuple(sorted(protocols, key=_ORDER.index))
+
+
 @dataclass(frozen=True, slots=True)
 class PolicySpec:
-    """One security policy; src and dst are the SA's end points, reqid ties SAs to it."""
+    """One security policy; src and dst are the SA's end points, reqid ties SAs to it.
+
+    more: protocols that are applied besides ``protocol``, one within the other (bundle_order).
+    """
 
     direction: Direction
     selector: Selector
@@ -105,6 +121,7 @@ class PolicySpec:
     src: Address | None = None
     dst: Address | None = None
     reqid: int = 0
+    more: tuple[isakmp.Protocol, ...] = ()
 
     def covers(self, other: PolicySpec) -> bool:
         """Whether the stack takes ``other`` for the same policy, which it then replaces."""
@@ -204,5 +221,17 @@ class Application(Protocol):
 
     def migrate(self, policy: PolicySpec, src: Address, dst: Address) -> Job[None]:
         """Move a policy's and its SAs' end points (MOBIKE, NAT rebinding)."""
+
+    def move_sa(self, old: SaSpec, new: SaSpec) -> Job[None]:
+        """Give an SA other end points or UDP ports; it goes on counting where it was.
+
+        ``old`` and ``new`` differ in src, dst and encap alone.
+        """
+
+    def supports(
+        self, protocol: isakmp.Protocol, mode: ipsec.Encapsulation, transform_id: int,
+        key_bits: int, auth: ipsec.Auth | None, esn: bool,
+    ) -> str:  # fmt: skip
+        """Why the stack cannot have such an SA; empty where it can. Asked after start()."""
 
     def usage(self, sa: SaId) -> Job[Usage]: ...

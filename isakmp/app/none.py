@@ -7,6 +7,7 @@ from functools import partial
 from socket import socket
 
 from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage
+from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError
 from isakmp.job import Job
 from isakmp.policy.spd import Address
@@ -22,7 +23,7 @@ class Nothing:
         self._timers, self._random = timers, random
         self._upcalls: Owner | None = None
         self._spis: set[int] = set()
-        self._events: dict[SaId, list[Event]] = {}
+        self._events: dict[SaId, list[tuple[Event, bool]]] = {}
         self._policies = 0
 
     def start(self, upcalls: Owner) -> None:
@@ -31,10 +32,8 @@ class Nothing:
 
     def close(self) -> None:
         """Stop the time."""
-        for events in self._events.values():
-            for event in events:
-                event.cancel()
-        self._events.clear()
+        for name in list(self._events):
+            self._cancel(name)
 
     def own_socket(self, sock: socket, encap: bool) -> None:
         """Nothing stands in a socket's way."""
@@ -50,14 +49,20 @@ class Nothing:
     def add_sa(self, sa: SaSpec) -> Job[None]:
         """Keep the SA's time."""
         name = SaId(sa.protocol, sa.spi, sa.src, sa.dst)
-        for event in self._events.pop(name, ()):
-            event.cancel()
-        self._events[name] = [
-            self._timers.add("SA limit", seconds, partial(self._expire, name, hard))
-            for seconds, hard in ((sa.limits.soft_s, False), (sa.limits.hard_s, True))
-            if seconds
-        ]
+        self._cancel(name)
+        limits = (sa.limits.soft_s, False), (sa.limits.hard_s, True)
+        self._events[name] = [self._arm(name, left, hard) for left, hard in limits if left]
         return Job.of(None)
+
+    def _arm(self, name: SaId, left_s: float, hard: bool) -> tuple[Event, bool]:
+        return self._timers.add("SA limit", left_s, partial(self._expire, name, hard)), hard
+
+    def _cancel(self, name: SaId) -> list[tuple[Event, bool]]:
+        """Stop an SA's time; what was still to come."""
+        events = [(event, hard) for event, hard in self._events.pop(name, ()) if event.pending]
+        for event, _ in events:
+            event.cancel()
+        return events
 
     def update_sa(self, sa: SaSpec) -> Job[None]:
         """The larval SA becomes a whole one."""
@@ -70,8 +75,7 @@ class Nothing:
     def delete_sa(self, sa: SaId) -> Job[None]:
         """Forget it."""
         self._spis.discard(sa.spi)
-        for event in self._events.pop(sa, ()):
-            event.cancel()
+        self._cancel(sa)
         return Job.of(None)
 
     def group(self, sas: list[SaId]) -> Job[None]:
@@ -90,6 +94,21 @@ class Nothing:
     def migrate(self, policy: PolicySpec, src: Address, dst: Address) -> Job[None]:
         """Nothing has end points here."""
         return Job.of(None)
+
+    def move_sa(self, old: SaSpec, new: SaSpec) -> Job[None]:
+        """The SA's time goes on under its new name."""
+        before, after = (SaId(sa.protocol, sa.spi, sa.src, sa.dst) for sa in (old, new))
+        now = self._timers.now()
+        left = [(event.when - now, hard) for event, hard in self._cancel(before)]
+        self._events[after] = [self._arm(after, left_s, hard) for left_s, hard in left]
+        return Job.of(None)
+
+    def supports(
+        self, protocol: isakmp.Protocol, mode: ipsec.Encapsulation, transform_id: int,
+        key_bits: int, auth: ipsec.Auth | None, esn: bool,
+    ) -> str:  # fmt: skip
+        """What is never carried can be anything."""
+        return ""
 
     def usage(self, sa: SaId) -> Job[Usage]:
         """Nothing is carried, so nothing is known."""

@@ -33,12 +33,13 @@ from isakmp.app.base import (
     Usage,
 )
 from isakmp.app.pf_key import codec, values
-from isakmp.app.pf_key.algorithms import Algorithm, sa_type
+from isakmp.app.pf_key.algorithms import Algorithm, sa_type, to_auth, to_encrypt
 from isakmp.app.pf_key.codec import Message, Sa2
 from isakmp.app.pf_key.constants import Ext, SaType, Type
 from isakmp.app.pf_key.link import Link
-from isakmp.constants import isakmp
-from isakmp.errors import ApplicationError, MalformedPayload
+from isakmp.constants import ipsec, isakmp
+from isakmp.crypto.lengths import key_octets
+from isakmp.errors import ApplicationError, CryptoError, MalformedPayload
 from isakmp.job import Job
 from isakmp.policy.spd import Address, Selector
 from isakmp.timer import Event, Timers
@@ -231,6 +232,35 @@ class PfKey:
         except ApplicationError as error:
             return Job.failed(error)
         return self._request(Type.X_MIGRATE, SaType.UNSPEC, body, moved)
+
+    def move_sa(self, old: SaSpec, new: SaSpec) -> Job[None]:
+        """SADB_UPDATE. A kernel finds the SA by its destination, so there only ports can change."""
+        if not self._private and (old.src, old.dst) != (new.src, new.dst):
+            return Job.failed(ApplicationError("PF_KEY of this kernel cannot move an SA"))
+        return self.update_sa(new)
+
+    def supports(
+        self, protocol: isakmp.Protocol, mode: ipsec.Encapsulation, transform_id: int,
+        key_bits: int, auth: ipsec.Auth | None, esn: bool,
+    ) -> str:  # fmt: skip
+        """Why the stack has no such SA, by what it said to SADB_REGISTER."""
+        if esn and not self._private:
+            return "PF_KEY of this kernel has no extended sequence numbers"
+        try:
+            satype = sa_type(protocol)
+            sizes = key_octets(protocol, transform_id, key_bits, auth)
+            numbers = (
+                to_encrypt(protocol, transform_id, 8 * sizes[0]), to_auth(auth, 8 * sizes[1])
+            )  # fmt: skip
+        except (ApplicationError, CryptoError) as error:
+            return str(error)
+        kinds = Ext.SUPPORTED_ENCRYPT, Ext.SUPPORTED_AUTH
+        for kind, number, size in zip(kinds, numbers, sizes, strict=True):
+            known = self.supported.get((satype, kind), ())
+            if number and not any(a.number == number and a.takes(8 * size) for a in known):
+                what = "encryption" if kind == Ext.SUPPORTED_ENCRYPT else "authentication"
+                return f"the IPsec stack has no {what} algorithm {number} with {8 * size} bits"
+        return ""
 
     def _request(
         self,

@@ -13,33 +13,26 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import replace
 from socket import socket
-from typing import Any
 
-from isakmp.app.base import (
-    Direction,
-    Owner,
-    PolicySpec,
-    SaId,
-    SaSpec,
-    SpiRequest,
-    Usage,
-)
-from isakmp.app.xfrm import messages, sockets, values
+from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage
+from isakmp.app.xfrm import jobs, messages, sockets, values
 from isakmp.app.xfrm.constants import Dir, Msg, NetlinkFlag
 from isakmp.app.xfrm.layout import Layout, Values
 from isakmp.app.xfrm.link import KernelRefusal, Link
 from isakmp.app.xfrm.messages import Message
+from isakmp.app.xfrm.policies import Policies
+from isakmp.app.xfrm.probe import Probe
+from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError, MalformedPayload
 from isakmp.job import Job
 from isakmp.log import Log
-from isakmp.policy.spd import Address, Selector
+from isakmp.policy.spd import Address
 from isakmp.timer import Event, Timers
 
 RESYNC_S = 0.2
-
-_PolicyKey = tuple[Direction, Selector]
 
 
 class Xfrm:
@@ -54,8 +47,7 @@ class Xfrm:
         self._link, self._timers, self._log, self._wall = link, timers, log, wall
         self._upcalls: Owner | None = None
         self._sas: dict[SaId, int] = {}
-        self._policies: dict[_PolicyKey, tuple[int, PolicySpec]] = {}
-        self._numbers = 0
+        self._policies, self._probe = Policies(link), Probe(link)
         self._resync: Event | None = None
         self.counters: Counter[str] = Counter()
 
@@ -119,7 +111,7 @@ class Xfrm:
             asked = self._link.request(Msg.ALLOCSPI, values.spi_request(request))
         except ApplicationError as error:
             return Job.failed(error)
-        return _read(asked, lambda bodies: values.read_spi(bodies[0]))
+        return jobs.read(asked, lambda bodies: values.read_spi(bodies[0]))
 
     def add_sa(self, sa: SaSpec) -> Job[None]:
         """NEWSA."""
@@ -127,84 +119,80 @@ class Xfrm:
 
     def update_sa(self, sa: SaSpec) -> Job[None]:
         """UPDSA; NEWSA where the kernel has forgotten the larval SA in the meantime."""
-        job: Job[None] = Job()
 
-        def updated(first: Job[None]) -> None:
-            error = first.error
-            if isinstance(error, KernelRefusal) and error.errno == errno.ESRCH:
-                _pass_on(self._install(Msg.NEWSA, sa), job)
-            else:
-                _pass_on(first, job)
+        def updated(first: Job[None]) -> Job[None]:
+            if isinstance(first.error, KernelRefusal) and first.error.errno == errno.ESRCH:
+                return self._install(Msg.NEWSA, sa)
+            return first
 
-        self._install(Msg.UPDSA, sa).then(updated)
-        return job
+        return jobs.after(self._install(Msg.UPDSA, sa), updated)
 
-    def _install(self, type: Msg, sa: SaSpec) -> Job[None]:
+    def _install(self, type: Msg, sa: SaSpec, body: bytes = b"") -> Job[None]:
         try:
-            asked = self._link.request(type, values.sa(sa))
+            asked = self._link.request(type, body or values.sa(sa))
         except ApplicationError as error:
             return Job.failed(error)
-        name = SaId(sa.protocol, sa.spi, sa.src, sa.dst)
 
         def installed(_: list[bytes]) -> None:
-            self._sas[name] = sa.reqid
+            self._sas[_name(sa)] = sa.reqid
 
-        return _read(asked, installed)
+        return jobs.read(asked, installed)
 
     def delete_sa(self, sa: SaId) -> Job[None]:
         """DELSA."""
         self._sas.pop(sa, None)
-        return _read(self._link.request(Msg.DELSA, values.sa_id(sa)), _nothing)
+        return jobs.all_done([self._link.request(Msg.DELSA, values.sa_id(sa))], None)
 
     def group(self, sas: list[SaId]) -> Job[None]:
-        """Bundles are their policies' to say."""
+        """What is applied together is said by the policies (PolicySpec.more)."""
         return Job.of(None)
+
+    def move_sa(self, old: SaSpec, new: SaSpec) -> Job[None]:
+        """UPDSA for other ports; for other addresses a new SA that goes on where the old was."""
+        if (old.src, old.dst) == (new.src, new.dst):
+            return self.update_sa(new)
+        name = _name(old)
+
+        def known(asked: Job[list[bytes]]) -> Job[None]:
+            if asked.error is not None or not asked.result:
+                return Job.failed(asked.error or ApplicationError("the kernel's answer is empty"))
+            try:
+                body = values.moved_sa(new, asked.result[0])
+            except (ApplicationError, MalformedPayload) as error:
+                return Job.failed(ApplicationError(str(error)))
+            return jobs.after(self.delete_sa(name), lambda _: self._install(Msg.NEWSA, new, body))
+
+        return jobs.after(self._link.request(Msg.GETSA, values.sa_id(name)), known)
 
     def usage(self, sa: SaId) -> Job[Usage]:
         """GETSA."""
         asked = self._link.request(Msg.GETSA, values.sa_id(sa))
-        return _read(asked, lambda bodies: values.read_usage(bodies[0], self._wall()))
+        return jobs.read(asked, lambda bodies: values.read_usage(bodies[0], self._wall()))
+
+    def supports(
+        self, protocol: isakmp.Protocol, mode: ipsec.Encapsulation, transform_id: int,
+        key_bits: int, auth: ipsec.Auth | None, esn: bool,
+    ) -> str:  # fmt: skip
+        """Why the kernel cannot have such an SA: it is asked for one."""
+        return self._probe.ask((protocol, mode, transform_id, key_bits, auth, esn))
 
     # --- policies ----------------------------------------------------------------------------
 
     def add_policy(self, policy: PolicySpec) -> Job[int]:
-        """NEWPOLICY in each direction; UPDPOLICY where the traffic has one of ours already."""
-        key = policy.direction, policy.selector
-        number, before = self._policies.get(key, (0, None))
-        if before is None:
-            self._numbers = number = self._numbers % (values.INDICES - 1) + 1
-        old = values.directions(before) if before else ()
-        new = values.directions(policy)
-        try:
-            bodies = {dir: values.policy(policy, dir, number) for dir in new}
-        except ApplicationError as error:
-            return Job.failed(error)
-        self._policies[key] = number, policy
-        jobs = [
-            self._link.request(Msg.UPDPOLICY if dir in old else Msg.NEWPOLICY, body)
-            for dir, body in bodies.items()
-        ]
-        self._delete_policies(number, set(old) - set(new))
-        return _read(_all(jobs), lambda _: number)
+        """NEWPOLICY, or UPDPOLICY where the traffic has one of ours already."""
+        return self._policies.add(policy)
 
     def delete_policy(self, policy: PolicySpec) -> Job[None]:
-        """DELPOLICY in each direction; nothing where it is not there."""
-        number, known = self._policies.pop((policy.direction, policy.selector), (0, None))
-        if known is None:
-            return Job.of(None)
-        return _read(_all(self._delete_policies(number, values.directions(known))), _nothing)
-
-    def _delete_policies(self, number: int, dirs: Iterable[Dir]) -> list[Job[list[bytes]]]:
-        return [
-            self._link.request(
-                Msg.DELPOLICY, values.policy_id(dir, values.kernel_index(number, dir))
-            )
-            for dir in dirs
-        ]
+        """DELPOLICY; nothing where it is not there."""
+        return self._policies.delete(policy)
 
     def migrate(self, policy: PolicySpec, src: Address, dst: Address) -> Job[None]:
-        """Not yet."""
-        return Job.failed(ApplicationError("not yet"))
+        """MIGRATE, which moves the policy's SAs with it."""
+        for name, reqid in list(self._sas.items()):
+            if (reqid, name.src, name.dst) == (policy.reqid, policy.src, policy.dst):
+                del self._sas[name]
+                self._sas[replace(name, src=src, dst=dst)] = reqid
+        return self._policies.migrate(policy, src, dst)
 
     # --- upcalls -----------------------------------------------------------------------------
 
@@ -246,48 +234,37 @@ class Xfrm:
         else:
             self.counters["mapping of an unknown SA"] += 1
 
+    # --- events that were lost ---------------------------------------------------------------
+
     def overrun(self) -> None:
-        """Events were lost."""
+        """Look soon at what the kernel has; more events may be on their way."""
+        if self._resync is None and self._upcalls is not None:
+            self._resync = self._timers.add("xfrm resync", RESYNC_S, self._resynchronise)
 
-
-def _nothing(_: list[bytes]) -> None:
-    return None
-
-
-def _read(asked: Job[Any], read: Callable[[Any], Any]) -> Job[Any]:
-    """A Job with what ``read`` makes of another's result."""
-    job: Job[Any] = Job()
-
-    def answered(asked: Job[Any]) -> None:
-        if asked.error is not None:
-            job.fail(asked.error)
-            return
+    def _resynchronise(self) -> None:
+        """Tell of what the lost events told: SAs that are gone, traffic that waits."""
+        self._resync = None
         try:
-            job.finish(read(asked.result))
-        except (MalformedPayload, IndexError) as error:
-            job.fail(ApplicationError(f"the kernel's answer: {error}"))
+            infos = self._dump(Msg.GETSA, messages.SA_INFO)
+            policies = self._dump(Msg.GETPOLICY, messages.POLICY_INFO)
+        except ApplicationError as error:
+            self._log.error("the kernel's SAs cannot be read: %s", error)
+            return
+        ours = [info for info in infos if values.is_ours(info["reqid"])]
+        present = {values.read_sa_id(info) for info in ours}
+        gone = [name for name in self._sas if name not in present]
+        waiting = [values.read_waiting(info) for info in ours if not info["id"]["spi"]]
+        missing = self._policies.reinstall({policy["index"] for policy in policies})
+        self._log.print("IPsec events were lost: %d SAs are gone, %d packets wait, %d policies"
+                        " were missing", len(gone), len(waiting), missing)  # fmt: skip
+        for name in gone:
+            self._sas.pop(name, None)
+            if self._upcalls is not None:
+                self._upcalls.expire(Expire(name, True))
+        for event in waiting:
+            if self._upcalls is not None:
+                self._upcalls.acquire(event)
 
-    asked.then(answered)
-    return job
 
-
-def _pass_on(one: Job[None], other: Job[None]) -> None:
-    one.then(lambda job: other.fail(job.error) if job.error else other.finish(None))
-
-
-def _all(jobs: list[Job[list[bytes]]]) -> Job[None]:
-    """Done when all are; the first error is its own."""
-    whole: Job[None] = Job()
-    left = len(jobs)
-
-    def answered(job: Job[list[bytes]]) -> None:
-        nonlocal left
-        left -= 1
-        if job.error is not None:
-            whole.fail(job.error)
-        elif not left:
-            whole.finish(None)
-
-    for job in jobs:
-        job.then(answered)
-    return whole
+def _name(sa: SaSpec) -> SaId:
+    return SaId(sa.protocol, sa.spi, sa.src, sa.dst)

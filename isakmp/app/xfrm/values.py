@@ -18,6 +18,7 @@ from isakmp.app.base import (
     SaSpec,
     SpiRequest,
     Usage,
+    bundle_order,
 )
 from isakmp.app.xfrm import messages
 from isakmp.app.xfrm.algorithms import algorithm_attributes
@@ -36,12 +37,14 @@ from isakmp.app.xfrm.layout import Values, family_of, to_address
 from isakmp.app.xfrm.messages import attribute
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError, MalformedPayload
-from isakmp.policy.spd import Selector, make_network
+from isakmp.policy.spd import Address, Selector, make_network
 
 REQID_BASE, REQIDS = 0x69000000, 1 << 24
 INDEX_BASE, INDICES = 0x69000000, 1 << 21
 MIN_SPI, MAX_SPI = 0x100, 0xFFFFFFFF
 MIN_CPI, MAX_CPI = 256, 61439  # RFC 3173 2.4: negotiated CPIs
+Ports = tuple[tuple[int, int], tuple[int, int]]
+"""Port and mask of the source, port and mask of the destination."""
 _SMALL_WINDOW = 32  # beyond it the kernel wants the window in an attribute
 _MAX_WINDOW = 4096
 
@@ -73,6 +76,11 @@ def is_ours(reqid: int) -> bool:
 def kernel_index(number: int, dir: Dir) -> int:
     """The kernel's index of our policy of that number: the kernel wants the direction in it."""
     return INDEX_BASE | (number % INDICES) << 3 | dir
+
+
+def index_number(index: int) -> int:
+    """The number in an index of ours."""
+    return (index - INDEX_BASE) >> 3
 
 
 def is_our_policy(index: int) -> bool:
@@ -118,7 +126,24 @@ def read_spi(body: bytes) -> int:
 
 def sa(spec: SaSpec) -> bytes:
     """The body of NEWSA and UPDSA. ApplicationError where the kernel has no such SA."""
-    return _sa_info(spec) + _sa_attributes(spec)
+    return _sa_info(spec) + _sa_attributes(spec, {})
+
+
+def moved_sa(spec: SaSpec, answer: bytes) -> bytes:
+    """The body of NEWSA that goes on where another SA was, as GETSA was answered about it.
+
+    Sequence numbers must not begin anew: the peer has seen them, and so has the key.
+    """
+    info, more = messages.read(messages.SA_INFO, answer)
+    state: Values = {}
+    if Attr.REPLAY_ESN_VAL in more:
+        value = more[Attr.REPLAY_ESN_VAL]
+        state = messages.REPLAY_ESN.unpack(value)
+        state["bitmap"] = value[messages.REPLAY_ESN.size :]
+    body = _sa_info(spec) + _sa_attributes(spec, state)
+    if Attr.REPLAY_VAL in more:
+        body += attribute(Attr.REPLAY_VAL, more[Attr.REPLAY_VAL])
+    return body + attribute(Attr.LTIME_VAL, messages.LIFETIME_CUR.pack(info["curlft"]))
 
 
 def _sa_info(spec: SaSpec) -> bytes:
@@ -155,14 +180,14 @@ def _wide(spec: SaSpec) -> bool:
     return spec.esn or (spec.inbound and spec.replay_window > _SMALL_WINDOW)
 
 
-def _sa_attributes(spec: SaSpec) -> bytes:
+def _sa_attributes(spec: SaSpec, state: Values) -> bytes:
     parts = algorithm_attributes(spec)
     if spec.encap is not None:
         sport, dport = spec.encap
         value = messages.ENCAP.pack(encap_type=ESP_IN_UDP, encap_sport=sport, encap_dport=dport)
         parts += attribute(Attr.ENCAP, value)
     if _wide(spec):
-        parts += attribute(Attr.REPLAY_ESN_VAL, replay_state(spec, {}))
+        parts += attribute(Attr.REPLAY_ESN_VAL, replay_state(spec, state))
     return parts
 
 
@@ -214,12 +239,12 @@ def _protocol(number: int) -> isakmp.Protocol:
 # --- policies --------------------------------------------------------------------------------
 
 
-def selector(value: Selector) -> Values:
-    """xfrm_selector."""
+def selector(value: Selector, ports: Ports) -> Values:
+    """xfrm_selector, with ports and masks of source and destination."""
+    (sport, sport_mask), (dport, dport_mask) = ports
     return {
         "daddr": value.dst.network_address, "saddr": value.src.network_address,
-        "dport": value.dst_port, "dport_mask": 0xFFFF if value.dst_port else 0,
-        "sport": value.src_port, "sport_mask": 0xFFFF if value.src_port else 0,
+        "dport": dport, "dport_mask": dport_mask, "sport": sport, "sport_mask": sport_mask,
         "family": family_of(value.src.network_address), "prefixlen_d": value.dst.prefixlen,
         "prefixlen_s": value.src.prefixlen, "proto": value.protocol,
     }  # fmt: skip
@@ -243,14 +268,12 @@ def read_selector(values: Values) -> Selector:
 _PRIORITY, _PREFIX_BIT, _WITH_PROTOCOL = 1 << 19, 1 << 10, 1 << 6
 
 
-def priority(value: Selector) -> int:
-    """The more a policy says, the earlier it is taken (the smaller its number): prefixes first,
-    then the protocol, then ports."""
+def priority(value: Selector, ports: Ports) -> int:
+    """The more a policy says, the earlier it is taken (the smaller its number): prefixes count
+    first, then the protocol, then the bits of ports."""
     said = _PREFIX_BIT * (value.src.prefixlen + value.dst.prefixlen)
     said += _WITH_PROTOCOL if value.protocol else 0
-    for port in (value.src_port, value.dst_port):
-        said += 16 if port else 0
-    return _PRIORITY - said
+    return _PRIORITY - said - sum(mask.bit_count() for _, mask in ports)
 
 
 def directions(spec: PolicySpec) -> tuple[Dir, ...]:
@@ -262,31 +285,42 @@ def directions(spec: PolicySpec) -> tuple[Dir, ...]:
     return Dir.IN, Dir.FWD
 
 
-def policy(spec: PolicySpec, dir: Dir, number: int) -> bytes:
-    """The body of NEWPOLICY and UPDPOLICY. ApplicationError where a tunnel has no end points."""
+def policy(spec: PolicySpec, dir: Dir, ports: Ports, index: int) -> bytes:
+    """The body of NEWPOLICY and UPDPOLICY; ``templates`` follow."""
     blocked = spec.action is Action.DISCARD
-    body = messages.POLICY_INFO.pack(
-        sel=selector(spec.selector), priority=priority(spec.selector),
-        index=kernel_index(number, dir), dir=dir,
-        action=PolicyAction.BLOCK if blocked else PolicyAction.ALLOW,
+    return messages.POLICY_INFO.pack(
+        sel=selector(spec.selector, ports), priority=priority(spec.selector, ports), index=index,
+        dir=dir, action=PolicyAction.BLOCK if blocked else PolicyAction.ALLOW,
     )  # fmt: skip
-    if spec.action is Action.IPSEC:
-        body += attribute(Attr.TMPL, templates(spec))
-    return body
 
 
 def templates(spec: PolicySpec) -> bytes:
-    """The xfrm_user_tmpl of a policy."""
-    kind = mode(spec.mode)
-    if spec.src is None or spec.dst is None:
-        if kind is Mode.TUNNEL:
-            raise ApplicationError("the policy's tunnel has no end points")
-        family = family_of(spec.selector.src.network_address)
-    else:
-        family = family_of(spec.src)
+    """The attribute that names the SAs of a policy, from the innermost outwards.
+
+    Only the innermost one can be a tunnel. What comes in may lack compression (RFC 3173 2.2).
+    ApplicationError where a tunnel has no end points.
+    """
+    if spec.action is not Action.IPSEC:
+        return b""
+    if mode(spec.mode) is Mode.TUNNEL and None in (spec.src, spec.dst):
+        raise ApplicationError("the policy's tunnel has no end points")
+    found = bundle(spec)
+    return attribute(Attr.TMPL, b"".join(_template(spec, *each) for each in found))
+
+
+def bundle(spec: PolicySpec) -> list[tuple[isakmp.Protocol, Mode]]:
+    """The protocols of a policy and their modes, innermost first."""
+    first, *more = bundle_order((spec.protocol, *spec.more))
+    return [(first, mode(spec.mode)), *((protocol, Mode.TRANSPORT) for protocol in more)]
+
+
+def _template(spec: PolicySpec, protocol: isakmp.Protocol, kind: Mode) -> bytes:
+    ends = spec.src or spec.selector.src.network_address
+    incoming = spec.direction is Direction.IN
     return messages.TEMPLATE.pack(
-        id={"daddr": spec.dst or b"", "proto": IP_PROTOCOLS[spec.protocol]}, family=family,
-        saddr=spec.src or b"", reqid=kernel_reqid(spec.reqid), mode=kind, aalgos=ALL_ALGORITHMS,
+        id={"daddr": spec.dst or b"", "proto": IP_PROTOCOLS[protocol]}, family=family_of(ends),
+        saddr=spec.src or b"", reqid=kernel_reqid(spec.reqid), mode=kind,
+        optional=incoming and protocol is isakmp.Protocol.IPCOMP, aalgos=ALL_ALGORITHMS,
         ealgos=ALL_ALGORITHMS, calgos=ALL_ALGORITHMS,
     )  # fmt: skip
 
@@ -294,6 +328,23 @@ def templates(spec: PolicySpec) -> bytes:
 def policy_id(dir: Dir, index: int) -> bytes:
     """The body of DELPOLICY and GETPOLICY, by index: what another has put there is not ours."""
     return messages.POLICY_ID.pack(dir=dir, index=index)
+
+
+def migrated_policy(spec: PolicySpec, dir: Dir, ports: Ports) -> bytes:
+    """What MIGRATE names a policy by."""
+    return messages.POLICY_ID.pack(sel=selector(spec.selector, ports), dir=dir)
+
+
+def migrate(spec: PolicySpec, src: Address, dst: Address) -> bytes:
+    """The attribute of MIGRATE: from the policy's end points to these, in every protocol."""
+    return attribute(Attr.MIGRATE, b"".join(
+        messages.USER_MIGRATE.pack(
+            old_daddr=spec.dst or b"", old_saddr=spec.src or b"", new_daddr=dst, new_saddr=src,
+            proto=IP_PROTOCOLS[protocol], mode=kind, reqid=kernel_reqid(spec.reqid),
+            old_family=family_of(spec.src or src), new_family=family_of(src),
+        )
+        for protocol, kind in bundle(spec)
+    ))  # fmt: skip
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -309,6 +360,12 @@ def read_acquire(body: bytes) -> Acquire | None:
     family = found[0]["family"]
     src, dst = to_address(said["saddr"], family), to_address(said["id"]["daddr"], family)
     return Acquire(reqids[0] - REQID_BASE, read_selector(said["sel"]), src, dst)
+
+
+def read_waiting(info: Values) -> Acquire:
+    """The acquire for which the kernel keeps an SA without an SPI."""
+    name = read_sa_id(info)
+    return Acquire(info["reqid"] - REQID_BASE, read_selector(info["sel"]), name.src, name.dst)
 
 
 def read_expire(body: bytes) -> Expire:

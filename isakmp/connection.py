@@ -16,6 +16,7 @@ from isakmp.log import Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, narrowed
 from isakmp.policy.spd import Address, Connection, Remote, Selector
+from isakmp.policy.traffic import selectors
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.timer import Event, Timers
 
@@ -331,7 +332,7 @@ class Connections:
         wait = min(REKEY_RETRY_S, max(1.0, (child.limits.hard_s - child.limits.soft_s) / 3))
         child.events["rekey"] = self.timers.add("child SA rekey", wait, lambda: self.rekey(child))
         sa = child.parent or self.sas.current(child.peer)
-        if sa is not None:
+        if sa is not None and sa.state is State.ESTABLISHED:
             self._begin_child(sa, narrowed(child.connection, child.selector), child)
         elif remote := self._remote_now(child.connection.remote):
             exchange = self.begin_sa(remote, child.path)
@@ -378,7 +379,7 @@ class Connections:
             mode = child.protocols[0].chosen.encapsulation
             protocol = isakmp.Protocol(child.protocols[0].chosen.protocol)
         reqid = self.reqid(name, selector)
-        more = child.more if child else ()
+        more = child.more if child else _others(connection)
         specs = [
             spec for each in (selector, *more)
             for spec in self._specs(reqid, each, path, mode, protocol)
@@ -422,6 +423,11 @@ class Connections:
         reqid = self._reqids.pop(flow, None)
         if reqid is not None:
             del self._by_reqid[reqid]
+
+
+def _others(connection: Connection) -> tuple[Selector, ...]:
+    """What a connection is for beside its selector."""
+    return selectors(connection.traffic)[1:] if connection.traffic.local else ()
 
 
 def _reason(error: Exception) -> Reason:

@@ -27,6 +27,7 @@ from isakmp.policy.identity import Resolve
 from isakmp.policy.spd import Address
 from isakmp.sa import IsakmpSa, SaDatabase
 from isakmp.scripts.ikev1.dialect import Ikev1
+from isakmp.scripts.ikev2.dialect import Ikev2
 from isakmp.status import status
 from isakmp.timer import Timers
 from isakmp.transport.base import KEEPALIVE, Transport
@@ -56,7 +57,7 @@ class Daemon:
         self._esp_in, self._check, self._on_quit = esp_in, check, on_quit
         self.sas = SaDatabase()
         self.catalog = Catalog(conf, resolve)
-        dialects: list[Dialect] = [Ikev1()]
+        dialects: list[Dialect] = [Ikev1(), Ikev2(random, timers.now)]
         self.keeper = Keeper(
             sas=self.sas, app=app, catalog=self.catalog, timers=timers, log=log,
             nat_traversal=nat_traversal, nat_t_port=nat_t_port,

@@ -30,6 +30,8 @@ from isakmp.timer import Event, Timers
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12
 OUTCOMES_MAX = 256
+# How long a better answer is waited for after one that refuses and may be forged.
+HINT_S = 8.0
 UNNUMBERED = -1
 # Exchanges of a peer that run under one SA at a time.
 PEER_EXCHANGES_MAX = 256
@@ -466,9 +468,17 @@ class Engine:
         if answer and exchange.script.establishes and not proven:
             exchange.hint = refused.reason
             self.log.print("%s: answer refused: %s", exchange, refused.reason)
+            self._end_soon(exchange)
             return
         exchange.dialect.notify(exchange, refused)
         self.fail(exchange, refused.reason)
+
+    def _end_soon(self, exchange: Exchange[Any]) -> None:
+        """An answer that may be forged does not end an exchange, but is waited for no longer."""
+        exchange.events["end"].cancel()
+        exchange.events["end"] = self.timers.add(
+            "exchange end", HINT_S, lambda: self._timed_out(exchange)
+        )
 
     def fail(self, exchange: Exchange[Any], reason: Reason) -> None:
         """End an exchange without result; whoever waits for it learns why."""

@@ -6,13 +6,14 @@ from typing import Any
 
 from isakmp.app.base import Usage
 from isakmp.connection import Connections, Entry
-from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.exchange import Engine, Exchange
 from isakmp.path import endpoint
 from isakmp.policy.match import TRANSFORM_REGISTRIES
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 
 ROWS_MAX = 20000
+EXCHANGES = {1: isakmp.Exchange, 2: ikev2.Exchange}
 NO_USAGE = Usage(0, 0, 0.0, 0.0)
 
 
@@ -24,7 +25,8 @@ def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
         "name": sa.remote.name,
         "state": sa.state.value,
         "initiator": sa.initiator,
-        "exchange": name_of(isakmp.Exchange, sa.exchange_type),
+        "version": sa.version,
+        "exchange": name_of(EXCHANGES[sa.version], sa.exchange_type),
         "local": endpoint(path.local, path.local_port),
         "remote": endpoint(path.remote, path.remote_port),
         "cookies": f"{sa.cky_i.hex()}:{sa.cky_r.hex()}",

@@ -390,7 +390,9 @@ class Ikev2:
     def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
         """Our message for another time; what came in pieces and to nothing is cut smaller."""
         sa = exchange.sa
-        if exchange.plain is None or sa is None or exchange.retries < 2 or not sa.fragments.shrink():
+        if exchange.plain is None or sa is None or exchange.retries < 2:
+            return exchange.last_out
+        if not sa.fragments.shrink():
             return exchange.last_out
         first, chain = exchange.plain
         return self._protect(exchange, sa, self._header(exchange, first, chain), first, chain)
@@ -500,7 +502,7 @@ class Ikev2:
         """Start CREATE_CHILD_SA for a child SA."""
 
         def prepare(state: Create) -> None:
-            state.child = Child(connection, old, with_group=True)
+            state.child = Child(old.connection if old else connection, old, with_group=True)
 
         return engine.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, name=connection.name,
                                sa=sa, prepare=prepare)  # fmt: skip

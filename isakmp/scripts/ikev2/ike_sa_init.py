@@ -150,6 +150,11 @@ def _make_sa(x: X) -> None:
     keys = derive(chosen, seed, s.ni, s.nr, x.cky_i, x.cky_r, initiator=x.initiator)
     log_keys(x, s.g_ir, keys)
     x.sa = larval(x, keys, chosen, x.cky_i, x.cky_r, s.nat)
+    # This exchange was number 0, of which nothing is left to say under the SA.
+    if x.initiator:
+        x.sa.ids.done(x.sa.ids.take())
+    else:
+        x.sa.ids.begin(0)
     if Notify.IKEV2_FRAGMENTATION_SUPPORTED in s.supports and (
         x.remote.ikev2.fragmentation is not Wish.NO
     ):

@@ -8,6 +8,7 @@ An empty one asks whether the peer is alive; every one tells.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -30,9 +31,10 @@ _NUMBERS = {int(number): wire for wire, number in PROTOCOLS.items()}
 
 @dataclass(slots=True)
 class Info:
-    """What the message to send holds: payload types and values."""
+    """payloads: what the message to send holds; then: what is done once it has left."""
 
     payloads: list[tuple[int, Any]] = field(default_factory=list)
+    then: list[Callable[[], object]] = field(default_factory=list)
 
 
 X = Exchange[Info]
@@ -64,14 +66,14 @@ def _recv_notify(x: X, sa: IsakmpSa, number: int) -> None:
     x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
     if number == Notify.AUTHENTICATION_FAILED:
         x.engine.log.print("IKE SA %s: the peer could not authenticate us", sa)
-        x.after_send.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
+        x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     owner = x.engine.owner
     if value.protocol_id == ikev2.Protocol.IKE:
         x.engine.log.print("IKE SA %s deleted by the peer", sa)
-        x.after_send.append(lambda: owner.delete_sa(sa, tell=False))
+        x.state.then.append(lambda: owner.delete_sa(sa, tell=False))
         return
     protocol = PROTOCOLS.get(value.protocol_id)
     spis = [int.from_bytes(spi, "big") for spi in value.spis if len(spi) == SPI_SIZE]
@@ -85,7 +87,13 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     for child in children:
         x.engine.log.print("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip
-        x.after_send.append(partial(owner.delete_child, child, tell=False))
+        x.state.then.append(partial(owner.delete_child, child, tell=False))
+
+
+def finalize(x: X) -> None:
+    """The peer has its answer: now what it has asked for."""
+    for call in x.state.then:
+        call()
 
 
 def delete_children(children: list[ChildSa]) -> tuple[int, Any]:
@@ -113,5 +121,5 @@ def tell(
 
 INFORMATIONAL = Script(
     "INFORMATIONAL", ikev2.Exchange.INFORMATIONAL, (send_INFO, recv_INFO), (recv_INFO, send_INFO),
-    (SWITCH, END), Info,
+    (SWITCH, END), Info, finalize,
 )  # fmt: skip

@@ -28,6 +28,7 @@ from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import host_network, identity_of
 from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector, Traffic
+from isakmp.policy.traffic import Narrowed
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
 from isakmp.timer import Timers
 
@@ -76,7 +77,7 @@ class Keeper:
 
     def find_child(
         self, sa: IsakmpSa, asked: Traffic, transport: bool
-    ) -> Any:
+    ) -> tuple[Connection, Narrowed]:
         """The connection for what a peer asks for, and what is left of it; Refused otherwise."""
         return self.catalog.find_child(sa.remote, asked, transport)
 

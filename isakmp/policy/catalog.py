@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from isakmp.conf import Conf
-from isakmp.constants import isakmp, name_of
+from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.errors import ConfError, Reason, Refused
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.match import MISSES_MAX
@@ -16,12 +16,26 @@ from isakmp.policy.reader import (
     read_connection,
     read_remote,
 )
-from isakmp.policy.spd import Address, Connection, Identity, Network, Remote, Selector
+from isakmp.policy.spd import (
+    Address,
+    Connection,
+    Identity,
+    Network,
+    Remote,
+    Selector,
+    Traffic,
+)
+from isakmp.policy.traffic import Narrowed, describe, narrow
+
+from isakmp.policy.supported import Supports, supported
 
 
 @dataclass
 class Catalog:
-    """Peers and connections of one configuration. errors: sections that are left out, and why."""
+    """Peers and connections of one configuration. errors: sections that are left out, and why.
+
+    supports: the IPsec stack's word on a transform; unsupported: what it made us leave out.
+    """
 
     conf: Conf
     resolve: Resolve
@@ -29,14 +43,16 @@ class Catalog:
     connections: dict[str, Connection] = field(default_factory=dict)
     errors: list[ConfError] = field(default_factory=list)
     generation: int = -1
+    supports: Supports | None = None
+    unsupported: list[str] = field(default_factory=list)
 
     def load(self) -> None:
         """Read everything anew. A bad section is left out alone; the rest runs."""
-        self.remotes, self.connections, self.errors = {}, {}, []
+        self.remotes, self.connections, self.errors, self.unsupported = {}, {}, [], []
         self.generation = self.conf.generation
         for name in connection_names(self.conf):
             try:
-                connection = read_connection(self.conf, name, self.resolve)
+                connection = self._read(name)
                 self.remote(connection.remote)
                 self.connections[name] = connection
             except ConfError as error:
@@ -45,10 +61,18 @@ class Catalog:
     def connection(self, name: str) -> Connection:
         """A connection by name, listed or not. ConfError where it is none or is bad."""
         if name not in self.connections:
-            connection = read_connection(self.conf, name, self.resolve)
+            connection = self._read(name)
             self.remote(connection.remote)
             self.connections[name] = connection
         return self.connections[name]
+
+    def _read(self, name: str) -> Connection:
+        """A connection, without what the IPsec stack cannot carry."""
+        connection = read_connection(self.conf, name, self.resolve)
+        if self.supports is not None:
+            connection, said = supported(connection, self.supports)
+            self.unsupported += [line for line in said if line not in self.unsupported]
+        return connection
 
     def remote(self, section: str) -> Remote:
         """A peer by its section, as it reads now. ConfError where it is none or is bad."""
@@ -84,6 +108,64 @@ class Catalog:
                 isakmp.Notify.NO_PROPOSAL_CHOSEN,
             )  # fmt: skip
         return remote
+
+    def find_remote_v2(self, address: Address) -> Remote:
+        """The peer that may begin IKEv2 from ``address``. Refused where there is none."""
+        section = find_remote_section(self.conf, address)
+        if section is None:
+            raise Refused(
+                Reason("no-configuration", f"no peer is configured for {address}",
+                       acceptable=", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody",
+                       line=self.conf.where("Phase 1"),
+                       mend=f"add {address}= or Default= to [Phase 1]"),
+                ikev2.Notify.NO_PROPOSAL_CHOSEN,
+            )  # fmt: skip
+        try:
+            remote = self.remote(section)
+        except ConfError as error:
+            reason = Reason("bad-configuration", str(error), line=self.conf.where(section))
+            raise Refused(reason, ikev2.Notify.NO_PROPOSAL_CHOSEN) from None
+        if 2 not in remote.versions:
+            raise Refused(
+                Reason("version-not-configured", f"peer {section} is configured for IKEv1 alone",
+                       came="IKEv2", acceptable="IKEv1", line=remote.line,
+                       mend=f"set Key-exchange= ikev2 in [{section}]"),
+                ikev2.Notify.NO_PROPOSAL_CHOSEN,
+            )  # fmt: skip
+        return remote
+
+    def identify(
+        self, remote: Remote, came: Identity, wanted: Identity | None, address: Address
+    ) -> Remote:
+        """The peer that ``came`` names in IKE_AUTH. Refused where it is none."""
+        own = remote.remote_id
+        if own is None or (own.type, own.data) == (came.type, came.data):
+            return remote
+        raise Refused(
+            Reason("wrong-identity", f"peer {remote.name} must have another identity",
+                   came=f"{came.type.name} {came}", acceptable=f"{own.type.name} {own}",
+                   line=own.line or remote.line),
+            ikev2.Notify.AUTHENTICATION_FAILED,
+        )  # fmt: skip
+
+    def find_child(
+        self, remote: Remote, asked: Traffic, transport: bool
+    ) -> tuple[Connection, Narrowed]:
+        """The connection that may carry most of what is asked for. Refused where none may."""
+        found, misses = [], []
+        for connection in self.connections.values():
+            if connection.remote == remote.name and not connection.active_only:
+                try:
+                    found.append((connection, narrow(connection.traffic, asked, connection.line)))
+                except Refused as refused:
+                    misses.append(f"{connection.name}: {refused.reason.detail}")
+        if found:
+            return next((pair for pair in found if pair[1].complete), found[0])
+        raise Refused(
+            Reason("ts-unacceptable", f"no connection with {remote.name} has this traffic",
+                   came=describe(asked), line=remote.line, misses=tuple(misses[:MISSES_MAX])),
+            ikev2.Notify.TS_UNACCEPTABLE,
+        )  # fmt: skip
 
     def secret(self, remote: Remote, identity: Identity | None) -> bytes:
         """The pre-shared key for a peer; in aggressive mode its identity's section goes first."""

@@ -20,7 +20,7 @@ LAYERS = [
     ["isakmp.payloads"],
     ["isakmp.message", "isakmp.capture"],
     ["isakmp.crypto"],
-    ["isakmp.sa", "isakmp.app.base", "isakmp.keylog", "isakmp.decode"],
+    ["isakmp.sa", "isakmp.window", "isakmp.app.base", "isakmp.keylog", "isakmp.decode"],
     ["isakmp.script", "isakmp.exchange"],
     ["isakmp.auth", "isakmp.policy"],
     ["isakmp.conf_check", "isakmp.conf_crypto", "isakmp.conf_tags"],

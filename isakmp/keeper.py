@@ -81,9 +81,9 @@ class Keeper:
         """The connection for what a peer asks for, and what is left of it; Refused otherwise."""
         return self.catalog.find_child(sa.remote, asked, transport)
 
-    def secret(self, remote: Remote, identity: Identity | None) -> bytes:
+    def secret(self, remote: Remote, identity: Identity | None, version: int = 1) -> bytes:
         """The pre-shared key for a peer; Refused where there is none."""
-        return self.catalog.secret(remote, identity)
+        return self.catalog.secret(remote, identity, version)
 
     def local_id(self, remote: Remote, path: Path) -> Identity:
         """Who we are to that peer: as configured, else our address."""

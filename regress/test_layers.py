@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # policy.spd and app.base are values only, so they stand below their packages.
 LAYERS = [
     ["isakmp", "isakmp.constants"],
-    ["isakmp.policy.spd"],
+    ["isakmp.policy.dn", "isakmp.policy.spd"],
     ["isakmp.errors", "isakmp.job", "isakmp.timer", "isakmp.loop", "isakmp.log", "isakmp.path"],
     ["isakmp.conf", "isakmp.conf_defaults", "isakmp.conf_parse", "isakmp.conf_transforms"],
     ["isakmp.keytable"],

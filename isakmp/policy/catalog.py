@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from isakmp.conf import Conf
 from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.errors import ConfError, Reason, Refused
+from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.match import MISSES_MAX
+from isakmp.policy.peers import identify
 from isakmp.policy.reader import (
     connection_names,
     find_remote_section,
@@ -25,9 +28,8 @@ from isakmp.policy.spd import (
     Selector,
     Traffic,
 )
-from isakmp.policy.traffic import Narrowed, describe, narrow
-
 from isakmp.policy.supported import Supports, supported
+from isakmp.policy.traffic import Narrowed
 
 
 @dataclass
@@ -84,33 +86,60 @@ class Catalog:
         return self.remotes[section]
 
     def find_remote(self, address: Address, exchange_type: int) -> Remote:
-        """The peer to answer at ``address``. Refused where none is configured, or not so."""
-        section = find_remote_section(self.conf, address)
-        if section is None:
-            raise Refused(
-                Reason("no-configuration", f"no peer is configured for {address}",
-                       acceptable=", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody",
-                       line=self.conf.where("Phase 1"),
-                       mend=f"add {address}= or Default= to [Phase 1]"),
-                isakmp.Notify.NO_PROPOSAL_CHOSEN,
-            )  # fmt: skip
-        try:
-            remote = self.remote(section)
-        except ConfError as error:
-            reason = Reason("bad-configuration", str(error), line=self.conf.where(section))
-            raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN) from None
+        """The peer to answer in IKEv1. Refused where none is configured, or not so."""
+        remote = self._by_address(address)
+        if 1 not in remote.versions:
+            raise _version_refused(remote, "IKEv1", isakmp.Notify.NO_PROPOSAL_CHOSEN)
         if remote.exchange != exchange_type:
             raise Refused(
-                Reason("wrong-exchange-type", f"peer {section} is configured for another exchange",
+                Reason("wrong-exchange-type",
+                       f"peer {remote.name} is configured for another exchange",
                        came=name_of(isakmp.Exchange, exchange_type),
                        acceptable=remote.exchange.name, line=remote.line,
-                       mend=f"EXCHANGE_TYPE of the Configuration of [{section}]"),
+                       mend=f"EXCHANGE_TYPE of the Configuration of [{remote.name}]"),
                 isakmp.Notify.NO_PROPOSAL_CHOSEN,
             )  # fmt: skip
         return remote
 
     def find_remote_v2(self, address: Address) -> Remote:
-        """The peer that may begin IKEv2 from ``address``. Refused where there is none."""
+        """The peer to answer in IKEv2, until it says who it is. Refused where there is none.
+
+        [Phase 1] has to name one for that address, as in IKEv1; where that one speaks IKEv1
+        alone, another section may have it that a connection names.
+        """
+        named = self._by_address(address)
+        for remote in (named, *self._others(named, address)):
+            if 2 in remote.versions:
+                return remote
+        raise _version_refused(named, "IKEv2", ikev2.Notify.NO_PROPOSAL_CHOSEN)
+
+    def identify(
+        self, remote: Remote, came: Identity, wanted: Identity | None, address: Address
+    ) -> Remote:
+        """The peer that says to be ``came`` and takes us for ``wanted``. Refused if there is none.
+
+        remote: what find_remote_v2() said.
+        """
+        return identify(remote, self._others(remote, address), came, wanted, address)
+
+    def _others(self, known: Remote, address: Address) -> list[Remote]:
+        """The other peers that [Phase 1] or a connection names and that may be at ``address``."""
+        named = [self.conf.get("Phase 1", tag) for tag in (str(address), "Default")]
+        connections = [c.remote for c in self.connections.values()]
+        found = []
+        for section in dict.fromkeys((*named, *connections)):
+            if section and section != known.name and (remote := self._readable(section)):
+                found.append(remote)
+        return [remote for remote in found if remote.address in (None, address)]
+
+    def _readable(self, section: str) -> Remote | None:
+        try:
+            return self.remote(section)
+        except ConfError:
+            return None
+
+    def _by_address(self, address: Address) -> Remote:
+        """The peer that [Phase 1] names. Refused where there is none, or it cannot be read."""
         section = find_remote_section(self.conf, address)
         if section is None:
             raise Refused(
@@ -118,68 +147,47 @@ class Catalog:
                        acceptable=", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody",
                        line=self.conf.where("Phase 1"),
                        mend=f"add {address}= or Default= to [Phase 1]"),
-                ikev2.Notify.NO_PROPOSAL_CHOSEN,
+                isakmp.Notify.NO_PROPOSAL_CHOSEN,
             )  # fmt: skip
         try:
-            remote = self.remote(section)
+            return self.remote(section)
         except ConfError as error:
             reason = Reason("bad-configuration", str(error), line=self.conf.where(section))
-            raise Refused(reason, ikev2.Notify.NO_PROPOSAL_CHOSEN) from None
-        if 2 not in remote.versions:
-            raise Refused(
-                Reason("version-not-configured", f"peer {section} is configured for IKEv1 alone",
-                       came="IKEv2", acceptable="IKEv1", line=remote.line,
-                       mend=f"set Key-exchange= ikev2 in [{section}]"),
-                ikev2.Notify.NO_PROPOSAL_CHOSEN,
-            )  # fmt: skip
-        return remote
-
-    def identify(
-        self, remote: Remote, came: Identity, wanted: Identity | None, address: Address
-    ) -> Remote:
-        """The peer that ``came`` names in IKE_AUTH. Refused where it is none."""
-        own = remote.remote_id
-        if own is None or (own.type, own.data) == (came.type, came.data):
-            return remote
-        raise Refused(
-            Reason("wrong-identity", f"peer {remote.name} must have another identity",
-                   came=f"{came.type.name} {came}", acceptable=f"{own.type.name} {own}",
-                   line=own.line or remote.line),
-            ikev2.Notify.AUTHENTICATION_FAILED,
-        )  # fmt: skip
+            raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN) from None
 
     def find_child(
-        self, remote: Remote, asked: Traffic, transport: bool
+        self, remote: Remote, came: Traffic, transport: bool
     ) -> tuple[Connection, Narrowed]:
-        """The connection that may carry most of what is asked for. Refused where none may."""
-        found, misses = [], []
-        for connection in self.connections.values():
-            if connection.remote == remote.name and not connection.active_only:
-                try:
-                    found.append((connection, narrow(connection.traffic, asked, connection.line)))
-                except Refused as refused:
-                    misses.append(f"{connection.name}: {refused.reason.detail}")
-        if found:
-            return next((pair for pair in found if pair[1].complete), found[0])
-        raise Refused(
-            Reason("ts-unacceptable", f"no connection with {remote.name} has this traffic",
-                   came=describe(asked), line=remote.line, misses=tuple(misses[:MISSES_MAX])),
-            ikev2.Notify.TS_UNACCEPTABLE,
-        )  # fmt: skip
+        """The connection for traffic that a peer asks for in IKEv2; see find_child()."""
+        candidates = [c for c in self.connections.values() if c.remote == remote.name]
+        return find_child(remote, candidates, came, transport, self.conf.where("Phase 2"))
 
-    def secret(self, remote: Remote, identity: Identity | None) -> bytes:
-        """The pre-shared key for a peer; in aggressive mode its identity's section goes first."""
-        named = b""
-        if identity is not None and remote.exchange is isakmp.Exchange.AGGRESSIVE:
-            named = find_secret(self.conf, identity)
-        if secret := named or remote.secret:
-            return secret
+    def secret(self, remote: Remote, identity: Identity | None, version: int = 1) -> bytes:
+        """The pre-shared key for a peer. Refused where there is none.
+
+        In aggressive mode the section named as its identity goes first; in IKEv2 too, unless
+        the peer's section has a Remote-ID and so a key of its own. There the Default peer's key
+        goes last.
+        """
+        for secret in self._secrets(remote, identity, version):
+            if secret:
+                return secret
         raise Refused(
             Reason("no-secret", f"no pre-shared key is configured for peer {remote.name}",
                    came=f"identity {identity}" if identity else "", line=remote.line,
                    mend=f"add Authentication= to [{remote.name}]"),
             isakmp.Notify.AUTHENTICATION_FAILED,
         )  # fmt: skip
+
+    def _secrets(self, remote: Remote, identity: Identity | None, version: int) -> Iterator[bytes]:
+        if version == 2 and remote.remote_id is not None:
+            yield remote.secret
+        if identity and (version == 2 or remote.exchange is isakmp.Exchange.AGGRESSIVE):
+            yield find_secret(self.conf, identity)
+        yield remote.secret
+        if version == 2 and (default := self.conf.get("Phase 1", "Default")):
+            fallback = self._readable(default)
+            yield fallback.secret if fallback else b""
 
     def find_connection(self, remote: Remote, selector: Selector) -> tuple[Connection, Selector]:
         """The connection that may be answered with, and the traffic it then carries.
@@ -203,6 +211,16 @@ class Catalog:
                    mend="Local-ID and Remote-ID here must be the peer's Remote-ID and Local-ID"),
             isakmp.Notify.INVALID_ID_INFORMATION,
         )  # fmt: skip
+
+
+def _version_refused(remote: Remote, version: str, notify: int) -> Refused:
+    spoken = ", ".join(f"IKEv{number}" for number in remote.versions)
+    return Refused(
+        Reason("version-not-configured", f"peer {remote.name} is not configured for {version}",
+               came=version, acceptable=spoken, line=remote.line,
+               mend=f"add {version.lower()} to Key-exchange of [{remote.name}]"),
+        notify,
+    )  # fmt: skip
 
 
 def _miss(connection: Connection, selector: Selector) -> str:

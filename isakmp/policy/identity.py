@@ -9,6 +9,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_network
 
 from isakmp.conf import Conf
 from isakmp.constants import ipsec, names, value_of
+from isakmp.policy import dn
 from isakmp.policy.spd import Address, Identity, Network, make_network
 
 Interface = IPv4Interface | IPv6Interface
@@ -22,7 +23,8 @@ _VERSION = {
     ipsec.Id.IPV6_ADDR_SUBNET: 6,
 }
 _SUBNETS = (ipsec.Id.IPV4_ADDR_SUBNET, ipsec.Id.IPV6_ADDR_SUBNET)
-_NAMES = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN, ipsec.Id.KEY_ID)
+_NAMES = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN, ipsec.Id.KEY_ID, ipsec.Id.DER_ASN1_DN)
+_DOMAINS = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN)
 _INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.:@-]{0,31}", re.ASCII)
 PROTOCOLS = {"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "ipv6-icmp": 58, "sctp": 132}
 MAX_NAME_BYTES = 1024
@@ -103,6 +105,21 @@ def identity_of(network: Network, protocol: int = 0, port: int = 0) -> Identity:
     return Identity(subnet, data, protocol, port)
 
 
+def same_identity(one: Identity, other: Identity) -> bool:
+    """Whether two identities of IKE_AUTH are the same: domains in any case, names in any string
+    type."""
+    if one.type != other.type:
+        return False
+    if one.type in _DOMAINS:
+        return one.data.lower() == other.data.lower()
+    if one.type is ipsec.Id.DER_ASN1_DN and one.data != other.data:
+        try:
+            return dn.decode(one.data) == dn.decode(other.data)
+        except ValueError:
+            return False
+    return one.data == other.data
+
+
 def host_network(address: Address) -> Network:
     """The network that one address is."""
     return make_network(address.packed, address.max_prefixlen)
@@ -124,8 +141,14 @@ def _required(conf: Conf, section: str, tag: str) -> str:
 
 
 def _name(conf: Conf, section: str, kind: ipsec.Id) -> bytes:
-    """The octets of a name: ASCII for FQDN and USER_FQDN, hex after 0x for a KEY_ID."""
+    """The octets of a name: ASCII for domains, hex after 0x for a KEY_ID, DER for a DN."""
     text = _required(conf, section, "Name")
+    if kind is ipsec.Id.DER_ASN1_DN:
+        try:
+            return dn.encode(text)
+        except ValueError as error:
+            hint = "such as C=DE, O=Example, CN=gateway"
+            raise conf.error(f"{text!r} is no name: {error}", section, "Name", hint) from None
     try:
         if kind is ipsec.Id.KEY_ID:
             data = bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode()

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NamedTuple
 
 from isakmp.constants import ikev2, ipsec, isakmp
+from isakmp.policy import dn
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -213,7 +214,17 @@ class Identity:
                 return f"{ip_address(self.data[:half])}{joint}{ip_address(self.data[half:])}"
         if self.type in (kind.FQDN, kind.USER_FQDN):
             return self.data.decode("ascii", "backslashreplace")
+        if self.type is kind.DER_ASN1_DN:
+            return _name_text(self.data)
         return self.data.hex()
+
+
+def _name_text(data: bytes) -> str:
+    try:
+        text = dn.text(data)
+    except ValueError:
+        return data.hex()
+    return text.encode("unicode_escape").decode() if not text.isprintable() else text
 
 
 @dataclass(frozen=True, slots=True)

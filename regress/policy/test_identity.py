@@ -92,7 +92,7 @@ def test_protocol_and_port(text: str, protocol: int, port: int) -> None:
     [
         ("Name= a", "no ID-type"),
         ("ID-type= IPV4; Address= 192.0.2.1", "no identity type"),
-        ("ID-type= DER_ASN1_DN; Name= a", "no identity type"),
+        ("ID-type= DER_ASN1_GN; Name= a", "no identity type"),
         ("ID-type= IPV4_ADDR", "no Address"),
         ("ID-type= IPV4_ADDR; Address= 192.0.2.256", "not an address"),
         ("ID-type= IPV4_ADDR; Address= ::1", "not an IPv4 address"),

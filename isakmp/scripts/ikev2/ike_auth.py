@@ -195,7 +195,7 @@ def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait
 def add_auth(x: X, message: Outgoing) -> None:
     """Append the proof that we know the secret."""
     how = method(ikev2.Auth.SHARED_KEY_MIC)
-    secret = x.engine.owner.secret(x.remote, x.state.remote_id)
+    secret = x.engine.owner.secret(x.remote, x.state.remote_id, 2)
     data = how.prove(sa_of(x).keys.prf, secret, _octets(x, ours=True))
     message.add(P.AUTH, {"method": int(how.number), "data": data})
 
@@ -204,7 +204,7 @@ def take_auth(x: X, message: Incoming) -> None:
     """Check the peer's proof. Refused with AUTHENTICATION_FAILED where it is none."""
     value = message.take(P.AUTH).value
     how = method(value.method)
-    secret = x.engine.owner.secret(x.remote, x.state.remote_id)
+    secret = x.engine.owner.secret(x.remote, x.state.remote_id, 2)
     if how.check(sa_of(x).keys.prf, secret, _octets(x, ours=False), value.data):
         return
     raise Refused(

@@ -31,7 +31,7 @@ from isakmp.timer import Event, Timers
 ANSWERS_MAX = 12
 OUTCOMES_MAX = 256
 # How long a better answer is waited for after one that refuses and may be forged.
-HINT_S = 8.0
+HINT_S = 4.0
 UNNUMBERED = -1
 # Exchanges of a peer that run under one SA at a time.
 PEER_EXCHANGES_MAX = 256
@@ -45,7 +45,7 @@ class Exchange(Generic[S]):
 
     now_in, last_in: digests of the message that is looked at, and of the last one accepted;
     last_out: the datagrams of our last message; unwanted: why what it makes is not kept, where
-    it cannot end before its answer; plain: what last_out holds, where it may be cut otherwise.
+    it cannot end before its answer; resting: it was refused, without proof; plain: what last_out holds, where it may be cut otherwise.
     """
 
     number: int
@@ -66,6 +66,7 @@ class Exchange(Generic[S]):
     step: int = 0
     parked: bool = False
     unwanted: Reason | None = None
+    resting: bool = False
     over: bool = False
     retries: int = 0
     answers: int = 0
@@ -475,6 +476,10 @@ class Engine:
 
     def _end_soon(self, exchange: Exchange[Any]) -> None:
         """An answer that may be forged does not end an exchange, but is waited for no longer."""
+        if exchange.resting or not exchange.initiator:
+            return
+        exchange.resting = True
+        self._stop_timer(exchange, "retransmit")
         exchange.events["end"].cancel()
         exchange.events["end"] = self.timers.add(
             "exchange end", HINT_S, lambda: self._timed_out(exchange)
@@ -518,6 +523,11 @@ class Engine:
             exchange.sa.running.pop(exchange.number, None)
         if self.half_open.pop(exchange.number, None) is not None:
             self.begun.pop((exchange.cky_i, exchange.origin), None)
+
+    def refused_in_part(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """An exchange has done what it is for, but not all that was asked for."""
+        self.log.print("%s: in part refused: %s", exchange, reason)
+        self._outcome(exchange, False, reason)
 
     def _outcome(self, exchange: Exchange[Any], ok: bool, reason: Reason | None) -> None:
         if len(exchange.steps) == 1 and ok:
@@ -631,6 +641,8 @@ class Engine:
     def _arm_retransmit(self, exchange: Exchange[Any]) -> None:
         """Repeat our message after a growing, jittered while."""
         if not exchange.last_out:
+            return
+        if exchange.resting:
             return
         wait = self.settings.retransmit_s * 2**exchange.retries
         wait *= 0.875 + self.random(1)[0] / 1024

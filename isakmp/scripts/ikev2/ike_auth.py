@@ -18,7 +18,6 @@ from isakmp.constants import ikev2, ipsec
 from isakmp.crypto import skeyseed
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.job import Job
-from isakmp.log import LogClass
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy.spd import Identity, Wish
 from isakmp.sa import IsakmpSa, State
@@ -115,7 +114,6 @@ def _answer_child(x: X, message: Outgoing) -> Wait:
         negotiation.add_sa(c, message)
         negotiation.add_answer(c, message)
     else:
-        x.engine.log.print("%s: child SA refused: %s", x, s.refusal.reason)
         common.add_notify(message, s.refusal.notify or Notify.NO_PROPOSAL_CHOSEN, s.refusal.data)
 
 
@@ -273,7 +271,7 @@ def _child_refused(x: X, c: Child, refusal: Refused) -> None:
     negotiation.give_back(x, c)
     if x.initiator:
         x.engine.owner.connections.child_refused(c.connection, refusal.reason)
-    x.engine.log.debug(LogClass.SA, 10, "%s: no child SA: %s", x, refusal.reason)
+    x.engine.refused_in_part(x, refusal.reason)
 
 
 def abandon(x: X) -> None:

@@ -56,7 +56,7 @@ class Daemon:
         self.report_path = report_path or run_directory / "isakmpd.report"
         self._esp_in, self._check, self._on_quit = esp_in, check, on_quit
         self.sas = SaDatabase()
-        self.catalog = Catalog(conf, resolve)
+        self.catalog = Catalog(conf, resolve, supports=app.supports)
         dialects: list[Dialect] = [Ikev1(), Ikev2(random, timers.now)]
         self.keeper = Keeper(
             sas=self.sas, app=app, catalog=self.catalog, timers=timers, log=log,
@@ -81,16 +81,25 @@ class Daemon:
 
     def start(self) -> None:
         """Bring everything up, each after what it depends on. IsakmpError where it cannot be."""
-        self.catalog.load()
-        for error in self.catalog.errors:
-            self.log.error("left out: %s", error)
-        self._configure()
-        # The application before the sockets: what comes in may need an SA at once.
+        # The application before the catalog, which asks what it can carry, and before the sockets:
+        # what comes in may need an SA at once.
         self.app.start(self)
+        self._load()
+        self._configure()
         self.transport.start(self.engine.receive, self._esp)
         # Connections last: they send.
         self.connections.start()
         self._tick()
+
+    def _load(self) -> None:
+        """Read the catalog; what it has to leave out is said."""
+        before = self.catalog.unsupported
+        self.catalog.load()
+        for error in self.catalog.errors:
+            self.log.error("left out: %s", error)
+        for line in self.catalog.unsupported:
+            if line not in before:
+                self.log.print("%s", line)
 
     def stop(self) -> None:
         """Tell the peers, unless told not to, and give everything back."""
@@ -256,9 +265,7 @@ class Daemon:
         ConfError where the file is broken: nothing has changed then.
         """
         self.conf.reload(self._check)
-        self.catalog.load()
-        for error in self.catalog.errors:
-            self.log.error("left out: %s", error)
+        self._load()
         try:
             self._configure()
         except ConfError as error:
@@ -278,7 +285,7 @@ class Daemon:
         self.timers.add("reinitialise connections", REINITIALISE_S, self._reinitialise)
 
     def _reinitialise(self) -> None:
-        self.catalog.load()
+        self._load()
         for line in self.connections.reload():
             self.log.print("connections: %s", line)
 

@@ -101,7 +101,9 @@ class PfKey:
         """Connect and register for upcalls. ApplicationError where nobody answers."""
         self._upcalls = upcalls
         self._link.open(self)
-        for job in self._register():
+        jobs = self._register()
+        self._link.wait(lambda: all(job.done for job in jobs))
+        for job in jobs:
             if job.error is not None:
                 raise job.error
 
@@ -243,7 +245,9 @@ class PfKey:
         self, protocol: isakmp.Protocol, mode: ipsec.Encapsulation, transform_id: int,
         key_bits: int, auth: ipsec.Auth | None, esn: bool,
     ) -> str:  # fmt: skip
-        """Why the stack has no such SA, by what it said to SADB_REGISTER."""
+        """Why the stack has no such SA, by what it said to SADB_REGISTER; if nothing yet, none."""
+        if not self.supported:
+            return ""
         if esn and not self._private:
             return "PF_KEY of this kernel has no extended sequence numbers"
         try:

@@ -6,6 +6,7 @@ key engine, SOCK_RAW of PF_KEY to a kernel), never blocks, and connects again wh
 
 from __future__ import annotations
 
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from isakmp.timer import Event, Timers
 PF_KEY = 15
 READS_PER_TURN = 64
 RETRY_S = 2.0
+WAIT_S = 5.0
 QUEUE_LIMIT = 1024
 
 
@@ -44,6 +46,9 @@ class Link(Protocol):
 
     def send(self, data: bytes) -> None:
         """Send one message. ApplicationError where there is no connection, or it is clogged."""
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Read until ``done()``, or until nothing comes for a while: only before the loop runs."""
 
     def close(self) -> None:
         """Give the connection back, without a word to the receiver."""
@@ -73,6 +78,9 @@ class DirectLink:
         if self._peer is None:
             raise ApplicationError("the link to the key engine is closed")
         self._peer.receive(data)
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Everything is answered at once."""
 
     def close(self) -> None:
         """Leave the server."""
@@ -165,6 +173,13 @@ class SocketLink:
                 self._lost(sock, "the other side has closed it")
                 return
             receiver.receive(data)
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """A stack that is there answers soon; one that does not is asked no more."""
+        while self._socket is not None and not done():
+            if not select.select([self._socket], [], [], WAIT_S)[0]:
+                return
+            self._readable()
 
     def _lost(self, sock: socket.socket, why: str) -> None:
         """Tell the receiver once for each connection, and try again later."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 from isakmp.app.base import (
@@ -170,6 +170,9 @@ class ScriptedLink:
         if self.error:
             raise self.error
         self.sent.append(data)
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """What is not answered is not waited for."""
 
     def close(self) -> None:
         self.open_now = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec
+from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec, bundle_order
 from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.exchange import Dialect, Engine, Exchange
@@ -343,6 +343,16 @@ class Connections:
         if job.error is None:
             self.rekey(child)
 
+    def renew(self, child: ChildSa, sa: IsakmpSa) -> None:
+        """The same child SA under another IKE SA."""
+        self._begin_child(sa, narrowed(child.connection, child.selector))
+
+    def bring_up_with(self, remote: Remote) -> None:
+        """Everything that should be up with a peer, now."""
+        for entry in list(self.entries.values()):
+            if entry.wanted and entry.remote.name == remote.name:
+                self.bring_up(entry)
+
     def acquire(self, event: Acquire) -> None:
         """Traffic waits for an SA."""
         flow = self._by_reqid.get(event.reqid)
@@ -374,15 +384,18 @@ class Connections:
         if not self.settings.flows or path is None:
             return
         transform = connection.suites[0].protocols[0].transforms[0]
-        mode, protocol = transform.encapsulation, connection.suites[0].protocols[0].protocol
+        mode, protocols = (
+            transform.encapsulation,
+            [p.protocol for p in connection.suites[0].protocols],
+        )
         if child:
             mode = child.protocols[0].chosen.encapsulation
-            protocol = isakmp.Protocol(child.protocols[0].chosen.protocol)
+            protocols = [isakmp.Protocol(p.chosen.protocol) for p in child.protocols]
         reqid = self.reqid(name, selector)
         more = child.more if child else _others(connection)
         specs = [
             spec for each in (selector, *more)
-            for spec in self._specs(reqid, each, path, mode, protocol)
+            for spec in self._specs(reqid, each, path, mode, bundle_order(protocols))
         ]  # fmt: skip
         if self._policies.get((name, selector)) == specs:
             return
@@ -401,13 +414,14 @@ class Connections:
     @staticmethod
     def _specs(
         reqid: int, selector: Selector, path: Path, mode: ipsec.Encapsulation,
-        protocol: isakmp.Protocol,
+        protocols: tuple[isakmp.Protocol, ...],
     ) -> list[PolicySpec]:  # fmt: skip
+        protocol, *more = protocols
         return [
             PolicySpec(Direction.OUT, selector, Action.IPSEC, protocol, mode, path.local,
-                       path.remote, reqid),
+                       path.remote, reqid, tuple(more)),
             PolicySpec(Direction.IN, selector.reversed(), Action.IPSEC, protocol, mode,
-                       path.remote, path.local, reqid),
+                       path.remote, path.local, reqid, tuple(more)),
         ]  # fmt: skip
 
     def _policy_answered(self, name: str, job: Job[int]) -> None:

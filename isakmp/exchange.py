@@ -45,7 +45,8 @@ class Exchange(Generic[S]):
 
     now_in, last_in: digests of the message that is looked at, and of the last one accepted;
     last_out: the datagrams of our last message; unwanted: why what it makes is not kept, where
-    it cannot end before its answer; resting: it was refused, without proof; plain: what last_out holds, where it may be cut otherwise.
+    it cannot end before its answer; resting: it was refused, without proof; plain: what last_out
+    holds, where it may be cut otherwise.
     """
 
     number: int

@@ -33,6 +33,8 @@ from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
 from isakmp.timer import Timers
 
 GRACE_S = 3.0
+# How long a new IKE SA is given to take over the child SAs of the one before.
+RENEW_S = 60.0
 FALLBACK_S = 30.0
 DPD_RETRIES = 5
 DPD_RETRY_S = 5.0
@@ -154,12 +156,35 @@ class Keeper:
         )
 
     def _end_superseded_sa(self, sa: IsakmpSa) -> None:
-        if sa.running:
+        if sa.running or self._renewing(sa):
             sa.events["delete"] = self.timers.add(
                 "SA delete", GRACE_S, lambda: self._end_superseded_sa(sa)
             )
         else:
             self.delete_sa(sa)
+
+    def _renewing(self, sa: IsakmpSa) -> bool:
+        """Whether child SAs that would end with ``sa`` still need successors under the new one."""
+        now, new = self.timers.now(), self.sas.current(sa.peer)
+        if new is None or now - new.established > RENEW_S:
+            return False
+        left = [c for c in self.sas.children_of(sa)
+                if c.parent is sa and c.state is State.ESTABLISHED]  # fmt: skip
+        for child in left:
+            self.connections.renew(child, new)
+        return bool(left)
+
+    def reauthenticate(self, sa: IsakmpSa) -> None:
+        """Prove everything anew: by a new IKE SA before this one goes, or after."""
+        if sa.state is not State.ESTABLISHED or not self.connections.settings.active:
+            return
+        children = self.sas.children_of(sa)
+        connection = children[0].connection if children else None
+        if sa.remote.ikev2.make_before_break:
+            self.connections.begin_sa(sa.remote, sa.path, connection)
+        else:
+            self.delete_sa(sa)
+            self.connections.bring_up_with(sa.remote)
 
     def _restore_sa(self, sa: IsakmpSa) -> None:
         """The one that superseded ``sa`` is gone before it."""

@@ -149,6 +149,7 @@ class IsakmpSa:
     tiebreak: bytes
     soft_s: float = 0.0
     hard_s: float = 0.0
+    reauth_at: float = 0.0
     last_heard: float = 0.0
     state: State = State.ESTABLISHED
     events: dict[str, Event] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Shared keys: RFC 7296 2.15.
 
-    AUTH = prf(prf(Shared Secret, "Key Pad for IKEv2"), octets)
+AUTH = prf(prf(Shared Secret, "Key Pad for IKEv2"), octets)
 """
 
 from __future__ import annotations

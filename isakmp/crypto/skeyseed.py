@@ -1,9 +1,9 @@
 """IKEv2's keys and authenticators: RFC 7296 2.13 to 2.18.
 
-    SKEYSEED = prf(Ni | Nr, g^ir)
-    SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr)      of a rekeyed IKE SA
-    {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
-    KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr)
+SKEYSEED = prf(Ni | Nr, g^ir)
+SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr)      of a rekeyed IKE SA
+{SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
+KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr)
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
 
-from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest
+from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest, bundle_order
 from isakmp.constants import DOI_IPSEC, ipsec, isakmp
 from isakmp.crypto import keymat
 from isakmp.crypto.groups import KeyPair, get_group
@@ -461,8 +461,12 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
     ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
     selector = selector_of(x)
     reqid = x.engine.owner.reqid(connection_of(x).name, selector)
+    # Around the innermost protocol of a bundle the others are applied to what it has made.
+    innermost = bundle_order(isakmp.Protocol(c.what.protocol) for c in s.chosen)[0]
+    around = what.protocol != innermost
+    mode = ipsec.Encapsulation.TRANSPORT if around else what.encapsulation
     spec = SaSpec(
-        isakmp.Protocol(what.protocol), spi, *ends, what.encapsulation, inbound,
+        isakmp.Protocol(what.protocol), spi, *ends, mode, inbound,
         selector.reversed() if inbound else selector, reqid,
         what.transform_id, material[:encryption], what.auth, material[encryption:],
         what.replay_window, s.limits, ports if parent(x).nat.found else None,

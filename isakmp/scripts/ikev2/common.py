@@ -115,9 +115,7 @@ def check_group(came: int, chosen: int | None, proposals: tuple[Proposal, ...]) 
     )  # fmt: skip
 
 
-def other_group(
-    notifies: dict[int, list[Any]], offered: set[int], tried: int | None
-) -> int | None:
+def other_group(notifies: dict[int, list[Any]], offered: set[int], tried: int | None) -> int | None:
     """The group an INVALID_KE_PAYLOAD asks for, where it is one of ours and not the one tried."""
     values = notifies.get(Notify.INVALID_KE_PAYLOAD)
     if not values:

@@ -1,6 +1,6 @@
 """Cookies for who begins: RFC 7296 2.6. Nothing is kept of whom one was given.
 
-    Cookie = <VersionIDofSecret> | Hash(Ni | IPi | SPIi | <secret>)
+Cookie = <VersionIDofSecret> | Hash(Ni | IPi | SPIi | <secret>)
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """CREATE_CHILD_SA: RFC 7296 1.3, 2.8, 2.17, 2.18 and 2.25.
 
-    a new child SA, or one in the place of another (with N(REKEY_SA)):
-    HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
-                                                      <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
-    a new IKE SA in the place of this one:
-    HDR, SK {SA, Ni, KEi}                             -->
-                                                      <--  HDR, SK {SA, Nr, KEr}
+a new child SA, or one in the place of another (with N(REKEY_SA)):
+HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
+                                                  <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+a new IKE SA in the place of this one:
+HDR, SK {SA, Ni, KEi}                             -->
+                                                  <--  HDR, SK {SA, Nr, KEr}
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
 from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.ike_auth import arm_reauthentication
 from isakmp.scripts.ikev2.initial import chosen_of_choice, larval, log_keys
 from isakmp.scripts.ikev2.keys import derive
 
@@ -295,6 +296,9 @@ def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:
     new.local_id, new.remote_id, new.state = old.local_id, old.remote_id, State.ESTABLISHED
     new.tiebreak, new.path, new.fragments = min(s.ni, s.nr), old.path, old.fragments
     new.find_peer()
+    if old.reauth_at:
+        new.reauth_at = old.reauth_at
+        arm_reauthentication(x.engine, new)
     return new
 
 

@@ -474,9 +474,7 @@ class Ikev2:
             self._send_clear(engine, path, header, notify, data)
 
     @staticmethod
-    def _send_clear(
-        engine: Engine, path: Path, header: Header, notify: int, data: bytes
-    ) -> None:
+    def _send_clear(engine: Engine, path: Path, header: Header, notify: int, data: bytes) -> None:
         first, chain = build_payloads(2, [(P.NOTIFY, common.notify_value(notify, data))])
         flags = RESPONSE | (header.flags & INITIATOR ^ INITIATOR)
         answer = Header(header.cky_i, header.cky_r, first, 2, 0, header.exchange_type, flags,

@@ -17,6 +17,7 @@ from isakmp.auth import method
 from isakmp.constants import ikev2, ipsec
 from isakmp.crypto import skeyseed
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange import Engine
 from isakmp.job import Job
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy.spd import Identity, Wish
@@ -243,6 +244,9 @@ def finalize(x: X) -> None:
     s, sa, owner = x.state, sa_of(x), x.engine.owner
     _complete(x, sa, s)
     c = s.child
+    if x.initiator and x.remote.ikev2.reauth_s:
+        sa.reauth_at = x.engine.now() + x.remote.ikev2.reauth_s
+        arm_reauthentication(x.engine, sa)
     owner.established(sa, c.connection if c else None)
     if s.initial_contact:
         owner.initial_contact(sa)
@@ -261,6 +265,14 @@ def _complete(x: X, sa: IsakmpSa, s: Initial) -> None:
     sa.established, sa.tiebreak, sa.path = x.engine.now(), min(s.ni, s.nr), x.path
     sa.remote, sa.exchange_type = x.remote, x.script.exchange_type
     sa.find_peer()
+
+
+def arm_reauthentication(engine: Engine, sa: IsakmpSa) -> None:
+    """Whoever began the initial exchanges begins them anew (RFC 7296 2.8.3)."""
+    wait = max(1.0, sa.reauth_at - engine.now())
+    sa.events["reauthentication"] = engine.timers.add(
+        "reauthentication", wait, lambda: engine.owner.reauthenticate(sa)
+    )
 
 
 def _child_refused(x: X, c: Child, refusal: Refused) -> None:

@@ -152,9 +152,7 @@ def _part(engine: Engine, sa: Any, ours: bool, delete: Any) -> None:
     if ours:
         delete(sa)
     elif "delete" not in sa.events:
-        sa.events["delete"] = engine.timers.add(
-            "left behind", LEFT_BEHIND_S, lambda: delete(sa)
-        )
+        sa.events["delete"] = engine.timers.add("left behind", LEFT_BEHIND_S, lambda: delete(sa))
 
 
 def refused(x: Exchange[Any], error: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,14 @@ from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, Kind, Tag, tag_o
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve, no_interfaces, read_identity
-from isakmp.policy.reader import BUILT_IN_PEER, passive_names, read_connection, read_remote
+from isakmp.policy.ikev2_reader import read_versions
+from isakmp.policy.reader import (
+    BUILT_IN_PEER,
+    find_remote_section,
+    passive_names,
+    read_connection,
+    read_remote,
+)
 from isakmp.policy.spd import Remote
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
 
@@ -223,6 +231,11 @@ class _Walk:
     def _peer(self, visit: _Visit) -> None:
         remote = read_remote(self.conf, visit.section, self.resolve)
         self._credentials(remote, self._place(visit))
+        # Proposals that isakmpd's own transforms led to are judged as those.
+        if self.conf.get(visit.section, "IKE-proposals") is not None:
+            for proposal in remote.proposals:
+                verdict = conf_crypto.judge_proposal(proposal)
+                self._keyword_report((visit.section, "IKE-proposals"), proposal.name, verdict)
 
     def _credentials(self, remote: Remote, place: tuple[str, str]) -> None:
         """Whether what the transforms authenticate with is there."""
@@ -231,12 +244,14 @@ class _Walk:
         for transform in others:
             method = name_of(isakmp.Authentication, transform.auth or 0)
             reason = f"{transform.name}: {method} is not supported, PRE_SHARED is"
-            if len(others) == len(remote.transforms):
+            if len(others) == len(remote.transforms) and 1 in remote.versions:
                 self._error(self.conf.error(reason, *place))
             else:
                 self.warnings.append(f"{transform.line}: {reason}")
-        keyed = remote.exchange is isakmp.Exchange.AGGRESSIVE and self._has_initiators
-        if len(others) < len(remote.transforms) and not remote.secret and not keyed:
+        by_identity = remote.exchange is isakmp.Exchange.AGGRESSIVE or 2 in remote.versions
+        keyed = by_identity and self._has_initiators
+        usable = len(others) < len(remote.transforms) or 2 in remote.versions
+        if usable and not remote.secret and not keyed:
             reason = "no Authentication: the pre-shared key is missing"
             self._error(self.conf.error(reason, *place))
 
@@ -249,14 +264,36 @@ class _Walk:
         connection = read_connection(self.conf, visit.section, self.resolve, self._passive)
         if not connection.active_only:
             self._answered(connection.remote)
+        if 2 in read_versions(self.conf, connection.remote) and not connection.proposals:
+            reason = "IKEv2 can negotiate none of its suites"
+            hint = "IKEv2 has no bundles; set ESP-proposals"
+            self._error(self.conf.error(reason, *self._place(visit), hint))
+        if self.conf.get(visit.section, "ESP-proposals") is not None:
+            for suite in connection.suites:
+                for transform in suite.protocols[0].transforms:
+                    verdict = conf_crypto.judge_ipsec(isakmp.Protocol.IPSEC_ESP, transform)
+                    self._keyword_report((visit.section, "ESP-proposals"), suite.name, verdict)
+
+    def _keyword_report(
+        self, place: tuple[str, str], name: str, verdict: conf_crypto.Verdict
+    ) -> None:
+        for reason in verdict.errors:
+            self._error(self.conf.error(f"{name}: {reason}", *place))
+        line = self.conf.where(*place)
+        self.warnings.extend(f"{line}: {name}: {text}" for text in verdict.warnings)
 
     def _answered(self, peer: str) -> None:
         """Warn of a peer that could not connect to us: [Phase 1] does not name it."""
         conf = self.conf
         address = conf.get(peer, "Address")
+        if address and 2 in read_versions(conf, peer) and self._listed(address):
+            return  # IKEv2 finds it by its identity
         if address and peer not in self._answered_peers and conf.get("Phase 1", "Default") is None:
             place = conf.where(peer)
             self.warnings.append(f"{place}: cannot call us: [Phase 1] lacks {address}= {peer}")
+
+    def _listed(self, address: str) -> bool:
+        return find_remote_section(self.conf, ip_address(address)) is not None
 
     @cached_property
     def _passive(self) -> frozenset[str]:

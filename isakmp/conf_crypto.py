@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.crypto.cipher import phase_1_cipher
 from isakmp.crypto.groups import get_group
 from isakmp.crypto.hash import get_hash
+from isakmp.crypto.prf import get_prf_v2
+from isakmp.crypto.sk import sk_cipher
 from isakmp.errors import CryptoError
-from isakmp.policy.spd import IkeTransform, IpsecTransform
+from isakmp.policy.algorithms import is_legacy, transform_text
+from isakmp.policy.spd import IkeTransform, IpsecTransform, Proposal, Transform
 
 _CBC = {
     ipsec.Esp.DES: isakmp.Encryption.DES_CBC,
@@ -65,6 +69,31 @@ def judge_ike(transform: IkeTransform) -> Verdict:
     if group is not None:
         verdict.ask(lambda: get_group(group).legacy, group.name)
     return verdict
+
+
+def judge_proposal(proposal: Proposal) -> Verdict:
+    """An IKEv2 proposal for an IKE SA: each of its transforms."""
+    verdict = Verdict()
+    for transform in proposal.transforms:
+        verdict.ask(partial(_asked, transform, proposal), transform_text(transform))
+    return verdict
+
+
+def _asked(transform: Transform, proposal: Proposal) -> bool:
+    """Whether a transform is of the past. CryptoError where the library lacks it."""
+    kinds = ikev2.Transform
+    integ = next((other.id for other in proposal.of_type(kinds.INTEG)), None)
+    match transform.type:
+        case kinds.ENCR:
+            sk_cipher(transform.id, transform.key_bits, integ)
+        case kinds.INTEG:
+            cipher = proposal.of_type(kinds.ENCR)[0]
+            sk_cipher(cipher.id, cipher.key_bits, transform.id)
+        case kinds.PRF:
+            get_prf_v2(ikev2.Prf(transform.id))
+        case kinds.KE:
+            get_group(isakmp.Group(transform.id))
+    return is_legacy(transform)
 
 
 def judge_ipsec(protocol: isakmp.Protocol, transform: IpsecTransform) -> Verdict:

@@ -14,6 +14,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from isakmp.constants import ipsec, isakmp, names
+from isakmp.policy.ikev2_reader import ENCAPSULATIONS, MAX_WINDOW, PREFERENCES, VERSIONS, WISHES
+from isakmp.policy.proposal_reader import KeywordError, parse_esp, parse_ike
+from isakmp.policy.selector_reader import parse_selector
+from isakmp.policy.spd import Proposal
 from isakmp.policy.transforms import member
 
 Test = Callable[[str], str]
@@ -117,6 +121,25 @@ def _place(text: str) -> str:
     return "" if known or not _address(text) else f"{text!r} is not an address or an interface"
 
 
+def _keywords(parse: Callable[[str], Proposal]) -> Test:
+    def test(text: str) -> str:
+        try:
+            parse(text)
+        except KeywordError as error:
+            return f"{error} ({error.hint})" if error.hint else str(error)
+        return ""
+
+    return test
+
+
+def _selector(text: str) -> str:
+    try:
+        parse_selector(text)
+    except ValueError as error:
+        return f"{text!r}: {error}"
+    return ""
+
+
 _BOOLEAN = _one_of("yes", "no", "true", "false", "on", "off", "1", "0", "Defined")
 _PATH = _pattern(r".{1,1023}", "a path")
 _SECONDS = _number(0, 1 << 31)
@@ -185,14 +208,26 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
             {
                 "Address": Tag(_address),
                 "Authentication": _ANY_TEXT,
+                "Childless": Tag(_one_of(*WISHES)),
                 "Configuration": Tag(leads=Kind.ISAKMP_CONFIGURATION),
+                "Encapsulation": Tag(_one_of(*ENCAPSULATIONS)),
                 "Flags": Tag(_one_of("ikecfg"), every=True, idle=True),
+                "Fragment-size": Tag(_number(0, 0xFFFF)),
+                "Fragmentation": Tag(_one_of(*WISHES)),
                 "ID": Tag(leads=Kind.ID),
+                "IKE-proposals": Tag(_keywords(parse_ike), every=True),
+                "Key-exchange": Tag(_one_of(*VERSIONS), every=True),
+                "Life": _LIFE,
                 "Local-address": Tag(_place),
+                "Make-before-break": Tag(_BOOLEAN),
                 "Phase": Tag(_one_of("1")),
                 "Port": Tag(_number(1, 0xFFFF)),
+                "Proposal-preference": Tag(_one_of(*PREFERENCES)),
+                "Reauthenticate": Tag(_SECONDS),
                 "Remote-ID": Tag(leads=Kind.ID),
+                "Send-IDr": Tag(_BOOLEAN),
                 "Transport": Tag(_one_of("udp")),
+                "Window-size": Tag(_number(1, MAX_WINDOW)),
             }
         ),
         Kind.ID: _table(
@@ -233,13 +268,22 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
         Kind.CONNECTION: _table(
             {
                 "Configuration": Tag(leads=Kind.IPSEC_CONFIGURATION),
+                "ESP-proposals": Tag(_keywords(parse_esp), every=True),
                 "Flags": Tag(_one_of("Active-only"), every=True),
+                "IPComp": Tag(_BOOLEAN),
                 "ISAKMP-peer": Tag(leads=Kind.PEER),
+                "Life": _LIFE,
                 "Local-ID": Tag(leads=Kind.ID),
+                "Local-selectors": Tag(_selector, every=True),
+                "Mode": Tag(_one_of("tunnel", "transport")),
                 "NAT-ID": Tag(leads=Kind.ID, idle=True),
+                "Non-first-fragments": Tag(_BOOLEAN),
                 "PF-Tag": Tag(idle=True),
                 "Phase": Tag(_one_of("2")),
                 "Remote-ID": Tag(leads=Kind.ID),
+                "Remote-selectors": Tag(_selector, every=True),
+                "ReplayWindow": Tag(_number(0, 4096)),
+                "TFC-padding": Tag(_BOOLEAN),
             }
         ),
         Kind.IPSEC_CONFIGURATION: _table(

@@ -69,6 +69,7 @@ class Connections:
         self._by_reqid: dict[int, Flow] = {}
         self._policies: dict[Flow, list[PolicySpec]] = {}
         self._next_reqid = 0
+        self._packets: dict[str, Selector] = {}
 
     # --- configuration -----------------------------------------------------------------------
 
@@ -131,6 +132,7 @@ class Connections:
     def drop(self, name: str) -> None:
         """Forget a connection: its SAs, its policies, its timers."""
         entry = self.entries.pop(name, None)
+        self._packets.pop(name, None)
         if entry is None:
             return
         entry.wanted, entry.held_down = False, True
@@ -300,6 +302,7 @@ class Connections:
     def child_up(self, child: ChildSa) -> None:
         """A child SA is there, whoever began it: its traffic has policies, its entry rests."""
         entry = self.entries.get(child.connection.name)
+        self._packets.pop(child.connection.name, None)
         if entry is not None:
             entry.tries, entry.failure, entry.waiting = 0, None, False
             self._rest(entry)
@@ -361,8 +364,16 @@ class Connections:
             self.log.debug(LogClass.SA, 20, "acquire for %s: nothing is started", event.selector)
             return
         self.log.debug(LogClass.SA, 10, "acquire for %s: %s", event.selector, flow)
+        self._packets[entry.connection.name] = event.selector
         if entry.retry is None:
             self.bring_up(entry)
+
+    def waiting_packet(self, connection: Connection) -> Selector | None:
+        """The last packet that waits for an SA of a connection."""
+        packet = self._packets.get(connection.name)
+        if packet is None or packet.src.version != connection.selector.src.version:
+            return None
+        return packet
 
     # --- policies ----------------------------------------------------------------------------
 

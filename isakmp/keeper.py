@@ -95,6 +95,10 @@ class Keeper:
         """The connection for traffic that a peer asks for; Refused where there is none."""
         return self.catalog.find_connection(sa.remote, selector)
 
+    def waiting_packet(self, connection: Connection) -> Selector | None:
+        """The packet that a connection is brought up for, where there is one."""
+        return self.connections.waiting_packet(connection)
+
     def reqid(self, name: str, selector: Selector) -> int:
         """The number that ties a connection's policies and SAs together."""
         return self.connections.reqid(name, selector)

@@ -238,7 +238,7 @@ def narrow(ours: Traffic, came: Traffic, line: str = "") -> Narrowed:
     Refused with TS_UNACCEPTABLE and what kept each selector from being taken.
     """
     traffic = Traffic(_narrow_side(ours.local, came.local), _narrow_side(ours.remote, came.remote))
-    traffic = _of_common_versions(traffic)
+    traffic = reduced(_of_common_versions(traffic))
     if not traffic.local or not traffic.remote:
         raise Refused(_reason(ours, came, line), ikev2.Notify.TS_UNACCEPTABLE)
     kept = _installable(traffic)
@@ -257,6 +257,21 @@ def _narrow_side(
             if len(found) == SELECTORS_MAX:
                 break
     return tuple(found)
+
+
+def reduced(traffic: Traffic) -> Traffic:
+    """The same traffic without the selectors that lie inside another one."""
+    local, remote = (
+        tuple(
+            s for n, s in enumerate(side)
+            if not any(
+                intersect(s, other) == s and (s != other or m < n)
+                for m, other in enumerate(side) if m != n
+            )
+        )
+        for side in traffic
+    )  # fmt: skip
+    return Traffic(local, remote)
 
 
 def _of_common_versions(traffic: Traffic) -> Traffic:

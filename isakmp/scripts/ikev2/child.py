@@ -54,13 +54,12 @@ class Child:
     """What is known of the child SA so far; everything from our point of view.
 
     offered: the traffic that the initiator asked for; traffic: what is agreed on; on_wire: the
-    same as the peer wrote it, where a NAT stands between (2.23.1); packet: the one that waits,
-    which goes first; old: the child SA to replace; with_group: key exchange may be part of it.
+    same as the peer wrote it, where a NAT stands between (2.23.1); old: the child SA to replace;
+    with_group: key exchange may be part of it.
     """
 
     connection: Connection | None = None
     old: ChildSa | None = None
-    packet: Traffic | None = None
     with_group: bool = False
     offered: Traffic | None = None
     traffic: Traffic | None = None
@@ -141,14 +140,15 @@ def add_sa(c: Child, message: Outgoing) -> None:
     message.add(P.SA, value)
 
 
-def add_request(c: Child, message: Outgoing) -> None:
-    """The initiator's selectors, and what else it asks for."""
+def add_request(x: X, c: Child, message: Outgoing) -> None:
+    """The initiator's selectors, those of the packet that waits first, and what else it wants."""
     connection = connection_of(c)
     c.transport = wants_transport(connection)
     c.offered = c.old.traffic if c.old else connection.traffic
     local, remote = c.offered
-    if c.packet is not None:
-        local, remote = (*c.packet.local, *local), (*c.packet.remote, *remote)
+    if packet := x.engine.owner.waiting_packet(connection):
+        first = traffic.of_selector(packet)
+        local, remote = (*first.local, *local), (*first.remote, *remote)
     message.add(P.TSI, traffic.to_wire(local))
     message.add(P.TSR, traffic.to_wire(remote))
     _add_modes(c, message)
@@ -178,7 +178,7 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]
                    came=traffic.describe(came), acceptable=traffic.describe(offered),
                    line=connection.line),
         )  # fmt: skip
-    c.traffic = came
+    c.traffic = traffic.reduced(came)
     if c.transport and Notify.USE_TRANSPORT_MODE not in notifies:
         raise Refused(
             Reason("transport-mode-refused", "the peer takes tunnel mode only",

@@ -99,7 +99,7 @@ def _send_child(x: X, c: Child, message: Outgoing) -> Wait:
     message.add(P.NONCE, s.ni if x.initiator else s.nr)
     _add_key(x, message)
     if x.initiator:
-        negotiation.add_request(c, message)
+        negotiation.add_request(x, c, message)
     else:
         negotiation.add_answer(c, message)
         yield from negotiation.install_inbound(x, c, sa, s.ni, s.nr, s.g_ir)

@@ -91,7 +91,7 @@ def _offer_child(x: X, message: Outgoing) -> Wait:
         return
     yield from negotiation.reserve_spi(x, c)
     negotiation.add_sa(c, message)
-    negotiation.add_request(c, message)
+    negotiation.add_request(x, c, message)
 
 
 def _childless(x: X) -> bool:

@@ -1,0 +1,52 @@
+"""Pairs of daemons that speak IKEv2, for the tests beside this file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from isakmp.constants import ikev2
+from isakmp.sa import ChildSa, IsakmpSa
+from regress.pair import Gateway, Host, Network, Packet, both
+
+SPOKEN = "Key-exchange= ikev2"
+
+
+def gateways(tags: str = "", **changes: Any) -> tuple[Gateway, Gateway]:
+    """West and east with IKEv2, more tags of the peer's section, and the same changes."""
+    return both(peer_tags=f"{SPOKEN}\n{tags}", **changes)
+
+
+def pair(
+    tags: str = "", *, west: dict[str, Any] | None = None, east: dict[str, Any] | None = None,
+    seconds: float = 3.0, lose: Any = None, **changes: Any,
+) -> tuple[Network, Host, Host]:  # fmt: skip
+    """Two daemons after so many seconds. west, east: what only one of them has."""
+    one, other = gateways(tags, **changes)
+    network = Network()
+    hosts = network.host(replace(one, **(west or {}))), network.host(replace(other, **(east or {})))
+    if lose is not None:
+        network.lose = lose
+    network.start()
+    network.run(seconds)
+    return network, *hosts
+
+
+def sa_of(host: Host) -> IsakmpSa:
+    """Its only IKE SA."""
+    (sa,) = host.daemon.sas.isakmp.values()
+    return sa
+
+
+def child_of(host: Host) -> ChildSa:
+    """Its only child SA."""
+    (child,) = host.daemon.sas.all_children()
+    return child
+
+
+def kinds(packets: list[Packet]) -> list[str]:
+    """What went over the wire: exchange types, an answer with a mark behind it."""
+    return [
+        ikev2.Exchange(p.header.exchange_type).name + ("'" * bool(p.header.flags & 0x20))
+        for p in packets
+    ]

@@ -1,0 +1,120 @@
+"""What becomes of IKEv2's SAs: rekeying by either side or both, deletes, the dead, proving anew."""
+
+from __future__ import annotations
+
+import pytest
+
+from isakmp.app.base import Expire
+from regress.pair import Host, Network, agree, connected
+from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
+
+WHO = pytest.mark.parametrize("who", ["west", "east"])
+
+
+def settled(net: Network, west: Host, east: Host) -> None:
+    """After a while both have one pair of each, with the same keys."""
+    net.run(5)
+    assert connected(west)
+    assert connected(east)
+    agree(west, east)
+    assert len(west.app.sas) == 2
+    assert not west.reasons() + east.reasons()
+
+
+def wear_out(host: Host) -> None:
+    host.daemon.expire(Expire(child_of(host).inbound()[0], False))
+
+
+@WHO
+@pytest.mark.parametrize("suites", ["", "-PFS-GRP19"])
+def test_either_side_may_rekey_the_child_sa(who: str, suites: str) -> None:
+    net, west, east = pair(suites=f"QM-ESP-AES-128-SHA2-256{suites}-SUITE")
+    host = west if who == "west" else east
+    old = child_of(host)
+    wear_out(host)
+    settled(net, west, east)
+    assert child_of(host).inbound() != old.inbound()
+    assert child_of(host).initiator
+    assert len(set(sa_of(west).cookies)) > 1
+    assert kinds(net.history[4:]) == [
+        "CREATE_CHILD_SA", "CREATE_CHILD_SA'", "INFORMATIONAL", "INFORMATIONAL'",
+    ]  # fmt: skip
+
+
+@WHO
+def test_either_side_may_rekey_the_ike_sa_and_its_children_move(who: str) -> None:
+    net, west, east = pair()
+    host = west if who == "west" else east
+    old, child = sa_of(host), child_of(host)
+    host.daemon.keeper.rekey_sa(old)
+    settled(net, west, east)
+    assert sa_of(host) is not old
+    assert child_of(host) is child
+    assert child.parent is sa_of(host)
+    wear_out(host)
+    settled(net, west, east)
+
+
+def test_both_rekey_the_child_sa_at_once() -> None:
+    net, west, east = pair()
+    wear_out(west)
+    wear_out(east)
+    settled(net, west, east)
+
+
+def test_both_rekey_the_ike_sa_at_once() -> None:
+    net, west, east = pair()
+    for host in (west, east):
+        host.daemon.keeper.rekey_sa(sa_of(host))
+    settled(net, west, east)
+
+
+def test_what_was_taken_down_is_gone_at_both_ends_and_may_come_again() -> None:
+    net, west, east = pair()
+    west.daemon.teardown("west-east", 2)
+    net.run(1)
+    assert not west.app.sas
+    assert not east.app.sas
+    assert connected(west, children=0)
+    west.daemon.connect("west-east")
+    settled(net, west, east)
+    assert kinds(net.history).count("IKE_AUTH") == 1
+
+
+def test_an_ike_sa_takes_its_child_sas_with_it() -> None:
+    net, west, east = pair()
+    east.daemon.teardown("west", 1)
+    west.daemon.set_active(False)
+    net.run(1)
+    assert not west.rows(1) + west.rows(2) + east.rows(1) + east.rows(2)
+    assert not west.app.sas
+    assert not east.app.sas
+
+
+def test_silence_is_asked_about_and_the_dead_are_buried() -> None:
+    net, west, east = pair(general="DPD-check-interval= 5")
+    before = len(net.history)
+    net.run(30)
+    assert set(kinds(net.history[before:])) == {"INFORMATIONAL", "INFORMATIONAL'"}
+    net.lose = lambda packet: True
+    net.run(60)
+    assert not west.rows(1) + east.rows(1)
+    assert not west.app.sas
+    net.lose = lambda packet: False
+    net.run(70)
+    assert connected(west)
+    agree(west, east)
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_everything_is_proved_anew(gap: bool) -> None:
+    order = f"Make-before-break= {'no' if gap else 'yes'}"
+    net, west, east = pair(f"Reauthenticate= 30\n{order}")
+    first, least = sa_of(west), 1
+    for _ in range(90):
+        net.run(0.5)
+        least = min(least, len([r for r in west.rows(2) if r["state"] == "established"]))
+    settled(net, west, east)
+    assert sa_of(west) is not first
+    assert least == (0 if gap else 1)
+    assert kinds(net.history).count("IKE_AUTH") == 2

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Any
 
-from construct import Array, Bytes, Int8ub, Int16ub, Rebuild, Struct, len_, this
+from construct import Array, Bytes, Int8ub, Int16ub, Rebuild, len_, this
+from construct import Struct as Layout
 
 from isakmp.constants import ikev2, name_of
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
 from isakmp.payloads.ikev2.shapes import Demand
 
 
@@ -17,7 +19,7 @@ def _spi_size(context: Any) -> int:
     return len(context["spis"][0]) if context["spis"] else 0
 
 
-LAYOUT = Struct(
+LAYOUT = Layout(
     "protocol_id" / Int8ub,
     "_spi_size" / Rebuild(Int8ub, _spi_size),
     "_count" / Rebuild(Int16ub, len_(this.spis)),
@@ -25,6 +27,32 @@ LAYOUT = Struct(
     Demand(lambda ctx: "SPIs of no octets" if ctx["_count"] and not ctx["_spi_size"] else ""),
     "spis" / Array(this._count, Bytes(this._spi_size)),
 )
+
+
+_FIXED = struct.Struct(">BBH")
+
+
+def _parse(body: bytes) -> Value:
+    if len(body) < _FIXED.size:
+        raise Misfit("", 0, f"{len(body)} octets: at least {_FIXED.size} are needed")
+    protocol_id, size, count = _FIXED.unpack_from(body)
+    left = len(body) - _FIXED.size
+    if count and not size:
+        raise Misfit("", 0, "SPIs of no octets")
+    if count * size > left:
+        raise Misfit("", 0, f"{count} SPIs of {size} octets declared in {left} octets")
+    if count * size < left:
+        raise Misfit("", 0, f"{left - count * size} octets left over")
+    spis = [body[at : at + size] for at in range(_FIXED.size, len(body), size)] if count else []
+    return Value(protocol_id=protocol_id, spis=spis)
+
+
+def _build(value: Mapping[str, Any]) -> bytes:
+    spis = value["spis"]
+    size = len(spis[0]) if spis else 0
+    if spis and not size or any(len(spi) != size for spi in spis):
+        raise ValueError("SPIs of no octets, or of different sizes")
+    return _FIXED.pack(value["protocol_id"], size, len(spis)) + b"".join(spis)
 
 
 def _describe(value: Mapping[str, Any]) -> list[Line]:
@@ -47,4 +75,5 @@ CODEC = Codec(
         ),
     ),
     _describe,
+    Twin(_parse, _build),
 )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Any
 
-from construct import Bytes, GreedyBytes, Int8ub, Int16ub, Rebuild, Struct, len_, this
+from construct import Bytes, GreedyBytes, Int8ub, Int16ub, Rebuild, len_, this
+from construct import Struct as Layout
 
 from isakmp.constants import ikev2, name_of
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
 from isakmp.payloads.ikev2.sa import group_name
 
-LAYOUT = Struct(
+LAYOUT = Layout(
     "protocol_id" / Int8ub,
     "_spi_size" / Rebuild(Int8ub, len_(this.spi)),
     "notify" / Int16ub,
@@ -20,6 +22,26 @@ LAYOUT = Struct(
     "data" / GreedyBytes,
 )
 _TEXTS = (ikev2.Notify.REDIRECT, ikev2.Notify.REDIRECTED_FROM)
+
+
+_FIXED = struct.Struct(">BBH")
+
+
+def _parse(body: bytes) -> Value:
+    if len(body) < _FIXED.size:
+        raise Misfit("", 0, f"{len(body)} octets: at least {_FIXED.size} are needed")
+    protocol_id, spi_size, notify = _FIXED.unpack_from(body)
+    end = _FIXED.size + spi_size
+    if end > len(body):
+        raise Misfit("", 0, f"SPI of {spi_size} octets, {len(body) - _FIXED.size} left")
+    spi = body[_FIXED.size : end]
+    return Value(protocol_id=protocol_id, notify=notify, spi=spi, data=body[end:])
+
+
+def _build(value: Mapping[str, Any]) -> bytes:
+    spi, data = value["spi"], value["data"]
+    fixed = _FIXED.pack(value["protocol_id"], len(spi), value["notify"])
+    return bytes(fixed + spi + data)
 
 
 def _data(notify: int, data: bytes) -> str:
@@ -62,4 +84,5 @@ CODEC = Codec(
         ),
     ),
     _describe,
+    Twin(_parse, _build),
 )

@@ -6,31 +6,34 @@ its own, and no number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
 
-from construct import Bytes, Int8ub, Int16ub, Padding, Rebuild, Struct, len_, this
+from construct import Bytes, Int8ub, Int16ub, Padding, Rebuild, len_, this
+from construct import Struct as Layout
 
 from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line
-from isakmp.payloads.data_attribute import ATTRIBUTES
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
+from isakmp.payloads.data_attribute import ATTRIBUTES, build_attributes, parse_attributes
 from isakmp.payloads.ikev2.shapes import LenientChain
+from isakmp.payloads.shapes import HEADER
 
 MAX_PROPOSALS = 255
 MAX_TRANSFORMS = 255
 _MORE_PROPOSALS, _MORE_TRANSFORMS = 2, 3
 
-TRANSFORM = Struct(
+TRANSFORM = Layout(
     "type" / Int8ub,
     Padding(1),
     "transform_id" / Int16ub,
     "attributes" / ATTRIBUTES,
 )
 
-PROPOSAL = Struct(
+PROPOSAL = Layout(
     "number" / Int8ub,
     "protocol_id" / Int8ub,
     "_spi_size" / Rebuild(Int8ub, len_(this.spi)),
@@ -40,9 +43,99 @@ PROPOSAL = Struct(
     / LenientChain("transform", _MORE_TRANSFORMS, TRANSFORM, MAX_TRANSFORMS, this._transforms),
 )
 
-LAYOUT = Struct(
+LAYOUT = Layout(
     "proposals" / LenientChain("proposal", _MORE_PROPOSALS, PROPOSAL, MAX_PROPOSALS),
 )
+
+_PROPOSAL = struct.Struct(">BBHBBBB")
+_TRANSFORM = struct.Struct(">BBHBBH")
+_TRANSFORM_FIXED = struct.Struct(">BxH")
+
+
+def _parse(body: bytes) -> Value:
+    proposals: list[Value] = []
+    at, end, more = 0, len(body), _MORE_PROPOSALS
+    while more:
+        where = f".proposal[{len(proposals)}]"
+        if len(proposals) == MAX_PROPOSALS:
+            raise Misfit(where, at, f"more than {MAX_PROPOSALS} of them")
+        more, at, proposal = _parse_proposal(body, at, end, where)
+        proposals.append(proposal)
+    if at != end:
+        raise Misfit("", 0, f"{end - at} octets left over after the last proposal")
+    return Value(proposals=proposals)
+
+
+def _region(body: bytes, at: int, end: int, where: str, fixed: int) -> int:
+    """Where the substructure at ``at`` ends: its header and fixed fields are inside ``end``."""
+    if end - at < HEADER.size:
+        raise Misfit(where, at, f"{end - at} octets left for a header of {HEADER.size}")
+    length = int.from_bytes(body[at + 2 : at + 4], "big")
+    if length < fixed:
+        raise Misfit(where, at, f"length {length}: at least {fixed} are needed")
+    if length > end - at:
+        raise Misfit(where, at, f"{length} octets declared, {end - at} left")
+    return at + length
+
+
+def _parse_proposal(body: bytes, start: int, end: int, where: str) -> tuple[int, int, Value]:
+    stop = _region(body, start, end, where, _PROPOSAL.size)
+    following, _, _, number, protocol_id, spi_size, count = _PROPOSAL.unpack_from(body, start)
+    at = start + _PROPOSAL.size + spi_size
+    if at > stop:
+        raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
+    spi = body[start + _PROPOSAL.size : at]
+    transforms: list[Value] = []
+    more = _MORE_TRANSFORMS
+    while more:
+        inner = f"{where}.transform[{len(transforms)}]"
+        if len(transforms) == MAX_TRANSFORMS:
+            raise Misfit(inner, at, f"more than {MAX_TRANSFORMS} of them")
+        more, at, transform = _parse_transform(body, at, stop, inner)
+        transforms.append(transform)
+    if count != len(transforms):
+        raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
+    if at != stop:
+        raise Misfit(where, start, f"{stop - at} octets left over after the last transform")
+    if following not in (0, _MORE_PROPOSALS):
+        raise Misfit(where, start, f"{following} instead of 0 or {_MORE_PROPOSALS}")
+    value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
+    return following, stop, value
+
+
+def _parse_transform(body: bytes, start: int, end: int, where: str) -> tuple[int, int, Value]:
+    stop = _region(body, start, end, where, _TRANSFORM.size)
+    following, _, _, kind, _, transform_id = _TRANSFORM.unpack_from(body, start)
+    attributes = parse_attributes(body, start + _TRANSFORM.size, stop, where)
+    if following not in (0, _MORE_TRANSFORMS):
+        raise Misfit(where, start, f"{following} instead of 0 or {_MORE_TRANSFORMS}")
+    return following, stop, Value(type=kind, transform_id=transform_id, attributes=attributes)
+
+
+def _build(value: Mapping[str, Any]) -> bytes:
+    bodies = [_build_proposal(proposal) for proposal in value["proposals"]]
+    return _chain(bodies, _MORE_PROPOSALS, MAX_PROPOSALS)
+
+
+def _build_proposal(proposal: Mapping[str, Any]) -> bytes:
+    spi: bytes = proposal["spi"]
+    bodies = [
+        _TRANSFORM_FIXED.pack(transform["type"], transform["transform_id"])
+        + build_attributes(transform["attributes"])
+        for transform in proposal["transforms"]
+    ]
+    chain = _chain(bodies, _MORE_TRANSFORMS, MAX_TRANSFORMS)
+    fixed = bytes((proposal["number"], proposal["protocol_id"], len(spi), len(bodies)))
+    return fixed + spi + chain
+
+
+def _chain(bodies: Sequence[bytes], more: int, limit: int) -> bytes:
+    if not 0 < len(bodies) <= limit:
+        raise ValueError(f"{len(bodies)} of them: 1 to {limit} are possible")
+    parts = [HEADER.pack(more, 0, HEADER.size + len(body)) + body for body in bodies[:-1]]
+    last = bodies[-1]
+    return b"".join(parts) + HEADER.pack(0, 0, HEADER.size + len(last)) + last
+
 
 _TRANSFORM_IDS: Mapping[int, type[IntEnum]] = MappingProxyType(
     {
@@ -150,4 +243,6 @@ _VECTORS: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
 )
 
-CODEC = Codec("SA", ikev2.Payload.SA, LAYOUT, "RFC 7296 3.3", _VECTORS, _describe)
+CODEC = Codec(
+    "SA", ikev2.Payload.SA, LAYOUT, "RFC 7296 3.3", _VECTORS, _describe, Twin(_parse, _build)
+)

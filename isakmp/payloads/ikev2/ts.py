@@ -6,6 +6,7 @@ its octets as ``data`` (RFC 9478 security labels).
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,15 +20,15 @@ from construct import (
     Int16ub,
     Padding,
     Rebuild,
-    Struct,
     Switch,
     len_,
     this,
 )
+from construct import Struct as Layout
 
 from isakmp.constants import ikev2, name_of
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
 from isakmp.payloads.ikev2.shapes import Demand
 from isakmp.payloads.shapes import Exactly, Series
 
@@ -36,7 +37,7 @@ _HEAD_SIZE = 4
 
 
 def _range(size: int) -> Construct:
-    return Struct(
+    return Layout(
         "start_port" / Int16ub, "end_port" / Int16ub, "start" / Bytes(size), "end" / Bytes(size)
     )
 
@@ -64,14 +65,14 @@ def _nested(value: Any, _context: Any) -> dict[str, Any]:
 
 
 SELECTOR = ExprAdapter(
-    Struct(
+    Layout(
         "type" / Int8ub,
         "protocol" / Int8ub,
         "_length" / Rebuild(Int16ub, _length),
         "_body"
         / FixedSized(
             this._length - _HEAD_SIZE,
-            Exactly(Switch(this.type, _RANGES, default=Struct("data" / GreedyBytes))),
+            Exactly(Switch(this.type, _RANGES, default=Layout("data" / GreedyBytes))),
         ),
     ),
     _flat,
@@ -84,12 +85,76 @@ def _wrong(context: Any) -> str:
     return f"{declared} selectors declared, {there} there" if declared != there else ""
 
 
-LAYOUT = Struct(
+LAYOUT = Layout(
     "_count" / Rebuild(Int8ub, len_(this.selectors)),
     Padding(3),
     "selectors" / Series("selector", SELECTOR, MAX_SELECTORS),
     Demand(_wrong),
 )
+
+
+_COUNT = struct.Struct(">B3x")
+_HEAD = struct.Struct(">BBH")
+_PORTS = struct.Struct(">HH")
+_ADDRESS_SIZES = {7: 4, 8: 16}
+
+
+def _parse(body: bytes) -> Value:
+    if len(body) < _COUNT.size:
+        raise Misfit("", 0, f"{len(body)} octets: at least {_COUNT.size} are needed")
+    (count,) = _COUNT.unpack_from(body)
+    selectors: list[Value] = []
+    at, end = _COUNT.size, len(body)
+    while at < end:
+        where = f".selector[{len(selectors)}]"
+        if len(selectors) == MAX_SELECTORS:
+            raise Misfit(where, at, f"more than {MAX_SELECTORS} of them")
+        selector, at = _parse_selector(body, at, where)
+        selectors.append(selector)
+    if count != len(selectors):
+        raise Misfit("", 0, f"{count} selectors declared, {len(selectors)} there")
+    return Value(selectors=selectors)
+
+
+def _parse_selector(body: bytes, at: int, where: str) -> tuple[Value, int]:
+    left = len(body) - at
+    if left < _HEAD.size:
+        raise Misfit(where, at, f"{left} octets left for a header of {_HEAD.size}")
+    kind, protocol, length = _HEAD.unpack_from(body, at)
+    if not _HEAD.size <= length <= left:
+        raise Misfit(where, at, f"{length} octets declared, {left} left")
+    stop, first = at + length, at + _HEAD.size
+    size = _ADDRESS_SIZES.get(kind)
+    if size is None:
+        return Value(type=kind, protocol=protocol, data=body[first:stop]), stop
+    start = first + _PORTS.size
+    if stop - start != 2 * size:
+        raise Misfit(where, at, f"two addresses of {size} octets in {stop - start}")
+    start_port, end_port = _PORTS.unpack_from(body, first)
+    selector = Value(
+        type=kind, protocol=protocol, start_port=start_port, end_port=end_port,
+        start=body[start : start + size], end=body[start + size : stop],
+    )  # fmt: skip
+    return selector, stop
+
+
+def _build(value: Mapping[str, Any]) -> bytes:
+    selectors = value["selectors"]
+    if len(selectors) > MAX_SELECTORS:
+        raise ValueError(f"{len(selectors)} selectors: {MAX_SELECTORS} are possible")
+    return _COUNT.pack(len(selectors)) + b"".join(_build_selector(s) for s in selectors)
+
+
+def _build_selector(selector: Mapping[str, Any]) -> bytes:
+    size = _ADDRESS_SIZES.get(selector["type"])
+    if size is None:
+        body: bytes = selector["data"]
+    else:
+        start, end = selector["start"], selector["end"]
+        if len(start) != size or len(end) != size:
+            raise ValueError(f"addresses of {len(start)} and {len(end)} octets, not {size}")
+        body = _PORTS.pack(selector["start_port"], selector["end_port"]) + start + end
+    return _HEAD.pack(selector["type"], selector["protocol"], _HEAD.size + len(body)) + body
 
 
 def _describe(value: Mapping[str, Any]) -> list[Line]:
@@ -137,5 +202,6 @@ CODEC = Codec(
         ),
     ),
     _describe,
+    Twin(_parse, _build),
 )
 CODEC_R = CODEC.renamed("TSr", ikev2.Payload.TSR)

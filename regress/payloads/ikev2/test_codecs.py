@@ -82,7 +82,7 @@ def test_any_body_is_read_the_same_by_both_forms(codec: Codec, data: st.DataObje
 @pytest.mark.parametrize(
     ("type", "body", "path", "offset", "reason"),
     [
-        (Payload.SA, "00000008010100", "SA.proposal[0]", 0, "expected 4, found 3"),
+        (Payload.SA, "00000008010100", "SA.proposal[0]", 0, "8 octets declared, 7 left"),
         (Payload.SA, "0200000801010000", "SA.proposal[0].transform[0]", 8, ""),
         (Payload.KE, "001f0000", "KE", 0, "no key exchange data"),
         (Payload.IDI, "01000000c00002", "IDi", 0, "IPV4_ADDR of 3 octets, not 4"),

@@ -485,7 +485,8 @@ class Server(Generic[E]):
 
 def _traffic(message: Message) -> bytes:
     """A policy's selector as it came."""
-    return message.exts[Ext.ADDRESS_SRC] + message.exts[Ext.ADDRESS_DST]
+    exts = message.exts
+    return exts[Ext.ADDRESS_SRC] + exts[Ext.ADDRESS_DST] + exts.get(Ext.X_PORTS, b"")
 
 
 def _name(spec: SaSpec) -> SaId:

@@ -198,10 +198,17 @@ class PfKey:
             return number
 
         try:
-            body = codec.policy(values.policy_value(policy)) + traffic
+            body = codec.policy(values.policy_value(policy)) + self._traffic(policy)
         except ApplicationError as error:
             return Job.failed(error)
         return self._request(Type.X_SPDUPDATE, SaType.UNSPEC, body, installed)
+
+    def _traffic(self, policy: PolicySpec) -> bytes:
+        """Its selector. A kernel would take a range of ports for its first one."""
+        selector = policy.selector
+        if not self._private and (selector.src_last, selector.dst_last) != (None, None):
+            raise ApplicationError("PF_KEY of this kernel has no ranges of ports")
+        return codec.traffic(selector)
 
     def delete_policy(self, policy: PolicySpec) -> Job[None]:
         """SADB_X_SPDDELETE, by direction and selector."""
@@ -212,7 +219,7 @@ class PfKey:
             self._policies.pop(number, None)
 
         try:
-            body = codec.policy(values.policy_value(policy)) + traffic
+            body = codec.policy(values.policy_value(policy)) + self._traffic(policy)
         except ApplicationError as error:
             return Job.failed(error)
         return self._request(Type.X_SPDDELETE, SaType.UNSPEC, body, deleted)
@@ -230,6 +237,7 @@ class PfKey:
                     self._inbound[name] = replace(sa, src=src, dst=dst)
 
         try:
+            self._traffic(policy)
             body = values.migrate_exts(policy, src, dst)
         except ApplicationError as error:
             return Job.failed(error)

@@ -47,6 +47,7 @@ _NAT_T_TYPE = Struct("=HHB3x")
 _NAT_T_PORT = Struct("=HH2s2x")
 _REPLAY = Struct("=HHI")
 _SELECTOR = Struct("=HHBBBBBxHH2x16s16s")
+_PORTS = Struct("=HHBxHH6x")
 _STATISTICS = Struct("=HH4xQQQQQQ")
 
 Exts = dict[int, bytes]
@@ -258,11 +259,13 @@ def read_addresses(exts: Exts) -> tuple[Address, Address]:
 
 
 def traffic(selector: Selector) -> bytes:
-    """A policy's selector: source and destination with prefix, protocol and port."""
+    """A policy's selector: source and destination with prefix, protocol and port; and X_PORTS."""
     src, dst, protocol, src_port, dst_port, *_ = selector
     upper = protocol or ANY_PROTOCOL
-    return address(Ext.ADDRESS_SRC, src.network_address, upper, src.prefixlen, src_port) + address(
-        Ext.ADDRESS_DST, dst.network_address, upper, dst.prefixlen, dst_port
+    return (
+        address(Ext.ADDRESS_SRC, src.network_address, upper, src.prefixlen, src_port)
+        + address(Ext.ADDRESS_DST, dst.network_address, upper, dst.prefixlen, dst_port)
+        + last_ports(selector)
     )
 
 
@@ -273,7 +276,27 @@ def read_traffic(exts: Exts) -> Selector:
     if len(src) != len(dst):
         raise _bad("ADDRESS_DST", 8, "not of the source's family", "2.3.3")
     ends = make_network(src, src_len, False), make_network(dst, dst_len, False)
-    return Selector(*ends, protocol or protocol_2, src_port, dst_port)
+    return _with_last_ports(Selector(*ends, protocol or protocol_2, src_port, dst_port), exts)
+
+
+def last_ports(value: Selector) -> bytes:
+    """Our X_PORTS: the last ports of a selector's ranges; nothing where it has none.
+
+    Octets: length, type, whose last port is there (1 the source's, 2 the destination's), a zero,
+    two ports, six zeros.
+    """
+    lasts = value.src_last, value.dst_last
+    given = sum(1 << bit for bit, last in enumerate(lasts) if last is not None)
+    return _PORTS.pack(2, Ext.X_PORTS, given, *(last or 0 for last in lasts)) if given else b""
+
+
+def _with_last_ports(value: Selector, exts: Exts) -> Selector:
+    if Ext.X_PORTS not in exts:
+        return value
+    _, _, given, src_last, dst_last = _PORTS.unpack_from(_take(exts, Ext.X_PORTS, 16))
+    return value._replace(
+        src_last=src_last if given & 1 else None, dst_last=dst_last if given & 2 else None
+    )
 
 
 def key(ext: Ext, value: bytes) -> bytes:
@@ -441,10 +464,10 @@ def selector(direction: Dir, value: Selector) -> bytes:
     """Our X_SELECTOR: an SA's direction and its traffic, which RFC 2367 has no place for.
 
     Octets: length, type, family (4 or 6), direction, protocol, two prefix lengths, a zero, two
-    ports, two zeros, two addresses of 16 octets, IPv4 ones first in theirs.
+    ports, two zeros, two addresses of 16 octets, IPv4 ones first in theirs. X_PORTS goes before.
     """
     src, dst, protocol, src_port, dst_port, *_ = value
-    return _SELECTOR.pack(
+    return last_ports(value) + _SELECTOR.pack(
         6, Ext.X_SELECTOR, src.version, direction, protocol, src.prefixlen, dst.prefixlen,
         src_port, dst_port, src.network_address.packed, dst.network_address.packed,
     )  # fmt: skip
@@ -462,7 +485,7 @@ def read_selector(exts: Exts) -> tuple[int, Selector] | None:
     elif version != 6 or src_len > 128 or dst_len > 128:
         raise _bad("X_SELECTOR", 4, f"IPv{version}, prefixes of {src_len} and {dst_len} bits")
     ends = make_network(src, src_len, False), make_network(dst, dst_len, False)
-    return direction, Selector(*ends, protocol, src_port, dst_port)
+    return direction, _with_last_ports(Selector(*ends, protocol, src_port, dst_port), exts)
 
 
 def statistics(value: Statistics) -> bytes:

@@ -66,6 +66,7 @@ class Ext(IntEnum):
     X_SELECTOR = 0xF000
     X_STATISTICS = 0xF001
     X_REASON = 0xF002
+    X_PORTS = 0xF003
 
 
 class SaType(IntEnum):

@@ -23,10 +23,11 @@ v4_networks = st.builds(lambda a, n: IPv4Network((int(a), n), False), v4, st.int
 v6_networks = st.builds(lambda a, n: IPv6Network((int(a), n), False), v6, st.integers(0, 128))
 network_pairs = st.tuples(v4_networks, v4_networks) | st.tuples(v6_networks, v6_networks)
 selectors = st.builds(
-    lambda ends, protocol, ports: Selector(*ends, protocol, *ports),
+    lambda ends, protocol, ports, lasts: Selector(*ends, protocol, *ports, *lasts),
     network_pairs,
     st.integers(0, 254),
     st.tuples(u16, u16),
+    st.tuples(st.none() | u16, st.none() | u16),
 )
 limits = st.builds(Limits, u32, u32, u64, u64)
 modes = st.sampled_from((ipsec.Encapsulation.TUNNEL, ipsec.Encapsulation.TRANSPORT))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 
 from isakmp.app.base import Direction, PolicySpec
@@ -73,7 +74,15 @@ class Policies:
             for place, index in now.items()
         ]
         self._delete({place: index for place, index in before.items() if place not in now})
-        return all_done(jobs, entry.number)
+        done = all_done(jobs, entry.number)
+        if not before:
+            done.then(partial(self._take_back, key, entry))
+        return done
+
+    def _take_back(self, key: tuple[Direction, Selector], entry: _Installed, job: Job[int]) -> None:
+        """What the kernel refused in part is not there at all."""
+        if job.error is not None and self._installed.get(key) is entry:
+            self._delete(self._installed.pop(key).indices)
 
     def delete(self, spec: PolicySpec) -> Job[None]:
         """Take a policy away; nothing where it is not there."""

@@ -153,7 +153,8 @@ def _sa_info(spec: SaSpec) -> bytes:
         flags |= StateFlag.AF_UNSPEC  # either family in it
     if spec.esn:
         flags |= StateFlag.ESN
-    small = spec.inbound and not _wide(spec)
+    # IPComp has no sequence numbers.
+    small = spec.inbound and not _wide(spec) and spec.protocol is not isakmp.Protocol.IPCOMP
     return messages.SA_INFO.pack(
         id={"daddr": spec.dst, "spi": spec.spi, "proto": IP_PROTOCOLS[spec.protocol]},
         saddr=spec.src, lft=_limits(spec.limits), reqid=kernel_reqid(spec.reqid),
@@ -174,7 +175,7 @@ def _limits(limits: Limits) -> Values:
 
 
 def _wide(spec: SaSpec) -> bool:
-    """Whether the replay state needs the larger structure, which IPComp has none of."""
+    """Whether the replay state needs the larger structure."""
     if spec.protocol is isakmp.Protocol.IPCOMP:
         return False
     return spec.esn or (spec.inbound and spec.replay_window > _SMALL_WINDOW)

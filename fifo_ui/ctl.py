@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from fifo_ui import render
+from fifo_ui import explain, render
 from fifo_ui.client import Client, ControlError
 
 RUN_DIRECTORY = Path("/var/run")
@@ -47,6 +47,12 @@ def show_rows(client: Client, args: argparse.Namespace) -> Output:
     """Another table of the status, by the name of the verb."""
     rows = client.ask("S")[args.verb]
     return Output(rows, (render.outcomes if args.verb == "outcomes" else render.things)(rows))
+
+
+def explain_failures(client: Client, args: argparse.Namespace) -> Output:
+    """Why the last attempts failed: both sides, the nearest miss, the line, what to change."""
+    rows = explain.failures(client.ask("S")["outcomes"], args.peer)
+    return Output(rows, explain.text(rows, args.peer))
 
 
 def up(client: Client, args: argparse.Namespace) -> Output:
@@ -185,6 +191,8 @@ def make_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         ("outcomes", "How negotiations ended, and why they failed"),
     ):
         add(name, show_rows, help=what)
+    made = add("explain", explain_failures)
+    made.add_argument("peer", nargs="?", help="a peer's name or address, or a connection")
     _add_tunnels(add)
     _add_conf(add("conf", conf), again)
     made = add("debug", debug)

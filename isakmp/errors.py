@@ -18,7 +18,8 @@ class Reason:
     cause: a stable short name, e.g. ``no-proposal-chosen``; detail: one sentence for people;
     came: what the peer sent; acceptable: what would have been taken; line: the configuration
     line that decided, as ``file:line [section]:tag``; misses: a line per candidate tried, the
-    nearest first; mend: what to change, and where.
+    nearest first; mend: what to change, and where; beside: what, the peer's and ours, side by side
+    for the nearest candidate; means: what a peer's notify can and cannot mean.
     """
 
     cause: str
@@ -28,6 +29,8 @@ class Reason:
     line: str = ""
     misses: tuple[str, ...] = ()
     mend: str = ""
+    beside: tuple[tuple[str, str, str], ...] = ()
+    means: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         parts = [f"{self.cause}: {self.detail}"]

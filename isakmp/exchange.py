@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha1
 from typing import Any, Generic, Protocol
 
@@ -29,7 +29,7 @@ from isakmp.timer import Event, Timers
 
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12
-OUTCOMES_MAX = 256
+OUTCOMES_MAX, STRANGERS_MAX = 256, 128
 # How long a better answer is waited for after one that refuses and may be forged.
 HINT_S = 4.0
 UNNUMBERED = -1
@@ -187,22 +187,26 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended, for the report."""
+    """How an attempt ended, for the report. times: how often a stranger has tried that."""
 
     number: int
     when: float
     what: str
     name: str
+    peer: str
     remote: str
+    initiator: bool
     ok: bool
     reason: Reason | None
     took_s: float
+    times: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {
             "id": self.number, "when": round(self.when, 3), "exchange": self.what,
-            "name": self.name, "remote": self.remote, "ok": self.ok,
+            "name": self.name, "peer": self.peer, "remote": self.remote,
+            "initiator": self.initiator, "ok": self.ok, "times": self.times,
             "reason": self.reason.to_dict() if self.reason else None,
             "took_s": round(self.took_s, 6),
         }  # fmt: skip
@@ -238,6 +242,7 @@ class Engine:
         self.half_open: dict[int, Exchange[Any]] = {}
         self.begun: dict[tuple[bytes, Address], Exchange[Any]] = {}
         self.outcomes: deque[Outcome] = deque(maxlen=OUTCOMES_MAX)
+        self.strangers: dict[tuple[str, str], Outcome] = {}
         self.counters: dict[str, int] = {}
         self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
         self._numbers = 0
@@ -533,14 +538,37 @@ class Engine:
     def _outcome(self, exchange: Exchange[Any], ok: bool, reason: Reason | None) -> None:
         if len(exchange.steps) == 1 and ok:
             return
-        now = self.now()
-        self.outcomes.append(
-            Outcome(exchange.number, now, exchange.script.name, exchange.name or
-                    exchange.remote.name, str(exchange.path.remote), ok, reason,
-                    now - exchange.created)
+        now, remote = self.now(), exchange.remote.name
+        outcome = Outcome(
+            exchange.number, now, exchange.script.name, exchange.name or remote, remote,
+            str(exchange.path.remote), exchange.initiator, ok, reason, now - exchange.created,
         )  # fmt: skip
+        if reason is not None and exchange.sa is None and not exchange.initiator:
+            self._note_stranger(outcome, reason)
+        else:
+            self.outcomes.append(outcome)
         if ok:
             self.log.debug(LogClass.EXCHANGE, 10, "%s: done", exchange)
+
+    def turn_away(self, path: Path, what: str, reason: Reason) -> None:
+        """Somebody is refused before there is an exchange."""
+        self.counters["refused"] = self.counters.get("refused", 0) + 1
+        self.log.error("%s from %s refused: %s", what, path.remote, reason)
+        outcome = Outcome(0, self.now(), what, str(path.remote), "", str(path.remote), False,
+                          False, reason, 0.0)  # fmt: skip
+        self._note_stranger(outcome, reason)
+
+    def _note_stranger(self, outcome: Outcome, reason: Reason) -> None:
+        """Of each address and cause the last attempt: strangers must not push others out."""
+        key = outcome.remote, reason.cause
+        before = self.strangers.pop(key, None)
+        self.strangers[key] = replace(outcome, times=before.times + 1 if before else 1)
+        if len(self.strangers) > STRANGERS_MAX:
+            del self.strangers[next(iter(self.strangers))]
+
+    def attempts(self) -> list[Outcome]:
+        """How exchanges ended, and what strangers tried, the last one last."""
+        return sorted([*self.outcomes, *self.strangers.values()], key=lambda one: one.when)
 
     # --- beginnings --------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from isakmp.log import Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import host_network, identity_of
+from isakmp.policy.meanings import meaning
 from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector, Traffic
 from isakmp.policy.traffic import Narrowed
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
@@ -406,7 +407,8 @@ class Keeper:
         named = [x for x in ours if number and number in getattr(x.state, "spis", {}).values()]
         for exchange in named or (ours if len(ours) == 1 else []):
             reason = Reason("peer-refused", f"the peer refused: {said}", came=said,
-                            mend="the peer's log names the reason")  # fmt: skip
+                            mend="the peer's log names the reason",
+                            means=meaning(exchange.script.name, said))  # fmt: skip
             self.engine.fail(exchange, reason)
         self.log.print("ISAKMP SA %s: peer says %s", sa, said)
 

@@ -142,7 +142,7 @@ def status(
         ],
         "outcomes": [
             {**outcome.to_dict(), "when": round(outcome.when + since_start, 3)}
-            for outcome in engine.outcomes
+            for outcome in engine.attempts()
         ],
         "counters": dict(engine.counters),
     }

@@ -232,7 +232,7 @@ class Pair:
 
 
 def causes(end: End) -> list[str]:
-    return [o.reason.cause for o in end.engine.outcomes if o.reason]
+    return [o.reason.cause for o in end.engine.attempts() if o.reason]
 
 
 # --- steps and verdicts ----------------------------------------------------------------------
@@ -827,7 +827,9 @@ def test_outcomes_are_bounded() -> None:
     far = Pair().far
     far.engine.settings.half_open_peer_max = 1
     crowd(far, 2 * OUTCOMES_MAX)
-    assert len(far.engine.outcomes) == OUTCOMES_MAX
+    (kept,) = far.engine.strangers.values()
+    assert kept.times == 2 * OUTCOMES_MAX - 1
+    assert not far.engine.outcomes, "strangers push nobody out"
 
 
 def test_notifies_in_clear_are_bounded() -> None:

@@ -9,7 +9,7 @@ from isakmp.constants import ikev2, ipsec
 from isakmp.errors import Reason, Refused
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.spd import Connection, Remote, Traffic, TrafficSelector
-from isakmp.policy.traffic import Narrowed, describe, is_subset, misses, narrow
+from isakmp.policy.traffic import Narrowed, describe, describe_side, is_subset, misses, narrow
 
 Found = tuple[Connection, Narrowed]
 
@@ -93,5 +93,12 @@ def _reason(
         acceptable=acceptable or "nothing",
         line=connections[0].line if connections else line,
         misses=tuple(missed[:MISSES_MAX]),
+        beside=tuple(
+            (f"{c.name} {side}", describe_side(theirs), describe_side(ours))
+            for c in connections[:MISSES_MAX]
+            for side, theirs, ours in (
+                ("local", came.local, c.traffic.local), ("remote", came.remote, c.traffic.remote),
+            )
+        ),
         mend="selectors or Local-ID and Remote-ID here must be those of the peer, sides exchanged",
     )

@@ -7,7 +7,7 @@ fits, the Reason lists every pair that was compared, the nearest miss first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, zip_longest
 from typing import Any, NamedTuple
 
 from isakmp.constants import ipsec, isakmp, name_of
@@ -194,6 +194,12 @@ def _reason(
         line=(nearest[2] if nearest else "") or line,
         misses=tuple(f"{label}: {'; '.join(diff)}" for diff, label, _ in compared[:MISSES_MAX]),
         mend=f"make both ends agree on: {'; '.join(nearest[0])}" if nearest else "",
+        beside=tuple(
+            (f"{what} {number}", theirs, ours)
+            for number, (theirs, ours) in enumerate(
+                zip_longest(came.split("; "), acceptable.split(", "), fillvalue=""), 1
+            )
+        ),
     )
 
 

@@ -269,7 +269,20 @@ def _reason(
         line=(nearest[1].line if nearest else "") or line,
         misses=misses,
         mend=f"make both ends agree on: {'; '.join(nearest[0])}" if nearest else "",
+        beside=_beside(theirs, nearest[1]) if nearest else (),
     )
+
+
+def _beside(
+    theirs: Sequence[tuple[Any, Sorted]], own: Proposal
+) -> tuple[tuple[str, str, str], ...]:
+    """Type by type the proposal of the peer's that comes nearest to ``own``, and ``own``."""
+    _, nearest = min(theirs, key=lambda one: len(list(_differences(one[0], one[1], own))))
+    return tuple(
+        (kind.name, _names(nearest.get(kind, _implied(kind))),
+         _names(own.of_type(kind) or _implied(kind)))
+        for kind in _TYPES if kind in nearest or own.of_type(kind)
+    )  # fmt: skip
 
 
 def _misses(

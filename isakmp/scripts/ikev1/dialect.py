@@ -27,6 +27,7 @@ from isakmp.path import Path
 from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import parse_attributes
 from isakmp.policy.match import values
+from isakmp.policy.meanings import meaning
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.script import Incoming, Outgoing, Script
@@ -140,8 +141,7 @@ class Ikev1:
                 )  # fmt: skip
             remote = engine.owner.find_remote(path.remote, header.exchange_type)
         except Refused as refused:
-            engine.counters["refused"] = engine.counters.get("refused", 0) + 1
-            engine.log.error("phase 1 from %s refused: %s", path.remote, refused.reason)
+            engine.turn_away(path, "phase 1", refused.reason)
             self._tell_in_clear(engine, path, header.cky_i, bytes(8), refused)
             return
         exchange = engine.answer(self, script, remote, path, header.cky_i, engine.new_cookie(), 0)
@@ -403,6 +403,7 @@ class Ikev1:
             exchange.hint = exchange.hint or Reason(
                 "peer-refused", f"the peer said {said} (in clear, so unproven)", came=said,
                 mend="its log names the reason; compare the proposals and identities of both ends",
+                means=meaning(exchange.script.name, said),
             )  # fmt: skip
 
     # --- verbs of the daemon -----------------------------------------------------------------

@@ -188,6 +188,16 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]
     _take_choice(x, c, "the peer chose")
 
 
+def refused_by_peer(x: X, c: Child, error: int) -> Refused:
+    """The reason that a notify in the place of a child SA is, with what we had asked for."""
+    connection = connection_of(c)
+    if error == Notify.TS_UNACCEPTABLE:
+        offered = traffic.describe(c.offered or connection.traffic)
+    else:
+        offered = "; ".join(proposal.describe(p.transforms) for p in c.proposals)
+    return common.refused_by_peer(x, error, proven=True, offered=offered, line=connection.line)
+
+
 # --- the responder ---------------------------------------------------------------------------
 
 

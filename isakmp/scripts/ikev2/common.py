@@ -12,6 +12,7 @@ from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange
+from isakmp.policy.meanings import meaning
 from isakmp.policy.spd import Proposal
 from isakmp.sa import IsakmpSa
 from isakmp.script import Incoming, Outgoing
@@ -74,13 +75,20 @@ def error_among(notifies: dict[int, list[Any]]) -> int | None:
     return next((number for number in notifies if number < STATUS), None)
 
 
-def refused_by_peer(x: Exchange[Any], number: int, *, proven: bool) -> Refused:
-    """The reason that a peer's error notify is. Nobody answers an answer, so it says nothing."""
+def refused_by_peer(
+    x: Exchange[Any], number: int, *, proven: bool, offered: str = "", line: str = ""
+) -> Refused:
+    """The reason that a peer's error notify is. Nobody answers an answer, so it says nothing.
+
+    offered: what we had asked for, from that line of the configuration.
+    """
     said = name_of(Notify, number)
     how = "" if proven else " (in clear, so unproven)"
     return Refused(
         Reason("peer-refused", f"the peer said {said}{how} to {x.script.name}", came=said,
-               line=x.remote.line, mend=MENDS.get(number, "the peer's log names the reason"))
+               acceptable=offered, line=line or x.remote.line,
+               mend=MENDS.get(number, "the peer's log names the reason"),
+               means=meaning(x.script.name, said))
     )  # fmt: skip
 
 

@@ -259,6 +259,8 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
     if error is None:
         raise MalformedPayload("HDR", 28, "an answer without SA and NONCE", "RFC 7296 1.3")
     rekey.refused(x, error)
+    if s.child is not None:
+        raise negotiation.refused_by_peer(x, s.child, error)
     raise common.refused_by_peer(x, error, proven=True)
 
 

@@ -119,8 +119,7 @@ class Ikev2:
         try:
             remote = engine.owner.find_remote_v2(path.remote)
         except Refused as refused:
-            engine.counters["refused"] = engine.counters.get("refused", 0) + 1
-            engine.log.error("IKE_SA_INIT from %s refused: %s", path.remote, refused.reason)
+            engine.turn_away(path, "IKE_SA_INIT", refused.reason)
             self._tell_in_clear(engine, path, header, refused.notify, refused.data)
             return
         exchange = engine.answer(self, IKE_SA_INIT, remote, path, header.cky_i,

@@ -179,7 +179,7 @@ def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait
         return
     error = common.error_among(notifies)
     if not message.has(P.SA):
-        s.refusal = common.refused_by_peer(x, error or Notify.NO_PROPOSAL_CHOSEN, proven=True)
+        s.refusal = negotiation.refused_by_peer(x, c, error or Notify.NO_PROPOSAL_CHOSEN)
         return
     try:
         negotiation.take_answer(x, c, message, notifies)
@@ -236,7 +236,7 @@ def recv_refusal(x: X, message: Incoming) -> None:
     error = common.error_among(common.take_notifies(message))
     if error is None or not message.protected:
         raise MalformedPayload("HDR", 28, "an answer without IDr and AUTH", "RFC 7296 1.2")
-    raise common.refused_by_peer(x, error, proven=True)
+    raise common.refused_by_peer(x, error, proven=True, offered=f"identity {x.state.local_id}")
 
 
 def finalize(x: X) -> None:

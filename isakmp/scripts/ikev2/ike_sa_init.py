@@ -182,7 +182,9 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
     error = common.error_among(notifies)
     if error is None:
         raise MalformedPayload("HDR", 28, "an answer without SA, KE and NONCE", "RFC 7296 1.2")
-    raise common.refused_by_peer(x, error, proven=False)
+    offered = "; ".join(proposal.describe(p.transforms) for p in x.remote.proposals)
+    line = x.remote.proposals[0].line if x.remote.proposals else ""
+    raise common.refused_by_peer(x, error, proven=False, offered=offered, line=line)
 
 
 SA, KE, NONCE = P.SA, P.KE, P.NONCE

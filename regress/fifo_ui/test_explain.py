@@ -1,0 +1,91 @@
+"""Why attempts failed, as both ends of a pair explain it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fifo_ui import explain
+from regress.pair import Host
+from regress.scripts.ikev2.pairs import SPOKEN, pair
+
+WHO = "[who]\nID-type= FQDN\nName= {}.example\n"
+CASES: dict[str, tuple[dict[str, Any], str, list[str], list[str]]] = {
+    "proposals": (
+        {"west": {"transforms": "AES-256-SHA2-256-GRP19"}, "seconds": 12.0},
+        "proposals",
+        ["* KE     ECP_256            CURVE25519", "[phase-1]:Transforms", "KE ECP_256, not"],
+        ["NO_PROPOSAL_CHOSEN", "cannot mean: secrets and identities", "we offered: AES_CBC-256"],
+    ),
+    "secrets": (
+        {"west": {"secret": "another"}},
+        "authentication",
+        ["identity 192.0.2.1", "[west]:Authentication", "to mend"],
+        ["AUTHENTICATION_FAILED", "can mean: the secrets of both ends differ"],
+    ),
+    "selectors": (
+        {"west": {"remote": "10.3.0.0/16"}, "seconds": 1.0},
+        "selectors",
+        ["* east-west local   10.3.0.0/16       10.2.0.0/16", "[east-west]"],
+        ["TS_UNACCEPTABLE", "we offered: 10.1.0.0/16 === 10.3.0.0/16"],
+    ),
+    "esp": (
+        {"west": {"suites": "QM-ESP-AES-256-SHA2-512-SUITE"}, "seconds": 1.0},
+        "proposals",
+        ["* ENCR   AES_CBC-256        AES_CBC-128", "[phase-2]:Suites"],
+        ["NO_PROPOSAL_CHOSEN", "can mean: none of our ESP proposals"],
+    ),
+    "identities": (
+        {"west": {"peer_tags": f"{SPOKEN}\nID= who", "more": WHO.format("west")},
+         "east": {"peer_tags": f"{SPOKEN}\nRemote-ID= who", "more": WHO.format("other")}},
+        "identities",
+        ["FQDN west.example", "Remote-ID is FQDN other.example"],
+        ["AUTHENTICATION_FAILED", "can mean: the peer expects another identity of us"],
+    ),
+}  # fmt: skip
+
+
+def said(host: Host, peer: str | None = None) -> tuple[str, str]:
+    """The topic of the last failure, and all that is told of it."""
+    rows = explain.failures(host.outcomes, peer)[:1]
+    return rows[0]["topic"], explain.text(rows, peer)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_both_ends_tell_what_kept_them_apart(case: str) -> None:
+    changes, topic, theirs, ours = CASES[case]
+    _, west, east = pair(**changes)
+    told, text = said(east)
+    assert told == topic
+    for part in theirs:
+        assert part in text
+    told, text = said(west)
+    assert told == "what the peer says"
+    for part in ours:
+        assert part in text
+    assert "a secret of both" not in said(west)[1] + said(east)[1]
+
+
+def test_a_stranger_that_no_configuration_knows() -> None:
+    _, _, east = pair(east={"peer_address": "192.0.2.77"}, seconds=12)
+    told, text = said(east, "192.0.2.1")
+    assert told == "no configuration matches"
+    assert "no peer is configured for 192.0.2.1" in text
+    assert "add 192.0.2.1= or Default= to [Phase 1]" in text
+
+
+def test_a_peer_that_is_configured_for_ikev1_alone() -> None:
+    _, _, east = pair(east={"peer_tags": "Key-exchange= ikev1"}, seconds=12)
+    told, text = said(east)
+    assert told == "no configuration matches"
+    assert "Key-exchange" in text
+
+
+def test_only_failures_of_the_one_asked_for() -> None:
+    _, west, east = pair(west={"secret": "another"})
+    assert explain.failures(east.outcomes, "nobody") == []
+    assert explain.text([], "nobody") == "no attempt with nobody has failed\n"
+    for name in ("west", "192.0.2.1", None):
+        assert explain.failures(east.outcomes, name)
+    assert explain.failures(west.outcomes, "west-east")

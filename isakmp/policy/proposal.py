@@ -289,11 +289,11 @@ def _misses(
     theirs: Sequence[tuple[Any, Sorted]], ours: Sequence[Proposal]
 ) -> tuple[tuple[list[str], Proposal] | None, tuple[str, ...]]:
     """The nearest miss, and a line for each of the nearer ones."""
-    pairs = ((p, t, own) for p, t in theirs for own in ours)
-    compared = [
-        (list(_differences(p, t, own)), p.number, own) for p, t, own in islice(pairs, PAIRS_MAX)
-    ]
-    compared.sort(key=lambda miss: len(miss[0]))
+    pairs = islice(((p, t, own) for p, t in theirs for own in ours), PAIRS_MAX)
+    found = [(list(_differences(p, t, own)), p, own) for p, t, own in pairs]
+    # What is for another protocol is the farthest, though it differs in one thing only.
+    found.sort(key=lambda miss: (miss[1].protocol_id != miss[2].protocol, len(miss[0])))
+    compared = [(differences, p.number, own) for differences, p, own in found]
     lines = tuple(
         f"proposal {number} against {own.name}: {'; '.join(differences)}"
         for differences, number, own in compared[:MISSES_MAX]
@@ -304,7 +304,7 @@ def _misses(
 def _differences(proposal: Any, theirs: Sorted, own: Proposal) -> Iterator[str]:
     if proposal.protocol_id != own.protocol:
         wanted, came = own.protocol.name, name_of(ikev2.Protocol, proposal.protocol_id)
-        yield from [f"PROTOCOL_ID {came}, not {wanted}"] + [""] * len(_TYPES)
+        yield f"PROTOCOL_ID {came}, not {wanted}"
         return
     for kind in theirs:
         if kind not in _TYPES:

@@ -1,0 +1,325 @@
+"""Proposals of IKEv2: what is offered, chosen, and checked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isakmp.constants import ikev2, ipsec, isakmp
+from isakmp.errors import Refused
+from isakmp.policy import proposal
+from isakmp.policy.match import MISSES_MAX
+from isakmp.policy.proposal import Choice
+from isakmp.policy.proposal_reader import KEYWORDS, KeywordError, parse_esp, parse_ike
+from isakmp.policy.spd import Proposal, Transform
+from regress.policy.sections import proposals_of
+
+T = ikev2.Transform
+SPI = b"\1\2\3\4"
+
+
+def ike(*texts: str) -> tuple[Proposal, ...]:
+    return tuple(parse_ike(text, f"f:{n} [west]") for n, text in enumerate(texts, 1))
+
+
+def esp(*texts: str) -> tuple[Proposal, ...]:
+    return tuple(parse_esp(text, f"f:{n} [net]") for n, text in enumerate(texts, 1))
+
+
+def choose(
+    came: tuple[Proposal, ...],
+    ours: tuple[Proposal, ...],
+    *,
+    local: bool = True,
+    group: int | None = None,
+) -> Choice:
+    offered = proposals_of(proposal.offer(came, SPI))
+    return proposal.choose(
+        offered, ours, "west", "f:9", prefer_local=local, prefer_group=group
+    )  # fmt: skip
+
+
+def names(choice: Choice) -> str:
+    return proposal.describe(list(choice.transforms.values()))
+
+
+def refusal(came: tuple[Proposal, ...], ours: tuple[Proposal, ...]) -> Refused:
+    with pytest.raises(Refused) as caught:
+        choose(came, ours)
+    return caught.value
+
+
+class TestOffer:
+    def test_proposals_are_numbered_and_have_the_spi(self) -> None:
+        value = proposal.offer(ike("aes128gcm16-prfsha256-x25519", "aes256-sha256-modp2048"), SPI)
+        first, second = proposals_of(value)
+        assert [first.number, second.number] == [1, 2]
+        assert (first.protocol_id, first.spi) == (ikev2.Protocol.IKE, SPI)
+        assert [(t.type, t.transform_id) for t in second.transforms] == [
+            (1, 12), (2, 5), (3, 12), (4, 14),
+        ]  # fmt: skip
+        assert second.transforms[0].attributes == [{"type": 14, "value": 256}]
+        assert second.transforms[1].attributes == []
+
+    def test_a_cipher_of_one_length_has_no_attribute(self) -> None:
+        (found,) = proposals_of(proposal.offer(esp("chacha20poly1305"), SPI))
+        assert found.transforms[0].attributes == []
+
+
+class TestChoice:
+    OURS = ("aes256-aes128-sha384-sha256-x25519-modp2048",)
+
+    def test_our_order_counts_or_the_peers(self) -> None:
+        came = ike("aes128-aes256-sha256-sha384-modp2048-x25519")
+        local, peers = choose(came, ike(*self.OURS)), choose(came, ike(*self.OURS), local=False)
+        assert names(local) == (
+            "AES_CBC-256 PRF_HMAC_SHA2_384 HMAC_SHA2_384_192 CURVE25519"
+        )  # fmt: skip
+        assert names(peers) == "AES_CBC-128 PRF_HMAC_SHA2_256 HMAC_SHA2_256_128 MODP_2048"
+
+    def test_so_does_the_order_of_proposals(self) -> None:
+        came, ours = ("aes128-sha256-modp2048", "aes256-sha256-modp2048"), None
+        ours = ike(*reversed(came))
+        assert choose(ike(*came), ours).number == 2
+        assert choose(ike(*came), ours, local=False).number == 1
+
+    def test_the_group_of_the_peers_key_spares_a_round(self) -> None:
+        came = ike("aes128-aes256-sha256-modp2048-x25519")
+        assert choose(came, ike(*self.OURS), group=14).group is isakmp.Group.MODP_2048
+        assert choose(came, ike(*self.OURS), group=31).group is isakmp.Group.CURVE25519
+        assert choose(came, ike(*self.OURS), group=19).group is isakmp.Group.CURVE25519
+
+    def test_but_no_other_proposal_is_taken_for_it(self) -> None:
+        came = ike("aes256gcm16-prfsha384-ecp384", "aes128-sha256-modp2048")
+        assert choose(came, came, group=14).group is isakmp.Group.ECP_384
+
+    def test_what_it_says(self) -> None:
+        choice = choose(ike("aes128-sha256-x25519"), ike("aes128-sha256-x25519"))
+        assert choice.spi == SPI
+        assert choice.proposal.line == "f:1 [west]"
+        assert choice.encr == Transform(T.ENCR, ikev2.Encr.AES_CBC, 128)
+        assert choice.prf == Transform(T.PRF, ikev2.Prf.HMAC_SHA2_256)
+        assert choice.integ == Transform(T.INTEG, ikev2.Integ.HMAC_SHA2_256_128)
+        assert choice.group is isakmp.Group.CURVE25519
+        assert choice.encr is not None and choice.encr.id is ikev2.Encr.AES_CBC
+        assert not choice.esn
+
+    def test_key_lengths_must_agree(self) -> None:
+        refused = refusal(ike("aes128-sha256-x25519"), ike("aes256-sha256-x25519"))
+        assert refused.notify == ikev2.Notify.NO_PROPOSAL_CHOSEN
+        assert refused.reason.misses == (
+            "proposal 1 against aes256-sha256-x25519: ENCR AES_CBC-128, not AES_CBC-256",
+        )
+
+    def test_the_nearest_miss_goes_first_and_its_line_decides(self) -> None:
+        ours = ike("3des-sha1-modp1024", "aes128-sha256-x25519")
+        reason = refusal(ike("aes128-sha256-modp2048"), ours).reason
+        assert reason.cause == "no-proposal-chosen"
+        assert reason.line == "f:2 [west]"
+        assert "KE MODP_2048, not CURVE25519" in reason.misses[0]
+        assert reason.came == (
+            "AES_CBC-128 PRF_HMAC_SHA2_256 HMAC_SHA2_256_128 MODP_2048"
+        )  # fmt: skip
+        assert reason.acceptable == "3des-sha1-modp1024, aes128-sha256-x25519"
+        assert "KE MODP_2048" in reason.mend
+
+    def test_protocols_are_told_apart(self) -> None:
+        reason = refusal(esp("aes128gcm16"), ike("aes128gcm16-prfsha256-x25519")).reason
+        assert reason.misses[0].endswith("PROTOCOL_ID ESP, not IKE")
+
+    def test_nothing_of_ours(self) -> None:
+        assert refusal(esp("aes128gcm16"), ()).reason.acceptable == "nothing"
+
+
+class TestWhatIsNotSaid:
+    """A type that a proposal lacks is NONE, or 32-bit sequence numbers."""
+
+    def came(self, *transforms: Transform) -> list[object]:
+        ours = Proposal(ikev2.Protocol.ESP, transforms, "came")
+        return list(proposals_of(proposal.offer((ours,), SPI)))
+
+    def choose(self, came: list[object], text: str) -> Choice:
+        return proposal.choose(came, esp(text), "net", "f:9", prefer_local=True)
+
+    GCM = Transform(T.ENCR, ikev2.Encr.AES_GCM_16, 128)
+    NONE = Transform(T.INTEG, ikev2.Integ.NONE)
+    NO_GROUP = Transform(T.KE, 0)
+    ESN, NO_ESN = Transform(T.ESN, 1), Transform(T.ESN, 0)
+
+    def test_sequence_numbers(self) -> None:
+        choice = self.choose(self.came(self.GCM), "aes128gcm16-noesn-esn")
+        assert list(choice.transforms) == [T.ENCR]
+        with pytest.raises(Refused, match="SEQUENTIAL_32, not SEQUENTIAL_64"):
+            self.choose(self.came(self.GCM), "aes128gcm16-esn")
+
+    def test_integrity_none_is_answered_where_it_was_said(self) -> None:
+        choice = self.choose(self.came(self.GCM, self.NONE, self.ESN), "aes128gcm16-esn")
+        assert choice.transforms[T.INTEG] == self.NONE
+        assert choice.integ is None
+        assert choice.esn
+
+    def test_a_group_that_we_want(self) -> None:
+        with pytest.raises(Refused, match="KE NONE, not CURVE25519"):
+            self.choose(self.came(self.GCM, self.NO_ESN), "aes128gcm16-x25519")
+
+    def test_a_group_that_we_do_not_want(self) -> None:
+        group = Transform(T.KE, 14)
+        with pytest.raises(Refused, match="KE MODP_2048, not NONE"):
+            self.choose(self.came(self.GCM, group, self.NO_ESN), "aes128gcm16")
+        choice = self.choose(self.came(self.GCM, group, self.NO_GROUP), "aes128gcm16")
+        assert choice.group is None
+        assert choice.transforms[T.KE].id == 0
+
+    def test_a_type_that_nobody_knows(self) -> None:
+        unknown = Transform(T.ADDKE1, 36)
+        with pytest.raises(Refused, match="type ADDKE1 are not known"):
+            self.choose(self.came(self.GCM, unknown), "aes128gcm16")
+
+    @pytest.mark.parametrize(
+        "attributes",
+        [
+            [{"type": 14, "value": 128}, {"type": 14, "value": 256}],
+            [{"type": 15, "value": 1}],
+            [{"type": 14, "value": b"\0\x80"}],
+            [{"type": 14, "value": 0}],
+        ],
+    )
+    def test_a_transform_with_attributes_that_nobody_knows(
+        self, attributes: list[dict[str, object]]
+    ) -> None:
+        came = self.came(self.GCM)
+        came[0].transforms[0]["attributes"] = attributes  # type: ignore[attr-defined]
+        with pytest.raises(Refused, match="ENCR none usable"):
+            self.choose(proposals_of({"proposals": came}), "aes128gcm16")
+
+
+class TestAnswer:
+    OURS = ike("aes128gcm16-aes256gcm16-prfsha256-x25519", "aes256-sha256-modp2048-x25519")
+
+    def check(self, value: dict[str, object]) -> Choice:
+        return proposal.check_answer(proposals_of(value), self.OURS, "west", "f:9")
+
+    def test_our_answer_is_one(self) -> None:
+        choice = choose(self.OURS[1:], self.OURS)
+        found = self.check(proposal.answer(choice._replace(number=2), b"\5\6\7\1"))
+        assert (found.number, found.spi) == (2, b"\5\6\7\1")
+        assert found.transforms == choice.transforms
+        assert found.proposal is self.OURS[1]
+
+    @pytest.mark.parametrize(
+        ("texts", "number", "reason"),
+        [
+            (["aes128gcm16-prfsha256-x25519"] * 2, 1, "2 proposals"),
+            (["aes128gcm16-prfsha256-x25519"], 3, "no proposal 3 was offered"),
+            (["aes128gcm16-prfsha256-x25519"], 0, "no proposal 0 was offered"),
+            (["aes128gcm16-prfsha256-x25519"], 2, "ENCR AES_GCM_16-128, not AES_CBC-256"),
+            (["aes128gcm16-aes256gcm16-prfsha256-x25519"], 1, "2 transforms of type ENCR"),
+            (["aes192gcm16-prfsha256-x25519"], 1, "ENCR AES_GCM_16-192"),
+            (["aes128gcm16-prfsha256-modp2048"], 1, "KE MODP_2048, not CURVE25519"),
+            (["aes128gcm16-prfsha384-x25519"], 1, "PRF PRF_HMAC_SHA2_384"),
+        ],
+    )
+    def test_what_was_not_offered(self, texts: list[str], number: int, reason: str) -> None:
+        value = proposal.offer(ike(*texts), b"")
+        value["proposals"][0]["number"] = number
+        with pytest.raises(Refused) as caught:
+            self.check(value)
+        assert caught.value.reason.cause == "bad-choice"
+        assert caught.value.notify == 0
+        assert reason in str(caught.value.reason)
+
+    def test_another_protocol(self) -> None:
+        with pytest.raises(Refused, match="is not for ESP"):
+            self.check(proposal.offer(esp("aes128gcm16"), SPI))
+
+    def test_a_type_left_out(self) -> None:
+        value = proposal.offer(ike("aes128gcm16-prfsha256-x25519"), b"")
+        del value["proposals"][0]["transforms"][1]
+        with pytest.raises(Refused, match="bad-choice"):
+            self.check(value)
+
+
+class TestIpsecNumbers:
+    @pytest.mark.parametrize(
+        ("text", "numbers"),
+        [
+            ("aes256-sha256", (ipsec.Esp.AES, 256, ipsec.Auth.HMAC_SHA2_256)),
+            ("aes128gcm16", (ipsec.Esp.AES_GCM_16, 128, None)),
+            ("aes192ccm8", (ipsec.Esp.AES_CCM_8, 192, None)),
+            ("aes128ctr-aesxcbc", (ipsec.Esp.AES_CTR, 128, ipsec.Auth.AES_XCBC_MAC)),
+            ("aes256gmac", (ipsec.Esp.NULL_AES_GMAC, 256, None)),
+            ("camellia128-sha1", (ipsec.Esp.CAMELLIA, 128, ipsec.Auth.HMAC_SHA)),
+            ("chacha20poly1305", (ipsec.Esp.CHACHA20_POLY1305, 0, None)),
+            ("3des-md5", (ipsec.Esp._3DES, 0, ipsec.Auth.HMAC_MD5)),
+            ("null-sha512", (ipsec.Esp.NULL, 0, ipsec.Auth.HMAC_SHA2_512)),
+        ],
+    )
+    def test_esp(self, text: str, numbers: tuple[int, int, ipsec.Auth | None]) -> None:
+        choice = choose(esp(text), esp(text))
+        assert proposal.ipsec_numbers(choice) == numbers
+
+    def test_ah(self) -> None:
+        integ = Transform(T.INTEG, ikev2.Integ.HMAC_SHA2_384_192)
+        ours = (Proposal(ikev2.Protocol.AH, (integ,), "ah"),)
+        assert proposal.ipsec_numbers(choose(ours, ours)) == (
+            ipsec.Ah.SHA2_384, 0, ipsec.Auth.HMAC_SHA2_384,
+        )  # fmt: skip
+
+
+def test_a_strangers_thousands_are_not_compared() -> None:
+    came = [
+        {
+            "number": number,
+            "protocol_id": 1,
+            "spi": b"",
+            "transforms": [{"type": 1, "transform_id": n, "attributes": []} for n in range(255)],
+        }
+        for number in range(1, 30)
+    ]
+    with pytest.raises(Refused) as caught:
+        proposal.choose(
+            proposals_of({"proposals": came}),
+            ike("aes128gcm16-prfsha256-x25519"),
+            "west",
+            "f:1",
+            prefer_local=True,
+        )
+    assert len(caught.value.reason.misses) <= MISSES_MAX
+    assert len(str(caught.value.reason)) < 4000
+
+
+words = st.lists(st.sampled_from(sorted(KEYWORDS)), min_size=1, max_size=8).map("-".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(words, min_size=1, max_size=4), st.lists(words, min_size=1, max_size=4),
+       st.booleans(), st.sampled_from([None, 14, 31]))  # fmt: skip
+def test_whatever_is_chosen_was_offered_and_is_accepted(
+    came: list[str], ours: list[str], local: bool, group: int | None
+) -> None:
+    theirs, own = _parsed(came), _parsed(ours)
+    if not theirs or not own:
+        return
+    try:
+        choice = choose(theirs, own, local=local, group=group)
+    except Refused as refused:
+        assert refused.reason.misses
+        return
+    for transform in choice.transforms.values():
+        assert transform in choice.proposal.transforms
+        assert transform in theirs[choice.number - 1].transforms
+    answer = proposals_of(proposal.answer(choice, SPI))
+    checked = proposal.check_answer(answer, theirs, "west", "f:1")
+    assert checked.transforms == choice.transforms
+
+
+def _parsed(texts: list[str]) -> tuple[Proposal, ...]:
+    found = []
+    for text in texts:
+        for parse in (parse_ike, parse_esp):
+            try:
+                found.append(parse(text))
+            except KeywordError:
+                continue
+    return tuple(found)

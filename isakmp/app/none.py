@@ -39,9 +39,10 @@ class Nothing:
         """Nothing stands in a socket's way."""
 
     def get_spi(self, request: SpiRequest) -> Job[int]:
-        """A random SPI that is free."""
+        """A random SPI that is free; of IPComp a CPI of 16 bits (RFC 3173 3.3)."""
+        octets = 2 if request.protocol is isakmp.Protocol.IPCOMP else 4
         while True:
-            spi = int.from_bytes(self._random(4), "big")
+            spi = int.from_bytes(self._random(octets), "big")
             if spi >= 256 and spi not in self._spis:
                 self._spis.add(spi)
                 return Job.of(spi)

@@ -37,6 +37,7 @@ from isakmp.app.pf_key.algorithms import Algorithm, sa_type, to_auth, to_encrypt
 from isakmp.app.pf_key.codec import Message, Sa2
 from isakmp.app.pf_key.constants import Ext, SaType, Type
 from isakmp.app.pf_key.link import Link
+from isakmp.app.xfrm import sockets
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import ApplicationError, CryptoError, MalformedPayload
@@ -124,7 +125,15 @@ class PfKey:
         self._fail_all("the IPsec stack was left")
 
     def own_socket(self, sock: socket, encap: bool) -> None:
-        """A stack in user space tells our packets by their mark; see KernelPfKey for a kernel."""
+        """A kernel's policies must let it pass; the engine knows our packets by their mark."""
+        if self._private:
+            return
+        try:
+            sockets.bypass(sock)
+            if encap:
+                sockets.take_esp(sock)
+        except ApplicationError:
+            self.counters["sockets without bypass"] += 1
 
     def get_spi(self, request: SpiRequest) -> Job[int]:
         """SADB_GETSPI."""

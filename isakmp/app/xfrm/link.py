@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from socket import socket
 from typing import Any, NamedTuple, Protocol
 
 from pyroute2.netlink.exceptions import NetlinkError
@@ -64,22 +65,25 @@ class Link:
         self._seq = 0
         self._pending: dict[int, _Pending] = {}
         self._receiver: Receiver | None = None
-        self._events: Any = None
+        self._owners: list[Any] = []
+        self._events: socket | None = None
         self._requests = self._open(0)
         loop.reader(self._requests.fileno(), self.read_answers)
 
-    def _open(self, groups: int) -> Any:
-        """A socket of pyroute2's, never waited for."""
+    def _open(self, groups: int) -> socket:
+        """A socket of pyroute2's, which is never waited for."""
         sock = None
         try:
             sock = NetlinkSocket(family=NETLINK_XFRM, rcvbuf=EVENT_ROOM, ext_ack=True)
             sock.bind(groups=groups)
-            sock.asyncore.socket.setblocking(False)
+            raw: socket = sock.asyncore.socket
+            raw.setblocking(False)
         except (OSError, KeyError, NetlinkError) as error:
             if sock is not None:
                 sock.close()
-            raise ApplicationError(f"this kernel has no NETLINK_XFRM: {error}") from None
-        return sock
+            raise ApplicationError(f"NETLINK_XFRM cannot be had: {error}") from None
+        self._owners.append(sock)
+        return raw
 
     def listen(self, receiver: Receiver) -> None:
         """Hear of events. ApplicationError where that is not allowed."""
@@ -99,9 +103,7 @@ class Link:
         if not flags & NetlinkFlag.DUMP:
             flags |= NetlinkFlag.ACK
         try:
-            self._requests.asyncore.send(
-                messages.message(type, flags | NetlinkFlag.REQUEST, seq, body)
-            )
+            self._requests.send(messages.message(type, flags | NetlinkFlag.REQUEST, seq, body))
         except OSError as error:
             del self._pending[seq]
             job.fail(KernelRefusal(type, error.errno or 0, "cannot be sent"))
@@ -125,10 +127,10 @@ class Link:
             self._each(data, self._event)
 
     @staticmethod
-    def _read(sock: Any, lost: Callable[[], None]) -> bytes | None:
+    def _read(sock: socket, lost: Callable[[], None]) -> bytes | None:
         """One datagram; None where there is none."""
         try:
-            data: bytes = sock.asyncore.recv(messages.MAX_MESSAGE)
+            return sock.recv(messages.MAX_MESSAGE)
         except (BlockingIOError, InterruptedError):
             return None
         except OSError as error:
@@ -136,7 +138,6 @@ class Link:
                 raise
             lost()
             return None
-        return data
 
     def _each(self, data: bytes, take: Callable[[Message], None]) -> None:
         try:
@@ -191,6 +192,8 @@ class Link:
         for sock in (self._requests, self._events):
             if sock is not None:
                 self._loop.reader(sock.fileno(), None)
-                sock.close()
+        for owner in self._owners:
+            owner.close()
+        self._owners.clear()
         self._events = self._receiver = None
         self._fail_all("the link to the kernel was closed")

@@ -55,7 +55,8 @@ class Child:
 
     offered: the traffic that the initiator asked for; traffic: what is agreed on; on_wire: the
     same as the peer wrote it, where a NAT stands between (2.23.1); old: the child SA to replace;
-    with_group: key exchange may be part of it.
+    gone: SPIs that the peer has deleted meanwhile;
+    with_group: key exchange may be part of it; cpi_in, cpi_out: of IPComp, 0 without it.
     """
 
     connection: Connection | None = None
@@ -69,6 +70,9 @@ class Child:
     choice: Any = None
     spi_in: int = 0
     spi_out: int = 0
+    cpi_in: int = 0
+    cpi_out: int = 0
+    gone: set[int] = field(default_factory=set)
     specs: list[SaSpec] = field(default_factory=list, repr=False)
     limits: Limits = field(default_factory=Limits)
 
@@ -117,20 +121,39 @@ def first_transform(connection: Connection) -> IpsecTransform:
 
 
 def reserve_spi(x: X, c: Child) -> Wait:
-    """An SPI for our inbound SA."""
+    """An SPI for our inbound SA, and for IPComp its CPI."""
+    protocol = PROTOCOLS[connection_of(c).proposals[0].protocol]
+    c.spi_in = yield from _reserve(x, c, protocol)
+    if c.cpi_out or (x.initiator and can_compress(x, c)):
+        c.cpi_in = yield from _reserve(x, c, isakmp.Protocol.IPCOMP)
+
+
+def can_compress(x: X, c: Child) -> bool:
+    """Whether IPComp is wanted, and the stack has it."""
     connection = connection_of(c)
-    protocol = PROTOCOLS[connection.proposals[0].protocol]
+    if not connection.ipcomp:
+        return False
+    mode = first_transform(connection).encapsulation
+    lack = x.engine.app.supports(isakmp.Protocol.IPCOMP, mode, ipsec.Ipcomp.DEFLATE, 0, None, False)
+    if lack:
+        x.engine.log.debug(LogClass.NEGOTIATION, 20, "%s: no IPComp: %s", x, lack)
+    return not lack
+
+
+def _reserve(x: X, c: Child, protocol: isakmp.Protocol) -> Generator[Job[Any], Any, int]:
+    connection = connection_of(c)
     reqid = x.engine.owner.reqid(connection.name, connection.selector)
     mode = first_transform(connection).encapsulation
     request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
     job = x.engine.app.get_spi(request)
     try:
-        c.spi_in = yield job
+        number: int = yield job
     except GeneratorExit:
         # The exchange ended before the answer came: nobody else knows of this SPI.
         if job.result is not None:
             x.engine.app.delete_sa(SaId(protocol, job.result, request.src, request.dst))
         raise
+    return number
 
 
 def add_sa(c: Child, message: Outgoing) -> None:
@@ -160,6 +183,9 @@ def _add_modes(c: Child, message: Outgoing) -> None:
         common.add_notify(message, Notify.USE_TRANSPORT_MODE)
     if not connection.tfc_padding:
         common.add_notify(message, Notify.ESP_TFC_PADDING_NOT_SUPPORTED)
+    if c.cpi_in:
+        data = c.cpi_in.to_bytes(2, "big") + bytes([ikev2.Ipcomp.DEFLATE])
+        common.add_notify(message, Notify.IPCOMP_SUPPORTED, data)
     if connection.all_fragments:
         common.add_notify(message, Notify.NON_FIRST_FRAGMENTS_ALSO)
 
@@ -179,6 +205,8 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]
                    line=connection.line),
         )  # fmt: skip
     c.traffic = traffic.reduced(came)
+    if c.cpi_in:
+        c.cpi_out = _cpi(notifies)
     if c.transport and Notify.USE_TRANSPORT_MODE not in notifies:
         raise Refused(
             Reason("transport-mode-refused", "the peer takes tunnel mode only",
@@ -216,12 +244,21 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
     c.traffic, c.additional = narrowed.traffic, narrowed.additional
     c.on_wire = c.offered if asked is not c.offered else None
     c.transport = wanted and wants_transport(c.connection)
+    c.cpi_out = _cpi(notifies) if can_compress(x, c) else 0
     remote = x.remote
     c.choice = proposal.choose(
         proposals, c.proposals, c.connection.name, c.connection.line,
         prefer_local=remote.ikev2.prefer_local,
     )  # fmt: skip
     _take_choice(x, c, "accepts")
+
+
+def _cpi(notifies: dict[int, list[Any]]) -> int:
+    """The CPI that the peer receives DEFLATE with; 0 where it does not."""
+    for value in notifies.get(Notify.IPCOMP_SUPPORTED, ()):
+        if len(value.data) == 3 and value.data[2] == ikev2.Ipcomp.DEFLATE:
+            return int.from_bytes(value.data[:2], "big")
+    return 0
 
 
 def _as_seen(x: X, asked: Traffic) -> Traffic:
@@ -254,6 +291,8 @@ def _take_choice(x: X, c: Child, verb: str) -> None:
         raise Refused(Reason("invalid-spi", f"SPI {spi.hex()} of the peer is reserved"),
                       Notify.INVALID_SYNTAX)  # fmt: skip
     c.spi_out = int.from_bytes(spi, "big")
+    if c.spi_out in c.gone:
+        raise Refused(Reason("sa-gone", "the peer has deleted the child SA before we knew of it"))
     protocol = PROTOCOLS[c.choice.proposal.protocol]
     # Peers behind one address share its SPIs: the stack would take the other's SA for this.
     taken = x.engine.sas.child_by_spi(protocol, c.spi_out, str(x.path.remote))
@@ -293,11 +332,32 @@ def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: by
     if not x.initiator:
         ours, theirs = theirs, ours
     c.limits = _limits(x, what)
-    inbound = _spec(x, c, sa, what, theirs, encryption, inbound=True)
-    c.specs = [inbound, _spec(x, c, sa, what, ours, encryption, inbound=False)]
+    c.specs = [
+        _spec(x, c, sa, what, theirs, encryption, inbound=True),
+        _spec(x, c, sa, what, ours, encryption, inbound=False),
+    ]
     for spec in c.specs:
         x.engine.owner.keyed(spec)
-    yield x.engine.app.update_sa(inbound)
+    if c.cpi_in and not c.cpi_out:
+        _give_back_cpi(x, c)
+    if c.cpi_out:
+        c.specs = _compressed(c)
+    for spec in [spec for spec in c.specs if spec.inbound]:
+        yield x.engine.app.update_sa(spec)
+
+
+def _compressed(c: Child) -> list[SaSpec]:
+    """Both SAs with IPComp inside, which then has the mode of the two (RFC 3173 2)."""
+    esp = [replace(spec, mode=ipsec.Encapsulation.TRANSPORT) for spec in c.specs]
+    ipcomp = [
+        replace(
+            spec, protocol=isakmp.Protocol.IPCOMP, spi=c.cpi_in if spec.inbound else c.cpi_out,
+            encryption=int(ipsec.Ipcomp.DEFLATE), enc_key=b"", auth=None, auth_key=b"",
+            encap=None, esn=False, limits=Limits(),
+        )
+        for spec in c.specs
+    ]  # fmt: skip
+    return [*ipcomp, *esp]
 
 
 def _limits(x: X, what: ChosenIpsec) -> Limits:
@@ -341,14 +401,35 @@ def make(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes) -> ChildSa:
     connection = connection_of(c)
     return ChildSa(
         connection, sa.peer, sa.own_cookie, x.message_id, x.initiator, x.path, first,
-        (ChildProtocol(chosen(c), c.spi_in, c.spi_out),),
+        _protocols(c),
         x.engine.owner.reqid(connection.name, first), c.limits, sa.nat.found, x.created,
         x.engine.now(), min(ni, nr), more=tuple(more), parent=sa, traffic=traffic_of(c),
     )  # fmt: skip
 
 
+def _protocols(c: Child) -> tuple[ChildProtocol, ...]:
+    """The one that is negotiated goes first; IPComp comes with it."""
+    what = chosen(c)
+    found = ChildProtocol(what, c.spi_in, c.spi_out)
+    if not c.cpi_out:
+        return (found,)
+    ipcomp = what._replace(
+        protocol=isakmp.Protocol.IPCOMP, transform_id=int(ipsec.Ipcomp.DEFLATE), key_bits=0,
+        auth=None, esn=False,
+    )  # fmt: skip
+    return found, ChildProtocol(ipcomp, c.cpi_in, c.cpi_out)
+
+
+def _give_back_cpi(x: X, c: Child) -> None:
+    if c.cpi_in:
+        protocol = isakmp.Protocol.IPCOMP
+        x.engine.app.delete_sa(SaId(protocol, c.cpi_in, x.path.remote, x.path.local))
+        c.cpi_in = 0
+
+
 def give_back(x: X, c: Child) -> None:
-    """Give our SPI back."""
+    """Give our SPI and CPI back."""
+    _give_back_cpi(x, c)
     if c.spi_in:
         protocol = PROTOCOLS[connection_of(c).proposals[0].protocol]
         x.engine.app.delete_sa(SaId(protocol, c.spi_in, x.path.remote, x.path.local))

@@ -190,3 +190,22 @@ def test_encapsulation_can_be_forced() -> None:
     up(west, east)
     assert {p.dport for p in net.history[2:]} == {4500}
     assert west.rows(2)[0]["encap"]
+
+
+def test_ipcomp_is_used_where_both_want_it() -> None:
+    net, west, east = pair(connection_tags="IPComp= yes")
+    up(west, east)
+    assert sorted((s.protocol.name, s.mode.name) for s in west.app.sas.values()) == [
+        ("IPCOMP", "TUNNEL"), ("IPCOMP", "TUNNEL"),
+        ("IPSEC_ESP", "TRANSPORT"), ("IPSEC_ESP", "TRANSPORT"),
+    ]  # fmt: skip
+    west.daemon.teardown("west-east", 2)
+    net.run(1)
+    assert not west.app.sas
+    assert not east.app.sas
+
+
+def test_ipcomp_is_left_where_one_does_not() -> None:
+    _, west, east = pair(west={"connection_tags": "IPComp= yes"})
+    up(west, east)
+    assert {s.protocol.name for s in west.app.sas.values()} == {"IPSEC_ESP"}

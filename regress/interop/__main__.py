@@ -6,17 +6,14 @@ python -m regress.interop [--pair PAIR]... [-v] [--list] [NAME-PART]...
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
-import time
 from typing import Any
 
-from regress.interop.end import Failure
-from regress.interop.namespace import SetupFailure
 from regress.interop.needs import missing
-from regress.interop.play import PAIRS, ROOT, play
-from regress.interop.scenario import SCENARIOS, Role, Scenario
+from regress.interop.play import PAIRS, ROOT
+from regress.interop.scenario import SCENARIOS, Role
+from regress.interop.table import one, report
 
 
 def _arguments() -> argparse.Namespace:
@@ -30,28 +27,6 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     arguments.pair = arguments.pair or [role.value for role in Role]
     return arguments
-
-
-def _one(row: Scenario, pair: str, verbose: bool) -> dict[str, Any]:
-    """Play one row; its line is printed at once."""
-    began = time.monotonic()
-    result, detail = "ok", ""
-    try:
-        play(row, pair)
-    except Failure as failure:
-        result, detail = "FAILED", str(failure)
-    except SetupFailure as failure:
-        result, detail = "skipped", str(failure)
-    seconds = round(time.monotonic() - began, 2)
-    first = detail if verbose else detail.partition("\n")[0][:300]
-    print(f"{row.name:44} {pair:16} {result:8} {seconds:6.2f} s  {first}", flush=True)
-    return {
-        "scenario": row.name,
-        "role": pair,
-        "result": result,
-        "seconds": seconds,
-        "detail": detail,
-    }
 
 
 def main() -> int:
@@ -72,16 +47,10 @@ def main() -> int:
     results: list[dict[str, Any]] = []
     try:
         for row in rows:
-            results += [_one(row, pair, arguments.v) for pair in arguments.pair]
+            results += [one(row, pair, verbose=arguments.v) for pair in arguments.pair]
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-    counts = {
-        word: sum(r["result"] == word for r in results) for word in ("ok", "FAILED", "skipped")
-    }
-    print(f"{counts['ok']} ok, {counts['FAILED']} failed, {counts['skipped']} skipped")
-    report = ROOT / "build" / "interop.json"
-    report.parent.mkdir(exist_ok=True)
-    report.write_text(json.dumps({"counts": counts, "rows": results}, indent=1) + "\n")
+    counts = report(results, ROOT / "build" / "interop.json")
     return 1 if counts["FAILED"] or len(results) < len(rows) * len(arguments.pair) else 0
 
 

@@ -1,10 +1,12 @@
-"""What went over a wire: captured in a namespace, written as pcap, searched for clear packets."""
+"""What went over a wire: captured in namespaces, written as pcap, searched for clear packets."""
 
 from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 from regress.interop.namespace import Namespace
@@ -31,13 +33,13 @@ class Wire:
         """The number of ESP packets, in UDP or not."""
         return sum(_is_esp(*_transport(frame[12:])) for _, frame in self.frames)
 
-    def ports(self, source: str) -> set[int]:
-        """The UDP source ports of an IPv4 address."""
-        wanted, found = socket.inet_aton(source), set()
+    def ports(self, destination: str) -> set[int]:
+        """The UDP ports of an IPv4 address that something was sent to."""
+        wanted, found = socket.inet_aton(destination), set()
         for _, frame in self.frames:
             protocol, body = _transport(frame[12:])
-            if protocol == _UDP and frame[26:30] == wanted:
-                found.add(int.from_bytes(body[:2], "big"))
+            if protocol == _UDP and frame[30:34] == wanted:
+                found.add(int.from_bytes(body[2:4], "big"))
         return found
 
     def write(self, path: Path) -> None:
@@ -51,27 +53,39 @@ class Wire:
 
 
 class Capture:
-    """Captures from now on; the kernel keeps the frames until they are read."""
+    """Captures from now on what each namespace sends; the kernel keeps it until it is read.
 
-    def __init__(self, namespace: Namespace, interface: str = "veth0") -> None:
-        self._socket = namespace.packet_socket(interface)
-        self._socket.setblocking(False)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    A kernel that unwraps ESP shows what was inside as if it had come over the wire.
+    """
+
+    def __init__(self, namespaces: Iterable[Namespace], interface: str = "veth0") -> None:
+        self._sockets = [namespace.packet_socket(interface) for namespace in namespaces]
+        for tap in self._sockets:
+            tap.setblocking(False)
+            tap.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
+            tap.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self.wire = Wire()
 
     def read(self) -> Wire:
         """Everything captured so far."""
+        for tap in self._sockets:
+            self._read(tap)
+        self.wire.frames.sort(key=itemgetter(0))
+        return self.wire
+
+    def _read(self, tap: socket.socket) -> None:
         while True:
             try:
-                frame, ancillary, _, _ = self._socket.recvmsg(65535, 64)
+                frame, ancillary, _, (_, _, direction, *_) = tap.recvmsg(65535, 64)
             except BlockingIOError:
-                return self.wire
-            second, nano = struct.unpack("qq", ancillary[0][2])
-            self.wire.frames.append((second + nano / 1e9, frame))
+                return
+            if direction == socket.PACKET_OUTGOING:
+                second, nano = struct.unpack("qq", ancillary[0][2])
+                self.wire.frames.append((second + nano / 1e9, frame))
 
     def close(self) -> None:
-        self._socket.close()
+        for tap in self._sockets:
+            tap.close()
 
 
 def _transport(packet: bytes) -> tuple[int, bytes]:

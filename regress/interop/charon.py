@@ -1,4 +1,4 @@
-"""strongSwan's charon as an end: IKEv1, ESP in user space (kernel-libipsec, always in UDP)."""
+"""strongSwan's charon as an end; its ESP in user space is always in UDP (kernel-libipsec)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from regress.interop.end import Child, End, Failure, eventually
 from regress.interop.needs import CHARON
-from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Suite
+from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Stack, Suite
 from regress.interop.site import SECRET
 
 _CIPHER = {
@@ -39,11 +39,15 @@ _GROUP = {
     21: "ecp521",
     31: "curve25519",
 }
-# kernel-libipsec before kernel-netlink, which then only handles addresses and routes.
 _PLUGINS = (
-    "random nonce openssl aes sha1 sha2 md5 hmac kdf gmp curve25519 gcm "
-    "kernel-libipsec kernel-netlink socket-default vici"
+    "random nonce openssl aes sha1 sha2 md5 hmac kdf gmp curve25519 gcm ccm chapoly "
+    "{stack} socket-default vici"
 )
+# kernel-libipsec before kernel-netlink, which then only handles addresses and routes.
+_STACK = {
+    Stack.USER: "kernel-libipsec kernel-netlink",
+    Stack.KERNEL: "kernel-netlink",
+}
 # Its /run is its own, as the path of its pid file is compiled in. The mounts end with it.
 _PRIVATE_RUN = 'mount --bind "$1" /run && shift && exec "$@"'
 
@@ -84,10 +88,13 @@ class Charon(End):
     kind = "charon"
 
     def _strongswan_conf(self) -> str:
+        # IKEv2 gives up a peer when it has sent often enough: after 12 s, not three minutes.
+        dead = self.scenario.act is Act.DEAD_PEER
+        impatient = "retransmit_timeout = 1\n  retransmit_tries = 3" if dead else ""
         risky = "yes" if self.scenario.mode == "aggressive" else "no"
         return f"""
 charon {{
-  load = {_PLUGINS}
+  load = {_PLUGINS.format(stack=_STACK[self.stack])}
   i_dont_care_about_security_and_use_aggressive_mode_psk = {risky}
   filelog {{
     log {{
@@ -100,6 +107,7 @@ charon {{
       flush_line = yes
     }}
   }}
+  {impatient}
   plugins {{ vici {{ socket = unix://{self.folder}/run/charon.vici }} }}
 }}
 """
@@ -107,24 +115,26 @@ charon {{
     def _lives(self) -> tuple[str, str]:
         """Lifetimes of phase 1 and 2, as an initiator offers them to a responder that rekeys.
 
-        charon itself would rekey phase 1 at the very end, phase 2 never.
+        charon itself would rekey phase 1 at the very end, phase 2 never. IKEv2 offers none.
         """
-        act, waits = self.scenario.act, self.role is Role.INITIATOR and not self.acts
+        rekeys = self.scenario.act.rekeys
+        waits = (self.role, self.acts, self.scenario.version) == (Role.INITIATOR, False, 1)
         main = f"rekey_time = {SHORT_LIFE_S}s\n    over_time = 0s\n    rand_time = 0s"
         quick = f"rekey_time = 0s\n        life_time = {SHORT_LIFE_S}s"
         return (
-            main if waits and act is Act.REKEY_IKE else "",
-            quick if waits and act is Act.REKEY_CHILD else "",
+            main if waits and rekeys == "ike" else "",
+            quick if waits and rekeys == "child" else "",
         )
 
     def _swanctl_conf(self) -> str:
         site, row = self.site, self.scenario
         main_life, quick_life = self._lives()
+        traps = row.act is Act.ACQUIRE and self.role is Role.INITIATOR
         watch = "dpd_delay = 1s\n    dpd_timeout = 3s" if row.act is Act.DEAD_PEER else ""
         return f"""
 connections {{
   peer {{
-    version = 1
+    version = {row.version}
     aggressive = {"yes" if row.mode == "aggressive" else "no"}
     local_addrs = {site.address}
     remote_addrs = {site.peer}
@@ -144,6 +154,9 @@ connections {{
         local_ts = {site.network}
         remote_ts = {site.remote_network}
         esp_proposals = {proposal(row.esp)}
+        mode = {"transport" if row.transport else "tunnel"}
+        ipcomp = {"yes" if row.ipcomp else "no"}
+        start_action = {"trap" if traps else "none"}
         dpd_action = clear
         {quick_life}
       }}

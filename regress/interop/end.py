@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from regress.interop.namespace import Namespace
-from regress.interop.scenario import Role, Scenario
+from regress.interop.scenario import Role, Scenario, Stack
 from regress.interop.site import Site
 
 T = TypeVar("T")
@@ -53,12 +53,15 @@ class End(ABC):
     children_live_on = False
     # How long a negotiation may take.
     patience_s = 10.0
+    # ike() tells SAs by their cookies, which both ends know.
+    names_cookies = True
 
     def __init__(
-        self, scenario: Scenario, role: Role, site: Site, namespace: Namespace, folder: Path
-    ) -> None:
+        self, scenario: Scenario, role: Role, site: Site, namespace: Namespace, folder: Path,
+        stack: Stack = Stack.USER,
+    ) -> None:  # fmt: skip
         self.scenario, self.role, self.site = scenario, role, site
-        self.namespace, self.folder = namespace, folder
+        self.namespace, self.folder, self.stack = namespace, folder, stack
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
 
@@ -69,6 +72,16 @@ class End(ABC):
     def acts(self) -> bool:
         """This end is the one that acts in the scenario."""
         return self.scenario.by is self.role
+
+    @classmethod
+    def missing(cls, stack: Stack) -> str:
+        """What this machine lacks for the daemon on such a stack, or nothing."""
+        return ""
+
+    @classmethod
+    def lacks(cls, scenario: Scenario, acts: bool) -> str:
+        """What of a row this daemon cannot play, ``acts``: where it is the one that acts."""
+        return ""
 
     @abstractmethod
     def launch(self) -> None:
@@ -83,7 +96,10 @@ class End(ABC):
 
     @abstractmethod
     def ike(self) -> set[str]:
-        """Established phase 1 SAs: both cookies in hex, ``initiator:responder``."""
+        """Established phase 1 SAs: both cookies in hex, ``initiator:responder``.
+
+        Where the daemon does not tell them, some name that is another one after a rekeying.
+        """
 
     @abstractmethod
     def children(self) -> list[Child]:
@@ -100,6 +116,10 @@ class End(ABC):
 
     @abstractmethod
     def delete_ike(self) -> None: ...
+
+    def reload(self) -> None:
+        """Read the configuration again."""
+        raise Failure(f"{self} is not made to read its configuration again")
 
     def spawn(self, arguments: list[str], **options: object) -> None:
         """Start the daemon inside, its output into ``stdout``."""

@@ -1,12 +1,17 @@
-"""isakmpd as an end: configured by a file, commanded with isakmpctl."""
+"""isakmpd as an end: configured by a file, commanded as isakmpctl does."""
 
 from __future__ import annotations
 
-import json
+import secrets
+import signal
 import sys
+import time
+from argparse import Namespace as Arguments
 from pathlib import Path
 from typing import Any
 
+from fifo_ui import ctl
+from fifo_ui.client import Client, ControlError
 from regress.interop.end import Child, End, Failure, eventually
 from regress.interop.isakmpd_conf import KEYS, configuration
 from regress.interop.scenario import SHORT_LIFE_S
@@ -15,10 +20,13 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Isakmpd(End):
-    """The daemon of this checkout, with its key engine."""
+    """The daemon of this checkout, with its key engine or the kernel's IPsec."""
 
     kind = "isakmpd"
-    children_live_on = True
+
+    @property
+    def children_live_on(self) -> bool:  # type: ignore[override]
+        return self.scenario.version == 1
 
     @property
     def key_log(self) -> Path:
@@ -33,45 +41,52 @@ class Isakmpd(End):
         (self.folder / "run").mkdir()
         self.key_log.mkdir(mode=0o700)
         conf = self.folder / "isakmpd.ini"
-        conf.write_text(configuration(self.scenario, self.role, self.site, self.folder))
+        conf.write_text(configuration(self.scenario, self.role, self.site, self.folder, self.stack))
         conf.chmod(0o600)
         self.spawn(
             [
                 *(sys.executable, "-m", "isakmp", "-d", "-D", "A=50"),
-                *("-c", str(conf), "-f", str(self.folder / "run" / "isakmpd.fifo")),
+                *("-c", str(conf), "-f", str(self._fifo)),
                 *("-R", str(self.folder / "run" / "isakmpd.report")),
             ],
             cwd=_ROOT,
         )
 
+    @property
+    def _fifo(self) -> Path:
+        return self.folder / "run" / "isakmpd.fifo"
+
+    @property
+    def _client(self) -> Client:
+        """What isakmpctl has; here in the same process, as it starts slowly in the guest."""
+        return Client(
+            fifo=self._fifo, run_directory=self._fifo.parent, timeout_s=ctl.TIMEOUT_S,
+            clock=time.monotonic, sleep=time.sleep, token=lambda: secrets.token_hex(8),
+        )  # fmt: skip
+
     def ready(self) -> None:
         def listening() -> bool:
             self.alive()
-            fifo = self.folder / "run" / "isakmpd.fifo"
-            return fifo.is_fifo() and self._ctl("sa").returncode == 0
+            try:
+                return self._fifo.is_fifo() and bool(self._client.ask("S"))
+            except ControlError:
+                return False
 
-        eventually(f"{self} answers isakmpctl", listening)
+        eventually(f"{self} answers commands", listening, 20)
 
-    def _ctl(self, *arguments: str) -> Any:
-        command = [sys.executable, "-m", "fifo_ui.ctl", "--run-directory", f"{self.folder}/run"]
-        return self.namespace.run("env", f"PYTHONPATH={_ROOT}", *command, *arguments, "--json")
-
-    def _answer(self, *arguments: str) -> Any:
-        """What an isakmpctl command prints; Failure with it where it says no."""
+    def _do(self, verb: ctl.Verb, **arguments: Any) -> Any:
+        """What a verb of isakmpctl answers; Failure where it says no."""
         self.alive()
-        done = self._ctl(*arguments)
-        if done.returncode:
-            raise Failure(f"{self}: isakmpctl {' '.join(arguments)}: {done.stdout.strip()}")
         try:
-            return json.loads(done.stdout)["result"]
-        except (ValueError, KeyError):
-            raise Failure(f"{self}: isakmpctl {arguments[0]} answers: {done.stdout}") from None
+            return verb(self._client, Arguments(**arguments)).value
+        except ControlError as error:
+            raise Failure(f"{self}: {verb.__name__}: {error} {error.reason or ''}") from None
 
     def _sas(self, phase: int) -> list[dict[str, Any]]:
-        return [row for row in self._answer("sa") if row["phase"] == phase]
+        return [row for row in self._do(ctl.show_sas, name=None) if row["phase"] == phase]
 
     def initiate(self) -> None:
-        self._answer("up", "net", "--wait", str(self.patience_s))
+        self._do(ctl.up, name="net", wait=self.patience_s)
 
     def ike(self) -> set[str]:
         return {row["cookies"] for row in self._sas(1) if row["state"] == "established"}
@@ -95,7 +110,11 @@ class Isakmpd(End):
         """As rekey_child."""
 
     def delete_child(self) -> None:
-        self._answer("down", "net")
+        self._do(ctl.down, name="net", phase=2, all=False)
 
     def delete_ike(self) -> None:
-        self._answer("down", "peer", "--phase", "1")
+        self._do(ctl.down, name="peer", phase=1, all=False)
+
+    def reload(self) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGHUP)

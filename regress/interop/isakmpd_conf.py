@@ -5,17 +5,21 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Scenario, Suite
+from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Scenario, Stack, Suite
 from regress.interop.site import SECRET, Site
 
 # Where the key log goes, in the end's folder.
 KEYS = "keys"
+# Of SAs that end by what they have carried.
+LIFE_KB = 40
+_APPLICATION = {Stack.USER: "engine", Stack.KERNEL: "xfrm"}
 
 
-def suite_name(suite: Suite) -> str:
+def suite_name(suite: Suite, transport: bool = False) -> str:
     """A quick mode suite by the name that isakmpd generates it under."""
+    mode = "QM-ESP-TRP" if transport else "QM-ESP"
     pfs = f"PFS-GRP{suite.group}" if suite.group else ""
-    return "-".join(part for part in ("QM-ESP", suite.cipher, suite.hash, pfs, "SUITE") if part)
+    return "-".join(part for part in (mode, suite.cipher, suite.hash, pfs, "SUITE") if part)
 
 
 def transform_name(suite: Suite) -> str:
@@ -31,29 +35,52 @@ def _identity(section: str, value: str) -> str:
 
 
 def _network(section: str, net: IPv4Network | IPv6Network) -> str:
+    if net.num_addresses == 1:
+        return _identity(section, str(net.network_address))
     return (
         f"[{section}]\nID-type= IPV{net.version}_ADDR_SUBNET\n"
         f"Network= {net.network_address}\nNetmask= {net.netmask}\n"
     )
 
 
-def configuration(row: Scenario, role: Role, site: Site, folder: Path) -> str:
+def _bytes(row: Scenario) -> str:
+    """The generated transform's lifetimes, with one in kilobytes beside it."""
+    transform = suite_name(row.esp, row.transport).replace("-SUITE", "-XF")
+    return f"""
+[{transform}]
+Life= LIFE_QUICK_MODE, LIFE_KB
+
+[LIFE_KB]
+LIFE_TYPE= KILOBYTES
+LIFE_DURATION= {LIFE_KB},1:100000
+"""
+
+
+def _life(rekeys: bool, seconds: int) -> str:
+    return f"{SHORT_LIFE_S if rekeys else seconds},5:86400"
+
+
+def configuration(
+    row: Scenario, role: Role, site: Site, folder: Path, stack: Stack = Stack.USER
+) -> str:
     """What ``folder/isakmpd.ini`` says; the end that rekeys has a short lifetime."""
-    rekeys = row.by is role and row.act in (Act.REKEY_CHILD, Act.REKEY_IKE)
-    main_life = SHORT_LIFE_S if rekeys and row.act is Act.REKEY_IKE else 3600
-    quick_life = SHORT_LIFE_S if rekeys and row.act is Act.REKEY_CHILD else 1200
+    acts = row.by is role
+    rekeys = row.act.rekeys if acts else ""
+    counts = acts and row.act in (Act.BYTES_SOFT, Act.BYTES_HARD)
     # What rekeys itself must be wanted up; all else is started by command.
-    active = rekeys and role is Role.INITIATOR
+    active = role is Role.INITIATOR and (rekeys or counts or row.act is Act.ACQUIRE)
     watch = "DPD-check-interval= 1\n" if row.act is Act.DEAD_PEER else ""
+    if row.act is Act.ACQUIRE:
+        watch += "Acquire-Only= yes\n"
     return f"""
 [General]
 Listen-on= {site.address}
 Run-directory= {folder}/run
-Application= engine
+Application= {_APPLICATION[stack]}
 Use-Keynote= no
 Key-log= {folder}/{KEYS}
-Default-phase-1-lifetime= {main_life},5:86400
-Default-phase-2-lifetime= {quick_life},5:86400
+Default-phase-1-lifetime= {_life(rekeys == "ike", 3600)}
+Default-phase-2-lifetime= {_life(rekeys == "child", 1200)}
 {watch}
 [Phase 1]
 {site.peer}= peer
@@ -69,6 +96,7 @@ ID= local-identity
 Remote-ID= remote-identity
 Configuration= phase-1
 Authentication= {SECRET}
+{"Key-exchange= ikev2" if row.version == 2 else ""}
 
 {_identity("local-identity", site.identity)}
 {_identity("remote-identity", site.peer_identity)}
@@ -89,5 +117,5 @@ Remote-ID= remote-network
 [phase-2]
 DOI= IPSEC
 EXCHANGE_TYPE= QUICK_MODE
-Suites= {suite_name(row.esp)}
-"""
+Suites= {suite_name(row.esp, row.transport)}
+{_bytes(row) if counts else ""}"""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -119,6 +118,17 @@ ip -6 route add fd10::/16 via fd77::fd
     )
 
 
+_RULE = "-t nat -A POSTROUTING -o outside -p udp -j MASQUERADE --to-ports 20000-29999"
+# One of them works: kernels differ in what they have of nftables.
+_MASQUERADES = (
+    f"iptables {_RULE}",
+    f"iptables-legacy {_RULE}",
+    "nft 'add table ip nat; "
+    "add chain ip nat post { type nat hook postrouting priority 100; }; "
+    "add rule ip nat post oifname outside meta l4proto udp masquerade to :20000-29999'",
+)
+
+
 def _masquerade(router: Namespace) -> None:
     """Hide what is behind the router's ``inside``, with other source ports."""
     router.shell(
@@ -130,18 +140,13 @@ ip link set inside up
 ip link set outside up
 """
     )
-    if shutil.which("iptables"):
-        router.shell(
-            "iptables -t nat -A POSTROUTING -o outside -p udp -j MASQUERADE --to-ports 20000-29999"
-        )
-    elif shutil.which("nft"):
-        router.shell(
-            "nft 'add table ip nat; "
-            "add chain ip nat post { type nat hook postrouting priority 100; }; "
-            "add rule ip nat post oifname outside meta l4proto udp masquerade to :20000-29999'"
-        )
-    else:
-        raise SetupFailure("neither iptables nor nft is installed")
+    said = ""
+    for command in _MASQUERADES:
+        done = router.run("sh", "-c", command)
+        if done.returncode == 0:
+            return
+        said += done.stdout
+    raise SetupFailure(f"no NAT can be made with iptables or nft: {said.strip()}")
 
 
 @contextmanager

@@ -11,6 +11,12 @@ from pathlib import Path
 from regress.interop.namespace import tun_device
 
 CHARON = Path("/usr/lib/ipsec/charon")
+# What conflicts with strongSwan's packages is only unpacked (tools/setup-peers).
+PEERS = Path(__file__).resolve().parents[2] / "build" / "peers"
+PLUTO = PEERS / "libreswan/usr/libexec/ipsec/pluto"
+WHACK = PLUTO.with_name("whack")
+IKED = PEERS / "openiked/usr/sbin/iked"
+IKECTL = IKED.with_name("ikectl")
 _TOOLS = ("swanctl", "ip", "mount", "ping", "nsenter", "unshare", "setpriv", "sysctl")
 
 

@@ -1,7 +1,8 @@
 """The table of what isakmpd and a foreign daemon do with each other: one row, one scenario.
 
 The initiator is always end ``a`` and the responder end ``b``; which of them is isakmpd is the
-role a row is played in.
+role a row is played in. A row says nothing of the IPsec stack: it is played with ESP in user space
+on the machine itself, and with a kernel's in the guest (regress/kernel).
 """
 
 from __future__ import annotations
@@ -21,8 +22,15 @@ class Role(Enum):
     RESPONDER = "responder"
 
 
+class Stack(Enum):
+    """Where ESP is done."""
+
+    USER = "user space"
+    KERNEL = "kernel"
+
+
 class Act(Enum):
-    """What happens after the tunnel has carried its first traffic."""
+    """What happens after the tunnel has carried its first traffic; acquire: what makes it."""
 
     TRAFFIC = "traffic"
     REKEY_CHILD = "rekey-child"
@@ -30,6 +38,18 @@ class Act(Enum):
     DELETE_CHILD = "delete-child"
     DELETE_IKE = "delete-ike"
     DEAD_PEER = "dead-peer"
+    ACQUIRE = "acquire"
+    REKEY_CHILD_BUSY = "rekey-child-busy"
+    REKEY_IKE_BUSY = "rekey-ike-busy"
+    RELOAD_BUSY = "reload-busy"
+    BYTES_SOFT = "bytes-soft"
+    BYTES_HARD = "bytes-hard"
+
+    @property
+    def rekeys(self) -> str:
+        """Which SA is rekeyed, for those whose daemon does so by lifetime."""
+        words = self.value.split("-")
+        return words[1] if words[0] == "rekey" else ""
 
 
 @dataclass(frozen=True)
@@ -43,15 +63,21 @@ class Suite:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One row. ``by``: the end that acts; of a dead peer, the one that notices."""
+    """One row. ``by``: the end that acts; of a dead peer, the one that notices.
+
+    mode: of IKEv1's phase 1. transport: the traffic is the two ends' own.
+    """
 
     name: str
+    version: int = 1
     mode: str = "main"
     ike: Suite = field(default_factory=Suite)
     esp: Suite = field(default_factory=Suite)
     outer: int = 4
     inner: int = 4
     nat: bool = False
+    transport: bool = False
+    ipcomp: bool = False
     act: Act = Act.TRAFFIC
     by: Role = Role.INITIATOR
 
@@ -61,6 +87,7 @@ class Scenario:
         return self.nat or self.mode == "aggressive"
 
 
+_HOST_ACTS = (Act.REKEY_CHILD, Act.REKEY_IKE, Act.DELETE_CHILD, Act.DELETE_IKE, Act.DEAD_PEER)
 GROUPS = (2, 5, 14, 19, 31)
 SHA1, SHA2 = ("AES-128", "SHA"), ("AES-256", "SHA2-256")
 
@@ -74,14 +101,15 @@ def _grid() -> list[Scenario]:
         cipher, hash_ = algorithms
         name = f"{mode}-{cipher}-{hash_}-group{group}-{'pfs' if pfs else 'no-pfs'}".lower()
         esp = Suite(cipher, hash_, group if pfs else None)
-        rows.append(Scenario(name, mode, Suite(cipher, hash_, group), esp))
+        ike = Suite(cipher, hash_, group)
+        rows.append(Scenario(name, mode=mode, ike=ike, esp=esp))
     return rows
 
 
 def _acts() -> list[Scenario]:
     """Rekeying, deletion and a peer that vanishes, from either side."""
     rows = []
-    for act, by in product([act for act in Act if act is not Act.TRAFFIC], Role):
+    for act, by in product(_HOST_ACTS, Role):
         rows.append(Scenario(f"{act.value}-by-{by.value}", act=act, by=by))
     return rows
 

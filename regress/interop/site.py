@@ -29,11 +29,15 @@ class Site:
     @property
     def host(self) -> str:
         """The one address of the network that answers, on the loopback interface."""
-        return str(self.network[1])
+        return _host(self.network)
 
     @property
     def remote_host(self) -> str:
-        return str(self.remote_network[1])
+        return _host(self.remote_network)
+
+
+def _host(network: IPv4Network | IPv6Network) -> str:
+    return str(network[1] if network.num_addresses > 1 else network[0])
 
 
 def sites(scenario: Scenario) -> tuple[Site, Site]:
@@ -42,7 +46,8 @@ def sites(scenario: Scenario) -> tuple[Site, Site]:
     a_seen = a
     if scenario.nat:
         b, a_seen = "192.168.78.2", NAT_OUTSIDE
-    net_a, net_b = (ip_network(net) for net in _NETS[scenario.inner])
+    nets = (a_seen, b) if scenario.transport else _NETS[scenario.inner]
+    net_a, net_b = (ip_network(net) for net in nets)
     id_a, id_b = ("a.example", "b.example") if scenario.named else (a, b)
     return (
         Site("a", a, b, net_a, net_b, id_a, id_b),

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from regress.interop.acts import Play
 from regress.interop.namespace import SetupFailure
 from regress.interop.needs import missing
-from regress.interop.play import Play, play
+from regress.interop.play import play
 from regress.interop.scenario import SCENARIOS, Role, Scenario
 from regress.interop.wireshark import available, decrypts
 

@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from regress.interop.acts import Play
 from regress.interop.end import Failure
 from regress.interop.isakmpd import Isakmpd
-from regress.interop.play import Play
 
 QUICK_MODE = "32"
 

@@ -43,11 +43,18 @@ def run(
     directory and the environment are the caller's. writable: directories that exist, whose
     files stay.
     """
-    command = [str(HERE / "vm"), "-t", str(max(1, int(timeout_s))), "-m", f"{memory_mb}M"]
-    for directory in writable:
-        command += ["-w", str(directory)]
-    command += [str(argument) for argument in arguments]
     return subprocess.run(
-        ["setpriv", "--pdeathsig", "TERM", *command],
+        command(arguments, timeout_s, memory_mb, writable),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s + _MERCY_S,
     )  # fmt: skip
+
+
+def command(
+    arguments: Sequence[str | Path], timeout_s: float = 120, memory_mb: int = 512,
+    writable: Sequence[Path] = (),
+) -> list[str]:  # fmt: skip
+    """What boots a guest for a command; it ends with the thread that starts it."""
+    words = [str(HERE / "vm"), "-t", str(max(1, int(timeout_s))), "-m", f"{memory_mb}M"]
+    for directory in writable:
+        words += ["-w", str(directory)]
+    return ["setpriv", "--pdeathsig", "TERM", *words, *map(str, arguments)]

@@ -1,0 +1,257 @@
+"""What the rows are about: each act asks both ends, and looks at the wire and the kernel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from regress.interop import xfrm
+from regress.interop.capture import Capture, Wire
+from regress.interop.end import Child, End, Failure, eventually
+from regress.interop.scenario import Act, Scenario, Stack
+from regress.interop.stream import Stream
+
+# Dead peers: long enough for charon's time-out, and for five unanswered probes 5 s apart.
+_LIVELY_S = 4.0
+_NOTICED_S = 60.0
+# From the first packet that met a policy to the first answer.
+_ACQUIRED_S = 10.0
+# Pings for SAs that end by octets: some 11 KB/s, so that there is time to rekey before the end.
+_EVERY_S, _OCTETS = 0.02, 200
+
+
+@dataclass
+class Play:
+    """A scenario under way: ends a (initiator) and b, and what went over the wire so far."""
+
+    scenario: Scenario
+    a: End
+    b: End
+    capture: Capture
+    stack: Stack = Stack.USER
+
+    @property
+    def actor(self) -> End:
+        return self.a if self.a.acts else self.b
+
+    @property
+    def other(self) -> End:
+        return self.b if self.a.acts else self.a
+
+    @property
+    def wire(self) -> Wire:
+        return self.capture.read()
+
+    def until(self, what: str, check: Callable[[], object], timeout_s: float = 10) -> None:
+        """Wait until ``check`` holds; Failure where it does not in time, or a daemon dies."""
+
+        def alive_and_so() -> object:
+            self.a.alive()
+            self.b.alive()
+            return check()
+
+        eventually(what, alive_and_so, timeout_s)
+
+    def gone(self, what: str, check: Callable[[], object], timeout_s: float = 10) -> None:
+        """Wait until ``check`` finds nothing more."""
+        self.until(what, lambda: not check(), timeout_s)
+
+    def no_kernel_sas(self, *ends: End) -> None:
+        """The kernel has no SA in the namespaces of these ends, where there is such a kernel."""
+        if self.stack is Stack.KERNEL:
+            for end in ends:
+                self.gone(f"the kernel has no SA of {end}", partial(xfrm.sas, end.namespace))
+
+    def common_ike(self) -> set[str]:
+        """Phase 1 SAs that both have; a's where one of them does not tell the cookies."""
+        a, b = self.a.ike(), self.b.ike()
+        if self.a.names_cookies and self.b.names_cookies:
+            return a & b
+        return a if len(a) == len(b) else set()
+
+
+def _mirror(children: list[Child]) -> set[Child]:
+    return {Child(c.spi_out, c.spi_in, c.packets_out, c.packets_in) for c in children}
+
+
+def _in_step(play: Play) -> bool:
+    """Both ends have the same one SA pair and counted the same packets."""
+    a, b = play.a.children(), play.b.children()
+    return len(a) == 1 and set(a) == _mirror(b)
+
+
+def carries(play: Play) -> None:
+    """Traffic both ways, counted alike by both ends."""
+    play.until("both ends have the SA pair", lambda: play.a.children() and play.b.children())
+    before = play.wire.esp()
+    play.a.ping()
+    play.b.ping()
+    if (seen := play.wire.esp() - before) < 12:
+        raise Failure(f"12 packets went through the tunnel, but only {seen} as ESP on the wire")
+    try:
+        play.until("both ends agree on their SAs and counters", lambda: _in_step(play), 3)
+    except Failure as failure:
+        sides = f"a: {play.a.children()}, b: {play.b.children()}"
+        raise Failure(f"{failure}; {sides}") from None
+
+
+def _spis(end: End) -> set[int]:
+    return {child.spi_in for child in end.children()}
+
+
+def _traffic(play: Play) -> None:
+    """Nothing more."""
+
+
+def _renew_child(play: Play, act: Callable[[], None]) -> None:
+    old_a, old_b = _spis(play.a), _spis(play.b)
+    act()
+
+    def renewed() -> bool:
+        a, b = _spis(play.a), _spis(play.b)
+        return bool(a and b) and not (a & old_a or b & old_b)
+
+    play.until("both ends have a new SA pair only", renewed, 5 + play.actor.rekeys_within_s)
+
+
+def _rekey_child(play: Play) -> None:
+    _renew_child(play, play.actor.rekey_child)
+    carries(play)
+
+
+def _renew_ike(play: Play) -> None:
+    old = play.common_ike()
+    if len(old) != 1:
+        raise Failure(f"phase 1 SAs differ: {play.a.ike()} and {play.b.ike()}")
+    old_a, old_b = play.a.ike(), play.b.ike()
+    play.actor.rekey_ike()
+
+    def renewed() -> bool:
+        # The old one may stay for a while: charon deletes it 10 s later.
+        return bool(play.common_ike() - old and play.a.ike() - old_a and play.b.ike() - old_b)
+
+    play.until("both ends have a new phase 1 SA", renewed, 5 + play.actor.rekeys_within_s)
+
+
+def _rekey_ike(play: Play) -> None:
+    _renew_ike(play)
+    carries(play)
+
+
+def _rekey_child_busy(play: Play) -> None:
+    with Stream(play.a) as stream:
+        _renew_child(play, play.actor.rekey_child)
+        time.sleep(0.5)
+        stream.lossless()
+    carries(play)
+
+
+def _rekey_ike_busy(play: Play) -> None:
+    with Stream(play.a) as stream:
+        _renew_ike(play)
+        time.sleep(0.5)
+        stream.lossless()
+    carries(play)
+
+
+def _reload_busy(play: Play) -> None:
+    before = play.a.ike(), _spis(play.a)
+    with Stream(play.a) as stream:
+        time.sleep(0.5)
+        play.actor.reload()
+        time.sleep(2)
+        stream.lossless()
+    if (play.a.ike(), _spis(play.a)) != before:
+        raise Failure("other SAs after reading the same configuration again")
+    carries(play)
+
+
+def _delete_child(play: Play) -> None:
+    play.actor.delete_child()
+    play.gone("the SA pair is gone from both ends", lambda: play.a.children() + play.b.children())
+    if not play.common_ike():
+        raise Failure("the phase 1 SA went with its child")
+    play.no_kernel_sas(play.a, play.b)
+
+
+def _delete_ike(play: Play) -> None:
+    play.actor.delete_ike()
+    play.gone("the phase 1 SA is gone from both ends", lambda: play.a.ike() | play.b.ike())
+    play.gone(f"its children are gone from {play.other}", play.other.children)
+    if play.actor.children_live_on:
+        play.actor.delete_child()
+    play.gone(f"its children are gone from {play.actor}", play.actor.children)
+    play.no_kernel_sas(play.a, play.b)
+    play.a.initiate()
+    carries(play)
+
+
+def _dead_peer(play: Play) -> None:
+    time.sleep(_LIVELY_S)
+    if not play.actor.ike():
+        raise Failure(f"{play.actor} took its living peer for dead")
+    play.other.kill()
+    play.gone("its SAs with the dead peer are gone", lambda: play.actor.ike(), _NOTICED_S)
+    play.gone("the children too", lambda: play.actor.children())
+    play.no_kernel_sas(play.actor)
+
+
+def _acquire(play: Play) -> None:
+    """Traffic asks for the tunnel, and soon has it."""
+    if play.a.ike() or play.a.children():
+        raise Failure("there are SAs before there is traffic")
+
+    def answered() -> bool:
+        command = ("ping", "-c", "1", "-W", "1", "-I", play.a.site.host, play.a.site.remote_host)
+        return play.a.namespace.run(*command).returncode == 0
+
+    play.until("a ping through the tunnel that it starts", answered, _ACQUIRED_S)
+
+
+def _bytes_soft(play: Play) -> None:
+    with Stream(play.a, _EVERY_S, _OCTETS) as stream:
+        _renew_child(play, lambda: None)
+        stream.lossless()
+    carries(play)
+
+
+def _bytes_hard(play: Play) -> None:
+    """With nobody to rekey with, the SA ends at its limit."""
+    old = {child.spi_in for child in play.actor.children()}
+    play.other.kill()
+    with Stream(play.actor, _EVERY_S, _OCTETS):
+        play.gone("the SA has ended", lambda: _spis(play.actor) & old, 20)
+    left = {sa.spi for sa in xfrm.sas(play.actor.namespace)}
+    if left & old:
+        raise Failure(f"the SA is still in the kernel: {left}")
+
+
+def leave(play: Play) -> None:
+    """a ends in peace; b hears of it and drops everything, then ends too."""
+    if play.a.process and play.b.process:
+        play.a.stop()
+        play.gone(f"{play.b} drops its SAs as {play.a} ends", lambda: play.b.ike())
+        play.gone("and their children", lambda: play.b.children())
+        play.no_kernel_sas(play.a, play.b)
+    play.a.stop()
+    play.b.stop()
+
+
+# What is done instead of a command to start, and what after the first traffic.
+STARTS: dict[Act, Callable[[Play], None]] = {Act.ACQUIRE: _acquire}
+ACTS: dict[Act, Callable[[Play], None]] = {
+    Act.TRAFFIC: _traffic,
+    Act.REKEY_CHILD: _rekey_child,
+    Act.REKEY_IKE: _rekey_ike,
+    Act.DELETE_CHILD: _delete_child,
+    Act.DELETE_IKE: _delete_ike,
+    Act.DEAD_PEER: _dead_peer,
+    Act.ACQUIRE: _traffic,
+    Act.REKEY_CHILD_BUSY: _rekey_child_busy,
+    Act.REKEY_IKE_BUSY: _rekey_ike_busy,
+    Act.RELOAD_BUSY: _reload_busy,
+    Act.BYTES_SOFT: _bytes_soft,
+    Act.BYTES_HARD: _bytes_hard,
+}

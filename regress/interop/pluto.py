@@ -1,0 +1,176 @@
+"""libreswan's pluto as an end, with the kernel's ESP; commanded with whack."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+from regress.interop.end import Child, End, Failure, eventually
+from regress.interop.needs import PLUTO, WHACK
+from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Scenario, Stack, Suite
+from regress.interop.site import SECRET
+from regress.interop.xfrm import esp_pairs
+
+_CIPHER = {
+    "3DES": "3des",
+    "AES-128": "aes128",
+    "AES-192": "aes192",
+    "AES-256": "aes256",
+    "AESGCM-128": "aes_gcm128",
+    "AESGCM-256": "aes_gcm256",
+}
+_HASH = {"": "", "MD5": "md5", "SHA": "sha1", "SHA2-256": "sha2_256", "SHA2-384": "sha2_384",
+         "SHA2-512": "sha2_512"}  # fmt: skip
+# Compiled into it are /usr/libexec/ipsec, for the programs it starts, and /run/pluto.
+_PRIVATE = 'mount --bind "$1" /usr/libexec && mount --bind "$2" /run && shift 2 && exec "$@"'
+_STATE = re.compile(r"^000 #(\d+): .* (STATE_\w+) \((.*?)\);", re.M)
+
+
+def proposal(suite: Suite) -> str:
+    """A suite in libreswan's keywords."""
+    group = f"dh{suite.group}" if suite.group else ""
+    return "-".join(part for part in (_CIPHER[suite.cipher], _HASH[suite.hash], group) if part)
+
+
+class Pluto(End):
+    """One connection, ``peer``; its SAs are states with numbers."""
+
+    kind = "pluto"
+    names_cookies = False
+
+    @classmethod
+    def missing(cls, stack: Stack) -> str:
+        if stack is not Stack.KERNEL:
+            return "pluto needs a kernel with ESP"
+        absent = [path for path in (str(PLUTO), "certutil") if not shutil.which(path)]
+        return f"needs {', '.join(absent)}: run tools/setup-peers" if absent else ""
+
+    @classmethod
+    def lacks(cls, scenario: Scenario, acts: bool) -> str:
+        return "pluto writes no byte limits here" if acts and "bytes" in scenario.act.value else ""
+
+    def _ipsec_conf(self) -> str:
+        site, row = self.site, self.scenario
+        dead = row.act is Act.DEAD_PEER
+        subnets = f"leftsubnet={site.network}\n    rightsubnet={site.remote_network}"
+        watch = "dpddelay=1s\n    dpdtimeout=3s\n    dpdaction=clear\n    retransmit-timeout=5s"
+        traps = row.act is Act.ACQUIRE and self.role is Role.INITIATOR
+        return f"""
+config setup
+    protostack=xfrm
+    ikev1-policy=accept
+conn peer
+    authby=secret
+    ikev2={"yes" if row.version == 2 else "no"}
+    aggressive={"yes" if row.version == 1 and row.mode == "aggressive" else "no"}
+    type={"transport" if row.transport else "tunnel"}
+    compress={"yes" if row.ipcomp else "no"}
+    left={site.address}
+    leftid={_identity(site.identity)}
+    right={site.peer}
+    rightid={_identity(site.peer_identity)}
+    {"" if row.transport else subnets}
+    ike={proposal(row.ike)}
+    esp={proposal(row.esp)}
+    pfs={"yes" if row.esp.group else "no"}
+    {self._lives()}
+    {watch if dead else ""}
+    leftupdown=/bin/true
+    auto={"ondemand" if traps else "add"}
+"""
+
+    def _lives(self) -> str:
+        """Lifetimes as an initiator offers them to a responder that rekeys; IKEv2 has none."""
+        rekeys = self.scenario.act.rekeys
+        if (self.role, self.acts, self.scenario.version) != (Role.INITIATOR, False, 1):
+            return ""
+        names = {"ike": "ikelifetime", "child": "salifetime"}
+        return f"{names[rekeys]}={SHORT_LIFE_S}s\n    rekey=no" if rekeys else ""
+
+    def launch(self) -> None:
+        site, folder = self.site, self.folder
+        for made in (folder / "run" / "pluto", folder / "nss"):
+            made.mkdir(parents=True)
+        # pluto closes all lines with a comment sign in them, empty ones it takes for an end.
+        lines = [line for line in self._ipsec_conf().splitlines() if line.strip()]
+        (folder / "ipsec.conf").write_text("\n".join(lines) + "\n")
+        ids = f"{_identity(site.identity)} {_identity(site.peer_identity)}"
+        (folder / "ipsec.secrets").write_text(f'{ids} : PSK "{SECRET}"\n')
+        made_db = subprocess.run(
+            ["certutil", "-N", "-d", f"sql:{folder}/nss", "--empty-password"],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if made_db.returncode:
+            raise Failure(f"{self}: certutil: {made_db.stderr}")
+        shell = ["sh", "-c", _PRIVATE, "sh", str(PLUTO.parents[1]), str(folder / "run")]
+        self.spawn(
+            [
+                *("unshare", "-m", "--propagation", "private", *shell),
+                *("/usr/libexec/ipsec/pluto", "--nofork", "--no-dnssec", "--use-xfrm"),
+                *("--config", f"{folder}/ipsec.conf", "--secretsfile", f"{folder}/ipsec.secrets"),
+                *("--nssdir", f"{folder}/nss", "--ipsecdir", str(folder)),
+                *("--logfile", f"{folder}/log"),
+            ]
+        )
+
+    def ready(self) -> None:
+        def configured() -> bool:
+            self.alive()
+            log = self.folder / "log"
+            text = log.read_text(errors="replace") if log.exists() else ""
+            return "listening for IKE messages" in text and "loading secrets from" in text
+
+        eventually(f"{self} listens", configured, 20)
+        if self.scenario.act is Act.ACQUIRE and self.role is Role.INITIATOR:
+            eventually(
+                f"{self} waits for traffic", lambda: "prospective" in self._whack("--status")
+            )
+
+    def _whack(self, *arguments: str) -> str:
+        self.alive()
+        socket = str(self.folder / "run" / "pluto" / "pluto.ctl")
+        try:
+            done = self.namespace.run(
+                str(WHACK), "--ctlsocket", socket, *arguments, timeout_s=self.patience_s
+            )
+        except subprocess.TimeoutExpired as late:
+            raise Failure(f"{self}: whack {' '.join(arguments)} goes on: {late.output}") from None
+        return done.stdout
+
+    def _states(self, *words: str) -> dict[int, str]:
+        """Numbers and descriptions of the states whose descriptions have one of the words."""
+        found = _STATE.findall(self._whack("--showstates"))
+        return {int(n): text for n, _, text in found if any(word in text for word in words)}
+
+    def initiate(self) -> None:
+        said = self._whack("--name", "peer", "--initiate")
+        if not self._states("IPsec SA established", "established Child SA"):
+            raise Failure(f"{self}: whack --initiate: {said.strip()}")
+
+    def ike(self) -> set[str]:
+        names = ("ISAKMP SA established", "established IKE SA")
+        return {f"#{number}" for number in self._states(*names)}
+
+    def children(self) -> list[Child]:
+        return [
+            Child(here.spi, there.spi, here.packets, there.packets)
+            for here, there in esp_pairs(self.namespace, self.site.address)
+        ]
+
+    def rekey_child(self) -> None:
+        self._whack("--name", "peer", "--rekey-ipsec")
+
+    def rekey_ike(self) -> None:
+        self._whack("--name", "peer", "--rekey-ike")
+
+    def delete_child(self) -> None:
+        for number in self._states("IPsec SA established", "established Child SA"):
+            self._whack("--deletestate", str(number))
+
+    def delete_ike(self) -> None:
+        self._whack("--name", "peer", "--terminate")
+
+
+def _identity(text: str) -> str:
+    return f"@{text}" if "example" in text else text

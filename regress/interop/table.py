@@ -1,0 +1,57 @@
+"""Rows played for people: a line for each, and all of them in a file of JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from regress.interop.end import Failure
+from regress.interop.namespace import SetupFailure
+from regress.interop.play import KEPT, play
+from regress.interop.scenario import Scenario, Stack
+
+Result = dict[str, Any]
+
+
+def one(
+    row: Scenario, pair: str, *, stack: Stack = Stack.USER, kept: Path = KEPT, verbose: bool = False
+) -> Result:
+    """Play one row; its line is printed at once. verbose: with the logs of one that failed."""
+    began = time.monotonic()
+    result, detail = "ok", ""
+    try:
+        play(row, pair, stack=stack, kept=kept)
+    except Failure as failure:
+        result, detail = "FAILED", str(failure)
+    except SetupFailure as failure:
+        result, detail = "skipped", str(failure)
+    return told(row.name, pair, result, time.monotonic() - began, detail, verbose)
+
+
+def told(
+    name: str, pair: str, result: str, seconds: float, detail: str, verbose: bool = False
+) -> Result:
+    """What became of a row, printed and as a value."""
+    first = detail if verbose else detail.partition("\n")[0][:300]
+    print(f"{name:44} {pair:16} {result:8} {seconds:6.2f} s  {first}".rstrip(), flush=True)
+    return {
+        "scenario": name,
+        "role": pair,
+        "result": result,
+        "seconds": round(seconds, 2),
+        "detail": detail,
+    }
+
+
+def report(results: Sequence[Result], path: Path) -> dict[str, int]:
+    """Print how many went how, and write everything to ``path``."""
+    counts = {
+        word: sum(r["result"] == word for r in results) for word in ("ok", "FAILED", "skipped")
+    }
+    print(f"{counts['ok']} ok, {counts['FAILED']} failed, {counts['skipped']} skipped")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"counts": counts, "rows": list(results)}, indent=1) + "\n")
+    return counts

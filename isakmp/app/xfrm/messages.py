@@ -57,7 +57,7 @@ REPLAY_ESN = Layout(
 SA_INFO = Layout(
     "xfrm_usersa_info", sel=SELECTOR, id=ID, saddr=ADDRESS, lft=LIFETIME_CFG, curlft=LIFETIME_CUR,
     stats=STATS, seq="I", reqid="I", family="H", mode=_MODE, replay_window="B",
-    flags=Kind("B", show=lambda n: str(StateFlag(n))), _pad="7x",
+    flags=Kind("B", show=lambda n: StateFlag(n).name or str(n)), _pad="7x",
 )  # fmt: skip
 SA_ID = Layout(
     "xfrm_usersa_id", daddr=ADDRESS, spi=BE32, family="H", proto=_PROTOCOL, _pad="x"

@@ -214,6 +214,10 @@ class Ikev2:
             if engine.now() - when < ENDED_S:
                 self._answer_again(engine, sa, path, header.message_id, digest(datagram))
             return
+        others = header.cky_i if header.flags & INITIATOR else header.cky_r
+        if others in engine.sas.isakmp:
+            engine.drop(path, "a message of our own has come back")
+            return
         engine.drop(path, "no IKE SA has these SPIs (INVALID_IKE_SPI)")
         self._tell_in_clear(engine, path, header, Notify.INVALID_IKE_SPI)
 
@@ -435,10 +439,13 @@ class Ikev2:
             return
         if exchange.message_id >= 0 and exchange.last_out:
             sa.ids.done(exchange.message_id)
-        if reason is not None and reason.cause == "timeout" and sa.state is not State.LARVAL:
+        if reason is None or reason.cause != "timeout" or sa.state is State.LARVAL:
+            engine.begin_waiting(sa)
+        elif sa.state is State.ESTABLISHED:
             engine.owner.dead(sa, reason.detail)
         else:
-            engine.begin_waiting(sa)
+            # It is on its way out: the peer may have finished with it before us.
+            engine.owner.delete_sa(sa, tell=False)
 
     # --- notifies ----------------------------------------------------------------------------
 

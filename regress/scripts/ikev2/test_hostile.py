@@ -1,0 +1,349 @@
+"""IKEv2 under hostile input: strangers, those on the way, and peers that misbehave."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isakmp.constants import ikev2
+from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
+from isakmp.payloads.shapes import HEADER as GENERIC
+from isakmp.scripts.ikev2 import fragments
+from isakmp.scripts.ikev2.informational import delete_ike
+from regress.pair import Host, Network, Packet, agree, connected, stranger
+from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
+
+P, Notify, X = ikev2.Payload, ikev2.Notify, ikev2.Exchange
+INITIATOR, RESPONSE = 8, 32
+QUIET = 1.0
+
+
+def forge(
+    host: Host, items: list[Item], *, message_id: int | None = None, kind: int = X.INFORMATIONAL,
+    first: int | None = None, inner: bytes | None = None, flags: int = INITIATOR,
+) -> bytes:  # fmt: skip
+    """A request under west's keys, with whatever it should not have."""
+    sa = sa_of(host)
+    number = sa.ids.next_out if message_id is None else message_id
+    following, chain = build_payloads(2, items)
+    chain = chain if inner is None else inner
+    size = 4 + sa.keys.seals.sealed_size(len(chain))
+    header = Header(sa.cky_i, sa.cky_r, P.SK, 2, 0, kind, flags, number, HEADER_SIZE + size)
+    head = header.pack() + GENERIC.pack(following if first is None else first, 0, size)
+    return head + sa.keys.seals.seal(head, chain, host.random)
+
+
+def send(net: Network, west: Host, east: Host, data: bytes) -> list[Packet]:
+    """Deliver it as if from west; what east said to it."""
+    before = len(net.history)
+    east.receive(Packet(west.address, 500, east.address, 500, data))
+    said = [p for p in net.history[before:] if p.src == east.address]
+    net.flying.clear()
+    return said
+
+
+def opened(west: Host, packet: Packet) -> bytes:
+    """What an answer to west holds."""
+    inner: bytes = sa_of(west).keys.opens.open(packet.data, HEADER_SIZE + 4)
+    return inner
+
+
+def unharmed(net: Network, west: Host, east: Host) -> None:
+    """Both still have their SAs, and can use the IKE SA."""
+    net.run(QUIET)
+    assert connected(west)
+    assert connected(east)
+    agree(west, east)
+
+
+# --- on the way ------------------------------------------------------------------------------
+
+
+@given(at=st.integers(0, 200), bit=st.integers(0, 7))
+@settings(max_examples=60, deadline=None)
+def test_a_changed_bit_is_no_message(at: int, bit: int) -> None:
+    net, west, east = pair()
+    data = bytearray(forge(west, [delete_ike()]))
+    data[at % len(data)] ^= 1 << bit
+    before = sa_of(east).ids
+    send(net, west, east, bytes(data))
+    assert before is sa_of(east).ids
+    unharmed(net, west, east)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 16, 17, 40])
+def test_a_message_that_ends_early(cut: int) -> None:
+    net, west, east = pair()
+    data = forge(west, [delete_ike()])[:-cut]
+    assert not send(net, west, east, data)
+    data = data[:24] + len(data).to_bytes(4, "big") + data[28:]
+    assert not send(net, west, east, data)
+    unharmed(net, west, east)
+
+
+def test_a_request_again_gets_the_same_answer_and_another_of_its_number_none() -> None:
+    net, west, east = pair()
+    first = forge(west, [])
+    (answer,) = send(net, west, east, first)
+    (again,) = send(net, west, east, first)
+    assert again.data == answer.data
+    other = forge(west, [delete_ike()], message_id=sa_of(west).ids.next_out)
+    assert not send(net, west, east, other)
+    sa_of(west).ids.take()
+    sa_of(west).ids.outstanding.clear()
+    unharmed(net, west, east)
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 1000, 2**32 - 3])
+def test_numbers_beyond_the_window(ahead: int) -> None:
+    net, west, east = pair()
+    number = (sa_of(west).ids.next_out + ahead) % 2**32
+    assert not send(net, west, east, forge(west, [delete_ike()], message_id=number))
+    unharmed(net, west, east)
+
+
+def test_our_own_message_come_back_is_not_the_peers() -> None:
+    net, west, east = pair()
+    assert not send(net, east, west, forge(west, [delete_ike()]))
+    unharmed(net, west, east)
+
+
+def test_old_answers_answer_nothing() -> None:
+    net, west, east = pair()
+    for packet in list(net.history):
+        target = west if packet.dst == west.address else east
+        target.receive(packet)
+    net.flying.clear()
+    unharmed(net, west, east)
+    assert len(east.rows(1)) == 1
+
+
+# --- under the keys --------------------------------------------------------------------------
+
+
+def test_what_breaks_a_rule_is_told_so() -> None:
+    net, west, east = pair()
+    (answer,) = send(net, west, east, forge(west, [], first=P.DELETE, inner=b"\0\0\0\x03"))
+    assert opened(west, answer)[6:8] == Notify.INVALID_SYNTAX.to_bytes(2, "big")
+
+
+@pytest.mark.parametrize("critical", [False, True])
+def test_what_must_be_understood_and_is_not(critical: bool) -> None:
+    net, west, east = pair()
+    (answer,) = send(net, west, east, forge(west, [(200, b"????", critical)]))
+    inner = opened(west, answer)
+    assert bool(inner) is critical
+    if critical:
+        assert inner[6:9] == Notify.UNSUPPORTED_CRITICAL_PAYLOAD.to_bytes(2, "big") + b"\xc8"
+
+
+def test_an_empty_chain_asks_whether_we_live() -> None:
+    net, west, east = pair()
+    (answer,) = send(net, west, east, forge(west, []))
+    assert opened(west, answer) == b""
+
+
+def test_an_exchange_that_is_not_known() -> None:
+    net, west, east = pair()
+    send(net, west, east, forge(west, [], kind=200))
+    unharmed(net, west, east)
+
+
+def test_others_sas_cannot_be_deleted() -> None:
+    net, west, east = pair()
+    spis = [child_of(east).protocols[0].spi_in.to_bytes(4, "big"), b"\0\0\1\0", b"\1\2", bytes(4)]
+    value = {"protocol_id": 3, "spis": spis[:1]}
+    (answer,) = send(net, west, east, forge(west, [(P.DELETE, value)]))
+    assert opened(west, answer) == b"", "it names what we receive with, which is not its to delete"
+    sa_of(west).ids.done(sa_of(west).ids.take())
+    unharmed(net, west, east)
+
+
+def test_thousands_of_children() -> None:
+    net, west, east = pair(general="Max-children= 20")
+    connection = west.daemon.catalog.connection("west-east")
+    for _ in range(200):
+        dialect, engine = west.daemon.engine.dialects[2], west.daemon.engine
+        west.daemon.connections.busy.clear()
+        dialect.begin_child(engine, sa_of(west), connection, None)
+        net.pump()
+    assert len(east.daemon.sas.all_children()) <= 20
+    assert "too-many-children" in east.reasons()
+    assert len(east.app.sas) <= 40
+    assert not east.app.larval
+
+
+def test_rekeying_for_ever_grows_nothing() -> None:
+    net, west, east = pair()
+    for _ in range(100):
+        west.daemon.connections.rekey(child_of(west))
+        net.run(1)
+    assert len(east.app.sas) == 2
+    assert len(east.daemon.engine.exchanges) == 0
+    for _ in range(50):
+        west.daemon.keeper.rekey_sa(sa_of(west))
+        net.run(1)
+    unharmed(net, west, east)
+    assert len(east.timers.pending()) < 20
+
+
+# --- fragments -------------------------------------------------------------------------------
+
+
+def piece(host: Host, number: int, total: int, data: bytes, message_id: int) -> bytes:
+    sa = sa_of(host)
+    size = 8 + sa.keys.seals.sealed_size(len(data))
+    header = Header(sa.cky_i, sa.cky_r, P.SKF, 2, 0, X.INFORMATIONAL, INITIATOR, message_id,
+                    HEADER_SIZE + size)  # fmt: skip
+    head = header.pack() + GENERIC.pack(P.DELETE if number == 1 else 0, 0, size)
+    head += number.to_bytes(2, "big") + total.to_bytes(2, "big")
+    return head + sa.keys.seals.seal(head, data, host.random)
+
+
+def test_pieces_in_any_order_doubled_and_mixed() -> None:
+    net, west, east = pair()
+    number = sa_of(west).ids.next_out
+    chain = build_payloads(2, [delete_ike()])[1]
+    assert not send(net, west, east, piece(west, 2, 3, chain[3:6], number))
+    assert not send(net, west, east, piece(west, 2, 3, chain[3:6], number)), "doubled"
+    assert not send(net, west, east, piece(west, 1, 2, chain, number)), "of fewer: the old ones"
+    assert not send(net, west, east, piece(west, 3, 3, chain[6:], number))
+    answers = send(net, west, east, piece(west, 1, 3, chain[:3], number))
+    assert len(answers) == 1
+    assert not east.rows(1)
+
+
+def test_more_pieces_than_before_begin_anew() -> None:
+    net, west, east = pair()
+    number = sa_of(west).ids.next_out
+    chain = build_payloads(2, [delete_ike()])[1]
+    assert not send(net, west, east, piece(west, 1, 2, chain[:4], number))
+    assert not send(net, west, east, piece(west, 2, 3, chain[4:6], number))
+    assert not send(net, west, east, piece(west, 3, 3, chain[6:], number))
+    assert len(send(net, west, east, piece(west, 1, 3, chain[:4], number))) == 1
+
+
+@pytest.mark.parametrize(("number", "total"), [(0, 2), (3, 2), (0, 0), (1, 60000)])
+def test_pieces_out_of_range(number: int, total: int) -> None:
+    net, west, east = pair()
+    assert not send(net, west, east, piece(west, number, total, b"x" * 8, sa_of(west).ids.next_out))
+    unharmed(net, west, east)
+
+
+def test_pieces_that_never_end_are_bounded() -> None:
+    net, west, east = pair("Window-size= 16")
+    first = sa_of(west).ids.next_out
+    for message_id in range(first, first + 12):
+        for number in range(1, 60):
+            send(net, west, east, piece(west, number, 100, b"x" * 1400, message_id))
+    kept = sa_of(east).fragments._incomplete
+    assert len(kept) <= fragments.MESSAGES_MAX
+    assert sum(pieces.octets for pieces in kept.values()) <= (
+        fragments.MESSAGES_MAX * fragments.OCTETS_MAX
+    )
+
+
+# --- strangers -------------------------------------------------------------------------------
+
+
+def init(net: Network, west: Host) -> bytes:
+    """West's IKE_SA_INIT request."""
+    return next(p.data for p in net.history if kinds([p]) == ["IKE_SA_INIT"])
+
+
+def test_a_flood_is_answered_with_cookies_and_honest_peers_are_served() -> None:
+    net, west, east = pair(general="Cookie-threshold= 5\nMax-half-open= 10", seconds=0.0)
+    west.daemon.teardown_all()
+    data = init(net, west)
+    net.flying.clear()
+    for number in range(500):
+        spoofed = f"198.51.{number // 200}.{number % 200 + 1}"
+        east.receive(stranger(number.to_bytes(8, "big") + data[8:], east, spoofed))
+        net.flying.clear()
+    assert len(east.daemon.engine.half_open) <= 10
+    assert len(east.timers.pending()) < 60
+    west.daemon.connect("west-east")
+    net.run(10)
+    assert connected(west)
+    assert connected(east)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"major": 3}, {"major": 0}, {"flags": 0}, {"flags": RESPONSE}, {"flags": 0x28 | 0xC7},
+        {"message_id": 7}, {"cky_r": b"12345678"}, {"cky_i": bytes(8)}, {"exchange_type": 99},
+        {"next_payload": P.SK}, {"next_payload": 0}, {"minor": 15},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_first_messages_with_wrong_headers(change: dict[str, object]) -> None:
+    net, west, east = pair()
+    data = init(net, west)
+    header = replace_header(Header.unpack(data), change)
+    before = len(net.history)
+    east.receive(stranger(header.pack() + data[28:], east))
+    said = net.history[before:]
+    net.flying.clear()
+    assert len(said) <= 1
+    assert sum(len(p.data) for p in said) <= len(data), "nothing is amplified"
+    if change == {"major": 3}:
+        assert said[0].data[34:36] == Notify.INVALID_MAJOR_VERSION.to_bytes(2, "big")
+    unharmed(net, west, east)
+
+
+def replace_header(header: Header, change: dict[str, object]) -> Header:
+    return header._replace(**change)  # type: ignore[arg-type]
+
+
+def test_a_request_under_no_ike_sa_is_told_so_now_and_then() -> None:
+    net, west, east = pair()
+    data = bytearray(forge(west, []))
+    data[0] ^= 1
+    told = sum(len(send(net, west, east, bytes(data))) for _ in range(100))
+    assert 1 <= told <= 10
+    unharmed(net, west, east)
+
+
+@given(data=st.binary(max_size=300))
+@settings(max_examples=150, deadline=None)
+def test_any_octets_behind_a_header(data: bytes) -> None:
+    net, west, east = pair(seconds=0.2)
+    sa = sa_of(west)
+    for kind in (X.IKE_SA_INIT, X.IKE_AUTH, X.CREATE_CHILD_SA, X.INFORMATIONAL):
+        for first in (P.SA, P.SK, P.SKF, P.NOTIFY):
+            for spis in ((sa.cky_i, sa.cky_r), (b"abcdefgh", bytes(8))):
+                header = Header(*spis, first, 2, 0, kind, INITIATOR, 2, HEADER_SIZE + len(data))
+                east.receive(
+                    Packet(ip_address("192.0.2.1"), 500, east.address, 500, header.pack() + data)
+                )
+    net.flying.clear()
+    assert len(east.rows(1)) == 1
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, -2], ids=["0", "1", "p-1", "p-2"])
+def test_public_values_outside_the_group(value: int) -> None:
+    one = {"transforms": "AES-256-SHA2-256-GRP14"}
+    net, west, east = pair(west=one, east=one, seconds=0.0)
+    data = bytearray(init(net, west))
+    at = bytes(data).find(b"\0\x0e\0\0") + 4
+    good = bytes(data[at : at + 256])
+    from isakmp.constants import isakmp
+    from isakmp.crypto.primes import modp_prime
+
+    prime = modp_prime(isakmp.Group.MODP_2048)
+    bad = value % prime
+    assert good in bytes(data)
+    data[at : at + 256] = bad.to_bytes(256, "big")
+    before = len(east.daemon.engine.half_open)
+    data[0] ^= 1
+    east.receive(stranger(bytes(data), east, "192.0.2.1"))
+    answer = net.flying.pop()
+    if value == -2:
+        assert len(east.daemon.engine.half_open) == before + 1, "p-2 is in the group"
+    else:
+        assert Notify.INVALID_SYNTAX.to_bytes(2, "big") == answer.data[34:36]
+        assert len(east.daemon.engine.half_open) == before

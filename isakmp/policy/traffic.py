@@ -261,17 +261,12 @@ def _narrow_side(
 
 def reduced(traffic: Traffic) -> Traffic:
     """The same traffic without the selectors that lie inside another one."""
-    local, remote = (
-        tuple(
-            s for n, s in enumerate(side)
-            if not any(
-                intersect(s, other) == s and (s != other or m < n)
-                for m, other in enumerate(side) if m != n
-            )
-        )
-        for side in traffic
-    )  # fmt: skip
-    return Traffic(local, remote)
+    return Traffic(_reduced_side(traffic.local), _reduced_side(traffic.remote))
+
+
+def _reduced_side(side: Sequence[TrafficSelector]) -> tuple[TrafficSelector, ...]:
+    each = tuple(dict.fromkeys(side))
+    return tuple(s for s in each if not any(o != s and intersect(s, o) == s for o in each))
 
 
 def _of_common_versions(traffic: Traffic) -> Traffic:
@@ -338,15 +333,9 @@ def selectors(traffic: Traffic, limit: int = PAIRS_MAX) -> tuple[Selector, ...]:
     raise Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
 
 
-def _widest(side: Sequence[TrafficSelector]) -> list[TrafficSelector]:
-    """Without those that another one takes in, such as a packet's that is asked for first."""
-    side = tuple(dict.fromkeys(side))
-    return [s for s in side if not any(o != s and intersect(s, o) == s for o in side)]
-
-
 def _pairs(traffic: Traffic, limit: int) -> Iterator[Selector]:
     seen: set[Selector] = set()
-    for local, remote in product(_widest(traffic.local), _widest(traffic.remote)):
+    for local, remote in product(*reduced(traffic)):
         if local.start.version != remote.start.version:
             continue
         if local.protocol and remote.protocol and local.protocol != remote.protocol:

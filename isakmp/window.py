@@ -68,12 +68,14 @@ class Window:
         """What a request with that ID is."""
         if message_id >= self._lowest + self.size_in:
             return Judgement.AHEAD
-        if message_id in self._answers or message_id in self._begun:
-            return Judgement.REPEATED
-        return Judgement.OLD if message_id < self._lowest else Judgement.NEW
+        if message_id >= self._lowest:
+            return Judgement.REPEATED if message_id in self._begun else Judgement.NEW
+        # One window back is as far as a peer that keeps to ours can still lack an answer.
+        recent = message_id >= self._lowest - self.size_in or message_id in self._answers
+        return Judgement.REPEATED if recent else Judgement.OLD
 
     def begin(self, message_id: int) -> None:
-        """A request is taken up: it is none of its ID any more."""
+        """A request is taken up: no other one of its ID is."""
         self._begun.add(message_id)
         while self._lowest in self._begun:
             self._begun.discard(self._lowest)

@@ -1,13 +1,14 @@
 """Cookies for who begins: RFC 7296 2.6. Nothing is kept of whom one was given.
 
-Cookie = <VersionIDofSecret> | Hash(Ni | IPi | SPIi | <secret>)
+Cookie = <VersionIDofSecret> | HMAC-SHA-256(<secret>, SPIi | IP version | IPi | Ni)
+
+What varies in length comes last: no two senders have the same octets under the hash.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
-from hmac import compare_digest
+from hmac import compare_digest, digest
 
 from isakmp.policy.spd import Address
 
@@ -35,8 +36,8 @@ class Cookies:
         return compare_digest(cookie, self._cookie(cookie[0], ni, address, spi_i))
 
     def _cookie(self, version: int, ni: bytes, address: Address, spi_i: bytes) -> bytes:
-        seed = ni + address.packed + spi_i + self._secrets[version]
-        return bytes([version]) + sha256(seed).digest()
+        seed = spi_i + bytes([address.version]) + address.packed + ni
+        return bytes([version]) + digest(self._secrets[version], seed, "sha256")
 
     def _rotate(self) -> None:
         """A new secret now and then; only the one before it still counts."""

@@ -104,6 +104,9 @@ class Daemon:
     def stop(self) -> None:
         """Tell the peers, unless told not to, and give everything back."""
         if self._tell_at_exit and self.keeper.delete_sas:
+            # IKEv2's takes its children along, and only one request goes out before its answer.
+            for sa in [sa for sa in self.sas.isakmp.values() if sa.version == 2]:
+                self.keeper.delete_sa(sa)
             self.teardown_all()
             for sa in list(self.sas.isakmp.values()):
                 self.keeper.delete_sa(sa)

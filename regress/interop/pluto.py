@@ -122,6 +122,8 @@ conn peer
             return "listening for IKE messages" in text and "loading secrets from" in text
 
         eventually(f"{self} listens", configured, 20)
+        # It would bring up again at once what a peer has deleted.
+        self._whack("--impair", "revival")
         if self.scenario.act is Act.ACQUIRE and self.role is Role.INITIATOR:
             eventually(
                 f"{self} waits for traffic", lambda: "prospective" in self._whack("--status")

@@ -233,7 +233,8 @@ class Keeper:
         for exchange in [x for x in (*sa.running.values(), *sa.waiting) if len(x.steps) > 1]:
             if not exchange.over:
                 self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA was deleted"))
-        for child in own:
+        # What ended just now may have had a successor of the peer's wait, which inherits them.
+        for child in [child for child in self.sas.children_of(sa) if child.parent is sa]:
             self._child_gone(child)
         self.engine.dialects[sa.version].sa_gone(self.engine, sa)
         self.log.debug(LogClass.SA, 10, "ISAKMP SA %s deleted", sa)
@@ -286,6 +287,12 @@ class Keeper:
         self.sas.add_child(child)
         child.specs = list(specs)
         child.receives_only = any(gives_way(child, old) for old in olds)
+        if olds and child.parent is not None and not child.initiator:
+            # Its initiator may still wait for our answer (RFC 7296 2.8).
+            child.receives_only = True
+            child.events["take over"] = self.timers.add(
+                "child SA take over", GRACE_S, lambda: self.take_over(child)
+            )
         if not child.receives_only and not self._begin_to_send(child):
             return
         self.connections.child_up(child)
@@ -353,9 +360,13 @@ class Keeper:
         for name in (*child.inbound(), *(() if child.receives_only else child.outbound())):
             self.app.delete_sa(name)
         self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
-        for heir in child.heirs:
-            self.take_over(heir)
+        if live := [heir for heir in child.heirs if heir.state is State.ESTABLISHED]:
+            # Where two successors were made at once, the other one's maker may not have it yet.
+            self.take_over(max(live, key=lambda heir: heir.tiebreak))
         left = self.sas.in_slot(child.slot)
+        ready = [other for other in left if other.state is State.ESTABLISHED]
+        if ready and all(other.receives_only for other in left):
+            self.take_over(ready[-1])
         if not left:
             self.connections.child_down(child)
         elif all(other.state is State.SUPERSEDED for other in left):

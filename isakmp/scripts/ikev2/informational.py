@@ -19,7 +19,7 @@ from isakmp.exchange import Dialect, Engine, Exchange
 from isakmp.log import LogClass
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
-from isakmp.scripts.ikev2 import common
+from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS
 from isakmp.scripts.ikev2.common import sa_of
 
@@ -80,6 +80,8 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     remote = str(sa.path.remote)
     named = (x.engine.sas.child_by_spi(protocol or 0, spi, remote) for spi in spis)
     children = [child for child in named if child is not None and child.parent is sa]
+    if len(children) < len(spis):
+        rekey.deleted_early(sa, spis)
     # Who deletes it itself has said so already (RFC 7296 2.25.1).
     told = [child for child in children if child.state is not State.DELETING]
     if told:

@@ -33,6 +33,8 @@ Sa = TypeVar("Sa", ChildSa, IsakmpSa)
 RETRY_S = 5.0
 # What a peer that is slow to delete leaves behind is deleted by us after a while.
 LEFT_BEHIND_S = 60.0
+# SPIs of deleted child SAs that are remembered as long as a request of ours has no answer.
+GONE_MAX = 64
 
 _PROTOCOLS = {int(ikev2.Protocol.ESP): isakmp.Protocol.IPSEC_ESP,
               int(ikev2.Protocol.AH): isakmp.Protocol.IPSEC_AH}  # fmt: skip
@@ -65,6 +67,8 @@ def find_old(x: Exchange[Any], rekey_sa: Any) -> ChildSa:
     sa, protocol = sa_of(x), _PROTOCOLS.get(rekey_sa.protocol_id)
     spi = int.from_bytes(rekey_sa.spi, "big") if len(rekey_sa.spi) == 4 else 0
     child = x.engine.sas.child_by_spi(protocol or 0, spi, str(sa.path.remote))
+    if child is None and any(getattr(ours.state, "child", None) for ours in _own(sa)):
+        raise busy("the child SA may be the one that we wait for")
     if child is None or child.parent is not sa:
         raise Refused(Reason("child-sa-not-found", f"no child SA has the SPI {spi:08x}"),
                       Notify.CHILD_SA_NOT_FOUND)  # fmt: skip
@@ -104,6 +108,13 @@ def _asked(old: ChildSa, sa: IsakmpSa) -> bool:
     )
 
 
+def deleted_early(sa: IsakmpSa, spis: list[int]) -> None:
+    """The peer has made what we have asked for and has deleted it again; its answer is late."""
+    for child in (getattr(x.state, "child", None) for x in _own(sa)):
+        if child is not None and len(child.gone) < GONE_MAX:
+            child.gone.update(spis[:GONE_MAX])
+
+
 # --- decisions -------------------------------------------------------------------------------
 
 
@@ -129,7 +140,8 @@ def settle_sa(engine: Engine, old: IsakmpSa) -> None:
     for child in engine.sas.children_of(old):
         if child.parent is old and child.state is not State.DELETING:
             engine.sas.adopt(child, winner)
-    old.state = State.SUPERSEDED
+    if old.state is not State.DEAD:
+        old.state = State.SUPERSEDED
     if loser is not None:
         loser.state = State.SUPERSEDED
         _part(engine, loser, loser.initiator, owner.delete_sa)

@@ -101,7 +101,8 @@ class Nothing:
         before, after = (SaId(sa.protocol, sa.spi, sa.src, sa.dst) for sa in (old, new))
         now = self._timers.now()
         left = [(event.when - now, hard) for event, hard in self._cancel(before)]
-        self._events[after] = [self._arm(after, left_s, hard) for left_s, hard in left]
+        if left:
+            self._events[after] = [self._arm(after, left_s, hard) for left_s, hard in left]
         return Job.of(None)
 
     def supports(

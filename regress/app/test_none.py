@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from random import Random
 
@@ -118,3 +119,23 @@ def test_an_sa_that_expires_before_anybody_listens_is_let_be() -> None:
     timers = Timers(lambda: 0.0)
     app = Nothing(timers, Random(1).randbytes)
     app._expire(name(300), True)
+
+
+def test_an_sa_that_moves_keeps_its_time() -> None:
+    s = Setup()
+    old = sa(300, 5, 9)
+    s.app.add_sa(old)
+    assert s.until(4) == []
+    moved = replace(old, src=US, dst=THEM)
+    assert s.app.move_sa(old, moved).done
+    assert s.app.move_sa(old, moved).done
+    assert s.until(6) == [False]
+    s.app.move_sa(moved, old)
+    assert s.until(8.5) == [False]
+    assert s.until(20) == [False, True]
+    assert [event.sa.src for event in s.upcalls.expired] == [US, THEM]
+
+
+def test_everything_is_supported_as_nothing_is_carried() -> None:
+    s = Setup()
+    assert s.app.supports(isakmp.Protocol.IPSEC_AH, TUNNEL, 99, 1, None, True) == ""

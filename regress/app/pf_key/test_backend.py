@@ -15,7 +15,7 @@ from isakmp.app.pf_key import codec
 from isakmp.app.pf_key.backend import FIRST_SEQ, PfKey
 from isakmp.app.pf_key.codec import Lifetime, Policy, Sa
 from isakmp.app.pf_key.constants import Ealg, Ext, SaType, State, Type
-from isakmp.constants import ipsec
+from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError
 from isakmp.job import Job
 from isakmp.policy.spd import Selector
@@ -88,6 +88,38 @@ def test_a_handshake_over_a_direct_link() -> None:
 def test_algorithms_are_known_after_start() -> None:
     rows = World().app.supported[SaType.ESP, Ext.SUPPORTED_ENCRYPT]
     assert Ealg.X_CHACHA20_POLY1305 in [row.number for row in rows]
+
+
+def test_what_the_stack_supports_is_what_it_said() -> None:
+    app = World().app
+    gcm, ah = ipsec.Esp.AES_GCM_16, isakmp.Protocol.IPSEC_AH
+    sha2 = ipsec.Auth.HMAC_SHA2_256
+    assert app.supports(ESP, TUNNEL, gcm, 128, None, True) == ""
+    assert app.supports(ESP, TUNNEL, ipsec.Esp.AES, 256, sha2, False) == ""
+    assert "key length" in app.supports(ESP, TUNNEL, ipsec.Esp.IDEA, 128, sha2, False)
+    assert "16 to" in app.supports(ESP, TUNNEL, gcm, 512, None, False).replace("160", "16")
+    assert "authentication" in app.supports(ah, TUNNEL, ipsec.Ah.SHA2_256, 0, sha2, False)
+
+
+def test_a_kernel_moves_no_sa_and_has_no_extended_sequence_numbers() -> None:
+    far = Far(private=False)
+    far.app.supported.clear()  # as before it has answered
+    assert far.app.supports(ESP, TUNNEL, ipsec.Esp.AES_GCM_16, 128, None, False) == ""
+    assert far.app.move_sa(IN, replace(IN, src=US)).error is not None
+    assert not far.app.move_sa(IN, replace(IN, encap=(4500, 4501))).done
+    far.app.supported[SaType.ESP, Ext.SUPPORTED_ENCRYPT] = []
+    assert far.app.supports(ESP, TUNNEL, ipsec.Esp.AES_GCM_16, 128, None, True)
+    assert far.app.supports(ESP, TUNNEL, ipsec.Esp.AES_GCM_16, 128, None, False)
+
+
+def test_an_sa_of_the_engine_moves() -> None:
+    world = World()
+    spi = result(world.app.get_spi(REQUEST))
+    inbound = replace(IN, spi=spi)
+    result(world.app.update_sa(inbound))
+    assert (
+        result(world.app.move_sa(inbound, replace(inbound, src=ip_address("192.0.2.77")))) is None
+    )
 
 
 def test_usage_is_exact() -> None:

@@ -225,7 +225,6 @@ class Keeper:
     def _sa_gone(self, sa: IsakmpSa) -> None:
         if sa.state is State.DEAD:
             return
-        own = [child for child in self.sas.children_of(sa) if child.parent is sa]
         self.sas.remove(sa)
         left = [other for other in self.sas.of_peer(sa.peer) if other.state is State.SUPERSEDED]
         if left and self.sas.current(sa.peer) is None:

@@ -70,7 +70,6 @@ class Child:
     choice: Any = None
     spi_in: int = 0
     spi_out: int = 0
-    gone: set[int] = field(default_factory=set)
     cpi_in: int = 0
     cpi_out: int = 0
     gone: set[int] = field(default_factory=set)

@@ -33,7 +33,7 @@ from isakmp.policy.traffic import Narrowed
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
 from isakmp.timer import Timers
 
-GRACE_S = 3.0
+GRACE_S, LINGER_S = 3.0, 1.0
 # How long a new IKE SA is given to take over the child SAs of the one before.
 RENEW_S = 60.0
 FALLBACK_S = 30.0
@@ -356,8 +356,9 @@ class Keeper:
         if child.state is State.DEAD:
             return
         self.sas.remove_child(child)
-        for name in (*child.inbound(), *(() if child.receives_only else child.outbound())):
+        for name in () if child.receives_only else child.outbound():
             self.app.delete_sa(name)
+        self._stop_receiving(child)
         self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
         if live := [heir for heir in child.heirs if heir.state is State.ESTABLISHED]:
             # Where two successors were made at once, the other one's maker may not have it yet.
@@ -370,6 +371,18 @@ class Keeper:
             self.connections.child_down(child)
         elif all(other.state is State.SUPERSEDED for other in left):
             self._restore_child(left[-1])
+
+    def _stop_receiving(self, child: ChildSa) -> None:
+        """What the peer has sent with a child SA that has an heir may still be on its way."""
+
+        def stop() -> None:
+            for name in child.inbound():
+                self.app.delete_sa(name)
+
+        if any(heir.state is not State.DEAD for heir in child.heirs):
+            self.timers.add("end of an inbound SA", LINGER_S, stop)
+        else:
+            stop()
 
     def _watch(self, job: Job[Any], what: str, child: ChildSa | None = None) -> None:
         """Say what the application refused; a child SA it refused is taken back."""

@@ -27,7 +27,7 @@ OTHER_SUITE = "QM-ESP-AES-256-SHA2-256-PFS-GRP31-SUITE"
 
 def configuration(
     end: str, folder: Path, *, general: str = "", life_s: int = 1200, phase_1_s: int = 3600,
-    suites: tuple[str, str] = (SUITE, SUITE),
+    suites: tuple[str, str] = (SUITE, SUITE), key_exchange: str = "ikev1",
 ) -> str:  # fmt: skip
     """One end's file; a starts, b answers."""
     far = "b" if end == "a" else "a"
@@ -46,6 +46,7 @@ Default-phase-2-lifetime= {life_s},5:86400
 Phase= 1
 Address= {OUTER[far]}
 Configuration= phase-1
+Key-exchange= {key_exchange}
 Authentication= live-secret
 [phase-1]
 EXCHANGE_TYPE= ID_PROT

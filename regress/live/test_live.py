@@ -16,6 +16,9 @@ from regress.live.pair import OTHER_SUITE, SUITE, Host, Stream, configuration, h
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 
 
+SPOKEN = pytest.mark.parametrize("spoken", ["ikev1", "ikev2"])
+
+
 @pytest.fixture
 def ends(tmp_path: Path) -> Iterator[tuple[Host, Host]]:
     try:
@@ -25,10 +28,12 @@ def ends(tmp_path: Path) -> Iterator[tuple[Host, Host]]:
         pytest.skip(str(failure))
 
 
-def test_hup_touches_only_what_changed(ends: tuple[Host, Host]) -> None:
+@SPOKEN
+def test_hup_touches_only_what_changed(ends: tuple[Host, Host], spoken: str) -> None:
     a, b = ends
-    a.write(configuration("a", a.folder))
-    b.write(configuration("b", b.folder, suites=(SUITE, f"{SUITE}, {OTHER_SUITE}")))
+    a.write(configuration("a", a.folder, key_exchange=spoken))
+    both = (SUITE, f"{SUITE}, {OTHER_SUITE}")
+    b.write(configuration("b", b.folder, suites=both, key_exchange=spoken))
     with b.daemon(), a.daemon() as process:
         wait_up(a, b)
         before = a.pairs()
@@ -44,7 +49,7 @@ def test_hup_touches_only_what_changed(ends: tuple[Host, Host]) -> None:
         assert a.pairs() == before
 
         assert second.stop() == 0, "an unchanged or broken file cost packets"
-        a.write(configuration("a", a.folder, suites=(SUITE, OTHER_SUITE)))
+        a.write(configuration("a", a.folder, suites=(SUITE, OTHER_SUITE), key_exchange=spoken))
         hup(process)
         eventually("second is negotiated anew", lambda: a.pairs()["second"] != before["second"])
         wait_up(a, b)
@@ -53,10 +58,11 @@ def test_hup_touches_only_what_changed(ends: tuple[Host, Host]) -> None:
         assert first.stop() == 0, "the connection that did not change lost packets"
 
 
-def test_rekeying_of_both_phases_loses_no_packet(ends: tuple[Host, Host]) -> None:
+@SPOKEN
+def test_rekeying_of_both_phases_loses_no_packet(ends: tuple[Host, Host], spoken: str) -> None:
     a, b = ends
-    a.write(configuration("a", a.folder, life_s=6, phase_1_s=9))
-    b.write(configuration("b", b.folder, life_s=6, phase_1_s=9))
+    a.write(configuration("a", a.folder, life_s=6, phase_1_s=9, key_exchange=spoken))
+    b.write(configuration("b", b.folder, life_s=6, phase_1_s=9, key_exchange=spoken))
     with b.daemon(), a.daemon():
         wait_up(a, b)
         before = a.pairs()

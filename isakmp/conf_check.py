@@ -153,14 +153,25 @@ class _Walk:
 
     def _enter_defaults(self, visit: _Visit) -> None:
         """What a peer or connection uses that names no configuration or no suites."""
-        conf = self.conf
-        configuration = conf.get(visit.section, "Configuration")
-        if visit.kind is Kind.PEER and configuration is None:
+        conf, section = self.conf, visit.section
+        configuration = conf.get(section, "Configuration")
+        if any(conf.get(section, f"{kind}-proposals") for kind in ("IKE", "ESP")):
+            return
+        if visit.kind is Kind.PEER and configuration is None and self._speaks_ikev1(section):
             default = f"{BUILT_IN_PEER}-configuration"
             self._enter(Kind.ISAKMP_CONFIGURATION, default, self._place(visit))
         if visit.kind is Kind.CONNECTION and conf.get(configuration or "", "Suites") is None:
-            for suite in conf.get_list("General", "Default-phase-2-suites"):
-                self._enter(Kind.SUITE, suite, self._place(visit))
+            written = conf.is_written("General", "Default-phase-2-suites")
+            if written or self._speaks_ikev1(conf.get(section, "ISAKMP-peer") or ""):
+                for suite in conf.get_list("General", "Default-phase-2-suites"):
+                    self._enter(Kind.SUITE, suite, self._place(visit))
+
+    def _speaks_ikev1(self, peer: str) -> bool:
+        """Whether what is built in is of use to a peer: IKEv2 proposes something better."""
+        try:
+            return 1 in read_versions(self.conf, peer)
+        except ConfError:
+            return False
 
     def _nearest(self, name: str, known: Iterable[str]) -> str:
         """A hint, as long as errors are few: looking for what is alike is slow."""

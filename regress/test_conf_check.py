@@ -228,3 +228,133 @@ def test_whatever_is_written_the_checker_answers(triplets: list[tuple[str, str, 
         assert error.file == "f"
         assert error.line > 0
     assert all(isinstance(line, str) for line in warnings(conf))
+
+
+VERSION_2 = """
+[General]
+Loglevel= A=10
+[Phase 1]
+192.0.2.2= west
+[Phase 2]
+Connections= net
+[west]
+Address= 192.0.2.2
+Local-address= 192.0.2.1
+Key-exchange= ikev2, ikev1
+IKE-proposals= aes128gcm16-prfsha256-x25519, aes256-sha256-modp2048
+Authentication= a secret
+[net]
+ISAKMP-peer= west
+ESP-proposals= aes128gcm16-x25519
+Local-selectors= 10.1.0.0/16, 10.2.0.0/16[tcp/80-90]
+Remote-selectors= 10.3.0.0/16
+"""
+
+
+def test_ikev2_is_in_order() -> None:
+    conf = Conf.from_text(VERSION_2, "f")
+    assert check(conf) == []
+    assert warnings(conf) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        (
+            "aes128gcm16-prfsha256",
+            "aes128gmc16-prfsha256",
+            "f:12: [west]:IKE-proposals: 'aes128gmc16' is no algorithm (did you mean aes128gcm16?)",
+        ),
+        (
+            "Key-exchange= ikev2, ikev1",
+            "Key-exchange= ikev2, ikev3",
+            "f:11: [west]:Key-exchange: 'ikev3' is not one of ikev2, ikev1",
+        ),
+        (
+            "aes128gcm16-x25519\n",
+            "aes128gcm16-sha256\n",
+            "f:16: [net]:ESP-proposals: 'aes128gcm16-sha256': this cipher brings its own integrity"
+            " algorithm",
+        ),
+        (
+            "10.2.0.0/16[tcp/80-90]",
+            "10.2.0.0/16[tcp/90-80]",
+            "f:17: [net]:Local-selectors: '10.2.0.0/16[tcp/90-80]': ports '90-80' end before they"
+            " start",
+        ),
+        (
+            "Remote-selectors= 10.3.0.0/16",
+            "Remote-selectors= fd00::/8",
+            "f:17: [net]:Local-selectors: the traffic selects no packet",
+        ),
+        ("Authentication= a secret", "", "f:8: [west]: no Authentication: the pre-shared key is"),
+        (
+            "IKE-proposals=",
+            "IKE-proposal=",
+            "f:12: [west]:IKE-proposal: no tag IKE-proposal in an ISAKMP peer"
+            " (did you mean IKE-proposals?)",
+        ),
+        (
+            "ESP-proposals= aes128gcm16-x25519\n",
+            "Configuration= bundles\n[bundles]\nEXCHANGE_TYPE= QUICK_MODE\nSuites= both\n"
+            "[both]\nProtocols= QM-ESP-AES-SHA, QM-AH-SHA\n[net]\n",
+            "f:14: [net]: IKEv2 can negotiate none of its suites"
+            " (IKEv2 has no bundles; set ESP-proposals)",
+        ),
+    ],
+)
+def test_what_is_wrong_in_ikev2(old: str, new: str, error: str) -> None:
+    assert any(found.startswith(error) for found in errors_of(old, new, VERSION_2))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "warning"),
+    [
+        (
+            "aes256-sha256-modp2048",
+            "3des-md5-modp1024",
+            "f:12 [west]:IKE-proposals: 3des-md5-modp1024: HMAC_MD5_96 is no longer",
+        ),
+        (
+            "aes256-sha256-modp2048",
+            "3des-md5-modp1024",
+            "f:12 [west]:IKE-proposals: 3des-md5-modp1024: MODP_1024 is no longer",
+        ),
+        ("aes128gcm16-x25519\n", "des-sha1\n", "f:16 [net]:ESP-proposals: des-sha1: DES is no"),
+    ],
+)
+def test_what_deserves_a_word_in_ikev2(old: str, new: str, warning: str) -> None:
+    conf = Conf.from_text(VERSION_2.replace(old, new), "f")
+    assert check(conf) == []
+    assert any(found.startswith(warning) for found in warnings(conf))
+
+
+def test_peers_that_share_an_address_can_call() -> None:
+    shared = VERSION_2.replace("Connections= net", "Connections= net, net-2") + (
+        "[net-2]\nISAKMP-peer= south\nESP-proposals= aes128gcm16\nRemote-selectors= 10.4.0.0/16\n"
+        "Local-selectors= 10.1.0.0/16\n[south]\nAddress= 192.0.2.2\nKey-exchange= ikev2\n"
+        "Authentication= another\n"
+    )
+    assert warnings(Conf.from_text(shared, "f")) == []
+    shared = shared.replace("[south]\nAddress= 192.0.2.2", "[south]\nAddress= 192.0.2.3")
+    (warning,) = warnings(Conf.from_text(shared, "f"))
+    assert "cannot call us" in warning
+
+
+def test_a_key_by_identity_is_enough() -> None:
+    by_identity = VERSION_2.replace("Authentication= a secret", "") + (
+        "[west@example.net]\nAuthentication= a secret\n"
+    )
+    assert check(Conf.from_text(by_identity, "f")) == []
+
+
+def test_what_is_built_in_is_judged_where_it_is_used() -> None:
+    """IKEv2 alone has better defaults than isakmpd had."""
+    text = VERSION_2
+    for tag in ("IKE-proposals= aes128gcm16-prfsha256-x25519, aes256-sha256-modp2048\n",
+                "ESP-proposals= aes128gcm16-x25519\n"):  # fmt: skip
+        text = text.replace(tag, "")
+    assert len(warnings(Conf.from_text(text, "f"))) > 0
+    text = text.replace("ikev2, ikev1", "ikev2")
+    assert check(Conf.from_text(text, "f")) == []
+    assert warnings(Conf.from_text(text, "f")) == []

@@ -126,16 +126,6 @@ _MUST_NOT: Mapping[int, frozenset[int]] = MappingProxyType(
         T.KE: frozenset({Group.MODP_768, Group.MODP_1024_160}),
     }
 )
-_SHOULD_NOT: Mapping[int, frozenset[int]] = MappingProxyType(
-    {
-        T.ENCR: frozenset({Encr._3DES}),
-        T.PRF: frozenset({Prf.HMAC_SHA1}),
-        T.INTEG: frozenset({Integ.HMAC_SHA1_96}),
-        T.KE: frozenset(
-            {Group.MODP_1024, Group.MODP_1536, Group.MODP_2048_224, Group.MODP_2048_256}
-        ),
-    }
-)
 # What may be offered where a section accepts any, preferred first.
 _ANY_ENCR = (Encr.AES_CBC, Encr.CAMELLIA_CBC)
 _ANY_PRF = (Prf.HMAC_SHA2_256, Prf.HMAC_SHA2_384, Prf.HMAC_SHA2_512)
@@ -151,9 +141,8 @@ def is_forbidden(transform: Transform) -> bool:
 
 
 def is_legacy(transform: Transform) -> bool:
-    """Whether nobody should use it any more. SHA-1 in HMAC has stood, as a MUST- of RFC 8247."""
-    weak = transform.type in (T.ENCR, T.KE) and transform.id in _SHOULD_NOT[transform.type]
-    return weak or is_forbidden(transform)
+    """Whether who names it is warned: what is forbidden, and group 2 (RFC 8247 2.4)."""
+    return is_forbidden(transform) or transform == (T.KE, Group.MODP_1024, 0)
 
 
 def key_lengths(encr: int, wanted: Range | None) -> Iterable[int]:

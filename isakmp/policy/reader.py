@@ -420,7 +420,7 @@ def _ipsec_algorithms(conf: Conf, name: str) -> tuple[tuple[Suite, ...], tuple[P
     suites = _suites(conf, name)
     if mode is not None:
         suites = with_mode(suites, mode)
-    written = conf.get(name, "Configuration") is not None
+    written = conf.get(conf.get(name, "Configuration") or "", "Suites") is not None
     if written or conf.is_written("General", "Default-phase-2-suites"):
         return suites, ipsec_proposals(suites)
     return suites, default_esp(conf.where(name))

@@ -1,0 +1,303 @@
+"""IKEv2: who a peer is, which key it has, and which connection it may have."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from isakmp.conf import Conf
+from isakmp.constants import ipsec, isakmp
+from isakmp.constants.ikev2 import Notify
+from isakmp.errors import Refused
+from isakmp.policy.catalog import Catalog
+from isakmp.policy.selector_reader import parse_selector
+from isakmp.policy.spd import Identity, Traffic, TrafficSelector
+from isakmp.policy.traffic import describe
+from regress.policy.test_catalog import refused
+
+HERE = ip_address("192.0.2.2")
+ELSEWHERE = ip_address("198.51.100.7")
+
+PEERS = """
+[Phase 1]
+192.0.2.2= west
+203.0.113.1= old
+Default= anybody
+[Phase 2]
+Connections= west-net, south-net, wide, narrow, there, old-net
+[west]
+Address= 192.0.2.2
+Local-address= 192.0.2.1
+Key-exchange= ikev2, ikev1
+Authentication= of west
+Remote-ID= west-id
+ID= our-id
+[south]
+Address= 192.0.2.2
+Key-exchange= ikev2
+Authentication= of south
+Remote-ID= south-id
+[roaming]
+Key-exchange= ikev2
+Authentication= of roaming
+Remote-ID= roaming-id
+[far]
+Address= 203.0.113.9
+Key-exchange= ikev2
+Authentication= of far
+Remote-ID= roaming-id
+[anybody]
+Key-exchange= ikev2
+Authentication= of anybody
+Local-address= 192.0.2.1
+[old]
+Address= 203.0.113.1
+Local-address= 192.0.2.1
+Authentication= of old
+[joe@example.net]
+Authentication= of joe
+[our-id]
+ID-type= FQDN
+Name= us.example.net
+[west-id]
+ID-type= FQDN
+Name= west.example.net
+[south-id]
+ID-type= USER_FQDN
+Name= south@example.net
+[roaming-id]
+ID-type= KEY_ID
+Name= roaming
+[west-net]
+ISAKMP-peer= west
+Local-selectors= 10.1.0.0/16
+Remote-selectors= 10.2.0.0/16
+[south-net]
+ISAKMP-peer= south
+Local-selectors= 10.1.0.0/16
+Remote-selectors= 10.3.0.0/16
+[wide]
+ISAKMP-peer= roaming
+Local-selectors= 10.0.0.0/8
+Remote-selectors= 10.0.0.0/8
+[narrow]
+ISAKMP-peer= roaming
+Local-selectors= 10.1.0.0/16
+Remote-selectors= 10.4.0.0/16
+[there]
+ISAKMP-peer= far
+Local-selectors= 10.1.0.0/16
+Remote-selectors= 10.5.0.0/16
+[old-net]
+ISAKMP-peer= old
+Local-selectors= 10.1.0.0/16
+Remote-selectors= 10.6.0.0/16
+"""
+
+WEST = Identity(ipsec.Id.FQDN, b"west.example.net")
+SOUTH = Identity(ipsec.Id.USER_FQDN, b"south@example.net")
+ROAMING = Identity(ipsec.Id.KEY_ID, b"roaming")
+JOE = Identity(ipsec.Id.USER_FQDN, b"joe@example.net")
+US = Identity(ipsec.Id.FQDN, b"us.example.net")
+
+
+def catalog(*edits: str) -> Catalog:
+    """edits: a text and what stands there instead, and so on."""
+    text = PEERS
+    for old, new in zip(edits[::2], edits[1::2], strict=True):
+        assert old in text
+        text = text.replace(old, new)
+    found = Catalog(Conf.from_text(text, "f"), lambda name, version: None)
+    found.load()
+    assert found.errors == []
+    return found
+
+
+class TestFindRemote:
+    def test_by_address(self) -> None:
+        assert catalog().find_remote_v2(HERE).name == "west"
+        assert catalog().find_remote_v2(ELSEWHERE).name == "anybody"
+
+    def test_a_version_that_is_not_spoken(self) -> None:
+        old = ip_address("203.0.113.1")
+        assert catalog("Default= anybody", "").find_remote_v2(old).name == "roaming"
+        found = catalog("[roaming]\nKey-exchange= ikev2", "[roaming]\nKey-exchange= ikev1",
+                        "Default= anybody", "")  # fmt: skip
+        reason = refused(found.find_remote_v2, old).reason
+        assert (reason.cause, reason.acceptable) == ("version-not-configured", "IKEv1")
+        assert reason.mend == "add ikev2 to Key-exchange of [old]"
+        main = isakmp.Exchange.ID_PROT
+        assert found.find_remote(ip_address("203.0.113.1"), main).name == "old"
+        assert found.find_remote(HERE, main).name == "west"
+        only = catalog("ikev2, ikev1", "ikev2")
+        reason = refused(only.find_remote, HERE, main).reason
+        assert (reason.cause, reason.acceptable) == ("version-not-configured", "IKEv2")
+
+    def test_another_section_may_speak_it(self) -> None:
+        found = catalog("192.0.2.2= west", "192.0.2.2= old")
+        assert found.find_remote_v2(HERE).name == "anybody"
+        found = catalog("192.0.2.2= west\n203.0.113.1= old\nDefault= anybody", "192.0.2.2= old")
+        assert found.find_remote_v2(HERE).name == "west"
+
+    def test_a_stranger(self) -> None:
+        found = catalog("Default= anybody", "")
+        reason = refused(found.find_remote_v2, ELSEWHERE).reason
+        assert reason.cause == "no-configuration"
+
+    def test_a_bad_section(self) -> None:
+        found = Catalog(
+            Conf.from_text("[Phase 1]\nDefault= x\n[x]\nPort= no", "f"), lambda *_: None
+        )
+        reason = refused(found.find_remote_v2, HERE).reason
+        assert reason.cause == "bad-configuration"
+
+
+class TestIdentify:
+    @pytest.mark.parametrize(
+        ("identity", "name"), [(WEST, "west"), (SOUTH, "south"), (ROAMING, "roaming")]
+    )
+    def test_sections_that_share_an_address(self, identity: Identity, name: str) -> None:
+        found = catalog()
+        begun = found.find_remote_v2(HERE)
+        assert found.identify(begun, identity, None, HERE).name == name
+
+    def test_an_address_of_another_is_none(self) -> None:
+        found = catalog("[roaming]\nKey-exchange= ikev2", "[roaming]\nKey-exchange= ikev1")
+        begun = found.find_remote_v2(HERE)
+        refusal = refused(found.identify, begun, ROAMING, None, HERE)
+        assert refusal.notify == Notify.AUTHENTICATION_FAILED
+        reason = refusal.reason
+        assert reason.cause == "wrong-identity"
+        assert reason.misses == (
+            "west: Remote-ID is FQDN west.example.net",
+            "anybody: has no Remote-ID, and is not who [Phase 1] names for 192.0.2.2",
+            "south: Remote-ID is USER_FQDN south@example.net",
+            "roaming: Key-exchange has no ikev2",
+        )
+
+    def test_anybody_elsewhere(self) -> None:
+        found = catalog()
+        begun = found.find_remote_v2(ELSEWHERE)
+        assert found.identify(begun, JOE, None, ELSEWHERE).name == "anybody"
+        assert found.identify(begun, ROAMING, None, ELSEWHERE).name == "roaming"
+        # West is at home only.
+        assert found.identify(begun, WEST, None, ELSEWHERE).name == "anybody"
+
+    def test_who_the_peer_takes_us_for(self) -> None:
+        found = catalog()
+        begun = found.find_remote_v2(HERE)
+        assert found.identify(begun, WEST, US, HERE).name == "west"
+        other = Identity(ipsec.Id.FQDN, b"them.example.net")
+        reason = refused(found.identify, begun, WEST, other, HERE).reason
+        assert reason.came == "FQDN west.example.net for FQDN them.example.net"
+        assert "west: ID is FQDN us.example.net, the peer asks for FQDN them" in reason.misses[0]
+
+
+class TestSecret:
+    def secret(self, name: str, identity: Identity | None, text: str = "[Phase 1]") -> bytes:
+        found = catalog("[Phase 1]", text)
+        return found.secret(found.remote(name), identity, 2)
+
+    def test_of_a_section_with_an_identity(self) -> None:
+        assert self.secret("west", JOE) == b"of west"
+
+    def test_of_a_section_named_as_the_identity(self) -> None:
+        assert self.secret("anybody", JOE) == b"of joe"
+        assert self.secret("anybody", SOUTH) == b"of anybody"
+        assert self.secret("anybody", None) == b"of anybody"
+
+    def test_of_the_default_peer(self) -> None:
+        found = catalog("Authentication= of south\n", "")
+        assert found.secret(found.remote("south"), SOUTH, 2) == b"of anybody"
+        assert refused(found.secret, found.remote("south"), SOUTH).reason.cause == "no-secret"
+
+    def test_of_nobody(self) -> None:
+        found = catalog("Authentication= of anybody\n", "")
+        refusal = refused(found.secret, found.remote("anybody"), SOUTH, 2)
+        assert refusal.notify == Notify.AUTHENTICATION_FAILED
+
+    def test_a_peers_section_is_no_identitys(self) -> None:
+        """Who has one peer's key would be another by naming its section."""
+        named = Identity(ipsec.Id.FQDN, b"south")
+        assert self.secret("anybody", named) == b"of anybody"
+
+
+def traffic(local: str, remote: str) -> Traffic:
+    def side(text: str) -> tuple[TrafficSelector, ...]:
+        return tuple(parse_selector(part) for part in text.split(","))
+
+    return Traffic(side(local), side(remote))
+
+
+class TestFindChild:
+    def find(
+        self, local: str, remote: str, transport: bool = False, **edit: str
+    ) -> tuple[str, str, bool, bool]:
+        found = catalog(edit.get("old", "[Phase 1]"), edit.get("new", "[Phase 1]"))
+        connection, narrowed = found.find_child(
+            found.remote(edit.get("peer", "roaming")), traffic(local, remote), transport
+        )
+        return (
+            connection.name, describe(narrowed.traffic), narrowed.complete, narrowed.additional,
+        )  # fmt: skip
+
+    def test_the_narrowest_that_takes_all(self) -> None:
+        assert self.find("10.1.1.0/24", "10.4.1.0/24") == (
+            "narrow", "10.1.1.0/24 === 10.4.1.0/24", True, False,
+        )  # fmt: skip
+        assert self.find("10.1.1.0/24", "10.5.1.0/24")[0] == "wide"
+
+    def test_the_one_that_takes_most(self) -> None:
+        assert self.find("0.0.0.0/0", "0.0.0.0/0") == (
+            "wide", "10.0.0.0/8 === 10.0.0.0/8", False, False,
+        )  # fmt: skip
+
+    def test_what_another_child_may_have(self) -> None:
+        name, text, complete, additional = self.find(
+            "10.1.0.0/16", "10.2.0.0/16, 10.4.0.0/16",
+            old="10.0.0.0/8\nRemote-selectors= 10.0.0.0/8",
+            new="10.1.0.0/16\nRemote-selectors= 10.2.0.0/16",
+        )  # fmt: skip
+        assert (name, text) == ("wide", "10.1.0.0/16 === 10.2.0.0/16")
+        assert not complete
+        assert additional
+
+    def test_nothing_fits(self) -> None:
+        with pytest.raises(Refused) as caught:
+            self.find("10.9.0.0/16", "10.2.0.0/16", peer="west")
+        reason = caught.value.reason
+        assert caught.value.notify == Notify.TS_UNACCEPTABLE
+        assert reason.misses == ("west-net: Local-ID is 10.1.0.0/16, the peer says 10.9.0.0/16",)
+        assert reason.acceptable == "10.1.0.0/16 === 10.2.0.0/16"
+
+    @pytest.mark.parametrize(
+        ("tag", "miss"),
+        [
+            ("Flags= Active-only", "is Active-only"),
+            ("Mode= transport", "is in transport mode, the peer asks for tunnel mode"),
+            ("Configuration= bundles", "has no suite that IKEv2 can negotiate"),
+        ],
+    )
+    def test_a_connection_that_is_not_for_it(self, tag: str, miss: str) -> None:
+        bundles = (
+            "[bundles]\nEXCHANGE_TYPE= QUICK_MODE\nSuites= both\n[both]\n"
+            "Protocols= QM-ESP-AES-SHA, QM-AH-SHA\n"
+        )
+        new = f"{bundles}[west-net]\n{tag}"
+        with pytest.raises(Refused) as caught:
+            self.find("10.1.0.0/16", "10.2.0.0/16", peer="west", old="[west-net]", new=new)
+        assert caught.value.reason.misses == (f"west-net: {miss}",)
+
+    def test_transport_mode_where_it_is_asked_for(self) -> None:
+        edit = {"old": "[narrow]", "new": "[narrow]\nMode= transport"}
+        assert self.find("10.1.0.1", "10.4.0.1", True, **edit)[0] == "narrow"
+        assert self.find("10.1.0.1", "10.4.0.1", False, **edit)[0] == "wide"
+        # Tunnel mode is an answer to a wish for transport mode.
+        assert self.find("10.1.0.1", "10.5.0.1", True, **edit)[0] == "wide"
+
+    def test_a_peer_without_connections(self) -> None:
+        reason = refused(
+            catalog().find_child, catalog().remote("anybody"), traffic("::1", "::1"), False
+        ).reason
+        assert (reason.acceptable, reason.misses) == ("nothing", ())

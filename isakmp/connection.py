@@ -70,6 +70,7 @@ class Connections:
         self._policies: dict[Flow, list[PolicySpec]] = {}
         self._next_reqid = 0
         self._packets: dict[str, Selector] = {}
+        self._single: set[str] = set()
 
     # --- configuration -----------------------------------------------------------------------
 
@@ -133,6 +134,7 @@ class Connections:
         """Forget a connection: its SAs, its policies, its timers."""
         entry = self.entries.pop(name, None)
         self._packets.pop(name, None)
+        self._single.discard(name)
         if entry is None:
             return
         entry.wanted, entry.held_down = False, True
@@ -374,6 +376,14 @@ class Connections:
         if packet is None or packet.src.version != connection.selector.src.version:
             return None
         return packet
+
+    def wants_pair(self, connection: Connection) -> None:
+        """The peer takes one pair of addresses at a time: from now on the packet's is asked for."""
+        self._single.add(connection.name)
+
+    def by_pairs(self, connection: Connection) -> bool:
+        """Whether a connection's child SAs are for one packet's pair of addresses."""
+        return connection.name in self._single
 
     # --- policies ----------------------------------------------------------------------------
 

@@ -125,6 +125,7 @@ class Daemon:
         """Take what [General] says into the parts that need it."""
         conf, engine = self.conf, self.engine.settings
         engine.retransmits = _number(conf, "Retransmits", 3)
+        engine.retransmit_s = float(_number(conf, "Retransmit-interval", 1))
         engine.exchange_max_s = float(_number(conf, "Exchange-max-time", 120))
         engine.half_open_max = _number(conf, "Max-half-open", 1000)
         engine.half_open_peer_max = _number(conf, "Max-half-open-per-peer", 100)

@@ -276,6 +276,7 @@ def check_hash(received: bytes, expected: bytes) -> None:
 def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     s, sa = x.state, parent(x)
     selector = _take_ids(x, message)
+    _check_room(x, sa)
     s.connection, s.selector = x.engine.owner.find_connection(sa, selector)
     connection = connection_of(x)
     x.name = connection.name
@@ -283,6 +284,17 @@ def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     for chosen in s.chosen:
         _log_choice(x, "accepts", chosen)
     _take_key(x, message, s.chosen[0].what.group)
+
+
+def _check_room(x: X, sa: IsakmpSa) -> None:
+    """A peer that has proved itself may still ask for too much."""
+    limit = x.engine.settings.children_max
+    if len(x.engine.sas.children_of(sa)) >= limit:
+        raise Refused(
+            Reason("too-many-children", f"{limit} child SAs with one peer are enough",
+                   line=x.remote.line, mend="raise Max-children of [General]"),
+            isakmp.Notify.NO_PROPOSAL_CHOSEN,
+        )  # fmt: skip
 
 
 def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> None:

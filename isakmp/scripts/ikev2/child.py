@@ -172,6 +172,9 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
     if packet := x.engine.owner.waiting_packet(connection):
         first = traffic.of_selector(packet)
         local, remote = (*first.local, *local), (*first.remote, *remote)
+        if x.engine.owner.connections.by_pairs(connection):
+            local, remote = first
+            c.offered = first
     message.add(P.TSI, traffic.to_wire(local))
     message.add(P.TSR, traffic.to_wire(remote))
     _add_modes(c, message)
@@ -219,6 +222,8 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]
 def refused_by_peer(x: X, c: Child, error: int) -> Refused:
     """The reason that a notify in the place of a child SA is, with what we had asked for."""
     connection = connection_of(c)
+    if error == Notify.SINGLE_PAIR_REQUIRED:
+        x.engine.owner.connections.wants_pair(connection)
     if error == Notify.TS_UNACCEPTABLE:
         offered = traffic.describe(c.offered or connection.traffic)
     else:

@@ -41,10 +41,13 @@ class Window:
 
     # --- ours --------------------------------------------------------------------------------
 
-    def room(self) -> bool:
-        """Whether one more request may go out: the peer's window begins at our oldest one."""
+    def room(self, ahead: int = 0) -> bool:
+        """Whether one more request may go out, behind so many that are being prepared.
+
+        The peer's window begins at our oldest one without an answer.
+        """
         oldest = min(self.outstanding, default=self.next_out)
-        return self.next_out < oldest + self.size_out
+        return self.next_out + ahead < oldest + self.size_out
 
     def take(self) -> int:
         """The message ID of our next request. IsakmpError where there is none left (2.2)."""
@@ -86,6 +89,10 @@ class Window:
         self._answers[message_id] = (mark, datagrams)
         while len(self._answers) > self.size_in:
             del self._answers[min(self._answers)]
+
+    def answer_to(self, message_id: int, mark: bytes) -> None:
+        """The request has come in another form: it is known by that mark from now on."""
+        self._answers[message_id] = mark, self._answers[message_id][1]
 
     def answered(self, message_id: int, mark: bytes) -> tuple[bytes, ...] | None:
         """The answer to repeat; none yet: (); None where this is another message of that ID."""

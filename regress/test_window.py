@@ -226,6 +226,8 @@ def test_another_message_of_the_same_id_is_told_apart() -> None:
     assert window.judge(0) is REPEATED
     assert window.answered(0, mark(0)) == reply(0)
     assert window.answered(0, mark(1)) is None
+    window.answer_to(0, mark(1))
+    assert (window.answered(0, mark(1)), window.answered(0, mark(0))) == (reply(0), None)
 
 
 def test_the_last_answer_is_kept_while_the_next_request_runs() -> None:

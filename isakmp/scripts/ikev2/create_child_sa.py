@@ -296,7 +296,8 @@ def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:
     log_keys(x, s.g_ir, keys)
     new = larval(x, keys, chosen, s.spi_i, s.spi_r, old.nat)
     new.local_id, new.remote_id, new.state = old.local_id, old.remote_id, State.ESTABLISHED
-    new.tiebreak, new.path, new.fragments = min(s.ni, s.nr), old.path, old.fragments
+    new.tiebreak, new.path = min(s.ni, s.nr), old.path
+    new.fragments = old.fragments.heir() if old.fragments is not None else None
     new.find_peer()
     if old.reauth_at:
         new.reauth_at = old.reauth_at

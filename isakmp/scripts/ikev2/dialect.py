@@ -25,6 +25,7 @@ from isakmp.message import (
     parse_payloads,
 )
 from isakmp.path import Path
+from isakmp.payloads.ikev2 import FAMILY
 from isakmp.payloads.ikev2.sk import CODEC_FRAGMENT as P_SKF
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.policy.spd import Connection, Remote
@@ -56,7 +57,7 @@ SK, SKF = int(P.SK), int(P.SKF)
 SCRIPTS: dict[int, Script[Any]] = {
     int(s.exchange_type): s for s in (CREATE_CHILD_SA, INFORMATIONAL)
 }
-_KNOWN = frozenset(int(kind) for kind in P)
+_KNOWN = frozenset(FAMILY.codecs)
 # Deleted IKE SAs whose last answers are kept for who has missed them.
 ENDED_MAX, ENDED_S = 1024, 30.0
 
@@ -169,6 +170,9 @@ class Ikev2:
         if judgement is Judgement.NEW:
             self._new_request(engine, sa, waiting, path, header, datagram)
         elif judgement is Judgement.REPEATED:
+            another = sa.ids.answered(header.message_id, mark) is None
+            if another and self._anew(sa, header, datagram):
+                sa.ids.answer_to(header.message_id, mark)
             self._answer_again(engine, sa, path, header.message_id, mark)
         else:
             engine.drop(path, f"{sa}: message ID {header.message_id} is {judgement.value}")
@@ -184,6 +188,19 @@ class Ikev2:
                 self._take(engine, sa, waiting, path, header, datagram)
             return
         self._take(engine, sa, None, path, header, datagram)
+
+    @staticmethod
+    def _anew(sa: IsakmpSa, header: Header, datagram: bytes) -> bool:
+        """Whether this is the first piece of a request, as the peer has cut it again since
+        (RFC 7383 2.6.1): the others call for no answer."""
+        at, kind = _find_protected(header, datagram)
+        if kind != SKF or P_SKF.parse(datagram[at + 4 :], at + 4).number != 1:
+            return False
+        try:
+            sa.keys.opens.open(datagram, at + 8)
+        except CryptoError:
+            return False
+        return True
 
     @staticmethod
     def _answer_again(
@@ -369,7 +386,7 @@ class Ikev2:
         sk = sa.keys.seals
         size = sk.sealed_size(len(chain))
         if sa.fragments is not None:
-            room = sa.fragments.room(exchange.path, sk.sealed_size(0) + sk.block_size)
+            room = self._room(exchange, sa)
             if len(chain) > room:
                 exchange.plain = first, chain
                 return self._cut(exchange, sa, header, first, split(chain, room))
@@ -395,10 +412,17 @@ class Ikev2:
         sa = exchange.sa
         if exchange.plain is None or sa is None or exchange.retries < 2:
             return exchange.last_out
-        if not sa.fragments.shrink():
+        (first, chain), least = exchange.plain, len(exchange.last_out) + sa.fragments.shrink()
+        cut = split(chain, self._room(exchange, sa), least)
+        if len(cut) == len(exchange.last_out):
             return exchange.last_out
-        first, chain = exchange.plain
-        return self._protect(exchange, sa, self._header(exchange, first, chain), first, chain)
+        return self._cut(exchange, sa, self._header(exchange, first, chain), first, cut)
+
+    @staticmethod
+    def _room(exchange: Exchange[Any], sa: IsakmpSa) -> int:
+        """Octets of payloads in one piece, whatever padding takes of it."""
+        sk = sa.keys.seals
+        return int(sa.fragments.room(exchange.path, sk.sealed_size(0) + sk.block_size))
 
     @staticmethod
     def _header(exchange: Exchange[Any], first: int, chain: bytes) -> Header:
@@ -424,8 +448,9 @@ class Ikev2:
 
     def may_begin(self, sa: IsakmpSa) -> bool:
         """As many requests of ours may be unanswered as the peer's window holds (2.3)."""
-        begun = sum(1 for x in sa.running.values() if x.initiator) - len(sa.waiting)
-        return begun <= int(sa.ids.size_out)
+        begun = (x for x in sa.running.values() if x.initiator and x not in sa.waiting)
+        ahead = sum(1 for x in begun if not x.last_out)
+        return bool(sa.ids.room(ahead))
 
     def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
         """Keep an answer for who has missed it; after a request, the next one may begin."""

@@ -2,18 +2,23 @@
 
 Each piece is an SKF payload of its own message, protected like an SK payload. Sizes are those of
 IP packets. Which one goes through is not known: the first try is a large one, and a message that
-is not answered is cut into smaller pieces, down to what every host must take.
+is not answered is cut into smaller pieces, down to what every host must take. The number of pieces
+then grows, for by it alone does the peer tell them from those before (2.5.2).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from isakmp.errors import MalformedPayload
 from isakmp.path import Path
-from isakmp.policy.spd import Ikev2, Wish
+from isakmp.policy.spd import Ikev2
 
 PIECES_MAX, OCTETS_MAX, MESSAGES_MAX = 128, 65536, 4
+# How long the pieces of one message may take; longer than anybody repeats it.
+REASSEMBLY_S = 120.0
 # Octets of an IP packet; the smallest are what RFC 7383 2.5.1 names.
 TRIES_V4, TRIES_V6 = (1500, 1280, 576), (1500, 1280)
 _HEADERS = {4: 20 + 8, 6: 40 + 8}
@@ -23,6 +28,7 @@ _MARKER, _MESSAGE = 4, 28 + 8
 @dataclass(slots=True)
 class _Pieces:
     total: int
+    since: float
     first: int = 0
     mark: bytes = b""
     octets: int = 0
@@ -44,14 +50,20 @@ class Whole:
 class Fragments:
     """How one IKE SA cuts its messages, and the pieces of the peer's that are not whole yet."""
 
-    __slots__ = ("_incomplete", "_tries", "forced", "size")
+    __slots__ = ("_incomplete", "_now", "_options", "_tries", "_version", "size")
 
-    def __init__(self, options: Ikev2, version: int) -> None:
+    def __init__(self, options: Ikev2, version: int, now: Callable[[], float]) -> None:
+        self._options, self._version, self._now = options, version, now
         tries = TRIES_V4 if version == 4 else TRIES_V6
         self._tries = (options.fragment_size,) if options.fragment_size else tries
         self.size = self._tries[0]
-        self.forced = options.fragmentation is Wish.FORCE
         self._incomplete: dict[tuple[bool, int], _Pieces] = {}
+
+    def heir(self) -> Fragments:
+        """For the IKE SA in the place of this one, whose messages are numbered anew."""
+        heir = Fragments(self._options, self._version, self._now)
+        heir.size = self.size
+        return heir
 
     def room(self, path: Path, overhead: int) -> int:
         """Octets of payloads that one piece holds; overhead: of its IV, padding and ICV at most."""
@@ -80,6 +92,7 @@ class Fragments:
         """
         if total > PIECES_MAX:
             raise MalformedPayload("SKF.total", 32, f"{total} pieces", "RFC 7383 2.6")
+        self._forget()
         pieces = self._incomplete.get(key)
         if pieces is not None and total < pieces.total:
             return None
@@ -100,8 +113,14 @@ class Fragments:
         self._incomplete.pop(key, None)
         while len(self._incomplete) >= MESSAGES_MAX:
             del self._incomplete[next(iter(self._incomplete))]
-        self._incomplete[key] = pieces = _Pieces(total)
+        self._incomplete[key] = pieces = _Pieces(total, self._now())
         return pieces
+
+    def _forget(self) -> None:
+        """Drop what has not become whole in time."""
+        latest = self._now() - REASSEMBLY_S
+        for key in [key for key, pieces in self._incomplete.items() if pieces.since <= latest]:
+            del self._incomplete[key]
 
     def _keep(
         self, key: tuple[bool, int], pieces: _Pieces, number: int, data: bytes, size: int
@@ -114,6 +133,10 @@ class Fragments:
         pieces.largest = max(pieces.largest, size)
 
 
-def split(inner: bytes, room: int) -> list[bytes]:
-    """The pieces of a chain, each of ``room`` octets at most."""
+def split(inner: bytes, room: int, least: int = 1) -> list[bytes]:
+    """The pieces of a chain, each of ``room`` octets at most, and at least so many."""
+    if len(inner) <= room * (least - 1):
+        size, longer = divmod(len(inner), least)
+        ends = [nth * size + min(nth, longer) for nth in range(least + 1)]
+        return [inner[at:end] for at, end in pairwise(ends)]
     return [inner[at : at + room] for at in range(0, len(inner), room)]

@@ -158,7 +158,8 @@ def _make_sa(x: X) -> None:
     if Notify.IKEV2_FRAGMENTATION_SUPPORTED in s.supports and (
         x.remote.ikev2.fragmentation is not Wish.NO
     ):
-        x.sa.fragments = Fragments(x.remote.ikev2, x.path.remote.version)
+        version = x.path.remote.version
+        x.sa.fragments = Fragments(x.remote.ikev2, version, x.engine.now)
     s.key_pair, s.g_ir = None, b""
 
 

@@ -105,6 +105,15 @@ def test_the_nat_traversal_port(peer: socket.socket) -> None:
         setup.udp.close()
 
 
+def test_each_socket_is_shown_with_whether_esp_comes_in_there() -> None:
+    setup, shown = Setup(), []
+    try:
+        setup.udp.prepare(lambda sock, encap: shown.append((sock.getsockname()[1], encap)))
+        assert sorted(shown) == sorted([(setup.port, False), (setup.nat_t_port, True)])
+    finally:
+        setup.udp.close()
+
+
 def test_ipv6() -> None:
     if not socket.has_ipv6 or source(SIX) is None:
         pytest.skip("this host has no IPv6 loopback address")

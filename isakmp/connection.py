@@ -109,7 +109,7 @@ class Connections:
         for sa in list(self.sas.isakmp.values()):
             if self._remote_now(sa.remote.name) != sa.remote:
                 self.engine.owner.delete_sa(sa)
-                done.append(f"ISAKMP SA {sa}: peer changed or removed")
+                done.append(f"{sa}: peer changed or removed")
         self._end_exchanges(dropped)
         self.start()
         return done
@@ -259,7 +259,7 @@ class Connections:
     def _unanswered(self, sa: IsakmpSa, reason: Reason) -> None:
         """A peer that has lost our ISAKMP SA is silent for ever; a new phase 1 reaches it."""
         if reason.cause == "timeout":
-            self.log.print("ISAKMP SA %s: the peer does not answer under it any more", sa)
+            self.log.print("%s: the peer does not answer under it any more", sa)
             self.engine.owner.delete_sa(sa)
 
     def _failed(self, entry: Entry, reason: Reason) -> None:

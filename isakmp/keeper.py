@@ -140,7 +140,7 @@ class Keeper:
             self._arm_dpd(sa, self.dpd_interval_s)
         if sa.nat.local and self.keepalive_s:
             self._arm_keepalive(sa)
-        self.log.print("ISAKMP SA %s with %s up: %s%s", sa, sa.path.remote, sa.chosen,
+        self.log.print("%s with %s up: %s%s", sa, sa.path.remote, sa.chosen,
                        f", NAT {sa.nat}" if sa.nat.found else "")  # fmt: skip
 
     def _arm_keepalive(self, sa: IsakmpSa) -> None:
@@ -236,11 +236,11 @@ class Keeper:
         for child in [child for child in self.sas.children_of(sa) if child.parent is sa]:
             self._child_gone(child)
         self.engine.dialects[sa.version].sa_gone(self.engine, sa)
-        self.log.debug(LogClass.SA, 10, "ISAKMP SA %s deleted", sa)
+        self.log.debug(LogClass.SA, 10, "%s deleted", sa)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:
         """A NAT has given the peer of ``sa`` another address or port."""
-        self.log.print("ISAKMP SA %s: peer moved from %s to %s", sa, sa.path, path)
+        self.log.print("%s: peer moved from %s to %s", sa, sa.path, path)
         children = self.sas.children_of(sa)
         self.sas.moved(sa, path)
         for child in children:
@@ -401,7 +401,7 @@ class Keeper:
         """The peer has deleted ISAKMP SAs; only its own ones count."""
         for other in self.sas.of_peer(sa.peer):
             if other.cookies in cookies:
-                self.log.print("ISAKMP SA %s deleted by the peer", other)
+                self.log.print("%s deleted by the peer", other)
                 self.delete_sa(other, tell=False)
 
     def peer_deleted_children(self, sa: IsakmpSa, protocol: int, spis: list[int]) -> None:
@@ -433,7 +433,7 @@ class Keeper:
                             mend="the peer's log names the reason",
                             means=meaning(exchange.script.name, said))  # fmt: skip
             self.engine.fail(exchange, reason)
-        self.log.print("ISAKMP SA %s: peer says %s", sa, said)
+        self.log.print("%s: peer says %s", sa, said)
 
     # --- dead peers (RFC 3706) ---------------------------------------------------------------
 

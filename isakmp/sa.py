@@ -189,7 +189,8 @@ class IsakmpSa:
         self.events.clear()
 
     def __str__(self) -> str:
-        return f"{self.remote.name} {self.cky_i.hex()}:{self.cky_r.hex()}"
+        kind = "ISAKMP" if self.version == 1 else "IKE"
+        return f"{kind} SA {self.remote.name} {self.cky_i.hex()}:{self.cky_r.hex()}"
 
 
 class ChildProtocol(NamedTuple):

@@ -33,7 +33,7 @@ def test_an_sa_is_found_by_everything_it_is_known_by() -> None:
     assert [n.spi for n in child.inbound() + child.outbound()] == [
         protocol.spi_in, protocol.spi_out
     ]  # fmt: skip
-    assert str(sa).startswith("east ")
+    assert str(sa).startswith("ISAKMP SA east ")
     assert f"in 0x{protocol.spi_in:08x}" in str(child)
 
 

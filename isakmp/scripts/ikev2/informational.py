@@ -65,14 +65,14 @@ def recv_INFO(x: X, message: Incoming) -> None:
 def _recv_notify(x: X, sa: IsakmpSa, number: int) -> None:
     x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
     if number == Notify.AUTHENTICATION_FAILED:
-        x.engine.log.print("IKE SA %s: the peer could not authenticate us", sa)
+        x.engine.log.print("%s: the peer could not authenticate us", sa)
         x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     owner = x.engine.owner
     if value.protocol_id == ikev2.Protocol.IKE:
-        x.engine.log.print("IKE SA %s deleted by the peer", sa)
+        x.engine.log.print("%s deleted by the peer", sa)
         x.state.then.append(lambda: owner.delete_sa(sa, tell=False))
         return
     protocol = PROTOCOLS.get(value.protocol_id)

@@ -97,7 +97,8 @@ def _reason(
             (f"{c.name} {side}", describe_side(theirs), describe_side(ours))
             for c in connections[:MISSES_MAX]
             for side, theirs, ours in (
-                ("local", came.local, c.traffic.local), ("remote", came.remote, c.traffic.remote),
+                ("local", came.local, c.traffic.local),
+                ("remote", came.remote, c.traffic.remote),
             )
         ),
         mend="selectors or Local-ID and Remote-ID here must be those of the peer, sides exchanged",

@@ -381,11 +381,12 @@ def _spec(
     path = x.path
     ends = (path.remote, path.local) if inbound else (path.local, path.remote)
     ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
-    selector = selectors(x, c)[0]
+    found = selectors(x, c)
+    carried = traffic.hull(found)
     return SaSpec(
         isakmp.Protocol(what.protocol), c.spi_in if inbound else c.spi_out, *ends,
-        what.encapsulation, inbound, selector.reversed() if inbound else selector,
-        x.engine.owner.reqid(connection_of(c).name, selector),
+        what.encapsulation, inbound, carried.reversed() if inbound else carried,
+        x.engine.owner.reqid(connection_of(c).name, found[0]),
         what.transform_id, keys[:encryption], what.auth, keys[encryption:],
         what.replay_window, c.limits, ports if sa.nat.found else None, what.esn,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from regress.interop.forked import Forked
 from regress.interop.namespace import Namespace
 from regress.interop.scenario import Role, Scenario, Stack
 from regress.interop.site import Site
@@ -62,7 +63,9 @@ class End(ABC):
     ) -> None:  # fmt: skip
         self.scenario, self.role, self.site = scenario, role, site
         self.namespace, self.folder, self.stack = namespace, folder, stack
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
+        # Killed: whatever it had in the kernel is still there.
+        self.vanished = False
         folder.mkdir(parents=True)
 
     def __str__(self) -> str:
@@ -172,6 +175,7 @@ class End(ABC):
     def kill(self) -> None:
         """Make it vanish: no DELETE leaves."""
         if self.process:
+            self.vanished = True
             self.process.kill()
             self.process.wait()
             self.process = None

@@ -7,14 +7,17 @@ import signal
 import sys
 import time
 from argparse import Namespace as Arguments
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fifo_ui import ctl
 from fifo_ui.client import Client, ControlError
+from isakmp.__main__ import main
 from regress.interop.end import Child, End, Failure, eventually
+from regress.interop.forked import Forked
 from regress.interop.isakmpd_conf import KEYS, configuration
-from regress.interop.scenario import SHORT_LIFE_S
+from regress.interop.scenario import SHORT_LIFE_S, Stack
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,14 +46,15 @@ class Isakmpd(End):
         conf = self.folder / "isakmpd.ini"
         conf.write_text(configuration(self.scenario, self.role, self.site, self.folder, self.stack))
         conf.chmod(0o600)
-        self.spawn(
-            [
-                *(sys.executable, "-m", "isakmp", "-d", "-D", "A=50"),
-                *("-c", str(conf), "-f", str(self._fifo)),
-                *("-R", str(self.folder / "run" / "isakmpd.report")),
-            ],
-            cwd=_ROOT,
-        )
+        arguments = [
+            *("-d", "-D", "A=50", "-c", str(conf), "-f", str(self._fifo)),
+            *("-R", str(self.folder / "run" / "isakmpd.report")),
+        ]
+        if self.stack is Stack.KERNEL:
+            output = self.folder / "stdout"
+            self.process = Forked(partial(main, arguments), self.namespace, output)
+        else:
+            self.spawn([sys.executable, "-m", "isakmp", *arguments], cwd=_ROOT)
 
     @property
     def _fifo(self) -> Path:

@@ -28,7 +28,7 @@ from isakmp.policy.reader import (
     read_connection,
     read_remote,
 )
-from isakmp.policy.spd import Remote
+from isakmp.policy.spd import Connection, Remote
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
 
 MAX_ERRORS = 1000
@@ -280,10 +280,17 @@ class _Walk:
             hint = "IKEv2 has no bundles; set ESP-proposals"
             self._error(self.conf.error(reason, *self._place(visit), hint))
         if self.conf.get(visit.section, "ESP-proposals") is not None:
-            for suite in connection.suites:
-                for transform in suite.protocols[0].transforms:
-                    verdict = conf_crypto.judge_ipsec(isakmp.Protocol.IPSEC_ESP, transform)
-                    self._keyword_report((visit.section, "ESP-proposals"), suite.name, verdict)
+            self._esp_keywords(visit.section, connection)
+
+    def _esp_keywords(self, section: str, connection: Connection) -> None:
+        place, ikev1 = (section, "ESP-proposals"), self._speaks_ikev1(connection.remote)
+        transforms = [t for suite in connection.suites for t in suite.protocols[0].transforms]
+        if ikev1 and not any(False in transform.esn for transform in transforms):
+            reason = "IKEv1 has 32-bit sequence numbers alone"
+            self._error(self.conf.error(reason, *place, "add noesn"))
+        for transform in transforms:
+            verdict = conf_crypto.judge_ipsec(isakmp.Protocol.IPSEC_ESP, transform)
+            self._keyword_report(place, transform.name, verdict)
 
     def _keyword_report(
         self, place: tuple[str, str], name: str, verdict: conf_crypto.Verdict

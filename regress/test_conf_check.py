@@ -287,6 +287,11 @@ def test_ikev2_is_in_order() -> None:
             "Remote-selectors= fd00::/8",
             "f:17: [net]:Local-selectors: the traffic selects no packet",
         ),
+        (
+            "aes128gcm16-x25519\n",
+            "aes128gcm16-esn\n",
+            "f:16: [net]:ESP-proposals: IKEv1 has 32-bit sequence numbers alone (add noesn)",
+        ),
         ("Authentication= a secret", "", "f:8: [west]: no Authentication: the pre-shared key is"),
         (
             "IKE-proposals=",

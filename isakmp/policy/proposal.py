@@ -15,6 +15,7 @@ from isakmp.errors import Reason, Refused
 from isakmp.policy.algorithms import AH_OF_AUTH, AUTH_OF_INTEG, ESP_OF_ENCR, transform_text
 from isakmp.policy.match import MISSES_MAX, PAIRS_MAX, TRANSFORMS_MAX
 from isakmp.policy.spd import Proposal, Transform
+from isakmp.sa import ChosenIkev2
 
 T = ikev2.Transform
 # What a type stands for that a proposal does not mention.
@@ -231,6 +232,18 @@ def _bad_choice(detail: str, came: Sequence[Any], ours: Sequence[Proposal], line
         mend="the peer breaks RFC 7296 3.3.6: see its log",
     )  # fmt: skip
     return Refused(reason)
+
+
+def permits(ours: Sequence[Proposal], chosen: ChosenIkev2) -> bool:
+    """Whether what an IKE SA has could have been chosen of ``ours`` as well."""
+    wanted = {
+        Transform(T.ENCR, chosen.encryption, chosen.key_bits),
+        Transform(T.PRF, chosen.prf),
+        Transform(T.KE, chosen.group),
+    }
+    if chosen.integ:
+        wanted.add(Transform(T.INTEG, chosen.integ))
+    return any(wanted.issubset(own.transforms) for own in ours)
 
 
 def ipsec_numbers(choice: Choice) -> tuple[int, int, ipsec.Auth | None]:

@@ -315,9 +315,14 @@ def ike_transforms(proposals: Sequence[Proposal], life: Lifetime) -> tuple[IkeTr
 def suites_of(
     proposals: Sequence[Proposal], life: Lifetime, mode: ipsec.Encapsulation, replay_window: int
 ) -> tuple[Suite, ...]:
-    """IKEv1's suites for ESP proposals by keywords: one for each group of PFS."""
+    """IKEv1's suites for ESP proposals by keywords: one for each group of PFS.
+
+    What demands 64-bit sequence numbers is IKEv2's alone, unless there is nothing else: the
+    lifetimes and the mode of a connection are those of its first suite.
+    """
+    short = [p for p in proposals if KEYWORDS["noesn"] in p.transforms]
     suites = []
-    for proposal in proposals:
+    for proposal in short or proposals:
         esn = tuple(bool(t.id) for t in proposal.of_type(T.ESN))
         for group in proposal.of_type(T.KE) or (None,):
             transforms = tuple(

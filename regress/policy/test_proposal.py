@@ -13,6 +13,7 @@ from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.proposal import Choice
 from isakmp.policy.proposal_reader import KEYWORDS, KeywordError, parse_esp, parse_ike
 from isakmp.policy.spd import Proposal, Transform
+from isakmp.sa import ChosenIkev2
 from regress.policy.sections import proposals_of
 
 T = ikev2.Transform
@@ -238,6 +239,31 @@ class TestAnswer:
         del value["proposals"][0]["transforms"][1]
         with pytest.raises(Refused, match="bad-choice"):
             self.check(value)
+
+
+class TestPermits:
+    CHOSEN = ChosenIkev2(
+        ikev2.Encr.AES_CBC, 256, ikev2.Prf.HMAC_SHA2_256, ikev2.Integ.HMAC_SHA2_256_128,
+        isakmp.Group.MODP_2048,
+    )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("text", "permitted"),
+        [
+            ("aes128-aes256-sha384-sha256-ecp256-modp2048", True),
+            ("aes128-sha256-modp2048", False),
+            ("aes256-sha256-x25519", False),
+            ("aes256gcm16-prfsha256-modp2048", False),
+            ("aes256-sha384-prfsha256-modp2048", False),
+        ],
+    )
+    def test_what_another_section_chose(self, text: str, permitted: bool) -> None:
+        assert proposal.permits(ike("3des-sha1-modp1024", text), self.CHOSEN) is permitted
+
+    def test_of_combined_mode(self) -> None:
+        chosen = self.CHOSEN._replace(encryption=ikev2.Encr.AES_GCM_16, integ=None)
+        assert proposal.permits(ike("aes256gcm16-prfsha256-modp2048"), chosen)
+        assert not proposal.permits((), chosen)
 
 
 class TestIpsecNumbers:

@@ -222,11 +222,13 @@ class TestConnection:
 
     def test_suites_for_both_versions(self) -> None:
         found = connection(
-            self.IDS + "ESP-proposals= aes128-aes256gcm16-sha256".replace("-aes256gcm16", "")
-            + "-modp2048-x25519, aes256gcm16-esn; Mode= transport; ReplayWindow= 128"
+            self.IDS + "ESP-proposals= aes128-sha256"
+            "-modp2048-x25519, aes256gcm16-esn-noesn, aes256gcm16-esn;"
+            "Mode= transport; ReplayWindow= 128"
         )  # fmt: skip
         assert [text(p) for p in found.proposals] == [
             "AES_CBC-128 HMAC_SHA2_256_128 MODP_2048/CURVE25519",
+            "AES_GCM_16-256 ESN",
             "AES_GCM_16-256 ESN",
         ]
         assert [suite.protocols[0].transforms[0].group for suite in found.suites] == [14, 31, None]
@@ -235,7 +237,11 @@ class TestConnection:
         (transform,) = first.transforms
         assert (transform.transform_id, transform.auth) == (12, ipsec.Auth.HMAC_SHA2_256)
         assert transform.encapsulation is ipsec.Encapsulation.TRANSPORT
-        assert last.transforms[0].esn == (True,)
+        assert last.transforms[0].esn == (True, False)
+
+    def test_there_is_always_a_suite(self) -> None:
+        (suite,) = connection(self.IDS + "ESP-proposals= aes256gcm16-esn").suites
+        assert suite.protocols[0].transforms[0].esn == (True,)
 
     def test_ikev2_from_suites(self) -> None:
         found = connection(self.IDS + "Configuration= quick-mode", "", QUICK_MODE)

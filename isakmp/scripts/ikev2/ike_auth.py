@@ -20,8 +20,10 @@ from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange import Engine
 from isakmp.job import Job
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
+from isakmp.policy import proposal
+from isakmp.policy.identity import same_identity
 from isakmp.policy.spd import Identity, Wish
-from isakmp.sa import IsakmpSa, State
+from isakmp.sa import ChosenIkev2, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common
@@ -129,6 +131,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     else:
         wanted = take_id(message, P.IDR) if message.has(P.IDR) else None
         x.remote = x.engine.owner.identify(x.remote, s.remote_id, wanted, x.path.remote)
+        _expect_algorithms(x, sa)
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
         s.initial_contact = Notify.INITIAL_CONTACT in notifies
     take_auth(x, message)
@@ -144,9 +147,22 @@ def _expect_protection(message: Incoming) -> None:
         raise MalformedPayload("HDR", 16, "must be encrypted", "RFC 7296 1.2")
 
 
+def _expect_algorithms(x: X, sa: IsakmpSa) -> None:
+    """Those of the peer that it is: IKE_SA_INIT knew its address only, and took that one's."""
+    ours, chosen = x.remote.proposals, sa.chosen
+    if isinstance(chosen, ChosenIkev2) and not proposal.permits(ours, chosen):
+        raise Refused(
+            Reason("no-proposal-chosen", f"peer {x.remote.name} may not have what its IKE SA has",
+                   came=str(chosen), acceptable=", ".join(p.name for p in ours),
+                   line=ours[0].line if ours else x.remote.line,
+                   mend="the sections that share an address need a proposal in common"),
+            Notify.AUTHENTICATION_FAILED,
+        )  # fmt: skip
+
+
 def _expect_identity(x: X, came: Identity) -> None:
     wanted = x.remote.remote_id
-    if wanted is not None and (wanted.type, wanted.data) != (came.type, came.data):
+    if wanted is not None and not same_identity(wanted, came):
         raise Refused(
             Reason("wrong-identity", f"peer {x.remote.name} must have another identity",
                    came=f"{came.type.name} {came}", acceptable=f"{wanted.type.name} {wanted}",

@@ -21,6 +21,7 @@ from isakmp.message import Header, Payload
 
 MAX_INCOMPLETE = 64
 MAX_FRAGMENTS = 128
+MAX_SIZE = 65_536
 _GENERIC, _FRAGMENT_FIELDS = 4, 4
 _CBC = MappingProxyType(
     {Encr._3DES: isakmp.Encryption._3DES_CBC, Encr.AES_CBC: isakmp.Encryption.AES_CBC}
@@ -93,14 +94,20 @@ class Ikev2Opener:
         number, total = payload.value.number, payload.value.total
         if total > MAX_FRAGMENTS:
             raise CryptoError(f"{total} fragments; the most is {MAX_FRAGMENTS}")
+        if icv == "wrong":
+            return Opened(None, at, 0, icv, f"fragment {number} of {total}: the ICV is wrong")
         key = (header.cky_i, header.cky_r, header.message_id, header.flags)
         pieces = self._incomplete.get(key)
-        if pieces is None or total != pieces.total:
+        if pieces is not None and total < pieces.total:
+            return Opened(None, at, 0, icv, f"fragment {number} of {total}, of an earlier cut")
+        if pieces is None or total > pieces.total:
             pieces = self._incomplete.put(key, _Pieces(total))
-        if icv != "wrong":
-            pieces.pieces[number] = plain
+        pieces.pieces.setdefault(number, plain)
         if number == 1:
             pieces.first_type = payload.next_type
+        if sum(map(len, pieces.pieces.values())) > MAX_SIZE:
+            self._incomplete.drop(key)
+            raise CryptoError(f"fragments of more than {MAX_SIZE} octets")
         if len(pieces.pieces) < total:
             return Opened(None, at, 0, icv, f"fragment {number} of {total}")
         self._incomplete.drop(key)

@@ -249,6 +249,36 @@ def test_fragments_with_a_wrong_icv_are_left_out() -> None:
     assert decode(second, decoder).decrypted
 
 
+def test_a_forged_fragment_spoils_nothing() -> None:
+    first, second, third = fragments("3DES", "HMAC_SHA1_96", 20)
+    decoder = Decoder(keys("3DES", "HMAC_SHA1_96"))
+    forged = sealed("3DES", "HMAC_SHA1_96", b"forged", Payload.NONCE, fragment=(1, 9))
+    forged = forged[:-1] + bytes([forged[-1] ^ 1])
+    notes = [decode(one, decoder).note for one in (first, second, forged)]
+    assert notes[-1] == "fragment 1 of 9: the ICV is wrong"
+    one = decode(third, decoder)
+    assert (one.decrypted, types(one)) == (True, [Payload.SKF, Payload.IDI, Payload.AUTH])
+
+
+def test_a_message_that_was_cut_smaller_begins_anew() -> None:
+    large, small = fragments("3DES", "HMAC_SHA1_96", 30), fragments("3DES", "HMAC_SHA1_96", 20)
+    assert (len(large), len(small)) == (2, 3)
+    decoder = Decoder(keys("3DES", "HMAC_SHA1_96"))
+    order = [large[0], small[0], large[1], small[1], small[2]]
+    decoded = [decode(one, decoder) for one in order]
+    assert [one.decrypted for one in decoded] == [False] * 4 + [True]
+    assert decoded[2].note == "fragment 2 of 2, of an earlier cut"
+
+
+def test_fragments_of_too_many_octets() -> None:
+    decoder = Decoder(keys("NULL", "NONE"))
+    notes = [
+        decode(sealed("NULL", "NONE", bytes(30_000), fragment=(n, 4)), decoder).note
+        for n in (1, 2, 3)
+    ]
+    assert notes[-1] == "fragments of more than 65536 octets"
+
+
 def test_fragments_are_bounded() -> None:
     message = sealed("NULL", "NONE", INNER, fragment=(1, 60000))
     one = decode(message, Decoder(keys("NULL", "NONE")))

@@ -281,6 +281,10 @@ class _Walk:
             self._error(self.conf.error(reason, *self._place(visit), hint))
         if self.conf.get(visit.section, "ESP-proposals") is not None:
             self._esp_keywords(visit.section, connection)
+        lasts = connection.selector.src_last, connection.selector.dst_last
+        if lasts != (None, None) and self._speaks_ikev1(connection.remote):
+            reason, hint = "IKEv1 has no ranges of ports", "Key-exchange= ikev2 has"
+            self._error(self.conf.error(reason, *self._place(visit), hint))
 
     def _esp_keywords(self, section: str, connection: Connection) -> None:
         place, ikev1 = (section, "ESP-proposals"), self._speaks_ikev1(connection.remote)

@@ -292,6 +292,11 @@ def test_ikev2_is_in_order() -> None:
             "aes128gcm16-esn\n",
             "f:16: [net]:ESP-proposals: IKEv1 has 32-bit sequence numbers alone (add noesn)",
         ),
+        (
+            "Local-selectors= 10.1.0.0/16, ",
+            "Local-selectors= ",
+            "f:14: [net]: IKEv1 has no ranges of ports (Key-exchange= ikev2 has)",
+        ),
         ("Authentication= a secret", "", "f:8: [west]: no Authentication: the pre-shared key is"),
         (
             "IKE-proposals=",

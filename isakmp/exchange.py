@@ -583,11 +583,13 @@ class Engine:
         exchange.name = name
         if prepare:
             prepare(exchange.state)
-        if sa is not None and not dialect.may_begin(sa):
-            self.log.debug(LogClass.EXCHANGE, 30, "%s: waits for those before it", exchange)
-            sa.waiting.append(exchange)
-        else:
+        if sa is None:
             self._begin(exchange)
+        else:
+            sa.waiting.append(exchange)
+            self.begin_waiting(sa)
+            if exchange in sa.waiting:
+                self.log.debug(LogClass.EXCHANGE, 30, "%s: waits for those before it", exchange)
         return exchange
 
     def _begin(self, exchange: Exchange[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ def one(
         result, detail = "FAILED", str(failure)
     except SetupFailure as failure:
         result, detail = "skipped", str(failure)
+    except subprocess.TimeoutExpired as late:
+        result, detail = "FAILED", f"{late}\n{late.output}"
     return told(row.name, pair, result, time.monotonic() - began, detail, verbose)
 
 

@@ -88,5 +88,6 @@ class _Guests:
 
 
 def _unplayed(rows: Iterable[Row], said: str) -> list[Result]:
-    detail = f"the guest ended: {said.strip()[-2000:]}"
+    lines = said.strip().splitlines() or ["nothing was said"]
+    detail = "\n".join([f"the guest ended: {lines[-1]}", *lines[-40:]])
     return [told(row.name, pair, "FAILED", 0.0, detail) for row, pair in rows]

@@ -406,7 +406,7 @@ def make(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes) -> ChildSa:
     first, *more = selectors(x, c)
     connection = connection_of(c)
     return ChildSa(
-        connection, sa.peer, sa.own_cookie, x.message_id, x.initiator, x.path, first,
+        connection, sa.peer, sa.own_cookie, c.spi_in, x.initiator, x.path, first,
         _protocols(c),
         x.engine.owner.reqid(connection.name, first), c.limits, sa.nat.found, x.created,
         x.engine.now(), min(ni, nr), more=tuple(more), parent=sa, traffic=traffic_of(c),

@@ -42,12 +42,12 @@ class Stream:
         match = re.search(r"(\d+) packets transmitted, (\d+) received", text)
         sent, received = (int(number) for number in match.groups()) if match else (0, 0)
         # The last one may be on its way as ping is told to end.
-        if sent < 2 or _missing(text, sent - 1):
-            lost = _missing(text, sent)
+        if sent < 2 or missing_of(text, sent - 1):
+            lost = missing_of(text, sent)
             raise Failure(f"{sent - received} of {sent} pings from {self._end} are lost: {lost}")
 
 
-def _missing(text: str, sent: int) -> list[int]:
+def missing_of(text: str, sent: int) -> list[int]:
     """The numbers of those without an answer, the first twenty."""
     seen = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", text)}
     return [number for number in range(1, sent + 1) if number not in seen][:20]

@@ -76,10 +76,11 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
         x.state.then.append(lambda: owner.delete_sa(sa, tell=False))
         return
     protocol = PROTOCOLS.get(value.protocol_id)
-    spis = [int.from_bytes(spi, "big") for spi in value.spis if len(spi) == SPI_SIZE]
+    named = dict.fromkeys(value.spis)
+    spis = [int.from_bytes(spi, "big") for spi in named if len(spi) == SPI_SIZE]
     remote = str(sa.path.remote)
-    named = (x.engine.sas.child_by_spi(protocol or 0, spi, remote) for spi in spis)
-    children = [child for child in named if child is not None and child.parent is sa]
+    found = (x.engine.sas.child_by_spi(protocol or 0, spi, remote) for spi in spis)
+    children = [child for child in found if child is not None and child.parent is sa]
     if len(children) < len(spis):
         rekey.deleted_early(sa, spis)
     # Who deletes it itself has said so already (RFC 7296 2.25.1).

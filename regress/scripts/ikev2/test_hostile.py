@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from isakmp.constants import ikev2
 from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
 from isakmp.payloads.shapes import HEADER as GENERIC
+from isakmp.policy import proposal
+from isakmp.policy.traffic import to_wire
 from isakmp.scripts.ikev2 import fragments
 from isakmp.scripts.ikev2.informational import delete_ike
 from regress.pair import Host, Network, Packet, agree, connected, stranger
@@ -160,6 +162,44 @@ def test_others_sas_cannot_be_deleted() -> None:
     assert opened(west, answer) == b"", "it names what we receive with, which is not its to delete"
     sa_of(west).ids.done(sa_of(west).ids.take())
     unharmed(net, west, east)
+
+
+def test_a_child_sa_that_is_deleted_a_hundred_times_is_deleted_once() -> None:
+    net, west, east = pair()
+    spi = child_of(west).protocols[0].spi_in.to_bytes(4, "big")
+    ours = child_of(east).protocols[0].spi_in.to_bytes(4, "big")
+    value = {"protocol_id": 3, "spis": [spi] * 100}
+    (answer,) = send(net, west, east, forge(west, [(P.DELETE, value)]))
+    assert opened(west, answer) == bytes.fromhex("0000000c03040001") + ours
+    assert not east.daemon.sas.all_children()
+
+
+@pytest.mark.parametrize(("protocol", "size"), [(3, 1), (3, 8), (3, 255), (2, 4), (0, 4), (9, 4)])
+def test_a_delete_that_names_nothing_of_ours(protocol: int, size: int) -> None:
+    net, west, east = pair()
+    spi = child_of(west).protocols[0].spi_in.to_bytes(4, "big")
+    value = {"protocol_id": protocol, "spis": [(spi + bytes(251))[:size]] * 3}
+    (answer,) = send(net, west, east, forge(west, [(P.DELETE, value)]))
+    assert opened(west, answer) == b""
+    assert child_of(east)
+
+
+@pytest.mark.parametrize("spi", [b"", b"\x01", bytes(4), bytes(8), bytes(255)])
+def test_rekeying_what_is_not_there(spi: bytes) -> None:
+    net, west, east = pair()
+    connection = child_of(west).connection
+    traffic = connection.traffic
+    assert traffic is not None
+    items: list[Item] = [
+        (P.NOTIFY, {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}),
+        (P.SA, proposal.offer(connection.proposals, b"\1\2\3\4")),
+        (P.NONCE, {"data": bytes(32)}),
+        (P.TSI, to_wire(traffic.local)),
+        (P.TSR, to_wire(traffic.remote)),
+    ]
+    (answer,) = send(net, west, east, forge(west, items, kind=X.CREATE_CHILD_SA))
+    assert opened(west, answer)[6:8] == Notify.CHILD_SA_NOT_FOUND.to_bytes(2, "big")
+    assert child_of(east)
 
 
 def test_thousands_of_children() -> None:

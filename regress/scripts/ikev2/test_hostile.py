@@ -132,14 +132,23 @@ def test_what_breaks_a_rule_is_told_so() -> None:
     assert opened(west, answer)[6:8] == Notify.INVALID_SYNTAX.to_bytes(2, "big")
 
 
+@pytest.mark.parametrize("kind", [1, 200, P.GSPM, P.GSA, P.PS])
 @pytest.mark.parametrize("critical", [False, True])
-def test_what_must_be_understood_and_is_not(critical: bool) -> None:
+def test_what_must_be_understood_and_is_not(kind: int, critical: bool) -> None:
     net, west, east = pair()
-    (answer,) = send(net, west, east, forge(west, [(200, b"????", critical)]))
+    (answer,) = send(net, west, east, forge(west, [(kind, b"????", critical)]))
     inner = opened(west, answer)
     assert bool(inner) is critical
     if critical:
-        assert inner[6:9] == Notify.UNSUPPORTED_CRITICAL_PAYLOAD.to_bytes(2, "big") + b"\xc8"
+        told = Notify.UNSUPPORTED_CRITICAL_PAYLOAD.to_bytes(2, "big") + bytes([kind])
+        assert inner[6:9] == told
+
+
+@pytest.mark.parametrize("kind", [P.VENDOR, P.CERTREQ])
+def test_what_is_understood_may_be_critical(kind: int) -> None:
+    net, west, east = pair()
+    (answer,) = send(net, west, east, forge(west, [(kind, b"????", True)]))
+    assert opened(west, answer) == b""
 
 
 def test_an_empty_chain_asks_whether_we_live() -> None:

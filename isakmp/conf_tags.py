@@ -274,6 +274,7 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
                 "ESP-proposals": Tag(_keywords(parse_esp), every=True),
                 "Flags": Tag(_one_of("Active-only"), every=True),
                 "IPComp": Tag(_BOOLEAN),
+                "Packets": Tag(_number(0, (1 << 32) - 1)),
                 "ISAKMP-peer": Tag(leads=Kind.PEER),
                 "Life": _LIFE,
                 "Local-ID": Tag(leads=Kind.ID),

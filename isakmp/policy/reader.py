@@ -140,6 +140,7 @@ def read_connection(
         line=conf.where(name),
         traffic=traffic,
         proposals=proposals,
+        packets=conf.get_int(name, "Packets", 0) or 0,
         ipcomp=conf.get_bool(name, "IPComp"),
         tfc_padding=conf.get_bool(name, "TFC-padding", True),
         all_fragments=conf.get_bool(name, "Non-first-fragments"),

@@ -359,7 +359,7 @@ class Connection:
 
     passive: answered, never started (Passive-connections); active_only: started, never answered.
     selector runs from us to them. For IKEv2: traffic and proposals, which say what selector and
-    suites do and more; ipcomp: offer and take IPComp; tfc_padding: we can take padding for traffic
+    suites do and more; packets: how many a child SA carries, 0: no limit; ipcomp: offer and take IPComp; tfc_padding: we can take padding for traffic
     flow confidentiality; all_fragments: NON_FIRST_FRAGMENTS_ALSO.
     """
 
@@ -374,6 +374,7 @@ class Connection:
     line: str = field(default="", compare=False)
     traffic: Traffic = Traffic((), ())
     proposals: tuple[Proposal, ...] = ()
+    packets: int = 0
     ipcomp: bool = False
     tfc_padding: bool = True
     all_fragments: bool = False

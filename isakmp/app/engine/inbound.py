@@ -80,7 +80,7 @@ class Inbound:
         sa.packets += 1
         sa.octets += len(clear)
         sa.used = self._now()
-        if sa.octets >= sa.mark:
+        if sa.octets >= sa.mark or sa.packets >= sa.packets_mark:
             self._sad.reached(sa)
 
     def _watch(self, sa: InboundSa, src: Address, port: int, low: int) -> None:

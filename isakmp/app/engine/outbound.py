@@ -138,7 +138,7 @@ class Outbound:
         sa.packets += 1
         sa.octets += size
         sa.used = self._now()
-        if sa.octets >= sa.mark:
+        if sa.octets >= sa.mark or sa.packets >= sa.packets_mark:
             self._sad.reached(sa)
         if not sa.packets & 0xFFFF and sa.seal.left < _LEFT_AT_SOFT:
             self._sad.expire(sa, hard=False)

@@ -30,13 +30,15 @@ def sa_id(spec: SaSpec) -> SaId:
 
 
 class Sa:
-    """What inbound and outbound SAs have in common. ``mark``: octets at which limits are due."""
+    """What inbound and outbound SAs have in common. ``mark`` and ``packets_mark``: octets and
+    packets at which limits are due."""
 
     __slots__ = (
         "event",
         "mark",
         "octets",
         "packets",
+        "packets_mark",
         "since",
         "soft_told",
         "spec",
@@ -52,13 +54,16 @@ class Sa:
         self.event: Event | None = None
         self.soft_told = False
         self.mark: float = inf
+        self.packets_mark: float = inf
         self.set_mark()
 
     def set_mark(self) -> None:
-        """Find the next limit in octets."""
+        """Find the next limits in octets and in packets."""
         limits = self.spec.limits
         soft = inf if self.soft_told else limits.soft_bytes or inf
         self.mark = min(soft, limits.hard_bytes or inf)
+        soft = inf if self.soft_told else limits.soft_packets or inf
+        self.packets_mark = min(soft, limits.hard_packets or inf)
 
     def usage(self, now: float) -> Usage:
         """What it has carried."""
@@ -272,9 +277,10 @@ class Sad:
         self.expire(sa, hard)
 
     def reached(self, sa: AnySa) -> None:
-        """An SA has carried as many octets as its mark says."""
-        hard = sa.spec.limits.hard_bytes
-        self.expire(sa, bool(hard) and sa.octets >= hard)
+        """An SA has carried as many octets or packets as its marks say."""
+        limits = sa.spec.limits
+        hard = sa.octets >= (limits.hard_bytes or inf) or sa.packets >= (limits.hard_packets or inf)
+        self.expire(sa, hard)
 
     def expire(self, sa: AnySa, hard: bool) -> None:
         """Report a limit, soft ones once; at the hard limit the SA goes."""

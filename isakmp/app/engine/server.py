@@ -5,7 +5,8 @@ for some SA type; GET, DUMP and what was malformed to the sender alone. Replies 
 keys. Upcalls go to the registered: ACQUIRE to those of its SA type.
 
 Choices where the RFC leaves some: sadb_lifetime_allocations counts flows, which the engine does
-not, so it is 0, and packets and errors come in X_STATISTICS; refusals carry X_REASON; the last
+not, so it is 0 for what an SA has carried, where packets and errors come in X_STATISTICS, and as a
+limit it means packets; refusals carry X_REASON; the last
 message of a dump has sequence number 0, those before it count down.
 """
 
@@ -463,7 +464,7 @@ class Server(Generic[E]):
         limit, current = Lifetime(), codec.lifetime(Ext.LIFETIME_CURRENT, Lifetime())
         if not event.hard and self._has(event.sa):
             limits = self.engine.find(event.sa).limits
-            limit = Lifetime(0, limits.soft_bytes, limits.soft_s)
+            limit = Lifetime(limits.soft_packets, limits.soft_bytes, limits.soft_s)
             current = self._lifetime(self.engine.usage(event.sa))
         state = State.DEAD if event.hard else State.DYING
         body = codec.sa(Sa(event.sa.spi, state=state)) + current + codec.lifetime(ext, limit)

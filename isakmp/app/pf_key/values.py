@@ -95,20 +95,24 @@ def sa_exts(spec: SaSpec, private: bool, with_keys: bool = True) -> bytes:
 def lifetimes(limits: Limits) -> bytes:
     """Soft and hard lifetimes; nothing for a kind that has no limit."""
     parts = b""
-    if limits.soft_s or limits.soft_bytes:
-        parts += codec.lifetime(Ext.LIFETIME_SOFT, Lifetime(0, limits.soft_bytes, limits.soft_s))
-    if limits.hard_s or limits.hard_bytes:
-        parts += codec.lifetime(Ext.LIFETIME_HARD, Lifetime(0, limits.hard_bytes, limits.hard_s))
+    soft = Lifetime(limits.soft_packets, limits.soft_bytes, limits.soft_s)
+    hard = Lifetime(limits.hard_packets, limits.hard_bytes, limits.hard_s)
+    for ext, lifetime in ((Ext.LIFETIME_SOFT, soft), (Ext.LIFETIME_HARD, hard)):
+        if any(lifetime):
+            parts += codec.lifetime(ext, lifetime)
     return parts
 
 
 def read_limits(exts: Exts) -> Limits:
-    """Soft and hard lifetimes; limits on allocations and on time of use are not ours."""
+    """Soft and hard lifetimes; allocations are packets, as kernels take them to be; limits on the
+    time of use are not ours."""
     if Ext.LIFETIME_SOFT not in exts and Ext.LIFETIME_HARD not in exts:
         return NO_LIMITS
     soft = codec.read_lifetime(exts, Ext.LIFETIME_SOFT)
     hard = codec.read_lifetime(exts, Ext.LIFETIME_HARD)
-    return Limits(soft.addtime, hard.addtime, soft.octets, hard.octets)
+    return Limits(
+        soft.addtime, hard.addtime, soft.octets, hard.octets, soft.allocations, hard.allocations
+    )
 
 
 def read_protocol(satype: int) -> isakmp.Protocol:

@@ -451,13 +451,14 @@ def _install_inbound(x: X) -> Wait:
 def _limits(x: X) -> Limits:
     """The negotiated lifetimes, or ours; soft ones drawn so that the initiator comes first."""
     what = x.state.chosen[0].what
-    seconds, octets = what.life_s, 1024 * what.life_kb
+    seconds, octets, packets = what.life_s, 1024 * what.life_kb, connection_of(x).packets
     if x.state.responder_life_s:
         seconds = min(seconds or x.state.responder_life_s, x.state.responder_life_s)
     draw, margin = x.engine.random(1)[0] / 256, x.engine.settings.rekey_margin_percent
     return Limits(
         soft_limit(seconds, draw, x.initiator, margin), seconds,
         soft_limit(octets, draw, x.initiator, margin), octets,
+        soft_limit(packets, draw, x.initiator, margin), packets,
     )  # fmt: skip
 
 

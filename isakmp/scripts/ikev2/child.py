@@ -336,7 +336,7 @@ def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: by
     ours, theirs = keymat[:size], keymat[size:]
     if not x.initiator:
         ours, theirs = theirs, ours
-    c.limits = _limits(x, what)
+    c.limits = _limits(x, what, connection_of(c).packets)
     c.specs = [
         _spec(x, c, sa, what, theirs, encryption, inbound=True),
         _spec(x, c, sa, what, ours, encryption, inbound=False),
@@ -365,13 +365,14 @@ def _compressed(c: Child) -> list[SaSpec]:
     return [*ipcomp, *esp]
 
 
-def _limits(x: X, what: ChosenIpsec) -> Limits:
+def _limits(x: X, what: ChosenIpsec, packets: int) -> Limits:
     """Our lifetimes, soft ones drawn so that the initiator comes first."""
     draw, margin = x.engine.random(1)[0] / 256, x.engine.settings.rekey_margin_percent
     octets = 1024 * what.life_kb
     return Limits(
         soft_limit(what.life_s, draw, x.initiator, margin), what.life_s,
         soft_limit(octets, draw, x.initiator, margin), octets,
+        soft_limit(packets, draw, x.initiator, margin), packets,
     )  # fmt: skip
 
 

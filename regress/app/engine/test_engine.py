@@ -227,6 +227,15 @@ def test_soft_then_hard_by_octets() -> None:
     assert pair.near.events.expires[0].sa == sa_id(pair.out_spec)
 
 
+def test_soft_then_hard_by_packets() -> None:
+    pair = Pair(limits=Limits(soft_packets=3, hard_packets=5))
+    for count in range(1, 7):
+        pair.through(datagram(size=76))
+        expected = [False] * (count >= 3) + [True] * (count >= 5)
+        assert [event.hard for event in pair.near.events.expires] == expected
+        assert [event.hard for event in pair.far.events.expires] == expected
+
+
 def test_a_deleted_sa_expires_no_more() -> None:
     pair = Pair(limits=Limits(soft_s=5, hard_s=9))
     pair.near.engine.delete(sa_id(pair.out_spec))

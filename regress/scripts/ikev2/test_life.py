@@ -118,3 +118,9 @@ def test_everything_is_proved_anew(gap: bool) -> None:
     assert sa_of(west) is not first
     assert least == (0 if gap else 1)
     assert kinds(net.history).count("IKE_AUTH") == 2
+
+
+def test_limits_in_packets_are_the_applications_to_watch() -> None:
+    _, west, _ = pair(connection_tags="Packets= 1000")
+    for spec in west.app.sas.values():
+        assert 0 < spec.limits.soft_packets < spec.limits.hard_packets == 1000

@@ -52,6 +52,9 @@ class End(ABC):
     rekeys_within_s = 0.0
     # Child SAs outlive a phase 1 that this end deletes (RFC 2408 leaves them alone).
     children_live_on = False
+    # Rekeyed by its peer it sends with the new child SA before the peer can have it (RFC 7296 2.8
+    # lets it): so many packets may be lost.
+    loses_by_haste = 0
     # How long a negotiation may take.
     patience_s = 10.0
     # ike() tells SAs by their cookies, which both ends know.

@@ -38,6 +38,7 @@ class Pluto(End):
 
     kind = "pluto"
     names_cookies = False
+    loses_by_haste = 2
 
     @classmethod
     def missing(cls, stack: Stack) -> str:

@@ -14,7 +14,7 @@ from regress.interop.play import ROOT
 from regress.interop.table import report
 from regress.kernel.batches import play_all
 from regress.kernel.needs import missing
-from regress.kernel.rows import FOREIGN, PEERS, ROWS
+from regress.kernel.rows import PEERS, TABLES
 
 # Guests at a time: each has one processor.
 _JOBS = 2
@@ -25,7 +25,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", help="only scenarios whose names contain one of these")
     parser.add_argument("--peer", action="append", choices=PEERS, help="may be given again")
     parser.add_argument("--pair", action="append", help="as pluto-isakmpd; may be given again")
-    parser.add_argument("--foreign", action="store_true", help="the peers with each other instead")
+    parser.add_argument(
+        "--table", choices=TABLES, default="kernel",
+        help="foreign: the peers with each other; interop: what make interop plays in user space",
+    )  # fmt: skip
     parser.add_argument("--jobs", type=int, default=min(_JOBS, os.cpu_count() or 1))
     parser.add_argument("--list", action="store_true", help="print the table's rows and end")
     parser.add_argument("-v", action="store_true", help="with the logs of what failed")
@@ -37,7 +40,7 @@ def main() -> int:
     arguments = _arguments()
     rows = [
         (row, pair)
-        for row, pair in (FOREIGN if arguments.foreign else ROWS)
+        for row, pair in TABLES[arguments.table]
         if (not arguments.names or any(name in row.name for name in arguments.names))
         and (not arguments.peer or any(peer in pair for peer in arguments.peer))
         and (not arguments.pair or pair in arguments.pair)

@@ -14,7 +14,7 @@ from pathlib import Path
 from regress.interop.play import ROOT
 from regress.interop.table import Result, told
 from regress.kernel import guest
-from regress.kernel.rows import Row
+from regress.kernel.rows import Row, key
 
 # Where the folders of failed rows go.
 KEPT = ROOT / "build" / "kernel"
@@ -61,9 +61,8 @@ class _Guests:
         """A boot; rows that it did not come to have failed."""
         with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
             report = Path(folder) / "report.json"
-            names = [f"{row.name}@{pair}" for row, pair in rows]
             said = self._boot(
-                [sys.executable, "-m", "regress.kernel.inside", report, KEPT, *names],
+                [sys.executable, "-m", "regress.kernel.inside", report, KEPT, *map(key, rows)],
                 _BOOT_S + _ROW_S * len(rows), [Path(folder), KEPT],
             )  # fmt: skip
             results: list[Result] = json.loads(report.read_text()) if report.exists() else []

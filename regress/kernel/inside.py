@@ -11,16 +11,16 @@ from pathlib import Path
 
 from regress.interop.scenario import Stack
 from regress.interop.table import one
-from regress.kernel.rows import FOREIGN, ROWS
+from regress.kernel.rows import TABLES, key
 
 
 def main(arguments: list[str]) -> int:
     """0, whatever became of the rows; the report is complete up to the row under way."""
     report, kept, *names = arguments
-    table = {f"{row.name}@{pair}": (row, pair) for row, pair in [*FOREIGN, *ROWS]}
+    rows = {key(row): row for table in TABLES.values() for row in table}
     results = []
     for name in names:
-        row, pair = table[name]
+        row, pair = rows[name]
         results.append(one(row, pair, stack=Stack.KERNEL, kept=Path(kept)))
         Path(report).write_text(json.dumps(results))
     return 0

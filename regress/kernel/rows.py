@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
-from regress.interop.play import KINDS, PAIRS
-from regress.interop.scenario import Act, Role, Scenario, Suite
+from regress.interop.play import PAIRS
+from regress.interop.scenario import SCENARIOS, Act, Role, Scenario, Suite
 
 PEERS = ("charon", "pluto", "iked")
 _BOTH = (
@@ -105,4 +105,15 @@ FOREIGN = [
     )
     if "charon" in (a, b) and can(row, f"{a}-{b}")
 ]
-assert set(PEERS) <= set(KINDS)
+# What make interop plays with ESP in user space.
+INTEROP = [
+    (row, pair)
+    for row, peer, ours in product(SCENARIOS, PEERS, Role)
+    if can(row, pair := pair_of(peer, ours))
+]
+TABLES = {"kernel": ROWS, "foreign": FOREIGN, "interop": INTEROP}
+
+
+def key(row: Row) -> str:
+    """A row's name and pair in one word."""
+    return f"{row[0].name}@{row[1]}"

@@ -17,7 +17,7 @@ from regress.interop.stream import missing_of
 from regress.interop.xfrm import parse_states
 from regress.kernel.batches import play_all
 from regress.kernel.needs import missing
-from regress.kernel.rows import FOREIGN, PEERS, ROWS
+from regress.kernel.rows import PEERS, ROWS, TABLES, key
 
 # Some 30 s each, in one boot.
 SMALL = {
@@ -35,9 +35,8 @@ SMALL = {
 
 
 def test_each_row_and_pair_is_there_once() -> None:
-    for table in (ROWS, FOREIGN):
-        names = [f"{row.name}@{pair}" for row, pair in table]
-        assert len(set(names)) == len(names)
+    names = [key(row) for table in TABLES.values() for row in table]
+    assert len(set(names)) == len(names)
     assert {pair for _, pair in ROWS} == {
         name for peer in PEERS for name in (f"isakmpd-{peer}", f"{peer}-isakmpd")
     }

@@ -29,8 +29,8 @@ _STATE = re.compile(r"^000 #(\d+): .* (STATE_\w+) \((.*?)\);", re.M)
 
 def proposal(suite: Suite) -> str:
     """A suite in libreswan's keywords."""
-    group = f"dh{suite.group}" if suite.group else ""
-    return "-".join(part for part in (_CIPHER[suite.cipher], _HASH[suite.hash], group) if part)
+    algorithms = "-".join(part for part in (_CIPHER[suite.cipher], _HASH[suite.hash]) if part)
+    return algorithms + (f";dh{suite.group}" if suite.group else "")
 
 
 class Pluto(End):
@@ -120,6 +120,8 @@ conn peer
             self.alive()
             log = self.folder / "log"
             text = log.read_text(errors="replace") if log.exists() else ""
+            if failed := re.search("failed to add connection.*", text):
+                raise Failure(f"{self}: {failed[0]}")
             return "listening for IKE messages" in text and "loading secrets from" in text
 
         eventually(f"{self} listens", configured, 20)

@@ -56,7 +56,7 @@ def test_isakmpd_takes_every_rows_configuration(row: Scenario, role: Role, tmp_p
 
 def test_suites_have_each_daemons_names() -> None:
     with_pfs, without = Suite("AES-256", "SHA2-256", 19), Suite("AESGCM-128", "", None)
-    assert pluto.proposal(with_pfs) == "aes256-sha2_256-dh19"
+    assert pluto.proposal(with_pfs) == "aes256-sha2_256;dh19"
     assert pluto.proposal(without) == "aes_gcm128"
     assert iked.transforms(with_pfs) == "enc aes-256 auth hmac-sha2-256 group ecp256"
     assert iked.transforms(without) == "enc aes-128-gcm"

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import functools
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.crypto.hash import get_hash
+from isakmp.crypto.mac import Mac, cmac, cmac_key, xcbc, xcbc_key
 from isakmp.errors import CryptoError
 
 _HASHES = {
@@ -41,6 +43,24 @@ class Prf:
         return hmac.digest(key, b"".join(parts), self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class AesPrf(Prf):
+    """A prf made of AES. bind: the MAC under 16 octets; key_of: those for a key of any length."""
+
+    bind: Callable[[bytes], Mac] = cmac
+    key_of: Callable[[bytes], bytes] = cmac_key
+
+    def __call__(self, key: bytes, *parts: bytes) -> bytes:
+        """16 octets."""
+        return self.bind(self.key_of(key))(b"".join(parts))
+
+
+_AES = {
+    ikev2.Prf.AES128_XCBC: AesPrf("xcbc", 16, fixed_key=True, bind=xcbc, key_of=xcbc_key),
+    ikev2.Prf.AES128_CMAC: AesPrf("cmac", 16, fixed_key=True, bind=cmac, key_of=cmac_key),
+}
+
+
 @functools.cache
 def get_prf(number: isakmp.Hash) -> Prf:
     """The HMAC of that hash. CryptoError where the library lacks the hash."""
@@ -51,6 +71,9 @@ def get_prf(number: isakmp.Hash) -> Prf:
 @functools.cache
 def get_prf_v2(number: int) -> Prf:
     """IKEv2's prf of that number. CryptoError where it is not known, or the library lacks it."""
+    for aes, prf in _AES.items():
+        if aes == number:
+            return prf
     hash_number = next((h for prf, h in _HASHES.items() if prf == number), None)
     if hash_number is None:
         raise CryptoError(f"no prf {name_of(ikev2.Prf, number)} ({int(number)})")

@@ -11,10 +11,13 @@ import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.crypto import aead
 from isakmp.crypto.cipher import Cbc, phase_1_cipher
+from isakmp.crypto.mac import KEY_SIZE, Mac, cmac, xcbc
 from isakmp.errors import CryptoError
 
 Random = Callable[[int], bytes]
@@ -164,6 +167,10 @@ _MACS = {
     Integ.HMAC_SHA2_384_192: ("sha384", 48, 24),
     Integ.HMAC_SHA2_512_256: ("sha512", 64, 32),
 }
+_AES_MACS: dict[ikev2.Integ, Callable[[bytes], Mac]] = {
+    Integ.AES_XCBC_96: xcbc,
+    Integ.AES_CMAC_96: cmac,
+}
 _GCM = {Encr.AES_GCM_8: 8, Encr.AES_GCM_12: 12, Encr.AES_GCM_16: 16}
 _CCM = {Encr.AES_CCM_8: 8, Encr.AES_CCM_12: 12, Encr.AES_CCM_16: 16}
 _CBC = {
@@ -183,10 +190,30 @@ def sk_cipher(encr: int, key_bits: int, integ: int | None) -> SkCipher:
         if integ:
             raise CryptoError(f"{encr_name} brings its own integrity")
         return _combined(encr, key_bits or 256, name)
-    mac = next((row for number, row in _MACS.items() if number == integ), None)
-    if mac is None:
-        raise CryptoError(f"{encr_name} needs an integrity algorithm that is known")
-    return _then_mac(encr, key_bits, name, *mac)
+    return _then_mac(encr, key_bits, name, _integrity(encr_name, integ))
+
+
+class _Integrity(NamedTuple):
+    """bind: the MAC under a key; sizes in octets."""
+
+    bind: Callable[[bytes], Mac]
+    key_size: int
+    icv_size: int
+    legacy: bool = False
+
+
+def _integrity(encr_name: str, integ: int | None) -> _Integrity:
+    for number, (digest, key_size, icv_size) in _MACS.items():
+        if number == integ:
+            return _Integrity(partial(_hmac, digest), key_size, icv_size, digest == "md5")
+    for aes, bind in _AES_MACS.items():
+        if aes == integ:
+            return _Integrity(bind, KEY_SIZE, 12)
+    raise CryptoError(f"{encr_name} needs an integrity algorithm that is known")
+
+
+def _hmac(digest: str, key: bytes) -> Mac:
+    return lambda data: hmac.digest(key, data, digest)
 
 
 def _combined(encr: int, key_bits: int, name: str) -> SkCipher:
@@ -208,19 +235,15 @@ def _combined(encr: int, key_bits: int, name: str) -> SkCipher:
     return SkCipher(name, size + salt, 0, False, bind)
 
 
-def _then_mac(
-    encr: int, key_bits: int, name: str, digest: str, mac_size: int, icv_size: int
-) -> SkCipher:
-    def mac_of(key: bytes) -> Callable[[bytes], bytes]:
-        return lambda data: hmac.digest(key, data, digest)
-
+def _then_mac(encr: int, key_bits: int, name: str, integrity: _Integrity) -> SkCipher:
+    mac_of, mac_size, icv_size, legacy = integrity
     if encr == Encr.AES_CTR:
         size = (key_bits or 128) // 8
 
         def bind_ctr(enc_key: bytes, integ_key: bytes) -> Sk:
             return _Ctr(aead.ctr(enc_key[:size]), enc_key[size:], mac_of(integ_key), icv_size)
 
-        return SkCipher(name, size + 4, mac_size, digest == "md5", bind_ctr)
+        return SkCipher(name, size + 4, mac_size, legacy, bind_ctr)
     number = next((v1 for v2, v1 in _CBC.items() if v2 == encr), None)
     if number is None:
         raise CryptoError(f"cipher {name} is not known for IKE")
@@ -229,4 +252,4 @@ def _then_mac(
     def bind(enc_key: bytes, integ_key: bytes) -> Sk:
         return _Cbc(spec.bind(enc_key), spec.block_size, mac_of(integ_key), icv_size)
 
-    return SkCipher(name, spec.key_size, mac_size, spec.legacy or digest == "md5", bind)
+    return SkCipher(name, spec.key_size, mac_size, spec.legacy or legacy, bind)

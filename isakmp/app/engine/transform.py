@@ -19,6 +19,7 @@ from isakmp.app.engine.drop import Drop, Dropped
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto.aead import IV_SIZE, Aead, Ctr, ccm, chacha20poly1305, ctr, gcm
 from isakmp.crypto.cipher import Cbc, phase_1_cipher
+from isakmp.crypto.mac import KEY_SIZE, xcbc
 from isakmp.errors import ApplicationError, CryptoError
 
 Random = Callable[[int], bytes]
@@ -143,14 +144,36 @@ class Counter(Confidentiality):
         return self._cipher.decrypt(self._nonce + body[:IV_SIZE], body[IV_SIZE:])
 
 
-class Mac:
-    """A truncated HMAC; of size 0, nothing."""
+class Mac(ABC):
+    """A MAC bound to its key. size: of its ICV in octets."""
+
+    size: int
+
+    @abstractmethod
+    def __call__(self, data: bytes) -> bytes:
+        """The ICV, ``size`` octets."""
+
+
+class Hmac(Mac):
+    """A truncated HMAC (RFC 2404, 4868)."""
 
     def __init__(self, key: bytes, digest: str, size: int) -> None:
         self._key, self._digest, self.size = key, digest, size
 
     def __call__(self, data: bytes) -> bytes:
         return hmac.digest(self._key, data, self._digest)[: self.size]
+
+
+class Xcbc(Mac):
+    """AES-XCBC-MAC-96 (RFC 3566)."""
+
+    size = 12
+
+    def __init__(self, key: bytes) -> None:
+        self._mac = xcbc(key)
+
+    def __call__(self, data: bytes) -> bytes:
+        return self._mac(data)[: self.size]
 
 
 class EncryptThenMac(Transform):
@@ -218,7 +241,7 @@ def supported() -> tuple[frozenset[int], frozenset[int]]:
     """The ESP transforms and the authentication algorithms that bind() knows."""
     return (
         frozenset({*_AEADS, *_BLOCK_CIPHERS, ipsec.Esp.NULL, ipsec.Esp.AES_CTR}),
-        frozenset(_MACS),
+        frozenset({*_MACS, ipsec.Auth.AES_XCBC_MAC}),
     )
 
 
@@ -257,12 +280,17 @@ def _mac(spec: SaSpec) -> Mac | None:
     """The MAC of an SA, if it has one."""
     if not spec.auth:
         return None
+    if spec.auth == ipsec.Auth.AES_XCBC_MAC:
+        _check_key("AES-XCBC", spec, KEY_SIZE)
+        return Xcbc(spec.auth_key)
     if spec.auth not in _MACS:
         raise ApplicationError(f"the key engine has no authentication algorithm {spec.auth}")
     digest, key_size, size = _MACS[spec.auth]
-    if len(spec.auth_key) != key_size:
+    _check_key(f"HMAC-{digest.upper()}", spec, key_size)
+    return Hmac(spec.auth_key, digest, size)
+
+
+def _check_key(name: str, spec: SaSpec, size: int) -> None:
+    if len(spec.auth_key) != size:
         came = len(spec.auth_key)
-        raise ApplicationError(
-            f"HMAC-{digest.upper()} takes a key of {key_size}, not {came} octets"
-        )
-    return Mac(spec.auth_key, digest, size)
+        raise ApplicationError(f"{name} takes a key of {size}, not {came} octets")

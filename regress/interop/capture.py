@@ -33,6 +33,11 @@ class Wire:
         """The number of ESP packets, in UDP or not."""
         return sum(_is_esp(*_transport(frame[12:])) for _, frame in self.frames)
 
+    def largest_esp(self) -> int:
+        """The octets of the largest ESP packet, its IP header and all."""
+        found = [len(frame) for _, frame in self.frames if _is_esp(*_transport(frame[12:]))]
+        return max(found, default=0)
+
     def ports(self, destination: str) -> set[int]:
         """The UDP ports of an IPv4 address that something was sent to."""
         wanted, found = socket.inet_aton(destination), set()

@@ -17,6 +17,8 @@ from regress.interop.scenario import Role, Scenario, Stack
 from regress.interop.site import Site
 
 T = TypeVar("T")
+# Octets that ping sends to see whether they are compressed.
+LARGE = 1000
 
 
 class Failure(Exception):
@@ -55,6 +57,8 @@ class End(ABC):
     # Rekeyed by its peer it sends with the new child SA before the peer can have it (RFC 7296 2.8
     # lets it): so many packets may be lost.
     loses_by_haste = 0
+    # Nothing else may start while this daemon starts.
+    starts_alone = False
     # How long a negotiation may take.
     patience_s = 10.0
     # ike() tells SAs by their cookies, which both ends know.
@@ -143,6 +147,11 @@ class End(ABC):
         if self.process and self.process.poll() is not None:
             raise Failure(f"{self} ended with status {self.process.returncode}")
 
+    @property
+    def _octets(self) -> int:
+        """What a ping carries: enough to be worth compressing where that is the question."""
+        return LARGE if self.scenario.ipcomp else 56
+
     def ping(self, count: int = 3) -> None:
         """Ping the other network's host from this one's; every answer must come.
 
@@ -151,7 +160,7 @@ class End(ABC):
         """
         for _ in range(3):
             done = self.namespace.run(
-                "ping", "-c", str(count), "-i", "0.05", "-W", "2",
+                "ping", "-c", str(count), "-i", "0.05", "-W", "2", "-s", str(self._octets),
                 "-I", self.site.host, self.site.remote_host,
             )  # fmt: skip
             if f"{count} received" in done.stdout:

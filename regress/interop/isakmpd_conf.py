@@ -109,6 +109,7 @@ Transforms= {transform_name(row.ike)}
 Phase= 2
 ISAKMP-peer= peer
 Configuration= phase-2
+{"IPComp= yes" if row.ipcomp else ""}
 Local-ID= local-network
 Remote-ID= remote-network
 

@@ -13,7 +13,7 @@ from regress.interop import xfrm
 from regress.interop.acts import ACTS, STARTS, Play, carries, leave
 from regress.interop.capture import Capture
 from regress.interop.charon import Charon
-from regress.interop.end import End, Failure
+from regress.interop.end import LARGE, End, Failure
 from regress.interop.iked import Iked
 from regress.interop.isakmpd import Isakmpd
 from regress.interop.namespace import SetupFailure, wire
@@ -49,9 +49,13 @@ def stage(scenario: Scenario, pair: str, folder: Path, stack: Stack = Stack.USER
             )
         ]
         try:
-            for end in ends:
+            for end in [end for end in ends if end.starts_alone]:
                 end.launch()
-            for end in reversed(ends):
+                end.ready()
+            others = [end for end in ends if not end.starts_alone]
+            for end in others:
+                end.launch()
+            for end in reversed(others):
                 end.ready()
             yield Play(scenario, ends[0], ends[1], capture, stack)
         finally:
@@ -105,6 +109,8 @@ def _run(play: Play) -> None:
 def _check_wire(play: Play) -> None:
     if clear := play.wire.clear():
         raise Failure(f"{len(clear)} packets on the wire in clear, the first: {clear[0]}")
+    if play.scenario.ipcomp and (size := play.wire.largest_esp()) > LARGE:
+        raise Failure(f"not compressed: an ESP packet has {size} octets")
     if play.scenario.nat and not any(port >= 20000 for port in play.wire.ports(NAT_OUTSIDE)):
         raise Failure("nothing came through the NAT from a port of its own")
 

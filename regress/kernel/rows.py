@@ -46,7 +46,7 @@ def _ours(version: int) -> Iterator[Row]:
 def _paths(version: int) -> Iterator[Row]:
     """Modes, IP versions and NAT: with everybody, and more of it with one peer."""
     base = Scenario("", version=version, esp=_ESP)
-    everybody = (
+    everybody: tuple[Scenario, ...] = (
         replace(base, name="transport", transport=True),
         replace(base, name="ipv6", outer=6, inner=6),
         replace(base, name="nat", nat=True),
@@ -57,6 +57,8 @@ def _paths(version: int) -> Iterator[Row]:
         replace(base, name="nat-rekey-child", nat=True, act=Act.REKEY_CHILD_BUSY),
         replace(base, name="nat-rekey-ike", nat=True, act=Act.REKEY_IKE_BUSY),
     )
+    if version == 2:
+        everybody += (replace(base, name="ipcomp", ipcomp=True),)
     for peer, ours in product(PEERS, Role):
         for row in (*everybody, *(more if peer == "charon" else ())):
             yield replace(row, name=f"ikev{version}-{row.name}"), pair_of(peer, ours)

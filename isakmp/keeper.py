@@ -33,7 +33,7 @@ from isakmp.policy.traffic import Narrowed
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
 from isakmp.timer import Timers
 
-GRACE_S, LINGER_S = 3.0, 1.0
+GRACE_S, LINGER_S, TAKE_OVER_S = 3.0, 1.0, 0.5
 # How long a new IKE SA is given to take over the child SAs of the one before.
 RENEW_S = 60.0
 FALLBACK_S = 30.0
@@ -286,11 +286,12 @@ class Keeper:
         self.sas.add_child(child)
         child.specs = list(specs)
         child.receives_only = any(gives_way(child, old) for old in olds)
-        if olds and child.parent is not None and not child.initiator:
-            # Its initiator may still wait for our answer (RFC 7296 2.8).
+        spoke_last = child.initiator is (child.parent is None)
+        if olds and not child.receives_only and spoke_last:
+            # The peer may not have read our last message yet; the old one serves until then.
             child.receives_only = True
             child.events["take over"] = self.timers.add(
-                "child SA take over", GRACE_S, lambda: self.take_over(child)
+                "child SA take over", TAKE_OVER_S, lambda: self.take_over(child)
             )
         if not child.receives_only and not self._begin_to_send(child):
             return
@@ -528,6 +529,9 @@ class Keeper:
             return
         if event.hard:
             self.log.print("connection %s: child SA %s expired", child.connection.name, child)
+            # Its other half carries nothing any more either, however long the peer takes to hear.
+            for name in (*child.inbound(), *child.outbound()):
+                self.app.delete_sa(name)
             self.delete_child(child)
         elif child.state is State.ESTABLISHED:
             self.connections.rekey(child)

@@ -57,7 +57,7 @@ def caught(seeds: int, *words: str) -> None:
 
 
 def test_a_lost_delete_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ikev1, "tell_deleted", lambda *_: None)
+    monkeypatch.setattr(Ikev1, "tell_deleted", lambda *_: Job.of(None))
     caught(3, "has deleted", "in one SAD only")
 
 

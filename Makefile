@@ -11,7 +11,7 @@ check:   ; @tools/setup-venv test && tools/check $(PY)
 bench:   ; @tools/setup-venv run && $(PY) -m regress.bench $(ARGS)
 interop: ; @tools/setup-venv run && tools/setup-peers && $(PY) -m regress.interop $(ARGS)
 kernel:  ; @tools/setup-venv run && tools/setup-peers && $(PY) -m regress.kernel $(ARGS)
-sim:     ; @tools/setup-venv run && $(PY) -m regress.sim --seeds $(SEEDS) $(ARGS)
+sim:     ; @tools/setup-venv run && $(PY) -m regress.sim --seeds $(SEEDS) $(ARGS) && $(PY) -m regress.sim --collisions
 fuzz:    ; @tools/setup-venv test && for t in message capture; do $(PY) -m regress.fuzz.fuzz_$$t -max_total_time=$(SECONDS) $(ARGS) || exit 1; done
 nightly: ; @$(MAKE) check && $(MAKE) test && $(MAKE) sim SEEDS=5000 && $(MAKE) fuzz SECONDS=3600
 clean:   ; rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

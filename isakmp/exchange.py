@@ -414,11 +414,22 @@ class Engine:
         done()
         if exchange.over:
             return
-        if verdict is Verdict.RESTART:
-            exchange.step = 0
-        else:
+        if verdict is not Verdict.RESTART:
             exchange.step += -1 if verdict is Verdict.LOOP else 1
+        else:
+            exchange.step = 0
+            if exchange.sa is not None and exchange.dialect.two_counters:
+                self._ask_anew(exchange, exchange.sa)
+                return
         self._advance(exchange)
+
+    def _ask_anew(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
+        """Another request needs another message ID, and waits its turn as every request."""
+        del self.exchanges[exchange.key]
+        exchange.dialect.ended(exchange, None)
+        exchange.message_id, exchange.last_out = UNNUMBERED, ()
+        sa.waiting.append(exchange)
+        self.begin_waiting(sa)
 
     def _advance(self, exchange: Exchange[Any]) -> None:
         """After a step: finish, send the next message, or wait for the peer's."""

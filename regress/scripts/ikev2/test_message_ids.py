@@ -1,0 +1,49 @@
+"""Message IDs and windows as they are on the wire: RFC 7296 2.2, 2.3."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from regress.pair import EAST, WEST, Host, agree, connected
+from regress.sim.collisions import Net
+
+V2 = "Key-exchange= ikev2"
+
+
+def up(west_groups: str, east_groups: str, window: int = 1) -> tuple[Net, Host, Host]:
+    net = Net(window)
+    tags = f"{V2}\nWindow-size= {window}"
+    ends = []
+    for gateway, groups in ((WEST, west_groups), (EAST, east_groups)):
+        offer = f"ESP-proposals= aes128gcm16-{groups}"
+        ends.append(net.host(replace(gateway, peer_tags=tags, connection_tags=offer)))
+    net.start()
+    net.run(5)
+    return net, ends[0], ends[1]
+
+
+def test_another_group_is_asked_for_with_another_message_id() -> None:
+    """INVALID_KE_PAYLOAD answers a request; what follows is another one."""
+    net, west, east = up("x25519-ecp256", "ecp256-x25519")
+    (old,) = west.daemon.sas.all_children()
+    west.daemon.connections.rekey(old)
+    net.run(10)
+    assert not net.wrong
+    (child,) = west.daemon.sas.all_children()
+    assert child.protocols != old.protocols
+    agree(west, east)
+
+
+def test_of_many_requests_only_the_window_is_without_an_answer() -> None:
+    for window in (1, 2, 3):
+        net, west, east = up("x25519", "x25519", window)
+        sa = west.daemon.sas.current_of_remote("east")
+        assert sa is not None
+        dialect = west.daemon.engine.dialects[2]
+        for _ in range(10):
+            dialect.tell(west.daemon.engine, sa, [])
+        assert len(net.flying) == window
+        net.run(5)
+        assert not net.wrong
+        assert connected(west)
+        assert connected(east)

@@ -10,10 +10,10 @@ from isakmp.app.pf_key.backend import PfKey
 from isakmp.exchange import Engine, Exchange
 from isakmp.job import Job
 from isakmp.keeper import Keeper
-from isakmp.sa import IsakmpSa
 from isakmp.script import Incoming
 from isakmp.scripts.ikev1 import quick_mode
 from isakmp.scripts.ikev1.dialect import Ikev1
+from isakmp.scripts.ikev1.message_ids import MessageIds
 from regress.sim.play import Play, replay
 from regress.sim.world import Found
 
@@ -79,7 +79,7 @@ def test_an_iv_that_a_refused_message_leaves_is_caught(monkeypatch: pytest.Monke
 
 
 def test_a_replay_that_is_carried_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(IsakmpSa, "use", lambda *_: None)
+    monkeypatch.setattr(MessageIds, "use", lambda *_: None)
     caught(30, "carried out twice")
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec, bundle_order
 from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
+from isakmp.dialect import Dialect
+from isakmp.engine import Engine
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
-from isakmp.exchange import Dialect, Engine, Exchange
+from isakmp.exchange import Exchange
 from isakmp.job import Job
 from isakmp.log import Log, LogClass
 from isakmp.path import Path

@@ -14,8 +14,9 @@ from isakmp.app.base import Acquire, Application, Expire, Mapping
 from isakmp.conf import Conf
 from isakmp.connection import Connections
 from isakmp.constants import isakmp
+from isakmp.dialect import Dialect
+from isakmp.engine import Engine
 from isakmp.errors import ConfError, IsakmpError
-from isakmp.exchange import Dialect, Engine
 from isakmp.job import Job
 from isakmp.keeper import Keeper
 from isakmp.keylog import KeyLog

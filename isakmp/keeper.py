@@ -19,8 +19,8 @@ from typing import Any
 from isakmp.app.base import Application, Expire, Mapping, SaSpec, Usage
 from isakmp.connection import Connections
 from isakmp.constants import isakmp, name_of
+from isakmp.engine import Engine
 from isakmp.errors import Reason
-from isakmp.exchange import Engine
 from isakmp.job import Job
 from isakmp.keylog import KeyLog
 from isakmp.log import Log, LogClass
@@ -33,7 +33,7 @@ from isakmp.policy.traffic import Narrowed
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
 from isakmp.timer import Timers
 
-GRACE_S, LINGER_S, TAKE_OVER_S = 3.0, 1.0, 0.5
+GRACE_S, LINGER_S, TAKE_OVER_S = 3.0, 1.0, 1.5
 # How long a new IKE SA is given to take over the child SAs of the one before.
 RENEW_S = 60.0
 FALLBACK_S = 30.0

@@ -7,7 +7,8 @@ from typing import Any
 from isakmp.app.base import Usage
 from isakmp.connection import Connections, Entry
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
-from isakmp.exchange import Engine, Exchange
+from isakmp.engine import Engine
+from isakmp.exchange import Exchange
 from isakmp.path import endpoint
 from isakmp.policy.match import TRANSFORM_REGISTRIES
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
@@ -142,7 +143,7 @@ def status(
         ],
         "outcomes": [
             {**outcome.to_dict(), "when": round(outcome.when + since_start, 3)}
-            for outcome in engine.attempts()
+            for outcome in engine.outcomes.all()
         ],
         "counters": dict(engine.counters),
     }

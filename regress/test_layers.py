@@ -21,7 +21,7 @@ LAYERS = [
     ["isakmp.message", "isakmp.capture"],
     ["isakmp.crypto"],
     ["isakmp.sa", "isakmp.window", "isakmp.app.base", "isakmp.keylog", "isakmp.decode"],
-    ["isakmp.script", "isakmp.exchange"],
+    ["isakmp.script", "isakmp.exchange", "isakmp.dialect", "isakmp.outcome", "isakmp.engine"],
     ["isakmp.auth", "isakmp.policy"],
     ["isakmp.conf_check", "isakmp.conf_crypto", "isakmp.conf_tags"],
     ["isakmp.scripts"],

@@ -359,8 +359,9 @@ class Connection:
 
     passive: answered, never started (Passive-connections); active_only: started, never answered.
     selector runs from us to them. For IKEv2: traffic and proposals, which say what selector and
-    suites do and more; packets: how many a child SA carries, 0: no limit; ipcomp: offer and take IPComp; tfc_padding: we can take padding for traffic
-    flow confidentiality; all_fragments: NON_FIRST_FRAGMENTS_ALSO.
+    suites do and more; packets: how many a child SA carries, 0: no limit; ipcomp: offer and take
+    IPComp; tfc_padding: we can take padding for traffic flow confidentiality; all_fragments:
+    NON_FIRST_FRAGMENTS_ALSO.
     """
 
     name: str

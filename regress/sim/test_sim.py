@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from isakmp.app.pf_key.backend import PfKey
-from isakmp.exchange import Engine, Exchange
+from isakmp.engine import Engine
+from isakmp.exchange import Exchange
 from isakmp.job import Job
 from isakmp.keeper import Keeper
 from isakmp.script import Incoming

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.engine import PEER_EXCHANGES_MAX, Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange import PEER_EXCHANGES_MAX, Engine, Exchange, digest
+from isakmp.exchange import Exchange, digest
 from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.message import (

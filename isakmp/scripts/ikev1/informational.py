@@ -13,7 +13,9 @@ from typing import Any
 
 from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
-from isakmp.exchange import Dialect, Engine, Exchange
+from isakmp.dialect import Dialect
+from isakmp.engine import Engine
+from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path

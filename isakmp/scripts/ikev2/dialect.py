@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from isakmp.constants import ikev2, name_of
+from isakmp.engine import PEER_EXCHANGES_MAX, Engine
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
-from isakmp.exchange import PEER_EXCHANGES_MAX, Engine, Exchange, digest
+from isakmp.exchange import Exchange, digest
 from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.message import (

@@ -16,8 +16,8 @@ from typing import Any
 from isakmp.auth import method
 from isakmp.constants import ikev2, ipsec
 from isakmp.crypto import skeyseed
+from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange import Engine
 from isakmp.job import Job
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal

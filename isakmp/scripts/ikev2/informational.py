@@ -14,8 +14,10 @@ from functools import partial
 from typing import Any
 
 from isakmp.constants import ikev2, name_of
+from isakmp.dialect import Dialect
+from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload
-from isakmp.exchange import Dialect, Engine, Exchange
+from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script

@@ -22,8 +22,9 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from isakmp.constants import ikev2, isakmp
+from isakmp.engine import Engine
 from isakmp.errors import Reason, Refused
-from isakmp.exchange import Engine, Exchange
+from isakmp.exchange import Exchange
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev2.common import sa_of
 

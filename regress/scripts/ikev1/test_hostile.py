@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
-from isakmp.exchange import PEER_EXCHANGES_MAX
+from isakmp.engine import PEER_EXCHANGES_MAX
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header
 from isakmp.payloads import family
 from regress.pair import EAST, WEST, Host, Network, Packet, both, connected, stranger
@@ -177,7 +177,7 @@ def test_a_peer_with_keys_cannot_begin_exchanges_without_bound() -> None:
         data = forge(east, 32, number, body, True, True)
         net.deliver(stranger(data, east, "192.0.2.1"))
     assert len(east.daemon.engine.exchanges) <= PEER_EXCHANGES_MAX
-    assert len(east.daemon.engine.outcomes) <= 256
+    assert len(east.daemon.engine.outcomes.own) <= 256
     (sa,) = east.daemon.sas.isakmp.values()
     assert len(sa.ids.answered) <= 16
     assert len(east.timers.pending()) < 1000

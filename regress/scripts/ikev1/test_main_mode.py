@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from isakmp.constants import isakmp
-from isakmp.exchange import ANSWERS_MAX
+from isakmp.engine import ANSWERS_MAX
 from isakmp.message import HEADER_SIZE, parse_payloads
 from regress.pair import EAST, WEST, Host, Network, agree, both, connected, stranger, up
 

@@ -20,11 +20,13 @@ from hypothesis import strategies as st
 from isakmp.app.none import Nothing
 from isakmp.conf import Conf
 from isakmp.constants import isakmp
+from isakmp.engine import ANSWERS_MAX, NOTIFIES_PER_S, Engine
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
-from isakmp.exchange import ANSWERS_MAX, NOTIFIES_PER_S, OUTCOMES_MAX, Engine, Exchange, digest
+from isakmp.exchange import Exchange, digest
 from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.message import HEADER_SIZE, Header, Payload, build_payloads, parse_payloads
+from isakmp.outcome import OUTCOMES_MAX
 from isakmp.path import Path
 from isakmp.policy.spd import Remote
 from isakmp.sa import SaDatabase
@@ -232,7 +234,7 @@ class Pair:
 
 
 def causes(end: End) -> list[str]:
-    return [o.reason.cause for o in end.engine.attempts() if o.reason]
+    return [o.reason.cause for o in end.engine.outcomes.all() if o.reason]
 
 
 # --- steps and verdicts ----------------------------------------------------------------------
@@ -254,7 +256,7 @@ def test_both_ends_walk_the_script() -> None:
         assert not end.engine.exchanges
         assert not end.engine.half_open
         assert not end.timers.pending()
-        (outcome,) = end.engine.outcomes
+        (outcome,) = end.engine.outcomes.own
         assert outcome.ok
         assert outcome.to_dict()["exchange"] == "toy mode"
 
@@ -300,7 +302,7 @@ def test_loop_in_the_responder_waits_for_the_next_round() -> None:
     mine = pair.near.begin()
     assert pair.pump() == 6
     assert mine.complete
-    assert pair.far.engine.outcomes[0].ok
+    assert pair.far.engine.outcomes.own[0].ok
 
 
 def looping_until(rounds: int) -> Callable[[X, Incoming], Verdict | None]:
@@ -371,7 +373,7 @@ def test_answers_that_are_there_already_do_not_park() -> None:
     pair = Pair(toy(initiator=(step, hears("2"), says("3"), hears("4"))))
     pair.near.begin()
     pair.pump()
-    assert pair.near.engine.outcomes[0].ok
+    assert pair.near.engine.outcomes.own[0].ok
 
 
 def test_an_error_is_thrown_into_the_step_that_waits() -> None:
@@ -440,7 +442,7 @@ def test_messages_are_not_taken_while_a_step_waits() -> None:
     assert pair.far.engine.counters["dropped"] == 2
     theirs.state.jobs[0].finish("go")
     pair.pump()
-    assert pair.near.engine.outcomes[0].ok
+    assert pair.near.engine.outcomes.own[0].ok
 
 
 def test_an_exchange_that_ends_while_a_step_waits_does_not_come_back() -> None:
@@ -463,7 +465,7 @@ def test_an_exchange_that_ends_while_a_step_waits_does_not_come_back() -> None:
     assert closed == [1]
     assert mine.state.did == []
     assert not pair.near.sent
-    assert len(pair.near.engine.outcomes) == 1
+    assert len(pair.near.engine.outcomes.own) == 1
 
 
 def test_malformed_input_found_after_waiting_is_refused_like_any() -> None:
@@ -519,7 +521,7 @@ def test_the_first_reason_is_the_one_that_a_timeout_gives() -> None:
         pair.near.engine.receive(TO_THERE, header.pack() + chain)
     first = mine.hint
     pair.wait(30)
-    assert pair.near.engine.outcomes[0].reason is first
+    assert pair.near.engine.outcomes.own[0].reason is first
 
 
 def test_auth_stands_for_what_the_dialect_says() -> None:
@@ -678,7 +680,7 @@ def test_messages_are_repeated_with_back_off_then_given_up() -> None:
     gaps = [b - a for a, b in zip([0.0, *sent_at], sent_at, strict=False)]
     for gap, wanted in zip(gaps, (1, 2, 4), strict=True):
         assert 0.87 * wanted <= gap <= 1.13 * wanted + 0.07
-    (outcome,) = pair.near.engine.outcomes
+    (outcome,) = pair.near.engine.outcomes.own
     assert outcome.reason
     assert outcome.reason.cause == "timeout"
     assert "no answer to message 1 of toy mode" in outcome.reason.detail
@@ -827,9 +829,9 @@ def test_outcomes_are_bounded() -> None:
     far = Pair().far
     far.engine.settings.half_open_peer_max = 1
     crowd(far, 2 * OUTCOMES_MAX)
-    (kept,) = far.engine.strangers.values()
+    (kept,) = far.engine.outcomes.strangers.values()
     assert kept.times == 2 * OUTCOMES_MAX - 1
-    assert not far.engine.outcomes, "strangers push nobody out"
+    assert not far.engine.outcomes.own, "strangers push nobody out"
 
 
 def test_notifies_in_clear_are_bounded() -> None:
@@ -895,4 +897,4 @@ def test_repeated_and_reordered_messages_do_no_harm(chaos: list[tuple[int, bool]
             pair.near.engine.receive(TO_THERE, data)
     assert mine.complete
     assert mine.state.did == ["send 1", "recv 2", "send 3", "recv 4"]
-    assert len(pair.near.engine.outcomes) == 1
+    assert len(pair.near.engine.outcomes.own) == 1

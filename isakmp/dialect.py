@@ -1,0 +1,89 @@
+"""Dialect: what one protocol version does its own way, as the engine and the daemon see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from isakmp.errors import Reason, Refused
+from isakmp.exchange import Exchange
+from isakmp.job import Job
+from isakmp.message import Header, Payload
+from isakmp.path import Path
+from isakmp.policy.spd import Connection, Remote
+from isakmp.sa import ChildSa, IsakmpSa
+from isakmp.script import Incoming, Outgoing
+
+if TYPE_CHECKING:
+    from isakmp.engine import Engine
+
+
+class Dialect(Protocol):
+    """What one protocol version does its own way."""
+
+    version: int
+    rfc: str
+    """Where it says what a message must hold."""
+    failure: int
+    """The notify for what fails here by no fault of the peer's."""
+    malformed: int
+    """The notify for a message of the peer's that breaks a rule; 0: none."""
+    two_counters: bool
+    """Whether each end counts the message IDs of its own exchanges (RFC 7296 2.2)."""
+
+    def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """Find or make the exchange of a packet and hand it to engine.run()."""
+
+    def unspoken(self, engine: Engine, path: Path, header: Header) -> None:
+        """Refuse a major version that no dialect speaks."""
+
+    def message_id(self, exchange: Exchange[Any]) -> int:
+        """A message identifier for a new exchange of ours."""
+
+    def may_begin(self, sa: IsakmpSa) -> bool:
+        """Whether another exchange of ours may run under ``sa`` now; else it waits its turn."""
+
+    def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
+        """Build the datagrams, protected where the message asks for it."""
+
+    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """Look at a message before its step does. Refused or MalformedPayload where it is bad."""
+
+    def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """The message was good: note its IV and where it came from."""
+
+    def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
+        """A payload that no step claimed."""
+
+    def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
+        """Our last message for another time: mostly as it was."""
+
+    def authenticator(self, exchange: Exchange[Any]) -> int:
+        """The payload type that the AUTH mark stands for."""
+
+    def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
+        """Tell the peer why its exchange is refused."""
+
+    def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+        """An exchange is over, without a reason: well. Note what its message ID still means."""
+
+    def begin_sa(
+        self, engine: Engine, remote: Remote, path: Path, connection: Connection | None
+    ) -> Exchange[Any]:
+        """Start what makes the SA that protects others; ``connection`` may come with it."""
+
+    def begin_child(
+        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None
+    ) -> Exchange[Any]:
+        """Start the exchange that makes a child SA, in the place of ``old``."""
+
+    def rekey_sa(self, engine: Engine, sa: IsakmpSa) -> None:
+        """A successor for ``sa``."""
+
+    def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
+        """Tell the peer that a child SA, or ``sa`` itself, is gone; done once it is."""
+
+    def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
+        """Ask whether the peer is alive."""
+
+    def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
+        """An SA has ended; what its peer may still ask for again is kept for a while."""

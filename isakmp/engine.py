@@ -1,0 +1,528 @@
+"""The engine: it walks the script of each exchange, whatever protocol wrote the script.
+
+RFC 2408 4.1 to 4.8 (exchanges, and what goes for all of them); the isakmpd paper, 4.3.1 and 4.3.5.
+
+What is walked is a Script (script.py). What a protocol version does its own way (finding the
+exchange of a packet, protection, message identifiers, notifies) is its Dialect. The engine opens
+no socket and reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from isakmp.app.base import Application
+from isakmp.conf import Conf
+from isakmp.dialect import Dialect
+from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
+from isakmp.exchange import UNNUMBERED, Exchange, digest
+from isakmp.job import Job
+from isakmp.log import Log, LogClass
+from isakmp.message import Header, parse_header, split
+from isakmp.outcome import Outcomes
+from isakmp.path import Path
+from isakmp.policy.spd import Address, Remote
+from isakmp.sa import IsakmpSa, SaDatabase
+from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict, Waiting
+from isakmp.timer import Timers
+
+# A peer that repeats a message gets our last answer again, this many times.
+ANSWERS_MAX = 12
+# How long a better answer is waited for after one that refuses and may be forged.
+HINT_S = 4.0
+# Exchanges of a peer that run under one SA at a time.
+PEER_EXCHANGES_MAX = 256
+# Notifies in clear that strangers can make us send, a second.
+NOTIFIES_PER_S = 10
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the configuration says to the engine; seconds and counts."""
+
+    retransmits: int = 3
+    retransmit_s: float = 1.0
+    exchange_max_s: float = 120.0
+    half_open_max: int = 1000
+    half_open_peer_max: int = 100
+    cookie_threshold: int = 100
+    children_max: int = 256
+    rekey_margin_percent: int = 20
+
+
+class Engine:
+    """Runs exchanges. ``owner`` is typed as needed by the scripts above this layer."""
+
+    def __init__(
+        self, *, transmit: Callable[[Path, bytes], None], random: Callable[[int], bytes],
+        timers: Timers, conf: Conf, app: Application, log: Log, sas: SaDatabase,
+        dialects: dict[int, Dialect], owner: Any,
+    ) -> None:  # fmt: skip
+        self.transmit, self.random, self.timers, self.now = transmit, random, timers, timers.now
+        self.conf, self.app, self.log, self.sas = conf, app, log, sas
+        self.dialects, self.owner = dialects, owner
+        self.settings = Settings()
+        self.exchanges: dict[tuple[bytes, int], Exchange[Any]] = {}
+        self.half_open: dict[int, Exchange[Any]] = {}
+        self.begun: dict[tuple[bytes, Address], Exchange[Any]] = {}
+        self.outcomes = Outcomes()
+        self.counters: dict[str, int] = {}
+        self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
+        self._numbers = 0
+        self._notifies = (0.0, float(NOTIFIES_PER_S))
+
+    # --- what comes in -----------------------------------------------------------------------
+
+    def receive(self, path: Path, datagram: bytes) -> None:
+        """Take one datagram from a stranger. Whatever it is, nothing is raised."""
+        for message in split(datagram):
+            try:
+                header = parse_header(message)
+                dialect = self.dialects.get(header.major)
+                if dialect is None:
+                    self.dialects[max(self.dialects)].unspoken(self, path, header)
+                else:
+                    dialect.receive(self, path, header, message)
+            except MalformedPayload as error:
+                self.drop(path, str(error))
+
+    def drop(self, path: Path, why: str) -> None:
+        """Count and log a message that nothing is done about."""
+        self.counters["dropped"] = self.counters.get("dropped", 0) + 1
+        self.log.debug(LogClass.MESSAGE, 20, "dropped message %s: %s", path, why)
+
+    def is_repeat(self, exchange: Exchange[Any], datagram: bytes) -> bool:
+        """Whether this is the peer's last message again; it then gets our last answer again."""
+        if exchange.last_in != digest(datagram):
+            return False
+        answering = exchange.complete or not exchange.sends(exchange.step)
+        if exchange.last_out and answering and exchange.answers < ANSWERS_MAX:
+            exchange.answers += 1
+            self.log.debug(LogClass.EXCHANGE, 40, "%s: repeated message, answered again", exchange)
+            self.repeat(exchange)
+        return True
+
+    def repeat(self, exchange: Exchange[Any]) -> None:
+        """Send our last message once more."""
+        for datagram in exchange.last_out:
+            self.transmit(exchange.path, datagram)
+
+    def run(self, exchange: Exchange[Any], message: Incoming, datagram: bytes) -> None:
+        """Give an exchange its next message."""
+        if exchange.parked or exchange.complete or exchange.sends(exchange.step):
+            self.drop(message.path, f"{exchange} does not expect a message now")
+            return
+        fresh, exchange.now_in = exchange.step == 0, digest(datagram)
+        try:
+            exchange.dialect.inspect(exchange, message)
+            step = self._step_for(exchange, message)
+            self._perform(exchange, step, message, lambda: self._took(exchange, message))
+        except Refused as refused:
+            self._refused(exchange, refused, proven=message.proven)
+        except MalformedPayload as error:
+            self.malformed(exchange, error, fresh=fresh, proven=message.proven)
+
+    def malformed(
+        self, exchange: Exchange[Any], error: MalformedPayload, *, fresh: bool, proven: bool
+    ) -> None:
+        """A bad message ends an exchange only where it began it: strangers can send bad ones."""
+        reason = Reason("malformed-message", f"{exchange.script.name}: {error}")
+        exchange.hint = exchange.hint or reason
+        self.log.error("%s: message refused: %s", exchange, error)
+        if fresh and not exchange.initiator:
+            if proven:
+                exchange.dialect.notify(exchange, Refused(reason, exchange.dialect.malformed))
+            self.fail(exchange, reason)
+
+    def _step_for(self, exchange: Exchange[Any], message: Incoming) -> Step:
+        """The step in turn; for an answer without what is mandatory, the one for refusals."""
+        lacking = self._lacking(exchange, [payload.type for payload in message.payloads])
+        if lacking and exchange.initiator and exchange.script.refused is not None:
+            return exchange.script.refused
+        self._check_syntax(exchange, lacking)
+        return exchange.steps[exchange.step]
+
+    @staticmethod
+    def _lacking(exchange: Exchange[Any], have: list[int]) -> list[int]:
+        """The mandatory payloads that are not there."""
+        kinds = [
+            wanted if isinstance(wanted, int) else exchange.dialect.authenticator(exchange)
+            for wanted in exchange.script.messages[exchange.step]
+        ]  # fmt: skip
+        return [kind for kind in kinds if kind not in have]
+
+    @staticmethod
+    def _check_syntax(exchange: Exchange[Any], lacking: list[int]) -> None:
+        if lacking:
+            raise MalformedPayload(
+                f"{exchange.script.name} message {exchange.step + 1}", 28,
+                f"lacks payload {lacking[0]}", exchange.dialect.rfc,
+            )  # fmt: skip
+
+    def _took(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """A receiving step accepted its message."""
+        exchange.last_in, exchange.retries, exchange.answers = exchange.now_in, 0, 0
+        self._stop_timer(exchange, "retransmit")
+        exchange.dialect.accepted(exchange, message)
+        for payload in message.leftover():
+            exchange.dialect.leftover(exchange, message, payload)
+
+    def may_notify(self) -> bool:
+        """Whether one more unprotected notify may be sent (a token bucket)."""
+        now = self.now()
+        last, tokens = self._notifies
+        tokens = min(NOTIFIES_PER_S, tokens + (now - last) * NOTIFIES_PER_S)
+        self._notifies = (now, max(0.0, tokens - 1))
+        return tokens >= 1
+
+    # --- walking the script ------------------------------------------------------------------
+
+    def _perform(
+        self, exchange: Exchange[Any], step: Step, message: Any, done: Callable[[], object]
+    ) -> None:
+        """Take a step; then ``done()``, then whatever steps follow without waiting."""
+        try:
+            result = step(exchange, message)
+            if isinstance(result, Generator):
+                self._drive(exchange, result, None, done)
+            else:
+                self._settle(exchange, result, done)
+        except Refused as refused:
+            self._refused(exchange, refused, proven=message.proven)
+        except MalformedPayload:
+            raise
+        except IsakmpError as error:
+            self._refused(exchange, _own_failure(exchange, error), proven=message.proven)
+
+    def _drive(
+        self, exchange: Exchange[Any], waiting: Waiting, job: Job[Any] | None,
+        done: Callable[[], object],
+    ) -> None:  # fmt: skip
+        """Run a step that waits, from answer to answer."""
+        try:
+            while True:
+                if job is None:
+                    job = next(waiting)
+                elif job.error is not None:
+                    job = waiting.throw(job.error)
+                else:
+                    job = waiting.send(job.result)
+                if not job.done:
+                    exchange.parked = True
+                    job.then(lambda j: self._resume(exchange, waiting, j, done))
+                    return
+        except StopIteration as stop:
+            verdict = stop.value
+        self._settle(exchange, verdict, done)
+
+    def _resume(
+        self, exchange: Exchange[Any], waiting: Waiting, job: Job[Any], done: Callable[[], object]
+    ) -> None:
+        """The answer came; the exchange may have ended meanwhile."""
+        if exchange.over:
+            waiting.close()
+            return
+        exchange.parked = False
+        try:
+            self._drive(exchange, waiting, job, done)
+        except Refused as refused:
+            self._refused(exchange, refused)
+        except IsakmpError as error:
+            self._refused(exchange, _own_failure(exchange, error))
+
+    def _settle(
+        self, exchange: Exchange[Any], verdict: Verdict | None, done: Callable[[], object]
+    ) -> None:
+        """A step is done: note it, move on, and send what is ours to send."""
+        done()
+        if exchange.over:
+            return
+        if verdict is not Verdict.RESTART:
+            exchange.step += -1 if verdict is Verdict.LOOP else 1
+        else:
+            exchange.step = 0
+            if exchange.sa is not None and exchange.dialect.two_counters:
+                self._ask_anew(exchange, exchange.sa)
+                return
+        self._advance(exchange)
+
+    def _ask_anew(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
+        """Another request needs another message ID, and waits its turn as every request."""
+        del self.exchanges[exchange.key]
+        exchange.dialect.ended(exchange, None)
+        exchange.message_id, exchange.last_out = UNNUMBERED, ()
+        sa.waiting.append(exchange)
+        self.begin_waiting(sa)
+
+    def _advance(self, exchange: Exchange[Any]) -> None:
+        """After a step: finish, send the next message, or wait for the peer's."""
+        if exchange.complete:
+            self._finish(exchange)
+        elif exchange.sends(exchange.step):
+            message, step = Outgoing(), exchange.steps[exchange.step]
+            self._perform(exchange, step, message, lambda: self._send(exchange, message))
+        elif exchange.initiator or exchange.script.persistent:
+            self._arm_retransmit(exchange)
+
+    def _send(self, exchange: Exchange[Any], message: Outgoing) -> None:
+        if exchange.message_id == UNNUMBERED:
+            self._number(exchange)
+        exchange.last_out = exchange.dialect.seal(exchange, message)
+        self._check_syntax(exchange, self._lacking(exchange, [i[0] for i in message.payloads]))
+        self.repeat(exchange)
+        pending, exchange.after_send = exchange.after_send, []
+        for call in pending:
+            call()
+
+    def _finish(self, exchange: Exchange[Any]) -> None:
+        """Every step is taken: another script follows, or this one installs what it negotiated."""
+        if following := exchange.script.follows(exchange):
+            self._follow(exchange, following)
+            return
+        self.forget(exchange)
+        try:
+            exchange.script.finalize(exchange)
+        except Exception as error:
+            # Whoever waits for it must hear of it, even where this is a bug.
+            self._failed(exchange, Reason("failed", str(error)))
+            if isinstance(error, IsakmpError):
+                return
+            raise
+        exchange.dialect.ended(exchange, None)
+        self._outcome(exchange, None)
+        exchange.finished.finish(exchange)
+
+    def _follow(self, exchange: Exchange[Any], script: Script[Any]) -> None:
+        """Another exchange type goes on where this one ends; what was learned stays."""
+        del self.exchanges[exchange.key]
+        exchange.dialect.ended(exchange, None)
+        exchange.script, exchange.step = script, 0
+        exchange.message_id = exchange.dialect.message_id(exchange)
+        self.exchanges[exchange.key] = exchange
+        self._advance(exchange)
+
+    # --- ends --------------------------------------------------------------------------------
+
+    def _refused(self, exchange: Exchange[Any], refused: Refused, *, proven: bool = True) -> None:
+        """A step refused. An unprotected answer may be forged: who gets one waits on."""
+        answer = exchange.step > 0 and not exchange.sends(exchange.step)
+        if answer and exchange.script.establishes and not proven:
+            exchange.hint = refused.reason
+            self.log.print("%s: answer refused: %s", exchange, refused.reason)
+            self._end_soon(exchange)
+            return
+        exchange.dialect.notify(exchange, refused)
+        self.fail(exchange, refused.reason)
+
+    def _end_soon(self, exchange: Exchange[Any]) -> None:
+        """An answer that may be forged does not end an exchange, but is waited for no longer."""
+        if exchange.resting or not exchange.initiator:
+            return
+        exchange.resting = True
+        self._stop_timer(exchange, "retransmit")
+        exchange.events["end"].cancel()
+        exchange.events["end"] = self.timers.add(
+            "exchange end", HINT_S, lambda: self._timed_out(exchange)
+        )
+
+    def fail(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """End an exchange without result; whoever waits for it learns why."""
+        if exchange.over:
+            self.log.error("%s: after its end: %s", exchange, reason)
+            return
+        self.forget(exchange)
+        self._failed(exchange, reason)
+
+    def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """End an exchange; one whose message ID the peer waits for ends with its answer."""
+        asked = exchange.initiator and exchange.sa is not None and exchange.last_out
+        if asked and exchange.dialect.two_counters:
+            exchange.unwanted = reason
+        else:
+            self.fail(exchange, reason)
+
+    def _failed(self, exchange: Exchange[Any], reason: Reason) -> None:
+        exchange.script.abandon(exchange)
+        exchange.dialect.ended(exchange, reason)
+        # Errors are bounded; a stranger can make as many of these as it likes.
+        strange = exchange.sa is None and not exchange.initiator
+        say = self.log.error if strange else self.log.print
+        say("%s: failed: %s", exchange, reason)
+        self._outcome(exchange, reason)
+        exchange.finished.fail(Refused(reason))
+
+    def forget(self, exchange: Exchange[Any]) -> None:
+        """Take an exchange out of the tables and stop its timers."""
+        exchange.over = True
+        for event in exchange.events.values():
+            event.cancel()
+        exchange.events.clear()
+        if self.exchanges.get(exchange.key) is exchange:
+            del self.exchanges[exchange.key]
+        if exchange.sa is not None:
+            exchange.sa.running.pop(exchange.number, None)
+        if self.half_open.pop(exchange.number, None) is not None:
+            self.begun.pop((exchange.cky_i, exchange.origin), None)
+
+    def refused_in_part(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """An exchange has done what it is for, but not all that was asked for."""
+        self.log.print("%s: in part refused: %s", exchange, reason)
+        self._outcome(exchange, reason)
+
+    def _outcome(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+        if len(exchange.steps) == 1 and reason is None:
+            return
+        self.outcomes.note(exchange, self.now(), reason)
+        if reason is None:
+            self.log.debug(LogClass.EXCHANGE, 10, "%s: done", exchange)
+
+    def turn_away(self, path: Path, what: str, reason: Reason) -> None:
+        """Somebody is refused before there is an exchange."""
+        self.counters["refused"] = self.counters.get("refused", 0) + 1
+        self.log.error("%s from %s refused: %s", what, path.remote, reason)
+        self.outcomes.turned_away(path, self.now(), what, reason)
+
+    # --- beginnings --------------------------------------------------------------------------
+
+    def initiate(
+        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, *, name: str = "",
+        sa: IsakmpSa | None = None, prepare: Callable[[S], object] | None = None,
+    ) -> Exchange[S]:  # fmt: skip
+        """Begin an exchange of ours; its ``finished`` job tells how it ended."""
+        cky_i, cky_r = (sa.cky_i, sa.cky_r) if sa else (self.new_cookie(), bytes(8))
+        number = UNNUMBERED if sa else 0
+        exchange = self.create(dialect, script, remote, path, True, cky_i, cky_r, number, sa)
+        exchange.name = name
+        if prepare:
+            prepare(exchange.state)
+        if sa is None:
+            self._begin(exchange)
+        else:
+            sa.waiting.append(exchange)
+            self.begin_waiting(sa)
+            if exchange in sa.waiting:
+                self.log.debug(LogClass.EXCHANGE, 30, "%s: waits for those before it", exchange)
+        return exchange
+
+    def _begin(self, exchange: Exchange[Any]) -> None:
+        # Where the peer expects every number, one is taken only once there is a message for it.
+        if exchange.sa is None or not exchange.dialect.two_counters:
+            self._number(exchange)
+        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.path)
+        self._advance(exchange)
+
+    def _number(self, exchange: Exchange[Any]) -> None:
+        if exchange.sa is not None:
+            exchange.message_id = exchange.dialect.message_id(exchange)
+        self.exchanges[exchange.key] = exchange
+
+    def begin_waiting(self, sa: IsakmpSa) -> None:
+        """Exchanges of ours that wait for a place under ``sa`` take what has become free."""
+        while sa.waiting:
+            if sa.waiting[0].over:
+                sa.waiting.pop(0)
+            elif sa.waiting[0].dialect.may_begin(sa):
+                self._begin(sa.waiting.pop(0))
+            else:
+                return
+
+    def answer(
+        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, cky_i: bytes,
+        cky_r: bytes, message_id: int, sa: IsakmpSa | None = None,
+    ) -> Exchange[S]:  # fmt: skip
+        """Begin an exchange of the peer's. Half-open ones are bounded (the paper, 4.3.5)."""
+        exchange = self.create(dialect, script, remote, path, False, cky_i, cky_r, message_id, sa)
+        if sa is None:
+            self._make_room(path)
+            self.half_open[exchange.number] = exchange
+            self.begun[cky_i, path.remote] = exchange
+        self.exchanges[exchange.key] = exchange
+        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
+        return exchange
+
+    def create(
+        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, initiator: bool,
+        cky_i: bytes, cky_r: bytes, message_id: int, sa: IsakmpSa | None,
+    ) -> Exchange[S]:  # fmt: skip
+        """An exchange with its end set."""
+        self._numbers += 1
+        exchange = Exchange(
+            self._numbers, dialect, script, initiator, remote, path, cky_i, cky_r, message_id,
+            self.now(), path.remote, self, script.state(), sa,
+        )  # fmt: skip
+        if sa is not None:
+            sa.running[exchange.number] = exchange
+        exchange.events["end"] = self.timers.add(
+            "exchange end", self.settings.exchange_max_s, lambda: self._timed_out(exchange)
+        )
+        return exchange
+
+    def new_cookie(self) -> bytes:
+        """Eight random octets that no exchange or SA of ours has, and not all zero."""
+        while True:
+            cookie = self.random(8)
+            if any(cookie) and (cookie, 0) not in self.exchanges and cookie not in self.sas.isakmp:
+                return cookie
+
+    def _make_room(self, path: Path) -> None:
+        """Drop a random half-open exchange of the oldest kind where there are too many."""
+        peers = [x for x in self.half_open.values() if x.path.remote == path.remote]
+        if len(peers) >= self.settings.half_open_peer_max:
+            self._drop_one(peers, "too many half-open exchanges with this address")
+        elif len(self.half_open) >= self.settings.half_open_max:
+            self._drop_one(list(self.half_open.values()), "too many half-open exchanges")
+
+    def _drop_one(self, candidates: list[Exchange[Any]], why: str) -> None:
+        stuck = min(x.step for x in candidates)
+        oldest = [x for x in candidates if x.step == stuck]
+        victim = oldest[int.from_bytes(self.random(4), "big") % len(oldest)]
+        self.counters["half_open_dropped"] = self.counters.get("half_open_dropped", 0) + 1
+        self.fail(victim, Reason("half-open-limit", why))
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _arm_retransmit(self, exchange: Exchange[Any]) -> None:
+        """Repeat our message after a growing, jittered while."""
+        if not exchange.last_out:
+            return
+        if exchange.resting:
+            return
+        wait = self.settings.retransmit_s * 2**exchange.retries
+        wait *= 0.875 + self.random(1)[0] / 1024
+        self._stop_timer(exchange, "retransmit")
+        exchange.events["retransmit"] = self.timers.add(
+            "retransmit", wait, lambda: self._retransmit(exchange)
+        )
+
+    def _retransmit(self, exchange: Exchange[Any]) -> None:
+        if exchange.retries >= self.settings.retransmits:
+            self._timed_out(exchange)
+            return
+        exchange.retries += 1
+        self.log.debug(LogClass.EXCHANGE, 30, "%s: repeats its message (%d)", exchange,
+                       exchange.retries)  # fmt: skip
+        exchange.last_out = exchange.dialect.again(exchange)
+        self.repeat(exchange)
+        self._arm_retransmit(exchange)
+
+    def _timed_out(self, exchange: Exchange[Any]) -> None:
+        if exchange.script.confirmed and exchange.step == len(exchange.steps) - 1:
+            self.log.print("%s: goes on without its confirmation", exchange)
+            self._finish(exchange)
+            return
+        waited = f"no answer to message {exchange.step} of {exchange.script.name}"
+        self.fail(exchange, exchange.hint or Reason(
+            "timeout", f"{waited} from {exchange.path.remote} port {exchange.path.remote_port}",
+            mend="is the peer reachable on this address and port, and does it know us?",
+        ))  # fmt: skip
+
+    @staticmethod
+    def _stop_timer(exchange: Exchange[Any], name: str) -> None:
+        if event := exchange.events.pop(name, None):
+            event.cancel()
+
+
+def _own_failure(exchange: Exchange[Any], error: IsakmpError) -> Refused:
+    return Refused(Reason("failed", str(error)), exchange.dialect.failure)

@@ -49,7 +49,11 @@ class Pluto(End):
 
     @classmethod
     def lacks(cls, scenario: Scenario, acts: bool) -> str:
-        return "pluto writes no byte limits here" if acts and "bytes" in scenario.act.value else ""
+        if not scenario.plain:
+            return "what one end has of its own is not written for pluto"
+        return (
+            "pluto is given no limits in octets" if acts and "bytes" in scenario.act.value else ""
+        )
 
     def _ipsec_conf(self) -> str:
         site, row = self.site, self.scenario

@@ -491,11 +491,14 @@ class Ikev2:
         if not refused.notify:
             refused = Refused(refused.reason, self.failure)
         items = [(int(P.NOTIFY), common.notify_value(refused.notify, refused.data))]
+        if exchange.sa is None and not exchange.engine.may_notify():
+            return
+        # Who is refused before there are keys never learns our SPI.
+        spi = exchange.cky_r
         if exchange.sa is None:
             exchange.cky_r = bytes(8)
-            if not exchange.engine.may_notify():
-                return
         exchange.last_out = self._sealed(exchange, items, exchange.sa is not None)
+        exchange.cky_r = spi
         exchange.engine.repeat(exchange)
 
     def _tell_in_clear(

@@ -22,6 +22,7 @@ from isakmp.job import Job
 from isakmp.log import Log, LogClass
 from isakmp.message import Header, parse_header, split
 from isakmp.outcome import Outcomes
+from isakmp.owner import Owner
 from isakmp.path import Path
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa, SaDatabase
@@ -53,12 +54,12 @@ class Settings:
 
 
 class Engine:
-    """Runs exchanges. ``owner`` is typed as needed by the scripts above this layer."""
+    """Runs exchanges."""
 
     def __init__(
         self, *, transmit: Callable[[Path, bytes], None], random: Callable[[int], bytes],
         timers: Timers, conf: Conf, app: Application, log: Log, sas: SaDatabase,
-        dialects: dict[int, Dialect], owner: Any,
+        dialects: dict[int, Dialect], owner: Owner,
     ) -> None:  # fmt: skip
         self.transmit, self.random, self.timers, self.now = transmit, random, timers, timers.now
         self.conf, self.app, self.log, self.sas = conf, app, log, sas

@@ -66,6 +66,8 @@ def recv_HASH_INFO(x: X, message: Incoming) -> None:
 
 def _recv_delete(x: X, payload: Payload) -> None:
     owner, value, sa = x.engine.owner, payload.value, x.sa
+    if sa is None:
+        return
     if value.protocol_id == isakmp.Protocol.ISAKMP:
         owner.peer_deleted(sa, [spi for spi in value.spis if len(spi) == ISAKMP_SPI_SIZE])
     else:

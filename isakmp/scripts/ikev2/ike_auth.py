@@ -298,7 +298,8 @@ def _child_refused(x: X, c: Child, refusal: Refused) -> None:
         x.engine.dialects[2].tell_deleted(x.engine, sa_of(x), child)
     negotiation.give_back(x, c)
     if x.initiator:
-        x.engine.owner.connections.child_refused(c.connection, refusal.reason)
+        connection = negotiation.connection_of(c)
+        x.engine.owner.connections.child_refused(connection, refusal.reason)
     x.engine.refused_in_part(x, refusal.reason)
 
 

@@ -1,0 +1,104 @@
+"""Owner: what scripts and dialects may ask of the daemon above the engine, and tell it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from isakmp.app.base import SaSpec
+from isakmp.errors import Reason
+from isakmp.exchange import Exchange
+from isakmp.path import Path
+from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector, Traffic
+from isakmp.sa import ChildSa, IsakmpSa
+
+
+class Wanted(Protocol):
+    """What should be up."""
+
+    def begin_sa(
+        self, remote: Remote, path: Path, connection: Connection | None = None
+    ) -> Exchange[Any]:
+        """Start phase 1 with a peer, or join the one that is under way."""
+
+    def child_refused(self, connection: Connection, reason: Reason) -> None:
+        """The peer took the SA that came first, but not the child SA along with it."""
+
+    def wants_pair(self, connection: Connection) -> None:
+        """The peer takes one pair of addresses at a time."""
+
+    def by_pairs(self, connection: Connection) -> bool:
+        """Whether it does."""
+
+
+class Owner(Protocol):
+    """Who keeps the SAs that exchanges make. What is not possible is Refused."""
+
+    nat_traversal: bool
+    nat_t_port: int
+
+    @property
+    def connections(self) -> Wanted:
+        """What should be up."""
+
+    # --- asked -------------------------------------------------------------------------------
+
+    def find_remote(self, address: Address, exchange_type: int) -> Remote: ...
+
+    def find_remote_v2(self, address: Address) -> Remote: ...
+
+    def identify(
+        self, remote: Remote, came: Identity, wanted: Identity | None, address: Address
+    ) -> Remote: ...
+
+    def secret(self, remote: Remote, identity: Identity | None, version: int = 1) -> bytes: ...
+
+    def local_id(self, remote: Remote, path: Path) -> Identity: ...
+
+    def find_connection(self, sa: IsakmpSa, selector: Selector) -> tuple[Connection, Selector]: ...
+
+    def find_child(self, sa: IsakmpSa, asked: Traffic, transport: bool) -> tuple[Connection, Any]:
+        """The connection, and what is left of the traffic (policy.traffic.Narrowed)."""
+
+    def waiting_packet(self, connection: Connection) -> Selector | None: ...
+
+    def reqid(self, name: str, selector: Selector) -> int: ...
+
+    # --- told --------------------------------------------------------------------------------
+
+    def keyed(self, spec: SaSpec) -> None: ...
+
+    def established(self, sa: IsakmpSa, brings: Connection | None = None) -> None: ...
+
+    def sa_rekeyed(self, old: IsakmpSa, new: IsakmpSa) -> None: ...
+
+    def child_established(self, child: ChildSa, specs: list[SaSpec]) -> None: ...
+
+    def child_rekeyed(self, old: ChildSa, child: ChildSa, specs: list[SaSpec]) -> None: ...
+
+    def take_over(self, child: ChildSa) -> None: ...
+
+    def rekey_sa(self, sa: IsakmpSa) -> None: ...
+
+    def reauthenticate(self, sa: IsakmpSa) -> None: ...
+
+    def delete_sa(self, sa: IsakmpSa, tell: bool = True) -> None: ...
+
+    def delete_child(self, child: ChildSa, tell: bool = True) -> None: ...
+
+    def moved(self, sa: IsakmpSa, path: Path) -> None: ...
+
+    def initial_contact(self, sa: IsakmpSa) -> None: ...
+
+    def suspect(self, sa: IsakmpSa) -> None: ...
+
+    def dead(self, sa: IsakmpSa, why: str) -> None: ...
+
+    def asked_if_alive(self, sa: IsakmpSa, data: bytes, path: Path) -> None: ...
+
+    def said_alive(self, sa: IsakmpSa, sequence: int) -> None: ...
+
+    def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> None: ...
+
+    def peer_deleted_children(self, sa: IsakmpSa, protocol: int, spis: list[int]) -> None: ...
+
+    def peer_refused(self, sa: IsakmpSa, notify: int, protocol: int, spi: bytes) -> None: ...

@@ -216,7 +216,7 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
                 "Encapsulation": Tag(_one_of(*ENCAPSULATIONS)),
                 "Flags": Tag(_one_of("ikecfg"), every=True, idle=True),
                 "Fragment-size": Tag(_number(0, 0xFFFF)),
-                "Fragmentation": Tag(_one_of(*WISHES)),
+                "Fragmentation": Tag(_BOOLEAN),
                 "ID": Tag(leads=Kind.ID),
                 "IKE-proposals": Tag(_keywords(parse_ike), every=True),
                 "Key-exchange": Tag(_one_of(*VERSIONS), every=True),

@@ -341,6 +341,8 @@ class Connections:
         sa = child.parent or self.sas.current(child.peer)
         if sa is not None and sa.state is State.ESTABLISHED:
             self._begin_child(sa, narrowed(child.connection, child.selector), child)
+        elif new := self.sas.current(child.peer):
+            self.renew(child, new)
         elif remote := self._remote_now(child.connection.remote):
             exchange = self.begin_sa(remote, child.path)
             exchange.finished.then(lambda job: self._rekey_under(child, job))

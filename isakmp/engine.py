@@ -504,7 +504,10 @@ class Engine:
         exchange.retries += 1
         self.log.debug(LogClass.EXCHANGE, 30, "%s: repeats its message (%d)", exchange,
                        exchange.retries)  # fmt: skip
-        exchange.last_out = exchange.dialect.again(exchange)
+        again = exchange.dialect.again(exchange)
+        if again is not exchange.last_out:
+            # Another size has its own chance (RFC 7383 2.5.2).
+            exchange.last_out, exchange.retries = again, 0
         self.repeat(exchange)
         self._arm_retransmit(exchange)
 

@@ -512,9 +512,13 @@ class Keeper:
         if sa.state is State.DEAD:
             return
         self.log.print("peer %s is dead: %s", sa, why)
+        gone = self.sas.of_peer(sa.peer)
+        for each in gone:
+            # Whatever its children's end sets off must not begin under it.
+            each.state = State.DELETING
         for child in self.sas.children_of(sa):
             self.delete_child(child, tell=False)
-        for each in self.sas.of_peer(sa.peer):
+        for each in gone:
             self.delete_sa(each, tell=False)
 
     # --- what the application says -----------------------------------------------------------

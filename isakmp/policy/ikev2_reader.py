@@ -38,7 +38,7 @@ def read_ikev2(conf: Conf, section: str) -> Ikev2:
     return Ikev2(
         window=_number(conf, section, "Window-size", 1, 1, MAX_WINDOW),
         childless=_word(conf, section, "Childless", WISHES, Wish.YES),
-        fragmentation=_word(conf, section, "Fragmentation", WISHES, Wish.YES),
+        fragmentation=conf.get_bool(section, "Fragmentation", True),
         fragment_size=_fragment_size(conf, section),
         force_encap=_word(conf, section, "Encapsulation", ENCAPSULATIONS, False),
         send_idr=conf.get_bool(section, "Send-IDr", True),

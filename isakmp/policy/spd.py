@@ -319,7 +319,7 @@ class Ikev2:
 
     window: int = 1
     childless: Wish = Wish.YES
-    fragmentation: Wish = Wish.YES
+    fragmentation: bool = True
     fragment_size: int = 0
     force_encap: bool = False
     send_idr: bool = True

@@ -29,7 +29,7 @@ class TestOptions:
             "Encapsulation= force; Send-IDr= no; Proposal-preference= peer; Reauthenticate= 7200;"
             "Make-before-break= no"
         )
-        assert remote.ikev2 == Ikev2(8, Wish.FORCE, Wish.NO, 1280, True, False, False, 7200, False)
+        assert remote.ikev2 == Ikev2(8, Wish.FORCE, False, 1280, True, False, False, 7200, False)
 
     @pytest.mark.parametrize(
         ("tags", "error"),

@@ -208,6 +208,10 @@ def _recv_child_answer(
 
 def _check_answer_key(x: X, group: int | None) -> None:
     s = x.state
+    if not group and s.ke_peer is None:
+        # It has taken a proposal of ours without key exchange, where others have one.
+        s.group = s.key_pair = None
+        return
     if (group or None) != s.group or (s.ke_peer is None) is not (s.group is None):
         raise Refused(Reason("bad-choice", "the peer's key exchange is not what it chose"))
     if s.key_pair is not None and s.ke_peer is not None:

@@ -387,9 +387,8 @@ class Ikev2:
         sk = sa.keys.seals
         size = sk.sealed_size(len(chain))
         if sa.fragments is not None:
-            room = self._room(exchange, sa)
+            room, exchange.plain = self._room(exchange, sa), (first, chain)
             if len(chain) > room:
-                exchange.plain = first, chain
                 return self._cut(exchange, sa, header, first, split(chain, room))
         whole = header._replace(next_payload=SK, length=HEADER_SIZE + 4 + size)
         head = whole.pack() + GENERIC.pack(first, 0, 4 + size)
@@ -412,6 +411,9 @@ class Ikev2:
         """Our message for another time; what came in pieces and to nothing is cut smaller."""
         sa = exchange.sa
         if exchange.plain is None or sa is None or exchange.retries < 2:
+            return exchange.last_out
+        whole = len(exchange.last_out) == 1
+        if whole and sa.fragments.is_small(exchange.last_out[0], exchange.path):
             return exchange.last_out
         (first, chain), least = exchange.plain, len(exchange.last_out) + sa.fragments.shrink()
         cut = split(chain, self._room(exchange, sa), least)
@@ -465,6 +467,8 @@ class Ikev2:
             return
         if exchange.message_id >= 0 and exchange.last_out:
             sa.ids.done(exchange.message_id)
+        if sa.state is State.DEAD:
+            return
         if reason is None or reason.cause != "timeout" or sa.state is State.LARVAL:
             engine.begin_waiting(sa)
         elif sa.state is State.ESTABLISHED:

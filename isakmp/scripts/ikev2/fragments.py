@@ -70,6 +70,11 @@ class Fragments:
         around = _HEADERS[path.remote.version] + (_MARKER if path.encap else 0) + _MESSAGE
         return max(16, self.size - around - overhead)
 
+    def is_small(self, datagram: bytes, path: Path) -> bool:
+        """Whether it is not for its size that a datagram does not come through."""
+        around = _HEADERS[path.remote.version] + (_MARKER if path.encap else 0)
+        return len(datagram) + around <= self._tries[-1]
+
     def shrink(self) -> bool:
         """Try a smaller size from now on; False where there is none."""
         smaller = [size for size in self._tries if size < self.size]

@@ -83,7 +83,7 @@ def _add_abilities(x: X, message: Outgoing) -> None:
     if x.engine.owner.nat_traversal:
         for value in nat.notifies(x.path, x.cky_i, x.cky_r, x.remote.ikev2.force_encap):
             message.add(P.NOTIFY, value)
-    if x.remote.ikev2.fragmentation is not Wish.NO:
+    if x.remote.ikev2.fragmentation:
         common.add_notify(message, Notify.IKEV2_FRAGMENTATION_SUPPORTED)
     if not x.initiator and x.remote.ikev2.childless is not Wish.NO:
         common.add_notify(message, Notify.CHILDLESS_IKEV2_SUPPORTED)
@@ -156,7 +156,7 @@ def _make_sa(x: X) -> None:
     else:
         x.sa.ids.begin(0)
     if Notify.IKEV2_FRAGMENTATION_SUPPORTED in s.supports and (
-        x.remote.ikev2.fragmentation is not Wish.NO
+        x.remote.ikev2.fragmentation
     ):
         version = x.path.remote.version
         x.sa.fragments = Fragments(x.remote.ikev2, version, x.engine.now)

@@ -92,7 +92,7 @@ def test_either_side_may_rekey_the_child(who: str) -> None:
     host = west if who == "west" else east
     old = only_child(host)
     host.daemon.expire(Expire(old.inbound()[0], False))
-    net.run(1)
+    net.run(2)
     assert len(host.app.sas) == 4, "the old pair is there until the new one has taken over"
     net.run(70)
     assert only_child(host).message_id != old.message_id

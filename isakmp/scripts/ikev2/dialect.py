@@ -20,7 +20,6 @@ from isakmp.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,
     Header,
-    Message,
     Payload,
     build_payloads,
     parse_payloads,
@@ -47,13 +46,13 @@ from isakmp.scripts.ikev2.informational import (
     tell,
 )
 from isakmp.scripts.ikev2.initial import Initial
+from isakmp.scripts.ikev2.packet import SK, SKF, find_protected, record
 from isakmp.window import Judgement
 
 P, Notify = ikev2.Payload, ikev2.Notify
 # Plain numbers: an enum of flags makes a member for every look at one, in 1 us.
 INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 INIT = int(ikev2.Exchange.IKE_SA_INIT)
-SK, SKF = int(P.SK), int(P.SKF)
 
 SCRIPTS: dict[int, Script[Any]] = {
     int(s.exchange_type): s for s in (CREATE_CHILD_SA, INFORMATIONAL)
@@ -194,7 +193,7 @@ class Ikev2:
     def _anew(sa: IsakmpSa, header: Header, datagram: bytes) -> bool:
         """Whether this is the first piece of a request, as the peer has cut it again since
         (RFC 7383 2.6.1): the others call for no answer."""
-        at, kind = _find_protected(header, datagram)
+        at, kind = find_protected(header, datagram)
         if kind != SKF or P_SKF.parse(datagram[at + 4 :], at + 4).number != 1:
             return False
         try:
@@ -258,7 +257,7 @@ class Ikev2:
             raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
                                    "RFC 7296 3.1")  # fmt: skip
         message = Incoming(header, payloads, data, end, path, HEADER_SIZE)
-        _record(engine, path, header, payloads, data)
+        record(engine, path, header, payloads, data)
         return message
 
     def _take(
@@ -293,7 +292,7 @@ class Ikev2:
             engine.malformed(exchange, error, fresh=exchange.step == 0, proven=True)
             return
         message = Incoming(header, payloads, inner, end, path, HEADER_SIZE, True, None, True)
-        _record(engine, path, header._replace(next_payload=first), payloads, inner)
+        record(engine, path, header._replace(next_payload=first), payloads, inner)
         engine.run(exchange, message, mark)
 
     def _open(
@@ -301,7 +300,7 @@ class Ikev2:
     ) -> tuple[bytes, int, bytes] | None:
         """What an SK payload holds: the chain, its first type, and the datagram to tell the
         message by. None where there is nothing to act on."""
-        at, kind = _find_protected(header, datagram)
+        at, kind = find_protected(header, datagram)
         following = datagram[at]
         try:
             if kind == SK:
@@ -375,7 +374,7 @@ class Ikev2:
         engine, sa = exchange.engine, exchange.sa
         first, chain = build_payloads(2, items)
         header = self._header(exchange, first, chain)
-        _record(engine, exchange.path, header, None, chain)
+        record(engine, exchange.path, header, None, chain)
         if not protected or sa is None:
             return (header.pack() + chain,)
         return self._protect(exchange, sa, header, first, chain)
@@ -576,33 +575,3 @@ class Ikev2:
         self._ended[sa.own_cookie] = (engine.now(), sa)
         while len(self._ended) > ENDED_MAX:
             self._ended.popitem(last=False)
-
-
-def _find_protected(header: Header, datagram: bytes) -> tuple[int, int]:
-    """Where the generic header of the SK or SKF payload lies, which must end the message."""
-    if header.next_payload == SK:
-        at, kind = HEADER_SIZE, SK
-    else:
-        payloads, _ = parse_payloads(2, header.next_payload, datagram[HEADER_SIZE:])
-        if not payloads or payloads[-1].type not in (SK, SKF):
-            raise MalformedPayload("HDR", 16, "has no encrypted payload", "RFC 7296 3.14")
-        at, kind = payloads[-1].offset, payloads[-1].type
-    if at + 4 > len(datagram) or at + int.from_bytes(datagram[at + 2 : at + 4], "big") != len(
-        datagram
-    ):
-        raise MalformedPayload("SK", at, "does not end with the message", "RFC 7296 3.14")
-    return at, kind
-
-
-def _record(
-    engine: Engine, path: Path, header: Header, payloads: list[Payload] | None, chain: bytes
-) -> None:
-    """What came, or goes out where ``payloads`` is None, for the log and the capture."""
-    out = payloads is None
-    if engine.log.on(LogClass.MESSAGE, 70):
-        parsed = parse_payloads(2, header.next_payload, chain)[0] if payloads is None else payloads
-        verb = "sending" if out else "received"
-        for line in Message(header, parsed).dump():
-            engine.log.debug(LogClass.MESSAGE, 70, "%s %s: %s", verb, path, line)
-    if engine.capture is not None:
-        engine.capture(path, out, header, chain)

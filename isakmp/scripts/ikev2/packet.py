@@ -1,0 +1,42 @@
+"""IKEv2 messages on the wire: where what is encrypted lies, and what a log shows of them."""
+
+from __future__ import annotations
+
+from isakmp.constants import ikev2
+from isakmp.engine import Engine
+from isakmp.errors import MalformedPayload
+from isakmp.log import LogClass
+from isakmp.message import HEADER_SIZE, Header, Message, Payload, parse_payloads
+from isakmp.path import Path
+
+SK, SKF = int(ikev2.Payload.SK), int(ikev2.Payload.SKF)
+
+
+def find_protected(header: Header, datagram: bytes) -> tuple[int, int]:
+    """Where the generic header of the SK or SKF payload lies, which must end the message."""
+    if header.next_payload == SK:
+        at, kind = HEADER_SIZE, SK
+    else:
+        payloads, _ = parse_payloads(2, header.next_payload, datagram[HEADER_SIZE:])
+        if not payloads or payloads[-1].type not in (SK, SKF):
+            raise MalformedPayload("HDR", 16, "has no encrypted payload", "RFC 7296 3.14")
+        at, kind = payloads[-1].offset, payloads[-1].type
+    if at + 4 > len(datagram) or at + int.from_bytes(datagram[at + 2 : at + 4], "big") != len(
+        datagram
+    ):
+        raise MalformedPayload("SK", at, "does not end with the message", "RFC 7296 3.14")
+    return at, kind
+
+
+def record(
+    engine: Engine, path: Path, header: Header, payloads: list[Payload] | None, chain: bytes
+) -> None:
+    """What came, or goes out where ``payloads`` is None, for the log and the capture."""
+    out = payloads is None
+    if engine.log.on(LogClass.MESSAGE, 70):
+        parsed = parse_payloads(2, header.next_payload, chain)[0] if payloads is None else payloads
+        verb = "sending" if out else "received"
+        for line in Message(header, parsed).dump():
+            engine.log.debug(LogClass.MESSAGE, 70, "%s %s: %s", verb, path, line)
+    if engine.capture is not None:
+        engine.capture(path, out, header, chain)

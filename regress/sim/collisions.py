@@ -26,7 +26,7 @@ from isakmp.daemon import Daemon
 from isakmp.policy.spd import Selector
 from isakmp.sa import ChildSa, IsakmpSa, State
 from regress.pair import Host, Network, Packet, agree, network_id
-from regress.sim.wire import Wire
+from regress.sim.wire import MessageIds
 from regress.sim.world import Found
 
 WEST, EAST = "192.0.2.1", "192.0.2.2"
@@ -153,7 +153,7 @@ class Net(Network):
 
     def __init__(self, window: int) -> None:
         super().__init__()
-        self.wire, self.wrong = Wire(window), ""
+        self.wire, self.wrong = MessageIds(window), ""
 
     def send(self, packet: Packet) -> None:
         self.wrong = self.wire.sent(packet.header, packet.message) or self.wrong

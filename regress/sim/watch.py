@@ -37,7 +37,7 @@ class Watch:
         def initiated(*args: Any, **options: Any) -> Exchange[Any]:
             exchange = initiate(*args, **options)
             exchange.finished.then(lambda job: self._count(exchange, job.error is None))
-            if exchange.sa is not None and exchange.message_id:
+            if exchange.sa is not None and exchange.dialect.version == 1:
                 self._begins(exchange)
             return exchange
 

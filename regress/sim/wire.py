@@ -13,15 +13,11 @@ PROTECTED = frozenset((int(ikev2.Payload.SK), int(ikev2.Payload.SKF)))
 End = tuple[bytes, bytes, bool]
 
 
-class Wire:
-    """Follows every IKE SA between two ends.
+class MessageIds:
+    """Follows every IKE SA between two ends. window: how many requests each end takes at once."""
 
-    window: how many requests each end takes at once; cut: pieces of messages may be cut anew, so
-    that a repeated message need not look the same.
-    """
-
-    def __init__(self, window: int, cut: bool = False) -> None:
-        self._window, self._cut = window, cut
+    def __init__(self, window: int) -> None:
+        self._window = window
         self._messages: dict[tuple[End, bool, int], bytes] = {}
         self._open: dict[End, set[int]] = {}
         self._next: dict[End, int] = {}
@@ -33,8 +29,10 @@ class Wire:
         answer, number = bool(header.flags & RESPONSE), header.message_id
         asks = bool(header.flags & INITIATOR) is not answer
         end = header.cky_i, header.cky_r, asks
-        known = self._messages.setdefault((end, answer, number), message)
-        if known != message and not self._cut:
+        # Pieces may be cut anew when they are sent again.
+        whole = header.next_payload == ikev2.Payload.SK
+        known = self._messages.setdefault((end, answer, number), message) if whole else message
+        if known != message:
             return f"message ID {number} serves for another {'answer' if answer else 'request'}"
         return "" if answer else self._asked(end, number)
 

@@ -21,9 +21,11 @@ from isakmp.app.engine.server import Server
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import DirectLink
 from isakmp.conf import Conf
+from isakmp.constants import ikev2
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.log import Log
+from isakmp.message import HEADER_SIZE, parse_header
 from isakmp.path import Path
 from isakmp.policy.spd import Address
 from isakmp.timer import Timers
@@ -31,6 +33,7 @@ from isakmp.transport.base import NON_ESP_MARKER
 from isakmp.transport.memory import Memory
 from regress.sim.nat import Flow, Nat
 from regress.sim.watch import Watch
+from regress.sim.wire import MessageIds
 
 Arrive = Callable[["Host", bytes], None]
 Datagram = tuple["Host", bytes, Arrive]
@@ -204,9 +207,10 @@ class Host:
 
 
 class World:
-    """Everything, and the next thing that happens in it."""
+    """Everything, and the next thing that happens in it. wrong: what was sent that should not."""
 
-    def __init__(self, seed: int, level: int = 10) -> None:
+    def __init__(self, seed: int, level: int = 10, windows: tuple[int, int] = (1, 1)) -> None:
+        self.wire, self.wrong = MessageIds(max(windows)), ""
         self.random = Random(seed)
         self.dice = Random(seed ^ 0x5EED)
         self.clock, self.level = Clock(), level
@@ -245,10 +249,16 @@ class World:
         flow = self._translate(Flow(path.local, path.local_port, path.remote, path.remote_port))
         if flow is None:
             return
+        message = data[4:] if path.encap else data
+        header = parse_header(message) if len(message) >= HEADER_SIZE else None
+        if header is not None:
+            self.wrong = self.wire.sent(header, message) or self.wrong
         mirrored = Path(flow.dst, flow.dport, flow.src, flow.sport, path.encap)
 
         def arrive(host: Host, octets: bytes) -> None:
             if host.transport is not None:
+                if header is not None and octets is data:
+                    self.wire.heard(header)
                 host.transport.receive(mirrored, octets)
 
         self._carry(flow.dst, data, arrive)
@@ -345,7 +355,9 @@ class World:
 def is_protected(data: bytes) -> bool:
     """Whether keys protect a datagram: ESP, or a message under an ISAKMP SA.
 
-    Nothing does so before: who forges those of phase 1 can hinder it.
+    Nothing does so before: who forges those of phase 1, or IKE_SA_INIT, can hinder it.
     """
     header = data[4:32] if data[:4] == NON_ESP_MARKER else data[:28]
+    if header[17:18] == b"\x20":
+        return header[18] != ikev2.Exchange.IKE_SA_INIT
     return header[17:18] != b"\x10" or any(header[20:24])

@@ -1,0 +1,170 @@
+"""What differs from seed to seed: addresses, NAT, lifetimes, and who speaks what to whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+
+V4, V6 = ("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")
+HIDDEN, OUTSIDE = ("198.18.0.1", "192.0.2.2"), "192.0.2.1"
+SUITES = (
+    "QM-ESP-AESGCM-128-SUITE",
+    "QM-ESP-AESGCM-128-PFS-GRP31-SUITE",
+    "QM-ESP-AES-SHA2-256-PFS-GRP31-SUITE",
+)
+# Key-exchange of a and of b.
+SPOKEN = (
+    ("ikev1", "ikev1"), ("ikev1", "ikev1"), ("ikev2", "ikev2"), ("ikev2", "ikev2"),
+    ("ikev2", "ikev2"), ("ikev2, ikev1", "ikev1, ikev2"), ("ikev2, ikev1", "ikev2"),
+    ("ikev1", "ikev1, ikev2"),
+)  # fmt: skip
+# Any two of these share something, though not always what is preferred; empty: as for IKEv1.
+IKE = (
+    "",
+    "aes256gcm16-prfsha256-ecp256-x25519, aes128-sha256-x25519",
+    "aes128-sha256-x25519-ecp256",
+    "aes128-aes256-sha256-sha384-ecp256-x25519",
+)
+ESP = (
+    ("", ""),
+    ("aes128gcm16", "aes256gcm16-aes128gcm16"),
+    ("aes128gcm16-x25519-ecp256", "aes128gcm16-ecp256-x25519"),
+    ("aes128-sha256-esn-noesn, aes128gcm16", "aes128gcm16-x25519, aes128-sha256-noesn"),
+)
+
+
+@dataclass(frozen=True)
+class End:
+    """What one end alone says of IKEv2; 0 and empty: nothing."""
+
+    cookie_threshold: int
+    window: int
+    childless: str
+    fragmentation: str
+    fragment_size: int
+    reauthenticate_s: int
+    ike: str
+    esp: str
+
+    @classmethod
+    def draw(cls, dice: Random, ike: str, esp: str) -> End:
+        """One at random."""
+        choose = dice.choice
+        return cls(
+            choose((100, 0, 1)), choose((1, 1, 2, 5)), choose(("yes", "yes", "force", "no")),
+            choose(("yes", "yes", "no")), choose((0, 576, 1280)), choose((0, 0, 0, 50)),
+            ike, esp,
+        )  # fmt: skip
+
+    @property
+    def of_peer(self) -> str:
+        """Tags of the peer's section."""
+        lines = [
+            f"Window-size= {self.window}", f"Childless= {self.childless}",
+            f"Fragmentation= {self.fragmentation}", f"Fragment-size= {self.fragment_size}",
+            f"Reauthenticate= {self.reauthenticate_s}",
+        ]  # fmt: skip
+        return "\n".join(lines + ([f"IKE-proposals= {self.ike}"] if self.ike else []))
+
+    @property
+    def of_connection(self) -> str:
+        """Tags of a connection's section."""
+        return f"ESP-proposals= {self.esp}\n" if self.esp else ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Of both ends. Lifetimes in seconds; outside: a is behind this NAT."""
+
+    addresses: tuple[str, str]
+    outside: str
+    both_start: bool
+    phase_1_s: int
+    phase_2_s: int
+    exchange: str
+    suite: str
+    connections: int
+    spoken: tuple[str, str]
+    ends: tuple[End, End]
+
+    @classmethod
+    def draw(cls, dice: Random) -> Setting:
+        """One at random."""
+        choose = dice.choice
+        a, b = choose((V4, V4, V4, V6, HIDDEN))
+        hidden = (a, b) == HIDDEN
+        spoken = choose(SPOKEN)
+        # In aggressive mode all proposals are of one group, and in quick mode too.
+        alone = spoken == ("ikev2", "ikev2")
+        ike, esp = (IKE, choose(ESP)) if alone else ((IKE[0],), ESP[0])
+        return cls(
+            (a, b), OUTSIDE if hidden else "", dice.random() < 0.6 and not hidden,
+            choose((40, 60, 3600)), choose((20, 30, 45)),
+            choose(("ID_PROT", "ID_PROT", "AGGRESSIVE")), choose(SUITES), choose((1, 1, 2)),
+            spoken, (End.draw(dice, choose(ike), esp[0]), End.draw(dice, choose(ike), esp[1])),
+        )  # fmt: skip
+
+    @property
+    def names(self) -> list[str]:
+        """The connections."""
+        return [f"c{number}" for number in range(self.connections)]
+
+    @property
+    def windows(self) -> tuple[int, int]:
+        """How many requests each end takes at once."""
+        return self.ends[0].window, self.ends[1].window
+
+    def edited(self, dice: Random) -> Setting:
+        """With another lifetime, which changes every connection."""
+        return replace(self, phase_2_s=dice.choice((20, 30, 45)))
+
+    def configuration(self, end: int) -> str:
+        """The file of end 0 or 1."""
+        far = self.addresses[1 - end] if end == 0 else self.outside or self.addresses[0]
+        listed = "Connections" if end == 0 or self.both_start else "Passive-connections"
+        text = f"""
+[General]
+DPD-check-interval= 10
+Check-interval= 10
+Exchange-max-time= 25
+Cookie-threshold= {self.ends[end].cookie_threshold}
+Default-phase-1-lifetime= {self.phase_1_s},10:86400
+Default-phase-2-lifetime= {self.phase_2_s},10:86400
+[Phase 1]
+{far}= peer
+[Phase 2]
+{listed}= {", ".join(self.names)}
+[peer]
+Phase= 1
+Address= {far}
+Configuration= phase-1
+Authentication= simulated
+Key-exchange= {self.spoken[end]}
+{self.ends[end].of_peer}
+[phase-1]
+EXCHANGE_TYPE= {self.exchange}
+Transforms= AES-128-SHA2-256-GRP31
+[phase-2]
+EXCHANGE_TYPE= QUICK_MODE
+Suites= {self.suite}
+"""
+        return text + "".join(self._connection(end, number) for number in range(self.connections))
+
+    def _connection(self, end: int, number: int) -> str:
+        local, remote = network(end, number), network(1 - end, number)
+        sections = [
+            f"[c{number}]\nPhase= 2\nISAKMP-peer= peer\nConfiguration= phase-2\n"
+            f"Local-ID= c{number}-local\nRemote-ID= c{number}-remote\n"
+            f"{self.ends[end].of_connection}"
+        ]
+        for name, prefix in (("local", local), ("remote", remote)):
+            sections.append(
+                f"[c{number}-{name}]\nID-type= IPV4_ADDR_SUBNET\n"
+                f"Network= {prefix}.0\nNetmask= 255.255.255.0\n"
+            )
+        return "".join(sections)
+
+
+def network(end: int, number: int) -> str:
+    """The first three octets of the network of a connection behind an end."""
+    return f"10.{end + 1}.{number}"

@@ -130,7 +130,8 @@ def phase_1(rows: Sequence[Row]) -> str:
 
 
 def _phase_1_line(row: Row) -> Line:
-    suite = _join(_cipher(row), row.get("hash"), row.get("group"), row.get("auth"))
+    prf = f"PRF_{row['prf']}" if row.get("prf") else None
+    suite = _join(_cipher(row), row.get("hash"), prf, row.get("group"), row.get("auth"))
     cells = _texts(row, "name", "state") + [_role(row)] + _texts(row, "exchange", "remote")
     below = [
         suite,

@@ -12,7 +12,8 @@ from typing import Any
 
 from regress.interop.needs import missing
 from regress.interop.play import PAIRS, ROOT
-from regress.interop.scenario import SCENARIOS, Role
+from regress.interop.rows import SCENARIOS
+from regress.interop.scenario import Role
 from regress.interop.table import one, report
 
 

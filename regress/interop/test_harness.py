@@ -18,7 +18,8 @@ from regress.interop.isakmpd_conf import configuration, suite_name, transform_na
 from regress.interop.namespace import wire
 from regress.interop.needs import missing
 from regress.interop.play import play, stage
-from regress.interop.scenario import SCENARIOS, Role, Scenario, Suite
+from regress.interop.rows import SCENARIOS
+from regress.interop.scenario import Role, Scenario, Suite
 from regress.interop.site import sites
 
 _MACS = bytes(12)

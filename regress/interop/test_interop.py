@@ -10,7 +10,8 @@ from regress.interop.acts import Play
 from regress.interop.namespace import SetupFailure
 from regress.interop.needs import missing
 from regress.interop.play import play
-from regress.interop.scenario import SCENARIOS, Role, Scenario
+from regress.interop.rows import SCENARIOS
+from regress.interop.scenario import Role, Scenario
 from regress.interop.wireshark import available, decrypts
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")

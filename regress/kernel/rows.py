@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import product
 
 from regress.interop.play import PAIRS
-from regress.interop.scenario import SCENARIOS, Act, Role, Scenario, Suite
+from regress.interop.rows import SCENARIOS
+from regress.interop.scenario import Act, Role, Scenario, Suite
 
 PEERS = ("charon", "pluto", "iked")
 _BOTH = (

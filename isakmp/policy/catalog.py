@@ -160,7 +160,15 @@ class Catalog:
     ) -> tuple[Connection, Narrowed]:
         """The connection for traffic that a peer asks for in IKEv2; see find_child()."""
         candidates = [c for c in self.connections.values() if c.remote == remote.name]
-        return find_child(remote, candidates, came, transport, self.conf.where("Phase 2"))
+        try:
+            return find_child(remote, candidates, came, transport, self.conf.where("Phase 2"))
+        except Refused as refused:
+            if candidates or not self.errors:
+                raise
+            left_out = tuple(f"left out: {error}" for error in self.errors[:MISSES_MAX])
+            mend = "a connection that is left out would be tried: mend it, and send HUP"
+            reason = replace(refused.reason, misses=left_out, mend=mend)
+            raise Refused(reason, refused.notify) from None
 
     def secret(self, remote: Remote, identity: Identity | None, version: int = 1) -> bytes:
         """The pre-shared key for a peer. Refused where there is none.

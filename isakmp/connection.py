@@ -65,6 +65,7 @@ class Connections:
         self.source, self.port = source, port
         self.settings = Settings()
         self.entries: dict[str, Entry] = {}
+        self._with: dict[str, dict[str, Entry]] = {}
         self.busy: dict[Flow, Exchange[Any]] = {}
         self._beginning: dict[str, Exchange[Any]] = {}
         self._reqids: dict[Flow, int] = {}
@@ -85,6 +86,7 @@ class Connections:
     def _take_up(self, connection: Connection) -> Entry:
         remote = self.catalog.remote(connection.remote)
         entry = self.entries[connection.name] = Entry(connection, remote)
+        self._with.setdefault(remote.name, {})[connection.name] = entry
         if connection.passive:
             return entry
         self._install_flow(connection.name, connection.selector, connection, remote)
@@ -103,7 +105,9 @@ class Connections:
             connection = self.catalog.connections.get(name)
             remote = self.catalog.remotes.get(connection.remote) if connection else None
             if connection == entry.connection and remote == entry.remote:
-                entry.connection, entry.remote = connection or entry.connection, entry.remote
+                # The same but for the lines that reasons cite.
+                entry.connection = connection or entry.connection
+                entry.remote = remote or entry.remote
                 continue
             self.drop(name)
             dropped.add(name)
@@ -135,6 +139,8 @@ class Connections:
     def drop(self, name: str) -> None:
         """Forget a connection: its SAs, its policies, its timers."""
         entry = self.entries.pop(name, None)
+        if entry is not None:
+            del self._with[entry.remote.name][name]
         self._packets.pop(name, None)
         self._single.discard(name)
         if entry is None:
@@ -145,6 +151,10 @@ class Connections:
             self.engine.owner.delete_child(child)
         for flow in [flow for flow in self._policies if flow[0] == name]:
             self._remove_flow(flow)
+
+    def _entries_with(self, remote: Remote) -> list[Entry]:
+        """Every connection with a peer."""
+        return list(self._with.get(remote.name, {}).values())
 
     # --- up and down -------------------------------------------------------------------------
 
@@ -214,8 +224,8 @@ class Connections:
             del self._beginning[remote.name]
         if job.error is None:
             return
-        for entry in list(self.entries.values()):
-            if entry.waiting and entry.remote.name == remote.name:
+        for entry in self._entries_with(remote):
+            if entry.waiting:
                 entry.waiting = False
                 self._failed(entry, _reason(job.error))
 
@@ -224,8 +234,8 @@ class Connections:
 
         brings: the connection whose child SA is being made along with it.
         """
-        for entry in list(self.entries.values()):
-            if entry.waiting and entry.remote.name == sa.remote.name:
+        for entry in self._entries_with(sa.remote):
+            if entry.waiting:
                 entry.waiting = False
                 coming = brings is not None and brings.name == entry.connection.name
                 if not coming and not self._is_up(entry) and not entry.held_down:
@@ -299,7 +309,7 @@ class Connections:
 
     def wants(self, remote: str) -> bool:
         """Whether a connection with that peer should be up."""
-        return any(e.wanted and e.remote.name == remote for e in self.entries.values())
+        return any(entry.wanted for entry in self._with.get(remote, {}).values())
 
     # --- what happens to child SAs -----------------------------------------------------------
 
@@ -358,8 +368,8 @@ class Connections:
 
     def bring_up_with(self, remote: Remote) -> None:
         """Everything that should be up with a peer, now."""
-        for entry in list(self.entries.values()):
-            if entry.wanted and entry.remote.name == remote.name:
+        for entry in self._entries_with(remote):
+            if entry.wanted:
                 self.bring_up(entry)
 
     def acquire(self, event: Acquire) -> None:

@@ -100,11 +100,14 @@ class ApplicationError(IsakmpError):
 
 @dataclass
 class Refused(IsakmpError):
-    """A step refuses the exchange. notify: the type the peer is told (0: nothing)."""
+    """A step refuses the exchange. notify: the type the peer is told (0: nothing); protocol, spi:
+    the SA that it is about, in IKEv2."""
 
     reason: Reason
     notify: int = 0
     data: bytes = field(default=b"", repr=False)
+    protocol: int = 0
+    spi: bytes = b""
 
     def __str__(self) -> str:
         return str(self.reason)

@@ -70,6 +70,12 @@ def take_window(sa: IsakmpSa, notifies: dict[int, list[Any]]) -> None:
             sa.ids.resize_out(int.from_bytes(value.data, "big"))
 
 
+def end_sa(x: Exchange[Any], *, tell: bool = False) -> None:
+    """End the IKE SA once this exchange is over: the two ends do not understand each other."""
+    sa = sa_of(x)
+    x.finished.then(lambda job: x.engine.owner.delete_sa(sa, tell=tell))
+
+
 def error_among(notifies: dict[int, list[Any]]) -> int | None:
     """The first error that a message says."""
     return next((number for number in notifies if number < STATUS), None)

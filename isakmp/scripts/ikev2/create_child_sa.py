@@ -17,7 +17,7 @@ from typing import Any
 from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.groups import KeyPair
-from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.errors import ApplicationError, IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange
 from isakmp.job import Job
 from isakmp.policy import proposal
@@ -29,6 +29,7 @@ from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
 from isakmp.scripts.ikev2.common import sa_of
 from isakmp.scripts.ikev2.ike_auth import arm_reauthentication
+from isakmp.scripts.ikev2.informational import take_back
 from isakmp.scripts.ikev2.initial import chosen_of_choice, larval, log_keys
 from isakmp.scripts.ikev2.keys import derive
 
@@ -159,7 +160,11 @@ def recv_SA_NONCE(x: X, message: Incoming) -> Wait:
         if s.child is None:
             _recv_ike_answer(x, message)
         else:
-            yield from _recv_child_answer(x, s.child, message, notifies)
+            try:
+                yield from _recv_child_answer(x, s.child, message, notifies)
+            except (Refused, ApplicationError) as error:
+                _decline(x, s.child, error)
+                raise
         return
     s.ni = nonce
     if _asks_for_ike(message):
@@ -204,6 +209,14 @@ def _recv_child_answer(
     negotiation.take_answer(x, c, message, notifies)
     _check_answer_key(x, c.choice.group)
     yield from negotiation.install_inbound(x, c, sa_of(x), s.ni, s.nr, s.g_ir)
+
+
+def _decline(x: X, c: Child, error: IsakmpError) -> None:
+    """The peer has made what we do not take. One that cannot exchange keys is left (RFC 6989)."""
+    if isinstance(error, Refused) and error.notify == Notify.INVALID_SYNTAX:
+        common.end_sa(x, tell=True)
+    else:
+        take_back(x, c)
 
 
 def _check_answer_key(x: X, group: int | None) -> None:

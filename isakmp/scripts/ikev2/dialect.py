@@ -493,7 +493,8 @@ class Ikev2:
             return
         if not refused.notify:
             refused = Refused(refused.reason, self.failure)
-        items = [(int(P.NOTIFY), common.notify_value(refused.notify, refused.data))]
+        value = common.notify_value(refused.notify, refused.data, refused.protocol, refused.spi)
+        items = [(int(P.NOTIFY), value)]
         if exchange.sa is None and not exchange.engine.may_notify():
             return
         # Who is refused before there are keys never learns our SPI.
@@ -503,6 +504,15 @@ class Ikev2:
         exchange.last_out = self._sealed(exchange, items, exchange.sa is not None)
         exchange.cky_r = spi
         exchange.engine.repeat(exchange)
+        if exchange.sa is not None:
+            self._refused_under(exchange, exchange.sa, refused.notify)
+
+    def _refused_under(self, exchange: Exchange[Any], sa: IsakmpSa, notify: int) -> None:
+        """What a refusal means for its IKE SA: what is badly formatted ends it (2.21.3)."""
+        if sa.state is State.LARVAL:
+            self.sa_gone(exchange.engine, sa)
+        elif notify == Notify.INVALID_SYNTAX:
+            common.end_sa(exchange)
 
     def _tell_in_clear(
         self, engine: Engine, path: Path, header: Header, notify: int, data: bytes = b""

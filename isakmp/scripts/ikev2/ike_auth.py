@@ -29,6 +29,7 @@ from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.informational import take_back
 from isakmp.scripts.ikev2.initial import Initial, X
 
 P, Notify = ikev2.Payload, ikev2.Notify
@@ -210,8 +211,7 @@ def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait
 def add_auth(x: X, message: Outgoing) -> None:
     """Append the proof that we know the secret."""
     how = method(ikev2.Auth.SHARED_KEY_MIC)
-    secret = x.engine.owner.secret(x.remote, x.state.remote_id, 2)
-    data = how.prove(sa_of(x).keys.prf, secret, _octets(x, ours=True))
+    data = how.prove(sa_of(x).keys.prf, _secret(x), _octets(x, ours=True))
     message.add(P.AUTH, {"method": int(how.number), "data": data})
 
 
@@ -219,8 +219,7 @@ def take_auth(x: X, message: Incoming) -> None:
     """Check the peer's proof. Refused with AUTHENTICATION_FAILED where it is none."""
     value = message.take(P.AUTH).value
     how = method(value.method)
-    secret = x.engine.owner.secret(x.remote, x.state.remote_id, 2)
-    if how.check(sa_of(x).keys.prf, secret, _octets(x, ours=False), value.data):
+    if how.check(sa_of(x).keys.prf, _secret(x), _octets(x, ours=False), value.data):
         return
     raise Refused(
         Reason("authentication-failed", "the peer's AUTH does not fit our pre-shared key",
@@ -229,6 +228,15 @@ def take_auth(x: X, message: Incoming) -> None:
                mend="make the Authentication of both ends the same"),
         Notify.AUTHENTICATION_FAILED,
     )  # fmt: skip
+
+
+def _secret(x: X) -> bytes:
+    """Of whom the initiator asks for, whoever answers; of whom the responder is asked by."""
+    s, remote = x.state, x.remote
+    secret: bytes = x.engine.owner.secret(
+        remote, remote.remote_id if x.initiator else s.remote_id, 2
+    )
+    return secret
 
 
 def _octets(x: X, *, ours: bool) -> bytes:
@@ -293,9 +301,8 @@ def arm_reauthentication(engine: Engine, sa: IsakmpSa) -> None:
 
 def _child_refused(x: X, c: Child, refusal: Refused) -> None:
     """The IKE SA stays. What the peer believes to be up is taken down."""
-    if x.state.unwanted and c.spi_out:
-        child = negotiation.make(x, c, sa_of(x), x.state.ni, x.state.nr)
-        x.engine.dialects[2].tell_deleted(x.engine, sa_of(x), child)
+    if x.state.unwanted:
+        take_back(x, c)
     negotiation.give_back(x, c)
     if x.initiator:
         connection = negotiation.connection_of(c)

@@ -155,9 +155,7 @@ def _make_sa(x: X) -> None:
         x.sa.ids.done(x.sa.ids.take())
     else:
         x.sa.ids.begin(0)
-    if Notify.IKEV2_FRAGMENTATION_SUPPORTED in s.supports and (
-        x.remote.ikev2.fragmentation
-    ):
+    if Notify.IKEV2_FRAGMENTATION_SUPPORTED in s.supports and x.remote.ikev2.fragmentation:
         version = x.path.remote.version
         x.sa.fragments = Fragments(x.remote.ikev2, version, x.engine.now)
     s.key_pair, s.g_ir = None, b""

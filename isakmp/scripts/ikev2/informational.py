@@ -22,7 +22,7 @@ from isakmp.log import LogClass
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev2 import common, rekey
-from isakmp.scripts.ikev2.child import PROTOCOLS
+from isakmp.scripts.ikev2.child import PROTOCOLS, Child
 from isakmp.scripts.ikev2.common import sa_of
 
 P, Notify = ikev2.Payload, ikev2.Notify
@@ -56,6 +56,8 @@ def recv_INFO(x: X, message: Incoming) -> None:
     sa, notifies = sa_of(x), common.take_notifies(message)
     deletes = message.take_all(P.DELETE)
     if x.initiator:
+        if Notify.INVALID_SYNTAX in notifies:
+            common.end_sa(x)
         return
     for number in notifies:
         _recv_notify(x, sa, number)
@@ -106,6 +108,14 @@ def delete_children(children: list[ChildSa]) -> tuple[int, Any]:
     first = children[0].protocols[0].chosen.protocol
     spis = [child.protocols[0].spi_in.to_bytes(SPI_SIZE, "big") for child in children]
     return P.DELETE, {"protocol_id": int(_NUMBERS[first]), "spis": spis}
+
+
+def take_back(x: Exchange[Any], c: Child) -> None:
+    """The peer has made a child SA of an answer that we do not take: it is to delete it."""
+    wire = c.proposals[0].protocol
+    if c.spi_in and c.spi_out not in c.gone:
+        value = {"protocol_id": int(wire), "spis": [c.spi_in.to_bytes(SPI_SIZE, "big")]}
+        tell(x.engine, x.dialect, sa_of(x), [(P.DELETE, value)])
 
 
 def delete_ike() -> tuple[int, Any]:

@@ -26,7 +26,7 @@ from isakmp.engine import Engine
 from isakmp.errors import Reason, Refused
 from isakmp.exchange import Exchange
 from isakmp.sa import ChildSa, IsakmpSa, State
-from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.common import end_sa, sa_of
 
 Notify = ikev2.Notify
 Sa = TypeVar("Sa", ChildSa, IsakmpSa)
@@ -72,7 +72,8 @@ def find_old(x: Exchange[Any], rekey_sa: Any) -> ChildSa:
         raise busy("the child SA may be the one that we wait for")
     if child is None or child.parent is not sa:
         raise Refused(Reason("child-sa-not-found", f"no child SA has the SPI {spi:08x}"),
-                      Notify.CHILD_SA_NOT_FOUND)  # fmt: skip
+                      Notify.CHILD_SA_NOT_FOUND, b"", rekey_sa.protocol_id,
+                      rekey_sa.spi)  # fmt: skip
     if child.state is State.DELETING or any(not heir.initiator for heir in child.heirs):
         raise busy("the child SA is being deleted, or has a successor of the peer's")
     if child.heirs and not _asked(child, sa):
@@ -126,6 +127,7 @@ def settle_child(engine: Engine, old: ChildSa) -> None:
     owner = engine.owner
     winner, loser = _decide(old.heirs)
     if loser is not None:
+        loser.state = State.SUPERSEDED
         _part(engine, loser, loser.initiator, owner.delete_child)
     if winner.initiator:
         owner.take_over(winner)
@@ -171,7 +173,9 @@ def _part(engine: Engine, sa: Any, ours: bool, delete: Any) -> None:
 def refused(x: Exchange[Any], error: int) -> None:
     """The peer refuses a request of ours: what follows beyond the exchange's end."""
     sa, child = sa_of(x), x.state.child
-    if child is not None and child.old is not None and error == Notify.CHILD_SA_NOT_FOUND:
+    if error == Notify.INVALID_SYNTAX:
+        end_sa(x)
+    elif child is not None and child.old is not None and error == Notify.CHILD_SA_NOT_FOUND:
         x.engine.owner.delete_child(child.old, tell=False)
     elif child is None and sa.state is State.ESTABLISHED:
         sa.events["soft"] = x.engine.timers.add(

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,13 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     failures = 0
     for name in options.responders:
-        for group in options.groups:
+        for version, group in product(options.versions, options.groups):
             try:
-                rows.append(_measure(name, group, options.esp, sizes))
+                rows.append(_measure(name, version, group, options.esp, sizes))
                 print(".", end="", file=sys.stderr, flush=True)
             except Failure as failure:
                 failures += 1
-                print(f"bench: {name}, group {group}: {failure}", file=sys.stderr)
+                print(f"bench: {name}, IKEv{version}, group {group}: {failure}", file=sys.stderr)
     tunnels = []
     for kind, label in _GATEWAYS.items() if options.seconds else ():
         for size in _PACKETS:
@@ -55,7 +56,8 @@ def main() -> int:
             except Failure as failure:
                 failures += 1
                 print(f"bench: {kind}, {size} octets: {failure}", file=sys.stderr)
-    print("\nMain and quick mode, pre-shared key, AES-128, SHA2-256, without PFS")
+    print("\nMain and quick mode, or IKE_SA_INIT and IKE_AUTH: pre-shared key, AES-128, SHA2-256, "
+          "without PFS")  # fmt: skip
     print(show(HANDSHAKES, rows))
     print(f"\nESP in user space, {options.esp}: UDP through a tunnel")
     print(show(TUNNELS, tunnels))
@@ -71,6 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="regress.bench", description=__doc__)
     add = parser.add_argument
     add("--responders", nargs="*", choices=_RESPONDERS, default=list(_RESPONDERS))
+    add("--versions", nargs="+", type=int, choices=(1, 2), default=[1, 2])
     add("--groups", nargs="+", type=int, choices=(14, 31), default=[14, 31])
     add("--esp", choices=("aes-gcm", "aes-sha2"), default="aes-gcm")
     add("--sas", type=int, default=10000, help="SAs in all; default %(default)s")
@@ -79,10 +82,10 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(name: str, group: int, esp: str, sizes: Sizes) -> dict[str, Any]:
+def _measure(name: str, version: int, group: int, esp: str, sizes: Sizes) -> dict[str, Any]:
     kind, label = _RESPONDERS[name]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, namespaces() as (peers, server):
-        responder = kind(label, group, esp, server, Path(folder))
+        responder = kind(label, version, group, esp, server, Path(folder))
         return handshakes(responder, peers, sizes)
 
 

@@ -134,6 +134,11 @@ class Handshake:
         self.began = self.due = 0.0
         self.sent = b""
 
+    @property
+    def done(self) -> bool:
+        """Whether the responder has proved itself and all is agreed on."""
+        return self.step == 3
+
     def begin(self) -> bytes:
         """Message 1."""
         return self._clear([

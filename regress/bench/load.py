@@ -14,13 +14,18 @@ import struct
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from isakmp.constants import isakmp
 from isakmp.errors import CryptoError, MalformedPayload
-from regress.bench.handshake import Failed, Handshake, Offer, offer
+from regress.bench.handshake import Failed, Handshake, offer
+from regress.bench.ikev2 import HandshakeV2, payloads
+
+Shake = Handshake | HandshakeV2
 
 _PEERS = int(IPv4Address("10.128.0.0"))
 _CLIENTS = int(IPv4Address("11.0.0.0"))
@@ -34,7 +39,7 @@ _REMEMBERED = 512
 
 @dataclass
 class Report:
-    """One command's result. latencies_s: from message 1 to message 3 of quick mode."""
+    """One command's result. latencies_s: from the first message to the last."""
 
     done: int = 0
     failed: int = 0
@@ -47,16 +52,16 @@ class Report:
 class Load:
     """The peers of one responder."""
 
-    def __init__(self, plan: Offer, server: str) -> None:
-        self._plan, self._server = plan, server
+    def __init__(self, make: Callable[[bytes, bytes], Shake], server: str) -> None:
+        self._make, self._server = make, server
         self._sockets = {False: _socket(500), True: _socket(4500)}
         self._epoll = select.epoll()
         for sock in self._sockets.values():
             self._epoll.register(sock, select.EPOLLIN)
         self._by_fd = {sock.fileno(): natted for natted, sock in self._sockets.items()}
-        self._running: dict[bytes, Handshake] = {}
+        self._running: dict[bytes, Shake] = {}
         # A lost last message is repeated when the responder asks for it.
-        self._over: OrderedDict[bytes, Handshake] = OrderedDict()
+        self._over: OrderedDict[bytes, Shake] = OrderedDict()
         self._number = 0
         self._report = Report()
 
@@ -77,8 +82,7 @@ class Load:
 
     def _start(self) -> None:
         self._number += 1
-        shake = Handshake(
-            self._plan,
+        shake = self._make(
             (_PEERS + self._number).to_bytes(4, "big"),
             (_CLIENTS + self._number).to_bytes(4, "big"),
         )
@@ -86,12 +90,12 @@ class Load:
         shake.began = time.perf_counter()
         self._say(shake, shake.begin())
 
-    def _say(self, shake: Handshake, message: bytes) -> None:
+    def _say(self, shake: Shake, message: bytes) -> None:
         shake.sent, shake.tries = message, 0
         shake.due = time.perf_counter() + _RETRY_S
         self._send(shake)
 
-    def _send(self, shake: Handshake) -> None:
+    def _send(self, shake: Shake) -> None:
         data = _MARKER + shake.sent if shake.natted else shake.sent
         info = struct.pack("=i4s4x", 0, shake.address)
         to = self._server, 4500 if shake.natted else 500
@@ -124,10 +128,10 @@ class Load:
             return
         if answer is not None:
             self._say(shake, answer)
-            if shake.step == 3:
-                self._end(shake, "")
+        if shake.done:
+            self._end(shake, "")
 
-    def _end(self, shake: Handshake, failure: str) -> None:
+    def _end(self, shake: Shake, failure: str) -> None:
         report = self._report
         del self._running[shake.cky_i]
         if failure:
@@ -162,14 +166,18 @@ def main() -> None:
     """Take commands until standard input ends."""
     options: dict[str, Any] = json.loads(sys.argv[1])
     network = IPv4Network(options["network"])
+    group = isakmp.Group(options["group"])
     plan = offer(
-        isakmp.Group(options["group"]),
+        group,
         options["esp"],
         options["secret"].encode(),
         IPv4Address(options["server"]).packed,
         network.network_address.packed + network.netmask.packed,
     )
-    load = Load(plan, options["server"])
+    make: Callable[[bytes, bytes], Shake] = partial(Handshake, plan)
+    if options["version"] == 2:
+        make = partial(HandshakeV2, plan, payloads(plan, group, options["esp"]))
+    load = Load(make, options["server"])
     for line in sys.stdin:
         command = json.loads(line)
         report = load.run(command["count"], command["at_once"])

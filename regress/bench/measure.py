@@ -62,7 +62,7 @@ class Generator:
     def __init__(self, namespace: Namespace, responder: Responder) -> None:
         options = json.dumps({
             "server": SERVER, "network": NETWORK, "secret": SECRET, "group": responder.group,
-            "esp": responder.esp,
+            "esp": responder.esp, "version": responder.version,
         })  # fmt: skip
         self._child = subprocess.Popen(
             namespace.command([sys.executable, "-m", "regress.bench.load", options]),
@@ -115,6 +115,7 @@ def _row(responder: Responder, generator: Generator, sizes: Sizes) -> dict[str, 
     many = _sample(responder, generator, sizes.sample)
     return {
         "responder": responder.label,
+        "version": responder.version,
         "group": responder.group,
         "esp": responder.esp,
         "rate_per_s": few["rate_per_s"],

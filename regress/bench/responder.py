@@ -53,8 +53,10 @@ class Process:
 class Responder(ABC):
     """One daemon that answers everybody. label: how the table calls it."""
 
-    def __init__(self, label: str, group: int, esp: str, namespace: Namespace, folder: Path):
-        self.label, self.group, self.esp = label, group, esp
+    def __init__(
+        self, label: str, version: int, group: int, esp: str, namespace: Namespace, folder: Path
+    ) -> None:
+        self.label, self.version, self.group, self.esp = label, version, group, esp
         self._namespace, self.folder = namespace, folder
         self._child: subprocess.Popen[bytes] | None = None
         (folder / "run").mkdir(parents=True)
@@ -103,6 +105,7 @@ Run-directory= {folder}/run
 Application= {application}
 Max-half-open= 4096
 Max-half-open-per-peer= 4096
+Cookie-threshold= 4096
 
 [Phase 1]
 Default= anybody
@@ -112,6 +115,7 @@ Passive-connections= net
 
 [anybody]
 Phase= 1
+Key-exchange= ikev{version}
 Configuration= phase-1
 Authentication= {secret}
 
@@ -155,7 +159,7 @@ class Isakmpd(Responder):
     def start(self) -> None:
         conf = self._write("isakmpd.ini", _ISAKMPD_CONF.format(
             server=SERVER, folder=self.folder, application=self.application, secret=SECRET,
-            group=self.group, suite=_ISAKMPD_SUITES[self.esp],
+            version=self.version, group=self.group, suite=_ISAKMPD_SUITES[self.esp],
         ))  # fmt: skip
         run = self.folder / "run"
         self._spawn([
@@ -190,7 +194,7 @@ charon {{
 _SWANCTL_CONF = """
 connections {{
   anybody {{
-    version = 1
+    version = {version}
     local_addrs = {server}
     proposals = aes128-sha256-{group}
     local {{
@@ -232,7 +236,8 @@ class Charon(Responder):
             "strongswan.conf", _CHARON_CONF.format(plugins=self.plugins, folder=self.folder)
         )
         swanctl = self._write("swanctl.conf", _SWANCTL_CONF.format(
-            server=SERVER, network=NETWORK, secret=SECRET, group=_CHARON_GROUPS[self.group],
+            server=SERVER, network=NETWORK, secret=SECRET, version=self.version,
+            group=_CHARON_GROUPS[self.group],
             esp=_CHARON_ESP[self.esp],
         ))  # fmt: skip
         run = self.folder / "run"

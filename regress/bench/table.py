@@ -10,6 +10,7 @@ Column = tuple[str, str, str]
 
 HANDSHAKES: tuple[Column, ...] = (
     ("responder", "responder", ""),
+    ("IKEv", "version", ""),
     ("group", "group", ""),
     ("/s", "rate_per_s", ".0f"),
     ("CPU ms", "cpu_ms", ".2f"),

@@ -24,6 +24,9 @@ _HASH = {"": "", "MD5": "md5", "SHA": "sha1", "SHA2-256": "sha2_256", "SHA2-384"
          "SHA2-512": "sha2_512"}  # fmt: skip
 # Compiled into it are /usr/libexec/ipsec, for the programs it starts, and /run/pluto.
 _PRIVATE = 'mount --bind "$1" /usr/libexec && mount --bind "$2" /run && shift 2 && exec "$@"'
+_BYTES = (Act.BYTES_SOFT, Act.BYTES_HARD)
+_MODP = (None, 2, 5, 14, 15, 16)
+_ANSWERS = (Role.RESPONDER, False)
 _STATE = re.compile(r"^000 #(\d+): .* (STATE_\w+) \((.*?)\);", re.M)
 
 
@@ -40,6 +43,10 @@ class Pluto(End):
     names_cookies = False
     loses_by_haste = 2
 
+    @property
+    def rekeys_within_s(self) -> float:  # type: ignore[override]
+        return SHORT_LIFE_S + 4.0 if self.scenario.version == 1 else 0.0
+
     @classmethod
     def missing(cls, stack: Stack) -> str:
         if stack is not Stack.KERNEL:
@@ -51,9 +58,9 @@ class Pluto(End):
     def lacks(cls, scenario: Scenario, acts: bool) -> str:
         if not scenario.plain:
             return "what one end has of its own is not written for pluto"
-        return (
-            "pluto is given no limits in octets" if acts and "bytes" in scenario.act.value else ""
-        )
+        if scenario.version == 1:
+            return _lacks_in_ikev1(scenario, acts)
+        return "pluto is given no limits in octets" if acts and scenario.act in _BYTES else ""
 
     def _ipsec_conf(self) -> str:
         site, row = self.site, self.scenario
@@ -86,12 +93,13 @@ conn peer
 """
 
     def _lives(self) -> str:
-        """Lifetimes as an initiator offers them to a responder that rekeys; IKEv2 has none."""
+        """IKEv1's lifetimes: by them it rekeys, or offers them to a responder that rekeys."""
         rekeys = self.scenario.act.rekeys
-        if (self.role, self.acts, self.scenario.version) != (Role.INITIATOR, False, 1):
+        if not rekeys or self.scenario.version == 2 or (self.role, self.acts) == _ANSWERS:
             return ""
-        names = {"ike": "ikelifetime", "child": "salifetime"}
-        return f"{names[rekeys]}={SHORT_LIFE_S}s\n    rekey=no" if rekeys else ""
+        name = {"ike": "ikelifetime", "child": "salifetime"}[rekeys]
+        how = "rekeymargin=3s\n    rekeyfuzz=0%" if self.acts else "rekey=no"
+        return f"{name}={SHORT_LIFE_S}s\n    {how}"
 
     def launch(self) -> None:
         site, folder = self.site, self.folder
@@ -158,7 +166,7 @@ conn peer
             raise Failure(f"{self}: whack --initiate: {said.strip()}")
 
     def ike(self) -> set[str]:
-        names = ("ISAKMP SA established", "established IKE SA")
+        names = ("IKE SA established", "established IKE SA")
         return {f"#{number}" for number in self._states(*names)}
 
     def children(self) -> list[Child]:
@@ -168,10 +176,14 @@ conn peer
         ]
 
     def rekey_child(self) -> None:
-        self._whack("--name", "peer", "--rekey-ipsec")
+        """In IKEv1 there is nothing to do, as the lifetime in the configuration is short."""
+        if self.scenario.version == 2:
+            self._whack("--name", "peer", "--rekey-ipsec")
 
     def rekey_ike(self) -> None:
-        self._whack("--name", "peer", "--rekey-ike")
+        """As rekey_child."""
+        if self.scenario.version == 2:
+            self._whack("--name", "peer", "--rekey-ike")
 
     def delete_child(self) -> None:
         for number in self._states("IPsec SA established", "established Child SA"):
@@ -179,6 +191,16 @@ conn peer
 
     def delete_ike(self) -> None:
         self._whack("--name", "peer", "--terminate")
+
+
+def _lacks_in_ikev1(row: Scenario, acts: bool) -> str:
+    if acts and row.act in _BYTES:
+        return "pluto is given no limits in octets"
+    if row.esp.group not in _MODP:
+        return "pluto has no such group for ESP in IKEv1"
+    if not acts and row.act in (Act.DELETE_CHILD, Act.DELETE_IKE) and row.by is Role.RESPONDER:
+        return "an initiating pluto begins anew what its peer deletes"
+    return ""
 
 
 def _identity(text: str) -> str:

@@ -10,7 +10,8 @@ from functools import partial
 from regress.interop import xfrm
 from regress.interop.capture import Capture, Wire
 from regress.interop.end import Child, End, Failure, eventually
-from regress.interop.scenario import Act, Scenario, Stack
+from regress.interop.isakmpd import Isakmpd
+from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Scenario, Stack
 from regress.interop.stream import Stream
 
 # Dead peers: long enough for charon's time-out, and for five unanswered probes 5 s apart.
@@ -20,6 +21,8 @@ _NOTICED_S = 60.0
 _ACQUIRED_S = 10.0
 # Pings for SAs that end by octets: some 11 KB/s, so that there is time to rekey before the end.
 _EVERY_S, _OCTETS = 0.02, 200
+# Of an IKEv2 header: exchange type, flag, and the first payload of a message in pieces.
+_IKE_SA_INIT, _INITIATOR, _SKF = 34, 0x08, 53
 
 
 @dataclass
@@ -172,7 +175,7 @@ def _reload_busy(play: Play) -> None:
 def _delete_child(play: Play) -> None:
     play.actor.delete_child()
     play.gone("the SA pair is gone from both ends", lambda: play.a.children() + play.b.children())
-    if not play.common_ike():
+    if play.a.keeps_parents and play.b.keeps_parents and not play.common_ike():
         raise Failure("the phase 1 SA went with its child")
     play.no_kernel_sas(play.a, play.b)
 
@@ -228,6 +231,50 @@ def _bytes_hard(play: Play) -> None:
         play.gone("it is gone from the kernel", lambda: old & {sa.spi for sa in left()}, 3)
 
 
+def _reauth(play: Play) -> None:
+    """Both SAs anew, and never without: make before break."""
+    old_ike, old = play.actor.ike(), _spis(play.actor)
+    with Stream(play.a) as stream:
+        within_s = 5 + SHORT_LIFE_S
+
+        def renewed() -> bool:
+            ends = (play.a, play.b)
+            return all(len(end.ike()) == len(end.children()) == 1 for end in ends) and not (
+                play.actor.ike() & old_ike or _spis(play.actor) & old
+            )
+
+        play.until("both ends have new SAs only", renewed, within_s)
+        stream.end()
+    carries(play)
+
+
+def refused(play: Play) -> None:
+    """They cannot agree, and isakmpd says why."""
+    try:
+        play.a.initiate()
+    except Failure as failure:
+        if "has not failed yet" in str(failure):
+            raise
+    else:
+        raise Failure("they agreed")
+    ours = next(end for end in (play.a, play.b) if isinstance(end, Isakmpd))
+    wanted = play.scenario.refusal[0 if ours is play.a else 1]
+    play.until(f"{ours} says {wanted!r}", lambda: wanted in ours.complaints())
+    if left := play.a.children() + play.b.children():
+        raise Failure(f"there are child SAs: {left}")
+
+
+def began(play: Play) -> None:
+    """How the negotiation went, as the wire has it."""
+    row, messages = play.scenario, play.wire.ike()
+    seen = sum(message[18] == _IKE_SA_INIT for message in messages)
+    if row.inits and seen != row.inits:
+        raise Failure(f"{seen} messages of IKE_SA_INIT, not {row.inits}")
+    cut = {bool(message[19] & _INITIATOR) for message in messages if message[16] == _SKF}
+    if cut != {role is Role.INITIATOR for role in row.pieces}:
+        raise Failure(f"pieces from the initiator: {cut}, expected from {row.pieces}")
+
+
 def leave(play: Play) -> None:
     """a ends in peace; b hears of it and drops everything, then ends too."""
     if play.a.process and play.b.process:
@@ -254,4 +301,5 @@ ACTS: dict[Act, Callable[[Play], None]] = {
     Act.RELOAD_BUSY: _reload_busy,
     Act.BYTES_SOFT: _bytes_soft,
     Act.BYTES_HARD: _bytes_hard,
+    Act.REAUTH: _reauth,
 }

@@ -61,6 +61,8 @@ class End(ABC):
     starts_alone = False
     # How long a negotiation may take.
     patience_s = 10.0
+    # It keeps a phase 1 SA whose last child is gone.
+    keeps_parents = True
     # ike() tells SAs by their cookies, which both ends know.
     names_cookies = True
 

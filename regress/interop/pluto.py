@@ -44,6 +44,10 @@ class Pluto(End):
     loses_by_haste = 2
 
     @property
+    def keeps_parents(self) -> bool:  # type: ignore[override]
+        return self.scenario.version == 2
+
+    @property
     def rekeys_within_s(self) -> float:  # type: ignore[override]
         return SHORT_LIFE_S + 4.0 if self.scenario.version == 1 else 0.0
 

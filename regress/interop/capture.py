@@ -47,6 +47,16 @@ class Wire:
                 found.add(int.from_bytes(body[2:4], "big"))
         return found
 
+    def ike(self) -> list[bytes]:
+        """Each IKE message between ports 500 and 4500, once."""
+        seen: dict[bytes, None] = {}
+        for _, frame in self.frames:
+            protocol, body = _transport(frame[12:])
+            if protocol == _UDP and set(_udp_ports(body)) <= {_IKE, _ENCAP}:
+                if not _is_esp(protocol, body) and len(body) > 9:
+                    seen[body[12 if _ENCAP in _udp_ports(body) else 8 :]] = None
+        return list(seen)
+
     def write(self, path: Path) -> None:
         """A pcap file of link type Ethernet."""
         with path.open("wb") as file:

@@ -39,8 +39,10 @@ _GROUP = {
     21: "ecp521",
     31: "curve25519",
 }
+# Childless IKE SAs: whether they are begun and taken.
+_CHILDLESS = {"yes": "allow", "no": "never", "force": "force"}
 _PLUGINS = (
-    "random nonce openssl aes sha1 sha2 md5 hmac kdf gmp curve25519 gcm ccm chapoly "
+    "random nonce openssl aes sha1 sha2 md5 hmac kdf gmp curve25519 gcm ccm ctr chapoly xcbc cmac "
     "{stack} socket-default vici"
 )
 # kernel-libipsec before kernel-netlink, which then only handles addresses and routes.
@@ -92,6 +94,8 @@ class Charon(End):
         dead = self.scenario.act is Act.DEAD_PEER
         impatient = "retransmit_timeout = 1\n  retransmit_tries = 3" if dead else ""
         risky = "yes" if self.scenario.mode == "aggressive" else "no"
+        side = self.scenario.side(self.role)
+        fragment = f"fragment_size = {side.fragment}" if side.fragment else ""
         return f"""
 charon {{
   load = {_PLUGINS.format(stack=_STACK[self.stack])}
@@ -108,6 +112,9 @@ charon {{
     }}
   }}
   {impatient}
+  {fragment}
+  cookie_threshold = {1 if side.cookies else 0}
+  make_before_break = yes
   plugins {{ vici {{ socket = unix://{self.folder}/run/charon.vici }} }}
 }}
 """
@@ -131,6 +138,10 @@ charon {{
         main_life, quick_life = self._lives()
         traps = row.act is Act.ACQUIRE and self.role is Role.INITIATOR
         watch = "dpd_delay = 1s\n    dpd_timeout = 3s" if row.act is Act.DEAD_PEER else ""
+        side = row.side(self.role)
+        reauth = f"reauth_time = {SHORT_LIFE_S}s\n    rand_time = 0s"
+        anew = reauth if row.act is Act.REAUTH and self.acts else ""
+        peer = "%any" if side.anyone else f'"{site.peer_identity}"'
         return f"""
 connections {{
   peer {{
@@ -138,22 +149,25 @@ connections {{
     aggressive = {"yes" if row.mode == "aggressive" else "no"}
     local_addrs = {site.address}
     remote_addrs = {site.peer}
-    proposals = {proposal(row.ike)}
+    proposals = {side.ike or proposal(row.ike)}
+    encap = {"yes" if side.encap else "no"}
+    childless = {_CHILDLESS[side.childless]}
+    {anew}
     {watch}
     {main_life}
     local {{
       auth = psk
-      id = {site.identity}
+      id = "{site.identity}"
     }}
     remote {{
       auth = psk
-      id = {site.peer_identity}
+      id = {peer}
     }}
     children {{
       net {{
-        local_ts = {site.network}
-        remote_ts = {site.remote_network}
-        esp_proposals = {proposal(row.esp)}
+        local_ts = {side.local or site.network}
+        remote_ts = {side.remote or site.remote_network}
+        esp_proposals = {side.esp or proposal(row.esp)}
         mode = {"transport" if row.transport else "tunnel"}
         ipcomp = {"yes" if row.ipcomp else "no"}
         start_action = {"trap" if traps else "none"}
@@ -170,8 +184,11 @@ include {self.folder}/secrets.conf
         (self.folder / "run").mkdir()
         (self.folder / "strongswan.conf").write_text(self._strongswan_conf())
         (self.folder / "swanctl.conf").write_text(self._swanctl_conf())
-        secrets = f'secrets {{ ike-1 {{ secret = "{SECRET}" }} }}\n'
-        (self.folder / "secrets.conf").write_text(secrets)
+        side = self.scenario.side(self.role)
+        whose = f'id = "{self.site.peer_identity}"' if side.anyone else ""
+        secret = side.secret or SECRET
+        lines = f'secrets {{\n  ike-1 {{\n    secret = "{secret}"\n    {whose}\n  }}\n}}\n'
+        (self.folder / "secrets.conf").write_text(lines)
         shell = ["sh", "-c", _PRIVATE_RUN, "sh", str(self.folder / "run"), str(CHARON)]
         self.spawn(
             ["unshare", "-m", "--propagation", "private", *shell],

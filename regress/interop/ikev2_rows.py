@@ -136,7 +136,7 @@ _NO_PROPOSAL, _AUTH_FAILED = "NO_PROPOSAL_CHOSEN", "AUTHENTICATION_FAILED"
 _REFUSALS = [
     _row("refused-secret", PLAIN, Side(secret="another"), act=Act.REFUSED,
          refusal=(_AUTH_FAILED, _AUTH_FAILED)),
-    _row("refused-identity", Side(identity="mallory.example"), Side(identity="b.example"),
+    _row("refused-identity", Side(identity="mallory.example"), Side(expects="a.example"),
          act=Act.REFUSED, refusal=(_AUTH_FAILED, _AUTH_FAILED)),
     _row("refused-ike-proposal", Side("aes128-sha256-x25519"), Side("aes256-sha256-x25519"),
          act=Act.REFUSED, refusal=(_NO_PROPOSAL, _NO_PROPOSAL)),
@@ -172,9 +172,7 @@ _PFS_TWO = Side("aes128-sha256-ecp256-x25519", "aes128gcm16-ecp256-x25519")
 
 
 def _later() -> list[Scenario]:
-    rows = [
-        _row(f"{act.value}-by-{by.value}", act=act, by=by) for act, by in product(_ACTS, Role)
-    ]
+    rows = [_row(f"{act.value}-by-{by.value}", act=act, by=by) for act, by in product(_ACTS, Role)]
     for act, by in product((Act.REKEY_CHILD, Act.REKEY_IKE), Role):
         rows.append(_row(f"{act.value}-pfs-by-{by.value}", _PFS, act=act, by=by))
         guessed = (_PFS_TWO, _PFS) if by is _INITIATOR else (_PFS, _PFS_TWO)

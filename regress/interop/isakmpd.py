@@ -107,6 +107,10 @@ class Isakmpd(End):
             if row["state"] == "established"
         ]
 
+    def complaints(self) -> str:
+        """All that it says of what has failed."""
+        return str(self._do(ctl.explain_failures, peer=None))
+
     def rekey_child(self) -> None:
         """Nothing to do: the lifetime in the configuration is short."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Scenario, Stack, Suite
+from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Scenario, Side, Stack, Suite
 from regress.interop.site import SECRET, Site
 
 # Where the key log goes, in the end's folder.
@@ -28,10 +28,16 @@ def transform_name(suite: Suite) -> str:
 
 
 def _identity(section: str, value: str) -> str:
-    if "example" in value:
-        return f"[{section}]\nID-type= FQDN\nName= {value}\n"
-    kind = "IPV6_ADDR" if ":" in value else "IPV4_ADDR"
-    return f"[{section}]\nID-type= {kind}\nAddress= {value}\n"
+    """An ID section for what strongSwan's users write: its type follows from its shape."""
+    if value.startswith("@#"):
+        kind, tag, value = "KEY_ID", "Name", f"0x{value[2:]}"
+    elif "=" in value:
+        kind, tag = "DER_ASN1_DN", "Name"
+    elif "example" in value:
+        kind, tag = "USER_FQDN" if "@" in value else "FQDN", "Name"
+    else:
+        kind, tag = "IPV6_ADDR" if ":" in value else "IPV4_ADDR", "Address"
+    return f"[{section}]\nID-type= {kind}\n{tag}= {value}\n"
 
 
 def _network(section: str, net: IPv4Network | IPv6Network) -> str:
@@ -56,6 +62,38 @@ LIFE_DURATION= {LIFE_KB},1:100000
 """
 
 
+def _ikev2(row: Scenario, role: Role) -> str:
+    """What the peer's section says of IKEv2 alone."""
+    side = row.side(role)
+    lines = ["Key-exchange= ikev2", f"Childless= {side.childless}"]
+    lines += [f"IKE-proposals= {side.ike}"] if side.ike else []
+    lines += [f"Fragment-size= {side.fragment}"] if side.fragment else []
+    lines += [f"Window-size= {side.window}"] if side.window > 1 else []
+    lines += ["Encapsulation= force"] if side.encap else []
+    anew = row.act is Act.REAUTH and row.by is role
+    return "\n".join([*lines, *([f"Reauthenticate= {SHORT_LIFE_S}"] if anew else [])])
+
+
+def _whom(side: Side) -> str:
+    if side.anyone:
+        return ""
+    return f"Remote-ID= remote-identity\nAuthentication= {side.secret or SECRET}"
+
+
+def _secret_of(identity: str) -> str:
+    return f"[{identity}]\nAuthentication= {SECRET}\n"
+
+
+def _child(side: Side) -> str:
+    """What the connection's section says of IKEv2 alone."""
+    tags = (
+        ("ESP-proposals", side.esp),
+        ("Local-selectors", side.local),
+        ("Remote-selectors", side.remote),
+    )
+    return "\n".join(f"{tag}= {value}" for tag, value in tags if value)
+
+
 def _life(rekeys: bool, seconds: int) -> str:
     return f"{SHORT_LIFE_S if rekeys else seconds},5:86400"
 
@@ -72,6 +110,9 @@ def configuration(
     watch = "DPD-check-interval= 1\n" if row.act is Act.DEAD_PEER else ""
     if row.act is Act.ACQUIRE:
         watch += "Acquire-Only= yes\n"
+    side = row.side(role)
+    if side.cookies:
+        watch += "Cookie-threshold= 0\n"
     return f"""
 [General]
 Listen-on= {site.address}
@@ -93,10 +134,10 @@ Phase= 1
 Local-address= {site.address}
 Address= {site.peer}
 ID= local-identity
-Remote-ID= remote-identity
 Configuration= phase-1
-Authentication= {SECRET}
-{"Key-exchange= ikev2" if row.version == 2 else ""}
+{_whom(side)}
+{_ikev2(row, role) if row.version == 2 else ""}
+{_secret_of(site.peer_identity) if side.anyone else ""}
 
 {_identity("local-identity", site.identity)}
 {_identity("remote-identity", site.peer_identity)}
@@ -112,6 +153,7 @@ Configuration= phase-2
 {"IPComp= yes" if row.ipcomp else ""}
 Local-ID= local-network
 Remote-ID= remote-network
+{_child(side)}
 
 {_network("local-network", site.network)}
 {_network("remote-network", site.remote_network)}

@@ -11,7 +11,7 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,23 +65,46 @@ class Namespace:
 
     def packet_socket(self, interface: str) -> socket.socket:
         """An AF_PACKET socket on an interface of the namespace."""
+
+        def make() -> socket.socket:
+            tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            tap.bind((interface, 0))
+            return tap
+
+        return self._opened(make)
+
+    def udp_socket(self, address: str, port: int = 0) -> socket.socket:
+        """A UDP socket of the namespace, bound to that address."""
+
+        def make() -> socket.socket:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+            sock.bind((address, port))
+            return sock
+
+        return self._opened(make)
+
+    def _opened(self, make: Callable[[], socket.socket]) -> socket.socket:
+        """What ``make`` opens inside. SetupFailure where it cannot."""
         made: list[socket.socket] = []
+        errors: list[OSError] = []
 
         def inside() -> None:  # a namespace belongs to a thread; this one ends with it
             libc = ctypes.CDLL(None, use_errno=True)
             handle = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY)
             entered = libc.setns(handle, 0)
             os.close(handle)
-            if entered == 0:
-                tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-                tap.bind((interface, 0))
-                made.append(tap)
+            try:
+                if entered == 0:
+                    made.append(make())
+            except OSError as error:
+                errors.append(error)
 
         thread = threading.Thread(target=inside)
         thread.start()
         thread.join()
         if not made:
-            raise SetupFailure(f"no packet socket on {interface}")
+            raise SetupFailure(f"no socket in a namespace: {errors}")
         return made[0]
 
     def close(self) -> None:
@@ -109,6 +132,7 @@ def _end(namespace: Namespace, number: int, subnet: int, gateway: str = "") -> N
 ip addr add 192.168.{subnet}.{number}/24 dev veth0
 ip addr add fd77::{number}/64 dev veth0 nodad
 ip addr add 10.10.{number}.1/32 dev lo
+ip addr add 10.11.{number}.1/32 dev lo
 ip addr add fd10:{number}::1/128 dev lo
 ip link set veth0 up
 ip route add 10.0.0.0/8 via 192.168.{subnet}.253

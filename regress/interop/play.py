@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 
 from regress.interop import xfrm
-from regress.interop.acts import ACTS, STARTS, Play, carries, leave
+from regress.interop.acts import ACTS, STARTS, Play, began, carries, leave, refused
 from regress.interop.capture import Capture
 from regress.interop.charon import Charon
 from regress.interop.end import LARGE, End, Failure
@@ -18,8 +18,10 @@ from regress.interop.iked import Iked
 from regress.interop.isakmpd import Isakmpd
 from regress.interop.namespace import SetupFailure, wire
 from regress.interop.pluto import Pluto
-from regress.interop.scenario import Role, Scenario, Stack
+from regress.interop.probe import probe
+from regress.interop.scenario import Act, Role, Scenario, Stack
 from regress.interop.site import NAT_OUTSIDE, sites
+from regress.interop.stray import stray
 
 ROOT = Path(__file__).resolve().parents[2]
 # Where the folders of failed rows go.
@@ -94,16 +96,29 @@ def play(
 
 
 def _run(play: Play) -> None:
+    if play.scenario.side(Role.RESPONDER).cookies:
+        stray(play.a)
+    if play.scenario.act is Act.REFUSED:
+        refused(play)
+    else:
+        _use(play)
+    leave(play)
+    _check_wire(play)
+    _check_kernel(play)
+
+
+def _use(play: Play) -> None:
     start = STARTS.get(play.scenario.act)
     if start:
         start(play)
     else:
         play.a.initiate()
+    if play.scenario.version == 2:
+        began(play)
     carries(play)
+    for each in play.scenario.probes:
+        probe(play.a, play.b, each)
     ACTS[play.scenario.act](play)
-    leave(play)
-    _check_wire(play)
-    _check_kernel(play)
 
 
 def _check_wire(play: Play) -> None:

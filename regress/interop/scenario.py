@@ -67,6 +67,7 @@ class Side:
     """What one end has of its own in IKEv2; what is empty is as the row and the site say.
 
     ike, esp: proposals by keywords, which all know. local, remote: traffic selectors, likewise.
+    expects: whom, where that is not who the other says it is.
     anyone: takes every peer, and knows its secret by its identity. cookies: asks for them always.
     fragment: octets of a message's pieces. childless: ``yes``, ``no``, ``force``. encap: ESP in
     UDP always.
@@ -77,6 +78,7 @@ class Side:
     local: str = ""
     remote: str = ""
     identity: str = ""
+    expects: str = ""
     secret: str = ""
     anyone: bool = False
     cookies: bool = False

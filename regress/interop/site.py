@@ -48,8 +48,10 @@ def sites(scenario: Scenario) -> tuple[Site, Site]:
         b, a_seen = "192.168.78.2", NAT_OUTSIDE
     nets = (a_seen, b) if scenario.transport else _NETS[scenario.inner]
     net_a, net_b = (ip_network(net) for net in nets)
-    id_a, id_b = ("a.example", "b.example") if scenario.named else (a, b)
+    by_default = ("a.example", "b.example") if scenario.named else (a, b)
+    says = [side.identity or id_ for side, id_ in zip(scenario.sides, by_default, strict=True)]
+    side_a, side_b = scenario.sides
     return (
-        Site("a", a, b, net_a, net_b, id_a, id_b),
-        Site("b", b, a_seen, net_b, net_a, id_b, id_a),
+        Site("a", a, b, net_a, net_b, says[0], side_a.expects or says[1]),
+        Site("b", b, a_seen, net_b, net_a, says[1], side_b.expects or says[0]),
     )

@@ -28,7 +28,7 @@ def play_all(rows: Sequence[Row], jobs: int = 1) -> list[Result]:
     KEPT.mkdir(parents=True, exist_ok=True)
     size = min(_ROWS_A_BOOT, max(1, -(-len(rows) // jobs)))
     batches = [rows[at : at + size] for at in range(0, len(rows), size)]
-    guests = _Guests()
+    guests = Guests()
     results: list[Result] = []
     pool = ThreadPoolExecutor(jobs)
     try:
@@ -42,7 +42,7 @@ def play_all(rows: Sequence[Row], jobs: int = 1) -> list[Result]:
     return results
 
 
-class _Guests:
+class Guests:
     """The guests that run, so that they can be ended together."""
 
     def __init__(self) -> None:

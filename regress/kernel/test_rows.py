@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -15,7 +16,8 @@ from regress.interop.scenario import Role, Scenario, Stack, Suite
 from regress.interop.site import sites
 from regress.interop.stream import missing_of
 from regress.interop.xfrm import parse_states
-from regress.kernel.batches import play_all
+from regress.kernel import guest
+from regress.kernel.batches import Guests, play_all
 from regress.kernel.needs import missing
 from regress.kernel.rows import PEERS, ROWS, TABLES, key
 
@@ -87,6 +89,25 @@ def test_pings_without_an_answer_are_counted() -> None:
         "64 bytes from 10.10.2.1: icmp_seq=1 ttl=64\n64 bytes from 10.10.2.1: icmp_seq=3 ttl=64\n"
     )
     assert missing_of(text, 4) == [2, 4]
+
+
+def test_rows_that_a_guest_does_not_come_to_have_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    dies = ["sh", "-c", "echo the kernel died >&2; exit 125"]
+    monkeypatch.setattr(guest, "command", lambda *_, **__: dies)
+    results = play_all(ROWS[:3], jobs=2)
+    assert [r["scenario"] for r in results] == [row.name for row, _ in ROWS[:3]]
+    assert {r["result"] for r in results} == {"FAILED"}
+    assert "the kernel died" in results[0]["detail"]
+
+
+def test_all_guests_end_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest, "command", lambda *_, **__: ["sleep", "600"])
+    guests = Guests()
+    timer = Timer(0.5, guests.end)
+    timer.start()
+    assert guests.play(ROWS[:3]) == []
+    assert guests.play(ROWS[3:6]) == []
+    timer.join()
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing() or "-")

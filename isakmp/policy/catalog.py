@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from isakmp.conf import Conf
 from isakmp.constants import ikev2, isakmp, name_of
@@ -47,26 +48,32 @@ class Catalog:
     generation: int = -1
     supports: Supports | None = None
     unsupported: list[str] = field(default_factory=list)
+    _with: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
+    _at: dict[Address | None, dict[str, None]] = field(default_factory=dict, repr=False)
 
     def load(self) -> None:
         """Read everything anew. A bad section is left out alone; the rest runs."""
         self.remotes, self.connections, self.errors, self.unsupported = {}, {}, [], []
+        self._with, self._at = {}, {}
         self.generation = self.conf.generation
         for name in connection_names(self.conf):
             try:
-                connection = self._read(name)
-                self.remote(connection.remote)
-                self.connections[name] = connection
+                self._keep(self._read(name))
             except ConfError as error:
                 self.errors.append(error)
 
     def connection(self, name: str) -> Connection:
         """A connection by name, listed or not. ConfError where it is none or is bad."""
         if name not in self.connections:
-            connection = self._read(name)
-            self.remote(connection.remote)
-            self.connections[name] = connection
+            self._keep(self._read(name))
         return self.connections[name]
+
+    def _keep(self, connection: Connection) -> None:
+        """Note a connection, with its peer and where that is. ConfError where the peer is bad."""
+        remote = self.remote(connection.remote)
+        self.connections[connection.name] = connection
+        self._with.setdefault(remote.name, []).append(connection)
+        self._at.setdefault(remote.address, {})[remote.name] = None
 
     def _read(self, name: str) -> Connection:
         """A connection, without what the IPsec stack cannot carry."""
@@ -125,9 +132,9 @@ class Catalog:
     def _others(self, known: Remote, address: Address) -> list[Remote]:
         """The other peers that [Phase 1] or a connection names and that may be at ``address``."""
         named = [self.conf.get("Phase 1", tag) for tag in (str(address), "Default")]
-        connections = [c.remote for c in self.connections.values()]
+        connections = chain(self._at.get(address, ()), self._at.get(None, ()))
         found = []
-        for section in dict.fromkeys((*named, *connections)):
+        for section in dict.fromkeys(chain(named, connections)):
             if section and section != known.name and (remote := self._readable(section)):
                 found.append(remote)
         return [remote for remote in found if remote.address in (None, address)]
@@ -156,10 +163,10 @@ class Catalog:
             raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN) from None
 
     def find_child(
-        self, remote: Remote, came: Traffic, transport: bool
+        self, remote: Remote, came: Traffic, transport: bool, only: Connection | None = None
     ) -> tuple[Connection, Narrowed]:
         """The connection for traffic that a peer asks for in IKEv2; see find_child()."""
-        candidates = [c for c in self.connections.values() if c.remote == remote.name]
+        candidates = [only] if only else self._with.get(remote.name, [])
         try:
             return find_child(remote, candidates, came, transport, self.conf.where("Phase 2"))
         except Refused as refused:
@@ -203,7 +210,7 @@ class Catalog:
         The selector must be a connection's own; of a passive one it may be a part. Refused with
         what kept each candidate from being taken.
         """
-        candidates = [c for c in self.connections.values() if c.remote == remote.name]
+        candidates = self._with.get(remote.name, [])
         misses = []
         for connection in candidates:
             if miss := _miss(connection, selector):

@@ -23,10 +23,13 @@ def identify(
     begun: found by the address in IKE_SA_INIT; wanted: who the peer takes us for, IDr. Refused
     with AUTHENTICATION_FAILED and what kept each section from being taken.
     """
+    known = begun.remote_id is not None and 2 in begun.versions
+    if known and not _miss(begun, came, wanted, address, is_begun=True):
+        return begun
     ranked: list[tuple[int, Remote]] = []
     missed: list[str] = []
-    for remote in dict.fromkeys((begun, *others)):
-        reason = _miss(remote, came, wanted, address, is_begun=remote == begun)
+    for remote in (begun, *(other for other in others if other.name != begun.name)):
+        reason = _miss(remote, came, wanted, address, is_begun=remote is begun)
         if reason:
             missed.append(f"{remote.name}: {reason}")
         else:

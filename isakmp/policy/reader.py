@@ -197,7 +197,9 @@ def find_secret(conf: Conf, identity: Identity) -> bytes:
     Not of a peer's section: who has one peer's key would be another by naming its section.
     """
     section = str(identity)
-    return b"" if _is_peer(conf, section) else read_secret(conf, section)
+    if not conf.has_written_section(section) or _is_peer(conf, section):
+        return b""
+    return read_secret(conf, section)
 
 
 def _is_peer(conf: Conf, section: str) -> bool:

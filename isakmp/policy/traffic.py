@@ -157,6 +157,10 @@ def _networks(selector: TrafficSelector, limit: int) -> Iterator[Network]:
     if start == end:
         yield make_network(start.packed, start.max_prefixlen)
         return
+    size = int(end) - int(start) + 1
+    if size & (size - 1) == 0 and int(start) % size == 0:
+        yield make_network(start.packed, start.max_prefixlen - size.bit_length() + 1)
+        return
     found: Iterator[Network] = summarize_address_range(start, end)
     for _, network in zip(range(limit), found, strict=False):
         yield network
@@ -224,8 +228,8 @@ def _covered(part: TrafficSelector, whole: Iterable[TrafficSelector]) -> bool:
 
 def is_subset(part: Traffic, whole: Traffic) -> bool:
     """Whether ``part`` asks for nothing that ``whole`` does not."""
-    return all(_covered(s, whole.local) for s in part.local) and all(
-        _covered(s, whole.remote) for s in part.remote
+    return all(s in whole.local or _covered(s, whole.local) for s in part.local) and all(
+        s in whole.remote or _covered(s, whole.remote) for s in part.remote
     )
 
 
@@ -265,6 +269,8 @@ def reduced(traffic: Traffic) -> Traffic:
 
 
 def _reduced_side(side: Sequence[TrafficSelector]) -> tuple[TrafficSelector, ...]:
+    if len(side) == 1:
+        return tuple(side)
     each = tuple(dict.fromkeys(side))
     return tuple(s for s in each if not any(o != s and intersect(s, o) == s for o in each))
 
@@ -278,7 +284,7 @@ def _of_common_versions(traffic: Traffic) -> Traffic:
 
 def _installable(traffic: Traffic) -> Traffic:
     """As much of it, from the first selectors on, as the IPsec stack is given policies for."""
-    while len(list(_pairs(traffic, PAIRS_MAX + 1))) > PAIRS_MAX:
+    while sum(1 for _ in _pairs(traffic, PAIRS_MAX + 1)) > PAIRS_MAX:
         local, remote = traffic
         if len(local) == len(remote) == 1:
             raise Refused(

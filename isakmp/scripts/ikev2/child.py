@@ -49,6 +49,9 @@ PROTOCOLS = {
 }
 
 
+NO_LIMITS = Limits()
+
+
 @dataclass(slots=True)
 class Child:
     """What is known of the child SA so far; everything from our point of view.
@@ -56,7 +59,8 @@ class Child:
     offered: the traffic that the initiator asked for; traffic: what is agreed on; on_wire: the
     same as the peer wrote it, where a NAT stands between (2.23.1); old: the child SA to replace;
     gone: SPIs that the peer has deleted meanwhile;
-    with_group: key exchange may be part of it; cpi_in, cpi_out: of IPComp, 0 without it.
+    with_group: key exchange may be part of it; cpi_in, cpi_out: of IPComp, 0 without it;
+    selectors: the traffic as the IPsec stack takes it.
     """
 
     connection: Connection | None = None
@@ -74,7 +78,9 @@ class Child:
     cpi_out: int = 0
     gone: set[int] = field(default_factory=set)
     specs: list[SaSpec] = field(default_factory=list, repr=False)
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = NO_LIMITS
+    selectors: tuple[Selector, ...] = ()
+    reqid: int = 0
 
     @property
     def proposals(self) -> tuple[Proposal, ...]:
@@ -169,7 +175,9 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
     c.transport = wants_transport(connection)
     c.offered = c.old.traffic if c.old else connection.traffic
     local, remote = c.offered
-    if packet := x.engine.owner.waiting_packet(connection):
+    # What replaces another SA has its traffic, whatever packet waits (2.9.2).
+    packet = None if c.old else x.engine.owner.waiting_packet(connection)
+    if packet is not None:
         first = traffic.of_selector(packet)
         local, remote = (*first.local, *local), (*first.remote, *remote)
         if x.engine.owner.connections.by_pairs(connection):
@@ -244,7 +252,8 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
     wanted = Notify.USE_TRANSPORT_MODE in notifies
     if wanted and sa.nat.found:
         asked = _as_seen(x, asked)
-    c.connection, narrowed = x.engine.owner.find_child(sa, asked, wanted)
+    only = c.old.connection if c.old else None
+    c.connection, narrowed = x.engine.owner.find_child(sa, asked, wanted, only)
     x.name = x.name or c.connection.name
     c.traffic, c.additional = narrowed.traffic, narrowed.additional
     c.on_wire = c.offered if asked is not c.offered else None
@@ -328,7 +337,8 @@ def chosen(c: Child) -> ChosenIpsec:
 
 def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: bytes = b"") -> Wait:
     """Derive the keys of both SAs (2.17); give the application the inbound one."""
-    what = chosen(c)
+    what, c.selectors = chosen(c), _selectors(x, c)
+    c.reqid = x.engine.owner.reqid(connection_of(c).name, c.selectors[0])
     encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
     size = encryption + auth
     keymat = skeyseed.child_keymat(sa.keys.prf, sa.keys.sk.d, ni, nr, 2 * size, g_ir)
@@ -382,18 +392,16 @@ def _spec(
     path = x.path
     ends = (path.remote, path.local) if inbound else (path.local, path.remote)
     ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
-    found = selectors(x, c)
-    carried = traffic.hull(found)
+    carried = traffic.hull(c.selectors)
     return SaSpec(
         isakmp.Protocol(what.protocol), c.spi_in if inbound else c.spi_out, *ends,
         what.encapsulation, inbound, carried.reversed() if inbound else carried,
-        x.engine.owner.reqid(connection_of(c).name, found[0]),
-        what.transform_id, keys[:encryption], what.auth, keys[encryption:],
+        c.reqid, what.transform_id, keys[:encryption], what.auth, keys[encryption:],
         what.replay_window, c.limits, ports if sa.nat.found else None, what.esn,
     )  # fmt: skip
 
 
-def selectors(x: X, c: Child) -> tuple[Selector, ...]:
+def _selectors(x: X, c: Child) -> tuple[Selector, ...]:
     """The agreed traffic as the IPsec stack takes it; of two hosts in transport mode."""
     if c.transport and common.sa_of(x).nat.found:
         here, there = host_network(x.path.local), host_network(x.path.remote)
@@ -404,12 +412,12 @@ def selectors(x: X, c: Child) -> tuple[Selector, ...]:
 
 def make(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes) -> ChildSa:
     """The child SA that both have agreed on."""
-    first, *more = selectors(x, c)
+    first, *more = c.selectors or _selectors(x, c)
     connection = connection_of(c)
     return ChildSa(
         connection, sa.peer, sa.own_cookie, c.spi_in, x.initiator, x.path, first,
         _protocols(c),
-        x.engine.owner.reqid(connection.name, first), c.limits, sa.nat.found, x.created,
+        c.reqid, c.limits, sa.nat.found, x.created,
         x.engine.now(), min(ni, nr), more=tuple(more), parent=sa, traffic=traffic_of(c),
     )  # fmt: skip
 

@@ -349,7 +349,10 @@ class Connections:
         wait = min(REKEY_RETRY_S, max(1.0, (child.limits.hard_s - child.limits.soft_s) / 3))
         child.events["rekey"] = self.timers.add("child SA rekey", wait, lambda: self.rekey(child))
         sa = child.parent or self.sas.current(child.peer)
-        if sa is not None and sa.state is State.ESTABLISHED:
+        if sa is not None and sa.version > 1 and child.parent is None:
+            # Its IKEv1 is gone, and IKEv2 can only make another.
+            self.renew(child, sa)
+        elif sa is not None and sa.state is State.ESTABLISHED:
             self._begin_child(sa, narrowed(child.connection, child.selector), child)
         elif new := self.sas.current(child.peer):
             self.renew(child, new)

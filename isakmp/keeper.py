@@ -269,9 +269,16 @@ class Keeper:
 
         Both receive; what is sent takes the old one until it is known that the peer is ready.
         """
+        rivals = [c for c in self.sas.in_slot(child.slot) if c is not old and c not in old.heirs]
         self.sas.add_child(child)
         child.specs, child.receives_only = list(specs), True
-        old.heirs, old.state = (*old.heirs, child), State.SUPERSEDED
+        for rival in rivals:
+            # The ends may have disagreed about which of two was to stay.
+            if rival.state is State.ESTABLISHED:
+                self._supersede_child(rival, child)
+        old.heirs = *old.heirs, child
+        if old.state is not State.DEAD:
+            old.state = State.SUPERSEDED
         self.connections.child_up(child)
         self.log.print("connection %s rekeyed: %s", child.connection.name, child)
 
@@ -348,10 +355,22 @@ class Keeper:
         if tell and self.delete_sas and sa is not None and sa.state not in _ENDING:
             child.state = State.DELETING
             child.cancel()
-            told = self.engine.dialects[sa.version].tell_deleted(self.engine, sa, child)
-            told.then(lambda job: self._child_gone(child))
+            self._tell_deleted(sa, child)
         else:
             self._child_gone(child)
+
+    def _tell_deleted(self, sa: IsakmpSa, child: ChildSa) -> None:
+        """Tell the peer under ``sa``, or where that ends before, under its successor."""
+
+        def told(job: Job[Any]) -> None:
+            heirs = [heir for heir in sa.heirs if heir.state is State.ESTABLISHED]
+            if job.error is not None and heirs and child.state is State.DELETING:
+                self.sas.adopt(child, heirs[0])
+                self._tell_deleted(heirs[0], child)
+            else:
+                self._child_gone(child)
+
+        self.engine.dialects[sa.version].tell_deleted(self.engine, sa, child).then(told)
 
     def _child_gone(self, child: ChildSa) -> None:
         if child.state is State.DEAD:
@@ -374,13 +393,14 @@ class Keeper:
             self._restore_child(left[-1])
 
     def _stop_receiving(self, child: ChildSa) -> None:
-        """What the peer has sent with a child SA that has an heir may still be on its way."""
+        """What the peer has sent with a child SA that is replaced may still be on its way."""
 
         def stop() -> None:
             for name in child.inbound():
                 self.app.delete_sa(name)
 
-        if any(heir.state is not State.DEAD for heir in child.heirs):
+        replaced = any(heir.state is not State.DEAD for heir in child.heirs)
+        if replaced or self.sas.in_slot(child.slot):
             self.timers.add("end of an inbound SA", LINGER_S, stop)
         else:
             stop()

@@ -258,7 +258,9 @@ class Play:
             watch = end.watch
             if watch and watch.wrong:
                 raise Found(f"{end}: {watch.wrong}")
-            if not daemon.engine.exchanges:
+            if end.frozen:
+                self.since[end] = {}
+            elif not daemon.engine.exchanges:
                 self._strays(end)
         self._keys_agree()
 

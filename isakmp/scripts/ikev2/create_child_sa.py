@@ -294,7 +294,7 @@ def finalize(x: X) -> None:
         rekey.settle_sa(x.engine, sa)
         return
     child = negotiation.make(x, c, sa, s.ni, s.nr)
-    if c.old is None or c.old.state is State.DEAD:
+    if c.old is None or not (c.old.heirs or c.old.state is not State.DEAD):
         owner.child_established(child, c.specs)
     else:
         owner.child_rekeyed(c.old, child, c.specs)

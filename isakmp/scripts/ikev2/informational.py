@@ -84,7 +84,7 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     spis = [int.from_bytes(spi, "big") for spi in named if len(spi) == SPI_SIZE]
     remote = str(sa.path.remote)
     found = (x.engine.sas.child_by_spi(protocol or 0, spi, remote) for spi in spis)
-    children = [child for child in found if child is not None and child.parent is sa]
+    children = [child for child in found if child is not None and _speaks_for(sa, child)]
     if len(children) < len(spis):
         rekey.deleted_early(sa, spis)
     # Who deletes it itself has said so already (RFC 7296 2.25.1).
@@ -95,6 +95,11 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
         x.engine.log.print("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip
         x.state.then.append(partial(owner.delete_child, child, tell=False))
+
+
+def _speaks_for(sa: IsakmpSa, child: ChildSa) -> bool:
+    """Whether the peer may delete ``child`` under ``sa``, or under what takes its place."""
+    return child.parent is sa or (child.parent is not None and sa in child.parent.heirs)
 
 
 def finalize(x: X) -> None:

@@ -127,7 +127,8 @@ def settle_child(engine: Engine, old: ChildSa) -> None:
     owner = engine.owner
     winner, loser = _decide(old.heirs)
     if loser is not None:
-        loser.state = State.SUPERSEDED
+        if loser.state is State.ESTABLISHED:
+            loser.state = State.SUPERSEDED
         _part(engine, loser, loser.initiator, owner.delete_child)
     if winner.initiator:
         owner.take_over(winner)

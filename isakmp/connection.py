@@ -214,10 +214,17 @@ class Connections:
         running = self._beginning.get(remote.name)
         if running is not None and not running.over and running.path.remote == path.remote:
             return running
+        connection = connection or self._wanted_of(remote)
         exchange = self._dialect(remote).begin_sa(self.engine, remote, path, connection)
         self._beginning[remote.name] = exchange
         exchange.finished.then(lambda job: self._phase_1_over(remote, exchange, job))
         return exchange
+
+    def _wanted_of(self, remote: Remote) -> Connection | None:
+        """Some connection that should be up: not every peer takes an IKE SA without child SA."""
+        wanted = (e for e in self.entries.values() if e.wanted and e.remote.name == remote.name)
+        entry = next(wanted, None)
+        return entry.connection if entry else None
 
     def _phase_1_over(self, remote: Remote, exchange: Exchange[Any], job: Job[Any]) -> None:
         if self._beginning.get(remote.name) is exchange:
@@ -357,7 +364,7 @@ class Connections:
         elif new := self.sas.current(child.peer):
             self.renew(child, new)
         elif remote := self._remote_now(child.connection.remote):
-            exchange = self.begin_sa(remote, child.path)
+            exchange = self.begin_sa(remote, child.path, child.connection)
             exchange.finished.then(lambda job: self._rekey_under(child, job))
 
     def _rekey_under(self, child: ChildSa, job: Job[Any]) -> None:

@@ -365,7 +365,9 @@ class Engine:
         if exchange.sa is not None:
             exchange.sa.running.pop(exchange.number, None)
         if self.half_open.pop(exchange.number, None) is not None:
-            self.begun.pop((exchange.cky_i, exchange.origin), None)
+            began = exchange.cky_i, exchange.origin
+            if self.begun.get(began) is exchange:
+                del self.begun[began]
 
     def refused_in_part(self, exchange: Exchange[Any], reason: Reason) -> None:
         """An exchange has done what it is for, but not all that was asked for."""

@@ -79,10 +79,13 @@ class Keeper:
         return self.catalog.identify(remote, came, wanted, address)
 
     def find_child(
-        self, sa: IsakmpSa, asked: Traffic, transport: bool
+        self, sa: IsakmpSa, asked: Traffic, transport: bool, only: Connection | None = None
     ) -> tuple[Connection, Narrowed]:
-        """The connection for what a peer asks for, and what is left of it; Refused otherwise."""
-        return self.catalog.find_child(sa.remote, asked, transport)
+        """The connection for what a peer asks for, and what is left of it; Refused otherwise.
+
+        only: the one that it has to be.
+        """
+        return self.catalog.find_child(sa.remote, asked, transport, only)
 
     def secret(self, remote: Remote, identity: Identity | None, version: int = 1) -> bytes:
         """The pre-shared key for a peer; Refused where there is none."""

@@ -56,7 +56,9 @@ class Owner(Protocol):
 
     def find_connection(self, sa: IsakmpSa, selector: Selector) -> tuple[Connection, Selector]: ...
 
-    def find_child(self, sa: IsakmpSa, asked: Traffic, transport: bool) -> tuple[Connection, Any]:
+    def find_child(
+        self, sa: IsakmpSa, asked: Traffic, transport: bool, only: Connection | None = None
+    ) -> tuple[Connection, Any]:
         """The connection, and what is left of the traffic (policy.traffic.Narrowed)."""
 
     def waiting_packet(self, connection: Connection) -> Selector | None: ...

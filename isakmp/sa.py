@@ -102,16 +102,26 @@ class ChosenIpsec(NamedTuple):
 
 @dataclass(slots=True)
 class Nat:
-    """What NAT detection said (RFC 3947 3.2): who sits behind one, and in which dialect."""
+    """What NAT detection said (RFC 3947 3.2): who sits behind one, and in which dialect.
+
+    reached: the peer began, so that a NAT before us has a mapping that stays.
+    """
 
     vendor: bytes = b""
     local: bool = False
     remote: bool = False
+    reached: bool = False
 
     @property
     def found(self) -> bool:
         """Whether anybody sits behind a NAT."""
         return self.local or self.remote
+
+    @property
+    def peer_moves(self) -> bool:
+        """Whether the peer is followed. Behind a NAT of our own it is not (RFC 7296 2.23): whoever
+        changes an address on the way could cut us off."""
+        return self.remote and (self.reached or not self.local)
 
     def __str__(self) -> str:
         sides = [

@@ -22,6 +22,7 @@ P, Notify = ikev2.Payload, ikev2.Notify
 NONCE_SIZE = 32
 # What begins below is an error, from there on a status (RFC 7296 3.10.1).
 STATUS = 16384
+_KNOWN = frozenset(map(int, Notify))
 
 MENDS: dict[int, str] = {
     Notify.NO_PROPOSAL_CHOSEN: "compare the proposals of both ends; the peer's log names its own",
@@ -74,6 +75,14 @@ def end_sa(x: Exchange[Any], *, tell: bool = False) -> None:
     """End the IKE SA once this exchange is over: the two ends do not understand each other."""
     sa = sa_of(x)
     x.finished.then(lambda job: x.engine.owner.delete_sa(sa, tell=tell))
+
+
+def check_errors(x: Exchange[Any], message: Incoming) -> None:
+    """What else an answer holds does not count beside an error that nobody knows."""
+    for payload in message.payloads:
+        number = payload.value.notify if payload.type == P.NOTIFY else STATUS
+        if number < STATUS and number not in _KNOWN:
+            raise refused_by_peer(x, number, proven=message.proven)
 
 
 def error_among(notifies: dict[int, list[Any]]) -> int | None:

@@ -102,10 +102,9 @@ class Ikev2:
                 engine.run(exchange, self._clear(engine, path, header, datagram), datagram)
             return
         known = engine.begun.get((header.cky_i, path.remote))
-        if known is not None:
-            if not engine.is_repeat(known, datagram):
-                engine.drop(path, f"{known}: another IKE_SA_INIT with the same SPI")
-        elif any(header.cky_r):
+        if known is not None and engine.is_repeat(known, datagram):
+            return
+        if any(header.cky_r):
             engine.drop(path, "IKE_SA_INIT to an SPI of ours")
         else:
             message = self._clear(engine, path, header, datagram)
@@ -133,6 +132,8 @@ class Ikev2:
         if len(engine.half_open) < engine.settings.cookie_threshold:
             return False
         nonce = next((p.body for p in message.payloads if p.type == P.NONCE), b"")
+        if not nonce:
+            raise MalformedPayload("HDR", 16, "has no NONCE", "RFC 7296 1.2")
         first = message.payloads[0] if message.payloads else None
         shown = b""
         if first is not None and first.type == P.NOTIFY and first.value.notify == Notify.COOKIE:
@@ -230,6 +231,9 @@ class Ikev2:
         if sa is not None and self._fits(sa, header):
             if engine.now() - when < ENDED_S:
                 self._answer_again(engine, sa, path, header.message_id, digest(datagram))
+            return
+        if any((own, number) in engine.exchanges for number in (0, 1, -1, -2)):
+            engine.drop(path, "the initial exchanges are not done")
             return
         others = header.cky_i if header.flags & INITIATOR else header.cky_r
         if others in engine.sas.isakmp:
@@ -339,7 +343,10 @@ class Ikev2:
                              header.message_id, sa)  # fmt: skip
 
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
-        """Refuse what the peer says must be understood and is not (RFC 7296 2.5)."""
+        """Refuse what the peer says must be understood and is not (RFC 7296 2.5), and an answer
+        with an error that is not known (3.10.1)."""
+        if exchange.initiator:
+            common.check_errors(exchange, message)
         for payload in message.payloads:
             if payload.critical and payload.type not in _KNOWN:
                 raise Refused(
@@ -353,7 +360,7 @@ class Ikev2:
         if sa is None or not message.protected:
             return
         sa.last_heard = exchange.engine.now()
-        if sa.nat.remote and sa.path != message.path and sa.state is State.ESTABLISHED:
+        if sa.nat.peer_moves and sa.path != message.path and sa.state is State.ESTABLISHED:
             exchange.engine.owner.moved(sa, message.path)
 
     def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:

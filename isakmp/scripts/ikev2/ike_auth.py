@@ -54,14 +54,16 @@ def id_body(identity: Identity) -> bytes:
     return ID_CODEC.build(id_value(identity))
 
 
-def take_id(message: Incoming, kind: int) -> Identity:
-    """The identity of an IDi or IDr payload. Refused where its type is not known."""
-    value = message.take(kind).value
+def take_id(message: Incoming, kind: int) -> tuple[Identity, bytes]:
+    """The identity of an IDi or IDr payload, and its octets. Refused where its type is not
+    known."""
+    payload = message.take(kind)
+    value = payload.value
     if value.type not in _IDENTITIES:
         reason = Reason("invalid-identity", f"identity type {value.type} is not known",
                         acceptable=", ".join(i.name for i in sorted(_IDENTITIES)))  # fmt: skip
         raise Refused(reason, Notify.AUTHENTICATION_FAILED)
-    return Identity(ipsec.Id(value.type), value.data)
+    return Identity(ipsec.Id(value.type), value.data), payload.body
 
 
 # --- steps -----------------------------------------------------------------------------------
@@ -72,7 +74,8 @@ def send_ID_AUTH_SA_TS(x: X, message: Outgoing) -> Wait:
     s = x.state
     message.protected = True
     s.local_id = s.local_id or x.engine.owner.local_id(x.remote, x.path)
-    message.add(P.IDI if x.initiator else P.IDR, id_value(s.local_id))
+    s.local_body = id_body(s.local_id)
+    message.add(P.IDI if x.initiator else P.IDR, s.local_body)
     if x.initiator:
         if x.remote.remote_id is not None and x.remote.ikev2.send_idr:
             message.add(P.IDR, id_value(x.remote.remote_id))
@@ -126,16 +129,16 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     s, sa = x.state, sa_of(x)
     _expect_protection(message)
     notifies = common.take_notifies(message)
-    s.remote_id = take_id(message, P.IDR if x.initiator else P.IDI)
+    s.remote_id, s.remote_body = take_id(message, P.IDR if x.initiator else P.IDI)
     if x.initiator:
         _expect_identity(x, s.remote_id)
     else:
-        wanted = take_id(message, P.IDR) if message.has(P.IDR) else None
+        wanted = take_id(message, P.IDR)[0] if message.has(P.IDR) else None
         x.remote = x.engine.owner.identify(x.remote, s.remote_id, wanted, x.path.remote)
         _expect_algorithms(x, sa)
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
-        s.initial_contact = Notify.INITIAL_CONTACT in notifies
     take_auth(x, message)
+    s.initial_contact = Notify.INITIAL_CONTACT in notifies
     common.take_window(sa, notifies)
     if x.initiator:
         yield from _take_child(x, message, notifies)
@@ -242,14 +245,12 @@ def _secret(x: X) -> bytes:
 def _octets(x: X, *, ours: bool) -> bytes:
     """InitiatorSignedOctets or ResponderSignedOctets, RFC 7296 2.15."""
     s, keys = x.state, sa_of(x).keys
-    identity = s.local_id if ours else s.remote_id
-    if identity is None:
-        raise MalformedPayload("ID", 28, "an identity is missing", "RFC 7296 2.15")
     if x.initiator is ours:
         message, nonce, sk_p = s.message_1, s.nr, keys.sk.pi
     else:
         message, nonce, sk_p = s.message_2, s.ni, keys.sk.pr
-    return skeyseed.signed_octets(keys.prf, message, nonce, sk_p, id_body(identity))
+    body = s.local_body if ours else s.remote_body
+    return skeyseed.signed_octets(keys.prf, message, nonce, sk_p, body)
 
 
 # --- ends ------------------------------------------------------------------------------------

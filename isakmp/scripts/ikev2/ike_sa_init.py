@@ -75,7 +75,9 @@ def _offer(x: X, message: Outgoing) -> None:
 
 
 def _keep_message_1(x: X) -> None:
-    x.state.message_1 = x.last_out[0]
+    s = x.state
+    if s.group is not None and s.key_pair is not None:
+        s.asked[s.group] = s.key_pair, x.last_out[0]
 
 
 def _add_abilities(x: X, message: Outgoing) -> None:
@@ -107,7 +109,9 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> None:
             prefer_local=remote.ikev2.prefer_local, prefer_group=ke.group,
         )  # fmt: skip
     s.chosen = chosen_of_choice(remote, s.choice)
-    common.check_group(ke.group, s.group if x.initiator else s.chosen.group, remote.proposals)
+    common.check_group(ke.group, s.chosen.group, remote.proposals)
+    if x.initiator:
+        _recall(x, ke.group)
     s.ke_peer = ke.data
     _take_abilities(x, message)
     x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: agreed on %s (%s)", x, s.chosen,
@@ -117,6 +121,14 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> None:
         if s.key_pair is not None:
             s.g_ir = common.agree(s.key_pair, s.ke_peer)
         _make_sa(x)
+
+
+def _recall(x: X, group: int) -> None:
+    """The message that was answered: it may be one before a refusal that somebody has forged."""
+    s = x.state
+    if group not in s.asked:
+        common.check_group(group, s.group, x.remote.proposals)
+    s.group, (s.key_pair, s.message_1) = group, s.asked[group]
 
 
 def _take_responder_spi(x: X, message: Incoming) -> None:
@@ -131,7 +143,7 @@ def _take_abilities(x: X, message: Incoming) -> None:
     if not x.engine.owner.nat_traversal:
         return
     found = nat.look(notifies, message.path, x.cky_i, message.header.cky_r)
-    s.nat.local, s.nat.remote = found.local, found.remote
+    s.nat.local, s.nat.remote, s.nat.reached = found.local, found.remote, not x.initiator
     if x.remote.ikev2.force_encap:
         s.nat.local = True
     if s.nat.found:
@@ -159,6 +171,7 @@ def _make_sa(x: X) -> None:
         version = x.path.remote.version
         x.sa.fragments = Fragments(x.remote.ikev2, version, x.engine.now)
     s.key_pair, s.g_ir = None, b""
+    s.asked.clear()
 
 
 def recv_refusal(x: X, message: Incoming) -> Verdict:

@@ -23,9 +23,11 @@ NOBODY = Identity(ipsec.Id.KEY_ID, b"")
 class Initial:
     """What the steps of the initial exchanges have learned.
 
-    message_1, message_2: IKE_SA_INIT's as they went over the wire, which AUTH covers; supports:
-    the status notifies of the peer's; child: what is negotiated along with IKE_AUTH; refusal: why
-    there is no child SA though the IKE SA is good; unwanted: the peer believes there is one.
+    message_1, message_2: IKE_SA_INIT's as they went over the wire, which AUTH covers; asked: our
+    first message for each group, with its key pair; supports: the status notifies of the peer's;
+    local_body, remote_body: the identities as they are sent; child: what is negotiated along with
+    IKE_AUTH; refusal: why there is no child SA though the IKE SA is good; unwanted: the peer
+    believes there is one.
     """
 
     chosen: ChosenIkev2 | None = None
@@ -40,10 +42,13 @@ class Initial:
     restarts: int = 0
     message_1: bytes = field(default=b"", repr=False)
     message_2: bytes = field(default=b"", repr=False)
+    asked: dict[int, tuple[KeyPair, bytes]] = field(default_factory=dict, repr=False)
     supports: set[int] = field(default_factory=set)
     nat: Nat = field(default_factory=Nat)
     local_id: Identity | None = None
     remote_id: Identity | None = None
+    local_body: bytes = field(default=b"", repr=False)
+    remote_body: bytes = field(default=b"", repr=False)
     initial_contact: bool = False
     child: Child | None = None
     refusal: Refused | None = None

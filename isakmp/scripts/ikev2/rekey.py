@@ -50,12 +50,17 @@ def busy(why: str) -> Refused:
 
 
 def check_child_request(x: Exchange[Any]) -> None:
-    """A child SA may be created or rekeyed now, and there may be one more. Refused otherwise."""
+    """A child SA may be created or rekeyed now. Refused otherwise."""
     sa = sa_of(x)
     if sa.state is not State.ESTABLISHED:
         raise busy("the IKE SA is being replaced or deleted")
     if any(ours is not x and _rekeys_ike(ours) for ours in _own(sa)):
         raise busy("the IKE SA is being rekeyed by us")
+
+
+def check_room(x: Exchange[Any]) -> None:
+    """There may be one more child SA. Refused otherwise."""
+    sa = sa_of(x)
     limit = x.engine.settings.children_max
     if len(x.engine.sas.children_of(sa)) >= limit:
         raise Refused(Reason("too-many-children", f"{limit} child SAs under one IKE SA are enough",

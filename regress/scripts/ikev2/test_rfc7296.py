@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
 from isakmp.constants import ikev2
-from isakmp.message import Item, parse_payloads
+from isakmp.message import HEADER_SIZE, Item, build_payloads, parse_payloads
 from isakmp.policy import proposal
+from isakmp.policy.spd import Selector
 from isakmp.policy.traffic import to_wire
 from isakmp.sa import State
+from isakmp.script import Outgoing
+from isakmp.scripts.ikev2 import child as negotiation
+from isakmp.scripts.ikev2 import common, ike_auth
+from isakmp.scripts.ikev2.child import Child
 from regress.pair import Host, Network, Packet, agree, connected
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import forge, opened, send
@@ -150,3 +156,203 @@ def test_the_child_sa_that_is_not_found_is_named() -> None:
     assert (told.notify, told.protocol_id, told.spi) == (
         Notify.CHILD_SA_NOT_FOUND, 3, b"\0\1\2\3",
     )  # fmt: skip
+
+
+def test_an_error_that_is_not_known_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """3.10.1: the request has failed entirely, whatever else the answer holds."""
+    add = negotiation.add_answer
+
+    def add_more(c: Child, message: Outgoing) -> None:
+        add(c, message)
+        common.add_notify(message, 8000)
+
+    monkeypatch.setattr(negotiation, "add_answer", add_more)
+    _, west, _ = pair("Childless= force", seconds=1)
+    assert west.reasons() == ["peer-refused"]
+    assert not west.rows(2)
+
+
+# --- 1.2, 2.6, 2.7: answers that may be forged ------------------------------------------------
+
+
+def began(tags: str = "", **changes: Any) -> tuple[Network, Host, Host, Packet]:
+    """Two daemons, and the first message on its way."""
+    one, other = gateways(tags, **changes)
+    net = Network()
+    west, east = net.host(one), net.host(other)
+    net.start()
+    return net, west, east, net.flying[0]
+
+
+def in_clear(first: Packet, notify: int, data: bytes = b"") -> Packet:
+    """An answer to it that anybody who sees it can make."""
+    kind, chain = build_payloads(2, [(P.NOTIFY, common.notify_value(notify, data))])
+    header = first.header._replace(
+        flags=RESPONSE, next_payload=kind, length=HEADER_SIZE + len(chain)
+    )
+    return Packet(first.dst, 500, first.src, 500, header.pack() + chain)
+
+
+def test_a_group_that_nobody_has_asked_for_does_no_harm() -> None:
+    net, west, east, first = began("IKE-proposals= aes256-sha256-x25519-ecp256")
+    west.receive(in_clear(first, Notify.INVALID_KE_PAYLOAD, b"\0\x13"))
+    net.run(1)
+    assert connected(west)
+    assert connected(east)
+    agree(west, east)
+    assert {sa_of(host).chosen.group for host in (west, east)} == {31}, "what the peer prefers"
+
+
+def test_an_error_in_clear_is_not_believed_while_the_peer_answers() -> None:
+    net, west, east, first = began()
+    west.receive(in_clear(first, Notify.NO_PROPOSAL_CHOSEN))
+    net.run(1)
+    assert connected(west)
+    agree(west, east)
+
+
+def test_the_choice_and_the_key_exchange_have_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = proposal.answer
+
+    def other_group(choice: proposal.Choice, spi: bytes) -> dict[str, Any]:
+        value = answer(choice, spi)
+        for transform in value["proposals"][0]["transforms"]:
+            if transform["type"] == ikev2.Transform.KE:
+                transform["transform_id"] = 19
+        return value
+
+    monkeypatch.setattr(proposal, "answer", other_group)
+    net, west, _, _ = began("IKE-proposals= aes256-sha256-x25519-ecp256")
+    net.run(1)
+    assert not west.rows(1)
+    assert "IKE_AUTH" not in kinds(net.history)
+
+
+def test_two_peers_behind_one_nat_may_have_the_same_spi() -> None:
+    """2.1: the whole message tells, not the initiator's SPI and address."""
+    net, _, east, first = began()
+    other = bytearray(first.data)
+    other[-1] ^= 1
+    for data in (first.data, bytes(other), bytes(other)):
+        east.receive(first._replace(data=data))
+    said = [p.data for p in net.flying if p.src == east.address]
+    assert len(said) == 3
+    assert said[1] == said[2] != said[0]
+    net.run(300)
+    assert not east.daemon.engine.half_open
+    assert not east.daemon.engine.begun
+
+
+def test_a_cookie_is_for_a_message_that_could_be_answered() -> None:
+    net, _, east, first = began(general="Cookie-threshold= 0")
+    bare = first.header._replace(next_payload=0, length=HEADER_SIZE).pack()
+    assert not send(net, east, east, bare)
+
+
+# --- 2.4: initial contact ---------------------------------------------------------------------
+
+
+def test_initial_contact_may_come_in_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    add = ike_auth.add_auth
+
+    def add_more(x: Any, message: Outgoing) -> None:
+        add(x, message)
+        if not x.initiator:
+            common.add_notify(message, Notify.INITIAL_CONTACT)
+
+    monkeypatch.setattr(ike_auth, "add_auth", add_more)
+    net, west, _, _ = began()
+    told: list[Any] = []
+    west.daemon.keeper.initial_contact = told.append  # type: ignore[assignment]
+    net.run(1)
+    assert told == [sa_of(west)]
+
+
+# --- 2.9.2, 2.25: rekeying --------------------------------------------------------------------
+
+
+def test_the_packet_that_waits_is_not_named_when_rekeying(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, west, _ = pair()
+    sizes: list[int] = []
+
+    def count(selectors: Any) -> dict[str, Any]:
+        sizes.append(len(selectors))
+        return to_wire(selectors)
+
+    monkeypatch.setattr(negotiation.traffic, "to_wire", count)
+    packet = Selector.of("10.1.0.5", "10.2.0.7", 6, 1234, 80)
+    west.daemon.connections._packets["west-east"] = packet
+    west.daemon.connections.rekey(child_of(west))
+    net.run(1)
+    assert sizes == [1, 1, 1, 1]
+
+
+def test_the_last_child_sa_that_there_may_be_can_be_rekeyed() -> None:
+    net, west, east = pair(general="Max-children= 1")
+    old = child_of(west)
+    west.daemon.connections.rekey(old)
+    net.run(10)
+    assert not east.reasons()
+    assert child_of(west) is not old
+
+
+# --- 2.15: what is signed ---------------------------------------------------------------------
+
+
+def test_the_identity_is_signed_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RestOfInitIDPayload has reserved octets, which are ignored otherwise (2.5)."""
+    made: list[Any] = []
+
+    def body(identity: Any) -> bytes:
+        made.append(identity)
+        return bytes([identity.type, 1, 2, 3]) + bytes(identity.data)
+
+    monkeypatch.setattr(ike_auth, "id_body", body)
+    _, west, east = pair(seconds=1)
+    assert connected(west)
+    assert connected(east)
+    assert len(made) == 2, "each end makes its own"
+
+
+# --- 2.21.4, 2.23: under no SA, and from elsewhere --------------------------------------------
+
+
+def test_a_request_that_overtakes_the_answer_of_ike_auth_is_no_strangers() -> None:
+    net, west, east, _ = began()
+    net.lose = lambda packet: kinds([packet]) == ["IKE_AUTH'"]
+    net.pump()
+    net.lose = lambda packet: False
+    east.daemon.engine.dialects[2].probe(east.daemon.engine, sa_of(east), 1)
+    net.pump()
+    assert kinds(net.history)[-1] == "INFORMATIONAL"
+    net.run(5)
+    assert connected(west)
+    agree(west, east)
+
+
+@pytest.mark.parametrize(
+    ("local", "reached", "moves"), [(False, False, True), (True, False, False), (True, True, True)]
+)
+def test_behind_a_nat_no_peer_is_followed(local: bool, reached: bool, moves: bool) -> None:
+    """Unless our own NAT lets the peer reach us first."""
+    net, west, east = pair()
+    nat = sa_of(west).nat
+    nat.remote, nat.local, nat.reached = True, local, reached
+    data = forge(east, [], flags=0)
+    before = sa_of(west).path
+    west.receive(Packet(ip_address("198.51.100.9"), 500, west.address, 500, data))
+    net.flying.clear()
+    assert (sa_of(west).path != before) is moves
+
+
+# --- RFC 6023 ---------------------------------------------------------------------------------
+
+
+def test_no_childless_ike_sa_with_who_does_not_say_to_take_one() -> None:
+    net, west, east = pair("Childless= no")
+    peer = west.daemon.catalog.remote("east")
+    west.daemon.connections.begin_sa(peer, sa_of(west).path)
+    net.run(10)
+    assert not west.reasons() + east.reasons()
+    assert connected(west)
+    assert connected(east)

@@ -50,14 +50,16 @@ class Cbc:
     """A cipher bound to its key. Whole blocks in, as many out: padding is the caller's.
 
     Setting a context up costs the library several times what a packet's blocks do, so each
-    direction keeps one, and an IV is brought in by way of the chain it is in the middle of.
+    direction that is used keeps one, and an IV is brought in by way of the chain it is in the
+    middle of.
     """
 
-    __slots__ = ("_decryptor", "_encryptor", "_last", "_size")
+    __slots__ = ("_cipher", "_decryptor", "_encryptor", "_last", "_size")
 
     def __init__(self, algorithm: Any, block_size: int) -> None:
-        cipher = Cipher(algorithm, CBC(bytes(block_size)))
-        self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
+        self._cipher = Cipher(algorithm, CBC(bytes(block_size)))
+        self._encryptor: Any = None
+        self._decryptor: Any = None
         self._last, self._size = bytes(block_size), block_size
 
     def encrypt(self, iv: bytes, data: bytes) -> bytes:
@@ -67,16 +69,21 @@ class Cbc:
             return b""
         # The chain adds its last block to the first of the data: it is taken out beforehand.
         size, number = self._size, int.from_bytes
+        if self._encryptor is None:
+            self._encryptor = self._cipher.encryptor()
         first = number(data[:size], "big") ^ number(iv, "big") ^ number(self._last, "big")
-        sealed = self._encryptor.update(first.to_bytes(size, "big") + data[size:])
+        sealed: bytes = self._encryptor.update(first.to_bytes(size, "big") + data[size:])
         self._last = sealed[-size:]
         return sealed
 
     def decrypt(self, iv: bytes, data: bytes) -> bytes:
         """CryptoError where ``iv`` is not one block, or ``data`` not whole blocks."""
         self._check(iv, data)
+        if self._decryptor is None:
+            self._decryptor = self._cipher.decryptor()
         # As the block before the data; what it decrypts to itself means nothing.
-        return self._decryptor.update(iv + data)[self._size :]
+        clear: bytes = self._decryptor.update(iv + data)
+        return clear[self._size :]
 
     def _check(self, iv: bytes, data: bytes) -> None:
         if len(iv) != self._size or len(data) % self._size:

@@ -345,6 +345,8 @@ def hull(found: Sequence[Selector]) -> Selector:
     What an SA may carry, where policies say which of it is meant.
     """
     first = found[0]
+    if len(found) == 1:
+        return first
     alike = [s for s in found if s.src.version == first.src.version]
     src, dst = _around([s.src for s in alike]), _around([s.dst for s in alike])
     if len({s[2:] for s in alike}) == 1:

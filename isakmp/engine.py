@@ -128,11 +128,13 @@ class Engine:
     def malformed(
         self, exchange: Exchange[Any], error: MalformedPayload, *, fresh: bool, proven: bool
     ) -> None:
-        """A bad message ends an exchange only where it began it: strangers can send bad ones."""
+        """A bad message ends an exchange only where it began it, as strangers can send bad ones,
+        or where it is the only answer that the peer will ever give."""
         reason = Reason("malformed-message", f"{exchange.script.name}: {error}")
         exchange.hint = exchange.hint or reason
         self.log.error("%s: message refused: %s", exchange, error)
-        if fresh and not exchange.initiator:
+        answer = exchange.initiator and proven and exchange.dialect.two_counters
+        if answer or (fresh and not exchange.initiator):
             if proven:
                 exchange.dialect.notify(exchange, Refused(reason, exchange.dialect.malformed))
             self.fail(exchange, reason)

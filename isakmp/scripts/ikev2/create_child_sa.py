@@ -17,7 +17,7 @@ from typing import Any
 from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.groups import KeyPair
-from isakmp.errors import ApplicationError, IsakmpError, MalformedPayload, Reason, Refused
+from isakmp.errors import ApplicationError, MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange
 from isakmp.job import Job
 from isakmp.policy import proposal
@@ -162,8 +162,8 @@ def recv_SA_NONCE(x: X, message: Incoming) -> Wait:
         else:
             try:
                 yield from _recv_child_answer(x, s.child, message, notifies)
-            except (Refused, ApplicationError) as error:
-                _decline(x, s.child, error)
+            except (Refused, ApplicationError):
+                take_back(x, s.child)
                 raise
         return
     s.ni = nonce
@@ -211,14 +211,6 @@ def _recv_child_answer(
     negotiation.take_answer(x, c, message, notifies)
     _check_answer_key(x, c.choice.group)
     yield from negotiation.install_inbound(x, c, sa_of(x), s.ni, s.nr, s.g_ir)
-
-
-def _decline(x: X, c: Child, error: IsakmpError) -> None:
-    """The peer has made what we do not take. One that cannot exchange keys is left (RFC 6989)."""
-    if isinstance(error, Refused) and error.notify == Notify.INVALID_SYNTAX:
-        common.end_sa(x, tell=True)
-    else:
-        take_back(x, c)
 
 
 def _check_answer_key(x: X, group: int | None) -> None:

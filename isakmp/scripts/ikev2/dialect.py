@@ -343,8 +343,7 @@ class Ikev2:
                              header.message_id, sa)  # fmt: skip
 
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
-        """Refuse what the peer says must be understood and is not (RFC 7296 2.5), and an answer
-        with an error that is not known (3.10.1)."""
+        """Refuse what must be understood and is not (RFC 7296 2.5, 3.10.1)."""
         if exchange.initiator:
             common.check_errors(exchange, message)
         for payload in message.payloads:
@@ -494,9 +493,7 @@ class Ikev2:
     def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
         """Tell the peer: in the answer to its request, or in a request of our own."""
         if exchange.initiator:
-            if exchange.script is IKE_AUTH and exchange.sa is not None and refused.notify:
-                items = [(int(P.NOTIFY), common.notify_value(refused.notify)), delete_ike()]
-                tell(exchange.engine, self, exchange.sa, items)
+            self._tell_of_answer(exchange, refused)
             return
         if not refused.notify:
             refused = Refused(refused.reason, self.failure)
@@ -513,6 +510,14 @@ class Ikev2:
         exchange.engine.repeat(exchange)
         if exchange.sa is not None:
             self._refused_under(exchange, exchange.sa, refused.notify)
+
+    def _tell_of_answer(self, exchange: Exchange[Any], refused: Refused) -> None:
+        """An answer of no use: why (2.21.2), or the end (2.21.3, RFC 6989 2.5)."""
+        if exchange.script is IKE_AUTH and exchange.sa is not None and refused.notify:
+            value = common.notify_value(refused.notify, refused.data)
+            tell(exchange.engine, self, exchange.sa, [(int(P.NOTIFY), value), delete_ike()])
+        elif exchange.script is CREATE_CHILD_SA and refused.notify == Notify.INVALID_SYNTAX:
+            common.end_sa(exchange, tell=True)
 
     def _refused_under(self, exchange: Exchange[Any], sa: IsakmpSa, notify: int) -> None:
         """What a refusal means for its IKE SA: what is badly formatted ends it (2.21.3)."""

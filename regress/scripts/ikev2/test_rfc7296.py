@@ -356,3 +356,44 @@ def test_no_childless_ike_sa_with_who_does_not_say_to_take_one() -> None:
     assert not west.reasons() + east.reasons()
     assert connected(west)
     assert connected(east)
+
+
+# --- 2.21.3, RFC 6989: answers that cannot be used --------------------------------------------
+
+
+def test_an_answer_that_breaks_a_rule_is_not_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, west, east = pair()
+    old = sa_of(west)
+    backwards = bytes.fromhex("01000000070000100000ffff0a0100090a010001")
+    monkeypatch.setattr(negotiation, "add_answer", lambda c, message: (
+        message.add(P.TSI, backwards), message.add(P.TSR, backwards)
+    ))  # fmt: skip
+    west.daemon.connections.rekey(child_of(west))
+    net.pump()
+    assert old.state is State.DEAD
+    assert west.reasons()[0] == "malformed-message"
+    assert not west.rows(2) + east.rows(2)
+
+
+@pytest.mark.parametrize("of_child", [True, False])
+def test_a_bad_public_value_in_an_answer_ends_the_ike_sa(
+    of_child: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, west, east = pair(
+        "IKE-proposals= aes256-sha256-modp2048",
+        connection_tags="ESP-proposals= aes128gcm16-modp2048",
+    )
+    old, value = sa_of(west), common.ke_value
+
+    def outside(group: int, pair: Any) -> dict[str, Any]:
+        answers = len([p for p in net.history if p.header.exchange_type == X.CREATE_CHILD_SA])
+        return {"group": group, "data": bytes(255) + b"\1"} if answers else value(group, pair)
+
+    monkeypatch.setattr(common, "ke_value", outside)
+    if of_child:
+        west.daemon.connections.rekey(child_of(west))
+    else:
+        west.daemon.keeper.rekey_sa(old)
+    net.pump()
+    assert old.state is State.DEAD
+    assert "invalid-key-exchange" in west.reasons()

@@ -19,8 +19,9 @@ _LIVELY_S = 4.0
 _NOTICED_S = 60.0
 # From the first packet that met a policy to the first answer.
 _ACQUIRED_S = 10.0
-# Pings for SAs that end by octets: some 11 KB/s, so that there is time to rekey before the end.
-_EVERY_S, _OCTETS = 0.02, 200
+# Pings for SAs that end by octets: some 11 KB/s, so that there is time to rekey before the end;
+# and where there is nobody to rekey with.
+_EVERY_S, _OCTETS, _MANY_OCTETS = 0.02, 200, 1000
 # Of an IKEv2 header: exchange type, flag, and the first payload of a message in pieces.
 _IKE_SA_INIT, _INITIATOR, _SKF = 34, 0x08, 53
 
@@ -225,7 +226,7 @@ def _bytes_hard(play: Play) -> None:
     """With nobody to rekey with, the SA ends at its limit."""
     old = {child.spi_in for child in play.actor.children()}
     play.other.kill()
-    with Stream(play.actor, _EVERY_S, _OCTETS):
+    with Stream(play.actor, _EVERY_S, _MANY_OCTETS):
         play.gone("the SA has ended", lambda: _spis(play.actor) & old, 20)
         left = partial(xfrm.sas, play.actor.namespace)
         play.gone("it is gone from the kernel", lambda: old & {sa.spi for sa in left()}, 3)
@@ -259,7 +260,10 @@ def refused(play: Play) -> None:
         raise Failure("they agreed")
     ours = next(end for end in (play.a, play.b) if isinstance(end, Isakmpd))
     wanted = play.scenario.refusal[0 if ours is play.a else 1]
-    play.until(f"{ours} says {wanted!r}", lambda: wanted in ours.complaints())
+    try:
+        play.until(f"{ours} says {wanted!r}", lambda: wanted in ours.complaints(), 2)
+    except Failure as failure:
+        raise Failure(f"{failure}; it says {ours.complaints()}") from None
     if left := play.a.children() + play.b.children():
         raise Failure(f"there are child SAs: {left}")
 

@@ -3,9 +3,10 @@ PY = .venv/bin/python
 SEEDS = 200
 SECONDS = 60
 ARGS =
+PROTOCOL = ikev1
 .PHONY: demo test check bench interop kernel sim fuzz nightly clean
 
-demo:    ; @tools/setup-venv run && $(PY) -m regress.demo $(ARGS)
+demo:    ; @tools/setup-venv run && $(PY) -m regress.demo --protocol $(PROTOCOL) $(ARGS)
 test:    ; @tools/setup-venv test && tools/setup-peers && $(PY) -m pytest -n auto --dist worksteal $(ARGS)
 check:   ; @tools/setup-venv test && tools/check $(PY)
 bench:   ; @tools/setup-venv run && $(PY) -m regress.bench $(ARGS)

@@ -8,6 +8,7 @@ Without root it runs in a user namespace. Nothing is left behind.
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import json
 import os
@@ -32,30 +33,41 @@ ENDS = {
     "east": ("east.ini", "192.0.2.2/24", "10.2.0.1/16", "10.1.0.1"),
 }
 PINGS = 5
+# The messages that each protocol needs at least.
+MESSAGES = {
+    "ikev1": {"ID_PROT": 6, "QUICK_MODE": 3},
+    "ikev2": {"IKE_SA_INIT": 2, "IKE_AUTH": 2},
+}
 IKE_PORTS = (500, 4500)
 
 
 def main() -> int:
     """Set the stage, play, and judge."""
+    parser = argparse.ArgumentParser(prog="regress.demo", description="Two isakmpd and a tunnel.")
+    parser.add_argument("--protocol", choices=list(MESSAGES), default="ikev1")
+    protocol = parser.parse_args().protocol
     if os.geteuid() != 0 and "ISAKMPD_DEMO" not in os.environ:
-        return in_user_namespace()
+        return in_user_namespace(protocol)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     with ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isakmpd-demo.")))
-        stage = Stage(stack, base)
+        stage = Stage(stack, base, protocol)
         failures = play(stage)
     print(f"\n{'FAILED: ' + '; '.join(failures) if failures else 'All of it was right'} "
           f"({time.monotonic() - started:.1f} s)")  # fmt: skip
     return 1 if failures else 0
 
 
-def in_user_namespace() -> int:
+def in_user_namespace(protocol: str) -> int:
     """The same as root of a user namespace of our own."""
     if shutil.which("unshare") is None:
         print("demo: needs root, or unshare(1) of util-linux", file=sys.stderr)
         return 1
-    command = ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-m", __spec__.name]
+    command = [
+        "unshare", "--user", "--map-root-user", "--net", sys.executable, "-m", __spec__.name,
+        "--protocol", protocol,
+    ]  # fmt: skip
     done = subprocess.run(command, env={**os.environ, "ISAKMPD_DEMO": "1"}, cwd=ROOT)
     if done.returncode > 1:
         print("demo: this host allows no user namespaces; run it as root", file=sys.stderr)
@@ -65,8 +77,8 @@ def in_user_namespace() -> int:
 class Stage:
     """Two namespaces, a wire between them, an isakmpd in each."""
 
-    def __init__(self, stack: ExitStack, base: Path) -> None:
-        self.base, self.daemons = base, {}
+    def __init__(self, stack: ExitStack, base: Path, protocol: str) -> None:
+        self.base, self.daemons, self.protocol = base, {}, protocol
         self.holders = {name: stack.enter_context(namespace()) for name in ENDS}
         self.join()
         self.tap = stack.enter_context(socket_in(self.holders["west"]))
@@ -97,6 +109,7 @@ class Stage:
         directory = self.base / name
         directory.mkdir()
         text = (ROOT / "conf" / ENDS[name][0]).read_text()
+        text = text.replace("Key-exchange= ikev1", f"Key-exchange= {self.protocol}")
         conf = directory / "isakmpd.conf"
         conf.touch(0o600)
         conf.write_text(text.replace("[General]", f"[General]\nRun-directory= {directory}", 1))
@@ -145,7 +158,7 @@ def play(stage: Stage) -> list[str]:
         if answered != PINGS:
             failures.append(f"{PINGS - answered} pings from {name} were lost")
     print("\nThe exchange, as west's own capture has it:")
-    failures += ladder(stage.base / "west" / "isakmpd.pcap")
+    failures += ladder(stage.base / "west" / "isakmpd.pcap", MESSAGES[stage.protocol])
     print("\nisakmpctl sa, at west:\n" + stage.text("west", "sa"))
     failures += counters(stage)
     failures += wire(stage.tap)
@@ -185,12 +198,13 @@ def carried(stage: Stage, name: str) -> Counter[str]:
     return packets
 
 
-def ladder(capture: Path) -> list[str]:
-    """Draw the messages of a capture, with their payloads."""
+def ladder(capture: Path, wanted: dict[str, int]) -> list[str]:
+    """Draw the messages of a capture, with their payloads; which of the wanted ones are missing."""
     from isakmp.capture.pcap import Frame, open_capture, read_frames
     from isakmp.capture.reader import Datagram, read_datagrams
-    from isakmp.constants import isakmp, name_of
+    from isakmp.constants import name_of
     from isakmp.message import Message
+    from isakmp.payloads import family
 
     print(f"  {'west':<10}{'':54}{'east':>10}")
     first, seen = None, Counter()
@@ -200,15 +214,15 @@ def ladder(capture: Path) -> list[str]:
                 continue
             message = Message.parse(datagram.message)
             first = datagram.time_ns if first is None else first
-            kind = name_of(isakmp.Exchange, message.header.exchange_type)
-            names = [name_of(isakmp.Payload, p.type) for p in message.payloads if p.type != 13]
-            vendors = sum(p.type == 13 for p in message.payloads)
+            rules = family(message.header.major)
+            kind = name_of(rules.exchange, message.header.exchange_type)
+            names = Counter(name_of(rules.payload, p.type) for p in message.payloads)
+            more = "".join(f" +{names.pop(n)} {n}" for n in ("VENDOR", "NOTIFY") if n in names)
             seen[kind] += 1
-            body = f" {kind}: {', '.join(names)}{f' +{vendors} VENDOR' if vendors else ''} "
+            body = f" {kind}: {', '.join(names.elements())}{more} "
             from_west = str(datagram.source) == "192.0.2.1"
             arrow = f"|{body:-^60}>|" if from_west else f"|<{body:-^60}|"
             print(f"  {arrow}  {(datagram.time_ns - first) / 1e6:7.1f} ms")
-    wanted = {"ID_PROT": 6, "QUICK_MODE": 3}
     return [f"{k}: {seen[k]} messages, not {n}" for k, n in wanted.items() if seen[k] < n]
 
 

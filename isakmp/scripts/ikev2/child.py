@@ -56,11 +56,10 @@ NO_LIMITS = Limits()
 class Child:
     """What is known of the child SA so far; everything from our point of view.
 
-    offered: the traffic that the initiator asked for; traffic: what is agreed on; on_wire: the
-    same as the peer wrote it, where a NAT stands between (2.23.1); old: the child SA to replace;
-    gone: SPIs that the peer has deleted meanwhile;
-    with_group: key exchange may be part of it; cpi_in, cpi_out: of IPComp, 0 without it;
-    selectors: the traffic as the IPsec stack takes it.
+    offered: the traffic that the initiator asked for; traffic: what is agreed on; old: the child
+    SA to replace; gone: SPIs that the peer has deleted meanwhile; with_group: key exchange may be
+    part of it; cpi_in, cpi_out: of IPComp, 0 without it; selectors: the traffic as the IPsec stack
+    takes it.
     """
 
     connection: Connection | None = None
@@ -68,7 +67,6 @@ class Child:
     with_group: bool = False
     offered: Traffic | None = None
     traffic: Traffic | None = None
-    on_wire: Traffic | None = None
     additional: bool = False
     transport: bool = False
     choice: Any = None
@@ -208,6 +206,8 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]
     c.choice = proposal.check_answer(proposals, c.proposals, connection.name, connection.line)
     came = Traffic(traffic.from_wire(message.take(P.TSI).value),
                    traffic.from_wire(message.take(P.TSR).value))  # fmt: skip
+    if c.transport and Notify.USE_TRANSPORT_MODE in notifies:
+        came = _as_seen(x, came)
     offered = c.offered or connection.traffic
     if not traffic.is_subset(came, offered):
         raise Refused(
@@ -248,15 +248,14 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
     proposals = message.take(P.SA).value.proposals
     c.offered = Traffic(traffic.from_wire(message.take(P.TSR).value),
                         traffic.from_wire(message.take(P.TSI).value))  # fmt: skip
-    asked = c.offered
     wanted = Notify.USE_TRANSPORT_MODE in notifies
-    if wanted and sa.nat.found:
-        asked = _as_seen(x, asked)
-    only = c.old.connection if c.old else None
-    c.connection, narrowed = x.engine.owner.find_child(sa, asked, wanted, only)
+    seen = _as_seen(x, c.offered) if wanted else c.offered
+    only, find = c.old.connection if c.old else None, x.engine.owner.find_child
+    c.connection, narrowed = find(sa, seen, wanted, only)
+    if seen != c.offered and not wants_transport(c.connection):
+        c.connection, narrowed = find(sa, c.offered, False, only)
     x.name = x.name or c.connection.name
     c.traffic, c.additional = narrowed.traffic, narrowed.additional
-    c.on_wire = c.offered if asked is not c.offered else None
     c.transport = wanted and wants_transport(c.connection)
     c.cpi_out = _cpi(notifies) if can_compress(x, c) else 0
     remote = x.remote
@@ -277,18 +276,22 @@ def _cpi(notifies: dict[int, list[Any]]) -> int:
 
 def _as_seen(x: X, asked: Traffic) -> Traffic:
     """Transport mode behind NAT: the peer writes addresses that are not those we see (2.23.1)."""
+    nat = common.sa_of(x).nat
 
     def seen(selectors: tuple[TrafficSelector, ...], address: Any) -> tuple[TrafficSelector, ...]:
         return tuple(
             s._replace(start=address, end=address) if s.start == s.end else s for s in selectors
         )
 
-    return Traffic(seen(asked.local, x.path.local), seen(asked.remote, x.path.remote))
+    return Traffic(
+        seen(asked.local, x.path.local) if nat.local else asked.local,
+        seen(asked.remote, x.path.remote) if nat.remote else asked.remote,
+    )
 
 
 def add_answer(c: Child, message: Outgoing) -> None:
     """The selectors that are left of what was asked for, and what else we agree to."""
-    shown = c.on_wire or traffic_of(c)
+    shown = traffic_of(c)
     message.add(P.TSI, traffic.to_wire(shown.remote))
     message.add(P.TSR, traffic.to_wire(shown.local))
     if c.additional:

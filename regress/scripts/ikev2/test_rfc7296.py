@@ -18,7 +18,7 @@ from isakmp.script import Outgoing
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, ike_auth
 from isakmp.scripts.ikev2.child import Child
-from regress.pair import Host, Network, Packet, agree, connected
+from regress.pair import Host, Nat, Network, Packet, agree, connected
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import forge, opened, send
 
@@ -397,3 +397,43 @@ def test_a_bad_public_value_in_an_answer_ends_the_ike_sa(
     net.pump()
     assert old.state is State.DEAD
     assert "invalid-key-exchange" in west.reasons()
+
+
+# --- 2.23.1: transport mode behind NAT --------------------------------------------------------
+
+
+def behind_nat(east_suites: str = TRANSPORT) -> tuple[Network, Host, Host]:
+    """West has a NAT before it."""
+    one, other = gateways()
+    one = replace(one, address="10.0.0.9", local="10.0.0.9", remote="192.0.2.2", suites=TRANSPORT)
+    net = Network()
+    west = net.host(one)
+    east = net.host(replace(other, local="192.0.2.2", remote="192.0.2.1", suites=east_suites))
+    net.nats.append(Nat("10.0.0.9", "192.0.2.1"))
+    return net, west, east
+
+
+def test_the_server_answers_with_the_addresses_that_it_sees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net, west, east = behind_nat()
+    sent: list[list[str]] = []
+
+    def note(selectors: Any) -> dict[str, Any]:
+        sent.append([str(s.start) for s in selectors])
+        return to_wire(selectors)
+
+    monkeypatch.setattr(negotiation.traffic, "to_wire", note)
+    net.start()
+    net.run(2)
+    assert sent == [["10.0.0.9"], ["192.0.2.2"], ["192.0.2.1"], ["192.0.2.2"]]
+    assert child_of(west).selector == Selector.of("10.0.0.9", "192.0.2.2")
+    assert child_of(east).selector == Selector.of("192.0.2.2", "192.0.2.1")
+    for host in (west, east):
+        old = child_of(host)
+        host.daemon.connections.rekey(old)
+        net.run(5)
+        assert child_of(host) is not old
+        assert connected(west)
+        assert connected(east)
+    assert not west.reasons() + east.reasons()

@@ -1,6 +1,8 @@
 """Play the interop table and print scenario, role and result; build/interop.json has the same.
 
-python -m regress.interop [--pair PAIR]... [-v] [--list] [NAME-PART]...
+python -m regress.interop [--pair PAIR]... [-j JOBS] [-v] [--list] [NAME-PART]...
+
+What went over the wire in IKEv2 is decrypted by tshark, with the keys that isakmpd logged.
 """
 
 from __future__ import annotations
@@ -8,13 +10,16 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
+from regress.interop.isakmpd import Isakmpd
 from regress.interop.needs import missing
 from regress.interop.play import PAIRS, ROOT
 from regress.interop.rows import SCENARIOS
-from regress.interop.scenario import Role
-from regress.interop.table import one, report
+from regress.interop.scenario import Role, Scenario
+from regress.interop.table import Result, one, report
+from regress.interop.wireshark import available, decrypts
 
 
 def _arguments() -> argparse.Namespace:
@@ -23,11 +28,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--pair", action="append", choices=list(PAIRS), help="may be given again; both roles"
     )
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="rows at a time")
     parser.add_argument("--list", action="store_true", help="print the table's rows and end")
     parser.add_argument("-v", action="store_true", help="with the logs of what failed")
     arguments = parser.parse_args()
     arguments.pair = arguments.pair or [role.value for role in Role]
     return arguments
+
+
+def _one(row: Scenario, pair: str, *, verbose: bool) -> Result:
+    extra = decrypts if row.version == 2 and Isakmpd in PAIRS[pair] and available() else None
+    return one(row, pair, extra=extra, verbose=verbose)
 
 
 def main() -> int:
@@ -45,14 +56,18 @@ def main() -> int:
         print(f"interop: {reason}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    results: list[dict[str, Any]] = []
+    results: list[Result] = []
+    plays = list(product(rows, arguments.pair))
+    pool = ThreadPoolExecutor(arguments.jobs)
     try:
-        for row in rows:
-            results += [one(row, pair, verbose=arguments.v) for pair in arguments.pair]
+        for result in pool.map(lambda each: _one(*each, verbose=arguments.v), plays):
+            results.append(result)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
+    finally:
+        pool.shutdown(cancel_futures=True)
     counts = report(results, ROOT / "build" / "interop.json")
-    return 1 if counts["FAILED"] or len(results) < len(rows) * len(arguments.pair) else 0
+    return 1 if counts["FAILED"] or len(results) < len(plays) else 0
 
 
 if __name__ == "__main__":

@@ -52,9 +52,10 @@ class Wire:
         seen: dict[bytes, None] = {}
         for _, frame in self.frames:
             protocol, body = _transport(frame[12:])
-            if protocol == _UDP and set(_udp_ports(body)) <= {_IKE, _ENCAP}:
-                if not _is_esp(protocol, body) and len(body) > 9:
-                    seen[body[12 if _ENCAP in _udp_ports(body) else 8 :]] = None
+            if protocol != _UDP or not set(_udp_ports(body)) <= {_IKE, _ENCAP}:
+                continue
+            if len(body) > 9 and not _is_esp(protocol, body):
+                seen[body[12 if _ENCAP in _udp_ports(body) else 8 :]] = None
         return list(seen)
 
     def write(self, path: Path) -> None:

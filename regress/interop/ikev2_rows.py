@@ -72,8 +72,8 @@ def _algorithms() -> list[Scenario]:
     return both + ike + groups
 
 
-_ESN = [
-    _row("esn-wanted", Side(esp="aes128gcm16-esn-noesn")),
+# charon has no long sequence numbers in user space: those are among the kernel's rows.
+_CHOICES = [
     _row("esn-on-one-side", Side(esp="aes128gcm16-esn-noesn"), Side(esp="aes128gcm16-noesn")),
     _row("several-proposals", Side("aes256-sha512-x448, aes128gcm16-aes256gcm16-prfsha256-x25519"),
          Side("aes256gcm16-prfsha384-prfsha256-x25519, 3des-sha1-modp1024")),
@@ -93,12 +93,12 @@ _BEGINNINGS = [
     _row("forced-encapsulation", Side(encap=True)),
 ]
 
-# Names that make messages of some 700 octets.
-_LONG = Side(identity="a" * 60 + ".example" * 70), Side(identity="b" * 60 + ".example" * 70)
+# Names that make messages of more than 576 octets; charon knows none of 512.
+_LONG = Side(identity="a" * 60 + ".example" * 50), Side(identity="b" * 60 + ".example" * 50)
 _FRAGMENTS = [
     _row("fragments", *(replace(side, fragment=576) for side in _LONG),
          pieces=(_INITIATOR, _RESPONDER)),
-    _row("fragments-of-initiator", replace(_LONG[0], fragment=576), _LONG[1],
+    _row("fragments-of-initiator", replace(_LONG[0], fragment=576), PLAIN,
          pieces=(_INITIATOR,)),
 ]  # fmt: skip
 
@@ -135,17 +135,15 @@ _IDENTITIES = [
 _NO_PROPOSAL, _AUTH_FAILED = "NO_PROPOSAL_CHOSEN", "AUTHENTICATION_FAILED"
 _REFUSALS = [
     _row("refused-secret", PLAIN, Side(secret="another"), act=Act.REFUSED,
-         refusal=(_AUTH_FAILED, _AUTH_FAILED)),
+         refusal=(_AUTH_FAILED, "AUTH does not fit our pre-shared key")),
     _row("refused-identity", Side(identity="mallory.example"), Side(expects="a.example"),
-         act=Act.REFUSED, refusal=(_AUTH_FAILED, _AUTH_FAILED)),
+         act=Act.REFUSED, refusal=(_AUTH_FAILED, "Remote-ID is FQDN a.example")),
     _row("refused-ike-proposal", Side("aes128-sha256-x25519"), Side("aes256-sha256-x25519"),
-         act=Act.REFUSED, refusal=(_NO_PROPOSAL, _NO_PROPOSAL)),
+         act=Act.REFUSED, refusal=(_NO_PROPOSAL, "AES_CBC-128, not AES_CBC-256")),
     _row("refused-esp-proposal", Side(esp="aes128-sha256"), Side(esp="aes256-sha256"),
-         act=Act.REFUSED, refusal=(_NO_PROPOSAL, _NO_PROPOSAL)),
+         act=Act.REFUSED, refusal=(_NO_PROPOSAL, "AES_CBC-128, not AES_CBC-256")),
     _row("refused-selectors", Side(local=_A, remote="10.12.0.0/16"), act=Act.REFUSED,
-         refusal=("TS_UNACCEPTABLE", "TS_UNACCEPTABLE")),
-    _row("refused-childless", Side(childless="force"), Side(childless="no"), act=Act.REFUSED,
-         refusal=("childless", "")),
+         refusal=("TS_UNACCEPTABLE", "Local-ID is 10.10.1.0/24")),
 ]  # fmt: skip
 
 # --- paths -----------------------------------------------------------------------------------
@@ -186,6 +184,6 @@ def _later() -> list[Scenario]:
 
 
 IKEV2 = [
-    *_algorithms(), *_ESN, *_BEGINNINGS, *_FRAGMENTS, *_SELECTORS, *_IDENTITIES, *_REFUSALS,
+    *_algorithms(), *_CHOICES, *_BEGINNINGS, *_FRAGMENTS, *_SELECTORS, *_IDENTITIES, *_REFUSALS,
     *_PATHS, *_later(),
 ]  # fmt: skip

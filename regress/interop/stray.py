@@ -8,9 +8,9 @@ from contextlib import closing
 
 from regress.interop.end import End
 
-_MODP2048 = 14
-# AES-CBC with 128 bits, HMAC-SHA2-256 as prf and integrity algorithm, modp2048.
-_TRANSFORMS = ((1, 12, b"\x80\x0e\x00\x80"), (2, 5, b""), (3, 12, b""), (4, _MODP2048, b""))
+_CURVE25519 = 31
+# AES-CBC with 128 bits, HMAC-SHA2-256 as prf and integrity algorithm, Curve25519.
+_TRANSFORMS = ((1, 12, b"\x80\x0e\x00\x80"), (2, 5, b""), (3, 12, b""), (4, _CURVE25519, b""))
 _SA, _KE, _NONCE = 33, 34, 40
 
 
@@ -21,7 +21,7 @@ def _body() -> bytes:
         for kind, number, attributes in _TRANSFORMS
     )
     proposal = struct.pack("!BxHBBBB", 0, 8 + len(transforms), 1, 1, 0, len(_TRANSFORMS))
-    key = struct.pack("!HH", _MODP2048, 0) + b"\x01" + secrets.token_bytes(255)
+    key = struct.pack("!HH", _CURVE25519, 0) + secrets.token_bytes(32)
     parts = ((_KE, proposal + transforms), (_NONCE, key), (0, secrets.token_bytes(32)))
     return b"".join(struct.pack("!BxH", after, 4 + len(data)) + data for after, data in parts)
 

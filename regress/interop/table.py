@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from regress.interop.acts import Play
 from regress.interop.end import Failure
 from regress.interop.namespace import SetupFailure
 from regress.interop.play import KEPT, play
@@ -18,13 +19,15 @@ Result = dict[str, Any]
 
 
 def one(
-    row: Scenario, pair: str, *, stack: Stack = Stack.USER, kept: Path = KEPT, verbose: bool = False
-) -> Result:
-    """Play one row; its line is printed at once. verbose: with the logs of one that failed."""
+    row: Scenario, pair: str, *, extra: Callable[[Play], None] | None = None,
+    stack: Stack = Stack.USER, kept: Path = KEPT, verbose: bool = False,
+) -> Result:  # fmt: skip
+    """Play one row; its line is printed at once. extra: as play() has it. verbose: with the logs
+    of one that failed."""
     began = time.monotonic()
     result, detail = "ok", ""
     try:
-        play(row, pair, stack=stack, kept=kept)
+        play(row, pair, extra, stack, kept)
     except Failure as failure:
         result, detail = "FAILED", str(failure)
     except SetupFailure as failure:

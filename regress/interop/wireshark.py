@@ -12,6 +12,10 @@ from regress.interop.end import Failure
 from regress.interop.isakmpd import Isakmpd
 
 QUICK_MODE = "32"
+_IKEV2_TABLE = "ikev2_decryption_table"
+# Of an algorithm that Wireshark decrypts beside, and does not compute.
+_UNCHECKED = "[no checking]"
+_BAD_ICV = "isakmp.ikev2.integrity_checksum"
 
 
 def tshark(pcap: Path, keys: Path, display_filter: str, *fields: str) -> list[list[str]]:
@@ -39,10 +43,23 @@ def available() -> bool:
 
 
 def decrypts(play: Play) -> None:
-    """Main mode, quick mode and ESP are readable with the keys that isakmpd logged."""
+    """Everything that is encrypted is readable with the keys that isakmpd logged.
+
+    What Wireshark has no name for, the key log leaves out: ChaCha20, Camellia.
+    """
     end = next(end for end in (play.a, play.b) if isinstance(end, Isakmpd))
-    pcap, keys = end.folder.parent / "wire.pcap", end.key_log
+    pcap = end.folder.parent / "wire.pcap"
     play.wire.write(pcap)
+    if play.scenario.version == 1:
+        _ikev1(pcap, end.key_log)
+    elif (end.key_log / _IKEV2_TABLE).exists():
+        _ikev2(pcap, end.key_log)
+    table = end.key_log / "esp_sa"
+    if table.exists() and _UNCHECKED not in table.read_text() and play.scenario.inner == 4:
+        _esp(pcap, end)
+
+
+def _ikev1(pcap: Path, keys: Path) -> None:
     hashes = tshark(pcap, keys, "isakmp.hash", "isakmp.exchangetype", "isakmp.hash")
     quick = [row for row in hashes if row[0] == QUICK_MODE]
     if len(quick) < 3 or len(hashes) < 5:
@@ -50,7 +67,19 @@ def decrypts(play: Play) -> None:
             f"tshark sees {len(hashes)} HASH payloads, {len(quick)} of them in quick mode; "
             "main mode has 2 and quick mode 3"
         )
-    inner = tshark(pcap, keys, f"esp && icmp && ip.src=={end.site.host}", "esp.icv_good")
+
+
+def _ikev2(pcap: Path, keys: Path) -> None:
+    """Each message after IKE_SA_INIT is decrypted, and its ICV right."""
+    fields = ("frame.number", "isakmp.enc.decrypted", _BAD_ICV, "_ws.malformed")
+    rows = tshark(pcap, keys, "isakmp.exchangetype >= 35", *fields)
+    bad = [row[0] for row in rows if not row[1] or any(row[2:])]
+    if bad or len(rows) < 2:
+        raise Failure(f"tshark cannot read {len(bad)} of {len(rows)} messages: frames {bad}")
+
+
+def _esp(pcap: Path, end: Isakmpd) -> None:
+    inner = tshark(pcap, end.key_log, f"esp && icmp && ip.src=={end.site.host}", "esp.icv_good")
     if len(inner) < 6:
         raise Failure(f"tshark sees {len(inner)} of 6 ICMP packets from {end} inside ESP")
     if not all(row == ["1"] for row in inner):

@@ -453,7 +453,9 @@ class Keeper:
         number = int.from_bytes(spi, "big") if len(spi) == 4 else None
         named = [x for x in ours if number and number in getattr(x.state, "spis", {}).values()]
         for exchange in named or (ours if len(ours) == 1 else []):
+            wanted = getattr(exchange.state, "connection", None)
             reason = Reason("peer-refused", f"the peer refused: {said}", came=said,
+                            acceptable=_offered(wanted), line=wanted.line if wanted else "",
                             mend="the peer's log names the reason",
                             means=meaning(exchange.script.name, said))  # fmt: skip
             self.engine.fail(exchange, reason)
@@ -573,6 +575,14 @@ class Keeper:
             path = sa.path._replace(remote=event.address, remote_port=event.port)
             if path != sa.path:
                 self.moved(sa, path)
+
+
+def _offered(connection: Connection | None) -> str:
+    """What quick mode had proposed, for people."""
+    if connection is None:
+        return ""
+    suites = ", ".join(suite.name for suite in connection.suites)
+    return f"{suites} for {connection.selector}"
 
 
 def gives_way(new: AnySa, old: AnySa) -> bool:

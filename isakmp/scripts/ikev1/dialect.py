@@ -403,6 +403,8 @@ class Ikev1:
             engine.log.print("%s: peer says %s, unauthenticated", exchange, said)
             exchange.hint = exchange.hint or Reason(
                 "peer-refused", f"the peer said {said} (in clear, so unproven)", came=said,
+                acceptable=", ".join(t.name for t in exchange.remote.transforms),
+                line=exchange.remote.line,
                 mend="its log names the reason; compare the proposals and identities of both ends",
                 means=meaning(exchange.script.name, said),
             )  # fmt: skip

@@ -69,6 +69,7 @@ class Child:
     traffic: Traffic | None = None
     additional: bool = False
     transport: bool = False
+    all_fragments: bool = False
     choice: Any = None
     spi_in: int = 0
     spi_out: int = 0
@@ -170,7 +171,7 @@ def add_sa(c: Child, message: Outgoing) -> None:
 def add_request(x: X, c: Child, message: Outgoing) -> None:
     """The initiator's selectors, those of the packet that waits first, and what else it wants."""
     connection = connection_of(c)
-    c.transport = wants_transport(connection)
+    c.transport, c.all_fragments = wants_transport(connection), connection.all_fragments
     c.offered = c.old.traffic if c.old else connection.traffic
     local, remote = c.offered
     # What replaces another SA has its traffic, whatever packet waits (2.9.2).
@@ -195,7 +196,7 @@ def _add_modes(c: Child, message: Outgoing) -> None:
     if c.cpi_in:
         data = c.cpi_in.to_bytes(2, "big") + bytes([ikev2.Ipcomp.DEFLATE])
         common.add_notify(message, Notify.IPCOMP_SUPPORTED, data)
-    if connection.all_fragments:
+    if c.all_fragments:
         common.add_notify(message, Notify.NON_FIRST_FRAGMENTS_ALSO)
 
 
@@ -257,6 +258,7 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
     x.name = x.name or c.connection.name
     c.traffic, c.additional = narrowed.traffic, narrowed.additional
     c.transport = wanted and wants_transport(c.connection)
+    c.all_fragments = c.connection.all_fragments and Notify.NON_FIRST_FRAGMENTS_ALSO in notifies
     c.cpi_out = _cpi(notifies) if can_compress(x, c) else 0
     remote = x.remote
     c.choice = proposal.choose(

@@ -437,3 +437,23 @@ def test_the_server_answers_with_the_addresses_that_it_sees(
         assert connected(west)
         assert connected(east)
     assert not west.reasons() + east.reasons()
+
+
+# --- 1.3.1: fragments -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("asked", "said"), [("yes", 2), ("no", 0)])
+def test_later_fragments_are_taken_where_both_say_so(
+    asked: str, said: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    add = common.add_notify
+
+    def note(message: Outgoing, notify: int, *more: Any) -> None:
+        told.append(notify)
+        add(message, notify, *more)
+
+    monkeypatch.setattr(common, "add_notify", note)
+    pair(west={"connection_tags": f"Non-first-fragments= {asked}"},
+         east={"connection_tags": "Non-first-fragments= yes"}, seconds=1)  # fmt: skip
+    assert told.count(Notify.NON_FIRST_FRAGMENTS_ALSO) == said

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from regress.interop.end import Child, End, Failure, eventually
+from regress.interop.namespace import SetupFailure
 from regress.interop.needs import CHARON
 from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Stack, Suite
 from regress.interop.site import SECRET
@@ -181,6 +182,9 @@ include {self.folder}/secrets.conf
 """
 
     def launch(self) -> None:
+        acquires = self.scenario.act is Act.ACQUIRE and self.role is Role.INITIATOR
+        if acquires and self.stack is Stack.USER:
+            raise SetupFailure("charon hears of no traffic that asks for a tunnel in user space")
         (self.folder / "run").mkdir()
         (self.folder / "strongswan.conf").write_text(self._strongswan_conf())
         (self.folder / "swanctl.conf").write_text(self._swanctl_conf())

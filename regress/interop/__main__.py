@@ -17,8 +17,9 @@ from regress.interop.isakmpd import Isakmpd
 from regress.interop.needs import missing
 from regress.interop.play import PAIRS, ROOT
 from regress.interop.rows import SCENARIOS
+from regress.interop.scan import NAME, scan
 from regress.interop.scenario import Role, Scenario
-from regress.interop.table import Result, one, report
+from regress.interop.table import Result, judged, one, report
 from regress.interop.wireshark import available, decrypts
 
 
@@ -36,7 +37,10 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _one(row: Scenario, pair: str, *, verbose: bool) -> Result:
+def _one(row: Scenario | None, pair: str, *, verbose: bool) -> Result:
+    """None: ike-scan's row."""
+    if row is None:
+        return judged(NAME, pair, scan, verbose)
     extra = decrypts if row.version == 2 and Isakmpd in PAIRS[pair] and available() else None
     return one(row, pair, extra=extra, verbose=verbose)
 
@@ -44,20 +48,19 @@ def _one(row: Scenario, pair: str, *, verbose: bool) -> Result:
 def main() -> int:
     """The exit status is 1 where a row failed."""
     arguments = _arguments()
-    rows = [
-        row
-        for row in SCENARIOS
-        if not arguments.names or any(name in row.name for name in arguments.names)
-    ]
+    parts = arguments.names or [""]
+    rows = [row for row in SCENARIOS if any(part in row.name for part in parts)]
+    plays: list[tuple[Scenario | None, str]] = list(product(rows, arguments.pair))
+    if any(part in NAME for part in parts) and Role.RESPONDER.value in arguments.pair:
+        plays.append((None, Role.RESPONDER.value))
     if arguments.list:
-        print("\n".join(row.name for row in rows))
+        print("\n".join(dict.fromkeys(row.name if row else NAME for row, _ in plays)))
         return 0
     if reason := missing():
         print(f"interop: {reason}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results: list[Result] = []
-    plays = list(product(rows, arguments.pair))
     pool = ThreadPoolExecutor(arguments.jobs)
     try:
         for result in pool.map(lambda each: _one(*each, verbose=arguments.v), plays):

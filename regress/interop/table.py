@@ -22,19 +22,23 @@ def one(
     row: Scenario, pair: str, *, extra: Callable[[Play], None] | None = None,
     stack: Stack = Stack.USER, kept: Path = KEPT, verbose: bool = False,
 ) -> Result:  # fmt: skip
-    """Play one row; its line is printed at once. extra: as play() has it. verbose: with the logs
-    of one that failed."""
+    """Play one row. extra: as play() has it. verbose: with the logs of one that failed."""
+    return judged(row.name, pair, lambda: play(row, pair, extra, stack, kept), verbose)
+
+
+def judged(name: str, pair: str, what: Callable[[], None], verbose: bool = False) -> Result:
+    """What becomes of it; its line is printed at once."""
     began = time.monotonic()
     result, detail = "ok", ""
     try:
-        play(row, pair, extra, stack, kept)
+        what()
     except Failure as failure:
         result, detail = "FAILED", str(failure)
     except SetupFailure as failure:
         result, detail = "skipped", str(failure)
     except subprocess.TimeoutExpired as late:
         result, detail = "FAILED", f"{late}\n{late.output}"
-    return told(row.name, pair, result, time.monotonic() - began, detail, verbose)
+    return told(name, pair, result, time.monotonic() - began, detail, verbose)
 
 
 def told(

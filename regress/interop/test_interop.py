@@ -15,6 +15,7 @@ from regress.interop.namespace import SetupFailure
 from regress.interop.needs import missing
 from regress.interop.play import play
 from regress.interop.rows import SCENARIOS
+from regress.interop.scan import scan
 from regress.interop.scenario import Role, Scenario
 from regress.interop.wireshark import available, decrypts
 
@@ -59,6 +60,13 @@ def _named(name: str) -> Scenario:
 @pytest.mark.parametrize(("name", "role"), SOME)
 def test_ikev2(name: str, role: str) -> None:
     _play(_named(f"v2-{name}"), role)
+
+
+def test_ike_scan_finds_it() -> None:
+    try:
+        scan()
+    except SetupFailure as failure:
+        pytest.skip(str(failure))
 
 
 def test_windows_with_itself() -> None:

@@ -9,6 +9,7 @@ no socket and reads no clock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,7 @@ class Engine:
         self.settings = Settings()
         self.exchanges: dict[tuple[bytes, int], Exchange[Any]] = {}
         self.half_open: dict[int, Exchange[Any]] = {}
+        self._half_open_at: Counter[Address] = Counter()
         self.begun: dict[tuple[bytes, Address], Exchange[Any]] = {}
         self.outcomes = Outcomes()
         self.counters: dict[str, int] = {}
@@ -367,6 +369,9 @@ class Engine:
         if exchange.sa is not None:
             exchange.sa.running.pop(exchange.number, None)
         if self.half_open.pop(exchange.number, None) is not None:
+            self._half_open_at[exchange.origin] -= 1
+            if not self._half_open_at[exchange.origin]:
+                del self._half_open_at[exchange.origin]
             began = exchange.cky_i, exchange.origin
             if self.begun.get(began) is exchange:
                 del self.begun[began]
@@ -442,6 +447,7 @@ class Engine:
         if sa is None:
             self._make_room(path)
             self.half_open[exchange.number] = exchange
+            self._half_open_at[path.remote] += 1
             self.begun[cky_i, path.remote] = exchange
         self.exchanges[exchange.key] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
@@ -473,8 +479,8 @@ class Engine:
 
     def _make_room(self, path: Path) -> None:
         """Drop a random half-open exchange of the oldest kind where there are too many."""
-        peers = [x for x in self.half_open.values() if x.path.remote == path.remote]
-        if len(peers) >= self.settings.half_open_peer_max:
+        if self._half_open_at[path.remote] >= self.settings.half_open_peer_max:
+            peers = [x for x in self.half_open.values() if x.origin == path.remote]
             self._drop_one(peers, "too many half-open exchanges with this address")
         elif len(self.half_open) >= self.settings.half_open_max:
             self._drop_one(list(self.half_open.values()), "too many half-open exchanges")

@@ -8,7 +8,7 @@ from itertools import product
 
 from regress.interop.play import PAIRS
 from regress.interop.rows import SCENARIOS
-from regress.interop.scenario import Act, Role, Scenario, Suite
+from regress.interop.scenario import Act, Role, Scenario, Side, Suite
 
 PEERS = ("charon", "pluto", "iked")
 _BOTH = (
@@ -79,6 +79,14 @@ def _algorithms(version: int) -> Iterator[Row]:
             yield row, pair_of(peer, Role.INITIATOR)
 
 
+def _long_numbers() -> Iterator[Row]:
+    """Extended sequence numbers, which charon has with a kernel alone."""
+    for name, esp in (("esn", "aes128gcm16-esn"), ("esn-or-not", "aes128-sha256-esn-noesn")):
+        row = Scenario(f"ikev2-{name}", version=2, sides=(Side(esp=esp), Side(esp=esp)))
+        for ours in Role:
+            yield row, pair_of("charon", ours)
+
+
 def pair_of(peer: str, ours: Role) -> str:
     """The name of isakmpd and a peer, the initiator first."""
     return f"isakmpd-{peer}" if ours is Role.INITIATOR else f"{peer}-isakmpd"
@@ -97,6 +105,7 @@ def _all() -> Iterator[Row]:
         yield from _ours(version)
         yield from _paths(version)
         yield from _algorithms(version)
+    yield from _long_numbers()
 
 
 ROWS = [(row, pair) for row, pair in _all() if can(row, pair)]

@@ -69,6 +69,11 @@ def _delete_ike(daemon: Daemon) -> None:
         daemon.keeper.delete_sa(sa)
 
 
+def _rekey_both(daemon: Daemon) -> None:
+    _rekey_ike(daemon)
+    _rekey_child(daemon)
+
+
 def _create_child(daemon: Daemon) -> None:
     daemon.connect(SECOND)
 
@@ -80,9 +85,10 @@ def _down(daemon: Daemon) -> None:
 ACTIONS: dict[str, Callable[[Daemon], None]] = {
     "rekey-child": _rekey_child, "rekey-ike": _rekey_ike, "delete-child": _delete_child,
     "delete-ike": _delete_ike, "create-child": _create_child, "down": _down,
+    "rekey-both": _rekey_both,
 }  # fmt: skip
 # Who ends an SA loses what is on its way to it.
-HARMLESS = {"rekey-child", "rekey-ike", "create-child"}
+HARMLESS = {"rekey-child", "rekey-ike", "rekey-both", "create-child"}
 
 
 class Case(NamedTuple):

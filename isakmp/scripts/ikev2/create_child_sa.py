@@ -287,7 +287,7 @@ def finalize(x: X) -> None:
         owner.sa_rekeyed(sa, new)
         rekey.settle_sa(x.engine, sa)
         return
-    child = negotiation.make(x, c, sa, s.ni, s.nr)
+    child = negotiation.make(x, c, rekey.home(sa), s.ni, s.nr)
     if c.old is None or not (c.old.heirs or c.old.state is not State.DEAD):
         owner.child_established(child, c.specs)
     else:

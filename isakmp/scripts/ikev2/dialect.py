@@ -62,6 +62,10 @@ _KNOWN = frozenset(FAMILY.codecs)
 ENDED_MAX, ENDED_S = 1024, 30.0
 
 
+def _replaces_sa(x: Exchange[Any]) -> bool:
+    return x.script is CREATE_CHILD_SA and x.state.child is None
+
+
 class Ikev2:
     """The IKEv2 dialect of one engine."""
 
@@ -456,7 +460,10 @@ class Ikev2:
 
     def may_begin(self, sa: IsakmpSa) -> bool:
         """As many requests of ours may be unanswered as the peer's window holds (2.3)."""
-        begun = (x for x in sa.running.values() if x.initiator and x not in sa.waiting)
+        begun = [x for x in sa.running.values() if x.initiator and x not in sa.waiting]
+        # Nothing else is asked for while its successor is: it would end between the two (2.8).
+        if any(map(_replaces_sa, begun)) or (begun and _replaces_sa(sa.waiting[0])):
+            return False
         ahead = sum(1 for x in begun if not x.last_out)
         return bool(sa.ids.room(ahead))
 

@@ -98,8 +98,9 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
 
 
 def _speaks_for(sa: IsakmpSa, child: ChildSa) -> bool:
-    """Whether the peer may delete ``child`` under ``sa``, or under what takes its place."""
-    return child.parent is sa or (child.parent is not None and sa in child.parent.heirs)
+    """Whether the peer may delete ``child`` under ``sa``, which one end may have replaced."""
+    parent = child.parent
+    return parent is sa or parent in sa.heirs or (parent is not None and sa in parent.heirs)
 
 
 def finalize(x: X) -> None:

@@ -52,7 +52,9 @@ def busy(why: str) -> Refused:
 def check_child_request(x: Exchange[Any]) -> None:
     """A child SA may be created or rekeyed now. Refused otherwise."""
     sa = sa_of(x)
-    if sa.state is not State.ESTABLISHED:
+    # Of two that were made apart, the peer may believe that the other one stays.
+    serves = sa.state in (State.ESTABLISHED, State.SUPERSEDED) and not sa.heirs
+    if not serves:
         raise busy("the IKE SA is being replaced or deleted")
     if any(ours is not x and _rekeys_ike(ours) for ours in _own(sa)):
         raise busy("the IKE SA is being rekeyed by us")
@@ -155,6 +157,12 @@ def settle_sa(engine: Engine, old: IsakmpSa) -> None:
         loser.state = State.SUPERSEDED
         _part(engine, loser, loser.initiator, owner.delete_sa)
     _part(engine, old, winner.initiator, owner.delete_sa)
+
+
+def home(sa: IsakmpSa) -> IsakmpSa:
+    """Where a child SA belongs that was made under ``sa``: what took its place meanwhile has it."""
+    heirs = [heir for heir in sa.heirs if heir.state is State.ESTABLISHED]
+    return heirs[0] if heirs and sa.state is not State.ESTABLISHED else sa
 
 
 def _decide(heirs: tuple[Sa, ...]) -> tuple[Sa, Sa | None]:

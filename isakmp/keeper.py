@@ -559,6 +559,9 @@ class Keeper:
         if event.hard:
             self.log.print("connection %s: child SA %s expired", child.connection.name, child)
             # Its other half carries nothing any more either, however long the peer takes to hear.
+            for other in (*child.heirs, *self.sas.in_slot(child.slot)):
+                if other is not child:
+                    self.take_over(other)
             for name in (*child.inbound(), *child.outbound()):
                 self.app.delete_sa(name)
             self.delete_child(child)

@@ -124,3 +124,14 @@ def test_limits_in_packets_are_the_applications_to_watch() -> None:
     _, west, _ = pair(connection_tags="Packets= 1000")
     for spec in west.app.sas.values():
         assert 0 < spec.limits.soft_packets < spec.limits.hard_packets == 1000
+
+
+def test_what_ends_at_its_hard_limit_is_succeeded_at_once() -> None:
+    net, west, _ = pair()
+    old = child_of(west)
+    wear_out(west)
+    net.pump()
+    west.daemon.expire(Expire(old.inbound()[0], True))
+    (new,) = [c for c in west.daemon.sas.all_children() if c is not old]
+    assert not new.receives_only
+    assert old.inbound()[0] not in west.app.sas

@@ -127,11 +127,13 @@ def test_limits_in_packets_are_the_applications_to_watch() -> None:
 
 
 def test_what_ends_at_its_hard_limit_is_succeeded_at_once() -> None:
-    net, west, _ = pair()
-    old = child_of(west)
+    net, west, east = pair()
+    old = child_of(east)
+    net.lose = lambda packet: kinds([packet]) == ["INFORMATIONAL"]
     wear_out(west)
     net.pump()
-    west.daemon.expire(Expire(old.inbound()[0], True))
-    (new,) = [c for c in west.daemon.sas.all_children() if c is not old]
+    (new,) = [c for c in east.daemon.sas.all_children() if c is not old]
+    assert new.receives_only, "the peer has not deleted the old one yet"
+    east.daemon.expire(Expire(old.inbound()[0], True))
     assert not new.receives_only
-    assert old.inbound()[0] not in west.app.sas
+    assert old.inbound()[0] not in east.app.sas

@@ -57,8 +57,6 @@ class End(ABC):
     # Rekeyed by its peer it sends with the new child SA before the peer can have it (RFC 7296 2.8
     # lets it): so many packets may be lost.
     loses_by_haste = 0
-    # Nothing else may start while this daemon starts.
-    starts_alone = False
     # How long a negotiation may take.
     patience_s = 10.0
     # It keeps a phase 1 SA whose last child is gone.

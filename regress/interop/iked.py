@@ -51,8 +51,6 @@ class Iked(End):
 
     kind = "iked"
     patience_s = 15.0
-    # While it starts the guest loads no modules, which others may need.
-    starts_alone = True
     _modprobe = ""
 
     @property

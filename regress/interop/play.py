@@ -51,13 +51,9 @@ def stage(scenario: Scenario, pair: str, folder: Path, stack: Stack = Stack.USER
             )
         ]
         try:
-            for end in [end for end in ends if end.starts_alone]:
+            # One by one: an initiator may begin by itself, and while iked starts no modules load.
+            for end in reversed(ends):
                 end.launch()
-                end.ready()
-            others = [end for end in ends if not end.starts_alone]
-            for end in others:
-                end.launch()
-            for end in reversed(others):
                 end.ready()
             yield Play(scenario, ends[0], ends[1], capture, stack)
         finally:

@@ -27,7 +27,7 @@ def transform_name(suite: Suite) -> str:
     return f"{suite.cipher}-{suite.hash}-GRP{suite.group}"
 
 
-def _identity(section: str, value: str) -> str:
+def identity(section: str, value: str) -> str:
     """An ID section for what strongSwan's users write: its type follows from its shape."""
     if value.startswith("@#"):
         kind, tag, value = "KEY_ID", "Name", f"0x{value[2:]}"
@@ -42,7 +42,7 @@ def _identity(section: str, value: str) -> str:
 
 def _network(section: str, net: IPv4Network | IPv6Network) -> str:
     if net.num_addresses == 1:
-        return _identity(section, str(net.network_address))
+        return identity(section, str(net.network_address))
     return (
         f"[{section}]\nID-type= IPV{net.version}_ADDR_SUBNET\n"
         f"Network= {net.network_address}\nNetmask= {net.netmask}\n"
@@ -139,8 +139,8 @@ Configuration= phase-1
 {_ikev2(row, role) if row.version == 2 else ""}
 {_secret_of(site.peer_identity) if side.anyone else ""}
 
-{_identity("local-identity", site.identity)}
-{_identity("remote-identity", site.peer_identity)}
+{identity("local-identity", site.identity)}
+{identity("remote-identity", site.peer_identity)}
 [phase-1]
 DOI= IPSEC
 EXCHANGE_TYPE= {"AGGRESSIVE" if row.mode == "aggressive" else "ID_PROT"}

@@ -14,7 +14,7 @@ from isakmp.conf_check import check
 from regress.interop.capture import Capture, Wire
 from regress.interop.charon import Charon, parse_raw, proposal
 from regress.interop.end import Failure
-from regress.interop.isakmpd_conf import configuration, suite_name, transform_name
+from regress.interop.isakmpd_conf import configuration, identity, suite_name, transform_name
 from regress.interop.namespace import wire
 from regress.interop.needs import missing
 from regress.interop.play import play, stage
@@ -68,6 +68,39 @@ def test_wire_knows_neighbour_discovery_and_unknown_ether_types() -> None:
     assert not on_wire(ipv6(0, b"\x3a\0" + bytes(6) + b"\x8f\0" + bytes(22)), 0x86DD).clear()
     assert on_wire(ipv6(58, b"\x80\0" + bytes(22)), 0x86DD).clear()
     assert on_wire(bytes(20), 0x8888).clear()
+
+
+def test_wire_has_each_ike_message_once_and_no_strays() -> None:
+    seen = Wire(
+        [
+            frame
+            for packet in (
+                udp(500, 500, b"one" * 10),
+                udp(500, 500, b"one" * 10),
+                udp(4500, 4500, bytes(4) + b"two" * 10),
+                udp(4500, 4500, b"\xff"),
+                udp(4500, 4500, b"\0\0\1\0" + b"esp" * 10),
+                udp(40000, 500, b"stray" * 10),
+            )
+            for frame in on_wire(ipv4(17, packet)).frames
+        ]
+    )
+    assert seen.ike() == [b"one" * 10, b"two" * 10]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("a.example", "ID-type= FQDN\nName= a.example"),
+        ("carol@a.example", "ID-type= USER_FQDN\nName= carol@a.example"),
+        ("@#c0ffee", "ID-type= KEY_ID\nName= 0xc0ffee"),
+        ("C=DE, CN=a", "ID-type= DER_ASN1_DN\nName= C=DE, CN=a"),
+        ("192.0.2.1", "ID-type= IPV4_ADDR\nAddress= 192.0.2.1"),
+        ("2001:db8::1", "ID-type= IPV6_ADDR\nAddress= 2001:db8::1"),
+    ],
+)
+def test_an_identitys_type_follows_from_its_shape(text: str, kind: str) -> None:
+    assert identity("id", text) == f"[id]\n{kind}\n"
 
 
 def test_wire_writes_pcap(tmp_path: Path) -> None:

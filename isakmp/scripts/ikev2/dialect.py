@@ -27,15 +27,13 @@ from isakmp.message import (
 from isakmp.path import Path
 from isakmp.payloads.ikev2 import FAMILY
 from isakmp.payloads.ikev2.sk import CODEC_FRAGMENT as P_SKF
-from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import Incoming, Outgoing, Script
-from isakmp.scripts.ikev2 import common
+from isakmp.scripts.ikev2 import common, sealing
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.cookie import Cookies
 from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA, Create
-from isakmp.scripts.ikev2.fragments import split
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.ike_sa_init import IKE_SA_INIT
 from isakmp.scripts.ikev2.informational import (
@@ -376,73 +374,11 @@ class Ikev2:
 
     def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
         """Header and payloads, in an SK payload where the message asks for it."""
-        return self._sealed(exchange, message.payloads, message.protected)
-
-    def _sealed(
-        self, exchange: Exchange[Any], items: list[tuple[int, Any]], protected: bool
-    ) -> tuple[bytes, ...]:
-        engine, sa = exchange.engine, exchange.sa
-        first, chain = build_payloads(2, items)
-        header = self._header(exchange, first, chain)
-        record(engine, exchange.path, header, None, chain)
-        if not protected or sa is None:
-            return (header.pack() + chain,)
-        return self._protect(exchange, sa, header, first, chain)
-
-    def _protect(
-        self, exchange: Exchange[Any], sa: IsakmpSa, header: Header, first: int, chain: bytes
-    ) -> tuple[bytes, ...]:
-        """One SK payload, or as many SKF payloads as it takes."""
-        sk = sa.keys.seals
-        size = sk.sealed_size(len(chain))
-        if sa.fragments is not None:
-            room, exchange.plain = self._room(exchange, sa), (first, chain)
-            if len(chain) > room:
-                return self._cut(exchange, sa, header, first, split(chain, room))
-        whole = header._replace(next_payload=SK, length=HEADER_SIZE + 4 + size)
-        head = whole.pack() + GENERIC.pack(first, 0, 4 + size)
-        return (head + sk.seal(head, chain, exchange.engine.random),)
-
-    @staticmethod
-    def _cut(
-        exchange: Exchange[Any], sa: IsakmpSa, header: Header, first: int, pieces: list[bytes]
-    ) -> tuple[bytes, ...]:
-        sk, datagrams = sa.keys.seals, []
-        for number, piece in enumerate(pieces, 1):
-            size = 8 + sk.sealed_size(len(piece))
-            head = header._replace(next_payload=SKF, length=HEADER_SIZE + size).pack()
-            head += GENERIC.pack(first if number == 1 else 0, 0, size)
-            head += number.to_bytes(2, "big") + len(pieces).to_bytes(2, "big")
-            datagrams.append(head + sk.seal(head, piece, exchange.engine.random))
-        return tuple(datagrams)
+        return sealing.seal(exchange, message.payloads, message.protected)
 
     def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
         """Our message for another time; what came in pieces and to nothing is cut smaller."""
-        sa = exchange.sa
-        if exchange.plain is None or sa is None or exchange.retries < 2:
-            return exchange.last_out
-        whole = len(exchange.last_out) == 1
-        if whole and sa.fragments.is_small(exchange.last_out[0], exchange.path):
-            return exchange.last_out
-        (first, chain), least = exchange.plain, len(exchange.last_out) + sa.fragments.shrink()
-        cut = split(chain, self._room(exchange, sa), least)
-        if len(cut) == len(exchange.last_out):
-            return exchange.last_out
-        return self._cut(exchange, sa, self._header(exchange, first, chain), first, cut)
-
-    @staticmethod
-    def _room(exchange: Exchange[Any], sa: IsakmpSa) -> int:
-        """Octets of payloads in one piece, whatever padding takes of it."""
-        sk = sa.keys.seals
-        return int(sa.fragments.room(exchange.path, sk.sealed_size(0) + sk.block_size))
-
-    @staticmethod
-    def _header(exchange: Exchange[Any], first: int, chain: bytes) -> Header:
-        sa = exchange.sa
-        began = sa.initiator if sa is not None else exchange.initiator
-        flags = (INITIATOR if began else 0) | (0 if exchange.initiator else RESPONSE)
-        return Header(exchange.cky_i, exchange.cky_r, first, 2, 0, exchange.script.exchange_type,
-                      flags, exchange.message_id, HEADER_SIZE + len(chain))  # fmt: skip
+        return sealing.again(exchange)
 
     def authenticator(self, exchange: Exchange[Any]) -> int:
         """AUTH, whatever the method."""
@@ -512,7 +448,7 @@ class Ikev2:
         spi = exchange.cky_r
         if exchange.sa is None:
             exchange.cky_r = bytes(8)
-        exchange.last_out = self._sealed(exchange, items, exchange.sa is not None)
+        exchange.last_out = sealing.seal(exchange, items, exchange.sa is not None)
         exchange.cky_r = spi
         exchange.engine.repeat(exchange)
         if exchange.sa is not None:

@@ -18,8 +18,8 @@ from regress.interop.namespace import LEASH, Namespace, wire
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTER = {"a": "192.168.77.1", "b": "192.168.77.2"}
-INNER = {"a": ("10.10.1.1", "10.11.1.1"), "b": ("10.10.2.1", "10.11.2.1")}
-NETS = {"a": ("10.10.1.0", "10.11.1.0"), "b": ("10.10.2.0", "10.11.2.0")}
+INNER = {"a": ("10.10.1.1", "10.13.1.1"), "b": ("10.10.2.1", "10.13.2.1")}
+NETS = {"a": ("10.10.1.0", "10.13.1.0"), "b": ("10.10.2.0", "10.13.2.0")}
 CONNECTIONS = ("first", "second")
 SUITE = "QM-ESP-AESGCM-128-PFS-GRP31-SUITE"
 OTHER_SUITE = "QM-ESP-AES-256-SHA2-256-PFS-GRP31-SUITE"

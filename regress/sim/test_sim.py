@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,7 +17,10 @@ from isakmp.script import Incoming
 from isakmp.scripts.ikev1 import quick_mode
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev1.message_ids import MessageIds
+from isakmp.scripts.ikev2.dialect import Ikev2
+from isakmp.window import Window
 from regress.sim.play import Play, replay
+from regress.sim.setting import Setting
 from regress.sim.world import Found
 
 SEEDS = 240
@@ -57,17 +62,35 @@ def caught(seeds: int, *words: str) -> None:
     pytest.fail(f"{seeds} seeds did not see it; they said {said}")
 
 
+def speaking(monkeypatch: pytest.MonkeyPatch, version: str, **changes: int) -> None:
+    """Every seed speaks that version alone."""
+    draw = Setting.draw
+
+    def drawn(dice: Random) -> Setting:
+        return replace(draw(dice), spoken=(version, version), **changes)
+
+    monkeypatch.setattr(Setting, "draw", drawn)
+
+
+def of_ikev2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IKEv2, with short lifetimes."""
+    speaking(monkeypatch, "ikev2", phase_1_s=40, phase_2_s=20)
+
+
 def test_a_lost_delete_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    speaking(monkeypatch, "ikev1")
     monkeypatch.setattr(Ikev1, "tell_deleted", lambda *_: Job.of(None))
     caught(3, "has deleted", "in one SAD only")
 
 
 def test_a_reused_message_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    speaking(monkeypatch, "ikev1")
     monkeypatch.setattr(Ikev1, "message_id", lambda *_: 1)
     caught(3, "used again")
 
 
 def test_an_iv_that_a_refused_message_leaves_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    speaking(monkeypatch, "ikev1")
     run = Engine.run
 
     def careless(engine: Engine, exchange: Exchange[Any], message: Incoming, data: bytes) -> None:
@@ -80,11 +103,14 @@ def test_an_iv_that_a_refused_message_leaves_is_caught(monkeypatch: pytest.Monke
 
 
 def test_a_replay_that_is_carried_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    speaking(monkeypatch, "ikev1")
     monkeypatch.setattr(MessageIds, "use", lambda *_: None)
     caught(30, "carried out twice")
 
 
 def test_keys_that_differ_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    speaking(monkeypatch, "ikev1")
+
     def own_value(x: quick_mode.X) -> None:
         x.state.g_qm_xy = x.state.key_pair.public if x.state.key_pair else b""
 
@@ -100,3 +126,22 @@ def test_an_sa_that_stays_in_the_sad_is_caught(monkeypatch: pytest.MonkeyPatch) 
 def test_an_sa_that_is_never_replaced_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Keeper, "_supersede_child", lambda *_: None)
     caught(4, "pairs", "timers")
+
+
+def test_a_lost_delete_of_ikev2_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_ikev2(monkeypatch)
+    monkeypatch.setattr(Ikev2, "tell_deleted", lambda *_: Job.of(None))
+    caught(4, "has deleted", "in one SAD only", "were lost", "pairs", "not the same")
+
+
+def test_a_reused_message_id_of_ikev2_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_ikev2(monkeypatch)
+    take = Window.take
+    monkeypatch.setattr(Window, "take", lambda window: min(take(window), 3))
+    caught(3, "serves for another")
+
+
+def test_a_window_that_is_exceeded_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_ikev2(monkeypatch)
+    monkeypatch.setattr(Ikev2, "may_begin", lambda *_: True)
+    caught(20, "have no answer yet")

@@ -7,6 +7,7 @@ in order. The flags are isakmpd(8)'s.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import socket
@@ -127,6 +128,7 @@ def _serve(conf: Conf, options: argparse.Namespace, log: Log) -> None:
                 default = daemon.run_directory / "isakmpd.pcap"
                 daemon.capture(Path(options.capture_file or default))
             daemon.start()
+            _collect_seldom()
             pid_file = _write_pid(options, daemon.run_directory)
             log.print("isakmpd runs, process %d", os.getpid())
             loop.run()
@@ -137,6 +139,13 @@ def _serve(conf: Conf, options: argparse.Namespace, log: Log) -> None:
                 sock.close()
     finally:
         daemon.stop()
+
+
+def _collect_seldom() -> None:
+    """SAs are thousands of objects that stay, and what ends hardly ever hangs in a cycle: to look
+    for cycles as often as Python does by itself takes a tenth of all time."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _log(conf: Conf, options: argparse.Namespace) -> Log:

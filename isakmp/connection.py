@@ -414,11 +414,12 @@ class Connections:
     def reqid(self, name: str, selector: Selector) -> int:
         """The number of that traffic, given out at first use."""
         flow = name, selector
-        if flow not in self._reqids:
-            self._next_reqid += 1
-            self._reqids[flow] = self._next_reqid
-            self._by_reqid[self._next_reqid] = flow
-        return self._reqids[flow]
+        number = self._reqids.get(flow)
+        if number is None:
+            number = self._next_reqid = self._next_reqid + 1
+            self._reqids[flow] = number
+            self._by_reqid[number] = flow
+        return number
 
     def _install_flow(
         self, name: str, selector: Selector, connection: Connection, remote: Remote | None,

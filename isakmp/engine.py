@@ -297,7 +297,7 @@ class Engine:
             raise
         exchange.dialect.ended(exchange, None)
         self._outcome(exchange, None)
-        exchange.finished.finish(exchange)
+        exchange.finished.finish(None)
 
     def _follow(self, exchange: Exchange[Any], script: Script[Any]) -> None:
         """Another exchange type goes on where this one ends; what was learned stays."""

@@ -63,7 +63,7 @@ class Exchange(Generic[S]):
     protection: Any = None
     after_send: list[Callable[[], object]] = field(default_factory=list)
     events: dict[str, Event] = field(default_factory=dict)
-    finished: Job[Exchange[S]] = field(default_factory=Job)
+    finished: Job[None] = field(default_factory=Job)
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -379,20 +379,24 @@ class Keeper:
         if child.state is State.DEAD:
             return
         self.sas.remove_child(child)
+        left = self.sas.in_slot(child.slot)
+        self._hand_over(child, left)
         for name in () if child.receives_only else child.outbound():
             self.app.delete_sa(name)
         self._stop_receiving(child)
         self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
+        if not left:
+            self.connections.child_down(child)
+
+    def _hand_over(self, child: ChildSa, left: list[ChildSa]) -> None:
+        """Another one sends before ``child`` ceases to: there is no moment without."""
         if live := [heir for heir in child.heirs if heir.state is State.ESTABLISHED]:
             # Where two successors were made at once, the other one's maker may not have it yet.
             self.take_over(max(live, key=lambda heir: heir.tiebreak))
-        left = self.sas.in_slot(child.slot)
         ready = [other for other in left if other.state is State.ESTABLISHED]
         if ready and all(other.receives_only for other in left):
             self.take_over(ready[-1])
-        if not left:
-            self.connections.child_down(child)
-        elif all(other.state is State.SUPERSEDED for other in left):
+        if left and all(other.state is State.SUPERSEDED for other in left):
             self._restore_child(left[-1])
 
     def _stop_receiving(self, child: ChildSa) -> None:

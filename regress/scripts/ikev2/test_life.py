@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.app.base import Expire
+from isakmp.app.base import Expire, SaId
+from isakmp.job import Job
 from regress.pair import Host, Network, agree, connected
 from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
 
@@ -53,6 +54,31 @@ def test_either_side_may_rekey_the_ike_sa_and_its_children_move(who: str) -> Non
     assert child.parent is sa_of(host)
     wear_out(host)
     settled(net, west, east)
+
+
+@pytest.mark.parametrize("who", ["west", "east", "both"])
+def test_there_is_no_moment_without_an_sa_to_send_with(who: str) -> None:
+    net, west, east = pair()
+    hosts = {"west": west, "east": east}
+    gaps = []
+
+    def watch(host: Host) -> None:
+        delete = host.app.delete_sa
+
+        def watched(name: SaId) -> Job[None]:
+            job = delete(name)
+            if all(spec.inbound for spec in host.app.sas.values()):
+                gaps.append(name)
+            return job
+
+        host.app.delete_sa = watched  # type: ignore[method-assign]
+
+    for host in hosts.values():
+        watch(host)
+    for host in hosts.values() if who == "both" else [hosts[who]]:
+        wear_out(host)
+    settled(net, west, east)
+    assert gaps == []
 
 
 def test_both_rekey_the_child_sa_at_once() -> None:

@@ -23,8 +23,8 @@ from isakmp.policy.identity import Resolve, no_interfaces, read_identity
 from isakmp.policy.ikev2_reader import read_versions
 from isakmp.policy.reader import (
     BUILT_IN_PEER,
-    find_remote_section,
     passive_names,
+    peers_by_address,
     read_connection,
     read_remote,
 )
@@ -315,7 +315,8 @@ class _Walk:
             self.warnings.append(f"{place}: cannot call us: [Phase 1] lacks {address}= {peer}")
 
     def _listed(self, address: str) -> bool:
-        return find_remote_section(self.conf, ip_address(address)) is not None
+        found = peers_by_address(self.conf)
+        return ip_address(address) in found or None in found
 
     @cached_property
     def _passive(self) -> frozenset[str]:

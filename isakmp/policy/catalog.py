@@ -15,8 +15,8 @@ from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.peers import identify
 from isakmp.policy.reader import (
     connection_names,
-    find_remote_section,
     find_secret,
+    peers_by_address,
     read_connection,
     read_remote,
 )
@@ -50,12 +50,13 @@ class Catalog:
     unsupported: list[str] = field(default_factory=list)
     _with: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
     _at: dict[Address | None, dict[str, None]] = field(default_factory=dict, repr=False)
+    _phase_1: dict[Address | None, str] = field(default_factory=dict, repr=False)
 
     def load(self) -> None:
         """Read everything anew. A bad section is left out alone; the rest runs."""
-        self.remotes, self.connections, self.errors, self.unsupported = {}, {}, [], []
+        self.connections, self.errors, self.unsupported = {}, [], []
         self._with, self._at = {}, {}
-        self.generation = self.conf.generation
+        self.generation = -1
         for name in connection_names(self.conf):
             try:
                 self._keep(self._read(name))
@@ -85,12 +86,21 @@ class Catalog:
 
     def remote(self, section: str) -> Remote:
         """A peer by its section, as it reads now. ConfError where it is none or is bad."""
-        if self.generation != self.conf.generation:
-            self.remotes.clear()
-            self.generation = self.conf.generation
+        self._refresh()
         if section not in self.remotes:
             self.remotes[section] = read_remote(self.conf, section, self.resolve)
         return self.remotes[section]
+
+    def _refresh(self) -> None:
+        """Forget what was read of peers before the configuration changed."""
+        if self.generation != self.conf.generation:
+            self.remotes, self._phase_1 = {}, peers_by_address(self.conf)
+            self.generation = self.conf.generation
+
+    def _named(self, address: Address) -> Iterator[str]:
+        """The sections that [Phase 1] names for an address, and as its Default."""
+        self._refresh()
+        return filter(None, map(self._phase_1.get, (address, None)))
 
     def find_remote(self, address: Address, exchange_type: int) -> Remote:
         """The peer to answer in IKEv1. Refused where none is configured, or not so."""
@@ -131,12 +141,10 @@ class Catalog:
 
     def _others(self, known: Remote, address: Address) -> list[Remote]:
         """The other peers that [Phase 1] or a connection names and that may be at ``address``."""
-        named = [self.conf.get("Phase 1", tag) for tag in (str(address), "Default")]
         connections = chain(self._at.get(address, ()), self._at.get(None, ()))
-        found = []
-        for section in dict.fromkeys(chain(named, connections)):
-            if section and section != known.name and (remote := self._readable(section)):
-                found.append(remote)
+        sections = dict.fromkeys(chain(self._named(address), connections))
+        sections.pop(known.name, None)
+        found = filter(None, map(self._readable, sections))
         return [remote for remote in found if remote.address in (None, address)]
 
     def _readable(self, section: str) -> Remote | None:
@@ -147,7 +155,7 @@ class Catalog:
 
     def _by_address(self, address: Address) -> Remote:
         """The peer that [Phase 1] names. Refused where there is none, or it cannot be read."""
-        section = find_remote_section(self.conf, address)
+        section = next(self._named(address), None)
         if section is None:
             raise Refused(
                 Reason("no-configuration", f"no peer is configured for {address}",
@@ -200,7 +208,8 @@ class Catalog:
         if identity and (version == 2 or remote.exchange is isakmp.Exchange.AGGRESSIVE):
             yield find_secret(self.conf, identity)
         yield remote.secret
-        if version == 2 and (default := self.conf.get("Phase 1", "Default")):
+        self._refresh()
+        if version == 2 and (default := self._phase_1.get(None)):
             fallback = self._readable(default)
             yield fallback.secret if fallback else b""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from isakmp.conf import Conf, nearest
+from isakmp.conf_parse import fold
 from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
 from isakmp.errors import Refused
 from isakmp.policy.identity import (
@@ -89,24 +90,25 @@ def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> R
     )
 
 
-def find_remote(conf: Conf, address: Address, resolve: Resolve = no_interfaces) -> Remote | None:
-    """The peer that [Phase 1] names for ``address``, else its Default, else None.
+def peers_by_address(conf: Conf) -> dict[Address | None, str]:
+    """The sections that [Phase 1] names, however an address is spelled; None: its Default.
 
     No Default is built in, so that a stranger is told apart from a peer whose proposal does not
     fit.
     """
-    section = find_remote_section(conf, address)
-    return read_remote(conf, section, resolve) if section else None
+    found: dict[Address | None, str] = {}
+    for tag in conf.tags("Phase 1"):
+        named, address = conf.get("Phase 1", tag), _address_of(tag)
+        if named and (address is not None or fold(tag) == "default"):
+            found.setdefault(address, named)
+    return found
 
 
-def find_remote_section(conf: Conf, address: Address) -> str | None:
-    """The name of that peer's section, unread."""
-    for tag in (str(address), address.exploded):
-        if section := conf.get("Phase 1", tag):
-            return section
-    if address.version == 6 and (written := _other_spelling(conf, address)):
-        return conf.get("Phase 1", written)
-    return conf.get("Phase 1", "Default")
+def _address_of(tag: str) -> Address | None:
+    try:
+        return ip_address(tag)
+    except ValueError:
+        return None
 
 
 def read_connection(
@@ -309,17 +311,6 @@ def _optional_id(conf: Conf, section: str, tag: str, resolve: Resolve) -> Identi
         return None
     conf.follow(section, tag, name)
     return read_identity(conf, name, resolve)
-
-
-def _other_spelling(conf: Conf, address: Address) -> str | None:
-    """The tag of [Phase 1] that writes an IPv6 address in some other way."""
-    for tag in conf.tags("Phase 1"):
-        try:
-            if ip_address(tag) == address:
-                return tag
-        except ValueError:
-            continue
-    return None
 
 
 def _traffic(

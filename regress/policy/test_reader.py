@@ -13,8 +13,8 @@ from isakmp.conf import Conf
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ConfError
 from isakmp.policy.reader import (
-    find_remote,
     find_secret,
+    peers_by_address,
     read_connection,
     read_connections,
     read_remote,
@@ -107,24 +107,18 @@ class TestRemote:
             read_remote(Conf.from_text(text), "peer-node-0")
 
 
-class TestFindRemote:
-    def test_by_address(self, gateway: Conf) -> None:
-        remote = find_remote(gateway, ip_address("10.1.0.12"))
-        assert remote is not None
-        assert remote.name == "ISAKMP-peer-west"
-
-    def test_a_stranger(self, gateway: Conf) -> None:
-        assert find_remote(gateway, ip_address("10.1.0.13")) is None
-
-    def test_a_stranger_meets_the_default(self) -> None:
+class TestPeersByAddress:
+    def test_addresses_and_the_default(self) -> None:
         conf = gateway_with("[Phase 2]", "Default= ISAKMP-peer-west\n[Phase 2]")
-        remote = find_remote(conf, ip_address("10.1.0.13"))
-        assert remote is not None
+        west = ip_address("10.1.0.12")
+        assert peers_by_address(conf) == dict.fromkeys([west, None], "ISAKMP-peer-west")
 
-    def test_the_built_in_default_can_be_named(self) -> None:
-        conf = gateway_with("[Phase 2]", "Default= Default-phase-1\n[Phase 2]")
-        remote = find_remote(conf, ip_address("10.1.0.13"))
-        assert remote is not None
+    def test_no_default_is_built_in(self, gateway: Conf) -> None:
+        assert peers_by_address(gateway) == {ip_address("10.1.0.12"): "ISAKMP-peer-west"}
+
+    def test_the_built_in_peer_can_be_the_default(self) -> None:
+        conf = gateway_with("[Phase 2]", "default= Default-phase-1\n[Phase 2]")
+        remote = read_remote(conf, peers_by_address(conf)[None])
         assert (remote.name, remote.address) == ("Default-phase-1", None)
         assert [transform.auth for transform in remote.transforms] == [
             isakmp.Authentication.RSA_SIG
@@ -133,8 +127,7 @@ class TestFindRemote:
     @pytest.mark.parametrize("tag", ["2001:db8::1", "2001:DB8:0:0::1", "2001:0db8::0001"])
     def test_spellings_of_an_ipv6_address(self, tag: str) -> None:
         conf = gateway_with("10.1.0.12=", f"{tag}=")
-        remote = find_remote(conf, ip_address("2001:db8::1"))
-        assert remote is not None
+        assert list(peers_by_address(conf)) == [ip_address("2001:db8::1")]
 
     def test_the_key_of_an_initiator_in_aggressive_mode(self) -> None:
         conf = Conf.from_text("[phone@example.net]\nAuthentication= word\n")

@@ -14,6 +14,10 @@ from isakmp.policy.spd import Address
 from isakmp.timer import Event, Timers
 
 
+# When an SA ends, and whether that is its hard limit; the earliest first.
+Ends = list[tuple[float, bool]]
+
+
 class Nothing:
     """Gives out SPIs and keeps time."""
 
@@ -23,7 +27,7 @@ class Nothing:
         self._timers, self._random = timers, random
         self._upcalls: Owner | None = None
         self._spis: set[int] = set()
-        self._events: dict[SaId, list[tuple[Event, bool]]] = {}
+        self._events: dict[SaId, tuple[Event, Ends]] = {}
         self._policies = 0
 
     def start(self, upcalls: Owner) -> None:
@@ -49,29 +53,36 @@ class Nothing:
 
     def add_sa(self, sa: SaSpec) -> Job[None]:
         """Keep the SA's time."""
+        now, limits = self._timers.now(), sa.limits
+        ends = ((limits.soft_s, False), (limits.hard_s, True))
         name = SaId(sa.protocol, sa.spi, sa.src, sa.dst)
         self._cancel(name)
-        limits = (sa.limits.soft_s, False), (sa.limits.hard_s, True)
-        self._events[name] = [self._arm(name, left, hard) for left, hard in limits if left]
+        self._arm(name, [(now + after_s, hard) for after_s, hard in ends if after_s])
         return Job.of(None)
 
-    def _arm(self, name: SaId, left_s: float, hard: bool) -> tuple[Event, bool]:
-        return self._timers.add("SA limit", left_s, partial(self._expire, name, hard)), hard
+    def _arm(self, name: SaId, ends: Ends) -> None:
+        """Wait for the first of what is still to come."""
+        if ends:
+            wait = ends[0][0] - self._timers.now()
+            event = self._timers.add("SA limit", wait, partial(self._expire, name, ends))
+            self._events[name] = event, ends
 
-    def _cancel(self, name: SaId) -> list[tuple[Event, bool]]:
+    def _cancel(self, name: SaId) -> Ends:
         """Stop an SA's time; what was still to come."""
-        events = [(event, hard) for event, hard in self._events.pop(name, ()) if event.pending]
-        for event, _ in events:
+        event, ends = self._events.pop(name, (None, []))
+        if event is not None:
             event.cancel()
-        return events
+        return ends
 
     def update_sa(self, sa: SaSpec) -> Job[None]:
         """The larval SA becomes a whole one."""
         return self.add_sa(sa)
 
-    def _expire(self, name: SaId, hard: bool) -> None:
+    def _expire(self, name: SaId, ends: Ends) -> None:
+        del self._events[name]
+        self._arm(name, ends[1:])
         if self._upcalls is not None:
-            self._upcalls.expire(Expire(name, hard))
+            self._upcalls.expire(Expire(name, ends[0][1]))
 
     def delete_sa(self, sa: SaId) -> Job[None]:
         """Forget it."""
@@ -99,10 +110,7 @@ class Nothing:
     def move_sa(self, old: SaSpec, new: SaSpec) -> Job[None]:
         """The SA's time goes on under its new name."""
         before, after = (SaId(sa.protocol, sa.spi, sa.src, sa.dst) for sa in (old, new))
-        now = self._timers.now()
-        left = [(event.when - now, hard) for event, hard in self._cancel(before)]
-        if left:
-            self._events[after] = [self._arm(after, left_s, hard) for left_s, hard in left]
+        self._arm(after, self._cancel(before))
         return Job.of(None)
 
     def supports(

@@ -37,6 +37,8 @@ def find_child(
         raise Refused(
             _reason(remote, connections, came, missed, line), ikev2.Notify.TS_UNACCEPTABLE
         )
+    if len(found) == 1:
+        return found[0]
     connection, best = min(found, key=lambda one: _rank(one[0], one[1], came, transport))
     more = any(not is_subset(other.traffic, best.traffic) for _, other in found)
     return connection, best._replace(additional=best.additional or not best.complete and more)

@@ -7,9 +7,9 @@ immutable; ``line`` fields name the configuration line a value came from, for Re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
@@ -284,7 +284,7 @@ class Transform(NamedTuple):
     key_bits: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Proposal:
     """One IKEv2 proposal: the transforms of every type, of each type the preferred one first."""
 
@@ -293,9 +293,20 @@ class Proposal:
     name: str
     line: str = field(default="", compare=False)
 
-    def of_type(self, type: ikev2.Transform) -> tuple[Transform, ...]:
+    def of_type(self, type: int) -> tuple[Transform, ...]:
         """Its transforms of one type."""
-        return tuple(t for t in self.transforms if t.type == type)
+        return self._by_type.get(type, ())
+
+    @cached_property
+    def _by_type(self) -> dict[int, tuple[Transform, ...]]:
+        kinds = dict.fromkeys(t.type for t in self.transforms)
+        return {kind: tuple(t for t in self.transforms if t.type == kind) for kind in kinds}
+
+    @cached_property
+    def without_groups(self) -> Proposal:
+        """The same for where no key exchange comes with it."""
+        kept = tuple(t for t in self.transforms if t.type != ikev2.Transform.KE)
+        return replace(self, transforms=kept)
 
 
 class Wish(Enum):

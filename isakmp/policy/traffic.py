@@ -7,7 +7,7 @@ a box of addresses, protocols and ports, so parts of it are boxes too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import ip_address, summarize_address_range
+from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -36,7 +36,12 @@ _TYPES = {
     4: ikev2.TrafficSelector.IPV4_ADDR_RANGE,
     6: ikev2.TrafficSelector.IPV6_ADDR_RANGE,
 }
-_SIZES = {_TYPES[4]: 4, _TYPES[6]: 16}
+_ADDRESSES: dict[int, type[IPv4Address] | type[IPv6Address]] = {
+    int(_TYPES[4]): IPv4Address,
+    int(_TYPES[6]): IPv6Address,
+}
+# A range of ICMP types and codes is at most so many boxes, any other range of ports is one.
+_PORT_PAIRS_MAX = 3
 
 Ports = tuple[int, int]
 
@@ -83,7 +88,7 @@ def from_wire(value: Any) -> tuple[TrafficSelector, ...]:
     found = tuple(
         _one_from_wire(selector, index)
         for index, selector in enumerate(value.selectors[:SELECTORS_MAX])
-        if selector.type in _SIZES
+        if selector.type in _ADDRESSES
     )
     if found:
         return found
@@ -96,7 +101,8 @@ def from_wire(value: Any) -> tuple[TrafficSelector, ...]:
 
 
 def _one_from_wire(selector: Any, index: int) -> TrafficSelector:
-    start, end = ip_address(selector.start), ip_address(selector.end)
+    address = _ADDRESSES[selector.type]
+    start, end = address(selector.start), address(selector.end)
     ports = selector.start_port, selector.end_port
     reason = ""
     if int(start) > int(end):
@@ -151,15 +157,20 @@ def _icmp_text(start: int, end: int) -> str:
     return "-".join(dict.fromkeys(f"{n >> 8}.{n & 0xFF}" for n in (start, end)))
 
 
+def _prefix(selector: TrafficSelector) -> int | None:
+    """The prefix length where the addresses are one network."""
+    first = int(selector.start)
+    size = int(selector.end) - first + 1
+    if size & (size - 1) or first & (size - 1):
+        return None
+    return selector.start.max_prefixlen - size.bit_length() + 1
+
+
 def _networks(selector: TrafficSelector, limit: int) -> Iterator[Network]:
     """The networks its addresses are, at most ``limit``."""
-    start, end = selector.start, selector.end
-    if start == end:
-        yield make_network(start.packed, start.max_prefixlen)
-        return
-    size = int(end) - int(start) + 1
-    if size & (size - 1) == 0 and int(start) % size == 0:
-        yield make_network(start.packed, start.max_prefixlen - size.bit_length() + 1)
+    start, end, prefix = selector.start, selector.end, _prefix(selector)
+    if prefix is not None:
+        yield make_network(start.packed, prefix)
         return
     found: Iterator[Network] = summarize_address_range(start, end)
     for _, network in zip(range(limit), found, strict=False):
@@ -284,7 +295,7 @@ def _of_common_versions(traffic: Traffic) -> Traffic:
 
 def _installable(traffic: Traffic) -> Traffic:
     """As much of it, from the first selectors on, as the IPsec stack is given policies for."""
-    while sum(1 for _ in _pairs(traffic, PAIRS_MAX + 1)) > PAIRS_MAX:
+    while not _is_plain(traffic) and sum(1 for _ in _pairs(traffic, PAIRS_MAX + 1)) > PAIRS_MAX:
         local, remote = traffic
         if len(local) == len(remote) == 1:
             raise Refused(
@@ -295,6 +306,13 @@ def _installable(traffic: Traffic) -> Traffic:
         longer = len(local) >= len(remote)
         traffic = Traffic(local[:-1], remote) if longer else Traffic(local, remote[:-1])
     return traffic
+
+
+def _is_plain(traffic: Traffic) -> bool:
+    """Whether it can be seen without making them that there are not too many pairs."""
+    local, remote = traffic
+    few = _PORT_PAIRS_MAX * len(local) * len(remote) <= PAIRS_MAX
+    return few and not any(_prefix(selector) is None for selector in (*local, *remote))
 
 
 def misses(ours: Traffic, came: Traffic) -> str:

@@ -86,7 +86,7 @@ def test_no_limit_is_no_timer_and_a_new_sa_has_new_ones() -> None:
     assert s.timers.timeout() is None
     s.app.add_sa(sa(300, 5, 6))
     s.app.update_sa(sa(300, 7, 8))
-    assert len(s.timers.pending()) == 2
+    assert len(s.timers.pending()) == 1
     assert s.until(6.5) == []
 
 
@@ -116,9 +116,12 @@ def test_what_is_not_installed_still_answers() -> None:
 
 
 def test_an_sa_that_expires_before_anybody_listens_is_let_be() -> None:
-    timers = Timers(lambda: 0.0)
-    app = Nothing(timers, Random(1).randbytes)
-    app._expire(name(300), True)
+    s = Setup()
+    app = Nothing(s.timers, Random(1).randbytes)
+    app.add_sa(sa(300))
+    s.until(10)
+    s.until(20)
+    assert not s.timers.pending()
 
 
 def test_an_sa_that_moves_keeps_its_time() -> None:

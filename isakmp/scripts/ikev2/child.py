@@ -86,17 +86,10 @@ class Child:
         """What may be offered or taken now: one protocol, without groups in IKE_AUTH (1.2)."""
         found = self.connection.proposals if self.connection else ()
         found = tuple(p for p in found if p.protocol == found[0].protocol)
-        return found if self.with_group else without_groups(found)
+        return found if self.with_group else tuple(p.without_groups for p in found)
 
 
 X = Exchange[Any]
-
-
-def without_groups(proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
-    """Proposals for where no key exchange comes with them."""
-    return tuple(
-        replace(p, transforms=tuple(t for t in p.transforms if t.type != T.KE)) for p in proposals
-    )
 
 
 def connection_of(c: Child) -> Connection:

@@ -13,7 +13,6 @@ from isakmp.job import Job
 from isakmp.policy.spd import Address
 from isakmp.timer import Event, Timers
 
-
 # When an SA ends, and whether that is its hard limit; the earliest first.
 Ends = list[tuple[float, bool]]
 

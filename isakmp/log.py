@@ -14,6 +14,7 @@ import syslog
 import time
 from collections.abc import Callable, Iterator
 from enum import IntEnum
+from functools import lru_cache
 from typing import TextIO
 
 from isakmp.errors import IsakmpError
@@ -255,9 +256,13 @@ def printable(text: str, longest: int) -> str:
 
 def stamp_of(now: float) -> str:
     """Seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
-    milliseconds = int(now * 1000)
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
-    return f"{whole}.{milliseconds % 1000:03d}Z"
+    seconds, milliseconds = divmod(int(now * 1000), 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(1)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def stream_sink(stream: TextIO) -> Callable[[str], None]:

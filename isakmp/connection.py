@@ -148,7 +148,7 @@ class Connections:
         entry.wanted, entry.held_down = False, True
         self._rest(entry)
         for child in self.sas.of_connection(name):
-            self.engine.owner.delete_child(child)
+            self.engine.owner.children.delete_child(child)
         for flow in [flow for flow in self._policies if flow[0] == name]:
             self._remove_flow(flow)
 
@@ -300,7 +300,7 @@ class Connections:
             entry.wanted, entry.held_down, entry.waiting = False, True, False
             self._rest(entry)
         for child in self.sas.of_connection(name):
-            self.engine.owner.delete_child(child)
+            self.engine.owner.children.delete_child(child)
 
     @staticmethod
     def _rest(entry: Entry) -> None:

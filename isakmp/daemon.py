@@ -133,7 +133,7 @@ class Daemon:
         engine.cookie_threshold = _number(conf, "Cookie-threshold", 100)
         engine.children_max = _number(conf, "Max-children", 256)
         engine.rekey_margin_percent = _number(conf, "Rekey-margin", 20)
-        self.keeper.dpd_interval_s = _number(conf, "DPD-check-interval", 0)
+        self.keeper.liveness.interval_s = _number(conf, "DPD-check-interval", 0)
         self.keeper.keepalive_s = _number(conf, "NAT-T-Keepalive", 20)
         self.keeper.keepalive = self._keepalive
         self.keeper.delete_sas = self._tell_at_exit and conf.get_bool("General", "Delete-SAs", True)
@@ -156,7 +156,7 @@ class Daemon:
 
     def expire(self, event: Expire) -> None:
         """An SA reached a limit."""
-        self.keeper.expire(event)
+        self.keeper.children.expire(event)
 
     def mapping(self, event: Mapping) -> None:
         """A peer's NAT has moved it."""
@@ -167,7 +167,7 @@ class Daemon:
         self.log.print("the IPsec stack has started again: its SAs are negotiated anew")
         self.connections.reinstall()
         for child in self.sas.all_children():
-            self.keeper.delete_child(child)
+            self.keeper.children.delete_child(child)
 
     def _esp(self, path: Path, packet: bytes) -> None:
         if self._esp_in is not None:
@@ -224,7 +224,7 @@ class Daemon:
                 return
             for child in self.sas.children_of(sa):
                 if (child.cookies, child.message_id) == (own, message_id):
-                    self.keeper.delete_child(child)
+                    self.keeper.children.delete_child(child)
                     return
         raise IsakmpError("no such SA")
 
@@ -296,7 +296,7 @@ class Daemon:
 
     def count(self) -> Job[None]:
         """Ask the application for the counters that status() then shows."""
-        return self.keeper.count(self.sas.all_children())
+        return self.keeper.liveness.count(self.sas.all_children())
 
     def status(self) -> dict[str, Any]:
         """Everything there is to know, JSON-ready."""

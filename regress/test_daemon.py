@@ -158,7 +158,7 @@ def test_settings_are_taken_up(tmp_path: Path) -> None:
     west.daemon.reload()
     settings = west.daemon.engine.settings
     assert (settings.retransmits, settings.exchange_max_s, settings.half_open_max) == (7, 33.0, 12)
-    assert west.daemon.keeper.dpd_interval_s == 44
+    assert west.daemon.keeper.liveness.interval_s == 44
     assert west.daemon.connections.settings.check_interval_s == 9
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from isakmp.app.base import Expire, SaId, Usage
 from isakmp.constants import isakmp
-from isakmp.keeper import DPD_RETRIES, DPD_RETRY_S
+from isakmp.liveness import DPD_RETRIES, DPD_RETRY_S
 from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.scripts.ikev1.informational import delete_payload, notify_payload
 from regress.pair import EAST, WEST, Host, Network, Packet, agree, both, connected, up

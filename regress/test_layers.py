@@ -33,7 +33,8 @@ LAYERS = [
     ["isakmp.conf_check", "isakmp.conf_crypto", "isakmp.conf_tags"],
     ["isakmp.scripts"],
     ["isakmp.app", "isakmp.transport"],
-    ["isakmp.connection", "isakmp.keeper", "isakmp.status", "isakmp.daemon", "fifo_ui"],
+    ["isakmp.connection", "isakmp.rivals", "isakmp.children", "isakmp.liveness", "isakmp.keeper"],
+    ["isakmp.status", "isakmp.daemon", "fifo_ui"],
     ["isakmp.__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

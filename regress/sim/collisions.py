@@ -61,7 +61,7 @@ def _rekey_ike(daemon: Daemon) -> None:
 
 def _delete_child(daemon: Daemon) -> None:
     if child := _child(daemon):
-        daemon.keeper.delete_child(child)
+        daemon.keeper.children.delete_child(child)
 
 
 def _delete_ike(daemon: Daemon) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from isakmp.children import Children
 from isakmp.job import Job
-from isakmp.keeper import Keeper
 from isakmp.sa import State
 from isakmp.scripts.ikev2 import rekey
 from isakmp.scripts.ikev2.dialect import Ikev2
@@ -115,11 +115,11 @@ def test_an_old_sa_that_is_never_deleted_is_caught(monkeypatch: pytest.MonkeyPat
 
 
 def test_sending_too_early_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    rekeyed = Keeper.child_rekeyed
+    rekeyed = Children.child_rekeyed
 
-    def early(keeper: Keeper, old: Any, child: Any, specs: Any) -> None:
-        rekeyed(keeper, old, child, specs)
-        keeper.take_over(child)
+    def early(children: Children, old: Any, child: Any, specs: Any) -> None:
+        rekeyed(children, old, child, specs)
+        children.take_over(child)
 
-    monkeypatch.setattr(Keeper, "child_rekeyed", early)
+    monkeypatch.setattr(Children, "child_rekeyed", early)
     caught("does not take SA", cases=REKEYS[:1])

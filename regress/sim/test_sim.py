@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from isakmp.app.pf_key.backend import PfKey
+from isakmp.children import Children
 from isakmp.engine import Engine
 from isakmp.exchange import Exchange
 from isakmp.job import Job
-from isakmp.keeper import Keeper
 from isakmp.script import Incoming
 from isakmp.scripts.ikev1 import quick_mode
 from isakmp.scripts.ikev1.dialect import Ikev1
@@ -124,7 +124,7 @@ def test_an_sa_that_stays_in_the_sad_is_caught(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_sa_that_is_never_replaced_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Keeper, "_supersede_child", lambda *_: None)
+    monkeypatch.setattr(Children, "_supersede_child", lambda *_: None)
     caught(4, "pairs", "timers")
 
 

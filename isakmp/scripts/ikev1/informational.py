@@ -72,7 +72,7 @@ def _recv_delete(x: X, payload: Payload) -> None:
         owner.peer_deleted(sa, [spi for spi in value.spis if len(spi) == ISAKMP_SPI_SIZE])
     else:
         spis = [int.from_bytes(spi, "big") for spi in value.spis if len(spi) == 4]
-        owner.peer_deleted_children(sa, value.protocol_id, spis)
+        owner.children.peer_deleted_children(sa, value.protocol_id, spis)
 
 
 def _recv_notify(x: X, payload: Payload, path: Path) -> None:
@@ -83,17 +83,19 @@ def _recv_notify(x: X, payload: Payload, path: Path) -> None:
     if value.notify in (Notify.R_U_THERE, Notify.R_U_THERE_ACK):
         if value.spi in (sa.cookies, b"") and len(value.data) == 4:
             if value.notify == Notify.R_U_THERE:
-                owner.asked_if_alive(sa, value.data, path)
+                owner.liveness.asked_if_alive(sa, value.data, path)
                 ack = notify_payload(Notify.R_U_THERE_ACK, spi=sa.cookies, data=value.data)
                 tell(x.engine, x.dialect, sa, [ack])
             else:
-                owner.said_alive(sa, int.from_bytes(value.data, "big"))
+                owner.liveness.said_alive(sa, int.from_bytes(value.data, "big"))
     elif value.notify == Notify.INITIAL_CONTACT:
         owner.initial_contact(sa)
     elif value.notify == Notify.INVALID_SPI:
         spi = value.spi if len(value.spi) == 4 else value.data
         if len(spi) == 4:
-            owner.peer_deleted_children(sa, value.protocol_id, [int.from_bytes(spi, "big")])
+            owner.children.peer_deleted_children(
+                sa, value.protocol_id, [int.from_bytes(spi, "big")]
+            )
     elif value.notify < Notify.CONNECTED:
         owner.peer_refused(sa, value.notify, value.protocol_id, value.spi)
 

@@ -502,7 +502,7 @@ def finalize(x: X) -> None:
         reqid, s.limits, sa.nat.found, x.created, x.engine.now(),
         min(s.ni_b, s.nr_b),
     )  # fmt: skip
-    x.engine.owner.child_established(child, s.specs)
+    x.engine.owner.children.child_established(child, s.specs)
     s.specs = []
 
 

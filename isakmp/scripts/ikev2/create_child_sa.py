@@ -289,12 +289,12 @@ def finalize(x: X) -> None:
         return
     child = negotiation.make(x, c, rekey.home(sa), s.ni, s.nr)
     if c.old is None or not (c.old.heirs or c.old.state is not State.DEAD):
-        owner.child_established(child, c.specs)
+        owner.children.child_established(child, c.specs)
     else:
-        owner.child_rekeyed(c.old, child, c.specs)
+        owner.children.child_rekeyed(c.old, child, c.specs)
         rekey.settle_child(x.engine, c.old)
     if x.unwanted is not None:
-        owner.delete_child(child)
+        owner.children.delete_child(child)
 
 
 def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:

@@ -249,7 +249,7 @@ class Ikev2:
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
         sa = engine.sas.isakmp.get(own)
         if sa is not None and self._fits(sa, header) and header.next_payload == P.NOTIFY:
-            engine.owner.suspect(sa)
+            engine.owner.liveness.suspect(sa)
         engine.drop(path, f"an answer to no request of ours, message ID {header.message_id}")
 
     # --- opening -----------------------------------------------------------------------------
@@ -420,7 +420,7 @@ class Ikev2:
         if reason is None or reason.cause != "timeout" or sa.state is State.LARVAL:
             engine.begin_waiting(sa)
         elif sa.state is State.ESTABLISHED:
-            engine.owner.dead(sa, reason.detail)
+            engine.owner.liveness.dead(sa, reason.detail)
         else:
             # It is on its way out: the peer may have finished with it before us.
             engine.owner.delete_sa(sa, tell=False)
@@ -531,7 +531,7 @@ class Ikev2:
 
         def answered(job: Job[Any]) -> None:
             if job.error is None:
-                engine.owner.said_alive(sa, sa.dpd_sequence)
+                engine.owner.liveness.said_alive(sa, sa.dpd_sequence)
 
         tell(engine, self, sa, []).finished.then(answered)
 

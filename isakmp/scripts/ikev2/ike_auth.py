@@ -278,7 +278,7 @@ def finalize(x: X) -> None:
     if c is None:
         return
     if s.refusal is None:
-        owner.child_established(negotiation.make(x, c, sa, s.ni, s.nr), c.specs)
+        owner.children.child_established(negotiation.make(x, c, sa, s.ni, s.nr), c.specs)
         return
     _child_refused(x, c, s.refusal)
 

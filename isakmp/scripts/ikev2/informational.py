@@ -94,7 +94,7 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     for child in children:
         x.engine.log.print("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip
-        x.state.then.append(partial(owner.delete_child, child, tell=False))
+        x.state.then.append(partial(owner.children.delete_child, child, tell=False))
 
 
 def _speaks_for(sa: IsakmpSa, child: ChildSa) -> bool:

@@ -136,10 +136,10 @@ def settle_child(engine: Engine, old: ChildSa) -> None:
     if loser is not None:
         if loser.state is State.ESTABLISHED:
             loser.state = State.SUPERSEDED
-        _part(engine, loser, loser.initiator, owner.delete_child)
+        _part(engine, loser, loser.initiator, owner.children.delete_child)
     if winner.initiator:
-        owner.take_over(winner)
-    _part(engine, old, winner.initiator, owner.delete_child)
+        owner.children.take_over(winner)
+    _part(engine, old, winner.initiator, owner.children.delete_child)
 
 
 def settle_sa(engine: Engine, old: IsakmpSa) -> None:
@@ -190,7 +190,7 @@ def refused(x: Exchange[Any], error: int) -> None:
     if error == Notify.INVALID_SYNTAX:
         end_sa(x)
     elif child is not None and child.old is not None and error == Notify.CHILD_SA_NOT_FOUND:
-        x.engine.owner.delete_child(child.old, tell=False)
+        x.engine.owner.children.delete_child(child.old, tell=False)
     elif child is None and sa.state is State.ESTABLISHED:
         sa.events["soft"] = x.engine.timers.add(
             "SA soft", RETRY_S, lambda: x.engine.owner.rekey_sa(sa)

@@ -1,0 +1,243 @@
+"""What becomes of child SAs once exchanges have made them: who sends, who is replaced, deletion.
+
+RFC 2409 5.5 and 9, RFC 7296 2.8. Which of two gives way is told in rivals.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from isakmp.app.base import Expire, SaSpec
+from isakmp.job import Job
+from isakmp.log import LogClass
+from isakmp.path import Path
+from isakmp.rivals import gives_way, wait_s
+from isakmp.sa import ChildSa, IsakmpSa, State
+
+if TYPE_CHECKING:
+    from isakmp.keeper import Keeper
+
+LINGER_S, TAKE_OVER_S = 1.0, 1.5
+
+_ENDING = (State.DELETING, State.DEAD)
+
+
+class Children:
+    """The child SAs of one daemon's keeper."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.keeper = keeper
+        self.sas, self.app, self.timers, self.log = (
+            keeper.sas, keeper.app, keeper.timers, keeper.log
+        )  # fmt: skip
+
+    # --- made and replaced -------------------------------------------------------------------
+
+    def child_established(self, child: ChildSa, specs: list[SaSpec]) -> None:
+        """Quick mode made ``child``; its inbound SAs are in place, here are all of them."""
+        olds = [c for c in self.sas.in_slot(child.slot) if c.state is State.ESTABLISHED]
+        self.sas.add_child(child)
+        child.specs = list(specs)
+        child.receives_only = any(gives_way(child, old) for old in olds)
+        spoke_last = child.initiator is (child.parent is None)
+        if olds and not child.receives_only and spoke_last:
+            # The peer may not have read our last message yet; the old one serves until then.
+            child.receives_only = True
+            child.events["take over"] = self.timers.add(
+                "child SA take over", TAKE_OVER_S, lambda: self.take_over(child)
+            )
+        if not child.receives_only and not self._begin_to_send(child):
+            return
+        self.keeper.connections.child_up(child)
+        for old in olds:
+            self._supersede_child(old, child)
+        self.log.print("connection %s up: %s, %s", child.connection.name, child, child.selector)
+
+    def child_rekeyed(self, old: ChildSa, child: ChildSa, specs: list[SaSpec]) -> None:
+        """``child`` was made to take the place of ``old``, which knows it (RFC 7296 2.8).
+
+        Both receive; what is sent takes the old one until it is known that the peer is ready.
+        """
+        rivals = [c for c in self.sas.in_slot(child.slot) if c is not old and c not in old.heirs]
+        self.sas.add_child(child)
+        child.specs, child.receives_only = list(specs), True
+        for rival in rivals:
+            # The ends may have disagreed about which of two was to stay.
+            if rival.state is State.ESTABLISHED:
+                self._supersede_child(rival, child)
+        old.heirs = *old.heirs, child
+        if old.state is not State.DEAD:
+            old.state = State.SUPERSEDED
+        self.keeper.connections.child_up(child)
+        self.log.print("connection %s rekeyed: %s", child.connection.name, child)
+
+    def take_over(self, child: ChildSa) -> None:
+        """The peer is ready to receive with ``child``: from now on we send with it."""
+        if child.receives_only and child.state is State.ESTABLISHED:
+            self._begin_to_send(child)
+
+    def _begin_to_send(self, child: ChildSa) -> bool:
+        """Install the outbound SAs; False where the application refuses at once."""
+        child.receives_only = False
+        specs = child.specs
+        if not child.encap:
+            child.specs = []
+        outbound = [spec for spec in specs if not spec.inbound]
+        for spec in outbound:
+            self._watch(self.app.add_sa(spec), f"outbound SA {spec.spi:08x} of {child}", child)
+            if child.state is State.DEAD:
+                return False
+        if len(outbound) > 1:
+            self._watch(self.app.group(child.inbound()), "inbound bundle")
+            self._watch(self.app.group(child.outbound()), "outbound bundle")
+        return True
+
+    def _supersede_child(self, old: ChildSa, new: ChildSa) -> None:
+        gone, stays = (new, old) if gives_way(new, old) else (old, new)
+        gone.state = State.SUPERSEDED
+        self.log.debug(LogClass.SA, 20, "child SA %s is superseded by %s", gone, stays)
+        gone.events["delete"] = self.timers.add(
+            "child SA delete", wait_s(gone, stays), lambda: self.delete_child(gone)
+        )
+
+    def _restore_child(self, child: ChildSa) -> None:
+        """The one that superseded ``child`` is gone before it."""
+        child.state = State.ESTABLISHED
+        if event := child.events.pop("delete", None):
+            event.cancel()
+        if child.receives_only and not self._begin_to_send(child):
+            return
+        age = self.timers.now() - child.established
+        if child.limits.soft_s and age > child.limits.soft_s:
+            child.events["rekey"] = self.timers.add(
+                "child SA rekey", 1.0, lambda: self.keeper.connections.rekey(child)
+            )
+
+    def moved(self, child: ChildSa, path: Path, sa: IsakmpSa) -> None:
+        """A NAT has given the peer of ``child`` and ``sa`` another address or port."""
+        self.sas.moved_child(child, path, sa.peer)
+        self._move_specs(child, path)
+        if child.state is State.ESTABLISHED:
+            self.keeper.connections.child_moved(child)
+
+    def _move_specs(self, child: ChildSa, path: Path) -> None:
+        specs, child.specs = child.specs, []
+        for spec in specs:
+            ends = (path.remote, path.local) if spec.inbound else (path.local, path.remote)
+            ports = (path.remote_port, path.local_port)
+            moved = replace(
+                spec, src=ends[0], dst=ends[1], encap=ports if spec.inbound else ports[::-1]
+            )
+            if spec.inbound or not child.receives_only:
+                self._watch(self.app.move_sa(spec, moved), f"moving SA {spec.spi:08x}")
+            child.specs.append(moved)
+
+    # --- ends --------------------------------------------------------------------------------
+
+    def expire(self, event: Expire) -> None:
+        """An IPsec SA reached a limit: soft, begin its successor; hard, it is over."""
+        child = self.sas.children.get((event.sa.protocol, event.sa.spi))
+        if child is None:
+            remote = str(event.sa.dst)
+            child = self.sas.child_by_spi(event.sa.protocol, event.sa.spi, remote)
+        if child is None:
+            return
+        if event.hard:
+            self.log.print("connection %s: child SA %s expired", child.connection.name, child)
+            # Its other half carries nothing any more either, however long the peer takes to hear.
+            for other in (*child.heirs, *self.sas.in_slot(child.slot)):
+                if other is not child:
+                    self.take_over(other)
+            for name in (*child.inbound(), *child.outbound()):
+                self.app.delete_sa(name)
+            self.delete_child(child)
+        elif child.state is State.ESTABLISHED:
+            self.keeper.connections.rekey(child)
+
+    def peer_deleted_children(self, sa: IsakmpSa, protocol: int, spis: list[int]) -> None:
+        """The peer has deleted the SAs it receives with, or has never known them."""
+        for spi in spis:
+            child = self.sas.child_by_spi(protocol, spi, str(sa.path.remote))
+            if child is not None and child.peer == sa.peer:
+                self.log.print("connection %s: child SA %s deleted by the peer",
+                               child.connection.name, child)  # fmt: skip
+                self.delete_child(child, tell=False)
+
+    def delete_child(self, child: ChildSa, tell: bool = True) -> None:
+        """End a child SA, here and, where ``tell``, at the peer.
+
+        What the peer still sends with it is taken until it has heard of the end.
+        """
+        if child.state is State.DEAD or (tell and child.state is State.DELETING):
+            return
+        sa = child.parent or self.sas.current(child.peer)
+        if tell and self.keeper.delete_sas and sa is not None and sa.state not in _ENDING:
+            child.state = State.DELETING
+            child.cancel()
+            self._tell_deleted(sa, child)
+        else:
+            self.child_gone(child)
+
+    def _tell_deleted(self, sa: IsakmpSa, child: ChildSa) -> None:
+        """Tell the peer under ``sa``, or where that ends before, under its successor."""
+
+        def told(job: Job[Any]) -> None:
+            heirs = [heir for heir in sa.heirs if heir.state is State.ESTABLISHED]
+            if job.error is not None and heirs and child.state is State.DELETING:
+                self.sas.adopt(child, heirs[0])
+                self._tell_deleted(heirs[0], child)
+            else:
+                self.child_gone(child)
+
+        engine = self.keeper.engine
+        engine.dialects[sa.version].tell_deleted(engine, sa, child).then(told)
+
+    def child_gone(self, child: ChildSa) -> None:
+        """Both ends know, or need not: its SAs go, and what is left takes its place."""
+        if child.state is State.DEAD:
+            return
+        self.sas.remove_child(child)
+        left = self.sas.in_slot(child.slot)
+        self._hand_over(child, left)
+        for name in () if child.receives_only else child.outbound():
+            self.app.delete_sa(name)
+        self._stop_receiving(child)
+        self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
+        if not left:
+            self.keeper.connections.child_down(child)
+
+    def _hand_over(self, child: ChildSa, left: list[ChildSa]) -> None:
+        """Another one sends before ``child`` ceases to: there is no moment without."""
+        if live := [heir for heir in child.heirs if heir.state is State.ESTABLISHED]:
+            # Where two successors were made at once, the other one's maker may not have it yet.
+            self.take_over(max(live, key=lambda heir: heir.tiebreak))
+        ready = [other for other in left if other.state is State.ESTABLISHED]
+        if ready and all(other.receives_only for other in left):
+            self.take_over(ready[-1])
+        if left and all(other.state is State.SUPERSEDED for other in left):
+            self._restore_child(left[-1])
+
+    def _stop_receiving(self, child: ChildSa) -> None:
+        """What the peer has sent with a child SA that is replaced may still be on its way."""
+
+        def stop() -> None:
+            for name in child.inbound():
+                self.app.delete_sa(name)
+
+        replaced = any(heir.state is not State.DEAD for heir in child.heirs)
+        if replaced or self.sas.in_slot(child.slot):
+            self.timers.add("end of an inbound SA", LINGER_S, stop)
+        else:
+            stop()
+
+    def _watch(self, job: Job[Any], what: str, child: ChildSa | None = None) -> None:
+        """Say what the application refused; a child SA it refused is taken back."""
+
+        def answered(job: Job[Any]) -> None:
+            if job.error is not None:
+                self.log.error("application refused %s: %s", what, job.error)
+                if child is not None:
+                    self.delete_child(child)
+
+        job.then(answered)

@@ -1,0 +1,28 @@
+"""Rivals: which of two SAs that serve the same gives way, and when it ends.
+
+A new SA supersedes the one that served before. Where two were negotiated at once, that of the
+lower nonce gives way; it receives, but never sends. Whoever began the one that stays deletes the
+other after a grace. The other end does so later on its own: with a slow network the ends may see
+different ones as the later, so that of the lower nonce goes first, and where the peer deletes the
+one we would keep, the one we would not takes its place. Both ends never delete both.
+"""
+
+from __future__ import annotations
+
+from isakmp.sa import ChildSa, IsakmpSa
+
+GRACE_S, FALLBACK_S = 3.0, 30.0
+
+AnySa = IsakmpSa | ChildSa
+
+
+def gives_way(new: AnySa, old: AnySa) -> bool:
+    """Whether a new SA is not to replace ``old``: they were negotiated at once, and it loses."""
+    return old.established >= new.created and new.tiebreak < old.tiebreak
+
+
+def wait_s(gone: AnySa, stays: AnySa) -> float:
+    """How long a superseded SA waits for its end, in seconds."""
+    if stays.initiator:
+        return GRACE_S
+    return FALLBACK_S if gone.tiebreak < stays.tiebreak else 2 * FALLBACK_S

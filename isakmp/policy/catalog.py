@@ -125,7 +125,9 @@ class Catalog:
         alone, another section may have it that a connection names.
         """
         named = self._by_address(address)
-        for remote in (named, *self._others(named, address)):
+        if 2 in named.versions:
+            return named
+        for remote in self._others(named, address):
             if 2 in remote.versions:
                 return remote
         raise _version_refused(named, "IKEv2", ikev2.Notify.NO_PROPOSAL_CHOSEN)

@@ -134,8 +134,10 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
         _expect_identity(x, s.remote_id)
     else:
         wanted = take_id(message, P.IDR)[0] if message.has(P.IDR) else None
-        x.remote = x.engine.owner.identify(x.remote, s.remote_id, wanted, x.path.remote)
-        _expect_algorithms(x, sa)
+        begun, owner = x.remote, x.engine.owner
+        x.remote = owner.identify(begun, s.remote_id, wanted, x.path.remote)
+        if x.remote is not begun:
+            _expect_algorithms(x, sa)
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
     take_auth(x, message)
     s.initial_contact = Notify.INITIAL_CONTACT in notifies

@@ -85,7 +85,7 @@ class Children:
             child.specs = []
         outbound = [spec for spec in specs if not spec.inbound]
         for spec in outbound:
-            self._watch(self.app.add_sa(spec), f"outbound SA {spec.spi:08x} of {child}", child)
+            self._watch(self.app.add_sa(spec), "outbound SA %08x", spec.spi, needs=child)
             if child.state is State.DEAD:
                 return False
         if len(outbound) > 1:
@@ -130,7 +130,7 @@ class Children:
                 spec, src=ends[0], dst=ends[1], encap=ports if spec.inbound else ports[::-1]
             )
             if spec.inbound or not child.receives_only:
-                self._watch(self.app.move_sa(spec, moved), f"moving SA {spec.spi:08x}")
+                self._watch(self.app.move_sa(spec, moved), "moving SA %08x", spec.spi)
             child.specs.append(moved)
 
     # --- ends --------------------------------------------------------------------------------
@@ -231,13 +231,17 @@ class Children:
         else:
             stop()
 
-    def _watch(self, job: Job[Any], what: str, child: ChildSa | None = None) -> None:
-        """Say what the application refused; a child SA it refused is taken back."""
+    def _watch(
+        self, job: Job[Any], what: str, *args: object, needs: ChildSa | None = None
+    ) -> None:  # fmt: skip
+        """Say what the application refused; a child SA that needs it is taken back."""
 
         def answered(job: Job[Any]) -> None:
-            if job.error is not None:
-                self.log.error("application refused %s: %s", what, job.error)
-                if child is not None:
-                    self.delete_child(child)
+            if job.error is None:
+                return
+            of = f" of {needs}" if needs else ""
+            self.log.error(f"application refused {what}%s: %s", *args, of, job.error)
+            if needs is not None:
+                self.delete_child(needs)
 
         job.then(answered)

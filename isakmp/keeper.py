@@ -12,7 +12,7 @@ from collections.abc import Callable
 from isakmp.app.base import Application, Mapping, SaSpec
 from isakmp.children import Children
 from isakmp.connection import Connections
-from isakmp.constants import isakmp, name_of
+from isakmp.constants import isakmp
 from isakmp.engine import Engine
 from isakmp.errors import Reason
 from isakmp.keylog import KeyLog
@@ -20,10 +20,7 @@ from isakmp.liveness import Liveness
 from isakmp.log import Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
-from isakmp.policy.identity import host_network, identity_of
-from isakmp.policy.meanings import meaning
-from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector, Traffic
-from isakmp.policy.traffic import Narrowed
+from isakmp.policy.spd import Connection
 from isakmp.rivals import GRACE_S, gives_way, wait_s
 from isakmp.sa import IsakmpSa, SaDatabase, State, soft_limit
 from isakmp.timer import Timers
@@ -49,51 +46,6 @@ class Keeper:
         self.keepalive: Callable[[Path], object] = lambda path: None
         self.delete_sas = True
         self.children, self.liveness = Children(self), Liveness(self)
-
-    # --- what scripts ask --------------------------------------------------------------------
-
-    def find_remote(self, address: Address, exchange_type: int) -> Remote:
-        """The peer to answer at ``address``; Refused where there is none."""
-        return self.catalog.find_remote(address, exchange_type)
-
-    def find_remote_v2(self, address: Address) -> Remote:
-        """The peer that may begin IKEv2 from ``address``; Refused where there is none."""
-        return self.catalog.find_remote_v2(address)
-
-    def identify(
-        self, remote: Remote, came: Identity, wanted: Identity | None, address: Address
-    ) -> Remote:
-        """The peer that has proved to be ``came``, or is about to; Refused where there is none."""
-        return self.catalog.identify(remote, came, wanted, address)
-
-    def find_child(
-        self, sa: IsakmpSa, asked: Traffic, transport: bool, only: Connection | None = None
-    ) -> tuple[Connection, Narrowed]:
-        """The connection for what a peer asks for, and what is left of it; Refused otherwise.
-
-        only: the one that it has to be.
-        """
-        return self.catalog.find_child(sa.remote, asked, transport, only)
-
-    def secret(self, remote: Remote, identity: Identity | None, version: int = 1) -> bytes:
-        """The pre-shared key for a peer; Refused where there is none."""
-        return self.catalog.secret(remote, identity, version)
-
-    def local_id(self, remote: Remote, path: Path) -> Identity:
-        """Who we are to that peer: as configured, else our address."""
-        return remote.local_id or identity_of(host_network(path.local))
-
-    def find_connection(self, sa: IsakmpSa, selector: Selector) -> tuple[Connection, Selector]:
-        """The connection for traffic that a peer asks for; Refused where there is none."""
-        return self.catalog.find_connection(sa.remote, selector)
-
-    def waiting_packet(self, connection: Connection) -> Selector | None:
-        """The packet that a connection is brought up for, where there is one."""
-        return self.connections.waiting_packet(connection)
-
-    def reqid(self, name: str, selector: Selector) -> int:
-        """The number that ties a connection's policies and SAs together."""
-        return self.connections.reqid(name, selector)
 
     def keyed(self, spec: SaSpec) -> None:
         """Keys of an IPsec SA were derived."""
@@ -254,21 +206,6 @@ class Keeper:
             if child.established < sa.created:
                 self.children.delete_child(child, tell=False)
 
-    def peer_refused(self, sa: IsakmpSa, notify: int, protocol: int, spi: bytes) -> None:
-        """The peer refuses an exchange of ours under ``sa``, with proof that it is the peer."""
-        said = name_of(isakmp.Notify, notify)
-        ours = [x for x in sa.running.values() if x.initiator and len(x.steps) > 1]
-        number = int.from_bytes(spi, "big") if len(spi) == 4 else None
-        named = [x for x in ours if number and number in getattr(x.state, "spis", {}).values()]
-        for exchange in named or (ours if len(ours) == 1 else []):
-            wanted = getattr(exchange.state, "connection", None)
-            reason = Reason("peer-refused", f"the peer refused: {said}", came=said,
-                            acceptable=_offered(wanted), line=wanted.line if wanted else "",
-                            mend="the peer's log names the reason",
-                            means=meaning(exchange.script.name, said))  # fmt: skip
-            self.engine.fail(exchange, reason)
-        self.log.print("%s: peer says %s", sa, said)
-
     # --- what the application says -----------------------------------------------------------
 
     def mapping(self, event: Mapping) -> None:
@@ -281,11 +218,3 @@ class Keeper:
             path = sa.path._replace(remote=event.address, remote_port=event.port)
             if path != sa.path:
                 self.moved(sa, path)
-
-
-def _offered(connection: Connection | None) -> str:
-    """What quick mode had proposed, for people."""
-    if connection is None:
-        return ""
-    suites = ", ".join(suite.name for suite in connection.suites)
-    return f"{suites} for {connection.selector}"

@@ -12,6 +12,29 @@ from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector, T
 from isakmp.sa import ChildSa, IsakmpSa
 
 
+class Known(Protocol):
+    """What the configuration says. What it does not is Refused."""
+
+    def find_remote(self, address: Address, exchange_type: int) -> Remote: ...
+
+    def find_remote_v2(self, address: Address) -> Remote: ...
+
+    def identify(
+        self, remote: Remote, came: Identity, wanted: Identity | None, address: Address
+    ) -> Remote: ...
+
+    def secret(self, remote: Remote, identity: Identity | None, version: int = 1) -> bytes: ...
+
+    def find_connection(
+        self, remote: Remote, selector: Selector
+    ) -> tuple[Connection, Selector]: ...
+
+    def find_child(
+        self, remote: Remote, came: Traffic, transport: bool, only: Connection | None = None
+    ) -> tuple[Connection, Any]:
+        """The connection, and what is left of the traffic (policy.traffic.Narrowed)."""
+
+
 class Wanted(Protocol):
     """What should be up."""
 
@@ -28,6 +51,12 @@ class Wanted(Protocol):
 
     def by_pairs(self, connection: Connection) -> bool:
         """Whether it does."""
+
+    def waiting_packet(self, connection: Connection) -> Selector | None:
+        """The packet that a connection is brought up for, where there is one."""
+
+    def reqid(self, name: str, selector: Selector) -> int:
+        """The number that ties a connection's policies and SAs together."""
 
 
 class ChildKeeper(Protocol):
@@ -57,10 +86,13 @@ class LifeKeeper(Protocol):
 
 
 class Owner(Protocol):
-    """Who keeps the SAs that exchanges make. What is not possible is Refused."""
+    """Who keeps the SAs that exchanges make."""
 
     nat_traversal: bool
     nat_t_port: int
+
+    @property
+    def catalog(self) -> Known: ...
 
     @property
     def connections(self) -> Wanted: ...
@@ -70,33 +102,6 @@ class Owner(Protocol):
 
     @property
     def liveness(self) -> LifeKeeper: ...
-
-    # --- asked -------------------------------------------------------------------------------
-
-    def find_remote(self, address: Address, exchange_type: int) -> Remote: ...
-
-    def find_remote_v2(self, address: Address) -> Remote: ...
-
-    def identify(
-        self, remote: Remote, came: Identity, wanted: Identity | None, address: Address
-    ) -> Remote: ...
-
-    def secret(self, remote: Remote, identity: Identity | None, version: int = 1) -> bytes: ...
-
-    def local_id(self, remote: Remote, path: Path) -> Identity: ...
-
-    def find_connection(self, sa: IsakmpSa, selector: Selector) -> tuple[Connection, Selector]: ...
-
-    def find_child(
-        self, sa: IsakmpSa, asked: Traffic, transport: bool, only: Connection | None = None
-    ) -> tuple[Connection, Any]:
-        """The connection, and what is left of the traffic (policy.traffic.Narrowed)."""
-
-    def waiting_packet(self, connection: Connection) -> Selector | None: ...
-
-    def reqid(self, name: str, selector: Selector) -> int: ...
-
-    # --- told --------------------------------------------------------------------------------
 
     def keyed(self, spec: SaSpec) -> None: ...
 
@@ -115,5 +120,3 @@ class Owner(Protocol):
     def initial_contact(self, sa: IsakmpSa) -> None: ...
 
     def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> None: ...
-
-    def peer_refused(self, sa: IsakmpSa, notify: int, protocol: int, spi: bytes) -> None: ...

@@ -9,8 +9,9 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_network
 
 from isakmp.conf import Conf
 from isakmp.constants import ipsec, names, value_of
+from isakmp.path import Path
 from isakmp.policy import dn
-from isakmp.policy.spd import Address, Identity, Network, make_network
+from isakmp.policy.spd import Address, Identity, Network, Remote, make_network
 
 Interface = IPv4Interface | IPv6Interface
 # (interface name or "default", IP version 4 or 6) -> its first address and prefix, or None.
@@ -123,6 +124,11 @@ def same_identity(one: Identity, other: Identity) -> bool:
 def host_network(address: Address) -> Network:
     """The network that one address is."""
     return make_network(address.packed, address.max_prefixlen)
+
+
+def local_id_of(remote: Remote, path: Path) -> Identity:
+    """Who we are to that peer: as configured, else our address."""
+    return remote.local_id or identity_of(host_network(path.local))
 
 
 def _listed() -> str:

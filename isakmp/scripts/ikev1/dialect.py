@@ -140,7 +140,7 @@ class Ikev1:
                            acceptable=", ".join(s.name for s in PHASE_1.values())),
                     isakmp.Notify.UNSUPPORTED_EXCHANGE_TYPE,
                 )  # fmt: skip
-            remote = engine.owner.find_remote(path.remote, header.exchange_type)
+            remote = engine.owner.catalog.find_remote(path.remote, header.exchange_type)
         except Refused as refused:
             engine.turn_away(path, "phase 1", refused.reason)
             self._tell_in_clear(engine, path, header.cky_i, bytes(8), refused)

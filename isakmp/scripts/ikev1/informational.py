@@ -15,10 +15,13 @@ from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
+from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path
+from isakmp.policy.meanings import meaning
+from isakmp.policy.spd import Connection
 from isakmp.sa import IsakmpSa
 from isakmp.script import END, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1.quick_mode import check_hash, take_hash
@@ -97,7 +100,31 @@ def _recv_notify(x: X, payload: Payload, path: Path) -> None:
                 sa, value.protocol_id, [int.from_bytes(spi, "big")]
             )
     elif value.notify < Notify.CONNECTED:
-        owner.peer_refused(sa, value.notify, value.protocol_id, value.spi)
+        _peer_refused(x.engine, sa, value.notify, value.spi)
+
+
+def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None:
+    """The peer refuses an exchange of ours under ``sa``, with proof that it is the peer."""
+    said = name_of(Notify, notify)
+    ours = [x for x in sa.running.values() if x.initiator and len(x.steps) > 1]
+    number = int.from_bytes(spi, "big") if len(spi) == 4 else None
+    named = [x for x in ours if number and number in getattr(x.state, "spis", {}).values()]
+    for exchange in named or (ours if len(ours) == 1 else []):
+        wanted = getattr(exchange.state, "connection", None)
+        reason = Reason("peer-refused", f"the peer refused: {said}", came=said,
+                        acceptable=_offered(wanted), line=wanted.line if wanted else "",
+                        mend="the peer's log names the reason",
+                        means=meaning(exchange.script.name, said))  # fmt: skip
+        engine.fail(exchange, reason)
+    engine.log.print("%s: peer says %s", sa, said)
+
+
+def _offered(connection: Connection | None) -> str:
+    """What quick mode had proposed, for people."""
+    if connection is None:
+        return ""
+    suites = ", ".join(suite.name for suite in connection.suites)
+    return f"{suites} for {connection.selector}"
 
 
 def notify_payload(

@@ -20,6 +20,7 @@ from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.payloads.sa import CODEC as SA_CODEC
 from isakmp.payloads.vendor import VENDOR_DPD
+from isakmp.policy.identity import local_id_of
 from isakmp.policy.match import choose_ike
 from isakmp.policy.spd import Identity, IkeTransform
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits
@@ -251,7 +252,7 @@ def derive_keys(x: X) -> None:
     except CryptoError as error:
         reason = Reason("invalid-key-information", str(error))
         raise Refused(reason, isakmp.Notify.INVALID_KEY_INFORMATION) from None
-    secret = x.engine.owner.secret(x.remote, s.remote_id)
+    secret = x.engine.owner.catalog.secret(x.remote, s.remote_id)
     skeyid = keymat.skeyid_psk(get_prf(chosen.hash), secret, s.ni_b, s.nr_b)
     s.keys = derive(chosen, skeyid, g_xy, s.g_xi, s.g_xr, x.cky_i, x.cky_r)
     x.protection = s.keys.iv
@@ -289,7 +290,7 @@ def take_nat_d(x: X, message: Incoming) -> None:
 
 def add_id(x: X, message: Outgoing) -> None:
     """Append our identity."""
-    x.state.local_id = x.engine.owner.local_id(x.remote, x.path)
+    x.state.local_id = local_id_of(x.remote, x.path)
     body = id_body(x.state.local_id)
     if x.initiator:
         x.state.idii_b = body

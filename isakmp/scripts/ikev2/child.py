@@ -140,7 +140,7 @@ def can_compress(x: X, c: Child) -> bool:
 
 def _reserve(x: X, c: Child, protocol: isakmp.Protocol) -> Generator[Job[Any], Any, int]:
     connection = connection_of(c)
-    reqid = x.engine.owner.reqid(connection.name, connection.selector)
+    reqid = x.engine.owner.connections.reqid(connection.name, connection.selector)
     mode = first_transform(connection).encapsulation
     request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
     job = x.engine.app.get_spi(request)
@@ -168,7 +168,7 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
     c.offered = c.old.traffic if c.old else connection.traffic
     local, remote = c.offered
     # What replaces another SA has its traffic, whatever packet waits (2.9.2).
-    packet = None if c.old else x.engine.owner.waiting_packet(connection)
+    packet = None if c.old else x.engine.owner.connections.waiting_packet(connection)
     if packet is not None:
         first = traffic.of_selector(packet)
         local, remote = (*first.local, *local), (*first.remote, *remote)
@@ -244,10 +244,10 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
                         traffic.from_wire(message.take(P.TSI).value))  # fmt: skip
     wanted = Notify.USE_TRANSPORT_MODE in notifies
     seen = _as_seen(x, c.offered) if wanted else c.offered
-    only, find = c.old.connection if c.old else None, x.engine.owner.find_child
-    c.connection, narrowed = find(sa, seen, wanted, only)
+    only, find = c.old.connection if c.old else None, x.engine.owner.catalog.find_child
+    c.connection, narrowed = find(sa.remote, seen, wanted, only)
     if seen != c.offered and not wants_transport(c.connection):
-        c.connection, narrowed = find(sa, c.offered, False, only)
+        c.connection, narrowed = find(sa.remote, c.offered, False, only)
     x.name = x.name or c.connection.name
     c.traffic, c.additional = narrowed.traffic, narrowed.additional
     c.transport = wanted and wants_transport(c.connection)
@@ -336,7 +336,7 @@ def chosen(c: Child) -> ChosenIpsec:
 def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: bytes = b"") -> Wait:
     """Derive the keys of both SAs (2.17); give the application the inbound one."""
     what, c.selectors = chosen(c), _selectors(x, c)
-    c.reqid = x.engine.owner.reqid(connection_of(c).name, c.selectors[0])
+    c.reqid = x.engine.owner.connections.reqid(connection_of(c).name, c.selectors[0])
     encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
     size = encryption + auth
     keymat = skeyseed.child_keymat(sa.keys.prf, sa.keys.sk.d, ni, nr, 2 * size, g_ir)

@@ -119,7 +119,7 @@ class Ikev2:
         if self._owes_cookie(engine, path, header, message):
             return
         try:
-            remote = engine.owner.find_remote_v2(path.remote)
+            remote = engine.owner.catalog.find_remote_v2(path.remote)
         except Refused as refused:
             engine.turn_away(path, "IKE_SA_INIT", refused.reason)
             self._tell_in_clear(engine, path, header, refused.notify, refused.data)

@@ -21,7 +21,7 @@ from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.job import Job
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal
-from isakmp.policy.identity import same_identity
+from isakmp.policy.identity import local_id_of, same_identity
 from isakmp.policy.spd import Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
@@ -73,7 +73,7 @@ def send_ID_AUTH_SA_TS(x: X, message: Outgoing) -> Wait:
     """Who we are, the proof, and the child SA: the offer of it, or the choice."""
     s = x.state
     message.protected = True
-    s.local_id = s.local_id or x.engine.owner.local_id(x.remote, x.path)
+    s.local_id = s.local_id or local_id_of(x.remote, x.path)
     s.local_body = id_body(s.local_id)
     message.add(P.IDI if x.initiator else P.IDR, s.local_body)
     if x.initiator:
@@ -134,8 +134,8 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
         _expect_identity(x, s.remote_id)
     else:
         wanted = take_id(message, P.IDR)[0] if message.has(P.IDR) else None
-        begun, owner = x.remote, x.engine.owner
-        x.remote = owner.identify(begun, s.remote_id, wanted, x.path.remote)
+        begun, catalog = x.remote, x.engine.owner.catalog
+        x.remote = catalog.identify(begun, s.remote_id, wanted, x.path.remote)
         if x.remote is not begun:
             _expect_algorithms(x, sa)
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
@@ -238,7 +238,7 @@ def take_auth(x: X, message: Incoming) -> None:
 def _secret(x: X) -> bytes:
     """Of whom the initiator asks for, whoever answers; of whom the responder is asked by."""
     s, remote = x.state, x.remote
-    secret: bytes = x.engine.owner.secret(
+    secret: bytes = x.engine.owner.catalog.secret(
         remote, remote.remote_id if x.initiator else s.remote_id, 2
     )
     return secret

@@ -225,7 +225,7 @@ def test_main_mode_as_responder(
     assert replay.bodies() == recording.bodies(3, P.VENDOR)
     check_keys(replay.exchange.state.keys, recording.expected)
     identity = Identity(ipsec.Id.IPV4_ADDR, replay.host.address.packed, 17, 500)
-    monkeypatch.setattr(replay.host.daemon.keeper, "local_id", lambda remote, path: identity)
+    monkeypatch.setattr(phase_1, "local_id_of", lambda remote, path: identity)
     replay.hear(4)
     assert replay.said == recording.messages[5]
     check_keys(replay.sa.keys, recording.expected)

@@ -137,7 +137,7 @@ def test_a_secret_of_somebody_else_does_not_make_a_responder() -> None:
     east = net.host(replace(other, peer_tags="Key-exchange= ikev2\nID= me",
                             more="[me]\nID-type= FQDN\nName= mallory\n"))  # fmt: skip
     said = iter([b"a secret of both", b"of mallory"])
-    east.daemon.keeper.secret = lambda *_: next(said)  # type: ignore[method-assign]
+    east.daemon.catalog.secret = lambda *_: next(said)  # type: ignore[method-assign]
     net.start()
     net.run(1)
     assert west.reasons() == ["authentication-failed"]

@@ -12,7 +12,7 @@ from isakmp.app.base import Expire, SaSpec
 from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.path import Path
-from isakmp.rivals import gives_way, wait_s
+from isakmp.rivals import GRACE_S, gives_way, wait_s
 from isakmp.sa import ChildSa, IsakmpSa, State
 
 if TYPE_CHECKING:
@@ -163,6 +163,14 @@ class Children:
                 self.log.print("connection %s: child SA %s deleted by the peer",
                                child.connection.name, child)  # fmt: skip
                 self.delete_child(child, tell=False)
+
+    def lost(self, child: ChildSa) -> None:
+        """The peer says that it has no such child SA: it is asked for a successor, which proves it.
+
+        What is young may be known there by the time that is sent.
+        """
+        if self.timers.now() - child.established > GRACE_S:
+            self.keeper.connections.rekey(child)
 
     def delete_child(self, child: ChildSa, tell: bool = True) -> None:
         """End a child SA, here and, where ``tell``, at the peer.

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from isakmp.app.base import Acquire, Application, Expire, Mapping
+from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
 from isakmp.conf import Conf
 from isakmp.connection import Connections
-from isakmp.constants import isakmp
+from isakmp.constants import ISAKMP_PORT, isakmp
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
 from isakmp.errors import ConfError, IsakmpError
@@ -161,6 +161,13 @@ class Daemon:
     def mapping(self, event: Mapping) -> None:
         """A peer's NAT has moved it."""
         self.keeper.mapping(event)
+
+    def unknown_spi(self, event: UnknownSpi) -> None:
+        """A packet for no SA of ours: whose peer it is may want to know."""
+        ports = event.encap or (ISAKMP_PORT, self.connections.port)
+        path = Path(event.dst, ports[1], event.src, ports[0], event.encap is not None)
+        for dialect in self.engine.dialects.values():
+            dialect.unknown_spi(self.engine, path, event.spi)
 
     def restarted(self) -> None:
         """The IPsec stack has forgotten everything: policies again, SAs anew."""

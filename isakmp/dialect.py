@@ -85,5 +85,8 @@ class Dialect(Protocol):
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive."""
 
+    def unknown_spi(self, engine: Engine, path: Path, spi: int) -> None:
+        """ESP or AH came from there for no SA of ours: tell whose IKE SA it is."""
+
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
         """An SA has ended; what its peer may still ask for again is kept for a while."""

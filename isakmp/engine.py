@@ -28,7 +28,7 @@ from isakmp.path import Path
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa, SaDatabase
 from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict, Waiting
-from isakmp.timer import Timers
+from isakmp.timer import Bucket, Timers
 
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12
@@ -36,7 +36,7 @@ ANSWERS_MAX = 12
 HINT_S = 4.0
 # Exchanges of a peer that run under one SA at a time.
 PEER_EXCHANGES_MAX = 256
-# Notifies in clear that strangers can make us send, a second.
+# Notifies that strangers can make us send, a second.
 NOTIFIES_PER_S = 10
 
 
@@ -74,7 +74,8 @@ class Engine:
         self.counters: dict[str, int] = {}
         self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
         self._numbers = 0
-        self._notifies = (0.0, float(NOTIFIES_PER_S))
+        # Whether one more may be sent.
+        self.may_notify = Bucket(timers.now, NOTIFIES_PER_S).take
 
     # --- what comes in -----------------------------------------------------------------------
 
@@ -173,14 +174,6 @@ class Engine:
         exchange.dialect.accepted(exchange, message)
         for payload in message.leftover():
             exchange.dialect.leftover(exchange, message, payload)
-
-    def may_notify(self) -> bool:
-        """Whether one more unprotected notify may be sent (a token bucket)."""
-        now = self.now()
-        last, tokens = self._notifies
-        tokens = min(NOTIFIES_PER_S, tokens + (now - last) * NOTIFIES_PER_S)
-        self._notifies = (now, max(0.0, tokens - 1))
-        return tokens >= 1
 
     # --- walking the script ------------------------------------------------------------------
 

@@ -374,6 +374,14 @@ class SaDatabase:
         """The same for a configured peer, by its section's name."""
         return _newest(self._by_remote.get(remote, {}).values())
 
+    def at(self, path: Path) -> IsakmpSa | None:
+        """The same for an address, and for the port of who is behind a NAT."""
+        return _newest(
+            sa for sa in self.isakmp.values()
+            if sa.path.remote == path.remote
+            and (not path.encap or sa.path.remote_port == path.remote_port)
+        )  # fmt: skip
+
     def of_peer(self, peer: Peer) -> list[IsakmpSa]:
         """Every ISAKMP SA with ``peer``."""
         return list(self._by_peer.get(peer, []))

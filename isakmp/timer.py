@@ -1,10 +1,29 @@
-"""Named events on a heap. The clock is given; every event has a name for the log and report."""
+"""Named events on a heap, and how often something may happen. The clock is given; every event has
+a name for the log and report."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
 from itertools import count
+
+
+class Bucket:
+    """What may happen so many times a second, and not more often (a token bucket)."""
+
+    def __init__(self, now: Callable[[], float], per_s: float) -> None:
+        self._now, self._per_s = now, per_s
+        self._last, self._left = 0.0, per_s
+
+    def take(self) -> bool:
+        """Whether it may happen once more now."""
+        now = self._now()
+        self._left = min(self._per_s, self._left + (now - self._last) * self._per_s)
+        self._last = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class Event:

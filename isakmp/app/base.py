@@ -167,6 +167,16 @@ class Mapping:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownSpi:
+    """A packet came for an SA that nobody here knows. encap: the UDP ports it came with."""
+
+    spi: int
+    src: Address
+    dst: Address
+    encap: tuple[int, int] | None
+
+
 class Upcalls(Protocol):
     """What the daemon hears from an application."""
 
@@ -175,6 +185,9 @@ class Upcalls(Protocol):
     def expire(self, event: Expire) -> None: ...
 
     def mapping(self, event: Mapping) -> None: ...
+
+    def unknown_spi(self, event: UnknownSpi) -> None:
+        """Not told of every packet: of so many a second, by the stacks that see them."""
 
 
 class Owner(Upcalls, Protocol):

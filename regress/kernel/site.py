@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
-from isakmp.app.base import Acquire, Expire, Mapping
+from isakmp.app.base import Acquire, Expire, Mapping, UnknownSpi
 from isakmp.app.xfrm.backend import Xfrm
 from isakmp.app.xfrm.link import Link
 from isakmp.log import Log
@@ -66,6 +66,8 @@ class Heard:
 
     def expire(self, event: Expire) -> None:
         self.expires.append(event)
+
+    def unknown_spi(self, event: UnknownSpi) -> None: ...
 
     def mapping(self, event: Mapping) -> None:
         self.mappings.append(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from isakmp.app.base import Action, Direction, Mapping, Upcalls
+from isakmp.app.base import Action, Direction, Mapping, UnknownSpi, Upcalls
 from isakmp.app.engine.base import Encap, Netif
 from isakmp.app.engine.drop import Drop, Dropped, Drops
 from isakmp.app.engine.packet import (
@@ -21,9 +21,11 @@ from isakmp.app.engine.packet import (
 from isakmp.app.engine.sad import InboundSa, Sad, sa_id
 from isakmp.app.engine.spd import Spd, covers
 from isakmp.policy.spd import Address
-from isakmp.timer import Timers
+from isakmp.timer import Bucket, Timers
 
 MOST_ACCEPTED = 4096
+# Packets for no SA that are reported, a second.
+UNKNOWN_PER_S = 5
 _HEADER = Struct(">II")
 _CE = 3
 
@@ -38,6 +40,7 @@ class Inbound:
         self._deliver, self._upcalls, self._drops = netif.deliver, upcalls, drops
         self._by_spi = sad.inbound
         self._checked: set[InboundSa] = set()  # those with flows that passed
+        self._may_report = Bucket(timers.now, UNKNOWN_PER_S).take
 
     def forget(self) -> None:
         """Check every flow anew: policies have changed."""
@@ -58,7 +61,7 @@ class Inbound:
         spi, low = _HEADER.unpack_from(packet)
         sa = self._by_spi.get(spi)
         if sa is None:
-            self._drops(Drop.LARVAL if self._sad.is_larval(spi) else Drop.NO_SA)
+            self._without_sa(UnknownSpi(spi, src, dst, encap))
             return
         try:
             payload, next_header = sa.open(packet, low)
@@ -82,6 +85,15 @@ class Inbound:
         sa.used = self._now()
         if sa.octets >= sa.mark or sa.packets >= sa.packets_mark:
             self._sad.reached(sa)
+
+    def _without_sa(self, event: UnknownSpi) -> None:
+        """The peer has an SA that we have lost, or somebody guesses."""
+        if self._sad.is_larval(event.spi):
+            self._drops(Drop.LARVAL)
+            return
+        self._drops(Drop.NO_SA)
+        if self._may_report():
+            self._upcalls.unknown_spi(event)
 
     def _watch(self, sa: InboundSa, src: Address, port: int, low: int) -> None:
         """Report that the peer's packets come from elsewhere: the newest one decides.

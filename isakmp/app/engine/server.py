@@ -29,6 +29,7 @@ from isakmp.app.base import (
     SaId,
     SaSpec,
     SpiRequest,
+    UnknownSpi,
     Upcalls,
     Usage,
 )
@@ -482,6 +483,9 @@ class Server(Generic[E]):
         body += codec.nat_t_port(Ext.X_NAT_T_DPORT, event.port)
         satype = algorithms.sa_type(sa.protocol)
         self._tell(None, codec.message(Type.X_NAT_T_NEW_MAPPING, satype, 0, 0, body))
+
+    def unknown_spi(self, event: UnknownSpi) -> None:
+        """PF_KEY has no message for it."""
 
 
 def _traffic(message: Message) -> bytes:

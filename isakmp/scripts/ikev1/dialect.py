@@ -452,6 +452,9 @@ class Ikev1:
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
         """Nobody answers under a deleted ISAKMP SA."""
 
+    def unknown_spi(self, engine: Engine, path: Path, spi: int) -> None:
+        """Nobody is told: a peer could only take it for a Delete, which nothing acknowledges."""
+
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive (RFC 3706 5.4)."""
         data = sequence.to_bytes(4, "big")

@@ -21,7 +21,6 @@ from isakmp.message import (
     HEADER_SIZE,
     Header,
     Payload,
-    build_payloads,
     parse_payloads,
 )
 from isakmp.path import Path
@@ -30,7 +29,7 @@ from isakmp.payloads.ikev2.sk import CODEC_FRAGMENT as P_SKF
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import Incoming, Outgoing, Script
-from isakmp.scripts.ikev2 import common, sealing
+from isakmp.scripts.ikev2 import common, notices, sealing
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.cookie import Cookies
 from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA, Create
@@ -44,7 +43,7 @@ from isakmp.scripts.ikev2.informational import (
     tell,
 )
 from isakmp.scripts.ikev2.initial import Initial
-from isakmp.scripts.ikev2.packet import SK, SKF, find_protected, record
+from isakmp.scripts.ikev2.packet import SK, SKF, find_protected, read_clear, record
 from isakmp.window import Judgement
 
 P, Notify = ikev2.Payload, ikev2.Notify
@@ -81,7 +80,7 @@ class Ikev2:
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find the exchange of a message, or begin one."""
-        if not any(header.cky_i):
+        if not any(header.cky_i) and not notices.is_one_way(header):
             raise MalformedPayload("HDR.cky_i", 0, "is zero", "RFC 7296 3.1")
         if header.exchange_type == INIT:
             self._initial(engine, path, header, datagram)
@@ -101,7 +100,7 @@ class Ikev2:
             if exchange is None or exchange.script is not IKE_SA_INIT:
                 engine.drop(path, "an answer to no IKE_SA_INIT of ours")
             elif not engine.is_repeat(exchange, datagram):
-                engine.run(exchange, self._clear(engine, path, header, datagram), datagram)
+                engine.run(exchange, read_clear(engine, path, header, datagram), datagram)
             return
         known = engine.begun.get((header.cky_i, path.remote))
         if known is not None and engine.is_repeat(known, datagram):
@@ -109,7 +108,7 @@ class Ikev2:
         if any(header.cky_r):
             engine.drop(path, "IKE_SA_INIT to an SPI of ours")
         else:
-            message = self._clear(engine, path, header, datagram)
+            message = read_clear(engine, path, header, datagram)
             self._respond(engine, path, header, message, datagram)
 
     def _respond(
@@ -122,7 +121,7 @@ class Ikev2:
             remote = engine.owner.catalog.find_remote_v2(path.remote)
         except Refused as refused:
             engine.turn_away(path, "IKE_SA_INIT", refused.reason)
-            self._tell_in_clear(engine, path, header, refused.notify, refused.data)
+            notices.answer(engine, path, header, refused.notify, refused.data)
             return
         exchange = engine.answer(self, IKE_SA_INIT, remote, path, header.cky_i,
                                  engine.new_cookie(), 0)  # fmt: skip
@@ -144,7 +143,7 @@ class Ikev2:
             return False
         engine.counters["cookies"] = engine.counters.get("cookies", 0) + 1
         cookie = self._cookies.make(nonce, path.remote, header.cky_i)
-        self._send_clear(engine, path, header, Notify.COOKIE, cookie)
+        notices.send_answer(engine, path, header, Notify.COOKIE, cookie)
         return True
 
     def _response(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
@@ -234,6 +233,9 @@ class Ikev2:
             if engine.now() - when < ENDED_S:
                 self._answer_again(engine, sa, path, header.message_id, digest(datagram))
             return
+        if notices.is_one_way(header):
+            notices.take_one_way(engine, path, header, datagram)
+            return
         if any((own, number) in engine.exchanges for number in (0, 1, -1, -2)):
             engine.drop(path, "the initial exchanges are not done")
             return
@@ -242,7 +244,7 @@ class Ikev2:
             engine.drop(path, "a message of our own has come back")
             return
         engine.drop(path, "no IKE SA has these SPIs (INVALID_IKE_SPI)")
-        self._tell_in_clear(engine, path, header, Notify.INVALID_IKE_SPI)
+        notices.answer(engine, path, header, Notify.INVALID_IKE_SPI)
 
     def _stray(self, engine: Engine, path: Path, header: Header) -> None:
         """An answer to nothing; INVALID_IKE_SPI in clear is a hint that the peer has restarted."""
@@ -253,18 +255,6 @@ class Ikev2:
         engine.drop(path, f"an answer to no request of ours, message ID {header.message_id}")
 
     # --- opening -----------------------------------------------------------------------------
-
-    @staticmethod
-    def _clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> Incoming:
-        """A message in clear. MalformedPayload where it breaks a rule."""
-        data = datagram[HEADER_SIZE:]
-        payloads, end = parse_payloads(2, header.next_payload, data)
-        if end != len(data):
-            raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
-                                   "RFC 7296 3.1")  # fmt: skip
-        message = Incoming(header, payloads, data, end, path, HEADER_SIZE)
-        record(engine, path, header, payloads, data)
-        return message
 
     def _take(
         self, engine: Engine, sa: IsakmpSa, exchange: Exchange[Any] | None, path: Path,
@@ -431,7 +421,7 @@ class Ikev2:
         """INVALID_MAJOR_VERSION with the highest that we speak (RFC 7296 2.5)."""
         engine.drop(path, f"major version {header.major}")
         if header.major > 2 and not header.flags & RESPONSE:
-            self._tell_in_clear(engine, path, header, Notify.INVALID_MAJOR_VERSION)
+            notices.answer(engine, path, header, Notify.INVALID_MAJOR_VERSION)
 
     def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
         """Tell the peer: in the answer to its request, or in a request of our own."""
@@ -468,21 +458,6 @@ class Ikev2:
             self.sa_gone(exchange.engine, sa)
         elif notify == Notify.INVALID_SYNTAX:
             common.end_sa(exchange)
-
-    def _tell_in_clear(
-        self, engine: Engine, path: Path, header: Header, notify: int, data: bytes = b""
-    ) -> None:
-        """An unprotected answer (RFC 7296 2.21), bounded: strangers can make us send them."""
-        if notify and engine.may_notify():
-            self._send_clear(engine, path, header, notify, data)
-
-    @staticmethod
-    def _send_clear(engine: Engine, path: Path, header: Header, notify: int, data: bytes) -> None:
-        first, chain = build_payloads(2, [(P.NOTIFY, common.notify_value(notify, data))])
-        flags = RESPONSE | (header.flags & INITIATOR ^ INITIATOR)
-        answer = Header(header.cky_i, header.cky_r, first, 2, 0, header.exchange_type, flags,
-                        header.message_id, HEADER_SIZE + len(chain))  # fmt: skip
-        engine.transmit(path, answer.pack() + chain)
 
     # --- verbs of the daemon -----------------------------------------------------------------
 
@@ -534,6 +509,20 @@ class Ikev2:
                 engine.owner.liveness.said_alive(sa, sa.dpd_sequence)
 
         tell(engine, self, sa, []).finished.then(answered)
+
+    def unknown_spi(self, engine: Engine, path: Path, spi: int) -> None:
+        """INVALID_SPI (1.5): under the IKE SA with that address; without any, in clear."""
+        sa, data = engine.sas.at(path), spi.to_bytes(4, "big")
+        if sa is not None and sa.version == self.version:
+            self._remark(engine, sa, Notify.INVALID_SPI, data)
+        elif sa is None:
+            notices.send_one_way(engine, path, Notify.INVALID_SPI, data)
+
+    def _remark(self, engine: Engine, sa: IsakmpSa, notify: int, data: bytes) -> None:
+        """Tell the peer what it may like to know; strangers may be behind it, so not too often,
+        and not while another request of ours is under way."""
+        if not any(x.initiator for x in sa.running.values()) and engine.may_notify():
+            self.tell(engine, sa, [(int(P.NOTIFY), common.notify_value(notify, data))])
 
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
         """Keep the last answers of an IKE SA that has ended."""

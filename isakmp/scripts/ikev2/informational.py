@@ -21,7 +21,7 @@ from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
-from isakmp.scripts.ikev2 import common, rekey
+from isakmp.scripts.ikev2 import common, notices, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
 from isakmp.scripts.ikev2.common import sa_of
 
@@ -59,18 +59,23 @@ def recv_INFO(x: X, message: Incoming) -> None:
         if Notify.INVALID_SYNTAX in notifies:
             common.end_sa(x)
         return
-    for number in notifies:
-        _recv_notify(x, sa, number)
+    for number, values in notifies.items():
+        _recv_notify(x, sa, number, values[0].data)
     common.take_window(sa, notifies)
     for payload in deletes:
         _recv_delete(x, sa, payload.value)
 
 
-def _recv_notify(x: X, sa: IsakmpSa, number: int) -> None:
+def _recv_notify(x: X, sa: IsakmpSa, number: int, data: bytes) -> None:
     x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
     if number == Notify.AUTHENTICATION_FAILED:
         x.engine.log.print("%s: the peer could not authenticate us", sa)
         x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
+    elif number == Notify.INVALID_SPI:
+        child = notices.sent_with(x.engine, sa.path.remote, data)
+        if child is not None and _speaks_for(sa, child):
+            x.engine.log.print("%s: the peer has lost child SA %s", sa, child)
+            x.state.then.append(partial(x.engine.owner.children.lost, child))
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:

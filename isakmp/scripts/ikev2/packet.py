@@ -8,6 +8,7 @@ from isakmp.errors import MalformedPayload
 from isakmp.log import LogClass
 from isakmp.message import HEADER_SIZE, Header, Message, Payload, parse_payloads
 from isakmp.path import Path
+from isakmp.script import Incoming
 
 SK, SKF = int(ikev2.Payload.SK), int(ikev2.Payload.SKF)
 
@@ -26,6 +27,18 @@ def find_protected(header: Header, datagram: bytes) -> tuple[int, int]:
     ):
         raise MalformedPayload("SK", at, "does not end with the message", "RFC 7296 3.14")
     return at, kind
+
+
+def read_clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> Incoming:
+    """A message in clear. MalformedPayload where it breaks a rule."""
+    data = datagram[HEADER_SIZE:]
+    payloads, end = parse_payloads(2, header.next_payload, data)
+    if end != len(data):
+        raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
+                               "RFC 7296 3.1")  # fmt: skip
+    message = Incoming(header, payloads, data, end, path, HEADER_SIZE)
+    record(engine, path, header, payloads, data)
+    return message
 
 
 def record(

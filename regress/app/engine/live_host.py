@@ -15,7 +15,7 @@ import zlib
 from dataclasses import replace
 from ipaddress import ip_address
 
-from isakmp.app.base import Acquire, Direction, Expire, Mapping, SaSpec
+from isakmp.app.base import Acquire, Direction, Expire, Mapping, SaSpec, UnknownSpi
 from isakmp.app.engine.engine import KeyEngine
 from isakmp.app.engine.netif import Tun
 from isakmp.app.engine.sad import sa_id
@@ -34,6 +34,8 @@ class Silent:
     def acquire(self, event: Acquire) -> None: ...
 
     def expire(self, event: Expire) -> None: ...
+
+    def unknown_spi(self, event: UnknownSpi) -> None: ...
 
     def mapping(self, event: Mapping) -> None: ...
 

@@ -13,6 +13,7 @@ from isakmp.app.base import (
     Mapping,
     PolicySpec,
     SaSpec,
+    UnknownSpi,
 )
 from isakmp.app.engine.base import Encap, Netif, Wire
 from isakmp.app.engine.engine import KeyEngine
@@ -120,12 +121,16 @@ class Events:
         self.acquires: list[Acquire] = []
         self.expires: list[Expire] = []
         self.mappings: list[Mapping] = []
+        self.unknown: list[UnknownSpi] = []
 
     def acquire(self, event: Acquire) -> None:
         self.acquires.append(event)
 
     def expire(self, event: Expire) -> None:
         self.expires.append(event)
+
+    def unknown_spi(self, event: UnknownSpi) -> None:
+        self.unknown.append(event)
 
     def mapping(self, event: Mapping) -> None:
         self.mappings.append(event)

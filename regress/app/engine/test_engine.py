@@ -16,9 +16,11 @@ from isakmp.app.base import (
     PolicySpec,
     SaId,
     SpiRequest,
+    UnknownSpi,
 )
 from isakmp.app.engine import outbound, sad
 from isakmp.app.engine.drop import Drop
+from isakmp.app.engine.inbound import UNKNOWN_PER_S
 from isakmp.app.engine.packet import HOP_BY_HOP, ICMP, TCP, UDP, build, checksum, parse
 from isakmp.app.engine.sad import sa_id
 from isakmp.constants import ipsec
@@ -315,6 +317,27 @@ def test_what_waits_follows_a_replaced_policy() -> None:
     assert not near.wire.sent
     near.engine.add(replace(pair.out_spec, spi=0x2000, reqid=8))
     assert [sent[0][:4].hex() for sent in near.wire.sent] == ["00002000"]
+
+
+def test_packets_for_no_sa_are_reported_a_few_a_second() -> None:
+    host = Host()
+    for spi in range(0x1000, 0x1100):
+        host.engine.esp_in(spi.to_bytes(4, "big") + bytes(40), *ENDS[4], (4501, 4500))
+    assert host.events.unknown[0] == UnknownSpi(0x1000, *ENDS[4], (4501, 4500))
+    assert len(host.events.unknown) == UNKNOWN_PER_S
+    host.clock.time += 1
+    host.engine.esp_in(b"\1\2\3\4" + bytes(40), *ENDS[4])
+    assert host.events.unknown[-1] == UnknownSpi(0x01020304, *ENDS[4], None)
+    assert host.engine.drops[Drop.NO_SA] == 0x101
+
+
+def test_an_sa_that_is_not_complete_is_not_unknown() -> None:
+    host = Host()
+    request = SpiRequest(Protocol.IPSEC_ESP, *ENDS[4], MODE.TUNNEL, 1)
+    spi = host.engine.get_spi(request)
+    host.engine.esp_in(spi.to_bytes(4, "big") + bytes(40), *ENDS[4])
+    assert host.engine.drops[Drop.LARVAL] == 1
+    assert not host.events.unknown
 
 
 def test_a_policy_without_ends_cannot_ask() -> None:

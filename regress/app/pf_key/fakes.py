@@ -14,6 +14,7 @@ from isakmp.app.base import (
     SaId,
     SaSpec,
     SpiRequest,
+    UnknownSpi,
     Upcalls,
     Usage,
 )
@@ -127,6 +128,8 @@ class Heard:
 
     def restarted(self) -> None:
         self.restarts += 1
+
+    def unknown_spi(self, event: UnknownSpi) -> None: ...
 
     def mapping(self, event: Mapping) -> None:
         self.events.append(event)

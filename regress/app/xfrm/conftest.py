@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from isakmp.app.base import Acquire, Expire, Mapping
+from isakmp.app.base import Acquire, Expire, Mapping, UnknownSpi
 from isakmp.app.xfrm.backend import Xfrm
 from isakmp.app.xfrm.link import Link
 from isakmp.errors import ApplicationError
@@ -35,6 +35,8 @@ class Heard:
 
     def expire(self, event: Expire) -> None:
         self.expires.append(event)
+
+    def unknown_spi(self, event: UnknownSpi) -> None: ...
 
     def mapping(self, event: Mapping) -> None:
         self.mappings.append(event)

@@ -1,0 +1,74 @@
+"""Notices: errors in clear that no exchange carries, and what they are worth: RFC 7296 1.5, 2.21.4.
+
+Anybody can send them, so none has an answer, all that we send are of one budget, and one that
+comes is a hint to look after what it is about. Under an IKE SA the same is told by INFORMATIONAL.
+"""
+
+from __future__ import annotations
+
+from isakmp.constants import ikev2, isakmp
+from isakmp.engine import Engine
+from isakmp.errors import Refused
+from isakmp.message import HEADER_SIZE, Header, build_payloads
+from isakmp.path import Path
+from isakmp.policy.spd import Address
+from isakmp.sa import ChildSa
+from isakmp.scripts.ikev2 import common
+from isakmp.scripts.ikev2.packet import read_clear
+
+P, Notify = ikev2.Payload, ikev2.Notify
+INFORMATIONAL = int(ikev2.Exchange.INFORMATIONAL)
+INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
+
+_PROTOCOLS = isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH
+NOBODY = bytes(8)
+
+
+def answer(engine: Engine, path: Path, header: Header, notify: int, data: bytes = b"") -> None:
+    """An unprotected answer to a request, bounded: strangers can make us send them."""
+    if notify and engine.may_notify():
+        send_answer(engine, path, header, notify, data)
+
+
+def send_answer(engine: Engine, path: Path, header: Header, notify: int, data: bytes) -> None:
+    """One that costs the budget nothing, as it is what keeps strangers off: a cookie."""
+    flags = RESPONSE | (header.flags & INITIATOR ^ INITIATOR)
+    _send(engine, path, header._replace(minor=0, flags=flags), notify, data)
+
+
+def send_one_way(engine: Engine, path: Path, notify: int, data: bytes) -> None:
+    """A message of no exchange, which nobody answers (1.5), to an address that may be a peer's."""
+    try:
+        engine.owner.catalog.find_remote_v2(path.remote)
+    except Refused:
+        return
+    if engine.may_notify():
+        header = Header(NOBODY, NOBODY, 0, 2, 0, INFORMATIONAL, INITIATOR, 0, 0)
+        _send(engine, path, header, notify, data)
+
+
+def _send(engine: Engine, path: Path, header: Header, notify: int, data: bytes) -> None:
+    first, chain = build_payloads(2, [(P.NOTIFY, common.notify_value(notify, data))])
+    header = header._replace(next_payload=first, major=2, length=HEADER_SIZE + len(chain))
+    engine.transmit(path, header.pack() + chain)
+
+
+def is_one_way(header: Header) -> bool:
+    """Whether a request under no IKE SA is one of those messages. They must not be answered."""
+    return header.exchange_type == INFORMATIONAL and header.next_payload == P.NOTIFY
+
+
+def take_one_way(engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+    """INVALID_SPI: where we do send with that SPI, the peer is asked whether it lives."""
+    for payload in read_clear(engine, path, header, datagram).take_all(P.NOTIFY):
+        child = sent_with(engine, path.remote, payload.value.data)
+        if payload.value.notify == Notify.INVALID_SPI and child and child.parent:
+            engine.owner.liveness.suspect(child.parent)
+    engine.drop(path, "a notice in clear")
+
+
+def sent_with(engine: Engine, remote: Address, spi: bytes) -> ChildSa | None:
+    """The child SA that we send to there with; a notice does not say of which protocol it is."""
+    number = int.from_bytes(spi, "big") if len(spi) == 4 else 0
+    found = (engine.sas.child_by_spi(p, number, str(remote)) for p in _PROTOCOLS)
+    return next(filter(None, found), None)

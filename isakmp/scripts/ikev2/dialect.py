@@ -41,6 +41,7 @@ from isakmp.scripts.ikev2.informational import (
     delete_children,
     delete_ike,
     tell,
+    unknown,
 )
 from isakmp.scripts.ikev2.initial import Initial
 from isakmp.scripts.ikev2.packet import SK, SKF, find_protected, read_clear, record
@@ -82,7 +83,7 @@ class Ikev2:
         """Find the exchange of a message, or begin one."""
         if not any(header.cky_i) and not notices.is_one_way(header):
             raise MalformedPayload("HDR.cky_i", 0, "is zero", "RFC 7296 3.1")
-        if header.exchange_type == INIT:
+        if header.exchange_type == INIT and header.next_payload != SK:
             self._initial(engine, path, header, datagram)
         elif header.flags & RESPONSE:
             self._response(engine, path, header, datagram)
@@ -178,6 +179,16 @@ class Ikev2:
             self._answer_again(engine, sa, path, header.message_id, mark)
         else:
             engine.drop(path, f"{sa}: message ID {header.message_id} is {judgement.value}")
+            if judgement is Judgement.AHEAD and header.next_payload == SK:
+                self._beyond(engine, sa, path, header, datagram)
+
+    def _beyond(
+        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes
+    ) -> None:
+        """What is beyond the window has no answer; a peer that has sent it is told (2.3)."""
+        if self._open(engine, sa, path, header, datagram) is not None:
+            number = header.message_id.to_bytes(4, "big")
+            self._remark(engine, sa, Notify.INVALID_MESSAGE_ID, number)
 
     def _new_request(
         self, engine: Engine, sa: IsakmpSa, waiting: Exchange[Any] | None, path: Path,
@@ -326,11 +337,10 @@ class Ikev2:
     def _begin(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header
     ) -> Exchange[Any] | None:
-        script = SCRIPTS.get(header.exchange_type)
-        if script is None or len(sa.running) >= PEER_EXCHANGES_MAX:
-            kind = name_of(ikev2.Exchange, header.exchange_type)
-            engine.drop(path, f"{sa}: {kind} is not spoken here, or too many exchanges run")
+        if len(sa.running) >= PEER_EXCHANGES_MAX:
+            engine.drop(path, f"{sa}: too many exchanges run")
             return None
+        script = SCRIPTS.get(header.exchange_type) or unknown(header.exchange_type)
         return engine.answer(self, script, sa.remote, path, sa.cky_i, sa.cky_r,
                              header.message_id, sa)  # fmt: skip
 
@@ -456,7 +466,7 @@ class Ikev2:
         """What a refusal means for its IKE SA: what is badly formatted ends it (2.21.3)."""
         if sa.state is State.LARVAL:
             self.sa_gone(exchange.engine, sa)
-        elif notify == Notify.INVALID_SYNTAX:
+        elif notify == Notify.INVALID_SYNTAX and exchange.script.exchange_type in SCRIPTS:
             common.end_sa(exchange)
 
     # --- verbs of the daemon -----------------------------------------------------------------
@@ -521,7 +531,8 @@ class Ikev2:
     def _remark(self, engine: Engine, sa: IsakmpSa, notify: int, data: bytes) -> None:
         """Tell the peer what it may like to know; strangers may be behind it, so not too often,
         and not while another request of ours is under way."""
-        if not any(x.initiator for x in sa.running.values()) and engine.may_notify():
+        idle = not any(x.initiator for x in sa.running.values())
+        if idle and sa.state is State.ESTABLISHED and engine.may_notify():
             self.tell(engine, sa, [(int(P.NOTIFY), common.notify_value(notify, data))])
 
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from isakmp.constants import ikev2, name_of
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
-from isakmp.errors import MalformedPayload
+from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.sa import ChildSa, IsakmpSa, State
@@ -71,6 +71,12 @@ def _recv_notify(x: X, sa: IsakmpSa, number: int, data: bytes) -> None:
     if number == Notify.AUTHENTICATION_FAILED:
         x.engine.log.print("%s: the peer could not authenticate us", sa)
         x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
+    elif number == Notify.INVALID_MESSAGE_ID:
+        # Its window is smaller than we believe; where the oldest request is out of it, that ends
+        # without an answer, as if the peer were dead.
+        x.engine.log.print("%s: the peer refuses message ID 0x%s: it is beyond its window",
+                           sa, data.hex())  # fmt: skip
+        sa.ids.size_out = 1
     elif number == Notify.INVALID_SPI:
         child = notices.sent_with(x.engine, sa.path.remote, data)
         if child is not None and _speaks_for(sa, child):
@@ -149,3 +155,21 @@ INFORMATIONAL = Script(
     "INFORMATIONAL", ikev2.Exchange.INFORMATIONAL, (send_INFO, recv_INFO), (recv_INFO, send_INFO),
     (SWITCH, END), Info, finalize,
 )  # fmt: skip
+
+
+# --- exchanges that are none -----------------------------------------------------------------
+
+
+def recv_ANY(x: X, message: Incoming) -> None:
+    """Nothing was asked for that we know of. What has a message ID has an answer all the same."""
+    kind = name_of(ikev2.Exchange, x.script.exchange_type)
+    raise Refused(
+        Reason("unknown-exchange", "there is no such exchange under an IKE SA", came=kind,
+               acceptable="CREATE_CHILD_SA, INFORMATIONAL"), Notify.INVALID_SYNTAX,
+    )  # fmt: skip
+
+
+def unknown(exchange_type: int) -> Script[Info]:
+    """The script of a request of a type that is not known, or not for now (RFC 7296 3.10.1)."""
+    name = f"exchange {name_of(ikev2.Exchange, exchange_type)}"
+    return Script(name, exchange_type, (), (recv_ANY, send_INFO), (SWITCH, END), Info)

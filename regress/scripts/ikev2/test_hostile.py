@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.constants import ikev2
+from isakmp.engine import NOTIFIES_PER_S
+from isakmp.errors import Reason
 from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.policy import proposal
 from isakmp.policy.traffic import to_wire
 from isakmp.scripts.ikev2 import fragments
+from isakmp.scripts.ikev2.common import notify_value
 from isakmp.scripts.ikev2.informational import delete_ike
 from regress.pair import Host, Network, Packet, agree, connected, stranger
 from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
@@ -103,7 +106,40 @@ def test_a_request_again_gets_the_same_answer_and_another_of_its_number_none() -
 def test_numbers_beyond_the_window(ahead: int) -> None:
     net, west, east = pair()
     number = (sa_of(west).ids.next_out + ahead) % 2**32
-    assert not send(net, west, east, forge(west, [delete_ike()], message_id=number))
+    (told,) = send(net, west, east, forge(west, [delete_ike()], message_id=number))
+    assert told.header.flags & RESPONSE == 0
+    notify = bytes.fromhex("0000000c 00000009") + number.to_bytes(4, "big")
+    assert opened(west, told) == notify
+    assert not send(net, west, east, forge(west, [delete_ike()], message_id=number)), "not again"
+    data = bytearray(forge(west, [delete_ike()], message_id=number))
+    data[-1] ^= 1
+    net.run(2)
+    assert not send(net, west, east, bytes(data)), "not authentic"
+    unharmed(net, west, east)
+
+
+def test_numbers_beyond_the_window_are_told_now_and_then() -> None:
+    net, west, east = pair()
+    told = 0
+    for ahead in range(2, 202):
+        number = sa_of(west).ids.next_out + ahead
+        told += len(send(net, west, east, forge(west, [], message_id=number)))
+        sa = sa_of(east)
+        for exchange in list(sa.running.values()):
+            east.daemon.engine.fail(exchange, Reason("test", "answered"))
+    assert 1 <= told <= NOTIFIES_PER_S
+
+
+def test_who_is_told_of_its_window_asks_for_one_thing_at_a_time() -> None:
+    net, west, east = pair("Window-size= 5")
+    ids = sa_of(east).ids
+    assert ids.size_out == 5
+    value = notify_value(Notify.INVALID_MESSAGE_ID, bytes(4))
+    (answer,) = send(net, west, east, forge(west, [(P.NOTIFY, value)]))
+    assert opened(west, answer) == b""
+    assert ids.size_out == 1
+    assert "beyond its window" in east.said
+    sa_of(west).ids.done(sa_of(west).ids.take())
     unharmed(net, west, east)
 
 
@@ -157,9 +193,20 @@ def test_an_empty_chain_asks_whether_we_live() -> None:
     assert opened(west, answer) == b""
 
 
-def test_an_exchange_that_is_not_known() -> None:
+@pytest.mark.parametrize("kind", [200, 0, 39, X.IKE_SA_INIT, X.IKE_AUTH])
+def test_an_exchange_that_is_not_known_or_not_for_now_has_an_answer(kind: int) -> None:
+    """Without one the peer could ask for nothing else (RFC 7296 2.1, 2.3, 3.10.1)."""
     net, west, east = pair()
-    send(net, west, east, forge(west, [], kind=200))
+    data = forge(west, [delete_ike()], kind=kind)
+    (answer,) = send(net, west, east, data)
+    assert answer.header.exchange_type == kind
+    assert answer.header.flags & RESPONSE
+    assert opened(west, answer) == bytes.fromhex("00000008 00000007")
+    assert [p.data for p in send(net, west, east, data)] == [answer.data], "its ID is used up"
+    assert "unknown-exchange" in east.reasons()
+    sa_of(west).ids.done(sa_of(west).ids.take())
+    unharmed(net, west, east)
+    west.daemon.connections.rekey(child_of(west))
     unharmed(net, west, east)
 
 

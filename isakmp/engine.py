@@ -234,6 +234,8 @@ class Engine:
         self, exchange: Exchange[Any], verdict: Verdict | None, done: Callable[[], object]
     ) -> None:
         """A step is done: note it, move on, and send what is ours to send."""
+        if verdict is Verdict.WAIT:
+            return
         done()
         if exchange.over:
             return
@@ -244,6 +246,12 @@ class Engine:
             if exchange.sa is not None and exchange.dialect.two_counters:
                 self._ask_anew(exchange, exchange.sa)
                 return
+        self._advance(exchange)
+
+    def begin_again(self, exchange: Exchange[Any]) -> None:
+        """Send the first message anew, though no answer has asked for it just now."""
+        exchange.step, exchange.retries = 0, 0
+        self._stop_timer(exchange, "retransmit")
         self._advance(exchange)
 
     def _ask_anew(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:

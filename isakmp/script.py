@@ -2,8 +2,8 @@
 
 RFC 2408 4.1; the isakmpd paper, 4.3.1. A Script is two lists of steps, one per role, and a syntax
 that lists the mandatory payloads of each message. Steps alternate with the messages. A step acts
-once, on one message, and returns a verdict: go on (None), LOOP or RESTART; it raises Refused to
-refuse. A step that must wait is a generator that yields a Job; the exchange is parked until the
+once, on one message, and returns a verdict: go on (None), LOOP, RESTART or WAIT; it raises Refused
+to refuse. A step that must wait is a generator that yields a Job; the exchange is parked until the
 answer is there.
 """
 
@@ -38,10 +38,12 @@ SWITCH, END, AUTH = Mark.SWITCH, Mark.END, Mark.AUTH
 
 
 class Verdict(Enum):
-    """What a step says about the next one: repeat this pair of messages, or begin again."""
+    """What a step says about the next one: repeat this pair of messages, begin again, or wait for
+    another message in the place of this one, which changes nothing."""
 
     LOOP = "loop"
     RESTART = "restart"
+    WAIT = "wait"
 
 
 Waiting = Generator[Job[Any], Any, Verdict | None]

@@ -100,7 +100,7 @@ class Ikev2:
             exchange = engine.exchanges.get((header.cky_i, 0))
             if exchange is None or exchange.script is not IKE_SA_INIT:
                 engine.drop(path, "an answer to no IKE_SA_INIT of ours")
-            elif not engine.is_repeat(exchange, datagram):
+            elif exchange.last_in != digest(datagram):
                 engine.run(exchange, read_clear(engine, path, header, datagram), datagram)
             return
         known = engine.begun.get((header.cky_i, path.remote))
@@ -157,7 +157,7 @@ class Ikev2:
             return
         if header.exchange_type != exchange.script.exchange_type:
             engine.drop(path, f"{exchange}: an answer of type {header.exchange_type}")
-        elif not engine.is_repeat(exchange, datagram):
+        elif exchange.last_in != digest(datagram):
             self._take(engine, sa, exchange, path, header, datagram)
 
     def _request(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:

@@ -7,6 +7,10 @@
     or instead                         <--   HDR, N(COOKIE)
                                        <--   HDR, N(INVALID_KE_PAYLOAD)
 
+Anybody can send the latter two. Of two answers to messages of different groups it is seen which one
+is meant; with cookies it is not, and the wrong message under AUTH ends the attempt. So a cookie has
+to wait a while for an answer that does without one, and one that comes again goes before others.
+
 IKE_AUTH follows under the keys that come of it. What the responder derives is derived once its
 answer has left, while the initiator does the same.
 """
@@ -36,8 +40,11 @@ from isakmp.scripts.ikev2.keys import derive
 
 P, Notify = ikev2.Payload, ikev2.Notify
 
-# A cookie, then a group, then a new cookie for it: who asks for more plays with us.
-RESTARTS_MAX = 4
+# First messages of one attempt: a cookie, then a group, then a new cookie for it, and as much again
+# that somebody on the way has made up.
+MESSAGES_MAX = 8
+COOKIES_MAX = 16
+COOKIE_WAIT_S = 0.5
 
 
 def send_SA_KE_NONCE(x: X, message: Outgoing) -> None:
@@ -65,9 +72,8 @@ def _offer(x: X, message: Outgoing) -> None:
                              line=x.remote.line, mend="set IKE-proposals"))  # fmt: skip
     if s.cookie:
         common.add_notify(message, Notify.COOKIE, s.cookie)
-    if s.key_pair is None or s.group is None:
-        s.group = s.group or groups[0]
-        s.key_pair = common.make_key_pair(x, s.group)
+    s.group = s.group or groups[0]
+    s.key_pair = s.asked[s.group][0] if s.group in s.asked else common.make_key_pair(x, s.group)
     s.ni = s.ni or x.engine.random(common.NONCE_SIZE)
     message.add(P.SA, proposal.offer(proposals, b""))
     message.add(P.KE, common.ke_value(s.group, s.key_pair))
@@ -78,6 +84,7 @@ def _keep_message_1(x: X) -> None:
     s = x.state
     if s.group is not None and s.key_pair is not None:
         s.asked[s.group] = s.key_pair, x.last_out[0]
+        s.sent.add((s.group, s.cookie))
 
 
 def _add_abilities(x: X, message: Outgoing) -> None:
@@ -177,19 +184,15 @@ def _make_sa(x: X) -> None:
 def recv_refusal(x: X, message: Incoming) -> Verdict:
     """Notifies alone: a cookie to repeat, a group to take, or an error that proves nothing."""
     s, notifies = x.state, common.take_notifies(message)
-    s.restarts += 1
-    if s.restarts > RESTARTS_MAX:
-        raise Refused(Reason("too-many-restarts", "the peer asks for one change after another"))
     if cookie := notifies.get(Notify.COOKIE):
-        s.cookie = cookie[0].data
-        if not 1 <= len(s.cookie) <= 64:
-            raise MalformedPayload("NOTIFY.data", 28, "a cookie of no octets, or of more than 64",
-                                   "RFC 7296 2.6")  # fmt: skip
-        return Verdict.RESTART
+        _note_cookie(x, cookie[0].data)
+        return Verdict.WAIT
     group = common.other_group(notifies, set(common.groups_of(x.remote.proposals)), s.group)
     if group is not None:
         x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: the peer asks for group %d", x, group)
-        s.group, s.key_pair = group, None
+        if not _may_send(x, group, s.cookie):
+            return Verdict.WAIT
+        s.group = group
         return Verdict.RESTART
     error = common.error_among(notifies)
     if error is None:
@@ -197,6 +200,41 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
     offered = "; ".join(proposal.describe(p.transforms) for p in x.remote.proposals)
     line = x.remote.proposals[0].line if x.remote.proposals else ""
     raise common.refused_by_peer(x, error, proven=False, offered=offered, line=line)
+
+
+def _note_cookie(x: X, cookie: bytes) -> None:
+    """Whether it was ours to be asked for one shows in a while."""
+    if not 1 <= len(cookie) <= 64:
+        raise MalformedPayload("NOTIFY.data", 28, "a cookie of no octets, or of more than 64",
+                               "RFC 7296 2.6")  # fmt: skip
+    heard = x.state.cookies
+    if cookie in heard or len(heard) < COOKIES_MAX:
+        heard[cookie] += 1
+    if "cookie" not in x.events:
+        x.events["cookie"] = x.engine.timers.add("cookie", COOKIE_WAIT_S, lambda: _show_cookie(x))
+
+
+def _show_cookie(x: X) -> None:
+    """No answer did without: the same again with the cookie that came most often."""
+    del x.events["cookie"]
+    s = x.state
+    if x.script is not IKE_SA_INIT or x.parked or s.group is None:
+        return
+    for cookie, _ in s.cookies.most_common():
+        if (s.group, cookie) not in s.sent:
+            if _may_send(x, s.group, cookie):
+                s.cookie = cookie
+                x.engine.begin_again(x)
+            return
+
+
+def _may_send(x: X, group: int, cookie: bytes) -> bool:
+    """Whether that is something new, and there were not too many messages already."""
+    sent = x.state.sent
+    if len(sent) >= MESSAGES_MAX:
+        x.hint = Reason("too-many-restarts", "the peer asks for one change after another, or "
+                        "somebody in its name")  # fmt: skip
+    return len(sent) < MESSAGES_MAX and (group, cookie) not in sent
 
 
 SA, KE, NONCE = P.SA, P.KE, P.NONCE

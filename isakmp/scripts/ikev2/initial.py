@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,9 +25,10 @@ class Initial:
     """What the steps of the initial exchanges have learned.
 
     message_1, message_2: IKE_SA_INIT's as they went over the wire, which AUTH covers; asked: our
-    first message for each group, with its key pair; supports: the status notifies of the peer's;
-    local_body, remote_body: the identities as they are sent; child: what is negotiated along with
-    IKE_AUTH; refusal: why there is no child SA though the IKE SA is good; unwanted: the peer
+    last message for each group, with its key pair; cookies: those that came, and how often; sent:
+    the groups and cookies sent together; supports: the status notifies of the peer's; local_body,
+    remote_body: the identities as they are sent; child: what is negotiated along with IKE_AUTH;
+    refusal: why there is no child SA though the IKE SA is good; unwanted: the peer
     believes there is one.
     """
 
@@ -39,7 +41,8 @@ class Initial:
     ni: bytes = b""
     nr: bytes = b""
     cookie: bytes = b""
-    restarts: int = 0
+    cookies: Counter[bytes] = field(default_factory=Counter)
+    sent: set[tuple[int, bytes]] = field(default_factory=set)
     message_1: bytes = field(default=b"", repr=False)
     message_2: bytes = field(default=b"", repr=False)
     asked: dict[int, tuple[KeyPair, bytes]] = field(default_factory=dict, repr=False)

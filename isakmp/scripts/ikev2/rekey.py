@@ -31,6 +31,7 @@ from isakmp.scripts.ikev2.common import end_sa, sa_of
 Notify = ikev2.Notify
 Sa = TypeVar("Sa", ChildSa, IsakmpSa)
 
+# Until the IKE SA is rekeyed again, at most, and never at once at both ends.
 RETRY_S = 5.0
 # What a peer that is slow to delete leaves behind is deleted by us after a while.
 LEFT_BEHIND_S = 60.0
@@ -192,6 +193,8 @@ def refused(x: Exchange[Any], error: int) -> None:
     elif child is not None and child.old is not None and error == Notify.CHILD_SA_NOT_FOUND:
         x.engine.owner.children.delete_child(child.old, tell=False)
     elif child is None and sa.state is State.ESTABLISHED:
+        left = sa.established + sa.hard_s - x.engine.now() if sa.hard_s else RETRY_S
+        wait = min(RETRY_S, left / 4) * (0.5 + x.engine.random(1)[0] / 512)
         sa.events["soft"] = x.engine.timers.add(
-            "SA soft", RETRY_S, lambda: x.engine.owner.rekey_sa(sa)
+            "SA soft", wait, lambda: x.engine.owner.rekey_sa(sa)
         )

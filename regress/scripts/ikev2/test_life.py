@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from isakmp.app.base import Expire, SaId
 from isakmp.job import Job
+from isakmp.scripts.ikev2 import rekey
 from regress.pair import Host, Network, agree, connected
 from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
 
@@ -79,6 +82,27 @@ def test_there_is_no_moment_without_an_sa_to_send_with(who: str) -> None:
         wear_out(host)
     settled(net, west, east)
     assert gaps == []
+
+
+def test_an_ike_sa_that_was_not_to_be_rekeyed_is_so_before_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusals = 2
+
+    def check(x: Any) -> None:
+        nonlocal refusals
+        if refusals > 0:
+            refusals -= 1
+            raise rekey.busy("of the test")
+
+    monkeypatch.setattr(rekey, "check_ike_request", check)
+    net, west, east = pair(general="Default-phase-1-lifetime= 20,10:86400")
+    first = sa_of(west)
+    net.run(22)
+    assert refusals == 0
+    assert kinds(net.history).count("IKE_AUTH") == 1, "the first one has a successor"
+    assert sa_of(west) is not first
+    agree(west, east)
 
 
 def test_both_rekey_the_child_sa_at_once() -> None:

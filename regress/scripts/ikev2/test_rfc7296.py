@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
@@ -18,6 +19,7 @@ from isakmp.script import Outgoing
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, ike_auth
 from isakmp.scripts.ikev2.child import Child
+from isakmp.scripts.ikev2.ike_sa_init import MESSAGES_MAX
 from regress.pair import Host, Nat, Network, Packet, agree, connected
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import forge, opened, send
@@ -201,6 +203,87 @@ def test_a_group_that_nobody_has_asked_for_does_no_harm() -> None:
     assert connected(east)
     agree(west, east)
     assert {sa_of(host).chosen.group for host in (west, east)} == {31}, "what the peer prefers"
+
+
+def forger(
+    net: Network, west: Host, notify: int, data: Callable[[], list[bytes]]
+) -> None:  # fmt: skip
+    """Somebody on the way who is faster than the peer: whatever west asks first, it answers."""
+    deliver = net.deliver
+
+    def forge(packet: Packet) -> None:
+        if packet.src == west.address and kinds([packet]) == ["IKE_SA_INIT"]:
+            for each in data():
+                west.receive(in_clear(packet, notify, each))
+        deliver(packet)
+
+    net.deliver = forge  # type: ignore[method-assign]
+
+
+def forged(count: int) -> Callable[[], list[bytes]]:
+    """So many cookies at a time, always others."""
+    numbers = iter(range(1, 1 << 20))
+    return lambda: [next(numbers).to_bytes(16, "big") for _ in range(count)]
+
+
+def first_messages(net: Network) -> int:
+    """How often a first message has gone out."""
+    return kinds(net.history).count("IKE_SA_INIT")
+
+
+@pytest.mark.parametrize("cookies", [1, 1000])
+def test_forged_cookies_cost_nothing_where_the_peer_wants_none(cookies: int) -> None:
+    net, west, east, _ = began()
+    forger(net, west, Notify.COOKIE, forged(cookies))
+    net.run(1)
+    assert connected(west)
+    assert connected(east)
+    agree(west, east)
+    assert first_messages(net) == 1
+    assert not west.reasons() + east.reasons()
+
+
+@pytest.mark.parametrize("always", [True, False], ids=["others", "the same"])
+def test_the_peers_cookie_is_found_among_forged_ones(always: bool) -> None:
+    net, west, east, _ = began(general="Cookie-threshold= 0")
+    forger(net, west, Notify.COOKIE, forged(1) if always else lambda: [b"forged"])
+    net.run(5)
+    assert connected(west)
+    agree(west, east)
+    assert first_messages(net) == 3, "without, with the forged one, with the peer's"
+    assert not west.reasons() + east.reasons()
+
+
+@pytest.mark.parametrize("threshold", [0, 100])
+def test_forgers_of_everything_have_few_messages_sent(threshold: int) -> None:
+    """And the next attempt is another chance, once they are tired."""
+    net, west, east, _ = began(
+        "IKE-proposals= aes256-sha256-x25519-ecp256-ecp384",
+        general=f"Retransmits= 2\nCookie-threshold= {threshold}",
+    )
+    net.lose = lambda packet: packet.src == east.address
+    forger(net, west, Notify.COOKIE, forged(100))
+    forger(net, west, Notify.INVALID_KE_PAYLOAD, lambda: [b"\0\x13", b"\0\x14", b"\0\x1f"])
+    net.until(west.reasons, 60)
+    assert west.reasons() == ["too-many-restarts"]
+    assert first_messages(net) <= MESSAGES_MAX + 2
+    assert len(west.daemon.engine.exchanges) == 0
+    net.lose, net.deliver = (lambda packet: False), Network.deliver.__get__(net)  # type: ignore[method-assign]
+    net.run(120)
+    assert connected(west)
+    agree(west, east)
+
+
+def test_a_cookie_and_then_the_group_of_before() -> None:
+    """Of a peer that asks for a cookie and for the group that we had begun with."""
+    net, west, east, first = began(
+        "IKE-proposals= aes256-sha256-x25519-ecp256", general="Cookie-threshold= 0"
+    )
+    west.receive(in_clear(first, Notify.INVALID_KE_PAYLOAD, b"\0\x13"))
+    net.run(5)
+    assert connected(west)
+    agree(west, east)
+    assert not west.reasons() + east.reasons()
 
 
 def test_an_error_in_clear_is_not_believed_while_the_peer_answers() -> None:

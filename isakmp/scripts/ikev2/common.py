@@ -64,11 +64,14 @@ def take_notifies(message: Incoming) -> dict[int, list[Any]]:
     return found
 
 
-def take_window(sa: IsakmpSa, notifies: dict[int, list[Any]]) -> None:
+def take_window(sa: IsakmpSa, message: Incoming) -> None:
     """How many requests of ours the peer takes at once (RFC 7296 2.3)."""
-    for value in notifies.get(Notify.SET_WINDOW_SIZE, ())[:1]:
-        if len(value.data) == 4:
-            sa.ids.resize_out(int.from_bytes(value.data, "big"))
+    for payload in message.payloads:
+        value = payload.value
+        if payload.type == P.NOTIFY and value.notify == Notify.SET_WINDOW_SIZE:
+            if len(value.data) == 4:
+                sa.ids.resize_out(int.from_bytes(value.data, "big"))
+            return
 
 
 def end_sa(x: Exchange[Any], *, tell: bool = False) -> None:

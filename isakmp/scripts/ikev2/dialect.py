@@ -356,11 +356,13 @@ class Ikev2:
                 )  # fmt: skip
 
     def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
-        """The peer lives; behind a NAT it is where this came from (RFC 7296 2.23)."""
+        """The peer lives; behind a NAT it is where this came from (RFC 7296 2.23). What it says of
+        its window counts in any message."""
         sa = exchange.sa
         if sa is None or not message.protected:
             return
         sa.last_heard = exchange.engine.now()
+        common.take_window(sa, message)
         if sa.nat.peer_moves and sa.path != message.path and sa.state is State.ESTABLISHED:
             exchange.engine.owner.moved(sa, message.path)
 
@@ -373,7 +375,15 @@ class Ikev2:
     # --- sealing -----------------------------------------------------------------------------
 
     def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
-        """Header and payloads, in an SK payload where the message asks for it."""
+        """Header and payloads, in an SK payload where the message asks for it.
+
+        Under every IKE SA, rekeyed ones too, our first message says how many requests we take.
+        """
+        window = exchange.sa.ids if exchange.sa is not None and message.protected else None
+        if window is not None and not window.announced:
+            window.announced = True
+            size = window.size_in.to_bytes(4, "big")
+            common.add_notify(message, Notify.SET_WINDOW_SIZE, size)
         return sealing.seal(exchange, message.payloads, message.protected)
 
     def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:

@@ -82,8 +82,6 @@ def send_ID_AUTH_SA_TS(x: X, message: Outgoing) -> Wait:
         if not x.engine.sas.knows(x.remote.name):
             common.add_notify(message, Notify.INITIAL_CONTACT)
     add_auth(x, message)
-    if x.remote.ikev2.window > 1:
-        common.add_notify(message, Notify.SET_WINDOW_SIZE, x.remote.ikev2.window.to_bytes(4, "big"))
     if x.initiator:
         yield from _offer_child(x, message)
     else:
@@ -141,7 +139,6 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
     take_auth(x, message)
     s.initial_contact = Notify.INITIAL_CONTACT in notifies
-    common.take_window(sa, notifies)
     if x.initiator:
         yield from _take_child(x, message, notifies)
     else:

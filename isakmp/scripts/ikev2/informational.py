@@ -61,7 +61,6 @@ def recv_INFO(x: X, message: Incoming) -> None:
         return
     for number, values in notifies.items():
         _recv_notify(x, sa, number, values[0].data)
-    common.take_window(sa, notifies)
     for payload in deletes:
         _recv_delete(x, sa, payload.value)
 

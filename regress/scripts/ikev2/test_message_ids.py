@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from regress.pair import EAST, WEST, Host, agree, connected
 from regress.sim.collisions import Net
 
@@ -47,3 +49,27 @@ def test_of_many_requests_only_the_window_is_without_an_answer() -> None:
         assert not net.wrong
         assert connected(west)
         assert connected(east)
+
+
+@pytest.mark.parametrize("who", ["west", "east"])
+def test_the_window_is_said_again_under_a_rekeyed_ike_sa(who: str) -> None:
+    """2.3: it begins at 1 there."""
+    net, west, east = up("x25519", "x25519", 4)
+    host = west if who == "west" else east
+    (old,) = host.daemon.sas.isakmp.values()
+    host.daemon.keeper.rekey_sa(old)
+    net.run(5)
+    ends = [sa for end in (west, east) for sa in end.daemon.sas.isakmp.values()]
+    assert old not in ends
+    assert [sa.ids.size_out for sa in ends] == [1, 1]
+    (sa,) = host.daemon.sas.isakmp.values()
+    tell = host.daemon.engine.dialects[2].tell
+    tell(host.daemon.engine, sa, [])
+    net.pump()
+    assert [sa.ids.size_out for sa in ends] == [4, 4], "said by the request, and by its answer"
+    for _ in range(10):
+        tell(host.daemon.engine, sa, [])
+    assert len(net.flying) == 4
+    net.run(5)
+    assert not net.wrong
+    agree(west, east)

@@ -34,7 +34,7 @@ def lose_child(host: Host) -> int:
     """A host forgets its child SA without a word; the SPI that the peer goes on sending with."""
     child = child_of(host)
     host.daemon.connections.settings.active = False
-    host.daemon.keeper.delete_child(child, tell=False)
+    host.daemon.keeper.children.delete_child(child, tell=False)
     host.daemon.connections.settings.active = True
     return child.protocols[0].spi_in
 

@@ -7,6 +7,7 @@ immutable; ``line`` fields name the configuration line a value came from, for Re
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -30,7 +31,16 @@ def make_network(packed: bytes, prefix: int, strict: bool = True) -> Network:
     A handshake names its two networks ten times, and making one takes 4 us. ValueError where the
     octets are no address, and where it has bits behind the prefix and that is looked at.
     """
+    if not strict:
+        with suppress(ValueError):
+            return make_network(packed, prefix)
     return ip_network((packed, prefix), strict)
+
+
+@lru_cache(4096)
+def make_address(packed: bytes) -> Address:
+    """The address of 4 or 16 octets; one object, as make_network's."""
+    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
 
 
 class Range(NamedTuple):

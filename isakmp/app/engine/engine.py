@@ -21,10 +21,8 @@ from isakmp.app.base import (
 )
 from isakmp.app.engine.base import Netif, Wire
 from isakmp.app.engine.drop import Drops
-from isakmp.app.engine.esp import Opener, Sealer
 from isakmp.app.engine.inbound import Inbound
 from isakmp.app.engine.outbound import Outbound
-from isakmp.app.engine.replay import Replay
 from isakmp.app.engine.sad import LEAST_SPI, AnySa, InboundSa, OutboundSa, Sad
 from isakmp.app.engine.spd import Spd, is_tunnel
 from isakmp.app.engine.transform import bind
@@ -32,7 +30,7 @@ from isakmp.constants import isakmp
 from isakmp.errors import ApplicationError
 from isakmp.log import Log, LogClass
 from isakmp.loop import Loop
-from isakmp.policy.spd import Network
+from isakmp.policy.spd import Network, Selector
 from isakmp.timer import Timers
 
 
@@ -54,8 +52,9 @@ class KeyEngine:
         self.drops = Drops(log)
         self._spd = Spd()
         self._sad = Sad(timers, random, events, self._sa_changed)
-        self._out = Outbound(timers, self._sad, self._spd, wire, netif, events, self.drops)
-        self._in = Inbound(timers, self._sad, self._spd, netif, events, self.drops)
+        self._out = Outbound(timers, random, self._sad, self._spd, wire, netif, events, self.drops)
+        self._in = Inbound(timers, random, self._sad, self._spd, netif, events, self.drops)
+        self._bound: set[tuple[int, int, int | None, int]] = set()
         self._routes: dict[Network, int] = {}
         self._loop: Loop | None = None
         self.packet_out = self._out.packet_out
@@ -106,8 +105,7 @@ class KeyEngine:
         if is_tunnel(spec.mode) != sa.tunnel:
             raise ApplicationError("an SA keeps its mode")
         self._sad.move(sa, spec)
-        if isinstance(sa, OutboundSa):
-            sa.send = self._wire.path(spec.src, spec.dst, spec.encap)
+        if isinstance(sa, OutboundSa) and sa.begun:
             self._out.measure(sa)
 
     def delete(self, name: SaId) -> None:
@@ -132,7 +130,7 @@ class KeyEngine:
         """Install a policy, or replace that of the same direction and selector; its id."""
         if spec.action is Action.IPSEC:
             self._check_protocol(spec.protocol)
-        old = self._spd.get(spec)
+        old = self._spd.get(spec.direction, spec.selector)
         self._route(spec)
         policy = self._spd.add(spec)
         self._out.keep_held(policy)
@@ -163,23 +161,24 @@ class KeyEngine:
         """Every SA that is not larval."""
         return (sa.spec for sa in list(self._sad))
 
+    def policy(self, direction: Direction, selector: Selector) -> tuple[int, PolicySpec] | None:
+        """The policy of this direction and selector with its id."""
+        policy = self._spd.get(direction, selector)
+        return (policy.id, policy.spec) if policy else None
+
     def policies(self) -> Iterator[tuple[int, PolicySpec]]:
         """Every policy with its id."""
         return ((policy.id, policy.spec) for policy in self._spd.policies())
 
     def _install(self, spec: SaSpec) -> None:
-        """Bind an SA's algorithms and put it to work."""
+        """Put an SA to work."""
         self._check(spec)
-        transform, now = bind(spec, self._random), self._timers.now()
+        self._check_keys(spec)
+        now = self._timers.now()
         if spec.inbound:
-            # Without an ICV anybody could move the window (RFC 4303 3.4.3).
-            replay = Replay(spec.replay_window if transform.authentic else 0, spec.esn)
-            self._sad.add(InboundSa(spec, now, Opener(transform, replay)))
+            self._sad.add(InboundSa(spec, now))
         else:
-            send = self._wire.path(spec.src, spec.dst, spec.encap)
-            sa = OutboundSa(spec, now, Sealer(transform, spec.esn), send)
-            self._sad.add(sa)
-            self._out.measure(sa)
+            self._sad.add(OutboundSa(spec, now))
             self._out.send_held(spec.reqid)
         self._log.debug(
             LogClass.SYSDEP, 50, "engine: SA %#010x %s -> %s", spec.spi, spec.src, spec.dst
@@ -191,6 +190,13 @@ class KeyEngine:
             raise ApplicationError(f"SPI {spec.spi} is not within 256 to 2**32 - 1")
         if spec.src.version != spec.dst.version:
             raise ApplicationError("an SA's ends are of one address family")
+
+    def _check_keys(self, spec: SaSpec) -> None:
+        """What has been bound once can be again, when the first packet comes."""
+        kind = spec.encryption, len(spec.enc_key), spec.auth, len(spec.auth_key)
+        if kind not in self._bound:
+            bind(spec, self._random)
+            self._bound.add(kind)
 
     @staticmethod
     def _check_protocol(protocol: isakmp.Protocol) -> None:

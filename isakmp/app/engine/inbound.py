@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 
 from isakmp.app.base import Action, Direction, Mapping, UnknownSpi, Upcalls
 from isakmp.app.engine.base import Encap, Netif
 from isakmp.app.engine.drop import Drop, Dropped, Drops
+from isakmp.app.engine.esp import Opener
 from isakmp.app.engine.packet import (
     IPIP,
     IPV6,
@@ -18,8 +20,10 @@ from isakmp.app.engine.packet import (
     parse,
     set_ce,
 )
+from isakmp.app.engine.replay import Replay
 from isakmp.app.engine.sad import InboundSa, Sad, sa_id
 from isakmp.app.engine.spd import Spd, covers
+from isakmp.app.engine.transform import bind
 from isakmp.policy.spd import Address
 from isakmp.timer import Bucket, Timers
 
@@ -34,9 +38,16 @@ class Inbound:
     """The way in."""
 
     def __init__(
-        self, timers: Timers, sad: Sad, spd: Spd, netif: Netif, upcalls: Upcalls, drops: Drops
+        self,
+        timers: Timers,
+        random: Callable[[int], bytes],
+        sad: Sad,
+        spd: Spd,
+        netif: Netif,
+        upcalls: Upcalls,
+        drops: Drops,
     ) -> None:
-        self._now, self._sad, self._spd = timers.now, sad, spd
+        self._now, self._random, self._sad, self._spd = timers.now, random, sad, spd
         self._deliver, self._upcalls, self._drops = netif.deliver, upcalls, drops
         self._by_spi = sad.inbound
         self._checked: set[InboundSa] = set()  # those with flows that passed
@@ -45,7 +56,7 @@ class Inbound:
     def forget(self) -> None:
         """Check every flow anew: policies have changed."""
         for sa in self._checked:
-            sa.accepted.clear()
+            sa.forget_flows()
         self._checked.clear()
 
     def esp_in(
@@ -64,9 +75,10 @@ class Inbound:
             self._without_sa(UnknownSpi(spi, src, dst, encap))
             return
         try:
-            payload, next_header = sa.open(packet, low)
+            opener = sa.open or self._begin(sa)
+            payload, next_header = opener(packet, low)
             if encap and sa.spec.encap:
-                self._watch(sa, src, encap[0], low)
+                self._watch(sa, src, encap[0], opener.replay.top & 0xFFFFFFFF == low)
             clear = (
                 self._from_tunnel(sa, payload, next_header, tos)
                 if sa.tunnel
@@ -75,7 +87,7 @@ class Inbound:
             self._deliver(clear)
         except Dropped as dropped:
             self._drops(dropped.kind)
-            sa.drops[dropped.kind] = sa.drops.get(dropped.kind, 0) + 1
+            sa.failed(dropped.kind)
             return
         except OSError:
             self._drops(Drop.DELIVER)
@@ -95,7 +107,16 @@ class Inbound:
         if self._may_report():
             self._upcalls.unknown_spi(event)
 
-    def _watch(self, sa: InboundSa, src: Address, port: int, low: int) -> None:
+    def _begin(self, sa: InboundSa) -> Opener:
+        """What opens an SA's packets: the first one comes."""
+        spec = sa.spec
+        transform = bind(spec, self._random)
+        # Without an ICV anybody could move the window (RFC 4303 3.4.3).
+        replay = Replay(spec.replay_window if transform.authentic else 0, spec.esn)
+        sa.open = Opener(transform, replay)
+        return sa.open
+
+    def _watch(self, sa: InboundSa, src: Address, port: int, newest: bool) -> None:
         """Report that the peer's packets come from elsewhere: the newest one decides.
 
         The packet is authentic; an old one, late or played again from elsewhere, says nothing.
@@ -103,7 +124,7 @@ class Inbound:
         spec = sa.spec
         if spec.encap is None or (src == spec.src and port == spec.encap[0]):
             sa.mapped = None
-        elif sa.mapped != (src, port) and sa.open.replay.top & 0xFFFFFFFF == low:
+        elif sa.mapped != (src, port) and newest:
             sa.mapped = src, port
             self._upcalls.mapping(Mapping(sa_id(spec), src, port))
 
@@ -154,9 +175,7 @@ class Inbound:
     def _accept(self, sa: InboundSa, key: bytes) -> None:
         """Remember a flow that passed."""
         if key:
-            if len(sa.accepted) >= MOST_ACCEPTED:
-                sa.accepted.clear()
-            sa.accepted.add(key)
+            sa.accept(key, MOST_ACCEPTED)
             self._checked.add(sa)
 
     def discard(self, sa: InboundSa) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
 from isakmp.app.base import Acquire, Action, Direction, Upcalls
 from isakmp.app.engine.base import Netif, Wire
 from isakmp.app.engine.drop import Drop, Dropped, Drops
+from isakmp.app.engine.esp import Sealer
 from isakmp.app.engine.icmp import LEAST_V6, too_big
 from isakmp.app.engine.packet import (
     FRAGMENT,
@@ -22,6 +24,7 @@ from isakmp.app.engine.packet import (
 )
 from isakmp.app.engine.sad import OutboundSa, Sad
 from isakmp.app.engine.spd import Policy, Spd
+from isakmp.app.engine.transform import bind
 from isakmp.policy.spd import Address
 from isakmp.timer import Timers
 
@@ -43,6 +46,7 @@ class Outbound:
     def __init__(
         self,
         timers: Timers,
+        random: Callable[[int], bytes],
         sad: Sad,
         spd: Spd,
         wire: Wire,
@@ -50,7 +54,7 @@ class Outbound:
         upcalls: Upcalls,
         drops: Drops,
     ) -> None:
-        self._now, self._sad, self._spd = timers.now, sad, spd
+        self._now, self._random, self._sad, self._spd = timers.now, random, sad, spd
         self._wire, self._netif, self._upcalls, self._drops = wire, netif, upcalls, drops
         self._flows: dict[bytes, OutboundSa] = {}
         self._keys: dict[int, list[bytes]] = {}  # of the flows, by reqid
@@ -92,7 +96,7 @@ class Outbound:
             return None
         if policy.spec.action is Action.DISCARD:
             raise Dropped(Drop.DISCARD)
-        if headers.later_fragment and policy.has_ports:
+        if headers.later_fragment and policy.spec.selector.has_ports:
             raise Dropped(Drop.FRAGMENT)  # RFC 4301 7: it must not slip past by another policy
         if headers.fragment and not policy.tunnel:
             raise Dropped(Drop.FRAGMENT)  # RFC 4303 3.3.4: ESP goes around whole datagrams
@@ -169,9 +173,13 @@ class Outbound:
                 self._drops(Drop.DELIVER)
 
     def measure(self, sa: OutboundSa) -> None:
-        """Ask what the path of an SA takes and work out what a clear packet may have."""
+        """Find the path of an SA, ask what it takes, and work out what a clear packet may have."""
+        spec = sa.spec
+        if not sa.begun:
+            sa.seal = Sealer(bind(spec, self._random), spec.esn)
+        sa.send = self._wire.path(spec.src, spec.dst, spec.encap)
         sa.limit_at = self._now()
-        sa.limit = self._room(sa, self._wire.path_mtu(sa.spec.src, sa.spec.dst))
+        sa.limit = self._room(sa, self._wire.path_mtu(spec.src, spec.dst))
 
     @staticmethod
     def _room(sa: OutboundSa, mtu: int) -> int:
@@ -204,8 +212,9 @@ class Outbound:
 
     def _keep(self, policy: Policy, packet: bytes, now: float) -> None:
         """Put a packet with those that wait; of one policy the oldest make room."""
-        if len(policy.held) >= HELD_PER_POLICY:
-            del policy.held[0]
+        held = policy.held = policy.held or []
+        if len(held) >= HELD_PER_POLICY:
+            del held[0]
             self._held -= 1
             self._drops(Drop.HELD_FULL)
         if self._held >= HELD_IN_ALL:
@@ -213,7 +222,7 @@ class Outbound:
         if self._held >= HELD_IN_ALL:
             self._drops(Drop.HELD_FULL)
             return
-        policy.held.append((now, packet))
+        held.append((now, packet))
         self._held += 1
         self._waiting[policy.id] = policy
 
@@ -230,8 +239,8 @@ class Outbound:
     def drop_held(self, policy: Policy) -> None:
         """Nothing waits for a policy's SA any more."""
         if self._waiting.pop(policy.id, None):
-            self._held -= len(policy.held)
-            policy.held.clear()
+            self._held -= len(policy.held or ())
+            policy.held = None
 
     def keep_held(self, policy: Policy) -> None:
         """A policy has replaced another: what waited goes on waiting, for the new one's SA."""
@@ -245,7 +254,7 @@ class Outbound:
         self._drop_stale(self._now())
         for policy in list(self._waiting.values()):
             if policy.spec.reqid == reqid:
-                packets = [packet for _, packet in policy.held]
+                packets = [packet for _, packet in policy.held or ()]
                 self.drop_held(policy)
                 for packet in packets:
                     self.packet_out(packet)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from functools import partial
 from math import inf
 
 from isakmp.app.base import Expire, SaId, SaSpec, SpiRequest, Upcalls, Usage
 from isakmp.app.engine.base import Send
+from isakmp.app.engine.clock import Clock
 from isakmp.app.engine.drop import Drop
 from isakmp.app.engine.esp import Opener, Sealer
 from isakmp.app.engine.packet import Headers
@@ -22,6 +23,7 @@ SPIS = 2**32 - LEAST_SPI
 LARVAL_S = 30.0
 MOST_LARVAL = 16384
 _TRIES = 64
+_NONE: Set[bytes] = frozenset()
 
 
 def sa_id(spec: SaSpec) -> SaId:
@@ -31,10 +33,15 @@ def sa_id(spec: SaSpec) -> SaId:
 
 class Sa:
     """What inbound and outbound SAs have in common. ``mark`` and ``packets_mark``: octets and
-    packets at which limits are due."""
+    packets at which limits are due; ``due``: the second of the next limit in time, 0: none, and
+    ``due_hard``: whether that one ends it.
+
+    Most SAs carry nothing for long: what a packet needs is made for the first one.
+    """
 
     __slots__ = (
-        "event",
+        "due",
+        "due_hard",
         "mark",
         "octets",
         "packets",
@@ -51,7 +58,7 @@ class Sa:
         self.tunnel = is_tunnel(spec.mode)
         self.since = self.used = now
         self.packets = self.octets = 0
-        self.event: Event | None = None
+        self.due, self.due_hard = 0, False
         self.soft_told = False
         self.mark: float = inf
         self.packets_mark: float = inf
@@ -81,32 +88,60 @@ class Sa:
 
 
 class InboundSa(Sa):
-    """``accepted``: flow keys that passed its selector and the policies; bounded by its user."""
+    """``accepted``: flow keys that passed its selector and the policies; ``failures``: packets that
+    were no good, by kind; ``open``: None until the first packet comes."""
 
-    __slots__ = ("accepted", "drops", "mapped", "open")
+    __slots__ = ("accepted", "failures", "mapped", "open")
 
-    def __init__(self, spec: SaSpec, now: float, opener: Opener) -> None:
+    def __init__(self, spec: SaSpec, now: float) -> None:
         super().__init__(spec, now)
-        self.open = opener
-        self.accepted: set[bytes] = set()
-        self.drops: dict[Drop, int] = {}
+        self.open: Opener | None = None
+        self.accepted = _NONE
+        self.failures: dict[Drop, int] | None = None
         self.mapped: tuple[Address, int] | None = None
 
+    def accept(self, flow: bytes, most: int) -> None:
+        """Remember a flow that passed; of more than ``most`` none is remembered."""
+        known = self.accepted
+        if not isinstance(known, set) or len(known) >= most:
+            known = self.accepted = set()
+        known.add(flow)
+
+    def forget_flows(self) -> None:
+        """Look at every flow anew."""
+        self.accepted = _NONE
+
+    def failed(self, kind: Drop) -> None:
+        """Count a packet that was no good."""
+        if self.failures is None:
+            self.failures = {}
+        self.failures[kind] = self.failures.get(kind, 0) + 1
+
     def usage(self, now: float) -> Usage:
+        kinds = self.failures or {}
+        replays, failures = kinds.get(Drop.REPLAY, 0), kinds.get(Drop.ICV, 0)
         age, idle = now - self.since, now - self.used
-        replays, failures = self.drops.get(Drop.REPLAY, 0), self.drops.get(Drop.ICV, 0)
         return Usage(self.packets, self.octets, age, idle, replays, failures)
 
 
 class OutboundSa(Sa):
-    """``limit``: octets of the largest clear packet that fits the path, as of ``limit_at``."""
+    """``limit``: octets of the largest clear packet that fits the path, as of ``limit_at``.
+
+    At first nothing fits: ``seal`` and ``send`` are there once the path has been measured.
+    """
 
     __slots__ = ("limit", "limit_at", "seal", "send")
+    seal: Sealer
+    send: Send
 
-    def __init__(self, spec: SaSpec, now: float, sealer: Sealer, send: Send) -> None:
+    def __init__(self, spec: SaSpec, now: float) -> None:
         super().__init__(spec, now)
-        self.seal, self.send = sealer, send
-        self.limit, self.limit_at = 0, now
+        self.limit, self.limit_at = 0, -inf
+
+    @property
+    def begun(self) -> bool:
+        """Whether a packet has come."""
+        return self.limit_at > -inf
 
     def serves(self, policy: Policy, headers: Headers) -> bool:
         """Whether a packet that meets ``policy`` may go out with this SA."""
@@ -126,6 +161,11 @@ class OutboundSa(Sa):
 AnySa = InboundSa | OutboundSa
 
 
+def _place(name: SaSpec | SaId) -> bytes:
+    """What finds an outbound SA: peers choose their SPIs without asking each other."""
+    return name.spi.to_bytes(4, "big") + name.dst.packed
+
+
 class Sad:
     """All SAs. ``changed`` is called with each one that comes or goes."""
 
@@ -138,10 +178,11 @@ class Sad:
     ) -> None:
         self.inbound: dict[int, InboundSa] = {}
         self._larval: dict[int, tuple[SpiRequest, Event]] = {}
-        self._outbound: dict[tuple[Address, int], OutboundSa] = {}
+        self._outbound: dict[bytes, OutboundSa] = {}
         self._by_reqid: dict[int, list[OutboundSa]] = {}
         self._timers, self._random = timers, random
         self._upcalls, self._changed = upcalls, changed
+        self._clock: Clock[AnySa] = Clock(timers, self._due)
 
     def get_spi(self, request: SpiRequest) -> int:
         """A fresh SPI, kept for LARVAL_S. ApplicationError where there are too many."""
@@ -183,9 +224,9 @@ class Sad:
                 raise ApplicationError(f"inbound SPI {spec.spi:#010x} is in use")
             self.inbound[spec.spi] = sa
         else:
-            if (spec.dst, spec.spi) in self._outbound:
+            if _place(spec) in self._outbound:
                 raise ApplicationError(f"outbound SPI {spec.spi:#010x} to {spec.dst} is in use")
-            self._outbound[spec.dst, spec.spi] = sa
+            self._outbound[_place(spec)] = sa
             self._by_reqid.setdefault(spec.reqid, []).append(sa)
         self._start_clock(sa)
         self._changed(sa)
@@ -195,7 +236,7 @@ class Sad:
 
         ApplicationError where its place is taken.
         """
-        if isinstance(sa, OutboundSa) and self._outbound.get((spec.dst, spec.spi), sa) is not sa:
+        if isinstance(sa, OutboundSa) and self._outbound.get(_place(spec), sa) is not sa:
             raise ApplicationError(f"outbound SPI {spec.spi:#010x} to {spec.dst} is in use")
         self._forget(sa)
         if spec.limits != sa.spec.limits:
@@ -204,7 +245,7 @@ class Sad:
         sa.set_mark()
         if isinstance(sa, InboundSa):
             sa.mapped = None
-            sa.accepted.clear()
+            sa.forget_flows()
         self.add(sa)
 
     def remove(self, sa: AnySa) -> None:
@@ -212,14 +253,11 @@ class Sad:
         self._forget(sa)
 
     def _forget(self, sa: AnySa) -> None:
-        if sa.event:
-            sa.event.cancel()
-            sa.event = None
+        self._clock.cancel(sa)
         spec = sa.spec
         if isinstance(sa, InboundSa):
             self.inbound.pop(spec.spi, None)
-        elif (spec.dst, spec.spi) in self._outbound:
-            del self._outbound[spec.dst, spec.spi]
+        elif self._outbound.pop(_place(spec), None):
             alike = self._by_reqid[spec.reqid]
             alike.remove(sa)
             if not alike:
@@ -228,7 +266,7 @@ class Sad:
 
     def find(self, name: SaId) -> AnySa | None:
         """The SA of this name: destination and SPI."""
-        if sa := self._outbound.get((name.dst, name.spi)):
+        if sa := self._outbound.get(_place(name)):
             return sa
         inbound = self.inbound.get(name.spi)
         return inbound if inbound and inbound.spec.dst == name.dst else None
@@ -266,12 +304,12 @@ class Sad:
         limits, age = sa.spec.limits, self._timers.now() - sa.since
         hard = soft_over or not age < limits.soft_s < (limits.hard_s or inf)
         if seconds := limits.hard_s if hard else limits.soft_s:
-            name = "hard limit of an SA" if hard else "soft limit of an SA"
-            sa.event = self._timers.add(name, seconds - age, partial(self._due, sa, hard))
+            sa.due_hard = hard
+            self._clock.start(sa, seconds - age)
 
-    def _due(self, sa: AnySa, hard: bool) -> None:
+    def _due(self, sa: AnySa) -> None:
         """A limit in seconds; after the soft one comes the hard one."""
-        sa.event = None
+        hard = sa.due_hard
         if not hard:
             self._start_clock(sa, soft_over=True)
         self.expire(sa, hard)

@@ -21,7 +21,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from isakmp.app.base import (
     Acquire,
-    Action,
     Direction,
     Expire,
     Mapping,
@@ -39,6 +38,7 @@ from isakmp.app.pf_key.codec import Lifetime, Message, Policy, Sa, Sa2, Statisti
 from isakmp.app.pf_key.constants import Dir, Ext, PolicyType, SaType, State, Type
 from isakmp.constants import ipsec
 from isakmp.errors import ApplicationError, MalformedPayload
+from isakmp.policy.spd import Selector
 
 DEFAULT_REPLAY = 64
 _SECRET = frozenset((Ext.KEY_AUTH, Ext.KEY_ENCRYPT))
@@ -76,6 +76,8 @@ class Engine(Protocol):
     def add_policy(self, spec: PolicySpec) -> int: ...
 
     def delete_policy(self, spec: PolicySpec) -> None: ...
+
+    def policy(self, direction: Direction, selector: Selector) -> tuple[int, PolicySpec] | None: ...
 
     def policies(self) -> Iterator[tuple[int, PolicySpec]]: ...
 
@@ -135,8 +137,6 @@ class Server(Generic[E]):
     def __init__(self, make: Callable[[Upcalls], E], wall: Callable[[], float]) -> None:
         self._wall = wall
         self._clients: list[Client] = []
-        self._acquirable: dict[int, tuple[int, PolicySpec]] = {}
-        self._reqids: dict[bytes, int] = {}
         self._acquire_seq = 0
         self.counters: Counter[str] = Counter()
         self.engine = make(self)
@@ -363,9 +363,8 @@ class Server(Generic[E]):
 
     def _policy_add(self, client: Client, message: Message) -> bytes:
         spec = values.read_policy(message)
-        for _, other in self.engine.policies():
-            if (other.direction, other.selector) == (spec.direction, spec.selector):
-                raise _Failed(errno.EEXIST, f"policy {spec.selector} exists")
+        if self.engine.policy(spec.direction, spec.selector):
+            raise _Failed(errno.EEXIST, f"policy {spec.selector} exists")
         return self._install(message, spec)
 
     def _policy_update(self, client: Client, message: Message) -> bytes:
@@ -373,26 +372,12 @@ class Server(Generic[E]):
 
     def _install(self, message: Message, spec: PolicySpec) -> bytes:
         """Install or replace a policy, and answer with its id."""
-        number, traffic = self.engine.add_policy(spec), _traffic(message)
-        self._no_acquire(spec, traffic)
-        if spec.direction is Direction.OUT and spec.action is Action.IPSEC:
-            self._acquirable[spec.reqid] = number, spec
-            self._reqids[traffic] = spec.reqid
-        return codec.with_policy_id(message.exts, number) + traffic
+        number = self.engine.add_policy(spec)
+        return codec.with_policy_id(message.exts, number) + _traffic(message)
 
     def _policy_delete(self, client: Client, message: Message) -> bytes:
-        spec = values.read_policy(message)
-        self.engine.delete_policy(spec)
-        self._no_acquire(spec, _traffic(message))
+        self.engine.delete_policy(values.read_policy(message))
         return self._echo(message)
-
-    def _no_acquire(self, spec: PolicySpec, traffic: bytes) -> None:
-        """Forget an outbound policy that went; direction and selector are what names it."""
-        if spec.direction is Direction.OUT:
-            reqid = self._reqids.pop(traffic, -1)
-            known = self._acquirable.get(reqid)
-            if known is not None and known[1].selector == spec.selector:
-                del self._acquirable[reqid]
 
     def _by_id(self, message: Message) -> tuple[int, PolicySpec]:
         wanted = codec.read_policy_id(message.exts)
@@ -404,7 +389,6 @@ class Server(Generic[E]):
     def _policy_delete_2(self, client: Client, message: Message) -> bytes:
         number, spec = self._by_id(message)
         self.engine.delete_policy(spec)
-        self._no_acquire(spec, codec.traffic(spec.selector))
         return values.policy_exts(spec, number)
 
     def _policy_get(self, client: Client, message: Message) -> None:
@@ -426,8 +410,6 @@ class Server(Generic[E]):
 
     def _policy_flush(self, client: Client, message: Message) -> bytes:
         self.engine.flush_policies()
-        self._acquirable.clear()
-        self._reqids.clear()
         return b""
 
     def _migrate(self, client: Client, message: Message) -> bytes:
@@ -436,7 +418,8 @@ class Server(Generic[E]):
         src, dst = (requests[1].src, requests[1].dst) if len(requests) == 2 else (None, None)
         if src is None or dst is None:
             raise _Failed(errno.EINVAL, "not one pair of old and new end points")
-        if spec not in [known for _, known in self.engine.policies()]:
+        known = self.engine.policy(spec.direction, spec.selector)
+        if known is None or known[1] != spec:
             raise _Failed(errno.ENOENT, f"no policy {spec.selector} between these ends")
         self._install(message, replace(spec, src=src, dst=dst))
         for sa in list(self.engine.sas()):
@@ -446,7 +429,7 @@ class Server(Generic[E]):
 
     def acquire(self, event: Acquire) -> None:
         """<base, address(SD), proposal, policy, SA2, selector>, as Linux and as KAME have it."""
-        number, spec = self._acquirable.get(event.reqid, (0, None))
+        number, spec = self.engine.policy(Direction.OUT, event.selector) or (0, None)
         mode = values.mode(spec.mode if spec else ipsec.Encapsulation.TUNNEL)
         satype = algorithms.SA_TYPES[spec.protocol] if spec else SaType.ESP
         body = codec.addresses(event.src, event.dst)

@@ -7,6 +7,7 @@ one that names a protocol, then ports.
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Iterator
 from itertools import count
 
 from isakmp.app.base import Direction, PolicySpec
@@ -40,20 +41,23 @@ def covers(selector: Selector, headers: Headers) -> bool:
 class Policy:
     """A policy, the packets that wait for its SA, and when one was last asked for."""
 
-    __slots__ = ("asked_at", "has_ports", "held", "id", "rank", "spec", "tunnel")
+    __slots__ = ("asked_at", "held", "id", "spec", "tunnel")
 
     def __init__(self, spec: PolicySpec, number: int) -> None:
-        selector = spec.selector
         self.spec, self.id = spec, number
         self.tunnel = is_tunnel(spec.mode)
-        self.has_ports = selector.has_ports
-        self.held: list[tuple[float, bytes]] = []  # when it came, the packet
+        self.held: list[tuple[float, bytes]] | None = None  # when it came, the packet
         self.asked_at: float | None = None
-        self.rank = (
+
+    @property
+    def rank(self) -> tuple[int, int, int, int]:
+        """The lowest is met first."""
+        selector = self.spec.selector
+        return (
             -(selector.src.prefixlen + selector.dst.prefixlen),
             -bool(selector.protocol),
             sum(last - first for first, last in (selector.src_ports, selector.dst_ports)),
-            number,
+            self.id,
         )
 
 
@@ -68,20 +72,25 @@ class _Table:
         self._outward = direction is Direction.OUT
         self._networks: dict[tuple[int, int], dict[int, list[Policy]]] = {}
 
-    def _place(self, policy: Policy) -> tuple[tuple[int, int], int]:
+    def _place(self, selector: Selector) -> tuple[tuple[int, int], int]:
         """Under what a policy is kept: IP version and prefix length, then the prefix."""
-        selector = policy.spec.selector
         network = selector.dst if self._outward else selector.src
         shift = network.max_prefixlen - network.prefixlen
         kind = network.version, network.prefixlen
         return kind, int(network.network_address) >> shift
 
     def add(self, policy: Policy) -> None:
-        kind, prefix = self._place(policy)
+        kind, prefix = self._place(policy.spec.selector)
         insort(self._networks.setdefault(kind, {}).setdefault(prefix, []), policy, key=_rank)
 
+    def get(self, selector: Selector) -> Policy | None:
+        """The policy of this very selector."""
+        kind, prefix = self._place(selector)
+        alike = self._networks.get(kind, {}).get(prefix, ())
+        return next((policy for policy in alike if policy.spec.selector == selector), None)
+
     def remove(self, policy: Policy) -> None:
-        kind, prefix = self._place(policy)
+        kind, prefix = self._place(policy.spec.selector)
         alike = self._networks[kind][prefix]
         alike.remove(policy)
         if not alike:
@@ -104,13 +113,17 @@ class _Table:
                     break
         return best
 
+    def __iter__(self) -> Iterator[Policy]:
+        for table in self._networks.values():
+            for alike in table.values():
+                yield from alike
+
 
 class Spd:
     """All policies, by direction."""
 
     def __init__(self) -> None:
         self._tables = {direction: _Table(direction) for direction in Direction}
-        self._policies: dict[tuple[Direction, Selector], Policy] = {}
         self._numbers = count(1)
 
     def add(self, spec: PolicySpec) -> Policy:
@@ -123,24 +136,24 @@ class Spd:
         if old:
             policy.held = old.held
         self._tables[spec.direction].add(policy)
-        self._policies[spec.direction, spec.selector] = policy
         return policy
 
     def remove(self, spec: PolicySpec) -> Policy | None:
         """Take away the policy of this direction and selector."""
-        policy = self._policies.pop((spec.direction, spec.selector), None)
+        policy = self.get(spec.direction, spec.selector)
         if policy:
             self._tables[spec.direction].remove(policy)
         return policy
 
-    def get(self, spec: PolicySpec) -> Policy | None:
+    def get(self, direction: Direction, selector: Selector) -> Policy | None:
         """The policy of this direction and selector."""
-        return self._policies.get((spec.direction, spec.selector))
+        return self._tables[direction].get(selector)
 
     def match(self, direction: Direction, headers: Headers) -> Policy | None:
         """The policy that a packet meets."""
         return self._tables[direction].match(headers)
 
     def policies(self) -> list[Policy]:
-        """All of them."""
-        return list(self._policies.values())
+        """All of them, in the order they were first added."""
+        found = [policy for table in self._tables.values() for policy in table]
+        return sorted(found, key=lambda policy: policy.id)

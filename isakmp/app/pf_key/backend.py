@@ -65,6 +65,8 @@ class _Pending:
 class PfKey:
     """A stack at the other end of ``link``.
 
+    A kernel's acquire may say nothing but a policy's id: its policies are remembered for that.
+
     wall: seconds since 1970, only to understand a kernel's lifetimes; limit: requests in
     flight; private: send the extensions of our own (off for a kernel: BSD's refuse them);
     on_link: hears of the link's loss (False, why) and return (True, ""): after the latter the
@@ -156,12 +158,12 @@ class PfKey:
         except ApplicationError as error:
             return Job.failed(error)
         job: Job[None] = self._request(type, sa.protocol, body)
-        if sa.inbound:
+        if sa.inbound and sa.encap:
             job.then(lambda job: self._installed(job, sa))
         return job
 
     def _installed(self, job: Job[None], sa: SaSpec) -> None:
-        """Remember an inbound SA's ends, which not every mapping says."""
+        """Remember the ends of an inbound SA in UDP, which not every mapping says."""
         if job.error is None:
             self._inbound[sa.protocol, sa.spi] = SaId(sa.protocol, sa.spi, sa.src, sa.dst)
 
@@ -196,20 +198,21 @@ class PfKey:
 
     def add_policy(self, policy: PolicySpec) -> Job[int]:
         """SADB_X_SPDUPDATE, which installs a policy or replaces that of the same selector."""
-        traffic = codec.traffic(policy.selector)
+        try:
+            traffic = self._traffic(policy)
+            body = codec.policy(values.policy_value(policy)) + traffic
+        except ApplicationError as error:
+            return Job.failed(error)
 
         def installed(message: Message) -> int:
             number = codec.read_policy_id(message.exts)
-            key = policy.direction, traffic
-            self._policies.pop(self._policy_ids.get(key, 0), None)
-            self._policy_ids[key] = number
-            self._policies[number] = policy
+            if not self._private:
+                key = policy.direction, traffic
+                self._policies.pop(self._policy_ids.get(key, 0), None)
+                self._policy_ids[key] = number
+                self._policies[number] = policy
             return number
 
-        try:
-            body = codec.policy(values.policy_value(policy)) + self._traffic(policy)
-        except ApplicationError as error:
-            return Job.failed(error)
         return self._request(Type.X_SPDUPDATE, SaType.UNSPEC, body, installed)
 
     def _traffic(self, policy: PolicySpec) -> bytes:
@@ -221,16 +224,16 @@ class PfKey:
 
     def delete_policy(self, policy: PolicySpec) -> Job[None]:
         """SADB_X_SPDDELETE, by direction and selector."""
-        traffic = codec.traffic(policy.selector)
+        try:
+            traffic = self._traffic(policy)
+            body = codec.policy(values.policy_value(policy)) + traffic
+        except ApplicationError as error:
+            return Job.failed(error)
 
         def deleted(_: Message) -> None:
             number = self._policy_ids.pop((policy.direction, traffic), 0)
             self._policies.pop(number, None)
 
-        try:
-            body = codec.policy(values.policy_value(policy)) + self._traffic(policy)
-        except ApplicationError as error:
-            return Job.failed(error)
         return self._request(Type.X_SPDDELETE, SaType.UNSPEC, body, deleted)
 
     def migrate(self, policy: PolicySpec, src: Address, dst: Address) -> Job[None]:

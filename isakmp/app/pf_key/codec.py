@@ -10,7 +10,7 @@ named.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from functools import lru_cache
 from socket import AF_INET, AF_INET6
 from struct import Struct
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from isakmp.app.pf_key.algorithms import Algorithm
 from isakmp.app.pf_key.constants import ANY_PROTOCOL, PF_KEY_V2, Dir, Ext
 from isakmp.errors import MalformedPayload
-from isakmp.policy.spd import Address, Selector, make_network
+from isakmp.policy.spd import Address, Selector, make_address, make_network
 
 HEADER_SIZE = 16
 MAX_MESSAGE = 65535
@@ -235,14 +235,10 @@ def _sockaddr_of(exts: Exts, ext: Ext) -> tuple[bytes, int, int, int]:
     return packed, 0 if protocol == ANY_PROTOCOL else protocol, prefixlen, port[0] << 8 | port[1]
 
 
-def _address(packed: bytes) -> Address:
-    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
-
-
 def read_address(exts: Exts, ext: Ext) -> SockAddress:
     """sadb_address of the kind ``ext``."""
     packed, protocol, prefixlen, port = _sockaddr_of(exts, ext)
-    return SockAddress(_address(packed), protocol, prefixlen, port)
+    return SockAddress(make_address(packed), protocol, prefixlen, port)
 
 
 def addresses(src: Address, dst: Address) -> bytes:
@@ -255,7 +251,7 @@ def read_addresses(exts: Exts) -> tuple[Address, Address]:
     src, dst = _sockaddr_of(exts, Ext.ADDRESS_SRC)[0], _sockaddr_of(exts, Ext.ADDRESS_DST)[0]
     if len(src) != len(dst):
         raise _bad("ADDRESS_DST", 8, "not of the source's family", "2.3.3")
-    return _address(src), _address(dst)
+    return make_address(src), make_address(dst)
 
 
 def traffic(selector: Selector) -> bytes:
@@ -275,8 +271,18 @@ def read_traffic(exts: Exts) -> Selector:
     dst, protocol_2, dst_len, dst_port = _sockaddr_of(exts, Ext.ADDRESS_DST)
     if len(src) != len(dst):
         raise _bad("ADDRESS_DST", 8, "not of the source's family", "2.3.3")
+    protocol = protocol or protocol_2
+    value = _selector(src, src_len, dst, dst_len, protocol, src_port, dst_port)
+    return _with_last_ports(value, exts)
+
+
+@lru_cache(1024)
+def _selector(
+    src: bytes, src_len: int, dst: bytes, dst_len: int, protocol: int, src_port: int, dst_port: int
+) -> Selector:
+    """One object for an SA and its policy."""
     ends = make_network(src, src_len, False), make_network(dst, dst_len, False)
-    return _with_last_ports(Selector(*ends, protocol or protocol_2, src_port, dst_port), exts)
+    return Selector(*ends, protocol, src_port, dst_port)
 
 
 def last_ports(value: Selector) -> bytes:
@@ -418,12 +424,12 @@ def _read_ends(data: bytes, offset: int, size: int) -> tuple[Address | None, Add
         family, _, src = _SOCKADDR_4.unpack_from(data, offset)
         family_2, _, dst = _SOCKADDR_4.unpack_from(data, offset + _SOCKADDR_4.size)
         if family == family_2 == AF_INET:
-            return IPv4Address(src), IPv4Address(dst)
+            return make_address(src), make_address(dst)
     elif size == 2 * _SOCKADDR_6.size:
         family, _, src = _SOCKADDR_6.unpack_from(data, offset)
         family_2, _, dst = _SOCKADDR_6.unpack_from(data, offset + _SOCKADDR_6.size)
         if family == family_2 == AF_INET6:
-            return IPv6Address(src), IPv6Address(dst)
+            return make_address(src), make_address(dst)
     raise _bad("X_POLICY", offset, f"{size} octets are no pair of addresses")
 
 
@@ -484,8 +490,8 @@ def read_selector(exts: Exts) -> tuple[int, Selector] | None:
         src, dst = src[:4], dst[:4]
     elif version != 6 or src_len > 128 or dst_len > 128:
         raise _bad("X_SELECTOR", 4, f"IPv{version}, prefixes of {src_len} and {dst_len} bits")
-    ends = make_network(src, src_len, False), make_network(dst, dst_len, False)
-    return direction, _with_last_ports(Selector(*ends, protocol, src_port, dst_port), exts)
+    value = _selector(src, src_len, dst, dst_len, protocol, src_port, dst_port)
+    return direction, _with_last_ports(value, exts)
 
 
 def statistics(value: Statistics) -> bytes:

@@ -7,6 +7,7 @@ outbound, and it carries all traffic (tunnel) or that of its end points (transpo
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_network
 from types import MappingProxyType
 
@@ -110,6 +111,12 @@ def read_limits(exts: Exts) -> Limits:
         return NO_LIMITS
     soft = codec.read_lifetime(exts, Ext.LIFETIME_SOFT)
     hard = codec.read_lifetime(exts, Ext.LIFETIME_HARD)
+    return _limits(soft, hard)
+
+
+@lru_cache(1024)
+def _limits(soft: Lifetime, hard: Lifetime) -> Limits:
+    """Both SAs of a pair have the same, and so often do other pairs."""
     return Limits(
         soft.addtime, hard.addtime, soft.octets, hard.octets, soft.allocations, hard.allocations
     )

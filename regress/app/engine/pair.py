@@ -17,6 +17,8 @@ from isakmp.app.base import (
 )
 from isakmp.app.engine.base import Encap, Netif, Wire
 from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.esp import Opener
+from isakmp.app.engine.sad import OutboundSa
 from isakmp.constants import ipsec
 from isakmp.constants.isakmp import Protocol
 from isakmp.log import Log
@@ -226,6 +228,17 @@ class Pair:
         self.near.engine.add_policy(make_policy(self.out_spec))
         self.near.engine.add(self.out_spec)
         self.far.engine.add(self.in_spec)
+
+    def begun(self) -> OutboundSa:
+        """The first host's SA as its first packet finds it."""
+        (sa,) = self.near.engine._sad
+        assert isinstance(sa, OutboundSa)
+        self.near.engine._out.measure(sa)
+        return sa
+
+    def opener(self) -> Opener:
+        """What opens the second host's packets."""
+        return self.far.engine._in._begin(self.far.engine._sad.inbound[self.in_spec.spi])
 
     def carry(self, tos: int | None = None) -> None:
         """Bring what the first has sent to the second; ``tos``: changed on the way."""

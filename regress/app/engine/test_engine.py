@@ -22,13 +22,23 @@ from isakmp.app.engine import outbound, sad
 from isakmp.app.engine.drop import Drop
 from isakmp.app.engine.inbound import UNKNOWN_PER_S
 from isakmp.app.engine.packet import HOP_BY_HOP, ICMP, TCP, UDP, build, checksum, parse
-from isakmp.app.engine.sad import sa_id
+from isakmp.app.engine.sad import InboundSa, OutboundSa, sa_id
 from isakmp.constants import ipsec
 from isakmp.constants.isakmp import Protocol
 from isakmp.errors import ApplicationError
 from isakmp.loop import Loop
 from isakmp.policy.spd import Selector
-from regress.app.engine.pair import ALGORITHMS, MODE, OUTER, Host, Pair, make_policy, make_spec
+from regress.app.engine.pair import (
+    ALGORITHMS,
+    AUTH,
+    ESP,
+    MODE,
+    OUTER,
+    Host,
+    Pair,
+    make_policy,
+    make_spec,
+)
 
 INSIDE = {
     4: (ip_address("10.1.0.1"), ip_address("10.2.0.1")),
@@ -90,9 +100,8 @@ def test_replays_and_forgeries_are_counted() -> None:
 
 def test_esn_passes_the_32_bit_border() -> None:
     pair = Pair(esn=True, window=4096)
-    sa = next(iter(pair.near.engine._sad))
-    sa.seal.sequence = 2**32 - 3  # type: ignore[attr-defined]
-    pair.far.engine._sad.inbound[0x1000].open.replay.accept(2**32 - 100)
+    pair.begun().seal.sequence = 2**32 - 3
+    pair.opener().replay.accept(2**32 - 100)
     packet = datagram()
     for _ in range(6):
         pair.near.engine.packet_out(packet)
@@ -103,8 +112,8 @@ def test_esn_passes_the_32_bit_border() -> None:
 
 def test_numbers_that_run_low_ask_for_a_rekey() -> None:
     pair = Pair()
-    (sa,) = pair.near.engine._sad
-    sa.seal.sequence, sa.packets = 2**32 - 2**20, 0xFFFF  # type: ignore[union-attr]
+    sa = pair.begun()
+    sa.seal.sequence, sa.packets = 2**32 - 2**20, 0xFFFF
     for _ in range(2):
         assert pair.through(datagram()) == [datagram()]
         sa.packets = 0x1FFFF
@@ -113,7 +122,7 @@ def test_numbers_that_run_low_ask_for_a_rekey() -> None:
 
 def test_used_up_numbers_end_an_sa() -> None:
     pair = Pair()
-    next(iter(pair.near.engine._sad)).seal.sequence = 2**32 - 1  # type: ignore[attr-defined]
+    pair.begun().seal.sequence = 2**32 - 1
     pair.near.engine.packet_out(datagram())
     assert pair.near.engine.drops[Drop.SEQUENCE] == 1
     assert [event.hard for event in pair.near.events.expires] == [True]
@@ -502,7 +511,7 @@ def test_inner_packets_must_meet_their_own_policy() -> None:
 
 def test_the_next_header_must_be_what_is_inside() -> None:
     pair = Pair()
-    seal = next(iter(pair.near.engine._sad)).seal  # type: ignore[attr-defined]
+    seal = pair.begun().seal
     cases = [
         (datagram(), 41, Drop.MALFORMED),
         (datagram(), 6, Drop.NEXT_HEADER),
@@ -520,7 +529,7 @@ def test_the_next_header_must_be_what_is_inside() -> None:
 @pytest.mark.parametrize("version", [4, 6])
 def test_traffic_flow_padding_is_cut_off(version: int) -> None:
     pair = Pair(inner=version)
-    seal = next(iter(pair.near.engine._sad)).seal  # type: ignore[attr-defined]
+    seal = pair.begun().seal
     for _ in range(2):
         padded = datagram(version) + bytes(333)
         pair.far.engine.esp_in(seal(padded, 4 if version == 4 else 41), *ENDS[4])
@@ -734,8 +743,7 @@ def test_transport_mode_behind_a_nat() -> None:
 
 def test_transport_mode_takes_no_dummies_and_no_mixed_families() -> None:
     pair = Pair(mode=MODE.TRANSPORT)
-    (sa,) = pair.near.engine._sad
-    seal = sa.seal  # type: ignore[union-attr]
+    seal = pair.begun().seal
     pair.far.engine.esp_in(seal(bytes(9), 59), *ENDS[4])
     pair.far.engine.esp_in(seal(bytes(9), 17), ENDS[4][0], ENDS[6][1])
     assert pair.far.engine.drops[Drop.DUMMY] == 1
@@ -828,3 +836,34 @@ def test_close_gives_everything_back() -> None:
     pair.near.engine.close()
     assert not pair.near.netif.routes
     assert not pair.near.timers.pending()
+
+
+def test_an_sa_that_carries_nothing_needs_nothing() -> None:
+    """Ciphers, window, path and flows are made for the first packet."""
+    pair = Pair()
+    (sent_with,), (received_with,) = pair.near.engine._sad, pair.far.engine._sad
+    assert isinstance(sent_with, OutboundSa) and isinstance(received_with, InboundSa)
+    assert not sent_with.begun and received_with.open is None and not received_with.accepted
+    assert pair.through(datagram()) == [datagram()]
+    assert sent_with.begun and received_with.open is not None and received_with.accepted
+
+
+def test_an_sa_may_move_before_its_first_packet() -> None:
+    pair = Pair(encap=(4500, 4500))
+    there = ip_address("192.0.2.77")
+    pair.near.engine.update(replace(pair.out_spec, dst=there, encap=(4500, 61000)))
+    pair.near.engine.packet_out(datagram())
+    ((_, _, dst, encap, _, _),) = pair.near.wire.sent
+    assert (dst, encap) == (there, (4500, 61000))
+
+
+def test_keys_that_do_not_fit_are_refused_before_any_packet() -> None:
+    host = Host()
+    for auth_size in (20, 19):
+        spec = make_spec(inbound=False, algorithm=(ESP.AES, 16, AUTH.HMAC_SHA, auth_size))
+        if auth_size == 20:
+            host.engine.add(spec)
+            continue
+        with pytest.raises(ApplicationError, match="takes a key of 20"):
+            host.engine.add(replace(spec, spi=0x2000))
+    assert [spec.spi for spec in host.engine.sas()] == [0x1000]

@@ -106,6 +106,9 @@ class FakeEngine:
         if self.spd.pop((spec.direction, spec.selector), None) is None:
             raise ApplicationError("no such policy")
 
+    def policy(self, direction: Direction, selector: Selector) -> tuple[int, PolicySpec] | None:
+        return self.spd.get((direction, selector))
+
     def policies(self) -> Iterator[tuple[int, PolicySpec]]:
         return iter(list(self.spd.values()))
 

@@ -203,6 +203,14 @@ def test_acquire_of_the_engine() -> None:
     assert world.heard.events == [event]
 
 
+def test_nothing_is_remembered_that_an_engine_says_itself() -> None:
+    world = World()
+    result(world.app.add_policy(OUT_POLICY))
+    result(world.app.get_spi(REQUEST))
+    result(world.app.update_sa(IN))
+    assert not (world.app._policies or world.app._policy_ids or world.app._inbound)
+
+
 def test_acquire_of_linux_names_the_policy_only() -> None:
     far = Far(private=False)
     job = far.app.add_policy(OUT_POLICY)

@@ -9,7 +9,6 @@ no socket and reads no clock.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +18,14 @@ from isakmp.conf import Conf
 from isakmp.dialect import Dialect
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange import UNNUMBERED, Exchange, digest
+from isakmp.half_open import HalfOpen
 from isakmp.job import Job
 from isakmp.log import Log, LogClass
 from isakmp.message import Header, parse_header, split
 from isakmp.outcome import Outcomes
 from isakmp.owner import Owner
 from isakmp.path import Path
-from isakmp.policy.spd import Address, Remote
+from isakmp.policy.spd import Remote
 from isakmp.sa import IsakmpSa, SaDatabase
 from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict, Waiting
 from isakmp.timer import Bucket, Timers
@@ -67,9 +67,7 @@ class Engine:
         self.dialects, self.owner = dialects, owner
         self.settings = Settings()
         self.exchanges: dict[tuple[bytes, int], Exchange[Any]] = {}
-        self.half_open: dict[int, Exchange[Any]] = {}
-        self._half_open_at: Counter[Address] = Counter()
-        self.begun: dict[tuple[bytes, Address], Exchange[Any]] = {}
+        self.half_open = HalfOpen(random)
         self.outcomes = Outcomes()
         self.counters: dict[str, int] = {}
         self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
@@ -239,14 +237,13 @@ class Engine:
         done()
         if exchange.over:
             return
-        if verdict is not Verdict.RESTART:
-            exchange.step += -1 if verdict is Verdict.LOOP else 1
+        anew = verdict is Verdict.RESTART
+        exchange.step = 0 if anew else exchange.step + (-1 if verdict is Verdict.LOOP else 1)
+        self.half_open.moved_on(exchange)
+        if anew and exchange.sa is not None and exchange.dialect.two_counters:
+            self._ask_anew(exchange, exchange.sa)
         else:
-            exchange.step = 0
-            if exchange.sa is not None and exchange.dialect.two_counters:
-                self._ask_anew(exchange, exchange.sa)
-                return
-        self._advance(exchange)
+            self._advance(exchange)
 
     def begin_again(self, exchange: Exchange[Any]) -> None:
         """Send the first message anew, though no answer has asked for it just now."""
@@ -305,6 +302,7 @@ class Engine:
         del self.exchanges[exchange.key]
         exchange.dialect.ended(exchange, None)
         exchange.script, exchange.step = script, 0
+        self.half_open.moved_on(exchange)
         exchange.message_id = exchange.dialect.message_id(exchange)
         self.exchanges[exchange.key] = exchange
         self._advance(exchange)
@@ -369,13 +367,7 @@ class Engine:
             del self.exchanges[exchange.key]
         if exchange.sa is not None:
             exchange.sa.running.pop(exchange.number, None)
-        if self.half_open.pop(exchange.number, None) is not None:
-            self._half_open_at[exchange.origin] -= 1
-            if not self._half_open_at[exchange.origin]:
-                del self._half_open_at[exchange.origin]
-            began = exchange.cky_i, exchange.origin
-            if self.begun.get(began) is exchange:
-                del self.begun[began]
+        self.half_open.remove(exchange)
 
     def refused_in_part(self, exchange: Exchange[Any], reason: Reason) -> None:
         """An exchange has done what it is for, but not all that was asked for."""
@@ -447,9 +439,7 @@ class Engine:
         exchange = self.create(dialect, script, remote, path, False, cky_i, cky_r, message_id, sa)
         if sa is None:
             self._make_room(path)
-            self.half_open[exchange.number] = exchange
-            self._half_open_at[path.remote] += 1
-            self.begun[cky_i, path.remote] = exchange
+            self.half_open.add(exchange)
         self.exchanges[exchange.key] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
         return exchange
@@ -479,19 +469,12 @@ class Engine:
                 return cookie
 
     def _make_room(self, path: Path) -> None:
-        """Drop a random half-open exchange of the oldest kind where there are too many."""
-        if self._half_open_at[path.remote] >= self.settings.half_open_peer_max:
-            peers = [x for x in self.half_open.values() if x.origin == path.remote]
-            self._drop_one(peers, "too many half-open exchanges with this address")
-        elif len(self.half_open) >= self.settings.half_open_max:
-            self._drop_one(list(self.half_open.values()), "too many half-open exchanges")
-
-    def _drop_one(self, candidates: list[Exchange[Any]], why: str) -> None:
-        stuck = min(x.step for x in candidates)
-        oldest = [x for x in candidates if x.step == stuck]
-        victim = oldest[int.from_bytes(self.random(4), "big") % len(oldest)]
-        self.counters["half_open_dropped"] = self.counters.get("half_open_dropped", 0) + 1
-        self.fail(victim, Reason("half-open-limit", why))
+        """Drop a half-open exchange where there are too many."""
+        limits = self.settings.half_open_peer_max, self.settings.half_open_max
+        if surplus := self.half_open.surplus(path.remote, *limits):
+            victim, why = surplus
+            self.counters["half_open_dropped"] = self.counters.get("half_open_dropped", 0) + 1
+            self.fail(victim, Reason("half-open-limit", why))
 
     # --- time --------------------------------------------------------------------------------
 

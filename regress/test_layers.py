@@ -24,6 +24,7 @@ LAYERS = [
     [
         "isakmp.script",
         "isakmp.exchange",
+        "isakmp.half_open",
         "isakmp.dialect",
         "isakmp.outcome",
         "isakmp.owner",

@@ -113,7 +113,7 @@ class Ikev1:
             return found
         if any(header.cky_r):
             return None
-        return engine.begun.get((header.cky_i, path.remote))
+        return engine.half_open.begun(header.cky_i, path.remote)
 
     def _first_or_late(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Begin as responder, or answer the repeated last message of a finished phase 1."""

@@ -22,4 +22,3 @@ def test_a_first_message_of_another_group_leaves_nothing() -> None:
         engine = host.daemon.engine
         assert not engine.exchanges
         assert not engine.half_open
-        assert not engine.begun

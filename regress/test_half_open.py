@@ -1,0 +1,135 @@
+"""Half-open exchanges: who goes, and what is kept of whom."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from ipaddress import ip_address
+from typing import Any
+
+from isakmp.half_open import HalfOpen
+from isakmp.policy.spd import Address
+
+
+class Begun:
+    """What of an exchange counts here."""
+
+    def __init__(self, number: int, origin: Address, step: int = 0) -> None:
+        self.cky_i, self.origin, self.step = number.to_bytes(8, "big"), origin, step
+
+
+def address(number: int) -> Address:
+    return ip_address(0xC6336400 + number)
+
+
+def table(seed: int = 1) -> HalfOpen:
+    return HalfOpen(random.Random(seed).randbytes)
+
+
+def fill(found: HalfOpen, count: int, hosts: int = 1) -> list[Any]:
+    made: list[Any] = [Begun(number, address(number % hosts)) for number in range(count)]
+    for each in made:
+        found.add(each)
+    return made
+
+
+def test_nobody_goes_as_long_as_there_is_room() -> None:
+    found = table()
+    fill(found, 9, hosts=3)
+    assert found.surplus(address(0), 4, 10) is None
+    assert found.surplus(address(7), 0, 10) is None, "an address with none has none to lose"
+
+
+def test_of_an_address_with_too_many_one_of_its_own_goes() -> None:
+    found = table()
+    fill(found, 9, hosts=3)
+    for _ in range(20):
+        victim, why = found.surplus(address(1), 3, 5) or (None, "")
+        assert victim is not None and victim.origin == address(1)
+        assert why == "too many half-open exchanges with this address"
+
+
+def test_of_too_many_in_all_anyone_goes() -> None:
+    found = table()
+    made = fill(found, 20, hosts=20)
+    seen = set()
+    for _ in range(400):
+        victim, why = found.surplus(address(99), 3, 20) or (None, "")
+        seen.add(victim)
+        assert why == "too many half-open exchanges"
+    assert seen == set(made)
+
+
+def test_who_got_further_stays() -> None:
+    found = table()
+    made = fill(found, 20, hosts=20)
+    for each in made[1:]:
+        each.step = 2
+        found.moved_on(each)
+    assert found.surplus(address(99), 3, 20) == (made[0], "too many half-open exchanges")
+    made[0].step = 4
+    found.moved_on(made[0])
+    assert (found.surplus(address(99), 3, 20) or ())[0] in made[1:]
+
+
+def test_an_exchange_that_is_open_is_not_taken_up_again() -> None:
+    found = table()
+    (one,) = fill(found, 1)
+    found.remove(one)
+    found.remove(one)
+    found.moved_on(one)
+    assert not found and one not in found and list(found) == []
+
+
+def test_a_cookie_names_the_last_that_began_with_it() -> None:
+    found = table()
+    older: Any = Begun(7, address(1))
+    newer: Any = Begun(7, address(1))
+    found.add(older)
+    found.add(newer)
+    found.remove(older)
+    assert found.begun(newer.cky_i, address(1)) is newer
+    assert found.begun(newer.cky_i, address(2)) is None
+    found.remove(newer)
+    assert found.begun(newer.cky_i, address(1)) is None
+
+
+def test_it_agrees_with_a_list_that_is_looked_through() -> None:
+    """Thousands of random acts, each answer judged by the plain policy."""
+    chance, found = random.Random(5), table(6)
+    plain: list[Any] = []
+    said: Counter[str] = Counter()
+    for number in range(6000):
+        origin = address(chance.randrange(6))
+        if plain and (act := chance.random()) < 0.5:
+            one = chance.choice(plain)
+            if act < 0.2:
+                plain.remove(one)
+                found.remove(one)
+            else:
+                one.step = chance.randrange(4)
+                found.moved_on(one)
+        else:
+            here = [x for x in plain if x.origin == origin]
+            among = here if len(here) >= 4 else plain if len(plain) >= 15 else []
+            surplus = found.surplus(origin, 4, 15)
+            assert (surplus is None) == (not among)
+            if surplus is not None:
+                victim, why = surplus
+                assert victim in among and victim.step == min(x.step for x in among)
+                said[why] += 1
+                plain.remove(victim)
+                found.remove(victim)
+            begun: Any = Begun(number, origin, chance.randrange(2))
+            plain.append(begun)
+            found.add(begun)
+        assert set(found) == set(plain) and len(found) == len(plain)
+    assert min(said.values()) > 100 and len(said) == 2
+
+
+def test_nothing_is_left_of_those_that_ended() -> None:
+    found = table()
+    for one in fill(found, 50, hosts=7):
+        found.remove(one)
+    left = {name: len(value) for name, value in vars(found).items() if hasattr(value, "__len__")}
+    assert set(left.values()) == {0}

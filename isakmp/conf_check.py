@@ -28,7 +28,7 @@ from isakmp.policy.reader import (
     read_connection,
     read_remote,
 )
-from isakmp.policy.spd import Connection, Remote
+from isakmp.policy.spd import Address, Connection, Remote
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
 
 MAX_ERRORS = 1000
@@ -315,8 +315,11 @@ class _Walk:
             self.warnings.append(f"{place}: cannot call us: [Phase 1] lacks {address}= {peer}")
 
     def _listed(self, address: str) -> bool:
-        found = peers_by_address(self.conf)
-        return ip_address(address) in found or None in found
+        return ip_address(address) in self._by_address or None in self._by_address
+
+    @cached_property
+    def _by_address(self) -> dict[Address | None, str]:
+        return peers_by_address(self.conf)
 
     @cached_property
     def _passive(self) -> frozenset[str]:

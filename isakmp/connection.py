@@ -222,7 +222,7 @@ class Connections:
 
     def _wanted_of(self, remote: Remote) -> Connection | None:
         """Some connection that should be up: not every peer takes an IKE SA without child SA."""
-        wanted = (e for e in self.entries.values() if e.wanted and e.remote.name == remote.name)
+        wanted = (entry for entry in self._entries_with(remote) if entry.wanted)
         entry = next(wanted, None)
         return entry.connection if entry else None
 

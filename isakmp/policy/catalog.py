@@ -51,6 +51,7 @@ class Catalog:
     _with: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
     _at: dict[Address | None, dict[str, None]] = field(default_factory=dict, repr=False)
     _phase_1: dict[Address | None, str] = field(default_factory=dict, repr=False)
+    _known: str = ""
 
     def load(self) -> None:
         """Read everything anew. A bad section is left out alone; the rest runs."""
@@ -92,9 +93,13 @@ class Catalog:
         return self.remotes[section]
 
     def _refresh(self) -> None:
-        """Forget what was read of peers before the configuration changed."""
+        """Forget what was read of peers before the configuration changed.
+
+        Strangers make none of us read the whole of [Phase 1].
+        """
         if self.generation != self.conf.generation:
             self.remotes, self._phase_1 = {}, peers_by_address(self.conf)
+            self._known = ", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody"
             self.generation = self.conf.generation
 
     def _named(self, address: Address) -> Iterator[str]:
@@ -161,7 +166,7 @@ class Catalog:
         if section is None:
             raise Refused(
                 Reason("no-configuration", f"no peer is configured for {address}",
-                       acceptable=", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody",
+                       acceptable=self._known,
                        line=self.conf.where("Phase 1"),
                        mend=f"add {address}= or Default= to [Phase 1]"),
                 isakmp.Notify.NO_PROPOSAL_CHOSEN,

@@ -49,6 +49,20 @@ def test_a_default_peer_answers_everybody() -> None:
     assert found.find_remote(ip_address("2001:db8::9"), MAIN).name == "west"
 
 
+def test_a_stranger_makes_nobody_read_the_whole_of_phase_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = catalog(EAST.text().replace("192.0.2.1= west", "2001:DB8:0::1= west"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Conf, "tags", lambda *_: pytest.fail("read for one message"))
+        assert found.find_remote(ip_address("2001:db8::1"), MAIN).name == "west"
+        for stranger in ("198.51.100.1", "2001:db8::2"):
+            reason = refused(found.find_remote, ip_address(stranger), MAIN).reason
+            assert (reason.cause, reason.acceptable) == ("no-configuration", "2001:DB8:0::1")
+    change = found.conf.begin()
+    change.set("Phase 1", "2001:0db8::2", "west")
+    change.commit()
+    assert found.find_remote(ip_address("2001:db8::2"), MAIN).name == "west"
+
+
 def test_a_peer_whose_section_is_bad_is_refused_with_the_error() -> None:
     text = EAST.text().replace("Configuration= phase-1", "Configuration= nowhere")
     found = catalog(text)

@@ -119,6 +119,14 @@ class TestFindRemote:
         assert catalog().find_remote_v2(HERE).name == "west"
         assert catalog().find_remote_v2(ELSEWHERE).name == "anybody"
 
+    def test_only_the_section_of_the_address_is_read(self) -> None:
+        found = catalog()
+        change = found.conf.begin()
+        change.set("General", "Retransmits", "4")
+        change.commit()
+        assert found.find_remote_v2(HERE).name == "west"
+        assert list(found.remotes) == ["west"], "the others can wait until it says who it is"
+
     def test_a_version_that_is_not_spoken(self) -> None:
         old = ip_address("203.0.113.1")
         assert catalog("Default= anybody", "").find_remote_v2(old).name == "roaming"

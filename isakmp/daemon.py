@@ -133,7 +133,7 @@ class Daemon:
         engine.cookie_threshold = _number(conf, "Cookie-threshold", 100)
         engine.children_max = _number(conf, "Max-children", 256)
         engine.rekey_margin_percent = _number(conf, "Rekey-margin", 20)
-        self.keeper.liveness.interval_s = _number(conf, "DPD-check-interval", 0)
+        self.keeper.liveness.ask_after(_number(conf, "DPD-check-interval", 0))
         self.keeper.keepalive_s = _number(conf, "NAT-T-Keepalive", 20)
         self.keeper.keepalive = self._keepalive
         self.keeper.delete_sas = self._tell_at_exit and conf.get_bool("General", "Delete-SAs", True)

@@ -29,6 +29,13 @@ class Liveness:
         )  # fmt: skip
         self.interval_s = 0
 
+    def ask_after(self, interval_s: int) -> None:
+        """Peers are asked after so much silence from now on, those that have SAs too."""
+        if interval_s != self.interval_s:
+            self.interval_s = interval_s
+            for sa in self.sas.isakmp.values():
+                self.watch(sa)
+
     def watch(self, sa: IsakmpSa) -> None:
         """Look after the peer of ``sa`` in a while, where it can be asked and is to be."""
         if sa.dpd and self.interval_s:
@@ -63,7 +70,7 @@ class Liveness:
 
     def _check_alive(self, sa: IsakmpSa) -> None:
         """Messages and traffic are proof enough; only silence is asked about."""
-        if sa.state is not State.ESTABLISHED:
+        if sa.state is not State.ESTABLISHED or not self.interval_s:
             return
         if not sa.dpd_waiting and self.timers.now() - sa.last_heard < self.interval_s:
             self.watch(sa)

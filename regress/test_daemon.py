@@ -162,6 +162,28 @@ def test_settings_are_taken_up(tmp_path: Path) -> None:
     assert west.daemon.connections.settings.check_interval_s == 9
 
 
+def test_questions_to_the_dead_begin_and_end_with_a_reload(tmp_path: Path) -> None:
+    net, west, east, path = on_disk(tmp_path)
+    text = path.read_text()
+
+    def asked(general: str, seconds: float) -> int:
+        path.write_text(text.replace("[General]\n", f"[General]\n{general}\n"))
+        west.daemon.reload()
+        net.run(30)
+        before = len(net.history)
+        net.run(seconds)
+        return sum(p.header.exchange_type == 5 for p in net.history[before:])
+
+    assert not asked("", 60)
+    assert asked("DPD-check-interval= 10", 60), "the SA was there before"
+    net.lose = lambda packet: packet.dst == west.address
+    (sa,) = west.daemon.sas.isakmp.values()
+    net.until(lambda: sa.dpd_waiting, 60)
+    net.lose = lambda packet: False
+    assert not asked("", 60)
+    assert connected(west) and connected(east)
+
+
 def test_numbers_that_are_none_fall_back() -> None:
     _, west, _ = up(replace(WEST, general="Retransmits= many"), EAST)
     assert west.daemon.engine.settings.retransmits == 3

@@ -157,7 +157,7 @@ def _phase_2_line(row: Row) -> Line:
     ]
     encap = f" in UDP {text_of(row['encap'])}" if row.get("encap") else ""
     below = [
-        text_of(row.get("selector")),
+        " -> ".join(_texts(row, "local_selectors", "remote_selectors")),
         suite,
         f"{text_of(row.get('local'))} - {text_of(row.get('remote'))}{encap},"
         f" SPI in {text_of(row.get('spi_in'))} out {text_of(row.get('spi_out'))}",

@@ -12,6 +12,7 @@ from isakmp.app.base import Expire, SaSpec
 from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.path import Path
+from isakmp.policy.traffic import agreed, describe
 from isakmp.rivals import GRACE_S, gives_way, wait_s
 from isakmp.sa import ChildSa, IsakmpSa, State
 
@@ -52,7 +53,8 @@ class Children:
         self.keeper.connections.child_up(child)
         for old in olds:
             self._supersede_child(old, child)
-        self.log.print("connection %s up: %s, %s", child.connection.name, child, child.selector)
+        traffic = describe(agreed(child))
+        self.log.print("connection %s up: %s, %s", child.connection.name, child, traffic)
 
     def child_rekeyed(self, old: ChildSa, child: ChildSa, specs: list[SaSpec]) -> None:
         """``child`` was made to take the place of ``old``, which knows it (RFC 7296 2.8).

@@ -11,6 +11,7 @@ from isakmp.engine import Engine
 from isakmp.exchange import Exchange
 from isakmp.path import endpoint
 from isakmp.policy.match import TRANSFORM_REGISTRIES
+from isakmp.policy.traffic import agreed, selector_text
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 
 ROWS_MAX = 20000
@@ -31,6 +32,8 @@ def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
         "local": endpoint(path.local, path.local_port),
         "remote": endpoint(path.remote, path.remote_port),
         "cookies": f"{sa.cky_i.hex()}:{sa.cky_r.hex()}",
+        "prf": "",
+        "auth": "",
         **chosen.row(),
         "nat_t": str(sa.nat),
         "local_id": str(sa.local_id),
@@ -43,11 +46,16 @@ def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
 
 
 def child_row(child: ChildSa, sas: SaDatabase, now: float) -> dict[str, Any]:
-    """One child SA: its first protocol, and the counters of both directions as last asked."""
+    """One child SA: its first protocol, and the counters of both directions as last asked.
+
+    local_selectors, remote_selectors: the traffic that was agreed on, written as in the
+    configuration; selector: the first of it, as the IPsec stack has it.
+    """
     protocol = child.protocols[0]
     chosen = protocol.chosen
     registry = TRANSFORM_REGISTRIES.get(chosen.protocol, ipsec.Esp)
     parent = sas.isakmp.get(child.cookies)
+    traffic = agreed(child)
     received, sent = (usage or NO_USAGE for usage in child.usage)
     return {
         "phase": 2,
@@ -70,6 +78,8 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float) -> dict[str, Any]:
         "local": str(child.path.local),
         "remote": str(child.path.remote),
         "selector": str(child.selector),
+        "local_selectors": [selector_text(one) for one in traffic.local],
+        "remote_selectors": [selector_text(one) for one in traffic.remote],
         "packets_in": received.packets,
         "bytes_in": received.octets,
         "packets_out": sent.packets,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from isakmp import status as module
-from regress.pair import EAST, WEST, up
+from regress.pair import EAST, WEST, both, up
+from regress.scripts.ikev2.pairs import pair
 
 
 def test_the_status_is_ready_for_json() -> None:
@@ -28,6 +31,27 @@ def test_the_status_is_ready_for_json() -> None:
     assert all(o["when"] >= 1_700_000_000 for o in status["outcomes"])
     (peer,) = status["peers"]
     assert peer["address"] == "192.0.2.2"
+
+
+def documented(phase: int) -> set[str]:
+    """The members of a row of ``sas`` by the manual."""
+    manual = Path(__file__).resolve().parents[1] / "docs" / "isakmpctl.8.md"
+    told = manual.read_text(encoding="utf-8").partition("A row of `sas` with")[2]
+    first, _, second = told.partition("Every row")[0].partition("with `phase` 2")
+    return {*re.findall(r"`(\w+)`", first if phase == 1 else second), "phase"}
+
+
+@pytest.mark.parametrize("phase", [1, 2])
+def test_sas_of_both_versions_have_the_members_of_the_manual(phase: int) -> None:
+    for version in (1, 2):
+        _, west, _ = up(*both()) if version == 1 else pair()
+        (row,) = west.rows(phase)
+        assert set(row) == documented(phase)
+        assert all(row[name] for name in ("local", "remote", "encryption", "state"))
+        if phase == 2:
+            assert (row["local_selectors"], row["remote_selectors"]) == (
+                ["10.1.0.0/16"], ["10.2.0.0/16"],
+            )  # fmt: skip
 
 
 def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

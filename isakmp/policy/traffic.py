@@ -24,6 +24,7 @@ from isakmp.policy.spd import (
     make_network,
     ports_text,
 )
+from isakmp.sa import ChildSa
 
 # How many selectors of a side are looked at, and how many pairs of networks an SA may have: a
 # range of IPv6 addresses alone can be 254 networks.
@@ -468,6 +469,11 @@ def of_network(network: Network, protocol: int = 0, port: int = 0) -> TrafficSel
             start, end, protocol, port << 8 & 0xFF00, (port << 8 & 0xFF00) | 0xFF
         )
     return TrafficSelector(start, end, protocol, port, port)
+
+
+def agreed(child: ChildSa) -> Traffic:
+    """What a child SA of either version is for."""
+    return child.traffic if child.traffic.local else of_selector(child.selector)
 
 
 def of_selector(selector: Selector) -> Traffic:

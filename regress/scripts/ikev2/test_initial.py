@@ -106,6 +106,23 @@ def test_selectors_are_narrowed() -> None:
     assert west.rows(2)[0]["selector"] == "10.1.0.0/16 -> 10.2.0.0/16"
 
 
+def test_every_selector_that_was_agreed_on_is_shown() -> None:
+    """West asks for more than east has, of a range that is several networks."""
+    ours, theirs = (
+        f"Local-selectors= {near}\nRemote-selectors= {far}\n"
+        for near, far in (
+            ("10.1.0.0/16, 10.9.0.0/16", "10.2.0.0-10.2.0.9[tcp/80]"),
+            ("10.2.0.0/16, 10.8.0.0/16", "10.1.0.0/16, 10.9.4.0/24"),
+        )
+    )
+    _, west, east = pair(west={"connection_tags": ours}, east={"connection_tags": theirs})
+    near, far = ["10.1.0.0/16", "10.9.4.0/24"], ["10.2.0.0-10.2.0.9[6/80]"]
+    (mine,), (other,) = west.rows(2), east.rows(2)
+    assert (mine["local_selectors"], mine["remote_selectors"]) == (near, far)
+    assert (other["local_selectors"], other["remote_selectors"]) == (far, near)
+    assert f"{', '.join(near)} === {far[0]}" in west.said
+
+
 def test_a_child_sa_of_its_own_exchange() -> None:
     net, west, east = pair("Childless= force")
     up(west, east)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -78,6 +78,8 @@ class Daemon(Protocol):
     def teardown(self, name_or_address: str, phase: int, /) -> object: ...
 
     def teardown_all(self) -> object: ...
+
+    def rekey(self, name_or_address: str, what: str, /) -> object: ...
 
     def delete_sa(self, cookies: bytes, message_id: int | None, /) -> object: ...
 
@@ -244,6 +246,21 @@ def debug(daemon: Daemon, args: str) -> Answer:
     return Answer({cls.label: level for cls, level in daemon.log.levels().items()})
 
 
+def rekey(daemon: Daemon, args: str) -> Answer:
+    """``k [quick|main|auth] name-or-address``: new SAs for those there are, quick by default."""
+    what, name = _word_and_name(args, ("quick", "main", "auth"), "quick")
+    if not name:
+        _usage("k [quick|main|auth] name-or-address")
+    daemon.rekey(_string(name), what)
+    return DONE
+
+
+def _word_and_name(args: str, words: Sequence[str], default: str) -> tuple[str, str]:
+    """One of ``words``, where there is something behind it, and the rest."""
+    word, _, rest = args.partition(" ")
+    return (word, rest.strip()) if rest and word in words else (default, args)
+
+
 def mode(daemon: Daemon, args: str) -> Answer:
     """``M active``, ``M passive``: whether this daemon starts anything."""
     if args not in ("active", "passive"):
@@ -300,12 +317,10 @@ def teardown_all(daemon: Daemon, args: str) -> Answer:
 
 def teardown(daemon: Daemon, args: str) -> Answer:
     """``t [main|quick] name-or-address``: tear one down, quick by default."""
-    word, _, rest = args.partition(" ")
-    phases = {"main": 1, "quick": 2}
-    name, phase = (rest.strip(), phases[word]) if rest and word in phases else (args, 2)
+    word, name = _word_and_name(args, ("main", "quick"), "quick")
     if not name:
         _usage("t [main|quick] name-or-address")
-    daemon.teardown(_string(name), phase)
+    daemon.teardown(_string(name), 1 if word == "main" else 2)
     return DONE
 
 
@@ -315,6 +330,7 @@ COMMANDS: Mapping[str, Callable[[Daemon, str], Answer]] = MappingProxyType(
         "C": configure,
         "d": delete,
         "D": debug,
+        "k": rekey,
         "M": mode,
         "p": capture,
         "Q": quit_daemon,

@@ -103,6 +103,13 @@ def down(client: Client, args: argparse.Namespace) -> Output:
     return Output(client.ask(f"t {phase} {args.name}"), f"{args.name} is being torn down\n")
 
 
+def rekey(client: Client, args: argparse.Namespace) -> Output:
+    """Replace a connection's child SAs, or the SA they were negotiated under."""
+    what = args.what or "quick"
+    whose = args.name if what == "quick" else f"the IKE SA of {args.name}"
+    return Output(client.ask(f"k {what} {args.name}"), f"{whose} is being replaced\n")
+
+
 def delete(client: Client, args: argparse.Namespace) -> Output:
     """Delete one SA."""
     return Output(client.ask(f"d {args.cookies} {args.message_id}"), "deleted\n")
@@ -234,6 +241,14 @@ def _add_tunnels(add: Callable[..., argparse.ArgumentParser]) -> None:
     which.add_argument("name", nargs="?", help="a connection, or a peer's name or address")
     which.add_argument("--all", action="store_true", help="all connections")
     made.add_argument("--phase", type=int, choices=(1, 2), default=2)
+    made = add("rekey", rekey)
+    made.add_argument("name", help="a connection; for the IKE SA also a peer's name or address")
+    which = made.add_mutually_exclusive_group()
+    for flag, what, text in (
+        ("--ike", "main", "the IKE SA; in IKEv1 by a new phase 1"),
+        ("--reauthenticate", "auth", "the IKE SA, proving everything anew"),
+    ):
+        which.add_argument(flag, dest="what", action="store_const", const=what, help=text)
     made = add("delete", delete)
     made.add_argument("cookies", help="32 hexadecimal digits")
     made.add_argument("message_id", nargs="?", default="-", help="8 digits; none: phase 1")

@@ -347,14 +347,19 @@ class Connections:
 
     def rekey(self, child: ChildSa) -> None:
         """A successor for a child SA that soon expires; begun again until it is there."""
-        flow = child.connection.name, child.selector
-        if child.state is not State.ESTABLISHED or flow in self.busy or not self.settings.active:
+        if child.state is not State.ESTABLISHED or not self.settings.active:
             return
         again = child.events.pop("rekey", None)
         if again is not None:
             again.cancel()
         wait = min(REKEY_RETRY_S, max(1.0, (child.limits.hard_s - child.limits.soft_s) / 3))
         child.events["rekey"] = self.timers.add("child SA rekey", wait, lambda: self.rekey(child))
+        self.replace(child)
+
+    def replace(self, child: ChildSa) -> None:
+        """A successor for a child SA, unless one is under way."""
+        if (child.connection.name, child.selector) in self.busy:
+            return
         sa = child.parent or self.sas.current(child.peer)
         if sa is not None and sa.version > 1 and child.parent is None:
             # Its IKEv1 is gone, and IKEv2 can only make another.

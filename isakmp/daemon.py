@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
 from isakmp.conf import Conf
@@ -26,7 +26,7 @@ from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve
 from isakmp.policy.spd import Address
-from isakmp.sa import IsakmpSa, SaDatabase
+from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev2.dialect import Ikev2
 from isakmp.status import status
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 REINITIALISE_S = 5.0
 Check = Callable[[Conf], list[ConfError]]
+AnySa = TypeVar("AnySa", IsakmpSa, ChildSa)
 
 
 class Daemon:
@@ -207,6 +208,25 @@ class Daemon:
         for sa in found if phase == 1 else ():
             self.keeper.delete_sa(sa)
 
+    def rekey(self, name_or_address: str, what: str, /) -> None:
+        """Replace the child SAs of a connection (``quick``), or the ISAKMP SAs with its peer, by
+        rekeying (``main``) or from the beginning (``auth``)."""
+        if not self.connections.settings.active:
+            raise IsakmpError("isakmpd is passive: it begins nothing")
+        if what == "quick":
+            for child in _live(self.sas.of_connection(name_or_address), name_or_address):
+                self.connections.replace(child)
+            return
+        for sa in _live(self._speaking_for(name_or_address), name_or_address):
+            dialect = self.engine.dialects[sa.version]
+            (dialect.rekey_sa if what == "main" else dialect.reauthenticate)(self.engine, sa)
+
+    def _speaking_for(self, name: str) -> list[IsakmpSa]:
+        """The ISAKMP SAs with a peer, or those that a connection's child SAs have."""
+        children = self.sas.of_connection(name)
+        own = [child.parent or self.sas.current(child.peer) for child in children]
+        return self._phase_1_of(name) or [sa for sa in dict.fromkeys(own) if sa]
+
     def _phase_1_of(self, name: str) -> list[IsakmpSa]:
         return [
             sa for sa in self.sas.isakmp.values()
@@ -308,6 +328,15 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """Everything there is to know, JSON-ready."""
         return status(self.engine, self.connections, self.transport.describe(), self._wall())
+
+
+def _live(sas: list[AnySa], name: str) -> list[AnySa]:
+    """Those that are neither replaced nor on their way out. IsakmpError where there are none."""
+    live = [sa for sa in sas if sa.state is State.ESTABLISHED]
+    if not live:
+        why = "is being replaced or deleted already" if sas else "is not there"
+        raise IsakmpError(f"an SA of {name} {why}")
+    return live
 
 
 def _number(conf: Conf, tag: str, default: int) -> int:

@@ -79,6 +79,9 @@ class Dialect(Protocol):
     def rekey_sa(self, engine: Engine, sa: IsakmpSa) -> None:
         """A successor for ``sa``."""
 
+    def reauthenticate(self, engine: Engine, sa: IsakmpSa) -> None:
+        """The same by proving everything anew."""
+
     def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
         """Tell the peer that a child SA, or ``sa`` itself, is gone; done once it is."""
 

@@ -85,6 +85,9 @@ class FakeDaemon:
     def teardown_all(self) -> None:
         self._note("teardown_all")
 
+    def rekey(self, name_or_address: str, what: str) -> None:
+        self._note("rekey", name_or_address, what)
+
     def delete_sa(self, cookies: bytes, message_id: int | None) -> None:
         self._note("delete_sa", cookies, message_id)
 

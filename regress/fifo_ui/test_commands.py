@@ -44,6 +44,11 @@ def result(daemon: FakeDaemon) -> str:
         ("t main 192.0.2.1", ("teardown", "192.0.2.1", 1)),
         ("t main", ("teardown", "main", 2)),
         ("T", ("teardown_all",)),
+        ("k a-b", ("rekey", "a-b", "quick")),
+        ("k quick a-b", ("rekey", "a-b", "quick")),
+        ("k main 192.0.2.1", ("rekey", "192.0.2.1", "main")),
+        ("k auth peer-b", ("rekey", "peer-b", "auth")),
+        ("k auth", ("rekey", "auth", "quick")),
         ("M active", ("set_active", True)),
         ("M passive", ("set_active", False)),
         ("p off", ("capture", None)),
@@ -72,7 +77,8 @@ def test_capture_has_a_file_of_its_own(daemon: FakeDaemon) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "c", "t", "t  ", "M", "M idle", "p", "p maybe", "p on=", "p off=x", "Q now", "R x", "r x",
+        "c", "t", "t  ", "k", "k  ",
+        "M", "M idle", "p", "p maybe", "p on=", "p off=x", "Q now", "R x", "r x",
         "S x", "T all", "D", "D 7", "D 7 100", "D 11 1", "D A", "D T 1", "D X 1", "d", "d x -",
         f"d {COOKIES}", f"d {COOKIES} x", f"d {COOKIES} 01020304 5", f"d {COOKIES[1:]} -",
         "C", "C frob [x]:y", "C get", "C get x:y", "C get [x]", "C set [x]:y", "C set [x]y=z",
@@ -310,5 +316,5 @@ def test_commands_without_a_run_directory(tmp_path: Path) -> None:
 def test_every_command_says_what_it_is(daemon: FakeDaemon) -> None:
     for letter, command in COMMANDS.items():
         assert f"``{letter}" in (command.__doc__ or "")
-    with pytest.raises(IsakmpError, match="c C d D M p Q R r S T t J"):
+    with pytest.raises(IsakmpError, match="c C d D k M p Q R r S T t J"):
         run(daemon, "z")

@@ -421,6 +421,8 @@ class Ikev1:
         """IKEv1 knows no rekeying of an ISAKMP SA: a new phase 1 makes another one."""
         engine.owner.connections.begin_sa(sa.remote, sa.path)
 
+    reauthenticate = rekey_sa
+
     def begin_child(
         self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None
     ) -> Exchange[Any]:

@@ -510,6 +510,10 @@ class Ikev2:
             return
         engine.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, sa=sa)
 
+    def reauthenticate(self, engine: Engine, sa: IsakmpSa) -> None:
+        """IKE_SA_INIT and IKE_AUTH again (RFC 7296 2.8.3)."""
+        engine.owner.reauthenticate(sa)
+
     def tell(self, engine: Engine, sa: IsakmpSa, items: list[tuple[int, Any]]) -> Exchange[Info]:
         """Send an INFORMATIONAL under ``sa``."""
         return tell(engine, self, sa, items)

@@ -168,6 +168,7 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
                 "Default-phase-2-suites": Tag(leads=Kind.SUITE),
                 "Delete-SAs": Tag(_BOOLEAN),
                 "DPD-check-interval": Tag(_SECONDS),
+                "DPD-timeout": Tag(_number(1, 86400)),
                 "Engine-socket": Tag(_PATH),
                 "Exchange-max-time": Tag(_number(1, 86400)),
                 "Key-log": Tag(_PATH),
@@ -183,8 +184,10 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
                 "Rekey-margin": Tag(_number(1, 50)),
                 "Renegotiate-on-HUP": Tag(_BOOLEAN),
                 "Retransmit-interval": Tag(_number(1, 60)),
+                "Retransmit-max-interval": Tag(_number(1, 3600)),
                 "Retransmits": Tag(_number(0, 100)),
                 "Run-directory": Tag(_PATH),
+                "SA-retransmits": Tag(_number(0, 100)),
                 "Shared-SADB": Tag(_BOOLEAN, idle=True),
                 "Use-Keynote": Tag(_BOOLEAN, idle=True),
             }

@@ -128,13 +128,17 @@ class Daemon:
         conf, engine = self.conf, self.engine.settings
         engine.retransmits = _number(conf, "Retransmits", 3)
         engine.retransmit_s = float(_number(conf, "Retransmit-interval", 1))
+        engine.retransmit_max_s = float(_number(conf, "Retransmit-max-interval", 30))
+        engine.sa_retransmits = _number(conf, "SA-retransmits", 12)
         engine.exchange_max_s = float(_number(conf, "Exchange-max-time", 120))
         engine.half_open_max = _number(conf, "Max-half-open", 1000)
         engine.half_open_peer_max = _number(conf, "Max-half-open-per-peer", 100)
         engine.cookie_threshold = _number(conf, "Cookie-threshold", 100)
         engine.children_max = _number(conf, "Max-children", 256)
         engine.rekey_margin_percent = _number(conf, "Rekey-margin", 20)
-        self.keeper.liveness.ask_after(_number(conf, "DPD-check-interval", 0))
+        self.keeper.liveness.ask_after(
+            _number(conf, "DPD-check-interval", 0), _number(conf, "DPD-timeout", 30)
+        )
         self.keeper.keepalive_s = _number(conf, "NAT-T-Keepalive", 20)
         self.keeper.keepalive = self._keepalive
         self.keeper.delete_sas = self._tell_at_exit and conf.get_bool("General", "Delete-SAs", True)

@@ -42,10 +42,15 @@ NOTIFIES_PER_S = 10
 
 @dataclass(slots=True)
 class Settings:
-    """What the configuration says to the engine; seconds and counts."""
+    """What the configuration says to the engine; seconds and counts.
+
+    sa_retransmits: the retransmits where an SA ends with its exchange (RFC 7296 2.4).
+    """
 
     retransmits: int = 3
     retransmit_s: float = 1.0
+    retransmit_max_s: float = 30.0
+    sa_retransmits: int = 12
     exchange_max_s: float = 120.0
     half_open_max: int = 1000
     half_open_peer_max: int = 100
@@ -456,8 +461,12 @@ class Engine:
         )  # fmt: skip
         if sa is not None:
             sa.running[exchange.number] = exchange
+        most = self.settings.exchange_max_s
+        if exchange.ends_sa:
+            # It may have to wait for another one that is as patient.
+            most += 2 * sum(map(self._wait_s, range(self.settings.sa_retransmits + 1)))
         exchange.events["end"] = self.timers.add(
-            "exchange end", self.settings.exchange_max_s, lambda: self._timed_out(exchange)
+            "exchange end", most, lambda: self._timed_out(exchange)
         )
         return exchange
 
@@ -484,15 +493,23 @@ class Engine:
             return
         if exchange.resting:
             return
-        wait = self.settings.retransmit_s * 2**exchange.retries
-        wait *= 0.875 + self.random(1)[0] / 1024
+        wait = self._wait_s(exchange.retries) * (0.875 + self.random(1)[0] / 1024)
         self._stop_timer(exchange, "retransmit")
         exchange.events["retransmit"] = self.timers.add(
             "retransmit", wait, lambda: self._retransmit(exchange)
         )
 
+    def _wait_s(self, retries: int) -> float:
+        """How long an answer to the message that went out so often before is waited for."""
+        settings = self.settings
+        return min(settings.retransmit_s * (1 << min(retries, 32)), settings.retransmit_max_s)
+
+    def _retransmits(self, exchange: Exchange[Any]) -> int:
+        settings = self.settings
+        return settings.sa_retransmits if exchange.ends_sa else settings.retransmits
+
     def _retransmit(self, exchange: Exchange[Any]) -> None:
-        if exchange.retries >= self.settings.retransmits:
+        if exchange.retries >= self._retransmits(exchange):
             self._timed_out(exchange)
             return
         exchange.retries += 1
@@ -509,6 +526,10 @@ class Engine:
         if exchange.script.confirmed and exchange.step == len(exchange.steps) - 1:
             self.log.print("%s: goes on without its confirmation", exchange)
             self._finish(exchange)
+            return
+        if exchange.initiator and not exchange.last_out:
+            reason = "the IPsec stack, or an exchange before it, is not done"
+            self.fail(exchange, Reason("not-sent", f"{exchange.script.name}: {reason}"))
             return
         waited = f"no answer to message {exchange.step} of {exchange.script.name}"
         self.fail(exchange, exchange.hint or Reason(

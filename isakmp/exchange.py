@@ -11,7 +11,7 @@ from isakmp.errors import Reason
 from isakmp.job import Job
 from isakmp.path import Path
 from isakmp.policy.spd import Address, Remote
-from isakmp.sa import IsakmpSa
+from isakmp.sa import IsakmpSa, State
 from isakmp.script import S, Script, Step
 from isakmp.timer import Event
 
@@ -82,6 +82,13 @@ class Exchange(Generic[S]):
         """What its messages are found by. Where both ends count, the peer's counts are negative."""
         theirs = self.dialect.two_counters and not self.initiator
         return self.own_cookie, -1 - self.message_id if theirs else self.message_id
+
+    @property
+    def ends_sa(self) -> bool:
+        """Whether its SA is no good any more where nobody answers, with all that it protects."""
+        sa = self.sa
+        counted = self.initiator and self.dialect.two_counters
+        return counted and sa is not None and sa.state is State.ESTABLISHED
 
     @property
     def complete(self) -> bool:

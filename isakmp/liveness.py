@@ -1,6 +1,7 @@
 """Liveness: peers that are silent are asked, and those that do not answer are dead.
 
-RFC 3706, and RFC 7296 2.4. Messages and traffic are proof enough; only silence is asked about.
+RFC 3706, and RFC 7296 2.4. Authentic messages and packets are proof enough. After silence a peer is
+asked, again and again, and is dead once it has been silent for so long though it was asked.
 """
 
 from __future__ import annotations
@@ -15,22 +16,23 @@ from isakmp.sa import ChildSa, IsakmpSa, State
 if TYPE_CHECKING:
     from isakmp.keeper import Keeper
 
-DPD_RETRIES = 5
-DPD_RETRY_S = 5.0
+RETRY_S = 5.0
 
 
 class Liveness:
-    """Which peers of one daemon's keeper are alive. interval_s: 0 where nobody is asked."""
+    """Which peers of one daemon's keeper are alive. Seconds: interval_s of silence until a peer is
+    asked, 0: only those who are suspected; timeout_s from the first question until it is dead."""
 
     def __init__(self, keeper: Keeper) -> None:
         self.keeper = keeper
         self.sas, self.app, self.timers, self.log = (
             keeper.sas, keeper.app, keeper.timers, keeper.log
         )  # fmt: skip
-        self.interval_s = 0
+        self.interval_s, self.timeout_s = 0, 30
 
-    def ask_after(self, interval_s: int) -> None:
+    def ask_after(self, interval_s: int, timeout_s: int) -> None:
         """Peers are asked after so much silence from now on, those that have SAs too."""
+        self.timeout_s = timeout_s
         if interval_s != self.interval_s:
             self.interval_s = interval_s
             for sa in self.sas.isakmp.values():
@@ -53,52 +55,72 @@ class Liveness:
                 self.keeper.moved(sa, path)
 
     def said_alive(self, sa: IsakmpSa, sequence: int) -> None:
-        """R_U_THERE_ACK: counts only for the question we asked last."""
+        """An answer: counts only for the question we asked last."""
         if sa.dpd_waiting and sequence == sa.dpd_sequence:
-            sa.dpd_waiting = 0
-            self.watch(sa)
+            self._lives(sa)
 
     def suspect(self, sa: IsakmpSa) -> None:
-        """Somebody says, without proof, that the peer has lost ``sa``: ask it."""
-        if sa.state is State.ESTABLISHED and self.keeper.engine.may_notify():
-            self._ask(sa)
+        """Somebody says, without proof, that the peer has lost ``sa``: ask it now.
+
+        What comes from now on is proof that the peer lives.
+        """
+        if not self.keeper.engine.may_notify():
+            return
+        children = self.sas.children_of(sa)
+
+        def counted(job: Job[None]) -> None:
+            if sa.state is State.ESTABLISHED and not sa.dpd_waiting:
+                sa.dpd_packets = _packets(children)
+                self._ask(sa)
+
+        self.count(children).then(counted)
+
+    def _lives(self, sa: IsakmpSa) -> None:
+        sa.dpd_waiting = 0
+        if event := sa.events.pop("dpd", None):
+            event.cancel()
+        self.watch(sa)
 
     def _arm(self, sa: IsakmpSa, wait_s: float) -> None:
         if event := sa.events.get("dpd"):
             event.cancel()
-        sa.events["dpd"] = self.timers.add("DPD", wait_s, lambda: self._check_alive(sa))
+        sa.events["dpd"] = self.timers.add("DPD", wait_s, lambda: self._look(sa))
 
-    def _check_alive(self, sa: IsakmpSa) -> None:
-        """Messages and traffic are proof enough; only silence is asked about."""
-        if sa.state is not State.ESTABLISHED or not self.interval_s:
+    def _look(self, sa: IsakmpSa) -> None:
+        """Only silence is asked about."""
+        if sa.state is not State.ESTABLISHED or not (sa.dpd_waiting or self.interval_s):
             return
         if not sa.dpd_waiting and self.timers.now() - sa.last_heard < self.interval_s:
             self.watch(sa)
             return
         children = self.sas.children_of(sa)
-        self.count(children).then(lambda _: self._judge(sa, children))
+        self.count(children).then(lambda _: self._judge(sa, _packets(children)))
 
-    def _judge(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
+    def _judge(self, sa: IsakmpSa, packets: int) -> None:
         """The counters are here: new packets, or a question, or the end."""
         if sa.state is not State.ESTABLISHED:
             return
-        packets = sum(child.usage[0].packets for child in children if child.usage[0])
         if packets != sa.dpd_packets:
             sa.dpd_packets, sa.dpd_waiting = packets, 0
             if packets > 0:
-                self.watch(sa)
+                self._lives(sa)
                 return
-        if sa.dpd_waiting > DPD_RETRIES:
-            self.dead(sa, f"no answer to {DPD_RETRIES} R_U_THERE")
-            return
-        sa.dpd_waiting += 1
-        sa.dpd_sequence = (sa.dpd_sequence + 1) & 0x7FFFFFFF
-        self._arm(sa, DPD_RETRY_S)
-        self._ask(sa)
+        if sa.dpd_waiting * self._retry_s >= self.timeout_s:
+            self.dead(sa, f"silent for {self.timeout_s} s though it was asked")
+        else:
+            self._ask(sa)
 
     def _ask(self, sa: IsakmpSa) -> None:
+        sa.dpd_waiting += 1
+        sa.dpd_sequence = (sa.dpd_sequence + 1) & 0x7FFFFFFF
+        self._arm(sa, self._retry_s)
         engine = self.keeper.engine
         engine.dialects[sa.version].probe(engine, sa, sa.dpd_sequence)
+
+    @property
+    def _retry_s(self) -> float:
+        """Seconds from question to question: there is more than one."""
+        return min(RETRY_S, self.timeout_s / 2)
 
     def count(self, children: list[ChildSa]) -> Job[None]:
         """Ask the application what these have carried; done when their ``usage`` is up to date."""
@@ -127,3 +149,8 @@ class Liveness:
             self.keeper.children.delete_child(child, tell=False)
         for each in gone:
             self.keeper.delete_sa(each, tell=False)
+
+
+def _packets(children: list[ChildSa]) -> int:
+    """How many have come."""
+    return sum(child.usage[0].packets for child in children if child.usage[0])

@@ -460,7 +460,7 @@ def test_an_exchange_that_ends_while_a_step_waits_does_not_come_back() -> None:
     pair = Pair(toy(initiator=(step, hears("2"), says("3"), hears("4"))))
     mine = pair.near.begin()
     pair.wait(121)
-    assert causes(pair.near) == ["timeout"]
+    assert causes(pair.near) == ["not-sent"]
     mine.state.jobs[0].finish("late")
     assert closed == [1]
     assert mine.state.did == []

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from isakmp.app.base import Expire, SaId
+from isakmp.app.base import Expire, SaId, Usage
 from isakmp.job import Job
 from isakmp.scripts.ikev2 import rekey
-from regress.pair import Host, Network, agree, connected
+from regress.pair import Host, Network, Packet, agree, connected
 from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
 
 WHO = pytest.mark.parametrize("who", ["west", "east"])
@@ -154,6 +155,117 @@ def test_silence_is_asked_about_and_the_dead_are_buried() -> None:
     net.run(70)
     assert connected(west)
     agree(west, east)
+
+
+def test_an_outage_of_a_minute_ends_nothing() -> None:
+    """2.4: at least a dozen times, for several minutes."""
+    net, west, east = pair()
+    ours, old = sa_of(west), child_of(west)
+    net.lose = lambda packet: True
+    wear_out(west)
+    net.run(60)
+    net.lose = lambda packet: False
+    net.run(31)
+    assert sa_of(west) is ours
+    assert child_of(west) is not old
+    settled(net, west, east)
+
+
+def test_who_never_answers_is_dead_after_minutes_and_a_dozen_messages() -> None:
+    net, west, _ = pair()
+    sent: list[float] = []
+
+    def lose(packet: Packet) -> bool:
+        if packet.src == west.address:
+            sent.append(net.now)
+        return True
+
+    net.lose, began = lose, net.now
+    wear_out(west)
+    west.daemon.set_active(False)
+    net.until(lambda: not west.rows(1), 600)
+    assert len(sent) == 13
+    assert 180 < net.now - began < 330
+    waits = [later - sooner for sooner, later in pairwise(sent)]
+    assert all(1.6 * one < two for one, two in pairwise(waits[:5])), "each about twice as long"
+    assert max(waits) < 30 * 1.13
+    assert not west.app.sas
+
+
+def test_how_patient_we_are_can_be_said() -> None:
+    net, west, _ = pair(general="SA-retransmits= 3\nRetransmit-max-interval= 2")
+    net.lose = lambda packet: True
+    wear_out(west)
+    west.daemon.set_active(False)
+    began = net.now
+    net.until(lambda: not west.rows(1))
+    assert 1 + 2 + 2 + 2 - 1 < net.now - began < 1 + 2 + 2 + 2 + 1.5
+
+
+def test_what_begins_is_given_up_sooner() -> None:
+    """Another attempt follows anyway."""
+    net, west, _ = pair(lose=lambda packet: True, seconds=18)
+    assert "timeout" in west.reasons()
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_dead_peers_are_found_in_the_time_that_is_given(busy: bool) -> None:
+    """Whatever else waits for them."""
+    net, west, _ = pair(general="DPD-check-interval= 5\nDPD-timeout= 12")
+    net.lose = lambda packet: True
+    if busy:
+        wear_out(west)
+    west.daemon.set_active(False)
+    began = net.now
+    net.until(lambda: not west.rows(1))
+    assert net.now - began <= 5 + 12 + 5
+    assert "is dead" in west.said
+
+
+def test_the_suspected_are_dead_soon_though_nobody_asks_otherwise() -> None:
+    net, west, east = pair()
+    for spec in west.app.sas.values():
+        west.app.carried[spec.spi] = Usage(100, 1000, 1.0, 0.0)
+    net.lose = lambda packet: packet.src == west.address
+    west.daemon.keeper.liveness.suspect(sa_of(west))
+    net.run(29)
+    assert connected(west)
+    net.run(7)
+    assert "is dead" in west.said
+    net.lose = lambda packet: False
+    net.run(70)
+    assert connected(west)
+    agree(west, east)
+
+
+def test_packets_of_the_suspected_show_that_they_live() -> None:
+    net, west, _ = pair()
+    ours = sa_of(west)
+    net.lose = lambda packet: packet.src == west.address
+    west.daemon.keeper.liveness.suspect(ours)
+    west.app.carried[child_of(west).protocols[0].spi_in] = Usage(1, 100, 1.0, 0.0)
+    net.run(60)
+    assert sa_of(west) is ours
+    assert not ours.dpd_waiting
+    assert "dpd" not in ours.events
+
+
+def test_an_answer_of_the_suspected_ends_the_matter() -> None:
+    net, west, _ = pair()
+    ours, before = sa_of(west), len(net.history)
+    west.daemon.keeper.liveness.suspect(ours)
+    net.run(100)
+    assert len(net.history) == before + 2
+    assert "dpd" not in ours.events
+
+
+def test_a_stack_that_never_answers_says_nothing_of_the_peer() -> None:
+    net, west, _ = pair()
+    ours, west.app.held = sa_of(west), []
+    wear_out(west)
+    net.run(1000)
+    assert sa_of(west) is ours
+    assert "is dead" not in west.said
 
 
 @pytest.mark.parametrize("gap", [False, True])

@@ -243,6 +243,7 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
     c.offered = Traffic(traffic.from_wire(message.take(P.TSR).value),
                         traffic.from_wire(message.take(P.TSI).value))  # fmt: skip
     wanted = Notify.USE_TRANSPORT_MODE in notifies
+    c.offered = _old_first(c, c.offered)
     seen = _as_seen(x, c.offered) if wanted else c.offered
     only, find = c.old.connection if c.old else None, x.engine.owner.catalog.find_child
     c.connection, narrowed = find(sa.remote, seen, wanted, only)
@@ -259,6 +260,26 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
         prefer_local=remote.ikev2.prefer_local,
     )  # fmt: skip
     _take_choice(x, c, "accepts")
+
+
+def _old_first(c: Child, came: Traffic) -> Traffic:
+    """What is replaced is never narrowed (2.9.2): its traffic goes first, as a packet's does."""
+    if c.old is None or not traffic.is_subset(c.old.traffic, came):
+        return came
+    local, remote = c.old.traffic
+    return Traffic((*local, *came.local), (*remote, *came.remote))
+
+
+def lost_in_rekeying(c: Child) -> Reason | None:
+    """What the peer has left out of the traffic of the child SA that is replaced, though it must
+    not (2.9.2). The old one would end all the same, so that the new one is better than none."""
+    if c.old is None or traffic.is_subset(c.old.traffic, traffic_of(c)):
+        return None
+    return Reason(
+        "narrowed-rekey", "the new child SA carries less than the one in whose place it comes",
+        came=traffic.describe(traffic_of(c)), acceptable=traffic.describe(c.old.traffic),
+        line=connection_of(c).line, mend="the peer's configuration has changed: compare selectors",
+    )  # fmt: skip
 
 
 def _cpi(notifies: dict[int, list[Any]]) -> int:

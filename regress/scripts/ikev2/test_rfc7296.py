@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ import pytest
 from isakmp.constants import ikev2
 from isakmp.message import HEADER_SIZE, Item, build_payloads, parse_payloads
 from isakmp.policy import proposal
-from isakmp.policy.spd import Selector
-from isakmp.policy.traffic import to_wire
+from isakmp.policy.spd import Selector, Traffic
+from isakmp.policy.traffic import of_network, to_wire
 from isakmp.sa import State
 from isakmp.script import Outgoing
 from isakmp.scripts.ikev2 import child as negotiation
@@ -367,6 +367,41 @@ def test_the_packet_that_waits_is_not_named_when_rekeying(monkeypatch: pytest.Mo
     west.daemon.connections.rekey(child_of(west))
     net.run(1)
     assert sizes == [1, 1, 1, 1]
+
+
+def test_what_is_replaced_is_not_narrowed_whatever_else_is_asked_for() -> None:
+    """However many selectors come before it."""
+    near, far = "10.2.0.0/16", "10.1.0.0/24, 10.1.2.0/24"
+    net, west, east = pair(
+        west={"connection_tags": f"Local-selectors= {far}\nRemote-selectors= {near}"},
+        east={"connection_tags": f"Local-selectors= {near}\nRemote-selectors= {far}"},
+    )
+    old = child_of(east)
+    spi = old.protocols[0].spi_out.to_bytes(4, "big")
+    rekey_sa = {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}
+    wanted = [ip_network(f"10.1.0.{number}") for number in range(1, 64)]
+    wanted.append(ip_network("10.1.0.0/16"))
+    items = [(P.NOTIFY, rekey_sa), *request(west, TSI=to_wire(list(map(of_network, wanted))))]
+    (answer,) = send(net, west, east, forge(west, items, kind=X.CREATE_CHILD_SA))
+    assert opened(west, answer)
+    (new,) = old.heirs
+    assert new.traffic == old.traffic
+
+
+def test_a_peer_that_gives_less_when_rekeying_is_found_out() -> None:
+    net, west, east = pair()
+    theirs = child_of(east)
+    less = Traffic(theirs.traffic.local, (theirs.traffic.remote[0]._replace(
+        end=ip_address("10.1.0.255")),))  # fmt: skip
+    theirs.connection = replace(theirs.connection, traffic=less)
+    west.daemon.connections.rekey(child_of(west))
+    net.run(5)
+    assert child_of(west).traffic == Traffic(less.remote, less.local)
+    agree(west, east)
+    (reason,) = [o["reason"] for o in west.outcomes if not o["ok"]]
+    assert reason["cause"] == "narrowed-rekey"
+    assert reason["came"] == "10.1.0.0/24 === 10.2.0.0/16"
+    assert reason["acceptable"] == "10.1.0.0/16 === 10.2.0.0/16"
 
 
 def test_the_last_child_sa_that_there_may_be_can_be_rekeyed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -12,14 +13,24 @@ from isakmp.constants import ikev2
 from isakmp.engine import NOTIFIES_PER_S
 from isakmp.errors import Reason
 from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
+from isakmp.outcome import OUTCOMES_MAX
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.policy import proposal
 from isakmp.policy.traffic import to_wire
 from isakmp.scripts.ikev2 import fragments
 from isakmp.scripts.ikev2.common import notify_value
 from isakmp.scripts.ikev2.informational import delete_ike
-from regress.pair import Host, Network, Packet, agree, connected, stranger
-from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
+from regress.pair import (
+    Gateway,
+    Host,
+    Network,
+    Packet,
+    agree,
+    connected,
+    network_id,
+    stranger,
+)
+from regress.scripts.ikev2.pairs import SPOKEN, child_of, gateways, kinds, pair, sa_of
 
 P, Notify, X = ikev2.Payload, ikev2.Notify, ikev2.Exchange
 INITIATOR, RESPONSE = 8, 32
@@ -270,6 +281,100 @@ def test_thousands_of_children() -> None:
     assert "too-many-children" in east.reasons()
     assert len(east.app.sas) <= 40
     assert not east.app.larval
+
+
+SOUTH = Gateway(
+    "192.0.2.3", "192.0.2.2", "east", "south-east", "10.3.0.0/16", "10.2.0.0/16", peer_tags=SPOKEN
+)  # fmt: skip
+
+
+def test_one_peer_cannot_delete_nor_rekey_what_is_anothers() -> None:
+    """Two of east's peers, and the SPI that the other one receives with."""
+    north, east = gateways()
+    net, both = Network(), replace(east, connection="east-west, east-south").text()
+    both = both.replace("[east-west, east-south]", "[east-west]") + south_of_the_hub()
+    hub, west, evil = net.add(east.address, both), net.host(north), net.host(SOUTH)
+    net.start()
+    net.run(5)
+    assert len(hub.daemon.sas.all_children()) == 2
+    spi = child_of(west).protocols[0].spi_in.to_bytes(4, "big")
+    traffic, proposals = child_of(evil).traffic, child_of(evil).connection.proposals
+    notify = {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}
+    rekey: list[Item] = [
+        (P.NOTIFY, notify), (P.SA, proposal.offer(proposals, b"\1\2\3\4")),
+        (P.NONCE, {"data": bytes(32)}), (P.TSI, to_wire(traffic.local)),
+        (P.TSR, to_wire(traffic.remote)),
+    ]  # fmt: skip
+    lost = [(int(P.NOTIFY), notify_value(Notify.INVALID_SPI, spi))]
+    for kind, items in (
+        (X.INFORMATIONAL, [(P.DELETE, {"protocol_id": 3, "spis": [spi]})]),
+        (X.INFORMATIONAL, lost), (X.CREATE_CHILD_SA, rekey),
+    ):  # fmt: skip
+        (answer,) = send(net, evil, hub, forge(evil, items, kind=kind))
+        inner = opened(evil, answer)
+        refused = Notify.CHILD_SA_NOT_FOUND.to_bytes(2, "big")
+        assert inner[6:8] == refused if kind == X.CREATE_CHILD_SA else inner == b""
+        sa_of(evil).ids.done(sa_of(evil).ids.take())
+    net.run(5)
+    assert len(hub.daemon.sas.all_children()) == 2
+    assert connected(west)
+    assert connected(evil)
+
+
+def south_of_the_hub() -> str:
+    """What east says of its other peer."""
+    return (
+        "[Phase 1]\n192.0.2.3= south\n"
+        "[south]\nPhase= 1\nAddress= 192.0.2.3\nConfiguration= phase-1\n"
+        f"Authentication= a secret of both\n{SPOKEN}\n"
+        "[east-south]\nPhase= 2\nISAKMP-peer= south\nConfiguration= phase-2\n"
+        "Local-ID= near\nRemote-ID= beyond\n"
+    ) + network_id("beyond", "10.3.0.0/16")
+
+
+def test_rekeying_what_is_not_there_a_hundred_times_grows_nothing() -> None:
+    net, west, east = pair()
+    connection = child_of(west).connection
+    traffic = connection.traffic
+    timers = len(east.timers.pending())
+    for number in range(300):
+        spi = (0x01000000 + number).to_bytes(4, "big")
+        items: list[Item] = [
+            (P.NOTIFY, {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}),
+            (P.SA, proposal.offer(connection.proposals, b"\1\2\3\4")),
+            (P.NONCE, {"data": bytes(32)}),
+            (P.TSI, to_wire(traffic.local)),
+            (P.TSR, to_wire(traffic.remote)),
+        ]
+        (answer,) = send(net, west, east, forge(west, items, kind=X.CREATE_CHILD_SA))
+        assert opened(west, answer)[6:8] == Notify.CHILD_SA_NOT_FOUND.to_bytes(2, "big")
+        sa_of(west).ids.done(sa_of(west).ids.take())
+    assert (len(east.app.sas), len(east.app.larval)) == (2, 0)
+    assert len(east.timers.pending()) <= timers
+    assert not east.daemon.engine.exchanges
+    assert len(east.outcomes) <= OUTCOMES_MAX
+    unharmed(net, west, east)
+
+
+@pytest.mark.parametrize("window", [1, 8])
+def test_a_flood_of_requests_is_answered_one_for_one_and_grows_nothing(window: int) -> None:
+    """Empty ones, notifies that say nothing, deletes of nothing; each has one answer, once."""
+    net, west, east = pair(f"Window-size= {window}")
+    timers = len(east.timers.pending())
+    said: list[list[Item]] = [
+        [], [(P.NOTIFY, notify_value(40000, b"x" * 100))] * 30,
+        [(P.DELETE, {"protocol_id": 3, "spis": [b"\0\0\2\0"] * 100})], [(P.VENDOR, b"x" * 1000)],
+        [(P.NOTIFY, notify_value(Notify.SET_WINDOW_SIZE, b"\xff" * 4))],
+    ]  # fmt: skip
+    for number in range(1000):
+        data = forge(west, said[number % len(said)])
+        assert len(send(net, west, east, data)) == 1
+        sa_of(west).ids.done(sa_of(west).ids.take())
+    assert len(sa_of(east).ids._answers) <= window
+    assert len(east.timers.pending()) <= timers
+    assert not east.daemon.engine.exchanges
+    assert not sa_of(east).running
+    unharmed(net, west, east)
 
 
 def test_rekeying_for_ever_grows_nothing() -> None:

@@ -290,6 +290,7 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
                 "Remote-ID": Tag(leads=Kind.ID),
                 "Remote-selectors": Tag(_selector, every=True),
                 "ReplayWindow": Tag(_number(0, 4096)),
+                "Single-pair": Tag(_BOOLEAN),
                 "TFC-padding": Tag(_BOOLEAN),
             }
         ),

@@ -170,7 +170,10 @@ class Connections:
         entry.remote = self._remote_now(entry.connection.remote) or entry.remote
         self._rest(entry)
         name = entry.connection.name
-        if self._is_up(entry):
+        if self._lacks_packet(entry.connection):
+            self.log.debug(LogClass.SA, 20, "connection %s: waits for a packet", name)
+            return Job.of(None)
+        if self._is_up(entry) and not self.by_pairs(entry.connection):
             return Job.of(None)
         if (name, entry.connection.selector) in self.busy:
             return self.busy[name, entry.connection.selector].finished
@@ -179,6 +182,10 @@ class Connections:
             return self._begin_child(sa, entry.connection)
         entry.waiting = True
         return self._begin_phase_1(entry)
+
+    def _lacks_packet(self, connection: Connection) -> bool:
+        """Whether nothing says which pair of addresses the next child SA would be for."""
+        return self.by_pairs(connection) and self.waiting_packet(connection) is None
 
     def _dialect(self, remote: Remote) -> Dialect:
         """How we speak to a peer first: the first of its Key-exchange."""
@@ -222,7 +229,8 @@ class Connections:
 
     def _wanted_of(self, remote: Remote) -> Connection | None:
         """Some connection that should be up: not every peer takes an IKE SA without child SA."""
-        wanted = (entry for entry in self._entries_with(remote) if entry.wanted)
+        wanted = (e for e in self._entries_with(remote)
+                  if e.wanted and not self._lacks_packet(e.connection))  # fmt: skip
         entry = next(wanted, None)
         return entry.connection if entry else None
 
@@ -336,13 +344,14 @@ class Connections:
     def child_down(self, child: ChildSa) -> None:
         """The last child SA of this traffic with its peer is gone."""
         entry = self.entries.get(child.connection.name)
-        static = entry is not None and not entry.connection.passive
         if left := self.sas.of_flow(child.connection.name, child.selector):
             # A client has come back under another identity or address before it was missed.
             self.child_moved(left[-1])
-        elif not static:
+            return
+        static = entry is not None and not entry.connection.passive
+        if entry is None or not static or child.selector != entry.connection.selector:
             self._remove_flow((child.connection.name, child.selector))
-        elif entry is not None and entry.wanted and not entry.held_down and self.settings.active:
+        if entry is not None and static and entry.wanted and not entry.held_down:
             self._failed(entry, Reason("sa-gone", "its last child SA is gone"))
 
     def rekey(self, child: ChildSa) -> None:
@@ -412,7 +421,7 @@ class Connections:
 
     def by_pairs(self, connection: Connection) -> bool:
         """Whether a connection's child SAs are for one packet's pair of addresses."""
-        return connection.name in self._single
+        return connection.single_pair or connection.name in self._single
 
     # --- policies ----------------------------------------------------------------------------
 

@@ -9,7 +9,15 @@ from isakmp.constants import ikev2, ipsec
 from isakmp.errors import Reason, Refused
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.spd import Connection, Remote, Traffic, TrafficSelector
-from isakmp.policy.traffic import Narrowed, describe, describe_side, is_subset, misses, narrow
+from isakmp.policy.traffic import (
+    Narrowed,
+    describe,
+    describe_side,
+    intersect,
+    is_subset,
+    misses,
+    narrow,
+)
 
 Found = tuple[Connection, Narrowed]
 
@@ -24,17 +32,20 @@ def find_child(
     """
     found: list[Found] = []
     missed: list[str] = []
+    single: Refused | None = None
     for connection in connections:
         reason = _miss(connection, transport)
         if not reason:
             try:
-                found.append((connection, narrow(connection.traffic, came, connection.line)))
+                found.append((connection, _narrow(connection, came)))
                 continue
             except Refused as error:
+                if error.notify == ikev2.Notify.SINGLE_PAIR_REQUIRED:
+                    single = error
                 reason = misses(connection.traffic, came) or error.reason.detail
         missed.append(f"{connection.name}: {reason}")
     if not found:
-        raise Refused(
+        raise single or Refused(
             _reason(remote, connections, came, missed, line), ikev2.Notify.TS_UNACCEPTABLE
         )
     if len(found) == 1:
@@ -48,6 +59,39 @@ def is_transport(connection: Connection) -> bool:
     """Whether a connection is in transport mode: its first transform says so."""
     mode = connection.suites[0].protocols[0].transforms[0].encapsulation
     return mode is ipsec.Encapsulation.TRANSPORT
+
+
+def _narrow(connection: Connection, came: Traffic) -> Narrowed:
+    """Of a connection for single pairs that of the packet, which goes first. Refused with
+    SINGLE_PAIR_REQUIRED where no packet says which pair."""
+    ours, line = connection.traffic, connection.line
+    if not connection.single_pair:
+        return narrow(ours, came, line)
+    local, remote = came.local[0], came.remote[0]
+    if _is_host(local) and _is_host(remote):
+        pair = Traffic(_at(ours.local, local), _at(ours.remote, remote))
+        if pair.local and pair.remote:
+            found = narrow(pair, came, line)
+            return found._replace(additional=not found.complete)
+    found = narrow(ours, came, line)
+    if all(_is_host(s) and s.start == side[0].start for side in found.traffic for s in side):
+        return found
+    raise Refused(
+        Reason("single-pair-required", f"{connection.name} takes one pair of addresses a child SA",
+               came=describe(came), acceptable=f"the addresses of a packet of {describe(ours)}",
+               line=line, mend="have traffic bring it up at the peer, or set Single-pair= no here"),
+        ikev2.Notify.SINGLE_PAIR_REQUIRED,
+    )  # fmt: skip
+
+
+def _is_host(selector: TrafficSelector) -> bool:
+    return selector.start == selector.end
+
+
+def _at(side: Sequence[TrafficSelector], host: TrafficSelector) -> tuple[TrafficSelector, ...]:
+    """What there is for one address."""
+    only = TrafficSelector(host.start, host.end)
+    return tuple(both for s in side if (both := intersect(s, only)) is not None)
 
 
 def _miss(connection: Connection, transport: bool) -> str:

@@ -146,6 +146,7 @@ def read_connection(
         ipcomp=conf.get_bool(name, "IPComp"),
         tfc_padding=conf.get_bool(name, "TFC-padding", True),
         all_fragments=conf.get_bool(name, "Non-first-fragments"),
+        single_pair=conf.get_bool(name, "Single-pair"),
     )
 
 

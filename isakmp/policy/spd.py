@@ -382,7 +382,7 @@ class Connection:
     selector runs from us to them. For IKEv2: traffic and proposals, which say what selector and
     suites do and more; packets: how many a child SA carries, 0: no limit; ipcomp: offer and take
     IPComp; tfc_padding: we can take padding for traffic flow confidentiality; all_fragments:
-    NON_FIRST_FRAGMENTS_ALSO.
+    NON_FIRST_FRAGMENTS_ALSO; single_pair: a child SA for each pair of addresses.
     """
 
     name: str
@@ -400,3 +400,4 @@ class Connection:
     ipcomp: bool = False
     tfc_padding: bool = True
     all_fragments: bool = False
+    single_pair: bool = False

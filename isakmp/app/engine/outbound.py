@@ -25,7 +25,7 @@ from isakmp.app.engine.packet import (
 from isakmp.app.engine.sad import OutboundSa, Sad
 from isakmp.app.engine.spd import Policy, Spd
 from isakmp.app.engine.transform import bind
-from isakmp.policy.spd import Address
+from isakmp.policy.spd import Address, make_network
 from isakmp.timer import Timers
 
 MOST_FLOWS = 8192
@@ -208,7 +208,7 @@ class Outbound:
         self._keep(policy, packet, now)
         if policy.asked_at is None or now - policy.asked_at >= ACQUIRE_EVERY_S:
             policy.asked_at = now
-            self._upcalls.acquire(_acquire(policy, policy.spec.dst))
+            self._upcalls.acquire(_acquire(policy, policy.spec.dst, packet))
 
     def _keep(self, policy: Policy, packet: bytes, now: float) -> None:
         """Put a packet with those that wait; of one policy the oldest make room."""
@@ -260,10 +260,16 @@ class Outbound:
                     self.packet_out(packet)
 
 
-def _acquire(policy: Policy, dst: Address) -> Acquire:
+def _acquire(policy: Policy, dst: Address, packet: bytes) -> Acquire:
+    """For the packet's addresses: who is asked may want to know which of the policy's they are."""
     nowhere = IPv4Address(0) if dst.version == 4 else IPv6Address(0)
-    spec = policy.spec
-    return Acquire(spec.reqid, spec.selector, spec.src or nowhere, dst)
+    spec, headers, selector = policy.spec, parse(packet), policy.spec.selector
+    if headers is not None:
+        selector = selector._replace(
+            src=make_network(headers.src.packed, headers.src.max_prefixlen),
+            dst=make_network(headers.dst.packed, headers.dst.max_prefixlen),
+        )
+    return Acquire(spec.reqid, selector, spec.src or nowhere, dst)
 
 
 def _transport_payload(packet: bytes) -> tuple[int, bytes]:

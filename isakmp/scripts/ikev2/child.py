@@ -169,12 +169,14 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
     local, remote = c.offered
     # What replaces another SA has its traffic, whatever packet waits (2.9.2).
     packet = None if c.old else x.engine.owner.connections.waiting_packet(connection)
-    if packet is not None:
+    if c.old is None and x.engine.owner.connections.by_pairs(connection):
+        # Without a packet it is the pair of one that had such a child SA before.
+        pair = packet or connection.selector
+        pair = connection.selector._replace(src=pair.src, dst=pair.dst)
+        local, remote = c.offered = traffic.of_selector(pair)
+    elif packet is not None:
         first = traffic.of_selector(packet)
         local, remote = (*first.local, *local), (*first.remote, *remote)
-        if x.engine.owner.connections.by_pairs(connection):
-            local, remote = first
-            c.offered = first
     message.add(P.TSI, traffic.to_wire(local))
     message.add(P.TSR, traffic.to_wire(remote))
     _add_modes(c, message)

@@ -267,7 +267,7 @@ def test_a_packet_waits_for_its_sa() -> None:
     for packet in packets:
         near.engine.packet_out(packet)
     (event,) = near.events.acquires
-    assert (event.reqid, event.selector) == (7, pair.out_spec.selector)
+    assert (event.reqid, event.selector) == (7, Selector.of("10.1.0.1/32", "10.2.0.1/32"))
     assert (event.src, event.dst) == ENDS[4]
     near.engine.add(pair.out_spec)
     pair.carry()

@@ -409,7 +409,7 @@ def agree(west: Host, east: Host) -> None:
 
     def view(host: Host, inbound: bool) -> dict[tuple[int, int], tuple[bytes, bytes, Any]]:
         return {
-            (spec.protocol, spec.spi): (spec.enc_key, spec.auth_key, spec.selector)
+            (spec.protocol, spec.spi): (spec.enc_key, spec.auth_key, spec.selectors)
             for spec in host.app.sas.values()
             if spec.inbound is inbound
         }

@@ -38,7 +38,7 @@ def sa_of(
         dst=ip_address(dst),
         mode=Encapsulation.TUNNEL,
         inbound=True,
-        selector=Selector.of(src + host, dst + host),
+        selectors=(Selector.of(src + host, dst + host),),
         reqid=1,
         encryption=encryption,
         enc_key=enc_key,

@@ -62,8 +62,8 @@ class SaSpec:
 
     enc_key: for AES-GCM, AES-CTR and ChaCha20 the key with its 4-octet salt or nonce last;
     encap: UDP source and destination port of ESP in UDP (RFC 3948), as this SA's packets have
-    them on the wire; selector: runs in the SA's own direction; esn: 64-bit sequence numbers
-    (RFC 4304). Keys stay out of repr.
+    them on the wire; selectors: run in the SA's own direction, of both IP versions in a tunnel that
+    carries both; esn: 64-bit sequence numbers (RFC 4304). Keys stay out of repr.
     """
 
     protocol: isakmp.Protocol
@@ -72,7 +72,7 @@ class SaSpec:
     dst: Address
     mode: ipsec.Encapsulation
     inbound: bool
-    selector: Selector
+    selectors: tuple[Selector, ...]
     reqid: int
     encryption: int = ipsec.Esp.NULL
     enc_key: bytes = field(default=b"", repr=False)

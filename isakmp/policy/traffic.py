@@ -358,31 +358,6 @@ def selectors(traffic: Traffic, limit: int = PAIRS_MAX) -> tuple[Selector, ...]:
     raise Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
 
 
-def hull(found: Sequence[Selector]) -> Selector:
-    """The narrowest single selector that takes in those of the first one's IP version.
-
-    What an SA may carry, where policies say which of it is meant.
-    """
-    first = found[0]
-    if len(found) == 1:
-        return first
-    alike = [s for s in found if s.src.version == first.src.version]
-    src, dst = _around([s.src for s in alike]), _around([s.dst for s in alike])
-    if len({s[2:] for s in alike}) == 1:
-        return first._replace(src=src, dst=dst)
-    same = all(s.protocol == first.protocol for s in alike)
-    return Selector(src, dst, first.protocol if same else 0)
-
-
-def _around(networks: Sequence[Network]) -> Network:
-    lowest = min(int(n.network_address) for n in networks)
-    highest = max(int(n.broadcast_address) for n in networks)
-    first = networks[0]
-    prefix = first.max_prefixlen - (lowest ^ highest).bit_length()
-    packed = lowest.to_bytes(len(first.network_address.packed), "big")
-    return make_network(packed, prefix, False)
-
-
 def _pairs(traffic: Traffic, limit: int) -> Iterator[Selector]:
     seen: set[Selector] = set()
     for local, remote in product(*reduced(traffic)):

@@ -56,7 +56,7 @@ class Setup:
 
 
 def sa(spi: int, soft_s: int = 10, hard_s: int = 20) -> SaSpec:
-    return SaSpec(ESP, spi, THEM, US, TUNNEL, True, SELECTOR, 1, limits=Limits(soft_s, hard_s))
+    return SaSpec(ESP, spi, THEM, US, TUNNEL, True, (SELECTOR,), 1, limits=Limits(soft_s, hard_s))
 
 
 def name(spi: int) -> SaId:

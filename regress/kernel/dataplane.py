@@ -124,7 +124,7 @@ class Tunnel:
             keys = [bytes(range(16, 16 + size)) for size in sizes]
             spec = SaSpec(
                 sa.protocol, ok(receiver.app.get_spi(request)), src, dst, mode, True,
-                self.selector(sender), REQID, sa.transform, keys[0], sa.auth, keys[1],
+                (self.selector(sender),), REQID, sa.transform, keys[0], sa.auth, keys[1],
                 **(self.plan.more or {}),
             )  # fmt: skip
             ok(receiver.app.update_sa(spec))
@@ -314,7 +314,7 @@ def larval_expiry(site: Site) -> None:
     sh("ip netns exec b sysctl -qw net.core.xfrm_acq_expires=30")
     assert not site.b.heard.expires
     traffic = Selector.of("10.10.1.1", "10.10.2.1")
-    spec = SaSpec(ESP, spi, request.src, request.dst, TUNNEL, True, traffic, REQID,
+    spec = SaSpec(ESP, spi, request.src, request.dst, TUNNEL, True, (traffic,), REQID,
                   E.AES_GCM_16, bytes(20))  # fmt: skip
     ok(site.b.app.update_sa(spec))
     assert ok(site.b.app.usage(SaId(ESP, spi, request.src, request.dst))).packets == 0

@@ -323,35 +323,6 @@ class TestSelectors:
             assert parse_selector(traffic.selector_text(selector)) == selector
 
 
-class TestHull:
-    @pytest.mark.parametrize(
-        ("local", "remote", "expected"),
-        [
-            ("10.1.0.0/16", "10.9.0.0/16", "10.1.0.0/16 -> 10.9.0.0/16"),
-            ("10.1.0.0/16, 10.2.0.0/16", "10.9.0.1", "10.0.0.0/14 -> 10.9.0.1/32"),
-            ("10.1.0.1[tcp/80]", "10.9.0.1, 10.9.0.2[tcp]",
-             "10.1.0.1/32[80] -> 10.9.0.0/30 proto 6"),
-            ("10.1.0.1[tcp/80-90], 10.1.0.1[tcp/99]", "::1, 10.9.0.1",
-             "10.1.0.1/32 -> 10.9.0.1/32 proto 6"),
-            ("10.1.0.1[tcp], 10.1.0.1[udp/53]", "10.9.0.1", "10.1.0.1/32 -> 10.9.0.1/32"),
-            ("0.0.0.0/0", "10.9.0.1", "0.0.0.0/0 -> 10.9.0.1/32"),
-        ],
-    )  # fmt: skip
-    def test_of_some(self, local: str, remote: str, expected: str) -> None:
-        assert str(traffic.hull(traffic.selectors(both(local, remote)))) == expected
-
-    @given(traffics, packets())
-    def test_it_takes_in_every_one(self, value: Traffic, packet: Packet) -> None:
-        try:
-            found = traffic.selectors(value)
-        except Refused:
-            return
-        hull = traffic.hull(found)
-        for selector in found:
-            if selector.matches(*packet) and selector.src.version == hull.src.version:
-                assert hull.matches(*packet)
-
-
 class TestPortMasks:
     def test_some(self) -> None:
         assert port_masks(80, 80) == [(80, 0xFFFF)]

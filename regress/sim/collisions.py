@@ -325,7 +325,7 @@ class Run:
 
 def sending(host: Host) -> dict[Selector, SaSpec]:
     """What an end sends with: the newest SA for each traffic."""
-    return {spec.selector: spec for spec in host.app.sas.values() if not spec.inbound}
+    return {spec.selectors[0]: spec for spec in host.app.sas.values() if not spec.inbound}
 
 
 def takes(host: Host, spec: SaSpec) -> bool:

@@ -275,8 +275,8 @@ class Play:
             outbound = {sa.spi: sa for sa in other.sas() if not sa.inbound}
             for sa in one.sas():
                 twin = outbound.get(sa.spi) if sa.inbound else None
-                if twin and (sa.enc_key, sa.auth_key, sa.encryption, sa.auth, sa.selector) != (
-                    twin.enc_key, twin.auth_key, twin.encryption, twin.auth, twin.selector
+                if twin and (sa.enc_key, sa.auth_key, sa.encryption, sa.auth, sa.selectors) != (
+                    twin.enc_key, twin.auth_key, twin.encryption, twin.auth, twin.selectors
                 ):  # fmt: skip
                     raise Found(f"the ends disagree about SA {sa.spi:08x}")
 

@@ -22,7 +22,7 @@ from isakmp.app.engine.packet import (
 )
 from isakmp.app.engine.replay import Replay
 from isakmp.app.engine.sad import InboundSa, Sad, sa_id
-from isakmp.app.engine.spd import Spd, covers
+from isakmp.app.engine.spd import Spd, carries
 from isakmp.app.engine.transform import bind
 from isakmp.policy.spd import Address
 from isakmp.timer import Bucket, Timers
@@ -152,7 +152,7 @@ class Inbound:
         headers = parse(inner)
         if headers is None or headers.version != version:
             raise Dropped(Drop.MALFORMED)
-        if not covers(sa.spec.selector, headers):
+        if not carries(sa.spec.selectors, headers):
             raise Dropped(Drop.SELECTOR)
         self._check_policy(sa, headers)
         self._accept(sa, key)
@@ -211,14 +211,11 @@ class Inbound:
 
     def _check_transport(self, sa: InboundSa, headers: Headers, behind_nat: bool) -> None:
         """Match a packet of transport mode; a NAT has made other addresses of the selector's."""
-        selector = sa.spec.selector
+        selectors = sa.spec.selectors
         if behind_nat:
-            whole = headers._replace(
-                src=selector.src.network_address, dst=selector.dst.network_address
-            )
-            if not covers(selector, whole):
-                raise Dropped(Drop.SELECTOR)
-            return
-        if not covers(selector, headers):
+            ends = selectors[0].src.network_address, selectors[0].dst.network_address
+            headers = headers._replace(src=ends[0], dst=ends[1])
+        if not carries(selectors, headers):
             raise Dropped(Drop.SELECTOR)
-        self._check_policy(sa, headers)
+        if not behind_nat:
+            self._check_policy(sa, headers)

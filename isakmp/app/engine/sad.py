@@ -13,7 +13,7 @@ from isakmp.app.engine.clock import Clock
 from isakmp.app.engine.drop import Drop
 from isakmp.app.engine.esp import Opener, Sealer
 from isakmp.app.engine.packet import Headers
-from isakmp.app.engine.spd import Policy, covers, is_tunnel
+from isakmp.app.engine.spd import Policy, carries, is_tunnel
 from isakmp.errors import ApplicationError
 from isakmp.policy.spd import Address
 from isakmp.timer import Event, Timers
@@ -155,7 +155,7 @@ class OutboundSa(Sa):
             spec.dst,
         ):
             return False
-        return covers(spec.selector, headers)
+        return carries(spec.selectors, headers)
 
 
 AnySa = InboundSa | OutboundSa

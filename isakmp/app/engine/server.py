@@ -436,7 +436,7 @@ class Server(Generic[E]):
         body += codec.proposal(DEFAULT_REPLAY)
         body += codec.policy(Policy(PolicyType.IPSEC, Dir.OUTBOUND, number))
         body += codec.sa2(Sa2(mode, event.reqid, number))
-        body += codec.selector(Dir.OUTBOUND, event.selector)
+        body += codec.selectors(Dir.OUTBOUND, (event.selector,))
         self._acquire_seq = self._acquire_seq % 0x7FFFFFFF + 1
         data = codec.message(Type.ACQUIRE, satype, self._acquire_seq, 0, body)
         if not self._tell(satype, data):

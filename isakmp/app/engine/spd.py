@@ -38,6 +38,11 @@ def covers(selector: Selector, headers: Headers) -> bool:
     )
 
 
+def carries(selectors: tuple[Selector, ...], headers: Headers) -> bool:
+    """Whether a packet is of what an SA is for."""
+    return any(covers(selector, headers) for selector in selectors)
+
+
 class Policy:
     """A policy, the packets that wait for its SA, and when one was last asked for."""
 

@@ -380,7 +380,7 @@ class PfKey:
         """The reqid is SA2's, or that of the policy whose id is said (Linux has no SA2 here)."""
         exts = message.exts
         src, dst = codec.read_addresses(exts)
-        sa2, said = codec.read_sa2(exts), codec.read_selector(exts)
+        sa2, said = codec.read_sa2(exts), codec.read_selectors(exts)
         number = codec.read_policy_id(exts) if Ext.X_POLICY in exts else sa2.sequence
         policy = self._policies.get(number)
         reqid = sa2.reqid or (policy.reqid if policy is not None else 0)
@@ -388,7 +388,7 @@ class PfKey:
             self.counters["acquire of an unknown policy"] += 1
             return
         if said is not None:
-            selector = said[1]
+            selector = said[1][0]
         elif policy is not None:
             selector = policy.selector
         else:

@@ -10,6 +10,7 @@ named.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from socket import AF_INET, AF_INET6
 from struct import Struct
@@ -18,7 +19,7 @@ from typing import NamedTuple
 from isakmp.app.pf_key.algorithms import Algorithm
 from isakmp.app.pf_key.constants import ANY_PROTOCOL, PF_KEY_V2, Dir, Ext
 from isakmp.errors import MalformedPayload
-from isakmp.policy.spd import Address, Selector, make_address, make_network
+from isakmp.policy.spd import Address, Network, Selector, make_address, make_network
 
 HEADER_SIZE = 16
 MAX_MESSAGE = 65535
@@ -46,7 +47,8 @@ _SOCKADDR_6 = Struct("=H2s4x16s4x")
 _NAT_T_TYPE = Struct("=HHB3x")
 _NAT_T_PORT = Struct("=HH2s2x")
 _REPLAY = Struct("=HHI")
-_SELECTOR = Struct("=HHBBBBBxHH2x16s16s")
+_SELECTORS = Struct("=HHB3x")
+_SELECTOR = Struct("=BBBBB3xHHHH16s16s")
 _PORTS = Struct("=HHBxHH6x")
 _STATISTICS = Struct("=HH4xQQQQQQ")
 
@@ -272,17 +274,18 @@ def read_traffic(exts: Exts) -> Selector:
     if len(src) != len(dst):
         raise _bad("ADDRESS_DST", 8, "not of the source's family", "2.3.3")
     protocol = protocol or protocol_2
-    value = _selector(src, src_len, dst, dst_len, protocol, src_port, dst_port)
-    return _with_last_ports(value, exts)
+    lasts = _read_last_ports(exts)
+    return _selector(src, src_len, dst, dst_len, protocol, src_port, dst_port, *lasts)
 
 
 @lru_cache(1024)
 def _selector(
-    src: bytes, src_len: int, dst: bytes, dst_len: int, protocol: int, src_port: int, dst_port: int
-) -> Selector:
+    src: bytes, src_len: int, dst: bytes, dst_len: int, protocol: int, src_port: int,
+    dst_port: int, src_last: int | None, dst_last: int | None,
+) -> Selector:  # fmt: skip
     """One object for an SA and its policy."""
     ends = make_network(src, src_len, False), make_network(dst, dst_len, False)
-    return Selector(*ends, protocol, src_port, dst_port)
+    return Selector(*ends, protocol, src_port, dst_port, src_last, dst_last)
 
 
 def last_ports(value: Selector) -> bytes:
@@ -291,18 +294,23 @@ def last_ports(value: Selector) -> bytes:
     Octets: length, type, whose last port is there (1 the source's, 2 the destination's), a zero,
     two ports, six zeros.
     """
-    lasts = value.src_last, value.dst_last
-    given = sum(1 << bit for bit, last in enumerate(lasts) if last is not None)
-    return _PORTS.pack(2, Ext.X_PORTS, given, *(last or 0 for last in lasts)) if given else b""
+    src, dst = value.src_last, value.dst_last
+    given = _given(src, dst)
+    return _PORTS.pack(2, Ext.X_PORTS, given, src or 0, dst or 0) if given else b""
 
 
-def _with_last_ports(value: Selector, exts: Exts) -> Selector:
+def _given(src_last: int | None, dst_last: int | None) -> int:
+    return (src_last is not None) | (dst_last is not None) << 1
+
+
+def _lasts(given: int, src_last: int, dst_last: int) -> tuple[int | None, int | None]:
+    return src_last if given & 1 else None, dst_last if given & 2 else None
+
+
+def _read_last_ports(exts: Exts) -> tuple[int | None, int | None]:
     if Ext.X_PORTS not in exts:
-        return value
-    _, _, given, src_last, dst_last = _PORTS.unpack_from(_take(exts, Ext.X_PORTS, 16))
-    return value._replace(
-        src_last=src_last if given & 1 else None, dst_last=dst_last if given & 2 else None
-    )
+        return None, None
+    return _lasts(*_PORTS.unpack_from(_take(exts, Ext.X_PORTS, 16))[2:])
 
 
 def key(ext: Ext, value: bytes) -> bytes:
@@ -466,32 +474,50 @@ def read_replay(exts: Exts) -> int | None:
     return window
 
 
-def selector(direction: Dir, value: Selector) -> bytes:
+def selectors(direction: Dir, values: Iterable[Selector]) -> bytes:
     """Our X_SELECTOR: an SA's direction and its traffic, which RFC 2367 has no place for.
 
-    Octets: length, type, family (4 or 6), direction, protocol, two prefix lengths, a zero, two
-    ports, two zeros, two addresses of 16 octets, IPv4 ones first in theirs. X_PORTS goes before.
+    Octets: length, type, direction, three zeros; for each selector family (4 or 6), protocol, two
+    prefix lengths, whose last port is there (as in X_PORTS), three zeros, two ports, two last
+    ports, two addresses of 16 octets, IPv4 ones first in theirs.
     """
-    src, dst, protocol, src_port, dst_port, *_ = value
-    return last_ports(value) + _SELECTOR.pack(
-        6, Ext.X_SELECTOR, src.version, direction, protocol, src.prefixlen, dst.prefixlen,
-        src_port, dst_port, src.network_address.packed, dst.network_address.packed,
+    body = b"".join([_selector_record(*value) for value in values])
+    return _SELECTORS.pack(1 + len(body) // 8, Ext.X_SELECTOR, direction) + body
+
+
+def _selector_record(
+    src: Network, dst: Network, protocol: int, src_port: int, dst_port: int,
+    src_last: int | None, dst_last: int | None,
+) -> bytes:  # fmt: skip
+    return _SELECTOR.pack(
+        src.version, protocol, src.prefixlen, dst.prefixlen, _given(src_last, dst_last),
+        src_port, dst_port, src_last or 0, dst_last or 0,
+        src.network_address.packed, dst.network_address.packed,
     )  # fmt: skip
 
 
-def read_selector(exts: Exts) -> tuple[int, Selector] | None:
+def read_selectors(exts: Exts) -> tuple[int, tuple[Selector, ...]] | None:
     """Direction and traffic; None where there is no X_SELECTOR."""
     if Ext.X_SELECTOR not in exts:
         return None
-    _, _, version, direction, protocol, src_len, dst_len, src_port, dst_port, src, dst = (
-        _SELECTOR.unpack_from(_take(exts, Ext.X_SELECTOR, 48))
-    )
+    data = _take(exts, Ext.X_SELECTOR, _SELECTORS.size + _SELECTOR.size)
+    body = data[_SELECTORS.size :]
+    if len(body) % _SELECTOR.size:
+        raise _bad("X_SELECTOR", 0, f"{len(data)} octets")
+    found = tuple([_read_selector(*fields) for fields in _SELECTOR.iter_unpack(body)])
+    return data[4], found
+
+
+def _read_selector(
+    version: int, protocol: int, src_len: int, dst_len: int, given: int, src_port: int,
+    dst_port: int, src_last: int, dst_last: int, src: bytes, dst: bytes,
+) -> Selector:  # fmt: skip
     if version == 4 and src_len <= 32 and dst_len <= 32:
         src, dst = src[:4], dst[:4]
     elif version != 6 or src_len > 128 or dst_len > 128:
-        raise _bad("X_SELECTOR", 4, f"IPv{version}, prefixes of {src_len} and {dst_len} bits")
-    value = _selector(src, src_len, dst, dst_len, protocol, src_port, dst_port)
-    return direction, _with_last_ports(value, exts)
+        raise _bad("X_SELECTOR", 8, f"IPv{version}, prefixes of {src_len} and {dst_len} bits")
+    lasts = _lasts(given, src_last, dst_last)
+    return _selector(src, src_len, dst, dst_len, protocol, src_port, dst_port, *lasts)
 
 
 def statistics(value: Statistics) -> bytes:

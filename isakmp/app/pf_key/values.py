@@ -87,7 +87,7 @@ def sa_exts(spec: SaSpec, private: bool, with_keys: bool = True) -> bytes:
         parts.append(codec.nat_t_port(Ext.X_NAT_T_DPORT, spec.encap[1]))
     if private:
         direction = Dir.INBOUND if spec.inbound else Dir.OUTBOUND
-        parts.append(codec.selector(direction, spec.selector))
+        parts.append(codec.selectors(direction, spec.selectors))
         if window > _MAX_REPLAY_OCTET:
             parts.append(codec.replay(window))
     return b"".join(parts)
@@ -141,7 +141,7 @@ def read_sa(message: Message) -> SaSpec:
     enc_key = codec.read_key(exts, Ext.KEY_ENCRYPT)
     auth_key = codec.read_key(exts, Ext.KEY_AUTH)
     wide = codec.read_replay(exts)
-    inbound, selector = _read_traffic(message, sa2.mode, src, dst)
+    inbound, selectors = _read_traffic(message, sa2.mode, src, dst)
     return SaSpec(
         protocol=protocol,
         spi=sa.spi,
@@ -149,7 +149,7 @@ def read_sa(message: Message) -> SaSpec:
         dst=dst,
         mode=encapsulation(sa2.mode),
         inbound=inbound,
-        selector=selector,
+        selectors=selectors,
         reqid=sa2.reqid,
         encryption=algorithms.from_encrypt(protocol, sa.encrypt, len(enc_key) * 8),
         enc_key=enc_key,
@@ -162,15 +162,17 @@ def read_sa(message: Message) -> SaSpec:
     )
 
 
-def _read_traffic(message: Message, mode: int, src: Address, dst: Address) -> tuple[bool, Selector]:
+def _read_traffic(
+    message: Message, mode: int, src: Address, dst: Address
+) -> tuple[bool, tuple[Selector, ...]]:
     """Whether an SA is inbound, and what it carries."""
-    if (said := codec.read_selector(message.exts)) is not None:
+    if (said := codec.read_selectors(message.exts)) is not None:
         return said[0] == Dir.INBOUND, said[1]
     inbound = message.type == Type.UPDATE
     if mode == Mode.TRANSPORT:
-        return inbound, Selector(ip_network(src), ip_network(dst))
+        return inbound, (Selector(ip_network(src), ip_network(dst)),)
     everything = ip_network("0.0.0.0/0" if src.version == 4 else "::/0")
-    return inbound, Selector(everything, everything)
+    return inbound, (Selector(everything, everything),)
 
 
 def read_encap(exts: Exts) -> tuple[int, int] | None:

@@ -42,7 +42,7 @@ class Probe:
             # Some algorithms refuse keys whose parts are the same (3DES, DES).
             spec = SaSpec(
                 protocol, _CPI if protocol is isakmp.Protocol.IPCOMP else _SPI, _HERE, _THERE,
-                mode, True, _NOTHING, 0, transform_id, bytes(range(1, encryption + 1)), auth,
+                mode, True, (_NOTHING,), 0, transform_id, bytes(range(1, encryption + 1)), auth,
                 bytes(range(1, authentication + 1)), esn=esn,
             )  # fmt: skip
             body = values.sa(spec)

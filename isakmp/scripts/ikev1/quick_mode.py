@@ -480,7 +480,7 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
     mode = ipsec.Encapsulation.TRANSPORT if around else what.encapsulation
     spec = SaSpec(
         isakmp.Protocol(what.protocol), spi, *ends, mode, inbound,
-        selector.reversed() if inbound else selector, reqid,
+        (selector.reversed() if inbound else selector,), reqid,
         what.transform_id, material[:encryption], what.auth, material[encryption:],
         what.replay_window, s.limits, ports if parent(x).nat.found else None,
     )  # fmt: skip

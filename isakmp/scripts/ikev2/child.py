@@ -413,11 +413,11 @@ def _spec(
     path = x.path
     ends = (path.remote, path.local) if inbound else (path.local, path.remote)
     ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
-    carried = traffic.hull(c.selectors)
+    carried = tuple(s.reversed() for s in c.selectors) if inbound else c.selectors
     return SaSpec(
         isakmp.Protocol(what.protocol), c.spi_in if inbound else c.spi_out, *ends,
-        what.encapsulation, inbound, carried.reversed() if inbound else carried,
-        c.reqid, what.transform_id, keys[:encryption], what.auth, keys[encryption:],
+        what.encapsulation, inbound, carried, c.reqid, what.transform_id,
+        keys[:encryption], what.auth, keys[encryption:],
         what.replay_window, c.limits, ports if sa.nat.found else None, what.esn,
     )  # fmt: skip
 

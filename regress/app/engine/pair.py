@@ -193,7 +193,7 @@ def make_spec(
         dst=dst,
         mode=mode,
         inbound=inbound,
-        selector=selector,
+        selectors=(selector,),
         reqid=reqid,
         encryption=encryption,
         enc_key=pseudo.Random(key).randbytes(key_size),
@@ -210,7 +210,7 @@ def make_policy(spec: SaSpec, direction: Direction = Direction.OUT) -> PolicySpe
     """The policy that an SA is for."""
     return PolicySpec(
         direction=direction,
-        selector=spec.selector,
+        selector=spec.selectors[0],
         mode=spec.mode,
         src=spec.src,
         dst=spec.dst,

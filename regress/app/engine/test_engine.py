@@ -482,7 +482,7 @@ def test_headers_that_belong_outside_esp_are_refused() -> None:
 
 def test_inner_packets_must_be_of_the_sas_selector() -> None:
     pair = Pair()
-    stranger = replace(pair.out_spec, selector=Selector.of("0.0.0.0/0", "0.0.0.0/0"), reqid=8)
+    stranger = replace(pair.out_spec, selectors=(Selector.of("0.0.0.0/0", "0.0.0.0/0"),), reqid=8)
     near = Host()
     near.engine.add_policy(make_policy(stranger))
     near.engine.add(stranger)
@@ -752,7 +752,7 @@ def test_transport_mode_takes_no_dummies_and_no_mixed_families() -> None:
 
 def test_ports_count_behind_a_nat_too() -> None:
     out = Pair(mode=MODE.TRANSPORT, encap=ENCAP)
-    spec = replace(out.in_spec, selector=Selector.of(*OUTER[4], UDP, 0, 1701))
+    spec = replace(out.in_spec, selectors=(Selector.of(*OUTER[4], UDP, 0, 1701),))
     out.far.engine.flush()
     out.far.engine.add(spec)
     assert out.through(build(*ENDS[4], UDP, PORTS + bytes(9))) == []
@@ -867,3 +867,57 @@ def test_keys_that_do_not_fit_are_refused_before_any_packet() -> None:
         with pytest.raises(ApplicationError, match="takes a key of 20"):
             host.engine.add(replace(spec, spi=0x2000))
     assert [spec.spi for spec in host.engine.sas()] == [0x1000]
+
+
+# Several selectors of one SA
+
+
+def both_versions(mode: ipsec.Encapsulation = MODE.TUNNEL) -> Pair:
+    """A pair whose one SA is for two networks of IPv4 and one of IPv6, with all its policies."""
+    pair = Pair(mode=mode)
+    selectors = (
+        Selector.of("10.1.0.0/24", "10.2.0.0/16"),
+        Selector.of("10.1.2.0/24", "10.2.0.0/16"),
+        Selector.of("fd01::/64", "fd02::/64", UDP, 0, 53),
+    )
+    for host in (pair.near, pair.far):
+        host.engine.flush()
+        host.engine.flush_policies()
+    out_spec = replace(pair.out_spec, selectors=selectors)
+    for selector in selectors:
+        policy = replace(make_policy(out_spec), selector=selector)
+        pair.near.engine.add_policy(policy)
+        pair.far.engine.add_policy(replace(policy, direction=Direction.IN))
+    pair.near.engine.add(out_spec)
+    pair.far.engine.add(replace(out_spec, inbound=True))
+    return pair
+
+
+def test_one_sa_carries_both_ip_versions() -> None:
+    pair = both_versions()
+    for packet in (datagram(4), datagram(6), datagram(4), datagram(6)):
+        assert pair.through(packet) == [packet]
+    ((out, back),) = zip(pair.near.engine.sas(), pair.far.engine.sas(), strict=True)
+    assert pair.near.engine.usage(sa_id(out)).packets == 4
+    assert pair.far.engine.usage(sa_id(back)).packets == 4
+
+
+@pytest.mark.parametrize(
+    ("src", "dst", "port"),
+    [
+        ("10.1.1.1", "10.2.0.1", 53),  # between two that are agreed on
+        ("10.1.0.1", "10.3.0.1", 53),
+        ("fd01::1", "fd02::1", 54),
+        ("fd01::1", "fd03::1", 53),
+    ],
+)
+def test_what_no_selector_of_an_sa_names_is_dropped(src: str, dst: str, port: int) -> None:
+    """RFC 4301 5.2 step 4, with or without a policy that such a packet meets."""
+    pair = both_versions()
+    ends, ports = (ip_address(src), ip_address(dst)), b"\x04\x00" + port.to_bytes(2, "big")
+    stray = build(*ends, UDP, ports + bytes(20))
+    sealed = pair.begun().seal(stray, 4 if ends[0].version == 4 else 41)
+    pair.far.engine.esp_in(sealed, *ENDS[4])
+    assert pair.far.engine.drops[Drop.SELECTOR] == 1 and not pair.far.netif.delivered
+    pair.near.engine.packet_out(stray)
+    assert pair.near.wire.forwarded == [stray]

@@ -254,7 +254,7 @@ def test_acquire_goes_to_those_of_its_type(desk: Desk) -> None:
     assert (message.pid, message.satype) == (0, SaType.ESP) and message.seq
     assert codec.read_policy(message.exts).id == 1 and Ext.PROPOSAL in message.exts
     assert codec.read_sa2(message.exts) == Sa2(Mode.TUNNEL, 7, 1)
-    assert codec.read_selector(message.exts) == (Dir.OUTBOUND, NETS)
+    assert codec.read_selectors(message.exts) == (Dir.OUTBOUND, (NETS,))
 
 
 def test_acquire_after_its_policy_went(desk: Desk) -> None:

@@ -29,9 +29,9 @@ from isakmp.timer import Timers
 US, THEM = ip_address("192.0.2.1"), ip_address("192.0.2.2")
 ESP, TUNNEL = isakmp.Protocol.IPSEC_ESP, ipsec.Encapsulation.TUNNEL
 NETS = Selector.of("10.1.0.0/16", "10.2.0.0/16")
-OUT = SaSpec(ESP, 0x2001, US, THEM, TUNNEL, False, NETS, 7, ipsec.Esp.AES_GCM_16, bytes(20))
+OUT = SaSpec(ESP, 0x2001, US, THEM, TUNNEL, False, (NETS,), 7, ipsec.Esp.AES_GCM_16, bytes(20))
 IN = SaSpec(
-    ESP, 0x1001, THEM, US, TUNNEL, True, NETS.reversed(), 7, ipsec.Esp.AES_GCM_16, bytes(20)
+    ESP, 0x1001, THEM, US, TUNNEL, True, (NETS.reversed(),), 7, ipsec.Esp.AES_GCM_16, bytes(20)
 )
 OUT_POLICY = PolicySpec(Direction.OUT, NETS, src=US, dst=THEM, reqid=7)
 IN_POLICY = PolicySpec(Direction.IN, NETS.reversed(), src=THEM, dst=US, reqid=7)

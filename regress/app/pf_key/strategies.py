@@ -47,7 +47,7 @@ def sas(draw: st.DrawFn) -> SaSpec:
         dst=dst,
         mode=draw(modes),
         inbound=draw(st.booleans()),
-        selector=draw(selectors),
+        selectors=tuple(draw(st.lists(selectors, min_size=1, max_size=3))),
         reqid=draw(u32),
         encryption=encryption,
         enc_key=draw(st.binary(min_size=bits // 8, max_size=bits // 8)),

@@ -376,7 +376,7 @@ def test_whatever_the_stack_says(data: bytes, type: Type, number: int, satype: i
 def test_mutated_upcalls(data: st.DataObject) -> None:
     far = Far()
     body = codec.sa(Sa(0x1234, state=State.DYING)) + codec.addresses(US, THEM)
-    body += codec.policy(Policy(2, 2, 1)) + codec.selector(2, NETS)
+    body += codec.policy(Policy(2, 2, 1)) + codec.selectors(2, (NETS,))
     body += codec.nat_t_port(Ext.X_NAT_T_DPORT, 4500)
     for type in (Type.ACQUIRE, Type.EXPIRE, Type.X_NAT_T_NEW_MAPPING):
         message = bytearray(codec.message(type, 3, 1, 0, body))

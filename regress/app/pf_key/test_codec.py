@@ -38,7 +38,7 @@ READERS = [
     lambda m: codec.read_spi_range(m.exts),
     lambda m: codec.read_sa2(m.exts),
     lambda m: codec.read_policy(m.exts),
-    lambda m: codec.read_selector(m.exts),
+    lambda m: codec.read_selectors(m.exts),
     lambda m: codec.read_statistics(m.exts),
     lambda m: codec.read_reason(m.exts),
     values.read_sa,
@@ -123,11 +123,12 @@ def test_address_round_trip(where, protocol, prefixlen, port) -> None:  # type: 
 
 
 @quick
-@given(some.selectors)
-def test_traffic_round_trip(selector: Selector) -> None:
-    assert codec.read_traffic(exts_of(codec.traffic(selector))) == selector
-    exts = exts_of(codec.selector(Dir.INBOUND, selector))
-    assert codec.read_selector(exts) == (Dir.INBOUND, selector)
+@given(st.lists(some.selectors, min_size=1, max_size=5))
+def test_traffic_round_trip(selectors: list[Selector]) -> None:
+    for selector in selectors:
+        assert codec.read_traffic(exts_of(codec.traffic(selector))) == selector
+    exts = exts_of(codec.selectors(Dir.INBOUND, selectors))
+    assert codec.read_selectors(exts) == (Dir.INBOUND, tuple(selectors))
 
 
 @quick

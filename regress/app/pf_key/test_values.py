@@ -22,7 +22,7 @@ US, THEM = ip_address("192.0.2.1"), ip_address("192.0.2.2")
 ESP = isakmp.Protocol.IPSEC_ESP
 SA = SaSpec(
     ESP, 0x1001, US, THEM, ipsec.Encapsulation.TUNNEL, False,
-    Selector.of("10.1.0.0/16", "10.2.0.0/16"), 7,
+    (Selector.of("10.1.0.0/16", "10.2.0.0/16"),), 7,
     ipsec.Esp.AES_GCM_16, bytes(20),
 )  # fmt: skip
 
@@ -44,7 +44,7 @@ def test_policy_round_trip(policy: PolicySpec) -> None:
 
 
 def test_policies_are_bound_to_their_sas() -> None:
-    policy = PolicySpec(Direction.OUT, SA.selector, src=US, dst=THEM, reqid=7)
+    policy = PolicySpec(Direction.OUT, SA.selectors[0], src=US, dst=THEM, reqid=7)
     request = values.policy_value(policy).requests[0]
     assert (request.level, request.reqid, request.protocol) == (Level.UNIQUE, 7, 50)
     with pytest.raises(ApplicationError, match="end points"):
@@ -52,7 +52,7 @@ def test_policies_are_bound_to_their_sas() -> None:
 
 
 def test_bypass_has_no_request() -> None:
-    policy = PolicySpec(Direction.IN, SA.selector, Action.BYPASS)
+    policy = PolicySpec(Direction.IN, SA.selectors[0], Action.BYPASS)
     assert not values.policy_value(policy).requests
 
 
@@ -67,10 +67,10 @@ def test_kernels_see_nothing_of_ours() -> None:
 def test_what_a_foreign_client_does_not_say() -> None:
     body = values.sa_exts(SA, False)
     added = values.read_sa(message(Type.ADD, body))
-    assert not added.inbound and added.selector == Selector.of("0.0.0.0/0", "0.0.0.0/0")
+    assert not added.inbound and added.selectors == (Selector.of("0.0.0.0/0", "0.0.0.0/0"),)
     transport = values.sa_exts(replace(SA, mode=ipsec.Encapsulation.TRANSPORT), False)
     updated = values.read_sa(message(Type.UPDATE, transport))
-    assert updated.inbound and updated.selector == Selector.of("192.0.2.1/32", "192.0.2.2/32")
+    assert updated.inbound and updated.selectors == (Selector.of("192.0.2.1/32", "192.0.2.2/32"),)
 
 
 def test_udp_encapsulated_modes_become_plain_ones_with_ports() -> None:

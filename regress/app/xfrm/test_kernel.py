@@ -180,7 +180,7 @@ def test_a_socket_of_the_daemon_passes_every_policy(here: Here, address: str) ->
 
 
 def test_what_the_kernel_lacks_is_said(here: Here) -> None:
-    spec = SaSpec(ESP, 0x1000, US, THEM, TUNNEL, False, TRAFFIC, 7, ipsec.Esp.IDEA, bytes(16))
+    spec = SaSpec(ESP, 0x1000, US, THEM, TUNNEL, False, (TRAFFIC,), 7, ipsec.Esp.IDEA, bytes(16))
     assert "no name" in str(here.app.add_sa(spec).error)
     job = here.app.usage(SaId(ESP, 0x1000, US, THEM))
     assert "ESRCH" in str(job.error)

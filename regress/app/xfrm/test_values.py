@@ -30,7 +30,7 @@ ESP, AH, IPCOMP = (
 TUNNEL, TRANSPORT = ipsec.Encapsulation.TUNNEL, ipsec.Encapsulation.TRANSPORT
 A, B = ip_address("10.1.0.1"), ip_address("10.1.0.2")
 TRAFFIC = Selector.of("10.2.0.0/16", "10.3.0.0/24")
-GCM = SaSpec(ESP, 0x1000, A, B, TUNNEL, True, TRAFFIC, 7, ipsec.Esp.AES_GCM_16, bytes(range(20)))
+GCM = SaSpec(ESP, 0x1000, A, B, TUNNEL, True, (TRAFFIC,), 7, ipsec.Esp.AES_GCM_16, bytes(range(20)))
 ANY = ((0, 0), (0, 0))
 
 

@@ -49,6 +49,7 @@ AUTH_NAMES = MappingProxyType(
         Auth.HMAC_SHA2_384: "HMAC-SHA-384-192 [RFC4868]",
         Auth.HMAC_SHA2_512: "HMAC-SHA-512-256 [RFC4868]",
         Auth.AES_XCBC_MAC: "ANY 96 bit authentication [no checking]",
+        Auth.AES_CMAC: "ANY 96 bit authentication [no checking]",
     }
 )
 

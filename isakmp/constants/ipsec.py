@@ -114,6 +114,8 @@ class Auth(IntEnum):
     AES_128_GMAC = 11
     AES_192_GMAC = 12
     AES_256_GMAC = 13
+    # RFC 4494. IKEv1 has no number for it, and never says this one of the private range.
+    AES_CMAC = 61440
 
 
 class Id(IntEnum):

@@ -38,6 +38,7 @@ _AUTH = {
     ipsec.Auth.HMAC_SHA2_512: 64,
     ipsec.Auth.HMAC_RIPEMD: 20,
     ipsec.Auth.AES_XCBC_MAC: 16,
+    ipsec.Auth.AES_CMAC: 16,
 }
 
 

@@ -97,12 +97,14 @@ AUTH_OF_INTEG: Mapping[Integ, Auth] = MappingProxyType(
         Integ.HMAC_SHA1_96: Auth.HMAC_SHA,
         Integ.HMAC_MD5_96: Auth.HMAC_MD5,
         Integ.AES_XCBC_96: Auth.AES_XCBC_MAC,
+        Integ.AES_CMAC_96: Auth.AES_CMAC,
         Integ.AES_128_GMAC: Auth.AES_128_GMAC,
         Integ.AES_192_GMAC: Auth.AES_192_GMAC,
         Integ.AES_256_GMAC: Auth.AES_256_GMAC,
     }
 )
 INTEG_OF_AUTH = MappingProxyType({auth: integ for integ, auth in AUTH_OF_INTEG.items()})
+IKEV2_ALONE = frozenset({Auth.AES_CMAC})
 
 AH_OF_AUTH: Mapping[Auth, Ah] = MappingProxyType(
     {

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import Reason, Refused
+from isakmp.policy.algorithms import IKEV2_ALONE
 from isakmp.policy.spd import IkeTransform, IpsecTransform, Range, Remote, SaPolicy, Suite
 from isakmp.sa import ChosenIke, ChosenIpsec
 
@@ -238,7 +239,7 @@ def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
     for transform in islice(proposal.transforms, TRANSFORMS_MAX):
         offer = ipsec_offer(proposal, transform)
         for candidate in ours.transforms:
-            if _fits(_ipsec_differences(offer, candidate)):
+            if candidate.auth not in IKEV2_ALONE and _fits(_ipsec_differences(offer, candidate)):
                 what = offer._replace(
                     name=candidate.name,
                     life_s=_shorter(offer.life_s, candidate.life.seconds),

@@ -20,6 +20,7 @@ from isakmp.policy.algorithms import (
     ESP_OF_ENCR,
     HASH_OF_PRF,
     IKE_OF_ENCR,
+    IKEV2_ALONE,
     INTEG_OF_AUTH,
     INTEG_OF_PRF,
     KEY_LENGTHS,
@@ -121,7 +122,8 @@ def _all_words() -> dict[str, Transform]:
 
 KEYWORDS: Mapping[str, Transform] = MappingProxyType(_all_words())
 
-# What the IKE SA is not protected with, and what has no IPsec number.
+# What IKEv1 has no number for, and what the IKE SA is not protected with.
+_IKEV2_ALONE = frozenset(Transform(T.INTEG, INTEG_OF_AUTH[auth]) for auth in IKEV2_ALONE)
 _NOT_FOR_IKE = frozenset({Encr.NULL, Encr.NULL_AUTH_AES_GMAC, Encr.CAST, Encr.BLOWFISH})
 
 
@@ -168,8 +170,6 @@ def parse_esp(text: str, line: str = "") -> Proposal:
             raise KeywordError(f"{text!r}: this cipher brings its own integrity algorithm")
     elif not found[T.INTEG]:
         raise KeywordError(f"{text!r} names no integrity algorithm, such as sha256")
-    unnumbered = frozenset(Integ) - frozenset(AUTH_OF_INTEG)
-    _expect_none(text, found[T.INTEG], unnumbered, "is for IKE alone")
     found[T.ESN] = found[T.ESN] or [KEYWORDS["noesn"]]
     return _proposal(ikev2.Protocol.ESP, found, text, line)
 
@@ -317,12 +317,13 @@ def suites_of(
 ) -> tuple[Suite, ...]:
     """IKEv1's suites for ESP proposals by keywords: one for each group of PFS.
 
-    What demands 64-bit sequence numbers is IKEv2's alone, unless there is nothing else: the
-    lifetimes and the mode of a connection are those of its first suite.
+    What demands 64-bit sequence numbers, or has no number there, is IKEv2's alone, unless there is
+    nothing else: the lifetimes and the mode of a connection are those of its first suite.
     """
     short = [p for p in proposals if KEYWORDS["noesn"] in p.transforms]
+    numbered = [p for p in short if not set(p.of_type(T.INTEG)) & _IKEV2_ALONE]
     suites = []
-    for proposal in short or proposals:
+    for proposal in numbered or short or proposals:
         esn = tuple(bool(t.id) for t in proposal.of_type(T.ESN))
         for group in proposal.of_type(T.KE) or (None,):
             transforms = tuple(

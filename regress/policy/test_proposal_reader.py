@@ -97,7 +97,6 @@ class TestKeywords:
             ("aes128-prfsha256-sha256", "a prf is for IKE"),
             ("aes128", "names no integrity algorithm"),
             ("aes128gcm16-sha256", "brings its own integrity"),
-            ("aes128-aescmac", "aescmac is for IKE alone"),
         ],
     )
     def test_what_is_no_esp_proposal(self, keywords: str, reason: str) -> None:

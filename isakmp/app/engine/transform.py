@@ -1,7 +1,8 @@
 """ESP algorithms bound to an SA's keys: one interface for AEAD and for encrypt-then-MAC.
 
 AES-CBC RFC 3602, AES-CTR RFC 3686, AES-GCM RFC 4106, AES-CCM RFC 4309, GMAC RFC 4543,
-ChaCha20-Poly1305 RFC 7634, 3DES and others RFC 2451, NULL RFC 2410; HMAC RFC 2403, 2404, 4868.
+ChaCha20-Poly1305 RFC 7634, 3DES and others RFC 2451, NULL RFC 2410; HMAC RFC 2403, 2404, 4868;
+AES-XCBC RFC 3566, AES-CMAC RFC 4494.
 
 IVs of counter modes are the sequence number: unique as long as a key has one sender.
 """
@@ -19,7 +20,7 @@ from isakmp.app.engine.drop import Drop, Dropped
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto.aead import IV_SIZE, Aead, Ctr, ccm, chacha20poly1305, ctr, gcm
 from isakmp.crypto.cipher import Cbc, phase_1_cipher
-from isakmp.crypto.mac import KEY_SIZE, xcbc
+from isakmp.crypto.mac import KEY_SIZE, cmac, xcbc
 from isakmp.errors import ApplicationError, CryptoError
 
 Random = Callable[[int], bytes]
@@ -164,13 +165,13 @@ class Hmac(Mac):
         return hmac.digest(self._key, data, self._digest)[: self.size]
 
 
-class Xcbc(Mac):
-    """AES-XCBC-MAC-96 (RFC 3566)."""
+class AesMac(Mac):
+    """AES-XCBC-MAC-96 (RFC 3566) or AES-CMAC-96 (RFC 4494)."""
 
     size = 12
 
-    def __init__(self, key: bytes) -> None:
-        self._mac = xcbc(key)
+    def __init__(self, mac: Callable[[bytes], bytes]) -> None:
+        self._mac = mac
 
     def __call__(self, data: bytes) -> bytes:
         return self._mac(data)[: self.size]
@@ -216,6 +217,7 @@ _MACS = {
     ipsec.Auth.HMAC_SHA2_384: ("sha384", 48, 24),
     ipsec.Auth.HMAC_SHA2_512: ("sha512", 64, 32),
 }
+_AES_MACS = {ipsec.Auth.AES_XCBC_MAC: xcbc, ipsec.Auth.AES_CMAC: cmac}
 _BLOCK_CIPHERS = {
     ipsec.Esp.AES: isakmp.Encryption.AES_CBC,
     ipsec.Esp._3DES: isakmp.Encryption._3DES_CBC,
@@ -241,7 +243,7 @@ def supported() -> tuple[frozenset[int], frozenset[int]]:
     """The ESP transforms and the authentication algorithms that bind() knows."""
     return (
         frozenset({*_AEADS, *_BLOCK_CIPHERS, ipsec.Esp.NULL, ipsec.Esp.AES_CTR}),
-        frozenset({*_MACS, ipsec.Auth.AES_XCBC_MAC}),
+        frozenset({*_MACS, *_AES_MACS}),
     )
 
 
@@ -280,9 +282,9 @@ def _mac(spec: SaSpec) -> Mac | None:
     """The MAC of an SA, if it has one."""
     if not spec.auth:
         return None
-    if spec.auth == ipsec.Auth.AES_XCBC_MAC:
-        _check_key("AES-XCBC", spec, KEY_SIZE)
-        return Xcbc(spec.auth_key)
+    if spec.auth in _AES_MACS:
+        _check_key(spec.auth.name, spec, KEY_SIZE)
+        return AesMac(_AES_MACS[spec.auth](spec.auth_key))
     if spec.auth not in _MACS:
         raise ApplicationError(f"the key engine has no authentication algorithm {spec.auth}")
     digest, key_size, size = _MACS[spec.auth]

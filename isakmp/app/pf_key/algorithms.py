@@ -60,6 +60,7 @@ AUTHENTICATION = MappingProxyType(
         ipsec.Auth.HMAC_SHA2_512: Algorithm(Aalg.X_SHA2_512_HMAC, 0, 512, 512),
         ipsec.Auth.HMAC_RIPEMD: Algorithm(Aalg.X_RIPEMD160_HMAC, 0, 160, 160),
         ipsec.Auth.AES_XCBC_MAC: Algorithm(Aalg.X_AES_XCBC_MAC, 0, 128, 128),
+        ipsec.Auth.AES_CMAC: Algorithm(Aalg.X_AES_CMAC, 0, 128, 128),
         ipsec.Auth.AES_128_GMAC: Algorithm(Aalg.X_AES_128_GMAC, 8, 160, 160),
         ipsec.Auth.AES_192_GMAC: Algorithm(Aalg.X_AES_192_GMAC, 8, 224, 224),
         ipsec.Auth.AES_256_GMAC: Algorithm(Aalg.X_AES_256_GMAC, 8, 288, 288),

@@ -138,7 +138,7 @@ class NatT(IntEnum):
 
 
 class Aalg(IntEnum):
-    """Authentication algorithms, RFC 2367 3.5; GMAC's are FreeBSD's."""
+    """Authentication algorithms, RFC 2367 3.5; GMAC's are FreeBSD's, X_AES_CMAC is ours."""
 
     NONE = 0
     MD5_HMAC = 2
@@ -151,6 +151,7 @@ class Aalg(IntEnum):
     X_AES_128_GMAC = 11
     X_AES_192_GMAC = 12
     X_AES_256_GMAC = 13
+    X_AES_CMAC = 249
 
 
 class Ealg(IntEnum):

@@ -1,7 +1,7 @@
 """RFC 2407 algorithm numbers to the names of the kernel's crypto API.
 
 Keys of counter modes carry their salt or nonce last, as the kernel wants them (RFC 3686, 4106,
-4309, 4543, 7634). The ICVs are those of RFC 2403, 2404, 2857, 3566, 4868.
+4309, 4543, 7634). The ICVs are those of RFC 2403, 2404, 2857, 3566, 4494, 4868.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ HASHES = MappingProxyType(
         ipsec.Auth.HMAC_SHA2_512: Hash("hmac(sha512)", 256),
         ipsec.Auth.HMAC_RIPEMD: Hash("hmac(rmd160)", 96),
         ipsec.Auth.AES_XCBC_MAC: Hash("xcbc(aes)", 96),
+        ipsec.Auth.AES_CMAC: Hash("cmac(aes)", 96),
     }
 )
 

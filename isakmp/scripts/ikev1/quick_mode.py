@@ -29,6 +29,7 @@ from isakmp.exchange import Exchange
 from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
+from isakmp.policy.algorithms import IKEV2_ALONE
 from isakmp.policy.identity import host_network, network_of
 from isakmp.policy.match import Chosen, choose_ipsec, describe, ipsec_offer
 from isakmp.policy.spd import Connection, Identity, IpsecTransform, Network, Selector, Suite
@@ -123,10 +124,17 @@ def _offer(x: X) -> list[Suite]:
     s.group = connection.suites[0].protocols[0].transforms[0].group
     s.id_bodies = (id_body(connection.local_id), id_body(connection.remote_id))
     s.selector = connection.selector
-    return [
+    found = [
         suite for suite in connection.suites
-        if all(t.group == s.group for p in suite.protocols for t in p.transforms)
+        if all(t.group == s.group and t.auth not in IKEV2_ALONE
+               for p in suite.protocols for t in p.transforms)
     ]  # fmt: skip
+    if not found:
+        raise Refused(
+            Reason("no-suite", "nothing that is configured has numbers in IKEv1",
+                   line=connection.suites[0].line, mend="name other algorithms, or speak IKEv2"),
+        )  # fmt: skip
+    return found
 
 
 def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:

@@ -53,6 +53,7 @@ ALGORITHMS: list[tuple[int, int, ipsec.Auth | None, int]] = [
     (ESP.DES, 8, AUTH.HMAC_SHA, 20),
     (ESP.NULL, 0, AUTH.HMAC_SHA2_256, 32),
     (ESP.AES, 16, AUTH.AES_XCBC_MAC, 16),
+    (ESP.AES, 16, AUTH.AES_CMAC, 16),
 ]
 
 

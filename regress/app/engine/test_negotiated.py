@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from isakmp.constants import ipsec
 from regress.scripts.ikev2.pairs import gateways
 from regress.sim.world import Host, World
 
@@ -42,3 +43,12 @@ def test_one_child_sa_for_both_ip_versions() -> None:
     assert cross(world, west, east, ("10.1.0.1", "10.3.0.1"), ("fd01::1", "fd03::1")) == [0, 0]
     for host in (west, east):
         assert len(list(host.key_engine.sas())) == 2
+
+
+def test_aes_cmac_protects_what_it_was_chosen_for() -> None:
+    world, west, east = connected(*["ESP-proposals= aes128-aescmac"] * 2)
+    (protocol,) = west.running.sas.all_children()[0].protocols
+    assert protocol.chosen.auth is ipsec.Auth.AES_CMAC
+    assert {spec.auth for spec in east.key_engine.sas()} == {ipsec.Auth.AES_CMAC}
+    assert cross(world, west, east, ("10.1.0.1", "10.2.0.1")) == [1]
+    assert cross(world, east, west, ("10.2.0.1", "10.1.0.1")) == [1]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.app.base import SaSpec
+from isakmp.app.engine import transform
 from isakmp.app.engine.drop import Drop, Dropped
 from isakmp.app.engine.esp import Opener, Sealer
 from isakmp.app.engine.replay import Replay
@@ -56,6 +57,18 @@ def test_published_packets(vector: dict[str, str]) -> None:
     payload, next_header = open_packet(spec, packet)
     assert payload.hex() == vector["payload"]
     assert next_header == int(vector["next_header"], 16)
+
+
+MACS_OF_AES = [v for v in published("aes_mac.txt") if len(v["key"]) == 32]
+
+
+@pytest.mark.parametrize("vector", MACS_OF_AES, ids=lambda v: v["title"])
+def test_icvs_made_of_aes_are_the_first_12_octets(vector: dict[str, str]) -> None:
+    """RFC 3566 4.2, RFC 4494 2."""
+    auth = {"xcbc": ipsec.Auth.AES_XCBC_MAC, "cmac": ipsec.Auth.AES_CMAC}[vector["mac"]]
+    mac = transform._mac(spec_of(0x1000, ipsec.Esp.AES, "00" * 16, auth, vector["key"]))
+    assert mac is not None and mac.size == 12
+    assert mac(bytes.fromhex(vector["data"])).hex() == vector["result"][:24]
 
 
 def test_chacha20_packet_is_sealed_as_rfc_7634_prints_it() -> None:

@@ -454,3 +454,14 @@ def test_old_messages_again_change_nothing() -> None:
     assert before == (w.app.sas, e.app.sas)
     assert [sum(o["ok"] for o in host.outcomes) for host in (w, e)] == [2, 2]
     assert not e.daemon.engine.exchanges
+
+
+def test_what_has_no_number_in_ikev1_is_never_offered_nor_taken() -> None:
+    """AES-CMAC's number is of the private range: it means nothing to others."""
+    tags = "ESP-proposals= aes128-aescmac"
+    _, west, east = up(*both(connection_tags=tags + ", aes128-sha256"))
+    found = {spec.auth for host in (west, east) for spec in host.app.sas.values()}
+    assert found == {ipsec.Auth.HMAC_SHA2_256}
+    _, west, east = up(*both(connection_tags=tags))
+    assert not west.app.sas and not east.app.sas
+    assert "no-suite" in west.reasons()

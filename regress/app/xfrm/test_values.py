@@ -73,6 +73,15 @@ def test_every_algorithm_is_named(encryption: ipsec.Esp) -> None:
     assert attributes(replace(GCM, encryption=encryption))
 
 
+@pytest.mark.parametrize(("auth", "name"), [
+    (ipsec.Auth.AES_CMAC, "cmac(aes)"), (ipsec.Auth.AES_XCBC_MAC, "xcbc(aes)"),
+])  # fmt: skip
+def test_macs_of_aes_have_96_bits(auth: ipsec.Auth, name: str) -> None:
+    spec = replace(GCM, encryption=ipsec.Esp.AES, enc_key=bytes(16), auth=auth, auth_key=bytes(16))
+    head = m.ALG_AUTH.unpack(attributes(spec)[Attr.ALG_AUTH_TRUNC])
+    assert (head["alg_name"], head["alg_key_len"], head["alg_trunc_len"]) == (name, 128, 96)
+
+
 @pytest.mark.parametrize("spec", [
     replace(GCM, encryption=ipsec.Esp.IDEA),
     replace(GCM, encryption=ipsec.Esp.AES, auth=ipsec.Auth.KPDK),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from math import ceil
+from math import ceil, floor
 from typing import Generic, Protocol, TypeVar
 
 from isakmp.timer import Event, Timers
@@ -20,17 +20,17 @@ T = TypeVar("T", bound=Timed)
 
 
 class Clock(Generic[T]):
-    """Calls ``ring`` with what is due, at most a second late, never early."""
+    """Calls ``ring`` with what is due, at most a second late, or early where that is asked for."""
 
     def __init__(self, timers: Timers, ring: Callable[[T], object]) -> None:
         self._timers, self._ring = timers, ring
         self._seconds: dict[int, tuple[Event, dict[T, None]]] = {}
 
-    def start(self, what: T, delay_s: float) -> None:
+    def start(self, what: T, delay_s: float, early: bool = False) -> None:
         """Ring for it in ``delay_s`` seconds, instead of when it was to ring before."""
         self.cancel(what)
         now = self._timers.now()
-        what.due = second = max(1, ceil(now + delay_s))
+        what.due = second = max(1, (floor if early else ceil)(now + delay_s))
         if second not in self._seconds:
             strike = partial(self._strike, second)
             event = self._timers.add("limits of SAs", second - now, strike)

@@ -305,7 +305,8 @@ class Sad:
         hard = soft_over or not age < limits.soft_s < (limits.hard_s or inf)
         if seconds := limits.hard_s if hard else limits.soft_s:
             sa.due_hard = hard
-            self._clock.start(sa, seconds - age)
+            # However the ends round, what asks for a rekey is not nearer to what ends the SA.
+            self._clock.start(sa, seconds - age, early=not hard)
 
     def _due(self, sa: AnySa) -> None:
         """A limit in seconds; after the soft one comes the hard one."""

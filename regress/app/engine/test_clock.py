@@ -45,6 +45,18 @@ def test_never_early_and_at_most_a_second_late() -> None:
     assert not desk.timers.pending()
 
 
+def test_at_most_a_second_early_where_that_is_asked_for() -> None:
+    desk = Desk()
+    things = {delay: Thing() for delay in (0.0, 0.5, 0.75, 1.0, 5.5, 3600.0)}
+    for delay, thing in things.items():
+        desk.clock.start(thing, delay, early=True)
+    desk.timers.run()
+    desk.until(4000)
+    for delay, thing in things.items():
+        (when,) = [when for when, rung in desk.rung if rung is thing]
+        assert 0 <= 100.25 + delay - when < 1
+
+
 def test_one_timer_for_all_that_are_due_in_a_second() -> None:
     desk = Desk()
     things = [Thing() for _ in range(1000)]

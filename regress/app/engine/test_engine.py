@@ -869,6 +869,19 @@ def test_keys_that_do_not_fit_are_refused_before_any_packet() -> None:
     assert [spec.spi for spec in host.engine.sas()] == [0x1000]
 
 
+@pytest.mark.parametrize("phase", [0.001, 0.5, 0.999])
+def test_a_rekey_is_not_asked_for_late_nor_is_an_sa_ended_early(phase: float) -> None:
+    host = Host()
+    host.clock.time = 1000 + phase
+    host.engine.add(make_spec(inbound=True, limits=Limits(soft_s=5, hard_s=6)))
+    host.pass_time(5)
+    assert [event.hard for event in host.events.expires] == [False]
+    host.pass_time(0.999)
+    assert len(host.events.expires) == 1
+    host.pass_time(1)
+    assert [event.hard for event in host.events.expires] == [False, True]
+
+
 # Several selectors of one SA
 
 

@@ -75,7 +75,8 @@ class Inbound:
             self._without_sa(UnknownSpi(spi, src, dst, encap))
             return
         try:
-            opener = sa.open or self._begin(sa)
+            if (opener := sa.open) is None:
+                opener = self._begin(sa)
             payload, next_header = opener(packet, low)
             if encap and sa.spec.encap:
                 self._watch(sa, src, encap[0], opener.replay.top & 0xFFFFFFFF == low)

@@ -338,8 +338,9 @@ def _live(sas: list[AnySa], name: str) -> list[AnySa]:
     """Those that are neither replaced nor on their way out. IsakmpError where there are none."""
     live = [sa for sa in sas if sa.state is State.ESTABLISHED]
     if not live:
-        why = "is being replaced or deleted already" if sas else "is not there"
-        raise IsakmpError(f"an SA of {name} {why}")
+        if not sas:
+            raise IsakmpError(f"no SA of {name}")
+        raise IsakmpError(f"the SA of {name} is being replaced or deleted already")
     return live
 
 

@@ -98,11 +98,11 @@ def test_twice_at_once_is_once(version: int, what: str) -> None:
 @WHAT
 def test_what_is_not_there_is_said(version: int, what: str) -> None:
     net, west, _ = of_version(version)
-    with pytest.raises(IsakmpError, match="SA of nobody is not there"):
+    with pytest.raises(IsakmpError, match="no SA of nobody"):
         west.daemon.rekey("nobody", what)
     west.daemon.teardown("east", 1)
     net.run(10)
-    with pytest.raises(IsakmpError, match="SA of west-east is not there"):
+    with pytest.raises(IsakmpError, match="no SA of west-east"):
         west.daemon.rekey("west-east", what)
 
 
@@ -111,7 +111,9 @@ def test_what_is_being_deleted_is_left_alone(what: str) -> None:
     net, west, _ = of_version(2)
     west.daemon.teardown("east", 1)
     before = len(net.history)
-    with pytest.raises(IsakmpError, match="SA of west-east is being replaced or deleted already"):
+    with pytest.raises(
+        IsakmpError, match="the SA of west-east is being replaced or deleted already"
+    ):
         west.daemon.rekey("west-east", what)
     net.run(10)
     assert not west.rows(1) + west.rows(2)

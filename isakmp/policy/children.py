@@ -147,5 +147,6 @@ def _reason(
                 ("remote", came.remote, c.traffic.remote),
             )
         ),
-        mend="selectors or Local-ID and Remote-ID here must be those of the peer, sides exchanged",
+        mend="Local-selectors (or Local-ID) here must be the peer's Remote-selectors (or "
+        "Remote-ID), and the other way round",
     )

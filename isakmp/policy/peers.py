@@ -38,10 +38,15 @@ def identify(
         return min(ranked, key=lambda one: one[0])[1]
     raise Refused(
         Reason("wrong-identity", f"no peer that may come from {address} has this identity",
-               came=_both(came, wanted), line=begun.line, misses=tuple(missed[:MISSES_MAX]),
+               came=_both(came, wanted), line=_line(begun), misses=tuple(missed[:MISSES_MAX]),
                mend="make the peer's ID and a Remote-ID here the same"),
         ikev2.Notify.AUTHENTICATION_FAILED,
     )  # fmt: skip
+
+
+def _line(begun: Remote) -> str:
+    """Where the configuration says whom it expects."""
+    return (begun.remote_id.line if begun.remote_id else "") or begun.line
 
 
 def _rank(remote: Remote, begun: Remote) -> int:

@@ -321,8 +321,8 @@ def misses(ours: Traffic, came: Traffic) -> str:
     found = [
         f"{label} is {describe_side(own)}, the peer says {describe_side(theirs)}"
         for label, own, theirs in (
-            ("Local-ID", ours.local, came.local),
-            ("Remote-ID", ours.remote, came.remote),
+            ("local side", ours.local, came.local),
+            ("remote side", ours.remote, came.remote),
         )
         if not _narrow_side(own, theirs)
     ]

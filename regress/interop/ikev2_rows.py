@@ -143,7 +143,7 @@ _REFUSALS = [
     _row("refused-esp-proposal", Side(esp="aes128-sha256"), Side(esp="aes256-sha256"),
          act=Act.REFUSED, refusal=(_NO_PROPOSAL, "AES_CBC-128, not AES_CBC-256")),
     _row("refused-selectors", Side(local=_A, remote="10.12.0.0/16"), act=Act.REFUSED,
-         refusal=("TS_UNACCEPTABLE", "Local-ID is 10.10.1.0/24")),
+         refusal=("TS_UNACCEPTABLE", "local side is 10.10.1.0/24")),
 ]  # fmt: skip
 
 # --- paths -----------------------------------------------------------------------------------

@@ -177,6 +177,7 @@ class TestIdentify:
         assert refusal.notify == Notify.AUTHENTICATION_FAILED
         reason = refusal.reason
         assert reason.cause == "wrong-identity"
+        assert reason.line.endswith("[west-id]")
         assert reason.misses == (
             "west: Remote-ID is FQDN west.example.net",
             "anybody: has no Remote-ID, and is not who [Phase 1] names for 192.0.2.2",
@@ -276,7 +277,7 @@ class TestFindChild:
             self.find("10.9.0.0/16", "10.2.0.0/16", peer="west")
         reason = caught.value.reason
         assert caught.value.notify == Notify.TS_UNACCEPTABLE
-        assert reason.misses == ("west-net: Local-ID is 10.1.0.0/16, the peer says 10.9.0.0/16",)
+        assert reason.misses == ("west-net: local side is 10.1.0.0/16, the peer says 10.9.0.0/16",)
         assert reason.acceptable == "10.1.0.0/16 === 10.2.0.0/16"
 
     @pytest.mark.parametrize(

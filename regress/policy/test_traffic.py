@@ -160,8 +160,8 @@ class TestNarrow:
         assert reason.came == "10.3.0.0/16 === 10.8.0.0/16"
         assert reason.acceptable == "10.1.0.0/16, 10.2.0.0/16[6/80-90] === 10.9.0.0/16"
         assert reason.misses == (
-            "Local-ID is 10.1.0.0/16, 10.2.0.0/16[6/80-90], the peer says 10.3.0.0/16;"
-            " Remote-ID is 10.9.0.0/16, the peer says 10.8.0.0/16",
+            "local side is 10.1.0.0/16, 10.2.0.0/16[6/80-90], the peer says 10.3.0.0/16;"
+            " remote side is 10.9.0.0/16, the peer says 10.8.0.0/16",
         )
         assert reason.line == "f:1 [net]"
 

@@ -207,7 +207,8 @@ def ladder(capture: Path, wanted: dict[str, int]) -> list[str]:
     from isakmp.payloads import family
 
     print(f"  {'west':<10}{'':54}{'east':>10}")
-    first, seen = None, Counter()
+    first: int | None = None
+    seen: Counter[str] = Counter()
     with open_capture(capture) as file:
         for datagram in read_datagrams(f for f in read_frames(file) if isinstance(f, Frame)):
             if not isinstance(datagram, Datagram):
@@ -215,6 +216,7 @@ def ladder(capture: Path, wanted: dict[str, int]) -> list[str]:
             message = Message.parse(datagram.message)
             first = datagram.time_ns if first is None else first
             rules = family(message.header.major)
+            assert rules is not None
             kind = name_of(rules.exchange, message.header.exchange_type)
             names = Counter(name_of(rules.payload, p.type) for p in message.payloads)
             more = "".join(f" +{names.pop(n)} {n}" for n in ("VENDOR", "NOTIFY") if n in names)
@@ -286,7 +288,7 @@ def answer_to(sock: socket.socket, wanted: bytes) -> bool:
 
 def checksum(data: bytes) -> int:
     """RFC 1071, of an even number of octets."""
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
     total = (total & 0xFFFF) + (total >> 16)
     return ~(total + (total >> 16)) & 0xFFFF
 

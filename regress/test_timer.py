@@ -82,7 +82,7 @@ def test_an_event_may_cancel_one_that_is_due_with_it() -> None:
 def test_an_event_may_cancel_so_many_that_the_heap_is_made_anew() -> None:
     clock = Clock()
     victims: list[Event] = []
-    clock.timers.add("killer", 1, lambda: [victim.cancel() for victim in victims])
+    clock.timers.add("killer", 1, lambda: [victim.cancel() for victim in victims])  # type: ignore[func-returns-value]
     victims += [clock.add(f"victim {n}", 1) for n in range(300)]
     clock.add("survivor", 1)
     clock.now += 1

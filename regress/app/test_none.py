@@ -37,6 +37,8 @@ class Upcalls:
 
     def mapping(self, event: object) -> None: ...
 
+    def restarted(self) -> None: ...
+
     def expire(self, event: Expire) -> None:
         self.expired.append(event)
 

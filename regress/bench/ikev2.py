@@ -40,7 +40,8 @@ class Payloads:
 
 def payloads(plan: Offer, group: isakmp.Group, esp: str) -> Payloads:
     """AES-128, SHA2-256 and the group; ESP ``aes-gcm`` or ``aes-sha2``; all of the network."""
-    ike = [
+    child: list[tuple[int, int, int]]
+    ike: list[tuple[int, int, int]] = [
         (T.ENCR, ikev2.Encr.AES_CBC, 128), (T.PRF, ikev2.Prf.HMAC_SHA2_256, 0),
         (T.INTEG, ikev2.Integ.HMAC_SHA2_256_128, 0), (T.KE, group, 0),
     ]  # fmt: skip

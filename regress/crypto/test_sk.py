@@ -36,7 +36,7 @@ def ends(encr: Encr, bits: int, integ: Integ | None) -> tuple[Sk, Sk]:
     return cipher.bind(*keys), cipher.bind(*keys)
 
 
-@pytest.mark.parametrize(("encr", "bits", "integ"), COMBINED + CLASSIC)
+@pytest.mark.parametrize(("encr", "bits", "integ"), [*COMBINED, *CLASSIC])
 def test_what_is_sealed_opens_and_nothing_else_does(
     encr: Encr, bits: int, integ: Integ | None
 ) -> None:

@@ -185,7 +185,7 @@ class Site:
 
     def wire(self) -> list[Seen]:
         """What went over the wire since this was asked last, without ARP and the like."""
-        found = []
+        found: list[Seen] = []
         while True:
             try:
                 frame = self._wire.recv(65535)

@@ -9,7 +9,7 @@ import pytest
 
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.errors import ConfError
-from isakmp.policy.catalog import identity_of
+from isakmp.policy.identity import identity_of
 from isakmp.policy.spd import (
     Connection,
     IpsecTransform,

@@ -14,7 +14,14 @@ from isakmp.constants.ikev2 import Notify, Payload
 from isakmp.errors import MalformedPayload, Refused
 from isakmp.policy import traffic
 from isakmp.policy.selector_reader import parse_selector
-from isakmp.policy.spd import Address, Selector, Traffic, TrafficSelector
+from isakmp.policy.spd import (
+    ANY_PORTS,
+    OPAQUE_PORTS,
+    Address,
+    Selector,
+    Traffic,
+    TrafficSelector,
+)
 from isakmp.policy.traffic import PAIRS_MAX, port_masks
 from regress.policy.sections import over_the_wire
 
@@ -36,7 +43,7 @@ def carries(selector: TrafficSelector, address: Address, protocol: int, port: in
     inside = int(selector.start) <= int(address) <= int(selector.end)
     bounds = selector.start_port, selector.end_port
     if port == NO_PORT:
-        return inside and bounds in (traffic.ANY_PORTS, traffic.OPAQUE_PORTS)
+        return inside and bounds in (ANY_PORTS, OPAQUE_PORTS)
     return inside and bounds[0] <= port <= bounds[1]
 
 

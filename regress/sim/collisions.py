@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from hashlib import sha1
 from math import inf, nextafter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from isakmp.app.base import SaId, SaSpec
 from isakmp.daemon import Daemon
@@ -190,7 +190,7 @@ class Run:
         self._seen = {host.address: b"" for host in self.ends}
         self._sending: list[tuple[Host, Host, SaSpec]] = []
         self._up: set[Selector] = set()
-        self._rivals: list[tuple[IsakmpSa, ...] | tuple[ChildSa, ...]] = []
+        self._rivals: list[tuple[Any, ...]] = []
         self.calm = {case.west, case.east} <= HARMLESS
 
     @property
@@ -291,7 +291,8 @@ class Run:
 
     def _note_rivals(self) -> None:
         for host in self.ends:
-            for sa in (*host.daemon.sas.isakmp.values(), *host.daemon.sas.all_children()):
+            sas: list[Any] = [*host.daemon.sas.isakmp.values(), *host.daemon.sas.all_children()]
+            for sa in sas:
                 if len(sa.heirs) > 1 and sa.heirs not in self._rivals:
                     self._rivals.append(sa.heirs)
 

@@ -12,8 +12,8 @@ from isakmp.sa import State
 from isakmp.scripts.ikev2 import rekey
 from isakmp.scripts.ikev2.dialect import Ikev2
 from isakmp.window import Window
-from regress.sim.collisions import ACTIONS, SEEDS, Case
-from regress.sim.tree import Run, Walk, go_on
+from regress.sim.collisions import ACTIONS, SEEDS, Case, Run
+from regress.sim.tree import Walk, go_on
 
 REKEYS = Case("rekey-child", "rekey-child"), Case("rekey-ike", "rekey-ike")
 

@@ -62,7 +62,7 @@ def caught(seeds: int, *words: str) -> None:
     pytest.fail(f"{seeds} seeds did not see it; they said {said}")
 
 
-def speaking(monkeypatch: pytest.MonkeyPatch, version: str, **changes: int) -> None:
+def speaking(monkeypatch: pytest.MonkeyPatch, version: str, **changes: Any) -> None:
     """Every seed speaks that version alone."""
     draw = Setting.draw
 

@@ -148,8 +148,8 @@ class Host:
         self.transport = Memory(world.carry_udp)
 
         def make(events: Upcalls) -> KeyEngine:
-            return KeyEngine(timers=timers, random=world.random_bytes, wire=SimWire(world),
-                             netif=SimNetif(self), events=events, log=log)  # fmt: skip
+            return KeyEngine(timers=timers, random=world.random_bytes, wire=SimWire(world),  # type: ignore[abstract]
+                             netif=SimNetif(self), events=events, log=log)  # type: ignore[abstract]  # fmt: skip
 
         server = Server(make, self.wall)
         self.engine = server.engine

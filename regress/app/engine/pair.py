@@ -145,7 +145,7 @@ class Host:
     def __init__(self, seed: int = 1) -> None:
         self.clock = Clock()
         self.timers = Timers(self.clock)
-        self.wire, self.netif, self.events = MemoryWire(), MemoryNetif(), Events()
+        self.wire, self.netif, self.events = MemoryWire(), MemoryNetif(), Events()  # type: ignore[abstract]
         self.engine = KeyEngine(
             timers=self.timers,
             random=pseudo.Random(seed).randbytes,

@@ -44,7 +44,7 @@ INSIDE = {
     4: (ip_address("10.1.0.1"), ip_address("10.2.0.1")),
     6: (ip_address("fd01::1"), ip_address("fd02::1")),
 }
-ENDS = {v: tuple(ip_address(text) for text in OUTER[v]) for v in (4, 6)}
+ENDS = {v: (ip_address(OUTER[v][0]), ip_address(OUTER[v][1])) for v in (4, 6)}
 PORTS = b"\x04\x00\x00\x35"  # 1024 to 53
 
 
@@ -818,7 +818,7 @@ def test_a_loop_feeds_it_until_it_is_closed() -> None:
     with ours, theirs:
         host.wire.fds = lambda: [ours.fileno()]  # type: ignore[method-assign]
         host.wire.receive = (  # type: ignore[method-assign]
-            lambda fd, esp_in: esp_in(ours.recv(2000), *ENDS[4])
+            lambda fd, esp_in: esp_in(ours.recv(2000), *ENDS[4])  # type: ignore[assignment]
         )
         host.engine.attach(loop)
         pair.near.engine.packet_out(datagram())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from isakmp.app.engine.packet import build
 from regress.app.engine.pair import ALGORITHMS, MODE, OUTER, Pair
 
-ENDS = {v: tuple(ip_address(text) for text in OUTER[v]) for v in (4, 6)}
+ENDS = {v: (ip_address(OUTER[v][0]), ip_address(OUTER[v][1])) for v in (4, 6)}
 PACKETS = st.builds(
     lambda head, rest: head + rest,
     st.sampled_from(

@@ -35,11 +35,11 @@ def packets(draw: st.DrawFn) -> Headers:
     if draw(st.booleans()):
         version, ends = 4, [IPv4Address(0x0A000000 + draw(low)) for _ in range(2)]
     else:
-        version, ends = 6, [IPv6Address((0xFD << 120) + draw(low)) for _ in range(2)]
+        version, ends = 6, [IPv6Address((0xFD << 120) + draw(low)) for _ in range(2)]  # type: ignore[misc]
     later = draw(st.booleans())
     ports = [-1, -1] if later else [draw(st.sampled_from([53, 80])) for _ in range(2)]
     protocol = draw(st.sampled_from([6, 17, 1]))
-    return Headers(version, 60, *ends, protocol, *ports, 20, later, later)
+    return Headers(version, 60, *ends, protocol, *ports, 20, later, later)  # type: ignore[arg-type, call-arg]
 
 
 @settings(max_examples=150, deadline=None)

@@ -122,7 +122,7 @@ def test_a_host_without_ipv6_does_without(
             lambda: lone.forward(b"packet", LOOPBACK[6]),
         ):
             with pytest.raises(OSError, match="family"):
-                action()
+                action()  # type: ignore[no-untyped-call]
     finally:
         lone.close()
 

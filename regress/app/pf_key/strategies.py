@@ -23,7 +23,7 @@ v4_networks = st.builds(lambda a, n: IPv4Network((int(a), n), False), v4, st.int
 v6_networks = st.builds(lambda a, n: IPv6Network((int(a), n), False), v6, st.integers(0, 128))
 network_pairs = st.tuples(v4_networks, v4_networks) | st.tuples(v6_networks, v6_networks)
 selectors = st.builds(
-    lambda ends, protocol, ports, lasts: Selector(*ends, protocol, *ports, *lasts),
+    lambda ends, protocol, ports, lasts: Selector(*ends, protocol, *ports, *lasts),  # type: ignore[call-arg]
     network_pairs,
     st.integers(0, 254),
     st.tuples(u16, u16),

@@ -109,8 +109,8 @@ def test_encryption_numbers(number: ipsec.Esp, bits: int, expected: int) -> None
 
 
 def test_authentication_numbers() -> None:
-    assert algorithms.to_auth(ipsec.Auth.HMAC_MD5, 128) == Aalg.MD5_HMAC == 2
-    assert algorithms.to_auth(ipsec.Auth.HMAC_SHA, 160) == Aalg.SHA1_HMAC == 3
+    assert algorithms.to_auth(ipsec.Auth.HMAC_MD5, 128) == Aalg.MD5_HMAC == 2  # type: ignore[comparison-overlap]
+    assert algorithms.to_auth(ipsec.Auth.HMAC_SHA, 160) == Aalg.SHA1_HMAC == 3  # type: ignore[comparison-overlap]
     assert algorithms.to_auth(None, 0) == algorithms.to_auth(ipsec.Auth.NONE, 0) == 0
     for auth, algorithm in algorithms.AUTHENTICATION.items():
         assert algorithms.from_auth(algorithm.number, algorithm.min_bits) is auth

@@ -49,7 +49,8 @@ def forge(
     size = 4 + sa.keys.seals.sealed_size(len(chain))
     header = Header(sa.cky_i, sa.cky_r, P.SK, 2, 0, kind, flags, number, HEADER_SIZE + size)
     head = header.pack() + GENERIC.pack(following if first is None else first, 0, size)
-    return head + sa.keys.seals.seal(head, chain, host.random)
+    sealed: bytes = sa.keys.seals.seal(head, chain, host.random)
+    return head + sealed
 
 
 def send(net: Network, west: Host, east: Host, data: bytes) -> list[Packet]:
@@ -305,10 +306,10 @@ def test_one_peer_cannot_delete_nor_rekey_what_is_anothers() -> None:
         (P.NONCE, {"data": bytes(32)}), (P.TSI, to_wire(traffic.local)),
         (P.TSR, to_wire(traffic.remote)),
     ]  # fmt: skip
-    lost = [(int(P.NOTIFY), notify_value(Notify.INVALID_SPI, spi))]
+    lost: list[Item] = [(P.NOTIFY, notify_value(Notify.INVALID_SPI, spi))]
+    delete: list[Item] = [(P.DELETE, {"protocol_id": 3, "spis": [spi]})]
     for kind, items in (
-        (X.INFORMATIONAL, [(P.DELETE, {"protocol_id": 3, "spis": [spi]})]),
-        (X.INFORMATIONAL, lost), (X.CREATE_CHILD_SA, rekey),
+        (X.INFORMATIONAL, delete), (X.INFORMATIONAL, lost), (X.CREATE_CHILD_SA, rekey),
     ):  # fmt: skip
         (answer,) = send(net, evil, hub, forge(evil, items, kind=kind))
         inner = opened(evil, answer)
@@ -401,7 +402,8 @@ def piece(host: Host, number: int, total: int, data: bytes, message_id: int) -> 
                     HEADER_SIZE + size)  # fmt: skip
     head = header.pack() + GENERIC.pack(P.DELETE if number == 1 else 0, 0, size)
     head += number.to_bytes(2, "big") + total.to_bytes(2, "big")
-    return head + sa.keys.seals.seal(head, data, host.random)
+    sealed: bytes = sa.keys.seals.seal(head, data, host.random)
+    return head + sealed
 
 
 def test_pieces_in_any_order_doubled_and_mixed() -> None:

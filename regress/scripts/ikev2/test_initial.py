@@ -15,7 +15,7 @@ from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
 INIT = ["IKE_SA_INIT", "IKE_SA_INIT'"]
 AUTH = ["IKE_AUTH", "IKE_AUTH'"]
 CREATE = ["CREATE_CHILD_SA", "CREATE_CHILD_SA'"]
-GROUPS = {
+GROUPS: dict[str, Any] = {
     "west": {"transforms": "AES-256-SHA2-256-GRP19,AES-256-SHA2-256-GRP31"},
     "east": {"transforms": "AES-256-SHA2-256-GRP31"},
 }

@@ -75,7 +75,7 @@ def test_there_is_no_moment_without_an_sa_to_send_with(who: str) -> None:
                 gaps.append(name)
             return job
 
-        host.app.delete_sa = watched  # type: ignore[method-assign]
+        host.app.delete_sa = watched  # type: ignore[method-assign, assignment]
 
     for host in hosts.values():
         watch(host)

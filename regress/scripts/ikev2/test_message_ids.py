@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from isakmp.scripts.ikev2.dialect import Ikev2
 from regress.pair import EAST, WEST, Host, agree, connected
 from regress.sim.collisions import Net
 
@@ -43,7 +44,7 @@ def test_of_many_requests_only_the_window_is_without_an_answer() -> None:
         assert sa is not None
         dialect = west.daemon.engine.dialects[2]
         for _ in range(10):
-            dialect.tell(west.daemon.engine, sa, [])
+            dialect.tell(west.daemon.engine, sa, [])  # type: ignore[attr-defined]
         assert len(net.flying) == window
         net.run(5)
         assert not net.wrong
@@ -63,7 +64,9 @@ def test_the_window_is_said_again_under_a_rekeyed_ike_sa(who: str) -> None:
     assert old not in ends
     assert [sa.ids.size_out for sa in ends] == [1, 1]
     (sa,) = host.daemon.sas.isakmp.values()
-    tell = host.daemon.engine.dialects[2].tell
+    dialect = host.daemon.engine.dialects[2]
+    assert isinstance(dialect, Ikev2)
+    tell = dialect.tell
     tell(host.daemon.engine, sa, [])
     net.pump()
     assert [sa.ids.size_out for sa in ends] == [4, 4], "said by the request, and by its answer"

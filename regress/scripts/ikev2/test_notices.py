@@ -8,7 +8,7 @@ import pytest
 
 from isakmp.app.base import UnknownSpi
 from isakmp.constants import ikev2, isakmp
-from isakmp.keeper import GRACE_S
+from isakmp.rivals import GRACE_S
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.scripts.ikev2.common import notify_value
 from regress.pair import Host, agree, connected, stranger

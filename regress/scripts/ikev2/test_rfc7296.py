@@ -11,7 +11,7 @@ import pytest
 
 from isakmp.constants import ikev2
 from isakmp.message import HEADER_SIZE, Item, build_payloads, parse_payloads
-from isakmp.policy import proposal
+from isakmp.policy import proposal, traffic
 from isakmp.policy.spd import Selector, Traffic
 from isakmp.policy.traffic import of_network, to_wire
 from isakmp.sa import State
@@ -361,7 +361,7 @@ def test_the_packet_that_waits_is_not_named_when_rekeying(monkeypatch: pytest.Mo
         sizes.append(len(selectors))
         return to_wire(selectors)
 
-    monkeypatch.setattr(negotiation.traffic, "to_wire", count)
+    monkeypatch.setattr(traffic, "to_wire", count)
     packet = Selector.of("10.1.0.5", "10.2.0.7", 6, 1234, 80)
     west.daemon.connections._packets["west-east"] = packet
     west.daemon.connections.rekey(child_of(west))
@@ -540,7 +540,7 @@ def test_the_server_answers_with_the_addresses_that_it_sees(
         sent.append([str(s.start) for s in selectors])
         return to_wire(selectors)
 
-    monkeypatch.setattr(negotiation.traffic, "to_wire", note)
+    monkeypatch.setattr(traffic, "to_wire", note)
     net.start()
     net.run(2)
     assert sent == [["10.0.0.9"], ["192.0.2.2"], ["192.0.2.1"], ["192.0.2.2"]]

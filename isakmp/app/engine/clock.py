@@ -1,4 +1,4 @@
-"""Limits in seconds of many SAs: those that are due in one second share a timer."""
+"""Limits in seconds of many SAs: those that are due at about the same time share a timer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Generic, Protocol, TypeVar
 
 from isakmp.timer import Event, Timers
 
+TICK_S = 0.25
+
 
 class Timed(Protocol):
-    """Something with a limit. ``due``: the second at which it is met, 0: none."""
+    """Something with a limit. ``due``: the tick at which it is met, 0: none."""
 
     due: int
 
@@ -20,37 +22,37 @@ T = TypeVar("T", bound=Timed)
 
 
 class Clock(Generic[T]):
-    """Calls ``ring`` with what is due, at most a second late, or early where that is asked for."""
+    """Calls ``ring`` with what is due, at most a tick late, or early where that is asked for."""
 
     def __init__(self, timers: Timers, ring: Callable[[T], object]) -> None:
         self._timers, self._ring = timers, ring
-        self._seconds: dict[int, tuple[Event, dict[T, None]]] = {}
+        self._ticks: dict[int, tuple[Event, dict[T, None]]] = {}
 
     def start(self, what: T, delay_s: float, early: bool = False) -> None:
         """Ring for it in ``delay_s`` seconds, instead of when it was to ring before."""
         self.cancel(what)
         now = self._timers.now()
-        what.due = second = max(1, (floor if early else ceil)(now + delay_s))
-        if second not in self._seconds:
-            strike = partial(self._strike, second)
-            event = self._timers.add("limits of SAs", second - now, strike)
-            self._seconds[second] = event, {}
-        self._seconds[second][1][what] = None
+        what.due = tick = max(1, (floor if early else ceil)((now + delay_s) / TICK_S))
+        if tick not in self._ticks:
+            strike = partial(self._strike, tick)
+            event = self._timers.add("limits of SAs", tick * TICK_S - now, strike)
+            self._ticks[tick] = event, {}
+        self._ticks[tick][1][what] = None
 
     def cancel(self, what: T) -> None:
         """Do not ring for it."""
-        second, what.due = what.due, 0
-        if second in self._seconds:
-            event, group = self._seconds[second]
+        tick, what.due = what.due, 0
+        if tick in self._ticks:
+            event, group = self._ticks[tick]
             group.pop(what, None)
             if not group:
                 event.cancel()
-                del self._seconds[second]
+                del self._ticks[tick]
 
-    def _strike(self, second: int) -> None:
-        """A second has come: for each of its group, and what one ends does not ring any more."""
-        _, group = self._seconds[second]
+    def _strike(self, tick: int) -> None:
+        """A tick has come: for each of its group, and what one ends does not ring any more."""
+        _, group = self._ticks[tick]
         for what in list(group):
-            if what.due == second:
+            if what.due == tick:
                 self.cancel(what)
                 self._ring(what)

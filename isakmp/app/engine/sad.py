@@ -33,7 +33,7 @@ def sa_id(spec: SaSpec) -> SaId:
 
 class Sa:
     """What inbound and outbound SAs have in common. ``mark`` and ``packets_mark``: octets and
-    packets at which limits are due; ``due``: the second of the next limit in time, 0: none, and
+    packets at which limits are due; ``due``: the tick of the next limit in time, 0: none, and
     ``due_hard``: whether that one ends it.
 
     Most SAs carry nothing for long: what a packet needs is made for the first one.

@@ -16,6 +16,7 @@ from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
 from isakmp.outcome import OUTCOMES_MAX
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.policy import proposal
+from isakmp.policy.spd import Proposal, Traffic
 from isakmp.policy.traffic import to_wire
 from isakmp.scripts.ikev2 import fragments
 from isakmp.scripts.ikev2.common import notify_value
@@ -252,19 +253,21 @@ def test_a_delete_that_names_nothing_of_ours(protocol: int, size: int) -> None:
     assert child_of(east)
 
 
-@pytest.mark.parametrize("spi", [b"", b"\x01", bytes(4), bytes(8), bytes(255)])
-def test_rekeying_what_is_not_there(spi: bytes) -> None:
-    net, west, east = pair()
-    connection = child_of(west).connection
-    traffic = connection.traffic
-    assert traffic is not None
-    items: list[Item] = [
+def rekeying(spi: bytes, proposals: tuple[Proposal, ...], traffic: Traffic) -> list[Item]:
+    """A request to rekey the child SA of that SPI."""
+    return [
         (P.NOTIFY, {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}),
-        (P.SA, proposal.offer(connection.proposals, b"\1\2\3\4")),
+        (P.SA, proposal.offer(proposals, b"\1\2\3\4")),
         (P.NONCE, {"data": bytes(32)}),
         (P.TSI, to_wire(traffic.local)),
         (P.TSR, to_wire(traffic.remote)),
     ]
+
+
+@pytest.mark.parametrize("spi", [b"", b"\x01", bytes(4), bytes(8), bytes(255)])
+def test_rekeying_what_is_not_there(spi: bytes) -> None:
+    net, west, east = pair()
+    items = rekeying(spi, child_of(west).connection.proposals, child_of(west).connection.traffic)
     (answer,) = send(net, west, east, forge(west, items, kind=X.CREATE_CHILD_SA))
     assert opened(west, answer)[6:8] == Notify.CHILD_SA_NOT_FOUND.to_bytes(2, "big")
     assert child_of(east)
@@ -299,13 +302,7 @@ def test_one_peer_cannot_delete_nor_rekey_what_is_anothers() -> None:
     net.run(5)
     assert len(hub.daemon.sas.all_children()) == 2
     spi = child_of(west).protocols[0].spi_in.to_bytes(4, "big")
-    traffic, proposals = child_of(evil).traffic, child_of(evil).connection.proposals
-    notify = {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}
-    rekey: list[Item] = [
-        (P.NOTIFY, notify), (P.SA, proposal.offer(proposals, b"\1\2\3\4")),
-        (P.NONCE, {"data": bytes(32)}), (P.TSI, to_wire(traffic.local)),
-        (P.TSR, to_wire(traffic.remote)),
-    ]  # fmt: skip
+    rekey = rekeying(spi, child_of(evil).connection.proposals, child_of(evil).traffic)
     lost: list[Item] = [(P.NOTIFY, notify_value(Notify.INVALID_SPI, spi))]
     delete: list[Item] = [(P.DELETE, {"protocol_id": 3, "spis": [spi]})]
     for kind, items in (
@@ -333,20 +330,13 @@ def south_of_the_hub() -> str:
     ) + network_id("beyond", "10.3.0.0/16")
 
 
-def test_rekeying_what_is_not_there_a_hundred_times_grows_nothing() -> None:
+def test_rekeying_what_is_not_there_without_end_grows_nothing() -> None:
     net, west, east = pair()
     connection = child_of(west).connection
-    traffic = connection.traffic
     timers = len(east.timers.pending())
     for number in range(300):
         spi = (0x01000000 + number).to_bytes(4, "big")
-        items: list[Item] = [
-            (P.NOTIFY, {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}),
-            (P.SA, proposal.offer(connection.proposals, b"\1\2\3\4")),
-            (P.NONCE, {"data": bytes(32)}),
-            (P.TSI, to_wire(traffic.local)),
-            (P.TSR, to_wire(traffic.remote)),
-        ]
+        items = rekeying(spi, connection.proposals, connection.traffic)
         (answer,) = send(net, west, east, forge(west, items, kind=X.CREATE_CHILD_SA))
         assert opened(west, answer)[6:8] == Notify.CHILD_SA_NOT_FOUND.to_bytes(2, "big")
         sa_of(west).ids.done(sa_of(west).ids.take())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from isakmp.app.base import Expire, SaSpec
+from isakmp.app.base import Expire, SaSpec, Usage
 from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.path import Path
@@ -19,7 +19,7 @@ from isakmp.sa import ChildSa, IsakmpSa, State
 if TYPE_CHECKING:
     from isakmp.keeper import Keeper
 
-LINGER_S, TAKE_OVER_S = 1.0, 1.5
+LINGER_S, TAKE_OVER_S, USE_S = 1.0, 1.5, 0.1
 
 _ENDING = (State.DELETING, State.DEAD)
 
@@ -48,6 +48,7 @@ class Children:
             child.events["take over"] = self.timers.add(
                 "child SA take over", TAKE_OVER_S, lambda: self.take_over(child)
             )
+            self._await_use(child)
         if not child.receives_only and not self._begin_to_send(child):
             return
         self.keeper.connections.child_up(child)
@@ -71,6 +72,7 @@ class Children:
         old.heirs = *old.heirs, child
         if old.state is not State.DEAD:
             old.state = State.SUPERSEDED
+        self._await_use(child)
         self.keeper.connections.child_up(child)
         self.log.print("connection %s rekeyed: %s", child.connection.name, child)
 
@@ -78,6 +80,24 @@ class Children:
         """The peer is ready to receive with ``child``: from now on we send with it."""
         if child.receives_only and child.state is State.ESTABLISHED:
             self._begin_to_send(child)
+
+    def _await_use(self, child: ChildSa, wait_s: float = USE_S) -> None:
+        """What comes with ``child`` shows that the peer has it (RFC 7296 2.8).
+
+        It is looked for ever less often: peers may cease to receive with the old one before we can have heard of it.
+        """
+
+        def seen(job: Job[Usage]) -> None:
+            waits = child.receives_only and child.state is State.ESTABLISHED
+            if waits and job.result is not None:
+                if job.result.packets:
+                    self.take_over(child)
+                else:
+                    self._await_use(child, 2 * wait_s)
+
+        child.events["use"] = self.timers.add(
+            "child SA use", wait_s, lambda: self.app.usage(child.inbound()[0]).then(seen)
+        )
 
     def _begin_to_send(self, child: ChildSa) -> bool:
         """Install the outbound SAs; False where the application refuses at once."""
@@ -208,17 +228,21 @@ class Children:
         if child.state is State.DEAD:
             return
         self.sas.remove_child(child)
-        left = self.sas.in_slot(child.slot)
-        self._hand_over(child, left)
+        self.hand_over(child)
         for name in () if child.receives_only else child.outbound():
             self.app.delete_sa(name)
         self._stop_receiving(child)
         self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
-        if not left:
+        if not self.sas.in_slot(child.slot):
             self.keeper.connections.child_down(child)
 
-    def _hand_over(self, child: ChildSa, left: list[ChildSa]) -> None:
-        """Another one sends before ``child`` ceases to: there is no moment without."""
+    def hand_over(self, child: ChildSa) -> None:
+        """Another one sends from now on, where there is one, before ``child`` ceases to.
+
+        Where the peer ends ``child``, this comes before our answer, upon which it may cease to
+        receive with it.
+        """
+        left = [other for other in self.sas.in_slot(child.slot) if other is not child]
         if live := [heir for heir in child.heirs if heir.state is State.ESTABLISHED]:
             # Where two successors were made at once, the other one's maker may not have it yet.
             self.take_over(max(live, key=lambda heir: heir.tiebreak))

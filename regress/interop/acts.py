@@ -149,7 +149,7 @@ def _rekey_child_busy(play: Play) -> None:
     with Stream(play.a) as stream:
         _renew_child(play, play.actor.rekey_child)
         time.sleep(0.5)
-        lost = stream.end(play.other.loses_by_haste)
+        lost = stream.end(play.other.loses_by_haste + play.actor.deaf_by_haste)
     carries(play, lost)
 
 

@@ -85,6 +85,50 @@ def test_there_is_no_moment_without_an_sa_to_send_with(who: str) -> None:
     assert gaps == []
 
 
+def sends_with(host: Host) -> list[int]:
+    return [spec.spi for spec in host.app.sas.values() if not spec.inbound]
+
+
+@pytest.mark.parametrize("what", ["child", "ike"])
+def test_a_peer_that_has_our_answer_may_cease_to_receive(what: str) -> None:
+    net, west, east = pair()
+    parent, old, answers = sa_of(west), child_of(west).protocols[0].spi_in, []
+
+    def watch(packet: Packet) -> bool:
+        if kinds([packet]) == ["INFORMATIONAL'"]:
+            answers.append(sends_with(east))
+        return False
+
+    net.lose = watch
+    if what == "child":
+        wear_out(west)
+    else:
+        west.daemon.keeper.reauthenticate(parent)
+        net.run(0.01)
+        assert len(west.daemon.sas.isakmp) == 2
+        west.daemon.keeper.delete_sa(parent)
+    net.run(10)
+    assert child_of(west).protocols[0].spi_in != old
+    assert answers
+    assert all(answer != [old] for answer in answers), "the successor is there when we answer"
+
+
+def test_what_comes_with_a_new_child_sa_shows_that_the_peer_has_it() -> None:
+    net, west, east = pair()
+    # The peer's word of the old one's end is lost on its way.
+    net.lose = lambda packet: kinds([packet]) == ["INFORMATIONAL"]
+    wear_out(west)
+    net.run(0.35)
+    (new,) = [c for c in east.daemon.sas.children.values() if c.receives_only]
+    assert new.protocols[0].spi_out not in sends_with(east), "nothing has come with it"
+    east.app.carried[new.protocols[0].spi_in] = Usage(84, 1, 0.0, 0.0)
+    net.run(0.4)
+    assert new.protocols[0].spi_out in sends_with(east)
+    net.lose = lambda packet: False
+    net.run(20)
+    settled(net, west, east)
+
+
 def test_an_ike_sa_that_was_not_to_be_rekeyed_is_so_before_it_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -84,7 +84,8 @@ class Children:
     def _await_use(self, child: ChildSa, wait_s: float = USE_S) -> None:
         """What comes with ``child`` shows that the peer has it (RFC 7296 2.8).
 
-        It is looked for ever less often: peers may cease to receive with the old one before we can have heard of it.
+        Peers may cease to receive with the old one before we can have heard so. We look ever less
+        often.
         """
 
         def seen(job: Job[Usage]) -> None:

@@ -244,7 +244,6 @@ class Engine:
             return
         anew = verdict is Verdict.RESTART
         exchange.step = 0 if anew else exchange.step + (-1 if verdict is Verdict.LOOP else 1)
-        self.half_open.moved_on(exchange)
         if anew and exchange.sa is not None and exchange.dialect.two_counters:
             self._ask_anew(exchange, exchange.sa)
         else:
@@ -271,8 +270,10 @@ class Engine:
         elif exchange.sends(exchange.step):
             message, step = Outgoing(), exchange.steps[exchange.step]
             self._perform(exchange, step, message, lambda: self._send(exchange, message))
-        elif exchange.initiator or exchange.script.persistent:
-            self._arm_retransmit(exchange)
+        else:
+            self.half_open.moved_on(exchange)
+            if exchange.initiator or exchange.script.persistent:
+                self._arm_retransmit(exchange)
 
     def _send(self, exchange: Exchange[Any], message: Outgoing) -> None:
         if exchange.message_id == UNNUMBERED:
@@ -307,7 +308,6 @@ class Engine:
         del self.exchanges[exchange.key]
         exchange.dialect.ended(exchange, None)
         exchange.script, exchange.step = script, 0
-        self.half_open.moved_on(exchange)
         exchange.message_id = exchange.dialect.message_id(exchange)
         self.exchanges[exchange.key] = exchange
         self._advance(exchange)

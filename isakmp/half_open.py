@@ -84,7 +84,7 @@ class HalfOpen:
         self._begun[exchange.cky_i, exchange.origin] = exchange
 
     def moved_on(self, exchange: AnyExchange) -> None:
-        """An exchange has taken a step; one that is not half-open is none of ours."""
+        """An exchange waits at another step; one that is not half-open is none of ours."""
         if exchange in self._all:
             self._all.put(exchange)
             self._at[exchange.origin].put(exchange)

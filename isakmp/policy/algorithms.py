@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
-from isakmp.policy.spd import Range, Transform
+from isakmp.policy.spd import IpsecTransform, Range, Transform
 
 T = ikev2.Transform
 Encr = ikev2.Encr
@@ -105,6 +105,13 @@ AUTH_OF_INTEG: Mapping[Integ, Auth] = MappingProxyType(
 )
 INTEG_OF_AUTH = MappingProxyType({auth: integ for integ, auth in AUTH_OF_INTEG.items()})
 IKEV2_ALONE = frozenset({Auth.AES_CMAC})
+
+
+def in_ikev1(transform: IpsecTransform) -> bool:
+    """Whether IKEv1 can say it: it has no number for some, and none for 64-bit sequence numbers."""
+    return transform.auth not in IKEV2_ALONE and False in transform.esn
+
+
 
 AH_OF_AUTH: Mapping[Auth, Ah] = MappingProxyType(
     {

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import Reason, Refused
-from isakmp.policy.algorithms import IKEV2_ALONE
+from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.spd import IkeTransform, IpsecTransform, Range, Remote, SaPolicy, Suite
 from isakmp.sa import ChosenIke, ChosenIpsec
 
@@ -239,7 +239,7 @@ def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
     for transform in islice(proposal.transforms, TRANSFORMS_MAX):
         offer = ipsec_offer(proposal, transform)
         for candidate in ours.transforms:
-            if candidate.auth not in IKEV2_ALONE and _fits(_ipsec_differences(offer, candidate)):
+            if in_ikev1(candidate) and _fits(_ipsec_differences(offer, candidate)):
                 what = offer._replace(
                     name=candidate.name,
                     life_s=_shorter(offer.life_s, candidate.life.seconds),
@@ -284,6 +284,8 @@ def _ipsec_differences(offer: ChosenIpsec, ours: IpsecTransform) -> Iterator[str
             have = "none" if came is None else name_of(names, came)
             want = "none" if wanted is None else name_of(names, wanted)
             yield f"{label} {have}, not {want}"
+    if False not in ours.esn:
+        yield "sequence numbers of 32 bits, not of 64, which are IKEv2's alone"
     yield from _range_difference("KEY_LENGTH", offer.key_bits, ours.key_bits, required=True)
     yield from _life_differences(offer.life_s, offer.life_kb, ours.life.seconds,
                                  ours.life.kilobytes)  # fmt: skip

@@ -185,7 +185,7 @@ def intersect(one: TrafficSelector, other: TrafficSelector) -> TrafficSelector |
     """What both select; None for nothing."""
     if one.start.version != other.start.version:
         return None
-    start, end = max(one.start, other.start), min(one.end, other.end)
+    start, end = max(one.start, other.start, key=int), min(one.end, other.end, key=int)
     if int(start) > int(end):
         return None
     if one.protocol and other.protocol and one.protocol != other.protocol:

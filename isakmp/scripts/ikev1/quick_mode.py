@@ -29,7 +29,7 @@ from isakmp.exchange import Exchange
 from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
-from isakmp.policy.algorithms import IKEV2_ALONE
+from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.identity import host_network, network_of
 from isakmp.policy.match import Chosen, choose_ipsec, describe, ipsec_offer
 from isakmp.policy.spd import Connection, Identity, IpsecTransform, Network, Selector, Suite
@@ -126,8 +126,7 @@ def _offer(x: X) -> list[Suite]:
     s.selector = connection.selector
     found = [
         suite for suite in connection.suites
-        if all(t.group == s.group and t.auth not in IKEV2_ALONE
-               for p in suite.protocols for t in p.transforms)
+        if all(t.group == s.group and in_ikev1(t) for p in suite.protocols for t in p.transforms)
     ]  # fmt: skip
     if not found:
         raise Refused(

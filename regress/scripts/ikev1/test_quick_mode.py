@@ -456,12 +456,23 @@ def test_old_messages_again_change_nothing() -> None:
     assert not e.daemon.engine.exchanges
 
 
-def test_what_has_no_number_in_ikev1_is_never_offered_nor_taken() -> None:
+@pytest.mark.parametrize("keywords", ["aes128-aescmac", "aes128-sha512-esn"])
+def test_what_has_no_number_in_ikev1_is_never_offered_nor_taken(keywords: str) -> None:
     """AES-CMAC's number is of the private range: it means nothing to others."""
-    tags = "ESP-proposals= aes128-aescmac"
+    tags = f"ESP-proposals= {keywords}"
     _, west, east = up(*both(connection_tags=tags + ", aes128-sha256"))
     found = {spec.auth for host in (west, east) for spec in host.app.sas.values()}
     assert found == {ipsec.Auth.HMAC_SHA2_256}
     _, west, east = up(*both(connection_tags=tags))
     assert not west.app.sas and not east.app.sas
     assert "no-suite" in west.reasons()
+
+
+def test_who_demands_long_sequence_numbers_takes_no_short_ones() -> None:
+    west, east = both()
+    east = replace(east, connection_tags="ESP-proposals= aes128-sha256-esn")
+    _, near, far = up(west, east)
+    assert not near.app.sas and not far.app.sas
+    (reason,) = {o["reason"]["cause"] for o in far.outcomes if not o["ok"]}
+    assert reason == "no-proposal-chosen"
+    assert "sequence numbers of 32 bits" in far.said

@@ -272,14 +272,12 @@ class Sad:
         return inbound if inbound and inbound.spec.dst == name.dst else None
 
     def find_by_keys(self, spec: SaSpec) -> AnySa | None:
-        """The SA that ``spec`` moves: the same SPI, direction and keys."""
+        """The SA that ``spec`` moves: the same SPI, direction, reqid and keys."""
         if spec.inbound:
             inbound = self.inbound.get(spec.spi)
             return inbound if inbound and inbound.has_keys_of(spec) else None
-        for sa in self._outbound.values():
-            if sa.spec.spi == spec.spi and sa.has_keys_of(spec):
-                return sa
-        return None
+        alike = self._by_reqid.get(spec.reqid, ())
+        return next((s for s in alike if s.spec.spi == spec.spi and s.has_keys_of(spec)), None)
 
     def newest(self, policy: Policy, headers: Headers) -> OutboundSa | None:
         """The SA that a packet goes out with: of those that serve, the one added last."""

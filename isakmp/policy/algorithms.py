@@ -112,7 +112,6 @@ def in_ikev1(transform: IpsecTransform) -> bool:
     return transform.auth not in IKEV2_ALONE and False in transform.esn
 
 
-
 AH_OF_AUTH: Mapping[Auth, Ah] = MappingProxyType(
     {
         Auth.HMAC_SHA2_256: Ah.SHA2_256,

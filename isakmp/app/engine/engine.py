@@ -137,6 +137,7 @@ class KeyEngine:
         if old:
             self._unroute(old.spec)
         self._policies_changed()
+        self._out.match_held(policy)
         return policy.id
 
     def delete_policy(self, spec: PolicySpec) -> None:

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
-from isakmp.app.base import Acquire, Action, Direction, Upcalls
+from isakmp.app.base import Acquire, Action, Direction, PolicySpec, Upcalls
 from isakmp.app.engine.base import Netif, Wire
 from isakmp.app.engine.drop import Drop, Dropped, Drops
 from isakmp.app.engine.esp import Sealer
@@ -247,6 +247,23 @@ class Outbound:
         if policy.id in self._waiting:
             self._waiting[policy.id] = policy
 
+    def match_held(self, policy: Policy) -> None:
+        """A policy has come: what waits for the SA of a wider one may be its traffic."""
+        mine: list[bytes] = []
+        for other in [p for p in self._waiting.values() if _overlap(p.spec, policy.spec)]:
+            held, other.held = other.held or [], None
+            for entry in held:
+                headers = parse(entry[1])
+                if headers is not None and self._spd.match(Direction.OUT, headers) is policy:
+                    mine.append(entry[1])
+                else:
+                    other.held = [*(other.held or ()), entry]
+            self._held -= len(held) - len(other.held or ())
+            if not other.held:
+                del self._waiting[other.id]
+        for packet in mine:
+            self.packet_out(packet)
+
     def send_held(self, reqid: int) -> None:
         """An SA has come: what waited for one of its kind is sent, if this is the one."""
         if not self._waiting:
@@ -258,6 +275,12 @@ class Outbound:
                 self.drop_held(policy)
                 for packet in packets:
                     self.packet_out(packet)
+
+
+def _overlap(one: PolicySpec, other: PolicySpec) -> bool:
+    """Whether two outbound policies have a destination in common, and are not the same."""
+    same = one.direction is other.direction and one.selector != other.selector
+    return same and one.selector.dst.overlaps(other.selector.dst)
 
 
 def _acquire(policy: Policy, dst: Address, packet: bytes) -> Acquire:

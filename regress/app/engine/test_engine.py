@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -326,6 +327,30 @@ def test_what_waits_follows_a_replaced_policy() -> None:
     assert not near.wire.sent
     near.engine.add(replace(pair.out_spec, spi=0x2000, reqid=8))
     assert [sent[0][:4].hex() for sent in near.wire.sent] == ["00002000"]
+
+
+@pytest.mark.parametrize("first", ["sa", "policy"])
+def test_what_waits_goes_with_a_narrower_policy(first: str) -> None:
+    """A child SA for one pair of addresses has a policy of its own."""
+    pair = Pair()
+    near = pair.near
+    near.engine.delete(sa_id(pair.out_spec))
+    near.engine.packet_out(datagram())
+    there = ip_address("10.2.0.77")
+    near.engine.packet_out(build(INSIDE[4][0], there, UDP, PORTS))
+    (here, _), selector = INSIDE[4], Selector.of("10.1.0.1/32", "10.2.0.77/32")
+    spec = replace(pair.out_spec, spi=0x2000, reqid=8, selectors=(selector,))
+    steps: list[Callable[[], object]] = [
+        lambda: near.engine.add(spec),
+        lambda: near.engine.add_policy(make_policy(spec)),
+    ]
+    for step in steps if first == "sa" else reversed(steps):
+        step()
+    assert [sent[0][:4].hex() for sent in near.wire.sent] == ["00002000"]
+    near.engine.add(pair.out_spec)
+    assert [sent[0][:4].hex() for sent in near.wire.sent[1:]] == ["00001000"]
+    near.engine.packet_out(build(here, there, UDP, PORTS))
+    assert near.wire.sent[-1][0][:4].hex() == "00002000"
 
 
 def test_packets_for_no_sa_are_reported_a_few_a_second() -> None:

@@ -11,7 +11,7 @@ from isakmp.engine import Engine
 from isakmp.exchange import Exchange
 from isakmp.path import endpoint
 from isakmp.policy.match import TRANSFORM_REGISTRIES
-from isakmp.policy.traffic import agreed, selector_text
+from isakmp.policy.traffic import agreed, configured, selector_text
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 
 ROWS_MAX = 20000
@@ -111,9 +111,10 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
 
 
 def connection_row(entry: Entry, sas: SaDatabase) -> dict[str, Any]:
-    """One connection as it is kept."""
+    """One connection as it is kept; local_selectors, remote_selectors: the traffic it may have."""
     children = sas.of_connection(entry.connection.name)
     up = any(child.state is State.ESTABLISHED for child in children)
+    traffic = configured(entry.connection)
     wanted = "wanted" if entry.wanted else "held down" if entry.held_down else "idle"
     return {
         "name": entry.connection.name,
@@ -121,7 +122,8 @@ def connection_row(entry: Entry, sas: SaDatabase) -> dict[str, Any]:
         "state": "up" if up else wanted,
         "passive": entry.connection.passive,
         "tries": entry.tries,
-        "selector": str(entry.connection.selector),
+        "local_selectors": [selector_text(one) for one in traffic.local],
+        "remote_selectors": [selector_text(one) for one in traffic.remote],
         "reason": entry.failure.to_dict() if entry.failure and not up else None,
     }
 

@@ -17,6 +17,7 @@ from isakmp.policy.spd import (
     ANY_PORTS,
     ICMP,
     OPAQUE_PORTS,
+    Connection,
     Network,
     Selector,
     Traffic,
@@ -444,6 +445,11 @@ def of_network(network: Network, protocol: int = 0, port: int = 0) -> TrafficSel
             start, end, protocol, port << 8 & 0xFF00, (port << 8 & 0xFF00) | 0xFF
         )
     return TrafficSelector(start, end, protocol, port, port)
+
+
+def configured(connection: Connection) -> Traffic:
+    """What a connection of either version is for."""
+    return connection.traffic if connection.traffic.local else of_selector(connection.selector)
 
 
 def agreed(child: ChildSa) -> Traffic:

@@ -6,7 +6,6 @@ It reads the outcomes of status(), so that what it tells is what the log and the
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +16,6 @@ from isakmp.log import printable
 Row = Mapping[str, Any]
 
 SHOWN = 5
-_NAMES = re.compile(r"/(?=[A-Z])")
 _TOPICS = {
     "proposals": ("no-proposal-chosen", "bad-choice", "invalid-ke-payload", "nothing-to-offer",
                   "invalid-key-information", "invalid-key-exchange"),
@@ -82,7 +80,7 @@ def _paragraph(row: Row) -> str:
 
 def _beside(row: Row, reason: Row) -> list[str]:
     """The peer's side and ours, in two columns where they are compared part by part."""
-    table = [tuple(map(_clean, one)) for one in reason.get("beside") or ()]
+    table = [(*map(_clean, cells), fits) for *cells, fits in reason.get("beside") or ()]
     refused_by_peer = reason.get("cause") == "peer-refused"
     theirs, ours = "the peer offered", "we accept"
     if refused_by_peer:
@@ -92,19 +90,13 @@ def _beside(row: Row, reason: Row) -> list[str]:
     if not table:
         pairs = ((theirs, reason.get("came")), (ours, reason.get("acceptable")))
         return [line for label, value in pairs if value for line in _wrapped(label, _clean(value))]
-    rows = [("", theirs, ours), *table]
+    rows = [("", theirs, ours, True), *table]
     widths = [min(38, max(len(one[at]) for one in rows)) for at in range(3)]
     lines = []
     for one in rows:
-        mark = " " if one[0] == "" or _same(one[1], one[2]) else "*"
-        cells = (cell[:width].ljust(width) for cell, width in zip(one, widths, strict=True))
-        lines.append(f"{_INDENT}{mark} " + "  ".join(cells).rstrip())
+        cells = (cell[:width].ljust(width) for cell, width in zip(one, widths, strict=False))
+        lines.append(f"{_INDENT}{' ' if one[-1] else '*'} " + "  ".join(cells).rstrip())
     return lines
-
-
-def _same(theirs: str, ours: str) -> bool:
-    """Whether a row shows something in common: a name on both sides."""
-    return bool(set(_NAMES.split(theirs)) & set(_NAMES.split(ours)))
 
 
 def _wrapped(label: str, value: str) -> list[str]:

@@ -8,7 +8,16 @@ each into one log line, one entry of the report and, where the protocol has one,
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Part(NamedTuple):
+    """One part of what is compared: the peer's and ours. fits: it does not keep them apart."""
+
+    what: str
+    theirs: str
+    ours: str
+    fits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +27,8 @@ class Reason:
     cause: a stable short name, e.g. ``no-proposal-chosen``; detail: one sentence for people;
     came: what the peer sent; acceptable: what would have been taken; line: the configuration
     line that decided, as ``file:line [section]:tag``; misses: a line per candidate tried, the
-    nearest first; mend: what to change, and where; beside: what, the peer's and ours, side by side
-    for the nearest candidate; means: what a peer's notify can and cannot mean.
+    nearest first; mend: what to change, and where; beside: the nearest candidate, part by part;
+    means: what a peer's notify can and cannot mean.
     """
 
     cause: str
@@ -29,7 +38,7 @@ class Reason:
     line: str = ""
     misses: tuple[str, ...] = ()
     mend: str = ""
-    beside: tuple[tuple[str, str, str], ...] = ()
+    beside: tuple[Part, ...] = ()
     means: tuple[str, ...] = ()
 
     def __str__(self) -> str:

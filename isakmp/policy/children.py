@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import log2
 
 from isakmp.constants import ikev2, ipsec
-from isakmp.errors import Reason, Refused
+from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.spd import Connection, Remote, Traffic, TrafficSelector
 from isakmp.policy.traffic import (
@@ -17,6 +17,7 @@ from isakmp.policy.traffic import (
     is_subset,
     misses,
     narrow,
+    side_fits,
 )
 
 Found = tuple[Connection, Narrowed]
@@ -140,7 +141,12 @@ def _reason(
         line=connections[0].line if connections else line,
         misses=tuple(missed[:MISSES_MAX]),
         beside=tuple(
-            (f"{c.name} {side}", describe_side(theirs), describe_side(ours))
+            Part(
+                f"{c.name} {side}",
+                describe_side(theirs),
+                describe_side(ours),
+                side_fits(ours, theirs),
+            )
             for c in connections[:MISSES_MAX]
             for side, theirs, ours in (
                 ("local", came.local, c.traffic.local),

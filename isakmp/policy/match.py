@@ -11,7 +11,7 @@ from itertools import chain, groupby, islice, zip_longest
 from typing import Any, NamedTuple
 
 from isakmp.constants import ipsec, isakmp, name_of
-from isakmp.errors import Reason, Refused
+from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.spd import IkeTransform, IpsecTransform, Range, Remote, SaPolicy, Suite
 from isakmp.sa import ChosenIke, ChosenIpsec
@@ -196,7 +196,7 @@ def _reason(
         misses=tuple(f"{label}: {'; '.join(diff)}" for diff, label, _ in compared[:MISSES_MAX]),
         mend=f"make both ends agree on: {'; '.join(nearest[0])}" if nearest else "",
         beside=tuple(
-            (f"{what} {number}", theirs, ours)
+            Part(f"{what} {number}", theirs, ours)
             for number, (theirs, ours) in enumerate(
                 zip_longest(came.split("; "), acceptable.split(", "), fillvalue=""), 1
             )

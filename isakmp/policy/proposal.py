@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
-from isakmp.errors import Reason, Refused
+from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.algorithms import AH_OF_AUTH, AUTH_OF_INTEG, ESP_OF_ENCR, transform_text
 from isakmp.policy.match import MISSES_MAX, PAIRS_MAX, TRANSFORMS_MAX
 from isakmp.policy.spd import Proposal, Transform
@@ -286,14 +286,12 @@ def _reason(
     )
 
 
-def _beside(
-    theirs: Sequence[tuple[Any, Sorted]], own: Proposal
-) -> tuple[tuple[str, str, str], ...]:
+def _beside(theirs: Sequence[tuple[Any, Sorted]], own: Proposal) -> tuple[Part, ...]:
     """Type by type the proposal of the peer's that comes nearest to ``own``, and ``own``."""
     _, nearest = min(theirs, key=lambda one: len(list(_differences(one[0], one[1], own))))
     return tuple(
-        (kind.name, _names(nearest.get(kind, _implied(kind))),
-         _names(own.of_type(kind) or _implied(kind)))
+        Part(kind.name, _names(nearest.get(kind, _implied(kind))),
+             _names(own.of_type(kind) or _implied(kind)), bool(_common(nearest, own, kind, True)))
         for kind in _TYPES if kind in nearest or own.of_type(kind)
     )  # fmt: skip
 

@@ -276,6 +276,11 @@ def _narrow_side(
     return tuple(found)
 
 
+def side_fits(ours: Sequence[TrafficSelector], came: Sequence[TrafficSelector]) -> bool:
+    """Whether one side of the traffic has anything in common."""
+    return bool(_narrow_side(ours, came))
+
+
 def reduced(traffic: Traffic) -> Traffic:
     """The same traffic without the selectors that lie inside another one."""
     return Traffic(_reduced_side(traffic.local), _reduced_side(traffic.remote))
@@ -325,7 +330,7 @@ def misses(ours: Traffic, came: Traffic) -> str:
             ("local side", ours.local, came.local),
             ("remote side", ours.remote, came.remote),
         )
-        if not _narrow_side(own, theirs)
+        if not side_fits(own, theirs)
     ]
     return "; ".join(found)
 

@@ -30,6 +30,13 @@ CASES: dict[str, tuple[dict[str, Any], str, list[str], list[str]]] = {
         ["* east-west local   10.3.0.0/16       10.2.0.0/16", "[east-west]"],
         ["TS_UNACCEPTABLE", "we offered: 10.1.0.0/16 === 10.3.0.0/16"],
     ),
+    "one side": (
+        {"west": {"local": "10.1.5.0/24", "remote": "10.3.0.0/16"}, "seconds": 1.0},
+        "selectors",
+        ["* east-west local   10.3.0.0/16       10.2.0.0/16",
+         "\n      east-west remote  10.1.5.0/24       10.1.0.0/16"],
+        ["TS_UNACCEPTABLE"],
+    ),
     "esp": (
         {"west": {"suites": "QM-ESP-AES-256-SHA2-512-SUITE"}, "seconds": 1.0},
         "proposals",

@@ -236,7 +236,7 @@ def _reauth(play: Play) -> None:
     """Both SAs anew, and never without: make before break."""
     old_ike, old = play.actor.ike(), _spis(play.actor)
     with Stream(play.a) as stream:
-        within_s = 5 + SHORT_LIFE_S
+        within_s = 8 + SHORT_LIFE_S
 
         def renewed() -> bool:
             ends = (play.a, play.b)

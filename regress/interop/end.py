@@ -57,8 +57,6 @@ class End(ABC):
     # Rekeyed by its peer it sends with the new child SA before the peer can have it (RFC 7296 2.8
     # lets it): so many packets may be lost.
     loses_by_haste = 0
-    # Having rekeyed, it ceases to receive with the old child SA before its peer can have heard so.
-    deaf_by_haste = 0
     # How long a negotiation may take.
     patience_s = 10.0
     # It keeps a phase 1 SA whose last child is gone.

@@ -51,7 +51,6 @@ class Iked(End):
 
     kind = "iked"
     patience_s = 15.0
-    deaf_by_haste = 1
     _modprobe = ""
 
     @property

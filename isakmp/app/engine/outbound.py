@@ -249,20 +249,16 @@ class Outbound:
 
     def match_held(self, policy: Policy) -> None:
         """A policy has come: what waits for the SA of a wider one may be its traffic."""
-        mine: list[bytes] = []
+        self._drop_stale(self._now())
         for other in [p for p in self._waiting.values() if _overlap(p.spec, policy.spec)]:
-            held, other.held = other.held or [], None
-            for entry in held:
-                headers = parse(entry[1])
+            held = other.held or []
+            self.drop_held(other)
+            for then, packet in held:
+                headers = parse(packet)
                 if headers is not None and self._spd.match(Direction.OUT, headers) is policy:
-                    mine.append(entry[1])
+                    self.packet_out(packet)
                 else:
-                    other.held = [*(other.held or ()), entry]
-            self._held -= len(held) - len(other.held or ())
-            if not other.held:
-                del self._waiting[other.id]
-        for packet in mine:
-            self.packet_out(packet)
+                    self._keep(other, packet, then)
 
     def send_held(self, reqid: int) -> None:
         """An SA has come: what waited for one of its kind is sent, if this is the one."""

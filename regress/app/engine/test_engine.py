@@ -353,6 +353,20 @@ def test_what_waits_goes_with_a_narrower_policy(first: str) -> None:
     assert near.wire.sent[-1][0][:4].hex() == "00002000"
 
 
+def test_what_has_waited_too_long_does_not_go_with_a_narrower_policy() -> None:
+    pair = Pair()
+    near = pair.near
+    near.engine.delete(sa_id(pair.out_spec))
+    near.engine.packet_out(datagram())
+    near.clock.time += outbound.HELD_S + 1
+    selector = Selector.of("10.1.0.1/32", "10.2.0.1/32")
+    spec = replace(pair.out_spec, spi=0x2000, reqid=8, selectors=(selector,))
+    near.engine.add(spec)
+    near.engine.add_policy(make_policy(spec))
+    assert not near.wire.sent
+    assert near.engine.drops[Drop.HELD_EXPIRED] == 1
+
+
 def test_packets_for_no_sa_are_reported_a_few_a_second() -> None:
     host = Host()
     for spi in range(0x1000, 0x1100):

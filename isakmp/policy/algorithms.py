@@ -104,13 +104,7 @@ AUTH_OF_INTEG: Mapping[Integ, Auth] = MappingProxyType(
     }
 )
 INTEG_OF_AUTH = MappingProxyType({auth: integ for integ, auth in AUTH_OF_INTEG.items()})
-IKEV2_ALONE = frozenset({Auth.AES_CMAC})
-
-
-def in_ikev1(transform: IpsecTransform) -> bool:
-    """Whether IKEv1 can say it: it has no number for some, and none for 64-bit sequence numbers."""
-    return transform.auth not in IKEV2_ALONE and False in transform.esn
-
+_IKEV2_ALONE = frozenset({Auth.AES_CMAC})
 
 AH_OF_AUTH: Mapping[Auth, Ah] = MappingProxyType(
     {
@@ -146,6 +140,11 @@ _ANY_KE = (
 def is_forbidden(transform: Transform) -> bool:
     """Whether RFC 8247 or RFC 8221 says MUST NOT: only who names it gets it."""
     return transform.id in _MUST_NOT.get(transform.type, ())
+
+
+def in_ikev1(transform: IpsecTransform) -> bool:
+    """Whether IKEv1 can say it: it has no number for some, and none for 64-bit sequence numbers."""
+    return transform.auth not in _IKEV2_ALONE and False in transform.esn
 
 
 def is_legacy(transform: Transform) -> bool:

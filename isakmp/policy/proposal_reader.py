@@ -20,7 +20,6 @@ from isakmp.policy.algorithms import (
     ESP_OF_ENCR,
     HASH_OF_PRF,
     IKE_OF_ENCR,
-    IKEV2_ALONE,
     INTEG_OF_AUTH,
     INTEG_OF_PRF,
     KEY_LENGTHS,
@@ -28,6 +27,7 @@ from isakmp.policy.algorithms import (
     encr_of_ike,
     encr_transforms,
     groups_of,
+    in_ikev1,
     prfs_of_hash,
 )
 from isakmp.policy.spd import (
@@ -122,8 +122,7 @@ def _all_words() -> dict[str, Transform]:
 
 KEYWORDS: Mapping[str, Transform] = MappingProxyType(_all_words())
 
-# What IKEv1 has no number for, and what the IKE SA is not protected with.
-_IKEV2_ALONE = frozenset(Transform(T.INTEG, INTEG_OF_AUTH[auth]) for auth in IKEV2_ALONE)
+# What the IKE SA is not protected with.
 _NOT_FOR_IKE = frozenset({Encr.NULL, Encr.NULL_AUTH_AES_GMAC, Encr.CAST, Encr.BLOWFISH})
 
 
@@ -320,10 +319,8 @@ def suites_of(
     What demands 64-bit sequence numbers, or has no number there, is IKEv2's alone, unless there is
     nothing else: the lifetimes and the mode of a connection are those of its first suite.
     """
-    short = [p for p in proposals if KEYWORDS["noesn"] in p.transforms]
-    numbered = [p for p in short if not set(p.of_type(T.INTEG)) & _IKEV2_ALONE]
-    suites = []
-    for proposal in numbered or short or proposals:
+    suites, spoken = [], []
+    for proposal in proposals:
         esn = tuple(bool(t.id) for t in proposal.of_type(T.ESN))
         for group in proposal.of_type(T.KE) or (None,):
             transforms = tuple(
@@ -346,7 +343,9 @@ def suites_of(
                 isakmp.Protocol.IPSEC_ESP, transforms[:MAX_TRANSFORMS], replay_window, proposal.line
             )
             suites.append(Suite(proposal.name, (policy,), proposal.line))
-    return tuple(suites)[:MAX_PROPOSALS]
+            if all(map(in_ikev1, transforms)):
+                spoken.append(suites[-1])
+    return tuple(spoken or suites)[:MAX_PROPOSALS]
 
 
 def _exactly(bits: int) -> Range | None:

@@ -115,8 +115,7 @@ class Keeper:
         now, new = self.timers.now(), self.sas.current(sa.peer)
         if new is None or now - new.established > RENEW_S:
             return False
-        left = [c for c in self.sas.children_of(sa)
-                if c.parent is sa and c.state is State.ESTABLISHED]  # fmt: skip
+        left = [c for c in self.sas.own_children(sa) if c.state is State.ESTABLISHED]
         for child in left:
             self.connections.renew(child, new)
         return bool(left)
@@ -174,7 +173,7 @@ class Keeper:
             if not exchange.over:
                 self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA was deleted"))
         # What ended just now may have had a successor of the peer's wait, which inherits them.
-        for child in [child for child in self.sas.children_of(sa) if child.parent is sa]:
+        for child in self.sas.own_children(sa):
             self.children.child_gone(child)
         self.engine.dialects[sa.version].sa_gone(self.engine, sa)
         self.log.debug(LogClass.SA, 10, "%s deleted", sa)

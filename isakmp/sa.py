@@ -391,6 +391,10 @@ class SaDatabase:
         children = self._children_of.get(sa.peer, {}).values()
         return [child for child in children if child.parent in (None, sa)]
 
+    def own_children(self, sa: IsakmpSa) -> list[ChildSa]:
+        """The child SAs that live and die with ``sa``."""
+        return [child for child in self.children_of(sa) if child.parent is sa]
+
     def of_connection(self, name: str) -> list[ChildSa]:
         """Every child SA of a connection."""
         return list(self._by_connection.get(name, {}).values())

@@ -87,9 +87,8 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     owner = x.engine.owner
     if value.protocol_id == ikev2.Protocol.IKE:
         x.engine.log.print("%s deleted by the peer", sa)
-        for child in x.engine.sas.children_of(sa):
-            if child.parent is sa:
-                owner.children.hand_over(child)
+        for child in x.engine.sas.own_children(sa):
+            owner.children.hand_over(child)
         x.state.then.append(lambda: owner.delete_sa(sa, tell=False))
         return
     protocol = PROTOCOLS.get(value.protocol_id)

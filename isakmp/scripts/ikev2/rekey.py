@@ -149,8 +149,8 @@ def settle_sa(engine: Engine, old: IsakmpSa) -> None:
         return
     owner = engine.owner
     winner, loser = _decide(old.heirs)
-    for child in engine.sas.children_of(old):
-        if child.parent is old and child.state is not State.DELETING:
+    for child in engine.sas.own_children(old):
+        if child.state is not State.DELETING:
             engine.sas.adopt(child, winner)
     if old.state is not State.DEAD:
         old.state = State.SUPERSEDED

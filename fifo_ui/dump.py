@@ -1,9 +1,11 @@
 """isakmpctl dump: every IKE message of a capture, by the names of the registries, in order.
 
-    isakmpctl dump FILE [--keys FILE]... [--json]
+    isakmpctl dump FILE [--keys FILE]... [--port N]... [--json]
 
 Decrypted where a key file has the key. What is malformed is shown as such, with the place and the
-rule it breaks, and ends nothing. Exit status: 0 all read, 1 a file that cannot be, or is broken.
+rule it breaks, and ends nothing. The closing summary says what else the capture held, and what was
+not read. Exit status: 0 all read; 1 for a file that cannot be read, is broken, or has neither IKE
+nor ESP.
 """
 
 from __future__ import annotations
@@ -12,16 +14,18 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
-from isakmp.capture import Damage, Datagram, open_capture, read_datagrams, read_frames
+from fifo_ui.summary import Summary, summary_dict, summary_text
+from isakmp.capture import Damage, open_capture, read_datagrams, read_frames
 from isakmp.capture.ip import Address
 from isakmp.decode import Decoded, Decoder
 from isakmp.errors import IsakmpError, MalformedPayload
 from isakmp.keytable import KeyTable
 
+T = TypeVar("T")
 _SECOND_NS = 1_000_000_000
 _LAST_SECOND = 253_402_300_799
 """9999-12-31: later times are written as seconds."""
@@ -38,7 +42,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a directory with "
         "them; may be repeated",
     )
+    parser.add_argument(
+        "--port",
+        metavar="N",
+        type=_port,
+        action="append",
+        default=[],
+        help="a port that has IKE beside 500 and 4500, over UDP or TCP; may be repeated",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a message")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 0x10000:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: 1 to 65535")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         keys = KeyTable.load(args.keys)
         with open_capture(args.file) as file:
-            return _print(read_datagrams(read_frames(file)), Decoder(keys), args.json)
+            return _Dump(Decoder(keys), args.json).print(file, args.port)
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -55,18 +73,31 @@ def run(args: argparse.Namespace) -> int:
         return 1
 
 
-def _print(items: Iterator[Datagram | Damage], decoder: Decoder, as_json: bool) -> int:
-    status = 0
-    for item in items:
-        if isinstance(item, Damage):
-            if item.path == "capture":
-                status = 1
-            print(json.dumps(damage_dict(item)) if as_json else damage_text(item))
-            continue
-        for decoded in decoder.decode(item):
-            print(json.dumps(message_dict(decoded)) if as_json else message_text(decoded))
-    sys.stdout.flush()
-    return status
+class _Dump:
+    """One capture being printed."""
+
+    def __init__(self, decoder: Decoder, as_json: bool) -> None:
+        self._decoder, self._json = decoder, as_json
+        self._summary, self._broken = Summary(), False
+
+    def print(self, file: BinaryIO, ports: list[int]) -> int:
+        """Every message, then the summary; the exit status."""
+        for item in read_datagrams(read_frames(file), ports, self._summary.tally):
+            if isinstance(item, Damage):
+                self._broken |= item.path == "capture"
+                self._put(damage_dict, damage_text, item)
+                continue
+            for decoded in self._decoder.decode(item):
+                self._summary.count(decoded)
+                self._put(message_dict, message_text, decoded)
+        self._put(summary_dict, summary_text, self._summary)
+        sys.stdout.flush()
+        return int(self._broken or self._summary.nothing)
+
+    def _put(
+        self, as_dict: Callable[[T], dict[str, Any]], as_text: Callable[[T], str], what: T
+    ) -> None:
+        print(json.dumps(as_dict(what)) if self._json else as_text(what))
 
 
 def message_dict(decoded: Decoded) -> dict[str, Any]:
@@ -80,7 +111,9 @@ def message_dict(decoded: Decoded) -> dict[str, Any]:
         "source_port": datagram.source_port,
         "destination": str(datagram.destination),
         "destination_port": datagram.destination_port,
+        "transport": datagram.transport,
         "non_esp_marker": datagram.non_esp_marker,
+        "repeats": decoded.repeats or None,
         "header": decoded.header_dict(),
         "payloads": message["payloads"],
         "encrypted": decoded.encrypted,
@@ -117,7 +150,10 @@ def message_text(decoded: Decoded) -> str:
     datagram = decoded.datagram
     source = _endpoint(datagram.source, datagram.source_port)
     destination = _endpoint(datagram.destination, datagram.destination_port)
-    lines = [f"{datagram.frame} {_time(datagram.time_ns)} {source} > {destination}"]
+    head = f"{datagram.frame} {_time(datagram.time_ns)} {source} > {destination}"
+    head += " TCP" if datagram.transport == "TCP" else ""
+    head += f" (frame {decoded.repeats} again)" if decoded.repeats else ""
+    lines = [head]
     if decoded.message is not None:
         lines += decoded.message.dump()
     elif header := decoded.header_dict():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
 from isakmp.conf import Conf
 from isakmp.connection import Connections
-from isakmp.constants import ISAKMP_PORT, isakmp
+from isakmp.constants import ISAKMP_PORT
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
 from isakmp.errors import ConfError, IsakmpError
@@ -288,8 +288,7 @@ class Daemon:
     def _captured(self, path: Path, out: bool, header: Header, chain: bytes) -> None:
         if self._writer is None:
             return
-        clear = header._replace(flags=header.flags & ~isakmp.Flag.ENCRYPTION,
-                                length=28 + len(chain))  # fmt: skip
+        clear = header._replace(length=28 + len(chain))
         local = str(path.local), path.local_port
         remote = str(path.remote), path.remote_port
         sender, receiver = (local, remote) if out else (remote, local)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from isakmp.capture import Datagram, read_datagrams, read_frames
 from isakmp.conf import Conf
 from isakmp.errors import ConfError, IsakmpError
 from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, connected, up
@@ -302,6 +303,23 @@ def test_capture_writes_messages_in_clear(tmp_path: Path) -> None:
     assert path.stat().st_size == size
     with pytest.raises(IsakmpError):
         west.daemon.capture(tmp_path / "nowhere" / "file")
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+def test_a_capture_keeps_the_flags_of_headers(version: str, tmp_path: Path) -> None:
+    net = Network()
+    sides = [replace(side, peer_tags=f"Key-exchange= {version}") for side in (WEST, EAST)]
+    west, _ = (net.host(side) for side in sides)
+    path = tmp_path / "isakmpd.pcap"
+    west.daemon.capture(path)
+    net.start()
+    net.run(2)
+    west.daemon.capture(None)
+    with path.open("rb") as file:
+        found = [one for one in read_datagrams(read_frames(file)) if isinstance(one, Datagram)]
+    flags = {str(one.source): one.message[19] for one in found}
+    assert flags == ({"192.0.2.1": 8, "192.0.2.2": 32} if version == "ikev2" else
+                     {"192.0.2.1": 0, "192.0.2.2": 0})  # fmt: skip
 
 
 def test_a_bad_connection_is_left_out_alone() -> None:

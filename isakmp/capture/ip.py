@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 Address = IPv4Address | IPv6Address
 
-UDP = 17
+TCP, UDP, ESP = 6, 17, 50
 _FRAGMENT = 44
 _AH = 51
 _EXTENSIONS = (0, 43, 60, 135)  # hop-by-hop, routing, destination options, mobility

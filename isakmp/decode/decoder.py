@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 from isakmp.capture import Datagram
 from isakmp.constants import isakmp
+from isakmp.decode.bounded import Bounded
 from isakmp.decode.fragments import Ikev1Fragments
 from isakmp.decode.ikev1 import Ikev1Opener
 from isakmp.decode.ikev2 import Ikev2Opener
@@ -16,6 +18,8 @@ from isakmp.keytable import KeyTable
 from isakmp.message import HEADER_SIZE, Header, Message, split
 from isakmp.payloads import family
 
+MAX_SEEN = 8192
+"""Messages that a repetition is looked for among."""
 _LENGTH_AT, _VERSION_AT = 24, 17
 _RFC = "RFC 2408 3.1"
 
@@ -26,7 +30,8 @@ class Decoded:
 
     header None: too short for one; message None: no version that is spoken. encrypted: it is or
     was; decrypted: and has been opened, its payloads behind the SK payload that held them.
-    icv: "good", "wrong", "unchecked" or "" (IKEv1 has none); note: why it was not opened.
+    icv: "good", "wrong", "unchecked" or "" (IKEv1 has none); note: why it was not opened;
+    repeats: the frame of the message that this one is again, 0: of none.
     """
 
     datagram: Datagram
@@ -37,6 +42,7 @@ class Decoded:
     decrypted: bool = False
     icv: str = ""
     note: str = ""
+    repeats: int = 0
     errors: list[MalformedPayload] = field(default_factory=list)
 
     def header_dict(self) -> dict[str, Any] | None:
@@ -65,6 +71,7 @@ class Decoder:
         self._ikev1 = Ikev1Opener(keys.ikev1)
         self._ikev2 = Ikev2Opener(keys.ikev2)
         self._fragments = Ikev1Fragments()
+        self._seen: Bounded[bytes, int] = Bounded(MAX_SEEN)
 
     def decode(self, datagram: Datagram) -> list[Decoded]:
         """The message in a datagram, or several that were sent in one go. Raises nothing.
@@ -78,8 +85,18 @@ class Decoder:
             first.errors.insert(0, _wrong_length(first.header, datagram, datagram.message))
             return [first]
         found = [first, *(self._message(datagram, part) for part in parts[1:])]
+        for decoded in found:
+            decoded.repeats = self._first_frame(decoded)
         whole = self._joined(first)
         return found if whole is None else [*found, whole]
+
+    def _first_frame(self, decoded: Decoded) -> int:
+        """Where the same message of the same sender was before."""
+        mark = sha256(decoded.datagram.source.packed + decoded.data).digest()
+        before = self._seen.get(mark)
+        if before is None:
+            self._seen.put(mark, decoded.datagram.frame)
+        return before or 0
 
     def _joined(self, last: Decoded) -> Decoded | None:
         """The IKEv1 message that ``last`` is the last missing fragment of."""

@@ -1,7 +1,7 @@
 """A payload chain as far as it can be followed: RFC 2408 3.2, RFC 7296 3.2.
 
-Where parse_payloads refuses the whole message, this notes what is wrong with a payload, takes it
-as opaque octets and goes on behind it.
+Where parse_payloads refuses the whole message, this notes what is wrong with a payload, takes of
+it what can be read up to the fault, or opaque octets, and goes on behind it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def read_chain(major: int, first_type: int, data: bytes, offset: int) -> Chain:
             chain.errors.append(error)
             if not whole:
                 break
-            payload = Payload(type, rest[HEADER.size : length], offset=offset + chain.end)
+            body, codec = rest[HEADER.size : length], rules.codecs.get(type) if rules else None
+            value = codec.salvage(body) if codec else None
+            payload = Payload(type, body, value, offset + chain.end)
         payload.next_type = following
         chain.payloads.append(payload)
         chain.end += length

@@ -64,12 +64,14 @@ class Misfit(ConstructError):  # type: ignore[misc]
     """A body that does not fit its layout, seen from inside the payload.
 
     where: path below the payload, ``.proposal[0].transform[2]`` or empty; at: octets from the
-    start of the body to the first octet of what ``where`` names.
+    start of the body to the first octet of what ``where`` names; so_far: the fields up to there,
+    where the layout can be shown in part.
     """
 
     def __init__(self, where: str, at: int, reason: str) -> None:
         super().__init__(reason)
         self.where, self.at, self.reason = where, at, reason
+        self.so_far: Value | None = None
 
 
 class Twin(NamedTuple):
@@ -103,11 +105,21 @@ class Codec:
         MalformedPayload: its path and offset name the innermost part that does not fit.
         """
         try:
-            return self.twin.parse(body) if self.twin else self.specify(body)
+            return self._read(body)
         except Misfit as error:
             raise MalformedPayload(
                 self.name + error.where, offset + error.at, error.reason, self.rfc
             ) from None
+
+    def salvage(self, body: bytes) -> Value | None:
+        """What a body that does not fit shows up to its fault; None where that is nothing."""
+        try:
+            return self._read(body)
+        except Misfit as error:
+            return error.so_far
+
+    def _read(self, body: bytes) -> Value:
+        return self.twin.parse(body) if self.twin else self.specify(body)
 
     def build(self, value: Mapping[str, Any]) -> bytes:
         """The body for ``value``. MalformedPayload where no such payload can exist."""

@@ -80,18 +80,24 @@ def _parse(body: bytes) -> Value:
     if len(body) < 8:
         raise Misfit("", 0, f"{len(body)} octets: at least 8 are needed")
     situation = _situation(int.from_bytes(body[4:8], "big"), None)
-    proposals: list[Value] = []
+    value = Value(doi=doi, situation=situation, proposals=[])
+    try:
+        _parse_proposals(body, value.proposals)
+    except Misfit as misfit:
+        misfit.so_far = value
+        raise
+    return value
+
+
+def _parse_proposals(body: bytes, proposals: list[Value]) -> None:
     at, end, following = 8, len(body), _PROPOSAL_TYPE
     while following:
         where = f".proposal[{len(proposals)}]"
         if len(proposals) == MAX_PROPOSALS:
             raise Misfit(where, at, f"more than {MAX_PROPOSALS} of them")
-        following, stop, proposal = _parse_proposal(body, at, end, where)
-        proposals.append(proposal)
-        at = stop
+        following, at = _parse_proposal(body, at, end, where, proposals)
     if at != end:
         raise Misfit("", 0, f"{end - at} octets left over after the last proposal")
-    return Value(doi=doi, situation=situation, proposals=proposals)
 
 
 def _region(body: bytes, at: int, end: int, where: str, fixed: int) -> int:
@@ -108,7 +114,10 @@ def _region(body: bytes, at: int, end: int, where: str, fixed: int) -> int:
     return at + int(length)
 
 
-def _parse_proposal(body: bytes, start: int, end: int, where: str) -> tuple[int, int, Value]:
+def _parse_proposal(
+    body: bytes, start: int, end: int, where: str, into: list[Value]
+) -> tuple[int, int]:
+    """Append a proposal, as far as it goes: what follows it, and where that is."""
     stop = _region(body, start, end, where, _PROPOSAL.size)
     following, _, _, number, protocol_id, spi_size, count = _PROPOSAL.unpack_from(body, start)
     at = start + _PROPOSAL.size + spi_size
@@ -116,32 +125,35 @@ def _parse_proposal(body: bytes, start: int, end: int, where: str) -> tuple[int,
         raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
     spi = body[start + _PROPOSAL.size : at]
     transforms: list[Value] = []
+    into.append(Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms))
     more = _TRANSFORM_TYPE
     while more:
         inner = f"{where}.transform[{len(transforms)}]"
         if len(transforms) == MAX_TRANSFORMS:
             raise Misfit(inner, at, f"more than {MAX_TRANSFORMS} of them")
-        more, at, transform = _parse_transform(body, at, stop, inner)
-        transforms.append(transform)
+        more, at = _parse_transform(body, at, stop, inner, transforms)
     if count != len(transforms):
         raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
     if at != stop:
         raise Misfit(where, start, f"{stop - at} octets left over after the last transform")
     if following not in (0, _PROPOSAL_TYPE):
         raise Misfit(where, start, f"next payload {following} inside an SA")
-    value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
-    return following, stop, value
+    return following, stop
 
 
-def _parse_transform(body: bytes, start: int, end: int, where: str) -> tuple[int, int, Value]:
+def _parse_transform(
+    body: bytes, start: int, end: int, where: str, into: list[Value]
+) -> tuple[int, int]:
     stop = _region(body, start, end, where, _TRANSFORM.size)
     following, _, _, number, transform_id, reserved = _TRANSFORM.unpack_from(body, start)
     if reserved:
         raise Misfit(where, start, f"reserved octets are {reserved:#06x}")
-    attributes = parse_attributes(body, start + _TRANSFORM.size, stop, where)
+    value = Value(number=number, transform_id=transform_id, attributes=[])
+    into.append(value)
+    value["attributes"] = parse_attributes(body, start + _TRANSFORM.size, stop, where)
     if following not in (0, _TRANSFORM_TYPE):
         raise Misfit(where, start, f"next payload {following} inside a proposal")
-    return following, stop, Value(number=number, transform_id=transform_id, attributes=attributes)
+    return following, stop
 
 
 def _build(value: Mapping[str, Any]) -> bytes:

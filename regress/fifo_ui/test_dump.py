@@ -50,8 +50,11 @@ def call(*words: str | Path) -> int:
 
 
 def objects(capsys: pytest.CaptureFixture[str], *words: str | Path) -> list[dict[str, Any]]:
-    assert call(*words, "--json") == 0
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    """The messages, without the summary behind them, which the status has to fit."""
+    status = call(*words, "--json")
+    *messages, last = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert status == (not messages and not last["summary"]["esp_packets"])
+    return messages
 
 
 @pytest.fixture
@@ -101,7 +104,7 @@ def test_broken_files_are_read_to_where_they_break(
     data = recording.read_bytes()
     recording.write_bytes(data[:-10])
     assert call(recording, "--json") == 1
-    *messages, damage = map(json.loads, capsys.readouterr().out.splitlines())
+    *messages, damage, _ = map(json.loads, capsys.readouterr().out.splitlines())
     assert len(messages) == 12
     assert damage["errors"][0]["path"] == "capture"
     assert damage["errors"][0]["reason"].startswith("the file ends in frame 13")

@@ -53,17 +53,24 @@ _TRANSFORM_FIXED = struct.Struct(">BxH")
 
 
 def _parse(body: bytes) -> Value:
-    proposals: list[Value] = []
+    value = Value(proposals=[])
+    try:
+        _parse_proposals(body, value.proposals)
+    except Misfit as misfit:
+        misfit.so_far = value
+        raise
+    return value
+
+
+def _parse_proposals(body: bytes, proposals: list[Value]) -> None:
     at, end, more = 0, len(body), _MORE_PROPOSALS
     while more:
         where = f".proposal[{len(proposals)}]"
         if len(proposals) == MAX_PROPOSALS:
             raise Misfit(where, at, f"more than {MAX_PROPOSALS} of them")
-        more, at, proposal = _parse_proposal(body, at, end, where)
-        proposals.append(proposal)
+        more, at = _parse_proposal(body, at, end, where, proposals)
     if at != end:
         raise Misfit("", 0, f"{end - at} octets left over after the last proposal")
-    return Value(proposals=proposals)
 
 
 def _region(body: bytes, at: int, end: int, where: str, fixed: int) -> int:
@@ -78,7 +85,10 @@ def _region(body: bytes, at: int, end: int, where: str, fixed: int) -> int:
     return at + length
 
 
-def _parse_proposal(body: bytes, start: int, end: int, where: str) -> tuple[int, int, Value]:
+def _parse_proposal(
+    body: bytes, start: int, end: int, where: str, into: list[Value]
+) -> tuple[int, int]:
+    """Append a proposal, as far as it goes: what follows it, and where that is."""
     stop = _region(body, start, end, where, _PROPOSAL.size)
     following, _, _, number, protocol_id, spi_size, count = _PROPOSAL.unpack_from(body, start)
     at = start + _PROPOSAL.size + spi_size
@@ -86,30 +96,33 @@ def _parse_proposal(body: bytes, start: int, end: int, where: str) -> tuple[int,
         raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
     spi = body[start + _PROPOSAL.size : at]
     transforms: list[Value] = []
+    into.append(Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms))
     more = _MORE_TRANSFORMS
     while more:
         inner = f"{where}.transform[{len(transforms)}]"
         if len(transforms) == MAX_TRANSFORMS:
             raise Misfit(inner, at, f"more than {MAX_TRANSFORMS} of them")
-        more, at, transform = _parse_transform(body, at, stop, inner)
-        transforms.append(transform)
+        more, at = _parse_transform(body, at, stop, inner, transforms)
     if count != len(transforms):
         raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
     if at != stop:
         raise Misfit(where, start, f"{stop - at} octets left over after the last transform")
     if following not in (0, _MORE_PROPOSALS):
         raise Misfit(where, start, f"{following} instead of 0 or {_MORE_PROPOSALS}")
-    value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
-    return following, stop, value
+    return following, stop
 
 
-def _parse_transform(body: bytes, start: int, end: int, where: str) -> tuple[int, int, Value]:
+def _parse_transform(
+    body: bytes, start: int, end: int, where: str, into: list[Value]
+) -> tuple[int, int]:
     stop = _region(body, start, end, where, _TRANSFORM.size)
     following, _, _, kind, _, transform_id = _TRANSFORM.unpack_from(body, start)
-    attributes = parse_attributes(body, start + _TRANSFORM.size, stop, where)
+    value = Value(type=kind, transform_id=transform_id, attributes=[])
+    into.append(value)
+    value["attributes"] = parse_attributes(body, start + _TRANSFORM.size, stop, where)
     if following not in (0, _MORE_TRANSFORMS):
         raise Misfit(where, start, f"{following} instead of 0 or {_MORE_TRANSFORMS}")
-    return following, stop, Value(type=kind, transform_id=transform_id, attributes=attributes)
+    return following, stop
 
 
 def _build(value: Mapping[str, Any]) -> bytes:

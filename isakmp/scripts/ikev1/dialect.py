@@ -244,7 +244,8 @@ class Ikev1:
             for line in Message(header, payloads).dump():
                 engine.log.debug(LogClass.MESSAGE, 70, "received %s: %s", path, line)
         if engine.capture is not None:
-            engine.capture(path, False, header, data[:end])
+            clear = header._replace(flags=header.flags & ~ENCRYPTION)
+            engine.capture(path, False, clear, data[:end])
         return message
 
     def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:

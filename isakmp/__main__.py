@@ -24,47 +24,13 @@ from isakmp.conf import Conf
 from isakmp.conf_check import check, check_file, warnings
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
+from isakmp.flags import arguments
 from isakmp.log import Log, parse_class, parse_level, stream_sink, syslog_sink
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address
 from isakmp.timer import Timers
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
-
-CONF_FILE = "/etc/isakmpd/isakmpd.conf"
-
-
-def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """isakmpd(8)'s flags, and --check."""
-    parser = argparse.ArgumentParser(prog="isakmpd", description="ISAKMP/IKE key management daemon")
-    add = parser.add_argument
-    add("-4", dest="v4", action="store_true", help="IPv4 only")
-    add("-6", dest="v6", action="store_true", help="IPv6 only")
-    add("-a", dest="no_flows", action="store_true", help="install no policies (flows)")
-    add("-c", dest="conf", default=CONF_FILE, metavar="FILE", help=f"default {CONF_FILE}")
-    add("-d", dest="foreground", action="store_true", help="stay in the foreground, log to stderr")
-    add("-D", dest="debug", action="append", default=[], metavar="CLASS=LEVEL")
-    add("-f", dest="fifo", metavar="FIFO", help="command FIFO; - is standard input")
-    add("-i", dest="pid_file", metavar="FILE")
-    add("-K", dest="no_keynote", action="store_true", help="no KeyNote policy (there is none yet)")
-    add("-L", dest="capture", action="store_true", help="capture messages, decrypted, to a file")
-    add("-l", dest="capture_file", metavar="FILE", help="the same, to that file")
-    add("-N", dest="nat_t_port", type=_port, default=4500, metavar="PORT")
-    add("-n", dest="leave_alone", action="store_true", help="leave the kernel alone")
-    add("-p", dest="port", type=_port, default=500, metavar="PORT")
-    add("-R", dest="report", metavar="FILE")
-    add("-S", dest="passive", action="store_true", help="start passive, send no deletes at exit")
-    add("-T", dest="no_nat_t", action="store_true", help="no NAT traversal")
-    add("-v", dest="verbose", action="store_true", help="log negotiations (Negotiation at 30)")
-    add("--check", action="store_true", help="only check the configuration, and say what is wrong")
-    return parser.parse_args(argv)
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 < number < 0x10000:
-        raise argparse.ArgumentTypeError(f"{text} is not a port")
-    return number
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,8 @@ import pytest
 
 from fifo_ui.commands import COMMANDS
 from fifo_ui.ctl import make_parser
-from isakmp import __main__, payloads
+from isakmp import flags as daemon_flags
+from isakmp import payloads
 from isakmp.app.engine import __main__ as engine_main
 from isakmp.conf import Conf
 from isakmp.conf_check import check
@@ -87,14 +88,14 @@ def parser_of(monkeypatch: pytest.MonkeyPatch, function: Any) -> argparse.Argume
 def test_every_flag_of_the_daemon_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     manual = code_words(read("docs/isakmpd.8.md"))
     words = {word.split()[0] for word in manual}
-    assert set(flags(parser_of(monkeypatch, __main__.arguments))) <= words
+    assert set(flags(daemon_flags.make_parser())) <= words
     assert set(flags(parser_of(monkeypatch, engine_main._arguments))) <= words
 
 
-def test_the_daemons_manual_has_no_flag_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_daemons_manual_has_no_flag_too_many() -> None:
     table = read("docs/isakmpd.8.md").partition("## OPTIONS")[2].partition("\n## ")[0]
     told = re.findall(r"`(--?[\w-]+)", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))
-    assert sorted(told) == sorted(flags(parser_of(monkeypatch, __main__.arguments)))
+    assert sorted(told) == sorted(flags(daemon_flags.make_parser()))
 
 
 def test_every_fifo_letter_is_described() -> None:

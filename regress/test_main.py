@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.__main__ import arguments, main
+from isakmp.__main__ import main
+from isakmp.flags import arguments
 from regress.pair import WEST
 
 GATEWAY = replace(WEST, address="127.0.0.1", peer_address="127.0.0.2",

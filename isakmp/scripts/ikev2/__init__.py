@@ -1,0 +1,1 @@
+"""Exchange scripts of IKEv2, one file for each exchange."""

@@ -305,7 +305,7 @@ def sas(daemon: Daemon, args: str) -> Answer:
     """``S``: all SAs, to isakmpd.result. A JSON reply has the whole status."""
     _nothing("S", args)
     status = daemon.status()
-    return Answer(status, render.sas(status["sas"]))
+    return Answer(status, render.sas(status["sas"]) + render.drops(status["drops"]))
 
 
 def teardown_all(daemon: Daemon, args: str) -> Answer:

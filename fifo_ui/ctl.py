@@ -37,10 +37,12 @@ Verb = Callable[[Client, argparse.Namespace], Output]
 
 def show_sas(client: Client, args: argparse.Namespace) -> Output:
     """All SAs."""
-    rows = client.ask("S")["sas"]
+    status = client.ask("S")
+    rows = status["sas"]
     if args.name:
         rows = [row for row in rows if row.get("name") == args.name]
-    return Output(rows, render.sas(rows))
+        return Output(rows, render.sas(rows))
+    return Output(rows, render.sas(rows) + render.drops(status["drops"]))
 
 
 def show_rows(client: Client, args: argparse.Namespace) -> Output:

@@ -208,6 +208,12 @@ def _that_fit(rows: Sequence[Row], fields: Sequence[str], width: int) -> list[st
     return list(fields)
 
 
+def drops(counts: Mapping[str, int]) -> str:
+    """A line of what the IPsec stack has thrown away, by cause; empty where nothing was."""
+    texts = [f"{printable(name, MAX_TEXT)} {count}" for name, count in sorted(counts.items())]
+    return f"Dropped packets: {', '.join(texts)}\n" if texts else ""
+
+
 def report(status: Mapping[str, Any], levels: Mapping[LogClass, int], conf: Conf) -> str:
     """Everything: SAs, connections, peers, exchanges, outcomes, ways, timers, configuration."""
     parts = [
@@ -216,6 +222,7 @@ def report(status: Mapping[str, Any], levels: Mapping[LogClass, int], conf: Conf
         ("Peers", things(status.get("peers", ()))),
         ("Exchanges", things(status.get("exchanges", ()))),
         ("Outcomes", outcomes(status.get("outcomes", ()))),
+        ("Dropped packets", drops(status.get("drops", {})) or "none\n"),
         ("Transports", things(status.get("transports", ()))),
         ("Timers", things(status.get("timers", ()))),
         ("Debug levels", _levels(levels)),

@@ -78,6 +78,7 @@ class Daemon:
         self.keeper.delete_sas = active
         self._tell_at_exit = active
         self._writer: CaptureWriter | None = None
+        self._drops: dict[str, int] = {}
 
     # --- life --------------------------------------------------------------------------------
 
@@ -324,13 +325,21 @@ class Daemon:
         for line in self.connections.reload():
             self.log.print("connections: %s", line)
 
-    def count(self) -> Job[None]:
+    def count(self) -> Job[Any]:
         """Ask the application for the counters that status() then shows."""
-        return self.keeper.liveness.count(self.sas.all_children())
+
+        def answered(job: Job[dict[str, int]]) -> None:
+            self._drops = job.result or {}
+
+        dropped = self.app.drops()
+        dropped.then(answered)
+        used: Job[Any] = self.keeper.liveness.count(self.sas.all_children())
+        return Job.gather([dropped, used])
 
     def status(self) -> dict[str, Any]:
         """Everything there is to know, JSON-ready."""
-        return status(self.engine, self.connections, self.transport.describe(), self._wall())
+        described = self.transport.describe()
+        return status(self.engine, self.connections, described, self._drops, self._wall())
 
 
 def _live(sas: list[AnySa], name: str) -> list[AnySa]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from isakmp.errors import IsakmpError
+
 T = TypeVar("T")
 
 
@@ -36,6 +38,14 @@ class Job(Generic[T]):
         job = cls()
         job.fail(error)
         return job
+
+    @classmethod
+    def call(cls, function: Callable[[], T]) -> Job[T]:
+        """A Job that is finished with what ``function`` returns, or has failed with its error."""
+        try:
+            return cls.of(function())
+        except IsakmpError as error:
+            return cls.failed(error)
 
     @classmethod
     def gather(cls, jobs: Sequence[Job[T]]) -> Job[list[T | None]]:

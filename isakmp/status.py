@@ -129,9 +129,11 @@ def connection_row(entry: Entry, sas: SaDatabase) -> dict[str, Any]:
 
 
 def status(
-    engine: Engine, connections: Connections, transports: list[dict[str, object]], wall: float
-) -> dict[str, Any]:
-    """Everything. wall: seconds since 1970 now, for the times of outcomes."""
+    engine: Engine, connections: Connections, transports: list[dict[str, object]],
+    drops: dict[str, int], wall: float,
+) -> dict[str, Any]:  # fmt: skip
+    """Everything. drops: packets that the IPsec stack threw away, by cause; wall: seconds since
+    1970 now, for the times of outcomes."""
     now, sas = engine.now(), engine.sas
     since_start = wall - now
     children = [child_row(c, sas, now) for c in sas.all_children()[:ROWS_MAX]]
@@ -158,4 +160,5 @@ def status(
             for outcome in engine.outcomes.all()
         ],
         "counters": dict(engine.counters),
+        "drops": drops,
     }

@@ -11,6 +11,7 @@ import pytest
 from isakmp.capture import Datagram, read_datagrams, read_frames
 from isakmp.conf import Conf
 from isakmp.errors import ConfError, IsakmpError
+from isakmp.job import Job
 from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, connected, up
 
 
@@ -284,6 +285,15 @@ def test_quit_leaves_the_loop() -> None:
     host = net.host(WEST, on_quit=lambda: left.append(1))
     host.daemon.quit()
     assert left == [1]
+
+
+def test_the_status_has_what_the_stack_threw_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Network()
+    west = net.host(WEST)
+    assert west.daemon.status()["drops"] == {}
+    monkeypatch.setattr(west.app, "drops", lambda: Job.of({"replay": 3}))
+    west.daemon.count()
+    assert west.daemon.status()["drops"] == {"replay": 3}
 
 
 def test_capture_writes_messages_in_clear(tmp_path: Path) -> None:

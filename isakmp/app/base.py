@@ -248,3 +248,9 @@ class Application(Protocol):
         """Why the stack cannot have such an SA; empty where it can. Asked after start()."""
 
     def usage(self, sa: SaId) -> Job[Usage]: ...
+
+    def drops(self) -> Job[dict[str, int]]:
+        """Packets that the stack has thrown away, by cause, as far as there were any.
+
+        ApplicationError where it does not say.
+        """

@@ -122,3 +122,7 @@ class Nothing:
     def usage(self, sa: SaId) -> Job[Usage]:
         """Nothing is carried, so nothing is known."""
         return Job.failed(ApplicationError("no application: nothing is counted"))
+
+    def drops(self) -> Job[dict[str, int]]:
+        """Nothing is carried, so nothing is lost."""
+        return Job.of({})

@@ -68,7 +68,7 @@ class FakeDaemon:
         self.state: dict[str, Any] = {
             "sas": [PHASE_1, PHASE_2], "exchanges": [], "transports": [], "timers": [],
             "connections": [{"name": "a-b", "peer": "peer-b", "state": "up"}], "outcomes": [],
-            "peers": [],
+            "peers": [], "drops": {"replay": 2},
         }  # fmt: skip
 
     def _note(self, *call: Any) -> None:

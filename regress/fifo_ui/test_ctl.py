@@ -109,6 +109,7 @@ def test_json_has_one_form(running: Running, words: list[str]) -> None:
 
 def test_tables(running: Running) -> None:
     assert "198.51.100.22:4500" in call(running, "sa")[1]
+    assert call(running, "sa")[1].endswith("\nDropped packets: replay 2\n")
     only = call(running, "sa", "a-b")[1]
     assert "0x12345678" in only
     assert "gw.example.org" not in only

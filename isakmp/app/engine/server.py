@@ -32,6 +32,7 @@ from isakmp.app.base import (
     Upcalls,
     Usage,
 )
+from isakmp.app.engine.drop import Drops
 from isakmp.app.engine.transform import supported
 from isakmp.app.pf_key import algorithms, codec, values
 from isakmp.app.pf_key.codec import Lifetime, Message, Policy, Sa, Sa2, Statistics
@@ -56,6 +57,8 @@ _ERRNO = MappingProxyType(
 
 class Engine(Protocol):
     """What is asked of a key engine; each raises ApplicationError."""
+
+    drops: Drops
 
     def get_spi(self, request: SpiRequest) -> int: ...
 
@@ -158,6 +161,7 @@ class Server(Generic[E]):
             Type.X_SPDDUMP: self._policy_dump,
             Type.X_SPDFLUSH: self._policy_flush,
             Type.X_MIGRATE: self._migrate,
+            Type.X_DROPS: self._drops,
         }
 
     def attach(
@@ -305,6 +309,9 @@ class Server(Generic[E]):
                 int(usage.idle_s * 1000),
             )
         )
+
+    def _drops(self, client: Client, message: Message) -> None:
+        client.send(self._answer(message, codec.drops(self.engine.drops.to_dict())))
 
     def _dump(self, client: Client, message: Message) -> None:
         wanted = message.satype

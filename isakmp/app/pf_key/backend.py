@@ -32,6 +32,7 @@ from isakmp.app.base import (
     SpiRequest,
     Usage,
 )
+from isakmp.app.kernel_drops import kernel_drops
 from isakmp.app.pf_key import codec, values
 from isakmp.app.pf_key.algorithms import Algorithm, sa_type, to_auth, to_encrypt
 from isakmp.app.pf_key.codec import Message, Sa2
@@ -195,6 +196,12 @@ class PfKey:
         age_s = max(0.0, now - current.addtime)
         idle_s = min(age_s, max(0.0, now - current.usetime))
         return Usage(current.allocations, current.octets, age_s, idle_s)
+
+    def drops(self) -> Job[dict[str, int]]:
+        """X_DROPS of our engine; a kernel counts for all that drive it."""
+        if not self._private:
+            return Job.call(kernel_drops)
+        return self._request(Type.X_DROPS, SaType.UNSPEC, b"", lambda m: codec.read_drops(m.exts))
 
     def add_policy(self, policy: PolicySpec) -> Job[int]:
         """SADB_X_SPDUPDATE, which installs a policy or replaces that of the same selector."""

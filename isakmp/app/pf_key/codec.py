@@ -10,7 +10,7 @@ named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from socket import AF_INET, AF_INET6
 from struct import Struct
@@ -24,7 +24,7 @@ from isakmp.policy.spd import Address, Network, Selector, make_address, make_net
 HEADER_SIZE = 16
 MAX_MESSAGE = 65535
 """Octets of the longest message that is read or written; no message of ours comes near it."""
-MAX_REASON = 240
+MAX_TEXT = 240
 
 _HEADER = Struct("=BBBBHHII")
 _EXT = Struct("=HH")
@@ -534,12 +534,32 @@ def read_statistics(exts: Exts) -> Statistics | None:
 
 def reason(text: str) -> bytes:
     """Our X_REASON: what an errno stands for, in words, with a refused request."""
-    body = text.encode()[:MAX_REASON]
-    padding = -(4 + len(body)) % 8
-    return _EXT.pack((4 + len(body) + padding) // 8, Ext.X_REASON) + body + bytes(padding)
+    return _text(Ext.X_REASON, text)
 
 
 def read_reason(exts: Exts) -> str:
     """The words, printable ones only; empty where there are none."""
-    text = exts.get(Ext.X_REASON, b"")[4 : 4 + MAX_REASON].rstrip(b"\0").decode(errors="replace")
+    return _read_text(exts, Ext.X_REASON)
+
+
+def drops(counts: Mapping[str, int]) -> bytes:
+    """Our X_DROPS: names and counts of what was thrown away, ``name=count`` with blanks between."""
+    return _text(Ext.X_DROPS, " ".join(f"{name}={count}" for name, count in counts.items()))
+
+
+def read_drops(exts: Exts) -> dict[str, int]:
+    """The counts by name. MalformedPayload where there are none to read."""
+    _take(exts, Ext.X_DROPS, 8)
+    pairs = (pair.partition("=") for pair in _read_text(exts, Ext.X_DROPS).split())
+    return {name: int(count) for name, _, count in pairs if count.isdecimal()}
+
+
+def _text(ext: Ext, text: str) -> bytes:
+    body = text.encode()[:MAX_TEXT]
+    padding = -(4 + len(body)) % 8
+    return _EXT.pack((4 + len(body) + padding) // 8, ext) + body + bytes(padding)
+
+
+def _read_text(exts: Exts, ext: Ext) -> str:
+    text = exts.get(ext, b"")[4 : 4 + MAX_TEXT].rstrip(b"\0").decode(errors="replace")
     return "".join(c if c.isprintable() else "?" for c in text)

@@ -4,6 +4,7 @@ Where the systems differ, the value of Linux and KAME stands here. Numbers of ou
 
 - Ext from 0xF000 on. RFC 2367 2.3 has unknown extensions ignored, and so does Linux; other
   systems answer EINVAL to them, so a back end that drives a kernel sends none.
+- X_DROPS (200), a request with no extensions, answered with the engine's counters in our Ext.
 - SA_REPLAY (26) and the ESN flag are FreeBSD's; Linux has another extension under 26.
 """
 
@@ -38,6 +39,7 @@ class Type(IntEnum):
     X_SPDDELETE2 = 22
     X_NAT_T_NEW_MAPPING = 23
     X_MIGRATE = 24
+    X_DROPS = 200
 
 
 class Ext(IntEnum):
@@ -67,6 +69,7 @@ class Ext(IntEnum):
     X_STATISTICS = 0xF001
     X_REASON = 0xF002
     X_PORTS = 0xF003
+    X_DROPS = 0xF004
 
 
 class SaType(IntEnum):

@@ -18,6 +18,7 @@ from dataclasses import replace
 from socket import socket
 
 from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage
+from isakmp.app.kernel_drops import kernel_drops
 from isakmp.app.xfrm import jobs, messages, sockets, values
 from isakmp.app.xfrm.constants import Dir, Msg, NetlinkFlag
 from isakmp.app.xfrm.layout import Layout, Values
@@ -168,6 +169,10 @@ class Xfrm:
         """GETSA."""
         asked = self._link.request(Msg.GETSA, values.sa_id(sa))
         return jobs.read(asked, lambda bodies: values.read_usage(bodies[0], self._wall()))
+
+    def drops(self) -> Job[dict[str, int]]:
+        """The kernel's counters."""
+        return Job.call(kernel_drops)
 
     def supports(
         self, protocol: isakmp.Protocol, mode: ipsec.Encapsulation, transform_id: int,

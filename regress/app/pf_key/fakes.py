@@ -18,11 +18,13 @@ from isakmp.app.base import (
     Upcalls,
     Usage,
 )
+from isakmp.app.engine.drop import Drops
 from isakmp.app.engine.server import Server
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import DirectLink
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError
+from isakmp.log import Log
 from isakmp.policy.spd import Selector
 from isakmp.timer import Timers
 
@@ -52,6 +54,7 @@ class FakeEngine:
         self.spd: dict[tuple[Direction, Selector], tuple[int, PolicySpec]] = {}
         self.counts = Usage(3, 300, 60.25, 1.5, 2, 1)
         self.next_policy = 1
+        self.drops = Drops(Log(lambda: 0.0, lambda line: None))
 
     def get_spi(self, request: SpiRequest) -> int:
         spi = 0x1001 + len(self.larval)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.app.base import Acquire, Action, Expire, Mapping, SpiRequest, Usage
+from isakmp.app.engine.drop import Drop
 from isakmp.app.pf_key import codec
 from isakmp.app.pf_key.backend import FIRST_SEQ, PfKey
 from isakmp.app.pf_key.codec import Lifetime, Policy, Sa
@@ -126,6 +127,14 @@ def test_usage_is_exact() -> None:
     world = World()
     result(world.app.add_sa(OUT))
     assert result(world.app.usage(name_of(OUT))) == Usage(3, 300, 60.25, 1.5, 2, 1)
+
+
+def test_drops_by_cause() -> None:
+    world = World()
+    assert result(world.app.drops()) == {}
+    for kind in (Drop.REPLAY, Drop.REPLAY, Drop.NO_SA):
+        world.engine.drops(kind)
+    assert result(world.app.drops()) == {"replay": 2, "no-sa": 1}
 
 
 def test_usage_of_a_kernel() -> None:

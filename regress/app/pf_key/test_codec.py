@@ -166,7 +166,7 @@ def test_policy_round_trip(kind, way, number, priority, forms, data) -> None:  #
 @given(st.text(max_size=300))
 def test_reason_is_printable_and_bounded(text: str) -> None:
     found = codec.read_reason(exts_of(codec.reason(text)))
-    assert found.isprintable() and len(found) <= codec.MAX_REASON
+    assert found.isprintable() and len(found) <= codec.MAX_TEXT
 
 
 def test_replay_and_nat_t() -> None:

@@ -28,6 +28,7 @@ from isakmp.flags import arguments
 from isakmp.log import Log, parse_class, parse_level, stream_sink, syslog_sink
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address
+from isakmp.ready import Starter, detach
 from isakmp.timer import Timers
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
@@ -68,24 +69,22 @@ def run(options: argparse.Namespace) -> None:
         log.error("%s", warning)
     for error in check(conf, interface):
         log.error("%s", error)
-    if options.foreground:
-        _serve(conf, options, log)
-        return
-    _detach()
+    starter = Starter(None if options.foreground else detach(), log)
     try:
-        _serve(conf, options, log)
-    except IsakmpError as error:
-        # Nobody reads the standard error of a daemon.
-        log.error("cannot run: %s", error)
+        _serve(conf, options, log, starter)
+    except Exception as error:
+        if not options.foreground:  # nobody reads the standard error of a daemon
+            log.error("cannot run: %s", error)
+        starter.failed(str(error))
         raise
 
 
-def _serve(conf: Conf, options: argparse.Namespace, log: Log) -> None:
+def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter) -> None:
     timers = Timers(time.monotonic)
     loop = Loop(timers, lambda error: log.error("bug: %s", "".join(format_exception(error))))
     daemon = _daemon(conf, options, loop, timers, log)
     try:
-        signals = _signals(daemon, loop, log)
+        signals = _signals(daemon, loop, log, starter)
         # The FIFO before the connections: they can be watched from the first message on.
         commands = Commands(daemon, time.time)
         fifo = Fifo(_fifo_path(options, daemon.run_directory), loop, log, commands.line)
@@ -97,7 +96,9 @@ def _serve(conf: Conf, options: argparse.Namespace, log: Log) -> None:
             _collect_seldom()
             pid_file = _write_pid(options, daemon.run_directory)
             log.print("isakmpd runs, process %d", os.getpid())
+            starter.ready()
             loop.run()
+            starter.stopping()
             pid_file.unlink(missing_ok=True)
         finally:
             fifo.close()
@@ -186,7 +187,9 @@ def _write_pid(options: argparse.Namespace, run_directory: Path) -> Path:
     return path
 
 
-def _signals(daemon: Daemon, loop: Loop, log: Log) -> tuple[socket.socket, socket.socket]:
+def _signals(
+    daemon: Daemon, loop: Loop, log: Log, starter: Starter
+) -> tuple[socket.socket, socket.socket]:
     """Signals become events of the loop: their numbers come through these sockets."""
     woken, waker = socket.socketpair()
     woken.setblocking(False)
@@ -197,16 +200,16 @@ def _signals(daemon: Daemon, loop: Loop, log: Log) -> tuple[socket.socket, socke
 
     def read() -> None:
         for number in set(woken.recv(64)):
-            _signal(number, daemon, log)
+            _signal(number, daemon, log, starter)
 
     loop.reader(woken.fileno(), read)
     return woken, waker
 
 
-def _signal(number: int, daemon: Daemon, log: Log) -> None:
+def _signal(number: int, daemon: Daemon, log: Log, starter: Starter) -> None:
     try:
         if number == signal.SIGHUP:
-            daemon.reload()
+            _reload(daemon, starter)
         elif number == signal.SIGUSR1:
             daemon.count().then(lambda _: _report(daemon, log))
         else:
@@ -216,23 +219,19 @@ def _signal(number: int, daemon: Daemon, log: Log) -> None:
         log.error("%s: %s", signal.Signals(number).name, error)
 
 
+def _reload(daemon: Daemon, starter: Starter) -> None:
+    starter.reloading()
+    try:
+        daemon.reload()
+    finally:
+        starter.ready()
+
+
 def _report(daemon: Daemon, log: Log) -> None:
     try:
         log.print("report written to %s", write_report(daemon))
     except IsakmpError as error:
         log.error("no report: %s", error)
-
-
-def _detach() -> None:
-    """Leave the terminal, as a daemon does."""
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     ["isakmp", "isakmp.constants", "isakmp.flags"],
     ["isakmp.policy.dn", "isakmp.policy.spd"],
-    ["isakmp.errors", "isakmp.job", "isakmp.timer", "isakmp.loop", "isakmp.log", "isakmp.path"],
+    [
+        "isakmp.errors",
+        "isakmp.job",
+        "isakmp.timer",
+        "isakmp.loop",
+        "isakmp.log",
+        "isakmp.path",
+        "isakmp.ready",
+    ],
     ["isakmp.conf", "isakmp.conf_defaults", "isakmp.conf_parse", "isakmp.conf_transforms"],
     ["isakmp.keytable"],
     ["isakmp.payloads"],

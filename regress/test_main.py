@@ -126,11 +126,7 @@ def test_commands_come_through_the_fifo_and_bad_ones_do_no_harm(running: Running
 def test_detached_with_a_pid_file_of_its_own(conf: Path) -> None:
     pid_file = conf.parent / "other.pid"
     process = Running(conf, "-i", str(pid_file), "-R", str(conf.parent / "report"))
-    assert process.process.wait(20) == 0
-    for _ in range(1000):
-        if pid_file.exists() and pid_file.read_text():
-            break
-        time.sleep(0.02)
+    assert process.process.wait(20) == 0  # once the daemon is ready, not before
     number = int(pid_file.read_text())
     assert number != process.process.pid
     assert os.getsid(number) != os.getsid(0)
@@ -146,12 +142,43 @@ def test_detached_it_says_in_the_log_why_it_cannot_run(
     conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []
-    monkeypatch.setattr("isakmp.__main__._detach", lambda: None)
+    reading, writing = os.pipe()
+    monkeypatch.setattr("isakmp.__main__.detach", lambda: writing)
     monkeypatch.setattr("isakmp.__main__.syslog_sink", lambda: lines.append)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         assert main(["-c", str(conf), "-p", str(taken.getsockname()[1])]) == 1
     assert "cannot run: cannot listen on 127.0.0.1" in "\n".join(lines)
+    assert os.read(reading, 4096).startswith(b"cannot listen on 127.0.0.1")
+    os.close(reading)
+
+
+def test_without_d_whoever_called_is_told_why_it_cannot_run(conf: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        process = Running(conf, "-p", str(taken.getsockname()[1]))
+        assert process.process.wait(20) == 1
+    assert process.error.read_text().startswith("isakmpd: cannot listen on 127.0.0.1")
+    assert not (conf.parent / "isakmpd.pid").exists()
+
+
+def test_a_service_manager_is_told(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(conf.parent / "notify"))
+        manager.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(conf.parent / "notify"))
+        process = Running(conf, "-d")
+        try:
+            ready = f"READY=1\nMAINPID={process.process.pid}".encode()
+            assert manager.recv(4096) == ready
+            process.process.send_signal(signal.SIGHUP)
+            assert manager.recv(4096).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+            assert manager.recv(4096) == ready
+            assert process.stop() == 0
+            assert manager.recv(4096) == b"STOPPING=1"
+        finally:
+            process.process.kill()
+            process.process.wait()
 
 
 def test_capture_and_fifo_where_they_are_wanted(conf: Path) -> None:

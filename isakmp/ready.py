@@ -1,0 +1,98 @@
+"""Whoever started isakmpd learns when it is ready, or why it cannot be.
+
+That is the process that was called, where the daemon leaves the terminal: it waits at a pipe. And
+it is a service manager that speaks sd_notify(3): datagrams to the socket that NOTIFY_SOCKET names.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import MutableMapping
+from select import PIPE_BUF
+
+from isakmp.log import Log
+
+READY = b"+"
+DIED = "it ended before it was ready; its log may say why"
+
+
+class Starter:
+    """Who waits for the daemon. pipe: the writing end of detach()'s, None in the foreground."""
+
+    def __init__(
+        self, pipe: int | None, log: Log, environment: MutableMapping[str, str] = os.environ
+    ) -> None:
+        self._pipe, self._log = pipe, log
+        # Taken out, so that no child of ours can speak for us.
+        self._manager = environment.pop("NOTIFY_SOCKET", "")
+
+    def ready(self) -> None:
+        """At work: for the first time, or again after reloading()."""
+        self._tell(f"READY=1\nMAINPID={os.getpid()}")
+        self._release(READY)
+
+    def failed(self, why: str) -> None:
+        """It cannot run."""
+        self._tell(f"STATUS=cannot run: {why}")
+        self._release(why.encode() or DIED.encode())
+
+    def reloading(self) -> None:
+        """ready() follows."""
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """It ends, in order."""
+        self._tell("STOPPING=1")
+
+    def _release(self, word: bytes) -> None:
+        """Let the process that was called go."""
+        if self._pipe is None:
+            return
+        try:
+            os.write(self._pipe, word[:PIPE_BUF])
+        except OSError as error:  # it was killed; that ends nobody else
+            self._log.error("nobody waits for isakmpd to be ready: %s", error.strerror)
+        os.close(self._pipe)
+        self._pipe = None
+
+    def _tell(self, text: str) -> None:
+        if not self._manager:
+            return
+        address = "\0" + self._manager[1:] if self._manager.startswith("@") else self._manager
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.sendto(text.encode(), address)
+            except OSError as error:
+                self._log.error("the service manager at %s: %s", self._manager, error.strerror)
+
+
+def detach() -> int:
+    """Leave the terminal, as a daemon does; returns in the daemon, with the pipe for its Starter.
+
+    The process that was called waits until the daemon is ready, and ends with 0; or with 1 and the
+    reason on standard error.
+    """
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(writing)
+        os._exit(_await(reading))
+    os.close(reading)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    return writing
+
+
+def _await(pipe: int) -> int:
+    """The exit status of the process that was called."""
+    word = os.read(pipe, PIPE_BUF)
+    if word == READY:
+        return 0
+    print(f"isakmpd: {word.decode() or DIED}", file=sys.stderr, flush=True)
+    return 1

@@ -1,0 +1,80 @@
+"""Who started isakmpd is told: the process that was called, and a service manager."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from isakmp.log import Log
+from isakmp.ready import DIED, Starter, _await
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def log(lines: list[str]) -> Log:
+    return Log(lambda: 0.0, lines.append)
+
+
+def test_ready_releases_who_waits_once(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    starter = Starter(writing, log, {})
+    starter.ready()
+    starter.ready()  # after a reload
+    assert _await(reading) == 0
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("why", ["the address is taken", "x" * 100_000, ""])
+def test_who_waits_hears_why_not(why: str, log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    Starter(writing, log, {}).failed(why)
+    assert _await(reading) == 1
+    os.close(reading)
+    assert capsys.readouterr().err.startswith(f"isakmpd: {(why or DIED)[:4000]}")
+
+
+def test_who_waits_hears_that_it_died(capsys: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    assert _await(reading) == 1
+    os.close(reading)
+    assert capsys.readouterr().err == f"isakmpd: {DIED}\n"
+
+
+def test_nobody_waits_any_longer(log: Log, lines: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    Starter(writing, log, {}).ready()
+    assert "nobody waits" in lines[0]
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_a_manager_hears_everything_and_no_child_can_speak_for_us(
+    tmp_path: Path, log: Log, lines: list[str], abstract: bool
+) -> None:
+    name = f"@{tmp_path}" if abstract else str(tmp_path / "notify")
+    environment = {"NOTIFY_SOCKET": name}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0" + name[1:] if abstract else name)
+        manager.setblocking(False)
+        starter = Starter(None, log, environment)
+        for tell in (starter.ready, starter.reloading, starter.stopping):
+            tell()
+        starter.failed("no TUN device")
+        heard = [manager.recv(4096).decode().partition("\n")[0] for _ in range(4)]
+    assert heard == ["READY=1", "RELOADING=1", "STOPPING=1", "STATUS=cannot run: no TUN device"]
+    assert environment == {} and lines == []
+
+
+def test_a_manager_that_is_gone_is_said(tmp_path: Path, log: Log, lines: list[str]) -> None:
+    Starter(None, log, {"NOTIFY_SOCKET": str(tmp_path / "none")}).ready()
+    assert f"the service manager at {tmp_path}/none: No such file" in lines[0]

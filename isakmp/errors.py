@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from isakmp.causes import MENDS
+
 
 class Part(NamedTuple):
     """One part of what is compared: the peer's and ours. fits: it does not keep them apart."""
@@ -27,8 +29,9 @@ class Reason:
     cause: a stable short name, e.g. ``no-proposal-chosen``; detail: one sentence for people;
     came: what the peer sent; acceptable: what would have been taken; line: the configuration
     line that decided, as ``file:line [section]:tag``; misses: a line per candidate tried, the
-    nearest first; mend: what to change, and where; beside: the nearest candidate, part by part;
-    means: what a peer's notify can and cannot mean.
+    nearest first; mend: what to change, and where, that of the cause where none is given;
+    beside: the nearest candidate, part by part; means: what a peer's notify can and cannot
+    mean.
     """
 
     cause: str
@@ -40,6 +43,10 @@ class Reason:
     mend: str = ""
     beside: tuple[Part, ...] = ()
     means: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.mend:
+            object.__setattr__(self, "mend", MENDS.get(self.cause, ""))
 
     def __str__(self) -> str:
         parts = [f"{self.cause}: {self.detail}"]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the bottom up; modules of one line may know each other. The longest name that fits counts.
 # policy.spd and app.base are values only, so they stand below their packages.
 LAYERS = [
-    ["isakmp", "isakmp.constants", "isakmp.flags"],
+    ["isakmp", "isakmp.causes", "isakmp.constants", "isakmp.flags"],
     ["isakmp.policy.dn", "isakmp.policy.spd"],
     [
         "isakmp.errors",

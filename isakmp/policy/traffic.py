@@ -95,7 +95,7 @@ def from_wire(value: Any) -> tuple[TrafficSelector, ...]:
     if found:
         return found
     raise Refused(
-        Reason("ts-unacceptable", "the peer's selectors are of types that are not known",
+        Reason("unusable-selectors", "the peer's selectors are of types that are not known",
                came=", ".join(str(s.type) for s in value.selectors[:_MISSES_MAX]),
                acceptable="IPv4 and IPv6 address ranges"),
         ikev2.Notify.TS_UNACCEPTABLE,
@@ -306,7 +306,7 @@ def _installable(traffic: Traffic) -> Traffic:
         local, remote = traffic
         if len(local) == len(remote) == 1:
             raise Refused(
-                Reason("ts-unacceptable", "the traffic is of too many networks",
+                Reason("unusable-selectors", "the traffic is of too many networks",
                        came=describe(traffic), acceptable=f"{PAIRS_MAX} pairs of networks"),
                 ikev2.Notify.TS_UNACCEPTABLE,
             )  # fmt: skip
@@ -360,7 +360,7 @@ def selectors(traffic: Traffic, limit: int = PAIRS_MAX) -> tuple[Selector, ...]:
     if found and len(found) <= limit:
         return found
     what = f"is of more than {limit} pairs of networks" if found else "selects no packet"
-    reason = Reason("ts-unacceptable", f"the traffic {what}", came=describe(traffic))
+    reason = Reason("unusable-selectors", f"the traffic {what}", came=describe(traffic))
     raise Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
 
 

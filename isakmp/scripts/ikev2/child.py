@@ -95,7 +95,7 @@ X = Exchange[Any]
 def connection_of(c: Child) -> Connection:
     """The connection it is for."""
     if c.connection is None:
-        raise Refused(Reason("no-connection", "no connection is chosen"), Notify.TS_UNACCEPTABLE)
+        raise Refused(Reason("failed", "no connection is chosen"), Notify.TS_UNACCEPTABLE)
     return c.connection
 
 

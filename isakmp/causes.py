@@ -1,0 +1,61 @@
+"""What can be done about each cause of a refusal, where the place that refuses knows no better.
+
+A Reason whose maker gives no mend of its own has the one of its cause. BY_LINE: the causes that a
+line of the configuration decides, which every such Reason cites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_PEER_AT_FAULT = (
+    "the peer breaks its RFC: isakmpctl capture on records what it sends, for whoever mends it"
+)
+_NOTHING = "nothing: it is negotiated again where it should be up"
+
+MENDS: Mapping[str, str] = MappingProxyType(
+    {
+        "bad-choice": _PEER_AT_FAULT,
+        "bad-configuration": "isakmpd --check names what is wrong; mend it and send HUP",
+        "child-sa-not-found": "nothing: the peer rekeys what has ended here, and makes it anew",
+        "doi-not-supported": _PEER_AT_FAULT,
+        "failed": "see the lines of the log before it; isakmpctl debug SA 90 shows more of them",
+        "half-open-limit": "raise Max-half-open and Max-half-open-per-peer in [General], if those "
+        "who began are peers of yours",
+        "invalid-id-information": "write the addresses or networks of both ends as Local-ID and "
+        "Remote-ID of the connection, crosswise at the peer",
+        "invalid-identity": "set an ID of another type at the peer: an address, FQDN, USER_FQDN, "
+        "KEY_ID or a distinguished name",
+        "invalid-ke-payload": _PEER_AT_FAULT,
+        "invalid-key-exchange": _PEER_AT_FAULT,
+        "invalid-key-information": _PEER_AT_FAULT,
+        "invalid-spi": _PEER_AT_FAULT,
+        "malformed-message": _PEER_AT_FAULT,
+        "not-sent": "isakmpctl exchanges shows what it waits for; where the IPsec stack does not "
+        "answer, the log says so",
+        "nothing-to-offer": "set Transforms or IKE-proposals that this version can do; "
+        "isakmpd --check says which are not",
+        "reloaded": "nothing: it is negotiated again with what the configuration says now",
+        "sa-gone": _NOTHING,
+        "superseded": _NOTHING,
+        "temporary-failure": "nothing: the peer tries again once what is under way has ended",
+        "too-many-restarts": "isakmpctl capture on shows whether somebody answers in its name",
+        "unusable-selectors": "ask for fewer and plainer networks: Local-selectors and "
+        "Remote-selectors of both ends",
+        "unknown-exchange": _PEER_AT_FAULT,
+        "unsupported-authentication": "use pre-shared keys at both ends: AUTHENTICATION_METHOD= "
+        "PRE_SHARED",
+        "unsupported-critical-payload": "turn the extension that sends it off at the peer",
+        "unsupported-exchange-type": "use main mode, aggressive mode or IKEv2 at the peer",
+    }
+)
+
+BY_LINE = frozenset(
+    (
+        "authentication-failed", "bad-configuration", "childless-refused", "no-configuration",
+        "no-connection", "no-proposal-chosen", "no-secret", "no-suite",
+        "nothing-to-offer", "single-pair-required", "too-many-children", "transport-mode-refused",
+        "ts-unacceptable", "version-not-configured", "wrong-exchange-type", "wrong-identity",
+    )
+)  # fmt: skip

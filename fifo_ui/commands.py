@@ -238,7 +238,7 @@ def debug(daemon: Daemon, args: str) -> Answer:
     words = args.split()
     if words == ["T"]:
         state = "on" if daemon.log.toggle() else "off"
-        daemon.log.print("debugging is %s", state)
+        daemon.log.info("debugging is %s", state)
     elif len(words) == 2:
         daemon.log.set_level(parse_class(words[0]), parse_level(words[1]))
     else:
@@ -391,7 +391,7 @@ class Commands:
             elif (answer := run(self._daemon, line)).text is not None:
                 _write(self._daemon.run_directory / RESULT, answer.text)
         except (IsakmpError, OSError) as error:
-            log.error("FIFO: %s", error)
+            log.internal_warn("FIFO: %s", error)
 
     def _reply(self, args: str) -> None:
         """Run the command of ``J token command`` and leave its answer for whoever asked."""
@@ -402,7 +402,7 @@ class Commands:
             answer = run(self._daemon, command.strip())
             reply = {"ok": True, "error": None, "result": answer.value}
         except (IsakmpError, OSError) as error:
-            self._daemon.log.error("FIFO: %s", error)
+            self._daemon.log.internal_warn("FIFO: %s", error)
             reply = {"ok": False, "error": str(error), "result": None}
             if isinstance(error, Refused):
                 reply["reason"] = error.reason.to_dict()

@@ -66,22 +66,22 @@ def run(options: argparse.Namespace) -> None:
     conf = Conf.load(options.conf)
     log = _log(conf, options)
     for warning in warnings(conf, interface):
-        log.error("%s", warning)
+        log.internal_warn("%s", warning)
     for error in check(conf, interface):
-        log.error("%s", error)
+        log.internal_err("%s", error)
     starter = Starter(None if options.foreground else detach(), log)
     try:
         _serve(conf, options, log, starter)
     except Exception as error:
         if not options.foreground:  # nobody reads the standard error of a daemon
-            log.error("cannot run: %s", error)
+            log.critical("cannot run: %s", error)
         starter.failed(str(error))
         raise
 
 
 def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter) -> None:
     timers = Timers(time.monotonic)
-    loop = Loop(timers, lambda error: log.error("bug: %s", "".join(format_exception(error))))
+    loop = Loop(timers, lambda error: log.internal_err("bug: %s", "".join(format_exception(error))))
     daemon = _daemon(conf, options, loop, timers, log)
     try:
         signals = _signals(daemon, loop, log, starter)
@@ -95,7 +95,7 @@ def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter) 
             daemon.start()
             _collect_seldom()
             pid_file = _write_pid(options, daemon.run_directory)
-            log.print("isakmpd runs, process %d", os.getpid())
+            log.info("isakmpd runs, process %d", os.getpid())
             starter.ready()
             loop.run()
             starter.stopping()
@@ -213,10 +213,10 @@ def _signal(number: int, daemon: Daemon, log: Log, starter: Starter) -> None:
         elif number == signal.SIGUSR1:
             daemon.count().then(lambda _: _report(daemon, log))
         else:
-            log.print("stopping: %s", signal.Signals(number).name)
+            log.info("stopping: %s", signal.Signals(number).name)
             daemon.quit()
     except IsakmpError as error:
-        log.error("%s: %s", signal.Signals(number).name, error)
+        log.internal_err("%s: %s", signal.Signals(number).name, error)
 
 
 def _reload(daemon: Daemon, starter: Starter) -> None:
@@ -229,9 +229,9 @@ def _reload(daemon: Daemon, starter: Starter) -> None:
 
 def _report(daemon: Daemon, log: Log) -> None:
     try:
-        log.print("report written to %s", write_report(daemon))
+        log.info("report written to %s", write_report(daemon))
     except IsakmpError as error:
-        log.error("no report: %s", error)
+        log.internal_err("no report: %s", error)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,11 @@ MENDS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# Attempts that end so are not at fault: the log says it as information.
+EXPECTED = frozenset(("reloaded", "sa-gone", "superseded"))
+# What this host, and not its peer, is the cause of.
+OURS = frozenset(("failed", "no-address", "no-secret", "no-suite", "not-sent", "nothing-to-offer"))
+
 BY_LINE = frozenset(
     (
         "authentication-failed", "bad-configuration", "childless-refused", "no-configuration",

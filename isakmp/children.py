@@ -55,7 +55,7 @@ class Children:
         for old in olds:
             self._supersede_child(old, child)
         traffic = describe(agreed(child))
-        self.log.print("connection %s up: %s, %s", child.connection.name, child, traffic)
+        self.log.info("connection %s up: %s, %s", child.connection.name, child, traffic)
 
     def child_rekeyed(self, old: ChildSa, child: ChildSa, specs: list[SaSpec]) -> None:
         """``child`` was made to take the place of ``old``, which knows it (RFC 7296 2.8).
@@ -74,7 +74,7 @@ class Children:
             old.state = State.SUPERSEDED
         self._await_use(child)
         self.keeper.connections.child_up(child)
-        self.log.print("connection %s rekeyed: %s", child.connection.name, child)
+        self.log.info("connection %s rekeyed: %s", child.connection.name, child)
 
     def take_over(self, child: ChildSa) -> None:
         """The peer is ready to receive with ``child``: from now on we send with it."""
@@ -167,7 +167,7 @@ class Children:
         if child is None:
             return
         if event.hard:
-            self.log.print("connection %s: child SA %s expired", child.connection.name, child)
+            self.log.info("connection %s: child SA %s expired", child.connection.name, child)
             # Its other half carries nothing any more either, however long the peer takes to hear.
             for other in (*child.heirs, *self.sas.in_slot(child.slot)):
                 if other is not child:
@@ -183,7 +183,7 @@ class Children:
         for spi in spis:
             child = self.sas.child_by_spi(protocol, spi, str(sa.path.remote))
             if child is not None and child.peer == sa.peer:
-                self.log.print("connection %s: child SA %s deleted by the peer",
+                self.log.info("connection %s: child SA %s deleted by the peer",
                                child.connection.name, child)  # fmt: skip
                 self.delete_child(child, tell=False)
 
@@ -275,7 +275,7 @@ class Children:
             if job.error is None:
                 return
             of = f" of {needs}" if needs else ""
-            self.log.error(f"application refused {what}%s: %s", *args, of, job.error)
+            self.log.internal_err(f"application refused {what}%s: %s", *args, of, job.error)
             if needs is not None:
                 self.delete_child(needs)
 

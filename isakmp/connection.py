@@ -286,7 +286,7 @@ class Connections:
     def _unanswered(self, sa: IsakmpSa, reason: Reason) -> None:
         """A peer that has lost our ISAKMP SA is silent for ever; a new phase 1 reaches it."""
         if reason.cause == "timeout":
-            self.log.print("%s: the peer does not answer under it any more", sa)
+            self.log.proto_warn("%s: the peer does not answer under it any more", sa)
             self.engine.owner.delete_sa(sa)
 
     def _failed(self, entry: Entry, reason: Reason) -> None:
@@ -486,7 +486,9 @@ class Connections:
 
     def _policy_answered(self, name: str, job: Job[int]) -> None:
         if job.error is not None:
-            self.log.error("connection %s: application refused its policy: %s", name, job.error)
+            self.log.internal_err(
+                "connection %s: application refused its policy: %s", name, job.error
+            )
 
     def _forget_policies(self, specs: list[PolicySpec]) -> None:
         for spec in specs:

@@ -99,10 +99,10 @@ class Daemon:
         before = self.catalog.unsupported
         self.catalog.load()
         for error in self.catalog.errors:
-            self.log.error("left out: %s", error)
+            self.log.internal_err("left out: %s", error)
         for line in self.catalog.unsupported:
             if line not in before:
-                self.log.print("%s", line)
+                self.log.internal_warn("%s", line)
 
     def stop(self) -> None:
         """Tell the peers, unless told not to, and give everything back."""
@@ -177,7 +177,7 @@ class Daemon:
 
     def restarted(self) -> None:
         """The IPsec stack has forgotten everything: policies again, SAs anew."""
-        self.log.print("the IPsec stack has started again: its SAs are negotiated anew")
+        self.log.internal_warn("the IPsec stack has started again: its SAs are negotiated anew")
         self.connections.reinstall()
         for child in self.sas.all_children():
             self.keeper.children.delete_child(child)
@@ -306,14 +306,14 @@ class Daemon:
             self._configure()
         except ConfError as error:
             # The file is in force already; its connections must not wait for a directory.
-            self.log.error("%s", error)
+            self.log.internal_err("%s", error)
         done = self.connections.reload()
         if self.conf.get_bool("General", "Renegotiate-on-HUP", False):
             for child in self.sas.all_children():
                 self.connections.rekey(child)
             done.append("every connection is negotiated again")
         for line in done or ["nothing changed"]:
-            self.log.print("configuration reloaded: %s", line)
+            self.log.info("configuration reloaded: %s", line)
         return done
 
     def reinitialise_connections(self) -> None:
@@ -323,7 +323,7 @@ class Daemon:
     def _reinitialise(self) -> None:
         self._load()
         for line in self.connections.reload():
-            self.log.print("connections: %s", line)
+            self.log.info("connections: %s", line)
 
     def count(self) -> Job[Any]:
         """Ask the application for the counters that status() then shows."""

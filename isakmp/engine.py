@@ -20,7 +20,7 @@ from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange import UNNUMBERED, Exchange, digest
 from isakmp.half_open import HalfOpen
 from isakmp.job import Job
-from isakmp.log import Log, LogClass
+from isakmp.log import Log, LogClass, severity_of
 from isakmp.message import Header, parse_header, split
 from isakmp.outcome import Outcomes
 from isakmp.owner import Owner
@@ -138,7 +138,7 @@ class Engine:
         or where it is the only answer that the peer will ever give."""
         reason = Reason("malformed-message", f"{exchange.script.name}: {error}")
         exchange.hint = exchange.hint or reason
-        self.log.error("%s: message refused: %s", exchange, error)
+        self.log.proto_err("%s: message refused: %s", exchange, error)
         answer = exchange.initiator and proven and exchange.dialect.two_counters
         if answer or (fresh and not exchange.initiator):
             if proven:
@@ -319,7 +319,7 @@ class Engine:
         answer = exchange.step > 0 and not exchange.sends(exchange.step)
         if answer and exchange.script.establishes and not proven:
             exchange.hint = refused.reason
-            self.log.print("%s: answer refused: %s", exchange, refused.reason)
+            self.log.proto_warn("%s: answer refused: %s", exchange, refused.reason)
             self._end_soon(exchange)
             return
         exchange.dialect.notify(exchange, refused)
@@ -339,7 +339,7 @@ class Engine:
     def fail(self, exchange: Exchange[Any], reason: Reason) -> None:
         """End an exchange without result; whoever waits for it learns why."""
         if exchange.over:
-            self.log.error("%s: after its end: %s", exchange, reason)
+            self.log.internal_warn("%s: after its end: %s", exchange, reason)
             return
         self.forget(exchange)
         self._failed(exchange, reason)
@@ -355,10 +355,10 @@ class Engine:
     def _failed(self, exchange: Exchange[Any], reason: Reason) -> None:
         exchange.script.abandon(exchange)
         exchange.dialect.ended(exchange, reason)
-        # Errors are bounded; a stranger can make as many of these as it likes.
+        # Lines of one text are bounded together: strangers must not push our own out.
         strange = exchange.sa is None and not exchange.initiator
-        say = self.log.error if strange else self.log.print
-        say("%s: failed: %s", exchange, reason)
+        text = "%s: refused: %s" if strange else "%s: failed: %s"
+        self.log.write(severity_of(reason), text, exchange, reason)
         self._outcome(exchange, reason)
         exchange.finished.fail(Refused(reason))
 
@@ -376,7 +376,7 @@ class Engine:
 
     def refused_in_part(self, exchange: Exchange[Any], reason: Reason) -> None:
         """An exchange has done what it is for, but not all that was asked for."""
-        self.log.print("%s: in part refused: %s", exchange, reason)
+        self.log.proto_warn("%s: in part refused: %s", exchange, reason)
         self._outcome(exchange, reason)
 
     def _outcome(self, exchange: Exchange[Any], reason: Reason | None) -> None:
@@ -389,7 +389,7 @@ class Engine:
     def turn_away(self, path: Path, what: str, reason: Reason) -> None:
         """Somebody is refused before there is an exchange."""
         self.counters["refused"] = self.counters.get("refused", 0) + 1
-        self.log.error("%s from %s refused: %s", what, path.remote, reason)
+        self.log.proto_err("%s from %s refused: %s", what, path.remote, reason)
         self.outcomes.turned_away(path, self.now(), what, reason)
 
     # --- beginnings --------------------------------------------------------------------------
@@ -524,7 +524,7 @@ class Engine:
 
     def _timed_out(self, exchange: Exchange[Any]) -> None:
         if exchange.script.confirmed and exchange.step == len(exchange.steps) - 1:
-            self.log.print("%s: goes on without its confirmation", exchange)
+            self.log.proto_warn("%s: goes on without its confirmation", exchange)
             self._finish(exchange)
             return
         if exchange.initiator and not exchange.last_out:

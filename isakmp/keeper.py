@@ -82,7 +82,7 @@ class Keeper:
         self.liveness.watch(sa)
         if sa.nat.local and self.keepalive_s:
             self._arm_keepalive(sa)
-        self.log.print("%s with %s up: %s%s", sa, sa.path.remote, sa.chosen,
+        self.log.info("%s with %s up: %s%s", sa, sa.path.remote, sa.chosen,
                        f", NAT {sa.nat}" if sa.nat.found else "")  # fmt: skip
 
     def _arm_keepalive(self, sa: IsakmpSa) -> None:
@@ -180,7 +180,7 @@ class Keeper:
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:
         """A NAT has given the peer of ``sa`` another address or port."""
-        self.log.print("%s: peer moved from %s to %s", sa, sa.path, path)
+        self.log.info("%s: peer moved from %s to %s", sa, sa.path, path)
         children = self.sas.children_of(sa)
         self.sas.moved(sa, path)
         for child in children:
@@ -193,7 +193,7 @@ class Keeper:
         """The peer has deleted ISAKMP SAs; only its own ones count."""
         for other in self.sas.of_peer(sa.peer):
             if other.cookies in cookies:
-                self.log.print("%s deleted by the peer", other)
+                self.log.info("%s deleted by the peer", other)
                 self.delete_sa(other, tell=False)
 
     def initial_contact(self, sa: IsakmpSa) -> None:

@@ -176,7 +176,7 @@ class KeyLog:
             finally:
                 os.close(fd)
         except OSError as error:
-            self._log.error("key log %s: %s", path, error)
+            self._log.internal_err("key log %s: %s", path, error)
 
 
 def esp_line(sa: EspSa) -> str | None:

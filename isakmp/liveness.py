@@ -140,7 +140,7 @@ class Liveness:
         """Nothing came for all our questions: every SA with this peer is gone."""
         if sa.state is State.DEAD:
             return
-        self.log.print("peer %s is dead: %s", sa, why)
+        self.log.proto_err("peer %s is dead: %s", sa, why)
         gone = self.sas.of_peer(sa.peer)
         for each in gone:
             # Whatever its children's end sets off must not begin under it.

@@ -1,8 +1,8 @@
 """The log: classes and levels, one line format, field dumps, and a bound on repeated errors.
 
 A line is ``time class level [id] text``: ``2026-11-21T03:32:22.123Z Exchange    30 [3f9c] text``.
-``Error`` and ``Info`` stand in the class's place for what is always written. The id names one
-negotiation attempt (Log.bind), so that lines of many attempts can be told apart.
+What is always written has its Severity in the class's place. The id names one negotiation attempt
+(Log.bind), so that lines of many attempts can be told apart.
 
 Classes and levels 0 to 99 are isakmpd's. A level of 0 turns a class off. Secrets are written
 only by Log.secret, at level 99 of the Crypto class.
@@ -13,11 +13,12 @@ from __future__ import annotations
 import syslog
 import time
 from collections.abc import Callable, Iterator
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import TextIO
 
-from isakmp.errors import IsakmpError
+from isakmp import causes
+from isakmp.errors import IsakmpError, Reason
 
 MAX_LEVEL = 99
 MAX_LINE = 8192  # characters of one line's text
@@ -49,6 +50,29 @@ class LogClass(IntEnum):
     def label(self) -> str:
         """The name people read: ``Exchange``, ``SA``."""
         return self.name if self in (LogClass.SA, LogClass.UI) else self.name.capitalize()
+
+
+class Severity(StrEnum):
+    """What a line that is always written is about. One rule gives each its own:
+
+    PROTO: what came over the network, or did not, is the cause; INTERNAL: this host is (its
+    configuration, files, kernel). ERR: something was given up for it; WARN: we go on. CRITICAL:
+    isakmpd ends. INFO: as it should be. Debug lines, the seventh kind, have class and level.
+    """
+
+    INFO = "INFO"
+    PROTO_ERR = "PROTO_ERR"
+    PROTO_WARN = "PROTO_WARN"
+    INTERNAL_ERR = "INTERNAL_ERR"
+    INTERNAL_WARN = "INTERNAL_WARN"
+    CRITICAL = "CRITICAL"
+
+
+def severity_of(reason: Reason) -> Severity:
+    """Of an attempt that has failed for that reason."""
+    if reason.cause in causes.EXPECTED:
+        return Severity.INFO
+    return Severity.INTERNAL_ERR if reason.cause in causes.OURS else Severity.PROTO_ERR
 
 
 _LABELS = tuple(cls.label for cls in LogClass)
@@ -102,32 +126,33 @@ class Repeats:
     """
 
     def __init__(self) -> None:
-        self._kinds: dict[str, _Kind] = {}
+        self._kinds: dict[tuple[Severity, str], _Kind] = {}
         self._no_room = 0
 
-    def admit(self, now: float, kind: str, line: str) -> bool:
+    def admit(self, now: float, severity: Severity, kind: str, line: str) -> bool:
         """Whether the line is to be written; otherwise it has been counted."""
-        entry = self._kinds.get(kind)
+        entry = self._kinds.get((severity, kind))
         if entry is None:
             if len(self._kinds) >= REPEAT_KINDS:
                 self._no_room += 1
                 return False
-            entry = self._kinds[kind] = _Kind(now)
+            entry = self._kinds[severity, kind] = _Kind(now)
         return entry.admit(line)
 
-    def due(self, now: float | None) -> Iterator[str]:
+    def due(self, now: float | None) -> Iterator[tuple[Severity, str]]:
         """The counts of the windows that have ended; of all where ``now`` is None."""
-        for kind, entry in list(self._kinds.items()):
+        for (severity, kind), entry in list(self._kinds.items()):
             if now is not None and 0 <= now - entry.start < REPEAT_WINDOW_S:
                 continue
-            del self._kinds[kind]
+            del self._kinds[severity, kind]
             for line, count in entry.lines.items():
                 if count:
-                    yield f"{line} (repeated {count} times)"
+                    yield severity, f"{line} (repeated {count} times)"
             if entry.others:
-                yield f"{entry.others} more lines like {kind!r} were held back"
+                yield severity, f"{entry.others} more lines like {kind!r} were held back"
         if self._no_room and not self._kinds:
-            yield f"{self._no_room} more errors of other kinds were held back"
+            text = f"{self._no_room} more errors of other kinds were held back"
+            yield Severity.INTERNAL_WARN, text
             self._no_room = 0
 
 
@@ -176,16 +201,36 @@ class Log:
             return
         self._line(f"{_LABELS[cls]:<11} {level:>2}", _format(text, args))
 
-    def print(self, text: str, *args: object) -> None:
+    def info(self, text: str, *args: object) -> None:
         """Write what an administrator wants to know in any case."""
-        self._line(f"{'Info':<14}", _format(text, args))
+        self._line(f"{Severity.INFO:<14}", _format(text, args))
 
-    def error(self, text: str, *args: object) -> None:
-        """Write what went wrong. The same again within 10 s is counted instead (Repeats)."""
+    def proto_err(self, text: str, *args: object) -> None:
+        """Something was given up for what came over the network."""
+        self.write(Severity.PROTO_ERR, text, *args)
+
+    def proto_warn(self, text: str, *args: object) -> None:
+        """Something odd came over the network, and we go on."""
+        self.write(Severity.PROTO_WARN, text, *args)
+
+    def internal_err(self, text: str, *args: object) -> None:
+        """Something was given up for what is wrong with this host."""
+        self.write(Severity.INTERNAL_ERR, text, *args)
+
+    def internal_warn(self, text: str, *args: object) -> None:
+        """Something is wrong with this host, and we go on."""
+        self.write(Severity.INTERNAL_WARN, text, *args)
+
+    def critical(self, text: str, *args: object) -> None:
+        """Isakmpd ends for this."""
+        self.write(Severity.CRITICAL, text, *args)
+
+    def write(self, severity: Severity, text: str, *args: object) -> None:
+        """The same again within 10 s is counted instead (Repeats), whatever its severity."""
         self.flush(ended_only=True)
         line = _format(text, args)
-        if self._shared.repeats.admit(self._shared.now(), text[:80], self._ident + line):
-            self._line(f"{'Error':<14}", line)
+        if self._shared.repeats.admit(self._shared.now(), severity, text[:80], self._ident + line):
+            self._line(f"{severity:<14}", line)
 
     def dump(self, cls: LogClass, level: int, title: str, data: bytes | memoryview) -> None:
         """Write ``data`` in hexadecimal, 32 octets a line."""
@@ -224,8 +269,8 @@ class Log:
     def flush(self, *, ended_only: bool = False) -> None:
         """Write the counts of errors held back; ended_only: only of windows that have ended."""
         now = self._shared.now() if ended_only else None
-        for text in self._shared.repeats.due(now):
-            self._write(f"{'Error':<14}", text)
+        for severity, text in self._shared.repeats.due(now):
+            self._write(f"{severity:<14}", text)
 
     def _line(self, head: str, text: str) -> None:
         self._write(head, self._ident + text)
@@ -281,7 +326,11 @@ def stream_sink(stream: TextIO) -> Callable[[str], None]:
 def syslog_sink(ident: str = "isakmpd") -> Callable[[str], None]:
     """Lines to syslog; for a Log without stamps, whose first word gives the priority."""
     syslog.openlog(ident, syslog.LOG_PID, syslog.LOG_DAEMON)
-    priorities = {"Error": syslog.LOG_ERR, "Info": syslog.LOG_NOTICE}
+    priorities: dict[str, int] = {
+        Severity.INFO: syslog.LOG_NOTICE, Severity.CRITICAL: syslog.LOG_CRIT,
+        Severity.PROTO_ERR: syslog.LOG_ERR, Severity.INTERNAL_ERR: syslog.LOG_ERR,
+        Severity.PROTO_WARN: syslog.LOG_WARNING, Severity.INTERNAL_WARN: syslog.LOG_WARNING,
+    }  # fmt: skip
 
     def write(line: str) -> None:
         head = line.partition(" ")[0]

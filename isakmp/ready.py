@@ -54,7 +54,7 @@ class Starter:
         try:
             os.write(self._pipe, word[:PIPE_BUF])
         except OSError as error:  # it was killed; that ends nobody else
-            self._log.error("nobody waits for isakmpd to be ready: %s", error.strerror)
+            self._log.internal_warn("nobody waits for isakmpd to be ready: %s", error.strerror)
         os.close(self._pipe)
         self._pipe = None
 
@@ -66,7 +66,9 @@ class Starter:
             try:
                 sock.sendto(text.encode(), address)
             except OSError as error:
-                self._log.error("the service manager at %s: %s", self._manager, error.strerror)
+                self._log.internal_warn(
+                    "the service manager at %s: %s", self._manager, error.strerror
+                )
 
 
 def detach() -> int:

@@ -18,8 +18,10 @@ from isakmp.log import (
     REPEAT_WINDOW_S,
     Log,
     LogClass,
+    Severity,
     parse_class,
     parse_level,
+    severity_of,
     stamp_of,
     stream_sink,
     syslog_sink,
@@ -153,18 +155,39 @@ def test_secrets_only_at_the_highest_level_of_crypto(paper: Paper) -> None:
 def test_reason_is_printed_whole(paper: Paper) -> None:
     misses = tuple(f"transform {n}: hash differs" for n in range(9))
     reason = Reason("no-proposal-chosen", "none fits", "3DES", "AES", "a:1 [x]:y", misses, "mend")
-    paper.log.error("10.0.0.1: %s", reason)
+    paper.log.proto_err("10.0.0.1: %s", reason)
     assert str(reason) in paper.lines[0]
     assert "tried: transform 8" in paper.lines[0]
 
 
+@pytest.mark.parametrize(
+    ("cause", "severity"),
+    [
+        ("no-proposal-chosen", Severity.PROTO_ERR), ("timeout", Severity.PROTO_ERR),
+        ("no-address", Severity.INTERNAL_ERR), ("failed", Severity.INTERNAL_ERR),
+        ("reloaded", Severity.INFO), ("superseded", Severity.INFO),
+    ],
+)  # fmt: skip
+def test_a_failure_is_the_networks_or_ours_or_none(cause: str, severity: Severity) -> None:
+    assert severity_of(Reason(cause, "some")) is severity
+
+
+def test_counts_of_what_was_held_back_keep_their_severity(paper: Paper) -> None:
+    for say in (paper.log.proto_warn, paper.log.internal_err, paper.log.critical):
+        say("twice")
+        say("twice")
+    paper.log.flush()
+    heads = [line.split()[0] for line in paper.lines]
+    assert heads == ["PROTO_WARN", "INTERNAL_ERR", "CRITICAL"] * 2
+
+
 def test_wrong_format_is_shown_not_raised(paper: Paper) -> None:
-    paper.log.print("%d octets of %s", "x")
+    paper.log.info("%d octets of %s", "x")
     assert paper.lines[0].endswith("%d octets of %s ('x',)")
 
 
 def test_percent_without_arguments_is_text(paper: Paper) -> None:
-    paper.log.print("100% of it")
+    paper.log.info("100% of it")
     assert paper.lines[0].endswith("100% of it")
 
 
@@ -172,31 +195,31 @@ def test_percent_without_arguments_is_text(paper: Paper) -> None:
 @settings(max_examples=100, deadline=None)
 def test_whatever_comes_stays_one_printable_line(text: str) -> None:
     paper = Paper()
-    paper.log.print("%s", text)
-    paper.log.error(text)
+    paper.log.info("%s", text)
+    paper.log.proto_err(text)
     assert len(paper.lines) == 2
     assert all(line.isprintable() for line in paper.lines)
 
 
 def test_line_is_bounded(paper: Paper) -> None:
-    paper.log.print("x" * 100_000)
+    paper.log.info("x" * 100_000)
     assert len(paper.lines[0]) < MAX_LINE + 100
     assert paper.lines[0].endswith(f"({100_000 - MAX_LINE} more characters)")
 
 
 def test_same_error_is_written_once_and_counted(paper: Paper) -> None:
     for _ in range(1000):
-        paper.log.error("%s: malformed", "10.0.0.1")
+        paper.log.proto_err("%s: malformed", "10.0.0.1")
     assert len(paper.lines) == 1
     paper.now += REPEAT_WINDOW_S
-    paper.log.error("something else")
+    paper.log.proto_err("something else")
     assert paper.lines[1].endswith("10.0.0.1: malformed (repeated 999 times)")
     assert paper.lines[2].endswith("something else")
 
 
 def test_different_errors_of_one_kind_are_bounded(paper: Paper) -> None:
     for n in range(1000):
-        paper.log.error("%d: malformed", n)
+        paper.log.proto_err("%d: malformed", n)
     assert len(paper.lines) == REPEAT_LINES
     paper.log.flush()
     assert f"{1000 - REPEAT_LINES} more lines like '%d: malformed'" in paper.lines[-1]
@@ -204,35 +227,35 @@ def test_different_errors_of_one_kind_are_bounded(paper: Paper) -> None:
 
 def test_kinds_of_error_are_bounded(paper: Paper) -> None:
     for n in range(1000):
-        paper.log.error(f"{n} made up")
+        paper.log.proto_err(f"{n} made up")
     assert len(paper.lines) == REPEAT_KINDS
     paper.log.flush()
     assert f"{1000 - REPEAT_KINDS} more errors of other kinds" in paper.lines[-1]
 
 
 def test_after_the_window_an_error_is_news_again(paper: Paper) -> None:
-    paper.log.error("again")
+    paper.log.proto_err("again")
     paper.now += REPEAT_WINDOW_S
-    paper.log.error("again")
+    paper.log.proto_err("again")
     assert len(paper.lines) == 2
 
 
 def test_clock_that_steps_back_ends_the_window(paper: Paper) -> None:
-    paper.log.error("again")
+    paper.log.proto_err("again")
     paper.now -= 3600
-    paper.log.error("again")
+    paper.log.proto_err("again")
     assert len(paper.lines) == 2
 
 
 def test_errors_of_two_attempts_are_not_the_same(paper: Paper) -> None:
-    paper.log.bind("1").error("timeout")
-    paper.log.bind("2").error("timeout")
+    paper.log.bind("1").proto_err("timeout")
+    paper.log.bind("2").proto_err("timeout")
     assert [line.split(maxsplit=1)[1] for line in paper.lines] == ["[1] timeout", "[2] timeout"]
 
 
 def test_flush_keeps_windows_that_go_on(paper: Paper) -> None:
-    paper.log.error("again")
-    paper.log.error("again")
+    paper.log.proto_err("again")
+    paper.log.proto_err("again")
     paper.log.flush(ended_only=True)
     assert len(paper.lines) == 1
     paper.log.flush()
@@ -254,8 +277,8 @@ def test_syslog_sink_takes_the_priority_from_the_line(monkeypatch: pytest.Monkey
     monkeypatch.setattr(syslog, "syslog", lambda priority, line: calls.append((priority, line)))
     log = Log(lambda: 0.0, syslog_sink(), stamp=False)
     log.set_level(None, 10)
-    log.error("e")
-    log.print("p")
+    log.proto_err("e")
+    log.info("p")
     log.debug(LogClass.UI, 10, "d")
     assert [priority for priority, _ in calls] == [
         syslog.LOG_ERR,

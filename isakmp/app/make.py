@@ -147,7 +147,7 @@ class _Elsewhere(PfKey):
         try:
             self._relay = self._connect()
         except OSError as error:
-            self._log.error("no relay for ESP in UDP: %s", error.strerror)
+            self._log.internal_err("no relay for ESP in UDP: %s", error.strerror)
         super().up()
 
     def esp_in(
@@ -165,6 +165,6 @@ class _Elsewhere(PfKey):
 
 def _on_link(log: Log, up: bool, why: str) -> None:
     if up:
-        log.print("the IPsec stack is back")
+        log.info("the IPsec stack is back")
     else:
-        log.error("the IPsec stack is gone: %s", why)
+        log.internal_err("the IPsec stack is gone: %s", why)

@@ -159,7 +159,7 @@ class Udp:
             self.counters["sent"] += 1
         except OSError as error:
             self.counters["send_failed"] += 1
-            self._log.error("cannot send to %s: %s", path.remote, error.strerror or error)
+            self._log.internal_warn("cannot send to %s: %s", path.remote, error.strerror or error)
 
     def describe(self) -> list[dict[str, object]]:
         """A row for each socket, and what went through all of them."""

@@ -59,7 +59,7 @@ class Xfrm:
         self._upcalls = upcalls
         self._link.listen(self)
         if left := self._flush():
-            self._log.print("%d SAs and policies of an earlier isakmpd were left; they are gone",
+            self._log.info("%d SAs and policies of an earlier isakmpd were left; they are gone",
                             left)  # fmt: skip
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class Xfrm:
             if encap:
                 sockets.take_esp(sock)
         except ApplicationError as error:
-            self._log.error("%s", error)
+            self._log.internal_err("%s", error)
 
     # --- SAs ---------------------------------------------------------------------------------
 
@@ -253,15 +253,17 @@ class Xfrm:
             infos = self._dump(Msg.GETSA, messages.SA_INFO)
             policies = self._dump(Msg.GETPOLICY, messages.POLICY_INFO)
         except ApplicationError as error:
-            self._log.error("the kernel's SAs cannot be read: %s", error)
+            self._log.internal_err("the kernel's SAs cannot be read: %s", error)
             return
         ours = [info for info in infos if values.is_ours(info["reqid"])]
         present = {values.read_sa_id(info) for info in ours}
         gone = [name for name in self._sas if name not in present]
         waiting = [values.read_waiting(info) for info in ours if not info["id"]["spi"]]
         missing = self._policies.reinstall({policy["index"] for policy in policies})
-        self._log.print("IPsec events were lost: %d SAs are gone, %d packets wait, %d policies"
-                        " were missing", len(gone), len(waiting), missing)  # fmt: skip
+        self._log.internal_warn(
+            "IPsec events were lost: %d SAs are gone, %d packets wait, %d policies were missing",
+            len(gone), len(waiting), missing,
+        )  # fmt: skip
         for name in gone:
             self._sas.pop(name, None)
             if self._upcalls is not None:

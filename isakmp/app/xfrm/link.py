@@ -144,7 +144,7 @@ class Link:
             for message in messages.split(data):
                 take(message)
         except MalformedPayload as error:
-            self._log.error("the kernel's IPsec message is malformed: %s", error)
+            self._log.internal_err("the kernel's IPsec message is malformed: %s", error)
 
     def _answer(self, message: Message) -> None:
         pending = self._pending.get(message.seq)
@@ -175,7 +175,7 @@ class Link:
                 self._log.debug(LogClass.SYSDEP, DUMP_LEVEL, "%s: %s", who, line)
 
     def _overrun(self) -> None:
-        self._log.error("the kernel had more IPsec events than room for them")
+        self._log.internal_warn("the kernel had more IPsec events than room for them")
         if self._receiver is not None:
             self._receiver.overrun()
 

@@ -357,7 +357,7 @@ class Ikev1:
             engine.drop(exchange.path, f"{exchange}: {error}")
             return
         reason = wrong_secret(exchange, f"after decryption, {error}")
-        engine.log.error("%s: %s", exchange, reason)
+        engine.log.proto_err("%s: %s", exchange, reason)
         if exchange.hint is None:
             exchange.hint = reason
             self._tell_in_clear(engine, exchange.path, exchange.cky_i, exchange.cky_r,
@@ -401,7 +401,7 @@ class Ikev1:
             if exchange is None or not exchange.initiator or exchange.path.remote != path.remote:
                 engine.drop(path, f"notify {said} in clear")
                 return
-            engine.log.print("%s: peer says %s, unauthenticated", exchange, said)
+            engine.log.proto_warn("%s: peer says %s, unauthenticated", exchange, said)
             exchange.hint = exchange.hint or Reason(
                 "peer-refused", f"the peer said {said} (in clear, so unproven)", came=said,
                 acceptable=", ".join(t.name for t in exchange.remote.transforms),

@@ -116,7 +116,7 @@ def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None
                         mend="the peer's log names the reason",
                         means=meaning(exchange.script.name, said))  # fmt: skip
         engine.fail(exchange, reason)
-    engine.log.print("%s: peer says %s", sa, said)
+    engine.log.proto_warn("%s: peer says %s", sa, said)
 
 
 def _offered(connection: Connection | None) -> str:

@@ -68,25 +68,25 @@ def recv_INFO(x: X, message: Incoming) -> None:
 def _recv_notify(x: X, sa: IsakmpSa, number: int, data: bytes) -> None:
     x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
     if number == Notify.AUTHENTICATION_FAILED:
-        x.engine.log.print("%s: the peer could not authenticate us", sa)
+        x.engine.log.proto_err("%s: the peer could not authenticate us", sa)
         x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
     elif number == Notify.INVALID_MESSAGE_ID:
         # Its window is smaller than we believe; where the oldest request is out of it, that ends
         # without an answer, as if the peer were dead.
-        x.engine.log.print("%s: the peer refuses message ID 0x%s: it is beyond its window",
+        x.engine.log.proto_warn("%s: the peer refuses message ID 0x%s: it is beyond its window",
                            sa, data.hex())  # fmt: skip
         sa.ids.size_out = 1
     elif number == Notify.INVALID_SPI:
         child = notices.sent_with(x.engine, sa.path.remote, data)
         if child is not None and _speaks_for(sa, child):
-            x.engine.log.print("%s: the peer has lost child SA %s", sa, child)
+            x.engine.log.proto_warn("%s: the peer has lost child SA %s", sa, child)
             x.state.then.append(partial(x.engine.owner.children.lost, child))
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     owner = x.engine.owner
     if value.protocol_id == ikev2.Protocol.IKE:
-        x.engine.log.print("%s deleted by the peer", sa)
+        x.engine.log.info("%s deleted by the peer", sa)
         for child in x.engine.sas.own_children(sa):
             owner.children.hand_over(child)
         x.state.then.append(lambda: owner.delete_sa(sa, tell=False))
@@ -104,7 +104,7 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     if told:
         x.state.payloads.append(delete_children(told))
     for child in children:
-        x.engine.log.print("connection %s: child SA %s deleted by the peer",
+        x.engine.log.info("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip
         owner.children.hand_over(child)
         x.state.then.append(partial(owner.children.delete_child, child, tell=False))

@@ -28,6 +28,10 @@ class ControlError(IsakmpError):
         self.mend, self.reason = mend, reason
 
 
+class NotThere(ControlError):
+    """Nobody answers: isakmpd is not running, or not yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """Gives commands to the daemon that reads ``fifo`` and keeps its files in ``run_directory``.
@@ -85,7 +89,8 @@ class Client:
                 "wait for what it is busy with, or stop it with a signal",
             ),
         }.get(error.errno or 0, (f"cannot write to {{}}: {error.strerror}", ""))
-        return ControlError(cause.format(self.fifo), mend)
+        kind = NotThere if error.errno in (errno.ENXIO, errno.ENOENT) else ControlError
+        return kind(cause.format(self.fifo), mend)
 
     def _await(self, path: Path) -> str:
         """The text of the reply, once it is there."""
@@ -100,7 +105,7 @@ class Client:
             except OSError as error:
                 raise ControlError(f"cannot read {path}: {error.strerror}") from error
             if self.clock() >= deadline:
-                raise ControlError(
+                raise NotThere(
                     f"isakmpd took the command but did not answer within {self.timeout_s:g} s",
                     f"see its log; it answers in {self.run_directory}"
                     " (--run-directory, where that is another)",

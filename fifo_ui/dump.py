@@ -31,34 +31,6 @@ _LAST_SECOND = 253_402_300_799
 """9999-12-31: later times are written as seconds."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the verb."""
-    parser.add_argument("file", metavar="FILE", help="pcap or pcapng, gzipped or not; - for stdin")
-    parser.add_argument(
-        "--keys",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a directory with "
-        "them; may be repeated",
-    )
-    parser.add_argument(
-        "--port",
-        metavar="N",
-        type=_port,
-        action="append",
-        default=[],
-        help="a port that has IKE beside 500 and 4500, over UDP or TCP; may be repeated",
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object a message")
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 0x10000:
-        raise argparse.ArgumentTypeError(f"{text} is not a port: 1 to 65535")
-    return int(text)
-
-
 def run(args: argparse.Namespace) -> int:
     """Print the messages of ``args.file`` to standard output; errors of files to the other."""
     try:

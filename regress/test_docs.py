@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fifo_ui.commands import COMMANDS
-from fifo_ui.ctl import make_parser
+from fifo_ui.flags import make_parser
 from isakmp import flags as daemon_flags
 from isakmp import payloads
 from isakmp.app.engine import __main__ as engine_main
@@ -106,7 +106,7 @@ def test_every_fifo_letter_is_described() -> None:
 
 
 def test_every_verb_of_isakmpctl_is_described() -> None:
-    verbs = next(a for a in make_parser([])._actions if isinstance(a, argparse._SubParsersAction))
+    verbs = next(a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
     manual = read("docs/isakmpctl.8.md").partition("## VERBS")[2].partition("\n## ")[0]
     told = {word.split()[0] for word in code_words(manual)}
     assert set(verbs.choices) <= told

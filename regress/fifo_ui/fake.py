@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fifo_ui.client import Client
 from fifo_ui.commands import Commands
+from fifo_ui.ctl import perform
 from fifo_ui.fifo import Fifo
+from fifo_ui.flags import make_parser
 from isakmp.conf import Conf
 from isakmp.errors import IsakmpError
 from isakmp.job import Job
@@ -23,6 +28,7 @@ Connections= a-b,a-c
 Authentication= mekmitasdigoat
 """
 
+TOKEN = "0123456789abcdef"
 COOKIES = "29f6006212625def:c26a81baec6070d2"
 PHASE_1: dict[str, Any] = {
     "phase": 1, "name": "peer-b", "state": "established", "initiator": True,
@@ -132,3 +138,29 @@ class Running:
 def failing(message: str) -> IsakmpError:
     """What a daemon says that cannot do it."""
     return IsakmpError(message)
+
+
+class Time:
+    """A clock that moves when somebody sleeps, which lets the daemon work meanwhile."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.now, self.work = 0.0, work
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.work()
+
+
+def client_of(running: Running, work: Callable[[], object] | None = None) -> Client:
+    time = Time(work or running.turn)
+    return Client(
+        running.path, running.daemon.run_directory, 5.0, lambda: time.now, time.sleep, lambda: TOKEN
+    )
+
+
+def call(running: Running, *words: str, client: Client | None = None) -> tuple[int, str, str]:
+    """The exit status, standard output and standard error of a command line."""
+    out, err = io.StringIO(), io.StringIO()
+    args = make_parser().parse_args(words)
+    status = perform(client or client_of(running), args, out, err)
+    return status, out.getvalue(), err.getvalue()

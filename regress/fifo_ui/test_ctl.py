@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,37 +14,11 @@ import pytest
 
 import fifo_ui
 from fifo_ui import ctl
-from fifo_ui.client import Client, ControlError
-from fifo_ui.ctl import make_client, make_parser, perform
-from regress.fifo_ui.fake import COOKIES, FAILURE, PHASE_2, Running, failing
-
-TOKEN = "0123456789abcdef"
-
-
-class Time:
-    """A clock that moves when somebody sleeps, which lets the daemon work meanwhile."""
-
-    def __init__(self, work: Callable[[], object]) -> None:
-        self.now, self.work = 0.0, work
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        self.work()
-
-
-def client_of(running: Running, work: Callable[[], object] | None = None) -> Client:
-    time = Time(work or running.turn)
-    return Client(
-        running.path, running.daemon.run_directory, 5.0, lambda: time.now, time.sleep, lambda: TOKEN
-    )
-
-
-def call(running: Running, *words: str, client: Client | None = None) -> tuple[int, str, str]:
-    """The exit status, standard output and standard error of a command line."""
-    out, err = io.StringIO(), io.StringIO()
-    args = make_parser(words).parse_args(words)
-    status = perform(client or client_of(running), args, out, err)
-    return status, out.getvalue(), err.getvalue()
+from fifo_ui.client import ControlError
+from fifo_ui.ctl import VERBS, make_client
+from fifo_ui.flags import make_parser
+from regress.fifo_ui.fake import COOKIES, FAILURE, TOKEN, Running, call, client_of, failing
+from regress.parsers import verbs_of
 
 
 @pytest.mark.parametrize(
@@ -154,49 +125,6 @@ def test_refusal_says_cause(running: Running) -> None:
     assert answer == {"ok": False, "error": "no connection a-x; did you mean a-b?", "result": None}
 
 
-# --- up --wait -------------------------------------------------------------------------------
-
-
-def test_up_waits_until_it_is_up(running: Running) -> None:
-    state = running.daemon.state
-    state["sas"], turns = [], []
-
-    def work() -> None:
-        running.turn()
-        turns.append(1)
-        if len(turns) == 20:
-            state["sas"] = [PHASE_2]
-
-    status, out, _ = call(running, "up", "a-b", "--wait", "10", client=client_of(running, work))
-    assert status == 0
-    assert out.startswith("a-b is up\n")
-    assert running.daemon.calls == [("connect", "a-b")]
-
-
-def test_up_does_not_take_an_old_failure_for_its_own(running: Running) -> None:
-    state = running.daemon.state
-    state["sas"], state["outcomes"], turns = [], [FAILURE], []
-
-    def work() -> None:
-        running.turn()
-        turns.append(1)
-        if len(turns) == 20:
-            state["outcomes"] = [FAILURE, {**FAILURE, "id": 5}]
-
-    status, _, err = call(running, "up", "a-b", "--wait", "10", client=client_of(running, work))
-    assert status == 1
-    assert err == "isakmpctl: a-b failed: none of the peer's transforms fits\n" \
-        "  mend: add 3DES-SHA-GRP2\n"  # fmt: skip
-    assert len(turns) >= 20
-
-
-def test_up_gives_up(running: Running) -> None:
-    running.daemon.state["sas"] = [{**PHASE_2, "state": "larval"}]
-    status, _, err = call(running, "up", "a-b", "--wait", "2")
-    assert status == 1
-    assert "not up after 2 s" in err
-
-
 # --- what is in the way ----------------------------------------------------------------------
 
 
@@ -279,14 +207,18 @@ def test_fifo_and_run_directory_find_each_other(
     words: list[str], fifo: str, directory: str
 ) -> None:
     for line in ([*words, "sa"], ["sa", *words]):
-        client = make_client(make_parser(line).parse_args(line))
+        client = make_client(make_parser().parse_args(line))
         assert (str(client.fifo), str(client.run_directory)) == (fifo, directory)
 
 
 def test_token_is_new_each_time() -> None:
-    client = make_client(make_parser(["sa"]).parse_args(["sa"]))
+    client = make_client(make_parser().parse_args(["sa"]))
     assert len({client.token() for _ in range(10)}) == 10
     assert all(len(client.token()) == 16 for _ in range(10))
+
+
+def test_every_verb_is_carried_out_by_a_function() -> None:
+    assert {*VERBS, "dump"} == set(verbs_of(make_parser()))
 
 
 @pytest.mark.parametrize("words", [[], ["frob"], ["up"], ["down"], ["conf"], ["capture", "maybe"]])
@@ -300,12 +232,6 @@ def test_wrong_usage_is_status_2(words: list[str], capsys: pytest.CaptureFixture
 def test_dump_is_dispatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """dump has arguments of its own and needs no daemon."""
     dump = ModuleType("fifo_ui.dump")
-
-    def add_arguments(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("file")
-        parser.add_argument("--json", action="store_true")
-
-    dump.add_arguments = add_arguments  # type: ignore[attr-defined]
     dump.run = lambda args: len(args.file) + 100 * args.json  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "fifo_ui.dump", dump)
     monkeypatch.setattr(fifo_ui, "dump", dump, raising=False)
@@ -315,10 +241,7 @@ def test_dump_is_dispatched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_dump_is_not_imported_for_other_verbs() -> None:
-    code = (
-        "import sys; from fifo_ui import ctl; ctl.make_parser(['sa']);"
-        "sys.exit('fifo_ui.dump' in sys.modules)"
-    )
+    code = "import sys; from fifo_ui import ctl; sys.exit('fifo_ui.dump' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

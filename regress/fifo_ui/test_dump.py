@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import io
 import json
@@ -18,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fifo_ui import dump
+from fifo_ui.flags import make_parser
 from isakmp.capture import CaptureWriter, Damage, read_datagrams, read_frames
 from isakmp.decode import Decoder
 from isakmp.keytable import KeyTable
@@ -44,9 +44,7 @@ AUTH_DATA = {
 
 
 def call(*words: str | Path) -> int:
-    parser = argparse.ArgumentParser()
-    dump.add_arguments(parser)
-    return dump.run(parser.parse_args([str(word) for word in words]))
+    return dump.run(make_parser().parse_args(["dump", *map(str, words)]))
 
 
 def objects(capsys: pytest.CaptureFixture[str], *words: str | Path) -> list[dict[str, Any]]:

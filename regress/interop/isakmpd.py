@@ -13,6 +13,7 @@ from typing import Any
 
 from fifo_ui import ctl
 from fifo_ui.client import Client, ControlError
+from fifo_ui.flags import TIMEOUT_S
 from isakmp.__main__ import main
 from regress.interop.end import Child, End, Failure, eventually
 from regress.interop.forked import Forked
@@ -64,7 +65,7 @@ class Isakmpd(End):
     def _client(self) -> Client:
         """What isakmpctl has; here in the same process, as it starts slowly in the guest."""
         return Client(
-            fifo=self._fifo, run_directory=self._fifo.parent, timeout_s=ctl.TIMEOUT_S,
+            fifo=self._fifo, run_directory=self._fifo.parent, timeout_s=TIMEOUT_S,
             clock=time.monotonic, sleep=time.sleep, token=lambda: secrets.token_hex(8),
         )  # fmt: skip
 
@@ -90,7 +91,7 @@ class Isakmpd(End):
         return [row for row in self._do(ctl.show_sas, name=None) if row["phase"] == phase]
 
     def initiate(self) -> None:
-        self._do(ctl.up, name="net", wait=self.patience_s)
+        self._do(ctl.bring_up, name="net", wait=self.patience_s, say=lambda _: None)
 
     def ike(self) -> set[str]:
         return {row["cookies"] for row in self._sas(1) if row["state"] == "established"}

@@ -1,0 +1,178 @@
+"""isakmpctl(8)'s command line. It imports little, so that a build can read it alone."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from isakmp import __version__
+
+TIMEOUT_S = 5.0
+NAME = "a connection, or a peer's name or address"
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+class Action(NamedTuple):
+    """One action of ``conf``."""
+
+    name: str
+    help: str
+    arguments: tuple[str, ...]
+
+
+CONF_ACTIONS = (
+    Action("get", "print a value", ("section", "tag")),
+    Action("set", "set a value that is not set", ("section", "tag", "value")),
+    Action("add", "append to a list", ("section", "tag", "value")),
+    Action("rmv", "take a value out of a list", ("section", "tag", "value")),
+    Action("rm", "remove a tag", ("section", "tag")),
+    Action("rms", "remove a section", ("section",)),
+)
+CONF_ARGUMENTS = {
+    "section": "a section's name, without its brackets",
+    "tag": "a tag of isakmpd.conf(5)",
+    "value": "the value, without blanks",
+}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; what it leaves in ``verb`` says what is wanted."""
+    parser = argparse.ArgumentParser(
+        prog="isakmpctl",
+        description="Control a running isakmpd.",
+        epilog="Exit status: 0 done; 1 not done, with the cause and what to do about it on standard"
+        " error; 2 wrong usage; 130 interrupted. All else is in isakmpctl(8).",
+    )
+    _add_common(parser, None, TIMEOUT_S)
+    version = f"isakmpctl {__version__}"
+    parser.add_argument("--version", action="version", version=version, help="print the version")
+    again = argparse.ArgumentParser(add_help=False)
+    _add_common(again, argparse.SUPPRESS, argparse.SUPPRESS)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", help="what to do")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, parents=[again], help=text, description=f"{text}.")
+
+    _add_views(add)
+    _add_tunnels(add)
+    _add_conf(add("conf", "Read or change the configuration"), again)
+    _add_daemon(add)
+    _add_dump(verbs)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, default: Any, timeout_s: Any) -> None:
+    parser.add_argument("--fifo", type=Path, default=default, metavar="PATH", help="isakmpd's FIFO")
+    parser.add_argument(
+        "--run-directory",
+        type=Path,
+        default=default,
+        metavar="PATH",
+        help="isakmpd's Run-directory; by default that of the FIFO",
+    )
+    parser.add_argument(
+        "--json", action="store_true", default=default or False, help="print one JSON object"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=timeout_s, metavar="S", help="how long to wait for replies"
+    )
+
+
+def _add_views(add: Add) -> None:
+    add("sa", "All SAs").add_argument("name", nargs="?", help="only those of this name")
+    add("connections", "What should be up, and whether it is")
+    add("exchanges", "Negotiations under way")
+    add("outcomes", "How negotiations ended, and why they failed")
+    made = add("explain", "Why the last attempts failed, and what to change")
+    made.add_argument("peer", nargs="?", help=NAME)
+    add("report", "Everything there is to know")
+
+
+def _add_tunnels(add: Add) -> None:
+    made = add("up", "Start a connection")
+    made.add_argument("name", help="a connection")
+    made.add_argument(
+        "--wait",
+        type=float,
+        metavar="S",
+        help="stay until it is up or has failed, so many seconds at most, an isakmpd that is only"
+        " just starting among them",
+    )
+    made = add("down", "Tear down one connection, or all")
+    which = made.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", help=NAME)
+    which.add_argument("--all", action="store_true", help="all connections")
+    made.add_argument(
+        "--phase", type=int, choices=(1, 2), default=2, help="1: the ISAKMP SA; 2, the default"
+    )
+    made = add("rekey", "Replace a connection's child SAs, or the SA they were negotiated under")
+    made.add_argument("name", help="a connection; for the IKE SA also a peer's name or address")
+    which = made.add_mutually_exclusive_group()
+    for flag, what, text in (
+        ("--ike", "main", "the IKE SA; in IKEv1 by a new phase 1"),
+        ("--reauthenticate", "auth", "the IKE SA, proving everything anew"),
+    ):
+        which.add_argument(flag, dest="what", action="store_const", const=what, help=text)
+    made = add("delete", "Delete one SA")
+    made.add_argument("cookies", help="32 hexadecimal digits, as sa shows them")
+    made.add_argument("message_id", nargs="?", default="-", help="8 digits; none: phase 1")
+
+
+def _add_conf(parser: argparse.ArgumentParser, again: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="ACTION", help="what to do with it"
+    )
+    for action in CONF_ACTIONS:
+        text = action.help
+        made = actions.add_parser(action.name, parents=[again], help=text, description=f"{text}.")
+        for argument in action.arguments:
+            made.add_argument(argument, help=CONF_ARGUMENTS[argument])
+        if action.name == "set":
+            made.add_argument("--force", action="store_true", help="replace the value it has")
+
+
+def _add_daemon(add: Add) -> None:
+    made = add("debug", "Set levels of the log")
+    made.add_argument("cls", metavar="CLASS", help="number or name of a class, A for all; toggle")
+    made.add_argument("level", metavar="LEVEL", nargs="?", help="0 (off) to 99")
+    add("reload", "Read the configuration again")
+    add("quit", "Shut isakmpd down")
+    add("active", "Start connections")
+    add("passive", "Start nothing, only answer")
+    made = add("capture", "Begin or end to capture decrypted traffic")
+    made.add_argument("switch", choices=("on", "off"), help="begin or end")
+    made.add_argument("path", nargs="?", type=Path, help="the file, isakmpd's own by default")
+
+
+def _add_dump(verbs: Any) -> None:
+    text = "Print the messages of a capture"
+    made = verbs.add_parser("dump", help=text, description=f"{text}.")
+    made.add_argument("file", metavar="FILE", help="pcap or pcapng, gzipped or not; - for stdin")
+    made.add_argument(
+        "--keys",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="Wireshark's ikev1_decryption_table or ikev2_decryption_table, or a directory with "
+        "them; may be repeated",
+    )
+    made.add_argument(
+        "--port",
+        metavar="N",
+        type=_port,
+        action="append",
+        default=[],
+        help="a port that has IKE beside 500 and 4500, over UDP or TCP; may be repeated",
+    )
+    made.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object a message"
+    )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 0x10000:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: 1 to 65535")
+    return int(text)

@@ -17,7 +17,7 @@ from isakmp.app.base import Application
 from isakmp.conf import Conf
 from isakmp.dialect import Dialect
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
-from isakmp.exchange import UNNUMBERED, Exchange, digest
+from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.half_open import HalfOpen
 from isakmp.job import Job
 from isakmp.log import Log, LogClass, severity_of
@@ -71,7 +71,7 @@ class Engine:
         self.conf, self.app, self.log, self.sas = conf, app, log, sas
         self.dialects, self.owner = dialects, owner
         self.settings = Settings()
-        self.exchanges: dict[tuple[bytes, int], Exchange[Any]] = {}
+        self.exchanges: dict[Key, Exchange[Any]] = {}
         self.half_open = HalfOpen(random)
         self.outcomes = Outcomes()
         self.counters: dict[str, int] = {}
@@ -94,6 +94,10 @@ class Engine:
                     dialect.receive(self, path, header, message)
             except MalformedPayload as error:
                 self.drop(path, str(error))
+
+    def find(self, version: int, cookie: bytes, number: int) -> Exchange[Any] | None:
+        """The exchange of that version whose messages come with that cookie of ours and number."""
+        return self.exchanges.get((version, cookie, number))
 
     def drop(self, path: Path, why: str) -> None:
         """Count and log a message that nothing is done about."""
@@ -121,7 +125,7 @@ class Engine:
         if exchange.parked or exchange.complete or exchange.sends(exchange.step):
             self.drop(message.path, f"{exchange} does not expect a message now")
             return
-        fresh, exchange.now_in = exchange.step == 0, digest(datagram)
+        fresh, exchange.now_in = not exchange.last_in, digest(datagram)
         try:
             exchange.dialect.inspect(exchange, message)
             step = self._step_for(exchange, message)
@@ -135,12 +139,12 @@ class Engine:
         self, exchange: Exchange[Any], error: MalformedPayload, *, fresh: bool, proven: bool
     ) -> None:
         """A bad message ends an exchange only where it began it, as strangers can send bad ones,
-        or where it is the only answer that the peer will ever give."""
+        or where the peer's only message under that number is this, and it is proven."""
         reason = Reason("malformed-message", f"{exchange.script.name}: {error}")
         exchange.hint = exchange.hint or reason
         self.log.proto_err("%s: message refused: %s", exchange, error)
-        answer = exchange.initiator and proven and exchange.dialect.two_counters
-        if answer or (fresh and not exchange.initiator):
+        only = proven and exchange.dialect.two_counters
+        if only or (fresh and not exchange.initiator):
             if proven:
                 exchange.dialect.notify(exchange, Refused(reason, exchange.dialect.malformed))
             self.fail(exchange, reason)
@@ -474,7 +478,8 @@ class Engine:
         """Eight random octets that no exchange or SA of ours has, and not all zero."""
         while True:
             cookie = self.random(8)
-            if any(cookie) and (cookie, 0) not in self.exchanges and cookie not in self.sas.isakmp:
+            running = any((version, cookie, 0) in self.exchanges for version in self.dialects)
+            if any(cookie) and not running and cookie not in self.sas.isakmp:
                 return cookie
 
     def _make_room(self, path: Path) -> None:

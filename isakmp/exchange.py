@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from isakmp.dialect import Dialect
     from isakmp.engine import Engine
 
+Key = tuple[int, bytes, int]
+"""A version, the cookie that we chose, a number: no message of one version finds another's."""
+
 UNNUMBERED = -1
 """The message ID of an exchange that has not taken one yet."""
 
@@ -78,10 +81,11 @@ class Exchange(Generic[S]):
         return self.cky_i if self.initiator else self.cky_r
 
     @property
-    def key(self) -> tuple[bytes, int]:
+    def key(self) -> Key:
         """What its messages are found by. Where both ends count, the peer's counts are negative."""
         theirs = self.dialect.two_counters and not self.initiator
-        return self.own_cookie, -1 - self.message_id if theirs else self.message_id
+        number = -1 - self.message_id if theirs else self.message_id
+        return self.dialect.version, self.own_cookie, number
 
     @property
     def ends_sa(self) -> bool:

@@ -55,6 +55,10 @@ class Ranked:
         return stuck[draw % len(stuck)]
 
 
+def _beginning(exchange: AnyExchange) -> tuple[int, bytes, Address]:
+    return exchange.dialect.version, exchange.cky_i, exchange.origin
+
+
 class HalfOpen:
     """The half-open exchanges of one engine."""
 
@@ -62,7 +66,7 @@ class HalfOpen:
         self._random = random
         self._all = Ranked()
         self._at: dict[Address, Ranked] = {}
-        self._begun: dict[tuple[bytes, Address], AnyExchange] = {}
+        self._begun: dict[tuple[int, bytes, Address], AnyExchange] = {}
 
     def __len__(self) -> int:
         return len(self._all)
@@ -73,15 +77,15 @@ class HalfOpen:
     def __iter__(self) -> Iterator[AnyExchange]:
         return iter(self._all)
 
-    def begun(self, cky_i: bytes, origin: Address) -> AnyExchange | None:
-        """The one that a stranger began with that cookie."""
-        return self._begun.get((cky_i, origin))
+    def begun(self, version: int, cky_i: bytes, origin: Address) -> AnyExchange | None:
+        """The one that a stranger began in that version with that cookie."""
+        return self._begun.get((version, cky_i, origin))
 
     def add(self, exchange: AnyExchange) -> None:
         """A stranger has begun."""
         self._all.put(exchange)
         self._at.setdefault(exchange.origin, Ranked()).put(exchange)
-        self._begun[exchange.cky_i, exchange.origin] = exchange
+        self._begun[_beginning(exchange)] = exchange
 
     def moved_on(self, exchange: AnyExchange) -> None:
         """An exchange waits at another step; one that is not half-open is none of ours."""
@@ -98,7 +102,7 @@ class HalfOpen:
         here.take(exchange)
         if not here:
             del self._at[exchange.origin]
-        began = exchange.cky_i, exchange.origin
+        began = _beginning(exchange)
         if self._begun.get(began) is exchange:
             del self._begun[began]
 

@@ -305,6 +305,11 @@ class SaDatabase:
         self._by_peer.setdefault(sa.peer, []).append(sa)
         self._by_remote.setdefault(sa.remote.name, {})[sa.own_cookie] = sa
 
+    def find(self, version: int, cookie: bytes) -> IsakmpSa | None:
+        """The one of that version for which we chose ``cookie``."""
+        sa = self.isakmp.get(cookie)
+        return sa if sa is not None and sa.version == version else None
+
     def remove(self, sa: IsakmpSa) -> None:
         """Forget an ISAKMP SA and stop its timers."""
         sa.state = State.DEAD

@@ -68,7 +68,7 @@ class Toy:
         self.accepted_from: list[Path] = []
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
-        exchange = engine.exchanges.get((header.cky_i, 0)) or next(
+        exchange = engine.find(self.version, header.cky_i, 0) or next(
             (x for x in engine.exchanges.values() if x.cky_i == header.cky_i), None
         )
         if exchange is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from ipaddress import ip_address
+from types import SimpleNamespace
 from typing import Any
 
 from isakmp.half_open import HalfOpen
@@ -16,6 +17,7 @@ class Begun:
 
     def __init__(self, number: int, origin: Address, step: int = 0) -> None:
         self.cky_i, self.origin, self.step = number.to_bytes(8, "big"), origin, step
+        self.dialect = SimpleNamespace(version=1)
 
 
 def address(number: int) -> Address:
@@ -90,10 +92,11 @@ def test_a_cookie_names_the_last_that_began_with_it() -> None:
     found.add(older)
     found.add(newer)
     found.remove(older)
-    assert found.begun(cookie, address(1)) == newer
-    assert found.begun(cookie, address(2)) is None
+    assert found.begun(1, cookie, address(1)) == newer
+    assert found.begun(1, cookie, address(2)) is None
+    assert found.begun(2, cookie, address(1)) is None, "another version's messages"
     found.remove(newer)
-    assert found.begun(cookie, address(1)) is None
+    assert found.begun(1, cookie, address(1)) is None
 
 
 def test_it_agrees_with_a_list_that_is_looked_through() -> None:

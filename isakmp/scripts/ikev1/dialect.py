@@ -105,15 +105,15 @@ class Ikev1:
 
     def _running(self, engine: Engine, path: Path, header: Header) -> Exchange[Any] | None:
         """The phase 1 exchange of a message: by our cookie, a repeated first one by the peer's."""
-        found = engine.exchanges.get((header.cky_r, 0))
+        found = engine.find(self.version, header.cky_r, 0)
         if found is not None and not found.initiator and found.cky_i == header.cky_i:
             return found
-        found = engine.exchanges.get((header.cky_i, 0))
+        found = engine.find(self.version, header.cky_i, 0)
         if found is not None and found.initiator:
             return found
         if any(header.cky_r):
             return None
-        return engine.half_open.begun(header.cky_i, path.remote)
+        return engine.half_open.begun(self.version, header.cky_i, path.remote)
 
     def _first_or_late(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Begin as responder, or answer the repeated last message of a finished phase 1."""
@@ -153,7 +153,7 @@ class Ikev1:
         if sa is None:
             engine.drop(path, "no ISAKMP SA has these cookies (INVALID_COOKIE)")
             return
-        exchange = engine.exchanges.get((sa.own_cookie, header.message_id))
+        exchange = engine.find(self.version, sa.own_cookie, header.message_id)
         if exchange is None:
             if header.message_id in sa.ids.used:
                 self._late(engine, sa, path, header, datagram)
@@ -201,11 +201,10 @@ class Ikev1:
         exchange.protection = iv
         engine.run(exchange, message, datagram)
 
-    @staticmethod
-    def _sa(engine: Engine, header: Header) -> IsakmpSa | None:
+    def _sa(self, engine: Engine, header: Header) -> IsakmpSa | None:
         """The ISAKMP SA of both cookies."""
         for own in (header.cky_r, header.cky_i):
-            sa = engine.sas.isakmp.get(own)
+            sa = engine.sas.find(self.version, own)
             if sa is not None and (sa.cky_i, sa.cky_r) == (header.cky_i, header.cky_r):
                 return sa
         return None
@@ -308,7 +307,7 @@ class Ikev1:
             return 0
         while True:
             number = int.from_bytes(engine.random(4), "big")
-            running = (sa.own_cookie, number) in engine.exchanges
+            running = engine.find(self.version, sa.own_cookie, number)
             if number and not running and number not in sa.ids.used:
                 sa.ids.use(number)
                 return number

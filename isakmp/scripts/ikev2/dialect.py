@@ -97,13 +97,13 @@ class Ikev2:
             raise MalformedPayload("HDR", 19, "not the flags or message ID of an IKE_SA_INIT",
                                    "RFC 7296 3.1")  # fmt: skip
         if response:
-            exchange = engine.exchanges.get((header.cky_i, 0))
+            exchange = engine.find(self.version, header.cky_i, 0)
             if exchange is None or exchange.script is not IKE_SA_INIT:
                 engine.drop(path, "an answer to no IKE_SA_INIT of ours")
             elif exchange.last_in != digest(datagram):
                 engine.run(exchange, read_clear(engine, path, header, datagram), datagram)
             return
-        known = engine.half_open.begun(header.cky_i, path.remote)
+        known = engine.half_open.begun(self.version, header.cky_i, path.remote)
         if known is not None and engine.is_repeat(known, datagram):
             return
         if any(header.cky_r):
@@ -150,7 +150,7 @@ class Ikev2:
     def _response(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """An answer to a request of ours."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
-        exchange = engine.exchanges.get((own, header.message_id))
+        exchange = engine.find(self.version, own, header.message_id)
         sa = exchange.sa if exchange is not None else None
         if exchange is None or sa is None or not self._fits(sa, header):
             self._stray(engine, path, header)
@@ -163,8 +163,8 @@ class Ikev2:
     def _request(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """A request of the peer's: new, repeated, or out of the window (RFC 7296 2.2, 2.3)."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
-        waiting = engine.exchanges.get((own, -1 - header.message_id))
-        sa = engine.sas.isakmp.get(own) or (waiting.sa if waiting is not None else None)
+        waiting = engine.find(self.version, own, -1 - header.message_id)
+        sa = engine.sas.find(self.version, own) or (waiting.sa if waiting is not None else None)
         if sa is None or not self._fits(sa, header):
             self._without_sa(engine, own, path, header, datagram)
             return
@@ -229,10 +229,9 @@ class Ikev2:
     def _fits(sa: IsakmpSa, header: Header) -> bool:
         """Both SPIs are those of ``sa``, and the message is not one of our own come back."""
         from_initiator = bool(header.flags & INITIATOR)
-        return (
-            sa.version == 2
-            and from_initiator is not sa.initiator
-            and (sa.cky_i, sa.cky_r) == (header.cky_i, header.cky_r)
+        return from_initiator is not sa.initiator and (sa.cky_i, sa.cky_r) == (
+            header.cky_i,
+            header.cky_r,
         )
 
     def _without_sa(
@@ -247,11 +246,11 @@ class Ikev2:
         if notices.is_one_way(header):
             notices.take_one_way(engine, path, header, datagram)
             return
-        if any((own, number) in engine.exchanges for number in (0, 1, -1, -2)):
+        if any(engine.find(self.version, own, number) for number in (0, 1, -1, -2)):
             engine.drop(path, "the initial exchanges are not done")
             return
         others = header.cky_i if header.flags & INITIATOR else header.cky_r
-        if others in engine.sas.isakmp:
+        if engine.sas.find(self.version, others) is not None:
             engine.drop(path, "a message of our own has come back")
             return
         engine.drop(path, "no IKE SA has these SPIs (INVALID_IKE_SPI)")
@@ -260,7 +259,7 @@ class Ikev2:
     def _stray(self, engine: Engine, path: Path, header: Header) -> None:
         """An answer to nothing; INVALID_IKE_SPI in clear is a hint that the peer has restarted."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
-        sa = engine.sas.isakmp.get(own)
+        sa = engine.sas.find(self.version, own)
         if sa is not None and self._fits(sa, header) and header.next_payload == P.NOTIFY:
             engine.owner.liveness.suspect(sa)
         engine.drop(path, f"an answer to no request of ours, message ID {header.message_id}")
@@ -296,7 +295,7 @@ class Ikev2:
                                        "over", "RFC 7296 3.14")  # fmt: skip
         except MalformedPayload as error:
             exchange.now_in = digest(mark)
-            engine.malformed(exchange, error, fresh=exchange.step == 0, proven=True)
+            engine.malformed(exchange, error, fresh=not exchange.last_in, proven=True)
             return
         message = Incoming(header, payloads, inner, end, path, HEADER_SIZE, True, None, True)
         record(engine, path, header._replace(next_payload=first), payloads, inner)

@@ -111,7 +111,14 @@ class CryptoError(IsakmpError):
 
 
 class ApplicationError(IsakmpError):
-    """The IPsec stack refused a request, or is gone."""
+    """The IPsec stack refused a request, or is gone. mend: what can be done, where known."""
+
+    def __init__(self, text: str, mend: str = "") -> None:
+        super().__init__(text)
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}; mend: {self.mend}" if self.mend else str(self.args[0])
 
 
 @dataclass

@@ -14,6 +14,7 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from isakmp.app.engine.base import Netif
 from isakmp.app.engine.routes import Routes
 from isakmp.app.engine.wire import MARK
+from isakmp.app.unavailable import unavailable
 from isakmp.errors import ApplicationError
 from isakmp.policy.spd import Address, Network
 
@@ -38,6 +40,9 @@ _IFF_TUN, _IFF_NAPI, _IFF_NO_PI = 0x0001, 0x0010, 0x1000
 _FIB_RULE_INVERT = 2  # of <linux/fib_rules.h>
 _NO_FAMILY = (errno.EAFNOSUPPORT, errno.EOPNOTSUPP)
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
+
+
+_unavailable = partial(unavailable, capability="CAP_NET_ADMIN", module="tun")
 
 
 class Tun(Netif):
@@ -58,7 +63,7 @@ class Tun(Netif):
             self._routes = Routes(table)
             self._netlink = IPRoute()
         except OSError as error:
-            raise ApplicationError(f"netlink: {error.strerror}") from error
+            raise _unavailable("rtnetlink", error) from error
         try:
             self._fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
             self.name = self._claim(name)
@@ -68,7 +73,7 @@ class Tun(Netif):
             self._add_rules()
         except (OSError, NetlinkError) as error:
             self.close()
-            raise ApplicationError(f"TUN device: {error}") from error
+            raise _unavailable("TUN device", error) from error
 
     def _claim(self, name: str) -> str:
         """Make the device; its name."""

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from isakmp.app.engine.base import DEFAULT_MTU, Encap, EspIn, Send, Wire
 from isakmp.app.engine.packet import ESP
-from isakmp.errors import ApplicationError
+from isakmp.app.unavailable import unavailable
 from isakmp.policy.spd import Address
 
 MARK = 500
@@ -60,7 +60,9 @@ class RawWire(Wire):
             self._open()
         except OSError as error:
             self.close()
-            raise ApplicationError(f"raw sockets for ESP: {error.strerror}") from error
+            raise unavailable(
+                "raw sockets for ESP", error, capability="CAP_NET_RAW", module="ipv6"
+            ) from error
 
     def _open(self) -> None:
         for family in (socket.AF_INET, socket.AF_INET6):

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from isakmp.app.pf_key.codec import MAX_MESSAGE
 from isakmp.app.pf_key.constants import PF_KEY_V2
+from isakmp.app.unavailable import unavailable
 from isakmp.errors import ApplicationError
 from isakmp.loop import Loop
 from isakmp.timer import Event, Timers
@@ -120,7 +121,9 @@ class SocketLink:
         try:
             self._start()
         except OSError as error:
-            raise ApplicationError(f"cannot reach the IPsec stack: {error}") from None
+            raise unavailable(
+                "cannot reach the IPsec stack", error, capability="CAP_NET_ADMIN", module="af_key"
+            ) from None
         self._receiver = receiver
 
     def _start(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.nlsocket import NetlinkSocket
 
+from isakmp.app.unavailable import unavailable
 from isakmp.app.xfrm import messages
 from isakmp.app.xfrm.constants import NETLINK_XFRM, Group, Msg, NetlinkFlag
 from isakmp.app.xfrm.messages import Message
@@ -81,7 +82,9 @@ class Link:
         except (OSError, KeyError, NetlinkError) as error:
             if sock is not None:
                 sock.close()
-            raise ApplicationError(f"NETLINK_XFRM cannot be had: {error}") from None
+            raise unavailable(
+                "NETLINK_XFRM cannot be had", error, capability="CAP_NET_ADMIN", module="xfrm_user"
+            ) from None
         self._owners.append(sock)
         return raw
 

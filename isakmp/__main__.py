@@ -28,6 +28,7 @@ from isakmp.flags import arguments
 from isakmp.log import Log, parse_class, parse_level, stream_sink, syslog_sink
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address
+from isakmp.privilege import more_descriptors, private_files
 from isakmp.ready import Starter, detach
 from isakmp.timer import Timers
 from isakmp.transport.netif import interface, source
@@ -63,6 +64,8 @@ def check_only(path: Path) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Start in order, run until a signal or command ends it, stop in order."""
+    private_files()
+    more_descriptors()
     conf = Conf.load(options.conf)
     log = _log(conf, options)
     for warning in warnings(conf, interface):

@@ -21,6 +21,7 @@ LAYERS = [
         "isakmp.loop",
         "isakmp.log",
         "isakmp.path",
+        "isakmp.privilege",
         "isakmp.ready",
     ],
     ["isakmp.conf", "isakmp.conf_defaults", "isakmp.conf_parse", "isakmp.conf_transforms"],

@@ -8,6 +8,7 @@ from the right one, and addresses that appear later are served too.
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import struct
 from collections.abc import Callable
@@ -58,16 +59,18 @@ class Udp:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         try:
             sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        except OSError:
-            if optional:
+        except OSError as error:
+            if optional and error.errno == errno.EAFNOSUPPORT:
                 return
-            raise ConfError(f"this host has no IPv{address.version}") from None
+            self.close()
+            raise _no_socket(address, port, error) from None
         try:
             self._options(sock, address.version)
             sock.bind((str(address), port))
         except OSError as error:
             sock.close()
             if not optional:
+                self.close()
                 raise ConfError(
                     f"cannot listen on {address} port {port}: {error.strerror}",
                     hint="is another IKE daemon running, or is root needed for the port?",
@@ -175,6 +178,22 @@ class Udp:
             self._loop.reader(sock.fileno(), None)
             sock.close()
         self._sockets.clear()
+
+
+def _no_socket(address: Address, port: int, error: OSError) -> ConfError:
+    """Why there is no socket for an address at all."""
+    if error.errno == errno.EAFNOSUPPORT:
+        return ConfError(
+            f"this host has no IPv{address.version}", section="General", tag="Listen-on",
+            hint="list addresses of the other family, or begin with -4 or -6",
+        )  # fmt: skip
+    return ConfError(
+        f"no socket for {address} port {port}: {error.strerror}",
+        section="General",
+        tag="Listen-on",
+        hint="list fewer addresses, or let the process have more descriptors (LimitNOFILE= of "
+        "its unit, ulimit -Hn); each address takes two",
+    )
 
 
 def _ancillary(local: Address) -> tuple[int, int, bytes]:

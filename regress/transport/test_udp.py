@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -152,6 +153,24 @@ def test_a_host_without_that_family(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_addresses_for_which_no_descriptor_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, made = socket.socket, list[socket.socket]()
+    port, nat_t_port = free_port(), free_port()
+
+    def few(*args: int) -> socket.socket:
+        if len(made) == 3:
+            raise OSError(errno.EMFILE, "Too many open files")
+        made.append(real(*args))
+        return made[-1]
+
+    loop, log = Loop(Timers(lambda: 0.0)), Log(lambda: 0.0, lambda line: None)
+    monkeypatch.setattr(socket, "socket", few)
+    addresses = [ip_address(f"127.0.0.{number}") for number in range(1, 9)]
+    with pytest.raises(ConfError, match=r"Listen-on.*Too many open files.*LimitNOFILE"):
+        Udp(loop, log, listen=addresses, port=port, nat_t_port=nat_t_port)
+    assert [sock.fileno() for sock in made[:3]] == [-1, -1, -1], "what was had is given back"
+
+
 def test_what_cannot_be_sent_is_counted_and_told() -> None:
     setup = Setup(nat_t_port=0)
     try:
@@ -180,7 +199,7 @@ def test_addresses_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch)
 def test_close_takes_the_sockets_from_the_loop() -> None:
     setup = Setup()
     setup.udp.close()
-    assert not setup.loop._readers
+    assert not setup.loop._handlers
     assert len(setup.udp.describe()) == 1
 
 

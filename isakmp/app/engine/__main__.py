@@ -24,6 +24,7 @@ from isakmp.app.engine.wire import RawWire
 from isakmp.errors import ApplicationError
 from isakmp.log import Log
 from isakmp.loop import Loop
+from isakmp.privilege import more_descriptors, private_files
 from isakmp.timer import Timers
 
 
@@ -66,7 +67,7 @@ def run(path: str, device: str) -> None:
 
 
 def _stop_on_signals(loop: Loop) -> None:
-    """End the loop at TERM and INT: the signal's number in a socket wakes select()."""
+    """End the loop at TERM and INT: the signal's number in a socket wakes the loop."""
     woken, waker = socket.socketpair()
     waker.setblocking(False)
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
@@ -89,6 +90,8 @@ def _print(line: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 with a message where the engine cannot start."""
     options = _arguments(arguments)
+    private_files()
+    more_descriptors()
     try:
         run(options.socket, options.device)
     except ApplicationError as error:

@@ -22,6 +22,7 @@ from fifo_ui.commands import Commands, write_report
 from fifo_ui.fifo import Fifo
 from isakmp.conf import Conf
 from isakmp.conf_check import check, check_file, warnings
+from isakmp.conf_kinds import Kind
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.flags import arguments
@@ -123,8 +124,8 @@ def _log(conf: Conf, options: argparse.Namespace) -> Log:
         log = Log(time.time, stream_sink(sys.stderr))
     else:
         log = Log(time.time, syslog_sink(), stamp=False)
-    levels = conf.get_list("General", "Loglevel") + options.debug
-    if options.verbose or conf.get_bool("General", "Logverbose"):
+    levels = [*conf.general("Loglevel")[0], *options.debug]
+    if options.verbose or conf.general("Logverbose")[0]:
         levels.insert(0, "Negotiation=30")
     for text in levels:
         cls, _, level = text.partition("=")
@@ -155,7 +156,7 @@ def _daemon(
     return Daemon(
         conf, timers=timers, random=os.urandom, wall=time.time, transport=transport, app=app,
         log=log, source=source, resolve=interface,
-        run_directory=Path(conf.get("General", "Run-directory") or "/var/run"),
+        run_directory=Path(conf.general("Run-directory")[0]),
         nat_traversal=not options.no_nat_t, flows=not options.no_flows,
         active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
         report_path=Path(options.report) if options.report else None, esp_in=esp_in,
@@ -166,7 +167,7 @@ def _daemon(
 def _listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
     """The addresses of Listen-on, written or an interface's, of the families that are wanted."""
     addresses: list[Address] = []
-    for text in conf.get_list("General", "Listen-on"):
+    for text in conf.value(Kind.GENERAL, "General", "Listen-on"):
         try:
             found = [ip_address(text)]
         except ValueError:

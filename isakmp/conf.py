@@ -8,14 +8,13 @@ a section may be written in part.
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Callable, Iterable
-from difflib import get_close_matches
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from isakmp.conf_defaults import BORROWED, BUILT_IN
+from isakmp.conf_kinds import Kind, Tag
 from isakmp.conf_parse import (
     MAX_FILE_BYTES,
     MAX_TRIPLETS,
@@ -25,22 +24,17 @@ from isakmp.conf_parse import (
     check_name,
     check_value,
     fold,
+    nearest,
     parse,
 )
+from isakmp.conf_tags import TAGS
 from isakmp.conf_transforms import generated
+from isakmp.conf_values import BadValue
 from isakmp.errors import ConfError
-from isakmp.policy.spd import Range
 
-MAX_CANDIDATES = 300
-MAX_COMPARED = 100
 MAX_REASON = 500
 RUN_TIME = "set at run time"
 
-_NUMBER = re.compile(r"-?[0-9]{1,10}")
-_RANGE = re.compile(r"[0-9]{1,10}(,[0-9]{1,10}:[0-9]{1,10})?")
-# isakmpd's manual writes "Defined" for tags that it only looked for.
-YES = frozenset({"yes", "true", "on", "1", "defined"})
-NO = frozenset({"no", "false", "off", "0"})
 _BUILT_IN = {
     fold(section): {fold(tag): (tag, value) for tag, value in tags.items()}
     for section, tags in BUILT_IN.items()
@@ -48,7 +42,7 @@ _BUILT_IN = {
 
 
 class Conf:
-    """The triplets of one daemon. Values are texts; the getters that convert raise ConfError.
+    """The triplets of one daemon. Values are texts; value() types them, and raises ConfError.
 
     path: the file that reload() reads again, or None; warnings: what the file says in vain;
     generation: another number after each change.
@@ -77,43 +71,41 @@ class Conf:
         value = self._built_in(section, tag)
         return default if value is None else value
 
-    def get_int(self, section: str, tag: str, default: int | None = None) -> int | None:
-        """A whole number of at most ten digits."""
-        value = self.get(section, tag)
-        if value is None:
-            return default
-        if not _NUMBER.fullmatch(value):
-            raise self.error(f"{value!r} is not a number", section, tag)
-        return int(value)
-
-    def get_bool(self, section: str, tag: str, default: bool = False) -> bool:
-        """yes, true, on, 1 or no, false, off, 0, in any case."""
-        value = self.get(section, tag)
-        if value is None:
-            return default
-        if value.lower() not in YES | NO:
-            raise self.error(f"{value!r} is neither yes nor no", section, tag)
-        return value.lower() in YES
-
     def get_list(self, section: str, tag: str) -> list[str]:
         """The values between commas, without blanks around them; empty ones left out."""
-        value = self.get(section, tag) or ""
-        return [item for item in (part.strip() for part in value.split(",")) if item]
+        return items_of(self.get(section, tag) or "")
 
-    def get_range(self, section: str, tag: str) -> Range | None:
-        """``offer,min:max`` or ``offer``; None where there is no such tag."""
-        value = self.get(section, tag)
-        if value is None:
-            return None
-        compact = value.replace(" ", "").replace("\t", "")
-        if not _RANGE.fullmatch(compact):
-            raise self.error(f"{value!r} is not offer,min:max", section, tag)
-        result = Range.parse(compact)
-        if result.min > result.max:
-            raise self.error(
-                f"{value!r} accepts nothing: {result.min} > {result.max}", section, tag
-            )
-        return result
+    def value(self, kind: Kind, section: str, tag: str) -> Any:
+        """A value as its row in the table of tags types it, a list's as a tuple; where none is
+        written, that of the default, else None.
+
+        ConfError where the value is refused, with its line.
+        """
+        row = TAGS[kind][tag]
+        text = self.get(section, tag, row.default or None)
+        if text is None:
+            return () if row.every else None
+        if not row.every:
+            return self._parse(row, text, section, tag)
+        return tuple(self._parse(row, item, section, tag) for item in items_of(text))
+
+    def general(self, tag: str) -> tuple[Any, ConfError | None]:
+        """What [General] says; where that is refused, the default and the refusal."""
+        try:
+            return self.value(Kind.GENERAL, "General", tag), None
+        except ConfError as error:
+            row = TAGS[Kind.GENERAL][tag]
+            default = row.default or row.otherwise or "nothing"
+            error.reason += f": {default} counts instead"
+            return Conf(Parsed()).value(Kind.GENERAL, "General", tag), error
+
+    def _parse(self, row: Tag, text: str, section: str, tag: str) -> Any:
+        try:
+            return row.type.parse(text)
+        except BadValue as error:
+            refused = self.error(str(error), section, tag, error.hint)
+        # Out here: a secret must not be found in a chained exception.
+        raise refused
 
     def tags(self, section: str) -> list[str]:
         """The tags of a section: the written ones in their order, then the built-in ones."""
@@ -296,14 +288,9 @@ class Transaction:
         self._steps = []
 
 
-def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
-    """A hint with the known name that looks most like ``name``; empty where none does.
-
-    likeness: 0 to 1, how much alike names must be.
-    """
-    spelled = {fold(candidate): candidate for candidate in islice(known, MAX_CANDIDATES)}
-    found = get_close_matches(fold(name)[:MAX_COMPARED], spelled, 1, likeness)
-    return f"did you mean {spelled[found[0]]}?" if found else ""
+def items_of(text: str) -> list[str]:
+    """The values between commas, without blanks around them; empty ones left out."""
+    return [item for item in (part.strip() for part in text.split(",")) if item]
 
 
 def read_file(path: Path) -> Parsed:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from isakmp import conf_crypto
-from isakmp.conf import NO, Conf, nearest, read_file
-from isakmp.conf_parse import fold
-from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, Kind, Tag, tag_of
+from isakmp.conf import Conf, items_of, read_file
+from isakmp.conf_kinds import Kind, Tag
+from isakmp.conf_parse import fold, nearest
+from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
+from isakmp.conf_values import NO, BadValue
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve, no_interfaces, read_identity
@@ -188,22 +190,29 @@ class _Walk:
     def _tag(self, visit: _Visit, name: str, tag: Tag) -> None:
         conf, section = self.conf, visit.section
         if tag.leads:
-            self._follow(visit, name, tag.leads)
-        if tag.idle and (conf.get(section, name) or "").lower() not in NO:
+            self._follow(visit, name, tag.leads, tag.every)
+        value = conf.get(section, name) or ""
+        if tag.idle and value.lower() not in NO:
             self.warnings.append(f"{conf.where(section, name)}: has no effect in this version")
-        if tag.test and conf.is_written(section, name):
-            value = conf.get(section, name) or ""
-            for item in dict.fromkeys(conf.get_list(section, name)) if tag.every else [value]:
-                if reason := tag.test(item):
-                    self._error(conf.error(reason, section, name))
+        if conf.is_written(section, name):
+            for item in dict.fromkeys(items_of(value)) if tag.every else [value]:
+                self._value(section, name, tag, item)
 
-    def _follow(self, visit: _Visit, name: str, kind: Kind) -> None:
+    def _value(self, section: str, name: str, tag: Tag, item: str) -> None:
+        try:
+            tag.type.parse(item)
+        except BadValue as error:
+            if tag.loose:
+                place = self.conf.where(section, name)
+                self.warnings.append(f"{place}: {error}, and is ignored")
+            else:
+                self._error(self.conf.error(str(error), section, name, error.hint))
+
+    def _follow(self, visit: _Visit, name: str, kind: Kind, every: bool) -> None:
         written = self.conf.is_written(visit.section, name)
         cited = (visit.section, name) if written else visit.cited
         value = self.conf.get(visit.section, name)
-        single = kind in (Kind.PEER, Kind.ID)
-        single |= kind in (Kind.ISAKMP_CONFIGURATION, Kind.IPSEC_CONFIGURATION)
-        for section in [value] if single and value else self.conf.get_list(visit.section, name):
+        for section in items_of(value or "") if every else [value] if value else ():
             if kind is Kind.LIFETIME and section.upper() == "ANY":
                 continue
             if self.conf.has_section(section):

@@ -5,32 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from isakmp.conf_kinds import Kind
+from isakmp.conf_tags import FIXED, TAGS
+
+
+def _defaults(kind: Kind) -> Mapping[str, str]:
+    return {name: tag.default for name, tag in TAGS[kind].items() if tag.default}
+
+
 BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "General": MappingProxyType(
-            {
-                "Acquire-Only": "no",
-                "Application": "engine",
-                "Check-interval": "60",
-                "Default-phase-1-lifetime": "3600,60:86400",
-                "Default-phase-2-lifetime": "1200,60:86400",
-                "Default-phase-2-suites": "QM-ESP-3DES-SHA-PFS-SUITE",
-                "Delete-SAs": "yes",
-                "DPD-check-interval": "0",
-                "Exchange-max-time": "120",
-                "Max-half-open": "1000",
-                "Max-half-open-per-peer": "100",
-                "NAT-T-Keepalive": "20",
-                "Policy-file": "/etc/isakmpd/isakmpd.policy",
-                "Pubkey-directory": "/etc/isakmpd/pubkeys",
-                "Rekey-margin": "20",
-                "Renegotiate-on-HUP": "no",
-                "Retransmits": "3",
-                "Run-directory": "/var/run",
-                "Shared-SADB": "no",
-                "Use-Keynote": "yes",
-            }
-        ),
+        **{name: _defaults(kind) for name, kind in FIXED.items()},
         "Default-phase-1": MappingProxyType(
             {"Phase": "1", "Configuration": "Default-phase-1-configuration"}
         ),
@@ -39,17 +24,6 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         ),
         "LIFE_MAIN_MODE": MappingProxyType({"LIFE_TYPE": "SECONDS"}),
         "LIFE_QUICK_MODE": MappingProxyType({"LIFE_TYPE": "SECONDS"}),
-        "KeyNote": MappingProxyType({"Credential-directory": "/etc/isakmpd/keynote/"}),
-        "X509-certificates": MappingProxyType(
-            {
-                "Accept-self-signed": "no",
-                "CA-directory": "/etc/isakmpd/ca/",
-                "Cert-directory": "/etc/isakmpd/certs/",
-                "CRL-directory": "/etc/isakmpd/crls/",
-                "Private-key": "/etc/isakmpd/private/local.key",
-                "Private-key-directory": "/etc/isakmpd/private/",
-            }
-        ),
     }
 )
 

@@ -8,8 +8,10 @@ had it. Names of sections and tags are compared without case.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import islice
 from typing import NamedTuple
 
 from isakmp.errors import ConfError
@@ -18,6 +20,8 @@ MAX_FILE_BYTES = 4 << 20
 MAX_TRIPLETS = 1 << 16
 MAX_FAULTS = 1000
 MAX_NAME = 1024
+MAX_CANDIDATES = 300
+MAX_COMPARED = 100
 
 # C0, C1 and, where a file was not UTF-8, the surrogates that stand for its octets.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -57,6 +61,16 @@ class Parsed:
 def fold(name: str) -> str:
     """The form in which names of sections and tags are compared."""
     return name.lower()
+
+
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """A hint with the known name that looks most like ``name``; empty where none does.
+
+    likeness: 0 to 1, how much alike names must be.
+    """
+    spelled = {fold(candidate): candidate for candidate in islice(known, MAX_CANDIDATES)}
+    found = get_close_matches(fold(name)[:MAX_COMPARED], spelled, 1, likeness)
+    return f"did you mean {spelled[found[0]]}?" if found else ""
 
 
 def check_name(name: str, what: str) -> str:

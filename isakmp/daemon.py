@@ -126,28 +126,33 @@ class Daemon:
 
     def _configure(self) -> None:
         """Take what [General] says into the parts that need it."""
-        conf, engine = self.conf, self.engine.settings
-        engine.retransmits = _number(conf, "Retransmits", 3)
-        engine.retransmit_s = float(_number(conf, "Retransmit-interval", 1))
-        engine.retransmit_max_s = float(_number(conf, "Retransmit-max-interval", 30))
-        engine.sa_retransmits = _number(conf, "SA-retransmits", 12)
-        engine.exchange_max_s = float(_number(conf, "Exchange-max-time", 120))
-        engine.half_open_max = _number(conf, "Max-half-open", 1000)
-        engine.half_open_peer_max = _number(conf, "Max-half-open-per-peer", 100)
-        engine.cookie_threshold = _number(conf, "Cookie-threshold", 100)
-        engine.children_max = _number(conf, "Max-children", 256)
-        engine.rekey_margin_percent = _number(conf, "Rekey-margin", 20)
-        self.keeper.liveness.ask_after(
-            _number(conf, "DPD-check-interval", 0), _number(conf, "DPD-timeout", 30)
-        )
-        self.keeper.keepalive_s = _number(conf, "NAT-T-Keepalive", 20)
+        said, engine = self._general, self.engine.settings
+        engine.retransmits = said("Retransmits")
+        engine.retransmit_s = float(said("Retransmit-interval"))
+        engine.retransmit_max_s = float(said("Retransmit-max-interval"))
+        engine.sa_retransmits = said("SA-retransmits")
+        engine.exchange_max_s = float(said("Exchange-max-time"))
+        engine.half_open_max = said("Max-half-open")
+        engine.half_open_peer_max = said("Max-half-open-per-peer")
+        engine.cookie_threshold = said("Cookie-threshold")
+        engine.children_max = said("Max-children")
+        engine.rekey_margin_percent = said("Rekey-margin")
+        self.keeper.liveness.ask_after(said("DPD-check-interval"), said("DPD-timeout"))
+        self.keeper.keepalive_s = said("NAT-T-Keepalive")
         self.keeper.keepalive = self._keepalive
-        self.keeper.delete_sas = self._tell_at_exit and conf.get_bool("General", "Delete-SAs", True)
+        self.keeper.delete_sas = self._tell_at_exit and said("Delete-SAs")
         settings = self.connections.settings
-        settings.check_interval_s = float(_number(conf, "Check-interval", 60))
-        settings.acquire_only = conf.get_bool("General", "Acquire-Only", False)
-        directory = conf.get("General", "Key-log")
+        settings.check_interval_s = float(said("Check-interval"))
+        settings.acquire_only = said("Acquire-Only")
+        directory = said("Key-log")
         self.keeper.key_log = KeyLog(FilePath(directory), self.log) if directory else None
+
+    def _general(self, tag: str) -> Any:
+        """What [General] says; the default, and a line in the log, where that is refused."""
+        value, error = self.conf.general(tag)
+        if error:
+            self.log.internal_err("%s", error)
+        return value
 
     def _tick(self) -> None:
         """Now and then: say how often held-back errors came again."""
@@ -308,7 +313,7 @@ class Daemon:
             # The file is in force already; its connections must not wait for a directory.
             self.log.internal_err("%s", error)
         done = self.connections.reload()
-        if self.conf.get_bool("General", "Renegotiate-on-HUP", False):
+        if self._general("Renegotiate-on-HUP"):
             for child in self.sas.all_children():
                 self.connections.rekey(child)
             done.append("every connection is negotiated again")
@@ -350,11 +355,3 @@ def _live(sas: list[AnySa], name: str) -> list[AnySa]:
             raise IsakmpError(f"no SA of {name}")
         raise IsakmpError(f"the SA of {name} is being replaced or deleted already")
     return live
-
-
-def _number(conf: Conf, tag: str, default: int) -> int:
-    try:
-        value = conf.get_int("General", tag, default)
-    except ConfError:
-        return default
-    return default if value is None else value

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from isakmp.conf import Conf
+from isakmp.conf_kinds import Kind
 from isakmp.conf_parse import MAX_FILE_BYTES
 from isakmp.errors import ConfError
 from isakmp.policy.spd import Range
@@ -37,8 +38,8 @@ class TestGet:
         assert conf.get("no section", "tag", "x") == "x"
 
     def test_defaults_answer_for_what_is_not_written(self, conf: Conf) -> None:
-        assert conf.get_int("General", "Retransmits") == 5
-        assert conf.get_int("General", "Check-interval") == 60
+        assert conf.value(Kind.GENERAL, "General", "Retransmits") == 5
+        assert conf.value(Kind.GENERAL, "General", "Check-interval") == 60
         assert conf.get("General", "Application") == "engine"
         assert conf.get("Default-phase-1", "Configuration") == "Default-phase-1-configuration"
         assert conf.get("Phase 1", "Default") is None
@@ -53,16 +54,18 @@ class TestGet:
         [("yes", True), ("On", True), ("Defined", True), ("no", False), ("0", False)],
     )
     def test_booleans(self, text: str, value: bool) -> None:
-        assert Conf.from_text(f"[a]\nb= {text}").get_bool("a", "b", not value) is value
+        conf = Conf.from_text(f"[General]\nDelete-SAs= {text}\nAcquire-Only= {text}")
+        assert conf.value(Kind.GENERAL, "General", "Delete-SAs") is value
+        assert conf.value(Kind.GENERAL, "General", "Acquire-Only") is value
 
     def test_booleans_that_are_none(self) -> None:
         with pytest.raises(ConfError, match="neither yes nor no"):
-            Conf.from_text("[a]\nb= perhaps").get_bool("a", "b")
+            Conf.from_text("[p]\nSend-IDr= perhaps").value(Kind.PEER, "p", "Send-IDr")
 
     @pytest.mark.parametrize("text", ["1x", "- 1", "1" * 11, "0x10", "٣", "1_0", "1.5"])
     def test_numbers_that_are_none(self, text: str) -> None:
         with pytest.raises(ConfError):
-            Conf.from_text(f"[a]\nb= {text}").get_int("a", "b")
+            Conf.from_text(f"[p]\nPackets= {text}").value(Kind.CONNECTION, "p", "Packets")
 
     @pytest.mark.parametrize(
         ("text", "value"),
@@ -73,18 +76,23 @@ class TestGet:
         ],
     )
     def test_ranges(self, text: str, value: Range) -> None:
-        assert Conf.from_text(f"[a]\nb= {text}").get_range("a", "b") == value
+        conf = Conf.from_text(f"[a]\nLIFE_DURATION= {text}")
+        assert conf.value(Kind.LIFETIME, "a", "LIFE_DURATION") == value
 
     @pytest.mark.parametrize("text", ["x", "1,2", "1,3:2", "1:2", "1,2:3,4", "-1"])
     def test_ranges_that_are_none(self, text: str) -> None:
         with pytest.raises(ConfError) as caught:
-            Conf.from_text(f"[a]\nb= {text}", "f").get_range("a", "b")
-        assert (caught.value.file, caught.value.line, caught.value.tag) == ("f", 2, "b")
+            conf = Conf.from_text(f"[a]\nLIFE_DURATION= {text}", "f")
+            conf.value(Kind.LIFETIME, "a", "LIFE_DURATION")
+        found = caught.value
+        assert (found.file, found.line, found.tag) == ("f", 2, "LIFE_DURATION")
 
     def test_a_default_lifetime_follows_general(self) -> None:
         conf = Conf.from_text("[General]\nDefault-phase-1-lifetime= 900,600:1800")
-        assert conf.get_range("LIFE_MAIN_MODE", "LIFE_DURATION") == Range(900, 600, 1800)
-        assert conf.get_range("LIFE_QUICK_MODE", "LIFE_DURATION") == Range(1200, 60, 86400)
+        assert conf.value(Kind.LIFETIME, "LIFE_MAIN_MODE", "LIFE_DURATION") == Range(900, 600, 1800)
+        assert conf.value(Kind.LIFETIME, "LIFE_QUICK_MODE", "LIFE_DURATION") == Range(
+            1200, 60, 86400
+        )
         assert conf.get("LIFE_QUICK_MODE", "LIFE_TYPE") == "SECONDS"
 
     def test_the_default_peer_takes_the_default_identity(self) -> None:
@@ -103,9 +111,12 @@ class TestGet:
         assert conf.has_section("AES-SHA") and "AES-SHA" not in conf.sections()
         assert not conf.has_section("AES-SHAKE")
 
-    def test_a_default_given_where_nothing_is_set(self, conf: Conf) -> None:
-        assert conf.get_int("General", "none", 7) == 7
-        assert conf.get_bool("General", "none", True)
+    def test_a_refused_value_of_general_reads_as_the_default(self) -> None:
+        conf = Conf.from_text("[General]\nDPD-check-interval= -1\nMax-children= 0", "f")
+        value, error = conf.general("DPD-check-interval")
+        assert value == 0 and "0 counts instead" in str(error) and error and error.line == 2
+        assert conf.general("Max-children")[0] == 256
+        assert conf.general("Retransmits") == (3, None)
 
     def test_a_chain_of_names_may_end_in_a_generated_section(self, conf: Conf) -> None:
         line = conf.follow("Default-main-mode", "Transforms", "3DES-SHA")
@@ -169,13 +180,13 @@ class TestTransaction:
         step = conf.begin()
         step.set("General", "Retransmits", "9", override=True)
         assert step.commit() == {"General"}
-        assert conf.get_int("General", "Retransmits") == 9
+        assert conf.get("General", "Retransmits") == "9"
 
     def test_a_built_in_value_can_be_set_without_override(self, conf: Conf) -> None:
         step = conf.begin()
         step.set("General", "NAT-T-Keepalive", "5")
         step.commit()
-        assert conf.get_int("General", "NAT-T-Keepalive") == 5
+        assert conf.get("General", "NAT-T-Keepalive") == "5"
 
     def test_list_values_come_and_go(self, conf: Conf) -> None:
         for method, expected in [

@@ -15,7 +15,8 @@ from isakmp.app.none import Nothing
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import DirectLink, SocketLink, kernel_socket, unix_socket
 from isakmp.conf import Conf
-from isakmp.errors import ApplicationError, ConfError
+from isakmp.conf_kinds import Kind
+from isakmp.errors import ApplicationError
 from isakmp.log import Log
 from isakmp.loop import Loop
 from isakmp.path import Path
@@ -37,7 +38,7 @@ def make_application(
     send_raw: sends ESP in UDP for it. ConfError where the configuration names none that there
     is, ApplicationError where it cannot be had.
     """
-    name = conf.get("General", "Application", "engine")
+    name = conf.value(Kind.GENERAL, "General", "Application")
     if leave_alone or name == "none":
         return Nothing(timers, random), None
     if name == "engine":
@@ -48,10 +49,7 @@ def make_application(
     if name == "pf_key":
         return PfKey(SocketLink(kernel_socket, loop, timers), timers, wall=time.time,
                      private=False, on_link=partial(_on_link, log)), None  # fmt: skip
-    if name == "xfrm":
-        return _xfrm(loop, timers, log), None
-    raise ConfError(f"application {name} is not known", section="General", tag="Application",
-                    hint="engine, xfrm, pf_key or none")  # fmt: skip
+    return _xfrm(loop, timers, log), None
 
 
 def _xfrm(loop: Loop, timers: Timers, log: Log) -> Application:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import socket
 from collections.abc import Callable
-from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
 
 from isakmp.conf import Conf
+from isakmp.conf_kinds import Kind
+from isakmp.conf_values import names_interface
 from isakmp.constants import ipsec, names, value_of
 from isakmp.path import Path
 from isakmp.policy import dn
@@ -26,8 +26,6 @@ _VERSION = {
 _SUBNETS = (ipsec.Id.IPV4_ADDR_SUBNET, ipsec.Id.IPV6_ADDR_SUBNET)
 _NAMES = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN, ipsec.Id.KEY_ID, ipsec.Id.DER_ASN1_DN)
 _DOMAINS = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN)
-_INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.:@-]{0,31}", re.ASCII)
-PROTOCOLS = {"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "ipv6-icmp": 58, "sctp": 132}
 MAX_NAME_BYTES = 1024
 
 
@@ -40,8 +38,8 @@ def read_identity(conf: Conf, section: str, resolve: Resolve = no_interfaces) ->
     """The identity an ID section describes. ConfError with its line."""
     kind = read_id_type(conf, section)
     line = conf.where(section)
-    protocol = _number(conf, section, "Protocol", 0xFF)
-    port = _number(conf, section, "Port", 0xFFFF)
+    protocol = conf.value(Kind.ID, section, "Protocol")
+    port = conf.value(Kind.ID, section, "Port")
     if kind in _NAMES:
         return Identity(kind, _name(conf, section, kind), protocol, port, line)
     version = _VERSION[kind]
@@ -171,27 +169,12 @@ def _name(conf: Conf, section: str, kind: ipsec.Id) -> bytes:
 def _network(conf: Conf, section: str, version: int, resolve: Resolve) -> Network:
     address = read_address(conf, section, "Network", version, resolve)
     text = _required(conf, section, "Netmask")
-    if _names_interface(text):
+    if names_interface(text):
         prefix = _interface(conf, section, "Netmask", version, resolve).network.prefixlen
     else:
         prefix = _mask(conf, section, text, version)
-    network = ip_network(
-        (int(address), prefix) if version == 4 else (address.packed, prefix), False
-    )
-    written = _required(conf, section, "Network")
-    if network.network_address != address and not _names_interface(written):
-        hint = f"the network of this mask is {network.network_address}"
-        raise conf.error(f"{address} has bits below its netmask", section, "Network", hint=hint)
-    return network
-
-
-def _names_interface(text: str) -> bool:
-    """Whether a text is not an address and could be the name of an interface."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return _INTERFACE.fullmatch(text) is not None
-    return False
+    # RFC 2407 4.6.2.3: where the mask has zeros, any bit will do.
+    return make_network(address.packed, prefix, strict=False)
 
 
 def _mask(conf: Conf, section: str, text: str, version: int) -> int:
@@ -221,24 +204,10 @@ def _interface(
     conf: Conf, section: str, tag: str, version: int | None, resolve: Resolve
 ) -> Interface:
     name = _required(conf, section, tag)
-    if not _names_interface(name):
+    if not names_interface(name):
         hint = "an address, an interface, or default"
         raise conf.error(f"{name!r} is not an address", section, tag, hint=hint)
     for family in (4, 6) if version is None else (version,):
         if found := resolve(name, family):
             return found
     raise conf.error(f"no address for {name!r}: no such interface, or none on it", section, tag)
-
-
-def _number(conf: Conf, section: str, tag: str, limit: int) -> int:
-    """Protocol or port: a number, or a name of the operating system's databases; 0 is any."""
-    text = conf.get(section, tag, "0") or "0"
-    if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= limit:
-        return int(text)
-    try:
-        if tag == "Port":
-            return 0 if text.lower() == "any" else socket.getservbyname(text)
-        known = PROTOCOLS.get(text.lower())
-        return socket.getprotobyname(text) if known is None else known
-    except (OSError, ValueError) as error:
-        raise conf.error(f"{text!r} is no {tag.lower()} (0 to {limit})", section, tag) from error

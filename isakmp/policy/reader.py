@@ -7,10 +7,12 @@ address of an interface or of ``default``; without it only written addresses are
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import Any
 
-from isakmp.conf import Conf, nearest
-from isakmp.conf_parse import fold
-from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
+from isakmp.conf import Conf
+from isakmp.conf_kinds import Kind
+from isakmp.conf_parse import fold, nearest
+from isakmp.constants import ipsec, isakmp
 from isakmp.errors import Refused
 from isakmp.policy.identity import (
     Resolve,
@@ -33,6 +35,8 @@ from isakmp.policy.proposal_reader import (
 )
 from isakmp.policy.selector_reader import read_selectors
 from isakmp.policy.spd import (
+    MAX_PROPOSALS,
+    MAX_TRANSFORMS,
     Address,
     Connection,
     Identity,
@@ -47,21 +51,15 @@ from isakmp.policy.spd import (
 )
 from isakmp.policy.traffic import of_network, of_selector, selectors
 from isakmp.policy.transforms import (
-    MAX_PROPOSALS,
-    MAX_TRANSFORMS,
     read_ike_transform,
     read_life,
-    read_member,
     read_names,
-    read_replay_window,
     read_suite,
 )
 
 BUILT_IN_PEER = "Default-phase-1"
-EXCHANGES = (isakmp.Exchange.ID_PROT, isakmp.Exchange.AGGRESSIVE)
 CONNECTION_LISTS = ("Connections", "Passive-connections")
 SELECTOR_LISTS = ("Local-selectors", "Remote-selectors")
-MODES = {"tunnel": ipsec.Encapsulation.TUNNEL, "transport": ipsec.Encapsulation.TRANSPORT}
 
 
 def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> Remote:
@@ -74,7 +72,7 @@ def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> R
     return Remote(
         name=section,
         address=_peer_address(conf, section),
-        port=_port(conf, section),
+        port=conf.value(Kind.PEER, section, "Port"),
         exchange=read_exchange(conf, configuration),
         transforms=transforms,
         local_address=_optional_address(conf, section, "Local-address", resolve),
@@ -121,6 +119,10 @@ def read_connection(
 
     passive: passive_names(conf), for who reads many connections.
     """
+
+    def said(tag: str) -> Any:
+        return conf.value(Kind.CONNECTION, name, tag)
+
     if not conf.has_section(name):
         _follow_lists(conf, name)
     _expect_phase(conf, name, "2")
@@ -142,11 +144,11 @@ def read_connection(
         line=conf.where(name),
         traffic=traffic,
         proposals=proposals,
-        packets=conf.get_int(name, "Packets", 0) or 0,
-        ipcomp=conf.get_bool(name, "IPComp"),
-        tfc_padding=conf.get_bool(name, "TFC-padding", True),
-        all_fragments=conf.get_bool(name, "Non-first-fragments"),
-        single_pair=conf.get_bool(name, "Single-pair"),
+        packets=said("Packets"),
+        ipcomp=said("IPComp"),
+        tfc_padding=said("TFC-padding"),
+        all_fragments=said("Non-first-fragments"),
+        single_pair=said("Single-pair"),
     )
 
 
@@ -170,28 +172,15 @@ def passive_names(conf: Conf) -> frozenset[str]:
 
 def read_exchange(conf: Conf, configuration: str) -> isakmp.Exchange:
     """EXCHANGE_TYPE of an ISAKMP configuration: main or aggressive mode."""
-    exchange = read_member(conf, configuration, "EXCHANGE_TYPE", isakmp.Exchange, "ID_PROT")
-    if exchange not in EXCHANGES:
-        raise conf.error(
-            f"{exchange.name} cannot set up phase 1",
-            configuration,
-            "EXCHANGE_TYPE",
-            hint="ID_PROT or AGGRESSIVE",
-        )
+    exchange: isakmp.Exchange = conf.value(
+        Kind.ISAKMP_CONFIGURATION, configuration, "EXCHANGE_TYPE"
+    )
     return exchange
 
 
 def read_secret(conf: Conf, section: str) -> bytes:
     """The pre-shared key of a peer's or an initiator's section; hex after 0x; b"" for none."""
-    text = conf.get(section, "Authentication", "") or ""
-    if not text.startswith("0x"):
-        return text.encode()
-    try:
-        return bytes.fromhex(text[2:])
-    except ValueError:
-        # The secret must not be quoted, and not be found in a chained exception.
-        error = conf.error("not hexadecimal after 0x", section, "Authentication")
-    raise error
+    return conf.value(Kind.PEER, section, "Authentication") or b""
 
 
 def find_secret(conf: Conf, identity: Identity) -> bytes:
@@ -238,20 +227,8 @@ def _configuration(conf: Conf, section: str) -> str:
 
 
 def _peer_address(conf: Conf, section: str) -> Address | None:
-    text = conf.get(section, "Address")
-    if text is None:
-        return None
-    try:
-        return ip_address(text)
-    except ValueError:
-        raise conf.error(f"{text!r} is not an address", section, "Address") from None
-
-
-def _port(conf: Conf, section: str) -> int:
-    port = conf.get_int(section, "Port", ISAKMP_PORT)
-    if port is None or not 0 < port <= 0xFFFF:
-        raise conf.error("not a port", section, "Port")
-    return port
+    address: Address | None = conf.value(Kind.PEER, section, "Address")
+    return address
 
 
 def _ike_transforms(conf: Conf, configuration: str) -> tuple[IkeTransform, ...]:
@@ -283,7 +260,7 @@ def _ike_algorithms(
 def _ike_keywords(
     conf: Conf, section: str, versions: tuple[int, ...]
 ) -> tuple[tuple[IkeTransform, ...], tuple[Proposal, ...]]:
-    proposals = read_keywords(conf, section, "IKE-proposals")
+    proposals = read_keywords(conf, Kind.PEER, section, "IKE-proposals")
     if 1 not in versions:
         return (), proposals
     transforms = ike_transforms(proposals, read_life(conf, section, "LIFE_MAIN_MODE"))
@@ -406,11 +383,11 @@ def _network(conf: Conf, name: str, tag: str, identity: Identity) -> Network:
 
 def _ipsec_algorithms(conf: Conf, name: str) -> tuple[tuple[Suite, ...], tuple[Proposal, ...]]:
     """IKEv1's suites and IKEv2's proposals."""
-    mode = _mode(conf, name)
+    mode = conf.value(Kind.CONNECTION, name, "Mode")
     if conf.get(name, "ESP-proposals") is not None:
-        proposals = read_keywords(conf, name, "ESP-proposals")
+        proposals = read_keywords(conf, Kind.CONNECTION, name, "ESP-proposals")
         life = read_life(conf, name, "LIFE_QUICK_MODE")
-        window = read_replay_window(conf, name)
+        window = conf.value(Kind.CONNECTION, name, "ReplayWindow")
         return suites_of(proposals, life, mode or ipsec.Encapsulation.TUNNEL, window), proposals
     suites = _suites(conf, name)
     if mode is not None:
@@ -421,32 +398,16 @@ def _ipsec_algorithms(conf: Conf, name: str) -> tuple[tuple[Suite, ...], tuple[P
     return suites, default_esp(conf.where(name))
 
 
-def _mode(conf: Conf, name: str) -> ipsec.Encapsulation | None:
-    """Mode; None where the transforms say it."""
-    text = conf.get(name, "Mode")
-    if text is None:
-        return None
-    if text.lower() not in MODES:
-        raise conf.error(f"{text!r} is no mode", name, "Mode", "tunnel or transport")
-    return MODES[text.lower()]
-
-
 def _suites(conf: Conf, name: str) -> tuple[Suite, ...]:
     """The proposals of a connection, else [General]:Default-phase-2-suites."""
     configuration = conf.get(name, "Configuration")
     section, tag = "General", "Default-phase-2-suites"
     if configuration is not None:
         conf.follow(name, "Configuration", configuration)
-        _expect_quick_mode(conf, configuration)
+        conf.value(Kind.IPSEC_CONFIGURATION, configuration, "EXCHANGE_TYPE")
         if conf.get(configuration, "Suites") is not None:
             section, tag = configuration, "Suites"
     suites = []
     for suite in read_names(conf, section, tag, MAX_PROPOSALS):
         suites.append(read_suite(conf, suite, conf.follow(section, tag, suite)))
     return tuple(suites)
-
-
-def _expect_quick_mode(conf: Conf, configuration: str) -> None:
-    exchange = read_member(conf, configuration, "EXCHANGE_TYPE", isakmp.Exchange, "QUICK_MODE")
-    if exchange is not isakmp.Exchange.QUICK_MODE:
-        raise conf.error(f"{exchange.name} is not phase 2", configuration, "EXCHANGE_TYPE")

@@ -1,101 +1,16 @@
-"""Local-selectors and Remote-selectors: which traffic an IKEv2 connection carries.
-
-``10.1.0.0/16``, ``10.9.0.1-10.9.0.20``, each followed by ``[PROTOCOL]`` or ``[PROTOCOL/PORTS]``:
-``[tcp/80-90]``, ``[udp/opaque]``; of ICMP a type or ``type.code``: ``[icmp/8]``, ``[icmp/3.1]``.
-"""
+"""Local-selectors and Remote-selectors: which traffic an IKEv2 connection carries."""
 
 from __future__ import annotations
 
-import re
-import socket
-from ipaddress import ip_address, ip_network
-
 from isakmp.conf import Conf
-from isakmp.policy.identity import PROTOCOLS
-from isakmp.policy.spd import ANY_PORTS, ICMP, OPAQUE_PORTS, Address, TrafficSelector
+from isakmp.conf_kinds import Kind
+from isakmp.policy.spd import TrafficSelector
 from isakmp.policy.traffic import SELECTORS_MAX
 from isakmp.policy.transforms import read_names
-
-_SHAPE = re.compile(r"([0-9A-Fa-f.:/]+)(?:\s*-\s*([0-9A-Fa-f.:]+))?(?:\s*\[([^\]]*)\])?", re.ASCII)
-_NUMBER = re.compile("[0-9]{1,5}", re.ASCII)
-_ICMP_PORT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,3}))?", re.ASCII)
 
 
 def read_selectors(conf: Conf, section: str, tag: str) -> tuple[TrafficSelector, ...]:
     """The selectors of one side. ConfError with the one that is wrong."""
-    found = []
-    for text in read_names(conf, section, tag, SELECTORS_MAX):
-        try:
-            found.append(parse_selector(text))
-        except ValueError as error:
-            hint = "such as 10.1.0.0/16, 10.2.0.1-10.2.0.9[tcp/80-90] or 2001:db8::/32[udp]"
-            raise conf.error(f"{text!r}: {error}", section, tag, hint) from None
-    return tuple(found)
-
-
-def parse_selector(text: str) -> TrafficSelector:
-    """One selector. ValueError says what is wrong with it."""
-    match = _SHAPE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError("is no selector")
-    start, end = _addresses(match[1], match[2])
-    protocol_text, slash, ports_text = (match[3] or "any").strip().partition("/")
-    protocol = _protocol(protocol_text.strip().lower())
-    ports = _ports(protocol, ports_text.strip().lower()) if slash else ANY_PORTS
-    return TrafficSelector(start, end, protocol, *ports)
-
-
-def _addresses(first: str, last: str | None) -> tuple[Address, Address]:
-    if last is None:
-        network = ip_network(first)
-        return network.network_address, network.broadcast_address
-    start, end = ip_address(first), ip_address(last)
-    if start.version != end.version or int(start) > int(end):
-        raise ValueError("the range ends before it starts")
-    return start, end
-
-
-def _protocol(text: str) -> int:
-    known = PROTOCOLS.get(text)
-    if known is not None:
-        return known
-    if _NUMBER.fullmatch(text) and int(text) <= 0xFF:
-        return int(text)
-    try:
-        return socket.getprotobyname(text)
-    except OSError:
-        raise ValueError(f"{text!r} is no protocol") from None
-
-
-def _ports(protocol: int, text: str) -> tuple[int, int]:
-    if text == "opaque":
-        return OPAQUE_PORTS
-    if text == "any":
-        return ANY_PORTS
-    if not protocol:
-        raise ValueError("ports need a protocol")
-    first, dash, last = (part.strip() for part in text.partition("-"))
-    bounds = _icmp if protocol in ICMP else _port
-    low, high = bounds(first)[0], bounds(last if dash else first)[1]
-    if low > high:
-        raise ValueError(f"ports {text!r} end before they start")
-    return low, high
-
-
-def _port(text: str) -> tuple[int, int]:
-    if _NUMBER.fullmatch(text) and int(text) <= 0xFFFF:
-        return int(text), int(text)
-    try:
-        port = socket.getservbyname(text)
-    except (OSError, ValueError):
-        raise ValueError(f"{text!r} is no port") from None
-    return port, port
-
-
-def _icmp(text: str) -> tuple[int, int]:
-    """A type stands for all its codes."""
-    match = _ICMP_PORT.fullmatch(text)
-    if match is None or int(match[1]) > 0xFF or int(match[2] or 0) > 0xFF:
-        raise ValueError(f"{text!r} is no ICMP type, nor type.code")
-    kind = int(match[1]) << 8
-    return (kind | int(match[2]),) * 2 if match[2] else (kind, kind | 0xFF)
+    read_names(conf, section, tag, SELECTORS_MAX)
+    found: tuple[TrafficSelector, ...] = conf.value(Kind.CONNECTION, section, tag)
+    return found

@@ -20,6 +20,9 @@ from isakmp.policy import dn
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+# One octet numbers proposals and transforms (RFC 2408 3.5, 3.6).
+MAX_PROPOSALS = 255
+MAX_TRANSFORMS = 255
 # Their "ports" are type and code, which do not change sides in the other direction.
 ICMP = (1, 58)
 

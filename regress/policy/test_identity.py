@@ -101,7 +101,6 @@ def test_protocol_and_port(text: str, protocol: int, port: int) -> None:
         ("ID-type= IPV4_ADDR_SUBNET; Network= 10.0.0.0; Netmask= 255.0.255.0", "not a netmask"),
         ("ID-type= IPV4_ADDR_SUBNET; Network= 10.0.0.0; Netmask= 33", "not a netmask"),
         ("ID-type= IPV4_ADDR_SUBNET; Network= 10.0.0.0; Netmask= ffff::", "not a netmask"),
-        ("ID-type= IPV4_ADDR_SUBNET; Network= 10.0.0.1; Netmask= 255.0.0.0", "bits below"),
         ("ID-type= FQDN", "no Name"),
         ("ID-type= FQDN; Name= bücher.example", "not ASCII"),
         ("ID-type= KEY_ID; Name= 0xz", "not hexadecimal"),
@@ -124,3 +123,10 @@ def test_networks_of_identities() -> None:
     host = read("ID-type= IPV6_ADDR; Address= 2001:db8::1")
     assert network_of(host) == ip_network("2001:db8::1/128")
     assert network_of(read("ID-type= FQDN; Name= a")) is None
+
+
+@pytest.mark.parametrize("netmask", ["255.255.0.0", "16"])
+def test_bits_below_the_netmask_are_any(netmask: str) -> None:
+    text = f"[id]\nID-type= IPV4_ADDR_SUBNET\nNetwork= 10.1.3.7\nNetmask= {netmask}"
+    found = read_identity(Conf.from_text(text), "id")
+    assert str(network_of(found)) == "10.1.0.0/16"

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isakmp.conf_values import BadValue
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.errors import Refused
 from isakmp.policy import proposal
+from isakmp.policy.keywords import KEYWORDS, parse_esp, parse_ike
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.proposal import Choice
-from isakmp.policy.proposal_reader import KEYWORDS, KeywordError, parse_esp, parse_ike
 from isakmp.policy.spd import Proposal, Transform
 from isakmp.sa import ChosenIkev2
 from regress.policy.sections import proposals_of
@@ -346,6 +347,6 @@ def _parsed(texts: list[str]) -> tuple[Proposal, ...]:
         for parse in (parse_ike, parse_esp):
             try:
                 found.append(parse(text))
-            except KeywordError:
+            except BadValue:
                 continue
     return tuple(found)

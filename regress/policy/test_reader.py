@@ -88,11 +88,11 @@ class TestRemote:
             ("Address=\t\t10.1.0.12", "Address= west", "not an address", 16),
             ("Default-main-mode\nAuth", "Default-maim-mode\nAuth", "no section", 17),
             ("ID=\t\t\teast-id", "ID= west-id", "no section", 19),
-            ("ID_PROT", "ID_PORT", "not known", 46),
-            ("ID_PROT", "INFO", "cannot set up phase 1", 46),
+            ("ID_PROT", "ID_PORT", "not one of ID_PROT, AGGRESSIVE", 46),
+            ("ID_PROT", "INFO", "not one of ID_PROT, AGGRESSIVE", 46),
             ("3DES-SHA,BLF", "3DES-SHX,BLF", "no section", 47),
             ("Transforms=\t\t3DES-SHA,BLF-SHA-GRP5", "Transforms= ,", "has no Transforms", 44),
-            ("Transport=\t\tudp", "Port= 0", "not a port", 14),
+            ("Transport=\t\tudp", "Port= 0", "no port", 14),
         ],
     )
     def test_errors_have_their_line(self, old: str, new: str, reason: str, line: int) -> None:
@@ -225,7 +225,7 @@ class TestConnection:
             ("=\t\tISAKMP-peer-west\nConf", "= ISAKMP-peer-wets\nConf", "no section", 27),
             ("Remote-ID=\t\tNet-west", "Remote-ID= Net-wset", "no section", 30),
             ("Remote-ID=\t\tNet-west", "Remote-ID= east-id", "selects no traffic", 30),
-            ("Default-quick-mode\nLocal", "Default-main-mode\nLocal", "is not phase 2", 46),
+            ("Default-quick-mode\nLocal", "Default-main-mode\nLocal", "not one of QUICK_MODE", 46),
             ("QM-ESP-AES-SHA2-256-SUITE", "QM-ESP-AES-SHA3-SUITE", "no section", 54),
             ("IPsec-east-west\n\n", "IPsec-east-wets\n\n", "no section", 10),
         ],
@@ -248,8 +248,8 @@ class TestConnection:
     @pytest.mark.parametrize(
         ("old", "new", "reason"),
         [
-            ("PROTOCOL_ID= IPSEC_AH", "PROTOCOL_ID= IPCOMP", "IPCOMP is not negotiated"),
-            ("ReplayWindow= 128", "ReplayWindow= 5000", "not 0 to 4096"),
+            ("PROTOCOL_ID= IPSEC_AH", "PROTOCOL_ID= IPCOMP", "not one of IPSEC_ESP, IPSEC_AH"),
+            ("ReplayWindow= 128", "ReplayWindow= 5000", "not a number from 0 to 4096"),
             ("LIFE_DURATION= 1000000", "", "has no LIFE_DURATION"),
             ("AUTHENTICATION_ALGORITHM= HMAC_SHA\n", "", "AH without"),
             ("Transforms= ah-sha", "Transforms= ah-shb", "no section"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from isakmp.constants.ikev2 import Notify, Payload
 from isakmp.errors import MalformedPayload, Refused
 from isakmp.policy import traffic
-from isakmp.policy.selector_reader import parse_selector
+from isakmp.policy.selector_text import parse_selector
 from isakmp.policy.spd import (
     ANY_PORTS,
     OPAQUE_PORTS,

@@ -1,0 +1,59 @@
+"""Kinds of sections of isakmpd.conf(5), and what a row of the table of tags says."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from isakmp.conf_values import SECTION, Type
+
+
+class Kind(Enum):
+    """A kind of section; the value is what people call it."""
+
+    GENERAL = "[General]"
+    PHASE_1 = "[Phase 1]"
+    PHASE_2 = "[Phase 2]"
+    KEYNOTE = "[KeyNote]"
+    X509 = "[X509-certificates]"
+    PEER = "an ISAKMP peer"
+    ID = "an identity"
+    ISAKMP_CONFIGURATION = "an ISAKMP configuration"
+    ISAKMP_TRANSFORM = "an ISAKMP transform"
+    LIFETIME = "a lifetime"
+    CONNECTION = "an IPsec connection"
+    IPSEC_CONFIGURATION = "an IPsec configuration"
+    SUITE = "a suite"
+    PROTOCOL = "a protocol"
+    IPSEC_TRANSFORM = "an IPsec transform"
+    MODE_CONFIG = "a mode-config identity"
+    INITIATOR = "an initiator's identity"
+
+
+class Tag(NamedTuple):
+    """A row of the table: all that is known of a tag.
+
+    default: the value where none is written; otherwise: what holds then, where that is no value;
+    every: a list, whose every item is of the type; leads: the kind of the sections it names;
+    idle: understood, for the sake of existing files, and without effect; loose: a value that is
+    not known is ignored with a warning, as isakmpd did.
+    """
+
+    type: Type
+    meaning: str
+    default: str = ""
+    otherwise: str = ""
+    every: bool = False
+    leads: Kind | None = None
+    idle: bool = False
+    loose: bool = False
+
+
+def section(kind: Kind, meaning: str, default: str = "", otherwise: str = "") -> Tag:
+    """A tag that names one section."""
+    return Tag(SECTION, meaning, default, otherwise, leads=kind)
+
+
+def sections(kind: Kind, meaning: str, default: str = "", otherwise: str = "") -> Tag:
+    """A tag that lists sections."""
+    return Tag(SECTION, meaning, default, otherwise, every=True, leads=kind)

@@ -1,0 +1,147 @@
+"""The tags of the sections with fixed names, [General] first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from isakmp.conf_kinds import Kind, Tag, section, sections
+from isakmp.conf_values import (
+    MAX_SECONDS,
+    PATH,
+    PLACE,
+    SECONDS,
+    YES_NO,
+    number,
+    offer_range,
+    pattern,
+    word,
+)
+
+_LIFETIME = offer_range("seconds", 1, MAX_SECONDS)
+_MANY = number(1, 1 << 20)
+_LEVEL = pattern(r"(a|10|[0-9])=[0-9]{1,2}", "class=level")
+
+GENERAL: Mapping[str, Tag] = MappingProxyType(
+    {
+        "Acquire-Only": Tag(
+            YES_NO, "start no connection by itself; negotiate what traffic asks for", "no"
+        ),
+        "Application": Tag(
+            word("engine", "xfrm", "pf_key", "none"),
+            "the IPsec stack: `engine` (isakmpd's own, in user space), `xfrm` (Linux's, over "
+            "NETLINK_XFRM; see isakmpd(8)), `pf_key` (a kernel's, where it has PF_KEY), `none` "
+            "(negotiate only)",
+            "engine",
+        ),
+        "Check-interval": Tag(
+            number(1, MAX_SECONDS, "seconds"),
+            "between looks at whether all connections are up",
+            "60",
+        ),
+        "Cookie-threshold": Tag(
+            number(0, 1 << 20),
+            "IKEv2: from so many unfinished exchanges on, strangers must prove their address with "
+            "a cookie; 0: always",
+            "100",
+        ),
+        "Default-phase-1-ID": section(Kind.ID, "for peers that have no **ID**"),
+        "Default-phase-1-lifetime": Tag(_LIFETIME, "for LIFE_MAIN_MODE", "3600,60:86400"),
+        "Default-phase-2-lifetime": Tag(_LIFETIME, "for LIFE_QUICK_MODE", "1200,60:86400"),
+        "Default-phase-2-suites": sections(
+            Kind.SUITE,
+            "for connections whose configuration names none",
+            "QM-ESP-3DES-SHA-PFS-SUITE",
+        ),
+        "Delete-SAs": Tag(YES_NO, "tell the peers on shutdown that the SAs are gone", "yes"),
+        "DPD-check-interval": Tag(
+            SECONDS,
+            "of silence after which a peer is probed (RFC 3706); 0: only where somebody says that "
+            "it has lost its SAs",
+            "0",
+        ),
+        "DPD-timeout": Tag(
+            number(1, 86400, "seconds"),
+            "from the first probe on after which a peer that stays silent is dead",
+            "30",
+        ),
+        "Engine-socket": Tag(
+            PATH,
+            "where a key engine in a process of its own listens (`python -m isakmp.app.engine "
+            "--socket PATH`); without it the engine is in this process",
+        ),
+        "Exchange-max-time": Tag(number(1, 86400, "seconds"), "an exchange may take", "120"),
+        "Key-log": Tag(
+            PATH,
+            "a directory for session keys, in the tables that Wireshark reads; for debugging only",
+        ),
+        "Listen-on": Tag(PLACE, "where to listen", otherwise="all", every=True),
+        "Loglevel": Tag(_LEVEL, "e.g. `7=50, 8=30`; class `A` is all", every=True),
+        "Logverbose": Tag(YES_NO, "one line for each completed exchange", "no"),
+        "Max-children": Tag(
+            _MANY, "child SAs that a peer may have under one ISAKMP or IKE SA", "256"
+        ),
+        "Max-half-open": Tag(
+            _MANY, "unfinished exchanges that strangers may hold open, in all", "1000"
+        ),
+        "Max-half-open-per-peer": Tag(_MANY, "the same for one address", "100"),
+        "NAT-T-Keepalive": Tag(SECONDS, "between keepalives through a NAT; 0: none", "20"),
+        "Policy-file": Tag(PATH, "the KeyNote policy", "/etc/isakmpd/isakmpd.policy", idle=True),
+        "Pubkey-directory": Tag(PATH, "trusted public keys", "/etc/isakmpd/pubkeys", idle=True),
+        "Rekey-margin": Tag(
+            number(1, 50, "per cent"),
+            "of an SA's lifetime: the initiator replaces it when that much is left, or up to two "
+            "fifths less, at random; the responder when half of it is left, or up to a quarter "
+            "less",
+            "20",
+        ),
+        "Renegotiate-on-HUP": Tag(YES_NO, "replace all SAs on HUP", "no"),
+        "Retransmit-interval": Tag(
+            number(1, 60, "seconds"),
+            "until a message is sent again; twice as long each time",
+            "1",
+        ),
+        "Retransmit-max-interval": Tag(number(1, 3600, "seconds"), "but never longer", "30"),
+        "Retransmits": Tag(
+            number(0, 100), "how often a message is sent again before its exchange fails", "3"
+        ),
+        "Run-directory": Tag(PATH, "where the FIFO, results, reports and captures are", "/var/run"),
+        "SA-retransmits": Tag(
+            number(0, 100),
+            "IKEv2: the same for requests under an IKE SA, which ends with them, and its child SAs "
+            "too. With the defaults that takes four and a half minutes, unless probes find the "
+            "peer dead before",
+            "12",
+        ),
+        "Shared-SADB": Tag(YES_NO, "the kernel's SAs are not ours alone", "no", idle=True),
+        "Use-Keynote": Tag(YES_NO, "ask the KeyNote policy about proposals", "yes", idle=True),
+    }
+)
+
+PHASE_1: Mapping[str, Tag] = MappingProxyType(
+    {"Default": section(Kind.PEER, "who calls from any other address", otherwise="refused")}
+)
+
+PHASE_2: Mapping[str, Tag] = MappingProxyType(
+    {
+        "Connections": sections(Kind.CONNECTION, "IPsec connections to bring up and to keep up"),
+        "Passive-connections": sections(
+            Kind.CONNECTION, "IPsec connections to answer; never started by us"
+        ),
+    }
+)
+
+KEYNOTE: Mapping[str, Tag] = MappingProxyType(
+    {"Credential-directory": Tag(PATH, "credentials", "/etc/isakmpd/keynote/", idle=True)}
+)
+
+X509: Mapping[str, Tag] = MappingProxyType(
+    {
+        "Accept-self-signed": Tag(YES_NO, "take certificates that nobody signed", "no", idle=True),
+        "CA-directory": Tag(PATH, "certificates of authorities", "/etc/isakmpd/ca/", idle=True),
+        "Cert-directory": Tag(PATH, "certificates of peers", "/etc/isakmpd/certs/", idle=True),
+        "CRL-directory": Tag(PATH, "what has been revoked", "/etc/isakmpd/crls/", idle=True),
+        "Private-key": Tag(PATH, "our key", "/etc/isakmpd/private/local.key", idle=True),
+        "Private-key-directory": Tag(PATH, "keys by identity", "/etc/isakmpd/private/", idle=True),
+    }
+)

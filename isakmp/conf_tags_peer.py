@@ -1,0 +1,193 @@
+"""The tags of phase 1: peers, identities, their configurations, transforms and lifetimes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from isakmp.conf_kinds import Kind, Tag, section, sections
+from isakmp.conf_values import (
+    ADDRESS,
+    PLACE,
+    PORT,
+    PROTOCOL,
+    SECONDS,
+    SECRET,
+    TEXT,
+    UDP_PORT,
+    YES_NO,
+    member_of,
+    number,
+    number_or_zero,
+    offer_range,
+    or_any,
+    parsed,
+    word,
+    words,
+)
+from isakmp.constants import ipsec, isakmp
+from isakmp.policy.keywords import parse_ike
+from isakmp.policy.spd import Wish
+
+KEY_BITS = or_any(offer_range("bits", most=0xFFFF))
+DOI = Tag(word("IPSEC"), "the domain of interpretation", "IPSEC")
+
+PEER: Mapping[str, Tag] = MappingProxyType(
+    {
+        "Address": Tag(ADDRESS, "the peer's; needed where we start", otherwise="any"),
+        "Authentication": Tag(SECRET, "the pre-shared key"),
+        "Childless": Tag(
+            words({wish.value: wish for wish in Wish}),
+            "IKEv2: an IKE SA without a child SA (RFC 6023); `force`: begin so with every peer "
+            "that can",
+            "yes",
+        ),
+        "Configuration": section(
+            Kind.ISAKMP_CONFIGURATION,
+            "an ISAKMP configuration",
+            otherwise="Default-phase-1-configuration",
+        ),
+        "Encapsulation": Tag(
+            words({"auto": False, "force": True}),
+            "IKEv2: `force`: ESP in UDP even where there is no NAT",
+            "auto",
+        ),
+        "Flags": Tag(word("ikecfg"), "`ikecfg`: mode-config", every=True, idle=True, loose=True),
+        "Fragment-size": Tag(
+            # The least IPv4 packet that everybody takes, and the largest there is.
+            number_or_zero(576, 0xFFFF, "octets"),
+            "IKEv2: of an IP packet with a fragment; 0: what the path takes",
+            "0",
+        ),
+        "Fragmentation": Tag(
+            YES_NO,
+            "IKEv2: cut large messages into pieces that no router has to cut (RFC 7383)",
+            "yes",
+        ),
+        "ID": section(Kind.ID, "who we say we are", otherwise="the address"),
+        "IKE-proposals": Tag(
+            parsed("keywords", parse_ike),
+            "algorithms by keywords, see below; instead of **Configuration**'s transforms",
+            every=True,
+        ),
+        "Key-exchange": Tag(
+            words({"ikev2": 2, "ikev1": 1}),
+            "the versions, `ikev2, ikev1`: we start with the first, and answer any",
+            "ikev1",
+            every=True,
+        ),
+        "Life": sections(
+            Kind.LIFETIME, "lifetimes of what IKE-proposals names", otherwise="LIFE_MAIN_MODE"
+        ),
+        "Local-address": Tag(PLACE, "our end", otherwise="by the route"),
+        "Make-before-break": Tag(
+            YES_NO, "IKEv2: authenticate anew before the old IKE SA goes", "yes"
+        ),
+        "Phase": Tag(word("1"), "that this is a peer", "1"),
+        "Port": Tag(UDP_PORT, "the peer's UDP port", "500"),
+        "Proposal-preference": Tag(
+            words({"local": True, "peer": False}),
+            "IKEv2: whose order of algorithms counts where we answer",
+            "local",
+        ),
+        "Reauthenticate": Tag(SECONDS, "IKEv2: after which both authenticate anew; 0: never", "0"),
+        "Remote-ID": section(Kind.ID, "who the peer must say it is", otherwise="any"),
+        "Send-IDr": Tag(YES_NO, "IKEv2: tell the peer whom we expect", "yes"),
+        "Transport": Tag(word("udp"), "what carries messages", "udp"),
+        "Window-size": Tag(number(1, 64), "IKEv2: requests of the peer that we take at once", "1"),
+    }
+)
+
+ID: Mapping[str, Tag] = MappingProxyType(
+    {
+        "Address": Tag(
+            PLACE, "of IPV4_ADDR and IPV6_ADDR; `default`: that of the default route"
+        ),
+        "ID-type": Tag(
+            member_of(
+                ipsec.Id,
+                only=(
+                    "IPV4_ADDR", "IPV4_ADDR_SUBNET", "IPV6_ADDR", "IPV6_ADDR_SUBNET", "FQDN",
+                    "USER_FQDN", "KEY_ID", "DER_ASN1_DN",
+                ),
+            ),
+            "what identifies",
+        ),
+        "Name": Tag(
+            TEXT,
+            "of FQDN, USER_FQDN, KEY_ID (after `0x` in hexadecimal) and DER_ASN1_DN (`C=DE, "
+            "O=Example, CN=gw`, in the order of the certificate)",
+        ),
+        "Netmask": Tag(TEXT, "of subnets: as an address, a number of bits, or an interface's"),
+        "Network": Tag(
+            PLACE, "of subnets: any address in it; an interface: the network it is in"
+        ),
+        "Port": Tag(PORT, "in phase 2: which traffic; 0: any", "0"),
+        "Protocol": Tag(PROTOCOL, "in phase 2: which traffic; 0: any", "0"),
+    }
+)  # fmt: skip
+
+ISAKMP_CONFIGURATION: Mapping[str, Tag] = MappingProxyType(
+    {
+        "DOI": DOI,
+        "EXCHANGE_TYPE": Tag(
+            words(
+                {
+                    "ID_PROT": isakmp.Exchange.ID_PROT,
+                    "AGGRESSIVE": isakmp.Exchange.AGGRESSIVE,
+                }
+            ),
+            "main mode or aggressive mode",
+            "ID_PROT",
+        ),
+        "Transforms": sections(
+            Kind.ISAKMP_TRANSFORM,
+            "preferred first, at most 255. Default-phase-1-configuration has 3DES-SHA-RSA_SIG, "
+            "which this version does not negotiate",
+        ),
+    }
+)
+
+ISAKMP_TRANSFORM: Mapping[str, Tag] = MappingProxyType(
+    {
+        "AUTHENTICATION_METHOD": Tag(
+            or_any(member_of(isakmp.Authentication, only=("PRE_SHARED", "RSA_SIG", "DSS"))),
+            "all but PRE_SHARED are understood and not negotiated",
+            "PRE_SHARED",
+        ),
+        "ENCRYPTION_ALGORITHM": Tag(or_any(member_of(isakmp.Encryption)), "the cipher"),
+        "GROUP_DESCRIPTION": Tag(or_any(member_of(isakmp.Group)), "see below"),
+        "HASH_ALGORITHM": Tag(or_any(member_of(isakmp.Hash)), "the hash, and the prf with it"),
+        "KEY_LENGTH": Tag(
+            KEY_BITS,
+            "of the cipher. Generated: AES `128,128:256`, AES-n only n, BLF `128,96:192`",
+            otherwise="ANY",
+        ),
+        "Life": sections(Kind.LIFETIME, "one of each type", otherwise="LIFE_MAIN_MODE"),
+        "PRF": Tag(word("ANY"), "for isakmpd's files", "ANY"),
+    }
+)
+
+LIFETIME: Mapping[str, Tag] = MappingProxyType(
+    {
+        "LIFE_DURATION": Tag(or_any(offer_range(least=1)), "of seconds at most 2147483648"),
+        "LIFE_TYPE": Tag(member_of(isakmp.LifeType), "what is counted"),
+    }
+)
+
+MODE_CONFIG: Mapping[str, Tag] = MappingProxyType(
+    {
+        "Address": Tag(PLACE, "the peer's inside", idle=True),
+        "Attributes": Tag(TEXT, "what is sent", idle=True),
+        "Lifetime": Tag(SECONDS, "of the address", idle=True),
+        "Mode": Tag(word("SET", "REQUEST"), "we push, or the peer asks", idle=True),
+        "Nameserver": Tag(ADDRESS, "for the peer", every=True, idle=True),
+        "Netmask": Tag(TEXT, "of the address", idle=True),
+        "Prefix": Tag(TEXT, "of the address, IPv6", idle=True),
+        "WINS-server": Tag(ADDRESS, "for the peer", every=True, idle=True),
+    }
+)
+
+INITIATOR: Mapping[str, Tag] = MappingProxyType(
+    {"Authentication": Tag(SECRET, "the pre-shared key of who says this identity")}
+)

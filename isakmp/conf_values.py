@@ -1,0 +1,263 @@
+"""Types of the configuration's values: a text to what it means, or what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+from isakmp.constants import names, value_of
+from isakmp.policy.spd import Range
+
+PROTOCOLS = {"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "ipv6-icmp": 58, "sctp": 132}
+# isakmpd's manual writes "Defined" for tags that it only looked for.
+YES = ("yes", "true", "on", "1", "defined")
+NO = ("no", "false", "off", "0")
+# Kilobytes whose octets a counter of eight octets holds; seconds that a timer can wait.
+MAX_AMOUNT = (1 << 53) - 1
+MAX_SECONDS = 1 << 31
+
+E = TypeVar("E", bound=IntEnum)
+
+_NUMBER = re.compile("[0-9]{1,19}", re.ASCII)
+_RANGE = re.compile(r"([0-9]{1,19})\s*(?:,\s*([0-9]{1,19})\s*:\s*([0-9]{1,19}))?", re.ASCII)
+_INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.:@-]{0,31}", re.ASCII)
+_ALIASES = {
+    "AES_GMAC": "NULL_AES_GMAC",
+    "AES_GCM": "AES_GCM_16",
+    "BP_224": "BRAINPOOL_224",
+    "BP_256": "BRAINPOOL_256",
+    "BP_384": "BRAINPOOL_384",
+    "BP_512": "BRAINPOOL_512",
+}
+
+
+class BadValue(ValueError):
+    """A text that is no value of its type. hint: what may have been meant."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Type:
+    """A type of value. what: as the manual names it, with its range; parse: ValueError where a
+    text is none; words: every value there is, where they can be listed."""
+
+    what: str
+    parse: Callable[[str], Any]
+    words: tuple[str, ...] = ()
+
+
+def number(low: int, high: int, unit: str = "") -> Type:
+    """A whole number in that range. unit: of what, in the plural."""
+    what = f"{low} to {high}" + (f" {unit}" if unit else "")
+
+    def parse(text: str) -> int:
+        if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
+            raise BadValue(f"{text!r} is not a number from {what}")
+        return int(text)
+
+    return Type(what, parse)
+
+
+def number_or_zero(low: int, high: int, unit: str) -> Type:
+    """0, or a whole number in that range."""
+    what = f"0 or {low} to {high} {unit}"
+
+    def parse(text: str) -> int:
+        if not _NUMBER.fullmatch(text) or not (low <= int(text) <= high or int(text) == 0):
+            raise BadValue(f"{text!r} is not {what}")
+        return int(text)
+
+    return Type(what, parse)
+
+
+def words(known: Mapping[str, Any]) -> Type:
+    """One of some words, in any case, and what each means."""
+    meant = {word.lower(): meaning for word, meaning in known.items()}
+
+    def parse(text: str) -> Any:
+        if text.lower() not in meant:
+            raise BadValue(f"{text!r} is not one of {', '.join(known)}")
+        return meant[text.lower()]
+
+    return Type(", ".join(known), parse, tuple(known))
+
+
+def word(*known: str) -> Type:
+    """One of some words, in any case; its value is the word in lower case."""
+    return words({each: each.lower() for each in known})
+
+
+def member_of(*registries: type[IntEnum], only: tuple[str, ...] = ()) -> Type:
+    """A member of a registry by name or number. only: the names that are told."""
+    told = only or tuple(dict.fromkeys(name for each in registries for name in names(each)))
+
+    def parse(text: str) -> IntEnum:
+        for registry in registries:
+            try:
+                return member(registry, text)
+            except KeyError:
+                continue
+        raise BadValue(f"{text!r} is not one of {', '.join(told)}")
+
+    return Type(", ".join(told), parse, told)
+
+
+def member(registry: type[E], text: str) -> E:
+    """What isakmpd.conf(5) calls ``text``, in any case. KeyError where nothing is called so."""
+    name = text.upper().replace("-", "_")
+    return value_of(registry, _ALIASES.get(name, name))
+
+
+def or_any(other: Type) -> Type:
+    """The same, or ANY, which is None."""
+
+    def parse(text: str) -> Any:
+        return None if text.upper() == "ANY" else other.parse(text)
+
+    return Type(f"{other.what}, or ANY", parse, (*other.words, "ANY") if other.words else ())
+
+
+def pattern(expression: str, what: str) -> Type:
+    """A text of that shape."""
+    compiled = re.compile(expression, re.ASCII | re.IGNORECASE)
+
+    def parse(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise BadValue(f"{text!r} is not {what}")
+        return text
+
+    return Type(what, parse)
+
+
+def parsed(what: str, parse: Callable[[str], Any], hint: str = "") -> Type:
+    """A value with a grammar of its own, whose parser raises ValueError. hint: an example."""
+
+    def quoted(text: str) -> Any:
+        try:
+            return parse(text)
+        except BadValue as error:
+            raise BadValue(str(error), hint or error.hint) from None
+        except ValueError as error:
+            raise BadValue(f"{text!r}: {error}", hint) from None
+
+    return Type(what, quoted)
+
+
+def offer_range(unit: str = "", least: int = 0, most: int = MAX_AMOUNT) -> Type:
+    """``offer,min:max``, or ``offer`` alone; the offer is within ``least`` and ``most``."""
+    what = "offer,min:max" + (f" {unit}" if unit else "")
+
+    def parse(text: str) -> Range:
+        match = _RANGE.fullmatch(text)
+        if match is None:
+            raise BadValue(f"{text!r} is not offer,min:max")
+        result = Range(*(int(match[n] or match[1]) for n in (1, 2, 3)))
+        if result.min > result.max:
+            raise BadValue(f"{text!r} accepts nothing: {result.min} > {result.max}")
+        if not least <= result.offer <= most or result.max > most:
+            raise BadValue(f"{text!r} is not within {least} and {most} {unit}".rstrip())
+        return result
+
+    return Type(what, parse)
+
+
+def _address(text: str) -> Any:
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise BadValue(f"{text!r} is not an address") from None
+
+
+def _place(text: str) -> str:
+    if not names_interface(text) and not is_address(text):
+        hint = "an address, an interface, or default"
+        raise BadValue(f"{text!r} is not an address or an interface", hint)
+    return text
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def names_interface(text: str) -> bool:
+    """Whether a text is not an address and could be the name of an interface."""
+    return not is_address(text) and _INTERFACE.fullmatch(text) is not None
+
+
+def port_number(text: str) -> int:
+    """A port by number or by the name of a service. BadValue."""
+    if _NUMBER.fullmatch(text) and int(text) <= 0xFFFF:
+        return int(text)
+    try:
+        return socket.getservbyname(text)
+    except (OSError, ValueError):
+        raise BadValue(f"{text!r} is no port", "0 to 65535, or a name of services(5)") from None
+
+
+def port_or_any(text: str) -> int:
+    """The same; ``any`` is 0."""
+    return 0 if text.lower() == "any" else port_number(text)
+
+
+def udp_port(text: str) -> int:
+    """A port that somebody can listen at. BadValue."""
+    port = port_number(text)
+    if not port:
+        raise BadValue(f"{text!r} is no port", "1 to 65535, or a name of services(5)")
+    return port
+
+
+def protocol_number(text: str) -> int:
+    """A protocol by number or by name, 0: any. BadValue."""
+    if (known := PROTOCOLS.get(text.lower())) is not None:
+        return known
+    if _NUMBER.fullmatch(text) and int(text) <= 0xFF:
+        return int(text)
+    try:
+        return socket.getprotobyname(text)
+    except (OSError, ValueError):
+        hint = "0 to 255, or a name of protocols(5)"
+        raise BadValue(f"{text!r} is no protocol", hint) from None
+
+
+def _yes_no(text: str) -> bool:
+    if text.lower() not in YES + NO:
+        raise BadValue(f"{text!r} is neither yes nor no")
+    return text.lower() in YES
+
+
+def _secret(text: str) -> bytes:
+    """A key; hex after 0x. What is wrong with it is told without it."""
+    if not text.startswith("0x"):
+        return text.encode()
+    try:
+        return bytes.fromhex(text[2:])
+    except ValueError:
+        pass
+    raise BadValue("not hexadecimal after 0x")
+
+
+YES_NO = Type("yes or no", _yes_no, ("yes", "no"))
+SECONDS = number(0, MAX_SECONDS, "seconds")
+ADDRESS = Type("an address", _address)
+PLACE = Type("an address, an interface, or `default`", _place)
+PATH = pattern(r".{1,1023}", "a path")
+UDP_PORT = Type("1 to 65535, or a service's name", udp_port)
+PORT = Type("0 to 65535, or a service's name", port_or_any)
+PROTOCOL = Type("0 to 255, or a protocol's name", protocol_number)
+SECRET = Type("a text; hexadecimal after `0x`", _secret)
+TEXT = Type("a text", str)
+SECTION = Type("a section", str)

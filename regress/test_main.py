@@ -218,7 +218,7 @@ def test_what_keeps_it_from_starting_is_said_in_a_line(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("Application= none", "Application= magic"), "application magic is not known"),
+        (("Application= none", "Application= magic"), "'magic' is not one of engine"),
         (("Listen-on= 127.0.0.1", "Listen-on= nosuchif"), "nosuchif is no address"),
         (("Listen-on= 127.0.0.1", "Listen-on= 192.0.2.201"), "cannot listen on 192.0.2.201"),
     ],

@@ -126,14 +126,15 @@ def _transform(number: int, ours: IkeTransform) -> dict[str, Any]:
 def life_attributes(
     life_type: int, life_duration: int, seconds: int | None, kilobytes: int | None
 ) -> list[dict[str, Any]]:
-    """Lifetimes as pairs of attributes; long ones as four octets (RFC 2407 4.5)."""
+    """Lifetimes as pairs of attributes; long ones as four octets or eight (RFC 2407 4.5)."""
     attributes: list[dict[str, Any]] = []
     for unit, amount in (
         (isakmp.LifeType.SECONDS, seconds),
         (isakmp.LifeType.KILOBYTES, kilobytes),
     ):
         if amount:
-            value = amount if amount < 0x10000 else amount.to_bytes(4, "big")
+            size = 4 if amount < 1 << 32 else 8
+            value = amount if amount < 0x10000 else amount.to_bytes(size, "big")
             attributes += [
                 {"type": life_type, "value": int(unit)},
                 {"type": life_duration, "value": value},

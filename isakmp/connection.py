@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec, bundle_order
@@ -13,6 +12,7 @@ from isakmp.dialect import Dialect
 from isakmp.engine import Engine
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.exchange import Exchange
+from isakmp.flows import Flows, closed, whole_family
 from isakmp.job import Job
 from isakmp.log import Log, LogClass
 from isakmp.path import Path
@@ -70,26 +70,38 @@ class Connections:
         self._beginning: dict[str, Exchange[Any]] = {}
         self._reqids: dict[Flow, int] = {}
         self._by_reqid: dict[int, Flow] = {}
-        self._policies: dict[Flow, list[PolicySpec]] = {}
+        self.flows = Flows(app, log)
         self._next_reqid = 0
         self._packets: dict[str, Selector] = {}
         self._single: set[str] = set()
+        self._left_out: set[str] = set()
 
     # --- configuration -----------------------------------------------------------------------
 
     def start(self) -> None:
         """Take up every connection of the catalog that is not kept yet."""
-        for name, connection in self.catalog.connections.items():
-            if name not in self.entries:
-                self._take_up(connection)
+        with self.flows.together():
+            self._close_left_out()
+            for name, connection in self.catalog.connections.items():
+                if name not in self.entries:
+                    self._take_up(connection)
+
+    def _close_left_out(self) -> None:
+        """Traffic of what cannot be negotiated, for an error in its configuration, is dropped."""
+        closing = {} if not self.settings.flows else self.catalog.closed
+        for name in self._left_out - closing.keys():
+            self.flows.drop(name)
+        for name, traffic in closing.items():
+            self.flows.put((name, None), closed(traffic))
+        self._left_out = set(closing)
 
     def _take_up(self, connection: Connection) -> Entry:
         remote = self.catalog.remote(connection.remote)
         entry = self.entries[connection.name] = Entry(connection, remote)
         self._with.setdefault(remote.name, {})[connection.name] = entry
+        self._stand(entry)
         if connection.passive:
             return entry
-        self._install_flow(connection.name, connection.selector, connection, remote)
         if self.settings.active and not self.settings.acquire_only:
             self.bring_up(entry)
         return entry
@@ -99,6 +111,10 @@ class Connections:
 
         The catalog has been loaded anew. What is done is returned, a line each.
         """
+        with self.flows.together():  # what takes up changed traffic comes before what had it goes
+            return self._reload()
+
+    def _reload(self) -> list[str]:
         done: list[str] = []
         dropped: set[str] = set()
         for name, entry in list(self.entries.items()):
@@ -149,8 +165,9 @@ class Connections:
         self._rest(entry)
         for child in self.sas.of_connection(name):
             self.engine.owner.children.delete_child(child)
-        for flow in [flow for flow in self._policies if flow[0] == name]:
-            self._remove_flow(flow)
+        self.flows.drop(name)
+        for flow in [flow for flow in self._reqids if flow[0] == name]:
+            self._forget_reqid(flow)
 
     def _entries_with(self, remote: Remote) -> list[Entry]:
         """Every connection with a peer."""
@@ -169,6 +186,7 @@ class Connections:
         entry.wanted = True
         entry.remote = self._remote_now(entry.connection.remote) or entry.remote
         self._rest(entry)
+        self._stand(entry)
         name = entry.connection.name
         if self._lacks_packet(entry.connection):
             self.log.debug(LogClass.SA, 20, "connection %s: waits for a packet", name)
@@ -339,7 +357,7 @@ class Connections:
 
     def child_moved(self, child: ChildSa) -> None:
         """A child SA has another end: its policies too."""
-        self._install_flow(child.connection.name, child.selector, child.connection, None, child)
+        self._install_flow(child)
 
     def child_down(self, child: ChildSa) -> None:
         """The last child SA of this traffic with its peer is gone."""
@@ -348,10 +366,13 @@ class Connections:
             # A client has come back under another identity or address before it was missed.
             self.child_moved(left[-1])
             return
-        static = entry is not None and not entry.connection.passive
-        if entry is None or not static or child.selector != entry.connection.selector:
-            self._remove_flow((child.connection.name, child.selector))
-        if entry is not None and static and entry.wanted and not entry.held_down:
+        self._remove_flow((child.connection.name, child.selector))
+        if (
+            entry is not None
+            and not entry.connection.passive
+            and entry.wanted
+            and not entry.held_down
+        ):
             self._failed(entry, Reason("sa-gone", "its last child SA is gone"))
 
     def rekey(self, child: ChildSa) -> None:
@@ -400,7 +421,8 @@ class Connections:
         """Traffic waits for an SA."""
         flow = self._by_reqid.get(event.reqid)
         entry = self.entries.get(flow[0]) if flow else None
-        if entry is None or entry.held_down or not self.settings.active:
+        ours = entry is not None and (entry.wanted or not entry.connection.passive)
+        if entry is None or not ours or entry.held_down or not self.settings.active:
             self.log.debug(LogClass.SA, 20, "acquire for %s: nothing is started", event.selector)
             return
         self.log.debug(LogClass.SA, 10, "acquire for %s: %s", event.selector, flow)
@@ -435,41 +457,50 @@ class Connections:
             self._by_reqid[number] = flow
         return number
 
-    def _install_flow(
-        self, name: str, selector: Selector, connection: Connection, remote: Remote | None,
-        child: ChildSa | None = None,
-    ) -> None:  # fmt: skip
-        """Policies both ways, once the two ends are known; the same ones again cost nothing."""
-        path = child.path if child else (self.path_to(remote) if remote else None)
-        if not self.settings.flows or path is None:
+    def _stand(self, entry: Entry) -> None:
+        """What its traffic meets while no child SA has it: a policy that asks for one, or one that
+        drops, where nobody is to be asked.
+
+        Of a passive connection with everybody there is none: it would cut this host off.
+        """
+        connection, path = entry.connection, self.path_to(entry.remote)
+        every = (connection.selector, *_others(connection))
+        standing = [s for s in every if not (connection.passive and whole_family(s))]
+        if not self.settings.flows:
             return
-        transform = connection.suites[0].protocols[0].transforms[0]
-        mode, protocols = (
-            transform.encapsulation,
-            [p.protocol for p in connection.suites[0].protocols],
-        )
-        if child:
-            mode = child.protocols[0].chosen.encapsulation
-            protocols = [isakmp.Protocol(p.chosen.protocol) for p in child.protocols]
-        reqid = self.reqid(name, selector)
-        more = child.more if child else _others(connection)
+        if path is None:
+            self.flows.put((connection.name, None), closed(standing))
+            if entry.remote.address is not None and entry.retry is None:
+                wait = self.settings.check_interval_s
+                entry.retry = self.timers.add("route to a peer", wait, lambda: self._again(entry))
+            return
+        suite = connection.suites[0].protocols
+        mode = suite[0].transforms[0].encapsulation
+        protocols = bundle_order(p.protocol for p in suite)
+        reqid = self.reqid(connection.name, connection.selector)
+        specs = [s for each in standing for s in self._specs(reqid, each, path, mode, protocols)]
+        self.flows.put((connection.name, None), specs)
+
+    def _again(self, entry: Entry) -> None:
+        entry.retry = None
+        self._stand(entry)
+
+    def _install_flow(self, child: ChildSa) -> None:
+        """The policies of a child SA."""
+        if not self.settings.flows:
+            return
+        name, selector = child.connection.name, child.selector
+        reqid, mode = self.reqid(name, selector), child.protocols[0].chosen.encapsulation
+        protocols = bundle_order(isakmp.Protocol(p.chosen.protocol) for p in child.protocols)
         specs = [
-            spec for each in (selector, *more)
-            for spec in self._specs(reqid, each, path, mode, bundle_order(protocols))
+            spec for each in (selector, *child.more)
+            for spec in self._specs(reqid, each, child.path, mode, protocols)
         ]  # fmt: skip
-        if self._policies.get((name, selector)) == specs:
-            return
-        self._forget_policies([s for s in self._policies.get((name, selector), [])
-                               if not any(s.covers(new) for new in specs)])  # fmt: skip
-        self._policies[name, selector] = specs
-        for spec in specs:
-            self.app.add_policy(spec).then(partial(self._policy_answered, name))
+        self.flows.put((name, selector), specs)
 
     def reinstall(self) -> None:
         """Every policy again, for a stack that has forgotten them."""
-        for (name, _), specs in self._policies.items():
-            for spec in specs:
-                self.app.add_policy(spec).then(partial(self._policy_answered, name))
+        self.flows.reinstall()
 
     @staticmethod
     def _specs(
@@ -484,18 +515,14 @@ class Connections:
                        path.remote, path.local, reqid, tuple(more)),
         ]  # fmt: skip
 
-    def _policy_answered(self, name: str, job: Job[int]) -> None:
-        if job.error is not None:
-            self.log.internal_err(
-                "connection %s: application refused its policy: %s", name, job.error
-            )
-
-    def _forget_policies(self, specs: list[PolicySpec]) -> None:
-        for spec in specs:
-            self.app.delete_policy(spec)
-
     def _remove_flow(self, flow: Flow) -> None:
-        self._forget_policies(self._policies.pop(flow, []))
+        """A child SA's policies go; what stands below takes their place."""
+        self.flows.put(flow, [])
+        entry = self.entries.get(flow[0])
+        if entry is None or entry.connection.selector != flow[1]:
+            self._forget_reqid(flow)
+
+    def _forget_reqid(self, flow: Flow) -> None:
         reqid = self._reqids.pop(flow, None)
         if reqid is not None:
             del self._by_reqid[reqid]

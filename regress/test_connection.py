@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
-from isakmp.app.base import Acquire, Direction
+from isakmp.app.base import Acquire, Action, Direction
 from isakmp.errors import ConfError
 from isakmp.policy.spd import Selector
 from regress.pair import EAST, WEST, Gateway, Host, Network, agree, both, connected, up
@@ -150,14 +151,62 @@ def test_policies_of_active_connections_are_there_from_the_start() -> None:
     net.start()
     net.run(1)
     assert [p.direction for p in west.app.policies] == [Direction.OUT, Direction.IN]
-    assert not east.app.policies
+    assert len(east.app.policies) == 2, "of a passive one, too"
+    assert all(p.action is Action.IPSEC for p in east.app.policies)
     net.lose = lambda packet: False
     net.until(lambda: connected(west), 60)
-    assert len(east.app.policies) == 2
     west.daemon.teardown("west-east", 2)
     net.run(3)
-    assert not east.app.policies, "those of a passive one go with its last SA"
-    assert len(west.app.policies) == 2
+    assert len(east.app.policies) == len(west.app.policies) == 2, "they outlive the last SA"
+
+
+def roaming(text: str) -> str:
+    """The peer may be anywhere."""
+    return text.replace("192.0.2.1= west", "Default= west").replace("Address= 192.0.2.1\n", "")
+
+
+def actions(host: Host) -> set[Action]:
+    return {policy.action for policy in host.app.policies}
+
+
+def test_a_passive_connection_drops_its_traffic_until_the_peer_comes_and_after() -> None:
+    net = Network()
+    east, west = net.add(EAST.address, roaming(EAST.text())), net.host(WEST)
+    east.daemon.start()
+    assert actions(east) == {Action.DISCARD}
+    west.daemon.start()
+    net.until(lambda: connected(west), 60)
+    assert actions(east) == {Action.IPSEC}
+    west.daemon.teardown_all()
+    net.run(3)
+    assert actions(east) == {Action.DISCARD}
+
+
+def test_a_passive_connection_with_everybody_does_not_cut_the_host_off() -> None:
+    text = roaming(EAST.text()).replace("Remote-ID= ", "Remote-selectors= 0.0.0.0/0\n#")
+    east = Network().add(EAST.address, text)
+    east.daemon.start()
+    assert east.daemon.connections.entries
+    assert not east.app.policies
+
+
+def test_an_acquire_of_a_passive_connection_begins_nothing() -> None:
+    net = Network()
+    east = net.host(EAST)
+    east.daemon.start()
+    (out,) = [p for p in east.app.policies if p.direction is Direction.OUT]
+    ends = ip_address("192.0.2.2"), ip_address("192.0.2.1")
+    east.daemon.acquire(Acquire(out.reqid, out.selector, *ends))
+    net.run(5)
+    assert not net.history
+
+
+def test_what_is_left_out_for_an_error_is_dropped() -> None:
+    host = Network().add(WEST.address, WEST.text().replace("Suites= ", "Suites= no-such-"))
+    host.daemon.start()
+    assert not host.daemon.connections.entries
+    assert actions(host) == {Action.DISCARD}
+    assert len(host.app.policies) == 2
 
 
 def test_policies_stay_for_the_other_peer_with_the_same_traffic() -> None:
@@ -177,7 +226,7 @@ def test_policies_stay_for_the_other_peer_with_the_same_traffic() -> None:
     assert {str(p.dst) for p in east.app.policies} == {"192.0.2.2", "192.0.2.1"}
     west.daemon.teardown_all()
     net.run(3)
-    assert not east.app.policies
+    assert actions(east) == {Action.DISCARD}
 
 
 def test_no_policies_where_none_are_wanted() -> None:

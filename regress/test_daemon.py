@@ -63,6 +63,26 @@ def test_a_changed_connection_loses_its_sas_and_keeps_its_isakmp_sa(
     assert bool(west.app.policies) is (what != "removed")
 
 
+def test_a_changed_connection_is_never_without_a_policy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, west, _, path = on_disk(tmp_path)
+    told: list[str] = []
+
+    def record(verb: str) -> Callable[[object], Job[int]]:
+        def recorded(_: object) -> Job[int]:
+            told.append(verb)
+            return Job.of(1)
+
+        return recorded
+
+    for verb in ("add_policy", "delete_policy"):
+        monkeypatch.setattr(west.app, verb, record(verb))
+    path.write_text(CHANGES["traffic"](path.read_text()))
+    west.daemon.reload()
+    assert told == ["add_policy", "add_policy", "delete_policy", "delete_policy"]
+
+
 def test_a_changed_peer_loses_everything(tmp_path: Path) -> None:
     net, west, east, path = on_disk(tmp_path)
     cookies = west.rows(1)[0]["cookies"]

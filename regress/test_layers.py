@@ -51,6 +51,7 @@ LAYERS = [
     ["isakmp.conf_check", "isakmp.conf_crypto", "isakmp.conf_manual"],
     ["isakmp.scripts"],
     ["isakmp.app", "isakmp.transport"],
+    ["isakmp.flows"],
     ["isakmp.connection", "isakmp.rivals", "isakmp.children", "isakmp.liveness", "isakmp.keeper"],
     ["isakmp.status", "isakmp.daemon", "fifo_ui"],
     ["isakmp.__main__"],

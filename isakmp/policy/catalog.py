@@ -19,6 +19,7 @@ from isakmp.policy.reader import (
     peers_by_address,
     read_connection,
     read_remote,
+    read_selectors_of,
 )
 from isakmp.policy.spd import (
     Address,
@@ -37,6 +38,7 @@ from isakmp.policy.traffic import Narrowed
 class Catalog:
     """Peers and connections of one configuration. errors: sections that are left out, and why.
 
+    closed: the traffic of connections that are left out, where it can be read all the same;
     supports: the IPsec stack's word on a transform; unsupported: what it made us leave out.
     """
 
@@ -45,6 +47,7 @@ class Catalog:
     remotes: dict[str, Remote] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     errors: list[ConfError] = field(default_factory=list)
+    closed: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
     generation: int = -1
     supports: Supports | None = None
     unsupported: list[str] = field(default_factory=list)
@@ -55,7 +58,7 @@ class Catalog:
 
     def load(self) -> None:
         """Read everything anew. A bad section is left out alone; the rest runs."""
-        self.connections, self.errors, self.unsupported = {}, [], []
+        self.connections, self.errors, self.unsupported, self.closed = {}, [], [], {}
         self._with, self._at = {}, {}
         self.generation = -1
         for name in connection_names(self.conf):
@@ -63,6 +66,15 @@ class Catalog:
                 self._keep(self._read(name))
             except ConfError as error:
                 self.errors.append(error)
+                self._close(name)
+
+    def _close(self, name: str) -> None:
+        """Note the traffic of a connection that is left out; an error more where it is unknown."""
+        try:
+            self.closed[name] = read_selectors_of(self.conf, name, self.resolve)
+        except ConfError as error:
+            reason = f"its traffic cannot be read, so it is not dropped: {error.reason}"
+            self.errors.append(self.conf.error(reason, name, hint="mend it, and send HUP"))
 
     def connection(self, name: str) -> Connection:
         """A connection by name, listed or not. ConfError where it is none or is bad."""

@@ -152,6 +152,14 @@ def read_connection(
     )
 
 
+def read_selectors_of(
+    conf: Conf, name: str, resolve: Resolve = no_interfaces
+) -> tuple[Selector, ...]:
+    """The traffic of a connection alone, whatever else is wrong with it."""
+    *_, traffic = _traffic(conf, name, conf.get(name, "ISAKMP-peer", "") or "", resolve)
+    return selectors(traffic)
+
+
 def connection_names(conf: Conf) -> list[str]:
     """What [Phase 2] lists, active ones first, each once."""
     listed = (name for tag in CONNECTION_LISTS for name in conf.get_list("Phase 2", tag))

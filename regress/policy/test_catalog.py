@@ -77,7 +77,8 @@ def test_bad_sections_are_left_out_alone() -> None:
     found = catalog(text + "[bad]\nPhase= 2\nISAKMP-peer= east\nConfiguration= phase-2\n"
                     "Local-ID= nothing\nRemote-ID= far\n")  # fmt: skip
     assert list(found.connections) == ["west-east"]
-    assert len(found.errors) == 1
+    assert len(found.errors) == 2
+    assert "traffic cannot be read" in str(found.errors[1])
     with pytest.raises(ConfError):
         found.connection("bad")
 

@@ -3,7 +3,7 @@ PY = .venv/bin/python
 SEEDS = 200
 SECONDS = 60
 ARGS =
-PROTOCOL = ikev1
+PROTOCOL = ikev2
 .PHONY: demo test check bench interop kernel sim fuzz nightly clean
 
 demo:    ; @tools/setup-venv run && $(PY) -m regress.demo --protocol $(PROTOCOL) $(ARGS)

@@ -22,6 +22,7 @@ from fifo_ui.flags import make_parser
 from fifo_ui.up import Wait
 
 RUN_DIRECTORY = Path("/var/run")
+SERVICE_DIRECTORY = RUN_DIRECTORY / "isakmpd"  # isakmpd.service's, gone where the service is not
 FIFO = "isakmpd.fifo"
 
 
@@ -172,7 +173,7 @@ VERBS: dict[str, Verb] = {
 def make_client(args: argparse.Namespace) -> Client:
     """The client for the FIFO and run directory that were named, or found by each other."""
     fifo, directory = args.fifo, args.run_directory
-    fifo = fifo or (directory or RUN_DIRECTORY) / FIFO
+    fifo = fifo or (directory or _usual_directory()) / FIFO
     return Client(
         fifo=fifo,
         run_directory=directory or fifo.parent,
@@ -181,6 +182,10 @@ def make_client(args: argparse.Namespace) -> Client:
         sleep=time.sleep,
         token=lambda: secrets.token_hex(8),
     )
+
+
+def _usual_directory() -> Path:
+    return SERVICE_DIRECTORY if (SERVICE_DIRECTORY / FIFO).exists() else RUN_DIRECTORY
 
 
 def perform(client: Client, args: argparse.Namespace, out: TextIO, err: TextIO) -> int:

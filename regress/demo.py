@@ -44,29 +44,31 @@ IKE_PORTS = (500, 4500)
 def main() -> int:
     """Set the stage, play, and judge."""
     parser = argparse.ArgumentParser(prog="regress.demo", description="Two isakmpd and a tunnel.")
-    parser.add_argument("--protocol", choices=list(MESSAGES), default="ikev1")
-    protocol = parser.parse_args().protocol
+    parser.add_argument("--protocol", choices=list(MESSAGES), default="ikev2")
+    text = "where isakmpd and isakmpctl are installed; by default the checkout's run"
+    parser.add_argument("--bin", type=Path, metavar="DIRECTORY", help=text)
+    options = parser.parse_args()
     if os.geteuid() != 0 and "ISAKMPD_DEMO" not in os.environ:
-        return in_user_namespace(protocol)
+        return in_user_namespace(sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     with ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isakmpd-demo.")))
-        stage = Stage(stack, base, protocol)
+        stage = Stage(stack, base, options.protocol, options.bin)
         failures = play(stage)
     print(f"\n{'FAILED: ' + '; '.join(failures) if failures else 'All of it was right'} "
           f"({time.monotonic() - started:.1f} s)")  # fmt: skip
     return 1 if failures else 0
 
 
-def in_user_namespace(protocol: str) -> int:
+def in_user_namespace(arguments: list[str]) -> int:
     """The same as root of a user namespace of our own."""
     if shutil.which("unshare") is None:
         print("demo: needs root, or unshare(1) of util-linux", file=sys.stderr)
         return 1
     command = [
         "unshare", "--user", "--map-root-user", "--net", sys.executable, "-m", __spec__.name,
-        "--protocol", protocol,
+        *arguments,
     ]  # fmt: skip
     done = subprocess.run(command, env={**os.environ, "ISAKMPD_DEMO": "1"}, cwd=ROOT)
     if done.returncode > 1:
@@ -74,11 +76,20 @@ def in_user_namespace(protocol: str) -> int:
     return done.returncode
 
 
+def commands(installed: Path | None, elsewhere: Path) -> tuple[list[str], list[str], Path]:
+    """isakmpd's and isakmpctl's command, and the directory to run them in."""
+    if installed is None:
+        python = [sys.executable, "-m"]
+        return [*python, "isakmp"], [*python, "fifo_ui.ctl"], ROOT
+    return [str(installed / "isakmpd")], [str(installed / "isakmpctl")], elsewhere
+
+
 class Stage:
     """Two namespaces, a wire between them, an isakmpd in each."""
 
-    def __init__(self, stack: ExitStack, base: Path, protocol: str) -> None:
+    def __init__(self, stack: ExitStack, base: Path, protocol: str, installed: Path | None) -> None:
         self.base, self.daemons, self.protocol = base, {}, protocol
+        self.isakmpd, self.isakmpctl, self.cwd = commands(installed, base)
         self.holders = {name: stack.enter_context(namespace()) for name in ENDS}
         self.join()
         self.tap = stack.enter_context(socket_in(self.holders["west"]))
@@ -109,14 +120,14 @@ class Stage:
         directory = self.base / name
         directory.mkdir()
         text = (ROOT / "conf" / ENDS[name][0]).read_text()
-        text = text.replace("Key-exchange= ikev1", f"Key-exchange= {self.protocol}")
+        text = text.replace("Key-exchange= ikev2", f"Key-exchange= {self.protocol}")
         conf = directory / "isakmpd.conf"
         conf.touch(0o600)
         conf.write_text(text.replace("[General]", f"[General]\nRun-directory= {directory}", 1))
-        command = [sys.executable, "-m", "isakmp", "-d", "-v", "-c", str(conf), "-L"]
+        command = [*self.isakmpd, "-d", "-v", "-c", str(conf), "-L"]
         with (directory / "log").open("wb") as log:
             process = subprocess.Popen(
-                command, cwd=ROOT, stderr=log, preexec_fn=enter(self.holders[name])
+                command, cwd=self.cwd, stderr=log, preexec_fn=enter(self.holders[name])
             )
         try:
             yield process
@@ -130,16 +141,18 @@ class Stage:
 
     def ctl(self, name: str, *words: str) -> Any:
         """What isakmpctl answers, as JSON."""
-        command = [sys.executable, "-m", "fifo_ui.ctl", "--run-directory", str(self.base / name)]
+        command = [*self.isakmpctl, "--run-directory", str(self.base / name)]
         done = subprocess.run(
-            [*command, *words, "--json"], cwd=ROOT, capture_output=True, text=True
+            [*command, *words, "--json"], cwd=self.cwd, capture_output=True, text=True
         )
         return json.loads(done.stdout or "{}").get("result")
 
     def text(self, name: str, *words: str) -> str:
         """What isakmpctl prints for people."""
-        command = [sys.executable, "-m", "fifo_ui.ctl", "--run-directory", str(self.base / name)]
-        return subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True).stdout
+        command = [*self.isakmpctl, "--run-directory", str(self.base / name)]
+        return subprocess.run(
+            [*command, *words], cwd=self.cwd, capture_output=True, text=True
+        ).stdout
 
 
 def play(stage: Stage) -> list[str]:

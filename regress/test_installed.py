@@ -1,15 +1,23 @@
-"""What pip installs is what the checkout has: built as a wheel and as an sdist."""
+"""What pip installs is what the checkout has, as a wheel and as an sdist; and it runs elsewhere."""
 
 from __future__ import annotations
 
+import configparser
+import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from isakmp import __version__
+from isakmp.flags import make_parser
+from regress.interop.namespace import tun_device
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_SOURCE = (".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
@@ -25,7 +33,8 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sdist of a copy of the checkout, which is left as it was."""
     base = tmp_path_factory.mktemp("sdist")
     copy = shutil.copytree(ROOT, base / "copy", ignore=shutil.ignore_patterns(*NOT_SOURCE))
-    make = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    make = "import sys; sys.path.insert(0, '.'); from tools import backend as b; "
+    make += "b.build_sdist(sys.argv[1])"
     run(sys.executable, "-c", make, base, cwd=copy)
     return next(base.glob("*.tar.gz"))
 
@@ -59,3 +68,109 @@ def test_every_file_of_the_checkout_is_in_the_sdist(sdist: Path) -> None:
     kept = {str(p.relative_to(ROOT)) for p in files if "__pycache__" not in p.parts}
     kept |= {"Makefile", "README.md", "CHANGELOG.md", "LICENSE", "setup.cfg", "pyproject.toml"}
     assert (kept | sources()) - names == set()
+
+
+@pytest.fixture(scope="module")
+def prefix(wheel: Path) -> Path:
+    """A virtual environment with the wheel in it, and what it needs from the tests' own."""
+    venv = wheel.parent / "installed"
+    run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=wheel.parent)
+    python = venv / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
+    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=wheel.parent)
+    site = next((venv / "lib").glob("python3*/site-packages"))
+    (site / "needed.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return venv
+
+
+def test_it_is_the_installed_one_that_runs(prefix: Path) -> None:
+    """Outside of the checkout, and without a word of it on the path."""
+    code = "import isakmp, fifo_ui, sys; print(isakmp.__file__, fifo_ui.__file__)"
+    done = subprocess.run(
+        [prefix / "bin" / "python", "-c", code], cwd="/", capture_output=True, text=True
+    )
+    assert [Path(p).is_relative_to(prefix) for p in done.stdout.split()] == [True, True]
+    for name in ("isakmpd", "isakmpctl"):
+        done = subprocess.run(
+            [prefix / "bin" / name, "--version"], cwd="/", capture_output=True, text=True
+        )
+        assert done.stdout == f"{name} {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "share/man/man8/isakmpd.8",
+        "share/man/man8/isakmpctl.8",
+        "share/man/man5/isakmpd.conf.5",
+        "share/isakmpd/isakmpd.ini",
+        "share/isakmpd/east.ini",
+        "share/bash-completion/completions/isakmpd.bash",
+        "share/bash-completion/completions/isakmpctl.bash",
+        "share/zsh/site-functions/_isakmpd",
+        "share/zsh/site-functions/_isakmpctl",
+        "lib/systemd/system/isakmpd.service",
+    ],
+)
+def test_what_comes_beside_the_commands(prefix: Path, name: str) -> None:
+    assert (prefix / name).read_text().strip()
+
+
+def test_the_installed_one_carries_a_tunnel(prefix: Path) -> None:
+    if not tun_device():
+        pytest.skip("needs /dev/net/tun")
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    demo = [sys.executable, "-m", "regress.demo", "--bin", str(prefix / "bin")]
+    done = subprocess.run(demo, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All of it was right" in done.stdout
+
+
+def test_the_unit_says_what_the_daemon_takes() -> None:
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.optionxform = str  # type: ignore[assignment]
+    unit.read(ROOT / "conf" / "isakmpd.service")
+    service = unit["Service"]
+    name, *words = service["ExecStart"].split()
+    options = make_parser().parse_args(words)
+    assert (name, options.foreground) == ("isakmpd", True)
+    assert (service["Type"], service["NoNewPrivileges"]) == ("notify", "yes")
+    assert (service["ProtectSystem"], service["RuntimeDirectory"]) == ("strict", "isakmpd")
+    assert service["ExecReload"] == "kill -HUP $MAINPID"
+    kept = set(service["CapabilityBoundingSet"].split())
+    assert kept == {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE"}
+
+
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("needs systemd-analyze")
+    unit = (ROOT / "conf" / "isakmpd.service").read_text()
+    # What it verifies beside the unit, the command and its manual pages, is not installed here.
+    unit = re.sub(r"(?m)^ExecStart=isakmpd", f"ExecStart={sys.executable}", unit)
+    unit = re.sub(r"(?m)^Documentation=.*\n", "", unit)
+    (tmp_path / "isakmpd.service").write_text(unit)
+    command = ["systemd-analyze", "verify", str(tmp_path / "isakmpd.service")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout in a folder whose name has a blank, with a virtual environment of its own."""
+    copy = tmp_path / "a checkout"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_SOURCE, "regress"))
+    run(sys.executable, "-m", "venv", "--without-pip", copy / ".venv", cwd=tmp_path)
+    site = next((copy / ".venv" / "lib").glob("python3*/site-packages"))
+    (site / "needed.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return copy
+
+
+def test_a_checkout_has_the_commands_in_its_environment(checkout: Path) -> None:
+    """tools/setup-venv makes them; what it would install is there already."""
+    run("tools/setup-venv", "run", cwd=checkout)
+    (checkout / "isakmp" / "__init__.py").write_text('__version__ = "of the checkout"\n')
+    for name in ("isakmpd", "isakmpctl"):
+        command = [str(checkout / ".venv" / "bin" / name), "--version"]
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True)
+        assert (done.stdout, done.stderr) == (f"{name} of the checkout\n", "")

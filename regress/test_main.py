@@ -181,6 +181,24 @@ def test_a_service_manager_is_told(conf: Path, monkeypatch: pytest.MonkeyPatch) 
             process.process.wait()
 
 
+def test_the_run_directory_that_systemd_made(
+    conf: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    made = tmp_path_factory.mktemp("run")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(made))
+    conf.write_text("".join(
+        line for line in conf.read_text().splitlines(True) if "Run-directory" not in line
+    ))  # fmt: skip
+    process = Running(conf, "-d")
+    try:
+        process.until("isakmpd runs")
+        assert (made / "isakmpd.fifo").is_fifo()
+        assert process.stop() == 0
+    finally:
+        process.process.kill()
+        process.process.wait()
+
+
 def test_capture_and_fifo_where_they_are_wanted(conf: Path) -> None:
     capture, fifo = conf.parent / "c.pcap", conf.parent / "commands"
     process = Running(conf, "-d", "-l", str(capture), "-f", str(fifo), "-v", "-D", "Timer=10", "-4")

@@ -211,6 +211,14 @@ def test_fifo_and_run_directory_find_each_other(
         assert (str(client.fifo), str(client.run_directory)) == (fifo, directory)
 
 
+def test_a_services_fifo_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctl, "SERVICE_DIRECTORY", tmp_path)
+    assert make_client(make_parser().parse_args(["sa"])).fifo == Path("/var/run/isakmpd.fifo")
+    os.mkfifo(tmp_path / "isakmpd.fifo")
+    client = make_client(make_parser().parse_args(["sa"]))
+    assert (client.fifo, client.run_directory) == (tmp_path / "isakmpd.fifo", tmp_path)
+
+
 def test_token_is_new_each_time() -> None:
     client = make_client(make_parser().parse_args(["sa"]))
     assert len({client.token() for _ in range(10)}) == 10

@@ -1,0 +1,123 @@
+"""What the shells offer is what the command lines take: each flag, verb and tag, in its place."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from isakmp.conf_tags import TAGS
+from tools.completion import Level, bash, levels, zsh
+
+COMMANDS = ["isakmpd", "isakmpctl"]
+LEVELS = [(name, level) for name in COMMANDS for level in levels(name)]
+
+
+def offered(script: str, *words: str) -> set[str]:
+    """What bash offers for the last of ``words``."""
+    name = words[0]
+    code = (
+        f"{script}\nisakmpctl() {{ printf 'NAME\\nto-east x\\n    below\\n'; }}\n"
+        'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }\n'
+        f'_{name}\nprintf "%s\\n" "${{COMPREPLY[@]}}"'
+    )
+    done = subprocess.run(["bash", "-c", code, "-", *words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(("name", "level"), LEVELS, ids=lambda value: str(value)[:40])
+def test_bash_offers_every_flag_and_verb_of_a_level(name: str, level: Level) -> None:
+    flags = {flag for action in level.options() for flag in action.option_strings}
+    assert flags | set(level.verbs()) <= offered(bash(name), name, *level.path, "")
+
+
+def test_bash_offers_what_an_argument_can_be() -> None:
+    script = bash("isakmpctl")
+    assert offered(script, "isakmpctl", "up", "to") == {"to-east"}
+    assert offered(script, "isakmpctl", "--json", "down", "x", "--phase", "") == {"1", "2"}
+    assert {"on", "off"} <= offered(script, "isakmpctl", "capture", "o")
+    tags = {tag for table in TAGS.values() for tag in table}
+    assert tags <= offered(script, "isakmpctl", "conf", "get", "General", "")
+    assert "Negotiation" in offered(script, "isakmpctl", "debug", "N")
+
+
+def test_bash_offers_files(tmp_path: Path) -> None:
+    (tmp_path / "west.pcap").touch()
+    for words in (("isakmpctl", "dump"), ("isakmpctl", "dump", "--keys"), ("isakmpd", "-c")):
+        given = offered(bash(words[0]), *words, f"{tmp_path}/w")
+        assert given == {f"{tmp_path}/west.pcap"}
+
+
+def test_a_flag_means_the_same_wherever_it_stands() -> None:
+    """bash's script looks at the flag alone."""
+    for name in COMMANDS:
+        seen: dict[str, argparse.Action] = {}
+        for level in levels(name):
+            for action in level.options():
+                for flag in action.option_strings:
+                    assert seen.setdefault(flag, action).nargs == action.nargs, flag
+
+
+class Zsh:
+    """A zsh at a terminal of its own, with our functions."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in COMMANDS:
+            (folder / f"_{name}").write_text(zsh(name))
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update(ZDOTDIR=str(folder), TERM="dumb", COLUMNS="200", HOME=str(folder))
+            os.execvp("zsh", ["zsh", "-f", "-i"])
+        self.type(f"fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D; PS1=\n")
+        # What is called in the end says what was typed and completed.
+        names = "[ $1 = connections ] && printf 'NAME\\nto-east x\\n' ||"
+        for name in COMMANDS:
+            self.type(f'{name}() {{ {names} print "<$*>"; }}\n')
+
+    def type(self, text: str) -> None:
+        os.write(self.fd, text.encode())
+
+    def until(self, wanted: str) -> str:
+        """What is printed until ``wanted`` is."""
+        text, deadline = "", time.monotonic() + 60
+        while wanted not in text and time.monotonic() < deadline:
+            if select.select([self.fd], [], [], 1)[0]:
+                text += re.sub(
+                    r"\x1b\[[0-9;?]*[a-zA-Z]|\r|\x07", "", os.read(self.fd, 65536).decode()
+                )
+        assert wanted in text
+        return text
+
+    def close(self) -> None:
+        os.close(self.fd)
+        os.kill(self.pid, 9)
+        os.waitpid(self.pid, 0)
+
+
+def test_zsh_completes(tmp_path: Path) -> None:
+    if shutil.which("zsh") is None:
+        pytest.skip("needs zsh")
+    shell = Zsh(tmp_path)
+    try:
+        for typed, wanted in (
+            ("isakmpd --che", "--check"),
+            ("isakmpctl --ver", "--version"),
+            ("isakmpctl explai", "explain"),
+            ("isakmpctl --json rekey x --reauth", "--json rekey x --reauthenticate"),
+            ("isakmpctl up to-", "up to-east"),
+            ("isakmpctl conf get General Acq", "conf get General Acquire-Only"),
+            ("isakmpctl debug Negot", "debug Negotiation"),
+        ):
+            shell.type(f"{typed}\t\n")
+            shell.until(f"<{wanted}>")
+    finally:
+        shell.close()

@@ -1,0 +1,216 @@
+"""Completion for bash and zsh of what the command lines of isakmpd and isakmpctl take.
+
+Made of their parsers and of the table of tags, so that it has every flag, verb and tag there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fifo_ui.flags import make_parser as control_parser
+from isakmp.conf_tags import TAGS
+from isakmp.flags import make_parser as daemon_parser
+from isakmp.log import LogClass
+
+FILES = ("FILE", "PATH", "FIFO")
+NAMES = ("name", "peer")
+
+LIST = "isakmpctl connections --timeout 1 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { print $1 }'"
+"""The names of the connections of a running isakmpd; nothing where none runs."""
+
+BASH = """\
+# bash completion for {name}, made of its command line.
+_isakmpctl_names() {{ {names}; }}
+_{name}() {{
+    local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD - 1]}} path= i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case "$path ${{COMP_WORDS[i]}}" in
+            {paths}) path+=" ${{COMP_WORDS[i]}}" ;;
+        esac
+    done
+    COMPREPLY=()
+    case $prev in
+{values}
+    esac
+    case "$path" in
+{words}
+    esac
+}}
+complete -F _{name} {name}
+"""
+
+ZSH = """\
+#compdef {name}
+# zsh completion for {name}, made of its command line.
+_isakmpctl_names() {{
+    local -a names
+    names=(${{(f)"$({names})"}})
+    compadd -a names
+}}
+{functions}
+_{name} "$@"
+"""
+
+
+class Level(NamedTuple):
+    """A parser and the words that lead to it: ``isakmpctl conf get``."""
+
+    path: tuple[str, ...]
+    parser: argparse.ArgumentParser
+
+    def verbs(self) -> dict[str, argparse.ArgumentParser]:
+        """The parsers of its verbs."""
+        for action in self.parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                return dict(action.choices)
+        return {}
+
+    def options(self) -> list[argparse.Action]:
+        """What begins with a hyphen."""
+        return [action for action in self.parser._actions if action.option_strings]
+
+    def arguments(self) -> list[argparse.Action]:
+        """What stands by its place."""
+        return [
+            action
+            for action in self.parser._actions
+            if not action.option_strings and not isinstance(action, argparse._SubParsersAction)
+        ]
+
+    def below(self) -> Iterator[Level]:
+        """Itself and all levels under it."""
+        yield self
+        for name, parser in self.verbs().items():
+            yield from Level((*self.path, name), parser).below()
+
+
+def levels(name: str) -> list[Level]:
+    """Those of ``isakmpd`` or ``isakmpctl``."""
+    parser = {"isakmpd": daemon_parser, "isakmpctl": control_parser}[name]()
+    return list(Level((), parser).below())
+
+
+def words(action: argparse.Action) -> list[str]:
+    """What an argument can be, where that is known: a verb's switch, a tag, a class of the log."""
+    if action.choices:
+        return [str(choice) for choice in action.choices]
+    if action.dest == "tag":
+        return sorted({tag for tags in TAGS.values() for tag in tags}, key=str.lower)
+    if action.dest == "cls":
+        return [*(cls.label for cls in LogClass), "A", "toggle"]
+    return []
+
+
+def takes_value(action: argparse.Action) -> bool:
+    """Whether the word behind the option is its own."""
+    return action.nargs != 0
+
+
+def takes_file(action: argparse.Action) -> bool:
+    """Whether an argument is a path."""
+    return action.metavar in FILES or action.dest == "path"
+
+
+def bash(name: str) -> str:
+    """The script for bash."""
+    every = levels(name)
+    # Without verbs there is no path: the pattern is one that no word is.
+    paths = "|".join(f'" {" ".join(level.path)}"' for level in every if level.path) or '" "'
+    # A flag means the same wherever it stands.
+    values = {f"        {line}": None for level in every for line in _bash_values(level)}
+    offered = [f"        {line}" for level in every for line in _bash_words(level)]
+    return BASH.format(
+        name=name, names=LIST, paths=paths, values="\n".join(values), words="\n".join(offered)
+    )
+
+
+def _pattern(level: Level) -> str:
+    return f'"{"".join(f" {word}" for word in level.path)}"'
+
+
+def _bash_values(level: Level) -> Iterator[str]:
+    """What stands behind an option that takes a value."""
+    for action in filter(takes_value, level.options()):
+        yield f"{'|'.join(action.option_strings)}) {_bash_reply(action)}; return ;;"
+
+
+def _bash_reply(action: argparse.Action) -> str:
+    if takes_file(action):
+        return 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")'
+    return f'mapfile -t COMPREPLY < <(compgen -W "{" ".join(words(action))}" -- "$cur")'
+
+
+def _bash_words(level: Level) -> Iterator[str]:
+    """What may stand anywhere on a level: its flags, its verbs, the words of its arguments."""
+    flags = [flag for action in level.options() for flag in action.option_strings]
+    known = [*level.verbs(), *(word for action in level.arguments() for word in words(action))]
+    names = any(action.dest in NAMES for action in level.arguments())
+    listed = " ".join([*flags, *known, *(["$(_isakmpctl_names)"] if names else [])])
+    files = any(map(takes_file, level.arguments()))
+    yield f"{_pattern(level)})"
+    yield f'    mapfile -t COMPREPLY < <(compgen -W "{listed}" -- "$cur")'
+    if files:
+        yield "    compopt -o filenames"
+        yield '    mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur")'
+    yield "    ;;"
+
+
+def zsh(name: str) -> str:
+    """The script for zsh."""
+    functions = (function for level in levels(name) for function in _zsh_function(name, level))
+    return ZSH.format(name=name, names=LIST, functions="\n".join(functions))
+
+
+def _zsh_function(name: str, level: Level) -> Iterator[str]:
+    """The function of a level, which calls those of its verbs."""
+    verbs = level.verbs()
+    specs = [spec for action in level.options() for spec in _zsh_option(action)]
+    specs += [f"'{i}:{a.dest}:{_zsh_what(a)}'" for i, a in enumerate(level.arguments(), 1)]
+    if verbs:
+        specs += ["'1:verb:->verb'", "'*::argument:->argument'"]
+    yield f"{_function(name, level.path)}() {{"
+    yield "    local curcontext=$curcontext state line"
+    yield "    _arguments -C \\"
+    yield from (f"        {spec} \\" for spec in specs)
+    yield "        && return"
+    if verbs:
+        described = " ".join(
+            f"'{verb}:{_quoted(parser.description or '')}'" for verb, parser in verbs.items()
+        )
+        yield "    case $state in"
+        yield f"        verb) local -a verbs; verbs=({described}); _describe verb verbs ;;"
+        yield "        argument) case $line[1] in"
+        for verb in verbs:
+            yield f"            {verb}) {_function(name, (*level.path, verb))} ;;"
+        yield "        esac ;;"
+        yield "    esac"
+    yield "}"
+
+
+def _function(name: str, path: tuple[str, ...]) -> str:
+    return "_" + "_".join((name, *path))
+
+
+def _zsh_option(action: argparse.Action) -> Iterator[str]:
+    text = _quoted((action.help or "") % {"default": action.default})
+    value = f":{action.metavar or action.dest}:{_zsh_what(action)}" if takes_value(action) else ""
+    repeated = "*" if isinstance(action, argparse._AppendAction) else ""
+    for flag in action.option_strings:
+        yield f"'{repeated}{flag}[{text}]{value}'"
+
+
+def _zsh_what(action: argparse.Action) -> str:
+    if takes_file(action):
+        return "_files"
+    if action.dest in NAMES:
+        return "_isakmpctl_names"
+    return f"({' '.join(words(action))})" if words(action) else " "
+
+
+def _quoted(text: str) -> str:
+    """Text within brackets and single quotes."""
+    for char in "\\[]:":
+        text = text.replace(char, f"\\{char}")
+    return text.replace("'", "'\\''")

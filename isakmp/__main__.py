@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
 from traceback import format_exception
@@ -26,11 +27,12 @@ from isakmp.conf_kinds import Kind
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.flags import arguments
-from isakmp.log import Log, parse_class, parse_level, stream_sink, syslog_sink
+from isakmp.log import Log, parse_class, parse_level
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address
 from isakmp.privilege import more_descriptors, private_files
 from isakmp.ready import Starter, detach
+from isakmp.sink import STDERR, Sink, StreamSink, SyslogSink
 from isakmp.timer import Timers
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
@@ -68,14 +70,19 @@ def run(options: argparse.Namespace) -> None:
     private_files()
     more_descriptors()
     conf = Conf.load(options.conf)
-    log = _log(conf, options)
+    sink: Sink = StreamSink(STDERR) if options.foreground else SyslogSink()
+    with closing(sink):
+        _run(conf, options, _log(conf, options, sink), sink)
+
+
+def _run(conf: Conf, options: argparse.Namespace, log: Log, sink: Sink) -> None:
     for warning in warnings(conf, interface):
         log.internal_warn("%s", warning)
     for error in check(conf, interface):
         log.internal_err("%s", error)
     starter = Starter(None if options.foreground else detach(), log)
     try:
-        _serve(conf, options, log, starter)
+        _serve(conf, options, log, starter, sink)
     except Exception as error:
         if not options.foreground:  # nobody reads the standard error of a daemon
             log.critical("cannot run: %s", error)
@@ -83,9 +90,10 @@ def run(options: argparse.Namespace) -> None:
         raise
 
 
-def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter) -> None:
+def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter, sink: Sink) -> None:
     timers = Timers(time.monotonic)
     loop = Loop(timers, lambda error: log.internal_err("bug: %s", "".join(format_exception(error))))
+    sink.attach(loop)
     daemon = _daemon(conf, options, loop, timers, log)
     try:
         signals = _signals(daemon, loop, log, starter)
@@ -119,11 +127,9 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _log(conf: Conf, options: argparse.Namespace) -> Log:
-    if options.foreground:
-        log = Log(time.time, stream_sink(sys.stderr))
-    else:
-        log = Log(time.time, syslog_sink(), stamp=False)
+def _log(conf: Conf, options: argparse.Namespace, sink: Sink) -> Log:
+    log = Log(time.time, sink.write, stamp=options.foreground)
+    sink.told = lambda lost, why: log.internal_err("%d lines of this log were lost: %s", lost, why)
     levels = [*conf.general("Loglevel")[0], *options.debug]
     if options.verbose or conf.general("Logverbose")[0]:
         levels.insert(0, "Negotiation=30")

@@ -10,12 +10,10 @@ only by Log.secret, at level 99 of the Crypto class.
 
 from __future__ import annotations
 
-import syslog
 import time
 from collections.abc import Callable, Iterator
 from enum import IntEnum, StrEnum
 from functools import lru_cache
-from typing import TextIO
 
 from isakmp import causes
 from isakmp.errors import IsakmpError, Reason
@@ -308,32 +306,3 @@ def stamp_of(now: float) -> str:
 @lru_cache(1)
 def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-
-
-def stream_sink(stream: TextIO) -> Callable[[str], None]:
-    """Lines to a stream, as ``-d`` wants them on stderr; a stream that is gone is ignored."""
-
-    def write(line: str) -> None:
-        try:
-            stream.write(line + "\n")
-            stream.flush()
-        except (OSError, ValueError):
-            return
-
-    return write
-
-
-def syslog_sink(ident: str = "isakmpd") -> Callable[[str], None]:
-    """Lines to syslog; for a Log without stamps, whose first word gives the priority."""
-    syslog.openlog(ident, syslog.LOG_PID, syslog.LOG_DAEMON)
-    priorities: dict[str, int] = {
-        Severity.INFO: syslog.LOG_NOTICE, Severity.CRITICAL: syslog.LOG_CRIT,
-        Severity.PROTO_ERR: syslog.LOG_ERR, Severity.INTERNAL_ERR: syslog.LOG_ERR,
-        Severity.PROTO_WARN: syslog.LOG_WARNING, Severity.INTERNAL_WARN: syslog.LOG_WARNING,
-    }  # fmt: skip
-
-    def write(line: str) -> None:
-        head = line.partition(" ")[0]
-        syslog.syslog(priorities.get(head, syslog.LOG_DEBUG), line.replace("\0", ""))
-
-    return write

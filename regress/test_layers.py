@@ -23,6 +23,7 @@ LAYERS = [
         "isakmp.path",
         "isakmp.privilege",
         "isakmp.ready",
+        "isakmp.sink",
     ],
     ["isakmp.conf_parse", "isakmp.conf_values", "isakmp.policy.algorithms"],
     ["isakmp.policy.keywords", "isakmp.policy.selector_text", "isakmp.conf_kinds"],

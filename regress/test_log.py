@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import syslog
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,8 +20,6 @@ from isakmp.log import (
     parse_level,
     severity_of,
     stamp_of,
-    stream_sink,
-    syslog_sink,
 )
 
 
@@ -260,28 +255,3 @@ def test_flush_keeps_windows_that_go_on(paper: Paper) -> None:
     assert len(paper.lines) == 1
     paper.log.flush()
     assert paper.lines[1].endswith("again (repeated 1 times)")
-
-
-def test_stream_sink_writes_lines_and_outlives_its_stream() -> None:
-    stream = io.StringIO()
-    write = stream_sink(stream)
-    write("one")
-    assert stream.getvalue() == "one\n"
-    stream.close()
-    write("two")
-
-
-def test_syslog_sink_takes_the_priority_from_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[int, str]] = []
-    monkeypatch.setattr(syslog, "openlog", lambda *args: None)
-    monkeypatch.setattr(syslog, "syslog", lambda priority, line: calls.append((priority, line)))
-    log = Log(lambda: 0.0, syslog_sink(), stamp=False)
-    log.set_level(None, 10)
-    log.proto_err("e")
-    log.info("p")
-    log.debug(LogClass.UI, 10, "d")
-    assert [priority for priority, _ in calls] == [
-        syslog.LOG_ERR,
-        syslog.LOG_NOTICE,
-        syslog.LOG_DEBUG,
-    ]

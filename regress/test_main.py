@@ -16,6 +16,7 @@ import pytest
 
 from isakmp.__main__ import main
 from isakmp.flags import arguments
+from isakmp.sink import SyslogSink
 from regress.pair import WEST
 
 GATEWAY = replace(WEST, address="127.0.0.1", peer_address="127.0.0.2",
@@ -141,14 +142,18 @@ def test_detached_with_a_pid_file_of_its_own(conf: Path) -> None:
 def test_detached_it_says_in_the_log_why_it_cannot_run(
     conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines: list[str] = []
+    path = str(conf.parent / "log")
     reading, writing = os.pipe()
     monkeypatch.setattr("isakmp.__main__.detach", lambda: writing)
-    monkeypatch.setattr("isakmp.__main__.syslog_sink", lambda: lines.append)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        assert main(["-c", str(conf), "-p", str(taken.getsockname()[1])]) == 1
-    assert "cannot run: cannot listen on 127.0.0.1" in "\n".join(lines)
+    monkeypatch.setattr("isakmp.__main__.SyslogSink", lambda: SyslogSink(path))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslogd:
+        syslogd.bind(path)
+        syslogd.settimeout(20)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("127.0.0.1", 0))
+            assert main(["-c", str(conf), "-p", str(taken.getsockname()[1])]) == 1
+        while "cannot run: cannot listen on 127.0.0.1" not in syslogd.recv(9000).decode():
+            pass
     assert os.read(reading, 4096).startswith(b"cannot listen on 127.0.0.1")
     os.close(reading)
 

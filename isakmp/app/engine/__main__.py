@@ -25,6 +25,7 @@ from isakmp.errors import ApplicationError
 from isakmp.log import Log
 from isakmp.loop import Loop
 from isakmp.privilege import more_descriptors, private_files
+from isakmp.sink import STDERR, StreamSink
 from isakmp.timer import Timers
 
 
@@ -46,7 +47,10 @@ def run(path: str, device: str) -> None:
     except ApplicationError:
         netif.close()
         raise
-    log = Log(time.time, _print)
+    sink = StreamSink(STDERR)
+    log = Log(time.time, sink.write)
+    sink.told = lambda lost, why: log.internal_err("%d lines of this log were lost: %s", lost, why)
+    sink.attach(loop)
 
     def make(events: Upcalls) -> KeyEngine:
         return KeyEngine(
@@ -83,10 +87,6 @@ def _stop_on_signals(loop: Loop) -> None:
     loop.reader(woken.fileno(), stop)
 
 
-def _print(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 with a message where the engine cannot start."""
     options = _arguments(arguments)
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run(options.socket, options.device)
     except ApplicationError as error:
-        _print(f"isakmp.app.engine: {error}")
+        print(f"isakmp.app.engine: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
 

@@ -88,7 +88,8 @@ def _beside(row: Row, reason: Row) -> list[str]:
     elif row.get("initiator"):
         theirs, ours = "the peer answered", "we offered"
     if not table:
-        pairs = ((theirs, reason.get("came")), (ours, reason.get("acceptable")))
+        asked = reason.get("acceptable") or reason.get("offered")
+        pairs = ((theirs, reason.get("came")), (ours, asked))
         return [line for label, value in pairs if value for line in _wrapped(label, _clean(value))]
     rows = [("", theirs, ours, True), *table]
     widths = [min(38, max(len(one[at]) for one in rows)) for at in range(3)]

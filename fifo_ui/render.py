@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from isakmp.errors import LABELS
 from isakmp.log import LogClass, printable, stamp_of
 
 WIDTH = 100
@@ -288,8 +289,8 @@ def _reason(reason: object) -> list[str]:
         return [text_of(reason)]
     head = ": ".join(text_of(reason[key]) for key in ("cause", "detail") if reason.get(key))
     lines = [head] if head else []
-    for key in ("came", "acceptable", "line", "mend"):
+    for key, label in LABELS.items():
         if reason.get(key):
-            lines.append(f"{key}: {text_of(reason[key])}")
+            lines.append(f"{label}: {text_of(reason[key])}")
     lines.extend(f"tried: {text_of(miss)}" for miss in reason.get("misses", ()))
     return lines

@@ -21,8 +21,6 @@ class Dialect(Protocol):
     """What one protocol version does its own way."""
 
     version: int
-    rfc: str
-    """Where it says what a message must hold."""
     failure: int
     """The notify for what fails here by no fault of the peer's."""
     malformed: int

@@ -21,7 +21,7 @@ from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.half_open import HalfOpen
 from isakmp.job import Job
 from isakmp.log import Log, LogClass, severity_of
-from isakmp.message import Header, parse_header, split
+from isakmp.message import Header, missing, parse_header, split
 from isakmp.outcome import Outcomes
 from isakmp.owner import Owner
 from isakmp.path import Path
@@ -169,10 +169,8 @@ class Engine:
     @staticmethod
     def _check_syntax(exchange: Exchange[Any], lacking: list[int]) -> None:
         if lacking:
-            raise MalformedPayload(
-                f"{exchange.script.name} message {exchange.step + 1}", 28,
-                f"lacks payload {lacking[0]}", exchange.dialect.rfc,
-            )  # fmt: skip
+            where = f"{exchange.script.name} message {exchange.step + 1}"
+            raise missing(exchange.dialect.version, where, lacking[0])
 
     def _took(self, exchange: Exchange[Any], message: Incoming) -> None:
         """A receiving step accepted its message."""

@@ -7,7 +7,9 @@ each into one log line, one entry of the report and, where the protocol has one,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from isakmp.causes import MENDS
@@ -22,6 +24,18 @@ class Part(NamedTuple):
     fits: bool = True
 
 
+# What the log and the tables print of a Reason, in that order, and how they call it.
+LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "came": "came",
+        "acceptable": "acceptable",
+        "offered": "we offered",
+        "line": "line",
+        "mend": "mend",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why something was refused or chosen: the log, the report and ``explain`` print from it.
@@ -31,7 +45,7 @@ class Reason:
     line that decided, as ``file:line [section]:tag``; misses: a line per candidate tried, the
     nearest first; mend: what to change, and where, that of the cause where none is given;
     beside: the nearest candidate, part by part; means: what a peer's notify can and cannot
-    mean.
+    mean; offered: what we had asked the peer for that refuses.
     """
 
     cause: str
@@ -43,6 +57,7 @@ class Reason:
     mend: str = ""
     beside: tuple[Part, ...] = ()
     means: tuple[str, ...] = ()
+    offered: str = ""
 
     def __post_init__(self) -> None:
         if not self.mend:
@@ -50,8 +65,8 @@ class Reason:
 
     def __str__(self) -> str:
         parts = [f"{self.cause}: {self.detail}"]
-        for label in ("came", "acceptable", "line", "mend"):
-            if text := getattr(self, label):
+        for name, label in LABELS.items():
+            if text := getattr(self, name):
                 parts.append(f"{label}: {text}")
         parts.extend(f"tried: {miss}" for miss in self.misses)
         return "; ".join(parts)

@@ -149,6 +149,20 @@ def parse_payloads(
     return payloads, at
 
 
+def is_whole_chain(major: int, first_type: int, data: bytes, padding: int) -> bool:
+    """Whether generic headers lead through ``data`` to less than ``padding`` octets: what a wrong
+    key decrypts to hardly ever looks so."""
+    rules, at, following = _rules(major), 0, first_type
+    try:
+        for _ in range(MAX_PAYLOADS):
+            following, at, _ = _generic_header(rules, following, data, at, 0)
+            if not following:
+                return len(data) - at < padding
+    except MalformedPayload:
+        pass
+    return False
+
+
 def _generic_header(
     rules: Family, type: int, data: bytes, at: int, offset: int
 ) -> tuple[int, int, bool]:
@@ -164,6 +178,12 @@ def _generic_header(
     if reserved and not rules.critical:
         raise _broken(rules, type, offset + at, f"reserved octet is {reserved}")
     return following, at + length, bool(reserved & CRITICAL)
+
+
+def missing(major: int, where: str, type: int, offset: int = HEADER_SIZE) -> MalformedPayload:
+    """The error that ``where`` lacks a mandatory payload, by its name and that version's rules."""
+    rules = _rules(major)
+    return MalformedPayload(where, offset, f"lacks {name_of(rules.payload, type)}", rules.rfc)
 
 
 def _broken(rules: Family, type: int, at: int, reason: str) -> MalformedPayload:

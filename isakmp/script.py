@@ -15,9 +15,8 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from isakmp.errors import MalformedPayload
 from isakmp.job import Job
-from isakmp.message import Header, Payload
+from isakmp.message import Header, Payload, missing
 from isakmp.path import Path
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class Incoming:
             if payload.type == kind and index not in self.claimed:
                 self.claimed.add(index)
                 return payload
-        raise MalformedPayload(f"payload {kind}", self.offset, "is missing", "RFC 2408 5.1")
+        raise missing(self.header.major, "the message", kind, self.offset)
 
     def has(self, kind: int) -> bool:
         """Whether a payload of that type is there that nobody has claimed."""

@@ -7,7 +7,7 @@ fits, the Reason lists every pair that was compared, the nearest miss first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, groupby, islice, zip_longest
+from itertools import groupby, islice, zip_longest
 from typing import Any, NamedTuple
 
 from isakmp.constants import ipsec, isakmp, name_of
@@ -140,7 +140,7 @@ def _ike_differences(offer: ChosenIke, ours: IkeTransform) -> Iterator[str]:
         if not usable or wanted is not None and came != wanted:
             expected = name_of(registry, wanted) if wanted is not None else "a known one"
             same = False
-            yield f"{label} {name_of(registry, came)}, not {expected}"
+            yield f"{label} {_said(registry, came)}, not {expected}"
     if same and offer.auth != isakmp.Authentication.PRE_SHARED:
         yield f"AUTHENTICATION_METHOD {offer.auth.name}, which is not spoken yet"
     yield from _range_difference("KEY_LENGTH", offer.key_bits, ours.key_bits, required=False)
@@ -152,7 +152,7 @@ def _range_difference(
     label: str, came: int, wanted: Range | None, *, required: bool
 ) -> Iterator[str]:
     if wanted is not None and came not in wanted and (came or required):
-        yield f"{label} {came}, not {wanted.min} to {wanted.max}"
+        yield f"{label} {came or 'none'}, not {_span(wanted)}"
     elif wanted is None and came:
         yield f"{label} {came}, not expected"
 
@@ -162,7 +162,16 @@ def _life_differences(
 ) -> Iterator[str]:
     for label, came, wanted in (("seconds", seconds, s), ("kilobytes", kilobytes, kb)):
         if came and wanted is not None and came not in wanted:
-            yield f"LIFE_DURATION {came} {label}, not {wanted.min} to {wanted.max}"
+            yield f"LIFE_DURATION {came} {label}, not {_span(wanted)}"
+
+
+def _span(wanted: Range) -> str:
+    return f"{wanted.min}" if wanted.min == wanted.max else f"{wanted.min} to {wanted.max}"
+
+
+def _said(registry: Any, came: int | None) -> str:
+    """A value by its name; 0 is no value of any registry: nothing came."""
+    return name_of(registry, came) if came else "none"
 
 
 def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:
@@ -172,29 +181,42 @@ def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:
         for transform in islice(every, PAIRS_MAX)
     ]
     pairs = (
-        (list(_ike_differences(offer, ours)), f"{label} ({offer}) against {ours.name}", ours.line)
+        Miss(list(_ike_differences(offer, ours)), f"{label} ({offer}) against {ours.name}",
+             ours.line)
         for label, offer in offers
         for ours in remote.transforms
-    )
+    )  # fmt: skip
     acceptable = ", ".join(ours.name for ours in remote.transforms) or "nothing"
     came = "; ".join(str(offer) for _, offer in offers[:MISSES_MAX])
     return _reason("phase 1", came, acceptable, remote.line, pairs)
 
 
+class Miss(NamedTuple):
+    """What keeps something of the peer's and something of ours apart. far: other protocols, so
+    that nothing else can be compared."""
+
+    differences: list[str]
+    label: str
+    line: str
+    far: bool = False
+
+
 def _reason(
-    what: str, came: str, acceptable: str, line: str,
-    pairs: Iterable[tuple[list[str], str, str]],
+    what: str, came: str, acceptable: str, line: str, misses: Iterable[Miss]
 ) -> Reason:  # fmt: skip
-    compared = sorted(islice(pairs, PAIRS_MAX), key=lambda pair: len(pair[0]))
+    compared = [miss for miss in islice(misses, PAIRS_MAX) if miss.differences]
+    compared.sort(key=lambda miss: (miss.far, len(miss.differences)))
     nearest = compared[0] if compared else None
     return Reason(
         "no-proposal-chosen",
         f"no {what} proposal of the peer fits ours",
         came=came or "no usable proposal",
         acceptable=acceptable,
-        line=(nearest[2] if nearest else "") or line,
-        misses=tuple(f"{label}: {'; '.join(diff)}" for diff, label, _ in compared[:MISSES_MAX]),
-        mend=f"make both ends agree on: {'; '.join(nearest[0])}" if nearest else "",
+        line=(nearest.line if nearest else "") or line,
+        misses=tuple(
+            f"{miss.label}: {'; '.join(miss.differences)}" for miss in compared[:MISSES_MAX]
+        ),
+        mend=f"make both ends agree on: {'; '.join(nearest.differences)}" if nearest else "",
         beside=tuple(
             Part(f"{what} {number}", theirs, ours)
             for number, (theirs, ours) in enumerate(
@@ -281,9 +303,7 @@ def _ipsec_differences(offer: ChosenIpsec, ours: IpsecTransform) -> Iterator[str
         ("GROUP_DESCRIPTION", isakmp.Group, offer.group, ours.group),
     ):
         if came != wanted:
-            have = "none" if came is None else name_of(names, came)
-            want = "none" if wanted is None else name_of(names, wanted)
-            yield f"{label} {have}, not {want}"
+            yield f"{label} {_said(names, came)}, not {_said(names, wanted)}"
     if False not in ours.esn:
         yield "sequence numbers of 32 bits, not of 64, which are IKEv2's alone"
     yield from _range_difference("KEY_LENGTH", offer.key_bits, ours.key_bits, required=True)
@@ -305,29 +325,41 @@ def describe(offer: ChosenIpsec) -> str:
 
 
 def _ipsec_reason(bundles: list[list[Any]], suites: list[Suite], line: str) -> Reason:
-    offers = [
-        (proposal, ipsec_offer(proposal, transform))
+    offers = (
+        describe(ipsec_offer(proposal, transform))
         for bundle in bundles
         for proposal in bundle
-        for transform in proposal.transforms[:PAIRS_MAX]
-    ][:PAIRS_MAX]
-    came = "; ".join(describe(offer) for _, offer in offers[:MISSES_MAX])
+        for transform in proposal.transforms
+    )
+    came = "; ".join(islice(offers, MISSES_MAX))
     acceptable = ", ".join(suite.name for suite in suites) or "nothing"
-    pairs = chain.from_iterable(_compare(proposal, offer, suites) for proposal, offer in offers)
-    return _reason("phase 2", came, acceptable, line, pairs)
+    misses = (
+        miss for bundle in bundles for suite in suites for miss in _compare(bundle, suite)
+    )  # fmt: skip
+    return _reason("phase 2", came, acceptable, line, misses)
 
 
-def _compare(
-    proposal: Any, offer: ChosenIpsec, suites: list[Suite]
-) -> Iterable[tuple[list[str], str, str]]:
-    for suite in suites:
-        label = f"proposal {proposal.number} ({describe(offer)}) against {suite.name}"
-        same = [p for p in suite.protocols if p.protocol == offer.protocol]
-        for ours in same:
+def _compare(bundle: list[Any], suite: Suite) -> Iterator[Miss]:
+    """Proposals of one number are all wanted together (RFC 2408 4.2), and so is a suite."""
+    came, wanted = (_protocols(p.protocol_id for p in bundle),
+                    _protocols(p.protocol for p in suite.protocols))  # fmt: skip
+    label = f"proposal {bundle[0].number}"
+    if came != wanted:
+        apart = f"protocols {came}, not {wanted}"
+        yield Miss([apart], f"{label} against {suite.name}", suite.line, far=True)
+        return
+    for proposal in bundle:
+        ours = next(p for p in suite.protocols if p.protocol == proposal.protocol_id)
+        for offer in (ipsec_offer(proposal, one) for one in proposal.transforms[:PAIRS_MAX]):
             for transform in ours.transforms:
-                differences = list(_ipsec_differences(offer, transform))
-                yield differences, label, transform.line or suite.line
-        if not same:
-            wanted = "+".join(p.protocol.name for p in suite.protocols)
-            came = name_of(isakmp.Protocol, offer.protocol)
-            yield [f"PROTOCOL_ID {came}, not {wanted}"] * 4, label, suite.line
+                yield Miss(
+                    list(_ipsec_differences(offer, transform)),
+                    f"{label} ({describe(offer)}) against {suite.name}",
+                    transform.line or suite.line,
+                )
+
+
+def _protocols(numbers: Iterable[int]) -> str:
+    """``AH+ESP``."""
+    names = (name_of(isakmp.Protocol, number) for number in sorted(numbers))
+    return "+".join(name.removeprefix("IPSEC_") for name in names)

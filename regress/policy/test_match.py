@@ -98,8 +98,7 @@ def test_key_lengths_out_of_range_or_where_none_belongs() -> None:
     strict = replace(AES, key_bits=Range(256, 256, 256))
     reason = refusal(choose_ike, ike(offer(bits=128)), remote(strict))
     assert reason.misses == (
-        "transform 1 (AES_CBC-128 SHA MODP_2048 PRE_SHARED) against AES: "
-        "KEY_LENGTH 128, not 256 to 256",
+        "transform 1 (AES_CBC-128 SHA MODP_2048 PRE_SHARED) against AES: KEY_LENGTH 128, not 256",
     )
     assert reason.line == "conf:10"
     reason = refusal(choose_ike, ike(offer(enc=5, hash=1, group=2, bits=64)), remote(DES))
@@ -260,7 +259,24 @@ def test_another_protocol_is_the_farthest_miss() -> None:
     proposals = parsed([proposal(1, 2, 3), proposal(2, 3, 3, mode=2)])
     reason = refusal(choose_ipsec, proposals, [SINGLE], "")
     assert reason.misses[0].startswith("proposal 2 ")
-    assert "PROTOCOL_ID IPSEC_AH, not IPSEC_ESP" in reason.misses[-1]
+    assert "protocols AH, not ESP" in reason.misses[-1]
+
+
+def test_a_bundle_is_compared_as_one() -> None:
+    proposals = parsed([proposal(1, 3, 3), proposal(1, 2, 3)])
+    reason = refusal(choose_ipsec, proposals, [SINGLE, BUNDLE], "")
+    assert "proposal 1 against single: protocols AH+ESP, not ESP" in reason.misses
+    assert all(miss.rpartition(": ")[2] for miss in reason.misses)
+    assert len(set(reason.misses)) == len(reason.misses)
+    lonely = refusal(choose_ipsec, proposals, [SINGLE], "")
+    assert lonely.mend == "make both ends agree on: protocols AH+ESP, not ESP"
+
+
+def test_what_did_not_come_is_called_none() -> None:
+    bare = parsed([proposal(1, 3, 3, mode=0)])
+    assert "ENCAPSULATION_MODE none, not TUNNEL" in refusal(
+        choose_ipsec, bare, [SINGLE], ""
+    ).misses[0]  # fmt: skip
 
 
 def test_pfs_is_said() -> None:

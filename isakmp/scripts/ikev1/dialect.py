@@ -22,13 +22,14 @@ from isakmp.message import (
     Payload,
     build_payloads,
     generic_header,
+    is_whole_chain,
     parse_payloads,
 )
 from isakmp.path import Path
 from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import parse_attributes
 from isakmp.policy.match import values
-from isakmp.policy.meanings import meaning
+from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.script import Incoming, Outgoing, Script
@@ -42,7 +43,7 @@ from isakmp.scripts.ikev1.informational import (
 )
 from isakmp.scripts.ikev1.keys import Keys, authenticator
 from isakmp.scripts.ikev1.main_mode import MAIN_MODE
-from isakmp.scripts.ikev1.phase_1 import Phase1, wrong_secret
+from isakmp.scripts.ikev1.phase_1 import Phase1, unreadable_payload, wrong_secret
 from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick
 
 P = isakmp.Payload
@@ -59,7 +60,6 @@ class Ikev1:
     """The IKEv1 dialect of one engine."""
 
     version = 1
-    rfc = "RFC 2408 5.1"
     two_counters = False
     malformed = 0
     failure = int(isakmp.Notify.NO_PROPOSAL_CHOSEN)
@@ -97,7 +97,7 @@ class Ikev1:
         try:
             message = self._open(engine, path, header, datagram, keys, exchange.protection)
         except MalformedPayload as error:
-            self._unreadable(exchange, error, keys)
+            self._unreadable(exchange, error, keys, header, datagram[HEADER_SIZE:])
             return
         # Whoever encrypts to us has made it; what comes to an initiator may still be forged.
         message.proven = message.protected and not exchange.initiator
@@ -348,19 +348,24 @@ class Ikev1:
     # --- notifies ----------------------------------------------------------------------------
 
     def _unreadable(
-        self, exchange: Exchange[Any], error: MalformedPayload, keys: Keys | None
-    ) -> None:
+        self, exchange: Exchange[Any], error: MalformedPayload, keys: Keys | None, header: Header,
+        data: bytes,
+    ) -> None:  # fmt: skip
         """A message that cannot be read: under new keys, most likely a wrong pre-shared key."""
         engine = exchange.engine
         if keys is None:
             engine.drop(exchange.path, f"{exchange}: {error}")
             return
-        reason = wrong_secret(exchange, f"after decryption, {error}")
-        engine.log.proto_err("%s: %s", exchange, reason)
+        opened = keys.decrypt(exchange.protection, data)
+        if opened and is_whole_chain(1, header.next_payload, opened[0], keys.block_size):
+            refused = unreadable_payload(exchange, error)
+        else:
+            reason = wrong_secret(exchange, f"after decryption, {error}")
+            refused = Refused(reason, isakmp.Notify.PAYLOAD_MALFORMED)
+        engine.log.proto_err("%s: %s", exchange, refused.reason)
         if exchange.hint is None:
-            exchange.hint = reason
-            self._tell_in_clear(engine, exchange.path, exchange.cky_i, exchange.cky_r,
-                                Refused(reason, isakmp.Notify.PAYLOAD_MALFORMED))  # fmt: skip
+            exchange.hint = refused.reason
+            self._tell_in_clear(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)
 
     def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
         """Tell the peer: under the SA where there is one, in clear otherwise."""
@@ -401,13 +406,11 @@ class Ikev1:
                 engine.drop(path, f"notify {said} in clear")
                 return
             engine.log.proto_warn("%s: peer says %s, unauthenticated", exchange, said)
-            exchange.hint = exchange.hint or Reason(
-                "peer-refused", f"the peer said {said} (in clear, so unproven)", came=said,
-                acceptable=", ".join(t.name for t in exchange.remote.transforms),
-                line=exchange.remote.line,
-                mend="its log names the reason; compare the proposals and identities of both ends",
-                means=meaning(exchange.script.name, said),
-            )  # fmt: skip
+            detail = f"the peer said {said} (in clear, so unproven)"
+            offered = ", ".join(t.name for t in exchange.remote.transforms)
+            exchange.hint = exchange.hint or refusal(
+                exchange.script.name, said, detail, offered, exchange.remote.line
+            )
 
     # --- verbs of the daemon -----------------------------------------------------------------
 

@@ -15,12 +15,11 @@ from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
-from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path
-from isakmp.policy.meanings import meaning
+from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Connection
 from isakmp.sa import IsakmpSa
 from isakmp.script import END, Incoming, Outgoing, Script
@@ -111,10 +110,9 @@ def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None
     named = [x for x in ours if number and number in getattr(x.state, "spis", {}).values()]
     for exchange in named or (ours if len(ours) == 1 else []):
         wanted = getattr(exchange.state, "connection", None)
-        reason = Reason("peer-refused", f"the peer refused: {said}", came=said,
-                        acceptable=_offered(wanted), line=wanted.line if wanted else "",
-                        mend="the peer's log names the reason",
-                        means=meaning(exchange.script.name, said))  # fmt: skip
+        line = wanted.line if wanted else exchange.remote.line
+        detail = f"the peer refused: {said}"
+        reason = refusal(exchange.script.name, said, detail, _offered(wanted), line)
         engine.fail(exchange, reason)
     engine.log.proto_warn("%s: peer says %s", sa, said)
 

@@ -357,6 +357,20 @@ def wrong_secret(x: X, how: str) -> Reason:
     )
 
 
+def unreadable_payload(x: X, error: MalformedPayload) -> Refused:
+    """A payload that breaks its layout in a message that the right keys have opened."""
+    if error.path.startswith("ID"):
+        reason = Reason(
+            "invalid-id-information",
+            f"the peer's identity cannot be read: {error}",
+            line=x.remote.line,
+            mend="set an identity at the peer: it sends an empty or broken one",
+        )
+        return Refused(reason, isakmp.Notify.INVALID_ID_INFORMATION)  # fmt: skip
+    reason = Reason("malformed-message", f"{x.script.name}: {error}")
+    return Refused(reason, isakmp.Notify.PAYLOAD_MALFORMED)
+
+
 def _hash(x: X, *, ours: bool) -> bytes:
     s, keys = x.state, keys_of(x)
     if x.initiator is ours:

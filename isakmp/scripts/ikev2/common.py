@@ -12,7 +12,7 @@ from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange
-from isakmp.policy.meanings import meaning
+from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import IsakmpSa
 from isakmp.script import Incoming, Outgoing
@@ -23,16 +23,6 @@ NONCE_SIZE = 32
 # What begins below is an error, from there on a status (RFC 7296 3.10.1).
 STATUS = 16384
 _KNOWN = frozenset(map(int, Notify))
-
-MENDS: dict[int, str] = {
-    Notify.NO_PROPOSAL_CHOSEN: "compare the proposals of both ends; the peer's log names its own",
-    Notify.AUTHENTICATION_FAILED: "compare secrets and identities of both ends",
-    Notify.TS_UNACCEPTABLE: "compare the selectors of both ends",
-    Notify.INVALID_SYNTAX: "the peer could not read our message: its log says what it missed",
-    Notify.SINGLE_PAIR_REQUIRED: "the peer takes one pair of addresses an SA: name single hosts",
-    Notify.NO_ADDITIONAL_SAS: "the peer takes no more child SAs under this IKE SA",
-    Notify.TEMPORARY_FAILURE: "the peer was busy with another exchange: it is tried again",
-}
 
 
 def sa_of(x: Exchange[Any]) -> IsakmpSa:
@@ -102,12 +92,8 @@ def refused_by_peer(
     """
     said = name_of(Notify, number)
     how = "" if proven else " (in clear, so unproven)"
-    return Refused(
-        Reason("peer-refused", f"the peer said {said}{how} to {x.script.name}", came=said,
-               acceptable=offered, line=line or x.remote.line,
-               mend=MENDS.get(number, "the peer's log names the reason"),
-               means=meaning(x.script.name, said))
-    )  # fmt: skip
+    detail = f"the peer said {said}{how} to {x.script.name}"
+    return Refused(refusal(x.script.name, said, detail, offered, line or x.remote.line))
 
 
 def make_key_pair(x: Exchange[Any], group: int) -> KeyPair:

@@ -68,7 +68,6 @@ class Ikev2:
     """The IKEv2 dialect of one engine."""
 
     version = 2
-    rfc = "RFC 7296 1.2"
     failure = int(Notify.NO_PROPOSAL_CHOSEN)
     malformed = int(Notify.INVALID_SYNTAX)
     two_counters = True

@@ -10,6 +10,8 @@ import pytest
 from isakmp.constants import isakmp
 from isakmp.engine import ANSWERS_MAX
 from isakmp.message import HEADER_SIZE, parse_payloads
+from isakmp.scripts.ikev1 import phase_1
+from isakmp.scripts.ikev1.dialect import Ikev1
 from regress.pair import EAST, WEST, Host, Network, agree, both, connected, stranger, up
 
 P = isakmp.Payload
@@ -354,3 +356,26 @@ def test_main_mode_messages_must_be_encrypted_once_there_are_keys() -> None:
     net.deliver(fifth)
     net.run(1)
     assert connected(w)
+
+
+def test_an_identity_without_a_name_is_not_blamed_on_the_secret() -> None:
+    net = Network()
+    west, east = (net.host(side) for side in both())
+
+    class Nameless(Ikev1):
+        def seal(self, x: Any, message: Any) -> Any:
+            if x.script.exchange_type == isakmp.Exchange.ID_PROT and x.initiator and x.step == 4:
+                x.state.idii_b = b"\x02\0\0\0"  # FQDN
+                bodies = {P.ID: x.state.idii_b, P.HASH: phase_1._hash(x, ours=True)}
+                message.payloads = [(k, bodies.get(k, v)) for k, v in message.payloads]
+            return super().seal(x, message)
+
+    west.daemon.engine.dialects[1].__class__ = Nameless
+    net.start()
+    net.run(130)
+    reason = next(one["reason"] for one in east.outcomes if not one["ok"])
+    assert reason["cause"] == "invalid-id-information"
+    assert "FQDN without a name" in reason["detail"]
+    refused = next(one["reason"] for one in west.outcomes if not one["ok"])
+    assert refused["came"] == "INVALID_ID_INFORMATION"
+    assert "Authentication" not in refused["mend"]

@@ -19,13 +19,12 @@ from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, narrowed
 from isakmp.policy.spd import Address, Connection, Remote, Selector
 from isakmp.policy.traffic import selectors
+from isakmp.reqids import Flow, Reqids
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.timer import Event, Timers
 
 RETRY_FIRST_S = 2.0
 REKEY_RETRY_S = 20.0
-
-Flow = tuple[str, Selector]
 
 
 @dataclass(slots=True, eq=False)
@@ -68,10 +67,8 @@ class Connections:
         self._with: dict[str, dict[str, Entry]] = {}
         self.busy: dict[Flow, Exchange[Any]] = {}
         self._beginning: dict[str, Exchange[Any]] = {}
-        self._reqids: dict[Flow, int] = {}
-        self._by_reqid: dict[int, Flow] = {}
+        self._reqids = Reqids(self._uses_reqid)
         self.flows = Flows(app, log)
-        self._next_reqid = 0
         self._packets: dict[str, Selector] = {}
         self._single: set[str] = set()
         self._left_out: set[str] = set()
@@ -166,8 +163,7 @@ class Connections:
         for child in self.sas.of_connection(name):
             self.engine.owner.children.delete_child(child)
         self.flows.drop(name)
-        for flow in [flow for flow in self._reqids if flow[0] == name]:
-            self._forget_reqid(flow)
+        self._reqids.give_back((name, entry.connection.selector))
 
     def _entries_with(self, remote: Remote) -> list[Entry]:
         """Every connection with a peer."""
@@ -419,7 +415,7 @@ class Connections:
 
     def acquire(self, event: Acquire) -> None:
         """Traffic waits for an SA."""
-        flow = self._by_reqid.get(event.reqid)
+        flow = self._reqids.flow(event.reqid)
         entry = self.entries.get(flow[0]) if flow else None
         ours = entry is not None and (entry.wanted or not entry.connection.passive)
         if entry is None or not ours or entry.held_down or not self.settings.active:
@@ -447,15 +443,14 @@ class Connections:
 
     # --- policies ----------------------------------------------------------------------------
 
-    def reqid(self, name: str, selector: Selector) -> int:
-        """The number of that traffic, given out at first use."""
-        flow = name, selector
-        number = self._reqids.get(flow)
-        if number is None:
-            number = self._next_reqid = self._next_reqid + 1
-            self._reqids[flow] = number
-            self._by_reqid[number] = flow
-        return number
+    def reqid(self, name: str, selector: Selector, user: Exchange[Any]) -> int:
+        """The number of that traffic, which ``user`` keeps until it is over."""
+        return self._reqids.hold((name, selector), user.finished)
+
+    def _uses_reqid(self, flow: Flow) -> bool:
+        entry = self.entries.get(flow[0])
+        stands = entry is not None and entry.connection.selector == flow[1]
+        return stands or self.flows.has(flow) or bool(self.sas.of_flow(*flow))
 
     def _stand(self, entry: Entry) -> None:
         """What its traffic meets while no child SA has it: a policy that asks for one, or one that
@@ -477,7 +472,7 @@ class Connections:
         suite = connection.suites[0].protocols
         mode = suite[0].transforms[0].encapsulation
         protocols = bundle_order(p.protocol for p in suite)
-        reqid = self.reqid(connection.name, connection.selector)
+        reqid = self._reqids.of((connection.name, connection.selector))
         specs = [s for each in standing for s in self._specs(reqid, each, path, mode, protocols)]
         self.flows.put((connection.name, None), specs)
 
@@ -490,7 +485,7 @@ class Connections:
         if not self.settings.flows:
             return
         name, selector = child.connection.name, child.selector
-        reqid, mode = self.reqid(name, selector), child.protocols[0].chosen.encapsulation
+        reqid, mode = self._reqids.of((name, selector)), child.protocols[0].chosen.encapsulation
         protocols = bundle_order(isakmp.Protocol(p.chosen.protocol) for p in child.protocols)
         specs = [
             spec for each in (selector, *child.more)
@@ -518,14 +513,7 @@ class Connections:
     def _remove_flow(self, flow: Flow) -> None:
         """A child SA's policies go; what stands below takes their place."""
         self.flows.put(flow, [])
-        entry = self.entries.get(flow[0])
-        if entry is None or entry.connection.selector != flow[1]:
-            self._forget_reqid(flow)
-
-    def _forget_reqid(self, flow: Flow) -> None:
-        reqid = self._reqids.pop(flow, None)
-        if reqid is not None:
-            del self._by_reqid[reqid]
+        self._reqids.give_back(flow)
 
 
 def _others(connection: Connection) -> tuple[Selector, ...]:

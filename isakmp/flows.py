@@ -69,6 +69,10 @@ class Flows:
         with self.together():
             self._changed |= dict.fromkeys(map(_place, (*specs, *before)))
 
+    def has(self, owner: Owner) -> bool:
+        """Whether it claims anything."""
+        return owner in self._owned
+
     def drop(self, name: str) -> None:
         """End every claim of a connection."""
         with self.together():

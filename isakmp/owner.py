@@ -55,8 +55,8 @@ class Wanted(Protocol):
     def waiting_packet(self, connection: Connection) -> Selector | None:
         """The packet that a connection is brought up for, where there is one."""
 
-    def reqid(self, name: str, selector: Selector) -> int:
-        """The number that ties a connection's policies and SAs together."""
+    def reqid(self, name: str, selector: Selector, user: Exchange[Any]) -> int:
+        """The number that ties a connection's policies and SAs together, kept for ``user``."""
 
 
 class ChildKeeper(Protocol):

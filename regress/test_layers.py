@@ -53,7 +53,14 @@ LAYERS = [
     ["isakmp.scripts"],
     ["isakmp.app", "isakmp.transport"],
     ["isakmp.flows"],
-    ["isakmp.connection", "isakmp.rivals", "isakmp.children", "isakmp.liveness", "isakmp.keeper"],
+    [
+        "isakmp.connection",
+        "isakmp.reqids",
+        "isakmp.rivals",
+        "isakmp.children",
+        "isakmp.liveness",
+        "isakmp.keeper",
+    ],
     ["isakmp.status", "isakmp.daemon", "fifo_ui"],
     ["isakmp.__main__"],
 ]

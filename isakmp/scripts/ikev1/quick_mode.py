@@ -137,7 +137,7 @@ def _offer(x: X) -> list[Suite]:
 
 
 def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:
-    reqid = x.engine.owner.connections.reqid(connection_of(x).name, selector_of(x))
+    reqid = x.engine.owner.connections.reqid(connection_of(x).name, selector_of(x), x)
     mode = connection_of(x).suites[0].protocols[0].transforms[0].encapsulation
     for protocol in protocols:
         request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
@@ -480,7 +480,7 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
     ends = (path.remote, path.local) if inbound else (path.local, path.remote)
     ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
     selector = selector_of(x)
-    reqid = x.engine.owner.connections.reqid(connection_of(x).name, selector)
+    reqid = x.engine.owner.connections.reqid(connection_of(x).name, selector, x)
     # Around the innermost protocol of a bundle the others are applied to what it has made.
     innermost = bundle_order(isakmp.Protocol(c.what.protocol) for c in s.chosen)[0]
     around = what.protocol != innermost
@@ -498,7 +498,7 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
 def finalize(x: X) -> None:
     """Both ends are ready: the outbound SAs, and the child SA is up."""
     s, sa = x.state, parent(x)
-    reqid = x.engine.owner.connections.reqid(connection_of(x).name, selector_of(x))
+    reqid = x.engine.owner.connections.reqid(connection_of(x).name, selector_of(x), x)
     child = ChildSa(
         connection_of(x), sa.peer, sa.own_cookie, x.message_id, x.initiator, x.path,
         selector_of(x),

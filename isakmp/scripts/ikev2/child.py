@@ -140,7 +140,7 @@ def can_compress(x: X, c: Child) -> bool:
 
 def _reserve(x: X, c: Child, protocol: isakmp.Protocol) -> Generator[Job[Any], Any, int]:
     connection = connection_of(c)
-    reqid = x.engine.owner.connections.reqid(connection.name, connection.selector)
+    reqid = x.engine.owner.connections.reqid(connection.name, connection.selector, x)
     mode = first_transform(connection).encapsulation
     request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
     job = x.engine.app.get_spi(request)
@@ -359,7 +359,7 @@ def chosen(c: Child) -> ChosenIpsec:
 def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: bytes = b"") -> Wait:
     """Derive the keys of both SAs (2.17); give the application the inbound one."""
     what, c.selectors = chosen(c), _selectors(x, c)
-    c.reqid = x.engine.owner.connections.reqid(connection_of(c).name, c.selectors[0])
+    c.reqid = x.engine.owner.connections.reqid(connection_of(c).name, c.selectors[0], x)
     encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
     size = encryption + auth
     keymat = skeyseed.child_keymat(sa.keys.prf, sa.keys.sk.d, ni, nr, 2 * size, g_ir)

@@ -272,14 +272,13 @@ def finalize(x: X) -> None:
         sa.reauth_at = x.engine.now() + x.remote.ikev2.reauth_s
         arm_reauthentication(x.engine, sa)
     owner.established(sa, c.connection if c else None)
-    if s.initial_contact:
-        owner.initial_contact(sa)
-    if c is None:
-        return
-    if s.refusal is None:
+    if c is not None and s.refusal is None:
         owner.children.child_established(negotiation.make(x, c, sa, s.ni, s.nr), c.specs)
-        return
-    _child_refused(x, c, s.refusal)
+    if s.initial_contact:
+        # Its child SA is there before what it replaces goes: the traffic always has one.
+        owner.initial_contact(sa)
+    if c is not None and s.refusal is not None:
+        _child_refused(x, c, s.refusal)
 
 
 def _complete(x: X, sa: IsakmpSa, s: Initial) -> None:

@@ -19,12 +19,14 @@ from isakmp.conf_kinds import Kind, Tag
 from isakmp.conf_parse import fold, nearest
 from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
 from isakmp.conf_values import NO, BadValue
+from isakmp.conf_who import confusable
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve, no_interfaces, read_identity
 from isakmp.policy.ikev2_reader import read_versions
 from isakmp.policy.reader import (
     BUILT_IN_PEER,
+    find_secret,
     passive_names,
     peers_by_address,
     read_connection,
@@ -59,7 +61,8 @@ def warnings(conf: Conf, resolve: Resolve = no_interfaces) -> list[str]:
     """What works but deserves a look: duplicates, unused sections, algorithms of the past."""
     walk = _Walk(conf, resolve)
     walk.run()
-    return [*conf.warnings, *dict.fromkeys(walk.warnings)]
+    who = confusable(conf, walk.remotes.values(), walk.initiators)
+    return [*conf.warnings, *dict.fromkeys(walk.warnings), *who]
 
 
 class _Visit(NamedTuple):
@@ -78,6 +81,7 @@ class _Walk:
         self.resolve = resolve
         self.errors: dict[tuple[str, str, str], ConfError] = {}
         self.warnings: list[str] = []
+        self.remotes: dict[str, Remote] = {}
         self._places: set[tuple[str, str]] = set()
         self._queue: deque[_Visit] = deque()
         self._looked: list[_Visit] = []
@@ -250,6 +254,7 @@ class _Walk:
 
     def _peer(self, visit: _Visit) -> None:
         remote = read_remote(self.conf, visit.section, self.resolve)
+        self.remotes[fold(visit.section)] = remote
         self._credentials(remote, self._place(visit))
         # Proposals that isakmpd's own transforms led to are judged as those.
         if self.conf.get(visit.section, "IKE-proposals") is not None:
@@ -269,16 +274,23 @@ class _Walk:
             else:
                 self.warnings.append(f"{transform.line}: {reason}")
         by_identity = remote.exchange is isakmp.Exchange.AGGRESSIVE or 2 in remote.versions
-        keyed = by_identity and self._has_initiators
+        keyed = by_identity and bool(self.initiators)
+        if remote.remote_id is not None:
+            keyed = bool(find_secret(self.conf, remote.remote_id))
         usable = len(others) < len(remote.transforms) or 2 in remote.versions
         if usable and not remote.secret and not keyed:
             reason = "no Authentication: the pre-shared key is missing"
             self._error(self.conf.error(reason, *place))
 
     @cached_property
-    def _has_initiators(self) -> bool:
-        """Whether keys of initiators are written: aggressive mode finds them by identity."""
-        return any(self._likely_kind(section) is Kind.INITIATOR for section in self.conf.sections())
+    def initiators(self) -> list[str]:
+        """The sections with a key that is found by identity."""
+        named = set(map(fold, self._by_address.values()))
+        return [
+            section
+            for section in self.conf.sections()
+            if self._likely_kind(section) is Kind.INITIATOR and fold(section) not in named
+        ]
 
     def _connection(self, visit: _Visit) -> None:
         connection = read_connection(self.conf, visit.section, self.resolve, self._passive)

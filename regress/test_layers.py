@@ -49,7 +49,7 @@ LAYERS = [
         "isakmp.engine",
     ],
     ["isakmp.auth", "isakmp.policy"],
-    ["isakmp.conf_check", "isakmp.conf_crypto", "isakmp.conf_manual"],
+    ["isakmp.conf_check", "isakmp.conf_crypto", "isakmp.conf_manual", "isakmp.conf_who"],
     ["isakmp.scripts"],
     ["isakmp.app", "isakmp.transport"],
     ["isakmp.flows"],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from isakmp.conf import Conf
+from isakmp.conf_parse import fold
 from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.errors import ConfError, Reason, Refused
 from isakmp.policy.children import find_child
@@ -55,11 +56,13 @@ class Catalog:
     _at: dict[Address | None, dict[str, None]] = field(default_factory=dict, repr=False)
     _phase_1: dict[Address | None, str] = field(default_factory=dict, repr=False)
     _known: str = ""
+    _peers: set[str] = field(default_factory=set, repr=False)
+    _named_peers: set[str] = field(default_factory=set, repr=False)
 
     def load(self) -> None:
         """Read everything anew. A bad section is left out alone; the rest runs."""
         self.connections, self.errors, self.unsupported, self.closed = {}, [], [], {}
-        self._with, self._at = {}, {}
+        self._with, self._at, self._peers = {}, {}, set()
         self.generation = -1
         for name in connection_names(self.conf):
             try:
@@ -87,6 +90,7 @@ class Catalog:
         remote = self.remote(connection.remote)
         self.connections[connection.name] = connection
         self._with.setdefault(remote.name, []).append(connection)
+        self._peers.add(fold(remote.name))
         self._at.setdefault(remote.address, {})[remote.name] = None
 
     def _read(self, name: str) -> Connection:
@@ -112,6 +116,7 @@ class Catalog:
         if self.generation != self.conf.generation:
             self.remotes, self._phase_1 = {}, peers_by_address(self.conf)
             self._known = ", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody"
+            self._named_peers = set(map(fold, self._phase_1.values()))
             self.generation = self.conf.generation
 
     def _named(self, address: Address) -> Iterator[str]:
@@ -204,33 +209,32 @@ class Catalog:
             reason = replace(refused.reason, misses=left_out, mend=mend)
             raise Refused(reason, refused.notify) from None
 
-    def secret(self, remote: Remote, identity: Identity | None, version: int = 1) -> bytes:
-        """The pre-shared key for a peer. Refused where there is none.
+    def secret(self, remote: Remote, came: Identity | None) -> bytes:
+        """The pre-shared key that proves a peer, in either version. Refused where there is none.
 
-        In aggressive mode the section named as its identity goes first; in IKEv2 too, unless
-        the peer's section has a Remote-ID and so a key of its own. There the Default peer's key
-        goes last.
+        came: who asks us and has said so before there are keys; None for who answers us, and in
+        main mode. A section's own key is its only one; one without is proven by that of whom it
+        expects, else of who came.
         """
-        for secret in self._secrets(remote, identity, version):
-            if secret:
-                return secret
+        identity = remote.remote_id or came
+        if secret := remote.secret or self._identity_secret(identity):
+            return secret
+        mend = f"add Authentication= to [{remote.name}]"
+        if identity is not None:
+            mend += f", or a section [{identity}] with Authentication= alone"
         raise Refused(
             Reason("no-secret", f"no pre-shared key is configured for peer {remote.name}",
-                   came=f"identity {identity}" if identity else "", line=remote.line,
-                   mend=f"add Authentication= to [{remote.name}]"),
+                   came=f"identity {identity}" if identity else "", line=remote.line, mend=mend),
             isakmp.Notify.AUTHENTICATION_FAILED,
         )  # fmt: skip
 
-    def _secrets(self, remote: Remote, identity: Identity | None, version: int) -> Iterator[bytes]:
-        if version == 2 and remote.remote_id is not None:
-            yield remote.secret
-        if identity and (version == 2 or remote.exchange is isakmp.Exchange.AGGRESSIVE):
-            yield find_secret(self.conf, identity)
-        yield remote.secret
+    def _identity_secret(self, identity: Identity | None) -> bytes:
+        """Not of a peer's section: who has one peer's key would be another by naming it."""
         self._refresh()
-        if version == 2 and (default := self._phase_1.get(None)):
-            fallback = self._readable(default)
-            yield fallback.secret if fallback else b""
+        section = fold(str(identity)) if identity is not None else ""
+        if identity is None or section in self._peers or section in self._named_peers:
+            return b""
+        return find_secret(self.conf, identity)
 
     def find_connection(self, remote: Remote, selector: Selector) -> tuple[Connection, Selector]:
         """The connection that may be answered with, and the traffic it then carries.

@@ -59,6 +59,9 @@ from isakmp.policy.transforms import (
 
 BUILT_IN_PEER = "Default-phase-1"
 CONNECTION_LISTS = ("Connections", "Passive-connections")
+_PEER_TAGS = frozenset(
+    ("phase", "configuration", "local-address", "remote-id", "key-exchange", "ike-proposals")
+)
 SELECTOR_LISTS = ("Local-selectors", "Remote-selectors")
 
 
@@ -192,7 +195,7 @@ def read_secret(conf: Conf, section: str) -> bytes:
 
 
 def find_secret(conf: Conf, identity: Identity) -> bytes:
-    """The pre-shared key of the section named as an initiator's identity (aggressive mode).
+    """The pre-shared key of the section named as an identity; b"" for none.
 
     Not of a peer's section: who has one peer's key would be another by naming its section.
     """
@@ -204,11 +207,8 @@ def find_secret(conf: Conf, identity: Identity) -> bytes:
 
 def _is_peer(conf: Conf, section: str) -> bool:
     """Whether a section describes an ISAKMP peer, and no identity."""
-    tags = ("Address",) if conf.get(section, "ID-type") is None else ()
-    return any(
-        conf.get(section, tag) is not None
-        for tag in ("Phase", "Configuration", "Local-address", "Remote-ID", *tags)
-    )
+    tags = {fold(tag) for tag in conf.tags(section)}
+    return bool(tags & _PEER_TAGS) if "id-type" in tags else tags != {"authentication"}
 
 
 def _expect_phase(conf: Conf, section: str, phase: str) -> None:

@@ -87,13 +87,17 @@ def test_secrets() -> None:
     found = catalog(replace(EAST, exchange="AGGRESSIVE", more="[joe@x]\nAuthentication= joe's\n"))
     remote = found.remote("west")
     joe = Identity(ipsec.Id.USER_FQDN, b"joe@x")
-    assert found.secret(remote, joe) == b"joe's"
-    assert found.secret(remote, Identity(ipsec.Id.USER_FQDN, b"ann@x")) == b"a secret of both"
+    assert found.secret(remote, joe) == b"a secret of both", "its own is its only one"
     assert found.secret(remote, None) == b"a secret of both"
-    assert found.secret(replace(remote, exchange=MAIN), joe) == b"a secret of both"
-    nothing = refused(found.secret, replace(remote, secret=b"", exchange=MAIN), joe)
+    without = replace(remote, secret=b"")
+    assert found.secret(without, joe) == b"joe's"
+    assert found.secret(replace(without, remote_id=joe), None) == b"joe's", "whom it expects"
+    ann = Identity(ipsec.Id.USER_FQDN, b"ann@x")
+    assert refused(found.secret, replace(without, remote_id=ann), joe).reason.cause == "no-secret"
+    nothing = refused(found.secret, without, ann)
     assert nothing.reason.cause == "no-secret"
-    assert nothing.reason.came == "identity joe@x"
+    assert nothing.reason.came == "identity ann@x"
+    assert "[ann@x]" in nothing.reason.mend
     assert nothing.notify == isakmp.Notify.AUTHENTICATION_FAILED
 
 

@@ -206,30 +206,32 @@ class TestIdentify:
 class TestSecret:
     def secret(self, name: str, identity: Identity | None, text: str = "[Phase 1]") -> bytes:
         found = catalog("[Phase 1]", text)
-        return found.secret(found.remote(name), identity, 2)
+        return found.secret(found.remote(name), identity)
 
     def test_of_a_section_with_an_identity(self) -> None:
         assert self.secret("west", JOE) == b"of west"
 
     def test_of_a_section_named_as_the_identity(self) -> None:
-        assert self.secret("anybody", JOE) == b"of joe"
-        assert self.secret("anybody", SOUTH) == b"of anybody"
-        assert self.secret("anybody", None) == b"of anybody"
+        assert self.secret("anybody", JOE) == b"of anybody", "its own is its only one"
+        found = catalog("Authentication= of anybody\n", "")
+        assert found.secret(found.remote("anybody"), JOE) == b"of joe"
 
-    def test_of_the_default_peer(self) -> None:
+    def test_the_default_peers_serves_nobody_else(self) -> None:
         found = catalog("Authentication= of south\n", "")
-        assert found.secret(found.remote("south"), SOUTH, 2) == b"of anybody"
+        assert found.secret(found.remote("anybody"), SOUTH) == b"of anybody"
         assert refused(found.secret, found.remote("south"), SOUTH).reason.cause == "no-secret"
 
     def test_of_nobody(self) -> None:
         found = catalog("Authentication= of anybody\n", "")
-        refusal = refused(found.secret, found.remote("anybody"), SOUTH, 2)
+        refusal = refused(found.secret, found.remote("anybody"), SOUTH)
         assert refusal.notify == Notify.AUTHENTICATION_FAILED
 
     def test_a_peers_section_is_no_identitys(self) -> None:
         """Who has one peer's key would be another by naming its section."""
-        named = Identity(ipsec.Id.FQDN, b"south")
-        assert self.secret("anybody", named) == b"of anybody"
+        found = catalog("Authentication= of anybody\n", "[anybody]\nLocal-address= 192.0.2.1\n")
+        for name in (b"south", b"SOUTH", b"anybody"):
+            named = Identity(ipsec.Id.FQDN, name)
+            assert refused(found.secret, found.remote("anybody"), named).reason.cause == "no-secret"
 
 
 def traffic(local: str, remote: str) -> Traffic:

@@ -253,7 +253,7 @@ def derive_keys(x: X) -> None:
     except CryptoError as error:
         reason = Reason("invalid-key-information", str(error))
         raise Refused(reason, isakmp.Notify.INVALID_KEY_INFORMATION) from None
-    secret = x.engine.owner.catalog.secret(x.remote, s.remote_id)
+    secret = x.engine.owner.catalog.secret(x.remote, None if x.initiator else s.remote_id)
     skeyid = keymat.skeyid_psk(get_prf(chosen.hash), secret, s.ni_b, s.nr_b)
     s.keys = derive(chosen, skeyid, g_xy, s.g_xi, s.g_xr, x.cky_i, x.cky_r)
     x.protection = s.keys.iv

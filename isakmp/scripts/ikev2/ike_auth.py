@@ -234,10 +234,8 @@ def take_auth(x: X, message: Incoming) -> None:
 
 def _secret(x: X) -> bytes:
     """Of whom the initiator asks for, whoever answers; of whom the responder is asked by."""
-    s, remote = x.state, x.remote
-    secret: bytes = x.engine.owner.catalog.secret(
-        remote, remote.remote_id if x.initiator else s.remote_id, 2
-    )
+    came = None if x.initiator else x.state.remote_id
+    secret: bytes = x.engine.owner.catalog.secret(x.remote, came)
     return secret
 
 

@@ -45,6 +45,7 @@ def test_an_initiator_of_unknown_address_is_known_by_its_identity() -> None:
     )  # fmt: skip
     text = AGGRESSIVE[1].text()
     text = text.replace("192.0.2.1= west", "Default= west").replace("Address= 192.0.2.1\n", "")
+    text = text.replace(f"Authentication= {AGGRESSIVE[1].secret}\n", "")
     text += "[worker@west.example]\nAuthentication= of this road warrior\n"
     net = Network()
     w, e = net.host(west), net.add("192.0.2.2", text)

@@ -1,0 +1,70 @@
+"""Peers of a configuration that can be taken for others, told before anyone connects."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+
+from isakmp.conf import Conf
+from isakmp.constants import isakmp
+from isakmp.policy.spd import Remote
+
+
+def confusable(conf: Conf, remotes: Iterable[Remote], by_identity: list[str]) -> Iterator[str]:
+    """Warnings, with the lines they are about. by_identity: the sections with an identity's key."""
+    peers = list(remotes)
+    yield from _same_secret(conf, [remote for remote in peers if remote.secret])
+    yield from _same_identity(conf, [remote for remote in peers if remote.remote_id])
+    open_to = [remote for remote in peers if not remote.secret and not remote.remote_id]
+    for remote in open_to:
+        if remote.address is not None and by_identity and _says_identity(remote):
+            yield (
+                f"{remote.line}: [{remote.name}] has neither Authentication nor Remote-ID: "
+                f"whoever has a key of an identity is taken for it at {remote.address}"
+            )
+    expected = {str(remote.remote_id).lower() for remote in peers if not remote.secret}
+    for section in by_identity if not any(map(_says_identity, open_to)) else ():
+        if section.lower() not in expected:
+            yield (f"{conf.where(section, 'Authentication')}: serves nobody, as every peer has a "
+                   "key of its own, or expects another identity")  # fmt: skip
+
+
+def _says_identity(remote: Remote) -> bool:
+    """Whether who asks says who it is before there are keys."""
+    return 2 in remote.versions or remote.exchange is isakmp.Exchange.AGGRESSIVE
+
+
+def _same_secret(conf: Conf, peers: list[Remote]) -> Iterator[str]:
+    """An identity is only said where the key is another's too; an address has to be had."""
+    for one, other in _not_apart(peers, lambda remote: remote.secret):
+        where = conf.where(one.name, "Authentication")
+        yield (f"{where}: [{one.name}] can be taken for [{other.name}], or the other way round: "
+               f"{conf.where(other.name, 'Authentication')} has the same key")  # fmt: skip
+
+
+def _same_identity(conf: Conf, peers: list[Remote]) -> Iterator[str]:
+    def said(remote: Remote) -> Hashable:
+        assert remote.remote_id is not None
+        return remote.remote_id.type, remote.remote_id.data
+
+    for one, other in _not_apart(peers, said):
+        where, there = (conf.where(remote.name, "Remote-ID") for remote in (one, other))
+        yield f"{where}: [{one.name}] has the Remote-ID of [{other.name}], {there}"
+
+
+def _not_apart(
+    peers: list[Remote], key: Callable[[Remote], Hashable]
+) -> Iterator[tuple[Remote, Remote]]:
+    """Those with the same ``key`` as one before them that addresses do not keep apart."""
+    alike: defaultdict[Hashable, list[Remote]] = defaultdict(list)
+    for remote in peers:
+        alike[key(remote)].append(remote)
+    for group in alike.values():
+        first: dict[object, Remote] = {}
+        roaming = next((remote for remote in group if remote.address is None), None)
+        for remote in group:
+            other = first.setdefault(remote.address, remote)
+            if other is not remote:
+                yield remote, other
+            elif roaming is not None and remote is not roaming:
+                yield remote, roaming

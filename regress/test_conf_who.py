@@ -1,0 +1,78 @@
+"""Peers that can be taken for others are warned of."""
+
+from __future__ import annotations
+
+import pytest
+
+from isakmp.conf import Conf
+from isakmp.conf_check import check, warnings
+
+PEERS = """[Phase 1]
+192.0.2.1= east
+192.0.2.3= west
+Default= any
+[east]
+Key-exchange= ikev2
+Address= 192.0.2.1
+Local-address= 192.0.2.2
+Authentication= the key of section east
+[west]
+Key-exchange= ikev2
+Address= 192.0.2.3
+Local-address= 192.0.2.2
+Authentication= the key of section west
+[any]
+Key-exchange= ikev2
+Local-address= 192.0.2.2
+[joe@example.net]
+Authentication= the key of this identity
+[joe]
+ID-type= USER_FQDN
+Name= joe@example.net
+"""
+
+
+def warned(*edits: str) -> list[str]:
+    text = PEERS
+    for old, new in zip(edits[::2], edits[1::2], strict=True):
+        assert old in text
+        text = text.replace(old, new)
+    conf = Conf.from_text(text, "f")
+    assert not check(conf)
+    return [line for line in warnings(conf) if "nothing names" not in line]
+
+
+def test_peers_that_are_apart() -> None:
+    assert not warned()
+    same = warned("of section west", "of section east")
+    assert not same, "their addresses keep them apart"
+
+
+@pytest.mark.parametrize(
+    ("edits", "said"),
+    [
+        (("[any]\n", "[any]\nAuthentication= the key of section east\n"),
+         ["f:9 [east]:Authentication: [east] can be taken for [any], or the other way round: "
+          "f:16 [any]:Authentication has the same key",
+          "f:20 [joe@example.net]:Authentication: serves nobody, as every peer has a key of "
+          "its own, or expects another identity"]),
+        (("Authentication= the key of section east\n", ""),
+         ["f:5 [east]: [east] has neither Authentication nor Remote-ID: whoever has a key of an "
+          "identity is taken for it at 192.0.2.1"]),
+        (("Authentication= the key of section west", "Authentication= the key of section east",
+          "Address= 192.0.2.3\n", ""),
+         ["f:9 [east]:Authentication: [east] can be taken for [west], or the other way round: "
+          "f:13 [west]:Authentication has the same key"]),
+        (("[any]\n", "[any]\nRemote-ID= joe\n", "[west]\n", "[west]\nRemote-ID= joe\n"),
+         ["f:11 [west]:Remote-ID: [west] has the Remote-ID of [any], f:17 [any]:Remote-ID"]),
+    ],
+)  # fmt: skip
+def test_peers_that_are_not(edits: tuple[str, ...], said: list[str]) -> None:
+    assert warned(*edits) == said
+
+
+def test_a_remote_id_needs_the_key_of_that_identity() -> None:
+    text = PEERS.replace("[any]\n", "[any]\nRemote-ID= joe\n")
+    assert not check(Conf.from_text(text, "f"))
+    (error,) = check(Conf.from_text(text.replace("[joe@", "[ann@"), "f"))
+    assert "the pre-shared key is missing" in str(error)

@@ -229,6 +229,7 @@ class Children:
         if child.state is State.DEAD:
             return
         self.sas.remove_child(child)
+        child.specs = []
         self.hand_over(child)
         for name in () if child.receives_only else child.outbound():
             self.app.delete_sa(name)

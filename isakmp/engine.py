@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from isakmp.app.base import Application
+from isakmp.budget import Budget
 from isakmp.conf import Conf
 from isakmp.dialect import Dialect
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
@@ -28,7 +29,7 @@ from isakmp.path import Path
 from isakmp.policy.spd import Remote
 from isakmp.sa import IsakmpSa, SaDatabase
 from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict, Waiting
-from isakmp.timer import Bucket, Timers
+from isakmp.timer import Timers
 
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12
@@ -36,8 +37,6 @@ ANSWERS_MAX = 12
 HINT_S = 4.0
 # Exchanges of a peer that run under one SA at a time.
 PEER_EXCHANGES_MAX = 256
-# Notifies that strangers can make us send, a second.
-NOTIFIES_PER_S = 10
 
 
 @dataclass(slots=True)
@@ -77,8 +76,7 @@ class Engine:
         self.counters: dict[str, int] = {}
         self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
         self._numbers = 0
-        # Whether one more may be sent.
-        self.may_notify = Bucket(timers.now, NOTIFIES_PER_S).take
+        self.budget = Budget(timers.now, lambda address: self.owner.catalog.names(address))
 
     # --- what comes in -----------------------------------------------------------------------
 
@@ -321,7 +319,7 @@ class Engine:
         answer = exchange.step > 0 and not exchange.sends(exchange.step)
         if answer and exchange.script.establishes and not proven:
             exchange.hint = refused.reason
-            self.log.proto_warn("%s: answer refused: %s", exchange, refused.reason)
+            self.log.proto_warn("%s: answer refused: %s", exchange, refused.reason.brief())
             self._end_soon(exchange)
             return
         exchange.dialect.notify(exchange, refused)
@@ -360,7 +358,7 @@ class Engine:
         # Lines of one text are bounded together: strangers must not push our own out.
         strange = exchange.sa is None and not exchange.initiator
         text = "%s: refused: %s" if strange else "%s: failed: %s"
-        self.log.write(severity_of(reason), text, exchange, reason)
+        self.log.write(severity_of(reason), text, exchange, reason.brief() if strange else reason)
         self._outcome(exchange, reason)
         exchange.finished.fail(Refused(reason))
 
@@ -391,7 +389,7 @@ class Engine:
     def turn_away(self, path: Path, what: str, reason: Reason) -> None:
         """Somebody is refused before there is an exchange."""
         self.counters["refused"] = self.counters.get("refused", 0) + 1
-        self.log.proto_err("%s from %s refused: %s", what, path.remote, reason)
+        self.log.proto_err("%s from %s refused: %s", what, path.remote, reason.brief())
         self.outcomes.turned_away(path, self.now(), what, reason)
 
     # --- beginnings --------------------------------------------------------------------------
@@ -524,6 +522,18 @@ class Engine:
             exchange.last_out, exchange.retries = again, 0
         self.repeat(exchange)
         self._arm_retransmit(exchange)
+
+    def repeat_until_heard(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
+        """Repeat a last message that nobody answers, until the peer says something under ``sa``."""
+
+        def again() -> None:
+            exchange.retries += 1
+            self.repeat(exchange)
+            self.repeat_until_heard(exchange, sa)
+
+        if exchange.retries < self.settings.retransmits:
+            wait = self._wait_s(exchange.retries)
+            sa.events["unheard"] = self.timers.add("last message", wait, again)
 
     def _timed_out(self, exchange: Exchange[Any]) -> None:
         if exchange.script.confirmed and exchange.step == len(exchange.steps) - 1:

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 from isakmp.causes import MENDS
 
+# Characters of one part of a Reason where it is told briefly.
+BRIEF_PART = 160
+
 
 class Part(NamedTuple):
     """One part of what is compared: the peer's and ours. fits: it does not keep them apart."""
@@ -71,9 +74,24 @@ class Reason:
         parts.extend(f"tried: {miss}" for miss in self.misses)
         return "; ".join(parts)
 
+    def brief(self) -> str:
+        """One short line, for what anybody can provoke: the nearest miss, each part cut."""
+        parts = [_cut(f"{self.cause}: {self.detail}")]
+        for label in ("came", "acceptable", "line", "mend"):
+            if text := getattr(self, label):
+                parts.append(f"{label}: {_cut(text)}")
+        if self.misses:
+            more = f" ({len(self.misses) - 1} more in outcomes)" if len(self.misses) > 1 else ""
+            parts.append(f"tried: {_cut(self.misses[0])}{more}")
+        return "; ".join(parts)
+
     def to_dict(self) -> dict[str, Any]:
         """The fields that say something, for --json."""
         return {name: value for name, value in asdict(self).items() if value}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= BRIEF_PART else f"{text[: BRIEF_PART - 3]}..."
 
 
 class IsakmpError(Exception):

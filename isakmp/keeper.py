@@ -176,6 +176,7 @@ class Keeper:
         for child in self.sas.own_children(sa):
             self.children.child_gone(child)
         self.engine.dialects[sa.version].sa_gone(self.engine, sa)
+        sa.keys = None
         self.log.debug(LogClass.SA, 10, "%s deleted", sa)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:

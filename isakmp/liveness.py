@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from isakmp.keeper import Keeper
 
 RETRY_S = 5.0
+# A kind of the budget that no notify has: questions that a stranger's word makes us ask.
+SUSPICION = -1
 
 
 class Liveness:
@@ -64,7 +66,7 @@ class Liveness:
 
         What comes from now on is proof that the peer lives.
         """
-        if not self.keeper.engine.may_notify():
+        if not self.keeper.engine.budget.take(SUSPICION, sa.path.remote, proven=True):
             return
         children = self.sas.children_of(sa)
 

@@ -15,6 +15,9 @@ from isakmp.sa import ChildSa, IsakmpSa
 class Known(Protocol):
     """What the configuration says. What it does not is Refused."""
 
+    def names(self, address: Address) -> bool:
+        """Whether it names that address itself."""
+
     def find_remote(self, address: Address, exchange_type: int) -> Remote: ...
 
     def find_remote_v2(self, address: Address) -> Remote: ...

@@ -192,6 +192,12 @@ class IsakmpSa:
         where = str(self.path.remote) if self.remote_id.type in address else ""
         self.peer = self.remote.name, self.remote_id.type, self.remote_id.data, where
 
+    def heard(self, now: float) -> None:
+        """Something that only the peer can have sent came under this SA."""
+        self.last_heard = now
+        if event := self.events.pop("unheard", None):
+            event.cancel()
+
     def cancel(self) -> None:
         """Stop this SA's timers."""
         for event in self.events.values():

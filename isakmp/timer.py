@@ -9,16 +9,20 @@ from itertools import count
 
 
 class Bucket:
-    """What may happen so many times a second, and not more often (a token bucket)."""
+    """What may happen so many times a second, and not more often (a token bucket).
 
-    def __init__(self, now: Callable[[], float], per_s: float) -> None:
+    burst: so many at once; as many as a second allows where it is not given.
+    """
+
+    def __init__(self, now: Callable[[], float], per_s: float, burst: float | None = None) -> None:
         self._now, self._per_s = now, per_s
-        self._last, self._left = 0.0, per_s
+        self._burst = per_s if burst is None else burst
+        self._last, self._left = now(), self._burst
 
     def take(self) -> bool:
         """Whether it may happen once more now."""
         now = self._now()
-        self._left = min(self._per_s, self._left + (now - self._last) * self._per_s)
+        self._left = min(self._burst, self._left + (now - self._last) * self._per_s)
         self._last = now
         if self._left < 1:
             return False

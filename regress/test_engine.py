@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from isakmp.app.none import Nothing
 from isakmp.conf import Conf
 from isakmp.constants import isakmp
-from isakmp.engine import ANSWERS_MAX, NOTIFIES_PER_S, Engine
+from isakmp.engine import ANSWERS_MAX, Engine
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange, digest
 from isakmp.job import Job
@@ -832,16 +832,6 @@ def test_outcomes_are_bounded() -> None:
     (kept,) = far.engine.outcomes.strangers.values()
     assert kept.times == 2 * OUTCOMES_MAX - 1
     assert not far.engine.outcomes.own, "strangers push nobody out"
-
-
-def test_notifies_in_clear_are_bounded() -> None:
-    clock = [0.0]
-    engine = End("x", toy(), clock).engine
-    assert [engine.may_notify() for _ in range(100)].count(True) == NOTIFIES_PER_S
-    clock[0] = 0.5
-    assert [engine.may_notify() for _ in range(100)].count(True) == NOTIFIES_PER_S // 2
-    clock[0] = 1000
-    assert [engine.may_notify() for _ in range(100)].count(True) == NOTIFIES_PER_S
 
 
 def test_cookies_are_neither_zero_nor_taken() -> None:

@@ -42,6 +42,7 @@ LAYERS = [
     [
         "isakmp.script",
         "isakmp.exchange",
+        "isakmp.budget",
         "isakmp.half_open",
         "isakmp.dialect",
         "isakmp.outcome",

@@ -119,6 +119,11 @@ class Catalog:
             self._named_peers = set(map(fold, self._phase_1.values()))
             self.generation = self.conf.generation
 
+    def names(self, address: Address) -> bool:
+        """Whether [Phase 1] has that address itself, and not its Default alone."""
+        self._refresh()
+        return address in self._phase_1
+
     def _named(self, address: Address) -> Iterator[str]:
         """The sections that [Phase 1] names for an address, and as its Default."""
         self._refresh()

@@ -5,7 +5,8 @@
                                <--  HDR, SA, KE, Nr, IDir, HASH_R
     HDR*, HASH_I               -->
 
-Nobody answers the last message; the responder repeats its own until that one comes.
+Nobody answers the last message, and the responder repeats nothing to an address that has proved
+nothing: the initiator repeats its last message until something comes under the new SA.
 Identities cross in clear and the responder computes before it knows with whom: a peer is
 answered so only where its configuration says EXCHANGE_TYPE= AGGRESSIVE.
 """
@@ -75,10 +76,17 @@ def recv_AUTH(x: X, message: Incoming) -> None:
     phase_1.take_nat_d(x, message)
 
 
+def finalize(x: X) -> None:
+    """Phase 1 is done, as far as we know: the peer may not have our last message yet."""
+    phase_1.finalize(x)
+    if x.initiator and x.sa is not None:
+        x.engine.repeat_until_heard(x, x.sa)
+
+
 AGGRESSIVE = Script(
     "aggressive mode", isakmp.Exchange.AGGRESSIVE,
     (send_SA_KE_NONCE_ID, recv_SA_KE_NONCE_ID_AUTH, send_AUTH),
     (recv_SA_KE_NONCE_ID, send_SA_KE_NONCE_ID_AUTH, recv_AUTH),
     (SA, KE, NONCE, ID, SWITCH, SA, KE, NONCE, ID, AUTH, SWITCH, AUTH, END),
-    Phase1, phase_1.finalize, establishes=True, persistent=True,
+    Phase1, finalize, establishes=True,
 )  # fmt: skip

@@ -287,7 +287,7 @@ class Ikev1:
             exchange.protection = message.commit
         sa = exchange.sa
         if sa is not None:
-            sa.last_heard = exchange.engine.now()
+            sa.heard(exchange.engine.now())
         if not message.protected or exchange.step == 0:
             return
         if sa is None:
@@ -362,7 +362,7 @@ class Ikev1:
         else:
             reason = wrong_secret(exchange, f"after decryption, {error}")
             refused = Refused(reason, isakmp.Notify.PAYLOAD_MALFORMED)
-        engine.log.proto_err("%s: %s", exchange, refused.reason)
+        engine.log.proto_err("%s: %s", exchange, refused.reason.brief())
         if exchange.hint is None:
             exchange.hint = refused.reason
             self._tell_in_clear(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)
@@ -388,7 +388,7 @@ class Ikev1:
         engine: Engine, path: Path, cky_i: bytes, cky_r: bytes, refused: Refused
     ) -> None:
         """An unprotected notify (RFC 2408 4.8), bounded: strangers can make us send them."""
-        if refused.notify and engine.may_notify():
+        if refused.notify and engine.budget.take(refused.notify, path.remote):
             kind, value = notify_payload(refused.notify, data=refused.data)
             first, chain = build_payloads(1, [(kind, value)])
             number = int.from_bytes(engine.random(4), "big") or 1

@@ -7,7 +7,6 @@ initial exchanges run before there is an IKE SA; all others under one, found by 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +32,7 @@ from isakmp.scripts.ikev2 import common, notices, sealing
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.cookie import Cookies
 from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA, Create
+from isakmp.scripts.ikev2.ended import Ended, EndedSa
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.ike_sa_init import IKE_SA_INIT
 from isakmp.scripts.ikev2.informational import (
@@ -56,8 +56,6 @@ SCRIPTS: dict[int, Script[Any]] = {
     int(s.exchange_type): s for s in (CREATE_CHILD_SA, INFORMATIONAL)
 }
 _KNOWN = frozenset(FAMILY.codecs)
-# Deleted IKE SAs whose last answers are kept for who has missed them.
-ENDED_MAX, ENDED_S = 1024, 30.0
 
 
 def _replaces_sa(x: Exchange[Any]) -> bool:
@@ -74,7 +72,7 @@ class Ikev2:
 
     def __init__(self, random: Callable[[int], bytes], now: Callable[[], float]) -> None:
         self._cookies = Cookies(random, now)
-        self._ended: OrderedDict[bytes, tuple[float, IsakmpSa]] = OrderedDict()
+        self._ended = Ended(now)
 
     # --- what comes in -----------------------------------------------------------------------
 
@@ -216,7 +214,7 @@ class Ikev2:
 
     @staticmethod
     def _answer_again(
-        engine: Engine, sa: IsakmpSa, path: Path, message_id: int, mark: bytes
+        engine: Engine, sa: IsakmpSa | EndedSa, path: Path, message_id: int, mark: bytes
     ) -> None:
         answers = sa.ids.answered(message_id, mark)
         if answers is None:
@@ -225,7 +223,7 @@ class Ikev2:
             engine.transmit(path, datagram)
 
     @staticmethod
-    def _fits(sa: IsakmpSa, header: Header) -> bool:
+    def _fits(sa: IsakmpSa | EndedSa, header: Header) -> bool:
         """Both SPIs are those of ``sa``, and the message is not one of our own come back."""
         from_initiator = bool(header.flags & INITIATOR)
         return from_initiator is not sa.initiator and (sa.cky_i, sa.cky_r) == (
@@ -237,10 +235,9 @@ class Ikev2:
         self, engine: Engine, own: bytes, path: Path, header: Header, datagram: bytes
     ) -> None:
         """A request under no IKE SA of ours: one that has ended, or a peer that has missed it."""
-        when, sa = self._ended.get(own, (0.0, None))
-        if sa is not None and self._fits(sa, header):
-            if engine.now() - when < ENDED_S:
-                self._answer_again(engine, sa, path, header.message_id, digest(datagram))
+        ended = self._ended.get(own)
+        if ended is not None and self._fits(ended, header):
+            self._answer_again(engine, ended, path, header.message_id, digest(datagram))
             return
         if notices.is_one_way(header):
             notices.take_one_way(engine, path, header, datagram)
@@ -450,7 +447,9 @@ class Ikev2:
             refused = Refused(refused.reason, self.failure)
         value = common.notify_value(refused.notify, refused.data, refused.protocol, refused.spi)
         items = [(int(P.NOTIFY), value)]
-        if exchange.sa is None and not exchange.engine.may_notify():
+        if exchange.sa is None and not notices.may_send(
+            exchange.engine, exchange.path, refused.notify
+        ):
             return
         # Who is refused before there are keys never learns our SPI.
         spi = exchange.cky_r
@@ -544,11 +543,11 @@ class Ikev2:
         """Tell the peer what it may like to know; strangers may be behind it, so not too often,
         and not while another request of ours is under way."""
         idle = not any(x.initiator for x in sa.running.values())
-        if idle and sa.state is State.ESTABLISHED and engine.may_notify():
+        if not idle or sa.state is not State.ESTABLISHED:
+            return
+        if engine.budget.take(notify, sa.path.remote, proven=True):
             self.tell(engine, sa, [(int(P.NOTIFY), common.notify_value(notify, data))])
 
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
         """Keep the last answers of an IKE SA that has ended."""
-        self._ended[sa.own_cookie] = (engine.now(), sa)
-        while len(self._ended) > ENDED_MAX:
-            self._ended.popitem(last=False)
+        self._ended.add(engine.timers, sa)

@@ -1,6 +1,6 @@
 """Notices: errors in clear that no exchange carries, and what they are worth: RFC 7296 1.5, 2.21.4.
 
-Anybody can send them, so none has an answer, all that we send are of one budget, and one that
+Anybody can send them, so none has an answer, all that we send are of a budget, and one that
 comes is a hint to look after what it is about. Under an IKE SA the same is told by INFORMATIONAL.
 """
 
@@ -26,8 +26,14 @@ NOBODY = bytes(8)
 
 def answer(engine: Engine, path: Path, header: Header, notify: int, data: bytes = b"") -> None:
     """An unprotected answer to a request, bounded: strangers can make us send them."""
-    if notify and engine.may_notify():
+    if notify and may_send(engine, path, notify):
         send_answer(engine, path, header, notify, data)
+
+
+def may_send(engine: Engine, path: Path, notify: int) -> bool:
+    """Whether one more may go there in clear. An honest peer needs to hear of another group
+    whatever strangers do, and INVALID_KE_PAYLOAD is smaller than what asks for it."""
+    return notify == Notify.INVALID_KE_PAYLOAD or engine.budget.take(notify, path.remote)
 
 
 def send_answer(engine: Engine, path: Path, header: Header, notify: int, data: bytes) -> None:
@@ -42,7 +48,7 @@ def send_one_way(engine: Engine, path: Path, notify: int, data: bytes) -> None:
         engine.owner.catalog.find_remote_v2(path.remote)
     except Refused:
         return
-    if engine.may_notify():
+    if may_send(engine, path, notify):
         header = Header(NOBODY, NOBODY, 0, 2, 0, INFORMATIONAL, INITIATOR, 0, 0)
         _send(engine, path, header, notify, data)
 

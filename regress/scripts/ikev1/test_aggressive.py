@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from regress.pair import Nat, Network, agree, both, connected, up
+from isakmp.constants import isakmp
+from regress.pair import Nat, Network, Packet, agree, both, connected, up
 
 AGGRESSIVE = both(exchange="AGGRESSIVE")
 
@@ -130,18 +131,58 @@ def test_any_one_message_may_be_lost(lost: int) -> None:
     agree(w, e)
 
 
-def test_a_responder_repeats_its_message_until_the_proof_comes() -> None:
-    """Nobody answers the third message, so only the responder can know that it was lost."""
+def test_a_responder_repeats_nothing_to_who_has_proved_nothing() -> None:
     net = Network()
-    net.lose = lambda packet: packet.header.message_id == 0 and packet.header.flags == 1
-    _, e = net.host(AGGRESSIVE[0]), net.host(AGGRESSIVE[1])
+    west, east = net.host(AGGRESSIVE[0]), net.host(AGGRESSIVE[1])
+    net.lose = lambda packet: packet.src == west.address and len(net.history) > 1
     net.start()
-    net.run(14)
-    answers = [p for p in net.history if p.src == e.address and not p.header.flags]
-    assert len({p.data for p in answers}) == 1
-    assert len(answers) == 1 + e.daemon.engine.settings.retransmits
-    net.run(20)
-    assert e.reasons()[0] == "timeout"
+    net.run(0.5)
+    west.daemon.stop()
+    before = len(net.history)
+    net.run(200)
+    assert [p for p in net.history[:before] if p.src == east.address], "it was answered"
+    assert not [p for p in net.history[before:] if p.src == east.address]
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_the_initiator_repeats_its_proof_until_it_hears_something(lost: int) -> None:
+    net = Network()
+    west, east = net.host(AGGRESSIVE[0]), net.host(AGGRESSIVE[1])
+    proofs: list[bytes] = []
+
+    def is_proof(packet: Packet) -> bool:
+        mode = packet.header.exchange_type == isakmp.Exchange.AGGRESSIVE
+        if mode and any(packet.header.cky_r) and packet.src == west.address:
+            proofs.append(packet.message)
+            return len(proofs) <= lost
+        return False
+
+    net.lose = is_proof
+    net.start()
+    net.run(30)
+    assert connected(west) and connected(east)
+    agree(west, east)
+    assert len(proofs) == lost + 1 and len(set(proofs)) == 1, "once heard, no more"
+
+
+@pytest.mark.parametrize("copies", [1, 5, 30])
+def test_what_goes_out_is_bounded_by_what_came_in(copies: int) -> None:
+    """For each datagram one, of no more than two and a half times its size, and none later."""
+    net = Network()
+    east = net.host(AGGRESSIVE[1])
+    east.daemon.start()
+    west = net.host(AGGRESSIVE[0])
+    west.daemon.start()
+    first = net.flying[0]
+    net.flying.clear()
+    net.history.clear()
+    del net.hosts[west.address]
+    for _ in range(copies):
+        net.deliver(first)
+        assert sum(len(p.data) for p in net.history) <= 2.5 * len(first.data)
+        net.history.clear()
+    net.run(200)
+    assert not net.history
 
 
 def test_through_a_nat() -> None:

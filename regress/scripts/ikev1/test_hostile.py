@@ -255,3 +255,21 @@ def test_a_flood_of_first_messages_does_not_keep_the_peer_out() -> None:
     assert len(east.daemon.engine.half_open) <= 100
     net.run(60)
     net.until(lambda: connected(west) and connected(east), 60)
+
+
+def test_a_strangers_refusal_is_one_short_line_and_told_whole_elsewhere() -> None:
+    offered = [
+        f"AES-{b}-{h}-GRP{g}" for b in (128, 192) for h in ("SHA", "MD5") for g in (2, 5, 14)
+    ]
+    net = Network()
+    west = net.host(replace(WEST, transforms=",".join(offered)))
+    east = net.host(EAST)
+    east.daemon.start()
+    west.daemon.start()
+    net.pump()
+    (line,) = [line for line in east.lines if "refused:" in line]
+    assert "no-proposal-chosen" in line and line.count("tried:") == 1
+    assert len(line) < 1200
+    (outcome,) = east.outcomes
+    assert len(outcome["reason"]["misses"]) > 1
+    assert len(str(outcome["reason"])) > 1200

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isakmp.budget import STRANGERS_PER_S
 from isakmp.constants import ikev2
-from isakmp.engine import NOTIFIES_PER_S
 from isakmp.errors import Reason
 from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
 from isakmp.outcome import OUTCOMES_MAX
@@ -140,7 +140,7 @@ def test_numbers_beyond_the_window_are_told_now_and_then() -> None:
         sa = sa_of(east)
         for exchange in list(sa.running.values()):
             east.daemon.engine.fail(exchange, Reason("test", "answered"))
-    assert 1 <= told <= NOTIFIES_PER_S
+    assert 1 <= told <= STRANGERS_PER_S
 
 
 def test_who_is_told_of_its_window_asks_for_one_thing_at_a_time() -> None:

@@ -4,13 +4,14 @@ SEEDS = 200
 SECONDS = 60
 ARGS =
 PROTOCOL = ikev2
-.PHONY: demo test check bench interop kernel sim fuzz nightly clean
+.PHONY: demo test check bench interop kernel leak sim fuzz nightly clean
 
 demo:    ; @tools/setup-venv run && $(PY) -m regress.demo --protocol $(PROTOCOL) $(ARGS)
 test:    ; @tools/setup-venv test && tools/setup-peers && $(PY) -m pytest -n auto --dist worksteal $(ARGS)
 check:   ; @tools/setup-venv test && tools/check $(PY)
 bench:   ; @tools/setup-venv run && $(PY) -m regress.bench $(ARGS)
 interop: ; @tools/setup-venv run && tools/setup-peers && $(PY) -m regress.interop $(ARGS)
+leak:    ; @tools/setup-venv run && $(PY) -m regress.leak $(ARGS)
 kernel:  ; @tools/setup-venv run && tools/setup-peers && $(PY) -m regress.kernel $(ARGS)
 sim:     ; @tools/setup-venv run && $(PY) -m regress.sim --seeds $(SEEDS) $(ARGS) && $(PY) -m regress.sim --collisions
 fuzz:    ; @tools/setup-venv test && for t in message capture; do $(PY) -m regress.fuzz.fuzz_$$t -max_total_time=$(SECONDS) $(ARGS) || exit 1; done

@@ -53,6 +53,9 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "for connections whose configuration names none",
             "QM-ESP-3DES-SHA-PFS-SUITE",
         ),
+        "Block-when-stopped": Tag(
+            YES_NO, "drop the traffic of connections when isakmpd has ended in order, too", "no"
+        ),
         "Delete-SAs": Tag(YES_NO, "tell the peers on shutdown that the SAs are gone", "yes"),
         "DPD-check-interval": Tag(
             SECONDS,

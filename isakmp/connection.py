@@ -165,6 +165,12 @@ class Connections:
         self.flows.drop(name)
         self._reqids.give_back((name, entry.connection.selector))
 
+    def end(self) -> None:
+        """Forget all connections, those that are left out with them."""
+        for name in (*self.entries, *self._left_out):
+            self.drop(name)
+            self.flows.drop(name)
+
     def _entries_with(self, remote: Remote) -> list[Entry]:
         """Every connection with a peer."""
         return list(self._with.get(remote.name, {}).values())

@@ -92,6 +92,7 @@ class Daemon:
         self.transport.start(self.engine.receive, self._esp)
         # Connections last: they send.
         self.connections.start()
+        self.app.sweep()
         self._tick()
 
     def _load(self) -> None:
@@ -113,11 +114,13 @@ class Daemon:
             self.teardown_all()
             for sa in list(self.sas.isakmp.values()):
                 self.keeper.delete_sa(sa)
-        for name in list(self.connections.entries):
-            self.connections.drop(name)
+        block = self._general("Block-when-stopped")
+        if block:
+            self.connections.flows.block()
+        self.connections.end()
         self.capture(None)
         self.transport.close()
-        self.app.close()
+        self.app.close(block)
         self.log.flush()
 
     def quit(self) -> None:

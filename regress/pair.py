@@ -145,7 +145,7 @@ class Recorder(Nothing):
                 return
             self.held.pop(0)()
 
-    def close(self) -> None:
+    def close(self, block: bool = False) -> None:
         super().close()
         self.closed = True
 

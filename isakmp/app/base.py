@@ -205,8 +205,11 @@ class Application(Protocol):
     def start(self, upcalls: Owner) -> None:
         """Begin to report. ApplicationError where the stack cannot be reached."""
 
-    def close(self) -> None:
-        """Give everything back: sockets, devices, routes."""
+    def sweep(self) -> None:
+        """All policies are there: what an earlier isakmpd left beside them goes."""
+
+    def close(self, block: bool = False) -> None:
+        """Give everything back: sockets, devices, routes. block: policies that drop stay."""
 
     def own_socket(self, sock: socket, encap: bool) -> None:
         """A UDP socket of the daemon: the stack's policies let it pass.

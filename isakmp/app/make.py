@@ -45,7 +45,7 @@ def make_application(
         path = conf.get("General", "Engine-socket")
         if path:
             return _engine_elsewhere(path, loop, timers, log, send_raw)
-        return _engine_here(loop, timers, random, log, send_raw)
+        return _engine_here(_place(conf), loop, timers, random, log, send_raw)
     if name == "pf_key":
         return PfKey(SocketLink(kernel_socket, loop, timers), timers, wall=time.time,
                      private=False, on_link=partial(_on_link, log)), None  # fmt: skip
@@ -60,16 +60,27 @@ def _xfrm(loop: Loop, timers: Timers, log: Log) -> Application:
     return Xfrm(Link(loop, log), timers, log, wall=time.time)
 
 
+def _place(conf: Conf) -> str:
+    """What tells this isakmpd from others of the host."""
+    return conf.get("General", "Run-directory") or "/var/run"
+
+
 def _engine_here(
-    loop: Loop, timers: Timers, random: Callable[[int], bytes], log: Log, send_raw: SendRaw
-) -> tuple[Application, EspIn]:
+    place: str,
+    loop: Loop,
+    timers: Timers,
+    random: Callable[[int], bytes],
+    log: Log,
+    send_raw: SendRaw,
+) -> tuple[Application, EspIn]:  # fmt: skip
     """The key engine in this process, spoken to in PF_KEYv2 all the same."""
     from isakmp.app.engine.netif import Tun  # netlink is loaded for those who need a device
 
     def send_udp(esp: bytes, src: Address, sport: int, dst: Address, dport: int) -> None:
         send_raw(Path(src, sport, dst, dport, True), esp)
 
-    netif = Tun()
+    netif = Tun(log, place)
+    netif.guard_with(loop)
     try:
         wire = RawWire(send_udp)
     except ApplicationError:
@@ -96,10 +107,14 @@ class _Embedded(PfKey):
         super().__init__(link, timers, wall=time.time)
         self._engine = engine
 
-    def close(self) -> None:
+    def sweep(self) -> None:
+        """What a killed isakmpd has left goes."""
+        self._engine.sweep()
+
+    def close(self, block: bool = False) -> None:
         """Leave the engine, and end it: device and routes go."""
         super().close()
-        self._engine.close()
+        self._engine.close(block)
 
 
 def _engine_elsewhere(
@@ -155,7 +170,7 @@ class _Elsewhere(PfKey):
         """ESP that came in UDP goes to the engine."""
         self._relay.send(Datagram(packet, src, dst, *encap, tos))
 
-    def close(self) -> None:
+    def close(self, block: bool = False) -> None:
         """Leave the engine, which goes on."""
         super().close()
         self._relay.close()

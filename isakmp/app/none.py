@@ -33,7 +33,10 @@ class Nothing:
         """Nothing has to be reached."""
         self._upcalls = upcalls
 
-    def close(self) -> None:
+    def sweep(self) -> None:
+        """Nothing is ever left."""
+
+    def close(self, block: bool = False) -> None:
         """Stop the time."""
         for name in list(self._events):
             self._cancel(name)

@@ -41,16 +41,17 @@ def run(path: str, device: str) -> None:
     timers = Timers(time.monotonic)
     loop = Loop(timers)
     relay = RemoteUdp(loop)
-    netif = Tun(device)  # before the sockets: who connects finds the routes possible
+    sink = StreamSink(STDERR)
+    log = Log(time.time, sink.write)
+    sink.told = lambda lost, why: log.internal_err("%d lines of this log were lost: %s", lost, why)
+    sink.attach(loop)
+    netif = Tun(log, path, device)  # before the sockets: who connects finds the routes possible
+    netif.guard_with(loop)
     try:
         wire = RawWire(relay.send_udp)
     except ApplicationError:
         netif.close()
         raise
-    sink = StreamSink(STDERR)
-    log = Log(time.time, sink.write)
-    sink.told = lambda lost, why: log.internal_err("%d lines of this log were lost: %s", lost, why)
-    sink.attach(loop)
 
     def make(events: Upcalls) -> KeyEngine:
         return KeyEngine(

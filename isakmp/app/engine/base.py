@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
+from isakmp.app.base import PolicySpec
 from isakmp.policy.spd import Address, Network
 
 Encap = tuple[int, int]
@@ -86,6 +87,19 @@ class Netif(Protocol):
     def unroute(self, network: Network) -> None:
         """Take route() back; harmless where there is none."""
 
+    def guard(self, policy: PolicySpec) -> None:
+        """See to it that a policy's traffic does not pass the device by, or may."""
+
+    def unguard(self, policy: PolicySpec) -> None:
+        """Take guard() back."""
+
+    def sweep(self) -> None:
+        """Everything is guarded: what an earlier process has left goes."""
+
+    def watch(self) -> dict[int, Callable[[], object]]:
+        """What else to watch for reading, and what takes it."""
+        return {}
+
     def fds(self) -> list[int]:
         """What to watch for reading."""
         return []
@@ -93,5 +107,5 @@ class Netif(Protocol):
     def receive(self, packet_out: Callable[[bytes], object]) -> None:
         """Hand on what the host sends; some packets at most, then the loop has its turn."""
 
-    def close(self) -> None:
-        """Take the device and its routes away."""
+    def close(self, block: bool = False) -> None:
+        """Take the device and its routes away; block: what is guarded is dropped from now on."""

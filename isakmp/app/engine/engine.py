@@ -67,15 +67,25 @@ class KeyEngine:
             loop.reader(fd, partial(self._wire.receive, fd, self.esp_in))
         for fd in self._netif.fds():
             loop.reader(fd, partial(self._netif.receive, self.packet_out))
+        for fd, take in self._netif.watch().items():
+            loop.reader(fd, take)
 
-    def close(self) -> None:
-        """Forget everything and give the sockets, the device and its routes back."""
+    def sweep(self) -> None:
+        """Every policy is there: what a killed engine has left goes."""
+        self._netif.sweep()
+
+    def close(self, block: bool = False) -> None:
+        """Forget everything and give the sockets, the device and its routes back.
+
+        block: what the policies name is dropped from now on.
+        """
         if self._loop:
-            for fd in (*self._wire.fds(), *self._netif.fds()):
+            for fd in (*self._wire.fds(), *self._netif.fds(), *self._netif.watch()):
                 self._loop.reader(fd, None)
         self.flush()
-        self.flush_policies()
-        self._netif.close()
+        if not block:
+            self.flush_policies()
+        self._netif.close(block)
         self._wire.close()
 
     def get_spi(self, request: SpiRequest) -> int:
@@ -132,6 +142,7 @@ class KeyEngine:
             self._check_protocol(spec.protocol)
         old = self._spd.get(spec.direction, spec.selector)
         self._route(spec)
+        self._netif.guard(spec)
         policy = self._spd.add(spec)
         self._out.keep_held(policy)
         if old:
@@ -147,6 +158,7 @@ class KeyEngine:
             raise ApplicationError(f"no policy {spec.direction.value} {spec.selector}")
         self._out.drop_held(policy)
         self._unroute(policy.spec)
+        self._netif.unguard(policy.spec)
         self._policies_changed()
 
     def flush(self) -> None:

@@ -2,7 +2,9 @@
 
 A routing table of our own holds the networks behind the policies; a rule sends every packet there
 that does not carry the mark of our own ESP and IKE packets. The device ends with its descriptor,
-its routes with the device; close() takes the rules away.
+its routes with the device. What then drops their traffic outlives us: routes that make the networks
+unreachable, and the guard in the kernel. close() takes both away, and the rules with the last
+route of the table, which is shared by all engines of a network namespace.
 """
 
 from __future__ import annotations
@@ -12,20 +14,25 @@ import fcntl
 import os
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from isakmp.app.base import Action, Direction, PolicySpec
 from isakmp.app.engine.base import Netif
-from isakmp.app.engine.routes import Routes
+from isakmp.app.engine.routes import Kind, Routes, tells_of_loss
 from isakmp.app.engine.wire import MARK
+from isakmp.app.guard import Guard, instance
 from isakmp.app.unavailable import unavailable
 from isakmp.errors import ApplicationError
+from isakmp.log import Log
+from isakmp.loop import Loop
 from isakmp.policy.spd import Address, Network
 
 MTU = 1400  # leaves room for ESP in UDP over IPv6 with any transform on a path of 1500
@@ -48,19 +55,26 @@ _unavailable = partial(unavailable, capability="CAP_NET_ADMIN", module="tun")
 class Tun(Netif):
     """A TUN device with routes. ApplicationError where it cannot be made.
 
-    name: up to 15 characters, ``%d`` in it is a number that is free; mark: that of the packets
-    which must not come in here: every socket of ours for ESP and IKE has to set it.
+    place: a path that is this engine's alone: what it has left is known by it; name: up to 15
+    characters, ``%d`` in it is a number that is free; mark: that of the packets which must not
+    come in here: every socket of ours for ESP and IKE has to set it.
     """
 
     def __init__(
-        self, name: str = "isakmp%d", *, mtu: int = MTU, mark: int = MARK, table: int = TABLE
-    ) -> None:
-        self._mark, self._table = mark, table
+        self, log: Log, place: str = "", name: str = "isakmp%d", *, mtu: int = MTU,
+        mark: int = MARK, table: int = TABLE,
+    ) -> None:  # fmt: skip
+        self._log, self._mark, self._table = log, mark, table
+        self._instance = instance(place)
         self._rules: list[int] = []
+        self._kept: dict[tuple[Kind, Network], Address | None] = {}
+        self._passing: Counter[Network] = Counter()
+        self._guard: Guard | None = None
+        self._news: socket.socket | None = None
         self._addresses: list[Address] | None = None
         self._fd = -1
         try:
-            self._routes = Routes(table)
+            self._routes = Routes(table, self._instance)
             self._netlink = IPRoute()
         except OSError as error:
             raise _unavailable("rtnetlink", error) from error
@@ -70,6 +84,7 @@ class Tun(Netif):
             self._index = self._netlink.link_lookup(ifname=self.name)[0]
             self._netlink.link("set", index=self._index, mtu=mtu, state="up")
             self._join_segments()
+            self._news = self._routes.news()
             self._add_rules()
         except (OSError, NetlinkError) as error:
             self.close()
@@ -90,14 +105,27 @@ class Tun(Netif):
         with suppress(OSError):
             Path(f"/sys/class/net/{self.name}/gro_flush_timeout").write_text(str(_GRO_WAIT_NS))
 
+    def guard_with(self, loop: Loop) -> None:
+        """Have the kernel drop what would pass the device by; without that, routes alone hold."""
+        try:
+            self._guard = Guard(loop, self._log, self._instance, self.name)
+        except ApplicationError as error:
+            self._log.internal_warn(
+                "the kernel does not guard what the key engine protects (%s): its routes keep it"
+                " back, but nothing does that comes in in clear by another device", error,
+            )  # fmt: skip
+        else:
+            self._log.info("the kernel drops IPv4 traffic that passes %s by; IPv6 is kept back by"
+                           " routes", self.name)  # fmt: skip
+
     def _add_rules(self) -> None:
+        """Lead everything unmarked here; an engine beside us may have done so."""
         for family in _FAMILIES:
-            self._rule("del", family)  # of one that was killed
             self._rule("add", family)
             self._rules.append(family)
 
-    def _rule(self, verb: str, family: int) -> None:
-        """Add or delete ``not fwmark MARK lookup TABLE``."""
+    def _rule(self, verb: str, family: int) -> bool:
+        """Add or delete ``not fwmark MARK lookup TABLE``; whether that changed something."""
         try:
             self._netlink.rule(
                 verb,
@@ -109,8 +137,40 @@ class Tun(Netif):
             )
         except NetlinkError as error:
             no_ipv6 = family == socket.AF_INET6 and error.code in _NO_FAMILY
-            if verb == "add" and not no_ipv6:
+            if verb == "add" and not no_ipv6 and error.code != errno.EEXIST:
                 raise
+            return False
+        return True
+
+    def watch(self) -> dict[int, Callable[[], object]]:
+        return {self._news.fileno(): self._look} if self._news is not None else {}
+
+    def _look(self) -> None:
+        """Somebody has changed routes or rules: what is ours and gone is put back."""
+        if self._news is None or not _drained(self._news, self._routes.port):
+            return
+        back = [f"the rule for table {self._table}" for f in self._rules if self._rule("add", f)]
+        there = self._installed()
+        for (kind, network), prefer_src in self._kept.items():
+            if (network, self._routes.metric(kind, self._index)) not in there:
+                with suppress(OSError):
+                    self._routes.replace(kind, network, self._index, prefer_src)
+                    back.append(f"a route to {network}")
+        if back:
+            self._log.internal_err("somebody took %s away; it is there again. Who changes routes on"
+                                   " this host must leave table %d alone", ", ".join(back[:8]),
+                                   self._table)  # fmt: skip
+
+    def _installed(self) -> set[tuple[Network, int]]:
+        """The routes of our table, whosever they are: network and metric."""
+        found = set()
+        for family, every in zip(_FAMILIES, ("0.0.0.0", "::"), strict=True):
+            with suppress(NetlinkError):
+                for message in self._netlink.get_routes(family=family, table=self._table):
+                    if message.get_attr("RTA_TABLE") == self._table:
+                        text = f"{message.get_attr('RTA_DST') or every}/{message['dst_len']}"
+                        found.add((ip_network(text), message.get_attr("RTA_PRIORITY") or 0))
+        return found
 
     def deliver(self, packet: bytes) -> None:
         os.write(self._fd, packet)
@@ -131,13 +191,52 @@ class Tun(Netif):
 
     def route(self, network: Network, prefer_src: Address | None) -> None:
         try:
-            self._routes.replace(network, self._index, prefer_src)
+            self._keep(Kind.DEVICE, network, prefer_src)
+            self._keep(Kind.GUARD, network)
         except OSError as error:
             raise ApplicationError(f"route to {network}: {error.strerror}") from error
 
     def unroute(self, network: Network) -> None:
+        self._give_up(Kind.GUARD, network)
+        self._give_up(Kind.DEVICE, network)
+
+    def _keep(self, kind: Kind, network: Network, prefer_src: Address | None = None) -> None:
+        self._routes.replace(kind, network, self._index, prefer_src)
+        self._kept[kind, network] = prefer_src
+
+    def _give_up(self, kind: Kind, network: Network) -> None:
+        self._kept.pop((kind, network), None)
         with suppress(OSError):
-            self._routes.delete(network, self._index)
+            self._routes.delete(kind, network, self._index)
+
+    def guard(self, policy: PolicySpec) -> None:
+        if self._guard is not None:
+            self._guard.add(policy)
+        if passes(policy):
+            network = policy.selector.dst
+            self._passing[network] += 1
+            with suppress(OSError):
+                self._keep(Kind.PASS, network)
+
+    def unguard(self, policy: PolicySpec) -> None:
+        if self._guard is not None:
+            self._guard.delete(policy)
+        if passes(policy):
+            network = policy.selector.dst
+            self._passing[network] -= 1
+            if not self._passing[network]:
+                self._give_up(Kind.PASS, network)
+
+    def sweep(self) -> None:
+        left = self._guard.sweep() if self._guard is not None else 0
+        for network, metric in self._installed():
+            for kind in (Kind.GUARD, Kind.PASS):
+                ours = metric == self._routes.metric(kind, self._index)
+                if ours and (kind, network) not in self._kept:
+                    self._give_up(kind, network)
+                    left += 1
+        if left:
+            self._log.info("%d policies and routes of an earlier key engine are gone", left)
 
     def fds(self) -> list[int]:
         return [self._fd]
@@ -150,13 +249,48 @@ class Tun(Netif):
         except OSError:
             return  # nothing more for now
 
-    def close(self) -> None:
-        for family in self._rules:
-            with suppress(NetlinkError):
-                self._rule("del", family)
-        self._rules.clear()
+    def close(self, block: bool = False) -> None:
+        if self._fd >= 0 and not block:
+            for kind, network in list(self._kept):
+                self._give_up(kind, network)
+            self.sweep()
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
+        if self._news is not None:
+            self._news.close()
+            self._news = None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        self._leave_rules()
         self._netlink.close()
         self._routes.close()
+
+    def _leave_rules(self) -> None:
+        """The rules go with the last route that they lead to."""
+        if self._rules and not self._installed():
+            for family in self._rules:
+                self._rule("del", family)
+        self._rules.clear()
+
+
+def passes(policy: PolicySpec) -> bool:
+    """Whether all that goes to a policy's network from here does so in clear."""
+    selector = policy.selector
+    every = not (selector.src.prefixlen or selector.protocol or selector.has_ports)
+    return every and policy.direction is Direction.OUT and policy.action is Action.BYPASS
+
+
+def _drained(news: socket.socket, own: int) -> bool:
+    """Whether somebody has taken a route or a rule away since this was asked last."""
+    gone = False
+    with suppress(BlockingIOError):
+        while True:
+            try:
+                gone |= tells_of_loss(news.recv(1 << 16), own)
+            except BlockingIOError:
+                raise
+            except OSError:  # ENOBUFS: there was more news than room
+                gone = True
+    return gone

@@ -1,4 +1,8 @@
-"""Routes into a device and the news of the host's addresses, by rtnetlink(7).
+"""Routes into a device and the news of the host's addresses and routes, by rtnetlink(7).
+
+Several engines of one network namespace share a table. Each has its device's number as the metric
+of its routes, so that the same network may be several engines'; behind these stand routes that
+make a network unreachable, which outlive the device, and what is let pass goes to the next table.
 
 A gateway sets a route for every client behind it, so these few messages are built here: pyroute2
 takes 1.4 ms for one of them, as long as a handshake takes.
@@ -9,6 +13,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from enum import IntEnum
 
 from isakmp.policy.spd import Address, Network
 
@@ -17,18 +22,29 @@ _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg: family, sizes of dst and src, tos
 _ATTRIBUTE = struct.Struct("=HH")
 _NUMBER = struct.Struct("=I")
 _ERROR = struct.Struct("=16xi")  # nlmsghdr, the error below 0, or 0
-_NEWROUTE, _DELROUTE = 24, 25
+_NEWROUTE, _DELROUTE, _DELRULE = 24, 25, 33
 _REQUEST, _ACK, _REPLACE, _CREATE = 0x1, 0x4, 0x100, 0x400
-_DST, _OIF, _PREFSRC, _TABLE = 1, 4, 7, 15
-_UNICAST, _STATIC, _SCOPE_LINK, _SCOPE_NOWHERE = 1, 4, 253, 255
+_DST, _OIF, _METRIC, _PREFSRC, _TABLE = 1, 4, 6, 7, 15
+_STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_NOWHERE = 4, 0, 253, 255
 _ADDRESS_GROUPS = 0x10 | 0x100  # RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
+_ROUTE_GROUPS = 0x40 | 0x400 | 0x80 | 1 << 18  # RTNLGRP_IPV4_ROUTE, IPV6_ROUTE, and _RULE of both
+# Of the routes of instance 0: what is let pass comes before what is unreachable.
+_GUARD_METRIC, _PASS_METRIC = 0x10000000, 1
+
+
+class Kind(IntEnum):
+    """What a route does: RTN_UNICAST, RTN_UNREACHABLE, RTN_THROW."""
+
+    DEVICE = 1
+    GUARD = 7
+    PASS = 9
 
 
 class Routes:
-    """The routes of one table that lead into one device. OSError where the kernel refuses."""
+    """The routes of one table that are one instance's. OSError where the kernel refuses."""
 
-    def __init__(self, table: int) -> None:
-        self._table, self._sequence = table, 0
+    def __init__(self, table: int, instance: int) -> None:
+        self._table, self._instance, self._sequence = table, instance, 0
         self._requests = _netlink(0)
         try:
             self._news = _netlink(_ADDRESS_GROUPS)
@@ -37,14 +53,35 @@ class Routes:
             raise
         self._news.setblocking(False)
 
-    def replace(self, network: Network, index: int, prefer_src: Address | None) -> None:
-        """Lead ``network`` into the device of that index, from that address where one is given."""
+    def replace(
+        self, kind: Kind, network: Network, index: int, prefer_src: Address | None = None
+    ) -> None:
+        """Lead ``network`` into the device of that index, from that address where one is given;
+        or nowhere."""
         more = _attribute(_PREFSRC, prefer_src.packed) if prefer_src else b""
-        self._request(_NEWROUTE, _CREATE | _REPLACE, network, index, more)
+        self._request(_NEWROUTE, _CREATE | _REPLACE, kind, network, index, more)
 
-    def delete(self, network: Network, index: int) -> None:
+    def delete(self, kind: Kind, network: Network, index: int) -> None:
         """Take it back."""
-        self._request(_DELROUTE, 0, network, index, b"")
+        self._request(_DELROUTE, 0, kind, network, index, b"")
+
+    def metric(self, kind: Kind, index: int) -> int:
+        """What tells ours from those of others."""
+        if kind is Kind.DEVICE:
+            return index
+        return self._instance + (_GUARD_METRIC if kind is Kind.GUARD else _PASS_METRIC)
+
+    @property
+    def port(self) -> int:
+        """What the kernel calls the socket of our requests."""
+        number: int = self._requests.getsockname()[0]
+        return number
+
+    def news(self) -> socket.socket:
+        """A socket that says when somebody takes routes or rules away."""
+        sock = _netlink(_ROUTE_GROUPS)
+        sock.setblocking(False)
+        return sock
 
     def addresses_changed(self) -> bool:
         """Whether the host has got or lost an address since this was asked last."""
@@ -58,16 +95,22 @@ class Routes:
                 pass
             changed = True
 
-    def _request(self, kind: int, flags: int, network: Network, index: int, more: bytes) -> None:
+    def _request(
+        self, verb: int, flags: int, kind: Kind, network: Network, index: int, more: bytes
+    ) -> None:
         family = socket.AF_INET if network.version == 4 else socket.AF_INET6
-        scope = _SCOPE_LINK if kind == _NEWROUTE else _SCOPE_NOWHERE  # the latter: of any scope
-        body = _ROUTE.pack(family, network.prefixlen, 0, 0, 0, _STATIC, scope, _UNICAST, 0)
+        scope = _SCOPE_LINK if kind is Kind.DEVICE else _SCOPE_UNIVERSE
+        if verb == _DELROUTE:
+            scope = _SCOPE_NOWHERE  # of any scope
+        body = _ROUTE.pack(family, network.prefixlen, 0, 0, 0, _STATIC, scope, kind, 0)
         body += _attribute(_DST, network.network_address.packed)
-        body += _attribute(_OIF, _NUMBER.pack(index))
+        if kind is Kind.DEVICE:
+            body += _attribute(_OIF, _NUMBER.pack(index))
+        body += _attribute(_METRIC, _NUMBER.pack(self.metric(kind, index)))
         body += _attribute(_TABLE, _NUMBER.pack(self._table)) + more
         self._sequence += 1
         flags |= _REQUEST | _ACK
-        head = _HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0)
+        head = _HEADER.pack(_HEADER.size + len(body), verb, flags, self._sequence, 0)
         self._requests.send(head + body)
         (error,) = _ERROR.unpack_from(self._requests.recv(65536))
         if error:
@@ -77,6 +120,17 @@ class Routes:
         """Give the sockets back; the routes go with their device."""
         self._requests.close()
         self._news.close()
+
+
+def tells_of_loss(data: bytes, own: int) -> bool:
+    """Whether a datagram of news says that another than the socket ``own`` took something away."""
+    offset = 0
+    while offset + _HEADER.size <= len(data):
+        length, kind, _, _, port = _HEADER.unpack_from(data, offset)
+        if kind in (_DELROUTE, _DELRULE) and port != own:
+            return True
+        offset += max(_HEADER.size, -(-length // 4) * 4)
+    return False
 
 
 def _netlink(groups: int) -> socket.socket:

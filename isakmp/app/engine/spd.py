@@ -10,7 +10,7 @@ from bisect import insort
 from collections.abc import Iterator
 from itertools import count
 
-from isakmp.app.base import Direction, PolicySpec
+from isakmp.app.base import Action, Direction, PolicySpec
 from isakmp.app.engine.packet import Headers
 from isakmp.constants import ipsec
 from isakmp.policy.spd import Selector
@@ -55,10 +55,11 @@ class Policy:
         self.asked_at: float | None = None
 
     @property
-    def rank(self) -> tuple[int, int, int, int]:
-        """The lowest is met first."""
+    def rank(self) -> tuple[bool, int, int, int, int]:
+        """The lowest is met first; what is let pass on purpose before all others."""
         selector = self.spec.selector
         return (
+            self.spec.action is not Action.BYPASS,
             -(selector.src.prefixlen + selector.dst.prefixlen),
             -bool(selector.protocol),
             sum(last - first for first, last in (selector.src_ports, selector.dst_ports)),
@@ -66,7 +67,7 @@ class Policy:
         )
 
 
-def _rank(policy: Policy) -> tuple[int, int, int, int]:
+def _rank(policy: Policy) -> tuple[bool, int, int, int, int]:
     return policy.rank
 
 

@@ -16,6 +16,8 @@ from ipaddress import IPv4Address, IPv6Address
 from isakmp.app.engine.base import DEFAULT_MTU, Encap, EspIn, Send, Wire
 from isakmp.app.engine.packet import ESP
 from isakmp.app.unavailable import unavailable
+from isakmp.app.xfrm.sockets import bypass
+from isakmp.errors import ApplicationError
 from isakmp.policy.spd import Address
 
 MARK = 500
@@ -85,6 +87,8 @@ class RawWire(Wire):
     def _socket(self, family: int, protocol: int) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, self._mark)
+        with suppress(ApplicationError):  # a kernel without IPsec has no guard either
+            bypass(sock)
         return sock
 
     def _set_rigid(self, sock: socket.socket, rigid: bool) -> None:

@@ -122,18 +122,22 @@ class PfKey:
         for ext in (Ext.SUPPORTED_AUTH, Ext.SUPPORTED_ENCRYPT):
             self.supported[message.satype, ext] = codec.read_supported(message.exts, ext)
 
-    def close(self) -> None:
-        """Leave the stack; requests in flight fail."""
+    def sweep(self) -> None:
+        """PF_KEY does not say whose a policy is."""
+
+    def close(self, block: bool = False) -> None:
+        """Leave the stack, which keeps what was not taken back; requests in flight fail."""
         self._link.close()
         self._fail_all("the IPsec stack was left")
 
     def own_socket(self, sock: socket, encap: bool) -> None:
-        """A kernel's policies must let it pass; the engine knows our packets by their mark."""
-        if self._private:
-            return
+        """A kernel's policies must let it pass, those of the engine's guard as well.
+
+        Where we may not say so, the engine still knows our packets by their mark.
+        """
         try:
             sockets.bypass(sock)
-            if encap:
+            if encap and not self._private:
                 sockets.take_esp(sock)
         except ApplicationError:
             self.counters["sockets without bypass"] += 1

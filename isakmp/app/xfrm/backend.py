@@ -20,7 +20,7 @@ from socket import socket
 from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage
 from isakmp.app.kernel_drops import kernel_drops
 from isakmp.app.xfrm import jobs, messages, sockets, values
-from isakmp.app.xfrm.constants import Dir, Msg, NetlinkFlag
+from isakmp.app.xfrm.constants import Msg, NetlinkFlag
 from isakmp.app.xfrm.layout import Layout, Values
 from isakmp.app.xfrm.link import KernelRefusal, Link
 from isakmp.app.xfrm.messages import Message
@@ -59,34 +59,37 @@ class Xfrm:
         self._upcalls = upcalls
         self._link.listen(self)
         if left := self._flush():
-            self._log.info("%d SAs and policies of an earlier isakmpd were left; they are gone",
-                            left)  # fmt: skip
+            self._log.info("%d SAs of an earlier isakmpd were left; they are gone", left)
+        if left := self._policies.adopt():
+            self._log.info("%d policies of an earlier isakmpd hold until ours are there", left)
 
-    def close(self) -> None:
-        """Take back all SAs and policies of ours."""
+    def sweep(self) -> None:
+        """Take away what an earlier isakmpd has left that is not wanted any more."""
+        if left := self._policies.sweep():
+            self._log.info("%d policies of an earlier isakmpd are gone", left)
+
+    def close(self, block: bool = False) -> None:
+        """Take back all SAs and policies of ours; block: the policies stay."""
         self._upcalls = None
         if self._resync is not None:
             self._resync.cancel()
         self._flush()
+        if not block:
+            self._policies.clear()
         self._link.close()
 
     def _flush(self) -> int:
-        """Delete what is ours, and nothing else; how much that was.
+        """Delete the SAs that are ours, and no others; how many that were.
 
         What the kernel keeps of an acquire has no SPI to name it, and ends by itself.
         """
-        policies = self._dump(Msg.GETPOLICY, messages.POLICY_INFO)
-        indices = [
-            (Dir(p["dir"]), p["index"]) for p in policies if values.is_our_policy(p["index"])
-        ]
-        for dir, index in indices:
-            self._link.request(Msg.DELPOLICY, values.policy_id(dir, index))
-        count = len(indices)
-        for info in self._dump(Msg.GETSA, messages.SA_INFO):
-            if values.is_ours(info["reqid"]) and info["id"]["spi"]:
-                self._link.request(Msg.DELSA, values.sa_id(values.read_sa_id(info)))
-                count += 1
-        return count
+        ours = [
+            info for info in self._dump(Msg.GETSA, messages.SA_INFO)
+            if values.is_ours(info["reqid"]) and info["id"]["spi"]
+        ]  # fmt: skip
+        for info in ours:
+            self._link.request(Msg.DELSA, values.sa_id(values.read_sa_id(info)))
+        return len(ours)
 
     def _dump(self, type: Msg, layout: Layout) -> list[Values]:
         """Everything the kernel has of a kind; the kernel answers while it is asked."""

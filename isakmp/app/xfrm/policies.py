@@ -12,11 +12,12 @@ from functools import partial
 from itertools import product
 
 from isakmp.app.base import Direction, PolicySpec
-from isakmp.app.xfrm import values
-from isakmp.app.xfrm.constants import Dir, Msg
+from isakmp.app.xfrm import messages, values
+from isakmp.app.xfrm.constants import Dir, Msg, NetlinkFlag
 from isakmp.app.xfrm.jobs import all_done
+from isakmp.app.xfrm.layout import Values
 from isakmp.app.xfrm.link import Link
-from isakmp.app.xfrm.values import Ports
+from isakmp.app.xfrm.values import Indices, Ports
 from isakmp.errors import ApplicationError
 from isakmp.job import Job
 from isakmp.policy.spd import OPAQUE_PORTS, Address, Selector
@@ -38,13 +39,39 @@ class _Installed:
 
 
 class Policies:
-    """The policies of one daemon."""
+    """The policies of one daemon. indices: which of the kernel's are its own."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, link: Link, indices: Indices = values.OURS) -> None:
+        self._link, self._indices = link, indices
+        self._left: dict[bytes, int] = {}
         self._installed: dict[tuple[Direction, Selector], _Installed] = {}
         self._used: set[int] = set()
         self._index = self._number = 0
+
+    def adopt(self) -> int:
+        """Know what an earlier process has left, which goes on until sweep(); how much that is."""
+        job = self._link.request(Msg.GETPOLICY, b"", NetlinkFlag.DUMP)
+        if job.error is not None:
+            raise job.error
+        for found in (messages.POLICY_INFO.unpack(body) for body in job.result or ()):
+            if self._indices.has(found["index"]):
+                self._left[_key(found["dir"], found["sel"])] = found["index"]
+                self._used.add(self._indices.number(found["index"]))
+        return len(self._left)
+
+    def sweep(self) -> int:
+        """Take away what was left and has not been added again; how much that was."""
+        left, self._left = self._left, {}
+        for index in left.values():
+            self._link.request(Msg.DELPOLICY, values.policy_id(Dir(index & 7), index))
+        self._give_back(left.values())
+        return len(left)
+
+    def clear(self) -> None:
+        """Take everything away."""
+        for entry in list(self._installed.values()):
+            self.delete(entry.spec)
+        self.sweep()
 
     def add(self, spec: PolicySpec) -> Job[int]:
         """Install, or replace that of the same traffic; its number.
@@ -57,13 +84,18 @@ class Policies:
             self._number += 1
             entry = _Installed(self._number, spec)
         before, now = entry.indices, {}
+        keys = {place: _key(place[0], values.selector(spec.selector, place[1]))
+                for place in places(spec)}  # fmt: skip
+        before = {p: self._left[k] for p, k in keys.items() if k in self._left} | before
         try:
             template = values.templates(spec)
-            for place in places(spec):
+            for place in keys:
                 now[place] = before.get(place) or self._take_index(place[0])
         except ApplicationError as error:
             self._give_back(index for place, index in now.items() if place not in before)
             return Job.failed(error)
+        for taken in keys.values():
+            self._left.pop(taken, None)
         entry.spec, entry.indices = spec, now
         self._installed[key] = entry
         jobs = [
@@ -123,16 +155,21 @@ class Policies:
 
     def _take_index(self, dir: Dir) -> int:
         """An index that none of ours has."""
-        if len(self._used) >= values.INDICES - 1:
-            raise ApplicationError(f"more than {values.INDICES} policies")
+        if len(self._used) >= self._indices.count - 1:
+            raise ApplicationError(f"more than {self._indices.count} policies")
         while True:
-            self._index = self._index % (values.INDICES - 1) + 1
+            self._index = self._index % (self._indices.count - 1) + 1
             if self._index not in self._used:
                 self._used.add(self._index)
-                return values.kernel_index(self._index, dir)
+                return self._indices.index(self._index, dir)
 
     def _give_back(self, indices: Iterable[int]) -> None:
-        self._used.difference_update(values.index_number(index) for index in indices)
+        self._used.difference_update(self._indices.number(index) for index in indices)
+
+
+def _key(dir: int, selector: Values) -> bytes:
+    """What no two policies of the kernel have in common."""
+    return bytes([dir]) + messages.SELECTOR.pack(selector)
 
 
 def places(spec: PolicySpec) -> list[Place]:

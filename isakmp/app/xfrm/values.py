@@ -1,10 +1,13 @@
 """The application's values as the kernel has them, and back.
 
-reqids of the kernel are the daemon's beyond REQID_BASE, and indices of policies begin with
-INDEX_BASE: so what is ours is told from what others have installed, also after a restart.
+reqids of the kernel are the daemon's beyond REQID_BASE. Indices of its policies begin with
+INDEX_BASE, those of a key engine's guard with GUARD_BASE and the engine's number: so what is ours
+is told from what others have installed, also after a restart.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from isakmp.app.base import (
     Acquire,
@@ -41,6 +44,7 @@ from isakmp.policy.spd import Address, Selector, make_network
 
 REQID_BASE, REQIDS = 0x69000000, 1 << 24
 INDEX_BASE, INDICES = 0x69000000, 1 << 21
+GUARD_BASE, GUARDS = 0x70000000, 1 << 10
 MIN_SPI, MAX_SPI = 0x100, 0xFFFFFFFF
 MIN_CPI, MAX_CPI = 256, 61439  # RFC 3173 2.4: negotiated CPIs
 Ports = tuple[tuple[int, int], tuple[int, int]]
@@ -73,19 +77,32 @@ def is_ours(reqid: int) -> bool:
     return REQID_BASE <= reqid < REQID_BASE + REQIDS
 
 
-def kernel_index(number: int, dir: Dir) -> int:
-    """The kernel's index of our policy of that number: the kernel wants the direction in it."""
-    return INDEX_BASE | (number % INDICES) << 3 | dir
+@dataclass(frozen=True, slots=True)
+class Indices:
+    """The kernel's indices of one owner's policies; the kernel wants the direction in them."""
+
+    base: int
+    count: int
+
+    def index(self, number: int, dir: Dir) -> int:
+        """The index of a policy of that number."""
+        return self.base | (number % self.count) << 3 | dir
+
+    def number(self, index: int) -> int:
+        """The number in an index."""
+        return (index - self.base) >> 3
+
+    def has(self, index: int) -> bool:
+        """Whether a policy of the kernel is of this owner."""
+        return self.base <= index < self.base + (self.count << 3)
 
 
-def index_number(index: int) -> int:
-    """The number in an index of ours."""
-    return (index - INDEX_BASE) >> 3
+OURS = Indices(INDEX_BASE, INDICES)
 
 
-def is_our_policy(index: int) -> bool:
-    """Whether a policy of the kernel is ours."""
-    return INDEX_BASE <= index < INDEX_BASE + (INDICES << 3)
+def of_guard(instance: int) -> Indices:
+    """Those of one key engine's guard."""
+    return Indices(GUARD_BASE | (instance % GUARDS) << 18, 1 << 15)
 
 
 def mode(encapsulation: ipsec.Encapsulation) -> Mode:
@@ -267,6 +284,7 @@ def read_selector(values: Values) -> Selector:
 
 
 _PRIORITY, _PREFIX_BIT, _WITH_PROTOCOL = 1 << 19, 1 << 10, 1 << 6
+_BEFORE = 4  # what is let pass on purpose comes before all that is protected
 
 
 def priority(value: Selector, ports: Ports) -> int:
@@ -289,8 +307,10 @@ def directions(spec: PolicySpec) -> tuple[Dir, ...]:
 def policy(spec: PolicySpec, dir: Dir, ports: Ports, index: int) -> bytes:
     """The body of NEWPOLICY and UPDPOLICY; ``templates`` follow."""
     blocked = spec.action is Action.DISCARD
+    rank = priority(spec.selector, ports)
     return messages.POLICY_INFO.pack(
-        sel=selector(spec.selector, ports), priority=priority(spec.selector, ports), index=index,
+        sel=selector(spec.selector, ports), index=index,
+        priority=rank // _BEFORE if spec.action is Action.BYPASS else rank,
         dir=dir, action=PolicyAction.BLOCK if blocked else PolicyAction.ALLOW,
     )  # fmt: skip
 

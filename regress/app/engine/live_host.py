@@ -71,7 +71,7 @@ def main() -> None:
         timers=timers,
         random=os.urandom,
         wire=RawWire(no_udp),
-        netif=Tun(),
+        netif=Tun(Log(time.time, print)),
         events=Silent(),
         log=Log(time.time, lambda line: print(line, file=sys.stderr)),
     )

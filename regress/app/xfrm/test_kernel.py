@@ -121,8 +121,17 @@ def test_a_start_takes_away_what_a_crash_has_left(here: Here) -> None:
                                    Action.BYPASS))  # fmt: skip
     here.app.get_spi(request())
     crashed, here.app = here.app, here.begin()
-    assert here.ip("xfrm", "policy") == here.ip("xfrm", "state") == ""
-    assert any("3 SAs and policies of an earlier isakmpd" in line for line in here.lines)
+    assert here.ip("xfrm", "state") == ""
+    assert here.ip("xfrm", "policy").count("dst") == 3, "they hold until what is new is there"
+    here.app.add_policy(OUT)
+    here.app.sweep()
+    assert here.ip("xfrm", "policy").count("dir out") == 1
+    assert any("1 policies of an earlier isakmpd are gone" in line for line in here.lines)
+    here.app.close(block=True)
+    assert here.ip("xfrm", "policy").count("dir out") == 1, "an end that blocks leaves them"
+    here.app = here.begin()
+    here.app.sweep()
+    assert here.ip("xfrm", "policy") == ""
     crashed.close()
 
 

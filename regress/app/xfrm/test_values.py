@@ -186,12 +186,12 @@ def test_what_says_more_goes_first(src, dst, protocol, port, longer) -> None:  #
 def test_indices_and_reqids_tell_what_is_ours() -> None:
     for number in (1, values.INDICES - 1):
         for dir in Dir:
-            index = values.kernel_index(number, dir)
+            index = values.OURS.index(number, dir)
             assert index & 7 == dir
-            assert values.is_our_policy(index)
-            assert values.index_number(index) == number
-    assert not values.is_our_policy(8)
-    assert not values.is_our_policy(values.INDEX_BASE + (values.INDICES << 3))
+            assert values.OURS.has(index)
+            assert values.OURS.number(index) == number
+    assert not values.OURS.has(8)
+    assert not values.OURS.has(values.INDEX_BASE + (values.INDICES << 3))
     assert values.is_ours(values.kernel_reqid(0))
     assert not values.is_ours(7)
 

@@ -1,0 +1,84 @@
+"""Policies of the kernel that drop, beside the key engine: what would pass its device by.
+
+The kernel drops IPv4 traffic of the engine's policies that goes out or comes in by any other device
+than the engine's, also when the engine was killed. The device itself is exempt by its own settings
+(disable_xfrm, disable_policy); the sockets of ESP and IKE are by theirs. The kernel cannot exempt a
+device for IPv6, whose way out is closed by routes alone (engine.routes).
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from isakmp.app.base import Action, PolicySpec
+from isakmp.app.xfrm import values
+from isakmp.app.xfrm.link import Link
+from isakmp.app.xfrm.policies import Policies
+from isakmp.errors import ApplicationError
+from isakmp.job import Job
+from isakmp.log import Log
+from isakmp.loop import Loop
+
+_EXEMPT = ("disable_xfrm", "disable_policy")
+
+
+def instance(path: str) -> int:
+    """The number that tells what is left of one isakmpd, or engine, from that of another."""
+    return zlib.crc32(path.encode()) % values.GUARDS
+
+
+class Guard:
+    """The dropping policies of one instance. ApplicationError where the kernel has none.
+
+    Those that a killed process of the same instance left are kept until sweep().
+    """
+
+    def __init__(self, loop: Loop, log: Log, number: int, device: str) -> None:
+        self._log = log
+        _exempt(device)
+        self._link = Link(loop, log)
+        try:
+            self._policies = Policies(self._link, values.of_guard(number))
+            self._policies.adopt()
+        except ApplicationError:
+            self._link.close()
+            raise
+
+    def add(self, spec: PolicySpec) -> None:
+        """Drop what a policy protects; let pass what it lets pass."""
+        if spec.selector.src.version == 4:
+            action = Action.BYPASS if spec.action is Action.BYPASS else Action.DISCARD
+            done = self._policies.add(replace(spec, action=action, more=()))
+            done.then(partial(self._answered, spec))
+
+    def _answered(self, spec: PolicySpec, job: Job[int]) -> None:
+        if job.error is not None:
+            self._log.internal_err(
+                "%s %s is not guarded by the kernel: %s; what passes the key engine's device by is"
+                " kept back by its routes alone", spec.direction.value, spec.selector, job.error,
+            )  # fmt: skip
+
+    def delete(self, spec: PolicySpec) -> None:
+        """Take the guard of a policy away."""
+        self._policies.delete(spec)
+
+    def sweep(self) -> int:
+        """Take away what was left and has not been added again; how much that was."""
+        return self._policies.sweep()
+
+    def close(self) -> None:
+        """Leave; what is there stays."""
+        self._link.close()
+
+
+def _exempt(device: str) -> None:
+    """What goes through the key engine's device is judged by the engine."""
+    for setting in _EXEMPT:
+        path = Path(f"/proc/sys/net/ipv4/conf/{device}/{setting}")
+        try:
+            path.write_text("1")
+        except OSError as error:
+            raise ApplicationError(f"{path}: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""What goes in clear past isakmpd, counted on the wire: ``make leak``."""

@@ -1,0 +1,270 @@
+"""States in which traffic of a connection has gone, or could go, in clear: a row each.
+
+Each plays one state on two hosts and says how many packets were in clear, or were accepted in
+clear. The default route of both leads over the wire that the sniffer reads.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from regress.interop.end import eventually
+from regress.leak.sniffer import Sniffer, echo, echoes_taken, put
+from regress.live.pair import INNER, NETS, OTHER_SUITE, SUITE, Host, configuration, hosts, wait_up
+
+KILLS = 20
+PINGS = 5
+
+
+@dataclass
+class Site:
+    """Two hosts, who reads the wire, and how a's key engine runs."""
+
+    a: Host
+    b: Host
+    sniffer: Sniffer
+    stack: ExitStack = field(default_factory=ExitStack)
+    kills: int = KILLS
+    own: bool = False
+    taken: int = 0
+    engines: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def general(self, host: Host) -> str:
+        """What [General] says more."""
+        return f"Engine-socket= {host.folder / 'engine'}" if self.own and host is self.a else ""
+
+    def write(self, host: Host, *, suite: str = SUITE, more: str = "") -> None:
+        """A host's configuration; it starts IKEv2."""
+        general = f"{self.general(host)}\nRetransmit-interval= 1\n{more}"
+        host.write(configuration(host.name, host.folder, general=general,
+                                 suites=(suite, suite), key_exchange="ikev2"))  # fmt: skip
+
+    def start(self, host: Host) -> subprocess.Popen[bytes]:
+        """Its daemon, and before that its engine where it has one of its own."""
+        if self.own and host is self.a:
+            self.engine()
+        return self.daemon(host)
+
+    def daemon(self, host: Host) -> subprocess.Popen[bytes]:
+        """Its daemon, which runs."""
+        process = self.run(host, "isakmp", "-d", "-c", str(host.conf))
+        eventually(f"{host.name} runs", (host.folder / "isakmpd.pid").exists, 30)
+        return process
+
+    def engine(self) -> None:
+        """a's engine of its own."""
+        place = self.a.folder / "engine"
+        Path(f"{place}.esp").unlink(missing_ok=True)
+        process = self.run(self.a, "isakmp.app.engine", "--socket", str(place))
+        eventually("the engine listens", lambda: _listens(place), 30)
+        self.engines.append(process)
+
+    def run(self, host: Host, *arguments: str) -> subprocess.Popen[bytes]:
+        """A module of the project, killed at the end of the row."""
+        return self.stack.enter_context(_process(host, *arguments))
+
+    def up(self, more: str = "") -> subprocess.Popen[bytes]:
+        """Both daemons, and every connection; a's process."""
+        self.write(self.b)
+        self.start(self.b)
+        self.write(self.a, more=more)
+        process = self.start(self.a)
+        wait_up(self.a, self.b, 60)
+        return process
+
+    def said(self) -> str:
+        """What a's daemon has logged."""
+        return (self.a.folder / "isakmp.log").read_text()
+
+    def ping(self, host: Host) -> None:
+        """Some packets of the first connection."""
+        far = self.b if host is self.a else self.a
+        host.namespace.run("ping", "-c", str(PINGS), "-i", "0.1", "-W", "1", "-I",
+                           INNER[host.name][0], INNER[far.name][0])  # fmt: skip
+
+    @contextmanager
+    def traffic(self) -> Iterator[None]:
+        """A packet every 20 ms from a, until the end."""
+        process = subprocess.Popen(
+            self.a.namespace.command(["ping", "-q", "-i", "0.02", "-w", "240", "-I",
+                                      INNER["a"][0], INNER["b"][0]]),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+    def ctl(self, host: Host, *arguments: str) -> None:
+        """A command for its daemon."""
+        command = ["-m", "fifo_ui.ctl", "--run-directory", str(host.folder), *arguments]
+        host.namespace.run(sys.executable, *command)
+
+
+@contextmanager
+def _process(host: Host, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = host.namespace.command([sys.executable, "-m", *arguments])
+    with (host.folder / f"{arguments[0]}.log").open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _listens(place: Path) -> bool:
+    return Path(f"{place}.esp").exists()
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """At once."""
+    process.kill()
+    process.wait()
+
+
+# --- the rows --------------------------------------------------------------------------------
+
+
+def passive(site: Site) -> None:
+    """The one that answers, before anybody has come."""
+    site.write(site.b)
+    site.start(site.b)
+    site.ping(site.b)
+
+
+def left_out(site: Site) -> None:
+    """A connection with an error in its suites."""
+    site.write(site.a, suite="QM-ESP-AESGCM-999-SUITE")
+    site.start(site.a)
+    site.ping(site.a)
+
+
+def down(site: Site) -> None:
+    """Taken down by command, which the peer is told."""
+    site.up()
+    site.ctl(site.a, "down", "first")
+    eventually("it is down", lambda: not site.a.pairs()["first"], 20)
+    site.ping(site.a)
+    site.ping(site.b)
+
+
+def between_sas(site: Site) -> None:
+    """Rekeyed under traffic."""
+    site.up()
+    with site.traffic():
+        for what in ("first", "first"):
+            site.ctl(site.a, "rekey", what)
+            time.sleep(1)
+
+
+def reloaded(site: Site) -> None:
+    """Reloaded with other suites under traffic."""
+    process = site.up()
+    with site.traffic():
+        for suite in (OTHER_SUITE, SUITE, OTHER_SUITE):
+            site.write(site.a, suite=suite)
+            os.kill(process.pid, signal.SIGHUP)
+            time.sleep(1)
+
+
+def killed(site: Site) -> None:
+    """The daemon killed and started again under traffic."""
+    process = site.up()
+    with site.traffic():
+        for _ in range(site.kills):
+            kill(process)
+            (site.a.folder / "isakmpd.pid").unlink()
+            time.sleep(0.2)
+            process = site.daemon(site.a)
+
+
+def engine_killed(site: Site) -> None:
+    """A key engine of its own killed and started again under traffic."""
+    site.up()
+    with site.traffic():
+        for _ in range(site.kills):
+            kill(site.engines.pop())
+            time.sleep(0.2)
+            site.engine()
+
+
+def inbound(site: Site) -> None:
+    """A stranger on the wire sends as the far network; rp_filter is off."""
+    site.up()
+    before = echoes_taken(site.a.namespace)
+    packets = [echo(INNER["b"][0], INNER["a"][0], number) for number in range(PINGS)]
+    put(site.b.namespace, site.a.namespace, packets)
+    time.sleep(0.5)
+    site.sniffer.clear()  # the stranger's own
+    site.taken = echoes_taken(site.a.namespace) - before
+
+
+def second_ended(site: Site) -> None:
+    """Another isakmpd of the same namespace ends."""
+    site.up()
+    folder = site.a.folder / "second"
+    second = Host("a", site.a.namespace, folder)
+    text = configuration("a", folder, general="Listen-on= 127.0.0.1")
+    second.write(text.replace(NETS["b"][0], "10.77.0.0").replace(NETS["b"][1], "10.78.0.0"))
+    process = site.run(second, "isakmp", "-d", "-p", "1500", "-N", "1501", "-c", str(second.conf))
+    eventually("the second one runs", (folder / "isakmpd.pid").exists, 30)
+    process.terminate()
+    process.wait()
+    site.ping(site.a)
+
+
+def robbed(site: Site) -> None:
+    """Somebody takes the rules and routes away."""
+    site.up()
+    site.a.namespace.shell("ip rule del priority 500; ip route flush table 500")
+    eventually("they are told of", lambda: "took" in site.said(), 20)
+    site.ping(site.a)
+
+
+def blocked_end(site: Site) -> None:
+    """Ended in order, with Block-when-stopped."""
+    process = site.up("Block-when-stopped= yes")
+    process.terminate()
+    process.wait()
+    site.ping(site.a)
+
+
+ROWS: dict[str, Callable[[Site], object]] = {
+    "passive, nobody has come": passive,
+    "left out for an error": left_out,
+    "down, and told the peer": down,
+    "rekeyed under traffic": between_sas,
+    "reloaded under traffic": reloaded,
+    "daemon killed under traffic": killed,
+    "arrives in clear": inbound,
+    "a second daemon has ended": second_ended,
+    "routes and rules taken away": robbed,
+    "ended, Block-when-stopped": blocked_end,
+}
+OWN_ROWS: dict[str, Callable[[Site], object]] = {
+    **{name: ROWS[name] for name in ("left out for an error", "daemon killed under traffic",
+                                     "arrives in clear")},
+    "engine killed under traffic": engine_killed,
+}  # fmt: skip
+
+
+def play(row: Callable[[Site], object], folder: Path, own: bool, kills: int = KILLS) -> int:
+    """Play a row; how many packets went, or were taken, in clear."""
+    with hosts(folder) as (a, b), Sniffer(a.namespace) as sniffer, ExitStack() as stack:
+        b.namespace.shell(
+            "ip neigh replace 192.168.77.253 lladdr 02:00:00:00:00:fd dev veth0 nud permanent"
+        )
+        site = Site(a, b, sniffer, stack, kills, own)
+        row(site)
+        time.sleep(0.3)
+        return sniffer.clear() + site.taken

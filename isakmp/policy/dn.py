@@ -101,6 +101,15 @@ def decode(data: bytes) -> tuple[tuple[Part, ...], ...]:
     return found
 
 
+def folded(data: bytes) -> tuple[frozenset[Part], ...]:
+    """What equal names have in common (RFC 5280 7.1): case and runs of spaces do not count, nor
+    does the order within a relative name. ValueError where it is no name in DER."""
+    return tuple(
+        frozenset((oid, " ".join(value.casefold().split())) for oid, value in relative)
+        for relative in decode(data)
+    )
+
+
 def _read_attribute(data: bytes) -> Part:
     (_, oid), (kind, value) = _tlvs(data)
     text = value.decode(_TEXTS[kind]) if kind in _TEXTS else "#" + value.hex()

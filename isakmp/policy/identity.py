@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 
 from isakmp.conf import Conf
@@ -24,8 +25,8 @@ _VERSION = {
     ipsec.Id.IPV6_ADDR_SUBNET: 6,
 }
 _SUBNETS = (ipsec.Id.IPV4_ADDR_SUBNET, ipsec.Id.IPV6_ADDR_SUBNET)
+_RANGES = {ipsec.Id.IPV4_RANGE: 4, ipsec.Id.IPV6_RANGE: 16}
 _NAMES = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN, ipsec.Id.KEY_ID, ipsec.Id.DER_ASN1_DN)
-_DOMAINS = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN)
 MAX_NAME_BYTES = 1024
 
 
@@ -80,17 +81,29 @@ def read_address(
 
 
 def network_of(identity: Identity) -> Network | None:
-    """The network a phase 2 identity selects; None where it is no address or subnet of one."""
-    version = _VERSION.get(identity.type)
-    if version is None:
-        return None
-    size = 4 if version == 4 else 16
-    subnet = identity.type in _SUBNETS
+    """The network a phase 2 identity selects; None where it is no address, subnet or range that is
+    a subnet. Bits below a mask are any (RFC 2407 4.6.2.3)."""
+    data, kind = identity.data, identity.type
     try:
-        prefix = _prefix(identity.data[size:]) if subnet else 8 * size
-        return make_network(identity.data[:size], prefix)
+        if kind in _RANGES:
+            return _network_of_range(data[: _RANGES[kind]], data[_RANGES[kind] :])
+        if kind not in _VERSION:
+            return None
+        size = 4 if _VERSION[kind] == 4 else 16
+        prefix = _prefix(data[size:]) if kind in _SUBNETS else 8 * size
+        return make_network(data[:size], prefix, strict=False)
     except ValueError:
         return None
+
+
+def _network_of_range(first: bytes, last: bytes) -> Network | None:
+    """The subnet that is exactly that range. ValueError where these are no two addresses."""
+    if len(first) != len(last):
+        raise ValueError("ends of two sizes")
+    differ = int.from_bytes(first, "big") ^ int.from_bytes(last, "big")
+    network = make_network(first, 8 * len(first) - differ.bit_length(), strict=False)
+    ends = network.network_address.packed, network.broadcast_address.packed
+    return network if ends == (first, last) else None
 
 
 def identity_of(network: Network, protocol: int = 0, port: int = 0) -> Identity:
@@ -105,18 +118,35 @@ def identity_of(network: Network, protocol: int = 0, port: int = 0) -> Identity:
 
 
 def same_identity(one: Identity, other: Identity) -> bool:
-    """Whether two identities of IKE_AUTH are the same: domains in any case, names in any string
-    type."""
-    if one.type != other.type:
-        return False
-    if one.type in _DOMAINS:
-        return one.data.lower() == other.data.lower()
-    if one.type is ipsec.Id.DER_ASN1_DN and one.data != other.data:
-        try:
-            return dn.decode(one.data) == dn.decode(other.data)
-        except ValueError:
-            return False
-    return one.data == other.data
+    """Whether two identities mean the same one, whatever octets say it, in either version."""
+    return one == other or meaning_of(one) == meaning_of(other)
+
+
+def same_traffic(one: Identity, other: Identity) -> bool:
+    """Whether two phase 2 identities select the same traffic."""
+    ports = (one.protocol, one.port) == (other.protocol, other.port)
+    return ports and same_identity(one, other)
+
+
+def meaning_of(identity: Identity) -> tuple[object, ...]:
+    """What identities that are the same have in common; protocol and port are no part of it.
+
+    Domains in any case, the user before one as it is (RFC 4945 3.1.2 and 3.1.3); names in any
+    string type, case and spacing (RFC 5280 7.1); subnets without the bits below their masks, which
+    hosts and ranges may be, too.
+    """
+    kind, data = identity.type, identity.data
+    if network := network_of(identity):
+        return (network,)
+    if kind is ipsec.Id.FQDN:
+        data = data.lower()
+    elif kind is ipsec.Id.USER_FQDN:
+        user, at, domain = data.rpartition(b"@")
+        data = user + at + domain.lower()
+    elif kind is ipsec.Id.DER_ASN1_DN:
+        with suppress(ValueError):
+            return kind, dn.folded(data)
+    return kind, data
 
 
 def host_network(address: Address) -> Network:

@@ -5,6 +5,7 @@
                                <--  HDR, SA, KE, Nr, IDir, HASH_R
     HDR*, HASH_I               -->
 
+NAT-D stands before the proof, vendor IDs before both (RFC 3947 3.2): old peers read in order.
 Nobody answers the last message, and the responder repeats nothing to an address that has proved
 nothing: the initiator repeats its last message until something comes under the new SA.
 Identities cross in clear and the responder computes before it knows with whom: a peer is
@@ -47,9 +48,9 @@ def send_SA_KE_NONCE_ID_AUTH(x: X, message: Outgoing) -> None:
     phase_1.derive_keys(x)
     phase_1.add_key_and_nonce(x, message)
     phase_1.add_id(x, message)
-    phase_1.add_auth(x, message)
-    phase_1.add_nat_d(x, message)
     phase_1.send_vendors(message)
+    phase_1.add_nat_d(x, message)
+    phase_1.add_auth(x, message)
 
 
 def recv_SA_KE_NONCE_ID_AUTH(x: X, message: Incoming) -> None:
@@ -65,8 +66,8 @@ def recv_SA_KE_NONCE_ID_AUTH(x: X, message: Incoming) -> None:
 def send_AUTH(x: X, message: Outgoing) -> None:
     """Our proof, encrypted, on the NAT-traversal port where there is a NAT."""
     message.protected = True
-    phase_1.add_auth(x, message)
     phase_1.add_nat_d(x, message)
+    phase_1.add_auth(x, message)
     phase_1.add_initial_contact(x, message)
 
 

@@ -28,11 +28,13 @@ from isakmp.message import (
 from isakmp.path import Path
 from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import parse_attributes
+from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.match import values
 from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.script import Incoming, Outgoing, Script
+from isakmp.scripts.ikev1 import phase_1
 from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
 from isakmp.scripts.ikev1.informational import (
     INFORMATIONAL,
@@ -332,18 +334,39 @@ class Ikev1:
         return authenticator(chosen.auth if chosen else isakmp.Authentication.PRE_SHARED)
 
     def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
-        """Notifies of phase 1 and quick mode; what is unknown is ignored (RFC 2408 5.2)."""
+        """Notifies of phase 1 and quick mode; what is unknown is ignored (RFC 2408 5.2).
+
+        A vendor ID may stand in any message of phase 1 (RFC 2408 3.16). Dead peer detection's
+        counts in each; the steps take NAT traversal's from the first two (RFC 3947 3.1).
+        """
+        state = exchange.state
+        if payload.type == P.VENDOR and isinstance(state, Phase1):
+            if payload.value is not None and payload.value.data == VENDOR_DPD:
+                state.vendors.add(VENDOR_DPD)
+            return
         if payload.type != P.NOTIFY or payload.value is None:
             if payload.type not in (P.VENDOR, P.NAT_D, P.NAT_D_DRAFT, P.HASH):
                 exchange.engine.log.debug(LogClass.MESSAGE, 30, "%s: ignored payload %s", exchange,
                                           name_of(P, payload.type))  # fmt: skip
             return
-        notify = payload.value.notify
-        if notify == isakmp.Notify.INITIAL_CONTACT and message.protected:
-            if isinstance(exchange.state, Phase1):
-                exchange.state.initial_contact = True
-        elif notify == isakmp.Notify.RESPONDER_LIFETIME and isinstance(exchange.state, Quick):
-            exchange.state.responder_life_s = _lifetime(payload.value.data)
+        if message.protected:
+            self._notify_beside(exchange, payload.value)
+
+    @staticmethod
+    def _notify_beside(exchange: Exchange[Any], value: Any) -> None:
+        """A notify that came with what the exchange is about (RFC 2407 4.6.3)."""
+        state, notify, sa = exchange.state, value.notify, exchange.sa
+        if notify == isakmp.Notify.INITIAL_CONTACT and isinstance(state, Phase1):
+            state.initial_contact = True
+        elif notify == isakmp.Notify.INITIAL_CONTACT and sa is not None:
+            exchange.engine.owner.initial_contact(sa)
+        elif notify == isakmp.Notify.RESPONDER_LIFETIME and isinstance(state, Quick):
+            state.responder_life_s = _lifetime(value.data, ipsec.Attribute)
+        elif notify == isakmp.Notify.RESPONDER_LIFETIME and isinstance(state, Phase1):
+            phase_1.shorten(exchange, _lifetime(value.data, isakmp.Attribute))
+        else:
+            exchange.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", exchange,
+                                      name_of(isakmp.Notify, notify))  # fmt: skip
 
     # --- notifies ----------------------------------------------------------------------------
 
@@ -466,11 +489,10 @@ class Ikev1:
         self.tell(engine, sa, [notify_payload(isakmp.Notify.R_U_THERE, spi=sa.cookies, data=data)])
 
 
-def _lifetime(data: bytes) -> int:
+def _lifetime(data: bytes, kind: type[ipsec.Attribute | isakmp.Attribute]) -> int:
     """The seconds that a RESPONDER_LIFETIME notify names; 0 where it names none."""
     try:
         attributes = parse_attributes(data)
     except Misfit:
         return 0
-    kind = ipsec.Attribute
     return values(attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)[1]

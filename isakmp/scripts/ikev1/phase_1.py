@@ -20,7 +20,7 @@ from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.payloads.sa import CODEC as SA_CODEC
 from isakmp.payloads.vendor import VENDOR_DPD
-from isakmp.policy.identity import local_id_of
+from isakmp.policy.identity import local_id_of, same_identity
 from isakmp.policy.match import choose_ike
 from isakmp.policy.spd import Identity, IkeTransform
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits
@@ -174,6 +174,13 @@ def recv_choice(x: X, message: Incoming) -> None:
     recv_vendors(x, message)
 
 
+def shorten(x: X, seconds: int) -> None:
+    """The responder lets the SA live no longer than that (RFC 2407 4.6.3.1); 0 says nothing."""
+    chosen = chosen_of(x)
+    if x.initiator and seconds:
+        x.state.chosen = chosen._replace(life_s=min(chosen.life_s or seconds, seconds))
+
+
 def _check_doi(value: Any) -> None:
     if value.doi not in (0, DOI_IPSEC):
         raise Refused(
@@ -319,7 +326,7 @@ def take_id(x: X, message: Incoming) -> None:
         raise MalformedPayload("ID", payload.offset, "protocol and port must be 0 or UDP 500",
                                "RFC 2407 4.6.2")  # fmt: skip
     wanted = x.remote.remote_id
-    if wanted is not None and (wanted.type, wanted.data) != (came.type, came.data):
+    if wanted is not None and not same_identity(wanted, came):
         raise Refused(
             Reason("wrong-identity", f"peer {x.remote.name} must have another identity",
                    came=f"{came.type.name} {came}", acceptable=f"{wanted.type.name} {wanted}",

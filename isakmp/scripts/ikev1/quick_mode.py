@@ -30,7 +30,7 @@ from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
 from isakmp.policy.algorithms import in_ikev1
-from isakmp.policy.identity import host_network, network_of
+from isakmp.policy.identity import host_network, network_of, same_traffic
 from isakmp.policy.match import Chosen, choose_ipsec, describe, ipsec_offer
 from isakmp.policy.spd import Connection, Identity, IpsecTransform, Network, Selector, Suite
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
@@ -315,19 +315,29 @@ def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> None:
     s.chosen = choose_ipsec(proposals, connection.suites, connection.line)
     for chosen in s.chosen:
         _log_choice(x, "peer chose", chosen)
-    bodies = tuple(payload.body for payload in message.take_all(P.ID))
-    if bodies and bodies != s.id_bodies:
-        raise Refused(
-            Reason("invalid-id-information", "the peer's answer names other identities",
-                   came=str([b.hex() for b in bodies]), acceptable=str(s.selector),
-                   line=connection.line),
-            isakmp.Notify.INVALID_ID_INFORMATION,
-        )  # fmt: skip
+    _check_ids(message, s.id_bodies, connection)
     _take_key(x, message, s.group)
     if s.group is not None:
         _agree(x)
     if message.header.flags & _COMMIT:
         x.script = QUICK_MODE_COMMIT
+
+
+def _check_ids(message: Incoming, sent: tuple[bytes, ...], connection: Connection) -> None:
+    """The answer's identities, where it has any, must mean those that we have sent."""
+    payloads = message.take_all(P.ID)
+    if tuple(payload.body for payload in payloads) in ((), sent):
+        return
+    came = [_traffic_id(payload.value) for payload in payloads]
+    ours = [connection.local_id, connection.remote_id]
+    if len(came) == 2 and all(map(same_traffic, came, ours)):
+        return
+    raise Refused(
+        Reason("invalid-id-information", "the peer's answer names other identities",
+               came=" to ".join(map(str, came)), acceptable=" to ".join(map(str, ours)),
+               line=connection.line),
+        isakmp.Notify.INVALID_ID_INFORMATION,
+    )  # fmt: skip
 
 
 def _log_choice(x: X, verb: str, chosen: Chosen) -> None:
@@ -348,19 +358,10 @@ def _take_ids(x: X, message: Incoming) -> Selector:
                                "RFC 2409 5.5")  # fmt: skip
     ends: list[tuple[Network, Identity]] = []
     for payload in payloads:
-        value = payload.value
-        try:
-            identity = Identity(ipsec.Id(value.type), value.data, value.protocol, value.port)
-        except ValueError:
-            identity = None
-        network = network_of(identity) if identity else None
-        if identity is None or network is None:
-            raise Refused(
-                Reason("invalid-id-information",
-                       f"identity type {value.type} does not select traffic",
-                       came=value.data.hex(), acceptable="addresses and subnets"),
-                isakmp.Notify.INVALID_ID_INFORMATION,
-            )  # fmt: skip
+        identity = _traffic_id(payload.value)
+        network = network_of(identity)
+        if network is None:
+            raise _no_traffic(identity.type.name, str(identity))
         ends.append((network, identity))
     (theirs, idci), (ours, idcr) = ends
     if theirs.version != ours.version:
@@ -375,6 +376,22 @@ def _take_ids(x: X, message: Incoming) -> Selector:
             isakmp.Notify.INVALID_ID_INFORMATION,
         )  # fmt: skip
     return Selector(ours, theirs, idcr.protocol or idci.protocol, idcr.port, idci.port)
+
+
+def _traffic_id(value: Any) -> Identity:
+    """A phase 2 identity as it came."""
+    try:
+        return Identity(ipsec.Id(value.type), value.data, value.protocol, value.port)
+    except ValueError:
+        raise _no_traffic(f"type {value.type}", value.data.hex()) from None
+
+
+def _no_traffic(kind: str, came: str) -> Refused:
+    return Refused(
+        Reason("invalid-id-information", f"an identity {kind} selects no traffic that can be set",
+               came=came, acceptable="addresses, subnets, and ranges that are a subnet"),
+        isakmp.Notify.INVALID_ID_INFORMATION,
+    )  # fmt: skip
 
 
 def _take_key(x: X, message: Incoming, group: isakmp.Group | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from isakmp.constants import isakmp
+from isakmp.message import HEADER_SIZE, build_payloads, parse_payloads
 from regress.pair import Nat, Network, Packet, agree, both, connected, up
 
 AGGRESSIVE = both(exchange="AGGRESSIVE")
@@ -110,11 +111,11 @@ def test_the_third_message_may_be_in_clear() -> None:
     (theirs,) = e.daemon.engine.exchanges.values()
     opened = theirs.state.keys.decrypt(theirs.state.keys.iv, third.data[28:])
     assert opened is not None
-    clear = bytearray(third.data[:28] + opened[0][: 4 + 32])
-    clear[19] = 0
-    clear[28] = 0
-    clear[24:28] = len(clear).to_bytes(4, "big")
-    net.deliver(third._replace(data=bytes(clear)))
+    payloads, _ = parse_payloads(1, third.header.next_payload, opened[0])
+    (proof,) = (p for p in payloads if p.type == isakmp.Payload.HASH)
+    first, chain = build_payloads(1, [(proof.type, proof.body)])
+    header = third.header._replace(next_payload=first, flags=0, length=HEADER_SIZE + len(chain))
+    net.deliver(third._replace(data=header.pack() + chain))
     assert e.rows(1)
     assert sa.cookies.hex() == e.rows(1)[0]["cookies"].replace(":", "")
 

@@ -1,0 +1,237 @@
+"""What a peer may put into one message or another; and in which order we put what we send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from isakmp.constants import DOI_IPSEC, isakmp
+from isakmp.payloads.vendor import VENDOR_DPD
+from regress.pair import Host, Network, both, connected
+from regress.scripts.changed import change_sent
+
+P, Notify = isakmp.Payload, isakmp.Notify
+MAIN, AGGRESSIVE = "ID_PROT", "AGGRESSIVE"
+MODES = {MAIN: "main mode", AGGRESSIVE: "aggressive mode"}
+
+
+def pair(exchange: str = MAIN, **changes: Any) -> tuple[Network, Host, Host]:
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both(exchange=exchange, **changes))
+    return net, west, east
+
+
+def sender(number: int, west: Host, east: Host) -> Host:
+    return west if number % 2 == 0 else east
+
+
+# --- vendor IDs ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("exchange", "number"), [(MAIN, n) for n in range(6)] + [(AGGRESSIVE, n) for n in range(3)]
+)
+def test_dead_peer_detection_is_known_from_any_message_of_phase_1(
+    exchange: str, number: int
+) -> None:
+    """RFC 2408 3.16 names no message; some responders say it in their last one only."""
+    net, west, east = pair(exchange)
+
+    def late(x: Any, message: Any) -> None:
+        if x.sa is None and x.step != number:
+            message.payloads = [p for p in message.payloads if p != (P.VENDOR, VENDOR_DPD)]
+        elif x.sa is None and (P.VENDOR, VENDOR_DPD) not in message.payloads:
+            message.payloads.append((P.VENDOR, VENDOR_DPD))
+
+    one = sender(number, west, east)
+    other = east if one is west else west
+    change_sent(one, late)
+    net.start()
+    net.run(5)
+    assert connected(west) and connected(east)
+    (sa,) = other.daemon.sas.isakmp.values()
+    assert sa.dpd
+
+
+# --- notifies --------------------------------------------------------------------------------
+
+
+def status(notify: int, data: bytes = b"") -> tuple[int, Any]:
+    return P.NOTIFY, {
+        "doi": DOI_IPSEC, "protocol_id": 1, "notify": notify, "spi": b"", "data": data,
+    }  # fmt: skip
+
+
+def with_notify(kind: str, step: int, payload: tuple[int, Any]) -> Any:
+    """In that message and no other."""
+
+    def change(x: Any, message: Any) -> None:
+        message.payloads = [p for p in message.payloads if p[0] != P.NOTIFY]
+        if x.script.name == kind and x.step == step:
+            message.payloads.append(payload)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("exchange", "kind", "step"),
+    [
+        (MAIN, "main mode", 4), (MAIN, "main mode", 5), (AGGRESSIVE, "aggressive mode", 2),
+        (MAIN, "quick mode", 0), (MAIN, "quick mode", 1),
+    ],
+)  # fmt: skip
+def test_initial_contact_counts_wherever_it_is_protected(
+    exchange: str, kind: str, step: int
+) -> None:
+    net, west, east = pair(exchange)
+    seen: list[Any] = []
+    one = sender(step, west, east)
+    other = east if one is west else west
+    owner: Any = other.daemon.engine.owner
+    heed = owner.initial_contact
+
+    def note(sa: Any) -> None:
+        seen.append(sa)
+        heed(sa)
+
+    owner.initial_contact = note
+    change_sent(one, with_notify(kind, step, status(Notify.INITIAL_CONTACT)))
+    net.start()
+    net.run(5)
+    assert connected(west) and connected(east)
+    assert seen
+
+
+def test_a_responder_shortens_the_isakmp_sa() -> None:
+    net, west, east = pair()
+    life = bytes.fromhex("800b0001 800c012c")
+    change_sent(east, with_notify("main mode", 5, status(Notify.RESPONDER_LIFETIME, life)))
+    net.start()
+    net.run(5)
+    (sa,) = west.daemon.sas.isakmp.values()
+    assert sa.chosen.life_s == 300
+
+
+# --- identities ------------------------------------------------------------------------------
+
+
+def id_of(x: Any, number: int) -> bytes:
+    body: bytes = x.state.id_bodies[number]
+    return body
+
+
+OTHER_OCTETS = [
+    pytest.param("040000000a010307ffff0000", id="host-bits"),
+    pytest.param("070000000a0100000a01ffff", id="range"),
+]
+
+
+@pytest.mark.parametrize("body", OTHER_OCTETS)
+def test_a_network_in_other_octets_is_that_network_and_is_echoed_as_it_came(body: str) -> None:
+    """RFC 2407 4.6.2.3: the bits below a mask are any."""
+    net, west, east = pair()
+    answers: list[Any] = []
+
+    def offer(x: Any, message: Any) -> None:
+        if x.script.name == "quick mode" and x.step == 0:
+            x.state.id_bodies = bytes.fromhex(body), id_of(x, 1)
+            ids = iter(x.state.id_bodies)
+            message.payloads = [(k, next(ids) if k == P.ID else v) for k, v in message.payloads]
+
+    def note(x: Any, message: Any) -> None:
+        if x.script.name == "quick mode":
+            answers.extend(v for k, v in message.payloads if k == P.ID)
+
+    change_sent(west, offer)
+    change_sent(east, note)
+    net.start()
+    net.run(5)
+    assert connected(west) and connected(east), east.said
+    assert answers[0] == bytes.fromhex(body)
+
+
+@pytest.mark.parametrize("body", OTHER_OCTETS)
+def test_an_answer_may_say_the_network_in_other_octets(body: str) -> None:
+    net, west, east = pair()
+
+    def answer(x: Any, message: Any) -> None:
+        if x.script.name == "quick mode" and x.step == 1:
+            ids = iter((bytes.fromhex(body), id_of(x, 1)))
+            message.payloads = [(k, next(ids) if k == P.ID else v) for k, v in message.payloads]
+
+    change_sent(east, answer)
+    net.start()
+    net.run(5)
+    assert connected(west) and connected(east), west.said
+
+
+@pytest.mark.parametrize("body", ["040000000a090000ffff0000", "040600500a010000ffff0000"])
+def test_but_not_another_network_or_port(body: str) -> None:
+    net, west, east = pair()
+
+    def answer(x: Any, message: Any) -> None:
+        if x.script.name == "quick mode" and x.step == 1:
+            ids = iter((bytes.fromhex(body), id_of(x, 1)))
+            message.payloads = [(k, next(ids) if k == P.ID else v) for k, v in message.payloads]
+
+    change_sent(east, answer)
+    net.start()
+    net.run(3)
+    assert not connected(west)
+    assert "the peer's answer names other identities" in west.said
+    assert "acceptable: 10.1.0.0/255.255.0.0 to 10.2.0.0/255.255.0.0" in west.said
+
+
+@pytest.mark.parametrize("exchange", [MAIN, AGGRESSIVE])
+def test_an_identity_is_the_peers_in_any_case(exchange: str) -> None:
+    net = Network()
+    west, east = both(exchange=exchange)
+    for gateway, tags, name in (
+        (west, "ID= me\n", "GW.Example.NET"), (east, "Remote-ID= me\n", "gw.example.net"),
+    ):  # fmt: skip
+        text = gateway.text().replace("Phase= 1\n", f"Phase= 1\n{tags}")
+        net.add(gateway.address, text + f"[me]\nID-type= FQDN\nName= {name}\n")
+    net.start()
+    net.run(5)
+    assert all(connected(host) for host in net.hosts.values())
+
+
+# --- the order of payloads -------------------------------------------------------------------
+
+V, D = P.VENDOR, P.NAT_D
+# RFC 2409 5.4 and 5.5, RFC 3947 3.2: what may stand there is in its place, what must is no less.
+DRAWN = {
+    ("main mode", 0): [P.SA, V],
+    ("main mode", 1): [P.SA, V],
+    ("main mode", 2): [P.KE, P.NONCE, D],
+    ("main mode", 3): [P.KE, P.NONCE, D],
+    ("main mode", 4): [P.ID, P.HASH, P.NOTIFY],
+    ("main mode", 5): [P.ID, P.HASH, P.NOTIFY],
+    ("aggressive mode", 0): [P.SA, P.KE, P.NONCE, P.ID, V],
+    ("aggressive mode", 1): [P.SA, P.KE, P.NONCE, P.ID, V, D, P.HASH],
+    ("aggressive mode", 2): [D, P.HASH, P.NOTIFY],
+    ("quick mode", 0): [P.HASH, P.SA, P.NONCE, P.KE, P.ID, P.NAT_OA],
+    ("quick mode", 1): [P.HASH, P.SA, P.NONCE, P.KE, P.ID, P.NAT_OA, P.NOTIFY],
+    ("quick mode", 2): [P.HASH],
+}
+
+
+@pytest.mark.parametrize("exchange", [MAIN, AGGRESSIVE])
+def test_payloads_go_in_the_order_that_the_rfcs_draw(exchange: str) -> None:
+    net, west, east = pair(exchange, suites="QM-ESP-AES-128-SHA2-256-PFS-SUITE")
+    sent: dict[tuple[str, int], list[int]] = {}
+
+    def note(x: Any, message: Any) -> None:
+        kinds = [kind for kind, _ in message.payloads]
+        sent[x.script.name, x.step] = [P.HASH, *kinds] if message.hash_over else kinds
+
+    for host in (west, east):
+        change_sent(host, note)
+    net.start()
+    net.run(5)
+    wanted = {at for at in DRAWN if at[0] in ("quick mode", MODES[exchange])}
+    assert wanted <= set(sent)
+    for at in wanted:
+        places = [DRAWN[at].index(P(kind)) for kind in sent[at]]
+        assert places == sorted(places), (at, [P(kind).name for kind in sent[at]])

@@ -10,19 +10,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
 
 from fifo_ui import render
-from fifo_ui.files import REPLY, RESULT, remove_stale_replies, write_whole
+from fifo_ui.files import ANSWER_MAX_AGE_S, REPLY, RESULT, remove_answers, write_whole
 from isakmp.errors import IsakmpError, Refused
 from isakmp.job import Job
 from isakmp.log import Log, LogClass, parse_class, parse_level
 
 MAX_STRING = 200  # characters of one argument
 CAPTURE = "isakmpd.pcap"
+FETCH_S = 5.0
 
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 _COUNTING = re.compile(r"(J \S+ +)?[Sr]\s*$")
@@ -371,7 +373,17 @@ class Commands:
 
     def __init__(self, daemon: Daemon, now: Callable[[], float]) -> None:
         self._daemon, self._now = daemon, now
-        remove_stale_replies(daemon.run_directory, now())
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Take away the answers that nobody has fetched within a minute: they may be secrets."""
+        remove_answers(self._daemon.run_directory, self._now() - ANSWER_MAX_AGE_S)
+
+    def close(self) -> None:
+        """Take them away at the end, but for what somebody is just fetching."""
+        remove_answers(self._daemon.run_directory, self._now() - FETCH_S)
+        with suppress(OSError):
+            (self._daemon.run_directory / RESULT).unlink()
 
     def line(self, line: str) -> None:
         """One line. It raises nothing: what is wrong is said in the log, and in the reply."""
@@ -406,7 +418,7 @@ class Commands:
             reply = {"ok": False, "error": str(error), "result": None}
             if isinstance(error, Refused):
                 reply["reason"] = error.reason.to_dict()
-        remove_stale_replies(self._daemon.run_directory, self._now())
+        self.tidy()
         _write(
             self._daemon.run_directory / (REPLY + token), json.dumps(reply, default=_plain) + "\n"
         )

@@ -79,10 +79,35 @@ class Fifo:
 
     def __init__(self, path: str, loop: Loop, log: Log, handle: Callable[[str], object]) -> None:
         self.path = path
-        self._loop, self._handle = loop, handle
+        self._loop, self._log, self._handle = loop, log, handle
         self._lines = LineReader(log)
+        self._ended, self._told = False, ""
         self._fd = 0 if path == STDIN else open_fifo(Path(path))
         loop.reader(self._fd, self.read)
+
+    def look(self) -> None:
+        """Make the FIFO anew where somebody has taken it away or put something in its place."""
+        if self.path == STDIN or self._ended or self._in_place():
+            return
+        try:
+            fd = open_fifo(Path(self.path))
+        except ConfError as error:
+            if str(error) != self._told:
+                self._told = str(error)
+                self._log.internal_err("the FIFO is gone: %s", error)
+            return
+        self._told = ""
+        self._drop()
+        self._fd = fd
+        self._loop.reader(fd, self.read)
+        self._log.internal_warn("the FIFO %s was taken away: it is made anew", self.path)
+
+    def _in_place(self) -> bool:
+        """Whether what is at the path is what we read."""
+        try:
+            return os.path.samestat(os.lstat(self.path), os.fstat(self._fd))
+        except OSError:
+            return False
 
     def read(self) -> None:
         """Read one piece and handle the lines it completes."""
@@ -95,16 +120,21 @@ class Fifo:
         for line in self._lines.feed(piece or b"\n"):
             self._handle(line)
         if not piece:
-            self.close()
+            self._drop()
 
     def close(self) -> None:
         """Stop reading, and take the FIFO away."""
+        self._ended = True
+        self._drop()
+
+    def _drop(self) -> None:
         if self._fd < 0:
             return
         self._loop.reader(self._fd, None)
         if self.path != STDIN:
-            with suppress(OSError):
-                os.unlink(self.path)
+            if self._in_place():  # else it is another's
+                with suppress(OSError):
+                    os.unlink(self.path)
             os.close(self._fd)
         self._fd = -1
 

@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
+from isakmp.errors import IsakmpError
+
 RESULT = "isakmpd.result"
 REPLY = "isakmpd.reply."
-REPLY_MAX_AGE_S = 60.0
+ANSWER_MAX_AGE_S = 60.0
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Put ``text`` in the place of ``path``, mode 0600, by way of a new file. OSError."""
+def check_directory(path: Path, owners: set[int]) -> None:
+    """IsakmpError where others than ``owners`` (user ids) could put files of theirs in ``path``.
+
+    A directory that is not there is for whoever makes a file in it to say.
+    """
+    try:
+        info = path.stat()
+    except OSError:
+        return
+    if info.st_uid not in owners:
+        who = f"belongs to user {info.st_uid}"
+    elif info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX:
+        who = f"may be written by others (mode {stat.S_IMODE(info.st_mode):04o})"
+    else:
+        return
+    raise IsakmpError(
+        f"the run directory {path} {who}, who could put files in the place of isakmpd's:"
+        f" chown it to isakmpd's user and chmod 755 it, or name another as [General]:Run-directory"
+    )
+
+
+def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
+    """Put ``text`` in the place of ``path`` by way of a new file. OSError."""
     new = path.with_name(f".{path.name}.new")
     with suppress(FileNotFoundError):
         new.unlink()
@@ -20,6 +44,7 @@ def write_whole(path: Path, text: str) -> None:
     try:
         fd = os.open(new, flags, 0o600)
         with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
+            os.fchmod(fd, mode)
             file.write(text)
         new.rename(path)
     except OSError:
@@ -28,15 +53,15 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
-def remove_stale_replies(run_directory: Path, now: float) -> int:
-    """Remove replies nobody fetched within 60 s; how many there were."""
+def remove_answers(run_directory: Path, before: float) -> int:
+    """Remove results and replies last written before then: they may hold secrets. How many."""
     removed = 0
     with suppress(OSError), os.scandir(run_directory) as entries:
         for entry in entries:
-            if not entry.name.startswith((REPLY, "." + REPLY)):
+            if not entry.name.startswith((RESULT, REPLY, "." + RESULT, "." + REPLY)):
                 continue
             with suppress(OSError):
-                if now - entry.stat(follow_symlinks=False).st_mtime > REPLY_MAX_AGE_S:
+                if entry.stat(follow_symlinks=False).st_mtime < before:
                     os.unlink(entry.path)
                     removed += 1
     return removed

@@ -14,13 +14,14 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from traceback import format_exception
 
 from fifo_ui.commands import Commands, write_report
 from fifo_ui.fifo import Fifo
+from fifo_ui.files import check_directory, write_whole
 from isakmp.conf import Conf
 from isakmp.conf_check import check, check_file, warnings
 from isakmp.conf_kinds import Kind
@@ -36,6 +37,8 @@ from isakmp.sink import STDERR, Sink, StreamSink, SyslogSink
 from isakmp.timer import Timers
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
+
+LOOK_S = 10.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,10 +99,12 @@ def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter, 
     sink.attach(loop)
     daemon = _daemon(conf, options, loop, timers, log)
     try:
-        signals = _signals(daemon, loop, log, starter)
+        check_directory(daemon.run_directory, {0, os.geteuid()})
         # The FIFO before the connections: they can be watched from the first message on.
         commands = Commands(daemon, time.time)
         fifo = Fifo(_fifo_path(options, daemon.run_directory), loop, log, commands.line)
+        signals = _signals(daemon, loop, log, starter, fifo)
+        _look(timers, fifo, commands)
         try:
             if options.capture or options.capture_file:
                 default = daemon.run_directory / "isakmpd.pcap"
@@ -111,13 +116,22 @@ def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter, 
             starter.ready()
             loop.run()
             starter.stopping()
-            pid_file.unlink(missing_ok=True)
+            with suppress(OSError):
+                pid_file.unlink()
         finally:
             fifo.close()
+            commands.close()
             for sock in signals:
                 sock.close()
     finally:
         daemon.stop()
+
+
+def _look(timers: Timers, fifo: Fifo, commands: Commands) -> None:
+    """Now and then: whether the FIFO is in its place, and no answer lies about."""
+    fifo.look()
+    commands.tidy()
+    timers.add("look at the run directory", LOOK_S, lambda: _look(timers, fifo, commands))
 
 
 def _collect_seldom() -> None:
@@ -199,14 +213,14 @@ def _fifo_path(options: argparse.Namespace, run_directory: Path) -> str:
 def _write_pid(options: argparse.Namespace, run_directory: Path) -> Path:
     path = Path(options.pid_file) if options.pid_file else run_directory / "isakmpd.pid"
     try:
-        path.write_text(f"{os.getpid()}\n")
+        write_whole(path, f"{os.getpid()}\n", 0o644)
     except OSError as error:
         raise IsakmpError(f"{path}: {error.strerror}") from None
     return path
 
 
 def _signals(
-    daemon: Daemon, loop: Loop, log: Log, starter: Starter
+    daemon: Daemon, loop: Loop, log: Log, starter: Starter, fifo: Fifo
 ) -> tuple[socket.socket, socket.socket]:
     """Signals become events of the loop: their numbers come through these sockets."""
     woken, waker = socket.socketpair()
@@ -218,15 +232,16 @@ def _signals(
 
     def read() -> None:
         for number in set(woken.recv(64)):
-            _signal(number, daemon, log, starter)
+            _signal(number, daemon, log, starter, fifo)
 
     loop.reader(woken.fileno(), read)
     return woken, waker
 
 
-def _signal(number: int, daemon: Daemon, log: Log, starter: Starter) -> None:
+def _signal(number: int, daemon: Daemon, log: Log, starter: Starter, fifo: Fifo) -> None:
     try:
         if number == signal.SIGHUP:
+            fifo.look()
             _reload(daemon, starter)
         elif number == signal.SIGUSR1:
             daemon.count().then(lambda _: _report(daemon, log))

@@ -291,7 +291,7 @@ class Daemon:
             try:
                 self._writer = CaptureWriter(path)
             except OSError as error:
-                raise IsakmpError(f"{path}: {error.strerror}") from None
+                raise IsakmpError(f"{path}: {error.strerror or error}") from None
             self.engine.capture = self._captured
 
     def _captured(self, path: Path, out: bool, header: Header, chain: bytes) -> None:
@@ -301,7 +301,16 @@ class Daemon:
         local = str(path.local), path.local_port
         remote = str(path.remote), path.remote_port
         sender, receiver = (local, remote) if out else (remote, local)
-        self._writer.write(self._wall(), sender, receiver, clear.pack() + chain)
+        try:
+            if self._writer.write(self._wall(), sender, receiver, clear.pack() + chain):
+                return
+            why = f"it has {self._writer.size_bytes} octets, the most it may have"
+        except OSError as error:
+            why = error.strerror or str(error)
+        self.log.internal_err(
+            "the capture %s is off: %s; make room, then: capture on", self._writer.path, why
+        )
+        self.capture(None)
 
     def reload(self) -> list[str]:
         """Read the configuration again and apply what differs; what was done, a line each.

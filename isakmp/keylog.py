@@ -13,6 +13,7 @@ directory is given.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -172,11 +173,19 @@ class KeyLog:
                 if not stat.S_ISREG(os.fstat(fd).st_mode):
                     raise OSError("not a regular file")
                 os.fchmod(fd, 0o600)
-                os.write(fd, line.encode() + b"\n")
+                _whole(fd, line.encode() + b"\n")
             finally:
                 os.close(fd)
         except OSError as error:
             self._log.internal_err("key log %s: %s", path, error)
+
+
+def _whole(fd: int, data: bytes) -> None:
+    """Append a line, or nothing of it. OSError."""
+    before = os.fstat(fd).st_size
+    if os.write(fd, data) != len(data):
+        os.ftruncate(fd, before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def esp_line(sa: EspSa) -> str | None:

@@ -6,6 +6,7 @@ reads pcap follows the ports. RFC 791, RFC 8200, RFC 768, RFC 3948 2.2 (non-ESP 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -72,7 +73,7 @@ class CaptureWriter:
         """One write a record, so that a reader sees whole records; a short one is taken back."""
         if os.write(self._fd, data) != len(data):
             os.ftruncate(self._fd, self.size_bytes)
-            raise OSError(f"no room for {len(data)} octets in {self.path}")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.size_bytes += len(data)
 
     def close(self) -> None:

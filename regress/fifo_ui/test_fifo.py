@@ -211,3 +211,31 @@ def test_fifo_that_fails_is_closed(running: Running, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "read", fail)
     running.fifo.read()
     assert not running.path.exists()
+
+
+@pytest.mark.parametrize("put", [None, "fifo"])
+def test_a_fifo_that_is_taken_away_is_made_anew(running: Running, put: str | None) -> None:
+    running.path.unlink()
+    if put:
+        os.mkfifo(running.path, 0o666)
+    running.fifo.look()
+    assert stat.S_IMODE(running.path.lstat().st_mode) == 0o600
+    write(running.path, b"T\n")
+    running.turn()
+    assert running.daemon.calls == [("teardown_all",)]
+    running.fifo.look()
+    assert sum("made anew" in line for line in running.daemon.lines) == 1
+    running.fifo.close()
+    assert not running.path.exists()
+    running.fifo.look()
+    assert not running.path.exists(), "the end is the end"
+
+
+def test_what_is_in_the_place_of_the_fifo_stays_and_is_told_of_once(running: Running) -> None:
+    running.path.unlink()
+    running.path.write_text("another's")
+    running.fifo.look()
+    running.fifo.look()
+    assert sum("the FIFO is gone" in line for line in running.daemon.lines) == 1
+    running.fifo.close()
+    assert running.path.read_text() == "another's"

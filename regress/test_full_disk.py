@@ -1,0 +1,126 @@
+"""A full disk under every file that isakmpd writes: one line in the log, and all goes on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fifo_ui.commands import Commands
+from isakmp.__main__ import _write_pid
+from isakmp.errors import IsakmpError
+from isakmp.flags import arguments
+from isakmp.keylog import KeyLog
+from isakmp.log import Log
+from regress.fifo_ui.fake import FakeDaemon
+from regress.pair import EAST, WEST, Network
+
+ROOM = 24  # octets: a file's head, and less than a line
+
+
+@contextmanager
+def full(octets: int = ROOM) -> Iterator[None]:
+    """No file may have more than so many octets."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def key_log(folder: Path, log: Log) -> None:
+    KeyLog(folder / "keys", log).phase_1(bytes(8), bytes(32))
+
+
+def command(line: str) -> Callable[[Path, Log], None]:
+    def run(folder: Path, log: Log) -> None:
+        daemon = FakeDaemon(folder)
+        daemon.log = log
+        Commands(daemon, lambda: 1.0).line(line)
+
+    return run
+
+
+WRITERS = {
+    "key log": (key_log, "keys/ikev1_decryption_table"),
+    "report": (command("r"), "isakmpd.report"),
+    "result": (command("S"), "isakmpd.result"),
+    "reply": (command("J 0123456789abcdef S"), "isakmpd.reply.0123456789abcdef"),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_full_disk_costs_a_file_and_says_so_once(tmp_path: Path, writer: str) -> None:
+    lines: list[str] = []
+    write, name = WRITERS[writer]
+    log = Log(lambda: 0.0, lines.append, stamp=False)
+    with full():
+        write(tmp_path, log)
+    assert len(lines) == 1
+    assert lines[0].startswith("INTERNAL_")
+    assert name in lines[0]
+    path = tmp_path / name
+    assert not path.exists() or not path.read_bytes(), "no torn file is left"
+    assert not list(tmp_path.glob(".*"))
+    write(tmp_path, log)
+    assert len(lines) == 1
+    assert path.read_bytes().endswith(b"\n")
+
+
+def test_a_pid_file_on_a_full_disk_or_behind_a_link(tmp_path: Path) -> None:
+    options = arguments([])
+    with full(0), pytest.raises(IsakmpError, match=r"isakmpd.pid: File too large"):
+        _write_pid(options, tmp_path)
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (tmp_path / "isakmpd.pid").symlink_to(precious)
+    mask = os.umask(0)
+    path = _write_pid(options, tmp_path)
+    os.umask(mask)
+    assert precious.read_text() == "kept"
+    assert path.read_text() == f"{os.getpid()}\n"
+    assert path.lstat().st_mode & 0o777 == 0o644
+
+
+def test_a_capture_on_a_full_disk_is_switched_off_and_negotiations_go_on(tmp_path: Path) -> None:
+    net, path = Network(), tmp_path / "isakmpd.pcap"
+    west, _ = net.host(WEST), net.host(EAST)
+    west.daemon.capture(path)
+    with full():
+        net.start()
+        net.run(5)
+    assert west.daemon.sas.all_children(), "the negotiation did not hear of it"
+    assert path.stat().st_size == 24, "the head, and no torn record"
+    said = [line for line in west.lines if str(path) in line]
+    assert len(said) == 1
+    assert "is off: File too large; make room, then: capture on" in said[0]
+    west.daemon.capture(path)
+    west.daemon.rekey(WEST.connection, "quick")
+    net.run(5)
+    west.daemon.capture(None)
+    assert path.stat().st_size > 200
+
+
+@pytest.mark.parametrize("cause", [errno.EIO, errno.ENOSPC])
+def test_a_capture_that_cannot_be_written_for_any_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: int
+) -> None:
+    net, path = Network(), tmp_path / "isakmpd.pcap"
+    west, _ = net.host(WEST), net.host(EAST)
+    west.daemon.capture(path)
+
+    def fail(fd: int, data: bytes) -> int:
+        raise OSError(cause, os.strerror(cause))
+
+    monkeypatch.setattr(os, "write", fail)
+    net.start()
+    net.run(5)
+    monkeypatch.undo()
+    assert west.daemon.sas.all_children()
+    assert os.strerror(cause) in "\n".join(west.lines)

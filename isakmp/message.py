@@ -141,7 +141,12 @@ def parse_payloads(
         following, stop, critical = _generic_header(rules, type, data, at, offset)
         body = data[at + 4 : stop]
         codec = rules.codecs.get(type)
-        value = codec.parse(body, offset + at + 4) if codec else None
+        value = None
+        try:
+            value = codec.parse(body, offset + at + 4) if codec else None
+        except MalformedPayload:
+            if type not in rules.private:
+                raise
         payloads.append(Payload(type, body, value, offset + at, following, critical))
         at = stop
         if type in rules.enclosing:

@@ -56,6 +56,7 @@ _FAMILIES: Mapping[int, Family] = MappingProxyType(
             flag=isakmp.Flag,
             codecs=by_type(_IKEV1),
             nested=frozenset({int(isakmp.Payload.PROPOSAL), int(isakmp.Payload.TRANSFORM)}),
+            private=frozenset(range(128, 256)),
         ),
         2: ikev2.FAMILY,
     }

@@ -157,7 +157,8 @@ class Family(NamedTuple):
 
     nested: types that live inside other payloads only; enclosing: types that end the chain, whose
     next payload type speaks of what is inside them; critical: whether the reserved octet carries
-    the critical bit and is otherwise ignored (RFC 7296 3.2), or has to be 0 (RFC 2408 3.2).
+    the critical bit and is otherwise ignored (RFC 7296 3.2), or has to be 0 (RFC 2408 3.2);
+    private: numbers that are anybody's: what does not fit is another vendor's and stays opaque.
     """
 
     rfc: str
@@ -168,6 +169,7 @@ class Family(NamedTuple):
     nested: frozenset[int] = frozenset()
     enclosing: frozenset[int] = frozenset()
     critical: bool = False
+    private: frozenset[int] = frozenset()
 
 
 def by_type(codecs: Iterable[Codec]) -> Mapping[int, Codec]:

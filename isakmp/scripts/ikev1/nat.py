@@ -67,7 +67,7 @@ def recv_nat_d(
 ) -> None:
     """Compare the peer's NAT-D payloads with what we see; none: no NAT traversal."""
     kind = isakmp.Payload.NAT_D_DRAFT if is_draft(nat) else isakmp.Payload.NAT_D
-    digests = [payload.value.data for payload in message.take_all(kind)] if nat.vendor else []
+    digests = [payload.body for payload in message.take_all(kind)] if nat.vendor else []
     if len(digests) < 2:
         nat.vendor = b""
         return

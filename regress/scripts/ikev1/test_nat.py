@@ -18,7 +18,9 @@ from isakmp.payloads.vendor import (
     VENDOR_RFC3947,
 )
 from isakmp.sa import Nat as Detection
+from isakmp.script import Outgoing
 from isakmp.scripts.ikev1 import nat as nat_t
+from isakmp.scripts.ikev1 import phase_1
 from isakmp.transport.base import KEEPALIVE
 from regress.pair import EAST, WEST, Gateway, Host, Nat, Network, agree, connected
 
@@ -206,3 +208,22 @@ def test_a_peer_without_digests_has_no_nat_traversal() -> None:
     spec = get_hash(isakmp.Hash.SHA)
     nat_t.recv_nat_d(Nothing(), found, spec, path, bytes(8), bytes(8))  # type: ignore[arg-type]
     assert found == Detection()
+
+
+@pytest.mark.parametrize("kind", [isakmp.Payload.NAT_D_DRAFT, isakmp.Payload.NAT_OA_DRAFT])
+def test_the_drafts_numbers_are_anybodys_where_no_draft_was_agreed_on(
+    kind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are private ones: another vendor's payload has contents of its own."""
+    send_vendors = phase_1.send_vendors
+
+    def and_another(message: Outgoing) -> None:
+        send_vendors(message)
+        message.add(kind, b"")
+
+    monkeypatch.setattr(phase_1, "send_vendors", and_another)
+    net = Network()
+    west, east = (net.host(gateway) for gateway in (WEST, EAST))
+    net.start()
+    net.run(3)
+    assert connected(west) and connected(east), west.said + east.said

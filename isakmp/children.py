@@ -167,16 +167,30 @@ class Children:
         if child is None:
             return
         if event.hard:
-            self.log.info("connection %s: child SA %s expired", child.connection.name, child)
-            # Its other half carries nothing any more either, however long the peer takes to hear.
-            for other in (*child.heirs, *self.sas.in_slot(child.slot)):
-                if other is not child:
-                    self.take_over(other)
-            for name in (*child.inbound(), *child.outbound()):
-                self.app.delete_sa(name)
-            self.delete_child(child)
+            self._expired(child)
         elif child.state is State.ESTABLISHED:
             self.keeper.connections.rekey(child)
+
+    def _expired(self, child: ChildSa) -> None:
+        """It carries nothing any more, nor does its other half, however late the peer hears."""
+        self.log.info("connection %s: child SA %s expired", child.connection.name, child)
+        others = [o for o in (*child.heirs, *self.sas.in_slot(child.slot)) if o is not child]
+        for other in others:
+            self.take_over(other)
+        for name in (*child.inbound(), *child.outbound()):
+            self.app.delete_sa(name)
+        if child.parent is not None and self._not_rekeyed(child, others):
+            # What the peer refused under this IKE SA it may grant under another (RFC 7296 2.8).
+            self.log.proto_warn("%s: child SA %s could not be rekeyed before its end; what should "
+                                "be up begins anew", child.parent, child)  # fmt: skip
+            self.keeper.delete_sa(child.parent)
+            self.child_gone(child)
+        else:
+            self.delete_child(child)
+
+    def _not_rekeyed(self, child: ChildSa, others: list[ChildSa]) -> bool:
+        served = child.state is State.ESTABLISHED and self.keeper.connections.settings.active
+        return served and not any(other.state is State.ESTABLISHED for other in others)
 
     def peer_deleted_children(self, sa: IsakmpSa, protocol: int, spis: list[int]) -> None:
         """The peer has deleted the SAs it receives with, or has never known them."""

@@ -60,8 +60,9 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         "DPD-check-interval": Tag(
             SECONDS,
             "of silence after which a peer is probed (RFC 3706); 0: only where somebody says that "
-            "it has lost its SAs",
-            "0",
+            "it has lost its SAs. Unset: a peer is probed where traffic has gone out to it and "
+            "nothing has come for 10 s, or up to 30 s where there was no traffic before; one "
+            "without traffic is left alone",
         ),
         "DPD-timeout": Tag(
             number(1, 86400, "seconds"),

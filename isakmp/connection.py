@@ -312,8 +312,11 @@ class Connections:
     def _failed(self, entry: Entry, reason: Reason) -> None:
         """Try again after a growing, jittered while."""
         entry.failure = reason
+        if self._is_up(entry):
+            # A successor was refused: that is no attempt to bring it up.
+            return
         entry.tries += 1
-        if not entry.wanted or not self.settings.active or self._is_up(entry):
+        if not entry.wanted or not self.settings.active:
             return
         wait = RETRY_FIRST_S * 2 ** min(entry.tries - 1, 10)
         wait = min(wait, self.settings.check_interval_s)

@@ -1,7 +1,8 @@
 """Liveness: peers that are silent are asked, and those that do not answer are dead.
 
 RFC 3706, and RFC 7296 2.4. Authentic messages and packets are proof enough. After silence a peer is
-asked, again and again, and is dead once it has been silent for so long though it was asked.
+asked, again and again, and is dead once it has been silent for so long though it was asked. Unless
+the configuration says how much silence is too much, it is that which traffic of ours has met with.
 """
 
 from __future__ import annotations
@@ -19,22 +20,29 @@ if TYPE_CHECKING:
 RETRY_S = 5.0
 # A kind of the budget that no notify has: questions that a stranger's word makes us ask.
 SUSPICION = -1
+# Where only traffic decides: how often we look whether it has an answer, and without any traffic.
+TRAFFIC_S, QUIET_S = 10, 30
 
 
 class Liveness:
     """Which peers of one daemon's keeper are alive. Seconds: interval_s of silence until a peer is
-    asked, 0: only those who are suspected; timeout_s from the first question until it is dead."""
+    asked, 0: only those who are suspected; timeout_s from the first question until it is dead.
+    by_traffic: silence is asked about only where traffic has gone out meanwhile."""
 
     def __init__(self, keeper: Keeper) -> None:
         self.keeper = keeper
         self.sas, self.app, self.timers, self.log = (
             keeper.sas, keeper.app, keeper.timers, keeper.log
         )  # fmt: skip
-        self.interval_s, self.timeout_s = 0, 30
+        self.interval_s, self.timeout_s, self.by_traffic = 0, 30, False
 
-    def ask_after(self, interval_s: int, timeout_s: int) -> None:
-        """Peers are asked after so much silence from now on, those that have SAs too."""
-        self.timeout_s = timeout_s
+    def ask_after(self, interval_s: int | None, timeout_s: int) -> None:
+        """Peers are asked after so much silence from now on, those that have SAs too.
+
+        None: only where traffic to them has no answer.
+        """
+        self.timeout_s, self.by_traffic = timeout_s, interval_s is None
+        interval_s = QUIET_S if interval_s is None else interval_s
         if interval_s != self.interval_s:
             self.interval_s = interval_s
             for sa in self.sas.isakmp.values():
@@ -43,7 +51,7 @@ class Liveness:
     def watch(self, sa: IsakmpSa) -> None:
         """Look after the peer of ``sa`` in a while, where it can be asked and is to be."""
         if sa.dpd and self.interval_s:
-            self._arm(sa, self.interval_s)
+            self._arm(sa, TRAFFIC_S if self.by_traffic and sa.dpd_busy else self.interval_s)
 
     def asked_if_alive(self, sa: IsakmpSa, data: bytes, path: Path) -> None:
         """R_U_THERE: a number higher than all before is no replay.
@@ -92,22 +100,26 @@ class Liveness:
         """Only silence is asked about."""
         if sa.state is not State.ESTABLISHED or not (sa.dpd_waiting or self.interval_s):
             return
-        if not sa.dpd_waiting and self.timers.now() - sa.last_heard < self.interval_s:
+        silent = TRAFFIC_S if self.by_traffic else self.interval_s
+        if not sa.dpd_waiting and self.timers.now() - sa.last_heard < silent:
             self.watch(sa)
             return
         children = self.sas.children_of(sa)
-        self.count(children).then(lambda _: self._judge(sa, _packets(children)))
+        self.count(children).then(lambda _: self._judge(sa, _packets(children), _sent(children)))
 
-    def _judge(self, sa: IsakmpSa, packets: int) -> None:
-        """The counters are here: new packets, or a question, or the end."""
+    def _judge(self, sa: IsakmpSa, packets: int, sent: int) -> None:
+        """The counters are here: new packets, nothing to ask about, or a question, or the end."""
         if sa.state is not State.ESTABLISHED:
             return
+        sa.dpd_busy, sa.dpd_sent = sent > sa.dpd_sent, sent
         if packets != sa.dpd_packets:
             sa.dpd_packets, sa.dpd_waiting = packets, 0
             if packets > 0:
                 self._lives(sa)
                 return
-        if sa.dpd_waiting * self._retry_s >= self.timeout_s:
+        if self.by_traffic and not sa.dpd_busy and not sa.dpd_waiting:
+            self.watch(sa)
+        elif sa.dpd_waiting * self._retry_s >= self.timeout_s:
             self.dead(sa, f"silent for {self.timeout_s} s though it was asked")
         else:
             self._ask(sa)
@@ -156,3 +168,8 @@ class Liveness:
 def _packets(children: list[ChildSa]) -> int:
     """How many have come."""
     return sum(child.usage[0].packets for child in children if child.usage[0])
+
+
+def _sent(children: list[ChildSa]) -> int:
+    """How many have gone out."""
+    return sum(child.usage[1].packets for child in children if child.usage[1])

@@ -167,6 +167,8 @@ class IsakmpSa:
     dpd_asked: int = -1
     dpd_waiting: int = 0
     dpd_packets: int = -1
+    dpd_sent: int = 0
+    dpd_busy: bool = False
     heirs: tuple[IsakmpSa, ...] = ()
     fragments: Any = field(default=None, repr=False)
     running: dict[int, Any] = field(default_factory=dict, repr=False)

@@ -1,0 +1,52 @@
+"""Child SAs that end before they have a successor."""
+
+from __future__ import annotations
+
+from isakmp.app.base import Expire
+from regress.pair import Host, Network, connected
+from regress.scripts.ikev2.pairs import child_of, pair, sa_of
+from regress.traffic import flows
+
+ONE_SIDED = {
+    "west": {"connection_tags": "ESP-proposals= aes128-sha256"},
+    "east": {"connection_tags": "ESP-proposals= aes128-sha256-x25519"},
+}
+
+
+def refusing() -> tuple[Network, Host, Host]:
+    """In IKE_AUTH there is no group, so only rekeying shows that one end wants one."""
+    return pair(west=ONE_SIDED["west"], east=ONE_SIDED["east"])
+
+
+def test_a_child_sa_that_could_not_be_rekeyed_ends_its_ike_sa_and_what_should_be_up_is() -> None:
+    net, west, east = refusing()
+    old, child = sa_of(west), child_of(west)
+    west.daemon.expire(Expire(child.inbound()[0], False))
+    net.run(5)
+    assert west.reasons() == ["peer-refused"]
+    west.daemon.expire(Expire(child.inbound()[0], True))
+    net.run(10)
+    assert connected(west)
+    assert connected(east)
+    assert sa_of(west) is not old
+    assert flows(west, east)
+
+
+def test_refused_rekeyings_are_no_failures_of_what_is_up() -> None:
+    net, west, _ = refusing()
+    child = child_of(west)
+    for _ in range(6):
+        west.daemon.expire(Expire(child.inbound()[0], False))
+        net.run(2)
+    assert west.daemon.connections.entries["west-east"].tries == 0
+
+
+def test_one_that_has_a_successor_ends_alone() -> None:
+    net, west, east = pair()
+    old, child = sa_of(west), child_of(west)
+    west.daemon.connections.rekey(child)
+    net.run(0.01)
+    west.daemon.expire(Expire(child.inbound()[0], True))
+    net.run(10)
+    assert sa_of(west) is old
+    assert flows(west, east)

@@ -10,9 +10,11 @@ import argparse
 import json
 import os
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -27,10 +29,14 @@ FIFO = "isakmpd.fifo"
 
 
 class Output(NamedTuple):
-    """value: for --json; text: for people."""
+    """value: for --json; text: for people, a table being made for so many columns."""
 
     value: Any
-    text: str = ""
+    text: str | Callable[[int], str] = ""
+
+    def shown(self, columns: int) -> str:
+        """The text on so many columns."""
+        return self.text if isinstance(self.text, str) else self.text(columns)
 
 
 Verb = Callable[[Client, argparse.Namespace], Output]
@@ -42,14 +48,17 @@ def show_sas(client: Client, args: argparse.Namespace) -> Output:
     rows = status["sas"]
     if args.name:
         rows = [row for row in rows if row.get("name") == args.name]
-        return Output(rows, render.sas(rows))
-    return Output(rows, render.sas(rows) + render.drops(status["drops"]))
+        return Output(rows, partial(render.sas, rows))
+    drops = render.drops(status["drops"])
+    return Output(rows, lambda columns: render.sas(rows, columns) + drops)
 
 
 def show_rows(client: Client, args: argparse.Namespace) -> Output:
     """Another table of the status, by the name of the verb."""
     rows = client.ask("S")[args.verb]
-    return Output(rows, (render.outcomes if args.verb == "outcomes" else render.things)(rows))
+    return Output(
+        rows, partial(render.outcomes if args.verb == "outcomes" else render.things, rows)
+    )
 
 
 def explain_failures(client: Client, args: argparse.Namespace) -> Output:
@@ -63,7 +72,7 @@ def bring_up(client: Client, args: argparse.Namespace) -> Output:
     if args.wait is None:
         return Output(client.ask(f"c {args.name}"), f"{args.name} is being started\n")
     rows = Wait(client, args.name, args.wait, args.say).run()
-    return Output(rows, f"{args.name} is up\n{render.phase_2(rows)}")
+    return Output(rows, lambda columns: f"{args.name} is up\n{render.phase_2(rows, columns)}")
 
 
 def down(client: Client, args: argparse.Namespace) -> Output:
@@ -188,6 +197,11 @@ def _usual_directory() -> Path:
     return SERVICE_DIRECTORY if (SERVICE_DIRECTORY / FIFO).exists() else RUN_DIRECTORY
 
 
+def _columns(out: TextIO) -> int:
+    """How wide tables may be: the terminal, or what a file is expected to be."""
+    return shutil.get_terminal_size().columns if out.isatty() else render.WIDTH
+
+
 def perform(client: Client, args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Do what the command line says and print the answer; the exit status."""
     args.say = _progress(args, err)
@@ -208,7 +222,7 @@ def perform(client: Client, args: argparse.Namespace, out: TextIO, err: TextIO) 
         json.dump({"ok": True, "error": None, "result": output.value}, out)
         out.write("\n")
     else:
-        out.write(output.text)
+        out.write(output.shown(_columns(out)))
     return 0
 
 

@@ -18,6 +18,7 @@ WIDTH = 100
 GAP = "  "
 NONE = "-"
 MAX_CELL = 60
+MIN_COLUMN = 4
 MAX_TEXT = 4000
 CUT = ".."
 EPOCH = 1e8  # a time above it is counted from 1970, one below it from some start
@@ -88,13 +89,17 @@ def text_of(value: object) -> str:
 
 def table(headers: Sequence[str], lines: Iterable[Line], width: int = WIDTH) -> str:
     """Columns that fit into ``width``: the widest give way first. ``none`` where it is empty."""
-    rows = [Line([printable(cell, MAX_CELL) for cell in line.cells], line.below) for line in lines]
+    rows = [
+        Line([printable(cell, max(width, MAX_CELL)) for cell in line.cells], line.below)
+        for line in lines
+    ]
     if not rows:
         return "none\n"
     widths = [
         max(map(len, column)) for column in zip(headers, *(r.cells for r in rows), strict=True)
     ]
-    while sum(widths) + len(GAP) * (len(widths) - 1) > width:
+    room = max(width - len(GAP) * (len(widths) - 1), MIN_COLUMN * len(widths))
+    while sum(widths) > room:
         widths[widths.index(max(widths))] -= 1
     out = [_columns(headers, widths)]
     for row in rows:
@@ -117,17 +122,17 @@ def _wrapped(text: str, width: int) -> list[str]:
     )
 
 
-def sas(rows: Sequence[Row]) -> str:
+def sas(rows: Sequence[Row], width: int = WIDTH) -> str:
     """Both phases' SAs."""
     first = [row for row in rows if row.get("phase") == 1]
     second = [row for row in rows if row.get("phase") == 2]
-    return f"Phase 1\n{phase_1(first)}\nPhase 2\n{phase_2(second)}"
+    return f"Phase 1\n{phase_1(first, width)}\nPhase 2\n{phase_2(second, width)}"
 
 
-def phase_1(rows: Sequence[Row]) -> str:
+def phase_1(rows: Sequence[Row], width: int = WIDTH) -> str:
     """ISAKMP SAs."""
     headers = ("NAME", "STATE", "ROLE", "EXCHANGE", "PEER", "AGE/REKEY/END")
-    return table(headers, map(_phase_1_line, rows))
+    return table(headers, map(_phase_1_line, rows), width)
 
 
 def _phase_1_line(row: Row) -> Line:
@@ -144,10 +149,10 @@ def _phase_1_line(row: Row) -> Line:
     return Line([*cells, _ages(row)], below + _reason(row.get("reason")))
 
 
-def phase_2(rows: Sequence[Row]) -> str:
+def phase_2(rows: Sequence[Row], width: int = WIDTH) -> str:
     """IPsec SAs, in pairs."""
     headers = ("NAME", "STATE", "ROLE", "PROTOCOL", "IN", "OUT", "AGE/REKEY/END")
-    return table(headers, map(_phase_2_line, rows))
+    return table(headers, map(_phase_2_line, rows), width)
 
 
 def _phase_2_line(row: Row) -> Line:
@@ -168,7 +173,7 @@ def _phase_2_line(row: Row) -> Line:
     return Line([*cells, *carried, _ages(row)], below + _reason(row.get("reason")))
 
 
-def outcomes(rows: Sequence[Row]) -> str:
+def outcomes(rows: Sequence[Row], width: int = WIDTH) -> str:
     """How attempts ended, the last one last, each failure with its reason whole."""
     headers = ("WHEN", "ID", "EXCHANGE", "NAME", "PEER", "OK", "TOOK")
     lines = [
@@ -182,7 +187,7 @@ def outcomes(rows: Sequence[Row]) -> str:
         )
         for row in rows
     ]
-    return table(headers, lines)
+    return table(headers, lines, width)
 
 
 def things(rows: Sequence[Row], width: int = WIDTH) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,9 +20,9 @@ import pytest
 import fifo_ui
 from fifo_ui import ctl
 from fifo_ui.client import ControlError
-from fifo_ui.ctl import VERBS, make_client
+from fifo_ui.ctl import VERBS, make_client, perform
 from fifo_ui.flags import make_parser
-from regress.fifo_ui.fake import COOKIES, FAILURE, TOKEN, Running, call, client_of, failing
+from regress.fifo_ui.fake import COOKIES, FAILURE, PHASE_2, TOKEN, Running, call, client_of, failing
 from regress.parsers import verbs_of
 
 
@@ -217,6 +222,26 @@ def test_a_services_fifo_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     os.mkfifo(tmp_path / "isakmpd.fifo")
     client = make_client(make_parser().parse_args(["sa"]))
     assert (client.fifo, client.run_directory) == (tmp_path / "isakmpd.fifo", tmp_path)
+
+
+@pytest.mark.parametrize("columns", [70, 100, 180])
+def test_the_terminals_width_is_used(running: Running, columns: int) -> None:
+    """A name is whole where there is room for it, and no line is longer than the terminal."""
+    name = "n" * 70
+    running.daemon.state["sas"] = [{**PHASE_2, "name": name}]
+    near, far = pty.openpty()
+    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with open(far, "w", encoding="utf-8") as terminal:
+        args = make_parser().parse_args(["sa"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("COLUMNS", raising=False)
+            patch.setattr(sys, "__stdout__", terminal)
+            assert perform(client_of(running), args, terminal, io.StringIO()) == 0
+        terminal.flush()
+        lines = os.read(near, 65536).decode().splitlines()
+    os.close(near)
+    assert max(map(len, lines)) <= columns
+    assert any(line.startswith(name + " ") for line in lines) == (columns == 180)
 
 
 def test_token_is_new_each_time() -> None:

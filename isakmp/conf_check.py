@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from isakmp import conf_crypto
 from isakmp.conf import Conf, items_of, read_file
+from isakmp.conf_clear import traffic_warnings
 from isakmp.conf_kinds import Kind, Tag
 from isakmp.conf_parse import fold, nearest
 from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
@@ -29,10 +30,11 @@ from isakmp.policy.reader import (
     find_secret,
     passive_names,
     peers_by_address,
+    read_bypass,
     read_connection,
     read_remote,
 )
-from isakmp.policy.spd import Address, Connection, Remote
+from isakmp.policy.spd import Address, Connection, Remote, Selector
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
 
 MAX_ERRORS = 1000
@@ -62,7 +64,8 @@ def warnings(conf: Conf, resolve: Resolve = no_interfaces) -> list[str]:
     walk = _Walk(conf, resolve)
     walk.run()
     who = confusable(conf, walk.remotes.values(), walk.initiators)
-    return [*conf.warnings, *dict.fromkeys(walk.warnings), *who]
+    clear = traffic_warnings(walk.connections, walk.bypass, resolve)
+    return [*conf.warnings, *dict.fromkeys(walk.warnings), *who, *clear]
 
 
 class _Visit(NamedTuple):
@@ -82,6 +85,8 @@ class _Walk:
         self.errors: dict[tuple[str, str, str], ConfError] = {}
         self.warnings: list[str] = []
         self.remotes: dict[str, Remote] = {}
+        self.connections: list[Connection] = []
+        self.bypass: list[Selector] = []
         self._places: set[tuple[str, str]] = set()
         self._queue: deque[_Visit] = deque()
         self._looked: list[_Visit] = []
@@ -90,6 +95,7 @@ class _Walk:
         self._readers: dict[Kind, Callable[[_Visit], None]] = {
             Kind.PEER: self._peer,
             Kind.CONNECTION: self._connection,
+            Kind.BYPASS: self._bypass,
             Kind.ID: self._identity,
             Kind.ISAKMP_TRANSFORM: self._ike_transform,
             Kind.SUITE: self._suite,
@@ -294,6 +300,7 @@ class _Walk:
 
     def _connection(self, visit: _Visit) -> None:
         connection = read_connection(self.conf, visit.section, self.resolve, self._passive)
+        self.connections.append(connection)
         if not connection.active_only:
             self._answered(connection.remote)
         if 2 in read_versions(self.conf, connection.remote) and not connection.proposals:
@@ -306,6 +313,9 @@ class _Walk:
         if lasts != (None, None) and self._speaks_ikev1(connection.remote):
             reason, hint = "IKEv1 has no ranges of ports", "Key-exchange= ikev2 has"
             self._error(self.conf.error(reason, *self._place(visit), hint))
+
+    def _bypass(self, visit: _Visit) -> None:
+        self.bypass += read_bypass(self.conf, visit.section)
 
     def _esp_keywords(self, section: str, connection: Connection) -> None:
         place, ikev1 = (section, "ESP-proposals"), self._speaks_ikev1(connection.remote)

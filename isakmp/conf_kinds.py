@@ -27,6 +27,7 @@ class Kind(Enum):
     PROTOCOL = "a protocol"
     IPSEC_TRANSFORM = "an IPsec transform"
     MODE_CONFIG = "a mode-config identity"
+    BYPASS = "a bypass"
     INITIATOR = "an initiator's identity"
 
 

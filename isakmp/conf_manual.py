@@ -25,6 +25,7 @@ HEADINGS: Mapping[str, Kind] = MappingProxyType(
         "Suite": Kind.SUITE,
         "Protocol": Kind.PROTOCOL,
         "IPsec transform": Kind.IPSEC_TRANSFORM,
+        "Bypass": Kind.BYPASS,
         "Mode-config": Kind.MODE_CONFIG,
         "Initiator's identity": Kind.INITIATOR,
     }

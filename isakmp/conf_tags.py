@@ -37,6 +37,7 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
         Kind.SUITE: connection.SUITE,
         Kind.PROTOCOL: connection.PROTOCOL,
         Kind.IPSEC_TRANSFORM: connection.IPSEC_TRANSFORM,
+        Kind.BYPASS: connection.BYPASS,
         Kind.MODE_CONFIG: peer.MODE_CONFIG,
         Kind.INITIATOR: peer.INITIATOR,
     }

@@ -148,3 +148,17 @@ IPSEC_TRANSFORM: Mapping[str, Tag] = MappingProxyType(
         "TRANSFORM_ID": Tag(member_of(ipsec.Esp, ipsec.Ah), "the cipher; of AH the hash"),
     }
 )
+
+BYPASS: Mapping[str, Tag] = MappingProxyType(
+    {
+        "Local-selectors": Tag(
+            _SELECTORS,
+            "our side of the traffic, as a connection has it",
+            otherwise="every address",
+            every=True,
+        ),
+        "Remote-selectors": Tag(
+            _SELECTORS, "the far side of the traffic, as a connection has it", every=True
+        ),
+    }
+)

@@ -128,6 +128,7 @@ PHASE_1: Mapping[str, Tag] = MappingProxyType(
 
 PHASE_2: Mapping[str, Tag] = MappingProxyType(
     {
+        "Bypass": sections(Kind.BYPASS, "what goes in clear on purpose, before all connections"),
         "Connections": sections(Kind.CONNECTION, "IPsec connections to bring up and to keep up"),
         "Passive-connections": sections(
             Kind.CONNECTION, "IPsec connections to answer; never started by us"

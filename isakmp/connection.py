@@ -12,7 +12,7 @@ from isakmp.dialect import Dialect
 from isakmp.engine import Engine
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.exchange import Exchange
-from isakmp.flows import Flows, closed, whole_family
+from isakmp.flows import Flows, fixed, whole_family
 from isakmp.job import Job
 from isakmp.log import Log, LogClass
 from isakmp.path import Path
@@ -71,26 +71,31 @@ class Connections:
         self.flows = Flows(app, log)
         self._packets: dict[str, Selector] = {}
         self._single: set[str] = set()
-        self._left_out: set[str] = set()
+        self._fixed: set[str] = set()
 
     # --- configuration -----------------------------------------------------------------------
 
     def start(self) -> None:
         """Take up every connection of the catalog that is not kept yet."""
         with self.flows.together():
-            self._close_left_out()
+            self._settle_fixed()
             for name, connection in self.catalog.connections.items():
                 if name not in self.entries:
                     self._take_up(connection)
 
-    def _close_left_out(self) -> None:
-        """Traffic of what cannot be negotiated, for an error in its configuration, is dropped."""
-        closing = {} if not self.settings.flows else self.catalog.closed
-        for name in self._left_out - closing.keys():
+    def _settle_fixed(self) -> None:
+        """What cannot be negotiated, for an error in its configuration, is dropped; what is to go
+        in clear is let pass."""
+        specs: dict[str, list[PolicySpec]] = {}
+        if self.settings.flows:
+            specs = {name: fixed(traffic) for name, traffic in self.catalog.closed.items()}
+            for name, traffic in self.catalog.bypass.items():
+                specs[f"Bypass {name}"] = fixed(traffic, Action.BYPASS)
+        for name in self._fixed - specs.keys():
             self.flows.drop(name)
-        for name, traffic in closing.items():
-            self.flows.put((name, None), closed(traffic))
-        self._left_out = set(closing)
+        for name, wanted in specs.items():
+            self.flows.put((name, None), wanted)
+        self._fixed = set(specs)
 
     def _take_up(self, connection: Connection) -> Entry:
         remote = self.catalog.remote(connection.remote)
@@ -167,7 +172,7 @@ class Connections:
 
     def end(self) -> None:
         """Forget all connections, those that are left out with them."""
-        for name in (*self.entries, *self._left_out):
+        for name in (*self.entries, *self._fixed):
             self.drop(name)
             self.flows.drop(name)
 
@@ -473,7 +478,7 @@ class Connections:
         if not self.settings.flows:
             return
         if path is None:
-            self.flows.put((connection.name, None), closed(standing))
+            self.flows.put((connection.name, None), fixed(standing))
             if entry.remote.address is not None and entry.retry is None:
                 wait = self.settings.check_interval_s
                 entry.retry = self.timers.add("route to a peer", wait, lambda: self._again(entry))

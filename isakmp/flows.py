@@ -31,6 +31,9 @@ Owner = tuple[str, Selector | None]
 """A connection's name, and the selector of its child SA; None: the connection itself."""
 
 
+_ACTIONS = Action.DISCARD, Action.IPSEC, Action.BYPASS
+
+
 class Claim:
     """What an owner wants of one place."""
 
@@ -38,7 +41,7 @@ class Claim:
 
     def __init__(self, spec: PolicySpec, strength: Strength, serial: int) -> None:
         self.spec = spec
-        self.rank = spec.action is not Action.DISCARD, strength, serial
+        self.rank = _ACTIONS.index(spec.action), strength, serial
 
 
 class Flows:
@@ -141,10 +144,10 @@ def _place(spec: PolicySpec) -> Place:
     return spec.direction, spec.selector
 
 
-def closed(selectors: Iterable[Selector]) -> list[PolicySpec]:
-    """Policies that drop traffic, both ways."""
+def fixed(selectors: Iterable[Selector], action: Action = Action.DISCARD) -> list[PolicySpec]:
+    """Policies that drop traffic or let it pass, both ways."""
     return [
-        PolicySpec(direction, way, Action.DISCARD)
+        PolicySpec(direction, way, action)
         for selector in selectors
         for direction, way in (
             (Direction.OUT, selector), (Direction.IN, selector.reversed())

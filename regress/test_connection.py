@@ -243,3 +243,21 @@ def test_a_passive_daemon_begins_nothing() -> None:
     west.daemon.set_active(True)
     net.run(5)
     assert connected(west)
+
+
+def test_what_is_bypassed_comes_before_a_connection_with_the_same_traffic() -> None:
+    text = WEST.text().replace("[Phase 2]\n", "[Phase 2]\nBypass= lan\n")
+    text += "[lan]\nLocal-selectors= 10.1.0.0/16\nRemote-selectors= 10.2.0.0/16, 10.2.7.0/24\n"
+    host = Network().add(WEST.address, text)
+    host.daemon.start()
+    assert not host.daemon.catalog.errors
+    assert actions(host) == {Action.BYPASS}
+    assert len(host.app.policies) == 2
+
+
+def test_a_bypass_without_a_far_side_is_an_error() -> None:
+    text = WEST.text().replace("[Phase 2]\n", "[Phase 2]\nBypass= lan\n") + "[lan]\nPhase= 2\n"
+    host = Network().add(WEST.address, text)
+    host.daemon.start()
+    assert "no Remote-selectors" in host.said
+    assert actions(host) == {Action.IPSEC}

@@ -18,6 +18,7 @@ from isakmp.policy.reader import (
     connection_names,
     find_secret,
     peers_by_address,
+    read_bypass,
     read_connection,
     read_remote,
     read_selectors_of,
@@ -40,6 +41,7 @@ class Catalog:
     """Peers and connections of one configuration. errors: sections that are left out, and why.
 
     closed: the traffic of connections that are left out, where it can be read all the same;
+    bypass: what goes in clear on purpose, by section;
     supports: the IPsec stack's word on a transform; unsupported: what it made us leave out.
     """
 
@@ -49,6 +51,7 @@ class Catalog:
     connections: dict[str, Connection] = field(default_factory=dict)
     errors: list[ConfError] = field(default_factory=list)
     closed: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
+    bypass: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
     generation: int = -1
     supports: Supports | None = None
     unsupported: list[str] = field(default_factory=list)
@@ -64,12 +67,21 @@ class Catalog:
         self.connections, self.errors, self.unsupported, self.closed = {}, [], [], {}
         self._with, self._at, self._peers = {}, {}, set()
         self.generation = -1
+        self._load_bypass()
         for name in connection_names(self.conf):
             try:
                 self._keep(self._read(name))
             except ConfError as error:
                 self.errors.append(error)
                 self._close(name)
+
+    def _load_bypass(self) -> None:
+        self.bypass = {}
+        for name in self.conf.get_list("Phase 2", "Bypass"):
+            try:
+                self.bypass[name] = read_bypass(self.conf, name)
+            except ConfError as error:
+                self.errors.append(error)
 
     def _close(self, name: str) -> None:
         """Note the traffic of a connection that is left out; an error more where it is unknown."""

@@ -6,7 +6,7 @@ address of an interface or of ``default``; without it only written addresses are
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from isakmp.conf import Conf
@@ -161,6 +161,21 @@ def read_selectors_of(
     """The traffic of a connection alone, whatever else is wrong with it."""
     *_, traffic = _traffic(conf, name, conf.get(name, "ISAKMP-peer", "") or "", resolve)
     return selectors(traffic)
+
+
+def read_bypass(conf: Conf, name: str) -> tuple[Selector, ...]:
+    """The traffic of a section that goes in clear on purpose."""
+    conf.follow("Phase 2", "Bypass", name)
+    local, remote = (_selectors(conf, name, tag) for tag in SELECTOR_LISTS)
+    if not remote:
+        raise conf.error("has no Remote-selectors", name, hint="such as 10.1.0.0/16")
+    every = tuple(of_network(ip_network(text)) for text in ("0.0.0.0/0", "::/0"))
+    versions = {selector.start.version for selector in remote}
+    local = local or tuple(s for s in every if s.start.version in versions)
+    try:
+        return selectors(Traffic(local, remote))
+    except Refused as error:
+        raise conf.error(error.reason.detail, name, "Remote-selectors") from None
 
 
 def connection_names(conf: Conf) -> list[str]:

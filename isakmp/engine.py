@@ -26,7 +26,7 @@ from isakmp.message import Header, missing, parse_header, split
 from isakmp.outcome import Outcomes
 from isakmp.owner import Owner
 from isakmp.path import Path
-from isakmp.policy.spd import Remote
+from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa, SaDatabase
 from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict, Waiting
 from isakmp.timer import Timers
@@ -35,6 +35,8 @@ from isakmp.timer import Timers
 ANSWERS_MAX = 12
 # How long a better answer is waited for after one that refuses and may be forged.
 HINT_S = 4.0
+# Octets of a message that begins an exchange in clear.
+FIRST_MAX = 16384
 # Exchanges of a peer that run under one SA at a time.
 PEER_EXCHANGES_MAX = 256
 
@@ -71,12 +73,15 @@ class Engine:
         self.dialects, self.owner = dialects, owner
         self.settings = Settings()
         self.exchanges: dict[Key, Exchange[Any]] = {}
-        self.half_open = HalfOpen(random)
         self.outcomes = Outcomes()
         self.counters: dict[str, int] = {}
         self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
         self._numbers = 0
-        self.budget = Budget(timers.now, lambda address: self.owner.catalog.names(address))
+        self.budget = Budget(timers.now, self._names)
+        self.half_open = HalfOpen(random, timers.now, self._names)
+
+    def _names(self, address: Address) -> bool:
+        return self.owner.catalog.names(address)
 
     # --- what comes in -----------------------------------------------------------------------
 
@@ -101,6 +106,13 @@ class Engine:
         """Count and log a message that nothing is done about."""
         self.counters["dropped"] = self.counters.get("dropped", 0) + 1
         self.log.debug(LogClass.MESSAGE, 20, "dropped message %s: %s", path, why)
+
+    @staticmethod
+    def check_first(datagram: bytes) -> None:
+        """What begins in clear is of a bounded size, before it is read. MalformedPayload."""
+        if len(datagram) > FIRST_MAX:
+            raise MalformedPayload("HDR", 24, f"{len(datagram)} octets are too many to begin with",
+                                   "RFC 2408 3.1")  # fmt: skip
 
     def is_repeat(self, exchange: Exchange[Any], datagram: bytes) -> bool:
         """Whether this is the peer's last message again; it then gets our last answer again."""
@@ -440,10 +452,12 @@ class Engine:
         self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, cky_i: bytes,
         cky_r: bytes, message_id: int, sa: IsakmpSa | None = None,
     ) -> Exchange[S]:  # fmt: skip
-        """Begin an exchange of the peer's. Half-open ones are bounded (the paper, 4.3.5)."""
-        exchange = self.create(dialect, script, remote, path, False, cky_i, cky_r, message_id, sa)
+        """Begin an exchange of the peer's. Half-open ones are bounded (the paper, 4.3.5): Refused
+        where there is no room."""
         if sa is None:
             self._make_room(path)
+        exchange = self.create(dialect, script, remote, path, False, cky_i, cky_r, message_id, sa)
+        if sa is None:
             self.half_open.add(exchange)
         self.exchanges[exchange.key] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
@@ -479,10 +493,12 @@ class Engine:
                 return cookie
 
     def _make_room(self, path: Path) -> None:
-        """Drop a half-open exchange where there are too many."""
+        """Drop a half-open exchange where there are too many. Refused where none may go."""
         limits = self.settings.half_open_peer_max, self.settings.half_open_max
         if surplus := self.half_open.surplus(path.remote, *limits):
             victim, why = surplus
+            if victim is None:
+                raise Refused(Reason("half-open-limit", f"{why}, and none that may give way"))
             self.counters["half_open_dropped"] = self.counters.get("half_open_dropped", 0) + 1
             self.fail(victim, Reason("half-open-limit", why))
 

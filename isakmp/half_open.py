@@ -1,7 +1,9 @@
 """Half-open exchanges: begun by strangers, bounded, of an address and in all (the paper, 4.3.5).
 
-Where there are too many a random one goes of those that got least far. A flood asks for that with
-each of its messages, so none of them are looked through: they are kept by step and by address.
+Where there are too many, one goes of those that got least far: a random one of an address that
+[Phase 1] does not name itself, else one of a named address that has had its round trip; never the
+newest. Strangers leave a share to the named. A flood asks for that with each of its messages, so
+none of them are looked through: they are kept by step and by address.
 """
 
 from __future__ import annotations
@@ -14,12 +16,18 @@ from isakmp.policy.spd import Address
 
 AnyExchange = Exchange[Any]
 
+# What a peer that is named is given to answer in, whoever else comes: a long round trip.
+ROUND_TRIP_S = 0.5
+# One of so many places is left to named addresses.
+NAMED_SHARE = 4
+
 
 class Ranked:
     """Exchanges by how far they got; any of those that got least far is at hand."""
 
     def __init__(self) -> None:
         self._lists: dict[int, list[AnyExchange]] = {}
+        # By age, too: what has moved on is put last.
         self._places: dict[AnyExchange, tuple[int, int]] = {}
 
     def __len__(self) -> int:
@@ -54,28 +62,40 @@ class Ranked:
         stuck = self._lists[min(self._lists)]
         return stuck[draw % len(stuck)]
 
+    def oldest(self) -> AnyExchange:
+        """The one that has waited longest where it is."""
+        return next(iter(self._places))
+
 
 def _beginning(exchange: AnyExchange) -> tuple[int, bytes, Address]:
     return exchange.dialect.version, exchange.cky_i, exchange.origin
 
 
 class HalfOpen:
-    """The half-open exchanges of one engine."""
+    """The half-open exchanges of one engine.
 
-    def __init__(self, random: Callable[[int], bytes]) -> None:
-        self._random = random
-        self._all = Ranked()
+    named: whether [Phase 1] names an address itself.
+    """
+
+    def __init__(
+        self, random: Callable[[int], bytes], now: Callable[[], float],
+        named: Callable[[Address], bool],
+    ) -> None:  # fmt: skip
+        self._random, self._now, self._named_here = random, now, named
+        self._strangers, self._named = Ranked(), Ranked()
+        self._newest: AnyExchange | None = None
+        self._since: dict[AnyExchange, float] = {}
         self._at: dict[Address, Ranked] = {}
         self._begun: dict[tuple[int, bytes, Address], AnyExchange] = {}
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._since)
 
     def __contains__(self, exchange: AnyExchange) -> bool:
-        return exchange in self._all
+        return exchange in self._since
 
     def __iter__(self) -> Iterator[AnyExchange]:
-        return iter(self._all)
+        return iter(self._since)
 
     def begun(self, version: int, cky_i: bytes, origin: Address) -> AnyExchange | None:
         """The one that a stranger began in that version with that cookie."""
@@ -83,21 +103,28 @@ class HalfOpen:
 
     def add(self, exchange: AnyExchange) -> None:
         """A stranger has begun."""
-        self._all.put(exchange)
+        kind = self._named if self._named_here(exchange.origin) else self._strangers
+        kind.put(exchange)
         self._at.setdefault(exchange.origin, Ranked()).put(exchange)
         self._begun[_beginning(exchange)] = exchange
+        self._since[exchange] = self._now()
+        self._newest = exchange
 
     def moved_on(self, exchange: AnyExchange) -> None:
         """An exchange waits at another step; one that is not half-open is none of ours."""
-        if exchange in self._all:
-            self._all.put(exchange)
+        if exchange in self._since:
+            self._kind(exchange).put(exchange)
             self._at[exchange.origin].put(exchange)
+            self._since[exchange] = self._now()
 
     def remove(self, exchange: AnyExchange) -> None:
         """An exchange is over, or open."""
-        if exchange not in self._all:
+        if exchange not in self._since:
             return
-        self._all.take(exchange)
+        self._kind(exchange).take(exchange)
+        del self._since[exchange]
+        if self._newest is exchange:
+            self._newest = None
         here = self._at[exchange.origin]
         here.take(exchange)
         if not here:
@@ -106,14 +133,39 @@ class HalfOpen:
         if self._begun.get(began) is exchange:
             del self._begun[began]
 
-    def surplus(self, origin: Address, peer_max: int, most: int) -> tuple[AnyExchange, str] | None:
-        """The one that goes before another of that address comes, and why."""
+    def surplus(
+        self, origin: Address, peer_max: int, most: int
+    ) -> tuple[AnyExchange | None, str] | None:
+        """Who goes before another of that address comes, and why; None for who: the newcomer."""
+        named = self._named_here(origin)
         here = self._at.get(origin)
         if here and len(here) >= peer_max:
-            return self._victim(here), "too many half-open exchanges with this address"
-        if self._all and len(self._all) >= most:
-            return self._victim(self._all), "too many half-open exchanges"
+            victim = self._aged(here) if named else self._any(here)
+            return victim, "too many half-open exchanges with this address"
+        full = len(self._since) >= most
+        crowded = not named and len(self._strangers) >= most - most // NAMED_SHARE
+        if self._since and (full or crowded):
+            victim = self._any(self._strangers) or self._aged(self._named)
+            return victim, "too many half-open exchanges"
         return None
 
-    def _victim(self, among: Ranked) -> AnyExchange:
-        return among.least(int.from_bytes(self._random(4), "big"))
+    def _kind(self, exchange: AnyExchange) -> Ranked:
+        return self._named if exchange in self._named else self._strangers
+
+    def _any(self, among: Ranked) -> AnyExchange | None:
+        """One of those that got least far, and not the newest; there may be no other."""
+        if not among:
+            return None
+        draw = int.from_bytes(self._random(4), "big")
+        for more in (0, 1):
+            victim = among.least(draw + more)
+            if victim is not self._newest:
+                return victim
+        return self._aged(among)
+
+    def _aged(self, among: Ranked) -> AnyExchange | None:
+        """The oldest, if it has had its round trip."""
+        oldest = among.oldest() if among else None
+        if oldest is None or self._now() - self._since[oldest] < ROUND_TRIP_S:
+            return None
+        return oldest

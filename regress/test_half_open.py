@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
 
-from isakmp.half_open import HalfOpen
+from isakmp.half_open import NAMED_SHARE, ROUND_TRIP_S, HalfOpen
 from isakmp.policy.spd import Address
 
 
@@ -24,8 +24,12 @@ def address(number: int) -> Address:
     return ip_address(0xC6336400 + number)
 
 
-def table(seed: int = 1) -> HalfOpen:
-    return HalfOpen(random.Random(seed).randbytes)
+def table(seed: int = 1, clock: list[float] | None = None) -> HalfOpen:
+    """Of the addresses here, those from 200 on are named in the configuration."""
+    now = clock or [0.0]
+    return HalfOpen(
+        random.Random(seed).randbytes, lambda: now[0], lambda origin: origin >= address(200)
+    )
 
 
 def fill(found: HalfOpen, count: int, hosts: int = 1) -> list[Any]:
@@ -38,8 +42,8 @@ def fill(found: HalfOpen, count: int, hosts: int = 1) -> list[Any]:
 def test_nobody_goes_as_long_as_there_is_room() -> None:
     found = table()
     fill(found, 9, hosts=3)
-    assert found.surplus(address(0), 4, 10) is None
-    assert found.surplus(address(7), 0, 10) is None, "an address with none has none to lose"
+    assert found.surplus(address(0), 4, 13) is None
+    assert found.surplus(address(7), 0, 13) is None, "an address with none has none to lose"
 
 
 def test_of_an_address_with_too_many_one_of_its_own_goes() -> None:
@@ -59,7 +63,7 @@ def test_of_too_many_in_all_anyone_goes() -> None:
         victim, why = found.surplus(address(99), 3, 20) or (None, "")
         seen.add(victim)
         assert why == "too many half-open exchanges"
-    assert seen == set(made)
+    assert seen == set(made[:-1]), "anyone but the newest"
 
 
 def test_who_got_further_stays() -> None:
@@ -104,6 +108,7 @@ def test_it_agrees_with_a_list_that_is_looked_through() -> None:
     chance, found = random.Random(5), table(6)
     plain: list[Any] = []
     said: Counter[str] = Counter()
+    newest: Any = None
     for number in range(6000):
         origin = address(chance.randrange(6))
         if plain and (act := chance.random()) < 0.5:
@@ -116,18 +121,23 @@ def test_it_agrees_with_a_list_that_is_looked_through() -> None:
                 found.moved_on(one)
         else:
             here = [x for x in plain if x.origin == origin]
-            among = here if len(here) >= 4 else plain if len(plain) >= 15 else []
+            among = here if len(here) >= 4 else plain if len(plain) >= 12 else []
             surplus = found.surplus(origin, 4, 15)
             assert (surplus is None) == (not among)
             if surplus is not None:
                 victim, why = surplus
-                assert victim in among and victim.step == min(x.step for x in among)
+                least = [x for x in among if x.step == min(x.step for x in among)]
                 said[why] += 1
+                if victim is None:
+                    assert least == [newest]
+                    continue
+                assert victim in least and victim is not newest
                 plain.remove(victim)
                 found.remove(victim)
             begun: Any = Begun(number, origin, chance.randrange(2))
             plain.append(begun)
             found.add(begun)
+            newest = begun
         assert set(found) == set(plain) and len(found) == len(plain)
     assert min(said.values()) > 100 and len(said) == 2
 
@@ -138,3 +148,43 @@ def test_nothing_is_left_of_those_that_ended() -> None:
         found.remove(one)
     left = {name: len(value) for name, value in vars(found).items() if hasattr(value, "__len__")}
     assert set(left.values()) == {0}
+
+
+def test_a_named_peer_keeps_its_place_for_a_round_trip_whatever_strangers_do() -> None:
+    clock = [0.0]
+    found = table(clock=clock)
+    fill(found, 14, hosts=14)
+    honest: Any = Begun(99, address(200))
+    found.add(honest)
+    for number in range(100, 2000):
+        clock[0] += ROUND_TRIP_S / 2000
+        victim, _ = found.surplus(address(number % 150), 3, 15) or (None, "")
+        assert victim is not honest and victim is not None
+        found.remove(victim)
+        stranger: Any = Begun(number, address(number % 150))
+        found.add(stranger)
+    assert honest in found and len(found) <= 15
+
+
+def test_strangers_leave_a_share_to_who_is_named() -> None:
+    found = table()
+    fill(found, 20 - 20 // NAMED_SHARE, hosts=100)
+    assert found.surplus(address(150), 3, 20) is not None
+    for number in range(20 // NAMED_SHARE):
+        assert found.surplus(address(200 + number), 3, 20) is None
+        honest: Any = Begun(500 + number, address(200 + number))
+        found.add(honest)
+    victim, _ = found.surplus(address(250), 3, 20) or (None, "")
+    assert victim is not None and victim.origin < address(200), "a stranger gives way to it"
+
+
+def test_where_none_may_give_way_the_newcomer_is_refused() -> None:
+    clock = [0.0]
+    found = table(clock=clock)
+    for number in range(20):
+        honest: Any = Begun(number, address(200 + number))
+        found.add(honest)
+    assert found.surplus(address(1), 3, 20) == (None, "too many half-open exchanges")
+    clock[0] += ROUND_TRIP_S
+    victim, _ = found.surplus(address(1), 3, 20) or (None, "")
+    assert victim is not None and victim.origin == address(200), "the oldest"

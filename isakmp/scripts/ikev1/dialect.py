@@ -127,12 +127,10 @@ class Ikev1:
         elif header.flags & ENCRYPTION:
             engine.drop(path, "first message of an exchange is encrypted")
         else:
-            message = self._open(engine, path, header, datagram, None, b"")
-            self._respond(engine, path, header, message, datagram)
+            self._respond(engine, path, header, datagram)
 
-    def _respond(
-        self, engine: Engine, path: Path, header: Header, message: Incoming, datagram: bytes
-    ) -> None:
+    def _respond(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """A stranger begins: nothing is read of one that no configuration can answer."""
         script = PHASE_1.get(header.exchange_type)
         try:
             if script is None:
@@ -143,11 +141,14 @@ class Ikev1:
                     isakmp.Notify.UNSUPPORTED_EXCHANGE_TYPE,
                 )  # fmt: skip
             remote = engine.owner.catalog.find_remote(path.remote, header.exchange_type)
+            engine.check_first(datagram)
+            message = self._open(engine, path, header, datagram, None, b"")
+            cookie = engine.new_cookie()
+            exchange = engine.answer(self, script, remote, path, header.cky_i, cookie, 0)
         except Refused as refused:
             engine.turn_away(path, "phase 1", refused.reason)
             self._tell_in_clear(engine, path, header.cky_i, bytes(8), refused)
             return
-        exchange = engine.answer(self, script, remote, path, header.cky_i, engine.new_cookie(), 0)
         engine.run(exchange, message, datagram)
 
     def _phase_2(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:

@@ -106,23 +106,23 @@ class Ikev2:
         if any(header.cky_r):
             engine.drop(path, "IKE_SA_INIT to an SPI of ours")
         else:
-            message = read_clear(engine, path, header, datagram)
-            self._respond(engine, path, header, message, datagram)
+            self._respond(engine, path, header, datagram)
 
-    def _respond(
-        self, engine: Engine, path: Path, header: Header, message: Incoming, datagram: bytes
-    ) -> None:
-        """A stranger begins. Under load it has to prove its address first (RFC 7296 2.6)."""
-        if self._owes_cookie(engine, path, header, message):
-            return
+    def _respond(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """A stranger begins: nothing is read of one that no configuration can answer. Under load
+        it has to prove its address first (RFC 7296 2.6)."""
         try:
             remote = engine.owner.catalog.find_remote_v2(path.remote)
+            engine.check_first(datagram)
+            message = read_clear(engine, path, header, datagram)
+            if self._owes_cookie(engine, path, header, message):
+                return
+            exchange = engine.answer(self, IKE_SA_INIT, remote, path, header.cky_i,
+                                     engine.new_cookie(), 0)  # fmt: skip
         except Refused as refused:
             engine.turn_away(path, "IKE_SA_INIT", refused.reason)
             notices.answer(engine, path, header, refused.notify, refused.data)
             return
-        exchange = engine.answer(self, IKE_SA_INIT, remote, path, header.cky_i,
-                                 engine.new_cookie(), 0)  # fmt: skip
         engine.run(exchange, message, datagram)
 
     def _owes_cookie(

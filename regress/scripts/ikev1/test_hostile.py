@@ -273,3 +273,19 @@ def test_a_strangers_refusal_is_one_short_line_and_told_whole_elsewhere() -> Non
     (outcome,) = east.outcomes
     assert len(outcome["reason"]["misses"]) > 1
     assert len(str(outcome["reason"])) > 1200
+
+
+def test_who_no_configuration_can_answer_is_not_read() -> None:
+    """Nor is what is too large to begin with; of both versions."""
+    for version, kind, flags in ((0x10, 2, 0), (0x20, 34, 8)):
+        net = Network()
+        east = net.host(replace(EAST, peer_tags="Key-exchange= ikev1, ikev2"))
+        east.daemon.start()
+        junk = bytes(range(1, 9)) + bytes(8) + bytes([33, version, kind, flags]) + bytes(4)
+        east.receive(stranger(junk + (60).to_bytes(4, "big") + b"\xff" * 32, east))
+        assert east.reasons() == ["no-configuration"]
+        long = junk + (20_000).to_bytes(4, "big") + bytes(20_000 - 28)
+        east.log.set_level(None, 99)
+        east.receive(stranger(long, east, src=WEST.address))
+        assert "too many to begin with" in east.said
+        assert not east.daemon.engine.exchanges

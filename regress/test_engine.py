@@ -187,7 +187,7 @@ class End:
             transmit=lambda path, data: self.sent.append((path, data)), random=random,
             timers=self.timers, conf=Conf.from_text(conf), app=Nothing(self.timers, random),
             log=Log(lambda: clock[0], self.lines.append), sas=SaDatabase(),
-            dialects={1: self.toy}, owner=_NOBODY,  # type: ignore[dict-item, arg-type]
+            dialects={1: self.toy}, owner=_NOBODY,  # type: ignore[dict-item]
         )  # fmt: skip
 
     def begin(self) -> X:

@@ -36,7 +36,7 @@ from isakmp.app.engine.drop import Drops
 from isakmp.app.engine.transform import supported
 from isakmp.app.pf_key import algorithms, codec, values
 from isakmp.app.pf_key.codec import Lifetime, Message, Policy, Sa, Sa2, Statistics
-from isakmp.app.pf_key.constants import Dir, Ext, PolicyType, SaType, State, Type
+from isakmp.app.pf_key.constants import Dir, Ext, Mode, PolicyType, SaType, State, Type
 from isakmp.constants import ipsec
 from isakmp.errors import ApplicationError, MalformedPayload
 from isakmp.policy.spd import Selector
@@ -475,7 +475,15 @@ class Server(Generic[E]):
         self._tell(None, codec.message(Type.X_NAT_T_NEW_MAPPING, satype, 0, 0, body))
 
     def unknown_spi(self, event: UnknownSpi) -> None:
-        """PF_KEY has no message for it."""
+        """<base, SA, address(SD), SA2, [ports]>: an ACQUIRE that names the SPI which came, and no
+        policy. The ports are those of ESP in UDP."""
+        body = codec.sa(Sa(event.spi)) + codec.addresses(event.src, event.dst)
+        body += codec.sa2(Sa2(Mode.ANY))
+        if event.encap:
+            body += codec.nat_t_port(Ext.X_NAT_T_SPORT, event.encap[0])
+            body += codec.nat_t_port(Ext.X_NAT_T_DPORT, event.encap[1])
+        self._acquire_seq = self._acquire_seq % 0x7FFFFFFF + 1
+        self._tell(SaType.ESP, codec.message(Type.ACQUIRE, SaType.ESP, self._acquire_seq, 0, body))
 
 
 def _traffic(message: Message) -> bytes:

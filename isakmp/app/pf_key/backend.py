@@ -30,6 +30,7 @@ from isakmp.app.base import (
     SaId,
     SaSpec,
     SpiRequest,
+    UnknownSpi,
     Usage,
 )
 from isakmp.app.kernel_drops import kernel_drops
@@ -388,9 +389,13 @@ class PfKey:
             self.counters["ignored"] += 1
 
     def _acquire(self, message: Message, upcalls: Owner) -> None:
-        """The reqid is SA2's, or that of the policy whose id is said (Linux has no SA2 here)."""
+        """The reqid is SA2's, or that of the policy whose id is said (Linux has no SA2 here). Where
+        an SPI is named, a packet has come for no SA: the key engine's."""
         exts = message.exts
         src, dst = codec.read_addresses(exts)
+        if Ext.SA in exts:
+            upcalls.unknown_spi(UnknownSpi(codec.read_sa(exts).spi, src, dst, _encap(exts)))
+            return
         sa2, said = codec.read_sa2(exts), codec.read_selectors(exts)
         number = codec.read_policy_id(exts) if Ext.X_POLICY in exts else sa2.sequence
         policy = self._policies.get(number)
@@ -451,6 +456,14 @@ class PfKey:
             if request.timer is not None:
                 request.timer.cancel()
             request.job.fail(ApplicationError(why))
+
+
+def _encap(exts: codec.Exts) -> tuple[int, int] | None:
+    """The UDP ports that a packet came with."""
+    if Ext.X_NAT_T_SPORT not in exts:
+        return None
+    ports = Ext.X_NAT_T_SPORT, Ext.X_NAT_T_DPORT
+    return codec.read_nat_t_port(exts, ports[0]), codec.read_nat_t_port(exts, ports[1])
 
 
 def _read_spi(message: Message) -> int:

@@ -123,7 +123,7 @@ class Heard:
     """What a daemon was told."""
 
     def __init__(self) -> None:
-        self.events: list[Acquire | Expire | Mapping] = []
+        self.events: list[Acquire | Expire | Mapping | UnknownSpi] = []
         self.restarts = 0
 
     def acquire(self, event: Acquire) -> None:
@@ -135,7 +135,8 @@ class Heard:
     def restarted(self) -> None:
         self.restarts += 1
 
-    def unknown_spi(self, event: UnknownSpi) -> None: ...
+    def unknown_spi(self, event: UnknownSpi) -> None:
+        self.events.append(event)
 
     def mapping(self, event: Mapping) -> None:
         self.events.append(event)

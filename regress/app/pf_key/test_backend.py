@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isakmp.app.base import Acquire, Action, Expire, Mapping, SpiRequest, Usage
+from isakmp.app.base import Acquire, Action, Expire, Mapping, SpiRequest, UnknownSpi, Usage
 from isakmp.app.engine.drop import Drop
 from isakmp.app.pf_key import codec
 from isakmp.app.pf_key.backend import FIRST_SEQ, PfKey
@@ -209,6 +209,15 @@ def test_acquire_of_the_engine() -> None:
     flow = Selector.of("10.1.0.5/32", "10.2.0.9/32", 6, 0, 443)
     event = Acquire(7, flow, US, THEM)
     world.server.acquire(event)
+    assert world.heard.events == [event]
+
+
+@pytest.mark.parametrize("encap", [None, (4501, 4500)])
+def test_packets_for_no_sa_are_reported(encap: tuple[int, int] | None) -> None:
+    """RFC 7296 1.5: without the report nobody could send INVALID_SPI."""
+    world = World()
+    event = UnknownSpi(0x01020304, THEM, US, encap)
+    world.server.unknown_spi(event)
     assert world.heard.events == [event]
 
 

@@ -31,7 +31,8 @@ from isakmp.flags import arguments
 from isakmp.log import Log, parse_class, parse_level
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address
-from isakmp.privilege import more_descriptors, private_files
+from isakmp.privilege import Identity, give_up, more_descriptors, private_files
+from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
 from isakmp.sink import STDERR, Sink, StreamSink, SyslogSink
 from isakmp.timer import Timers
@@ -97,8 +98,18 @@ def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter, 
     timers = Timers(time.monotonic)
     loop = Loop(timers, lambda error: log.internal_err("bug: %s", "".join(format_exception(error))))
     sink.attach(loop)
+    identity = Identity.wanted(
+        conf.get("General", "User") or "", conf.get("General", "Group") or ""
+    )
+    helper = None
+    if identity and conf.path:
+        helper = Helper(conf.path, loop, log)
+        conf.opener = helper.open
     daemon = _daemon(conf, options, loop, timers, log)
+    from isakmp.app.make import needs
+
     try:
+        give_up(needs(conf, options.leave_alone), identity)
         check_directory(daemon.run_directory, {0, os.geteuid()})
         # The FIFO before the connections: they can be watched from the first message on.
         commands = Commands(daemon, time.time)
@@ -125,6 +136,8 @@ def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter, 
                 sock.close()
     finally:
         daemon.stop()
+        if helper:
+            helper.close()
 
 
 def _look(timers: Timers, fifo: Fifo, commands: Commands) -> None:

@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from isakmp.conf_defaults import BORROWED, BUILT_IN
 from isakmp.conf_kinds import Kind, Tag
@@ -40,24 +40,27 @@ _BUILT_IN = {
     for section, tags in BUILT_IN.items()
 }
 
+Opener = Callable[[Path], BinaryIO]
+
 
 class Conf:
     """The triplets of one daemon. Values are texts; value() types them, and raises ConfError.
 
-    path: the file that reload() reads again, or None; warnings: what the file says in vain;
-    generation: another number after each change.
+    path: the file that reload() reads again, or None; opener: who opens it then,
+    None: we; warnings: what the file says in vain; generation: another number after each change.
     """
 
     def __init__(self, parsed: Parsed, path: Path | None = None) -> None:
         self.path = path
+        self.opener: Opener | None = None
         self.warnings: list[str] = parsed.warnings
         self.generation = 0
         self._sections: dict[str, Section] = parsed.sections
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Conf:
+    def load(cls, path: str | os.PathLike[str], opener: Opener | None = None) -> Conf:
         """Read a file. ConfError where it cannot be read, is not INI, or shows a secret around."""
-        return cls(_accept(read_file(Path(path))), Path(path))
+        return cls(_accept(read_file(Path(path), opener)), Path(path))
 
     @classmethod
     def from_text(cls, text: str, file: str = "<text>") -> Conf:
@@ -169,7 +172,7 @@ class Conf:
         """
         if self.path is None:
             raise ConfError("this configuration was not read from a file")
-        fresh = Conf.load(self.path)
+        fresh = Conf.load(self.path, self.opener)
         if errors := check(fresh) if check else []:
             raise _first_of(errors)
         changed = _difference(self._sections, fresh._sections)
@@ -293,10 +296,10 @@ def items_of(text: str) -> list[str]:
     return [item for item in (part.strip() for part in text.split(",")) if item]
 
 
-def read_file(path: Path) -> Parsed:
+def read_file(path: Path, opener: Opener | None = None) -> Parsed:
     """Parse a file. ConfError where it cannot be read or must not hold its secrets."""
     try:
-        with path.open("rb") as file:
+        with opener(path) if opener else path.open("rb") as file:
             info = os.fstat(file.fileno())
             if not stat.S_ISREG(info.st_mode):
                 raise ConfError("is not a regular file", file=str(path))

@@ -20,6 +20,7 @@ from isakmp.conf_values import (
 
 _LIFETIME = offer_range("seconds", 1, MAX_SECONDS)
 _MANY = number(1, 1 << 20)
+_NAME = pattern(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,31}", "a name")
 _LEVEL = pattern(r"(a|10|[0-9])=[0-9]{1,2}", "class=level")
 
 GENERAL: Mapping[str, Tag] = MappingProxyType(
@@ -75,6 +76,7 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "--socket PATH`); without it the engine is in this process",
         ),
         "Exchange-max-time": Tag(number(1, 86400, "seconds"), "an exchange may take", "120"),
+        "Group": Tag(_NAME, "with `User`: the group", otherwise="the user's own"),
         "Key-log": Tag(
             PATH,
             "a directory for session keys, in the tables that Wireshark reads; for debugging only",
@@ -118,6 +120,11 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "12",
         ),
         "Shared-SADB": Tag(YES_NO, "the kernel's SAs are not ours alone", "no", idle=True),
+        "User": Tag(
+            _NAME,
+            "whom isakmpd becomes once it has its sockets, and whose the run directory is",
+            otherwise="stays who it is",
+        ),
         "Use-Keynote": Tag(YES_NO, "ask the KeyNote policy about proposals", "yes", idle=True),
     }
 )

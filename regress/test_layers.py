@@ -22,6 +22,7 @@ LAYERS = [
         "isakmp.log",
         "isakmp.path",
         "isakmp.privilege",
+        "isakmp.privileged",
         "isakmp.ready",
         "isakmp.sink",
     ],

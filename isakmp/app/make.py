@@ -21,12 +21,13 @@ from isakmp.log import Log
 from isakmp.loop import Loop
 from isakmp.path import Path
 from isakmp.policy.spd import Address
+from isakmp.privilege import Cap
 from isakmp.timer import Timers
 
 EspIn = Callable[..., object]
 SendRaw = Callable[[Path, bytes], object]
 
-__all__ = ["MARK", "make_application"]
+__all__ = ["MARK", "make_application", "needs"]
 
 
 def make_application(
@@ -50,6 +51,15 @@ def make_application(
         return PfKey(SocketLink(kernel_socket, loop, timers), timers, wall=time.time,
                      private=False, on_link=partial(_on_link, log)), None  # fmt: skip
     return _xfrm(loop, timers, log), None
+
+
+def needs(conf: Conf, leave_alone: bool) -> frozenset[Cap]:
+    """The capabilities that the application goes on to need, once it is made."""
+    name = conf.general("Application")[0]
+    elsewhere = name == "engine" and conf.get("General", "Engine-socket")
+    if leave_alone or name == "none" or elsewhere:
+        return frozenset()
+    return frozenset({Cap.NET_ADMIN, Cap.NET_RAW})
 
 
 def _xfrm(loop: Loop, timers: Timers, log: Log) -> Application:

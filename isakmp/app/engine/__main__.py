@@ -21,10 +21,10 @@ from isakmp.app.engine.netif import Tun
 from isakmp.app.engine.process import Listener, RemoteUdp
 from isakmp.app.engine.server import Server
 from isakmp.app.engine.wire import RawWire
-from isakmp.errors import ApplicationError
+from isakmp.errors import ApplicationError, IsakmpError
 from isakmp.log import Log
 from isakmp.loop import Loop
-from isakmp.privilege import more_descriptors, private_files
+from isakmp.privilege import Cap, Identity, give_up, more_descriptors, private_files
 from isakmp.sink import STDERR, StreamSink
 from isakmp.timer import Timers
 
@@ -33,10 +33,12 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="isakmp.app.engine", description="The key engine.")
     parser.add_argument("--socket", required=True, metavar="PATH", help="where clients connect")
     parser.add_argument("--device", default="isakmp%d", metavar="NAME", help="of the TUN device")
+    parser.add_argument("--user", default="", metavar="NAME", help="whom to become, once it can")
+    parser.add_argument("--group", default="", metavar="NAME", help="and the group")
     return parser.parse_args(arguments)
 
 
-def run(path: str, device: str) -> None:
+def run(path: str, device: str, identity: Identity | None) -> None:
     """Serve until a signal comes. ApplicationError where the engine cannot start."""
     timers = Timers(time.monotonic)
     loop = Loop(timers)
@@ -62,6 +64,7 @@ def run(path: str, device: str) -> None:
     engine = server.engine
     relay.esp_in = engine.esp_in
     try:
+        give_up(frozenset({Cap.NET_ADMIN, Cap.NET_RAW}), identity)
         listener = Listener(path, server, relay, loop)
         _stop_on_signals(loop)
         engine.attach(loop)
@@ -94,8 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     private_files()
     more_descriptors()
     try:
-        run(options.socket, options.device)
-    except ApplicationError as error:
+        identity = Identity.wanted(options.user, options.group)
+        run(options.socket, options.device, identity)
+    except IsakmpError as error:
         print(f"isakmp.app.engine: {error}", file=sys.stderr, flush=True)
         return 1
     return 0

@@ -1,0 +1,188 @@
+"""Least privilege: what /proc says of daemon, helper and engine after their start; HUP then."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from isakmp.conf import Conf
+from isakmp.errors import ConfError, IsakmpError
+from isakmp.privilege import Cap, Identity
+from regress.test_main import GATEWAY, Running
+
+ROOT = Path(__file__).resolve().parents[1]
+USER = "nobody"
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="wants root, which it gives up")
+NETWORK = 1 << Cap.NET_ADMIN | 1 << Cap.NET_RAW
+
+
+def status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def capabilities(pid: int) -> set[int]:
+    """Those of all sets."""
+    found = status(pid)
+    return {int(found[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")}
+
+
+def children(pid: int) -> list[int]:
+    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def until(true: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if true():
+            return
+        time.sleep(0.02)
+    pytest.fail("it does not come true")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A directory that another user can get to."""
+    path = Path(tempfile.mkdtemp(prefix="isakmpd-test-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def run(folder: Path) -> Iterator[Callable[[str], Running]]:
+    started: list[Running] = []
+
+    def start(general: str = "") -> Running:
+        conf = folder / "isakmpd.conf"
+        text = GATEWAY.text().replace(
+            "[General]\n", f"[General]\nRun-directory= {folder}\n{general}"
+        )
+        conf.write_text(text)
+        conf.chmod(0o600)
+        started.append(Running(conf, "-d"))
+        started[-1].until("isakmpd runs")
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+
+
+def check_bounds(pid: int, uid: int, kept: int) -> None:
+    found = status(pid)
+    assert set(found["Uid"].split()) == {str(uid)}
+    assert capabilities(pid) == {kept}
+    assert int(found["CapAmb"], 16) == int(found["CapInh"], 16) == 0
+    assert found["NoNewPrivs"] == "1"
+    assert found["Umask"] == "0077"
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    assert next(line for line in limits.splitlines() if "core file" in line).split()[4] == "0"
+
+
+@AS_ROOT
+def test_without_a_user_it_stays_who_it_is_and_gives_up_the_rest(
+    run: Callable[[str], Running],
+) -> None:
+    running = run("")
+    check_bounds(running.process.pid, 0, 0)
+    assert not children(running.process.pid)
+    running.process.send_signal(signal.SIGHUP)
+    running.until("configuration reloaded: nothing changed")
+    assert running.stop() == 0
+
+
+@AS_ROOT
+def test_as_another_user_hup_reads_root_s_file_and_the_helper_has_one_capability(
+    folder: Path, run: Callable[[str], Running]
+) -> None:
+    identity = Identity(USER, "")
+    os.chown(folder, identity.uid, identity.gid)
+    running = run(f"User= {USER}\n")
+    pid = running.process.pid
+    check_bounds(pid, identity.uid, 0)
+    assert status(pid)["Groups"] == ""
+    (helper,) = children(pid)
+    check_bounds(helper, 0, 1 << Cap.DAC_READ_SEARCH)
+    conf = folder / "isakmpd.conf"
+    assert conf.stat().st_uid == 0
+    running.process.send_signal(signal.SIGHUP)
+    running.until("configuration reloaded: nothing changed")
+    conf.write_text(conf.read_text().replace("10.2.0.0", "10.4.0.0"))
+    running.process.send_signal(signal.SIGHUP)
+    running.until("configuration reloaded: west-east: changed")
+    (folder / "isakmpd.fifo").unlink()
+    running.process.send_signal(signal.SIGHUP)
+    running.until("it is made anew")
+    os.kill(helper, signal.SIGKILL)
+    running.until("the privileged helper")
+    running.process.send_signal(signal.SIGHUP)
+    running.until("SIGHUP: ")
+    assert running.stop() == 0
+    assert not (folder / "isakmpd.pid").exists()
+    assert "Traceback" not in running.error.read_text()
+
+
+@AS_ROOT
+def test_the_helper_ends_with_the_daemon(folder: Path, run: Callable[[str], Running]) -> None:
+    identity = Identity(USER, "")
+    os.chown(folder, identity.uid, identity.gid)
+    running = run(f"User= {USER}\n")
+    (helper,) = children(running.process.pid)
+    running.process.kill()
+    running.process.wait()
+    until(lambda: not Path(f"/proc/{helper}").exists() or status(helper)["State"][0] == "Z")
+
+
+@pytest.mark.parametrize("said", [b"X", b"CC", b"C /etc/shadow", b"/etc/shadow"])
+def test_the_helper_knows_one_verb_and_ends_at_any_other(tmp_path: Path, said: bytes) -> None:
+    path = tmp_path / "conf"
+    path.write_text("[General]\n")
+    script = (
+        "import sys, time; from pathlib import Path; from isakmp.privileged import Helper;"
+        "from isakmp.loop import Loop; from isakmp.timer import Timers; from isakmp.log import Log;"
+        f"helper = Helper(Path({str(path)!r}), Loop(Timers(time.time)), Log(time.time, print));"
+        "print(helper.open(helper.path).read());"
+        f"helper._socket.send({said!r});"
+        "print(helper._socket.recv(10)); helper.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT, timeout=60)
+    assert done.stdout.splitlines() == [repr(b"[General]\n").encode(), b"b''"], done.stderr
+
+
+def test_a_file_that_is_gone_is_a_reason(tmp_path: Path) -> None:
+    path = tmp_path / "conf"
+    path.write_text("[General]\n")
+    conf = Conf.load(path)
+
+    def refuse(path: Path) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    conf.opener = refuse  # type: ignore[assignment]
+    with pytest.raises(ConfError, match="cannot be read: Permission denied"):
+        conf.reload()
+
+
+def test_users_and_groups_that_there_are_not() -> None:
+    with pytest.raises(ConfError, match=r"\[General\]:User: this host has no user no-such-user"):
+        Identity("no-such-user", "")
+    with pytest.raises(ConfError, match=r"\[General\]:Group: this host has no group no-such-one"):
+        Identity("root", "no-such-one")
+    assert Identity.wanted("", "") is None
+
+
+def test_who_may_not_become_another_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(groups: list[int]) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setgroups", refuse)
+    with pytest.raises(IsakmpError, match="cannot become the user root.*start isakmpd as root"):
+        Identity("root", "").take()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.algorithms import in_ikev1
+from isakmp.policy.foreign import foreign
 from isakmp.policy.spd import IkeTransform, IpsecTransform, Range, Remote, SaPolicy, Suite
 from isakmp.sa import ChosenIke, ChosenIpsec
 
@@ -83,7 +84,7 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
     for proposal, transform in islice(offers, TRANSFORMS_MAX):
         offer = _ike_offer(transform)
         for ours in remote.transforms:
-            if _fits(_ike_differences(offer, ours)):
+            if _fits(_with_foreign(transform, isakmp.Attribute, _ike_differences(offer, ours))):
                 what = offer._replace(
                     name=ours.name,
                     life_s=_shorter(offer.life_s, ours.life.seconds),
@@ -96,6 +97,14 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
 def _fits(differences: Iterator[str]) -> bool:
     """Whether there is none; the first one is enough, the rest is not worked out."""
     return next(differences, None) is None
+
+
+def _with_foreign(
+    transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute], differences: Iterator[str]
+) -> Iterator[str]:
+    """The differences, and behind them what no transform of ours has."""
+    yield from differences
+    yield from foreign(transform, kind)
 
 
 def _shorter(came: int, ours: Range | None) -> int:
@@ -177,17 +186,18 @@ def _said(registry: Any, came: int | None) -> str:
 def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:
     every = (transform for proposal in proposals for transform in proposal.transforms)
     offers = [
-        (f"transform {transform.number}", _ike_offer(transform))
+        (f"transform {transform.number}", _ike_offer(transform), transform)
         for transform in islice(every, PAIRS_MAX)
     ]
     pairs = (
-        Miss(list(_ike_differences(offer, ours)), f"{label} ({offer}) against {ours.name}",
+        Miss(list(_with_foreign(one, isakmp.Attribute, _ike_differences(offer, ours))),
+             f"{label} ({offer}) against {ours.name}",
              ours.line)
-        for label, offer in offers
+        for label, offer, one in offers
         for ours in remote.transforms
     )  # fmt: skip
     acceptable = ", ".join(ours.name for ours in remote.transforms) or "nothing"
-    came = "; ".join(str(offer) for _, offer in offers[:MISSES_MAX])
+    came = "; ".join(str(offer) for _, offer, _ in offers[:MISSES_MAX])
     return _reason("phase 1", came, acceptable, remote.line, pairs)
 
 
@@ -261,7 +271,8 @@ def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
     for transform in islice(proposal.transforms, TRANSFORMS_MAX):
         offer = ipsec_offer(proposal, transform)
         for candidate in ours.transforms:
-            if in_ikev1(candidate) and _fits(_ipsec_differences(offer, candidate)):
+            apart = _ipsec_differences(offer, candidate)
+            if in_ikev1(candidate) and _fits(_with_foreign(transform, ipsec.Attribute, apart)):
                 what = offer._replace(
                     name=candidate.name,
                     life_s=_shorter(offer.life_s, candidate.life.seconds),
@@ -350,10 +361,12 @@ def _compare(bundle: list[Any], suite: Suite) -> Iterator[Miss]:
         return
     for proposal in bundle:
         ours = next(p for p in suite.protocols if p.protocol == proposal.protocol_id)
-        for offer in (ipsec_offer(proposal, one) for one in proposal.transforms[:PAIRS_MAX]):
+        for one in proposal.transforms[:PAIRS_MAX]:
+            offer = ipsec_offer(proposal, one)
             for transform in ours.transforms:
+                differences = _ipsec_differences(offer, transform)
                 yield Miss(
-                    list(_ipsec_differences(offer, transform)),
+                    list(_with_foreign(one, ipsec.Attribute, differences)),
                     f"{label} ({describe(offer)}) against {suite.name}",
                     transform.line or suite.line,
                 )

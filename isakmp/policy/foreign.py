@@ -1,0 +1,40 @@
+"""Attributes of a transform that we do not carry out: who accepts a transform accepts all of it.
+
+RFC 2408 4.2, RFC 2409 appendix A, RFC 2407 4.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from isakmp.constants import ipsec, isakmp, name_of
+
+_IKE, _IPSEC = isakmp.Attribute, ipsec.Attribute
+_LIFE_TYPES = frozenset(int(unit) for unit in isakmp.LifeType)
+_CARRIED_OUT: dict[Any, set[int]] = {
+    _IKE: {
+        _IKE.ENCRYPTION_ALGORITHM, _IKE.HASH_ALGORITHM, _IKE.AUTHENTICATION_METHOD,
+        _IKE.GROUP_DESCRIPTION, _IKE.LIFE_TYPE, _IKE.LIFE_DURATION, _IKE.KEY_LENGTH,
+    },
+    _IPSEC: {
+        _IPSEC.LIFE_TYPE, _IPSEC.LIFE_DURATION, _IPSEC.GROUP_DESCRIPTION,
+        _IPSEC.ENCAPSULATION_MODE, _IPSEC.AUTHENTICATION_ALGORITHM, _IPSEC.KEY_LENGTH,
+    },
+}  # fmt: skip
+
+
+def foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> Iterator[str]:
+    """What keeps a transform from being taken as a whole, each attribute by its name."""
+    seen: dict[int, Any] = {}
+    for attribute in transform.attributes:
+        number, value = attribute.type, attribute.value
+        value = value if isinstance(value, int) else int.from_bytes(value, "big")
+        name = name_of(kind, number)
+        if number == kind.LIFE_TYPE:
+            if value not in _LIFE_TYPES:
+                yield f"LIFE_TYPE {value}, which is not carried out"
+        elif number not in _CARRIED_OUT[kind]:
+            yield f"{name}, which is not carried out"
+        elif number != kind.LIFE_DURATION and seen.setdefault(number, value) != value:
+            yield f"{name} twice"

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,6 +29,7 @@ from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.flags import arguments
 from isakmp.log import Log, parse_class, parse_level
+from isakmp.log_files import Outlets
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address
 from isakmp.privilege import Identity, give_up, more_descriptors, private_files
@@ -75,18 +76,18 @@ def run(options: argparse.Namespace) -> None:
     more_descriptors()
     conf = Conf.load(options.conf)
     sink: Sink = StreamSink(STDERR) if options.foreground else SyslogSink()
-    with closing(sink):
-        _run(conf, options, _log(conf, options, sink), sink)
+    with closing(Outlets(sink, conf.general("Logfile")[0])) as outlets:
+        _run(conf, options, _log(conf, options, outlets), outlets)
 
 
-def _run(conf: Conf, options: argparse.Namespace, log: Log, sink: Sink) -> None:
+def _run(conf: Conf, options: argparse.Namespace, log: Log, outlets: Outlets) -> None:
     for warning in warnings(conf, interface):
         log.internal_warn("%s", warning)
     for error in check(conf, interface):
         log.internal_err("%s", error)
     starter = Starter(None if options.foreground else detach(), log)
     try:
-        _serve(conf, options, log, starter, sink)
+        _serve(conf, options, log, starter, outlets)
     except Exception as error:
         if not options.foreground:  # nobody reads the standard error of a daemon
             log.critical("cannot run: %s", error)
@@ -94,10 +95,12 @@ def _run(conf: Conf, options: argparse.Namespace, log: Log, sink: Sink) -> None:
         raise
 
 
-def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter, sink: Sink) -> None:
+def _serve(
+    conf: Conf, options: argparse.Namespace, log: Log, starter: Starter, outlets: Outlets
+) -> None:
     timers = Timers(time.monotonic)
     loop = Loop(timers, lambda error: log.internal_err("bug: %s", "".join(format_exception(error))))
-    sink.attach(loop)
+    outlets.attach(loop)
     identity = Identity.wanted(
         conf.get("General", "User") or "", conf.get("General", "Group") or ""
     )
@@ -114,7 +117,7 @@ def _serve(conf: Conf, options: argparse.Namespace, log: Log, starter: Starter, 
         # The FIFO before the connections: they can be watched from the first message on.
         commands = Commands(daemon, time.time)
         fifo = Fifo(_fifo_path(options, daemon.run_directory), loop, log, commands.line)
-        signals = _signals(daemon, loop, log, starter, fifo)
+        signals = _signals(daemon, loop, log, starter, lambda: _rotate(fifo, outlets))
         _look(timers, fifo, commands)
         try:
             if options.capture or options.capture_file:
@@ -154,9 +157,9 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _log(conf: Conf, options: argparse.Namespace, sink: Sink) -> Log:
-    log = Log(time.time, sink.write, stamp=options.foreground)
-    sink.told = lambda lost, why: log.internal_err("%d lines of this log were lost: %s", lost, why)
+def _log(conf: Conf, options: argparse.Namespace, outlets: Outlets) -> Log:
+    log = Log(time.time, outlets.write, stamp=options.foreground)
+    outlets.serve(log)
     levels = [*conf.general("Loglevel")[0], *options.debug]
     if options.verbose or conf.general("Logverbose")[0]:
         levels.insert(0, "Negotiation=30")
@@ -233,9 +236,12 @@ def _write_pid(options: argparse.Namespace, run_directory: Path) -> Path:
 
 
 def _signals(
-    daemon: Daemon, loop: Loop, log: Log, starter: Starter, fifo: Fifo
+    daemon: Daemon, loop: Loop, log: Log, starter: Starter, renew: Callable[[], object]
 ) -> tuple[socket.socket, socket.socket]:
-    """Signals become events of the loop: their numbers come through these sockets."""
+    """Signals become events of the loop: their numbers come through these sockets.
+
+    renew: makes what may have been taken away anew, before HUP reads the configuration.
+    """
     woken, waker = socket.socketpair()
     woken.setblocking(False)
     waker.setblocking(False)
@@ -245,16 +251,23 @@ def _signals(
 
     def read() -> None:
         for number in set(woken.recv(64)):
-            _signal(number, daemon, log, starter, fifo)
+            _signal(number, daemon, log, starter, renew)
 
     loop.reader(woken.fileno(), read)
     return woken, waker
 
 
-def _signal(number: int, daemon: Daemon, log: Log, starter: Starter, fifo: Fifo) -> None:
+def _rotate(fifo: Fifo, outlets: Outlets) -> None:
+    fifo.look()
+    outlets.reopen()
+
+
+def _signal(
+    number: int, daemon: Daemon, log: Log, starter: Starter, renew: Callable[[], object]
+) -> None:
     try:
         if number == signal.SIGHUP:
-            fifo.look()
+            renew()
             _reload(daemon, starter)
         elif number == signal.SIGUSR1:
             daemon.count().then(lambda _: _report(daemon, log))

@@ -14,9 +14,11 @@ from isakmp.conf_values import (
     YES_NO,
     number,
     offer_range,
+    parsed,
     pattern,
     word,
 )
+from isakmp.log import parse_route
 
 _LIFETIME = offer_range("seconds", 1, MAX_SECONDS)
 _MANY = number(1, 1 << 20)
@@ -82,6 +84,12 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "a directory for session keys, in the tables that Wireshark reads; for debugging only",
         ),
         "Listen-on": Tag(PLACE, "where to listen", otherwise="all", every=True),
+        "Logfile": Tag(
+            parsed("path, or class=path", parse_route, "Negotiation=/var/log/negotiation.log"),
+            "files that lines of the log go to instead: a path has all of them, class=path those "
+            "of a debug class or a severity; HUP opens them anew",
+            every=True,
+        ),
         "Loglevel": Tag(_LEVEL, "e.g. `7=50, 8=30`; class `A` is all", every=True),
         "Logverbose": Tag(YES_NO, "one line for each completed exchange", "no"),
         "Max-children": Tag(

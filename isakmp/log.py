@@ -88,6 +88,29 @@ def parse_class(text: str) -> LogClass | None:
     raise IsakmpError(f"no debug class {text[:20]!r}: it is one of {known}, A for all")
 
 
+class BadRoute(IsakmpError, ValueError):
+    """No class, or no path."""
+
+
+def parse_route(text: str) -> tuple[str, str]:
+    """``class=path`` or a path alone: the class's label or severity ("" for all), and the path.
+
+    BadRoute where it is neither. The path is absolute: a daemon stands in no directory.
+    """
+    name, _, path = text.partition("=")
+    if text.startswith("/"):
+        return "", text
+    if not path.startswith("/"):
+        raise BadRoute("it is not a path from / on, nor class=path")
+    if name.upper() in Severity.__members__:
+        return Severity[name.upper()].value, path
+    try:
+        cls = parse_class(name)
+    except IsakmpError as error:
+        raise BadRoute(f"{error}; the severities are {', '.join(Severity)}") from None
+    return (cls.label if cls is not None else ""), path
+
+
 def parse_level(text: str) -> int:
     """A debug level of 0 to 99. IsakmpError otherwise."""
     if text.isascii() and text.isdigit() and len(text) <= 2:
@@ -157,13 +180,14 @@ class Repeats:
 class _Shared:
     """What a log and all that are bound to it share."""
 
-    __slots__ = ("levels", "now", "repeats", "saved", "stamp", "write")
+    __slots__ = ("levels", "now", "repeats", "routes", "saved", "stamp", "write")
 
     def __init__(self, now: Callable[[], float], write: Callable[[str], None], stamp: bool) -> None:
         self.now, self.write, self.stamp = now, write, stamp
         self.levels = [-1] * len(LogClass)  # the highest level that is written; -1: none
         self.saved: list[int] | None = None
         self.repeats = Repeats()
+        self.routes: dict[str, Callable[[str], None]] = {}
 
 
 class Log:
@@ -273,7 +297,15 @@ class Log:
     def _line(self, head: str, text: str) -> None:
         self._write(head, self._ident + text)
 
+    def route(self, label: str, write: Callable[[str], None]) -> None:
+        """Lines of that class or severity go there instead, with their time; "": all others."""
+        self._shared.routes[label] = write
+
     def _write(self, head: str, text: str) -> None:
+        routes = self._shared.routes
+        if write := routes.get(head.partition(" ")[0]) or routes.get(""):
+            write(f"{stamp_of(self._shared.now())} {head} {text}")
+            return
         stamp = stamp_of(self._shared.now()) + " " if self._shared.stamp else ""
         self._shared.write(f"{stamp}{head} {text}")
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from select import PIPE_BUF, POLLOUT, poll
 
+from isakmp.errors import IsakmpError
 from isakmp.log import Severity
 from isakmp.loop import Loop
 
@@ -147,6 +148,46 @@ class StreamSink(Sink):
             if not room.poll(0):
                 raise BlockingIOError
             data = data[:PIPE_BUF]
+        return os.write(self._fd, data)
+
+
+class FileSink(Sink):
+    """Lines to a file, mode 0600. Links are not followed; anything but a plain file is refused.
+
+    IsakmpError where it cannot be opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+        self._fd = self._open()
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            fd = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise IsakmpError(f"{self._path}: {error.strerror}") from None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise IsakmpError(f"{self._path} is no plain file")
+        return fd
+
+    def reopen(self) -> None:
+        """The file by its name anew: it was moved away. IsakmpError: the old one is kept."""
+        fd, old = self._open(), self._fd
+        self._fd = fd
+        os.close(old)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _form(self, line: str) -> bytes:
+        return line.encode("utf-8", "backslashreplace") + b"\n"
+
+    def _put(self, data: bytes) -> int:
         return os.write(self._fd, data)
 
 

@@ -24,6 +24,7 @@ LAYERS = [
         "isakmp.privilege",
         "isakmp.privileged",
         "isakmp.ready",
+        "isakmp.log_files",
         "isakmp.sink",
     ],
     ["isakmp.conf_parse", "isakmp.conf_values", "isakmp.policy.algorithms"],

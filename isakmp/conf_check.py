@@ -18,6 +18,8 @@ from isakmp.conf import Conf, items_of, read_file
 from isakmp.conf_clear import traffic_warnings
 from isakmp.conf_kinds import Kind, Tag
 from isakmp.conf_parse import fold, nearest
+from isakmp.conf_secrets import MEND, weakness
+from isakmp.conf_spelling import unknown_tag
 from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
 from isakmp.conf_values import NO, BadValue
 from isakmp.conf_who import confusable
@@ -27,6 +29,7 @@ from isakmp.policy.identity import Resolve, no_interfaces, read_identity
 from isakmp.policy.ikev2_reader import read_versions
 from isakmp.policy.reader import (
     BUILT_IN_PEER,
+    connection_names,
     find_secret,
     passive_names,
     peers_by_address,
@@ -63,6 +66,9 @@ def warnings(conf: Conf, resolve: Resolve = no_interfaces) -> list[str]:
     """What works but deserves a look: duplicates, unused sections, algorithms of the past."""
     walk = _Walk(conf, resolve)
     walk.run()
+    if not connection_names(conf) and not conf.tags("Phase 1"):
+        place = f"{conf.path}: " if conf.path else ""
+        walk.warnings.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
     who = confusable(conf, walk.remotes.values(), walk.initiators)
     clear = traffic_warnings(walk.connections, walk.bypass, resolve)
     return [*conf.warnings, *dict.fromkeys(walk.warnings), *who, *clear]
@@ -90,6 +96,9 @@ class _Walk:
         self._places: set[tuple[str, str]] = set()
         self._queue: deque[_Visit] = deque()
         self._looked: list[_Visit] = []
+        self._strays: set[_Visit] = set()
+        # Whether what is being looked at can be reached; where not, nothing in it is an error.
+        self._unused = False
         self._seen: set[tuple[Kind, str]] = set()
         self._named: set[str] = set()
         self._readers: dict[Kind, Callable[[_Visit], None]] = {
@@ -100,6 +109,7 @@ class _Walk:
             Kind.ISAKMP_TRANSFORM: self._ike_transform,
             Kind.SUITE: self._suite,
             Kind.LIFETIME: self._lifetime,
+            Kind.INITIATOR: self._secret,
         }
 
     def run(self) -> None:
@@ -107,6 +117,7 @@ class _Walk:
             if self.conf.has_written_section(name):
                 self._enter(kind, name, (name, ""))
         self._drain()
+        self._unused = True
         stray = [name for name in self.conf.sections() if fold(name) not in self._named]
         for section in sorted(stray, key=self._rank):
             if fold(section) not in self._named:
@@ -114,6 +125,7 @@ class _Walk:
                 self._drain()
         # Last, so that what the tables found about a tag is not told a second time.
         for visit in self._looked:
+            self._unused = visit in self._strays
             self._read(visit)
 
     def _read(self, visit: _Visit) -> None:
@@ -141,6 +153,9 @@ class _Walk:
 
     def _error(self, error: ConfError) -> None:
         self._places.add((fold(error.section), fold(error.tag)))
+        if self._unused:
+            self.warnings.append(str(error))
+            return
         self.errors.setdefault((fold(error.section), fold(error.tag), error.reason), error)
 
     def _reader_error(self, visit: _Visit, error: ConfError) -> None:
@@ -162,6 +177,8 @@ class _Walk:
                 self._unknown(visit, name)
         self._enter_defaults(visit)
         self._looked.append(visit)
+        if self._unused and visit.kind is not Kind.INITIATOR:
+            self._strays.add(visit)
 
     def _enter_defaults(self, visit: _Visit) -> None:
         """What a peer or connection uses that names no configuration or no suites."""
@@ -190,12 +207,17 @@ class _Walk:
         return nearest(name, known) if len(self.errors) < MAX_HINTS else ""
 
     def _unknown(self, visit: _Visit, name: str) -> None:
-        known = TAGS[visit.kind]
-        hint = self._nearest(name, known)
-        if not hint and len(known) <= 12:
-            hint = "known are " + ", ".join(known)
-        reason = f"no tag {name} in {visit.kind.value}"
-        self._error(self.conf.error(reason, visit.section, name, hint))
+        """A misspelt tag is an error; any other is ignored, as isakmpd did."""
+        if visit.kind is Kind.PHASE_1 or len(self.errors) >= MAX_HINTS:
+            self._error(
+                self.conf.error(f"no tag {name} in {visit.kind.value}", visit.section, name)
+            )
+            return
+        error = unknown_tag(self.conf, visit.kind, visit.section, name)
+        if error.hint:
+            self._error(error)
+        else:
+            self.warnings.append(f"{error}, and is ignored")
 
     def _tag(self, visit: _Visit, name: str, tag: Tag) -> None:
         conf, section = self.conf, visit.section
@@ -234,13 +256,17 @@ class _Walk:
     def _stray(self, section: str) -> None:
         """A section that nothing names: a misspelled one, an initiator's, or one not used."""
         if hint := nearest(section, FIXED, _SPOKEN_FOR):
-            return self._error(self.conf.error("nothing names this section", section, "", hint))
+            error = self.conf.error("nothing names this section", section, "", hint)
+            self.errors[fold(section), "", error.reason] = error
+            return
         kind = self._likely_kind(section)
         if kind not in (Kind.INITIATOR, Kind.MODE_CONFIG):
             what = f"it looks like {kind.value}" if kind else "and is of no known kind"
             place = self.conf.where(section)
             self.warnings.append(f"{place}: nothing names this section; {what}")
-        return self._enter(kind, section, (section, "")) if kind else None
+        if kind:
+            self._unused = kind is not Kind.INITIATOR
+            self._enter(kind, section, (section, ""))
 
     def _likely_kind(self, section: str) -> Kind | None:
         """The kind whose tags the section has most of; None where it has none of any kind."""
@@ -262,11 +288,18 @@ class _Walk:
         remote = read_remote(self.conf, visit.section, self.resolve)
         self.remotes[fold(visit.section)] = remote
         self._credentials(remote, self._place(visit))
+        self._secret(visit)
         # Proposals that isakmpd's own transforms led to are judged as those.
         if self.conf.get(visit.section, "IKE-proposals") is not None:
             for proposal in remote.proposals:
                 verdict = conf_crypto.judge_proposal(proposal)
                 self._keyword_report((visit.section, "IKE-proposals"), proposal.name, verdict)
+
+    def _secret(self, visit: _Visit) -> None:
+        secret = self.conf.value(visit.kind, visit.section, "Authentication")
+        if secret and (why := weakness(secret)):
+            place = self.conf.where(visit.section, "Authentication")
+            self.warnings.append(f"{place}: {why}: {MEND}")
 
     def _credentials(self, remote: Remote, place: tuple[str, str]) -> None:
         """Whether what the transforms authenticate with is there."""
@@ -303,6 +336,7 @@ class _Walk:
         self.connections.append(connection)
         if not connection.active_only:
             self._answered(connection.remote)
+        self._started(connection, self._place(visit))
         if 2 in read_versions(self.conf, connection.remote) and not connection.proposals:
             reason = "IKEv2 can negotiate none of its suites"
             hint = "IKEv2 has no bundles; set ESP-proposals"
@@ -344,6 +378,14 @@ class _Walk:
         if address and peer not in self._answered_peers and conf.get("Phase 1", "Default") is None:
             place = conf.where(peer)
             self.warnings.append(f"{place}: cannot call us: [Phase 1] lacks {address}= {peer}")
+
+    def _started(self, connection: Connection, place: tuple[str, str]) -> None:
+        """Warn of a connection that we are to start, with a peer that could be anywhere."""
+        listed = self.conf.get_list("Phase 2", "Connections")
+        if connection.name in listed and self.conf.get(connection.remote, "Address") is None:
+            text = f"[{connection.remote}] has no Address, so that it cannot be started"
+            mend = "add one, or list it in Passive-connections"
+            self.warnings.append(f"{self.conf.where(*place)}: {text}: {mend}")
 
     def _listed(self, address: str) -> bool:
         return ip_address(address) in self._by_address or None in self._by_address

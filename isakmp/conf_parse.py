@@ -99,7 +99,8 @@ def parse(text: str, file: str) -> Parsed:
     if len(text) > MAX_FILE_BYTES:
         error = ConfError(f"larger than {MAX_FILE_BYTES} octets", file=file, line=1)
         return Parsed(errors=[error])
-    return _Parser(file).run(text)
+    # A byte order mark, which editors put there and nobody sees.
+    return _Parser(file).run(text.removeprefix("\ufeff"))
 
 
 class _Parser:
@@ -115,6 +116,9 @@ class _Parser:
         for number, line in _logical_lines(text):
             stripped = line.strip(_BLANK)
             if not stripped or stripped[0] in "#;":
+                continue
+            if stripped[-1] == "\\" and stripped[0] != "[":
+                self._error(number, "a blank behind the backslash: the line does not go on")
                 continue
             if stripped[0] == "[":
                 self._header(number, stripped)
@@ -163,6 +167,8 @@ class _Parser:
             value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
         elif _COMMENT.search(value):
             self._warn(line, "the # and what follows it belong to the secret")
+        elif value[:1] in ("'", '"') and value[-1:] == value[:1]:
+            self._warn(line, "the quotes belong to the secret")
         if reason := check_name(tag, "tag"):
             return self._error(line, reason)
         if not value:

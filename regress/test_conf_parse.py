@@ -175,3 +175,21 @@ def test_what_is_read_can_be_written_and_read_again(text: str) -> None:
     for section in conf.sections():
         for tag in conf.tags(section):
             assert again.get(section, tag) == conf.get(section, tag)
+
+
+def test_a_byte_order_mark_is_no_text() -> None:
+    assert not parse("\ufeff[General]\nRetransmits= 3\n", "f").errors
+
+
+def test_a_blank_behind_a_backslash_is_told_at_its_line() -> None:
+    error = parse("[s]\nt= a,\\ \n   b\n", "f").errors[0]
+    assert (error.line, error.reason) == (
+        2,
+        "a blank behind the backslash: the line does not go on",
+    )
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_around_a_secret_are_warned_of(quote: str) -> None:
+    parsed = parse(f"[s]\nAuthentication= {quote}word{quote}\n", "f")
+    assert parsed.warnings == ["f:2: the quotes belong to the secret"]

@@ -8,6 +8,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address
 
 from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
+from isakmp.conf_spelling import refuse_misspelt
 from isakmp.conf_values import names_interface
 from isakmp.constants import ipsec, names, value_of
 from isakmp.path import Path
@@ -37,6 +38,7 @@ def no_interfaces(name: str, version: int) -> Interface | None:
 
 def read_identity(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> Identity:
     """The identity an ID section describes. ConfError with its line."""
+    refuse_misspelt(conf, Kind.ID, section)
     kind = read_id_type(conf, section)
     line = conf.where(section)
     protocol = conf.value(Kind.ID, section, "Protocol")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice, zip_longest
 from typing import Any, NamedTuple
 
+from isakmp.conf_values import MAX_AMOUNT
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.algorithms import in_ikev1
@@ -56,7 +57,7 @@ def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[in
     for attribute in attributes:
         value = attribute.value
         number = value if isinstance(value, int) else int.from_bytes(value[:8], "big")
-        number = min(number, LARGEST)
+        number = min(number, MAX_AMOUNT if unit == isakmp.LifeType.KILOBYTES else LARGEST)
         if attribute.type == life_type:
             unit = number
         elif attribute.type == life_duration:

@@ -12,6 +12,7 @@ from typing import Any
 from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
 from isakmp.conf_parse import fold, nearest
+from isakmp.conf_spelling import refuse_misspelt
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import Refused
 from isakmp.policy.identity import (
@@ -232,6 +233,7 @@ def _expect_phase(conf: Conf, section: str, phase: str) -> None:
         raise conf.error("there is no such section", section, hint=hint)
     if conf.get(section, "Phase", phase) != phase:
         raise conf.error(f"Phase is not {phase} here", section, "Phase")
+    refuse_misspelt(conf, Kind.PEER if phase == "1" else Kind.CONNECTION, section)
 
 
 def _follow_lists(conf: Conf, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
+from isakmp.conf_spelling import refuse_misspelt
 from isakmp.conf_tags import TAGS
 from isakmp.conf_values import MAX_SECONDS, member
 from isakmp.constants import ipsec, isakmp, names
@@ -38,6 +39,8 @@ def read_names(conf: Conf, section: str, tag: str, limit: int) -> list[str]:
 
 def read_ike_transform(conf: Conf, section: str, line: str) -> IkeTransform:
     """One phase 1 transform; ``line`` is what a refusal cites. ANY reads as None."""
+
+    refuse_misspelt(conf, Kind.ISAKMP_TRANSFORM, section)
 
     def said(tag: str) -> Any:
         return _required(conf, Kind.ISAKMP_TRANSFORM, section, tag)
@@ -85,6 +88,7 @@ def read_life(conf: Conf, section: str, default: str) -> Lifetime:
 
 def read_life_section(conf: Conf, section: str) -> tuple[isakmp.LifeType, Range | None]:
     """One lifetime and its unit; None: ANY."""
+    refuse_misspelt(conf, Kind.LIFETIME, section)
     kind = _required(conf, Kind.LIFETIME, section, "LIFE_TYPE")
     duration = _required(conf, Kind.LIFETIME, section, "LIFE_DURATION")
     if kind is isakmp.LifeType.SECONDS and duration and duration.max > MAX_SECONDS:
@@ -117,6 +121,8 @@ def _read_protocol(conf: Conf, section: str, line: str) -> SaPolicy:
 def _read_ipsec_transform(
     conf: Conf, section: str, protocol: isakmp.Protocol, line: str
 ) -> IpsecTransform:
+    refuse_misspelt(conf, Kind.IPSEC_TRANSFORM, section)
+
     def said(tag: str) -> Any:
         return conf.value(Kind.IPSEC_TRANSFORM, section, tag)
 

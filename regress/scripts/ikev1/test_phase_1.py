@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from isakmp.constants import isakmp
 from isakmp.message import HEADER_SIZE, build_payloads, parse_payloads
+from isakmp.policy.match import values
+from isakmp.scripts.ikev1.phase_1 import life_attributes
 from regress.pair import Host, Network, Packet, agree, both, connected
 
 P = isakmp.Payload
@@ -126,3 +129,10 @@ def test_an_exchange_type_that_cannot_begin_is_refused_with_a_reason() -> None:
     assert "acceptable: main mode, aggressive mode" in east.said
     assert not east.daemon.engine.exchanges
     assert west.address
+
+
+@pytest.mark.parametrize("amount", [1, 0xFFFF, 0x10000, (1 << 32) - 1, 1 << 32, 5 << 30, 1 << 52])
+def test_a_lifetime_of_any_size_is_said_and_read(amount: int) -> None:
+    attributes = life_attributes(11, 12, 3600, amount)
+    read = [SimpleNamespace(**attribute) for attribute in attributes]
+    assert values(read, 11, 12)[1:] == (3600, amount)

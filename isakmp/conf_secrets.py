@@ -1,0 +1,59 @@
+"""Pre-shared keys that can be guessed: well-known ones, short ones, words."""
+
+from __future__ import annotations
+
+import re
+from math import log2
+
+# Out of manuals, how-tos and our own examples: whoever attacks tries these first.
+WELL_KNOWN = frozenset(
+    {
+        b"mekmitasdigoat",
+        b"mekmitasdigoatr",
+        b"demo-only-correct-horse-battery-staple",
+        b"correct horse battery staple",
+        b"correcthorsebatterystaple",
+        b"put-the-output-of-openssl-rand-hex-32-here",
+        b"notarealsecret",
+        b"a shared word",
+        b"changeme",
+        b"change-me",
+        b"secret",
+        b"password",
+        b"presharedkey",
+        b"pre-shared-key",
+        b"openbsd",
+        b"isakmpd",
+    }
+)
+# RFC 7296 2.15: as strong as the strongest key that is negotiated; less than this can be searched.
+ENOUGH_BITS = 64
+MAX_LOOKED = 256
+MEND = "make one: openssl rand -hex 32"
+_CLASSES = ((rb"[a-z]", 26), (rb"[A-Z]", 26), (rb"[0-9]", 10), (rb"[^a-zA-Z0-9]", 32))
+# What one word of a text in a human language is worth to who guesses words, not letters.
+_BITS_OF_WORD = 13
+_WORD = re.compile(rb"[a-zA-Z]{3,}")
+
+
+def weakness(secret: bytes) -> str:
+    """Why a key is no good; empty where nothing is known against it."""
+    if secret.lower() in WELL_KNOWN or re.search(rb"(?i)placeholder|change.?me", secret):
+        return "this secret is known to everybody"
+    if entropy(secret) < ENOUGH_BITS:
+        return "this secret can be guessed"
+    return ""
+
+
+def entropy(secret: bytes) -> float:
+    """About how many bits guessing a key takes: words count as words, repetitions once."""
+    if match := re.fullmatch(rb"(.{1,64}?)\1+", secret[:MAX_LOOKED], re.DOTALL):
+        return entropy(match[1])
+    alphabet = sum(size for pattern, size in _CLASSES if re.search(pattern, secret))
+    random = min(len(secret), 2 * len(set(secret))) * log2(alphabet or 1)
+    words = _WORD.findall(secret)
+    others = len(secret) - sum(map(len, words))
+    # Letters between digits and signs are words, too, where most of a text is letters.
+    if len(words) and others * 3 < len(secret):
+        return min(random, len(words) * _BITS_OF_WORD + others * log2(alphabet or 1) / 2)
+    return random

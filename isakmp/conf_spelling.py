@@ -1,0 +1,41 @@
+"""Tags that are not known: a misspelt one must not silently take away what it asks for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from isakmp.conf import Conf
+from isakmp.conf_kinds import Kind
+from isakmp.conf_parse import nearest
+from isakmp.conf_tags import TAGS, tag_of
+from isakmp.errors import ConfError
+
+# How much alike two names are that may be meant for each other.
+_ALIKE = 0.7
+# Looking for what is alike is slow: so many unknown tags of a section are looked at.
+MAX_UNKNOWN = 100
+
+
+@lru_cache(4096)
+def likely_meant(kind: Kind, name: str) -> str:
+    """A hint with the known tag that a name looks like; empty where it looks like none."""
+    return nearest(name, TAGS[kind], _ALIKE)
+
+
+def unknown_tag(conf: Conf, kind: Kind, section: str, name: str) -> ConfError:
+    """What is to be said of a tag that is not known."""
+    reason = f"no tag {name} in {kind.value}"
+    return conf.error(reason, section, name, likely_meant(kind, name))
+
+
+def refuse_misspelt(conf: Conf, kind: Kind, section: str) -> None:
+    """ConfError where a written tag is not known and looks like one that is.
+
+    Others are ignored: isakmpd's files have tags that we do not know.
+    """
+    unknown = [tag for tag in conf.tags(section) if tag_of(kind, tag) is None]
+    for name in unknown[:MAX_UNKNOWN]:
+        if likely_meant(kind, name):
+            raise unknown_tag(conf, kind, section, name)
+    if len(unknown) > MAX_UNKNOWN:
+        raise conf.error(f"more than {MAX_UNKNOWN} unknown tags", section)

@@ -98,8 +98,10 @@ class Conf:
             return self.value(Kind.GENERAL, "General", tag), None
         except ConfError as error:
             row = TAGS[Kind.GENERAL][tag]
-            default = row.default or row.otherwise or "nothing"
-            error.reason += f": {default} counts instead"
+            default = row.default or row.otherwise
+            error.reason += (
+                f": {default} counts instead" if default else ": as if it were not there"
+            )
             return Conf(Parsed()).value(Kind.GENERAL, "General", tag), error
 
     def _parse(self, row: Tag, text: str, section: str, tag: str) -> Any:

@@ -112,9 +112,12 @@ class TestGet:
         assert not conf.has_section("AES-SHAKE")
 
     def test_a_refused_value_of_general_reads_as_the_default(self) -> None:
-        conf = Conf.from_text("[General]\nDPD-check-interval= -1\nMax-children= 0", "f")
+        text = "[General]\nNAT-T-Keepalive= -1\nDPD-check-interval= -1\nMax-children= 0"
+        conf = Conf.from_text(text, "f")
+        value, error = conf.general("NAT-T-Keepalive")
+        assert value == 20 and "20 counts instead" in str(error) and error and error.line == 2
         value, error = conf.general("DPD-check-interval")
-        assert value == 0 and "0 counts instead" in str(error) and error and error.line == 2
+        assert value is None and "as if it were not there" in str(error)
         assert conf.general("Max-children")[0] == 256
         assert conf.general("Retransmits") == (3, None)
 

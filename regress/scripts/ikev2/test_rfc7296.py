@@ -326,9 +326,9 @@ def test_two_peers_behind_one_nat_may_have_the_same_spi() -> None:
 
 
 def test_a_cookie_is_for_a_message_that_could_be_answered() -> None:
-    net, _, east, first = began(general="Cookie-threshold= 0")
+    net, west, east, first = began(general="Cookie-threshold= 0")
     bare = first.header._replace(next_payload=0, length=HEADER_SIZE).pack()
-    assert not send(net, east, east, bare)
+    assert not send(net, west, east, bare)
 
 
 # --- 2.4: initial contact ---------------------------------------------------------------------

@@ -33,7 +33,7 @@ _COOKIES = re.compile(r"[0-9a-fA-F]{16}:?[0-9a-fA-F]{16}")
 _MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}")
 _SECTION = re.compile(r"\[([^]]+)\]")
 _TAG = re.compile(r"\[([^]]+)\]:([^=\s]+)")
-_VALUE = re.compile(r"\[([^]]+)\]:([^=]+)=(\S+)(?:\s+(\S+))?")
+_VALUE = re.compile(r"\[([^]]+)\]:([^=]+)=[ \t]*(\S+)(?:\s+(\S+))?")
 
 
 class Transaction(Protocol):
@@ -138,6 +138,7 @@ def connect(daemon: Daemon, args: str) -> Answer:
 def configure(daemon: Daemon, args: str) -> Answer:
     """``C set|add|rmv|rm|rms|get ...``: change the configuration, or read it."""
     verb, _, rest = args.partition(" ")
+    verb = verb.lower()
     if verb == "get":
         section, tag = _section_tag(rest, "C get [section]:tag")
         value = daemon.conf.get(section, tag)
@@ -189,17 +190,14 @@ def _set(transaction: Transaction, text: str) -> tuple[str, str]:
 
 
 def _add(transaction: Transaction, text: str) -> tuple[str, str]:
-    section, tag, value, extra = _section_tag_value(text, "C add [section]:tag=value")
-    if extra:
-        _usage("C add [section]:tag=value, with nothing after the value")
+    # ipsecctl(8) writes a fourth word here, too; there is nothing that it could force.
+    section, tag, value, _ = _section_tag_value(text, "C add [section]:tag=value")
     transaction.add(section, tag, value)
     return section, tag
 
 
 def _remove_value(transaction: Transaction, text: str) -> tuple[str, str]:
-    section, tag, value, extra = _section_tag_value(text, "C rmv [section]:tag=value")
-    if extra:
-        _usage("C rmv [section]:tag=value, with nothing after the value")
+    section, tag, value, _ = _section_tag_value(text, "C rmv [section]:tag=value")
     transaction.remove_value(section, tag, value)
     return section, tag
 

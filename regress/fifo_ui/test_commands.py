@@ -82,7 +82,7 @@ def test_capture_has_a_file_of_its_own(daemon: FakeDaemon) -> None:
         "S x", "T all", "D", "D 7", "D 7 100", "D 11 1", "D A", "D T 1", "D X 1", "d", "d x -",
         f"d {COOKIES}", f"d {COOKIES} x", f"d {COOKIES} 01020304 5", f"d {COOKIES[1:]} -",
         "C", "C frob [x]:y", "C get", "C get x:y", "C get [x]", "C set [x]:y", "C set [x]y=z",
-        "C add [x]:y=z force", "C rmv [x]:y=z force", "C rm [x]", "C rms x", "C rms [x]:y",
+        "C add [x]:y=z force now", "C rm [x]", "C rms x", "C rms [x]:y",
         "C set [x]:y=a b c", "x", "quit", "cc name", "J", "J x T", f"J {TOKEN.upper()} T",
         "c " + "x" * (MAX_STRING + 1), "C rms [" + "x" * (MAX_STRING + 1) + "]",
         "C set [x]:y=" + "z" * (MAX_STRING + 1), "p on=/" + "x" * MAX_STRING,
@@ -127,6 +127,17 @@ def test_set_then_force(daemon: FakeDaemon) -> None:
     assert "already set" in daemon.lines[0]
     line(daemon, "C set [General]:Retransmits=6 force")
     assert daemon.conf.get("General", "Retransmits") == "6"
+
+
+def test_what_ipsecctl_writes(daemon: FakeDaemon) -> None:
+    line(daemon, "C set [peer-x]:Address=192.0.2.9 force")
+    line(daemon, "C add [General]:Listen-on=192.0.2.7 force")
+    line(daemon, "C rmv [General]:Listen-on=192.0.2.1 force")
+    line(daemon, "C SET [peer-x]:Port= 501 force")
+    assert daemon.lines == []
+    assert daemon.conf.get("peer-x", "Address") == "192.0.2.9"
+    assert daemon.conf.get("peer-x", "Port") == "501"
+    assert daemon.conf.get_list("General", "Listen-on") == ["192.0.2.7"]
 
 
 def test_add_and_rmv_change_a_list(daemon: FakeDaemon) -> None:

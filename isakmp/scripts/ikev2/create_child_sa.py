@@ -187,6 +187,7 @@ def _recv_child_request(x: X, message: Incoming, notifies: dict[int, list[Any]])
     s.child = c = Child(with_group=True)
     rekey.check_child_request(x)
     if values := notifies.get(Notify.REKEY_SA):
+        rekey.check_room(x, replacing=True)
         c.old = rekey.find_old(x, values[0])
         c.connection = c.old.connection
         x.name = c.connection.name

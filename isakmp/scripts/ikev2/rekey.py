@@ -61,13 +61,17 @@ def check_child_request(x: Exchange[Any]) -> None:
         raise busy("the IKE SA is being rekeyed by us")
 
 
-def check_room(x: Exchange[Any]) -> None:
-    """There may be one more child SA. Refused otherwise."""
+def check_room(x: Exchange[Any], *, replacing: bool = False) -> None:
+    """There may be one more child SA. Refused otherwise.
+
+    replacing: one that is there; all may be replaced at once, whose old ones count as well.
+    """
     sa = sa_of(x)
     limit = x.engine.settings.children_max
-    if len(x.engine.sas.children_of(sa)) >= limit:
-        raise Refused(Reason("too-many-children", f"{limit} child SAs under one IKE SA are enough",
-                             line=x.remote.line, mend="raise Max-children"),
+    if len(x.engine.sas.children_of(sa)) >= limit * (1 + replacing):
+        what = f"{limit} child SAs under one IKE SA" + ", each replaced once," * replacing
+        raise Refused(Reason("too-many-children", f"{what} are enough", line=x.remote.line,
+                             mend="raise Max-children in [General]"),
                       Notify.NO_ADDITIONAL_SAS)  # fmt: skip
 
 

@@ -382,6 +382,24 @@ def test_rekeying_for_ever_grows_nothing() -> None:
     assert len(east.timers.pending()) < 20
 
 
+def test_a_peer_that_rekeys_and_deletes_nothing_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = Network()
+    one, other = gateways()
+    west, east = net.host(one), net.host(replace(other, general="Max-children= 3"))
+    net.start()
+    net.run(3)
+    monkeypatch.setattr(west.daemon.keeper.children, "delete_child", lambda *_, **__: None)
+    for _ in range(30):
+        newest = max(west.daemon.sas.all_children(), key=lambda child: child.established)
+        west.daemon.connections.replace(newest)
+        net.run(1)
+    assert len(east.daemon.sas.all_children()) == 6
+    refused = [one["reason"] for one in east.outcomes if not one["ok"]]
+    assert refused and all(one["cause"] == "too-many-children" for one in refused)
+
+
 # --- fragments -------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import socket
 import stat
 import syslog
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from select import PIPE_BUF, POLLOUT, poll
@@ -32,7 +33,7 @@ _PRIORITIES: dict[str, int] = {
 }  # fmt: skip
 
 
-class Sink:
+class Sink(ABC):
     """Lines to something that may be full, stuck or gone. told: hears how many were lost, and why.
 
     Until attach() gives it a loop, what waits is tried again only with the next line.
@@ -83,6 +84,7 @@ class Sink:
             lost, self._lost = self._lost, 0
             self.told(lost, self._why)
 
+    @abstractmethod
     def close(self) -> None:
         """Give back what is this sink's own. What waits still is lost."""
 
@@ -96,13 +98,13 @@ class Sink:
         self._asked = False
         self.flush()
 
+    @abstractmethod
     def _form(self, line: str) -> bytes:
         """A line as it is sent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _put(self, data: bytes) -> int:
         """Write now; how many octets were. BlockingIOError: no room; OSError: it is gone."""
-        raise NotImplementedError
 
 
 class StreamSink(Sink):

@@ -475,7 +475,7 @@ def test_a_record_for_which_there_is_no_room_is_taken_back(
         write = os.write
         writer.write(0, *ENDS4, MESSAGE)
         monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:20]))
-        with pytest.raises(OSError, match="no room"):
+        with pytest.raises(OSError, match="No space left"):
             writer.write(0, *ENDS4, MESSAGE)
         monkeypatch.undo()
         writer.write(1, *ENDS4, MESSAGE)

@@ -464,6 +464,8 @@ def others_are_left_alone(site: Site) -> None:
     assert site.a.app.add_policy(taken).error is not None
     ok(site.a.app.delete_policy(taken))
     site.a.begin()  # as after a crash: nothing was closed
+    assert "10.10.1.1" in site.a.ip("xfrm policy"), "nothing goes in clear before ours are there"
+    site.a.app.sweep()
     assert any("earlier isakmpd" in line for line in site.a.said), site.a.said
     for what, kept in (("state", "spi 0x00000099"), ("policy", "src 10.9.9.0/24")):
         left = site.a.ip(f"xfrm {what}")

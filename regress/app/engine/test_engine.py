@@ -497,7 +497,7 @@ def test_fragments_do_not_slip_past_a_policy_with_ports() -> None:
     selector = Selector.of("10.1.0.0/16", "10.2.0.0/16", UDP, 0, 53)
     host.engine.add_policy(PolicySpec(Direction.OUT, selector, dst=ENDS[4][1]))
     wide = Selector.of("0.0.0.0/0", "0.0.0.0/0")
-    host.engine.add_policy(PolicySpec(Direction.OUT, wide, Action.BYPASS))
+    host.engine.add_policy(PolicySpec(Direction.OUT, wide, dst=ENDS[4][1], reqid=9))
     host.engine.packet_out(later_fragment())
     assert host.engine.drops[Drop.FRAGMENT] == 1
     assert not host.wire.forwarded

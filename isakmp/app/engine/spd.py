@@ -54,6 +54,14 @@ class Policy:
         self.held: list[tuple[float, bytes]] | None = None  # when it came, the packet
         self.asked_at: float | None = None
 
+    def meets(self, headers: Headers) -> bool:
+        """Whether a packet is this policy's. A later fragment may be of any ports: it is never let
+        pass for ports that it does not show."""
+        selector = self.spec.selector
+        if headers.later_fragment and selector.has_ports and self.spec.action is Action.BYPASS:
+            return False
+        return covers(selector, headers)
+
     @property
     def rank(self) -> tuple[bool, int, int, int, int]:
         """The lowest is met first; what is let pass on purpose before all others."""
@@ -114,7 +122,7 @@ class _Table:
             for policy in table.get(number >> (far.max_prefixlen - size), ()):
                 if best is not None and policy.rank >= best.rank:
                     break
-                if covers(policy.spec.selector, headers):
+                if policy.meets(headers):
                     best = policy
                     break
         return best

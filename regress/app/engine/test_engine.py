@@ -503,6 +503,28 @@ def test_fragments_do_not_slip_past_a_policy_with_ports() -> None:
     assert not host.wire.forwarded
 
 
+@pytest.mark.parametrize("narrow", [False, True])
+def test_fragments_are_not_let_pass_for_ports_they_do_not_show(narrow: bool) -> None:
+    pair = Pair()
+    where = ("10.1.0.0/16", "10.2.0.0/16") if narrow else ("0.0.0.0/0", "0.0.0.0/0")
+    passing = PolicySpec(Direction.OUT, Selector.of(*where, UDP, 0, 53), Action.BYPASS)
+    pair.near.engine.add_policy(passing)
+    assert pair.through(later_fragment()) == [later_fragment()], "it is protected"
+    assert not pair.near.wire.forwarded
+
+
+def test_what_is_let_pass_is_so_in_pieces_too() -> None:
+    host = Host()
+    selector = Selector.of("10.1.0.0/16", "10.2.0.0/16", UDP, 0, 53)
+    host.engine.add_policy(PolicySpec(Direction.OUT, selector, dst=ENDS[4][1]))
+    wide = Selector.of("0.0.0.0/0", "0.0.0.0/0")
+    host.engine.add_policy(PolicySpec(Direction.OUT, wide, Action.BYPASS))
+    whole = build(*ENDS[4], UDP, (1000).to_bytes(2) + (53).to_bytes(2) + bytes(20))
+    for packet in (whole, later_fragment()):
+        host.engine.packet_out(packet)
+    assert len(host.wire.forwarded) == 2, "a Bypass stands before connections, whatever their ports"
+
+
 def test_fragments_pass_a_tunnel_and_no_transport_mode() -> None:
     pair = Pair()
     assert pair.through(later_fragment()) == [later_fragment()]

@@ -96,7 +96,10 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             _MANY, "child SAs that a peer may have under one ISAKMP or IKE SA", "256"
         ),
         "Max-half-open": Tag(
-            _MANY, "unfinished exchanges that strangers may hold open, in all", "1000"
+            _MANY,
+            "unfinished exchanges that strangers may hold open, in all; a quarter of the places is "
+            "for addresses that **[Phase 1]** names",
+            "1000",
         ),
         "Max-half-open-per-peer": Tag(_MANY, "the same for one address", "100"),
         "NAT-T-Keepalive": Tag(SECONDS, "between keepalives through a NAT; 0: none", "20"),

@@ -551,10 +551,16 @@ class Engine:
             wait = self._wait_s(exchange.retries)
             sa.events["unheard"] = self.timers.add("last message", wait, again)
 
-    def _timed_out(self, exchange: Exchange[Any]) -> None:
-        if exchange.script.confirmed and exchange.step == len(exchange.steps) - 1:
+    def conclude(self, exchange: Exchange[Any]) -> bool:
+        """End an exchange well that only lacks its confirmation; whether it was one."""
+        lacks_it = exchange.script.confirmed and exchange.step == len(exchange.steps) - 1
+        if lacks_it and not exchange.over:
             self.log.proto_warn("%s: goes on without its confirmation", exchange)
             self._finish(exchange)
+        return lacks_it
+
+    def _timed_out(self, exchange: Exchange[Any]) -> None:
+        if self.conclude(exchange):
             return
         if exchange.initiator and not exchange.last_out:
             reason = "the IPsec stack, or an exchange before it, is not done"

@@ -152,6 +152,8 @@ class Keeper:
         """End an ISAKMP SA, with the child SAs that are its own."""
         if sa.state is State.DEAD or (tell and sa.state is State.DELETING):
             return
+        if tell:
+            self._conclude(sa)
         if tell and self.delete_sas:
             sa.state = State.DELETING
             sa.cancel()
@@ -161,6 +163,11 @@ class Keeper:
             told.then(lambda job: self._sa_gone(sa))
         else:
             self._sa_gone(sa)
+
+    def _conclude(self, sa: IsakmpSa) -> None:
+        """What only lacks its confirmation has it no more, and the peer has what was negotiated."""
+        for exchange in list(sa.running.values()):
+            self.engine.conclude(exchange)
 
     def _sa_gone(self, sa: IsakmpSa) -> None:
         if sa.state is State.DEAD:
@@ -195,6 +202,7 @@ class Keeper:
         for other in self.sas.of_peer(sa.peer):
             if other.cookies in cookies:
                 self.log.info("%s deleted by the peer", other)
+                self._conclude(other)
                 self.delete_sa(other, tell=False)
 
     def initial_contact(self, sa: IsakmpSa) -> None:

@@ -39,3 +39,28 @@ def test_a_forged_commit_bit_does_not_keep_a_connection_down(lost: int) -> None:
     net.start()
     net.until(lambda: connected(west) and connected(east), 30)
     agree(west, east)
+
+
+@pytest.mark.parametrize("who", ["west", "east"])
+def test_an_sa_that_ends_while_the_confirmation_is_missing_loses_no_child_sa(who: str) -> None:
+    net = forging(0)
+    west, east = net.host(WEST), net.host(EAST)
+    net.start()
+    net.until(lambda: bool(east.rows(2)), 30)
+    assert not west.rows(2), "it waits for CONNECTED, which nobody sends"
+    host = west if who == "west" else east
+    (sa,) = host.daemon.sas.isakmp.values()
+    host.daemon.keeper.delete_sa(sa)
+    net.run(1)
+    (ours,), (theirs,) = west.rows(2), east.rows(2)
+    assert (ours["spi_in"], ours["spi_out"]) == (theirs["spi_out"], theirs["spi_in"])
+
+
+def test_a_dead_peer_has_no_child_sa_for_want_of_a_confirmation() -> None:
+    net = forging(0)
+    west, east = net.host(WEST), net.host(EAST)
+    net.start()
+    net.until(lambda: bool(east.rows(2)), 30)
+    (sa,) = west.daemon.sas.isakmp.values()
+    west.daemon.keeper.liveness.dead(sa, "it was played so")
+    assert not west.rows(2)

@@ -191,6 +191,8 @@ class Keeper:
         self.log.info("%s: peer moved from %s to %s", sa, sa.path, path)
         children = self.sas.children_of(sa)
         self.sas.moved(sa, path)
+        for exchange in (*sa.running.values(), *sa.waiting):
+            exchange.path = path  # what is asked already is repeated to where the peer is now
         for child in children:
             if child.encap:
                 self.children.moved(child, path, sa)

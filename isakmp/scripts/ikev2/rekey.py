@@ -156,7 +156,7 @@ def settle_sa(engine: Engine, old: IsakmpSa) -> None:
     for child in engine.sas.own_children(old):
         if child.state is not State.DELETING:
             engine.sas.adopt(child, winner)
-    if old.state is not State.DEAD:
+    if old.state not in (State.DELETING, State.DEAD):  # its Delete may be waiting its turn
         old.state = State.SUPERSEDED
     if loser is not None:
         loser.state = State.SUPERSEDED

@@ -9,6 +9,7 @@ import pytest
 
 from isakmp.app.base import Expire, SaId, Usage
 from isakmp.job import Job
+from isakmp.sa import State
 from isakmp.scripts.ikev2 import rekey
 from regress.pair import Host, Network, Packet, agree, connected
 from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
@@ -343,3 +344,18 @@ def test_what_ends_at_its_hard_limit_is_succeeded_at_once() -> None:
     east.daemon.expire(Expire(old.inbound()[0], True))
     assert not new.receives_only
     assert old.inbound()[0] not in east.app.sas
+
+
+def test_an_answer_to_rekeying_does_not_disturb_the_end_of_the_ike_sa() -> None:
+    net, west, east = pair()
+    old = sa_of(west)
+    net.lose = lambda packet: packet.src == east.address
+    west.daemon.keeper.rekey_sa(old)
+    net.run(0.5)
+    west.daemon.keeper.delete_sa(old)
+    assert old.state is State.DELETING, "its Delete waits until the other request has its answer"
+    net.lose = lambda packet: False
+    net.run(10)
+    assert old.state is State.DEAD
+    assert sa_of(west).cookies == sa_of(east).cookies != old.cookies
+    assert child_of(west).parent is sa_of(west)

@@ -1,0 +1,27 @@
+"""A peer that a NAT has moved while we ask it something hears us where it is now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from regress.scripts.ikev1.test_nat import INSIDE, OUTSIDE, through_nat
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+def test_what_is_asked_already_is_repeated_to_where_the_peer_is_now(version: str) -> None:
+    tag = f"\nKey-exchange= {version}"
+    sides = (replace(side, peer_tags=side.peer_tags + tag) for side in (INSIDE, OUTSIDE))
+    net, west, east, nat = through_nat(*sides)
+    before = {row["spi_in"] for row in east.rows(2)}
+    nat.rebind()
+    east.daemon.rekey("east-west", "quick")
+    net.run(0.5)
+    assert {row["spi_in"] for row in east.rows(2)} == before, "nobody is there any more"
+    (sa,) = west.daemon.sas.isakmp.values()
+    engine = west.daemon.engine
+    engine.dialects[sa.version].probe(engine, sa, 1)
+    net.run(8)
+    assert {row["spi_in"] for row in east.rows(2)}.isdisjoint(before)
+    assert {row["spi_in"] for row in east.rows(2)} == {row["spi_out"] for row in west.rows(2)}

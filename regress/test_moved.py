@@ -12,8 +12,8 @@ from regress.scripts.ikev1.test_nat import INSIDE, OUTSIDE, through_nat
 @pytest.mark.parametrize("version", ["ikev1", "ikev2"])
 def test_what_is_asked_already_is_repeated_to_where_the_peer_is_now(version: str) -> None:
     tag = f"\nKey-exchange= {version}"
-    sides = (replace(side, peer_tags=side.peer_tags + tag) for side in (INSIDE, OUTSIDE))
-    net, west, east, nat = through_nat(*sides)
+    one, other = (replace(s, peer_tags=s.peer_tags + tag) for s in (INSIDE, OUTSIDE))
+    net, west, east, nat = through_nat(one, other)
     before = {row["spi_in"] for row in east.rows(2)}
     nat.rebind()
     east.daemon.rekey("east-west", "quick")

@@ -9,18 +9,19 @@ no socket and reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from isakmp.app.base import Application
+from isakmp.attempt import Attempt
 from isakmp.budget import Budget
 from isakmp.conf import Conf
 from isakmp.dialect import Dialect
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.half_open import HalfOpen
-from isakmp.job import Job
 from isakmp.log import Log, LogClass, severity_of
 from isakmp.message import Header, missing, parse_header, split
 from isakmp.outcome import Outcomes
@@ -28,7 +29,7 @@ from isakmp.owner import Owner
 from isakmp.path import Path
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa, SaDatabase
-from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict, Waiting
+from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict
 from isakmp.timer import Timers
 
 # A peer that repeats a message gets our last answer again, this many times.
@@ -135,15 +136,18 @@ class Engine:
         if exchange.parked or exchange.complete or exchange.sends(exchange.step):
             self.drop(message.path, f"{exchange} does not expect a message now")
             return
-        fresh, exchange.now_in = not exchange.last_in, digest(datagram)
+        exchange.now_in = digest(datagram)
+        fresh = not exchange.last_in
         try:
             exchange.dialect.inspect(exchange, message)
             step = self._step_for(exchange, message)
-            self._perform(exchange, step, message, lambda: self._took(exchange, message))
         except Refused as refused:
             self._refused(exchange, refused, proven=message.proven)
         except MalformedPayload as error:
             self.malformed(exchange, error, fresh=fresh, proven=message.proven)
+        else:
+            took = partial(self._took, exchange, message)
+            self._perform(exchange, Attempt(step, message, took, fresh))
 
     def malformed(
         self, exchange: Exchange[Any], error: MalformedPayload, *, fresh: bool, proven: bool
@@ -192,58 +196,25 @@ class Engine:
 
     # --- walking the script ------------------------------------------------------------------
 
-    def _perform(
-        self, exchange: Exchange[Any], step: Step, message: Any, done: Callable[[], object]
-    ) -> None:
-        """Take a step; then ``done()``, then whatever steps follow without waiting."""
+    def _perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+        """Take a step as far as it goes now, then whatever steps follow without waiting. What it
+        raises means the same at once and after a wait."""
+        exchange.attempt, proven = attempt, attempt.message.proven
         try:
-            result = step(exchange, message)
-            if isinstance(result, Generator):
-                self._drive(exchange, result, None, done)
+            if attempt.advance(exchange, lambda _: self._resume(exchange, attempt)):
+                self._settle(exchange, attempt.verdict, attempt.done)
+        except Refused as refused:
+            self._refused(exchange, refused, proven=proven)
+        except IsakmpError as error:
+            if isinstance(error, MalformedPayload) and isinstance(attempt.message, Incoming):
+                self.malformed(exchange, error, fresh=attempt.fresh, proven=proven)
             else:
-                self._settle(exchange, result, done)
-        except Refused as refused:
-            self._refused(exchange, refused, proven=message.proven)
-        except MalformedPayload:
-            raise
-        except IsakmpError as error:
-            self._refused(exchange, _own_failure(exchange, error), proven=message.proven)
+                self._refused(exchange, _own_failure(exchange, error), proven=proven)
 
-    def _drive(
-        self, exchange: Exchange[Any], waiting: Waiting, job: Job[Any] | None,
-        done: Callable[[], object],
-    ) -> None:  # fmt: skip
-        """Run a step that waits, from answer to answer."""
-        try:
-            while True:
-                if job is None:
-                    job = next(waiting)
-                elif job.error is not None:
-                    job = waiting.throw(job.error)
-                else:
-                    job = waiting.send(job.result)
-                if not job.done:
-                    exchange.parked = True
-                    job.then(lambda j: self._resume(exchange, waiting, j, done))
-                    return
-        except StopIteration as stop:
-            verdict = stop.value
-        self._settle(exchange, verdict, done)
-
-    def _resume(
-        self, exchange: Exchange[Any], waiting: Waiting, job: Job[Any], done: Callable[[], object]
-    ) -> None:
+    def _resume(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         """The answer came; the exchange may have ended meanwhile."""
-        if exchange.over:
-            waiting.close()
-            return
-        exchange.parked = False
-        try:
-            self._drive(exchange, waiting, job, done)
-        except Refused as refused:
-            self._refused(exchange, refused)
-        except IsakmpError as error:
-            self._refused(exchange, _own_failure(exchange, error))
+        if not exchange.over:
+            self._perform(exchange, attempt)
 
     def _settle(
         self, exchange: Exchange[Any], verdict: Verdict | None, done: Callable[[], object]
@@ -281,7 +252,7 @@ class Engine:
             self._finish(exchange)
         elif exchange.sends(exchange.step):
             message, step = Outgoing(), exchange.steps[exchange.step]
-            self._perform(exchange, step, message, lambda: self._send(exchange, message))
+            self._perform(exchange, Attempt(step, message, lambda: self._send(exchange, message)))
         else:
             self.half_open.moved_on(exchange)
             if exchange.initiator or exchange.script.persistent:
@@ -377,6 +348,8 @@ class Engine:
     def forget(self, exchange: Exchange[Any]) -> None:
         """Take an exchange out of the tables and stop its timers."""
         exchange.over = True
+        if exchange.attempt is not None:
+            exchange.attempt.give_up()
         for event in exchange.events.values():
             event.cancel()
         exchange.events.clear()

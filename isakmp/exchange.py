@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Generic
 
+from isakmp.attempt import Attempt
 from isakmp.errors import Reason
 from isakmp.job import Job
 from isakmp.path import Path
@@ -30,10 +31,10 @@ UNNUMBERED = -1
 class Exchange(Generic[S]):
     """One negotiation: its place in the script and what its steps have learned.
 
-    now_in, last_in: digests of the message that is looked at, and of the last one accepted;
-    last_out: the datagrams of our last message; unwanted: why what it makes is not kept, where
-    it cannot end before its answer; resting: it was refused, without proof; plain: what last_out
-    holds, where it may be cut otherwise.
+    attempt: the last step begun; now_in, last_in: digests of the message that is looked at, and
+    of the last one accepted; last_out: the datagrams of our last message; unwanted: why what it
+    makes is not kept, where it cannot end before its answer; resting: it was refused, without
+    proof; plain: what last_out holds, where it may be cut otherwise.
     """
 
     number: int
@@ -52,7 +53,7 @@ class Exchange(Generic[S]):
     sa: IsakmpSa | None = None
     name: str = ""
     step: int = 0
-    parked: bool = False
+    attempt: Attempt | None = field(default=None, repr=False)
     unwanted: Reason | None = None
     resting: bool = False
     over: bool = False
@@ -93,6 +94,11 @@ class Exchange(Generic[S]):
         sa = self.sa
         counted = self.initiator and self.dialect.two_counters
         return counted and sa is not None and sa.state is State.ESTABLISHED
+
+    @property
+    def parked(self) -> bool:
+        """Whether the step in turn waits for an answer from somewhere else."""
+        return self.attempt is not None and self.attempt.waits
 
     @property
     def complete(self) -> bool:

@@ -17,12 +17,13 @@ T = TypeVar("T")
 class Job(Generic[T]):
     """One result or one error, told once to each listener; late listeners are told at once."""
 
-    __slots__ = ("done", "error", "result", "_listeners")
+    __slots__ = ("done", "error", "give_back", "result", "_listeners")
 
     def __init__(self) -> None:
         self.done = False
         self.result: T | None = None
         self.error: Exception | None = None
+        self.give_back: Callable[[T], Any] | None = None
         self._listeners: list[Callable[[Job[T]], Any]] = []
 
     @classmethod
@@ -72,6 +73,19 @@ class Job(Generic[T]):
     def fail(self, error: Exception) -> None:
         """Give the error instead."""
         self._settle(None, error)
+
+    def cancel(self) -> None:
+        """Nobody wants the result any more: what a late one holds is given back by who gives it,
+        with ``give_back``."""
+        if self.done:
+            return
+        give_back = self.give_back
+
+        def late(job: Job[T]) -> None:
+            if job.error is None and give_back is not None:
+                give_back(job.result)  # type: ignore[arg-type]  # done, and without an error
+
+        self._listeners = [late]
 
     def _settle(self, result: T | None, error: Exception | None) -> None:
         if self.done:

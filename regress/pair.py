@@ -20,7 +20,7 @@ from pathlib import Path as FilePath
 from random import Random
 from typing import Any, NamedTuple
 
-from isakmp.app.base import PolicySpec, SaId, SaSpec, SpiRequest, Usage
+from isakmp.app.base import PolicySpec, SaId, SaSpec, SpiRequest, Usage, larval
 from isakmp.app.none import Nothing
 from isakmp.conf import Conf
 from isakmp.daemon import Daemon
@@ -153,7 +153,9 @@ class Recorder(Nothing):
         job = super().get_spi(request)
         if "get_spi" not in self.refused and job.result is not None:
             self.larval.append(job.result)
-        return self._answer("get_spi", job)
+        job = self._answer("get_spi", job)
+        job.give_back = lambda spi: self.delete_sa(larval(request, spi))
+        return job
 
     def add_sa(self, sa: SaSpec) -> Job[None]:
         if "add_sa" not in self.refused:

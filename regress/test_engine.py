@@ -466,11 +466,62 @@ def test_an_exchange_that_ends_while_a_step_waits_does_not_come_back() -> None:
     mine = pair.near.begin()
     pair.wait(121)
     assert causes(pair.near) == ["not-sent"]
-    mine.state.jobs[0].finish("late")
     assert closed == [1]
+    mine.state.jobs[0].finish("late")
     assert mine.state.did == []
     assert not pair.near.sent
     assert len(pair.near.engine.outcomes.own) == 1
+
+
+def test_what_comes_too_late_is_given_back() -> None:
+    given: list[str] = []
+    pair = Pair(toy(initiator=(waits(), hears("2"), says("3"), hears("4"))))
+    mine = pair.near.begin()
+    mine.state.jobs[0].give_back = given.append
+    pair.near.engine.fail(mine, Reason("stopped", "by the operator"))
+    assert given == []
+    mine.state.jobs[0].finish("an SPI")
+    mine.state.jobs[0].finish("another")
+    assert given == ["an SPI"]
+
+
+@pytest.mark.parametrize("parks", [False, True])
+@pytest.mark.parametrize(
+    "error",
+    [
+        Refused(Reason("because", "it is so"), 24),
+        MalformedPayload("VENDOR", 28, "is bad", "RFC 2408 3.16"),
+        IsakmpError("a worker died"),
+    ],
+)
+def test_what_is_not_proven_ends_nothing_at_once_or_after_a_wait(
+    error: IsakmpError, parks: bool
+) -> None:
+    refuses = [True]
+
+    def step(x: X, message: Incoming) -> Any:
+        if parks:
+            job: Job[Any] = Job()
+            x.state.jobs.append(job)
+            yield job
+        if refuses:
+            refuses.clear()
+            raise error
+        message.take(P.VENDOR)
+
+    script = replace(toy(initiator=(says("1"), step, says("3"), hears("4"))), establishes=True)
+    pair = Pair(script)
+    mine = pair.near.begin()
+    for datagram in pair.to_far():
+        pair.far.engine.receive(TO_HERE, datagram)
+    answer = pair.far.sent[-1][1]
+    for _ in range(2):
+        pair.near.engine.receive(TO_THERE, answer)
+        for job in mine.state.jobs:
+            job.finish("go on")
+    assert not mine.over
+    pair.pump()
+    assert pair.near.engine.outcomes.own[0].ok
 
 
 def test_malformed_input_found_after_waiting_is_refused_like_any() -> None:
@@ -540,9 +591,11 @@ def test_auth_stands_for_what_the_dialect_says() -> None:
 def test_a_message_of_ours_that_breaks_the_syntax_does_not_leave() -> None:
     v = P.VENDOR
     pair = Pair(toy(syntax=(v, P.NONCE, SWITCH, v, SWITCH, v, SWITCH, v, END)))
-    with pytest.raises(MalformedPayload, match="lacks NONCE"):
-        pair.near.begin()
+    mine = pair.near.begin()
     assert not pair.near.sent
+    assert mine.over
+    assert causes(pair.near) == ["failed"]
+    assert "lacks NONCE" in str(mine.finished.error)
 
 
 def test_unclaimed_payloads_go_to_the_leftover_handler_once_the_step_is_done() -> None:

@@ -43,6 +43,7 @@ LAYERS = [
     ["isakmp.sa", "isakmp.window", "isakmp.app.base", "isakmp.keylog", "isakmp.decode"],
     [
         "isakmp.script",
+        "isakmp.attempt",
         "isakmp.exchange",
         "isakmp.budget",
         "isakmp.half_open",

@@ -94,6 +94,11 @@ class SaId:
     dst: Address
 
 
+def larval(request: SpiRequest, spi: int) -> SaId:
+    """What a larval SA is called, that was given for ``request``."""
+    return SaId(request.protocol, spi, request.src, request.dst)
+
+
 # In a packet, from the inside: compressed before it is encrypted before it is authenticated.
 _ORDER = (isakmp.Protocol.IPCOMP, isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH)
 
@@ -217,7 +222,8 @@ class Application(Protocol):
         encap: its port is that of ESP in UDP, which the stack may take out of it (RFC 3948).
         """
 
-    def get_spi(self, request: SpiRequest) -> Job[int]: ...
+    def get_spi(self, request: SpiRequest) -> Job[int]:
+        """An SPI for an inbound SA; cancelled, it takes back what it gives late."""
 
     def add_sa(self, sa: SaSpec) -> Job[None]:
         """Install a complete SA (outbound: its SPI is the peer's)."""

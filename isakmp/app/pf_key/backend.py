@@ -32,6 +32,7 @@ from isakmp.app.base import (
     SpiRequest,
     UnknownSpi,
     Usage,
+    larval,
 )
 from isakmp.app.kernel_drops import kernel_drops
 from isakmp.app.pf_key import codec, values
@@ -148,7 +149,9 @@ class PfKey:
         body = codec.sa2(Sa2(values.mode(request.mode), request.reqid))
         body += codec.addresses(request.src, request.dst)
         body += codec.spi_range(MIN_SPI, MAX_SPI)
-        return self._request(Type.GETSPI, request.protocol, body, _read_spi)
+        job = self._request(Type.GETSPI, request.protocol, body, _read_spi)
+        job.give_back = lambda spi: self.delete_sa(larval(request, spi))
+        return job
 
     def add_sa(self, sa: SaSpec) -> Job[None]:
         """SADB_ADD."""

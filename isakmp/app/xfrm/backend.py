@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from socket import socket
 
-from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage
+from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage, larval
 from isakmp.app.kernel_drops import kernel_drops
 from isakmp.app.xfrm import jobs, messages, sockets, values
 from isakmp.app.xfrm.constants import Msg, NetlinkFlag
@@ -115,7 +115,9 @@ class Xfrm:
             asked = self._link.request(Msg.ALLOCSPI, values.spi_request(request))
         except ApplicationError as error:
             return Job.failed(error)
-        return jobs.read(asked, lambda bodies: values.read_spi(bodies[0]))
+        job = jobs.read(asked, lambda bodies: values.read_spi(bodies[0]))
+        job.give_back = lambda spi: self.delete_sa(larval(request, spi))
+        return job
 
     def add_sa(self, sa: SaSpec) -> Job[None]:
         """NEWSA."""

@@ -141,14 +141,7 @@ def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:
     mode = connection_of(x).suites[0].protocols[0].transforms[0].encapsulation
     for protocol in protocols:
         request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
-        job = x.engine.app.get_spi(request)
-        try:
-            x.state.spis[protocol] = yield job
-        except GeneratorExit:
-            # The exchange ended before the answer came: nobody else knows of this SPI.
-            if job.result is not None:
-                x.engine.app.delete_sa(SaId(protocol, job.result, request.src, request.dst))
-            raise
+        x.state.spis[protocol] = yield x.engine.app.get_spi(request)
 
 
 def _proposals(x: X, suites: list[Suite]) -> dict[str, Any]:

@@ -143,14 +143,7 @@ def _reserve(x: X, c: Child, protocol: isakmp.Protocol) -> Generator[Job[Any], A
     reqid = x.engine.owner.connections.reqid(connection.name, connection.selector, x)
     mode = first_transform(connection).encapsulation
     request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
-    job = x.engine.app.get_spi(request)
-    try:
-        number: int = yield job
-    except GeneratorExit:
-        # The exchange ended before the answer came: nobody else knows of this SPI.
-        if job.result is not None:
-            x.engine.app.delete_sa(SaId(protocol, job.result, request.src, request.dst))
-        raise
+    number: int = yield x.engine.app.get_spi(request)
     return number
 
 

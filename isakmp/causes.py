@@ -47,6 +47,7 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "unsupported-authentication": "use pre-shared keys at both ends: AUTHENTICATION_METHOD= "
         "PRE_SHARED",
         "unsupported-critical-payload": "turn the extension that sends it off at the peer",
+        "wrong-spi": _PEER_AT_FAULT,
         "unsupported-exchange-type": "use main mode, aggressive mode or IKEv2 at the peer",
     }
 )

@@ -192,14 +192,11 @@ class Children:
         served = child.state is State.ESTABLISHED and self.keeper.connections.settings.active
         return served and not any(other.state is State.ESTABLISHED for other in others)
 
-    def peer_deleted_children(self, sa: IsakmpSa, protocol: int, spis: list[int]) -> None:
-        """The peer has deleted the SAs it receives with, or has never known them."""
-        for spi in spis:
-            child = self.sas.child_by_spi(protocol, spi, str(sa.path.remote))
-            if child is not None and child.peer == sa.peer:
-                self.log.info("connection %s: child SA %s deleted by the peer",
-                               child.connection.name, child)  # fmt: skip
-                self.delete_child(child, tell=False)
+    def peer_deleted(self, child: ChildSa) -> None:
+        """The peer has deleted it, or has never known it."""
+        self.log.info("connection %s: child SA %s deleted by the peer",
+                       child.connection.name, child)  # fmt: skip
+        self.delete_child(child, tell=False)
 
     def lost(self, child: ChildSa) -> None:
         """The peer says that it has no such child SA: it is asked for a successor, which proves it.

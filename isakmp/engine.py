@@ -359,9 +359,9 @@ class Engine:
             exchange.sa.running.pop(exchange.number, None)
         self.half_open.remove(exchange)
 
-    def refused_in_part(self, exchange: Exchange[Any], reason: Reason) -> None:
-        """An exchange has done what it is for, but not all that was asked for."""
-        self.log.proto_warn("%s: in part refused: %s", exchange, reason)
+    def remark(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """An exchange has done what it is for, but not all of it, or not as it should be."""
+        self.log.proto_warn("%s: %s", exchange, reason)
         self._outcome(exchange, reason)
 
     def _outcome(self, exchange: Exchange[Any], reason: Reason | None) -> None:

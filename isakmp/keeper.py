@@ -199,13 +199,14 @@ class Keeper:
 
     # --- what the peer says ------------------------------------------------------------------
 
-    def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> None:
-        """The peer has deleted ISAKMP SAs; only its own ones count."""
-        for other in self.sas.of_peer(sa.peer):
-            if other.cookies in cookies:
-                self.log.info("%s deleted by the peer", other)
-                self._conclude(other)
-                self.delete_sa(other, tell=False)
+    def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> list[bytes]:
+        """The peer has deleted ISAKMP SAs; only its own ones count, and others are returned."""
+        its = [other for other in self.sas.of_peer(sa.peer) if other.cookies in cookies]
+        for other in its:
+            self.log.info("%s deleted by the peer", other)
+            self._conclude(other)
+            self.delete_sa(other, tell=False)
+        return [spi for spi in cookies if spi not in {other.cookies for other in its}]
 
     def initial_contact(self, sa: IsakmpSa) -> None:
         """The peer knows of no other SA with us: it has restarted (RFC 2407 4.6.3.3)."""

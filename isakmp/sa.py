@@ -376,7 +376,7 @@ class SaDatabase:
         _drop(self._children_of_remote, child.peer[0], id(child))
 
     def child_by_spi(self, protocol: int, spi: int, remote: str) -> ChildSa | None:
-        """The child SA a peer at ``remote`` names: by the SPI it receives with, or by ours."""
+        """The child SA that a peer at ``remote`` receives with that SPI."""
         return self._outbound.get((protocol, spi, remote))
 
     def current(self, peer: Peer) -> IsakmpSa | None:

@@ -40,7 +40,14 @@ LAYERS = [
     ["isakmp.payloads"],
     ["isakmp.message", "isakmp.capture"],
     ["isakmp.crypto"],
-    ["isakmp.sa", "isakmp.window", "isakmp.app.base", "isakmp.keylog", "isakmp.decode"],
+    [
+        "isakmp.sa",
+        "isakmp.deletes",
+        "isakmp.window",
+        "isakmp.app.base",
+        "isakmp.keylog",
+        "isakmp.decode",
+    ],
     [
         "isakmp.script",
         "isakmp.attempt",

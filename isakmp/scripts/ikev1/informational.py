@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from isakmp import deletes
 from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.dialect import Dialect
@@ -27,7 +28,7 @@ from isakmp.scripts.ikev1.quick_mode import check_hash, take_hash
 
 P, Notify = isakmp.Payload, isakmp.Notify
 
-ISAKMP_SPI_SIZE = 16
+SPI_SIZE = 4
 
 
 @dataclass(slots=True)
@@ -62,19 +63,30 @@ def recv_HASH_INFO(x: X, message: Incoming) -> None:
     check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
     for notify in message.take_all(P.NOTIFY):
         _recv_notify(x, notify, message.path)
-    for delete in message.take_all(P.DELETE):
-        _recv_delete(x, delete)
+    if x.sa is not None:
+        _recv_deletes(x, x.sa, [delete.value for delete in message.take_all(P.DELETE)])
 
 
-def _recv_delete(x: X, payload: Payload) -> None:
-    owner, value, sa = x.engine.owner, payload.value, x.sa
-    if sa is None:
-        return
-    if value.protocol_id == isakmp.Protocol.ISAKMP:
-        owner.peer_deleted(sa, [spi for spi in value.spis if len(spi) == ISAKMP_SPI_SIZE])
-    else:
-        spis = [int.from_bytes(spi, "big") for spi in value.spis if len(spi) == 4]
-        owner.children.peer_deleted_children(sa, value.protocol_id, spis)
+def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
+    """Child SAs first: what is said of them may come with the end of what it is said under."""
+    spis = [
+        (value.protocol_id, int.from_bytes(spi, "big"))
+        for value in values if value.protocol_id != isakmp.Protocol.ISAKMP
+        for spi in value.spis if len(spi) == SPI_SIZE
+    ]  # fmt: skip
+    found = deletes.named(
+        x.engine.sas, str(sa.path.remote), spis, lambda child: child.peer == sa.peer
+    )
+    for reason in found.wrong:
+        x.engine.remark(x, reason)
+    for child in found.children:
+        x.engine.owner.children.peer_deleted(child)
+    cookies = [spi for value in values if value.protocol_id == isakmp.Protocol.ISAKMP
+               for spi in value.spis]  # fmt: skip
+    unknown = [f"{spi:08x}" for spi in found.unknown]
+    unknown += [spi.hex() for spi in x.engine.owner.peer_deleted(sa, cookies)]
+    if unknown:
+        x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x, " ".join(unknown))
 
 
 def _recv_notify(x: X, payload: Payload, path: Path) -> None:
@@ -93,13 +105,18 @@ def _recv_notify(x: X, payload: Payload, path: Path) -> None:
     elif value.notify == Notify.INITIAL_CONTACT:
         owner.initial_contact(sa)
     elif value.notify == Notify.INVALID_SPI:
-        spi = value.spi if len(value.spi) == 4 else value.data
-        if len(spi) == 4:
-            owner.children.peer_deleted_children(
-                sa, value.protocol_id, [int.from_bytes(spi, "big")]
-            )
+        _recv_invalid_spi(x, sa, value)
     elif value.notify < Notify.CONNECTED:
         _peer_refused(x.engine, sa, value.notify, value.spi)
+
+
+def _recv_invalid_spi(x: X, sa: IsakmpSa, value: Any) -> None:
+    """The peer has no SA for what we send with that SPI."""
+    spi = value.spi if len(value.spi) == SPI_SIZE else value.data
+    number = int.from_bytes(spi, "big") if len(spi) == SPI_SIZE else 0
+    child = x.engine.sas.child_by_spi(value.protocol_id, number, str(sa.path.remote))
+    if child is not None and child.peer == sa.peer:
+        x.engine.owner.children.peer_deleted(child)
 
 
 def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None:

@@ -295,7 +295,7 @@ def finalize(x: X) -> None:
         owner.children.child_rekeyed(c.old, child, c.specs)
         rekey.settle_child(x.engine, c.old)
         if x.initiator and (reason := negotiation.lost_in_rekeying(c)):
-            x.engine.refused_in_part(x, reason)
+            x.engine.remark(x, reason)
     if x.unwanted is not None:
         owner.children.delete_child(child)
 

@@ -304,7 +304,7 @@ def _child_refused(x: X, c: Child, refusal: Refused) -> None:
     if x.initiator:
         connection = negotiation.connection_of(c)
         x.engine.owner.connections.child_refused(connection, refusal.reason)
-    x.engine.refused_in_part(x, refusal.reason)
+    x.engine.remark(x, refusal.reason)
 
 
 def abandon(x: X) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from isakmp import deletes
 from isakmp.constants import ikev2, name_of
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
@@ -91,19 +92,22 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
             owner.children.hand_over(child)
         x.state.then.append(lambda: owner.delete_sa(sa, tell=False))
         return
-    protocol = PROTOCOLS.get(value.protocol_id)
-    named = dict.fromkeys(value.spis)
-    spis = [int.from_bytes(spi, "big") for spi in named if len(spi) == SPI_SIZE]
-    remote = str(sa.path.remote)
-    found = (x.engine.sas.child_by_spi(protocol or 0, spi, remote) for spi in spis)
-    children = [child for child in found if child is not None and _speaks_for(sa, child)]
-    if len(children) < len(spis):
-        rekey.deleted_early(sa, spis)
+    protocol = PROTOCOLS.get(value.protocol_id) or 0
+    spis = [(protocol, int.from_bytes(spi, "big")) for spi in value.spis if len(spi) == SPI_SIZE]
+    found = deletes.named(
+        x.engine.sas, str(sa.path.remote), spis, lambda child: _speaks_for(sa, child)
+    )
+    if found.unknown:
+        x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
+                           " ".join(f"{spi:08x}" for spi in found.unknown))  # fmt: skip
+        rekey.deleted_early(sa, found.unknown)
+    for reason in found.wrong:
+        x.engine.remark(x, reason)
     # Who deletes it itself has said so already (RFC 7296 2.25.1).
-    told = [child for child in children if child.state is not State.DELETING]
+    told = [child for child in found.children if child.state is not State.DELETING]
     if told:
         x.state.payloads.append(delete_children(told))
-    for child in children:
+    for child in found.children:
         x.engine.log.info("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip
         owner.children.hand_over(child)

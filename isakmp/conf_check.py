@@ -101,6 +101,8 @@ class _Walk:
         self._unused = False
         self._seen: set[tuple[Kind, str]] = set()
         self._named: set[str] = set()
+        # Peers of connections; files of isakmpd may name others that this version cannot answer.
+        self._needed: set[str] = set()
         self._readers: dict[Kind, Callable[[_Visit], None]] = {
             Kind.PEER: self._peer,
             Kind.CONNECTION: self._connection,
@@ -247,6 +249,8 @@ class _Walk:
         for section in items_of(value or "") if every else [value] if value else ():
             if kind is Kind.LIFETIME and section.upper() == "ANY":
                 continue
+            if visit.kind is Kind.CONNECTION and kind is Kind.PEER and not self._unused:
+                self._needed.add(fold(section))
             if self.conf.has_section(section):
                 self._enter(kind, section, cited)
             else:
@@ -308,8 +312,12 @@ class _Walk:
         for transform in others:
             method = name_of(isakmp.Authentication, transform.auth or 0)
             reason = f"{transform.name}: {method} is not supported, PRE_SHARED is"
-            if len(others) == len(remote.transforms) and 1 in remote.versions:
+            alone = len(others) == len(remote.transforms) and 1 in remote.versions
+            if alone and fold(remote.name) in self._needed:
                 self._error(self.conf.error(reason, *place))
+            elif alone:
+                text = f"{reason}: who comes as [{remote.name}] is refused"
+                self.warnings.append(f"{self.conf.where(*place)}: {text}")
             else:
                 self.warnings.append(f"{transform.line}: {reason}")
         by_identity = remote.exchange is isakmp.Exchange.AGGRESSIVE or 2 in remote.versions

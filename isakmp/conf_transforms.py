@@ -1,6 +1,7 @@
 """Transforms and suites that a configuration may name without writing them (isakmpd.conf(5)).
 
-Main mode: ``{DES,3DES,BLF,CAST,AES[-128,-192,-256]}-hash[-GRPn][-DSS or -RSA_SIG]``.
+Main mode: ``{DES,3DES,BLF,CAST,AES[-128,-192,-256]}-hash[-GRPn][-DSS or -RSA_SIG]``; ``-RSA``,
+which samples of 1999 have, is ``-RSA_SIG``.
 Quick mode: ``QM-{ESP,AH}[-TRP][-cipher][-hash][-PFS[-GRPn]]``; with ``-SUITE`` the suite, without
 the protocol, with ``-XF`` the transform. AH has no cipher; where one is named it is ignored.
 """
@@ -21,7 +22,7 @@ _SHA = r"SHA2-(?:256|384|512)|SHA"
 _GROUP = r"-GRP(?P<group>\d{1,2})"
 _MAIN = re.compile(
     rf"(?P<cipher>DES|3DES|BLF|CAST|AES{_AES_BITS}?)-(?P<hash>MD5|{_SHA})"
-    rf"(?:{_GROUP})?(?:-(?P<auth>DSS|RSA_SIG))?",
+    rf"(?:{_GROUP})?(?:-(?P<auth>DSS|RSA(?:_SIG)?))?",
     re.ASCII,
 )
 _QUICK = re.compile(
@@ -35,6 +36,7 @@ _QUICK = re.compile(
 _PHASE_1_NAMES = MappingProxyType(
     {"DES": "DES_CBC", "3DES": "3DES_CBC", "BLF": "BLOWFISH_CBC", "CAST": "CAST_CBC"}
 )
+_METHODS = MappingProxyType({None: "PRE_SHARED", "DSS": "DSS"})
 _ESP_NAMES = MappingProxyType(
     {
         "BLF": "BLOWFISH",
@@ -80,7 +82,7 @@ def _main_mode(match: re.Match[str]) -> Mapping[str, str] | None:
     return {
         "ENCRYPTION_ALGORITHM": _PHASE_1_NAMES.get(cipher, "AES_CBC"),
         "HASH_ALGORITHM": match["hash"].replace("-", "_"),
-        "AUTHENTICATION_METHOD": match["auth"] or "PRE_SHARED",
+        "AUTHENTICATION_METHOD": _METHODS.get(match["auth"], "RSA_SIG"),
         "GROUP_DESCRIPTION": group,
         "Life": "LIFE_MAIN_MODE",
         **_key_length(cipher),

@@ -3,52 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec, bundle_order
 from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
+from isakmp.entry import Entry, Settings
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.exchange import Exchange
 from isakmp.flows import Flows, fixed, whole_family
 from isakmp.job import Job
-from isakmp.log import Log, LogClass
+from isakmp.log import Log, LogClass, severity_of
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, narrowed
 from isakmp.policy.spd import Address, Connection, Remote, Selector
 from isakmp.policy.traffic import selectors
 from isakmp.reqids import Flow, Reqids
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
-from isakmp.timer import Event, Timers
+from isakmp.timer import Timers
 
 RETRY_FIRST_S = 2.0
 REKEY_RETRY_S = 20.0
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """One connection as it is kept up. wanted: started and not taken down by command."""
-
-    connection: Connection
-    remote: Remote
-    wanted: bool = False
-    held_down: bool = False
-    tries: int = 0
-    waiting: bool = False
-    retry: Event | None = None
-    failure: Reason | None = None
-
-
-@dataclass(slots=True)
-class Settings:
-    """What the configuration says; seconds."""
-
-    check_interval_s: float = 60.0
-    acquire_only: bool = False
-    flows: bool = True
-    active: bool = True
 
 
 class Connections:
@@ -223,6 +199,8 @@ class Connections:
                 "no-address", f"peer {entry.remote.name} has no address, or there is no route",
                 line=entry.remote.line, mend="set Address, wait for the peer, or add a route",
             )  # fmt: skip
+            if not entry.failed_for(reason.cause):  # no exchange tells it
+                self.log.write(severity_of(reason), "connection %s: %s", entry.name, reason)
             self._failed(entry, reason)
             return Job.failed(Refused(reason))
         return self.begin_sa(entry.remote, path, entry.connection).finished

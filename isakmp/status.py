@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from isakmp.app.base import Usage
-from isakmp.connection import Connections, Entry
+from isakmp.connection import Connections
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.engine import Engine
+from isakmp.entry import Entry
 from isakmp.exchange import Exchange
 from isakmp.path import endpoint
 from isakmp.policy.match import TRANSFORM_REGISTRIES

@@ -92,11 +92,6 @@ def test_the_example_deserves_no_word(name: str) -> None:
             "AES-SHA-GRP14-RSA_SIG",
             "f:12: [ISAKMP-peer-west]: AES-SHA-GRP14-RSA_SIG: RSA_SIG is not supported",
         ),
-        (
-            "[Phase 2]",
-            "Default= Default-phase-1\n[Phase 2]",
-            "f:9: [Phase 1]:Default: 3DES-SHA-RSA_SIG: RSA_SIG is not supported, PRE_SHARED is",
-        ),
     ],
 )
 def test_an_error(old: str, new: str, error: str) -> None:
@@ -174,6 +169,11 @@ def test_keys_of_initiators_do_for_a_peer_without_one() -> None:
         ),
         ("[General]\nUse-Keynote= yes\n", "f:2 [General]:Use-Keynote: has no effect"),
         (SUITES, "f:1 [quick-mode]: nothing names this section; it looks like an IPsec config"),
+        (
+            GATEWAY.replace("[Phase 2]", "Default= Default-phase-1\n[Phase 2]"),
+            "f:9 [Phase 1]:Default: 3DES-SHA-RSA_SIG: RSA_SIG is not supported, PRE_SHARED is: who "
+            "comes as [Default-phase-1] is refused",
+        ),
         ("[what]\never= x\n", "f:1 [what]: nothing names this section; and is of no known kind"),
         ("[General]\nRetransmits= 1\nRetransmits= 2\n", "f:3: [General]:Retransmits is ignored"),
     ],
@@ -398,6 +398,18 @@ def test_what_nothing_reaches_is_no_error() -> None:
     assert any("EC2N_155 (3) is not supported" in text for text in warned)
     assert any("there is no section [BLF-SHA-M1024]" in text for text in warned)
     assert found(VERSION_2 + stray + "[General]\nDefault-phase-2-suites= nowhere\n")[0]
+
+
+def test_a_peer_nobody_connects_to_may_need_what_we_have_not() -> None:
+    """A sample has 3DES-SHA-RSA for whoever calls from anywhere."""
+    default = GATEWAY.replace("[Phase 2]", "Default= other\n[Phase 2]") + (
+        "[other]\nConfiguration= aggressive\nAuthentication= 9f2c7be1d04a86b35c7e\n"
+        "[aggressive]\nEXCHANGE_TYPE= AGGRESSIVE\nTransforms= 3DES-SHA-RSA\n"
+    )
+    errors, warned = found(default)
+    assert errors == []
+    assert any("RSA_SIG is not supported" in text and "[other]" in text for text in warned)
+    assert found(default.replace("=\t\tISAKMP-peer-west\nC", "= other\nC"))[0]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,18 @@ def test_a_connection_that_fails_is_tried_again_at_growing_jittered_times() -> N
     assert entry(west)["reason"] is None
 
 
+def test_a_connection_to_nowhere_is_told_once() -> None:
+    net = Network()
+    text = WEST.text().replace("\nAddress= 192.0.2.2\n", "\n", 1)
+    west = net.add(WEST.address, text)
+    net.start()
+    net.run(200)
+    lines = [line for line in west.said.splitlines() if "connection west-east" in line]
+    assert len(lines) == 1
+    assert "INTERNAL_ERR" in lines[0] and "no-address" in lines[0] and "set Address" in lines[0]
+    assert int(str(entry(west)["tries"])) > 2
+
+
 @pytest.mark.parametrize("exchange", ["ID_PROT", "AGGRESSIVE"])
 def test_a_peer_that_has_lost_the_isakmp_sa_is_reached_by_a_new_one(exchange: str) -> None:
     """Without dead peer detection nothing else would tell."""

@@ -73,6 +73,7 @@ LAYERS = [
     ["isakmp.flows"],
     [
         "isakmp.connection",
+        "isakmp.entry",
         "isakmp.reqids",
         "isakmp.rivals",
         "isakmp.children",

@@ -27,6 +27,7 @@ from isakmp.message import Header, missing, parse_header, split
 from isakmp.outcome import Outcomes
 from isakmp.owner import Owner
 from isakmp.path import Path
+from isakmp.policy.silence import silence
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa, SaDatabase
 from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict
@@ -539,11 +540,9 @@ class Engine:
             reason = "the IPsec stack, or an exchange before it, is not done"
             self.fail(exchange, Reason("not-sent", f"{exchange.script.name}: {reason}"))
             return
-        waited = f"no answer to message {exchange.step} of {exchange.script.name}"
-        self.fail(exchange, exchange.hint or Reason(
-            "timeout", f"{waited} from {exchange.path.remote} port {exchange.path.remote_port}",
-            mend="is the peer reachable on this address and port, and does it know us?",
-        ))  # fmt: skip
+        address, port = str(exchange.path.remote), exchange.path.remote_port
+        unanswered = silence(exchange.script.name, exchange.step, address, port)
+        self.fail(exchange, exchange.hint or unanswered)
 
     @staticmethod
     def _stop_timer(exchange: Exchange[Any], name: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # From the bottom up; modules of one line may know each other. The longest name that fits counts.
-# policy.spd and app.base are values only, so they stand below their packages.
+# policy.spd, policy.meanings and app.base are values only, so they stand below their packages.
 LAYERS = [
     ["isakmp", "isakmp.causes", "isakmp.constants", "isakmp.flags"],
     ["isakmp.policy.dn", "isakmp.policy.spd"],
@@ -27,7 +27,13 @@ LAYERS = [
         "isakmp.log_files",
         "isakmp.sink",
     ],
-    ["isakmp.conf_parse", "isakmp.conf_values", "isakmp.policy.algorithms"],
+    [
+        "isakmp.conf_parse",
+        "isakmp.conf_values",
+        "isakmp.policy.algorithms",
+        "isakmp.policy.meanings",
+        "isakmp.policy.silence",
+    ],
     ["isakmp.policy.keywords", "isakmp.policy.selector_text", "isakmp.conf_kinds"],
     [
         "isakmp.conf_tags",

@@ -13,7 +13,7 @@ from isakmp.errors import ConfError, Reason, Refused
 from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.match import MISSES_MAX
-from isakmp.policy.peers import identify
+from isakmp.policy.peers import Caller, Misfit, identify, no_aggressive_mode, no_ikev2
 from isakmp.policy.reader import (
     connection_names,
     find_secret,
@@ -142,8 +142,13 @@ class Catalog:
         return filter(None, map(self._phase_1.get, (address, None)))
 
     def find_remote(self, address: Address, exchange_type: int) -> Remote:
-        """The peer to answer in IKEv1. Refused where none is configured, or not so."""
-        remote = self._by_address(address)
+        """The peer to answer in IKEv1. Refused where none is configured, or not so.
+
+        In aggressive mode until it says who it is, as in IKEv2.
+        """
+        remote = named = self._by_address(address)
+        if exchange_type == isakmp.Exchange.AGGRESSIVE:
+            remote = self._answered(named, address, no_aggressive_mode) or named
         if 1 not in remote.versions:
             raise _version_refused(remote, "IKEv1", isakmp.Notify.NO_PROPOSAL_CHOSEN)
         if remote.exchange != exchange_type:
@@ -164,21 +169,32 @@ class Catalog:
         alone, another section may have it that a connection names.
         """
         named = self._by_address(address)
-        if 2 in named.versions:
-            return named
-        for remote in self._others(named, address):
-            if 2 in remote.versions:
-                return remote
+        if remote := self._answered(named, address, no_ikev2):
+            return remote
         raise _version_refused(named, "IKEv2", ikev2.Notify.NO_PROPOSAL_CHOSEN)
 
-    def identify(
-        self, remote: Remote, came: Identity, wanted: Identity | None, address: Address
-    ) -> Remote:
-        """The peer that says to be ``came`` and takes us for ``wanted``. Refused if there is none.
+    def _answered(self, named: Remote, address: Address, misfit: Misfit) -> Remote | None:
+        """Who is answered so: the one that [Phase 1] names, else another that may be there."""
+        if not misfit(named):
+            return named
+        return next((one for one in self._others(named, address) if not misfit(one)), None)
+
+    def identify(self, remote: Remote, caller: Caller) -> Remote:
+        """The peer that IKEv2's caller is. Refused if there is none.
 
         remote: what find_remote_v2() said.
         """
-        return identify(remote, self._others(remote, address), came, wanted, address)
+        others = self._others(remote, caller.address)
+        return identify(remote, others, caller, no_ikev2, ikev2.Notify.AUTHENTICATION_FAILED)
+
+    def identify_v1(self, remote: Remote, caller: Caller) -> Remote:
+        """The peer that aggressive mode's caller is. Refused if there is none.
+
+        remote: what find_remote() said.
+        """
+        others = self._others(remote, caller.address)
+        notify = isakmp.Notify.INVALID_ID_INFORMATION
+        return identify(remote, others, caller, no_aggressive_mode, notify)
 
     def _others(self, known: Remote, address: Address) -> list[Remote]:
         """The other peers that [Phase 1] or a connection names and that may be at ``address``."""
@@ -244,6 +260,12 @@ class Catalog:
                    came=f"identity {identity}" if identity else "", line=remote.line, mend=mend),
             isakmp.Notify.AUTHENTICATION_FAILED,
         )  # fmt: skip
+
+    def secret_line(self, remote: Remote, came: Identity | None) -> str:
+        """The line that secret() has its key from."""
+        identity = remote.remote_id or came
+        section = remote.name if remote.secret or identity is None else str(identity)
+        return self.conf.where(section, "Authentication")
 
     def _identity_secret(self, identity: Identity | None) -> bytes:
         """Not of a peer's section: who has one peer's key would be another by naming it."""

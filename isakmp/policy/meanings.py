@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from isakmp.errors import Reason
 
+# Phase 1 of IKEv1, in either mode, once the peer has chosen of what we proposed.
+AGREED = "phase 1"
+
 
 class Meaning(NamedTuple):
     """can: in the order of likelihood; cannot: what the peer had no way to judge; mend: what to do
@@ -30,6 +33,10 @@ _COMPARE_IKE = "make Transforms or IKE-proposals of both ends the same, and have
 _COMPARE_ESP = "make Suites or ESP-proposals of both ends the same, mode and PFS group included"
 _COMPARE_SELECTORS = "make the selectors of both ends the same, crosswise"
 _COMPARE_SECRETS = "make the Authentication of both ends the same"
+COMPARE_SECRETS_AND_IDS = (
+    "make the Authentication of both ends the same, and the ID here the Remote-ID there"
+)
+PROPOSALS_AGREED = "proposals: one is agreed on"
 _OTHER_KIND = "use pre-shared keys at the peer: this version has no certificates"
 _READ = ("the peer could not read our message",)
 _NOTHING = "nothing: it is tried again"
@@ -59,6 +66,24 @@ _MEANINGS = {
         _COMPARE_IKE,
         ("the secret", "phase 2"),
     ),
+    (AGREED, "NO_PROPOSAL_CHOSEN"): Meaning(
+        ("the peer has no secret for us, or knows nobody with our identity",),
+        COMPARE_SECRETS_AND_IDS,
+        (PROPOSALS_AGREED,),
+    ),
+    (AGREED, "AUTHENTICATION_FAILED"): Meaning(
+        ("the secrets of both ends differ", "the peer expects another identity of us"),
+        COMPARE_SECRETS_AND_IDS,
+        (PROPOSALS_AGREED,),
+    ),
+    (AGREED, "INVALID_KEY_INFORMATION"): Meaning(
+        (
+            "the peer has no secret for us",
+            "our public value or its length is not what the peer takes for this group",
+        ),
+        _COMPARE_SECRETS,
+        (PROPOSALS_AGREED,),
+    ),
     ("IKE_SA_INIT", "INVALID_SYNTAX"): Meaning(
         ("the peer could not read a payload, or our public value is not in the group",),
         _LOG,
@@ -75,7 +100,7 @@ _MEANINGS = {
             "the peer expects another identity of us, or knows none like it",
             "we asked for an identity (IDr) that the peer does not have",
         ),
-        "make the Authentication of both ends the same, and the ID here the Remote-ID there",
+        COMPARE_SECRETS_AND_IDS,
         ("IKE proposals: they are agreed on", "selectors: they are judged afterwards"),
     ),
     ("IKE_AUTH", "NO_PROPOSAL_CHOSEN"): Meaning(
@@ -265,7 +290,11 @@ def find(exchange: str, notify: str) -> Meaning:
 
 def meaning(exchange: str, notify: str) -> tuple[str, ...]:
     """Lines for people: what ``notify`` in answer to ``exchange`` can and cannot mean."""
-    found = find(exchange, notify)
+    return lines(find(exchange, notify))
+
+
+def lines(found: Meaning) -> tuple[str, ...]:
+    """Lines for people: what it can mean, and what not."""
     return (
         *(f"can mean: {text}" for text in found.can),
         *(f"cannot mean: {text}" for text in found.cannot),

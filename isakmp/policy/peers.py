@@ -1,35 +1,59 @@
-"""Which peer's section somebody is who says an identity in IKE_AUTH: RFC 7296 2.15, 3.5."""
+"""Which peer's section somebody is who says an identity: RFC 7296 2.15, 3.5, RFC 2409 5.4.
+
+In IKE_AUTH it is said under keys, in aggressive mode's first message in clear; it proves nothing
+in either, the section's key does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from isakmp.constants import ikev2
+from isakmp.constants import isakmp
 from isakmp.errors import Reason, Refused
 from isakmp.policy.identity import same_identity
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.spd import Address, Identity, Remote
 
+# Why a peer is not answered in the exchange that is asked for; empty where it is.
+Misfit = Callable[[Remote], str]
+
+
+class Caller(NamedTuple):
+    """Who asks: as whom, for whom (None: it does not say), from where."""
+
+    came: Identity
+    wanted: Identity | None
+    address: Address
+
+
+def no_ikev2(remote: Remote) -> str:
+    """Why a peer is not answered in IKEv2."""
+    return "" if 2 in remote.versions else "Key-exchange has no ikev2"
+
+
+def no_aggressive_mode(remote: Remote) -> str:
+    """Why a peer is not answered in aggressive mode."""
+    if 1 not in remote.versions:
+        return "Key-exchange has no ikev1"
+    fits = remote.exchange is isakmp.Exchange.AGGRESSIVE
+    return "" if fits else f"EXCHANGE_TYPE is {remote.exchange.name}"
+
 
 def identify(
-    begun: Remote,
-    others: Sequence[Remote],
-    came: Identity,
-    wanted: Identity | None,
-    address: Address,
+    begun: Remote, others: Sequence[Remote], caller: Caller, misfit: Misfit, notify: int
 ) -> Remote:
-    """The section whose Remote-ID is ``came``; else ``begun``, where it expects nobody else.
+    """The section whose Remote-ID the caller has; else ``begun``, where it expects nobody else.
 
-    begun: found by the address in IKE_SA_INIT; wanted: who the peer takes us for, IDr. Refused
-    with AUTHENTICATION_FAILED and what kept each section from being taken.
+    begun: found by the address. Refused with ``notify`` and what kept each section from being
+    taken.
     """
-    known = begun.remote_id is not None and 2 in begun.versions
-    if known and not _miss(begun, came, wanted, address, is_begun=True):
+    if begun.remote_id is not None and not _miss(begun, caller, misfit, is_begun=True):
         return begun
     ranked: list[tuple[int, Remote]] = []
     missed: list[str] = []
     for remote in (begun, *(other for other in others if other.name != begun.name)):
-        reason = _miss(remote, came, wanted, address, is_begun=remote is begun)
+        reason = _miss(remote, caller, misfit, is_begun=remote is begun)
         if reason:
             missed.append(f"{remote.name}: {reason}")
         else:
@@ -37,10 +61,10 @@ def identify(
     if ranked:
         return min(ranked, key=lambda one: one[0])[1]
     raise Refused(
-        Reason("wrong-identity", f"no peer that may come from {address} has this identity",
-               came=_both(came, wanted), line=_line(begun), misses=tuple(missed[:MISSES_MAX]),
+        Reason("wrong-identity", f"no peer that may come from {caller.address} has this identity",
+               came=_both(caller), line=_line(begun), misses=tuple(missed[:MISSES_MAX]),
                mend="make the peer's ID and a Remote-ID here the same"),
-        ikev2.Notify.AUTHENTICATION_FAILED,
+        notify,
     )  # fmt: skip
 
 
@@ -58,11 +82,10 @@ def _rank(remote: Remote, begun: Remote) -> int:
     return 1 if remote.address is not None else 2
 
 
-def _miss(
-    remote: Remote, came: Identity, wanted: Identity | None, address: Address, *, is_begun: bool
-) -> str:
-    if 2 not in remote.versions:
-        return "Key-exchange has no ikev2"
+def _miss(remote: Remote, caller: Caller, misfit: Misfit, *, is_begun: bool) -> str:
+    came, wanted, address = caller
+    if text := misfit(remote):
+        return text
     if remote.address not in (None, address) and not is_begun:
         return f"Address is {remote.address}"
     if remote.remote_id is None and not is_begun:
@@ -74,8 +97,9 @@ def _miss(
     return ""
 
 
-def _both(came: Identity, wanted: Identity | None) -> str:
-    return f"{_typed(came)} for {_typed(wanted)}" if wanted else _typed(came)
+def _both(caller: Caller) -> str:
+    came = _typed(caller.came)
+    return f"{came} for {_typed(caller.wanted)}" if caller.wanted else came
 
 
 def _typed(identity: Identity) -> str:

@@ -11,6 +11,7 @@ from isakmp.constants import ipsec, isakmp
 from isakmp.constants.ikev2 import Notify
 from isakmp.errors import Refused
 from isakmp.policy.catalog import Catalog
+from isakmp.policy.peers import Caller
 from isakmp.policy.selector_text import parse_selector
 from isakmp.policy.spd import Identity, Traffic, TrafficSelector
 from isakmp.policy.traffic import describe
@@ -168,12 +169,12 @@ class TestIdentify:
     def test_sections_that_share_an_address(self, identity: Identity, name: str) -> None:
         found = catalog()
         begun = found.find_remote_v2(HERE)
-        assert found.identify(begun, identity, None, HERE).name == name
+        assert found.identify(begun, Caller(identity, None, HERE)).name == name
 
     def test_an_address_of_another_is_none(self) -> None:
         found = catalog("[roaming]\nKey-exchange= ikev2", "[roaming]\nKey-exchange= ikev1")
         begun = found.find_remote_v2(HERE)
-        refusal = refused(found.identify, begun, ROAMING, None, HERE)
+        refusal = refused(found.identify, begun, Caller(ROAMING, None, HERE))
         assert refusal.notify == Notify.AUTHENTICATION_FAILED
         reason = refusal.reason
         assert reason.cause == "wrong-identity"
@@ -188,17 +189,17 @@ class TestIdentify:
     def test_anybody_elsewhere(self) -> None:
         found = catalog()
         begun = found.find_remote_v2(ELSEWHERE)
-        assert found.identify(begun, JOE, None, ELSEWHERE).name == "anybody"
-        assert found.identify(begun, ROAMING, None, ELSEWHERE).name == "roaming"
+        assert found.identify(begun, Caller(JOE, None, ELSEWHERE)).name == "anybody"
+        assert found.identify(begun, Caller(ROAMING, None, ELSEWHERE)).name == "roaming"
         # West is at home only.
-        assert found.identify(begun, WEST, None, ELSEWHERE).name == "anybody"
+        assert found.identify(begun, Caller(WEST, None, ELSEWHERE)).name == "anybody"
 
     def test_who_the_peer_takes_us_for(self) -> None:
         found = catalog()
         begun = found.find_remote_v2(HERE)
-        assert found.identify(begun, WEST, US, HERE).name == "west"
+        assert found.identify(begun, Caller(WEST, US, HERE)).name == "west"
         other = Identity(ipsec.Id.FQDN, b"them.example.net")
-        reason = refused(found.identify, begun, WEST, other, HERE).reason
+        reason = refused(found.identify, begun, Caller(WEST, other, HERE)).reason
         assert reason.came == "FQDN west.example.net for FQDN them.example.net"
         assert "west: ID is FQDN us.example.net, the peer asks for FQDN them" in reason.misses[0]
 

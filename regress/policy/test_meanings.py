@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isakmp.constants import ikev2, isakmp
-from isakmp.policy.meanings import find, meaning, refusal
+from isakmp.policy.meanings import AGREED, find, meaning, refusal
 
 ERRORS = sorted(
     {one.name for one in ikev2.Notify if one < ikev2.Notify.INITIAL_CONTACT}
@@ -14,7 +14,9 @@ ERRORS = sorted(
 
 
 @pytest.mark.parametrize("notify", ERRORS)
-@pytest.mark.parametrize("exchange", ["IKE_SA_INIT", "IKE_AUTH", "main mode", "quick mode", ""])
+@pytest.mark.parametrize(
+    "exchange", ["IKE_SA_INIT", "IKE_AUTH", "main mode", AGREED, "quick mode", ""]
+)
 def test_every_error_has_a_meaning_and_a_mend(exchange: str, notify: str) -> None:
     found = find(exchange, notify)
     assert found.can and found.mend

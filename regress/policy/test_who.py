@@ -110,18 +110,19 @@ CALLERS = [
 
 # Whose section it is. The first row that fits counts; "-" is any. Columns: method; whether
 # [Phase 1] has east's address; whether [east] has a Remote-ID; whether there is a Default; from
-# where; what is said; the section, and in IKEv1 what the Remote-ID asks for.
+# where; what is said; the section, and in main mode what the Remote-ID asks for. Who says it
+# before the keys are needed is taken for the section that has it, as far as its address may.
 TAKEN_FOR = """
-v1  address -         -       EAST east.example east
-v1  address no-id     -       EAST -            east
-v1  address remote-id -       EAST -            nobody
-v1  -       -         default -    -            any
-v2  address remote-id -       EAST east.example east
-v2  address remote-id -       EAST -            nobody
-v2  address no-id     -       EAST -            east
-v2  no-addr remote-id default -    east.example east
-v2  -       -         default -    -            any
--   -       -         -       -    -            nobody
+main  address -         -       EAST east.example east
+main  address no-id     -       EAST -            east
+main  address remote-id -       EAST -            nobody
+main  -       -         default -    -            any
+early address remote-id -       EAST east.example east
+early address remote-id -       EAST -            nobody
+early address no-id     -       EAST -            east
+early no-addr remote-id default -    east.example east
+early -       -         default -    -            any
+-     -       -         -       -    -            nobody
 """
 
 # Which key proves somebody to be that section. Columns: the section; whether it has one of its own,
@@ -152,7 +153,7 @@ def look_up(table: str, *facts: str) -> str:
 def expected(s: Situation, caller: Caller) -> str:
     """Who the tables say it is let in as."""
     section = look_up(
-        TAKEN_FOR, "v2" if s.method == "v2" else "v1", "address" if s.address else "no-addr",
+        TAKEN_FOR, "main" if s.method == "main" else "early", "address" if s.address else "no-addr",
         "remote-id" if s.remote_id else "no-id", "default" if s.default else "none",
         "EAST" if caller.address == EAST else "ELSEWHERE", caller.says,
     )  # fmt: skip

@@ -35,10 +35,10 @@ def send_SA_KE_NONCE_ID(x: X, message: Outgoing) -> None:
 
 
 def recv_SA_KE_NONCE_ID(x: X, message: Incoming) -> None:
-    """The identity comes before the keys: it chooses the pre-shared key."""
+    """The identity comes before all else: it says whose section counts, and which secret."""
+    phase_1.take_id(x, message, x.engine.owner.catalog.identify_v1)
     phase_1.recv_proposal(x, message)
     phase_1.take_key_and_nonce(x, message)
-    phase_1.take_id(x, message)
 
 
 def send_SA_KE_NONCE_ID_AUTH(x: X, message: Outgoing) -> None:

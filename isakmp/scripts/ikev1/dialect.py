@@ -30,7 +30,6 @@ from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import parse_attributes
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.match import values
-from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.script import Incoming, Outgoing, Script
@@ -45,7 +44,7 @@ from isakmp.scripts.ikev1.informational import (
 )
 from isakmp.scripts.ikev1.keys import Keys, authenticator
 from isakmp.scripts.ikev1.main_mode import MAIN_MODE
-from isakmp.scripts.ikev1.phase_1 import Phase1, unreadable_payload, wrong_secret
+from isakmp.scripts.ikev1.phase_1 import Phase1, refused_in_clear, unreadable_payload, wrong_secret
 from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick
 
 P = isakmp.Payload
@@ -430,11 +429,7 @@ class Ikev1:
                 engine.drop(path, f"notify {said} in clear")
                 return
             engine.log.proto_warn("%s: peer says %s, unauthenticated", exchange, said)
-            detail = f"the peer said {said} (in clear, so unproven)"
-            offered = ", ".join(t.name for t in exchange.remote.transforms)
-            exchange.hint = exchange.hint or refusal(
-                exchange.script.name, said, detail, offered, exchange.remote.line
-            )
+            exchange.hint = exchange.hint or refused_in_clear(exchange, said)
 
     # --- verbs of the daemon -----------------------------------------------------------------
 

@@ -6,6 +6,7 @@ initiator's SA payload, idii_b and idir_b the identities, each a payload body.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
@@ -22,7 +23,9 @@ from isakmp.payloads.sa import CODEC as SA_CODEC
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.identity import local_id_of, same_identity
 from isakmp.policy.match import choose_ike
-from isakmp.policy.spd import Identity, IkeTransform
+from isakmp.policy.meanings import AGREED, refusal
+from isakmp.policy.peers import Caller
+from isakmp.policy.spd import Identity, IkeTransform, Remote
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits
 from isakmp.script import Incoming, Outgoing
 from isakmp.scripts.ikev1 import nat
@@ -51,6 +54,7 @@ class Phase1:
     idii_b: bytes = b""
     idir_b: bytes = b""
     keys: Keys | None = None
+    secret_line: str = ""
     local_id: Identity | None = None
     remote_id: Identity | None = None
     nat: Nat = field(default_factory=Nat)
@@ -59,6 +63,8 @@ class Phase1:
 
 
 X = Exchange[Phase1]
+# The section that a caller is; the first is the one found by its address.
+Identify = Callable[[Remote, Caller], Remote]
 
 
 def send_vendors(message: Outgoing) -> None:
@@ -260,7 +266,9 @@ def derive_keys(x: X) -> None:
     except CryptoError as error:
         reason = Reason("invalid-key-information", str(error))
         raise Refused(reason, isakmp.Notify.INVALID_KEY_INFORMATION) from None
-    secret = x.engine.owner.catalog.secret(x.remote, None if x.initiator else s.remote_id)
+    catalog, came = x.engine.owner.catalog, None if x.initiator else s.remote_id
+    secret = catalog.secret(x.remote, came)
+    s.secret_line = catalog.secret_line(x.remote, came)
     skeyid = keymat.skeyid_psk(get_prf(chosen.hash), secret, s.ni_b, s.nr_b)
     s.keys = derive(chosen, skeyid, g_xy, s.g_xi, s.g_xr, x.cky_i, x.cky_r)
     x.protection = s.keys.iv
@@ -313,8 +321,11 @@ def id_body(identity: Identity) -> bytes:
     return head + identity.data
 
 
-def take_id(x: X, message: Incoming) -> None:
-    """Note the peer's identity; it must be the configured one, where one is configured."""
+def take_id(x: X, message: Incoming, identify: Identify | None = None) -> None:
+    """Note the peer's identity; it must be the configured one, where one is configured.
+
+    identify: says which section has it, where it comes early enough for that to count.
+    """
     payload = message.take(P.ID)
     value = payload.value
     try:
@@ -325,6 +336,8 @@ def take_id(x: X, message: Incoming) -> None:
     if value.protocol not in (0, 17) or value.port not in (0, 500, 4500):
         raise MalformedPayload("ID", payload.offset, "protocol and port must be 0 or UDP 500",
                                "RFC 2407 4.6.2")  # fmt: skip
+    if identify is not None:
+        x.remote = identify(x.remote, Caller(came, None, x.path.remote))
     wanted = x.remote.remote_id
     if wanted is not None and not same_identity(wanted, came):
         raise Refused(
@@ -359,9 +372,19 @@ def wrong_secret(x: X, how: str) -> Reason:
     return Reason(
         "authentication-failed",
         f"the peer's message does not fit our pre-shared key: {how}",
-        line=x.engine.conf.where(x.remote.name, "Authentication"),
+        line=x.state.secret_line,
         mend="make the Authentication of both ends the same",
     )
+
+
+def refused_in_clear(x: X, said: str) -> Reason:
+    """The reason that a peer's notify may be: of proposals, or of us where one was chosen."""
+    detail = f"the peer said {said} (in clear, so unproven)"
+    if x.state.chosen is None:
+        offered = ", ".join(t.name for t in x.remote.transforms)
+        return refusal(x.script.name, said, detail, offered, x.remote.line)
+    offered = f"identity {x.state.local_id}" if x.state.local_id else ""
+    return refusal(AGREED, said, detail, offered, x.state.secret_line or x.remote.line)
 
 
 def unreadable_payload(x: X, error: MalformedPayload) -> Refused:

@@ -22,6 +22,7 @@ from isakmp.job import Job
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal
 from isakmp.policy.identity import local_id_of, same_identity
+from isakmp.policy.peers import Caller
 from isakmp.policy.spd import Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
@@ -133,7 +134,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     else:
         wanted = take_id(message, P.IDR)[0] if message.has(P.IDR) else None
         begun, catalog = x.remote, x.engine.owner.catalog
-        x.remote = catalog.identify(begun, s.remote_id, wanted, x.path.remote)
+        x.remote = catalog.identify(begun, Caller(s.remote_id, wanted, x.path.remote))
         if x.remote is not begun:
             _expect_algorithms(x, sa)
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
@@ -226,7 +227,7 @@ def take_auth(x: X, message: Incoming) -> None:
     raise Refused(
         Reason("authentication-failed", "the peer's AUTH does not fit our pre-shared key",
                came=f"identity {x.state.remote_id}",
-               line=x.engine.conf.where(x.remote.name, "Authentication"),
+               line=x.engine.owner.catalog.secret_line(x.remote, _said(x)),
                mend="make the Authentication of both ends the same"),
         Notify.AUTHENTICATION_FAILED,
     )  # fmt: skip
@@ -234,9 +235,13 @@ def take_auth(x: X, message: Incoming) -> None:
 
 def _secret(x: X) -> bytes:
     """Of whom the initiator asks for, whoever answers; of whom the responder is asked by."""
-    came = None if x.initiator else x.state.remote_id
-    secret: bytes = x.engine.owner.catalog.secret(x.remote, came)
+    secret: bytes = x.engine.owner.catalog.secret(x.remote, _said(x))
     return secret
+
+
+def _said(x: X) -> Identity | None:
+    """Who asks us; nobody where we ask."""
+    return None if x.initiator else x.state.remote_id
 
 
 def _octets(x: X, *, ours: bool) -> bytes:

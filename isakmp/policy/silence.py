@@ -1,0 +1,69 @@
+"""What a peer's silence can mean, by the message that it did not answer.
+
+What the peer knew by then narrows it down: who has answered once is there, and knows us.
+"""
+
+from __future__ import annotations
+
+from isakmp.errors import Reason
+from isakmp.policy.meanings import (
+    COMPARE_SECRETS_AND_IDS,
+    PROPOSALS_AGREED,
+    Meaning,
+    lines,
+)
+
+_PORT_4500 = "datagrams to UDP port 4500, or large ones, are lost between us"
+_REACHABLE = ("the peer is there: it has answered before",)
+_ANYBODY = Meaning(
+    (), "is the peer reachable on this address and port, and does it know us?"
+)  # fmt: skip
+
+# By exchange and number of the message: the first of main mode is 1, the initiator's are odd.
+_SILENCES = {
+    ("main mode", 4): Meaning(
+        (_PORT_4500, "the initiator has another secret for us, or none"),
+        "let UDP port 4500 through in both directions, and compare the secrets",
+        _REACHABLE,
+    ),
+    ("main mode", 5): Meaning(
+        (
+            "the secrets of both ends differ: many peers say nothing to what they cannot decrypt",
+            "the peer expects another identity of us",
+            _PORT_4500,
+        ),
+        COMPARE_SECRETS_AND_IDS,
+        (PROPOSALS_AGREED, *_REACHABLE),
+    ),
+    ("aggressive mode", 2): Meaning(
+        (
+            "the secrets of both ends differ: the initiator does not believe our answer",
+            "the initiator expects another identity of us",
+            _PORT_4500,
+        ),
+        COMPARE_SECRETS_AND_IDS,
+        (PROPOSALS_AGREED,),
+    ),
+    ("IKE_AUTH", 1): Meaning(
+        (_PORT_4500, "the peer says nothing to whom it does not know"),
+        "let UDP port 4500 through in both directions, and fragments too; the peer's log says more",
+        (PROPOSALS_AGREED, *_REACHABLE),
+    ),
+    ("quick mode", 1): Meaning(
+        (
+            "the peer has no connection for this traffic, or other proposals, and does not say so",
+            "the peer has lost this ISAKMP SA",
+        ),
+        "make the selectors and the Suites or ESP-proposals of both ends the same",
+        ("secrets and identities: they are accepted",),
+    ),
+}
+
+
+def silence(exchange: str, message: int, address: str, port: int) -> Reason:
+    """The reason that no answer to a message is."""
+    found = _SILENCES.get((exchange, message), _ANYBODY)
+    return Reason(
+        "timeout", f"no answer to message {message} of {exchange} from {address} port {port}",
+        mend=found.mend, means=lines(found),
+    )  # fmt: skip

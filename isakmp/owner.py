@@ -8,7 +8,7 @@ from isakmp.app.base import SaSpec
 from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.path import Path
-from isakmp.policy.spd import Address, Connection, Identity, Remote, Selector, Traffic
+from isakmp.policy.spd import Address, Caller, Connection, Identity, Remote, Selector, Traffic
 from isakmp.sa import ChildSa, IsakmpSa
 
 
@@ -22,11 +22,14 @@ class Known(Protocol):
 
     def find_remote_v2(self, address: Address) -> Remote: ...
 
-    def identify(
-        self, remote: Remote, came: Identity, wanted: Identity | None, address: Address
-    ) -> Remote: ...
+    def identify(self, remote: Remote, caller: Caller) -> Remote: ...
+
+    def identify_v1(self, remote: Remote, caller: Caller) -> Remote: ...
 
     def secret(self, remote: Remote, came: Identity | None) -> bytes: ...
+
+    def secret_line(self, remote: Remote, came: Identity | None) -> str:
+        """The line of that secret."""
 
     def find_connection(
         self, remote: Remote, selector: Selector

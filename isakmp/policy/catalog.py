@@ -13,7 +13,7 @@ from isakmp.errors import ConfError, Reason, Refused
 from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.match import MISSES_MAX
-from isakmp.policy.peers import Caller, Misfit, identify, no_aggressive_mode, no_ikev2
+from isakmp.policy.peers import Misfit, identify, no_aggressive_mode, no_ikev2
 from isakmp.policy.reader import (
     connection_names,
     find_secret,
@@ -25,6 +25,7 @@ from isakmp.policy.reader import (
 )
 from isakmp.policy.spd import (
     Address,
+    Caller,
     Connection,
     Identity,
     Network,

@@ -7,24 +7,15 @@ in either, the section's key does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from isakmp.constants import isakmp
 from isakmp.errors import Reason, Refused
 from isakmp.policy.identity import same_identity
 from isakmp.policy.match import MISSES_MAX
-from isakmp.policy.spd import Address, Identity, Remote
+from isakmp.policy.spd import Caller, Identity, Remote
 
 # Why a peer is not answered in the exchange that is asked for; empty where it is.
 Misfit = Callable[[Remote], str]
-
-
-class Caller(NamedTuple):
-    """Who asks: as whom, for whom (None: it does not say), from where."""
-
-    came: Identity
-    wanted: Identity | None
-    address: Address
 
 
 def no_ikev2(remote: Remote) -> str:

@@ -232,6 +232,14 @@ class Identity:
         return self.data.hex()
 
 
+class Caller(NamedTuple):
+    """Who asks: as whom, for whom (None: it does not say), from where."""
+
+    came: Identity
+    wanted: Identity | None
+    address: Address
+
+
 def _name_text(data: bytes) -> str:
     try:
         text = dn.text(data)

@@ -11,9 +11,8 @@ from isakmp.constants import ipsec, isakmp
 from isakmp.constants.ikev2 import Notify
 from isakmp.errors import Refused
 from isakmp.policy.catalog import Catalog
-from isakmp.policy.peers import Caller
 from isakmp.policy.selector_text import parse_selector
-from isakmp.policy.spd import Identity, Traffic, TrafficSelector
+from isakmp.policy.spd import Caller, Identity, Traffic, TrafficSelector
 from isakmp.policy.traffic import describe
 from regress.policy.test_catalog import refused
 

@@ -24,8 +24,7 @@ from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.identity import local_id_of, same_identity
 from isakmp.policy.match import choose_ike
 from isakmp.policy.meanings import AGREED, refusal
-from isakmp.policy.peers import Caller
-from isakmp.policy.spd import Identity, IkeTransform, Remote
+from isakmp.policy.spd import Caller, Identity, IkeTransform, Remote
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits
 from isakmp.script import Incoming, Outgoing
 from isakmp.scripts.ikev1 import nat

@@ -22,8 +22,7 @@ from isakmp.job import Job
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal
 from isakmp.policy.identity import local_id_of, same_identity
-from isakmp.policy.peers import Caller
-from isakmp.policy.spd import Identity, Wish
+from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev2 import child as negotiation
@@ -235,8 +234,7 @@ def take_auth(x: X, message: Incoming) -> None:
 
 def _secret(x: X) -> bytes:
     """Of whom the initiator asks for, whoever answers; of whom the responder is asked by."""
-    secret: bytes = x.engine.owner.catalog.secret(x.remote, _said(x))
-    return secret
+    return x.engine.owner.catalog.secret(x.remote, _said(x))
 
 
 def _said(x: X) -> Identity | None:

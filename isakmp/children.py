@@ -199,7 +199,7 @@ class Children:
         self.delete_child(child, tell=False)
 
     def lost(self, child: ChildSa) -> None:
-        """The peer says that it has no such child SA: it is asked for a successor, which proves it.
+        """The peer seems to have no such child SA: it is asked for a successor, which proves it.
 
         What is young may be known there by the time that is sent.
         """

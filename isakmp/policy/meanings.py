@@ -103,6 +103,14 @@ _MEANINGS = {
         COMPARE_SECRETS_AND_IDS,
         ("IKE proposals: they are agreed on", "selectors: they are judged afterwards"),
     ),
+    ("INFORMATIONAL", "AUTHENTICATION_FAILED"): Meaning(
+        (
+            "the secret that the peer has for us differs from ours",
+            "the peer asked for another identity than ours",
+        ),
+        "make the Authentication of both ends the same, and the ID here the Remote-ID there",
+        ("what the peer says of itself: we have accepted it",),
+    ),
     ("IKE_AUTH", "NO_PROPOSAL_CHOSEN"): Meaning(
         ("none of our ESP proposals fits the peer's", "the peer wants another mode of the SA"),
         _COMPARE_ESP,

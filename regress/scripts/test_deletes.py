@@ -8,8 +8,9 @@ import pytest
 
 from isakmp.constants import DOI_IPSEC, ikev2, isakmp
 from isakmp.log import LogClass
+from isakmp.rivals import GRACE_S
 from isakmp.sa import ChildSa
-from regress.pair import Host, Network, both, connected
+from regress.pair import Host, Network, agree, both, connected
 
 VERSIONS = pytest.mark.parametrize("version", [1, 2])
 WHO = pytest.mark.parametrize("who", [0, 1], ids=["initiator", "responder"])
@@ -49,21 +50,28 @@ def halves(child: ChildSa) -> tuple[bytes, bytes]:
 
 @VERSIONS
 @WHO
-def test_a_peer_that_names_the_wrong_half_is_told_of(version: int, who: int) -> None:
-    """RFC 2408 3.15, RFC 7296 1.4.1: the SPI is that of who deletes; the pair is gone there."""
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_peer_that_names_the_wrong_half_is_told_of(version: int, who: int, gone: bool) -> None:
+    """RFC 2408 3.15, RFC 7296 1.4.1: the SPI is that of who deletes. Whether it has deleted the
+    pair shows when it is asked for another one."""
     net, *hosts = pair(version)
     one, other = hosts[who], hosts[1 - who]
-    (theirs, wrong), gone = halves(child_of(one)), child_of(other)
-    other.daemon.connections.settings.active = False
-    one.daemon.connections.settings.active = False
+    net.run(GRACE_S)
+    (theirs, wrong), old = halves(child_of(one)), child_of(other)
+    if gone:
+        one.daemon.keeper.children.delete_child(child_of(one), tell=False)
     say(one, version, (3, [wrong]))
-    net.pump()
-    assert gone not in other.daemon.sas.all_children()
-    assert not other.app.sas
-    (reason,) = [o["reason"] for o in other.outcomes if not o["ok"]]
-    assert (reason["cause"], reason["came"]) == ("wrong-spi", f"0x{wrong.hex()}")
-    assert reason["acceptable"] == f"0x{theirs.hex()}"
+    net.run(90)
+    (reason,) = [o["reason"] for o in other.outcomes if _cause(o) == "wrong-spi"]
+    assert (reason["came"], reason["acceptable"]) == (f"0x{wrong.hex()}", f"0x{theirs.hex()}")
     assert "by the SPI that it sends with" in other.said
+    assert old not in other.daemon.sas.all_children()
+    assert connected(one) and connected(other)
+    agree(one, other)
+
+
+def _cause(outcome: dict[str, Any]) -> str:
+    return str(outcome["reason"]["cause"]) if outcome["reason"] else ""
 
 
 @VERSIONS

@@ -77,8 +77,9 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
     found = deletes.named(
         x.engine.sas, str(sa.path.remote), spis, lambda child: child.peer == sa.peer
     )
-    for reason in found.wrong:
+    for child, reason in found.doubtful.items():
         x.engine.remark(x, reason)
+        x.engine.owner.children.lost(child)
     for child in found.children:
         x.engine.owner.children.peer_deleted(child)
     cookies = [spi for value in values if value.protocol_id == isakmp.Protocol.ISAKMP

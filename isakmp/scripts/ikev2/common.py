@@ -23,6 +23,10 @@ NONCE_SIZE = 32
 # What begins below is an error, from there on a status (RFC 7296 3.10.1).
 STATUS = 16384
 _KNOWN = frozenset(map(int, Notify))
+# What ends an IKE SA without a Delete, wherever the peer says it (2.21); and what does so in
+# IKE_AUTH, or right behind it (2.21.2).
+FATAL = frozenset((int(Notify.AUTHENTICATION_FAILED), int(Notify.INVALID_SYNTAX)))
+FATAL_AT_FIRST = FATAL | {int(Notify.UNSUPPORTED_CRITICAL_PAYLOAD)}
 
 
 def sa_of(x: Exchange[Any]) -> IsakmpSa:

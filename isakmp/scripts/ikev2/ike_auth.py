@@ -138,6 +138,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
             _expect_algorithms(x, sa)
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
     take_auth(x, message)
+    _expect_no_refusal(x, notifies)
     s.initial_contact = Notify.INITIAL_CONTACT in notifies
     if x.initiator:
         yield from _take_child(x, message, notifies)
@@ -173,6 +174,13 @@ def _expect_identity(x: X, came: Identity) -> None:
                    mend=f"set Remote-ID of [{x.remote.name}], or the peer's own identity"),
             Notify.AUTHENTICATION_FAILED,
         )  # fmt: skip
+
+
+def _expect_no_refusal(x: X, notifies: dict[int, list[Any]]) -> None:
+    """The responder may prove itself and still not take us; other errors are of the child SA."""
+    error = next((n for n in notifies if n in common.FATAL_AT_FIRST), None)
+    if x.initiator and error is not None:
+        raise common.refused_by_peer(x, error, proven=True, offered=f"identity {x.state.local_id}")
 
 
 def _choose_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:

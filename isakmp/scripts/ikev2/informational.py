@@ -29,6 +29,8 @@ from isakmp.scripts.ikev2.common import sa_of
 P, Notify = ikev2.Payload, ikev2.Notify
 
 SPI_SIZE = 4
+# The message ID of the first request after the initial exchanges.
+AFTER_IKE_AUTH = 2
 _NUMBERS = {int(number): wire for wire, number in PROTOCOLS.items()}
 
 
@@ -57,31 +59,59 @@ def recv_INFO(x: X, message: Incoming) -> None:
     sa, notifies = sa_of(x), common.take_notifies(message)
     deletes = message.take_all(P.DELETE)
     if x.initiator:
-        if Notify.INVALID_SYNTAX in notifies:
-            common.end_sa(x)
+        _recv_error(x, notifies)
         return
     for number, values in notifies.items():
-        _recv_notify(x, sa, number, values[0].data)
+        if number in (common.FATAL_AT_FIRST if _is_first(sa, message) else common.FATAL):
+            _end_by(x, sa, number)
+        else:
+            _recv_notify(x, sa, number, values[0].data)
     for payload in deletes:
         _recv_delete(x, sa, payload.value)
 
 
+def _recv_error(x: X, notifies: dict[int, list[Any]]) -> None:
+    """The peer refuses a request of ours: little is asked for here that it could refuse."""
+    error = common.error_among(notifies)
+    if error is None:
+        return
+    x.engine.remark(x, common.refused_by_peer(x, error, proven=True).reason)
+    if error in common.FATAL:
+        common.end_sa(x)
+
+
+def _is_first(sa: IsakmpSa, message: Incoming) -> bool:
+    """Whether the initiator of IKE_AUTH says it right after that, as one that refuses our answer
+    does (2.21.2)."""
+    asked = sa.exchange_type == ikev2.Exchange.IKE_AUTH and not sa.initiator
+    return asked and message.header.message_id == AFTER_IKE_AUTH
+
+
+def _end_by(x: X, sa: IsakmpSa, number: int) -> None:
+    """What the peer has found ends the IKE SA, here as there, without a Delete."""
+    x.engine.remark(x, common.refused_by_peer(x, number, proven=True).reason)
+    x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
+
+
 def _recv_notify(x: X, sa: IsakmpSa, number: int, data: bytes) -> None:
     x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
-    if number == Notify.AUTHENTICATION_FAILED:
-        x.engine.log.proto_err("%s: the peer could not authenticate us", sa)
-        x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
-    elif number == Notify.INVALID_MESSAGE_ID:
+    if number == Notify.INVALID_MESSAGE_ID:
         # Its window is smaller than we believe; where the oldest request is out of it, that ends
         # without an answer, as if the peer were dead.
         x.engine.log.proto_warn("%s: the peer refuses message ID 0x%s: it is beyond its window",
                            sa, data.hex())  # fmt: skip
         sa.ids.size_out = 1
-    elif number == Notify.INVALID_SPI:
-        child = notices.sent_with(x.engine, sa.path.remote, data)
-        if child is not None and _speaks_for(sa, child):
-            x.engine.log.proto_warn("%s: the peer has lost child SA %s", sa, child)
-            x.state.then.append(partial(x.engine.owner.children.lost, child))
+    elif number == Notify.INVALID_SPI and (child := _sent_with(x, sa, data)):
+        x.engine.log.proto_warn("%s: the peer has lost child SA %s", sa, child)
+        x.state.then.append(partial(x.engine.owner.children.lost, child))
+    elif number < common.STATUS:
+        # It changes nothing, as nothing was asked (2.21.3, 2.21.4).
+        x.engine.log.proto_warn("%s: the peer says %s", sa, name_of(Notify, number))
+
+
+def _sent_with(x: X, sa: IsakmpSa, spi: bytes) -> ChildSa | None:
+    child = notices.sent_with(x.engine, sa.path.remote, spi)
+    return child if child is not None and _speaks_for(sa, child) else None
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
@@ -101,8 +131,9 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
         x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
                            " ".join(f"{spi:08x}" for spi in found.unknown))  # fmt: skip
         rekey.deleted_early(sa, found.unknown)
-    for reason in found.wrong:
+    for child, reason in found.doubtful.items():
         x.engine.remark(x, reason)
+        x.state.then.append(partial(owner.children.lost, child))
     # Who deletes it itself has said so already (RFC 7296 2.25.1).
     told = [child for child in found.children if child.state is not State.DELETING]
     if told:

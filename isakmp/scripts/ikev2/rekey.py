@@ -26,7 +26,7 @@ from isakmp.engine import Engine
 from isakmp.errors import Reason, Refused
 from isakmp.exchange import Exchange
 from isakmp.sa import ChildSa, IsakmpSa, State
-from isakmp.scripts.ikev2.common import end_sa, sa_of
+from isakmp.scripts.ikev2.common import FATAL, end_sa, sa_of
 
 Notify = ikev2.Notify
 Sa = TypeVar("Sa", ChildSa, IsakmpSa)
@@ -192,7 +192,7 @@ def _part(engine: Engine, sa: Any, ours: bool, delete: Any) -> None:
 def refused(x: Exchange[Any], error: int) -> None:
     """The peer refuses a request of ours: what follows beyond the exchange's end."""
     sa, child = sa_of(x), x.state.child
-    if error == Notify.INVALID_SYNTAX:
+    if error in FATAL:
         end_sa(x)
     elif child is not None and child.old is not None and error == Notify.CHILD_SA_NOT_FOUND:
         x.engine.owner.children.delete_child(child.old, tell=False)

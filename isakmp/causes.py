@@ -23,6 +23,10 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "failed": "see the lines of the log before it; isakmpctl debug SA 90 shows more of them",
         "half-open-limit": "raise Max-half-open and Max-half-open-per-peer in [General], if those "
         "who began are peers of yours",
+        "identity-in-use": "give each device an identity of its own, or set Unique-ids= replace "
+        "or no; a first one that is dead is found so within DPD-timeout",
+        "identity-moved": "nothing, where the peer has another address now; where these are two "
+        "devices, give each an identity of its own, or set Unique-ids= no",
         "invalid-id-information": "write the addresses or networks of both ends as Local-ID and "
         "Remote-ID of the connection, crosswise at the peer",
         "invalid-identity": "set an ID of another type at the peer: an address, FQDN, USER_FQDN, "
@@ -59,7 +63,8 @@ OURS = frozenset(("failed", "no-address", "no-secret", "no-suite", "not-sent", "
 
 BY_LINE = frozenset(
     (
-        "authentication-failed", "bad-configuration", "childless-refused", "no-configuration",
+        "authentication-failed", "bad-configuration", "childless-refused", "identity-in-use",
+        "identity-moved", "no-configuration",
         "no-connection", "no-proposal-chosen", "no-secret", "no-suite",
         "nothing-to-offer", "single-pair-required", "too-many-children", "transport-mode-refused",
         "ts-unacceptable", "version-not-configured", "wrong-exchange-type", "wrong-identity",

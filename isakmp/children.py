@@ -206,14 +206,17 @@ class Children:
         if self.timers.now() - child.established > GRACE_S:
             self.keeper.connections.rekey(child)
 
-    def delete_child(self, child: ChildSa, tell: bool = True) -> None:
+    def delete_child(
+        self, child: ChildSa, tell: bool = True, under: IsakmpSa | None = None
+    ) -> None:
         """End a child SA, here and, where ``tell``, at the peer.
 
-        What the peer still sends with it is taken until it has heard of the end.
+        What the peer still sends with it is taken until it has heard of the end. under: the SA that
+        the peer has who is told, where it has no parent.
         """
         if child.state is State.DEAD or (tell and child.state is State.DELETING):
             return
-        sa = child.parent or self.sas.current(child.peer)
+        sa = child.parent or under or self.sas.current(child.peer)
         if tell and self.keeper.delete_sas and sa is not None and sa.state not in _ENDING:
             child.state = State.DELETING
             child.cancel()

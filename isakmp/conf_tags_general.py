@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from isakmp.conf_kinds import Kind, Tag, section, sections
+from isakmp.conf_tags_peer import UNIQUE
 from isakmp.conf_values import (
     MAX_SECONDS,
     PATH,
@@ -131,6 +132,7 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "12",
         ),
         "Shared-SADB": Tag(YES_NO, "the kernel's SAs are not ours alone", "no", idle=True),
+        "Unique-ids": Tag(UNIQUE, "the same for peers whose section does not say", "replace"),
         "User": Tag(
             _NAME,
             "whom isakmpd becomes once it has its sockets, and whose the run directory is",

@@ -27,9 +27,10 @@ from isakmp.conf_values import (
 )
 from isakmp.constants import ipsec, isakmp
 from isakmp.policy.keywords import parse_ike
-from isakmp.policy.spd import Wish
+from isakmp.policy.spd import Unique, Wish
 
 KEY_BITS = or_any(offer_range("bits", most=0xFFFF))
+UNIQUE = words({**{kind.value: kind for kind in Unique}, "yes": Unique.REPLACE})
 DOI = Tag(word("IPSEC"), "the domain of interpretation", "IPSEC")
 
 PEER: Mapping[str, Tag] = MappingProxyType(
@@ -94,6 +95,11 @@ PEER: Mapping[str, Tag] = MappingProxyType(
         "Remote-ID": section(Kind.ID, "who the peer must say it is", otherwise="any"),
         "Send-IDr": Tag(YES_NO, "IKEv2: tell the peer whom we expect", "yes"),
         "Transport": Tag(word("udp"), "what carries messages", "udp"),
+        "Unique-ids": Tag(
+            UNIQUE,
+            "what becomes of a second IKE SA of one identity, from another place, see below",
+            otherwise="that of [General]",
+        ),
         "Window-size": Tag(number(1, 64), "IKEv2: requests of the peer that we take at once", "1"),
     }
 )

@@ -1,8 +1,9 @@
 """What becomes of ISAKMP and IKE SAs once exchanges have made them: lifetimes, rekeying, deletion.
 
 RFC 2408 4.3, RFC 2409 5.5 and 9, RFC 7296 2.8. The engine's scripts tell the keeper what they
-established and what the peer says. It has two parts: the child SAs (children.py), and whether
-peers are alive (liveness.py). Which of two SAs gives way is told in rivals.py.
+established and what the peer says. It has three parts: the child SAs (children.py), whether
+peers are alive (liveness.py), and identities that come again from another place (places.py).
+Which of two SAs gives way is told in rivals.py.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from isakmp.keylog import KeyLog
 from isakmp.liveness import Liveness
 from isakmp.log import Log, LogClass
 from isakmp.path import Path
+from isakmp.places import Places
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.spd import Connection
 from isakmp.rivals import GRACE_S, gives_way, wait_s
@@ -46,6 +48,7 @@ class Keeper:
         self.keepalive: Callable[[Path], object] = lambda path: None
         self.delete_sas = True
         self.children, self.liveness = Children(self), Liveness(self)
+        self.places = Places(self)
 
     def keyed(self, spec: SaSpec) -> None:
         """Keys of an IPsec SA were derived."""
@@ -61,6 +64,7 @@ class Keeper:
         self._begin_life(sa)
         for old in self.sas.of_peer(sa.peer):
             if old is not sa and old.state is State.ESTABLISHED:
+                self.places.changed(old, sa)
                 self._supersede_sa(old, sa)
         self.connections.sa_up(sa, brings)
 
@@ -108,12 +112,13 @@ class Keeper:
                 "SA delete", GRACE_S, lambda: self._end_superseded_sa(sa)
             )
         else:
+            self.places.left(sa)
             self.delete_sa(sa)
 
     def _renewing(self, sa: IsakmpSa) -> bool:
         """Whether child SAs that would end with ``sa`` still need successors under the new one."""
         now, new = self.timers.now(), self.sas.current(sa.peer)
-        if new is None or now - new.established > RENEW_S:
+        if new is None or new.place != sa.place or now - new.established > RENEW_S:
             return False
         left = [c for c in self.sas.own_children(sa) if c.state is State.ESTABLISHED]
         for child in left:
@@ -207,15 +212,6 @@ class Keeper:
             self._conclude(other)
             self.delete_sa(other, tell=False)
         return [spi for spi in cookies if spi not in {other.cookies for other in its}]
-
-    def initial_contact(self, sa: IsakmpSa) -> None:
-        """The peer knows of no other SA with us: it has restarted (RFC 2407 4.6.3.3)."""
-        for old in self.sas.of_peer(sa.peer):
-            if old is not sa and old.established < sa.created:
-                self.delete_sa(old, tell=False)
-        for child in self.sas.children_of(sa):
-            if child.established < sa.created:
-                self.children.delete_child(child, tell=False)
 
     # --- what the application says -----------------------------------------------------------
 

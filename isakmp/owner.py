@@ -9,7 +9,7 @@ from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.path import Path
 from isakmp.policy.spd import Address, Caller, Connection, Identity, Remote, Selector, Traffic
-from isakmp.sa import ChildSa, IsakmpSa
+from isakmp.sa import ChildSa, IsakmpSa, Nat
 
 
 class Known(Protocol):
@@ -95,6 +95,14 @@ class LifeKeeper(Protocol):
     def said_alive(self, sa: IsakmpSa, sequence: int) -> None: ...
 
 
+class PlaceKeeper(Protocol):
+    """Who knows from where each identity is connected."""
+
+    def admit(self, remote: Remote, identity: Identity, path: Path, nat: Nat) -> None: ...
+
+    def initial_contact(self, sa: IsakmpSa) -> None: ...
+
+
 class Owner(Protocol):
     """Who keeps the SAs that exchanges make."""
 
@@ -113,6 +121,9 @@ class Owner(Protocol):
     @property
     def liveness(self) -> LifeKeeper: ...
 
+    @property
+    def places(self) -> PlaceKeeper: ...
+
     def keyed(self, spec: SaSpec) -> None: ...
 
     def established(self, sa: IsakmpSa, brings: Connection | None = None) -> None: ...
@@ -126,8 +137,6 @@ class Owner(Protocol):
     def delete_sa(self, sa: IsakmpSa, tell: bool = True) -> None: ...
 
     def moved(self, sa: IsakmpSa, path: Path) -> None: ...
-
-    def initial_contact(self, sa: IsakmpSa) -> None: ...
 
     def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> list[bytes]:
         """The peer of ``sa`` deletes ISAKMP SAs; those that it has not are returned."""

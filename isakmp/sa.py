@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 from isakmp.app.base import Limits, SaId, SaSpec, Usage
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.path import Path
-from isakmp.policy.spd import Connection, Identity, Range, Remote, Selector, Traffic
+from isakmp.policy.spd import Address, Connection, Identity, Range, Remote, Selector, Traffic
 from isakmp.timer import Event
 
-Peer = tuple[str, int, bytes, str]
+Who = tuple[str, int, bytes, str]
+Place = tuple[Address, int]
+Peer = tuple[Who, Place | None]
 Slot = tuple[str, Peer, Selector]
 
 
@@ -130,6 +132,20 @@ class Nat:
         return "+".join(sides)
 
 
+def place_of(path: Path, nat: Nat) -> Place:
+    """Where a peer is; behind a NAT its port tells it from its neighbours."""
+    return path.remote, path.remote_port if nat.remote else 0
+
+
+def peer_of(remote: Remote, identity: Identity, path: Path, nat: Nat) -> Peer:
+    """Who this is: private addresses behind different NATs do not make one peer, nor does an
+    identity that may be at several places at a time."""
+    address = ipsec.Id.IPV4_ADDR, ipsec.Id.IPV6_ADDR
+    where = str(path.remote) if identity.type in address else ""
+    who = remote.name, int(identity.type), identity.data, where
+    return who, None if remote.unique.alone else place_of(path, nat)
+
+
 @dataclass(slots=True, eq=False)
 class IsakmpSa:
     """One ISAKMP SA (phase 1) or IKE SA. ``keys`` and ``ids``, what it remembers of message IDs,
@@ -189,10 +205,13 @@ class IsakmpSa:
         return self.cky_i + self.cky_r
 
     def find_peer(self) -> None:
-        """Note who this is: private addresses behind different NATs do not make one peer."""
-        address = ipsec.Id.IPV4_ADDR, ipsec.Id.IPV6_ADDR
-        where = str(self.path.remote) if self.remote_id.type in address else ""
-        self.peer = self.remote.name, self.remote_id.type, self.remote_id.data, where
+        """Note who this is, once that is known, or has changed."""
+        self.peer = peer_of(self.remote, self.remote_id, self.path, self.nat)
+
+    @property
+    def place(self) -> Place:
+        """Where its peer is."""
+        return place_of(self.path, self.nat)
 
     def heard(self, now: float) -> None:
         """Something that only the peer can have sent came under this SA."""
@@ -299,6 +318,8 @@ class SaDatabase:
         self.isakmp: dict[bytes, IsakmpSa] = {}
         self.children: dict[tuple[int, int], ChildSa] = {}
         self._by_peer: dict[Peer, list[IsakmpSa]] = {}
+        self._by_who: dict[Who, dict[bytes, IsakmpSa]] = {}
+        self._children_of_who: dict[Who, dict[int, ChildSa]] = {}
         self._by_remote: dict[str, dict[bytes, IsakmpSa]] = {}
         self._by_slot: dict[Slot, list[ChildSa]] = {}
         self._by_connection: dict[str, dict[int, ChildSa]] = {}
@@ -312,6 +333,7 @@ class SaDatabase:
         self.isakmp[sa.own_cookie] = sa
         self._by_peer.setdefault(sa.peer, []).append(sa)
         self._by_remote.setdefault(sa.remote.name, {})[sa.own_cookie] = sa
+        self._by_who.setdefault(sa.peer[0], {})[sa.own_cookie] = sa
 
     def find(self, version: int, cookie: bytes) -> IsakmpSa | None:
         """The one of that version for which we chose ``cookie``."""
@@ -325,13 +347,16 @@ class SaDatabase:
         self.isakmp.pop(sa.own_cookie, None)
         _take(self._by_peer, sa.peer, sa)
         _drop(self._by_remote, sa.remote.name, sa.own_cookie)
+        _drop(self._by_who, sa.peer[0], sa.own_cookie)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:
         """The peer of ``sa`` now answers from another address or port."""
         _take(self._by_peer, sa.peer, sa)
+        _drop(self._by_who, sa.peer[0], sa.own_cookie)
         sa.path = path
         sa.find_peer()
         self._by_peer.setdefault(sa.peer, []).append(sa)
+        self._by_who.setdefault(sa.peer[0], {})[sa.own_cookie] = sa
 
     def add_child(self, child: ChildSa) -> None:
         """Keep a child SA."""
@@ -343,7 +368,8 @@ class SaDatabase:
         flow = child.connection.name, child.selector
         self._by_flow.setdefault(flow, {})[id(child)] = child
         self._children_of.setdefault(child.peer, {})[id(child)] = child
-        self._children_of_remote.setdefault(child.peer[0], {})[id(child)] = child
+        self._children_of_remote.setdefault(child.peer[0][0], {})[id(child)] = child
+        self._children_of_who.setdefault(child.peer[0], {})[id(child)] = child
 
     def remove_child(self, child: ChildSa) -> None:
         """Forget a child SA and stop its timers."""
@@ -373,7 +399,8 @@ class SaDatabase:
         _drop(self._by_connection, child.connection.name, id(child))
         _drop(self._by_flow, (child.connection.name, child.selector), id(child))
         _drop(self._children_of, child.peer, id(child))
-        _drop(self._children_of_remote, child.peer[0], id(child))
+        _drop(self._children_of_remote, child.peer[0][0], id(child))
+        _drop(self._children_of_who, child.peer[0], id(child))
 
     def child_by_spi(self, protocol: int, spi: int, remote: str) -> ChildSa | None:
         """The child SA that a peer at ``remote`` receives with that SPI."""
@@ -398,6 +425,12 @@ class SaDatabase:
     def of_peer(self, peer: Peer) -> list[IsakmpSa]:
         """Every ISAKMP SA with ``peer``."""
         return list(self._by_peer.get(peer, []))
+
+    def everywhere(self, sa: IsakmpSa) -> tuple[list[IsakmpSa], list[ChildSa]]:
+        """Every ISAKMP SA of the identity of ``sa``, and every child SA, at whatever place."""
+        who = sa.peer[0]
+        found = list(self._by_who.get(who, {}).values())
+        return found, list(self._children_of_who.get(who, {}).values())
 
     def children_of(self, sa: IsakmpSa) -> list[ChildSa]:
         """Every child SA that ``sa`` speaks for: its own, and those of its peer that have none."""

@@ -84,6 +84,7 @@ LAYERS = [
         "isakmp.rivals",
         "isakmp.children",
         "isakmp.liveness",
+        "isakmp.places",
         "isakmp.keeper",
     ],
     ["isakmp.status", "isakmp.daemon", "fifo_ui"],

@@ -38,6 +38,7 @@ COMPARE_SECRETS_AND_IDS = (
 )
 PROPOSALS_AGREED = "proposals: one is agreed on"
 _OTHER_KIND = "use pre-shared keys at the peer: this version has no certificates"
+_ELSEWHERE = "our identity is connected from another place, and the peer keeps the first one"
 _READ = ("the peer could not read our message",)
 _NOTHING = "nothing: it is tried again"
 
@@ -99,6 +100,7 @@ _MEANINGS = {
             "the secrets of both ends differ",
             "the peer expects another identity of us, or knows none like it",
             "we asked for an identity (IDr) that the peer does not have",
+            _ELSEWHERE,
         ),
         COMPARE_SECRETS_AND_IDS,
         ("IKE proposals: they are agreed on", "selectors: they are judged afterwards"),
@@ -159,7 +161,11 @@ _MEANINGS = {
         ("proposals: they are agreed on",),
     ),
     ("", "AUTHENTICATION_FAILED"): Meaning(
-        ("the secrets of both ends differ", "the peer expects another identity of us"),
+        (
+            "the secrets of both ends differ",
+            "the peer expects another identity of us",
+            _ELSEWHERE,
+        ),
         _COMPARE_SECRETS,
     ),
     ("", "PAYLOAD_MALFORMED"): Meaning(

@@ -49,6 +49,7 @@ from isakmp.policy.spd import (
     Suite,
     Traffic,
     TrafficSelector,
+    Unique,
 )
 from isakmp.policy.traffic import of_network, of_selector, selectors
 from isakmp.policy.transforms import (
@@ -89,7 +90,15 @@ def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> R
         versions=versions,
         proposals=proposals,
         ikev2=read_ikev2(conf, section),
+        unique=_unique(conf, section),
     )
+
+
+def _unique(conf: Conf, section: str) -> Unique:
+    """The section's own word, or that of [General] for all."""
+    own: Unique | None = conf.value(Kind.PEER, section, "Unique-ids")
+    everybodys: Unique = conf.general("Unique-ids")[0]
+    return own or everybodys
 
 
 def peers_by_address(conf: Conf) -> dict[Address | None, str]:

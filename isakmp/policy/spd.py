@@ -338,6 +338,20 @@ class Wish(Enum):
     FORCE = "force"
 
 
+class Unique(Enum):
+    """What a peer's identity may do at a second place while it is connected from a first one."""
+
+    REPLACE = "replace"
+    NO = "no"
+    NEVER = "never"
+    KEEP = "keep"
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is at one place at a time."""
+        return self in (Unique.REPLACE, Unique.KEEP)
+
+
 @dataclass(frozen=True, slots=True)
 class Ikev2:
     """What a peer's section says of IKEv2 alone.
@@ -383,6 +397,7 @@ class Remote:
     versions: tuple[int, ...] = (1,)
     proposals: tuple[Proposal, ...] = ()
     ikev2: Ikev2 = Ikev2()
+    unique: Unique = Unique.REPLACE
 
 
 @dataclass(frozen=True, slots=True)

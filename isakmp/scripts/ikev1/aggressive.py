@@ -75,6 +75,7 @@ def recv_AUTH(x: X, message: Incoming) -> None:
     """The initiator's proof; it need not be encrypted."""
     phase_1.take_auth(x, message)
     phase_1.take_nat_d(x, message)
+    phase_1.admit(x, message)
 
 
 def finalize(x: X) -> None:

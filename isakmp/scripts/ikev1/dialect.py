@@ -359,7 +359,7 @@ class Ikev1:
         if notify == isakmp.Notify.INITIAL_CONTACT and isinstance(state, Phase1):
             state.initial_contact = True
         elif notify == isakmp.Notify.INITIAL_CONTACT and sa is not None:
-            exchange.engine.owner.initial_contact(sa)
+            exchange.engine.owner.places.initial_contact(sa)
         elif notify == isakmp.Notify.RESPONDER_LIFETIME and isinstance(state, Quick):
             state.responder_life_s = _lifetime(value.data, ipsec.Attribute)
         elif notify == isakmp.Notify.RESPONDER_LIFETIME and isinstance(state, Phase1):
@@ -421,7 +421,7 @@ class Ikev1:
 
     def _hint(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """A notify in clear proves nothing, but may tell why a phase 1 gets no further."""
-        exchange = self._running(engine, path, header)
+        exchange = self._running(engine, path, header) or self._unheard(engine, header)
         message = self._open(engine, path, header, datagram, None, b"")
         for payload in message.take_all(P.NOTIFY):
             said = name_of(isakmp.Notify, payload.value.notify)
@@ -430,6 +430,13 @@ class Ikev1:
                 return
             engine.log.proto_warn("%s: peer says %s, unauthenticated", exchange, said)
             exchange.hint = exchange.hint or refused_in_clear(exchange, said)
+
+    def _unheard(self, engine: Engine, header: Header) -> Exchange[Any] | None:
+        """Ours under an ISAKMP SA whose last message the peer may have refused (aggressive mode)."""
+        sa = self._sa(engine, header)
+        if sa is None or "unheard" not in sa.events:
+            return None
+        return next((x for x in sa.running.values() if x.initiator), None)
 
     # --- verbs of the daemon -----------------------------------------------------------------
 

@@ -104,7 +104,7 @@ def _recv_notify(x: X, payload: Payload, path: Path) -> None:
             else:
                 owner.liveness.said_alive(sa, int.from_bytes(value.data, "big"))
     elif value.notify == Notify.INITIAL_CONTACT:
-        owner.initial_contact(sa)
+        owner.places.initial_contact(sa)
     elif value.notify == Notify.INVALID_SPI:
         _recv_invalid_spi(x, sa, value)
     elif value.notify < Notify.CONNECTED:

@@ -72,6 +72,7 @@ def recv_ID_AUTH(x: X, message: Incoming) -> None:
         raise MalformedPayload("header", 19, "must be encrypted", "RFC 2409 5.4")
     phase_1.take_id(x, message)
     phase_1.take_auth(x, message)
+    phase_1.admit(x, message)
 
 
 main_mode_initiator = (

@@ -366,6 +366,12 @@ def take_auth(x: X, message: Incoming) -> None:
                       isakmp.Notify.AUTHENTICATION_FAILED)  # fmt: skip
 
 
+def admit(x: X, message: Incoming) -> None:
+    """As responder: whether who the peer has proved to be may be at that place, too."""
+    if not x.initiator and x.state.remote_id is not None:
+        x.engine.owner.places.admit(x.remote, x.state.remote_id, message.path, x.state.nat)
+
+
 def wrong_secret(x: X, how: str) -> Reason:
     """The reason that a pre-shared key which differs looks like."""
     return Reason(
@@ -410,8 +416,8 @@ def _hash(x: X, *, ours: bool) -> bytes:
 
 
 def add_initial_contact(x: X, message: Outgoing) -> None:
-    """Say that we know of no other SA with this peer (RFC 2407 4.6.3.3)."""
-    if not x.engine.sas.knows(x.remote.name):
+    """Say that we know of no other SA with this peer (RFC 2407 4.6.3.3), if we can know of all."""
+    if x.remote.unique.alone and not x.engine.sas.knows(x.remote.name):
         message.add(P.NOTIFY, {
             "doi": DOI_IPSEC, "protocol_id": isakmp.Protocol.ISAKMP,
             "notify": isakmp.Notify.INITIAL_CONTACT, "spi": x.cky_i + x.cky_r, "data": b"",
@@ -433,4 +439,4 @@ def finalize(x: X) -> None:
     )  # fmt: skip
     x.engine.owner.established(x.sa)
     if s.initial_contact:
-        x.engine.owner.initial_contact(x.sa)
+        x.engine.owner.places.initial_contact(x.sa)

@@ -79,7 +79,7 @@ def send_ID_AUTH_SA_TS(x: X, message: Outgoing) -> Wait:
     if x.initiator:
         if x.remote.remote_id is not None and x.remote.ikev2.send_idr:
             message.add(P.IDR, id_value(x.remote.remote_id))
-        if not x.engine.sas.knows(x.remote.name):
+        if x.remote.unique.alone and not x.engine.sas.knows(x.remote.name):
             common.add_notify(message, Notify.INITIAL_CONTACT)
     add_auth(x, message)
     if x.initiator:
@@ -139,6 +139,8 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
     take_auth(x, message)
     _expect_no_refusal(x, notifies)
+    if not x.initiator:
+        x.engine.owner.places.admit(x.remote, s.remote_id, message.path, sa.nat)
     s.initial_contact = Notify.INITIAL_CONTACT in notifies
     if x.initiator:
         yield from _take_child(x, message, notifies)
@@ -285,7 +287,7 @@ def finalize(x: X) -> None:
         owner.children.child_established(negotiation.make(x, c, sa, s.ni, s.nr), c.specs)
     if s.initial_contact:
         # Its child SA is there before what it replaces goes: the traffic always has one.
-        owner.initial_contact(sa)
+        owner.places.initial_contact(sa)
     if c is not None and s.refusal is not None:
         _child_refused(x, c, s.refusal)
 

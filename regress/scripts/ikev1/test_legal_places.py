@@ -89,13 +89,13 @@ def test_initial_contact_counts_wherever_it_is_protected(
     one = sender(step, west, east)
     other = east if one is west else west
     owner: Any = other.daemon.engine.owner
-    heed = owner.initial_contact
+    heed = owner.places.initial_contact
 
     def note(sa: Any) -> None:
         seen.append(sa)
         heed(sa)
 
-    owner.initial_contact = note
+    owner.places.initial_contact = note
     change_sent(one, with_notify(kind, step, status(Notify.INITIAL_CONTACT)))
     net.start()
     net.run(5)

@@ -345,7 +345,7 @@ def test_initial_contact_may_come_in_the_answer(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ike_auth, "add_auth", add_more)
     net, west, _, _ = began()
     told: list[Any] = []
-    west.daemon.keeper.initial_contact = told.append  # type: ignore[assignment]
+    west.daemon.keeper.places.initial_contact = told.append  # type: ignore[assignment]
     net.run(1)
     assert told == [sa_of(west)]
 

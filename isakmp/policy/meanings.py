@@ -73,7 +73,11 @@ _MEANINGS = {
         (PROPOSALS_AGREED,),
     ),
     (AGREED, "AUTHENTICATION_FAILED"): Meaning(
-        ("the secrets of both ends differ", "the peer expects another identity of us"),
+        (
+            "the secrets of both ends differ",
+            "the peer expects another identity of us",
+            _ELSEWHERE,
+        ),
         COMPARE_SECRETS_AND_IDS,
         (PROPOSALS_AGREED,),
     ),

@@ -432,7 +432,7 @@ class Ikev1:
             exchange.hint = exchange.hint or refused_in_clear(exchange, said)
 
     def _unheard(self, engine: Engine, header: Header) -> Exchange[Any] | None:
-        """Ours under an ISAKMP SA whose last message the peer may have refused (aggressive mode)."""
+        """Ours under an ISAKMP SA whose last message, of aggressive mode, may have been refused."""
         sa = self._sa(engine, header)
         if sa is None or "unheard" not in sa.events:
             return None

@@ -382,9 +382,11 @@ def wrong_secret(x: X, how: str) -> Reason:
     )
 
 
-def refused_in_clear(x: X, said: str) -> Reason:
+def refused_in_clear(x: Exchange[Any], said: str) -> Reason:
     """The reason that a peer's notify may be: of proposals, or of us where one was chosen."""
     detail = f"the peer said {said} (in clear, so unproven)"
+    if x.sa is not None:
+        return refusal(AGREED, said, detail, f"identity {x.sa.local_id}", x.remote.line)
     if x.state.chosen is None:
         offered = ", ".join(t.name for t in x.remote.transforms)
         return refusal(x.script.name, said, detail, offered, x.remote.line)

@@ -106,7 +106,7 @@ def test_the_child_sa_of_another_is_not_a_peers_to_delete(version: int) -> None:
     net, west, east = pair(version)
     spis = list(halves(child_of(west)))
     kept = child_of(east)
-    kept.peer = ("north", *kept.peer[1:])
+    kept.peer = (("north", *kept.peer[0][1:]), None)
     kept.parent = None
     say(west, version, (3, spis))
     net.pump()

@@ -148,16 +148,19 @@ def _reserve(x: X, c: Child, protocol: isakmp.Protocol) -> Generator[Job[Any], A
 
 
 def add_sa(c: Child, message: Outgoing) -> None:
-    """Our proposals, or as responder our choice, with our SPI."""
+    """The modes, then our proposals, or as responder our choice, with our SPI."""
+    connection = connection_of(c)
+    if c.choice is None:
+        c.transport, c.all_fragments = wants_transport(connection), connection.all_fragments
+    _add_modes(c, message)
     spi = c.spi_in.to_bytes(4, "big")
     value = proposal.answer(c.choice, spi) if c.choice else proposal.offer(c.proposals, spi)
     message.add(P.SA, value)
 
 
 def add_request(x: X, c: Child, message: Outgoing) -> None:
-    """The initiator's selectors, those of the packet that waits first, and what else it wants."""
+    """The initiator's selectors, those of the packet that waits first."""
     connection = connection_of(c)
-    c.transport, c.all_fragments = wants_transport(connection), connection.all_fragments
     c.offered = c.old.traffic if c.old else connection.traffic
     local, remote = c.offered
     # What replaces another SA has its traffic, whatever packet waits (2.9.2).
@@ -172,18 +175,18 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
         local, remote = (*first.local, *local), (*first.remote, *remote)
     message.add(P.TSI, traffic.to_wire(local))
     message.add(P.TSR, traffic.to_wire(remote))
-    _add_modes(c, message)
 
 
 def _add_modes(c: Child, message: Outgoing) -> None:
+    """In the order of RFC 7296 C.2 and C.4."""
     connection = connection_of(c)
+    if c.cpi_in:
+        data = c.cpi_in.to_bytes(2, "big") + bytes([ikev2.Ipcomp.DEFLATE])
+        common.add_notify(message, Notify.IPCOMP_SUPPORTED, data)
     if c.transport:
         common.add_notify(message, Notify.USE_TRANSPORT_MODE)
     if not connection.tfc_padding:
         common.add_notify(message, Notify.ESP_TFC_PADDING_NOT_SUPPORTED)
-    if c.cpi_in:
-        data = c.cpi_in.to_bytes(2, "big") + bytes([ikev2.Ipcomp.DEFLATE])
-        common.add_notify(message, Notify.IPCOMP_SUPPORTED, data)
     if c.all_fragments:
         common.add_notify(message, Notify.NON_FIRST_FRAGMENTS_ALSO)
 
@@ -301,13 +304,12 @@ def _as_seen(x: X, asked: Traffic) -> Traffic:
 
 
 def add_answer(c: Child, message: Outgoing) -> None:
-    """The selectors that are left of what was asked for, and what else we agree to."""
+    """The selectors that are left of what was asked for, and whether there may be more."""
     shown = traffic_of(c)
     message.add(P.TSI, traffic.to_wire(shown.remote))
     message.add(P.TSR, traffic.to_wire(shown.local))
     if c.additional:
         common.add_notify(message, Notify.ADDITIONAL_TS_POSSIBLE)
-    _add_modes(c, message)
 
 
 # --- SAs -------------------------------------------------------------------------------------

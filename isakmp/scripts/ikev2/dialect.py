@@ -133,10 +133,9 @@ class Ikev2:
         nonce = next((p.body for p in message.payloads if p.type == P.NONCE), b"")
         if not nonce:
             raise MalformedPayload("HDR", 16, "has no NONCE", "RFC 7296 1.2")
-        first = message.payloads[0] if message.payloads else None
-        shown = b""
-        if first is not None and first.type == P.NOTIFY and first.value.notify == Notify.COOKIE:
-            shown = first.value.data
+        # It goes first (2.6), and counts anywhere (2.5).
+        shown = next((p.value.data for p in message.payloads
+                      if p.type == P.NOTIFY and p.value.notify == Notify.COOKIE), b"")  # fmt: skip
         if shown and self._cookies.check(shown, nonce, path.remote, header.cky_i):
             return False
         engine.counters["cookies"] = engine.counters.get("cookies", 0) + 1
@@ -378,7 +377,11 @@ class Ikev2:
         if window is not None and not window.announced:
             window.announced = True
             size = window.size_in.to_bytes(4, "big")
-            common.add_notify(message, Notify.SET_WINDOW_SIZE, size)
+            value = common.notify_value(Notify.SET_WINDOW_SIZE, size)
+            kinds = [kind for kind, _ in message.payloads]
+            # Notifies go before Deletes (C.6).
+            at = kinds.index(P.DELETE) if P.DELETE in kinds else len(kinds)
+            message.payloads.insert(at, (P.NOTIFY, value))
         return sealing.seal(exchange, message.payloads, message.protected)
 
     def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:

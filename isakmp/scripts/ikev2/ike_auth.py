@@ -77,10 +77,10 @@ def send_ID_AUTH_SA_TS(x: X, message: Outgoing) -> Wait:
     s.local_body = id_body(s.local_id)
     message.add(P.IDI if x.initiator else P.IDR, s.local_body)
     if x.initiator:
-        if x.remote.remote_id is not None and x.remote.ikev2.send_idr:
-            message.add(P.IDR, id_value(x.remote.remote_id))
         if x.remote.unique.alone and not x.engine.sas.knows(x.remote.name):
             common.add_notify(message, Notify.INITIAL_CONTACT)
+        if x.remote.remote_id is not None and x.remote.ikev2.send_idr:
+            message.add(P.IDR, id_value(x.remote.remote_id))
     add_auth(x, message)
     if x.initiator:
         yield from _offer_child(x, message)

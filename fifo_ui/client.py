@@ -16,6 +16,7 @@ from typing import Any
 from fifo_ui.files import REPLY
 from isakmp.errors import IsakmpError
 
+SLOW_S = 1.0  # who waits for longer is told for what
 POLL_S = (0.005, 0.01, 0.02, 0.05)  # the first waits; then the last one again
 MAX_REPLY = 64 * 1024 * 1024
 
@@ -36,7 +37,8 @@ class NotThere(ControlError):
 class Client:
     """Gives commands to the daemon that reads ``fifo`` and keeps its files in ``run_directory``.
 
-    clock: seconds, steady; token: 16 hexadecimal digits, new each time.
+    clock: seconds, steady; token: 16 hexadecimal digits, new each time; say: told what a long wait
+    waits for.
     """
 
     fifo: Path
@@ -45,6 +47,7 @@ class Client:
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     token: Callable[[], str]
+    say: Callable[[str], None] = lambda _: None
 
     def ask(self, command: str) -> Any:
         """The result of ``command``. ControlError: it was not carried out, or not in time."""
@@ -94,8 +97,8 @@ class Client:
 
     def _await(self, path: Path) -> str:
         """The text of the reply, once it is there."""
-        deadline = self.clock() + self.timeout_s
-        polls = 0
+        begun, polls = self.clock(), 0
+        told = False
         while True:
             try:
                 with path.open(encoding="utf-8") as file:
@@ -104,7 +107,11 @@ class Client:
                 pass
             except OSError as error:
                 raise ControlError(f"cannot read {path}: {error.strerror}") from error
-            if self.clock() >= deadline:
+            waited = self.clock() - begun
+            if waited >= SLOW_S and not told:
+                told = True
+                self.say("waiting: isakmpd has the command and has not answered yet")
+            if waited >= self.timeout_s:
                 raise NotThere(
                     f"isakmpd took the command but did not answer within {self.timeout_s:g} s",
                     f"see its log; it answers in {self.run_directory}"

@@ -10,10 +10,10 @@ import argparse
 import json
 import os
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TextIO
 from fifo_ui import explain, render
 from fifo_ui.client import Client, ControlError
 from fifo_ui.flags import make_parser
+from fifo_ui.screen import Screen, Tone, screen_of
 from fifo_ui.up import Wait
 
 RUN_DIRECTORY = Path("/var/run")
@@ -29,14 +30,14 @@ FIFO = "isakmpd.fifo"
 
 
 class Output(NamedTuple):
-    """value: for --json; text: for people, a table being made for so many columns."""
+    """value: for --json; text: for people, a table being made for their screen."""
 
     value: Any
-    text: str | Callable[[int], str] = ""
+    text: str | Callable[[Screen], str] = ""
 
-    def shown(self, columns: int) -> str:
-        """The text on so many columns."""
-        return self.text if isinstance(self.text, str) else self.text(columns)
+    def shown(self, screen: Screen) -> str:
+        """The text on a screen."""
+        return self.text if isinstance(self.text, str) else self.text(screen)
 
 
 Verb = Callable[[Client, argparse.Namespace], Output]
@@ -50,7 +51,7 @@ def show_sas(client: Client, args: argparse.Namespace) -> Output:
         rows = [row for row in rows if row.get("name") == args.name]
         return Output(rows, partial(render.sas, rows))
     drops = render.drops(status["drops"])
-    return Output(rows, lambda columns: render.sas(rows, columns) + drops)
+    return Output(rows, lambda screen: render.sas(rows, screen) + drops)
 
 
 def show_rows(client: Client, args: argparse.Namespace) -> Output:
@@ -64,15 +65,20 @@ def show_rows(client: Client, args: argparse.Namespace) -> Output:
 def explain_failures(client: Client, args: argparse.Namespace) -> Output:
     """Why the last attempts failed: both sides, the nearest miss, the line, what to change."""
     rows = explain.failures(client.ask("S")["outcomes"], args.peer)
-    return Output(rows, explain.text(rows, args.peer))
+    return Output(rows, partial(explain.text, rows, args.peer))
 
 
 def bring_up(client: Client, args: argparse.Namespace) -> Output:
     """Start a connection; with --wait, until it is up or has failed."""
     if args.wait is None:
-        return Output(client.ask(f"c {args.name}"), f"{args.name} is being started\n")
-    rows = Wait(client, args.name, args.wait, args.say).run()
-    return Output(rows, lambda columns: f"{args.name} is up\n{render.phase_2(rows, columns)}")
+        more = "isakmpctl connections shows how it goes; --wait 30 would stay until it is up"
+        return Output(client.ask(f"c {args.name}"), f"{args.name} is being started: {more}\n")
+    rows = Wait(client, args.name, args.wait, client.say).run()
+    return Output(rows, partial(_up, args.name, rows))
+
+
+def _up(name: str, rows: list[dict[str, Any]], screen: Screen) -> str:
+    return f"{screen.paint(f'{name} is up', Tone.GOOD)}\n{render.phase_2(rows, screen)}"
 
 
 def down(client: Client, args: argparse.Namespace) -> Output:
@@ -197,14 +203,9 @@ def _usual_directory() -> Path:
     return SERVICE_DIRECTORY if (SERVICE_DIRECTORY / FIFO).exists() else RUN_DIRECTORY
 
 
-def _columns(out: TextIO) -> int:
-    """How wide tables may be: the terminal, or what a file is expected to be."""
-    return shutil.get_terminal_size().columns if out.isatty() else render.WIDTH
-
-
 def perform(client: Client, args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Do what the command line says and print the answer; the exit status."""
-    args.say = _progress(args, err)
+    client = replace(client, say=_progress(args, err))
     try:
         output = VERBS[args.verb](client, args)
     except ControlError as error:
@@ -214,7 +215,7 @@ def perform(client: Client, args: argparse.Namespace, out: TextIO, err: TextIO) 
             json.dump(failure | {key: value for key, value in more.items() if value}, out)
             out.write("\n")
         else:
-            err.write(f"isakmpctl: {error}\n")
+            err.write(f"{screen_of(err).paint(f'isakmpctl: {error}', Tone.BAD)}\n")
             if error.mend:
                 err.write(f"  mend: {error.mend}\n")
         return 1
@@ -222,16 +223,21 @@ def perform(client: Client, args: argparse.Namespace, out: TextIO, err: TextIO) 
         json.dump({"ok": True, "error": None, "result": output.value}, out)
         out.write("\n")
     else:
-        out.write(output.shown(_columns(out)))
+        out.write(output.shown(screen_of(out)))
     return 0
 
 
 def _progress(args: argparse.Namespace, err: TextIO) -> Callable[[str], None]:
     """Where what a long wait waits for is said: to people at a terminal, and to nobody else."""
 
+    said = ""
+
     def say(text: str) -> None:
-        err.write(f"{text}\n")
-        err.flush()
+        nonlocal said
+        if text != said:
+            said = text
+            err.write(f"{text}\n")
+            err.flush()
 
     return say if err.isatty() and not args.json else lambda _: None
 

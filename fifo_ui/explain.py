@@ -10,7 +10,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fifo_ui.render import MAX_TEXT, WIDTH, moment, text_of
+from fifo_ui.render import GAP, MAX_TEXT, MIN_COLUMN, moment, text_of
+from fifo_ui.screen import PLAIN, Screen, Tone, cell, fit
 from isakmp.log import printable
 
 Row = Mapping[str, Any]
@@ -47,15 +48,15 @@ def failures(outcomes: Sequence[Row], peer: str | None) -> list[dict[str, Any]]:
     return found[::-1][:SHOWN]
 
 
-def text(rows: Sequence[Row], peer: str | None) -> str:
+def text(rows: Sequence[Row], peer: str | None, screen: Screen = PLAIN) -> str:
     """What failures() found, a paragraph each."""
     if not rows:
         whom = f" with {peer}" if peer else ""
         return f"no attempt{whom} has failed\n"
-    return "\n".join(_paragraph(row) for row in rows)
+    return "\n".join(_paragraph(row, screen) for row in rows)
 
 
-def _paragraph(row: Row) -> str:
+def _paragraph(row: Row, screen: Screen) -> str:
     reason = row.get("reason") or {}
     role = "we began" if row.get("initiator") else "the peer began"
     times = f", {row['times']} times" if (row.get("times") or 1) > 1 else ""
@@ -63,8 +64,13 @@ def _paragraph(row: Row) -> str:
         f"{moment(row.get('when') or 0.0)}  {text_of(row.get('exchange'))} with "
         f"{text_of(row.get('remote'))} ({text_of(row.get('name'))}), {role}{times}"
     )
-    lines = [printable(head, MAX_TEXT), f"  {row['topic']}: {_clean(reason.get('detail'))}"]
-    lines += _beside(row, reason)
+    told = textwrap.wrap(
+        f"{row['topic']}: {_clean(reason.get('detail'))}", screen.columns,
+        initial_indent="  ", subsequent_indent=_INDENT,
+    )  # fmt: skip
+    lines = textwrap.wrap(printable(head, MAX_TEXT), screen.columns, subsequent_indent="  ")
+    lines += [screen.paint(line, Tone.BAD) for line in told]
+    lines += _beside(row, reason, screen)
     nearest = (reason.get("misses") or ("",))[0]
     for label, value in (
         ("nearest miss", nearest),
@@ -72,13 +78,13 @@ def _paragraph(row: Row) -> str:
         ("to mend", reason.get("mend")),
     ):
         if value:
-            lines += _wrapped(label, _clean(value))
+            lines += _wrapped(label, _clean(value), screen)
     for meaning in reason.get("means") or ():
-        lines += _wrapped("", _clean(meaning))
+        lines += _wrapped("", _clean(meaning), screen)
     return "\n".join(lines) + "\n"
 
 
-def _beside(row: Row, reason: Row) -> list[str]:
+def _beside(row: Row, reason: Row, screen: Screen) -> list[str]:
     """The peer's side and ours, in two columns where they are compared part by part."""
     table = [(*map(_clean, cells), fits) for *cells, fits in reason.get("beside") or ()]
     refused_by_peer = reason.get("cause") == "peer-refused"
@@ -90,19 +96,31 @@ def _beside(row: Row, reason: Row) -> list[str]:
     if not table:
         asked = reason.get("acceptable") or reason.get("offered")
         pairs = ((theirs, reason.get("came")), (ours, asked))
-        return [line for label, value in pairs if value for line in _wrapped(label, _clean(value))]
-    rows = [("", theirs, ours, True), *table]
-    widths = [min(38, max(len(one[at]) for one in rows)) for at in range(3)]
+        return [
+            line for label, value in pairs if value
+            for line in _wrapped(label, _clean(value), screen)
+        ]  # fmt: skip
+    return _columns([("", theirs, ours, True), *table], screen)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], screen: Screen) -> list[str]:
+    """What is compared, the peer's and ours; what does not fit has a star."""
+    margin = len(_INDENT) + len("* ") + 2 * len(GAP)
+    widest = [max(len(row[at]) for row in rows) for at in range(3)]
+    widths = fit(widest, screen.columns - margin, MIN_COLUMN)
     lines = []
-    for one in rows:
-        cells = (cell[:width].ljust(width) for cell, width in zip(one, widths, strict=False))
-        lines.append(f"{_INDENT}{' ' if one[-1] else '*'} " + "  ".join(cells).rstrip())
+    for *cells, fits in rows:
+        line = GAP.join(map(cell, cells, widths)).rstrip()
+        tone = Tone.PLAIN if fits else Tone.WARNING
+        lines.append(screen.paint(f"{_INDENT}{' ' if fits else '*'} {line}", tone))
     return lines
 
 
-def _wrapped(label: str, value: str) -> list[str]:
+def _wrapped(label: str, value: str, screen: Screen) -> list[str]:
     head = f"{_INDENT}{label}: " if label else _INDENT
-    return textwrap.wrap(value, WIDTH, initial_indent=head, subsequent_indent=_INDENT + "  ")
+    return textwrap.wrap(
+        value, screen.columns, initial_indent=head, subsequent_indent=_INDENT + "  "
+    )
 
 
 def _clean(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Tables and the report for people, out of the daemon's status(); 100 columns wide.
+"""Tables and the report for people, out of the daemon's status(), as wide as their screen.
 
 A row is what status() says of one thing: the fields people look for first become columns, what
 does not fit beside them follows below, indented. Whatever a peer may have written (identities,
@@ -11,17 +11,25 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from fifo_ui.screen import PLAIN, Screen, Tone, cell, fit
 from isakmp.errors import LABELS
 from isakmp.log import LogClass, printable, stamp_of
 
-WIDTH = 100
 GAP = "  "
 NONE = "-"
 MAX_CELL = 60
 MIN_COLUMN = 4
 MAX_TEXT = 4000
-CUT = ".."
 EPOCH = 1e8  # a time above it is counted from 1970, one below it from some start
+# By column and what it says: how it stands.
+_TONES = {
+    ("STATE", "established"): Tone.GOOD,
+    ("STATE", "up"): Tone.GOOD,
+    ("STATE", "wanted"): Tone.WARNING,
+    ("STATE", "dead"): Tone.BAD,
+    ("OK", "yes"): Tone.GOOD,
+    ("OK", "no"): Tone.BAD,
+}
 SECRET_TAGS = ("authentication", "passphrase", "password", "secret")
 
 Row = Mapping[str, Any]
@@ -38,10 +46,12 @@ class Conf(Protocol):
 
 
 class Line(NamedTuple):
-    """One thing of a table: its cells, and texts that go below them."""
+    """One thing of a table: its cells, texts that go below them, and why it is not as it should
+    be."""
 
     cells: Sequence[str]
     below: Sequence[str] = ()
+    reason: Sequence[str] = ()
 
 
 def duration(seconds: float | None) -> str:
@@ -87,10 +97,11 @@ def text_of(value: object) -> str:
     return printable(str(value), MAX_TEXT)
 
 
-def table(headers: Sequence[str], lines: Iterable[Line], width: int = WIDTH) -> str:
-    """Columns that fit into ``width``: the widest give way first. ``none`` where it is empty."""
+def table(headers: Sequence[str], lines: Iterable[Line], screen: Screen = PLAIN) -> str:
+    """Columns that fit the screen: the widest give way first. ``none`` where it is empty."""
+    width = screen.columns
     rows = [
-        Line([printable(cell, max(width, MAX_CELL)) for cell in line.cells], line.below)
+        line._replace(cells=[printable(text, max(width, MAX_CELL)) for text in line.cells])
         for line in lines
     ]
     if not rows:
@@ -98,22 +109,24 @@ def table(headers: Sequence[str], lines: Iterable[Line], width: int = WIDTH) -> 
     widths = [
         max(map(len, column)) for column in zip(headers, *(r.cells for r in rows), strict=True)
     ]
-    room = max(width - len(GAP) * (len(widths) - 1), MIN_COLUMN * len(widths))
-    while sum(widths) > room:
-        widths[widths.index(max(widths))] -= 1
-    out = [_columns(headers, widths)]
+    widths = fit(widths, width - len(GAP) * (len(widths) - 1), MIN_COLUMN)
+    out = [GAP.join(map(cell, headers, widths)).rstrip()]
     for row in rows:
-        out.append(_columns(row.cells, widths))
+        out.append(_columns(headers, row.cells, widths, screen))
         for text in row.below:
             out.extend(_wrapped(text, width))
+        for number, text in enumerate(row.reason):
+            tone = Tone.PLAIN if number else Tone.BAD
+            out.extend(screen.paint(line, tone) for line in _wrapped(text, width))
     return "\n".join(out) + "\n"
 
 
-def _columns(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return GAP.join(
-        (c if len(c) <= w else c[: w - len(CUT)] + CUT).ljust(w)
-        for c, w in zip(cells, widths, strict=True)
-    ).rstrip()
+def _columns(
+    headers: Sequence[str], cells: Sequence[str], widths: Sequence[int], screen: Screen
+) -> str:
+    texts = [cell(*one) for one in zip(cells, widths, strict=True)]
+    tones = [_TONES.get(one, Tone.PLAIN) for one in zip(headers, cells, strict=True)]
+    return GAP.join(map(screen.paint, texts, tones)).rstrip()
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -122,17 +135,17 @@ def _wrapped(text: str, width: int) -> list[str]:
     )
 
 
-def sas(rows: Sequence[Row], width: int = WIDTH) -> str:
+def sas(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
     """Both phases' SAs."""
     first = [row for row in rows if row.get("phase") == 1]
     second = [row for row in rows if row.get("phase") == 2]
-    return f"Phase 1\n{phase_1(first, width)}\nPhase 2\n{phase_2(second, width)}"
+    return f"Phase 1\n{phase_1(first, screen)}\nPhase 2\n{phase_2(second, screen)}"
 
 
-def phase_1(rows: Sequence[Row], width: int = WIDTH) -> str:
+def phase_1(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
     """ISAKMP SAs."""
     headers = ("NAME", "STATE", "ROLE", "EXCHANGE", "PEER", "AGE/REKEY/END")
-    return table(headers, map(_phase_1_line, rows), width)
+    return table(headers, map(_phase_1_line, rows), screen)
 
 
 def _phase_1_line(row: Row) -> Line:
@@ -146,13 +159,13 @@ def _phase_1_line(row: Row) -> Line:
         + (f", NAT-T {text_of(row['nat_t'])}" if row.get("nat_t") else ""),
         f"cookies {text_of(row.get('cookies'))}",
     ]
-    return Line([*cells, _ages(row)], below + _reason(row.get("reason")))
+    return Line([*cells, _ages(row)], below, _reason(row.get("reason")))
 
 
-def phase_2(rows: Sequence[Row], width: int = WIDTH) -> str:
+def phase_2(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
     """IPsec SAs, in pairs."""
     headers = ("NAME", "STATE", "ROLE", "PROTOCOL", "IN", "OUT", "AGE/REKEY/END")
-    return table(headers, map(_phase_2_line, rows), width)
+    return table(headers, map(_phase_2_line, rows), screen)
 
 
 def _phase_2_line(row: Row) -> Line:
@@ -170,10 +183,10 @@ def _phase_2_line(row: Row) -> Line:
         f"cookies {text_of(row.get('cookies'))} message id {text_of(row.get('message_id'))}",
     ]
     cells = _texts(row, "name", "state") + [_role(row), _join(row.get("protocol"), row.get("mode"))]
-    return Line([*cells, *carried, _ages(row)], below + _reason(row.get("reason")))
+    return Line([*cells, *carried, _ages(row)], below, _reason(row.get("reason")))
 
 
-def outcomes(rows: Sequence[Row], width: int = WIDTH) -> str:
+def outcomes(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
     """How attempts ended, the last one last, each failure with its reason whole."""
     headers = ("WHEN", "ID", "EXCHANGE", "NAME", "PEER", "OK", "TOOK")
     lines = [
@@ -183,24 +196,24 @@ def outcomes(rows: Sequence[Row], width: int = WIDTH) -> str:
                 *_texts(row, "id", "exchange", "name", "remote", "ok"),
                 f"{row.get('took_s') or 0.0:.3f}s",
             ],
-            _reason(row.get("reason")),
+            reason=_reason(row.get("reason")),
         )
         for row in rows
     ]
-    return table(headers, lines, width)
+    return table(headers, lines, screen)
 
 
-def things(rows: Sequence[Row], width: int = WIDTH) -> str:
+def things(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
     """Any rows: their fields as columns in order, those without room below, ``reason`` whole."""
     fields = [field for field in dict.fromkeys(f for row in rows for f in row) if field != "reason"]
-    columns = _that_fit(rows, fields, width)
+    columns = _that_fit(rows, fields, screen.columns)
     rest = fields[len(columns) :]
     lines = []
     for row in rows:
         more = ", ".join(f"{field} {_field(row, field)}" for field in rest if row.get(field))
-        below = ([more] if more else []) + _reason(row.get("reason"))
-        lines.append(Line([_field(row, field) for field in columns], below))
-    return table([field.upper() for field in columns], lines, width)
+        cells = [_field(row, field) for field in columns]
+        lines.append(Line(cells, [more] if more else [], _reason(row.get("reason"))))
+    return table([field.upper() for field in columns], lines, screen)
 
 
 def _that_fit(rows: Sequence[Row], fields: Sequence[str], width: int) -> list[str]:

@@ -39,12 +39,7 @@ class Wait:
             self._raise_failure(status, before)
             for row in self._of_it(status, "exchanges"):
                 self._tell(progress(row))
-            self._pause(
-                ControlError(
-                    f"{self.name} is not up after {self.wait_s:g} s, and has not failed yet",
-                    "isakmpctl exchanges shows how far it is; give it longer with --wait",
-                )
-            )
+            self._pause(self._late())
 
     def _first_status(self) -> dict[str, Any]:
         """The status before anything is asked for, once somebody reads the FIFO and answers."""
@@ -61,6 +56,14 @@ class Wait:
         if self.client.clock() >= self.deadline:
             raise late
         self.client.sleep(POLL_S)
+
+    def _late(self) -> ControlError:
+        """Neither up nor failed: what was waited for last."""
+        last = f": {self.said}" if self.said else ""
+        return ControlError(
+            f"{self.name} is not up after {self.wait_s:g} s, and has not failed yet{last}",
+            "isakmpctl exchanges shows how far it is; give it longer with --wait",
+        )
 
     def _tell(self, what: str) -> None:
         if what != self.said:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from traceback import format_exception
@@ -22,6 +23,7 @@ from traceback import format_exception
 from fifo_ui.commands import Commands, write_report
 from fifo_ui.fifo import Fifo
 from fifo_ui.files import check_directory, write_whole
+from fifo_ui.screen import Tone, screen_of
 from isakmp.conf import Conf
 from isakmp.conf_check import check, check_file, warnings
 from isakmp.conf_kinds import Kind
@@ -58,15 +60,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check_only(path: Path) -> int:
     """Print every error and warning of a configuration; 1 where there is an error."""
+    screen, told = screen_of(sys.stderr), partial(print, file=sys.stderr)
     errors = check_file(path, interface)
     for error in errors:
-        print(error, file=sys.stderr)
+        told(screen.paint(str(error), Tone.BAD))
     if errors:
-        print(f"{path}: {len(errors)} error{'s' * (len(errors) > 1)}", file=sys.stderr)
+        told(f"{path}: {len(errors)} error{'s' * (len(errors) > 1)}")
         return 1
     for warning in warnings(Conf.load(path), interface):
-        print(f"warning: {warning}", file=sys.stderr)
-    print(f"{path}: no errors")
+        told(screen.paint(f"warning: {warning}", Tone.WARNING))
+    print(screen_of(sys.stdout).paint(f"{path}: no errors", Tone.GOOD))
     return 0
 
 

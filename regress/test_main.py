@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -266,6 +267,27 @@ def test_check_says_whether_a_configuration_is_good(
     assert "est" in error
     assert "1 error" in error or "2 errors" in error
     assert main(["--check", "-c", str(conf) + ".not"]) == 1
+
+
+def checked(conf: Path, **environ: str) -> str:
+    """What --check says on a terminal."""
+    near, far = pty.openpty()
+    command = [sys.executable, "-m", "isakmp", "--check", "-c", str(conf)]
+    plain = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    subprocess.run(command, stdout=far, stderr=far, env=plain | environ, check=False)
+    os.close(far)
+    text = os.read(near, 65536).decode()
+    os.close(near)
+    return text
+
+
+def test_check_colours_its_findings_on_a_terminal(conf: Path) -> None:
+    assert checked(conf, TERM="xterm").endswith(f"\x1b[32m{conf}: no errors\x1b[0m\r\n")
+    assert "\x1b" not in checked(conf, TERM="xterm", NO_COLOR="1")
+    conf.write_text(conf.read_text() + "[stray]\nPhase= 1\n")
+    assert "\x1b[33mwarning: " in checked(conf, TERM="xterm")
+    conf.write_text(conf.read_text().replace("ISAKMP-peer= east", "ISAKMP-peer= est"))
+    assert checked(conf, TERM="xterm").startswith("\x1b[31m")
 
 
 def test_run_reports_in_process(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
 import termios
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +23,17 @@ from fifo_ui import ctl
 from fifo_ui.client import ControlError
 from fifo_ui.ctl import VERBS, make_client, perform
 from fifo_ui.flags import make_parser
-from regress.fifo_ui.fake import COOKIES, FAILURE, PHASE_2, TOKEN, Running, call, client_of, failing
+from regress.fifo_ui.fake import (
+    COOKIES,
+    FAILURE,
+    PHASE_1,
+    PHASE_2,
+    TOKEN,
+    Running,
+    call,
+    client_of,
+    failing,
+)
 from regress.parsers import verbs_of
 
 
@@ -163,6 +174,14 @@ def test_daemon_that_does_not_answer(running: Running) -> None:
     assert str(running.daemon.run_directory) in caught.value.mend
 
 
+def test_a_long_wait_for_an_answer_is_told_once(running: Running) -> None:
+    said: list[str] = []
+    client = replace(client_of(running, lambda: None), say=said.append)
+    with pytest.raises(ControlError, match="did not answer"):
+        client.ask("S")
+    assert said == ["waiting: isakmpd has the command and has not answered yet"]
+
+
 def test_full_fifo(running: Running) -> None:
     fd = os.open(running.path, os.O_WRONLY | os.O_NONBLOCK)
     with pytest.raises(BlockingIOError):
@@ -224,24 +243,82 @@ def test_a_services_fifo_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (client.fifo, client.run_directory) == (tmp_path / "isakmpd.fifo", tmp_path)
 
 
-@pytest.mark.parametrize("columns", [70, 100, 180])
-def test_the_terminals_width_is_used(running: Running, columns: int) -> None:
-    """A name is whole where there is room for it, and no line is longer than the terminal."""
-    name = "n" * 70
-    running.daemon.state["sas"] = [{**PHASE_2, "name": name}]
+def on_terminal(
+    running: Running, columns: int, *words: str, environ: dict[str, str] | None = None
+) -> str:
+    """What a verb writes on a terminal of so many columns."""
     near, far = pty.openpty()
     fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with open(far, "w", encoding="utf-8") as terminal:
-        args = make_parser().parse_args(["sa"])
+        args = make_parser().parse_args(words)
         with pytest.MonkeyPatch.context() as patch:
-            patch.delenv("COLUMNS", raising=False)
+            for name in ("COLUMNS", "NO_COLOR"):
+                patch.delenv(name, raising=False)
+            for name, value in ({"TERM": "xterm"} | (environ or {})).items():
+                patch.setenv(name, value)
             patch.setattr(sys, "__stdout__", terminal)
-            assert perform(client_of(running), args, terminal, io.StringIO()) == 0
+            perform(client_of(running), args, terminal, terminal)
         terminal.flush()
-        lines = os.read(near, 65536).decode().splitlines()
+        text = os.read(near, 65536).decode()
     os.close(near)
+    return text
+
+
+LONG = "n" * 70
+WIDE = {
+    "sa": {"sas": [{**PHASE_2, "name": LONG}]},
+    "connections": {"connections": [{"name": LONG, "peer": "peer-b", "state": "up"}]},
+    "outcomes": {"outcomes": [{**FAILURE, "name": LONG}]},
+    "explain": {"outcomes": [{**FAILURE, "reason": {
+        "cause": "ts-unacceptable", "detail": "none " * 30, "mend": "word " * 30,
+        "beside": [[f"{LONG} local", "10.0.0.0/8", "10.1.0.0/16", False]]}}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", WIDE)
+@pytest.mark.parametrize("columns", [70, 100, 180])
+def test_the_terminals_width_is_used(running: Running, columns: int, verb: str) -> None:
+    """A name is whole where there is room for it, and no line is longer than the terminal."""
+    running.daemon.state |= WIDE[verb]
+    coloured = on_terminal(running, columns, verb)
+    lines = re.sub(r"\x1b\[\d+m", "", coloured).splitlines()
     assert max(map(len, lines)) <= columns
-    assert any(line.startswith(name + " ") for line in lines) == (columns == 180)
+    if columns == 180:
+        assert any(LONG in line for line in lines)
+        assert verb != "explain" or max(map(len, lines)) > 100
+
+
+RED, GREEN, YELLOW = "\x1b[31m", "\x1b[32m", "\x1b[33m"
+COLOURS = [
+    (["sa"], {"sas": [PHASE_1, PHASE_2]}, f"{GREEN}established"),
+    (["connections"], {"connections": [{"name": "a-b", "state": "up"}]}, f"{GREEN}up"),
+    (["connections"], {"connections": [{"name": "a-b", "state": "wanted"}]}, f"{YELLOW}wanted"),
+    (["outcomes"], {"outcomes": [FAILURE]}, f"{RED}no"),
+    (["outcomes"], {"outcomes": [FAILURE]}, f"{RED}    no-proposal-chosen"),
+    (["outcomes"], {"outcomes": [{**FAILURE, "ok": True}]}, f"{GREEN}yes"),
+    (["explain"], WIDE["explain"], f"{YELLOW}    * nnn"),
+    (["explain"], WIDE["explain"], f"{RED}  selectors: none"),
+    (["up", "a-b", "--wait", "5"], {}, f"{GREEN}a-b is up"),
+    (["conf", "get", "x", "y"], {}, f"{RED}isakmpctl: "),
+]
+
+
+@pytest.mark.parametrize(("words", "state", "wanted"), COLOURS)
+def test_colours_say_what_is_up_and_what_has_failed(
+    running: Running, words: list[str], state: dict[str, Any], wanted: str
+) -> None:
+    running.daemon.state |= state
+    coloured = on_terminal(running, 100, *words)
+    assert wanted in coloured
+    for quiet in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        plain = on_terminal(running, 100, *words, environ=quiet)
+        assert "\x1b" not in plain
+        assert plain == re.sub(r"\x1b\[\d+m", "", coloured)
+    assert "\x1b" not in "".join(map(str, call(running, *words)))
+
+
+def test_an_empty_no_color_counts_for_nothing(running: Running) -> None:
+    assert "\x1b" in on_terminal(running, 100, "sa", environ={"NO_COLOR": ""})
 
 
 def test_token_is_new_each_time() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fifo_ui import render
-from fifo_ui.render import WIDTH, Line
+from fifo_ui.render import Line
+from fifo_ui.screen import WIDTH, Screen
 from isakmp.conf import Conf
 from isakmp.log import LogClass
 from regress.fifo_ui.fake import CONF, FAILURE, PHASE_1, PHASE_2
@@ -129,7 +130,7 @@ def test_any_rows_fit(rows: list[dict[str, Any]]) -> None:
 
 
 def test_table_cuts_the_widest_column() -> None:
-    text = render.table(("A", "B"), [Line(["x" * 50, "short"], ["w " * 60])], width=20)
+    text = render.table(("A", "B"), [Line(["x" * 50, "short"], ["w " * 60])], screen=Screen(20))
     _, row, *below = text.splitlines()
     assert row == "x" * 11 + "..  short"
     assert len(below) > 5

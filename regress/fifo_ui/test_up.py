@@ -111,3 +111,14 @@ def test_up_gives_up(running: Running) -> None:
     status, _, err = call(running, "up", "a-b", "--wait", "2")
     assert status == 1
     assert "not up after 2 s" in err
+
+
+def test_up_gives_up_and_says_what_it_waited_for(running: Running) -> None:
+    hint = "peer-refused: the peer said PAYLOAD_MALFORMED (in clear, so unproven)"
+    running.daemon.state["sas"] = []
+    running.daemon.state["exchanges"] = [
+        {"exchange": "main mode", "name": "peer-b", "retries": 3, "hint": hint}
+    ]
+    status, _, err = call(running, "up", "a-b", "--wait", "2")
+    assert status == 1
+    assert f"main mode with peer-b, repeated 3 times; {hint}" in err

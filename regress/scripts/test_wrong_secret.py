@@ -72,10 +72,10 @@ def views(host: Host) -> dict[str, str]:
     status = host.daemon.status()
     reasons = [row["reason"] for row in status["connections"] if row["reason"]]
     shown = {
-        "outcomes": render.outcomes(status["outcomes"], 100),
+        "outcomes": render.outcomes(status["outcomes"]),
         "explain": explain.text(explain.failures(status["outcomes"], None), None),
     }
-    return shown | {"connections": render.things(status["connections"], 100)} if reasons else shown
+    return shown | {"connections": render.things(status["connections"])} if reasons else shown
 
 
 @pytest.mark.parametrize(("method", "own"), [*product(METHODS, (True, False))])

@@ -14,15 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from fifo_ui import render
+from fifo_ui import changes, render
+from fifo_ui.changes import Transaction, string, usage
 from fifo_ui.files import ANSWER_MAX_AGE_S, REPLY, RESULT, remove_answers, write_whole
 from isakmp.errors import IsakmpError, Refused
 from isakmp.job import Job
 from isakmp.log import Log, LogClass, parse_class, parse_level
 
-MAX_STRING = 200  # characters of one argument
 CAPTURE = "isakmpd.pcap"
 FETCH_S = 5.0
 
@@ -31,27 +31,6 @@ _COUNTING = re.compile(r"(J \S+ +)?[Sr]\s*$")
 """The commands that show counters, which the application may have to be asked for."""
 _COOKIES = re.compile(r"[0-9a-fA-F]{16}:?[0-9a-fA-F]{16}")
 _MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}")
-_SECTION = re.compile(r"\[([^]]+)\]")
-_TAG = re.compile(r"\[([^]]+)\]:([^=\s]+)")
-_VALUE = re.compile(r"\[([^]]+)\]:([^=]+)=[ \t]*(\S+)(?:\s+(\S+))?")
-
-
-class Transaction(Protocol):
-    """Changes of the configuration that happen together or not at all."""
-
-    def set(self, section: str, tag: str, value: str, override: bool = False) -> None: ...
-
-    def add(self, section: str, tag: str, value: str) -> None: ...
-
-    def remove_value(self, section: str, tag: str, value: str) -> None: ...
-
-    def remove(self, section: str, tag: str) -> None: ...
-
-    def remove_section(self, section: str) -> None: ...
-
-    def commit(self) -> object: ...
-
-    def abort(self) -> object: ...
 
 
 class Store(render.Conf, Protocol):
@@ -98,7 +77,8 @@ class Daemon(Protocol):
 
     def status(self) -> dict[str, Any]: ...
 
-    def reinitialise_connections(self) -> object: ...
+    def alter(self, transaction: Any, together: bool, /) -> list[str]:
+        """Make the changes; what is to be told of them. together: they are whole, and count now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,122 +92,46 @@ class Answer:
 DONE = Answer()
 
 
-def _usage(form: str) -> NoReturn:
-    raise IsakmpError(f"expected: {form}")
-
-
-def _string(text: str) -> str:
-    if len(text) > MAX_STRING:
-        raise IsakmpError(f"an argument of {len(text)} characters: the longest is {MAX_STRING}")
-    return text
-
-
 def _nothing(letter: str, args: str) -> None:
     if args:
-        _usage(f"{letter} without arguments")
+        usage(f"{letter} without arguments")
 
 
 def connect(daemon: Daemon, args: str) -> Answer:
     """``c name``: start the connection."""
     if not args:
-        _usage("c name")
-    daemon.connect(_string(args))
+        usage("c name")
+    daemon.connect(string(args))
     return DONE
 
 
 def configure(daemon: Daemon, args: str) -> Answer:
-    """``C set|add|rmv|rm|rms|get ...``: change the configuration, or read it."""
+    """``C set|add|rmv|rm|rms|get|file ...``: change the configuration, or read it.
+
+    Several changes, on a line or in a file, are made together and at once, or none.
+    """
     verb, _, rest = args.partition(" ")
     verb = verb.lower()
     if verb == "get":
-        section, tag = _section_tag(rest, "C get [section]:tag")
+        section, tag = changes.section_tag(rest, "C get [section]:tag")
         value = daemon.conf.get(section, tag)
         if value is None:
             raise IsakmpError(f"[{section}]:{tag} is not set")
         return Answer(value, value + "\n")
-    change = CHANGES.get(verb)
-    if change is None:
-        _usage(f"C with one of {', '.join(CHANGES)}, get")
+    together = verb == "file"
+    found = changes.in_file(Path(rest.strip())) if together else changes.on_line(args)
     transaction = daemon.conf.begin()
-    try:
-        section, tag = change(transaction, rest.strip())
-        transaction.commit()
-    except IsakmpError:
-        transaction.abort()
-        raise
-    if _names_connections(verb, section, tag):
-        daemon.reinitialise_connections()
-    return DONE
-
-
-def _names_connections(verb: str, section: str, tag: str) -> bool:
-    return (
-        verb in ("set", "add", "rmv")
-        and section.lower() == "phase 2"
-        and tag.lower() in ("connections", "passive-connections")
-    )
-
-
-def _section_tag(text: str, form: str) -> tuple[str, str]:
-    match = _TAG.fullmatch(text.strip())
-    if match is None:
-        _usage(form)
-    return _string(match[1]), _string(match[2])
-
-
-def _section_tag_value(text: str, form: str) -> tuple[str, str, str, bool]:
-    """section, tag, value, and whether a fourth word is there."""
-    match = _VALUE.fullmatch(text)
-    if match is None:
-        _usage(f"{form}, where the value has no spaces (lists: commas alone)")
-    return _string(match[1]), _string(match[2].strip()), _string(match[3]), match[4] is not None
-
-
-def _set(transaction: Transaction, text: str) -> tuple[str, str]:
-    section, tag, value, force = _section_tag_value(text, "C set [section]:tag=value [force]")
-    transaction.set(section, tag, value, override=force)
-    return section, tag
-
-
-def _add(transaction: Transaction, text: str) -> tuple[str, str]:
-    # ipsecctl(8) writes a fourth word here, too; there is nothing that it could force.
-    section, tag, value, _ = _section_tag_value(text, "C add [section]:tag=value")
-    transaction.add(section, tag, value)
-    return section, tag
-
-
-def _remove_value(transaction: Transaction, text: str) -> tuple[str, str]:
-    section, tag, value, _ = _section_tag_value(text, "C rmv [section]:tag=value")
-    transaction.remove_value(section, tag, value)
-    return section, tag
-
-
-def _remove(transaction: Transaction, text: str) -> tuple[str, str]:
-    section, tag = _section_tag(text, "C rm [section]:tag")
-    transaction.remove(section, tag)
-    return section, tag
-
-
-def _remove_section(transaction: Transaction, text: str) -> tuple[str, str]:
-    match = _SECTION.fullmatch(text)
-    if match is None:
-        _usage("C rms [section]")
-    transaction.remove_section(_string(match[1]))
-    return match[1], ""
-
-
-CHANGES: Mapping[str, Callable[[Transaction, str], tuple[str, str]]] = MappingProxyType(
-    {"set": _set, "add": _add, "rmv": _remove_value, "rm": _remove, "rms": _remove_section}
-)
+    changes.note(transaction, found)
+    return Answer(daemon.alter(transaction, together or len(found) > 1))
 
 
 def delete(daemon: Daemon, args: str) -> Answer:
     """``d cookies msgid``: delete one SA; ``-`` for the message id means phase 1."""
     words = args.split()
     if len(words) != 2 or not _COOKIES.fullmatch(words[0]):
-        _usage("d cookies msgid, the cookies of 32 hexadecimal digits")
+        usage("d cookies msgid, the cookies of 32 hexadecimal digits")
     if words[1] != "-" and not _MESSAGE_ID.fullmatch(words[1]):
-        _usage("d cookies msgid, the message id of 8 hexadecimal digits, or - for phase 1")
+        usage("d cookies msgid, the message id of 8 hexadecimal digits, or - for phase 1")
     cookies = bytes.fromhex(words[0].replace(":", ""))
     daemon.delete_sa(cookies, None if words[1] == "-" else int(words[1], 16))
     return DONE
@@ -242,7 +146,7 @@ def debug(daemon: Daemon, args: str) -> Answer:
     elif len(words) == 2:
         daemon.log.set_level(parse_class(words[0]), parse_level(words[1]))
     else:
-        _usage("D class level, D A level or D T")
+        usage("D class level, D A level or D T")
     return Answer({cls.label: level for cls, level in daemon.log.levels().items()})
 
 
@@ -250,8 +154,8 @@ def rekey(daemon: Daemon, args: str) -> Answer:
     """``k [quick|main|auth] name-or-address``: new SAs for those there are, quick by default."""
     what, name = _word_and_name(args, ("quick", "main", "auth"), "quick")
     if not name:
-        _usage("k [quick|main|auth] name-or-address")
-    daemon.rekey(_string(name), what)
+        usage("k [quick|main|auth] name-or-address")
+    daemon.rekey(string(name), what)
     return DONE
 
 
@@ -264,7 +168,7 @@ def _word_and_name(args: str, words: Sequence[str], default: str) -> tuple[str, 
 def mode(daemon: Daemon, args: str) -> Answer:
     """``M active``, ``M passive``: whether this daemon starts anything."""
     if args not in ("active", "passive"):
-        _usage("M active or M passive")
+        usage("M active or M passive")
     daemon.set_active(args == "active")
     return DONE
 
@@ -276,8 +180,8 @@ def capture(daemon: Daemon, args: str) -> Answer:
         daemon.capture(None)
         return DONE
     if word != "on" or (equals and not path.strip()):
-        _usage("p on, p on=path or p off")
-    where = Path(_string(path.strip())) if equals else daemon.run_directory / CAPTURE
+        usage("p on, p on=path or p off")
+    where = Path(string(path.strip())) if equals else daemon.run_directory / CAPTURE
     daemon.capture(where)
     return Answer({"path": str(where)})
 
@@ -319,8 +223,8 @@ def teardown(daemon: Daemon, args: str) -> Answer:
     """``t [main|quick] name-or-address``: tear one down, quick by default."""
     word, name = _word_and_name(args, ("main", "quick"), "quick")
     if not name:
-        _usage("t [main|quick] name-or-address")
-    daemon.teardown(_string(name), 1 if word == "main" else 2)
+        usage("t [main|quick] name-or-address")
+    daemon.teardown(string(name), 1 if word == "main" else 2)
     return DONE
 
 
@@ -407,7 +311,7 @@ class Commands:
         """Run the command of ``J token command`` and leave its answer for whoever asked."""
         token, _, command = args.partition(" ")
         if not _TOKEN.fullmatch(token):
-            _usage("J token command, the token of 16 hexadecimal digits in lower case")
+            usage("J token command, the token of 16 hexadecimal digits in lower case")
         try:
             answer = run(self._daemon, command.strip())
             reply = {"ok": True, "error": None, "result": answer.value}

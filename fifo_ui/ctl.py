@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from fifo_ui import explain, render
+from fifo_ui import changes, explain, render
 from fifo_ui.client import Client, ControlError
 from fifo_ui.flags import make_parser
 from fifo_ui.screen import Screen, Tone, screen_of
@@ -103,18 +103,34 @@ def delete(client: Client, args: argparse.Namespace) -> Output:
 
 def conf(client: Client, args: argparse.Namespace) -> Output:
     """Read or change the configuration."""
+    if args.action == "apply":
+        return _told(client.ask(f"C {_changes(args.path)}"), "the configuration is changed")
     where = f"[{args.section}]"
     if args.action == "rms":
-        return Output(client.ask(f"C rms {where}"), f"{where} is removed\n")
+        return _told(client.ask(f"C rms {where}"), f"{where} is removed")
     where += f":{args.tag}"
     if args.action == "get":
         value = client.ask(f"C get {where}")
         return Output(value, f"{value}\n")
     if args.action == "rm":
-        return Output(client.ask(f"C rm {where}"), f"{where} is removed\n")
+        return _told(client.ask(f"C rm {where}"), f"{where} is removed")
     force = " force" if getattr(args, "force", False) else ""
     result = client.ask(f"C {args.action} {where}={args.value}{force}")
-    return Output(result, f"{where} is changed\n")
+    return _told(result, f"{where} is changed")
+
+
+def _changes(path: str) -> str:
+    """Several changes: those of standard input on the line itself, a file's by its name."""
+    if path != "-":
+        return f"file {Path(path).absolute()}"
+    if not (found := changes.in_text(sys.stdin.read(changes.MAX_FILE_BYTES))):
+        raise ControlError("no change on standard input", "a line each, such as: rms [a section]")
+    return changes.PART.join(found)
+
+
+def _told(lines: list[str], done: str) -> Output:
+    """A change that was made, and what is to be told of it."""
+    return Output(lines, "".join(f"{line}\n" for line in (done, *lines)))
 
 
 def debug(client: Client, args: argparse.Namespace) -> Output:

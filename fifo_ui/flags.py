@@ -30,11 +30,13 @@ CONF_ACTIONS = (
     Action("rmv", "take a value out of a list", ("section", "tag", "value")),
     Action("rm", "remove a tag", ("section", "tag")),
     Action("rms", "remove a section", ("section",)),
+    Action("apply", "make several changes together, or none", ("path",)),
 )
 CONF_ARGUMENTS = {
     "section": "a section's name, without its brackets",
     "tag": "a tag of isakmpd.conf(5)",
     "value": "the value, without blanks",
+    "path": "a file with a change a line, as it stands behind the FIFO's C; - for standard input",
 }
 
 

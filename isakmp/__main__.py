@@ -25,7 +25,7 @@ from fifo_ui.fifo import Fifo
 from fifo_ui.files import check_directory, write_whole
 from fifo_ui.screen import Tone, screen_of
 from isakmp.conf import Conf
-from isakmp.conf_check import check, check_file, warnings
+from isakmp.conf_check import check, judge, judge_file
 from isakmp.conf_kinds import Kind
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
@@ -61,13 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def check_only(path: Path) -> int:
     """Print every error and warning of a configuration; 1 where there is an error."""
     screen, told = screen_of(sys.stderr), partial(print, file=sys.stderr)
-    errors = check_file(path, interface)
+    errors, warnings = judge_file(path, interface)
     for error in errors:
         told(screen.paint(str(error), Tone.BAD))
     if errors:
         told(f"{path}: {len(errors)} error{'s' * (len(errors) > 1)}")
         return 1
-    for warning in warnings(Conf.load(path), interface):
+    for warning in warnings:
         told(screen.paint(f"warning: {warning}", Tone.WARNING))
     print(screen_of(sys.stdout).paint(f"{path}: no errors", Tone.GOOD))
     return 0
@@ -84,9 +84,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _run(conf: Conf, options: argparse.Namespace, log: Log, outlets: Outlets) -> None:
-    for warning in warnings(conf, interface):
+    judged = judge(conf, interface)
+    for warning in judged.warnings:
         log.internal_warn("%s", warning)
-    for error in check(conf, interface):
+    for error in judged.errors:
         log.internal_err("%s", error)
     starter = Starter(None if options.foreground else detach(), log)
     try:

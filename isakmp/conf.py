@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from isakmp.conf_defaults import BORROWED, BUILT_IN
@@ -144,14 +145,18 @@ class Conf:
             return f"{file}:{line} {name}" if line else f"{file} {name}"
         return f"built-in default {name}"
 
-    def error(self, reason: str, section: str, tag: str = "", hint: str = "") -> ConfError:
+    def error(
+        self, reason: str, section: str, tag: str = "", hint: str = "", missing: bool = False
+    ) -> ConfError:
         """A ConfError at the line of ``section`` and ``tag``, or at the section's header."""
         file, line = self._place(section, tag)
         if not file:
             file, line = self._place(section, "")
         if len(reason) > MAX_REASON:
             reason = reason[:MAX_REASON] + "…"
-        return ConfError(reason, file=file, line=line, section=section, tag=tag, hint=hint)
+        return ConfError(
+            reason, file=file, line=line, section=section, tag=tag, hint=hint, missing=missing
+        )
 
     def follow(self, section: str, tag: str, name: str) -> str:
         """Where the section that ``section``'s ``tag`` names is: its header, else that tag.
@@ -160,12 +165,24 @@ class Conf:
         """
         if not self.has_section(name):
             hint = nearest(name, self.sections())
-            raise self.error(f"there is no section [{name}]", section, tag, hint=hint)
+            raise self.error(f"there is no section [{name}]", section, tag, hint, missing=True)
         return self.where(name) if self.has_written_section(name) else self.where(section, tag)
+
+    @property
+    def written(self) -> Mapping[str, Section]:
+        """The written sections, by their folded names."""
+        return MappingProxyType(self._sections)
 
     def begin(self) -> Transaction:
         """Open a transaction; nothing changes before its commit()."""
         return Transaction(self)
+
+    def become(self, draft: Conf) -> frozenset[str]:
+        """Say what ``draft`` says; the sections that differ."""
+        changed = _difference(self._sections, draft._sections)
+        self._sections, self.warnings = draft._sections, draft.warnings
+        self.generation += 1
+        return changed
 
     def reload(self, check: Callable[[Conf], list[ConfError]] | None = None) -> frozenset[str]:
         """Read the file again, forgetting what transactions set; the sections that changed.
@@ -176,11 +193,8 @@ class Conf:
             raise ConfError("this configuration was not read from a file")
         fresh = Conf.load(self.path, self.opener)
         if errors := check(fresh) if check else []:
-            raise _first_of(errors)
-        changed = _difference(self._sections, fresh._sections)
-        self._sections, self.warnings = fresh._sections, fresh.warnings
-        self.generation += 1
-        return changed
+            raise first_of(errors)
+        return self.become(fresh)
 
     def _entry(self, section: str, tag: str) -> Entry | None:
         found = self._sections.get(fold(section))
@@ -275,22 +289,19 @@ class Transaction:
 
         self._steps.append(step)
 
-    def commit(self) -> frozenset[str]:
-        """Make the changes; the sections that differ now. ConfError: none was made."""
-        steps, self._steps = self._steps, []
-        draft = Conf(Parsed(_copy(self._conf._sections)), self._conf.path)
-        for step in steps:
+    def draft(self) -> Conf:
+        """What the configuration would be with the changes. ConfError: they cannot be made."""
+        was = self._conf
+        draft = Conf(Parsed(_copy(was._sections), warnings=was.warnings), was.path)
+        for step in self._steps:
             step(draft)
         if sum(len(section.entries) for section in draft._sections.values()) > MAX_TRIPLETS:
             raise ConfError(f"more than {MAX_TRIPLETS} values")
-        changed = _difference(self._conf._sections, draft._sections)
-        self._conf._sections = draft._sections
-        self._conf.generation += 1
-        return changed
+        return draft
 
-    def abort(self) -> None:
-        """Forget the changes."""
-        self._steps = []
+    def commit(self) -> frozenset[str]:
+        """Make the changes; the sections that differ now. ConfError: none was made."""
+        return self._conf.become(self.draft())
 
 
 def items_of(text: str) -> list[str]:
@@ -326,22 +337,24 @@ def _secret(parsed: Parsed) -> Entry | None:
 
 
 def _check_secrecy(path: Path, info: os.stat_result, secret: Entry) -> None:
-    place = {"file": str(path), "section": secret.section, "tag": secret.tag}
+    def refused(reason: str, hint: str) -> ConfError:
+        return ConfError(reason, file=str(path), line=secret.line, section=secret.section,
+                         tag=secret.tag, hint=hint)  # fmt: skip
+
     if info.st_uid not in (0, os.geteuid()):
-        reason = "the file holds a secret and belongs to another user"
-        raise ConfError(reason, line=secret.line, hint=f"chown root {path}", **place)
+        raise refused("the file holds a secret and belongs to another user", f"chown root {path}")
     if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         reason = f"the file holds a secret and has mode {stat.S_IMODE(info.st_mode):04o}"
-        raise ConfError(reason, line=secret.line, hint=f"chmod 600 {path}", **place)
+        raise refused(reason, f"chmod 600 {path}")
 
 
 def _accept(parsed: Parsed) -> Parsed:
     if parsed.errors:
-        raise _first_of(parsed.errors)
+        raise first_of(parsed.errors)
     return parsed
 
 
-def _first_of(errors: list[ConfError]) -> ConfError:
+def first_of(errors: list[ConfError]) -> ConfError:
     """The first error, whose hint tells of the others."""
     first = errors[0]
     if len(errors) > 1:

@@ -19,7 +19,7 @@ from isakmp.conf_clear import traffic_warnings
 from isakmp.conf_kinds import Kind, Tag
 from isakmp.conf_parse import fold, nearest
 from isakmp.conf_secrets import MEND, weakness
-from isakmp.conf_spelling import unknown_tag
+from isakmp.conf_spelling import likely_fixed, unknown_tag
 from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
 from isakmp.conf_values import NO, BadValue
 from isakmp.conf_who import confusable
@@ -42,36 +42,55 @@ from isakmp.policy.transforms import read_ike_transform, read_life_section, read
 
 MAX_ERRORS = 1000
 MAX_HINTS = 100
-_SPOKEN_FOR = 0.75
 
 
-def check(conf: Conf, resolve: Resolve = no_interfaces) -> list[ConfError]:
-    """Every error, in line order; an empty list: the configuration can be used."""
+class Judgement(NamedTuple):
+    """What there is to say of a configuration.
+
+    errors: in line order, none: it can be used; warnings: what works but deserves a look.
+    """
+
+    errors: list[ConfError]
+    warnings: list[str]
+
+
+def judge(conf: Conf, resolve: Resolve = no_interfaces) -> Judgement:
+    """Every error and warning: duplicates, unused sections, algorithms of the past."""
+    errors, said = judge_part(conf, resolve)
+    if not connection_names(conf) and not conf.tags("Phase 1"):
+        place = f"{conf.path}: " if conf.path else ""
+        said.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
+    return Judgement(errors, [*conf.warnings, *said])
+
+
+def judge_part(conf: Conf, resolve: Resolve) -> Judgement:
+    """The same for some sections of a configuration, whose lists lead to these alone."""
     walk = _Walk(conf, resolve)
     walk.run()
     errors = sorted(walk.errors.values(), key=lambda error: (error.file, error.line))
-    return errors[:MAX_ERRORS]
+    who = confusable(conf, walk.remotes.values(), walk.initiators)
+    clear = traffic_warnings(walk.connections, walk.bypass, resolve)
+    said = [*dict.fromkeys(walk.warnings), *who, *clear]
+    return Judgement(errors[:MAX_ERRORS], said)
 
 
-def check_file(path: Path, resolve: Resolve = no_interfaces) -> list[ConfError]:
+def judge_file(path: Path, resolve: Resolve = no_interfaces) -> Judgement:
     """The same for a file, which may not even be readable."""
     try:
         parsed = read_file(path)
     except ConfError as error:
-        return [error]
-    return parsed.errors or check(Conf(parsed, path), resolve)
+        return Judgement([error], [])
+    return Judgement(parsed.errors, []) if parsed.errors else judge(Conf(parsed, path), resolve)
+
+
+def check(conf: Conf, resolve: Resolve = no_interfaces) -> list[ConfError]:
+    """The errors alone."""
+    return judge(conf, resolve).errors
 
 
 def warnings(conf: Conf, resolve: Resolve = no_interfaces) -> list[str]:
-    """What works but deserves a look: duplicates, unused sections, algorithms of the past."""
-    walk = _Walk(conf, resolve)
-    walk.run()
-    if not connection_names(conf) and not conf.tags("Phase 1"):
-        place = f"{conf.path}: " if conf.path else ""
-        walk.warnings.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
-    who = confusable(conf, walk.remotes.values(), walk.initiators)
-    clear = traffic_warnings(walk.connections, walk.bypass, resolve)
-    return [*conf.warnings, *dict.fromkeys(walk.warnings), *who, *clear]
+    """The warnings alone."""
+    return judge(conf, resolve).warnings
 
 
 class _Visit(NamedTuple):
@@ -164,7 +183,7 @@ class _Walk:
         """What a reader met, unless it is what the table of tags has already found there."""
         if not error.file:
             reason = f"[{error.section}]: {error.reason}"
-            error = self.conf.error(reason, *self._place(visit), error.hint)
+            error = self.conf.error(reason, *self._place(visit), error.hint, error.missing)
         if not error.tag or (fold(error.section), fold(error.tag)) not in self._places:
             self._error(error)
 
@@ -255,11 +274,12 @@ class _Walk:
                 self._enter(kind, section, cited)
             else:
                 hint = self._nearest(section, self.conf.sections())
-                self._error(self.conf.error(f"there is no section [{section}]", *cited, hint))
+                reason = f"there is no section [{section}]"
+                self._error(self.conf.error(reason, *cited, hint, missing=True))
 
     def _stray(self, section: str) -> None:
         """A section that nothing names: a misspelled one, an initiator's, or one not used."""
-        if hint := nearest(section, FIXED, _SPOKEN_FOR):
+        if hint := likely_fixed(self.conf, section):
             error = self.conf.error("nothing names this section", section, "", hint)
             self.errors[fold(section), "", error.reason] = error
             return
@@ -327,7 +347,7 @@ class _Walk:
         usable = len(others) < len(remote.transforms) or 2 in remote.versions
         if usable and not remote.secret and not keyed:
             reason = "no Authentication: the pre-shared key is missing"
-            self._error(self.conf.error(reason, *place))
+            self._error(self.conf.error(reason, *place, missing=True))
 
     @cached_property
     def initiators(self) -> list[str]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
 from isakmp.conf_parse import nearest
-from isakmp.conf_tags import TAGS, tag_of
+from isakmp.conf_tags import FIXED, TAGS, tag_of
 from isakmp.errors import ConfError
 
 # How much alike two names are that may be meant for each other.
@@ -26,6 +26,18 @@ def unknown_tag(conf: Conf, kind: Kind, section: str, name: str) -> ConfError:
     """What is to be said of a tag that is not known."""
     reason = f"no tag {name} in {kind.value}"
     return conf.error(reason, section, name, likely_meant(kind, name))
+
+
+def likely_fixed(conf: Conf, section: str) -> str:
+    """A hint with the fixed section that one which nothing names is meant for; empty for none.
+
+    It looks like that by its name, and has tags of it: what it says would be lost without a trace.
+    """
+    for name, kind in FIXED.items():
+        hint = nearest(section, [name], _ALIKE)
+        if hint and any(tag_of(kind, tag) for tag in conf.tags(section)):
+            return hint
+    return ""
 
 
 def refuse_misspelt(conf: Conf, kind: Kind, section: str) -> None:

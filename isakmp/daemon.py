@@ -11,7 +11,9 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
-from isakmp.conf import Conf
+from isakmp.conf import Conf, Transaction
+from isakmp.conf_change import weigh
+from isakmp.conf_parse import fold
 from isakmp.connection import Connections
 from isakmp.constants import ISAKMP_PORT
 from isakmp.dialect import Dialect
@@ -30,7 +32,7 @@ from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev2.dialect import Ikev2
 from isakmp.status import status
-from isakmp.timer import Timers
+from isakmp.timer import Event, Timers
 from isakmp.transport.base import KEEPALIVE, Transport
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class Daemon:
         self._tell_at_exit = active
         self._writer: CaptureWriter | None = None
         self._drops: dict[str, int] = {}
+        self._reinitialising = Event(timers, "", 0.0, None)
 
     # --- life --------------------------------------------------------------------------------
 
@@ -319,13 +322,7 @@ class Daemon:
         ConfError where the file is broken: nothing has changed then.
         """
         self.conf.reload(self._check)
-        self._load()
-        try:
-            self._configure()
-        except ConfError as error:
-            # The file is in force already; its connections must not wait for a directory.
-            self.log.internal_err("%s", error)
-        done = self.connections.reload()
+        done = self._apply()
         if self._general("Renegotiate-on-HUP"):
             for child in self.sas.all_children():
                 self.connections.rekey(child)
@@ -334,11 +331,45 @@ class Daemon:
             self.log.info("configuration reloaded: %s", line)
         return done
 
-    def reinitialise_connections(self) -> None:
-        """Look at the lists of connections again in 5 s."""
-        self.timers.add("reinitialise connections", REINITIALISE_S, self._reinitialise)
+    def _apply(self) -> list[str]:
+        """Take what the configuration says now, in one step; what was done, a line each."""
+        self._load()
+        self._settle()
+        return self.connections.reload()
+
+    def _settle(self) -> None:
+        """Take what [General] says now."""
+        try:
+            self._configure()
+        except ConfError as error:
+            # What was read is in force already; its connections must not wait for a directory.
+            self.log.internal_err("%s", error)
+
+    def alter(self, transaction: Transaction, together: bool, /) -> list[str]:
+        """Change the configuration; what is to be told of it, a line each.
+
+        together: the changes are a whole, and are applied now as a reload is; else there may be
+        more to come, and connections are taken up in 5 s. ConfError where they cannot be made, or
+        bring what the checker calls an error: nothing has changed then.
+        """
+        draft = transaction.draft()
+        told = weigh(self.conf, draft, self.catalog.resolve).refuse(together)
+        changed = {fold(name) for name in self.conf.become(draft)}
+        if together:
+            done = self._apply()
+            for line in done:
+                self.log.info("configuration changed: %s", line)
+            return told + done
+        if "general" in changed:
+            self._settle()
+        if "phase 2" in changed and not self._reinitialising.pending:
+            self._reinitialising = self.timers.add(
+                "reinitialise connections", REINITIALISE_S, self._reinitialise
+            )
+        return told
 
     def _reinitialise(self) -> None:
+        """Look at the lists of connections again."""
         self._load()
         for line in self.connections.reload():
             self.log.info("connections: %s", line)

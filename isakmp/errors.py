@@ -115,7 +115,10 @@ class MalformedPayload(IsakmpError):
 
 
 class ConfError(IsakmpError):
-    """A configuration that cannot be used: file, line, section and tag where known, and a hint."""
+    """A configuration that cannot be used: file, line, section and tag where known, and a hint.
+
+    missing: of something that is not there; who is not done yet may still write it.
+    """
 
     def __init__(
         self,
@@ -126,13 +129,14 @@ class ConfError(IsakmpError):
         section: str = "",
         tag: str = "",
         hint: str = "",
+        missing: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason, self.file, self.line = reason, file, line
-        self.section, self.tag, self.hint = section, tag, hint
+        self.section, self.tag, self.hint, self.missing = section, tag, hint, missing
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.file else ""
+        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
         where = f"[{self.section}]" if self.section else ""
         where += f":{self.tag}" if self.tag else ""
         hint = f" ({self.hint})" if self.hint else ""

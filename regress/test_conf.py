@@ -164,12 +164,6 @@ class TestTransaction:
         assert step.commit() == {"new"}
         assert conf.get("new", "tag") == "value"
 
-    def test_abort_forgets(self, conf: Conf) -> None:
-        step = conf.begin()
-        step.set("new", "tag", "value")
-        step.abort()
-        assert step.commit() == set()
-
     def test_all_or_nothing(self, conf: Conf) -> None:
         step = conf.begin()
         step.set("new", "tag", "value")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.conf import Conf
-from isakmp.conf_check import check, check_file, warnings
+from isakmp.conf_check import check, judge_file, warnings
 from isakmp.conf_kinds import Kind
 from isakmp.conf_tags import TAGS
 from isakmp.errors import ConfError
@@ -206,15 +206,15 @@ def test_mode_config_sections_are_known() -> None:
     assert any("did you mean Nameserver?" in text for text in warnings(Conf.from_text(text)))
 
 
-def test_check_file(tmp_path: Path) -> None:
+def test_a_file_is_judged(tmp_path: Path) -> None:
     path = tmp_path / "conf"
-    assert "cannot be read" in str(check_file(path)[0])
+    assert "cannot be read" in str(judge_file(path).errors[0])
     path.write_text("[General]\nx\ny\n")
-    assert [error.line for error in check_file(path)] == [2, 3]
+    assert [error.line for error in judge_file(path).errors] == [2, 3]
     path.write_text("[General]\nRetransmit= 3\n")
-    assert [error.line for error in check_file(path)] == [2]
+    assert [error.line for error in judge_file(path).errors] == [2]
     path.write_text("[General]\nRetransmits= 3\n")
-    assert check_file(path) == []
+    assert judge_file(path).errors == []
 
 
 known = sorted({tag for tags in TAGS.values() for tag in tags})

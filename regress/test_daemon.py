@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fifo_ui.commands import run
 from isakmp.capture import Datagram, read_datagrams, read_frames
 from isakmp.conf import Conf
 from isakmp.errors import ConfError, IsakmpError
@@ -230,12 +231,13 @@ def test_renegotiate_on_hup(tmp_path: Path) -> None:
     agree(west, east)
 
 
-def test_connections_set_by_command_are_taken_up_after_a_while() -> None:
+@pytest.mark.parametrize(
+    "change",
+    ["C rmv [Phase 2]:Connections=west-east", "C rm [phase 2]:connections", "C rms [Phase 2]"],
+)
+def test_connections_set_by_command_are_taken_up_after_a_while(change: str) -> None:
     net, west, east = up(replace(WEST, connection_tags="Flags="), EAST)
-    transaction = west.daemon.conf.begin()
-    transaction.remove("Phase 2", "Connections")
-    transaction.commit()
-    west.daemon.reinitialise_connections()
+    run(west.daemon, change)
     net.run(4)
     assert west.app.sas
     net.run(3)

@@ -67,6 +67,7 @@ LAYERS = [
     ],
     ["isakmp.auth", "isakmp.policy"],
     [
+        "isakmp.conf_change",
         "isakmp.conf_check",
         "isakmp.conf_clear",
         "isakmp.conf_crypto",

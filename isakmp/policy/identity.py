@@ -58,7 +58,7 @@ def read_id_type(conf: Conf, section: str) -> ipsec.Id:
     """ID-type of a section, one of those that a section can describe."""
     text = conf.get(section, "ID-type")
     if text is None:
-        raise conf.error("has no ID-type", section, hint=_listed())
+        raise conf.error("has no ID-type", section, hint=_listed(), missing=True)
     try:
         kind = value_of(ipsec.Id, text.upper())
     except KeyError:
@@ -172,7 +172,7 @@ def _describable(name: str) -> bool:
 def _required(conf: Conf, section: str, tag: str) -> str:
     value = conf.get(section, tag)
     if value is None:
-        raise conf.error(f"has no {tag}", section)
+        raise conf.error(f"has no {tag}", section, missing=True)
     return value
 
 

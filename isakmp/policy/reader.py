@@ -141,7 +141,7 @@ def read_connection(
     _expect_phase(conf, name, "2")
     peer = conf.get(name, "ISAKMP-peer")
     if peer is None:
-        raise conf.error("has no ISAKMP-peer", name)
+        raise conf.error("has no ISAKMP-peer", name, missing=True)
     conf.follow(name, "ISAKMP-peer", peer)
     local_id, remote_id, selector, traffic = _traffic(conf, name, peer, resolve)
     suites, proposals = _ipsec_algorithms(conf, name)
@@ -178,7 +178,8 @@ def read_bypass(conf: Conf, name: str) -> tuple[Selector, ...]:
     conf.follow("Phase 2", "Bypass", name)
     local, remote = (_selectors(conf, name, tag) for tag in SELECTOR_LISTS)
     if not remote:
-        raise conf.error("has no Remote-selectors", name, hint="such as 10.1.0.0/16")
+        hint = "such as 10.1.0.0/16"
+        raise conf.error("has no Remote-selectors", name, hint=hint, missing=True)
     every = tuple(of_network(ip_network(text)) for text in ("0.0.0.0/0", "::/0"))
     versions = {selector.start.version for selector in remote}
     local = local or tuple(s for s in every if s.start.version in versions)
@@ -239,7 +240,7 @@ def _is_peer(conf: Conf, section: str) -> bool:
 def _expect_phase(conf: Conf, section: str, phase: str) -> None:
     if not conf.has_section(section):
         hint = nearest(section, conf.sections())
-        raise conf.error("there is no such section", section, hint=hint)
+        raise conf.error("there is no such section", section, hint=hint, missing=True)
     if conf.get(section, "Phase", phase) != phase:
         raise conf.error(f"Phase is not {phase} here", section, "Phase")
     refuse_misspelt(conf, Kind.PEER if phase == "1" else Kind.CONNECTION, section)
@@ -366,7 +367,8 @@ def _remote_id(conf: Conf, name: str, peer: str, resolve: Resolve) -> Identity:
         return found
     address = _peer_address(conf, peer)
     if address is None:
-        raise conf.error(f"neither Remote-ID here nor Address in [{peer}]", name)
+        reason = f"neither Remote-ID here nor Address in [{peer}]"
+        raise conf.error(reason, name, missing=True)
     return _address_id(address, conf.where(peer, "Address"))
 
 
@@ -385,7 +387,8 @@ def _local_address(
         return read_address(conf, peer, "Local-address", None, resolve)
     found = resolve("default", remote.version if remote else 4)
     if found is None:
-        raise conf.error(f"neither Local-ID here nor Local-address in [{peer}]", name)
+        reason = f"neither Local-ID here nor Local-address in [{peer}]"
+        raise conf.error(reason, name, missing=True)
     return found.ip
 
 

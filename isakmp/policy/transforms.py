@@ -31,7 +31,7 @@ def read_names(conf: Conf, section: str, tag: str, limit: int) -> list[str]:
     """A list that has 1 to ``limit`` values. ConfError where it has not."""
     found = conf.get_list(section, tag)
     if not found:
-        raise conf.error(f"has no {tag}", section)
+        raise conf.error(f"has no {tag}", section, missing=True)
     if len(found) > limit:
         raise conf.error(f"{len(found)} values, {limit} are possible", section, tag)
     return found
@@ -99,7 +99,7 @@ def read_life_section(conf: Conf, section: str) -> tuple[isakmp.LifeType, Range 
 def _required(conf: Conf, kind: Kind, section: str, tag: str) -> Any:
     if conf.get(section, tag) is None and not TAGS[kind][tag].default:
         hint = f"one of {', '.join(words)}" if (words := TAGS[kind][tag].type.words) else ""
-        raise conf.error(f"has no {tag}", section, hint=hint)
+        raise conf.error(f"has no {tag}", section, hint=hint, missing=True)
     return conf.value(kind, section, tag)
 
 
@@ -129,7 +129,7 @@ def _read_ipsec_transform(
     is_ah = protocol is isakmp.Protocol.IPSEC_AH
     auth = said("AUTHENTICATION_ALGORITHM")
     if is_ah and not auth:
-        raise conf.error("AH without AUTHENTICATION_ALGORITHM", section)
+        raise conf.error("AH without AUTHENTICATION_ALGORITHM", section, missing=True)
     return IpsecTransform(
         name=section,
         transform_id=_transform_id(conf, section, ipsec.Ah if is_ah else ipsec.Esp),
@@ -146,7 +146,7 @@ def _transform_id(conf: Conf, section: str, registry: type[E]) -> E:
     """A member of the protocol's own registry: the table knows both."""
     text = conf.get(section, "TRANSFORM_ID")
     if text is None:
-        raise conf.error("has no TRANSFORM_ID", section)
+        raise conf.error("has no TRANSFORM_ID", section, missing=True)
     try:
         return member(registry, text)
     except KeyError:

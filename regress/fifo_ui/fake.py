@@ -12,7 +12,7 @@ from fifo_ui.commands import Commands
 from fifo_ui.ctl import perform
 from fifo_ui.fifo import Fifo
 from fifo_ui.flags import make_parser
-from isakmp.conf import Conf
+from isakmp.conf import Conf, Transaction
 from isakmp.errors import IsakmpError
 from isakmp.job import Job
 from isakmp.log import Log
@@ -71,6 +71,7 @@ class FakeDaemon:
         self.run_directory = run_directory
         self.report_path = run_directory / "isakmpd.report"
         self.error: Exception | None = None
+        self.told: list[str] = []
         self.state: dict[str, Any] = {
             "sas": [PHASE_1, PHASE_2], "exchanges": [], "transports": [], "timers": [],
             "connections": [{"name": "a-b", "peer": "peer-b", "state": "up"}], "outcomes": [],
@@ -116,8 +117,10 @@ class FakeDaemon:
     def status(self) -> dict[str, Any]:
         return self.state
 
-    def reinitialise_connections(self) -> None:
-        self._note("reinitialise_connections")
+    def alter(self, transaction: Transaction, together: bool) -> list[str]:
+        self._note("alter", together)
+        transaction.commit()
+        return self.told
 
 
 class Running:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fifo_ui.commands import COMMANDS, MAX_STRING, Commands, run, write_report
+from fifo_ui.changes import MAX_STRING
+from fifo_ui.commands import COMMANDS, Commands, run, write_report
 from fifo_ui.files import write_whole
 from isakmp.errors import IsakmpError, Reason, Refused
 from isakmp.log import LogClass
@@ -166,20 +167,72 @@ def test_get_goes_to_the_result_file(daemon: FakeDaemon) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "again"),
+    ("text", "together"),
     [
-        ("C add [Phase 2]:Connections=a-d", True),
-        ("C rmv [phase 2]:connections=a-b", True),
-        ("C set [Phase 2]:Passive-connections=a-e", True),
-        ("C rm [Phase 2]:Connections", False),
-        ("C set [Phase 1]:Connections=a-e", False),
-        ("C set [General]:Retransmits=4", False),
-        ("C set [Phase 2]:Connections=refused-without-force", False),
+        ("C set [a]:b=c", False),
+        ("C set [a]:b=c ; add [a]:d=e force ; rms [peer-b]", True),
+        ("C set [a]:b=c ; add [a]:d=e;f", True),
     ],
 )
-def test_connections_are_taken_up_anew(daemon: FakeDaemon, text: str, again: bool) -> None:
+def test_several_changes_are_one(daemon: FakeDaemon, text: str, together: bool) -> None:
     line(daemon, text)
-    assert daemon.calls == ([("reinitialise_connections",)] if again else [])
+    assert daemon.calls == [("alter", together)]
+    assert daemon.conf.get("a", "b") == "c"
+    assert daemon.conf.get("a", "d") == (None if not together else "e" if "rms" in text else "e;f")
+    assert daemon.conf.has_section("peer-b") is ("rms" not in text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("C set [a]:b=c ; set [General]:Listen-on=x", "already set"),
+        ("C set [a]:b=c ; frob [a]:b", "change 2: expected"),
+        ("C set [a]:b=c ;", "change 2: expected"),
+        ("C set [a]:b=c ; get [a]:b", "change 2: expected"),
+        ("C set [a]:b=c ; rms [nobody]", "no such section"),
+    ],
+)
+def test_one_that_is_wrong_undoes_all(daemon: FakeDaemon, text: str, why: str) -> None:
+    line(daemon, text)
+    assert why in daemon.lines[0]
+    assert not daemon.conf.has_section("a")
+
+
+def test_a_file_has_a_change_a_line(daemon: FakeDaemon, tmp_path: Path) -> None:
+    path = tmp_path / "changes"
+    path.write_text("# what ipsecctl -nv prints\n\nC set [a]:b=c force\nrms [peer-b]\n")
+    line(daemon, f"C file {path}")
+    assert daemon.calls == [("alter", True)]
+    assert daemon.conf.get("a", "b") == "c"
+    assert not daemon.conf.has_section("peer-b")
+    path.write_text("set [a]:b=d")
+    line(daemon, f"C file {path}")
+    assert daemon.conf.get("a", "b") == "c"
+    assert "already set" in daemon.lines[0]
+
+
+def test_a_file_that_cannot_be_taken(daemon: FakeDaemon, tmp_path: Path) -> None:
+    secret, fifo, octets = (tmp_path / name for name in ("secret", "fifo", "octets"))
+    secret.write_text("set [a]:Authentication=hush")
+    secret.chmod(0o644)
+    os.mkfifo(fifo)
+    octets.write_bytes(b"set [a]:b=\xff\n")
+    for path, why in (
+        (secret, "chmod 600"), (fifo, "not a regular file"), (octets, "not UTF-8"),
+        (tmp_path, "Is a directory"), (tmp_path / "none", "No such file"),
+    ):  # fmt: skip
+        line(daemon, f"C file {path}")
+        assert why in daemon.lines[-1]
+    secret.chmod(0o600)
+    line(daemon, f"C file {secret}")
+    assert daemon.conf.get("a", "Authentication") == "hush"
+    assert not any("hush" in text for text in daemon.lines)
+
+
+def test_what_is_told_of_a_change_is_in_its_answer(daemon: FakeDaemon) -> None:
+    daemon.told = ["this secret can be guessed"]
+    line(daemon, f"J {TOKEN} C set [a]:b=c")
+    assert reply(daemon)["result"] == ["this secret can be guessed"]
 
 
 def test_values_stay_out_of_the_log(daemon: FakeDaemon) -> None:

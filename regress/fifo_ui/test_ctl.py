@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -58,7 +59,7 @@ from regress.parsers import verbs_of
             [("delete_sa", bytes.fromhex(COOKIES.replace(":", "")), 0x0102030A)],
         ),
         (["delete", COOKIES], [("delete_sa", bytes.fromhex(COOKIES.replace(":", "")), None)]),
-        (["conf", "add", "Phase 2", "Connections", "a-d"], [("reinitialise_connections",)]),
+        (["conf", "add", "Phase 2", "Connections", "a-d"], [("alter", False)]),
     ],
 )
 def test_verb_is_carried_out(
@@ -122,6 +123,29 @@ def test_conf_values(running: Running) -> None:
     assert call(running, "conf", "rm", "Phase 2", "Connections")[0] == 0
     assert call(running, "conf", "rms", "General")[0] == 0
     assert "General" not in running.daemon.conf.sections()
+
+
+def test_what_is_told_of_a_change_is_printed(running: Running) -> None:
+    running.daemon.told = ["this secret can be guessed"]
+    said = "[a]:b is changed\nthis secret can be guessed\n"
+    assert call(running, "conf", "set", "a", "b", "c")[:2] == (0, said)
+
+
+def test_several_changes_are_applied_together(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "changes"
+    path.write_text("set [a]:b=c\nset [a]:d=e\n")
+    assert call(running, "conf", "apply", str(path))[:2] == (0, "the configuration is changed\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("# more\nC rm [a]:b\nset [f]:g=h force\n"))
+    assert call(running, "conf", "apply", "-")[0] == 0
+    assert running.daemon.calls == [("alter", True), ("alter", True)]
+    assert running.daemon.conf.tags("a") == ["d"]
+    assert running.daemon.conf.get("f", "g") == "h"
+    monkeypatch.setattr("sys.stdin", io.StringIO("# nothing\n"))
+    status, _, err = call(running, "conf", "apply", "-")
+    assert status == 1
+    assert "no change on standard input" in err
 
 
 def test_debug_prints_the_levels(running: Running) -> None:

@@ -171,7 +171,7 @@ class Play:
             self.world.nat.rebind()
 
     def _reload(self, host: Host) -> None:
-        host.command(lambda daemon: daemon.reinitialise_connections())
+        host.command(lambda daemon: daemon.alter(daemon.conf.begin(), True))
 
     def _rekey(self, host: Host) -> None:
         """Both phases at once, whatever their age."""

@@ -14,7 +14,7 @@ from isakmp.policy.meanings import (
 )
 
 _PORT_4500 = "datagrams to UDP port 4500, or large ones, are lost between us"
-_REACHABLE = ("the peer is there: it has answered before",)
+_REACHABLE = ("the peer is down: it has answered before",)
 _ANYBODY = Meaning(
     (), "is the peer reachable on this address and port, and does it know us?"
 )  # fmt: skip

@@ -390,8 +390,11 @@ def refused_in_clear(x: Exchange[Any], said: str) -> Reason:
     if x.state.chosen is None:
         offered = ", ".join(t.name for t in x.remote.transforms)
         return refusal(x.script.name, said, detail, offered, x.remote.line)
-    offered = f"identity {x.state.local_id}" if x.state.local_id else ""
-    return refusal(AGREED, said, detail, offered, x.state.secret_line or x.remote.line)
+    ours, line = x.state.local_id, x.state.secret_line
+    if said == isakmp.Notify.INVALID_ID_INFORMATION.name:
+        line = ours.line if ours else ""
+    offered = f"identity {ours}" if ours else ""
+    return refusal(AGREED, said, detail, offered, line or x.remote.line)
 
 
 def unreadable_payload(x: X, error: MalformedPayload) -> Refused:

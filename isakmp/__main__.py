@@ -30,7 +30,7 @@ from isakmp.conf_kinds import Kind
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.flags import arguments
-from isakmp.log import Log, parse_class, parse_level
+from isakmp.log import Log, Severity, parse_class, parse_level
 from isakmp.log_files import Outlets
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address
@@ -51,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.check:
         return check_only(Path(options.conf))
     try:
-        run(options)
+        if options.close or options.open:
+            barrier(options)
+        else:
+            run(options)
     except IsakmpError as error:
         print(f"isakmpd: {error}", file=sys.stderr)
         return 1
@@ -71,6 +74,30 @@ def check_only(path: Path) -> int:
         told(screen.paint(f"warning: {warning}", Tone.WARNING))
     print(screen_of(sys.stdout).paint(f"{path}: no errors", Tone.GOOD))
     return 0
+
+
+def barrier(options: argparse.Namespace) -> None:
+    """Close the network as the configuration has it, or open it, and end."""
+    from isakmp.closing import close_network, open_network
+
+    private_files()
+    conf, timers = Conf.load(options.conf), Timers(time.monotonic)
+    said: list[str] = []
+    log = Log(time.time, said.append, stamp=False)
+    try:
+        if options.open:
+            open_network(conf, timers, log)
+            done = "nothing is kept closed any more"
+        else:
+            number = close_network(conf, interface, timers, log)
+            done = f"{number} connections are closed until isakmpd runs, or isakmpd --open"
+    finally:
+        for line in said:
+            if not line.startswith(Severity.INFO):
+                print(line, file=sys.stderr)
+    if any(line.startswith(Severity.INTERNAL_ERR) for line in said):
+        raise IsakmpError("not all of it was done")
+    print(f"{options.conf}: {done}")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -113,6 +140,7 @@ def _serve(
         helper = Helper(conf.path, loop, log)
         conf.opener = helper.open
     daemon = _daemon(conf, options, loop, timers, log)
+    in_order = False
     from isakmp.app.make import needs
 
     try:
@@ -133,6 +161,7 @@ def _serve(
             log.info("isakmpd runs, process %d", os.getpid())
             starter.ready()
             loop.run()
+            in_order = True
             starter.stopping()
             with suppress(OSError):
                 pid_file.unlink()
@@ -142,7 +171,7 @@ def _serve(
             for sock in signals:
                 sock.close()
     finally:
-        daemon.stop()
+        daemon.stop(in_order)
         if helper:
             helper.close()
 

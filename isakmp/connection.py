@@ -12,13 +12,12 @@ from isakmp.engine import Engine
 from isakmp.entry import Entry, Settings
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.exchange import Exchange
-from isakmp.flows import Flows, fixed, whole_family
+from isakmp.flows import Flows, fixed, kept_back, unnegotiated
 from isakmp.job import Job
 from isakmp.log import Log, LogClass, severity_of
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, narrowed
 from isakmp.policy.spd import Address, Connection, Remote, Selector
-from isakmp.policy.traffic import selectors
 from isakmp.reqids import Flow, Reqids
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.timer import Timers
@@ -60,13 +59,8 @@ class Connections:
                     self._take_up(connection)
 
     def _settle_fixed(self) -> None:
-        """What cannot be negotiated, for an error in its configuration, is dropped; what is to go
-        in clear is let pass."""
-        specs: dict[str, list[PolicySpec]] = {}
-        if self.settings.flows:
-            specs = {name: fixed(traffic) for name, traffic in self.catalog.closed.items()}
-            for name, traffic in self.catalog.bypass.items():
-                specs[f"Bypass {name}"] = fixed(traffic, Action.BYPASS)
+        """What needs no negotiation: it is dropped, or let pass."""
+        specs = unnegotiated(self.catalog) if self.settings.flows else {}
         for name in self._fixed - specs.keys():
             self.flows.drop(name)
         for name, wanted in specs.items():
@@ -446,15 +440,11 @@ class Connections:
 
     def _stand(self, entry: Entry) -> None:
         """What its traffic meets while no child SA has it: a policy that asks for one, or one that
-        drops, where nobody is to be asked.
-
-        Of a passive connection with everybody there is none: it would cut this host off.
-        """
-        connection, path = entry.connection, self.path_to(entry.remote)
-        every = (connection.selector, *_others(connection))
-        standing = [s for s in every if not (connection.passive and whole_family(s))]
+        drops, where nobody is to be asked."""
         if not self.settings.flows:
             return
+        connection, path = entry.connection, self.path_to(entry.remote)
+        standing = kept_back(connection)
         if path is None:
             self.flows.put((connection.name, None), fixed(standing))
             if entry.remote.address is not None and entry.retry is None:
@@ -506,11 +496,6 @@ class Connections:
         """A child SA's policies go; what stands below takes their place."""
         self.flows.put(flow, [])
         self._reqids.give_back(flow)
-
-
-def _others(connection: Connection) -> tuple[Selector, ...]:
-    """What a connection is for beside its selector."""
-    return selectors(connection.traffic)[1:] if connection.traffic.local else ()
 
 
 def _reason(error: Exception) -> Reason:

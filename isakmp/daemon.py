@@ -108,8 +108,11 @@ class Daemon:
             if line not in before:
                 self.log.internal_warn("%s", line)
 
-    def stop(self) -> None:
-        """Tell the peers, unless told not to, and give everything back."""
+    def stop(self, in_order: bool = True) -> None:
+        """Tell the peers, unless told not to, and give everything back.
+
+        What is closed stays so where isakmpd does not end in order: its start failed.
+        """
         if self._tell_at_exit and self.keeper.delete_sas:
             # IKEv2's takes its children along, and only one request goes out before its answer.
             for sa in [sa for sa in self.sas.isakmp.values() if sa.version == 2]:
@@ -117,7 +120,7 @@ class Daemon:
             self.teardown_all()
             for sa in list(self.sas.isakmp.values()):
                 self.keeper.delete_sa(sa)
-        block = self._general("Block-when-stopped")
+        block = self._general("Block-when-stopped") or not in_order
         if block:
             self.connections.flows.block()
         self.connections.end()
@@ -191,6 +194,7 @@ class Daemon:
         """The IPsec stack has forgotten everything: policies again, SAs anew."""
         self.log.internal_warn("the IPsec stack has started again: its SAs are negotiated anew")
         self.connections.reinstall()
+        self.app.sweep()
         for child in self.sas.all_children():
             self.keeper.children.delete_child(child)
 

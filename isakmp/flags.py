@@ -81,6 +81,13 @@ FLAGS = (
     Flag("-S", "passive", "start passive: initiate nothing, and send no deletes at exit"),
     Flag("-T", "no_nat_t", "no NAT traversal"),
     Flag("-v", "verbose", "log negotiations: class Negotiation at level 30"),
+    Flag(
+        "--close-only",
+        "close",
+        "drop the traffic of all connections until isakmpd runs, and end: for before the network"
+        " is up",
+    ),
+    Flag("--open", "open", "give back what --close-only or a killed isakmpd keeps closed, and end"),
     Flag("--check", "check", "check the configuration, print what is wrong, start nothing"),
 )
 
@@ -103,4 +110,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """What the command line says. SystemExit 2 with the usage where it is wrong."""
-    return make_parser().parse_args(argv)
+    parser = make_parser()
+    options = parser.parse_args(argv)
+    if options.close and options.open:
+        parser.error("--close-only and --open: one of them")
+    return options

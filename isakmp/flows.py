@@ -15,7 +15,9 @@ from itertools import count
 from isakmp.app.base import Action, Application, Direction, PolicySpec
 from isakmp.job import Job
 from isakmp.log import Log
-from isakmp.policy.spd import Selector
+from isakmp.policy.catalog import Catalog
+from isakmp.policy.spd import Connection, Selector
+from isakmp.policy.traffic import selectors
 
 Place = tuple[Direction, Selector]
 
@@ -153,6 +155,25 @@ def fixed(selectors: Iterable[Selector], action: Action = Action.DISCARD) -> lis
             (Direction.OUT, selector), (Direction.IN, selector.reversed())
         )
     ]  # fmt: skip
+
+
+def unnegotiated(catalog: Catalog) -> dict[str, list[PolicySpec]]:
+    """What cannot be negotiated, for an error in its configuration, is dropped; what is to go in
+    clear is let pass. By name."""
+    specs = {name: fixed(traffic) for name, traffic in catalog.closed.items()}
+    for name, traffic in catalog.bypass.items():
+        specs[f"Bypass {name}"] = fixed(traffic, Action.BYPASS)
+    return specs
+
+
+def kept_back(connection: Connection) -> list[Selector]:
+    """The traffic of a connection that never goes in clear, while nothing protects it either.
+
+    Of a passive connection with everybody there is none: it would cut this host off.
+    """
+    others = selectors(connection.traffic)[1:] if connection.traffic.local else ()
+    every = (connection.selector, *others)
+    return [s for s in every if not (connection.passive and whole_family(s))]
 
 
 def whole_family(selector: Selector) -> bool:

@@ -110,6 +110,7 @@ def test_it_is_the_installed_one_that_runs(prefix: Path) -> None:
         "share/zsh/site-functions/_isakmpd",
         "share/zsh/site-functions/_isakmpctl",
         "lib/systemd/system/isakmpd.service",
+        "lib/systemd/system/isakmpd-close.service",
     ],
 )
 def test_what_comes_beside_the_commands(prefix: Path, name: str) -> None:
@@ -142,15 +143,32 @@ def test_the_unit_says_what_the_daemon_takes() -> None:
     assert kept == {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE"}
 
 
-def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+def test_the_unit_that_closes_does_so_before_the_network_and_opens_it_again() -> None:
+    """What it does is played by regress/leak/test_closed.py."""
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.optionxform = str  # type: ignore[assignment]
+    unit.read(ROOT / "conf" / "isakmpd-close.service")
+    service, order = unit["Service"], unit["Unit"]
+    assert (service["Type"], service["RemainAfterExit"]) == ("oneshot", "yes")
+    for tag, flag in (("ExecStart", "close"), ("ExecStop", "open")):
+        name, *words = service[tag].split()
+        assert name == "isakmpd" and getattr(make_parser().parse_args(words), flag)
+    assert order["Wants"] == "network-pre.target" and order["DefaultDependencies"] == "no"
+    assert "network-pre.target" in order["Before"].split()
+    assert set(service["CapabilityBoundingSet"].split()) == {"CAP_NET_ADMIN", "CAP_NET_RAW"}
+    assert service["NoNewPrivileges"] == "yes"
+
+
+@pytest.mark.parametrize("name", ["isakmpd.service", "isakmpd-close.service"])
+def test_systemd_understands_the_unit(tmp_path: Path, name: str) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("needs systemd-analyze")
-    unit = (ROOT / "conf" / "isakmpd.service").read_text()
+    unit = (ROOT / "conf" / name).read_text()
     # What it verifies beside the unit, the command and its manual pages, is not installed here.
-    unit = re.sub(r"(?m)^ExecStart=isakmpd", f"ExecStart={sys.executable}", unit)
+    unit = re.sub(r"(?m)^(Exec\w+)=isakmpd", rf"\1={sys.executable}", unit)
     unit = re.sub(r"(?m)^Documentation=.*\n", "", unit)
-    (tmp_path / "isakmpd.service").write_text(unit)
-    command = ["systemd-analyze", "verify", str(tmp_path / "isakmpd.service")]
+    (tmp_path / name).write_text(unit)
+    command = ["systemd-analyze", "verify", str(tmp_path / name)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -88,7 +88,7 @@ LAYERS = [
         "isakmp.places",
         "isakmp.keeper",
     ],
-    ["isakmp.status", "isakmp.daemon", "fifo_ui"],
+    ["isakmp.status", "isakmp.daemon", "isakmp.closing", "fifo_ui"],
     ["isakmp.__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

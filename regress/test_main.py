@@ -306,7 +306,10 @@ def test_flags() -> None:
     assert (options.port, options.nat_t_port) == (500, 4500)
 
 
-@pytest.mark.parametrize("argv", [["-p", "0"], ["-p", "70000"], ["-N", "x"], ["--nonsense"]])
+@pytest.mark.parametrize(
+    "argv",
+    [["-p", "0"], ["-p", "70000"], ["-N", "x"], ["--nonsense"], ["--close-only", "--open"]],
+)
 def test_bad_flags(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         arguments(argv)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,7 @@ from isakmp.app.engine.engine import KeyEngine
 from isakmp.app.engine.relay import Datagram, Relay
 from isakmp.app.engine.server import Server
 from isakmp.app.engine.wire import MARK, RawWire
+from isakmp.app.held import Held
 from isakmp.app.none import Nothing
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import DirectLink, SocketLink, kernel_socket, unix_socket
@@ -53,6 +55,23 @@ def make_application(
     return _xfrm(loop, timers, log), None
 
 
+def make_barrier(conf: Conf, *, loop: Loop, timers: Timers, log: Log) -> Application:
+    """The application as far as it keeps traffic back, while no isakmpd runs.
+
+    ApplicationError where it cannot be had, or an isakmpd, or its key engine, runs.
+    """
+    name = conf.value(Kind.GENERAL, "General", "Application")
+    if name == "xfrm":
+        return _xfrm(loop, timers, log)
+    if name != "engine":
+        raise ApplicationError(
+            f"Application= {name} keeps nothing back that can be told from what others have: there"
+            " is nothing to close or to open"
+        )
+    place = conf.get("General", "Engine-socket") or _place(conf)
+    return _engine_here(place, loop, timers, os.urandom, log, lambda *_: None)[0]
+
+
 def needs(conf: Conf, leave_alone: bool) -> frozenset[Cap]:
     """The capabilities that the application goes on to need, once it is made."""
     name = conf.general("Application")[0]
@@ -63,11 +82,16 @@ def needs(conf: Conf, leave_alone: bool) -> frozenset[Cap]:
 
 
 def _xfrm(loop: Loop, timers: Timers, log: Log) -> Application:
-    """The kernel's stack over NETLINK_XFRM."""
+    """The kernel's stack over NETLINK_XFRM, which one isakmpd may have at a time."""
     from isakmp.app.xfrm.backend import Xfrm  # netlink is loaded for those who need it
     from isakmp.app.xfrm.link import Link
 
-    return Xfrm(Link(loop, log), timers, log, wall=time.time)
+    held = Held("xfrm", "the kernel's IPsec stack")
+    try:
+        return Xfrm(Link(loop, log), timers, log, wall=time.time, held=held)
+    except ApplicationError:
+        held.close()
+        raise
 
 
 def _place(conf: Conf) -> str:
@@ -94,7 +118,7 @@ def _engine_here(
     try:
         wire = RawWire(send_udp)
     except ApplicationError:
-        netif.close()
+        netif.close(block=True)
         raise
 
     def make(events: Upcalls) -> KeyEngine:
@@ -116,10 +140,6 @@ class _Embedded(PfKey):
     def __init__(self, link: DirectLink, timers: Timers, engine: KeyEngine) -> None:
         super().__init__(link, timers, wall=time.time)
         self._engine = engine
-
-    def sweep(self) -> None:
-        """What a killed isakmpd has left goes."""
-        self._engine.sweep()
 
     def close(self, block: bool = False) -> None:
         """Leave the engine, and end it: device and routes go."""

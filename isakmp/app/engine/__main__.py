@@ -2,7 +2,8 @@
 
 It needs CAP_NET_ADMIN for its TUN device and CAP_NET_RAW for ESP. The daemon then needs neither,
 unless a tunnelled network holds its peer's own address: only marked packets get past the tunnel.
-TERM and INT end it in order: sockets, device and routes go.
+TERM and INT end it in order: sockets and device go. What its clients have not taken back is dropped
+from then on.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def run(path: str, device: str, identity: Identity | None) -> None:
     try:
         wire = RawWire(relay.send_udp)
     except ApplicationError:
-        netif.close()
+        netif.close(block=True)
         raise
 
     def make(events: Upcalls) -> KeyEngine:
@@ -71,7 +72,7 @@ def run(path: str, device: str, identity: Identity | None) -> None:
         loop.run()
         listener.close()
     finally:
-        engine.close()
+        engine.close(block=True)
 
 
 def _stop_on_signals(loop: Loop) -> None:

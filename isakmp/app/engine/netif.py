@@ -29,6 +29,7 @@ from isakmp.app.engine.base import Netif
 from isakmp.app.engine.routes import Kind, Routes, tells_of_loss
 from isakmp.app.engine.wire import MARK
 from isakmp.app.guard import Guard, instance
+from isakmp.app.held import Held
 from isakmp.app.unavailable import unavailable
 from isakmp.errors import ApplicationError
 from isakmp.log import Log
@@ -73,10 +74,12 @@ class Tun(Netif):
         self._news: socket.socket | None = None
         self._addresses: list[Address] | None = None
         self._fd = -1
+        self._held = Held(place, f"the key engine of {place}", place) if place else None
         try:
             self._routes = Routes(table, self._instance)
             self._netlink = IPRoute()
         except OSError as error:
+            self._release()
             raise _unavailable("rtnetlink", error) from error
         try:
             self._fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -87,7 +90,7 @@ class Tun(Netif):
             self._news = self._routes.news()
             self._add_rules()
         except (OSError, NetlinkError) as error:
-            self.close()
+            self.close(block=True)
             raise _unavailable("TUN device", error) from error
 
     def _claim(self, name: str) -> str:
@@ -266,6 +269,11 @@ class Tun(Netif):
         self._leave_rules()
         self._netlink.close()
         self._routes.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.close()
 
     def _leave_rules(self) -> None:
         """The rules go with the last route that they lead to."""

@@ -86,6 +86,8 @@ class Engine(Protocol):
 
     def flush_policies(self) -> None: ...
 
+    def sweep(self) -> None: ...
+
 
 E = TypeVar("E", bound=Engine)
 
@@ -162,6 +164,7 @@ class Server(Generic[E]):
             Type.X_SPDFLUSH: self._policy_flush,
             Type.X_MIGRATE: self._migrate,
             Type.X_DROPS: self._drops,
+            Type.X_SWEEP: self._sweep,
         }
 
     def attach(
@@ -312,6 +315,10 @@ class Server(Generic[E]):
 
     def _drops(self, client: Client, message: Message) -> None:
         client.send(self._answer(message, codec.drops(self.engine.drops.to_dict())))
+
+    def _sweep(self, client: Client, message: Message) -> bytes:
+        self.engine.sweep()
+        return b""
 
     def _dump(self, client: Client, message: Message) -> None:
         wanted = message.satype

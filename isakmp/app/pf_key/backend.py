@@ -125,7 +125,9 @@ class PfKey:
             self.supported[message.satype, ext] = codec.read_supported(message.exts, ext)
 
     def sweep(self) -> None:
-        """PF_KEY does not say whose a policy is."""
+        """X_SWEEP of our engine; a kernel's PF_KEY does not say whose a policy is."""
+        if self._private:
+            self._request(Type.X_SWEEP, SaType.UNSPEC, b"")
 
     def close(self, block: bool = False) -> None:
         """Leave the stack, which keeps what was not taken back; requests in flight fail."""

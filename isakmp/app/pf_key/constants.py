@@ -5,6 +5,7 @@ Where the systems differ, the value of Linux and KAME stands here. Numbers of ou
 - Ext from 0xF000 on. RFC 2367 2.3 has unknown extensions ignored, and so does Linux; other
   systems answer EINVAL to them, so a back end that drives a kernel sends none.
 - X_DROPS (200), a request with no extensions, answered with the engine's counters in our Ext.
+- X_SWEEP (201), one as well: every policy is there, what a killed engine has left may go.
 - SA_REPLAY (26) and the ESN flag are FreeBSD's; Linux has another extension under 26.
 """
 
@@ -40,6 +41,7 @@ class Type(IntEnum):
     X_NAT_T_NEW_MAPPING = 23
     X_MIGRATE = 24
     X_DROPS = 200
+    X_SWEEP = 201
 
 
 class Ext(IntEnum):

@@ -18,6 +18,7 @@ from dataclasses import replace
 from socket import socket
 
 from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage, larval
+from isakmp.app.held import Held
 from isakmp.app.kernel_drops import kernel_drops
 from isakmp.app.xfrm import jobs, messages, sockets, values
 from isakmp.app.xfrm.constants import Msg, NetlinkFlag
@@ -39,12 +40,16 @@ RESYNC_S = 0.2
 class Xfrm:
     """The stack of the kernel at ``link``. wall: seconds since 1970, as the kernel counts.
 
-    counters: what was ignored, by cause.
+    held: what says that the stack is ours; counters: what was ignored, by cause.
     """
 
     name = "xfrm"
 
-    def __init__(self, link: Link, timers: Timers, log: Log, *, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, link: Link, timers: Timers, log: Log, *, wall: Callable[[], float],
+        held: Held | None = None,
+    ) -> None:  # fmt: skip
+        self._held = held
         self._link, self._timers, self._log, self._wall = link, timers, log, wall
         self._upcalls: Owner | None = None
         self._sas: dict[SaId, int] = {}
@@ -77,6 +82,8 @@ class Xfrm:
         if not block:
             self._policies.clear()
         self._link.close()
+        if self._held is not None:
+            self._held.close()
 
     def _flush(self) -> int:
         """Delete the SAs that are ours, and no others; how many that were.

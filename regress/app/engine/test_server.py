@@ -125,7 +125,7 @@ def test_refusals_are_the_base_header_and_words(desk: Desk) -> None:
         (Type.X_SPDDUMP, b"", errno.ENOENT),
         (Type.EXPIRE, OUT_NAME, errno.EINVAL),
         (Type.X_NAT_T_NEW_MAPPING, OUT_NAME, errno.EINVAL),
-        (201, b"", errno.EINVAL),
+        (202, b"", errno.EINVAL),
     ]
     for type, body, number in cases:
         answer = desk.one(type, body)

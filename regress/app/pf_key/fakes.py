@@ -54,6 +54,7 @@ class FakeEngine:
         self.spd: dict[tuple[Direction, Selector], tuple[int, PolicySpec]] = {}
         self.counts = Usage(3, 300, 60.25, 1.5, 2, 1)
         self.next_policy = 1
+        self.sweeps = 0
         self.drops = Drops(Log(lambda: 0.0, lambda line: None))
 
     def get_spi(self, request: SpiRequest) -> int:
@@ -114,6 +115,9 @@ class FakeEngine:
 
     def policies(self) -> Iterator[tuple[int, PolicySpec]]:
         return iter(list(self.spd.values()))
+
+    def sweep(self) -> None:
+        self.sweeps += 1
 
     def flush_policies(self) -> None:
         self.spd.clear()

@@ -137,6 +137,15 @@ def test_drops_by_cause() -> None:
     assert result(world.app.drops()) == {"replay": 2, "no-sa": 1}
 
 
+def test_what_was_left_is_swept_by_our_engine_alone() -> None:
+    world = World()
+    world.app.sweep()
+    assert world.engine.sweeps == 1
+    far = Far(private=False)
+    far.app.sweep()
+    assert far.link.sent == [], "a kernel has no such message"
+
+
 def test_usage_of_a_kernel() -> None:
     """Linux and FreeBSD: packets as allocations; age and last use as times since 1970."""
     far = Far(private=False)

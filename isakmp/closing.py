@@ -1,0 +1,70 @@
+"""The network closed before isakmpd runs, as its configuration has it, and given back by command.
+
+What is installed is what an isakmpd of that configuration that blocks when it is stopped leaves, so
+the next one takes it over.
+"""
+
+from __future__ import annotations
+
+from isakmp.app.base import Acquire, Expire, Mapping, UnknownSpi
+from isakmp.app.make import make_barrier
+from isakmp.conf import Conf
+from isakmp.errors import ConfError
+from isakmp.flows import Flows, fixed, kept_back, unnegotiated
+from isakmp.log import Log
+from isakmp.loop import Loop
+from isakmp.policy.catalog import Catalog
+from isakmp.policy.identity import Resolve
+from isakmp.policy.reader import connection_names
+from isakmp.timer import Timers
+
+
+class _Nobody:
+    """Whom an application belongs to that only has to be closed."""
+
+    def acquire(self, event: Acquire) -> None: ...
+
+    def expire(self, event: Expire) -> None: ...
+
+    def mapping(self, event: Mapping) -> None: ...
+
+    def unknown_spi(self, event: UnknownSpi) -> None: ...
+
+    def restarted(self) -> None: ...
+
+
+def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> int:
+    """Drop the traffic of every connection from now on; of how many connections that is.
+
+    ApplicationError where that cannot be done, in part: an error in the log; ConfError, once all
+    others are closed, where the traffic of some cannot be read.
+    """
+    catalog = Catalog(conf, resolve)
+    catalog.load()
+    for error in catalog.errors:
+        log.internal_warn("left out: %s", error)
+    app = make_barrier(conf, loop=Loop(timers), timers=timers, log=log)
+    app.start(_Nobody())
+    flows = Flows(app, log)
+    with flows.together():
+        for name, specs in unnegotiated(catalog).items():
+            flows.put((name, None), specs)
+        for name, connection in catalog.connections.items():
+            flows.put((name, None), fixed(kept_back(connection)))
+    app.sweep()
+    app.close(block=True)
+    closed = catalog.connections.keys() | catalog.closed.keys()
+    if still_open := set(connection_names(conf)) - closed:
+        raise ConfError(f"not closed: {', '.join(sorted(still_open))}; all others are",
+                        hint="mend these sections, and close again")  # fmt: skip
+    return len(closed)
+
+
+def open_network(conf: Conf, timers: Timers, log: Log) -> None:
+    """Give back what close_network() has closed, or an isakmpd that was killed or has blocked.
+
+    ApplicationError where that cannot be done.
+    """
+    app = make_barrier(conf, loop=Loop(timers), timers=timers, log=log)
+    app.start(_Nobody())
+    app.close()

@@ -1,0 +1,117 @@
+"""isakmpd --close-only and --open: the network before isakmpd, beside it, and after a kill."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from regress.interop.needs import missing
+from regress.leak.rows import Site, kill
+from regress.leak.sniffer import Sniffer
+from regress.live.pair import CONNECTIONS, ROOT, hosts, wait_up
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
+OWN = (False, True)
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    """Both hosts with their configurations; nothing runs."""
+    with hosts(tmp_path) as (a, b), Sniffer(a.namespace) as sniffer, ExitStack() as stack:
+        made = Site(a, b, sniffer, stack, own=request.param)
+        made.write(a)
+        made.write(b)
+        yield made
+
+
+def isakmpd(site: Site, *flags: str) -> subprocess.CompletedProcess[str]:
+    """A command at a."""
+    command = [sys.executable, "-m", "isakmp", "-c", str(site.a.conf), *flags]
+    return subprocess.run(
+        site.a.namespace.command(command), cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+
+def in_clear(site: Site) -> int:
+    """How many of some packets of a's go out in clear."""
+    site.sniffer.clear()
+    site.ping(site.a)
+    return site.sniffer.clear()
+
+
+@pytest.mark.parametrize("site", OWN, indirect=True, ids=("inside", "on its own"))
+def test_closed_before_isakmpd_and_after_it_was_killed(site: Site) -> None:
+    assert in_clear(site) > 0, "nothing is closed yet, and the sniffer sees it"
+    done = isakmpd(site, "--close-only")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{len(CONNECTIONS)} connections are closed" in done.stdout
+    assert in_clear(site) == 0
+    site.start(site.b)
+    daemon = site.start(site.a)
+    wait_up(site.a, site.b, 60)
+    site.ping(site.a)
+    assert site.sniffer.clear() == 0
+    kill(daemon)
+    for engine in site.engines:
+        kill(engine)
+    assert in_clear(site) == 0
+    done = isakmpd(site, "--open")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert in_clear(site) > 0
+    assert site.a.namespace.run("ip", "xfrm", "policy").stdout == ""
+    assert "lookup 500" not in site.a.namespace.run("ip", "rule").stdout
+
+
+@pytest.mark.parametrize("site", OWN, indirect=True, ids=("inside", "on its own"))
+def test_what_is_closed_stays_so_where_isakmpd_cannot_start(site: Site) -> None:
+    assert isakmpd(site, "--close-only").returncode == 0
+    if site.own:
+        site.engine()
+    site.a.folder.joinpath("isakmpd.fifo").write_text("a file in its place")
+    assert isakmpd(site, "-d").returncode == 1
+    for engine in site.engines:
+        engine.terminate()
+        engine.wait()
+    assert in_clear(site) == 0
+
+
+@pytest.mark.parametrize("site", OWN, indirect=True, ids=("inside", "on its own"))
+@pytest.mark.parametrize("flag", ["--close-only", "--open"])
+def test_beside_a_running_one_it_is_refused(site: Site, flag: str) -> None:
+    daemon = site.start(site.a)
+    done = isakmpd(site, flag)
+    assert (done.returncode, done.stdout) == (1, "")
+    holder = site.engines[0] if site.own else daemon
+    assert f"process {holder.pid} has the key engine of" in done.stderr
+    assert in_clear(site) == 0
+
+
+@pytest.mark.parametrize("site", [False], indirect=True)
+def test_a_second_isakmpd_of_one_run_directory_takes_nothing_away(site: Site) -> None:
+    site.start(site.a)
+    before = site.a.namespace.run("ip", "xfrm", "policy").stdout
+    done = isakmpd(site, "-d", "-p", "1500", "-N", "1501")
+    assert done.returncode == 1 and "end it first" in done.stderr
+    assert before and site.a.namespace.run("ip", "xfrm", "policy").stdout == before
+
+
+@pytest.mark.parametrize("site", [False], indirect=True)
+def test_traffic_that_cannot_be_read_is_told_and_all_other_closed(site: Site) -> None:
+    text = site.a.conf.read_text()
+    site.a.write(text.replace("Remote-ID= second-remote", "Remote-ID= nowhere"))
+    done = isakmpd(site, "--close-only")
+    assert done.returncode == 1
+    assert "not closed: second; all others are" in done.stderr
+    assert in_clear(site) == 0
+
+
+@pytest.mark.parametrize("site", [False], indirect=True)
+def test_a_stack_that_keeps_nothing_back_is_refused(site: Site) -> None:
+    site.a.write(site.a.conf.read_text().replace("[General]", "[General]\nApplication= none"))
+    done = isakmpd(site, "--close-only")
+    assert done.returncode == 1 and "Application= none keeps nothing back" in done.stderr

@@ -5,7 +5,9 @@ RFC 2409 5.5 and 9, RFC 7296 2.8. Which of two gives way is told in rivals.py.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isakmp.app.base import Expire, SaSpec, Usage
@@ -14,7 +16,7 @@ from isakmp.log import LogClass
 from isakmp.path import Path
 from isakmp.policy.traffic import agreed, describe
 from isakmp.rivals import GRACE_S, gives_way, wait_s
-from isakmp.sa import ChildSa, IsakmpSa, State
+from isakmp.sa import ChildSa, IsakmpSa, State, soft_limit
 
 if TYPE_CHECKING:
     from isakmp.keeper import Keeper
@@ -170,6 +172,25 @@ class Children:
             self._expired(child)
         elif child.state is State.ESTABLISHED:
             self.keeper.connections.rekey(child)
+
+    def shorten(self, child: ChildSa, seconds: int) -> None:
+        """The peer keeps it no longer than that, from its beginning on; 0 says nothing.
+
+        The IPsec stack keeps its own limits: what goes before them is ours to see to.
+        """
+        if not 0 < seconds < (child.limits.hard_s or math.inf) or child.state in _ENDING:
+            return
+        engine, now = self.keeper.engine, self.timers.now()
+        draw, margin = engine.random(1)[0] / 256, engine.settings.rekey_margin_percent
+        soft = soft_limit(seconds, draw, child.initiator, margin)
+        child.limits = replace(child.limits, soft_s=soft, hard_s=seconds)
+        name = child.inbound()[0]
+        for what, limit, hard in (("soft", soft, False), ("hard", seconds, True)):
+            if event := child.events.pop(what, None):
+                event.cancel()
+            wait = max(child.established + limit - now, 1.0)
+            call = partial(self.expire, Expire(name, hard))
+            child.events[what] = self.timers.add(f"child SA {what}", wait, call)
 
     def _expired(self, child: ChildSa) -> None:
         """It carries nothing any more, nor does its other half, however late the peer hears."""

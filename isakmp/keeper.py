@@ -8,7 +8,9 @@ Which of two SAs gives way is told in rivals.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 
 from isakmp.app.base import Application, Mapping, SaSpec
 from isakmp.children import Children
@@ -77,17 +79,32 @@ class Keeper:
         self.sas.add(sa)
         if self.key_log:
             sa.keys.record(self.key_log, sa)
-        if hard := sa.chosen.life_s:
-            draw, margin = self.engine.random(1)[0] / 256, self.engine.settings.rekey_margin_percent
-            soft = soft_limit(hard, draw, sa.initiator, margin)
-            sa.soft_s, sa.hard_s = float(soft), float(hard)
-            sa.events["soft"] = self.timers.add("SA soft", soft, lambda: self.rekey_sa(sa))
-            sa.events["hard"] = self.timers.add("SA hard", hard, lambda: self.delete_sa(sa))
+        self._limit(sa, sa.chosen.life_s)
         self.liveness.watch(sa)
         if sa.nat.local and self.keepalive_s:
             self._arm_keepalive(sa)
         self.log.info("%s with %s up: %s%s", sa, sa.path.remote, sa.chosen,
                        f", NAT {sa.nat}" if sa.nat.found else "")  # fmt: skip
+
+    def shorten(self, sa: IsakmpSa, seconds: int) -> None:
+        """The peer keeps ``sa`` no longer than that (RFC 2407 4.6.3.1); 0 says nothing."""
+        if seconds < (sa.hard_s or math.inf) and sa.state is State.ESTABLISHED:
+            self._limit(sa, seconds)
+
+    def _limit(self, sa: IsakmpSa, hard: int) -> None:
+        """When it is rekeyed and when it ends, counted from its beginning; 0: never."""
+        if not hard:
+            return
+        draw, margin = self.engine.random(1)[0] / 256, self.engine.settings.rekey_margin_percent
+        soft = soft_limit(hard, draw, sa.initiator, margin)
+        sa.soft_s, sa.hard_s = float(soft), float(hard)
+        age = self.timers.now() - sa.established
+        for name, limit, what in (("soft", soft, self.rekey_sa), ("hard", hard, self.delete_sa)):
+            if event := sa.events.pop(name, None):
+                event.cancel()
+            sa.events[name] = self.timers.add(
+                f"SA {name}", max(limit - age, 1.0), partial(what, sa)
+            )
 
     def _arm_keepalive(self, sa: IsakmpSa) -> None:
         """The NAT before us forgets those who are silent (RFC 3948 4)."""

@@ -82,6 +82,9 @@ class ChildKeeper(Protocol):
 
     def peer_deleted(self, child: ChildSa) -> None: ...
 
+    def shorten(self, child: ChildSa, seconds: int) -> None:
+        """The peer keeps it no longer than that; 0 says nothing."""
+
 
 class LifeKeeper(Protocol):
     """Who watches whether peers are alive."""
@@ -131,6 +134,9 @@ class Owner(Protocol):
     def sa_rekeyed(self, old: IsakmpSa, new: IsakmpSa) -> None: ...
 
     def rekey_sa(self, sa: IsakmpSa) -> None: ...
+
+    def shorten(self, sa: IsakmpSa, seconds: int) -> None:
+        """The same for an ISAKMP SA."""
 
     def reauthenticate(self, sa: IsakmpSa) -> None: ...
 

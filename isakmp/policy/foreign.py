@@ -27,6 +27,8 @@ _CARRIED_OUT: dict[Any, set[int]] = {
 def foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> Iterator[str]:
     """What keeps a transform from being taken as a whole, each attribute by its name."""
     seen: dict[int, Any] = {}
+    if kind is _IKE and transform.transform_id != ipsec.IsakmpTransform.KEY_IKE:
+        yield f"TRANSFORM_ID {transform.transform_id}, not KEY_IKE"
     for attribute in transform.attributes:
         number, value = attribute.type, attribute.value
         value = value if isinstance(value, int) else int.from_bytes(value, "big")

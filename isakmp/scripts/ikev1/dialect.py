@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.constants import isakmp, name_of
 from isakmp.engine import PEER_EXCHANGES_MAX, Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange, digest
@@ -26,14 +26,11 @@ from isakmp.message import (
     parse_payloads,
 )
 from isakmp.path import Path
-from isakmp.payloads.base import Misfit
-from isakmp.payloads.data_attribute import parse_attributes
 from isakmp.payloads.vendor import VENDOR_DPD
-from isakmp.policy.match import values
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.script import Incoming, Outgoing, Script
-from isakmp.scripts.ikev1 import phase_1
+from isakmp.scripts.ikev1 import lifetime, phase_1
 from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
 from isakmp.scripts.ikev1.informational import (
     INFORMATIONAL,
@@ -360,10 +357,11 @@ class Ikev1:
             state.initial_contact = True
         elif notify == isakmp.Notify.INITIAL_CONTACT and sa is not None:
             exchange.engine.owner.places.initial_contact(sa)
-        elif notify == isakmp.Notify.RESPONDER_LIFETIME and isinstance(state, Quick):
-            state.responder_life_s = _lifetime(value.data, ipsec.Attribute)
         elif notify == isakmp.Notify.RESPONDER_LIFETIME and isinstance(state, Phase1):
-            phase_1.shorten(exchange, _lifetime(value.data, isakmp.Attribute))
+            phase_1.shorten(exchange, lifetime.seconds_of(value))
+        elif notify == isakmp.Notify.RESPONDER_LIFETIME and isinstance(state, Quick) and sa:
+            if not lifetime.take(exchange, sa, value):
+                state.responder_life_s = lifetime.seconds_of(value)
         else:
             exchange.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", exchange,
                                       name_of(isakmp.Notify, notify))  # fmt: skip
@@ -490,12 +488,3 @@ class Ikev1:
         """Ask whether the peer is alive (RFC 3706 5.4)."""
         data = sequence.to_bytes(4, "big")
         self.tell(engine, sa, [notify_payload(isakmp.Notify.R_U_THERE, spi=sa.cookies, data=data)])
-
-
-def _lifetime(data: bytes, kind: type[ipsec.Attribute | isakmp.Attribute]) -> int:
-    """The seconds that a RESPONDER_LIFETIME notify names; 0 where it names none."""
-    try:
-        attributes = parse_attributes(data)
-    except Misfit:
-        return 0
-    return values(attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)[1]

@@ -24,6 +24,7 @@ from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Connection
 from isakmp.sa import IsakmpSa
 from isakmp.script import END, Incoming, Outgoing, Script
+from isakmp.scripts.ikev1 import lifetime
 from isakmp.scripts.ikev1.quick_mode import check_hash, take_hash
 
 P, Notify = isakmp.Payload, isakmp.Notify
@@ -105,6 +106,8 @@ def _recv_notify(x: X, payload: Payload, path: Path) -> None:
                 owner.liveness.said_alive(sa, int.from_bytes(value.data, "big"))
     elif value.notify == Notify.INITIAL_CONTACT:
         owner.places.initial_contact(sa)
+    elif value.notify == Notify.RESPONDER_LIFETIME:
+        lifetime.take(x, sa, value)
     elif value.notify == Notify.INVALID_SPI:
         _recv_invalid_spi(x, sa, value)
     elif value.notify < Notify.CONNECTED:

@@ -520,6 +520,8 @@ def finalize(x: X) -> None:
         min(s.ni_b, s.nr_b),
     )  # fmt: skip
     x.engine.owner.children.child_established(child, s.specs)
+    # The peer may have said so in the last message, when the SAs were in place.
+    x.engine.owner.children.shorten(child, s.responder_life_s)
     s.specs = []
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from isakmp.constants import DOI_IPSEC, isakmp
 from isakmp.payloads.vendor import VENDOR_DPD
-from regress.pair import Host, Network, both, connected
+from isakmp.scripts.ikev1.informational import tell
+from regress.pair import Host, Network, agree, both, connected
 from regress.scripts.changed import change_sent
 
 P, Notify = isakmp.Payload, isakmp.Notify
@@ -57,9 +58,11 @@ def test_dead_peer_detection_is_known_from_any_message_of_phase_1(
 # --- notifies --------------------------------------------------------------------------------
 
 
-def status(notify: int, data: bytes = b"") -> tuple[int, Any]:
+def status(
+    notify: int, data: bytes = b"", protocol: int = 1, spi: bytes = b""
+) -> tuple[int, Any]:  # fmt: skip
     return P.NOTIFY, {
-        "doi": DOI_IPSEC, "protocol_id": 1, "notify": notify, "spi": b"", "data": data,
+        "doi": DOI_IPSEC, "protocol_id": protocol, "notify": notify, "spi": spi, "data": data,
     }  # fmt: skip
 
 
@@ -111,6 +114,90 @@ def test_a_responder_shortens_the_isakmp_sa() -> None:
     net.run(5)
     (sa,) = west.daemon.sas.isakmp.values()
     assert sa.chosen.life_s == 300
+
+
+def life(seconds: int, of_sa: bool = False) -> bytes:
+    """An attribute list; phase 1 and phase 2 number the two attributes differently."""
+    kind, duration = (0x800B, 0x800C) if of_sa else (0x8001, 0x8002)
+    return b"".join(n.to_bytes(2, "big") for n in (kind, 1, duration, seconds))
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+@pytest.mark.parametrize("of_sa", [False, True])
+def test_a_lifetime_counts_in_any_message_of_quick_mode(step: int, of_sa: bool) -> None:
+    """RFC 2407 4.6.3.1: of the SA that its protocol names; whoever says it."""
+    net, west, east = pair()
+    one, other = sender(step, west, east), sender(step + 1, west, east)
+    protocol = 1 if of_sa else 3
+    payload = status(Notify.RESPONDER_LIFETIME, life(300, of_sa), protocol)
+    change_sent(one, with_notify("quick mode", step, payload))
+    net.start()
+    net.run(5)
+    assert connected(west) and connected(east)
+    (sa,), (child,) = other.daemon.sas.isakmp.values(), other.daemon.sas.all_children()
+    assert (sa.hard_s == 300, child.limits.hard_s == 300) == (of_sa, not of_sa)
+
+
+@pytest.mark.parametrize("who", [0, 1], ids=["initiator", "responder"])
+@pytest.mark.parametrize("of_sa", [False, True])
+def test_a_lifetime_counts_in_an_informational_exchange(of_sa: bool, who: int) -> None:
+    """RFC 2407 4.6.3: status messages may come by themselves. The SA is replaced in time."""
+    net, *hosts = pair()
+    one, other = hosts[who], hosts[1 - who]
+    net.start()
+    net.run(5)
+    (sa,), (old,) = other.daemon.sas.isakmp.values(), other.daemon.sas.all_children()
+    spi = sa.cookies if of_sa else old.protocols[0].spi_out.to_bytes(4, "big")
+    payload = status(Notify.RESPONDER_LIFETIME, life(300, of_sa), 1 if of_sa else 3, spi)
+    (theirs,) = one.daemon.sas.isakmp.values()
+    tell(one.daemon.engine, one.daemon.engine.dialects[1], theirs, [payload])
+    net.run(1)
+    assert (sa.hard_s, old.limits.hard_s)[not of_sa] == 300
+    assert sa.hard_s != old.limits.hard_s
+    net.run(300)
+    now = other.daemon.sas.isakmp.values() if of_sa else other.daemon.sas.all_children()
+    assert now and (sa if of_sa else old) not in now
+    assert connected(west := hosts[0]) and connected(hosts[1])
+    agree(west, hosts[1])
+
+
+@pytest.mark.parametrize("seconds", [0, 60000])
+def test_a_longer_lifetime_changes_nothing(seconds: int) -> None:
+    net, west, east = pair()
+    net.start()
+    net.run(5)
+    (sa,), (child,) = east.daemon.sas.isakmp.values(), east.daemon.sas.all_children()
+    before = sa.hard_s, child.limits
+    spi = child.protocols[0].spi_out.to_bytes(4, "big")
+    (theirs,) = west.daemon.sas.isakmp.values()
+    tell(west.daemon.engine, west.daemon.engine.dialects[1], theirs, [
+        status(Notify.RESPONDER_LIFETIME, life(seconds, True), 1, sa.cookies),
+        status(Notify.RESPONDER_LIFETIME, life(seconds), 3, spi),
+    ])  # fmt: skip
+    net.run(1)
+    assert (sa.hard_s, child.limits) == before
+
+
+# --- what a transform is ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exchange", [MAIN, AGGRESSIVE])
+def test_a_transform_of_phase_1_is_key_ike(exchange: str) -> None:
+    """RFC 2407 4.4.2: there is no other, and what one would mean nobody knows."""
+    net, west, east = pair(exchange)
+
+    def other(x: Any, message: Any) -> None:
+        kind, body = message.payloads[0]
+        if kind == P.SA and x.sa is None:
+            # Behind DOI, situation and the proposal's eight octets: its first transform.
+            assert body[20:22] == b"\1\1"
+            message.payloads[0] = kind, body[:21] + b"\2" + body[22:]
+
+    change_sent(west, other)
+    net.start()
+    net.run(3)
+    assert not connected(east, children=0)
+    assert "TRANSFORM_ID 2, not KEY_IKE" in str(east.outcomes)
 
 
 # --- identities ------------------------------------------------------------------------------

@@ -1,0 +1,47 @@
+"""RESPONDER_LIFETIME in every place where it may come: RFC 2407 4.5.4 and 4.6.3.1.
+
+The last message of phase 1 (dialect.py), any message of quick mode, or an informational exchange:
+it says of what it speaks by protocol and SPI. What lives shorter than that already is not touched.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isakmp.constants import ipsec, isakmp
+from isakmp.exchange import Exchange
+from isakmp.payloads.base import Misfit
+from isakmp.payloads.data_attribute import parse_attributes
+from isakmp.policy.match import values
+from isakmp.sa import ChildSa, IsakmpSa
+
+
+def seconds_of(value: Any) -> int:
+    """The seconds that a notify names; 0 where it names none."""
+    of_sa = value.protocol_id == isakmp.Protocol.ISAKMP
+    kind = isakmp.Attribute if of_sa else ipsec.Attribute
+    try:
+        attributes = parse_attributes(value.data)
+    except Misfit:
+        return 0
+    return values(attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)[1]
+
+
+def take(x: Exchange[Any], sa: IsakmpSa, value: Any) -> bool:
+    """Shorten the SA of which the peer says it under ``sa``; False where none is meant that is
+    there already."""
+    seconds = seconds_of(value)
+    if value.protocol_id == isakmp.Protocol.ISAKMP:
+        # It lives under the very SA, whose cookies need not be told again.
+        x.engine.owner.shorten(sa, seconds)
+        return True
+    child = _child(x, sa, value)
+    if child is not None:
+        x.engine.owner.children.shorten(child, seconds)
+    return child is not None
+
+
+def _child(x: Exchange[Any], sa: IsakmpSa, value: Any) -> ChildSa | None:
+    number = int.from_bytes(value.spi, "big") if len(value.spi) == 4 else 0
+    child = x.engine.sas.child_by_spi(value.protocol_id, number, str(sa.path.remote))
+    return child if child is not None and child.peer == sa.peer else None

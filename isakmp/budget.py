@@ -21,10 +21,13 @@ NETWORK_BITS = {4: 24, 6: 48}
 
 
 class Recent:
-    """A bucket for each of whatever comes, for the last KEPT_MAX of them; per_s, burst: each's."""
+    """A bucket for each of whatever comes, for the last ``kept`` of them; per_s, burst: each's."""
 
-    def __init__(self, now: Callable[[], float], per_s: float, burst: float | None = None) -> None:
-        self._now, self._per_s, self._burst = now, per_s, burst
+    def __init__(
+        self, now: Callable[[], float], per_s: float, burst: float | None = None,
+        kept: int = KEPT_MAX,
+    ) -> None:  # fmt: skip
+        self._now, self._per_s, self._burst, self._most = now, per_s, burst, kept
         self._kept: OrderedDict[Hashable, Bucket] = OrderedDict()
 
     def __len__(self) -> int:
@@ -35,7 +38,7 @@ class Recent:
         bucket = self._kept.get(key)
         if bucket is None:
             bucket = self._kept[key] = Bucket(self._now, self._per_s, self._burst)
-            if len(self._kept) > KEPT_MAX:
+            if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return bucket.take()

@@ -44,7 +44,17 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "sa-gone": _NOTHING,
         "superseded": _NOTHING,
         "temporary-failure": "nothing: the peer tries again once what is under way has ended",
+        "too-many-exchanges": "raise Max-exchanges in [General], or set the peer to negotiate less "
+        "at a time",
+        "too-many-identities": "raise that bound in [General], or give each peer a secret of "
+        "its own",
+        "too-many-negotiations": "raise Max-negotiations in [General], or lengthen the lifetimes "
+        "at the peer",
         "too-many-restarts": "isakmpctl capture on shows whether somebody answers in its name",
+        "too-many-selectors": "raise Max-selectors in [General], or ask for fewer and wider "
+        "networks at the peer",
+        "traffic-of-another": "have the peer ask for addresses that nobody has, or set "
+        "Share-traffic= yes in the connection",
         "unusable-selectors": "ask for fewer and plainer networks: Local-selectors and "
         "Remote-selectors of both ends",
         "unknown-exchange": _PEER_AT_FAULT,
@@ -58,6 +68,13 @@ MENDS: Mapping[str, str] = MappingProxyType(
 
 # Attempts that end so are not at fault: the log says it as information.
 EXPECTED = frozenset(("reloaded", "sa-gone", "superseded"))
+# A bound on what peers may have: the same refusal comes as often as they ask.
+BOUNDS = frozenset(
+    (
+        "too-many-children", "too-many-exchanges", "too-many-identities", "too-many-negotiations",
+        "too-many-sas", "too-many-selectors",
+    )
+)  # fmt: skip
 # What this host, and not its peer, is the cause of.
 OURS = frozenset(("failed", "no-address", "no-secret", "no-suite", "not-sent", "nothing-to-offer"))
 
@@ -66,7 +83,7 @@ BY_LINE = frozenset(
         "authentication-failed", "bad-configuration", "childless-refused", "identity-in-use",
         "identity-moved", "no-configuration",
         "no-connection", "no-proposal-chosen", "no-secret", "no-suite",
-        "nothing-to-offer", "single-pair-required", "too-many-children", "transport-mode-refused",
+        "nothing-to-offer", "single-pair-required", "traffic-of-another", "transport-mode-refused",
         "ts-unacceptable", "version-not-configured", "wrong-exchange-type", "wrong-identity",
     )
-)  # fmt: skip
+) | BOUNDS  # fmt: skip

@@ -86,6 +86,12 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
         "Remote-ID": section(Kind.ID, "their side of the traffic", otherwise="the peer's address"),
         "Remote-selectors": Tag(_SELECTORS, "IKEv2: their side", otherwise="Remote-ID", every=True),
         "ReplayWindow": _REPLAY._replace(meaning="of what ESP-proposals names; 0: none"),
+        "Share-traffic": Tag(
+            YES_NO,
+            "with a peer section that several identities use: one of them may have traffic that "
+            "another one's child SA has, and what is sent goes to who came last",
+            "no",
+        ),
         "Single-pair": Tag(
             YES_NO,
             "IKEv2: a child SA for each pair of addresses, begun by a packet; who asks for more "

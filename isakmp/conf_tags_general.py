@@ -94,7 +94,15 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         "Loglevel": Tag(_LEVEL, "e.g. `7=50, 8=30`; class `A` is all", every=True),
         "Logverbose": Tag(YES_NO, "one line for each completed exchange", "no"),
         "Max-children": Tag(
-            _MANY, "child SAs that a peer may have under one ISAKMP or IKE SA", "256"
+            _MANY,
+            "child SAs that one identity may have; twice as many while they are replaced",
+            "256",
+        ),
+        "Max-children-in-all": Tag(_MANY, "child SAs of all peers together", "50000"),
+        "Max-exchanges": Tag(
+            _MANY,
+            "exchanges that one identity may have under way under its ISAKMP or IKE SAs",
+            "256",
         ),
         "Max-half-open": Tag(
             _MANY,
@@ -103,6 +111,30 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "1000",
         ),
         "Max-half-open-per-peer": Tag(_MANY, "the same for one address", "100"),
+        "Max-identities": Tag(
+            _MANY,
+            "identities that may have SAs at a time under a section that several peers share; "
+            "under one with an Address and a secret of its own as many as Max-SAs-per-identity",
+            "10000",
+        ),
+        "Max-negotiations": Tag(
+            _MANY,
+            "that one identity may ask for in a minute: ISAKMP and IKE SAs, child SAs, rekeyings",
+            "600",
+        ),
+        "Max-SAs": Tag(_MANY, "ISAKMP and IKE SAs of all peers together", "20000"),
+        "Max-SAs-per-identity": Tag(
+            _MANY,
+            "ISAKMP or IKE SAs that one identity may have; of those that are replaced the oldest "
+            "go before there are more",
+            "16",
+        ),
+        "Max-selectors": Tag(
+            _MANY,
+            "pairs of networks that the child SAs of one identity may carry together; one child SA "
+            "has no more than 256",
+            "4096",
+        ),
         "NAT-T-Keepalive": Tag(SECONDS, "between keepalives through a NAT; 0: none", "20"),
         "Policy-file": Tag(PATH, "the KeyNote policy", "/etc/isakmpd/isakmpd.policy", idle=True),
         "Pubkey-directory": Tag(PATH, "trusted public keys", "/etc/isakmpd/pubkeys", idle=True),

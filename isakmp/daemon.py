@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
+from isakmp.bounds import Limits
 from isakmp.conf import Conf, Transaction
 from isakmp.conf_change import weigh
 from isakmp.conf_parse import fold
@@ -144,8 +145,14 @@ class Daemon:
         engine.half_open_max = said("Max-half-open")
         engine.half_open_peer_max = said("Max-half-open-per-peer")
         engine.cookie_threshold = said("Cookie-threshold")
-        engine.children_max = said("Max-children")
         engine.rekey_margin_percent = said("Rekey-margin")
+        self.engine.bounds.set(
+            Limits(
+                said("Max-SAs"), said("Max-SAs-per-identity"), said("Max-identities"),
+                said("Max-children-in-all"), said("Max-children"), said("Max-selectors"),
+                said("Max-negotiations"), said("Max-exchanges"),
+            )
+        )  # fmt: skip
         self.keeper.liveness.ask_after(said("DPD-check-interval"), said("DPD-timeout"))
         self.keeper.keepalive_s = said("NAT-T-Keepalive")
         self.keeper.keepalive = self._keepalive

@@ -16,7 +16,9 @@ from typing import Any
 
 from isakmp.app.base import Application
 from isakmp.attempt import Attempt
+from isakmp.bounds import Bounds
 from isakmp.budget import Budget
+from isakmp.causes import BOUNDS
 from isakmp.conf import Conf
 from isakmp.dialect import Dialect
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
@@ -39,8 +41,6 @@ ANSWERS_MAX = 12
 HINT_S = 4.0
 # Octets of a message that begins an exchange in clear.
 FIRST_MAX = 16384
-# Exchanges of a peer that run under one SA at a time.
-PEER_EXCHANGES_MAX = 256
 
 
 @dataclass(slots=True)
@@ -58,7 +58,6 @@ class Settings:
     half_open_max: int = 1000
     half_open_peer_max: int = 100
     cookie_threshold: int = 100
-    children_max: int = 256
     rekey_margin_percent: int = 20
 
 
@@ -80,6 +79,7 @@ class Engine:
         self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
         self._numbers = 0
         self.budget = Budget(timers.now, self._names)
+        self.bounds = Bounds(sas, timers.now, conf.where)
         self.half_open = HalfOpen(random, timers.now, self._names)
 
     def _names(self, address: Address) -> bool:
@@ -342,7 +342,11 @@ class Engine:
         # Lines of one text are bounded together: strangers must not push our own out.
         strange = exchange.sa is None and not exchange.initiator
         text = "%s: refused: %s" if strange else "%s: failed: %s"
-        self.log.write(severity_of(reason), text, exchange, reason.brief() if strange else reason)
+        if reason.cause in BOUNDS:
+            self._met(exchange, reason)
+        else:
+            said = reason.brief() if strange else reason
+            self.log.write(severity_of(reason), text, exchange, said)
         self._outcome(exchange, reason)
         exchange.finished.fail(Refused(reason))
 
@@ -362,8 +366,15 @@ class Engine:
 
     def remark(self, exchange: Exchange[Any], reason: Reason) -> None:
         """An exchange has done what it is for, but not all of it, or not as it should be."""
-        self.log.proto_warn("%s: %s", exchange, reason)
+        if reason.cause in BOUNDS:
+            self._met(exchange, reason)
+        else:
+            self.log.proto_warn("%s: %s", exchange, reason)
         self._outcome(exchange, reason)
+
+    def _met(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """A bound is met: one line for all that meet it, which the log counts."""
+        self.log.proto_warn("bound met by %s: %s", exchange.remote.name, reason)
 
     def _outcome(self, exchange: Exchange[Any], reason: Reason | None) -> None:
         if len(exchange.steps) == 1 and reason is None:
@@ -436,6 +447,14 @@ class Engine:
         self.exchanges[exchange.key] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
         return exchange
+
+    def too_many(self, sa: IsakmpSa, path: Path) -> bool:
+        """Whether the peer of ``sa`` has so many exchanges under way that it may begin no more."""
+        reason = self.bounds.exchange(sa.peer)
+        if reason is not None:
+            self.drop(path, f"{sa}: {reason.detail}")
+            self.log.proto_warn("bound met by %s: %s", sa.remote.name, reason)
+        return reason is not None
 
     def create(
         self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, initiator: bool,

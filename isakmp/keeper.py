@@ -26,7 +26,7 @@ from isakmp.places import Places
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.spd import Connection
 from isakmp.rivals import GRACE_S, gives_way, wait_s
-from isakmp.sa import IsakmpSa, SaDatabase, State, soft_limit
+from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
 from isakmp.timer import Timers
 
 # How long a new IKE SA is given to take over the child SAs of the one before.
@@ -68,12 +68,23 @@ class Keeper:
             if old is not sa and old.state is State.ESTABLISHED:
                 self.places.changed(old, sa)
                 self._supersede_sa(old, sa)
+        self._make_room(sa)
         self.connections.sa_up(sa, brings)
 
     def sa_rekeyed(self, old: IsakmpSa, new: IsakmpSa) -> None:
         """``new`` was made under ``old``, to take its place (RFC 7296 2.18)."""
         self._begin_life(new)
         old.heirs = (*old.heirs, new)
+        self._make_room(new)
+
+    def _make_room(self, new: IsakmpSa) -> None:
+        """Of too many with one identity the oldest that are replaced end before their time."""
+        every, _ = self.sas.everywhere(new)
+        surplus = len(every) - self.engine.bounds.limits.sas_of_one
+        gone = [sa for sa in every if sa.state is not State.ESTABLISHED and sa is not new]
+        for sa in gone[: max(surplus, 0)]:
+            self.log.proto_warn("bound met by %s: replaced IKE SAs end early", sa.remote.name)
+            self.delete_sa(sa, tell=False)
 
     def _begin_life(self, sa: IsakmpSa) -> None:
         self.sas.add(sa)
@@ -229,6 +240,11 @@ class Keeper:
             self._conclude(other)
             self.delete_sa(other, tell=False)
         return [spi for spi in cookies if spi not in {other.cookies for other in its}]
+
+    def ask_holder(self, child: ChildSa) -> None:
+        """Somebody else wants the traffic of ``child``: is its peer still there to have it?"""
+        if sa := child.parent or self.sas.current(child.peer):
+            self.liveness.suspect(sa)
 
     # --- what the application says -----------------------------------------------------------
 

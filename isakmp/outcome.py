@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
+from isakmp.causes import BOUNDS
 from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.path import Path
@@ -41,7 +42,8 @@ class Outcome:
 
 
 class Outcomes:
-    """The last attempts: those of exchanges that went further, and those of strangers."""
+    """The last attempts: those of exchanges that went further, and those of strangers and of who
+    asks for more than there is."""
 
     def __init__(self) -> None:
         self.own: deque[Outcome] = deque(maxlen=OUTCOMES_MAX)
@@ -55,7 +57,8 @@ class Outcomes:
             str(exchange.path.remote), exchange.initiator, reason is None, reason,
             now - exchange.created,
         )  # fmt: skip
-        if reason is not None and exchange.sa is None and not exchange.initiator:
+        alone = exchange.sa is None or (reason is not None and reason.cause in BOUNDS)
+        if reason is not None and alone and not exchange.initiator:
             self._note_stranger(outcome, reason)
         else:
             self.own.append(outcome)

@@ -146,3 +146,5 @@ class Owner(Protocol):
 
     def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> list[bytes]:
         """The peer of ``sa`` deletes ISAKMP SAs; those that it has not are returned."""
+
+    def ask_holder(self, child: ChildSa) -> None: ...

@@ -6,12 +6,14 @@ An SA that is replaced stays until its successor has carried the traffic over (S
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
 from isakmp.app.base import Limits, SaId, SaSpec, Usage
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
+from isakmp.held import Held
 from isakmp.path import Path
 from isakmp.policy.spd import Address, Connection, Identity, Range, Remote, Selector, Traffic
 from isakmp.timer import Event
@@ -278,6 +280,11 @@ class ChildSa:
         return self.connection.name, self.peer, self.selector
 
     @property
+    def who(self) -> Who:
+        """The identity it is with, wherever that is."""
+        return self.peer[0]
+
+    @property
     def selectors(self) -> tuple[Selector, ...]:
         """All the traffic it carries."""
         return (self.selector, *self.more)
@@ -312,7 +319,10 @@ class ChildSa:
 
 
 class SaDatabase:
-    """Every live SA, by the keys that packets, upcalls and commands come with."""
+    """Every live SA, by the keys that packets, upcalls and commands come with.
+
+    count: of child SAs; held: by the traffic of the far side.
+    """
 
     def __init__(self) -> None:
         self.isakmp: dict[bytes, IsakmpSa] = {}
@@ -327,6 +337,10 @@ class SaDatabase:
         self._children_of: dict[Peer, dict[int, ChildSa]] = {}
         self._children_of_remote: dict[str, dict[int, ChildSa]] = {}
         self._outbound: dict[tuple[int, int, str], ChildSa] = {}
+        self._identities: dict[str, Counter[Who]] = {}
+        self._selectors: Counter[Who] = Counter()
+        self.count = 0
+        self.held: Held[ChildSa] = Held()
 
     def add(self, sa: IsakmpSa) -> None:
         """Keep an ISAKMP SA."""
@@ -334,6 +348,7 @@ class SaDatabase:
         self._by_peer.setdefault(sa.peer, []).append(sa)
         self._by_remote.setdefault(sa.remote.name, {})[sa.own_cookie] = sa
         self._by_who.setdefault(sa.peer[0], {})[sa.own_cookie] = sa
+        self._count(sa.peer[0], 1)
 
     def find(self, version: int, cookie: bytes) -> IsakmpSa | None:
         """The one of that version for which we chose ``cookie``."""
@@ -344,7 +359,8 @@ class SaDatabase:
         """Forget an ISAKMP SA and stop its timers."""
         sa.state = State.DEAD
         sa.cancel()
-        self.isakmp.pop(sa.own_cookie, None)
+        if self.isakmp.pop(sa.own_cookie, None) is not None:
+            self._count(sa.peer[0], -1)
         _take(self._by_peer, sa.peer, sa)
         _drop(self._by_remote, sa.remote.name, sa.own_cookie)
         _drop(self._by_who, sa.peer[0], sa.own_cookie)
@@ -353,10 +369,12 @@ class SaDatabase:
         """The peer of ``sa`` now answers from another address or port."""
         _take(self._by_peer, sa.peer, sa)
         _drop(self._by_who, sa.peer[0], sa.own_cookie)
+        self._count(sa.peer[0], -1)
         sa.path = path
         sa.find_peer()
         self._by_peer.setdefault(sa.peer, []).append(sa)
         self._by_who.setdefault(sa.peer[0], {})[sa.own_cookie] = sa
+        self._count(sa.peer[0], 1)
 
     def add_child(self, child: ChildSa) -> None:
         """Keep a child SA."""
@@ -370,6 +388,8 @@ class SaDatabase:
         self._children_of.setdefault(child.peer, {})[id(child)] = child
         self._children_of_remote.setdefault(child.peer[0][0], {})[id(child)] = child
         self._children_of_who.setdefault(child.peer[0], {})[id(child)] = child
+        self._hold(child, 1)
+        self.held.add(child)
 
     def remove_child(self, child: ChildSa) -> None:
         """Forget a child SA and stop its timers."""
@@ -399,8 +419,47 @@ class SaDatabase:
         _drop(self._by_connection, child.connection.name, id(child))
         _drop(self._by_flow, (child.connection.name, child.selector), id(child))
         _drop(self._children_of, child.peer, id(child))
+        if id(child) in self._children_of_who.get(child.who, ()):
+            self._hold(child, -1)
+            self.held.remove(child)
         _drop(self._children_of_remote, child.peer[0][0], id(child))
         _drop(self._children_of_who, child.peer[0], id(child))
+
+    def _hold(self, child: ChildSa, step: int) -> None:
+        self.count += step
+        self._count(child.who, step)
+        _add(self._selectors, child.who, step * len(child.selectors))
+
+    def _count(self, who: Who, step: int) -> None:
+        of_section = self._identities.setdefault(who[0], Counter())
+        _add(of_section, who, step)
+        if not of_section:
+            del self._identities[who[0]]
+
+    def has(self, who: Who) -> bool:
+        """Whether there is any SA, of either phase, with that identity."""
+        return who in self._identities.get(who[0], ())
+
+    def identities(self, remote: str) -> int:
+        """How many identities have SAs under the section of that name."""
+        return len(self._identities.get(remote, ()))
+
+    def established(self, who: Who) -> int:
+        """How many ISAKMP SAs with an identity are not on their way out."""
+        found = self._by_who.get(who, {}).values()
+        return sum(sa.state is State.ESTABLISHED for sa in found)
+
+    def running(self, who: Who) -> int:
+        """How many exchanges are under way under them."""
+        return sum(len(sa.running) for sa in self._by_who.get(who, {}).values())
+
+    def count_of(self, who: Who) -> int:
+        """How many child SAs it has, those that are replaced counted."""
+        return len(self._children_of_who.get(who, ()))
+
+    def selectors_of(self, who: Who) -> int:
+        """How many pairs of networks they carry together."""
+        return self._selectors[who]
 
     def child_by_spi(self, protocol: int, spi: int, remote: str) -> ChildSa | None:
         """The child SA that a peer at ``remote`` receives with that SPI."""
@@ -473,6 +532,12 @@ def _take(table: dict[Any, list[Any]], key: Any, value: Any) -> None:
             values.remove(value)
         if not values:
             del table[key]
+
+
+def _add(table: Counter[Who], who: Who, step: int) -> None:
+    table[who] += step
+    if not table[who]:
+        del table[who]
 
 
 def _drop(table: dict[Any, dict[Any, Any]], key: Any, inner: Any) -> None:

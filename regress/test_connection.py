@@ -224,7 +224,8 @@ def test_what_is_left_out_for_an_error_is_dropped() -> None:
 def test_policies_stay_for_the_other_peer_with_the_same_traffic() -> None:
     """A client that came back under another identity or address, before it was missed."""
     net = Network()
-    text = EAST.text().replace("192.0.2.1= west", "Default= west")
+    shared = replace(EAST, connection_tags="Share-traffic= yes")
+    text = shared.text().replace("192.0.2.1= west", "Default= west")
     east = net.add(EAST.address, text.replace("Address= 192.0.2.1\n", ""))
     west, again = net.host(WEST), net.host(replace(WEST, address="192.0.2.3"))
     east.daemon.start()

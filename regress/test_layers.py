@@ -49,6 +49,7 @@ LAYERS = [
     [
         "isakmp.sa",
         "isakmp.deletes",
+        "isakmp.held",
         "isakmp.window",
         "isakmp.app.base",
         "isakmp.keylog",
@@ -58,6 +59,7 @@ LAYERS = [
         "isakmp.script",
         "isakmp.attempt",
         "isakmp.exchange",
+        "isakmp.bounds",
         "isakmp.budget",
         "isakmp.half_open",
         "isakmp.dialect",

@@ -162,6 +162,7 @@ def read_connection(
         tfc_padding=said("TFC-padding"),
         all_fragments=said("Non-first-fragments"),
         single_pair=said("Single-pair"),
+        share_traffic=said("Share-traffic"),
     )
 
 

@@ -116,6 +116,16 @@ class Selector(NamedTuple):
         """First and last port of the destination."""
         return _bounds(self.dst_port, self.dst_last)
 
+    def overlaps(self, other: Selector) -> bool:
+        """Whether a packet may be of both."""
+        return (
+            _share(self.src, other.src)
+            and _share(self.dst, other.dst)
+            and (not self.protocol or not other.protocol or self.protocol == other.protocol)
+            and _meet(self.src_ports, other.src_ports)
+            and _meet(self.dst_ports, other.dst_ports)
+        )
+
     @property
     def has_ports(self) -> bool:
         """Whether it is not for every port."""
@@ -162,6 +172,21 @@ def _fits(number: int, port: int, last: int | None) -> bool:
     if last is None:
         return port in (0, number)
     return port <= number <= last or (port, last) == OPAQUE_PORTS and number < 0
+
+
+def _share(one: Network, other: Network) -> bool:
+    """Whether they have an address in common: then one lies inside the other."""
+    if one.version != other.version:
+        return False
+    shift = one.max_prefixlen - min(one.prefixlen, other.prefixlen)
+    return int(one.network_address) >> shift == int(other.network_address) >> shift
+
+
+def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether ports have one in common; one that cannot be seen is of any."""
+    if OPAQUE_PORTS in (one, other):
+        return {one, other} <= {OPAQUE_PORTS, ANY_PORTS}
+    return max(one[0], other[0]) <= min(one[1], other[1])
 
 
 def ports_text(first: int, last: int) -> str:
@@ -408,7 +433,8 @@ class Connection:
     selector runs from us to them. For IKEv2: traffic and proposals, which say what selector and
     suites do and more; packets: how many a child SA carries, 0: no limit; ipcomp: offer and take
     IPComp; tfc_padding: we can take padding for traffic flow confidentiality; all_fragments:
-    NON_FIRST_FRAGMENTS_ALSO; single_pair: a child SA for each pair of addresses.
+    NON_FIRST_FRAGMENTS_ALSO; single_pair: a child SA for each pair of addresses;
+    share_traffic: several identities may have the same traffic.
     """
 
     name: str
@@ -427,3 +453,4 @@ class Connection:
     tfc_padding: bool = True
     all_fragments: bool = False
     single_pair: bool = False
+    share_traffic: bool = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from isakmp.constants import isakmp, name_of
-from isakmp.engine import PEER_EXCHANGES_MAX, Engine
+from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange, digest
 from isakmp.job import Job
@@ -187,8 +187,7 @@ class Ikev1:
             kind = name_of(isakmp.Exchange, header.exchange_type)
             engine.drop(path, f"{kind} message in clear, or not spoken")
             return
-        if len(sa.running) >= PEER_EXCHANGES_MAX:
-            engine.drop(path, f"{sa}: {len(sa.running)} exchanges run already")
+        if engine.too_many(sa, path):
             return
         iv = sa.keys.phase_2_iv(header.message_id)
         message = self._open(engine, path, header, datagram, sa.keys, iv)

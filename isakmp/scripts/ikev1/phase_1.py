@@ -364,6 +364,15 @@ def take_auth(x: X, message: Incoming) -> None:
     if not compare_digest(payload.value.data, _hash(x, ours=False)):
         raise Refused(wrong_secret(x, "its HASH does not verify"),
                       isakmp.Notify.AUTHENTICATION_FAILED)  # fmt: skip
+    if not x.initiator:
+        _check_bounds(x)
+
+
+def _check_bounds(x: X) -> None:
+    """Who has proved itself may have another ISAKMP SA. Refused otherwise."""
+    came = x.state.remote_id
+    if came is not None and (reason := x.engine.bounds.sa(x.remote, came, x.path)):
+        raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
 def admit(x: X, message: Incoming) -> None:

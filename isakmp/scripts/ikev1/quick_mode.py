@@ -276,25 +276,26 @@ def check_hash(received: bytes, expected: bytes) -> None:
 def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     s, sa = x.state, parent(x)
     selector = _take_ids(x, message)
-    _check_room(x, sa)
+    if reason := x.engine.bounds.often(sa.peer):
+        raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
     s.connection, s.selector = x.engine.owner.catalog.find_connection(sa.remote, selector)
     connection = connection_of(x)
     x.name = connection.name
+    _check_room(x, sa, s.selector)
     s.chosen = choose_ipsec(proposals, connection.suites, connection.line)
     for chosen in s.chosen:
         _log_choice(x, "accepts", chosen)
     _take_key(x, message, s.chosen[0].what.group)
 
 
-def _check_room(x: X, sa: IsakmpSa) -> None:
-    """A peer that has proved itself may still ask for too much."""
-    limit = x.engine.settings.children_max
-    if len(x.engine.sas.children_of(sa)) >= limit:
-        raise Refused(
-            Reason("too-many-children", f"{limit} child SAs with one peer are enough",
-                   line=x.remote.line, mend="raise Max-children of [General]"),
-            isakmp.Notify.NO_PROPOSAL_CHOSEN,
-        )  # fmt: skip
+def _check_room(x: X, sa: IsakmpSa, selector: Selector) -> None:
+    """A peer that has proved itself may still ask for too much. Refused then."""
+    replacing = bool(x.engine.sas.in_slot((connection_of(x).name, sa.peer, selector)))
+    if reason := x.engine.bounds.child(sa.peer, (selector,), replacing=replacing):
+        raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
+    if taken := x.engine.bounds.traffic(sa, connection_of(x), (selector,)):
+        x.engine.owner.ask_holder(taken[1])
+        raise Refused(taken[0], isakmp.Notify.INVALID_ID_INFORMATION)
 
 
 def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> None:

@@ -49,6 +49,9 @@ PROTOCOLS = {
 }
 
 
+# How the peer is told of a bound; of any other with NO_ADDITIONAL_SAS.
+_BOUNDS = {"too-many-selectors": Notify.TS_UNACCEPTABLE}
+
 NO_LIMITS = Limits()
 
 
@@ -250,6 +253,8 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
     x.name = x.name or c.connection.name
     c.traffic, c.additional = narrowed.traffic, narrowed.additional
     c.transport = wanted and wants_transport(c.connection)
+    c.selectors = _selectors(x, c)
+    _check_room(x, c)
     c.all_fragments = c.connection.all_fragments and Notify.NON_FIRST_FRAGMENTS_ALSO in notifies
     c.cpi_out = _cpi(notifies) if can_compress(x, c) else 0
     remote = x.remote
@@ -258,6 +263,19 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
         prefer_local=remote.ikev2.prefer_local,
     )  # fmt: skip
     _take_choice(x, c, "accepts")
+
+
+def _check_room(x: X, c: Child) -> None:
+    """There may be another child SA with the peer, of that traffic. Refused otherwise."""
+    sas, peer = x.engine.sas, common.sa_of(x).peer
+    replacing = c.old is not None or bool(
+        sas.in_slot((connection_of(c).name, peer, c.selectors[0]))
+    )
+    if reason := x.engine.bounds.child(peer, c.selectors, replacing=replacing):
+        raise Refused(reason, _BOUNDS.get(reason.cause, Notify.NO_ADDITIONAL_SAS))
+    if taken := x.engine.bounds.traffic(common.sa_of(x), connection_of(c), c.selectors):
+        x.engine.owner.ask_holder(taken[1])
+        raise Refused(taken[0], Notify.TS_UNACCEPTABLE)
 
 
 def _old_first(c: Child, came: Traffic) -> Traffic:
@@ -353,7 +371,7 @@ def chosen(c: Child) -> ChosenIpsec:
 
 def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: bytes = b"") -> Wait:
     """Derive the keys of both SAs (2.17); give the application the inbound one."""
-    what, c.selectors = chosen(c), _selectors(x, c)
+    what, c.selectors = chosen(c), c.selectors or _selectors(x, c)
     c.reqid = x.engine.owner.connections.reqid(connection_of(c).name, c.selectors[0], x)
     encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
     size = encryption + auth

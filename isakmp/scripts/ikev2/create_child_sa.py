@@ -187,12 +187,9 @@ def _recv_child_request(x: X, message: Incoming, notifies: dict[int, list[Any]])
     s.child = c = Child(with_group=True)
     rekey.check_child_request(x)
     if values := notifies.get(Notify.REKEY_SA):
-        rekey.check_room(x, replacing=True)
         c.old = rekey.find_old(x, values[0])
         c.connection = c.old.connection
         x.name = c.connection.name
-    else:
-        rekey.check_room(x)
     negotiation.choose(x, c, message, notifies)
     _check_key(x, c.choice.group, c.proposals)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from isakmp.constants import ikev2, name_of
-from isakmp.engine import PEER_EXCHANGES_MAX, Engine
+from isakmp.engine import Engine
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange, digest
 from isakmp.job import Job
@@ -331,8 +331,7 @@ class Ikev2:
     def _begin(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header
     ) -> Exchange[Any] | None:
-        if len(sa.running) >= PEER_EXCHANGES_MAX:
-            engine.drop(path, f"{sa}: too many exchanges run")
+        if engine.too_many(sa, path):
             return None
         script = SCRIPTS.get(header.exchange_type) or unknown(header.exchange_type)
         return engine.answer(self, script, sa.remote, path, sa.cky_i, sa.cky_r,

@@ -141,6 +141,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     _expect_no_refusal(x, notifies)
     if not x.initiator:
         x.engine.owner.places.admit(x.remote, s.remote_id, message.path, sa.nat)
+        _check_bounds(x, s.remote_id, message.path)
     s.initial_contact = Notify.INITIAL_CONTACT in notifies
     if x.initiator:
         yield from _take_child(x, message, notifies)
@@ -240,6 +241,12 @@ def take_auth(x: X, message: Incoming) -> None:
                mend="make the Authentication of both ends the same"),
         Notify.AUTHENTICATION_FAILED,
     )  # fmt: skip
+
+
+def _check_bounds(x: X, came: Identity) -> None:
+    """Who has proved itself may have another IKE SA. Refused otherwise."""
+    if reason := x.engine.bounds.sa(x.remote, came, x.path):
+        raise Refused(reason, Notify.TEMPORARY_FAILURE)
 
 
 def _secret(x: X) -> bytes:

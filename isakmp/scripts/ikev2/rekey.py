@@ -53,6 +53,7 @@ def busy(why: str) -> Refused:
 def check_child_request(x: Exchange[Any]) -> None:
     """A child SA may be created or rekeyed now. Refused otherwise."""
     sa = sa_of(x)
+    _check_often(x)
     # Of two that were made apart, the peer may believe that the other one stays.
     serves = sa.state in (State.ESTABLISHED, State.SUPERSEDED) and not sa.heirs
     if not serves:
@@ -61,18 +62,9 @@ def check_child_request(x: Exchange[Any]) -> None:
         raise busy("the IKE SA is being rekeyed by us")
 
 
-def check_room(x: Exchange[Any], *, replacing: bool = False) -> None:
-    """There may be one more child SA. Refused otherwise.
-
-    replacing: one that is there; all may be replaced at once, whose old ones count as well.
-    """
-    sa = sa_of(x)
-    limit = x.engine.settings.children_max
-    if len(x.engine.sas.children_of(sa)) >= limit * (1 + replacing):
-        what = f"{limit} child SAs under one IKE SA" + ", each replaced once," * replacing
-        raise Refused(Reason("too-many-children", f"{what} are enough", line=x.remote.line,
-                             mend="raise Max-children in [General]"),
-                      Notify.NO_ADDITIONAL_SAS)  # fmt: skip
+def _check_often(x: Exchange[Any]) -> None:
+    if reason := x.engine.bounds.often(sa_of(x).peer):
+        raise Refused(reason, Notify.TEMPORARY_FAILURE)
 
 
 def find_old(x: Exchange[Any], rekey_sa: Any) -> ChildSa:
@@ -96,6 +88,7 @@ def find_old(x: Exchange[Any], rekey_sa: Any) -> ChildSa:
 def check_ike_request(x: Exchange[Any]) -> None:
     """The IKE SA may be rekeyed now. Refused otherwise."""
     sa = sa_of(x)
+    _check_often(x)
     if sa.state is not State.ESTABLISHED or sa.heirs:
         raise busy("the IKE SA is being deleted, or has a successor")
     children = x.engine.sas.children_of(sa)

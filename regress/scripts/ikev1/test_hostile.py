@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from isakmp.bounds import Limits
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
-from isakmp.engine import PEER_EXCHANGES_MAX
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header
 from isakmp.payloads import family
 from regress.pair import EAST, WEST, Host, Network, Packet, both, connected, stranger
@@ -95,7 +95,7 @@ def forge(
 def survives(net: Network, west: Host, east: Host) -> None:
     """It all comes up yet, once the noise has ended."""
     for host in (west, east):
-        assert len(host.daemon.engine.exchanges) <= PEER_EXCHANGES_MAX + 100
+        assert len(host.daemon.engine.exchanges) <= Limits().exchanges + 100
     net.until(lambda: connected_at_least(west) and connected_at_least(east), 400)
     net.run(200)
     for host in (west, east):
@@ -176,7 +176,7 @@ def test_a_peer_with_keys_cannot_begin_exchanges_without_bound() -> None:
         body = [(int(P.NONCE), b"12345678"), (int(P.SA), bytes.fromhex(SA_BODY))]
         data = forge(east, 32, number, body, True, True)
         net.deliver(stranger(data, east, "192.0.2.1"))
-    assert len(east.daemon.engine.exchanges) <= PEER_EXCHANGES_MAX
+    assert len(east.daemon.engine.exchanges) <= Limits().exchanges
     assert len(east.daemon.engine.outcomes.own) <= 256
     (sa,) = east.daemon.sas.isakmp.values()
     assert len(sa.ids.answered) <= 16

@@ -281,9 +281,9 @@ def test_thousands_of_children() -> None:
         west.daemon.connections.busy.clear()
         dialect.begin_child(engine, sa_of(west), connection, None)
         net.pump()
-    assert len(east.daemon.sas.all_children()) <= 20
+    assert len(east.daemon.sas.all_children()) <= 2 * 20, "each of 20 may be replaced once"
     assert "too-many-children" in east.reasons()
-    assert len(east.app.sas) <= 40
+    assert len(east.app.sas) <= 2 * 2 * 20
     assert not east.app.larval
 
 

@@ -1,0 +1,161 @@
+"""Bounds on peers that have proved who they are: what one identity, one section and all may have,
+and what is another's already.
+
+Whoever has a secret can ask for SAs without end; what is told here is where that ends, and which
+line says so. An identity is an IsakmpSa's ``peer``. What takes the place of another is let in
+beside it, so that there may be twice as many while all are replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from isakmp.budget import Recent
+from isakmp.errors import Reason
+from isakmp.path import Path
+from isakmp.policy.spd import Connection, Identity, Remote, Selector
+from isakmp.sa import ChildSa, IsakmpSa, Peer, SaDatabase, State, peer_of
+
+MINUTE_S = 60
+
+
+@dataclass(slots=True)
+class Limits:
+    """The most of each, see the manual. negotiations: in a minute; selectors: pairs of networks."""
+
+    sas: int = 20_000
+    sas_of_one: int = 16
+    identities: int = 10_000
+    children: int = 50_000
+    children_of_one: int = 256
+    selectors_of_one: int = 4096
+    negotiations: int = 600
+    exchanges: int = 256
+
+
+class Bounds:
+    """Asked before each negotiation of a peer's. Answers are None, or the Reason to refuse with.
+
+    where: what cites a tag of [General].
+    """
+
+    def __init__(
+        self, sas: SaDatabase, now: Callable[[], float], where: Callable[[str, str], str]
+    ) -> None:
+        self._sas, self._now, self._where = sas, now, where
+        self.set(Limits())
+
+    def set(self, limits: Limits) -> None:
+        """Take what the configuration says."""
+        self.limits = limits
+        a_second = limits.negotiations / MINUTE_S
+        self._asked = Recent(self._now, a_second, limits.negotiations, kept=limits.sas)
+
+    def often(self, peer: Peer) -> Reason | None:
+        """Why nothing more is negotiated now; asked once for each of the peer's negotiations."""
+        if self._asked.take(peer):
+            return None
+        return Reason(
+            "too-many-negotiations",
+            f"{self.limits.negotiations} negotiations a minute are enough for one identity",
+            line=self._line("Max-negotiations"),
+        )
+
+    def sa(self, remote: Remote, identity: Identity, path: Path) -> Reason | None:
+        """Why who has just proved itself may have no ISAKMP or IKE SA."""
+        peer = peer_of(remote, identity, path)
+        return self.often(peer) or self._identity(remote, peer) or self._sa(peer)
+
+    def _identity(self, remote: Remote, peer: Peer) -> Reason | None:
+        """A section for one peer is not expected to bring many."""
+        shared = _shared(remote)
+        most = self.limits.identities if shared else self.limits.sas_of_one
+        if self._sas.has(peer) or self._sas.identities(remote.name) < most:
+            return None
+        return Reason(
+            "too-many-identities", f"{most} identities are enough for the section {remote.name}",
+            line=self._line("Max-identities" if shared else "Max-SAs-per-identity"),
+        )  # fmt: skip
+
+    def _sa(self, peer: Peer) -> Reason | None:
+        limits = self.limits
+        if self._sas.established(peer) >= limits.sas_of_one:
+            return Reason(
+                "too-many-sas", f"{limits.sas_of_one} IKE SAs are enough for one identity",
+                line=self._line("Max-SAs-per-identity"),
+                mend="raise Max-SAs-per-identity in [General], or look why this peer needs more",
+            )  # fmt: skip
+        if not self._sas.of_peer(peer) and len(self._sas.isakmp) >= limits.sas:
+            return Reason("too-many-sas", f"{limits.sas} IKE SAs in all are enough",
+                          line=self._line("Max-SAs"),
+                          mend="raise Max-SAs in [General]")  # fmt: skip
+        return None
+
+    def child(self, peer: Peer, selectors: Sequence[Selector], *, replacing: bool) -> Reason | None:
+        """Why there may not be another child SA of that traffic. replacing: one that is there."""
+        limits, sas, times = self.limits, self._sas, 1 + replacing
+        if sas.count_of(peer) >= limits.children_of_one * times:
+            what = "each replaced once, are enough" if replacing else "are enough"
+            return Reason(
+                "too-many-children",
+                f"{limits.children_of_one} child SAs with one identity, {what}",
+                line=self._line("Max-children"), mend="raise Max-children in [General]",
+            )  # fmt: skip
+        if sas.selectors_of(peer) + len(selectors) > limits.selectors_of_one * times:
+            return Reason(
+                "too-many-selectors",
+                f"{limits.selectors_of_one} pairs of networks are enough for one identity",
+                line=self._line("Max-selectors"),
+            )
+        if not replacing and sas.count >= limits.children:
+            return Reason("too-many-children", f"{limits.children} child SAs in all are enough",
+                          line=self._line("Max-children-in-all"),
+                          mend="raise Max-children-in-all in [General]")  # fmt: skip
+        return None
+
+    def traffic(
+        self, sa: IsakmpSa, connection: Connection, selectors: Sequence[Selector]
+    ) -> tuple[Reason, ChildSa] | None:
+        """Why the peer may not have that traffic, and whose child SA has it.
+
+        A peer that has a section to itself has what the configuration gives it; those who share
+        one have what nobody else has.
+        """
+        if not _shared(sa.remote) or connection.share_traffic:
+            return None
+        found = self._sas.held.of_others(sa.peer, selectors)
+        other = next((child for child in found if child.state is not State.DELETING), None)
+        if other is None:
+            return None
+        reason = Reason(
+            "traffic-of-another", f"{other.connection.name} carries some of this traffic for "
+            f"another identity, at {other.path.remote}",
+            came=_some(selectors), acceptable=f"nothing of {_some(other.selectors)}",
+            line=connection.line,
+        )  # fmt: skip
+        return reason, other
+
+    def exchange(self, peer: Peer) -> Reason | None:
+        """Why the peer may have no further exchange under way."""
+        running = sum(len(sa.running) for sa in self._sas.of_peer(peer))
+        if running < self.limits.exchanges:
+            return None
+        return Reason(
+            "too-many-exchanges",
+            f"{self.limits.exchanges} exchanges at a time are enough for one identity",
+            line=self._line("Max-exchanges"),
+        )
+
+    def _line(self, tag: str) -> str:
+        return self._where("General", tag)
+
+
+def _shared(remote: Remote) -> bool:
+    """Whether several identities may prove themselves under that section."""
+    return remote.remote_id is None and (remote.address is None or not remote.secret)
+
+
+def _some(selectors: Sequence[Selector]) -> str:
+    more = f" and {len(selectors) - 1} more" if len(selectors) > 1 else ""
+    return f"{selectors[0]}{more}"

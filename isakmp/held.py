@@ -1,0 +1,108 @@
+"""Held: which child SA has what traffic of the far side, found by its networks.
+
+Networks lie inside one another or apart. So those that take a network in are found by looking at
+each length there is, and those inside it stand together in the order of their addresses; neither
+looks at all child SAs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from isakmp.policy.spd import Network, Selector
+
+# Child SAs of others that are compared with what somebody asks for; who asks for the place of so
+# many asks for too much.
+COMPARED_MAX = 256
+
+Key = tuple[int, int]
+
+
+class Holder(Protocol):
+    """What of a child SA counts here."""
+
+    @property
+    def peer(self) -> Hashable: ...
+
+    @property
+    def selectors(self) -> Sequence[Selector]: ...
+
+
+H = TypeVar("H", bound=Holder)
+
+
+class Held(Generic[H]):
+    """The far networks of every child SA."""
+
+    def __init__(self) -> None:
+        self._at: dict[tuple[int, Key], dict[int, H]] = {}
+        # By IP version: networks in order, and how many there are of each length.
+        self._order: dict[int, list[Key]] = {4: [], 6: []}
+        self._lengths: dict[int, Counter[int]] = {4: Counter(), 6: Counter()}
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def add(self, child: H) -> None:
+        """A child SA is there."""
+        for network in _networks(child.selectors):
+            version, key = network.version, _key(network)
+            here = self._at.setdefault((version, key), {})
+            if not here:
+                insort(self._order[version], key)
+                self._lengths[version][network.prefixlen] += 1
+            here[id(child)] = child
+
+    def remove(self, child: H) -> None:
+        """A child SA is gone."""
+        for network in _networks(child.selectors):
+            version, key = network.version, _key(network)
+            here = self._at.get((version, key), {})
+            if here.pop(id(child), None) is None or here:
+                continue
+            del self._at[version, key]
+            order, lengths = self._order[version], self._lengths[version]
+            del order[bisect_left(order, key)]
+            lengths[network.prefixlen] -= 1
+            if not lengths[network.prefixlen]:
+                del lengths[network.prefixlen]
+
+    def of_others(self, peer: Hashable, selectors: Sequence[Selector]) -> Iterator[H]:
+        """The child SAs of others that have some of that traffic, as far as they are compared."""
+        compared: set[int] = set()
+        for network in _networks(selectors):
+            for child in self._near(network):
+                if child.peer == peer or id(child) in compared:
+                    continue
+                compared.add(id(child))
+                if len(compared) > COMPARED_MAX or _overlap(child.selectors, selectors):
+                    yield child
+
+    def _near(self, network: Network) -> Iterator[H]:
+        """The child SAs whose networks take ``network`` in, or lie inside it."""
+        version, (first, length) = network.version, _key(network)
+        for wider in [known for known in self._lengths[version] if known < length]:
+            shift = network.max_prefixlen - wider
+            yield from self._at.get((version, (first >> shift << shift, wider)), {}).values()
+        order = self._order[version]
+        last = int(network.broadcast_address)
+        for at in range(bisect_left(order, (first, length)), len(order)):
+            if order[at][0] > last:
+                return
+            yield from self._at[version, order[at]].values()
+
+
+def _networks(selectors: Sequence[Selector]) -> list[Network]:
+    """Each far network once."""
+    return list(dict.fromkeys(selector.dst for selector in selectors))
+
+
+def _key(network: Network) -> Key:
+    return int(network.network_address), network.prefixlen
+
+
+def _overlap(some: Sequence[Selector], others: Sequence[Selector]) -> bool:
+    return any(one.overlaps(other) for one in some for other in others)

@@ -2,7 +2,7 @@
 and what is another's already.
 
 Whoever has a secret can ask for SAs without end; what is told here is where that ends, and which
-line says so. An identity is an IsakmpSa's ``peer``. What takes the place of another is let in
+line says so. An identity is a Who, wherever it is. What takes the place of another is let in
 beside it, so that there may be twice as many while all are replaced.
 """
 
@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from isakmp.budget import Recent
 from isakmp.errors import Reason
-from isakmp.path import Path
-from isakmp.policy.spd import Connection, Identity, Remote, Selector
-from isakmp.sa import ChildSa, IsakmpSa, Peer, SaDatabase, State, peer_of
+from isakmp.policy.spd import Connection, Remote, Selector
+from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, Who
 
 MINUTE_S = 60
 
@@ -25,7 +24,7 @@ class Limits:
     """The most of each, see the manual. negotiations: in a minute; selectors: pairs of networks."""
 
     sas: int = 20_000
-    sas_of_one: int = 16
+    sas_of_one: int = 64
     identities: int = 10_000
     children: int = 50_000
     children_of_one: int = 256
@@ -52,9 +51,9 @@ class Bounds:
         a_second = limits.negotiations / MINUTE_S
         self._asked = Recent(self._now, a_second, limits.negotiations, kept=limits.sas)
 
-    def often(self, peer: Peer) -> Reason | None:
+    def often(self, who: Who) -> Reason | None:
         """Why nothing more is negotiated now; asked once for each of the peer's negotiations."""
-        if self._asked.take(peer):
+        if self._asked.take(who):
             return None
         return Reason(
             "too-many-negotiations",
@@ -62,47 +61,46 @@ class Bounds:
             line=self._line("Max-negotiations"),
         )
 
-    def sa(self, remote: Remote, identity: Identity, path: Path) -> Reason | None:
+    def sa(self, remote: Remote, who: Who) -> Reason | None:
         """Why who has just proved itself may have no ISAKMP or IKE SA."""
-        peer = peer_of(remote, identity, path)
-        return self.often(peer) or self._identity(remote, peer) or self._sa(peer)
+        return self.often(who) or self._identity(remote, who) or self._sa(who)
 
-    def _identity(self, remote: Remote, peer: Peer) -> Reason | None:
+    def _identity(self, remote: Remote, who: Who) -> Reason | None:
         """A section for one peer is not expected to bring many."""
         shared = _shared(remote)
         most = self.limits.identities if shared else self.limits.sas_of_one
-        if self._sas.has(peer) or self._sas.identities(remote.name) < most:
+        if self._sas.has(who) or self._sas.identities(remote.name) < most:
             return None
         return Reason(
             "too-many-identities", f"{most} identities are enough for the section {remote.name}",
             line=self._line("Max-identities" if shared else "Max-SAs-per-identity"),
         )  # fmt: skip
 
-    def _sa(self, peer: Peer) -> Reason | None:
+    def _sa(self, who: Who) -> Reason | None:
         limits = self.limits
-        if self._sas.established(peer) >= limits.sas_of_one:
+        if self._sas.established(who) >= limits.sas_of_one:
             return Reason(
                 "too-many-sas", f"{limits.sas_of_one} IKE SAs are enough for one identity",
                 line=self._line("Max-SAs-per-identity"),
                 mend="raise Max-SAs-per-identity in [General], or look why this peer needs more",
             )  # fmt: skip
-        if not self._sas.of_peer(peer) and len(self._sas.isakmp) >= limits.sas:
+        if not self._sas.has(who) and len(self._sas.isakmp) >= limits.sas:
             return Reason("too-many-sas", f"{limits.sas} IKE SAs in all are enough",
                           line=self._line("Max-SAs"),
                           mend="raise Max-SAs in [General]")  # fmt: skip
         return None
 
-    def child(self, peer: Peer, selectors: Sequence[Selector], *, replacing: bool) -> Reason | None:
+    def child(self, who: Who, selectors: Sequence[Selector], *, replacing: bool) -> Reason | None:
         """Why there may not be another child SA of that traffic. replacing: one that is there."""
         limits, sas, times = self.limits, self._sas, 1 + replacing
-        if sas.count_of(peer) >= limits.children_of_one * times:
+        if sas.count_of(who) >= limits.children_of_one * times:
             what = "each replaced once, are enough" if replacing else "are enough"
             return Reason(
                 "too-many-children",
                 f"{limits.children_of_one} child SAs with one identity, {what}",
                 line=self._line("Max-children"), mend="raise Max-children in [General]",
             )  # fmt: skip
-        if sas.selectors_of(peer) + len(selectors) > limits.selectors_of_one * times:
+        if sas.selectors_of(who) + len(selectors) > limits.selectors_of_one * times:
             return Reason(
                 "too-many-selectors",
                 f"{limits.selectors_of_one} pairs of networks are enough for one identity",
@@ -124,7 +122,7 @@ class Bounds:
         """
         if not _shared(sa.remote) or connection.share_traffic:
             return None
-        found = self._sas.held.of_others(sa.peer, selectors)
+        found = self._sas.held.of_others(sa.who, selectors)
         other = next((child for child in found if child.state is not State.DELETING), None)
         if other is None:
             return None
@@ -136,10 +134,9 @@ class Bounds:
         )  # fmt: skip
         return reason, other
 
-    def exchange(self, peer: Peer) -> Reason | None:
+    def exchange(self, who: Who) -> Reason | None:
         """Why the peer may have no further exchange under way."""
-        running = sum(len(sa.running) for sa in self._sas.of_peer(peer))
-        if running < self.limits.exchanges:
+        if self._sas.running(who) < self.limits.exchanges:
             return None
         return Reason(
             "too-many-exchanges",

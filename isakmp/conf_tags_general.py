@@ -127,7 +127,7 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             _MANY,
             "ISAKMP or IKE SAs that one identity may have; of those that are replaced the oldest "
             "go before there are more",
-            "16",
+            "64",
         ),
         "Max-selectors": Tag(
             _MANY,

@@ -450,7 +450,7 @@ class Engine:
 
     def too_many(self, sa: IsakmpSa, path: Path) -> bool:
         """Whether the peer of ``sa`` has so many exchanges under way that it may begin no more."""
-        reason = self.bounds.exchange(sa.peer)
+        reason = self.bounds.exchange(sa.who)
         if reason is not None:
             self.drop(path, f"{sa}: {reason.detail}")
             self.log.proto_warn("bound met by %s: %s", sa.remote.name, reason)

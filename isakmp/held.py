@@ -25,7 +25,7 @@ class Holder(Protocol):
     """What of a child SA counts here."""
 
     @property
-    def peer(self) -> Hashable: ...
+    def who(self) -> Hashable: ...
 
     @property
     def selectors(self) -> Sequence[Selector]: ...
@@ -70,12 +70,12 @@ class Held(Generic[H]):
             if not lengths[network.prefixlen]:
                 del lengths[network.prefixlen]
 
-    def of_others(self, peer: Hashable, selectors: Sequence[Selector]) -> Iterator[H]:
+    def of_others(self, who: Hashable, selectors: Sequence[Selector]) -> Iterator[H]:
         """The child SAs of others that have some of that traffic, as far as they are compared."""
         compared: set[int] = set()
         for network in _networks(selectors):
             for child in self._near(network):
-                if child.peer == peer or id(child) in compared:
+                if child.who == who or id(child) in compared:
                     continue
                 compared.add(id(child))
                 if len(compared) > COMPARED_MAX or _overlap(child.selectors, selectors):

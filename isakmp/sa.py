@@ -211,6 +211,11 @@ class IsakmpSa:
         self.peer = peer_of(self.remote, self.remote_id, self.path, self.nat)
 
     @property
+    def who(self) -> Who:
+        """The identity of its peer, wherever that is."""
+        return self.peer[0]
+
+    @property
     def place(self) -> Place:
         """Where its peer is."""
         return place_of(self.path, self.nat)

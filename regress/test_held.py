@@ -15,7 +15,7 @@ from isakmp.policy.spd import OPAQUE_PORTS, Network, Selector
 
 
 class Child(NamedTuple):
-    peer: str
+    who: str
     selectors: tuple[Selector, ...]
 
 
@@ -53,7 +53,7 @@ def test_the_index_says_what_looking_at_all_would_say() -> None:
         asked = (some_selector(chance),)
         plain = {
             id(child) for child in there
-            if child.peer != "a" and any(s.overlaps(asked[0]) for s in child.selectors)
+            if child.who != "a" and any(s.overlaps(asked[0]) for s in child.selectors)
         }  # fmt: skip
         if len(there) < COMPARED_MAX:
             assert {id(child) for child in held.of_others("a", asked)} == plain

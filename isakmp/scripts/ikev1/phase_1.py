@@ -25,7 +25,7 @@ from isakmp.policy.identity import local_id_of, same_identity
 from isakmp.policy.match import choose_ike
 from isakmp.policy.meanings import AGREED, refusal
 from isakmp.policy.spd import Caller, Identity, IkeTransform, Remote
-from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits
+from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits, peer_of
 from isakmp.script import Incoming, Outgoing
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.keys import Keys, derive
@@ -364,21 +364,18 @@ def take_auth(x: X, message: Incoming) -> None:
     if not compare_digest(payload.value.data, _hash(x, ours=False)):
         raise Refused(wrong_secret(x, "its HASH does not verify"),
                       isakmp.Notify.AUTHENTICATION_FAILED)  # fmt: skip
-    if not x.initiator:
-        _check_bounds(x)
-
-
-def _check_bounds(x: X) -> None:
-    """Who has proved itself may have another ISAKMP SA. Refused otherwise."""
-    came = x.state.remote_id
-    if came is not None and (reason := x.engine.bounds.sa(x.remote, came, x.path)):
-        raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
 def admit(x: X, message: Incoming) -> None:
-    """As responder: whether who the peer has proved to be may be at that place, too."""
-    if not x.initiator and x.state.remote_id is not None:
-        x.engine.owner.places.admit(x.remote, x.state.remote_id, message.path, x.state.nat)
+    """As responder: whether who the peer has proved to be may be at that place, too, and have
+    another ISAKMP SA. Refused otherwise."""
+    came, found = x.state.remote_id, x.state.nat
+    if x.initiator or came is None:
+        return
+    x.engine.owner.places.admit(x.remote, came, message.path, found)
+    who, _ = peer_of(x.remote, came, message.path, found)
+    if reason := x.engine.bounds.sa(x.remote, who):
+        raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
 def wrong_secret(x: X, how: str) -> Reason:

@@ -276,7 +276,7 @@ def check_hash(received: bytes, expected: bytes) -> None:
 def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     s, sa = x.state, parent(x)
     selector = _take_ids(x, message)
-    if reason := x.engine.bounds.often(sa.peer):
+    if reason := x.engine.bounds.often(sa.who):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
     s.connection, s.selector = x.engine.owner.catalog.find_connection(sa.remote, selector)
     connection = connection_of(x)
@@ -291,7 +291,7 @@ def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
 def _check_room(x: X, sa: IsakmpSa, selector: Selector) -> None:
     """A peer that has proved itself may still ask for too much. Refused then."""
     replacing = bool(x.engine.sas.in_slot((connection_of(x).name, sa.peer, selector)))
-    if reason := x.engine.bounds.child(sa.peer, (selector,), replacing=replacing):
+    if reason := x.engine.bounds.child(sa.who, (selector,), replacing=replacing):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
     if taken := x.engine.bounds.traffic(sa, connection_of(x), (selector,)):
         x.engine.owner.ask_holder(taken[1])

@@ -267,13 +267,13 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
 
 def _check_room(x: X, c: Child) -> None:
     """There may be another child SA with the peer, of that traffic. Refused otherwise."""
-    sas, peer = x.engine.sas, common.sa_of(x).peer
+    sas, sa = x.engine.sas, common.sa_of(x)
     replacing = c.old is not None or bool(
-        sas.in_slot((connection_of(c).name, peer, c.selectors[0]))
+        sas.in_slot((connection_of(c).name, sa.peer, c.selectors[0]))
     )
-    if reason := x.engine.bounds.child(peer, c.selectors, replacing=replacing):
+    if reason := x.engine.bounds.child(sa.who, c.selectors, replacing=replacing):
         raise Refused(reason, _BOUNDS.get(reason.cause, Notify.NO_ADDITIONAL_SAS))
-    if taken := x.engine.bounds.traffic(common.sa_of(x), connection_of(c), c.selectors):
+    if taken := x.engine.bounds.traffic(sa, connection_of(c), c.selectors):
         x.engine.owner.ask_holder(taken[1])
         raise Refused(taken[0], Notify.TS_UNACCEPTABLE)
 

@@ -19,6 +19,7 @@ from isakmp.crypto import skeyseed
 from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.job import Job
+from isakmp.path import Path
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal
 from isakmp.policy.identity import local_id_of, same_identity
@@ -140,8 +141,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     take_auth(x, message)
     _expect_no_refusal(x, notifies)
     if not x.initiator:
-        x.engine.owner.places.admit(x.remote, s.remote_id, message.path, sa.nat)
-        _check_bounds(x, s.remote_id, message.path)
+        _proven(x, sa, s.remote_id, message.path)
     s.initial_contact = Notify.INITIAL_CONTACT in notifies
     if x.initiator:
         yield from _take_child(x, message, notifies)
@@ -243,9 +243,12 @@ def take_auth(x: X, message: Incoming) -> None:
     )  # fmt: skip
 
 
-def _check_bounds(x: X, came: Identity) -> None:
-    """Who has proved itself may have another IKE SA. Refused otherwise."""
-    if reason := x.engine.bounds.sa(x.remote, came, x.path):
+def _proven(x: X, sa: IsakmpSa, came: Identity, path: Path) -> None:
+    """The peer is who it says. Refused where it may not be there, too, or have another IKE SA."""
+    x.engine.owner.places.admit(x.remote, came, path, sa.nat)
+    sa.remote_id = came
+    sa.find_peer()
+    if reason := x.engine.bounds.sa(x.remote, sa.who):
         raise Refused(reason, Notify.TEMPORARY_FAILURE)
 
 

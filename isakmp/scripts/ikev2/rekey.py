@@ -63,7 +63,7 @@ def check_child_request(x: Exchange[Any]) -> None:
 
 
 def _check_often(x: Exchange[Any]) -> None:
-    if reason := x.engine.bounds.often(sa_of(x).peer):
+    if reason := x.engine.bounds.often(sa_of(x).who):
         raise Refused(reason, Notify.TEMPORARY_FAILURE)
 
 

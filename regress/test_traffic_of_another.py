@@ -1,0 +1,132 @@
+"""Traffic of a live child SA is not taken over by another identity that shares the section."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from fifo_ui import explain
+from isakmp.app.base import Direction
+from regress.pair import Gateway, Host, Network, connected
+from regress.test_bounds import HUB, VERSIONS, caller, hub_text, member, site
+
+A, B = 10, 66
+OWNED = "10.9.5.0/24"
+
+
+def a_of(version: int) -> Gateway:
+    return member(version, A, OWNED)
+
+
+def scene(version: int, who: Gateway, pool: str = "") -> tuple[Network, Host, Host]:
+    """A hub with one peer that is up."""
+    net = Network()
+    hub = net.add(HUB, hub_text(version, pool=pool))
+    first = net.host(who)
+    net.start()
+    net.run(3)
+    assert connected(first)
+    return net, hub, first
+
+
+def join(net: Network, who: Gateway, seconds: float = 5) -> Host:
+    host = net.host(who)
+    host.daemon.start()
+    net.run(seconds)
+    return host
+
+
+def sends_to(hub: Host, remote: str) -> str:
+    """Where the hub sends what is for that network."""
+    found = [p.dst for p in hub.app.policies
+             if p.direction is Direction.OUT and str(p.selector.dst) == remote]  # fmt: skip
+    return str(found[-1]) if found else ""
+
+
+@VERSIONS
+@pytest.mark.parametrize("asked", [OWNED, "10.9.5.7/32", "10.9.4.0/23", "10.9.0.0/16"])
+def test_nobody_gets_what_another_has(version: int, asked: str) -> None:
+    net, hub, a = scene(version, a_of(version))
+    b = join(net, member(version, B, asked))
+    assert connected(a) and not connected(b)
+    assert sends_to(hub, OWNED) == str(a.address)
+    assert {str(c.path.remote) for c in hub.daemon.sas.all_children()} == {str(a.address)}
+    assert set(hub.reasons()) == {"traffic-of-another"}
+    peer_said = "TS_UNACCEPTABLE" if version == 2 else "INVALID_ID_INFORMATION"
+    assert peer_said in b.said
+
+
+@VERSIONS
+def test_explain_says_who_has_it_and_what_to_do(version: int) -> None:
+    net, hub, _ = scene(version, a_of(version))
+    join(net, member(version, B, OWNED))
+    text = explain.text(explain.failures(hub.outcomes, f"192.0.2.{B}"), f"192.0.2.{B}")
+    text = " ".join(text.split())
+    for part in ("for another identity", f"192.0.2.{A}", OWNED, "Share-traffic", "[pool]"):
+        assert part in text
+
+
+@VERSIONS
+def test_what_nobody_has_is_had_beside_it(version: int) -> None:
+    net, hub, a = scene(version, a_of(version))
+    b = join(net, member(version, B, "10.9.6.0/24"))
+    assert connected(a) and connected(b)
+    assert not hub.reasons()
+
+
+@VERSIONS
+def test_the_same_identity_takes_over_from_elsewhere(version: int) -> None:
+    net, hub, _ = scene(version, a_of(version))
+    net.hosts.pop(ip_address(f"192.0.2.{A}"))
+    again = join(net, replace(a_of(version), address="192.0.2.99"))
+    assert connected(again)
+    assert sends_to(hub, OWNED) == "192.0.2.99"
+    assert not hub.reasons()
+
+
+@VERSIONS
+def test_who_is_not_there_any_more_is_found_out_and_gives_way(version: int) -> None:
+    """A client whose identity is its address comes back under another one."""
+    net, hub, _ = scene(version, caller(version, f"192.0.2.{A}", OWNED))
+    net.hosts.pop(ip_address(f"192.0.2.{A}"))
+    again = join(net, caller(version, f"192.0.2.{B}", OWNED), 1)
+    assert not connected(again)
+    net.until(lambda: connected(again), 100)
+    assert sends_to(hub, OWNED) == f"192.0.2.{B}"
+
+
+@VERSIONS
+def test_traffic_is_shared_where_the_connection_says_so(version: int) -> None:
+    net, hub, a = scene(version, a_of(version), pool="Share-traffic= yes")
+    b = join(net, member(version, B, OWNED))
+    assert connected(a) and connected(b)
+    assert sends_to(hub, OWNED) == str(b.address), "who came last"
+
+
+def wider(text: str) -> str:
+    """The pool takes the site's network in."""
+    return text.replace("Network= 10.9.0.0\nNetmask= 255.255.0.0", "Network= 10.0.0.0\n"
+                        "Netmask= 255.0.0.0")  # fmt: skip
+
+
+def beside_a_site(version: int, *order: Any) -> tuple[Host, list[Host]]:
+    net = Network()
+    hub = net.add(HUB, wider(hub_text(version)))
+    hub.daemon.start()
+    return hub, [join(net, who) for who in order]
+
+
+@VERSIONS
+def test_a_client_gets_no_address_of_a_site(version: int) -> None:
+    hub, (home, b) = beside_a_site(version, site(version), member(version, B, "10.1.2.3/32"))
+    assert connected(home) and not connected(b)
+    assert set(hub.reasons()) == {"traffic-of-another"}
+
+
+@VERSIONS
+def test_a_site_gets_what_is_configured_for_it_whoever_was_there_first(version: int) -> None:
+    _, (b, home) = beside_a_site(version, member(version, B, "10.1.2.3/32"), site(version))
+    assert connected(b) and connected(home)

@@ -259,7 +259,6 @@ def kept(scene: Scene) -> dict[str, int]:
         "exchanges": len(engine.exchanges),
         "half-open": len(engine.half_open),
         "timers": len(scene.hub.timers.pending()),
-        "outcomes of strangers": len(engine.outcomes.strangers),
         "SPIs": len(app.larval),
         "SAs of the stack": len(app.sas),
         "policies": len(app.policies),

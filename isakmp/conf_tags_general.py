@@ -65,8 +65,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             SECONDS,
             "of silence after which a peer is probed (RFC 3706); 0: only where somebody says that "
             "it has lost its SAs. Unset: a peer is probed where traffic has gone out to it and "
-            "nothing has come for 10 s, or up to 30 s where there was no traffic before; one "
-            "without traffic is left alone",
+            "nothing has come for 10 s, or up to 30 s where there was no traffic before; "
+            "without traffic every 2 minutes, where a connection with it is to be up",
         ),
         "DPD-timeout": Tag(
             number(1, 86400, "seconds"),

@@ -380,9 +380,15 @@ class Connections:
             self._begin_child(sa, narrowed(child.connection, child.selector), child)
         elif new := self.sas.current(child.peer):
             self.renew(child, new)
-        elif remote := self._remote_now(child.connection.remote):
-            exchange = self.begin_sa(remote, child.path, child.connection)
+        elif exchange := self.begin_sa_of(child):
             exchange.finished.then(lambda job: self._rekey_under(child, job))
+
+    def begin_sa_of(self, child: ChildSa) -> Exchange[Any] | None:
+        """Start phase 1 with the peer of a child SA; None where it is known no more, or not to."""
+        remote = self._remote_now(child.connection.remote)
+        if remote is None or not self.settings.active:
+            return None
+        return self.begin_sa(remote, child.path, child.connection)
 
     def _rekey_under(self, child: ChildSa, job: Job[Any]) -> None:
         """The phase 1 that the rekeying needed is over."""

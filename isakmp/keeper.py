@@ -21,6 +21,7 @@ from isakmp.errors import Reason
 from isakmp.keylog import KeyLog
 from isakmp.liveness import Liveness
 from isakmp.log import Log, LogClass
+from isakmp.orphans import Orphans
 from isakmp.path import Path
 from isakmp.places import Places
 from isakmp.policy.catalog import Catalog
@@ -49,7 +50,7 @@ class Keeper:
         self.keepalive_s = 20
         self.keepalive: Callable[[Path], object] = lambda path: None
         self.delete_sas = True
-        self.children, self.liveness = Children(self), Liveness(self)
+        self.children, self.liveness, self.orphans = Children(self), Liveness(self), Orphans(self)
         self.places = Places(self)
 
     def keyed(self, spec: SaSpec) -> None:
@@ -217,6 +218,7 @@ class Keeper:
             self.children.child_gone(child)
         self.engine.dialects[sa.version].sa_gone(self.engine, sa)
         sa.keys = None
+        self.orphans.look_after(sa.peer)
         self.log.debug(LogClass.SA, 10, "%s deleted", sa)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:

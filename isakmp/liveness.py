@@ -22,12 +22,16 @@ RETRY_S = 5.0
 SUSPICION = -1
 # Where only traffic decides: how often we look whether it has an answer, and without any traffic.
 TRAFFIC_S, QUIET_S = 10, 30
+# Who keeps a connection up asks a peer that is silent for so long all the same: one that has lost
+# everything may wait for us, with traffic of its own.
+IDLE_S = 120
 
 
 class Liveness:
     """Which peers of one daemon's keeper are alive. Seconds: interval_s of silence until a peer is
     asked, 0: only those who are suspected; timeout_s from the first question until it is dead.
-    by_traffic: silence is asked about only where traffic has gone out meanwhile."""
+    by_traffic: silence is asked about only where traffic has gone out meanwhile, or after IDLE_S of
+    it where a connection is kept up."""
 
     def __init__(self, keeper: Keeper) -> None:
         self.keeper = keeper
@@ -80,7 +84,7 @@ class Liveness:
 
         def counted(job: Job[None]) -> None:
             if sa.state is State.ESTABLISHED and not sa.dpd_waiting:
-                sa.dpd_packets = _packets(children)
+                sa.dpd_packets = received(children)
                 self._ask(sa)
 
         self.count(children).then(counted)
@@ -105,7 +109,15 @@ class Liveness:
             self.watch(sa)
             return
         children = self.sas.children_of(sa)
-        self.count(children).then(lambda _: self._judge(sa, _packets(children), _sent(children)))
+        self.count(children).then(lambda _: self._judge(sa, received(children), sent(children)))
+
+    def due(self, remote: str, silent_s: float, busy: bool) -> bool:
+        """Whether a peer that nothing has come from for so long is to be asked; busy: though
+        something has gone out."""
+        if not self.by_traffic:
+            return 0 < self.interval_s <= silent_s
+        idle = silent_s >= IDLE_S and self.keeper.connections.wants(remote)
+        return idle or (busy and silent_s >= TRAFFIC_S)
 
     def _judge(self, sa: IsakmpSa, packets: int, sent: int) -> None:
         """The counters are here: new packets, nothing to ask about, or a question, or the end."""
@@ -117,7 +129,8 @@ class Liveness:
             if packets > 0:
                 self._lives(sa)
                 return
-        if self.by_traffic and not sa.dpd_busy and not sa.dpd_waiting:
+        silent_s = self.timers.now() - sa.last_heard
+        if not sa.dpd_waiting and not self.due(sa.remote.name, silent_s, sa.dpd_busy):
             self.watch(sa)
         elif sa.dpd_waiting * self._retry_s >= self.timeout_s:
             self.dead(sa, f"silent for {self.timeout_s} s though it was asked")
@@ -165,11 +178,11 @@ class Liveness:
             self.keeper.delete_sa(each, tell=False)
 
 
-def _packets(children: list[ChildSa]) -> int:
+def received(children: list[ChildSa]) -> int:
     """How many have come."""
     return sum(child.usage[0].packets for child in children if child.usage[0])
 
 
-def _sent(children: list[ChildSa]) -> int:
+def sent(children: list[ChildSa]) -> int:
     """How many have gone out."""
     return sum(child.usage[1].packets for child in children if child.usage[1])

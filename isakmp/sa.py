@@ -501,6 +501,10 @@ class SaDatabase:
         children = self._children_of.get(sa.peer, {}).values()
         return [child for child in children if child.parent in (None, sa)]
 
+    def children_of_peer(self, peer: Peer) -> list[ChildSa]:
+        """Every child SA with ``peer``."""
+        return list(self._children_of.get(peer, {}).values())
+
     def own_children(self, sa: IsakmpSa) -> list[ChildSa]:
         """The child SAs that live and die with ``sa``."""
         return [child for child in self.children_of(sa) if child.parent is sa]

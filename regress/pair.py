@@ -334,6 +334,11 @@ class Network:
         for host in reversed(list(self.hosts.values())):
             host.daemon.start()
 
+    def kill(self, host: Host) -> None:
+        """A daemon is gone, without a word to anybody."""
+        host.transport.close()
+        self.hosts.pop(host.address)
+
     def send(self, packet: Packet) -> None:
         """A host has sent a packet."""
         self.history.append(packet)

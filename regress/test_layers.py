@@ -87,6 +87,7 @@ LAYERS = [
         "isakmp.rivals",
         "isakmp.children",
         "isakmp.liveness",
+        "isakmp.orphans",
         "isakmp.places",
         "isakmp.keeper",
     ],

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from isakmp.app.base import Usage
+from isakmp.liveness import IDLE_S, QUIET_S
 from regress.pair import EAST, WEST, Gateway, Host, Network, up
 from regress.scripts.ikev2.pairs import child_of, gateways
 from regress.traffic import flows
@@ -39,7 +40,7 @@ def send(net: Network, host: Host, seconds: int, answered: bool) -> None:
 def test_only_traffic_without_an_answer_has_a_peer_asked(version: str, answered: bool) -> None:
     net, west, _ = begin(version)
     mark = len(net.history)
-    net.run(200)
+    net.run(IDLE_S - 10)
     assert len(net.history) == mark, "who has nothing to send asks nobody"
     send(net, west, 100, answered)
     asked = [p for p in net.history[mark:] if p.src == west.address]
@@ -52,8 +53,7 @@ def test_a_peer_that_is_gone_is_found_by_traffic_and_is_up_again_once_it_is_back
     version: str,
 ) -> None:
     net, west, east = begin(version)
-    east.daemon.transport.close()
-    net.hosts.pop(east.address)
+    net.kill(east)
     back = net.host(PAIRS[version][1], seed=2)
     back.daemon.start()
     sent = child_of(west).protocols[0].spi_out
@@ -64,6 +64,24 @@ def test_a_peer_that_is_gone_is_found_by_traffic_and_is_up_again_once_it_is_back
             break
     assert count <= 30 + 10 + 30 + 10
     assert "is dead" in west.said
+
+
+@VERSION
+def test_who_keeps_a_connection_up_asks_now_and_then_though_it_has_nothing_to_send(
+    version: str,
+) -> None:
+    """A passive peer that has lost everything cannot begin."""
+    net, west, east = begin(version)
+    net.kill(east)
+    back = net.host(PAIRS[version][1], seed=2)
+    back.daemon.start()
+    net.run(IDLE_S + QUIET_S + 30 + 10)
+    assert flows(west, back)
+    mark = len(net.history)
+    net.run(3 * IDLE_S)
+    asked = {p.src for p in net.history[mark:] if not p.header.flags & 0x20 or version == "ikev1"}
+    assert len(net.history) - mark <= 2 * 3
+    assert asked == {west.address} or version == "ikev1"
 
 
 @VERSION

@@ -25,6 +25,8 @@ IKE = (
     "aes128-sha256-x25519-ecp256",
     "aes128-aes256-sha256-sha384-ecp256-x25519",
 )
+# What is asked about; nothing said: traffic without an answer.
+DPD = ("", "", "DPD-check-interval= 10\n")
 ESP = (
     ("", ""),
     ("aes128gcm16", "aes256gcm16-aes128gcm16"),
@@ -43,6 +45,7 @@ class End:
     fragmentation: str
     fragment_size: int
     reauthenticate_s: int
+    dpd: str
     ike: str
     esp: str
 
@@ -53,7 +56,7 @@ class End:
         return cls(
             choose((100, 0, 1)), choose((1, 1, 2, 5)), choose(("yes", "yes", "force", "no")),
             choose(("yes", "yes", "no")), choose((0, 576, 1280)), choose((0, 0, 0, 50)),
-            ike, esp,
+            choose(DPD), ike, esp,
         )  # fmt: skip
 
     @property
@@ -74,11 +77,13 @@ class End:
 
 @dataclass(frozen=True)
 class Setting:
-    """Of both ends. Lifetimes in seconds; outside: a is behind this NAT."""
+    """Of both ends. Lifetimes in seconds; outside: a is behind this NAT; part: what a has of the
+    networks is a part of what b, which is passive, has of them."""
 
     addresses: tuple[str, str]
     outside: str
     both_start: bool
+    part: bool
     phase_1_s: int
     phase_2_s: int
     exchange: str
@@ -97,9 +102,10 @@ class Setting:
         # In aggressive mode all proposals are of one group, and in quick mode too.
         alone = spoken == ("ikev2", "ikev2")
         ike, esp = (IKE, choose(ESP)) if alone else ((IKE[0],), ESP[0])
+        both_start, part = dice.random() < 0.6 and not hidden, dice.random() < 0.4
         return cls(
-            (a, b), OUTSIDE if hidden else "", dice.random() < 0.6 and not hidden,
-            choose((40, 60, 3600)), choose((20, 30, 45)),
+            (a, b), OUTSIDE if hidden else "", both_start, part and not both_start,
+            choose((40, 60, 3600)), choose((20, 30, 45, 3600)),
             choose(("ID_PROT", "ID_PROT", "AGGRESSIVE")), choose(SUITES), choose((1, 1, 2)),
             spoken, (End.draw(dice, choose(ike), esp[0]), End.draw(dice, choose(ike), esp[1])),
         )  # fmt: skip
@@ -116,7 +122,7 @@ class Setting:
 
     def edited(self, dice: Random) -> Setting:
         """With another lifetime, which changes every connection."""
-        return replace(self, phase_2_s=dice.choice((20, 30, 45)))
+        return replace(self, phase_2_s=dice.choice((20, 30, 45, 3600)))
 
     def configuration(self, end: int) -> str:
         """The file of end 0 or 1."""
@@ -124,8 +130,7 @@ class Setting:
         listed = "Connections" if end == 0 or self.both_start else "Passive-connections"
         text = f"""
 [General]
-DPD-check-interval= 10
-Check-interval= 10
+{self.ends[end].dpd}Check-interval= 10
 Exchange-max-time= 25
 Cookie-threshold= {self.ends[end].cookie_threshold}
 Default-phase-1-lifetime= {self.phase_1_s},10:86400
@@ -157,10 +162,11 @@ Suites= {self.suite}
             f"Local-ID= c{number}-local\nRemote-ID= c{number}-remote\n"
             f"{self.ends[end].of_connection}"
         ]
+        mask = 128 if self.part and end == 0 else 0
         for name, prefix in (("local", local), ("remote", remote)):
             sections.append(
                 f"[c{number}-{name}]\nID-type= IPV4_ADDR_SUBNET\n"
-                f"Network= {prefix}.0\nNetmask= 255.255.255.0\n"
+                f"Network= {prefix}.0\nNetmask= 255.255.255.{mask}\n"
             )
         return "".join(sections)
 

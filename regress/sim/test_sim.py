@@ -10,39 +10,45 @@ import pytest
 
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.children import Children
+from isakmp.connection import Connections
 from isakmp.engine import Engine
 from isakmp.exchange import Exchange
 from isakmp.job import Job
+from isakmp.keeper import Keeper
+from isakmp.policy.spd import Connection
+from isakmp.reqids import Flow
+from isakmp.sa import IsakmpSa
 from isakmp.script import Incoming
-from isakmp.scripts.ikev1 import quick_mode
+from isakmp.scripts.ikev1 import aggressive, quick_mode
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev1.message_ids import MessageIds
 from isakmp.scripts.ikev2.dialect import Ikev2
 from isakmp.window import Window
+from regress.sim import play
 from regress.sim.play import Play, replay
 from regress.sim.setting import Setting
 from regress.sim.world import Found
 
-SEEDS = 240
+SEEDS = 120
 AT_ONCE = 8
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
 def test_seeds(first: int) -> None:
     for seed in range(first, first + AT_ONCE):
-        play = Play(seed)
+        player = Play(seed)
         try:
-            play.play()
+            player.play()
         except Exception as error:
-            lines = "\n".join(list(play.world.lines)[-60:])
+            lines = "\n".join(list(player.world.lines)[-60:])
             pytest.fail(f"{lines}\nseed {seed}: {error}\nagain: {replay(seed)}")
 
 
 def test_a_seed_plays_the_same_again() -> None:
     def lines(seed: int) -> list[str]:
-        play = Play(seed, level=30)
-        play.play()
-        return list(play.world.lines)
+        player = Play(seed, level=30)
+        player.play()
+        return list(player.world.lines)
 
     assert lines(3) == lines(3) != lines(4)
 
@@ -67,7 +73,9 @@ def speaking(monkeypatch: pytest.MonkeyPatch, version: str, **changes: Any) -> N
     draw = Setting.draw
 
     def drawn(dice: Random) -> Setting:
-        return replace(draw(dice), spoken=(version, version), **changes)
+        drawn = draw(dice)
+        one, other = (replace(end, reauthenticate_s=0) for end in drawn.ends)
+        return replace(drawn, spoken=(version, version), ends=(one, other), **changes)
 
     monkeypatch.setattr(Setting, "draw", drawn)
 
@@ -75,6 +83,36 @@ def speaking(monkeypatch: pytest.MonkeyPatch, version: str, **changes: Any) -> N
 def of_ikev2(monkeypatch: pytest.MonkeyPatch) -> None:
     """IKEv2, with short lifetimes."""
     speaking(monkeypatch, "ikev2", phase_1_s=40, phase_2_s=20)
+
+
+def test_a_black_hole_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that was killed is back, and the number of its traffic goes with the child SA of its
+    former life: policies have one that no SA has, and both ends say that all is well."""
+    speaking(monkeypatch, "ikev2", phase_1_s=3600, phase_2_s=3600, both_start=False, part=True)
+    monkeypatch.setattr(play, "FAULTS", ("crash",))
+    established = Keeper.established
+
+    def contact_first(keeper: Keeper, sa: IsakmpSa, brings: Connection | None = None) -> None:
+        established(keeper, sa, brings)
+        keeper.places.initial_contact(sa)
+
+    def forget(connections: Connections, flow: Flow) -> None:
+        connections.flows.put(flow, [])
+        connections._reqids._flows.pop(connections._reqids._numbers.pop(flow, 0), None)
+
+    monkeypatch.setattr(Keeper, "established", contact_first)
+    monkeypatch.setattr(Connections, "_remove_flow", forget)
+    caught(8, "in a quiet world")
+
+
+def test_a_responder_that_says_nothing_of_its_loss_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    speaking(monkeypatch, "ikev1", phase_1_s=40, phase_2_s=3600, exchange="AGGRESSIVE")
+    monkeypatch.setattr(play, "FAULTS", ("crash",))
+    monkeypatch.setattr(aggressive, "tell_twice", lambda *_: None)
+    monkeypatch.setattr(Ikev1, "unknown_spi", lambda *_: None)
+    caught(20, "in a quiet world", "pairs")
 
 
 def test_a_lost_delete_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

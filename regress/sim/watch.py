@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from isakmp.app.engine.engine import KeyEngine
 from isakmp.daemon import Daemon
 from isakmp.exchange import Exchange
+from regress.sim.stack import Stack
 
 LARVAL_MAX, HELD_MAX = 128, 32
 
@@ -21,10 +21,10 @@ class Watch:
     installed since it was last set to False.
     """
 
-    def __init__(self, daemon: Daemon, engine: KeyEngine, counts: Counter[str]) -> None:
+    def __init__(self, daemon: Daemon, stack: Stack, counts: Counter[str]) -> None:
         self.wrong = ""
         self.fresh = False
-        self._engine, self._counts = engine, counts
+        self._stack, self._counts = stack, counts
         self._begun: dict[Key, int] = {}
         self._done: set[Key] = set()
         self._watch_exchanges(daemon)
@@ -86,12 +86,12 @@ class Watch:
     @property
     def larval(self) -> int:
         """How many SPIs wait for their SAs."""
-        return len(self._engine._sad._larval)
+        return len(self._stack.engine._sad._larval) if self._stack.engine else 0
 
     @property
     def held(self) -> int:
         """How many packets wait for an SA."""
-        return self._engine._out._held
+        return self._stack.engine._out._held if self._stack.engine else 0
 
 
 def key_of(exchange: Exchange[Any]) -> Key:

@@ -13,25 +13,21 @@ from random import Random
 from struct import pack
 from tempfile import TemporaryDirectory
 
-from isakmp.app.base import Upcalls
-from isakmp.app.engine.base import Encap, Netif, Wire
-from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.base import Encap
 from isakmp.app.engine.packet import build, parse
-from isakmp.app.engine.server import Server
-from isakmp.app.pf_key.backend import PfKey
-from isakmp.app.pf_key.link import DirectLink
 from isakmp.conf import Conf
 from isakmp.constants import ikev2
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.log import Log
-from isakmp.message import HEADER_SIZE, parse_header
+from isakmp.message import HEADER_SIZE, Header, parse_header
 from isakmp.path import Path
 from isakmp.policy.spd import Address
 from isakmp.timer import Timers
 from isakmp.transport.base import NON_ESP_MARKER
 from isakmp.transport.memory import Memory
 from regress.sim.nat import Flow, Nat
+from regress.sim.stack import Engine, Stack
 from regress.sim.watch import Watch
 from regress.sim.wire import MessageIds
 
@@ -61,6 +57,24 @@ class Faults:
     partition: bool = False
 
 
+@dataclass
+class Aim:
+    """Somebody takes the next messages of a kind from the network: what ``sender`` sends in
+    exchanges of one type after their first message. left: how many more."""
+
+    left: int = 0
+    exchange_type: int = 0
+    sender: Address | None = None
+
+    def hits(self, header: Header, sender: Address) -> bool:
+        """Whether this one is taken."""
+        kind = header.exchange_type, sender, any(header.cky_r)
+        if not self.left or kind != (self.exchange_type, self.sender, True):
+            return False
+        self.left -= 1
+        return True
+
+
 class Clock:
     """Virtual seconds."""
 
@@ -68,41 +82,23 @@ class Clock:
         self.now = 0.0
 
 
-class SimWire(Wire):
-    """ESP onto the virtual network."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def send(
-        self, esp: bytes, src: Address, dst: Address, encap: Encap | None,
-        dont_fragment: bool, tos: int,
-    ) -> None:  # fmt: skip
-        self.world.carry_esp(esp, src, dst, encap)
-
-
-class SimNetif(Netif):
-    """The network behind a host."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-
-    def deliver(self, packet: bytes) -> None:
-        self.host.arrived(packet)
-
-
 class Host:
-    """One machine: a daemon with its key engine, or nothing where it is down."""
+    """One machine: a daemon with its key engine, or nothing where it is down.
+
+    frozen_until: till then it stands still, and what comes waits, or is lost where it is deaf;
+    unplugged: it has no address. stack: the key engine of the daemon that runs.
+    """
 
     def __init__(self, world: World, name: str, address: str, configuration: str) -> None:
         self.world, self.name, self.address = world, name, ip_address(address)
         self.configuration = configuration
         self.daemon: Daemon | None = None
-        self.engine: KeyEngine | None = None
+        self.stack: Stack | None = None
         self.timers: Timers | None = None
         self.transport: Memory | None = None
         self.watch: Watch | None = None
         self.frozen_until = 0.0
+        self.deaf = self.unplugged = False
         self.wall_offset = 0.0
         self.received: Counter[int] = Counter()
         self.expected: set[int] = set()
@@ -118,11 +114,16 @@ class Host:
         return self.daemon
 
     @property
-    def key_engine(self) -> KeyEngine:
+    def key_engine(self) -> Engine:
         """The key engine, which must be up."""
         if self.engine is None:
-            raise Found(f"{self} is down")
+            raise Found(f"{self} has no key engine")
         return self.engine
+
+    @property
+    def engine(self) -> Engine | None:
+        """The key engine, where there is one."""
+        return self.stack.engine if self.stack else None
 
     def command(self, call: Callable[[Daemon], object]) -> None:
         """What an administrator types; it may be refused."""
@@ -147,20 +148,17 @@ class Host:
         log.set_level(None, world.level)
         self.transport = Memory(world.carry_udp)
 
-        def make(events: Upcalls) -> KeyEngine:
-            return KeyEngine(timers=timers, random=world.random_bytes, wire=SimWire(world),  # type: ignore[abstract]
-                             netif=SimNetif(self), events=events, log=log)  # type: ignore[abstract]  # fmt: skip
-
-        server = Server(make, self.wall)
-        self.engine = server.engine
+        stack = self.stack = Stack(
+            timers, world.random_bytes, log, self.wall, world.carry_esp, self.arrived
+        )
         self.daemon = Daemon(
             Conf.from_text(self.configuration), timers=timers, random=world.random_bytes,
             wall=self.wall, transport=self.transport, log=log,
-            app=PfKey(DirectLink(server.attach), timers, wall=self.wall),
-            source=lambda remote: self.address, resolve=lambda name, version: None,
-            run_directory=FilePath("/nonexistent"), esp_in=server.engine.esp_in,
+            app=stack.app, source=lambda remote: None if self.unplugged else self.address,
+            resolve=lambda name, version: None, run_directory=FilePath("/nonexistent"),
+            esp_in=stack.esp_in,
         )  # fmt: skip
-        self.watch = Watch(self.daemon, self.engine, world.counts)
+        self.watch = Watch(self.daemon, stack, world.counts)
         self.daemon.start()
 
     def wall(self) -> float:
@@ -176,10 +174,25 @@ class Host:
         else:
             assert self.transport
             self.transport.close()
-        assert self.engine
+        assert self.stack
+        stack, self.stack = self.stack, None
         self.daemon = self.timers = self.transport = self.watch = None
-        self.engine.close()
-        self.engine = None
+        stack.close()
+
+    def kill_engine(self) -> None:
+        """The key engine ends, where it is one of its own; the daemon goes on."""
+        if self.stack is not None:
+            self.stack.kill()
+
+    def start_engine(self) -> None:
+        """The key engine is there again, where it is not."""
+        if self.stack is not None:
+            self.stack.start_again()
+
+    def refuse(self, times: int) -> None:
+        """The key engine refuses the next SAs."""
+        if self.engine is not None:
+            self.engine.refusals = times
 
     @property
     def frozen(self) -> bool:
@@ -214,7 +227,7 @@ class World:
         self.random = Random(seed)
         self.dice = Random(seed ^ 0x5EED)
         self.clock, self.level = Clock(), level
-        self.faults = Faults()
+        self.faults, self.aim = Faults(), Aim()
         self.nat: Nat | None = None
         self.hosts: dict[Address, Host] = {}
         self.lines: deque[str] = deque(maxlen=1000)
@@ -246,13 +259,16 @@ class World:
 
     def carry_udp(self, path: Path, data: bytes) -> None:
         """Take a UDP datagram on its way."""
-        flow = self._translate(Flow(path.local, path.local_port, path.remote, path.remote_port))
-        if flow is None:
-            return
         message = data[4:] if path.encap else data
         header = parse_header(message) if len(message) >= HEADER_SIZE else None
         if header is not None:
             self.wrong = self.wire.sent(header, message) or self.wrong
+        flow = self._translate(Flow(path.local, path.local_port, path.remote, path.remote_port))
+        if flow is None:
+            return
+        if header is not None and self.aim.hits(header, path.local):
+            self.counts["aimed at and lost"] += 1
+            return
         mirrored = Path(flow.dst, flow.dport, flow.src, flow.sport, path.encap)
 
         def arrive(host: Host, octets: bytes) -> None:
@@ -272,12 +288,15 @@ class World:
         ports = (flow.sport, flow.dport) if encap else None
 
         def arrive(host: Host, octets: bytes) -> None:
-            if host.engine is not None:
-                host.engine.esp_in(octets, flow.src, flow.dst, ports)
+            if host.stack is not None:
+                host.stack.esp_in(octets, flow.src, flow.dst, ports)
 
         self._carry(flow.dst, esp, arrive)
 
     def _translate(self, flow: Flow) -> Flow | None:
+        """As it goes on; None: it goes nowhere."""
+        if (sender := self.hosts.get(flow.src)) and sender.unplugged:
+            return None
         return self.nat.translate(flow) if self.nat else flow
 
     def _carry(self, to: Address, data: bytes, arrive: Arrive) -> None:
@@ -305,6 +324,11 @@ class World:
             else:
                 self._deliver(host, when, data, arrive)
 
+    def stray(self, src: Host, dst: Host) -> None:
+        """ESP of an SA that nobody has."""
+        esp = self.dice.randbytes(88)
+        self.carry_esp(esp, src.address, dst.address, None)
+
     def replay(self, count: int) -> None:
         """Somebody sends datagrams again that went by a while ago."""
         recorded = list(self._recorded)
@@ -318,7 +342,9 @@ class World:
 
     def _deliver(self, host: Host, when: float, data: bytes, arrive: Arrive) -> None:
         def come() -> None:
-            if host.frozen:
+            if host.unplugged or (host.frozen and host.deaf):
+                self.counts["lost"] += 1
+            elif host.frozen:
                 self.at(host.frozen_until, come)
             else:
                 arrive(host, data)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from isakmp.constants import isakmp
 from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import phase_1
+from isakmp.scripts.ikev1.informational import notify_payload, tell_twice
 from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of
 
 ID, KE, NONCE, SA = (
@@ -79,10 +80,19 @@ def recv_AUTH(x: X, message: Incoming) -> None:
 
 
 def finalize(x: X) -> None:
-    """Phase 1 is done, as far as we know: the peer may not have our last message yet."""
+    """Phase 1 is done, as far as we know: the peer may not have our last message yet.
+
+    None of the responder's is protected, so that its INITIAL_CONTACT comes afterwards.
+    """
+    first = not x.engine.sas.knows(x.remote.name)
     phase_1.finalize(x)
-    if x.initiator and x.sa is not None:
+    if x.sa is None:
+        return
+    if x.initiator:
         x.engine.repeat_until_heard(x, x.sa)
+    elif first:
+        notify = notify_payload(isakmp.Notify.INITIAL_CONTACT, spi=x.sa.cookies)
+        tell_twice(x.engine, x.dialect, x.sa, [notify])
 
 
 AGGRESSIVE = Script(

@@ -38,6 +38,7 @@ from isakmp.scripts.ikev1.informational import (
     delete_payload,
     notify_payload,
     tell,
+    tell_twice,
 )
 from isakmp.scripts.ikev1.keys import Keys, authenticator
 from isakmp.scripts.ikev1.main_mode import MAIN_MODE
@@ -47,8 +48,6 @@ from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick
 P = isakmp.Payload
 # A plain number: an enum of flags makes a member for every look at one, in 1 us.
 ENCRYPTION = int(isakmp.Flag.ENCRYPTION)
-
-DELETE_AGAIN_S = 1.0
 
 PHASE_1: dict[int, Script[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
 PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
@@ -472,16 +471,21 @@ class Ikev1:
                 delete_payload(p.chosen.protocol, [p.spi_in.to_bytes(4, "big")])
                 for p in child.protocols
             ]
-        told = self.tell(engine, sa, payloads)
-        # Nobody acknowledges a delete; the same datagram again costs little and does no harm.
-        engine.timers.add("repeat delete", DELETE_AGAIN_S, lambda: engine.repeat(told))
-        return told.finished
+        return tell_twice(engine, self, sa, payloads).finished
 
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
         """Nobody answers under a deleted ISAKMP SA."""
 
     def unknown_spi(self, engine: Engine, path: Path, spi: int) -> None:
-        """Nobody is told: a peer could only take it for a Delete, which nothing acknowledges."""
+        """INVALID_SPI, under the ISAKMP SA with that address: the peer sends what nobody can read.
+
+        Without one nobody is told: what is in clear proves nothing.
+        """
+        sa = engine.sas.at(path)
+        told = isakmp.Notify.INVALID_SPI
+        if sa and sa.version == 1 and engine.budget.take(told, sa.path.remote, proven=True):
+            data = spi.to_bytes(4, "big")
+            self.tell(engine, sa, [notify_payload(told, isakmp.Protocol.IPSEC_ESP, data)])
 
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive (RFC 3706 5.4)."""

@@ -30,6 +30,7 @@ from isakmp.scripts.ikev1.quick_mode import check_hash, take_hash
 P, Notify = isakmp.Payload, isakmp.Notify
 
 SPI_SIZE = 4
+AGAIN_S = 1.0
 
 
 @dataclass(slots=True)
@@ -169,6 +170,16 @@ def tell(
         state.payloads = payloads
 
     return engine.initiate(dialect, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
+
+
+def tell_twice(
+    engine: Engine, dialect: Dialect, sa: IsakmpSa, payloads: list[tuple[int, Any]]
+) -> Exchange[Info]:
+    """The same for what must not get lost: nobody acknowledges it, and the same datagram again
+    costs little and does no harm."""
+    told = tell(engine, dialect, sa, payloads)
+    engine.timers.add("informational again", AGAIN_S, lambda: engine.repeat(told))
+    return told
 
 
 INFORMATIONAL = Script(

@@ -148,7 +148,9 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
 def _speaks_for(sa: IsakmpSa, child: ChildSa) -> bool:
     """Whether the peer may delete ``child`` under ``sa``, which one end may have replaced."""
     parent = child.parent
-    return parent is sa or parent in sa.heirs or (parent is not None and sa in parent.heirs)
+    if parent is None:  # of IKEv1: it may have outlived the ISAKMP SA that it was made under
+        return child.peer == sa.peer
+    return parent is sa or parent in sa.heirs or sa in parent.heirs
 
 
 def finalize(x: X) -> None:

@@ -9,6 +9,7 @@ import pytest
 from isakmp.constants import isakmp
 from isakmp.message import HEADER_SIZE, build_payloads, parse_payloads
 from regress.pair import Nat, Network, Packet, agree, both, connected, up
+from regress.traffic import flows
 
 AGGRESSIVE = both(exchange="AGGRESSIVE")
 
@@ -19,7 +20,11 @@ def test_the_ladder() -> None:
     assert connected(east)
     agree(west, east)
     kinds = [(p.header.exchange_type, bool(p.header.flags)) for p in net.history]
-    assert kinds == [(4, False), (4, False), (4, True), (32, True), (32, True), (32, True)]
+    # Beside them the responder says, twice, that it knows of no other SA.
+    assert [kind for kind in kinds if kind[0] != 5] == [
+        (4, False), (4, False), (4, True), (32, True), (32, True), (32, True)
+    ]  # fmt: skip
+    assert kinds.count((5, True)) == 2
     assert west.rows(1)[0]["exchange"] == "AGGRESSIVE"
 
 
@@ -207,3 +212,16 @@ def test_no_transform_can_be_offered() -> None:
     west = replace(AGGRESSIVE[0], transforms="AES-SHA-GRP14-RSA_SIG")
     _, w, _ = up(west, AGGRESSIVE[1])
     assert w.reasons()[0] == "nothing-to-offer"
+
+
+@pytest.mark.parametrize("exchange", ["AGGRESSIVE", "ID_PROT"])
+def test_a_responder_that_lost_everything_says_so(exchange: str) -> None:
+    """A new phase 1 with it does not make it know the old child SA."""
+    one, other = both(exchange=exchange)
+    net, west, east = up(one, other)
+    net.kill(east)
+    back = net.host(other, seed=2)
+    back.daemon.start()
+    west.daemon.rekey("east", "main")
+    net.run(10)
+    assert flows(west, back)

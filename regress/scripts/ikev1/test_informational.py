@@ -5,16 +5,20 @@ The peer's side is written by hand where no daemon of ours would do such a thing
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
+from isakmp.app.base import UnknownSpi
 from isakmp.constants import DOI_IPSEC, isakmp
 from isakmp.crypto import keymat
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header, parse_payloads
 from isakmp.payloads.data_attribute import build_attributes
 from isakmp.scripts.ikev1.informational import delete_payload, notify_payload
 from regress.pair import EAST, WEST, Host, Network, Packet, connected, up
+from regress.scripts.ikev2.pairs import child_of
+from regress.traffic import flows
 
 P, NOTIFY = isakmp.Payload, isakmp.Notify
 COMMIT, ENCRYPTION = int(isakmp.Flag.COMMIT), int(isakmp.Flag.ENCRYPTION)
@@ -257,3 +261,24 @@ def test_messages_in_clear_under_an_sa_are_dropped() -> None:
         net.deliver(Packet(west.address, 500, east.address, 500, header.pack() + chain))
     net.run(1)
     assert connected(east)
+
+
+def test_what_comes_for_no_sa_is_told_under_the_keys_and_the_peer_ends_it() -> None:
+    net, west, east = up()
+    child = child_of(east)
+    east.daemon.connections.settings.active = False
+    east.daemon.keeper.children.delete_child(child, tell=False)
+    (spi,) = (p.spi_in for p in child.protocols)
+    for _ in range(100):
+        east.daemon.unknown_spi(UnknownSpi(spi, west.address, east.address, None))
+    assert len(net.history) < 50
+    net.run(10)
+    assert flows(west, east)
+    assert child_of(east).protocols[0].spi_in != spi
+
+
+def test_a_stranger_who_has_no_isakmp_sa_is_told_nothing_of_an_spi() -> None:
+    net, _, east = up()
+    mark = len(net.history)
+    east.daemon.unknown_spi(UnknownSpi(0x1234, ip_address("192.0.2.9"), east.address, None))
+    assert len(net.history) == mark

@@ -216,7 +216,8 @@ def test_an_outage_of_a_minute_ends_nothing() -> None:
 
 
 def test_who_never_answers_is_dead_after_minutes_and_a_dozen_messages() -> None:
-    net, west, _ = pair()
+    """Unless dead peer detection is sooner."""
+    net, west, _ = pair(general="DPD-check-interval= 0")
     sent: list[float] = []
 
     def lose(packet: Packet) -> bool:

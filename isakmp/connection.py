@@ -9,7 +9,7 @@ from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec,
 from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
-from isakmp.entry import Entry, Settings
+from isakmp.entry import AWAITED_S, Entry, Settings
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.exchange import Exchange
 from isakmp.flows import Flows, fixed, kept_back, unnegotiated
@@ -22,7 +22,6 @@ from isakmp.reqids import Flow, Reqids
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.timer import Timers
 
-RETRY_FIRST_S = 2.0
 REKEY_RETRY_S = 20.0
 
 
@@ -172,6 +171,8 @@ class Connections:
             return Job.of(None)
         if (name, entry.connection.selector) in self.busy:
             return self.busy[name, entry.connection.selector].finished
+        if not entry.waiting:
+            entry.began = self.timers.now()
         sa = self.sas.current_of_remote(entry.remote.name)
         if sa is not None:
             return self._begin_child(sa, entry.connection)
@@ -295,11 +296,27 @@ class Connections:
         entry.tries += 1
         if not entry.wanted or not self.settings.active:
             return
-        wait = RETRY_FIRST_S * 2 ** min(entry.tries - 1, 10)
-        wait = min(wait, self.settings.check_interval_s)
-        wait *= 0.75 + self.engine.random(1)[0] / 512
         self._rest(entry)
-        entry.retry = self.timers.add("connection retry", wait, lambda: self.bring_up(entry))
+        self._try_again(entry)
+
+    def _try_again(self, entry: Entry) -> None:
+        """After a pause; one that has begun is at most cut short."""
+        now, draw = self.timers.now(), self.engine.random(1)[0] / 256
+        wait = entry.pause_s(now, self.settings.check_interval_s, draw)
+        if entry.retry is None or entry.retry.when > now + wait:
+            self._rest(entry)
+            entry.retry = self.timers.add("connection retry", wait, lambda: self.bring_up(entry))
+
+    def _await(self, entry: Entry) -> None:
+        """Packets wait for it, there or here."""
+        entry.awaited_until = self.timers.now() + AWAITED_S
+        if entry.retry is not None and entry.wanted and self.settings.active:
+            self._try_again(entry)
+
+    def heard_from(self, address: Address) -> None:
+        """Packets for SAs that we have lost come from there: who sends them can be reached."""
+        for entry in self._with.get(self.catalog.named_at(address) or "", {}).values():
+            self._await(entry)
 
     def down(self, name: str) -> None:
         """Take a connection down by command; it stays down until it is started again."""
@@ -415,6 +432,7 @@ class Connections:
             return
         self.log.debug(LogClass.SA, 10, "acquire for %s: %s", event.selector, flow)
         self._packets[entry.connection.name] = event.selector
+        self._await(entry)
         if entry.retry is None:
             self.bring_up(entry)
 

@@ -8,11 +8,17 @@ from isakmp.errors import Reason
 from isakmp.policy.spd import Connection, Remote
 from isakmp.timer import Event
 
+RETRY_FIRST_S = 2.0
+# Where packets wait for it: how long that is remembered (a stack asks every 30 s), how far apart
+# the beginnings of two tries are at most, and the least pause between them.
+AWAITED_S, AWAITED_RETRY_S, AWAITED_PAUSE_S = 40.0, 10.0, 1.0
+
 
 @dataclass(slots=True, eq=False)
 class Entry:
     """One connection as it is kept up. wanted: started and not taken down by command;
-    failure: why the last try failed, None once it is up."""
+    failure: why the last try failed, None once it is up; began: when that was begun;
+    awaited_until: until when packets are taken to wait for it."""
 
     connection: Connection
     remote: Remote
@@ -22,6 +28,8 @@ class Entry:
     waiting: bool = False
     retry: Event | None = None
     failure: Reason | None = None
+    began: float = 0.0
+    awaited_until: float = 0.0
 
     @property
     def name(self) -> str:
@@ -31,6 +39,14 @@ class Entry:
     def failed_for(self, cause: str) -> bool:
         """Whether that is why the last try failed."""
         return self.failure is not None and self.failure.cause == cause
+
+    def pause_s(self, now: float, most_s: float, draw: float) -> float:
+        """Until the next try: growing with those that failed, and jittered; short where packets
+        wait. draw: uniform in [0, 1)."""
+        wait = min(RETRY_FIRST_S * (1 << min(max(self.tries, 1) - 1, 10)), most_s)
+        if now < self.awaited_until:
+            wait = min(wait, max(AWAITED_PAUSE_S, self.began + AWAITED_RETRY_S - now))
+        return wait * (0.75 + draw / 2)
 
 
 @dataclass(slots=True)

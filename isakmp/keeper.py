@@ -136,7 +136,7 @@ class Keeper:
         )
 
     def _end_superseded_sa(self, sa: IsakmpSa) -> None:
-        if sa.running or self._renewing(sa):
+        if self._renewing(sa) or sa.running:
             sa.events["delete"] = self.timers.add(
                 "SA delete", GRACE_S, lambda: self._end_superseded_sa(sa)
             )

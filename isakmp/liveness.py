@@ -76,10 +76,13 @@ class Liveness:
     def suspect(self, sa: IsakmpSa) -> None:
         """Somebody says, without proof, that the peer has lost ``sa``: ask it now.
 
-        What comes from now on is proof that the peer lives.
+        What comes from now on is proof that the peer lives. Where the first question has no
+        answer, we do not wait for its death (RFC 7296 2.4): see _begin_anew().
         """
-        if not self.keeper.engine.budget.take(SUSPICION, sa.path.remote, proven=True):
+        budget = self.keeper.engine.budget
+        if not sa.dpd or not budget.take(SUSPICION, sa.path.remote, proven=True):
             return
+        sa.doubted = True
         children = self.sas.children_of(sa)
 
         def counted(job: Job[None]) -> None:
@@ -90,7 +93,7 @@ class Liveness:
         self.count(children).then(counted)
 
     def _lives(self, sa: IsakmpSa) -> None:
-        sa.dpd_waiting = 0
+        sa.dpd_waiting, sa.doubted = 0, False
         if event := sa.events.pop("dpd", None):
             event.cancel()
         self.watch(sa)
@@ -136,6 +139,30 @@ class Liveness:
             self.dead(sa, f"silent for {self.timeout_s} s though it was asked")
         else:
             self._ask(sa)
+            if sa.doubted and sa.dpd_waiting > 1:
+                self._begin_anew(sa)
+
+    def _begin_anew(self, sa: IsakmpSa) -> None:
+        """Another SA beside ``sa``, and what it protected under that, before it is dead.
+
+        A peer that has lost ``sa`` has traffic at once; where somebody lied, one is replaced.
+        """
+        sa.doubted, connections = False, self.keeper.connections
+        if not connections.settings.active or not connections.wants(sa.remote.name):
+            return
+        self.log.proto_warn("%s: the peer seems to have lost it: another one is begun", sa)
+        left = [child for child in self.sas.children_of(sa) if child.state is State.ESTABLISHED]
+        brings = left[0].connection if left else None
+        begun = connections.begin_sa(sa.remote, sa.path, brings)
+        begun.finished.then(lambda _: self._renew(sa, left))
+
+    def _renew(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
+        """What an SA that the peer seems to have lost protected, under the one after it."""
+        new = self.sas.current(sa.peer)
+        if new is not None and new is not sa:
+            for child in children:
+                if child.state is State.ESTABLISHED:
+                    self.keeper.connections.renew(child, new)
 
     def _ask(self, sa: IsakmpSa) -> None:
         sa.dpd_waiting += 1

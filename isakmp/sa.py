@@ -153,7 +153,8 @@ class IsakmpSa:
     """One ISAKMP SA (phase 1) or IKE SA. ``keys`` and ``ids``, what it remembers of message IDs,
     belong to the protocol version that made it.
 
-    heirs: what rekeying has made to take its place; fragments: how messages are cut where the peer
+    doubted: somebody says, without proof, that the peer has lost it; heirs: what rekeying has made
+    to take its place; fragments: how messages are cut where the peer
     puts them together again (RFC 7383); running: exchanges under it, by their numbers;
     waiting: those of ours that have to wait.
     """
@@ -187,6 +188,7 @@ class IsakmpSa:
     dpd_packets: int = -1
     dpd_sent: int = 0
     dpd_busy: bool = False
+    doubted: bool = False
     heirs: tuple[IsakmpSa, ...] = ()
     fragments: Any = field(default=None, repr=False)
     running: dict[int, Any] = field(default_factory=dict, repr=False)
@@ -469,6 +471,13 @@ class SaDatabase:
     def child_by_spi(self, protocol: int, spi: int, remote: str) -> ChildSa | None:
         """The child SA that a peer at ``remote`` receives with that SPI."""
         return self._outbound.get((protocol, spi, remote))
+
+    def sent_with(self, remote: Address, spi: bytes) -> ChildSa | None:
+        """The child SA that we send to there with, as a notice names it, whatever its protocol."""
+        number = int.from_bytes(spi, "big") if len(spi) == 4 else 0
+        kinds = isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH
+        found = (self.child_by_spi(kind, number, str(remote)) for kind in kinds)
+        return next(filter(None, found), None)
 
     def current(self, peer: Peer) -> IsakmpSa | None:
         """The ISAKMP SA to talk to ``peer`` with: the newest that is not superseded."""

@@ -260,7 +260,7 @@ class Host:
         self.lines: list[str] = []
         self.random = Random(f"{address} {seed}").randbytes
         self.timers = Timers(lambda: network.now)
-        self.log = Log(lambda: EPOCH + network.now, self.lines.append)
+        self.log = Log(lambda: network.wall, self.lines.append)
         self.transport = Memory(self._carry)
         self.app = Recorder(self.timers, self.random)
         conf = options.pop("conf", None) or Conf.from_text(text)
@@ -271,7 +271,7 @@ class Host:
             **options,
         }
         self.daemon = Daemon(
-            conf, timers=self.timers, random=self.random, wall=lambda: EPOCH + network.now,
+            conf, timers=self.timers, random=self.random, wall=lambda: network.wall,
             transport=self.transport, app=self.app, log=self.log, **chosen,
         )  # fmt: skip
 
@@ -309,15 +309,22 @@ class Host:
 class Network:
     """Hosts, the packets between them, and the time.
 
-    lose: says which packets are lost; history: every packet that was sent, as it left its host.
+    lose: says which packets are lost; history: every packet that was sent, as it left its host;
+    set_clock_s: by how much every host's clock on the wall was set, which is no time that goes by.
     """
 
     now: float = 0.0
+    set_clock_s: float = 0.0
     hosts: dict[Address, Host] = field(default_factory=dict)
     flying: deque[Packet] = field(default_factory=deque)
     history: list[Packet] = field(default_factory=list)
     nats: list[Nat] = field(default_factory=list)
     lose: Callable[[Packet], bool] = lambda packet: False
+
+    @property
+    def wall(self) -> float:
+        """Seconds since 1970."""
+        return EPOCH + self.now + self.set_clock_s
 
     def host(self, gateway: Gateway, **options: Any) -> Host:
         """Add a daemon; start() starts it."""

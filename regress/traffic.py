@@ -6,9 +6,11 @@ with an inbound SA where the policy the clear packet meets names that SA's reqid
 
 from __future__ import annotations
 
-from isakmp.app.base import Direction, SaSpec
-from isakmp.policy.spd import Selector
-from regress.pair import Host
+from dataclasses import replace
+
+from isakmp.app.base import Acquire, Action, Direction, Mapping, SaId, SaSpec, UnknownSpi, Usage
+from isakmp.policy.spd import Address, Selector
+from regress.pair import Host, Network, Packet
 
 
 def stopped(sender: Host, receiver: Host, selector: Selector) -> str:
@@ -36,3 +38,96 @@ def flows(one: Host, other: Host) -> bool:
     found = {p.selector for p in one.app.policies if p.direction is Direction.OUT}
     ways = [(one, other, s) for s in found] + [(other, one, s.reversed()) for s in found]
     return bool(ways) and not any(stopped(*way) for way in ways)
+
+
+class Stream:
+    """A packet a second each way, carried as two stacks would; each hears what its would tell it.
+
+    selector: from the host at ``one`` to the one at ``other``; carried: whether the last packet
+    of each way came.
+    """
+
+    def __init__(self, net: Network, one: Address, other: Address, selector: Selector) -> None:
+        self.net = net
+        self._ways = ((one, other, selector), (other, one, selector.reversed()))
+        self.carried: tuple[bool, ...] = (False, False)
+
+    @property
+    def passes(self) -> bool:
+        """Whether both of the last packets have come."""
+        return all(self.carried)
+
+    def run(self, seconds: int) -> list[bool]:
+        """Let time go by; for each second whether both ways passed."""
+        found = []
+        for _ in range(seconds):
+            ends = [tuple(self.net.hosts.get(end) for end in way[:2]) for way in self._ways]
+            self.carried = tuple(
+                sender is not None and self._send(sender, receiver, way[2])
+                for (sender, receiver), way in zip(ends, self._ways, strict=True)
+            )
+            found.append(self.passes)
+            self.net.run(1)
+        return found
+
+    def until_it_passes(self, within_s: int) -> int:
+        """How many seconds it takes until both ways pass."""
+        for second in range(within_s + 1):
+            if self.run(1)[0]:
+                return second
+        raise AssertionError(f"no traffic after {within_s} s: {self.carried}")
+
+    def _send(self, sender: Host, receiver: Host | None, selector: Selector) -> bool:
+        policies = [p for p in sender.app.policies
+                    if (p.direction, p.selector) == (Direction.OUT, selector)]  # fmt: skip
+        policy = policies[0] if policies else None
+        if policy is None or policy.action is not Action.IPSEC:
+            return False
+        mine = [s for s in sender.app.sas.values() if not s.inbound and s.reqid == policy.reqid]
+        if not mine:
+            sender.daemon.acquire(
+                Acquire(policy.reqid, selector, sender.address, policy.dst or sender.address)
+            )
+            return False
+        sa = mine[-1]
+        _count(sender, sa.spi)
+        packet = self._on_the_wire(sa)
+        return packet is not None and receiver is not None and self._take(receiver, sa, packet)
+
+    def _on_the_wire(self, sa: SaSpec) -> Packet | None:
+        """As it arrives, through whatever NAT; None: it does not."""
+        packet: Packet | None = Packet(sa.src, *_ports(sa)[:1], sa.dst, *_ports(sa)[1:], b"")
+        assert packet is not None
+        if self.net.lose(packet):
+            return None
+        for nat in self.net.nats:
+            if packet is not None and packet.src == nat.inside:
+                packet = nat.out(packet)
+            elif packet is not None and packet.dst == nat.outside:
+                packet = nat.back(packet)
+        return packet
+
+    def _take(self, receiver: Host, sa: SaSpec, packet: Packet) -> bool:
+        if packet.dst != receiver.address:
+            return False
+        encap = (packet.sport, packet.dport) if sa.encap else None
+        found = [s for s in receiver.app.sas.values() if s.inbound and s.spi == sa.spi]
+        if not found or _keys(found[0]) != _keys(sa):
+            receiver.daemon.unknown_spi(UnknownSpi(sa.spi, packet.src, packet.dst, encap))
+            return False
+        theirs = found[0]
+        _count(receiver, theirs.spi)
+        if encap and (theirs.src, theirs.encap) != (packet.src, encap):
+            name = SaId(theirs.protocol, theirs.spi, theirs.src, theirs.dst)
+            receiver.daemon.mapping(Mapping(name, packet.src, packet.sport))
+        return any(p.direction is Direction.IN and p.reqid == theirs.reqid
+                   and p.selector in theirs.selectors for p in receiver.app.policies)  # fmt: skip
+
+
+def _ports(sa: SaSpec) -> tuple[int, int]:
+    return sa.encap or (0, 0)
+
+
+def _count(host: Host, spi: int) -> None:
+    was = host.app.carried.get(spi, Usage(0, 0, 0.0, 0.0))
+    host.app.carried[spi] = replace(was, packets=was.packets + 1, octets=was.octets + 100)

@@ -137,6 +137,11 @@ class Catalog:
         self._refresh()
         return address in self._phase_1
 
+    def named_at(self, address: Address) -> str | None:
+        """The section that [Phase 1] has for that address itself."""
+        self._refresh()
+        return self._phase_1.get(address)
+
     def _named(self, address: Address) -> Iterator[str]:
         """The sections that [Phase 1] names for an address, and as its Default."""
         self._refresh()

@@ -7,6 +7,7 @@ message to message; a message that is refused leaves no trace in the chain.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from isakmp.constants import isakmp, name_of
@@ -27,10 +28,10 @@ from isakmp.message import (
 )
 from isakmp.path import Path
 from isakmp.payloads.vendor import VENDOR_DPD
-from isakmp.policy.spd import Connection, Remote
+from isakmp.policy.spd import Address, Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.script import Incoming, Outgoing, Script
-from isakmp.scripts.ikev1 import lifetime, phase_1
+from isakmp.scripts.ikev1 import lifetime, notices, phase_1
 from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
 from isakmp.scripts.ikev1.informational import (
     INFORMATIONAL,
@@ -142,7 +143,7 @@ class Ikev1:
             exchange = engine.answer(self, script, remote, path, header.cky_i, cookie, 0)
         except Refused as refused:
             engine.turn_away(path, "phase 1", refused.reason)
-            self._tell_in_clear(engine, path, header.cky_i, bytes(8), refused)
+            notices.tell_refused(engine, path, header.cky_i, bytes(8), refused)
             return
         engine.run(exchange, message, datagram)
 
@@ -384,7 +385,7 @@ class Ikev1:
         engine.log.proto_err("%s: %s", exchange, refused.reason.brief())
         if exchange.hint is None:
             exchange.hint = refused.reason
-            self._tell_in_clear(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)
+            notices.tell_refused(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)
 
     def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
         """Tell the peer: under the SA where there is one, in clear otherwise."""
@@ -392,7 +393,7 @@ class Ikev1:
             return
         engine, sa = exchange.engine, exchange.sa
         if sa is None:
-            self._tell_in_clear(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)
+            notices.tell_refused(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)
             return
         chosen = getattr(exchange.state, "chosen", None)
         spi = chosen[0].proposal.spi if chosen else b""
@@ -402,25 +403,15 @@ class Ikev1:
         # Who repeats what was refused has not read this, and gets it again.
         sa.ids.answer(exchange.message_id, exchange.now_in, told.last_out)
 
-    @staticmethod
-    def _tell_in_clear(
-        engine: Engine, path: Path, cky_i: bytes, cky_r: bytes, refused: Refused
-    ) -> None:
-        """An unprotected notify (RFC 2408 4.8), bounded: strangers can make us send them."""
-        if refused.notify and engine.budget.take(refused.notify, path.remote):
-            kind, value = notify_payload(refused.notify, data=refused.data)
-            first, chain = build_payloads(1, [(kind, value)])
-            number = int.from_bytes(engine.random(4), "big") or 1
-            header = Header(cky_i, cky_r, first, 1, 0, isakmp.Exchange.INFO, 0, number,
-                            HEADER_SIZE + len(chain))  # fmt: skip
-            engine.transmit(path, header.pack() + chain)
-
     def _hint(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
-        """A notify in clear proves nothing, but may tell why a phase 1 gets no further."""
+        """A notify in clear proves nothing, but may tell why a phase 1 gets no further, or that the
+        peer has lost an SA."""
         exchange = self._running(engine, path, header) or self._unheard(engine, header)
         message = self._open(engine, path, header, datagram, None, b"")
         for payload in message.take_all(P.NOTIFY):
             said = name_of(isakmp.Notify, payload.value.notify)
+            if exchange is None and payload.value.notify == isakmp.Notify.INVALID_SPI:
+                notices.take_unknown_spi(engine, path, payload.value)
             if exchange is None or not exchange.initiator or exchange.path.remote != path.remote:
                 engine.drop(path, f"notify {said} in clear")
                 return
@@ -477,15 +468,24 @@ class Ikev1:
         """Nobody answers under a deleted ISAKMP SA."""
 
     def unknown_spi(self, engine: Engine, path: Path, spi: int) -> None:
-        """INVALID_SPI, under the ISAKMP SA with that address: the peer sends what nobody can read.
-
-        Without one nobody is told: what is in clear proves nothing.
-        """
+        """INVALID_SPI, under the ISAKMP SA with that address, else in clear: the peer sends what
+        nobody can read."""
         sa = engine.sas.at(path)
+        if sa is None and self._may_be_peer(engine, path.remote):
+            notices.tell_unknown_spi(engine, path, spi)
         told = isakmp.Notify.INVALID_SPI
         if sa and sa.version == 1 and engine.budget.take(told, sa.path.remote, proven=True):
             data = spi.to_bytes(4, "big")
             self.tell(engine, sa, [notify_payload(told, isakmp.Protocol.IPSEC_ESP, data)])
+
+    @staticmethod
+    def _may_be_peer(engine: Engine, address: Address) -> bool:
+        """Whether somebody there may begin."""
+        for kind in PHASE_1:
+            with suppress(Refused):
+                engine.owner.catalog.find_remote(address, kind)
+                return True
+        return False
 
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive (RFC 3706 5.4)."""

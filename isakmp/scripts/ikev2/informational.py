@@ -22,7 +22,7 @@ from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
-from isakmp.scripts.ikev2 import common, notices, rekey
+from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
 from isakmp.scripts.ikev2.common import sa_of
 
@@ -110,7 +110,7 @@ def _recv_notify(x: X, sa: IsakmpSa, number: int, data: bytes) -> None:
 
 
 def _sent_with(x: X, sa: IsakmpSa, spi: bytes) -> ChildSa | None:
-    child = notices.sent_with(x.engine, sa.path.remote, spi)
+    child = x.engine.sas.sent_with(sa.path.remote, spi)
     return child if child is not None and _speaks_for(sa, child) else None
 
 

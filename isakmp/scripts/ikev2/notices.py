@@ -6,13 +6,11 @@ comes is a hint to look after what it is about. Under an IKE SA the same is told
 
 from __future__ import annotations
 
-from isakmp.constants import ikev2, isakmp
+from isakmp.constants import ikev2
 from isakmp.engine import Engine
 from isakmp.errors import Refused
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.path import Path
-from isakmp.policy.spd import Address
-from isakmp.sa import ChildSa
 from isakmp.scripts.ikev2 import common
 from isakmp.scripts.ikev2.packet import read_clear
 
@@ -20,7 +18,6 @@ P, Notify = ikev2.Payload, ikev2.Notify
 INFORMATIONAL = int(ikev2.Exchange.INFORMATIONAL)
 INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 
-_PROTOCOLS = isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH
 NOBODY = bytes(8)
 
 
@@ -67,14 +64,7 @@ def is_one_way(header: Header) -> bool:
 def take_one_way(engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
     """INVALID_SPI: where we do send with that SPI, the peer is asked whether it lives."""
     for payload in read_clear(engine, path, header, datagram).take_all(P.NOTIFY):
-        child = sent_with(engine, path.remote, payload.value.data)
+        child = engine.sas.sent_with(path.remote, payload.value.data)
         if payload.value.notify == Notify.INVALID_SPI and child and child.parent:
             engine.owner.liveness.suspect(child.parent)
     engine.drop(path, "a notice in clear")
-
-
-def sent_with(engine: Engine, remote: Address, spi: bytes) -> ChildSa | None:
-    """The child SA that we send to there with; a notice does not say of which protocol it is."""
-    number = int.from_bytes(spi, "big") if len(spi) == 4 else 0
-    found = (engine.sas.child_by_spi(p, number, str(remote)) for p in _PROTOCOLS)
-    return next(filter(None, found), None)

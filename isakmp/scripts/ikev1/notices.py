@@ -1,0 +1,51 @@
+"""Notices: notifies in clear, and what they are worth: RFC 2408 4.8 and 5.14.
+
+Anybody can send them, so none has an answer, all that we send are of a budget, and one that
+comes is a hint: why phase 1 gets no further (dialect.py), or to look after an SA.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isakmp.constants import isakmp
+from isakmp.engine import Engine
+from isakmp.errors import Refused
+from isakmp.message import HEADER_SIZE, Header, build_payloads
+from isakmp.path import Path
+from isakmp.scripts.ikev1.informational import notify_payload
+
+
+def tell_refused(
+    engine: Engine, path: Path, cky_i: bytes, cky_r: bytes, refused: Refused
+) -> None:  # fmt: skip
+    """Why we refuse somebody who has proved nothing, where there is a notify for it."""
+    if refused.notify:
+        _tell(engine, path, cky_i, cky_r, notify_payload(refused.notify, data=refused.data))
+
+
+def tell_unknown_spi(engine: Engine, path: Path, spi: int) -> None:
+    """INVALID-SPI: ESP has come from there that no SA of ours opens."""
+    kind, octets = isakmp.Notify.INVALID_SPI, spi.to_bytes(4, "big")
+    notify = notify_payload(kind, isakmp.Protocol.IPSEC_ESP, octets)
+    _tell(engine, path, engine.new_cookie(), bytes(8), notify)
+
+
+def _tell(
+    engine: Engine, path: Path, cky_i: bytes, cky_r: bytes, notify: tuple[int, Any]
+) -> None:  # fmt: skip
+    if not engine.budget.take(notify[1]["notify"], path.remote):
+        return
+    first, chain = build_payloads(1, [notify])
+    number = int.from_bytes(engine.random(4), "big") or 1
+    header = Header(cky_i, cky_r, first, 1, 0, isakmp.Exchange.INFO, 0, number,
+                    HEADER_SIZE + len(chain))  # fmt: skip
+    engine.transmit(path, header.pack() + chain)
+
+
+def take_unknown_spi(engine: Engine, path: Path, value: Any) -> None:
+    """INVALID-SPI: where we do send with that SPI, the peer is asked whether it lives."""
+    child = engine.sas.sent_with(path.remote, value.spi)
+    sa = engine.sas.current(child.peer) if child and child.parent is None else None
+    if sa is not None:
+        engine.owner.liveness.suspect(sa)

@@ -1,0 +1,103 @@
+"""Notifies in clear: RFC 2408 4.8 and 5.14, INVALID-SPI of ESP that nobody opens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from isakmp.app.base import UnknownSpi
+from isakmp.constants import isakmp
+from isakmp.message import HEADER_SIZE, Header, build_payloads, parse_payloads
+from isakmp.scripts.ikev1.informational import notify_payload
+from regress.pair import Host, Network, agree, both, stranger, up
+from regress.scripts.ikev2.pairs import child_of
+
+NOTIFY, ESP = isakmp.Notify, isakmp.Protocol.IPSEC_ESP
+
+
+def pair(**changes: Any) -> tuple[Network, Host, Host]:
+    return up(*both(**changes))
+
+
+def notice(notify: int, spi: bytes) -> bytes:
+    first, chain = build_payloads(1, [notify_payload(notify, ESP, spi)])
+    header = Header(b"\1" * 8, bytes(8), first, 1, 0, isakmp.Exchange.INFO, 0, 7,
+                    HEADER_SIZE + len(chain))  # fmt: skip
+    return header.pack() + chain
+
+
+def unknown(host: Host, spi: int, src: Any) -> None:
+    host.daemon.unknown_spi(UnknownSpi(spi, src, host.address, None))
+
+
+def forget(host: Host) -> None:
+    (sa,) = host.daemon.sas.isakmp.values()
+    host.daemon.keeper.delete_sa(sa, tell=False)
+
+
+@pytest.mark.parametrize("exchange", ["ID_PROT", "AGGRESSIVE"])
+def test_a_peer_without_an_isakmp_sa_is_told_of_unknown_spis(exchange: str) -> None:
+    net, west, east = pair(exchange=exchange)
+    forget(east)
+    before = len(net.history)
+    unknown(east, 0x12345678, west.address)
+    (told,) = net.history[before:]
+    header = told.header
+    assert (header.major, header.exchange_type, header.flags) == (1, isakmp.Exchange.INFO, 0)
+    assert any(header.cky_i) and not any(header.cky_r)
+    (payload,), _ = parse_payloads(1, header.next_payload, told.message[HEADER_SIZE:])
+    value = payload.value
+    assert (value.notify, value.protocol_id, value.spi) == (
+        NOTIFY.INVALID_SPI, ESP, bytes.fromhex("12345678"),
+    )  # fmt: skip
+
+
+def test_nobody_is_told_who_cannot_be_a_peer_or_has_an_isakmp_sa_and_nobody_too_often() -> None:
+    net, west, east = pair()
+    before = len(net.history)
+    unknown(east, 0x12345678, stranger(b"", east).src)
+    unknown(east, 0x12345678, west.address)
+    assert len(net.history) == before
+    forget(east)
+    for spi in range(256, 1256):
+        unknown(east, spi, west.address)
+    assert 1 <= len(net.history) - before <= 10
+
+
+def test_who_speaks_ikev2_alone_is_told_in_ikev2_alone() -> None:
+    net, west, east = pair(peer_tags="Key-exchange= ikev2")
+    forget(east)
+    before = len(net.history)
+    unknown(east, 0x12345678, west.address)
+    assert [p.header.major for p in net.history[before:]] == [2]
+
+
+def test_a_peer_that_has_lost_what_we_send_with_is_asked_whether_it_lives() -> None:
+    net, west, east = pair()
+    spi = child_of(west).protocols[0].spi_out.to_bytes(4, "big")
+    before = len(net.history)
+    for _ in range(1000):
+        west.receive(stranger(notice(NOTIFY.INVALID_SPI, spi), west, str(east.address)))
+    assert len(net.history) == before + 1, "a flood has one question under way"
+    net.run(60)
+    assert [p.src for p in net.history[before:]] == [west.address, east.address]
+    agree(west, east)
+
+
+@pytest.mark.parametrize("notify", [NOTIFY.INVALID_SPI, NOTIFY.INVALID_COOKIE, 8192])
+@pytest.mark.parametrize("spi", [b"", b"\0\0\1\0", bytes(16)])
+def test_notices_that_say_nothing_are_not_answered(notify: int, spi: bytes) -> None:
+    net, west, east = pair()
+    before = len(net.history)
+    west.receive(stranger(notice(notify, spi), west, str(east.address)))
+    west.receive(stranger(notice(notify, spi), west))
+    assert len(net.history) == before
+
+
+def test_the_spi_of_another_place_says_nothing() -> None:
+    net, west, _ = pair()
+    spi = child_of(west).protocols[0].spi_out.to_bytes(4, "big")
+    before = len(net.history)
+    west.receive(stranger(notice(NOTIFY.INVALID_SPI, spi), west))
+    assert len(net.history) == before

@@ -53,11 +53,18 @@ def test_a_peer_without_an_isakmp_sa_is_told_of_unknown_spis(exchange: str) -> N
     )  # fmt: skip
 
 
-def test_nobody_is_told_who_cannot_be_a_peer_or_has_an_isakmp_sa_and_nobody_too_often() -> None:
+def test_who_has_an_isakmp_sa_is_told_under_it_alone() -> None:
+    net, west, east = pair()
+    before = len(net.history)
+    unknown(east, 0x12345678, west.address)
+    (told,) = net.history[before:]
+    assert told.header.flags & isakmp.Flag.ENCRYPTION
+
+
+def test_nobody_is_told_who_cannot_be_a_peer_and_nobody_too_often() -> None:
     net, west, east = pair()
     before = len(net.history)
     unknown(east, 0x12345678, stranger(b"", east).src)
-    unknown(east, 0x12345678, west.address)
     assert len(net.history) == before
     forget(east)
     for spi in range(256, 1256):

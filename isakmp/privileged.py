@@ -40,16 +40,31 @@ class Helper:
         loop.reader(self._socket.fileno(), self._ended)
 
     def _ended(self) -> None:
+        """The helper says something unasked: its end, or an answer that came too late."""
+        if self._late():
+            return
         self._loop.reader(self._socket.fileno(), None)
         self._log.internal_err(
             "the privileged helper, process %d, has ended: HUP reads %s no more where only"
             " root can; start isakmpd again", self.pid, self.path,
         )  # fmt: skip
 
+    def _late(self) -> bool:
+        """Throw away an answer that nobody waits for any more; whether there was one."""
+        try:
+            answer, fds, _, _ = socket.recv_fds(self._socket, 1, 1, socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        for fd in fds:
+            os.close(fd)
+        return bool(answer)
+
     def open(self, path: Path) -> BinaryIO:
         """The configuration file; another than ours is opened by ourselves. OSError."""
         if path != self.path:
             return path.open("rb")
+        while self._late():  # its file may be an older one
+            pass
         self._socket.send(CONFIGURATION)
         answer, fds, _, _ = socket.recv_fds(self._socket, 1, 1)
         if fds:

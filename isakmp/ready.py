@@ -20,12 +20,13 @@ DIED = "it ended before it was ready; its log may say why"
 
 
 class Starter:
-    """Who waits for the daemon. pipe: the writing end of detach()'s, None in the foreground."""
+    """Who waits for the daemon. pipe: the writing end of detach()'s, None in the foreground;
+    lost: how many words the service manager did not get."""
 
     def __init__(
         self, pipe: int | None, log: Log, environment: MutableMapping[str, str] = os.environ
     ) -> None:
-        self._pipe, self._log = pipe, log
+        self._pipe, self._log, self.lost = pipe, log, 0
         # Taken out, so that no child of ours can speak for us.
         self._manager = environment.pop("NOTIFY_SOCKET", "")
 
@@ -63,12 +64,15 @@ class Starter:
             return
         address = "\0" + self._manager[1:] if self._manager.startswith("@") else self._manager
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)  # a manager that does not read must not stop us
             try:
                 sock.sendto(text.encode(), address)
             except OSError as error:
+                self.lost += 1
                 self._log.internal_warn(
-                    "the service manager at %s: %s", self._manager, error.strerror
-                )
+                    "the service manager at %s was not told %s: %s (%d lost)", self._manager,
+                    text.partition("\n")[0], error.strerror, self.lost,
+                )  # fmt: skip
 
 
 def detach() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,11 @@ import pytest
 
 from isakmp.conf import Conf
 from isakmp.errors import ConfError, IsakmpError
+from isakmp.log import Log
+from isakmp.loop import Loop
 from isakmp.privilege import Cap, Identity
+from isakmp.privileged import Helper
+from isakmp.timer import Timers
 from regress.test_main import GATEWAY, Running
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -156,6 +161,28 @@ def test_the_helper_knows_one_verb_and_ends_at_any_other(tmp_path: Path, said: b
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT, timeout=60)
     assert done.stdout.splitlines() == [repr(b"[General]\n").encode(), b"b''"], done.stderr
+
+
+def test_an_answer_that_came_too_late_is_not_taken_for_the_next(tmp_path: Path) -> None:
+    """Nor for the helper's end: it says something unasked, and is still there."""
+    path, told = tmp_path / "conf", list[str]()
+    path.write_text("old")
+    loop = Loop(Timers(time.monotonic))
+    helper = Helper(path, loop, Log(time.time, told.append))
+    try:
+        for _ in range(2):
+            helper._socket.send(b"C")  # and nobody waits for the answer
+            assert select.select([helper._socket], [], [], 20)[0]
+            (tmp_path / "new").write_text("new")
+            os.replace(tmp_path / "new", path)
+            with helper.open(path) as file:
+                assert file.read() == b"new"
+        helper._socket.send(b"C")
+        assert select.select([helper._socket], [], [], 20)[0]
+        loop.turn(0.0)
+        assert told == []
+    finally:
+        helper.close()
 
 
 def test_a_file_that_is_gone_is_a_reason(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -75,6 +76,25 @@ def test_a_manager_hears_everything_and_no_child_can_speak_for_us(
     assert environment == {} and lines == []
 
 
+def test_a_manager_that_does_not_read_costs_words_and_stops_nobody(
+    tmp_path: Path, log: Log, lines: list[str]
+) -> None:
+    name = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(name)
+        starter = Starter(None, log, {"NOTIFY_SOCKET": name})
+
+        def tell() -> None:
+            while not starter.lost:
+                starter.ready()
+
+        telling = Thread(target=tell, daemon=True)
+        telling.start()
+        telling.join(30)
+        assert not telling.is_alive()
+    assert "was not told READY=1: Resource temporarily unavailable (1 lost)" in lines[0]
+
+
 def test_a_manager_that_is_gone_is_said(tmp_path: Path, log: Log, lines: list[str]) -> None:
     Starter(None, log, {"NOTIFY_SOCKET": str(tmp_path / "none")}).ready()
-    assert f"the service manager at {tmp_path}/none: No such file" in lines[0]
+    assert f"the service manager at {tmp_path}/none was not told READY=1: No such" in lines[0]

@@ -38,7 +38,7 @@ class Guard:
 
     def __init__(self, loop: Loop, log: Log, number: int, device: str) -> None:
         self._log = log
-        _exempt(device)
+        self.exempt(device)
         self._link = Link(loop, log)
         try:
             self._policies = Policies(self._link, values.of_guard(number))
@@ -46,6 +46,16 @@ class Guard:
         except ApplicationError:
             self._link.close()
             raise
+
+    @staticmethod
+    def exempt(device: str) -> None:
+        """What goes through the key engine's device is judged by the engine. ApplicationError."""
+        for setting in _EXEMPT:
+            path = Path(f"/proc/sys/net/ipv4/conf/{device}/{setting}")
+            try:
+                path.write_text("1")
+            except OSError as error:
+                raise ApplicationError(f"{path}: {error.strerror}") from None
 
     def add(self, spec: PolicySpec) -> None:
         """Drop what a policy protects; let pass what it lets pass."""
@@ -72,13 +82,3 @@ class Guard:
     def close(self) -> None:
         """Leave; what is there stays."""
         self._link.close()
-
-
-def _exempt(device: str) -> None:
-    """What goes through the key engine's device is judged by the engine."""
-    for setting in _EXEMPT:
-        path = Path(f"/proc/sys/net/ipv4/conf/{device}/{setting}")
-        try:
-            path.write_text("1")
-        except OSError as error:
-            raise ApplicationError(f"{path}: {error.strerror}") from None

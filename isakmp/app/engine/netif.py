@@ -39,6 +39,7 @@ from isakmp.policy.spd import Address, Network
 MTU = 1400  # leaves room for ESP in UDP over IPv6 with any transform on a path of 1500
 TABLE = 500
 PRIORITY = 500
+RENEW_S = 10.0
 
 _GRO_WAIT_NS = 100_000
 _BATCH = 64
@@ -65,12 +66,13 @@ class Tun(Netif):
         self, log: Log, place: str = "", name: str = "isakmp%d", *, mtu: int = MTU,
         mark: int = MARK, table: int = TABLE,
     ) -> None:  # fmt: skip
-        self._log, self._mark, self._table = log, mark, table
+        self._log, self._mark, self._table, self._mtu = log, mark, table, mtu
         self._instance = instance(place)
         self._rules: list[int] = []
         self._kept: dict[tuple[Kind, Network], Address | None] = {}
         self._passing: Counter[Network] = Counter()
         self._guard: Guard | None = None
+        self._loop: Loop | None = None
         self._news: socket.socket | None = None
         self._addresses: list[Address] | None = None
         self._fd = -1
@@ -83,18 +85,22 @@ class Tun(Netif):
             raise _unavailable("rtnetlink", error) from error
         try:
             self._fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            self.name = self._claim(name)
-            self._index = self._netlink.link_lookup(ifname=self.name)[0]
-            self._netlink.link("set", index=self._index, mtu=mtu, state="up")
-            self._join_segments()
+            self._make_device(name)
             self._news = self._routes.news()
             self._add_rules()
         except (OSError, NetlinkError) as error:
             self.close(block=True)
             raise _unavailable("TUN device", error) from error
 
+    def _make_device(self, name: str) -> None:
+        """Make the device and take it up. OSError, NetlinkError."""
+        self.name = self._claim(name)
+        self._index = self._netlink.link_lookup(ifname=self.name)[0]
+        self._netlink.link("set", index=self._index, mtu=self._mtu, state="up")
+        self._join_segments()
+
     def _claim(self, name: str) -> str:
-        """Make the device; its name."""
+        """Let our descriptor have a device; its name."""
         request = struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NAPI | _IFF_NO_PI)
         answer = fcntl.ioctl(self._fd, _TUNSETIFF, request)
         return answer[:16].rstrip(b"\0").decode()
@@ -110,6 +116,7 @@ class Tun(Netif):
 
     def guard_with(self, loop: Loop) -> None:
         """Have the kernel drop what would pass the device by; without that, routes alone hold."""
+        self._loop = loop
         try:
             self._guard = Guard(loop, self._log, self._instance, self.name)
         except ApplicationError as error:
@@ -249,8 +256,41 @@ class Tun(Netif):
         try:
             for _ in range(_BATCH):
                 packet_out(read(fd, _LARGEST))
-        except OSError:
-            return  # nothing more for now
+        except OSError as error:
+            if error.errno == errno.EBADFD:
+                self._renew(packet_out)
+            # else there is nothing more for now
+
+    def _renew(self, packet_out: Callable[[bytes], object]) -> None:
+        """Somebody has deleted the device, and its routes with it: our descriptor gets another."""
+        if self._fd < 0:
+            return
+        try:
+            self._make_device(self.name)
+            if self._guard is not None:
+                self._guard.exempt(self.name)
+            for (kind, network), prefer_src in self._kept.items():
+                if kind is Kind.DEVICE:
+                    self._routes.replace(kind, network, self._index, prefer_src)
+        except (OSError, NetlinkError, ApplicationError) as error:
+            self._log.internal_err(
+                "somebody deleted %s, and it cannot be made anew: %s; what the key engine protects"
+                " is dropped until it can, or start isakmpd again", self.name, error,
+            )  # fmt: skip
+            self._try_later(packet_out)
+        else:
+            self._log.internal_err("somebody deleted %s; it is there again. Who changes devices on"
+                                   " this host must leave it alone", self.name)  # fmt: skip
+            if self._loop is not None:
+                # Anew: epoll hears nothing of who was without a device when it was added.
+                self._loop.reader(self._fd, partial(self.receive, packet_out))
+
+    def _try_later(self, packet_out: Callable[[bytes], object]) -> None:
+        """Nobody reads meanwhile: a descriptor without a device is always ready."""
+        if self._loop is not None:
+            self._loop.reader(self._fd, None)
+            again = partial(self._renew, packet_out)
+            self._loop.timers.add("the key engine's device", RENEW_S, again)
 
     def close(self, block: bool = False) -> None:
         if self._fd >= 0 and not block:

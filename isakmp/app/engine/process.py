@@ -7,6 +7,7 @@ fast as they are read.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -26,6 +27,8 @@ from isakmp.policy.spd import Address
 MOST_CLIENTS = 16
 QUEUE_OCTETS = 1 << 20
 READS_PER_TURN = 64
+ACCEPT_AGAIN_S = 1.0
+_NOBODY = (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR)  # who waited is gone
 
 
 def listen(path: str) -> socket.socket:
@@ -209,7 +212,25 @@ class Listener:
             raise
         handlers = (self._connected, relay.accept)
         for sock, handler in zip(self._sockets, handlers, strict=True):
-            loop.reader(sock.fileno(), partial(_accept, sock, handler))
+            self._listen(sock, handler)
+
+    def _listen(self, sock: socket.socket, handler: Callable[[socket.socket], object]) -> None:
+        if sock.fileno() >= 0:
+            self._loop.reader(sock.fileno(), partial(self._accept, sock, handler))
+
+    def _accept(self, sock: socket.socket, handler: Callable[[socket.socket], object]) -> None:
+        """Whoever waits comes in. Where nobody can, for want of descriptors, all wait a while:
+        the socket would be ready again at once."""
+        try:
+            client = sock.accept()[0]
+        except OSError as error:
+            if error.errno not in _NOBODY:
+                self.refused += 1
+                self._loop.reader(sock.fileno(), None)
+                again = partial(self._listen, sock, handler)
+                self._loop.timers.add("accept again", ACCEPT_AGAIN_S, again)
+            return
+        handler(client)
 
     def _connected(self, sock: socket.socket) -> None:
         if len(self.connections) >= MOST_CLIENTS:
@@ -229,8 +250,3 @@ class Listener:
             sock.close()
             with suppress(OSError):
                 os.unlink(path)
-
-
-def _accept(sock: socket.socket, handler: Callable[[socket.socket], object]) -> None:
-    with suppress(OSError):
-        handler(sock.accept()[0])

@@ -93,6 +93,7 @@ class DirectLink:
 def unix_socket(path: str) -> socket.socket:
     """A connection to the key engine that listens at ``path``. OSError where there is none."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sock.setblocking(False)  # an engine that is stopped, with a full backlog, must not stop us
     try:
         sock.connect(path)
     except OSError:

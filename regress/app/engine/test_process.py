@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import socket
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -157,6 +159,42 @@ def test_a_half_taken_pair_of_paths_is_given_back(place: Place, tmp_path: Path) 
         Listener(str(tmp_path / "other"), place.server, place.udp, place.loop)
     assert not (tmp_path / "other").exists()
     (tmp_path / "other.esp").rmdir()
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """The process may open nothing more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("end", ["", ".esp"])
+def test_without_descriptors_it_waits_and_does_not_spin(place: Place, end: str) -> None:
+    """Who waits at the socket makes it ready again at once; it is asked again after a while."""
+    before = len(place.listener.connections)
+    with unix_socket(place.path + end):
+        with no_descriptor_left():
+            for _ in range(TURNS):
+                place.loop.turn(0.0)
+            assert place.listener.refused == 1
+        place.loop.turn(0.0)
+        assert len(place.listener.connections) == before
+        place.clock += process.ACCEPT_AGAIN_S
+        place.until(lambda: place.udp._relay if end else len(place.listener.connections) > before)
+
+
+def test_a_full_backlog_stops_nobody(tmp_path: Path) -> None:
+    """An engine that is stopped takes nobody in; the daemon goes on, and tries again."""
+    path = str(tmp_path / "engine")
+    with listen(path), ExitStack() as waiting, pytest.raises(BlockingIOError):
+        for _ in range(1000):
+            waiting.enter_context(unix_socket(path))
 
 
 def test_nobody_there(tmp_path: Path) -> None:

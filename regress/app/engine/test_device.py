@@ -1,0 +1,85 @@
+"""The TUN device, which somebody else may delete: it is made anew, with what leads to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# In a network namespace of its own: a device with a route, deleted under a loop that reads it.
+SCRIPT = """
+import json, subprocess, sys, time
+from ipaddress import ip_network
+from isakmp.app.engine import netif
+from isakmp.log import Log
+from isakmp.loop import Loop
+from isakmp.timer import Timers
+
+clock, lines, reads, packets = [0.0], [], [0], []
+loop = Loop(Timers(lambda: clock[0]))
+tun = netif.Tun(Log(time.time, lines.append), "place")
+tun.guard_with(loop)
+receive = tun.receive
+def counted(handler):
+    reads[0] += 1
+    receive(handler)
+tun.receive = counted
+loop.reader(tun.fds()[0], lambda: tun.receive(packets.append))
+for fd, look in tun.watch().items():
+    loop.reader(fd, look)
+tun.route(ip_network("10.9.0.0/16"), None)
+for _ in range(20):
+    loop.turn(0.01)
+if sys.argv[1] == "refused":
+    make, claims = tun._claim, []
+    def claim(name):
+        claims.append(name)
+        if len(claims) == 1:
+            raise PermissionError(1, "Operation not permitted")
+        return make(name)
+    tun._claim = claim
+subprocess.run(["ip", "link", "del", tun.name], check=True)
+reads[0] = 0
+for _ in range(200):
+    loop.turn(0.001)
+spun, told = reads[0], list(lines)
+clock[0] += netif.RENEW_S
+for _ in range(20):
+    loop.turn(0.01)
+packets.clear()
+# Its first packets may be lost: the kernel takes a device up by and by.
+subprocess.run(["ping", "-c5", "-i0.3", "-W1", "-I", "10.8.0.1", "10.9.0.1"], capture_output=True)
+for _ in range(20):
+    loop.turn(0.01)
+exempt = open(f"/proc/sys/net/ipv4/conf/{tun.name}/disable_xfrm").read().strip()
+seen = any(packet[16:20] == bytes([10, 9, 0, 1]) for packet in packets)
+print(json.dumps({"spun": spun, "told": told, "lines": lines, "seen": seen, "exempt": exempt}))
+tun.close()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a network namespace")
+@pytest.mark.skipif(not Path("/dev/net/tun").exists(), reason="needs /dev/net/tun")
+@pytest.mark.parametrize("how", ["at once", "refused"])
+def test_a_device_that_somebody_deletes_is_made_anew(how: str) -> None:
+    """Its descriptor is ready for ever then: who reads on takes all of a processor."""
+    up = "ip link set lo up && ip addr add 10.8.0.1/32 dev lo && exec"
+    command = ["unshare", "--net", "sh", "-c", f'{up} "$@"', "sh"]
+    done = subprocess.run(
+        [*command, sys.executable, "-c", SCRIPT, how], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode and "unshare" in done.stderr:
+        pytest.skip(f"no network namespace: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["spun"] < 10
+    told = "it cannot be made anew" if how == "refused" else "it is there again"
+    assert any(told in line for line in found["told"])
+    assert "it is there again" in found["lines"][-1]
+    assert (found["seen"], found["exempt"]) == (True, "1")

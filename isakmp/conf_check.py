@@ -27,10 +27,10 @@ from isakmp.constants import isakmp, name_of
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve, no_interfaces, read_identity
 from isakmp.policy.ikev2_reader import read_versions
+from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.reader import (
     BUILT_IN_PEER,
     connection_names,
-    find_secret,
     passive_names,
     peers_by_address,
     read_bypass,
@@ -68,7 +68,7 @@ def judge_part(conf: Conf, resolve: Resolve) -> Judgement:
     walk = _Walk(conf, resolve)
     walk.run()
     errors = sorted(walk.errors.values(), key=lambda error: (error.file, error.line))
-    who = confusable(conf, walk.remotes.values(), walk.initiators)
+    who = confusable(conf, walk.remotes.values(), walk.initiators, walk.keys)
     clear = traffic_warnings(walk.connections, walk.bypass, resolve)
     said = [*dict.fromkeys(walk.warnings), *who, *clear]
     return Judgement(errors[:MAX_ERRORS], said)
@@ -107,6 +107,7 @@ class _Walk:
     def __init__(self, conf: Conf, resolve: Resolve) -> None:
         self.conf = conf
         self.resolve = resolve
+        self.keys = IdentityKeys(conf)
         self.errors: dict[tuple[str, str, str], ConfError] = {}
         self.warnings: list[str] = []
         self.remotes: dict[str, Remote] = {}
@@ -343,7 +344,7 @@ class _Walk:
         by_identity = remote.exchange is isakmp.Exchange.AGGRESSIVE or 2 in remote.versions
         keyed = by_identity and bool(self.initiators)
         if remote.remote_id is not None:
-            keyed = bool(find_secret(self.conf, remote.remote_id))
+            keyed = bool(self.keys.section(remote.remote_id))
         usable = len(others) < len(remote.transforms) or 2 in remote.versions
         if usable and not remote.secret and not keyed:
             reason = "no Authentication: the pre-shared key is missing"

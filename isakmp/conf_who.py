@@ -7,10 +7,14 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from isakmp.conf import Conf
 from isakmp.constants import isakmp
+from isakmp.policy.keys import IdentityKeys
+from isakmp.policy.sameness import meaning_of
 from isakmp.policy.spd import Remote
 
 
-def confusable(conf: Conf, remotes: Iterable[Remote], by_identity: list[str]) -> Iterator[str]:
+def confusable(
+    conf: Conf, remotes: Iterable[Remote], by_identity: list[str], keys: IdentityKeys
+) -> Iterator[str]:
     """Warnings, with the lines they are about. by_identity: the sections with an identity's key."""
     peers = list(remotes)
     yield from _same_secret(conf, [remote for remote in peers if remote.secret])
@@ -22,7 +26,8 @@ def confusable(conf: Conf, remotes: Iterable[Remote], by_identity: list[str]) ->
                 f"{remote.line}: [{remote.name}] has neither Authentication nor Remote-ID: "
                 f"whoever has a key of an identity is taken for it at {remote.address}"
             )
-    expected = {str(remote.remote_id).lower() for remote in peers if not remote.secret}
+    wanted = (remote.remote_id for remote in peers if not remote.secret)
+    expected = {keys.section(identity).lower() for identity in wanted if identity}
     for section in by_identity if not any(map(_says_identity, open_to)) else ():
         if section.lower() not in expected:
             yield (f"{conf.where(section, 'Authentication')}: serves nobody, as every peer has a "
@@ -45,7 +50,7 @@ def _same_secret(conf: Conf, peers: list[Remote]) -> Iterator[str]:
 def _same_identity(conf: Conf, peers: list[Remote]) -> Iterator[str]:
     def said(remote: Remote) -> Hashable:
         assert remote.remote_id is not None
-        return remote.remote_id.type, remote.remote_id.data
+        return meaning_of(remote.remote_id)
 
     for one, other in _not_apart(peers, said):
         where, there = (conf.where(remote.name, "Remote-ID") for remote in (one, other))

@@ -7,6 +7,7 @@ An SA that is replaced stays until its successor has carried the traffic over (S
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -15,10 +16,11 @@ from isakmp.app.base import Limits, SaId, SaSpec, Usage
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.held import Held
 from isakmp.path import Path
+from isakmp.policy.sameness import meaning_of, network_of
 from isakmp.policy.spd import Address, Connection, Identity, Range, Remote, Selector, Traffic
 from isakmp.timer import Event
 
-Who = tuple[str, int, bytes, str]
+Who = tuple[str, Hashable, str]
 Place = tuple[Address, int]
 Peer = tuple[Who, Place | None]
 Slot = tuple[str, Peer, Selector]
@@ -142,9 +144,8 @@ def place_of(path: Path, nat: Nat) -> Place:
 def peer_of(remote: Remote, identity: Identity, path: Path, nat: Nat) -> Peer:
     """Who this is: private addresses behind different NATs do not make one peer, nor does an
     identity that may be at several places at a time."""
-    address = ipsec.Id.IPV4_ADDR, ipsec.Id.IPV6_ADDR
-    where = str(path.remote) if identity.type in address else ""
-    who = remote.name, int(identity.type), identity.data, where
+    where = str(path.remote) if network_of(identity) else ""
+    who = remote.name, meaning_of(identity), where
     return who, None if remote.unique.alone else place_of(path, nat)
 
 

@@ -60,7 +60,7 @@ def test_an_spi_that_two_peers_behind_one_address_have_stays_with_its_last() -> 
     _, west, _ = up()
     (child,) = west.daemon.sas.all_children()
     sas = SaDatabase()
-    other = replace(child, peer=(("another", 1, b"", ""), None), protocols=tuple(
+    other = replace(child, peer=(("another", b"", ""), None), protocols=tuple(
         p._replace(spi_in=p.spi_in ^ 1) for p in child.protocols
     ))  # fmt: skip
     sas.add_child(child)
@@ -81,7 +81,7 @@ def test_the_newest_that_is_not_superseded_is_the_current_one() -> None:
     assert sas.current(old.peer) is old
     sas.remove(old)
     assert sas.current(old.peer) is sas.current_of_remote("east") is None
-    assert sas.current((("nobody", 1, b"", ""), None)) is None
+    assert sas.current((("nobody", b"", ""), None)) is None
 
 
 def test_a_peer_that_moves_is_found_again() -> None:

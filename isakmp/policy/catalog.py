@@ -12,11 +12,11 @@ from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.errors import ConfError, Reason, Refused
 from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
+from isakmp.policy.keys import IdentityKeys, read_secret
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.peers import Misfit, identify, no_aggressive_mode, no_ikev2
 from isakmp.policy.reader import (
     connection_names,
-    find_secret,
     peers_by_address,
     read_bypass,
     read_connection,
@@ -59,9 +59,13 @@ class Catalog:
     _with: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
     _at: dict[Address | None, dict[str, None]] = field(default_factory=dict, repr=False)
     _phase_1: dict[Address | None, str] = field(default_factory=dict, repr=False)
+    _keys: IdentityKeys = field(init=False, repr=False)
     _known: str = ""
     _peers: set[str] = field(default_factory=set, repr=False)
     _named_peers: set[str] = field(default_factory=set, repr=False)
+
+    def __post_init__(self) -> None:
+        self._keys = IdentityKeys(self.conf)
 
     def load(self) -> None:
         """Read everything anew. A bad section is left out alone; the rest runs."""
@@ -270,16 +274,19 @@ class Catalog:
     def secret_line(self, remote: Remote, came: Identity | None) -> str:
         """The line that secret() has its key from."""
         identity = remote.remote_id or came
-        section = remote.name if remote.secret or identity is None else str(identity)
-        return self.conf.where(section, "Authentication")
+        named = "" if remote.secret else self._key_section(identity)
+        return self.conf.where(named or remote.name, "Authentication")
 
     def _identity_secret(self, identity: Identity | None) -> bytes:
-        """Not of a peer's section: who has one peer's key would be another by naming it."""
+        section = self._key_section(identity)
+        return read_secret(self.conf, section) if section else b""
+
+    def _key_section(self, identity: Identity | None) -> str:
+        """Not that of a peer: who has one peer's key would be another by naming it."""
         self._refresh()
-        section = fold(str(identity)) if identity is not None else ""
-        if identity is None or section in self._peers or section in self._named_peers:
-            return b""
-        return find_secret(self.conf, identity)
+        section = self._keys.section(identity) if identity is not None else ""
+        of_peer = fold(section) in self._peers or fold(section) in self._named_peers
+        return "" if of_peer else section
 
     def find_connection(self, remote: Remote, selector: Selector) -> tuple[Connection, Selector]:
         """The connection that may be answered with, and the traffic it then carries.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 
 from isakmp.conf import Conf
@@ -13,20 +12,13 @@ from isakmp.conf_values import names_interface
 from isakmp.constants import ipsec, names, value_of
 from isakmp.path import Path
 from isakmp.policy import dn
+from isakmp.policy.sameness import SUBNETS, VERSION, prefix_of
 from isakmp.policy.spd import Address, Identity, Network, Remote, make_network
 
 Interface = IPv4Interface | IPv6Interface
 # (interface name or "default", IP version 4 or 6) -> its first address and prefix, or None.
 Resolve = Callable[[str, int], Interface | None]
 
-_VERSION = {
-    ipsec.Id.IPV4_ADDR: 4,
-    ipsec.Id.IPV4_ADDR_SUBNET: 4,
-    ipsec.Id.IPV6_ADDR: 6,
-    ipsec.Id.IPV6_ADDR_SUBNET: 6,
-}
-_SUBNETS = (ipsec.Id.IPV4_ADDR_SUBNET, ipsec.Id.IPV6_ADDR_SUBNET)
-_RANGES = {ipsec.Id.IPV4_RANGE: 4, ipsec.Id.IPV6_RANGE: 16}
 _NAMES = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN, ipsec.Id.KEY_ID, ipsec.Id.DER_ASN1_DN)
 MAX_NAME_BYTES = 1024
 
@@ -45,8 +37,8 @@ def read_identity(conf: Conf, section: str, resolve: Resolve = no_interfaces) ->
     port = conf.value(Kind.ID, section, "Port")
     if kind in _NAMES:
         return Identity(kind, _name(conf, section, kind), protocol, port, line)
-    version = _VERSION[kind]
-    if kind in _SUBNETS:
+    version = VERSION[kind]
+    if kind in SUBNETS:
         network = _network(conf, section, version, resolve)
         data = network.network_address.packed + network.netmask.packed
     else:
@@ -63,7 +55,7 @@ def read_id_type(conf: Conf, section: str) -> ipsec.Id:
         kind = value_of(ipsec.Id, text.upper())
     except KeyError:
         kind = None
-    if kind not in (*_VERSION, *_NAMES):
+    if kind not in (*VERSION, *_NAMES):
         raise conf.error(f"no identity type {text!r}", section, "ID-type", hint=_listed())
     return kind
 
@@ -82,32 +74,6 @@ def read_address(
     return address
 
 
-def network_of(identity: Identity) -> Network | None:
-    """The network a phase 2 identity selects; None where it is no address, subnet or range that is
-    a subnet. Bits below a mask are any (RFC 2407 4.6.2.3)."""
-    data, kind = identity.data, identity.type
-    try:
-        if kind in _RANGES:
-            return _network_of_range(data[: _RANGES[kind]], data[_RANGES[kind] :])
-        if kind not in _VERSION:
-            return None
-        size = 4 if _VERSION[kind] == 4 else 16
-        prefix = _prefix(data[size:]) if kind in _SUBNETS else 8 * size
-        return make_network(data[:size], prefix, strict=False)
-    except ValueError:
-        return None
-
-
-def _network_of_range(first: bytes, last: bytes) -> Network | None:
-    """The subnet that is exactly that range. ValueError where these are no two addresses."""
-    if len(first) != len(last):
-        raise ValueError("ends of two sizes")
-    differ = int.from_bytes(first, "big") ^ int.from_bytes(last, "big")
-    network = make_network(first, 8 * len(first) - differ.bit_length(), strict=False)
-    ends = network.network_address.packed, network.broadcast_address.packed
-    return network if ends == (first, last) else None
-
-
 def identity_of(network: Network, protocol: int = 0, port: int = 0) -> Identity:
     """A network, or a single address, as a phase 2 identity (RFC 2407 4.6.2)."""
     kind = ipsec.Id
@@ -117,38 +83,6 @@ def identity_of(network: Network, protocol: int = 0, port: int = 0) -> Identity:
     subnet = kind.IPV4_ADDR_SUBNET if network.version == 4 else kind.IPV6_ADDR_SUBNET
     data = network.network_address.packed + network.netmask.packed
     return Identity(subnet, data, protocol, port)
-
-
-def same_identity(one: Identity, other: Identity) -> bool:
-    """Whether two identities mean the same one, whatever octets say it, in either version."""
-    return one == other or meaning_of(one) == meaning_of(other)
-
-
-def same_traffic(one: Identity, other: Identity) -> bool:
-    """Whether two phase 2 identities select the same traffic."""
-    ports = (one.protocol, one.port) == (other.protocol, other.port)
-    return ports and same_identity(one, other)
-
-
-def meaning_of(identity: Identity) -> tuple[object, ...]:
-    """What identities that are the same have in common; protocol and port are no part of it.
-
-    Domains in any case, the user before one as it is (RFC 4945 3.1.2 and 3.1.3); names in any
-    string type, case and spacing (RFC 5280 7.1); subnets without the bits below their masks, which
-    hosts and ranges may be, too.
-    """
-    kind, data = identity.type, identity.data
-    if network := network_of(identity):
-        return (network,)
-    if kind is ipsec.Id.FQDN:
-        data = data.lower()
-    elif kind is ipsec.Id.USER_FQDN:
-        user, at, domain = data.rpartition(b"@")
-        data = user + at + domain.lower()
-    elif kind is ipsec.Id.DER_ASN1_DN:
-        with suppress(ValueError):
-            return kind, dn.folded(data)
-    return kind, data
 
 
 def host_network(address: Address) -> Network:
@@ -166,7 +100,7 @@ def _listed() -> str:
 
 
 def _describable(name: str) -> bool:
-    return ipsec.Id[name] in (*_VERSION, *_NAMES)
+    return ipsec.Id[name] in (*VERSION, *_NAMES)
 
 
 def _required(conf: Conf, section: str, tag: str) -> str:
@@ -218,18 +152,9 @@ def _mask(conf: Conf, section: str, text: str, version: int) -> int:
         mask = ip_address(text)
         if mask.version != version:
             raise ValueError
-        return _prefix(mask.packed)
+        return prefix_of(mask.packed)
     except ValueError as error:
         raise conf.error(f"{text!r} is not a netmask", section, "Netmask") from error
-
-
-def _prefix(mask: bytes) -> int:
-    """The length of a contiguous mask. ValueError where there are holes in it."""
-    bits = len(mask) * 8
-    prefix = int.from_bytes(mask, "big").bit_count()
-    if int.from_bytes(mask, "big") != (1 << bits) - (1 << (bits - prefix)):
-        raise ValueError("mask with holes")
-    return prefix
 
 
 def _interface(

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 from isakmp.constants import isakmp
 from isakmp.errors import Reason, Refused
-from isakmp.policy.identity import same_identity
 from isakmp.policy.match import MISSES_MAX
+from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Remote
 
 # Why a peer is not answered in the exchange that is asked for; empty where it is.

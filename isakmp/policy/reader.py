@@ -15,15 +15,9 @@ from isakmp.conf_parse import fold, nearest
 from isakmp.conf_spelling import refuse_misspelt
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import Refused
-from isakmp.policy.identity import (
-    Resolve,
-    identity_of,
-    network_of,
-    no_interfaces,
-    read_address,
-    read_identity,
-)
+from isakmp.policy.identity import Resolve, identity_of, no_interfaces, read_address, read_identity
 from isakmp.policy.ikev2_reader import read_ikev2, read_versions
+from isakmp.policy.keys import read_secret
 from isakmp.policy.proposal_reader import (
     default_esp,
     default_ike,
@@ -34,6 +28,7 @@ from isakmp.policy.proposal_reader import (
     suites_of,
     with_mode,
 )
+from isakmp.policy.sameness import network_of
 from isakmp.policy.selector_reader import read_selectors
 from isakmp.policy.spd import (
     MAX_PROPOSALS,
@@ -61,9 +56,6 @@ from isakmp.policy.transforms import (
 
 BUILT_IN_PEER = "Default-phase-1"
 CONNECTION_LISTS = ("Connections", "Passive-connections")
-_PEER_TAGS = frozenset(
-    ("phase", "configuration", "local-address", "remote-id", "key-exchange", "ike-proposals")
-)
 SELECTOR_LISTS = ("Local-selectors", "Remote-selectors")
 
 
@@ -214,28 +206,6 @@ def read_exchange(conf: Conf, configuration: str) -> isakmp.Exchange:
         Kind.ISAKMP_CONFIGURATION, configuration, "EXCHANGE_TYPE"
     )
     return exchange
-
-
-def read_secret(conf: Conf, section: str) -> bytes:
-    """The pre-shared key of a peer's or an initiator's section; hex after 0x; b"" for none."""
-    return conf.value(Kind.PEER, section, "Authentication") or b""
-
-
-def find_secret(conf: Conf, identity: Identity) -> bytes:
-    """The pre-shared key of the section named as an identity; b"" for none.
-
-    Not of a peer's section: who has one peer's key would be another by naming its section.
-    """
-    section = str(identity)
-    if not conf.has_written_section(section) or _is_peer(conf, section):
-        return b""
-    return read_secret(conf, section)
-
-
-def _is_peer(conf: Conf, section: str) -> bool:
-    """Whether a section describes an ISAKMP peer, and no identity."""
-    tags = {fold(tag) for tag in conf.tags(section)}
-    return bool(tags & _PEER_TAGS) if "id-type" in tags else tags != {"authentication"}
 
 
 def _expect_phase(conf: Conf, section: str, phase: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from isakmp.conf import Conf
 from isakmp.errors import ConfError
-from isakmp.policy.identity import Interface, network_of, read_identity
+from isakmp.policy.identity import Interface, read_identity
+from isakmp.policy.sameness import network_of
 from isakmp.policy.spd import Identity
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from isakmp.constants import ipsec
 from isakmp.errors import ConfError
 from isakmp.policy import dn
-from isakmp.policy.identity import same_identity
+from isakmp.policy.sameness import same_identity
 from isakmp.policy.selector_text import parse_selector
 from isakmp.policy.spd import Identity, Ikev2, Selector, Wish
 from isakmp.policy.traffic import describe

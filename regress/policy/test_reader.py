@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from isakmp.conf import Conf
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ConfError
+from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.reader import (
-    find_secret,
     peers_by_address,
     read_connection,
     read_connections,
@@ -132,21 +132,21 @@ class TestPeersByAddress:
     def test_the_key_of_an_initiator_in_aggressive_mode(self) -> None:
         conf = Conf.from_text("[phone@example.net]\nAuthentication= word\n")
         identity = Identity(ipsec.Id.USER_FQDN, b"phone@example.net")
-        assert find_secret(conf, identity) == b"word"
-        assert find_secret(conf, Identity(ipsec.Id.FQDN, b"]\n[")) == b""
+        assert IdentityKeys(conf).section(identity) == "phone@example.net"
+        assert IdentityKeys(conf).section(Identity(ipsec.Id.FQDN, b"]\n[")) == ""
 
     @pytest.mark.parametrize(
-        ("tag", "key"),
+        ("tag", "section"),
         [
-            ("Phase= 1", b""),
-            ("Address= 192.0.2.1", b""),
-            ("Configuration= main", b""),
-            ("ID-type= IPV4_ADDR\nAddress= 192.0.2.1", b"word"),
+            ("Phase= 1", ""),
+            ("Address= 192.0.2.1", ""),
+            ("Configuration= main", ""),
+            ("ID-type= IPV4_ADDR\nAddress= 192.0.2.1", "branch"),
         ],
     )
-    def test_nobody_gets_a_peers_secret_by_its_sections_name(self, tag: str, key: bytes) -> None:
+    def test_nobody_gets_a_peers_secret_by_its_sections_name(self, tag: str, section: str) -> None:
         conf = Conf.from_text(f"[branch]\n{tag}\nAuthentication= word\n")
-        assert find_secret(conf, Identity(ipsec.Id.FQDN, b"branch")) == key
+        assert IdentityKeys(conf).section(Identity(ipsec.Id.FQDN, b"branch")) == section
 
 
 class TestConnection:

@@ -21,9 +21,10 @@ from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.payloads.sa import CODEC as SA_CODEC
 from isakmp.payloads.vendor import VENDOR_DPD
-from isakmp.policy.identity import local_id_of, same_identity
+from isakmp.policy.identity import local_id_of
 from isakmp.policy.match import choose_ike
 from isakmp.policy.meanings import AGREED, refusal
+from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, IkeTransform, Remote
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits, peer_of
 from isakmp.script import Incoming, Outgoing

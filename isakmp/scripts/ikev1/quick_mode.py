@@ -30,8 +30,9 @@ from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
 from isakmp.policy.algorithms import in_ikev1
-from isakmp.policy.identity import host_network, network_of, same_traffic
+from isakmp.policy.identity import host_network
 from isakmp.policy.match import Chosen, choose_ipsec, describe, ipsec_offer
+from isakmp.policy.sameness import network_of, same_traffic
 from isakmp.policy.spd import Connection, Identity, IpsecTransform, Network, Selector, Suite
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script

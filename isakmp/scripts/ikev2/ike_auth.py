@@ -22,7 +22,8 @@ from isakmp.job import Job
 from isakmp.path import Path
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal
-from isakmp.policy.identity import local_id_of, same_identity
+from isakmp.policy.identity import local_id_of
+from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script

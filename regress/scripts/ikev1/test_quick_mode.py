@@ -374,7 +374,7 @@ def test_an_spi_of_another_peer_behind_the_same_address_is_refused(
 ) -> None:
     net, west, east = up()
     (child,) = east.daemon.sas.all_children()
-    other = replace(child, peer=(("another", 1, b"", ""), None))
+    other = replace(child, peer=(("another", b"", ""), None))
     west.daemon.teardown("west-east", 2)
     net.run(3)
     monkeypatch.setattr(east.daemon.sas, "child_by_spi", lambda *key: other)

@@ -16,6 +16,8 @@ _NOTHING = "nothing: it is negotiated again where it should be up"
 
 MENDS: Mapping[str, str] = MappingProxyType(
     {
+        "another-answer": "nothing: where this is seen again and again, isakmpctl capture on shows "
+        "what somebody sends in the peer's name",
         "bad-choice": _PEER_AT_FAULT,
         "bad-configuration": "isakmpd --check names what is wrong; mend it and send HUP",
         "child-sa-not-found": "nothing: the peer rekeys what has ended here, and makes it anew",

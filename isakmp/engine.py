@@ -18,6 +18,7 @@ from isakmp.app.base import Application
 from isakmp.attempt import Attempt
 from isakmp.bounds import Bounds
 from isakmp.budget import Budget
+from isakmp.candidates import Candidates, family, leaves, may_be_forged, of_many
 from isakmp.causes import BOUNDS
 from isakmp.conf import Conf
 from isakmp.dialect import Dialect
@@ -37,8 +38,6 @@ from isakmp.timer import Timers
 
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12
-# How long a better answer is waited for after one that refuses and may be forged.
-HINT_S = 4.0
 # Octets of a message that begins an exchange in clear.
 FIRST_MAX = 16384
 
@@ -81,6 +80,7 @@ class Engine:
         self.budget = Budget(timers.now, self._names)
         self.bounds = Bounds(sas, timers.now, conf.where)
         self.half_open = HalfOpen(random, timers.now, self._names)
+        self.candidates = Candidates(self)
 
     def _names(self, address: Address) -> bool:
         return self.owner.catalog.names(address)
@@ -104,6 +104,11 @@ class Engine:
         """The exchange of that version whose messages come with that cookie of ours and number."""
         return self.exchanges.get((version, cookie, number))
 
+    def find_all(self, version: int, cookie: bytes, number: int) -> list[Exchange[Any]]:
+        """The same; more than one where several have answered and none is proven, newest first."""
+        found = self.find(version, cookie, number)
+        return self.candidates.among(found) if found is not None else []
+
     def drop(self, path: Path, why: str) -> None:
         """Count and log a message that nothing is done about."""
         self.counters["dropped"] = self.counters.get("dropped", 0) + 1
@@ -120,9 +125,10 @@ class Engine:
         """Whether this is the peer's last message again; it then gets our last answer again."""
         if exchange.last_in != digest(datagram):
             return False
-        answering = exchange.complete or not exchange.sends(exchange.step)
-        if exchange.last_out and answering and exchange.answers < ANSWERS_MAX:
-            exchange.answers += 1
+        waits = exchange.complete or not exchange.sends(exchange.step)
+        answering = waits and exchange in leaves(exchange)
+        if exchange.last_out and answering and exchange.repeats < ANSWERS_MAX:
+            exchange.repeats += 1
             self.log.debug(LogClass.EXCHANGE, 40, "%s: repeated message, answered again", exchange)
             self.repeat(exchange)
         return True
@@ -142,13 +148,19 @@ class Engine:
         try:
             exchange.dialect.inspect(exchange, message)
             step = self._step_for(exchange, message)
+            several = step is not exchange.script.refused and may_be_forged(exchange, message)
+            if several:
+                self.check_first(datagram)
         except Refused as refused:
             self._refused(exchange, refused, proven=message.proven)
         except MalformedPayload as error:
             self.malformed(exchange, error, fresh=fresh, proven=message.proven)
         else:
-            took = partial(self._took, exchange, message)
-            self._perform(exchange, Attempt(step, message, took, fresh))
+            if several:
+                self.candidates.answer(exchange, message, exchange.now_in)
+                return
+            took = partial(self.took, exchange, message)
+            self.perform(exchange, Attempt(step, message, took, fresh))
 
     def malformed(
         self, exchange: Exchange[Any], error: MalformedPayload, *, fresh: bool, proven: bool
@@ -156,24 +168,27 @@ class Engine:
         """A bad message ends an exchange only where it began it, as strangers can send bad ones,
         or where the peer's only message under that number is this, and it is proven."""
         reason = Reason("malformed-message", f"{exchange.script.name}: {error}")
-        exchange.hint = exchange.hint or reason
         self.log.proto_err("%s: message refused: %s", exchange, error)
+        if exchange.untaken:
+            self.candidates.failed(exchange, reason)
+            return
+        exchange.hint = exchange.hint or reason
         only = proven and exchange.dialect.two_counters
         if only or (fresh and not exchange.initiator):
             if proven:
                 exchange.dialect.notify(exchange, Refused(reason, exchange.dialect.malformed))
-            self.fail(exchange, reason)
+            self.candidates.refused(exchange, reason, proven=True)
 
     def _step_for(self, exchange: Exchange[Any], message: Incoming) -> Step:
         """The step in turn; for an answer without what is mandatory, the one for refusals."""
-        lacking = self._lacking(exchange, [payload.type for payload in message.payloads])
+        lacking = self.lacking(exchange, [payload.type for payload in message.payloads])
         if lacking and exchange.initiator and exchange.script.refused is not None:
             return exchange.script.refused
         self._check_syntax(exchange, lacking)
         return exchange.steps[exchange.step]
 
     @staticmethod
-    def _lacking(exchange: Exchange[Any], have: list[int]) -> list[int]:
+    def lacking(exchange: Exchange[Any], have: list[int]) -> list[int]:
         """The mandatory payloads that are not there."""
         kinds = [
             wanted if isinstance(wanted, int) else exchange.dialect.authenticator(exchange)
@@ -187,17 +202,17 @@ class Engine:
             where = f"{exchange.script.name} message {exchange.step + 1}"
             raise missing(exchange.dialect.version, where, lacking[0])
 
-    def _took(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def took(self, exchange: Exchange[Any], message: Incoming) -> None:
         """A receiving step accepted its message."""
-        exchange.last_in, exchange.retries, exchange.answers = exchange.now_in, 0, 0
-        self._stop_timer(exchange, "retransmit")
+        exchange.last_in, exchange.retries, exchange.repeats = exchange.now_in, 0, 0
+        self.stop_timer(exchange, "retransmit")
         exchange.dialect.accepted(exchange, message)
         for payload in message.leftover():
             exchange.dialect.leftover(exchange, message, payload)
 
     # --- walking the script ------------------------------------------------------------------
 
-    def _perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+    def perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         """Take a step as far as it goes now, then whatever steps follow without waiting. What it
         raises means the same at once and after a wait."""
         exchange.attempt, proven = attempt, attempt.message.proven
@@ -215,7 +230,7 @@ class Engine:
     def _resume(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         """The answer came; the exchange may have ended meanwhile."""
         if not exchange.over:
-            self._perform(exchange, attempt)
+            self.perform(exchange, attempt)
 
     def _settle(
         self, exchange: Exchange[Any], verdict: Verdict | None, done: Callable[[], object]
@@ -236,7 +251,7 @@ class Engine:
     def begin_again(self, exchange: Exchange[Any]) -> None:
         """Send the first message anew, though no answer has asked for it just now."""
         exchange.step, exchange.retries = 0, 0
-        self._stop_timer(exchange, "retransmit")
+        self.stop_timer(exchange, "retransmit")
         self._advance(exchange)
 
     def _ask_anew(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
@@ -253,7 +268,7 @@ class Engine:
             self._finish(exchange)
         elif exchange.sends(exchange.step):
             message, step = Outgoing(), exchange.steps[exchange.step]
-            self._perform(exchange, Attempt(step, message, lambda: self._send(exchange, message)))
+            self.perform(exchange, Attempt(step, message, lambda: self._send(exchange, message)))
         else:
             self.half_open.moved_on(exchange)
             if exchange.initiator or exchange.script.persistent:
@@ -263,7 +278,7 @@ class Engine:
         if exchange.message_id == UNNUMBERED:
             self._number(exchange)
         exchange.last_out = exchange.dialect.seal(exchange, message)
-        self._check_syntax(exchange, self._lacking(exchange, [i[0] for i in message.payloads]))
+        self._check_syntax(exchange, self.lacking(exchange, [i[0] for i in message.payloads]))
         self.repeat(exchange)
         pending, exchange.after_send = exchange.after_send, []
         for call in pending:
@@ -274,12 +289,13 @@ class Engine:
         if following := exchange.script.follows(exchange):
             self._follow(exchange, following)
             return
+        self.candidates.proven(exchange)
         self.forget(exchange)
         try:
             exchange.script.finalize(exchange)
         except Exception as error:
             # Whoever waits for it must hear of it, even where this is a bug.
-            self._failed(exchange, Reason("failed", str(error)))
+            self._failed(exchange, Reason("failed", str(error)), exchange)
             if isinstance(error, IsakmpError):
                 return
             raise
@@ -289,12 +305,20 @@ class Engine:
 
     def _follow(self, exchange: Exchange[Any], script: Script[Any]) -> None:
         """Another exchange type goes on where this one ends; what was learned stays."""
-        del self.exchanges[exchange.key]
+        self._unlist(exchange)
         exchange.dialect.ended(exchange, None)
         exchange.script, exchange.step = script, 0
         exchange.message_id = exchange.dialect.message_id(exchange)
-        self.exchanges[exchange.key] = exchange
+        self.exchanges.setdefault(exchange.key, exchange)
         self._advance(exchange)
+
+    def _unlist(self, exchange: Exchange[Any]) -> None:
+        """Messages of that key find another exchange of the same attempt, or none."""
+        if self.exchanges.get(exchange.key) is exchange:
+            del self.exchanges[exchange.key]
+            others = [x for x in self.candidates.among(exchange) if x is not exchange]
+            if others:
+                self.exchanges[exchange.key] = others[-1]
 
     # --- ends --------------------------------------------------------------------------------
 
@@ -302,52 +326,49 @@ class Engine:
         """A step refused. An unprotected answer may be forged: who gets one waits on."""
         answer = exchange.step > 0 and not exchange.sends(exchange.step)
         if answer and exchange.script.establishes and not proven:
-            exchange.hint = refused.reason
             self.log.proto_warn("%s: answer refused: %s", exchange, refused.reason.brief())
-            self._end_soon(exchange)
+            self.candidates.refused(exchange, refused.reason, proven=False)
             return
         exchange.dialect.notify(exchange, refused)
-        self.fail(exchange, refused.reason)
-
-    def _end_soon(self, exchange: Exchange[Any]) -> None:
-        """An answer that may be forged does not end an exchange, but is waited for no longer."""
-        if exchange.resting or not exchange.initiator:
-            return
-        exchange.resting = True
-        self._stop_timer(exchange, "retransmit")
-        exchange.events["end"].cancel()
-        exchange.events["end"] = self.timers.add(
-            "exchange end", HINT_S, lambda: self._timed_out(exchange)
-        )
+        if answer:
+            self.candidates.refused(exchange, refused.reason, proven=True)
+        else:
+            self.fail(exchange.root, refused.reason)
 
     def fail(self, exchange: Exchange[Any], reason: Reason) -> None:
         """End an exchange without result; whoever waits for it learns why."""
         if exchange.over:
             self.log.internal_warn("%s: after its end: %s", exchange, reason)
-            return
-        self.forget(exchange)
-        self._failed(exchange, reason)
+        elif exchange.stem is not None:
+            self.candidates.failed(exchange, reason)
+        else:
+            told, reason = self.candidates.furthest(exchange), of_many(exchange, reason)
+            self.candidates.end_others(exchange, reason)
+            self.forget(exchange)
+            self._failed(exchange, reason, told)
 
     def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
         """End an exchange; one whose message ID the peer waits for ends with its answer."""
-        asked = exchange.initiator and exchange.sa is not None and exchange.last_out
-        if asked and exchange.dialect.two_counters:
-            exchange.unwanted = reason
-        else:
-            self.fail(exchange, reason)
+        counted = exchange.initiator and exchange.dialect.two_counters
+        asked = [x for x in family(exchange.root) if counted and x.sa is not None and x.last_out]
+        for each in asked:
+            each.unwanted = reason
+        if not asked and not exchange.over:
+            self.fail(exchange.root, reason)
 
-    def _failed(self, exchange: Exchange[Any], reason: Reason) -> None:
+    def _failed(self, exchange: Exchange[Any], reason: Reason, told: Exchange[Any]) -> None:
+        """told: whose name the end has, of those that belong together."""
         exchange.script.abandon(exchange)
         exchange.dialect.ended(exchange, reason)
         # Lines of one text are bounded together: strangers must not push our own out.
         strange = exchange.sa is None and not exchange.initiator
         text = "%s: refused: %s" if strange else "%s: failed: %s"
         if reason.cause in BOUNDS:
-            self._met(exchange, reason)
+            self._met(told, reason)
         else:
             said = reason.brief() if strange else reason
-            self.log.write(severity_of(reason), text, exchange, said)
-        self._outcome(exchange, reason)
+            self.log.write(severity_of(reason), text, told, said)
+        self._outcome(told, reason)
         exchange.finished.fail(Refused(reason))
 
     def forget(self, exchange: Exchange[Any]) -> None:
@@ -358,8 +379,7 @@ class Engine:
         for event in exchange.events.values():
             event.cancel()
         exchange.events.clear()
-        if self.exchanges.get(exchange.key) is exchange:
-            del self.exchanges[exchange.key]
+        self._unlist(exchange)
         if exchange.sa is not None:
             exchange.sa.running.pop(exchange.number, None)
         self.half_open.remove(exchange)
@@ -435,14 +455,15 @@ class Engine:
 
     def answer(
         self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, cky_i: bytes,
-        cky_r: bytes, message_id: int, sa: IsakmpSa | None = None,
+        cky_r: bytes, message_id: int, sa: IsakmpSa | None = None, first: bytes = b"",
     ) -> Exchange[S]:  # fmt: skip
-        """Begin an exchange of the peer's. Half-open ones are bounded (the paper, 4.3.5): Refused
-        where there is no room."""
+        """Begin an exchange of the peer's; first: what a stranger began it with. Half-open ones
+        are bounded (the paper, 4.3.5): Refused where there is no room."""
         if sa is None:
             self._make_room(path)
         exchange = self.create(dialect, script, remote, path, False, cky_i, cky_r, message_id, sa)
         if sa is None:
+            exchange.first_in = digest(first)
             self.half_open.add(exchange)
         self.exchanges[exchange.key] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
@@ -473,7 +494,7 @@ class Engine:
             # It may have to wait for another one that is as patient.
             most += 2 * sum(map(self._wait_s, range(self.settings.sa_retransmits + 1)))
         exchange.events["end"] = self.timers.add(
-            "exchange end", most, lambda: self._timed_out(exchange)
+            "exchange end", most, lambda: self.timed_out(exchange)
         )
         return exchange
 
@@ -504,7 +525,7 @@ class Engine:
         if exchange.resting:
             return
         wait = self._wait_s(exchange.retries) * (0.875 + self.random(1)[0] / 1024)
-        self._stop_timer(exchange, "retransmit")
+        self.stop_timer(exchange, "retransmit")
         exchange.events["retransmit"] = self.timers.add(
             "retransmit", wait, lambda: self._retransmit(exchange)
         )
@@ -520,7 +541,7 @@ class Engine:
 
     def _retransmit(self, exchange: Exchange[Any]) -> None:
         if exchange.retries >= self._retransmits(exchange):
-            self._timed_out(exchange)
+            self.timed_out(exchange)
             return
         exchange.retries += 1
         self.log.debug(LogClass.EXCHANGE, 30, "%s: repeats its message (%d)", exchange,
@@ -552,19 +573,20 @@ class Engine:
             self._finish(exchange)
         return lacks_it
 
-    def _timed_out(self, exchange: Exchange[Any]) -> None:
+    def timed_out(self, exchange: Exchange[Any]) -> None:
         if self.conclude(exchange):
             return
+        exchange, ended = self.candidates.furthest(exchange), exchange
         if exchange.initiator and not exchange.last_out:
             reason = "the IPsec stack, or an exchange before it, is not done"
-            self.fail(exchange, Reason("not-sent", f"{exchange.script.name}: {reason}"))
+            self.fail(ended, Reason("not-sent", f"{exchange.script.name}: {reason}"))
             return
         address, port = str(exchange.path.remote), exchange.path.remote_port
         unanswered = silence(exchange.script.name, exchange.step, address, port)
-        self.fail(exchange, exchange.hint or unanswered)
+        self.fail(ended, ended.hint or exchange.hint or unanswered)
 
     @staticmethod
-    def _stop_timer(exchange: Exchange[Any], name: str) -> None:
+    def stop_timer(exchange: Exchange[Any], name: str) -> None:
         if event := exchange.events.pop(name, None):
             event.cancel()
 

@@ -17,6 +17,7 @@ from isakmp.script import S, Script, Step
 from isakmp.timer import Event
 
 if TYPE_CHECKING:
+    from isakmp.candidates import Answers
     from isakmp.dialect import Dialect
     from isakmp.engine import Engine
 
@@ -34,7 +35,10 @@ class Exchange(Generic[S]):
     attempt: the last step begun; now_in, last_in: digests of the message that is looked at, and
     of the last one accepted; last_out: the datagrams of our last message; unwanted: why what it
     makes is not kept, where it cannot end before its answer; resting: it was refused, without
-    proof; plain: what last_out holds, where it may be cut otherwise.
+    proof; plain: what last_out holds, where it may be cut otherwise. first_in: digest of the
+    message it was begun with; stem: what it goes on from, with one of several answers, untaken:
+    which it has not accepted yet; answers: those that came to our last message without proof
+    (candidates.py).
     """
 
     number: int
@@ -58,7 +62,8 @@ class Exchange(Generic[S]):
     resting: bool = False
     over: bool = False
     retries: int = 0
-    answers: int = 0
+    repeats: int = 0
+    first_in: bytes = b""
     now_in: bytes = b""
     last_in: bytes = b""
     last_out: tuple[bytes, ...] = ()
@@ -68,6 +73,27 @@ class Exchange(Generic[S]):
     after_send: list[Callable[[], object]] = field(default_factory=list)
     events: dict[str, Event] = field(default_factory=dict)
     finished: Job[None] = field(default_factory=Job)
+    stem: Exchange[S] | None = None
+    untaken: bool = False
+    answers: Answers | None = None
+
+    def forked(self) -> Exchange[S]:
+        """The same once more, to go on with one of several answers. Its end is that of this."""
+        return Exchange(
+            self.number, self.dialect, self.script, self.initiator, self.remote, self.path,
+            self.cky_i, self.cky_r, self.message_id, self.created, self.origin, self.engine,
+            self.script.fork(self.state), self.sa, self.name, self.step, last_in=self.last_in,
+            last_out=self.last_out, protection=self.protection, finished=self.finished, stem=self,
+            untaken=True,
+        )  # fmt: skip
+
+    @property
+    def root(self) -> Exchange[S]:
+        """The one that stands for the whole attempt."""
+        found = self
+        while found.stem is not None:
+            found = found.stem
+        return found
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -39,12 +39,12 @@ class Ranked:
     def __iter__(self) -> Iterator[AnyExchange]:
         return iter(self._places)
 
-    def put(self, exchange: AnyExchange) -> None:
-        """Keep an exchange at its step, and no longer at the one before."""
+    def put(self, exchange: AnyExchange, step: int) -> None:
+        """Keep an exchange at that step, and no longer at the one before."""
         if exchange in self._places:
             self.take(exchange)
-        same = self._lists.setdefault(exchange.step, [])
-        self._places[exchange] = exchange.step, len(same)
+        same = self._lists.setdefault(step, [])
+        self._places[exchange] = step, len(same)
         same.append(exchange)
 
     def take(self, exchange: AnyExchange) -> None:
@@ -68,7 +68,7 @@ class Ranked:
 
 
 def _beginning(exchange: AnyExchange) -> tuple[int, bytes, Address]:
-    return exchange.dialect.version, exchange.cky_i, exchange.origin
+    return exchange.dialect.version, exchange.first_in, exchange.origin
 
 
 class HalfOpen:
@@ -97,25 +97,28 @@ class HalfOpen:
     def __iter__(self) -> Iterator[AnyExchange]:
         return iter(self._since)
 
-    def begun(self, version: int, cky_i: bytes, origin: Address) -> AnyExchange | None:
-        """The one that a stranger began in that version with that cookie."""
-        return self._begun.get((version, cky_i, origin))
+    def begun(self, version: int, mark: bytes, origin: Address) -> AnyExchange | None:
+        """The one that a stranger began in that version with the message of that digest. Another
+        message with its cookie is none of it: either may be somebody else's."""
+        return self._begun.get((version, mark, origin))
 
     def add(self, exchange: AnyExchange) -> None:
         """A stranger has begun."""
         kind = self._named if self._named_here(exchange.origin) else self._strangers
-        kind.put(exchange)
-        self._at.setdefault(exchange.origin, Ranked()).put(exchange)
+        kind.put(exchange, exchange.step)
+        self._at.setdefault(exchange.origin, Ranked()).put(exchange, exchange.step)
         self._begun[_beginning(exchange)] = exchange
         self._since[exchange] = self._now()
         self._newest = exchange
 
     def moved_on(self, exchange: AnyExchange) -> None:
-        """An exchange waits at another step; one that is not half-open is none of ours."""
-        if exchange in self._since:
-            self._kind(exchange).put(exchange)
-            self._at[exchange.origin].put(exchange)
-            self._since[exchange] = self._now()
+        """An exchange waits at another step, and with it all that it is one of; one that is not
+        half-open is none of ours."""
+        root = exchange.root
+        if root in self._since:
+            self._kind(root).put(root, exchange.step)
+            self._at[root.origin].put(root, exchange.step)
+            self._since[root] = self._now()
 
     def remove(self, exchange: AnyExchange) -> None:
         """An exchange is over, or open."""

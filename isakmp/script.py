@@ -10,6 +10,7 @@ answer is there.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from copy import copy
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -59,7 +60,8 @@ class Script(Generic[S]):
     responder too repeats its message until the next one comes; accepts: exchange types that may
     carry its messages beside its own; confirmed: the last message only confirms, and where it
     does not come the exchange has succeeded all the same; follows: the script that goes on where
-    this one ends, with what was learned; refused: takes an answer that lacks what is mandatory.
+    this one ends, with what was learned; refused: takes an answer that lacks what is mandatory;
+    fork: the memory once more, for another answer to the same message.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Script(Generic[S]):
     confirmed: bool = False
     follows: Callable[[Exchange[S]], Script[S] | None] = lambda exchange: None
     refused: Step | None = None
+    fork: Callable[[S], S] = copy
 
     @cached_property
     def messages(self) -> tuple[tuple[int | Mark, ...], ...]:

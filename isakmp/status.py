@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from isakmp.app.base import Usage
+from isakmp.candidates import leaves
 from isakmp.connection import Connections
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.engine import Engine
@@ -95,7 +96,11 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float) -> dict[str, Any]:
 
 
 def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
-    """One running exchange."""
+    """One running exchange. answers: how many are followed of those that its peer, or somebody
+    else, has given; it is where the newest is."""
+    candidates, hint = leaves(exchange), exchange.hint
+    exchange = candidates[-1]
+    hint = exchange.hint or hint
     return {
         "id": exchange.number,
         "exchange": exchange.script.name,
@@ -107,7 +112,8 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
         "path": str(exchange.path),
         "message_id": f"{exchange.message_id:08x}",
         "age_s": round(now - exchange.created, 3),
-        "hint": str(exchange.hint) if exchange.hint else "",
+        "answers": len(candidates),
+        "hint": str(hint) if hint else "",
     }
 
 
@@ -140,7 +146,7 @@ def status(
     children = [child_row(c, sas, now) for c in sas.all_children()[:ROWS_MAX]]
     return {
         "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
-        "exchanges": [exchange_row(x, now) for x in engine.exchanges.values()],
+        "exchanges": [exchange_row(x, now) for x in engine.exchanges.values() if x.stem is None],
         "connections": [connection_row(e, sas) for e in connections.entries.values()],
         "peers": [
             {

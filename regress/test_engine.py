@@ -55,15 +55,18 @@ X = Exchange[Memory]
 
 
 class Toy:
-    """A dialect: protection is none; a message's body says what it is."""
+    """A dialect: protection is none, but for the word of it; a message's body says what it is.
+
+    protected: without, whoever answers is one candidate of several.
+    """
 
     version = 1
     two_counters = False
     malformed = 0
     failure = 14
 
-    def __init__(self, script: Script[Memory]) -> None:
-        self.script = script
+    def __init__(self, script: Script[Memory], protected: bool = True) -> None:
+        self.script, self.protected = script, protected
         self.left: list[int] = []
         self.notified: list[int] = []
         self.accepted_from: list[Path] = []
@@ -87,7 +90,8 @@ class Toy:
         elif engine.is_repeat(exchange, datagram):
             return
         payloads, end = parse_payloads(1, header.next_payload, datagram[HEADER_SIZE:])
-        message = Incoming(header, payloads, datagram[HEADER_SIZE:], end, path, HEADER_SIZE)
+        data = datagram[HEADER_SIZE:]
+        message = Incoming(header, payloads, data, end, path, HEADER_SIZE, self.protected)
         engine.run(exchange, message, datagram)
 
     def message_id(self, exchange: Exchange[Any]) -> int:

@@ -16,8 +16,8 @@ class Begun:
     """What of an exchange counts here."""
 
     def __init__(self, number: int, origin: Address, step: int = 0) -> None:
-        self.cky_i, self.origin, self.step = number.to_bytes(8, "big"), origin, step
-        self.dialect = SimpleNamespace(version=1)
+        self.first_in, self.origin, self.step = number.to_bytes(8, "big"), origin, step
+        self.root, self.dialect = self, SimpleNamespace(version=1)
 
 
 def address(number: int) -> Address:
@@ -90,19 +90,19 @@ def test_an_exchange_that_is_open_is_not_taken_up_again() -> None:
     assert not found and one not in found and list(found) == []
 
 
-def test_a_cookie_names_the_last_that_began_with_it() -> None:
+def test_a_first_message_names_the_last_that_began_with_it() -> None:
     found = table()
     older: Any = Begun(7, address(1))
     newer: Any = Begun(7, address(1))
-    cookie: bytes = newer.cky_i
+    mark: bytes = newer.first_in
     found.add(older)
     found.add(newer)
     found.remove(older)
-    assert found.begun(1, cookie, address(1)) == newer
-    assert found.begun(1, cookie, address(2)) is None
-    assert found.begun(2, cookie, address(1)) is None, "another version's messages"
+    assert found.begun(1, mark, address(1)) == newer
+    assert found.begun(1, mark, address(2)) is None
+    assert found.begun(2, mark, address(1)) is None, "another version's messages"
     found.remove(newer)
-    assert found.begun(1, cookie, address(1)) is None
+    assert found.begun(1, mark, address(1)) is None
 
 
 def test_it_agrees_with_a_list_that_is_looked_through() -> None:

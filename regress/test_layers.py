@@ -62,6 +62,7 @@ LAYERS = [
         "isakmp.bounds",
         "isakmp.budget",
         "isakmp.half_open",
+        "isakmp.candidates",
         "isakmp.dialect",
         "isakmp.outcome",
         "isakmp.owner",

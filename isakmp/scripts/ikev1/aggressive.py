@@ -100,5 +100,5 @@ AGGRESSIVE = Script(
     (send_SA_KE_NONCE_ID, recv_SA_KE_NONCE_ID_AUTH, send_AUTH),
     (recv_SA_KE_NONCE_ID, send_SA_KE_NONCE_ID_AUTH, recv_AUTH),
     (SA, KE, NONCE, ID, SWITCH, SA, KE, NONCE, ID, AUTH, SWITCH, AUTH, END),
-    Phase1, finalize, establishes=True,
+    Phase1, finalize, establishes=True, fork=phase_1.fork,
 )  # fmt: skip

@@ -81,28 +81,54 @@ class Ikev1:
         raise MalformedPayload("HDR", 17, f"major version {header.major}", "RFC 2408 3.1")
 
     def _phase_1(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
-        exchange = self._running(engine, path, header)
+        exchange = self._running(engine, path, header, datagram)
         if exchange is None:
             self._first_or_late(engine, path, header, datagram)
             return
-        if engine.is_repeat(exchange, datagram):
+        candidates = engine.candidates.among(exchange)
+        if any(engine.is_repeat(each, datagram) for each in candidates):
             return
-        wrong_cookie = exchange.step > 1 and header.cky_r != exchange.cky_r
-        if wrong_cookie or header.exchange_type != exchange.script.exchange_type:
+        fit = [x for x in candidates if self._fits(x, header)]
+        if not fit:
             engine.drop(path, f"{exchange}: wrong cookie or exchange type")
-            return
-        keys = exchange.state.keys if header.flags & ENCRYPTION else None
-        try:
-            message = self._open(engine, path, header, datagram, keys, exchange.protection)
-        except MalformedPayload as error:
-            self._unreadable(exchange, error, keys, header, datagram[HEADER_SIZE:])
-            return
-        # Whoever encrypts to us has made it; what comes to an initiator may still be forged.
-        message.proven = message.protected and not exchange.initiator
-        engine.run(exchange, message, datagram)
+        elif header.flags & ENCRYPTION:
+            self._encrypted(engine, path, header, datagram, fit)
+        else:
+            message = self._open(engine, path, header, datagram, None, b"")
+            kinds = [payload.type for payload in message.payloads]
+            engine.run(next((x for x in fit if not engine.lacking(x, kinds)), fit[0]), message,
+                       datagram)  # fmt: skip
 
-    def _running(self, engine: Engine, path: Path, header: Header) -> Exchange[Any] | None:
-        """The phase 1 exchange of a message: by our cookie, a repeated first one by the peer's."""
+    @staticmethod
+    def _fits(exchange: Exchange[Any], header: Header) -> bool:
+        wrong_cookie = exchange.step > 1 and header.cky_r != exchange.cky_r
+        return not wrong_cookie and header.exchange_type == exchange.script.exchange_type
+
+    def _encrypted(
+        self, engine: Engine, path: Path, header: Header, datagram: bytes,
+        candidates: list[Exchange[Any]],
+    ) -> None:  # fmt: skip
+        """A message goes to that of the candidates whose keys open it, as far as they can tell."""
+        mark = digest(datagram)
+        candidates = [x for x in candidates if x.state.keys] or candidates[:1]
+        for exchange in candidates:
+            keys = exchange.state.keys
+            try:
+                message = self._open(engine, path, header, datagram, keys, exchange.protection)
+            except MalformedPayload as error:
+                if exchange is candidates[-1]:
+                    self._unreadable(exchange, error, keys, header, datagram[HEADER_SIZE:])
+                continue
+            # Whoever encrypts to us has made it; what comes to an initiator may still be forged.
+            message.proven = not exchange.initiator
+            engine.run(exchange, message, datagram)
+            if exchange.last_in == mark or exchange.over:
+                return
+
+    def _running(
+        self, engine: Engine, path: Path, header: Header, datagram: bytes
+    ) -> Exchange[Any] | None:
+        """The phase 1 exchange of a message: by our cookie, a repeated first one by its octets."""
         found = engine.find(self.version, header.cky_r, 0)
         if found is not None and not found.initiator and found.cky_i == header.cky_i:
             return found
@@ -111,7 +137,7 @@ class Ikev1:
             return found
         if any(header.cky_r):
             return None
-        return engine.half_open.begun(self.version, header.cky_i, path.remote)
+        return engine.half_open.begun(self.version, digest(datagram), path.remote)
 
     def _first_or_late(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Begin as responder, or answer the repeated last message of a finished phase 1."""
@@ -140,7 +166,8 @@ class Ikev1:
             engine.check_first(datagram)
             message = self._open(engine, path, header, datagram, None, b"")
             cookie = engine.new_cookie()
-            exchange = engine.answer(self, script, remote, path, header.cky_i, cookie, 0)
+            exchange = engine.answer(self, script, remote, path, header.cky_i, cookie, 0,
+                                     first=datagram)  # fmt: skip
         except Refused as refused:
             engine.turn_away(path, "phase 1", refused.reason)
             notices.tell_refused(engine, path, header.cky_i, bytes(8), refused)
@@ -406,7 +433,7 @@ class Ikev1:
     def _hint(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """A notify in clear proves nothing, but may tell why a phase 1 gets no further, or that the
         peer has lost an SA."""
-        exchange = self._running(engine, path, header) or self._unheard(engine, header)
+        exchange = self._running(engine, path, header, datagram) or self._unheard(engine, header)
         message = self._open(engine, path, header, datagram, None, b"")
         for payload in message.take_all(P.NOTIFY):
             said = name_of(isakmp.Notify, payload.value.notify)

@@ -92,5 +92,5 @@ main_mode_syntax = (
 
 MAIN_MODE = Script(
     "main mode", isakmp.Exchange.ID_PROT, main_mode_initiator, main_mode_responder,
-    main_mode_syntax, Phase1, phase_1.finalize, establishes=True,
+    main_mode_syntax, Phase1, phase_1.finalize, establishes=True, fork=phase_1.fork,
 )  # fmt: skip

@@ -7,7 +7,7 @@ initiator's SA payload, idii_b and idir_b the identities, each a payload body.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hmac import compare_digest
 from typing import Any
 
@@ -65,6 +65,11 @@ class Phase1:
 X = Exchange[Phase1]
 # The section that a caller is; the first is the one found by its address.
 Identify = Callable[[Remote, Caller], Remote]
+
+
+def fork(state: Phase1) -> Phase1:
+    """What is known, for another answer."""
+    return replace(state, nat=replace(state.nat), vendors=set(state.vendors))
 
 
 def send_vendors(message: Outgoing) -> None:

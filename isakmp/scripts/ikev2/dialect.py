@@ -100,7 +100,7 @@ class Ikev2:
             elif exchange.last_in != digest(datagram):
                 engine.run(exchange, read_clear(engine, path, header, datagram), datagram)
             return
-        known = engine.half_open.begun(self.version, header.cky_i, path.remote)
+        known = engine.half_open.begun(self.version, digest(datagram), path.remote)
         if known is not None and engine.is_repeat(known, datagram):
             return
         if any(header.cky_r):
@@ -118,7 +118,7 @@ class Ikev2:
             if self._owes_cookie(engine, path, header, message):
                 return
             exchange = engine.answer(self, IKE_SA_INIT, remote, path, header.cky_i,
-                                     engine.new_cookie(), 0)  # fmt: skip
+                                     engine.new_cookie(), 0, first=datagram)  # fmt: skip
         except Refused as refused:
             engine.turn_away(path, "IKE_SA_INIT", refused.reason)
             notices.answer(engine, path, header, refused.notify, refused.data)
@@ -146,15 +146,18 @@ class Ikev2:
     def _response(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """An answer to a request of ours."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
-        exchange = engine.find(self.version, own, header.message_id)
-        sa = exchange.sa if exchange is not None else None
-        if exchange is None or sa is None or not self._fits(sa, header):
+        mark, stray = digest(datagram), True
+        for exchange in engine.find_all(self.version, own, header.message_id):
+            sa = exchange.sa
+            if sa is None or exchange.over or not self._fits(sa, header):
+                continue
+            stray = False
+            if header.exchange_type != exchange.script.exchange_type:
+                engine.drop(path, f"{exchange}: an answer of type {header.exchange_type}")
+            elif exchange.last_in != mark:
+                self._take(engine, sa, exchange, path, header, datagram)
+        if stray:
             self._stray(engine, path, header)
-            return
-        if header.exchange_type != exchange.script.exchange_type:
-            engine.drop(path, f"{exchange}: an answer of type {header.exchange_type}")
-        elif exchange.last_in != digest(datagram):
-            self._take(engine, sa, exchange, path, header, datagram)
 
     def _request(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """A request of the peer's: new, repeated, or out of the window (RFC 7296 2.2, 2.3)."""

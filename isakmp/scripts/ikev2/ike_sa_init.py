@@ -33,6 +33,7 @@ from isakmp.scripts.ikev2.initial import (
     X,
     chosen_of,
     chosen_of_choice,
+    fork,
     larval,
     log_keys,
 )
@@ -178,7 +179,7 @@ def _make_sa(x: X) -> None:
         version = x.path.remote.version
         x.sa.fragments = Fragments(x.remote.ikev2, version, x.engine.now)
     s.key_pair, s.g_ir = None, b""
-    s.asked.clear()
+    s.asked = {}
 
 
 def recv_refusal(x: X, message: Incoming) -> Verdict:
@@ -246,5 +247,5 @@ ike_sa_init_syntax = (SA, KE, NONCE, SWITCH, SA, KE, NONCE, END)
 IKE_SA_INIT = Script(
     "IKE_SA_INIT", ikev2.Exchange.IKE_SA_INIT, ike_sa_init_initiator, ike_sa_init_responder,
     ike_sa_init_syntax, Initial, follows=lambda x: IKE_AUTH, establishes=True,
-    refused=recv_refusal,
+    refused=recv_refusal, fork=fork,
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from isakmp.constants import ipsec
@@ -59,6 +59,13 @@ class Initial:
 
 
 X = Exchange[Initial]
+
+
+def fork(state: Initial) -> Initial:
+    """What is known, for another answer; each has a child SA of its own, of which nothing is
+    negotiated yet. What was asked, and which cookies came, is the first message's alone."""
+    child = Child(state.child.connection) if state.child is not None else None
+    return replace(state, nat=replace(state.nat), child=child)
 
 
 def chosen_of(x: X) -> ChosenIkev2:

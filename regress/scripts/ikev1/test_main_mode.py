@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from isakmp.candidates import leaves
 from isakmp.constants import isakmp
 from isakmp.engine import ANSWERS_MAX
 from isakmp.message import HEADER_SIZE, parse_payloads
@@ -351,7 +352,8 @@ def test_main_mode_messages_must_be_encrypted_once_there_are_keys() -> None:
     clear = bytearray(fifth.message)
     clear[19] = 0
     net.deliver(fifth._replace(data=bytes(clear)))
-    exchange = next(iter(e.daemon.engine.exchanges.values()))
+    (begun,) = e.daemon.engine.exchanges.values()
+    (exchange,) = leaves(begun)
     assert exchange.step == 4
     net.deliver(fifth)
     net.run(1)

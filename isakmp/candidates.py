@@ -1,0 +1,263 @@
+"""Candidates: who has answered a message of ours, while none of them has proved to be the peer.
+
+RFC 7296 2.4. Whoever sees a message of phase 1 or an IKE_SA_INIT go by can answer it in clear, and
+before the peer does. So an exchange that takes an answer which nothing protects stays as it was,
+and a fork of it goes on; another answer makes another fork. The first fork whose peer proves itself
+ends all others, without a word to anybody. An attempt fails once all have, and is one attempt to
+whoever waits for it: forks have its number and its end.
+
+An answer that is followed is alone for a round trip. Who forges a notify, or a first message, can
+make the peer answer twice; both at once would make two SAs there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from isakmp.attempt import Attempt
+from isakmp.errors import Reason
+from isakmp.exchange import Exchange
+from isakmp.half_open import ROUND_TRIP_S
+from isakmp.log import LogClass
+from isakmp.script import Incoming
+
+if TYPE_CHECKING:
+    from isakmp.engine import Engine
+
+AnyExchange = Exchange[Any]
+
+# Answers to one message that are followed at a time, some kB each, and that wait for their turn: so
+# many may be forged between the peer's answer and its proof.
+FOLLOWED_MAX, WAITING_MAX = 8, 7
+# Answers to one message that are known again.
+KNOWN_MAX = 64
+# How long a better answer is waited for after one that refuses and may be forged.
+HINT_S = 4.0
+
+
+@dataclass(slots=True, eq=False)
+class Answers:
+    """What came in answer to one message.
+
+    forks: the exchanges that follow one each, oldest first; waiting: what is not followed yet, by
+    digest; known: the digests of those that were; since: when one was followed last; heard: how
+    many came; last: the fork that has failed last.
+    """
+
+    forks: list[AnyExchange] = field(default_factory=list)
+    waiting: dict[bytes, Incoming] = field(default_factory=dict)
+    known: dict[bytes, None] = field(default_factory=dict)
+    since: float = 0.0
+    heard: int = 0
+    last: AnyExchange | None = None
+
+
+def family(exchange: AnyExchange) -> Iterator[AnyExchange]:
+    """An exchange and all that goes on from it, oldest first."""
+    yield exchange
+    if exchange.answers is not None:
+        for fork in exchange.answers.forks:
+            yield from family(fork)
+
+
+def leaves(exchange: AnyExchange) -> list[AnyExchange]:
+    """Those that nothing goes on from: they wait for a message, or are on their way to."""
+    return [x for x in family(exchange) if x.answers is None or not x.answers.forks]
+
+
+def may_be_forged(exchange: AnyExchange, message: Incoming) -> bool:
+    """Whether a message answers one of ours, at either end, and anybody can have made it."""
+    return exchange.script.establishes and exchange.step > 0 and not message.protected
+
+
+class Candidates:
+    """Those of one engine's exchanges."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @staticmethod
+    def among(exchange: AnyExchange) -> list[AnyExchange]:
+        """All of an attempt that listen to the same cookie and message ID, the newest first."""
+        root = exchange.root
+        if root.answers is None:
+            return [exchange]
+        return [x for x in family(root) if x.key == exchange.key and not x.over][::-1]
+
+    @staticmethod
+    def furthest(root: AnyExchange) -> AnyExchange:
+        """Whose end is that of the whole attempt: of the newest one, or who was last."""
+        newest = leaves(root)[-1]
+        while newest.answers is not None and newest.answers.last is not None:
+            newest = newest.answers.last
+        return newest
+
+    # --- what comes in -----------------------------------------------------------------------
+
+    def answer(self, stem: AnyExchange, message: Incoming, mark: bytes) -> None:
+        """One more answer that may be the peer's. mark: its digest."""
+        if stem.answers is None:
+            stem.answers = Answers()
+        answers = stem.answers
+        if mark in answers.known or mark in answers.waiting:
+            return
+        answers.heard += 1
+        self._queue(stem, answers, message, mark)
+        alone = answers.since + ROUND_TRIP_S - self._engine.now() if answers.forks else 0.0
+        if alone <= 0:
+            self._follow_all(stem, answers)
+        elif "turn" not in stem.events:
+            stem.events["turn"] = self._engine.timers.add(
+                "answers", alone, lambda: self._turn(stem, answers)
+            )
+
+    @staticmethod
+    def _queue(stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> None:
+        """The oldest gives way, as it was there when the peer's came; before it those that do not
+        come from where the question went."""
+        waiting = answers.waiting
+        waiting[mark] = message
+        if len(waiting) > WAITING_MAX:
+            there = stem.path.remote
+            strange = (key for key, one in waiting.items() if one.path.remote != there)
+            del waiting[next(strange, next(iter(waiting)))]
+
+    def _turn(self, stem: AnyExchange, answers: Answers) -> None:
+        stem.events.pop("turn", None)
+        self._follow_all(stem, answers)
+
+    def _follow_all(self, stem: AnyExchange, answers: Answers) -> None:
+        """The first answer alone; where that was not the peer's, whatever else there is."""
+        while answers.waiting and not stem.over:
+            mark = next(iter(answers.waiting))
+            self._follow(stem, answers, answers.waiting.pop(mark), mark)
+
+    def _follow(
+        self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes
+    ) -> None:  # fmt: skip
+        answers.known[mark] = None
+        if len(answers.known) > KNOWN_MAX:
+            del answers.known[next(iter(answers.known))]
+        if len(answers.forks) >= FOLLOWED_MAX:
+            self._discard(answers.forks[0], Reason("another-answer", "newer ones came"))
+        fork = stem.forked()
+        fork.now_in = mark
+        answers.forks.append(fork)
+        took = partial(self._took, stem, fork, message)
+        self._engine.perform(fork, Attempt(fork.steps[fork.step], message, took))
+
+    def _took(self, stem: AnyExchange, fork: AnyExchange, message: Incoming) -> None:
+        """A fork has accepted its answer: the question is not put again, or the peer might take
+        it for another attempt."""
+        engine = self._engine
+        if stem.answers is not None:
+            stem.answers.since = engine.now()
+        engine.stop_timer(stem, "retransmit")
+        stem.resting = False
+        whole = stem.root.created + engine.settings.exchange_max_s
+        if stem.root.events["end"].when < whole:
+            self._end_at(stem.root, whole)
+        fork.untaken = False
+        engine.took(fork, message)
+
+    # --- ends --------------------------------------------------------------------------------
+
+    def proven(self, exchange: AnyExchange) -> None:
+        """The peer of one has proved itself: the others end."""
+        self.end_others(exchange, Reason("another-answer", "the peer of another one is proven"))
+
+    def end_others(self, exchange: AnyExchange, reason: Reason) -> None:
+        """End all but one of what belongs to an attempt, without a word to anybody."""
+        for other in [x for x in family(exchange.root) if x is not exchange][::-1]:
+            self._wipe(other, reason)
+
+    def refused(self, exchange: AnyExchange, reason: Reason, *, proven: bool) -> None:
+        """An answer was refused, or refuses us. proven: under the keys of who gave that answer."""
+        stem, wait_s = exchange.stem, HINT_S
+        if proven and stem is None:
+            self._engine.fail(exchange, reason)
+            return
+        if stem is not None and (proven or exchange.untaken):
+            if proven:
+                wait_s = self._engine.settings.retransmit_s
+                self._engine.log.proto_warn("%s: answer refused: %s", exchange, reason)
+            self._drop(stem, exchange, reason)
+            exchange = stem
+        exchange.hint = reason
+        answers = exchange.answers
+        if answers is not None and answers.waiting and not answers.forks:
+            self._follow_all(exchange, answers)
+        if answers is not None and answers.forks:
+            return
+        if exchange.initiator:
+            self._rest(exchange, wait_s)
+        elif proven:
+            self._engine.fail(exchange, reason)
+
+    def failed(self, fork: AnyExchange, reason: Reason) -> None:
+        """Nothing more comes of a fork."""
+        stem = fork.stem
+        if stem is None:
+            return
+        self._drop(stem, fork, reason)
+        answers = stem.answers
+        if answers is not None and answers.waiting:
+            self._follow_all(stem, answers)
+        if answers is None or not answers.forks:
+            self._engine.fail(stem, stem.hint or reason)
+
+    def _discard(self, exchange: AnyExchange, reason: Reason) -> None:
+        """End one of several, with all that goes on from it."""
+        for each in list(family(exchange))[::-1]:
+            self._wipe(each, reason)
+
+    def _rest(self, exchange: AnyExchange, seconds: float) -> None:
+        """What may be forged ends no exchange, but a better answer is not waited for for long."""
+        exchange.resting = True
+        self._engine.stop_timer(exchange, "retransmit")
+        root, when = exchange.root, self._engine.now() + seconds
+        if all(leaf.resting for leaf in leaves(root)) and root.events["end"].when > when:
+            self._end_at(root, when)
+
+    def _end_at(self, root: AnyExchange, when: float) -> None:
+        """Another end of the time that an attempt has."""
+        engine = self._engine
+        engine.stop_timer(root, "end")
+        root.events["end"] = engine.timers.add(
+            "exchange end", when - engine.now(), lambda: engine.timed_out(root)
+        )
+
+    def _drop(self, stem: AnyExchange, fork: AnyExchange, reason: Reason) -> None:
+        """A fork has failed; its peer may yet be told why."""
+        if stem.answers is not None:
+            stem.answers.last = fork
+        self._end(fork)
+        fork.dialect.ended(fork, reason)
+        self._engine.log.debug(LogClass.EXCHANGE, 20, "%s: one answer less: %s", fork, reason)
+
+    def _wipe(self, exchange: AnyExchange, reason: Reason) -> None:
+        """One of several is not followed any more, and what it knows is forgotten."""
+        self._end(exchange)
+        exchange.state = exchange.script.state()
+        if exchange.sa is not None:
+            exchange.sa.keys = None
+        self._engine.log.debug(LogClass.EXCHANGE, 20, "%s: one answer less: %s", exchange, reason)
+
+    def _end(self, exchange: AnyExchange) -> None:
+        stem = exchange.stem
+        if stem is not None and stem.answers is not None and exchange in stem.answers.forks:
+            stem.answers.forks.remove(exchange)
+        self._engine.forget(exchange)
+        exchange.script.abandon(exchange)
+
+
+def of_many(root: AnyExchange, reason: Reason) -> Reason:
+    """The reason that an attempt fails for, with how many have answered it where that were more
+    than one."""
+    heard = max((x.answers.heard for x in family(root) if x.answers is not None), default=0)
+    if heard < 2:
+        return reason
+    return replace(reason, detail=f"{reason.detail} ({heard} different answers came, none proven)")

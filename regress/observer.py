@@ -1,0 +1,98 @@
+"""Somebody on the way who sees what goes by, and is faster than who is asked.
+
+impostor() is a whole daemon that answers in a host's name, without its secret. Observer changes
+octets of a true message, and sends that first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from random import Random
+from typing import Any
+
+from isakmp.message import HEADER_SIZE, build_payloads, parse_payloads
+from regress.pair import Gateway, Host, Network, Packet
+
+# NONCE and KE, by version.
+NONCE, KE = {1: 10, 2: 40}, {1: 4, 2: 34}
+
+
+def impostor(net: Network, victim: Host, gateway: Gateway, delay_s: float = 0.0) -> Host:
+    """A daemon in the place of ``gateway``, which sees all that goes to it, and answers first.
+
+    delay_s: how much later the true one gets it.
+    """
+    fake = Host(net, gateway.address, replace(gateway, secret="of nobody").text(), seed=1)
+    fake.daemon.start()
+    # Its timers run as everybody's; nothing is sent to where it is kept.
+    net.hosts[ip_address("203.0.113.99")] = fake
+    deliver = net.deliver
+    passed: list[Packet] = []
+
+    def arrive(packet: Packet) -> None:
+        if packet.dst != fake.address or any(packet is one for one in passed):
+            deliver(packet)
+            return
+        fake.receive(packet)
+        late = packet._replace()
+        passed.append(late)
+        if delay_s:
+            victim.timers.add("on its way", delay_s, lambda: deliver(late))
+        else:
+            net.flying.append(late)
+
+    net.deliver = arrive  # type: ignore[method-assign]
+    return fake
+
+
+def altered(
+    packet: Packet, draw: Random, *, spi: bool = False, values: bool = True
+) -> Packet:  # fmt: skip
+    """The same message with another NONCE and another public value, and from another responder
+    where ``spi`` says so."""
+    data, header = packet.message, packet.header
+    payloads, _ = parse_payloads(header.major, header.next_payload, data[HEADER_SIZE:])
+    other: list[tuple[int, Any]] = []
+    for payload in payloads:
+        body = payload.body
+        if values and payload.type == NONCE[header.major]:
+            body = draw.randbytes(len(body))
+        elif values and payload.type == KE[header.major]:
+            keep = 4 if header.major == 2 else 0
+            body = body[:keep] + b"\x01" + draw.randbytes(len(body) - keep - 1)
+        other.append((payload.type, body))
+    _, chain = build_payloads(header.major, other)
+    head = header._replace(cky_r=draw.randbytes(8)) if spi else header
+    marker = packet.data[: len(packet.data) - len(data)]
+    return packet._replace(data=marker + head.pack() + chain)
+
+
+@dataclass
+class Observer:
+    """Sends, before each message in clear that it cares for, or after it, others in its place.
+
+    cares: which messages; forge: what it makes of one.
+    """
+
+    net: Network
+    cares: Callable[[Packet], bool]
+    forge: Callable[[Packet], list[Packet]]
+    after: bool = False
+    forged: int = 0
+
+    def __post_init__(self) -> None:
+        deliver = self.net.deliver
+
+        def observe(packet: Packet) -> None:
+            fakes = self.forge(packet) if self.cares(packet) else []
+            self.forged += len(fakes)
+            if self.after:
+                deliver(packet)
+            for fake in fakes:
+                deliver(fake)
+            if not self.after:
+                deliver(packet)
+
+        self.net.deliver = observe  # type: ignore[method-assign]

@@ -166,8 +166,14 @@ class Candidates:
     # --- ends --------------------------------------------------------------------------------
 
     def proven(self, exchange: AnyExchange) -> None:
-        """The peer of one has proved itself: the others end."""
+        """The peer of one has proved itself: the others end, and it alone is the attempt now."""
+        root = exchange.root
+        if root.answers is None:
+            return
+        end = root.events["end"].when
         self.end_others(exchange, Reason("another-answer", "the peer of another one is proven"))
+        exchange.stem = exchange.answers = None
+        self._end_at(exchange, end)
 
     def end_others(self, exchange: AnyExchange, reason: Reason) -> None:
         """End all but one of what belongs to an attempt, without a word to anybody."""

@@ -217,7 +217,7 @@ class Connections:
         connection: what may be negotiated along with it, where the protocol does that.
         """
         running = self._beginning.get(remote.name)
-        if running is not None and not running.over and running.path.remote == path.remote:
+        if running is not None and not running.finished.done and running.path.remote == path.remote:
             return running
         connection = connection or self._wanted_of(remote)
         exchange = self._dialect(remote).begin_sa(self.engine, remote, path, connection)

@@ -14,6 +14,7 @@ import pytest
 from fifo_ui import explain, render
 from fifo_ui.client import Client, ControlError
 from fifo_ui.up import Wait
+from isakmp.candidates import leaves
 from isakmp.constants import isakmp
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.scripts.ikev1.informational import notify_payload
@@ -126,7 +127,8 @@ def test_what_a_peer_says_once_it_has_chosen_is_not_of_proposals(notify: int, me
     net, _, caller = negotiate("main", own=True)
     net.lose = silent
     net.pump()
-    (exchange,) = caller.daemon.engine.exchanges.values()
+    (begun,) = caller.daemon.engine.exchanges.values()
+    (exchange,) = leaves(begun)
     kind, value = notify_payload(notify)
     first, chain = build_payloads(1, [(kind, value)])
     header = Header(exchange.cky_i, exchange.cky_r, first, 1, 0, isakmp.Exchange.INFO, 0, 7,

@@ -434,6 +434,9 @@ class Ikev1:
         """A notify in clear proves nothing, but may tell why a phase 1 gets no further, or that the
         peer has lost an SA."""
         exchange = self._running(engine, path, header, datagram) or self._unheard(engine, header)
+        if exchange is not None:
+            several = engine.candidates.among(exchange)
+            exchange = next((x for x in several if x.cky_r == header.cky_r), exchange)
         message = self._open(engine, path, header, datagram, None, b"")
         for payload in message.take_all(P.NOTIFY):
             said = name_of(isakmp.Notify, payload.value.notify)

@@ -230,10 +230,12 @@ def add_auth(x: X, message: Outgoing) -> None:
 
 
 def take_auth(x: X, message: Incoming) -> None:
-    """Check the peer's proof. Refused with AUTHENTICATION_FAILED where it is none."""
+    """Check the peer's proof, which ends what others have answered. Refused with
+    AUTHENTICATION_FAILED where it is none."""
     value = message.take(P.AUTH).value
     how = method(value.method)
     if how.check(sa_of(x).keys.prf, _secret(x), _octets(x, ours=False), value.data):
+        x.engine.candidates.proven(x)
         return
     raise Refused(
         Reason("authentication-failed", "the peer's AUTH does not fit our pre-shared key",

@@ -83,7 +83,7 @@ def test_an_initiator_that_refuses_the_responder_says_so_and_both_end(
     change_sent(west, lambda x, m: heard.extend(
         v["notify"] for k, v in m.payloads if k == P.NOTIFY and x.script.name == "INFORMATIONAL"
     ), 2)  # fmt: skip
-    net.pump()
+    net.run(1.2)
     assert kinds(net.history)[-2:] == ["INFORMATIONAL", "INFORMATIONAL'"]
     assert heard[0] == said
     assert west.reasons() == [cause]

@@ -50,8 +50,8 @@ def impostor(net: Network, victim: Host, gateway: Gateway, delay_s: float = 0.0)
 def altered(
     packet: Packet, draw: Random, *, spi: bool = False, values: bool = True
 ) -> Packet:  # fmt: skip
-    """The same message with another NONCE and another public value, and from another responder
-    where ``spi`` says so."""
+    """The same message with another NONCE and another public value, another lifetime where it has
+    neither, and from another responder where ``spi`` says so."""
     data, header = packet.message, packet.header
     payloads, _ = parse_payloads(header.major, header.next_payload, data[HEADER_SIZE:])
     other: list[tuple[int, Any]] = []
@@ -63,8 +63,12 @@ def altered(
             keep = 4 if header.major == 2 else 0
             body = body[:keep] + b"\x01" + draw.randbytes(len(body) - keep - 1)
         other.append((payload.type, body))
+    if values and not {NONCE[header.major], KE[header.major]} & {kind for kind, _ in other}:
+        kind, offer = other[0]
+        other[0] = kind, offer[:-1] + bytes([offer[-1] ^ 1])
     _, chain = build_payloads(header.major, other)
     head = header._replace(cky_r=draw.randbytes(8)) if spi else header
+    head = head._replace(length=HEADER_SIZE + len(chain))
     marker = packet.data[: len(packet.data) - len(data)]
     return packet._replace(data=marker + head.pack() + chain)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from isakmp.candidates import family
 from isakmp.message import HEADER_SIZE, Header, parse_header
 from isakmp.sa import IsakmpSa
 from regress.pair import Gateway, Host, Network, Packet, both, connected
@@ -79,7 +80,8 @@ def disguised(data: bytes, version: int, cookies: tuple[bytes, bytes], number: i
 def in_use(host: Host) -> set[tuple[bytes, bytes, int]]:
     """The cookies and message IDs that a host listens to, and first messages of the same."""
     engine = host.daemon.engine
-    found = {(x.cky_i, x.cky_r, max(0, x.message_id)) for x in engine.exchanges.values()}
+    every = [each for root in engine.exchanges.values() for each in family(root)]
+    found = {(x.cky_i, x.cky_r, max(0, x.message_id)) for x in every}
     found |= {(x.cky_i, bytes(8), 0) for x in engine.exchanges.values()}
     for sa in host.daemon.sas.isakmp.values():
         found |= {(sa.cky_i, sa.cky_r, number) for number in (0, 1, 2, 5)}
@@ -94,9 +96,9 @@ def state_of(host: Host, version: int) -> dict[Any, Any]:
     """All that a message may change of what belongs to one version."""
     daemon = host.daemon
     found: dict[Any, Any] = {}
-    for key, x in daemon.engine.exchanges.items():
+    for x in [each for root in daemon.engine.exchanges.values() for each in family(root)]:
         if x.dialect.version == version:
-            found[key] = (
+            found[id(x)] = (
                 x.number, x.script.name, x.step, x.parked, x.over, x.resting, x.retries,
                 x.last_in, x.last_out, x.hint, x.protection, x.path, x.cky_r, sorted(x.events),
                 repr(x.state), x in daemon.engine.half_open,

@@ -11,6 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from isakmp.bounds import Limits
+from isakmp.candidates import leaves
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header
@@ -50,7 +51,7 @@ def after(messages: int, exchange: str) -> tuple[Network, Host, Host]:
 def keys_and_iv(host: Host, message_id: int) -> tuple[Any, bytes, Header] | None:
     """What a peer that knows the keys would encrypt with now."""
     engine = host.daemon.engine
-    for exchange in engine.exchanges.values():
+    for exchange in [leaves(x)[-1] for x in engine.exchanges.values()]:
         if exchange.message_id == message_id == 0 and getattr(exchange.state, "keys", None):
             keys, iv = exchange.state.keys, exchange.protection
             return keys, iv, _header(exchange.cky_i, exchange.cky_r)

@@ -25,6 +25,7 @@ from isakmp.conf_parse import (
     check_name,
     check_value,
     fold,
+    items_of,
     nearest,
     parse,
 )
@@ -57,6 +58,7 @@ class Conf:
         self.warnings: list[str] = parsed.warnings
         self.generation = 0
         self._sections: dict[str, Section] = parsed.sections
+        self._own: set[str] = set()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], opener: Opener | None = None) -> Conf:
@@ -286,13 +288,14 @@ class Transaction:
         def step(conf: Conf) -> None:
             if conf._sections.pop(fold(section), None) is None:
                 raise conf.error("no such section is written", section)
+            conf._own.discard(fold(section))
 
         self._steps.append(step)
 
     def draft(self) -> Conf:
         """What the configuration would be with the changes. ConfError: they cannot be made."""
         was = self._conf
-        draft = Conf(Parsed(_copy(was._sections), warnings=was.warnings), was.path)
+        draft = Conf(Parsed(dict(was._sections), warnings=was.warnings), was.path)
         for step in self._steps:
             step(draft)
         if sum(len(section.entries) for section in draft._sections.values()) > MAX_TRIPLETS:
@@ -302,11 +305,6 @@ class Transaction:
     def commit(self) -> frozenset[str]:
         """Make the changes; the sections that differ now. ConfError: none was made."""
         return self._conf.become(self.draft())
-
-
-def items_of(text: str) -> list[str]:
-    """The values between commas, without blanks around them; empty ones left out."""
-    return [item for item in (part.strip() for part in text.split(",")) if item]
 
 
 def read_file(path: Path, opener: Opener | None = None) -> Parsed:
@@ -370,18 +368,24 @@ def _check(section: str, tag: str, value: str) -> None:
 
 
 def _put(conf: Conf, section: str, tag: str, value: str) -> None:
-    found = conf._sections.setdefault(fold(section), Section(section, RUN_TIME, 0))
+    found = _owned(conf, section)
     found.entries[fold(tag)] = Entry(found.name, tag, value, RUN_TIME, 0)
 
 
 def _drop(conf: Conf, section: str, tag: str) -> None:
     if not conf.is_written(section, tag):
         raise conf.error("no such tag is written", section, tag)
-    del conf._sections[fold(section)].entries[fold(tag)]
+    del _owned(conf, section).entries[fold(tag)]
 
 
-def _copy(sections: dict[str, Section]) -> dict[str, Section]:
-    return {key: Section(s.name, s.file, s.line, dict(s.entries)) for key, s in sections.items()}
+def _owned(conf: Conf, section: str) -> Section:
+    """A section that a draft may change: it shares all others with what it is a draft of."""
+    key = fold(section)
+    if key not in conf._own:
+        was = conf._sections.get(key) or Section(section, RUN_TIME, 0)
+        conf._sections[key] = Section(was.name, was.file, was.line, dict(was.entries))
+        conf._own.add(key)
+    return conf._sections[key]
 
 
 def _difference(old: dict[str, Section], new: dict[str, Section]) -> frozenset[str]:
@@ -395,5 +399,5 @@ def _difference(old: dict[str, Section], new: dict[str, Section]) -> frozenset[s
     return frozenset(
         (new.get(key) or old[key]).name
         for key in old.keys() | new.keys()
-        if values(old.get(key)) != values(new.get(key))
+        if old.get(key) is not new.get(key) and values(old.get(key)) != values(new.get(key))
     )

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from isakmp.conf import Conf, first_of, items_of
+from isakmp.conf import Conf, first_of
 from isakmp.conf_check import Judgement, judge_part
-from isakmp.conf_parse import Entry, Parsed, Section, fold
+from isakmp.conf_parse import Entry, Parsed, Section, fold, items_of
 from isakmp.conf_tags import FIXED
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
@@ -71,6 +71,8 @@ def _touched(before: _Sections, after: _Sections) -> Iterator[str]:
     """What differs; of [Phase 1] and [Phase 2] the sections that are named there no longer, or
     only now."""
     for name in before.keys() | after.keys():
+        if before.get(name) is after.get(name):
+            continue
         old, new = (_values(sections.get(name)) for sections in (before, after))
         if old == new and (name in before) == (name in after):
             continue
@@ -93,14 +95,12 @@ def _links(*sides: _Sections) -> tuple[Mapping[str, set[str]], Mapping[str, set[
     """What each section leads to, and what leads to it, but for the lists that lead to all."""
     leads: defaultdict[str, set[str]] = defaultdict(set)
     named_by: defaultdict[str, set[str]] = defaultdict(set)
-    for sections in sides:
-        for name, section in sections.items():
-            if name in _LISTS:
-                continue
-            for other in set().union(*map(_names, _values(section).values())):
-                leads[name].add(other)
-                if name not in _FIXED:
-                    named_by[other].add(name)
+    every = {id(section): (name, section) for side in sides for name, section in side.items()}
+    for name, section in every.values():
+        for other in () if name in _LISTS else section.named():
+            leads[name].add(other)
+            if name not in _FIXED:
+                named_by[other].add(name)
     return leads, named_by
 
 

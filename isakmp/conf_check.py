@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from isakmp import conf_crypto
-from isakmp.conf import Conf, items_of, read_file
+from isakmp.conf import Conf, read_file
 from isakmp.conf_clear import traffic_warnings
 from isakmp.conf_kinds import Kind, Tag
-from isakmp.conf_parse import fold, nearest
+from isakmp.conf_parse import fold, items_of, nearest
 from isakmp.conf_secrets import MEND, weakness
 from isakmp.conf_spelling import likely_fixed, unknown_tag
 from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of

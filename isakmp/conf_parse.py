@@ -47,6 +47,14 @@ class Section:
     file: str
     line: int
     entries: dict[str, Entry] = field(default_factory=dict)
+    _named: frozenset[str] | None = field(default=None, repr=False, compare=False)
+
+    def named(self) -> frozenset[str]:
+        """The folded names of what its values may lead to. It must not change from then on."""
+        if self._named is None:
+            values = [entry.value for entry in self.entries.values()]
+            self._named = frozenset(fold(n) for text in values for n in (text, *items_of(text)))
+        return self._named
 
 
 @dataclass(slots=True)
@@ -61,6 +69,11 @@ class Parsed:
 def fold(name: str) -> str:
     """The form in which names of sections and tags are compared."""
     return name.lower()
+
+
+def items_of(text: str) -> list[str]:
+    """The values between commas, without blanks around them; empty ones left out."""
+    return [item for item in (part.strip() for part in text.split(",")) if item]
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:

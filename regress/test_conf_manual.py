@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.conf import items_of
 from isakmp.conf_kinds import Kind
 from isakmp.conf_manual import HEADINGS, table, with_tables
+from isakmp.conf_parse import items_of
 from isakmp.conf_tags import FIXED, TAGS
 
 MANUAL = (Path(__file__).parents[1] / "docs" / "isakmpd.conf.5.md").read_text()

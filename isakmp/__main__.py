@@ -25,7 +25,7 @@ from fifo_ui.fifo import Fifo
 from fifo_ui.files import check_directory, write_whole
 from fifo_ui.screen import Tone, screen_of
 from isakmp.conf import Conf
-from isakmp.conf_check import check, judge, judge_file
+from isakmp.conf_check import judge_file
 from isakmp.conf_kinds import Kind
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def check_only(path: Path) -> int:
     """Print every error and warning of a configuration; 1 where there is an error."""
     screen, told = screen_of(sys.stderr), partial(print, file=sys.stderr)
-    errors, warnings = judge_file(path, interface)
+    errors, warnings, _ = judge_file(path, interface)
     for error in errors:
         told(screen.paint(str(error), Tone.BAD))
     if errors:
@@ -111,11 +111,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _run(conf: Conf, options: argparse.Namespace, log: Log, outlets: Outlets) -> None:
-    judged = judge(conf, interface)
-    for warning in judged.warnings:
-        log.internal_warn("%s", warning)
-    for error in judged.errors:
-        log.internal_err("%s", error)
     starter = Starter(None if options.foreground else detach(), log)
     try:
         _serve(conf, options, log, starter, outlets)
@@ -229,7 +224,7 @@ def _daemon(
         nat_traversal=not options.no_nat_t, flows=not options.no_flows,
         active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
         report_path=Path(options.report) if options.report else None, esp_in=esp_in,
-        check=lambda fresh: check(fresh, interface), on_quit=loop.stop,
+        on_quit=loop.stop,
     )  # fmt: skip
 
 

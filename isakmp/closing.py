@@ -9,6 +9,7 @@ from __future__ import annotations
 from isakmp.app.base import Acquire, Expire, Mapping, UnknownSpi
 from isakmp.app.make import make_barrier
 from isakmp.conf import Conf
+from isakmp.conf_spelling import refuse_lost
 from isakmp.errors import ConfError
 from isakmp.flows import Flows, fixed, kept_back, unnegotiated
 from isakmp.log import Log
@@ -39,10 +40,11 @@ def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> int
     ApplicationError where that cannot be done, in part: an error in the log; ConfError, once all
     others are closed, where the traffic of some cannot be read.
     """
+    refuse_lost(conf)
     catalog = Catalog(conf, resolve)
     catalog.load()
-    for error in catalog.errors:
-        log.internal_warn("left out: %s", error)
+    for name, error in catalog.left_out:
+        log.internal_warn("left out: %s: %s", name, error)
     app = make_barrier(conf, loop=Loop(timers), timers=timers, log=log)
     app.start(_Nobody())
     flows = Flows(app, log)

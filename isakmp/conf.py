@@ -186,16 +186,15 @@ class Conf:
         self.generation += 1
         return changed
 
-    def reload(self, check: Callable[[Conf], list[ConfError]] | None = None) -> frozenset[str]:
+    def reload(self, accept: Callable[[Conf], object] = lambda _: None) -> frozenset[str]:
         """Read the file again, forgetting what transactions set; the sections that changed.
 
-        ConfError where the file is broken or ``check`` finds errors: nothing has changed then.
+        ConfError where the file is broken or ``accept`` raises one: nothing has changed then.
         """
         if self.path is None:
             raise ConfError("this configuration was not read from a file")
         fresh = Conf.load(self.path, self.opener)
-        if errors := check(fresh) if check else []:
-            raise first_of(errors)
+        accept(fresh)
         return self.become(fresh)
 
     def _entry(self, section: str, tag: str) -> Entry | None:

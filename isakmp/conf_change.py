@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from isakmp.conf import Conf, first_of
-from isakmp.conf_check import Judgement, judge_part
+from isakmp.conf_check import Faults, Judgement, judge_part
 from isakmp.conf_parse import Entry, Parsed, Section, fold, items_of
 from isakmp.conf_tags import FIXED
 from isakmp.errors import ConfError
@@ -26,11 +26,13 @@ _Sections = Mapping[str, Section]
 
 @dataclass(frozen=True)
 class Weighed:
-    """errors: those that a change brings; warnings: as well; part: the sections looked at."""
+    """errors: those that a change brings; warnings: as well; part: the sections looked at; faults:
+    those of them that cannot be used."""
 
     errors: list[ConfError]
     warnings: list[str]
     part: frozenset[str]
+    faults: Faults
 
     def refuse(self, whole: bool) -> list[str]:
         """What is to be told of a change. ConfError where it must not be made.
@@ -41,6 +43,11 @@ class Weighed:
             raise first_of(wrong)
         return [f"not complete: {error}" for error in self.errors] + self.warnings
 
+    def beside(self, faults: Faults) -> Faults:
+        """What cannot be used in all. faults: of before the change."""
+        others = {place: error for place, error in faults.items() if place[1] not in self.part}
+        return others | dict(self.faults)
+
 
 def weigh(before: Conf, after: Conf, resolve: Resolve) -> Weighed:
     """What ``after`` has wrong that ``before`` had not."""
@@ -48,7 +55,7 @@ def weigh(before: Conf, after: Conf, resolve: Resolve) -> Weighed:
     was, now = (judge_part(_only(conf, part), resolve) for conf in (before, after))
     known = set(map(_key, was.errors))
     errors = [error for error in now.errors if _key(error) not in known]
-    return Weighed(errors, _new_warnings(was, now), part)
+    return Weighed(errors, _new_warnings(was, now), part, now.faults)
 
 
 def _key(error: ConfError) -> tuple[str, str, str]:

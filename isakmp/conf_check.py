@@ -6,8 +6,8 @@ the kind of each section; sections that nothing names are taken for the kind the
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,7 +19,7 @@ from isakmp.conf_clear import traffic_warnings
 from isakmp.conf_kinds import Kind, Tag
 from isakmp.conf_parse import fold, items_of, nearest
 from isakmp.conf_secrets import MEND, weakness
-from isakmp.conf_spelling import likely_fixed, unknown_tag
+from isakmp.conf_spelling import lost, unknown_tag
 from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
 from isakmp.conf_values import NO, BadValue
 from isakmp.conf_who import confusable
@@ -44,23 +44,29 @@ MAX_ERRORS = 1000
 MAX_HINTS = 100
 
 
+Faults = Mapping[tuple[Kind, str], ConfError]
+"""By kind and folded name."""
+
+
 class Judgement(NamedTuple):
     """What there is to say of a configuration.
 
-    errors: in line order, none: it can be used; warnings: what works but deserves a look.
+    errors: in line order, none: it can be used; warnings: what works but deserves a look; faults:
+    the sections that cannot be used, as they or what they lead to have errors, and the first.
     """
 
     errors: list[ConfError]
     warnings: list[str]
+    faults: Faults
 
 
 def judge(conf: Conf, resolve: Resolve = no_interfaces) -> Judgement:
     """Every error and warning: duplicates, unused sections, algorithms of the past."""
-    errors, said = judge_part(conf, resolve)
+    errors, said, faults = judge_part(conf, resolve)
     if not connection_names(conf) and not conf.tags("Phase 1"):
         place = f"{conf.path}: " if conf.path else ""
         said.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
-    return Judgement(errors, [*conf.warnings, *said])
+    return Judgement(errors, [*conf.warnings, *said], faults)
 
 
 def judge_part(conf: Conf, resolve: Resolve) -> Judgement:
@@ -71,7 +77,7 @@ def judge_part(conf: Conf, resolve: Resolve) -> Judgement:
     who = confusable(conf, walk.remotes.values(), walk.initiators, walk.keys)
     clear = traffic_warnings(walk.connections, walk.bypass, resolve)
     said = [*dict.fromkeys(walk.warnings), *who, *clear]
-    return Judgement(errors[:MAX_ERRORS], said)
+    return Judgement(errors[:MAX_ERRORS], said, walk.faults)
 
 
 def judge_file(path: Path, resolve: Resolve = no_interfaces) -> Judgement:
@@ -79,8 +85,8 @@ def judge_file(path: Path, resolve: Resolve = no_interfaces) -> Judgement:
     try:
         parsed = read_file(path)
     except ConfError as error:
-        return Judgement([error], [])
-    return Judgement(parsed.errors, []) if parsed.errors else judge(Conf(parsed, path), resolve)
+        return Judgement([error], [], {})
+    return Judgement(parsed.errors, [], {}) if parsed.errors else judge(Conf(parsed, path), resolve)
 
 
 def check(conf: Conf, resolve: Resolve = no_interfaces) -> list[ConfError]:
@@ -100,6 +106,11 @@ class _Visit(NamedTuple):
     section: str
     cited: tuple[str, str]
 
+    @property
+    def place(self) -> tuple[Kind, str]:
+        """Its key in tables."""
+        return self.kind, fold(self.section)
+
 
 class _Walk:
     """One pass over a configuration; errors by place and reason, so that each is told once."""
@@ -110,6 +121,9 @@ class _Walk:
         self.keys = IdentityKeys(conf)
         self.errors: dict[tuple[str, str, str], ConfError] = {}
         self.warnings: list[str] = []
+        self.faults: dict[tuple[Kind, str], ConfError] = {}
+        self._at: _Visit | None = None
+        self._above: defaultdict[tuple[Kind, str], list[tuple[Kind, str]]] = defaultdict(list)
         self.remotes: dict[str, Remote] = {}
         self.connections: list[Connection] = []
         self.bypass: list[Selector] = []
@@ -123,6 +137,7 @@ class _Walk:
         self._named: set[str] = set()
         # Peers of connections; files of isakmpd may name others that this version cannot answer.
         self._needed: set[str] = set()
+        self._lost = {fold(error.section): error for error in lost(conf)}
         self._readers: dict[Kind, Callable[[_Visit], None]] = {
             Kind.PEER: self._peer,
             Kind.CONNECTION: self._connection,
@@ -135,6 +150,8 @@ class _Walk:
         }
 
     def run(self) -> None:
+        for error in self._lost.values():
+            self._error(error)
         for name, kind in FIXED.items():
             if self.conf.has_written_section(name):
                 self._enter(kind, name, (name, ""))
@@ -149,8 +166,20 @@ class _Walk:
         for visit in self._looked:
             self._unused = visit in self._strays
             self._read(visit)
+        self._spread()
+
+    def _spread(self) -> None:
+        """Nothing can be used that leads to what has an error."""
+        waiting = deque(self.faults)
+        while waiting:
+            place = waiting.popleft()
+            for above in self._above[place]:
+                if above not in self.faults:
+                    self.faults[above] = self.faults[place]
+                    waiting.append(above)
 
     def _read(self, visit: _Visit) -> None:
+        self._at = visit
         if reader := self._readers.get(visit.kind):
             try:
                 reader(visit)
@@ -165,16 +194,22 @@ class _Walk:
 
     def _enter(self, kind: Kind, section: str, cited: tuple[str, str]) -> None:
         self._named.add(fold(section))
+        if self._at and self._at.kind not in FIXED.values():
+            self._above[kind, fold(section)].append(self._at.place)
         if (kind, fold(section)) not in self._seen:
             self._seen.add((kind, fold(section)))
             self._queue.append(_Visit(kind, section, cited))
 
     def _drain(self) -> None:
         while self._queue:
-            self._look(self._queue.popleft())
+            self._at = self._queue.popleft()
+            self._look(self._at)
+        self._at = None
 
     def _error(self, error: ConfError) -> None:
         self._places.add((fold(error.section), fold(error.tag)))
+        if self._at:
+            self.faults.setdefault(self._at.place, error)
         if self._unused:
             self.warnings.append(str(error))
             return
@@ -280,9 +315,7 @@ class _Walk:
 
     def _stray(self, section: str) -> None:
         """A section that nothing names: a misspelled one, an initiator's, or one not used."""
-        if hint := likely_fixed(self.conf, section):
-            error = self.conf.error("nothing names this section", section, "", hint)
-            self.errors[fold(section), "", error.reason] = error
+        if fold(section) in self._lost:
             return
         kind = self._likely_kind(section)
         if kind not in (Kind.INITIATOR, Kind.MODE_CONFIG):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from isakmp.conf import Conf
+from isakmp.conf import Conf, first_of
 from isakmp.conf_kinds import Kind
 from isakmp.conf_parse import nearest
 from isakmp.conf_tags import FIXED, TAGS, tag_of
@@ -28,11 +28,31 @@ def unknown_tag(conf: Conf, kind: Kind, section: str, name: str) -> ConfError:
     return conf.error(reason, section, name, likely_meant(kind, name))
 
 
-def likely_fixed(conf: Conf, section: str) -> str:
-    """A hint with the fixed section that one which nothing names is meant for; empty for none.
+def lost(conf: Conf) -> list[ConfError]:
+    """What would be lost without a trace: a misspelt section or tag that says what there is.
 
-    It looks like that by its name, and has tags of it: what it says would be lost without a trace.
+    There is no section then that could be left out alone, and no traffic that could be dropped.
     """
+    named = frozenset().union(*(section.named() for section in conf.written.values()))
+    strays = [s.name for key, s in conf.written.items() if key not in named and s.name not in FIXED]
+    found = [
+        conf.error("nothing names this section", stray, "", hint)
+        for stray in strays
+        if (hint := _likely_fixed(conf, stray))
+    ]
+    unknown = [tag for tag in conf.tags("Phase 2") if tag_of(Kind.PHASE_2, tag) is None]
+    errors = (unknown_tag(conf, Kind.PHASE_2, "Phase 2", tag) for tag in unknown[:MAX_UNKNOWN])
+    return found + [error for error in errors if error.hint]
+
+
+def refuse_lost(conf: Conf) -> None:
+    """ConfError where a configuration cannot be used at all, at a start or later."""
+    if errors := lost(conf):
+        raise first_of(errors)
+
+
+def _likely_fixed(conf: Conf, section: str) -> str:
+    """A hint with the fixed section that another is meant for, by its name and tags; or empty."""
     for name, kind in FIXED.items():
         hint = nearest(section, [name], _ALIKE)
         if hint and any(tag_of(kind, tag) for tag in conf.tags(section)):

@@ -14,7 +14,10 @@ from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
 from isakmp.bounds import Limits
 from isakmp.conf import Conf, Transaction
 from isakmp.conf_change import weigh
+from isakmp.conf_check import judge
 from isakmp.conf_parse import fold
+from isakmp.conf_spelling import refuse_lost
+from isakmp.conf_told import Told
 from isakmp.connection import Connections
 from isakmp.constants import ISAKMP_PORT
 from isakmp.dialect import Dialect
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
     from isakmp.capture.writer import CaptureWriter
 
 REINITIALISE_S = 5.0
-Check = Callable[[Conf], list[ConfError]]
 AnySa = TypeVar("AnySa", IsakmpSa, ChildSa)
 
 
@@ -53,13 +55,12 @@ class Daemon:
         source: Callable[[Address], Address | None], resolve: Resolve, run_directory: FilePath,
         nat_traversal: bool = True, flows: bool = True, active: bool = True,
         port: int = 500, nat_t_port: int = 4500, report_path: FilePath | None = None,
-        esp_in: Callable[..., object] | None = None, check: Check | None = None,
-        on_quit: Callable[[], object] = lambda: None,
+        esp_in: Callable[..., object] | None = None, on_quit: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
         self.conf, self.log, self.timers, self.app = conf, log, timers, app
         self.transport, self.run_directory, self._wall = transport, run_directory, wall
         self.report_path = report_path or run_directory / "isakmpd.report"
-        self._esp_in, self._check, self._on_quit = esp_in, check, on_quit
+        self._esp_in, self._on_quit = esp_in, on_quit
         self.sas = SaDatabase()
         self.catalog = Catalog(conf, resolve, supports=app.supports)
         dialects: list[Dialect] = [Ikev1(), Ikev2(random, timers.now)]
@@ -82,12 +83,14 @@ class Daemon:
         self._tell_at_exit = active
         self._writer: CaptureWriter | None = None
         self._drops: dict[str, int] = {}
+        self._told = Told()
         self._reinitialising = Event(timers, "", 0.0, None)
 
     # --- life --------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Bring everything up, each after what it depends on. IsakmpError where it cannot be."""
+        refuse_lost(self.conf)
         # The application before the catalog, which asks what it can carry, and before the sockets:
         # what comes in may need an SA at once.
         self.app.start(self)
@@ -100,11 +103,15 @@ class Daemon:
         self._tick()
 
     def _load(self) -> None:
-        """Read the catalog; what it has to leave out is said."""
-        before = self.catalog.unsupported
+        """Read the catalog; what is wrong, and what has to be left out, is said.
+
+        What the checker refuses is not used.
+        """
+        before, judged = self.catalog.unsupported, judge(self.conf, self.catalog.resolve)
+        self.catalog.faults = judged.faults
         self.catalog.load()
-        for error in self.catalog.errors:
-            self.log.internal_err("left out: %s", error)
+        for severity, text in self._told.news(self.conf, judged, self.catalog.left_out):
+            self.log.write(severity, "%s", text)
         for line in self.catalog.unsupported:
             if line not in before:
                 self.log.internal_warn("%s", line)
@@ -165,11 +172,8 @@ class Daemon:
         self.keeper.key_log = KeyLog(FilePath(directory), self.log) if directory else None
 
     def _general(self, tag: str) -> Any:
-        """What [General] says; the default, and a line in the log, where that is refused."""
-        value, error = self.conf.general(tag)
-        if error:
-            self.log.internal_err("%s", error)
-        return value
+        """What [General] says; the default where that is refused."""
+        return self.conf.general(tag)[0]
 
     def _tick(self) -> None:
         """Now and then: say how often held-back errors came again."""
@@ -329,11 +333,13 @@ class Daemon:
         self.capture(None)
 
     def reload(self) -> list[str]:
-        """Read the configuration again and apply what differs; what was done, a line each.
+        """Read the configuration again and apply what differs; what is wrong, and what was done,
+        a line each.
 
-        ConfError where the file is broken: nothing has changed then.
+        A section with an error is left out alone, as at the start. ConfError where the file is
+        broken, and would keep isakmpd from starting: nothing has changed then.
         """
-        self.conf.reload(self._check)
+        self.conf.reload(refuse_lost)
         done = self._apply()
         if self._general("Renegotiate-on-HUP"):
             for child in self.sas.all_children():
@@ -341,7 +347,7 @@ class Daemon:
             done.append("every connection is negotiated again")
         for line in done or ["nothing changed"]:
             self.log.info("configuration reloaded: %s", line)
-        return done
+        return self._told.errors + done
 
     def _apply(self) -> list[str]:
         """Take what the configuration says now, in one step; what was done, a line each."""
@@ -365,8 +371,10 @@ class Daemon:
         bring what the checker calls an error: nothing has changed then.
         """
         draft = transaction.draft()
-        told = weigh(self.conf, draft, self.catalog.resolve).refuse(together)
+        weighed = weigh(self.conf, draft, self.catalog.resolve)
+        told = weighed.refuse(together)
         changed = {fold(name) for name in self.conf.become(draft)}
+        self.catalog.faults = weighed.beside(self.catalog.faults)
         if together:
             done = self._apply()
             for line in done:

@@ -263,7 +263,7 @@ def test_what_is_bypassed_comes_before_a_connection_with_the_same_traffic() -> N
     text += "[lan]\nLocal-selectors= 10.1.0.0/16\nRemote-selectors= 10.2.0.0/16, 10.2.7.0/24\n"
     host = Network().add(WEST.address, text)
     host.daemon.start()
-    assert not host.daemon.catalog.errors
+    assert not host.daemon.catalog.left_out
     assert actions(host) == {Action.BYPASS}
     assert len(host.app.policies) == 2
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fifo_ui.commands import run
+from isakmp.app.base import Action
 from isakmp.capture import Datagram, read_datagrams, read_frames
 from isakmp.conf import Conf
 from isakmp.errors import ConfError, IsakmpError
@@ -162,14 +163,82 @@ def test_a_broken_file_changes_nothing(tmp_path: Path, broken: str) -> None:
     assert connected(west)
 
 
-def test_what_the_check_finds_changes_nothing(tmp_path: Path) -> None:
-    net, west, _, path = on_disk(tmp_path)
-    west.daemon._check = lambda fresh: [ConfError("does not hold together")]
-    path.write_text(CHANGES["removed"](path.read_text()))
-    with pytest.raises(ConfError, match="does not hold together"):
-        west.daemon.reload()
+SECOND = (
+    "[Phase 1]\n192.0.2.3= other\n[other]\nAddress= 192.0.2.3\nLocal-address= 192.0.2.1\n"
+    "Configuration= phase-1\nAuthentication= 9f2c7be1d04a86b35c7e\n"
+    "[second]\nISAKMP-peer= other\nConfiguration= phase-2\nLocal-ID= near\nRemote-ID= far-2\n"
+    "[far-2]\nID-type= IPV4_ADDR_SUBNET\nNetwork= 10.7.0.0\nNetmask= 255.255.0.0\n"
+)
+FAULTS = {
+    "a value of the connection": ("[second]\n", "[second]\nPackets= many\n"),
+    "a misspelt tag": ("[second]\n", "[second]\nRemote-IDs= far-2\n"),
+    "its peer": ("[other]\n", "[other]\nPort= no-such\n"),
+    "no secret": ("Authentication= 9f2c7be1d04a86b35c7e\n", ""),
+    "what the library lacks": ("[other]\nAddress", "[other]\nIKE-proposals= aes128\nAddress"),
+    "an identity": ("Netmask= 255.255.0.0\n", "Netmask= 255.0.255.0\n"),
+    "no such section": ("Remote-ID= far-2", "Remote-ID= far-3"),
+    "a tag that is never used": ("[second]\n", "[second]\nConfiguration= nowhere\n"),
+}
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+@pytest.mark.parametrize("later", [False, True], ids=["start", "reload"])
+def test_a_section_in_error_is_left_out_alone_and_its_traffic_dropped(
+    tmp_path: Path, fault: str, later: bool
+) -> None:
+    text = WEST.text().replace("Connections= west-east", "Connections= second, west-east")
+    old, new = FAULTS[fault]
+    assert old in SECOND
+    bad = text + SECOND.replace(old, new)
+    path = tmp_path / "isakmpd.conf"
+    path.write_text(text + SECOND if later else bad)
+    path.chmod(0o600)
+    net = Network()
+    west, east = net.add(WEST.address, "", conf=Conf.load(path)), net.host(EAST)
+    net.start()
+    net.run(5)
+    sas = west.app.sas.copy()
     assert connected(west)
-    assert net.now
+    if later:
+        assert "second" in west.daemon.connections.entries
+        path.write_text(bad)
+        assert any(line.startswith("left out: second: ") for line in west.daemon.reload())
+    assert set(west.daemon.connections.entries) == {"west-east"}
+    assert west.app.sas == sas
+    dropped = [p for p in west.app.policies if p.action is Action.DISCARD]
+    known = later or fault not in ("an identity", "no such section")
+    assert west.said.count("left out: second: ") == (1 if known else 2)
+    assert any("10.7.0.0" in str(p.selector) for p in dropped) is known
+    agree(west, east)
+
+
+@pytest.mark.parametrize(
+    "misspelt", ["[Phase2]\nConnections= west-east", "[Phase 2]\nConections= west-east"]
+)
+def test_what_would_be_lost_without_a_trace_is_refused_whole(tmp_path: Path, misspelt: str) -> None:
+    """No connection would be left out: there would be none, and nothing to drop."""
+    net, west, east, path = on_disk(tmp_path)
+    path.write_text(path.read_text().replace("[Phase 2]\nConnections= west-east", misspelt))
+    with pytest.raises(ConfError, match="Phase 2"):
+        west.daemon.reload()
+    net.run(1)
+    agree(west, east)
+    with pytest.raises(ConfError, match="Phase 2"):
+        Network().add(WEST.address, "", conf=Conf.load(path)).daemon.start()
+
+
+def test_errors_and_warnings_are_told_once(tmp_path: Path) -> None:
+    _, west, _, path = on_disk(tmp_path)
+    path.write_text(
+        path.read_text().replace("[General]\n", "[General]\nRetransmits= many\nRainbow= 7\n")
+    )
+    west.daemon.reload()
+    west.daemon.reload()
+    for text in (
+        "no tag Rainbow in [General], and is ignored",
+        "'many' is not a number from 0 to 100: 3 counts",
+    ):
+        assert west.said.count(text) == 1
 
 
 def test_settings_are_taken_up(tmp_path: Path) -> None:

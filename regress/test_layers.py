@@ -74,6 +74,7 @@ LAYERS = [
         "isakmp.conf_check",
         "isakmp.conf_clear",
         "isakmp.conf_crypto",
+        "isakmp.conf_told",
         "isakmp.conf_manual",
         "isakmp.conf_secrets",
         "isakmp.conf_who",

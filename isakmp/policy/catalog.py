@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from isakmp.conf import Conf
+from isakmp.conf_kinds import Kind
 from isakmp.conf_parse import fold
 from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.errors import ConfError, Reason, Refused
@@ -34,15 +35,17 @@ from isakmp.policy.spd import (
     Traffic,
 )
 from isakmp.policy.supported import Supports, supported
-from isakmp.policy.traffic import Narrowed
+from isakmp.policy.traffic import Narrowed, selectors
 
 
 @dataclass
 class Catalog:
-    """Peers and connections of one configuration. errors: sections that are left out, and why.
+    """Peers and connections of one configuration.
 
+    left_out: the connections and bypasses that are not used, and why;
     closed: the traffic of connections that are left out, where it can be read all the same;
     bypass: what goes in clear on purpose, by section;
+    faults: the sections that must not be used, by kind and folded name, as the checker has them;
     supports: the IPsec stack's word on a transform; unsupported: what it made us leave out.
     """
 
@@ -50,10 +53,11 @@ class Catalog:
     resolve: Resolve
     remotes: dict[str, Remote] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
-    errors: list[ConfError] = field(default_factory=list)
+    left_out: list[tuple[str, ConfError]] = field(default_factory=list)
     closed: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
     bypass: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
     generation: int = -1
+    faults: Mapping[tuple[Kind, str], ConfError] = field(default_factory=dict)
     supports: Supports | None = None
     unsupported: list[str] = field(default_factory=list)
     _with: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
@@ -69,7 +73,8 @@ class Catalog:
 
     def load(self) -> None:
         """Read everything anew. A bad section is left out alone; the rest runs."""
-        self.connections, self.errors, self.unsupported, self.closed = {}, [], [], {}
+        before = self.closed | {name: _all_of(one) for name, one in self.connections.items()}
+        self.connections, self.left_out, self.unsupported, self.closed = {}, [], [], {}
         self._with, self._at, self._peers = {}, {}, set()
         self.generation = -1
         self._load_bypass()
@@ -77,8 +82,8 @@ class Catalog:
             try:
                 self._keep(self._read(name))
             except ConfError as error:
-                self.errors.append(error)
-                self._close(name)
+                self.left_out.append((name, error))
+                self._close(name, before.get(name))
 
     def _load_bypass(self) -> None:
         self.bypass = {}
@@ -86,15 +91,22 @@ class Catalog:
             try:
                 self.bypass[name] = read_bypass(self.conf, name)
             except ConfError as error:
-                self.errors.append(error)
+                self.left_out.append((name, error))
 
-    def _close(self, name: str) -> None:
-        """Note the traffic of a connection that is left out; an error more where it is unknown."""
+    def _close(self, name: str, before: tuple[Selector, ...] | None) -> None:
+        """Note the traffic of a connection that is left out, if need be what it was before; an
+        error more where it is unknown. Who says to be its peer is known, and refused."""
+        if remote := self._readable(self.conf.get(name, "ISAKMP-peer") or ""):
+            self._note(remote)
         try:
             self.closed[name] = read_selectors_of(self.conf, name, self.resolve)
         except ConfError as error:
+            if before:
+                self.closed[name] = before
+                return
             reason = f"its traffic cannot be read, so it is not dropped: {error.reason}"
-            self.errors.append(self.conf.error(reason, name, hint="mend it, and send HUP"))
+            refused = self.conf.error(reason, name, hint="mend it, and send HUP")
+            self.left_out.append((name, refused))
 
     def connection(self, name: str) -> Connection:
         """A connection by name, listed or not. ConfError where it is none or is bad."""
@@ -107,11 +119,16 @@ class Catalog:
         remote = self.remote(connection.remote)
         self.connections[connection.name] = connection
         self._with.setdefault(remote.name, []).append(connection)
+        self._note(remote)
+
+    def _note(self, remote: Remote) -> None:
+        """A peer that can say who it is."""
         self._peers.add(fold(remote.name))
         self._at.setdefault(remote.address, {})[remote.name] = None
 
     def _read(self, name: str) -> Connection:
         """A connection, without what the IPsec stack cannot carry."""
+        self._usable(Kind.CONNECTION, name)
         connection = read_connection(self.conf, name, self.resolve)
         if self.supports is not None:
             connection, said = supported(connection, self.supports)
@@ -121,9 +138,19 @@ class Catalog:
     def remote(self, section: str) -> Remote:
         """A peer by its section, as it reads now. ConfError where it is none or is bad."""
         self._refresh()
+        self._usable(Kind.PEER, section)
+        return self._read_remote(section)
+
+    def _read_remote(self, section: str) -> Remote:
+        """The same of one that may be at fault otherwise."""
         if section not in self.remotes:
             self.remotes[section] = read_remote(self.conf, section, self.resolve)
         return self.remotes[section]
+
+    def _usable(self, kind: Kind, section: str) -> None:
+        """ConfError where the checker refuses a section, or what it leads to."""
+        if fault := self.faults.get((kind, fold(section))):
+            raise fault
 
     def _refresh(self) -> None:
         """Forget what was read of peers before the configuration changed.
@@ -215,8 +242,9 @@ class Catalog:
         return [remote for remote in found if remote.address in (None, address)]
 
     def _readable(self, section: str) -> Remote | None:
+        """A peer to be known by, be it at fault: nobody who says to be it is taken for another."""
         try:
-            return self.remote(section)
+            return self._read_remote(section)
         except ConfError:
             return None
 
@@ -234,8 +262,11 @@ class Catalog:
         try:
             return self.remote(section)
         except ConfError as error:
-            reason = Reason("bad-configuration", str(error), line=self.conf.where(section))
-            raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN) from None
+            raise self._bad(section, error, isakmp.Notify.NO_PROPOSAL_CHOSEN) from None
+
+    def _bad(self, section: str, error: ConfError, notify: int) -> Refused:
+        reason = Reason("bad-configuration", str(error), line=self.conf.where(section))
+        return Refused(reason, notify)
 
     def find_child(
         self, remote: Remote, came: Traffic, transport: bool, only: Connection | None = None
@@ -245,9 +276,9 @@ class Catalog:
         try:
             return find_child(remote, candidates, came, transport, self.conf.where("Phase 2"))
         except Refused as refused:
-            if candidates or not self.errors:
+            if candidates or not self.left_out:
                 raise
-            left_out = tuple(f"left out: {error}" for error in self.errors[:MISSES_MAX])
+            left_out = tuple(f"left out: {error}" for _, error in self.left_out[:MISSES_MAX])
             mend = "a connection that is left out would be tried: mend it, and send HUP"
             reason = replace(refused.reason, misses=left_out, mend=mend)
             raise Refused(reason, refused.notify) from None
@@ -259,6 +290,8 @@ class Catalog:
         main mode. A section's own key is its only one; one without is proven by that of whom it
         expects, else of who came.
         """
+        if fault := self.faults.get((Kind.PEER, fold(remote.name))):
+            raise self._bad(remote.name, fault, isakmp.Notify.AUTHENTICATION_FAILED)
         identity = remote.remote_id or came
         if secret := remote.secret or self._identity_secret(identity):
             return secret
@@ -279,7 +312,12 @@ class Catalog:
 
     def _identity_secret(self, identity: Identity | None) -> bytes:
         section = self._key_section(identity)
-        return read_secret(self.conf, section) if section else b""
+        if not section:
+            return b""
+        try:
+            return read_secret(self.conf, section)
+        except ConfError as error:
+            raise self._bad(section, error, isakmp.Notify.AUTHENTICATION_FAILED) from None
 
     def _key_section(self, identity: Identity | None) -> str:
         """Not that of a peer: who has one peer's key would be another by naming it."""
@@ -310,6 +348,11 @@ class Catalog:
                    mend="Local-ID and Remote-ID here must be the peer's Remote-ID and Local-ID"),
             isakmp.Notify.INVALID_ID_INFORMATION,
         )  # fmt: skip
+
+
+def _all_of(connection: Connection) -> tuple[Selector, ...]:
+    """All traffic of a connection."""
+    return selectors(connection.traffic) if connection.traffic.local else (connection.selector,)
 
 
 def _version_refused(remote: Remote, version: str, notify: int) -> Refused:

@@ -66,7 +66,7 @@ def test_a_stranger_makes_nobody_read_the_whole_of_phase_1(monkeypatch: pytest.M
 def test_a_peer_whose_section_is_bad_is_refused_with_the_error() -> None:
     text = EAST.text().replace("Configuration= phase-1", "Configuration= nowhere")
     found = catalog(text)
-    assert [error.section for error in found.errors]
+    assert [error.section for _, error in found.left_out]
     reason = refused(found.find_remote, ip_address("192.0.2.1"), MAIN).reason
     assert reason.cause == "bad-configuration"
     assert "nowhere" in reason.detail
@@ -77,8 +77,8 @@ def test_bad_sections_are_left_out_alone() -> None:
     found = catalog(text + "[bad]\nPhase= 2\nISAKMP-peer= east\nConfiguration= phase-2\n"
                     "Local-ID= nothing\nRemote-ID= far\n")  # fmt: skip
     assert list(found.connections) == ["west-east"]
-    assert len(found.errors) == 2
-    assert "traffic cannot be read" in str(found.errors[1])
+    assert len(found.left_out) == 2
+    assert "traffic cannot be read" in str(found.left_out[1][1])
     with pytest.raises(ConfError):
         found.connection("bad")
 

@@ -110,7 +110,7 @@ def catalog(*edits: str) -> Catalog:
         text = text.replace(old, new)
     found = Catalog(Conf.from_text(text, "f"), lambda name, version: None)
     found.load()
-    assert found.errors == []
+    assert found.left_out == []
     return found
 
 

@@ -1,0 +1,53 @@
+"""What is said of a configuration while it is used: each error and warning once, while it stays."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from isakmp.conf import Conf
+from isakmp.conf_check import Judgement
+from isakmp.conf_kinds import Kind
+from isakmp.conf_tags import TAGS, tag_of
+from isakmp.errors import ConfError
+from isakmp.log import Severity
+
+Line = tuple[Severity, str]
+
+
+class Told:
+    """Remembers what was said, to say what is new. errors: what is wrong now, a line each."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self._said: frozenset[Line] = frozenset()
+
+    def news(
+        self, conf: Conf, judged: Judgement, left_out: list[tuple[str, ConfError]]
+    ) -> list[Line]:
+        """What has not been said. left_out: what is not used, and why."""
+        self.errors = list(_errors(conf, judged, left_out))
+        lines = [(Severity.INTERNAL_ERR, text) for text in self.errors]
+        lines += [(Severity.INTERNAL_WARN, text) for text in judged.warnings]
+        news = [line for line in lines if line not in self._said]
+        self._said = frozenset(lines)
+        return news
+
+
+def _errors(conf: Conf, judged: Judgement, left_out: list[tuple[str, ConfError]]) -> Iterator[str]:
+    """Each error, with what is left out for it, or what counts instead."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for name, error in left_out:
+        names[str(error)].append(name)
+    for text, found in names.items():
+        yield f"left out: {', '.join(dict.fromkeys(found))}: {text}"
+    for error in judged.errors:
+        if str(error) not in names:
+            yield str(_instead(conf, error))
+
+
+def _instead(conf: Conf, error: ConfError) -> ConfError:
+    """Of [General], what counts instead."""
+    known = error.section.lower() == "general" and tag_of(Kind.GENERAL, error.tag)
+    name = next((n for n in TAGS[Kind.GENERAL] if n.lower() == error.tag.lower()), "")
+    return (conf.general(name)[1] or error) if known else error

@@ -8,7 +8,7 @@ device for IPv6, whose way out is closed by routes alone (engine.routes).
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 from isakmp.app.base import Action, PolicySpec
 from isakmp.app.xfrm import values
 from isakmp.app.xfrm.link import Link
-from isakmp.app.xfrm.policies import Policies
+from isakmp.app.xfrm.policies import Policies, present
 from isakmp.errors import ApplicationError
 from isakmp.job import Job
 from isakmp.log import Log
@@ -26,8 +26,8 @@ _EXEMPT = ("disable_xfrm", "disable_policy")
 
 
 def instance(path: str) -> int:
-    """The number that tells what is left of one isakmpd, or engine, from that of another."""
-    return zlib.crc32(path.encode()) % values.GUARDS
+    """What tells what is left of one isakmpd, or engine, from that of others: 63 bits."""
+    return int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big") >> 1
 
 
 class Guard:
@@ -41,7 +41,8 @@ class Guard:
         self.exempt(device)
         self._link = Link(loop, log)
         try:
-            self._policies = Policies(self._link, values.of_guard(number))
+            indices = values.of_guard(number, present(self._link))
+            self._policies = Policies(self._link, indices)
             self._policies.adopt()
         except ApplicationError:
             self._link.close()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from regress.interop.end import eventually
@@ -22,24 +23,44 @@ from regress.live.pair import INNER, NETS, OTHER_SUITE, SUITE, Host, configurati
 
 KILLS = 20
 PINGS = 5
+PATIENCE_S = 60
+
+
+class Stack(Enum):
+    """What protects the traffic of a, and of b, which never has an engine of its own."""
+
+    ENGINE = "engine"
+    OWN = "engine of its own"
+    XFRM = "xfrm"
 
 
 @dataclass
 class Site:
-    """Two hosts, who reads the wire, and how a's key engine runs."""
+    """Two hosts, who reads the wire, and what protects the traffic.
+
+    protected: off, nothing does: the daemons install no policies, and each row counts something.
+    """
 
     a: Host
     b: Host
     sniffer: Sniffer
     stack: ExitStack = field(default_factory=ExitStack)
     kills: int = KILLS
-    own: bool = False
+    kind: Stack = Stack.ENGINE
+    protected: bool = True
     taken: int = 0
     engines: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def general(self, host: Host) -> str:
         """What [General] says more."""
+        if self.kind is Stack.XFRM:
+            return "Application= xfrm"
         return f"Engine-socket= {host.folder / 'engine'}" if self.own and host is self.a else ""
+
+    @property
+    def own(self) -> bool:
+        """Whether a's engine has a process of its own."""
+        return self.kind is Stack.OWN
 
     def write(self, host: Host, *, suite: str = SUITE, more: str = "") -> None:
         """A host's configuration; it starts IKEv2."""
@@ -55,8 +76,9 @@ class Site:
 
     def daemon(self, host: Host) -> subprocess.Popen[bytes]:
         """Its daemon, which runs."""
-        process = self.run(host, "isakmp", "-d", "-c", str(host.conf))
-        eventually(f"{host.name} runs", (host.folder / "isakmpd.pid").exists, 30)
+        flags = ("-d",) if self.protected else ("-d", "-a")
+        process = self.run(host, "isakmp", *flags, "-c", str(host.conf))
+        eventually(f"{host.name} runs", (host.folder / "isakmpd.pid").exists, PATIENCE_S)
         return process
 
     def engine(self) -> None:
@@ -64,7 +86,7 @@ class Site:
         place = self.a.folder / "engine"
         Path(f"{place}.esp").unlink(missing_ok=True)
         process = self.run(self.a, "isakmp.app.engine", "--socket", str(place))
-        eventually("the engine listens", lambda: _listens(place), 30)
+        eventually("the engine listens", lambda: _listens(place), PATIENCE_S)
         self.engines.append(process)
 
     def run(self, host: Host, *arguments: str) -> subprocess.Popen[bytes]:
@@ -77,7 +99,7 @@ class Site:
         self.start(self.b)
         self.write(self.a, more=more)
         process = self.start(self.a)
-        wait_up(self.a, self.b, 60)
+        wait_up(self.a, self.b, PATIENCE_S)
         return process
 
     def said(self) -> str:
@@ -150,12 +172,22 @@ def left_out(site: Site) -> None:
 
 
 def down(site: Site) -> None:
-    """Taken down by command, which the peer is told."""
+    """Taken down by command, so that the peer deletes it, too."""
     site.up()
     site.ctl(site.a, "down", "first")
-    eventually("it is down", lambda: not site.a.pairs()["first"], 20)
-    site.ping(site.a)
+    for host in (site.a, site.b):
+        eventually("it is down", lambda: not host.pairs()["first"], PATIENCE_S)  # noqa: B023
+        site.ping(host)
+
+
+def deleted(site: Site) -> None:
+    """Deleted by the passive end; the other one may bring it up again at once."""
+    site.up()
+    before = site.b.pairs()["first"]
+    site.ctl(site.b, "down", "first")
+    eventually("it is deleted", lambda: site.b.pairs()["first"] != before, PATIENCE_S)
     site.ping(site.b)
+    site.ping(site.a)
 
 
 def between_sas(site: Site) -> None:
@@ -226,8 +258,9 @@ def second_ended(site: Site) -> None:
 def robbed(site: Site) -> None:
     """Somebody takes the rules and routes away."""
     site.up()
-    site.a.namespace.shell("ip rule del priority 500; ip route flush table 500")
-    eventually("they are told of", lambda: "took" in site.said(), 20)
+    site.a.namespace.shell("ip rule del priority 500 || :; ip route flush table 500")
+    if site.protected:
+        eventually("they are told of", lambda: "took" in site.said(), PATIENCE_S)
     site.ping(site.a)
 
 
@@ -242,7 +275,8 @@ def blocked_end(site: Site) -> None:
 ROWS: dict[str, Callable[[Site], object]] = {
     "passive, nobody has come": passive,
     "left out for an error": left_out,
-    "down, and told the peer": down,
+    "down, deleted by the peer": down,
+    "deleted by the passive end": deleted,
     "rekeyed under traffic": between_sas,
     "reloaded under traffic": reloaded,
     "daemon killed under traffic": killed,
@@ -251,20 +285,28 @@ ROWS: dict[str, Callable[[Site], object]] = {
     "routes and rules taken away": robbed,
     "ended, Block-when-stopped": blocked_end,
 }
-OWN_ROWS: dict[str, Callable[[Site], object]] = {
-    **{name: ROWS[name] for name in ("left out for an error", "daemon killed under traffic",
-                                     "arrives in clear")},
-    "engine killed under traffic": engine_killed,
+ROWS_OF: dict[Stack, dict[str, Callable[[Site], object]]] = {
+    Stack.ENGINE: ROWS,
+    Stack.OWN: {
+        **{name: row for name, row in ROWS.items() if row in (
+            left_out, deleted, killed, inbound, blocked_end)},
+        "engine killed under traffic": engine_killed,
+    },
+    # Neither routes nor rules are its own, and one isakmpd at a time has it.
+    Stack.XFRM: {
+        name: row for name, row in ROWS.items() if row not in (second_ended, robbed)
+    },
 }  # fmt: skip
 
 
-def play(row: Callable[[Site], object], folder: Path, own: bool, kills: int = KILLS) -> int:
+def play(
+    row: Callable[[Site], object], folder: Path, kind: Stack = Stack.ENGINE, kills: int = KILLS,
+    protected: bool = True,
+) -> int:  # fmt: skip
     """Play a row; how many packets went, or were taken, in clear."""
-    with hosts(folder) as (a, b), Sniffer(a.namespace) as sniffer, ExitStack() as stack:
-        b.namespace.shell(
-            "ip neigh replace 192.168.77.253 lladdr 02:00:00:00:00:fd dev veth0 nud permanent"
-        )
-        site = Site(a, b, sniffer, stack, kills, own)
+    with hosts(folder) as (a, b), Sniffer(a.namespace, b.namespace) as sniffer, \
+            ExitStack() as stack:  # fmt: skip
+        site = Site(a, b, sniffer, stack, kills, kind, protected)
         row(site)
         time.sleep(0.3)
         return sniffer.clear() + site.taken

@@ -17,25 +17,17 @@ _ROOM = 8 << 20
 
 
 class Sniffer:
-    """Counts IPv4 packets of protected networks on veth0 of a host, in either direction."""
+    """Counts IPv4 packets of protected networks that hosts send by veth0.
 
-    def __init__(self, host: Namespace) -> None:
-        host.shell(f"ip neigh replace 192.168.77.253 lladdr {NOBODY} dev veth0 nud permanent")
-        self._tap = host.packet_socket("veth0")
-        self._tap.setsockopt(socket.SOL_SOCKET, 33, _ROOM)  # SO_RCVBUFFORCE
-        self._tap.setblocking(False)
+    What they receive is not counted: a kernel shows what came in ESP there once more, in clear.
+    """
+
+    def __init__(self, *hosts: Namespace) -> None:
+        self._taps = [_tap(host) for host in hosts]
 
     def clear(self) -> int:
         """How many there were since the last time; AssertionError where some were not seen."""
-        found = 0
-        while True:
-            try:
-                found += _is_clear(self._tap.recv(2048))
-            except BlockingIOError:
-                break
-        lost = struct.unpack("II", self._tap.getsockopt(263, 6, 8))[1]  # PACKET_STATISTICS
-        assert not lost, "the sniffer has missed packets"
-        return found
+        return sum(map(_count, self._taps))
 
     def __enter__(self) -> Sniffer:
         return self
@@ -44,7 +36,29 @@ class Sniffer:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        self._tap.close()
+        for tap in self._taps:
+            tap.close()
+
+
+def _tap(host: Namespace) -> socket.socket:
+    host.shell(f"ip neigh replace 192.168.77.253 lladdr {NOBODY} dev veth0 nud permanent")
+    tap = host.packet_socket("veth0")
+    tap.setsockopt(socket.SOL_SOCKET, 33, _ROOM)  # SO_RCVBUFFORCE
+    tap.setblocking(False)
+    return tap
+
+
+def _count(tap: socket.socket) -> int:
+    found = 0
+    while True:
+        try:
+            frame, (_, _, kind, *_) = tap.recvfrom(2048)
+        except BlockingIOError:
+            break
+        found += kind == socket.PACKET_OUTGOING and _is_clear(frame)
+    lost = struct.unpack("II", tap.getsockopt(263, 6, 8))[1]  # PACKET_STATISTICS
+    assert not lost, "the sniffer has missed packets"
+    return found
 
 
 def _is_clear(frame: bytes) -> bool:

@@ -11,19 +11,23 @@ from pathlib import Path
 import pytest
 
 from regress.interop.needs import missing
-from regress.leak.rows import Site, kill
+from regress.leak.rows import Site, Stack, kill
 from regress.leak.sniffer import Sniffer
 from regress.live.pair import CONNECTIONS, ROOT, hosts, wait_up
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
-OWN = (False, True)
+KINDS = (Stack.ENGINE, Stack.OWN)
 
 
 @pytest.fixture
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """Both hosts with their configurations; nothing runs."""
-    with hosts(tmp_path) as (a, b), Sniffer(a.namespace) as sniffer, ExitStack() as stack:
-        made = Site(a, b, sniffer, stack, own=request.param)
+    with (
+        hosts(tmp_path) as (a, b),
+        Sniffer(a.namespace, b.namespace) as sniffer,
+        ExitStack() as stack,
+    ):
+        made = Site(a, b, sniffer, stack, kind=request.param)
         made.write(a)
         made.write(b)
         yield made
@@ -44,7 +48,7 @@ def in_clear(site: Site) -> int:
     return site.sniffer.clear()
 
 
-@pytest.mark.parametrize("site", OWN, indirect=True, ids=("inside", "on its own"))
+@pytest.mark.parametrize("site", KINDS, indirect=True, ids=("inside", "on its own"))
 def test_closed_before_isakmpd_and_after_it_was_killed(site: Site) -> None:
     assert in_clear(site) > 0, "nothing is closed yet, and the sniffer sees it"
     done = isakmpd(site, "--close-only")
@@ -67,7 +71,7 @@ def test_closed_before_isakmpd_and_after_it_was_killed(site: Site) -> None:
     assert "lookup 500" not in site.a.namespace.run("ip", "rule").stdout
 
 
-@pytest.mark.parametrize("site", OWN, indirect=True, ids=("inside", "on its own"))
+@pytest.mark.parametrize("site", KINDS, indirect=True, ids=("inside", "on its own"))
 def test_what_is_closed_stays_so_where_isakmpd_cannot_start(site: Site) -> None:
     assert isakmpd(site, "--close-only").returncode == 0
     if site.own:
@@ -80,7 +84,7 @@ def test_what_is_closed_stays_so_where_isakmpd_cannot_start(site: Site) -> None:
     assert in_clear(site) == 0
 
 
-@pytest.mark.parametrize("site", OWN, indirect=True, ids=("inside", "on its own"))
+@pytest.mark.parametrize("site", KINDS, indirect=True, ids=("inside", "on its own"))
 @pytest.mark.parametrize("flag", ["--close-only", "--open"])
 def test_beside_a_running_one_it_is_refused(site: Site, flag: str) -> None:
     daemon = site.start(site.a)
@@ -91,7 +95,7 @@ def test_beside_a_running_one_it_is_refused(site: Site, flag: str) -> None:
     assert in_clear(site) == 0
 
 
-@pytest.mark.parametrize("site", [False], indirect=True)
+@pytest.mark.parametrize("site", [Stack.ENGINE], indirect=True)
 def test_a_second_isakmpd_of_one_run_directory_takes_nothing_away(site: Site) -> None:
     site.start(site.a)
     before = site.a.namespace.run("ip", "xfrm", "policy").stdout
@@ -100,7 +104,7 @@ def test_a_second_isakmpd_of_one_run_directory_takes_nothing_away(site: Site) ->
     assert before and site.a.namespace.run("ip", "xfrm", "policy").stdout == before
 
 
-@pytest.mark.parametrize("site", [False], indirect=True)
+@pytest.mark.parametrize("site", [Stack.ENGINE], indirect=True)
 def test_traffic_that_cannot_be_read_is_told_and_all_other_closed(site: Site) -> None:
     text = site.a.conf.read_text()
     site.a.write(text.replace("Remote-ID= second-remote", "Remote-ID= nowhere"))
@@ -110,7 +114,7 @@ def test_traffic_that_cannot_be_read_is_told_and_all_other_closed(site: Site) ->
     assert in_clear(site) == 0
 
 
-@pytest.mark.parametrize("site", [False], indirect=True)
+@pytest.mark.parametrize("site", [Stack.ENGINE], indirect=True)
 def test_a_stack_that_keeps_nothing_back_is_refused(site: Site) -> None:
     site.a.write(site.a.conf.read_text().replace("[General]", "[General]\nApplication= none"))
     done = isakmpd(site, "--close-only")

@@ -28,8 +28,8 @@ _DST, _OIF, _METRIC, _PREFSRC, _TABLE = 1, 4, 6, 7, 15
 _STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_NOWHERE = 4, 0, 253, 255
 _ADDRESS_GROUPS = 0x10 | 0x100  # RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
 _ROUTE_GROUPS = 0x40 | 0x400 | 0x80 | 1 << 18  # RTNLGRP_IPV4_ROUTE, IPV6_ROUTE, and _RULE of both
-# Of the routes of instance 0: what is let pass comes before what is unreachable.
-_GUARD_METRIC, _PASS_METRIC = 0x10000000, 1
+# A device's number is lower. Of instance 0: what is let pass comes before what is unreachable.
+_INSTANCES, _PASS_METRIC, _GUARD_METRIC = 1 << 27, 1 << 27, 1 << 28
 
 
 class Kind(IntEnum):
@@ -44,7 +44,7 @@ class Routes:
     """The routes of one table that are one instance's. OSError where the kernel refuses."""
 
     def __init__(self, table: int, instance: int) -> None:
-        self._table, self._instance, self._sequence = table, instance, 0
+        self._table, self._instance, self._sequence = table, instance % _INSTANCES, 0
         self._requests = _netlink(0)
         try:
             self._news = _netlink(_ADDRESS_GROUPS)

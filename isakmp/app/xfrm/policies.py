@@ -50,10 +50,7 @@ class Policies:
 
     def adopt(self) -> int:
         """Know what an earlier process has left, which goes on until sweep(); how much that is."""
-        job = self._link.request(Msg.GETPOLICY, b"", NetlinkFlag.DUMP)
-        if job.error is not None:
-            raise job.error
-        for found in (messages.POLICY_INFO.unpack(body) for body in job.result or ()):
+        for found in present(self._link):
             if self._indices.has(found["index"]):
                 self._left[_key(found["dir"], found["sel"])] = found["index"]
                 self._used.add(self._indices.number(found["index"]))
@@ -101,7 +98,7 @@ class Policies:
         jobs = [
             self._link.request(
                 Msg.UPDPOLICY if place in before else Msg.NEWPOLICY,
-                values.policy(spec, *place, index) + template,
+                values.policy(spec, *place, index, self._indices.tag) + template,
             )
             for place, index in now.items()
         ]
@@ -149,7 +146,7 @@ class Policies:
                 missing += len(lost)
                 template = values.templates(entry.spec)
                 for place, index in lost.items():
-                    body = values.policy(entry.spec, *place, index) + template
+                    body = values.policy(entry.spec, *place, index, self._indices.tag) + template
                     self._link.request(Msg.NEWPOLICY, body)
         return missing
 
@@ -165,6 +162,14 @@ class Policies:
 
     def _give_back(self, indices: Iterable[int]) -> None:
         self._used.difference_update(self._indices.number(index) for index in indices)
+
+
+def present(link: Link) -> list[Values]:
+    """Every policy that the kernel has, whosever it is. KernelRefusal."""
+    job = link.request(Msg.GETPOLICY, b"", NetlinkFlag.DUMP)
+    if job.error is not None:
+        raise job.error
+    return [messages.POLICY_INFO.unpack(body) for body in job.result or ()]
 
 
 def _key(dir: int, selector: Values) -> bytes:

@@ -1,13 +1,16 @@
 """The application's values as the kernel has them, and back.
 
 reqids of the kernel are the daemon's beyond REQID_BASE. Indices of its policies begin with
-INDEX_BASE, those of a key engine's guard with GUARD_BASE and the engine's number: so what is ours
-is told from what others have installed, also after a restart.
+INDEX_BASE, those of a key engine's guard with GUARD_BASE and the number of a block that is its
+own: so what is ours is told from what others have installed, also after a restart. Whose a block
+is, its policies say in a limit of theirs that the kernel keeps and does not heed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from isakmp.app.base import (
     Acquire,
@@ -44,7 +47,7 @@ from isakmp.policy.spd import Address, Selector, make_network
 
 REQID_BASE, REQIDS = 0x69000000, 1 << 24
 INDEX_BASE, INDICES = 0x69000000, 1 << 21
-GUARD_BASE, GUARDS = 0x70000000, 1 << 10
+GUARD_BASE, GUARDS, _BLOCK = 0x70000000, 1 << 10, 18
 MIN_SPI, MAX_SPI = 0x100, 0xFFFFFFFF
 MIN_CPI, MAX_CPI = 256, 61439  # RFC 3173 2.4: negotiated CPIs
 Ports = tuple[tuple[int, int], tuple[int, int]]
@@ -79,10 +82,14 @@ def is_ours(reqid: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Indices:
-    """The kernel's indices of one owner's policies; the kernel wants the direction in them."""
+    """The kernel's indices of one owner's policies; the kernel wants the direction in them.
+
+    tag: a number in each of the policies, up to 63 bits.
+    """
 
     base: int
     count: int
+    tag: int = INFINITE
 
     def index(self, number: int, dir: Dir) -> int:
         """The index of a policy of that number."""
@@ -100,9 +107,20 @@ class Indices:
 OURS = Indices(INDEX_BASE, INDICES)
 
 
-def of_guard(instance: int) -> Indices:
-    """Those of one key engine's guard."""
-    return Indices(GUARD_BASE | (instance % GUARDS) << 18, 1 << 15)
+def of_guard(tag: int, present: Iterable[Values]) -> Indices:
+    """Those of the guard that ``tag`` stands for, given the kernel's policies: the block that has
+    the tag already, or else a free one. ApplicationError where there is none."""
+    owners = {
+        (info["index"] - GUARD_BASE) >> _BLOCK: info["lft"]["soft_packet_limit"]
+        for info in present if info["index"] >= GUARD_BASE
+    }  # fmt: skip
+    ours = (block for block, owner in owners.items() if owner == tag)
+    every = ((tag + step) % GUARDS for step in range(GUARDS))
+    block = next(chain(ours, (block for block in every if block not in owners)), None)
+    if block is None:
+        raise ApplicationError(f"{GUARDS} key engines have left policies here: isakmpd --open "
+                               "takes those of a Run-directory away")  # fmt: skip
+    return Indices(GUARD_BASE | block << _BLOCK, 1 << (_BLOCK - 3), tag)
 
 
 def mode(encapsulation: ipsec.Encapsulation) -> Mode:
@@ -304,12 +322,14 @@ def directions(spec: PolicySpec) -> tuple[Dir, ...]:
     return Dir.IN, Dir.FWD
 
 
-def policy(spec: PolicySpec, dir: Dir, ports: Ports, index: int) -> bytes:
+def policy(
+    spec: PolicySpec, dir: Dir, ports: Ports, index: int, tag: int = INFINITE
+) -> bytes:  # fmt: skip
     """The body of NEWPOLICY and UPDPOLICY; ``templates`` follow."""
     blocked = spec.action is Action.DISCARD
     rank = priority(spec.selector, ports)
     return messages.POLICY_INFO.pack(
-        sel=selector(spec.selector, ports), index=index,
+        sel=selector(spec.selector, ports), index=index, lft={"soft_packet_limit": tag},
         priority=rank // _BEFORE if spec.action is Action.BYPASS else rank,
         dir=dir, action=PolicyAction.BLOCK if blocked else PolicyAction.ALLOW,
     )  # fmt: skip

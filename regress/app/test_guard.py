@@ -1,0 +1,105 @@
+"""What the guards of key engines leave in the kernel is told apart, in namespaces of their own."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from isakmp.app.base import Action, Direction, PolicySpec
+from isakmp.app.guard import Guard, instance
+from isakmp.app.xfrm import values
+from isakmp.app.xfrm.constants import Dir
+from isakmp.errors import ApplicationError
+from isakmp.log import Log
+from isakmp.loop import Loop
+from isakmp.policy.spd import Selector
+from isakmp.timer import Timers
+from regress.interop.namespace import Namespace
+from regress.interop.needs import missing
+
+NUMBER = 77
+
+
+@pytest.fixture
+def namespace() -> Iterator[Namespace]:
+    if reason := missing():
+        pytest.skip(reason)
+    made = Namespace()
+    yield made
+    made.close()
+
+
+@contextmanager
+def inside(namespace: Namespace) -> Iterator[None]:
+    """What is opened here is of the namespace."""
+    setns = ctypes.CDLL(None, use_errno=True).setns
+    with Path("/proc/self/ns/net").open() as home, \
+            Path(f"/proc/{namespace.pid}/ns/net").open() as there:  # fmt: skip
+        assert setns(there.fileno(), 0) == 0
+        try:
+            yield
+        finally:
+            assert setns(home.fileno(), 0) == 0
+
+
+def guard(namespace: Namespace, number: int) -> Guard:
+    timers = Timers(lambda: 0.0)
+    log = Log(lambda: 0.0, lambda line: None)
+    with inside(namespace):
+        return Guard(Loop(timers), log, number, "lo")
+
+
+def drops(network: str) -> PolicySpec:
+    selector = Selector(ip_network("10.1.0.0/16"), ip_network(network))
+    return PolicySpec(Direction.OUT, selector, Action.DISCARD)
+
+
+def policies(namespace: Namespace) -> str:
+    return namespace.run("ip", "xfrm", "policy").stdout
+
+
+def test_two_whose_numbers_collide_leave_each_other_alone(namespace: Namespace) -> None:
+    one, other = guard(namespace, NUMBER), guard(namespace, NUMBER + values.GUARDS)
+    one.add(drops("10.2.0.0/16"))
+    one.close()  # as it is killed: what it has stays
+    other.close()
+    other = guard(namespace, NUMBER + values.GUARDS)
+    other.add(drops("10.3.0.0/16"))
+    assert other.sweep() == 0
+    assert "10.2.0.0/16" in policies(namespace) and "10.3.0.0/16" in policies(namespace)
+    other.close()
+    again = guard(namespace, NUMBER)
+    assert again.sweep() == 1, "its own, and no more"
+    again.close()
+    assert "10.2.0.0/16" not in policies(namespace) and "10.3.0.0/16" in policies(namespace)
+
+
+def test_a_block_that_moved_on_is_found_again(namespace: Namespace) -> None:
+    """Where the first of a block is gone, the second one's is still the second's."""
+    one = guard(namespace, NUMBER)
+    one.add(drops("10.2.0.0/16"))
+    other = guard(namespace, NUMBER + values.GUARDS)
+    other.add(drops("10.3.0.0/16"))
+    one.delete(drops("10.2.0.0/16"))
+    one.close()
+    other.close()
+    again = guard(namespace, NUMBER + values.GUARDS)
+    assert again.sweep() == 1
+    again.close()
+    assert policies(namespace) == ""
+
+
+def test_where_every_block_is_taken_that_is_said() -> None:
+    indices = (values.of_guard(number, ()).index(1, Dir.OUT) for number in range(values.GUARDS))
+    taken = [{"index": index, "lft": {"soft_packet_limit": 5}} for index in indices]
+    with pytest.raises(ApplicationError, match="isakmpd --open"):
+        values.of_guard(6, taken)
+
+
+def test_paths_have_numbers_of_their_own() -> None:
+    assert len({instance(f"/run/isakmpd-{n}") for n in range(2000)}) == 2000

@@ -20,7 +20,7 @@ from regress.interop.play import ROOT
 from regress.kernel import guest
 from regress.leak.rows import ROWS_OF, Site, Stack, play
 
-_GUEST_S = 420
+_GUEST_S = 1200
 _HERE = (Stack.ENGINE, Stack.OWN)
 
 

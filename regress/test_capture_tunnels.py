@@ -128,6 +128,7 @@ STREAM = b"IKETCP" + framed(MESSAGE) + framed(b"\x11" * 24, b"") + framed(MESSAG
 @pytest.mark.parametrize("first", [0, 2**32 - 20])
 @pytest.mark.parametrize("size", [1, 7, 40, 1000])
 def test_a_stream_in_segments_of_any_size(size: int, first: int) -> None:
+    """RFC 9329."""
     segments = [
         tcp(STREAM[at : at + size], first + 1 + at) for at in range(0, len(STREAM), size)
     ]  # fmt: skip

@@ -19,6 +19,7 @@ def refusing() -> tuple[Network, Host, Host]:
 
 
 def test_a_child_sa_that_could_not_be_rekeyed_ends_its_ike_sa_and_what_should_be_up_is() -> None:
+    """RFC 7296 2.8."""
     net, west, east = refusing()
     old, child = sa_of(west), child_of(west)
     west.daemon.expire(Expire(child.inbound()[0], False))

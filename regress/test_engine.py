@@ -250,6 +250,7 @@ def causes(end: End) -> list[str]:
 
 
 def test_both_ends_walk_the_script() -> None:
+    """RFC 2408 4.1."""
     pair = Pair()
     mine = pair.near.begin()
     pair.to_far()
@@ -728,6 +729,7 @@ def test_a_step_that_ends_its_own_exchange_sends_no_more() -> None:
 
 
 def test_messages_are_repeated_with_back_off_then_given_up() -> None:
+    """RFC 2408 5.1."""
     pair = Pair()
     mine = pair.near.begin()
     sent_at: list[float] = []
@@ -795,6 +797,7 @@ def test_a_half_done_exchange_ends_in_time_whatever_it_is_sent() -> None:
 
 
 def test_a_repeated_message_gets_the_same_answer_a_bounded_number_of_times() -> None:
+    """RFC 2408 5.1."""
     pair = Pair()
     pair.near.begin()
     first = pair.to_far()[0]
@@ -848,6 +851,7 @@ def crowd(end: End, count: int, *, hosts: int = 1, start: int = 1) -> None:
 
 
 def test_half_open_exchanges_of_one_address_are_bounded() -> None:
+    """RFC 2408 2.5.3."""
     far = Pair().far
     far.engine.settings.half_open_peer_max = 5
     crowd(far, 50)
@@ -898,6 +902,7 @@ def test_outcomes_are_bounded() -> None:
 
 
 def test_cookies_are_neither_zero_nor_taken() -> None:
+    """RFC 2408 2.5.3."""
     pair = Pair()
     mine = pair.near.begin()
     answers = [bytes(8), mine.cky_i, b"anything"]

@@ -69,6 +69,7 @@ def tell(host: Host, *payloads: tuple[int, object]) -> None:
 
 
 def test_both_phases_are_rekeyed_before_they_end_and_never_without_an_sa() -> None:
+    """RFC 2408 4.3, RFC 2409 9."""
     net, west, east = up(*both(**lives(300, 120)))
     seen: set[str] = set()
     for _ in range(int(1200 / 0.5)):
@@ -101,6 +102,7 @@ def test_either_side_may_rekey_the_child(who: str) -> None:
 
 
 def test_both_sides_at_once_end_with_one_pair() -> None:
+    """RFC 2409 9."""
     net, west, east = up()
     for host in (west, east):
         host.daemon.expire(Expire(only_child(host).outbound()[0], False))
@@ -171,6 +173,7 @@ def test_a_rekeying_that_fails_is_tried_until_the_end() -> None:
 
 
 def test_a_delete_is_told_and_repeated_once() -> None:
+    """RFC 2408 3.15."""
     net, west, east = up()
     before = len(net.history)
     west.daemon.teardown("west-east", 2)
@@ -193,6 +196,7 @@ def test_a_lost_delete_comes_again() -> None:
 
 
 def test_only_ones_own_sas_can_be_deleted() -> None:
+    """RFC 2408 5.15."""
     net, west, east = up()
     child, sa = only_child(west), only_sa(west)
     others = [b"\0\0\1\0", b"\xff\xff\xff\xff"]
@@ -284,6 +288,7 @@ def probes(net: Network, host: Host) -> list[Packet]:
 
 
 def test_silence_is_asked_about_and_an_answer_is_enough() -> None:
+    """RFC 3706 5.2 and 5.3."""
     net, west, east = up(replace(WEST, general=DPD), EAST)
     net.run(100)
     assert 8 <= len(probes(net, west)) <= 11
@@ -326,6 +331,7 @@ def test_traffic_while_asking_ends_the_asking() -> None:
 
 
 def test_answers_to_other_questions_do_not_count() -> None:
+    """RFC 3706 6."""
     net, west, east = up(replace(WEST, general=DPD), EAST)
     net.lose = lambda packet: packet.dst == west.address
     net.run(20)

@@ -38,6 +38,7 @@ def send(net: Network, host: Host, seconds: int, answered: bool) -> None:
 @VERSION
 @pytest.mark.parametrize("answered", [True, False], ids=["answered", "never answered"])
 def test_only_traffic_without_an_answer_has_a_peer_asked(version: str, answered: bool) -> None:
+    """RFC 3706 5.4 and 5.5, RFC 7296 2.4."""
     net, west, _ = begin(version)
     mark = len(net.history)
     net.run(IDLE_S - 10)

@@ -44,6 +44,7 @@ def changed(data: bytes, at: int, *octets: int) -> bytes:
 
 
 def test_header() -> None:
+    """RFC 2408 3.1, RFC 7296 3.1."""
     header = Header(b"initiato", b"responde", 1, 1, 0, 2, 3, 0xDEADBEEF, 28)
     packed = bytes.fromhex("696e69746961746f726573706f6e646501100203deadbeef0000001c")
     assert header.pack() == packed
@@ -142,6 +143,7 @@ CHAIN = build_payloads(1, [NONCE, VENDOR])[1]
     ],
 )
 def test_a_broken_chain_is_told_by_payload_and_octet(data: bytes, path: str, offset: int) -> None:
+    """RFC 2408 3.2, RFC 7296 3.2."""
     if path == "UNKNOWN(99)":  # opaque, so that the chain goes on behind it
         data = changed(data, 12, 99)
     with pytest.raises(MalformedPayload) as caught:

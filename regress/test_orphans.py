@@ -26,7 +26,7 @@ def orphaned(west: Host, net: Network) -> None:
 
 @pytest.mark.parametrize("sends", [True, False], ids=["it sends", "it waits"])
 def test_a_peer_that_lost_everything_is_found_without_an_isakmp_sa(sends: bool) -> None:
-    """The one that is back is passive: it cannot begin, whatever it has to send."""
+    """RFC 3706 5.5: The one that is back is passive: it cannot begin, whatever it has to send."""
     net, west, east = up(BRIEF)
     net.kill(east)
     orphaned(west, net)

@@ -97,6 +97,7 @@ def test_a_peer_that_moves_is_found_again() -> None:
 
 
 def test_peers_behind_different_nats_are_different_peers() -> None:
+    """RFC 3947 6."""
     _, west, _ = up()
     (sa,) = west.daemon.sas.isakmp.values()
     other = replace(sa, path=sa.path._replace(remote=ip_address("192.0.2.99")))

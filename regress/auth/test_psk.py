@@ -21,6 +21,7 @@ OCTETS = b"message, nonce, prf(SK_p, id)"
 
 
 def test_the_key_is_padded_as_the_rfc_says() -> None:
+    """RFC 7296 2.15."""
     padded = hmac.digest(b"secret", b"Key Pad for IKEv2", hashlib.sha256)
     assert PSK.prove(SHA256, b"secret", OCTETS) == hmac.digest(padded, OCTETS, hashlib.sha256)
 

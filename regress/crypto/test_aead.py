@@ -38,6 +38,7 @@ def check(cipher: aead.Aead, nonce: bytes, aad: bytes, plain: bytes, sealed: byt
 
 @pytest.mark.parametrize("block", published("aead.txt"), ids=label)
 def test_published_vectors(block: dict[str, str]) -> None:
+    """RFC 4106, 4309 and 4543."""
     names = ("key", "nonce", "aad", "plain", "ciphertext")
     key, *rest = (bytes.fromhex(block[name]) for name in names)
     check(MAKERS[block["aead"]](key), *rest)
@@ -45,6 +46,7 @@ def test_published_vectors(block: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("block", published("ctr.txt"), ids=label)
 def test_published_counter_vectors(block: dict[str, str]) -> None:
+    """RFC 3686."""
     names = ("key", "nonce", "plain", "ciphertext")
     key, nonce, plain, sealed = (bytes.fromhex(block[name]) for name in names)
     cipher = aead.ctr(key)

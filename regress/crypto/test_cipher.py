@@ -27,6 +27,7 @@ def supported(number: int, key_bits: int | None = None) -> CipherSpec:
 
 @pytest.mark.parametrize("block", published("cbc.txt"), ids=label)
 def test_published_vectors(block: dict[str, str]) -> None:
+    """RFC 2405, 2451, 3602 and 4312."""
     key, iv, plain, sealed = (
         bytes.fromhex(block[name]) for name in ("key", "iv", "plain", "ciphertext")
     )
@@ -112,6 +113,7 @@ def test_a_missing_cipher_is_named() -> None:
 
 
 def test_legacy_ciphers_are_marked() -> None:
+    """RFC 8221 and 8247."""
     assert [n for n in ALL if supported(n).legacy] == [1, 2, 3, 6]
 
 

@@ -43,11 +43,13 @@ def stream(seed: int) -> groups.Random:
 
 @pytest.mark.parametrize("block", published("modp_primes.txt"), ids=lambda block: block["group"])
 def test_primes_are_the_published_ones(block: dict[str, str]) -> None:
+    """RFC 2409 6.1 and 6.2, RFC 3526."""
     assert modp_prime(isakmp.Group(int(block["group"]))) == int(block["prime"], 16)
 
 
 @pytest.mark.parametrize("block", published("ecdh.txt"), ids=label)
 def test_published_exchanges(block: dict[str, str]) -> None:
+    """RFC 5114, 5903, 6954, 6932 and 8031."""
     group = supported(int(block["group"]))
     mine, other = (group.from_private(bytes.fromhex(block[f"private_{side}"])) for side in "ir")
     assert mine.public.hex() == block["public_i"]
@@ -92,6 +94,21 @@ def test_both_sides_agree(number: int) -> None:
     assert len(secret) == size
 
 
+@pytest.mark.parametrize(
+    ("number", "strength"),
+    [(2, 80), (5, 90), (14, 112), (15, 130), (16, 150), (17, 170), (18, 190)],
+)
+def test_exponents_are_of_twice_the_strength_at_least(
+    number: int, strength: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 7919 5.2, with the estimates of RFC 3526 8; the highest bit is set."""
+    secrets: list[int] = []
+    group = get_group(number)
+    monkeypatch.setattr(group, "_pair", secrets.append)
+    group.generate(bytes)
+    assert secrets[0].bit_length() >= 2 * strength
+
+
 @pytest.mark.parametrize("number", QUICK)
 def test_a_given_random_decides_the_key(number: int) -> None:
     group = supported(number)
@@ -114,6 +131,7 @@ def test_wrong_lengths_are_refused(number: int) -> None:
 
 @pytest.mark.parametrize("number", MODP)
 def test_modp_values_outside_the_group_are_refused(number: int) -> None:
+    """RFC 6989."""
     group = get_group(number)
     prime, pair = modp_prime(isakmp.Group(number)), group.generate()
     for value in (0, 1, prime - 1, prime, prime + 1, (1 << 8 * group.public_size) - 1):
@@ -135,7 +153,9 @@ def test_modp_equals_arithmetic(number: int, data: st.DataObject) -> None:
 
 
 def test_a_secret_is_padded_to_the_prime() -> None:
-    """g^xy with leading zeros keeps the prime's length (RFC 2409 5)."""
+    """RFC 2409 6.1 and 6.2, RFC 3526.
+
+    g^xy with leading zeros keeps the prime's length (RFC 2409 5)."""
     group, prime = get_group(14), modp_prime(isakmp.Group.MODP_2048)
     x = next(x for x in range(2048, 4096) if pow(2, x, prime) >> 2040 == 0)
     pair = group.from_private(x.to_bytes(2, "big"))
@@ -187,6 +207,7 @@ def test_unknown_groups_are_named() -> None:
 
 
 def test_legacy_groups_are_marked() -> None:
+    """RFC 8247."""
     assert [n for n in QUICK if supported(n).legacy] == [1, 2]
 
 

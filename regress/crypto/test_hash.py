@@ -41,6 +41,7 @@ def test_digests(number: Hash) -> None:
 
 @pytest.mark.parametrize("block", published("hmac.txt"), ids=label)
 def test_published_hmacs(block: dict[str, str]) -> None:
+    """RFC 2403, 2404 and 4868."""
     key, data = bytes.fromhex(block["key"]), bytes.fromhex(block["data"])
     prf = get_prf(Hash(int(block["hash"])))
     assert prf(key, data).hex() == prf(key, data[:3], data[3:]).hex() == block["digest"]

@@ -41,6 +41,7 @@ def check_nist(block: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("block", published("ikev1_psk_kdf.txt"))
 def test_nist_pre_shared_key(block: dict[str, str]) -> None:
+    """RFC 2409 5."""
     check_nist(block)
 
 
@@ -53,6 +54,7 @@ def test_nist_pre_shared_key_all(shared: Path) -> None:
 
 
 def test_nist_signatures_all(shared: Path) -> None:
+    """RFC 2409 5.1."""
     text = (shared / "vectors" / "kdf" / "cavp" / "ikev1_dsa.fax").read_text()
     blocks = [block for block in read_blocks(text) if "COUNT" in block]
     assert blocks

@@ -13,6 +13,7 @@ PRFS = {"xcbc": ikev2.Prf.AES128_XCBC, "cmac": ikev2.Prf.AES128_CMAC}
 
 @pytest.mark.parametrize("block", published("aes_mac.txt"), ids=label)
 def test_figures_of_the_rfcs(block: dict[str, str]) -> None:
+    """RFC 4434, 4493 and 4615."""
     prf = get_prf_v2(PRFS[block["mac"]])
     data = bytes.fromhex(block["data"])
     assert prf(bytes.fromhex(block["key"]), data).hex() == block["result"]

@@ -40,6 +40,7 @@ def ends(encr: Encr, bits: int, integ: Integ | None) -> tuple[Sk, Sk]:
 def test_what_is_sealed_opens_and_nothing_else_does(
     encr: Encr, bits: int, integ: Integ | None
 ) -> None:
+    """RFC 7296 3.14, RFC 5282 and 5930."""
     here, there = ends(encr, bits, integ)
     for size in (0, 1, 7, 8, 15, 16, 17, 300):
         inner = os.urandom(size)

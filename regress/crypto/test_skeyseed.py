@@ -40,6 +40,7 @@ def check_nist(block: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("block", published("ikev2_kdf.txt"))
 def test_nist(block: dict[str, str]) -> None:
+    """RFC 7296 2.14 and 2.17."""
     check_nist(block)
 
 
@@ -52,6 +53,7 @@ def test_nist_all(shared: Path) -> None:
 
 
 def test_a_recorded_exchange(shared: Path) -> None:
+    """RFC 7296 2.14."""
     keys, auth = json.loads((shared / "vectors" / "kdf" / "ikev2_rub.json").read_text())
     prf = get_prf_v2(ikev2.Prf.HMAC_SHA1)
 
@@ -73,12 +75,14 @@ def test_a_recorded_exchange(shared: Path) -> None:
 
 
 def test_a_prf_of_a_fixed_key_takes_half_of_each_nonce() -> None:
+    """RFC 7296 2.14, RFC 4434."""
     prf = get_prf_v2(ikev2.Prf.AES128_XCBC)
     ni, nr = bytes(range(32)), bytes(range(32, 64))
     assert skeyseed.skeyseed(prf, ni, nr, b"g") == prf(ni[:8] + nr[:8], b"g")
 
 
 def test_prf_plus_ends() -> None:
+    """RFC 7296 2.13."""
     prf = get_prf_v2(ikev2.Prf.HMAC_MD5)
     assert len(skeyseed.prf_plus(prf, b"k", b"s", 255 * 16)) == 255 * 16
     with pytest.raises(CryptoError, match="prf\\+"):

@@ -226,6 +226,7 @@ def fragments(cipher: str, integrity: str, size: int) -> list[bytes]:
     ("cipher", "integrity"), [("AES-GCM-128 with 16 octet ICV", "NONE"), ("3DES", "HMAC_SHA1_96")]
 )
 def test_fragments_are_joined_in_any_order(cipher: str, integrity: str) -> None:
+    """RFC 7383."""
     messages = fragments(cipher, integrity, 20)
     assert len(messages) == 3
     decoder = Decoder(keys(cipher, integrity))

@@ -28,6 +28,7 @@ VECTORS = [
 
 @pytest.mark.parametrize(("codec", "body", "value"), VECTORS)
 def test_vectors(codec: Codec, body: bytes, value: dict[str, Any]) -> None:
+    """RFC 2408 3.4 to 3.16."""
     assert dict.__eq__(codec.parse(body), value)
     assert dict.__eq__(codec.specify(body), value)
     assert codec.build(value) == body

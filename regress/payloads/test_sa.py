@@ -46,6 +46,7 @@ def refused(body: bytes, offset: int = 32) -> tuple[str, int]:
 
 
 def test_three_transforms_of_two_proposals() -> None:
+    """RFC 2408 3.4 to 3.6, RFC 2407 4.6.1."""
     body = SITUATION + proposal(THREE, 3, following=2) + proposal(transform(TLV), spi=b"1234")
     first, second = CODEC.parse(body).proposals
     assert [t.attributes for t in first.transforms] == [[{"type": 1, "value": 5}]] * 3
@@ -169,6 +170,7 @@ def test_the_dump_names_numbers_by_the_protocol() -> None:
 
 
 def test_transform_names() -> None:
+    """RFC 2407 4.4 and 4.4.5."""
     assert transform_name(Protocol.IPSEC_ESP, 3) == "3DES"
     assert transform_name(Protocol.IPSEC_AH, 99) == "UNKNOWN(99)"
     assert transform_name(77, 1) == "UNKNOWN(1)"
@@ -188,4 +190,5 @@ def test_transform_names() -> None:
     ],
 )
 def test_what_the_peer_is_told(path: str, notify: Notify) -> None:
+    """RFC 2408 5.3 and 5.4, RFC 2407 4.2."""
     assert notify_for(MalformedPayload(path, 0, "")) is notify

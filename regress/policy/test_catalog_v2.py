@@ -166,6 +166,7 @@ class TestIdentify:
         ("identity", "name"), [(WEST, "west"), (SOUTH, "south"), (ROAMING, "roaming")]
     )
     def test_sections_that_share_an_address(self, identity: Identity, name: str) -> None:
+        """RFC 7296 2.15 and 3.5."""
         found = catalog()
         begun = found.find_remote_v2(HERE)
         assert found.identify(begun, Caller(identity, None, HERE)).name == name

@@ -23,6 +23,7 @@ def phase_2(*more: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("kind", IKE)
 def test_of_phase_1(kind: isakmp.Attribute) -> None:
+    """RFC 2409 appendix A."""
     assert choose_ike(ike(offer()), remote(AES))
     reason = refusal(choose_ike, ike({**offer(), kind: 1}), remote(AES))
     assert f"{kind.name}, which is not carried out" in reason.misses[0]

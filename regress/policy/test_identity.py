@@ -68,6 +68,7 @@ V6 = "20010db8000000000000000000000000"
     ],
 )
 def test_identities(text: str, kind: str, data: str, shown: str) -> None:
+    """RFC 2407 4.6.2."""
     identity = read(text)
     assert (identity.type.name, identity.data.hex(), str(identity)) == (kind, data, shown)
     assert identity.line == "f:1 [id]"

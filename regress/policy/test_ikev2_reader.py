@@ -231,6 +231,7 @@ class TestSameIdentity:
         assert not same_identity(Identity(ipsec.Id.FQDN, b"a"), Identity(ipsec.Id.KEY_ID, b"a"))
 
     def test_names_in_another_string_type(self) -> None:
+        """RFC 5280 4.1.2.4."""
         utf8 = dn.encode("CN=gw")
         printable = utf8.replace(b"\x0c\x02gw", b"\x13\x02gw")
         assert utf8 != printable

@@ -221,6 +221,7 @@ def test_a_single_protocol() -> None:
 
 @pytest.mark.parametrize("mode", [3, 61443])
 def test_udp_encapsulation_is_the_same_mode(mode: int) -> None:
+    """RFC 3947 5.1."""
     (chosen,) = choose_ipsec(parsed([proposal(1, 3, 12, mode=mode)]), [SINGLE], "")
     assert chosen.what.encapsulation is TUNNEL
 

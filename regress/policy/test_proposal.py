@@ -174,6 +174,7 @@ class TestWhatIsNotSaid:
         assert choice.transforms[T.KE].id == 0
 
     def test_a_type_that_nobody_knows(self) -> None:
+        """RFC 7296 3.3.6."""
         unknown = Transform(T.ADDKE1, 36)
         with pytest.raises(Refused, match="type ADDKE1 are not known"):
             self.choose(self.came(self.GCM, unknown), "aes128gcm16")
@@ -223,6 +224,7 @@ class TestAnswer:
         ],
     )
     def test_what_was_not_offered(self, texts: list[str], number: int, reason: str) -> None:
+        """RFC 7296 2.7 and 3.3.6."""
         value = proposal.offer(ike(*texts), b"")
         value["proposals"][0]["number"] = number
         with pytest.raises(Refused) as caught:

@@ -153,6 +153,7 @@ class TestNarrow:
         assert found == (self.OURS, False, False)
 
     def test_the_packet_that_waits_decides_what_stays(self) -> None:
+        """RFC 7296 2.9."""
         found = self.narrow("10.2.0.7[tcp/85], 10.2.0.0/16", "10.9.3.3[tcp], 10.9.0.0/16")
         assert found.traffic == both("10.2.0.0/16[tcp/80-90]", "10.9.0.0/16")
         assert not found.complete

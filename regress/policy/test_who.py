@@ -193,6 +193,7 @@ SITUATIONS = [
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("default", ["", "bare", "group"])
 def test_who_is_let_in_as_whom(method: str, default: str) -> None:
+    """RFC 4301 4.4.3."""
     wrong, admitted = [], set()
     for s in SITUATIONS:
         if (s.method, s.default) != (method, default):

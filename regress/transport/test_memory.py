@@ -23,6 +23,7 @@ def started() -> tuple[Memory, Got, list[tuple[Path, bytes]]]:
 
 
 def test_messages_go_behind_the_marker_on_the_nat_traversal_port_only() -> None:
+    """RFC 3948 2.2."""
     memory, _, sent = started()
     memory.send(PLAIN, b"message")
     memory.send(ENCAP, b"message")
@@ -41,6 +42,7 @@ def test_messages_go_behind_the_marker_on_the_nat_traversal_port_only() -> None:
     ],
 )  # fmt: skip
 def test_what_comes_to_the_nat_traversal_port(data: bytes, got: Got) -> None:
+    """RFC 3948 2.1 to 2.3."""
     found: Got = []
     sort(ENCAP, data, lambda p, d: found.append(("ike", d)), lambda p, d: found.append(("esp", d)))
     assert found == got

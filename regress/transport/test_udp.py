@@ -59,6 +59,7 @@ def peer() -> Iterator[socket.socket]:
 
 @pytest.mark.parametrize("listen", [[LOCALHOST], None])
 def test_there_and_back(listen: Any, peer: socket.socket) -> None:
+    """RFC 2408 2.5.1."""
     setup = Setup(listen=listen, families=(4,))
     try:
         peer.sendto(b"hello", ("127.0.0.1", setup.port))
@@ -89,6 +90,7 @@ def test_an_answer_comes_from_the_address_that_was_asked(peer: socket.socket) ->
 
 
 def test_the_nat_traversal_port(peer: socket.socket) -> None:
+    """RFC 2408 2.5.1."""
     setup = Setup()
     try:
         for data in (bytes(4) + b"ike", b"\0\0\1\0" + bytes(12), b"\xff", b"end of it"):

@@ -112,6 +112,7 @@ def test_esn_passes_the_32_bit_border() -> None:
 
 
 def test_numbers_that_run_low_ask_for_a_rekey() -> None:
+    """RFC 4303 3.3.3."""
     pair = Pair()
     sa = pair.begun()
     sa.seal.sequence, sa.packets = 2**32 - 2**20, 0xFFFF
@@ -122,6 +123,7 @@ def test_numbers_that_run_low_ask_for_a_rekey() -> None:
 
 
 def test_used_up_numbers_end_an_sa() -> None:
+    """RFC 4303 3.3.3."""
     pair = Pair()
     pair.begun().seal.sequence = 2**32 - 1
     pair.near.engine.packet_out(datagram())
@@ -201,6 +203,7 @@ def test_sas_that_cannot_be_are_refused(change: dict[str, object]) -> None:
 
 
 def test_the_same_sa_is_refused_twice() -> None:
+    """RFC 4301 4.1."""
     pair = Pair()
     for engine, spec in ((pair.near.engine, pair.out_spec), (pair.far.engine, pair.in_spec)):
         with pytest.raises(ApplicationError):
@@ -215,6 +218,7 @@ def test_the_same_sa_is_refused_twice() -> None:
 
 
 def test_soft_then_hard_by_time() -> None:
+    """RFC 4301 4.4.2."""
     pair = Pair(limits=Limits(soft_s=50, hard_s=60))
     for host in (pair.near, pair.far):
         host.pass_time(49)
@@ -228,6 +232,7 @@ def test_soft_then_hard_by_time() -> None:
 
 
 def test_soft_then_hard_by_octets() -> None:
+    """RFC 4301 4.4.2."""
     pair = Pair(limits=Limits(soft_bytes=300, hard_bytes=500))
     packet = datagram(size=76)
     assert len(packet) == 100
@@ -261,6 +266,7 @@ def test_a_deleted_sa_expires_no_more() -> None:
 
 
 def test_a_packet_waits_for_its_sa() -> None:
+    """RFC 4301 5.1."""
     pair = Pair()
     near = pair.near
     near.engine.delete(sa_id(pair.out_spec))
@@ -459,6 +465,7 @@ def test_the_narrowest_sa_of_a_policy_is_not_used_beyond_its_selector() -> None:
 
 
 def test_policies_are_met_narrowest_first() -> None:
+    """RFC 4301 4.4.1."""
     pair = Pair()
     near = pair.near.engine
     selector = Selector.of("10.1.0.0/16", "10.2.0.0/16", UDP, 0, 53)
@@ -526,6 +533,7 @@ def test_what_is_let_pass_is_so_in_pieces_too() -> None:
 
 
 def test_fragments_pass_a_tunnel_and_no_transport_mode() -> None:
+    """RFC 4301 7."""
     pair = Pair()
     assert pair.through(later_fragment()) == [later_fragment()]
     pair = Pair(mode=MODE.TRANSPORT)
@@ -542,6 +550,7 @@ def test_headers_that_belong_outside_esp_are_refused() -> None:
 
 
 def test_inner_packets_must_be_of_the_sas_selector() -> None:
+    """RFC 3948 3.1.1, RFC 4301 5.2."""
     pair = Pair()
     stranger = replace(pair.out_spec, selectors=(Selector.of("0.0.0.0/0", "0.0.0.0/0"),), reqid=8)
     near = Host()
@@ -555,6 +564,7 @@ def test_inner_packets_must_be_of_the_sas_selector() -> None:
 
 
 def test_inner_packets_must_meet_their_own_policy() -> None:
+    """RFC 4301 5.2."""
     pair = Pair()
     far = pair.far.engine
     mine = make_policy(pair.in_spec, Direction.IN)
@@ -589,6 +599,7 @@ def test_the_next_header_must_be_what_is_inside() -> None:
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_traffic_flow_padding_is_cut_off(version: int) -> None:
+    """RFC 4303 2.6 and 2.7."""
     pair = Pair(inner=version)
     seal = pair.begun().seal
     for _ in range(2):
@@ -625,6 +636,7 @@ def esp_of(pair: Pair, packet: bytes) -> bytes:
 
 
 def test_dont_fragment_is_copied() -> None:
+    """RFC 4301 8."""
     pair = Pair()
     pair.near.engine.packet_out(datagram())
     pair.near.engine.packet_out(fragmentable(datagram()))
@@ -686,6 +698,7 @@ def test_a_wire_or_device_that_fails_is_counted() -> None:
 
 
 def test_tos_goes_out_and_only_congestion_comes_in() -> None:
+    """RFC 4301 5.1.2, RFC 7296 2.24."""
     for version in (4, 6):
         pair = Pair(inner=version)
         packet = datagram(version, tos=0xBA)
@@ -785,7 +798,9 @@ def test_an_sa_takes_packets_in_udp_and_without() -> None:
 
 
 def test_transport_mode_behind_a_nat() -> None:
-    """The sender's checksum is of its private address; the receiver sees the NAT's."""
+    """RFC 3948 3.1.2.
+
+    The sender's checksum is of its private address; the receiver sees the NAT's."""
     private, public = ip_address("10.0.0.5"), ip_address("198.51.100.7")
     server = ENDS[4][1]
     out_selector = Selector.of("10.0.0.5/32", str(server), TCP, 0, 80)
@@ -864,6 +879,7 @@ def test_ah_policies_are_refused() -> None:
 
 
 def test_icmp_selectors_name_type_and_code() -> None:
+    """RFC 4301 4.4.1.1."""
     pair = Pair(selector=Selector.of("10.1.0.0/16", "10.2.0.0/16", ICMP, 8, 0))
     echo = build(*INSIDE[4], ICMP, b"\x08\x00" + bytes(20))
     assert pair.through(echo) == [echo]

@@ -31,6 +31,7 @@ STEPS = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from([64, 65, 128, 1000, 4096]), STEPS)
 def test_window_is_the_oracles(size: int, steps: list[int]) -> None:
+    """RFC 4303 3.4.3 and A."""
     window, oracle = Replay(size), Oracle(size)
     for step in steps:
         sequence = max(0, oracle.top + step) & 0xFFFFFFFF

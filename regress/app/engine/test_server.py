@@ -87,7 +87,7 @@ def install(desk: Desk) -> None:
 
 
 def test_getspi(desk: Desk) -> None:
-    """RFC 2367 3.1.1: <base, SA(*), address(SD)>."""
+    """RFC 2367 3.1: RFC 2367 3.1.1: <base, SA(*), address(SD)>."""
     answer = desk.one(Type.GETSPI, codec.sa2(Sa2(Mode.TUNNEL, 7)) + ENDS + RANGE)
     assert codec.read_sa(answer.exts) == Sa(0x1001, state=State.LARVAL)
     assert sorted(answer.exts) == [Ext.SA, Ext.ADDRESS_SRC, Ext.ADDRESS_DST]

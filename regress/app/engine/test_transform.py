@@ -64,7 +64,7 @@ MACS_OF_AES = [v for v in published("aes_mac.txt") if len(v["key"]) == 32]
 
 @pytest.mark.parametrize("vector", MACS_OF_AES, ids=lambda v: v["title"])
 def test_icvs_made_of_aes_are_the_first_12_octets(vector: dict[str, str]) -> None:
-    """RFC 3566 4.2, RFC 4494 2."""
+    """RFC 3566, 4493 and 4494: RFC 3566 4.2, RFC 4494 2."""
     auth = {"xcbc": ipsec.Auth.AES_XCBC_MAC, "cmac": ipsec.Auth.AES_CMAC}[vector["mac"]]
     mac = transform._mac(spec_of(0x1000, ipsec.Esp.AES, "00" * 16, auth, vector["key"]))
     assert mac is not None and mac.size == 12
@@ -72,7 +72,9 @@ def test_icvs_made_of_aes_are_the_first_12_octets(vector: dict[str, str]) -> Non
 
 
 def test_chacha20_packet_is_sealed_as_rfc_7634_prints_it() -> None:
-    """With a counter as IV the example's own IV cannot come up, but its nonce layout can."""
+    """RFC 7634.
+
+    With a counter as IV the example's own IV cannot come up, but its nonce layout can."""
     (vector,) = [v for v in published("esp.txt") if v["title"].startswith("RFC 7634")]
     spec = spec_of(0x01020304, ipsec.Esp.CHACHA20_POLY1305, vector["key"], None, "")
     seal = Sealer(bind(spec, RANDOM), esn=False)
@@ -149,6 +151,7 @@ def test_round_trip_and_any_change_is_noticed(
 def test_esn_high_bits_are_authenticated(
     algorithm: tuple[int, int, ipsec.Auth | None, int],
 ) -> None:
+    """RFC 4304."""
     spec = make_spec(inbound=True, algorithm=algorithm, esn=True)
     seal = Sealer(bind(spec, RANDOM), esn=True)
     seal.sequence = (1 << 32) + 100
@@ -162,6 +165,7 @@ def test_esn_high_bits_are_authenticated(
 
 
 def test_bad_padding_is_dropped_after_the_icv() -> None:
+    """RFC 4303 2, 3.3 and 3.4."""
     spec = make_spec(inbound=True)
     transform = bind(spec, RANDOM)
     for plaintext in (b"data\x01\x03\x03\x03\x04", b"da\xff\x04", b"datadat\x00\x01\x04"):
@@ -201,6 +205,7 @@ def test_numbers_end() -> None:
 def test_what_does_not_fit_is_refused(
     encryption: int, size: int, auth: ipsec.Auth | None, auth_size: int
 ) -> None:
+    """RFC 2410."""
     spec = make_spec(inbound=True, algorithm=(encryption, size, auth, auth_size))
     with pytest.raises(ApplicationError):
         bind(spec, RANDOM)

@@ -74,6 +74,7 @@ def result(job: Job):  # type: ignore[no-untyped-def,type-arg]
 
 
 def test_a_handshake_over_a_direct_link() -> None:
+    """RFC 2367 3.1."""
     world = World()
     spi = result(world.app.get_spi(REQUEST))
     result(world.app.update_sa(replace(IN, spi=spi)))
@@ -169,6 +170,7 @@ def test_refusals_carry_the_engines_words() -> None:
 
 
 def test_what_pf_key_cannot_say_is_refused_at_once() -> None:
+    """RFC 4301 4.3."""
     far = Far()
     with pytest.raises(ApplicationError, match="bits of key"):
         result(far.app.add_sa(replace(OUT, enc_key=bytes(3))))

@@ -65,7 +65,9 @@ def read_everything(data: bytes) -> None:
 
 
 def test_header_layout() -> None:
-    """RFC 2367 2.1: version, type, errno, SA type, length in words of 8, reserved, seq, pid."""
+    """RFC 2367 2.
+
+    RFC 2367 2.1: version, type, errno, SA type, length in words of 8, reserved, seq, pid."""
     data = codec.message(Type.ADD, 3, 7, 9, bytes(8), errno=22)
     assert data[:16] == struct.pack("=BBBBHHII", 2, 3, 22, 3, 3, 0, 7, 9)
 

@@ -104,11 +104,13 @@ def test_only_mature_sas_are_submitted() -> None:
     ],
 )
 def test_encryption_numbers(number: ipsec.Esp, bits: int, expected: int) -> None:
+    """RFC 2367 3.2 to 3.9."""
     assert algorithms.to_encrypt(ESP, number, bits) == expected
     assert algorithms.from_encrypt(ESP, expected, bits) is number
 
 
 def test_authentication_numbers() -> None:
+    """RFC 2857."""
     assert algorithms.to_auth(ipsec.Auth.HMAC_MD5, 128) == Aalg.MD5_HMAC == 2  # type: ignore[comparison-overlap]
     assert algorithms.to_auth(ipsec.Auth.HMAC_SHA, 160) == Aalg.SHA1_HMAC == 3  # type: ignore[comparison-overlap]
     assert algorithms.to_auth(None, 0) == algorithms.to_auth(ipsec.Auth.NONE, 0) == 0
@@ -117,6 +119,7 @@ def test_authentication_numbers() -> None:
 
 
 def test_ah_and_ipcomp() -> None:
+    """RFC 4302 and 3173."""
     ah, ipcomp = isakmp.Protocol.IPSEC_AH, isakmp.Protocol.IPCOMP
     assert algorithms.to_encrypt(ah, ipsec.Esp.NULL, 0) == 0
     assert algorithms.from_encrypt(ah, 0, 0) == ipsec.Esp.NULL

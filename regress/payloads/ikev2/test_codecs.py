@@ -36,6 +36,7 @@ def test_the_registry_knows_them() -> None:
 
 @pytest.mark.parametrize(("codec", "body", "value"), VECTORS)
 def test_vectors(codec: Codec, body: bytes, value: dict[str, Any]) -> None:
+    """RFC 7296 3.3 to 3.16."""
     assert codec.parse(body) == value
     assert codec.specify(body) == value
     assert codec.build(value) == body
@@ -133,6 +134,7 @@ def test_what_cannot_be_is_not_built(type: Payload, value: dict[str, Any]) -> No
 
 
 def test_reserved_octets_are_ignored() -> None:
+    """RFC 7296 2.5."""
     for type, body in (
         (Payload.SA, "00ff00100101000100ff000801ff000c"),
         (Payload.KE, "001fffff01"),

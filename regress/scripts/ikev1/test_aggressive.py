@@ -15,6 +15,7 @@ AGGRESSIVE = both(exchange="AGGRESSIVE")
 
 
 def test_the_ladder() -> None:
+    """RFC 2408 4.7, RFC 2409 5.4."""
     net, west, east = up(*AGGRESSIVE)
     assert connected(west)
     assert connected(east)

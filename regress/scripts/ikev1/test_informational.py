@@ -108,6 +108,7 @@ def test_without_the_commit_bit_the_third_message_is_the_last() -> None:
 
 @pytest.mark.parametrize("kind", [32, 5])
 def test_with_the_commit_bit_the_initiator_waits_for_connected(kind: int) -> None:
+    """RFC 2408 3.1."""
     peer = Peer()
     number, _ = peer.answer_quick_mode(flags=COMMIT)
     (third,) = peer.caught
@@ -199,6 +200,7 @@ def test_an_authentic_refusal_ends_the_exchange_that_it_names() -> None:
     ],
 )
 def test_what_else_may_be_said_does_no_harm(payloads: list[tuple[int, Any]]) -> None:
+    """RFC 2408 5.14."""
     peer = Peer()
     peer.answer_quick_mode()
     number = 4711
@@ -209,6 +211,7 @@ def test_what_else_may_be_said_does_no_harm(payloads: list[tuple[int, Any]]) -> 
 
 
 def test_probes_are_answered_with_their_own_number() -> None:
+    """RFC 3706 5.2 and 5.3."""
     peer = Peer()
     peer.answer_quick_mode()
     before = len(peer.net.history)
@@ -237,7 +240,7 @@ def test_a_message_id_is_good_for_one_exchange() -> None:
 
 
 def test_the_hash_comes_first() -> None:
-    """What comes before it is covered by no key."""
+    """RFC 2409 5.5 and 5.7: What comes before it is covered by no key."""
     peer = Peer()
     peer.answer_quick_mode()
     number, delete = 4713, delete_payload(1, [peer.sa.cookies])

@@ -47,6 +47,7 @@ def keys_of(hash_: isakmp.Hash, v: dict[str, bytes], cipher: Any = None) -> Keys
 
 @pytest.mark.parametrize(("hash_", "v"), cases())
 def test_published_figures(hash_: isakmp.Hash, v: dict[str, bytes]) -> None:
+    """RFC 2409 appendix B."""
     keys = keys_of(hash_, v)
     assert keys.skeyid == v["SKEYID"]
     assert (keys.skeyid_d, keys.skeyid_a) == (v["SKEYID_d"], v["SKEYID_a"])

@@ -36,7 +36,9 @@ def sender(number: int, west: Host, east: Host) -> Host:
 def test_dead_peer_detection_is_known_from_any_message_of_phase_1(
     exchange: str, number: int
 ) -> None:
-    """RFC 2408 3.16 names no message; some responders say it in their last one only."""
+    """RFC 3706 5.1.
+
+    RFC 2408 3.16 names no message; some responders say it in their last one only."""
     net, west, east = pair(exchange)
 
     def late(x: Any, message: Any) -> None:
@@ -87,6 +89,7 @@ def with_notify(kind: str, step: int, payload: tuple[int, Any]) -> Any:
 def test_initial_contact_counts_wherever_it_is_protected(
     exchange: str, kind: str, step: int
 ) -> None:
+    """RFC 2407 4.6.3.3."""
     net, west, east = pair(exchange)
     seen: list[Any] = []
     one = sender(step, west, east)

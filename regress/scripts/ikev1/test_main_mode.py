@@ -33,6 +33,7 @@ def flow(net: Network) -> list[tuple[str, int, bool]]:
 
 
 def test_the_ladder() -> None:
+    """RFC 2408 4.5, RFC 2409 5.4."""
     net, west, east = up()
     assert connected(west)
     assert connected(east)
@@ -172,6 +173,7 @@ def test_lifetimes_outside_the_range_are_refused(west: str) -> None:
 
 
 def test_the_answer_repeats_the_transform_as_it_came() -> None:
+    """RFC 2408 4.2."""
     net, _, _ = up(replace(WEST, transforms="3DES-SHA, AES-256-SHA2-256-GRP31"), EAST)
     offers = []
     for packet in net.history[:2]:
@@ -297,6 +299,7 @@ def test_messages_that_come_twice_do_no_harm(copies: int) -> None:
 
 
 def test_unauthenticated_notifies_tear_nothing_down() -> None:
+    """RFC 2408 4.8."""
     net, w, e = up()
     cookies = bytes.fromhex(w.rows(1)[0]["cookies"].replace(":", ""))
     for cky in (cookies, cookies[:8] + bytes(8)):

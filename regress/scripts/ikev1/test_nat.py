@@ -42,6 +42,7 @@ def through_nat(
 
 
 def test_a_nat_is_found_and_both_move_to_the_other_port() -> None:
+    """RFC 3947 3.2 and 4."""
     net, west, east, nat = through_nat()
     assert connected(west), west.said + east.said
     assert (west.rows(1)[0]["nat_t"], east.rows(1)[0]["nat_t"]) == ("local", "remote")
@@ -92,6 +93,7 @@ def test_without_nat_traversal_at_one_end_nothing_floats(who: str) -> None:
 def test_dialects(
     monkeypatch: pytest.MonkeyPatch, vendors: tuple[bytes, ...], mode: int, kind: int
 ) -> None:
+    """RFC 3947 3.1."""
     monkeypatch.setattr(nat_t, "VENDORS", vendors)
     net, west, east, _ = through_nat()
     assert connected(west), west.said + east.said
@@ -118,6 +120,7 @@ def test_texts_of_what_was_found() -> None:
 
 
 def test_transport_mode_behind_a_nat_sends_the_original_addresses() -> None:
+    """RFC 3947 5.2."""
     suite = "QM-ESP-TRP-AES-128-SHA2-256-SUITE"
     west = replace(INSIDE, suites=suite, local="192.0.2.1", remote="192.0.2.2")
     east = replace(OUTSIDE, suites=suite, local="192.0.2.2", remote="192.0.2.1")
@@ -128,6 +131,7 @@ def test_transport_mode_behind_a_nat_sends_the_original_addresses() -> None:
 
 
 def test_the_end_behind_the_nat_keeps_it_awake() -> None:
+    """RFC 3948 4."""
     net, west, east, _ = through_nat(replace(INSIDE, general="NAT-T-Keepalive= 7"))
     before = len(net.history)
     net.run(70)
@@ -143,6 +147,7 @@ def test_the_end_behind_the_nat_keeps_it_awake() -> None:
 
 
 def test_a_fresh_message_from_elsewhere_moves_the_peer_and_its_sas() -> None:
+    """RFC 3947 7."""
     net, west, east, nat = through_nat()
     old = east.rows(1)[0]["remote"]
     nat.rebind()

@@ -38,6 +38,7 @@ def forget(host: Host) -> None:
 
 @pytest.mark.parametrize("exchange", ["ID_PROT", "AGGRESSIVE"])
 def test_a_peer_without_an_isakmp_sa_is_told_of_unknown_spis(exchange: str) -> None:
+    """RFC 2408 4.8 and 5.14."""
     net, west, east = pair(exchange=exchange)
     forget(east)
     before = len(net.history)

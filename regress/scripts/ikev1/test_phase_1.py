@@ -69,6 +69,7 @@ TWO = {**SA, "doi": 1, "proposals": SA["proposals"] * 2}  # type: ignore[operato
 def test_what_is_wrong_is_refused_and_the_real_message_still_counts(
     exchange: str, number: int, kind: int, body: Any, said: str
 ) -> None:
+    """RFC 2408 5.3, 5.5 to 5.8, 5.11 and 5.13."""
     net, west, east, packet = stopped_before(number, exchange)
     victim = west if packet.dst == west.address else east
     net.deliver(changed(packet, kind, body))
@@ -100,7 +101,7 @@ def test_an_encrypted_message_before_there_are_keys_is_dropped() -> None:
 
 @pytest.mark.parametrize("at", [17, 18, 20, 23])
 def test_headers_that_do_not_belong_are_dropped(at: int) -> None:
-    """Another version, exchange type, or message ID."""
+    """RFC 2408 5.2: Another version, exchange type, or message ID."""
     net, west, east, packet = stopped_before(2)
     data = bytearray(packet.data)
     data[at] ^= 0x30
@@ -110,6 +111,7 @@ def test_headers_that_do_not_belong_are_dropped(at: int) -> None:
 
 
 def test_cookies_of_nobody_are_dropped() -> None:
+    """RFC 2408 5.2."""
     net, west, east, packet = stopped_before(2)
     for cookies in (bytes(16), b"x" * 16, packet.data[:8] + b"x" * 8, bytes(8) + b"x" * 8):
         net.deliver(packet._replace(data=cookies + packet.data[16:]))
@@ -133,6 +135,7 @@ def test_an_exchange_type_that_cannot_begin_is_refused_with_a_reason() -> None:
 
 @pytest.mark.parametrize("amount", [1, 0xFFFF, 0x10000, (1 << 32) - 1, 1 << 32, 5 << 30, 1 << 52])
 def test_a_lifetime_of_any_size_is_said_and_read(amount: int) -> None:
+    """RFC 2408 3.3."""
     attributes = life_attributes(11, 12, 3600, amount)
     read = [SimpleNamespace(**attribute) for attribute in attributes]
     assert values(read, 11, 12)[1:] == (3600, amount)

@@ -40,6 +40,7 @@ def specs(host: Host, inbound: bool) -> list[Any]:
     ],
 )  # fmt: skip
 def test_algorithms_and_key_lengths(suite: str, encryption: int, auth: int) -> None:
+    """RFC 2407 4.5."""
     _, west, east = up(*both(suites=suite))
     assert connected(west), west.said
     agree(west, east)
@@ -51,6 +52,7 @@ def test_algorithms_and_key_lengths(suite: str, encryption: int, auth: int) -> N
 
 @pytest.mark.parametrize("group", [2, 5, 14, 19, 20, 31])
 def test_pfs(group: int) -> None:
+    """RFC 2409 5.5 and 8."""
     suite = f"QM-ESP-AES-SHA-PFS-GRP{group}-SUITE"
     _, west, east = up(*both(suites=suite))
     assert west.rows(2)[0]["pfs"] == isakmp.Group(group).name
@@ -161,6 +163,7 @@ def test_a_key_length_inside_the_range() -> None:
 def test_lifetimes_inside_the_range_are_accepted_and_the_shorter_one_is_told(
     west: str, east: str, kept: tuple[int, int]
 ) -> None:
+    """RFC 2407 4.5.4 and 4.6.3.1."""
     ours = replace(WEST, **explicit("big", west))  # type: ignore[arg-type]
     theirs = replace(EAST, **explicit("big", east))  # type: ignore[arg-type]
     _, w, e = up(ours, theirs)
@@ -262,6 +265,7 @@ Protocols= QM-ESP-TRP-AES-SHA, QM-AH-TRP-SHA2-256
 
 
 def test_esp_and_ah_together() -> None:
+    """RFC 2407 4.4.3."""
     west, east = both(suites="bundle", more=BUNDLE)
     _, w, e = up(west, east)
     assert connected(w), e.said

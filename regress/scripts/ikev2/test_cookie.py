@@ -41,6 +41,7 @@ def cookies(clock: Clock) -> Cookies:
 
 
 def test_a_cookie_is_known_again_and_has_a_size_that_may_be(cookies: Cookies) -> None:
+    """RFC 7296 2.6."""
     cookie = cookies.make(NI, HERE, SPI)
     assert 1 <= len(cookie) <= 64
     assert cookies.check(cookie, NI, HERE, SPI)
@@ -60,6 +61,7 @@ def test_a_cookie_is_known_again_and_has_a_size_that_may_be(cookies: Cookies) ->
 def test_a_cookie_is_no_good_to_another(
     cookies: Cookies, ni: bytes, address: Any, spi: bytes
 ) -> None:
+    """RFC 7296 2.6."""
     assert not cookies.check(cookies.make(NI, HERE, SPI), ni, address, spi)
 
 

@@ -132,6 +132,7 @@ def test_numbers_beyond_the_window(ahead: int) -> None:
 
 
 def test_numbers_beyond_the_window_are_told_now_and_then() -> None:
+    """RFC 7296 2.2 and 2.3."""
     net, west, east = pair()
     told = 0
     for ahead in range(2, 202):
@@ -184,6 +185,7 @@ def test_what_breaks_a_rule_is_told_so() -> None:
 @pytest.mark.parametrize("kind", [1, 200, P.GSPM, P.GSA, P.PS])
 @pytest.mark.parametrize("critical", [False, True])
 def test_what_must_be_understood_and_is_not(kind: int, critical: bool) -> None:
+    """RFC 7296 2.5."""
     net, west, east = pair()
     (answer,) = send(net, west, east, forge(west, [(kind, b"????", critical)]))
     inner = opened(west, answer)
@@ -511,6 +513,7 @@ def replace_header(header: Header, change: dict[str, object]) -> Header:
 
 
 def test_a_request_under_no_ike_sa_is_told_so_now_and_then() -> None:
+    """RFC 7296 1.5 and 2.21.4."""
     net, west, east = pair()
     data = bytearray(forge(west, []))
     data[0] ^= 1

@@ -35,6 +35,7 @@ def only_reason(host: Host) -> dict[str, Any]:
 
 
 def test_two_daemons_make_an_ike_sa_and_a_child_sa() -> None:
+    """RFC 7296 1.2."""
     net, west, east = pair()
     up(west, east)
     assert kinds(net.history) == INIT + AUTH
@@ -59,6 +60,7 @@ def test_under_load_a_cookie_is_asked_for_and_nothing_is_kept() -> None:
 
 
 def test_a_cookie_and_then_another_group() -> None:
+    """RFC 7296 2.6.1 and 2.7."""
     net, west, east = pair(general="Cookie-threshold= 0", **GROUPS)
     up(west, east)
     assert kinds(net.history) == INIT * 3 + AUTH
@@ -91,6 +93,7 @@ def test_secrets_that_differ() -> None:
 
 
 def test_selectors_without_anything_in_common_leave_the_ike_sa() -> None:
+    """RFC 7296 1.2."""
     net, west, east = pair(west={"remote": "10.3.0.0/16"}, seconds=1)
     assert len(west.rows(1)) == len(east.rows(1)) == 1
     assert not west.rows(2) + east.rows(2)
@@ -101,6 +104,7 @@ def test_selectors_without_anything_in_common_leave_the_ike_sa() -> None:
 
 
 def test_selectors_are_narrowed() -> None:
+    """RFC 7296 2.9."""
     _, west, east = pair(west={"remote": "10.0.0.0/8"})
     up(west, east)
     assert west.rows(2)[0]["selector"] == "10.1.0.0/16 -> 10.2.0.0/16"
@@ -124,6 +128,7 @@ def test_every_selector_that_was_agreed_on_is_shown() -> None:
 
 
 def test_a_child_sa_of_its_own_exchange() -> None:
+    """RFC 6023."""
     net, west, east = pair("Childless= force")
     up(west, east)
     assert kinds(net.history) == INIT + AUTH + CREATE
@@ -146,6 +151,7 @@ def test_traffic_starts_a_connection_and_its_packet_goes_first() -> None:
 
 @pytest.mark.parametrize("number", range(4))
 def test_any_one_message_may_be_lost(number: int) -> None:
+    """RFC 7296 2.1."""
     seen: list[Packet] = []
 
     def lose(packet: Packet) -> bool:
@@ -164,6 +170,7 @@ def test_large_messages_go_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_does_not_come_through_is_cut_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 7383."""
     monkeypatch.setattr(fragments, "TRIES_V4", (260, 200))
     net, west, east = pair(
         lose=lambda packet: packet.header.next_payload == 53 and len(packet.data) > 200, seconds=20
@@ -225,6 +232,7 @@ def behind_nat(tags: str = "") -> tuple[Network, Host, Host, Nat]:
 
 
 def test_a_nat_moves_both_to_port_4500() -> None:
+    """RFC 7296 2.23."""
     net, west, east, _ = behind_nat()
     up(west, east)
     assert (west.rows(1)[0]["nat_t"], east.rows(1)[0]["nat_t"]) == ("local", "remote")
@@ -251,6 +259,7 @@ def test_encapsulation_can_be_forced() -> None:
 
 
 def test_ipcomp_is_used_where_both_want_it() -> None:
+    """RFC 7296 2.22."""
     net, west, east = pair(connection_tags="IPComp= yes")
     up(west, east)
     assert sorted((s.protocol.name, s.mode.name) for s in west.app.sas.values()) == [

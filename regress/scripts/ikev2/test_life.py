@@ -33,6 +33,7 @@ def wear_out(host: Host) -> None:
 @WHO
 @pytest.mark.parametrize("suites", ["", "-PFS-GRP19"])
 def test_either_side_may_rekey_the_child_sa(who: str, suites: str) -> None:
+    """RFC 7296 1.3.3 and 2.8."""
     net, west, east = pair(suites=f"QM-ESP-AES-128-SHA2-256{suites}-SUITE")
     host = west if who == "west" else east
     old = child_of(host)
@@ -48,6 +49,7 @@ def test_either_side_may_rekey_the_child_sa(who: str, suites: str) -> None:
 
 @WHO
 def test_either_side_may_rekey_the_ike_sa_and_its_children_move(who: str) -> None:
+    """RFC 7296 1.3.2, 2.8 and 2.18."""
     net, west, east = pair()
     host = west if who == "west" else east
     old, child = sa_of(host), child_of(host)
@@ -151,6 +153,7 @@ def test_an_ike_sa_that_was_not_to_be_rekeyed_is_so_before_it_ends(
 
 
 def test_both_rekey_the_child_sa_at_once() -> None:
+    """RFC 7296 2.8.1."""
     net, west, east = pair()
     wear_out(west)
     wear_out(east)
@@ -158,6 +161,7 @@ def test_both_rekey_the_child_sa_at_once() -> None:
 
 
 def test_both_rekey_the_ike_sa_at_once() -> None:
+    """RFC 7296 2.8.2."""
     net, west, east = pair()
     for host in (west, east):
         host.daemon.keeper.rekey_sa(sa_of(host))
@@ -165,6 +169,7 @@ def test_both_rekey_the_ike_sa_at_once() -> None:
 
 
 def test_what_was_taken_down_is_gone_at_both_ends_and_may_come_again() -> None:
+    """RFC 7296 1.4 and 1.4.1."""
     net, west, east = pair()
     west.daemon.teardown("west-east", 2)
     net.run(1)
@@ -187,6 +192,7 @@ def test_an_ike_sa_takes_its_child_sas_with_it() -> None:
 
 
 def test_silence_is_asked_about_and_the_dead_are_buried() -> None:
+    """RFC 7296 2.4."""
     net, west, east = pair(general="DPD-check-interval= 5")
     before = len(net.history)
     net.run(30)
@@ -315,6 +321,7 @@ def test_a_stack_that_never_answers_says_nothing_of_the_peer() -> None:
 
 @pytest.mark.parametrize("gap", [False, True])
 def test_everything_is_proved_anew(gap: bool) -> None:
+    """RFC 7296 2.8.3."""
     order = f"Make-before-break= {'no' if gap else 'yes'}"
     net, west, east = pair(f"Reauthenticate= 30\n{order}")
     first, least = sa_of(west), 1

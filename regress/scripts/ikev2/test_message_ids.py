@@ -54,7 +54,7 @@ def test_of_many_requests_only_the_window_is_without_an_answer() -> None:
 
 @pytest.mark.parametrize("who", ["west", "east"])
 def test_the_window_is_said_again_under_a_rekeyed_ike_sa(who: str) -> None:
-    """2.3: it begins at 1 there."""
+    """RFC 7296 2.3: 2.3: it begins at 1 there."""
     net, west, east = up("x25519", "x25519", 4)
     host = west if who == "west" else east
     (old,) = host.daemon.sas.isakmp.values()

@@ -43,6 +43,7 @@ def lose_child(host: Host) -> int:
 
 
 def test_a_child_sa_that_one_end_has_lost_is_made_anew() -> None:
+    """RFC 7296 1.5."""
     net, west, east = pair()
     net.run(GRACE_S)
     spi = lose_child(east)

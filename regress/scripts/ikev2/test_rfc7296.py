@@ -119,6 +119,7 @@ def test_a_key_exchange_outside_its_group_ends_the_ike_sa() -> None:
 
 @pytest.mark.parametrize("childless", ["", "Childless= force"])
 def test_tunnel_mode_where_transport_mode_is_wanted_is_deleted(childless: str) -> None:
+    """RFC 7296 1.3.1."""
     west, east = {**HOSTS["west"], "suites": TRANSPORT}, HOSTS["east"]
     _, near, far = pair(childless, west=west, east=east, seconds=1)
     assert "transport-mode-refused" in near.reasons()
@@ -150,6 +151,7 @@ def test_a_secret_of_somebody_else_does_not_make_a_responder() -> None:
 
 
 def test_the_child_sa_that_is_not_found_is_named() -> None:
+    """RFC 7296 2.25."""
     net, west, east = pair()
     rekey = {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": b"\0\1\2\3", "data": b""}
     items: list[Item] = [(P.NOTIFY, rekey), *request(west)]
@@ -161,7 +163,7 @@ def test_the_child_sa_that_is_not_found_is_named() -> None:
 
 
 def test_an_error_that_is_not_known_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """3.10.1: the request has failed entirely, whatever else the answer holds."""
+    """RFC 7296 3.10.1: 3.10.1: the request has failed entirely, whatever else the answer holds."""
     add = negotiation.add_answer
 
     def add_more(c: Child, message: Outgoing) -> None:
@@ -245,6 +247,7 @@ def test_forged_cookies_cost_nothing_where_the_peer_wants_none(cookies: int) -> 
 
 @pytest.mark.parametrize("always", [True, False], ids=["others", "the same"])
 def test_the_peers_cookie_is_found_among_forged_ones(always: bool) -> None:
+    """RFC 7296 2.6."""
     net, west, east, _ = began(general="Cookie-threshold= 0")
     forger(net, west, Notify.COOKIE, forged(1) if always else lambda: [b"forged"])
     net.run(5)
@@ -275,7 +278,9 @@ def test_forgers_of_everything_have_few_messages_sent(threshold: int) -> None:
 
 
 def test_a_cookie_and_then_the_group_of_before() -> None:
-    """Of a peer that asks for a cookie and for the group that we had begun with."""
+    """RFC 7296 2.6.1 and 2.7.
+
+    Of a peer that asks for a cookie and for the group that we had begun with."""
     net, west, east, first = began(
         "IKE-proposals= aes256-sha256-x25519-ecp256", general="Cookie-threshold= 0"
     )
@@ -287,6 +292,7 @@ def test_a_cookie_and_then_the_group_of_before() -> None:
 
 
 def test_an_error_in_clear_is_not_believed_while_the_peer_answers() -> None:
+    """RFC 7296 2.4 and 2.21.1."""
     net, west, east, first = began()
     west.receive(in_clear(first, Notify.NO_PROPOSAL_CHOSEN))
     net.run(1)
@@ -335,6 +341,7 @@ def test_a_cookie_is_for_a_message_that_could_be_answered() -> None:
 
 
 def test_initial_contact_may_come_in_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 7296 2.4."""
     add = ike_auth.add_auth
 
     def add_more(x: Any, message: Outgoing) -> None:
@@ -370,7 +377,7 @@ def test_the_packet_that_waits_is_not_named_when_rekeying(monkeypatch: pytest.Mo
 
 
 def test_what_is_replaced_is_not_narrowed_whatever_else_is_asked_for() -> None:
-    """However many selectors come before it."""
+    """RFC 7296 2.9.2: However many selectors come before it."""
     near, far = "10.2.0.0/16", "10.1.0.0/24, 10.1.2.0/24"
     net, west, east = pair(
         west={"connection_tags": f"Local-selectors= {far}\nRemote-selectors= {near}"},
@@ -417,7 +424,7 @@ def test_the_last_child_sa_that_there_may_be_can_be_rekeyed() -> None:
 
 
 def test_the_identity_is_signed_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RestOfInitIDPayload has reserved octets, which are ignored otherwise (2.5)."""
+    """RFC 7296 2.15: RestOfInitIDPayload has reserved octets, which are ignored otherwise (2.5)."""
     made: list[Any] = []
 
     def body(identity: Any) -> bytes:
@@ -451,7 +458,7 @@ def test_a_request_that_overtakes_the_answer_of_ike_auth_is_no_strangers() -> No
     ("local", "reached", "moves"), [(False, False, True), (True, False, False), (True, True, True)]
 )
 def test_behind_a_nat_no_peer_is_followed(local: bool, reached: bool, moves: bool) -> None:
-    """Unless our own NAT lets the peer reach us first."""
+    """RFC 7296 2.23: Unless our own NAT lets the peer reach us first."""
     net, west, east = pair()
     nat = sa_of(west).nat
     nat.remote, nat.local, nat.reached = True, local, reached
@@ -466,6 +473,7 @@ def test_behind_a_nat_no_peer_is_followed(local: bool, reached: bool, moves: boo
 
 
 def test_no_childless_ike_sa_with_who_does_not_say_to_take_one() -> None:
+    """RFC 6023."""
     net, west, east = pair("Childless= no")
     peer = west.daemon.catalog.remote("east")
     west.daemon.connections.begin_sa(peer, sa_of(west).path)
@@ -496,6 +504,7 @@ def test_an_answer_that_breaks_a_rule_is_not_waited_out(monkeypatch: pytest.Monk
 def test_a_bad_public_value_in_an_answer_ends_the_ike_sa(
     of_child: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """RFC 6989."""
     net, west, east = pair(
         "IKE-proposals= aes256-sha256-modp2048",
         connection_tags="ESP-proposals= aes128gcm16-modp2048",
@@ -533,6 +542,7 @@ def behind_nat(east_suites: str = TRANSPORT) -> tuple[Network, Host, Host]:
 def test_the_server_answers_with_the_addresses_that_it_sees(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """RFC 7296 2.23.1."""
     net, west, east = behind_nat()
     sent: list[list[str]] = []
 
@@ -563,6 +573,7 @@ def test_the_server_answers_with_the_addresses_that_it_sees(
 def test_later_fragments_are_taken_where_both_say_so(
     asked: str, said: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """RFC 7296 1.3.1."""
     told: list[int] = []
     add = common.add_notify
 

@@ -47,6 +47,7 @@ def up(**ends: Any) -> tuple[Network, Host, Host]:
 
 
 def test_without_a_packet_it_is_refused_once_and_the_reason_says_why() -> None:
+    """RFC 7296 2.9."""
     net, west, east = up(east=PAIRS)
     assert not west.rows(2)
     assert connected(west, children=0)

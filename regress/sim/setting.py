@@ -37,7 +37,8 @@ ESP = (
 
 @dataclass(frozen=True)
 class End:
-    """What one end alone says of IKEv2; 0 and empty: nothing."""
+    """What one end alone says of IKEv2; 0 and empty: nothing. apart: its key engine has a process
+    of its own."""
 
     cookie_threshold: int
     window: int
@@ -45,6 +46,7 @@ class End:
     fragmentation: str
     fragment_size: int
     reauthenticate_s: int
+    apart: bool
     dpd: str
     ike: str
     esp: str
@@ -56,7 +58,7 @@ class End:
         return cls(
             choose((100, 0, 1)), choose((1, 1, 2, 5)), choose(("yes", "yes", "force", "no")),
             choose(("yes", "yes", "no")), choose((0, 576, 1280)), choose((0, 0, 0, 50)),
-            choose(DPD), ike, esp,
+            dice.random() < 0.3, choose(DPD), ike, esp,
         )  # fmt: skip
 
     @property

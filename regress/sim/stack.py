@@ -68,43 +68,63 @@ class Engine(KeyEngine):
 class Link(DirectLink):
     """A direct link to a key engine that may be gone."""
 
+    _receiver: Receiver | None = None
+
     def open(self, receiver: Receiver) -> None:
         super().open(receiver)
         self._receiver = receiver
 
+    def close(self) -> None:
+        super().close()
+        self._receiver = None
+
     def lose(self) -> None:
         """The engine has been killed."""
-        self.close()
-        self._receiver.lost("it was killed")
+        super().close()
+        if self._receiver is not None:
+            self._receiver.lost("it was killed")
 
     def join(self, attach: Callable[..., Any]) -> None:
         """Another engine is in its place, and knows nothing."""
         self._attach = attach
-        super().open(self._receiver)
-        self._receiver.up()
+        if self._receiver is not None:
+            super().open(self._receiver)
+            self._receiver.up()
 
 
 class Stack:
-    """The key engine of one machine, or none where it has been killed; ``app`` speaks to it.
+    """The key engine of one machine, or none where it has been killed. timers: its own.
 
     carry: takes ESP to the network; arrived: hears of clear packets for the network behind.
     """
 
     def __init__(
-        self, timers: Timers, random: Callable[[int], bytes], log: Log,
+        self, now: Callable[[], float], random: Callable[[int], bytes], log: Log,
         wall: Callable[[], float], carry: CarryEsp, arrived: Callable[[bytes], object],
     ) -> None:  # fmt: skip
-        self._wall = wall
+        self._wall, timers = wall, Timers(now)
+        self.timers = timers
 
         def make(events: Upcalls) -> Engine:
             return Engine(timers=timers, random=random, wire=SimWire(carry), log=log,  # type: ignore[abstract]
                           netif=SimNetif(arrived), events=events)  # type: ignore[abstract]  # fmt: skip
 
         self._make = make
-        server = Server(make, wall)
-        self.engine: Engine | None = server.engine
-        self._link = Link(server.attach)
-        self.app = PfKey(self._link, timers, wall=wall)
+        self._start()
+
+    def _start(self) -> None:
+        self._server = Server(self._make, self._wall)
+        self.engine: Engine | None = self._server.engine
+
+    def speak_to(self, timers: Timers) -> PfKey:
+        """What a new daemon speaks to it by; an engine of its own keeps what the last one left."""
+        self.start_again()
+        self._link = Link(self._server.attach)
+        return PfKey(self._link, timers, wall=self._wall)
+
+    def leave(self) -> None:
+        """The daemon has been killed."""
+        self._link.close()
 
     def esp_in(
         self, packet: bytes, src: Address, dst: Address, encap: Encap | None = None
@@ -129,6 +149,5 @@ class Stack:
     def start_again(self) -> None:
         """Another engine; its SAs and policies are the daemon's to give."""
         if self.engine is None:
-            server = Server(self._make, self._wall)
-            self.engine = server.engine
-            self._link.join(server.attach)
+            self._start()
+            self._link.join(self._server.attach)

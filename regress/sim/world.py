@@ -86,7 +86,8 @@ class Host:
     """One machine: a daemon with its key engine, or nothing where it is down.
 
     frozen_until: till then it stands still, and what comes waits, or is lost where it is deaf;
-    unplugged: it has no address. stack: the key engine of the daemon that runs.
+    unplugged: it has no address. apart: the key engine is a process of its own, which goes on
+    without the daemon.
     """
 
     def __init__(self, world: World, name: str, address: str, configuration: str) -> None:
@@ -98,7 +99,7 @@ class Host:
         self.transport: Memory | None = None
         self.watch: Watch | None = None
         self.frozen_until = 0.0
-        self.deaf = self.unplugged = False
+        self.deaf = self.unplugged = self.apart = False
         self.wall_offset = 0.0
         self.received: Counter[int] = Counter()
         self.expected: set[int] = set()
@@ -148,15 +149,16 @@ class Host:
         log.set_level(None, world.level)
         self.transport = Memory(world.carry_udp)
 
-        stack = self.stack = Stack(
-            timers, world.random_bytes, log, self.wall, world.carry_esp, self.arrived
-        )
+        if self.stack is None:
+            now = lambda: world.clock.now  # noqa: E731
+            self.stack = Stack(now, world.random_bytes, log, self.wall, self._out, self.arrived)
+        stack = self.stack
         self.daemon = Daemon(
             Conf.from_text(self.configuration), timers=timers, random=world.random_bytes,
             wall=self.wall, transport=self.transport, log=log,
-            app=stack.app, source=lambda remote: None if self.unplugged else self.address,
-            resolve=lambda name, version: None, run_directory=FilePath("/nonexistent"),
-            esp_in=stack.esp_in,
+            app=stack.speak_to(timers), esp_in=stack.esp_in, resolve=lambda name, version: None,
+            source=lambda remote: None if self.unplugged else self.address,
+            run_directory=FilePath("/nonexistent"),
         )  # fmt: skip
         self.watch = Watch(self.daemon, stack, world.counts)
         self.daemon.start()
@@ -174,10 +176,22 @@ class Host:
         else:
             assert self.transport
             self.transport.close()
-        assert self.stack
-        stack, self.stack = self.stack, None
         self.daemon = self.timers = self.transport = self.watch = None
-        stack.close()
+        assert self.stack
+        self.stack.leave()
+        if not self.apart:
+            self.stack.close()
+            self.stack = None
+
+    def _out(self, esp: bytes, src: Address, dst: Address, encap: Encap | None) -> None:
+        """ESP in UDP goes by the daemon's socket."""
+        if self.daemon is not None or encap is None:
+            self.world.carry_esp(esp, src, dst, encap)
+
+    @property
+    def clocks(self) -> list[Timers]:
+        """What may have to be done in time."""
+        return [t for t in (self.timers, self.stack and self.stack.timers) if t]
 
     def kill_engine(self) -> None:
         """The key engine ends, where it is one of its own; the daemon goes on."""
@@ -357,25 +371,28 @@ class World:
         """Let time pass; ``each`` is called after everything that happens."""
         end = self.clock.now + seconds
         while True:
-            when, host = self._next()
+            when, timers = self._next()
             if when > end:
                 self.clock.now = end
                 return
             self.clock.now = max(self.clock.now, when)
-            if host is not None and host.timers is not None:
-                host.timers.run()
+            if timers is not None:
+                timers.run()
             else:
                 heapq.heappop(self._queue)[2]()
             each()
 
-    def _next(self) -> tuple[float, Host | None]:
-        best, who = (self._queue[0][0], None) if self._queue else (float("inf"), None)
+    def _next(self) -> tuple[float, Timers | None]:
+        """When the next thing happens, and whose timers it is of; None: the queue."""
+        best = self._queue[0][0] if self._queue else float("inf")
+        whose: Timers | None = None
         for host in self.hosts.values():
-            if host.timers is not None and (wait := host.timers.timeout()) is not None:
-                when = max(self.clock.now + wait, host.frozen_until)
-                if when < best:
-                    best, who = when, host
-        return best, who
+            for timers in host.clocks:
+                if (wait := timers.timeout()) is not None:
+                    when = max(self.clock.now + wait, host.frozen_until)
+                    if when < best:
+                        best, whose = when, timers
+        return best, whose
 
 
 def is_protected(data: bytes) -> bool:

@@ -101,7 +101,10 @@ class _Failed(ApplicationError):
 
 
 class Client:
-    """One client's place at the server; ``send`` takes one message, ``stream`` many."""
+    """One client's place at the server; ``send`` takes one message, ``stream`` many.
+
+    found: policies that were there before it had registered, and that it has not made its own.
+    """
 
     def __init__(
         self,
@@ -111,6 +114,7 @@ class Client:
     ) -> None:
         self._server, self.send = server, send
         self.registered: set[int] = set()
+        self.found: set[tuple[Direction, Selector]] = set()
         self._stream = stream
 
     def receive(self, data: bytes) -> None:
@@ -317,7 +321,12 @@ class Server(Generic[E]):
         client.send(self._answer(message, codec.drops(self.engine.drops.to_dict())))
 
     def _sweep(self, client: Client, message: Message) -> bytes:
+        """Every policy is there: what a killed engine, or daemon, has left goes."""
         self.engine.sweep()
+        found, client.found = client.found, set()
+        for _, spec in list(self.engine.policies()):
+            if (spec.direction, spec.selector) in found:
+                self.engine.delete_policy(spec)
         return b""
 
     def _dump(self, client: Client, message: Message) -> None:
@@ -356,6 +365,8 @@ class Server(Generic[E]):
 
     def _register(self, client: Client, message: Message) -> bytes:
         """RFC 2367 3.1.7; for types that the engine does not have there are no algorithms."""
+        if not client.registered:
+            client.found = {(p.direction, p.selector) for _, p in self.engine.policies()}
         client.registered.add(message.satype)
         if message.satype != SaType.ESP:
             return b""
@@ -379,13 +390,14 @@ class Server(Generic[E]):
         spec = values.read_policy(message)
         if self.engine.policy(spec.direction, spec.selector):
             raise _Failed(errno.EEXIST, f"policy {spec.selector} exists")
-        return self._install(message, spec)
+        return self._install(client, message, spec)
 
     def _policy_update(self, client: Client, message: Message) -> bytes:
-        return self._install(message, values.read_policy(message))
+        return self._install(client, message, values.read_policy(message))
 
-    def _install(self, message: Message, spec: PolicySpec) -> bytes:
+    def _install(self, client: Client, message: Message, spec: PolicySpec) -> bytes:
         """Install or replace a policy, and answer with its id."""
+        client.found.discard((spec.direction, spec.selector))
         number = self.engine.add_policy(spec)
         return codec.with_policy_id(message.exts, number) + _traffic(message)
 
@@ -435,7 +447,7 @@ class Server(Generic[E]):
         known = self.engine.policy(spec.direction, spec.selector)
         if known is None or known[1] != spec:
             raise _Failed(errno.ENOENT, f"no policy {spec.selector} between these ends")
-        self._install(message, replace(spec, src=src, dst=dst))
+        self._install(client, message, replace(spec, src=src, dst=dst))
         for sa in list(self.engine.sas()):
             if (sa.reqid, sa.src, sa.dst) == (spec.reqid, spec.src, spec.dst):
                 self.engine.update(replace(sa, src=src, dst=dst))

@@ -104,7 +104,10 @@ class PfKey:
         self.counters: Counter[str] = Counter()
 
     def start(self, upcalls: Owner) -> None:
-        """Connect and register for upcalls. ApplicationError where nobody answers."""
+        """Connect and register for upcalls. ApplicationError where nobody answers.
+
+        SAs that a killed isakmpd has left in an engine of ours end: nobody would end them.
+        """
         self._upcalls = upcalls
         self._link.open(self)
         jobs = self._register()
@@ -112,6 +115,8 @@ class PfKey:
         for job in jobs:
             if job.error is not None:
                 raise job.error
+        if self._private:
+            self._request(Type.FLUSH, SaType.UNSPEC, b"")
 
     def _register(self) -> list[Job[None]]:
         """RFC 2367 3.1.7, a message for each type."""
@@ -125,7 +130,7 @@ class PfKey:
             self.supported[message.satype, ext] = codec.read_supported(message.exts, ext)
 
     def sweep(self) -> None:
-        """X_SWEEP of our engine; a kernel's PF_KEY does not say whose a policy is."""
+        """X_SWEEP of our engine. A kernel's PF_KEY does not say whose a policy is."""
         if self._private:
             self._request(Type.X_SWEEP, SaType.UNSPEC, b"")
 

@@ -52,3 +52,18 @@ def test_aes_cmac_protects_what_it_was_chosen_for() -> None:
     assert {spec.auth for spec in east.key_engine.sas()} == {ipsec.Auth.AES_CMAC}
     assert cross(world, west, east, ("10.1.0.1", "10.2.0.1")) == [1]
     assert cross(world, east, west, ("10.2.0.1", "10.1.0.1")) == [1]
+
+
+def test_what_a_killed_daemon_has_left_in_an_engine_of_its_own_goes() -> None:
+    world, west, east = connected("", "")
+    assert west.stack
+    stack, left = west.stack, [sa.spi for sa in west.key_engine.sas()]
+    west.apart = True
+    west.stop(gently=False)
+    assert [sa.spi for sa in stack.engine.sas()] == left if stack.engine else False
+    assert cross(world, west, east, ("10.1.0.1", "10.2.0.1")) == [1], "it flows on"
+    west.configuration = west.configuration.replace("10.1.0.0", "10.3.0.0")
+    west.start()
+    traffic = {str(spec.selector.src) for _, spec in west.key_engine.policies()}
+    assert traffic == {"10.3.0.0/16", "10.2.0.0/16"}
+    assert not {sa.spi for sa in west.key_engine.sas()} & set(left)

@@ -24,6 +24,8 @@ from regress.live.pair import INNER, NETS, OTHER_SUITE, SUITE, Host, configurati
 KILLS = 20
 PINGS = 5
 PATIENCE_S = 60
+# What bypassed() lets pass of the first connection's far network.
+OPEN = "10.10.2.200"
 
 
 class Stack(Enum):
@@ -106,11 +108,20 @@ class Site:
         """What a's daemon has logged."""
         return (self.a.folder / "isakmp.log").read_text()
 
-    def ping(self, host: Host) -> None:
+    def ping(self, host: Host, to: str = "") -> None:
         """Some packets of the first connection."""
         far = self.b if host is self.a else self.a
         host.namespace.run("ping", "-c", str(PINGS), "-i", "0.1", "-W", "1", "-I",
-                           INNER[host.name][0], INNER[far.name][0])  # fmt: skip
+                           INNER[host.name][0], to or INNER[far.name][0])  # fmt: skip
+
+    def stranger(self, src: str) -> int:
+        """How many packets a takes that come in clear, from ``src`` as they say."""
+        before = echoes_taken(self.a.namespace)
+        packets = [echo(src, INNER["a"][0], number) for number in range(PINGS)]
+        put(self.b.namespace, self.a.namespace, packets)
+        time.sleep(0.5)
+        self.sniffer.clear()  # the stranger's own
+        return echoes_taken(self.a.namespace) - before
 
     @contextmanager
     def traffic(self) -> Iterator[None]:
@@ -233,12 +244,24 @@ def engine_killed(site: Site) -> None:
 def inbound(site: Site) -> None:
     """A stranger on the wire sends as the far network; rp_filter is off."""
     site.up()
-    before = echoes_taken(site.a.namespace)
-    packets = [echo(INNER["b"][0], INNER["a"][0], number) for number in range(PINGS)]
-    put(site.b.namespace, site.a.namespace, packets)
-    time.sleep(0.5)
-    site.sniffer.clear()  # the stranger's own
-    site.taken = echoes_taken(site.a.namespace) - before
+    site.taken = site.stranger(INNER["b"][0])
+
+
+def bypassed(site: Site) -> None:
+    """A part of the far network goes in clear on purpose, both ways, after a kill too; no other."""
+    site.write(site.a)
+    text = site.a.conf.read_text().replace("[Phase 2]\n", "[Phase 2]\nBypass= open\n")
+    site.a.write(f"{text}[open]\nRemote-selectors= {OPEN}\n")
+    process = site.start(site.a)
+    for when in ("while isakmpd runs", "after a kill"):
+        site.ping(site.a, OPEN)
+        assert site.sniffer.clear() >= PINGS, f"{OPEN} is let pass {when}"
+        assert site.stranger(OPEN) == PINGS, f"{OPEN} is taken {when}"
+        site.taken += site.stranger(INNER["b"][0])
+        site.ping(site.a)
+        site.taken += site.sniffer.clear()
+        for each in (process, *site.engines):
+            kill(each)
 
 
 def second_ended(site: Site) -> None:
@@ -281,6 +304,7 @@ ROWS: dict[str, Callable[[Site], object]] = {
     "reloaded under traffic": reloaded,
     "daemon killed under traffic": killed,
     "arrives in clear": inbound,
+    "all but a Bypass": bypassed,
     "a second daemon has ended": second_ended,
     "routes and rules taken away": robbed,
     "ended, Block-when-stopped": blocked_end,
@@ -289,7 +313,7 @@ ROWS_OF: dict[Stack, dict[str, Callable[[Site], object]]] = {
     Stack.ENGINE: ROWS,
     Stack.OWN: {
         **{name: row for name, row in ROWS.items() if row in (
-            left_out, deleted, killed, inbound, blocked_end)},
+            left_out, deleted, killed, inbound, bypassed, blocked_end)},
         "engine killed under traffic": engine_killed,
     },
     # Neither routes nor rules are its own, and one isakmpd at a time has it.

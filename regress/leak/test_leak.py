@@ -18,7 +18,15 @@ from regress.leak import rows
 from regress.leak.rows import ROWS_OF, Site, Stack
 
 here = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
-QUICK = [rows.passive, rows.left_out, rows.inbound, rows.killed, rows.second_ended, rows.robbed]
+QUICK = [
+    rows.passive,
+    rows.left_out,
+    rows.inbound,
+    rows.bypassed,
+    rows.killed,
+    rows.second_ended,
+    rows.robbed,
+]
 
 
 def play(row: Callable[[Site], object], folder: Path, kind: Stack, protected: bool = True) -> int:

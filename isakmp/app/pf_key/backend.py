@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
@@ -53,6 +53,7 @@ T = TypeVar("T")
 FIRST_SEQ = 0x80000000
 """Requests count from here: a kernel's own (acquire) count from 1, and would be met by ours."""
 MIN_SPI, MAX_SPI = 0x100, 0xFFFFFFFF
+_PATIENT = frozenset((Type.X_SPDUPDATE, Type.X_SPDDELETE, Type.X_MIGRATE, Type.X_SWEEP))
 
 
 class _Pending:
@@ -97,6 +98,7 @@ class PfKey:
         self._upcalls: Owner | None = None
         self._seq = FIRST_SEQ
         self._pending: dict[int, _Pending] = {}
+        self._waiting: deque[tuple[_Pending, isakmp.Protocol | SaType, bytes]] = deque()
         self._policies: dict[int, PolicySpec] = {}
         self._policy_ids: dict[tuple[Direction, bytes], int] = {}
         self._inbound: dict[tuple[isakmp.Protocol, int], SaId] = {}
@@ -315,12 +317,23 @@ class PfKey:
         body: bytes,
         read: Callable[[Message], T] | None = None,
     ) -> Job[T]:
-        """Send a request; ``read`` makes the result of its answer, where there is one."""
+        """Send a request; ``read`` makes the result of its answer, where there is one.
+
+        Where too many are in flight, those about policies, by which nothing goes in clear, wait
+        their turn; all others fail.
+        """
         job: Job[T] = Job()
-        if len(self._pending) >= self._limit:
+        pending = _Pending(type, job, read)
+        if type in _PATIENT and (self._waiting or len(self._pending) >= self._limit):
+            self._waiting.append((pending, what, body))
+        elif len(self._pending) >= self._limit:
             job.fail(ApplicationError(f"{self._limit} requests wait for the IPsec stack"))
-            return job
-        seq, pending = self._next_seq(), _Pending(type, job, read)
+        else:
+            self._send(pending, what, body)
+        return job
+
+    def _send(self, pending: _Pending, what: isakmp.Protocol | SaType, body: bytes) -> None:
+        seq, type, job = self._next_seq(), pending.type, pending.job
         self._pending[seq] = pending
         try:
             satype = what if isinstance(what, SaType) else sa_type(what)
@@ -331,7 +344,11 @@ class PfKey:
         if not job.done:
             name = f"pf_key {type.name} unanswered"
             pending.timer = self._timers.add(name, self._timeout_s, lambda: self._give_up(seq))
-        return job
+
+    def _go_on(self) -> None:
+        """Send what waits, as far as there is room."""
+        while self._waiting and len(self._pending) < self._limit:
+            self._send(*self._waiting.popleft())
 
     def _next_seq(self) -> int:
         """A number that no request in flight has."""
@@ -346,6 +363,7 @@ class PfKey:
         self.counters["unanswered"] += 1
         why = f"the IPsec stack did not answer {pending.type.name} in {self._timeout_s:g} s"
         pending.job.fail(ApplicationError(why))
+        self._go_on()
 
     def receive(self, data: bytes) -> None:
         """A message of the stack: an answer, an upcall, or an echo of another's request."""
@@ -373,6 +391,10 @@ class PfKey:
         pending = self._pending.pop(seq)
         if pending.timer is not None:
             pending.timer.cancel()
+        self._finish(pending, message)
+        self._go_on()
+
+    def _finish(self, pending: _Pending, message: Message) -> None:
         if message.errno:
             pending.job.fail(_refusal(pending.type, message))
             return
@@ -461,8 +483,9 @@ class PfKey:
             self._upcalls.restarted()
 
     def _fail_all(self, why: str) -> None:
-        pending, self._pending = self._pending, {}
-        for request in pending.values():
+        pending, self._pending = [*self._pending.values(), *(w[0] for w in self._waiting)], {}
+        self._waiting.clear()
+        for request in pending:
             if request.timer is not None:
                 request.timer.cancel()
             request.job.fail(ApplicationError(why))

@@ -336,6 +336,31 @@ def test_requests_in_flight_are_bounded() -> None:
         result(jobs[3])
 
 
+def test_policies_wait_their_turn_whatever_is_in_flight() -> None:
+    """With more connections than requests may be in flight, none may stay without its policies."""
+    far = Far(limit=3)
+    specs = [replace(OUT_POLICY, reqid=number) for number in range(1, 6)]
+    jobs = [far.app.add_policy(spec) for spec in specs]
+    far.app.sweep()
+    done = 0
+    while done < len(far.link.sent):
+        assert len(far.link.sent) <= done + 3
+        far.reply(far.link.sent[done], codec.policy(Policy(2, 2, done + 1)))
+        done += 1
+    assert [result(job) for job in jobs] == [1, 2, 3, 4, 5]
+    types = [codec.parse(data).type for data in far.link.sent]
+    assert types == [Type.X_SPDUPDATE] * 5 + [Type.X_SWEEP], "in order: what is swept comes last"
+
+
+def test_policies_that_wait_fail_with_the_link() -> None:
+    far = Far(limit=3)
+    jobs = [far.app.add_policy(replace(OUT_POLICY, reqid=number)) for number in range(1, 6)]
+    far.app.lost("it was unplugged")
+    for job in jobs:
+        with pytest.raises(ApplicationError, match="it was unplugged"):
+            result(job)
+
+
 def test_a_lost_link_fails_what_waits() -> None:
     far = Far()
     jobs = [far.app.get_spi(REQUEST), far.app.add_sa(OUT)]

@@ -82,10 +82,10 @@ class Candidates:
     @staticmethod
     def among(exchange: AnyExchange) -> list[AnyExchange]:
         """All of an attempt that listen to the same cookie and message ID, the newest first."""
-        root = exchange.root
+        root, key = exchange.root, exchange.key
         if root.answers is None:
             return [exchange]
-        return [x for x in family(root) if x.key == exchange.key and not x.over][::-1]
+        return [x for x in family(root) if not x.over and x.key == key][::-1]
 
     @staticmethod
     def furthest(root: AnyExchange) -> AnyExchange:
@@ -170,10 +170,12 @@ class Candidates:
         root = exchange.root
         if root.answers is None:
             return
-        end = root.events["end"].when
+        end = root.events.pop("end")
         self.end_others(exchange, Reason("another-answer", "the peer of another one is proven"))
         exchange.stem = exchange.answers = None
-        self._end_at(exchange, end)
+        # Whose attempt it is now, it ends by the same time.
+        exchange.events["end"] = end
+        end.call = lambda: self._engine.timed_out(exchange)
 
     def end_others(self, exchange: AnyExchange, reason: Reason) -> None:
         """End all but one of what belongs to an attempt, without a word to anybody."""

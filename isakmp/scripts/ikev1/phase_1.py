@@ -7,7 +7,7 @@ initiator's SA payload, idii_b and idir_b the identities, each a payload body.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
 
@@ -27,7 +27,7 @@ from isakmp.policy.meanings import AGREED, refusal
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, IkeTransform, Remote
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits, peer_of
-from isakmp.script import Incoming, Outgoing
+from isakmp.script import Incoming, Outgoing, duplicate
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.keys import Keys, derive
 from isakmp.scripts.ikev1.message_ids import MessageIds
@@ -69,7 +69,9 @@ Identify = Callable[[Remote, Caller], Remote]
 
 def fork(state: Phase1) -> Phase1:
     """What is known, for another answer."""
-    return replace(state, nat=replace(state.nat), vendors=set(state.vendors))
+    other = duplicate(state)
+    other.nat, other.vendors = duplicate(state.nat), set(state.vendors)
+    return other
 
 
 def send_vendors(message: Outgoing) -> None:

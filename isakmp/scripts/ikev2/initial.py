@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from isakmp.constants import ipsec
@@ -13,6 +13,7 @@ from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.policy.spd import Identity, Remote
 from isakmp.sa import ChosenIkev2, IsakmpSa, Nat, State
+from isakmp.script import duplicate
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.keys import Keys
 from isakmp.window import Window
@@ -64,8 +65,10 @@ X = Exchange[Initial]
 def fork(state: Initial) -> Initial:
     """What is known, for another answer; each has a child SA of its own, of which nothing is
     negotiated yet. What was asked, and which cookies came, is the first message's alone."""
-    child = Child(state.child.connection) if state.child is not None else None
-    return replace(state, nat=replace(state.nat), child=child)
+    other = duplicate(state)
+    other.nat = duplicate(state.nat)
+    other.child = Child(state.child.connection) if state.child is not None else None
+    return other
 
 
 def chosen_of(x: X) -> ChosenIkev2:

@@ -10,7 +10,7 @@ no socket and reads no clock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -215,10 +215,14 @@ class Engine:
     def perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         """Take a step as far as it goes now, then whatever steps follow without waiting. What it
         raises means the same at once and after a wait."""
-        exchange.attempt, proven = attempt, attempt.message.proven
+        # Only what waits is kept: an exchange that knows itself would go only with the next search
+        # for garbage.
+        exchange.attempt, proven = None, attempt.message.proven
         try:
             if attempt.advance(exchange, lambda _: self._resume(exchange, attempt)):
                 self._settle(exchange, attempt.verdict, attempt.done)
+            else:
+                exchange.attempt = attempt
         except Refused as refused:
             self._refused(exchange, refused, proven=proven)
         except IsakmpError as error:
@@ -502,7 +506,7 @@ class Engine:
         """Eight random octets that no exchange or SA of ours has, and not all zero."""
         while True:
             cookie = self.random(8)
-            running = any((version, cookie, 0) in self.exchanges for version in self.dialects)
+            running = [v for v in self.dialects if (v, cookie, 0) in self.exchanges]
             if any(cookie) and not running and cookie not in self.sas.isakmp:
                 return cookie
 
@@ -512,9 +516,9 @@ class Engine:
         if surplus := self.half_open.surplus(path.remote, *limits):
             victim, why = surplus
             if victim is None:
-                raise Refused(Reason("half-open-limit", f"{why}, and none that may give way"))
+                raise Refused(replace(why, detail=f"{why.detail}, and none that may give way"))
             self.counters["half_open_dropped"] = self.counters.get("half_open_dropped", 0) + 1
-            self.fail(victim, Reason("half-open-limit", why))
+            self.fail(victim, why)
 
     # --- time --------------------------------------------------------------------------------
 

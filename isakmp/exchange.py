@@ -32,7 +32,7 @@ UNNUMBERED = -1
 class Exchange(Generic[S]):
     """One negotiation: its place in the script and what its steps have learned.
 
-    attempt: the last step begun; now_in, last_in: digests of the message that is looked at, and
+    attempt: the step that waits; now_in, last_in: digests of the message that is looked at, and
     of the last one accepted; last_out: the datagrams of our last message; unwanted: why what it
     makes is not kept, where it cannot end before its answer; resting: it was refused, without
     proof; plain: what last_out holds, where it may be cut otherwise. first_in: digest of the

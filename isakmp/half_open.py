@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.policy.spd import Address
 
@@ -65,6 +66,10 @@ class Ranked:
     def oldest(self) -> AnyExchange:
         """The one that has waited longest where it is."""
         return next(iter(self._places))
+
+
+HERE = Reason("half-open-limit", "too many half-open exchanges with this address")
+IN_ALL = Reason("half-open-limit", "too many half-open exchanges")
 
 
 def _beginning(exchange: AnyExchange) -> tuple[int, bytes, Address]:
@@ -138,18 +143,18 @@ class HalfOpen:
 
     def surplus(
         self, origin: Address, peer_max: int, most: int
-    ) -> tuple[AnyExchange | None, str] | None:
+    ) -> tuple[AnyExchange | None, Reason] | None:
         """Who goes before another of that address comes, and why; None for who: the newcomer."""
         named = self._named_here(origin)
         here = self._at.get(origin)
         if here and len(here) >= peer_max:
             victim = self._aged(here) if named else self._any(here)
-            return victim, "too many half-open exchanges with this address"
+            return victim, HERE
         full = len(self._since) >= most
         crowded = not named and len(self._strangers) >= most - most // NAMED_SHARE
         if self._since and (full or crowded):
             victim = self._any(self._strangers) or self._aged(self._named)
-            return victim, "too many half-open exchanges"
+            return victim, IN_ALL
         return None
 
     def _kind(self, exchange: AnyExchange) -> Ranked:

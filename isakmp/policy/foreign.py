@@ -27,16 +27,17 @@ _CARRIED_OUT: dict[Any, set[int]] = {
 def foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> Iterator[str]:
     """What keeps a transform from being taken as a whole, each attribute by its name."""
     seen: dict[int, Any] = {}
+    carried_out = _CARRIED_OUT[kind]
+    life_type, life_duration = kind.LIFE_TYPE, kind.LIFE_DURATION
     if kind is _IKE and transform.transform_id != ipsec.IsakmpTransform.KEY_IKE:
         yield f"TRANSFORM_ID {transform.transform_id}, not KEY_IKE"
     for attribute in transform.attributes:
         number, value = attribute.type, attribute.value
         value = value if isinstance(value, int) else int.from_bytes(value, "big")
-        name = name_of(kind, number)
-        if number == kind.LIFE_TYPE:
+        if number == life_type:
             if value not in _LIFE_TYPES:
                 yield f"LIFE_TYPE {value}, which is not carried out"
-        elif number not in _CARRIED_OUT[kind]:
-            yield f"{name}, which is not carried out"
-        elif number != kind.LIFE_DURATION and seen.setdefault(number, value) != value:
-            yield f"{name} twice"
+        elif number not in carried_out:
+            yield f"{name_of(kind, number)}, which is not carried out"
+        elif number != life_duration and seen.setdefault(number, value) != value:
+            yield f"{name_of(kind, number)} twice"

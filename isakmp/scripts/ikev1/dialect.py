@@ -49,6 +49,8 @@ from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick
 P = isakmp.Payload
 # A plain number: an enum of flags makes a member for every look at one, in 1 us.
 ENCRYPTION = int(isakmp.Flag.ENCRYPTION)
+# The responder's cookie in a message that begins.
+NOBODY = bytes(8)
 
 PHASE_1: dict[int, Script[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
 PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
@@ -129,27 +131,26 @@ class Ikev1:
         self, engine: Engine, path: Path, header: Header, datagram: bytes
     ) -> Exchange[Any] | None:
         """The phase 1 exchange of a message: by our cookie, a repeated first one by its octets."""
-        found = engine.find(self.version, header.cky_r, 0)
-        if found is not None and not found.initiator and found.cky_i == header.cky_i:
-            return found
         found = engine.find(self.version, header.cky_i, 0)
         if found is not None and found.initiator:
             return found
-        if any(header.cky_r):
-            return None
+        if header.cky_r != NOBODY:
+            found = engine.find(self.version, header.cky_r, 0)
+            ours = found is not None and not found.initiator and found.cky_i == header.cky_i
+            return found if ours else None
         return engine.half_open.begun(self.version, digest(datagram), path.remote)
 
     def _first_or_late(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Begin as responder, or answer the repeated last message of a finished phase 1."""
-        sa = self._sa(engine, header)
-        if sa is not None:
+        if header.cky_r == NOBODY:
+            if header.flags & ENCRYPTION:
+                engine.drop(path, "first message of an exchange is encrypted")
+            else:
+                self._respond(engine, path, header, datagram)
+        elif sa := self._sa(engine, header):
             self._late(engine, sa, path, header, datagram)
-        elif any(header.cky_r):
-            engine.drop(path, "no exchange or SA has these cookies (INVALID_COOKIE)")
-        elif header.flags & ENCRYPTION:
-            engine.drop(path, "first message of an exchange is encrypted")
         else:
-            self._respond(engine, path, header, datagram)
+            engine.drop(path, "no exchange or SA has these cookies (INVALID_COOKIE)")
 
     def _respond(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """A stranger begins: nothing is read of one that no configuration can answer."""

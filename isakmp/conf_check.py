@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -220,6 +219,7 @@ class _Walk:
         if not error.file:
             reason = f"[{error.section}]: {error.reason}"
             error = self.conf.error(reason, *self._place(visit), error.hint, error.missing)
+        self.faults.setdefault(visit.place, error)
         if not error.tag or (fold(error.section), fold(error.tag)) not in self._places:
             self._error(error)
 
@@ -434,7 +434,10 @@ class _Walk:
     def _answered(self, peer: str) -> None:
         """Warn of a peer that could not connect to us: [Phase 1] does not name it."""
         conf = self.conf
-        address = conf.get(peer, "Address")
+        try:
+            address = conf.value(Kind.PEER, peer, "Address")
+        except ConfError:
+            return
         if address and 2 in read_versions(conf, peer) and self._listed(address):
             return  # IKEv2 finds it by its identity
         if address and peer not in self._answered_peers and conf.get("Phase 1", "Default") is None:
@@ -449,8 +452,8 @@ class _Walk:
             mend = "add one, or list it in Passive-connections"
             self.warnings.append(f"{self.conf.where(*place)}: {text}: {mend}")
 
-    def _listed(self, address: str) -> bool:
-        return ip_address(address) in self._by_address or None in self._by_address
+    def _listed(self, address: Address) -> bool:
+        return address in self._by_address or None in self._by_address
 
     @cached_property
     def _by_address(self) -> dict[Address | None, str]:

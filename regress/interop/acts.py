@@ -203,16 +203,27 @@ def _dead_peer(play: Play) -> None:
     play.no_kernel_sas(play.actor)
 
 
+def _restarted(play: Play) -> None:
+    """The peer vanishes and is started again, while traffic goes on."""
+    old = play.actor.ike()
+    with Stream(play.actor):
+        play.other.kill()
+        play.other.launch()
+        play.other.ready()
+        if play.actor is play.a and not play.a.begins_again:
+            play.gone("its SAs with the dead peer are gone", lambda: play.a.ike() & old, _NOTICED_S)
+        if play.other is play.a or not play.a.begins_again:
+            play.a.initiate()
+        play.until("both have a new phase 1 SA", lambda: play.common_ike() - old, _NOTICED_S)
+    play.until("traffic flows both ways", lambda: play.a.reaches() and play.b.reaches(), _NOTICED_S)
+
+
 def _acquire(play: Play) -> None:
     """Traffic asks for the tunnel, and soon has it."""
     if play.a.ike() or play.a.children():
         raise Failure("there are SAs before there is traffic")
 
-    def answered() -> bool:
-        command = ("ping", "-c", "1", "-W", "1", "-I", play.a.site.host, play.a.site.remote_host)
-        return play.a.namespace.run(*command).returncode == 0
-
-    play.until("a ping through the tunnel that it starts", answered, _ACQUIRED_S)
+    play.until("a ping through the tunnel that it starts", play.a.reaches, _ACQUIRED_S)
 
 
 def _bytes_soft(play: Play) -> None:
@@ -299,6 +310,7 @@ ACTS: dict[Act, Callable[[Play], None]] = {
     Act.DELETE_CHILD: _delete_child,
     Act.DELETE_IKE: _delete_ike,
     Act.DEAD_PEER: _dead_peer,
+    Act.RESTARTED: _restarted,
     Act.ACQUIRE: _traffic,
     Act.REKEY_CHILD_BUSY: _rekey_child_busy,
     Act.REKEY_IKE_BUSY: _rekey_ike_busy,

@@ -92,7 +92,7 @@ class Charon(End):
 
     def _strongswan_conf(self) -> str:
         # IKEv2 gives up a peer when it has sent often enough: after 12 s, not three minutes.
-        dead = self.scenario.act is Act.DEAD_PEER
+        dead = self.scenario.act.watches
         impatient = "retransmit_timeout = 1\n  retransmit_tries = 3" if dead else ""
         risky = "yes" if self.scenario.mode == "aggressive" else "no"
         side = self.scenario.side(self.role)
@@ -138,7 +138,7 @@ charon {{
         site, row = self.site, self.scenario
         main_life, quick_life = self._lives()
         traps = row.act is Act.ACQUIRE and self.role is Role.INITIATOR
-        watch = "dpd_delay = 1s\n    dpd_timeout = 3s" if row.act is Act.DEAD_PEER else ""
+        watch = "dpd_delay = 1s\n    dpd_timeout = 3s" if row.act.watches else ""
         side = row.side(self.role)
         # It misses an answer that comes before it has put its new IKE SA away, and asks again 4 s
         # later: the old one has to live on until then.
@@ -187,7 +187,7 @@ include {self.folder}/secrets.conf
         acquires = self.scenario.act is Act.ACQUIRE and self.role is Role.INITIATOR
         if acquires and self.stack is Stack.USER:
             raise SetupFailure("charon hears of no traffic that asks for a tunnel in user space")
-        (self.folder / "run").mkdir()
+        (self.folder / "run").mkdir(exist_ok=True)
         (self.folder / "strongswan.conf").write_text(self._strongswan_conf())
         (self.folder / "swanctl.conf").write_text(self._swanctl_conf())
         side = self.scenario.side(self.role)

@@ -59,6 +59,8 @@ class End(ABC):
     loses_by_haste = 0
     # How long a negotiation may take.
     patience_s = 10.0
+    # What it was told to begin it begins again by itself, where its peer is dead.
+    begins_again = False
     # It keeps a phase 1 SA whose last child is gone.
     keeps_parents = True
     # ike() tells SAs by their cookies, which both ends know.
@@ -168,6 +170,11 @@ class End(ABC):
             if " 0 received" in done.stdout:
                 break
         raise Failure(f"ping from {self}: {done.stdout.strip()}")
+
+    def reaches(self) -> bool:
+        """Whether one ping to the other network's host is answered."""
+        command = ("ping", "-c", "1", "-W", "1", "-I", self.site.host, self.site.remote_host)
+        return self.namespace.run(*command).returncode == 0
 
     def stop(self, timeout_s: float = 10) -> None:
         """End the daemon as an operator would; Failure where it does not go, or not cleanly."""

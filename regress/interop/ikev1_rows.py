@@ -6,7 +6,14 @@ from itertools import product
 
 from regress.interop.scenario import Act, Role, Scenario, Suite
 
-_HOST_ACTS = (Act.REKEY_CHILD, Act.REKEY_IKE, Act.DELETE_CHILD, Act.DELETE_IKE, Act.DEAD_PEER)
+_HOST_ACTS = (
+    Act.REKEY_CHILD,
+    Act.REKEY_IKE,
+    Act.DELETE_CHILD,
+    Act.DELETE_IKE,
+    Act.DEAD_PEER,
+    Act.RESTARTED,
+)
 _GROUPS = (2, 5, 14, 19, 31)
 _SHA1, _SHA2 = ("AES-128", "SHA"), ("AES-256", "SHA2-256")
 

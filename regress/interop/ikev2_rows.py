@@ -162,7 +162,7 @@ _PATHS = [
 
 _ACTS = (
     Act.REKEY_CHILD, Act.REKEY_IKE, Act.DELETE_CHILD, Act.DELETE_IKE, Act.DEAD_PEER,
-    Act.REKEY_CHILD_BUSY, Act.REKEY_IKE_BUSY,
+    Act.RESTARTED, Act.REKEY_CHILD_BUSY, Act.REKEY_IKE_BUSY,
 )  # fmt: skip
 # With a new Diffie-Hellman exchange, and one whose first guess of the group is wrong.
 _PFS = Side("aes128-sha256-x25519", "aes128gcm16-x25519")

@@ -27,6 +27,7 @@ class Isakmpd(End):
     """The daemon of this checkout, with its key engine or the kernel's IPsec."""
 
     kind = "isakmpd"
+    begins_again = True
 
     @property
     def children_live_on(self) -> bool:  # type: ignore[override]
@@ -42,8 +43,8 @@ class Isakmpd(End):
         return SHORT_LIFE_S + 4.0
 
     def launch(self) -> None:
-        (self.folder / "run").mkdir()
-        self.key_log.mkdir(mode=0o700)
+        (self.folder / "run").mkdir(exist_ok=True)
+        self.key_log.mkdir(mode=0o700, exist_ok=True)
         conf = self.folder / "isakmpd.ini"
         conf.write_text(configuration(self.scenario, self.role, self.site, self.folder, self.stack))
         conf.chmod(0o600)

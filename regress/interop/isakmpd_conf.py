@@ -107,7 +107,7 @@ def configuration(
     counts = acts and row.act in (Act.BYTES_SOFT, Act.BYTES_HARD)
     # What rekeys itself must be wanted up; all else is started by command.
     active = role is Role.INITIATOR and (rekeys or counts or row.act is Act.ACQUIRE)
-    watch = "DPD-check-interval= 1\nDPD-timeout= 10\n" if row.act is Act.DEAD_PEER else ""
+    watch = "DPD-check-interval= 1\nDPD-timeout= 10\n" if row.act.watches else ""
     if row.act is Act.ACQUIRE:
         watch += "Acquire-Only= yes\n"
     side = row.side(role)

@@ -37,6 +37,7 @@ class Act(Enum):
     DELETE_CHILD = "delete-child"
     DELETE_IKE = "delete-ike"
     DEAD_PEER = "dead-peer"
+    RESTARTED = "restarted-peer"
     ACQUIRE = "acquire"
     REKEY_CHILD_BUSY = "rekey-child-busy"
     REKEY_IKE_BUSY = "rekey-ike-busy"
@@ -45,6 +46,11 @@ class Act(Enum):
     BYTES_HARD = "bytes-hard"
     REAUTH = "reauth"
     REFUSED = "refused"
+
+    @property
+    def watches(self) -> bool:
+        """Whether who acts has to notice that its peer is silent."""
+        return self in (Act.DEAD_PEER, Act.RESTARTED)
 
     @property
     def rekeys(self) -> str:

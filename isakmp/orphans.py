@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from isakmp.errors import Refused
 from isakmp.job import Job
-from isakmp.liveness import TRAFFIC_S, received, sent
+from isakmp.liveness import IDLE_S, TRAFFIC_S, received, sent
 from isakmp.sa import ChildSa, Peer
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Orphans:
         sas = self.keeper.sas
         return [] if sas.current(peer) else sas.children_of_peer(peer)
 
-    def _arm(self, peer: Peer) -> None:
-        self.keeper.timers.add("orphans", TRAFFIC_S, lambda: self._look(peer))
+    def _arm(self, peer: Peer, wait_s: float = TRAFFIC_S) -> None:
+        self.keeper.timers.add("orphans", wait_s, lambda: self._look(peer))
 
     def _look(self, peer: Peer) -> None:
         children = self._of(peer)
@@ -69,10 +69,10 @@ class Orphans:
             exchange.finished.then(lambda job: self._answered(peer, job))
 
     def _answered(self, peer: Peer, job: Job[Any]) -> None:
-        """The new phase 1 is over."""
+        """The new phase 1 is over. A peer that ends it again at once is not asked so soon."""
         error = job.error
         if isinstance(error, Refused) and error.reason.cause == "timeout":
             for child in self._of(peer):
                 self.keeper.log.proto_err("peer of %s is dead: it does not answer", child)
                 self.keeper.children.delete_child(child, tell=False)
-        self._arm(peer)
+        self._arm(peer, TRAFFIC_S if error else IDLE_S)

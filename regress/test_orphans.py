@@ -80,3 +80,17 @@ def test_what_is_deleted_under_ikev2_may_be_of_ikev1() -> None:
     west.daemon.teardown("west-east", 2)
     net.run(1)
     assert not east.app.sas
+
+
+def test_a_peer_that_ends_its_isakmp_sas_at_once_is_not_asked_all_the_time() -> None:
+    """Some keep none; traffic may have no answer by its nature."""
+    net, west, east = up(BRIEF)
+    spi, mark = child_of(west).protocols[0].spi_out, len(net.history)
+    for count in range(1, 3 * IDLE_S):
+        west.app.carried[spi] = Usage(count, 100, 1.0, 0.0)
+        for sa in list(east.daemon.sas.isakmp.values()):
+            east.daemon.keeper.delete_sa(sa)
+        net.run(1)
+    begun = [p for p in net.history[mark:] if p.src == west.address and not any(p.header.cky_r)]
+    assert 1 <= len(begun) <= 4
+    assert connected(west, parents=0)

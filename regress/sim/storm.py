@@ -78,7 +78,7 @@ class Storm(Ground):
         host.command(lambda daemon: daemon.connect(self.dice.choice(self.setting.names)))
 
     def _freeze(self, host: Host) -> None:
-        host.frozen_until = self.world.clock.now + self.dice.choice((1, 5, 30))
+        host.frozen_until = self.world.clock.now + self.dice.choice((1, 5, 30, 60))
 
     def _suspend(self, host: Host) -> None:
         """Stopped for a minute; what comes finds no room to wait."""

@@ -114,10 +114,10 @@ class Site:
         host.namespace.run("ping", "-c", str(PINGS), "-i", "0.1", "-W", "1", "-I",
                            INNER[host.name][0], to or INNER[far.name][0])  # fmt: skip
 
-    def stranger(self, src: str) -> int:
+    def stranger(self, src: str, dst: str = INNER["a"][0]) -> int:
         """How many packets a takes that come in clear, from ``src`` as they say."""
         before = echoes_taken(self.a.namespace)
-        packets = [echo(src, INNER["a"][0], number) for number in range(PINGS)]
+        packets = [echo(src, dst, number) for number in range(PINGS)]
         put(self.b.namespace, self.a.namespace, packets)
         time.sleep(0.5)
         self.sniffer.clear()  # the stranger's own
@@ -247,6 +247,17 @@ def inbound(site: Site) -> None:
     site.taken = site.stranger(INNER["b"][0])
 
 
+def inbound_6(site: Site) -> None:
+    """The same in IPv6, where nothing but a policy could keep it out."""
+    site.write(site.a)
+    ours, theirs = "fd10:1::1", "fd10:2::1"
+    text = site.a.conf.read_text().replace("[Phase 2]\n", "[Phase 2]\nPassive-connections= six\n")
+    site.a.write(f"{text}[six]\nISAKMP-peer= peer\nESP-proposals= aes256gcm16\n"
+                 f"Local-selectors= {ours}\nRemote-selectors= {theirs}\n")  # fmt: skip
+    site.start(site.a)
+    site.taken = site.stranger(theirs, ours)
+
+
 def bypassed(site: Site) -> None:
     """A part of the far network goes in clear on purpose, both ways, after a kill too; no other."""
     site.write(site.a)
@@ -318,7 +329,8 @@ ROWS_OF: dict[Stack, dict[str, Callable[[Site], object]]] = {
     },
     # Neither routes nor rules are its own, and one isakmpd at a time has it.
     Stack.XFRM: {
-        name: row for name, row in ROWS.items() if row not in (second_ended, robbed)
+        **{name: row for name, row in ROWS.items() if row not in (second_ended, robbed)},
+        "arrives in clear, IPv6": inbound_6,
     },
 }  # fmt: skip
 

@@ -68,11 +68,16 @@ def _is_clear(frame: bytes) -> bool:
 
 
 def echo(src: str, dst: str, number: int) -> bytes:
-    """An IPv4 packet with an ICMP echo request."""
+    """An IP packet with an ICMP echo request."""
+    ends = ip_address(src).packed + ip_address(dst).packed
+    if len(ends) == 32:
+        icmp = struct.pack(">BBHHH", 128, 0, 0, 77, number)
+        sum = _sum(ends + struct.pack(">II", len(icmp), 58) + icmp)
+        icmp = icmp[:2] + struct.pack(">H", sum) + icmp[4:]
+        return struct.pack(">IHBB", 6 << 28, len(icmp), 58, 64) + ends + icmp
     icmp = struct.pack(">BBHHH", 8, 0, 0, 77, number)
     icmp = icmp[:2] + struct.pack(">H", _sum(icmp)) + icmp[4:]
-    head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(icmp), number, 0, 64, 1, 0)
-    head += ip_address(src).packed + ip_address(dst).packed
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(icmp), number, 0, 64, 1, 0) + ends
     return head[:10] + struct.pack(">H", _sum(head)) + head[12:] + icmp
 
 
@@ -84,10 +89,11 @@ def _sum(data: bytes) -> int:
 
 
 def echoes_taken(host: Namespace) -> int:
-    """How many echo requests the host's stack has accepted."""
+    """How many echo requests, of both IP versions, the host's stack has accepted."""
     lines = host.run("cat", "/proc/net/snmp").stdout.splitlines()
     names, numbers = (line.split() for line in lines if line.startswith("Icmp:"))
-    return int(numbers[names.index("InEchos")])
+    more = host.run("cat", "/proc/net/snmp6").stdout.split()
+    return int(numbers[names.index("InEchos")]) + int(more[more.index("Icmp6InEchos") + 1])
 
 
 def put(host: Namespace, destination: Namespace, packets: list[bytes]) -> None:
@@ -96,4 +102,5 @@ def put(host: Namespace, destination: Namespace, packets: list[bytes]) -> None:
     target = bytes.fromhex(link[2].replace(":", ""))
     with host.packet_socket("veth0") as tap:
         for packet in packets:
-            tap.send(target + bytes.fromhex(NOBODY.replace(":", "")) + b"\x08\x00" + packet)
+            kind = b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd"
+            tap.send(target + bytes.fromhex(NOBODY.replace(":", "")) + kind + packet)

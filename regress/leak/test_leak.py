@@ -64,10 +64,11 @@ def test_the_kernels_stack_in_the_guest(flags: tuple[str, ...], status: int) -> 
     command = [sys.executable, "-m", "regress.leak", "--here", "--stack", "xfrm", *flags]
     done = guest.run([*command, "passive", "arrives"], timeout_s=180)
     assert done.returncode == status, done.stdout + done.stderr
-    assert done.stdout.count("xfrm ") == 2
+    assert done.stdout.count("xfrm ") == 3
 
 
 def test_every_stack_has_the_states_that_it_can_be_in() -> None:
     every = set(ROWS_OF[Stack.ENGINE].values())
-    assert set(ROWS_OF[Stack.XFRM].values()) == every - {rows.second_ended, rows.robbed}
+    only = {rows.inbound_6}  # the key engine's IPv6 is not guarded there: docs/security.md
+    assert set(ROWS_OF[Stack.XFRM].values()) == every - {rows.second_ended, rows.robbed} | only
     assert {rows.deleted, rows.killed, rows.blocked_end} <= set(ROWS_OF[Stack.OWN].values())

@@ -1,7 +1,8 @@
 """Both ends recover: what can happen to one of them, and how soon traffic flows again.
 
 Within SOON_S where a live end can know of it: by INITIAL_CONTACT, or because packets come that
-nobody has an SA for, which is told; within DEAD_S where only silence shows it.
+nobody has an SA for, which is told (RFC 7296 1.5, 2.4 and 2.21.4); within DEAD_S where only
+silence shows it (RFC 3706).
 """
 
 from __future__ import annotations

@@ -85,6 +85,7 @@ class Host:
     def __init__(self, name: str, namespace: Namespace, folder: Path) -> None:
         self.name, self.namespace, self.folder = name, namespace, folder
         self.conf = folder / "isakmpd.conf"
+        self._killed: list[subprocess.Popen[bytes]] = []
         folder.mkdir()
 
     def write(self, text: str) -> None:
@@ -96,7 +97,7 @@ class Host:
     def process(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """A Python module of the project in the namespace, ended by TERM."""
         command = [sys.executable, "-m", *arguments]
-        with (self.folder / f"{arguments[0]}.log").open("wb") as log:
+        with (self.folder / f"{arguments[0]}.log").open("ab") as log:
             process = subprocess.Popen(
                 self.namespace.command(command), cwd=ROOT, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log,
@@ -105,7 +106,15 @@ class Host:
             yield process
         finally:
             process.terminate()
-            assert process.wait(15) == 0, (self.folder / f"{arguments[0]}.log").read_text()[-3000:]
+            wanted = -signal.SIGKILL if process in self._killed else 0
+            log_text = (self.folder / f"{arguments[0]}.log").read_text()
+            assert process.wait(60) == wanted, log_text[-3000:]
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """End a process of this host's without a word."""
+        self._killed.append(process)
+        process.kill()
+        process.wait(15)
 
     def daemon(self) -> Any:
         """isakmpd with this host's configuration."""

@@ -366,7 +366,7 @@ def selectors(traffic: Traffic, limit: int = PAIRS_MAX) -> tuple[Selector, ...]:
 
 def _pairs(traffic: Traffic, limit: int) -> Iterator[Selector]:
     seen: set[Selector] = set()
-    for local, remote in product(*reduced(traffic)):
+    for local, remote in product(*map(_joined, reduced(traffic))):
         if local.start.version != remote.start.version:
             continue
         if local.protocol and remote.protocol and local.protocol != remote.protocol:
@@ -381,6 +381,32 @@ def _pairs(traffic: Traffic, limit: int) -> Iterator[Selector]:
                     yield selector
                 if len(seen) == limit:
                     return
+
+
+def _joined(side: Sequence[TrafficSelector]) -> list[TrafficSelector]:
+    """Without seams: addresses side by side are one range, whose place is that of its first part.
+
+    What two peers write in different pieces is the same traffic for the IPsec stack.
+    """
+    found: list[TrafficSelector] = []
+    for selector in side:
+        place = len(found)
+        for at in reversed(range(len(found))):
+            if _touch(found[at], selector):
+                other = found.pop(at)
+                selector = selector._replace(
+                    start=min(selector.start, other.start, key=int),
+                    end=max(selector.end, other.end, key=int),
+                )
+                place = at
+        found.insert(place, selector)
+    return found
+
+
+def _touch(one: TrafficSelector, other: TrafficSelector) -> bool:
+    same = one.start.version == other.start.version and one[2:] == other[2:]
+    apart = max(int(one.start), int(other.start)) - min(int(one.end), int(other.end))
+    return same and apart <= 1
 
 
 def _port_pairs(

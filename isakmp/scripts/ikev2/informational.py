@@ -65,7 +65,8 @@ def recv_INFO(x: X, message: Incoming) -> None:
         if number in (common.FATAL_AT_FIRST if _is_first(sa, message) else common.FATAL):
             _end_by(x, sa, number)
         else:
-            _recv_notify(x, sa, number, values[0].data)
+            for data in dict.fromkeys(value.data or value.spi for value in values):
+                _recv_notify(x, sa, number, data)
     for payload in deletes:
         _recv_delete(x, sa, payload.value)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 
 from isakmp.constants import ikev2
-from isakmp.scripts.ikev2 import common
+from isakmp.errors import Reason, Refused
+from isakmp.policy.spd import Selector
+from isakmp.policy.traffic import of_network, to_wire
+from isakmp.sa import State
+from isakmp.scripts.ikev2 import common, rekey
 from regress.pair import Host, Network, Packet, agree, connected
 from regress.scripts.changed import change_sent
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
@@ -47,6 +51,7 @@ EXTRAS: dict[str, list[tuple[int, Any]]] = {
     "status": [(P.NOTIFY, common.notify_value(number, b"?")) for number in STATUS],
     "unknown payload": [(200, b"what nobody knows"), (255, b"")],
     "certificate request": [(P.CERTREQ, b"\4" + bytes(20))],
+    "configuration request": [(P.CP, b"\1\0\0\0" + b"\0\1\0\0")],
     "window": [(P.NOTIFY, common.notify_value(Notify.SET_WINDOW_SIZE, b"\0\0\0\4"))],
     "modes that were not asked for": [
         (P.NOTIFY, common.notify_value(Notify.ESP_TFC_PADDING_NOT_SUPPORTED)),
@@ -131,3 +136,100 @@ def test_every_exchange_has_a_key_pair_of_its_own() -> None:
     live(net, west, east)
     assert len(public) == 2 * 5
     assert len(set(public)) == len(public)
+
+
+# --- more than one of a kind -----------------------------------------------------------------
+
+
+@WHO
+@pytest.mark.parametrize("in_data", [True, False])
+def test_one_message_may_tell_of_several_lost_child_sas(who: str, in_data: bool) -> None:
+    """RFC 7296 1.5 and C.6: N+, each with an SPI of its own; some say it as the notify's SPI."""
+    net, west, east = pair(seconds=10)
+    one, other = (west, east) if who == "west" else (east, west)
+    old = child_of(other)
+    spi = old.protocols[0].spi_out.to_bytes(4, "big")
+    nobody = common.notify_value(Notify.INVALID_SPI, b"\1\2\3\4")
+    lost = common.notify_value(Notify.INVALID_SPI, *((spi,) if in_data else (b"", 3, spi)))
+    dialect: Any = one.daemon.engine.dialects[2]
+    dialect.tell(one.daemon.engine, sa_of(one), [(P.NOTIFY, nobody), (P.NOTIFY, lost)])
+    net.run(5)
+    assert child_of(other) is not old
+    assert "has lost child SA" in other.said
+
+
+@WHO
+@pytest.mark.parametrize("number", [Notify.AUTHENTICATION_FAILED, Notify.INVALID_SYNTAX])
+@pytest.mark.parametrize("of_child", [True, False])
+def test_what_is_fatal_is_so_in_any_answer(
+    number: int, who: str, of_child: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 7296 2.21: in CREATE_CHILD_SA as elsewhere."""
+    net, west, east = pair()
+    one = west if who == "west" else east
+    old = sa_of(one)
+
+    def refuse(x: Any) -> None:
+        raise Refused(Reason("failed", "for the test"), number)
+
+    monkeypatch.setattr(rekey, "check_child_request", refuse)
+    monkeypatch.setattr(rekey, "check_ike_request", refuse)
+    if of_child:
+        one.daemon.connections.rekey(child_of(one))
+    else:
+        one.daemon.keeper.rekey_sa(old)
+    net.pump()
+    assert old.state is State.DEAD
+    assert Notify(number).name in str(one.outcomes)
+
+
+# --- traffic selectors -----------------------------------------------------------------------
+
+# What means 10.2.0.0/16: halves, quarters out of order, one within another, doubled.
+SPELT = {
+    "halves": ["10.2.0.0/17", "10.2.128.0/17"],
+    "quarters": ["10.2.192.0/18", "10.2.0.0/18", "10.2.128.0/18", "10.2.64.0/18"],
+    "within": ["10.2.7.0/24", "10.2.0.0/16", "10.2.0.0/17"],
+    "doubled": ["10.2.0.0/16", "10.2.0.0/16"],
+}
+
+
+@pytest.mark.parametrize("spelt", sorted(SPELT))
+@pytest.mark.parametrize("who", ["initiator", "responder"])
+def test_traffic_is_what_its_selectors_mean(spelt: str, who: str) -> None:
+    """RFC 7296 2.9 and 3.13: the same addresses in other ranges are the same traffic."""
+    net, west, east = fresh()
+    value = to_wire([of_network(ip_network(text)) for text in SPELT[spelt]])
+
+    one = west if who == "initiator" else east
+
+    def say(x: Any, message: Any) -> None:
+        """East's side, whoever asks."""
+        side = P.TSR if x.initiator is (one is west) else P.TSI
+        message.payloads = [(kind, value if kind == side else v) for kind, v in message.payloads]
+
+    change_sent(one, say, 2)
+    net.start()
+    net.run(5)
+    for host in (west, east):
+        host.daemon.connections.rekey(child_of(host))
+        net.run(5)
+        assert connected(west) and connected(east)
+    assert not west.reasons() + east.reasons()
+    whole = Selector.of("10.1.0.0/16", "10.2.0.0/16")
+    assert (child_of(west).selectors, child_of(east).selectors) == ((whole,), (whole.reversed(),))
+
+
+def test_an_ipv4_address_written_in_ipv6_is_another() -> None:
+    """RFC 7296 3.13.1: ::ffff:10.2.0.0/112 is IPv6 traffic, which nothing here is for."""
+    net, west, east = fresh()
+    value = to_wire([of_network(ip_network("::ffff:10.2.0.0/112"))])
+
+    def say(x: Any, message: Any) -> None:
+        message.payloads = [(kind, value if kind == P.TSR else v) for kind, v in message.payloads]
+
+    change_sent(west, say, 2)
+    net.start()
+    net.run(1)
+    assert connected(east, children=0)
+    assert "ts-unacceptable" in east.reasons()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from isakmp.constants import isakmp
@@ -49,6 +50,7 @@ _ESP_NAMES = MappingProxyType(
 _COMBINED = ("AESGCM", "AESGMAC", "CHACHA20")
 
 
+@lru_cache(4096)
 def generated(section: str) -> Mapping[str, str] | None:
     """The tags of the transform, protocol or suite ``section`` names; None: no such name."""
     name = section.upper()

@@ -93,11 +93,15 @@ def levels(name: str) -> list[Level]:
 
 
 def words(action: argparse.Action) -> list[str]:
-    """What an argument can be, where that is known: a verb's switch, a tag, a class of the log."""
+    """What an argument can be, where that is known: a verb's switch, a tag, what the table of tags
+    lists as values, a class of the log."""
     if action.choices:
         return [str(choice) for choice in action.choices]
     if action.dest == "tag":
         return sorted({tag for tags in TAGS.values() for tag in tags}, key=str.lower)
+    if action.dest == "value":
+        rows = (row for tags in TAGS.values() for row in tags.values() if not row.idle)
+        return sorted({word for row in rows for word in row.type.words}, key=str.lower)
     if action.dest == "cls":
         return [*(cls.label for cls in LogClass), "A", "toggle"]
     return []

@@ -47,12 +47,21 @@ def test_bash_offers_what_an_argument_can_be() -> None:
     assert {"on", "off"} <= offered(script, "isakmpctl", "capture", "o")
     tags = {tag for table in TAGS.values() for tag in table}
     assert tags <= offered(script, "isakmpctl", "conf", "get", "General", "")
+    words = {word for table in TAGS.values() for tag in table.values() for word in tag.type.words}
+    given = offered(script, "isakmpctl", "conf", "set", "General", "Application", "")
+    assert {"engine", "xfrm", "yes", "ikev2", "AES_GCM_16"} <= given & words
+    assert "rmv" in offered(script, "isakmpctl", "conf", "r")
     assert "Negotiation" in offered(script, "isakmpctl", "debug", "N")
 
 
 def test_bash_offers_files(tmp_path: Path) -> None:
     (tmp_path / "west.pcap").touch()
-    for words in (("isakmpctl", "dump"), ("isakmpctl", "dump", "--keys"), ("isakmpd", "-c")):
+    for words in (
+        ("isakmpctl", "dump"),
+        ("isakmpctl", "dump", "--keys"),
+        ("isakmpd", "-c"),
+        ("isakmpctl", "conf", "apply"),
+    ):
         given = offered(bash(words[0]), *words, f"{tmp_path}/w")
         assert given == {f"{tmp_path}/west.pcap"}
 

@@ -119,7 +119,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         ),
         "Max-negotiations": Tag(
             _MANY,
-            "that one identity may ask for in a minute: ISAKMP and IKE SAs, child SAs, rekeyings",
+            "that one identity may ask for in a minute: ISAKMP and IKE SAs, child SAs, rekeyings, "
+            "and its SAs to follow it to another address or port",
             "600",
         ),
         "Max-SAs": Tag(_MANY, "ISAKMP and IKE SAs of all peers together", "20000"),

@@ -222,7 +222,13 @@ class Keeper:
         self.log.debug(LogClass.SA, 10, "%s deleted", sa)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:
-        """A NAT has given the peer of ``sa`` another address or port."""
+        """A NAT has given the peer of ``sa`` another address or port.
+
+        All its SAs follow it, which who moves with each message could ask for without end.
+        """
+        if reason := self.engine.bounds.often(sa.who):
+            self.log.proto_warn("bound met by %s: %s", sa.remote.name, reason)
+            return
         self.log.info("%s: peer moved from %s to %s", sa, sa.path, path)
         children = self.sas.children_of(sa)
         self.sas.moved(sa, path)

@@ -106,6 +106,9 @@ Application= {application}
 Max-half-open= 4096
 Max-half-open-per-peer= 4096
 Cookie-threshold= 4096
+Max-identities= 100000
+Max-SAs= 100000
+Max-children-in-all= 100000
 
 [Phase 1]
 Default= anybody

@@ -265,13 +265,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.verb == "dump":
             from fifo_ui import dump  # reads captures, and needs much of isakmpd
 
-            return dump.run(args)
-        status = perform(make_client(args), args, sys.stdout, sys.stderr)
+            status = dump.run(args)
+        else:
+            status = perform(make_client(args), args, sys.stdout, sys.stderr)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python would complain again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 0
     except KeyboardInterrupt:
         return 130
     return status

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -37,9 +36,8 @@ def run(args: argparse.Namespace) -> int:
         keys = KeyTable.load(args.keys)
         with open_capture(args.file) as file:
             return _Dump(Decoder(keys), args.json).print(file, args.port)
-    except BrokenPipeError:  # the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        raise  # it is of the output, and no file's
     except (OSError, IsakmpError) as error:
         print(f"isakmpctl: {error}", file=sys.stderr)
         return 1

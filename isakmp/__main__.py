@@ -1,28 +1,18 @@
-"""isakmpd: arguments, an ordered start, and the signals.
-
-HUP: read the configuration again; USR1: write the report; TERM and, in the foreground, INT: stop
-in order. The flags are isakmpd(8)'s.
-"""
+"""isakmpd: its arguments and an ordered start. The flags are isakmpd(8)'s."""
 
 from __future__ import annotations
 
 import argparse
-import gc
 import os
-import signal
-import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from traceback import format_exception
 
-from fifo_ui.commands import Commands, write_report
-from fifo_ui.fifo import Fifo
-from fifo_ui.files import check_directory, write_whole
 from fifo_ui.screen import Tone, screen_of
 from isakmp.conf import Conf
 from isakmp.conf_check import judge_file
@@ -37,12 +27,11 @@ from isakmp.policy.spd import Address
 from isakmp.privilege import Identity, give_up, more_descriptors, private_files
 from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
+from isakmp.service import work
 from isakmp.sink import STDERR, Sink, StreamSink, SyslogSink
 from isakmp.timer import Timers
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
-
-LOOK_S = 10.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,65 +113,24 @@ def _run(conf: Conf, options: argparse.Namespace, log: Log, outlets: Outlets) ->
 def _serve(
     conf: Conf, options: argparse.Namespace, log: Log, starter: Starter, outlets: Outlets
 ) -> None:
+    """Everything that takes privileges, then without them: work, and an end in order."""
+    from isakmp.app.make import needs
+
     timers = Timers(time.monotonic)
     loop = Loop(timers, lambda error: log.internal_err("bug: %s", "".join(format_exception(error))))
     outlets.attach(loop)
-    identity = Identity.wanted(
-        conf.get("General", "User") or "", conf.get("General", "Group") or ""
-    )
-    helper = None
-    if identity and conf.path:
-        helper = Helper(conf.path, loop, log)
-        conf.opener = helper.open
-    daemon = _daemon(conf, options, loop, timers, log)
-    in_order = False
-    from isakmp.app.make import needs
-
-    try:
+    general = partial(conf.get, "General")
+    identity = Identity.wanted(general("User") or "", general("Group") or "")
+    with ExitStack() as stack:
+        if identity and conf.path:
+            helper = stack.enter_context(closing(Helper(conf.path, loop, log)))
+            conf.opener = helper.open
+        daemon = _daemon(conf, options, loop, timers, log, starter)
+        in_order = False
+        stack.callback(lambda: daemon.stop(in_order))
         give_up(needs(conf, options.leave_alone), identity)
-        check_directory(daemon.run_directory, {0, os.geteuid()})
-        # The FIFO before the connections: they can be watched from the first message on.
-        commands = Commands(daemon, time.time)
-        fifo = Fifo(_fifo_path(options, daemon.run_directory), loop, log, commands.line)
-        signals = _signals(daemon, loop, log, starter, lambda: _rotate(fifo, outlets))
-        _look(timers, fifo, commands)
-        try:
-            if options.capture or options.capture_file:
-                default = daemon.run_directory / "isakmpd.pcap"
-                daemon.capture(Path(options.capture_file or default))
-            daemon.start()
-            _collect_seldom()
-            pid_file = _write_pid(options, daemon.run_directory)
-            log.info("isakmpd runs, process %d", os.getpid())
-            starter.ready()
-            loop.run()
-            in_order = True
-            starter.stopping()
-            with suppress(OSError):
-                pid_file.unlink()
-        finally:
-            fifo.close()
-            commands.close()
-            for sock in signals:
-                sock.close()
-    finally:
-        daemon.stop(in_order)
-        if helper:
-            helper.close()
-
-
-def _look(timers: Timers, fifo: Fifo, commands: Commands) -> None:
-    """Now and then: whether the FIFO is in its place, and no answer lies about."""
-    fifo.look()
-    commands.tidy()
-    timers.add("look at the run directory", LOOK_S, lambda: _look(timers, fifo, commands))
-
-
-def _collect_seldom() -> None:
-    """SAs are thousands of objects that stay, and what ends hardly ever hangs in a cycle: to look
-    for cycles as often as Python does by itself takes a tenth of all time."""
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+        work(daemon, options, loop, log, starter, outlets)
+        in_order = True
 
 
 def _log(conf: Conf, options: argparse.Namespace, outlets: Outlets) -> Log:
@@ -198,7 +146,7 @@ def _log(conf: Conf, options: argparse.Namespace, outlets: Outlets) -> Log:
 
 
 def _daemon(
-    conf: Conf, options: argparse.Namespace, loop: Loop, timers: Timers, log: Log
+    conf: Conf, options: argparse.Namespace, loop: Loop, timers: Timers, log: Log, starter: Starter
 ) -> Daemon:
     from isakmp.app.make import MARK, make_application  # after the cheap ways out
 
@@ -224,7 +172,7 @@ def _daemon(
         nat_traversal=not options.no_nat_t, flows=not options.no_flows,
         active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
         report_path=Path(options.report) if options.report else None, esp_in=esp_in,
-        on_quit=loop.stop,
+        on_quit=loop.stop, reloading=starter.reload,
     )  # fmt: skip
 
 
@@ -248,77 +196,6 @@ def _run_directory(conf: Conf) -> Path:
     if made and not conf.is_written("General", "Run-directory"):
         return Path(made)
     return Path(conf.general("Run-directory")[0])
-
-
-def _fifo_path(options: argparse.Namespace, run_directory: Path) -> str:
-    return options.fifo or str(run_directory / "isakmpd.fifo")
-
-
-def _write_pid(options: argparse.Namespace, run_directory: Path) -> Path:
-    path = Path(options.pid_file) if options.pid_file else run_directory / "isakmpd.pid"
-    try:
-        write_whole(path, f"{os.getpid()}\n", 0o644)
-    except OSError as error:
-        raise IsakmpError(f"{path}: {error.strerror}") from None
-    return path
-
-
-def _signals(
-    daemon: Daemon, loop: Loop, log: Log, starter: Starter, renew: Callable[[], object]
-) -> tuple[socket.socket, socket.socket]:
-    """Signals become events of the loop: their numbers come through these sockets.
-
-    renew: makes what may have been taken away anew, before HUP reads the configuration.
-    """
-    woken, waker = socket.socketpair()
-    woken.setblocking(False)
-    waker.setblocking(False)
-    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-
-    def read() -> None:
-        for number in set(woken.recv(64)):
-            _signal(number, daemon, log, starter, renew)
-
-    loop.reader(woken.fileno(), read)
-    return woken, waker
-
-
-def _rotate(fifo: Fifo, outlets: Outlets) -> None:
-    fifo.look()
-    outlets.reopen()
-
-
-def _signal(
-    number: int, daemon: Daemon, log: Log, starter: Starter, renew: Callable[[], object]
-) -> None:
-    try:
-        if number == signal.SIGHUP:
-            renew()
-            _reload(daemon, starter)
-        elif number == signal.SIGUSR1:
-            daemon.count().then(lambda _: _report(daemon, log))
-        else:
-            log.info("stopping: %s", signal.Signals(number).name)
-            daemon.quit()
-    except IsakmpError as error:
-        log.internal_err("%s: %s", signal.Signals(number).name, error)
-
-
-def _reload(daemon: Daemon, starter: Starter) -> None:
-    starter.reloading()
-    try:
-        daemon.reload()
-    finally:
-        starter.ready()
-
-
-def _report(daemon: Daemon, log: Log) -> None:
-    try:
-        log.info("report written to %s", write_report(daemon))
-    except IsakmpError as error:
-        log.internal_err("no report: %s", error)
 
 
 if __name__ == "__main__":

@@ -75,8 +75,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         ),
         "Engine-socket": Tag(
             PATH,
-            "where a key engine in a process of its own listens (`python -m isakmp.app.engine "
-            "--socket PATH`); without it the engine is in this process",
+            "where a key engine in a process of its own listens (`isakmpd-engine --socket PATH`); "
+            "without it the engine is in this process",
         ),
         "Exchange-max-time": Tag(number(1, 86400, "seconds"), "an exchange may take", "120"),
         "Group": Tag(_NAME, "with `User`: the group", otherwise="the user's own"),

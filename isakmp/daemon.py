@@ -7,6 +7,7 @@ application, addresses. Two daemons live in one process, and a simulation runs w
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,11 +57,12 @@ class Daemon:
         nat_traversal: bool = True, flows: bool = True, active: bool = True,
         port: int = 500, nat_t_port: int = 4500, report_path: FilePath | None = None,
         esp_in: Callable[..., object] | None = None, on_quit: Callable[[], object] = lambda: None,
+        reloading: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:  # fmt: skip
         self.conf, self.log, self.timers, self.app = conf, log, timers, app
         self.transport, self.run_directory, self._wall = transport, run_directory, wall
         self.report_path = report_path or run_directory / "isakmpd.report"
-        self._esp_in, self._on_quit = esp_in, on_quit
+        self._esp_in, self._on_quit, self._reloading = esp_in, on_quit, reloading
         self.sas = SaDatabase()
         self.catalog = Catalog(conf, resolve, supports=app.supports)
         dialects: list[Dialect] = [Ikev1(), Ikev2(random, timers.now)]
@@ -339,12 +341,13 @@ class Daemon:
         A section with an error is left out alone, as at the start. ConfError where the file is
         broken, and would keep isakmpd from starting: nothing has changed then.
         """
-        self.conf.reload(refuse_lost)
-        done = self._apply()
-        if self._general("Renegotiate-on-HUP"):
-            for child in self.sas.all_children():
-                self.connections.rekey(child)
-            done.append("every connection is negotiated again")
+        with self._reloading():
+            self.conf.reload(refuse_lost)
+            done = self._apply()
+            if self._general("Renegotiate-on-HUP"):
+                for child in self.sas.all_children():
+                    self.connections.rekey(child)
+                done.append("every connection is negotiated again")
         for line in done or ["nothing changed"]:
             self.log.info("configuration reloaded: %s", line)
         return self._told.errors + done

@@ -10,7 +10,8 @@ import os
 import socket
 import sys
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from select import PIPE_BUF
 
 from isakmp.log import Log
@@ -31,7 +32,7 @@ class Starter:
         self._manager = environment.pop("NOTIFY_SOCKET", "")
 
     def ready(self) -> None:
-        """At work: for the first time, or again after reloading()."""
+        """At work: for the first time, or again."""
         self._tell(f"READY=1\nMAINPID={os.getpid()}")
         self._release(READY)
 
@@ -40,9 +41,14 @@ class Starter:
         self._tell(f"STATUS=cannot run: {why}")
         self._release(why.encode() or DIED.encode())
 
-    def reloading(self) -> None:
-        """ready() follows."""
+    @contextmanager
+    def reload(self) -> Iterator[None]:
+        """The configuration is read again meanwhile, whoever asked for it."""
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            yield
+        finally:
+            self.ready()
 
     def stopping(self) -> None:
         """It ends, in order."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from isakmp import __version__
+from isakmp.app.engine.__main__ import _arguments as engine_arguments
 from isakmp.flags import make_parser
 from regress.interop.namespace import tun_device
 
@@ -90,7 +91,7 @@ def test_it_is_the_installed_one_that_runs(prefix: Path) -> None:
         [prefix / "bin" / "python", "-c", code], cwd="/", capture_output=True, text=True
     )
     assert [Path(p).is_relative_to(prefix) for p in done.stdout.split()] == [True, True]
-    for name in ("isakmpd", "isakmpctl"):
+    for name in ("isakmpd", "isakmpctl", "isakmpd-engine"):
         done = subprocess.run(
             [prefix / "bin" / name, "--version"], cwd="/", capture_output=True, text=True
         )
@@ -111,6 +112,7 @@ def test_it_is_the_installed_one_that_runs(prefix: Path) -> None:
         "share/zsh/site-functions/_isakmpctl",
         "lib/systemd/system/isakmpd.service",
         "lib/systemd/system/isakmpd-close.service",
+        "lib/systemd/system/isakmpd-engine.service",
     ],
 )
 def test_what_comes_beside_the_commands(prefix: Path, name: str) -> None:
@@ -159,7 +161,31 @@ def test_the_unit_that_closes_does_so_before_the_network_and_opens_it_again() ->
     assert service["NoNewPrivileges"] == "yes"
 
 
-@pytest.mark.parametrize("name", ["isakmpd.service", "isakmpd-close.service"])
+def test_the_engine_s_unit_says_what_the_engine_takes() -> None:
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.optionxform = str  # type: ignore[assignment]
+    unit.read(ROOT / "conf" / "isakmpd-engine.service")
+    service = unit["Service"]
+    name, *words = service["ExecStart"].split()
+    where = Path(engine_arguments(words).socket)
+    assert name == "isakmpd-engine"
+    assert str(where.parent) == f"/run/{service['RuntimeDirectory']}"
+    assert f"Engine-socket= {where}" in (ROOT / "docs" / "isakmpd.8.md").read_text()
+    assert (service["Type"], service["NoNewPrivileges"]) == ("notify", "yes")
+    assert set(service["CapabilityBoundingSet"].split()) == {"CAP_NET_ADMIN", "CAP_NET_RAW"}
+    assert unit["Unit"]["Before"] == "isakmpd.service"
+
+
+@pytest.mark.parametrize("name", ["isakmpd.service", "isakmpd-engine.service"])
+def test_the_guard_of_the_key_engine_can_be_had_under_systemd(name: str) -> None:
+    """It exempts its device in /proc/sys, which ProtectKernelTunables= makes read-only."""
+    text = (ROOT / "conf" / name).read_text()
+    assert not re.search(r"(?m)^(ProtectKernelTunables|ReadOnlyPaths|ProcSubset)=", text)
+
+
+@pytest.mark.parametrize(
+    "name", ["isakmpd.service", "isakmpd-close.service", "isakmpd-engine.service"]
+)
 def test_systemd_understands_the_unit(tmp_path: Path, name: str) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("needs systemd-analyze")

@@ -102,6 +102,36 @@ def test_hup_reads_the_configuration_again(running: Running, conf: Path) -> None
     assert running.stop() == 0
 
 
+@pytest.mark.parametrize("how", ["HUP", "R", "R of a broken file"])
+def test_a_service_manager_hears_of_every_reload(
+    conf: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked for it: a signal, or a line of the FIFO (sd_notify(3), Type=notify)."""
+    name = str(conf.parent / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(name)
+        manager.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        process = Running(conf, "-d")
+        try:
+            ready = f"READY=1\nMAINPID={process.process.pid}"
+            assert manager.recv(4096).decode() == ready
+            if how.endswith("file"):
+                conf.write_text("[broken\n")
+            if how == "HUP":
+                process.process.send_signal(signal.SIGHUP)
+            else:
+                (conf.parent / "isakmpd.fifo").write_text("R\n")
+            word, _, clock = manager.recv(4096).decode().partition("\nMONOTONIC_USEC=")
+            assert word == "RELOADING=1" and int(clock) > 0
+            assert manager.recv(4096).decode() == ready
+            assert process.stop() == 0
+            assert manager.recv(4096) == b"STOPPING=1"
+        finally:
+            process.process.kill()
+            process.process.wait()
+
+
 def test_usr1_writes_the_report(running: Running) -> None:
     running.process.send_signal(signal.SIGUSR1)
     running.until("report written to ")

@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from isakmp.errors import ConfError
 from isakmp.log import Log
 from isakmp.ready import DIED, Starter, _await
 
@@ -68,11 +69,15 @@ def test_a_manager_hears_everything_and_no_child_can_speak_for_us(
         manager.bind("\0" + name[1:] if abstract else name)
         manager.setblocking(False)
         starter = Starter(None, log, environment)
-        for tell in (starter.ready, starter.reloading, starter.stopping):
-            tell()
+        starter.ready()
+        with pytest.raises(ConfError), starter.reload():
+            raise ConfError("broken")
+        starter.stopping()
         starter.failed("no TUN device")
-        heard = [manager.recv(4096).decode().partition("\n")[0] for _ in range(4)]
-    assert heard == ["READY=1", "RELOADING=1", "STOPPING=1", "STATUS=cannot run: no TUN device"]
+        heard = [manager.recv(4096).decode().partition("\n")[0] for _ in range(5)]
+    assert heard == [
+        "READY=1", "RELOADING=1", "READY=1", "STOPPING=1", "STATUS=cannot run: no TUN device"
+    ]  # fmt: skip
     assert environment == {} and lines == []
 
 

@@ -164,7 +164,7 @@ def _engine_elsewhere(
     except OSError as error:
         raise ApplicationError(
             f"no key engine listens at {path}: {error.strerror}; "
-            "start it: python -m isakmp.app.engine --socket"
+            f"start it: isakmpd-engine --socket {path}"
         ) from None
     return app, app.esp_in
 

@@ -391,7 +391,7 @@ def test_reader_of_the_output_may_go(tmp_path: Path) -> None:
         check=False,
     )
     os.close(here)
-    assert (run.returncode, run.stderr) == (1, "")
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_two_processes(running: Running) -> None:

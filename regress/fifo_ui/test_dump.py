@@ -146,12 +146,11 @@ def test_times_that_no_calendar_has(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(recording: Path) -> None:
-    code = "import sys; from regress.fifo_ui.test_dump import call; sys.exit(call(sys.argv[1]))"
     reading, writing = os.pipe()
     os.close(reading)
     root = Path(dump.__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", code, str(recording)],
+        [sys.executable, "-m", "fifo_ui.ctl", "dump", str(recording)],
         stdout=writing,
         stderr=subprocess.PIPE,
         cwd=root,

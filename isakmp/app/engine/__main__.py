@@ -1,4 +1,4 @@
-"""The key engine as a process: ``python -m isakmp.app.engine --socket PATH``.
+"""The key engine as a process: isakmpd-engine, or ``python -m isakmp.app.engine``.
 
 It needs CAP_NET_ADMIN for its TUN device and CAP_NET_RAW for ESP. The daemon then needs neither,
 unless a tunnelled network holds its peer's own address: only marked packets get past the tunnel.
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from isakmp import __version__
 from isakmp.app.base import Upcalls
 from isakmp.app.engine.engine import KeyEngine
 from isakmp.app.engine.netif import Tun
@@ -26,12 +27,20 @@ from isakmp.errors import ApplicationError, IsakmpError
 from isakmp.log import Log
 from isakmp.loop import Loop
 from isakmp.privilege import Cap, Identity, give_up, more_descriptors, private_files
+from isakmp.ready import Starter
 from isakmp.sink import STDERR, StreamSink
 from isakmp.timer import Timers
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="isakmp.app.engine", description="The key engine.")
+    parser = argparse.ArgumentParser(
+        prog="isakmpd-engine",
+        description="isakmpd's key engine, in a process of its own.",
+        epilog="Exit status: 0 ended in order; 1 it cannot run, with the reason on standard error;"
+        " 2 wrong usage. All else is in isakmpd(8).",
+    )
+    version = f"isakmpd-engine {__version__}"
+    parser.add_argument("--version", action="version", version=version, help="print the version")
     parser.add_argument("--socket", required=True, metavar="PATH", help="where clients connect")
     parser.add_argument("--device", default="isakmp%d", metavar="NAME", help="of the TUN device")
     parser.add_argument("--user", default="", metavar="NAME", help="whom to become, once it can")
@@ -69,7 +78,10 @@ def run(path: str, device: str, identity: Identity | None) -> None:
         listener = Listener(path, server, relay, loop)
         _stop_on_signals(loop)
         engine.attach(loop)
+        starter = Starter(None, log)
+        starter.ready()
         loop.run()
+        starter.stopping()
         listener.close()
     finally:
         engine.close(block=True)
@@ -101,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         identity = Identity.wanted(options.user, options.group)
         run(options.socket, options.device, identity)
     except IsakmpError as error:
-        print(f"isakmp.app.engine: {error}", file=sys.stderr, flush=True)
+        print(f"isakmpd-engine: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
 

@@ -1,0 +1,135 @@
+"""isakmpd at work: a daemon under its loop, with the FIFO, the signals and its process number.
+
+HUP: read the configuration again; USR1: write the report; TERM and, in the foreground, INT: stop
+in order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+
+from fifo_ui.commands import Commands, write_report
+from fifo_ui.fifo import Fifo
+from fifo_ui.files import check_directory, write_whole
+from isakmp.daemon import Daemon
+from isakmp.errors import IsakmpError
+from isakmp.log import Log
+from isakmp.log_files import Outlets
+from isakmp.loop import Loop
+from isakmp.ready import Starter
+
+LOOK_S = 10.0
+
+
+def work(
+    daemon: Daemon, options: argparse.Namespace, loop: Loop, log: Log, starter: Starter,
+    outlets: Outlets,
+) -> None:  # fmt: skip
+    """Run until a signal or a command ends it. IsakmpError where it cannot."""
+    check_directory(daemon.run_directory, {0, os.geteuid()})
+    with ExitStack() as stack:
+        # The FIFO before the connections: they can be watched from the first message on.
+        commands = Commands(daemon, time.time)
+        stack.callback(commands.close)
+        fifo = Fifo(_fifo_path(options, daemon.run_directory), loop, log, commands.line)
+        stack.callback(fifo.close)
+        for sock in _signals(daemon, loop, log, lambda: _rotate(fifo, outlets)):
+            stack.enter_context(sock)
+        _look(daemon, fifo, commands)
+        if options.capture or options.capture_file:
+            default = daemon.run_directory / "isakmpd.pcap"
+            daemon.capture(Path(options.capture_file or default))
+        daemon.start()
+        _collect_seldom()
+        pid_file = _write_pid(options, daemon.run_directory)
+        log.info("isakmpd runs, process %d", os.getpid())
+        starter.ready()
+        loop.run()
+        starter.stopping()
+        with suppress(OSError):
+            pid_file.unlink()
+
+
+def _look(daemon: Daemon, fifo: Fifo, commands: Commands) -> None:
+    """Now and then: whether the FIFO is in its place, and no answer lies about."""
+    fifo.look()
+    commands.tidy()
+    again = partial(_look, daemon, fifo, commands)
+    daemon.timers.add("look at the run directory", LOOK_S, again)
+
+
+def _collect_seldom() -> None:
+    """SAs are thousands of objects that stay, and what ends hardly ever hangs in a cycle: to look
+    for cycles as often as Python does by itself takes a tenth of all time."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def _fifo_path(options: argparse.Namespace, run_directory: Path) -> str:
+    return options.fifo or str(run_directory / "isakmpd.fifo")
+
+
+def _write_pid(options: argparse.Namespace, run_directory: Path) -> Path:
+    path = Path(options.pid_file) if options.pid_file else run_directory / "isakmpd.pid"
+    try:
+        write_whole(path, f"{os.getpid()}\n", 0o644)
+    except OSError as error:
+        raise IsakmpError(f"{path}: {error.strerror}") from None
+    return path
+
+
+def _signals(
+    daemon: Daemon, loop: Loop, log: Log, renew: Callable[[], object]
+) -> tuple[socket.socket, socket.socket]:
+    """Signals become events of the loop: their numbers come through these sockets.
+
+    renew: makes what may have been taken away anew, before HUP reads the configuration.
+    """
+    woken, waker = socket.socketpair()
+    woken.setblocking(False)
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+    def read() -> None:
+        for number in set(woken.recv(64)):
+            _signal(number, daemon, log, renew)
+
+    loop.reader(woken.fileno(), read)
+    return woken, waker
+
+
+def _rotate(fifo: Fifo, outlets: Outlets) -> None:
+    fifo.look()
+    outlets.reopen()
+
+
+def _signal(number: int, daemon: Daemon, log: Log, renew: Callable[[], object]) -> None:
+    try:
+        if number == signal.SIGHUP:
+            renew()
+            daemon.reload()
+        elif number == signal.SIGUSR1:
+            daemon.count().then(lambda _: _report(daemon, log))
+        else:
+            log.info("stopping: %s", signal.Signals(number).name)
+            daemon.quit()
+    except IsakmpError as error:
+        log.internal_err("%s: %s", signal.Signals(number).name, error)
+
+
+def _report(daemon: Daemon, log: Log) -> None:
+    try:
+        log.info("report written to %s", write_report(daemon))
+    except IsakmpError as error:
+        log.internal_err("no report: %s", error)

@@ -102,8 +102,8 @@ class Stage:
         self.before = ("unshare", "--net")
         return self.broken("Application= none", "Application= engine")
 
-    def broken(self, *change: str) -> Stage:
-        self.conf.write_text(self.conf.read_text().replace(*change))
+    def broken(self, old: str, new: str) -> Stage:
+        self.conf.write_text(self.conf.read_text().replace(old, new))
         return self
 
     def dump(self, data: bytes) -> int:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from fifo_ui.commands import Commands
-from isakmp.__main__ import _write_pid
 from isakmp.errors import IsakmpError
 from isakmp.flags import arguments
 from isakmp.keylog import KeyLog
 from isakmp.log import Log
+from isakmp.service import _write_pid
 from regress.fifo_ui.fake import FakeDaemon
 from regress.pair import EAST, WEST, Network
 

@@ -325,3 +325,49 @@ def test_payloads_go_in_the_order_that_the_rfcs_draw(exchange: str) -> None:
     for at in wanted:
         places = [DRAWN[at].index(P(kind)) for kind in sent[at]]
         assert places == sorted(places), (at, [P(kind).name for kind in sent[at]])
+
+
+# --- what may stand in any message, and in any order -----------------------------------------
+
+EXTRAS: dict[str, list[tuple[int, Any]]] = {
+    "vendor": [(P.VENDOR, b"of somebody"), (P.VENDOR, bytes(16))],
+    "status": [status(number) for number in (Notify.REPLAY_STATUS, 40000, 65535)],
+    "certificate request": [(P.CERT_REQ, b"\4")],
+    "unknown payload": [(200, b"private"), (255, b"private")],
+}
+
+
+@pytest.mark.parametrize("extra", sorted(EXTRAS))
+@pytest.mark.parametrize("exchange", [MAIN, AGGRESSIVE])
+def test_any_message_may_hold_more(exchange: str, extra: str) -> None:
+    """RFC 2408 3.10, 3.14 and 3.16, RFC 2407 4.6.3: what means nothing here does no harm."""
+    net, west, east = pair(exchange, suites="QM-ESP-AES-128-SHA2-256-PFS-SUITE")
+    for host in (west, east):
+        change_sent(host, lambda x, message: message.payloads.extend(EXTRAS[extra]))
+    net.start()
+    net.run(5)
+    for host in (west, east):
+        (child,) = host.daemon.sas.all_children()
+        host.daemon.connections.rekey(child)
+        net.run(10)
+        assert connected(west) and connected(east)
+    agree(west, east)
+    assert not west.reasons() + east.reasons()
+
+
+@pytest.mark.parametrize("exchange", [MAIN, AGGRESSIVE])
+def test_payloads_may_come_in_another_order(exchange: str) -> None:
+    """RFC 2408 2.1 and 4.1: none is said, but where SA or HASH go first (RFC 2409 5.5)."""
+    net, west, east = pair(exchange, suites="QM-ESP-AES-128-SHA2-256-PFS-SUITE")
+
+    def backwards(x: Any, message: Any) -> None:
+        kept = [p for p in message.payloads if p[0] in (P.SA, P.ID)]
+        rest = [p for p in message.payloads if p[0] not in (P.SA, P.ID)]
+        message.payloads = kept + rest[::-1]
+
+    for host in (west, east):
+        change_sent(host, backwards)
+    net.start()
+    net.run(5)
+    assert connected(west) and connected(east)
+    agree(west, east)

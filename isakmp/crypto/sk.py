@@ -54,19 +54,35 @@ def _unpadded(plain: bytes) -> bytes:
     return plain[: len(plain) - 1 - plain[-1]]
 
 
+class _Ivs:
+    """IVs of eight octets that count, so that each serves once.
+
+    From a random one: where somebody sends a copy of the peer's first answer that differs in what
+    no key depends on, both have the same keys, and each is followed (RFC 7296 2.4).
+    """
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+
+    def next(self, random: Random) -> bytes:
+        """The next one."""
+        last = int.from_bytes(random(aead.IV_SIZE), "big") if self._last is None else self._last
+        self._last = (last + 1) % (1 << 8 * aead.IV_SIZE)
+        return self._last.to_bytes(aead.IV_SIZE, "big")
+
+
 class _Combined(Sk):
-    """RFC 5282: the nonce is salt | IV; IVs count, each serves once."""
+    """RFC 5282: the nonce is salt | IV."""
 
     iv_size = aead.IV_SIZE
     block_size = 1
 
     def __init__(self, cipher: aead.Aead, salt: bytes) -> None:
         self._seal, self._open, self._salt = cipher.seal, cipher.open, salt
-        self.icv_size, self._count = cipher.icv_size, 0
+        self.icv_size, self._ivs = cipher.icv_size, _Ivs()
 
     def seal(self, head: bytes, inner: bytes, random: Random) -> bytes:
-        self._count += 1
-        iv = self._count.to_bytes(8, "big")
+        iv = self._ivs.next(random)
         return iv + self._seal(self._salt + iv, inner + b"\0", head)
 
     def open(self, message: bytes, start: int) -> bytes:
@@ -122,7 +138,7 @@ class _Cbc(_ThenMac):
 
 
 class _Ctr(_ThenMac):
-    """AES in counter mode, RFC 5930: nonce | IV | counter; IVs count."""
+    """AES in counter mode, RFC 5930: nonce | IV | counter."""
 
     iv_size = aead.IV_SIZE
     block_size = 1
@@ -131,11 +147,10 @@ class _Ctr(_ThenMac):
         self, cipher: aead.Ctr, salt: bytes, mac: Callable[[bytes], bytes], icv_size: int
     ) -> None:
         super().__init__(mac, icv_size)
-        self._cipher, self._salt, self._count = cipher, salt, 0
+        self._cipher, self._salt, self._ivs = cipher, salt, _Ivs()
 
     def _encrypt(self, padded: bytes, random: Random) -> bytes:
-        self._count += 1
-        iv = self._count.to_bytes(8, "big")
+        iv = self._ivs.next(random)
         return iv + self._cipher.encrypt(self._salt + iv, padded)
 
     def _decrypt(self, iv: bytes, text: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -63,6 +64,20 @@ def test_no_iv_serves_twice(encr: Encr, bits: int, integ: Integ | None) -> None:
     here, _ = ends(encr, bits, integ)
     ivs = {here.seal(HEAD, b"x", os.urandom)[:8] for _ in range(100)}
     assert len(ivs) == 100
+
+
+@pytest.mark.parametrize(("encr", "bits", "integ"), [*COMBINED, *CLASSIC])
+def test_no_iv_serves_twice_where_two_have_the_same_keys(
+    encr: Encr, bits: int, integ: Integ | None
+) -> None:
+    """A forged answer to IKE_SA_INIT may leave all that the keys depend on as it was."""
+    one, other = ends(encr, bits, integ)
+    draw = Random(1).randbytes
+    ivs = [sk.seal(HEAD, b"?", draw)[: sk.iv_size] for sk in (one, other) for _ in range(8)]
+    assert len(set(ivs)) == 16
+    here, there = ends(encr, bits, integ)
+    last = here.seal(HEAD, b"?", lambda size: b"\xff" * size)
+    assert there.open(HEAD + last, len(HEAD)) == b"?"
 
 
 @given(sealed=st.binary(max_size=120))

@@ -7,6 +7,8 @@ from isakmp.message import Header
 
 INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 
+# Behind the headers of the message and of its SK payload.
+IV = slice(32, 40)
 PROTECTED = frozenset((int(ikev2.Payload.SK), int(ikev2.Payload.SKF)))
 
 # The SPIs of an IKE SA, and whether it is its initiator.
@@ -20,6 +22,7 @@ class MessageIds:
         self._window = window
         self._messages: dict[tuple[End, bool, int], bytes] = {}
         self._open: dict[End, set[int]] = {}
+        self._several: set[End] = set()
         self._next: dict[End, int] = {}
 
     def sent(self, header: Header, message: bytes) -> str:
@@ -32,9 +35,18 @@ class MessageIds:
         # Pieces may be cut anew when they are sent again.
         whole = header.next_payload == ikev2.Payload.SK
         known = self._messages.setdefault((end, answer, number), message) if whole else message
-        if known != message:
+        if known != message and not self._is_of_another_answer(header, end, known, message):
             return f"message ID {number} serves for another {'answer' if answer else 'request'}"
         return "" if answer else self._asked(end, number)
+
+    def _is_of_another_answer(
+        self, header: Header, end: End, known: bytes, message: bytes
+    ) -> bool:  # fmt: skip
+        """Whether an initiator follows another answer to its IKE_SA_INIT, which may have the same
+        keys (2.4). No IV serves twice even then."""
+        if header.exchange_type == ikev2.Exchange.IKE_AUTH and not header.flags & RESPONSE:
+            self._several.add(end)
+        return end in self._several and known[IV] != message[IV]
 
     def _asked(self, end: End, number: int) -> str:
         following = self._next.setdefault(end, number)

@@ -45,6 +45,7 @@ SOME = (
     ("secret-by-identity", RES), ("refused-secret", RES), ("refused-esp-proposal", INI),
     ("refused-selectors", RES), ("ipv6", RES), ("rekey-child-invalid-ke-by-responder", INI),
     ("delete-child-by-initiator", RES), ("delete-ike-by-initiator", INI),
+    ("restarted-peer-by-initiator", INI), ("restarted-peer-by-responder", RES),
 )  # fmt: skip
 # Of these tshark reads every message.
 READ = (

@@ -299,11 +299,12 @@ def robbed(site: Site) -> None:
 
 
 def blocked_end(site: Site) -> None:
-    """Ended in order, with Block-when-stopped."""
+    """Ended in order, with Block-when-stopped; then the key engine, where that is on its own."""
     process = site.up("Block-when-stopped= yes")
-    process.terminate()
-    process.wait()
-    site.ping(site.a)
+    for each in (process, *site.engines):
+        each.terminate()
+        each.wait()
+        site.ping(site.a)
 
 
 ROWS: dict[str, Callable[[Site], object]] = {

@@ -138,6 +138,8 @@ class PfKey:
 
     def close(self, block: bool = False) -> None:
         """Leave the stack, which keeps what was not taken back; requests in flight fail."""
+        self._upcalls = None
+        self._link.wait(lambda: not self._pending)  # what is taken back waits for its turn, too
         self._link.close()
         self._fail_all("the IPsec stack was left")
 

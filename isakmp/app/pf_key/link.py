@@ -181,6 +181,7 @@ class SocketLink:
     def wait(self, done: Callable[[], bool]) -> None:
         """A stack that is there answers soon; one that does not is asked no more."""
         while self._socket is not None and not done():
+            self._flush()
             if not select.select([self._socket], [], [], WAIT_S)[0]:
                 return
             self._readable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -359,6 +360,22 @@ def test_policies_that_wait_fail_with_the_link() -> None:
     for job in jobs:
         with pytest.raises(ApplicationError, match="it was unplugged"):
             result(job)
+
+
+def test_what_is_taken_back_at_the_end_waits_its_turn_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An orderly end gives the network back, however many policies there are."""
+    far = Far(limit=3)
+    jobs = [far.app.delete_policy(replace(OUT_POLICY, reqid=number)) for number in range(1, 6)]
+
+    def answer(done: Callable[[], bool]) -> None:
+        for number in range(5):
+            assert not done()
+            far.reply(far.link.sent[number])
+        assert done()
+
+    monkeypatch.setattr(far.link, "wait", answer)
+    far.app.close()
+    assert [job.error for job in jobs] == [None] * 5
 
 
 def test_a_lost_link_fails_what_waits() -> None:

@@ -390,7 +390,9 @@ class _Walk:
         return [
             section
             for section in self.conf.sections()
-            if self._likely_kind(section) is Kind.INITIATOR and fold(section) not in named
+            if self.conf.is_written(section, "Authentication")
+            and fold(section) not in named
+            and self._likely_kind(section) is Kind.INITIATOR
         ]
 
     def _connection(self, visit: _Visit) -> None:

@@ -26,6 +26,19 @@ _MANY = number(1, 1 << 20)
 _NAME = pattern(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,31}", "a name")
 _LEVEL = pattern(r"(a|10|[0-9])=[0-9]{1,2}", "class=level")
 
+# What isakmpd needs to start, and then keeps.
+AT_START = (
+    "Application",
+    "Engine-socket",
+    "Group",
+    "Listen-on",
+    "Logfile",
+    "Loglevel",
+    "Logverbose",
+    "Run-directory",
+    "User",
+)
+
 GENERAL: Mapping[str, Tag] = MappingProxyType(
     {
         "Acquire-Only": Tag(

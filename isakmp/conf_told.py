@@ -9,6 +9,7 @@ from isakmp.conf import Conf
 from isakmp.conf_check import Judgement
 from isakmp.conf_kinds import Kind
 from isakmp.conf_tags import TAGS, tag_of
+from isakmp.conf_tags_general import AT_START
 from isakmp.errors import ConfError
 from isakmp.log import Severity
 
@@ -21,6 +22,17 @@ class Told:
     def __init__(self) -> None:
         self.errors: list[str] = []
         self._said: frozenset[Line] = frozenset()
+        self._at_start: dict[str, str | None] = {}
+
+    def started(self, conf: Conf) -> None:
+        """Remember what counts until the next start."""
+        self._at_start = _at_start(conf)
+
+    def later(self, conf: Conf) -> list[str]:
+        """What is not heeded before the next start, a line each."""
+        now = _at_start(conf)
+        changed = [tag for tag, value in self._at_start.items() if now[tag] != value]
+        return [f"[General]:{tag} counts from the next start on" for tag in changed]
 
     def news(
         self, conf: Conf, judged: Judgement, left_out: list[tuple[str, ConfError]]
@@ -32,6 +44,10 @@ class Told:
         news = [line for line in lines if line not in self._said]
         self._said = frozenset(lines)
         return news
+
+
+def _at_start(conf: Conf) -> dict[str, str | None]:
+    return {tag: conf.get("General", tag) for tag in AT_START}
 
 
 def _errors(conf: Conf, judged: Judgement, left_out: list[tuple[str, ConfError]]) -> Iterator[str]:

@@ -93,6 +93,7 @@ class Daemon:
     def start(self) -> None:
         """Bring everything up, each after what it depends on. IsakmpError where it cannot be."""
         refuse_lost(self.conf)
+        self._told.started(self.conf)
         # The application before the catalog, which asks what it can carry, and before the sockets:
         # what comes in may need an SA at once.
         self.app.start(self)
@@ -356,7 +357,7 @@ class Daemon:
         """Take what the configuration says now, in one step; what was done, a line each."""
         self._load()
         self._settle()
-        return self.connections.reload()
+        return self._told.later(self.conf) + self.connections.reload()
 
     def _settle(self) -> None:
         """Take what [General] says now."""
@@ -385,6 +386,7 @@ class Daemon:
             return told + done
         if "general" in changed:
             self._settle()
+            told += self._told.later(self.conf)
         if "phase 2" in changed and not self._reinitialising.pending:
             self._reinitialising = self.timers.add(
                 "reinitialise connections", REINITIALISE_S, self._reinitialise

@@ -227,6 +227,16 @@ def test_what_would_be_lost_without_a_trace_is_refused_whole(tmp_path: Path, mis
         Network().add(WEST.address, "", conf=Conf.load(path)).daemon.start()
 
 
+def test_what_counts_at_a_start_alone_is_told(tmp_path: Path) -> None:
+    _, west, _, path = on_disk(tmp_path)
+    line = "[General]:Listen-on counts from the next start on"
+    assert run(west.daemon, "C set [General]:Listen-on=192.0.2.1").value == [line]
+    assert west.daemon.reload() == []
+    path.write_text(path.read_text().replace("[General]\n", "[General]\nListen-on= 192.0.2.1\n"))
+    assert west.daemon.reload() == [line]
+    assert f"configuration reloaded: {line}" in west.said
+
+
 def test_errors_and_warnings_are_told_once(tmp_path: Path) -> None:
     _, west, _, path = on_disk(tmp_path)
     path.write_text(

@@ -292,7 +292,7 @@ def second_ended(site: Site) -> None:
 def robbed(site: Site) -> None:
     """Somebody takes the rules and routes away."""
     site.up()
-    site.a.namespace.shell("ip rule del priority 500 || :; ip route flush table 500")
+    site.a.namespace.shell("ip rule del priority 500 || :; ip route flush table 500 || :")
     if site.protected:
         eventually("they are told of", lambda: "took" in site.said(), PATIENCE_S)
     site.ping(site.a)

@@ -155,9 +155,7 @@ def report(client: Client, args: argparse.Namespace) -> Output:
 
 def reload(client: Client, args: argparse.Namespace) -> Output:
     """Read the configuration again."""
-    result = client.ask("R")
-    changed = f"{render.text_of(result)}\n" if result else ""
-    return Output(result, f"the configuration is read again\n{changed}")
+    return _told(client.ask("R"), "the configuration is read again")
 
 
 def quit_daemon(client: Client, args: argparse.Namespace) -> Output:

@@ -98,7 +98,9 @@ class Connections:
                 continue
             self.drop(name)
             dropped.add(name)
-            done.append(f"{name}: {'changed' if connection else 'removed'}, its SAs are deleted")
+            left_out = name in dict(self.catalog.left_out)
+            what = "changed" if connection else "left out" if left_out else "removed"
+            done.append(f"{name}: {what}, its SAs are deleted")
         for sa in list(self.sas.isakmp.values()):
             if self._remote_now(sa.remote.name) != sa.remote:
                 self.engine.owner.delete_sa(sa)

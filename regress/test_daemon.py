@@ -202,7 +202,9 @@ def test_a_section_in_error_is_left_out_alone_and_its_traffic_dropped(
     if later:
         assert "second" in west.daemon.connections.entries
         path.write_text(bad)
-        assert any(line.startswith("left out: second: ") for line in west.daemon.reload())
+        done = west.daemon.reload()
+        assert any(line.startswith("left out: second: ") for line in done)
+        assert "second: left out, its SAs are deleted" in done
     assert set(west.daemon.connections.entries) == {"west-east"}
     assert west.app.sas == sas
     dropped = [p for p in west.app.policies if p.action is Action.DISCARD]

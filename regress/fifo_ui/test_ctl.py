@@ -148,6 +148,11 @@ def test_several_changes_are_applied_together(
     assert "no change on standard input" in err
 
 
+def test_a_reload_tells_a_line_each(running: Running) -> None:
+    said = "the configuration is read again\nGeneral\npeer-b\n"
+    assert call(running, "reload")[:2] == (0, said)
+
+
 def test_debug_prints_the_levels(running: Running) -> None:
     out = call(running, "debug", "Exchange", "99")[1]
     assert "Exchange    99\n" in out

@@ -51,6 +51,21 @@ def test_a_reason_has_a_mend_and_its_line(one: Raised) -> None:
     assert one.cause not in BY_LINE or "line" in one.given, "the line that decided is not cited"
 
 
+NUMBERED = {"type", "exchange_type", "notify", "method", "next_payload"}
+
+
+def test_nothing_that_has_a_name_is_told_by_its_number() -> None:
+    """What people read of a message's types and notifies goes through name_of()."""
+    bare = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node.value)}"
+        for path in sorted((ROOT / "isakmp" / "scripts").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FormattedValue)
+        and isinstance(node.value, ast.Attribute) and node.value.attr in NUMBERED
+    ]  # fmt: skip
+    assert bare == []
+
+
 def test_the_tables_have_no_cause_that_nobody_raises() -> None:
     causes = {one.cause for one in EVERY}
     assert set(MENDS) <= causes

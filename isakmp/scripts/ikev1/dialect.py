@@ -189,7 +189,7 @@ class Ikev1:
         elif not engine.is_repeat(exchange, datagram):
             types = (exchange.script.exchange_type, *exchange.script.accepts)
             if header.exchange_type not in types:
-                engine.drop(path, f"{exchange}: exchange type {header.exchange_type}")
+                engine.drop(path, f"{exchange}: {name_of(isakmp.Exchange, header.exchange_type)}")
                 return
             message = self._open_phase_2(engine, sa, path, header, datagram, exchange)
             engine.run(exchange, message, datagram)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
 
-from isakmp.constants import DOI_IPSEC, ipsec, isakmp
+from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.hash import get_hash
@@ -338,7 +338,9 @@ def take_id(x: X, message: Incoming, identify: Identify | None = None) -> None:
     try:
         came = Identity(ipsec.Id(value.type), value.data)
     except ValueError:
-        reason = Reason("invalid-id-information", f"identity type {value.type} is unknown")
+        reason = Reason(
+            "invalid-id-information", f"identity type {name_of(ipsec.Id, value.type)} is not taken"
+        )
         raise Refused(reason, isakmp.Notify.INVALID_ID_INFORMATION) from None
     if value.protocol not in (0, 17) or value.port not in (0, 500, 4500):
         raise MalformedPayload("ID", payload.offset, "protocol and port must be 0 or UDP 500",

@@ -20,7 +20,7 @@ from hmac import compare_digest
 from typing import Any
 
 from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest, bundle_order
-from isakmp.constants import DOI_IPSEC, ipsec, isakmp
+from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.lengths import key_octets
@@ -378,7 +378,7 @@ def _traffic_id(value: Any) -> Identity:
     try:
         return Identity(ipsec.Id(value.type), value.data, value.protocol, value.port)
     except ValueError:
-        raise _no_traffic(f"type {value.type}", value.data.hex()) from None
+        raise _no_traffic(f"type {name_of(ipsec.Id, value.type)}", value.data.hex()) from None
 
 
 def _no_traffic(kind: str, came: str) -> Refused:

@@ -153,7 +153,10 @@ class Ikev2:
                 continue
             stray = False
             if header.exchange_type != exchange.script.exchange_type:
-                engine.drop(path, f"{exchange}: an answer of type {header.exchange_type}")
+                engine.drop(
+                    path,
+                    f"{exchange}: an answer of {name_of(ikev2.Exchange, header.exchange_type)}",
+                )
             elif exchange.last_in != mark:
                 self._take(engine, sa, exchange, path, header, datagram)
         if stray:
@@ -195,7 +198,7 @@ class Ikev2:
     ) -> None:  # fmt: skip
         if waiting is not None:
             if header.exchange_type != waiting.script.exchange_type:
-                engine.drop(path, f"{waiting}: exchange type {header.exchange_type}")
+                engine.drop(path, f"{waiting}: {name_of(ikev2.Exchange, header.exchange_type)}")
             else:
                 self._take(engine, sa, waiting, path, header, datagram)
             return
@@ -346,8 +349,9 @@ class Ikev2:
             common.check_errors(exchange, message)
         for payload in message.payloads:
             if payload.critical and payload.type not in _KNOWN:
+                name = name_of(ikev2.Payload, payload.type)
                 raise Refused(
-                    Reason("unsupported-critical-payload", f"payload {payload.type} is critical"),
+                    Reason("unsupported-critical-payload", f"payload {name} is critical"),
                     Notify.UNSUPPORTED_CRITICAL_PAYLOAD, bytes([payload.type]),
                 )  # fmt: skip
 

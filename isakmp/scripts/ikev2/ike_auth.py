@@ -14,7 +14,7 @@ from collections.abc import Generator
 from typing import Any
 
 from isakmp.auth import method
-from isakmp.constants import ikev2, ipsec
+from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.crypto import skeyseed
 from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
@@ -62,7 +62,8 @@ def take_id(message: Incoming, kind: int) -> tuple[Identity, bytes]:
     payload = message.take(kind)
     value = payload.value
     if value.type not in _IDENTITIES:
-        reason = Reason("invalid-identity", f"identity type {value.type} is not known",
+        name = name_of(ikev2.Id, value.type)
+        reason = Reason("invalid-identity", f"identity type {name} is not taken",
                         acceptable=", ".join(i.name for i in sorted(_IDENTITIES)))  # fmt: skip
         raise Refused(reason, Notify.AUTHENTICATION_FAILED)
     return Identity(ipsec.Id(value.type), value.data), payload.body

@@ -57,7 +57,7 @@ TWO = {**SA, "doi": 1, "proposals": SA["proposals"] * 2}  # type: ignore[operato
         ("ID_PROT", 2, P.NONCE, None, "lacks NONCE"),
         ("ID_PROT", 0, P.SA, TWO, "no-proposal-chosen"),
         ("ID_PROT", 1, P.SA, TWO, "holds more than one transform"),
-        ("AGGRESSIVE", 0, P.ID, identity(77, b"what"), "identity type 77 is unknown"),
+        ("AGGRESSIVE", 0, P.ID, identity(77, b"what"), "identity type UNKNOWN(77) is not taken"),
         ("AGGRESSIVE", 0, P.ID, identity(1, b"\1\2\3\4", 6, 80), "protocol and port must be"),
         ("AGGRESSIVE", 0, P.ID, None, "lacks ID"),
         ("AGGRESSIVE", 0, P.KE, bytes(32), "invalid-key-information"),

@@ -123,7 +123,11 @@ class Engine:
 
     def is_repeat(self, exchange: Exchange[Any], datagram: bytes) -> bool:
         """Whether this is the peer's last message again; it then gets our last answer again."""
-        if exchange.last_in != digest(datagram):
+        return self.repeats(exchange, digest(datagram))
+
+    def repeats(self, exchange: Exchange[Any], mark: bytes) -> bool:
+        """The same of a message's digest."""
+        if exchange.last_in != mark:
             return False
         waits = exchange.complete or not exchange.sends(exchange.step)
         answering = waits and exchange in leaves(exchange)

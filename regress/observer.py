@@ -47,6 +47,16 @@ def impostor(net: Network, victim: Host, gateway: Gateway, delay_s: float = 0.0)
     return fake
 
 
+def is_clear(packet: Packet) -> bool:
+    """Whether it is of phase 1 or an IKE_SA_INIT with payloads, and nothing protects it."""
+    if len(packet.message) < HEADER_SIZE:
+        return False
+    header = packet.header
+    if header.major == 1:
+        return header.exchange_type in (2, 4) and not header.flags & 1
+    return bool(header.exchange_type == 34)
+
+
 def altered(
     packet: Packet, draw: Random, *, spi: bool = False, values: bool = True
 ) -> Packet:  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 
 from isakmp.candidates import FOLLOWED_MAX, HINT_S, WAITING_MAX, family
 from isakmp.half_open import ROUND_TRIP_S
-from regress.observer import Observer, altered, impostor
+from regress.observer import Observer, altered, impostor, is_clear
 from regress.pair import Host, Network, Packet, agree, both, connected
 
 IKEV2 = "Key-exchange= ikev2"
@@ -26,14 +26,6 @@ def hosts(mode: str, **changes: Any) -> tuple[Network, Host, Host]:
     net = Network()
     west, east = (net.host(gateway) for gateway in both(**{**MODES[mode], **changes}))
     return net, west, east
-
-
-def is_clear(packet: Packet) -> bool:
-    """Whether it is of phase 1 or an IKE_SA_INIT, and nothing protects it."""
-    header = packet.header
-    if header.major == 1:
-        return header.exchange_type in (2, 4) and not header.flags & 1
-    return bool(header.exchange_type == 34)
 
 
 def answers(net: Network, number: int) -> Callable[[Packet], bool]:

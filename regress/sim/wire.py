@@ -32,8 +32,10 @@ class MessageIds:
         answer, number = bool(header.flags & RESPONSE), header.message_id
         asks = bool(header.flags & INITIATOR) is not answer
         end = header.cky_i, header.cky_r, asks
-        # Pieces may be cut anew when they are sent again.
-        whole = header.next_payload == ikev2.Payload.SK
+        # Pieces may be cut anew when they are sent again; and where several answers with the same
+        # SPIs have come, each is followed.
+        follows = header.exchange_type == ikev2.Exchange.IKE_AUTH and asks and not answer
+        whole = header.next_payload == ikev2.Payload.SK and not follows
         known = self._messages.setdefault((end, answer, number), message) if whole else message
         if known != message and not self._is_of_another_answer(header, end, known, message):
             return f"message ID {number} serves for another {'answer' if answer else 'request'}"

@@ -88,7 +88,8 @@ class Ikev1:
             self._first_or_late(engine, path, header, datagram)
             return
         candidates = engine.candidates.among(exchange)
-        if any(engine.is_repeat(each, datagram) for each in candidates):
+        mark = digest(datagram)
+        if any(engine.repeats(each, mark) for each in candidates):
             return
         fit = [x for x in candidates if self._fits(x, header)]
         if not fit:

@@ -179,7 +179,15 @@ def test_both_ends_may_begin_at_once(kind: str, unique: str) -> None:
     tags = f"Key-exchange= {version}\nUnique-ids= {unique}"
     net = Network()
     hosts = [
-        net.host(replace(gateway, exchange=exchange, passive=False, peer_tags=tags))
+        net.host(
+            replace(
+                gateway,
+                exchange=exchange,
+                passive=False,
+                peer_tags=tags,
+                general="DPD-check-interval= 0",
+            )
+        )
         for gateway in (WEST, EAST)
     ]
     for host in hosts:

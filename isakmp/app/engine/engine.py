@@ -144,10 +144,10 @@ class KeyEngine:
         self._route(spec)
         self._netif.guard(spec)
         policy = self._spd.add(spec)
-        self._out.keep_held(policy)
         if old:
             self._unroute(old.spec)
         self._policies_changed()
+        self._out.keep_held(policy)
         self._out.match_held(policy)
         return policy.id
 

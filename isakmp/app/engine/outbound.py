@@ -26,7 +26,7 @@ from isakmp.app.engine.sad import OutboundSa, Sad
 from isakmp.app.engine.spd import Policy, Spd
 from isakmp.app.engine.transform import bind
 from isakmp.policy.spd import Address, make_network
-from isakmp.timer import Timers
+from isakmp.timer import Event, Timers
 
 MOST_FLOWS = 8192
 ACQUIRE_EVERY_S = 5.0
@@ -54,12 +54,14 @@ class Outbound:
         upcalls: Upcalls,
         drops: Drops,
     ) -> None:
-        self._now, self._random, self._sad, self._spd = timers.now, random, sad, spd
+        self._timers, self._now = timers, timers.now
+        self._random, self._sad, self._spd = random, sad, spd
         self._wire, self._netif, self._upcalls, self._drops = wire, netif, upcalls, drops
         self._flows: dict[bytes, OutboundSa] = {}
         self._keys: dict[int, list[bytes]] = {}  # of the flows, by reqid
         self._waiting: dict[int, Policy] = {}  # policies with packets held, by id
         self._held = 0
+        self._stale: Event | None = None
 
     def forget(self) -> None:
         """Look everything up anew."""
@@ -225,11 +227,21 @@ class Outbound:
         held.append((now, packet))
         self._held += 1
         self._waiting[policy.id] = policy
+        self._watch_held()
+
+    def _watch_held(self) -> None:
+        if self._waiting and self._stale is None:
+            self._stale = self._timers.add("held packets", HELD_S, self._look_for_stale)
+
+    def _look_for_stale(self) -> None:
+        self._stale = None
+        self._drop_stale(self._now())
+        self._watch_held()
 
     def _drop_stale(self, now: float) -> None:
         """Give up packets whose SA has not come."""
         for policy in list(self._waiting.values()):
-            while policy.held and now - policy.held[0][0] > HELD_S:
+            while policy.held and now - policy.held[0][0] >= HELD_S:
                 del policy.held[0]
                 self._held -= 1
                 self._drops(Drop.HELD_EXPIRED)
@@ -243,9 +255,12 @@ class Outbound:
             policy.held = None
 
     def keep_held(self, policy: Policy) -> None:
-        """A policy has replaced another: what waited goes on waiting, for the new one's SA."""
+        """A policy has replaced another: what waited goes on waiting, for the new one's SA, which
+        may be there already."""
         if policy.id in self._waiting:
             self._waiting[policy.id] = policy
+            if self._sad.has(policy.spec.reqid):
+                self.send_held(policy.spec.reqid)
 
     def match_held(self, policy: Policy) -> None:
         """A policy has come: what waits for the SA of a wider one may be its traffic."""

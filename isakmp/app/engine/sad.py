@@ -279,6 +279,10 @@ class Sad:
         alike = self._by_reqid.get(spec.reqid, ())
         return next((s for s in alike if s.spec.spi == spec.spi and s.has_keys_of(spec)), None)
 
+    def has(self, reqid: int) -> bool:
+        """Whether an outbound SA of that kind is there."""
+        return bool(self._by_reqid.get(reqid))
+
     def newest(self, policy: Policy, headers: Headers) -> OutboundSa | None:
         """The SA that a packet goes out with: of those that serve, the one added last."""
         for sa in reversed(self._by_reqid.get(policy.spec.reqid, [])):

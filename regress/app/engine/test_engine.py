@@ -335,6 +335,29 @@ def test_what_waits_follows_a_replaced_policy() -> None:
     assert [sent[0][:4].hex() for sent in near.wire.sent] == ["00002000"]
 
 
+def test_what_waits_goes_with_a_replaced_policy_whose_sa_was_there_first() -> None:
+    pair = Pair()
+    near = pair.near
+    near.engine.delete(sa_id(pair.out_spec))
+    near.engine.packet_out(datagram())
+    near.engine.add(replace(pair.out_spec, spi=0x2000, reqid=8))
+    assert not near.wire.sent
+    near.engine.add_policy(replace(make_policy(pair.out_spec), reqid=8))
+    assert [sent[0][:4].hex() for sent in near.wire.sent] == ["00002000"]
+
+
+def test_what_waits_for_an_sa_that_never_comes_is_given_up_in_time() -> None:
+    pair = Pair()
+    near = pair.near
+    near.engine.delete(sa_id(pair.out_spec))
+    for size, wait in ((1, outbound.HELD_S / 2), (2, outbound.HELD_S / 2), (3, outbound.HELD_S)):
+        near.engine.packet_out(datagram(size=size))
+        near.clock.time += wait
+        near.timers.run()
+    assert near.engine.drops[Drop.HELD_EXPIRED] == 3
+    assert not [event for event in near.timers.pending() if event.name == "held packets"]
+
+
 @pytest.mark.parametrize("first", ["sa", "policy"])
 def test_what_waits_goes_with_a_narrower_policy(first: str) -> None:
     """A child SA for one pair of addresses has a policy of its own."""

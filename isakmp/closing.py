@@ -9,6 +9,7 @@ from __future__ import annotations
 from isakmp.app.base import Acquire, Expire, Mapping, UnknownSpi
 from isakmp.app.make import make_barrier
 from isakmp.conf import Conf
+from isakmp.conf_check import judge
 from isakmp.conf_spelling import refuse_lost
 from isakmp.errors import ConfError
 from isakmp.flows import Flows, fixed, kept_back, unnegotiated
@@ -41,7 +42,7 @@ def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> int
     others are closed, where the traffic of some cannot be read.
     """
     refuse_lost(conf)
-    catalog = Catalog(conf, resolve)
+    catalog = Catalog(conf, resolve, faults=judge(conf, resolve).faults)
     catalog.load()
     for name, error in catalog.left_out:
         log.internal_warn("left out: %s: %s", name, error)

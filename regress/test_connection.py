@@ -274,3 +274,13 @@ def test_a_bypass_without_a_far_side_is_an_error() -> None:
     host.daemon.start()
     assert "no Remote-selectors" in host.said
     assert actions(host) == {Action.IPSEC}
+
+
+def test_a_bypass_that_the_checker_refuses_opens_nothing() -> None:
+    """What a misspelt tag was to keep out would go in clear."""
+    text = WEST.text().replace("[Phase 2]\n", "[Phase 2]\nBypass= lan\n")
+    text += "[lan]\nLocal-selector= 10.1.7.0/24\nRemote-selectors= 10.2.0.0/16\n"
+    host = Network().add(WEST.address, text)
+    host.daemon.start()
+    assert "did you mean Local-selectors?" in host.said
+    assert actions(host) == {Action.IPSEC}

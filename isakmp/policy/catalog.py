@@ -89,6 +89,7 @@ class Catalog:
         self.bypass = {}
         for name in self.conf.get_list("Phase 2", "Bypass"):
             try:
+                self._usable(Kind.BYPASS, name)
                 self.bypass[name] = read_bypass(self.conf, name)
             except ConfError as error:
                 self.left_out.append((name, error))

@@ -77,6 +77,9 @@ BOUNDS = frozenset(
         "too-many-sas", "too-many-selectors",
     )
 )  # fmt: skip
+# What costs who provokes it nothing, so that it comes as often as somebody likes: what comes under
+# an ISAKMP SA need not be its peer's before it verifies.
+CHEAP = BOUNDS | {"malformed-message"}
 # What this host, and not its peer, is the cause of.
 OURS = frozenset(("failed", "no-address", "no-secret", "no-suite", "not-sent", "nothing-to-offer"))
 

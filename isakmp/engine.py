@@ -19,7 +19,7 @@ from isakmp.attempt import Attempt
 from isakmp.bounds import Bounds
 from isakmp.budget import Budget
 from isakmp.candidates import Candidates, family, leaves, may_be_forged, of_many
-from isakmp.causes import BOUNDS
+from isakmp.causes import BOUNDS, CHEAP
 from isakmp.conf import Conf
 from isakmp.dialect import Dialect
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
@@ -369,7 +369,7 @@ class Engine:
         exchange.script.abandon(exchange)
         exchange.dialect.ended(exchange, reason)
         # Lines of one text are bounded together: strangers must not push our own out.
-        strange = exchange.sa is None and not exchange.initiator
+        strange = not exchange.initiator and (exchange.sa is None or reason.cause in CHEAP)
         text = "%s: refused: %s" if strange else "%s: failed: %s"
         if reason.cause in BOUNDS:
             self._met(told, reason)

@@ -14,9 +14,9 @@ from typing import Generic, Protocol, TypeVar
 
 from isakmp.policy.spd import Network, Selector
 
-# Child SAs of others that are compared with what somebody asks for; who asks for the place of so
-# many asks for too much.
-COMPARED_MAX = 256
+# Child SAs of others that are compared with what somebody asks for, and selectors of theirs with
+# those that are asked for: who asks for the place of so many asks for too much.
+COMPARED_MAX, PAIRS_MAX = 256, 8192
 
 Key = tuple[int, int]
 
@@ -38,7 +38,7 @@ class Held(Generic[H]):
     """The far networks of every child SA."""
 
     def __init__(self) -> None:
-        self._at: dict[tuple[int, Key], dict[int, H]] = {}
+        self._at: dict[tuple[int, Key], dict[int, tuple[H, Sequence[Selector]]]] = {}
         # By IP version: networks in order, and how many there are of each length.
         self._order: dict[int, list[Key]] = {4: [], 6: []}
         self._lengths: dict[int, Counter[int]] = {4: Counter(), 6: Counter()}
@@ -48,17 +48,17 @@ class Held(Generic[H]):
 
     def add(self, child: H) -> None:
         """A child SA is there."""
-        for network in _networks(child.selectors):
+        for network, selectors in _by_network(child.selectors).items():
             version, key = network.version, _key(network)
             here = self._at.setdefault((version, key), {})
             if not here:
                 insort(self._order[version], key)
                 self._lengths[version][network.prefixlen] += 1
-            here[id(child)] = child
+            here[id(child)] = child, selectors
 
     def remove(self, child: H) -> None:
         """A child SA is gone."""
-        for network in _networks(child.selectors):
+        for network in _by_network(child.selectors):
             version, key = network.version, _key(network)
             here = self._at.get((version, key), {})
             if here.pop(id(child), None) is None or here:
@@ -72,17 +72,21 @@ class Held(Generic[H]):
 
     def of_others(self, who: Hashable, selectors: Sequence[Selector]) -> Iterator[H]:
         """The child SAs of others that have some of that traffic, as far as they are compared."""
-        compared: set[int] = set()
-        for network in _networks(selectors):
-            for child in self._near(network):
-                if child.who == who or id(child) in compared:
+        compared, found, pairs = set[int](), set[int](), 0
+        for network, asked in _by_network(selectors).items():
+            for child, theirs in self._near(network):
+                if child.who == who or id(child) in found:
                     continue
                 compared.add(id(child))
-                if len(compared) > COMPARED_MAX or _overlap(child.selectors, selectors):
+                pairs += len(asked) * len(theirs)
+                too_much = len(compared) > COMPARED_MAX or pairs > PAIRS_MAX
+                if too_much or _overlap(theirs, asked):
+                    found.add(id(child))
                     yield child
 
-    def _near(self, network: Network) -> Iterator[H]:
-        """The child SAs whose networks take ``network`` in, or lie inside it."""
+    def _near(self, network: Network) -> Iterator[tuple[H, Sequence[Selector]]]:
+        """The child SAs whose networks take ``network`` in, or lie inside it, each with what it has
+        of such a network."""
         version, (first, length) = network.version, _key(network)
         for wider in [known for known in self._lengths[version] if known < length]:
             shift = network.max_prefixlen - wider
@@ -95,9 +99,12 @@ class Held(Generic[H]):
             yield from self._at[version, order[at]].values()
 
 
-def _networks(selectors: Sequence[Selector]) -> list[Network]:
-    """Each far network once."""
-    return list(dict.fromkeys(selector.dst for selector in selectors))
+def _by_network(selectors: Sequence[Selector]) -> dict[Network, list[Selector]]:
+    """The selectors of each far network."""
+    found: dict[Network, list[Selector]] = {}
+    for selector in selectors:
+        found.setdefault(selector.dst, []).append(selector)
+    return found
 
 
 def _key(network: Network) -> Key:

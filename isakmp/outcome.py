@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from isakmp.causes import BOUNDS
+from isakmp.causes import CHEAP
 from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.path import Path
@@ -57,7 +57,7 @@ class Outcomes:
             str(exchange.path.remote), exchange.initiator, reason is None, reason,
             now - exchange.created,
         )  # fmt: skip
-        alone = exchange.sa is None or (reason is not None and reason.cause in BOUNDS)
+        alone = exchange.sa is None or (reason is not None and reason.cause in CHEAP)
         if reason is not None and alone and not exchange.initiator:
             self._note_stranger(outcome, reason)
         else:

@@ -38,8 +38,8 @@ class Starter:
 
     def failed(self, why: str) -> None:
         """It cannot run."""
-        self._tell(f"STATUS=cannot run: {why}")
-        self._release(why.encode() or DIED.encode())
+        self._tell(f"STATUS=cannot run: {' '.join(why.splitlines())}")
+        self._release(_octets(why) or _octets(DIED))
 
     @contextmanager
     def reload(self) -> Iterator[None]:
@@ -72,13 +72,18 @@ class Starter:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)  # a manager that does not read must not stop us
             try:
-                sock.sendto(text.encode(), address)
+                sock.sendto(_octets(text), address)
             except OSError as error:
                 self.lost += 1
                 self._log.internal_warn(
                     "the service manager at %s was not told %s: %s (%d lost)", self._manager,
                     text.partition("\n")[0], error.strerror, self.lost,
                 )  # fmt: skip
+
+
+def _octets(text: str) -> bytes:
+    """Names of files in it need not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def detach() -> int:
@@ -106,5 +111,6 @@ def _await(pipe: int) -> int:
     word = os.read(pipe, PIPE_BUF)
     if word == READY:
         return 0
-    print(f"isakmpd: {word.decode() or DIED}", file=sys.stderr, flush=True)
+    why = word.decode("utf-8", "replace") or DIED
+    print(f"isakmpd: {why}", file=sys.stderr, flush=True)
     return 1

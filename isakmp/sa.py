@@ -16,7 +16,7 @@ from isakmp.app.base import Limits, SaId, SaSpec, Usage
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.held import Held
 from isakmp.path import Path
-from isakmp.policy.sameness import meaning_of, network_of
+from isakmp.policy.sameness import bearer_of, network_of
 from isakmp.policy.spd import Address, Connection, Identity, Range, Remote, Selector, Traffic
 from isakmp.timer import Event
 
@@ -145,7 +145,7 @@ def peer_of(remote: Remote, identity: Identity, path: Path, nat: Nat) -> Peer:
     """Who this is: private addresses behind different NATs do not make one peer, nor does an
     identity that may be at several places at a time."""
     where = str(path.remote) if network_of(identity) else ""
-    who = remote.name, meaning_of(identity), where
+    who = remote.name, bearer_of(identity), where
     return who, None if remote.unique.alone else place_of(path, nat)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from isakmp.held import COMPARED_MAX, Held
+from isakmp.held import COMPARED_MAX, PAIRS_MAX, Held
 from isakmp.policy.spd import OPAQUE_PORTS, Network, Selector
 
 
@@ -148,3 +148,24 @@ def test_who_asks_for_the_place_of_too_many_is_not_compared_with_all() -> None:
     assert found is not None, "their sources differ, but they are not all looked at"
     few = filled(COMPARED_MAX)
     assert not list(few.of_others("new", asked))
+
+
+def a_square(side: int, protocol: int, port: int) -> tuple[Selector, ...]:
+    """As many selectors as the square of ``side``, of so many networks at either end."""
+    return tuple(
+        Selector.of(f"10.2.{near}.0/24", f"10.9.{far}.0/24", protocol, 0, port)
+        for near in range(side) for far in range(side)
+    )  # fmt: skip
+
+
+def test_two_who_have_many_selectors_apart_cost_little() -> None:
+    held: Held[Child] = Held()
+    for number in range(16):
+        held.add(Child("one", a_square(16, 17, 1000 + number)))
+    asked = a_square(16, 6, 80)
+    ran = steps(lambda: list(held.of_others("other", asked)))
+    assert ran < 20 * PAIRS_MAX, "sixteen times all with all is a million pairs"
+    assert next(held.of_others("other", asked), None) is not None, "they are not all compared"
+    few: Held[Child] = Held()
+    few.add(Child("one", a_square(16, 17, 1000)))
+    assert not list(few.of_others("other", asked))

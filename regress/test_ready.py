@@ -35,13 +35,28 @@ def test_ready_releases_who_waits_once(log: Log, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("why", ["the address is taken", "x" * 100_000, ""])
+@pytest.mark.parametrize("why", ["the address is taken", "x" * 100_000, "x" * 4095 + "é", ""])
 def test_who_waits_hears_why_not(why: str, log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     reading, writing = os.pipe()
     Starter(writing, log, {}).failed(why)
     assert _await(reading) == 1
     os.close(reading)
     assert capsys.readouterr().err.startswith(f"isakmpd: {(why or DIED)[:4000]}")
+
+
+def test_a_name_that_is_no_text_keeps_nobody_from_hearing_why(
+    log: Log, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    reading, writing = os.pipe()
+    manager = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(manager)
+        starter = Starter(writing, log, {"NOTIFY_SOCKET": manager})
+        starter.failed("/etc/\udcff.conf: cannot be read\nMAINPID=1")
+        assert heard.recv(4096) == b"STATUS=cannot run: /etc/\\udcff.conf: cannot be read MAINPID=1"
+    assert _await(reading) == 1
+    os.close(reading)
+    assert "cannot be read" in capsys.readouterr().err
 
 
 def test_who_waits_hears_that_it_died(capsys: pytest.CaptureFixture[str]) -> None:

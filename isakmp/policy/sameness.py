@@ -79,6 +79,14 @@ def meaning_of(identity: Identity) -> tuple[object, ...]:
     return kind, data
 
 
+def bearer_of(identity: Identity) -> tuple[object, ...]:
+    """The same of identities that one key may prove: names of sections, where keys by identity
+    are, are in any case, and so is then the user before a domain."""
+    if identity.type is ipsec.Id.USER_FQDN:
+        return identity.type, identity.data.lower()
+    return meaning_of(identity)
+
+
 def prefix_of(mask: bytes) -> int:
     """The length of a contiguous mask. ValueError where there are holes in it."""
     bits = len(mask) * 8

@@ -113,13 +113,26 @@ def test_keys_are_those_of_the_configuration_as_it_reads_now() -> None:
     assert keys.section(came) == ""
 
 
-@pytest.mark.parametrize(("one", "_"), SAME)
-def test_identities_that_mean_the_same_are_one_peer(one: list[Identity], _: Any) -> None:
-    """Else a peer that spells itself in another way has a second SA beside the first."""
+def one_peer(identities: list[Identity]) -> bool:
     west, _east = both()
     remote = read_remote(Conf.from_text(west.text()), "east")
     path = Path(ip_address("192.0.2.1"), 500, ip_address("192.0.2.2"), 500)
-    assert len({peer_of(remote, each, path, Nat()) for each in one}) == 1
+    return len({peer_of(remote, each, path, Nat()) for each in identities}) == 1
+
+
+def test_who_has_one_key_is_one_peer_in_whatever_case_the_user_is() -> None:
+    """Else one key would prove any number of identities, each with bounds of its own."""
+    came = [identity(K.USER_FQDN, name) for name in (b"joe@example.net", b"jOE@Example.net")]
+    keys = IdentityKeys(conf("joe@example.net"))
+    assert {keys.section(each).lower() for each in came} == {"joe@example.net"}
+    assert one_peer(came)
+    assert not one_peer([came[0], identity(K.USER_FQDN, b"jo@example.net")])
+
+
+@pytest.mark.parametrize(("one", "_"), SAME)
+def test_identities_that_mean_the_same_are_one_peer(one: list[Identity], _: Any) -> None:
+    """Else a peer that spells itself in another way has a second SA beside the first."""
+    assert one_peer(one)
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -276,6 +276,24 @@ def test_a_strangers_refusal_is_one_short_line_and_told_whole_elsewhere() -> Non
     assert len(str(outcome["reason"])) > 1200
 
 
+def test_who_has_seen_cookies_pushes_out_neither_outcomes_nor_lines_of_ours() -> None:
+    """What has no payloads opens under any key: it is nobody's word that it is the peer's."""
+    net = Network()
+    _, east = (net.host(gateway) for gateway in both())
+    net.start()
+    net.run(3)
+    assert connected(east)
+    (sa,) = east.daemon.sas.isakmp.values()
+    kept = [outcome for outcome in east.outcomes if outcome["ok"]]
+    for number in range(1, 400):
+        kind = isakmp.Exchange.QUICK_MODE if number % 2 else isakmp.Exchange.INFO
+        header = Header(sa.cky_i, sa.cky_r, 0, 1, 0, kind, isakmp.Flag.ENCRYPTION, number, 60)
+        east.receive(stranger(header.pack() + bytes(32), east))
+    assert [outcome for outcome in east.outcomes if outcome["ok"]] == kept
+    assert len(east.outcomes) == len(kept) + 1, "one row for all of one address"
+    assert ": failed: " not in east.said, "lines of that text are bounded with those of ours"
+
+
 def test_who_no_configuration_can_answer_is_not_read() -> None:
     """Nor is what is too large to begin with; of both versions."""
     for version, kind, flags in ((0x10, 2, 0), (0x20, 34, 8)):

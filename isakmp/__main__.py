@@ -24,6 +24,7 @@ from isakmp.log import Log, Severity, parse_class, parse_level
 from isakmp.log_files import Outlets
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address
+from isakmp.preload import preload
 from isakmp.privilege import Identity, give_up, more_descriptors, private_files
 from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
@@ -122,6 +123,8 @@ def _serve(
     general = partial(conf.get, "General")
     identity = Identity.wanted(general("User") or "", general("Group") or "")
     with ExitStack() as stack:
+        if identity:
+            preload()
         if identity and conf.path:
             helper = stack.enter_context(closing(Helper(conf.path, loop, log)))
             conf.opener = helper.open

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import signal
 import socket
 from contextlib import suppress
@@ -36,7 +37,7 @@ class Helper:
         if not self.pid:
             _help(theirs, path)
         theirs.close()
-        self._socket.settimeout(ANSWER_S)
+        self._socket.setblocking(False)
         loop.reader(self._socket.fileno(), self._ended)
 
     def _ended(self) -> None:
@@ -52,7 +53,7 @@ class Helper:
     def _late(self) -> bool:
         """Throw away an answer that nobody waits for any more; whether there was one."""
         try:
-            answer, fds, _, _ = socket.recv_fds(self._socket, 1, 1, socket.MSG_DONTWAIT)
+            answer, fds, _, _ = socket.recv_fds(self._socket, 1, 1)
         except OSError:
             return False
         for fd in fds:
@@ -66,6 +67,10 @@ class Helper:
         while self._late():  # its file may be an older one
             pass
         self._socket.send(CONFIGURATION)
+        said = select.poll()
+        said.register(self._socket, select.POLLIN)
+        if not said.poll(ANSWER_S * 1000):
+            raise TimeoutError(errno.ETIMEDOUT, "the privileged helper does not answer")
         answer, fds, _, _ = socket.recv_fds(self._socket, 1, 1)
         if fds:
             return os.fdopen(fds[0], "rb")

@@ -176,10 +176,19 @@ class FileSink(Sink):
         return fd
 
     def reopen(self) -> None:
-        """The file by its name anew: it was moved away. IsakmpError: the old one is kept."""
+        """The file by its name anew, if it was moved away. IsakmpError: the old one is kept."""
+        if self._in_place():  # it may be root's, and we no longer
+            return
         fd, old = self._open(), self._fd
         self._fd = fd
         os.close(old)
+
+    def _in_place(self) -> bool:
+        try:
+            found = os.lstat(self._path)
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._fd))
 
     def close(self) -> None:
         if self._fd >= 0:

@@ -65,6 +65,22 @@ def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
     assert path.read_text().endswith("three\n")
 
 
+def test_a_file_that_is_in_its_place_is_not_opened_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be root's, and we another user by now."""
+    path = tmp_path / "log"
+    paper = Paper(str(path))
+
+    def refuse(*args: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.open", refuse)
+    paper.outlets.reopen()
+    paper.log.info("still")
+    assert path.read_text().count("\n") == 1
+
+
 def test_what_cannot_be_opened_anew_is_told_and_written_on(tmp_path: Path) -> None:
     path = tmp_path / "log"
     paper = Paper(f"INFO={path}")

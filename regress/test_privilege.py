@@ -156,11 +156,49 @@ def test_the_helper_knows_one_verb_and_ends_at_any_other(tmp_path: Path, said: b
         "from isakmp.loop import Loop; from isakmp.timer import Timers; from isakmp.log import Log;"
         f"helper = Helper(Path({str(path)!r}), Loop(Timers(time.time)), Log(time.time, print));"
         "print(helper.open(helper.path).read());"
-        f"helper._socket.send({said!r});"
+        f"helper._socket.send({said!r}); helper._socket.setblocking(True);"
         "print(helper._socket.recv(10)); helper.close()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT, timeout=60)
     assert done.stdout.splitlines() == [repr(b"[General]\n").encode(), b"b''"], done.stderr
+
+
+def test_nothing_is_waited_for_that_has_not_been_asked_yet(tmp_path: Path) -> None:
+    """A look for answers that came too late is no wait: it held up every HUP for 5 s."""
+    path = tmp_path / "conf"
+    path.write_text("[General]\n")
+    script = (
+        "import time; from pathlib import Path; from isakmp import privileged;"
+        "from isakmp.loop import Loop; from isakmp.timer import Timers; from isakmp.log import Log;"
+        "privileged.ANSWER_S = 3600.0;"
+        f"helper = privileged.Helper(Path({str(path)!r}), Loop(Timers(time.time)),"
+        " Log(time.time, print)); print(helper.open(helper.path).read()); helper.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT, timeout=60)
+    assert done.stdout.splitlines() == [repr(b"[General]\n").encode()], done.stderr
+
+
+@AS_ROOT
+def test_a_user_who_cannot_read_isakmpd_s_modules_needs_none_of_them(folder: Path) -> None:
+    """A checkout or a Python below /root: what is read when it is first used is read before."""
+    private = folder / "private"
+    private.mkdir(0o700)
+    for package in ("isakmp", "fifo_ui"):
+        shutil.copytree(ROOT / package, private / package)
+    script = (
+        "import sys; from isakmp.preload import preload; preload();"
+        "from isakmp.privilege import Identity, give_up; from isakmp.constants.isakmp import Group;"
+        f"give_up(frozenset(), Identity({USER!r}, '')); sys.path_importer_cache.clear();"
+        "from isakmp.crypto.groups import get_group;"
+        "[get_group(Group[n]).generate() for n in ('MODP_2048', 'ECP_384', 'CURVE448')];"
+        "import isakmp.capture.writer, isakmp.app.xfrm.backend, isakmp.app.engine.netif;"
+        "print('all there')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=private, timeout=60,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+    )  # fmt: skip
+    assert done.stdout == "all there\n", done.stderr
 
 
 def test_an_answer_that_came_too_late_is_not_taken_for_the_next(tmp_path: Path) -> None:

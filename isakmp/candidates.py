@@ -7,7 +7,8 @@ ends all others, without a word to anybody. An attempt fails once all have, and 
 whoever waits for it: forks have its number and its end.
 
 An answer that is followed is alone for a round trip. Who forges a notify, or a first message, can
-make the peer answer twice; both at once would make two SAs there.
+make the peer answer twice; both at once would make two SAs there. So those that are followed at a
+time are answers to one message of ours.
 """
 
 from __future__ import annotations
@@ -105,14 +106,13 @@ class Candidates:
         if mark in answers.known or mark in answers.waiting:
             return
         answers.heard += 1
+        message.came = self._engine.now()
         self._queue(stem, answers, message, mark)
         alone = answers.since + ROUND_TRIP_S - self._engine.now() if answers.forks else 0.0
         if alone <= 0:
             self._follow_all(stem, answers)
-        elif "turn" not in stem.events:
-            stem.events["turn"] = self._engine.timers.add(
-                "answers", alone, lambda: self._turn(stem, answers)
-            )
+        else:
+            self._arm_turn(stem, answers, alone)
 
     @staticmethod
     def _queue(stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> None:
@@ -125,15 +125,28 @@ class Candidates:
             strange = (key for key, one in waiting.items() if one.path.remote != there)
             del waiting[next(strange, next(iter(waiting)))]
 
+    def _arm_turn(self, stem: AnyExchange, answers: Answers, seconds: float) -> None:
+        if "turn" not in stem.events:
+            stem.events["turn"] = self._engine.timers.add(
+                "answers", seconds, lambda: self._turn(stem, answers)
+            )
+
     def _turn(self, stem: AnyExchange, answers: Answers) -> None:
         stem.events.pop("turn", None)
         self._follow_all(stem, answers)
 
     def _follow_all(self, stem: AnyExchange, answers: Answers) -> None:
-        """The first answer alone; where that was not the peer's, whatever else there is."""
-        while answers.waiting and not stem.over:
-            mark = next(iter(answers.waiting))
-            self._follow(stem, answers, answers.waiting.pop(mark), mark)
+        """The first answer alone; where that was not the peer's, whatever else there is to the
+        message that the next one is to."""
+        waiting, question = answers.waiting, stem.script.question
+        asked = [question(stem, one) for one in waiting.values()][:1]
+        while asked and not stem.over:
+            marks = (mark for mark, one in waiting.items() if question(stem, one) == asked[0])
+            if (mark := next(marks, None)) is None:
+                break
+            self._follow(stem, answers, waiting.pop(mark), mark)
+        if waiting and not stem.over:
+            self._arm_turn(stem, answers, ROUND_TRIP_S)
 
     def _follow(
         self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes

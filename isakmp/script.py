@@ -72,7 +72,8 @@ class Script(Generic[S]):
     carry its messages beside its own; confirmed: the last message only confirms, and where it
     does not come the exchange has succeeded all the same; follows: the script that goes on where
     this one ends, with what was learned; refused: takes an answer that lacks what is mandatory;
-    fork: the memory once more, for another answer to the same message.
+    fork: the memory once more, for another answer to the same message; question: what an answer is
+    to, where several messages wait for one.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Script(Generic[S]):
     follows: Callable[[Exchange[S]], Script[S] | None] = lambda exchange: None
     refused: Step | None = None
     fork: Callable[[S], S] = lambda state: duplicate(state)
+    question: Callable[[Exchange[S], Incoming], object] = lambda exchange, message: None
 
     @cached_property
     def messages(self) -> tuple[tuple[int | Mark, ...], ...]:
@@ -107,7 +109,8 @@ class Script(Generic[S]):
 class Incoming:
     """A message as a step sees it: checked, decrypted, its payloads claimed one by one.
 
-    data: the octets the payloads were read from, in clear; end: where the last payload ends.
+    data: the octets the payloads were read from, in clear; end: where the last payload ends; came:
+    when, of an answer that may have to wait for its turn (candidates.py).
     commit: what the dialect notes once the message is accepted (an IV, the peer's address);
     proven: only who we talk to can have made it, as its dialect knows.
     """
@@ -121,6 +124,7 @@ class Incoming:
     protected: bool = False
     commit: Any = None
     proven: bool = False
+    came: float = 0.0
     claimed: set[int] = field(default_factory=set)
 
     def take(self, kind: int) -> Payload:

@@ -12,7 +12,9 @@ from ipaddress import ip_address
 from random import Random
 from typing import Any
 
+from isakmp.constants import ikev2
 from isakmp.message import HEADER_SIZE, build_payloads, parse_payloads
+from isakmp.scripts.ikev2 import common
 from regress.pair import Gateway, Host, Network, Packet
 
 # NONCE and KE, by version.
@@ -55,6 +57,20 @@ def is_clear(packet: Packet) -> bool:
     if header.major == 1:
         return header.exchange_type in (2, 4) and not header.flags & 1
     return bool(header.exchange_type == 34)
+
+
+def in_clear(first: Packet, notify: int, data: bytes = b"") -> Packet:
+    """An answer with that notify alone, which anybody who sees a first message of IKEv2 can
+    make."""
+    value = common.notify_value(notify, data)
+    kind, chain = build_payloads(2, [(int(ikev2.Payload.NOTIFY), value)])
+    header = first.header._replace(
+        flags=ikev2.Flag.RESPONSE, next_payload=kind, length=HEADER_SIZE + len(chain)
+    )
+    marker = first.data[: len(first.data) - len(first.message)]
+    return Packet(
+        first.dst, first.dport, first.src, first.sport, marker + header.pack() + chain
+    )  # fmt: skip
 
 
 def altered(

@@ -1,4 +1,4 @@
-"""Seeds with somebody who answers before the peer does: nothing is lost by it."""
+"""Seeds with somebody who forges all that is in clear: nothing is lost by it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from regress.sim.play import Play
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_seeds_with_forged_answers(seed: int) -> None:
+def test_seeds_with_forged_messages(seed: int) -> None:
     player = Play(seed)
     observe(player.world, 1.0, Random(seed))
     try:
@@ -19,4 +19,4 @@ def test_seeds_with_forged_answers(seed: int) -> None:
     except Exception as error:
         lines = "\n".join(list(player.world.lines)[-60:])
         pytest.fail(f"{lines}\nseed {seed}: {error}")
-    assert player.setting.outside or player.world.counts["answers forged"]
+    assert player.setting.outside or player.world.counts["forged in clear"]

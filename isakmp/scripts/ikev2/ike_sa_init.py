@@ -7,9 +7,11 @@
     or instead                         <--   HDR, N(COOKIE)
                                        <--   HDR, N(INVALID_KE_PAYLOAD)
 
-Anybody can send the latter two. Of two answers to messages of different groups it is seen which one
-is meant; with cookies it is not, and the wrong message under AUTH ends the attempt. So a cookie has
-to wait a while for an answer that does without one, and one that comes again goes before others.
+Anybody can send the latter two, so that there may be several first messages. AUTH covers the one
+that the peer has answered, and the wrong one ends the IKE SA there. An answer shows its group, and
+was there when it came: it is to the last message with that group that had been sent by then. So a
+cookie has to wait a while for an answer that does without one, and one that comes again goes before
+others.
 
 IKE_AUTH follows under the keys that come of it. What the responder derives is derived once its
 answer has left, while the initiator does the same.
@@ -29,6 +31,7 @@ from isakmp.scripts.ikev2 import common, nat
 from isakmp.scripts.ikev2.fragments import Fragments
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.initial import (
+    First,
     Initial,
     X,
     chosen_of,
@@ -45,7 +48,8 @@ P, Notify = ikev2.Payload, ikev2.Notify
 # that somebody on the way has made up.
 MESSAGES_MAX = 8
 COOKIES_MAX = 16
-COOKIE_WAIT_S = 0.5
+# For an answer that does without; twice as long each time, so that in the end none comes too late.
+COOKIE_WAIT_S, COOKIE_WAIT_MAX_S = 0.5, 4.0
 
 
 def send_SA_KE_NONCE(x: X, message: Outgoing) -> None:
@@ -74,7 +78,8 @@ def _offer(x: X, message: Outgoing) -> None:
     if s.cookie:
         common.add_notify(message, Notify.COOKIE, s.cookie)
     s.group = s.group or groups[0]
-    s.key_pair = s.asked[s.group][0] if s.group in s.asked else common.make_key_pair(x, s.group)
+    known = (first.key_pair for first in s.asked if first.group == s.group)
+    s.key_pair = next(known, None) or common.make_key_pair(x, s.group)
     s.ni = s.ni or x.engine.random(common.NONCE_SIZE)
     message.add(P.SA, proposal.offer(proposals, b""))
     message.add(P.KE, common.ke_value(s.group, s.key_pair))
@@ -84,8 +89,8 @@ def _offer(x: X, message: Outgoing) -> None:
 def _keep_message_1(x: X) -> None:
     s = x.state
     if s.group is not None and s.key_pair is not None:
-        s.asked[s.group] = s.key_pair, x.last_out[0]
-        s.sent.add((s.group, s.cookie))
+        now = x.engine.now()
+        s.asked.append(First(s.group, s.cookie, s.key_pair, x.last_out[0], now))
 
 
 def _add_abilities(x: X, message: Outgoing) -> None:
@@ -119,7 +124,7 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> None:
     s.chosen = chosen_of_choice(remote, s.choice)
     common.check_group(ke.group, s.chosen.group, remote.proposals)
     if x.initiator:
-        _recall(x, ke.group)
+        _recall(x, ke.group, message.came)
     s.ke_peer = ke.data
     _take_abilities(x, message)
     x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: agreed on %s (%s)", x, s.chosen,
@@ -131,12 +136,28 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> None:
         _make_sa(x)
 
 
-def _recall(x: X, group: int) -> None:
-    """The message that was answered: it may be one before a refusal that somebody has forged."""
-    s = x.state
-    if group not in s.asked:
-        common.check_group(group, s.group, x.remote.proposals)
-    s.group, (s.key_pair, s.message_1) = group, s.asked[group]
+def _recall(x: X, group: int, came: float) -> None:
+    """The message that was answered."""
+    s, first = x.state, _question(x, group, came)
+    if first is None:
+        reason = Reason("invalid-ke-payload", f"no message of ours was of group {group} by then")
+        raise Refused(reason, Notify.INVALID_KE_PAYLOAD)
+    s.group, s.key_pair, s.message_1 = group, first.key_pair, first.octets
+
+
+def _question(x: X, group: int, came: float) -> First | None:
+    """The last message of that group that was sent before an answer came; others, that somebody
+    has made us send, may have followed it before it was the answer's turn."""
+    before = (
+        first for first in x.state.asked if (first.group, first.sent <= came) == (group, True)
+    )
+    return max(before, key=lambda first: first.sent, default=None)
+
+
+def question(x: X, message: Incoming) -> First | None:
+    """Of which an answer is to be taken as the answer, as far as it shows."""
+    bodies = (payload.body for payload in message.payloads if payload.type == P.KE)
+    return _question(x, int.from_bytes(next(bodies, b"")[:2], "big"), message.came)
 
 
 def _take_responder_spi(x: X, message: Incoming) -> None:
@@ -179,7 +200,7 @@ def _make_sa(x: X) -> None:
         version = x.path.remote.version
         x.sa.fragments = Fragments(x.remote.ikev2, version, x.engine.now)
     s.key_pair, s.g_ir = None, b""
-    s.asked = {}
+    s.asked = []
 
 
 def recv_refusal(x: X, message: Incoming) -> Verdict:
@@ -212,7 +233,8 @@ def _note_cookie(x: X, cookie: bytes) -> None:
     if cookie in heard or len(heard) < COOKIES_MAX:
         heard[cookie] += 1
     if "cookie" not in x.events:
-        x.events["cookie"] = x.engine.timers.add("cookie", COOKIE_WAIT_S, lambda: _show_cookie(x))
+        wait = min(COOKIE_WAIT_S * (1 << len(x.state.asked) - 1), COOKIE_WAIT_MAX_S)
+        x.events["cookie"] = x.engine.timers.add("cookie", wait, lambda: _show_cookie(x))
 
 
 def _show_cookie(x: X) -> None:
@@ -222,7 +244,7 @@ def _show_cookie(x: X) -> None:
     if x.script is not IKE_SA_INIT or x.parked or s.group is None:
         return
     for cookie, _ in s.cookies.most_common():
-        if (s.group, cookie) not in s.sent:
+        if not _was_sent(s, s.group, cookie):
             if _may_send(x, s.group, cookie):
                 s.cookie = cookie
                 x.engine.begin_again(x)
@@ -231,11 +253,15 @@ def _show_cookie(x: X) -> None:
 
 def _may_send(x: X, group: int, cookie: bytes) -> bool:
     """Whether that is something new, and there were not too many messages already."""
-    sent = x.state.sent
-    if len(sent) >= MESSAGES_MAX:
+    s = x.state
+    if len(s.asked) >= MESSAGES_MAX:
         x.hint = Reason("too-many-restarts", "the peer asks for one change after another, or "
                         "somebody in its name")  # fmt: skip
-    return len(sent) < MESSAGES_MAX and (group, cookie) not in sent
+    return len(s.asked) < MESSAGES_MAX and not _was_sent(s, group, cookie)
+
+
+def _was_sent(s: Initial, group: int, cookie: bytes) -> bool:
+    return any((first.group, first.cookie) == (group, cookie) for first in s.asked)
 
 
 SA, KE, NONCE = P.SA, P.KE, P.NONCE
@@ -247,5 +273,5 @@ ike_sa_init_syntax = (SA, KE, NONCE, SWITCH, SA, KE, NONCE, END)
 IKE_SA_INIT = Script(
     "IKE_SA_INIT", ikev2.Exchange.IKE_SA_INIT, ike_sa_init_initiator, ike_sa_init_responder,
     ike_sa_init_syntax, Initial, follows=lambda x: IKE_AUTH, establishes=True,
-    refused=recv_refusal, fork=fork,
+    refused=recv_refusal, fork=fork, question=question,
 )  # fmt: skip

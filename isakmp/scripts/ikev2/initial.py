@@ -21,16 +21,26 @@ from isakmp.window import Window
 NOBODY = Identity(ipsec.Id.KEY_ID, b"")
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """A first message of ours: the group and the cookie in it, its octets, and when it went."""
+
+    group: int
+    cookie: bytes
+    key_pair: KeyPair = field(repr=False)
+    octets: bytes = field(repr=False)
+    sent: float
+
+
 @dataclass(slots=True)
 class Initial:
     """What the steps of the initial exchanges have learned.
 
     message_1, message_2: IKE_SA_INIT's as they went over the wire, which AUTH covers; asked: our
-    last message for each group, with its key pair; cookies: those that came, and how often; sent:
-    the groups and cookies sent together; supports: the status notifies of the peer's; local_body,
-    remote_body: the identities as they are sent; child: what is negotiated along with IKE_AUTH;
-    refusal: why there is no child SA though the IKE SA is good; unwanted: the peer
-    believes there is one.
+    first messages, in the order they went; cookies: those that came, and how often; supports: the
+    status notifies of the peer's; local_body, remote_body: the identities as they are sent; child:
+    what is negotiated along with IKE_AUTH; refusal: why there is no child SA though the IKE SA is
+    good; unwanted: the peer believes there is one.
     """
 
     chosen: ChosenIkev2 | None = None
@@ -43,10 +53,9 @@ class Initial:
     nr: bytes = b""
     cookie: bytes = b""
     cookies: Counter[bytes] = field(default_factory=Counter)
-    sent: set[tuple[int, bytes]] = field(default_factory=set)
     message_1: bytes = field(default=b"", repr=False)
     message_2: bytes = field(default=b"", repr=False)
-    asked: dict[int, tuple[KeyPair, bytes]] = field(default_factory=dict, repr=False)
+    asked: list[First] = field(default_factory=list, repr=False)
     supports: set[int] = field(default_factory=set)
     nat: Nat = field(default_factory=Nat)
     local_id: Identity | None = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from random import Random
 from typing import Any
 
 import pytest
 
 from isakmp.constants import ikev2
-from isakmp.message import HEADER_SIZE, Item, build_payloads, parse_payloads
+from isakmp.message import HEADER_SIZE, Item, parse_payloads
 from isakmp.policy import proposal, traffic
 from isakmp.policy.spd import Selector, Traffic
 from isakmp.policy.traffic import of_network, to_wire
@@ -20,6 +21,7 @@ from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, ike_auth
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.ike_sa_init import MESSAGES_MAX
+from regress.observer import Observer, altered, in_clear, is_clear
 from regress.pair import Host, Nat, Network, Packet, agree, connected
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import forge, opened, send
@@ -188,15 +190,6 @@ def began(tags: str = "", **changes: Any) -> tuple[Network, Host, Host, Packet]:
     return net, west, east, net.flying[0]
 
 
-def in_clear(first: Packet, notify: int, data: bytes = b"") -> Packet:
-    """An answer to it that anybody who sees it can make."""
-    kind, chain = build_payloads(2, [(P.NOTIFY, common.notify_value(notify, data))])
-    header = first.header._replace(
-        flags=RESPONSE, next_payload=kind, length=HEADER_SIZE + len(chain)
-    )
-    return Packet(first.dst, 500, first.src, 500, header.pack() + chain)
-
-
 def test_a_group_that_nobody_has_asked_for_does_no_harm() -> None:
     net, west, east, first = began("IKE-proposals= aes256-sha256-x25519-ecp256")
     west.receive(in_clear(first, Notify.INVALID_KE_PAYLOAD, b"\0\x13"))
@@ -229,8 +222,8 @@ def forged(count: int) -> Callable[[], list[bytes]]:
 
 
 def first_messages(net: Network) -> int:
-    """How often a first message has gone out."""
-    return kinds(net.history).count("IKE_SA_INIT")
+    """How many different first messages have gone out."""
+    return len({packet.data for packet in net.history if kinds([packet]) == ["IKE_SA_INIT"]})
 
 
 @pytest.mark.parametrize("cookies", [1, 1000])
@@ -257,6 +250,62 @@ def test_the_peers_cookie_is_found_among_forged_ones(always: bool) -> None:
     assert not west.reasons() + east.reasons()
 
 
+def altered_answers(net: Network) -> Callable[[], list[Packet]]:
+    """Somebody answers before each answer to a first message; what there was to change."""
+    draw, met = Random(1), list[Packet]()
+
+    def cares(packet: Packet) -> bool:
+        if is_clear(packet) and any(packet.header.cky_r):
+            met.append(packet)
+            return True
+        return False
+
+    Observer(net, cares, lambda packet: [altered(packet, draw)])
+    return lambda: met
+
+
+@pytest.mark.parametrize(
+    ("notify", "data"),
+    [(Notify.COOKIE, b"forged"), (Notify.INVALID_KE_PAYLOAD, b"\0\x13")],
+    ids=["cookie", "group"],
+)
+@pytest.mark.parametrize("threshold", [0, 100])
+def test_the_message_that_was_answered_is_signed(
+    threshold: int, notify: int, data: bytes
+) -> None:  # fmt: skip
+    """RFC 7296 2.6, 2.15. The peer's answer waits behind a forged one while forged notifies make
+    us send more."""
+    net, west, east, _ = began(
+        "IKE-proposals= aes256-sha256-x25519-ecp256",
+        general=f"Cookie-threshold= {threshold}",
+    )
+    forger(net, west, notify, lambda: [data])
+    met = altered_answers(net)
+    net.run(4)
+    assert connected(west)
+    agree(west, east)
+    assert met()
+    assert not west.reasons() + east.reasons()
+
+
+@pytest.mark.parametrize("threshold", [0, 100])
+@pytest.mark.parametrize("way_s", [0.1, 0.4, 0.9])
+def test_forged_cookies_on_a_long_way(threshold: int, way_s: float) -> None:
+    """RFC 7296 2.6, 2.15. Other messages have gone out before the answer to one is there."""
+    net, west, east, _ = began(general=f"Cookie-threshold= {threshold}")
+    deliver = net.deliver
+
+    def late(packet: Packet) -> None:
+        west.timers.add("on its way", way_s, lambda: deliver(packet))
+
+    net.deliver = late  # type: ignore[method-assign]
+    forger(net, west, Notify.COOKIE, forged(1))
+    net.run(20)
+    assert connected(west)
+    agree(west, east)
+    assert not west.reasons()
+
+
 @pytest.mark.parametrize("threshold", [0, 100])
 def test_forgers_of_everything_have_few_messages_sent(threshold: int) -> None:
     """And the next attempt is another chance, once they are tired."""
@@ -269,7 +318,8 @@ def test_forgers_of_everything_have_few_messages_sent(threshold: int) -> None:
     forger(net, west, Notify.INVALID_KE_PAYLOAD, lambda: [b"\0\x13", b"\0\x14", b"\0\x1f"])
     net.until(west.reasons, 60)
     assert west.reasons() == ["too-many-restarts"]
-    assert first_messages(net) <= MESSAGES_MAX + 2
+    assert first_messages(net) <= MESSAGES_MAX
+    assert kinds(net.history).count("IKE_SA_INIT") <= 2 * MESSAGES_MAX
     assert len(west.daemon.engine.exchanges) == 0
     net.lose, net.deliver = (lambda packet: False), Network.deliver.__get__(net)  # type: ignore[method-assign]
     net.run(120)

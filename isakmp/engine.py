@@ -32,6 +32,7 @@ from isakmp.owner import Owner
 from isakmp.path import Path
 from isakmp.policy.silence import silence
 from isakmp.policy.spd import Address, Remote
+from isakmp.retransmission import Retransmission
 from isakmp.sa import IsakmpSa, SaDatabase
 from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict
 from isakmp.timer import Timers
@@ -81,6 +82,7 @@ class Engine:
         self.bounds = Bounds(sas, timers.now, conf.where)
         self.half_open = HalfOpen(random, timers.now, self._names)
         self.candidates = Candidates(self)
+        self.retransmission = Retransmission(self)
 
     def _names(self, address: Address) -> bool:
         return self.owner.catalog.names(address)
@@ -280,7 +282,7 @@ class Engine:
         else:
             self.half_open.moved_on(exchange)
             if exchange.initiator or exchange.script.persistent:
-                self._arm_retransmit(exchange)
+                self.retransmission.arm(exchange)
 
     def _send(self, exchange: Exchange[Any], message: Outgoing) -> None:
         if exchange.message_id == UNNUMBERED:
@@ -500,7 +502,7 @@ class Engine:
         most = self.settings.exchange_max_s
         if exchange.ends_sa:
             # It may have to wait for another one that is as patient.
-            most += 2 * sum(map(self._wait_s, range(self.settings.sa_retransmits + 1)))
+            most += 2 * self.retransmission.longest_s()
         exchange.events["end"] = self.timers.add(
             "exchange end", most, lambda: self.timed_out(exchange)
         )
@@ -525,53 +527,6 @@ class Engine:
             self.fail(victim, why)
 
     # --- time --------------------------------------------------------------------------------
-
-    def _arm_retransmit(self, exchange: Exchange[Any]) -> None:
-        """Repeat our message after a growing, jittered while."""
-        if not exchange.last_out:
-            return
-        if exchange.resting:
-            return
-        wait = self._wait_s(exchange.retries) * (0.875 + self.random(1)[0] / 1024)
-        self.stop_timer(exchange, "retransmit")
-        exchange.events["retransmit"] = self.timers.add(
-            "retransmit", wait, lambda: self._retransmit(exchange)
-        )
-
-    def _wait_s(self, retries: int) -> float:
-        """How long an answer to the message that went out so often before is waited for."""
-        settings = self.settings
-        return min(settings.retransmit_s * (1 << min(retries, 32)), settings.retransmit_max_s)
-
-    def _retransmits(self, exchange: Exchange[Any]) -> int:
-        settings = self.settings
-        return settings.sa_retransmits if exchange.ends_sa else settings.retransmits
-
-    def _retransmit(self, exchange: Exchange[Any]) -> None:
-        if exchange.retries >= self._retransmits(exchange):
-            self.timed_out(exchange)
-            return
-        exchange.retries += 1
-        self.log.debug(LogClass.EXCHANGE, 30, "%s: repeats its message (%d)", exchange,
-                       exchange.retries)  # fmt: skip
-        again = exchange.dialect.again(exchange)
-        if again is not exchange.last_out:
-            # Another size has its own chance (RFC 7383 2.5.2).
-            exchange.last_out, exchange.retries = again, 0
-        self.repeat(exchange)
-        self._arm_retransmit(exchange)
-
-    def repeat_until_heard(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
-        """Repeat a last message that nobody answers, until the peer says something under ``sa``."""
-
-        def again() -> None:
-            exchange.retries += 1
-            self.repeat(exchange)
-            self.repeat_until_heard(exchange, sa)
-
-        if exchange.retries < self.settings.retransmits:
-            wait = self._wait_s(exchange.retries)
-            sa.events["unheard"] = self.timers.add("last message", wait, again)
 
     def conclude(self, exchange: Exchange[Any]) -> bool:
         """End an exchange well that only lacks its confirmation; whether it was one."""

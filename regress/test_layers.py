@@ -63,6 +63,7 @@ LAYERS = [
         "isakmp.budget",
         "isakmp.half_open",
         "isakmp.candidates",
+        "isakmp.retransmission",
         "isakmp.dialect",
         "isakmp.outcome",
         "isakmp.owner",

@@ -89,7 +89,7 @@ def finalize(x: X) -> None:
     if x.sa is None:
         return
     if x.initiator:
-        x.engine.repeat_until_heard(x, x.sa)
+        x.engine.retransmission.until_heard(x, x.sa)
     elif first:
         notify = notify_payload(isakmp.Notify.INITIAL_CONTACT, spi=x.sa.cookies)
         tell_twice(x.engine, x.dialect, x.sa, [notify])

@@ -1,28 +1,24 @@
-"""Policies of the kernel that drop, beside the key engine: what would pass its device by.
+"""What the kernel drops beside the key engine: what would pass its device by.
 
-The kernel drops IPv4 traffic of the engine's policies that goes out or comes in by any other device
-than the engine's, also when the engine was killed. The device itself is exempt by its own settings
-(disable_xfrm, disable_policy); the sockets of ESP and IKE are by theirs. The kernel cannot exempt a
-device for IPv6, whose way out is closed by routes alone (engine.routes).
+IPv4 traffic of the engine's policies that goes out or comes in by any other device meets policies
+of the kernel's IPsec (xfrm.dropping). These cannot exempt the engine's device for IPv6: there
+nftables drop what comes in (nft.tables), and what goes out is kept back by routes alone
+(engine.routes). All of it outlives a process that is killed.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable
 
-from isakmp.app.base import Action, PolicySpec
-from isakmp.app.xfrm import values
-from isakmp.app.xfrm.link import Link
-from isakmp.app.xfrm.policies import Policies, present
+from isakmp.app.base import PolicySpec
+from isakmp.app.nft.tables import Tables
+from isakmp.app.xfrm.dropping import Dropping
 from isakmp.errors import ApplicationError
-from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.loop import Loop
 
-_EXEMPT = ("disable_xfrm", "disable_policy")
+_Part = Dropping | Tables
 
 
 def instance(path: str) -> int:
@@ -31,55 +27,58 @@ def instance(path: str) -> int:
 
 
 class Guard:
-    """The dropping policies of one instance. ApplicationError where the kernel has none.
+    """What the kernel drops for one instance, as far as it can; the log says how far.
 
-    Those that a killed process of the same instance left are kept until sweep().
+    What a killed process of the same instance left is kept until sweep().
     """
 
     def __init__(self, loop: Loop, log: Log, number: int, device: str) -> None:
-        self._log = log
-        self.exempt(device)
-        self._link = Link(loop, log)
-        try:
-            indices = values.of_guard(number, present(self._link))
-            self._policies = Policies(self._link, indices)
-            self._policies.adopt()
-        except ApplicationError:
-            self._link.close()
-            raise
+        self._log, self._device = log, device
+        self._parts: dict[int, _Part] = {}
+        self._have(4, "that passes {} by", lambda: Dropping(loop, log, number, device))
+        self._have(
+            6, "that comes in past {}; routes alone keep back what goes out",
+            lambda: Tables(loop.timers, log, number, device),
+        )  # fmt: skip
 
-    @staticmethod
-    def exempt(device: str) -> None:
-        """What goes through the key engine's device is judged by the engine. ApplicationError."""
-        for setting in _EXEMPT:
-            path = Path(f"/proc/sys/net/ipv4/conf/{device}/{setting}")
-            try:
-                path.write_text("1")
-            except OSError as error:
-                raise ApplicationError(f"{path}: {error.strerror}") from None
+    def _have(self, version: int, what: str, make: Callable[[], _Part]) -> None:
+        try:
+            self._parts[version] = make()
+        except ApplicationError as error:
+            self._log.internal_warn(
+                "the kernel does not guard what the key engine protects in IPv%d: routes keep it"
+                " back, but nothing does that comes in in clear by another device: %s",
+                version, error,
+            )  # fmt: skip
+        else:
+            words = what.format(self._device)
+            self._log.info("the kernel drops IPv%d traffic %s", version, words)
+
+    def exempt(self) -> None:
+        """The device has been made anew. ApplicationError where it cannot be exempt."""
+        for part in self._parts.values():
+            part.exempt()
+
+    def listens(self, port: int) -> None:
+        """A UDP socket of IKE or of ESP in UDP has that port."""
+        for part in self._parts.values():
+            part.listens(port)
 
     def add(self, spec: PolicySpec) -> None:
         """Drop what a policy protects; let pass what it lets pass."""
-        if spec.selector.src.version == 4:
-            action = Action.BYPASS if spec.action is Action.BYPASS else Action.DISCARD
-            done = self._policies.add(replace(spec, action=action, more=()))
-            done.then(partial(self._answered, spec))
-
-    def _answered(self, spec: PolicySpec, job: Job[int]) -> None:
-        if job.error is not None:
-            self._log.internal_err(
-                "%s %s is not guarded by the kernel: %s; what passes the key engine's device by is"
-                " kept back by its routes alone", spec.direction.value, spec.selector, job.error,
-            )  # fmt: skip
+        if part := self._parts.get(spec.selector.src.version):
+            part.add(spec)
 
     def delete(self, spec: PolicySpec) -> None:
         """Take the guard of a policy away."""
-        self._policies.delete(spec)
+        if part := self._parts.get(spec.selector.src.version):
+            part.delete(spec)
 
     def sweep(self) -> int:
         """Take away what was left and has not been added again; how much that was."""
-        return self._policies.sweep()
+        return sum(part.sweep() for part in self._parts.values())
 
     def close(self) -> None:
         """Leave; what is there stays."""
-        self._link.close()
+        for part in self._parts.values():
+            part.close()

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
+from socket import socket
 
 from isakmp.app.base import Application, Upcalls
 from isakmp.app.engine.engine import KeyEngine
@@ -128,7 +129,7 @@ def _engine_here(
 
     server = Server(make, time.time)
     server.engine.attach(loop)
-    app = _Embedded(DirectLink(server.attach), timers, server.engine)
+    app = _Embedded(DirectLink(server.attach), timers, server.engine, netif.listens)
     return app, server.engine.esp_in
 
 
@@ -137,9 +138,17 @@ class _Embedded(PfKey):
 
     name = "engine"
 
-    def __init__(self, link: DirectLink, timers: Timers, engine: KeyEngine) -> None:
+    def __init__(
+        self, link: DirectLink, timers: Timers, engine: KeyEngine,
+        listens: Callable[[int], object],
+    ) -> None:  # fmt: skip
         super().__init__(link, timers, wall=time.time)
-        self._engine = engine
+        self._engine, self._listens = engine, listens
+
+    def own_socket(self, sock: socket, encap: bool) -> None:
+        """Its port is IKE's, where the kernel cannot tell by the socket."""
+        super().own_socket(sock, encap)
+        self._listens(sock.getsockname()[1])
 
     def close(self, block: bool = False) -> None:
         """Leave the engine, and end it: device and routes go."""

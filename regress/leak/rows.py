@@ -26,6 +26,7 @@ PINGS = 5
 PATIENCE_S = 60
 # What bypassed() lets pass of the first connection's far network.
 OPEN = "10.10.2.200"
+HERE_6, THERE_6, OPEN_6 = "fd10:1::1", "fd10:2::1", "fd10:2::200"
 
 
 class Stack(Enum):
@@ -248,14 +249,32 @@ def inbound(site: Site) -> None:
 
 
 def inbound_6(site: Site) -> None:
-    """The same in IPv6, where nothing but a policy could keep it out."""
+    """The same in IPv6; after a kill, too."""
+    running = _six(site)
+    site.taken = site.stranger(THERE_6, HERE_6)
+    for each in running:
+        kill(each)
+    site.taken += site.stranger(THERE_6, HERE_6)
+
+
+def bypassed_6(site: Site) -> None:
+    """A part of the far network comes in in clear on purpose, after a kill too; no other."""
+    running = _six(site, "Bypass= open\n", f"[open]\nRemote-selectors= {OPEN_6}\n")
+    for when in ("while isakmpd runs", "after a kill"):
+        assert site.stranger(OPEN_6, HERE_6) == PINGS, f"{OPEN_6} is taken {when}"
+        site.taken += site.stranger(THERE_6, HERE_6)
+        for each in running:
+            kill(each)
+
+
+def _six(site: Site, listed: str = "", more: str = "") -> list[subprocess.Popen[bytes]]:
+    """A connection in IPv6 that nobody has started; what runs at a."""
     site.write(site.a)
-    ours, theirs = "fd10:1::1", "fd10:2::1"
-    text = site.a.conf.read_text().replace("[Phase 2]\n", "[Phase 2]\nPassive-connections= six\n")
-    site.a.write(f"{text}[six]\nISAKMP-peer= peer\nESP-proposals= aes256gcm16\n"
-                 f"Local-selectors= {ours}\nRemote-selectors= {theirs}\n")  # fmt: skip
-    site.start(site.a)
-    site.taken = site.stranger(theirs, ours)
+    text = site.a.conf.read_text()
+    text = text.replace("[Phase 2]\n", f"[Phase 2]\n{listed}Passive-connections= six\n")
+    site.a.write(f"{text}{more}[six]\nISAKMP-peer= peer\nESP-proposals= aes256gcm16\n"
+                 f"Local-selectors= {HERE_6}\nRemote-selectors= fd10:2::/64\n")  # fmt: skip
+    return [site.start(site.a), *site.engines]
 
 
 def bypassed(site: Site) -> None:
@@ -316,7 +335,9 @@ ROWS: dict[str, Callable[[Site], object]] = {
     "reloaded under traffic": reloaded,
     "daemon killed under traffic": killed,
     "arrives in clear": inbound,
+    "arrives in clear, IPv6": inbound_6,
     "all but a Bypass": bypassed,
+    "all but a Bypass, IPv6": bypassed_6,
     "a second daemon has ended": second_ended,
     "routes and rules taken away": robbed,
     "ended, Block-when-stopped": blocked_end,
@@ -325,14 +346,11 @@ ROWS_OF: dict[Stack, dict[str, Callable[[Site], object]]] = {
     Stack.ENGINE: ROWS,
     Stack.OWN: {
         **{name: row for name, row in ROWS.items() if row in (
-            left_out, deleted, killed, inbound, bypassed, blocked_end)},
+            left_out, deleted, killed, inbound, inbound_6, bypassed, bypassed_6, blocked_end)},
         "engine killed under traffic": engine_killed,
     },
     # Neither routes nor rules are its own, and one isakmpd at a time has it.
-    Stack.XFRM: {
-        **{name: row for name, row in ROWS.items() if row not in (second_ended, robbed)},
-        "arrives in clear, IPv6": inbound_6,
-    },
+    Stack.XFRM: {name: row for name, row in ROWS.items() if row not in (second_ended, robbed)},
 }  # fmt: skip
 
 

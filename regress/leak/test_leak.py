@@ -22,7 +22,9 @@ QUICK = [
     rows.passive,
     rows.left_out,
     rows.inbound,
+    rows.inbound_6,
     rows.bypassed,
+    rows.bypassed_6,
     rows.killed,
     rows.second_ended,
     rows.robbed,
@@ -51,7 +53,9 @@ def test_each_row_counts_where_nothing_protects(
 
 
 @here
-@pytest.mark.parametrize("row", [rows.engine_killed, rows.blocked_end])
+@pytest.mark.parametrize(
+    "row", [rows.engine_killed, rows.inbound_6, rows.bypassed_6, rows.blocked_end]
+)
 def test_an_engine_of_its_own_lets_nothing_through(
     tmp_path: Path, row: Callable[[Site], object]
 ) -> None:
@@ -69,6 +73,5 @@ def test_the_kernels_stack_in_the_guest(flags: tuple[str, ...], status: int) -> 
 
 def test_every_stack_has_the_states_that_it_can_be_in() -> None:
     every = set(ROWS_OF[Stack.ENGINE].values())
-    only = {rows.inbound_6}  # the key engine's IPv6 is not guarded there: docs/security.md
-    assert set(ROWS_OF[Stack.XFRM].values()) == every - {rows.second_ended, rows.robbed} | only
+    assert set(ROWS_OF[Stack.XFRM].values()) == every - {rows.second_ended, rows.robbed}
     assert {rows.deleted, rows.killed, rows.blocked_end} <= set(ROWS_OF[Stack.OWN].values())

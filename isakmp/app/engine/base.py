@@ -90,6 +90,9 @@ class Netif(Protocol):
     def guard(self, policy: PolicySpec) -> None:
         """See to it that a policy's traffic does not pass the device by, or may."""
 
+    def listens(self, port: int) -> None:
+        """IKE, or ESP in UDP, comes to that UDP port: it is not to be kept out."""
+
     def unguard(self, policy: PolicySpec) -> None:
         """Take guard() back."""
 

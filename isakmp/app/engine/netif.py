@@ -117,16 +117,11 @@ class Tun(Netif):
     def guard_with(self, loop: Loop) -> None:
         """Have the kernel drop what would pass the device by; without that, routes alone hold."""
         self._loop = loop
-        try:
-            self._guard = Guard(loop, self._log, self._instance, self.name)
-        except ApplicationError as error:
-            self._log.internal_warn(
-                "the kernel does not guard what the key engine protects (%s): its routes keep it"
-                " back, but nothing does that comes in in clear by another device", error,
-            )  # fmt: skip
-        else:
-            self._log.info("the kernel drops IPv4 traffic that passes %s by; IPv6 is kept back by"
-                           " routes", self.name)  # fmt: skip
+        self._guard = Guard(loop, self._log, self._instance, self.name)
+
+    def listens(self, port: int) -> None:
+        if self._guard is not None:
+            self._guard.listens(port)
 
     def _add_rules(self) -> None:
         """Lead everything unmarked here; an engine beside us may have done so."""
@@ -268,7 +263,7 @@ class Tun(Netif):
         try:
             self._make_device(self.name)
             if self._guard is not None:
-                self._guard.exempt(self.name)
+                self._guard.exempt()
             for (kind, network), prefer_src in self._kept.items():
                 if kind is Kind.DEVICE:
                     self._routes.replace(kind, network, self._index, prefer_src)

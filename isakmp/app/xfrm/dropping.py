@@ -1,0 +1,78 @@
+"""Policies of the kernel that drop IPv4 traffic, beside the key engine.
+
+The engine's device is exempt by its own settings (disable_xfrm, disable_policy); the sockets of
+ESP and IKE are by theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from isakmp.app.base import Action, PolicySpec
+from isakmp.app.xfrm import values
+from isakmp.app.xfrm.link import Link
+from isakmp.app.xfrm.policies import Policies, present
+from isakmp.errors import ApplicationError
+from isakmp.job import Job
+from isakmp.log import Log
+from isakmp.loop import Loop
+
+_EXEMPT = ("disable_xfrm", "disable_policy")
+
+
+class Dropping:
+    """The dropping policies of one instance. ApplicationError where the kernel has none.
+
+    Those that a killed process of the same instance left are kept until sweep().
+    """
+
+    def __init__(self, loop: Loop, log: Log, number: int, device: str) -> None:
+        self._log, self._device = log, device
+        self.exempt()
+        self._link = Link(loop, log)
+        try:
+            indices = values.of_guard(number, present(self._link))
+            self._policies = Policies(self._link, indices)
+            self._policies.adopt()
+        except ApplicationError:
+            self._link.close()
+            raise
+
+    def exempt(self) -> None:
+        """What goes through the key engine's device is judged by the engine. ApplicationError."""
+        for setting in _EXEMPT:
+            path = Path(f"/proc/sys/net/ipv4/conf/{self._device}/{setting}")
+            try:
+                path.write_text("1")
+            except OSError as error:
+                raise ApplicationError(f"{path}: {error.strerror}") from None
+
+    def listens(self, port: int) -> None:
+        """IKE's sockets are exempt themselves."""
+
+    def add(self, spec: PolicySpec) -> None:
+        """Drop what a policy protects; let pass what it lets pass."""
+        action = Action.BYPASS if spec.action is Action.BYPASS else Action.DISCARD
+        done = self._policies.add(replace(spec, action=action, more=()))
+        done.then(partial(self._answered, spec))
+
+    def _answered(self, spec: PolicySpec, job: Job[int]) -> None:
+        if job.error is not None:
+            self._log.internal_err(
+                "%s %s is not guarded by the kernel: %s; what passes the key engine's device by is"
+                " kept back by its routes alone", spec.direction.value, spec.selector, job.error,
+            )  # fmt: skip
+
+    def delete(self, spec: PolicySpec) -> None:
+        """Take the guard of a policy away."""
+        self._policies.delete(spec)
+
+    def sweep(self) -> int:
+        """Take away what was left and has not been added again; how much that was."""
+        return self._policies.sweep()
+
+    def close(self) -> None:
+        """Leave; what is there stays."""
+        self._link.close()

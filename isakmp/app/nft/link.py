@@ -1,4 +1,4 @@
-"""Requests to nftables over one of pyroute2's netlink sockets.
+"""Requests to nftables over a netlink socket: netlink(7).
 
 The kernel carries a request out while it is sent, and has answered when that returns.
 """
@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from collections.abc import Iterator
-from socket import socket
-
-from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.nlsocket import NetlinkSocket
 
 from isakmp.app.nft import messages
 from isakmp.app.nft.messages import Flag, Msg
@@ -29,13 +26,11 @@ class Link:
 
     def __init__(self) -> None:
         self._seq = 0
+        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         try:
-            self._owner = NetlinkSocket(family=messages.NETLINK_NETFILTER)
-            self._owner.bind()
-        except (OSError, KeyError, NetlinkError) as error:
+            self._sock = socket.socket(socket.AF_NETLINK, kind, messages.NETLINK_NETFILTER)
+        except OSError as error:
             raise _unavailable(error) from None
-        self._sock: socket = self._owner.asyncore.socket
-        self._sock.setblocking(False)
 
     def tables(self) -> list[str]:
         """The names of all that the kernel has. ApplicationError where it has no nftables."""
@@ -89,10 +84,10 @@ class Link:
 
     def close(self) -> None:
         """Give the socket back."""
-        self._owner.close()
+        self._sock.close()
 
 
-def _unavailable(error: Exception) -> ApplicationError:
-    if isinstance(error, OSError) and error.errno in _MISSING:
+def _unavailable(error: OSError) -> ApplicationError:
+    if error.errno in _MISSING:
         error = OSError(errno.EPROTONOSUPPORT, error.strerror)
     return unavailable("nftables", error, capability="CAP_NET_ADMIN", module="nf_tables")

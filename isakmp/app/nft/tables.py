@@ -49,6 +49,7 @@ class Tables:
         ours = re.compile(rf"{self._prefix}\d+").fullmatch
         left = sorted((n for n in self._link.tables() if ours(n)), key=self._number_of)
         self._delete(*left[1:-1])  # of those who were killed before they were done
+        del left[1:-1]
         for name in left:
             with suppress(ApplicationError):  # a table that somebody has changed
                 self._link.carry_out(rules.exempt(name, self._device))

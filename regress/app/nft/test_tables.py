@@ -123,9 +123,12 @@ def _sent_on(tap: socket.socket) -> int:
     return found
 
 
-def nets(**more: object) -> Selector:
-    made = Selector.of("fd10:2::/64", "fd10:1::/64")
-    return made._replace(**more)
+def nets(
+    protocol: int = 0, src_port: int = 0, dst_port: int = 0, src_last: int | None = None,
+    dst_last: int | None = None,
+) -> Selector:  # fmt: skip
+    made = Selector.of("fd10:2::/64", "fd10:1::/64", protocol, src_port, dst_port)
+    return made._replace(src_last=src_last, dst_last=dst_last)
 
 
 HIDING = fragments(THERE, HERE, 60, options(17) + datagram(THERE, HERE, 9, 99), 8)

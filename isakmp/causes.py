@@ -81,13 +81,13 @@ BOUNDS = frozenset(
 # an ISAKMP SA need not be its peer's before it verifies.
 CHEAP = BOUNDS | {"malformed-message"}
 # What this host, and not its peer, is the cause of.
-OURS = frozenset(("failed", "no-address", "no-secret", "no-suite", "not-sent", "nothing-to-offer"))
+OURS = frozenset(("failed", "no-address", "no-secret", "not-sent", "nothing-to-offer"))
 
 BY_LINE = frozenset(
     (
         "authentication-failed", "bad-configuration", "childless-refused", "identity-in-use",
         "identity-moved", "no-configuration",
-        "no-connection", "no-proposal-chosen", "no-secret", "no-suite",
+        "no-connection", "no-proposal-chosen", "no-secret",
         "nothing-to-offer", "single-pair-required", "traffic-of-another", "transport-mode-refused",
         "ts-unacceptable", "version-not-configured", "wrong-exchange-type", "wrong-identity",
     )

@@ -24,6 +24,7 @@ from isakmp.conf_values import NO, BadValue
 from isakmp.conf_who import confusable
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import ConfError
+from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.identity import Resolve, no_interfaces, read_identity
 from isakmp.policy.ikev2_reader import read_versions
 from isakmp.policy.keys import IdentityKeys
@@ -401,6 +402,8 @@ class _Walk:
         if not connection.active_only:
             self._answered(connection.remote)
         self._started(connection, self._place(visit))
+        if self._speaks_ikev1(connection.remote):
+            self._expect_numbers(connection, self._place(visit))
         if 2 in read_versions(self.conf, connection.remote) and not connection.proposals:
             reason = "IKEv2 can negotiate none of its suites"
             hint = "IKEv2 has no bundles; set ESP-proposals"
@@ -415,13 +418,20 @@ class _Walk:
     def _bypass(self, visit: _Visit) -> None:
         self.bypass += read_bypass(self.conf, visit.section)
 
+    def _expect_numbers(self, connection: Connection, place: tuple[str, str]) -> None:
+        """An error where IKEv1 can say none of the suites."""
+        if any(all(map(in_ikev1, suite.transforms)) for suite in connection.suites):
+            return
+        name = connection.suites[0].name
+        reason = f"IKEv1 can say none of its suites, such as {name}"
+        hint = "name another integrity algorithm, and noesn: its sequence numbers have 32 bits"
+        if self.conf.get(connection.name, "ESP-proposals") is not None:
+            place = connection.name, "ESP-proposals"
+        self._error(self.conf.error(reason, *place, hint))
+
     def _esp_keywords(self, section: str, connection: Connection) -> None:
-        place, ikev1 = (section, "ESP-proposals"), self._speaks_ikev1(connection.remote)
-        transforms = [t for suite in connection.suites for t in suite.protocols[0].transforms]
-        if ikev1 and not any(False in transform.esn for transform in transforms):
-            reason = "IKEv1 has 32-bit sequence numbers alone"
-            self._error(self.conf.error(reason, *place, "add noesn"))
-        for transform in transforms:
+        place = section, "ESP-proposals"
+        for transform in (t for suite in connection.suites for t in suite.transforms):
             verdict = conf_crypto.judge_ipsec(isakmp.Protocol.IPSEC_ESP, transform)
             self._keyword_report(place, transform.name, verdict)
 

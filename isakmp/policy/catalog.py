@@ -15,6 +15,7 @@ from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
 from isakmp.policy.match import MISSES_MAX
+from isakmp.policy.outline import Outline, outline
 from isakmp.policy.peers import Misfit, identify, no_aggressive_mode, no_ikev2
 from isakmp.policy.reader import (
     connection_names,
@@ -64,6 +65,7 @@ class Catalog:
     _at: dict[Address | None, dict[str, None]] = field(default_factory=dict, repr=False)
     _phase_1: dict[Address | None, str] = field(default_factory=dict, repr=False)
     _keys: IdentityKeys = field(init=False, repr=False)
+    _outlines: dict[str, Outline | None] = field(default_factory=dict, repr=False)
     _known: str = ""
     _peers: set[str] = field(default_factory=set, repr=False)
     _named_peers: set[str] = field(default_factory=set, repr=False)
@@ -159,7 +161,8 @@ class Catalog:
         Strangers make none of us read the whole of [Phase 1].
         """
         if self.generation != self.conf.generation:
-            self.remotes, self._phase_1 = {}, peers_by_address(self.conf)
+            self.remotes, self._outlines = {}, {}
+            self._phase_1 = peers_by_address(self.conf)
             self._known = ", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody"
             self._named_peers = set(map(fold, self._phase_1.values()))
             self.generation = self.conf.generation
@@ -215,24 +218,33 @@ class Catalog:
         """Who is answered so: the one that [Phase 1] names, else another that may be there."""
         if not misfit(named):
             return named
-        return next((one for one in self._others(named, address) if not misfit(one)), None)
+        others = (one for one in self._others(named, address) if one.name not in self._outlines)
+        return next((one for one in others if not misfit(one)), None)
 
     def identify(self, remote: Remote, caller: Caller) -> Remote:
         """The peer that IKEv2's caller is. Refused if there is none.
 
         remote: what find_remote_v2() said.
         """
-        others = self._others(remote, caller.address)
-        return identify(remote, others, caller, no_ikev2, ikev2.Notify.AUTHENTICATION_FAILED)
+        return self._identified(remote, caller, no_ikev2, ikev2.Notify.AUTHENTICATION_FAILED)
 
     def identify_v1(self, remote: Remote, caller: Caller) -> Remote:
         """The peer that aggressive mode's caller is. Refused if there is none.
 
         remote: what find_remote() said.
         """
-        others = self._others(remote, caller.address)
         notify = isakmp.Notify.INVALID_ID_INFORMATION
-        return identify(remote, others, caller, no_aggressive_mode, notify)
+        return self._identified(remote, caller, no_aggressive_mode, notify)
+
+    def _identified(self, begun: Remote, caller: Caller, misfit: Misfit, notify: int) -> Remote:
+        """Who it is. Refused where that is one, or may be one, whose section cannot be read."""
+        others = self._others(begun, caller.address)
+        found = identify(begun, others, caller, misfit, notify)
+        unread = (self._outlines.get(one.name) for one in (found, *others))
+        for one in filter(None, unread):
+            if one.remote is found or (one.hidden and found.remote_id is None):
+                raise self._bad(one.remote.name, one.error, notify)
+        return found
 
     def _others(self, known: Remote, address: Address) -> list[Remote]:
         """The other peers that [Phase 1] or a connection names and that may be at ``address``."""
@@ -244,10 +256,13 @@ class Catalog:
 
     def _readable(self, section: str) -> Remote | None:
         """A peer to be known by, be it at fault: nobody who says to be it is taken for another."""
-        try:
-            return self._read_remote(section)
-        except ConfError:
-            return None
+        if section not in self._outlines:
+            try:
+                return self._read_remote(section)
+            except ConfError as error:
+                self._outlines[section] = outline(self.conf, section, self.resolve, error)
+        found = self._outlines[section]
+        return found.remote if found else None
 
     def _by_address(self, address: Address) -> Remote:
         """The peer that [Phase 1] names. Refused where there is none, or it cannot be read."""

@@ -316,8 +316,6 @@ def _ipsec_differences(offer: ChosenIpsec, ours: IpsecTransform) -> Iterator[str
     ):
         if came != wanted:
             yield f"{label} {_said(names, came)}, not {_said(names, wanted)}"
-    if False not in ours.esn:
-        yield "sequence numbers of 32 bits, not of 64, which are IKEv2's alone"
     yield from _range_difference("KEY_LENGTH", offer.key_bits, ours.key_bits, required=True)
     yield from _life_differences(offer.life_s, offer.life_kb, ours.life.seconds,
                                  ours.life.kilobytes)  # fmt: skip

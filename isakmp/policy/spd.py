@@ -321,6 +321,11 @@ class Suite:
     protocols: tuple[SaPolicy, ...]
     line: str = field(default="", compare=False)
 
+    @property
+    def transforms(self) -> tuple[IpsecTransform, ...]:
+        """Those of all its protocols."""
+        return tuple(transform for each in self.protocols for transform in each.transforms)
+
 
 class Transform(NamedTuple):
     """One IKEv2 transform, RFC 7296 3.3.2. key_bits 0: without the attribute."""

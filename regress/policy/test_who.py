@@ -207,6 +207,39 @@ def test_who_is_let_in_as_whom(method: str, default: str) -> None:
     assert "east" in admitted and "nobody" in admitted
 
 
+# What keeps [east] from being read; whether whom it expects is still known.
+UNREADABLE = {
+    "a value": ("[east]\nPhase= 1\n", "[east]\nPhase= 1\nPort= no-such\n", True),
+    "a misspelt tag": ("[east]\nPhase= 1\n", "[east]\nPhase= 1\nLokal-address= x\n", True),
+    "its address": ("[east]\nPhase= 1\n", "[east]\nPhase= 1\nAddress= 192.0.2\n", True),
+    "no such identity": ("Remote-ID= east-id", "Remote-ID= east-ids", False),
+    "a misspelt Remote-ID": ("Remote-ID= east-id", "Remot-ID= east-id", False),
+    "a bad identity": ("Name= east.example\n", "", False),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fault", UNREADABLE)
+def test_whose_section_cannot_be_read_is_not_taken_for_another(method: str, fault: str) -> None:
+    """RFC 4301 4.4.3: in main mode the address says who it is, else the identity."""
+    old, new, known = UNREADABLE[fault]
+    s = Situation(method, method == "main", True, True, True, "group")
+    text = s.text()
+    assert old in text
+    callers = {
+        Caller(EAST, "east.example", "group"): "nobody",
+        Caller(ELSEWHERE, "a.example", "group"): "any" if known or method == "main" else "nobody",
+    }
+    for caller, wanted in callers.items():
+        net = Network()
+        gateway = net.add(GATEWAY, text.replace(old, new, 1))
+        net.add(caller.address, caller_text(method, caller))
+        net.start()
+        net.pump()
+        assert let_in(gateway) == wanted, gateway.said
+        assert wanted == "any" or "bad-configuration" in gateway.reasons()
+
+
 # As initiator: the answer comes from the address we have called. What our section has, who answers
 # with what, and whether we take it for the peer.
 ANSWERED = """

@@ -122,19 +122,11 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
 def _offer(x: X) -> list[Suite]:
     """The suites to propose: those of the first one's PFS group, since there is one KE only."""
     s, connection = x.state, connection_of(x)
-    s.group = connection.suites[0].protocols[0].transforms[0].group
     s.id_bodies = (id_body(connection.local_id), id_body(connection.remote_id))
     s.selector = connection.selector
-    found = [
-        suite for suite in connection.suites
-        if all(t.group == s.group and in_ikev1(t) for p in suite.protocols for t in p.transforms)
-    ]  # fmt: skip
-    if not found:
-        raise Refused(
-            Reason("no-suite", "nothing that is configured has numbers in IKEv1",
-                   line=connection.suites[0].line, mend="name other algorithms, or speak IKEv2"),
-        )  # fmt: skip
-    return found
+    usable = [suite for suite in connection.suites if all(map(in_ikev1, suite.transforms))]
+    s.group = usable[0].transforms[0].group
+    return [suite for suite in usable if all(t.group == s.group for t in suite.transforms)]
 
 
 def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:

@@ -210,9 +210,25 @@ WARRIOR = "[warrior]\nID-type= FQDN\nName= warrior.example\n"
 
 
 def test_no_transform_can_be_offered() -> None:
-    west = replace(AGGRESSIVE[0], transforms="AES-SHA-GRP14-RSA_SIG")
-    _, w, _ = up(west, AGGRESSIVE[1])
+    """ANY is for accepting only."""
+    anything = "[any]\nENCRYPTION_ALGORITHM= ANY\nHASH_ALGORITHM= ANY\nGROUP_DESCRIPTION= ANY\n"
+    _, w, _ = up(replace(AGGRESSIVE[0], transforms="any", more=anything), AGGRESSIVE[1])
     assert w.reasons()[0] == "nothing-to-offer"
+
+
+def test_what_is_left_out_for_its_signatures_is_named_and_not_tried() -> None:
+    _, w, _ = up(replace(AGGRESSIVE[0], transforms="AES-SHA-GRP14-RSA_SIG"), AGGRESSIVE[1])
+    assert "left out: west-east" in w.said and "RSA_SIG is not supported" in w.said
+    assert not w.outcomes and not w.rows(1)
+
+
+def test_who_has_no_key_of_an_identity_is_named() -> None:
+    """Keys found by identity: whoever comes may lack one, which no check can know beforehand."""
+    west = replace(AGGRESSIVE[0], peer_tags="ID= warrior", more=WARRIOR)
+    _, _, e = up(west, replace(AGGRESSIVE[1], secret="", more="[joe@x]\nAuthentication= joe's\n"))
+    assert "no-secret" in e.reasons()
+    assert "a section [warrior.example] with Authentication= alone" in e.said
+    assert not e.rows(1)
 
 
 @pytest.mark.parametrize("exchange", ["AGGRESSIVE", "ID_PROT"])

@@ -204,9 +204,12 @@ def test_a_wrong_secret_is_named_with_its_line_by_the_responder() -> None:
 
 
 def test_a_peer_without_a_secret_is_named() -> None:
+    """It is left out at the start, and refused with the same words when it comes."""
     _, _, e = up(WEST, replace(EAST, secret=""))
-    assert "no-secret" in e.said
-    assert "add Authentication= to [west]" in e.said
+    missing = "[west]: no Authentication: the pre-shared key is missing"
+    assert "left out: east-west" in e.said and missing in e.said
+    assert failure(e)["cause"] == "bad-configuration"
+    assert missing in failure(e)["detail"]
     assert not e.rows(1)
 
 

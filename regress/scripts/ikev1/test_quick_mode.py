@@ -462,21 +462,25 @@ def test_old_messages_again_change_nothing() -> None:
 
 @pytest.mark.parametrize("keywords", ["aes128-aescmac", "aes128-sha512-esn"])
 def test_what_has_no_number_in_ikev1_is_never_offered_nor_taken(keywords: str) -> None:
-    """AES-CMAC's number is of the private range: it means nothing to others."""
+    """AES-CMAC's number is of the private range: it means nothing to others. RFC 4303 2.2.1."""
     tags = f"ESP-proposals= {keywords}"
     _, west, east = up(*both(connection_tags=tags + ", aes128-sha256"))
     found = {spec.auth for host in (west, east) for spec in host.app.sas.values()}
     assert found == {ipsec.Auth.HMAC_SHA2_256}
-    _, west, east = up(*both(connection_tags=tags))
+    _, west, east = up(both()[0], both(connection_tags=tags)[1])
     assert not west.app.sas and not east.app.sas
-    assert "no-suite" in west.reasons()
+    assert f"IKEv1 can say none of its suites, such as {keywords}" in east.said
+    assert "left out: east-west" in east.said
+    assert "no-connection" in east.reasons()
 
 
-def test_who_demands_long_sequence_numbers_takes_no_short_ones() -> None:
-    west, east = both()
-    east = replace(east, connection_tags="ESP-proposals= aes128-sha256-esn")
-    _, near, far = up(west, east)
-    assert not near.app.sas and not far.app.sas
-    (reason,) = {o["reason"]["cause"] for o in far.outcomes if not o["ok"]}
-    assert reason == "no-proposal-chosen"
-    assert "sequence numbers of 32 bits" in far.said
+def test_the_first_suite_with_numbers_says_which_group_is_offered() -> None:
+    """RFC 2409 5.5: all that is offered has the group of the one KE."""
+    more = (
+        "[one]\nPROTOCOL_ID= IPSEC_ESP\nTransforms= cmac\n[cmac]\nTRANSFORM_ID= AES\n"
+        "ENCAPSULATION_MODE= TUNNEL\nAUTHENTICATION_ALGORITHM= AES_CMAC\n"
+        "GROUP_DESCRIPTION= MODP_2048\n[cmacs]\nProtocols= one\n"
+    )
+    suites = "cmacs, QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"
+    _, west, _ = up(*both(suites=suites, more=more))
+    assert {spec.auth for spec in west.app.sas.values()} == {ipsec.Auth.HMAC_SHA2_256}, west.said

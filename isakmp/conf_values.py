@@ -11,9 +11,9 @@ from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from isakmp.constants import names, value_of
+from isakmp.constants.ip import PROTOCOLS
 from isakmp.policy.spd import Range
 
-PROTOCOLS = {"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "ipv6-icmp": 58, "sctp": 132}
 # isakmpd's manual writes "Defined" for tags that it only looked for.
 YES = ("yes", "true", "on", "1", "defined")
 NO = ("no", "false", "off", "0")

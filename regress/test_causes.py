@@ -51,7 +51,16 @@ def test_a_reason_has_a_mend_and_its_line(one: Raised) -> None:
     assert one.cause not in BY_LINE or "line" in one.given, "the line that decided is not cited"
 
 
-NUMBERED = {"type", "exchange_type", "notify", "method", "next_payload"}
+NUMBERED = {
+    "type",
+    "exchange_type",
+    "notify",
+    "method",
+    "next_payload",
+    "protocol",
+    "protocol_id",
+    "group",
+}
 
 
 def test_nothing_that_has_a_name_is_told_by_its_number() -> None:

@@ -10,6 +10,7 @@ from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
 from isakmp.conf_parse import fold
 from isakmp.constants import ikev2, isakmp, name_of
+from isakmp.constants.ip import protocol_name
 from isakmp.errors import ConfError, Reason, Refused
 from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
@@ -394,14 +395,18 @@ def _miss(connection: Connection, selector: Selector) -> str:
     ):
         if came != wanted and not (connection.passive and _inside(came, wanted)):
             return f"{label} is {wanted}, the peer says {came}"
-    for label, number, expected in (
-        ("protocol", selector.protocol, ours.protocol),
-        ("local port", selector.src_port, ours.src_port),
-        ("remote port", selector.dst_port, ours.dst_port),
+    for label, number, expected, text in (
+        ("protocol", selector.protocol, ours.protocol, protocol_name),
+        ("local port", selector.src_port, ours.src_port, _port),
+        ("remote port", selector.dst_port, ours.dst_port, _port),
     ):
         if number != expected and not (connection.passive and expected == 0):
-            return f"{label} is {expected or 'any'}, the peer says {number or 'any'}"
+            return f"{label} is {text(expected)}, the peer says {text(number)}"
     return ""
+
+
+def _port(number: int) -> str:
+    return str(number or "any")
 
 
 def _inside(part: Network, whole: Network) -> bool:

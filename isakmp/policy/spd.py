@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NamedTuple
 
 from isakmp.constants import ikev2, ipsec, isakmp
+from isakmp.constants.ip import protocol_name
 from isakmp.policy import dn
 
 Address = IPv4Address | IPv6Address
@@ -156,7 +157,7 @@ class Selector(NamedTuple):
                 return f"{network}[{port}]" if port else str(network)
             return f"{network}[{ports_text(port, last)}]"
 
-        tail = f" proto {self.protocol}" if self.protocol else ""
+        tail = f" proto {protocol_name(self.protocol)}" if self.protocol else ""
         src = end(self.src, self.src_port, self.src_last)
         return f"{src} -> {end(self.dst, self.dst_port, self.dst_last)}{tail}"
 

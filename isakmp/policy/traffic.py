@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from isakmp.constants import ikev2
+from isakmp.constants.ip import protocol_name
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.policy.spd import (
     ANY_PORTS,
@@ -122,7 +123,7 @@ def _one_from_wire(selector: Any, index: int) -> TrafficSelector:
 
 
 def describe(traffic: Traffic) -> str:
-    """One line for people: ``10.1.0.0/16, 10.2.0.0/16[6/80] === 10.9.0.1``."""
+    """One line for people: ``10.1.0.0/16, 10.2.0.0/16[tcp/80] === 10.9.0.1``."""
     return f"{describe_side(traffic.local)} === {describe_side(traffic.remote)}"
 
 
@@ -134,7 +135,7 @@ def describe_side(selectors: Sequence[TrafficSelector]) -> str:
 
 
 def selector_text(selector: TrafficSelector) -> str:
-    """``10.1.0.0/16[6/80-90]``, as Local-selectors takes it."""
+    """``10.1.0.0/16[tcp/80-90]``, as Local-selectors takes it."""
     networks = list(_networks(selector, 2))
     if len(networks) == 1:
         single = networks[0].prefixlen == networks[0].max_prefixlen
@@ -144,7 +145,7 @@ def selector_text(selector: TrafficSelector) -> str:
     ports = selector.start_port, selector.end_port
     if not selector.protocol and ports == ANY_PORTS:
         return text
-    protocol = str(selector.protocol or "any")
+    protocol = protocol_name(selector.protocol)
     if ports == ANY_PORTS:
         return f"{text}[{protocol}]"
     if selector.protocol in ICMP and ports != OPAQUE_PORTS:

@@ -43,7 +43,7 @@ PHASE_2: dict[str, Any] = {
     "key_bits": 256, "auth": None, "pfs": "MODP_2048", "spi_in": "0x12345678",
     "spi_out": "0x9abcdef0", "local": "192.0.2.1", "remote": "198.51.100.22",
     "selector": "10.1.0.0/16 -> 10.2.0.0/16", "local_selectors": ["10.1.0.0/16"],
-    "remote_selectors": ["10.2.0.0/16", "10.3.0.0-10.3.0.9[6/80]"],
+    "remote_selectors": ["10.2.0.0/16", "10.3.0.0-10.3.0.9[tcp/80]"],
     "packets_in": 12345, "bytes_in": 1234567, "packets_out": 9, "bytes_out": 900,
     "age_s": 0.0, "soft_s": 0, "hard_s": 0, "encap": "4500:4500",
 }  # fmt: skip

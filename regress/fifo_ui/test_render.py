@@ -59,7 +59,7 @@ def test_sas_show_what_people_look_for() -> None:
     for wanted in (
         "198.51.100.22:4500", "AES_CBC-256 SHA2_256 MODP_2048 PRE_SHARED", "1m02s/50m00s/1h00m",
         "peer as gw.example.org", "NAT-T local", PHASE_1["cookies"],
-        "10.1.0.0/16 -> 10.2.0.0/16, 10.3.0.0-10.3.0.9[6/80]",
+        "10.1.0.0/16 -> 10.2.0.0/16, 10.3.0.0-10.3.0.9[tcp/80]",
         "AES_GCM_16-256 PFS MODP_2048", "SPI in 0x12345678 out 0x9abcdef0", "0s/-/-",
         "12345 1.2MB", "9 900B", "in UDP 4500:4500", "responder",
     ):  # fmt: skip

@@ -128,7 +128,7 @@ def test_a_passive_connection_takes_parts_of_its_traffic(selector: Selector, fit
     [
         (Selector.of("10.1.0.0/16", "10.2.4.0/24"), "Remote-ID is 10.2.0.0/16, the peer says"),
         (Selector.of("10.1.0.0/24", "10.2.0.0/16"), "Local-ID is 10.1.0.0/16, the peer says"),
-        (Selector.of("10.1.0.0/16", "10.2.0.0/16", 6), "protocol is any, the peer says 6"),
+        (Selector.of("10.1.0.0/16", "10.2.0.0/16", 6), "protocol is any, the peer says tcp"),
         (Selector.of("10.1.0.0/16", "10.2.0.0/16", 0, 80), "local port is any, the peer says 80"),
         (Selector.of("10.1.0.0/16", "10.2.0.0/16", 0, 0, 9), "remote port is any, the peer says 9"),
     ],

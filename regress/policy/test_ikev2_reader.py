@@ -65,8 +65,8 @@ class TestSelectors:
             "2001:db8::/32[udp/opaque]; Remote-selectors= 192.0.2.9, 2001:db9::/32"
         )
         assert describe(found.traffic) == (
-            "10.1.0.0/16, 10.2.0.0/16[6/80-90], 10.9.0.1-10.9.0.20[1/8],"
-            " 2001:db8::/32[17/opaque] === 192.0.2.9, 2001:db9::/32"
+            "10.1.0.0/16, 10.2.0.0/16[tcp/80-90], 10.9.0.1-10.9.0.20[icmp/8],"
+            " 2001:db8::/32[udp/opaque] === 192.0.2.9, 2001:db9::/32"
         )
         # IKEv1 negotiates the first pair.
         assert found.selector == Selector.of("10.1.0.0/16", "192.0.2.9")
@@ -75,12 +75,12 @@ class TestSelectors:
 
     def test_without_a_list_the_identities(self) -> None:
         found = connection("Local-ID= here; Remote-ID= there", "", IDS)
-        assert describe(found.traffic) == "10.1.0.0/16[6/80] === 10.2.0.0/16[6]"
+        assert describe(found.traffic) == "10.1.0.0/16[tcp/80] === 10.2.0.0/16[tcp]"
         assert found.selector == Selector.of("10.1.0.0/16", "10.2.0.0/16", 6, 80)
 
     def test_a_list_and_an_identity(self) -> None:
         found = connection("Local-ID= here; Remote-selectors= 10.5.0.0/16[tcp/443]", "", IDS)
-        assert describe(found.traffic) == "10.1.0.0/16[6/80] === 10.5.0.0/16[6/443]"
+        assert describe(found.traffic) == "10.1.0.0/16[tcp/80] === 10.5.0.0/16[tcp/443]"
         assert found.selector.dst == ip_network("10.5.0.0/16")
 
     def test_the_addresses_of_the_peers(self) -> None:

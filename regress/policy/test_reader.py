@@ -208,7 +208,7 @@ class TestConnection:
             "Network=\t\t192.168.2.0", "Protocol= udp\nPort= 1701\nNetwork= 192.168.2.0"
         )
         (connection,) = read_connections(Conf.from_text(text))
-        assert str(connection.selector) == "192.168.1.0/24 -> 192.168.2.0/24[1701] proto 17"
+        assert str(connection.selector) == "192.168.1.0/24 -> 192.168.2.0/24[1701] proto udp"
 
     def test_without_suites_generals_are_taken(self) -> None:
         text = GATEWAY.replace("Suites=", "# Suites=").replace(

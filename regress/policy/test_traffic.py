@@ -166,9 +166,9 @@ class TestNarrow:
         reason = caught.value.reason
         assert caught.value.notify == Notify.TS_UNACCEPTABLE
         assert reason.came == "10.3.0.0/16 === 10.8.0.0/16"
-        assert reason.acceptable == "10.1.0.0/16, 10.2.0.0/16[6/80-90] === 10.9.0.0/16"
+        assert reason.acceptable == "10.1.0.0/16, 10.2.0.0/16[tcp/80-90] === 10.9.0.0/16"
         assert reason.misses == (
-            "local side is 10.1.0.0/16, 10.2.0.0/16[6/80-90], the peer says 10.3.0.0/16;"
+            "local side is 10.1.0.0/16, 10.2.0.0/16[tcp/80-90], the peer says 10.3.0.0/16;"
             " remote side is 10.9.0.0/16, the peer says 10.8.0.0/16",
         )
         assert reason.line == "f:1 [net]"
@@ -261,10 +261,10 @@ class TestSelectors:
 
     def test_ports_and_protocols_of_both_sides(self) -> None:
         assert self.texts("10.1.0.1[tcp/80-90], 10.1.0.2[udp]", "10.9.0.1[tcp/443]") == [
-            "10.1.0.1/32[80-90] -> 10.9.0.1/32[443] proto 6"
+            "10.1.0.1/32[80-90] -> 10.9.0.1/32[443] proto tcp"
         ]
         assert self.texts("10.1.0.1[udp/opaque]", "10.9.0.1") == [
-            "10.1.0.1/32[opaque] -> 10.9.0.1/32 proto 17"
+            "10.1.0.1/32[opaque] -> 10.9.0.1/32 proto udp"
         ]
 
     def test_versions_stay_apart(self) -> None:
@@ -361,4 +361,4 @@ class TestSelectorValues:
         back = self.RANGE.reversed()
         assert (back.src_ports, back.dst_ports) == ((0, 0xFFFF), (80, 90))
         assert back.reversed() == self.RANGE
-        assert str(back) == "10.0.0.0/8 -> 10.0.0.0/8[80-90] proto 6"
+        assert str(back) == "10.0.0.0/8 -> 10.0.0.0/8[80-90] proto tcp"

@@ -21,6 +21,7 @@ from typing import Any
 
 from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest, bundle_order
 from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
+from isakmp.constants.ip import protocol_name
 from isakmp.crypto import keymat
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.lengths import key_octets
@@ -359,7 +360,7 @@ def _take_ids(x: X, message: Incoming) -> Selector:
     if idci.protocol and idcr.protocol and idci.protocol != idcr.protocol:
         raise Refused(
             Reason("invalid-id-information", "the identities are of different protocols",
-                   came=f"{idci.protocol} and {idcr.protocol}"),
+                   came=" and ".join(protocol_name(i.protocol) for i in (idci, idcr))),
             isakmp.Notify.INVALID_ID_INFORMATION,
         )  # fmt: skip
     return Selector(ours, theirs, idcr.protocol or idci.protocol, idcr.port, idci.port)

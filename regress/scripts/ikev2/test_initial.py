@@ -120,7 +120,7 @@ def test_every_selector_that_was_agreed_on_is_shown() -> None:
         )
     )
     _, west, east = pair(west={"connection_tags": ours}, east={"connection_tags": theirs})
-    near, far = ["10.1.0.0/16", "10.9.4.0/24"], ["10.2.0.0-10.2.0.9[6/80]"]
+    near, far = ["10.1.0.0/16", "10.9.4.0/24"], ["10.2.0.0-10.2.0.9[tcp/80]"]
     (mine,), (other,) = west.rows(2), east.rows(2)
     assert (mine["local_selectors"], mine["remote_selectors"]) == (near, far)
     assert (other["local_selectors"], other["remote_selectors"]) == (far, near)

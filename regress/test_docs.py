@@ -51,6 +51,15 @@ def test_every_file_that_a_document_names_exists(path: Path) -> None:
     assert missing == []
 
 
+def test_the_design_notes_name_every_file_above_the_packages() -> None:
+    table = read("docs/design-notes.md").partition("## The files")[2].partition("\n## ")[0]
+    named = code_words(table)
+    found = {path.name for path in (ROOT / "isakmp").glob("[!_]*.py")}
+    assert {name for name in found if not name.startswith("conf")} - named == set()
+    packages = {path.parent.name for path in (ROOT / "isakmp").glob("*/__init__.py")}
+    assert {name for name in packages if not any(f"{name}/" in word for word in named)} == set()
+
+
 def test_the_rfc_table_names_files() -> None:
     rows = [line for line in read("docs/rfc.md").splitlines() if line.startswith("|")]
     assert sum("`isakmp/" in row for row in rows) > 80

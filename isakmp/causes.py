@@ -45,6 +45,7 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "reloaded": "nothing: it is negotiated again with what the configuration says now",
         "sa-gone": _NOTHING,
         "superseded": _NOTHING,
+        "taken-down": "nothing: isakmpctl up begins it again",
         "temporary-failure": "nothing: the peer tries again once what is under way has ended",
         "too-many-exchanges": "raise Max-exchanges in [General], or set the peer to negotiate less "
         "at a time",
@@ -69,7 +70,7 @@ MENDS: Mapping[str, str] = MappingProxyType(
 )
 
 # Attempts that end so are not at fault: the log says it as information.
-EXPECTED = frozenset(("reloaded", "sa-gone", "superseded"))
+EXPECTED = frozenset(("reloaded", "sa-gone", "superseded", "taken-down"))
 # A bound on what peers may have: the same refusal comes as often as they ask.
 BOUNDS = frozenset(
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec, bundle_order
@@ -105,19 +106,17 @@ class Connections:
             if self._remote_now(sa.remote.name) != sa.remote:
                 self.engine.owner.delete_sa(sa)
                 done.append(f"{sa}: peer changed or removed")
-        self._end_exchanges(dropped)
+        self._cancel(dropped, Reason("reloaded", "the configuration it was begun with has changed"))
         self.start()
         return done
 
-    def _end_exchanges(self, dropped: set[str]) -> None:
-        """What is negotiated by what the configuration said before must not come up."""
-        for exchange in list(self.engine.exchanges.values()):
-            if exchange.name in dropped or (
-                self._remote_now(exchange.remote.name) != exchange.remote
-            ):
-                reason = Reason("reloaded", "the configuration it was begun with has changed",
-                                line=exchange.remote.line)  # fmt: skip
-                self.engine.cancel(exchange, reason)
+    def _cancel(self, names: set[str], reason: Reason) -> None:
+        """What is negotiated for these, or with peers that have changed, must not come up."""
+        waiting = (x for sa in self.sas.isakmp.values() for x in sa.waiting)
+        for exchange in [*self.engine.exchanges.values(), *waiting]:
+            now = self._remote_now(exchange.remote.name)
+            if exchange.name in names or now != exchange.remote:
+                self.engine.cancel(exchange, replace(reason, line=exchange.remote.line))
 
     def _remote_now(self, name: str) -> Remote | None:
         try:
@@ -219,7 +218,10 @@ class Connections:
         connection: what may be negotiated along with it, where the protocol does that.
         """
         running = self._beginning.get(remote.name)
-        if running is not None and not running.finished.done and running.path.remote == path.remote:
+        if (
+            running is not None and not running.finished.done and running.unwanted is None
+            and running.path.remote == path.remote
+        ):  # fmt: skip
             return running
         connection = connection or self._wanted_of(remote)
         exchange = self._dialect(remote).begin_sa(self.engine, remote, path, connection)
@@ -235,8 +237,9 @@ class Connections:
         return entry.connection if entry else None
 
     def _phase_1_over(self, remote: Remote, exchange: Exchange[Any], job: Job[Any]) -> None:
-        if self._beginning.get(remote.name) is exchange:
-            del self._beginning[remote.name]
+        if self._beginning.get(remote.name) is not exchange:
+            return
+        del self._beginning[remote.name]
         if job.error is None:
             return
         for entry in self._entries_with(remote):
@@ -328,6 +331,7 @@ class Connections:
             self._rest(entry)
         for child in self.sas.of_connection(name):
             self.engine.owner.children.delete_child(child)
+        self._cancel({name}, Reason("taken-down", "its connection was taken down while it ran"))
 
     @staticmethod
     def _rest(entry: Entry) -> None:

@@ -359,11 +359,11 @@ class Engine:
 
     def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
         """End an exchange; one whose message ID the peer waits for ends with its answer."""
-        counted = exchange.initiator and exchange.dialect.two_counters
-        asked = [x for x in family(exchange.root) if counted and x.sa is not None and x.last_out]
-        for each in asked:
-            each.unwanted = reason
-        if not asked and not exchange.over:
+        counted, all_of_it = exchange.dialect.two_counters, list(family(exchange.root))
+        if exchange.initiator and counted and any(x.sa and x.last_out for x in all_of_it):
+            for each in all_of_it:
+                each.unwanted = reason
+        elif not exchange.over:
             self.fail(exchange.root, reason)
 
     def _failed(self, exchange: Exchange[Any], reason: Reason, told: Exchange[Any]) -> None:

@@ -84,7 +84,7 @@ class Exchange(Generic[S]):
             self.cky_i, self.cky_r, self.message_id, self.created, self.origin, self.engine,
             self.script.fork(self.state), self.sa, self.name, self.step, last_in=self.last_in,
             last_out=self.last_out, protection=self.protection, finished=self.finished, stem=self,
-            untaken=True,
+            unwanted=self.unwanted, untaken=True,
         )  # fmt: skip
 
     @property

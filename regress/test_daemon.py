@@ -18,7 +18,7 @@ from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, conn
 
 
 def on_disk(
-    tmp_path: Path, gateway: Gateway = WEST, seconds: float = 5
+    tmp_path: Path, gateway: Gateway = WEST, seconds: float = 5, other: Gateway = EAST
 ) -> tuple[Network, Host, Host, Path]:
     """West reads its configuration from a file; it has had so much time to come up."""
     path = tmp_path / "isakmpd.conf"
@@ -26,7 +26,7 @@ def on_disk(
     path.chmod(0o600)
     net = Network()
     west = net.add(gateway.address, "", conf=Conf.load(path))
-    east = net.host(EAST)
+    east = net.host(other)
     net.start()
     if seconds:
         net.run(seconds)
@@ -112,17 +112,31 @@ def test_a_new_connection_is_started(tmp_path: Path) -> None:
     agree(west, east)
 
 
-@pytest.mark.parametrize("messages", [1, 3, 5, 7])
+# How far it has come: messages of main and quick mode, or of the two exchanges of IKEv2.
+UNDER_WAY = [*(("ikev1", n) for n in (1, 3, 5, 7)), *(("ikev2", n) for n in (1, 2, 3))]
+
+
+def under_way(
+    tmp_path: Path, version: str, messages: int
+) -> tuple[Network, Host, Host, Path]:  # fmt: skip
+    """After so many messages, the next one on its way."""
+    tags = f"Key-exchange= {version}"
+    west, east = replace(WEST, peer_tags=tags), replace(EAST, peer_tags=tags)
+    net, one, other, path = on_disk(tmp_path, west, 0, east)
+    for _ in range(messages):
+        net.deliver(net.flying.popleft())
+    return net, one, other, path
+
+
+@pytest.mark.parametrize(("version", "messages"), UNDER_WAY)
 @pytest.mark.parametrize(
     ("old", "new"),
     [("Authentication= a secret", "Authentication= another"), ("Address= 192.0.2.2", "Port= 501")],
 )
 def test_what_is_negotiated_with_a_changed_peer_does_not_come_up(
-    tmp_path: Path, messages: int, old: str, new: str
+    tmp_path: Path, version: str, messages: int, old: str, new: str
 ) -> None:
-    net, west, east, path = on_disk(tmp_path, WEST, 0)
-    for _ in range(messages):
-        net.deliver(net.flying.popleft())
+    net, west, east, path = under_way(tmp_path, version, messages)
     path.write_text(path.read_text().replace(old, new))
     net.lose = lambda packet: packet.src == west.address and packet.dport == 501
     west.daemon.reload()
@@ -130,6 +144,63 @@ def test_what_is_negotiated_with_a_changed_peer_does_not_come_up(
     assert not west.rows(1)
     assert not west.rows(2)
     assert west.reasons()[0] in ("reloaded", "sa-gone")
+    assert not east.app.sas
+    assert version == "ikev1" or not east.rows(1)
+
+
+@pytest.mark.parametrize(("version", "messages"), UNDER_WAY)
+@pytest.mark.parametrize("how", ["down", "removed", "traffic"])
+def test_what_is_negotiated_for_a_connection_that_ends_does_not_come_up(
+    tmp_path: Path, version: str, messages: int, how: str
+) -> None:
+    net, west, east, path = under_way(tmp_path, version, messages)
+    if how == "down":
+        west.daemon.teardown("west-east", 2)
+    else:
+        path.write_text(CHANGES[how](path.read_text()))
+        west.daemon.reload()
+    net.run(3)
+    assert not west.app.sas and not west.app.larval and not west.rows(2)
+    assert not east.rows(2)
+    assert version == "ikev1" or len(west.rows(1)) == (how == "traffic")
+
+
+def test_what_waits_for_an_answer_that_is_not_wanted_begins_anew(tmp_path: Path) -> None:
+    """The peer that has lost what it would answer to is not waited for."""
+    net, west, east, path = under_way(tmp_path, "ikev2", 2)
+    text = path.read_text()
+    net.lose = lambda packet: packet.header.message_id == 1 and packet.src == east.address
+    net.run(0.5)
+    for changed in (CHANGES["traffic"](text), text):
+        path.write_text(changed)
+        west.daemon.reload()
+    net.lose = lambda packet: False
+    net.run(0.1)
+    assert connected(west)
+    net.run(9)
+    assert connected(west)
+    agree(west, east)
+
+
+@pytest.mark.parametrize("how", ["down", "removed"])
+def test_a_connection_that_waits_for_its_turn_does_not_begin(tmp_path: Path, how: str) -> None:
+    """One request at a time goes out under an IKE SA."""
+    net, west, east, path = under_way(tmp_path, "ikev2", 0)
+    net.run(5)
+    west.daemon.teardown("west-east", 2)
+    net.run(1)
+    sa = next(iter(west.daemon.sas.isakmp.values()))
+    west.daemon.engine.dialects[2].probe(west.daemon.engine, sa, 1)
+    west.daemon.connect("west-east")
+    assert [x.name for x in sa.waiting] == ["west-east"]
+    if how == "down":
+        west.daemon.teardown("west-east", 2)
+    else:
+        path.write_text(CHANGES[how](path.read_text()))
+        west.daemon.reload()
+    net.run(5)
+    assert not west.app.sas and not west.app.larval
+    assert not east.app.sas
 
 
 def test_a_connection_that_is_removed_while_it_is_negotiated_does_not_come_up(

@@ -472,7 +472,9 @@ class Ikev2:
 
     def _tell_of_answer(self, exchange: Exchange[Any], refused: Refused) -> None:
         """An answer of no use: why (2.21.2), or the end (2.21.3, RFC 6989 2.5)."""
-        if exchange.script is IKE_AUTH and exchange.sa is not None and refused.notify:
+        if exchange.script is IKE_AUTH and exchange.sa is not None and exchange.unwanted:
+            tell(exchange.engine, self, exchange.sa, [delete_ike()])
+        elif exchange.script is IKE_AUTH and exchange.sa is not None and refused.notify:
             value = common.notify_value(refused.notify, refused.data)
             tell(exchange.engine, self, exchange.sa, [(int(P.NOTIFY), value), delete_ike()])
         elif exchange.script is CREATE_CHILD_SA and refused.notify == Notify.INVALID_SYNTAX:

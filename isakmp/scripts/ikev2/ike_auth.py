@@ -147,6 +147,8 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     s.initial_contact = Notify.INITIAL_CONTACT in notifies
     if x.initiator:
         yield from _take_child(x, message, notifies)
+        if x.unwanted is not None:
+            raise Refused(x.unwanted)
     else:
         _choose_child(x, message, notifies)
 

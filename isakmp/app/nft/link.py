@@ -18,7 +18,8 @@ from isakmp.errors import ApplicationError, MalformedPayload
 # A batch has to find room in the socket; so many messages take some 100 kB.
 MOST_OF_A_BATCH = 128
 _LARGEST = 1 << 20
-_MISSING = (errno.EINVAL, errno.EOPNOTSUPP)  # what a kernel says that does not know the subsystem
+_NO_SUBSYSTEM = errno.EINVAL
+_NO_FAMILY = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.ENOENT)
 
 
 class Link:
@@ -88,6 +89,11 @@ class Link:
 
 
 def _unavailable(error: OSError) -> ApplicationError:
-    if error.errno in _MISSING:
+    if error.errno in _NO_FAMILY:
+        return ApplicationError(
+            f"nftables: {error.strerror}", mend="have a kernel with CONFIG_NF_TABLES_IPV6, or"
+            " keep the networks behind the tunnels out by a firewall of your own",
+        )  # fmt: skip
+    if error.errno == _NO_SUBSYSTEM:
         error = OSError(errno.EPROTONOSUPPORT, error.strerror)
     return unavailable("nftables", error, capability="CAP_NET_ADMIN", module="nf_tables")

@@ -26,7 +26,7 @@ PAUSE_S = 0.5
 
 
 class Tables:
-    """What keeps inbound policies of IPv6. ApplicationError where the kernel has no nftables.
+    """What keeps inbound policies of IPv6. ApplicationError where the kernel cannot.
 
     instance: a number that is this one's alone; device: the key engine's. What a killed process
     has left is in force until sweep().
@@ -42,6 +42,7 @@ class Tables:
         self._event: Event | None = None
         self._link = Link()
         self._left = self._adopt()
+        self._try_out()
         self._number = max(map(self._number_of, self._left), default=0)
 
     def _adopt(self) -> list[str]:
@@ -54,6 +55,16 @@ class Tables:
             with suppress(ApplicationError):  # a table that somebody has changed
                 self._link.carry_out(rules.exempt(name, self._device))
         return left
+
+    def _try_out(self) -> None:
+        """A table that goes in the batch that it comes in. ApplicationError where none can be."""
+        name = f"{self._prefix}0"
+        gone = messages.table(Msg.DELTABLE, name)
+        try:
+            self._link.carry_out([*rules.frame(name, self._device, self._ports), gone])
+        except ApplicationError:
+            self._link.close()
+            raise
 
     def _number_of(self, name: str) -> int:
         return int(name.removeprefix(self._prefix))

@@ -355,6 +355,15 @@ def test_where_the_kernel_has_no_nftables_that_is_said(monkeypatch: pytest.Monke
         Tables(Timers(lambda: 0.0), Log(lambda: 0.0, print), 1, "isakmp0")
 
 
+def test_where_nftables_have_no_ipv6_that_is_said(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, and not when the first policy comes."""
+    monkeypatch.setattr(messages, "_FAMILY", 99)
+    with pytest.raises(ApplicationError, match="mend: .*CONFIG_NF_TABLES_IPV6"):
+        Guarded(site[0])
+
+
 def test_who_may_not_is_told_so(site: Site) -> None:
     code = ("from isakmp.app.nft.link import Link; from isakmp.errors import ApplicationError\n"
             "try: Link().tables()\nexcept ApplicationError as error: print(error)")  # fmt: skip

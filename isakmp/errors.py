@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from isakmp.causes import MENDS
 
-# Characters of one part of a Reason where it is told briefly.
-BRIEF_PART = 160
+# Characters of one part of a Reason, as a peer may say 64 kB at once; and where it is told briefly.
+PART_MAX, BRIEF_PART = 2000, 160
 
 
 class Part(NamedTuple):
@@ -48,7 +48,7 @@ class Reason:
     line that decided, as ``file:line [section]:tag``; misses: a line per candidate tried, the
     nearest first; mend: what to change, and where, that of the cause where none is given;
     beside: the nearest candidate, part by part; means: what a peer's notify can and cannot
-    mean; offered: what we had asked the peer for that refuses.
+    mean; offered: what we had asked the peer for that refuses. Each is bounded: reasons are kept.
     """
 
     cause: str
@@ -65,6 +65,12 @@ class Reason:
     def __post_init__(self) -> None:
         if not self.mend:
             object.__setattr__(self, "mend", MENDS.get(self.cause, ""))
+        for name in ("detail", "came", "acceptable", "offered"):
+            if len(text := getattr(self, name)) > PART_MAX:
+                object.__setattr__(self, name, _cut(text, PART_MAX))
+        if any(len(miss) > PART_MAX for miss in self.misses):
+            misses = tuple(_cut(miss, PART_MAX) for miss in self.misses)
+            object.__setattr__(self, "misses", misses)
 
     def __str__(self) -> str:
         parts = [f"{self.cause}: {self.detail}"]
@@ -90,8 +96,8 @@ class Reason:
         return {name: value for name, value in asdict(self).items() if value}
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= BRIEF_PART else f"{text[: BRIEF_PART - 3]}..."
+def _cut(text: str, most: int = BRIEF_PART) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 class IsakmpError(Exception):

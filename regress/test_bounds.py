@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from isakmp.constants import ipsec
-from isakmp.policy.identity import identity_of
+from isakmp.policy.identity import MAX_NAME_BYTES, identity_of
 from isakmp.policy.spd import Connection, Identity
 from isakmp.policy.traffic import of_selector
 from isakmp.sa import IsakmpSa
+from isakmp.scripts.ikev1 import phase_1
+from isakmp.scripts.ikev2 import ike_auth
 from regress.pair import Gateway, Network, connected, network_id
 
 HUB = "192.0.2.2"
@@ -276,3 +278,28 @@ def test_what_is_refused_is_not_kept(version: int, bound: Bound) -> None:
     after = kept(scene)
     assert {name: (found[name], n) for name, n in after.items() if n > found[name] + 4} == {}
     assert len(scene.hub.daemon.engine.outcomes.own) <= outcomes + 4, "nor are others pushed out"
+
+
+@pytest.mark.parametrize(
+    ("version", "mode"), [(1, "ID_PROT"), (1, "AGGRESSIVE"), (2, "ID_PROT")]
+)  # fmt: skip
+def test_an_identity_is_no_longer_than_one_of_ours(
+    version: int, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each SA keeps one; who shares a section could make thousands of 60 kB."""
+    net = Network()
+    hub = net.add(HUB, hub_text(version).replace("ID_PROT", mode))
+    who = replace(member(version, 7), exchange=mode)
+    said = Identity(ipsec.Id.KEY_ID, bytes(MAX_NAME_BYTES + 1))
+    for module in (phase_1, ike_auth):
+        ours = module.local_id_of
+        monkeypatch.setattr(
+            module, "local_id_of",
+            lambda remote, path, ours=ours: ours(remote, path) if str(path.local) == HUB else said,
+        )  # fmt: skip
+    host = net.host(who)
+    net.start()
+    net.run(5)
+    assert not hub.daemon.sas.isakmp and not connected(host)
+    assert set(hub.reasons()) == {"invalid-id-information" if version == 1 else "invalid-identity"}
+    assert "1024 at most" in hub.said

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from isakmp.causes import BY_LINE, MENDS
-from isakmp.errors import Reason
+from isakmp.errors import PART_MAX, Reason
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -85,3 +85,12 @@ def test_the_mend_of_the_place_goes_before_that_of_the_cause() -> None:
     assert Reason("sa-gone", "none", mend="other").mend == "other"
     assert Reason("sa-gone", "none").mend == MENDS["sa-gone"]
     assert Reason("of-no-table", "none").mend == ""
+
+
+def test_no_part_of_a_reason_is_as_long_as_a_peer_likes() -> None:
+    """Reasons are kept by the hundred, and a peer may say 64 kB at once."""
+    long = "x" * 60_000
+    reason = Reason("sa-gone", long, came=long, acceptable=long, misses=(long,) * 3, offered=long)
+    assert len(str(reason.to_dict())) < 8 * PART_MAX
+    assert reason.came.endswith("...")
+    assert Reason("sa-gone", "y" * PART_MAX).detail == "y" * PART_MAX

@@ -20,6 +20,7 @@ Interface = IPv4Interface | IPv6Interface
 Resolve = Callable[[str, int], Interface | None]
 
 _NAMES = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN, ipsec.Id.KEY_ID, ipsec.Id.DER_ASN1_DN)
+# Of ours and of peers': an SA keeps it, and there may be thousands.
 MAX_NAME_BYTES = 1024
 
 

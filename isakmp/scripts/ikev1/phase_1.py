@@ -21,7 +21,7 @@ from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.payloads.sa import CODEC as SA_CODEC
 from isakmp.payloads.vendor import VENDOR_DPD
-from isakmp.policy.identity import local_id_of
+from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.match import choose_ike
 from isakmp.policy.meanings import AGREED, refusal
 from isakmp.policy.sameness import same_identity
@@ -342,6 +342,11 @@ def take_id(x: X, message: Incoming, identify: Identify | None = None) -> None:
             "invalid-id-information", f"identity type {name_of(ipsec.Id, value.type)} is not taken"
         )
         raise Refused(reason, isakmp.Notify.INVALID_ID_INFORMATION) from None
+    if len(value.data) > MAX_NAME_BYTES:
+        reason = Reason("invalid-id-information", "the peer's identity is too long",
+                        came=f"{len(value.data)} octets", acceptable=f"{MAX_NAME_BYTES} at most",
+                        mend="set a shorter ID at the peer")  # fmt: skip
+        raise Refused(reason, isakmp.Notify.INVALID_ID_INFORMATION)
     if value.protocol not in (0, 17) or value.port not in (0, 500, 4500):
         raise MalformedPayload("ID", payload.offset, "protocol and port must be 0 or UDP 500",
                                "RFC 2407 4.6.2")  # fmt: skip

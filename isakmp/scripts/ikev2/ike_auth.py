@@ -22,7 +22,7 @@ from isakmp.job import Job
 from isakmp.path import Path
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal
-from isakmp.policy.identity import local_id_of
+from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
@@ -58,13 +58,18 @@ def id_body(identity: Identity) -> bytes:
 
 def take_id(message: Incoming, kind: int) -> tuple[Identity, bytes]:
     """The identity of an IDi or IDr payload, and its octets. Refused where its type is not
-    known."""
+    known, or it is longer than any that is kept."""
     payload = message.take(kind)
     value = payload.value
     if value.type not in _IDENTITIES:
         name = name_of(ikev2.Id, value.type)
         reason = Reason("invalid-identity", f"identity type {name} is not taken",
                         acceptable=", ".join(i.name for i in sorted(_IDENTITIES)))  # fmt: skip
+        raise Refused(reason, Notify.AUTHENTICATION_FAILED)
+    if len(value.data) > MAX_NAME_BYTES:
+        reason = Reason("invalid-identity", "the peer's identity is too long",
+                        came=f"{len(value.data)} octets", acceptable=f"{MAX_NAME_BYTES} at most",
+                        mend="set a shorter ID at the peer")  # fmt: skip
         raise Refused(reason, Notify.AUTHENTICATION_FAILED)
     return Identity(ipsec.Id(value.type), value.data), payload.body
 

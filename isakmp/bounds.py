@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from isakmp.budget import Recent
 from isakmp.errors import Reason
+from isakmp.policy.reserved import Reserved
 from isakmp.policy.spd import Connection, Remote, Selector
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, Who
 
@@ -36,13 +37,14 @@ class Limits:
 class Bounds:
     """Asked before each negotiation of a peer's. Answers are None, or the Reason to refuse with.
 
-    where: what cites a tag of [General].
+    where: what cites a tag of [General]; reserved: what the configuration has for others.
     """
 
     def __init__(
-        self, sas: SaDatabase, now: Callable[[], float], where: Callable[[str, str], str]
-    ) -> None:
-        self._sas, self._now, self._where = sas, now, where
+        self, sas: SaDatabase, now: Callable[[], float], where: Callable[[str, str], str],
+        reserved: Callable[[], Reserved],
+    ) -> None:  # fmt: skip
+        self._sas, self._now, self._where, self._reserved = sas, now, where, reserved
         self.set(Limits())
 
     def set(self, limits: Limits) -> None:
@@ -67,7 +69,7 @@ class Bounds:
 
     def _identity(self, remote: Remote, who: Who) -> Reason | None:
         """A section for one peer is not expected to bring many."""
-        shared = _shared(remote)
+        shared = remote.shared
         most = self.limits.identities if shared else self.limits.sas_of_one
         if self._sas.has(who) or self._sas.identities(remote.name) < most:
             return None
@@ -114,25 +116,27 @@ class Bounds:
 
     def traffic(
         self, sa: IsakmpSa, connection: Connection, selectors: Sequence[Selector]
-    ) -> tuple[Reason, ChildSa] | None:
-        """Why the peer may not have that traffic, and whose child SA has it.
+    ) -> tuple[Reason, ChildSa | None] | None:
+        """Why the peer may not have that traffic, and whose child SA has it, if that is why.
 
         A peer that has a section to itself has what the configuration gives it; those who share
-        one have what nobody else has.
+        one have what nobody else has, and what is not another's by the configuration.
         """
-        if not _shared(sa.remote) or connection.share_traffic:
+        if not sa.remote.shared or connection.share_traffic:
             return None
+        reserved = self._reserved()
+        if share := reserved.of_another(connection, selectors):
+            detail = f"some of this traffic is for the peer {share.who} alone"
+            return _taken(detail, share.name, selectors, share.selectors, connection), None
         found = self._sas.held.of_others(sa.who, selectors)
-        other = next((child for child in found if child.state is not State.DELETING), None)
-        if other is None:
-            return None
-        reason = Reason(
-            "traffic-of-another", f"{other.connection.name} carries some of this traffic for "
-            f"another identity, at {other.path.remote}",
-            came=_some(selectors), acceptable=f"nothing of {_some(other.selectors)}",
-            line=connection.line,
-        )  # fmt: skip
-        return reason, other
+        for other in found:
+            name = other.connection.name
+            if other.state is not State.DELETING and not reserved.cut_out(connection, name):
+                detail = (
+                    f"some of this traffic is there for another identity, at {other.path.remote}"
+                )
+                return _taken(detail, name, selectors, other.selectors, connection), other
+        return None
 
     def exchange(self, who: Who) -> Reason | None:
         """Why the peer may have no further exchange under way."""
@@ -148,11 +152,16 @@ class Bounds:
         return self._where("General", tag)
 
 
-def _shared(remote: Remote) -> bool:
-    """Whether several identities may prove themselves under that section."""
-    return remote.remote_id is None and (remote.address is None or not remote.secret)
-
-
 def _some(selectors: Sequence[Selector]) -> str:
     more = f" and {len(selectors) - 1} more" if len(selectors) > 1 else ""
     return f"{selectors[0]}{more}"
+
+
+def _taken(
+    detail: str, name: str, came: Sequence[Selector], theirs: Sequence[Selector],
+    connection: Connection,
+) -> Reason:  # fmt: skip
+    return Reason(
+        "traffic-of-another", f"{detail}, by {name}", came=_some(came),
+        acceptable=f"nothing of {_some(theirs)}", line=connection.line,
+    )  # fmt: skip

@@ -79,7 +79,7 @@ class Engine:
         self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
         self._numbers = 0
         self.budget = Budget(timers.now, self._names)
-        self.bounds = Bounds(sas, timers.now, conf.where)
+        self.bounds = Bounds(sas, timers.now, conf.where, lambda: owner.catalog.reserved)
         self.half_open = HalfOpen(random, timers.now, self._names)
         self.candidates = Candidates(self)
         self.retransmission = Retransmission(self)

@@ -8,12 +8,17 @@ from isakmp.app.base import SaSpec
 from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.path import Path
+from isakmp.policy.reserved import Reserved
 from isakmp.policy.spd import Address, Caller, Connection, Identity, Remote, Selector, Traffic
 from isakmp.sa import ChildSa, IsakmpSa, Nat
 
 
 class Known(Protocol):
     """What the configuration says. What it does not is Refused."""
+
+    @property
+    def reserved(self) -> Reserved:
+        """What is for one peer alone."""
 
     def names(self, address: Address) -> bool:
         """Whether it names that address itself."""

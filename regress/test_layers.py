@@ -50,6 +50,7 @@ LAYERS = [
         "isakmp.sa",
         "isakmp.deletes",
         "isakmp.held",
+        "isakmp.policy.reserved",
         "isakmp.window",
         "isakmp.app.base",
         "isakmp.keylog",

@@ -127,6 +127,51 @@ def test_a_client_gets_no_address_of_a_site(version: int) -> None:
 
 
 @VERSIONS
-def test_a_site_gets_what_is_configured_for_it_whoever_was_there_first(version: int) -> None:
-    _, (b, home) = beside_a_site(version, member(version, B, "10.1.2.3/32"), site(version))
-    assert connected(b) and connected(home)
+@pytest.mark.parametrize("asked", ["10.1.0.0/16", "10.1.2.3/32", "10.0.0.0/15"])
+def test_nor_one_of_a_site_that_is_not_up(version: int, asked: str) -> None:
+    """It would keep the narrower one for good, or have the traffic whenever the site is away."""
+    hub, (b, home) = beside_a_site(version, member(version, B, asked), site(version))
+    assert not connected(b) and connected(home)
+    assert set(hub.reasons()) == {"traffic-of-another"}
+    assert "for the peer site alone, by site-net" in hub.said
+    assert sends_to(hub, "10.1.0.0/16") == str(home.address)
+
+
+@VERSIONS
+def test_what_is_not_the_sites_is_had_whether_it_is_up_or_not(version: int) -> None:
+    hub, hosts = beside_a_site(
+        version, member(version, A, "10.3.2.3/32"), site(version), member(version, B, "10.3.2.4/32")
+    )
+    assert all(map(connected, hosts))
+    assert not hub.reasons()
+
+
+@VERSIONS
+def test_a_pool_that_is_cut_out_of_a_sites_networks_is_the_clients(version: int) -> None:
+    """The more specific connection counts, also while the site is up."""
+    net = Network()
+    text = hub_text(version).replace("Network= 10.1.0.0\nNetmask= 255.255.0.0",
+                                     "Network= 10.0.0.0\nNetmask= 255.0.0.0")  # fmt: skip
+    hub = net.add(HUB, text)
+    hub.daemon.start()
+    who = member(version, A, OWNED), site(version, "10.0.0.0/8"), member(version, B, "10.9.6.0/24")
+    for one in who:
+        assert connected(join(net, one))
+    assert not hub.reasons()
+    assert sends_to(hub, OWNED) == f"192.0.2.{A}"
+    assert sends_to(hub, "10.0.0.0/8") == "192.0.2.1"
+
+
+@VERSIONS
+def test_nor_one_of_a_connection_that_is_left_out(version: int) -> None:
+    """Its traffic is dropped until the error is mended, and goes to nobody else."""
+    net = Network()
+    text = wider(hub_text(version)).replace(
+        "[site-net]\nPhase= 2\nISAKMP-peer= site\nConfiguration= phase-2\n",
+        "[site-net]\nPhase= 2\nISAKMP-peer= site\nConfiguration= no-such\n",
+    )
+    hub = net.add(HUB, text)
+    hub.daemon.start()
+    b = join(net, member(version, B, "10.1.2.3/32"))
+    assert not connected(b)
+    assert set(hub.reasons()) == {"traffic-of-another"}

@@ -26,6 +26,7 @@ from isakmp.policy.reader import (
     read_remote,
     read_selectors_of,
 )
+from isakmp.policy.reserved import Reserved, Share
 from isakmp.policy.spd import (
     Address,
     Caller,
@@ -48,7 +49,8 @@ class Catalog:
     closed: the traffic of connections that are left out, where it can be read all the same;
     bypass: what goes in clear on purpose, by section;
     faults: the sections that must not be used, by kind and folded name, as the checker has them;
-    supports: the IPsec stack's word on a transform; unsupported: what it made us leave out.
+    supports: the IPsec stack's word on a transform; unsupported: what it made us leave out;
+    reserved: what is for one peer alone.
     """
 
     conf: Conf
@@ -62,6 +64,7 @@ class Catalog:
     faults: Mapping[tuple[Kind, str], ConfError] = field(default_factory=dict)
     supports: Supports | None = None
     unsupported: list[str] = field(default_factory=list)
+    reserved: Reserved = field(default_factory=Reserved, repr=False)
     _with: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
     _at: dict[Address | None, dict[str, None]] = field(default_factory=dict, repr=False)
     _phase_1: dict[Address | None, str] = field(default_factory=dict, repr=False)
@@ -78,7 +81,7 @@ class Catalog:
         """Read everything anew. A bad section is left out alone; the rest runs."""
         before = self.closed | {name: _all_of(one) for name, one in self.connections.items()}
         self.connections, self.left_out, self.unsupported, self.closed = {}, [], [], {}
-        self._with, self._at, self._peers = {}, {}, set()
+        self._with, self._at, self._peers, self.reserved = {}, {}, set(), Reserved()
         self.generation = -1
         self._load_bypass()
         for name in connection_names(self.conf):
@@ -100,17 +103,21 @@ class Catalog:
     def _close(self, name: str, before: tuple[Selector, ...] | None) -> None:
         """Note the traffic of a connection that is left out, if need be what it was before; an
         error more where it is unknown. Who says to be its peer is known, and refused."""
-        if remote := self._readable(self.conf.get(name, "ISAKMP-peer") or ""):
+        peer = self.conf.get(name, "ISAKMP-peer") or ""
+        remote = self._readable(peer)
+        if remote is not None:
             self._note(remote)
         try:
             self.closed[name] = read_selectors_of(self.conf, name, self.resolve)
         except ConfError as error:
-            if before:
-                self.closed[name] = before
+            if not before:
+                reason = f"its traffic cannot be read, so it is not dropped: {error.reason}"
+                refused = self.conf.error(reason, name, hint="mend it, and send HUP")
+                self.left_out.append((name, refused))
                 return
-            reason = f"its traffic cannot be read, so it is not dropped: {error.reason}"
-            refused = self.conf.error(reason, name, hint="mend it, and send HUP")
-            self.left_out.append((name, refused))
+            self.closed[name] = before
+        shared = remote is not None and remote.shared
+        self.reserved.add(Share(name, peer, self.closed[name]), shared)
 
     def connection(self, name: str) -> Connection:
         """A connection by name, listed or not. ConfError where it is none or is bad."""
@@ -124,6 +131,7 @@ class Catalog:
         self.connections[connection.name] = connection
         self._with.setdefault(remote.name, []).append(connection)
         self._note(remote)
+        self.reserved.add(Share(connection.name, remote.name, _all_of(connection)), remote.shared)
 
     def _note(self, remote: Remote) -> None:
         """A peer that can say who it is."""

@@ -430,6 +430,11 @@ class Remote:
     ikev2: Ikev2 = Ikev2()
     unique: Unique = Unique.REPLACE
 
+    @property
+    def shared(self) -> bool:
+        """Whether several identities may prove themselves under that section."""
+        return self.remote_id is None and (self.address is None or not self.secret)
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:

@@ -288,8 +288,10 @@ def _check_room(x: X, sa: IsakmpSa, selector: Selector) -> None:
     if reason := x.engine.bounds.child(sa.who, (selector,), replacing=replacing):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
     if taken := x.engine.bounds.traffic(sa, connection_of(x), (selector,)):
-        x.engine.owner.ask_holder(taken[1])
-        raise Refused(taken[0], isakmp.Notify.INVALID_ID_INFORMATION)
+        reason, holder = taken
+        if holder is not None:
+            x.engine.owner.ask_holder(holder)
+        raise Refused(reason, isakmp.Notify.INVALID_ID_INFORMATION)
 
 
 def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> None:

@@ -274,8 +274,10 @@ def _check_room(x: X, c: Child) -> None:
     if reason := x.engine.bounds.child(sa.who, c.selectors, replacing=replacing):
         raise Refused(reason, _BOUNDS.get(reason.cause, Notify.NO_ADDITIONAL_SAS))
     if taken := x.engine.bounds.traffic(sa, connection_of(c), c.selectors):
-        x.engine.owner.ask_holder(taken[1])
-        raise Refused(taken[0], Notify.TS_UNACCEPTABLE)
+        reason, holder = taken
+        if holder is not None:
+            x.engine.owner.ask_holder(holder)
+        raise Refused(reason, Notify.TS_UNACCEPTABLE)
 
 
 def _old_first(c: Child, came: Traffic) -> Traffic:

@@ -1,0 +1,57 @@
+"""Reserved: traffic that the configuration has for one peer alone, whether that is up or not.
+
+Who shares a section with others asks for any part of a connection's networks. Where these take in
+what another connection has for a peer of its own, that is not for them. Where it is the other way
+round, and the narrower ones were cut out of the wider on purpose, the more specific ones count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from isakmp.held import Held
+from isakmp.policy.spd import Connection, Selector
+
+
+class Share(NamedTuple):
+    """What one connection has. who: its peer's section."""
+
+    name: str
+    who: str
+    selectors: Sequence[Selector]
+
+
+class Reserved:
+    """That of one configuration."""
+
+    def __init__(self) -> None:
+        self._held: Held[Share] = Held()
+        self._shares: dict[str, Share] = {}
+
+    def add(self, share: Share, shared: bool) -> None:
+        """A connection. shared: several may be its peer, so that it is for none of them alone."""
+        self._shares[share.name] = share
+        if not shared:
+            self._held.add(share)
+
+    def of_another(self, connection: Connection, asked: Sequence[Selector]) -> Share | None:
+        """Whose some of the traffic is that somebody asks a connection for."""
+        found = self._held.of_others(connection.remote, asked)
+        return next((share for share in found if not self.cut_out(connection, share.name)), None)
+
+    def cut_out(self, connection: Connection, wider: str) -> bool:
+        """Whether each far network of a connection is a part of one of the connection ``wider``."""
+        share, own = self._shares.get(wider), self._shares.get(connection.name)
+        if share is None or own is None:
+            return False
+        return all(any(_inside(one, other) for other in share.selectors) for one in own.selectors)
+
+
+def _inside(one: Selector, other: Selector) -> bool:
+    inner, outer = one.dst, other.dst
+    return (
+        inner.version == outer.version
+        and inner.prefixlen > outer.prefixlen
+        and inner.network_address in outer
+    )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations, islice
+from dataclasses import dataclass
+from itertools import islice, product
 
+from isakmp.held import Held
 from isakmp.policy.identity import Resolve
-from isakmp.policy.spd import Connection, Network, Selector, make_network
+from isakmp.policy.spd import Connection, Network, Selector, lies_in, make_network
+from isakmp.policy.traffic import selectors_of
 
-_COMPARED = 500
 _TOLD = 20
 
 
@@ -18,10 +20,29 @@ def traffic_warnings(
 ) -> Iterator[str]:
     """Warnings, with the lines they are about; of overlaps the first ones."""
     own = list(_own_networks(resolve)) if connections else []
-    for connection in connections:
-        yield from _everybody(connection)
-        yield from _cut_off(connection, own, bypass)
-    yield from islice(_overlaps(connections[:_COMPARED]), _TOLD)
+    every = [_Traffic(connection, selectors_of(connection)) for connection in connections]
+    for traffic in every:
+        yield from _everybody(traffic)
+        yield from _cut_off(traffic, own, bypass)
+    yield from islice(_overlaps(every), _TOLD)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Traffic:
+    """All that a connection carries."""
+
+    connection: Connection
+    selectors: tuple[Selector, ...]
+
+    @property
+    def who(self) -> str:
+        """Whose it is."""
+        return self.connection.name
+
+    @property
+    def far(self) -> Iterable[Network]:
+        """The far networks, each once."""
+        return dict.fromkeys(selector.dst for selector in self.selectors)
 
 
 def _own_networks(resolve: Resolve) -> Iterator[tuple[str, Network]]:
@@ -35,40 +56,50 @@ def _own_networks(resolve: Resolve) -> Iterator[tuple[str, Network]]:
                     yield name, network
 
 
-def _everybody(connection: Connection) -> Iterator[str]:
-    if connection.passive and not connection.selector.dst.prefixlen:
+def _everybody(traffic: _Traffic) -> Iterator[str]:
+    connection = traffic.connection
+    if connection.passive and not all(far.prefixlen for far in traffic.far):
         yield (f"{connection.line}: [{connection.name}] is passive and its remote network is "
                "everybody: its traffic is not dropped while no peer is connected; name the "
                "networks that peers have")  # fmt: skip
 
 
 def _cut_off(
-    connection: Connection, own: Iterable[tuple[str, Network]], bypass: Sequence[Selector]
+    traffic: _Traffic, own: Iterable[tuple[str, Network]], bypass: Sequence[Selector]
 ) -> Iterator[str]:
     """The host's own networks inside a wider remote one."""
-    far = connection.selector.dst
-    for name, network in own:
-        if _within(network, far) and not any(_within(network, each.dst) for each in bypass):
+    connection = traffic.connection
+    for far, (name, network) in product(traffic.far, own):
+        if lies_in(network, far) and not any(lies_in(network, each.dst) for each in bypass):
             yield (f"{connection.line}: the network of {name}, {network}, lies inside {far}, the "
                    f"remote one of [{connection.name}]: it goes through the tunnel, and is cut off "
                    "while that is down; to reach it in clear, name in Bypass of [Phase 2] a "
                    f"section with Remote-selectors= {network}")  # fmt: skip
 
 
-def _within(part: Network, whole: Network) -> bool:
-    same = part.version == whole.version
-    return same and part.prefixlen > whole.prefixlen - 1 and part.network_address in whole
+def _overlaps(every: Iterable[_Traffic]) -> Iterator[str]:
+    """Each two connections that have traffic in common, once."""
+    before: Held[_Traffic] = Held()
+    for one in every:
+        for other in before.of_others(one.who, one.selectors):
+            if pair := _in_common(one, other):
+                yield _overlap(one.connection, other.connection, *pair)
+        before.add(one)
 
 
-def _overlaps(connections: Sequence[Connection]) -> Iterator[str]:
-    for one, other in combinations(connections, 2):
-        ours, theirs = one.selector, other.selector
-        if ours.src.version != theirs.src.version or ours == theirs:
-            continue
-        if ours.src.overlaps(theirs.src) and ours.dst.overlaps(theirs.dst):
-            narrow, wide = (one, other) if _size(ours) >= _size(theirs) else (other, one)
-            yield (f"{narrow.line}: [{narrow.name}] has traffic that [{wide.name}] has, too: it "
-                   f"belongs to [{narrow.name}] alone, also while that is down")  # fmt: skip
+def _in_common(one: _Traffic, other: _Traffic) -> tuple[Selector, Selector] | None:
+    """The first of the one's and of the other's that a packet may be of both."""
+    pairs = product(one.selectors, other.selectors)
+    return next(((ours, theirs) for ours, theirs in pairs if ours.overlaps(theirs)), None)
+
+
+def _overlap(one: Connection, other: Connection, ours: Selector, theirs: Selector) -> str:
+    if ours == theirs:
+        return (f"{one.line}: [{one.name}] has traffic that [{other.name}] has, too: it goes to "
+                f"whose child SA was made last")  # fmt: skip
+    narrow, wide = (one, other) if _size(ours) >= _size(theirs) else (other, one)
+    return (f"{narrow.line}: [{narrow.name}] has traffic that [{wide.name}] has, too: it "
+            f"belongs to [{narrow.name}] alone, also while that is down")  # fmt: skip
 
 
 def _size(selector: Selector) -> tuple[int, bool]:

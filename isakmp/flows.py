@@ -17,7 +17,7 @@ from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.spd import Connection, Selector
-from isakmp.policy.traffic import selectors
+from isakmp.policy.traffic import selectors_of
 
 Place = tuple[Direction, Selector]
 
@@ -171,8 +171,7 @@ def kept_back(connection: Connection) -> list[Selector]:
 
     Of a passive connection with everybody there is none: it would cut this host off.
     """
-    others = selectors(connection.traffic)[1:] if connection.traffic.local else ()
-    every = (connection.selector, *others)
+    every = selectors_of(connection)
     return [s for s in every if not (connection.passive and whole_family(s))]
 
 

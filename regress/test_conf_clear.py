@@ -43,6 +43,33 @@ def test_overlaps_of_connections_are_told() -> None:
     assert "has, too" not in said(WEST.text())
 
 
+def connections(count: int, remote: str, tags: str = "") -> str:
+    """So many, each with a network of its own beside ``remote``."""
+    names = [f"c{i}" for i in range(count)]
+    peers = "[Phase 1]\n192.0.2.9= gate\n[gate]\nAddress= 192.0.2.9\nKey-exchange= ikev2\n"
+    peers += "Authentication= 8d3b2a9f8c7e6d5f4a3b2c1d0e9f8a7b\n"
+    lists = f"[Phase 2]\n{tags or 'Connections'}= {', '.join(names)}\n"
+    return peers + lists + "".join(
+        f"[{name}]\nISAKMP-peer= gate\nLocal-selectors= 192.168.1.0/24\n"
+        f"Remote-selectors= 172.16.{i >> 8}.{i & 255}, {remote}\n"
+        for i, name in enumerate(names)
+    )  # fmt: skip
+
+
+def test_all_networks_of_a_connection_are_looked_at() -> None:
+    told = said(connections(1, "10.0.0.0/8"))
+    assert "10.2.7.0/24, lies inside 10.0.0.0/8, the remote one of [c0]" in told
+    assert "is not dropped" in said(connections(1, "0.0.0.0/0", "Passive-connections"))
+    told = said(connections(2, "10.9.0.0/16"))
+    assert "[c1] has traffic that [c0] has, too: it goes to whose child SA was made last" in told
+
+
+def test_overlaps_are_told_of_however_many_connections() -> None:
+    text = connections(601, "172.17.0.1").replace("172.17.0.1\n", "\n", 600).replace(", \n", "\n")
+    assert "has, too" not in said(text)
+    assert "[c600] has traffic that [c7] has, too" in said(text.replace("172.17.0.1", "172.16.0.7"))
+
+
 def test_a_passive_connection_with_everybody_is_told() -> None:
     text = EAST.text().replace("10.1.0.0", "0.0.0.0").replace("255.255.0.0", "0.0.0.0")
     assert "is not dropped" in said(text)

@@ -32,13 +32,13 @@ from isakmp.policy.spd import (
     Caller,
     Connection,
     Identity,
-    Network,
     Remote,
     Selector,
     Traffic,
+    lies_in,
 )
 from isakmp.policy.supported import Supports, supported
-from isakmp.policy.traffic import Narrowed, selectors
+from isakmp.policy.traffic import Narrowed, selectors_of
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Catalog:
 
     def load(self) -> None:
         """Read everything anew. A bad section is left out alone; the rest runs."""
-        before = self.closed | {name: _all_of(one) for name, one in self.connections.items()}
+        before = self.closed | {name: selectors_of(one) for name, one in self.connections.items()}
         self.connections, self.left_out, self.unsupported, self.closed = {}, [], [], {}
         self._with, self._at, self._peers, self.reserved = {}, {}, set(), Reserved()
         self.generation = -1
@@ -131,7 +131,9 @@ class Catalog:
         self.connections[connection.name] = connection
         self._with.setdefault(remote.name, []).append(connection)
         self._note(remote)
-        self.reserved.add(Share(connection.name, remote.name, _all_of(connection)), remote.shared)
+        self.reserved.add(
+            Share(connection.name, remote.name, selectors_of(connection)), remote.shared
+        )
 
     def _note(self, remote: Remote) -> None:
         """A peer that can say who it is."""
@@ -375,11 +377,6 @@ class Catalog:
         )  # fmt: skip
 
 
-def _all_of(connection: Connection) -> tuple[Selector, ...]:
-    """All traffic of a connection."""
-    return selectors(connection.traffic) if connection.traffic.local else (connection.selector,)
-
-
 def _version_refused(remote: Remote, version: str, notify: int) -> Refused:
     spoken = ", ".join(f"IKEv{number}" for number in remote.versions)
     return Refused(
@@ -401,7 +398,7 @@ def _miss(connection: Connection, selector: Selector) -> str:
         ("Local-ID", selector.src, ours.src),
         ("Remote-ID", selector.dst, ours.dst),
     ):
-        if came != wanted and not (connection.passive and _inside(came, wanted)):
+        if came != wanted and not (connection.passive and lies_in(came, wanted)):
             return f"{label} is {wanted}, the peer says {came}"
     for label, number, expected, text in (
         ("protocol", selector.protocol, ours.protocol, protocol_name),
@@ -415,14 +412,6 @@ def _miss(connection: Connection, selector: Selector) -> str:
 
 def _port(number: int) -> str:
     return str(number or "any")
-
-
-def _inside(part: Network, whole: Network) -> bool:
-    return (
-        part.version == whole.version
-        and part.network_address in whole
-        and part.prefixlen >= whole.prefixlen
-    )
 
 
 def narrowed(connection: Connection, selector: Selector) -> Connection:

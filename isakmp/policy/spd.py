@@ -54,18 +54,6 @@ class Range(NamedTuple):
     min: int
     max: int
 
-    @classmethod
-    def parse(cls, text: str) -> Range:
-        """``3600,60:86400`` or ``3600`` (then only that value). ValueError where it is neither."""
-        offer_text, comma, bounds = text.partition(",")
-        offer = int(offer_text)
-        if not comma:
-            return cls(offer, offer, offer)
-        low, colon, high = bounds.partition(":")
-        if not colon:
-            raise ValueError(f"expected offer,min:max, got {text!r}")
-        return cls(offer, int(low), int(high))
-
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int) and self.min <= value <= self.max
 
@@ -173,6 +161,11 @@ def _fits(number: int, port: int, last: int | None) -> bool:
     if last is None:
         return port in (0, number)
     return port <= number <= last or (port, last) == OPAQUE_PORTS and number < 0
+
+
+def lies_in(part: Network, whole: Network) -> bool:
+    """Whether every address of ``part`` is one of ``whole``."""
+    return part.prefixlen >= whole.prefixlen and _share(part, whole)
 
 
 def _share(one: Network, other: Network) -> bool:

@@ -365,6 +365,11 @@ def selectors(traffic: Traffic, limit: int = PAIRS_MAX) -> tuple[Selector, ...]:
     raise Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
 
 
+def selectors_of(connection: Connection) -> tuple[Selector, ...]:
+    """All traffic of a connection in that form."""
+    return selectors(connection.traffic) if connection.traffic.local else (connection.selector,)
+
+
 def _pairs(traffic: Traffic, limit: int) -> Iterator[Selector]:
     seen: set[Selector] = set()
     for local, remote in product(*map(_joined, reduced(traffic))):

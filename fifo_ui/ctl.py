@@ -64,7 +64,8 @@ def show_rows(client: Client, args: argparse.Namespace) -> Output:
 
 def explain_failures(client: Client, args: argparse.Namespace) -> Output:
     """Why the last attempts failed: both sides, the nearest miss, the line, what to change."""
-    rows = explain.failures(client.ask("S")["outcomes"], args.peer)
+    status = client.ask("S")
+    rows = explain.failures(status["outcomes"], args.peer, status["connections"])
     return Output(rows, partial(explain.text, rows, args.peer))
 
 

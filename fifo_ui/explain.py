@@ -17,6 +17,7 @@ from isakmp.log import printable
 Row = Mapping[str, Any]
 
 SHOWN = 5
+LEFT_OUT = "left out"  # the state of a connection, as status() has it
 _TOPICS = {
     "proposals": ("no-proposal-chosen", "bad-choice", "invalid-ke-payload", "nothing-to-offer",
                   "invalid-key-information", "invalid-key-exchange"),
@@ -37,15 +38,22 @@ def topic(cause: str) -> str:
     return next((name for name, causes in _TOPICS.items() if cause in causes), "the exchange")
 
 
-def failures(outcomes: Sequence[Row], peer: str | None) -> list[dict[str, Any]]:
-    """The last failed attempts, the newest first; of one peer, by its name, address or
-    connection."""
+def failures(
+    outcomes: Sequence[Row], peer: str | None, connections: Sequence[Row] = ()
+) -> list[dict[str, Any]]:
+    """Connections that are left out, and the last failed attempts, the newest first; of one
+    peer, by its name, address or connection."""
+    left_out = [
+        {"topic": "the configuration", **row}
+        for row in connections
+        if row.get("state") == LEFT_OUT and peer in (None, row.get("name"), row.get("peer"))
+    ]
     found = [
         {"topic": topic((row.get("reason") or {}).get("cause", "")), **row}
         for row in outcomes
         if not row.get("ok") and peer in (None, row.get("name"), row.get("peer"), row.get("remote"))
     ]
-    return found[::-1][:SHOWN]
+    return left_out[:SHOWN] + found[::-1][:SHOWN]
 
 
 def text(rows: Sequence[Row], peer: str | None, screen: Screen = PLAIN) -> str:
@@ -57,13 +65,7 @@ def text(rows: Sequence[Row], peer: str | None, screen: Screen = PLAIN) -> str:
 
 
 def _paragraph(row: Row, screen: Screen) -> str:
-    reason = row.get("reason") or {}
-    role = "we began" if row.get("initiator") else "the peer began"
-    times = f", {row['times']} times" if (row.get("times") or 1) > 1 else ""
-    head = (
-        f"{moment(row.get('when') or 0.0)}  {text_of(row.get('exchange'))} with "
-        f"{text_of(row.get('remote'))} ({text_of(row.get('name'))}), {role}{times}"
-    )
+    reason, head = row.get("reason") or {}, _head(row)
     told = textwrap.wrap(
         f"{row['topic']}: {_clean(reason.get('detail'))}", screen.columns,
         initial_indent="  ", subsequent_indent=_INDENT,
@@ -82,6 +84,17 @@ def _paragraph(row: Row, screen: Screen) -> str:
     for meaning in reason.get("means") or ():
         lines += _wrapped("", _clean(meaning), screen)
     return "\n".join(lines) + "\n"
+
+
+def _head(row: Row) -> str:
+    if row.get("state") == LEFT_OUT:
+        return f"the connection {text_of(row.get('name'))} is left out for an error"
+    role = "we began" if row.get("initiator") else "the peer began"
+    times = f", {row['times']} times" if (row.get("times") or 1) > 1 else ""
+    return (
+        f"{moment(row.get('when') or 0.0)}  {text_of(row.get('exchange'))} with "
+        f"{text_of(row.get('remote'))} ({text_of(row.get('name'))}), {role}{times}"
+    )
 
 
 def _beside(row: Row, reason: Row, screen: Screen) -> list[str]:

@@ -27,6 +27,7 @@ _TONES = {
     ("STATE", "up"): Tone.GOOD,
     ("STATE", "wanted"): Tone.WARNING,
     ("STATE", "dead"): Tone.BAD,
+    ("STATE", "left out"): Tone.BAD,
     ("OK", "yes"): Tone.GOOD,
     ("OK", "no"): Tone.BAD,
 }

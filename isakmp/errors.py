@@ -145,8 +145,16 @@ class ConfError(IsakmpError):
         place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
         where = f"[{self.section}]" if self.section else ""
         where += f":{self.tag}" if self.tag else ""
-        hint = f" ({self.hint})" if self.hint else ""
-        return f"{place}{where + ': ' if where else ''}{self.reason}{hint}"
+        return f"{place}{where + ': ' if where else ''}{self._told()}"
+
+    def _told(self) -> str:
+        return f"{self.reason} ({self.hint})" if self.hint else self.reason
+
+    def as_reason(self) -> Reason:
+        """Why what it is about is left out."""
+        tag = f":{self.tag}" if self.tag else ""
+        line = f"{self.file}:{self.line} [{self.section}]{tag}" if self.line else self.file
+        return Reason("bad-configuration", self._told(), line=line)
 
 
 class CryptoError(IsakmpError):

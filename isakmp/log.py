@@ -168,13 +168,17 @@ class Repeats:
             del self._kinds[severity, kind]
             for line, count in entry.lines.items():
                 if count:
-                    yield severity, f"{line} (repeated {count} times)"
+                    yield severity, f"{line} (repeated {_times(count)})"
             if entry.others:
                 yield severity, f"{entry.others} more lines like {kind!r} were held back"
         if self._no_room and not self._kinds:
             text = f"{self._no_room} more errors of other kinds were held back"
             yield Severity.INTERNAL_WARN, text
             self._no_room = 0
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 class _Shared:

@@ -13,6 +13,8 @@ from isakmp.entry import Entry
 from isakmp.exchange import Exchange
 from isakmp.path import endpoint
 from isakmp.policy.match import TRANSFORM_REGISTRIES
+from isakmp.policy.reader import connection_names, passive_names
+from isakmp.policy.spd import Remote
 from isakmp.policy.traffic import agreed, configured, selector_text
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 
@@ -135,6 +137,36 @@ def connection_row(entry: Entry, sas: SaDatabase) -> dict[str, Any]:
     }
 
 
+def left_out_rows(connections: Connections) -> list[dict[str, Any]]:
+    """Connections that are left out for an error, in the form of connection_row()."""
+    catalog = connections.catalog
+    passive, errors = passive_names(catalog.conf), dict(reversed(catalog.left_out))
+    return [
+        {
+            "name": name,
+            "peer": catalog.conf.get(name, "ISAKMP-peer") or "",
+            "state": "left out",
+            "passive": name in passive,
+            "tries": 0,
+            "local_selectors": [],
+            "remote_selectors": [],
+            "reason": errors[name].as_reason().to_dict(),
+        }
+        for name in connection_names(catalog.conf)
+        if name in errors
+    ]
+
+
+def _exchanges(remote: Remote) -> list[str]:
+    return ["IKEv2" if version == 2 else remote.exchange.name for version in remote.versions]
+
+
+def _proposals(remote: Remote) -> list[str]:
+    """Their names, of each version in its turn."""
+    both = {1: remote.transforms, 2: remote.proposals}
+    return [one.name for version in remote.versions for one in both[version]]
+
+
 def status(
     engine: Engine, connections: Connections, transports: list[dict[str, object]],
     drops: dict[str, int], wall: float,
@@ -147,13 +179,14 @@ def status(
     return {
         "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
         "exchanges": [exchange_row(x, now) for x in engine.exchanges.values() if x.stem is None],
-        "connections": [connection_row(e, sas) for e in connections.entries.values()],
+        "connections": [connection_row(e, sas) for e in connections.entries.values()]
+        + left_out_rows(connections),
         "peers": [
             {
                 "name": remote.name,
                 "address": str(remote.address or "any"),
-                "exchange": remote.exchange.name,
-                "transforms": ", ".join(t.name for t in remote.transforms),
+                "exchange": ", ".join(_exchanges(remote)),
+                "proposals": ", ".join(dict.fromkeys(_proposals(remote))),
             }
             for remote in connections.catalog.remotes.values()
         ],

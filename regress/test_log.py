@@ -254,4 +254,4 @@ def test_flush_keeps_windows_that_go_on(paper: Paper) -> None:
     paper.log.flush(ended_only=True)
     assert len(paper.lines) == 1
     paper.log.flush()
-    assert paper.lines[1].endswith("again (repeated 1 times)")
+    assert paper.lines[1].endswith("again (repeated once)")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fifo_ui import explain
 from isakmp import status as module
 from regress.pair import EAST, WEST, both, up
 from regress.scripts.ikev2.pairs import pair
@@ -63,6 +64,31 @@ def test_a_connection_shows_all_the_traffic_that_it_may_have() -> None:
     _, west, _ = up(*both())
     (row,) = west.daemon.status()["connections"]
     assert (row["local_selectors"], row["remote_selectors"]) == (["10.1.0.0/16"], ["10.2.0.0/16"])
+
+
+def test_a_connection_that_is_left_out_is_shown_and_explained_with_its_line() -> None:
+    """Its traffic is dropped: it must not read as if there were none, and none had failed."""
+    _, west, _ = up(replace(WEST, connection_tags="ESP-proposals= sha3"), EAST)
+    status = west.daemon.status()
+    (row,) = status["connections"]
+    assert (row["name"], row["peer"], row["state"]) == ("west-east", WEST.peer, "left out")
+    assert row["reason"]["line"].endswith("[west-east]:ESP-proposals")
+    (told,) = explain.failures(status["outcomes"], "west-east", status["connections"])
+    text = explain.text([told], None)
+    assert "the connection west-east is left out" in text
+    assert "[west-east]:ESP-proposals" in text
+    assert explain.failures(status["outcomes"], "another", status["connections"]) == []
+
+
+def test_peers_have_the_versions_and_proposals_they_are_configured_for() -> None:
+    _, west, _ = up(*both())
+    (peer,) = west.daemon.status()["peers"]
+    assert (peer["exchange"], peer["proposals"]) == ("ID_PROT", WEST.transforms)
+    _, west, _ = pair(
+        west={"peer_tags": "Key-exchange= ikev2\nIKE-proposals= aes256-sha256-x25519"}
+    )
+    (peer,) = west.daemon.status()["peers"]
+    assert (peer["exchange"], peer["proposals"]) == ("IKEv2", "aes256-sha256-x25519")
 
 
 def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,8 @@ def barrier(options: argparse.Namespace) -> None:
             done = "nothing is kept closed any more"
         else:
             number = close_network(conf, interface, timers, log)
-            done = f"{number} connections are closed until isakmpd runs, or isakmpd --open"
+            what = "1 connection is" if number == 1 else f"{number} connections are"
+            done = f"{what} closed until isakmpd runs, or isakmpd --open"
     finally:
         for line in said:
             if not line.startswith(Severity.INFO):

@@ -163,8 +163,9 @@ def _exchanges(remote: Remote) -> list[str]:
 
 def _proposals(remote: Remote) -> list[str]:
     """Their names, of each version in its turn."""
-    both = {1: remote.transforms, 2: remote.proposals}
-    return [one.name for version in remote.versions for one in both[version]]
+    first = [one.name for one in remote.transforms]
+    second = [one.name for one in remote.proposals]
+    return [name for version in remote.versions for name in (first if version == 1 else second)]
 
 
 def status(

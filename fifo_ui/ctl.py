@@ -65,7 +65,8 @@ def show_rows(client: Client, args: argparse.Namespace) -> Output:
 def explain_failures(client: Client, args: argparse.Namespace) -> Output:
     """Why the last attempts failed: both sides, the nearest miss, the line, what to change."""
     status = client.ask("S")
-    rows = explain.failures(status["outcomes"], args.peer, status["connections"])
+    tables = (status[name] for name in ("connections", "exchanges"))
+    rows = explain.failures(status["outcomes"], args.peer, *tables)
     return Output(rows, partial(explain.text, rows, args.peer))
 
 

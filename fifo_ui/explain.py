@@ -39,21 +39,31 @@ def topic(cause: str) -> str:
 
 
 def failures(
-    outcomes: Sequence[Row], peer: str | None, connections: Sequence[Row] = ()
+    outcomes: Sequence[Row],
+    peer: str | None,
+    connections: Sequence[Row] = (),
+    exchanges: Sequence[Row] = (),
 ) -> list[dict[str, Any]]:
-    """Connections that are left out, and the last failed attempts, the newest first; of one
-    peer, by its name, address or connection."""
-    left_out = [
-        {"topic": "the configuration", **row}
-        for row in connections
-        if row.get("state") == LEFT_OUT and peer in (None, row.get("name"), row.get("peer"))
+    """Connections that are left out, attempts that are under way and refused so far, and the last
+    that failed, the newest first; of one peer, by its name, address or connection."""
+    left_out = [row for row in connections if row.get("state") == LEFT_OUT]
+    doubtful = [row for row in exchanges if row.get("reason")]
+    failed = [row for row in outcomes if not row.get("ok")]
+    return [
+        {"topic": _topic(row), **row}
+        for rows in (left_out[::-1], doubtful, failed)
+        for row in [row for row in rows if _is_of(row, peer)][: -SHOWN - 1 : -1]
     ]
-    found = [
-        {"topic": topic((row.get("reason") or {}).get("cause", "")), **row}
-        for row in outcomes
-        if not row.get("ok") and peer in (None, row.get("name"), row.get("peer"), row.get("remote"))
-    ]
-    return left_out[:SHOWN] + found[::-1][:SHOWN]
+
+
+def _topic(row: Row) -> str:
+    if row.get("state") == LEFT_OUT:
+        return "the configuration"
+    return topic((row.get("reason") or {}).get("cause", ""))
+
+
+def _is_of(row: Row, peer: str | None) -> bool:
+    return peer in (None, row.get("name"), row.get("peer"), row.get("remote"))
 
 
 def text(rows: Sequence[Row], peer: str | None, screen: Screen = PLAIN) -> str:
@@ -91,8 +101,9 @@ def _head(row: Row) -> str:
         return f"the connection {text_of(row.get('name'))} is left out for an error"
     role = "we began" if row.get("initiator") else "the peer began"
     times = f", {row['times']} times" if (row.get("times") or 1) > 1 else ""
+    when = moment(row["when"] or 0.0) if "when" in row else "now, and not ended yet:"
     return (
-        f"{moment(row.get('when') or 0.0)}  {text_of(row.get('exchange'))} with "
+        f"{when}  {text_of(row.get('exchange'))} with "
         f"{text_of(row.get('remote'))} ({text_of(row.get('name'))}), {role}{times}"
     )
 

@@ -88,8 +88,13 @@ def progress(row: Row) -> str:
     """How far an exchange is: ``IKE_SA_INIT with east, repeated 2 times``."""
     retries = row.get("retries") or 0
     times = f", repeated {retries} time{'s' * (retries > 1)}" if retries else ""
-    hint = f"; {row['hint']}" if row.get("hint") else ""
-    return f"{row['exchange']} with {row['name']}{times}{hint}"
+    reason = row.get("reason") or {}
+    said = "".join(
+        f"; {label}{reason[key]}"
+        for key, label in (("detail", ""), ("line", "line: "), ("mend", "mend: "))
+        if reason.get(key)
+    )
+    return f"{row['exchange']} with {row['name']}{times}{said}"
 
 
 def _is_up(row: Row, name: str) -> bool:

@@ -99,7 +99,7 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float) -> dict[str, Any]:
 
 def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
     """One running exchange. answers: how many are followed of those that its peer, or somebody
-    else, has given; it is where the newest is."""
+    else, has given; it is where the newest is. reason: what it ends for unless better comes."""
     candidates, hint = leaves(exchange), exchange.hint
     exchange = candidates[-1]
     hint = exchange.hint or hint
@@ -115,7 +115,8 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
         "message_id": f"{exchange.message_id:08x}",
         "age_s": round(now - exchange.created, 3),
         "answers": len(candidates),
-        "hint": str(hint) if hint else "",
+        "remote": str(exchange.path.remote),
+        "reason": hint.to_dict() if hint else None,
     }
 
 

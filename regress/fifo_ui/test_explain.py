@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fifo_ui import explain
-from regress.pair import Host
+from regress.pair import Host, Network, both
 from regress.scripts.ikev2.pairs import SPOKEN, pair
 
 WHO = "[who]\nID-type= FQDN\nName= {}.example\n"
@@ -96,3 +97,21 @@ def test_only_failures_of_the_one_asked_for() -> None:
     for name in ("west", "192.0.2.1", None):
         assert explain.failures(east.outcomes, name)
     assert explain.failures(west.outcomes, "west-east")
+
+
+def test_an_attempt_that_is_refused_so_far_is_told_before_it_has_ended() -> None:
+    """Anybody can have sent what does not fit, so a responder waits two minutes for better."""
+    west, east = both()
+    net = Network()
+    hosts = net.host(replace(west, secret="one")), net.host(replace(east, secret="another"))
+    net.start()
+    net.run(5)
+    status = hosts[1].daemon.status()
+    assert not [row for row in status["outcomes"] if not row["ok"]]
+    (row,) = explain.failures(status["outcomes"], None, (), status["exchanges"])
+    text = explain.text([row], None)
+    assert row["topic"] == "authentication"
+    assert text.startswith("now, and not ended yet:  main mode with 192.0.2.1 (west), the peer")
+    assert "does not fit our pre-shared key" in text
+    assert "[west]:Authentication" in text
+    assert explain.failures(status["outcomes"], "other", (), status["exchanges"]) == []

@@ -90,7 +90,7 @@ def test_up_says_at_last_that_nobody_is_there(tmp_path: Path, there: bool) -> No
 def test_up_says_how_far_it_is(running: Running) -> None:
     state, said, turns = running.daemon.state, list[str](), list[int]()
     state["sas"] = []
-    row = {"exchange": "IKE_SA_INIT", "name": "peer-b", "retries": 0, "hint": ""}
+    row = {"exchange": "IKE_SA_INIT", "name": "peer-b", "retries": 0, "reason": None}
 
     def work() -> None:
         running.turn()
@@ -114,11 +114,12 @@ def test_up_gives_up(running: Running) -> None:
 
 
 def test_up_gives_up_and_says_what_it_waited_for(running: Running) -> None:
-    hint = "peer-refused: the peer said PAYLOAD_MALFORMED (in clear, so unproven)"
+    hint = "the peer said PAYLOAD_MALFORMED (in clear, so unproven)"
+    reason = {"cause": "peer-refused", "detail": hint, "mend": "ask there"}
     running.daemon.state["sas"] = []
     running.daemon.state["exchanges"] = [
-        {"exchange": "main mode", "name": "peer-b", "retries": 3, "hint": hint}
+        {"exchange": "main mode", "name": "peer-b", "retries": 3, "reason": reason}
     ]
     status, _, err = call(running, "up", "a-b", "--wait", "2")
     assert status == 1
-    assert f"main mode with peer-b, repeated 3 times; {hint}" in err
+    assert f"main mode with peer-b, repeated 3 times; {hint}; mend: ask there" in err

@@ -38,7 +38,7 @@ class Guard:
         self._have(4, "that passes {} by", lambda: Dropping(loop, log, number, device))
         self._have(
             6, "that comes in past {}; routes alone keep back what goes out",
-            lambda: Tables(loop.timers, log, number, device),
+            lambda: Tables(loop, log, number, device),
         )  # fmt: skip
 
     def _have(self, version: int, what: str, make: Callable[[], _Part]) -> None:

@@ -40,7 +40,6 @@ class Link:
         try:
             return [messages.table_name(body) for body in self._ask(request, seq)]
         except OSError as error:
-            self.close()
             raise _unavailable(error) from None
 
     def carry_out(self, requests: list[bytes]) -> None:

@@ -32,7 +32,9 @@ class Msg(IntEnum):
     GETTABLE = 1
     DELTABLE = 2
     NEWCHAIN = 3
+    DELCHAIN = 5
     NEWRULE = 6
+    DELRULE = 8
 
 
 class Flag(IntFlag):
@@ -139,6 +141,12 @@ def error(body: bytes) -> int:
         raise MalformedPayload("nlmsgerr", 0, f"{len(body)} octets")
     refused: int = struct.unpack_from("=i", body)[0]
     return -refused
+
+
+def taken_from(data: bytes) -> set[str]:
+    """The tables that events say something was taken from. MalformedPayload."""
+    losses = [_SUBSYSTEM << 8 | each for each in (Msg.DELTABLE, Msg.DELCHAIN, Msg.DELRULE)]
+    return {table_name(body) for type, _, body in split(data) if type in losses}
 
 
 def table_name(body: bytes) -> str:

@@ -15,10 +15,12 @@ from isakmp.app.base import Direction, PolicySpec
 from isakmp.app.nft import messages, rules
 from isakmp.app.nft.link import Link
 from isakmp.app.nft.messages import Msg
+from isakmp.app.nft.news import News
 from isakmp.errors import ApplicationError
 from isakmp.log import Log
+from isakmp.loop import Loop
 from isakmp.policy.spd import Selector
-from isakmp.timer import Event, Timers
+from isakmp.timer import Event
 
 IKE_PORTS = (500, 4500)
 # Policies go in crowds, and a new table has all that remain.
@@ -32,8 +34,8 @@ class Tables:
     has left is in force until sweep().
     """
 
-    def __init__(self, timers: Timers, log: Log, instance: int, device: str) -> None:
-        self._timers, self._log, self._device = timers, log, device
+    def __init__(self, loop: Loop, log: Log, instance: int, device: str) -> None:
+        self._timers, self._log, self._device = loop.timers, log, device
         self._prefix = f"isakmpd-{instance:016x}-"
         self._specs: dict[Selector, PolicySpec] = {}
         self._new: list[PolicySpec] = []
@@ -41,8 +43,13 @@ class Tables:
         self._current, self._stale, self._told = "", False, ""
         self._event: Event | None = None
         self._link = Link()
-        self._left = self._adopt()
-        self._try_out()
+        try:
+            self._left = self._adopt()
+            self._try_out()
+            self._news = News(loop, self._gone)
+        except ApplicationError:
+            self._link.close()
+            raise
         self._number = max(map(self._number_of, self._left), default=0)
 
     def _adopt(self) -> list[str]:
@@ -60,11 +67,7 @@ class Tables:
         """A table that goes in the batch that it comes in. ApplicationError where none can be."""
         name = f"{self._prefix}0"
         gone = messages.table(Msg.DELTABLE, name)
-        try:
-            self._link.carry_out([*rules.frame(name, self._device, self._ports), gone])
-        except ApplicationError:
-            self._link.close()
-            raise
+        self._link.carry_out([*rules.frame(name, self._device, self._ports), gone])
 
     def _number_of(self, name: str) -> int:
         return int(name.removeprefix(self._prefix))
@@ -97,6 +100,26 @@ class Tables:
             self._ports[port] = None
             self._stale = True
             self._write_in(0)
+
+    def _gone(self, name: str) -> None:
+        """Something was taken from a table; where that is ours it is made anew."""
+        if not self._current or name not in ("", self._current):
+            return
+        if not name and self._is_there():
+            return
+        self._stale = True
+        if self._write():
+            self._log.internal_err(
+                "somebody took rules of nftables away that keep IPv6 out; they are there again."
+                " Who changes nftables on this host must leave tables %s* alone", self._prefix,
+            )  # fmt: skip
+
+    def _is_there(self) -> bool:
+        """Whether our table is; not where the kernel does not say."""
+        try:
+            return self._current in self._link.tables()
+        except ApplicationError:
+            return False
 
     def _write_in(self, pause_s: float) -> None:
         due = self._timers.now() + pause_s
@@ -176,4 +199,5 @@ class Tables:
         """Leave; what is there stays."""
         if self._event is not None and self._event.pending:
             self._write()
+        self._news.close()
         self._link.close()

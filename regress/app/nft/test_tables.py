@@ -19,6 +19,7 @@ from isakmp.app.nft.link import Link
 from isakmp.app.nft.tables import Tables
 from isakmp.errors import ApplicationError
 from isakmp.log import Log
+from isakmp.loop import Loop
 from isakmp.policy.spd import OPAQUE_PORTS, Selector
 from isakmp.timer import Timers
 from regress.app.nft.packets import datagram, fragments, icmp, ipv6, options, udp
@@ -45,9 +46,10 @@ class Guarded:
 
     def __post_init__(self) -> None:
         self.timers = Timers(lambda: self.now)
+        self.loop = Loop(self.timers)
         with inside(self.namespace):
             log = Log(lambda: 0.0, self.said.append)
-            self.tables = Tables(self.timers, log, self.number, self.device)
+            self.tables = Tables(self.loop, log, self.number, self.device)
 
     def add(self, selector: Selector, action: Action = Action.DISCARD) -> None:
         self.tables.add(PolicySpec(Direction.IN, selector, action))
@@ -332,6 +334,30 @@ def test_a_thousand_policies_are_written_once(site: Site, monkeypatch: pytest.Mo
         assert taken(site, udp("fd10:2:3e6::1", HERE, 9, 99)) == 1
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["table", "rule"])
+def test_what_somebody_takes_away_is_put_back(site: Site, whole: bool) -> None:
+    packet = udp(THERE, HERE, 9, 99)
+    one, other = Guarded(site[0]), Guarded(site[0])
+    one.add(nets())
+    (name,) = names(site[0], one.number)
+    with inside(site[0]):
+        link = Link()
+    body = messages.text(1, name) + (b"" if whole else messages.text(2, "policies"))
+    kind = messages.Msg.DELTABLE if whole else messages.Msg.DELRULE
+    link.carry_out([messages.message(kind, 0, body)])
+    link.close()
+    assert taken(site, packet) == 1
+    for each in (one, other):
+        each.loop.turn(0)
+    assert taken(site, packet) == 0
+    assert len(one.said) == 1 and "took" in one.said[0] and other.said == []
+    one.delete(nets())
+    one.loop.turn(0)
+    assert len(one.said) == 1, "what we take away ourselves is not told"
+    for each in (one, other):
+        each.tables.close()
+
+
 def test_a_refusal_is_told_once_and_tried_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,7 +378,7 @@ def test_a_refusal_is_told_once_and_tried_again(
 def test_where_the_kernel_has_no_nftables_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "_SUBSYSTEM", 99)
     with pytest.raises(ApplicationError, match="nftables.*modprobe nf_tables"):
-        Tables(Timers(lambda: 0.0), Log(lambda: 0.0, print), 1, "isakmp0")
+        Tables(Loop(Timers(lambda: 0.0)), Log(lambda: 0.0, print), 1, "isakmp0")
 
 
 def test_where_nftables_have_no_ipv6_that_is_said(
@@ -365,8 +391,15 @@ def test_where_nftables_have_no_ipv6_that_is_said(
 
 
 def test_who_may_not_is_told_so(site: Site) -> None:
-    code = ("from isakmp.app.nft.link import Link; from isakmp.errors import ApplicationError\n"
-            "try: Link().tables()\nexcept ApplicationError as error: print(error)")  # fmt: skip
+    code = """
+from isakmp.app.nft.link import Link
+from isakmp.errors import ApplicationError
+link = Link()
+try:
+    link.tables()
+except ApplicationError as error:
+    print(error)
+"""
     command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True)
     assert "CAP_NET_ADMIN" in done.stdout, done

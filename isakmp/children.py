@@ -222,9 +222,14 @@ class Children:
     def lost(self, child: ChildSa) -> None:
         """The peer seems to have no such child SA: it is asked for a successor, which proves it.
 
-        What is young may be known there by the time that is sent.
+        What is young may be known there by the time that is sent; and who says so again and again
+        is a peer that negotiates too often.
         """
-        if self.timers.now() - child.established > GRACE_S:
+        if self.timers.now() - child.established <= GRACE_S:
+            return
+        if reason := self.keeper.engine.bounds.often(child.who):
+            self.log.proto_warn("bound met by %s: %s", child.connection.remote, reason)
+        else:
             self.keeper.connections.rekey(child)
 
     def delete_child(

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from isakmp.constants import ipsec
+from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.policy.identity import MAX_NAME_BYTES, identity_of
 from isakmp.policy.spd import Connection, Identity
 from isakmp.policy.traffic import of_selector
 from isakmp.sa import IsakmpSa
-from isakmp.scripts.ikev1 import phase_1
-from isakmp.scripts.ikev2 import ike_auth
+from isakmp.scripts.ikev1 import informational, phase_1
+from isakmp.scripts.ikev1.informational import delete_payload
+from isakmp.scripts.ikev2 import common, ike_auth
+from isakmp.scripts.ikev2.informational import tell as tell_v2
 from regress.pair import Gateway, Network, connected, network_id
 
 HUB = "192.0.2.2"
@@ -303,3 +305,27 @@ def test_an_identity_is_no_longer_than_one_of_ours(
     assert not hub.daemon.sas.isakmp and not connected(host)
     assert set(hub.reasons()) == {"invalid-id-information" if version == 1 else "invalid-identity"}
     assert "1024 at most" in hub.said
+
+
+@VERSIONS
+def test_who_says_again_and_again_that_it_has_lost_a_child_sa_makes_us_begin_no_more_often(
+    version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(version, site(version), "Max-negotiations= 10")
+    scene.net.run(10)
+    asked: list[Any] = []
+    monkeypatch.setattr(scene.hub.daemon.connections, "rekey", asked.append)
+    engine, sa = scene.evil.daemon.engine, scene.sa()
+    (child,) = scene.evil.daemon.sas.all_children()
+    for _ in range(MET):
+        if version == 1:
+            spi = child.protocols[0].spi_out.to_bytes(4, "big")
+            said = [delete_payload(isakmp.Protocol.IPSEC_ESP, [spi])]
+            informational.tell(engine, engine.dialects[1], sa, said)
+        else:
+            spi = child.protocols[0].spi_in.to_bytes(4, "big")
+            lost = common.notify_value(ikev2.Notify.INVALID_SPI, spi)
+            tell_v2(engine, engine.dialects[2], sa, [(ikev2.Payload.NOTIFY, lost)])
+        scene.net.pump()
+    assert 0 < len(asked) <= 10
+    assert "bound met by site: too-many-negotiations" in scene.hub.said

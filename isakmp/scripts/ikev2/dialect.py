@@ -33,6 +33,7 @@ from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.cookie import Cookies
 from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA, Create
 from isakmp.scripts.ikev2.ended import Ended, EndedSa
+from isakmp.scripts.ikev2.fragments import OCTETS_MAX, UNPROVEN_MAX
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.ike_sa_init import IKE_SA_INIT
 from isakmp.scripts.ikev2.informational import (
@@ -328,7 +329,8 @@ class Ikev2:
         piece = P_SKF.parse(datagram[at + 4 :], at + 4)
         data = sa.keys.opens.open(datagram, at + 8)
         key = bool(header.flags & RESPONSE), header.message_id
-        whole = sa.fragments.add(key, piece.number, piece.total, datagram[at], data, datagram)
+        most = UNPROVEN_MAX if sa.state is State.LARVAL else OCTETS_MAX
+        whole = sa.fragments.add(key, piece.number, piece.total, datagram[at], data, datagram, most)
         if whole is None:
             return None
         sa.fragments.seen(whole.largest, path)

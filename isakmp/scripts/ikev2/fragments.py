@@ -17,6 +17,8 @@ from isakmp.path import Path
 from isakmp.policy.spd import Ikev2
 
 PIECES_MAX, OCTETS_MAX, MESSAGES_MAX = 128, 65536, 4
+# Of a message of somebody who has not proved himself: there may be a thousand of those.
+UNPROVEN_MAX = 16384
 # How long the pieces of one message may take; longer than anybody repeats it.
 REASSEMBLY_S = 120.0
 # Octets of an IP packet; the smallest are what RFC 7383 2.5.1 names.
@@ -89,11 +91,12 @@ class Fragments:
 
     def add(
         self, key: tuple[bool, int], number: int, total: int, first: int, data: bytes,
-        datagram: bytes,
+        datagram: bytes, most: int = OCTETS_MAX,
     ) -> Whole | None:  # fmt: skip
         """Take a piece that has verified; the whole message with the last one that was missing.
 
-        key: whether it is an answer, and its message ID. MalformedPayload beyond the bounds.
+        key: whether it is an answer, and its message ID; most: octets of the whole.
+        MalformedPayload beyond the bounds.
         """
         if total > PIECES_MAX:
             raise MalformedPayload("SKF.total", 32, f"{total} pieces", "RFC 7383 2.6")
@@ -105,7 +108,12 @@ class Fragments:
             pieces = self._begin(key, total)
         if number in pieces.data:
             return None
-        self._keep(key, pieces, number, data, len(datagram))
+        pieces.octets += len(data)
+        if pieces.octets > most:
+            del self._incomplete[key]
+            raise MalformedPayload("SKF", 32, f"more than {most} octets", "RFC 7383 2.6")
+        pieces.data[number] = data
+        pieces.largest = max(pieces.largest, len(datagram))
         if number == 1:
             pieces.first, pieces.mark = first, datagram
         if len(pieces.data) < total:
@@ -126,16 +134,6 @@ class Fragments:
         latest = self._now() - REASSEMBLY_S
         for key in [key for key, pieces in self._incomplete.items() if pieces.since <= latest]:
             del self._incomplete[key]
-
-    def _keep(
-        self, key: tuple[bool, int], pieces: _Pieces, number: int, data: bytes, size: int
-    ) -> None:
-        pieces.octets += len(data)
-        if pieces.octets > OCTETS_MAX:
-            del self._incomplete[key]
-            raise MalformedPayload("SKF", 32, f"more than {OCTETS_MAX} octets", "RFC 7383 2.6")
-        pieces.data[number] = data
-        pieces.largest = max(pieces.largest, size)
 
 
 def split(inner: bytes, room: int, least: int = 1) -> list[bytes]:

@@ -18,6 +18,7 @@ from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.policy import proposal
 from isakmp.policy.spd import Proposal, Traffic
 from isakmp.policy.traffic import to_wire
+from isakmp.sa import IsakmpSa
 from isakmp.scripts.ikev2 import fragments
 from isakmp.scripts.ikev2.common import notify_value
 from isakmp.scripts.ikev2.informational import delete_ike
@@ -405,10 +406,13 @@ def test_a_peer_that_rekeys_and_deletes_nothing_is_bounded(
 # --- fragments -------------------------------------------------------------------------------
 
 
-def piece(host: Host, number: int, total: int, data: bytes, message_id: int) -> bytes:
-    sa = sa_of(host)
+def piece(
+    host: Host, number: int, total: int, data: bytes, message_id: int,
+    sa: IsakmpSa | None = None, kind: int = X.INFORMATIONAL,
+) -> bytes:  # fmt: skip
+    sa = sa or sa_of(host)
     size = 8 + sa.keys.seals.sealed_size(len(data))
-    header = Header(sa.cky_i, sa.cky_r, P.SKF, 2, 0, X.INFORMATIONAL, INITIATOR, message_id,
+    header = Header(sa.cky_i, sa.cky_r, P.SKF, 2, 0, kind, INITIATOR, message_id,
                     HEADER_SIZE + size)  # fmt: skip
     head = header.pack() + GENERIC.pack(P.DELETE if number == 1 else 0, 0, size)
     head += number.to_bytes(2, "big") + total.to_bytes(2, "big")
@@ -457,6 +461,24 @@ def test_pieces_that_never_end_are_bounded() -> None:
     assert sum(pieces.octets for pieces in kept.values()) <= (
         fragments.MESSAGES_MAX * fragments.OCTETS_MAX
     )
+
+
+def test_pieces_of_who_has_proved_nothing_are_less() -> None:
+    """A thousand exchanges may be half open."""
+    net, west, east = pair(lose=lambda packet: packet.header.exchange_type == X.IKE_AUTH)
+    ours, theirs = (
+        next(x.sa for x in host.daemon.engine.exchanges.values() if x.sa is not None)
+        for host in (west, east)
+    )
+    for number in range(1, 60):
+        data = piece(west, number, 60, b"x" * 1400, 1, ours, X.IKE_AUTH)
+        east.receive(Packet(west.address, 500, east.address, 500, data))
+        kept = theirs.fragments._incomplete.values()
+        assert sum(pieces.octets for pieces in kept) <= fragments.UNPROVEN_MAX
+    assert f"more than {fragments.UNPROVEN_MAX} octets" not in east.said, "strangers fill no log"
+    net.lose = lambda packet: False
+    net.run(30)
+    unharmed(net, west, east)
 
 
 # --- strangers -------------------------------------------------------------------------------

@@ -143,6 +143,8 @@ def test_the_unit_says_what_the_daemon_takes() -> None:
     assert service["ExecReload"] == "kill -HUP $MAINPID"
     kept = set(service["CapabilityBoundingSet"].split())
     assert kept == {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE"}
+    manual = (ROOT / "docs" / "isakmpd.8.md").read_text()
+    assert f"\nAmbientCapabilities={service['CapabilityBoundingSet']}\n" in manual
 
 
 def test_the_unit_that_closes_does_so_before_the_network_and_opens_it_again() -> None:

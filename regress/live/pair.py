@@ -94,9 +94,11 @@ class Host:
         self.conf.write_text(text)
 
     @contextmanager
-    def process(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A Python module of the project in the namespace, ended by TERM."""
-        command = [sys.executable, "-m", *arguments]
+    def process(
+        self, *arguments: str, through: tuple[str, ...] = ()
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A Python module of the project in the namespace, ended by TERM. through: what runs it."""
+        command = [*through, sys.executable, "-m", *arguments]
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:
             process = subprocess.Popen(
                 self.namespace.command(command), cwd=ROOT, stdin=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,7 +18,7 @@ from isakmp.privilege import Identity
 from regress.interop.end import eventually
 from regress.interop.namespace import SetupFailure
 from regress.interop.needs import missing
-from regress.live.pair import Host, Stream, configuration, hosts, hup, wait_up
+from regress.live.pair import ROOT, Host, Stream, configuration, hosts, hup, wait_up
 from regress.test_privilege import NETWORK, check_bounds
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
@@ -98,3 +99,26 @@ def test_as_another_user_the_tunnel_carries_traffic(ends: tuple[Host, Host], own
         work_goes_on(a, b, process, lambda: configured(a, b, general, life_s=1200))
     assert "Traceback" not in a.log()
     assert not path.exists()
+
+
+def test_started_as_that_user_it_needs_no_root(ends: tuple[Host, Host]) -> None:
+    """As a service manager does it: with the capabilities that docs/isakmpd.8.md names, ambient."""
+    a, b = ends
+    identity = Identity(USER, "")
+    manual = (ROOT / "docs" / "isakmpd.8.md").read_text()
+    (named,) = re.findall(r"^AmbientCapabilities=(.*)$", manual, re.MULTILINE)
+    capabilities = ",".join(f"+{word.lower().removeprefix('cap_')}" for word in named.split())
+    a.write(configuration("a", a.folder, key_exchange="ikev2"))
+    os.chown(a.conf, identity.uid, identity.gid)
+    b.write(configuration("b", b.folder, key_exchange="ikev2"))
+    through = (
+        "setpriv", f"--reuid={identity.uid}", f"--regid={identity.gid}", "--clear-groups",
+        f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}",
+    )  # fmt: skip
+    with b.daemon(), a.process("isakmp", "-d", "-c", str(a.conf), through=through) as process:
+        wait_up(a, b, 60)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert re.search(rf"^Uid:\t{identity.uid}\t", status, re.MULTILINE)
+        assert re.search(rf"^CapPrm:\t{NETWORK:016x}$", status, re.MULTILINE)
+        assert Stream(a, 0, 20, 0.02).lost() == 0
+    assert "Traceback" not in a.log()

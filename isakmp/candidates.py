@@ -66,6 +66,8 @@ def family(exchange: AnyExchange) -> Iterator[AnyExchange]:
 
 def leaves(exchange: AnyExchange) -> list[AnyExchange]:
     """Those that nothing goes on from: they wait for a message, or are on their way to."""
+    if exchange.answers is None:
+        return [exchange]
     return [x for x in family(exchange) if x.answers is None or not x.answers.forks]
 
 
@@ -192,7 +194,10 @@ class Candidates:
 
     def end_others(self, exchange: AnyExchange, reason: Reason) -> None:
         """End all but one of what belongs to an attempt, without a word to anybody."""
-        for other in [x for x in family(exchange.root) if x is not exchange][::-1]:
+        root = exchange.root
+        if root.answers is None:
+            return
+        for other in [x for x in family(root) if x is not exchange][::-1]:
             self._wipe(other, reason)
 
     def refused(self, exchange: AnyExchange, reason: Reason, *, proven: bool) -> None:
@@ -278,6 +283,8 @@ class Candidates:
 def of_many(root: AnyExchange, reason: Reason) -> Reason:
     """The reason that an attempt fails for, with how many have answered it where that were more
     than one."""
+    if root.answers is None:
+        return reason
     heard = max((x.answers.heard for x in family(root) if x.answers is not None), default=0)
     if heard < 2:
         return reason

@@ -324,11 +324,12 @@ class Engine:
 
     def _unlist(self, exchange: Exchange[Any]) -> None:
         """Messages of that key find another exchange of the same attempt, or none."""
-        if self.exchanges.get(exchange.key) is exchange:
-            del self.exchanges[exchange.key]
+        key = exchange.key
+        if self.exchanges.get(key) is exchange:
+            del self.exchanges[key]
             others = [x for x in self.candidates.among(exchange) if x is not exchange]
             if others:
-                self.exchanges[exchange.key] = others[-1]
+                self.exchanges[key] = others[-1]
 
     # --- ends --------------------------------------------------------------------------------
 

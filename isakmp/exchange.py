@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -140,6 +141,7 @@ class Exchange(Generic[S]):
         return f"#{self.number} {self.script.name} {role} {self.name or self.remote.name}"
 
 
+@lru_cache(1)
 def digest(datagram: bytes) -> bytes:
-    """What a repeated datagram is recognized by; no secret hangs on it."""
+    """What a repeated datagram is recognized by; no secret hangs on it. Several ask of one."""
     return sha1(datagram, usedforsecurity=False).digest()

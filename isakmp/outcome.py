@@ -73,7 +73,7 @@ class Outcomes:
         """Of each address and cause the last attempt: strangers must not push others out."""
         key = outcome.remote, reason.cause
         before = self.strangers.pop(key, None)
-        self.strangers[key] = replace(outcome, times=before.times + 1 if before else 1)
+        self.strangers[key] = replace(outcome, times=before.times + 1) if before else outcome
         if len(self.strangers) > STRANGERS_MAX:
             del self.strangers[next(iter(self.strangers))]
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # policy.spd, policy.meanings and app.base are values only, so they stand below their packages.
 LAYERS = [
     ["isakmp", "isakmp.causes", "isakmp.constants", "isakmp.flags"],
-    ["isakmp.policy.dn", "isakmp.policy.sameness", "isakmp.policy.spd"],
+    ["isakmp.policy.dn", "isakmp.policy.hashed", "isakmp.policy.sameness", "isakmp.policy.spd"],
     [
         "isakmp.errors",
         "isakmp.job",

@@ -105,7 +105,7 @@ class Codec:
         MalformedPayload: its path and offset name the innermost part that does not fit.
         """
         try:
-            return self._read(body)
+            return self.twin.parse(body) if self.twin else self.specify(body)
         except Misfit as error:
             raise MalformedPayload(
                 self.name + error.where, offset + error.at, error.reason, self.rfc
@@ -114,12 +114,9 @@ class Codec:
     def salvage(self, body: bytes) -> Value | None:
         """What a body that does not fit shows up to its fault; None where that is nothing."""
         try:
-            return self._read(body)
+            return self.twin.parse(body) if self.twin else self.specify(body)
         except Misfit as error:
             return error.so_far
-
-    def _read(self, body: bytes) -> Value:
-        return self.twin.parse(body) if self.twin else self.specify(body)
 
     def build(self, value: Mapping[str, Any]) -> bytes:
         """The body for ``value``. MalformedPayload where no such payload can exist."""

@@ -32,12 +32,15 @@ def foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> I
     if kind is _IKE and transform.transform_id != ipsec.IsakmpTransform.KEY_IKE:
         yield f"TRANSFORM_ID {transform.transform_id}, not KEY_IKE"
     for attribute in transform.attributes:
-        number, value = attribute.type, attribute.value
+        number = attribute.type
+        if number == life_duration:
+            continue
+        value = attribute.value
         value = value if isinstance(value, int) else int.from_bytes(value, "big")
         if number == life_type:
             if value not in _LIFE_TYPES:
                 yield f"LIFE_TYPE {value}, which is not carried out"
         elif number not in carried_out:
             yield f"{name_of(kind, number)}, which is not carried out"
-        elif number != life_duration and seen.setdefault(number, value) != value:
+        elif seen.setdefault(number, value) != value:
             yield f"{name_of(kind, number)} twice"

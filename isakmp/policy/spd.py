@@ -17,6 +17,12 @@ from typing import NamedTuple
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.constants.ip import protocol_name
 from isakmp.policy import dn
+from isakmp.policy.hashed import (
+    HashedIPv4Address,
+    HashedIPv4Network,
+    HashedIPv6Address,
+    HashedIPv6Network,
+)
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -38,13 +44,15 @@ def make_network(packed: bytes, prefix: int, strict: bool = True) -> Network:
     if not strict:
         with suppress(ValueError):
             return make_network(packed, prefix)
-    return ip_network((packed, prefix), strict)
+    if len(packed) == 4:
+        return HashedIPv4Network((packed, prefix), strict)
+    return HashedIPv6Network((packed, prefix), strict)
 
 
 @lru_cache(4096)
 def make_address(packed: bytes) -> Address:
     """The address of 4 or 16 octets; one object, as make_network's."""
-    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
+    return HashedIPv4Address(packed) if len(packed) == 4 else HashedIPv6Address(packed)
 
 
 class Range(NamedTuple):

@@ -20,7 +20,7 @@ from isakmp.errors import ConfError
 from isakmp.log import Log, LogClass
 from isakmp.loop import Loop
 from isakmp.path import Path
-from isakmp.policy.spd import Address
+from isakmp.policy.spd import Address, make_address
 from isakmp.transport.base import NON_ESP_MARKER, Deliver, sort
 
 # Of <linux/in.h> and <asm/socket.h>; the socket module does not name them.
@@ -140,8 +140,7 @@ class Udp:
         if address is None:
             if len(self._addresses) >= _ADDRESSES_MAX:
                 self._addresses.clear()
-            address = IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
-            self._addresses[packed] = address
+            address = self._addresses[packed] = make_address(packed)
         return address
 
     def send(self, path: Path, message: bytes) -> None:

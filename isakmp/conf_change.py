@@ -1,7 +1,8 @@
 """What a change of the configuration does to it: the errors and warnings that it brings.
 
-A change is weighed by the sections that it touches, those that lead to them, and all that these
-lead to: where there are thousands of connections, most have nothing to do with it.
+A change is weighed by the sections that it touches, those that lead to them, all that these
+lead to, and what may be mistaken for them: where there are thousands of connections, most have
+nothing to do with it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from dataclasses import dataclass
 
 from isakmp.conf import Conf, first_of
 from isakmp.conf_check import Faults, Judgement, judge_part
+from isakmp.conf_kin import kin
 from isakmp.conf_parse import Entry, Parsed, Section, fold, items_of
 from isakmp.conf_tags import FIXED
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
+from isakmp.policy.spd import Connection
 
 _FIXED = frozenset(map(fold, FIXED))
 # Their values lead to all there is; only what a change touches of them is looked at.
@@ -49,13 +52,19 @@ class Weighed:
         return others | dict(self.faults)
 
 
-def weigh(before: Conf, after: Conf, resolve: Resolve) -> Weighed:
-    """What ``after`` has wrong that ``before`` had not."""
-    part = _part(before.written, after.written)
-    was, now = (judge_part(_only(conf, part), resolve) for conf in (before, after))
+def weigh(
+    before: Conf, after: Conf, resolve: Resolve, connections: Iterable[Connection] = ()
+) -> Weighed:
+    """What ``after`` has wrong that ``before`` had not. connections: those that are in use."""
+    leads, named_by = _links(before.written, after.written)
+    above = _reach(set(_touched(before.written, after.written)), named_by)
+    part = frozenset(_reach(above, leads))
+    wide = part | _reach(kin(after, above, connections, resolve), leads)
+    was, now = (judge_part(_only(conf, wide), resolve) for conf in (before, after))
     known = set(map(_key, was.errors))
     errors = [error for error in now.errors if _key(error) not in known]
-    return Weighed(errors, _new_warnings(was, now), part, now.faults)
+    faults = {place: error for place, error in now.faults.items() if place[1] in part}
+    return Weighed(errors, _new_warnings(was, now), part, faults)
 
 
 def _key(error: ConfError) -> tuple[str, str, str]:
@@ -64,14 +73,6 @@ def _key(error: ConfError) -> tuple[str, str, str]:
 
 def _new_warnings(was: Judgement, now: Judgement) -> list[str]:
     return [text for text in now.warnings if text not in was.warnings]
-
-
-def _part(before: _Sections, after: _Sections) -> frozenset[str]:
-    """The folded names of the sections that a change can matter to."""
-    leads, named_by = _links(before, after)
-    touched = set(_touched(before, after))
-    above = _reach(touched, named_by)
-    return frozenset(_reach(above, leads))
 
 
 def _touched(before: _Sections, after: _Sections) -> Iterator[str]:

@@ -17,6 +17,10 @@ def confusable(
 ) -> Iterator[str]:
     """Warnings, with the lines they are about. by_identity: the sections with an identity's key."""
     peers = list(remotes)
+    for section, first in keys.twice().items():
+        where, there = (conf.where(name, "Authentication") for name in (section, first))
+        yield (f"{where}: [{section}] means an identity of [{first}], {there}: one key serves it, "
+               "of the section that is written as the peer says it, else the first")  # fmt: skip
     yield from _same_secret(conf, [remote for remote in peers if remote.secret])
     yield from _same_identity(conf, [remote for remote in peers if remote.remote_id])
     open_to = [remote for remote in peers if not remote.secret and not remote.remote_id]

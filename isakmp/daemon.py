@@ -375,7 +375,7 @@ class Daemon:
         bring what the checker calls an error: nothing has changed then.
         """
         draft = transaction.draft()
-        weighed = weigh(self.conf, draft, self.catalog.resolve)
+        weighed = weigh(self.conf, draft, self.catalog.resolve, self.catalog.connections.values())
         told = weighed.refuse(together)
         changed = {fold(name) for name in self.conf.become(draft)}
         self.catalog.faults = weighed.beside(self.catalog.faults)

@@ -107,6 +107,34 @@ def test_a_warning_is_in_the_answer(change: str, warning: str) -> None:
     assert not any("changeme" in line for line in lines)
 
 
+OTHER = (
+    "[Phase 1]\n192.0.2.7= other\n[other]\nLocal-address= 192.0.2.1\nConfiguration= phase-1\n"
+    "Authentication= 9f2c7be1d04a86b35c7e\nRemote-ID= other-id\n[other-id]\nID-type= FQDN\n"
+    "Name= other.example\n[mine-id]\nID-type= FQDN\nName= Other.example\n"
+    "[Phase 2]\nPassive-connections= second\n[second]\nISAKMP-peer= other\n"
+    "Configuration= phase-2\nLocal-ID= near\nRemote-ID= far-2\n"
+    "[far-2]\nID-type= IPV4_ADDR_SUBNET\nNetwork= 10.7.0.0\nNetmask= 255.255.0.0\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        ("set [east]:Authentication=9f2c7be1d04a86b35c7e force", "can be taken for [other]"),
+        ("set [east]:Remote-ID=mine-id", "has the Remote-ID of [other]"),
+        ("set [far-2]:Netmask=255.0.0.0 force", "[west-east] has traffic that [second] has, too"),
+        ("set [far]:Netmask=255.0.0.0 force", "[second] has traffic that [west-east] has, too"),
+    ],
+)
+def test_what_may_be_mistaken_for_what_is_changed_is_in_the_answer(
+    change: str, warning: str
+) -> None:
+    west = alone(replace(WEST, more=OTHER))
+    lines = told(west, f"C {change}")
+    assert any(warning in line for line in lines), lines
+    assert not west.daemon.catalog.faults
+
+
 def ipsecctl(gateway: Gateway, peer: str) -> list[str]:
     """What ipsecctl(8) writes for ``ike esp from local to remote peer ... psk ...``."""
     peer_section = f"peer-{peer}-local-{gateway.address}"

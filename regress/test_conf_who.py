@@ -71,6 +71,26 @@ def test_peers_that_are_not(edits: tuple[str, ...], said: list[str]) -> None:
     assert warned(*edits) == said
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("192.0.2.7", "192.0.2.7/32"),
+        ("2001:db8::1", "2001:DB8:0::1"),
+        ("C=DE, CN=gw", "c=DE,cn=GW"),
+        ("0xabcd", "ABCD"),
+        ("10.0.0.0/8", "10.0.0.0-10.255.255.255"),
+    ],
+)
+def test_two_keys_of_one_identity(one: str, other: str) -> None:
+    """RFC 4945 3.1: the same identity in other octets."""
+    keys = f"[{one}]\nAuthentication= the first key of both\n"
+    assert not warned("[joe]\n", keys + "[joe]\n")
+    keys += f"[{other}]\nAuthentication= the second key of both\n"
+    (line,) = warned("[joe]\n", keys + "[joe]\n")
+    where = f"f:23 [{other}]:Authentication: [{other}] means an identity of [{one}], "
+    assert line.startswith(f"{where}f:21 [{one}]:Authentication: one key serves it")
+
+
 def test_a_remote_id_needs_the_key_of_that_identity() -> None:
     text = PEERS.replace("[any]\n", "[any]\nRemote-ID= joe\n")
     assert not check(Conf.from_text(text, "f"))

@@ -76,6 +76,7 @@ LAYERS = [
         "isakmp.conf_check",
         "isakmp.conf_clear",
         "isakmp.conf_crypto",
+        "isakmp.conf_kin",
         "isakmp.conf_told",
         "isakmp.conf_manual",
         "isakmp.conf_secrets",

@@ -6,7 +6,7 @@ distinguished name is in any spelling, a KEY_ID is written in hexadecimal.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 
@@ -30,6 +30,7 @@ class IdentityKeys:
         self._conf = conf
         self._generation = -1
         self._by_meaning: dict[Hashable, str] = {}
+        self._twice: dict[str, str] = {}
 
     def section(self, identity: Identity) -> str:
         """The section with the key of that identity, whose text goes first; "" for none.
@@ -39,24 +40,32 @@ class IdentityKeys:
         text = str(identity)
         if self._conf.has_written_section(text) and not _is_peer(self._conf, text):
             return text
-        if self._generation != self._conf.generation:
-            self._by_meaning = _by_meaning(self._conf)
-            self._generation = self._conf.generation
+        self._refresh()
         return self._by_meaning.get(meaning_of(identity), "")
+
+    def twice(self) -> Mapping[str, str]:
+        """Sections that mean an identity of one before them, and that one."""
+        self._refresh()
+        return self._twice
+
+    def _refresh(self) -> None:
+        if self._generation == self._conf.generation:
+            return
+        self._by_meaning, self._twice = {}, {}
+        for section in self._conf.sections():
+            if self._conf.is_written(section, "Authentication") and not _is_peer(
+                self._conf, section
+            ):
+                for identity in _identities(section):
+                    first = self._by_meaning.setdefault(meaning_of(identity), section)
+                    if first != section:
+                        self._twice[section] = first
+        self._generation = self._conf.generation
 
 
 def read_secret(conf: Conf, section: str) -> bytes:
     """The pre-shared key of a peer's or an initiator's section; hex after 0x; b"" for none."""
     return conf.value(Kind.PEER, section, "Authentication") or b""
-
-
-def _by_meaning(conf: Conf) -> dict[Hashable, str]:
-    found: dict[Hashable, str] = {}
-    for section in conf.sections():
-        if conf.is_written(section, "Authentication") and not _is_peer(conf, section):
-            for identity in _identities(section):
-                found.setdefault(meaning_of(identity), section)
-    return found
 
 
 def _is_peer(conf: Conf, section: str) -> bool:

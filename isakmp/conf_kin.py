@@ -1,0 +1,78 @@
+"""Sections that a change does not touch, and that may be mistaken for one that it does.
+
+Looked at along with a change, so that its answer tells of both. Bounded, as ipsecctl(8) makes
+thousands of changes: they are found by what is written alike, and by traffic as it was last read; a
+reload compares all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+
+from isakmp.conf import Conf
+from isakmp.conf_parse import Section, fold
+from isakmp.errors import ConfError
+from isakmp.policy.identity import Resolve
+from isakmp.policy.reader import read_selectors_of
+from isakmp.policy.spd import Connection, Selector
+
+_Sections = Mapping[str, Section]
+
+# How many sections are looked at along, and how many are compared for it.
+KIN_MAX = 20
+COMPARED_MAX = 500
+
+
+def kin(
+    conf: Conf, changed: Collection[str], connections: Iterable[Connection], resolve: Resolve
+) -> set[str]:
+    """Their folded names. changed: the folded names of what a change matters to; connections: those
+    that are in use."""
+    others = [one for one in islice(connections, COMPARED_MAX) if fold(one.name) not in changed]
+    found = _same_traffic(conf, islice(changed, KIN_MAX), others, resolve)
+    alike = _written_alike(conf.written, changed)
+    return {*islice(found, KIN_MAX), *islice(alike, KIN_MAX)}
+
+
+def _same_traffic(
+    conf: Conf, changed: Iterable[str], others: list[Connection], resolve: Resolve
+) -> Iterator[str]:
+    """Connections whose traffic overlaps that of a changed one."""
+    for name in changed:
+        if not _value(conf.written, name, "isakmp-peer"):
+            continue
+        try:
+            ours = read_selectors_of(conf, conf.written[name].name, resolve)[0]
+        except ConfError:
+            continue
+        yield from (fold(one.name) for one in others if _overlap(ours, one.selector))
+
+
+def _overlap(one: Selector, other: Selector) -> bool:
+    if one.src.version != other.src.version:
+        return False
+    return one.src.overlaps(other.src) and one.dst.overlaps(other.dst)
+
+
+def _written_alike(sections: _Sections, changed: Collection[str]) -> Iterator[str]:
+    """Peers with the secret of a changed one, or its Remote-ID."""
+    wanted = {mark for name in changed for mark in _marks(sections, name)}
+    for name in sections if wanted else ():
+        if name not in changed and any(mark in wanted for mark in _marks(sections, name)):
+            yield name
+
+
+def _marks(sections: _Sections, name: str) -> Iterator[tuple[str, object]]:
+    """What a peer is told apart by."""
+    if secret := _value(sections, name, "authentication"):
+        yield "authentication", secret
+    if expected := sections.get(fold(_value(sections, name, "remote-id"))):
+        values = expected.entries.items()
+        yield "remote-id", frozenset((tag, fold(entry.value)) for tag, entry in values)
+
+
+def _value(sections: _Sections, name: str, tag: str) -> str:
+    section = sections.get(name)
+    entry = section.entries.get(tag) if section else None
+    return entry.value if entry else ""

@@ -1,0 +1,33 @@
+"""How applications are put together."""
+
+from __future__ import annotations
+
+import random as pseudo
+import socket
+
+from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.server import Server
+from isakmp.app.make import _Embedded
+from isakmp.app.pf_key.link import DirectLink
+from isakmp.log import Log
+from isakmp.timer import Timers
+from regress.app.engine.pair import MemoryNetif, MemoryWire
+
+
+def test_the_guard_hears_of_every_port_of_the_daemon() -> None:
+    """The kernel knows IKE in IPv6 by its port alone, which -p and -N change."""
+    timers, ports = Timers(lambda: 0.0), list[int]()
+    wire, netif = MemoryWire(), MemoryNetif()  # type: ignore[abstract]
+    log = Log(lambda: 0.0, lambda line: None)
+    server = Server(
+        lambda events: KeyEngine(
+            timers=timers, random=pseudo.randbytes, wire=wire, netif=netif,
+            events=events, log=log,
+        ), lambda: 0.0,
+    )  # fmt: skip
+    app = _Embedded(DirectLink(server.attach), timers, server.engine, ports.append)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        app.own_socket(sock, encap=False)
+        assert ports == [sock.getsockname()[1]]
+    app.close()

@@ -3,7 +3,8 @@ and what is another's already.
 
 Whoever has a secret can ask for SAs without end; what is told here is where that ends, and which
 line says so. An identity is a Who, wherever it is. What takes the place of another is let in
-beside it, so that there may be twice as many while all are replaced.
+beside it, so that there may be twice as many while all are replaced. Whoever has a section to
+himself is kept out by nothing that others have.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Bounds:
 
     def sa(self, remote: Remote, who: Who) -> Reason | None:
         """Why who has just proved itself may have no ISAKMP or IKE SA."""
-        return self.often(who) or self._identity(remote, who) or self._sa(who)
+        return self.often(who) or self._identity(remote, who) or self._sa(remote, who)
 
     def _identity(self, remote: Remote, who: Who) -> Reason | None:
         """A section for one peer is not expected to bring many."""
@@ -78,7 +79,7 @@ class Bounds:
             line=self._line("Max-identities" if shared else "Max-SAs-per-identity"),
         )  # fmt: skip
 
-    def _sa(self, who: Who) -> Reason | None:
+    def _sa(self, remote: Remote, who: Who) -> Reason | None:
         limits = self.limits
         if self._sas.established(who) >= limits.sas_of_one:
             return Reason(
@@ -86,15 +87,17 @@ class Bounds:
                 line=self._line("Max-SAs-per-identity"),
                 mend="raise Max-SAs-per-identity in [General], or look why this peer needs more",
             )  # fmt: skip
-        if not self._sas.has(who) and len(self._sas.isakmp) >= limits.sas:
+        if remote.shared and not self._sas.has(who) and len(self._sas.isakmp) >= limits.sas:
             return Reason("too-many-sas", f"{limits.sas} IKE SAs in all are enough",
                           line=self._line("Max-SAs"),
                           mend="raise Max-SAs in [General]")  # fmt: skip
         return None
 
-    def child(self, who: Who, selectors: Sequence[Selector], *, replacing: bool) -> Reason | None:
+    def child(
+        self, sa: IsakmpSa, selectors: Sequence[Selector], *, replacing: bool
+    ) -> Reason | None:  # fmt: skip
         """Why there may not be another child SA of that traffic. replacing: one that is there."""
-        limits, sas, times = self.limits, self._sas, 1 + replacing
+        limits, sas, times, who = self.limits, self._sas, 1 + replacing, sa.who
         if sas.count_of(who) >= limits.children_of_one * times:
             what = "each replaced once, are enough" if replacing else "are enough"
             return Reason(
@@ -108,7 +111,7 @@ class Bounds:
                 f"{limits.selectors_of_one} pairs of networks are enough for one identity",
                 line=self._line("Max-selectors"),
             )
-        if not replacing and sas.count >= limits.children:
+        if sa.remote.shared and not replacing and sas.count >= limits.children:
             return Reason("too-many-children", f"{limits.children} child SAs in all are enough",
                           line=self._line("Max-children-in-all"),
                           mend="raise Max-children-in-all in [General]")  # fmt: skip

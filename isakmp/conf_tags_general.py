@@ -111,7 +111,11 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "child SAs that one identity may have; twice as many while they are replaced",
             "256",
         ),
-        "Max-children-in-all": Tag(_MANY, "child SAs of all peers together", "50000"),
+        "Max-children-in-all": Tag(
+            _MANY,
+            "child SAs in all; above, only peers with a section of their own get one",
+            "50000",
+        ),
         "Max-exchanges": Tag(
             _MANY,
             "exchanges that one identity may have under way under its ISAKMP or IKE SAs",
@@ -136,7 +140,11 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "and its SAs to follow it to another address or port",
             "600",
         ),
-        "Max-SAs": Tag(_MANY, "ISAKMP and IKE SAs of all peers together", "20000"),
+        "Max-SAs": Tag(
+            _MANY,
+            "ISAKMP and IKE SAs in all; above, only peers with a section of their own get one",
+            "20000",
+        ),
         "Max-SAs-per-identity": Tag(
             _MANY,
             "ISAKMP or IKE SAs that one identity may have; of those that are replaced the oldest "

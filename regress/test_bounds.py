@@ -329,3 +329,19 @@ def test_who_says_again_and_again_that_it_has_lost_a_child_sa_makes_us_begin_no_
         scene.net.pump()
     assert 0 < len(asked) <= 10
     assert "bound met by site: too-many-negotiations" in scene.hub.said
+
+
+@VERSIONS
+@pytest.mark.parametrize("general", ["Max-SAs= 4", "Max-children-in-all= 4"])
+def test_who_has_a_section_is_kept_out_by_nothing_that_others_have(
+    version: int, general: str
+) -> None:
+    """Who shares one fills what is for all together."""
+    scene = Scene(version, member(version, 50), general)
+    for number in range(MET):
+        (be_somebody_else if general.startswith("Max-SAs") else ask_for_child)(scene, number)
+    assert "bound met by any" in scene.hub.said
+    home = scene.net.host(site(version))
+    home.daemon.start()
+    scene.net.run(5)
+    assert connected(home)

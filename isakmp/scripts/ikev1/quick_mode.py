@@ -285,7 +285,7 @@ def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
 def _check_room(x: X, sa: IsakmpSa, selector: Selector) -> None:
     """A peer that has proved itself may still ask for too much. Refused then."""
     replacing = bool(x.engine.sas.in_slot((connection_of(x).name, sa.peer, selector)))
-    if reason := x.engine.bounds.child(sa.who, (selector,), replacing=replacing):
+    if reason := x.engine.bounds.child(sa, (selector,), replacing=replacing):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
     if taken := x.engine.bounds.traffic(sa, connection_of(x), (selector,)):
         reason, holder = taken

@@ -271,7 +271,7 @@ def _check_room(x: X, c: Child) -> None:
     replacing = c.old is not None or bool(
         sas.in_slot((connection_of(c).name, sa.peer, c.selectors[0]))
     )
-    if reason := x.engine.bounds.child(sa.who, c.selectors, replacing=replacing):
+    if reason := x.engine.bounds.child(sa, c.selectors, replacing=replacing):
         raise Refused(reason, _BOUNDS.get(reason.cause, Notify.NO_ADDITIONAL_SAS))
     if taken := x.engine.bounds.traffic(sa, connection_of(c), c.selectors):
         reason, holder = taken

@@ -51,6 +51,14 @@ def test_every_heading_and_every_word_of_code_is_on_the_page(path: Path) -> None
     assert r"\f" not in text and "**" not in text
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_code_fits_a_terminal_of_80_columns(path: Path) -> None:
+    """man(1) does not wrap it, and indents it by eleven."""
+    blocks = re.findall(r"(?ms)^```\w*\n(.*?)^```", path.read_text(encoding="utf-8"))
+    assert blocks
+    assert [line for block in blocks for line in block.splitlines() if len(line) > 80 - 11] == []
+
+
 def test_what_roff_would_take_for_its_own() -> None:
     text, complaints = shown(roff(
         "# x(1)\n\n## NAME\nx - it\n\n.a line with a dot\n'and one with a quote\\n\n\n"

@@ -147,15 +147,19 @@ def _bash_reply(action: argparse.Action) -> str:
 
 
 def _bash_words(level: Level) -> Iterator[str]:
-    """What may stand anywhere on a level: its flags, its verbs, the words of its arguments."""
+    """What may stand anywhere on a level: its verbs and the words of its arguments; its flags
+    behind a hyphen, or where there is nothing else."""
     flags = [flag for action in level.options() for flag in action.option_strings]
     known = [*level.verbs(), *(word for action in level.arguments() for word in words(action))]
     names = any(action.dest in NAMES for action in level.arguments())
-    listed = " ".join([*flags, *known, *(["$(_isakmpctl_names)"] if names else [])])
     files = any(map(takes_file, level.arguments()))
+    named = ["$(_isakmpctl_names)"] if names else []
+    listed = " ".join([*known, *named] or ([] if files else flags))
     yield f"{_pattern(level)})"
-    yield f'    mapfile -t COMPREPLY < <(compgen -W "{listed}" -- "$cur")'
+    yield f'    [[ $cur == -* ]] && set -- "{" ".join(flags)}" || set -- "{listed}"'
+    yield '    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")'
     if files:
+        yield "    [[ $cur == -* ]] && return"
         yield "    compopt -o filenames"
         yield '    mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur")'
     yield "    ;;"

@@ -37,7 +37,11 @@ def offered(script: str, *words: str) -> set[str]:
 @pytest.mark.parametrize(("name", "level"), LEVELS, ids=lambda value: str(value)[:40])
 def test_bash_offers_every_flag_and_verb_of_a_level(name: str, level: Level) -> None:
     flags = {flag for action in level.options() for flag in action.option_strings}
-    assert flags | set(level.verbs()) <= offered(bash(name), name, *level.path, "")
+    assert flags <= offered(bash(name), name, *level.path, "-")
+    given = offered(bash(name), name, *level.path, "")
+    assert set(level.verbs()) <= given
+    if level.verbs() or level.arguments():
+        assert not flags & given  # who wants one types a hyphen
 
 
 def test_bash_offers_what_an_argument_can_be() -> None:

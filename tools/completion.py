@@ -154,7 +154,7 @@ def _bash_words(level: Level) -> Iterator[str]:
     names = any(action.dest in NAMES for action in level.arguments())
     files = any(map(takes_file, level.arguments()))
     named = ["$(_isakmpctl_names)"] if names else []
-    listed = " ".join([*known, *named] or ([] if files else flags))
+    listed = " ".join([*known, *named] or ([] if level.arguments() else flags))
     yield f"{_pattern(level)})"
     yield f'    [[ $cur == -* ]] && set -- "{" ".join(flags)}" || set -- "{listed}"'
     yield '    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")'

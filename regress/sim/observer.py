@@ -42,6 +42,7 @@ def observe(world: World, rate: float, dice: Random) -> None:
 
         def arrive(there: Host, octets: bytes) -> None:
             if there.transport is not None:
+                world.wire.answered(octets)
                 there.transport.receive(path, octets)
 
         if host := world.hosts.get(packet.dst):

@@ -7,8 +7,8 @@ from isakmp.message import Header
 
 INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 
-# Behind the headers of the message and of its SK payload.
-IV = slice(32, 40)
+# In the header: both SPIs; exchange type and flags. Behind it and that of the SK payload: the IV.
+SPIS, KIND, IV = slice(16), slice(18, 20), slice(32, 40)
 PROTECTED = frozenset((int(ikev2.Payload.SK), int(ikev2.Payload.SKF)))
 
 # The SPIs of an IKE SA, and whether it is its initiator.
@@ -20,9 +20,9 @@ class MessageIds:
 
     def __init__(self, window: int) -> None:
         self._window = window
-        self._messages: dict[tuple[End, bool, int], bytes] = {}
+        self._messages: dict[tuple[End, bool, int], list[bytes]] = {}
         self._open: dict[End, set[int]] = {}
-        self._several: set[End] = set()
+        self._answers: dict[bytes, set[bytes]] = {}
         self._next: dict[End, int] = {}
 
     def sent(self, header: Header, message: bytes) -> str:
@@ -32,23 +32,26 @@ class MessageIds:
         answer, number = bool(header.flags & RESPONSE), header.message_id
         asks = bool(header.flags & INITIATOR) is not answer
         end = header.cky_i, header.cky_r, asks
-        # Pieces may be cut anew when they are sent again; and where several answers with the same
-        # SPIs have come, each is followed.
-        follows = header.exchange_type == ikev2.Exchange.IKE_AUTH and asks and not answer
-        whole = header.next_payload == ikev2.Payload.SK and not follows
-        known = self._messages.setdefault((end, answer, number), message) if whole else message
-        if known != message and not self._is_of_another_answer(header, end, known, message):
-            return f"message ID {number} serves for another {'answer' if answer else 'request'}"
+        # Pieces may be cut anew when they are sent again.
+        if header.next_payload == ikev2.Payload.SK:
+            known = self._messages.setdefault((end, answer, number), [])
+            if message not in known:
+                known.append(message)
+            if not self._may_differ(known, asks and not answer):
+                return f"message ID {number} serves for another {'answer' if answer else 'request'}"
         return "" if answer else self._asked(end, number)
 
-    def _is_of_another_answer(
-        self, header: Header, end: End, known: bytes, message: bytes
-    ) -> bool:  # fmt: skip
-        """Whether an initiator follows another answer to its IKE_SA_INIT, which may have the same
-        keys (2.4). No IV serves twice even then."""
-        if header.exchange_type == ikev2.Exchange.IKE_AUTH and not header.flags & RESPONSE:
-            self._several.add(end)
-        return end in self._several and known[IV] != message[IV]
+    def _may_differ(self, known: list[bytes], by_initiator: bool) -> bool:
+        """Whether so many messages may have one number. An initiator follows several answers to its
+        IKE_SA_INIT, which may lead to the same keys (2.4), so that no IV serves twice even then."""
+        followed = len(self._answers.get(known[0][SPIS], ())) if by_initiator else 1
+        different = len({message[IV] for message in known}) == len(known)
+        return len(known) <= max(1, followed) and different
+
+    def answered(self, message: bytes) -> None:
+        """Note what has come to an initiator, whoever has made it: it may follow any answer."""
+        if message[KIND] == bytes((ikev2.Exchange.IKE_SA_INIT, RESPONSE)):
+            self._answers.setdefault(message[SPIS], set()).add(message)
 
     def _asked(self, end: End, number: int) -> str:
         following = self._next.setdefault(end, number)

@@ -287,6 +287,7 @@ class World:
 
         def arrive(host: Host, octets: bytes) -> None:
             if host.transport is not None:
+                self.wire.answered(octets)
                 if header is not None and octets is data:
                     self.wire.heard(header)
                 host.transport.receive(mirrored, octets)

@@ -38,6 +38,7 @@ from isakmp.policy.reader import (
     read_remote,
 )
 from isakmp.policy.spd import Address, Connection, Remote, Selector
+from isakmp.policy.traffic import selectors_of
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
 
 MAX_ERRORS = 1000
@@ -404,6 +405,7 @@ class _Walk:
         self._started(connection, self._place(visit))
         if self._speaks_ikev1(connection.remote):
             self._expect_numbers(connection, self._place(visit))
+            self._one_pair(connection)
         if 2 in read_versions(self.conf, connection.remote) and not connection.proposals:
             reason = "IKEv2 can negotiate none of its suites"
             hint = "IKEv2 has no bundles; set ESP-proposals"
@@ -414,6 +416,15 @@ class _Walk:
         if lasts != (None, None) and self._speaks_ikev1(connection.remote):
             reason, hint = "IKEv1 has no ranges of ports", "Key-exchange= ikev2 has"
             self._error(self.conf.error(reason, *self._place(visit), hint))
+
+    def _one_pair(self, connection: Connection) -> None:
+        """Warn of traffic that quick mode has no place for."""
+        first, *rest = selectors_of(connection)
+        if rest:
+            self.warnings.append(
+                f"{connection.line}: with IKEv1 [{connection.name}] negotiates {first} alone; all "
+                "else of it is dropped: make a connection of each pair of networks"
+            )
 
     def _bypass(self, visit: _Visit) -> None:
         self.bypass += read_bypass(self.conf, visit.section)

@@ -74,3 +74,14 @@ def test_a_passive_connection_with_everybody_is_told() -> None:
     text = EAST.text().replace("10.1.0.0", "0.0.0.0").replace("255.255.0.0", "0.0.0.0")
     assert "is not dropped" in said(text)
     assert "is not dropped" not in said(EAST.text())
+
+
+def test_traffic_that_ikev1_has_no_place_for_is_told() -> None:
+    text = connections(1, "10.9.0.0/16")
+    assert "with IKEv1" not in said(text)
+    proposals = "Key-exchange= ikev2, ikev1\nIKE-proposals= aes128-sha256-x25519\n"
+    text = text.replace("Key-exchange= ikev2\n", proposals)
+    text = text.replace("[c0]\n", "[c0]\nESP-proposals= aes128gcm16\n")
+    first = "192.168.1.0/24 -> 172.16.0.0/32"
+    assert f"with IKEv1 [c0] negotiates {first} alone" in said(text)
+    assert "with IKEv1" not in said(text.replace(", 10.9.0.0/16", ""))

@@ -40,7 +40,7 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "malformed-message": _PEER_AT_FAULT,
         "not-sent": "isakmpctl exchanges shows what it waits for; where the IPsec stack does not "
         "answer, the log says so",
-        "nothing-to-offer": "set Transforms or IKE-proposals that this version can do; "
+        "nothing-to-offer": "set Transforms, Suites or proposals that this version can do; "
         "isakmpd --check says which are not",
         "reloaded": "nothing: it is negotiated again with what the configuration says now",
         "sa-gone": _NOTHING,
@@ -80,7 +80,7 @@ BOUNDS = frozenset(
 )  # fmt: skip
 # What costs who provokes it nothing, so that it comes as often as somebody likes: what comes under
 # an ISAKMP SA need not be its peer's before it verifies.
-CHEAP = BOUNDS | {"malformed-message"}
+CHEAP = BOUNDS | {"malformed-message", "unknown-exchange", "unsupported-critical-payload"}
 # What this host, and not its peer, is the cause of.
 OURS = frozenset(("failed", "no-address", "no-secret", "not-sent", "nothing-to-offer"))
 

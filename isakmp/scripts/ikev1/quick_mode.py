@@ -126,6 +126,11 @@ def _offer(x: X) -> list[Suite]:
     s.id_bodies = (id_body(connection.local_id), id_body(connection.remote_id))
     s.selector = connection.selector
     usable = [suite for suite in connection.suites if all(map(in_ikev1, suite.transforms))]
+    if not usable:
+        raise Refused(
+            Reason("nothing-to-offer", "the IPsec stack has no suite that IKEv1 can say",
+                   came=", ".join(suite.name for suite in connection.suites), line=connection.line),
+        )  # fmt: skip
     s.group = usable[0].transforms[0].group
     return [suite for suite in usable if all(t.group == s.group for t in suite.transforms)]
 

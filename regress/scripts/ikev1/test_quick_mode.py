@@ -9,7 +9,7 @@ import pytest
 
 from isakmp.app.base import Usage
 from isakmp.constants import ipsec, isakmp
-from regress.pair import EAST, WEST, Host, Network, agree, both, connected, up
+from regress.pair import EAST, WEST, Host, Network, Recorder, agree, both, connected, up
 
 ESP, AH = isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH
 
@@ -474,13 +474,30 @@ def test_what_has_no_number_in_ikev1_is_never_offered_nor_taken(keywords: str) -
     assert "no-connection" in east.reasons()
 
 
+CMACS = (
+    "[one]\nPROTOCOL_ID= IPSEC_ESP\nTransforms= cmac\n[cmac]\nTRANSFORM_ID= AES\n"
+    "ENCAPSULATION_MODE= TUNNEL\nAUTHENTICATION_ALGORITHM= AES_CMAC\n"
+    "GROUP_DESCRIPTION= MODP_2048\n[cmacs]\nProtocols= one\n"
+)
+
+
+def test_a_stack_that_has_none_of_what_ikev1_can_say_is_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The checker cannot know it: what is left of the connection is for IKEv2 alone."""
+
+    def lacks(self: Recorder, *what: Any) -> str:
+        return "the stack has no SHA2-256" if what[4] is ipsec.Auth.HMAC_SHA2_256 else ""
+
+    monkeypatch.setattr(Recorder, "supports", lacks)
+    suites = "cmacs, QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"
+    _, west, east = up(*both(suites=suites, more=CMACS))
+    assert not west.app.sas and not east.app.sas
+    assert "nothing-to-offer" in west.reasons(), west.said
+
+
 def test_the_first_suite_with_numbers_says_which_group_is_offered() -> None:
     """RFC 2409 5.5: all that is offered has the group of the one KE."""
-    more = (
-        "[one]\nPROTOCOL_ID= IPSEC_ESP\nTransforms= cmac\n[cmac]\nTRANSFORM_ID= AES\n"
-        "ENCAPSULATION_MODE= TUNNEL\nAUTHENTICATION_ALGORITHM= AES_CMAC\n"
-        "GROUP_DESCRIPTION= MODP_2048\n[cmacs]\nProtocols= one\n"
-    )
     suites = "cmacs, QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"
-    _, west, _ = up(*both(suites=suites, more=more))
+    _, west, _ = up(*both(suites=suites, more=CMACS))
     assert {spec.auth for spec in west.app.sas.values()} == {ipsec.Auth.HMAC_SHA2_256}, west.said

@@ -196,6 +196,23 @@ def test_what_must_be_understood_and_is_not(kind: int, critical: bool) -> None:
         assert inner[6:9] == told
 
 
+@pytest.mark.parametrize("how", ["exchange", "payload"])
+def test_who_asks_for_what_does_not_exist_pushes_no_outcome_out(how: str) -> None:
+    net, west, east = pair()
+    kept = [outcome for outcome in east.outcomes if outcome["ok"]]
+    for number in range(300):
+        kind = 200 + number % 20
+        if how == "exchange":
+            data = forge(west, [], kind=kind)
+        else:
+            data = forge(west, [(kind, b"????", True)])
+        send(net, west, east, data)
+        sa_of(west).ids.done(sa_of(west).ids.take())
+    assert [outcome for outcome in east.outcomes if outcome["ok"]] == kept
+    (refused,) = [outcome for outcome in east.outcomes if not outcome["ok"]]
+    assert refused["times"] == 300
+
+
 @pytest.mark.parametrize("kind", [P.VENDOR, P.CERTREQ])
 def test_what_is_understood_may_be_critical(kind: int) -> None:
     net, west, east = pair()

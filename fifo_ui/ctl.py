@@ -171,7 +171,7 @@ def mode(client: Client, args: argparse.Namespace) -> Output:
 
 
 def capture(client: Client, args: argparse.Namespace) -> Output:
-    """Begin or end to capture decrypted traffic."""
+    """Start or stop a capture of decrypted messages."""
     if args.switch == "off":
         return Output(client.ask("p off"), "capture is off\n")
     path = f"={args.path.absolute()}" if args.path else ""

@@ -79,7 +79,11 @@ def _add_common(parser: argparse.ArgumentParser, default: Any, timeout_s: Any) -
         "--json", action="store_true", default=default or False, help="print one JSON object"
     )
     parser.add_argument(
-        "--timeout", type=float, default=timeout_s, metavar="S", help="how long to wait for replies"
+        "--timeout",
+        type=float,
+        default=timeout_s,
+        metavar="S",
+        help=f"seconds to wait for replies, {TIMEOUT_S:g} by default",
     )
 
 
@@ -144,8 +148,8 @@ def _add_daemon(add: Add) -> None:
     add("quit", "Shut isakmpd down")
     add("active", "Start connections")
     add("passive", "Start nothing, only answer")
-    made = add("capture", "Begin or end to capture decrypted traffic")
-    made.add_argument("switch", choices=("on", "off"), help="begin or end")
+    made = add("capture", "Start or stop a capture of decrypted messages")
+    made.add_argument("switch", choices=("on", "off"), help="start or stop")
     made.add_argument("path", nargs="?", type=Path, help="the file, isakmpd's own by default")
 
 

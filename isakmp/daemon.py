@@ -6,8 +6,8 @@ application, addresses. Two daemons live in one process, and a simulation runs w
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -343,7 +343,8 @@ class Daemon:
         broken, and would keep isakmpd from starting: nothing has changed then.
         """
         with self._reloading():
-            self.conf.reload(refuse_lost)
+            with _unchanged():
+                self.conf.reload(refuse_lost)
             done = self._apply()
             if self._general("Renegotiate-on-HUP"):
                 for child in self.sas.all_children():
@@ -374,9 +375,11 @@ class Daemon:
         more to come, and connections are taken up in 5 s. ConfError where they cannot be made, or
         bring what the checker calls an error: nothing has changed then.
         """
-        draft = transaction.draft()
-        weighed = weigh(self.conf, draft, self.catalog.resolve, self.catalog.connections.values())
-        told = weighed.refuse(together)
+        with _unchanged():
+            draft = transaction.draft()
+            known = self.catalog.connections.values()
+            weighed = weigh(self.conf, draft, self.catalog.resolve, known)
+            told = weighed.refuse(together)
         changed = {fold(name) for name in self.conf.become(draft)}
         self.catalog.faults = weighed.beside(self.catalog.faults)
         if together:
@@ -424,3 +427,14 @@ def _live(sas: list[AnySa], name: str) -> list[AnySa]:
             raise IsakmpError(f"no SA of {name}")
         raise IsakmpError(f"the SA of {name} is being replaced or deleted already")
     return live
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    """What is refused here says what holds instead."""
+    try:
+        yield
+    except ConfError as error:
+        what = "nothing has changed: what was read before holds"
+        error.hint = f"{error.hint}; {what}" if error.hint else what
+        raise

@@ -42,7 +42,10 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     version = f"isakmpd-engine {__version__}"
     parser.add_argument("--version", action="version", version=version, help="print the version")
     parser.add_argument("--socket", required=True, metavar="PATH", help="where clients connect")
-    parser.add_argument("--device", default="isakmp%d", metavar="NAME", help="of the TUN device")
+    parser.add_argument(
+        "--device", default="isakmp%d", metavar="NAME",
+        help="of the TUN device, isakmp%%d by default",
+    )  # fmt: skip
     parser.add_argument("--user", default="", metavar="NAME", help="whom to become, once it can")
     parser.add_argument("--group", default="", metavar="NAME", help="and the group")
     return parser.parse_args(arguments)

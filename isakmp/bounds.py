@@ -127,10 +127,9 @@ class Bounds:
         """
         if not sa.remote.shared or connection.share_traffic:
             return None
+        if reason := self.reserved(sa.remote, connection, selectors):
+            return reason, None
         reserved = self._reserved()
-        if share := reserved.of_another(connection, selectors):
-            detail = f"some of this traffic is for the peer {share.who} alone"
-            return _taken(detail, share.name, selectors, share.selectors, connection), None
         found = self._sas.held.of_others(sa.who, selectors)
         for other in found:
             name = other.connection.name
@@ -140,6 +139,18 @@ class Bounds:
                 )
                 return _taken(detail, name, selectors, other.selectors, connection), other
         return None
+
+    def reserved(
+        self, remote: Remote, connection: Connection, selectors: Sequence[Selector]
+    ) -> Reason | None:
+        """Why who shares a section may not have what the configuration has for one peer alone."""
+        if not remote.shared or connection.share_traffic:
+            return None
+        share = self._reserved().of_another(connection, selectors)
+        if share is None:
+            return None
+        detail = f"some of this traffic is for the peer {share.who} alone"
+        return _taken(detail, share.name, selectors, share.selectors, connection)
 
     def exchange(self, who: Who) -> Reason | None:
         """Why the peer may have no further exchange under way."""

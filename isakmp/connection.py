@@ -107,7 +107,20 @@ class Connections:
                 self.engine.owner.delete_sa(sa)
                 done.append(f"{sa}: peer changed or removed")
         self._cancel(dropped, Reason("reloaded", "the configuration it was begun with has changed"))
+        done += self._give_up_reserved()
         self.start()
+        return done
+
+    def _give_up_reserved(self) -> list[str]:
+        """What is for one peer alone from now on is taken from whoever else has it."""
+        done: list[str] = []
+        for child in self.sas.all_children():
+            remote = self.catalog.remotes.get(child.connection.remote)
+            bounds, traffic = self.engine.bounds, child.selectors
+            reason = bounds.reserved(remote, child.connection, traffic) if remote else None
+            if reason is not None and child.state is State.ESTABLISHED:
+                self.engine.owner.children.delete_child(child)
+                done.append(f"{child}: deleted, {reason.detail}")
         return done
 
     def _cancel(self, names: set[str], reason: Reason) -> None:

@@ -292,7 +292,9 @@ def test_what_would_be_lost_without_a_trace_is_refused_whole(tmp_path: Path, mis
     """No connection would be left out: there would be none, and nothing to drop."""
     net, west, east, path = on_disk(tmp_path)
     path.write_text(path.read_text().replace("[Phase 2]\nConnections= west-east", misspelt))
-    with pytest.raises(ConfError, match="Phase 2.*; nothing has changed: what was read before holds"):
+    with pytest.raises(
+        ConfError, match="Phase 2.*; nothing has changed: what was read before holds"
+    ):
         west.daemon.reload()
     net.run(1)
     agree(west, east)

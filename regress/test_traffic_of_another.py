@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fifo_ui import explain
 from isakmp.app.base import Direction
+from isakmp.conf import Conf
 from regress.pair import Gateway, Host, Network, connected
 from regress.test_bounds import HUB, VERSIONS, caller, hub_text, member, site
 
@@ -135,6 +137,25 @@ def test_nor_one_of_a_site_that_is_not_up(version: int, asked: str) -> None:
     assert set(hub.reasons()) == {"traffic-of-another"}
     assert "for the peer site alone, by site-net" in hub.said
     assert sends_to(hub, "10.1.0.0/16") == str(home.address)
+
+
+@VERSIONS
+def test_what_becomes_a_sites_by_a_reload_is_taken_back(version: int, tmp_path: Path) -> None:
+    """It was nobody's before, so that a client could have it."""
+    file, text = tmp_path / "isakmpd.conf", wider(hub_text(version))
+    file.write_text(text)
+    file.chmod(0o600)
+    net = Network()
+    hub = net.add(HUB, "", conf=Conf.load(file))
+    hub.daemon.start()
+    b, other = (join(net, member(version, at, f"10.{at}.0.0/24")) for at in (B, A))
+    assert connected(b) and connected(other)
+    file.write_text(text.replace("10.1.0.0", f"10.{B}.0.0"))
+    done = hub.daemon.reload()
+    assert any("for the peer site alone" in line for line in done), done
+    net.run(5)
+    assert not sends_to(hub, f"10.{B}.0.0/24") and not connected(b)
+    assert sends_to(hub, f"10.{A}.0.0/24") == str(other.address)
 
 
 @VERSIONS

@@ -320,12 +320,13 @@ class _Walk:
         if fold(section) in self._lost:
             return
         kind = self._likely_kind(section)
-        if kind not in (Kind.INITIATOR, Kind.MODE_CONFIG):
+        has_key = kind is Kind.ID and self.conf.is_written(section, "Authentication")
+        if kind not in (Kind.INITIATOR, Kind.MODE_CONFIG) and not has_key:
             what = f"it looks like {kind.value}" if kind else "and is of no known kind"
             place = self.conf.where(section)
             self.warnings.append(f"{place}: nothing names this section; {what}")
         if kind:
-            self._unused = kind is not Kind.INITIATOR
+            self._unused = kind is not Kind.INITIATOR and not has_key
             self._enter(kind, section, (section, ""))
 
     def _likely_kind(self, section: str) -> Kind | None:
@@ -340,6 +341,8 @@ class _Walk:
             quick = exchange.upper() == "QUICK_MODE"
             return Kind.IPSEC_CONFIGURATION if quick else Kind.ISAKMP_CONFIGURATION
         kinds = [kind for kind in Kind if kind not in FIXED.values()]
+        if "authentication" in map(fold, tags) and "id-type" not in map(fold, tags):
+            kinds.remove(Kind.ID)
         scores = {kind: sum(tag_of(kind, tag) is not None for tag in tags) for kind in kinds}
         best = max(kinds, key=lambda kind: (scores[kind], -len(TAGS[kind])))
         return best if scores[best] else None
@@ -389,13 +392,7 @@ class _Walk:
     def initiators(self) -> list[str]:
         """The sections with a key that is found by identity."""
         named = set(map(fold, self._by_address.values()))
-        return [
-            section
-            for section in self.conf.sections()
-            if self.conf.is_written(section, "Authentication")
-            and fold(section) not in named
-            and self._likely_kind(section) is Kind.INITIATOR
-        ]
+        return [section for section in self.keys.sections() if fold(section) not in named]
 
     def _connection(self, visit: _Visit) -> None:
         connection = read_connection(self.conf, visit.section, self.resolve, self._passive)
@@ -491,6 +488,7 @@ class _Walk:
         return frozenset(self.conf.get("Phase 1", tag) for tag in self.conf.tags("Phase 1"))
 
     def _identity(self, visit: _Visit) -> None:
+        self._secret(visit)
         read_identity(self.conf, visit.section, self.resolve)
 
     def _lifetime(self, visit: _Visit) -> None:

@@ -31,6 +31,7 @@ from isakmp.policy.spd import Unique, Wish
 
 KEY_BITS = or_any(offer_range("bits", most=0xFFFF))
 UNIQUE = words({**{kind.value: kind for kind in Unique}, "yes": Unique.REPLACE})
+KEY_OF_IDENTITY = Tag(SECRET, "the pre-shared key of who says this identity")
 DOI = Tag(word("IPSEC"), "the domain of interpretation", "IPSEC")
 
 PEER: Mapping[str, Tag] = MappingProxyType(
@@ -109,6 +110,7 @@ ID: Mapping[str, Tag] = MappingProxyType(
         "Address": Tag(
             PLACE, "of IPV4_ADDR and IPV6_ADDR; `default`: that of the default route"
         ),
+        "Authentication": KEY_OF_IDENTITY,
         "ID-type": Tag(
             member_of(
                 ipsec.Id,
@@ -194,6 +196,4 @@ MODE_CONFIG: Mapping[str, Tag] = MappingProxyType(
     }
 )
 
-INITIATOR: Mapping[str, Tag] = MappingProxyType(
-    {"Authentication": Tag(SECRET, "the pre-shared key of who says this identity")}
-)
+INITIATOR: Mapping[str, Tag] = MappingProxyType({"Authentication": KEY_OF_IDENTITY})

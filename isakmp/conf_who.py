@@ -19,8 +19,11 @@ def confusable(
     peers = list(remotes)
     for section, first in keys.twice().items():
         where, there = (conf.where(name, "Authentication") for name in (section, first))
-        yield (f"{where}: [{section}] means an identity of [{first}], {there}: one key serves it, "
+        yield (f"{where}: [{section}] means the identity of [{first}], {there}: one key serves it, "
                "of the section that is written as the peer says it, else the first")  # fmt: skip
+    for section in keys.unmarked():
+        where = conf.where(section, "Authentication")
+        yield f"{where}: serves the FQDN {section}; for the KEY_ID name the section [0x{section}]"
     yield from _same_secret(conf, [remote for remote in peers if remote.secret])
     yield from _same_identity(conf, [remote for remote in peers if remote.remote_id])
     open_to = [remote for remote in peers if not remote.secret and not remote.remote_id]

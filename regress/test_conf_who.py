@@ -77,7 +77,6 @@ def test_peers_that_are_not(edits: tuple[str, ...], said: list[str]) -> None:
         ("192.0.2.7", "192.0.2.7/32"),
         ("2001:db8::1", "2001:DB8:0::1"),
         ("C=DE, CN=gw", "c=DE,cn=GW"),
-        ("0xabcd", "ABCD"),
         ("10.0.0.0/8", "10.0.0.0-10.255.255.255"),
     ],
 )
@@ -87,7 +86,7 @@ def test_two_keys_of_one_identity(one: str, other: str) -> None:
     assert not warned("[joe]\n", keys + "[joe]\n")
     keys += f"[{other}]\nAuthentication= the second key of both\n"
     (line,) = warned("[joe]\n", keys + "[joe]\n")
-    where = f"f:23 [{other}]:Authentication: [{other}] means an identity of [{one}], "
+    where = f"f:23 [{other}]:Authentication: [{other}] means the identity of [{one}], "
     assert line.startswith(f"{where}f:21 [{one}]:Authentication: one key serves it")
 
 
@@ -96,3 +95,18 @@ def test_a_remote_id_needs_the_key_of_that_identity() -> None:
     assert not check(Conf.from_text(text, "f"))
     (error,) = check(Conf.from_text(text.replace("[joe@", "[ann@"), "f"))
     assert "the pre-shared key is missing" in str(error)
+
+
+def test_a_name_in_hexadecimal_may_be_meant_for_a_key_id() -> None:
+    keys = "[cafe]\nAuthentication= the key of this host\n"
+    (line,) = warned("[joe]\n", keys + "[joe]\n")
+    assert line == ("f:21 [cafe]:Authentication: serves the FQDN cafe; for the KEY_ID name the "
+                    "section [0xcafe]")  # fmt: skip
+    assert not warned("[joe]\n", keys.replace("cafe", "0xcafe") + "[joe]\n")
+
+
+def test_a_section_with_id_type_and_a_key_is_an_identitys() -> None:
+    described = "ID-type= KEY_ID\nName= 0xcafe\nAuthentication= a long key 4711 of it\n"
+    conf = Conf.from_text(PEERS.replace("[joe]\n", f"[cafe]\n{described}[joe]\n"), "f")
+    assert not check(conf)
+    assert not [line for line in warnings(conf) if "[cafe]" in line]

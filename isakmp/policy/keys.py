@@ -1,12 +1,13 @@
 """Pre-shared keys found by identity: sections that are named as one and hold Authentication.
 
-A section serves whom its name means: an address is the host that it is in every notation, a
-distinguished name is in any spelling, a KEY_ID is written in hexadecimal.
+A section serves one identity. With ID-type it is the one described there; else the type is that of
+the name: an address, a network or a range; a KEY_ID in hexadecimal after 0x; a distinguished name
+with a =; a USER_FQDN with an @; an FQDN. What means the same identity is the same one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 
@@ -14,8 +15,10 @@ from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
 from isakmp.conf_parse import fold
 from isakmp.constants import ipsec
+from isakmp.errors import ConfError
 from isakmp.policy import dn
-from isakmp.policy.sameness import meaning_of
+from isakmp.policy.identity import read_identity
+from isakmp.policy.sameness import bearer_of
 from isakmp.policy.spd import Identity, make_network
 
 _PEER_TAGS = frozenset(
@@ -29,37 +32,43 @@ class IdentityKeys:
     def __init__(self, conf: Conf) -> None:
         self._conf = conf
         self._generation = -1
-        self._by_meaning: dict[Hashable, str] = {}
-        self._twice: dict[str, str] = {}
+        self._by_bearer: dict[Hashable, dict[str, str]] = {}
 
     def section(self, identity: Identity) -> str:
         """The section with the key of that identity, whose text goes first; "" for none.
 
         Not a peer's section: who has one peer's key would be another by naming its section.
         """
-        text = str(identity)
-        if self._conf.has_written_section(text) and not _is_peer(self._conf, text):
-            return text
         self._refresh()
-        return self._by_meaning.get(meaning_of(identity), "")
+        named = self._by_bearer.get(bearer_of(identity), {})
+        return named.get(fold(str(identity))) or next(iter(named.values()), "")
 
     def twice(self) -> Mapping[str, str]:
-        """Sections that mean an identity of one before them, and that one."""
+        """Sections that mean the identity of one before them, and that one."""
         self._refresh()
-        return self._twice
+        every = (list(named.values()) for named in self._by_bearer.values())
+        return {section: first for first, *others in every for section in others}
+
+    def sections(self) -> list[str]:
+        """All that serve somebody."""
+        self._refresh()
+        return [section for named in self._by_bearer.values() for section in named.values()]
+
+    def unmarked(self) -> list[str]:
+        """Sections that serve an FQDN and may be meant for a KEY_ID: in hexadecimal, without 0x."""
+        return [section for section in self.sections() if _is_unmarked(self._conf, section)]
 
     def _refresh(self) -> None:
         if self._generation == self._conf.generation:
             return
-        self._by_meaning, self._twice = {}, {}
+        self._by_bearer = {}
         for section in self._conf.sections():
             if self._conf.is_written(section, "Authentication") and not _is_peer(
                 self._conf, section
             ):
-                for identity in _identities(section):
-                    first = self._by_meaning.setdefault(meaning_of(identity), section)
-                    if first != section:
-                        self._twice[section] = first
+                with suppress(ConfError, ValueError):  # what means nobody serves nobody
+                    bearer = bearer_of(_identity(self._conf, section))
+                    self._by_bearer.setdefault(bearer, {})[fold(section)] = section
         self._generation = self._conf.generation
 
 
@@ -74,18 +83,21 @@ def _is_peer(conf: Conf, section: str) -> bool:
     return bool(tags & _PEER_TAGS) if "id-type" in tags else tags != {"authentication"}
 
 
-def _identities(text: str) -> Iterator[Identity]:
-    """All that a section's name can mean."""
-    kind = ipsec.Id
-    for read in (_of_network, _of_range):
+def _identity(conf: Conf, section: str) -> Identity:
+    """Whom a section serves. ConfError or ValueError where that is nobody."""
+    if conf.get(section, "ID-type") is not None:
+        return read_identity(conf, section)
+    for read in (_of_network, _of_range, _of_key_id, _of_distinguished_name):
         with suppress(ValueError):
-            yield read(text)
+            return read(section)
+    kind = ipsec.Id.USER_FQDN if "@" in section else ipsec.Id.FQDN
+    return Identity(kind, section.encode("ascii"))
+
+
+def _is_unmarked(conf: Conf, section: str) -> bool:
     with suppress(ValueError):
-        yield Identity(kind.DER_ASN1_DN, dn.encode(text))
-    with suppress(ValueError):
-        yield Identity(kind.KEY_ID, bytes.fromhex(text.removeprefix("0x")))
-    with suppress(ValueError):
-        yield Identity(kind.USER_FQDN if "@" in text else kind.FQDN, text.encode("ascii"))
+        return bool(bytes.fromhex(section)) and conf.get(section, "ID-type") is None
+    return False
 
 
 def _of_network(text: str) -> Identity:
@@ -108,3 +120,14 @@ def _of_range(text: str) -> Identity:
     first, last = (ip_address(end) for end in text.split("-"))
     kind = ipsec.Id.IPV4_RANGE if first.version == 4 else ipsec.Id.IPV6_RANGE
     return Identity(kind, first.packed + last.packed)
+
+
+def _of_key_id(text: str) -> Identity:
+    data = bytes.fromhex(text[2:])
+    if not data or text[:2].lower() != "0x":
+        raise ValueError("not hexadecimal after 0x")
+    return Identity(ipsec.Id.KEY_ID, data)
+
+
+def _of_distinguished_name(text: str) -> Identity:
+    return Identity(ipsec.Id.DER_ASN1_DN, dn.encode(text))

@@ -256,7 +256,7 @@ class Identity:
             return self.data.decode("ascii", "backslashreplace")
         if self.type is kind.DER_ASN1_DN:
             return _name_text(self.data)
-        return self.data.hex()
+        return f"0x{self.data.hex()}"
 
 
 class Caller(NamedTuple):
@@ -271,7 +271,7 @@ def _name_text(data: bytes) -> str:
     try:
         text = dn.text(data)
     except ValueError:
-        return data.hex()
+        return f"0x{data.hex()}"
     return text.encode("unicode_escape").decode() if not text.isprintable() else text
 
 

@@ -63,8 +63,8 @@ V6 = "20010db8000000000000000000000000"
         ),
         ("ID-type= FQDN; Name= a.example", "FQDN", b"a.example".hex(), "a.example"),
         ("ID-type= USER_FQDN; Name= a@b", "USER_FQDN", b"a@b".hex(), "a@b"),
-        ("ID-type= KEY_ID; Name= phone", "KEY_ID", b"phone".hex(), b"phone".hex()),
-        ("ID-type= KEY_ID; Name= 0x00ff", "KEY_ID", "00ff", "00ff"),
+        ("ID-type= KEY_ID; Name= phone", "KEY_ID", b"phone".hex(), "0x" + b"phone".hex()),
+        ("ID-type= KEY_ID; Name= 0x00ff", "KEY_ID", "00ff", "0x00ff"),
     ],
 )
 def test_identities(text: str, kind: str, data: str, shown: str) -> None:

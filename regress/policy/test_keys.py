@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import combinations
@@ -66,7 +67,7 @@ SAME: list[tuple[list[Identity], list[str]]] = [
          identity(K.DER_ASN1_DN, dn.encode("C=de, O=EXAMPLE ltd, CN=GW"))],
         ["C=DE, O=Example Ltd, CN=gw", "c=de,o=example ltd,cn=gw"],
     ),
-    ([identity(K.KEY_ID, "00ab")], ["00ab", "00AB", "0x00ab"]),
+    ([identity(K.KEY_ID, "00ab")], ["0x00ab", "0X00AB"]),
 ]  # fmt: skip
 
 
@@ -91,10 +92,64 @@ def test_a_key_is_found_by_what_an_identity_means(came: Identity, section: str) 
         (identity(K.IPV4_ADDR, "0a010203"), "::ffff:10.1.2.3"),
         (identity(K.IPV4_RANGE, "0a0102030a010205"), "10.1.2.3"),
         (identity(K.IPV4_ADDR_SUBNET, "0a010203ff00ff00"), "10.1.2.3"),
+        (identity(K.KEY_ID, "00ab"), "00ab"),
     ],
 )
 def test_and_by_nothing_else(came: Identity, section: str) -> None:
     assert IdentityKeys(conf(section)).section(came) == ""
+
+
+# Names that could be read in several ways, and the one type that they are of.
+ONE_TYPE = {
+    "cafe": K.FQDN, "10": K.FQDN, "gw.example.net": K.FQDN, "0xg.example.net": K.FQDN,
+    "0xcafe": K.KEY_ID, "cafe@example.net": K.USER_FQDN, "C=DE, CN=cafe": K.DER_ASN1_DN,
+}  # fmt: skip
+TYPES = (K.FQDN, K.USER_FQDN, K.KEY_ID, K.DER_ASN1_DN, K.DER_ASN1_GN)
+
+
+@pytest.mark.parametrize("name", ONE_TYPE)
+def test_one_key_is_of_one_type_of_identity(name: str) -> None:
+    """RFC 2407 4.6.2: whoever says the same text, or the octets, as another type has no key."""
+    said = {name.encode()}
+    with suppress(ValueError):
+        said.add(bytes.fromhex(name.removeprefix("0x")))
+    with suppress(ValueError):
+        said.add(dn.encode(name))
+    keys = IdentityKeys(conf(name))
+    found = {kind for data in said for kind in TYPES if keys.section(identity(kind, data))}
+    assert found == {ONE_TYPE[name]}
+
+
+def test_each_of_two_sections_serves_whom_it_is_named_as() -> None:
+    keys = IdentityKeys(conf("cafe", "0xcafe"))
+    assert keys.section(identity(K.FQDN, b"cafe")) == "cafe"
+    assert keys.section(identity(K.KEY_ID, "cafe")) == "0xcafe"
+    assert not keys.twice()
+
+
+def test_a_section_with_id_type_serves_whom_it_describes() -> None:
+    text = "[cafe]\nID-type= KEY_ID\nName= 0xcafe\nAuthentication= of it\n"
+    keys = IdentityKeys(Conf.from_text(text))
+    assert keys.section(identity(K.KEY_ID, "cafe")) == "cafe"
+    assert keys.section(identity(K.FQDN, b"cafe")) == ""
+    keys = IdentityKeys(Conf.from_text(text.replace("Name= 0xcafe", "Name= 0xca")))
+    assert keys.section(identity(K.KEY_ID, "cafe")) == ""
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("kind", ["FQDN", "KEY_ID"])
+def test_one_secret_does_not_let_in_another_type_of_identity(version: int, kind: str) -> None:
+    """What a FQDN's key proves is not that somebody has the KEY_ID of the same digits."""
+    west, east = both(exchange="AGGRESSIVE", peer_tags=f"Key-exchange= ikev{version}")
+    net = Network()
+    name = "0xcafe" if kind == "KEY_ID" else "cafe"
+    ours = f"[me]\nID-type= {kind}\nName= {name}\n"
+    one = net.add(west.address, west.text().replace("Phase= 1\n", "Phase= 1\nID= me\n", 1) + ours)
+    text = east.text().replace(f"Authentication= {east.secret}\n", "")
+    net.add(east.address, f"{text}[cafe]\nAuthentication= {east.secret}\n")
+    net.start()
+    net.run(5)
+    assert connected(one) == (kind == "FQDN")
 
 
 def test_the_text_itself_goes_before_what_means_the_same() -> None:

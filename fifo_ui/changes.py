@@ -1,33 +1,27 @@
-"""Changes of the configuration as the FIFO's C and files have them: ``set [section]:tag=value``.
-
-Several make a transaction: on one line, parted by a semicolon that stands alone, or one a line in a
-file.
+"""Changes of the configuration, several of which make a transaction: on one line of the FIFO,
+parted by a semicolon that stands alone, or one a line in a file. How one is written: change.py.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NoReturn, Protocol
+from typing import NamedTuple, Protocol
 
+from fifo_ui.change import Change, parse
 from isakmp.errors import IsakmpError
 
-MAX_STRING = 200  # characters of one argument
 MAX_FILE_BYTES = 4 << 20
 PART = " ; "
 
-_PARTS = re.compile(r"\s+;(?=\s|$)|^;(?=\s|$)")
-_SECTION = re.compile(r"\[([^]]+)\]")
-_TAG = re.compile(r"\[([^]]+)\]:([^=\s]+)")
-_VALUE = re.compile(r"\[([^]]+)\]:([^=]+)=[ \t]*(\S+)(?:\s+(\S+))?")
-
 
 class Transaction(Protocol):
-    """Changes of the configuration that happen together or not at all."""
+    """Changes of the configuration that happen together or not at all. at: of those to come."""
+
+    def at(self, where: str) -> None: ...
 
     def set(self, section: str, tag: str, value: str, override: bool = False) -> None: ...
 
@@ -40,38 +34,47 @@ class Transaction(Protocol):
     def remove_section(self, section: str) -> None: ...
 
 
-def usage(form: str) -> NoReturn:
-    """IsakmpError: what was expected."""
-    raise IsakmpError(f"expected: {form}")
+class Placed(NamedTuple):
+    """A change, and where it is written, for people: ``change 2``, ``FILE:4``."""
+
+    where: str
+    change: Change
 
 
-def string(text: str) -> str:
-    """An argument. IsakmpError where it is too long."""
-    if len(text) > MAX_STRING:
-        raise IsakmpError(f"an argument of {len(text)} characters: the longest is {MAX_STRING}")
-    return text
+def on_line(text: str) -> list[Placed]:
+    """The changes of a line. IsakmpError with the first that is none, by its number."""
+    found: list[Change] = []
+    try:
+        for change in parse(text):
+            found.append(change)
+    except IsakmpError as error:
+        if found:
+            raise IsakmpError(f"change {len(found) + 1}: {error}") from None
+        raise
+    if len(found) == 1:
+        return [Placed("", found[0])]
+    return [Placed(f"change {number}", change) for number, change in enumerate(found, 1)]
 
 
-def section_tag(text: str, form: str) -> tuple[str, str]:
-    """``[section]:tag``. IsakmpError where it is none."""
-    match = _TAG.fullmatch(text.strip())
-    if match is None:
-        usage(form)
-    return string(match[1]), string(match[2])
+def in_text(text: str, file: str) -> list[Placed]:
+    """The changes of a file's text: one a line, or several as on one; with or without a C.
+
+    IsakmpError with the line of the first that is none.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        where = f"{file}:{number}"
+        try:
+            found += [Placed(where, change) for change in parse(line.removeprefix("C "))]
+        except IsakmpError as error:
+            raise IsakmpError(f"{where}: {error}") from None
+    return found
 
 
-def on_line(text: str) -> list[str]:
-    """The changes of a line."""
-    return [part.strip() for part in _PARTS.split(text)]
-
-
-def in_text(text: str) -> list[str]:
-    """The changes of a file's text: one a line, with or without a C; # begins a comment."""
-    lines = (line.strip() for line in text.splitlines())
-    return [line.removeprefix("C ").strip() for line in lines if line and line[0] != "#"]
-
-
-def in_file(path: Path) -> list[str]:
+def in_file(path: Path) -> list[Placed]:
     """The same of a file. IsakmpError where it cannot be read, or shows secrets around."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
@@ -87,9 +90,10 @@ def in_file(path: Path) -> list[str]:
     if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO) and b"authentication" in data.lower():
         raise IsakmpError(f"{path} holds a secret that others can read: chmod 600 {path}")
     try:
-        return in_text(data.decode())
-    except UnicodeDecodeError:
-        raise IsakmpError(f"{path} is not UTF-8") from None
+        return in_text(data.decode(), str(path))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise IsakmpError(f"{path}:{line} is not UTF-8") from None
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -97,61 +101,19 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def note(transaction: Transaction, changes: list[str]) -> None:
-    """Put changes into a transaction. IsakmpError with the first that is none, by its number."""
-    for number, change in enumerate(changes, 1):
-        try:
-            _note(transaction, change)
-        except IsakmpError as error:
-            if len(changes) > 1:
-                raise IsakmpError(f"change {number}: {error}") from None
-            raise
+def note(transaction: Transaction, changes: list[Placed]) -> None:
+    """Put changes into a transaction. IsakmpError with where the first is that cannot be made."""
+    for where, change in changes:
+        transaction.at(where)
+        VERBS[change.verb](transaction, change)
 
 
-def _note(transaction: Transaction, change: str) -> None:
-    verb, _, rest = change.partition(" ")
-    put = VERBS.get(verb.lower())
-    if put is None:
-        usage(f"C with one of {', '.join(VERBS)}, get, file")
-    put(transaction, rest.strip())
-
-
-def _value(text: str, form: str) -> tuple[str, str, str, bool]:
-    """section, tag, value, and whether a fourth word is there."""
-    match = _VALUE.fullmatch(text)
-    if match is None:
-        usage(f"{form}, where the value has no spaces (lists: commas alone)")
-    return string(match[1]), string(match[2].strip()), string(match[3]), match[4] is not None
-
-
-def _set(transaction: Transaction, text: str) -> None:
-    section, tag, value, force = _value(text, "C set [section]:tag=value [force]")
-    transaction.set(section, tag, value, override=force)
-
-
-def _add(transaction: Transaction, text: str) -> None:
-    # ipsecctl(8) writes a fourth word here, too; there is nothing that it could force.
-    section, tag, value, _ = _value(text, "C add [section]:tag=value")
-    transaction.add(section, tag, value)
-
-
-def _remove_value(transaction: Transaction, text: str) -> None:
-    section, tag, value, _ = _value(text, "C rmv [section]:tag=value")
-    transaction.remove_value(section, tag, value)
-
-
-def _remove(transaction: Transaction, text: str) -> None:
-    section, tag = section_tag(text, "C rm [section]:tag")
-    transaction.remove(section, tag)
-
-
-def _remove_section(transaction: Transaction, text: str) -> None:
-    match = _SECTION.fullmatch(text)
-    if match is None:
-        usage("C rms [section]")
-    transaction.remove_section(string(match[1]))
-
-
-VERBS: Mapping[str, Callable[[Transaction, str], None]] = MappingProxyType(
-    {"set": _set, "add": _add, "rmv": _remove_value, "rm": _remove, "rms": _remove_section}
+VERBS: Mapping[str, Callable[[Transaction, Change], None]] = MappingProxyType(
+    {
+        "set": lambda t, c: t.set(c.section, c.tag, c.value, override=c.force),
+        "add": lambda t, c: t.add(c.section, c.tag, c.value),
+        "rmv": lambda t, c: t.remove_value(c.section, c.tag, c.value),
+        "rm": lambda t, c: t.remove(c.section, c.tag),
+        "rms": lambda t, c: t.remove_section(c.section),
+    }
 )

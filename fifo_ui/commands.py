@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from fifo_ui import changes, render
-from fifo_ui.changes import Transaction, string, usage
+from fifo_ui.change import string
+from fifo_ui.changes import Transaction
 from fifo_ui.files import ANSWER_MAX_AGE_S, REPLY, RESULT, remove_answers, write_whole
 from isakmp.errors import IsakmpError, Refused
 from isakmp.job import Job
@@ -29,6 +30,7 @@ FETCH_S = 5.0
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 _COUNTING = re.compile(r"(J \S+ +)?[Sr]\s*$")
 """The commands that show counters, which the application may have to be asked for."""
+_TAG = re.compile(r"\[([^]]+)\]:([^=\s]+)")
 _COOKIES = re.compile(r"[0-9a-fA-F]{16}:?[0-9a-fA-F]{16}")
 _MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}")
 
@@ -92,6 +94,11 @@ class Answer:
 DONE = Answer()
 
 
+def usage(form: str) -> NoReturn:
+    """IsakmpError: what was expected."""
+    raise IsakmpError(f"expected: {form}")
+
+
 def _nothing(letter: str, args: str) -> None:
     if args:
         usage(f"{letter} without arguments")
@@ -113,7 +120,7 @@ def configure(daemon: Daemon, args: str) -> Answer:
     verb, _, rest = args.partition(" ")
     verb = verb.lower()
     if verb == "get":
-        section, tag = changes.section_tag(rest, "C get [section]:tag")
+        section, tag = _section_tag(rest)
         value = daemon.conf.get(section, tag)
         if value is None:
             raise IsakmpError(f"[{section}]:{tag} is not set")
@@ -123,6 +130,13 @@ def configure(daemon: Daemon, args: str) -> Answer:
     transaction = daemon.conf.begin()
     changes.note(transaction, found)
     return Answer(daemon.alter(transaction, together or len(found) > 1))
+
+
+def _section_tag(text: str) -> tuple[str, str]:
+    match = _TAG.fullmatch(text.strip())
+    if match is None:
+        usage("C get [section]:tag")
+    return string(match[1]), string(match[2])
 
 
 def delete(daemon: Daemon, args: str) -> Answer:

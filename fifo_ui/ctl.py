@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from fifo_ui import changes, explain, render
+from fifo_ui.change import Change, parse
 from fifo_ui.client import Client, ControlError
 from fifo_ui.flags import make_parser
 from fifo_ui.screen import Screen, Tone, screen_of
 from fifo_ui.up import Wait
+from isakmp.errors import IsakmpError
 
 RUN_DIRECTORY = Path("/var/run")
 SERVICE_DIRECTORY = RUN_DIRECTORY / "isakmpd"  # isakmpd.service's, gone where the service is not
@@ -107,27 +109,38 @@ def conf(client: Client, args: argparse.Namespace) -> Output:
     """Read or change the configuration."""
     if args.action == "apply":
         return _told(client.ask(f"C {_changes(args.path)}"), "the configuration is changed")
-    where = f"[{args.section}]"
-    if args.action == "rms":
-        return _told(client.ask(f"C rms {where}"), f"{where} is removed")
-    where += f":{args.tag}"
     if args.action == "get":
-        value = client.ask(f"C get {where}")
+        value = client.ask(f"C get [{args.section}]:{args.tag}")
         return Output(value, f"{value}\n")
-    if args.action == "rm":
-        return _told(client.ask(f"C rm {where}"), f"{where} is removed")
-    force = " force" if getattr(args, "force", False) else ""
-    result = client.ask(f"C {args.action} {where}={args.value}{force}")
-    return _told(result, f"{where} is changed")
+    result = client.ask(f"C {_change(args)}")
+    where = f"[{args.section}]:{args.tag}" if "tag" in args else f"[{args.section}]"
+    return _told(result, f"{where} is {'removed' if args.action in ('rm', 'rms') else 'changed'}")
+
+
+def _change(args: argparse.Namespace) -> Change:
+    """The change of the command line. ControlError where isakmpd would read another one."""
+    parts = {name: getattr(args, name) for name in ("tag", "value", "force") if name in args}
+    change = Change(args.action, args.section, **parts)
+    try:
+        again = list(parse(str(change)))
+    except IsakmpError as error:
+        raise ControlError(str(error)) from None
+    if again != [change]:
+        raise ControlError("that is no section, tag and value", "isakmpctl conf --help")
+    return change
 
 
 def _changes(path: str) -> str:
     """Several changes: those of standard input on the line itself, a file's by its name."""
     if path != "-":
         return f"file {Path(path).absolute()}"
-    if not (found := changes.in_text(sys.stdin.read(changes.MAX_FILE_BYTES))):
+    try:
+        found = changes.in_text(sys.stdin.read(changes.MAX_FILE_BYTES), "standard input")
+    except IsakmpError as error:
+        raise ControlError(str(error)) from None
+    if not found:
         raise ControlError("no change on standard input", "a line each, such as: rms [a section]")
-    return changes.PART.join(found)
+    return changes.PART.join(str(placed.change) for placed in found)
 
 
 def _told(lines: list[str], done: str) -> Output:

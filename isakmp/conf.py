@@ -238,32 +238,38 @@ class Transaction:
 
     def __init__(self, conf: Conf) -> None:
         self._conf = conf
-        self._steps: list[Callable[[Conf], None]] = []
+        self._steps: list[tuple[str, Callable[[Conf], None]]] = []
+        self._where = ""
+
+    def at(self, where: str) -> None:
+        """Where the changes that follow are written, for people: they are cited by it."""
+        self._where = where
 
     def set(self, section: str, tag: str, value: str, override: bool = False) -> None:
         """Write a value. Fails at commit where the tag is already written, without ``override``."""
-        _check(section, tag, value)
+        place = self._check(section, tag, value)
 
         def step(conf: Conf) -> None:
             if not override and conf.is_written(section, tag):
                 raise conf.error("is already set", section, tag, hint="force replaces it")
-            _put(conf, section, tag, value)
+            _put(conf, section, tag, value, place)
 
-        self._steps.append(step)
+        self._add(step)
 
     def add(self, section: str, tag: str, value: str) -> None:
         """Append to a comma list unless the value is in it."""
-        _check(section, tag, value)
+        place = self._check(section, tag, value)
 
         def step(conf: Conf) -> None:
             items = conf.get_list(section, tag)
             if value not in items:
-                _put(conf, section, tag, ",".join([*items, value]))
+                _put(conf, section, tag, ",".join([*items, value]), place)
 
-        self._steps.append(step)
+        self._add(step)
 
     def remove_value(self, section: str, tag: str, value: str) -> None:
         """Take a value out of a comma list; the tag goes with the last one."""
+        place = self._place()
 
         def step(conf: Conf) -> None:
             items = conf.get_list(section, tag)
@@ -271,15 +277,15 @@ class Transaction:
                 raise conf.error(f"{value!r} is not in this list", section, tag)
             rest = [item for item in items if item != value]
             if rest:
-                _put(conf, section, tag, ",".join(rest))
+                _put(conf, section, tag, ",".join(rest), place)
             else:
                 _drop(conf, section, tag)
 
-        self._steps.append(step)
+        self._add(step)
 
     def remove(self, section: str, tag: str) -> None:
         """Remove a written tag."""
-        self._steps.append(lambda conf: _drop(conf, section, tag))
+        self._add(lambda conf: _drop(conf, section, tag))
 
     def remove_section(self, section: str) -> None:
         """Remove a written section whole."""
@@ -289,14 +295,17 @@ class Transaction:
                 raise conf.error("no such section is written", section)
             conf._own.discard(fold(section))
 
-        self._steps.append(step)
+        self._add(step)
 
     def draft(self) -> Conf:
         """What the configuration would be with the changes. ConfError: they cannot be made."""
         was = self._conf
         draft = Conf(Parsed(dict(was._sections), warnings=was.warnings), was.path)
-        for step in self._steps:
-            step(draft)
+        for where, step in self._steps:
+            try:
+                step(draft)
+            except ConfError as error:
+                raise _at(where, error) from None
         if sum(len(section.entries) for section in draft._sections.values()) > MAX_TRIPLETS:
             raise ConfError(f"more than {MAX_TRIPLETS} values")
         return draft
@@ -304,6 +313,24 @@ class Transaction:
     def commit(self) -> frozenset[str]:
         """Make the changes; the sections that differ now. ConfError: none was made."""
         return self._conf.become(self.draft())
+
+    def _add(self, step: Callable[[Conf], None]) -> None:
+        self._steps.append((self._where, step))
+
+    def _place(self) -> str:
+        """What stands for a file in what is set."""
+        return f"{RUN_TIME}, {self._where}" if self._where else RUN_TIME
+
+    def _check(self, section: str, tag: str, value: str) -> str:
+        """The place of a value. ConfError where it cannot be written."""
+        if reason := check_name(section, "section") or check_name(tag, "tag") or check_value(value):
+            raise _at(self._where, ConfError(reason))
+        return self._place()
+
+
+def _at(where: str, error: ConfError) -> ConfError:
+    """The error of a change, with where that is written."""
+    return ConfError(str(error), file=where, missing=error.missing) if where else error
 
 
 def read_file(path: Path, opener: Opener | None = None) -> Parsed:
@@ -360,15 +387,9 @@ def first_of(errors: list[ConfError]) -> ConfError:
     return first
 
 
-def _check(section: str, tag: str, value: str) -> None:
-    reason = check_name(section, "section") or check_name(tag, "tag") or check_value(value)
-    if reason:
-        raise ConfError(reason)
-
-
-def _put(conf: Conf, section: str, tag: str, value: str) -> None:
-    found = _owned(conf, section)
-    found.entries[fold(tag)] = Entry(found.name, tag, value, RUN_TIME, 0)
+def _put(conf: Conf, section: str, tag: str, value: str, place: str) -> None:
+    found = _owned(conf, section, place)
+    found.entries[fold(tag)] = Entry(found.name, tag, value, place, 0)
 
 
 def _drop(conf: Conf, section: str, tag: str) -> None:
@@ -377,11 +398,11 @@ def _drop(conf: Conf, section: str, tag: str) -> None:
     del _owned(conf, section).entries[fold(tag)]
 
 
-def _owned(conf: Conf, section: str) -> Section:
+def _owned(conf: Conf, section: str, place: str = RUN_TIME) -> Section:
     """A section that a draft may change: it shares all others with what it is a draft of."""
     key = fold(section)
     if key not in conf._own:
-        was = conf._sections.get(key) or Section(section, RUN_TIME, 0)
+        was = conf._sections.get(key) or Section(section, place, 0)
         conf._sections[key] = Section(was.name, was.file, was.line, dict(was.entries))
         conf._own.add(key)
     return conf._sections[key]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from isakmp.conf import Conf, first_of
 from isakmp.conf_check import Faults, Judgement, judge_part
+from isakmp.conf_defaults import BORROWED
 from isakmp.conf_kin import kin
 from isakmp.conf_parse import Entry, Parsed, Section, fold, items_of
 from isakmp.conf_tags import FIXED
@@ -58,6 +59,8 @@ def weigh(
     """What ``after`` has wrong that ``before`` had not. connections: those that are in use."""
     leads, named_by = _links(before.written, after.written)
     above = _reach(set(_touched(before.written, after.written)), named_by)
+    if _lent(before) != _lent(after):
+        above.update(before.written, after.written)
     part = frozenset(_reach(above, leads))
     wide = part | _reach(kin(after, above, connections, resolve), leads)
     was, now = (judge_part(_only(conf, wide), resolve) for conf in (before, after))
@@ -65,6 +68,11 @@ def weigh(
     errors = [error for error in now.errors if _key(error) not in known]
     faults = {place: error for place, error in now.faults.items() if place[1] in part}
     return Weighed(errors, _new_warnings(was, now), part, faults)
+
+
+def _lent(conf: Conf) -> list[str | None]:
+    """The values that are the default of tags of any section."""
+    return [conf.get(*source) for source in BORROWED.values()]
 
 
 def _key(error: ConfError) -> tuple[str, str, str]:

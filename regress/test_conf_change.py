@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fifo_ui.commands import run
@@ -256,6 +256,14 @@ def test_a_file_of_changes(tmp_path: Path) -> None:
     assert "second" in west.daemon.connections.entries
 
 
+def test_what_the_checker_refuses_of_a_file_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "changes"
+    path.write_text("# two\nset [General]:Retransmits=3\nset [far]:Netmask=255.0.255.0 force\n")
+    refused(alone(), f"C file {path}", f"{path}:3: [far]:Netmask: ")
+    changes = "set [General]:Retransmits=3 ; set [far]:Netmask=255.0.255.0 force"
+    refused(alone(), f"C {changes}", "change 2: [far]:Netmask: ")
+
+
 # --- what is looked at -----------------------------------------------------------------------
 
 
@@ -279,6 +287,7 @@ NAMES = sorted({tag for tags in TAGS.values() for tag in tags} | {"192.0.2.9", "
 VALUES = [*SECTIONS, "1", "2", "ikev2", "16", "10.9.0.0", "AES-SHA-GRP27", "QM-ESP-AES-SUITE", "é"]
 
 
+@example([("set", "General", "Default-phase-1-lifetime", "General")])
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fifo_ui.changes import MAX_STRING
+from fifo_ui.change import MAX_STRING
 from fifo_ui.commands import COMMANDS, Commands, run, write_report
 from fifo_ui.files import write_whole
 from isakmp.errors import IsakmpError, Reason, Refused
@@ -141,6 +141,16 @@ def test_what_ipsecctl_writes(daemon: FakeDaemon) -> None:
     assert daemon.conf.get_list("General", "Listen-on") == ["192.0.2.7"]
 
 
+def test_a_value_with_blanks(daemon: FakeDaemon) -> None:
+    line(daemon, 'C set [id]:Name="/C=CH/O=Long Road ; Ltd/CN=Jane Doe" ; set [id]:ID-type=DN')
+    assert daemon.lines == []
+    assert daemon.conf.get("id", "Name") == "/C=CH/O=Long Road ; Ltd/CN=Jane Doe"
+    assert daemon.conf.get("id", "ID-type") == "DN"
+    line(daemon, "C set [id]:Name=/C=CH/O=Long Road force")
+    assert daemon.conf.get("id", "Name") == "/C=CH/O=Long Road ; Ltd/CN=Jane Doe"
+    assert 'stands in "quotes"' in daemon.lines[0]
+
+
 def test_add_and_rmv_change_a_list(daemon: FakeDaemon) -> None:
     line(daemon, "C add [General]:Listen-on=192.0.2.7")
     line(daemon, "C add [General]:Listen-on=192.0.2.7")
@@ -211,14 +221,34 @@ def test_a_file_has_a_change_a_line(daemon: FakeDaemon, tmp_path: Path) -> None:
     assert "already set" in daemon.lines[0]
 
 
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("set [a]:b=c\n\nset [a]:d=e f\n", ":3: expected: C set [section]:tag=value"),
+        ("# one\nset [a]:b=c\nset [a]:b=d\n", ":3: set at run time, {}:2: [a]:b: is already set"),
+        ("set [a]:b=c\nrms [nobody]\n", ":2: [nobody]: no such section"),
+        ('set [a]:b=c\nset [a]:d=""\n', ":2: no value"),
+        ("set [a]:b=c\nset [a]:d=" + "e" * (MAX_STRING + 1), ":2: an argument of 201"),
+    ],
+)
+def test_the_line_of_a_file_that_is_wrong_is_named(
+    daemon: FakeDaemon, tmp_path: Path, lines: str, why: str
+) -> None:
+    path = tmp_path / "changes"
+    path.write_text(lines)
+    line(daemon, f"C file {path}")
+    assert f"{path}{why.format(path)}" in daemon.lines[0]
+    assert not daemon.conf.has_section("a")
+
+
 def test_a_file_that_cannot_be_taken(daemon: FakeDaemon, tmp_path: Path) -> None:
     secret, fifo, octets = (tmp_path / name for name in ("secret", "fifo", "octets"))
     secret.write_text("set [a]:Authentication=hush")
     secret.chmod(0o644)
     os.mkfifo(fifo)
-    octets.write_bytes(b"set [a]:b=\xff\n")
+    octets.write_bytes(b"set [a]:b=c\nset [a]:b=\xff\n")
     for path, why in (
-        (secret, "chmod 600"), (fifo, "not a regular file"), (octets, "not UTF-8"),
+        (secret, "chmod 600"), (fifo, "not a regular file"), (octets, "octets:2 is not UTF-8"),
         (tmp_path, "Is a directory"), (tmp_path / "none", "No such file"),
     ):  # fmt: skip
         line(daemon, f"C file {path}")

@@ -125,6 +125,39 @@ def test_conf_values(running: Running) -> None:
     assert "General" not in running.daemon.conf.sections()
 
 
+@pytest.mark.parametrize("value", ["CN=Jane Doe, O=Long Road", "a ; rms [General]", '"q" #', "\\"])
+def test_a_value_is_one_whatever_is_in_it(running: Running, value: str) -> None:
+    assert call(running, "conf", "set", "a", "b", value)[0] == 0
+    assert running.daemon.conf.get("a", "b") == value
+    assert running.daemon.conf.has_section("General")
+
+
+@pytest.mark.parametrize(
+    ("section", "tag", "why"),
+    [
+        ("a]:b=c ; rms [General", "x", "expected: C rms [section]"),
+        ("a", "b=c", "no section, tag and value"),
+    ],
+)
+def test_a_section_is_one_whatever_is_in_it(
+    running: Running, section: str, tag: str, why: str
+) -> None:
+    status, _, err = call(running, "conf", "set", section, tag, "y")
+    assert status == 1
+    assert why in err
+    assert running.daemon.calls == []
+
+
+def test_a_change_on_standard_input_is_named_by_its_line(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('set [a]:b="c d"\nset [a]:d=e f\n'))
+    status, _, err = call(running, "conf", "apply", "-")
+    assert status == 1
+    assert "standard input:2: expected: C set" in err
+    assert running.daemon.calls == []
+
+
 def test_what_is_told_of_a_change_is_printed(running: Running) -> None:
     running.daemon.told = ["this secret can be guessed"]
     said = "[a]:b is changed\nthis secret can be guessed\n"

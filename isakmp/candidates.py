@@ -23,6 +23,7 @@ from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.half_open import ROUND_TRIP_S
 from isakmp.log import LogClass
+from isakmp.policy.spd import Address
 from isakmp.script import Incoming
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ class Answers:
     heard: int = 0
     last: AnyExchange | None = None
 
+    def note(self, mark: bytes) -> None:
+        """One is followed, and known again."""
+        self.known[mark] = None
+        if len(self.known) > KNOWN_MAX:
+            del self.known[next(iter(self.known))]
+
 
 def family(exchange: AnyExchange) -> Iterator[AnyExchange]:
     """An exchange and all that goes on from it, oldest first."""
@@ -74,6 +81,15 @@ def leaves(exchange: AnyExchange) -> list[AnyExchange]:
 def may_be_forged(exchange: AnyExchange, message: Incoming) -> bool:
     """Whether a message answers one of ours, at either end, and anybody can have made it."""
     return exchange.script.establishes and exchange.step > 0 and not message.protected
+
+
+def make_room(waiting: dict[bytes, Incoming], there: Address, keep: int = 0) -> None:
+    """The oldest behind the first ``keep`` gives way, as it was there when the peer's came; before
+    it those that do not come from where the question went."""
+    if len(waiting) > WAITING_MAX + keep:
+        may_go = list(waiting)[keep:]
+        strange = (key for key in may_go if waiting[key].path.remote != there)
+        del waiting[next(strange, may_go[0])]
 
 
 class Candidates:
@@ -109,7 +125,10 @@ class Candidates:
             return
         answers.heard += 1
         message.came = self._engine.now()
-        self._queue(stem, answers, message, mark)
+        if self._joined(stem, answers, message, mark):
+            return
+        answers.waiting[mark] = message
+        make_room(answers.waiting, stem.path.remote)
         alone = answers.since + ROUND_TRIP_S - self._engine.now() if answers.forks else 0.0
         if alone <= 0:
             self._follow_all(stem, answers)
@@ -117,15 +136,16 @@ class Candidates:
             self._arm_turn(stem, answers, alone)
 
     @staticmethod
-    def _queue(stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> None:
-        """The oldest gives way, as it was there when the peer's came; before it those that do not
-        come from where the question went."""
-        waiting = answers.waiting
-        waiting[mark] = message
-        if len(waiting) > WAITING_MAX:
-            there = stem.path.remote
-            strange = (key for key, one in waiting.items() if one.path.remote != there)
-            del waiting[next(strange, next(iter(waiting)))]
+    def _joined(stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> bool:
+        """Whether it makes the keys of a fork: two of the same keys would take each other's
+        messages, so that one goes on with both. It is as new as its newest."""
+        joins = (fork for fork in answers.forks if stem.script.joins(fork, message))
+        if (fork := next(joins, None)) is None:
+            return False
+        answers.note(mark)
+        answers.forks.remove(fork)
+        answers.forks.append(fork)
+        return True
 
     def _arm_turn(self, stem: AnyExchange, answers: Answers, seconds: float) -> None:
         if "turn" not in stem.events:
@@ -153,9 +173,9 @@ class Candidates:
     def _follow(
         self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes
     ) -> None:  # fmt: skip
-        answers.known[mark] = None
-        if len(answers.known) > KNOWN_MAX:
-            del answers.known[next(iter(answers.known))]
+        if self._joined(stem, answers, message, mark):
+            return
+        answers.note(mark)
         if len(answers.forks) >= FOLLOWED_MAX:
             self._discard(answers.forks[0], Reason("another-answer", "newer ones came"))
         fork = stem.forked()

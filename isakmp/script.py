@@ -73,7 +73,8 @@ class Script(Generic[S]):
     does not come the exchange has succeeded all the same; follows: the script that goes on where
     this one ends, with what was learned; refused: takes an answer that lacks what is mandatory;
     fork: the memory once more, for another answer to the same message; question: what an answer is
-    to, where several messages wait for one.
+    to, where several messages wait for one; joins: whether a fork takes another answer for its own,
+    as the two make the same keys.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Script(Generic[S]):
     refused: Step | None = None
     fork: Callable[[S], S] = lambda state: duplicate(state)
     question: Callable[[Exchange[S], Incoming], object] = lambda exchange, message: None
+    joins: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False
 
     @cached_property
     def messages(self) -> tuple[tuple[int | Mark, ...], ...]:

@@ -73,6 +73,21 @@ def in_clear(first: Packet, notify: int, data: bytes = b"") -> Packet:
     )  # fmt: skip
 
 
+Payloads = list[tuple[int, bytes]]
+
+
+def edited(packet: Packet, edit: Callable[[Payloads], Payloads]) -> Packet:
+    """The same message with other payloads; edit: is given their types and bodies."""
+    data, header = packet.message, packet.header
+    payloads, _ = parse_payloads(header.major, header.next_payload, data[HEADER_SIZE:])
+    first, chain = build_payloads(
+        header.major, list(edit([(payload.type, payload.body) for payload in payloads]))
+    )
+    head = header._replace(next_payload=first, length=HEADER_SIZE + len(chain))
+    marker = packet.data[: len(packet.data) - len(data)]
+    return packet._replace(data=marker + head.pack() + chain)
+
+
 def altered(
     packet: Packet, draw: Random, *, spi: bool = False, values: bool = True
 ) -> Packet:  # fmt: skip

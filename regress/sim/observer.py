@@ -11,7 +11,7 @@ from random import Random
 
 from isakmp.constants import ikev2
 from isakmp.path import Path
-from regress.observer import altered, in_clear, is_clear
+from regress.observer import Payloads, altered, edited, in_clear, is_clear
 from regress.pair import Packet
 from regress.sim.world import Host, World
 
@@ -28,6 +28,17 @@ def made_up(packet: Packet, dice: Random) -> list[Packet]:
     group = dice.choice(GROUPS).to_bytes(2, "big")
     other = in_clear(packet, ikev2.Notify.INVALID_KE_PAYLOAD, group)
     return dice.choice(([], [cookie], [other], [cookie, other], [other, cookie, cookie]))
+
+
+def changed(packet: Packet, dice: Random) -> Packet:
+    """A true answer of IKEv2 without one of its notifies, so with the same keys."""
+
+    def edit(payloads: Payloads) -> Payloads:
+        notifies = [p for p in payloads if p[0] == ikev2.Payload.NOTIFY]
+        gone = dice.choice(notifies) if notifies else None
+        return [p for p in payloads if p is not gone]
+
+    return edited(packet, edit)
 
 
 def observe(world: World, rate: float, dice: Random) -> None:
@@ -54,7 +65,8 @@ def observe(world: World, rate: float, dice: Random) -> None:
         if world.nat is None and is_clear(packet) and dice.random() < rate:
             for _ in range(dice.choice((1, 2))):
                 spi = any(packet.header.cky_r) and dice.random() < 0.5
-                deliver(altered(packet, dice, spi=spi))
+                same_keys = packet.header.major == 2 and spi and dice.random() < 0.5
+                deliver(changed(packet, dice) if same_keys else altered(packet, dice, spi=spi))
             for answer in made_up(packet, dice):
                 deliver(answer)
         carry(path, data)

@@ -28,7 +28,7 @@ from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev2 import child as negotiation
-from isakmp.scripts.ikev2 import common
+from isakmp.scripts.ikev2 import common, twins
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.common import sa_of
 from isakmp.scripts.ikev2.informational import take_back
@@ -242,7 +242,8 @@ def take_auth(x: X, message: Incoming) -> None:
     AUTHENTICATION_FAILED where it is none."""
     value = message.take(P.AUTH).value
     how = method(value.method)
-    if how.check(sa_of(x).keys.prf, _secret(x), _octets(x, ours=False), value.data):
+    prf, secret = sa_of(x).keys.prf, _secret(x)
+    if twins.proven(x, lambda: how.check(prf, secret, _octets(x, ours=False), value.data)):
         x.engine.candidates.proven(x)
         return
     raise Refused(

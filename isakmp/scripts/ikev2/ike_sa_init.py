@@ -11,7 +11,7 @@ Anybody can send the latter two, so that there may be several first messages. AU
 that the peer has answered, and the wrong one ends the IKE SA there. An answer shows its group, and
 was there when it came: it is to the last message with that group that had been sent by then. So a
 cookie has to wait a while for an answer that does without one, and one that comes again goes before
-others.
+others. The second message may come in several versions of the same keys (twins.py).
 
 IKE_AUTH follows under the keys that come of it. What the responder derives is derived once its
 answer has left, while the initiator does the same.
@@ -25,10 +25,8 @@ from isakmp.crypto.prf import get_prf_v2
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.log import LogClass
 from isakmp.policy import proposal
-from isakmp.policy.spd import Wish
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict
-from isakmp.scripts.ikev2 import common, nat
-from isakmp.scripts.ikev2.fragments import Fragments
+from isakmp.scripts.ikev2 import abilities, common, twins
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.initial import (
     First,
@@ -39,6 +37,7 @@ from isakmp.scripts.ikev2.initial import (
     fork,
     larval,
     log_keys,
+    octets_of,
 )
 from isakmp.scripts.ikev2.keys import derive
 
@@ -66,7 +65,7 @@ def send_SA_KE_NONCE(x: X, message: Outgoing) -> None:
         message.add(P.KE, common.ke_value(chosen_of(x).group, s.key_pair))
         message.add(P.NONCE, s.nr)
         x.after_send.append(lambda: _make_sa(x))
-    _add_abilities(x, message)
+    abilities.add(x, message)
 
 
 def _offer(x: X, message: Outgoing) -> None:
@@ -93,17 +92,6 @@ def _keep_message_1(x: X) -> None:
         s.asked.append(First(s.group, s.cookie, s.key_pair, x.last_out[0], now))
 
 
-def _add_abilities(x: X, message: Outgoing) -> None:
-    """NAT detection, fragmentation, childless: what is said before there are keys."""
-    if x.engine.owner.nat_traversal:
-        for value in nat.notifies(x.path, x.cky_i, x.cky_r, x.remote.ikev2.force_encap):
-            message.add(P.NOTIFY, value)
-    if x.remote.ikev2.fragmentation:
-        common.add_notify(message, Notify.IKEV2_FRAGMENTATION_SUPPORTED)
-    if not x.initiator and x.remote.ikev2.childless is not Wish.NO:
-        common.add_notify(message, Notify.CHILDLESS_IKEV2_SUPPORTED)
-
-
 def recv_SA_KE_NONCE(x: X, message: Incoming) -> None:
     """The responder chooses; the initiator checks the choice, and both have keys."""
     s = x.state
@@ -116,7 +104,7 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> None:
         _take_responder_spi(x, message)
     else:
         s.ni = nonce
-        s.message_1 = message.header.pack() + message.data
+        s.message_1 = octets_of(message)
         s.choice = proposal.choose(
             proposals, remote.proposals, remote.name, remote.line,
             prefer_local=remote.ikev2.prefer_local, prefer_group=ke.group,
@@ -126,11 +114,12 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> None:
     if x.initiator:
         _recall(x, ke.group, message.came)
     s.ke_peer = ke.data
-    _take_abilities(x, message)
+    abilities.take(x, message)
     x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: agreed on %s (%s)", x, s.chosen,
                        s.chosen.name)  # fmt: skip
     if x.initiator:
-        s.message_2 = message.header.pack() + message.data
+        s.message_2 = octets_of(message)
+        s.answers[s.message_2] = message
         if s.key_pair is not None:
             s.g_ir = common.agree(s.key_pair, s.ke_peer)
         _make_sa(x)
@@ -166,21 +155,6 @@ def _take_responder_spi(x: X, message: Incoming) -> None:
     x.cky_r = message.header.cky_r
 
 
-def _take_abilities(x: X, message: Incoming) -> None:
-    s, notifies = x.state, common.take_notifies(message)
-    s.supports = set(notifies)
-    if not x.engine.owner.nat_traversal:
-        return
-    found = nat.look(notifies, message.path, x.cky_i, message.header.cky_r)
-    s.nat.local, s.nat.remote, s.nat.reached = found.local, found.remote, not x.initiator
-    if x.remote.ikev2.force_encap:
-        s.nat.local = True
-    if s.nat.found:
-        x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, s.nat)
-        if x.initiator and not x.path.encap:
-            x.path = nat.floated(x.path, x.engine.owner.nat_t_port)
-
-
 def _make_sa(x: X) -> None:
     """SKEYSEED and what follows from it; the IKE SA, larval until both have proved themselves."""
     s, chosen = x.state, chosen_of(x)
@@ -196,9 +170,7 @@ def _make_sa(x: X) -> None:
         x.sa.ids.done(x.sa.ids.take())
     else:
         x.sa.ids.begin(0)
-    if Notify.IKEV2_FRAGMENTATION_SUPPORTED in s.supports and x.remote.ikev2.fragmentation:
-        version = x.path.remote.version
-        x.sa.fragments = Fragments(x.remote.ikev2, version, x.engine.now)
+    x.sa.fragments = abilities.fragments(x)
     s.key_pair, s.g_ir = None, b""
     s.asked = []
 
@@ -273,5 +245,5 @@ ike_sa_init_syntax = (SA, KE, NONCE, SWITCH, SA, KE, NONCE, END)
 IKE_SA_INIT = Script(
     "IKE_SA_INIT", ikev2.Exchange.IKE_SA_INIT, ike_sa_init_initiator, ike_sa_init_responder,
     ike_sa_init_syntax, Initial, follows=lambda x: IKE_AUTH, establishes=True,
-    refused=recv_refusal, fork=fork, question=question,
+    refused=recv_refusal, fork=fork, question=question, joins=twins.joins,
 )  # fmt: skip

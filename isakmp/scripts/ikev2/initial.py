@@ -13,7 +13,7 @@ from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.policy.spd import Identity, Remote
 from isakmp.sa import ChosenIkev2, IsakmpSa, Nat, State
-from isakmp.script import duplicate
+from isakmp.script import Incoming, duplicate
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.keys import Keys
 from isakmp.window import Window
@@ -36,8 +36,9 @@ class First:
 class Initial:
     """What the steps of the initial exchanges have learned.
 
-    message_1, message_2: IKE_SA_INIT's as they went over the wire, which AUTH covers; asked: our
-    first messages, in the order they went; cookies: those that came, and how often; supports: the
+    message_1, message_2: IKE_SA_INIT's as they went over the wire, which AUTH covers; answers: what
+    the latter may have been, by its octets, the one that was followed first; asked: our first
+    messages, in the order they went; cookies: those that came, and how often; supports: the
     status notifies of the peer's; local_body, remote_body: the identities as they are sent; child:
     what is negotiated along with IKE_AUTH; refusal: why there is no child SA though the IKE SA is
     good; unwanted: the peer believes there is one.
@@ -55,6 +56,7 @@ class Initial:
     cookies: Counter[bytes] = field(default_factory=Counter)
     message_1: bytes = field(default=b"", repr=False)
     message_2: bytes = field(default=b"", repr=False)
+    answers: dict[bytes, Incoming] = field(default_factory=dict, repr=False)
     asked: list[First] = field(default_factory=list, repr=False)
     supports: set[int] = field(default_factory=set)
     nat: Nat = field(default_factory=Nat)
@@ -75,9 +77,14 @@ def fork(state: Initial) -> Initial:
     """What is known, for another answer; each has a child SA of its own, of which nothing is
     negotiated yet. What was asked, and which cookies came, is the first message's alone."""
     other = duplicate(state)
-    other.nat = duplicate(state.nat)
+    other.nat, other.answers = duplicate(state.nat), {}
     other.child = Child(state.child.connection) if state.child is not None else None
     return other
+
+
+def octets_of(message: Incoming) -> bytes:
+    """A message in clear as it went over the wire."""
+    return message.header.pack() + message.data
 
 
 def chosen_of(x: X) -> ChosenIkev2:

@@ -1,0 +1,52 @@
+"""Abilities: what both ends of an IKE_SA_INIT say of themselves beside its payloads, in notifies.
+
+NAT detection (RFC 7296 2.23), fragmentation (RFC 7383 2.3), IKE SAs without a child (RFC 6023 3).
+"""
+
+from __future__ import annotations
+
+from isakmp.constants import ikev2
+from isakmp.log import LogClass
+from isakmp.policy.spd import Wish
+from isakmp.script import Incoming, Outgoing
+from isakmp.scripts.ikev2 import common, nat
+from isakmp.scripts.ikev2.fragments import Fragments
+from isakmp.scripts.ikev2.initial import X
+
+P, Notify = ikev2.Payload, ikev2.Notify
+
+
+def add(x: X, message: Outgoing) -> None:
+    """Append ours."""
+    if x.engine.owner.nat_traversal:
+        for value in nat.notifies(x.path, x.cky_i, x.cky_r, x.remote.ikev2.force_encap):
+            message.add(P.NOTIFY, value)
+    if x.remote.ikev2.fragmentation:
+        common.add_notify(message, Notify.IKEV2_FRAGMENTATION_SUPPORTED)
+    if not x.initiator and x.remote.ikev2.childless is not Wish.NO:
+        common.add_notify(message, Notify.CHILDLESS_IKEV2_SUPPORTED)
+
+
+def take(x: X, message: Incoming) -> None:
+    """Note the peer's; the initiator moves to the NAT-traversal port where a NAT is found."""
+    s, notifies = x.state, common.take_notifies(message)
+    s.supports = set(notifies)
+    if not x.engine.owner.nat_traversal:
+        return
+    found = nat.look(notifies, message.path, x.cky_i, message.header.cky_r)
+    s.nat.local, s.nat.remote, s.nat.reached = found.local, found.remote, not x.initiator
+    if x.remote.ikev2.force_encap:
+        s.nat.local = True
+    if s.nat.found:
+        x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, s.nat)
+        if x.initiator and not x.path.encap:
+            x.path = nat.floated(x.path, x.engine.owner.nat_t_port)
+
+
+def fragments(x: X) -> Fragments | None:
+    """How messages are cut, where both ends know how."""
+    if Notify.IKEV2_FRAGMENTATION_SUPPORTED not in x.state.supports:
+        return None
+    if not x.remote.ikev2.fragmentation:
+        return None
+    return Fragments(x.remote.ikev2, x.path.remote.version, x.engine.now)

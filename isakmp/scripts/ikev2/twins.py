@@ -1,0 +1,84 @@
+"""Twins: answers to one IKE_SA_INIT that make the same keys.
+
+RFC 7296 2.4, 2.15. Somebody on the way can send the peer's own answer on with a notify changed,
+added or gone. Its keys are those of the true one, and one IKE_AUTH goes out under them; but AUTH
+covers the octets of one of the two. Which that is shows when it comes: what the others said is
+forgotten then. Until then the last one says where the request is repeated to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from isakmp.candidates import make_room
+from isakmp.constants import ikev2
+from isakmp.errors import Refused
+from isakmp.policy import proposal
+from isakmp.script import Incoming
+from isakmp.scripts.ikev2 import abilities, common
+from isakmp.scripts.ikev2.informational import tell
+from isakmp.scripts.ikev2.initial import X, chosen_of_choice, octets_of
+
+P = ikev2.Payload
+
+
+def joins(x: X, message: Incoming) -> bool:
+    """Whether another answer makes the keys that ``x`` goes on with; it is kept beside its own."""
+    s = x.state
+    if x.sa is None or not _same_keys(x, message):
+        return False
+    s.answers[octets_of(message)] = message
+    make_room(s.answers, x.path.remote, 1)
+    _take(x, message)
+    if not s.nat.found and x.stem is not None:
+        x.path = x.stem.path
+    x.sa.fragments = x.sa.fragments or abilities.fragments(x)
+    return True
+
+
+def _same_keys(x: X, message: Incoming) -> bool:
+    s, remote = x.state, x.remote
+    values = {payload.type: payload.value for payload in reversed(message.payloads)}
+    came = message.header.cky_r, values[P.KE].data, values[P.NONCE].data
+    if came != (x.cky_r, s.ke_peer, s.nr):
+        return False
+    try:
+        choice = proposal.check_answer(
+            values[P.SA].proposals, remote.proposals, remote.name, remote.line
+        )
+    except Refused:
+        return False
+    return chosen_of_choice(remote, choice) == s.chosen
+
+
+def _take(x: X, message: Incoming) -> None:
+    """What it says of the peer, in the place of what another one has said."""
+    message.claimed.clear()
+    abilities.take(x, message)
+
+
+def proven(x: X, fits: Callable[[], bool]) -> bool:
+    """Whether what AUTH covers is one of the answers; what that one said counts. fits: whether it
+    covers ``message_2``."""
+    s = x.state
+    if not x.initiator or len(s.answers) < 2:
+        return fits()
+    for octets, message in s.answers.items():
+        s.message_2 = octets
+        if fits():
+            _believe(x, message)
+            return True
+    return False
+
+
+def _believe(x: X, message: Incoming) -> None:
+    """A NAT that was not known of when the request went has to learn of the right port."""
+    sa = common.sa_of(x)
+    # Where the answer has come from.
+    x.path = sa.path
+    _take(x, message)
+    agreed = abilities.fragments(x)
+    sa.fragments = agreed and (sa.fragments or agreed)
+    if x.path != sa.path:
+        dialect, engine = x.dialect, x.engine
+        x.finished.then(lambda job: job.error or tell(engine, dialect, sa, []))

@@ -60,8 +60,12 @@ class Liveness:
     def asked_if_alive(self, sa: IsakmpSa, data: bytes, path: Path) -> None:
         """R_U_THERE: a number higher than all before is no replay.
 
-        A peer behind a NAT is where it came from.
+        A peer behind a NAT is where it came from. Who asks can be asked: the vendor ID, which
+        nothing protects, may have got lost.
         """
+        if not sa.dpd:
+            sa.dpd = True
+            self.watch(sa)
         sequence = int.from_bytes(data, "big")
         if sequence > sa.dpd_asked:
             sa.dpd_asked = sequence

@@ -59,6 +59,19 @@ def is_clear(packet: Packet) -> bool:
     return bool(header.exchange_type == 34)
 
 
+def numbered(number: int) -> Callable[[Packet], bool]:
+    """Cares for the clear message of that number, from 1; repetitions do not count."""
+    met: list[bytes] = []
+
+    def cares(packet: Packet) -> bool:
+        if is_clear(packet) and packet.data not in met:
+            met.append(packet.data)
+            return len(met) == number
+        return False
+
+    return cares
+
+
 def in_clear(first: Packet, notify: int, data: bytes = b"") -> Packet:
     """An answer with that notify alone, which anybody who sees a first message of IKEv2 can
     make."""

@@ -3,7 +3,6 @@ than the time that the peer takes, in either version and at any message that not
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from ipaddress import ip_address
 from random import Random
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from isakmp.candidates import FOLLOWED_MAX, HINT_S, WAITING_MAX, family
 from isakmp.half_open import ROUND_TRIP_S
-from regress.observer import Observer, altered, impostor, is_clear
+from regress.observer import Observer, altered, impostor, is_clear, numbered
 from regress.pair import Host, Network, Packet, agree, both, connected
 
 IKEV2 = "Key-exchange= ikev2"
@@ -26,19 +25,6 @@ def hosts(mode: str, **changes: Any) -> tuple[Network, Host, Host]:
     net = Network()
     west, east = (net.host(gateway) for gateway in both(**{**MODES[mode], **changes}))
     return net, west, east
-
-
-def answers(net: Network, number: int) -> Callable[[Packet], bool]:
-    """The clear message of that number, from 1."""
-    met: list[Packet] = []
-
-    def cares(packet: Packet) -> bool:
-        if is_clear(packet) and packet.data not in [one.data for one in met]:
-            met.append(packet)
-            return len(met) == number
-        return False
-
-    return cares
 
 
 def came_up(west: Host, east: Host, *, outcomes: int = 2) -> None:
@@ -124,7 +110,7 @@ def test_the_reason_says_how_many_have_answered() -> None:
     west = net.host(both(peer_tags=IKEV2)[0])
     net.host(both(peer_tags=IKEV2, secret="another")[1])
     draw = Random(1)
-    Observer(net, answers(net, 2), lambda packet: [altered(packet, draw, spi=True)])
+    Observer(net, numbered(2), lambda packet: [altered(packet, draw, spi=True)])
     net.start()
     net.run(20)
     assert "2 different answers came" in str(west.outcomes[0]["reason"])
@@ -145,7 +131,7 @@ def test_another_message_in_the_place_of_any_does_not_end_it(
     net, west, east = hosts(mode)
     draw = Random(number)
     observer = Observer(
-        net, answers(net, number), lambda packet: [altered(packet, draw, spi=spi)], after
+        net, numbered(number), lambda packet: [altered(packet, draw, spi=spi)], after
     )
     net.start()
     net.run(3)
@@ -176,7 +162,7 @@ def broken(packet: Packet) -> list[Packet]:
 @pytest.mark.parametrize(("mode", "number"), [one for one in EVERY if one[1] > 1])
 def test_messages_that_cannot_be_read_do_not_end_it(mode: str, number: int) -> None:
     net, west, east = hosts(mode)
-    Observer(net, answers(net, number), broken)
+    Observer(net, numbered(number), broken)
     net.start()
     net.run(3)
     came_up(west, east, outcomes=outcomes_of(mode))
@@ -203,7 +189,7 @@ def test_a_flood_before_the_true_answer_is_bounded(mode: str, number: int) -> No
     def forge(packet: Packet) -> list[Packet]:
         return [altered(packet, draw, spi=number == 2) for _ in range(1000)]
 
-    Observer(net, answers(net, number), forge)
+    Observer(net, numbered(number), forge)
     deliver = net.deliver
 
     def counted(packet: Packet) -> None:
@@ -229,7 +215,7 @@ def test_answers_from_elsewhere_give_way_first() -> None:
         many = [altered(packet, draw, spi=True)._replace(src=ELSEWHERE) for _ in range(1000)]
         return [first, packet, *many]
 
-    Observer(net, answers(net, 2), forge)
+    Observer(net, numbered(2), forge)
     net.start()
     net.run(3)
     came_up(west, east, outcomes=1)
@@ -239,7 +225,7 @@ def test_what_lost_is_forgotten() -> None:
     """No keys, no SPI, no timer of a candidate that was not the peer's are kept."""
     net, west, east = hosts("IKEv2")
     draw = Random(8)
-    Observer(net, answers(net, 2), lambda packet: [altered(packet, draw, spi=True)])
+    Observer(net, numbered(2), lambda packet: [altered(packet, draw, spi=True)])
     net.start()
     net.run(0.1)
     (root,) = [x for x in west.daemon.engine.exchanges.values() if x.stem is None]
@@ -258,7 +244,7 @@ def test_what_lost_is_forgotten() -> None:
 def test_one_attempt_is_seen(loser_first: bool) -> None:
     net, west, east = hosts("IKEv2")
     draw = Random(9)
-    Observer(net, answers(net, 2), lambda packet: [altered(packet, draw, spi=True)],
+    Observer(net, numbered(2), lambda packet: [altered(packet, draw, spi=True)],
              after=not loser_first)  # fmt: skip
     net.start()
     net.run(0.05)
@@ -282,7 +268,7 @@ def test_a_true_answer_behind_a_forged_refusal_has_all_its_time() -> None:
         head = packet.header._replace(next_payload=41, length=28 + len(notify), cky_r=bytes(8))
         return [packet._replace(data=head.pack() + notify)]
 
-    Observer(net, answers(net, 2), refuse)
+    Observer(net, numbered(2), refuse)
     net.start()
     net.run(16)
     came_up(west, east, outcomes=1)

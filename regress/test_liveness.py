@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from isakmp.app.base import Usage
+from isakmp.constants.isakmp import Payload
 from isakmp.liveness import IDLE_S, QUIET_S
-from regress.pair import EAST, WEST, Gateway, Host, Network, up
+from regress.observer import Observer, edited, numbered
+from regress.pair import EAST, WEST, Gateway, Host, Network, both, up
 from regress.scripts.ikev2.pairs import child_of, gateways
 from regress.traffic import flows
 
@@ -91,3 +93,19 @@ def test_nobody_is_asked_where_the_file_says_so(version: str) -> None:
     mark = len(net.history)
     send(net, west, 100, answered=False)
     assert not [p for p in net.history[mark:] if p.src == west.address]
+
+
+def test_who_asks_can_be_asked() -> None:
+    """RFC 3706 5.1: somebody has taken the vendor IDs out of main mode's second message, so that
+    west does not know that east knows of dead peers."""
+    net = Network()
+    west, east = (net.host(each) for each in both(general="DPD-check-interval= 20"))
+    Observer(
+        net, numbered(2),
+        lambda packet: [edited(packet, lambda all: [p for p in all if p[0] != Payload.VENDOR])],
+    )  # fmt: skip
+    net.start()
+    net.run(25)
+    net.kill(east)
+    net.run(60)
+    assert "is dead" in west.said

@@ -501,10 +501,16 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
         isakmp.Protocol(what.protocol), spi, *ends, mode, inbound,
         (selector.reversed() if inbound else selector,), reqid,
         what.transform_id, material[:encryption], what.auth, material[encryption:],
-        what.replay_window, s.limits, ports if parent(x).nat.found else None,
+        what.replay_window, s.limits, ports if _in_udp(s) else None,
     )  # fmt: skip
     x.engine.owner.keyed(spec)
     return spec
+
+
+def _in_udp(s: Quick) -> bool:
+    """Whether the SAs go through UDP. What was agreed on counts: nothing protects what the two
+    ends have found of NATs, so that it need not be the same."""
+    return any(chosen.in_udp for chosen in s.chosen)
 
 
 def finalize(x: X) -> None:
@@ -518,7 +524,7 @@ def finalize(x: X) -> None:
             ChildProtocol(c.what, s.spis[c.what.protocol], int.from_bytes(c.proposal.spi, "big"))
             for c in s.chosen
         ),
-        reqid, s.limits, sa.nat.found, x.created, x.engine.now(),
+        reqid, s.limits, _in_udp(s), x.created, x.engine.now(),
         min(s.ni_b, s.nr_b),
     )  # fmt: skip
     x.engine.owner.children.child_established(child, s.specs)

@@ -22,6 +22,7 @@ from isakmp.script import Outgoing
 from isakmp.scripts.ikev1 import nat as nat_t
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.transport.base import KEEPALIVE
+from regress.observer import Observer, Payloads, edited, numbered
 from regress.pair import EAST, WEST, Gateway, Host, Nat, Network, agree, connected
 
 ME = "[warrior]\nID-type= FQDN\nName= warrior.example\n"
@@ -232,3 +233,29 @@ def test_the_drafts_numbers_are_anybodys_where_no_draft_was_agreed_on(
     net.start()
     net.run(3)
     assert connected(west) and connected(east), west.said + east.said
+
+
+def made_up(payloads: Payloads) -> Payloads:
+    """NAT-D payloads that fit nobody."""
+    return [(k, bytes(len(b)) if k == isakmp.Payload.NAT_D else b) for k, b in payloads]
+
+
+@pytest.mark.parametrize(
+    ("mode", "number"), [("ID_PROT", 3), ("ID_PROT", 4), ("AGGRESSIVE", 2)]
+)  # fmt: skip
+def test_where_one_end_was_told_of_a_nat_that_is_none_both_encapsulate_alike(
+    mode: str, number: int
+) -> None:
+    """RFC 3947 5.1: nothing protects NAT-D, so that somebody may have changed it. What quick mode
+    has agreed on counts."""
+    net = Network()
+    west, east = (net.host(replace(each, exchange=mode)) for each in (WEST, EAST))
+    seen = Observer(net, numbered(number), lambda packet: [edited(packet, made_up)])
+    net.start()
+    net.run(3)
+    assert seen.forged == 1
+    assert west.rows(1)[0]["nat_t"] != east.rows(1)[0]["nat_t"]
+    agree(west, east)
+    assert west.rows(2)[0]["encap"] is east.rows(2)[0]["encap"]
+    ways = [{s.encap for s in host.app.sas.values()} for host in (west, east)]
+    assert ways[0] == ways[1] in ({None}, {(4500, 4500)})

@@ -2,8 +2,7 @@
 
 IPv4 traffic of the engine's policies that goes out or comes in by any other device meets policies
 of the kernel's IPsec (xfrm.dropping). These cannot exempt the engine's device for IPv6: there
-nftables drop what comes in (nft.tables), and what goes out is kept back by routes alone
-(engine.routes). All of it outlives a process that is killed.
+nftables drop it (nft.tables). All of it outlives a process that is killed.
 """
 
 from __future__ import annotations
@@ -29,19 +28,17 @@ def instance(path: str) -> int:
 class Guard:
     """What the kernel drops for one instance, as far as it can; the log says how far.
 
-    What a killed process of the same instance left is kept until sweep().
+    mark: of what the engine's own sockets send. What a killed process of the same instance left is
+    kept until sweep().
     """
 
-    def __init__(self, loop: Loop, log: Log, number: int, device: str) -> None:
+    def __init__(self, loop: Loop, log: Log, number: int, device: str, mark: int) -> None:
         self._log, self._device = log, device
         self._parts: dict[int, _Part] = {}
-        self._have(4, "that passes {} by", lambda: Dropping(loop, log, number, device))
-        self._have(
-            6, "that comes in past {}; routes alone keep back what goes out",
-            lambda: Tables(loop, log, number, device),
-        )  # fmt: skip
+        self._have(4, lambda: Dropping(loop, log, number, device))
+        self._have(6, lambda: Tables(loop, log, number, device, mark))
 
-    def _have(self, version: int, what: str, make: Callable[[], _Part]) -> None:
+    def _have(self, version: int, make: Callable[[], _Part]) -> None:
         try:
             self._parts[version] = make()
         except ApplicationError as error:
@@ -51,8 +48,8 @@ class Guard:
                 version, error,
             )  # fmt: skip
         else:
-            words = what.format(self._device)
-            self._log.info("the kernel drops IPv%d traffic %s", version, words)
+            self._log.info("the kernel drops IPv%d traffic that passes %s by", version,
+                           self._device)  # fmt: skip
 
     def exempt(self) -> None:
         """The device has been made anew. ApplicationError where it cannot be exempt."""

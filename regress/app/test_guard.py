@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from isakmp.app.base import Action, Direction, PolicySpec
+from isakmp.app.engine.wire import MARK
 from isakmp.app.guard import Guard, instance
 from isakmp.app.xfrm import values
 from isakmp.app.xfrm.constants import Dir
@@ -51,7 +52,7 @@ def guard(namespace: Namespace, number: int) -> Guard:
     timers = Timers(lambda: 0.0)
     log = Log(lambda: 0.0, lambda line: None)
     with inside(namespace):
-        return Guard(Loop(timers), log, number, "lo")
+        return Guard(Loop(timers), log, number, "lo", MARK)
 
 
 def drops(network: str) -> PolicySpec:

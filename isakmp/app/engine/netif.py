@@ -117,7 +117,7 @@ class Tun(Netif):
     def guard_with(self, loop: Loop) -> None:
         """Have the kernel drop what would pass the device by; without that, routes alone hold."""
         self._loop = loop
-        self._guard = Guard(loop, self._log, self._instance, self.name)
+        self._guard = Guard(loop, self._log, self._instance, self.name, self._mark)
 
     def listens(self, port: int) -> None:
         if self._guard is not None:

@@ -5,13 +5,14 @@ A test that does not hold, or whose field a packet does not have, ends the rule.
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
 
 from isakmp.app.nft.messages import attribute, nest, number, text
 from isakmp.policy.spd import Network
 
 _REGISTER = number(1)
-_IIFNAME, _L4PROTO = 6, 16  # NFT_META_*
+_MARK, _IIFNAME, _OIFNAME, _L4PROTO = 3, 6, 7, 16  # NFT_META_*
 _NETWORK, _TRANSPORT = 1, 2  # NFT_PAYLOAD_*
 _NAME_SIZE = 16  # IFNAMSIZ
 _FRAGMENT = 44
@@ -68,6 +69,16 @@ def _of_fragment(offset: int, octets: int) -> bytes:
 def comes_by(device: str) -> bytes:
     """The packet comes by the device of that name."""
     return _meta(_IIFNAME) + _is(device.encode().ljust(_NAME_SIZE, b"\0"))
+
+
+def goes_by(device: str) -> bytes:
+    """The packet goes by the device of that name."""
+    return _meta(_OIFNAME) + _is(device.encode().ljust(_NAME_SIZE, b"\0"))
+
+
+def marked(mark: int) -> bytes:
+    """The socket that sent the packet has that firewall mark, up to 32 bits."""
+    return _meta(_MARK) + _is(mark.to_bytes(4, sys.byteorder))
 
 
 def protocol(is_: int) -> bytes:

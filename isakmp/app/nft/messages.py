@@ -49,10 +49,11 @@ class Flag(IntFlag):
 
 
 class Hook(IntEnum):
-    """NF_INET_*: what is for the host, and what is for others behind it."""
+    """NF_INET_*: what is for the host, what is for others behind it, and what leaves either."""
 
     LOCAL_IN = 1
     FORWARD = 2
+    POST_ROUTING = 4
 
 
 def number(value: int) -> bytes:

@@ -1,8 +1,9 @@
-"""The tables of one instance: what comes in in clear past the key engine's device is dropped there.
+"""The tables of one instance: what comes or goes in clear past the key engine's device is dropped.
 
 A table is never changed in a way that opens it: a policy that comes is added to it, and where one
 goes the next table is made, complete, before this one is deleted. Tables are nobody's, and outlive
-a process that is killed; the next one of the instance knows them by their names.
+a process that is killed; the next one of the instance knows them by their names. What the kernel
+refuses is tried again until it holds.
 """
 
 from __future__ import annotations
@@ -22,25 +23,28 @@ from isakmp.loop import Loop
 from isakmp.policy.spd import Selector
 from isakmp.timer import Event
 
+_Place = tuple[Direction, Selector]
 IKE_PORTS = (500, 4500)
 # Policies go in crowds, and a new table has all that remain.
 PAUSE_S = 0.5
+RETRY_S, REMIND_S = 5.0, 60.0
 
 
 class Tables:
-    """What keeps inbound policies of IPv6. ApplicationError where the kernel cannot.
+    """What keeps policies of IPv6. ApplicationError where the kernel cannot.
 
-    instance: a number that is this one's alone; device: the key engine's. What a killed process
-    has left is in force until sweep().
+    instance: a number that is this one's alone; device: the key engine's; mark: of what its own
+    sockets send. What a killed process has left is in force until sweep().
     """
 
-    def __init__(self, loop: Loop, log: Log, instance: int, device: str) -> None:
-        self._timers, self._log, self._device = loop.timers, log, device
+    def __init__(self, loop: Loop, log: Log, instance: int, device: str, mark: int) -> None:
+        self._timers, self._log, self._device, self._mark = loop.timers, log, device, mark
         self._prefix = f"isakmpd-{instance:016x}-"
-        self._specs: dict[Selector, PolicySpec] = {}
+        self._specs: dict[_Place, PolicySpec] = {}
         self._new: list[PolicySpec] = []
         self._ports = dict.fromkeys(IKE_PORTS)
-        self._current, self._stale, self._told = "", False, ""
+        self._current, self._stale = "", False
+        self._told, self._remind_at = "", 0.0
         self._event: Event | None = None
         self._link = Link()
         try:
@@ -67,17 +71,18 @@ class Tables:
         """A table that goes in the batch that it comes in. ApplicationError where none can be."""
         name = f"{self._prefix}0"
         gone = messages.table(Msg.DELTABLE, name)
-        self._link.carry_out([*rules.frame(name, self._device, self._ports), gone])
+        self._link.carry_out([*self._frame(name), gone])
+
+    def _frame(self, name: str) -> list[bytes]:
+        return rules.frame(name, self._device, self._ports, self._mark)
 
     def _number_of(self, name: str) -> int:
         return int(name.removeprefix(self._prefix))
 
     def add(self, spec: PolicySpec) -> None:
-        """Keep out what a policy protects; let in what it lets pass."""
-        if spec.direction is not Direction.IN:
-            return
-        before = self._specs.get(spec.selector)
-        self._specs[spec.selector] = spec
+        """Keep back what a policy protects; let pass what it lets pass."""
+        before = self._specs.get(_place(spec))
+        self._specs[_place(spec)] = spec
         if before is None:
             self._new.append(spec)
             self._write_in(0)
@@ -87,7 +92,7 @@ class Tables:
 
     def delete(self, spec: PolicySpec) -> None:
         """Take that back."""
-        if spec.direction is Direction.IN and self._specs.pop(spec.selector, None) is not None:
+        if self._specs.pop(_place(spec), None) is not None:
             self._stale = True
             self._write_in(PAUSE_S)
 
@@ -110,7 +115,7 @@ class Tables:
         self._stale = True
         if self._write():
             self._log.internal_err(
-                "somebody took rules of nftables away that keep IPv6 out; they are there again."
+                "somebody took rules of nftables away that keep IPv6 back; they are there again."
                 " Who changes nftables on this host must leave tables %s* alone", self._prefix,
             )  # fmt: skip
 
@@ -139,9 +144,11 @@ class Tables:
         except ApplicationError as error:
             self._stale = True
             self._tell(error)
+            self._write_in(RETRY_S)
             return False
         self._new.clear()
-        self._stale, self._told = False, ""
+        self._stale = False
+        self._holds_again()
         return True
 
     def _added(self) -> bool:
@@ -161,7 +168,7 @@ class Tables:
             self._number += 1
             name = f"{self._prefix}{self._number}"
             try:
-                self._link.carry_out(rules.frame(name, self._device, self._ports))
+                self._link.carry_out(self._frame(name))
                 self._link.carry_out(self._rules(name, self._specs.values()))
             except ApplicationError:
                 self._delete(name)
@@ -180,12 +187,19 @@ class Tables:
                 self._link.carry_out([messages.table(Msg.DELTABLE, name)])
 
     def _tell(self, error: ApplicationError) -> None:
-        if self._told != str(error):
-            self._told = str(error)
+        """At once, and every minute while it lasts."""
+        now = self._timers.now()
+        if self._told != str(error) or now >= self._remind_at:
+            self._told, self._remind_at = str(error), now + REMIND_S
             self._log.internal_err(
-                "the kernel does not drop IPv6 that comes in in clear past %s: %s; this is tried"
-                " again when policies change", self._device, error,
+                "the kernel does not drop all IPv6 that passes %s by in clear: %s; this is tried"
+                " again every %g s", self._device, error, RETRY_S,
             )  # fmt: skip
+
+    def _holds_again(self) -> None:
+        if self._told:
+            self._told = ""
+            self._log.info("the kernel drops IPv6 that passes %s by again", self._device)
 
     def sweep(self) -> int:
         """All policies are there: the tables that were left go; how many that were."""
@@ -199,5 +213,10 @@ class Tables:
         """Leave; what is there stays."""
         if self._event is not None and self._event.pending:
             self._write()
+            self._event.cancel()
         self._news.close()
         self._link.close()
+
+
+def _place(spec: PolicySpec) -> _Place:
+    return spec.direction, spec.selector

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from itertools import count
 
 import pytest
 
 from isakmp.app.base import Action, Direction, PolicySpec
+from isakmp.app.engine.wire import MARK
 from isakmp.app.nft import messages
 from isakmp.app.nft.link import Link
 from isakmp.app.nft.tables import Tables
@@ -48,15 +50,18 @@ class Guarded:
         self.timers = Timers(lambda: self.now)
         self.loop = Loop(self.timers)
         with inside(self.namespace):
-            log = Log(lambda: 0.0, self.said.append)
-            self.tables = Tables(self.loop, log, self.number, self.device)
+            log = Log(lambda: self.now, self.said.append)
+            self.tables = Tables(self.loop, log, self.number, self.device, MARK)
 
-    def add(self, selector: Selector, action: Action = Action.DISCARD) -> None:
-        self.tables.add(PolicySpec(Direction.IN, selector, action))
+    def add(
+        self, selector: Selector, action: Action = Action.DISCARD,
+        direction: Direction = Direction.IN,
+    ) -> None:  # fmt: skip
+        self.tables.add(PolicySpec(direction, selector, action))
         self.turn()
 
-    def delete(self, selector: Selector) -> None:
-        self.tables.delete(PolicySpec(Direction.IN, selector))
+    def delete(self, selector: Selector, direction: Direction = Direction.IN) -> None:
+        self.tables.delete(PolicySpec(direction, selector))
         self.turn()
 
     def turn(self) -> None:
@@ -84,8 +89,8 @@ def guarded(site: Site, device: str = "isakmp0") -> Iterator[Guarded]:
     try:
         yield one
     finally:
-        for selector in list(one.tables._specs):
-            one.delete(selector)
+        for direction, selector in list(one.tables._specs):
+            one.delete(selector, direction)
         one.tables.sweep()
         one.tables.close()
     assert one.said == []
@@ -107,6 +112,18 @@ def taken(site: Site, *packets: bytes) -> int:
         put(site[1], site[0], list(packets))
         time.sleep(0.05)
         return _counted(site[0]) - before + _sent_on(tap)
+
+
+def sent(site: Site, *packets: bytes, mark: int = 0) -> int:
+    """How many of the packets for BEHIND leave a, which has made them."""
+    with inside(site[0]):
+        sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    with sock, site[0].packet_socket("veth0") as tap:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        for packet in packets:
+            with suppress(PermissionError):  # so a drop is told
+                sock.sendto(packet, (BEHIND, 0))
+        return _sent_on(tap)
 
 
 def _counted(namespace: Namespace) -> int:
@@ -168,6 +185,68 @@ def test_a_packet_meets_a_policy(
         assert taken(site, packet) == passes
 
 
+def behind(packet: bytes) -> bytes:
+    """The same packet, for who is behind a."""
+    return packet.replace(_packed(HERE), _packed(BEHIND))
+
+
+LEAVING = [
+    case for case in CASES if case[1][24:40] in (ip_address(HERE).packed, ip_address(BEHIND).packed)
+]
+
+
+@pytest.mark.parametrize(("selector", "packet", "passes"), LEAVING, ids=range(len(LEAVING)))
+def test_what_leaves_meets_a_policy(
+    site: Site, selector: Selector, packet: bytes, passes: bool
+) -> None:
+    packet = behind(packet)
+    with guarded(site) as one:
+        assert sent(site, packet) == 1, "without a policy it goes"
+        one.add(selector, direction=Direction.OUT)
+        assert sent(site, packet) == passes
+        assert taken(site, packet) == passes, "nor does it leave for who is behind us"
+        assert sent(site, packet, mark=MARK) == 1, "what we send ourselves is ESP, or IKE"
+
+
+def test_neighbours_are_found_where_all_that_leaves_is_protected(site: Site) -> None:
+    a, b = site
+    with guarded(site) as one:
+        one.add(Selector.of("::/0", "::/0"), direction=Direction.OUT)
+        for host in site:
+            host.shell("ip -6 neigh flush dev veth0")
+        b.run("ping", "-c1", "-W1", GATE)
+        known = b.run("ip", "-6", "neigh", "show", GATE, "dev", "veth0").stdout
+        assert "lladdr" in known, known
+        assert sent(site, icmp(HERE, BEHIND, 143)) == 1
+        assert sent(site, icmp(HERE, BEHIND, 128)) == 0
+        assert a.run("ping", "-c1", "-W1", HERE).returncode == 0, "loopback is the host's own"
+
+
+def test_what_goes_by_the_engines_device_is_the_engines_to_judge(site: Site) -> None:
+    with guarded(site, device="veth0") as one:
+        one.add(nets(), direction=Direction.OUT)
+        assert sent(site, udp(THERE, BEHIND, 9, 99)) == 1
+
+
+def test_a_bypass_leaves_in_clear(site: Site) -> None:
+    with guarded(site) as one:
+        one.add(nets(), direction=Direction.OUT)
+        one.add(nets(protocol=17, dst_port=53), Action.BYPASS, Direction.OUT)
+        assert sent(site, udp(THERE, BEHIND, 9, 53)) == 1
+        assert sent(site, udp(THERE, BEHIND, 9, 99)) == 0
+        assert taken(site, udp(THERE, HERE, 9, 99)) == 1, "what comes is another matter"
+
+
+@pytest.mark.parametrize("ports", [{"dst_port": 99}, {}], ids=["ports", "protocol"])
+@pytest.mark.parametrize("packets", [PIECES, HIDING], ids=["plain", "hidden"])
+def test_fragments_are_no_way_out(site: Site, ports: dict[str, int], packets: list[bytes]) -> None:
+    first = behind(packets[0])
+    with guarded(site) as one:
+        assert sent(site, first) == 1
+        one.add(nets(protocol=17, **ports), direction=Direction.OUT)
+        assert sent(site, first) == 0
+
+
 @pytest.mark.parametrize("ports", [{"dst_port": 99}, {}], ids=["ports", "protocol"])
 @pytest.mark.parametrize("packets", [PIECES, HIDING], ids=["plain", "hidden"])
 def test_fragments_are_no_way_in(site: Site, ports: dict[str, int], packets: list[bytes]) -> None:
@@ -175,8 +254,7 @@ def test_fragments_are_no_way_in(site: Site, ports: dict[str, int], packets: lis
         assert taken(site, *packets) <= 1  # a kernel may refuse the second kind itself
         one.add(nets(protocol=17, **ports))
         assert taken(site, *packets) == 0
-        behind = [packet.replace(_packed(HERE), _packed(BEHIND)) for packet in packets]
-        assert taken(site, behind[0]) == 0, "nor is the first of them sent on"
+        assert taken(site, behind(packets[0])) == 0, "nor is the first of them sent on"
 
 
 def _packed(address: str) -> bytes:
@@ -342,7 +420,7 @@ def test_what_somebody_takes_away_is_put_back(site: Site, whole: bool) -> None:
     (name,) = names(site[0], one.number)
     with inside(site[0]):
         link = Link()
-    body = messages.text(1, name) + (b"" if whole else messages.text(2, "policies"))
+    body = messages.text(1, name) + (b"" if whole else messages.text(2, "inbound"))
     kind = messages.Msg.DELTABLE if whole else messages.Msg.DELRULE
     link.carry_out([messages.message(kind, 0, body)])
     link.close()
@@ -372,13 +450,37 @@ def test_a_refusal_is_told_once_and_tried_again(
     for protocol in (17, 58, 6):
         one.delete(nets(protocol=protocol))
     one.tables.close()
-    assert len(one.said) == 1 and names(site[0], one.number) == []
+    assert len(one.said) == 2 and "again" in one.said[1]
+    assert names(site[0], one.number) == []
+
+
+def test_what_is_refused_is_tried_until_it_holds(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, packet = Guarded(site[0]), udp(THERE, HERE, 9, 99)
+    with monkeypatch.context() as patch:
+        patch.setattr(messages, "_FAMILY", 99)
+        one.add(nets())
+        assert taken(site, packet) == 1
+        for _ in range(70):
+            one.turn()
+    assert len(one.said) == 2, "it is told every minute while it lasts"
+    assert all("does not drop" in line for line in one.said)
+    for _ in range(10):
+        one.turn()
+    assert taken(site, packet) == 0, "nothing has changed but the time"
+    assert len(one.said) == 3 and "again" in one.said[2]
+    one.delete(nets())
+    for _ in range(100):
+        one.turn()
+    assert len(one.said) == 3
+    one.tables.close()
 
 
 def test_where_the_kernel_has_no_nftables_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "_SUBSYSTEM", 99)
     with pytest.raises(ApplicationError, match="nftables.*modprobe nf_tables"):
-        Tables(Loop(Timers(lambda: 0.0)), Log(lambda: 0.0, print), 1, "isakmp0")
+        Tables(Loop(Timers(lambda: 0.0)), Log(lambda: 0.0, print), 1, "isakmp0", MARK)
 
 
 def test_where_nftables_have_no_ipv6_that_is_said(

@@ -183,8 +183,8 @@ class Connections:
             return Job.of(None)
         if self._is_up(entry) and not self.by_pairs(entry.connection):
             return Job.of(None)
-        if (name, entry.connection.selector) in self.busy:
-            return self.busy[name, entry.connection.selector].finished
+        if running := self._under_way((name, entry.connection.selector)):
+            return running.finished
         if not entry.waiting:
             entry.began = self.timers.now()
         sa = self.sas.current_of_remote(entry.remote.name)
@@ -281,8 +281,8 @@ class Connections:
         self, sa: IsakmpSa, connection: Connection, old: ChildSa | None = None
     ) -> Job[Any]:
         flow = connection.name, connection.selector
-        if flow in self.busy:
-            return self.busy[flow].finished
+        if running := self._under_way(flow):
+            return running.finished
         dialect = self.engine.dialects[sa.version]
         exchange = dialect.begin_child(self.engine, sa, connection, old)
         if not exchange.over:
@@ -290,13 +290,22 @@ class Connections:
         exchange.finished.then(lambda job: self._child_over(flow, exchange, job))
         return exchange.finished
 
+    def _under_way(self, flow: Flow) -> Exchange[Any] | None:
+        """The exchange that makes a child SA for that traffic; one that was cancelled and waits for
+        its answer makes none."""
+        running = self.busy.get(flow)
+        return running if running is not None and running.unwanted is None else None
+
     def _child_over(self, flow: Flow, exchange: Exchange[Any], job: Job[Any]) -> None:
-        self.busy.pop(flow, None)
+        current = self.busy.get(flow) is exchange
+        if current:
+            del self.busy[flow]
         sa = exchange.sa
         if sa is not None and job.error is not None and sa.last_heard < exchange.created:
             self._unanswered(sa, _reason(job.error))
         entry = self.entries.get(flow[0])
-        if job.error is not None and entry is not None and entry.connection.selector == flow[1]:
+        stands = entry is not None and entry.connection.selector == flow[1]
+        if job.error is not None and entry is not None and stands and current:
             self._failed(entry, _reason(job.error))
 
     def _unanswered(self, sa: IsakmpSa, reason: Reason) -> None:
@@ -406,7 +415,7 @@ class Connections:
 
     def replace(self, child: ChildSa) -> None:
         """A successor for a child SA, unless one is under way."""
-        if (child.connection.name, child.selector) in self.busy:
+        if self._under_way((child.connection.name, child.selector)):
             return
         sa = child.parent or self.sas.current(child.peer)
         if sa is not None and sa.version > 1 and child.parent is None:

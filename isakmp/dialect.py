@@ -61,6 +61,10 @@ class Dialect(Protocol):
     def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
         """Tell the peer why its exchange is refused."""
 
+    def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """Tell the peer of an exchange that we give up, where it waits for us, or may have taken
+        for done what we have sent."""
+
     def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
         """An exchange is over, without a reason: well. Note what its message ID still means."""
 

@@ -365,6 +365,7 @@ class Engine:
             for each in all_of_it:
                 each.unwanted = reason
         elif not exchange.over:
+            exchange.dialect.withdraw(exchange, reason)
             self.fail(exchange.root, reason)
 
     def _failed(self, exchange: Exchange[Any], reason: Reason, told: Exchange[Any]) -> None:

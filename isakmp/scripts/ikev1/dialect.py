@@ -432,6 +432,15 @@ class Ikev1:
         # Who repeats what was refused has not read this, and gets it again.
         sa.ids.answer(exchange.message_id, exchange.now_in, told.last_out)
 
+    def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """The SAs that our message of quick mode was of are deleted."""
+        sa, state = exchange.sa, exchange.state
+        if sa is not None and exchange.last_out and isinstance(state, Quick):
+            tell_twice(exchange.engine, self, sa, [
+                delete_payload(protocol, [spi.to_bytes(4, "big")])
+                for protocol, spi in state.spis.items()
+            ])  # fmt: skip
+
     def _hint(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """A notify in clear proves nothing, but may tell why a phase 1 gets no further, or that the
         peer has lost an SA."""

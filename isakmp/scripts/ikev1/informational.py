@@ -16,16 +16,18 @@ from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
+from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path
+from isakmp.policy.match import Chosen
 from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Connection
 from isakmp.sa import IsakmpSa
 from isakmp.script import END, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import lifetime
-from isakmp.scripts.ikev1.quick_mode import check_hash, take_hash
+from isakmp.scripts.ikev1.quick_mode import Quick, check_hash, take_hash
 
 P, Notify = isakmp.Payload, isakmp.Notify
 
@@ -84,12 +86,26 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
         x.engine.owner.children.lost(child)
     for child in found.children:
         x.engine.owner.children.peer_deleted(child)
+    _give_up(x.engine, sa, set(found.unknown))
     cookies = [spi for value in values if value.protocol_id == isakmp.Protocol.ISAKMP
                for spi in value.spis]  # fmt: skip
     unknown = [f"{spi:08x}" for spi in found.unknown]
     unknown += [spi.hex() for spi in x.engine.owner.peer_deleted(sa, cookies)]
     if unknown:
         x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x, " ".join(unknown))
+
+
+def _give_up(engine: Engine, sa: IsakmpSa, spis: set[int]) -> None:
+    """The peer does not go on with a quick mode that it began, of which that was the SPI."""
+    for exchange in list(sa.running.values()):
+        theirs = {int.from_bytes(c.proposal.spi, "big") for c in _chosen(exchange)}
+        if not exchange.initiator and spis & theirs:
+            engine.fail(exchange, Reason("sa-gone", "the peer has given it up"))
+
+
+def _chosen(exchange: Exchange[Any]) -> list[Chosen]:
+    state = exchange.state
+    return state.chosen if isinstance(state, Quick) else []
 
 
 def _recv_notify(x: X, payload: Payload, path: Path) -> None:

@@ -472,6 +472,11 @@ class Ikev2:
         if exchange.sa is not None:
             self._refused_under(exchange, exchange.sa, refused.notify)
 
+    def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """A request has its answer: without one the peer would count us as dead."""
+        if not exchange.initiator:
+            self.notify(exchange, Refused(reason, self.failure))
+
     def _tell_of_answer(self, exchange: Exchange[Any], refused: Refused) -> None:
         """An answer of no use: why (2.21.2), or the end (2.21.3, RFC 6989 2.5)."""
         if exchange.script is IKE_AUTH and exchange.sa is not None and exchange.unwanted:

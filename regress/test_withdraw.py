@@ -68,6 +68,8 @@ def test_what_is_started_anew_does_not_wait_for_what_was_cancelled(version: str)
     net.run(1.3)
     assert again.done and again.error is None
     assert connected(west) and connected(east)
+    net.run(3)
+    assert connected(west) and connected(east)
     agree(west, east)
 
 

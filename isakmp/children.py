@@ -195,12 +195,18 @@ class Children:
     def _expired(self, child: ChildSa) -> None:
         """It carries nothing any more, nor does its other half, however late the peer hears."""
         self.log.info("connection %s: child SA %s expired", child.connection.name, child)
-        others = [o for o in (*child.heirs, *self.sas.in_slot(child.slot)) if o is not child]
-        for other in others:
+        for other in self._others(child):
             self.take_over(other)
         for name in (*child.inbound(), *child.outbound()):
             self.app.delete_sa(name)
-        if child.parent is not None and self._not_rekeyed(child, others):
+        if successor := self.keeper.connections.busy.get((child.connection.name, child.selector)):
+            successor.finished.then(lambda job: self._end_expired(child))
+        else:
+            self._end_expired(child)
+
+    def _end_expired(self, child: ChildSa) -> None:
+        """No successor is being asked for any more."""
+        if child.parent is not None and self._not_rekeyed(child):
             # What the peer refused under this IKE SA it may grant under another (RFC 7296 2.8).
             self.log.proto_warn("%s: child SA %s could not be rekeyed before its end; what should "
                                 "be up begins anew", child.parent, child)  # fmt: skip
@@ -209,9 +215,13 @@ class Children:
         else:
             self.delete_child(child)
 
-    def _not_rekeyed(self, child: ChildSa, others: list[ChildSa]) -> bool:
+    def _others(self, child: ChildSa) -> list[ChildSa]:
+        """Its successors, and whatever else carries the same traffic."""
+        return [o for o in (*child.heirs, *self.sas.in_slot(child.slot)) if o is not child]
+
+    def _not_rekeyed(self, child: ChildSa) -> bool:
         served = child.state is State.ESTABLISHED and self.keeper.connections.settings.active
-        return served and not any(other.state is State.ESTABLISHED for other in others)
+        return served and not any(o.state is State.ESTABLISHED for o in self._others(child))
 
     def peer_deleted(self, child: ChildSa) -> None:
         """The peer has deleted it, or has never known it."""

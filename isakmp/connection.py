@@ -23,7 +23,7 @@ from isakmp.reqids import Flow, Reqids
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.timer import Timers
 
-REKEY_RETRY_S = 20.0
+REKEY_RETRY_S, HEIR_S = 20.0, 0.1
 
 
 class Connections:
@@ -422,11 +422,21 @@ class Connections:
             # Its IKEv1 is gone, and IKEv2 can only make another.
             self.renew(child, sa)
         elif sa is not None and sa.state is State.ESTABLISHED:
-            self._begin_child(sa, narrowed(child.connection, child.selector), child)
+            asked = self._begin_child(sa, narrowed(child.connection, child.selector), child)
+            asked.then(lambda job: self._ask_heir(child, sa, job))
         elif new := self.sas.current(child.peer):
             self.renew(child, new)
         elif exchange := self.begin_sa_of(child):
             exchange.finished.then(lambda job: self._rekey_under(child, job))
+
+    def _ask_heir(self, child: ChildSa, sa: IsakmpSa, job: Job[Any]) -> None:
+        """What ended with ``sa`` is asked for under its successor, once that has ``child``."""
+        again = child.events.get("rekey")
+        if job.error is not None and sa.state is not State.ESTABLISHED and again is not None:
+            again.cancel()
+            child.events["rekey"] = self.timers.add(
+                "child SA rekey", HEIR_S, lambda: self.rekey(child)
+            )
 
     def begin_sa_of(self, child: ChildSa) -> Exchange[Any] | None:
         """Start phase 1 with the peer of a child SA; None where it is known no more, or not to."""

@@ -207,7 +207,10 @@ class Keeper:
         if sa.state is State.DEAD:
             return
         self.sas.remove(sa)
-        left = [other for other in self.sas.of_peer(sa.peer) if other.state is State.SUPERSEDED]
+        left = [
+            other for other in self.sas.of_peer(sa.peer)
+            if other.state is State.SUPERSEDED and not other.heirs
+        ]  # fmt: skip
         if left and self.sas.current(sa.peer) is None:
             self._restore_sa(left[-1])
         for exchange in [x for x in (*sa.running.values(), *sa.waiting) if len(x.steps) > 1]:

@@ -51,3 +51,25 @@ def test_one_that_has_a_successor_ends_alone() -> None:
     net.run(10)
     assert sa_of(west) is old
     assert flows(west, east)
+
+
+def test_a_rekeying_that_has_an_answer_on_its_way_has_not_failed() -> None:
+    """RFC 7296 2.8: the answer may come after the end of what it replaces."""
+    net, west, east = pair()
+    old, child = sa_of(west), child_of(west)
+    west.daemon.connections.rekey(child)
+    west.daemon.expire(Expire(child.inbound()[0], True))
+    net.run(10)
+    assert sa_of(west) is old
+    assert child_of(west) is not child
+    assert flows(west, east)
+
+
+def test_one_that_is_refused_after_the_end_has() -> None:
+    net, west, east = refusing()
+    old, child = sa_of(west), child_of(west)
+    west.daemon.connections.rekey(child)
+    west.daemon.expire(Expire(child.inbound()[0], True))
+    net.run(10)
+    assert sa_of(west) is not old
+    assert flows(west, east)

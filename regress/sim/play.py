@@ -34,10 +34,11 @@ class Play(Storm):
 
     def calm(self) -> None:
         """Nothing is lost on the network, so nothing may be lost in the tunnels."""
-        choose = self.dice.choice
+        choose, short = self.dice.choice, self.setting.phase_2_s < QUIET_S
         self.world.faults = Faults(
             duplication=choose((0, 0, 0.2)), forgery=choose((0, 0.3)),
-            delay_s=choose((0, 0, 0.02, 0.4)),
+            # A rekeying that meets others' has to be over within a short life's margin of 3 s.
+            delay_s=choose((0, 0, 0.02, 0.2 if short else 0.4)),
         )  # fmt: skip
         self.wait(5)
         self.until_quiet(120)

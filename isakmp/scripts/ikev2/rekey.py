@@ -8,6 +8,8 @@ decided. What the answer to a request is while something else goes on:
     request of the peer    we are                                  answer
     rekey a child SA       closing it, or it has a successor       TEMPORARY_FAILURE
                            rekeying it                             as usual; then as above
+                           undecided which successor of its IKE
+                           SA has it                               TEMPORARY_FAILURE
                            without such a child SA                 CHILD_SA_NOT_FOUND
     delete a child SA      closing it, or without it               without a Delete
     create or rekey one    rekeying or closing the IKE SA          TEMPORARY_FAILURE
@@ -74,6 +76,8 @@ def find_old(x: Exchange[Any], rekey_sa: Any) -> ChildSa:
     child = x.engine.sas.child_by_spi(protocol or 0, spi, str(sa.path.remote))
     if child is None and any(getattr(ours.state, "child", None) for ours in _own(sa)):
         raise busy("the child SA may be the one that we wait for")
+    if child is not None and child.parent is not None and sa in child.parent.heirs:
+        raise busy("which successor of its IKE SA has the child SA is not decided yet")
     if child is None or child.parent is not sa:
         raise Refused(Reason("child-sa-not-found", f"no child SA has the SPI {spi:08x}"),
                       Notify.CHILD_SA_NOT_FOUND, b"", rekey_sa.protocol_id,
@@ -152,7 +156,8 @@ def settle_sa(engine: Engine, old: IsakmpSa) -> None:
     if old.state not in (State.DELETING, State.DEAD):  # its Delete may be waiting its turn
         old.state = State.SUPERSEDED
     if loser is not None:
-        loser.state = State.SUPERSEDED
+        # Its maker may never have learnt of it: it takes the winner's place in no case.
+        loser.state, loser.heirs = State.SUPERSEDED, (winner,)
         _part(engine, loser, loser.initiator, owner.delete_sa)
     _part(engine, old, winner.initiator, owner.delete_sa)
 

@@ -297,15 +297,15 @@ class Connections:
         return running if running is not None and running.unwanted is None else None
 
     def _child_over(self, flow: Flow, exchange: Exchange[Any], job: Job[Any]) -> None:
-        current = self.busy.get(flow) is exchange
-        if current:
-            del self.busy[flow]
+        replaced = self.busy.get(flow) not in (None, exchange)
+        if not replaced:
+            self.busy.pop(flow, None)
         sa = exchange.sa
         if sa is not None and job.error is not None and sa.last_heard < exchange.created:
             self._unanswered(sa, _reason(job.error))
         entry = self.entries.get(flow[0])
         stands = entry is not None and entry.connection.selector == flow[1]
-        if job.error is not None and entry is not None and stands and current:
+        if job.error is not None and entry is not None and stands and not replaced:
             self._failed(entry, _reason(job.error))
 
     def _unanswered(self, sa: IsakmpSa, reason: Reason) -> None:

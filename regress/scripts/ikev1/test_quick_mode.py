@@ -398,7 +398,7 @@ def test_an_spi_that_comes_too_late_is_given_back() -> None:
     net.run(3)
     west.daemon.teardown_all()
     net.run(130)
-    assert east.reasons() == ["timeout"]
+    assert east.reasons() == ["sa-gone"], "the peer has taken it back"
     assert east.app.larval
     east.app.release()
     assert not east.app.larval

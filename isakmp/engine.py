@@ -251,10 +251,10 @@ class Engine:
         done()
         if exchange.over:
             return
-        anew = verdict is Verdict.RESTART
-        exchange.step = 0 if anew else exchange.step + (-1 if verdict is Verdict.LOOP else 1)
-        if anew and exchange.sa is not None and exchange.dialect.two_counters:
-            self._ask_anew(exchange, exchange.sa)
+        back = verdict in (Verdict.LOOP, Verdict.RESTART)
+        exchange.step = 0 if verdict is Verdict.RESTART else exchange.step + (-1 if back else 1)
+        if back and exchange.sa is not None and exchange.dialect.two_counters:
+            self._another_round(exchange, exchange.sa)
         else:
             self._advance(exchange)
 
@@ -264,13 +264,18 @@ class Engine:
         self.stop_timer(exchange, "retransmit")
         self._advance(exchange)
 
-    def _ask_anew(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
-        """Another request needs another message ID, and waits its turn as every request."""
-        del self.exchanges[exchange.key]
+    def _another_round(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
+        """Another request has another message ID: ours waits its turn as every request, the
+        peer's is expected."""
+        self._unlist(exchange)
         exchange.dialect.ended(exchange, None)
-        exchange.message_id, exchange.last_out = UNNUMBERED, ()
-        sa.waiting.append(exchange)
-        self.begin_waiting(sa)
+        if exchange.initiator:
+            exchange.message_id, exchange.last_out = UNNUMBERED, ()
+            sa.waiting.append(exchange)
+            self.begin_waiting(sa)
+        else:
+            self._number(exchange)
+            self._advance(exchange)
 
     def _advance(self, exchange: Exchange[Any]) -> None:
         """After a step: finish, send the next message, or wait for the peer's."""

@@ -40,6 +40,7 @@ from isakmp.policy.reader import (
 from isakmp.policy.spd import Address, Connection, Remote, Selector
 from isakmp.policy.traffic import selectors_of
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
+from isakmp.policy.unplaced import no_address
 
 MAX_ERRORS = 1000
 MAX_HINTS = 100
@@ -267,7 +268,10 @@ class _Walk:
 
     def _unknown(self, visit: _Visit, name: str) -> None:
         """A misspelt tag is an error; any other is ignored, as isakmpd did."""
-        if visit.kind is Kind.PHASE_1 or len(self.errors) >= MAX_HINTS:
+        if visit.kind is Kind.PHASE_1:
+            self._error(no_address(self.conf, name))
+            return
+        if len(self.errors) >= MAX_HINTS:
             self._error(
                 self.conf.error(f"no tag {name} in {visit.kind.value}", visit.section, name)
             )

@@ -59,7 +59,7 @@ def refused(host: Host, line: str, why: str) -> None:
         ("set [General]:Retransmits=-1", "'-1' is not a number from 0 to 100"),
         ("set [General]:Retransmit=3", "did you mean Retransmits?"),
         ("set [Phase2]:Connections=x", "did you mean Phase 2?"),
-        ("add [Phase 1]:10.1.0.300=east", "no tag 10.1.0.300 in [Phase 1]"),
+        ("add [Phase 1]:10.1.0.300=east", "[Phase 1]:10.1.0.300: is no address"),
         ("set [east]:Remote-IDs=near", "did you mean Remote-ID?"),
         ("set [east]:Port=no-such-service force", "is no port"),
         ("set [east]:Address=192.0.2.300 force", "is not an address"),

@@ -64,7 +64,7 @@ def test_the_example_deserves_no_word(name: str) -> None:
         ),
         ("Retransmits=\t\t5", "Retransmits= five", "f:2: [General]:Retransmits: 'five' is not"),
         ("Retransmits=\t\t5", "Application= kernel", "f:2: [General]:Application: 'kernel' is not"),
-        ("10.1.0.12=", "10.1.0.300=", "f:7: [Phase 1]:10.1.0.300: no tag 10.1.0.300 in [Phase 1]"),
+        ("10.1.0.12=", "10.1.0.300=", "f:7: [Phase 1]:10.1.0.300: is no address"),
         ("Transport=\t\tudp", "Transport= tcp", "f:14: [ISAKMP-peer-west]:Transport: 'tcp' is"),
         ("255.255.255.0\n\n[Net-east]", "255.0.255.0\n\n[Net-east]", "f:35: [Net-west]:Netmask:"),
         (

@@ -39,6 +39,7 @@ from isakmp.policy.spd import (
 )
 from isakmp.policy.supported import Supports, supported
 from isakmp.policy.traffic import Narrowed, selectors_of
+from isakmp.policy.unplaced import Unplaced, unplaced
 
 
 @dataclass
@@ -70,6 +71,7 @@ class Catalog:
     _phase_1: dict[Address | None, str] = field(default_factory=dict, repr=False)
     _keys: IdentityKeys = field(init=False, repr=False)
     _outlines: dict[str, Outline | None] = field(default_factory=dict, repr=False)
+    _unplaced: Unplaced = field(init=False, repr=False)
     _known: str = ""
     _peers: set[str] = field(default_factory=set, repr=False)
     _named_peers: set[str] = field(default_factory=set, repr=False)
@@ -84,6 +86,9 @@ class Catalog:
         self._with, self._at, self._peers, self.reserved = {}, {}, set(), Reserved()
         self.generation = -1
         self._load_bypass()
+        self._refresh()
+        for remote in filter(None, map(self._readable, self._unplaced.sections)):
+            self._note(remote)
         for name in connection_names(self.conf):
             try:
                 self._keep(self._read(name))
@@ -173,7 +178,7 @@ class Catalog:
         """
         if self.generation != self.conf.generation:
             self.remotes, self._outlines = {}, {}
-            self._phase_1 = peers_by_address(self.conf)
+            self._phase_1, self._unplaced = peers_by_address(self.conf), unplaced(self.conf)
             self._known = ", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody"
             self._named_peers = set(map(fold, self._phase_1.values()))
             self.generation = self.conf.generation
@@ -201,6 +206,8 @@ class Catalog:
         remote = named = self._by_address(address)
         if exchange_type == isakmp.Exchange.AGGRESSIVE:
             remote = self._answered(named, address, no_aggressive_mode) or named
+        else:
+            self._placed(address, isakmp.Notify.NO_PROPOSAL_CHOSEN, by_identity=False)
         if 1 not in remote.versions:
             raise _version_refused(remote, "IKEv1", isakmp.Notify.NO_PROPOSAL_CHOSEN)
         if remote.exchange != exchange_type:
@@ -251,6 +258,8 @@ class Catalog:
         """Who it is. Refused where that is one, or may be one, whose section cannot be read."""
         others = self._others(begun, caller.address)
         found = identify(begun, others, caller, misfit, notify)
+        if found.remote_id is None:
+            self._placed(caller.address, notify, by_identity=True)
         unread = (self._outlines.get(one.name) for one in (found, *others))
         for one in filter(None, unread):
             if one.remote is found or (one.hidden and found.remote_id is None):
@@ -290,6 +299,15 @@ class Catalog:
             return self.remote(section)
         except ConfError as error:
             raise self._bad(section, error, isakmp.Notify.NO_PROPOSAL_CHOSEN) from None
+
+    def _placed(self, address: Address, notify: int, *, by_identity: bool) -> None:
+        """Refused where who is taken for the Default peer may be whom [Phase 1] has no address of.
+
+        by_identity: who it is has been said.
+        """
+        error = self._unplaced.error(address, by_identity)
+        if error and address not in self._phase_1:
+            raise Refused(error.as_reason(), notify)
 
     def _bad(self, section: str, error: ConfError, notify: int) -> Refused:
         reason = Reason("bad-configuration", str(error), line=self.conf.where(section))

@@ -240,6 +240,51 @@ def test_whose_section_cannot_be_read_is_not_taken_for_another(method: str, faul
         assert wanted == "any" or "bad-configuration" in gateway.reasons()
 
 
+# What [Phase 1] has instead of east's address; whether [east] has an Address and a Remote-ID; by
+# method ("early": IKEv2 and aggressive mode) who then is [east], and who may be the Default peer.
+UNPLACED = """
+east.example.net address    remote-id  main  nobody any
+east.example.net address    no-id      main  nobody any
+east.example.net no-address remote-id  main  nobody nobody
+192.0.2.0/24     no-address no-id      main  nobody nobody
+east.example.net address    remote-id  early east   any
+east.example.net address    no-id      early nobody any
+east.example.net no-address remote-id  early east   any
+192.0.2.1a       no-address no-id      early nobody nobody
+"""
+
+
+@pytest.mark.parametrize("row", UNPLACED.strip().split("\n"))
+@pytest.mark.parametrize("named", [True, False])
+def test_whom_phase_1_has_no_address_of_is_not_taken_for_the_default_peer(
+    row: str, named: bool
+) -> None:
+    """RFC 4301 4.4.3: with the Default's key, too. named: by a connection as well."""
+    tag, address, remote_id, when, east, default = row.split()
+    for method in ("main",) if when == "main" else ("v2", "aggressive"):
+        s = Situation(method, True, remote_id == "remote-id", True, False, "group")
+        text = s.text().replace(f"{EAST}= east", f"{tag}= east", 1)
+        if address == "no-address":
+            text = text.replace(f"\nAddress= {EAST}\n", "\n")
+        if not named:
+            text = text.replace("site, clients", "clients")
+        callers = {
+            Caller(EAST, "east.example", "own"): east,
+            Caller(EAST, "east.example", "group"): "nobody",
+            Caller(ELSEWHERE, "a.example", "group"): default,
+        }
+        for caller, wanted in callers.items():
+            net = Network()
+            gateway = net.add(GATEWAY, text)
+            net.add(caller.address, caller_text(method, caller))
+            net.start()
+            net.pump()
+            assert let_in(gateway) == wanted, (method, caller, gateway.said)
+            if wanted == "nobody" and not (east == "east" and caller.key == "group"):
+                assert "bad-configuration" in gateway.reasons()
+                assert f"[Phase 1]:{tag}; mend: " in "".join(gateway.said)
+
+
 # As initiator: the answer comes from the address we have called. What our section has, who answers
 # with what, and whether we take it for the peer.
 ANSWERED = """

@@ -1,0 +1,62 @@
+"""Tags of [Phase 1] that are no address: whom they name could come from anywhere.
+
+Nobody who may be one of these is taken for the Default peer.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple
+
+from isakmp.conf import Conf
+from isakmp.conf_kinds import Kind
+from isakmp.conf_spelling import likely_meant
+from isakmp.conf_tags import tag_of
+from isakmp.errors import ConfError
+from isakmp.policy.spd import Address
+
+HINT = "write a host's address, no name; or leave it out, and give that peer a Remote-ID"
+
+
+class Unplaced(NamedTuple):
+    """sections: that such tags name; at: by the Address that these have; said: the first of those
+    without one that have a Remote-ID, which tells them apart once it is said; anybody: the first of
+    all others."""
+
+    sections: list[str]
+    at: dict[Address, ConfError]
+    said: ConfError | None
+    anybody: ConfError | None
+
+    def error(self, address: Address, by_identity: bool) -> ConfError | None:
+        """What keeps who calls from there from being the Default peer. by_identity: who it is has
+        been said."""
+        return self.at.get(address) or self.anybody or (None if by_identity else self.said)
+
+
+def unplaced(conf: Conf) -> Unplaced:
+    """What [Phase 1] has of such tags."""
+    at: dict[Address, ConfError] = {}
+    without: dict[bool, ConfError] = {}
+    tags = [tag for tag in conf.tags("Phase 1") if tag_of(Kind.PHASE_1, tag) is None]
+    sections = [conf.get("Phase 1", tag) or "" for tag in tags]
+    for tag, section in zip(tags, sections, strict=True):
+        error, address = no_address(conf, tag), _address(conf, section)
+        if address is None:
+            without.setdefault(bool(conf.get(section, "Remote-ID")), error)
+        else:
+            at.setdefault(address, error)
+    return Unplaced(sections, at, without.get(True), without.get(False))
+
+
+def _address(conf: Conf, section: str) -> Address | None:
+    address: Address | None = None
+    with suppress(ConfError):
+        address = conf.value(Kind.PEER, section, "Address")
+    return address
+
+
+def no_address(conf: Conf, tag: str) -> ConfError:
+    """What is wrong with such a tag."""
+    hint = likely_meant(Kind.PHASE_1, tag) or HINT
+    return conf.error("is no address, so that nobody is known by it", "Phase 1", tag, hint)

@@ -81,26 +81,39 @@ def to_wire(selectors: Sequence[TrafficSelector]) -> dict[str, Any]:
 
 
 def from_wire(value: Any) -> tuple[TrafficSelector, ...]:
-    """The selectors of a payload; those that are not of addresses select nothing here.
+    """The selectors of a payload; those that are not of addresses, or have ports without a
+    protocol, select nothing here.
 
-    MalformedPayload where one ends before it starts, or has ports without a protocol. Refused
-    with TS_UNACCEPTABLE where none is of addresses.
+    MalformedPayload where one ends before it starts. Refused with TS_UNACCEPTABLE where none is
+    left.
     """
     if not value.selectors:
         raise MalformedPayload("TS", 0, "no selectors", "RFC 7296 3.13")
+    came = value.selectors[:SELECTORS_MAX]
+    useless = [_useless(selector) for selector in came]
     found = tuple(
         _one_from_wire(selector, index)
-        for index, selector in enumerate(value.selectors[:SELECTORS_MAX])
-        if selector.type in _ADDRESSES
-    )
+        for index, (selector, why) in enumerate(zip(came, useless, strict=True)) if not why
+    )  # fmt: skip
     if found:
         return found
     raise Refused(
-        Reason("unusable-selectors", "the peer's selectors are of types that are not known",
-               came=", ".join(str(s.type) for s in value.selectors[:_MISSES_MAX]),
-               acceptable="IPv4 and IPv6 address ranges"),
+        Reason("unusable-selectors", "the peer's selectors select nothing that is known",
+               came=", ".join(useless[:_MISSES_MAX]),
+               acceptable="IPv4 and IPv6 address ranges; ports with a protocol only",
+               mend="set protocols beside the ports at the peer, or address ranges alone"),
         ikev2.Notify.TS_UNACCEPTABLE,
     )  # fmt: skip
+
+
+def _useless(selector: Any) -> str:
+    """Why it selects nothing; it may stand beside others that do (3.13.1)."""
+    if selector.type not in _ADDRESSES:
+        return f"type {selector.type}"
+    ports = selector.start_port, selector.end_port
+    if not selector.protocol and ports not in (ANY_PORTS, OPAQUE_PORTS):
+        return f"ports {ports[0]} to {ports[1]} of any protocol"
+    return ""
 
 
 def _one_from_wire(selector: Any, index: int) -> TrafficSelector:
@@ -112,8 +125,6 @@ def _one_from_wire(selector: Any, index: int) -> TrafficSelector:
         reason = f"addresses {start} to {end}"
     elif ports[0] > ports[1] and ports != OPAQUE_PORTS:
         reason = f"ports {ports[0]} to {ports[1]}"
-    elif not selector.protocol and ports not in (ANY_PORTS, OPAQUE_PORTS):
-        reason = f"ports {ports[0]} to {ports[1]} of any protocol"
     if reason:
         raise MalformedPayload(f"TS.selector[{index}]", 0, reason, "RFC 7296 3.13.1")
     return TrafficSelector(start, end, selector.protocol, *ports)
@@ -390,29 +401,42 @@ def _pairs(traffic: Traffic, limit: int) -> Iterator[Selector]:
 
 
 def _joined(side: Sequence[TrafficSelector]) -> list[TrafficSelector]:
-    """Without seams: addresses side by side are one range, whose place is that of its first part.
+    """Without seams: addresses side by side are one range, ports too, whose place is that of its
+    first part.
 
     What two peers write in different pieces is the same traffic for the IPsec stack.
     """
     found: list[TrafficSelector] = []
     for selector in side:
-        place = len(found)
-        for at in reversed(range(len(found))):
-            if _touch(found[at], selector):
-                other = found.pop(at)
-                selector = selector._replace(
-                    start=min(selector.start, other.start, key=int),
-                    end=max(selector.end, other.end, key=int),
-                )
-                place = at
+        place = at = len(found)
+        while at:
+            at -= 1
+            if whole := _touching(found[at], selector):
+                del found[at]
+                # What was made of two may touch what neither of them did.
+                selector, place, at = whole, min(place, at), len(found)
         found.insert(place, selector)
     return found
 
 
-def _touch(one: TrafficSelector, other: TrafficSelector) -> bool:
-    same = one.start.version == other.start.version and one[2:] == other[2:]
-    apart = max(int(one.start), int(other.start)) - min(int(one.end), int(other.end))
-    return same and apart <= 1
+def _touching(one: TrafficSelector, other: TrafficSelector) -> TrafficSelector | None:
+    """Both as one, where they differ in addresses or in ports alone and nothing lies between."""
+    if one.start.version != other.start.version or one.protocol != other.protocol:
+        return None
+    start, end = min(one.start, other.start, key=int), max(one.end, other.end, key=int)
+    if one[3:] == other[3:]:
+        apart = max(int(one.start), int(other.start)) - min(int(one.end), int(other.end))
+        return one._replace(start=start, end=end) if apart <= 1 else None
+    if one[:2] != other[:2] or OPAQUE_PORTS in (one[3:], other[3:]):
+        return None
+    ports = min(one.start_port, other.start_port), max(one.end_port, other.end_port)
+    apart = max(one.start_port, other.start_port) - min(one.end_port, other.end_port)
+    # Any port would be more: a packet whose ports cannot be seen is of no range.
+    return (
+        one._replace(start_port=ports[0], end_port=ports[1])
+        if apart <= 1 and ports != ANY_PORTS
+        else None
+    )
 
 
 def _port_pairs(

@@ -228,7 +228,6 @@ def test_a_body_that_passes(kind: P, body: str) -> None:
 TS_REFUSED = [
     ("07000010" + "0000ffff" + "0a0000020a000001", "addresses"),
     ("07110010" + "00500035" + "0a0000010a000001", "ports 80 to 53"),
-    ("07000010" + "00350035" + "0a0000010a000001", "of any protocol"),
     ("08060028" + "0000ffff" + "ff" * 16 + "00" * 16, "addresses"),
     ("07060010" + "ffff0001" + "0a0000010a000001", "ports 65535 to 1"),
 ]

@@ -113,7 +113,6 @@ class TestWire:
             ({"end": b"\x09\0\0\0"}, "addresses 10.0.0.0 to 9.0.0.0"),
             ({"start_port": 81}, "ports 81 to 80"),
             ({"start_port": 0xFFFF, "end_port": 1}, "ports 65535 to 1"),
-            ({"protocol": 0}, "of any protocol"),
         ],
     )
     def test_what_cannot_be(self, fields: dict[str, Any], reason: str) -> None:
@@ -128,6 +127,18 @@ class TestWire:
         with pytest.raises(Refused) as caught:
             traffic.from_wire(over_the_wire(Payload.TSI, {"selectors": [label]}))
         assert caught.value.notify == Notify.TS_UNACCEPTABLE
+
+    @pytest.mark.parametrize("ports", [(53, 53), (0, 1023), (81, 80), (1, 0xFFFF)])
+    def test_ports_without_a_protocol_select_nothing(self, ports: tuple[int, int]) -> None:
+        """RFC 7296 3.13.1: they must not be, and are no reason to end what else there is."""
+        (known,) = traffic.to_wire(side("10.0.0.0/24[tcp/80]"))["selectors"]
+        ill = known | {"protocol": 0, "start_port": ports[0], "end_port": ports[1]}
+        found = over_the_wire(Payload.TSI, {"selectors": [ill, known, ill]})
+        assert traffic.from_wire(found) == side("10.0.0.0/24[tcp/80]")
+        with pytest.raises(Refused) as caught:
+            traffic.from_wire(over_the_wire(Payload.TSI, {"selectors": [ill]}))
+        assert caught.value.notify == Notify.TS_UNACCEPTABLE
+        assert f"ports {ports[0]} to {ports[1]} of any protocol" in caught.value.reason.came
 
     def test_none_at_all(self) -> None:
         with pytest.raises(MalformedPayload, match="no selectors"):
@@ -291,6 +302,29 @@ class TestSelectors:
         found = traffic.selectors(both(f"10.1.0.1[icmp/{ports}]", "10.9.0.1"))
         assert [selector[3:] for selector in found] == selectors
         assert [selector.reversed()[3:] for selector in found] == selectors
+
+    @pytest.mark.parametrize(
+        ("pieces", "whole"),
+        [
+            ("{}[tcp/80-90], {}[tcp/91-99]", "{}[tcp/80-99]"),
+            ("{}[tcp/91-99], {}[udp/1-2], {}[tcp/80-90]", "{}[tcp/80-99], {}[udp/1-2]"),
+            ("{}[tcp/80-95], {}[tcp/90-99]", "{}[tcp/80-99]"),
+            ("{}[tcp/1-9], {}[tcp/20-29], {}[tcp/10-19]", "{}[tcp/1-29]"),
+            ("{}[tcp/0-1023], {}[tcp/1024-65535]", "{}[tcp/0-1023], {}[tcp/1024-65535]"),
+            ("{}[tcp/80], {}[tcp/opaque], {}[tcp/82]", "{}[tcp/80], {}[tcp/opaque], {}[tcp/82]"),
+            ("{}[icmp/3], {}[icmp/4]", "{}[icmp/3-4]"),
+        ],
+    )
+    def test_ports_side_by_side_are_one_range(self, pieces: str, whole: str) -> None:
+        """RFC 7296 2.9: in whatever pieces a peer writes them. All of them but not any: that is
+        also what has none to be seen."""
+        networks = ["10.1.0.0/16"] * 3
+        found = self.texts(pieces.format(*networks), "10.9.0.1")
+        assert found == self.texts(whole.format(*networks), "10.9.0.1")
+
+    def test_what_is_joined_may_touch_what_its_parts_did_not(self) -> None:
+        halves = "10.1.0.0/17[tcp/80], 10.1.128.0/17[tcp/80-81], 10.1.0.0/17[tcp/81]"
+        assert self.texts(halves, "10.9.0.1") == self.texts("10.1.0.0/16[tcp/80-81]", "10.9.0.1")
 
     def test_what_a_wider_one_takes_in_is_not_said_twice(self) -> None:
         assert self.texts("10.1.2.3[tcp/80], 10.1.0.0/16", "10.9.1.1[tcp/5], 10.9.0.0/16") == [

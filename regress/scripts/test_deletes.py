@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from isakmp.constants import DOI_IPSEC, ikev2, isakmp
+from isakmp.errors import Reason, Refused
 from isakmp.log import LogClass
 from isakmp.rivals import GRACE_S
-from isakmp.sa import ChildSa
+from isakmp.sa import ChildSa, State
+from isakmp.scripts.ikev2 import rekey, sealing
 from regress.pair import Host, Network, agree, both, connected
 
 VERSIONS = pytest.mark.parametrize("version", [1, 2])
 WHO = pytest.mark.parametrize("who", [0, 1], ids=["initiator", "responder"])
+P2, N = ikev2.Payload, ikev2.Notify
 Named = tuple[int, list[bytes]]
 
 
@@ -111,3 +115,88 @@ def test_the_child_sa_of_another_is_not_a_peers_to_delete(version: int) -> None:
     say(west, version, (3, spis))
     net.pump()
     assert kept in east.daemon.sas.all_children()
+
+
+# --- in answers ------------------------------------------------------------------------------
+
+ANSWERS = ["to a probe", "to a rekeying of the IKE SA", "with a refusal"]
+
+
+def ask(one: Host, other: Host, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request of ``one``, whose answer is of that kind."""
+    (sa,) = one.daemon.sas.isakmp.values()
+    dialect: Any = one.daemon.engine.dialects[2]
+    if kind == "to a probe":
+        dialect.probe(one.daemon.engine, sa, 1)
+    elif kind == "to a rekeying of the IKE SA":
+        one.daemon.keeper.rekey_sa(sa)
+    else:
+        refusal = Refused(Reason("temporary-failure", "of the test"), N.TEMPORARY_FAILURE)
+        monkeypatch.setattr(rekey, "check_child_request", Mock(side_effect=refusal))
+        one.daemon.connections.rekey(child_of(one))
+
+
+def answers_with(monkeypatch: pytest.MonkeyPatch, host: Host, *named: Named) -> None:
+    """Its next answer of IKEv2, whatever it is, holds these Deletes, too."""
+    left = [(P2.DELETE, {"protocol_id": protocol, "spis": spis}) for protocol, spis in named]
+    seal: Any = sealing.seal
+
+    def sealed(x: Any, items: list[Any], protected: bool) -> Any:
+        if x.engine is not host.daemon.engine or x.initiator:
+            return seal(x, items, protected)
+        beside = left[:]
+        left.clear()
+        return seal(x, [*items, *beside], protected)
+
+    monkeypatch.setattr(sealing, "seal", sealed)
+
+
+@WHO
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_a_delete_counts_in_any_answer(
+    kind: str, who: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 7296 1.4.1 and C.6: who answers may delete, too; our half goes in a request of ours."""
+    net, *hosts = pair(2)
+    one, other = hosts[who], hosts[1 - who]
+    old, theirs = child_of(one), child_of(other)
+    answers_with(monkeypatch, other, (3, [halves(theirs)[0], b"\1\2\3\4"]))
+    ask(one, other, kind, monkeypatch)
+    net.pump()
+    assert old.state is State.DEAD and theirs.state is State.DEAD
+    assert "deleted by the peer" in one.said
+    monkeypatch.undo()
+    net.run(30)
+    assert connected(one) and connected(other)
+    agree(one, other)
+
+
+@WHO
+@pytest.mark.parametrize("with_child", [False, True])
+def test_an_answer_may_delete_the_ike_sa(
+    who: int, with_child: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 7296 1.4.1 and C.6."""
+    net, *hosts = pair(2)
+    one, other = hosts[who], hosts[1 - who]
+    (sa,), old = one.daemon.sas.isakmp.values(), child_of(one)
+    named = [(3, [halves(child_of(other))[0]])] if with_child else []
+    answers_with(monkeypatch, other, *named, (1, []))
+    (theirs,) = other.daemon.sas.isakmp.values()
+    ask(one, other, "to a probe", monkeypatch)
+    net.pump()
+    other.daemon.keeper.delete_sa(theirs, tell=False)
+    assert sa.state is State.DEAD and old.state is State.DEAD
+    net.run(30)
+    assert connected(one) and connected(other)
+    agree(one, other)
+
+
+def test_the_answer_to_our_own_delete_is_no_news() -> None:
+    """RFC 7296 1.4.1: it names the other half of the pair."""
+    net, west, east = pair(2)
+    west.daemon.log.set_level(LogClass.SA, 20)
+    west.daemon.keeper.children.delete_child(child_of(west))
+    net.run(1)
+    assert "deletes what nobody has" not in west.said
+    assert west.reasons() == []

@@ -41,6 +41,7 @@ from isakmp.scripts.ikev2.informational import (
     Info,
     delete_children,
     delete_ike,
+    heed_deletes,
     tell,
     unknown,
 )
@@ -348,6 +349,7 @@ class Ikev2:
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
         """Refuse what must be understood and is not (RFC 7296 2.5, 3.10.1)."""
         if exchange.initiator:
+            heed_deletes(exchange, message)
             common.check_errors(exchange, message)
         for payload in message.payloads:
             if payload.critical and payload.type not in _KNOWN:

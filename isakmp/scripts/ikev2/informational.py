@@ -19,6 +19,7 @@ from isakmp.dialect import Dialect
 from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange
+from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
@@ -53,11 +54,12 @@ def send_INFO(x: X, message: Outgoing) -> None:
 
 
 def recv_INFO(x: X, message: Incoming) -> None:
-    """Act on a request; an answer only says that it was heard."""
+    """Act on a request; an answer says that it was heard, and what else it has heed_deletes() sees
+    to."""
     if not message.protected:
         raise MalformedPayload("HDR", 16, "must be encrypted", "RFC 7296 1.4")
     sa, notifies = sa_of(x), common.take_notifies(message)
-    deletes = message.take_all(P.DELETE)
+    named = message.take_all(P.DELETE)
     if x.initiator:
         _recv_error(x, notifies)
         return
@@ -67,7 +69,7 @@ def recv_INFO(x: X, message: Incoming) -> None:
         else:
             for data in dict.fromkeys(value.data or value.spi for value in values):
                 _recv_notify(x, sa, number, data)
-    for payload in deletes:
+    for payload in named:
         _recv_delete(x, sa, payload.value)
 
 
@@ -116,15 +118,63 @@ def _sent_with(x: X, sa: IsakmpSa, spi: bytes) -> ChildSa | None:
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
-    owner = x.engine.owner
+    owner, then = x.engine.owner, x.state.then
     if value.protocol_id == ikev2.Protocol.IKE:
-        x.engine.log.info("%s deleted by the peer", sa)
-        for child in x.engine.sas.own_children(sa):
-            owner.children.hand_over(child)
-        x.state.then.append(lambda: owner.delete_sa(sa, tell=False))
+        _ike_deleted(x, sa)
+        then.append(lambda: owner.delete_sa(sa, tell=False))
         return
+    found = _deleted(x, sa, _spis(value))
+    then += [partial(owner.children.lost, child) for child in found.doubtful]
+    # Who deletes it itself has said so already (RFC 7296 2.25.1).
+    told = [child for child in found.children if child.state is not State.DELETING]
+    if told:
+        x.state.payloads.append(delete_children(told))
+    then += [partial(owner.children.delete_child, child, tell=False) for child in found.children]
+
+
+def heed_deletes(x: Exchange[Any], message: Incoming) -> None:
+    """What the answer to a request of ours deletes beside (C.6), once the exchange is over: it may
+    be about the same SA. Nobody answers an answer, so our half of a pair goes in a request."""
+    sa, values = x.sa, [payload.value for payload in message.payloads if payload.type == P.DELETE]
+    if sa is None or sa.state is State.LARVAL or not values:
+        return
+    spis = [spi for value in values for spi in _spis(value) if not _is_ours(x, sa, spi)]
+    of_ike = any(value.protocol_id == ikev2.Protocol.IKE for value in values)
+
+    def act(job: Job[Any]) -> None:
+        found = _deleted(x, sa, spis)
+        for child in found.doubtful:
+            x.engine.owner.children.lost(child)
+        for child in found.children:
+            x.engine.owner.children.delete_child(child, tell=not of_ike)
+        if of_ike and sa.state in (State.ESTABLISHED, State.SUPERSEDED):
+            _ike_deleted(x, sa)
+            x.engine.owner.delete_sa(sa, tell=False)
+
+    x.finished.then(act)
+
+
+def _is_ours(x: Exchange[Any], sa: IsakmpSa, name: tuple[int, int]) -> bool:
+    """Whether it is the other half of what we are deleting ourselves."""
+    child = x.engine.sas.child_by_spi(*name, str(sa.path.remote))
+    return child is not None and child.state is State.DELETING
+
+
+def _ike_deleted(x: Exchange[Any], sa: IsakmpSa) -> None:
+    """Other child SAs send from now on, where there are some."""
+    x.engine.log.info("%s deleted by the peer", sa)
+    for child in x.engine.sas.own_children(sa):
+        x.engine.owner.children.hand_over(child)
+
+
+def _spis(value: Any) -> list[tuple[int, int]]:
+    """What a Delete for child SAs names, with the protocol as all stacks have it."""
     protocol = PROTOCOLS.get(value.protocol_id) or 0
-    spis = [(protocol, int.from_bytes(spi, "big")) for spi in value.spis if len(spi) == SPI_SIZE]
+    return [(protocol, int.from_bytes(spi, "big")) for spi in value.spis if len(spi) == SPI_SIZE]
+
+
+def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> deletes.Named:
+    """The child SAs of those names; others send from now on, where there are some."""
     found = deletes.named(
         x.engine.sas, str(sa.path.remote), spis, lambda child: _speaks_for(sa, child)
     )
@@ -132,18 +182,13 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
         x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
                            " ".join(f"{spi:08x}" for spi in found.unknown))  # fmt: skip
         rekey.deleted_early(sa, found.unknown)
-    for child, reason in found.doubtful.items():
+    for reason in found.doubtful.values():
         x.engine.remark(x, reason)
-        x.state.then.append(partial(owner.children.lost, child))
-    # Who deletes it itself has said so already (RFC 7296 2.25.1).
-    told = [child for child in found.children if child.state is not State.DELETING]
-    if told:
-        x.state.payloads.append(delete_children(told))
     for child in found.children:
         x.engine.log.info("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip
-        owner.children.hand_over(child)
-        x.state.then.append(partial(owner.children.delete_child, child, tell=False))
+        x.engine.owner.children.hand_over(child)
+    return found
 
 
 def _speaks_for(sa: IsakmpSa, child: ChildSa) -> bool:

@@ -233,3 +233,44 @@ def test_an_ipv4_address_written_in_ipv6_is_another() -> None:
     net.run(1)
     assert connected(east, children=0)
     assert "ts-unacceptable" in east.reasons()
+
+
+PORTS = {"start_port": 53, "end_port": 53}
+
+
+@WHO
+def test_ports_without_a_protocol_end_no_ike_sa(who: str) -> None:
+    """RFC 7296 2.9 and 3.13.1: nobody can have that traffic, and all else goes on."""
+    net, west, east = fresh()
+    one, other = (west, east) if who == "west" else (east, west)
+    ill = to_wire([of_network(ip_network("10.1.0.0/16" if one is west else "10.2.0.0/16"))])
+    ill["selectors"][0] |= PORTS
+
+    def say(x: Any, message: Any) -> None:
+        side = P.TSI if x.initiator else P.TSR
+        message.payloads = [(kind, ill if kind == side else v) for kind, v in message.payloads]
+
+    net.start()
+    net.run(5)
+    change_sent(one, say, 2)
+    kept = [sa_of(host) for host in (west, east)]
+    one.daemon.connections.rekey(child_of(one))
+    net.pump()
+    assert [sa_of(host) for host in (west, east)] == kept
+    (reason,) = [o["reason"] for o in other.outcomes if o["reason"]]
+    assert reason["cause"] == "unusable-selectors"
+    assert reason["came"] == "ports 53 to 53 of any protocol"
+
+
+def test_they_may_stand_beside_others() -> None:
+    """RFC 7296 3.13.1: of several selectors those that can be taken are."""
+    net, west, east = fresh()
+
+    def say(x: Any, message: Any) -> None:
+        for kind, value in message.payloads:
+            if kind == P.TSI and x.initiator:
+                value["selectors"] += [value["selectors"][0] | PORTS]
+
+    change_sent(west, say, 2)
+    live(net, west, east)
+    assert not west.reasons() + east.reasons()

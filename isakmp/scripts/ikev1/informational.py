@@ -22,12 +22,11 @@ from isakmp.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path
 from isakmp.policy.match import Chosen
-from isakmp.policy.meanings import refusal
-from isakmp.policy.spd import Connection
 from isakmp.sa import IsakmpSa
 from isakmp.script import END, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import lifetime
-from isakmp.scripts.ikev1.quick_mode import Quick, check_hash, take_hash
+from isakmp.scripts.ikev1.phase_2 import check_hash, refused_by_peer, take_hash
+from isakmp.scripts.ikev1.quick_mode import Quick
 
 P, Notify = isakmp.Payload, isakmp.Notify
 
@@ -147,20 +146,8 @@ def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None
     number = int.from_bytes(spi, "big") if len(spi) == 4 else None
     named = [x for x in ours if number and number in getattr(x.state, "spis", {}).values()]
     for exchange in named or (ours if len(ours) == 1 else []):
-        wanted = getattr(exchange.state, "connection", None)
-        line = wanted.line if wanted else exchange.remote.line
-        detail = f"the peer refused: {said}"
-        reason = refusal(exchange.script.name, said, detail, _offered(wanted), line)
-        engine.fail(exchange, reason)
+        engine.fail(exchange, refused_by_peer(exchange, notify))
     engine.log.proto_warn("%s: peer says %s", sa, said)
-
-
-def _offered(connection: Connection | None) -> str:
-    """What quick mode had proposed, for people."""
-    if connection is None:
-        return ""
-    suites = ", ".join(suite.name for suite in connection.suites)
-    return f"{suites} for {connection.selector}"
 
 
 def notify_payload(

@@ -6,6 +6,8 @@
     HDR*, HASH(3)                                -->
                                           [ <--  HDR*, HASH(1), N(CONNECTED) ]
 
+    or instead of the second                <--  HDR*, HASH(2), N
+
 No packet is lost: each end installs its inbound SA before it sends the message that lets the
 peer use it, and its outbound SA once the peer's inbound one must be there. The last message is
 sent where the responder set the commit bit (RFC 2408 3.1). No key protects that bit: where the
@@ -16,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from hmac import compare_digest
 from typing import Any
 
 from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest, bundle_order
@@ -39,6 +40,7 @@ from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.phase_1 import NONCE_SIZE, check_nonce, id_body, life_attributes
+from isakmp.scripts.ikev1.phase_2 import check_hash, recv_refusal, take_hash
 
 P = isakmp.Payload
 _COMMIT = int(isakmp.Flag.COMMIT)
@@ -256,20 +258,6 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> None:
     else:
         s.ni_b = nonce.value.data
         _recv_offer(x, message, proposals)
-
-
-def take_hash(message: Incoming) -> tuple[bytes, bytes]:
-    """The HASH, which must come first (RFC 2409 5.5), and what it covers."""
-    payload = message.take(P.HASH)
-    if payload is not message.payloads[0]:
-        raise MalformedPayload("HASH", payload.offset, "is not the first payload", "RFC 2409 5.5")
-    return payload.value.data, message.after(payload)
-
-
-def check_hash(received: bytes, expected: bytes) -> None:
-    """Constant time; a message that fails was not made by the peer, or not with these keys."""
-    if not compare_digest(received, expected):
-        raise MalformedPayload("HASH", 28, "does not verify", "RFC 2409 5.5")
 
 
 def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
@@ -547,7 +535,7 @@ quick_mode_syntax = (HASH, SA, NONCE, SWITCH, HASH, SA, NONCE, SWITCH, HASH)
 
 QUICK_MODE = Script(
     "quick mode", isakmp.Exchange.QUICK_MODE, quick_mode_initiator, quick_mode_responder,
-    (*quick_mode_syntax, END), Quick, finalize, abandon, persistent=True,
+    (*quick_mode_syntax, END), Quick, finalize, abandon, persistent=True, refused=recv_refusal,
 )  # fmt: skip
 
 # What quick mode becomes for the initiator once the responder has set the commit bit.

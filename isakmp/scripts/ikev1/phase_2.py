@@ -1,0 +1,62 @@
+"""What the exchanges under an ISAKMP SA share: the HASH of each message, and refusals.
+
+RFC 2409 5.5 and 5.7, RFC 2408 3.14.
+"""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+from typing import Any
+
+from isakmp.constants import isakmp, name_of
+from isakmp.crypto import keymat
+from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange import Exchange
+from isakmp.policy.meanings import refusal
+from isakmp.script import Incoming
+
+P = isakmp.Payload
+
+
+def take_hash(message: Incoming) -> tuple[bytes, bytes]:
+    """The HASH, which must come first (RFC 2409 5.5), and what it covers."""
+    payload = message.take(P.HASH)
+    if payload is not message.payloads[0]:
+        raise MalformedPayload("HASH", payload.offset, "is not the first payload", "RFC 2409 5.5")
+    return payload.value.data, message.after(payload)
+
+
+def check_hash(received: bytes, expected: bytes) -> None:
+    """Constant time; a message that fails was not made by the peer, or not with these keys."""
+    if not compare_digest(received, expected):
+        raise MalformedPayload("HASH", 28, "does not verify", "RFC 2409 5.5")
+
+
+def recv_refusal(x: Exchange[Any], message: Incoming) -> None:
+    """An answer that chooses nothing says why, under the answer's own HASH or that of an
+    informational exchange. What proves neither, or says nothing, is waited out."""
+    if x.sa is None:
+        return
+    keys, s = x.sa.keys, x.state
+    received, rest = take_hash(message)
+    if not compare_digest(
+        received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
+    ):
+        check_hash(
+            received, keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest)
+        )
+    said = [payload.value.notify for payload in message.take_all(P.NOTIFY)]
+    error = next((number for number in said if number < isakmp.Notify.CONNECTED), None)
+    if error is None:
+        raise MalformedPayload("HDR", 28, "an answer without SA and NONCE", "RFC 2409 5.5")
+    raise Refused(refused_by_peer(x, error))
+
+
+def refused_by_peer(x: Exchange[Any], number: int) -> Reason:
+    """The reason that an authentic error notify is, with what we had proposed."""
+    said, wanted = name_of(isakmp.Notify, number), getattr(x.state, "connection", None)
+    line, offered = x.remote.line, ""
+    if wanted is not None:
+        line, suites = wanted.line, ", ".join(suite.name for suite in wanted.suites)
+        offered = f"{suites} for {wanted.selector}"
+    return refusal(x.script.name, said, f"the peer refused: {said}", offered, line)

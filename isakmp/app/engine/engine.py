@@ -23,7 +23,7 @@ from isakmp.app.engine.base import Netif, Wire
 from isakmp.app.engine.drop import Drops
 from isakmp.app.engine.inbound import Inbound
 from isakmp.app.engine.outbound import Outbound
-from isakmp.app.engine.sad import LEAST_SPI, AnySa, InboundSa, OutboundSa, Sad
+from isakmp.app.engine.sad import LEAST_SPI, SPIS, AnySa, InboundSa, OutboundSa, Sad
 from isakmp.app.engine.spd import Spd, is_tunnel
 from isakmp.app.engine.transform import bind
 from isakmp.constants import isakmp
@@ -88,10 +88,10 @@ class KeyEngine:
         self._netif.close(block)
         self._wire.close()
 
-    def get_spi(self, request: SpiRequest) -> int:
-        """An SPI of 256 to 2**32 - 1 for an inbound SA; without update() it ends after 30 s."""
+    def get_spi(self, request: SpiRequest, spis: range = SPIS) -> int:
+        """One of those SPIs for an inbound SA; without update() it ends after 30 s."""
         self._check_protocol(request.protocol)
-        return self._sad.get_spi(request)
+        return self._sad.get_spi(request, spis)
 
     def add(self, spec: SaSpec) -> None:
         """Install a complete SA; an outbound one carries its policy's packets from now on."""

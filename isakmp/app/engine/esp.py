@@ -62,11 +62,13 @@ class Opener:
     def __call__(self, packet: bytes, low: int) -> tuple[bytes, int]:
         """Payload and next header of a packet with sequence number ``low``.
 
-        Dropped: MALFORMED, ICV, REPLAY, PADDING; what the packet says is believed only after
-        its ICV.
+        Dropped: MALFORMED, ICV, REPLAY, PADDING. A number that was seen is not worth the ICV (RFC
+        4303 3.4.3); all else that the packet says is believed only after it.
         """
         replay = self.replay
         sequence = replay.infer(low) if replay.esn else low
+        if sequence <= replay.top and replay.refuses(sequence):
+            raise Dropped(Drop.REPLAY)
         plaintext = self._open(packet, sequence)
         if not replay.accept(sequence):
             raise Dropped(Drop.REPLAY)

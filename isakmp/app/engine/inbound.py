@@ -19,6 +19,7 @@ from isakmp.app.engine.packet import (
     flow_key,
     parse,
     set_ce,
+    without_padding,
 )
 from isakmp.app.engine.replay import Replay
 from isakmp.app.engine.sad import InboundSa, Sad, sa_id
@@ -198,6 +199,7 @@ class Inbound:
             raise Dropped(Drop.DUMMY)
         if src.version != dst.version:
             raise Dropped(Drop.MALFORMED)
+        payload = without_padding(next_header, payload)
         if encap:
             payload = fix_checksum(src, dst, next_header, payload)
         clear = build(src, dst, next_header, payload, tos=tos)

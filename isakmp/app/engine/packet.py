@@ -188,6 +188,15 @@ def fix_checksum(src: Address, dst: Address, protocol: int, payload: bytes) -> b
     return payload[:at] + _SHORT.pack(total) + payload[at + 2 :]
 
 
+def without_padding(protocol: int, payload: bytes) -> bytes:
+    """The payload of transport mode without what hides its size: UDP alone says its own, in octets
+    with its header (RFC 4303 2.7)."""
+    if protocol != UDP or len(payload) < 8:
+        return payload
+    size = payload[4] << 8 | payload[5]
+    return payload[:size] if 8 <= size < len(payload) else payload
+
+
 def traffic_class(packet: bytes) -> int:
     """TOS of IPv4, traffic class of IPv6."""
     if packet[0] >> 4 == 4:

@@ -35,6 +35,13 @@ class Replay:
             return high - _LOW - 1 + low if high else low
         return high + low
 
+    def refuses(self, sequence: int) -> bool:
+        """Whether that number was seen, or is too old, whatever its packet may be worth."""
+        size, behind = self.size, self.top - sequence
+        if not size or behind < 0:
+            return False
+        return behind >= size or sequence <= 0 or bool(self._seen >> behind & 1)
+
     def accept(self, sequence: int) -> bool:
         """Whether this authentic packet is new; it is seen from now on."""
         size = self.size
@@ -45,10 +52,7 @@ class Replay:
             self._seen = ((self._seen << ahead) | 1) & self._mask if ahead < size else 1
             self.top = sequence
             return True
-        if -ahead >= size or sequence <= 0:
+        if self.refuses(sequence):
             return False
-        bit = 1 << -ahead
-        if self._seen & bit:
-            return False
-        self._seen |= bit
+        self._seen |= 1 << -ahead
         return True

@@ -19,7 +19,7 @@ from isakmp.policy.spd import Address
 from isakmp.timer import Event, Timers
 
 LEAST_SPI = 256  # RFC 4303 2.1: below are reserved
-SPIS = 2**32 - LEAST_SPI
+SPIS = range(LEAST_SPI, 2**32)
 LARVAL_S = 30.0
 MOST_LARVAL = 16384
 _TRIES = 64
@@ -184,12 +184,14 @@ class Sad:
         self._upcalls, self._changed = upcalls, changed
         self._clock: Clock[AnySa] = Clock(timers, self._due)
 
-    def get_spi(self, request: SpiRequest) -> int:
-        """A fresh SPI, kept for LARVAL_S. ApplicationError where there are too many."""
+    def get_spi(self, request: SpiRequest, spis: range = SPIS) -> int:
+        """A fresh SPI of those, kept for LARVAL_S. ApplicationError where there are too many, or
+        none of the first _TRIES from a random one on is free."""
         if len(self._larval) >= MOST_LARVAL:
             raise ApplicationError("too many SPIs are waiting for their SAs")
-        for _ in range(_TRIES):
-            spi = LEAST_SPI + int.from_bytes(self._random(8), "big") % SPIS
+        first = int.from_bytes(self._random(8), "big")
+        for nth in range(min(len(spis), _TRIES)):
+            spi = spis[(first + nth) % len(spis)]
             if spi not in self.inbound and spi not in self._larval:
                 end = partial(self.end_larval, spi)
                 event = self._timers.add(f"larval SA {spi:#010x}", LARVAL_S, end)

@@ -33,6 +33,7 @@ from isakmp.app.base import (
     Usage,
 )
 from isakmp.app.engine.drop import Drops
+from isakmp.app.engine.sad import LEAST_SPI, SPIS
 from isakmp.app.engine.transform import supported
 from isakmp.app.pf_key import algorithms, codec, values
 from isakmp.app.pf_key.codec import Lifetime, Message, Policy, Sa, Sa2, Statistics
@@ -60,7 +61,7 @@ class Engine(Protocol):
 
     drops: Drops
 
-    def get_spi(self, request: SpiRequest) -> int: ...
+    def get_spi(self, request: SpiRequest, spis: range) -> int: ...
 
     def add(self, spec: SaSpec) -> None: ...
 
@@ -260,10 +261,13 @@ class Server(Generic[E]):
         src, dst = codec.read_addresses(exts)
         low, high = codec.read_spi_range(exts)
         request = SpiRequest(protocol, src, dst, values.encapsulation(sa2.mode), sa2.reqid)
-        spi = self.engine.get_spi(request)
-        if not low <= spi <= high:
-            self.engine.delete(SaId(protocol, spi, src, dst))
-            raise _Failed(errno.EEXIST, f"no SPI between {low:#x} and {high:#x}")
+        spis = range(max(low, LEAST_SPI), high + 1)
+        try:
+            spi = self.engine.get_spi(request, spis)
+        except ApplicationError as error:
+            if spis == SPIS:
+                raise
+            raise _Failed(errno.EEXIST, f"{low:#x} to {high:#x}: {error}") from None
         name = codec.sa(Sa(spi, state=State.LARVAL))
         return name + exts[Ext.ADDRESS_SRC] + exts[Ext.ADDRESS_DST]
 

@@ -356,7 +356,9 @@ def spi_range(low: int, high: int) -> bytes:
 
 
 def read_spi_range(exts: Exts) -> tuple[int, int]:
-    """Lowest and highest acceptable SPI."""
+    """Lowest and highest acceptable SPI; all that there are where nothing is said (3.1.1)."""
+    if Ext.SPIRANGE not in exts:
+        return 0, 0xFFFFFFFF
     _, _, low, high = _SPIRANGE.unpack_from(_take(exts, Ext.SPIRANGE, 16))
     if low > high:
         raise _bad("SPIRANGE", 4, f"{low:#x} to {high:#x}", "2.3.9")

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,16 @@ from isakmp.app.base import (
 from isakmp.app.engine import outbound, sad
 from isakmp.app.engine.drop import Drop
 from isakmp.app.engine.inbound import UNKNOWN_PER_S
-from isakmp.app.engine.packet import HOP_BY_HOP, ICMP, TCP, UDP, build, checksum, parse
+from isakmp.app.engine.packet import (
+    HOP_BY_HOP,
+    ICMP,
+    TCP,
+    UDP,
+    build,
+    checksum,
+    fix_checksum,
+    parse,
+)
 from isakmp.app.engine.sad import InboundSa, OutboundSa, sa_id
 from isakmp.constants import ipsec
 from isakmp.constants.isakmp import Protocol
@@ -157,6 +167,18 @@ def test_a_spi_in_use_is_not_given_again() -> None:
     draws = iter([bytes(8), bytes(8), (1).to_bytes(8, "big")])
     host.engine._sad._random = lambda size: next(draws)
     assert [host.engine.get_spi(spi_request()) for _ in range(2)] == [256, 257]
+
+
+def test_every_spi_of_a_small_range_is_given_once() -> None:
+    """RFC 2367 3.1.1: where one of the range is free, it is found."""
+    host = Host()
+    spis = range(0x1000, 0x1000 + 40)
+    host.engine.add(make_spec(inbound=True, spi=0x1007))
+    given = [host.engine.get_spi(spi_request(), spis) for _ in spis[1:]]
+    assert sorted([*given, 0x1007]) == list(spis)
+    for none in (spis, range(256, 256)):
+        with pytest.raises(ApplicationError):
+            host.engine.get_spi(spi_request(), none)
 
 
 def test_update_completes_a_larval_sa() -> None:
@@ -838,6 +860,31 @@ def test_transport_mode_behind_a_nat() -> None:
     assert (headers.src, headers.dst) == (public, server)
     pseudo = public.packed + server.packed + b"\0\x06" + len(segment).to_bytes(2, "big")
     assert checksum(pseudo + clear[20:]) == 0
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("encap", [None, ENCAP])
+@pytest.mark.parametrize("padding", [0, 1, 7, 700])
+def test_transport_mode_cuts_off_what_hides_a_datagrams_size(
+    version: int, encap: Any, padding: int
+) -> None:
+    """RFC 4303 2.7 and 2.6: UDP says how long it is, and its checksum covers no more."""
+    pair = Pair(outer=version, mode=MODE.TRANSPORT, encap=encap)
+    src, dst = ENDS[version]
+    for data in (b"", b"data", b"data of an odd size"):
+        size = 8 + len(data)
+        segment = PORTS + size.to_bytes(2, "big") + b"\0\0" + data
+        segment = fix_checksum(src, dst, UDP, segment)
+        pair.far.engine.esp_in(pair.begun().seal(segment + bytes(padding), UDP), src, dst, encap)
+        assert pair.far.netif.delivered[-1] == build(src, dst, UDP, segment)
+
+
+@pytest.mark.parametrize("said", [0, 7, 200])
+def test_a_datagram_that_says_another_size_stays_as_it_is(said: int) -> None:
+    """RFC 4303 2.7: what is not known is not cut."""
+    pair = Pair(mode=MODE.TRANSPORT)
+    segment = PORTS + said.to_bytes(2, "big") + b"\0\0" + bytes(40)
+    assert pair.through(build(*ENDS[4], UDP, segment)) == [build(*ENDS[4], UDP, segment)]
 
 
 def test_transport_mode_takes_no_dummies_and_no_mixed_families() -> None:

@@ -94,10 +94,21 @@ def test_getspi(desk: Desk) -> None:
     assert desk.engine.larval == {0x1001}
 
 
-def test_getspi_outside_the_range_leaves_nothing(desk: Desk) -> None:
-    answer = desk.one(Type.GETSPI, ENDS + codec.spi_range(0x5000, 0x5000))
-    assert answer.errno == errno.EEXIST and not desk.engine.larval
+def test_getspi_gives_one_of_the_range_or_none(desk: Desk) -> None:
+    """RFC 2367 3.1.1: a single one, too."""
+    wanted = ENDS + codec.spi_range(0x5000, 0x5000)
+    answer = desk.one(Type.GETSPI, wanted)
+    assert codec.read_sa(answer.exts).spi == 0x5000
+    assert desk.one(Type.GETSPI, wanted).errno == errno.EEXIST
+    assert desk.engine.larval == {0x5000}
+    assert desk.one(Type.GETSPI, ENDS + codec.spi_range(0, 255)).errno == errno.EEXIST
     assert desk.one(Type.GETSPI, ENDS + codec.spi_range(9, 8)).errno == errno.EINVAL
+
+
+def test_getspi_may_leave_the_range_to_us(desk: Desk) -> None:
+    """RFC 2367 3.1.1: the application may also specify it."""
+    answer = desk.one(Type.GETSPI, ENDS)
+    assert not answer.errno and codec.read_sa(answer.exts).spi == 0x1001
 
 
 def test_add_and_update_answer_without_keys(desk: Desk) -> None:

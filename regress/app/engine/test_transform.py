@@ -135,7 +135,8 @@ def test_round_trip_and_any_change_is_noticed(
             if at >= 4:  # the SPI chose the SA
                 with pytest.raises(Dropped) as caught:
                     opener(bytes(changed), int.from_bytes(changed[4:8], "big"))
-                assert caught.value.kind is Drop.ICV
+                seen = opener.replay.refuses(int.from_bytes(changed[4:8], "big"))
+                assert caught.value.kind is (Drop.REPLAY if seen else Drop.ICV)
             with pytest.raises(Dropped):
                 opener(packet[: data.draw(st.integers(8, len(packet) - 1))], low)
         assert opener(packet, low) == (payload, next_header)
@@ -162,6 +163,29 @@ def test_esn_high_bits_are_authenticated(
     near = Opener(bind(spec, RANDOM), Replay(64, True))
     near.replay.accept((1 << 32) - 5)
     assert near(packet, 101) == (b"payload", 17)
+
+
+@pytest.mark.parametrize("esn", [False, True])
+def test_a_number_that_was_seen_is_not_worth_the_icv(
+    esn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 4303 3.4.3: that goes first, so that old packets cost little."""
+    spec = make_spec(inbound=True, esn=esn)
+    seal = Sealer(bind(spec, RANDOM), esn)
+    transform = bind(spec, RANDOM)
+    opener = Opener(transform, Replay(64, esn))
+    packets = [seal(b"payload", 17) for _ in range(100)]
+    for number in (1, 60, 100):
+        opener(packets[number - 1], number)
+    monkeypatch.setattr(opener, "_open", None)
+    # With ESN what is too old is taken for one of the next 2**32.
+    for number in (60, 100) if esn else (0, 1, 36, 60, 100):
+        with pytest.raises(Dropped) as caught:
+            opener(packets[number - 1][:-1] + b"?", number)
+        assert caught.value.kind is Drop.REPLAY
+    monkeypatch.undo()
+    for number in (37, 61, 99):
+        assert opener(packets[number - 1], number) == (b"payload", 17)
 
 
 def test_bad_padding_is_dropped_after_the_icv() -> None:

@@ -57,8 +57,11 @@ class FakeEngine:
         self.sweeps = 0
         self.drops = Drops(Log(lambda: 0.0, lambda line: None))
 
-    def get_spi(self, request: SpiRequest) -> int:
-        spi = 0x1001 + len(self.larval)
+    def get_spi(self, request: SpiRequest, spis: range) -> int:
+        free = (spi for spi in range(max(spis.start, 0x1001), spis.stop) if spi not in self.larval)
+        spi = next(free, 0)
+        if not spi:
+            raise ApplicationError("none is free")
         self.larval.add(spi)
         return spi
 

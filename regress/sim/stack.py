@@ -8,6 +8,7 @@ from typing import Any
 from isakmp.app.base import SaSpec, SpiRequest, Upcalls
 from isakmp.app.engine.base import Encap, Netif, Wire
 from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.sad import SPIS
 from isakmp.app.engine.server import Server
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import DirectLink, Receiver
@@ -47,9 +48,9 @@ class Engine(KeyEngine):
 
     refusals = 0
 
-    def get_spi(self, request: SpiRequest) -> int:
+    def get_spi(self, request: SpiRequest, spis: range = SPIS) -> int:
         self._refuse()
-        return super().get_spi(request)
+        return super().get_spi(request, spis)
 
     def add(self, spec: SaSpec) -> None:
         self._refuse()

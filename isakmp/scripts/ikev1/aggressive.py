@@ -73,8 +73,10 @@ def send_AUTH(x: X, message: Outgoing) -> None:
 
 
 def recv_AUTH(x: X, message: Incoming) -> None:
-    """The initiator's proof; it need not be encrypted."""
+    """The initiator's proof; it need not be encrypted, and comes from where we are to answer to
+    from now on (RFC 3947 4)."""
     phase_1.take_auth(x, message)
+    x.path = message.path
     phase_1.take_nat_d(x, message)
     phase_1.admit(x, message)
 

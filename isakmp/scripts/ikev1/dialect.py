@@ -8,6 +8,7 @@ message to message; a message that is refused leaves no trace in the chain.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from isakmp.constants import isakmp, name_of
@@ -179,7 +180,8 @@ class Ikev1:
     def _phase_2(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         sa = self._sa(engine, header)
         if sa is None:
-            engine.drop(path, "no ISAKMP SA has these cookies (INVALID_COOKIE)")
+            if not self._told_before_an_sa(engine, path, header, datagram):
+                engine.drop(path, "no ISAKMP SA has these cookies (INVALID_COOKIE)")
             return
         exchange = engine.find(self.version, sa.own_cookie, header.message_id)
         if exchange is None:
@@ -194,6 +196,25 @@ class Ikev1:
                 return
             message = self._open_phase_2(engine, sa, path, header, datagram, exchange)
             engine.run(exchange, message, datagram)
+
+    def _told_before_an_sa(
+        self, engine: Engine, path: Path, header: Header, datagram: bytes
+    ) -> bool:  # fmt: skip
+        """An informational exchange under keys whose phase 1 is not done: its peer may refuse us
+        so, instead of in clear (RFC 2409 5.7)."""
+        begun = engine.find(self.version, header.cky_i, 0)
+        if begun is None or not begun.initiator or header.exchange_type != isakmp.Exchange.INFO:
+            return False
+        for exchange in engine.candidates.among(begun):
+            keys = exchange.state.keys
+            if keys is None or exchange.cky_r != header.cky_r:
+                continue
+            iv = replace(keys, iv=exchange.protection).phase_2_iv(header.message_id)
+            with suppress(MalformedPayload):
+                message = self._open(engine, path, header, datagram, keys, iv)
+                notices.take_proven(exchange, keys, message)
+                return True
+        return False
 
     def _open_phase_2(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes,

@@ -1,19 +1,26 @@
 """Notices: notifies in clear, and what they are worth: RFC 2408 4.8 and 5.14.
 
 Anybody can send them, so none has an answer, all that we send are of a budget, and one that
-comes is a hint: why phase 1 gets no further (dialect.py), or to look after an SA.
+comes is a hint: why phase 1 gets no further (dialect.py), or to look after an SA. Where the keys
+are there already, a peer may say it under them, and that is proof.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from isakmp.constants import isakmp
+from isakmp.constants import isakmp, name_of
+from isakmp.crypto import keymat
 from isakmp.engine import Engine
 from isakmp.errors import Refused
+from isakmp.exchange import Exchange
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.path import Path
+from isakmp.script import Incoming
 from isakmp.scripts.ikev1.informational import notify_payload
+from isakmp.scripts.ikev1.keys import Keys
+from isakmp.scripts.ikev1.phase_1 import refused_by_peer
+from isakmp.scripts.ikev1.phase_2 import check_hash, take_hash
 
 
 def tell_refused(
@@ -41,6 +48,20 @@ def _tell(
     header = Header(cky_i, cky_r, first, 1, 0, isakmp.Exchange.INFO, 0, number,
                     HEADER_SIZE + len(chain))  # fmt: skip
     engine.transmit(path, header.pack() + chain)
+
+
+def take_proven(x: Exchange[Any], keys: Keys, message: Incoming) -> None:
+    """Under the keys of a phase 1 that is not done: only who has our secret has them, so that an
+    error ends it. MalformedPayload where HASH(1) does not verify."""
+    received, rest = take_hash(message)
+    number = message.header.message_id
+    check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, number, rest))
+    for payload in message.take_all(isakmp.Payload.NOTIFY):
+        if payload.value.notify < isakmp.Notify.CONNECTED:
+            said = name_of(isakmp.Notify, payload.value.notify)
+            x.hint = reason = refused_by_peer(x, said, f"the peer refused: {said}")
+            x.engine.candidates.refused(x, reason, proven=True)
+            return
 
 
 def take_unknown_spi(engine: Engine, path: Path, value: Any) -> None:

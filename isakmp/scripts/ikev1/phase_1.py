@@ -405,7 +405,11 @@ def wrong_secret(x: X, how: str) -> Reason:
 
 def refused_in_clear(x: Exchange[Any], said: str) -> Reason:
     """The reason that a peer's notify may be: of proposals, or of us where one was chosen."""
-    detail = f"the peer said {said} (in clear, so unproven)"
+    return refused_by_peer(x, said, f"the peer said {said} (in clear, so unproven)")
+
+
+def refused_by_peer(x: Exchange[Any], said: str, detail: str) -> Reason:
+    """What an error notify can mean by the time that it comes."""
     if x.sa is not None:
         return refusal(AGREED, said, detail, f"identity {x.sa.local_id}", x.remote.line)
     if x.state.chosen is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from isakmp.scripts.ikev1 import phase_1
 from isakmp.transport.base import KEEPALIVE
 from regress.observer import Observer, Payloads, edited, numbered
 from regress.pair import EAST, WEST, Gateway, Host, Nat, Network, agree, connected
+from regress.scripts.changed import change_sent
 
 ME = "[warrior]\nID-type= FQDN\nName= warrior.example\n"
 INSIDE = replace(WEST, peer_tags="ID= warrior", more=ME)
@@ -57,6 +59,25 @@ def test_a_nat_is_found_and_both_move_to_the_other_port() -> None:
         for spec in host.app.sas.values():
             assert spec.encap == (ports_in if spec.inbound else ports_in[::-1])
     assert nat.inside == west.address
+
+
+def test_a_last_message_in_clear_moves_the_responder_too() -> None:
+    """RFC 3947 4 and RFC 2409 5.4: aggressive mode's proof need not be encrypted."""
+    net, nat = Network(), Nat("192.0.2.1", "203.0.113.1")
+    net.nats.append(nat)
+    west, east = (net.host(replace(g, exchange="AGGRESSIVE")) for g in (INSIDE, OUTSIDE))
+
+    def bare(x: Any, message: Any) -> None:
+        if x.script.name == "aggressive mode" and x.step == 2:
+            message.protected = False
+
+    change_sent(west, bare)
+    net.start()
+    net.run(5)
+    assert connected(west) and connected(east), west.said + east.said
+    assert east.rows(1)[0]["remote"] == "203.0.113.1:20002"
+    assert {p.sport for p in net.history[3:]} == {4500}
+    agree(west, east)
 
 
 def test_no_nat_no_floating() -> None:

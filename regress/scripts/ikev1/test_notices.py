@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from isakmp.app.base import UnknownSpi
+from isakmp.candidates import leaves
 from isakmp.constants import isakmp
-from isakmp.message import HEADER_SIZE, Header, build_payloads, parse_payloads
+from isakmp.crypto import keymat
+from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header, parse_payloads
+from isakmp.scripts.ikev1.dialect import ENCRYPTION
 from isakmp.scripts.ikev1.informational import notify_payload
-from regress.pair import Host, Network, agree, both, stranger, up
+from regress.pair import Host, Network, Packet, agree, both, stranger, up
 from regress.scripts.ikev2.pairs import child_of
 
 NOTIFY, ESP = isakmp.Notify, isakmp.Protocol.IPSEC_ESP
@@ -109,3 +113,64 @@ def test_the_spi_of_another_place_says_nothing() -> None:
     before = len(net.history)
     west.receive(stranger(notice(NOTIFY.INVALID_SPI, spi), west))
     assert len(net.history) == before
+
+
+# --- under the keys, before there is an SA ---------------------------------------------------
+
+
+def refuse_under_keys(notify: int, change: Any = None) -> tuple[Network, Host]:
+    """What strongSwan does with message 5 of main mode: INFO under the new keys instead of
+    message 6. change: made to the datagram."""
+    net, last = Network(), list[bytes]()
+
+    def catch(packet: Packet) -> bool:
+        """Message 5 gets no further."""
+        if packet.header.exchange_type == 2 and packet.header.flags & ENCRYPTION:
+            last.append(packet.data[-16:])
+        return bool(last)
+
+    net.lose = catch
+    west, east = (net.host(gateway) for gateway in both())
+    net.start()
+    net.pump()
+    (begun,) = east.daemon.engine.exchanges.values()
+    theirs = leaves(begun)[-1]
+    keys, number = replace(theirs.state.keys, iv=last[0]), 0x01020304
+    first, chain = build_payloads(1, [notify_payload(notify)])
+    value = keymat.quick_hash_1(keys.prf, keys.skeyid_a, number, chain)
+    chain = generic_header(first, value) + value + chain
+    data, _ = keys.encrypt(keys.phase_2_iv(number), chain)
+    header = Header(theirs.cky_i, theirs.cky_r, isakmp.Payload.HASH, 1, 0, isakmp.Exchange.INFO,
+                    ENCRYPTION, number, HEADER_SIZE + len(data))  # fmt: skip
+    whole = header.pack() + data
+    packet = Packet(east.address, 500, west.address, 500, change(whole) if change else whole)
+    west.receive(packet)
+    net.run(2)
+    return net, west
+
+
+@pytest.mark.parametrize(
+    "notify", [NOTIFY.AUTHENTICATION_FAILED, NOTIFY.INVALID_ID_INFORMATION, 8192]
+)
+def test_a_refusal_under_the_keys_ends_phase_1(notify: int) -> None:
+    """RFC 2409 5.7: the keys are there before the SA is; who has them has our secret."""
+    _, west = refuse_under_keys(notify)
+    said = NOTIFY(notify).name if notify in list(NOTIFY) else str(notify)
+    (reason,) = [o["reason"] for o in west.outcomes if o["reason"]]
+    assert reason["cause"] == "peer-refused"
+    assert said in reason["detail"] and "unproven" not in reason["detail"]
+
+
+@pytest.mark.parametrize(
+    ("notify", "change"),
+    [
+        (NOTIFY.AUTHENTICATION_FAILED, lambda data: data[:-1] + bytes([data[-1] ^ 1])),
+        (NOTIFY.AUTHENTICATION_FAILED, lambda data: data[:8] + bytes(8) + data[16:]),
+        (NOTIFY.REPLAY_STATUS, None),
+    ],
+)
+def test_what_is_no_refusal_under_the_keys_ends_nothing(notify: int, change: Any) -> None:
+    """RFC 2409 5.7: the attempt waits on."""
+    _, west = refuse_under_keys(notify, change)
+    assert not west.reasons()
+    assert west.daemon.engine.exchanges

@@ -338,8 +338,9 @@ def add_answer(c: Child, message: Outgoing) -> None:
 def _take_choice(x: X, c: Child, verb: str) -> None:
     spi = c.choice.spi
     if len(spi) != 4 or int.from_bytes(spi, "big") < 256:
+        # Not INVALID_SYNTAX: that would end the IKE SA, which has come up beside it (2.21.2).
         raise Refused(Reason("invalid-spi", f"SPI {spi.hex()} of the peer is reserved"),
-                      Notify.INVALID_SYNTAX)  # fmt: skip
+                      Notify.NO_PROPOSAL_CHOSEN)  # fmt: skip
     c.spi_out = int.from_bytes(spi, "big")
     if c.spi_out in c.gone:
         raise Refused(Reason("sa-gone", "the peer has deleted the child SA before we knew of it"))

@@ -42,11 +42,12 @@ from isakmp.scripts.ikev2.informational import (
     delete_children,
     delete_ike,
     heed_deletes,
+    take_back,
     tell,
     unknown,
 )
 from isakmp.scripts.ikev2.initial import Initial
-from isakmp.scripts.ikev2.packet import SK, SKF, find_protected, read_clear, record
+from isakmp.scripts.ikev2.packet import SK, SKF, find_protected, outside, read_clear, record
 from isakmp.window import Judgement
 
 P, Notify = ikev2.Payload, ikev2.Notify
@@ -300,7 +301,10 @@ class Ikev2:
             exchange.now_in = digest(mark)
             engine.malformed(exchange, error, fresh=not exchange.last_in, proven=True)
             return
-        message = Incoming(header, payloads, inner, end, path, HEADER_SIZE, True, None, True)
+        # Of what stands in clear nothing counts, but that it may have to be understood (2.5).
+        strange = [p for p in outside(mark) if p.critical and p.type not in _KNOWN]
+        message = Incoming(header, [*strange, *payloads], inner, end, path, HEADER_SIZE, True, None,
+                           True)  # fmt: skip
         record(engine, path, header._replace(next_payload=first), payloads, inner)
         engine.run(exchange, message, mark)
 
@@ -354,10 +358,22 @@ class Ikev2:
         for payload in message.payloads:
             if payload.critical and payload.type not in _KNOWN:
                 name = name_of(ikev2.Payload, payload.type)
+                self._not_understood(exchange)
                 raise Refused(
                     Reason("unsupported-critical-payload", f"payload {name} is critical"),
                     Notify.UNSUPPORTED_CRITICAL_PAYLOAD, bytes([payload.type]),
                 )  # fmt: skip
+
+    @staticmethod
+    def _not_understood(exchange: Exchange[Any]) -> None:
+        """An answer that makes a child SA and is not understood: the peer is to delete it. Which
+        IKE SA one has made is not known, so that both end."""
+        if not exchange.initiator or exchange.script is not CREATE_CHILD_SA:
+            return
+        if exchange.state.child is not None:
+            take_back(exchange, exchange.state.child)
+        else:
+            common.end_sa(exchange, tell=True)
 
     def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
         """The peer lives; behind a NAT it is where this came from (RFC 7296 2.23). What it says of

@@ -29,6 +29,14 @@ def find_protected(header: Header, datagram: bytes) -> tuple[int, int]:
     return at, kind
 
 
+def outside(datagram: bytes) -> list[Payload]:
+    """The payloads in front of the SK or SKF payload of a message, which proves them, too."""
+    header = Header.unpack(datagram)
+    if header.next_payload in (SK, SKF):
+        return []
+    return parse_payloads(2, header.next_payload, datagram[HEADER_SIZE:])[0][:-1]
+
+
 def read_clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> Incoming:
     """A message in clear. MalformedPayload where it breaks a rule."""
     data = datagram[HEADER_SIZE:]

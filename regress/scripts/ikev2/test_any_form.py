@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from isakmp.constants import ikev2
 from isakmp.crypto import sk
-from isakmp.message import HEADER_SIZE, Header, Item
+from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
 from isakmp.payloads.ikev2 import FAMILY
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.scripts.ikev2 import fragments, sealing
@@ -38,7 +38,7 @@ class Wild:
     """Seals as an odd peer does. random: says how odd; patch: of the test."""
 
     def __init__(self, random: Random, patch: pytest.MonkeyPatch) -> None:
-        self.random, self._build = random, sealing.build_payloads
+        self.random = random
         patch.setattr(sealing, "build_payloads", self.build)
         for where, name in ((sk.Sk, "_padded"), (sk.Sk, "sealed_size"), (sk._Combined, "seal")):
             patch.setattr(where, name, self._method(getattr(self, name.strip("_"))))
@@ -55,7 +55,7 @@ class Wild:
         for _ in range(self.random.randrange(4)):
             unknown = self.random.choice(STRANGE), self.random.randbytes(self.random.randrange(9))
             mixed.insert(self.random.randint(0, len(mixed)), unknown)
-        first, chain = self._build(major, mixed, last_next)
+        first, chain = build_payloads(major, mixed, last_next)
         data, at = bytearray(chain), 0
         for item in mixed:
             known = CRITICAL if item[0] in KNOWN else 0

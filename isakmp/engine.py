@@ -80,7 +80,7 @@ class Engine:
         self._numbers = 0
         self.budget = Budget(timers.now, self._names)
         self.bounds = Bounds(sas, timers.now, conf.where, lambda: owner.catalog.reserved)
-        self.half_open = HalfOpen(random, timers.now, self._names)
+        self.half_open = HalfOpen(random, timers.now)
         self.candidates = Candidates(self)
         self.retransmission = Retransmission(self)
 
@@ -476,12 +476,13 @@ class Engine:
     ) -> Exchange[S]:  # fmt: skip
         """Begin an exchange of the peer's; first: what a stranger began it with. Half-open ones
         are bounded (the paper, 4.3.5): Refused where there is no room."""
+        named = sa is None and self._names(path.remote)
         if sa is None:
-            self._make_room(path)
+            self._make_room(path, named)
         exchange = self.create(dialect, script, remote, path, False, cky_i, cky_r, message_id, sa)
         if sa is None:
             exchange.first_in = digest(first)
-            self.half_open.add(exchange)
+            self.half_open.add(exchange, named=named)
         self.exchanges[exchange.key] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
         return exchange
@@ -523,10 +524,10 @@ class Engine:
             if any(cookie) and not running and cookie not in self.sas.isakmp:
                 return cookie
 
-    def _make_room(self, path: Path) -> None:
+    def _make_room(self, path: Path, named: bool) -> None:
         """Drop a half-open exchange where there are too many. Refused where none may go."""
         limits = self.settings.half_open_peer_max, self.settings.half_open_max
-        if surplus := self.half_open.surplus(path.remote, *limits):
+        if surplus := self.half_open.surplus(path.remote, *limits, named=named):
             victim, why = surplus
             if victim is None:
                 raise Refused(replace(why, detail=f"{why.detail}, and none that may give way"))

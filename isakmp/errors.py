@@ -65,12 +65,16 @@ class Reason:
     def __post_init__(self) -> None:
         if not self.mend:
             object.__setattr__(self, "mend", MENDS.get(self.cause, ""))
+        told = self.detail, self.came, self.acceptable, self.offered, *self.misses
+        if max(map(len, told)) > PART_MAX:
+            self._bound()
+
+    def _bound(self) -> None:
+        """Cut what is too long."""
         for name in ("detail", "came", "acceptable", "offered"):
-            if len(text := getattr(self, name)) > PART_MAX:
-                object.__setattr__(self, name, _cut(text, PART_MAX))
-        if any(len(miss) > PART_MAX for miss in self.misses):
-            misses = tuple(_cut(miss, PART_MAX) for miss in self.misses)
-            object.__setattr__(self, "misses", misses)
+            object.__setattr__(self, name, _cut(getattr(self, name), PART_MAX))
+        misses = tuple(_cut(miss, PART_MAX) for miss in self.misses)
+        object.__setattr__(self, "misses", misses)
 
     def __str__(self) -> str:
         parts = [f"{self.cause}: {self.detail}"]

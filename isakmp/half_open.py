@@ -9,10 +9,11 @@ none of them are looked through: they are kept by step and by address.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from isakmp.errors import Reason
-from isakmp.exchange import Exchange
+from isakmp.exchange import Exchange, digest
 from isakmp.policy.spd import Address
 
 AnyExchange = Exchange[Any]
@@ -72,93 +73,100 @@ HERE = Reason("half-open-limit", "too many half-open exchanges with this address
 IN_ALL = Reason("half-open-limit", "too many half-open exchanges")
 
 
-def _beginning(exchange: AnyExchange) -> tuple[int, bytes, Address]:
-    return exchange.dialect.version, exchange.first_in, exchange.origin
+class Here(Ranked):
+    """Those of one address; begun: by version and by the digest of the first message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: dict[tuple[int, bytes], AnyExchange] = {}
+
+
+@dataclass(slots=True)
+class Place:
+    """Where an exchange is kept: among the named or the strangers, of its address, and by which
+    mark; since: when it came to the step that it is at."""
+
+    kind: Ranked
+    here: Here
+    mark: tuple[int, bytes]
+    since: float
 
 
 class HalfOpen:
-    """The half-open exchanges of one engine.
+    """The half-open exchanges of one engine. named: whether [Phase 1] names an address itself."""
 
-    named: whether [Phase 1] names an address itself.
-    """
-
-    def __init__(
-        self, random: Callable[[int], bytes], now: Callable[[], float],
-        named: Callable[[Address], bool],
-    ) -> None:  # fmt: skip
-        self._random, self._now, self._named_here = random, now, named
+    def __init__(self, random: Callable[[int], bytes], now: Callable[[], float]) -> None:
+        self._random, self._now = random, now
         self._strangers, self._named = Ranked(), Ranked()
         self._newest: AnyExchange | None = None
-        self._since: dict[AnyExchange, float] = {}
-        self._at: dict[Address, Ranked] = {}
-        self._begun: dict[tuple[int, bytes, Address], AnyExchange] = {}
+        self._places: dict[AnyExchange, Place] = {}
+        self._at: dict[Address, Here] = {}
 
     def __len__(self) -> int:
-        return len(self._since)
+        return len(self._places)
 
     def __contains__(self, exchange: AnyExchange) -> bool:
-        return exchange in self._since
+        return exchange in self._places
 
     def __iter__(self) -> Iterator[AnyExchange]:
-        return iter(self._since)
+        return iter(self._places)
 
-    def begun(self, version: int, mark: bytes, origin: Address) -> AnyExchange | None:
-        """The one that a stranger began in that version with the message of that digest. Another
-        message with its cookie is none of it: either may be somebody else's."""
-        return self._begun.get((version, mark, origin))
+    def begun(self, version: int, datagram: bytes, origin: Address) -> AnyExchange | None:
+        """The one that a stranger began in that version with that message. Another message with
+        its cookie is none of it: either may be somebody else's."""
+        here = self._at.get(origin)
+        return here.begun.get((version, digest(datagram))) if here is not None else None
 
-    def add(self, exchange: AnyExchange) -> None:
+    def add(self, exchange: AnyExchange, *, named: bool) -> None:
         """A stranger has begun."""
-        kind = self._named if self._named_here(exchange.origin) else self._strangers
+        here = self._at.get(exchange.origin)
+        if here is None:
+            here = self._at[exchange.origin] = Here()
+        kind = self._named if named else self._strangers
         kind.put(exchange, exchange.step)
-        self._at.setdefault(exchange.origin, Ranked()).put(exchange, exchange.step)
-        self._begun[_beginning(exchange)] = exchange
-        self._since[exchange] = self._now()
-        self._newest = exchange
+        here.put(exchange, exchange.step)
+        mark = exchange.dialect.version, exchange.first_in
+        self._places[exchange] = Place(kind, here, mark, self._now())
+        here.begun[mark] = self._newest = exchange
 
     def moved_on(self, exchange: AnyExchange) -> None:
         """An exchange waits at another step, and with it all that it is one of; one that is not
         half-open is none of ours."""
         root = exchange.root
-        if root in self._since:
-            self._kind(root).put(root, exchange.step)
-            self._at[root.origin].put(root, exchange.step)
-            self._since[root] = self._now()
+        if place := self._places.get(root):
+            place.kind.put(root, exchange.step)
+            place.here.put(root, exchange.step)
+            place.since = self._now()
 
     def remove(self, exchange: AnyExchange) -> None:
         """An exchange is over, or open."""
-        if exchange not in self._since:
+        place = self._places.pop(exchange, None)
+        if place is None:
             return
-        self._kind(exchange).take(exchange)
-        del self._since[exchange]
+        here, mark = place.here, place.mark
+        place.kind.take(exchange)
+        here.take(exchange)
         if self._newest is exchange:
             self._newest = None
-        here = self._at[exchange.origin]
-        here.take(exchange)
+        if here.begun.get(mark) is exchange:
+            del here.begun[mark]
         if not here:
             del self._at[exchange.origin]
-        began = _beginning(exchange)
-        if self._begun.get(began) is exchange:
-            del self._begun[began]
 
     def surplus(
-        self, origin: Address, peer_max: int, most: int
+        self, origin: Address, peer_max: int, most: int, *, named: bool
     ) -> tuple[AnyExchange | None, Reason] | None:
         """Who goes before another of that address comes, and why; None for who: the newcomer."""
-        named = self._named_here(origin)
         here = self._at.get(origin)
-        if here and len(here) >= peer_max:
+        if here is not None and len(here) >= peer_max:
             victim = self._aged(here) if named else self._any(here)
             return victim, HERE
-        full = len(self._since) >= most
+        full = len(self._places) >= most
         crowded = not named and len(self._strangers) >= most - most // NAMED_SHARE
-        if self._since and (full or crowded):
+        if self._places and (full or crowded):
             victim = self._any(self._strangers) or self._aged(self._named)
             return victim, IN_ALL
         return None
-
-    def _kind(self, exchange: AnyExchange) -> Ranked:
-        return self._named if exchange in self._named else self._strangers
 
     def _any(self, among: Ranked) -> AnyExchange | None:
         """One of those that got least far, and not the newest; there may be no other."""
@@ -174,6 +182,6 @@ class HalfOpen:
     def _aged(self, among: Ranked) -> AnyExchange | None:
         """The oldest, if it has had its round trip."""
         oldest = among.oldest() if among else None
-        if oldest is None or self._now() - self._since[oldest] < ROUND_TRIP_S:
+        if oldest is None or self._now() - self._places[oldest].since < ROUND_TRIP_S:
             return None
         return oldest

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from isakmp.errors import Reason
+from isakmp.exchange import digest
 from isakmp.half_open import HERE, IN_ALL, NAMED_SHARE, ROUND_TRIP_S, HalfOpen
 from isakmp.policy.spd import Address
 from regress.pair import Network, Packet, both
@@ -20,7 +22,8 @@ class Begun:
     """What of an exchange counts here."""
 
     def __init__(self, number: int, origin: Address, step: int = 0) -> None:
-        self.first_in, self.origin, self.step = number.to_bytes(8, "big"), origin, step
+        self.first, self.origin, self.step = number.to_bytes(8, "big"), origin, step
+        self.first_in = digest(self.first)
         self.root, self.dialect = self, SimpleNamespace(version=1)
 
 
@@ -29,34 +32,42 @@ def address(number: int) -> Address:
 
 
 def table(seed: int = 1, clock: list[float] | None = None) -> HalfOpen:
-    """Of the addresses here, those from 200 on are named in the configuration."""
     now = clock or [0.0]
-    return HalfOpen(
-        random.Random(seed).randbytes,
-        lambda: now[0],
-        lambda origin: int(origin) >= int(address(200)),
-    )
+    return HalfOpen(random.Random(seed).randbytes, lambda: now[0])
+
+
+def named(origin: Address) -> bool:
+    """Of the addresses here, those from 200 on are named in the configuration."""
+    return int(origin) >= int(address(200))
+
+
+def add(found: HalfOpen, begun: Any) -> None:
+    found.add(begun, named=named(begun.origin))
+
+
+def surplus(found: HalfOpen, origin: Address, here: int, most: int) -> tuple[Any, Reason] | None:
+    return found.surplus(origin, here, most, named=named(origin))
 
 
 def fill(found: HalfOpen, count: int, hosts: int = 1) -> list[Any]:
     made: list[Any] = [Begun(number, address(number % hosts)) for number in range(count)]
     for each in made:
-        found.add(each)
+        add(found, each)
     return made
 
 
 def test_nobody_goes_as_long_as_there_is_room() -> None:
     found = table()
     fill(found, 9, hosts=3)
-    assert found.surplus(address(0), 4, 13) is None
-    assert found.surplus(address(7), 0, 13) is None, "an address with none has none to lose"
+    assert surplus(found, address(0), 4, 13) is None
+    assert surplus(found, address(7), 0, 13) is None, "an address with none has none to lose"
 
 
 def test_of_an_address_with_too_many_one_of_its_own_goes() -> None:
     found = table()
     fill(found, 9, hosts=3)
     for _ in range(20):
-        victim, why = found.surplus(address(1), 3, 5) or (None, IN_ALL)
+        victim, why = surplus(found, address(1), 3, 5) or (None, IN_ALL)
         assert victim is not None and victim.origin == address(1)
         assert why is HERE
 
@@ -66,7 +77,7 @@ def test_of_too_many_in_all_anyone_goes() -> None:
     made = fill(found, 20, hosts=20)
     seen = set()
     for _ in range(400):
-        victim, why = found.surplus(address(99), 3, 20) or (None, IN_ALL)
+        victim, why = surplus(found, address(99), 3, 20) or (None, IN_ALL)
         seen.add(victim)
         assert why is IN_ALL
     assert seen == set(made[:-1]), "anyone but the newest"
@@ -78,10 +89,10 @@ def test_who_got_further_stays() -> None:
     for each in made[1:]:
         each.step = 2
         found.moved_on(each)
-    assert found.surplus(address(99), 3, 20) == (made[0], IN_ALL)
+    assert surplus(found, address(99), 3, 20) == (made[0], IN_ALL)
     made[0].step = 4
     found.moved_on(made[0])
-    victim, _ = found.surplus(address(99), 3, 20) or (None, IN_ALL)
+    victim, _ = surplus(found, address(99), 3, 20) or (None, IN_ALL)
     assert victim in made[1:]
 
 
@@ -98,15 +109,15 @@ def test_a_first_message_names_the_last_that_began_with_it() -> None:
     found = table()
     older: Any = Begun(7, address(1))
     newer: Any = Begun(7, address(1))
-    mark: bytes = newer.first_in
-    found.add(older)
-    found.add(newer)
+    first: bytes = newer.first
+    add(found, older)
+    add(found, newer)
     found.remove(older)
-    assert found.begun(1, mark, address(1)) == newer
-    assert found.begun(1, mark, address(2)) is None
-    assert found.begun(2, mark, address(1)) is None, "another version's messages"
+    assert found.begun(1, first, address(1)) == newer
+    assert found.begun(1, first, address(2)) is None
+    assert found.begun(2, first, address(1)) is None, "another version's messages"
     found.remove(newer)
-    assert found.begun(1, mark, address(1)) is None
+    assert found.begun(1, first, address(1)) is None
 
 
 def test_it_agrees_with_a_list_that_is_looked_through() -> None:
@@ -128,10 +139,10 @@ def test_it_agrees_with_a_list_that_is_looked_through() -> None:
         else:
             here = [x for x in plain if x.origin == origin]
             among = here if len(here) >= 4 else plain if len(plain) >= 12 else []
-            surplus = found.surplus(origin, 4, 15)
-            assert (surplus is None) == (not among)
-            if surplus is not None:
-                victim, why = surplus
+            gone = surplus(found, origin, 4, 15)
+            assert (gone is None) == (not among)
+            if gone is not None:
+                victim, why = gone
                 least = [x for x in among if x.step == min(x.step for x in among)]
                 said[why.detail] += 1
                 if victim is None:
@@ -142,7 +153,7 @@ def test_it_agrees_with_a_list_that_is_looked_through() -> None:
                 found.remove(victim)
             begun: Any = Begun(number, origin, chance.randrange(2))
             plain.append(begun)
-            found.add(begun)
+            add(found, begun)
             newest = begun
         assert set(found) == set(plain) and len(found) == len(plain)
     assert min(said.values()) > 100 and len(said) == 2
@@ -161,26 +172,26 @@ def test_a_named_peer_keeps_its_place_for_a_round_trip_whatever_strangers_do() -
     found = table(clock=clock)
     fill(found, 14, hosts=14)
     honest: Any = Begun(99, address(200))
-    found.add(honest)
+    add(found, honest)
     for number in range(100, 2000):
         clock[0] += ROUND_TRIP_S / 2000
-        victim, _ = found.surplus(address(number % 150), 3, 15) or (None, IN_ALL)
+        victim, _ = surplus(found, address(number % 150), 3, 15) or (None, IN_ALL)
         assert victim is not honest and victim is not None
         found.remove(victim)
         stranger: Any = Begun(number, address(number % 150))
-        found.add(stranger)
+        add(found, stranger)
     assert honest in found and len(found) <= 15
 
 
 def test_strangers_leave_a_share_to_who_is_named() -> None:
     found = table()
     fill(found, 20 - 20 // NAMED_SHARE, hosts=100)
-    assert found.surplus(address(150), 3, 20) is not None
+    assert surplus(found, address(150), 3, 20) is not None
     for number in range(20 // NAMED_SHARE):
-        assert found.surplus(address(200 + number), 3, 20) is None
+        assert surplus(found, address(200 + number), 3, 20) is None
         honest: Any = Begun(500 + number, address(200 + number))
-        found.add(honest)
-    victim, _ = found.surplus(address(250), 3, 20) or (None, IN_ALL)
+        add(found, honest)
+    victim, _ = surplus(found, address(250), 3, 20) or (None, IN_ALL)
     assert victim is not None and int(victim.origin) < int(address(200)), (
         "a stranger gives way to it"
     )
@@ -191,10 +202,10 @@ def test_where_none_may_give_way_the_newcomer_is_refused() -> None:
     found = table(clock=clock)
     for number in range(20):
         honest: Any = Begun(number, address(200 + number))
-        found.add(honest)
-    assert found.surplus(address(1), 3, 20) == (None, IN_ALL)
+        add(found, honest)
+    assert surplus(found, address(1), 3, 20) == (None, IN_ALL)
     clock[0] += ROUND_TRIP_S
-    victim, _ = found.surplus(address(1), 3, 20) or (None, IN_ALL)
+    victim, _ = surplus(found, address(1), 3, 20) or (None, IN_ALL)
     assert victim is not None and victim.origin == address(200), "the oldest"
 
 

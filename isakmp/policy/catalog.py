@@ -168,7 +168,7 @@ class Catalog:
 
     def _usable(self, kind: Kind, section: str) -> None:
         """ConfError where the checker refuses a section, or what it leads to."""
-        if fault := self.faults.get((kind, fold(section))):
+        if self.faults and (fault := self.faults.get((kind, fold(section)))):
             raise fault
 
     def _refresh(self) -> None:
@@ -286,8 +286,9 @@ class Catalog:
 
     def _by_address(self, address: Address) -> Remote:
         """The peer that [Phase 1] names. Refused where there is none, or it cannot be read."""
-        section = next(self._named(address), None)
-        if section is None:
+        self._refresh()
+        section = self._phase_1.get(address) or self._phase_1.get(None)
+        if not section:
             raise Refused(
                 Reason("no-configuration", f"no peer is configured for {address}",
                        acceptable=self._known,
@@ -296,7 +297,8 @@ class Catalog:
                 isakmp.Notify.NO_PROPOSAL_CHOSEN,
             )  # fmt: skip
         try:
-            return self.remote(section)
+            self._usable(Kind.PEER, section)
+            return self._read_remote(section)
         except ConfError as error:
             raise self._bad(section, error, isakmp.Notify.NO_PROPOSAL_CHOSEN) from None
 

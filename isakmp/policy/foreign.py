@@ -32,15 +32,20 @@ def foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> I
     if kind is _IKE and transform.transform_id != ipsec.IsakmpTransform.KEY_IKE:
         yield f"TRANSFORM_ID {transform.transform_id}, not KEY_IKE"
     for attribute in transform.attributes:
-        number = attribute.type
+        number, value = attribute["type"], attribute["value"]
         if number == life_duration:
             continue
-        value = attribute.value
-        value = value if isinstance(value, int) else int.from_bytes(value, "big")
         if number == life_type:
-            if value not in _LIFE_TYPES:
-                yield f"LIFE_TYPE {value}, which is not carried out"
+            if (unit := _number_of(value)) not in _LIFE_TYPES:
+                yield f"LIFE_TYPE {unit}, which is not carried out"
         elif number not in carried_out:
             yield f"{name_of(kind, number)}, which is not carried out"
-        elif seen.setdefault(number, value) != value:
+        elif number not in seen:
+            seen[number] = value
+        elif _number_of(seen[number]) != _number_of(value):
             yield f"{name_of(kind, number)} twice"
+
+
+def _number_of(value: int | bytes) -> int:
+    """What an attribute says, in either form."""
+    return value if isinstance(value, int) else int.from_bytes(value, "big")

@@ -61,16 +61,16 @@ def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[in
     lives = {isakmp.LifeType.SECONDS: 0, isakmp.LifeType.KILOBYTES: 0}
     unit = 0
     for attribute in attributes:
-        value = attribute.value
+        kind, value = attribute["type"], attribute["value"]
         number = value if isinstance(value, int) else int.from_bytes(value[:8], "big")
         number = min(number, MAX_AMOUNT if unit == isakmp.LifeType.KILOBYTES else LARGEST)
-        if attribute.type == life_type:
+        if kind == life_type:
             unit = number
-        elif attribute.type == life_duration:
+        elif kind == life_duration:
             if unit in lives:
                 lives[isakmp.LifeType(unit)] = number
         else:
-            found[attribute.type] = number
+            found[kind] = number
     return found, lives[isakmp.LifeType.SECONDS], lives[isakmp.LifeType.KILOBYTES]
 
 

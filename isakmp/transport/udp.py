@@ -34,6 +34,9 @@ _LARGEST = 65535
 _RECEIVE_BUFFER = 4 << 20
 _ADDRESSES_MAX = 4096
 
+# A socket, and what makes it send from one address.
+Way = tuple[socket.socket, tuple[int, int, bytes]]
+
 
 class Udp:
     """Every UDP socket of one daemon. nat_t_port 0: no NAT traversal; mark: of all packets."""
@@ -46,7 +49,8 @@ class Udp:
         self._loop, self._log, self._mark = loop, log, mark
         self._ports = {port: False} | ({nat_t_port: True} if nat_t_port else {})
         self._sockets: dict[tuple[int, int, str], socket.socket] = {}
-        self._addresses: dict[bytes, Address] = {}
+        self._addresses: dict[str | bytes, Address] = {}
+        self._ways: dict[tuple[Address, int], Way] = {}
         self.counters = {"sent": 0, "received": 0, "send_failed": 0}
         everywhere: list[Address] = [IPv4Address(0), IPv6Address(0)]
         chosen = [a for a in listen or everywhere if a.version in families]
@@ -119,7 +123,7 @@ class Udp:
             if local is None or len(source) < 2 or not data:
                 continue
             self.counters["received"] += 1
-            remote = self._address(socket.inet_pton(sock.family, source[0].partition("%")[0]))
+            remote = self._addresses.get(source[0]) or self._learn(source[0])
             path = Path(local, port, remote, source[1], encap)
             if encap:
                 sort(path, data, ike, esp)
@@ -129,18 +133,25 @@ class Udp:
     def _local(self, version: int, ancillary: list[tuple[int, int, bytes]]) -> Address | None:
         for level, kind, data in ancillary:
             if version == 4 and (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
-                return self._address(_V4_INFO.unpack_from(data)[2])
-            if version == 6 and (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
-                return self._address(_V6_INFO.unpack_from(data)[0])
+                packed = _V4_INFO.unpack_from(data)[2]
+            elif version == 6 and (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+                packed = _V6_INFO.unpack_from(data)[0]
+            else:
+                continue
+            return self._addresses.get(packed) or self._learn(packed)
         return None
 
-    def _address(self, packed: bytes) -> Address:
-        """Address objects are made once for each host that talks to us, within bounds."""
-        address = self._addresses.get(packed)
-        if address is None:
-            if len(self._addresses) >= _ADDRESSES_MAX:
-                self._addresses.clear()
-            address = self._addresses[packed] = make_address(packed)
+    def _learn(self, said: str | bytes) -> Address:
+        """Address objects are made once for each host that talks to us, within bounds. said: the
+        address as the kernel has it, text or octets."""
+        if len(self._addresses) >= _ADDRESSES_MAX:
+            self._addresses.clear()
+        if isinstance(said, str):
+            family = socket.AF_INET6 if ":" in said else socket.AF_INET
+            packed = socket.inet_pton(family, said.partition("%")[0])
+        else:
+            packed = said
+        address = self._addresses[said] = make_address(packed)
         return address
 
     def send(self, path: Path, message: bytes) -> None:
@@ -149,19 +160,26 @@ class Udp:
 
     def send_raw(self, path: Path, data: bytes) -> None:
         """Send as it is, from the path's local address and port."""
-        version = path.local.version
-        sock = self._sockets.get((version, path.local_port, str(path.local)))
-        sock = sock or self._sockets.get((version, path.local_port, "0.0.0.0"))
-        sock = sock or self._sockets.get((version, path.local_port, "::"))
+        local = path.local, path.local_port
         try:
-            if sock is None:
-                raise OSError(f"no socket for {path.local} port {path.local_port}")
-            info = _ancillary(path.local)
+            sock, info = self._ways.get(local) or self._way(*local)
             sock.sendmsg([data], [info], 0, (str(path.remote), path.remote_port))
             self.counters["sent"] += 1
         except OSError as error:
             self.counters["send_failed"] += 1
             self._log.internal_warn("cannot send to %s: %s", path.remote, error.strerror or error)
+
+    def _way(self, local: Address, port: int) -> Way:
+        """What sends from an address and port of ours; kept, within bounds. OSError: nothing."""
+        texts = str(local), "0.0.0.0", "::"
+        found = (self._sockets.get((local.version, port, text)) for text in texts)
+        sock = next(filter(None, found), None)
+        if sock is None:
+            raise OSError(f"no socket for {local} port {port}")
+        if len(self._ways) >= _ADDRESSES_MAX:
+            self._ways.clear()
+        way = self._ways[local, port] = sock, _ancillary(local)
+        return way
 
     def describe(self) -> list[dict[str, object]]:
         """A row for each socket, and what went through all of them."""
@@ -177,6 +195,7 @@ class Udp:
             self._loop.reader(sock.fileno(), None)
             sock.close()
         self._sockets.clear()
+        self._ways.clear()
 
 
 def _no_socket(address: Address, port: int, error: OSError) -> ConfError:

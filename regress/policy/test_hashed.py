@@ -26,6 +26,13 @@ def test_a_network_is_found_by_the_librarys_and_finds_it(text: str) -> None:
     assert (str(made), hash(made)) == (text, hash(plain))
 
 
+@pytest.mark.parametrize("text", ["192.0.2.1", "2001:db8::1"])
+def test_the_text_of_an_address_is_kept(text: str) -> None:
+    made = make_address(ip_address(text).packed)
+    assert str(made) is str(made)
+    assert f"{made} {made!r}" == f"{text} {type(made).__name__}({text!r})"
+
+
 def test_the_hash_is_kept() -> None:
     address, network = make_address(b"\x0a\0\0\1"), make_network(bytes(16), 0)
     assert isinstance(address, HashedIPv4Address)

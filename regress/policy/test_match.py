@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import Refused
 from isakmp.message import build_payloads, parse_payloads
+from isakmp.payloads.base import Value
 from isakmp.policy.match import (
     MISSES_MAX,
     TRANSFORMS_MAX,
@@ -177,15 +178,14 @@ def test_what_a_stranger_can_have_compared_is_bounded() -> None:
 
 
 def test_attributes_as_they_may_come() -> None:
-    class Attribute:
-        def __init__(self, kind: int, value: Any) -> None:
-            self.type, self.value = kind, value
+    def attribute(kind: int, value: Any) -> Value:
+        return Value(type=kind, value=value)
 
-    attributes = [Attribute(11, 7), Attribute(12, 5), Attribute(11, 2), Attribute(12, b"\1\0")]
+    attributes = [attribute(11, 7), attribute(12, 5), attribute(11, 2), attribute(12, b"\1\0")]
     assert values(attributes, 11, 12) == ({}, 0, 256)
-    assert values([Attribute(12, 5)], 11, 12) == ({}, 0, 0)
-    assert values([Attribute(1, b"")], 11, 12) == ({1: 0}, 0, 0)
-    long = [Attribute(11, 2), Attribute(12, b"\x80" + bytes(7))]
+    assert values([attribute(12, 5)], 11, 12) == ({}, 0, 0)
+    assert values([attribute(1, b"")], 11, 12) == ({1: 0}, 0, 0)
+    long = [attribute(11, 2), attribute(12, b"\x80" + bytes(7))]
     assert values(long, 11, 12) == ({}, 0, (1 << 53) - 1), "1024 times that is still a counter"
 
 

@@ -190,12 +190,37 @@ def test_addresses_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch)
     try:
         monkeypatch.setattr(module, "_ADDRESSES_MAX", 10)
         for number in range(100):
-            setup.udp._address(number.to_bytes(4, "big"))
-            setup.udp._address(number.to_bytes(16, "big"))
+            setup.udp._learn(number.to_bytes(4, "big"))
+            setup.udp._learn(number.to_bytes(16, "big"))
+            setup.udp._learn(f"192.0.2.{number}")
         assert len(setup.udp._addresses) <= 10
-        assert setup.udp._address(LOCALHOST.packed) is setup.udp._address(LOCALHOST.packed)
+        learned = setup.udp._learn(LOCALHOST.packed)
+        assert setup.udp._addresses[LOCALHOST.packed] is learned
     finally:
         setup.udp.close()
+
+
+@pytest.mark.parametrize("text", ["192.0.2.1", "2001:db8::1", "fe80::1%lo", "::ffff:192.0.2.1"])
+def test_an_address_is_learned_from_text_as_from_octets(text: str) -> None:
+    setup = Setup(nat_t_port=0)
+    try:
+        plain = ip_address(text.partition("%")[0])
+        assert setup.udp._learn(text) == setup.udp._learn(plain.packed) == plain
+    finally:
+        setup.udp.close()
+
+
+def test_ways_to_send_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup(listen=None, families=(4,), nat_t_port=0)
+    try:
+        monkeypatch.setattr(module, "_ADDRESSES_MAX", 10)
+        for number in range(1, 100):
+            local = ip_address(0x7F000000 + number)
+            setup.udp.send(Path(local, setup.port, LOCALHOST, setup.port), b"x")
+        assert 0 < len(setup.udp._ways) <= 10
+    finally:
+        setup.udp.close()
+    assert not setup.udp._ways
 
 
 def test_close_takes_the_sockets_from_the_loop() -> None:

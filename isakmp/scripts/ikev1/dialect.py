@@ -140,7 +140,7 @@ class Ikev1:
             found = engine.find(self.version, header.cky_r, 0)
             ours = found is not None and not found.initiator and found.cky_i == header.cky_i
             return found if ours else None
-        return engine.half_open.begun(self.version, digest(datagram), path.remote)
+        return engine.half_open.begun(self.version, datagram, path.remote)
 
     def _first_or_late(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Begin as responder, or answer the repeated last message of a finished phase 1."""

@@ -103,7 +103,7 @@ class Ikev2:
             elif exchange.last_in != digest(datagram):
                 engine.run(exchange, read_clear(engine, path, header, datagram), datagram)
             return
-        known = engine.half_open.begun(self.version, digest(datagram), path.remote)
+        known = engine.half_open.begun(self.version, datagram, path.remote)
         if known is not None and engine.is_repeat(known, datagram):
             return
         if any(header.cky_r):

@@ -36,7 +36,7 @@ def may_send(engine: Engine, path: Path, notify: int) -> bool:
 def send_answer(engine: Engine, path: Path, header: Header, notify: int, data: bytes) -> None:
     """One that costs the budget nothing, as it is what keeps strangers off: a cookie."""
     flags = RESPONSE | (header.flags & INITIATOR ^ INITIATOR)
-    _send(engine, path, header._replace(minor=0, flags=flags), notify, data)
+    _send(engine, path, header, flags, notify, data)
 
 
 def send_one_way(engine: Engine, path: Path, notify: int, data: bytes) -> None:
@@ -47,12 +47,16 @@ def send_one_way(engine: Engine, path: Path, notify: int, data: bytes) -> None:
         return
     if may_send(engine, path, notify):
         header = Header(NOBODY, NOBODY, 0, 2, 0, INFORMATIONAL, INITIATOR, 0, 0)
-        _send(engine, path, header, notify, data)
+        _send(engine, path, header, INITIATOR, notify, data)
 
 
-def _send(engine: Engine, path: Path, header: Header, notify: int, data: bytes) -> None:
+def _send(
+    engine: Engine, path: Path, like: Header, flags: int, notify: int, data: bytes
+) -> None:  # fmt: skip
+    """A notify in a message ``like`` another: of its SPIs, exchange type and message ID."""
     first, chain = build_payloads(2, [(P.NOTIFY, common.notify_value(notify, data))])
-    header = header._replace(next_payload=first, major=2, length=HEADER_SIZE + len(chain))
+    header = Header(like.cky_i, like.cky_r, first, 2, 0, like.exchange_type, flags,
+                    like.message_id, HEADER_SIZE + len(chain))  # fmt: skip
     engine.transmit(path, header.pack() + chain)
 
 

@@ -238,7 +238,9 @@ def read_policy(message: Message) -> PolicySpec:
         raise MalformedPayload("X_POLICY", 4, f"type {value.type}")
     direction = Direction.IN if value.dir == Dir.INBOUND else Direction.OUT
     selector = codec.read_traffic(message.exts)
-    if action is not Action.IPSEC:
+    # What is deleted is named by its direction and its traffic.
+    named = message.type == Type.X_SPDDELETE and not value.requests
+    if named or action is not Action.IPSEC:
         return PolicySpec(direction, selector, action)
     if not value.requests:
         raise MalformedPayload("X_POLICY", 16, "no request")

@@ -113,7 +113,8 @@ def _recv_notify(x: X, payload: Payload, path: Path) -> None:
     if sa is None:
         return
     if value.notify in (Notify.R_U_THERE, Notify.R_U_THERE_ACK):
-        if value.spi in (sa.cookies, b"") and len(value.data) == 4:
+        # Its SPI is that of the header, whatever it says (RFC 2408 3.14).
+        if len(value.data) == 4:
             if value.notify == Notify.R_U_THERE:
                 owner.liveness.asked_if_alive(sa, value.data, path)
                 ack = notify_payload(Notify.R_U_THERE_ACK, spi=sa.cookies, data=value.data)

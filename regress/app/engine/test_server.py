@@ -16,7 +16,7 @@ from isakmp.app.base import Acquire, Action, Expire, Limits, Mapping
 from isakmp.app.engine.server import Server
 from isakmp.app.pf_key import codec, values
 from isakmp.app.pf_key.codec import Message, Policy, Sa, Sa2
-from isakmp.app.pf_key.constants import Aalg, Dir, Ealg, Ext, Mode, SaType, State, Type
+from isakmp.app.pf_key.constants import Aalg, Dir, Ealg, Ext, Mode, PolicyType, SaType, State, Type
 from isakmp.constants import ipsec
 from isakmp.errors import ApplicationError
 from regress.app.pf_key import strategies as some
@@ -103,6 +103,17 @@ def test_getspi_gives_one_of_the_range_or_none(desk: Desk) -> None:
     assert desk.engine.larval == {0x5000}
     assert desk.one(Type.GETSPI, ENDS + codec.spi_range(0, 255)).errno == errno.EEXIST
     assert desk.one(Type.GETSPI, ENDS + codec.spi_range(9, 8)).errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("kind", [PolicyType.IPSEC, PolicyType.DISCARD])
+def test_a_policy_is_deleted_by_its_direction_and_traffic(desk: Desk, kind: PolicyType) -> None:
+    """RFC 2367 3.1 has none; the PF_KEY draft for mobility 5: <base, policy, address(SD)>, as KAME's
+    setkey writes it, without a request."""
+    install(desk)
+    (_, spec), *_ = desk.engine.policies()
+    said = codec.policy(Policy(kind, Dir.OUTBOUND)) + codec.traffic(spec.selector)
+    assert desk.one(Type.X_SPDDELETE, said, 0).errno == 0
+    assert not list(desk.engine.policies())
 
 
 def test_getspi_may_leave_the_range_to_us(desk: Desk) -> None:

@@ -210,13 +210,16 @@ def test_what_else_may_be_said_does_no_harm(payloads: list[tuple[int, Any]]) -> 
     assert not peer.west.daemon.engine.exchanges
 
 
-def test_probes_are_answered_with_their_own_number() -> None:
-    """RFC 3706 5.2 and 5.3."""
+@pytest.mark.parametrize("spi", ["cookies", "", "00", "ff" * 8, "00" * 16])
+def test_probes_are_answered_with_their_own_number(spi: str) -> None:
+    """RFC 3706 5.2 and 5.3; an ISAKMP SA's SPI is that of the header, and what a notify says
+    besides is ignored (RFC 2408 3.14)."""
     peer = Peer()
     peer.answer_quick_mode()
     before = len(peer.net.history)
     number = 4712
-    probe = notify_payload(NOTIFY.R_U_THERE, spi=peer.sa.cookies, data=b"\1\2\3\4")
+    said = peer.sa.cookies if spi == "cookies" else bytes.fromhex(spi)
+    probe = notify_payload(NOTIFY.R_U_THERE, spi=said, data=b"\1\2\3\4")
     peer.say(5, number, peer.keys.phase_2_iv(number), [probe], peer.hash_1(number))
     (answer,) = peer.net.history[before:]
     payloads = peer.opened(answer, peer.keys.phase_2_iv(answer.header.message_id))

@@ -134,6 +134,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     """Who the peer is and whether it knows the secret; then the child SA."""
     s, sa = x.state, sa_of(x)
     _expect_protection(message)
+    _expect_proof(message)
     notifies = common.take_notifies(message)
     s.remote_id, s.remote_body = take_id(message, P.IDR if x.initiator else P.IDI)
     if x.initiator:
@@ -161,6 +162,16 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
 def _expect_protection(message: Incoming) -> None:
     if not message.protected:
         raise MalformedPayload("HDR", 16, "must be encrypted", "RFC 7296 1.2")
+
+
+def _expect_proof(message: Incoming) -> None:
+    """A request without AUTH asks for EAP (2.16), and is well formed."""
+    if not message.has(P.AUTH):
+        raise Refused(
+            Reason("unsupported-authentication", "the peer wants to prove itself by EAP",
+                   came="no AUTH payload", acceptable=ikev2.Auth.SHARED_KEY_MIC.name),
+            Notify.AUTHENTICATION_FAILED,
+        )  # fmt: skip
 
 
 def _expect_algorithms(x: X, sa: IsakmpSa) -> None:
@@ -353,7 +364,7 @@ AUTH = P.AUTH
 
 ike_auth_initiator = (send_ID_AUTH_SA_TS, recv_ID_AUTH_SA_TS)
 ike_auth_responder = (recv_ID_AUTH_SA_TS, send_ID_AUTH_SA_TS)
-ike_auth_syntax = (IDI, AUTH, SWITCH, IDR, AUTH, END)
+ike_auth_syntax = (IDI, SWITCH, IDR, AUTH, END)
 
 IKE_AUTH = Script(
     "IKE_AUTH", ikev2.Exchange.IKE_AUTH, ike_auth_initiator, ike_auth_responder, ike_auth_syntax,

@@ -107,8 +107,7 @@ def test_getspi_gives_one_of_the_range_or_none(desk: Desk) -> None:
 
 @pytest.mark.parametrize("kind", [PolicyType.IPSEC, PolicyType.DISCARD])
 def test_a_policy_is_deleted_by_its_direction_and_traffic(desk: Desk, kind: PolicyType) -> None:
-    """RFC 2367 3.1 has none; the PF_KEY draft for mobility 5: <base, policy, address(SD)>, as KAME's
-    setkey writes it, without a request."""
+    """KAME's setkey writes it without a request: RFC 2367 has no policies."""
     install(desk)
     (_, spec), *_ = desk.engine.policies()
     said = codec.policy(Policy(kind, Dir.OUTBOUND)) + codec.traffic(spec.selector)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isakmp.app.base import Usage
+from isakmp.budget import Recent
 from isakmp.job import Job
 from isakmp.path import Path
 from isakmp.sa import ChildSa, IsakmpSa, State
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 RETRY_S = 5.0
 # A kind of the budget that no notify has: questions that a stranger's word makes us ask.
 SUSPICION = -1
+# SAs that a stranger's word makes us ask a peer for that cannot be asked whether it lives.
+ANEW_PER_S, ANEW_BURST = 1 / 60, 2
 # Where only traffic decides: how often we look whether it has an answer, and without any traffic.
 TRAFFIC_S, QUIET_S = 10, 30
 # Who keeps a connection up asks a peer that is silent for so long all the same: one that has lost
@@ -39,6 +42,7 @@ class Liveness:
             keeper.sas, keeper.app, keeper.timers, keeper.log
         )  # fmt: skip
         self.interval_s, self.timeout_s, self.by_traffic = 0, 30, False
+        self._anew = Recent(self.timers.now, ANEW_PER_S, ANEW_BURST)
 
     def ask_after(self, interval_s: int | None, timeout_s: int) -> None:
         """Peers are asked after so much silence from now on, those that have SAs too.
@@ -81,10 +85,14 @@ class Liveness:
         """Somebody says, without proof, that the peer has lost ``sa``: ask it now.
 
         What comes from now on is proof that the peer lives. Where the first question has no
-        answer, we do not wait for its death (RFC 7296 2.4): see _begin_anew().
+        answer, we do not wait for its death (RFC 7296 2.4): see _begin_anew(). Who has never heard
+        of such questions (RFC 3706) is asked for another SA at once, but not so often.
         """
-        budget = self.keeper.engine.budget
-        if not sa.dpd or not budget.take(SUSPICION, sa.path.remote, proven=True):
+        if not self.keeper.engine.budget.take(SUSPICION, sa.path.remote, proven=True):
+            return
+        if not sa.dpd:
+            if sa is self.sas.current(sa.peer) and self._anew.take(sa.peer):
+                self._begin_anew(sa)
             return
         sa.doubted = True
         children = self.sas.children_of(sa)

@@ -356,6 +356,7 @@ class SaDatabase:
         self._by_peer.setdefault(sa.peer, []).append(sa)
         self._by_remote.setdefault(sa.remote.name, {})[sa.own_cookie] = sa
         self._by_who.setdefault(sa.peer[0], {})[sa.own_cookie] = sa
+        self._by_address.setdefault(sa.path.remote, {})[sa.own_cookie] = sa
         self._count(sa.peer[0], 1)
 
     def find(self, version: int, cookie: bytes) -> IsakmpSa | None:
@@ -372,14 +373,17 @@ class SaDatabase:
         _take(self._by_peer, sa.peer, sa)
         _drop(self._by_remote, sa.remote.name, sa.own_cookie)
         _drop(self._by_who, sa.peer[0], sa.own_cookie)
+        _drop(self._by_address, sa.path.remote, sa.own_cookie)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:
         """The peer of ``sa`` now answers from another address or port."""
         _take(self._by_peer, sa.peer, sa)
         _drop(self._by_who, sa.peer[0], sa.own_cookie)
+        _drop(self._by_address, sa.path.remote, sa.own_cookie)
         self._count(sa.peer[0], -1)
         sa.path = path
         sa.find_peer()
+        self._by_address.setdefault(path.remote, {})[sa.own_cookie] = sa
         self._by_peer.setdefault(sa.peer, []).append(sa)
         self._by_who.setdefault(sa.peer[0], {})[sa.own_cookie] = sa
         self._count(sa.peer[0], 1)
@@ -491,9 +495,8 @@ class SaDatabase:
     def at(self, path: Path) -> IsakmpSa | None:
         """The same for an address, and for the port of who is behind a NAT."""
         return _newest(
-            sa for sa in self.isakmp.values()
-            if sa.path.remote == path.remote
-            and (not path.encap or sa.path.remote_port == path.remote_port)
+            sa for sa in self._by_address.get(path.remote, {}).values()
+            if not path.encap or sa.path.remote_port == path.remote_port
         )  # fmt: skip
 
     def of_peer(self, peer: Peer) -> list[IsakmpSa]:

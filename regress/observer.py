@@ -131,13 +131,14 @@ def altered(
 class Observer:
     """Sends, before each message in clear that it cares for, or after it, others in its place.
 
-    cares: which messages; forge: what it makes of one.
+    cares: which messages; forge: what it makes of one; instead: the message itself does not come.
     """
 
     net: Network
     cares: Callable[[Packet], bool]
     forge: Callable[[Packet], list[Packet]]
     after: bool = False
+    instead: bool = False
     forged: int = 0
 
     def __post_init__(self) -> None:
@@ -150,7 +151,7 @@ class Observer:
                 deliver(packet)
             for fake in fakes:
                 deliver(fake)
-            if not self.after:
+            if not self.after and not (fakes and self.instead):
                 deliver(packet)
 
         self.net.deliver = observe  # type: ignore[method-assign]

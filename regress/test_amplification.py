@@ -102,9 +102,9 @@ ROWS = {
     "IKE_AUTH, unknown SPIs": Row(sealed(35), 0.7),
     "CREATE_CHILD_SA, unknown SPIs": Row(sealed(36), 0.7),
     "another major version": Row(message(3, 34, flags=8), 1.3),
-    "quick mode, unknown cookies": Row(unknown(32), 0, "main"),
+    "quick mode, unknown cookies": Row(unknown(32), 0.7, "main"),
     "TRANSACTION, unknown cookies": Row(unknown(6), 0, "main"),
-    "INFORMATIONAL of IKEv1, unknown cookies": Row(unknown(5), 0, "main"),
+    "INFORMATIONAL of IKEv1, unknown cookies": Row(unknown(5), 0.7, "main"),
     "INFORMATIONAL of IKEv1 in clear": Row(message(1, 5, NOTIFY, number=7), 0, "main"),
     "main mode, message 3, unknown cookies": Row(
         message(1, 2, chain((4, PUBLIC), (10, bytes(8))), cky_r=SOME), 0, "main"),

@@ -182,6 +182,7 @@ class Ikev1:
         if sa is None:
             if not self._told_before_an_sa(engine, path, header, datagram):
                 engine.drop(path, "no ISAKMP SA has these cookies (INVALID_COOKIE)")
+                self._tell_unknown(engine, path, header)
             return
         exchange = engine.find(self.version, sa.own_cookie, header.message_id)
         if exchange is None:
@@ -215,6 +216,14 @@ class Ikev1:
                 notices.take_proven(exchange, keys, message)
                 return True
         return False
+
+    def _tell_unknown(self, engine: Engine, path: Path, header: Header) -> None:
+        """INVALID-COOKIE, where it may be a peer that has missed the end of an ISAKMP SA. Behind
+        aggressive mode's last message that got lost, quick mode comes before there is one."""
+        spoken = header.exchange_type in PHASE_2 and header.flags & ENCRYPTION
+        early = engine.find(self.version, header.cky_r, 0) is not None
+        if spoken and not early and self._may_be_peer(engine, path.remote):
+            notices.tell_unknown_cookies(engine, path, header)
 
     def _open_phase_2(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes,
@@ -472,8 +481,10 @@ class Ikev1:
         message = self._open(engine, path, header, datagram, None, b"")
         for payload in message.take_all(P.NOTIFY):
             said = name_of(isakmp.Notify, payload.value.notify)
-            if exchange is None and payload.value.notify == isakmp.Notify.INVALID_SPI:
-                notices.take_unknown_spi(engine, path, payload.value)
+            lost = payload.value.notify == isakmp.Notify.INVALID_COOKIE
+            if exchange is None or (lost and exchange.sa is not None):
+                notices.take(engine, path, header, payload.value)
+                exchange = None
             if exchange is None or not exchange.initiator or exchange.path.remote != path.remote:
                 engine.drop(path, f"notify {said} in clear")
                 return

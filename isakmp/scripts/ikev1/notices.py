@@ -38,6 +38,13 @@ def tell_unknown_spi(engine: Engine, path: Path, spi: int) -> None:
     _tell(engine, path, engine.new_cookie(), bytes(8), notify)
 
 
+def tell_unknown_cookies(engine: Engine, path: Path, header: Header) -> None:
+    """INVALID-COOKIE: something has come under an ISAKMP SA that we do not have; the header says
+    which."""
+    notify = notify_payload(isakmp.Notify.INVALID_COOKIE)
+    _tell(engine, path, header.cky_i, header.cky_r, notify)
+
+
 def _tell(
     engine: Engine, path: Path, cky_i: bytes, cky_r: bytes, notify: tuple[int, Any]
 ) -> None:  # fmt: skip
@@ -64,7 +71,25 @@ def take_proven(x: Exchange[Any], keys: Keys, message: Incoming) -> None:
             return
 
 
-def take_unknown_spi(engine: Engine, path: Path, value: Any) -> None:
+def take(engine: Engine, path: Path, header: Header, value: Any) -> None:
+    """One that is about no exchange of ours."""
+    if value.notify == isakmp.Notify.INVALID_SPI:
+        _take_unknown_spi(engine, path, value)
+    elif value.notify == isakmp.Notify.INVALID_COOKIE:
+        _take_unknown_cookies(engine, path, header, value.spi)
+
+
+def _take_unknown_cookies(engine: Engine, path: Path, header: Header, spi: bytes) -> None:
+    """INVALID-COOKIE: the peer is asked whether it has lost the ISAKMP SA of those cookies, in the
+    notify or the header."""
+    for cookies in (spi, header.cky_i + header.cky_r):
+        sa = engine.sas.find(1, cookies[:8]) or engine.sas.find(1, cookies[8:])
+        if sa is not None and sa.cookies == cookies and sa.path.remote == path.remote:
+            engine.owner.liveness.suspect(sa)
+            return
+
+
+def _take_unknown_spi(engine: Engine, path: Path, value: Any) -> None:
     """INVALID-SPI: where we do send with that SPI, the peer is asked whether it lives."""
     child = engine.sas.sent_with(path.remote, value.spi)
     sa = engine.sas.current(child.peer) if child and child.parent is None else None

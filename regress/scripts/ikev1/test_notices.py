@@ -12,10 +12,13 @@ from isakmp.candidates import leaves
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header, parse_payloads
+from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.scripts.ikev1.dialect import ENCRYPTION
 from isakmp.scripts.ikev1.informational import notify_payload
+from regress.observer import Observer, Payloads, edited, is_clear
 from regress.pair import Host, Network, Packet, agree, both, stranger, up
 from regress.scripts.ikev2.pairs import child_of
+from regress.traffic import flows
 
 NOTIFY, ESP = isakmp.Notify, isakmp.Protocol.IPSEC_ESP
 
@@ -95,6 +98,122 @@ def test_a_peer_that_has_lost_what_we_send_with_is_asked_whether_it_lives() -> N
     net.run(60)
     assert [p.src for p in net.history[before:]] == [west.address, east.address]
     agree(west, east)
+
+
+def cookies_of(host: Host) -> bytes:
+    (sa,) = host.daemon.sas.isakmp.values()
+    return sa.cookies
+
+
+@pytest.mark.parametrize("where", ["header", "SPI"])
+def test_a_peer_that_says_our_cookies_are_unknown_is_asked_whether_it_lives(where: str) -> None:
+    """RFC 2408 5.2: a hint alone."""
+    net, west, east = pair()
+    data = notice(NOTIFY.INVALID_COOKIE, cookies_of(west) if where == "SPI" else b"")
+    if where == "header":
+        data = cookies_of(west) + data[16:]
+    before = len(net.history)
+    for _ in range(1000):
+        west.receive(stranger(data, west))
+        assert len(net.history) == before, "of another address it says nothing"
+    for _ in range(1000):
+        west.receive(stranger(data, west, str(east.address)))
+    assert len(net.history) == before + 1, "a flood has one question under way"
+    net.run(60)
+    assert [p.src for p in net.history[before:]] == [west.address, east.address]
+    agree(west, east)
+
+
+def test_who_has_lost_an_isakmp_sa_says_so_and_is_begun_with_anew() -> None:
+    """Where the IPsec stack reports no packets, this is all that a peer can know of."""
+    net, west, east = pair(general="DPD-check-interval= 20")
+    net.kill(east)
+    back = net.host(both()[1], seed=2)
+    back.daemon.start()
+    net.run(20 + 5 + 2)
+    assert NOTIFY.INVALID_COOKIE in [told(p) for p in net.history if p.src == east.address]
+    assert "the peer seems to have lost it" in west.said
+    assert flows(west, back)
+
+
+def told(packet: Packet) -> int:
+    """The notify of a message in clear, 0 where there is none."""
+    header = packet.header
+    if header.exchange_type != isakmp.Exchange.INFO or header.flags:
+        return 0
+    (payload,), _ = parse_payloads(1, header.next_payload, packet.message[HEADER_SIZE:])
+    return int(payload.value.notify)
+
+
+def test_unknown_cookies_are_told_to_peers_alone_and_not_too_often() -> None:
+    net, west, east = pair()
+    sealed = next(p for p in reversed(net.history) if p.header.flags & isakmp.Flag.ENCRYPTION)
+    unknown = b"\1" * 16 + sealed.data[16:]
+    before = len(net.history)
+    east.receive(stranger(unknown, east))
+    assert len(net.history) == before
+    for number in range(1000):
+        cookies = b"somebody" + number.to_bytes(8, "big")
+        east.receive(
+            sealed._replace(dst=east.address, src=west.address, data=cookies + unknown[16:])
+        )
+    assert 1 <= len(net.history) - before <= 10
+
+
+# --- a peer that cannot be asked whether it lives ---------------------------------------------
+
+
+def without_dpd() -> tuple[Network, Host, Host]:
+    """Neither end knows RFC 3706, as old peers do not."""
+    net = Network()
+    west, east = (net.host(each) for each in both())
+    Observer(net, is_clear, lambda packet: [edited(packet, dumb)], instead=True)
+    net.start()
+    net.run(5)
+    for host in (west, east):
+        assert not any(sa.dpd for sa in host.daemon.sas.isakmp.values())
+    return net, west, east
+
+
+def dumb(payloads: Payloads) -> Payloads:
+    return [p for p in payloads if p != (isakmp.Payload.VENDOR, VENDOR_DPD)]
+
+
+@pytest.mark.parametrize("notify", [NOTIFY.INVALID_SPI, NOTIFY.INVALID_COOKIE])
+def test_a_peer_without_dpd_that_has_lost_everything_is_begun_with_anew(notify: int) -> None:
+    net, west, east = without_dpd()
+    spi = child_of(west).protocols[0].spi_out.to_bytes(4, "big")
+    net.kill(east)
+    back = net.host(both()[1], seed=2)
+    back.daemon.start()
+    data = notice(notify, spi if notify == NOTIFY.INVALID_SPI else cookies_of(west))
+    west.receive(stranger(data, west, str(east.address)))
+    net.run(10)
+    assert flows(west, back)
+
+
+def test_who_lies_about_it_gets_little_done() -> None:
+    """A handshake a minute at most, and nothing is lost by it."""
+    net, west, east = without_dpd()
+    before = len(west.outcomes)
+    for _ in range(300):
+        for sa in list(west.daemon.sas.isakmp.values()):
+            data = notice(NOTIFY.INVALID_COOKIE, sa.cookies)
+            west.receive(stranger(data, west, str(east.address)))
+        net.run(1)
+        assert flows(west, east)
+    begun = [o for o in west.outcomes[before:] if o["exchange"] == "main mode"]
+    assert 1 <= len(begun) <= 300 / 60 + 2
+
+
+def test_a_peer_without_dpd_that_does_not_answer_keeps_what_it_has() -> None:
+    net, west, east = without_dpd()
+    spi = child_of(west).protocols[0].spi_out.to_bytes(4, "big")
+    net.kill(east)
+    west.receive(stranger(notice(NOTIFY.INVALID_SPI, spi), west, str(east.address)))
+    net.run(100)
+    assert child_of(west).protocols[0].spi_out == int.from_bytes(spi, "big")
+    assert west.reasons() == ["timeout"]
 
 
 @pytest.mark.parametrize("notify", [NOTIFY.INVALID_SPI, NOTIFY.INVALID_COOKIE, 8192])

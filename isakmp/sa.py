@@ -339,6 +339,7 @@ class SaDatabase:
         self._by_who: dict[Who, dict[bytes, IsakmpSa]] = {}
         self._children_of_who: dict[Who, dict[int, ChildSa]] = {}
         self._by_remote: dict[str, dict[bytes, IsakmpSa]] = {}
+        self._by_address: dict[Address, dict[bytes, IsakmpSa]] = {}
         self._by_slot: dict[Slot, list[ChildSa]] = {}
         self._by_connection: dict[str, dict[int, ChildSa]] = {}
         self._by_flow: dict[tuple[str, Selector], dict[int, ChildSa]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,6 +95,26 @@ def test_a_peer_that_moves_is_found_again() -> None:
     assert sas.of_peer(sa.peer) == [sa]
     sas.remove(sa)
     assert sas.of_peer(sa.peer) == []
+
+
+def test_the_sa_of_an_address_is_found_without_a_look_at_all_others() -> None:
+    """It is looked for whenever ESP comes that nobody has an SA for."""
+    _, west, _ = up()
+    sas = west.daemon.sas
+    (sa,) = sas.isakmp.values()
+    old, new = sa.path, sa.path._replace(remote=ip_address("192.0.2.77"))
+
+    class Closed(dict[Any, Any]):
+        def values(self) -> Any:
+            raise AssertionError("all of them are looked at")
+
+    sas.isakmp = Closed(sas.isakmp)
+    assert sas.at(old) is sa and sas.at(new) is None
+    assert sas.at(old._replace(encap=True, remote_port=4500)) is None, "that is its neighbour"
+    sas.moved(sa, new)
+    assert sas.at(old) is None and sas.at(new) is sa
+    sas.remove(sa)
+    assert sas.at(new) is None
 
 
 def test_peers_behind_different_nats_are_different_peers() -> None:

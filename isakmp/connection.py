@@ -19,6 +19,7 @@ from isakmp.log import Log, LogClass, severity_of
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, narrowed
 from isakmp.policy.spd import Address, Connection, Remote, Selector
+from isakmp.policy.traffic import selectors_of
 from isakmp.reqids import Flow, Reqids
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.timer import Timers
@@ -475,11 +476,13 @@ class Connections:
             self.bring_up(entry)
 
     def waiting_packet(self, connection: Connection) -> Selector | None:
-        """The last packet that waits for an SA of a connection."""
-        packet = self._packets.get(connection.name)
-        if packet is None or packet.src.version != connection.selector.src.version:
-            return None
-        return packet
+        """The last packet that waits for an SA of a connection, or of the pair of one that is
+        renewed."""
+        packet, entry = self._packets.get(connection.name), self.entries.get(connection.name)
+        whole = entry is not None and entry.connection.selector == connection.selector
+        traffic = selectors_of(connection) if whole else (connection.selector,)
+        fits = packet is not None and any(each.overlaps(packet) for each in traffic)
+        return packet if fits else None
 
     def wants_pair(self, connection: Connection) -> None:
         """The peer takes one pair of addresses at a time: from now on the packet's is asked for."""

@@ -221,7 +221,7 @@ class Ikev1:
         """INVALID-COOKIE, where it may be a peer that has missed the end of an ISAKMP SA. Behind
         aggressive mode's last message that got lost, quick mode comes before there is one."""
         spoken = header.exchange_type in PHASE_2 and header.flags & ENCRYPTION
-        early = engine.find(self.version, header.cky_r, 0) is not None
+        early = any(engine.find(self.version, own, 0) for own in (header.cky_r, header.cky_i))
         if spoken and not early and self._may_be_peer(engine, path.remote):
             notices.tell_unknown_cookies(engine, path, header)
 

@@ -170,8 +170,9 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
     packet = None if c.old else x.engine.owner.connections.waiting_packet(connection)
     if c.old is None and x.engine.owner.connections.by_pairs(connection):
         # Without a packet it is the pair of one that had such a child SA before.
-        pair = packet or connection.selector
-        pair = connection.selector._replace(src=pair.src, dst=pair.dst)
+        pair = connection.selector
+        if packet is not None:
+            pair = pair._replace(src=packet.src, dst=packet.dst)
         local, remote = c.offered = traffic.of_selector(pair)
     elif packet is not None:
         first = traffic.of_selector(packet)

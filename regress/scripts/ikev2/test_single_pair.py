@@ -18,9 +18,10 @@ HOSTS = [("10.1.0.1/32", "10.2.0.1/32"), ("10.1.0.2/32", "10.2.0.1/32"),
 
 def wants(host: Host, src: str, dst: str) -> None:
     """A packet meets the connection's policy, as xfrm tells: with its ports."""
-    policy = next(p for p in host.app.policies
-                  if p.direction is Direction.OUT and p.selector.src.prefixlen == 16)  # fmt: skip
     selector = Selector.of(src, dst, 6, 40000, 80)
+    policy = next(p for p in host.app.policies
+                  if p.direction is Direction.OUT and p.selector.src.prefixlen in (16, 48)
+                  and p.selector.overlaps(selector))  # fmt: skip
     assert policy.src is not None
     assert policy.dst is not None
     host.daemon.acquire(Acquire(policy.reqid, selector, policy.src, policy.dst))
@@ -121,3 +122,40 @@ def test_two_hosts_are_a_pair_without_a_packet() -> None:
     net, west, east = up(west=hosts, east={
         "local": "10.2.0.1", "remote": "10.1.0.1", **PAIRS})  # fmt: skip
     settled(net, west, east, HOSTS[:1])
+
+
+# Both IP versions in one connection: the first has the connection's identities.
+TWO = {
+    "west": "Local-selectors= 10.1.0.0/16, 2001:db8:1::/48\n"
+            "Remote-selectors= 10.2.0.0/16, 2001:db8:2::/48",
+    "east": "Local-selectors= 10.2.0.0/16, 2001:db8:2::/48\n"
+            "Remote-selectors= 10.1.0.0/16, 2001:db8:1::/48",
+}  # fmt: skip
+SIX = ("2001:db8:1::1/128", "2001:db8:2::1/128")
+
+
+@pytest.mark.parametrize("who", ["east", "west", "both"])
+@pytest.mark.parametrize("first", [HOSTS[0], SIX])
+def test_pairs_of_either_ip_version(who: str, first: tuple[str, str]) -> None:
+    net, west, east = up(**{
+        end: {"connection_tags": TWO[end] + "\nSingle-pair= yes" * (who in (end, "both"))}
+        for end in TWO
+    })  # fmt: skip
+    pairs = [first, SIX if first is HOSTS[0] else HOSTS[0]]
+    for number, hosts in enumerate(pairs, 1):
+        wants(west, *hosts)
+        settled(net, west, east, pairs[:number])
+    for child in west.daemon.sas.all_children():
+        west.daemon.connections.rekey(child)
+    settled(net, west, east, pairs)
+
+
+def test_a_pair_that_is_renewed_is_not_that_of_a_packet_that_waits() -> None:
+    net, west, east = up(east=PAIRS)
+    wants(west, *HOSTS[0])
+    settled(net, west, east, HOSTS[:1])
+    (child,), sa = west.daemon.sas.all_children(), sa_of(west)
+    west.daemon.connections._packets["west-east"] = Selector.of(*HOSTS[2], 6, 40000, 80)
+    west.daemon.connections.renew(child, sa)
+    net.run(3)
+    assert set(carried(west)) == {HOSTS[0]}

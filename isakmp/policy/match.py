@@ -52,7 +52,7 @@ class Chosen(NamedTuple):
     def in_udp(self) -> bool:
         """Whether both ends have agreed to put it into UDP (RFC 3947 5.1)."""
         kind = ipsec.Attribute.ENCAPSULATION_MODE
-        return any(a.type == kind and a.value in _UDP for a in self.transform.attributes)
+        return any(a["type"] == kind and a["value"] in _UDP for a in self.transform.attributes)
 
 
 def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[int, int], int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -137,5 +136,4 @@ def test_an_exchange_type_that_cannot_begin_is_refused_with_a_reason() -> None:
 def test_a_lifetime_of_any_size_is_said_and_read(amount: int) -> None:
     """RFC 2408 3.3."""
     attributes = life_attributes(11, 12, 3600, amount)
-    read = [SimpleNamespace(**attribute) for attribute in attributes]
-    assert values(read, 11, 12)[1:] == (3600, amount)
+    assert values(attributes, 11, 12)[1:] == (3600, amount)

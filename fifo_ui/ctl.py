@@ -25,9 +25,8 @@ from fifo_ui.flags import make_parser
 from fifo_ui.screen import Screen, Tone, screen_of
 from fifo_ui.up import Wait
 from isakmp.errors import IsakmpError
+from isakmp.run_directory import run_directory
 
-RUN_DIRECTORY = Path("/var/run")
-SERVICE_DIRECTORY = RUN_DIRECTORY / "isakmpd"  # isakmpd.service's, gone where the service is not
 FIFO = "isakmpd.fifo"
 
 
@@ -217,7 +216,7 @@ VERBS: dict[str, Verb] = {
 def make_client(args: argparse.Namespace) -> Client:
     """The client for the FIFO and run directory that were named, or found by each other."""
     fifo, directory = args.fifo, args.run_directory
-    fifo = fifo or (directory or _usual_directory()) / FIFO
+    fifo = fifo or (directory or run_directory()) / FIFO
     return Client(
         fifo=fifo,
         run_directory=directory or fifo.parent,
@@ -226,10 +225,6 @@ def make_client(args: argparse.Namespace) -> Client:
         sleep=time.sleep,
         token=lambda: secrets.token_hex(8),
     )
-
-
-def _usual_directory() -> Path:
-    return SERVICE_DIRECTORY if (SERVICE_DIRECTORY / FIFO).exists() else RUN_DIRECTORY
 
 
 def perform(client: Client, args: argparse.Namespace, out: TextIO, err: TextIO) -> int:

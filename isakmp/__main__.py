@@ -28,6 +28,7 @@ from isakmp.preload import preload
 from isakmp.privilege import Identity, give_up, more_descriptors, private_files
 from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
+from isakmp.run_directory import run_directory
 from isakmp.service import work
 from isakmp.sink import STDERR, Sink, StreamSink, SyslogSink
 from isakmp.timer import Timers
@@ -172,7 +173,7 @@ def _daemon(
     return Daemon(
         conf, timers=timers, random=os.urandom, wall=time.time, transport=transport, app=app,
         log=log, source=source, resolve=interface,
-        run_directory=_run_directory(conf),
+        run_directory=run_directory(conf),
         nat_traversal=not options.no_nat_t, flows=not options.no_flows,
         active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
         report_path=Path(options.report) if options.report else None, esp_in=esp_in,
@@ -192,14 +193,6 @@ def _listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
                 raise IsakmpError(f"Listen-on: {text} is no address and no interface") from None
         addresses += [address for address in found if address.version in families]
     return addresses
-
-
-def _run_directory(conf: Conf) -> Path:
-    """As the file says, or else as systemd has made one for us."""
-    made = os.environ.get("RUNTIME_DIRECTORY")
-    if made and not conf.is_written("General", "Run-directory"):
-        return Path(made)
-    return Path(conf.general("Run-directory")[0])
 
 
 if __name__ == "__main__":

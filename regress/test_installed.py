@@ -161,6 +161,10 @@ def test_the_unit_that_closes_does_so_before_the_network_and_opens_it_again() ->
     assert "network-pre.target" in order["Before"].split()
     assert set(service["CapabilityBoundingSet"].split()) == {"CAP_NET_ADMIN", "CAP_NET_RAW"}
     assert service["NoNewPrivileges"] == "yes"
+    unit.read(ROOT / "conf" / "isakmpd.service")
+    made = f"/run/{unit['Service']['RuntimeDirectory']}"
+    assert service["Environment"] == f"RUNTIME_DIRECTORY={made}", "known to each other by it"
+    assert service["ExecStartPre"].split()[-1] == made
 
 
 def test_the_engine_s_unit_says_what_the_engine_takes() -> None:

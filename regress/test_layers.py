@@ -24,6 +24,7 @@ LAYERS = [
         "isakmp.privilege",
         "isakmp.privileged",
         "isakmp.ready",
+        "isakmp.run_directory",
         "isakmp.log_files",
         "isakmp.sink",
     ],

@@ -25,6 +25,7 @@ from isakmp.loop import Loop
 from isakmp.path import Path
 from isakmp.policy.spd import Address
 from isakmp.privilege import Cap
+from isakmp.run_directory import run_directory
 from isakmp.timer import Timers
 
 EspIn = Callable[..., object]
@@ -42,14 +43,14 @@ def make_application(
     send_raw: sends ESP in UDP for it. ConfError where the configuration names none that there
     is, ApplicationError where it cannot be had.
     """
-    name = conf.value(Kind.GENERAL, "General", "Application")
+    name, path = _named(conf)
     if leave_alone or name == "none":
         return Nothing(timers, random), None
+    if path:
+        return _engine_elsewhere(path, loop, timers, log, send_raw)
     if name == "engine":
-        path = conf.get("General", "Engine-socket")
-        if path:
-            return _engine_elsewhere(path, loop, timers, log, send_raw)
-        return _engine_here(_place(conf), loop, timers, random, log, send_raw)
+        place = str(run_directory(conf))
+        return _engine_here(place, loop, timers, random, log, send_raw)
     if name == "pf_key":
         return PfKey(SocketLink(kernel_socket, loop, timers), timers, wall=time.time,
                      private=False, on_link=partial(_on_link, log)), None  # fmt: skip
@@ -61,7 +62,7 @@ def make_barrier(conf: Conf, *, loop: Loop, timers: Timers, log: Log) -> Applica
 
     ApplicationError where it cannot be had, or an isakmpd, or its key engine, runs.
     """
-    name = conf.value(Kind.GENERAL, "General", "Application")
+    name, path = _named(conf)
     if name == "xfrm":
         return _xfrm(loop, timers, log)
     if name != "engine":
@@ -69,17 +70,23 @@ def make_barrier(conf: Conf, *, loop: Loop, timers: Timers, log: Log) -> Applica
             f"Application= {name} keeps nothing back that can be told from what others have: there"
             " is nothing to close or to open"
         )
-    place = conf.get("General", "Engine-socket") or _place(conf)
+    place = path or str(run_directory(conf))
     return _engine_here(place, loop, timers, os.urandom, log, lambda *_: None)[0]
 
 
 def needs(conf: Conf, leave_alone: bool) -> frozenset[Cap]:
-    """The capabilities that the application goes on to need, once it is made."""
-    name = conf.general("Application")[0]
-    elsewhere = name == "engine" and conf.get("General", "Engine-socket")
-    if leave_alone or name == "none" or elsewhere:
+    """The capabilities that the application goes on to need, once it is made. ConfError."""
+    name, path = _named(conf)
+    if leave_alone or name == "none" or path:
         return frozenset()
     return frozenset({Cap.NET_ADMIN, Cap.NET_RAW})
+
+
+def _named(conf: Conf) -> tuple[str, str]:
+    """The application, and where its key engine listens that has a process of its own. ConfError
+    where there is no such application: another one would leave traffic to another stack."""
+    name = conf.value(Kind.GENERAL, "General", "Application")
+    return name, conf.general("Engine-socket")[0] or "" if name == "engine" else ""
 
 
 def _xfrm(loop: Loop, timers: Timers, log: Log) -> Application:
@@ -93,11 +100,6 @@ def _xfrm(loop: Loop, timers: Timers, log: Log) -> Application:
     except ApplicationError:
         held.close()
         raise
-
-
-def _place(conf: Conf) -> str:
-    """What tells this isakmpd from others of the host."""
-    return conf.get("General", "Run-directory") or "/var/run"
 
 
 def _engine_here(

@@ -5,13 +5,32 @@ from __future__ import annotations
 import random as pseudo
 import socket
 
+import pytest
+
 from isakmp.app.engine.engine import KeyEngine
 from isakmp.app.engine.server import Server
-from isakmp.app.make import _Embedded
+from isakmp.app.make import _Embedded, make_application, make_barrier, needs
 from isakmp.app.pf_key.link import DirectLink
+from isakmp.conf import Conf
+from isakmp.errors import ConfError
 from isakmp.log import Log
+from isakmp.loop import Loop
 from isakmp.timer import Timers
 from regress.app.engine.pair import MemoryNetif, MemoryWire
+
+
+def test_an_application_that_is_none_is_taken_for_no_other() -> None:
+    conf, timers = Conf.from_text("[General]\nApplication= kernel\n"), Timers(lambda: 0.0)
+    log = Log(lambda: 0.0, lambda line: None)
+    for ask in (
+        lambda: needs(conf, False),
+        lambda: make_barrier(conf, loop=Loop(timers), timers=timers, log=log),
+        lambda: make_application(
+            conf, loop=Loop(timers), timers=timers, random=bytes, log=log, send_raw=lambda *_: None
+        ),
+    ):
+        with pytest.raises(ConfError, match="'kernel' is not one of"):
+            ask()
 
 
 def test_the_guard_hears_of_every_port_of_the_daemon() -> None:

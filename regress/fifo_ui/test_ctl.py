@@ -24,6 +24,7 @@ from fifo_ui import ctl
 from fifo_ui.client import ControlError
 from fifo_ui.ctl import VERBS, make_client, perform
 from fifo_ui.flags import make_parser
+from isakmp import run_directory
 from regress.fifo_ui.fake import (
     COOKIES,
     FAILURE,
@@ -298,11 +299,14 @@ def test_fifo_and_run_directory_find_each_other(
 
 
 def test_a_services_fifo_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctl, "SERVICE_DIRECTORY", tmp_path)
+    monkeypatch.setattr(run_directory, "SERVICE", tmp_path / "isakmpd")
     assert make_client(make_parser().parse_args(["sa"])).fifo == Path("/var/run/isakmpd.fifo")
-    os.mkfifo(tmp_path / "isakmpd.fifo")
+    tmp_path.joinpath("isakmpd").mkdir()
     client = make_client(make_parser().parse_args(["sa"]))
-    assert (client.fifo, client.run_directory) == (tmp_path / "isakmpd.fifo", tmp_path)
+    assert client.run_directory == tmp_path / "isakmpd"
+    assert client.fifo == tmp_path / "isakmpd" / "isakmpd.fifo"
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/other")
+    assert make_client(make_parser().parse_args(["sa"])).run_directory == Path("/run/other")
 
 
 def on_terminal(

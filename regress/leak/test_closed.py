@@ -105,6 +105,28 @@ def test_a_second_isakmpd_of_one_run_directory_takes_nothing_away(site: Site) ->
 
 
 @pytest.mark.parametrize("site", [Stack.ENGINE], indirect=True)
+def test_a_service_manager_s_run_directory_is_the_written_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = site.a.conf.read_text()
+    link = site.a.folder.parent / "run"
+    link.symlink_to(site.a.folder)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(link))
+    site.a.write(written.replace(f"Run-directory= {site.a.folder}\n", ""))
+    daemon = site.start(site.a)
+    done = isakmpd(site, "--open")
+    assert done.returncode == 1 and f"process {daemon.pid} has the key engine" in done.stderr
+    site.a.write(written)
+    done = isakmpd(site, "--open")
+    assert done.returncode == 1 and f"process {daemon.pid} has the key engine" in done.stderr
+    kill(daemon)
+    assert in_clear(site) == 0
+    done = isakmpd(site, "--open")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert in_clear(site) > 0
+
+
+@pytest.mark.parametrize("site", [Stack.ENGINE], indirect=True)
 def test_traffic_that_cannot_be_read_is_told_and_all_other_closed(site: Site) -> None:
     text = site.a.conf.read_text()
     site.a.write(text.replace("Remote-ID= second-remote", "Remote-ID= nowhere"))

@@ -67,6 +67,7 @@ class Tun(Netif):
         mark: int = MARK, table: int = TABLE,
     ) -> None:  # fmt: skip
         self._log, self._mark, self._table, self._mtu = log, mark, table, mtu
+        place = place and os.path.realpath(place)  # /var/run is /run
         self._instance = instance(place)
         self._rules: list[int] = []
         self._kept: dict[tuple[Kind, Network], Address | None] = {}

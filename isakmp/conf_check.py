@@ -470,8 +470,7 @@ class _Walk:
 
     def _started(self, connection: Connection, place: tuple[str, str]) -> None:
         """Warn of a connection that we are to start, with a peer that could be anywhere."""
-        listed = self.conf.get_list("Phase 2", "Connections")
-        if connection.name in listed and self.conf.get(connection.remote, "Address") is None:
+        if connection.name in self._active and self.conf.get(connection.remote, "Address") is None:
             text = f"[{connection.remote}] has no Address, so that it cannot be started"
             mend = "add one, or list it in Passive-connections"
             self.warnings.append(f"{self.conf.where(*place)}: {text}: {mend}")
@@ -482,6 +481,10 @@ class _Walk:
     @cached_property
     def _by_address(self) -> dict[Address | None, str]:
         return peers_by_address(self.conf)
+
+    @cached_property
+    def _active(self) -> frozenset[str]:
+        return frozenset(self.conf.get_list("Phase 2", "Connections"))
 
     @cached_property
     def _passive(self) -> frozenset[str]:

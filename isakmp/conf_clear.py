@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
-from isakmp.held import Held
 from isakmp.policy.identity import Resolve
+from isakmp.policy.overlaps import Overlaps
 from isakmp.policy.spd import Connection, Network, Selector, lies_in, make_network
 from isakmp.policy.traffic import selectors_of
 
@@ -33,11 +33,6 @@ class _Traffic:
 
     connection: Connection
     selectors: tuple[Selector, ...]
-
-    @property
-    def who(self) -> str:
-        """Whose it is."""
-        return self.connection.name
 
     @property
     def far(self) -> Iterable[Network]:
@@ -79,18 +74,17 @@ def _cut_off(
 
 def _overlaps(every: Iterable[_Traffic]) -> Iterator[str]:
     """Each two connections that have traffic in common, once."""
-    before: Held[_Traffic] = Held()
+    before: Overlaps[_Traffic] = Overlaps()
     for one in every:
-        for other in before.of_others(one.who, one.selectors):
-            if pair := _in_common(one, other):
-                yield _overlap(one.connection, other.connection, *pair)
-        before.add(one)
+        for other in before.of(one.selectors):
+            yield _overlap(one.connection, other.connection, *_in_common(one, other))
+        before.add(one.selectors, one)
 
 
-def _in_common(one: _Traffic, other: _Traffic) -> tuple[Selector, Selector] | None:
+def _in_common(one: _Traffic, other: _Traffic) -> tuple[Selector, Selector]:
     """The first of the one's and of the other's that a packet may be of both."""
     pairs = product(one.selectors, other.selectors)
-    return next(((ours, theirs) for ours, theirs in pairs if ours.overlaps(theirs)), None)
+    return next((ours, theirs) for ours, theirs in pairs if ours.overlaps(theirs))
 
 
 def _overlap(one: Connection, other: Connection, ours: Selector, theirs: Selector) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from isakmp.conf import Conf
 from isakmp.conf_check import check, warnings
+from isakmp.policy.spd import Selector
 from isakmp.transport.netif import Interface
 from regress.pair import EAST, WEST
 
@@ -85,3 +86,38 @@ def test_traffic_that_ikev1_has_no_place_for_is_told() -> None:
     first = "192.168.1.0/24 -> 172.16.0.0/32"
     assert f"with IKEv1 [c0] negotiates {first} alone" in said(text)
     assert "with IKEv1" not in said(text.replace(", 10.9.0.0/16", ""))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Local-selectors= 192.168.1.0/24\nRemote-selectors= 172.{}.{}.0/24\n",
+        "Local-selectors= 172.{}.{}.0/24\nRemote-selectors= 192.168.1.0/24\n",
+        "Local-selectors= 10.0.0.0/8[tcp/{}{:03}]\nRemote-selectors= 192.168.1.0/24\n",
+    ],
+)
+def test_connections_are_not_compared_with_each_other(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their work grows as they do: of 400 that have nothing in common."""
+    compared, listed = [0], [0]
+    overlaps, get_list = Selector.overlaps, Conf.get_list
+
+    def counted(one: Selector, other: Selector) -> bool:
+        compared[0] += 1
+        return overlaps(one, other)
+
+    def read(conf: Conf, section: str, tag: str) -> list[str]:
+        listed[0] += section == "Phase 2"
+        return get_list(conf, section, tag)
+
+    monkeypatch.setattr(Selector, "overlaps", counted)
+    monkeypatch.setattr(Conf, "get_list", read)
+    text = connections(400, "10.9.0.0/16")
+    wide, _, text = text.partition("[c0]")
+    text = "".join(
+        f"[c{i}]\nISAKMP-peer= gate\n{line.format(16 + i // 100, i % 100)}" for i in range(400)
+    )
+    assert "has, too" not in said(wide + text)
+    assert compared[0] <= 400
+    assert listed[0] < 40, "the lists of [Phase 2] are read as often as there are connections"

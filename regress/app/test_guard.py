@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
@@ -48,11 +48,13 @@ def inside(namespace: Namespace) -> Iterator[None]:
             assert setns(home.fileno(), 0) == 0
 
 
-def guard(namespace: Namespace, number: int) -> Guard:
-    timers = Timers(lambda: 0.0)
-    log = Log(lambda: 0.0, lambda line: None)
+def guard(
+    namespace: Namespace, number: int, loop: Loop | None = None,
+    told: Callable[[str], None] = lambda line: None,
+) -> Guard:  # fmt: skip
+    log = Log(lambda: 0.0, told)
     with inside(namespace):
-        return Guard(Loop(timers), log, number, "lo", MARK)
+        return Guard(loop or Loop(Timers(lambda: 0.0)), log, number, "lo", MARK)
 
 
 def drops(network: str) -> PolicySpec:
@@ -100,6 +102,20 @@ def test_where_every_block_is_taken_that_is_said() -> None:
     taken = [{"index": index, "lft": {"soft_packet_limit": 5}} for index in indices]
     with pytest.raises(ApplicationError, match="isakmpd --open"):
         values.of_guard(6, taken)
+
+
+def test_what_somebody_takes_away_is_put_back(namespace: Namespace) -> None:
+    loop, told = Loop(Timers(lambda: 0.0)), list[str]()
+    one = guard(namespace, NUMBER, loop, told.append)
+    one.add(drops("10.2.0.0/16"))
+    before = policies(namespace)
+    namespace.run("ip", "xfrm", "policy", "flush")
+    assert policies(namespace) == ""
+    told.clear()
+    loop.turn(0)
+    assert policies(namespace) == before
+    assert len(told) == 1 and "took IPsec policies" in told[0]
+    one.close()
 
 
 def test_paths_have_numbers_of_their_own() -> None:

@@ -37,6 +37,7 @@ class Forked:
             except BaseException:
                 sys.excepthook(*sys.exc_info())
             finally:
+                sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(status)
 
@@ -72,7 +73,8 @@ def _become(namespace: Namespace, output: Path) -> None:
     handle = os.open(f"/proc/{namespace.pid}/ns/net", os.O_RDONLY)
     if libc.setns(handle, 0):
         raise OSError(ctypes.get_errno(), "setns")
-    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, file), (2, file)):
         os.dup2(source, number)
     os.closerange(3, 256)
+    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115

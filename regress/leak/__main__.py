@@ -1,7 +1,8 @@
 """The table of ``make leak``: states of a connection, and packets in clear in each, which are 0.
 
-The rows of the kernel's stack are played in the guest, beside those of the key engine. Status 1
-where a row is not as it must be, or could not be played.
+Each stack's are played beside those of the others, those of the kernel's in the guest. Status 1
+where a row is not as it must be, or could not be played. Each row first sees packets of both IP
+versions both ways, which nothing protects yet.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,10 +20,11 @@ from regress.interop.end import Failure
 from regress.interop.namespace import SetupFailure
 from regress.interop.play import ROOT
 from regress.kernel import guest
-from regress.leak.rows import ROWS_OF, Site, Stack, play
+from regress.leak.rows import KILLS, ROWS_OF, Site, Stack, play
+from regress.leak.sniffer import CELLS
 
 _GUEST_S = 1200
-_HERE = (Stack.ENGINE, Stack.OWN)
+CONTROL_KILLS = 2
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -46,10 +49,13 @@ def _play(stack: Stack, words: Sequence[str], control: bool) -> bool:
     """A line for each row; whether all are as they must be."""
     good = True
     for state, row in _wanted(stack, words).items():
+        begun = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="isakmpd-leak-") as folder:
             try:
-                counted = play(row, Path(folder), stack, protected=not control)
-                right, said = bool(counted) is control, str(counted)
+                kills = CONTROL_KILLS if control else KILLS
+                counted = play(row, Path(folder), stack, kills, protected=not control)
+                right = all(map(counted.get, CELLS)) if control else not counted
+                said = ", ".join(f"{counted[c]} {c}" for c in CELLS if counted[c]) or "0"
             except (
                 AssertionError,
                 Failure,
@@ -58,36 +64,41 @@ def _play(stack: Stack, words: Sequence[str], control: bool) -> bool:
                 subprocess.SubprocessError,
             ) as error:
                 right, said = False, f"failed: {error!r}"[:200]
-        print(f"{stack.value:18} {state:30} {said}", flush=True)
+        taken_s = time.monotonic() - begun
+        print(f"{stack.value:18} {state:32} {taken_s:4.0f} s  {said}", flush=True)
         good &= right
     return good
 
 
-def _guest(arguments: argparse.Namespace) -> list[str]:
-    flags = ["--here", "--stack", Stack.XFRM.value, *(["--control"] if arguments.control else [])]
+def _beside(stack: Stack, arguments: argparse.Namespace) -> list[str]:
+    """What plays the rows of a stack in a process of its own, in the guest where it must."""
+    flags = ["--here", "--stack", stack.value, *(["--control"] if arguments.control else [])]
     command = [sys.executable, "-m", "regress.leak", *flags, *arguments.words]
-    return guest.command(command, _GUEST_S)
+    return guest.command(command, _GUEST_S) if stack is Stack.XFRM else command
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """0 where every row is as it must be."""
     arguments = _arguments(words)
     stacks = [stack for stack in Stack if not arguments.stack or stack.value in arguments.stack]
-    here = stacks if arguments.here else [stack for stack in stacks if stack in _HERE]
-    inside = Stack.XFRM in stacks and not arguments.here
-    good = True
-    with ExitStack() as stack:
-        beside = None
-        if inside and guest.missing():
-            print(f"{Stack.XFRM.value:18} not played: {guest.missing()}")
-        elif inside and _wanted(Stack.XFRM, arguments.words):
-            beside = stack.enter_context(subprocess.Popen(
-                _guest(arguments), cwd=ROOT, stdin=subprocess.DEVNULL
-            ))  # fmt: skip
-            stack.callback(beside.terminate)
-        for each in here:
-            good &= _play(each, arguments.words, arguments.control)
-        return 0 if good and (beside is None or not beside.wait()) else 1
+    if arguments.here:
+        played = [_play(stack, arguments.words, arguments.control) for stack in stacks]
+        return 0 if all(played) else 1
+    if Stack.XFRM in stacks and guest.missing():
+        stacks.remove(Stack.XFRM)
+        print(f"{Stack.XFRM.value:18} not played: {guest.missing()}")
+    with ExitStack() as running:
+        players = []
+        for stack in stacks:
+            if _wanted(stack, arguments.words):
+                player = subprocess.Popen(
+                    _beside(stack, arguments), cwd=ROOT, stdin=subprocess.DEVNULL
+                )
+                running.callback(player.wait)
+                running.callback(player.terminate)
+                players.append(player)
+        ended = [player.wait() for player in players]
+        return 1 if any(ended) else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """States in which traffic of a connection has gone, or could go, in clear: a row each.
 
-Each plays one state on two hosts and says how many packets were in clear, or were accepted in
+Each plays one state on two hosts, sends traffic of both IP versions that belongs in the tunnel, has
+a stranger send what should come out of it, and says how many packets went, or were accepted, in
 clear. The default route of both leads over the wire that the sniffer reads.
 """
 
@@ -8,25 +9,45 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
+from io import StringIO
+from itertools import count
 from pathlib import Path
+from threading import Event, Thread
 
+from fifo_ui import ctl
+from isakmp import __main__ as isakmpd
+from isakmp.app.engine import __main__ as isakmpd_engine
+from isakmp.app.nft import messages
+from isakmp.app.nft.link import Link
 from regress.interop.end import eventually
-from regress.leak.sniffer import Sniffer, echo, echoes_taken, put
+from regress.interop.forked import Forked
+from regress.leak.sniffer import (
+    CELLS,
+    IN,
+    OUT,
+    Clear,
+    Pinger,
+    Sniffer,
+    Stranger,
+    echo,
+    echoes_taken,
+)
 from regress.live.pair import INNER, NETS, OTHER_SUITE, SUITE, Host, configuration, hosts, wait_up
 
 KILLS = 20
 PINGS = 5
+PAUSE_S, SOON_S = 0.05, 0.2
 PATIENCE_S = 60
-# What bypassed() lets pass of the first connection's far network.
-OPEN = "10.10.2.200"
-HERE_6, THERE_6, OPEN_6 = "fd10:1::1", "fd10:2::1", "fd10:2::200"
+FIRST, SIX = "first", "six"
+INNER_6 = {"a": "fd10:1::1", "b": "fd10:2::1"}
+# What bypassed() lets pass of the far networks.
+OPEN = "10.10.2.200", "fd10:2::200"
 
 
 class Stack(Enum):
@@ -51,8 +72,23 @@ class Site:
     kills: int = KILLS
     kind: Stack = Stack.ENGINE
     protected: bool = True
-    taken: int = 0
-    engines: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    taken: Clear = field(default_factory=Clear)
+    engines: list[Forked] = field(default_factory=list)
+    strangers: dict[str, Stranger] = field(default_factory=dict)
+    pingers: dict[str, list[Pinger]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for host in (self.a, self.b):
+            host.connections = (*host.connections, SIX)
+            self.strangers[host.name] = Stranger(self.far(host).namespace, host.namespace)
+            self.pingers[host.name] = [Pinger(host.namespace, src) for src in inner(host)]
+            self.stack.callback(self.strangers[host.name].close)
+            for pinger in self.pingers[host.name]:
+                self.stack.callback(pinger.close)
+
+    def far(self, host: Host) -> Host:
+        """The other one."""
+        return self.b if host is self.a else self.a
 
     def general(self, host: Host) -> str:
         """What [General] says more."""
@@ -68,35 +104,61 @@ class Site:
     def write(self, host: Host, *, suite: str = SUITE, more: str = "") -> None:
         """A host's configuration; it starts IKEv2."""
         general = f"{self.general(host)}\nRetransmit-interval= 1\n{more}"
-        host.write(configuration(host.name, host.folder, general=general,
-                                 suites=(suite, suite), key_exchange="ikev2"))  # fmt: skip
+        text = configuration(host.name, host.folder, general=general,
+                             suites=(suite, suite), key_exchange="ikev2")  # fmt: skip
+        here, there = INNER_6[host.name], INNER_6[self.far(host).name]
+        host.write(
+            text.replace("first, second", f"first, second, {SIX}")
+            + f"""
+[{SIX}]
+Phase= 2
+ISAKMP-peer= peer
+Configuration= first-suites
+Local-ID= six-local
+Remote-ID= six-remote
+[six-local]
+ID-type= IPV6_ADDR_SUBNET
+Network= {here[:-1]}
+Netmask= ffff:ffff:ffff:ffff::
+[six-remote]
+ID-type= IPV6_ADDR_SUBNET
+Network= {there[:-1]}
+Netmask= ffff:ffff:ffff:ffff::
+"""
+        )
 
-    def start(self, host: Host) -> subprocess.Popen[bytes]:
+    def start(self, host: Host) -> Forked:
         """Its daemon, and before that its engine where it has one of its own."""
         if self.own and host is self.a:
             self.engine()
         return self.daemon(host)
 
-    def daemon(self, host: Host) -> subprocess.Popen[bytes]:
+    def daemon(self, host: Host) -> Forked:
         """Its daemon, which runs."""
         flags = ("-d",) if self.protected else ("-d", "-a")
-        process = self.run(host, "isakmp", *flags, "-c", str(host.conf))
+        process = self.isakmpd(host, *flags)
         eventually(f"{host.name} runs", (host.folder / "isakmpd.pid").exists, PATIENCE_S)
         return process
+
+    def isakmpd(self, host: Host, *flags: str) -> Forked:
+        """isakmpd with a host's configuration; killed at the end of the row."""
+        return self.run(host, partial(isakmpd.main, [*flags, "-c", str(host.conf)]), "isakmp.log")
 
     def engine(self) -> None:
         """a's engine of its own."""
         place = self.a.folder / "engine"
         Path(f"{place}.esp").unlink(missing_ok=True)
-        process = self.run(self.a, "isakmp.app.engine", "--socket", str(place))
-        eventually("the engine listens", lambda: _listens(place), PATIENCE_S)
-        self.engines.append(process)
+        main = partial(isakmpd_engine.main, ["--socket", str(place)])
+        self.engines.append(self.run(self.a, main, "engine.log"))
+        eventually("the engine listens", Path(f"{place}.esp").exists, PATIENCE_S)
 
-    def run(self, host: Host, *arguments: str) -> subprocess.Popen[bytes]:
-        """A module of the project, killed at the end of the row."""
-        return self.stack.enter_context(_process(host, *arguments))
+    def run(self, host: Host, main: Callable[[], int], log: str) -> Forked:
+        """A program of the project, killed at the end of the row."""
+        process = Forked(main, host.namespace, host.folder / log)
+        self.stack.callback(kill, process)
+        return process
 
-    def up(self, more: str = "") -> subprocess.Popen[bytes]:
+    def up(self, more: str = "") -> Forked:
         """Both daemons, and every connection; a's process."""
         self.write(self.b)
         self.start(self.b)
@@ -106,64 +168,90 @@ class Site:
         return process
 
     def said(self) -> str:
-        """What a's daemon has logged."""
-        return (self.a.folder / "isakmp.log").read_text()
+        """What a's daemon has logged, and its engine."""
+        logs = (self.a.folder / name for name in ("isakmp.log", "engine.log"))
+        return "".join(log.read_text() for log in logs if log.exists())
 
-    def ping(self, host: Host, to: str = "") -> None:
-        """Some packets of the first connection."""
-        far = self.b if host is self.a else self.a
-        host.namespace.run("ping", "-c", str(PINGS), "-i", "0.1", "-W", "1", "-I",
-                           INNER[host.name][0], to or INNER[far.name][0])  # fmt: skip
+    def probe(self, host: Host) -> None:
+        """Some packets both ways: from the host, and from a stranger in its peer's name."""
+        self.stranger(host)
+        self.ping(host)
 
-    def stranger(self, src: str, dst: str = INNER["a"][0]) -> int:
-        """How many packets a takes that come in clear, from ``src`` as they say."""
-        before = echoes_taken(self.a.namespace)
-        packets = [echo(src, dst, number) for number in range(PINGS)]
-        put(self.b.namespace, self.a.namespace, packets)
-        time.sleep(0.5)
-        self.sniffer.clear()  # the stranger's own
-        return echoes_taken(self.a.namespace) - before
+    def ping(self, host: Host, to: tuple[str, str] | None = None) -> None:
+        """Some packets of the first connection and of that in IPv6."""
+        for number in range(PINGS):
+            self.send(host, to or inner(self.far(host)), number)
+            time.sleep(PAUSE_S)
+        time.sleep(SOON_S)
+
+    def send(self, host: Host, to: tuple[str, str], number: int) -> None:
+        """One packet of the host's in each IP version."""
+        for pinger, dst in zip(self.pingers[host.name], to, strict=True):
+            pinger.send(dst, number)
+
+    def stranger(self, host: Host, src: tuple[str, str] | None = None) -> Clear:
+        """Packets in clear, from ``src`` as they say; how many of them the host has taken."""
+        before = echoes_taken(host.namespace)
+        for number in range(PINGS):
+            self.put(host, src or inner(self.far(host)), number)
+        taken = echoes_taken(host.namespace) - before
+        if src is None:
+            self.taken += taken
+        return taken
+
+    def put(self, host: Host, src: tuple[str, str], number: int) -> None:
+        """One packet of each IP version for the host."""
+        pairs = zip(src, inner(host), strict=True)
+        self.strangers[host.name].put([echo(*pair, number) for pair in pairs])
 
     @contextmanager
     def traffic(self) -> Iterator[None]:
-        """A packet every 20 ms from a, until the end."""
-        process = subprocess.Popen(
-            self.a.namespace.command(["ping", "-q", "-i", "0.02", "-w", "240", "-I",
-                                      INNER["a"][0], INNER["b"][0]]),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        """A packet every 20 ms from a, and every 60 ms from a stranger, until the end."""
+        before, done = echoes_taken(self.a.namespace), Event()
+        busy = Thread(target=self._busy, args=(done,))
+        busy.start()
         try:
             yield
         finally:
-            process.kill()
-            process.wait()
+            done.set()
+            busy.join()
+        self.taken += echoes_taken(self.a.namespace) - before
+
+    def _busy(self, done: Event) -> None:
+        for number in count():
+            if done.wait(0.02):
+                return
+            self.send(self.a, inner(self.b), number % 0xFFFF)
+            if number % 3 == 0:
+                self.put(self.a, inner(self.b), 0)
+                self.sniffer.look()
 
     def ctl(self, host: Host, *arguments: str) -> None:
         """A command for its daemon."""
-        command = ["-m", "fifo_ui.ctl", "--run-directory", str(host.folder), *arguments]
-        host.namespace.run(sys.executable, *command)
+        with redirect_stdout(StringIO()):
+            assert ctl.main(["--run-directory", str(host.folder), *arguments]) == 0, arguments
+
+    def took(self) -> None:
+        """Wait until a tells that somebody took something away, and has put it back."""
+        if self.protected:
+            eventually("that is told", lambda: "took" in self.said(), PATIENCE_S)
 
 
-@contextmanager
-def _process(host: Host, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = host.namespace.command([sys.executable, "-m", *arguments])
-    with (host.folder / f"{arguments[0]}.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+def inner(host: Host) -> tuple[str, str]:
+    """Its addresses behind the first connection and that in IPv6."""
+    return INNER[host.name][0], INNER_6[host.name]
 
 
-def _listens(place: Path) -> bool:
-    return Path(f"{place}.esp").exists()
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: Forked) -> None:
     """At once."""
     process.kill()
     process.wait()
+
+
+def end(process: Forked) -> None:
+    """In order."""
+    process.send_signal(signal.SIGTERM)
+    process.wait(PATIENCE_S)
 
 
 # --- the rows --------------------------------------------------------------------------------
@@ -173,41 +261,67 @@ def passive(site: Site) -> None:
     """The one that answers, before anybody has come."""
     site.write(site.b)
     site.start(site.b)
-    site.ping(site.b)
+    site.probe(site.b)
 
 
 def left_out(site: Site) -> None:
-    """A connection with an error in its suites."""
+    """Connections with an error in their suites."""
     site.write(site.a, suite="QM-ESP-AESGCM-999-SUITE")
     site.start(site.a)
-    site.ping(site.a)
+    site.probe(site.a)
+
+
+def closed(site: Site) -> None:
+    """Closed by command, before isakmpd has started."""
+    site.write(site.a)
+    if site.protected:
+        assert site.isakmpd(site.a, "--close-only").wait(PATIENCE_S) == 0
+    site.probe(site.a)
+
+
+def established(site: Site) -> None:
+    """Up; then a's end is killed."""
+    daemon = site.up()
+    site.probe(site.a)
+    site.probe(site.b)
+    for each in (daemon, *site.engines):
+        kill(each)
+        site.probe(site.a)
 
 
 def down(site: Site) -> None:
     """Taken down by command, so that the peer deletes it, too."""
     site.up()
-    site.ctl(site.a, "down", "first")
+    for name in (FIRST, SIX):
+        site.ctl(site.a, "down", name)
     for host in (site.a, site.b):
-        eventually("it is down", lambda: not host.pairs()["first"], PATIENCE_S)  # noqa: B023
-        site.ping(host)
+        eventually("it is down", partial(_none, host), PATIENCE_S)
+        site.probe(host)
+
+
+def _none(host: Host) -> bool:
+    pairs = host.pairs()
+    return not (pairs[FIRST] or pairs[SIX])
 
 
 def deleted(site: Site) -> None:
     """Deleted by the passive end; the other one may bring it up again at once."""
     site.up()
-    before = site.b.pairs()["first"]
-    site.ctl(site.b, "down", "first")
-    eventually("it is deleted", lambda: site.b.pairs()["first"] != before, PATIENCE_S)
-    site.ping(site.b)
-    site.ping(site.a)
+    before = site.b.pairs()
+    for name in (FIRST, SIX):
+        site.ctl(site.b, "down", name)
+        eventually("it is deleted", lambda: site.b.pairs()[name] != before[name], PATIENCE_S)  # noqa: B023
+    site.probe(site.b)
+    site.probe(site.a)
 
 
 def between_sas(site: Site) -> None:
     """Rekeyed under traffic."""
     site.up()
     with site.traffic():
-        for what in ("first", "first"):
-            site.ctl(site.a, "rekey", what)
+        for _ in range(2):
+            for name in (FIRST, SIX):
+                site.ctl(site.a, "rekey", name)
             time.sleep(1)
 
 
@@ -217,7 +331,7 @@ def reloaded(site: Site) -> None:
     with site.traffic():
         for suite in (OTHER_SUITE, SUITE, OTHER_SUITE):
             site.write(site.a, suite=suite)
-            os.kill(process.pid, signal.SIGHUP)
+            process.send_signal(signal.SIGHUP)
             time.sleep(1)
 
 
@@ -230,6 +344,7 @@ def killed(site: Site) -> None:
             (site.a.folder / "isakmpd.pid").unlink()
             time.sleep(0.2)
             process = site.daemon(site.a)
+            time.sleep(0.2)
 
 
 def engine_killed(site: Site) -> None:
@@ -240,128 +355,150 @@ def engine_killed(site: Site) -> None:
             kill(site.engines.pop())
             time.sleep(0.2)
             site.engine()
-
-
-def inbound(site: Site) -> None:
-    """A stranger on the wire sends as the far network; rp_filter is off."""
-    site.up()
-    site.taken = site.stranger(INNER["b"][0])
-
-
-def inbound_6(site: Site) -> None:
-    """The same in IPv6; after a kill, too."""
-    running = _six(site)
-    site.taken = site.stranger(THERE_6, HERE_6)
-    for each in running:
-        kill(each)
-    site.taken += site.stranger(THERE_6, HERE_6)
-
-
-def bypassed_6(site: Site) -> None:
-    """A part of the far network comes in in clear on purpose, after a kill too; no other."""
-    running = _six(site, "Bypass= open\n", f"[open]\nRemote-selectors= {OPEN_6}\n")
-    for when in ("while isakmpd runs", "after a kill"):
-        assert site.stranger(OPEN_6, HERE_6) == PINGS, f"{OPEN_6} is taken {when}"
-        site.taken += site.stranger(THERE_6, HERE_6)
-        for each in running:
-            kill(each)
-
-
-def _six(site: Site, listed: str = "", more: str = "") -> list[subprocess.Popen[bytes]]:
-    """A connection in IPv6 that nobody has started; what runs at a."""
-    site.write(site.a)
-    text = site.a.conf.read_text()
-    text = text.replace("[Phase 2]\n", f"[Phase 2]\n{listed}Passive-connections= six\n")
-    site.a.write(f"{text}{more}[six]\nISAKMP-peer= peer\nESP-proposals= aes256gcm16\n"
-                 f"Local-selectors= {HERE_6}\nRemote-selectors= fd10:2::/64\n")  # fmt: skip
-    return [site.start(site.a), *site.engines]
+            time.sleep(0.2)
 
 
 def bypassed(site: Site) -> None:
-    """A part of the far network goes in clear on purpose, both ways, after a kill too; no other."""
+    """Parts of the far networks go in clear on purpose, both ways, after a kill too; no others."""
     site.write(site.a)
-    text = site.a.conf.read_text().replace("[Phase 2]\n", "[Phase 2]\nBypass= open\n")
-    site.a.write(f"{text}[open]\nRemote-selectors= {OPEN}\n")
+    text = site.a.conf.read_text().replace("[Phase 2]\n", "[Phase 2]\nBypass= open, open-6\n")
+    sections = zip(("open", "open-6"), OPEN, strict=True)
+    site.a.write(text + "".join(f"[{n}]\nRemote-selectors= {to}\n" for n, to in sections))
     process = site.start(site.a)
     for when in ("while isakmpd runs", "after a kill"):
         site.ping(site.a, OPEN)
-        assert site.sniffer.clear() >= PINGS, f"{OPEN} is let pass {when}"
-        assert site.stranger(OPEN) == PINGS, f"{OPEN} is taken {when}"
-        site.taken += site.stranger(INNER["b"][0])
-        site.ping(site.a)
+        assert _whole(site.sniffer.clear(), OUT), f"{OPEN} are let pass {when}"
+        assert _whole(site.stranger(site.a, OPEN), IN), f"{OPEN} are taken {when}"
+        site.sniffer.clear()  # the answers
+        site.probe(site.a)
         site.taken += site.sniffer.clear()
         for each in (process, *site.engines):
             kill(each)
 
 
+def _whole(seen: Clear, way: str) -> bool:
+    return all(seen[cell] >= PINGS for cell in CELLS if cell.endswith(way))
+
+
 def second_ended(site: Site) -> None:
-    """Another isakmpd of the same namespace ends."""
+    """Another isakmpd of the same namespace ends; the kernel's stack it cannot have."""
     site.up()
     folder = site.a.folder / "second"
     second = Host("a", site.a.namespace, folder)
-    text = configuration("a", folder, general="Listen-on= 127.0.0.1")
+    general = f"Listen-on= 127.0.0.1\n{'Application= xfrm' * (site.kind is Stack.XFRM)}"
+    text = configuration("a", folder, general=general)
     second.write(text.replace(NETS["b"][0], "10.77.0.0").replace(NETS["b"][1], "10.78.0.0"))
-    process = site.run(second, "isakmp", "-d", "-p", "1500", "-N", "1501", "-c", str(second.conf))
-    eventually("the second one runs", (folder / "isakmpd.pid").exists, 30)
-    process.terminate()
-    process.wait()
-    site.ping(site.a)
+    process = site.isakmpd(second, "-d", "-p", "1500", "-N", "1501")
+    if site.kind is Stack.XFRM and site.protected:
+        assert process.wait(PATIENCE_S) == 1
+    else:
+        eventually("the second one runs", (folder / "isakmpd.pid").exists, PATIENCE_S)
+        end(process)
+    site.probe(site.a)
 
 
 def robbed(site: Site) -> None:
-    """Somebody takes the rules and routes away."""
+    """Somebody takes the rules and routes away; who puts them back is slow."""
+    daemon = site.up()
+    holder = site.engines[-1] if site.own else daemon
+    holder.send_signal(signal.SIGSTOP)
+    for ip in ("ip -4", "ip -6"):
+        site.a.namespace.shell(f"{ip} rule del priority 500 || :; {ip} route flush table 500 || :")
+    site.probe(site.a)
+    holder.send_signal(signal.SIGCONT)
+    site.took()
+    site.probe(site.a)
+
+
+def outdone(site: Site) -> None:
+    """Somebody leads the traffic past the device, by a rule that stands before ours."""
     site.up()
-    site.a.namespace.shell("ip rule del priority 500 || :; ip route flush table 500 || :")
-    if site.protected:
-        eventually("they are told of", lambda: "took" in site.said(), PATIENCE_S)
-    site.ping(site.a)
+    for ip in ("ip -4", "ip -6"):
+        site.a.namespace.shell(f"{ip} rule add priority 400 lookup main")
+    site.probe(site.a)
+
+
+def unguarded(site: Site) -> None:
+    """Somebody takes the kernel's policies away, and the tables of nftables."""
+    site.up()
+    site.a.namespace.shell("ip xfrm policy flush")
+    site.took()
+    _forget_logs(site.a)
+    if site.kind is not Stack.XFRM:
+        site.a.namespace.within(_flush_tables)
+        site.took()
+    site.probe(site.a)
+
+
+def _flush_tables() -> None:
+    """What ``nft flush ruleset`` does, of IPv6."""
+    link = Link()
+    for name in link.tables():
+        link.carry_out([messages.table(messages.Msg.DELTABLE, name)])
+    link.close()
+
+
+def _forget_logs(host: Host) -> None:
+    for name in ("isakmp.log", "engine.log"):
+        if (host.folder / name).exists():
+            os.truncate(host.folder / name, 0)
 
 
 def blocked_end(site: Site) -> None:
     """Ended in order, with Block-when-stopped; then the key engine, where that is on its own."""
     process = site.up("Block-when-stopped= yes")
     for each in (process, *site.engines):
-        each.terminate()
-        each.wait()
-        site.ping(site.a)
+        end(each)
+        site.probe(site.a)
 
 
 ROWS: dict[str, Callable[[Site], object]] = {
+    "closed before the start": closed,
     "passive, nobody has come": passive,
     "left out for an error": left_out,
+    "up, then killed": established,
     "down, deleted by the peer": down,
     "deleted by the passive end": deleted,
     "rekeyed under traffic": between_sas,
     "reloaded under traffic": reloaded,
     "daemon killed under traffic": killed,
-    "arrives in clear": inbound,
-    "arrives in clear, IPv6": inbound_6,
+    "engine killed under traffic": engine_killed,
     "all but a Bypass": bypassed,
-    "all but a Bypass, IPv6": bypassed_6,
     "a second daemon has ended": second_ended,
     "routes and rules taken away": robbed,
+    "another's rule before ours": outdone,
+    "policies and tables taken away": unguarded,
     "ended, Block-when-stopped": blocked_end,
 }
-ROWS_OF: dict[Stack, dict[str, Callable[[Site], object]]] = {
-    Stack.ENGINE: ROWS,
-    Stack.OWN: {
-        **{name: row for name, row in ROWS.items() if row in (
-            left_out, deleted, killed, inbound, inbound_6, bypassed, bypassed_6, blocked_end)},
-        "engine killed under traffic": engine_killed,
-    },
-    # Neither routes nor rules are its own, and one isakmpd at a time has it.
-    Stack.XFRM: {name: row for name, row in ROWS.items() if row not in (second_ended, robbed)},
-}  # fmt: skip
+ELSEWHERE: dict[Stack, tuple[Callable[[Site], object], ...]] = {
+    Stack.ENGINE: (engine_killed,),  # which is the daemon
+    Stack.OWN: (),
+    Stack.XFRM: (engine_killed, robbed, outdone),  # there are none
+}
+ROWS_OF = {
+    stack: {name: row for name, row in ROWS.items() if row not in without}
+    for stack, without in ELSEWHERE.items()
+}
 
 
 def play(
     row: Callable[[Site], object], folder: Path, kind: Stack = Stack.ENGINE, kills: int = KILLS,
     protected: bool = True,
-) -> int:  # fmt: skip
+) -> Clear:  # fmt: skip
     """Play a row; how many packets went, or were taken, in clear."""
     with hosts(folder) as (a, b), Sniffer(a.namespace, b.namespace) as sniffer, \
             ExitStack() as stack:  # fmt: skip
         site = Site(a, b, sniffer, stack, kills, kind, protected)
+        _see(site)
         row(site)
         time.sleep(0.3)
-        return sniffer.clear() + site.taken
+        return +(sniffer.clear() + site.taken)
+
+
+def _see(site: Site) -> None:
+    """What nothing protects yet is seen at both ends, either way: AssertionError."""
+    for host in (site.a, site.b):
+        site.probe(host)
+        seen = site.sniffer.clear() + site.taken
+        assert all(seen[cell] >= PINGS for cell in CELLS), f"not all is seen at {host.name}: {seen}"
+        site.taken.clear()

@@ -11,12 +11,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from fifo_ui import ctl
 from regress.interop.end import eventually
-from regress.interop.namespace import LEASH, Namespace, wire
+from regress.interop.namespace import Namespace, wire
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTER = {"a": "192.168.77.1", "b": "192.168.77.2"}
@@ -85,6 +87,7 @@ class Host:
     def __init__(self, name: str, namespace: Namespace, folder: Path) -> None:
         self.name, self.namespace, self.folder = name, namespace, folder
         self.conf = folder / "isakmpd.conf"
+        self.connections: tuple[str, ...] = CONNECTIONS
         self._killed: list[subprocess.Popen[bytes]] = []
         folder.mkdir()
 
@@ -123,12 +126,10 @@ class Host:
         return self.process("isakmp", "-d", "-v", "-c", str(self.conf))
 
     def status(self) -> dict[str, Any]:
-        """What isakmpctl knows."""
-        command = [sys.executable, "-m", "fifo_ui.ctl", "--run-directory", str(self.folder)]
-        done = subprocess.run(
-            [*LEASH, *command, "sa", "--json"], cwd=ROOT, capture_output=True, text=True, timeout=20
-        )
-        return json.loads(done.stdout) if done.returncode == 0 else {}
+        """What isakmpctl knows; here in the same process, as it is asked often."""
+        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()):
+            status = ctl.main(["--run-directory", str(self.folder), "sa", "--json"])
+        return json.loads(out.getvalue()) if status == 0 else {}
 
     def pairs(self) -> dict[str, list[str]]:
         """SPIs of the established pairs of each connection."""
@@ -136,7 +137,7 @@ class Host:
         rows = [row for row in result if row["phase"] == 2 and row["state"] == "established"]
         return {
             name: sorted(f"{row['spi_in']}/{row['spi_out']}" for row in rows if row["name"] == name)
-            for name in CONNECTIONS
+            for name in self.connections
         }
 
     def log(self) -> str:
@@ -205,7 +206,7 @@ def both_up(a: Host, b: Host) -> bool:
     """Whether each connection has exactly one pair, the same on both ends."""
     ours, theirs = a.pairs(), b.pairs()
     swapped = {n: [f"{p.split('/')[1]}/{p.split('/')[0]}" for p in theirs[n]] for n in theirs}
-    return all(len(ours[name]) == 1 for name in CONNECTIONS) and ours == swapped
+    return all(len(ours[name]) == 1 for name in a.connections) and ours == swapped
 
 
 def wait_up(a: Host, b: Host, timeout_s: float = 20) -> None:

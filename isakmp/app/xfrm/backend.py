@@ -27,6 +27,7 @@ from isakmp.app.xfrm.link import KernelRefusal, Link
 from isakmp.app.xfrm.messages import Message
 from isakmp.app.xfrm.policies import Policies
 from isakmp.app.xfrm.probe import Probe
+from isakmp.app.xfrm.watch import watch
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError, MalformedPayload
 from isakmp.job import Job
@@ -63,6 +64,7 @@ class Xfrm:
         """Hear of events, and take away what an earlier isakmpd has left."""
         self._upcalls = upcalls
         self._link.listen(self)
+        watch(self._link, self._policies, self._log)
         if left := self._flush():
             self._log.info("%d SAs of an earlier isakmpd were left; they are gone", left)
         if left := self._policies.adopt():

@@ -14,6 +14,7 @@ from isakmp.app.base import Action, PolicySpec
 from isakmp.app.xfrm import values
 from isakmp.app.xfrm.link import Link
 from isakmp.app.xfrm.policies import Policies, present
+from isakmp.app.xfrm.watch import watch
 from isakmp.errors import ApplicationError
 from isakmp.job import Job
 from isakmp.log import Log
@@ -36,6 +37,7 @@ class Dropping:
             indices = values.of_guard(number, present(self._link))
             self._policies = Policies(self._link, indices)
             self._policies.adopt()
+            watch(self._link, self._policies, log)
         except ApplicationError:
             self._link.close()
             raise

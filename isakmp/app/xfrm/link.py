@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from functools import partial
 from socket import socket
 from typing import Any, NamedTuple, Protocol
 
@@ -30,6 +31,7 @@ READS_PER_TURN = 64
 EVENT_ROOM = 4 << 20
 EVENTS = Group.ACQUIRE | Group.EXPIRE | Group.MAPPING
 DUMP_LEVEL = 90
+_LOSSES = Msg.DELPOLICY, Msg.FLUSHPOLICY, Msg.POLEXPIRE
 
 
 class KernelRefusal(ApplicationError):
@@ -68,6 +70,7 @@ class Link:
         self._receiver: Receiver | None = None
         self._owners: list[Any] = []
         self._events: socket | None = None
+        self._losses: socket | None = None
         self._requests = self._open(0)
         loop.reader(self._requests.fileno(), self.read_answers)
 
@@ -93,6 +96,26 @@ class Link:
         self._receiver = receiver
         self._events = self._open(EVENTS)
         self._loop.reader(self._events.fileno(), self._read_events)
+
+    def hear_of_losses(self, lost: Callable[[], None]) -> None:
+        """Hear when others take policies away, or may have. ApplicationError where that is not
+        allowed."""
+        self._losses = self._open(Group.POLICY)
+        self._loop.reader(self._losses.fileno(), partial(self._read_losses, lost))
+
+    def _read_losses(self, lost: Callable[[], None]) -> None:
+        own, found = self._requests.getsockname()[0], [False]
+
+        def take(message: Message) -> None:
+            found[0] |= message.type in _LOSSES and message.port != own
+
+        for _ in range(READS_PER_TURN):
+            data = self._read(self._losses, lost) if self._losses else None
+            if data is None:
+                break
+            self._each(data, take)
+        if found[0]:
+            lost()
 
     def request(self, type: Msg, body: bytes, flags: int = 0) -> Job[list[bytes]]:
         """Ask the kernel; the bodies it answers with, before it says that it is done.
@@ -192,11 +215,11 @@ class Link:
 
     def close(self) -> None:
         """Give the sockets back; what is not answered fails."""
-        for sock in (self._requests, self._events):
+        for sock in (self._requests, self._events, self._losses):
             if sock is not None:
                 self._loop.reader(sock.fileno(), None)
         for owner in self._owners:
             owner.close()
         self._owners.clear()
-        self._events = self._receiver = None
+        self._events = self._losses = self._receiver = None
         self._fail_all("the link to the kernel was closed")

@@ -221,3 +221,20 @@ def test_a_link_that_is_closed_answers_so(here: Here) -> None:
     job = here.app.get_spi(request())
     assert job.error is not None
     here.app = here.begin()
+
+
+@pytest.mark.parametrize("how", ["flush", "delete dir fwd src 10.1.0.0/16 dst 10.9.0.1/32"])
+def test_policies_that_somebody_takes_away_are_put_back(here: Here, how: str) -> None:
+    for policy in (OUT, IN):
+        here.app.add_policy(policy)
+    before = here.ip("xfrm", "policy")
+    here.loop.turn(0.2)
+    here.ip("xfrm", "policy", *how.split())
+    assert here.ip("xfrm", "policy") != before and not here.lines
+    here.until(lambda: here.lines)
+    assert len(here.lines) == 1 and "took IPsec policies" in here.lines[0]
+    assert sorted(here.ip("xfrm", "policy").splitlines()) == sorted(before.splitlines())
+    here.lines.clear()
+    here.app.delete_policy(IN)
+    here.loop.turn(0.2)
+    assert not here.lines and "dir fwd" not in here.ip("xfrm", "policy"), "we took it ourselves"

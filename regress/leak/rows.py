@@ -25,6 +25,7 @@ from isakmp import __main__ as isakmpd
 from isakmp.app.engine import __main__ as isakmpd_engine
 from isakmp.app.nft import messages
 from isakmp.app.nft.link import Link
+from isakmp.preload import preload
 from regress.interop.end import eventually
 from regress.interop.forked import Forked
 from regress.leak.sniffer import (
@@ -486,6 +487,7 @@ def play(
     protected: bool = True,
 ) -> Clear:  # fmt: skip
     """Play a row; how many packets went, or were taken, in clear."""
+    preload()  # once for all forks
     with hosts(folder) as (a, b), Sniffer(a.namespace, b.namespace) as sniffer, \
             ExitStack() as stack:  # fmt: skip
         site = Site(a, b, sniffer, stack, kills, kind, protected)

@@ -77,6 +77,7 @@ class Tun(Netif):
         self._news: socket.socket | None = None
         self._addresses: list[Address] | None = None
         self._fd = -1
+        self._refused = ""
         self._held = Held(place, f"the key engine of {place}", place) if place else None
         try:
             self._routes = Routes(table, self._instance)
@@ -153,19 +154,37 @@ class Tun(Netif):
 
     def _look(self) -> None:
         """Somebody has changed routes or rules: what is ours and gone is put back."""
-        if self._news is None or not _drained(self._news, self._routes.port):
+        if self._news is not None and _drained(self._news, self._routes.port):
+            self._put_back()
+
+    def _put_back(self) -> None:
+        if self._fd < 0:
             return
         back = [f"the rule for table {self._table}" for f in self._rules if self._rule("add", f)]
-        there = self._installed()
+        there, refused = self._installed(), ""
         for (kind, network), prefer_src in self._kept.items():
             if (network, self._routes.metric(kind, self._index)) not in there:
-                with suppress(OSError):
+                try:
                     self._routes.replace(kind, network, self._index, prefer_src)
                     back.append(f"a route to {network}")
+                except OSError as error:
+                    refused = f"{network}: {error.strerror}"
         if back:
             self._log.internal_err("somebody took %s away; it is there again. Who changes routes on"
                                    " this host must leave table %d alone", ", ".join(back[:8]),
                                    self._table)  # fmt: skip
+        self._put_back_later(refused)
+
+    def _put_back_later(self, refused: str) -> None:
+        if refused and refused != self._refused:
+            self._log.internal_err(
+                "somebody took a route away that cannot be put back: %s; what it leads to the key"
+                " engine is dropped, and it is tried again every %g s: is %s up?",
+                refused, RENEW_S, self.name,
+            )  # fmt: skip
+        self._refused = refused
+        if refused and self._loop is not None:
+            self._loop.timers.add("the key engine's routes", RENEW_S, self._put_back)
 
     def _installed(self) -> set[tuple[Network, int]]:
         """The routes of our table, whosever they are: network and metric."""

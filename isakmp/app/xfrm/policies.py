@@ -45,6 +45,7 @@ class Policies:
         self._link, self._indices = link, indices
         self._left: dict[bytes, int] = {}
         self._installed: dict[tuple[Direction, Selector], _Installed] = {}
+        self._refused: dict[tuple[Direction, Selector], PolicySpec] = {}
         self._used: set[int] = set()
         self._index = self._number = 0
 
@@ -69,13 +70,16 @@ class Policies:
         for entry in list(self._installed.values()):
             self.delete(entry.spec)
         self.sweep()
+        self._refused.clear()
 
     def add(self, spec: PolicySpec) -> Job[int]:
         """Install, or replace that of the same traffic; its number.
 
-        ApplicationError where it cannot be said to the kernel, and where another's is in place.
+        ApplicationError where it cannot be said to the kernel, and where another's is in place;
+        retry() is for that.
         """
         key = spec.direction, spec.selector
+        self._refused.pop(key, None)
         entry = self._installed.get(key)
         if entry is None:
             self._number += 1
@@ -112,9 +116,18 @@ class Policies:
         """What the kernel refused in part is not there at all."""
         if job.error is not None and self._installed.get(key) is entry:
             self._delete(self._installed.pop(key).indices)
+            self._refused[key] = entry.spec
+
+    def retry(self) -> int:
+        """Install what the kernel has refused; how much of that it has now."""
+        refused = list(self._refused.values())
+        for spec in refused:
+            self.add(spec)
+        return len(refused) - len(self._refused)
 
     def delete(self, spec: PolicySpec) -> Job[None]:
         """Take a policy away; nothing where it is not there."""
+        self._refused.pop((spec.direction, spec.selector), None)
         entry = self._installed.pop((spec.direction, spec.selector), None)
         return all_done(self._delete(entry.indices) if entry else [], None)
 

@@ -1,4 +1,5 @@
-"""What others take away of our policies, as ``ip xfrm policy flush`` does, is put back."""
+"""What others take away of our policies, as ``ip xfrm policy flush`` does, is put back; where they
+take their own away, ours that these stood in the way of are installed."""
 
 from __future__ import annotations
 
@@ -22,6 +23,8 @@ def _restore(link: Link, policies: Policies, log: Log) -> None:
     except ApplicationError as error:
         log.internal_err("the kernel's IPsec policies cannot be read: %s", error)
         return
+    if held := policies.retry():
+        log.info("%d IPsec policies that another's stood in the way of are there now", held)
     if lost:
         log.internal_err(
             "somebody took IPsec policies of ours away, %d in all; they are there again. Who"

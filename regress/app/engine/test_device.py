@@ -7,10 +7,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a network namespace"),
+    pytest.mark.skipif(not Path("/dev/net/tun").exists(), reason="needs /dev/net/tun"),
+]
 
 # In a network namespace of its own: a device with a route, deleted under a loop that reads it.
 SCRIPT = """
@@ -64,20 +69,76 @@ tun.close()
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a network namespace")
-@pytest.mark.skipif(not Path("/dev/net/tun").exists(), reason="needs /dev/net/tun")
-@pytest.mark.parametrize("how", ["at once", "refused"])
-def test_a_device_that_somebody_deletes_is_made_anew(how: str) -> None:
-    """Its descriptor is ready for ever then: who reads on takes all of a processor."""
+DOWN = """
+import json, subprocess, time
+from ipaddress import ip_network
+from isakmp.app.engine import netif
+from isakmp.log import Log
+from isakmp.loop import Loop
+from isakmp.timer import Timers
+
+clock, lines = [0.0], []
+loop = Loop(Timers(lambda: clock[0]))
+tun = netif.Tun(Log(lambda: clock[0], lines.append), "place")
+tun.guard_with(loop)
+for fd, look in tun.watch().items():
+    loop.reader(fd, look)
+networks = [ip_network("10.9.0.0/16"), ip_network("fd10:9::/32")]
+for network in networks:
+    tun.route(network, None)
+lines.clear()
+
+def later(seconds):
+    clock[0] += seconds
+    for _ in range(5):
+        loop.turn(0.01)
+
+def routed():
+    show = f"route show table 500 dev {tun.name}"
+    said = subprocess.getoutput(f"ip -4 {show}; ip -6 {show}")
+    return [str(network) in said for network in networks]
+
+found = {"before": routed()}
+subprocess.run(["ip", "link", "set", tun.name, "down"], check=True)
+later(0)
+for _ in range(3):
+    later(netif.RENEW_S + 1)
+found |= {"down": routed(), "told": list(lines)}
+subprocess.run(["ip", "link", "set", tun.name, "up"], check=True)
+later(netif.RENEW_S + 1)
+found |= {"after": routed(), "lines": lines}
+print(json.dumps(found))
+tun.close()
+"""
+
+
+def run(script: str, *words: str) -> dict[str, Any]:
+    """What a script says that runs in a network namespace of its own."""
     up = "ip link set lo up && ip addr add 10.8.0.1/32 dev lo && exec"
     command = ["unshare", "--net", "sh", "-c", f'{up} "$@"', "sh"]
     done = subprocess.run(
-        [*command, sys.executable, "-c", SCRIPT, how], cwd=ROOT, capture_output=True, text=True
+        [*command, sys.executable, "-c", script, *words], cwd=ROOT, capture_output=True, text=True
     )
     if done.returncode and "unshare" in done.stderr:
         pytest.skip(f"no network namespace: {done.stderr}")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_routes_of_a_device_that_was_down_are_put_back() -> None:
+    found = run(DOWN)
+    assert found["before"] == [True, True]
+    assert not all(found["down"])
+    assert len([line for line in found["told"] if "cannot be put back" in line]) == 1
+    assert found["after"] == [True, True]
+    assert "it is there again" in found["lines"][-1]
+
+
+@pytest.mark.parametrize("how", ["at once", "refused"])
+def test_a_device_that_somebody_deletes_is_made_anew(how: str) -> None:
+    """Its descriptor is ready for ever then: who reads on takes all of a processor."""
+    found = run(SCRIPT, how)
     assert found["spun"] < 10
     told = "it cannot be made anew" if how == "refused" else "it is there again"
     assert any(told in line for line in found["told"])

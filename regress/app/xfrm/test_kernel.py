@@ -74,6 +74,21 @@ def test_a_policy_is_replaced_by_one_of_the_same_traffic(here: Here) -> None:
     assert here.ip("xfrm", "policy") == ""
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_policy_is_installed_once_anothers_is_gone(here: Here, wanted: bool) -> None:
+    theirs = ("src", "10.9.0.1/32", "dst", "10.1.0.0/16", "dir", "out")
+    here.ip("xfrm", "policy", "add", *theirs, "action", "block")
+    assert here.app.add_policy(OUT).error is not None
+    if not wanted:
+        here.app.delete_policy(OUT)
+    here.loop.turn(0.2)
+    assert "tmpl" not in here.ip("xfrm", "policy")
+    here.ip("xfrm", "policy", "delete", *theirs)
+    here.loop.turn(0.2)
+    assert ("tmpl" in here.ip("xfrm", "policy")) is wanted
+    assert len(here.lines) == wanted
+
+
 def test_ranges_of_ports_are_several_policies(here: Here) -> None:
     traffic = TRAFFIC._replace(protocol=17, dst_port=1000, dst_last=1023)
     assert here.app.add_policy(replace(OUT, selector=traffic)).error is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from regress.interop.scenario import Act, Role, Scenario, Suite
+from regress.interop.scenario import PLAIN, Act, Role, Scenario, Side, Suite
 
 _HOST_ACTS = (
     Act.REKEY_CHILD,
@@ -64,4 +64,12 @@ _PATHS = [
     Scenario("nat-rekey-ike", nat=True, act=Act.REKEY_IKE),
 ]
 
-IKEV1 = [*_grid(), *_ALGORITHMS, *_PATHS, *_acts()]
+# strongSwan says it under the keys, before it would have an ISAKMP SA.
+_REFUSALS = [
+    Scenario(
+        "main-refused-identity", act=Act.REFUSED, sides=(PLAIN, Side(expects="mallory.example")),
+        refusal=("AUTHENTICATION_FAILED", "must have another identity"),
+    ),
+]  # fmt: skip
+
+IKEV1 = [*_grid(), *_ALGORITHMS, *_PATHS, *_acts(), *_REFUSALS]

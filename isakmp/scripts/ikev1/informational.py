@@ -138,14 +138,17 @@ def _recv_invalid_spi(x: X, sa: IsakmpSa, value: Any) -> None:
     child = x.engine.sas.child_by_spi(value.protocol_id, number, str(sa.path.remote))
     if child is not None and child.peer == sa.peer:
         x.engine.owner.children.peer_deleted(child)
+    elif number:
+        _peer_refused(x.engine, sa, value.notify, spi)
 
 
 def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None:
-    """The peer refuses an exchange of ours under ``sa``, with proof that it is the peer."""
-    said = name_of(Notify, notify)
-    ours = [x for x in sa.running.values() if x.initiator and len(x.steps) > 1]
-    number = int.from_bytes(spi, "big") if len(spi) == 4 else None
-    named = [x for x in ours if number and number in getattr(x.state, "spis", {}).values()]
+    """The peer refuses what we offer or choose under ``sa``, with proof that it is the peer: what
+    has that SPI of ours; where it names none, the only exchange that we have begun."""
+    said, number = name_of(Notify, notify), int.from_bytes(spi, "big") if len(spi) == 4 else 0
+    running = [x for x in sa.running.values() if len(x.steps) > 1]
+    named = [x for x in running if number and number in getattr(x.state, "spis", {}).values()]
+    ours = [x for x in running if x.initiator] if notify != Notify.INVALID_SPI else []
     for exchange in named or (ours if len(ours) == 1 else []):
         engine.fail(exchange, refused_by_peer(exchange, notify))
     engine.log.proto_warn("%s: peer says %s", sa, said)

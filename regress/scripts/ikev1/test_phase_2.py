@@ -9,10 +9,11 @@ import pytest
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
 from isakmp.scripts.ikev1.informational import notify_payload
-from regress.pair import connected
+from regress.pair import EAST, WEST, Network, connected
+from regress.scripts.changed import change_sent
 from regress.scripts.ikev1.test_informational import Peer
 
-NOTIFY, QUICK_MODE = isakmp.Notify, isakmp.Exchange.QUICK_MODE
+P, NOTIFY, QUICK_MODE = isakmp.Payload, isakmp.Notify, isakmp.Exchange.QUICK_MODE
 
 
 def answer(peer: Peer, payloads: list[tuple[int, Any]], seal: str = "HASH(2)") -> Any:
@@ -59,3 +60,38 @@ def test_another_answer_is_waited_out(payloads: list[tuple[int, Any]], seal: str
     """RFC 2409 5.5: what proves nothing or says nothing ends nothing."""
     quick = answer(Peer(), payloads, seal)
     assert not quick.over
+
+
+# --- what comes by itself --------------------------------------------------------------------
+
+
+def test_a_responder_whose_choice_is_refused_gives_it_up() -> None:
+    """RFC 2408 3.14 and 5.4: the notify names our SPI; nothing is repeated to somebody who has
+    refused it."""
+    net = Network()
+    west, east = net.host(WEST), net.host(EAST)
+
+    def another(x: Any, message: Any) -> None:
+        """Message 2 is about another network."""
+        if x.script.name == "quick mode" and x.step == 1:
+            ids = iter((bytes.fromhex("040000000a090000ffff0000"), x.state.id_bodies[1]))
+            message.payloads = [(k, next(ids) if k == P.ID else v) for k, v in message.payloads]
+
+    change_sent(east, another)
+    net.start()
+    net.pump()
+    assert not east.daemon.engine.exchanges
+    assert not east.app.larval and not east.app.sas
+    assert "INVALID_ID_INFORMATION" in str(east.outcomes)
+
+
+def test_an_spi_of_an_offer_may_be_what_is_invalid() -> None:
+    """RFC 2408 5.4 and 5.14: of no SA that is there, but of one that is asked for."""
+    peer = Peer()
+    (quick,) = peer.west.daemon.engine.exchanges.values()
+    (spi,) = quick.state.spis.values()
+    for number, named in ((99, spi ^ 1), (100, spi)):
+        note = notify_payload(NOTIFY.INVALID_SPI, 3, named.to_bytes(4, "big"))
+        peer.say(5, number, peer.keys.phase_2_iv(number), [note], peer.hash_1(number))
+        assert quick.over is (named == spi)
+    assert "INVALID_SPI" in str(peer.west.outcomes)

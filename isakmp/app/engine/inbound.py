@@ -208,13 +208,14 @@ class Inbound:
             headers = parse(clear)
             if headers is None:
                 raise Dropped(Drop.MALFORMED)
-            self._check_transport(sa, headers, behind_nat=encap is not None)
+            self._check_transport(sa, headers)
             self._accept(sa, key)
         return clear
 
-    def _check_transport(self, sa: InboundSa, headers: Headers, behind_nat: bool) -> None:
-        """Match a packet of transport mode; a NAT has made other addresses of the selector's."""
-        selectors = sa.spec.selectors
+    def _check_transport(self, sa: InboundSa, headers: Headers) -> None:
+        """Match a packet of transport mode; a NAT, where there is one, has made other addresses of
+        the selector's. UDP alone proves none: it may come without (RFC 7296 2.23)."""
+        selectors, behind_nat = sa.spec.selectors, sa.spec.encap is not None
         if behind_nat:
             ends = selectors[0].src.network_address, selectors[0].dst.network_address
             headers = headers._replace(src=ends[0], dst=ends[1])

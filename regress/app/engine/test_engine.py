@@ -896,6 +896,19 @@ def test_transport_mode_takes_no_dummies_and_no_mixed_families() -> None:
     assert pair.far.engine.drops[Drop.MALFORMED] == 1
 
 
+def test_udp_alone_makes_nobody_of_the_peers_address() -> None:
+    """RFC 7296 2.23: ESP in UDP is taken where no NAT was found, too; the selector counts as it is,
+    as no ICV covers the outer addresses (RFC 4301 5.2)."""
+    pair = Pair(mode=MODE.TRANSPORT)
+    (src, dst), seal = ENDS[4], pair.begun().seal
+    segment = fix_checksum(src, dst, UDP, PORTS + b"\0\x0c\0\0data")
+    pair.far.engine.esp_in(seal(segment, UDP), src, dst, ENCAP)
+    assert pair.far.netif.delivered == [build(src, dst, UDP, segment)]
+    pair.far.engine.esp_in(seal(segment, UDP), ip_address("203.0.113.9"), dst, ENCAP)
+    assert len(pair.far.netif.delivered) == 1
+    assert pair.far.engine.drops[Drop.SELECTOR] == 1
+
+
 def test_ports_count_behind_a_nat_too() -> None:
     out = Pair(mode=MODE.TRANSPORT, encap=ENCAP)
     spec = replace(out.in_spec, selectors=(Selector.of(*OUTER[4], UDP, 0, 1701),))

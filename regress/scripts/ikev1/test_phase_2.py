@@ -69,7 +69,7 @@ def test_a_responder_whose_choice_is_refused_gives_it_up() -> None:
     """RFC 2408 3.14 and 5.4: the notify names our SPI; nothing is repeated to somebody who has
     refused it."""
     net = Network()
-    west, east = net.host(WEST), net.host(EAST)
+    _, east = net.host(WEST), net.host(EAST)
 
     def another(x: Any, message: Any) -> None:
         """Message 2 is about another network."""

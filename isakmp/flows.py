@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from functools import partial
 from itertools import count
+from operator import attrgetter
 
 from isakmp.app.base import Action, Application, Direction, PolicySpec
 from isakmp.job import Job
@@ -34,16 +35,32 @@ Owner = tuple[str, Selector | None]
 
 
 _ACTIONS = Action.DISCARD, Action.IPSEC, Action.BYPASS
+_rank = attrgetter("rank")
 
 
 class Claim:
-    """What an owner wants of one place."""
+    """What an owner, by its connection's name, wants of one place."""
 
-    __slots__ = ("rank", "spec")
+    __slots__ = ("name", "rank", "spec")
 
-    def __init__(self, spec: PolicySpec, strength: Strength, serial: int) -> None:
-        self.spec = spec
+    def __init__(self, name: str, spec: PolicySpec, strength: Strength, serial: int) -> None:
+        self.name, self.spec = name, spec
         self.rank = _ACTIONS.index(spec.action), strength, serial
+
+
+class Seat:
+    """One place: who claims it, and what stands there by the word of the application."""
+
+    __slots__ = ("claims", "place", "standing")
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.claims: dict[Owner, Claim] = {}
+        self.standing: Claim | None = None
+
+    def strongest(self) -> Claim:
+        """Whose it is; somebody's it must be."""
+        return max(self.claims.values(), key=_rank)
 
 
 class Flows:
@@ -51,11 +68,10 @@ class Flows:
 
     def __init__(self, app: Application, log: Log) -> None:
         self._app, self._log = app, log
-        self._claims: dict[Place, dict[Owner, Claim]] = {}
+        self._seats: dict[Place, Seat] = {}
         self._owned: dict[Owner, list[PolicySpec]] = {}
-        self._standing: dict[Place, tuple[str, PolicySpec]] = {}
         self._serial = count()
-        self._changed: dict[Place, None] = {}
+        self._changed: dict[Seat, None] = {}
         self._depth = 0
 
     def put(self, owner: Owner, specs: Sequence[PolicySpec]) -> None:
@@ -65,14 +81,23 @@ class Flows:
             self._owned[owner] = list(specs)
         if before == list(specs):
             return
-        for spec in before:
-            del self._claims[_place(spec)][owner]
+        left = [self._seat(spec) for spec in before]
+        for seat in left:
+            del seat.claims[owner]
+        taken = [self._seat(spec) for spec in specs]
         strength = Strength.STANDING if owner[1] is None else Strength.CHILD
-        for spec in specs:
-            claim = Claim(spec, strength, next(self._serial))
-            self._claims.setdefault(_place(spec), {})[owner] = claim
-        with self.together():
-            self._changed |= dict.fromkeys(map(_place, (*specs, *before)))
+        for seat, spec in zip(taken, specs, strict=True):
+            seat.claims[owner] = Claim(owner[0], spec, strength, next(self._serial))
+        self._changed |= dict.fromkeys((*taken, *left))
+        if not self._depth:
+            self._settle()
+
+    def _seat(self, spec: PolicySpec) -> Seat:
+        place = spec.direction, spec.selector
+        seat = self._seats.get(place)
+        if seat is None:
+            seat = self._seats[place] = Seat(place)
+        return seat
 
     def has(self, owner: Owner) -> bool:
         """Whether it claims anything."""
@@ -93,33 +118,24 @@ class Flows:
         finally:
             self._depth -= 1
             if not self._depth:
-                changed, self._changed = self._changed, {}
-                self._settle(changed)
+                self._settle()
 
-    def _settle(self, places: Iterable[Place]) -> None:
-        gone = []
-        for place in places:
-            found = self._strongest(place)
-            if found is None:
-                gone.append(place)
-            elif self._standing.get(place, ("", None))[1] != found[1]:
-                self._standing[place] = found
-                self._add(*found)
-        for place in gone:
-            if standing := self._standing.pop(place, None):
-                self._app.delete_policy(standing[1])
+    def _settle(self) -> None:
+        changed, self._changed = self._changed, {}
+        for seat in changed:
+            if not seat.claims:
+                continue
+            before, seat.standing = seat.standing, seat.strongest()
+            if before is None or before.spec != seat.standing.spec:
+                self._add(seat.standing)
+        for seat in changed:
+            if not seat.claims:
+                del self._seats[seat.place]
+                if seat.standing is not None:
+                    self._app.delete_policy(seat.standing.spec)
 
-    def _strongest(self, place: Place) -> tuple[str, PolicySpec] | None:
-        """Who has a place, and with what."""
-        claims = self._claims.get(place)
-        if not claims:
-            self._claims.pop(place, None)
-            return None
-        owner, claim = max(claims.items(), key=lambda item: item[1].rank)
-        return owner[0], claim.spec
-
-    def _add(self, name: str, spec: PolicySpec) -> None:
-        self._app.add_policy(spec).then(partial(self._answered, name))
+    def _add(self, claim: Claim) -> None:
+        self._app.add_policy(claim.spec).then(partial(self._answered, claim.name))
 
     def _answered(self, name: str, job: Job[int]) -> None:
         if job.error is not None:
@@ -129,21 +145,21 @@ class Flows:
 
     def reinstall(self) -> None:
         """Every policy again, for a stack that has forgotten them."""
-        for standing in self._standing.values():
-            self._add(*standing)
+        for claim in self._standing():
+            self._add(claim)
 
     def block(self) -> None:
         """Everything that is protected is dropped from now on, whatever ends after this."""
-        for name, spec in self._standing.values():
+        for claim in self._standing():
+            spec = claim.spec
             if spec.action is Action.IPSEC:
-                self._add(name, PolicySpec(spec.direction, spec.selector, Action.DISCARD))
-        self._standing.clear()
-        self._claims.clear()
+                closed = PolicySpec(spec.direction, spec.selector, Action.DISCARD)
+                self._app.add_policy(closed).then(partial(self._answered, claim.name))
+        self._seats.clear()
         self._owned.clear()
 
-
-def _place(spec: PolicySpec) -> Place:
-    return spec.direction, spec.selector
+    def _standing(self) -> list[Claim]:
+        return [seat.standing for seat in self._seats.values() if seat.standing is not None]
 
 
 def fixed(selectors: Iterable[Selector], action: Action = Action.DISCARD) -> list[PolicySpec]:

@@ -13,7 +13,6 @@ time are answers to one message of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,6 +35,7 @@ AnyExchange = Exchange[Any]
 FOLLOWED_MAX, WAITING_MAX = 8, 7
 # Answers to one message that are known again.
 KNOWN_MAX = 64
+PROVEN = Reason("another-answer", "the peer of another one is proven")
 # How long a better answer is waited for after one that refuses and may be forged.
 HINT_S = 4.0
 
@@ -63,12 +63,11 @@ class Answers:
             del self.known[next(iter(self.known))]
 
 
-def family(exchange: AnyExchange) -> Iterator[AnyExchange]:
+def family(exchange: AnyExchange) -> list[AnyExchange]:
     """An exchange and all that goes on from it, oldest first."""
-    yield exchange
-    if exchange.answers is not None:
-        for fork in exchange.answers.forks:
-            yield from family(fork)
+    if exchange.answers is None:
+        return [exchange]
+    return [exchange] + [x for fork in exchange.answers.forks for x in family(fork)]
 
 
 def leaves(exchange: AnyExchange) -> list[AnyExchange]:
@@ -101,9 +100,10 @@ class Candidates:
     @staticmethod
     def among(exchange: AnyExchange) -> list[AnyExchange]:
         """All of an attempt that listen to the same cookie and message ID, the newest first."""
-        root, key = exchange.root, exchange.key
+        root = exchange.root
         if root.answers is None:
             return [exchange]
+        key = exchange.key
         return [x for x in family(root) if not x.over and x.key == key][::-1]
 
     @staticmethod
@@ -206,7 +206,7 @@ class Candidates:
         if root.answers is None:
             return
         end = root.events.pop("end")
-        self.end_others(exchange, Reason("another-answer", "the peer of another one is proven"))
+        self.end_others(exchange, PROVEN)
         exchange.stem = exchange.answers = None
         # Whose attempt it is now, it ends by the same time.
         exchange.events["end"] = end
@@ -257,7 +257,7 @@ class Candidates:
 
     def _discard(self, exchange: AnyExchange, reason: Reason) -> None:
         """End one of several, with all that goes on from it."""
-        for each in list(family(exchange))[::-1]:
+        for each in family(exchange)[::-1]:
             self._wipe(each, reason)
 
     def _rest(self, exchange: AnyExchange, seconds: float) -> None:

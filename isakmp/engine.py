@@ -34,7 +34,7 @@ from isakmp.policy.silence import silence
 from isakmp.policy.spd import Address, Remote
 from isakmp.retransmission import Retransmission
 from isakmp.sa import IsakmpSa, SaDatabase
-from isakmp.script import Incoming, Outgoing, S, Script, Step, Verdict
+from isakmp.script import Incoming, Mark, Outgoing, S, Script, Step, Verdict
 from isakmp.timer import Timers
 
 # A peer that repeats a message gets our last answer again, this many times.
@@ -196,11 +196,12 @@ class Engine:
     @staticmethod
     def lacking(exchange: Exchange[Any], have: list[int]) -> list[int]:
         """The mandatory payloads that are not there."""
-        kinds = [
-            wanted if isinstance(wanted, int) else exchange.dialect.authenticator(exchange)
-            for wanted in exchange.script.messages[exchange.step]
-        ]  # fmt: skip
-        return [kind for kind in kinds if kind not in have]
+        lacking = []
+        for wanted in exchange.script.messages[exchange.step]:
+            kind = exchange.dialect.authenticator(exchange) if wanted is Mark.AUTH else wanted
+            if kind not in have:
+                lacking.append(kind)
+        return lacking
 
     @staticmethod
     def _check_syntax(exchange: Exchange[Any], lacking: list[int]) -> None:
@@ -365,7 +366,7 @@ class Engine:
 
     def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
         """End an exchange; one whose message ID the peer waits for ends with its answer."""
-        counted, all_of_it = exchange.dialect.two_counters, list(family(exchange.root))
+        counted, all_of_it = exchange.dialect.two_counters, family(exchange.root)
         if exchange.initiator and counted and any(x.sa and x.last_out for x in all_of_it):
             for each in all_of_it:
                 each.unwanted = reason

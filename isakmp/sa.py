@@ -6,7 +6,6 @@ An SA that is replaced stays until its successor has carried the traffic over (S
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,7 +15,7 @@ from isakmp.app.base import Limits, SaId, SaSpec, Usage
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.held import Held
 from isakmp.path import Path
-from isakmp.policy.sameness import bearer_of, network_of
+from isakmp.policy.sameness import bearer_of, block_of
 from isakmp.policy.spd import Address, Connection, Identity, Range, Remote, Selector, Traffic
 from isakmp.timer import Event
 
@@ -144,7 +143,7 @@ def place_of(path: Path, nat: Nat) -> Place:
 def peer_of(remote: Remote, identity: Identity, path: Path, nat: Nat) -> Peer:
     """Who this is: private addresses behind different NATs do not make one peer, nor does an
     identity that may be at several places at a time."""
-    where = str(path.remote) if network_of(identity) else ""
+    where = str(path.remote) if block_of(identity) else ""
     who = remote.name, bearer_of(identity), where
     return who, None if remote.unique.alone else place_of(path, nat)
 
@@ -346,8 +345,8 @@ class SaDatabase:
         self._children_of: dict[Peer, dict[int, ChildSa]] = {}
         self._children_of_remote: dict[str, dict[int, ChildSa]] = {}
         self._outbound: dict[tuple[int, int, str], ChildSa] = {}
-        self._identities: dict[str, Counter[Who]] = {}
-        self._selectors: Counter[Who] = Counter()
+        self._identities: dict[str, dict[Who, int]] = {}
+        self._selectors: dict[Who, int] = {}
         self.count = 0
         self.held: Held[ChildSa] = Held()
 
@@ -439,12 +438,13 @@ class SaDatabase:
         _drop(self._children_of_who, child.peer[0], id(child))
 
     def _hold(self, child: ChildSa, step: int) -> None:
+        who = child.peer[0]
         self.count += step
-        self._count(child.who, step)
-        _add(self._selectors, child.who, step * len(child.selectors))
+        self._count(who, step)
+        _add(self._selectors, who, step * len(child.selectors))
 
     def _count(self, who: Who, step: int) -> None:
-        of_section = self._identities.setdefault(who[0], Counter())
+        of_section = self._identities.setdefault(who[0], {})
         _add(of_section, who, step)
         if not of_section:
             del self._identities[who[0]]
@@ -472,7 +472,7 @@ class SaDatabase:
 
     def selectors_of(self, who: Who) -> int:
         """How many pairs of networks they carry together."""
-        return self._selectors[who]
+        return self._selectors.get(who, 0)
 
     def child_by_spi(self, protocol: int, spi: int, remote: str) -> ChildSa | None:
         """The child SA that a peer at ``remote`` receives with that SPI."""
@@ -557,8 +557,8 @@ def _take(table: dict[Any, list[Any]], key: Any, value: Any) -> None:
             del table[key]
 
 
-def _add(table: Counter[Who], who: Who, step: int) -> None:
-    table[who] += step
+def _add(table: dict[Who, int], who: Who, step: int) -> None:
+    table[who] = table.get(who, 0) + step
     if not table[who]:
         del table[who]
 

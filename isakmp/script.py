@@ -13,7 +13,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from isakmp.job import Job
 from isakmp.message import Header, Payload, missing
@@ -28,13 +29,14 @@ S = TypeVar("S")
 def duplicate(value: S) -> S:
     """Another dataclass of the same values: copy() and replace() take several times as long."""
     kind: Any = type(value)
-    other: S = kind(*[getattr(value, name) for name in _names(kind)])
+    other: S = kind(*_values_of(kind)(value))
     return other
 
 
 @cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(kind))
+def _values_of(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads all fields of such a dataclass, of which there are two at least."""
+    return attrgetter(*[one.name for one in fields(kind)])
 
 
 class Mark(Enum):
@@ -96,13 +98,13 @@ class Script(Generic[S]):
     joins: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False
 
     @cached_property
-    def messages(self) -> tuple[tuple[int | Mark, ...], ...]:
+    def messages(self) -> tuple[tuple[int | Literal[Mark.AUTH], ...], ...]:
         """The syntax, the mandatory payloads of each message."""
-        messages: list[list[int | Mark]] = [[]]
+        messages: list[list[int | Literal[Mark.AUTH]]] = [[]]
         for item in self.syntax:
-            if item is SWITCH:
+            if item is Mark.SWITCH:
                 messages.append([])
-            elif item is not END:
+            elif item is not Mark.END:
                 messages[-1].append(item)
         return tuple(map(tuple, messages))
 

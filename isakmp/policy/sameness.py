@@ -18,6 +18,7 @@ VERSION = {
     ipsec.Id.IPV6_ADDR_SUBNET: 6,
 }
 SUBNETS = (ipsec.Id.IPV4_ADDR_SUBNET, ipsec.Id.IPV6_ADDR_SUBNET)
+_HOSTS = {ipsec.Id.IPV4_ADDR: 4, ipsec.Id.IPV6_ADDR: 16}
 _RANGES = {ipsec.Id.IPV4_RANGE: 4, ipsec.Id.IPV6_RANGE: 16}
 
 
@@ -35,6 +36,14 @@ def network_of(identity: Identity) -> Network | None:
         return make_network(data[:size], prefix, strict=False)
     except ValueError:
         return None
+
+
+def block_of(identity: Identity) -> tuple[bytes, int] | None:
+    """The same as its first address and its length in bits, which is quick to look up by."""
+    if _HOSTS.get(identity.type) == len(identity.data):
+        return identity.data, 8 * len(identity.data)
+    network = network_of(identity)
+    return (network.network_address.packed, network.prefixlen) if network else None
 
 
 def _network_of_range(first: bytes, last: bytes) -> Network | None:
@@ -66,8 +75,8 @@ def meaning_of(identity: Identity) -> tuple[object, ...]:
     hosts and ranges may be, too.
     """
     kind, data = identity.type, identity.data
-    if network := network_of(identity):
-        return (network,)
+    if block := block_of(identity):
+        return block
     if kind is ipsec.Id.FQDN:
         data = data.lower()
     elif kind is ipsec.Id.USER_FQDN:

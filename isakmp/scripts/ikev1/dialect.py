@@ -90,8 +90,9 @@ class Ikev1:
             return
         candidates = engine.candidates.among(exchange)
         mark = digest(datagram)
-        if any(engine.repeats(each, mark) for each in candidates):
-            return
+        for each in candidates:
+            if engine.repeats(each, mark):
+                return
         fit = [x for x in candidates if self._fits(x, header)]
         if not fit:
             engine.drop(path, f"{exchange}: wrong cookie or exchange type")

@@ -60,6 +60,7 @@ class Quick:
     g_qm_peer: bytes = b""
     g_qm_xy: bytes = field(default=b"", repr=False)
     spis: dict[int, int] = field(default_factory=dict)
+    reqid: int = 0
     chosen: list[Chosen] = field(default_factory=list)
     specs: list[SaSpec] = field(default_factory=list, repr=False)
     responder_life_s: int = 0
@@ -138,11 +139,12 @@ def _offer(x: X) -> list[Suite]:
 
 
 def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:
-    reqid = x.engine.owner.connections.reqid(connection_of(x).name, selector_of(x), x)
-    mode = connection_of(x).suites[0].protocols[0].transforms[0].encapsulation
+    connection, s = connection_of(x), x.state
+    s.reqid = x.engine.owner.connections.reqid(connection.name, selector_of(x), x)
+    mode = connection.suites[0].protocols[0].transforms[0].encapsulation
     for protocol in protocols:
-        request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
-        x.state.spis[protocol] = yield x.engine.app.get_spi(request)
+        request = SpiRequest(protocol, x.path.remote, x.path.local, mode, s.reqid)
+        s.spis[protocol] = yield x.engine.app.get_spi(request)
 
 
 def _proposals(x: X, suites: list[Suite]) -> dict[str, Any]:
@@ -480,14 +482,13 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
     ends = (path.remote, path.local) if inbound else (path.local, path.remote)
     ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
     selector = selector_of(x)
-    reqid = x.engine.owner.connections.reqid(connection_of(x).name, selector, x)
     # Around the innermost protocol of a bundle the others are applied to what it has made.
     innermost = bundle_order(isakmp.Protocol(c.what.protocol) for c in s.chosen)[0]
     around = what.protocol != innermost
     mode = ipsec.Encapsulation.TRANSPORT if around else what.encapsulation
     spec = SaSpec(
         isakmp.Protocol(what.protocol), spi, *ends, mode, inbound,
-        (selector.reversed() if inbound else selector,), reqid,
+        (selector.reversed() if inbound else selector,), s.reqid,
         what.transform_id, material[:encryption], what.auth, material[encryption:],
         what.replay_window, s.limits, ports if _in_udp(s) else None,
     )  # fmt: skip
@@ -504,7 +505,6 @@ def _in_udp(s: Quick) -> bool:
 def finalize(x: X) -> None:
     """Both ends are ready: the outbound SAs, and the child SA is up."""
     s, sa = x.state, parent(x)
-    reqid = x.engine.owner.connections.reqid(connection_of(x).name, selector_of(x), x)
     child = ChildSa(
         connection_of(x), sa.peer, sa.own_cookie, x.message_id, x.initiator, x.path,
         selector_of(x),
@@ -512,7 +512,7 @@ def finalize(x: X) -> None:
             ChildProtocol(c.what, s.spis[c.what.protocol], int.from_bytes(c.proposal.spi, "big"))
             for c in s.chosen
         ),
-        reqid, s.limits, _in_udp(s), x.created, x.engine.now(),
+        s.reqid, s.limits, _in_udp(s), x.created, x.engine.now(),
         min(s.ni_b, s.nr_b),
     )  # fmt: skip
     x.engine.owner.children.child_established(child, s.specs)

@@ -6,7 +6,7 @@ exchange's first) is true when an answer comes late.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ class Attempt:
         called with the next answer. Raises what the step raises."""
         if self._waiting is None:
             result = self.step(exchange, self.message)
-            if not isinstance(result, Generator):
+            if result is None or isinstance(result, Verdict):
                 self.verdict = result
                 return True
             self._waiting = result

@@ -499,9 +499,10 @@ class Connections:
         return self._reqids.hold((name, selector), user.finished)
 
     def _uses_reqid(self, flow: Flow) -> bool:
+        if self.flows.has(flow) or self.sas.of_flow(*flow):
+            return True
         entry = self.entries.get(flow[0])
-        stands = entry is not None and entry.connection.selector == flow[1]
-        return stands or self.flows.has(flow) or bool(self.sas.of_flow(*flow))
+        return entry is not None and entry.connection.selector == flow[1]
 
     def _stand(self, entry: Entry) -> None:
         """What its traffic meets while no child SA has it: a policy that asks for one, or one that

@@ -58,10 +58,6 @@ class Seat:
         self.claims: dict[Owner, Claim] = {}
         self.standing: Claim | None = None
 
-    def strongest(self) -> Claim:
-        """Whose it is; somebody's it must be."""
-        return max(self.claims.values(), key=_rank)
-
 
 class Flows:
     """Who claims which traffic, and what the application has been told."""
@@ -125,7 +121,7 @@ class Flows:
         for seat in changed:
             if not seat.claims:
                 continue
-            before, seat.standing = seat.standing, seat.strongest()
+            before, seat.standing = seat.standing, max(seat.claims.values(), key=_rank)
             if before is None or before.spec != seat.standing.spec:
                 self._add(seat.standing)
         for seat in changed:

@@ -7,6 +7,7 @@ another one its policy would have no SA, and its SA no traffic.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from isakmp.job import Job
@@ -39,11 +40,11 @@ class Reqids:
         holders = self._holders.setdefault(flow, set())
         if holder not in holders:
             holders.add(holder)
-            holder.then(lambda job: self._let_go(flow, holder))
+            holder.then(partial(self._let_go, flow, holders))
         return self.of(flow)
 
-    def _let_go(self, flow: Flow, holder: Job[Any]) -> None:
-        self._holders[flow].discard(holder)
+    def _let_go(self, flow: Flow, holders: set[Job[Any]], holder: Job[Any]) -> None:
+        holders.discard(holder)
         self.give_back(flow)
 
     def give_back(self, flow: Flow) -> None:

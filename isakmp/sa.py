@@ -143,8 +143,8 @@ def place_of(path: Path, nat: Nat) -> Place:
 def peer_of(remote: Remote, identity: Identity, path: Path, nat: Nat) -> Peer:
     """Who this is: private addresses behind different NATs do not make one peer, nor does an
     identity that may be at several places at a time."""
-    where = str(path.remote) if block_of(identity) else ""
-    who = remote.name, bearer_of(identity), where
+    block = block_of(identity)
+    who = remote.name, block or bearer_of(identity), str(path.remote) if block else ""
     return who, None if remote.unique.alone else place_of(path, nat)
 
 

@@ -63,7 +63,7 @@ class Timers:
 
     def add(self, name: str, delay_s: float, call: Callable[[], object]) -> Event:
         """Call ``call`` in ``delay_s`` seconds."""
-        event = Event(self, name, self.now() + max(0.0, delay_s), call)
+        event = Event(self, name, self.now() + (delay_s if delay_s > 0 else 0.0), call)
         heapq.heappush(self._heap, (event.when, next(self._order), event))
         return event
 

@@ -168,11 +168,8 @@ class Catalog:
 
     def _usable(self, kind: Kind, section: str) -> None:
         """ConfError where the checker refuses a section, or what it leads to."""
-        if fault := self._fault(kind, section):
+        if self.faults and (fault := self.faults.get((kind, fold(section)))):
             raise fault
-
-    def _fault(self, kind: Kind, section: str) -> ConfError | None:
-        return self.faults.get((kind, fold(section))) if self.faults else None
 
     def _refresh(self) -> None:
         """Forget what was read of peers before the configuration changed.
@@ -340,7 +337,7 @@ class Catalog:
         main mode. A section's own key is its only one; one without is proven by that of whom it
         expects, else of who came.
         """
-        if fault := self._fault(Kind.PEER, remote.name):
+        if self.faults and (fault := self.faults.get((Kind.PEER, fold(remote.name)))):
             raise self._bad(remote.name, fault, isakmp.Notify.AUTHENTICATION_FAILED)
         identity = remote.remote_id or came
         if secret := remote.secret or self._identity_secret(identity):

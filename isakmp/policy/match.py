@@ -27,6 +27,7 @@ TRANSFORMS_MAX, PAIRS_MAX = 256, 256
 # Nothing that is negotiated is larger; a lifetime of 2^63 kilobytes fits no counter of octets.
 LARGEST = 0xFFFFFFFF
 
+_SECONDS, _KILOBYTES = int(isakmp.LifeType.SECONDS), int(isakmp.LifeType.KILOBYTES)
 _UDP = {
     ipsec.Encapsulation.UDP_ENCAP_TUNNEL: ipsec.Encapsulation.TUNNEL,
     ipsec.Encapsulation.UDP_ENCAP_TUNNEL_DRAFT: ipsec.Encapsulation.TUNNEL,
@@ -58,20 +59,21 @@ class Chosen(NamedTuple):
 def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[int, int], int, int]:
     """Attributes by number, and its lifetime in seconds and in kilobytes."""
     found: dict[int, int] = {}
-    lives = {isakmp.LifeType.SECONDS: 0, isakmp.LifeType.KILOBYTES: 0}
+    lives = {_SECONDS: 0, _KILOBYTES: 0}
     unit = 0
     for attribute in attributes:
         kind, value = attribute["type"], attribute["value"]
         number = value if isinstance(value, int) else int.from_bytes(value[:8], "big")
-        number = min(number, MAX_AMOUNT if unit == isakmp.LifeType.KILOBYTES else LARGEST)
+        most = MAX_AMOUNT if unit == _KILOBYTES else LARGEST
+        number = number if number < most else most
         if kind == life_type:
             unit = number
         elif kind == life_duration:
             if unit in lives:
-                lives[isakmp.LifeType(unit)] = number
+                lives[unit] = number
         else:
             found[kind] = number
-    return found, lives[isakmp.LifeType.SECONDS], lives[isakmp.LifeType.KILOBYTES]
+    return found, lives[_SECONDS], lives[_KILOBYTES]
 
 
 # --- phase 1 ---------------------------------------------------------------------------------

@@ -411,7 +411,8 @@ class Remote:
     """racoon2's ``remote``, isakmpd's ISAKMP peer: with whom, how, and as whom.
 
     name: the configuration section; address None: any (the Default peer); secret: the
-    pre-shared key, kept out of repr and so out of logs.
+    pre-shared key, kept out of repr and so out of logs; shared: whether several identities may
+    prove themselves under that section.
     """
 
     name: str
@@ -430,11 +431,11 @@ class Remote:
     proposals: tuple[Proposal, ...] = ()
     ikev2: Ikev2 = Ikev2()
     unique: Unique = Unique.REPLACE
+    shared: bool = field(init=False, compare=False, repr=False)
 
-    @property
-    def shared(self) -> bool:
-        """Whether several identities may prove themselves under that section."""
-        return self.remote_id is None and (self.address is None or not self.secret)
+    def __post_init__(self) -> None:
+        shared = self.remote_id is None and (self.address is None or not self.secret)
+        object.__setattr__(self, "shared", shared)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,9 +100,15 @@ class Ikev1:
             self._encrypted(engine, path, header, datagram, fit)
         else:
             message = self._open(engine, path, header, datagram, None, b"")
-            kinds = [payload.type for payload in message.payloads]
-            engine.run(next((x for x in fit if not engine.lacking(x, kinds)), fit[0]), message,
-                       datagram)  # fmt: skip
+            engine.run(self._wanting(engine, fit, message), message, datagram)
+
+    @staticmethod
+    def _wanting(engine: Engine, fit: list[Exchange[Any]], message: Incoming) -> Exchange[Any]:
+        """The first that the message lacks nothing for, of one or more."""
+        if len(fit) == 1:
+            return fit[0]
+        kinds = [payload.type for payload in message.payloads]
+        return next((x for x in fit if not engine.lacking(x, kinds)), fit[0])
 
     @staticmethod
     def _fits(exchange: Exchange[Any], header: Header) -> bool:

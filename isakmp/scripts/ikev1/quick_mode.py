@@ -48,7 +48,11 @@ _COMMIT = int(isakmp.Flag.COMMIT)
 
 @dataclass(slots=True)
 class Quick:
-    """What the steps of one quick mode have learned. selector runs from us to the peer."""
+    """What the steps of one quick mode have learned. selector runs from us to the peer.
+
+    in_udp: whether the SAs go through UDP. What was agreed on counts: nothing protects what the two
+    ends have found of NATs, so that it need not be the same.
+    """
 
     connection: Connection | None = None
     selector: Selector | None = None
@@ -65,6 +69,7 @@ class Quick:
     specs: list[SaSpec] = field(default_factory=list, repr=False)
     responder_life_s: int = 0
     limits: Limits = field(default_factory=Limits)
+    in_udp: bool = False
 
 
 X = Exchange[Quick]
@@ -437,7 +442,7 @@ def recv_CONNECTED(x: X, message: Incoming) -> None:
 def _install_inbound(x: X) -> Wait:
     """Derive the keys of every SA; give the application the inbound ones."""
     s = x.state
-    s.limits = _limits(x)
+    s.limits, s.in_udp = _limits(x), any(chosen.in_udp for chosen in s.chosen)
     for chosen in s.chosen:
         peer_spi = int.from_bytes(chosen.proposal.spi, "big")
         if len(chosen.proposal.spi) != 4 or peer_spi < 256:
@@ -490,16 +495,10 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
         isakmp.Protocol(what.protocol), spi, *ends, mode, inbound,
         (selector.reversed() if inbound else selector,), s.reqid,
         what.transform_id, material[:encryption], what.auth, material[encryption:],
-        what.replay_window, s.limits, ports if _in_udp(s) else None,
+        what.replay_window, s.limits, ports if s.in_udp else None,
     )  # fmt: skip
     x.engine.owner.keyed(spec)
     return spec
-
-
-def _in_udp(s: Quick) -> bool:
-    """Whether the SAs go through UDP. What was agreed on counts: nothing protects what the two
-    ends have found of NATs, so that it need not be the same."""
-    return any(chosen.in_udp for chosen in s.chosen)
 
 
 def finalize(x: X) -> None:
@@ -512,7 +511,7 @@ def finalize(x: X) -> None:
             ChildProtocol(c.what, s.spis[c.what.protocol], int.from_bytes(c.proposal.spi, "big"))
             for c in s.chosen
         ),
-        s.reqid, s.limits, _in_udp(s), x.created, x.engine.now(),
+        s.reqid, s.limits, s.in_udp, x.created, x.engine.now(),
         min(s.ni_b, s.nr_b),
     )  # fmt: skip
     x.engine.owner.children.child_established(child, s.specs)

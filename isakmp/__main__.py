@@ -29,7 +29,7 @@ from isakmp.privilege import Identity, give_up, more_descriptors, private_files
 from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
 from isakmp.run_directory import run_directory
-from isakmp.service import work
+from isakmp.service import patience, work
 from isakmp.sink import STDERR, Sink, StreamSink, SyslogSink
 from isakmp.timer import Timers
 from isakmp.transport.netif import interface, source
@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.close or options.open:
             barrier(options)
         else:
-            run(options)
+            with patience():
+                run(options)
     except IsakmpError as error:
         print(f"isakmpd: {error}", file=sys.stderr)
         return 1

@@ -12,8 +12,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from isakmp.loop import Loop
 from isakmp.ready import Starter
 
 LOOK_S = 10.0
+PATIENT = (signal.SIGHUP, signal.SIGUSR1)
+"""What asks something of a daemon that runs, and would end one that is only just starting."""
 
 
 def work(
@@ -57,6 +59,16 @@ def work(
         starter.stopping()
         with suppress(OSError):
             pid_file.unlink()
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Such signals wait until work() can hear of them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, PATIENT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _look(daemon: Daemon, fifo: Fifo, commands: Commands) -> None:
@@ -98,8 +110,9 @@ def _signals(
     woken.setblocking(False)
     waker.setblocking(False)
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+    for number in (*PATIENT, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PATIENT)
 
     def read() -> None:
         for number in set(woken.recv(64)):

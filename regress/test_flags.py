@@ -15,11 +15,12 @@ import pytest
 from fifo_ui import ctl
 from fifo_ui.flags import make_parser as control_parser
 from isakmp import __main__, __version__
+from isakmp.app.engine.flags import make_parser as engine_parser
 from isakmp.flags import make_parser as daemon_parser
 from regress.parsers import arguments_of
 
 ROOT = Path(__file__).resolve().parents[1]
-PARSERS = [daemon_parser, control_parser]
+PARSERS = [daemon_parser, engine_parser, control_parser]
 
 
 @pytest.mark.parametrize("make", PARSERS)
@@ -44,7 +45,7 @@ def test_the_version(main: Callable[[list[str]], int], name: str) -> None:
     assert (ended.value.code, out.getvalue()) == (0, f"{name} {__version__}\n")
 
 
-@pytest.mark.parametrize("module", ["isakmp.flags", "fifo_ui.flags"])
+@pytest.mark.parametrize("module", ["isakmp.flags", "isakmp.app.engine.flags", "fifo_ui.flags"])
 def test_a_build_can_read_the_flags_without_what_isakmpd_needs(module: str) -> None:
     """-S: no package that pip has installed."""
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {module}"

@@ -16,12 +16,18 @@ from pathlib import Path
 import pytest
 
 from isakmp import __version__
-from isakmp.app.engine.__main__ import _arguments as engine_arguments
+from isakmp.app.engine.flags import make_parser as engine_parser
 from isakmp.flags import make_parser
 from regress.interop.namespace import tun_device
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_SOURCE = (".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
+
+
+@pytest.fixture(autouse=True)
+def outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed is not to find the checkout."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
 
 
 def run(*command: str | Path, cwd: Path) -> None:
@@ -108,7 +114,9 @@ def test_it_is_the_installed_one_that_runs(prefix: Path) -> None:
         "share/isakmpd/east.ini",
         "share/bash-completion/completions/isakmpd.bash",
         "share/bash-completion/completions/isakmpctl.bash",
+        "share/bash-completion/completions/isakmpd-engine.bash",
         "share/zsh/site-functions/_isakmpd",
+        "share/zsh/site-functions/_isakmpd-engine",
         "share/zsh/site-functions/_isakmpctl",
         "lib/systemd/system/isakmpd.service",
         "lib/systemd/system/isakmpd-close.service",
@@ -117,6 +125,16 @@ def test_it_is_the_installed_one_that_runs(prefix: Path) -> None:
 )
 def test_what_comes_beside_the_commands(prefix: Path, name: str) -> None:
     assert (prefix / name).read_text().strip()
+
+
+def test_the_documents_that_the_manual_points_to_come_along(prefix: Path) -> None:
+    manual = (ROOT / "docs" / "isakmpd.8.md").read_text()
+    assert "`share/doc/isakmpd`" in manual
+    named = set(re.findall(r"(?<![./\w])(\w+\.md)", manual))
+    assert {"tutorial.md", "security.md", "rfc.md"} <= named
+    for name in named:
+        text = (prefix / "share" / "doc" / "isakmpd" / name).read_text()
+        assert text == (ROOT / "docs" / name).read_text()
 
 
 def test_the_installed_one_carries_a_tunnel(prefix: Path) -> None:
@@ -173,7 +191,7 @@ def test_the_engine_s_unit_says_what_the_engine_takes() -> None:
     unit.read(ROOT / "conf" / "isakmpd-engine.service")
     service = unit["Service"]
     name, *words = service["ExecStart"].split()
-    where = Path(engine_arguments(words).socket)
+    where = Path(engine_parser().parse_args(words).socket)
     assert name == "isakmpd-engine"
     assert str(where.parent) == f"/run/{service['RuntimeDirectory']}"
     assert f"Engine-socket= {where}" in (ROOT / "docs" / "isakmpd.8.md").read_text()

@@ -42,10 +42,11 @@ def conf(tmp_path: Path) -> Path:
 class Running:
     """One process; ports of its own."""
 
-    def __init__(self, conf: Path, *flags: str) -> None:
+    def __init__(self, conf: Path, *flags: str, code: str = "") -> None:
         self.folder = conf.parent
         self.error = self.folder / "stderr"
-        argv = [sys.executable, "-m", "isakmp", "-c", str(conf), "-p", str(free_port()),
+        what = ["-c", code] if code else ["-m", "isakmp"]
+        argv = [sys.executable, *what, "-c", str(conf), "-p", str(free_port()),
                 "-N", str(free_port()), *flags]  # fmt: skip
         with self.error.open("w") as out:
             self.process = subprocess.Popen(argv, stderr=out, stdin=subprocess.DEVNULL)
@@ -229,6 +230,31 @@ def test_the_run_directory_that_systemd_made(
     try:
         process.until("isakmpd runs")
         assert (made / "isakmpd.fifo").is_fifo()
+        assert process.stop() == 0
+    finally:
+        process.process.kill()
+        process.process.wait()
+
+
+STARTED_WITH = """
+import os, signal, sys
+from isakmp import __main__ as main
+load = main.Conf.load
+def signalled(*arguments):
+    os.kill(os.getpid(), signal.{})
+    return load(*arguments)
+main.Conf.load = signalled
+sys.exit(main.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "done"), [("SIGHUP", "configuration reloaded: "), ("SIGUSR1", "report written to ")]
+)
+def test_a_signal_to_one_that_is_starting_waits(conf: Path, name: str, done: str) -> None:
+    process = Running(conf, "-d", code=STARTED_WITH.format(name))
+    try:
+        process.until(done)
         assert process.stop() == 0
     finally:
         process.process.kill()

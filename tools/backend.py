@@ -24,7 +24,6 @@ from isakmp import __version__
 from tools import completion, manpage
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("isakmpctl", "isakmpd")
 
 
 def write_share(top: Path = ROOT / "build" / "share") -> None:
@@ -33,7 +32,7 @@ def write_share(top: Path = ROOT / "build" / "share") -> None:
     for path in (ROOT / "docs").glob("*.[0-9].md"):
         name, text = manpage.page(path, __version__)
         (top / name).write_text(text)
-    for command in COMMANDS:
+    for command in completion.PARSERS:
         (top / f"{command}.bash").write_text(completion.bash(command))
         (top / f"_{command}").write_text(completion.zsh(command))
 

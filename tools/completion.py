@@ -1,4 +1,4 @@
-"""Completion for bash and zsh of what the command lines of isakmpd and isakmpctl take.
+"""Completion for bash and zsh of what the command lines of isakmpd, its engine and isakmpctl take.
 
 Made of their parsers and of the table of tags, so that it has every flag, verb and tag there is.
 """
@@ -6,14 +6,21 @@ Made of their parsers and of the table of tags, so that it has every flag, verb 
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from fifo_ui.flags import make_parser as control_parser
+from isakmp.app.engine.flags import make_parser as engine_parser
 from isakmp.conf_tags import TAGS
 from isakmp.flags import make_parser as daemon_parser
 from isakmp.log import LogClass
 
+PARSERS = {
+    "isakmpd": daemon_parser,
+    "isakmpd-engine": engine_parser,
+    "isakmpctl": control_parser,
+}
 FILES = ("FILE", "PATH", "FIFO")
 NAMES = ("name", "peer")
 
@@ -23,7 +30,7 @@ LIST = "isakmpctl connections --timeout 1 2>/dev/null | awk 'NR > 1 && /^[^ ]/ {
 BASH = """\
 # bash completion for {name}, made of its command line.
 _isakmpctl_names() {{ {names}; }}
-_{name}() {{
+{function}() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD - 1]}} path= i
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$path ${{COMP_WORDS[i]}}" in
@@ -38,7 +45,7 @@ _{name}() {{
 {words}
     esac
 }}
-complete -F _{name} {name}
+complete -F {function} {name}
 """
 
 ZSH = """\
@@ -49,8 +56,13 @@ _isakmpctl_names() {{
     names=(${{(f)"$({names})"}})
     compadd -a names
 }}
+_isakmpctl_values() {{
+    case $words[CURRENT-1] in
+{values}
+    esac
+}}
 {functions}
-_{name} "$@"
+{function} "$@"
 """
 
 
@@ -87,21 +99,34 @@ class Level(NamedTuple):
 
 
 def levels(name: str) -> list[Level]:
-    """Those of ``isakmpd`` or ``isakmpctl``."""
-    parser = {"isakmpd": daemon_parser, "isakmpctl": control_parser}[name]()
-    return list(Level((), parser).below())
+    """Those of a command."""
+    return list(Level((), PARSERS[name]()).below())
+
+
+def values() -> dict[str, list[str]]:
+    """What the table of tags lists as values of each, in whatever section it is; none: []."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for tags in TAGS.values():
+        for tag, row in tags.items():
+            found[tag].update(row.type.words if not row.idle else ())
+    return {tag: sorted(words, key=str.lower) for tag, words in found.items()}
+
+
+def _values_by_tag() -> Iterator[tuple[str, str]]:
+    """Patterns of a shell's case, and the words."""
+    tags_of: defaultdict[str, list[str]] = defaultdict(list)
+    for tag, words in sorted(values().items()):
+        tags_of[" ".join(words)].append(f'"{tag}"')
+    return (("|".join(tags), words) for words, tags in tags_of.items())
 
 
 def words(action: argparse.Action) -> list[str]:
-    """What an argument can be, where that is known: a verb's switch, a tag, what the table of tags
-    lists as values, a class of the log."""
+    """What an argument can be, where that is known and the same everywhere: a verb's switch, a tag,
+    a class of the log."""
     if action.choices:
         return [str(choice) for choice in action.choices]
     if action.dest == "tag":
-        return sorted({tag for tags in TAGS.values() for tag in tags}, key=str.lower)
-    if action.dest == "value":
-        rows = (row for tags in TAGS.values() for row in tags.values() if not row.idle)
-        return sorted({word for row in rows for word in row.type.words}, key=str.lower)
+        return sorted(values(), key=str.lower)
     if action.dest == "cls":
         return [*(cls.label for cls in LogClass), "A", "toggle"]
     return []
@@ -123,11 +148,12 @@ def bash(name: str) -> str:
     # Without verbs there is no path: the pattern is one that no word is.
     paths = "|".join(f'" {" ".join(level.path)}"' for level in every if level.path) or '" "'
     # A flag means the same wherever it stands.
-    values = {f"        {line}": None for level in every for line in _bash_values(level)}
+    behind = {f"        {line}": None for level in every for line in _bash_values(level)}
     offered = [f"        {line}" for level in every for line in _bash_words(level)]
     return BASH.format(
-        name=name, names=LIST, paths=paths, values="\n".join(values), words="\n".join(offered)
-    )
+        name=name, function=_function(name, ()), names=LIST, paths=paths,
+        values="\n".join(behind), words="\n".join(offered),
+    )  # fmt: skip
 
 
 def _pattern(level: Level) -> str:
@@ -156,7 +182,14 @@ def _bash_words(level: Level) -> Iterator[str]:
     named = ["$(_isakmpctl_names)"] if names else []
     listed = " ".join([*known, *named] or ([] if level.arguments() else flags))
     yield f"{_pattern(level)})"
-    yield f'    [[ $cur == -* ]] && set -- "{" ".join(flags)}" || set -- "{listed}"'
+    if any(action.dest == "value" for action in level.arguments()):
+        yield "    case $prev in"
+        yield from (f'        {tags}) set -- "{given}" ;;' for tags, given in _values_by_tag())
+        yield f'        *) set -- "{listed}" ;;'
+        yield "    esac"
+    else:
+        yield f'    set -- "{listed}"'
+    yield f'    [[ $cur == -* ]] && set -- "{" ".join(flags)}"'
     yield '    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")'
     if files:
         yield "    [[ $cur == -* ]] && return"
@@ -168,7 +201,13 @@ def _bash_words(level: Level) -> Iterator[str]:
 def zsh(name: str) -> str:
     """The script for zsh."""
     functions = (function for level in levels(name) for function in _zsh_function(name, level))
-    return ZSH.format(name=name, names=LIST, functions="\n".join(functions))
+    by_tag = "\n".join(
+        f"        {tags}) compadd -- {given} ;;" for tags, given in _values_by_tag() if given
+    )
+    return ZSH.format(
+        name=name, function=_function(name, ()), names=LIST, values=by_tag,
+        functions="\n".join(functions),
+    )  # fmt: skip
 
 
 def _zsh_function(name: str, level: Level) -> Iterator[str]:
@@ -198,7 +237,7 @@ def _zsh_function(name: str, level: Level) -> Iterator[str]:
 
 
 def _function(name: str, path: tuple[str, ...]) -> str:
-    return "_" + "_".join((name, *path))
+    return "_" + "_".join((name.replace("-", "_"), *path))
 
 
 def _zsh_option(action: argparse.Action) -> Iterator[str]:
@@ -214,6 +253,8 @@ def _zsh_what(action: argparse.Action) -> str:
         return "_files"
     if action.dest in NAMES:
         return "_isakmpctl_names"
+    if action.dest == "value":
+        return "_isakmpctl_values"
     return f"({' '.join(words(action))})" if words(action) else " "
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from isakmp.conf_tags import TAGS
-from tools.completion import Level, bash, levels, zsh
+from tools.completion import Level, bash, levels, values, zsh
 
-COMMANDS = ["isakmpd", "isakmpctl"]
+COMMANDS = ["isakmpd", "isakmpd-engine", "isakmpctl"]
 LEVELS = [(name, level) for name in COMMANDS for level in levels(name)]
 
 
@@ -27,7 +27,7 @@ def offered(script: str, *words: str) -> set[str]:
     code = (
         f"{script}\nisakmpctl() {{ printf 'NAME\\nto-east x\\n    below\\n'; }}\n"
         'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }\n'
-        f'_{name}\nprintf "%s\\n" "${{COMPREPLY[@]}}"'
+        f'_{name.replace("-", "_")}\nprintf "%s\\n" "${{COMPREPLY[@]}}"'
     )
     done = subprocess.run(["bash", "-c", code, "-", *words], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -51,11 +51,33 @@ def test_bash_offers_what_an_argument_can_be() -> None:
     assert {"on", "off"} <= offered(script, "isakmpctl", "capture", "o")
     tags = {tag for table in TAGS.values() for tag in table}
     assert tags <= offered(script, "isakmpctl", "conf", "get", "General", "")
-    words = {word for table in TAGS.values() for tag in table.values() for word in tag.type.words}
-    given = offered(script, "isakmpctl", "conf", "set", "General", "Application", "")
-    assert {"engine", "xfrm", "yes", "ikev2", "AES_GCM_16"} <= given & words
     assert "rmv" in offered(script, "isakmpctl", "conf", "r")
     assert "Negotiation" in offered(script, "isakmpctl", "debug", "N")
+
+
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [
+        ("Application", {"engine", "xfrm", "pf_key", "none"}),
+        ("Key-exchange", {"ikev1", "ikev2"}),
+        ("Run-directory", set()),
+    ],
+)
+@pytest.mark.parametrize("action", ["set", "add", "rmv"])
+def test_bash_offers_the_values_of_the_tag(action: str, tag: str, words: set[str]) -> None:
+    script = bash("isakmpctl")
+    assert offered(script, "isakmpctl", "conf", action, "General", tag, "") == words
+    assert "--force" in offered(script, "isakmpctl", "conf", "set", "General", tag, "-")
+
+
+def test_bash_offers_every_value_that_the_table_has() -> None:
+    script = bash("isakmpctl")
+    for tag, words in values().items():
+        given = {word for table in TAGS.values() if tag in table and not table[tag].idle
+                 for word in table[tag].type.words}  # fmt: skip
+        assert set(words) == given
+    tag, words = max(values().items(), key=lambda row: len(row[1]))
+    assert offered(script, "isakmpctl", "conf", "set", "x", tag, "") == set(words)
 
 
 def test_bash_offers_files(tmp_path: Path) -> None:
@@ -64,6 +86,7 @@ def test_bash_offers_files(tmp_path: Path) -> None:
         ("isakmpctl", "dump"),
         ("isakmpctl", "dump", "--keys"),
         ("isakmpd", "-c"),
+        ("isakmpd-engine", "--socket"),
         ("isakmpctl", "conf", "apply"),
     ):
         given = offered(bash(words[0]), *words, f"{tmp_path}/w")
@@ -128,6 +151,8 @@ def test_zsh_completes(tmp_path: Path) -> None:
             ("isakmpctl --json rekey x --reauth", "--json rekey x --reauthenticate"),
             ("isakmpctl up to-", "up to-east"),
             ("isakmpctl conf get General Acq", "conf get General Acquire-Only"),
+            ("isakmpctl conf set General Application xf", "conf set General Application xfrm"),
+            ("isakmpd-engine --dev", "--device"),
             ("isakmpctl debug Negot", "debug Negotiation"),
         ):
             shell.type(f"{typed}\t\n")

@@ -8,7 +8,6 @@ from then on.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import socket
@@ -16,9 +15,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from isakmp import __version__
 from isakmp.app.base import Upcalls
 from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.flags import make_parser
 from isakmp.app.engine.netif import Tun
 from isakmp.app.engine.process import Listener, RemoteUdp
 from isakmp.app.engine.server import Server
@@ -30,25 +29,6 @@ from isakmp.privilege import Cap, Identity, give_up, more_descriptors, private_f
 from isakmp.ready import Starter
 from isakmp.sink import STDERR, StreamSink
 from isakmp.timer import Timers
-
-
-def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="isakmpd-engine",
-        description="isakmpd's key engine, in a process of its own.",
-        epilog="Exit status: 0 ended in order; 1 it cannot run, with the reason on standard error;"
-        " 2 wrong usage. All else is in isakmpd(8).",
-    )
-    version = f"isakmpd-engine {__version__}"
-    parser.add_argument("--version", action="version", version=version, help="print the version")
-    parser.add_argument("--socket", required=True, metavar="PATH", help="where clients connect")
-    parser.add_argument(
-        "--device", default="isakmp%d", metavar="NAME",
-        help="of the TUN device, isakmp%%d by default",
-    )  # fmt: skip
-    parser.add_argument("--user", default="", metavar="NAME", help="whom to become, once it can")
-    parser.add_argument("--group", default="", metavar="NAME", help="and the group")
-    return parser.parse_args(arguments)
 
 
 def run(path: str, device: str, identity: Identity | None) -> None:
@@ -109,7 +89,9 @@ def _stop_on_signals(loop: Loop) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 with a message where the engine cannot start."""
-    options = _arguments(arguments)
+    options = make_parser().parse_args(arguments)
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # they are the daemon's
     private_files()
     more_descriptors()
     try:

@@ -178,14 +178,12 @@ def test_transport_mode_is_for_the_addresses_that_each_end_sees() -> None:
 
 def test_the_responder_sends_original_addresses_where_it_has_chosen_transport_mode() -> None:
     """RFC 3947 5.2: and not where it could have."""
-    tunnel = WEST.suites
     sent: list[int] = []
     net = Network()
     net.nats.append(Nat("192.0.2.1", "203.0.113.1"))
-    hosts = {"local": "192.0.2.1", "remote": "192.0.2.2", "suites": f"{tunnel}, {TRANSPORT}"}
-    west = net.host(replace(INSIDE, **hosts))
-    turned = {"local": "192.0.2.2", "remote": "192.0.2.1", "suites": hosts["suites"]}
-    east = net.host(replace(OUTSIDE, **turned))
+    suites = f"{WEST.suites}, {TRANSPORT}"
+    west = net.host(replace(INSIDE, local="192.0.2.1", remote="192.0.2.2", suites=suites))
+    east = net.host(replace(OUTSIDE, local="192.0.2.2", remote="192.0.2.1", suites=suites))
     change_sent(east, lambda x, m: sent.extend(kind for kind, _ in m.payloads))
     net.start()
     net.run(5)

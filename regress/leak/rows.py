@@ -43,6 +43,7 @@ from regress.live.pair import INNER, NETS, OTHER_SUITE, SUITE, Host, configurati
 
 KILLS = 20
 PINGS = 5
+LIFE_S = 10
 PAUSE_S, SOON_S = 0.05, 0.2
 PATIENCE_S = 60
 FIRST, SIX = "first", "six"
@@ -102,10 +103,12 @@ class Site:
         """Whether a's engine has a process of its own."""
         return self.kind is Stack.OWN
 
-    def write(self, host: Host, *, suite: str = SUITE, more: str = "") -> None:
+    def write(
+        self, host: Host, *, suite: str = SUITE, more: str = "", life_s: int = 1200
+    ) -> None:  # fmt: skip
         """A host's configuration; it starts IKEv2."""
         general = f"{self.general(host)}\nRetransmit-interval= 1\n{more}"
-        text = configuration(host.name, host.folder, general=general,
+        text = configuration(host.name, host.folder, general=general, life_s=life_s,
                              suites=(suite, suite), key_exchange="ikev2")  # fmt: skip
         here, there = INNER_6[host.name], INNER_6[self.far(host).name]
         host.write(
@@ -326,6 +329,23 @@ def between_sas(site: Site) -> None:
             time.sleep(1)
 
 
+def expired(site: Site) -> None:
+    """SAs expire under traffic, as their peer is gone; it is called for again and again."""
+    site.write(site.b)
+    peer = site.start(site.b)
+    site.write(site.a, life_s=LIFE_S)
+    site.start(site.a)
+    wait_up(site.a, site.b, PATIENCE_S)
+    kill(peer)
+    with site.traffic():
+        eventually("all have expired", partial(_all_expired, site), PATIENCE_S)
+        time.sleep(1)
+
+
+def _all_expired(site: Site) -> bool:
+    return site.said().count(" expired") >= len(site.a.connections)
+
+
 def reloaded(site: Site) -> None:
     """Reloaded with other suites under traffic."""
     process = site.up()
@@ -390,8 +410,9 @@ def second_ended(site: Site) -> None:
     text = configuration("a", folder, general=general)
     second.write(text.replace(NETS["b"][0], "10.77.0.0").replace(NETS["b"][1], "10.78.0.0"))
     process = site.isakmpd(second, "-d", "-p", "1500", "-N", "1501")
-    if site.kind is Stack.XFRM and site.protected:
+    if site.kind is Stack.XFRM:
         assert process.wait(PATIENCE_S) == 1
+        assert "end it first" in (folder / "isakmp.log").read_text()
     else:
         eventually("the second one runs", (folder / "isakmpd.pid").exists, PATIENCE_S)
         end(process)
@@ -461,6 +482,7 @@ ROWS: dict[str, Callable[[Site], object]] = {
     "down, deleted by the peer": down,
     "deleted by the passive end": deleted,
     "rekeyed under traffic": between_sas,
+    "expired, the peer is gone": expired,
     "reloaded under traffic": reloaded,
     "daemon killed under traffic": killed,
     "engine killed under traffic": engine_killed,

@@ -59,7 +59,9 @@ def test_each_row_counts_where_nothing_protects(
 
 
 @here
-@pytest.mark.parametrize("row", [rows.down, rows.engine_killed, rows.robbed, rows.blocked_end])
+@pytest.mark.parametrize(
+    "row", [rows.left_out, rows.down, rows.engine_killed, rows.robbed, rows.blocked_end]
+)
 def test_an_engine_of_its_own_lets_nothing_through(
     tmp_path: Path, row: Callable[[Site], object]
 ) -> None:

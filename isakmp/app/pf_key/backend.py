@@ -96,6 +96,7 @@ class PfKey:
         self._timeout_s, self._limit, self._private = timeout_s, limit, private
         self._on_link = on_link
         self._upcalls: Owner | None = None
+        self._starting = False
         self._seq = FIRST_SEQ
         self._pending: dict[int, _Pending] = {}
         self._waiting: deque[tuple[_Pending, isakmp.Protocol | SaType, bytes]] = deque()
@@ -111,6 +112,7 @@ class PfKey:
         SAs that a killed isakmpd has left in an engine of ours end: nobody would end them.
         """
         self._upcalls = upcalls
+        self._starting = True
         self._link.open(self)
         jobs = self._register()
         self._link.wait(lambda: all(job.done for job in jobs))
@@ -132,9 +134,17 @@ class PfKey:
             self.supported[message.satype, ext] = codec.read_supported(message.exts, ext)
 
     def sweep(self) -> None:
-        """X_SWEEP of our engine. A kernel's PF_KEY does not say whose a policy is."""
-        if self._private:
-            self._request(Type.X_SWEEP, SaType.UNSPEC, b"")
+        """X_SWEEP of our engine. A kernel's PF_KEY does not say whose a policy is.
+
+        At the start its answer is waited for, which comes behind those about policies: who is told
+        that isakmpd runs finds them in force.
+        """
+        if not self._private:
+            return
+        done: Job[None] = self._request(Type.X_SWEEP, SaType.UNSPEC, b"")
+        if self._starting:
+            self._starting = False
+            self._link.wait(lambda: done.done)
 
     def close(self, block: bool = False) -> None:
         """Leave the stack, which keeps what was not taken back; requests in flight fail."""

@@ -353,6 +353,24 @@ def test_policies_wait_their_turn_whatever_is_in_flight() -> None:
     assert types == [Type.X_SPDUPDATE] * 5 + [Type.X_SWEEP], "in order: what is swept comes last"
 
 
+def test_at_the_start_policies_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is told that isakmpd runs finds them in force; later the loop is not held up."""
+    far, waits = Far(), list[bool]()
+
+    def answer(done: Callable[[], bool]) -> None:
+        waits.append(done())
+        for data in far.link.sent[-2:]:
+            assert not done()
+            far.reply(data, codec.policy(Policy(2, 2, 1)))
+        assert done()
+
+    monkeypatch.setattr(far.link, "wait", answer)
+    for _ in range(2):
+        far.app.add_policy(OUT_POLICY)
+        far.app.sweep()
+    assert waits == [False]
+
+
 def test_policies_that_wait_fail_with_the_link() -> None:
     far = Far(limit=3)
     jobs = [far.app.add_policy(replace(OUT_POLICY, reqid=number)) for number in range(1, 6)]

@@ -83,11 +83,12 @@ def _paragraph(row: Row, screen: Screen) -> str:
     lines = textwrap.wrap(printable(head, MAX_TEXT), screen.columns, subsequent_indent="  ")
     lines += [screen.paint(line, Tone.BAD) for line in told]
     lines += _beside(row, reason, screen)
-    nearest = (reason.get("misses") or ("",))[0]
+    nearest, *others = reason.get("misses") or ("",)
     for label, value in (
         ("nearest miss", nearest),
         ("decided by", reason.get("line")),
         ("to mend", reason.get("mend")),
+        *(("tried too", other) for other in others),
     ):
         if value:
             lines += _wrapped(label, _clean(value), screen)

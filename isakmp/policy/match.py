@@ -7,7 +7,7 @@ fits, the Reason lists every pair that was compared, the nearest miss first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice, zip_longest
+from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from isakmp.conf_values import MAX_AMOUNT
@@ -15,7 +15,15 @@ from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.foreign import foreign
-from isakmp.policy.spd import IkeTransform, IpsecTransform, Range, Remote, SaPolicy, Suite
+from isakmp.policy.spd import (
+    IkeTransform,
+    IpsecTransform,
+    Lifetime,
+    Range,
+    Remote,
+    SaPolicy,
+    Suite,
+)
 from isakmp.sa import ChosenIke, ChosenIpsec
 
 # How many misses a reason lists: a stranger's packet may hold hundreds of transforms.
@@ -93,7 +101,7 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
     for proposal, transform in islice(offers, TRANSFORMS_MAX):
         offer = _ike_offer(transform)
         for ours in remote.transforms:
-            if _fits(_with_foreign(transform, isakmp.Attribute, _ike_differences(offer, ours))):
+            if _fits(_ike_rows(offer, ours)) and not any(foreign(transform, isakmp.Attribute)):
                 what = offer._replace(
                     name=ours.name,
                     life_s=_shorter(offer.life_s, ours.life.seconds),
@@ -103,17 +111,46 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
     raise Refused(_ike_reason(proposals, remote), isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
-def _fits(differences: Iterator[str]) -> bool:
-    """Whether there is none; the first one is enough, the rest is not worked out."""
-    return next(differences, None) is None
+class Row(NamedTuple):
+    """An attribute that is compared. registry: of its values, None for numbers; wanted: None where
+    any is taken, 0 where none is, a Range of numbers; unit: of numbers; unspoken: it is wanted, and
+    cannot be had."""
+
+    label: str
+    registry: Any
+    came: int
+    wanted: int | Range | None
+    fits: bool
+    unit: str = ""
+    unspoken: bool = False
+
+    def theirs(self) -> str:
+        """What came, by its name; 0 is no value of any registry: nothing came."""
+        return _said(self.registry, self.came) + self.unit
+
+    def ours(self) -> str:
+        """What would have been taken."""
+        if self.wanted is None:
+            return "any"
+        return _said(self.registry, self.wanted)
+
+    def __str__(self) -> str:
+        if self.unspoken:
+            return f"{self.label} {self.theirs()}, which is not spoken yet"
+        if self.wanted is None:
+            return f"{self.label} {self.theirs()}, not a known one"
+        if self.wanted == 0 and self.registry is None:
+            return f"{self.label} {self.theirs()}, not expected"
+        return f"{self.label} {self.theirs()}, not {self.ours()}"
+
+    def part(self) -> Part:
+        """For who shows both sides beside each other."""
+        return Part(self.label, self.theirs(), self.ours(), self.fits)
 
 
-def _with_foreign(
-    transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute], differences: Iterator[str]
-) -> Iterator[str]:
-    """The differences, and behind them what no transform of ours has."""
-    yield from differences
-    yield from foreign(transform, kind)
+def _fits(rows: Iterator[Row]) -> bool:
+    """Whether all do; the first one that does not is enough, the rest is not worked out."""
+    return all(row.fits for row in rows)
 
 
 def _shorter(came: int, ours: Range | None) -> int:
@@ -146,50 +183,53 @@ def _member(registry: Any, value: int) -> Any:
     return registry._value2member_map_.get(value, value)
 
 
-def _ike_differences(offer: ChosenIke, ours: IkeTransform) -> Iterator[str]:
-    same = True
+def _ike_rows(offer: ChosenIke, ours: IkeTransform) -> Iterator[Row]:
     for label, registry, came, wanted in (
         ("ENCRYPTION_ALGORITHM", isakmp.Encryption, offer.encryption, ours.encryption),
         ("HASH_ALGORITHM", isakmp.Hash, offer.hash, ours.hash),
         ("GROUP_DESCRIPTION", isakmp.Group, offer.group, ours.group),
-        ("AUTHENTICATION_METHOD", isakmp.Authentication, offer.auth, ours.auth),
     ):
-        usable = came in registry._value2member_map_
-        if not usable or wanted is not None and came != wanted:
-            expected = name_of(registry, wanted) if wanted is not None else "a known one"
-            same = False
-            yield f"{label} {_said(registry, came)}, not {expected}"
-    if same and offer.auth != isakmp.Authentication.PRE_SHARED:
-        yield f"AUTHENTICATION_METHOD {offer.auth.name}, which is not spoken yet"
-    yield from _range_difference("KEY_LENGTH", offer.key_bits, ours.key_bits, required=False)
-    yield from _life_differences(offer.life_s, offer.life_kb, ours.life.seconds,
-                                 ours.life.kilobytes)  # fmt: skip
+        known = came in registry._value2member_map_
+        yield Row(label, registry, came, wanted, known and wanted in (None, came))
+    spoken = offer.auth == isakmp.Authentication.PRE_SHARED
+    same = offer.auth in isakmp.Authentication._value2member_map_ and ours.auth in (
+        None,
+        offer.auth,
+    )
+    yield Row("AUTHENTICATION_METHOD", isakmp.Authentication, offer.auth, ours.auth,
+              same and spoken, unspoken=same and not spoken)  # fmt: skip
+    yield from _length_row(offer.key_bits, ours.key_bits, required=False)
+    yield from _life_rows(offer.life_s, offer.life_kb, ours.life)
 
 
-def _range_difference(
-    label: str, came: int, wanted: Range | None, *, required: bool
-) -> Iterator[str]:
-    if wanted is not None and came not in wanted and (came or required):
-        yield f"{label} {came or 'none'}, not {_span(wanted)}"
-    elif wanted is None and came:
-        yield f"{label} {came}, not expected"
+def _length_row(came: int, wanted: Range | None, *, required: bool) -> Iterator[Row]:
+    if wanted is not None:
+        fits = came in wanted or not (came or required)
+        yield Row("KEY_LENGTH", None, came, wanted, fits)
+    elif came:
+        yield Row("KEY_LENGTH", None, came, 0, False)
 
 
-def _life_differences(
-    seconds: int, kilobytes: int, s: Range | None, kb: Range | None
-) -> Iterator[str]:
-    for label, came, wanted in (("seconds", seconds, s), ("kilobytes", kilobytes, kb)):
+def _life_rows(seconds: int, kilobytes: int, ours: Lifetime) -> Iterator[Row]:
+    """The lifetimes that do not fit: one that does decides nothing."""
+    for unit, came, wanted in (
+        (" seconds", seconds, ours.seconds),
+        (" kilobytes", kilobytes, ours.kilobytes),
+    ):
         if came and wanted is not None and came not in wanted:
-            yield f"LIFE_DURATION {came} {label}, not {_span(wanted)}"
+            yield Row("LIFE_DURATION", None, came, wanted, False, unit)
 
 
 def _span(wanted: Range) -> str:
     return f"{wanted.min}" if wanted.min == wanted.max else f"{wanted.min} to {wanted.max}"
 
 
-def _said(registry: Any, came: int | None) -> str:
-    """A value by its name; 0 is no value of any registry: nothing came."""
-    return name_of(registry, came) if came else "none"
+def _said(registry: Any, value: int | Range) -> str:
+    if isinstance(value, Range):
+        return _span(value)
+    if not value:
+        return "none"
+    return name_of(registry, value) if registry else str(value)
 
 
 def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:
@@ -199,9 +239,8 @@ def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:
         for transform in islice(every, PAIRS_MAX)
     ]
     pairs = (
-        Miss(list(_with_foreign(one, isakmp.Attribute, _ike_differences(offer, ours))),
-             f"{label} ({offer}) against {ours.name}",
-             ours.line)
+        Miss(list(_ike_rows(offer, ours)), list(foreign(one, isakmp.Attribute)),
+             f"{label} ({offer}) against {ours.name}", ours.line)
         for label, offer, one in offers
         for ours in remote.transforms
     )  # fmt: skip
@@ -211,38 +250,52 @@ def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:
 
 
 class Miss(NamedTuple):
-    """What keeps something of the peer's and something of ours apart. far: other protocols, so
-    that nothing else can be compared."""
+    """Something of the peer's and something of ours, compared. foreign: what nothing of ours has;
+    far: other protocols, so that nothing else can be compared."""
 
-    differences: list[str]
+    rows: list[Row]
+    foreign: list[str]
     label: str
     line: str
     far: bool = False
+
+    def differences(self) -> list[str]:
+        """What keeps them apart; none: nothing does."""
+        return [str(row) for row in self.rows if not row.fits] + self.foreign
+
+    def parts(self) -> tuple[Part, ...]:
+        """All of it, the one beside the other."""
+        parts = [row.part() for row in self.rows]
+        foreign = (text.partition(" ") for text in self.foreign)
+        return (*parts, *(Part(name.rstrip(","), rest, "", False) for name, _, rest in foreign))
 
 
 def _reason(
     what: str, came: str, acceptable: str, line: str, misses: Iterable[Miss]
 ) -> Reason:  # fmt: skip
-    compared = [miss for miss in islice(misses, PAIRS_MAX) if miss.differences]
-    compared.sort(key=lambda miss: (miss.far, len(miss.differences)))
-    nearest = compared[0] if compared else None
+    compared = [(miss.differences(), miss) for miss in islice(misses, PAIRS_MAX)]
+    compared = [one for one in compared if one[0]]
+    compared.sort(key=lambda one: (one[1].far, len(one[0])))
+    apart, nearest = compared[0] if compared else ([], None)
+    line = (nearest.line if nearest else "") or line
     return Reason(
         "no-proposal-chosen",
         f"no {what} proposal of the peer fits ours",
         came=came or "no usable proposal",
         acceptable=acceptable,
-        line=(nearest.line if nearest else "") or line,
+        line=line,
         misses=tuple(
-            f"{miss.label}: {'; '.join(miss.differences)}" for miss in compared[:MISSES_MAX]
+            f"{miss.label}{_elsewhere(miss, line)}: {'; '.join(differences)}"
+            for differences, miss in compared[:MISSES_MAX]
         ),
-        mend=f"make both ends agree on: {'; '.join(nearest.differences)}" if nearest else "",
-        beside=tuple(
-            Part(f"{what} {number}", theirs, ours)
-            for number, (theirs, ours) in enumerate(
-                zip_longest(came.split("; "), acceptable.split(", "), fillvalue=""), 1
-            )
-        ),
+        mend=f"make both ends agree on: {'; '.join(apart)}" if nearest else "",
+        beside=nearest.parts() if nearest and not nearest.far else (),
     )
+
+
+def _elsewhere(miss: Miss, line: str) -> str:
+    """The line of ours that was compared, where it is not the one that decided."""
+    return f", {miss.line}" if miss.line not in ("", line) else ""
 
 
 # --- phase 2 ---------------------------------------------------------------------------------
@@ -280,8 +333,8 @@ def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
     for transform in islice(proposal.transforms, TRANSFORMS_MAX):
         offer = ipsec_offer(proposal, transform)
         for candidate in ours.transforms:
-            apart = _ipsec_differences(offer, candidate)
-            if in_ikev1(candidate) and _fits(_with_foreign(transform, ipsec.Attribute, apart)):
+            fits = in_ikev1(candidate) and _fits(_ipsec_rows(offer, candidate))
+            if fits and not any(foreign(transform, ipsec.Attribute)):
                 what = offer._replace(
                     name=candidate.name,
                     life_s=_shorter(offer.life_s, candidate.life.seconds),
@@ -314,7 +367,7 @@ def ipsec_offer(proposal: Any, transform: Any) -> ChosenIpsec:
     )
 
 
-def _ipsec_differences(offer: ChosenIpsec, ours: IpsecTransform) -> Iterator[str]:
+def _ipsec_rows(offer: ChosenIpsec, ours: IpsecTransform) -> Iterator[Row]:
     registry = TRANSFORM_REGISTRIES.get(offer.protocol, ipsec.Esp)
     for label, names, came, wanted in (
         ("TRANSFORM_ID", registry, offer.transform_id, ours.transform_id),
@@ -322,11 +375,10 @@ def _ipsec_differences(offer: ChosenIpsec, ours: IpsecTransform) -> Iterator[str
         ("ENCAPSULATION_MODE", ipsec.Encapsulation, offer.encapsulation, ours.encapsulation),
         ("GROUP_DESCRIPTION", isakmp.Group, offer.group, ours.group),
     ):
-        if came != wanted:
-            yield f"{label} {_said(names, came)}, not {_said(names, wanted)}"
-    yield from _range_difference("KEY_LENGTH", offer.key_bits, ours.key_bits, required=True)
-    yield from _life_differences(offer.life_s, offer.life_kb, ours.life.seconds,
-                                 ours.life.kilobytes)  # fmt: skip
+        if came or wanted:
+            yield Row(label, names, came or 0, wanted or 0, came == wanted)
+    yield from _length_row(offer.key_bits, ours.key_bits, required=True)
+    yield from _life_rows(offer.life_s, offer.life_kb, ours.life)
 
 
 def describe(offer: ChosenIpsec) -> str:
@@ -364,16 +416,16 @@ def _compare(bundle: list[Any], suite: Suite) -> Iterator[Miss]:
     label = f"proposal {bundle[0].number}"
     if came != wanted:
         apart = f"protocols {came}, not {wanted}"
-        yield Miss([apart], f"{label} against {suite.name}", suite.line, far=True)
+        yield Miss([], [apart], f"{label} against {suite.name}", suite.line, far=True)
         return
     for proposal in bundle:
         ours = next(p for p in suite.protocols if p.protocol == proposal.protocol_id)
         for one in proposal.transforms[:PAIRS_MAX]:
             offer = ipsec_offer(proposal, one)
             for transform in ours.transforms:
-                differences = _ipsec_differences(offer, transform)
                 yield Miss(
-                    list(_with_foreign(one, ipsec.Attribute, differences)),
+                    list(_ipsec_rows(offer, transform)),
+                    list(foreign(one, ipsec.Attribute)),
                     f"{label} ({describe(offer)}) against {suite.name}",
                     transform.line or suite.line,
                 )

@@ -90,6 +90,36 @@ def test_a_peer_that_is_configured_for_ikev1_alone() -> None:
     assert "Key-exchange" in text
 
 
+def test_ikev1_shows_for_every_transform_what_decided() -> None:
+    tags = {"peer_tags": "Key-exchange= ikev1"}
+    _, _, east = pair(
+        west={"transforms": "AES-128-MD5-GRP2, AES-256-SHA2-512-GRP31", **tags},
+        east={"transforms": "3DES-SHA-GRP14, AES-256-SHA2-256-GRP31", **tags},
+        seconds=12,
+    )
+    told, text = said(east)
+    assert told == "proposals"
+    for line in (
+        "                             the peer offered  we accept",
+        "      ENCRYPTION_ALGORITHM   AES_CBC           AES_CBC",
+        "    * HASH_ALGORITHM         SHA2_512          SHA2_256",
+        "      GROUP_DESCRIPTION      CURVE25519        CURVE25519",
+        "      KEY_LENGTH             256               256",
+    ):
+        assert f"\n{line}\n" in text
+    assert text.count("* ") == 1
+    assert "decided by:" in text and "[phase-1]:Transforms" in text
+    plain = " ".join(text.split())
+    came = "AES_CBC-128 MD5 MODP_1024 PRE_SHARED"
+    for miss in (
+        f"tried too: transform 1 ({came}) against AES-256-SHA2-256-GRP31: HASH_ALGORITHM MD5, not "
+        "SHA2_256; GROUP_DESCRIPTION MODP_1024, not CURVE25519; KEY_LENGTH 128, not 256 tried too:",
+        f"tried too: transform 1 ({came}) against 3DES-SHA-GRP14: ENCRYPTION_ALGORITHM AES_CBC, ",
+        "tried too: transform 2 (AES_CBC-256 SHA2_512 CURVE25519 PRE_SHARED) against 3DES-SHA-GRP14",
+    ):
+        assert miss in plain
+
+
 def test_only_failures_of_the_one_asked_for() -> None:
     _, west, east = pair(west={"secret": "another"})
     assert explain.failures(east.outcomes, "nobody") == []

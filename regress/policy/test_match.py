@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.constants import ipsec, isakmp
-from isakmp.errors import Refused
+from isakmp.errors import Part, Refused
 from isakmp.message import build_payloads, parse_payloads
 from isakmp.payloads.base import Value
 from isakmp.policy.match import (
@@ -256,6 +256,38 @@ def test_differences(changes: dict[str, Any], miss: str) -> None:
     assert reason.acceptable == "single"
 
 
+def test_the_nearest_miss_is_shown_attribute_by_attribute() -> None:
+    """What came, what would have been taken, and which of them keeps the two apart."""
+    reason = refusal(choose_ipsec, parsed([proposal(1, 3, 12, auth=5, group=14)]), [SINGLE], "")
+    assert reason.beside == (
+        Part("TRANSFORM_ID", "AES", "AES"),
+        Part("AUTHENTICATION_ALGORITHM", "HMAC_SHA2_256", "HMAC_SHA", False),
+        Part("ENCAPSULATION_MODE", "TUNNEL", "TUNNEL"),
+        Part("GROUP_DESCRIPTION", "MODP_2048", "none", False),
+        Part("KEY_LENGTH", "128", "128 to 256"),
+    )
+    offers = ike(offer(enc=5, hash=1, group=2, bits=64), offer(group=5, unit=1, life=59))
+    reason = refusal(choose_ike, offers, remote(AES, DES))
+    assert reason.beside == (
+        Part("ENCRYPTION_ALGORITHM", "3DES_CBC", "3DES_CBC"),
+        Part("HASH_ALGORITHM", "MD5", "MD5"),
+        Part("GROUP_DESCRIPTION", "MODP_1024", "MODP_1024"),
+        Part("AUTHENTICATION_METHOD", "PRE_SHARED", "PRE_SHARED"),
+        Part("KEY_LENGTH", "64", "none", False),
+    )
+    assert reason.line == "conf:20"
+    assert reason.misses[1] == (
+        "transform 2 (AES_CBC-256 SHA MODP_1536 PRE_SHARED) against AES, conf:10: "
+        "GROUP_DESCRIPTION MODP_1536, not MODP_2048; LIFE_DURATION 59 seconds, not 60 to 86400"
+    )
+
+
+def test_an_attribute_that_nothing_of_ours_has_is_shown() -> None:
+    reason = refusal(choose_ike, ike({**offer(), 13: 5}), remote(AES))
+    assert reason.beside[-1] == Part("PRF", "which is not carried out", "", False)
+    assert [part.fits for part in reason.beside] == [True] * 5 + [False]
+
+
 def test_another_protocol_is_the_farthest_miss() -> None:
     proposals = parsed([proposal(1, 2, 3), proposal(2, 3, 3, mode=2)])
     reason = refusal(choose_ipsec, proposals, [SINGLE], "")
@@ -266,7 +298,7 @@ def test_another_protocol_is_the_farthest_miss() -> None:
 def test_a_bundle_is_compared_as_one() -> None:
     proposals = parsed([proposal(1, 3, 3), proposal(1, 2, 3)])
     reason = refusal(choose_ipsec, proposals, [SINGLE, BUNDLE], "")
-    assert "proposal 1 against single: protocols AH+ESP, not ESP" in reason.misses
+    assert "proposal 1 against single, conf:50: protocols AH+ESP, not ESP" in reason.misses
     assert all(miss.rpartition(": ")[2] for miss in reason.misses)
     assert len(set(reason.misses)) == len(reason.misses)
     lonely = refusal(choose_ipsec, proposals, [SINGLE], "")

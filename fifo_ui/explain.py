@@ -12,6 +12,7 @@ from typing import Any
 
 from fifo_ui.render import GAP, MAX_TEXT, MIN_COLUMN, moment, text_of
 from fifo_ui.screen import PLAIN, Screen, Tone, cell, fit
+from isakmp.causes import EXPECTED
 from isakmp.log import printable
 
 Row = Mapping[str, Any]
@@ -48,12 +49,17 @@ def failures(
     that failed, the newest first; of one peer, by its name, address or connection."""
     left_out = [row for row in connections if row.get("state") == LEFT_OUT]
     doubtful = [row for row in exchanges if row.get("reason")]
-    failed = [row for row in outcomes if not row.get("ok")]
+    failed = [row for row in outcomes if not row.get("ok") and not _is_expected(row)]
     return [
         {"topic": _topic(row), **row}
         for rows in (left_out[::-1], doubtful, failed)
         for row in [row for row in rows if _is_of(row, peer)][: -SHOWN - 1 : -1]
     ]
+
+
+def _is_expected(row: Row) -> bool:
+    """Whether there is nothing to mend."""
+    return (row.get("reason") or {}).get("cause") in EXPECTED
 
 
 def _topic(row: Row) -> str:

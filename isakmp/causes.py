@@ -16,8 +16,8 @@ _NOTHING = "nothing: it is negotiated again where it should be up"
 
 MENDS: Mapping[str, str] = MappingProxyType(
     {
-        "another-answer": "nothing: where this is seen again and again, isakmpctl capture on shows "
-        "what somebody sends in the peer's name",
+        "another-answer": "where this is seen again and again, isakmpctl capture on shows what "
+        "somebody sends in the peer's name",
         "bad-choice": _PEER_AT_FAULT,
         "bad-configuration": "isakmpd --check names what is wrong; mend it and send HUP",
         "child-sa-not-found": "nothing: the peer rekeys what has ended here, and makes it anew",
@@ -27,7 +27,7 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "who began are peers of yours",
         "identity-in-use": "give each device an identity of its own, or set Unique-ids= replace "
         "or no; a first one that is dead is found so within DPD-timeout",
-        "identity-moved": "nothing, where the peer has another address now; where these are two "
+        "identity-moved": "where the peer has another address now, nothing; where these are two "
         "devices, give each an identity of its own, or set Unique-ids= no",
         "invalid-id-information": "write the addresses or networks of both ends as Local-ID and "
         "Remote-ID of the connection, crosswise at the peer",
@@ -38,6 +38,7 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "invalid-key-information": _PEER_AT_FAULT,
         "invalid-spi": _PEER_AT_FAULT,
         "malformed-message": _PEER_AT_FAULT,
+        "not-confirmed": "nothing: the peer may have ended it before us, or is started anew",
         "not-sent": "isakmpctl exchanges shows what it waits for; where the IPsec stack does not "
         "answer, the log says so",
         "nothing-to-offer": "set Transforms, Suites or proposals that this version can do; "
@@ -69,8 +70,14 @@ MENDS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# Attempts that end so are not at fault: the log says it as information.
-EXPECTED = frozenset(("reloaded", "sa-gone", "superseded", "taken-down"))
+# Attempts that end so are not at fault, and there is nothing to mend: the log says it as
+# information.
+EXPECTED = frozenset(
+    (
+        "child-sa-not-found", "not-confirmed", "reloaded", "sa-gone", "superseded", "taken-down",
+        "temporary-failure",
+    )
+)  # fmt: skip
 # A bound on what peers may have: the same refusal comes as often as they ask.
 BOUNDS = frozenset(
     (
@@ -82,7 +89,9 @@ BOUNDS = frozenset(
 # an ISAKMP SA need not be its peer's before it verifies.
 CHEAP = BOUNDS | {"malformed-message", "unknown-exchange", "unsupported-critical-payload"}
 # What this host, and not its peer, is the cause of.
-OURS = frozenset(("failed", "no-address", "no-secret", "not-sent", "nothing-to-offer"))
+OURS = frozenset(
+    ("bad-configuration", "failed", "no-address", "no-secret", "not-sent", "nothing-to-offer")
+)
 
 BY_LINE = frozenset(
     (

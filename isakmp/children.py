@@ -208,7 +208,7 @@ class Children:
         """No successor is being asked for any more."""
         if child.parent is not None and self._not_rekeyed(child):
             # What the peer refused under this IKE SA it may grant under another (RFC 7296 2.8).
-            self.log.proto_warn("%s: child SA %s could not be rekeyed before its end; what should "
+            self.log.proto_err("%s: child SA %s could not be rekeyed before its end; what should "
                                 "be up begins anew", child.parent, child)  # fmt: skip
             self.keeper.delete_sa(child.parent)
             self.child_gone(child)

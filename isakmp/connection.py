@@ -312,7 +312,7 @@ class Connections:
     def _unanswered(self, sa: IsakmpSa, reason: Reason) -> None:
         """A peer that has lost our ISAKMP SA is silent for ever; a new phase 1 reaches it."""
         if reason.cause == "timeout":
-            self.log.proto_warn("%s: the peer does not answer under it any more", sa)
+            self.log.proto_err("%s: the peer does not answer under it any more", sa)
             self.engine.owner.delete_sa(sa)
 
     def _failed(self, entry: Entry, reason: Reason) -> None:

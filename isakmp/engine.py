@@ -25,15 +25,15 @@ from isakmp.dialect import Dialect
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.half_open import HalfOpen
-from isakmp.log import Log, LogClass, severity_of
+from isakmp.log import Log, LogClass, Severity, severity_of
 from isakmp.message import Header, missing, parse_header, split
 from isakmp.outcome import Outcomes
 from isakmp.owner import Owner
 from isakmp.path import Path
-from isakmp.policy.silence import silence
+from isakmp.policy.silence import farewell, silence
 from isakmp.policy.spd import Address, Remote
 from isakmp.retransmission import Retransmission
-from isakmp.sa import IsakmpSa, SaDatabase
+from isakmp.sa import IsakmpSa, SaDatabase, State
 from isakmp.script import Incoming, Mark, Outgoing, S, Script, Step, Verdict
 from isakmp.timer import Timers
 
@@ -174,7 +174,7 @@ class Engine:
         """A bad message ends an exchange only where it began it, as strangers can send bad ones,
         or where the peer's only message under that number is this, and it is proven."""
         reason = Reason("malformed-message", f"{exchange.script.name}: {error}")
-        self.log.proto_err("%s: message refused: %s", exchange, error)
+        self.log.proto_warn("%s: message refused: %s", exchange, error)
         if exchange.untaken:
             self.candidates.failed(exchange, reason)
             return
@@ -402,17 +402,21 @@ class Engine:
             exchange.sa.running.pop(exchange.number, None)
         self.half_open.remove(exchange)
 
-    def remark(self, exchange: Exchange[Any], reason: Reason) -> None:
-        """An exchange has done what it is for, but not all of it, or not as it should be."""
+    def remark(self, exchange: Exchange[Any], reason: Reason, *, goes_on: bool = False) -> None:
+        """An exchange has done what it is for, but not all of it, or not as it should be.
+
+        goes_on: nothing is given up for that.
+        """
         if reason.cause in BOUNDS:
             self._met(exchange, reason)
         else:
-            self.log.proto_warn("%s: %s", exchange, reason)
+            severity = Severity.PROTO_WARN if goes_on else severity_of(reason)
+            self.log.write(severity, "%s: %s", exchange, reason)
         self._outcome(exchange, reason)
 
     def _met(self, exchange: Exchange[Any], reason: Reason) -> None:
         """A bound is met: one line for all that meet it, which the log counts."""
-        self.log.proto_warn("bound met by %s: %s", exchange.remote.name, reason)
+        self.log.proto_err("bound met by %s: %s", exchange.remote.name, reason)
 
     def _outcome(self, exchange: Exchange[Any], reason: Reason | None) -> None:
         if len(exchange.steps) == 1 and reason is None:
@@ -424,7 +428,8 @@ class Engine:
     def turn_away(self, path: Path, what: str, reason: Reason) -> None:
         """Somebody is refused before there is an exchange."""
         self.counters["refused"] = self.counters.get("refused", 0) + 1
-        self.log.proto_err("%s from %s refused: %s", what, path.remote, reason.brief())
+        said = what, path.remote, reason.brief()
+        self.log.write(severity_of(reason), "%s from %s refused: %s", *said)
         self.outcomes.turned_away(path, self.now(), what, reason)
 
     # --- beginnings --------------------------------------------------------------------------
@@ -493,7 +498,7 @@ class Engine:
         reason = self.bounds.exchange(sa.who)
         if reason is not None:
             self.drop(path, f"{sa}: {reason.detail}")
-            self.log.proto_warn("bound met by %s: %s", sa.remote.name, reason)
+            self.log.proto_err("bound met by %s: %s", sa.remote.name, reason)
         return reason is not None
 
     def create(
@@ -554,7 +559,10 @@ class Engine:
             self.fail(ended, Reason("not-sent", f"{exchange.script.name}: {reason}"))
             return
         address, port = str(exchange.path.remote), exchange.path.remote_port
-        unanswered = silence(exchange.script.name, exchange.step, address, port)
+        if exchange.sa is not None and exchange.sa.state in (State.SUPERSEDED, State.DELETING):
+            unanswered = farewell(exchange.script.name, address, port)
+        else:
+            unanswered = silence(exchange.script.name, exchange.step, address, port)
         self.fail(ended, ended.hint or exchange.hint or unanswered)
 
     @staticmethod

@@ -230,7 +230,7 @@ class Keeper:
         All its SAs follow it, which who moves with each message could ask for without end.
         """
         if reason := self.engine.bounds.often(sa.who):
-            self.log.proto_warn("bound met by %s: %s", sa.remote.name, reason)
+            self.log.proto_err("bound met by %s: %s", sa.remote.name, reason)
             return
         self.log.info("%s: peer moved from %s to %s", sa, sa.path, path)
         children = self.sas.children_of(sa)

@@ -54,7 +54,7 @@ class Outlets:
                 file.reopen()
             except IsakmpError as error:
                 if self._log is not None:
-                    self._log.internal_err("log file: %s; the old one is written on", error)
+                    self._log.internal_warn("log file: %s; the old one is written on", error)
 
     def close(self) -> None:
         """Give everything back."""

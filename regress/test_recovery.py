@@ -14,6 +14,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from fifo_ui import explain
 from isakmp.policy.spd import Address, Selector
 from regress.pair import EAST, WEST, Gateway, Host, Nat, Network, Packet
 from regress.traffic import Stream
@@ -108,6 +109,17 @@ def test_an_end_that_was_killed_and_is_back(kind: str, who: str, passive: bool) 
     one = scene(kind, passive)
     one.restart(who)
     one.recovers(SOON_S)
+
+
+@WHO
+def test_what_a_recovery_leaves_unanswered_is_not_explained(who: str) -> None:
+    """There is nothing to mend: the SAs that it was said under are gone."""
+    one = scene("ikev2")
+    one.restart(who)
+    one.recovers(SOON_S)
+    one.stream.run(300)
+    for host in one.net.hosts.values():
+        assert explain.failures(host.outcomes, None) == []
 
 
 @KIND

@@ -67,3 +67,9 @@ def silence(exchange: str, message: int, address: str, port: int) -> Reason:
         "timeout", f"no answer to message {message} of {exchange} from {address} port {port}",
         mend=found.mend, means=lines(found),
     )  # fmt: skip
+
+
+def farewell(exchange: str, address: str, port: int) -> Reason:
+    """The same under an SA that is on its way out."""
+    detail = f"{address} port {port} does not confirm what {exchange} says of its end"
+    return Reason("not-confirmed", detail)

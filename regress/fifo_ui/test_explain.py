@@ -115,7 +115,7 @@ def test_ikev1_shows_for_every_transform_what_decided() -> None:
         f"tried too: transform 1 ({came}) against AES-256-SHA2-256-GRP31: HASH_ALGORITHM MD5, not "
         "SHA2_256; GROUP_DESCRIPTION MODP_1024, not CURVE25519; KEY_LENGTH 128, not 256 tried too:",
         f"tried too: transform 1 ({came}) against 3DES-SHA-GRP14: ENCRYPTION_ALGORITHM AES_CBC, ",
-        "tried too: transform 2 (AES_CBC-256 SHA2_512 CURVE25519 PRE_SHARED) against 3DES-SHA-GRP14",
+        "tried too: transform 2 (AES_CBC-256 SHA2_512 CURVE25519 PRE_SHARED) against 3DES-SHA-GRP",
     ):
         assert miss in plain
 

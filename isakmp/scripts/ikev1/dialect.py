@@ -448,7 +448,7 @@ class Ikev1:
         else:
             reason = wrong_secret(exchange, f"after decryption, {error}")
             refused = Refused(reason, isakmp.Notify.PAYLOAD_MALFORMED)
-        engine.log.proto_err("%s: %s", exchange, refused.reason.brief())
+        engine.log.proto_warn("%s: message refused: %s", exchange, refused.reason.brief())
         if exchange.hint is None:
             exchange.hint = refused.reason
             notices.tell_refused(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)

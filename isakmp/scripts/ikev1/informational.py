@@ -81,7 +81,7 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
         x.engine.sas, str(sa.path.remote), spis, lambda child: child.peer == sa.peer
     )
     for child, reason in found.doubtful.items():
-        x.engine.remark(x, reason)
+        x.engine.remark(x, reason, goes_on=True)
         x.engine.owner.children.lost(child)
     for child in found.children:
         x.engine.owner.children.peer_deleted(child)

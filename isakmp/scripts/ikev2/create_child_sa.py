@@ -292,7 +292,7 @@ def finalize(x: X) -> None:
         owner.children.child_rekeyed(c.old, child, c.specs)
         rekey.settle_child(x.engine, c.old)
         if x.initiator and (reason := negotiation.lost_in_rekeying(c)):
-            x.engine.remark(x, reason)
+            x.engine.remark(x, reason, goes_on=True)
     if x.unwanted is not None:
         owner.children.delete_child(child)
 

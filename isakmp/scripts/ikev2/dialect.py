@@ -451,7 +451,8 @@ class Ikev2:
             sa.ids.done(exchange.message_id)
         if sa.state is State.DEAD:
             return
-        if reason is None or reason.cause != "timeout" or sa.state is State.LARVAL:
+        silent = reason is not None and reason.cause in ("timeout", "not-confirmed")
+        if not silent or reason is None or sa.state is State.LARVAL:
             engine.begin_waiting(sa)
         elif sa.state is State.ESTABLISHED:
             engine.owner.liveness.dead(sa, reason.detail)

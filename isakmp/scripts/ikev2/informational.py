@@ -183,7 +183,7 @@ def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> del
                            " ".join(f"{spi:08x}" for spi in found.unknown))  # fmt: skip
         rekey.deleted_early(sa, found.unknown)
     for reason in found.doubtful.values():
-        x.engine.remark(x, reason)
+        x.engine.remark(x, reason, goes_on=True)
     for child in found.children:
         x.engine.log.info("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip

@@ -8,12 +8,14 @@ kept; one that is too long is dropped up to its end.
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from select import PIPE_BUF
 
+from isakmp.conf_user import mend_rights
 from isakmp.errors import ConfError
 from isakmp.log import Log
 from isakmp.loop import Loop
@@ -148,12 +150,21 @@ def open_fifo(path: Path) -> int:
     except OSError as error:
         raise ConfError(
             f"cannot make the FIFO {path}: {error.strerror}",
-            hint="give another path with -f, or the rights to make this one",
+            hint=f"{_rights(path)}give another path with -f",
         ) from error
     if not stat.S_ISFIFO(os.fstat(fd).st_mode):
         os.close(fd)
         raise ConfError(f"something else took the place of the FIFO {path}")
     return fd
+
+
+def _rights(path: Path) -> str:
+    """What would let us make it, where that is what we lack."""
+    if os.access(path.parent, os.W_OK | os.X_OK) or not path.parent.is_dir():
+        return ""
+    with suppress(KeyError):
+        return f"{mend_rights(path.parent, pwd.getpwuid(os.geteuid()).pw_name)}; or "
+    return ""
 
 
 def _clear(path: Path) -> None:

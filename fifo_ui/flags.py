@@ -149,7 +149,7 @@ def _add_daemon(add: Add) -> None:
     add("active", "Start connections")
     add("passive", "Start nothing, only answer")
     made = add("capture", "Start or stop a capture of decrypted messages")
-    made.add_argument("switch", choices=("on", "off"), help="start or stop")
+    made.add_argument("switch", choices=("on", "off"), metavar="on|off", help="start or stop")
     made.add_argument("path", nargs="?", type=Path, help="the file, isakmpd's own by default")
 
 

@@ -20,6 +20,7 @@ from isakmp.conf_parse import fold, items_of, nearest
 from isakmp.conf_secrets import MEND, weakness
 from isakmp.conf_spelling import lost, unknown_tag
 from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
+from isakmp.conf_user import user_warnings
 from isakmp.conf_values import NO, BadValue
 from isakmp.conf_who import confusable
 from isakmp.constants import isakmp, name_of
@@ -68,7 +69,7 @@ def judge(conf: Conf, resolve: Resolve = no_interfaces) -> Judgement:
     if not connection_names(conf) and not conf.tags("Phase 1"):
         place = f"{conf.path}: " if conf.path else ""
         said.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
-    return Judgement(errors, [*conf.warnings, *said], faults)
+    return Judgement(errors, [*conf.warnings, *said, *user_warnings(conf)], faults)
 
 
 def judge_part(conf: Conf, resolve: Resolve) -> Judgement:

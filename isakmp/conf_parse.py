@@ -145,7 +145,8 @@ class _Parser:
 
     def _warn(self, line: int, text: str) -> None:
         if len(self.parsed.warnings) < MAX_FAULTS:
-            self.parsed.warnings.append(f"{self.file}:{line}: {text}")
+            joint = " " if text.startswith("[") else ": "
+            self.parsed.warnings.append(f"{self.file}:{line}{joint}{text}")
 
     def _error(self, line: int, reason: str, tag: str = "", hint: str = "") -> None:
         section = self.section.name if self.section else ""

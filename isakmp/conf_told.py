@@ -52,13 +52,17 @@ def _at_start(conf: Conf) -> dict[str, str | None]:
 
 def _errors(conf: Conf, judged: Judgement, left_out: list[tuple[str, ConfError]]) -> Iterator[str]:
     """Each error, with what is left out for it, or what counts instead."""
-    names: defaultdict[str, list[str]] = defaultdict(list)
+    texts: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for name, error in left_out:
-        names[str(error)].append(name)
+        texts[name][str(error)] = None
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for name, why in texts.items():
+        names["; ".join(why)].append(name)
     for text, found in names.items():
-        yield f"left out: {', '.join(dict.fromkeys(found))}: {text}"
+        yield f"left out: {', '.join(found)}: {text}"
+    told = {text for why in texts.values() for text in why}
     for error in judged.errors:
-        if str(error) not in names:
+        if str(error) not in told:
             yield str(_instead(conf, error))
 
 

@@ -146,10 +146,10 @@ class ConfError(IsakmpError):
         self.section, self.tag, self.hint, self.missing = section, tag, hint, missing
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        place = f"{self.file}:{self.line}" if self.line else self.file
         where = f"[{self.section}]" if self.section else ""
         where += f":{self.tag}" if self.tag else ""
-        return f"{place}{where + ': ' if where else ''}{self._told()}"
+        return ": ".join(filter(None, (" ".join(filter(None, (place, where))), self._told())))
 
     def _told(self) -> str:
         return f"{self.reason} ({self.hint})" if self.hint else self.reason

@@ -147,7 +147,7 @@ class TestWhere:
 
     def test_an_error_about_a_missing_tag_points_at_the_section(self, conf: Conf) -> None:
         error = conf.error("has no Port", "Phase 1", "Port")
-        assert str(error) == "gateway.conf:6: [Phase 1]:Port: has no Port"
+        assert str(error) == "gateway.conf:6 [Phase 1]:Port: has no Port"
 
     def test_following_a_name_that_leads_nowhere(self, conf: Conf) -> None:
         with pytest.raises(ConfError) as caught:

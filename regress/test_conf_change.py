@@ -259,9 +259,9 @@ def test_a_file_of_changes(tmp_path: Path) -> None:
 def test_what_the_checker_refuses_of_a_file_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "changes"
     path.write_text("# two\nset [General]:Retransmits=3\nset [far]:Netmask=255.0.255.0 force\n")
-    refused(alone(), f"C file {path}", f"{path}:3: [far]:Netmask: ")
+    refused(alone(), f"C file {path}", f"{path}:3 [far]:Netmask: ")
     changes = "set [General]:Retransmits=3 ; set [far]:Netmask=255.0.255.0 force"
-    refused(alone(), f"C {changes}", "change 2: [far]:Netmask: ")
+    refused(alone(), f"C {changes}", "change 2 [far]:Netmask: ")
 
 
 # --- what is looked at -----------------------------------------------------------------------

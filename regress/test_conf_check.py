@@ -43,54 +43,54 @@ def test_the_example_deserves_no_word(name: str) -> None:
         (
             "Retransmits=",
             "Retransmit=",
-            "f:2: [General]:Retransmit: no tag Retransmit in [General] (did you mean Retransmits?)",
+            "f:2 [General]:Retransmit: no tag Retransmit in [General] (did you mean Retransmits?)",
         ),
         (
             "Authentication=",
             "Authentification=",
-            "f:18: [ISAKMP-peer-west]:Authentification: no tag Authentification in an ISAKMP peer"
+            "f:18 [ISAKMP-peer-west]:Authentification: no tag Authentification in an ISAKMP peer"
             " (did you mean Authentication?)",
         ),
         (
             "Remote-ID=\t\tNet-west",
             "Remote-ID= Net-wets",
-            "f:30: [IPsec-east-west]:Remote-ID: there is no section [Net-wets]"
+            "f:30 [IPsec-east-west]:Remote-ID: there is no section [Net-wets]"
             " (did you mean Net-west?)",
         ),
         (
             "=\t\tIPsec-east-west",
             "= IPsec-east-west, IPsec-nowhere",
-            "f:10: [Phase 2]:Connections: there is no section [IPsec-nowhere]",
+            "f:10 [Phase 2]:Connections: there is no section [IPsec-nowhere]",
         ),
-        ("Retransmits=\t\t5", "Retransmits= five", "f:2: [General]:Retransmits: 'five' is not"),
-        ("Retransmits=\t\t5", "Application= kernel", "f:2: [General]:Application: 'kernel' is not"),
-        ("10.1.0.12=", "10.1.0.300=", "f:7: [Phase 1]:10.1.0.300: is no address"),
-        ("Transport=\t\tudp", "Transport= tcp", "f:14: [ISAKMP-peer-west]:Transport: 'tcp' is"),
-        ("255.255.255.0\n\n[Net-east]", "255.0.255.0\n\n[Net-east]", "f:35: [Net-west]:Netmask:"),
+        ("Retransmits=\t\t5", "Retransmits= five", "f:2 [General]:Retransmits: 'five' is not"),
+        ("Retransmits=\t\t5", "Application= kernel", "f:2 [General]:Application: 'kernel' is not"),
+        ("10.1.0.12=", "10.1.0.300=", "f:7 [Phase 1]:10.1.0.300: is no address"),
+        ("Transport=\t\tudp", "Transport= tcp", "f:14 [ISAKMP-peer-west]:Transport: 'tcp' is"),
+        ("255.255.255.0\n\n[Net-east]", "255.0.255.0\n\n[Net-east]", "f:35 [Net-west]:Netmask:"),
         (
             "[Phase 2]",
             "[Phase2]",
-            "f:9: [Phase2]: nothing names this section (did you mean Phase 2?)",
+            "f:9 [Phase2]: nothing names this section (did you mean Phase 2?)",
         ),
         (
             "Authentication=\t\ta shared word\n",
             "",
-            "f:12: [ISAKMP-peer-west]: no Authentication: the pre-shared key is missing",
+            "f:12 [ISAKMP-peer-west]: no Authentication: the pre-shared key is missing",
         ),
         (
             "BLF-SHA-GRP5",
             "AES-SHA-GRP27",
-            "f:47: [Default-main-mode]:Transforms: AES-SHA-GRP27: the library lacks",
+            "f:47 [Default-main-mode]:Transforms: AES-SHA-GRP27: the library lacks",
         ),
         (
             "QM-ESP-AES-SHA2-256-SUITE",
             "QM-ESP-AES-SHA-PFS-GRP27-SUITE",
-            "f:54: [Default-quick-mode]:Suites: QM-ESP-AES-SHA-PFS-GRP27-SUITE: the library lacks",
+            "f:54 [Default-quick-mode]:Suites: QM-ESP-AES-SHA-PFS-GRP27-SUITE: the library lacks",
         ),
         (
             "3DES-SHA,BLF-SHA-GRP5",
             "AES-SHA-GRP14-RSA_SIG",
-            "f:12: [ISAKMP-peer-west]: AES-SHA-GRP14-RSA_SIG: RSA_SIG is not supported",
+            "f:12 [ISAKMP-peer-west]: AES-SHA-GRP14-RSA_SIG: RSA_SIG is not supported",
         ),
     ],
 )
@@ -175,7 +175,7 @@ def test_keys_of_initiators_do_for_a_peer_without_one() -> None:
             "comes as [Default-phase-1] is refused",
         ),
         ("[what]\never= x\n", "f:1 [what]: nothing names this section; and is of no known kind"),
-        ("[General]\nRetransmits= 1\nRetransmits= 2\n", "f:3: [General]:Retransmits is ignored"),
+        ("[General]\nRetransmits= 1\nRetransmits= 2\n", "f:3 [General]:Retransmits is ignored"),
     ],
 )
 def test_a_warning(text: str, warning: str) -> None:
@@ -270,56 +270,56 @@ def test_ikev2_is_in_order() -> None:
         (
             "aes128gcm16-prfsha256",
             "aes128gmc16-prfsha256",
-            "f:12: [west]:IKE-proposals: 'aes128gmc16' is no algorithm (did you mean aes128gcm16?)",
+            "f:12 [west]:IKE-proposals: 'aes128gmc16' is no algorithm (did you mean aes128gcm16?)",
         ),
         (
             "Key-exchange= ikev2, ikev1",
             "Key-exchange= ikev2, ikev3",
-            "f:11: [west]:Key-exchange: 'ikev3' is not one of ikev2, ikev1",
+            "f:11 [west]:Key-exchange: 'ikev3' is not one of ikev2, ikev1",
         ),
         (
             "aes128gcm16-x25519\n",
             "aes128gcm16-sha256\n",
-            "f:16: [net]:ESP-proposals: 'aes128gcm16-sha256': this cipher brings its own integrity"
+            "f:16 [net]:ESP-proposals: 'aes128gcm16-sha256': this cipher brings its own integrity"
             " algorithm",
         ),
         (
             "10.2.0.0/16[tcp/80-90]",
             "10.2.0.0/16[tcp/90-80]",
-            "f:17: [net]:Local-selectors: '10.2.0.0/16[tcp/90-80]': ports '90-80' end before they"
+            "f:17 [net]:Local-selectors: '10.2.0.0/16[tcp/90-80]': ports '90-80' end before they"
             " start",
         ),
         (
             "Remote-selectors= 10.3.0.0/16",
             "Remote-selectors= fd00::/8",
-            "f:17: [net]:Local-selectors: the traffic selects no packet",
+            "f:17 [net]:Local-selectors: the traffic selects no packet",
         ),
         (
             "aes128gcm16-x25519\n",
             "aes128gcm16-esn\n",
-            "f:16: [net]:ESP-proposals: IKEv1 can say none of its suites, such as aes128gcm16-esn",
+            "f:16 [net]:ESP-proposals: IKEv1 can say none of its suites, such as aes128gcm16-esn",
         ),
         (
             "Local-selectors= 10.1.0.0/16, ",
             "Local-selectors= ",
-            "f:14: [net]: IKEv1 has no ranges of ports (Key-exchange= ikev2 has)",
+            "f:14 [net]: IKEv1 has no ranges of ports (Key-exchange= ikev2 has)",
         ),
         (
             "Authentication= 9f2c7be1d04a86b35c7e",
             "",
-            "f:8: [west]: no Authentication: the pre-shared key is",
+            "f:8 [west]: no Authentication: the pre-shared key is",
         ),
         (
             "IKE-proposals=",
             "IKE-proposal=",
-            "f:12: [west]:IKE-proposal: no tag IKE-proposal in an ISAKMP peer"
+            "f:12 [west]:IKE-proposal: no tag IKE-proposal in an ISAKMP peer"
             " (did you mean IKE-proposals?)",
         ),
         (
             "ESP-proposals= aes128gcm16-x25519\n",
             "Configuration= bundles\n[bundles]\nEXCHANGE_TYPE= QUICK_MODE\nSuites= both\n"
             "[both]\nProtocols= QM-ESP-AES-SHA, QM-AH-SHA\n[net]\n",
-            "f:14: [net]: IKEv2 can negotiate none of its suites"
+            "f:14 [net]: IKEv2 can negotiate none of its suites"
             " (IKEv2 has no bundles; set ESP-proposals)",
         ),
     ],

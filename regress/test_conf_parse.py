@@ -59,7 +59,7 @@ def test_a_secret_keeps_its_hash_and_the_file_says_so() -> None:
 
 def test_the_first_of_two_counts_and_the_other_is_told() -> None:
     conf = Conf.from_text("[s]\nt= v\n[s]\nT= w\n", "f")
-    assert conf.warnings == ["f:4: [s]:T is ignored: line 2 set it first"]
+    assert conf.warnings == ["f:4 [s]:T is ignored: line 2 set it first"]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_comments_may_be_in_any_encoding_but_values_not(tmp_path: Path) -> None:
 def test_a_tag_without_a_value_is_not_there(text: str) -> None:
     conf = Conf.from_text(text, "f")
     assert conf.get("s", "t") is None
-    assert conf.warnings == ["f:2: [s]:t has no value and is ignored"]
+    assert conf.warnings == ["f:2 [s]:t has no value and is ignored"]
 
 
 def test_a_long_value_is_not_repeated_whole() -> None:

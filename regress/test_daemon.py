@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -280,7 +281,8 @@ def test_a_section_in_error_is_left_out_alone_and_its_traffic_dropped(
     assert west.app.sas == sas
     dropped = [p for p in west.app.policies if p.action is Action.DISCARD]
     known = later or fault not in ("an identity", "no such section")
-    assert west.said.count("left out: second: ") == (1 if known else 2)
+    (line,) = [line for line in west.said.splitlines() if "left out: second: " in line]
+    assert ("its traffic cannot be read, so it is not dropped" in line) is not known
     assert any("10.7.0.0" in str(p.selector) for p in dropped) is known
     agree(west, east)
 
@@ -506,6 +508,20 @@ def test_a_capture_keeps_the_flags_of_headers(version: str, tmp_path: Path) -> N
     flags = {str(one.source): one.message[19] for one in found}
     assert flags == ({"192.0.2.1": 8, "192.0.2.2": 32} if version == "ikev2" else
                      {"192.0.2.1": 0, "192.0.2.2": 0})  # fmt: skip
+
+
+def test_a_bad_address_is_told_once() -> None:
+    """That its connection is left out, and that the traffic of it cannot be known for that."""
+    east = f"Address= {EAST.address}\n"
+    assert east in WEST.text()
+    net = Network()
+    text = WEST.text().replace(east, "Address= 192.0.2.300\n")
+    west = net.add("192.0.2.1", re.sub("Remote-ID= .*\n", "", text))
+    net.start()
+    (line,) = [line for line in west.said.splitlines() if "192.0.2.300" in line]
+    assert "left out: west-east: " in line
+    assert line.count("'192.0.2.300' is not an address") == 1
+    assert "its traffic cannot be read, so it is not dropped (mend it, and send HUP)" in line
 
 
 def test_a_bad_connection_is_left_out_alone() -> None:

@@ -79,6 +79,7 @@ LAYERS = [
         "isakmp.conf_crypto",
         "isakmp.conf_kin",
         "isakmp.conf_told",
+        "isakmp.conf_user",
         "isakmp.conf_manual",
         "isakmp.conf_secrets",
         "isakmp.conf_who",

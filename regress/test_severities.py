@@ -19,6 +19,7 @@ SEVERITIES = ("info", "proto_err", "proto_warn", "internal_err", "internal_warn"
 # The first characters of each text, by severity.
 RULE = {
     "info": (  # as it should be
+        "%d IPsec policies that another's stood in the way of are there now",
         "%d SAs of an earlier isakmpd were left; they are gone",
         "%d policies and routes of an earlier key engine are gone",
         "%d policies of an earlier isakmpd are gone",
@@ -63,6 +64,9 @@ RULE = {
         "bound met by %s: replaced IKE SAs end early",
     ),
     "internal_err": (  # given up for this host; what was open meanwhile counts
+        "somebody took a route away that cannot be put back: %s; what it leads to",
+        "somebody took IPsec policies of ours away, %d in all; they are there aga",
+        "the kernel's IPsec policies cannot be read: %s",
         "%d lines of %s were lost: %s",
         "%d lines of this log were lost: %s",
         "%s",

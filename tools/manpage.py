@@ -2,8 +2,9 @@
 
     python -m tools.manpage docs/isakmpd.8.md | man -l -
 
-A row of a table becomes a tagged paragraph: its longest column is the text, what stands before that
-is the tag, what stands behind it follows in brackets.
+A row of a table becomes a tagged paragraph: of a table of tags the tag with its value, and the
+meaning; of up to three columns the longest is the text, what stands before that is the tag, what
+stands behind it follows in brackets; of more each has a line with its heading.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 BOLD, ITALIC = r"\\fB\1\\fR", r"\\fI\1\\fR"
+TAGS = ["tag", "value", "default", "meaning"]
 INLINE = (
     (r"\*\*(.+?)\*\*", BOLD),
     (r"(?<!\w)\*([^* ][^*]*?)\*", ITALIC),
@@ -85,16 +87,39 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     kind = ""
     for row in body:
         kind = row[0] or kind  # an empty cell repeats the one above
-        before = [_named(headers[i], row[i]) for i in range(1, longest) if row[i]]
-        behind = [_named(headers[i], row[i]) for i in range(longest + 1, len(row)) if row[i]]
         yield ".TP"
-        yield ", ".join([f"\\fB{inline(kind.replace('**', ''))}\\fR", *before])
-        yield from _text([row[longest]]) if row[longest] else ["\\&"]
-        yield from (f"({'; '.join(behind)})" for _ in behind[:1])
+        if headers == TAGS:
+            yield from _tag(row)
+        elif len(headers) > 3:
+            yield _bold(kind)
+            lines = [_named(*pair) for pair in zip(headers[1:], row[1:], strict=True) if pair[1]]
+            yield from "\n.br\n".join(lines).split("\n")
+        else:
+            yield from _pair(headers, [kind, *row[1:]], longest)
+
+
+def _tag(row: Sequence[str]) -> Iterator[str]:
+    """A tag with its value, and what it means."""
+    name, dagger = row[0].removesuffix(" †"), " †" if row[0].endswith("†") else ""
+    default = f" (default: {inline(row[2])})" if row[2] else ""
+    yield f"{_bold(name)}= {inline(row[1] + dagger)}{default}"
+    yield from _text([row[3]])
+
+
+def _pair(headers: Sequence[str], row: Sequence[str], longest: int) -> Iterator[str]:
+    before = [_named(headers[i], row[i]) for i in range(1, longest) if row[i]]
+    behind = [_named(headers[i], row[i]) for i in range(longest + 1, len(row)) if row[i]]
+    yield ", ".join([_bold(row[0]), *before])
+    yield from _text([row[longest]]) if row[longest] else ["\\&"]
+    yield from (f"({'; '.join(behind)})" for _ in behind[:1])
+
+
+def _bold(cell: str) -> str:
+    return f"\\fB{inline(cell.replace('**', ''))}\\fR"
 
 
 def _named(header: str, cell: str) -> str:
-    return f"{header} {inline(cell)}".strip()
+    return f"{header}: {inline(cell)}" if header else inline(cell)
 
 
 def _text(lines: Sequence[str]) -> list[str]:

@@ -116,7 +116,9 @@ class Catalog:
             self.closed[name] = read_selectors_of(self.conf, name, self.resolve)
         except ConfError as error:
             if not before:
-                reason = f"its traffic cannot be read, so it is not dropped: {error.reason}"
+                reason = "its traffic cannot be read, so it is not dropped"
+                if not any(error.reason == other.reason for _, other in self.left_out):
+                    reason += f": {error.reason}"
                 refused = self.conf.error(reason, name, hint="mend it, and send HUP")
                 self.left_out.append((name, refused))
                 return

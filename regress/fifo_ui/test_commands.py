@@ -225,7 +225,7 @@ def test_a_file_has_a_change_a_line(daemon: FakeDaemon, tmp_path: Path) -> None:
     ("lines", "why"),
     [
         ("set [a]:b=c\n\nset [a]:d=e f\n", ":3: expected: C set [section]:tag=value"),
-        ("# one\nset [a]:b=c\nset [a]:b=d\n", ":3: set at run time, {}:2: [a]:b: is already set"),
+        ("# one\nset [a]:b=c\nset [a]:b=d\n", ":3: set at run time, {}:2 [a]:b: is already set"),
         ("set [a]:b=c\nrms [nobody]\n", ":2: [nobody]: no such section"),
         ('set [a]:b=c\nset [a]:d=""\n', ":2: no value"),
         ("set [a]:b=c\nset [a]:d=" + "e" * (MAX_STRING + 1), ":2: an argument of 201"),

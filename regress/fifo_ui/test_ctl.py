@@ -397,6 +397,12 @@ def test_every_verb_is_carried_out_by_a_function() -> None:
     assert {*VERBS, "dump"} == set(verbs_of(make_parser()))
 
 
+def test_a_missing_argument_is_called_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        ctl.main(["capture"])
+    assert "the following arguments are required: on|off" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [[], ["frob"], ["up"], ["down"], ["conf"], ["capture", "maybe"]])
 def test_wrong_usage_is_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -71,6 +71,32 @@ def test_what_roff_would_take_for_its_own() -> None:
     assert text.count("-a ") == 2  # an empty first cell is the one above
 
 
+def test_a_table_of_many_columns_has_a_line_for_each() -> None:
+    text, complaints = shown(roff(
+        "# x(1)\n\n## NAME\nx - it\n\n| who | from | says | is |\n|---|---|---|---|\n"
+        "| a | here | this | b, and what else there is to say of it |\n| | there | | c |\n",
+        "x", "1", "1.0",
+    ))  # fmt: skip
+    assert complaints == ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = lines.index("a      from: here")
+    assert lines[first + 1 : first + 3] == [
+        "says: this", "is: b, and what else there is to say of it"
+    ]  # fmt: skip
+    assert lines[first + 3 : first + 5] == ["a      from: there", "is: c"]
+
+
+def test_a_tag_stands_with_its_value() -> None:
+    text, complaints = shown(roff(
+        "# x(1)\n\n## NAME\nx - it\n\n| tag | value | default | meaning |\n|---|---|---|---|\n"
+        "| Some-tag | yes or no | no | what it means |\n| Other † | a path |  | nothing |\n",
+        "x", "1", "1.0",
+    ))  # fmt: skip
+    assert complaints == ""
+    assert re.search(r"Some-tag= yes or no \(default: no\)\n +what it means", text)
+    assert re.search(r"Other= a path †\n +nothing", text)
+
+
 def test_a_fence_without_an_end() -> None:
     with pytest.raises(ValueError, match="no end"):
         roff("```\nx\n", "x", "1", "1.0")

@@ -46,6 +46,7 @@ _BATCH = 64
 _LARGEST = 65535
 _TUNSETIFF = 0x400454CA  # of <linux/if_tun.h>
 _IFF_TUN, _IFF_NAPI, _IFF_NO_PI = 0x0001, 0x0010, 0x1000
+_ADDR_GEN_MODE_NONE = 1  # of <linux/if_link.h>
 _FIB_RULE_INVERT = 2  # of <linux/fib_rules.h>
 _NO_FAMILY = (errno.EAFNOSUPPORT, errno.EOPNOTSUPP)
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
@@ -98,8 +99,17 @@ class Tun(Netif):
         """Make the device and take it up. OSError, NetlinkError."""
         self.name = self._claim(name)
         self._index = self._netlink.link_lookup(ifname=self.name)[0]
+        self._ask_no_routers()
         self._netlink.link("set", index=self._index, mtu=self._mtu, state="up")
         self._join_segments()
+
+    def _ask_no_routers(self) -> None:
+        """Without an address of its own the device sends no solicitations, which nobody hears and
+        no policy is for; a kernel without IPv6 has none."""
+        none = {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", _ADDR_GEN_MODE_NONE)]}
+        with suppress(NetlinkError):
+            attributes = {"attrs": [("AF_INET6", none)]}
+            self._netlink.link("set", index=self._index, IFLA_AF_SPEC=attributes)
 
     def _claim(self, name: str) -> str:
         """Let our descriptor have a device; its name."""

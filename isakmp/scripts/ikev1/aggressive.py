@@ -15,8 +15,9 @@ answered so only where its configuration says EXCHANGE_TYPE= AGGRESSIVE.
 from __future__ import annotations
 
 from isakmp.constants import isakmp
+from isakmp.errors import Refused
 from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script
-from isakmp.scripts.ikev1 import phase_1
+from isakmp.scripts.ikev1 import notices, phase_1
 from isakmp.scripts.ikev1.informational import notify_payload, tell_twice
 from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of
 
@@ -60,7 +61,13 @@ def recv_SA_KE_NONCE_ID_AUTH(x: X, message: Incoming) -> None:
     phase_1.take_key_and_nonce(x, message)
     phase_1.take_id(x, message)
     phase_1.derive_keys(x)
-    phase_1.take_auth(x, message)
+    try:
+        phase_1.take_auth(x, message)
+    except (
+        Refused
+    ) as refused:  # else the responder would wait in vain for our proof (RFC 2408 5.11)
+        notices.tell_refused(x.engine, x.path, x.cky_i, x.cky_r, refused)
+        raise
     phase_1.take_nat_d(x, message)
 
 

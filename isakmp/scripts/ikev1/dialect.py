@@ -492,7 +492,7 @@ class Ikev1:
             if exchange is None or (lost and exchange.sa is not None):
                 notices.take(engine, path, header, payload.value)
                 exchange = None
-            if exchange is None or not exchange.initiator or exchange.path.remote != path.remote:
+            if exchange is None or exchange.path.remote != path.remote:
                 engine.drop(path, f"notify {said} in clear")
                 return
             engine.log.proto_warn("%s: peer says %s, unauthenticated", exchange, said)

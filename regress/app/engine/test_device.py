@@ -144,3 +144,29 @@ def test_a_device_that_somebody_deletes_is_made_anew(how: str) -> None:
     assert any(told in line for line in found["told"])
     assert "it is there again" in found["lines"][-1]
     assert (found["seen"], found["exempt"]) == (True, "1")
+
+
+QUIET = """
+import time
+from isakmp.app.engine import netif
+from isakmp.log import Log
+
+tun, packets = netif.Tun(Log(time.time, print), "place"), []
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    tun.receive(packets.append)
+    time.sleep(0.05)
+tun.close()
+print(len(packets))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a network namespace")
+@pytest.mark.skipif(not Path("/dev/net/tun").exists(), reason="needs /dev/net/tun")
+def test_an_idle_device_has_no_packets() -> None:
+    """Solicitations of routers (RFC 4861 6.3.7) that no policy is for would be counted as drops."""
+    command = ["unshare", "--net", sys.executable, "-c", QUIET]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    if done.returncode and "unshare" in done.stderr:
+        pytest.skip(f"no network namespace: {done.stderr}")
+    assert done.stdout == "0\n", done.stderr

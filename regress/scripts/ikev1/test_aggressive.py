@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fifo_ui import explain
 from isakmp.constants import isakmp
 from isakmp.message import HEADER_SIZE, build_payloads, parse_payloads
 from regress.pair import Nat, Network, Packet, agree, both, connected, up
@@ -73,6 +74,19 @@ def test_a_wrong_secret_is_found_by_the_initiator() -> None:
     reason = w.outcomes[0]["reason"]
     assert reason["cause"] == "authentication-failed"
     assert "[east]:Authentication" in reason["line"]
+
+
+def test_and_told_to_the_responder_at_once() -> None:
+    """RFC 2408 5.11: else it would wait for the proof of who has found that out, and say nothing
+    until Exchange-max-time is over. It is a hint alone, as anybody can say it."""
+    west, east = AGGRESSIVE
+    _, _, e = up(replace(west, secret="another"), east, 1)
+    assert "aggressive mode responder west: peer says AUTHENTICATION_FAILED, unauth" in e.said
+    status = e.daemon.status()
+    (row,) = explain.failures(status["outcomes"], None, (), status["exchanges"])
+    assert row["reason"]["mend"].startswith("make the Authentication of both ends the same")
+    assert "[west]:Authentication" in row["reason"]["line"]
+    assert e.daemon.engine.exchanges
 
 
 def test_a_last_message_that_proves_nothing_is_refused() -> None:

@@ -1,0 +1,52 @@
+"""A User who cannot work on this host is warned of, with what mends it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from isakmp.conf import Conf
+from isakmp.conf_check import check, warnings
+from isakmp.conf_user import mend_rights
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+
+
+def warned(user: str, directory: Path) -> list[str]:
+    conf = Conf.from_text(f"[General]\nUser= {user}\nRun-directory= {directory}\n", "f")
+    assert not check(conf)
+    return [line for line in warnings(conf) if "[General]:User" in line]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory away")
+def test_whose_the_run_directory_is(tmp_path: Path) -> None:
+    """It belongs to root, and isakmpd becomes nobody: its start would fail."""
+    nobody = pwd.getpwnam("nobody")
+    assert warned("nobody", tmp_path) == [
+        f"f:2 [General]:User: nobody may not write in the run directory {tmp_path}: "
+        f"chown nobody {tmp_path}"
+    ]
+    assert not warned(ME, tmp_path)
+    os.chown(tmp_path, nobody.pw_uid, -1)
+    assert not warned("nobody", tmp_path)
+    tmp_path.chmod(0o500)
+    assert warned("nobody", tmp_path)
+
+
+def test_a_directory_that_is_not_there_yet(tmp_path: Path) -> None:
+    assert not warned(ME, tmp_path / "none")
+
+
+def test_nobody_of_that_name(tmp_path: Path) -> None:
+    assert warned("no-such-one", tmp_path) == [
+        "f:2 [General]:User: this host has no user no-such-one"
+    ]
+
+
+def test_what_is_everybodys_is_not_given_away() -> None:
+    assert mend_rights(Path("/var/run"), "joe") == (
+        "install -d -o joe /var/run/isakmpd, and set Run-directory= /var/run/isakmpd in [General]"
+    )

@@ -6,7 +6,6 @@ nothing, and neither does how lines are folded; `...` stands for what is left ou
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ import pytest
 from fifo_ui import explain, render
 from isakmp.conf import Conf
 from regress.pair import Host, Network, Packet
+from regress.printed import sections, shows
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {"west": ("isakmpd.ini", "192.0.2.1"), "east": ("east.ini", "192.0.2.2")}
@@ -99,36 +99,6 @@ def views(host: Host) -> list[str]:
         render.things(status["connections"]),
         explain.text(explain.failures(status["outcomes"], None), None),
     ]
-
-
-def plain(text: str) -> str:
-    """Without what is another each time."""
-    text = re.sub(r"^\$ .*\n", "", text, flags=re.MULTILINE)
-    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", text)
-    text = re.sub(r"[0-9a-f]{16}:[0-9a-f]{16}", "COOKIES", text)
-    text = re.sub(r"\b\d+\.\d+s", "TOOK", text)
-    text = re.sub(r"after decryption, .*? \(RFC 2408 3.2\)", "GARBAGE", text, flags=re.DOTALL)
-    return " ".join(text.replace("- ", "-").split())
-
-
-def shows(view: str, told: str) -> bool:
-    """Whether a view has all that is told, in that order."""
-    at, view = 0, plain(view)
-    for piece in plain(told).split("..."):
-        at = view.find(piece.strip(), at)
-        if at < 0:
-            return False
-    return True
-
-
-def sections() -> dict[str, list[str]]:
-    """The blocks below each heading of the tutorial."""
-    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
-    parts = re.split(r"(?m)^(##+ .*)$", text)
-    return {
-        heading: re.findall(r"(?ms)^```\n(.*?)^```$", part)
-        for heading, part in zip(parts[1::2], parts[2::2], strict=True)
-    }
 
 
 @pytest.mark.parametrize("heading", [name for name in STORIES if name in sections()])

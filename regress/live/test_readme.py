@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from regress.interop.namespace import Namespace, SetupFailure, tun_device
+from regress.interop.namespace import SetupFailure, tun_device
+from regress.live.hosts import ADDRESSES, Host, two
 
 ROOT = Path(__file__).resolve().parents[2]
-ADDRESSES = {"west": "192.0.2.1", "east": "192.0.2.2"}
-COMMANDS = {"isakmpd": "isakmp.__main__", "isakmpctl": "fifo_ui.ctl"}
 CIPHERS = {"aes256": ("AES_CBC", 256), "aes256gcm16": ("AES_GCM_16", 256)}
 HASHES = {"sha256": ("HMAC_SHA2_256_128", "HMAC_SHA2_256")}  # for integrity, as prf
 GROUPS = {"x25519": "CURVE25519"}
-STOP = "kill $(cat /var/run/isakmpd.pid) && while [ -e /var/run/isakmpd.pid ]; do sleep 0.1; done"
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -34,69 +31,13 @@ def blocks(language: str) -> list[str]:
     return [block for kind, block in found if kind == language]
 
 
-class Host:
-    """One end: a network and a file system of its own, as far as isakmpd writes to one."""
-
-    def __init__(self, name: str, folder: Path, configuration: str) -> None:
-        self.name, self.namespace = name, Namespace()
-        self.folder = folder / name
-        (self.folder / "etc" / "isakmpd").mkdir(parents=True)
-        (self.folder / "run").mkdir()
-        (self.folder / "etc" / "isakmpd" / "isakmpd.conf").write_text(configuration)
-        for file in ("passwd", "group", "hosts", "protocols"):
-            if (path := Path("/etc") / file).exists():
-                (self.folder / "etc" / file).write_bytes(path.read_bytes())
-
-    def run(self, line: str) -> str:
-        """What a line of the README prints; it has to succeed."""
-        binds = f"mount --bind {self.folder}/etc /etc && mount --bind {self.folder}/run /var/run"
-        script = f"{binds} && cd {self.folder.parent} && {line}"
-        done = self.namespace.run("unshare", "--mount", "sh", "-c", script, timeout_s=60)
-        assert done.returncode == 0, f"{self.name}: {line}\n{done.stdout}"
-        return done.stdout
-
-    def close(self) -> None:
-        pid_file = self.folder / "run" / "isakmpd.pid"
-        if pid_file.exists():
-            self.run(STOP)
-        self.namespace.close()
-
-
-def write_commands(folder: Path) -> None:
-    """.venv/bin/isakmpd and isakmpctl, as tools/setup-venv makes them."""
-    (folder / ".venv" / "bin").mkdir(parents=True)
-    for name, module in COMMANDS.items():
-        path = folder / ".venv" / "bin" / name
-        path.write_text(
-            f"#!{sys.executable}\nimport sys\nsys.path[0] = {str(ROOT)!r}\n"
-            f"from {module} import main\nsys.exit(main())\n"
-        )
-        path.chmod(0o755)
-
-
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[dict[str, Host]]:
-    write_commands(tmp_path)
-    made: dict[str, Host] = {}
     try:
-        try:
-            for name, text in zip(ADDRESSES, blocks("ini"), strict=True):
-                made[name] = Host(name, tmp_path, text)
-            join(made["west"], made["east"])
-        except SetupFailure as error:
-            pytest.skip(str(error))
-        yield made
-    finally:
-        for host in made.values():
-            host.close()
-
-
-def join(west: Host, east: Host) -> None:
-    pid = east.namespace.pid
-    west.namespace.shell(f"ip link add wire type veth peer name wire netns {pid}")
-    for host in (west, east):
-        address = f"ip addr add {ADDRESSES[host.name]}/24 dev wire"
-        host.namespace.shell(f"ip link set lo up; {address}; ip link set wire up")
+        with two(tmp_path, dict(zip(ADDRESSES, blocks("ini"), strict=True))) as made:
+            yield made
+    except SetupFailure as error:
+        pytest.skip(str(error))
 
 
 def lines(number: int) -> list[str]:

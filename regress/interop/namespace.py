@@ -149,15 +149,16 @@ END
     )
 
 
-_RULE = "-t nat -A POSTROUTING -o outside -p udp -j MASQUERADE --to-ports 20000-29999"
-# One of them works: kernels differ in what they have of nftables.
+_RULE = "-t nat -A POSTROUTING -o outside -p udp -j MASQUERADE --to-ports"
+# One of them works: kernels differ in what they have of nftables. With the ports behind it.
 _MASQUERADES = (
-    f"iptables {_RULE}",
-    f"iptables-legacy {_RULE}",
-    "nft 'add table ip nat; "
-    "add chain ip nat post { type nat hook postrouting priority 100; }; "
-    "add rule ip nat post oifname outside meta l4proto udp masquerade to :20000-29999'",
-)
+    ("iptables -t nat -F", f"iptables {_RULE} %s"),
+    ("iptables-legacy -t nat -F", f"iptables-legacy {_RULE} %s"),
+    ("nft delete table ip nat",
+     "nft 'add table ip nat; "
+     "add chain ip nat post { type nat hook postrouting priority 100; }; "
+     "add rule ip nat post oifname outside meta l4proto udp masquerade to :%s'"),
+)  # fmt: skip
 
 
 def _masquerade(router: Namespace) -> None:
@@ -171,18 +172,38 @@ ip link set inside up
 ip link set outside up
 """
     )
+    _map(router, "20000-29999")
+
+
+def _map(router: Namespace, ports: str) -> None:
     said = ""
-    for command in _MASQUERADES:
-        done = router.run("sh", "-c", command)
+    for clear, command in _MASQUERADES:
+        router.run("sh", "-c", clear)
+        done = router.run("sh", "-c", command % ports)
         if done.returncode == 0:
             return
         said += done.stdout
     raise SetupFailure(f"no NAT can be made with iptables or nft: {said.strip()}")
 
 
+def restart_nat(router: Namespace) -> None:
+    """What it has mapped is forgotten, as its address goes away, and is mapped elsewhere now."""
+    address = "192.168.78.254/24 dev outside"
+    router.shell(f"ip addr del {address}")
+    _map(router, "30000-39999")
+    router.shell(f"ip addr add {address}")
+
+
 @contextmanager
 def wire(nat: bool) -> Iterator[tuple[Namespace, Namespace]]:
     """Namespaces a and b, joined by ``veth0``; with ``nat`` a masquerading router in between."""
+    with network(nat) as made:
+        yield made[0], made[1]
+
+
+@contextmanager
+def network(nat: bool) -> Iterator[list[Namespace]]:
+    """The same, and the router, where there is one."""
     made: list[Namespace] = []
     try:
         made = [Namespace() for _ in range(3 if nat else 2)]
@@ -198,7 +219,7 @@ def wire(nat: bool) -> Iterator[tuple[Namespace, Namespace]]:
             _join(a, "veth0", b)
             _end(a, 1, 77)
             _end(b, 2, 77)
-        yield a, b
+        yield made
     finally:
         for namespace in made:
             namespace.close()

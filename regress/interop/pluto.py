@@ -107,6 +107,11 @@ conn peer
 
     def launch(self) -> None:
         site, folder = self.site, self.folder
+        # What is left of one that was killed.
+        shutil.rmtree(folder / "run", ignore_errors=True)
+        shutil.rmtree(folder / "nss", ignore_errors=True)
+        if (folder / "log").exists():
+            (folder / "log").replace(folder / "log.before")
         for made in (folder / "run" / "pluto", folder / "nss"):
             made.mkdir(parents=True)
         # pluto closes all lines with a comment sign in them, empty ones it takes for an end.

@@ -46,6 +46,7 @@ SOME = (
     ("refused-selectors", RES), ("ipv6", RES), ("rekey-child-invalid-ke-by-responder", INI),
     ("delete-child-by-initiator", RES), ("delete-ike-by-initiator", INI),
     ("restarted-peer-by-initiator", INI), ("restarted-peer-by-responder", RES),
+    ("restarted-peer-by-initiator", RES), ("restarted-peer-by-responder", INI),
 )  # fmt: skip
 # Of these tshark reads every message.
 READ = (

@@ -18,10 +18,12 @@ from typing import Any
 
 from fifo_ui import ctl
 from regress.interop.end import eventually
-from regress.interop.namespace import Namespace, wire
+from regress.interop.namespace import Namespace, network
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTER = {"a": "192.168.77.1", "b": "192.168.77.2"}
+# Through a NAT: where each is found.
+THROUGH = {"a": "192.168.78.254", "b": "192.168.78.2"}
 INNER = {"a": ("10.10.1.1", "10.13.1.1"), "b": ("10.10.2.1", "10.13.2.1")}
 NETS = {"a": ("10.10.1.0", "10.13.1.0"), "b": ("10.10.2.0", "10.13.2.0")}
 CONNECTIONS = ("first", "second")
@@ -34,6 +36,7 @@ OTHER_SUITE = "QM-ESP-AES-256-SHA2-256-PFS-GRP31-SUITE"
 def configuration(
     end: str, folder: Path, *, general: str = "", life_s: int = 1200, phase_1_s: int = 3600,
     suites: tuple[str, str] = (SUITE, SUITE), key_exchange: str = "ikev1",
+    outer: dict[str, str] = OUTER,
 ) -> str:  # fmt: skip
     """One end's file; a starts, b answers."""
     far = "b" if end == "a" else "a"
@@ -45,12 +48,12 @@ Default-phase-1-lifetime= {phase_1_s},5:86400
 Default-phase-2-lifetime= {life_s},5:86400
 {general}
 [Phase 1]
-{OUTER[far]}= peer
+{outer[far]}= peer
 [Phase 2]
 {listed}= first, second
 [peer]
 Phase= 1
-Address= {OUTER[far]}
+Address= {outer[far]}
 Configuration= phase-1
 Key-exchange= {key_exchange}
 Authentication= live-secret
@@ -89,6 +92,7 @@ class Host:
         self.conf = folder / "isakmpd.conf"
         self.connections: tuple[str, ...] = CONNECTIONS
         self._killed: list[subprocess.Popen[bytes]] = []
+        self.running: subprocess.Popen[bytes]
         folder.mkdir()
 
     def write(self, text: str) -> None:
@@ -194,12 +198,18 @@ def lost_of(sent: int, answers: set[int], interval_s: float) -> int:
 @contextmanager
 def hosts(folder: Path) -> Iterator[tuple[Host, Host]]:
     """a and b on one wire, with the inner addresses of both connections."""
-    with ExitStack() as stack:
-        made = stack.enter_context(wire(nat=False))
-        for name, namespace in zip("ab", made, strict=True):
-            namespace.shell(f"ip addr add {INNER[name][1]}/32 dev lo")
-        a, b = (Host(n, space, folder / n) for n, space in zip("ab", made, strict=True))
+    with ends(folder, nat=False) as (a, b, *_):
         yield a, b
+
+
+@contextmanager
+def ends(folder: Path, *, nat: bool) -> Iterator[list[Host]]:
+    """a and b; with ``nat`` a router in between, before a, which is the third."""
+    with ExitStack() as stack:
+        made = stack.enter_context(network(nat))
+        for name, namespace in zip("ab", made[:2], strict=True):
+            namespace.shell(f"ip addr add {INNER[name][1]}/32 dev lo")
+        yield [Host(n, space, folder / n) for n, space in zip("abr", made, strict=False)]
 
 
 def both_up(a: Host, b: Host) -> bool:

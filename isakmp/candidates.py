@@ -191,12 +191,18 @@ class Candidates:
         if stem.answers is not None:
             stem.answers.since = engine.now()
         engine.stop_timer(stem, "retransmit")
-        stem.resting = False
-        whole = stem.root.created + engine.settings.exchange_max_s
-        if stem.root.events["end"].when < whole:
-            self._end_at(stem.root, whole)
+        self._wake(stem, stem.root.created + engine.settings.exchange_max_s)
         fork.untaken = False
         engine.took(fork, message)
+
+    def asks_again(self, exchange: AnyExchange) -> None:
+        """What was refused was another message: this one is repeated, and has its time."""
+        self._wake(exchange, self._engine.now() + HINT_S)
+
+    def _wake(self, exchange: AnyExchange, end: float) -> None:
+        exchange.resting = False
+        if exchange.root.events["end"].when < end:
+            self._end_at(exchange.root, end)
 
     # --- ends --------------------------------------------------------------------------------
 

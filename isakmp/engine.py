@@ -295,6 +295,8 @@ class Engine:
             self._number(exchange)
         exchange.last_out = exchange.dialect.seal(exchange, message)
         self._check_syntax(exchange, self.lacking(exchange, [i[0] for i in message.payloads]))
+        if exchange.resting:
+            self.candidates.asks_again(exchange)
         self.repeat(exchange)
         pending, exchange.after_send = exchange.after_send, []
         for call in pending:

@@ -3,6 +3,7 @@ than the time that the peer takes, in either version and at any message that not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from random import Random
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from isakmp.candidates import FOLLOWED_MAX, HINT_S, WAITING_MAX, family
 from isakmp.half_open import ROUND_TRIP_S
-from regress.observer import Observer, altered, impostor, is_clear, numbered
+from regress.observer import Observer, altered, impostor, in_clear, is_clear, numbered
 from regress.pair import Host, Network, Packet, agree, both, connected
 
 IKEV2 = "Key-exchange= ikev2"
@@ -253,6 +254,54 @@ def test_one_attempt_is_seen(loser_first: bool) -> None:
     net.run(3)
     assert [o["id"] for o in west.outcomes] == [1]
     assert west.daemon.connections.entries["west-east"].tries == 0
+
+
+# --- a forged wish, and a true answer that gets lost ------------------------------------------
+
+
+def once(cares: Callable[[Packet], bool]) -> Callable[[Packet], bool]:
+    """Loses the first of them."""
+    lost: list[Packet] = []
+
+    def loses(packet: Packet) -> bool:
+        if not lost and cares(packet):
+            lost.append(packet)
+            return True
+        return False
+
+    return loses
+
+
+def is_choice(packet: Packet) -> bool:
+    """East's answer with its SA."""
+    return (
+        is_clear(packet) and bool(packet.header.flags & 0x20) and packet.header.next_payload == 33
+    )
+
+
+def test_a_group_that_was_asked_for_already_is_asked_for_again() -> None:
+    """Somebody wants another group, and the answer to the first message gets lost."""
+    tags = f"{IKEV2}\nIKE-proposals= aes256-sha256-x25519"
+    net = Network()
+    west = net.host(both(peer_tags=f"{tags}-ecp256")[0])
+    east = net.host(both(peer_tags=tags)[1])
+    net.lose = once(is_choice)
+    group = (19).to_bytes(2, "big")
+    Observer(net, numbered(1), lambda first: [in_clear(first, 17, group)], after=True)
+    net.start()
+    net.run(6)
+    came_up(west, east, outcomes=1)
+
+
+def test_what_goes_with_a_cookie_is_repeated_though_somebody_has_refused_us() -> None:
+    net = Network()
+    west = net.host(both(peer_tags=IKEV2)[0])
+    east = net.host(both(peer_tags=IKEV2, general="Cookie-threshold= 0")[1])
+    net.lose = once(is_choice)
+    Observer(net, numbered(1), lambda first: [in_clear(first, 14)], after=True)
+    net.start()
+    net.run(6)
+    came_up(west, east, outcomes=1)
 
 
 # --- unproven refusals -----------------------------------------------------------------------

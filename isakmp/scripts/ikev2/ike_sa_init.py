@@ -185,6 +185,7 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
     if group is not None:
         x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: the peer asks for group %d", x, group)
         if not _may_send(x, group, s.cookie):
+            _prefer(x, group)
             return Verdict.WAIT
         s.group = group
         return Verdict.RESTART
@@ -230,6 +231,15 @@ def _may_send(x: X, group: int, cookie: bytes) -> bool:
         x.hint = Reason("too-many-restarts", "the peer asks for one change after another, or "
                         "somebody in its name")  # fmt: skip
     return len(s.asked) < MESSAGES_MAX and not _was_sent(s, group, cookie)
+
+
+def _prefer(x: X, group: int) -> None:
+    """What was sent already is repeated from now on: its answer may have got lost while somebody
+    made us ask for another group."""
+    s = x.state
+    for first in s.asked:
+        if (first.group, first.cookie) == (group, s.cookie):
+            s.group, x.last_out = group, (first.octets,)
 
 
 def _was_sent(s: Initial, group: int, cookie: bytes) -> bool:

@@ -18,6 +18,7 @@ STRANGERS_PER_S, NETWORK_PER_S, NAMED_PER_S = 10, 2, 10
 KEPT_MAX = 1024
 # What counts as one network, in bits, by IP version: less is cheap to have for anybody.
 NETWORK_BITS = {4: 24, 6: 48}
+_HOST_BITS = {4: 32 - NETWORK_BITS[4], 6: 128 - NETWORK_BITS[6]}
 
 
 class Recent:
@@ -63,8 +64,8 @@ class Budget:
         """
         if proven or self._named_here(address):
             return self._named.take((kind, address))
-        shift = address.max_prefixlen - NETWORK_BITS[address.version]
-        network = kind, address.version, int(address) >> shift
+        version = address.version
+        network = kind, version, int(address) >> _HOST_BITS[version]
         # The share of all is asked last: what a network has used up costs nobody else.
         return self._networks.take(network) and self._of_all(kind).take()
 

@@ -361,8 +361,10 @@ class Engine:
         elif exchange.stem is not None:
             self.candidates.failed(exchange, reason)
         else:
-            told, reason = self.candidates.furthest(exchange), of_many(exchange, reason)
-            self.candidates.end_others(exchange, reason)
+            told = exchange
+            if exchange.answers is not None:
+                told, reason = self.candidates.furthest(exchange), of_many(exchange, reason)
+                self.candidates.end_others(exchange, reason)
             self.forget(exchange)
             self._failed(exchange, reason, told)
 

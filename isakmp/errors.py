@@ -86,14 +86,14 @@ class Reason:
 
     def brief(self) -> str:
         """One short line, for what anybody can provoke: the nearest miss, each part cut."""
-        parts = [_cut(f"{self.cause}: {self.detail}")]
-        for label in ("came", "acceptable", "line", "mend"):
-            if text := getattr(self, label):
-                parts.append(f"{label}: {_cut(text)}")
-        if self.misses:
-            more = f" ({len(self.misses) - 1} more in outcomes)" if len(self.misses) > 1 else ""
-            parts.append(f"tried: {_cut(self.misses[0])}{more}")
-        return "; ".join(parts)
+        parts = [
+            ("", f"{self.cause}: {self.detail}"), ("came: ", self.came),
+            ("acceptable: ", self.acceptable), ("line: ", self.line), ("mend: ", self.mend),
+            ("tried: ", self.misses[0] if self.misses else ""),
+        ]  # fmt: skip
+        more = f" ({len(self.misses) - 1} more in outcomes)" if len(self.misses) > 1 else ""
+        told = [(label, text if len(text) <= BRIEF_PART else _cut(text)) for label, text in parts]
+        return "; ".join([label + text for label, text in told if text]) + more
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that say something, for --json."""

@@ -94,12 +94,13 @@ def split(datagram: bytes) -> list[bytes]:
     message stay with the one before them, so that parse_header refuses it.
     """
     messages: list[bytes] = []
-    while len(messages) < MAX_MESSAGES - 1 and len(datagram) >= 2 * HEADER_SIZE:
+    last = len(datagram) - HEADER_SIZE
+    while len(messages) < MAX_MESSAGES - 1 and last >= HEADER_SIZE:
         (length,) = struct.unpack_from(">I", datagram, _LENGTH_AT)
-        if not HEADER_SIZE <= length <= len(datagram) - HEADER_SIZE:
+        if not HEADER_SIZE <= length <= last:
             break
         messages.append(datagram[:length])
-        datagram = datagram[length:]
+        datagram, last = datagram[length:], last - length
     return [*messages, datagram]
 
 

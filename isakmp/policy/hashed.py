@@ -11,36 +11,44 @@ class HashedIPv4Address(IPv4Address):
     """As IPv4Address."""
 
     __slots__ = ("_hash", "_text")
-
-    def __init__(self, address: object) -> None:
-        super().__init__(address)
-        self._hash = super().__hash__()
-        self._text = ""
+    _hash: int
+    _text: str
 
     def __hash__(self) -> int:
-        return self._hash
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = super().__hash__()
+            return self._hash
 
     def __str__(self) -> str:
-        self._text = self._text or super().__str__()
-        return self._text
+        try:
+            return self._text
+        except AttributeError:
+            self._text = super().__str__()
+            return self._text
 
 
 class HashedIPv6Address(IPv6Address):
     """As IPv6Address."""
 
     __slots__ = ("_hash", "_text")
-
-    def __init__(self, address: object) -> None:
-        super().__init__(address)
-        self._hash = super().__hash__()
-        self._text = ""
+    _hash: int
+    _text: str
 
     def __hash__(self) -> int:
-        return self._hash
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = super().__hash__()
+            return self._hash
 
     def __str__(self) -> str:
-        self._text = self._text or super().__str__()
-        return self._text
+        try:
+            return self._text
+        except AttributeError:
+            self._text = super().__str__()
+            return self._text
 
 
 class HashedIPv4Network(IPv4Network):

@@ -69,7 +69,7 @@ class Ikev1:
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find the exchange of a message, or begin one."""
-        if not any(header.cky_i):
+        if header.cky_i == NOBODY:
             raise MalformedPayload("HDR.cky_i", 0, "is zero", "RFC 2408 5.2")
         clear = not header.flags & ENCRYPTION
         if header.exchange_type == isakmp.Exchange.INFO and clear:

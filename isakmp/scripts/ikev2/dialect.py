@@ -54,6 +54,8 @@ P, Notify = ikev2.Payload, ikev2.Notify
 # Plain numbers: an enum of flags makes a member for every look at one, in 1 us.
 INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 INIT = int(ikev2.Exchange.IKE_SA_INIT)
+# No SPI.
+NOBODY = bytes(8)
 
 SCRIPTS: dict[int, Script[Any]] = {
     int(s.exchange_type): s for s in (CREATE_CHILD_SA, INFORMATIONAL)
@@ -81,7 +83,7 @@ class Ikev2:
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find the exchange of a message, or begin one."""
-        if not any(header.cky_i) and not notices.is_one_way(header):
+        if header.cky_i == NOBODY and not notices.is_one_way(header):
             raise MalformedPayload("HDR.cky_i", 0, "is zero", "RFC 7296 3.1")
         if header.exchange_type == INIT and header.next_payload != SK:
             self._initial(engine, path, header, datagram)
@@ -106,7 +108,7 @@ class Ikev2:
         known = engine.half_open.begun(self.version, datagram, path.remote)
         if known is not None and engine.is_repeat(known, datagram):
             return
-        if any(header.cky_r):
+        if header.cky_r != NOBODY:
             engine.drop(path, "IKE_SA_INIT to an SPI of ours")
         else:
             self._respond(engine, path, header, datagram)
@@ -133,16 +135,16 @@ class Ikev2:
     ) -> bool:  # fmt: skip
         if len(engine.half_open) < engine.settings.cookie_threshold:
             return False
-        nonce = next((p.body for p in message.payloads if p.type == P.NONCE), b"")
-        if not nonce:
+        nonces = [p.body for p in message.payloads if p.type == P.NONCE]
+        if not nonces:
             raise MalformedPayload("HDR", 16, "has no NONCE", "RFC 7296 1.2")
         # It goes first (2.6), and counts anywhere (2.5).
-        shown = next((p.value.data for p in message.payloads
-                      if p.type == P.NOTIFY and p.value.notify == Notify.COOKIE), b"")  # fmt: skip
-        if shown and self._cookies.check(shown, nonce, path.remote, header.cky_i):
+        cookies = [p.value.data for p in message.payloads
+                   if p.type == P.NOTIFY and p.value.notify == Notify.COOKIE]  # fmt: skip
+        if cookies and self._cookies.check(cookies[0], nonces[0], path.remote, header.cky_i):
             return False
         engine.counters["cookies"] = engine.counters.get("cookies", 0) + 1
-        cookie = self._cookies.make(nonce, path.remote, header.cky_i)
+        cookie = self._cookies.make(nonces[0], path.remote, header.cky_i)
         notices.send_answer(engine, path, header, Notify.COOKIE, cookie)
         return True
 

@@ -6,7 +6,9 @@ the rest cover the sender's own addresses (3.2). Who finds a NAT moves to port 4
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hmac import compare_digest
+from typing import Any
 
 from isakmp.constants import NAT_T_PORT, ipsec, isakmp
 from isakmp.crypto.hash import HashSpec
@@ -17,7 +19,8 @@ from isakmp.payloads.vendor import (
     VENDOR_NAT_T_03,
     VENDOR_RFC3947,
 )
-from isakmp.policy.spd import Address
+from isakmp.policy.identity import host_network
+from isakmp.policy.spd import Address, Selector
 from isakmp.sa import Nat
 from isakmp.script import Incoming, Outgoing
 
@@ -45,6 +48,27 @@ def is_draft(nat: Nat) -> bool:
 def on_the_wire(mode: ipsec.Encapsulation, nat: Nat) -> ipsec.Encapsulation:
     """The encapsulation mode to propose: its UDP variant behind a NAT (RFC 3947 5.1)."""
     return _MODES[mode, is_draft(nat)] if nat.found else mode
+
+
+def asks_for_transport(proposals: Sequence[Any]) -> bool:
+    """Whether a quick mode proposes transport mode, in UDP or not."""
+    kind, of_mode = ipsec.Encapsulation.TRANSPORT, ipsec.Attribute.ENCAPSULATION_MODE
+    modes = {mode for (plain, _), mode in _MODES.items() if plain is kind} | {kind}
+    return any(
+        a.type == of_mode and a.value in modes
+        for p in proposals for t in p.transforms for a in t.attributes
+    )  # fmt: skip
+
+
+def as_seen(selector: Selector, nat: Nat, path: Path) -> Selector:
+    """Transport mode's traffic with the addresses that we see: who is behind a NAT names its own
+    (5.2, RFC 3948 3.1.2)."""
+    here, there = host_network(path.local), host_network(path.remote)
+    if nat.local and selector.src.num_addresses == 1:
+        selector = selector._replace(src=here)
+    if nat.remote and selector.dst.num_addresses == 1:
+        selector = selector._replace(dst=there)
+    return selector
 
 
 def digest(hash_spec: HashSpec, cky_i: bytes, cky_r: bytes, address: Address, port: int) -> bytes:

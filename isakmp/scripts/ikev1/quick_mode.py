@@ -17,6 +17,7 @@ last message does not come, it may have been forged, and the SAs are used withou
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,7 @@ from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
 from isakmp.policy.algorithms import in_ikev1
+from isakmp.policy.children import is_transport
 from isakmp.policy.identity import host_network
 from isakmp.policy.match import Chosen, choose_ipsec, describe, ipsec_offer
 from isakmp.policy.sameness import network_of, same_traffic
@@ -218,6 +220,8 @@ def _add_nat_oa(x: X, message: Outgoing) -> None:
     found = parent(x).nat
     modes = {t.encapsulation for u in connection_of(x).suites for p in u.protocols
              for t in p.transforms}  # fmt: skip
+    if not x.initiator:
+        modes = {c.what.encapsulation for c in x.state.chosen}
     if not found.found or ipsec.Encapsulation.TRANSPORT not in modes:
         return
     kind = P.NAT_OA_DRAFT if nat.is_draft(found) else P.NAT_OA
@@ -272,7 +276,7 @@ def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     selector = _take_ids(x, message)
     if reason := x.engine.bounds.often(sa.who):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
-    s.connection, s.selector = x.engine.owner.catalog.find_connection(sa.remote, selector)
+    s.connection, s.selector = _find(x, selector, nat.asks_for_transport(proposals))
     connection = connection_of(x)
     x.name = connection.name
     _check_room(x, sa, s.selector)
@@ -280,6 +284,18 @@ def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     for chosen in s.chosen:
         _log_choice(x, "accepts", chosen)
     _take_key(x, message, s.chosen[0].what.group)
+
+
+def _find(x: X, came: Selector, transport: bool) -> tuple[Connection, Selector]:
+    """The connection, and its traffic; of transport mode behind NAT with the addresses that we see,
+    or where there is none such, with those that came."""
+    sa, find = parent(x), x.engine.owner.catalog.find_connection
+    seen = nat.as_seen(came, sa.nat, x.path) if transport else came
+    with suppress(Refused):
+        found = find(sa.remote, seen)
+        if seen == came or is_transport(found[0]):
+            return found
+    return find(sa.remote, came)
 
 
 def _check_room(x: X, sa: IsakmpSa, selector: Selector) -> None:

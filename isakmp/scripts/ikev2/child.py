@@ -240,17 +240,13 @@ def refused_by_peer(x: X, c: Child, error: int) -> Refused:
 
 def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) -> None:
     """Find the connection, narrow the traffic, choose among the proposals. Refused otherwise."""
-    sa = common.sa_of(x)
     proposals = message.take(P.SA).value.proposals
     c.offered = Traffic(traffic.from_wire(message.take(P.TSR).value),
                         traffic.from_wire(message.take(P.TSI).value))  # fmt: skip
     wanted = Notify.USE_TRANSPORT_MODE in notifies
     c.offered = _old_first(c, c.offered)
-    seen = _as_seen(x, c.offered) if wanted else c.offered
-    only, find = c.old.connection if c.old else None, x.engine.owner.catalog.find_child
-    c.connection, narrowed = find(sa.remote, seen, wanted, only)
-    if seen != c.offered and not wants_transport(c.connection):
-        c.connection, narrowed = find(sa.remote, c.offered, False, only)
+    only = c.old.connection if c.old else None
+    c.connection, narrowed = _find(x, c.offered, only, wanted)
     x.name = x.name or c.connection.name
     c.traffic, c.additional = narrowed.traffic, narrowed.additional
     c.transport = wanted and wants_transport(c.connection)
@@ -264,6 +260,25 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
         prefer_local=remote.ikev2.prefer_local,
     )  # fmt: skip
     _take_choice(x, c, "accepts")
+
+
+def _find(
+    x: X, offered: Traffic, only: Connection | None, transport: bool
+) -> tuple[Connection, Any]:  # fmt: skip
+    """The connection, and what is left of the traffic; of transport mode behind NAT with the
+    addresses that we see, or where there is none such, of tunnel mode with those that came
+    (2.23.1)."""
+    remote, find = common.sa_of(x).remote, x.engine.owner.catalog.find_child
+    seen = _as_seen(x, offered) if transport else offered
+    try:
+        found, narrowed = find(remote, seen, transport, only)
+    except Refused:
+        if seen == offered:
+            raise
+    else:
+        if seen == offered or wants_transport(found):
+            return found, narrowed
+    return find(remote, offered, False, only)
 
 
 def _check_room(x: X, c: Child) -> None:

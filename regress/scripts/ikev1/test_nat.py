@@ -18,6 +18,7 @@ from isakmp.payloads.vendor import (
     VENDOR_NAT_T_03,
     VENDOR_RFC3947,
 )
+from isakmp.policy.spd import Selector
 from isakmp.sa import Nat as Detection
 from isakmp.script import Outgoing
 from isakmp.scripts.ikev1 import nat as nat_t
@@ -150,6 +151,45 @@ def test_transport_mode_behind_a_nat_sends_the_original_addresses() -> None:
     assert connected(w), e.said
     assert w.rows(2)[0]["mode"] == "TRANSPORT"
     agree(w, e)
+
+
+TRANSPORT = "QM-ESP-TRP-AES-128-SHA2-256-SUITE"
+
+
+def test_transport_mode_is_for_the_addresses_that_each_end_sees() -> None:
+    """RFC 3947 5.2, RFC 3948 3.1.2: the one behind the NAT writes its own, which the other end's
+    packets never have."""
+    net, west, east, _ = through_nat(
+        replace(INSIDE, local="192.0.2.1", remote="192.0.2.2", suites=TRANSPORT),
+        replace(OUTSIDE, local="192.0.2.2", remote="203.0.113.1", suites=TRANSPORT),
+    )
+    assert connected(west) and connected(east), east.said
+    for host in (west, east):
+        (old,) = host.daemon.sas.all_children()
+        host.daemon.connections.rekey(old)
+        net.run(10)
+        assert connected(west) and connected(east)
+        assert old not in host.daemon.sas.all_children()
+    (ours,), (theirs,) = (host.daemon.sas.all_children() for host in (west, east))
+    assert ours.selector == Selector.of("192.0.2.1", "192.0.2.2")
+    assert theirs.selector == Selector.of("192.0.2.2", "203.0.113.1")
+    assert not west.reasons() + east.reasons()
+
+
+def test_the_responder_sends_original_addresses_where_it_has_chosen_transport_mode() -> None:
+    """RFC 3947 5.2: and not where it could have."""
+    sent: list[int] = []
+    net = Network()
+    net.nats.append(Nat("192.0.2.1", "203.0.113.1"))
+    suites = f"{WEST.suites}, {TRANSPORT}"
+    west = net.host(replace(INSIDE, local="192.0.2.1", remote="192.0.2.2", suites=suites))
+    east = net.host(replace(OUTSIDE, local="192.0.2.2", remote="192.0.2.1", suites=suites))
+    change_sent(east, lambda x, m: sent.extend(kind for kind, _ in m.payloads))
+    net.start()
+    net.run(5)
+    assert connected(west) and connected(east), east.said
+    assert east.rows(2)[0]["mode"] == "TUNNEL"
+    assert isakmp.Payload.NAT_OA not in sent
 
 
 def test_the_end_behind_the_nat_keeps_it_awake() -> None:

@@ -22,7 +22,7 @@ from isakmp.scripts.ikev2 import common, ike_auth
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.ike_sa_init import MESSAGES_MAX
 from regress.observer import Observer, altered, in_clear, is_clear
-from regress.pair import Host, Nat, Network, Packet, agree, connected
+from regress.pair import WEST, Host, Nat, Network, Packet, agree, connected
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import forge, opened, send
 
@@ -578,13 +578,15 @@ def test_a_bad_public_value_in_an_answer_ends_the_ike_sa(
 # --- 2.23.1: transport mode behind NAT --------------------------------------------------------
 
 
-def behind_nat(east_suites: str = TRANSPORT) -> tuple[Network, Host, Host]:
+def behind_nat(
+    east_suites: str = TRANSPORT, remote: str = "192.0.2.1"
+) -> tuple[Network, Host, Host]:
     """West has a NAT before it."""
     one, other = gateways()
     one = replace(one, address="10.0.0.9", local="10.0.0.9", remote="192.0.2.2", suites=TRANSPORT)
     net = Network()
     west = net.host(one)
-    east = net.host(replace(other, local="192.0.2.2", remote="192.0.2.1", suites=east_suites))
+    east = net.host(replace(other, local="192.0.2.2", remote=remote, suites=east_suites))
     net.nats.append(Nat("10.0.0.9", "192.0.2.1"))
     return net, west, east
 
@@ -614,6 +616,16 @@ def test_the_server_answers_with_the_addresses_that_it_sees(
         assert connected(west)
         assert connected(east)
     assert not west.reasons() + east.reasons()
+
+
+def test_a_server_without_transport_mode_looks_for_the_addresses_that_came() -> None:
+    """RFC 7296 2.23.1: where nothing is for the address that it sees, tunnel mode may be for the
+    one behind the NAT."""
+    net, west, east = behind_nat(WEST.suites, remote="10.0.0.9")
+    net.start()
+    net.run(2)
+    assert "ts-unacceptable" not in east.reasons()
+    assert "transport-mode-refused" in west.reasons()
 
 
 # --- 1.3.1: fragments -------------------------------------------------------------------------

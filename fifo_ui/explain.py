@@ -108,11 +108,10 @@ def _head(row: Row) -> str:
         return f"the connection {text_of(row.get('name'))} is left out for an error"
     role = "we began" if row.get("initiator") else "the peer began"
     times = f", {row['times']} times" if (row.get("times") or 1) > 1 else ""
-    when = moment(row["when"] or 0.0) if "when" in row else "now, and not ended yet:"
-    return (
-        f"{when}  {text_of(row.get('exchange'))} with "
-        f"{text_of(row.get('remote'))} ({text_of(row.get('name'))}), {role}{times}"
-    )
+    when = f"{moment(row['when'] or 0.0)} " if "when" in row else "now, and not ended yet:"
+    remote, name = text_of(row.get("remote")), text_of(row.get("name"))
+    whom = remote if name == remote else f"{remote} ({name})"
+    return f"{when} {text_of(row.get('exchange'))} with {whom}, {role}{times}"
 
 
 def _beside(row: Row, reason: Row, screen: Screen) -> list[str]:

@@ -251,7 +251,9 @@ class Transaction:
 
         def step(conf: Conf) -> None:
             if not override and conf.is_written(section, tag):
-                raise conf.error("is already set", section, tag, hint="force replaces it")
+                raise conf.error(
+                    "is already set", section, tag, hint="force replaces it, --force of isakmpctl"
+                )
             _put(conf, section, tag, value, place)
 
         self._add(step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from isakmp.conf import Conf
+from isakmp.conf import RUN_TIME, Conf
 from isakmp.conf_check import Judgement
 from isakmp.conf_kinds import Kind
 from isakmp.conf_tags import TAGS, tag_of
@@ -32,7 +32,14 @@ class Told:
         """What is not heeded before the next start, a line each."""
         now = _at_start(conf)
         changed = [tag for tag, value in self._at_start.items() if now[tag] != value]
-        return [f"[General]:{tag} counts from the next start on" for tag in changed]
+        return [f"[General]:{tag} {self._when(conf, tag)}" for tag in changed]
+
+    @staticmethod
+    def _when(conf: Conf, tag: str) -> str:
+        """What is set at run time is lost with the daemon: the next start will not see it."""
+        if conf.where("General", tag).startswith(RUN_TIME):
+            return "counts at a start alone: write it in the file for the next one"
+        return "counts from the next start on"
 
     def news(
         self, conf: Conf, judged: Judgement, left_out: list[tuple[str, ConfError]]

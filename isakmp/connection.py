@@ -90,6 +90,7 @@ class Connections:
     def _reload(self) -> list[str]:
         done: list[str] = []
         dropped: set[str] = set()
+        known = set(self.entries)
         for name, entry in list(self.entries.items()):
             connection = self.catalog.connections.get(name)
             remote = self.catalog.remotes.get(connection.remote) if connection else None
@@ -110,7 +111,7 @@ class Connections:
         self._cancel(dropped, Reason("reloaded", "the configuration it was begun with has changed"))
         done += self._give_up_reserved()
         self.start()
-        return done
+        return done + [f"{name}: taken up" for name in self.entries if name not in known]
 
     def _give_up_reserved(self) -> list[str]:
         """What is for one peer alone from now on is taken from whoever else has it."""

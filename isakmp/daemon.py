@@ -232,7 +232,7 @@ class Daemon:
 
         Child SAs go with phase 1: many peers drop theirs without a word when it is deleted.
         """
-        found = self._phase_1_of(name_or_address)
+        found = (self._speaking_for if phase == 1 else self._phase_1_of)(name_or_address)
         names = {name_or_address} & set(self.connections.entries)
         names |= {c.connection.name for sa in found for c in self.sas.children_of(sa)}
         names |= {c.connection.name for c in self.sas.of_connection(name_or_address)}
@@ -344,13 +344,13 @@ class Daemon:
         """
         with self._reloading():
             with _unchanged():
-                self.conf.reload(refuse_lost)
+                differ = self.conf.reload(refuse_lost)
             done = self._apply()
             if self._general("Renegotiate-on-HUP"):
                 for child in self.sas.all_children():
                     self.connections.rekey(child)
                 done.append("every connection is negotiated again")
-        for line in done or ["nothing changed"]:
+        for line in done or ["no connection changed" if differ else "nothing changed"]:
             self.log.info("configuration reloaded: %s", line)
         return self._told.errors + done
 
@@ -435,6 +435,5 @@ def _unchanged() -> Iterator[None]:
     try:
         yield
     except ConfError as error:
-        what = "nothing has changed: what was read before holds"
-        error.hint = f"{error.hint}; {what}" if error.hint else what
+        error.holds = "nothing has changed: what was read before holds"
         raise

@@ -128,6 +128,7 @@ class ConfError(IsakmpError):
     """A configuration that cannot be used: file, line, section and tag where known, and a hint.
 
     missing: of something that is not there; who is not done yet may still write it.
+    holds: what counts as it is refused, where it is told of a change.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class ConfError(IsakmpError):
         super().__init__(reason)
         self.reason, self.file, self.line = reason, file, line
         self.section, self.tag, self.hint, self.missing = section, tag, hint, missing
+        self.holds = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
@@ -152,7 +154,8 @@ class ConfError(IsakmpError):
         return ": ".join(filter(None, (" ".join(filter(None, (place, where))), self._told())))
 
     def _told(self) -> str:
-        return f"{self.reason} ({self.hint})" if self.hint else self.reason
+        told = f"{self.reason} ({self.hint})" if self.hint else self.reason
+        return f"{told}; {self.holds}" if self.holds else told
 
     def as_reason(self) -> Reason:
         """Why what it is about is left out."""

@@ -206,7 +206,7 @@ def test_a_transaction_counts_at_once_and_drops_nothing_else() -> None:
     net, west, east = up()
     before = west.app.sas.copy(), west.rows(1)[0]["cookies"], len(net.history)
     done = told(west, f"C {SECOND}")
-    assert done == []
+    assert done == ["second: taken up"]
     assert set(west.daemon.connections.entries) == {"west-east", "second"}
     assert (west.app.sas, west.rows(1)[0]["cookies"]) == before[:2]
     done = told(west, "C rmv [Phase 2]:Connections=second ; set [General]:Retransmits=9")
@@ -252,7 +252,7 @@ def test_a_file_of_changes(tmp_path: Path) -> None:
     west = alone()
     path = tmp_path / "changes"
     path.write_text("# a second network\n" + SECOND.replace(" ; ", "\n"))
-    assert told(west, f"C file {path}") == []
+    assert told(west, f"C file {path}") == ["second: taken up"]
     assert "second" in west.daemon.connections.entries
 
 

@@ -306,12 +306,38 @@ def test_what_would_be_lost_without_a_trace_is_refused_whole(tmp_path: Path, mis
 
 def test_what_counts_at_a_start_alone_is_told(tmp_path: Path) -> None:
     _, west, _, path = on_disk(tmp_path)
+    lost = "[General]:Listen-on counts at a start alone: write it in the file for the next one"
+    assert run(west.daemon, "C set [General]:Listen-on=192.0.2.1").value == [lost]
     line = "[General]:Listen-on counts from the next start on"
-    assert run(west.daemon, "C set [General]:Listen-on=192.0.2.1").value == [line]
     assert west.daemon.reload() == []
     path.write_text(path.read_text().replace("[General]\n", "[General]\nListen-on= 192.0.2.1\n"))
     assert west.daemon.reload() == [line]
     assert f"configuration reloaded: {line}" in west.said
+
+
+def test_what_a_reload_takes_up_is_told(tmp_path: Path) -> None:
+    """A connection that is mended, or new, is a change as one that is left out is."""
+    _, west, _, path = on_disk(tmp_path)
+    right = path.read_text()
+    path.write_text(right.replace("Remote-ID= ", "Remote-ID= no-"))
+    west.daemon.reload()
+    path.write_text(right)
+    assert west.daemon.reload() == ["west-east: taken up"]
+    path.write_text(right.replace("[General]\n", "[General]\nDPD-timeout= 20\n"))
+    assert west.daemon.reload() == []
+    assert "configuration reloaded: no connection changed" in west.said
+    assert "nothing changed" not in west.said
+
+
+def test_what_is_refused_says_what_holds_behind_its_hint(tmp_path: Path) -> None:
+    _, west, _, path = on_disk(tmp_path)
+    told = "is already set (force replaces it, --force of isakmpctl); nothing has changed: "
+    with pytest.raises(ConfError) as refused:
+        run(west.daemon, "C set [Phase 2]:Connections=other")
+    assert told in str(refused.value)
+    path.write_text(path.read_text().replace("[Phase 2]", "[Phase 2"))
+    with pytest.raises(ConfError, match=r"\(\[section\]\); nothing has changed: "):
+        west.daemon.reload()
 
 
 def test_errors_and_warnings_are_told_once(tmp_path: Path) -> None:
@@ -406,7 +432,7 @@ def test_connections_set_by_command_are_taken_up_after_a_while(change: str) -> N
 
 
 def test_teardown_by_phase_and_by_name_or_address() -> None:
-    for name in ("east", "192.0.2.2"):
+    for name in ("east", "192.0.2.2", "west-east"):
         net, west, east = up()
         west.daemon.teardown(name, 1)
         net.run(3)

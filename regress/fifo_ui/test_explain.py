@@ -129,6 +129,15 @@ def test_only_failures_of_the_one_asked_for() -> None:
     assert explain.failures(west.outcomes, "west-east")
 
 
+def test_a_stranger_has_no_name_but_its_address() -> None:
+    row = {"when": 0.0, "exchange": "phase 1", "remote": "192.0.2.1", "topic": "the exchange"}
+    for name, head in (
+        ("192.0.2.1", "with 192.0.2.1, the"),
+        ("west", "with 192.0.2.1 (west), the"),
+    ):
+        assert f"phase 1 {head} peer began\n" in explain.text([{**row, "name": name}], None)
+
+
 def test_an_attempt_that_is_refused_so_far_is_told_before_it_has_ended() -> None:
     """Anybody can have sent what does not fit, so a responder waits two minutes for better."""
     west, east = both()
@@ -141,7 +150,7 @@ def test_an_attempt_that_is_refused_so_far_is_told_before_it_has_ended() -> None
     (row,) = explain.failures(status["outcomes"], None, (), status["exchanges"])
     text = explain.text([row], None)
     assert row["topic"] == "authentication"
-    assert text.startswith("now, and not ended yet:  main mode with 192.0.2.1 (west), the peer")
+    assert text.startswith("now, and not ended yet: main mode with 192.0.2.1 (west), the peer")
     assert "does not fit our pre-shared key" in text
     assert "[west]:Authentication" in text
     assert explain.failures(status["outcomes"], "other", (), status["exchanges"]) == []

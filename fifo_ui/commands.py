@@ -126,6 +126,8 @@ def configure(daemon: Daemon, args: str) -> Answer:
             raise IsakmpError(f"[{section}]:{tag} is not set")
         return Answer(value, value + "\n")
     together = verb == "file"
+    if together and not rest.strip().startswith("/"):
+        usage("C file PATH, a path from / on, as isakmpd stands in no directory of yours")
     found = changes.in_file(Path(rest.strip())) if together else changes.on_line(args)
     transaction = daemon.conf.begin()
     changes.note(transaction, found)

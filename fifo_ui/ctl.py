@@ -23,7 +23,7 @@ from fifo_ui.change import Change, parse
 from fifo_ui.client import Client, ControlError
 from fifo_ui.flags import make_parser
 from fifo_ui.screen import Screen, Tone, screen_of
-from fifo_ui.up import Wait
+from fifo_ui.up import Wait, progress
 from isakmp.errors import IsakmpError
 from isakmp.run_directory import run_directory
 
@@ -68,7 +68,14 @@ def explain_failures(client: Client, args: argparse.Namespace) -> Output:
     status = client.ask("S")
     tables = (status[name] for name in ("connections", "exchanges"))
     rows = explain.failures(status["outcomes"], args.peer, *tables)
-    return Output(rows, partial(explain.text, rows, args.peer))
+    waiting = explain.unanswered(status["exchanges"], args.peer)
+    under_way = "".join(f"under way, not answered yet: {progress(row)}\n" for row in waiting)
+
+    def text(screen: Screen) -> str:
+        between = "\n" * bool(rows and under_way)
+        return explain.text(rows, args.peer, screen) + between + under_way
+
+    return Output(rows, text)
 
 
 def bring_up(client: Client, args: argparse.Namespace) -> Output:

@@ -57,6 +57,15 @@ def failures(
     ]
 
 
+def unanswered(exchanges: Sequence[Row], peer: str | None) -> list[Row]:
+    """What we have begun and asked more than once, without any answer so far; of one peer."""
+    return [
+        row for row in exchanges
+        if row.get("initiator") and row.get("retries") and not row.get("reason")
+        and _is_of(row, peer)
+    ]  # fmt: skip
+
+
 def _is_expected(row: Row) -> bool:
     """Whether there is nothing to mend."""
     return (row.get("reason") or {}).get("cause") in EXPECTED

@@ -5,7 +5,7 @@ What it waits for is said whenever that changes, so that nobody looks at a silen
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ class Wait:
                 raise ControlError(f"{self.name} failed: {detail}", reason.get("mend", ""), reason)
 
 
-def progress(row: Row) -> str:
+def progress(row: Mapping[str, Any]) -> str:
     """How far an exchange is: ``IKE_SA_INIT with east, repeated 2 times``."""
     retries = row.get("retries") or 0
     times = f", repeated {retries} time{'s' * (retries > 1)}" if retries else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IWGRP, S_IWOTH, S_IWUSR, S_IXGRP, S_IXOTH, S_IXUSR
 
 from isakmp.conf import Conf
+from isakmp.run_directory import run_directory
 
 # Of everybody's daemons: whoever owned them could put files in the place of others'.
 COMMON = frozenset(map(Path, ("/var/run", "/run", "/tmp")))
@@ -26,9 +26,8 @@ def user_warnings(conf: Conf) -> Iterator[str]:
     except KeyError:
         yield f"{place}: this host has no user {name}"
         return
-    directory = Path(conf.general("Run-directory")[0])
-    given = os.environ.get("RUNTIME_DIRECTORY") and not conf.is_written("General", "Run-directory")
-    if not given and not _may_write(directory, user):
+    directory = run_directory(conf)
+    if not _may_write(directory, user):
         mend = mend_rights(directory, name)
         yield f"{place}: {name} may not write in the run directory {directory}: {mend}"
 

@@ -241,6 +241,13 @@ def test_the_line_of_a_file_that_is_wrong_is_named(
     assert not daemon.conf.has_section("a")
 
 
+@pytest.mark.parametrize("text", ["C file", "C file changes", "C file ./changes"])
+def test_a_file_is_named_from_the_root_on(daemon: FakeDaemon, text: str) -> None:
+    """isakmpd stands in another directory than who writes the line."""
+    line(daemon, text)
+    assert "expected: C file PATH, a path from / on" in daemon.lines[0]
+
+
 def test_a_file_that_cannot_be_taken(daemon: FakeDaemon, tmp_path: Path) -> None:
     secret, fifo, octets = (tmp_path / name for name in ("secret", "fifo", "octets"))
     secret.write_text("set [a]:Authentication=hush")

@@ -330,6 +330,20 @@ def on_terminal(
     return text
 
 
+def test_explain_tells_of_what_nobody_has_answered_yet(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else who asks in the first half minute hears that nothing has failed, and no more."""
+    row = {"exchange": "main mode", "name": "peer-b", "initiator": True, "retries": 2}
+    answered = {**row, "name": "other", "retries": 0}
+    running.daemon.state["exchanges"] = [row, answered]
+    perform(client_of(running), make_parser().parse_args(["explain"]), sys.stdout, sys.stdout)
+    assert capsys.readouterr().out == (
+        "no attempt has failed\n"
+        "under way, not answered yet: main mode with peer-b, repeated 2 times\n"
+    )
+
+
 LONG = "n" * 70
 WIDE = {
     "sa": {"sas": [{**PHASE_2, "name": LONG}]},

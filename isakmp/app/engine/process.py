@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import socket
 import stat
 from collections import Counter, deque
@@ -28,6 +29,7 @@ MOST_CLIENTS = 16
 QUEUE_OCTETS = 1 << 20
 READS_PER_TURN = 64
 ACCEPT_AGAIN_S = 1.0
+_COMMON = ("/run", "/var/run", "/tmp")  # no daemon's own
 _NOBODY = (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR)  # who waited is gone
 
 
@@ -45,10 +47,22 @@ def listen(path: str) -> socket.socket:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise ApplicationError(f"{path}: {error.strerror or error}") from None
+        raise ApplicationError(f"{path}: {error.strerror or error}{_mend(path, error)}") from None
     finally:
         os.umask(mask)
     return sock
+
+
+def _mend(path: str, error: OSError) -> str:
+    """What makes a directory that we may listen in; empty where that is not what lacks."""
+    if error.errno not in (errno.ENOENT, errno.EACCES):
+        return ""
+    parent, name = os.path.split(os.path.abspath(path))
+    own = parent if parent not in _COMMON else os.path.join(parent, "isakmpd-engine")
+    with suppress(KeyError):
+        mend = f"; install -d -o {pwd.getpwuid(os.geteuid()).pw_name} {own}"
+        return mend if own == parent else f"{mend}, and listen at {own}/{name}"
+    return ""
 
 
 def _remove_stale(path: str) -> None:

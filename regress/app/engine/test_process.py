@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import resource
 import select
 import signal
@@ -145,8 +146,10 @@ def test_a_path_in_use_and_a_stale_one(place: Place, tmp_path: Path) -> None:
         listen(str(plain))
     assert plain.read_text() == "mine"
     plain.unlink()
-    with pytest.raises(ApplicationError, match="No such file"):
-        listen(str(tmp_path / "missing" / "x"))
+    missing = tmp_path / "missing"
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    with pytest.raises(ApplicationError, match=f"No such file.*; install -d -o {me} {missing}$"):
+        listen(str(missing / "x"))
     stale = str(tmp_path / "stale")
     listen(stale).close()
     listen(stale).close()

@@ -46,6 +46,8 @@ from isakmp.scripts.ikev1.phase_2 import check_hash, recv_refusal, take_hash
 
 P = isakmp.Payload
 _COMMIT = int(isakmp.Flag.COMMIT)
+# How long an SA lives of which nothing is said, in seconds (RFC 2407 4.5).
+DEFAULT_LIFE_S = 28800
 
 
 @dataclass(slots=True)
@@ -232,9 +234,11 @@ def _add_nat_oa(x: X, message: Outgoing) -> None:
 
 
 def _add_responder_lifetime(x: X, message: Outgoing) -> None:
-    """Say so where our SA lives shorter than the initiator asked (RFC 2407 4.6.3.1)."""
+    """Say so where our SA lives shorter than the initiator asked, or than it takes for granted
+    where it has not asked (RFC 2407 4.6.3.1)."""
     chosen = x.state.chosen[0]
-    if not 0 < chosen.what.life_s < ipsec_offer(chosen.proposal, chosen.transform).life_s:
+    asked = ipsec_offer(chosen.proposal, chosen.transform).life_s or DEFAULT_LIFE_S
+    if not 0 < chosen.what.life_s < asked:
         return
     kind = ipsec.Attribute
     attributes = life_attributes(kind.LIFE_TYPE, kind.LIFE_DURATION, chosen.what.life_s, None)

@@ -164,6 +164,34 @@ def test_a_lifetime_counts_in_an_informational_exchange(of_sa: bool, who: int) -
     agree(west, hosts[1])
 
 
+@pytest.mark.parametrize(("ours", "told"), [(1200, True), (28800, False), (30000, False)])
+def test_who_asks_for_no_lifetime_is_told_of_one_that_is_shorter_than_the_default(
+    ours: int, told: bool
+) -> None:
+    """RFC 2407 4.5 and 4.5.4: eight hours are taken for granted."""
+    net, west, east = pair(general=f"Default-phase-2-lifetime= {ours}")
+    said: list[bytes] = []
+
+    def without(x: Any, message: Any) -> None:
+        """The lifetime's type and duration are no part of the offer."""
+        for kind, value in message.payloads:
+            if kind == P.SA and x.script.name == "quick mode" and x.initiator:
+                for transform in value["proposals"][0]["transforms"]:
+                    kept = [a for a in transform["attributes"] if a["type"] not in (1, 2)]
+                    transform["attributes"] = kept
+
+    def note(x: Any, message: Any) -> None:
+        said.extend(v["data"] for k, v in message.payloads
+                    if k == P.NOTIFY and v["notify"] == Notify.RESPONDER_LIFETIME)  # fmt: skip
+
+    change_sent(west, without)
+    change_sent(east, note)
+    net.start()
+    net.run(5)
+    assert connected(west) and connected(east), east.said
+    assert said == ([life(ours)] if told else [])
+
+
 @pytest.mark.parametrize("seconds", [0, 60000])
 def test_a_longer_lifetime_changes_nothing(seconds: int) -> None:
     net, west, east = pair()

@@ -23,7 +23,8 @@ MINUTE_S = 60
 
 @dataclass(slots=True)
 class Limits:
-    """The most of each, see the manual. negotiations: in a minute; selectors: pairs of networks."""
+    """The most of each, see the manual. negotiations: in a minute; selectors: pairs of networks;
+    side: selectors of one side of the traffic."""
 
     sas: int = 20_000
     sas_of_one: int = 64
@@ -33,6 +34,7 @@ class Limits:
     selectors_of_one: int = 4096
     negotiations: int = 600
     exchanges: int = 256
+    side: int = 64
 
 
 class Bounds:
@@ -161,6 +163,29 @@ class Bounds:
             f"{self.limits.exchanges} exchanges at a time are enough for one identity",
             line=self._line("Max-exchanges"),
         )
+
+    def side(self, count: int) -> Reason | None:
+        """Why not all of so many selectors of one side are looked at."""
+        most = self.limits.side
+        return (
+            None
+            if count <= most
+            else self._first(
+                f"of {count} selectors of one side the first {most} count", "Max-selectors-per-side"
+            )
+        )
+
+    def networks(self, connection: Connection) -> Reason:
+        """Why a child SA carries less than is asked for and configured."""
+        most = connection.pairs_max
+        return self._first(
+            f"of more than {most} pairs of networks the first ones are agreed on",
+            "Max-selectors-per-child",
+        )
+
+    def _first(self, detail: str, tag: str) -> Reason:
+        mend = f"raise {tag} in [General], or ask for fewer and wider networks at the peer"
+        return Reason("too-many-selectors", detail, line=self._line(tag), mend=mend)
 
     def _line(self, tag: str) -> str:
         return self._where("General", tag)

@@ -153,9 +153,20 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         ),
         "Max-selectors": Tag(
             _MANY,
-            "pairs of networks that the child SAs of one identity may carry together; one child SA "
-            "has no more than 256",
+            "pairs of networks that the child SAs of one identity may carry together",
             "4096",
+        ),
+        "Max-selectors-per-child": Tag(
+            number(1, 512),
+            "pairs of networks that one child SA may carry, of peers and of this file; of more the "
+            "first are agreed on",
+            "256",
+        ),
+        "Max-selectors-per-side": Tag(
+            number(1, 255),
+            "selectors of either side that are looked at in a peer's proposal, or an answer; of "
+            "more the first count",
+            "64",
         ),
         "NAT-T-Keepalive": Tag(SECONDS, "between keepalives through a NAT; 0: none", "20"),
         "Policy-file": Tag(PATH, "the KeyNote policy", "/etc/isakmpd/isakmpd.policy", idle=True),

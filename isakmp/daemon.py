@@ -160,7 +160,7 @@ class Daemon:
             Limits(
                 said("Max-SAs"), said("Max-SAs-per-identity"), said("Max-identities"),
                 said("Max-children-in-all"), said("Max-children"), said("Max-selectors"),
-                said("Max-negotiations"), said("Max-exchanges"),
+                said("Max-negotiations"), said("Max-exchanges"), said("Max-selectors-per-side"),
             )
         )  # fmt: skip
         self.keeper.liveness.ask_after(said("DPD-check-interval"), said("DPD-timeout"))

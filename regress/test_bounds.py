@@ -253,6 +253,31 @@ def test_who_asks_for_too_much_harms_nobody_else(version: int, bound: Bound) -> 
     assert connected(honest) and not honest.reasons()
 
 
+@pytest.mark.parametrize(
+    ("count", "general", "most", "cause"),
+    [
+        (12, "Max-selectors-per-child= 6", 6, "of more than 6 pairs of networks"),
+        (12, "Max-selectors-per-side= 3", 9, "of 12 selectors of one side the first 3 count"),
+        (20, "Max-selectors-per-child= 512", 400, ""),
+    ],
+)
+def test_a_child_sa_carries_as_much_as_is_configured(
+    count: int, general: str, most: int, cause: str
+) -> None:
+    local = ", ".join(f"10.9.50.{n * 2}" for n in range(count))
+    remote = ", ".join(f"10.2.{n * 2}.0/24" for n in range(count))
+    tags = f"Local-selectors= {local}\nRemote-selectors= {remote}\n"
+    who = replace(member(2, 50), connection_tags=tags, general="Max-selectors-per-child= 512")
+    scene = Scene(2, who, general)
+    (child,) = scene.sas.all_children()
+    (theirs,) = scene.evil.daemon.sas.all_children()
+    assert len(child.selectors) == len(theirs.selectors) == most
+    met = [line for line in scene.hub.lines if "bound met by" in line]
+    assert bool(met) == bool(cause)
+    for line in met:
+        assert cause in line and f"[General]:{general.split('=')[0]}" in line and "mend: " in line
+
+
 def kept(scene: Scene) -> dict[str, int]:
     """How much there is of everything that an attempt makes."""
     engine, app = scene.hub.daemon.engine, scene.hub.app

@@ -67,14 +67,14 @@ def _narrow(connection: Connection, came: Traffic) -> Narrowed:
     SINGLE_PAIR_REQUIRED where no packet says which pair."""
     ours, line = connection.traffic, connection.line
     if not connection.single_pair:
-        return narrow(ours, came, line)
+        return narrow(ours, came, line, connection.pairs_max)
     local, remote = came.local[0], came.remote[0]
     if _is_host(local) and _is_host(remote):
         pair = Traffic(_at(ours.local, local), _at(ours.remote, remote))
         if pair.local and pair.remote:
-            found = narrow(pair, came, line)
+            found = narrow(pair, came, line, connection.pairs_max)
             return found._replace(additional=not found.complete)
-    found = narrow(ours, came, line)
+    found = narrow(ours, came, line, connection.pairs_max)
     if all(_is_host(s) and s.start == side[0].start for side in found.traffic for s in side):
         return found
     raise Refused(

@@ -46,7 +46,7 @@ from isakmp.policy.spd import (
     TrafficSelector,
     Unique,
 )
-from isakmp.policy.traffic import of_network, of_selector, selectors
+from isakmp.policy.traffic import PER_CHILD, of_network, of_selector, selectors
 from isakmp.policy.transforms import (
     read_ike_transform,
     read_life,
@@ -155,6 +155,7 @@ def read_connection(
         all_fragments=said("Non-first-fragments"),
         single_pair=said("Single-pair"),
         share_traffic=said("Share-traffic"),
+        pairs_max=_pairs_max(conf),
     )
 
 
@@ -163,7 +164,12 @@ def read_selectors_of(
 ) -> tuple[Selector, ...]:
     """The traffic of a connection alone, whatever else is wrong with it."""
     *_, traffic = _traffic(conf, name, conf.get(name, "ISAKMP-peer", "") or "", resolve)
-    return selectors(traffic)
+    return selectors(traffic, _pairs_max(conf))
+
+
+def _pairs_max(conf: Conf) -> int:
+    """Of networks, that one child SA carries at most."""
+    return int(conf.general(PER_CHILD)[0])
 
 
 def read_bypass(conf: Conf, name: str) -> tuple[Selector, ...]:
@@ -177,7 +183,7 @@ def read_bypass(conf: Conf, name: str) -> tuple[Selector, ...]:
     versions = {selector.start.version for selector in remote}
     local = local or tuple(s for s in every if s.start.version in versions)
     try:
-        return selectors(Traffic(local, remote))
+        return selectors(Traffic(local, remote), _pairs_max(conf))
     except Refused as error:
         raise conf.error(error.reason.detail, name, "Remote-selectors") from None
 
@@ -312,7 +318,7 @@ def _traffic(
         remote or _of_identity(conf, name, "Remote-ID", remote_id),
     )
     try:
-        selector = selectors(traffic)[0]
+        selector = selectors(traffic, _pairs_max(conf))[0]
     except Refused as error:
         raise conf.error(error.reason.detail, name, SELECTOR_LISTS[not local]) from None
     local_id = identity_of(selector.src, selector.protocol, selector.src_port)

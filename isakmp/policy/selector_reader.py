@@ -11,6 +11,6 @@ from isakmp.policy.transforms import read_names
 
 def read_selectors(conf: Conf, section: str, tag: str) -> tuple[TrafficSelector, ...]:
     """The selectors of one side. ConfError with the one that is wrong."""
-    read_names(conf, section, tag, SELECTORS_MAX)
+    read_names(conf, section, tag, max(SELECTORS_MAX, conf.general("Max-selectors-per-side")[0]))
     found: tuple[TrafficSelector, ...] = conf.value(Kind.CONNECTION, section, tag)
     return found

@@ -447,7 +447,8 @@ class Connection:
     suites do and more; packets: how many a child SA carries, 0: no limit; ipcomp: offer and take
     IPComp; tfc_padding: we can take padding for traffic flow confidentiality; all_fragments:
     NON_FIRST_FRAGMENTS_ALSO; single_pair: a child SA for each pair of addresses;
-    share_traffic: several identities may have the same traffic.
+    share_traffic: several identities may have the same traffic; pairs_max: of networks, that one
+    child SA carries at most.
     """
 
     name: str
@@ -467,3 +468,4 @@ class Connection:
     all_fragments: bool = False
     single_pair: bool = False
     share_traffic: bool = False
+    pairs_max: int = field(default=256, compare=False)

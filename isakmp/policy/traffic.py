@@ -31,6 +31,7 @@ from isakmp.sa import ChildSa
 # How many selectors of a side are looked at, and how many pairs of networks an SA may have: a
 # range of IPv6 addresses alone can be 254 networks.
 SELECTORS_MAX, PAIRS_MAX = 64, 256
+PER_CHILD = "Max-selectors-per-child"
 # How many pieces a selector may be cut into while it is compared with others.
 _PIECES_MAX = 512
 _MISSES_MAX = 16
@@ -52,12 +53,14 @@ Ports = tuple[int, int]
 class Narrowed(NamedTuple):
     """What is left of the traffic a peer asks for, from our point of view.
 
-    complete: all of it; additional: more of it may be had with another child SA.
+    complete: all of it; additional: more of it may be had with another child SA; too_many: of as
+    many networks as one child SA may have, of more.
     """
 
     traffic: Traffic
     complete: bool
     additional: bool = False
+    too_many: bool = False
 
 
 # --- the wire --------------------------------------------------------------------------------
@@ -80,16 +83,17 @@ def to_wire(selectors: Sequence[TrafficSelector]) -> dict[str, Any]:
     }
 
 
-def from_wire(value: Any) -> tuple[TrafficSelector, ...]:
-    """The selectors of a payload; those that are not of addresses, or have ports without a
-    protocol, select nothing here.
+def from_wire(value: Any, most: int = SELECTORS_MAX) -> tuple[TrafficSelector, ...]:
+    """The selectors of a payload, of the first ``most``.
+
+    Those that are not of addresses, or have ports without a protocol, select nothing here.
 
     MalformedPayload where one ends before it starts. Refused with TS_UNACCEPTABLE where none is
     left.
     """
     if not value.selectors:
         raise MalformedPayload("TS", 0, "no selectors", "RFC 7296 3.13")
-    came = value.selectors[:SELECTORS_MAX]
+    came = value.selectors[:most]
     useless = [_useless(selector) for selector in came]
     found = tuple(
         _one_from_wire(selector, index)
@@ -261,8 +265,9 @@ def is_subset(part: Traffic, whole: Traffic) -> bool:
 # --- narrowing -------------------------------------------------------------------------------
 
 
-def narrow(ours: Traffic, came: Traffic, line: str = "") -> Narrowed:
-    """What we can take of the traffic a peer asks for, its first selectors first.
+def narrow(ours: Traffic, came: Traffic, line: str = "", limit: int = PAIRS_MAX) -> Narrowed:
+    """What we can take of the traffic a peer asks for, its first selectors first; of at most
+    ``limit`` pairs of networks.
 
     Refused with TS_UNACCEPTABLE and what kept each selector from being taken.
     """
@@ -270,20 +275,21 @@ def narrow(ours: Traffic, came: Traffic, line: str = "") -> Narrowed:
     traffic = reduced(_of_common_versions(traffic))
     if not traffic.local or not traffic.remote:
         raise Refused(_reason(ours, came, line), ikev2.Notify.TS_UNACCEPTABLE)
-    kept = _installable(traffic)
+    kept = _installable(traffic, limit)
     complete = kept == traffic and is_subset(came, traffic)
-    return Narrowed(kept, complete, kept != traffic)
+    return Narrowed(kept, complete, kept != traffic, kept != traffic)
 
 
 def _narrow_side(
     ours: Sequence[TrafficSelector], came: Sequence[TrafficSelector]
 ) -> tuple[TrafficSelector, ...]:
     found: list[TrafficSelector] = []
-    for theirs, own in product(came[:SELECTORS_MAX], ours):
+    most = max(SELECTORS_MAX, len(came))
+    for theirs, own in product(came, ours):
         both = intersect(theirs, own)
         if both and not any(intersect(both, known) == both for known in found):
             found.append(both)
-            if len(found) == SELECTORS_MAX:
+            if len(found) == most:
                 break
     return tuple(found)
 
@@ -312,14 +318,15 @@ def _of_common_versions(traffic: Traffic) -> Traffic:
     return Traffic(local, remote)
 
 
-def _installable(traffic: Traffic) -> Traffic:
+def _installable(traffic: Traffic, limit: int) -> Traffic:
     """As much of it, from the first selectors on, as the IPsec stack is given policies for."""
-    while not _is_plain(traffic) and sum(1 for _ in _pairs(traffic, PAIRS_MAX + 1)) > PAIRS_MAX:
+    while not _is_plain(traffic, limit) and sum(1 for _ in _pairs(traffic, limit + 1)) > limit:
         local, remote = traffic
         if len(local) == len(remote) == 1:
             raise Refused(
                 Reason("unusable-selectors", "the traffic is of too many networks",
-                       came=describe(traffic), acceptable=f"{PAIRS_MAX} pairs of networks"),
+                       came=describe(traffic), acceptable=f"{limit} pairs of networks",
+                       mend=f"raise {PER_CHILD} in [General], or ask for fewer networks"),
                 ikev2.Notify.TS_UNACCEPTABLE,
             )  # fmt: skip
         longer = len(local) >= len(remote)
@@ -327,10 +334,10 @@ def _installable(traffic: Traffic) -> Traffic:
     return traffic
 
 
-def _is_plain(traffic: Traffic) -> bool:
+def _is_plain(traffic: Traffic, limit: int) -> bool:
     """Whether it can be seen without making them that there are not too many pairs."""
     local, remote = traffic
-    few = _PORT_PAIRS_MAX * len(local) * len(remote) <= PAIRS_MAX
+    few = _PORT_PAIRS_MAX * len(local) * len(remote) <= limit
     return few and not any(_prefix(selector) is None for selector in (*local, *remote))
 
 
@@ -378,7 +385,9 @@ def selectors(traffic: Traffic, limit: int = PAIRS_MAX) -> tuple[Selector, ...]:
 
 def selectors_of(connection: Connection) -> tuple[Selector, ...]:
     """All traffic of a connection in that form."""
-    return selectors(connection.traffic) if connection.traffic.local else (connection.selector,)
+    if not connection.traffic.local:
+        return (connection.selector,)
+    return selectors(connection.traffic, connection.pairs_max)
 
 
 def _pairs(traffic: Traffic, limit: int) -> Iterator[Selector]:

@@ -157,11 +157,11 @@ class TestNarrow:
 
     def test_a_part_is_taken_whole(self) -> None:
         found = self.narrow("10.1.2.0/24[udp/53]", "10.9.1.1")
-        assert found == (both("10.1.2.0/24[udp/53]", "10.9.1.1"), True, False)
+        assert found == (both("10.1.2.0/24[udp/53]", "10.9.1.1"), True, False, False)
 
     def test_more_is_cut_down(self) -> None:
         found = self.narrow("0.0.0.0/0", "0.0.0.0/0")
-        assert found == (self.OURS, False, False)
+        assert found == (self.OURS, False, False, False)
 
     def test_the_packet_that_waits_decides_what_stays(self) -> None:
         """RFC 7296 2.9."""
@@ -169,7 +169,7 @@ class TestNarrow:
         assert found.traffic == both("10.2.0.0/16[tcp/80-90]", "10.9.0.0/16")
         assert not found.complete
         packet = self.narrow("10.2.0.7[tcp/85]", "10.9.3.3[tcp]")
-        assert packet == (both("10.2.0.7[tcp/85]", "10.9.3.3[tcp]"), True, False)
+        assert packet == (both("10.2.0.7[tcp/85]", "10.9.3.3[tcp]"), True, False, False)
 
     def test_nothing_in_common(self) -> None:
         with pytest.raises(Refused) as caught:

@@ -200,8 +200,7 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]
     connection = connection_of(c)
     proposals = message.take(P.SA).value.proposals
     c.choice = proposal.check_answer(proposals, c.proposals, connection.name, connection.line)
-    came = Traffic(traffic.from_wire(message.take(P.TSI).value),
-                   traffic.from_wire(message.take(P.TSR).value))  # fmt: skip
+    came = Traffic(_from_wire(x, message, P.TSI), _from_wire(x, message, P.TSR))
     if c.transport and Notify.USE_TRANSPORT_MODE in notifies:
         came = _as_seen(x, came)
     offered = c.offered or connection.traffic
@@ -241,14 +240,15 @@ def refused_by_peer(x: X, c: Child, error: int) -> Refused:
 def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) -> None:
     """Find the connection, narrow the traffic, choose among the proposals. Refused otherwise."""
     proposals = message.take(P.SA).value.proposals
-    c.offered = Traffic(traffic.from_wire(message.take(P.TSR).value),
-                        traffic.from_wire(message.take(P.TSI).value))  # fmt: skip
+    c.offered = Traffic(_from_wire(x, message, P.TSR), _from_wire(x, message, P.TSI))
     wanted = Notify.USE_TRANSPORT_MODE in notifies
     c.offered = _old_first(c, c.offered)
     only = c.old.connection if c.old else None
     c.connection, narrowed = _find(x, c.offered, only, wanted)
     x.name = x.name or c.connection.name
     c.traffic, c.additional = narrowed.traffic, narrowed.additional
+    if narrowed.too_many:
+        x.engine.remark(x, x.engine.bounds.networks(c.connection))
     c.transport = wanted and wants_transport(c.connection)
     c.selectors = _selectors(x, c)
     _check_room(x, c)
@@ -279,6 +279,14 @@ def _find(
         if seen == offered or wants_transport(found):
             return found, narrowed
     return find(remote, offered, False, only)
+
+
+def _from_wire(x: X, message: Incoming, side: int) -> tuple[TrafficSelector, ...]:
+    """The peer's selectors of a side, as many as are looked at."""
+    value, bounds = message.take(side).value, x.engine.bounds
+    if met := bounds.side(len(value.selectors)):
+        x.engine.remark(x, met)
+    return traffic.from_wire(value, bounds.limits.side)
 
 
 def _check_room(x: X, c: Child) -> None:
@@ -458,9 +466,9 @@ def _selectors(x: X, c: Child) -> tuple[Selector, ...]:
     """The agreed traffic as the IPsec stack takes it; of two hosts in transport mode."""
     if c.transport and common.sa_of(x).nat.found:
         here, there = host_network(x.path.local), host_network(x.path.remote)
-        found = traffic.selectors(traffic_of(c))
+        found = traffic.selectors(traffic_of(c), connection_of(c).pairs_max)
         return tuple(s._replace(src=here, dst=there) for s in found)
-    return traffic.selectors(traffic_of(c))
+    return traffic.selectors(traffic_of(c), connection_of(c).pairs_max)
 
 
 def make(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes) -> ChildSa:

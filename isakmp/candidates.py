@@ -127,6 +127,9 @@ class Candidates:
         message.came = self._engine.now()
         if self._joined(stem, answers, message, mark):
             return
+        if not answers.forks and not answers.waiting:
+            self._follow(stem, answers, message, mark)
+            return
         answers.waiting[mark] = message
         make_room(answers.waiting, stem.path.remote)
         alone = answers.since + ROUND_TRIP_S - self._engine.now() if answers.forks else 0.0

@@ -39,12 +39,12 @@ _rank = attrgetter("rank")
 
 
 class Claim:
-    """What an owner, by its connection's name, wants of one place."""
+    """What an owner wants of one place."""
 
-    __slots__ = ("name", "rank", "spec")
+    __slots__ = ("owner", "rank", "spec")
 
-    def __init__(self, name: str, spec: PolicySpec, strength: Strength, serial: int) -> None:
-        self.name, self.spec = name, spec
+    def __init__(self, owner: Owner, spec: PolicySpec, strength: Strength, serial: int) -> None:
+        self.owner, self.spec = owner, spec
         self.rank = _ACTIONS.index(spec.action), strength, serial
 
 
@@ -55,7 +55,7 @@ class Seat:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.claims: dict[Owner, Claim] = {}
+        self.claims: list[Claim] = []
         self.standing: Claim | None = None
 
 
@@ -79,11 +79,11 @@ class Flows:
             return
         left = [self._seat(spec) for spec in before]
         for seat in left:
-            del seat.claims[owner]
+            seat.claims = [claim for claim in seat.claims if claim.owner != owner]
         taken = [self._seat(spec) for spec in specs]
         strength = Strength.STANDING if owner[1] is None else Strength.CHILD
         for seat, spec in zip(taken, specs, strict=True):
-            seat.claims[owner] = Claim(owner[0], spec, strength, next(self._serial))
+            seat.claims.append(Claim(owner, spec, strength, next(self._serial)))
         self._changed |= dict.fromkeys((*taken, *left))
         if not self._depth:
             self._settle()
@@ -121,7 +121,7 @@ class Flows:
         for seat in changed:
             if not seat.claims:
                 continue
-            before, seat.standing = seat.standing, max(seat.claims.values(), key=_rank)
+            before, seat.standing = seat.standing, max(seat.claims, key=_rank)
             if before is None or before.spec != seat.standing.spec:
                 self._add(seat.standing)
         for seat in changed:
@@ -131,7 +131,7 @@ class Flows:
                     self._app.delete_policy(seat.standing.spec)
 
     def _add(self, claim: Claim) -> None:
-        self._app.add_policy(claim.spec).then(partial(self._answered, claim.name))
+        self._app.add_policy(claim.spec).then(partial(self._answered, claim.owner[0]))
 
     def _answered(self, name: str, job: Job[int]) -> None:
         if job.error is not None:
@@ -150,7 +150,7 @@ class Flows:
             spec = claim.spec
             if spec.action is Action.IPSEC:
                 closed = PolicySpec(spec.direction, spec.selector, Action.DISCARD)
-                self._app.add_policy(closed).then(partial(self._answered, claim.name))
+                self._app.add_policy(closed).then(partial(self._answered, claim.owner[0]))
         self._seats.clear()
         self._owned.clear()
 

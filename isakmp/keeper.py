@@ -111,12 +111,12 @@ class Keeper:
         soft = soft_limit(hard, draw, sa.initiator, margin)
         sa.soft_s, sa.hard_s = float(soft), float(hard)
         age = self.timers.now() - sa.established
-        for name, limit, what in (("soft", soft, self.rekey_sa), ("hard", hard, self.delete_sa)):
+        for name, title, limit, what in (
+            ("soft", "SA soft", soft, self.rekey_sa), ("hard", "SA hard", hard, self.delete_sa)
+        ):  # fmt: skip
             if event := sa.events.pop(name, None):
                 event.cancel()
-            sa.events[name] = self.timers.add(
-                f"SA {name}", max(limit - age, 1.0), partial(what, sa)
-            )
+            sa.events[name] = self.timers.add(title, max(limit - age, 1.0), partial(what, sa))
 
     def _arm_keepalive(self, sa: IsakmpSa) -> None:
         """The NAT before us forgets those who are silent (RFC 3948 4)."""

@@ -45,13 +45,14 @@ class Reqids:
 
     def _let_go(self, flow: Flow, holders: set[Job[Any]], holder: Job[Any]) -> None:
         holders.discard(holder)
+        if not holders:
+            self._holders.pop(flow, None)
         self.give_back(flow)
 
     def give_back(self, flow: Flow) -> None:
         """One of its users has done with it: nobody's number is forgotten."""
-        if self._holders.get(flow) or self._in_use(flow):
+        if flow in self._holders or self._in_use(flow):
             return
-        self._holders.pop(flow, None)
         if (number := self._numbers.pop(flow, None)) is not None:
             del self._flows[number]
 

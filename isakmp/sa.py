@@ -335,14 +335,14 @@ class SaDatabase:
         self.isakmp: dict[bytes, IsakmpSa] = {}
         self.children: dict[tuple[int, int], ChildSa] = {}
         self._by_peer: dict[Peer, list[IsakmpSa]] = {}
-        self._by_who: dict[Who, dict[bytes, IsakmpSa]] = {}
-        self._children_of_who: dict[Who, dict[int, ChildSa]] = {}
+        self._by_who: dict[Who, list[IsakmpSa]] = {}
+        self._children_of_who: dict[Who, list[ChildSa]] = {}
         self._by_remote: dict[str, dict[bytes, IsakmpSa]] = {}
         self._by_address: dict[Address, dict[bytes, IsakmpSa]] = {}
         self._by_slot: dict[Slot, list[ChildSa]] = {}
         self._by_connection: dict[str, dict[int, ChildSa]] = {}
         self._by_flow: dict[tuple[str, Selector], dict[int, ChildSa]] = {}
-        self._children_of: dict[Peer, dict[int, ChildSa]] = {}
+        self._children_of: dict[Peer, list[ChildSa]] = {}
         self._children_of_remote: dict[str, dict[int, ChildSa]] = {}
         self._outbound: dict[tuple[int, int, str], ChildSa] = {}
         self._identities: dict[str, dict[Who, int]] = {}
@@ -355,7 +355,7 @@ class SaDatabase:
         self.isakmp[sa.own_cookie] = sa
         self._by_peer.setdefault(sa.peer, []).append(sa)
         self._by_remote.setdefault(sa.remote.name, {})[sa.own_cookie] = sa
-        self._by_who.setdefault(sa.peer[0], {})[sa.own_cookie] = sa
+        self._by_who.setdefault(sa.peer[0], []).append(sa)
         self._by_address.setdefault(sa.path.remote, {})[sa.own_cookie] = sa
         self._count(sa.peer[0], 1)
 
@@ -372,20 +372,20 @@ class SaDatabase:
             self._count(sa.peer[0], -1)
         _take(self._by_peer, sa.peer, sa)
         _drop(self._by_remote, sa.remote.name, sa.own_cookie)
-        _drop(self._by_who, sa.peer[0], sa.own_cookie)
+        _take(self._by_who, sa.peer[0], sa)
         _drop(self._by_address, sa.path.remote, sa.own_cookie)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:
         """The peer of ``sa`` now answers from another address or port."""
         _take(self._by_peer, sa.peer, sa)
-        _drop(self._by_who, sa.peer[0], sa.own_cookie)
+        _take(self._by_who, sa.peer[0], sa)
         _drop(self._by_address, sa.path.remote, sa.own_cookie)
         self._count(sa.peer[0], -1)
         sa.path = path
         sa.find_peer()
         self._by_address.setdefault(path.remote, {})[sa.own_cookie] = sa
         self._by_peer.setdefault(sa.peer, []).append(sa)
-        self._by_who.setdefault(sa.peer[0], {})[sa.own_cookie] = sa
+        self._by_who.setdefault(sa.peer[0], []).append(sa)
         self._count(sa.peer[0], 1)
 
     def add_child(self, child: ChildSa) -> None:
@@ -397,9 +397,9 @@ class SaDatabase:
         self._by_connection.setdefault(child.connection.name, {})[id(child)] = child
         flow = child.connection.name, child.selector
         self._by_flow.setdefault(flow, {})[id(child)] = child
-        self._children_of.setdefault(child.peer, {})[id(child)] = child
+        self._children_of.setdefault(child.peer, []).append(child)
         self._children_of_remote.setdefault(child.peer[0][0], {})[id(child)] = child
-        self._children_of_who.setdefault(child.peer[0], {})[id(child)] = child
+        self._children_of_who.setdefault(child.peer[0], []).append(child)
         self._hold(child, 1)
         self.held.add(child)
 
@@ -430,12 +430,12 @@ class SaDatabase:
         _take(self._by_slot, child.slot, child)
         _drop(self._by_connection, child.connection.name, id(child))
         _drop(self._by_flow, (child.connection.name, child.selector), id(child))
-        _drop(self._children_of, child.peer, id(child))
-        if id(child) in self._children_of_who.get(child.who, ()):
+        _take(self._children_of, child.peer, child)
+        if child in self._children_of_who.get(child.who, ()):
             self._hold(child, -1)
             self.held.remove(child)
         _drop(self._children_of_remote, child.peer[0][0], id(child))
-        _drop(self._children_of_who, child.peer[0], id(child))
+        _take(self._children_of_who, child.peer[0], child)
 
     def _hold(self, child: ChildSa, step: int) -> None:
         who = child.peer[0]
@@ -459,12 +459,12 @@ class SaDatabase:
 
     def established(self, who: Who) -> int:
         """How many ISAKMP SAs with an identity are not on their way out."""
-        found = self._by_who.get(who, {}).values()
+        found = self._by_who.get(who, ())
         return sum(sa.state is State.ESTABLISHED for sa in found)
 
     def running(self, who: Who) -> int:
         """How many exchanges are under way under them."""
-        return sum(len(sa.running) for sa in self._by_who.get(who, {}).values())
+        return sum(len(sa.running) for sa in self._by_who.get(who, ()))
 
     def count_of(self, who: Who) -> int:
         """How many child SAs it has, those that are replaced counted."""
@@ -507,17 +507,16 @@ class SaDatabase:
     def everywhere(self, sa: IsakmpSa) -> tuple[list[IsakmpSa], list[ChildSa]]:
         """Every ISAKMP SA of the identity of ``sa``, and every child SA, at whatever place."""
         who = sa.peer[0]
-        found = list(self._by_who.get(who, {}).values())
-        return found, list(self._children_of_who.get(who, {}).values())
+        return list(self._by_who.get(who, ())), list(self._children_of_who.get(who, ()))
 
     def children_of(self, sa: IsakmpSa) -> list[ChildSa]:
         """Every child SA that ``sa`` speaks for: its own, and those of its peer that have none."""
-        children = self._children_of.get(sa.peer, {}).values()
+        children = self._children_of.get(sa.peer, ())
         return [child for child in children if child.parent in (None, sa)]
 
     def children_of_peer(self, peer: Peer) -> list[ChildSa]:
         """Every child SA with ``peer``."""
-        return list(self._children_of.get(peer, {}).values())
+        return list(self._children_of.get(peer, ()))
 
     def own_children(self, sa: IsakmpSa) -> list[ChildSa]:
         """The child SAs that live and die with ``sa``."""

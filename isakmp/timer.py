@@ -14,6 +14,8 @@ class Bucket:
     burst: so many at once; as many as a second allows where it is not given.
     """
 
+    __slots__ = ("_burst", "_last", "_left", "_now", "_per_s")
+
     def __init__(self, now: Callable[[], float], per_s: float, burst: float | None = None) -> None:
         self._now, self._per_s = now, per_s
         self._burst = per_s if burst is None else burst

@@ -24,6 +24,9 @@ class Direction(Enum):
     IN = "in"
     OUT = "out"
 
+    # By identity: the library hashes a member's name, in Python.
+    __hash__ = object.__hash__
+
 
 class Action(Enum):
     """What a policy does with a packet."""

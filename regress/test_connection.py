@@ -51,8 +51,9 @@ def test_a_connection_to_nowhere_is_told_once() -> None:
 
 @pytest.mark.parametrize("exchange", ["ID_PROT", "AGGRESSIVE"])
 def test_a_peer_that_has_lost_the_isakmp_sa_is_reached_by_a_new_one(exchange: str) -> None:
-    """Without dead peer detection nothing else would tell."""
+    """Where the peer says nothing of it, and without dead peer detection, nothing else tells."""
     net, west, east = up(*both(exchange=exchange))
+    net.lose = lambda packet: packet.header.exchange_type == 5 and not packet.header.flags
     (sa,) = east.daemon.sas.isakmp.values()
     east.daemon.sas.remove(sa)
     west.daemon.teardown("west-east", 2)

@@ -82,6 +82,8 @@ class Places:
                 elsewhere = next((old for old in left if old.place != sa.place), None)
                 self.keeper.children.delete_child(child, elsewhere is not None, elsewhere)
         for old in gone:
+            if old.state is State.ESTABLISHED:
+                self.changed(old, sa)
             # Who was at this place has forgotten; who is elsewhere may be there still.
             self.keeper.delete_sa(old, tell=old.place != sa.place)
 

@@ -125,6 +125,8 @@ def test_initial_contact_is_believed_of_all_places_or_of_its_own(
     assert world.at() == left
     assert world.passes(world.second)
     assert len(world.server.rows(2)) == len(left)
+    # Two devices of one identity push each other out: that has to be told.
+    assert world.server.said.count("identity-moved") == 2 - len(left)
 
 
 @KIND

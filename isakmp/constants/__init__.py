@@ -19,10 +19,9 @@ DOI_IPSEC = 1
 
 def name_of(registry: type[IntEnum], value: int) -> str:
     """The name people read for ``value``; ``UNKNOWN(n)`` where the registry has none."""
-    try:
-        return registry(value).name.lstrip("_")
-    except ValueError:
-        return f"UNKNOWN({value})"
+    # Calling the registry and asking for the name run six functions of the library's, in Python.
+    member = registry._value2member_map_.get(value)
+    return f"UNKNOWN({value})" if member is None else member._name_.lstrip("_")
 
 
 def value_of(registry: type[E], name: str) -> E:

@@ -150,7 +150,7 @@ class Row(NamedTuple):
 
 def _fits(rows: Iterator[Row]) -> bool:
     """Whether all do; the first one that does not is enough, the rest is not worked out."""
-    return all(row.fits for row in rows)
+    return next((row for row in rows if not row.fits), None) is None
 
 
 def _shorter(came: int, ours: Range | None) -> int:
@@ -229,7 +229,7 @@ def _said(registry: Any, value: int | Range) -> str:
         return _span(value)
     if not value:
         return "none"
-    return name_of(registry, value) if registry else str(value)
+    return name_of(registry, value) if registry is not None else str(value)
 
 
 def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:

@@ -25,10 +25,10 @@ FORMS = {
 _CHANGE = re.compile(
     r"""\s*(?P<verb>[^\s;#]+)
     \s+\[(?P<section>[^]]+)\]
-    (?::(?P<tag>[^=\s]+)\s*)?
-    (?:=\s*(?P<value>"(?:[^"\\]|\\["\\])*"|(?!["#;])\S+))?
-    (?P<force>\s+force)?
-    (?:\s+(?P<next>;)(?=\s|$)|\s+\#.*$|\s*$)""",
+    (?::(?P<tag>[^=\s]+))?
+    (?:\s*+=\s*+(?P<value>"(?:[^"\\]|\\["\\])*"|(?!["#;])\S+))?
+    (?P<force>\s++force)?
+    (?:\s++(?P<next>;)(?=\s|$)|\s++\#.*$|\s*+$)""",
     re.VERBOSE,
 )
 _PLAIN = re.compile(r'[^"#;\s]\S*')
@@ -66,20 +66,20 @@ def parse(text: str) -> Iterator[Change]:
         match = _CHANGE.match(text, at)
         if match is None:
             raise _expected(text[at:])
-        yield _change(match, text[at:])
+        yield _change(match)
         if not match["next"]:
             return
         at = match.end()
 
 
-def _change(match: re.Match[str], text: str) -> Change:
+def _change(match: re.Match[str]) -> Change:
     verb, tag, value = match["verb"].lower(), match["tag"] or "", match["value"]
     form = FORMS.get(verb, "")
     if (bool(tag), value is not None) != (":tag" in form, "=value" in form):
-        raise _expected(text)
+        raise _expected(match[0])
     # ipsecctl(8) writes force behind add and rmv, too; there is nothing that it could force.
     if match["force"] and value is None:
-        raise _expected(text)
+        raise _expected(match[0])
     section, tag, value = map(string, (match["section"], tag, _read(value or "")))
     return Change(verb, section, tag, value, force=bool(match["force"]))
 

@@ -214,12 +214,17 @@ class Inbound:
 
     def _check_transport(self, sa: InboundSa, headers: Headers) -> None:
         """Match a packet of transport mode; a NAT, where there is one, has made other addresses of
-        the selector's. UDP alone proves none: it may come without (RFC 7296 2.23)."""
-        selectors, behind_nat = sa.spec.selectors, sa.spec.encap is not None
+        the selector's. UDP alone proves none: it may come without (RFC 7296 2.23).
+
+        No ICV covers the outer addresses, so that what another SA has to protect is not this one's,
+        unless both are behind one NAT.
+        """
+        selectors, seen = sa.spec.selectors, headers
+        near, far = selectors[0].dst, selectors[0].src
+        behind_nat = sa.spec.encap is not None
         if behind_nat:
-            ends = selectors[0].src.network_address, selectors[0].dst.network_address
-            headers = headers._replace(src=ends[0], dst=ends[1])
+            headers = headers._replace(src=far.network_address, dst=near.network_address)
         if not carries(selectors, headers):
             raise Dropped(Drop.SELECTOR)
-        if not behind_nat:
-            self._check_policy(sa, headers)
+        if not behind_nat or seen.src not in far:
+            self._check_policy(sa, seen)

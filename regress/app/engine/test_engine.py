@@ -909,6 +909,23 @@ def test_udp_alone_makes_nobody_of_the_peers_address() -> None:
     assert pair.far.engine.drops[Drop.SELECTOR] == 1
 
 
+def test_nobody_behind_a_nat_speaks_for_an_address_that_another_sa_protects() -> None:
+    """RFC 4301 5.2 step 4: no ICV covers the outer addresses, from which a peer's packets of
+    transport mode take theirs."""
+    pair, other = Pair(mode=MODE.TRANSPORT, encap=ENCAP), ip_address("203.0.113.9")
+    (src, dst), seal = ENDS[4], pair.begun().seal
+    policy = make_policy(pair.in_spec, Direction.IN)
+    theirs = Selector.of(f"{other}/32", str(dst))
+    pair.far.engine.add_policy(replace(policy, selector=theirs, reqid=policy.reqid + 1))
+    segment = fix_checksum(src, dst, UDP, PORTS + b"\0\x0c\0\0data")
+    pair.far.engine.esp_in(seal(segment, UDP), other, dst, ENCAP)
+    assert not pair.far.netif.delivered
+    assert pair.far.engine.drops[Drop.POLICY] == 1
+    pair.far.engine.esp_in(seal(segment, UDP), ip_address("203.0.113.10"), dst, ENCAP)
+    pair.far.engine.esp_in(seal(segment, UDP), src, dst, ENCAP)
+    assert len(pair.far.netif.delivered) == 2
+
+
 def test_ports_count_behind_a_nat_too() -> None:
     out = Pair(mode=MODE.TRANSPORT, encap=ENCAP)
     spec = replace(out.in_spec, selectors=(Selector.of(*OUTER[4], UDP, 0, 1701),))

@@ -128,7 +128,8 @@ class ConfError(IsakmpError):
     """A configuration that cannot be used: file, line, section and tag where known, and a hint.
 
     missing: of something that is not there; who is not done yet may still write it.
-    holds: what counts as it is refused, where it is told of a change.
+    holds: what counts as it is refused, where it is told of a change. mend: what can be done, where
+    isakmpd --check does not tell of it.
     """
 
     def __init__(
@@ -141,11 +142,12 @@ class ConfError(IsakmpError):
         tag: str = "",
         hint: str = "",
         missing: bool = False,
+        mend: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason, self.file, self.line = reason, file, line
         self.section, self.tag, self.hint, self.missing = section, tag, hint, missing
-        self.holds = ""
+        self.holds, self.mend = "", mend
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
@@ -161,7 +163,7 @@ class ConfError(IsakmpError):
         """Why what it is about is left out."""
         tag = f":{self.tag}" if self.tag else ""
         line = f"{self.file}:{self.line} [{self.section}]{tag}" if self.line else self.file
-        return Reason("bad-configuration", self._told(), line=line)
+        return Reason("bad-configuration", self._told(), line=line, mend=self.mend)
 
 
 class CryptoError(IsakmpError):

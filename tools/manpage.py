@@ -127,6 +127,11 @@ def _text(lines: Sequence[str]) -> list[str]:
     return [_guarded(line) for line in inline("\n".join(lines)).split("\n")]
 
 
+def _breakable(code: str) -> str:
+    """A word longer than a line may be broken behind its commas and braces."""
+    return re.sub(r"\S{60,}", lambda word: re.sub(r"([,}])", r"\1\\:", word[0]), code)
+
+
 def inline(text: str) -> str:
     """Code, emphasis and links of running text."""
     parts = re.split(r"`([^`]+)`", text)
@@ -136,7 +141,7 @@ def inline(text: str) -> str:
             part = re.sub(pattern, shape, part, flags=re.DOTALL)
         parts[i] = part
     for i in range(1, len(parts), 2):
-        parts[i] = f"\\fB{_escaped(parts[i])}\\fR"
+        parts[i] = f"\\fB{_breakable(_escaped(parts[i]))}\\fR"
     return "".join(parts)
 
 

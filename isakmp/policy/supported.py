@@ -26,6 +26,7 @@ Supports = Callable[
 ]  # fmt: skip
 """isakmp.app.base.Application.supports."""
 
+_MEND = "set transforms that the IPsec stack has, or give it what it lacks, and send HUP"
 _WIDE = ikev2.SequenceNumbers.SEQUENTIAL_64
 
 
@@ -126,6 +127,6 @@ def supported(connection: Connection, supports: Supports) -> tuple[Connection, l
     if not suites or (connection.proposals and not proposals):
         raise ConfError(
             f"connection {connection.name}: the IPsec stack has none of its transforms: "
-            + "; ".join(said), section=connection.name,
+            + "; ".join(said), section=connection.name, mend=_MEND,
         )  # fmt: skip
     return replace(connection, suites=suites, proposals=proposals, ipcomp=ipcomp), said

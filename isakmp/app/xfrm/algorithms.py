@@ -91,6 +91,17 @@ def algorithm_attributes(sa: SaSpec) -> bytes:
     return attribute(Attr.ALG_CRYPT, head + sa.enc_key) + _auth(sa)
 
 
+def names(sa: SaSpec) -> list[str]:
+    """The kernel's names of what an SA needs of its crypto API, as far as there are any."""
+    if sa.protocol is isakmp.Protocol.IPCOMP:
+        return [COMPRESSIONS[ipsec.Ipcomp(sa.encryption)]]
+    found = [HASHES[sa.auth].name] if sa.auth else []
+    if sa.protocol is isakmp.Protocol.IPSEC_AH:
+        return found
+    aead = AEADS.get(sa.encryption)  # type: ignore[call-overload]
+    return [aead.name if aead else _find(CIPHERS, sa.encryption), *found]
+
+
 def _auth(sa: SaSpec) -> bytes:
     if not sa.auth:
         return b""

@@ -6,12 +6,14 @@ more; so only what a configuration names is asked, and what is there is asked on
 
 from __future__ import annotations
 
+import errno
+import re
 from ipaddress import IPv4Address
 
 from isakmp.app.base import SaId, SaSpec
-from isakmp.app.xfrm import values
+from isakmp.app.xfrm import algorithms, values
 from isakmp.app.xfrm.constants import Msg
-from isakmp.app.xfrm.link import Link
+from isakmp.app.xfrm.link import KernelRefusal, Link
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import ApplicationError, CryptoError
@@ -21,6 +23,9 @@ from isakmp.policy.spd import Selector
 _HERE, _THERE = IPv4Address("127.0.0.1"), IPv4Address("127.0.0.2")
 _SPI, _CPI = 0x69000000, 0xFEFE
 _NOTHING = Selector.of("127.0.0.1/32", "127.0.0.2/32")
+
+# What the kernel says of an algorithm, or a part of one, that it has no module for.
+_LACKING = (errno.ENOENT, errno.ENOSYS)
 
 _Question = tuple[isakmp.Protocol, ipsec.Encapsulation, int, int, ipsec.Auth | None, bool]
 
@@ -51,6 +56,17 @@ class Probe:
         job = self._link.request(Msg.NEWSA, body)
         self._link.request(Msg.DELSA, values.sa_id(SaId(protocol, spec.spi, _HERE, _THERE)))
         if job.error is not None:
-            return str(job.error)
+            return _why(job.error, spec)
         self._known.add(question)
         return ""
+
+
+def _why(error: Exception, spec: SaSpec) -> str:
+    """What the kernel says; of what it lacks also the names, and what loads the modules: their
+    aliases."""
+    if not isinstance(error, KernelRefusal) or error.errno not in _LACKING:
+        return str(error)
+    names = algorithms.names(spec)
+    parts = dict.fromkeys(part for name in names for part in re.findall(r"\w+", name))
+    modules = " ".join(f"crypto-{part}" for part in parts)
+    return f"{error}: the kernel lacks {' or '.join(names)}; modprobe -a {modules}"

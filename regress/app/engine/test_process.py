@@ -446,6 +446,13 @@ def test_the_whole_process(tmp_path: Path) -> None:
             while not job.done:
                 loop.turn(10)
             assert job.result is not None
+            # These are the daemon's, and may be meant for all of a service.
+            for number in (signal.SIGHUP, signal.SIGUSR1):
+                child.send_signal(number)
+            again = app.get_spi(REQUEST)
+            while not again.done:
+                loop.turn(10)
+            assert again.result is not None
             app.close()
         finally:
             child.send_signal(signal.SIGTERM)

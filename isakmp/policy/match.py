@@ -145,7 +145,9 @@ class Row(NamedTuple):
 
     def part(self) -> Part:
         """For who shows both sides beside each other."""
-        return Part(self.label, self.theirs(), self.ours(), self.fits)
+        theirs = self.theirs()
+        same = self.came == self.wanted and not self.unit
+        return Part(self.label, theirs, theirs if same else self.ours(), self.fits)
 
 
 def _fits(rows: Iterator[Row]) -> bool:

@@ -38,9 +38,15 @@ def run(args: argparse.Namespace) -> int:
             return _Dump(Decoder(keys), args.json).print(file, args.port)
     except BrokenPipeError:
         raise  # it is of the output, and no file's
-    except (OSError, IsakmpError) as error:
-        print(f"isakmpctl: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        return _failed(f"{error.filename or args.file}: {error.strerror or error}")
+    except IsakmpError as error:
+        return _failed(str(error))
+
+
+def _failed(why: str) -> int:
+    print(f"isakmpctl: {why}", file=sys.stderr)
+    return 1
 
 
 class _Dump:

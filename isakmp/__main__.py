@@ -99,8 +99,15 @@ def run(options: argparse.Namespace) -> None:
     more_descriptors()
     conf = Conf.load(options.conf)
     sink: Sink = StreamSink(STDERR) if options.foreground else SyslogSink()
-    with closing(Outlets(sink, conf.general("Logfile")[0])) as outlets:
+    with closing(_outlets(conf, sink)) as outlets:
         _run(conf, options, _log(conf, options, outlets), outlets)
+
+
+def _outlets(conf: Conf, sink: Sink) -> Outlets:
+    try:
+        return Outlets(sink, conf.general("Logfile")[0])
+    except IsakmpError as error:
+        raise conf.error(str(error), "General", "Logfile") from None
 
 
 def _run(conf: Conf, options: argparse.Namespace, log: Log, outlets: Outlets) -> None:
@@ -191,7 +198,8 @@ def _listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
         except ValueError:
             found = [i.ip for version in families if (i := interface(text, version))]
             if not found:
-                raise IsakmpError(f"Listen-on: {text} is no address and no interface") from None
+                why = f"{text} is no address, and no interface of this host with one"
+                raise conf.error(why, "General", "Listen-on") from None
         addresses += [address for address in found if address.version in families]
     return addresses
 

@@ -231,26 +231,27 @@ class Candidates:
 
     def refused(self, exchange: AnyExchange, reason: Reason, *, proven: bool) -> None:
         """An answer was refused, or refuses us. proven: under the keys of who gave that answer."""
-        stem, wait_s = exchange.stem, HINT_S
+        fork, stem, wait_s = exchange, exchange.stem, HINT_S
         if proven and stem is None:
             self._engine.fail(exchange, reason)
             return
         if stem is not None and (proven or exchange.untaken):
             if proven:
                 wait_s = self._engine.settings.retransmit_s
-                self._engine.log.proto_warn("%s: answer refused: %s", exchange, reason)
             self._drop(stem, exchange, reason)
             exchange = stem
         exchange.hint = reason
         answers = exchange.answers
         if answers is not None and answers.waiting and not answers.forks:
             self._follow_all(exchange, answers)
-        if answers is not None and answers.forks:
-            return
-        if exchange.initiator:
-            self._rest(exchange, wait_s)
-        elif proven:
+        last = answers is None or not answers.forks
+        if proven and last and not exchange.initiator:
             self._engine.fail(exchange, reason)
+            return
+        if proven:
+            self._engine.log.proto_warn("%s: answer refused: %s", fork, reason)
+        if last and exchange.initiator:
+            self._rest(exchange, wait_s)
 
     def failed(self, fork: AnyExchange, reason: Reason) -> None:
         """Nothing more comes of a fork."""

@@ -26,9 +26,9 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "half-open-limit": "raise Max-half-open and Max-half-open-per-peer in [General], if those "
         "who began are peers of yours",
         "identity-in-use": "give each device an identity of its own, or set Unique-ids= replace "
-        "or no; a first one that is dead is found so within DPD-timeout",
+        "or never; a first one that is dead is found so within DPD-timeout",
         "identity-moved": "where the peer has another address now, nothing; where these are two "
-        "devices, give each an identity of its own, or set Unique-ids= no",
+        "devices, give each an identity of its own, or set Unique-ids= never",
         "invalid-id-information": "write the addresses or networks of both ends as Local-ID and "
         "Remote-ID of the connection, crosswise at the peer",
         "invalid-identity": "set an ID of another type at the peer: an address, FQDN, USER_FQDN, "

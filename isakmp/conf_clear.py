@@ -54,9 +54,9 @@ def _own_networks(resolve: Resolve) -> Iterator[tuple[str, Network]]:
 def _everybody(traffic: _Traffic) -> Iterator[str]:
     connection = traffic.connection
     if connection.passive and not all(far.prefixlen for far in traffic.far):
-        yield (f"{connection.line}: [{connection.name}] is passive and its remote network is "
-               "everybody: its traffic is not dropped while no peer is connected; name the "
-               "networks that peers have")  # fmt: skip
+        yield (f"{connection.line}: it is passive and its remote network is everybody: its "
+               "traffic is not dropped while no peer is connected; name the networks that peers "
+               "have")  # fmt: skip
 
 
 def _cut_off(
@@ -64,7 +64,9 @@ def _cut_off(
 ) -> Iterator[str]:
     """The host's own networks inside a wider remote one."""
     connection = traffic.connection
-    for far, (name, network) in product(traffic.far, own):
+    # Where that is everybody, a passive one has what its child SAs have: nothing is cut off.
+    wider = [far for far in traffic.far if far.prefixlen or not connection.passive]
+    for far, (name, network) in product(wider, own):
         if lies_in(network, far) and not any(lies_in(network, each.dst) for each in bypass):
             yield (f"{connection.line}: the network of {name}, {network}, lies inside {far}, the "
                    f"remote one of [{connection.name}]: it goes through the tunnel, and is cut off "

@@ -146,7 +146,9 @@ def parsed(what: str, parse: Callable[[str], Any], hint: str = "") -> Type:
         except BadValue as error:
             raise BadValue(str(error), hint or error.hint) from None
         except ValueError as error:
-            raise BadValue(f"{text!r}: {error}", hint) from None
+            told = str(error)
+            quote = "" if told.startswith(repr(text)) else f"{text!r}: "
+            raise BadValue(quote + told, hint) from None
 
     return Type(what, quoted)
 

@@ -73,7 +73,9 @@ def test_overlaps_are_told_of_however_many_connections() -> None:
 
 def test_a_passive_connection_with_everybody_is_told() -> None:
     text = EAST.text().replace("10.1.0.0", "0.0.0.0").replace("255.255.0.0", "0.0.0.0")
-    assert "is not dropped" in said(text)
+    told = said(text)
+    assert "is not dropped" in told
+    assert "lies inside" not in told, "it has what its child SAs have: nothing is cut off"
     assert "is not dropped" not in said(EAST.text())
 
 

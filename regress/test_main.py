@@ -299,8 +299,12 @@ def test_what_keeps_it_from_starting_is_said_in_a_line(
     ("change", "said"),
     [
         (("Application= none", "Application= magic"), "'magic' is not one of engine"),
-        (("Listen-on= 127.0.0.1", "Listen-on= nosuchif"), "nosuchif is no address"),
-        (("Listen-on= 127.0.0.1", "Listen-on= 192.0.2.201"), "cannot listen on 192.0.2.201"),
+        (("Listen-on= 127.0.0.1", "Listen-on= nosuchif"), "[General]:Listen-on: nosuchif is no"),
+        (("Listen-on= 127.0.0.1", "Listen-on= 192.0.2.201"), "address (no interface of this host"),
+        (
+            ("[General]", "[General]\nLogfile= /nosuch/log"),
+            "[General]:Logfile: /nosuch/log: No such",
+        ),
     ],
 )
 def test_configurations_that_cannot_run(conf: Path, change: tuple[str, str], said: str) -> None:

@@ -364,8 +364,8 @@ def _local_address(
         return read_address(conf, peer, "Local-address", None, resolve)
     found = resolve("default", remote.version if remote else 4)
     if found is None:
-        reason = f"neither Local-ID here nor Local-address in [{peer}]"
-        raise conf.error(reason, name, missing=True)
+        reason = f"neither Local-ID here nor Local-address in [{peer}], and no default route"
+        raise conf.error(reason, name, hint="write one of the two", missing=True)
     return found.ip
 
 

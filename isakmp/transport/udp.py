@@ -77,7 +77,7 @@ class Udp:
                 self.close()
                 raise ConfError(
                     f"cannot listen on {address} port {port}: {error.strerror}",
-                    hint="is another IKE daemon running, or is root needed for the port?",
+                    hint=_HINTS.get(error.errno or 0, ""),
                 ) from None
             return
         self._sockets[address.version, port, str(address)] = sock
@@ -196,6 +196,13 @@ class Udp:
             sock.close()
         self._sockets.clear()
         self._ways.clear()
+
+
+_HINTS = {
+    errno.EADDRINUSE: "is another IKE daemon running?",
+    errno.EADDRNOTAVAIL: "no interface of this host has it; Listen-on takes an interface, too",
+    errno.EACCES: "root, or CAP_NET_BIND_SERVICE, is needed for the port",
+}
 
 
 def _no_socket(address: Address, port: int, error: OSError) -> ConfError:

@@ -55,6 +55,14 @@ def objects(capsys: pytest.CaptureFixture[str], *words: str | Path) -> list[dict
     return messages
 
 
+def test_a_file_that_is_not_there_is_named_without_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(tmp_path / "none.pcap") == 1
+    told = f"isakmpctl: {tmp_path / 'none.pcap'}: No such file or directory\n"
+    assert capsys.readouterr().err == told
+
+
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     path = tmp_path / "recording.pcap"

@@ -116,6 +116,11 @@ class TestSelectors:
             connection(f"Local-selectors= 10.9.0.0/16, {text}")
         assert (caught.value.line, caught.value.tag) == (6, "Local-selectors")
 
+    def test_a_value_is_quoted_once(self) -> None:
+        with pytest.raises(ConfError) as caught:
+            connection("Local-selectors= 10.1.0.0/33")
+        assert str(caught.value).count("'10.1.0.0/33'") == 1
+
     def test_sides_that_never_meet(self) -> None:
         with pytest.raises(ConfError, match="selects no packet"):
             connection("Local-selectors= 10.1.0.0/16; Remote-selectors= fd00::/8")

@@ -240,6 +240,12 @@ class TestConnection:
             read_connection(gateway, "IPsec-east-wets")
         assert caught.value.hint == "did you mean IPsec-east-west?"
 
+    def test_without_a_default_route_our_side_has_to_be_written(self) -> None:
+        conf = Conf.from_text("[c]\nISAKMP-peer= p\n[p]\nAddress= 192.0.2.2\nAuthentication= x\n")
+        told = r"\[p\], and no default route \(write one of the two\)"
+        with pytest.raises(ConfError, match=told):
+            read_connection(conf, "c", lambda name, version: None)
+
     def test_a_peer_anywhere_needs_a_remote_id(self) -> None:
         text = GATEWAY.replace("Address=\t\t10.1.0.12\n", "").replace("Remote-ID=\t\tNet-west", "")
         with pytest.raises(ConfError, match="neither Remote-ID here nor Address"):

@@ -105,6 +105,7 @@ def test_another_identity_than_the_configured_one_is_refused() -> None:
     assert reason["came"] == "IPV4_ADDR 192.0.2.1"
     assert reason["acceptable"] == "FQDN west.example"
     assert "you" in reason["line"]
+    assert e.said.count("wrong-identity") == 1, "what ends the attempt is told by its end"
     assert not e.rows(1)
     assert not w.rows(1)
 

@@ -7,7 +7,7 @@ It reads the outcomes of status(), so that what it tells is what the log and the
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fifo_ui.render import GAP, MAX_TEXT, MIN_COLUMN, moment, text_of
@@ -32,6 +32,7 @@ _TOPICS = {
     "no answer": ("timeout", "no-address"),
 }  # fmt: skip
 _INDENT = "    "
+_ALIKE = ("exchange", "name", "peer", "remote", "initiator", "reason")
 
 
 def topic(cause: str) -> str:
@@ -46,10 +47,11 @@ def failures(
     exchanges: Sequence[Row] = (),
 ) -> list[dict[str, Any]]:
     """Connections that are left out, attempts that are under way and refused so far, and the last
-    that failed, the newest first; of one peer, by its name, address or connection."""
+    that failed, the newest first, what failed alike in one row with the times it did; of one peer,
+    by its name, address or connection."""
     left_out = [row for row in connections if row.get("state") == LEFT_OUT]
     doubtful = [row for row in exchanges if row.get("reason")]
-    failed = [row for row in outcomes if not row.get("ok") and not _is_expected(row)]
+    failed = _counted(row for row in outcomes if not row.get("ok") and not _is_expected(row))
     return [
         {"topic": _topic(row), **row}
         for rows in (left_out[::-1], doubtful, failed)
@@ -64,6 +66,16 @@ def unanswered(exchanges: Sequence[Row], peer: str | None) -> list[Row]:
         if row.get("initiator") and row.get("retries") and not row.get("reason")
         and _is_of(row, peer)
     ]  # fmt: skip
+
+
+def _counted(rows: Iterable[Row]) -> list[Row]:
+    """The last of those that are alike, in the place of all of them."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        alike = str([row.get(name) for name in _ALIKE])
+        before = found.pop(alike, {"times": 0})
+        found[alike] = {**row, "times": (row.get("times") or 1) + before["times"]}
+    return list(found.values())
 
 
 def _is_expected(row: Row) -> bool:

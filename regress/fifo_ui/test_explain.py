@@ -138,6 +138,18 @@ def test_a_stranger_has_no_name_but_its_address() -> None:
         assert f"phase 1 {head} peer began\n" in explain.text([{**row, "name": name}], None)
 
 
+def test_what_fails_alike_again_and_again_is_told_once() -> None:
+    """Else five attempts of one kind leave no room for any other."""
+    row = {"exchange": "quick mode", "name": "a-b", "remote": "192.0.2.1", "ok": False}
+    same, other = {"cause": "no-connection", "detail": "x"}, {"cause": "timeout", "detail": "y"}
+    rows = [{**row, "when": 1.0, "reason": other}]
+    rows += [{**row, "when": 2.0 + i, "reason": same} for i in range(7)]
+    first, second = explain.failures(rows, None)
+    assert (first["when"], first["times"], first["reason"]) == (8.0, 7, same)
+    assert (second["when"], second["times"]) == (1.0, 1)
+    assert "the peer began, 7 times\n" in explain.text([first], None)
+
+
 def test_an_attempt_that_is_refused_so_far_is_told_before_it_has_ended() -> None:
     """Anybody can have sent what does not fit, so a responder waits two minutes for better."""
     west, east = both()

@@ -167,12 +167,10 @@ class Bounds:
     def side(self, count: int) -> Reason | None:
         """Why not all of so many selectors of one side are looked at."""
         most = self.limits.side
-        return (
-            None
-            if count <= most
-            else self._first(
-                f"of {count} selectors of one side the first {most} count", "Max-selectors-per-side"
-            )
+        if count <= most:
+            return None
+        return self._first(
+            f"of {count} selectors of one side the first {most} count", "Max-selectors-per-side"
         )
 
     def networks(self, connection: Connection) -> Reason:

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import pwd
 from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IWGRP, S_IWOTH, S_IWUSR, S_IXGRP, S_IXOTH, S_IXUSR
 
 from isakmp.conf import Conf
-from isakmp.run_directory import run_directory
+from isakmp.errors import ConfError
+from isakmp.privilege import Identity
+from isakmp.run_directory import COMMON, run_directory
 
-# Of everybody's daemons: whoever owned them could put files in the place of others'.
-COMMON = frozenset(map(Path, ("/var/run", "/run", "/tmp")))
 _RIGHTS = (S_IWUSR | S_IXUSR, S_IWGRP | S_IXGRP, S_IWOTH | S_IXOTH)
 
 
 def user_warnings(conf: Conf) -> Iterator[str]:
-    """A user that is not there, or may not write in the run directory."""
+    """A user or group that is not there, or may not write in the run directory."""
     name = conf.get("General", "User")
     if not name:
         return
-    place = conf.where("General", "User")
     try:
-        user = pwd.getpwnam(name)
-    except KeyError:
-        yield f"{place}: this host has no user {name}"
+        user = Identity(name, conf.get("General", "Group") or "")
+    except ConfError as error:
+        yield f"{conf.where('General', error.tag)}: {error.reason} ({error.hint})"
         return
     directory = run_directory(conf)
     if not _may_write(directory, user):
-        mend = mend_rights(directory, name)
+        place, mend = conf.where("General", "User"), mend_rights(directory, name)
         yield f"{place}: {name} may not write in the run directory {directory}: {mend}"
 
 
@@ -40,7 +38,7 @@ def mend_rights(directory: Path, user: str) -> str:
     return f"install -d -o {user} {own}, and set Run-directory= {own} in [General]"
 
 
-def _may_write(directory: Path, user: pwd.struct_passwd) -> bool:
+def _may_write(directory: Path, user: Identity) -> bool:
     """True also where that is not known."""
     try:
         info = directory.stat()
@@ -48,8 +46,8 @@ def _may_write(directory: Path, user: pwd.struct_passwd) -> bool:
         return True
     owner, group, other = _RIGHTS
     wanted = other
-    if user.pw_uid == info.st_uid:
+    if user.uid == info.st_uid:
         wanted = owner
-    elif user.pw_gid == info.st_gid:
+    elif user.gid == info.st_gid:
         wanted = group
-    return user.pw_uid == 0 or info.st_mode & wanted == wanted
+    return user.uid == 0 or info.st_mode & wanted == wanted

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 USUAL = Path("/var/run")
+# Of everybody's daemons: whoever owned them could put files in the place of others'.
+COMMON = frozenset((USUAL, Path("/run"), Path("/tmp")))
 SERVICE = USUAL / "isakmpd"  # isakmpd.service's
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 from pathlib import Path
@@ -42,8 +43,29 @@ def test_a_directory_that_is_not_there_yet(tmp_path: Path) -> None:
 
 def test_nobody_of_that_name(tmp_path: Path) -> None:
     assert warned("no-such-one", tmp_path) == [
-        "f:2 [General]:User: this host has no user no-such-one"
+        "f:2 [General]:User: this host has no user no-such-one (make one, or name another user)"
     ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory away")
+def test_the_group_is_the_configured_one(tmp_path: Path) -> None:
+    """As that isakmpd has no other: not the user's own, where it is said."""
+    root, nobody = grp.getgrgid(0).gr_name, pwd.getpwnam("nobody")
+    tmp_path.chmod(0o070)
+    os.chown(tmp_path, -1, nobody.pw_gid)
+    assert not warned("nobody", tmp_path)
+    assert warned(f"nobody\nGroup= {root}", tmp_path)
+    os.chown(tmp_path, -1, 0)
+    assert not warned(f"nobody\nGroup= {root}", tmp_path)
+
+
+def test_no_group_of_that_name(tmp_path: Path) -> None:
+    """A start would say the same."""
+    conf = Conf.from_text(f"[General]\nUser= {ME}\nGroup= no-such-one\n", "f")
+    assert any(
+        line.startswith("f:3 [General]:Group: this host has no group no-such-one")
+        for line in warnings(conf)
+    )
 
 
 def test_what_is_everybodys_is_not_given_away() -> None:

@@ -194,10 +194,8 @@ def _ike_rows(offer: ChosenIke, ours: IkeTransform) -> Iterator[Row]:
         known = came in registry._value2member_map_
         yield Row(label, registry, came, wanted, known and wanted in (None, came))
     spoken = offer.auth == isakmp.Authentication.PRE_SHARED
-    same = offer.auth in isakmp.Authentication._value2member_map_ and ours.auth in (
-        None,
-        offer.auth,
-    )
+    known = offer.auth in isakmp.Authentication._value2member_map_
+    same = known and ours.auth in (None, offer.auth)
     yield Row("AUTHENTICATION_METHOD", isakmp.Authentication, offer.auth, ours.auth,
               same and spoken, unspoken=same and not spoken)  # fmt: skip
     yield from _length_row(offer.key_bits, ours.key_bits, required=False)

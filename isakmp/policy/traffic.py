@@ -28,8 +28,8 @@ from isakmp.policy.spd import (
 )
 from isakmp.sa import ChildSa
 
-# How many selectors of a side are looked at, and how many pairs of networks an SA may have: a
-# range of IPv6 addresses alone can be 254 networks.
+# How many selectors of a side are looked at, and how many pairs of networks an SA may have, where
+# nothing else is configured: a range of IPv6 addresses alone can be 254 networks.
 SELECTORS_MAX, PAIRS_MAX = 64, 256
 PER_CHILD = "Max-selectors-per-child"
 # How many pieces a selector may be cut into while it is compared with others.
@@ -441,11 +441,9 @@ def _touching(one: TrafficSelector, other: TrafficSelector) -> TrafficSelector |
     ports = min(one.start_port, other.start_port), max(one.end_port, other.end_port)
     apart = max(one.start_port, other.start_port) - min(one.end_port, other.end_port)
     # Any port would be more: a packet whose ports cannot be seen is of no range.
-    return (
-        one._replace(start_port=ports[0], end_port=ports[1])
-        if apart <= 1 and ports != ANY_PORTS
-        else None
-    )
+    if apart > 1 or ports == ANY_PORTS:
+        return None
+    return one._replace(start_port=ports[0], end_port=ports[1])
 
 
 def _port_pairs(

@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from isakmp.app.engine.relay import Datagram, Relay
@@ -24,12 +25,12 @@ from isakmp.app.pf_key.codec import MAX_MESSAGE
 from isakmp.errors import ApplicationError
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address
+from isakmp.run_directory import COMMON
 
 MOST_CLIENTS = 16
 QUEUE_OCTETS = 1 << 20
 READS_PER_TURN = 64
 ACCEPT_AGAIN_S = 1.0
-_COMMON = ("/run", "/var/run", "/tmp")  # no daemon's own
 _NOBODY = (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR)  # who waited is gone
 
 
@@ -58,7 +59,7 @@ def _mend(path: str, error: OSError) -> str:
     if error.errno not in (errno.ENOENT, errno.EACCES):
         return ""
     parent, name = os.path.split(os.path.abspath(path))
-    own = parent if parent not in _COMMON else os.path.join(parent, "isakmpd-engine")
+    own = parent if Path(parent) not in COMMON else os.path.join(parent, "isakmpd-engine")
     with suppress(KeyError):
         mend = f"; install -d -o {pwd.getpwuid(os.geteuid()).pw_name} {own}"
         return mend if own == parent else f"{mend}, and listen at {own}/{name}"

@@ -63,9 +63,8 @@ def recv_SA_KE_NONCE_ID_AUTH(x: X, message: Incoming) -> None:
     phase_1.derive_keys(x)
     try:
         phase_1.take_auth(x, message)
-    except (
-        Refused
-    ) as refused:  # else the responder would wait in vain for our proof (RFC 2408 5.11)
+    except Refused as refused:
+        # Else the responder would wait in vain for our proof (RFC 2408 5.11).
         notices.tell_refused(x.engine, x.path, x.cky_i, x.cky_r, refused)
         raise
     phase_1.take_nat_d(x, message)

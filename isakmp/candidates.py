@@ -83,8 +83,8 @@ def may_be_forged(exchange: AnyExchange, message: Incoming) -> bool:
 
 
 def make_room(waiting: dict[bytes, Incoming], there: Address, keep: int = 0) -> None:
-    """The oldest behind the first ``keep`` gives way, as it was there when the peer's came; before
-    it those that do not come from where the question went."""
+    """Where too many wait, one gives way, none of the first ``keep``: one that does not come from
+    where the question went, else the oldest, which was there before the peer's own came."""
     if len(waiting) > WAITING_MAX + keep:
         may_go = list(waiting)[keep:]
         strange = (key for key in may_go if waiting[key].path.remote != there)

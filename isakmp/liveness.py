@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RETRY_S = 5.0
 # A kind of the budget that no notify has: questions that a stranger's word makes us ask.
 SUSPICION = -1
-# SAs that a stranger's word makes us ask a peer for that cannot be asked whether it lives.
+# New SAs, on a stranger's word, with a peer that cannot be asked whether it lives.
 ANEW_PER_S, ANEW_BURST = 1 / 60, 2
 # Where only traffic decides: how often we look whether it has an answer, and without any traffic.
 TRAFFIC_S, QUIET_S = 10, 30

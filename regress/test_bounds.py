@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 import pytest
 
+from isakmp.bounds import Limits
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.policy.identity import MAX_NAME_BYTES, identity_of
 from isakmp.policy.spd import Connection, Identity
-from isakmp.policy.traffic import of_selector
+from isakmp.policy.traffic import PAIRS_MAX, SELECTORS_MAX, of_selector
 from isakmp.sa import IsakmpSa
 from isakmp.scripts.ikev1 import informational, phase_1
 from isakmp.scripts.ikev1.informational import delete_payload
@@ -251,6 +252,15 @@ def test_who_asks_for_too_much_harms_nobody_else(version: int, bound: Bound) -> 
     honest.daemon.rekey("home", "quick")
     scene.net.run(10)
     assert connected(honest) and not honest.reasons()
+
+
+def test_what_nothing_is_configured_for_has_the_manuals_default() -> None:
+    hub = Scene(2, member(2, 50)).hub
+    assert hub.daemon.engine.bounds.limits == Limits()
+    (default,) = (f.default for f in fields(Connection) if f.name == "pairs_max")
+    found = {connection.pairs_max for connection in hub.daemon.catalog.connections.values()}
+    assert found == {default} == {PAIRS_MAX}
+    assert Limits().side == SELECTORS_MAX
 
 
 @pytest.mark.parametrize(

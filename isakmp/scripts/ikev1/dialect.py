@@ -470,7 +470,7 @@ class Ikev1:
         sa.ids.answer(exchange.message_id, exchange.now_in, told.last_out)
 
     def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
-        """The SAs that our message of quick mode was of are deleted."""
+        """The SAs that our quick mode has offered, or chosen, are deleted."""
         sa, state = exchange.sa, exchange.state
         if sa is not None and exchange.last_out and isinstance(state, Quick):
             tell_twice(exchange.engine, self, sa, [

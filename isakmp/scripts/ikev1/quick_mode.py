@@ -46,7 +46,7 @@ from isakmp.scripts.ikev1.phase_2 import check_hash, recv_refusal, take_hash
 
 P = isakmp.Payload
 _COMMIT = int(isakmp.Flag.COMMIT)
-# How long an SA lives of which nothing is said, in seconds (RFC 2407 4.5).
+# How long an SA lives where no lifetime is said, in seconds (RFC 2407 4.5).
 DEFAULT_LIFE_S = 28800
 
 

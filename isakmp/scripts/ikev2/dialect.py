@@ -54,8 +54,6 @@ P, Notify = ikev2.Payload, ikev2.Notify
 # Plain numbers: an enum of flags makes a member for every look at one, in 1 us.
 INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 INIT = int(ikev2.Exchange.IKE_SA_INIT)
-# No SPI.
-NOBODY = bytes(8)
 
 SCRIPTS: dict[int, Script[Any]] = {
     int(s.exchange_type): s for s in (CREATE_CHILD_SA, INFORMATIONAL)
@@ -83,7 +81,7 @@ class Ikev2:
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find the exchange of a message, or begin one."""
-        if header.cky_i == NOBODY and not notices.is_one_way(header):
+        if header.cky_i == notices.NOBODY and not notices.is_one_way(header):
             raise MalformedPayload("HDR.cky_i", 0, "is zero", "RFC 7296 3.1")
         if header.exchange_type == INIT and header.next_payload != SK:
             self._initial(engine, path, header, datagram)
@@ -108,7 +106,7 @@ class Ikev2:
         known = engine.half_open.begun(self.version, datagram, path.remote)
         if known is not None and engine.is_repeat(known, datagram):
             return
-        if header.cky_r != NOBODY:
+        if header.cky_r != notices.NOBODY:
             engine.drop(path, "IKE_SA_INIT to an SPI of ours")
         else:
             self._respond(engine, path, header, datagram)

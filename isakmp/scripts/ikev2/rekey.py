@@ -156,7 +156,7 @@ def settle_sa(engine: Engine, old: IsakmpSa) -> None:
     if old.state not in (State.DELETING, State.DEAD):  # its Delete may be waiting its turn
         old.state = State.SUPERSEDED
     if loser is not None:
-        # Its maker may never have learnt of it: it takes the winner's place in no case.
+        # The peer may never have learnt of it: it must not take the winner's place.
         loser.state, loser.heirs = State.SUPERSEDED, (winner,)
         _part(engine, loser, loser.initiator, owner.delete_sa)
     _part(engine, old, winner.initiator, owner.delete_sa)

@@ -119,8 +119,10 @@ def describe_attribute(attribute: Mapping[str, Any], protocol_id: int) -> str:
     phase_1 = protocol_id == isakmp.Protocol.ISAKMP
     kinds: type[IntEnum] = isakmp.Attribute if phase_1 else ipsec.Attribute
     kind, value = attribute["type"], attribute["value"]
+    # Python writes no number of thousands of digits.
+    if isinstance(value, bytes) and len(value) > 8:
+        return f"{name_of(kinds, kind)} = {show.octets(value)}"
     number = int.from_bytes(value, "big") if isinstance(value, bytes) else value
     if values := (_PHASE_1 if phase_1 else _PHASE_2).get(kind):
         return f"{name_of(kinds, kind)} = {name_of(values, number)}"
-    long = isinstance(value, bytes) and len(value) > 8
-    return f"{name_of(kinds, kind)} = {show.octets(value) if long else number}"
+    return f"{name_of(kinds, kind)} = {number}"

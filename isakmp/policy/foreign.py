@@ -10,6 +10,9 @@ from typing import Any
 
 from isakmp.constants import ipsec, isakmp, name_of
 
+# Nothing that is negotiated is larger: a lifetime of 2^63 kilobytes fits no counter of octets, and
+# Python writes no number of thousands of digits.
+LARGEST = 0xFFFFFFFF
 _IKE, _IPSEC = isakmp.Attribute, ipsec.Attribute
 _LIFE_TYPES = frozenset(int(unit) for unit in isakmp.LifeType)
 _CARRIED_OUT: dict[Any, set[int]] = {
@@ -37,7 +40,7 @@ def foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> I
             continue
         if number == life_type:
             if (unit := _number_of(value)) not in _LIFE_TYPES:
-                yield f"LIFE_TYPE {unit}, which is not carried out"
+                yield f"LIFE_TYPE {min(unit, LARGEST)}, which is not carried out"
         elif number not in carried_out:
             yield f"{name_of(kind, number)}, which is not carried out"
         elif number not in seen:

@@ -14,7 +14,7 @@ from isakmp.conf_values import MAX_AMOUNT
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.algorithms import in_ikev1
-from isakmp.policy.foreign import foreign
+from isakmp.policy.foreign import LARGEST, foreign
 from isakmp.policy.spd import (
     IkeTransform,
     IpsecTransform,
@@ -31,9 +31,6 @@ MISSES_MAX = 16
 # How many of a peer's transforms are looked at, and how many pairs of one and one of ours are
 # compared for a reason: a stranger's datagram holds 8,000 transforms, and comparing takes time.
 TRANSFORMS_MAX, PAIRS_MAX = 256, 256
-
-# Nothing that is negotiated is larger; a lifetime of 2^63 kilobytes fits no counter of octets.
-LARGEST = 0xFFFFFFFF
 
 _SECONDS, _KILOBYTES = int(isakmp.LifeType.SECONDS), int(isakmp.LifeType.KILOBYTES)
 _UDP = {

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -308,3 +309,23 @@ def test_who_no_configuration_can_answer_is_not_read() -> None:
         east.receive(stranger(long, east, src=WEST.address))
         assert "too many to begin with" in east.said
         assert not east.daemon.engine.exchanges
+
+
+@pytest.mark.parametrize("level", [0, 99])
+@pytest.mark.parametrize("kind", range(1, 18))
+def test_a_number_of_thousands_of_digits_is_refused_and_told(kind: int, level: int) -> None:
+    """Anybody can offer one in two lines, and Python does not write it."""
+    net = Network()
+    east = net.host(both()[1])
+    east.log.set_level(None, level)
+    net.start()
+    said = {1: 7, 2: 4, 3: 1, 4: 31, 11: 1, 12: 300} | {kind: b"\xff" * 2000}
+    attributes = [{"type": number, "value": value} for number, value in said.items()]
+    transform = {"number": 1, "transform_id": 1, "attributes": attributes}
+    offer = {"number": 1, "protocol_id": 1, "spi": b"", "transforms": [transform]}
+    first, chain = build_payloads(1, [(P.SA, {"doi": 1, "situation": 1, "proposals": [offer]})])
+    header = Header(b"stranger", bytes(8), first, 1, 0, 2, 0, 0, HEADER_SIZE + len(chain))
+    net.deliver(stranger(header.pack() + chain, east, WEST.address))
+    assert level == 0 or "received" in east.said
+    (outcome,) = east.outcomes
+    assert "no-proposal-chosen" in str(outcome["reason"])

@@ -197,7 +197,7 @@ class TestDistinguishedNames:
         try:
             assert dn.decode(data) is not None
         except ValueError:
-            assert str(identity) == data.hex()
+            assert str(identity) == f"0x{data.hex()}"
 
     @given(st.integers(0, 49), st.integers(0, 255))
     def test_a_name_that_was_changed_is_another_or_none(self, at: int, octet: int) -> None:

@@ -135,18 +135,16 @@ class TestPeersByAddress:
         assert IdentityKeys(conf).section(identity) == "phone@example.net"
         assert IdentityKeys(conf).section(Identity(ipsec.Id.FQDN, b"]\n[")) == ""
 
-    @pytest.mark.parametrize(
-        ("tag", "section"),
-        [
-            ("Phase= 1", ""),
-            ("Address= 192.0.2.1", ""),
-            ("Configuration= main", ""),
-            ("ID-type= IPV4_ADDR\nAddress= 192.0.2.1", "branch"),
-        ],
-    )
-    def test_nobody_gets_a_peers_secret_by_its_sections_name(self, tag: str, section: str) -> None:
+    @pytest.mark.parametrize("tag", ["Phase= 1", "Address= 192.0.2.1", "Configuration= main"])
+    def test_nobody_gets_a_peers_secret_by_its_sections_name(self, tag: str) -> None:
         conf = Conf.from_text(f"[branch]\n{tag}\nAuthentication= word\n")
-        assert IdentityKeys(conf).section(Identity(ipsec.Id.FQDN, b"branch")) == section
+        assert IdentityKeys(conf).section(Identity(ipsec.Id.FQDN, b"branch")) == ""
+
+    def test_a_section_with_an_id_type_serves_what_that_describes(self) -> None:
+        tags = "ID-type= IPV4_ADDR\nAddress= 192.0.2.1\nAuthentication= word\n"
+        keys = IdentityKeys(Conf.from_text(f"[branch]\n{tags}"))
+        assert keys.section(Identity(ipsec.Id.IPV4_ADDR, bytes([192, 0, 2, 1]))) == "branch"
+        assert keys.section(Identity(ipsec.Id.FQDN, b"branch")) == ""
 
 
 class TestConnection:

@@ -204,10 +204,13 @@ def _dead_peer(play: Play) -> None:
 
 
 def _restarted(play: Play) -> None:
-    """The peer vanishes and is started again, while traffic goes on."""
+    """The peer's machine dies and is started again, while traffic goes on."""
     old = play.actor.ike()
     with Stream(play.actor):
         play.other.kill()
+        if play.stack is Stack.KERNEL:
+            # Its SAs would carry on without a daemon, and nobody would miss it.
+            xfrm.flush(play.other.namespace)
         play.other.launch()
         play.other.ready()
         if play.actor is play.a and not play.a.begins_again:
@@ -294,7 +297,9 @@ def leave(play: Play) -> None:
     """a ends in peace; b hears of it and drops everything, then ends too."""
     if play.a.process and play.b.process:
         play.a.stop()
-        play.gone(f"{play.b} drops its SAs as {play.a} ends", lambda: play.b.ike())
+        left = play.a.vanished and not play.a.says_initial_contact
+        within_s = _NOTICED_S if left else 10.0
+        play.gone(f"{play.b} drops its SAs as {play.a} ends", lambda: play.b.ike(), within_s)
         play.gone("and their children", lambda: play.b.children())
         play.no_kernel_sas(play.a, play.b)
     play.a.stop()

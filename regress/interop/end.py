@@ -65,6 +65,8 @@ class End(ABC):
     keeps_parents = True
     # ike() tells SAs by their cookies, which both ends know.
     names_cookies = True
+    # Started again it says INITIAL_CONTACT; else what its peer has of before is found dead later.
+    says_initial_contact = True
 
     def __init__(
         self, scenario: Scenario, role: Role, site: Site, namespace: Namespace, folder: Path,

@@ -41,6 +41,7 @@ class Pluto(End):
 
     kind = "pluto"
     names_cookies = False
+    says_initial_contact = False
     loses_by_haste = 2
 
     @property
@@ -68,7 +69,6 @@ class Pluto(End):
 
     def _ipsec_conf(self) -> str:
         site, row = self.site, self.scenario
-        dead = row.act is Act.DEAD_PEER
         subnets = f"leftsubnet={site.network}\n    rightsubnet={site.remote_network}"
         watch = "dpddelay=1s\n    dpdtimeout=3s\n    dpdaction=clear\n    retransmit-timeout=5s"
         traps = row.act is Act.ACQUIRE and self.role is Role.INITIATOR
@@ -91,7 +91,7 @@ conn peer
     esp={proposal(row.esp)}
     pfs={"yes" if row.esp.group else "no"}
     {self._lives()}
-    {watch if dead else ""}
+    {watch if row.act.watches else ""}
     leftupdown=/bin/true
     auto={"ondemand" if traps else "add"}
 """

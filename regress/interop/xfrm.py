@@ -57,6 +57,11 @@ def policies(namespace: Namespace) -> list[str]:
     ]
 
 
+def flush(namespace: Namespace) -> None:
+    """Take away all SAs and policies, as a restart of the machine does."""
+    namespace.shell("ip xfrm state flush; ip xfrm policy flush")
+
+
 def esp_pairs(namespace: Namespace, address: str) -> list[tuple[KernelSa, KernelSa]]:
     """ESP SAs by twos, in and out of ``address``, in the order they were made."""
     found = [sa for sa in sas(namespace) if sa.protocol == _ESP_WORD]

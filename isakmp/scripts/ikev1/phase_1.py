@@ -414,7 +414,8 @@ def refused_by_peer(x: Exchange[Any], said: str, detail: str) -> Reason:
         return refusal(AGREED, said, detail, f"identity {x.sa.local_id}", x.remote.line)
     if x.state.chosen is None:
         offered = ", ".join(t.name for t in x.remote.transforms)
-        return refusal(x.script.name, said, detail, offered, x.remote.line)
+        line = x.remote.transforms[0].line if x.remote.transforms else x.remote.line
+        return refusal(x.script.name, said, detail, offered, line)
     ours, line = x.state.local_id, x.state.secret_line
     if said == isakmp.Notify.INVALID_ID_INFORMATION.name:
         line = ours.line if ours else ""

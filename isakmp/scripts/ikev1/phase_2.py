@@ -57,6 +57,8 @@ def refused_by_peer(x: Exchange[Any], number: int) -> Reason:
     said, wanted = name_of(isakmp.Notify, number), getattr(x.state, "connection", None)
     line, offered = x.remote.line, ""
     if wanted is not None:
-        line, suites = wanted.line, ", ".join(suite.name for suite in wanted.suites)
-        offered = f"{suites} for {wanted.selector}"
+        suites = ", ".join(suite.name for suite in wanted.suites)
+        line, offered = wanted.line, f"{suites} for {wanted.selector}"
+        if number == isakmp.Notify.NO_PROPOSAL_CHOSEN:
+            line = wanted.suites[0].line
     return refusal(x.script.name, said, f"the peer refused: {said}", offered, line)

@@ -225,13 +225,16 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]
 def refused_by_peer(x: X, c: Child, error: int) -> Refused:
     """The reason that a notify in the place of a child SA is, with what we had asked for."""
     connection = connection_of(c)
+    line = connection.line
     if error == Notify.SINGLE_PAIR_REQUIRED:
         x.engine.owner.connections.wants_pair(connection)
+    if error == Notify.NO_PROPOSAL_CHOSEN:
+        line = c.proposals[0].line
     if error == Notify.TS_UNACCEPTABLE:
         offered = traffic.describe(c.offered or connection.traffic)
     else:
         offered = "; ".join(proposal.describe(p.transforms) for p in c.proposals)
-    return common.refused_by_peer(x, error, proven=True, offered=offered, line=connection.line)
+    return common.refused_by_peer(x, error, proven=True, offered=offered, line=line)
 
 
 # --- the responder ---------------------------------------------------------------------------

@@ -53,16 +53,16 @@ class Stage:
             stderr=subprocess.STDOUT, text=True,
         ) as process:  # fmt: skip
             if interrupt:
-                assert process.stdout is not None
-                self.open_fifo()
-                process.send_signal(signal.SIGINT)
+                self.interrupt(process)
             process.communicate(timeout=60)
             return process.returncode
 
-    def open_fifo(self) -> None:
-        """Return once isakmpctl has written its command: it waits for an answer then."""
+    def interrupt(self, process: subprocess.Popen[str]) -> None:
+        """Once isakmpctl has written its command, and waits for an answer of who reads."""
         with (self.folder / "isakmpd.fifo").open("rb") as fifo:
             assert fifo.read(1)
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
 
     def control(self, *words: str, interrupt: bool = False) -> int:
         where = ("--run-directory", str(self.folder), "--timeout", "20")

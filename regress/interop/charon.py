@@ -188,6 +188,8 @@ include {self.folder}/secrets.conf
         if acquires and self.stack is Stack.USER:
             raise SetupFailure("charon hears of no traffic that asks for a tunnel in user space")
         (self.folder / "run").mkdir(exist_ok=True)
+        # What a killed one has left there would count as a sign that this one is ready.
+        (self.folder / "run" / "charon.vici").unlink(missing_ok=True)
         (self.folder / "strongswan.conf").write_text(self._strongswan_conf())
         (self.folder / "swanctl.conf").write_text(self._swanctl_conf())
         side = self.scenario.side(self.role)

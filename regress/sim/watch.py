@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from isakmp.daemon import Daemon
+from isakmp.errors import Refused
 from isakmp.exchange import Exchange
 from regress.sim.stack import Stack
 
@@ -36,7 +37,7 @@ class Watch:
 
         def initiated(*args: Any, **options: Any) -> Exchange[Any]:
             exchange = initiate(*args, **options)
-            exchange.finished.then(lambda job: self._count(exchange, job.error is None))
+            exchange.finished.then(lambda job: self._count(exchange, job.error))
             if exchange.sa is not None and exchange.dialect.version == 1:
                 self._begins(exchange)
             return exchange
@@ -50,9 +51,13 @@ class Watch:
         engine.initiate = initiated  # type: ignore[method-assign]
         engine.answer = answered  # type: ignore[method-assign]
 
-    def _count(self, exchange: Exchange[Any], ok: bool) -> None:
-        if len(exchange.steps) > 1:
-            self._counts[f"{exchange.script.name} {'done' if ok else 'failed'}"] += 1
+    def _count(self, exchange: Exchange[Any], error: Exception | None) -> None:
+        if len(exchange.steps) == 1:
+            return
+        how = "failed" if error else "done"
+        if isinstance(error, Refused) and error.reason.cause == "sa-gone":
+            how = "ended with its SA"
+        self._counts[f"{exchange.script.name} {how}"] += 1
 
     def _begins(self, exchange: Exchange[Any]) -> None:
         """A message ID of ours is for one exchange (RFC 2408 3.1)."""

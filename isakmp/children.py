@@ -199,7 +199,8 @@ class Children:
             self.take_over(other)
         for name in (*child.inbound(), *child.outbound()):
             self.app.delete_sa(name)
-        if successor := self.keeper.connections.busy.get((child.connection.name, child.selector)):
+        flow = child.connection.name, child.selector
+        if successor := self.keeper.connections.under_way(flow):
             successor.finished.then(lambda job: self._end_expired(child))
         else:
             self._end_expired(child)

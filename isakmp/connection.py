@@ -185,7 +185,7 @@ class Connections:
             return Job.of(None)
         if self._is_up(entry) and not self.by_pairs(entry.connection):
             return Job.of(None)
-        if running := self._under_way((name, entry.connection.selector)):
+        if running := self.under_way((name, entry.connection.selector)):
             return running.finished
         if not entry.waiting:
             entry.began = self.timers.now()
@@ -283,7 +283,7 @@ class Connections:
         self, sa: IsakmpSa, connection: Connection, old: ChildSa | None = None
     ) -> Job[Any]:
         flow = connection.name, connection.selector
-        if running := self._under_way(flow):
+        if running := self.under_way(flow):
             return running.finished
         dialect = self.engine.dialects[sa.version]
         exchange = dialect.begin_child(self.engine, sa, connection, old)
@@ -292,7 +292,7 @@ class Connections:
         exchange.finished.then(lambda job: self._child_over(flow, exchange, job))
         return exchange.finished
 
-    def _under_way(self, flow: Flow) -> Exchange[Any] | None:
+    def under_way(self, flow: Flow) -> Exchange[Any] | None:
         """The exchange that makes a child SA for that traffic; one that was cancelled and waits for
         its answer makes none."""
         running = self.busy.get(flow)
@@ -417,7 +417,7 @@ class Connections:
 
     def replace(self, child: ChildSa) -> None:
         """A successor for a child SA, unless one is under way."""
-        if self._under_way((child.connection.name, child.selector)):
+        if self.under_way((child.connection.name, child.selector)):
             return
         sa = child.parent or self.sas.current(child.peer)
         if sa is not None and sa.version > 1 and child.parent is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from isakmp.app.base import Expire
+from isakmp.errors import Reason
+from isakmp.sa import State
 from regress.pair import Host, Network, connected
 from regress.scripts.ikev2.pairs import child_of, pair, sa_of
 from regress.traffic import flows
@@ -72,4 +74,18 @@ def test_one_that_is_refused_after_the_end_has() -> None:
     west.daemon.expire(Expire(child.inbound()[0], True))
     net.run(10)
     assert sa_of(west) is not old
+    assert flows(west, east)
+
+
+def test_one_that_was_taken_down_is_not_waited_for() -> None:
+    """Its answer brings no successor, however late it comes."""
+    net, west, east = pair()
+    child = child_of(west)
+    west.daemon.connections.rekey(child)
+    (running,) = west.daemon.connections.busy.values()
+    west.daemon.engine.cancel(running, Reason("down", "by command"))
+    west.daemon.expire(Expire(child.inbound()[0], True))
+    assert child.state is State.DEAD
+    net.run(10)
+    assert connected(west)
     assert flows(west, east)

@@ -18,7 +18,7 @@ from isakmp.log import printable
 Row = Mapping[str, Any]
 
 SHOWN = 5
-LEFT_OUT = "left out"  # the state of a connection, as status() has it
+LEFT_OUT = "left out"  # the state of a connection or bypass, as status() has it
 _TOPICS = {
     "proposals": ("no-proposal-chosen", "bad-choice", "invalid-ke-payload", "nothing-to-offer",
                   "invalid-key-information", "invalid-key-exchange"),
@@ -46,9 +46,9 @@ def failures(
     connections: Sequence[Row] = (),
     exchanges: Sequence[Row] = (),
 ) -> list[dict[str, Any]]:
-    """Connections that are left out, attempts that are under way and refused so far, and the last
-    that failed, the newest first, what failed alike in one row with the times it did; of one peer,
-    by its name, address or connection."""
+    """What is left out of the configuration, attempts that are under way and refused so far, and
+    the last that failed, the newest first, what failed alike in one row with the times it did; of
+    one peer, by its name, address or connection."""
     left_out = [row for row in connections if row.get("state") == LEFT_OUT]
     doubtful = [row for row in exchanges if row.get("reason")]
     failed = _counted(row for row in outcomes if not row.get("ok") and not _is_expected(row))
@@ -115,6 +115,7 @@ def _paragraph(row: Row, screen: Screen) -> str:
         ("nearest miss", nearest),
         ("decided by", reason.get("line")),
         ("to mend", reason.get("mend")),
+        ("its traffic", row.get("fate")),
         *(("tried too", other) for other in others),
     ):
         if value:
@@ -126,7 +127,8 @@ def _paragraph(row: Row, screen: Screen) -> str:
 
 def _head(row: Row) -> str:
     if row.get("state") == LEFT_OUT:
-        return f"the connection {text_of(row.get('name'))} is left out for an error"
+        what = "bypass" if row.get("bypass") else "connection"
+        return f"the {what} {text_of(row.get('name'))} is left out for an error"
     role = "we began" if row.get("initiator") else "the peer began"
     times = f", {row['times']} times" if (row.get("times") or 1) > 1 else ""
     when = f"{moment(row['when'] or 0.0)} " if "when" in row else "now, and not ended yet:"

@@ -10,16 +10,20 @@ from isakmp.connection import Connections
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.engine import Engine
 from isakmp.entry import Entry
+from isakmp.errors import ConfError
 from isakmp.exchange import Exchange
 from isakmp.path import endpoint
 from isakmp.policy.match import TRANSFORM_REGISTRIES
-from isakmp.policy.reader import connection_names, passive_names
+from isakmp.policy.reader import bypass_names, connection_names, passive_names
 from isakmp.policy.spd import Remote
 from isakmp.policy.traffic import agreed, configured, selector_text
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 
 ROWS_MAX = 20000
 EXCHANGES = {1: isakmp.Exchange, 2: ikev2.Exchange}
+LET_PASS_NO_MORE = (
+    "as without the bypass: protected or dropped where a connection covers it, else in clear"
+)
 NO_USAGE = Usage(0, 0, 0.0, 0.0)
 
 
@@ -139,23 +143,46 @@ def connection_row(entry: Entry, sas: SaDatabase) -> dict[str, Any]:
 
 
 def left_out_rows(connections: Connections) -> list[dict[str, Any]]:
-    """Connections that are left out for an error, in the form of connection_row()."""
+    """Connections and bypasses that are left out for an error, in the form of connection_row().
+
+    fate: what becomes of its traffic; bypass: whether it is one.
+    """
     catalog = connections.catalog
-    passive, errors = passive_names(catalog.conf), dict(reversed(catalog.left_out))
-    return [
-        {
-            "name": name,
-            "peer": catalog.conf.get(name, "ISAKMP-peer") or "",
-            "state": "left out",
-            "passive": name in passive,
-            "tries": 0,
-            "local_selectors": [],
-            "remote_selectors": [],
-            "reason": errors[name].as_reason().to_dict(),
-        }
-        for name in connection_names(catalog.conf)
-        if name in errors
+    conf, passive, errors = catalog.conf, passive_names(catalog.conf), dict(catalog.left_out[::-1])
+    rows = [
+        _left_out(errors[name], name, peer=conf.get(name, "ISAKMP-peer") or "",
+                  passive=name in passive, fate=_fate(connections, name))
+        for name in connection_names(conf)
+        if name in errors and name not in catalog.connections
+    ]  # fmt: skip
+    return rows + [
+        {**_left_out(errors[name], name, fate=LET_PASS_NO_MORE), "bypass": True}
+        for name in bypass_names(conf)
+        if name in errors and name not in catalog.bypass
     ]
+
+
+def _left_out(
+    error: ConfError, name: str, *, peer: str = "", passive: bool = False, fate: str
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "peer": peer,
+        "state": "left out",
+        "passive": passive,
+        "tries": 0,
+        "local_selectors": [],
+        "remote_selectors": [],
+        "fate": fate,
+        "reason": error.as_reason().to_dict(),
+    }
+
+
+def _fate(connections: Connections, name: str) -> str:
+    """What becomes of the traffic of a connection that is left out."""
+    if not connections.settings.flows:
+        return "not dropped: isakmpd installs no policies"
+    return "dropped" if name in connections.catalog.closed else "not dropped: it cannot be read"
 
 
 def _exchanges(remote: Remote) -> list[str]:

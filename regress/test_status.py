@@ -11,7 +11,7 @@ import pytest
 
 from fifo_ui import explain
 from isakmp import status as module
-from regress.pair import EAST, WEST, both, up
+from regress.pair import EAST, WEST, Network, both, up
 from regress.scripts.ikev2.pairs import pair
 
 
@@ -77,7 +77,35 @@ def test_a_connection_that_is_left_out_is_shown_and_explained_with_its_line() ->
     text = explain.text([told], None)
     assert "the connection west-east is left out" in text
     assert "[west-east]:ESP-proposals" in text
+    assert "its traffic: dropped\n" in text
     assert explain.failures(status["outcomes"], "another", status["connections"]) == []
+
+
+def test_a_bypass_that_is_left_out_is_shown_and_explained_with_its_line() -> None:
+    """What it was to let pass does not pass: nobody should have to look in the log for why."""
+    text = WEST.text().replace("[Phase 2]", "[Phase 2]\nBypass= lan, dns")
+    text += "[lan]\nRemote-selector= 10.2.3.0/24\n[dns]\nRemote-selectors= 10.2.0.53\n"
+    net = Network()
+    west = net.add(WEST.address, text)
+    net.start()
+    status = west.daemon.status()
+    _, row = status["connections"]
+    assert (row["name"], row["state"], row["bypass"]) == ("lan", "left out", True)
+    assert row["fate"].startswith("as without the bypass")
+    assert row["reason"]["line"].endswith("[lan]:Remote-selector")
+    (told,) = explain.failures(status["outcomes"], "lan", status["connections"])
+    text = explain.text([told], None)
+    assert "the bypass lan is left out for an error" in text
+    assert "its traffic: as without the bypass" in text
+
+
+def test_a_connection_whose_traffic_cannot_be_read_is_not_said_to_be_dropped() -> None:
+    text = re.sub("Remote-ID= .*\n", "", WEST.text())
+    net = Network()
+    west = net.add(WEST.address, text.replace(f"Address= {EAST.address}", "Address= 192.0.2.300"))
+    net.start()
+    (row,) = west.daemon.status()["connections"]
+    assert (row["state"], row["fate"]) == ("left out", "not dropped: it cannot be read")
 
 
 def test_peers_have_the_versions_and_proposals_they_are_configured_for() -> None:

@@ -19,6 +19,7 @@ from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.outline import Outline, outline
 from isakmp.policy.peers import Misfit, identify, no_aggressive_mode, no_ikev2
 from isakmp.policy.reader import (
+    bypass_names,
     connection_names,
     peers_by_address,
     read_bypass,
@@ -98,7 +99,7 @@ class Catalog:
 
     def _load_bypass(self) -> None:
         self.bypass = {}
-        for name in self.conf.get_list("Phase 2", "Bypass"):
+        for name in bypass_names(self.conf):
             try:
                 self._usable(Kind.BYPASS, name)
                 self.bypass[name] = read_bypass(self.conf, name)

@@ -188,6 +188,11 @@ def read_bypass(conf: Conf, name: str) -> tuple[Selector, ...]:
         raise conf.error(error.reason.detail, name, "Remote-selectors") from None
 
 
+def bypass_names(conf: Conf) -> list[str]:
+    """The bypasses that [Phase 2] lists, each once."""
+    return list(dict.fromkeys(conf.get_list("Phase 2", "Bypass")))
+
+
 def connection_names(conf: Conf) -> list[str]:
     """What [Phase 2] lists, active ones first, each once."""
     listed = (name for tag in CONNECTION_LISTS for name in conf.get_list("Phase 2", tag))

@@ -262,7 +262,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> None:
     else:
         expected = keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
     check_hash(received, expected)
-    proposals = message.take(P.SA).value.proposals
+    proposals = _take_proposals(message)
     nonce = message.take(P.NONCE)
     check_nonce(nonce.value.data, nonce.offset)
     for kind in (P.NAT_OA, P.NAT_OA_DRAFT):
@@ -273,6 +273,20 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> None:
     else:
         s.ni_b = nonce.value.data
         _recv_offer(x, message, proposals)
+
+
+def _take_proposals(message: Incoming) -> list[Any]:
+    """Of the one SA payload. Refused where there are several: each would be an SA of its own, and
+    who is answered to the first alone waits for the others."""
+    first, *others = message.take_all(P.SA)
+    if others:
+        raise Refused(
+            Reason("several-sas", "one quick mode is to negotiate several SAs",
+                   came=f"{1 + len(others)} SA payloads", acceptable="one SA payload"),
+            isakmp.Notify.NO_PROPOSAL_CHOSEN,
+        )  # fmt: skip
+    proposals: list[Any] = first.value.proposals
+    return proposals
 
 
 def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:

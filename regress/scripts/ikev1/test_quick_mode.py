@@ -10,6 +10,7 @@ import pytest
 from isakmp.app.base import Usage
 from isakmp.constants import ipsec, isakmp
 from regress.pair import EAST, WEST, Host, Network, Recorder, agree, both, connected, up
+from regress.scripts.changed import change_sent
 
 ESP, AH = isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH
 
@@ -262,6 +263,30 @@ BUNDLE = """\
 [bundle]
 Protocols= QM-ESP-TRP-AES-SHA, QM-AH-TRP-SHA2-256
 """
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_several_sas_in_one_quick_mode_are_refused(step: int) -> None:
+    """RFC 2409 5.5 allows them; who is answered to the first alone would wait for the second."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both())
+
+    def twice(x: Any, message: Any) -> None:
+        if x.script.name == "quick mode" and x.step == step:
+            (sa,) = [one for one in message.payloads if one[0] == isakmp.Payload.SA]
+            message.payloads.insert(message.payloads.index(sa), sa)
+
+    sender, receiver = (west, east) if step == 0 else (east, west)
+    change_sent(sender, twice)
+    net.start()
+    net.run(5)
+    assert connected(receiver, children=0)
+    reason = failure(receiver)
+    assert (reason["cause"], reason["came"]) == ("several-sas", "2 SA payloads")
+    assert not receiver.app.sas
+    assert not receiver.app.larval
+    if step == 0:
+        assert failure(west)["came"] == "NO_PROPOSAL_CHOSEN"
 
 
 def test_esp_and_ah_together() -> None:

@@ -18,7 +18,7 @@ from isakmp.conf import Conf
 from isakmp.conf_check import judge_file
 from isakmp.conf_kinds import Kind
 from isakmp.daemon import Daemon
-from isakmp.errors import IsakmpError
+from isakmp.errors import ConfError, IsakmpError
 from isakmp.flags import arguments
 from isakmp.log import Log, Severity, parse_class, parse_level
 from isakmp.log_files import Outlets
@@ -115,6 +115,8 @@ def _run(conf: Conf, options: argparse.Namespace, log: Log, outlets: Outlets) ->
     try:
         _serve(conf, options, log, starter, outlets)
     except Exception as error:
+        if isinstance(error, ConfError):
+            conf.place(error)
         if not options.foreground:  # nobody reads the standard error of a daemon
             log.critical("cannot run: %s", error)
         starter.failed(str(error))

@@ -160,6 +160,13 @@ class Conf:
             reason, file=file, line=line, section=section, tag=tag, hint=hint, missing=missing
         )
 
+    def place(self, error: ConfError) -> ConfError:
+        """With its file and line, an error of who knows no more than the section and tag."""
+        if error.section and not error.file:
+            found = self.error(error.reason, error.section, error.tag)
+            error.file, error.line = found.file, found.line
+        return error
+
     def follow(self, section: str, tag: str, name: str) -> str:
         """Where the section that ``section``'s ``tag`` names is: its header, else that tag.
 

@@ -366,7 +366,7 @@ class Daemon:
             self._configure()
         except ConfError as error:
             # What was read is in force already; its connections must not wait for a directory.
-            self.log.internal_err("%s", error)
+            self.log.internal_err("%s", self.conf.place(error))
 
     def alter(self, transaction: Transaction, together: bool, /) -> list[str]:
         """Change the configuration; what is to be told of it, a line each.

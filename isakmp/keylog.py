@@ -136,7 +136,10 @@ class KeyLog:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfError(
-                f"no directory for the key log: {error}", hint="name one that can be made"
+                f"no directory for the key log: {error}",
+                section="General",
+                tag="Key-log",
+                hint="name one that can be made",
             ) from error
 
     def phase_1(self, cky_i: bytes, key: bytes) -> None:

@@ -81,9 +81,10 @@ class Identity:
 
 
 def _unknown(tag: str, name: str) -> ConfError:
+    kind = tag.lower()
     return ConfError(
-        f"this host has no {tag.lower()} {name}", section="General", tag=tag,
-        hint=f"make one, or name another {tag.lower()}",
+        f"this host has no {kind} {name}", section="General", tag=tag,
+        hint=f"{kind}add --system {name} makes it; or name another {kind}",
     )  # fmt: skip
 
 

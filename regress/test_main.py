@@ -184,9 +184,10 @@ def test_detached_it_says_in_the_log_why_it_cannot_run(
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("127.0.0.1", 0))
             assert main(["-c", str(conf), "-p", str(taken.getsockname()[1])]) == 1
-        while "cannot run: cannot listen on 127.0.0.1" not in syslogd.recv(9000).decode():
+        told = f"{conf}:3 [General]:Listen-on: cannot listen on 127.0.0.1"
+        while f"cannot run: {told}" not in syslogd.recv(9000).decode():
             pass
-    assert os.read(reading, 4096).startswith(b"cannot listen on 127.0.0.1")
+    assert os.read(reading, 4096).decode().startswith(told)
     os.close(reading)
 
 
@@ -195,7 +196,8 @@ def test_without_d_whoever_called_is_told_why_it_cannot_run(conf: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         process = Running(conf, "-p", str(taken.getsockname()[1]))
         assert process.process.wait(20) == 1
-    assert process.error.read_text().startswith("isakmpd: cannot listen on 127.0.0.1")
+    told = f"isakmpd: {conf}:3 [General]:Listen-on: cannot listen on 127.0.0.1"
+    assert process.error.read_text().startswith(told)
     assert not (conf.parent / "isakmpd.pid").exists()
 
 
@@ -304,6 +306,14 @@ def test_what_keeps_it_from_starting_is_said_in_a_line(
         (
             ("[General]", "[General]\nLogfile= /nosuch/log"),
             "[General]:Logfile: /nosuch/log: No such",
+        ),
+        (
+            ("[General]", "[General]\nUser= no-such-user"),
+            ":2 [General]:User: this host has no user no-such-user (useradd --system no-such-user",
+        ),
+        (
+            ("[General]", "[General]\nKey-log= /dev/null/keys"),
+            ":2 [General]:Key-log: no directory for the key log",
         ),
     ],
 )

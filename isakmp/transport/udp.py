@@ -56,10 +56,12 @@ class Udp:
         chosen = [a for a in listen or everywhere if a.version in families]
         for address in chosen:
             for number in self._ports:
-                self._bind(address, number, optional=not listen and address.version == 6)
+                self._bind(address, number, bool(listen))
 
-    def _bind(self, address: Address, port: int, *, optional: bool) -> None:
-        """One socket. ConfError where it cannot be had, and where it is not optional."""
+    def _bind(self, address: Address, port: int, listed: bool) -> None:
+        """One socket. ConfError where it cannot be had, unless it is IPv6's that nobody has asked
+        for. listed: in Listen-on."""
+        optional = not listed and address.version == 6
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         try:
             sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -73,13 +75,10 @@ class Udp:
             sock.bind((str(address), port))
         except OSError as error:
             sock.close()
-            if not optional:
-                self.close()
-                raise ConfError(
-                    f"cannot listen on {address} port {port}: {error.strerror}",
-                    hint=_HINTS.get(error.errno or 0, ""),
-                ) from None
-            return
+            if optional:
+                return
+            self.close()
+            raise _not_bound(address, port, listed, error) from None
         self._sockets[address.version, port, str(address)] = sock
 
     def _options(self, sock: socket.socket, version: int) -> None:
@@ -203,6 +202,15 @@ _HINTS = {
     errno.EADDRNOTAVAIL: "no interface of this host has it; Listen-on takes an interface, too",
     errno.EACCES: "root, or CAP_NET_BIND_SERVICE, is needed for the port",
 }
+
+
+def _not_bound(address: Address, port: int, listed: bool, error: OSError) -> ConfError:
+    """Why a socket has not got its address; what asked for that is cited."""
+    section, tag = ("General", "Listen-on") if listed else ("", "")
+    return ConfError(
+        f"cannot listen on {address} port {port}: {error.strerror}", section=section, tag=tag,
+        hint=_HINTS.get(error.errno or 0, ""),
+    )  # fmt: skip
 
 
 def _no_socket(address: Address, port: int, error: OSError) -> ConfError:

@@ -30,7 +30,7 @@ from isakmp.policy.identity import Resolve, no_interfaces, read_identity
 from isakmp.policy.ikev2_reader import read_versions
 from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.reader import (
-    BUILT_IN_PEER,
+    BUILT_IN_CONFIGURATION,
     connection_names,
     passive_names,
     peers_by_address,
@@ -248,8 +248,8 @@ class _Walk:
         if any(conf.get(section, f"{kind}-proposals") for kind in ("IKE", "ESP")):
             return
         if visit.kind is Kind.PEER and configuration is None and self._speaks_ikev1(section):
-            default = f"{BUILT_IN_PEER}-configuration"
-            self._enter(Kind.ISAKMP_CONFIGURATION, default, self._place(visit))
+            if conf.has_written_section(BUILT_IN_CONFIGURATION):
+                self._enter(Kind.ISAKMP_CONFIGURATION, BUILT_IN_CONFIGURATION, self._place(visit))
         if visit.kind is Kind.CONNECTION and conf.get(configuration or "", "Suites") is None:
             written = conf.is_written("General", "Default-phase-2-suites")
             if written or self._speaks_ikev1(conf.get(section, "ISAKMP-peer") or ""):
@@ -373,12 +373,17 @@ class _Walk:
         """Whether what the transforms authenticate with is there."""
         shared = isakmp.Authentication.PRE_SHARED
         others = [t for t in remote.transforms if t.auth not in (shared, None)]
+        written = self.conf.is_written(BUILT_IN_CONFIGURATION, "Transforms")
+        unsaid = self.conf.get(remote.name, "Configuration") is None and not written
         for transform in others:
             method = name_of(isakmp.Authentication, transform.auth or 0)
             reason = f"{transform.name}: {method} is not supported, PRE_SHARED is"
+            if unsaid:
+                told = f"the default, {transform.name}, has {method}, which is not supported"
+                reason = f"no IKE-proposals and no Configuration: {told}"
             alone = len(others) == len(remote.transforms) and 1 in remote.versions
             if alone and fold(remote.name) in self._needed:
-                self._error(self.conf.error(reason, *place))
+                self._error(self.conf.error(reason, *place, missing=unsaid))
             elif alone:
                 text = f"{reason}: who comes as [{remote.name}] is refused"
                 self.warnings.append(f"{self.conf.where(*place)}: {text}")
@@ -388,7 +393,7 @@ class _Walk:
         keyed = by_identity and bool(self.initiators)
         if remote.remote_id is not None:
             keyed = bool(self.keys.section(remote.remote_id))
-        usable = len(others) < len(remote.transforms) or 2 in remote.versions
+        usable = unsaid or len(others) < len(remote.transforms) or 2 in remote.versions
         if usable and not remote.secret and not keyed:
             reason = "no Authentication: the pre-shared key is missing"
             self._error(self.conf.error(reason, *place, missing=True))

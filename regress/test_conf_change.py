@@ -91,6 +91,17 @@ def test_what_may_still_be_written_is_told() -> None:
     assert "there is no section [more]" in line
 
 
+def test_a_peer_may_be_written_tag_by_tag() -> None:
+    """Not even the first tag is refused for a default that nobody has written."""
+    west = alone()
+    told(west, "C rms [east]")
+    suite, key = told(west, f"C set [east]:Address={EAST.address}")
+    assert suite.startswith("not complete: set at run time [east]: no IKE-proposals and no Config")
+    assert key.startswith("not complete: set at run time [east]: no Authentication")
+    assert told(west, "C set [east]:Authentication=9f2c7be1d04a86b35c7e") == []
+    assert told(west, "C set [east]:Configuration=phase-1") == []
+
+
 @pytest.mark.parametrize(
     ("change", "warning"),
     [

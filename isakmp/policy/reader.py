@@ -54,7 +54,7 @@ from isakmp.policy.transforms import (
     read_suite,
 )
 
-BUILT_IN_PEER = "Default-phase-1"
+BUILT_IN_CONFIGURATION = "Default-phase-1-configuration"
 CONNECTION_LISTS = ("Connections", "Passive-connections")
 SELECTOR_LISTS = ("Local-selectors", "Remote-selectors")
 
@@ -238,7 +238,7 @@ def _follow_lists(conf: Conf, name: str) -> None:
 def _configuration(conf: Conf, section: str) -> str:
     name = conf.get(section, "Configuration")
     if name is None:
-        return f"{BUILT_IN_PEER}-configuration"
+        return BUILT_IN_CONFIGURATION
     conf.follow(section, "Configuration", name)
     return name
 

@@ -98,6 +98,6 @@ def _expected(text: str) -> IsakmpError:
     """What should stand there: of the text nothing is told, as it may be a secret."""
     form = FORMS.get(text.split(maxsplit=1)[0].lower() if text.strip() else "")
     if form is None:
-        return IsakmpError(f"expected: C with one of {', '.join(FORMS)}, get, file")
+        return IsakmpError(f"expected: one of the verbs {', '.join(FORMS)}")
     quotes = '; a value with blanks stands in "quotes"' if "=value" in form else ""
-    return IsakmpError(f"expected: C {form}{quotes}")
+    return IsakmpError(f"expected: {form}{quotes}")

@@ -17,9 +17,10 @@ from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
 
 from fifo_ui import changes, render
-from fifo_ui.change import string
+from fifo_ui.change import FORMS, string
 from fifo_ui.changes import Transaction
 from fifo_ui.files import ANSWER_MAX_AGE_S, REPLY, RESULT, remove_answers, write_whole
+from fifo_ui.flags import COOKIES, MESSAGE_ID
 from isakmp.errors import IsakmpError, Refused
 from isakmp.job import Job
 from isakmp.log import Log, LogClass, parse_class, parse_level
@@ -31,8 +32,7 @@ _TOKEN = re.compile(r"[0-9a-f]{16}")
 _COUNTING = re.compile(r"(J \S+ +)?[Sr]\s*$")
 """The commands that show counters, which the application may have to be asked for."""
 _TAG = re.compile(r"\[([^]]+)\]:([^=\s]+)")
-_COOKIES = re.compile(r"[0-9a-fA-F]{16}:?[0-9a-fA-F]{16}")
-_MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}")
+_COOKIES, _MESSAGE_ID = map(re.compile, (COOKIES, MESSAGE_ID))
 
 
 class Store(render.Conf, Protocol):
@@ -125,6 +125,8 @@ def configure(daemon: Daemon, args: str) -> Answer:
         if value is None:
             raise IsakmpError(f"[{section}]:{tag} is not set")
         return Answer(value, value + "\n")
+    if verb not in (*FORMS, "file"):
+        usage(f"C with one of {', '.join(FORMS)}, get, file")
     together = verb == "file"
     if together and not rest.strip().startswith("/"):
         usage("C file PATH, a path from / on, as isakmpd stands in no directory of yours")
@@ -146,7 +148,7 @@ def delete(daemon: Daemon, args: str) -> Answer:
     words = args.split()
     if len(words) != 2 or not _COOKIES.fullmatch(words[0]):
         usage("d cookies msgid, the cookies of 32 hexadecimal digits")
-    if words[1] != "-" and not _MESSAGE_ID.fullmatch(words[1]):
+    if not _MESSAGE_ID.fullmatch(words[1]):
         usage("d cookies msgid, the message id of 8 hexadecimal digits, or - for phase 1")
     cookies = bytes.fromhex(words[0].replace(":", ""))
     daemon.delete_sa(cookies, None if words[1] == "-" else int(words[1], 16))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 from isakmp import __version__
 
 TIMEOUT_S = 5.0
+COOKIES = "[0-9a-fA-F]{16}:?[0-9a-fA-F]{16}"
+MESSAGE_ID = "[0-9a-fA-F]{8}|-"
 NAME = "a connection, or a peer's name or address"
 
 Add = Callable[..., argparse.ArgumentParser]
@@ -35,7 +38,7 @@ CONF_ACTIONS = (
 CONF_ARGUMENTS = {
     "section": "a section's name, without its brackets",
     "tag": "a tag of isakmpd.conf(5)",
-    "value": "the value, without blanks",
+    "value": "the value",
     "path": "a file with a change a line, as it stands behind the FIFO's C; - for standard input",
 }
 
@@ -99,7 +102,7 @@ def _add_views(add: Add) -> None:
 
 def _add_tunnels(add: Add) -> None:
     made = add("up", "Start a connection")
-    made.add_argument("name", help="a connection")
+    made.add_argument("name", type=_name, help="a connection")
     made.add_argument(
         "--wait",
         type=float,
@@ -109,13 +112,15 @@ def _add_tunnels(add: Add) -> None:
     )
     made = add("down", "Tear down one connection, or all")
     which = made.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", nargs="?", help=NAME)
+    which.add_argument("name", nargs="?", type=_name, help=NAME)
     which.add_argument("--all", action="store_true", help="all connections")
     made.add_argument(
         "--phase", type=int, choices=(1, 2), default=2, help="1: the ISAKMP SA; 2, the default"
     )
     made = add("rekey", "Replace a connection's child SAs, or the SA they were negotiated under")
-    made.add_argument("name", help="a connection; for the IKE SA also a peer's name or address")
+    made.add_argument(
+        "name", type=_name, help="a connection; for the IKE SA also a peer's name or address"
+    )
     which = made.add_mutually_exclusive_group()
     for flag, what, text in (
         ("--ike", "main", "the IKE SA; in IKEv1 by a new phase 1"),
@@ -123,8 +128,10 @@ def _add_tunnels(add: Add) -> None:
     ):
         which.add_argument(flag, dest="what", action="store_const", const=what, help=text)
     made = add("delete", "Delete one SA")
-    made.add_argument("cookies", help="32 hexadecimal digits, as sa shows them")
-    made.add_argument("message_id", nargs="?", default="-", help="8 digits; none: phase 1")
+    made.add_argument("cookies", type=_cookies, help="32 hexadecimal digits, as sa shows them")
+    made.add_argument(
+        "message_id", nargs="?", default="-", type=_message_id, help="8 digits; none: phase 1"
+    )
 
 
 def _add_conf(parser: argparse.ArgumentParser, again: argparse.ArgumentParser) -> None:
@@ -135,7 +142,8 @@ def _add_conf(parser: argparse.ArgumentParser, again: argparse.ArgumentParser) -
         text = action.help
         made = actions.add_parser(action.name, parents=[again], help=text, description=f"{text}.")
         for argument in action.arguments:
-            made.add_argument(argument, help=CONF_ARGUMENTS[argument])
+            told = CONF_ARGUMENTS[argument]
+            made.add_argument(argument, type=_PARTS.get(argument, str), help=told)
         if action.name == "set":
             made.add_argument("--force", action="store_true", help="replace the value it has")
 
@@ -176,6 +184,26 @@ def _add_dump(verbs: Any) -> None:
     made.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object a message"
     )
+
+
+def _matching(pattern: str, what: str) -> Callable[[str], str]:
+    """What takes an argument of that form alone."""
+
+    def take(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return text
+
+    return take
+
+
+_name = _matching(r".*\S.*", "a name")
+_cookies = _matching(COOKIES, "the cookies of an SA: 32 hexadecimal digits, as sa shows them")
+_message_id = _matching(MESSAGE_ID, "a message id: 8 hexadecimal digits, as sa shows it")
+_PARTS = {
+    "section": _matching(r"[^][]+", "a section's name, without its brackets"),
+    "tag": _matching(r"[^=\s]+", "a tag"),
+}
 
 
 def _port(text: str) -> int:

@@ -247,9 +247,10 @@ class _Walk:
         configuration = conf.get(section, "Configuration")
         if any(conf.get(section, f"{kind}-proposals") for kind in ("IKE", "ESP")):
             return
-        if visit.kind is Kind.PEER and configuration is None and self._speaks_ikev1(section):
-            if conf.has_written_section(BUILT_IN_CONFIGURATION):
-                self._enter(Kind.ISAKMP_CONFIGURATION, BUILT_IN_CONFIGURATION, self._place(visit))
+        default = BUILT_IN_CONFIGURATION
+        needs_it = visit.kind is Kind.PEER and configuration is None
+        if needs_it and conf.has_written_section(default) and self._speaks_ikev1(section):
+            self._enter(Kind.ISAKMP_CONFIGURATION, default, self._place(visit))
         if visit.kind is Kind.CONNECTION and conf.get(configuration or "", "Suites") is None:
             written = conf.is_written("General", "Default-phase-2-suites")
             if written or self._speaks_ikev1(conf.get(section, "ISAKMP-peer") or ""):

@@ -6,8 +6,9 @@ application, addresses. Two daemons live in one process, and a simulation runs w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +17,7 @@ from isakmp.bounds import Limits
 from isakmp.conf import Conf, Transaction
 from isakmp.conf_change import weigh
 from isakmp.conf_check import judge
-from isakmp.conf_parse import fold
+from isakmp.conf_parse import fold, nearest
 from isakmp.conf_spelling import refuse_lost
 from isakmp.conf_told import Told
 from isakmp.connection import Connections
@@ -32,6 +33,7 @@ from isakmp.message import Header
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve
+from isakmp.policy.reader import connection_names
 from isakmp.policy.spd import Address
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.scripts.ikev1.dialect import Ikev1
@@ -224,8 +226,18 @@ class Daemon:
     # --- commands ----------------------------------------------------------------------------
 
     def connect(self, name: str, /) -> None:
-        """Start a connection."""
+        """Start a connection. IsakmpError where there is none such."""
+        if name not in self.connections.entries and not self.conf.has_section(name):
+            raise self._no_connection(name)
         self.connections.connect(name)
+
+    def _no_connection(self, name: str, also: Iterable[str] = ()) -> IsakmpError:
+        """That there is none, or the error that one is left out for. also: what else could have
+        been meant."""
+        if left_out := [error for other, error in self.catalog.left_out if other == name]:
+            return left_out[0]
+        hint = nearest(name, (*self.connections.entries, *connection_names(self.conf), *also))
+        return IsakmpError(f"no connection {name}" + (f" ({hint})" if hint else ""))
 
     def teardown(self, name_or_address: str, phase: int, /) -> None:
         """Take down a connection (phase 2), or all that there is with a peer (phase 1).
@@ -237,7 +249,9 @@ class Daemon:
         names |= {c.connection.name for sa in found for c in self.sas.children_of(sa)}
         names |= {c.connection.name for c in self.sas.of_connection(name_or_address)}
         if not (found if phase == 1 else names):
-            what = "ISAKMP SA with" if phase == 1 else "connection"
+            if not self._is_known(name_or_address):
+                raise self._no_connection(name_or_address, self.catalog.remotes)
+            what = "ISAKMP SA with" if phase == 1 else "SA of"
             raise IsakmpError(f"no {what} {name_or_address}")
         for name in names:
             self.connections.down(name)
@@ -249,6 +263,8 @@ class Daemon:
         rekeying (``main``) or from the beginning (``auth``)."""
         if not self.connections.settings.active:
             raise IsakmpError("isakmpd is passive: it begins nothing")
+        if not self._is_known(name_or_address):
+            raise self._no_connection(name_or_address, self.catalog.remotes)
         if what == "quick":
             for child in _live(self.sas.of_connection(name_or_address), name_or_address):
                 self.connections.replace(child)
@@ -256,6 +272,14 @@ class Daemon:
         for sa in _live(self._speaking_for(name_or_address), name_or_address):
             dialect = self.engine.dialects[sa.version]
             (dialect.rekey_sa if what == "main" else dialect.reauthenticate)(self.engine, sa)
+
+    def _is_known(self, name_or_address: str) -> bool:
+        """Whether it is a connection, a peer or a peer's address, or has an SA."""
+        peers = ((one.name, str(one.address)) for one in self.catalog.remotes.values())
+        names = {*self.connections.entries, *chain.from_iterable(peers)}
+        return name_or_address in names or bool(
+            self._speaking_for(name_or_address) or self.sas.of_connection(name_or_address)
+        )
 
     def _speaking_for(self, name: str) -> list[IsakmpSa]:
         """The ISAKMP SAs with a peer, or those that a connection's child SAs have."""

@@ -550,6 +550,44 @@ def test_a_bad_address_is_told_once() -> None:
     assert "its traffic cannot be read, so it is not dropped (mend it, and send HUP)" in line
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("c west-eas", "no connection west-eas (did you mean west-east?)"),
+        ("t west-eas", "no connection west-eas (did you mean west-east?)"),
+        ("k west-eas", "no connection west-eas (did you mean west-east?)"),
+        ("t main est", "no connection est (did you mean east?)"),
+        ("k main est", "no connection est (did you mean east?)"),
+        ("c nosuch", "no connection nosuch"),
+        ("t nosuch", "no connection nosuch"),
+        ("k nosuch", "no connection nosuch"),
+        ("t east", "no SA of east"),
+        ("t main east", "no ISAKMP SA with east"),
+        ("t main 192.0.2.2", "no ISAKMP SA with 192.0.2.2"),
+        ("k main 192.0.2.2", "no SA of 192.0.2.2"),
+        ("k west-east", "no SA of west-east"),
+    ],
+)
+def test_a_name_that_is_none_is_told_in_the_same_words_by_all_commands(
+    line: str, said: str
+) -> None:
+    net = Network()
+    west = net.host(WEST)
+    net.start()
+    with pytest.raises(IsakmpError) as caught:
+        run(west.daemon, line)
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("letter", ["c", "t", "k"])
+def test_of_a_connection_that_is_left_out_the_error_is_told(letter: str) -> None:
+    net = Network()
+    west = net.host(replace(WEST, connection_tags="ESP-proposals= sha3"))
+    net.start()
+    with pytest.raises(ConfError, match=r"\[west-east\]:ESP-proposals"):
+        run(west.daemon, f"{letter} west-east")
+
+
 def test_a_bad_connection_is_left_out_alone() -> None:
     text = WEST.text().replace("Connections= west-east", "Connections= ghost, west-east")
     net = Network()

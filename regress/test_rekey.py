@@ -98,7 +98,7 @@ def test_twice_at_once_is_once(version: int, what: str) -> None:
 @WHAT
 def test_what_is_not_there_is_said(version: int, what: str) -> None:
     net, west, _ = of_version(version)
-    with pytest.raises(IsakmpError, match="no SA of nobody"):
+    with pytest.raises(IsakmpError, match="no connection nobody"):
         west.daemon.rekey("nobody", what)
     west.daemon.teardown("east", 1)
     net.run(10)

@@ -224,7 +224,8 @@ def test_a_file_has_a_change_a_line(daemon: FakeDaemon, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
-        ("set [a]:b=c\n\nset [a]:d=e f\n", ":3: expected: C set [section]:tag=value"),
+        ("set [a]:b=c\nput [a]:d=e\n", ":2: expected: one of the verbs set, add, rmv, rm, rms"),
+        ("set [a]:b=c\n\nset [a]:d=e f\n", ":3: expected: set [section]:tag=value"),
         ("# one\nset [a]:b=c\nset [a]:b=d\n", ":3: set at run time, {}:2 [a]:b: is already set"),
         ("set [a]:b=c\nrms [nobody]\n", ":2: [nobody]: no such section"),
         ('set [a]:b=c\nset [a]:d=""\n', ":2: no value"),

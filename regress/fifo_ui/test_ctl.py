@@ -134,18 +134,26 @@ def test_a_value_is_one_whatever_is_in_it(running: Running, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "tag", "why"),
+    ("words", "why"),
     [
-        ("a]:b=c ; rms [General", "x", "expected: C rms [section]"),
-        ("a", "b=c", "no section, tag and value"),
+        (["conf", "set", "a]:b=c ; rms [General", "x", "y"], "is not a section's name, without"),
+        (["conf", "get", "[a]", "b"], "'[a]' is not a section's name, without its brackets"),
+        (["conf", "set", "a", "b=c", "y"], "'b=c' is not a tag"),
+        (["delete", "123"], "'123' is not the cookies of an SA: 32 hexadecimal digits, as sa"),
+        (["delete", COOKIES, "7"], "'7' is not a message id: 8 hexadecimal digits, as sa shows it"),
+        (["up", ""], "'' is not a name"),
+        (["down", " "], "' ' is not a name"),
+        (["rekey", ""], "'' is not a name"),
     ],
 )
-def test_a_section_is_one_whatever_is_in_it(
-    running: Running, section: str, tag: str, why: str
+def test_an_argument_that_is_none_is_told_in_isakmpctls_own_words(
+    running: Running, capsys: pytest.CaptureFixture[str], words: list[str], why: str
 ) -> None:
-    status, _, err = call(running, "conf", "set", section, tag, "y")
-    assert status == 1
-    assert why in err
+    """Not in those of the FIFO, which nobody has written."""
+    with pytest.raises(SystemExit) as caught:
+        call(running, *words)
+    assert caught.value.code == 2
+    assert why in capsys.readouterr().err
     assert running.daemon.calls == []
 
 
@@ -155,7 +163,7 @@ def test_a_change_on_standard_input_is_named_by_its_line(
     monkeypatch.setattr("sys.stdin", io.StringIO('set [a]:b="c d"\nset [a]:d=e f\n'))
     status, _, err = call(running, "conf", "apply", "-")
     assert status == 1
-    assert "standard input:2: expected: C set" in err
+    assert "standard input:2: expected: set [section]" in err
     assert running.daemon.calls == []
 
 

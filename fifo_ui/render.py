@@ -230,8 +230,12 @@ def _that_fit(rows: Sequence[Row], fields: Sequence[str], width: int) -> list[st
 
 def drops(counts: Mapping[str, int]) -> str:
     """A line of what the IPsec stack has thrown away, by cause; empty where nothing was."""
-    texts = [f"{printable(name, MAX_TEXT)} {count}" for name, count in sorted(counts.items())]
-    return f"Dropped packets: {', '.join(texts)}\n" if texts else ""
+    return f"Dropped packets: {_dropped(counts)}\n" if counts else ""
+
+
+def _dropped(counts: Mapping[str, int]) -> str:
+    texts = (f"{printable(name, MAX_TEXT)} {count}" for name, count in sorted(counts.items()))
+    return ", ".join(texts) or "none"
 
 
 def report(status: Mapping[str, Any], levels: Mapping[LogClass, int], conf: Conf) -> str:
@@ -242,7 +246,7 @@ def report(status: Mapping[str, Any], levels: Mapping[LogClass, int], conf: Conf
         ("Peers", things(status.get("peers", ()))),
         ("Exchanges", things(status.get("exchanges", ()))),
         ("Outcomes", outcomes(status.get("outcomes", ()))),
-        ("Dropped packets", drops(status.get("drops", {})) or "none\n"),
+        ("Dropped packets", _dropped(status.get("drops", {})) + "\n"),
         ("Transports", things(status.get("transports", ()))),
         ("Timers", things(status.get("timers", ()))),
         ("Debug levels", _levels(levels)),

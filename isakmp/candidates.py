@@ -202,8 +202,18 @@ class Candidates:
         """What was refused was another message: this one is repeated, and has its time."""
         self._wake(exchange, self._engine.now() + HINT_S)
 
-    def _wake(self, exchange: AnyExchange, end: float) -> None:
+    def _tell_refused(self, exchange: AnyExchange, reason: Reason) -> None:
+        """An answer is not taken, and the attempt goes on."""
+        self._engine.log.proto_warn("%s: answer refused: %s", exchange, reason.brief())
+
+    def _goes_on(self, exchange: AnyExchange) -> None:
+        """A better answer has come: its end will not tell of the one that was refused."""
+        if exchange.resting and exchange.hint is not None:
+            self._tell_refused(exchange, exchange.hint)
         exchange.resting = False
+
+    def _wake(self, exchange: AnyExchange, end: float) -> None:
+        self._goes_on(exchange)
         if exchange.root.events["end"].when < end:
             self._end_at(exchange.root, end)
 
@@ -211,6 +221,7 @@ class Candidates:
 
     def proven(self, exchange: AnyExchange) -> None:
         """The peer of one has proved itself: the others end, and it alone is the attempt now."""
+        self._goes_on(exchange)
         root = exchange.root
         if root.answers is None:
             return
@@ -248,10 +259,10 @@ class Candidates:
         if proven and last and not exchange.initiator:
             self._engine.fail(exchange, reason)
             return
-        if proven:
-            self._engine.log.proto_warn("%s: answer refused: %s", fork, reason)
         if last and exchange.initiator:
-            self._rest(exchange, wait_s)
+            self._rest(exchange, wait_s)  # its end tells of it, or _goes_on()
+        else:
+            self._tell_refused(fork, reason)
 
     def failed(self, fork: AnyExchange, reason: Reason) -> None:
         """Nothing more comes of a fork."""

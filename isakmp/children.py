@@ -239,7 +239,7 @@ class Children:
         if self.timers.now() - child.established <= GRACE_S:
             return
         if reason := self.keeper.engine.bounds.often(child.who):
-            self.log.proto_warn("bound met by %s: %s", child.connection.remote, reason)
+            self.keeper.engine.met(child.connection.remote, reason)
         else:
             self.keeper.connections.rekey(child)
 

@@ -328,7 +328,7 @@ class _Walk:
         kind = self._likely_kind(section)
         has_key = kind is Kind.ID and self.conf.is_written(section, "Authentication")
         if kind not in (Kind.INITIATOR, Kind.MODE_CONFIG) and not has_key:
-            what = f"it looks like {kind.value}" if kind else "and is of no known kind"
+            what = f"it looks like {kind.value}" if kind else "it is of no known kind"
             place = self.conf.where(section)
             self.warnings.append(f"{place}: nothing names this section; {what}")
         if kind:

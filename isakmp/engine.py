@@ -345,7 +345,6 @@ class Engine:
         """A step refused. An unprotected answer may be forged: who gets one waits on."""
         answer = exchange.step > 0 and not exchange.sends(exchange.step)
         if answer and exchange.script.establishes and not proven:
-            self.log.proto_warn("%s: answer refused: %s", exchange, refused.reason.brief())
             self.candidates.refused(exchange, refused.reason, proven=False)
             return
         exchange.dialect.notify(exchange, refused)
@@ -386,7 +385,7 @@ class Engine:
         strange = not exchange.initiator and (exchange.sa is None or reason.cause in CHEAP)
         text = "%s: refused: %s" if strange else "%s: failed: %s"
         if reason.cause in BOUNDS:
-            self._met(told, reason)
+            self.met(told.remote.name, reason)
         else:
             said = reason.brief() if strange else reason
             self.log.write(severity_of(reason), text, told, said)
@@ -412,15 +411,16 @@ class Engine:
         goes_on: nothing is given up for that.
         """
         if reason.cause in BOUNDS:
-            self._met(exchange, reason)
+            self.met(exchange.remote.name, reason)
         else:
             severity = Severity.PROTO_WARN if goes_on else severity_of(reason)
             self.log.write(severity, "%s: %s", exchange, reason)
         self._outcome(exchange, reason)
 
-    def _met(self, exchange: Exchange[Any], reason: Reason) -> None:
-        """A bound is met: one line for all that meet it, which the log counts."""
-        self.log.proto_err("bound met by %s: %s", exchange.remote.name, reason)
+    def met(self, peer: str, reason: Reason) -> None:
+        """A peer has met a bound, and not got what it asked for: one line for all that meet it,
+        which the log counts."""
+        self.log.proto_err("bound met by %s: %s", peer, reason)
 
     def _outcome(self, exchange: Exchange[Any], reason: Reason | None) -> None:
         if len(exchange.steps) == 1 and reason is None:
@@ -502,7 +502,7 @@ class Engine:
         reason = self.bounds.exchange(sa.who)
         if reason is not None:
             self.drop(path, f"{sa}: {reason.detail}")
-            self.log.proto_err("bound met by %s: %s", sa.remote.name, reason)
+            self.met(sa.remote.name, reason)
         return reason is not None
 
     def create(

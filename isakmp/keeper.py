@@ -84,7 +84,8 @@ class Keeper:
         surplus = len(every) - self.engine.bounds.limits.sas_of_one
         gone = [sa for sa in every if sa.state is not State.ESTABLISHED and sa is not new]
         for sa in gone[: max(surplus, 0)]:
-            self.log.proto_warn("bound met by %s: replaced IKE SAs end early", sa.remote.name)
+            self.log.proto_warn("replaced IKE SAs of %s end early: it has Max-SAs-per-identity",
+                                sa.remote.name)  # fmt: skip
             self.delete_sa(sa, tell=False)
 
     def _begin_life(self, sa: IsakmpSa) -> None:
@@ -230,7 +231,7 @@ class Keeper:
         All its SAs follow it, which who moves with each message could ask for without end.
         """
         if reason := self.engine.bounds.often(sa.who):
-            self.log.proto_err("bound met by %s: %s", sa.remote.name, reason)
+            self.engine.met(sa.remote.name, reason)
             return
         self.log.info("%s: peer moved from %s to %s", sa, sa.path, path)
         children = self.sas.children_of(sa)

@@ -88,16 +88,19 @@ def test_where_only_an_impostor_answers_its_refusal_is_the_reason() -> None:
 # --- the honest refusal ----------------------------------------------------------------------
 
 
-def test_a_wrong_secret_is_told_at_once_and_ends_the_attempt_soon() -> None:
+def test_a_wrong_secret_is_shown_at_once_and_ends_the_attempt_soon() -> None:
     net = Network()
     west = net.host(both(peer_tags=IKEV2)[0])
     east = net.host(both(peer_tags=IKEV2, secret="another")[1])
     net.start()
     net.run(0.1)
-    assert "AUTHENTICATION_FAILED" in west.said
+    (row,) = west.daemon.status()["exchanges"]
+    assert "AUTHENTICATION_FAILED" in row["reason"]["detail"]
     assert not west.reasons(), "what says so may be anybody: it has its own key exchange"
     net.run(1.1)
     assert len(west.reasons()) == 1
+    (line,) = [line for line in west.lines if "AUTHENTICATION_FAILED" in line]
+    assert "PROTO_ERR" in line, "one line, with the severity of what has failed"
     (outcome,) = west.outcomes
     assert outcome["exchange"] == "IKE_AUTH"
     assert "AUTHENTICATION_FAILED" in str(outcome["reason"])
@@ -321,3 +324,5 @@ def test_a_true_answer_behind_a_forged_refusal_has_all_its_time() -> None:
     net.start()
     net.run(16)
     came_up(west, east, outcomes=1)
+    (line,) = [line for line in west.lines if "NO_PROPOSAL_CHOSEN" in line]
+    assert "PROTO_WARN" in line, "the attempt went on"

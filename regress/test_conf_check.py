@@ -174,7 +174,7 @@ def test_keys_of_initiators_do_for_a_peer_without_one() -> None:
             "f:9 [Phase 1]:Default: 3DES-SHA-RSA_SIG: RSA_SIG is not supported, PRE_SHARED is: who "
             "comes as [Default-phase-1] is refused",
         ),
-        ("[what]\never= x\n", "f:1 [what]: nothing names this section; and is of no known kind"),
+        ("[what]\never= x\n", "f:1 [what]: nothing names this section; it is of no known kind"),
         ("[General]\nRetransmits= 1\nRetransmits= 2\n", "f:3 [General]:Retransmits is ignored"),
     ],
 )

@@ -60,8 +60,7 @@ RULE = {
         "%s: the peer refuses message ID 0x%s: it is beyond its window",
         "%s: the peer says %s",
         "%s: the peer seems to have lost it: another one is begun",
-        "bound met by %s: %s",
-        "bound met by %s: replaced IKE SAs end early",
+        "replaced IKE SAs of %s end early: it has Max-SAs-per-identity",
     ),
     "internal_err": (  # given up for this host; what was open meanwhile counts
         "somebody took a route away that cannot be put back: %s; what it leads to",

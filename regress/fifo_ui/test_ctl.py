@@ -108,6 +108,12 @@ def test_tables(running: Running) -> None:
     assert "mend: add 3DES-SHA-GRP2" in call(running, "outcomes")[1]
 
 
+def test_a_report_has_each_heading_once(running: Running) -> None:
+    _, out, _ = call(running, "report")
+    assert "\nDropped packets\n===============\nreplay 2\n" in out
+    assert out.count("Dropped packets") == 1
+
+
 def test_report_is_printed(running: Running) -> None:
     status, out, _ = call(running, "report")
     assert status == 0

@@ -149,9 +149,11 @@ def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None
     running = [x for x in sa.running.values() if len(x.steps) > 1]
     named = [x for x in running if number and number in getattr(x.state, "spis", {}).values()]
     ours = [x for x in running if x.initiator] if notify != Notify.INVALID_SPI else []
-    for exchange in named or (ours if len(ours) == 1 else []):
+    meant = named or (ours if len(ours) == 1 else [])
+    for exchange in meant:
         engine.fail(exchange, refused_by_peer(exchange, notify))
-    engine.log.proto_warn("%s: peer says %s", sa, said)
+    if not meant:
+        engine.log.proto_warn("%s: peer says %s", sa, said)
 
 
 def notify_payload(

@@ -72,10 +72,12 @@ def test_what_is_wrong_is_refused_and_the_real_message_still_counts(
     net, west, east, packet = stopped_before(number, exchange)
     victim = west if packet.dst == west.address else east
     net.deliver(changed(packet, kind, body))
-    assert said in victim.said
+    shown = str([row["reason"] for row in victim.daemon.status()["exchanges"]])
+    assert said in victim.said + shown
     assert not victim.rows(1)
     net.deliver(packet)
     net.until(lambda: connected(west) and connected(east), 200)
+    assert said in victim.said
     agree(west, east)
 
 

@@ -87,6 +87,14 @@ def test_what_does_not_fit_is_named(ours: str, theirs: str, miss: str) -> None:
     assert not east.app.larval
 
 
+def test_a_refusal_is_one_line() -> None:
+    """It is why quick mode has failed; that the peer has said so is no news beside that."""
+    _, west, _ = up(WEST, replace(EAST, suites="QM-AH-SHA-SUITE"))
+    told = [line for line in west.lines if "NO_PROPOSAL_CHOSEN" in line]
+    assert len(told) == len([outcome for outcome in west.outcomes if not outcome["ok"]]) > 0
+    assert all("PROTO_ERR" in line for line in told)
+
+
 def test_the_nearest_miss_comes_first() -> None:
     suites = "QM-AH-MD5-SUITE, QM-ESP-TRP-3DES-MD5-SUITE, QM-ESP-AES-128-SHA2-512-SUITE"
     _, _, east = up(replace(WEST, suites=suites), EAST)

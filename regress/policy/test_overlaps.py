@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from itertools import product
+from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isakmp.policy import overlaps
 from isakmp.policy.overlaps import Overlaps
 from isakmp.policy.spd import ANY_PORTS, OPAQUE_PORTS, Selector
 
@@ -26,14 +30,41 @@ def selectors(draw: st.DrawFn) -> Selector:
     return Selector(src, dst, draw(st.sampled_from([0, 6, 17])), sport, dport, slast, dlast)
 
 
+@pytest.mark.parametrize("few", [0, overlaps.FEW])
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.lists(selectors(), max_size=3), max_size=12))
-def test_as_each_with_each(traffic: list[list[Selector]]) -> None:
+@given(traffic=st.lists(st.lists(selectors(), max_size=3), max_size=12))
+def test_as_each_with_each(few: int, traffic: list[list[Selector]]) -> None:
     known: Overlaps[int] = Overlaps()
-    for number, one in enumerate(traffic):
-        expected = [
-            before for before, other in enumerate(traffic[:number])
-            if any(ours.overlaps(theirs) for ours in one for theirs in other)
-        ]  # fmt: skip
-        assert list(known.of(one)) == expected
-        known.add(one, number)
+    with mock.patch.object(overlaps, "FEW", few):
+        for number, one in enumerate(traffic):
+            expected = [
+                before for before, other in enumerate(traffic[:number])
+                if any(ours.overlaps(theirs) for ours in one for theirs in other)
+            ]  # fmt: skip
+            assert list(known.of(one)) == expected
+            known.add(one, number)
+
+
+def test_selectors_of_as_many_kinds_as_there_are_cost_no_table_for_each_two_kinds() -> None:
+    """Networks of 20 to 29 bits at both ends, with and without ports: 400 kinds."""
+    lengths = range(20, 30)
+    ports = ((0, 0), (0, 443), (5000, 0), (5000, 443))
+    kinds = list(product(lengths, lengths, ports))
+    every = [
+        Selector.of(f"10.{n % 100}.0.0/{src}", f"10.{n // 4}.0.0/{dst}", 17, *pair)
+        for n, (src, dst, pair) in enumerate(kinds)
+    ]
+    known: Overlaps[int] = Overlaps()
+    kept = 0
+    add = overlaps._Table.add
+
+    def counted(table: overlaps._Table[int], entry: overlaps._Entry[int]) -> None:
+        nonlocal kept
+        kept += 1
+        add(table, entry)
+
+    with mock.patch.object(overlaps._Table, "add", counted):
+        for number, selector in enumerate(every):
+            list(known.of([selector]))
+            known.add([selector], number)
+    assert kept < 50 * len(every)

@@ -50,7 +50,7 @@ AnySa = TypeVar("AnySa", IsakmpSa, ChildSa)
 
 
 class Daemon:
-    """One isakmpd. Its loop, sockets and signals belong to whoever runs it (__main__)."""
+    """One isakmpd. Its loop, sockets and signals belong to whoever runs it (start.py)."""
 
     def __init__(
         self, conf: Conf, *, timers: Timers, random: Callable[[int], bytes], wall:

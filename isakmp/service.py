@@ -12,8 +12,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -25,11 +25,10 @@ from isakmp.errors import IsakmpError
 from isakmp.log import Log
 from isakmp.log_files import Outlets
 from isakmp.loop import Loop
+from isakmp.patience import PATIENT
 from isakmp.ready import Starter
 
 LOOK_S = 10.0
-PATIENT = (signal.SIGHUP, signal.SIGUSR1)
-"""What asks something of a daemon that runs, and would end one that is only just starting."""
 
 
 def work(
@@ -59,16 +58,6 @@ def work(
         starter.stopping()
         with suppress(OSError):
             pid_file.unlink()
-
-
-@contextmanager
-def patience() -> Iterator[None]:
-    """Such signals wait until work() can hear of them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, PATIENT)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _look(daemon: Daemon, fifo: Fifo, commands: Commands) -> None:

@@ -99,7 +99,7 @@ LAYERS = [
         "isakmp.keeper",
     ],
     ["isakmp.status", "isakmp.daemon", "isakmp.closing", "fifo_ui"],
-    ["isakmp.__main__", "isakmp.preload", "isakmp.service"],
+    ["isakmp.__main__", "isakmp.start", "isakmp.preload", "isakmp.service", "isakmp.patience"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(p for top in ("isakmp", "fifo_ui") for p in (ROOT / top).rglob("*.py"))

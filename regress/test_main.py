@@ -176,8 +176,8 @@ def test_detached_it_says_in_the_log_why_it_cannot_run(
 ) -> None:
     path = str(conf.parent / "log")
     reading, writing = os.pipe()
-    monkeypatch.setattr("isakmp.__main__.detach", lambda: writing)
-    monkeypatch.setattr("isakmp.__main__.SyslogSink", lambda: SyslogSink(path))
+    monkeypatch.setattr("isakmp.start.detach", lambda: writing)
+    monkeypatch.setattr("isakmp.start.SyslogSink", lambda: SyslogSink(path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslogd:
         syslogd.bind(path)
         syslogd.settimeout(20)
@@ -240,21 +240,36 @@ def test_the_run_directory_that_systemd_made(
 
 STARTED_WITH = """
 import os, signal, sys
-from isakmp import __main__ as main
-load = main.Conf.load
+from isakmp import start
+load = start.Conf.load
 def signalled(*arguments):
     os.kill(os.getpid(), signal.{})
     return load(*arguments)
-main.Conf.load = signalled
-sys.exit(main.main(sys.argv[1:]))
+start.Conf.load = signalled
+from isakmp.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+# While the first of the modules is read that isakmpd needs.
+READ_WITH = """
+import os, runpy, signal, sys
+class Signalled:
+    @staticmethod
+    def find_spec(name, path, target=None):
+        if name == "isakmp.daemon":
+            os.kill(os.getpid(), signal.{})
+sys.meta_path.insert(0, Signalled)
+runpy.run_module("isakmp", run_name="__main__")
 """
 
 
+@pytest.mark.parametrize("code", [STARTED_WITH, READ_WITH], ids=["starting", "being read"])
 @pytest.mark.parametrize(
     ("name", "done"), [("SIGHUP", "configuration reloaded: "), ("SIGUSR1", "report written to ")]
 )
-def test_a_signal_to_one_that_is_starting_waits(conf: Path, name: str, done: str) -> None:
-    process = Running(conf, "-d", code=STARTED_WITH.format(name))
+def test_a_signal_to_one_that_is_starting_waits(
+    conf: Path, name: str, done: str, code: str
+) -> None:
+    process = Running(conf, "-d", code=code.format(name))
     try:
         process.until(done)
         assert process.stop() == 0

@@ -1,0 +1,205 @@
+"""isakmpd: its arguments and an ordered start. The flags are isakmpd(8)'s."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from traceback import format_exception
+
+from fifo_ui.screen import Tone, screen_of
+from isakmp.conf import Conf
+from isakmp.conf_check import judge_file
+from isakmp.conf_kinds import Kind
+from isakmp.daemon import Daemon
+from isakmp.errors import ConfError, IsakmpError
+from isakmp.flags import arguments
+from isakmp.log import Log, Severity, parse_class, parse_level
+from isakmp.log_files import Outlets
+from isakmp.loop import Loop
+from isakmp.policy.spd import Address
+from isakmp.preload import preload
+from isakmp.privilege import Identity, give_up, more_descriptors, private_files
+from isakmp.privileged import Helper
+from isakmp.ready import Starter, detach
+from isakmp.run_directory import run_directory
+from isakmp.service import work
+from isakmp.sink import STDERR, Sink, StreamSink, SyslogSink
+from isakmp.timer import Timers
+from isakmp.transport.netif import interface, source
+from isakmp.transport.udp import Udp
+
+
+def start(argv: Sequence[str] | None = None) -> int:
+    """0; 1 with a message where isakmpd cannot run or its configuration has errors."""
+    options = arguments(argv)
+    if options.check:
+        return check_only(Path(options.conf))
+    try:
+        if options.close or options.open:
+            barrier(options)
+        else:
+            run(options)
+    except IsakmpError as error:
+        print(f"isakmpd: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def check_only(path: Path) -> int:
+    """Print every error and warning of a configuration; 1 where there is an error."""
+    screen, told = screen_of(sys.stderr), partial(print, file=sys.stderr)
+    errors, warnings, _ = judge_file(path, interface)
+    for error in errors:
+        told(screen.paint(str(error), Tone.BAD))
+    if errors:
+        told(f"{path}: {len(errors)} error{'s' * (len(errors) > 1)}")
+        return 1
+    for warning in warnings:
+        told(screen.paint(f"warning: {warning}", Tone.WARNING))
+    print(screen_of(sys.stdout).paint(f"{path}: no errors", Tone.GOOD))
+    return 0
+
+
+def barrier(options: argparse.Namespace) -> None:
+    """Close the network as the configuration has it, or open it, and end."""
+    from isakmp.closing import close_network, open_network
+
+    private_files()
+    conf, timers = Conf.load(options.conf), Timers(time.monotonic)
+    said: list[str] = []
+    log = Log(time.time, said.append, stamp=False)
+    try:
+        if options.open:
+            open_network(conf, timers, log)
+            done = "nothing is kept closed any more"
+        else:
+            number = close_network(conf, interface, timers, log)
+            what = "1 connection is" if number == 1 else f"{number} connections are"
+            done = f"{what} closed until isakmpd runs, or isakmpd --open"
+    finally:
+        for line in said:
+            if not line.startswith(Severity.INFO):
+                print(line, file=sys.stderr)
+    if any(line.startswith(Severity.INTERNAL_ERR) for line in said):
+        raise IsakmpError("not all of it was done")
+    print(f"{options.conf}: {done}")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Start in order, run until a signal or command ends it, stop in order."""
+    private_files()
+    more_descriptors()
+    conf = Conf.load(options.conf)
+    sink: Sink = StreamSink(STDERR) if options.foreground else SyslogSink()
+    with closing(_outlets(conf, sink)) as outlets:
+        _run(conf, options, _log(conf, options, outlets), outlets)
+
+
+def _outlets(conf: Conf, sink: Sink) -> Outlets:
+    try:
+        return Outlets(sink, conf.general("Logfile")[0])
+    except IsakmpError as error:
+        raise conf.error(str(error), "General", "Logfile") from None
+
+
+def _run(conf: Conf, options: argparse.Namespace, log: Log, outlets: Outlets) -> None:
+    starter = Starter(None if options.foreground else detach(), log)
+    try:
+        _serve(conf, options, log, starter, outlets)
+    except Exception as error:
+        if isinstance(error, ConfError):
+            conf.place(error)
+        if not options.foreground:  # nobody reads the standard error of a daemon
+            log.critical("cannot run: %s", error)
+        starter.failed(str(error))
+        raise
+
+
+def _serve(
+    conf: Conf, options: argparse.Namespace, log: Log, starter: Starter, outlets: Outlets
+) -> None:
+    """Everything that takes privileges, then without them: work, and an end in order."""
+    from isakmp.app.make import needs
+
+    timers = Timers(time.monotonic)
+    loop = Loop(timers, lambda error: log.internal_err("bug: %s", "".join(format_exception(error))))
+    outlets.attach(loop)
+    general = partial(conf.get, "General")
+    identity = Identity.wanted(general("User") or "", general("Group") or "")
+    with ExitStack() as stack:
+        if identity:
+            preload()
+        if identity and conf.path:
+            helper = stack.enter_context(closing(Helper(conf.path, loop, log)))
+            conf.opener = helper.open
+        daemon = _daemon(conf, options, loop, timers, log, starter)
+        in_order = False
+        stack.callback(lambda: daemon.stop(in_order))
+        give_up(needs(conf, options.leave_alone), identity)
+        work(daemon, options, loop, log, starter, outlets)
+        in_order = True
+
+
+def _log(conf: Conf, options: argparse.Namespace, outlets: Outlets) -> Log:
+    log = Log(time.time, outlets.write, stamp=options.foreground)
+    outlets.serve(log)
+    levels = [*conf.general("Loglevel")[0], *options.debug]
+    if options.verbose or conf.general("Logverbose")[0]:
+        levels.insert(0, "Negotiation=30")
+    for text in levels:
+        cls, _, level = text.partition("=")
+        log.set_level(parse_class(cls), parse_level(level))
+    return log
+
+
+def _daemon(
+    conf: Conf, options: argparse.Namespace, loop: Loop, timers: Timers, log: Log, starter: Starter
+) -> Daemon:
+    from isakmp.app.make import MARK, make_application  # after the cheap ways out
+
+    families = (4,) if options.v4 else (6,) if options.v6 else (4, 6)
+    nat_t_port = 0 if options.no_nat_t else options.nat_t_port
+    transport = Udp(
+        loop, log, listen=_listen_on(conf, families), port=options.port,
+        nat_t_port=nat_t_port, families=families, mark=MARK,
+    )  # fmt: skip
+    try:
+        app, esp_in = make_application(
+            conf, loop=loop, timers=timers, random=os.urandom, log=log,
+            send_raw=transport.send_raw, leave_alone=options.leave_alone,
+        )  # fmt: skip
+    except IsakmpError:
+        transport.close()
+        raise
+    transport.prepare(app.own_socket)
+    return Daemon(
+        conf, timers=timers, random=os.urandom, wall=time.time, transport=transport, app=app,
+        log=log, source=source, resolve=interface,
+        run_directory=run_directory(conf),
+        nat_traversal=not options.no_nat_t, flows=not options.no_flows,
+        active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
+        report_path=Path(options.report) if options.report else None, esp_in=esp_in,
+        on_quit=loop.stop, reloading=starter.reload,
+    )  # fmt: skip
+
+
+def _listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
+    """The addresses of Listen-on, written or an interface's, of the families that are wanted."""
+    addresses: list[Address] = []
+    for text in conf.value(Kind.GENERAL, "General", "Listen-on"):
+        try:
+            found = [ip_address(text)]
+        except ValueError:
+            found = [i.ip for version in families if (i := interface(text, version))]
+            if not found:
+                why = f"{text} is no address, and no interface of this host with one"
+                raise conf.error(why, "General", "Listen-on") from None
+        addresses += [address for address in found if address.version in families]
+    return addresses

@@ -4,6 +4,8 @@ SEEDS = 200
 SECONDS = 60
 ARGS =
 PROTOCOL = ikev2
+# Hundreds of daemons are started, and none is to compile the code anew: empty, Python keeps it.
+export PYTHONDONTWRITEBYTECODE =
 .PHONY: demo test check bench interop kernel leak sim fuzz nightly clean
 
 demo:    ; @tools/setup-venv run && $(PY) -m regress.demo --protocol $(PROTOCOL) $(ARGS)

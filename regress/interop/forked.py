@@ -1,6 +1,6 @@
 """A daemon of Python as a fork of this process, which has its modules loaded already.
 
-In the guest starting Python anew costs 2 s and more for each daemon.
+Starting Python anew costs half a second for each daemon, in the guest 2 s and more.
 """
 
 from __future__ import annotations

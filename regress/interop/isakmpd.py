@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import signal
-import sys
 import time
 from argparse import Namespace as Arguments
 from functools import partial
@@ -19,8 +18,6 @@ from regress.interop.end import Child, End, Failure, eventually
 from regress.interop.forked import Forked
 from regress.interop.isakmpd_conf import KEYS, configuration
 from regress.interop.scenario import SHORT_LIFE_S, Stack
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Isakmpd(End):
@@ -52,11 +49,7 @@ class Isakmpd(End):
             *("-d", "-D", "A=50", "-c", str(conf), "-f", str(self._fifo)),
             *("-R", str(self.folder / "run" / "isakmpd.report")),
         ]
-        if self.stack is Stack.KERNEL:
-            output = self.folder / "stdout"
-            self.process = Forked(partial(main, arguments), self.namespace, output)
-        else:
-            self.spawn([sys.executable, "-m", "isakmp", *arguments], cwd=_ROOT)
+        self.process = Forked(partial(main, arguments), self.namespace, self.folder / "stdout")
 
     @property
     def _fifo(self) -> Path:

@@ -26,7 +26,8 @@ class Raised(NamedTuple):
 def raised() -> Iterator[Raised]:
     for top in ("isakmp", "fifo_ui"):
         for path in sorted((ROOT / top).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
+            text = path.read_text()
+            for node in ast.walk(ast.parse(text)) if "Reason(" in text else ():
                 if isinstance(node, ast.Call) and ast.unparse(node.func) == "Reason":
                     place = f"{path.relative_to(ROOT)}:{node.lineno}"
                     yield Raised(place, _cause(node), frozenset(k.arg or "" for k in node.keywords))

@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE =
 .PHONY: demo test check bench interop kernel leak sim fuzz nightly clean
 
 demo:    ; @tools/setup-venv run && $(PY) -m regress.demo --protocol $(PROTOCOL) $(ARGS)
-test:    ; @tools/setup-venv test && tools/setup-peers && $(PY) -m pytest -n auto --dist worksteal $(ARGS)
+test:    ; @tools/setup-venv test && tools/setup-peers && $(PY) -m pytest -n auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 check:   ; @tools/setup-venv test && tools/check $(PY)
 bench:   ; @tools/setup-venv run && $(PY) -m regress.bench $(ARGS)
 interop: ; @tools/setup-venv run && tools/setup-peers && $(PY) -m regress.interop $(ARGS)

@@ -1,4 +1,7 @@
-"""What every test may use: the folder of captures and vectors beside the checkout; skips told."""
+"""What every test may use: the folder of captures and vectors beside the checkout; skips told.
+
+And who plays which test when: daemons that wait for each other share the processors.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,22 @@ import signal
 from pathlib import Path
 
 import pytest
+
+HERE = Path(__file__).resolve().parent
+# Folders whose tests wait more than they compute; those with the longest first.
+WAITING = ("live", "kernel", "leak", "interop")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Of -n auto: two for each processor, as about half of what they do is waiting."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits comes first: begun last, a long wait would have the processors to itself."""
+    rank = {name: place for place, name in enumerate(WAITING)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(HERE).parts[0], len(WAITING)))
 
 
 def pytest_configure() -> None:

@@ -20,6 +20,8 @@ from isakmp.app.engine.flags import make_parser as engine_parser
 from isakmp.flags import make_parser
 from regress.interop.namespace import tun_device
 
+# Made once, by one worker.
+pytestmark = pytest.mark.xdist_group("installed")
 ROOT = Path(__file__).resolve().parents[1]
 NOT_SOURCE = (".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
 

@@ -17,7 +17,7 @@ from isakmp.__main__ import main
 from regress.interop.end import Child, End, Failure, eventually
 from regress.interop.forked import Forked
 from regress.interop.isakmpd_conf import KEYS, configuration
-from regress.interop.scenario import SHORT_LIFE_S, Stack
+from regress.interop.scenario import SHORT_LIFE_S
 
 
 class Isakmpd(End):

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 # Patience with a busy machine.
 SOON_S = 120.0
 # A peer is dead after so long.
-DEAD = "DPD-check-interval= 2\nDPD-timeout= 6\n"
+DEAD = "DPD-check-interval= 1\nDPD-timeout= 3\n"
 SPOKEN = pytest.mark.parametrize("spoken", ["ikev1", "ikev2"])
 
 

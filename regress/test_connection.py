@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from isakmp.app.base import Acquire, Action, Direction
-from isakmp.errors import ConfError
+from isakmp.errors import IsakmpError
 from isakmp.policy.spd import Selector
 from regress.pair import EAST, WEST, Gateway, Host, Network, agree, both, connected, up
 
@@ -133,7 +133,7 @@ def test_a_connection_that_is_not_listed_is_started_by_name() -> None:
     net.run(5)
     assert connected(west)
     agree(west, east)
-    with pytest.raises(ConfError):
+    with pytest.raises(IsakmpError, match="^no connection nowhere$"):
         west.daemon.connect("nowhere")
 
 

@@ -84,7 +84,8 @@ def named() -> Counter[Section]:
     """How many tests name each section, and each section above it."""
     found: Counter[Section] = Counter()
     for path in (ROOT / "regress").rglob("test_*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if "RFC" in text else ():
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 found.update(set(_with_those_above(ast.get_docstring(node) or "")))
     return found

@@ -43,7 +43,8 @@ def test_a_directory_that_is_not_there_yet(tmp_path: Path) -> None:
 
 def test_nobody_of_that_name(tmp_path: Path) -> None:
     assert warned("no-such-one", tmp_path) == [
-        "f:2 [General]:User: this host has no user no-such-one (make one, or name another user)"
+        "f:2 [General]:User: this host has no user no-such-one (useradd --system no-such-one makes "
+        "it; or name another user)"
     ]
 
 

@@ -196,12 +196,11 @@ class Engine:
     @staticmethod
     def lacking(exchange: Exchange[Any], have: list[int]) -> list[int]:
         """The mandatory payloads that are not there."""
-        lacking = []
-        for wanted in exchange.script.messages[exchange.step]:
-            kind = exchange.dialect.authenticator(exchange) if wanted is Mark.AUTH else wanted
-            if kind not in have:
-                lacking.append(kind)
-        return lacking
+        wanted = exchange.script.messages[exchange.step]
+        if Mark.AUTH in wanted:
+            proof = exchange.dialect.authenticator(exchange)
+            wanted = tuple(proof if kind is Mark.AUTH else kind for kind in wanted)
+        return [kind for kind in wanted if kind not in have]
 
     @staticmethod
     def _check_syntax(exchange: Exchange[Any], lacking: list[int]) -> None:
@@ -214,7 +213,7 @@ class Engine:
         exchange.last_in, exchange.retries, exchange.repeats = exchange.now_in, 0, 0
         self.stop_timer(exchange, "retransmit")
         exchange.dialect.accepted(exchange, message)
-        for payload in message.leftover():
+        for payload in message.left:
             exchange.dialect.leftover(exchange, message, payload)
 
     # --- walking the script ------------------------------------------------------------------
@@ -325,7 +324,8 @@ class Engine:
         """Another exchange type goes on where this one ends; what was learned stays."""
         self._unlist(exchange)
         exchange.dialect.ended(exchange, None)
-        exchange.script, exchange.step = script, 0
+        exchange.follow(script)
+        exchange.step = 0
         exchange.message_id = exchange.dialect.message_id(exchange)
         self.exchanges.setdefault(exchange.key, exchange)
         self._advance(exchange)

@@ -39,7 +39,7 @@ class Exchange(Generic[S]):
     proof; plain: what last_out holds, where it may be cut otherwise. first_in: digest of the
     message it was begun with; stem: what it goes on from, with one of several answers, untaken:
     which it has not accepted yet; answers: those that came to our last message without proof
-    (candidates.py).
+    (candidates.py). steps: our role's half of the script.
     """
 
     number: int
@@ -77,6 +77,15 @@ class Exchange(Generic[S]):
     stem: Exchange[S] | None = None
     untaken: bool = False
     answers: Answers | None = None
+    steps: tuple[Step, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.follow(self.script)
+
+    def follow(self, script: Script[S]) -> None:
+        """Go by that script from now on."""
+        self.script = script
+        self.steps = script.initiator if self.initiator else script.responder
 
     def forked(self) -> Exchange[S]:
         """The same once more, to go on with one of several answers. Its end is that of this."""
@@ -95,11 +104,6 @@ class Exchange(Generic[S]):
         while found.stem is not None:
             found = found.stem
         return found
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """Our role's half of the script."""
-        return self.script.initiator if self.initiator else self.script.responder
 
     @property
     def own_cookie(self) -> bytes:

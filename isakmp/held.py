@@ -92,7 +92,7 @@ class Held(Generic[H]):
             shift = network.max_prefixlen - wider
             yield from self._at.get((version, (first >> shift << shift, wider)), {}).values()
         order = self._order[version]
-        last = int(network.broadcast_address)
+        last = first | (1 << network.max_prefixlen - length) - 1
         for at in range(bisect_left(order, (first, length)), len(order)):
             if order[at][0] > last:
                 return

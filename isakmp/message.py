@@ -21,6 +21,7 @@ from isakmp.payloads.shapes import HEADER as GENERIC
 _HEADER = struct.Struct(">8s8sBBBBII")
 HEADER_SIZE = _HEADER.size
 _LENGTH_AT = 24
+_LENGTH = struct.Struct(">I")
 _RFC_HEADER = "RFC 2408 3.1"
 MAX_PAYLOADS = 64
 MAX_MESSAGES = 4
@@ -94,14 +95,14 @@ def split(datagram: bytes) -> list[bytes]:
     message stay with the one before them, so that parse_header refuses it.
     """
     messages: list[bytes] = []
-    last = len(datagram) - HEADER_SIZE
-    while len(messages) < MAX_MESSAGES - 1 and last >= HEADER_SIZE:
-        (length,) = struct.unpack_from(">I", datagram, _LENGTH_AT)
-        if not HEADER_SIZE <= length <= last:
+    while len(datagram) >= 2 * HEADER_SIZE and len(messages) < MAX_MESSAGES - 1:
+        (length,) = _LENGTH.unpack_from(datagram, _LENGTH_AT)
+        if not HEADER_SIZE <= length <= len(datagram) - HEADER_SIZE:
             break
         messages.append(datagram[:length])
-        datagram, last = datagram[length:], last - length
-    return [*messages, datagram]
+        datagram = datagram[length:]
+    messages.append(datagram)
+    return messages
 
 
 @dataclass(slots=True)
@@ -133,25 +134,26 @@ def parse_payloads(
     message, or nothing) is for the caller to check. MalformedPayload where the chain is broken.
     """
     rules = _rules(major)
+    codecs, enclosing = rules.codecs, rules.enclosing
     payloads: list[Payload] = []
-    at, following = 0, first_type
-    while following:
-        type = following
+    at, type = 0, first_type
+    while type:
+        where = offset + at
         if len(payloads) == max_payloads:
-            raise _broken(rules, type, offset + at, f"more than {max_payloads} payloads")
+            raise _broken(rules, type, where, f"more than {max_payloads} payloads")
         following, stop, critical = _generic_header(rules, type, data, at, offset)
-        body = data[at + 4 : stop]
-        codec = rules.codecs.get(type)
-        value = None
-        try:
-            value = codec.parse(body, offset + at + 4) if codec else None
-        except MalformedPayload:
-            if type not in rules.private:
-                raise
-        payloads.append(Payload(type, body, value, offset + at, following, critical))
+        body, value = data[at + 4 : stop], None
+        if codec := codecs.get(type):
+            try:
+                value = codec.parse(body, where + 4)
+            except MalformedPayload:
+                if type not in rules.private:
+                    raise
+        payloads.append(Payload(type, body, value, where, following, critical))
         at = stop
-        if type in rules.enclosing:
+        if type in enclosing:
             break
+        type = following
     return payloads, at
 
 
@@ -177,7 +179,7 @@ def _generic_header(
     if left < 4:
         raise _broken(rules, type, offset + at, f"{left} octets left for a generic header of 4")
     following, reserved, length = GENERIC.unpack_from(data, at)
-    if length < 4 or length > left:
+    if not 4 <= length <= left:
         raise _broken(rules, type, offset + at, f"length {length}, {left} octets left")
     if type in rules.nested:
         raise _broken(rules, type, offset + at, "belongs inside another payload")
@@ -210,17 +212,16 @@ def build_payloads(major: int, items: Sequence[Item], last_next: int = 0) -> tup
     payload type in the last generic header, for a payload that encloses others (IKEv2).
     """
     rules = _rules(major)
-    parts: list[bytes] = []
-    for index, item in enumerate(items):
-        type, value = item[0], item[1]
+    chain, following = b"", last_next if items else 0
+    for type, value, *critical in reversed(items):
         body = value if isinstance(value, bytes) else _built(rules, type, value)
-        following = items[index + 1][0] if index + 1 < len(items) else last_next
-        length = GENERIC.size + len(body)
+        length = len(body) + 4
         if length > 0xFFFF:
             raise _broken(rules, type, 0, f"cannot be built: {length} octets")
-        flags = CRITICAL if len(item) > 2 and item[2] else 0
-        parts += (GENERIC.pack(following, flags, length), body)
-    return (items[0][0] if items else 0), b"".join(parts)
+        flags = CRITICAL if critical and critical[0] else 0
+        chain = GENERIC.pack(following, flags, length) + body + chain
+        following = type
+    return following, chain
 
 
 def generic_header(following: int, body: bytes) -> bytes:

@@ -17,44 +17,58 @@ Flow = tuple[str, Selector]
 """A connection's name, and traffic of it."""
 
 
+class Entry:
+    """One flow's number, and the negotiations that keep it."""
+
+    __slots__ = ("flow", "holders", "number")
+
+    def __init__(self, flow: Flow, number: int) -> None:
+        self.flow, self.number = flow, number
+        self.holders: set[Job[Any]] = set()
+
+
 class Reqids:
     """Every flow's number. in_use: whether policies or SAs have that of a flow."""
 
     def __init__(self, in_use: Callable[[Flow], bool]) -> None:
         self._in_use = in_use
-        self._numbers: dict[Flow, int] = {}
+        self._entries: dict[Flow, Entry] = {}
         self._flows: dict[int, Flow] = {}
-        self._holders: dict[Flow, set[Job[Any]]] = {}
         self._last = 0
 
     def of(self, flow: Flow) -> int:
         """Its number, given out at first use."""
-        number = self._numbers.get(flow)
-        if number is None:
-            number = self._last = self._last + 1
-            self._numbers[flow], self._flows[number] = number, flow
-        return number
+        return self._entry(flow).number
+
+    def _entry(self, flow: Flow) -> Entry:
+        entry = self._entries.get(flow)
+        if entry is None:
+            self._last += 1
+            entry = self._entries[flow] = Entry(flow, self._last)
+            self._flows[self._last] = flow
+        return entry
 
     def hold(self, flow: Flow, holder: Job[Any]) -> int:
         """The same for a negotiation, which keeps it until ``holder`` is done."""
-        holders = self._holders.setdefault(flow, set())
-        if holder not in holders:
-            holders.add(holder)
-            holder.then(partial(self._let_go, flow, holders))
-        return self.of(flow)
+        entry = self._entry(flow)
+        if holder not in entry.holders:
+            entry.holders.add(holder)
+            holder.then(partial(self._let_go, entry))
+        return entry.number
 
-    def _let_go(self, flow: Flow, holders: set[Job[Any]], holder: Job[Any]) -> None:
-        holders.discard(holder)
-        if not holders:
-            self._holders.pop(flow, None)
-        self.give_back(flow)
+    def _let_go(self, entry: Entry, holder: Job[Any]) -> None:
+        entry.holders.discard(holder)
+        self._forget(entry)
 
     def give_back(self, flow: Flow) -> None:
         """One of its users has done with it: nobody's number is forgotten."""
-        if flow in self._holders or self._in_use(flow):
-            return
-        if (number := self._numbers.pop(flow, None)) is not None:
-            del self._flows[number]
+        if entry := self._entries.get(flow):
+            self._forget(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        """Its number, unless somebody uses it."""
+        if not entry.holders and not self._in_use(entry.flow):
+            del self._entries[entry.flow], self._flows[entry.number]
 
     def flow(self, number: int) -> Flow | None:
         """Whose number that is."""

@@ -116,7 +116,8 @@ class Incoming:
     data: the octets the payloads were read from, in clear; end: where the last payload ends; came:
     when, of an answer that may have to wait for its turn (candidates.py).
     commit: what the dialect notes once the message is accepted (an IV, the peer's address);
-    proven: only who we talk to can have made it, as its dialect knows.
+    proven: only who we talk to can have made it, as its dialect knows; left: the payloads that no
+    step has claimed.
     """
 
     header: Header
@@ -129,36 +130,29 @@ class Incoming:
     commit: Any = None
     proven: bool = False
     came: float = 0.0
-    claimed: set[int] = field(default_factory=set)
+    left: list[Payload] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.payloads.copy()
 
     def take(self, kind: int) -> Payload:
         """The payload of that type, which the syntax has made sure of; it counts as handled."""
-        for index, payload in enumerate(self.payloads):
-            if payload.type == kind and index not in self.claimed:
-                self.claimed.add(index)
+        for index, payload in enumerate(self.left):
+            if payload.type == kind:
+                del self.left[index]
                 return payload
         raise missing(self.header.major, "the message", kind, self.offset)
 
     def has(self, kind: int) -> bool:
         """Whether a payload of that type is there that nobody has claimed."""
-        return any(
-            payload.type == kind and index not in self.claimed
-            for index, payload in enumerate(self.payloads)
-        )
+        return kind in [payload.type for payload in self.left]
 
     def take_all(self, kind: int) -> list[Payload]:
         """All payloads of that type that nobody has claimed."""
-        found = [
-            (index, payload)
-            for index, payload in enumerate(self.payloads)
-            if payload.type == kind and index not in self.claimed
-        ]
-        self.claimed.update(index for index, _ in found)
-        return [payload for _, payload in found]
-
-    def leftover(self) -> list[Payload]:
-        """What no step claimed."""
-        return [p for index, p in enumerate(self.payloads) if index not in self.claimed]
+        found = [payload for payload in self.left if payload.type == kind]
+        if found:
+            self.left = [payload for payload in self.left if payload.type != kind]
+        return found
 
     def after(self, payload: Payload) -> bytes:
         """The octets behind ``payload`` up to the end of the last one, which a HASH covers."""

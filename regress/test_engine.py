@@ -626,7 +626,7 @@ def test_payloads_are_claimed_one_by_one() -> None:
     first = message.take(P.VENDOR)
     assert first.body == b"a"
     assert message.after(first) == data[5:]
-    assert [p.body for p in message.leftover()] == [b"12345678", b"b"]
+    assert [p.body for p in message.left] == [b"12345678", b"b"]
     assert [p.body for p in message.take_all(P.VENDOR)] == [b"b"]
     assert message.take_all(P.VENDOR) == []
     with pytest.raises(MalformedPayload, match="lacks VENDOR"):

@@ -44,4 +44,4 @@ def test_the_policies_of_a_peer_that_was_killed_and_is_back_are_those_of_its_new
     network.run(5)
     assert {p.reqid for p in east.app.policies} == {child_of(east).reqid}
     assert flows(back, east)
-    assert len(east.daemon.connections._reqids._numbers) == 1
+    assert len(east.daemon.connections._reqids._entries) == 1

@@ -7,7 +7,7 @@ from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import CryptoError
 
 # Octets where the transform has one key length only; the salt or nonce is included.
-_FIXED = {
+_FIXED: dict[int, int] = {
     ipsec.Esp.DES: 8,
     ipsec.Esp._3DES: 24,
     ipsec.Esp.CAST: 16,
@@ -16,7 +16,7 @@ _FIXED = {
 }
 
 # Octets of salt behind a key of the negotiated length.
-_SALT = {
+_SALT: dict[int, int] = {
     ipsec.Esp.AES: 0,
     ipsec.Esp.BLOWFISH: 0,
     ipsec.Esp.CAMELLIA: 0,
@@ -58,13 +58,12 @@ def key_octets(
 
 
 def _encryption_octets(transform_id: int, key_bits: int) -> int:
-    for esp, octets in _FIXED.items():
-        if esp == transform_id:
-            return octets
-    for esp, salt in _SALT.items():
-        if esp == transform_id:
-            bits = key_bits or 128
-            if bits % 8:
-                raise CryptoError(f"{esp.name} key of {bits} bits is not whole octets")
-            return bits // 8 + salt
-    raise CryptoError(f"no key length is known for ESP {name_of(ipsec.Esp, transform_id)}")
+    if (octets := _FIXED.get(transform_id)) is not None:
+        return octets
+    name = name_of(ipsec.Esp, transform_id)
+    if (salt := _SALT.get(transform_id)) is None:
+        raise CryptoError(f"no key length is known for ESP {name}")
+    bits = key_bits or 128
+    if bits % 8:
+        raise CryptoError(f"{name} key of {bits} bits is not whole octets")
+    return bits // 8 + salt

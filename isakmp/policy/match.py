@@ -48,11 +48,13 @@ TRANSFORM_REGISTRIES: dict[int, Any] = {
 
 
 class Chosen(NamedTuple):
-    """One accepted protocol: what it means, the proposal it came in, its transform."""
+    """One accepted protocol: what it means, the proposal it came in, its transform. asked_s: the
+    lifetime that came, 0 for none; what has the shorter one of both ends."""
 
     what: ChosenIpsec
     proposal: Any
     transform: Any
+    asked_s: int
 
     @property
     def in_udp(self) -> bool:
@@ -68,9 +70,11 @@ def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[in
     unit = 0
     for attribute in attributes:
         kind, value = attribute["type"], attribute["value"]
-        number = value if isinstance(value, int) else int.from_bytes(value[:8], "big")
-        most = MAX_AMOUNT if unit == _KILOBYTES else LARGEST
-        number = number if number < most else most
+        if isinstance(value, int):
+            number = value
+        else:
+            most = MAX_AMOUNT if unit == _KILOBYTES else LARGEST
+            number = min(int.from_bytes(value[:8], "big"), most)
         if kind == life_type:
             unit = number
         elif kind == life_duration:
@@ -338,7 +342,7 @@ def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
                     life_kb=_shorter(offer.life_kb, candidate.life.kilobytes),
                     replay_window=ours.replay_window,
                 )
-                return Chosen(what, proposal, transform)
+                return Chosen(what, proposal, transform, offer.life_s)
     return None
 
 

@@ -98,7 +98,8 @@ def test_a_black_hole_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def forget(connections: Connections, flow: Flow) -> None:
         connections.flows.put(flow, [])
-        connections._reqids._flows.pop(connections._reqids._numbers.pop(flow, 0), None)
+        if entry := connections._reqids._entries.pop(flow, None):
+            del connections._reqids._flows[entry.number]
 
     monkeypatch.setattr(Keeper, "established", contact_first)
     monkeypatch.setattr(Connections, "_remove_flow", forget)

@@ -35,7 +35,7 @@ from isakmp.payloads.data_attribute import build_attributes
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.children import is_transport
 from isakmp.policy.identity import host_network
-from isakmp.policy.match import Chosen, choose_ipsec, describe, ipsec_offer
+from isakmp.policy.match import Chosen, choose_ipsec, describe
 from isakmp.policy.sameness import network_of, same_traffic
 from isakmp.policy.spd import Connection, Identity, IpsecTransform, Network, Selector, Suite
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
@@ -237,8 +237,7 @@ def _add_responder_lifetime(x: X, message: Outgoing) -> None:
     """Say so where our SA lives shorter than the initiator asked, or than it takes for granted
     where it has not asked (RFC 2407 4.6.3.1)."""
     chosen = x.state.chosen[0]
-    asked = ipsec_offer(chosen.proposal, chosen.transform).life_s or DEFAULT_LIFE_S
-    if not 0 < chosen.what.life_s < asked:
+    if not 0 < chosen.what.life_s < (chosen.asked_s or DEFAULT_LIFE_S):
         return
     kind = ipsec.Attribute
     attributes = life_attributes(kind.LIFE_TYPE, kind.LIFE_DURATION, chosen.what.life_s, None)
@@ -344,7 +343,7 @@ def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> None:
     if s.group is not None:
         _agree(x)
     if message.header.flags & _COMMIT:
-        x.script = QUICK_MODE_COMMIT
+        x.follow(QUICK_MODE_COMMIT)
 
 
 def _check_ids(message: Incoming, sent: tuple[bytes, ...], connection: Connection) -> None:

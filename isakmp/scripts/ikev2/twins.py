@@ -53,7 +53,7 @@ def _same_keys(x: X, message: Incoming) -> bool:
 
 def _take(x: X, message: Incoming) -> None:
     """What it says of the peer, in the place of what another one has said."""
-    message.claimed.clear()
+    message.left = message.payloads.copy()
     abilities.take(x, message)
 
 

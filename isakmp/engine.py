@@ -197,10 +197,12 @@ class Engine:
     def lacking(exchange: Exchange[Any], have: list[int]) -> list[int]:
         """The mandatory payloads that are not there."""
         wanted = exchange.script.messages[exchange.step]
-        if Mark.AUTH in wanted:
-            proof = exchange.dialect.authenticator(exchange)
-            wanted = tuple(proof if kind is Mark.AUTH else kind for kind in wanted)
-        return [kind for kind in wanted if kind not in have]
+        lacking = [kind for kind in wanted if kind not in have]
+        if not lacking:
+            return []
+        proof = exchange.dialect.authenticator(exchange)
+        kinds = [proof if kind is Mark.AUTH else kind for kind in lacking]
+        return [kind for kind in kinds if kind not in have]
 
     @staticmethod
     def _check_syntax(exchange: Exchange[Any], lacking: list[int]) -> None:
@@ -251,9 +253,12 @@ class Engine:
         done()
         if exchange.over:
             return
-        back = verdict in (Verdict.LOOP, Verdict.RESTART)
-        exchange.step = 0 if verdict is Verdict.RESTART else exchange.step + (-1 if back else 1)
-        if back and exchange.sa is not None and exchange.dialect.two_counters:
+        if verdict is None:
+            exchange.step += 1
+            self._advance(exchange)
+            return
+        exchange.step = 0 if verdict is Verdict.RESTART else exchange.step - 1
+        if exchange.sa is not None and exchange.dialect.two_counters:
             self._another_round(exchange, exchange.sa)
         else:
             self._advance(exchange)

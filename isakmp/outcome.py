@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from isakmp.causes import CHEAP
 from isakmp.errors import Reason
@@ -14,8 +13,7 @@ from isakmp.path import Path
 OUTCOMES_MAX, STRANGERS_MAX = 256, 128
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an attempt ended, for the report. times: how often a stranger has tried that."""
 
     number: int
@@ -73,7 +71,7 @@ class Outcomes:
         """Of each address and cause the last attempt: strangers must not push others out."""
         key = outcome.remote, reason.cause
         before = self.strangers.pop(key, None)
-        self.strangers[key] = replace(outcome, times=before.times + 1) if before else outcome
+        self.strangers[key] = outcome._replace(times=before.times + 1) if before else outcome
         if len(self.strangers) > STRANGERS_MAX:
             del self.strangers[next(iter(self.strangers))]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from socket import socket
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from isakmp.constants import ipsec, isakmp
 from isakmp.job import Job
@@ -87,8 +87,7 @@ class SaSpec:
     esn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SaId:
+class SaId(NamedTuple):
     """What names an SA to the stack."""
 
     protocol: isakmp.Protocol

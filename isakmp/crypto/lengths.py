@@ -60,10 +60,10 @@ def key_octets(
 def _encryption_octets(transform_id: int, key_bits: int) -> int:
     if (octets := _FIXED.get(transform_id)) is not None:
         return octets
-    name = name_of(ipsec.Esp, transform_id)
     if (salt := _SALT.get(transform_id)) is None:
-        raise CryptoError(f"no key length is known for ESP {name}")
+        raise CryptoError(f"no key length is known for ESP {name_of(ipsec.Esp, transform_id)}")
     bits = key_bits or 128
     if bits % 8:
+        name = name_of(ipsec.Esp, transform_id)
         raise CryptoError(f"{name} key of {bits} bits is not whole octets")
     return bits // 8 + salt

@@ -7,6 +7,7 @@ fits, the Reason lists every pair that was compared, the nearest miss first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
@@ -31,6 +32,8 @@ MISSES_MAX = 16
 # How many of a peer's transforms are looked at, and how many pairs of one and one of ours are
 # compared for a reason: a stranger's datagram holds 8,000 transforms, and comparing takes time.
 TRANSFORMS_MAX, PAIRS_MAX = 256, 256
+# How many such pairs are known again.
+FITS_KEPT = 256
 
 _SECONDS, _KILOBYTES = int(isakmp.LifeType.SECONDS), int(isakmp.LifeType.KILOBYTES)
 _UDP = {
@@ -102,7 +105,7 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
     for proposal, transform in islice(offers, TRANSFORMS_MAX):
         offer = _ike_offer(transform)
         for ours in remote.transforms:
-            if _fits(_ike_rows(offer, ours)) and not any(foreign(transform, isakmp.Attribute)):
+            if _ike_fits(offer, ours) and not any(foreign(transform, isakmp.Attribute)):
                 what = offer._replace(
                     name=ours.name,
                     life_s=_shorter(offer.life_s, ours.life.seconds),
@@ -154,6 +157,17 @@ class Row(NamedTuple):
 def _fits(rows: Iterator[Row]) -> bool:
     """Whether all do; the first one that does not is enough, the rest is not worked out."""
     return next((row for row in rows if not row.fits), None) is None
+
+
+@lru_cache(FITS_KEPT)
+def _ike_fits(offer: ChosenIke, ours: IkeTransform) -> bool:
+    """Whether ours takes what came. Many peers offer the same."""
+    return _fits(_ike_rows(offer, ours))
+
+
+@lru_cache(FITS_KEPT)
+def _ipsec_fits(offer: ChosenIpsec, ours: IpsecTransform) -> bool:
+    return _fits(_ipsec_rows(offer, ours))
 
 
 def _shorter(came: int, ours: Range | None) -> int:
@@ -334,7 +348,7 @@ def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
     for transform in islice(proposal.transforms, TRANSFORMS_MAX):
         offer = ipsec_offer(proposal, transform)
         for candidate in ours.transforms:
-            fits = in_ikev1(candidate) and _fits(_ipsec_rows(offer, candidate))
+            fits = in_ikev1(candidate) and _ipsec_fits(offer, candidate)
             if fits and not any(foreign(transform, ipsec.Attribute)):
                 what = offer._replace(
                     name=candidate.name,

@@ -282,7 +282,7 @@ class PfKey:
                 self._policies[number] = replace(policy, src=src, dst=dst)
             for name, sa in self._inbound.items():
                 if (sa.src, sa.dst, sa.protocol) == (policy.src, policy.dst, policy.protocol):
-                    self._inbound[name] = replace(sa, src=src, dst=dst)
+                    self._inbound[name] = sa._replace(src=src, dst=dst)
 
         try:
             self._traffic(policy)

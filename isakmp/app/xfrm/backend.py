@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from socket import socket
 
 from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage, larval
@@ -210,7 +209,7 @@ class Xfrm:
         for name, reqid in list(self._sas.items()):
             if (reqid, name.src, name.dst) == (policy.reqid, policy.src, policy.dst):
                 del self._sas[name]
-                self._sas[replace(name, src=src, dst=dst)] = reqid
+                self._sas[name._replace(src=src, dst=dst)] = reqid
         return self._policies.migrate(policy, src, dst)
 
     # --- upcalls -----------------------------------------------------------------------------

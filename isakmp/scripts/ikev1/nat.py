@@ -33,6 +33,9 @@ _MODES = {
     (ipsec.Encapsulation.TUNNEL, True): ipsec.Encapsulation.UDP_ENCAP_TUNNEL_DRAFT,
     (ipsec.Encapsulation.TRANSPORT, True): ipsec.Encapsulation.UDP_ENCAP_TRANSPORT_DRAFT,
 }
+_TRANSPORT = {ipsec.Encapsulation.TRANSPORT} | {
+    mode for (plain, _), mode in _MODES.items() if plain is ipsec.Encapsulation.TRANSPORT
+}
 
 
 def best_vendor(seen: set[bytes]) -> bytes:
@@ -52,10 +55,9 @@ def on_the_wire(mode: ipsec.Encapsulation, nat: Nat) -> ipsec.Encapsulation:
 
 def asks_for_transport(proposals: Sequence[Any]) -> bool:
     """Whether a quick mode proposes transport mode, in UDP or not."""
-    kind, of_mode = ipsec.Encapsulation.TRANSPORT, ipsec.Attribute.ENCAPSULATION_MODE
-    modes = {mode for (plain, _), mode in _MODES.items() if plain is kind} | {kind}
+    of_mode = ipsec.Attribute.ENCAPSULATION_MODE
     return any(
-        a.type == of_mode and a.value in modes
+        a.type == of_mode and a.value in _TRANSPORT
         for p in proposals for t in p.transforms for a in t.attributes
     )  # fmt: skip
 

@@ -183,7 +183,7 @@ class Children:
         engine, now = self.keeper.engine, self.timers.now()
         draw, margin = engine.random(1)[0] / 256, engine.settings.rekey_margin_percent
         soft = soft_limit(seconds, draw, child.initiator, margin)
-        child.limits = replace(child.limits, soft_s=soft, hard_s=seconds)
+        child.limits = child.limits._replace(soft_s=soft, hard_s=seconds)
         name = child.inbound()[0]
         for what, limit, hard in (("soft", soft, False), ("hard", seconds, True)):
             if event := child.events.pop(what, None):

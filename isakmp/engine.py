@@ -196,13 +196,14 @@ class Engine:
     @staticmethod
     def lacking(exchange: Exchange[Any], have: list[int]) -> list[int]:
         """The mandatory payloads that are not there."""
-        wanted = exchange.script.messages[exchange.step]
-        lacking = [kind for kind in wanted if kind not in have]
-        if not lacking:
-            return []
-        proof = exchange.dialect.authenticator(exchange)
-        kinds = [proof if kind is Mark.AUTH else kind for kind in lacking]
-        return [kind for kind in kinds if kind not in have]
+        lacking = []
+        for wanted in exchange.script.messages[exchange.step]:
+            if wanted in have:
+                continue
+            kind = exchange.dialect.authenticator(exchange) if wanted is Mark.AUTH else wanted
+            if kind not in have:
+                lacking.append(kind)
+        return lacking
 
     @staticmethod
     def _check_syntax(exchange: Exchange[Any], lacking: list[int]) -> None:

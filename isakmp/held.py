@@ -72,6 +72,8 @@ class Held(Generic[H]):
 
     def of_others(self, who: Hashable, selectors: Sequence[Selector]) -> Iterator[H]:
         """The child SAs of others that have some of that traffic, as far as they are compared."""
+        if not self._at:
+            return
         compared, found, pairs = set[int](), set[int](), 0
         for network, asked in _by_network(selectors).items():
             for child, theirs in self._near(network):

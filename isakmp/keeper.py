@@ -111,13 +111,16 @@ class Keeper:
         draw, margin = self.engine.random(1)[0] / 256, self.engine.settings.rekey_margin_percent
         soft = soft_limit(hard, draw, sa.initiator, margin)
         sa.soft_s, sa.hard_s = float(soft), float(hard)
-        age = self.timers.now() - sa.established
-        for name, title, limit, what in (
-            ("soft", "SA soft", soft, self.rekey_sa), ("hard", "SA hard", hard, self.delete_sa)
-        ):  # fmt: skip
-            if event := sa.events.pop(name, None):
-                event.cancel()
-            sa.events[name] = self.timers.add(title, max(limit - age, 1.0), partial(what, sa))
+        self._end_at(sa, "soft", soft, self.rekey_sa)
+        self._end_at(sa, "hard", hard, self.delete_sa)
+
+    def _end_at(
+        self, sa: IsakmpSa, name: str, limit: int, what: Callable[[IsakmpSa], object]
+    ) -> None:  # fmt: skip
+        if event := sa.events.pop(name, None):
+            event.cancel()
+        left = sa.established + limit - self.timers.now()
+        sa.events[name] = self.timers.add(f"SA {name}", max(left, 1.0), partial(what, sa))
 
     def _arm_keepalive(self, sa: IsakmpSa) -> None:
         """The NAT before us forgets those who are silent (RFC 3948 4)."""

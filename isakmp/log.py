@@ -74,6 +74,7 @@ def severity_of(reason: Reason) -> Severity:
 
 
 _LABELS = tuple(cls.label for cls in LogClass)
+_HEADS = {severity: f"{severity:<14}" for severity in Severity}
 
 
 def parse_class(text: str) -> LogClass | None:
@@ -229,7 +230,7 @@ class Log:
 
     def info(self, text: str, *args: object) -> None:
         """Write what an administrator wants to know in any case."""
-        self._line(f"{Severity.INFO:<14}", _format(text, args))
+        self._line(_HEADS[Severity.INFO], _format(text, args))
 
     def proto_err(self, text: str, *args: object) -> None:
         """Something was given up for what came over the network."""
@@ -256,7 +257,7 @@ class Log:
         self.flush(ended_only=True)
         line = _format(text, args)
         if self._shared.repeats.admit(self._shared.now(), severity, text[:80], self._ident + line):
-            self._line(f"{severity:<14}", line)
+            self._line(_HEADS[severity], line)
 
     def dump(self, cls: LogClass, level: int, title: str, data: bytes | memoryview) -> None:
         """Write ``data`` in hexadecimal, 32 octets a line."""
@@ -296,7 +297,7 @@ class Log:
         """Write the counts of errors held back; ended_only: only of windows that have ended."""
         now = self._shared.now() if ended_only else None
         for severity, text in self._shared.repeats.due(now):
-            self._write(f"{severity:<14}", text)
+            self._write(_HEADS[severity], text)
 
     def _line(self, head: str, text: str) -> None:
         self._write(head, self._ident + text)
@@ -307,7 +308,7 @@ class Log:
 
     def _write(self, head: str, text: str) -> None:
         routes = self._shared.routes
-        if write := routes.get(head.partition(" ")[0]) or routes.get(""):
+        if routes and (write := routes.get(head.partition(" ")[0]) or routes.get("")):
             write(f"{stamp_of(self._shared.now())} {head} {text}")
             return
         stamp = stamp_of(self._shared.now()) + " " if self._shared.stamp else ""

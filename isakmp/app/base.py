@@ -36,8 +36,7 @@ class Action(Enum):
     BYPASS = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """When an SA ends; 0: no such limit. soft asks for a rekey, hard ends it."""
 
     soft_s: int = 0

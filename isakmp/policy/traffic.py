@@ -313,7 +313,10 @@ def _reduced_side(side: Sequence[TrafficSelector]) -> tuple[TrafficSelector, ...
 
 def _of_common_versions(traffic: Traffic) -> Traffic:
     """Without selectors of an IP version that the other side has none of."""
-    versions = {s.start.version for s in traffic.local} & {s.start.version for s in traffic.remote}
+    sides = [{s.start.version for s in side} for side in traffic]
+    versions = sides[0] & sides[1]
+    if sides[0] == sides[1]:
+        return traffic
     local, remote = (tuple(s for s in side if s.start.version in versions) for side in traffic)
     return Traffic(local, remote)
 

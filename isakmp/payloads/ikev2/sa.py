@@ -119,7 +119,8 @@ def _parse_transform(
     following, _, _, kind, _, transform_id = _TRANSFORM.unpack_from(body, start)
     value = Value(type=kind, transform_id=transform_id, attributes=[])
     into.append(value)
-    value["attributes"] = parse_attributes(body, start + _TRANSFORM.size, stop, where)
+    if (at := start + _TRANSFORM.size) < stop:
+        value["attributes"] = parse_attributes(body, at, stop, where)
     if following not in (0, _MORE_TRANSFORMS):
         raise Misfit(where, start, f"{following} instead of 0 or {_MORE_TRANSFORMS}")
     return following, stop

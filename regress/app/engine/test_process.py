@@ -395,7 +395,7 @@ def test_the_real_engine_from_acquire_to_hard_limit() -> None:
     assert isinstance(acquire, Acquire) and (acquire.reqid, acquire.dst) == (7, THEM)
     spi = near.app.get_spi(REQUEST).result
     assert spi is not None
-    limits = replace(OUT.limits, soft_s=10, hard_s=20)
+    limits = OUT.limits._replace(soft_s=10, hard_s=20)
     assert near.app.update_sa(replace(IN, spi=spi)).error is None
     assert near.app.add_sa(replace(OUT, limits=limits, replay_window=1024)).error is None
     usage = near.app.usage(name_of(OUT)).result

@@ -444,7 +444,7 @@ def migrated(site: Site) -> None:
                 ok(host.app.migrate(policy, src, dst))
             name = tunnel.name(host, True)
             src = new if name.src == old else name.src
-            names[host.name] = replace(name, src=src, dst=new if name.dst == old else name.dst)
+            names[host.name] = name._replace(src=src, dst=new if name.dst == old else name.dst)
         _check_moved(site, tunnel, names)
     finally:
         _move_back(site)

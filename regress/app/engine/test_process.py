@@ -405,7 +405,7 @@ def test_the_real_engine_from_acquire_to_hard_limit() -> None:
     assert near.heard.events[1:] == [Expire(name_of(OUT), False), Expire(name_of(OUT), True)]
     refused = near.app.usage(name_of(OUT))
     assert isinstance(refused.error, ApplicationError) and "ESRCH" in str(refused.error)
-    assert near.app.delete_sa(replace(name_of(IN), spi=spi)).error is None
+    assert near.app.delete_sa(name_of(IN)._replace(spi=spi)).error is None
     assert near.app.delete_policy(OUT_POLICY).error is None
     assert not near.app.counters and not near.server.counters
 

@@ -114,7 +114,7 @@ def main() -> None:
     kernel.until(lambda: len(kernel.heard.events) == 2)
     assert kernel.heard.events == [Expire(name_of(OUT), False), Expire(name_of(OUT), True)]
     result(app.migrate(IN_POLICY, ip_address("192.0.2.99"), US))
-    moved = replace(name_of(inbound), src=ip_address("192.0.2.99"))
+    moved = name_of(inbound)._replace(src=ip_address("192.0.2.99"))
     result(app.delete_sa(moved))
     assert "ESRCH" in refused(app.delete_sa(moved))
     result(app.delete_policy(IN_POLICY))

@@ -29,7 +29,7 @@ selectors = st.builds(
     st.tuples(u16, u16),
     st.tuples(st.none() | u16, st.none() | u16),
 )
-limits = st.builds(Limits, u32, u32, u64, u64)
+limits = st.builds(Limits, u32, u32, u64, u64, u32, u32)
 modes = st.sampled_from((ipsec.Encapsulation.TUNNEL, ipsec.Encapsulation.TRANSPORT))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from socket import AF_UNIX, socket
 from typing import Any
 
 from regress.interop.end import Child, End, Failure, eventually
@@ -206,7 +207,9 @@ include {self.folder}/secrets.conf
     def ready(self) -> None:
         def listening() -> bool:
             self.alive()
-            return (self.folder / "run" / "charon.vici").exists()
+            # The socket is there a moment before charon listens.
+            with socket(AF_UNIX) as probe:
+                return probe.connect_ex(str(self.folder / "run" / "charon.vici")) == 0
 
         eventually(f"{self} listens", listening)
         self._swanctl("--load-all", "--file", str(self.folder / "swanctl.conf"))

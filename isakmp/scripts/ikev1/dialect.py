@@ -34,6 +34,7 @@ from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.script import Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import lifetime, notices, phase_1
 from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
+from isakmp.scripts.ikev1.farewells import Farewells
 from isakmp.scripts.ikev1.informational import (
     INFORMATIONAL,
     Info,
@@ -64,6 +65,9 @@ class Ikev1:
     two_counters = False
     malformed = 0
     failure = int(isakmp.Notify.NO_PROPOSAL_CHOSEN)
+
+    def __init__(self) -> None:
+        self._farewells = Farewells()
 
     # --- what comes in -----------------------------------------------------------------------
 
@@ -381,9 +385,12 @@ class Ikev1:
         return True
 
     def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
-        """The last message may come again; what began it may have been recorded."""
+        """The last message may come again; what began it may have been recorded. Under a new
+        ISAKMP SA we say again what its peer may have missed."""
         if exchange.sa is None or not exchange.last_in:
             return
+        if exchange.script.establishes and reason is None:
+            self._repeat_farewells(exchange.engine, exchange.sa)
         if reason is not None:
             exchange.sa.ids.use(exchange.message_id)
         else:
@@ -542,7 +549,12 @@ class Ikev1:
                 delete_payload(p.chosen.protocol, [p.spi_in.to_bytes(4, "big")])
                 for p in child.protocols
             ]
+            self._farewells.said(child)
         return tell_twice(engine, self, sa, payloads).finished
+
+    def _repeat_farewells(self, engine: Engine, sa: IsakmpSa) -> None:
+        if spis := self._farewells.to_repeat(sa.who, engine.sas):
+            tell_twice(engine, self, sa, [delete_payload(*each) for each in spis.items()])
 
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
         """Nobody answers under a deleted ISAKMP SA."""

@@ -1,0 +1,41 @@
+"""Farewells: Deletes of child SAs that their peer may have missed, as nobody confirms one.
+
+RFC 2408 3.15. Who has missed one keeps a child SA that the other end has not, and sends into it.
+They are said once more under the next ISAKMP SA with that peer.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+from isakmp.sa import ChildSa, SaDatabase, Who
+
+# Of so many peers the last ones of each: one that comes and goes makes no more of them.
+PEERS_MAX, OF_ONE_MAX = 1024, 16
+
+Spi = tuple[int, int]
+"""A protocol, and the SPI that we received with."""
+
+
+class Farewells:
+    """Those of one engine."""
+
+    def __init__(self) -> None:
+        self._said: OrderedDict[Who, deque[Spi]] = OrderedDict()
+
+    def said(self, child: ChildSa) -> None:
+        """The peer of ``child`` was told of its end."""
+        of_peer = self._said.setdefault(child.who, deque(maxlen=OF_ONE_MAX))
+        of_peer.extend((p.chosen.protocol, p.spi_in) for p in child.protocols)
+        self._said.move_to_end(child.who)
+        if len(self._said) > PEERS_MAX:
+            self._said.popitem(last=False)
+
+    def to_repeat(self, who: Who, sas: SaDatabase) -> dict[int, list[bytes]]:
+        """What is to be said again, once, by protocol: SPIs of four octets that nothing of ours
+        has now."""
+        found: dict[int, list[bytes]] = {}
+        for protocol, spi in self._said.pop(who, ()):
+            if (protocol, spi) not in sas.children:
+                found.setdefault(protocol, []).append(spi.to_bytes(4, "big"))
+        return found

@@ -251,6 +251,8 @@ class Candidates:
                 wait_s = self._engine.settings.retransmit_s
             self._drop(stem, exchange, reason)
             exchange = stem
+        if exchange.resting and exchange.hint not in (None, reason):
+            self._tell_refused(exchange, exchange.hint)
         exchange.hint = reason
         answers = exchange.answers
         if answers is not None and answers.waiting and not answers.forks:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from isakmp.candidates import FOLLOWED_MAX, HINT_S, WAITING_MAX, family
+from isakmp.constants.ikev2 import Notify
 from isakmp.half_open import ROUND_TRIP_S
 from regress.observer import Observer, altered, impostor, in_clear, is_clear, numbered
 from regress.pair import Host, Network, Packet, agree, both, connected
@@ -326,3 +327,19 @@ def test_a_true_answer_behind_a_forged_refusal_has_all_its_time() -> None:
     came_up(west, east, outcomes=1)
     (line,) = [line for line in west.lines if "NO_PROPOSAL_CHOSEN" in line]
     assert "PROTO_WARN" in line, "the attempt went on"
+
+
+def test_of_several_refusals_each_is_told() -> None:
+    """The end of the attempt tells of the last one alone."""
+    net, west, east = hosts("IKEv2")
+
+    def refuse(first: Packet) -> list[Packet]:
+        return [in_clear(first, Notify.NO_PROPOSAL_CHOSEN), in_clear(first, Notify.INVALID_SYNTAX)]
+
+    Observer(net, numbered(1), refuse)
+    net.start()
+    del net.hosts[east.address]
+    net.run(HINT_S + 1)
+    told = [line for line in west.lines if "the peer said" in line]
+    assert ["PROTO_WARN" in line for line in told] == [True, False]
+    assert "NO_PROPOSAL_CHOSEN" in told[0] and "INVALID_SYNTAX" in told[1]

@@ -1,4 +1,4 @@
-"""A peer that takes none of our proposals: the reason cites the line that lists them."""
+"""A peer that takes none of our proposals, or not our secret: the reason cites their line."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from regress.pair import Network, both
 @pytest.mark.parametrize("spoken", ["ikev1", "ikev2"])
 @pytest.mark.parametrize(
     ("differs", "line"),
-    [("ike", "[phase-1]:Transforms"), ("esp", "[phase-2]:Suites")],
+    [
+        ("ike", "[phase-1]:Transforms"),
+        ("esp", "[phase-2]:Suites"),
+        ("secret", "[east]:Authentication"),
+    ],
 )
 def test_the_line_of_what_was_refused(spoken: str, differs: str, line: str) -> None:
     one, other = both(peer_tags=f"Key-exchange= {spoken}")
     if differs == "ike":
         other = replace(other, transforms="AES-SHA-GRP14")
+    elif differs == "secret":
+        other = replace(other, secret="another")
     else:
         other = replace(other, suites="QM-ESP-AES-256-SHA2-512-PFS-GRP14-SUITE")
     net = Network()

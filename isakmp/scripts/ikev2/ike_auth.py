@@ -203,7 +203,7 @@ def _expect_no_refusal(x: X, notifies: dict[int, list[Any]]) -> None:
     """The responder may prove itself and still not take us; other errors are of the child SA."""
     error = next((n for n in notifies if n in common.FATAL_AT_FIRST), None)
     if x.initiator and error is not None:
-        raise common.refused_by_peer(x, error, proven=True, offered=f"identity {x.state.local_id}")
+        raise _refused_by_peer(x, error)
 
 
 def _choose_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
@@ -260,7 +260,7 @@ def take_auth(x: X, message: Incoming) -> None:
     raise Refused(
         Reason("authentication-failed", "the peer's AUTH does not fit our pre-shared key",
                came=f"identity {x.state.remote_id}",
-               line=x.engine.owner.catalog.secret_line(x.remote, _said(x)),
+               line=_secret_line(x),
                mend="make the Authentication of both ends the same"),
         Notify.AUTHENTICATION_FAILED,
     )  # fmt: skip
@@ -278,6 +278,10 @@ def _proven(x: X, sa: IsakmpSa, came: Identity, path: Path) -> None:
 def _secret(x: X) -> bytes:
     """Of whom the initiator asks for, whoever answers; of whom the responder is asked by."""
     return x.engine.owner.catalog.secret(x.remote, _said(x))
+
+
+def _secret_line(x: X) -> str:
+    return x.engine.owner.catalog.secret_line(x.remote, _said(x))
 
 
 def _said(x: X) -> Identity | None:
@@ -304,7 +308,14 @@ def recv_refusal(x: X, message: Incoming) -> None:
     error = common.error_among(common.take_notifies(message))
     if error is None or not message.protected:
         raise MalformedPayload("HDR", 28, "an answer without IDr and AUTH", "RFC 7296 1.2")
-    raise common.refused_by_peer(x, error, proven=True, offered=f"identity {x.state.local_id}")
+    raise _refused_by_peer(x, error)
+
+
+def _refused_by_peer(x: X, error: int) -> Refused:
+    """The reason that the peer's refusal of our proof is, by the line of what it refuses."""
+    line = _secret_line(x) if error == Notify.AUTHENTICATION_FAILED else ""
+    offered = f"identity {x.state.local_id}"
+    return common.refused_by_peer(x, error, proven=True, offered=offered, line=line)
 
 
 def finalize(x: X) -> None:

@@ -18,6 +18,7 @@ from isakmp.loop import Loop
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve
 from isakmp.policy.reader import connection_names
+from isakmp.policy.traffic import selectors_of
 from isakmp.timer import Timers
 
 
@@ -53,7 +54,8 @@ def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> int
         for name, specs in unnegotiated(catalog).items():
             flows.put((name, None), specs)
         for name, connection in catalog.connections.items():
-            flows.put((name, None), fixed(kept_back(connection)))
+            kept = kept_back(selectors_of(connection), passive=connection.passive)
+            flows.put((name, None), fixed(kept))
     app.sweep()
     app.close(block=True)
     closed = catalog.connections.keys() | catalog.closed.keys()

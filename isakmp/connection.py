@@ -511,7 +511,7 @@ class Connections:
         if not self.settings.flows:
             return
         connection, path = entry.connection, self.path_to(entry.remote)
-        standing = kept_back(connection)
+        standing = kept_back(selectors_of(connection), passive=connection.passive)
         if path is None:
             self.flows.put((connection.name, None), fixed(standing))
             if entry.remote.address is not None and entry.retry is None:

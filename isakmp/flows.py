@@ -17,8 +17,8 @@ from isakmp.app.base import Action, Application, Direction, PolicySpec
 from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.policy.catalog import Catalog
-from isakmp.policy.spd import Connection, Selector
-from isakmp.policy.traffic import selectors_of
+from isakmp.policy.reader import passive_names
+from isakmp.policy.spd import Selector
 
 Place = tuple[Direction, Selector]
 
@@ -172,19 +172,22 @@ def fixed(selectors: Iterable[Selector], action: Action = Action.DISCARD) -> lis
 def unnegotiated(catalog: Catalog) -> dict[str, list[PolicySpec]]:
     """What cannot be negotiated, for an error in its configuration, is dropped; what is to go in
     clear is let pass. By name."""
-    specs = {name: fixed(traffic) for name, traffic in catalog.closed.items()}
+    passive = passive_names(catalog.conf)
+    specs = {
+        name: fixed(kept_back(traffic, passive=name in passive))
+        for name, traffic in catalog.closed.items()
+    }
     for name, traffic in catalog.bypass.items():
         specs[f"Bypass {name}"] = fixed(traffic, Action.BYPASS)
     return specs
 
 
-def kept_back(connection: Connection) -> list[Selector]:
-    """The traffic of a connection that never goes in clear, while nothing protects it either.
+def kept_back(selectors: Iterable[Selector], *, passive: bool) -> list[Selector]:
+    """What of a connection's traffic never goes in clear, while nothing protects it either.
 
     Of a passive connection with everybody there is none: it would cut this host off.
     """
-    every = selectors_of(connection)
-    return [s for s in every if not (connection.passive and whole_family(s))]
+    return [s for s in selectors if not (passive and whole_family(s))]
 
 
 def whole_family(selector: Selector) -> bool:

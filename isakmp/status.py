@@ -12,6 +12,7 @@ from isakmp.engine import Engine
 from isakmp.entry import Entry
 from isakmp.errors import ConfError
 from isakmp.exchange import Exchange
+from isakmp.flows import kept_back
 from isakmp.path import endpoint
 from isakmp.policy.match import TRANSFORM_REGISTRIES
 from isakmp.policy.reader import bypass_names, connection_names, passive_names
@@ -151,7 +152,7 @@ def left_out_rows(connections: Connections) -> list[dict[str, Any]]:
     conf, passive, errors = catalog.conf, passive_names(catalog.conf), dict(catalog.left_out[::-1])
     rows = [
         _left_out(errors[name], name, peer=conf.get(name, "ISAKMP-peer") or "",
-                  passive=name in passive, fate=_fate(connections, name))
+                  passive=name in passive, fate=_fate(connections, name, name in passive))
         for name in connection_names(conf)
         if name in errors and name not in catalog.connections
     ]  # fmt: skip
@@ -178,11 +179,16 @@ def _left_out(
     }
 
 
-def _fate(connections: Connections, name: str) -> str:
+def _fate(connections: Connections, name: str, passive: bool) -> str:
     """What becomes of the traffic of a connection that is left out."""
     if not connections.settings.flows:
         return "not dropped: isakmpd installs no policies"
-    return "dropped" if name in connections.catalog.closed else "not dropped: it cannot be read"
+    closed = connections.catalog.closed.get(name)
+    if closed is None:
+        return "not dropped: it cannot be read"
+    if len(kept_back(closed, passive=passive)) < len(closed):
+        return "not dropped where its remote network is everybody, as it is passive"
+    return "dropped"
 
 
 def _exchanges(remote: Remote) -> list[str]:

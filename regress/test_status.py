@@ -11,6 +11,7 @@ import pytest
 
 from fifo_ui import explain
 from isakmp import status as module
+from isakmp.app.base import Direction
 from regress.pair import EAST, WEST, Network, both, up
 from regress.scripts.ikev2.pairs import pair
 
@@ -106,6 +107,20 @@ def test_a_connection_whose_traffic_cannot_be_read_is_not_said_to_be_dropped() -
     net.start()
     (row,) = west.daemon.status()["connections"]
     assert (row["state"], row["fate"]) == ("left out", "not dropped: it cannot be read")
+
+
+def test_a_passive_connection_with_everybody_cuts_nothing_off_when_it_is_left_out_either() -> None:
+    """As while nobody is connected: a slip in one section must not take the network away."""
+    everybody = "Local-selectors= 10.2.0.0/16, fd02::/16\nRemote-selectors= 0.0.0.0/0, fd01::/16"
+    text = replace(EAST, connection_tags=f"{everybody}\nESP-proposals= sha3").text()
+    net = Network()
+    east = net.add(EAST.address, text)
+    net.start()
+    (row,) = east.daemon.status()["connections"]
+    assert (row["state"], row["passive"]) == ("left out", True)
+    assert row["fate"].startswith("not dropped where its remote network is everybody")
+    remote = {str(p.selector.dst) for p in east.app.policies if p.direction is Direction.OUT}
+    assert remote == {"fd01::/16"}
 
 
 def test_peers_have_the_versions_and_proposals_they_are_configured_for() -> None:

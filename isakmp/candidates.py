@@ -173,9 +173,7 @@ class Candidates:
         if waiting and not stem.over:
             self._arm_turn(stem, answers, ROUND_TRIP_S)
 
-    def _follow(
-        self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes
-    ) -> None:  # fmt: skip
+    def _follow(self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> None:
         if self._joined(stem, answers, message, mark):
             return
         answers.note(mark)

@@ -116,7 +116,7 @@ class Keeper:
 
     def _end_at(
         self, sa: IsakmpSa, name: str, limit: int, what: Callable[[IsakmpSa], object]
-    ) -> None:  # fmt: skip
+    ) -> None:
         if event := sa.events.pop(name, None):
             event.cancel()
         left = sa.established + limit - self.timers.now()

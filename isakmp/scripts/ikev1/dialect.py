@@ -553,7 +553,7 @@ class Ikev1:
         return tell_twice(engine, self, sa, payloads).finished
 
     def _repeat_farewells(self, engine: Engine, sa: IsakmpSa) -> None:
-        if spis := self._farewells.to_repeat(sa.who, engine.sas):
+        if spis := self._farewells.to_repeat(sa.peer, engine.sas):
             tell_twice(engine, self, sa, [delete_payload(*each) for each in spis.items()])
 
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:

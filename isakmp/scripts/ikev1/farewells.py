@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 
-from isakmp.sa import ChildSa, SaDatabase, Who
+from isakmp.sa import ChildSa, Peer, SaDatabase
 
 # Of so many peers the last ones of each: one that comes and goes makes no more of them.
 PEERS_MAX, OF_ONE_MAX = 1024, 16
@@ -21,21 +21,21 @@ class Farewells:
     """Those of one engine."""
 
     def __init__(self) -> None:
-        self._said: OrderedDict[Who, deque[Spi]] = OrderedDict()
+        self._said: OrderedDict[Peer, deque[Spi]] = OrderedDict()
 
     def said(self, child: ChildSa) -> None:
         """The peer of ``child`` was told of its end."""
-        of_peer = self._said.setdefault(child.who, deque(maxlen=OF_ONE_MAX))
+        of_peer = self._said.setdefault(child.peer, deque(maxlen=OF_ONE_MAX))
         of_peer.extend((p.chosen.protocol, p.spi_in) for p in child.protocols)
-        self._said.move_to_end(child.who)
+        self._said.move_to_end(child.peer)
         if len(self._said) > PEERS_MAX:
             self._said.popitem(last=False)
 
-    def to_repeat(self, who: Who, sas: SaDatabase) -> dict[int, list[bytes]]:
+    def to_repeat(self, peer: Peer, sas: SaDatabase) -> dict[int, list[bytes]]:
         """What is to be said again, once, by protocol: SPIs of four octets that nothing of ours
         has now."""
         found: dict[int, list[bytes]] = {}
-        for protocol, spi in self._said.pop(who, ()):
+        for protocol, spi in self._said.pop(peer, ()):
             if (protocol, spi) not in sas.children:
                 found.setdefault(protocol, []).append(spi.to_bytes(4, "big"))
         return found

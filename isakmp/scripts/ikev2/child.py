@@ -267,7 +267,7 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
 
 def _find(
     x: X, offered: Traffic, only: Connection | None, transport: bool
-) -> tuple[Connection, traffic.Narrowed]:  # fmt: skip
+) -> tuple[Connection, traffic.Narrowed]:
     """The connection, and what is left of the traffic; of transport mode behind NAT with the
     addresses that we see, or where there is none such, of tunnel mode with those that came
     (2.23.1)."""

@@ -9,6 +9,7 @@ import pytest
 
 from isakmp.scripts.ikev1.farewells import OF_ONE_MAX, PEERS_MAX, Farewells
 from regress.pair import Host, Network, both
+from regress.test_places import meet
 
 ESP = 3
 
@@ -53,9 +54,26 @@ def test_it_is_said_under_one_of_them_alone() -> None:
     assert "deletes what nobody has" not in west.said
 
 
-def _child(who: object, spi: int) -> Any:
+def test_one_identity_at_two_places_is_two_peers() -> None:
+    """What is said to the one is none of the other's."""
+    net, server, first, second = meet("main", "never")
+    child = next(
+        child for child in server.daemon.sas.all_children() if child.path.remote == first.address
+    )
+    net.lose = lambda packet: packet.dst == first.address
+    server.daemon.keeper.children.delete_child(child)
+    net.run(3)
+    net.lose = lambda packet: False
+    for host, left in ((second, 1), (first, 0)):
+        host.daemon.rekey("east", "main")
+        net.run(3)
+        assert len(first.rows(2)) == left
+    assert len(second.rows(2)) == 1
+
+
+def _child(peer: object, spi: int) -> Any:
     protocol = SimpleNamespace(chosen=SimpleNamespace(protocol=ESP), spi_in=spi)
-    return SimpleNamespace(who=who, protocols=(protocol,))
+    return SimpleNamespace(peer=peer, protocols=(protocol,))
 
 
 def test_few_are_kept_of_one_peer_and_few_peers() -> None:

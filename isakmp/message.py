@@ -185,7 +185,7 @@ def _generic_header(
         raise _broken(rules, type, offset + at, "belongs inside another payload")
     if reserved and not rules.critical:
         raise _broken(rules, type, offset + at, f"reserved octet is {reserved}")
-    return following, at + length, bool(reserved & CRITICAL)
+    return following, at + length, reserved & CRITICAL != 0
 
 
 def missing(major: int, where: str, type: int, offset: int = HEADER_SIZE) -> MalformedPayload:

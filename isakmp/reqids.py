@@ -24,7 +24,7 @@ class Entry:
 
     def __init__(self, flow: Flow, number: int) -> None:
         self.flow, self.number = flow, number
-        self.holders: set[Job[Any]] = set()
+        self.holders: tuple[Job[Any], ...] = ()
 
 
 class Reqids:
@@ -52,12 +52,12 @@ class Reqids:
         """The same for a negotiation, which keeps it until ``holder`` is done."""
         entry = self._entry(flow)
         if holder not in entry.holders:
-            entry.holders.add(holder)
+            entry.holders = *entry.holders, holder
             holder.then(partial(self._let_go, entry))
         return entry.number
 
     def _let_go(self, entry: Entry, holder: Job[Any]) -> None:
-        entry.holders.discard(holder)
+        entry.holders = tuple(other for other in entry.holders if other is not holder)
         self._forget(entry)
 
     def give_back(self, flow: Flow) -> None:

@@ -23,7 +23,7 @@ from isakmp.payloads.data_attribute import (
     describe_attribute,
     parse_attributes,
 )
-from isakmp.payloads.shapes import HEADER, Chain
+from isakmp.payloads.shapes import HEADER, Chain, remembering
 
 MAX_PROPOSALS = 64
 MAX_TRANSFORMS = 255
@@ -315,5 +315,11 @@ _VECTORS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 CODEC = Codec(
-    "SA", isakmp.Payload.SA, LAYOUT, "RFC 2408 3.4", _VECTORS, _describe, Twin(_parse, _build)
+    "SA",
+    isakmp.Payload.SA,
+    LAYOUT,
+    "RFC 2408 3.4",
+    _VECTORS,
+    _describe,
+    Twin(remembering(_parse), _build),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from construct import (
@@ -34,6 +35,9 @@ from isakmp.payloads.base import Misfit, Twin, Value, reason_of
 
 HEADER = struct.Struct(">BBH")
 """The generic header: next payload, reserved, length in octets with the header."""
+
+KNOWN_MAX, KNOWN_OCTETS = 64, 512
+"""How many bodies are known again, and how long these may be: with their values 1 MB at most."""
 
 
 class Exactly(Subconstruct):  # type: ignore[misc]
@@ -130,6 +134,13 @@ def _located(subcon: Construct, stream: Any, context: Any, where: str, start: in
         raise
     except ConstructError as error:
         raise Misfit(where, start, reason_of(error)) from error
+
+
+def remembering(parse: Callable[[bytes], Value]) -> Callable[[bytes], Value]:
+    """The same, for bodies that many peers send alike: those that came last are not parsed again.
+    What it returns is shared, so nobody changes it."""
+    known = lru_cache(KNOWN_MAX)(parse)
+    return lambda body: known(body) if len(body) <= KNOWN_OCTETS else parse(body)
 
 
 def octets(least: int = 1, most: int = 0xFFFF) -> Construct:

@@ -20,7 +20,7 @@ from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
 from isakmp.payloads.data_attribute import ATTRIBUTES, build_attributes, parse_attributes
 from isakmp.payloads.ikev2.shapes import LenientChain
-from isakmp.payloads.shapes import HEADER
+from isakmp.payloads.shapes import HEADER, remembering
 
 MAX_PROPOSALS = 255
 MAX_TRANSFORMS = 255
@@ -258,5 +258,11 @@ _VECTORS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 CODEC = Codec(
-    "SA", ikev2.Payload.SA, LAYOUT, "RFC 7296 3.3", _VECTORS, _describe, Twin(_parse, _build)
+    "SA",
+    ikev2.Payload.SA,
+    LAYOUT,
+    "RFC 7296 3.3",
+    _VECTORS,
+    _describe,
+    Twin(remembering(_parse), _build),
 )

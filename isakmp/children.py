@@ -249,17 +249,20 @@ class Children:
         """End a child SA, here and, where ``tell``, at the peer.
 
         What the peer still sends with it is taken until it has heard of the end. under: the SA that
-        the peer has who is told, where it has no parent.
+        the peer has who is told, where it has no parent. Where there is none, the next one serves.
         """
         if child.state is State.DEAD or (tell and child.state is State.DELETING):
             return
         sa = child.parent or under or self.sas.current(child.peer)
-        if tell and self.keeper.delete_sas and sa is not None and sa.state not in _ENDING:
+        tell = tell and self.keeper.delete_sas
+        if tell and sa is not None and sa.state not in _ENDING:
             child.state = State.DELETING
             child.cancel()
             self._tell_deleted(sa, child)
-        else:
-            self.child_gone(child)
+            return
+        if tell and child.parent is None:
+            self.keeper.engine.dialects[1].tell_later(child)
+        self.child_gone(child)
 
     def _tell_deleted(self, sa: IsakmpSa, child: ChildSa) -> None:
         """Tell the peer under ``sa``, or where that ends before, under its successor."""

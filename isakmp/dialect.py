@@ -87,6 +87,9 @@ class Dialect(Protocol):
     def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
         """Tell the peer that a child SA, or ``sa`` itself, is gone; done once it is."""
 
+    def tell_later(self, child: ChildSa) -> None:
+        """There is no SA under which the peer could be told that ``child`` is gone."""
+
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive."""
 

@@ -209,10 +209,11 @@ class Liveness:
         self.log.proto_err("peer %s is dead: %s", sa, why)
         gone = self.sas.of_peer(sa.peer)
         for each in gone:
-            # Whatever its children's end sets off must not begin under it.
+            # Whatever its children's end sets off must not begin under it, nor is that told: who
+            # was out of reach only hears of it once it is back.
             each.state = State.DELETING
         for child in self.sas.children_of(sa):
-            self.keeper.children.delete_child(child, tell=False)
+            self.keeper.children.delete_child(child)
         for each in gone:
             self.keeper.delete_sa(each, tell=False)
 

@@ -74,5 +74,5 @@ class Orphans:
         if isinstance(error, Refused) and error.reason.cause == "timeout":
             for child in self._of(peer):
                 self.keeper.log.proto_err("peer of %s is dead: it does not answer", child)
-                self.keeper.children.delete_child(child, tell=False)
+                self.keeper.children.delete_child(child)
         self._arm(peer, TRAFFIC_S if error else IDLE_S)

@@ -552,6 +552,10 @@ class Ikev1:
             self._farewells.said(child)
         return tell_twice(engine, self, sa, payloads).finished
 
+    def tell_later(self, child: ChildSa) -> None:
+        """Its peer hears of its end under the next ISAKMP SA with it."""
+        self._farewells.said(child)
+
     def _repeat_farewells(self, engine: Engine, sa: IsakmpSa) -> None:
         if spis := self._farewells.to_repeat(sa.peer, engine.sas):
             tell_twice(engine, self, sa, [delete_payload(*each) for each in spis.items()])

@@ -1,7 +1,8 @@
-"""Farewells: Deletes of child SAs that their peer may have missed, as nobody confirms one.
+"""Farewells: Deletes of child SAs that their peer may have missed, as nobody confirms one, or that
+could not be sent, as there was no ISAKMP SA.
 
 RFC 2408 3.15. Who has missed one keeps a child SA that the other end has not, and sends into it.
-They are said once more under the next ISAKMP SA with that peer.
+They are said under the next ISAKMP SA with that peer.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections import OrderedDict, deque
 
 from isakmp.sa import ChildSa, Peer, SaDatabase
 
-# Of so many peers the last ones of each: one that comes and goes makes no more of them.
-PEERS_MAX, OF_ONE_MAX = 1024, 16
+# Of so many peers the last ones of each: a Delete of all that is kept of one goes into a datagram.
+PEERS_MAX, OF_ONE_MAX = 1024, 128
 
 Spi = tuple[int, int]
 """A protocol, and the SPI that we received with."""
@@ -24,7 +25,7 @@ class Farewells:
         self._said: OrderedDict[Peer, deque[Spi]] = OrderedDict()
 
     def said(self, child: ChildSa) -> None:
-        """The peer of ``child`` was told of its end."""
+        """The peer of ``child`` was told of its end, or was to be told."""
         of_peer = self._said.setdefault(child.peer, deque(maxlen=OF_ONE_MAX))
         of_peer.extend((p.chosen.protocol, p.spi_in) for p in child.protocols)
         self._said.move_to_end(child.peer)

@@ -557,6 +557,9 @@ class Ikev2:
         items = [delete_ike() if child is None else delete_children([child])]
         return tell(engine, self, sa, items).finished
 
+    def tell_later(self, child: ChildSa) -> None:
+        """No child SA outlives its IKE SA."""
+
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive, unless a request is under way that tells as much."""
         if any(x.initiator for x in sa.running.values()):

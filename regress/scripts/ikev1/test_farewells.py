@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from isakmp.scripts.ikev1.farewells import OF_ONE_MAX, PEERS_MAX, Farewells
-from regress.pair import Host, Network, both
+from regress.pair import Gateway, Host, Network, both, network_id
 from regress.test_places import meet
 
 ESP = 3
@@ -69,6 +70,74 @@ def test_one_identity_at_two_places_is_two_peers() -> None:
         net.run(3)
         assert len(first.rows(2)) == left
     assert len(second.rows(2)) == 1
+
+
+def _text(gateway: Gateway, near: int, far: int, count: int) -> str:
+    """Its configuration, with so many connections more."""
+    names = [f"c{number}" for number in range(count)]
+    listed = f"onnections= {gateway.connection}\n"
+    more = "".join(
+        f"[{name}]\nPhase= 2\nISAKMP-peer= {gateway.peer}\nConfiguration= phase-2\n"
+        f"Local-ID= near-{name}\nRemote-ID= far-{name}\n"
+        + network_id(f"near-{name}", f"10.{near}.{number}.0/24")
+        + network_id(f"far-{name}", f"10.{far}.{number}.0/24")
+        for number, name in enumerate(names)
+    )
+    text = replace(gateway, more=more).text()
+    return text.replace(listed, f"onnections= {','.join([gateway.connection, *names])}\n")
+
+
+def _many(count: int) -> tuple[Network, Host, Host]:
+    """West and east with so many connections more than one, all of them up."""
+    net, (one, other) = Network(), both()
+    west = net.add(one.address, _text(one, 11, 12, count))
+    east = net.add(other.address, _text(other, 12, 11, count))
+    net.start()
+    net.run(10)
+    assert len(west.rows(2)) == len(east.rows(2)) == count + 1
+    return net, west, east
+
+
+def test_dozens_that_were_taken_down_at_once_are_all_said_again() -> None:
+    net, west, east = _many(40)
+    net.lose = lambda packet: True
+    east.daemon.teardown_all()
+    net.run(3)
+    net.lose = lambda packet: False
+    assert (len(west.rows(2)), len(east.rows(2))) == (41, 0)
+    east.daemon.rekey("west", "main")
+    net.run(1)
+    assert not west.rows(2)
+
+
+def test_what_no_isakmp_sa_was_there_to_be_said_under_is_said_under_the_next() -> None:
+    """The other child SA tells that we have not restarted, so that no INITIAL_CONTACT does it."""
+    net, west, east = _many(1)
+    (sa,) = east.daemon.sas.isakmp.values()
+    east.daemon.delete_sa(sa.cookies, None)
+    net.run(2)
+    east.daemon.teardown("c0", 2)
+    net.run(2)
+    assert (len(west.rows(1)), len(west.rows(2)), len(east.rows(2))) == (0, 2, 1)
+    (child,) = east.daemon.sas.all_children()
+    east.daemon.connections.begin_sa_of(child)
+    net.run(1)
+    assert [row["name"] for row in west.rows(2)] == ["west-east"]
+
+
+def test_who_was_taken_for_dead_and_is_back_hears_what_has_ended() -> None:
+    """INITIAL_CONTACT cannot tell it where one section is for many, and others are there."""
+    world = meet("main", "no", tags="Unique-ids= no")
+    net, server, phone = world.net, world.server, world.first
+    net.lose = lambda packet: phone.address in (packet.src, packet.dst)
+    (sa,) = [s for s in server.daemon.sas.isakmp.values() if s.path.remote == phone.address]
+    server.daemon.keeper.liveness.suspect(sa)
+    net.until(lambda: len(server.rows(2)) == 1, 200)
+    net.lose = lambda packet: False
+    assert len(phone.rows(2)) == 1
+    phone.daemon.rekey("east", "main")
+    net.run(1)
+    assert not phone.rows(2)
 
 
 def _child(peer: object, spi: int) -> Any:

@@ -45,7 +45,7 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "isakmpd --check says which are not",
         "reloaded": "nothing: it is negotiated again with what the configuration says now",
         "sa-gone": _NOTHING,
-        "several-sas": "have the peer negotiate each SA in a quick mode of its own",
+        "several-sas": "have the peer negotiate each SA in an exchange of its own",
         "superseded": _NOTHING,
         "taken-down": "nothing: isakmpctl up begins it again",
         "temporary-failure": "nothing: the peer tries again once what is under way has ended",

@@ -73,3 +73,8 @@ def test_what_is_everybodys_is_not_given_away() -> None:
     assert mend_rights(Path("/var/run"), "joe") == (
         "install -d -o joe /var/run/isakmpd, and set Run-directory= /var/run/isakmpd in [General]"
     )
+
+
+def test_a_group_without_a_user_is_warned_of() -> None:
+    conf = Conf.from_text("[General]\nGroup= no-such-one\n", "f")
+    assert "f:2 [General]:Group: without User it changes nothing" in warnings(conf)

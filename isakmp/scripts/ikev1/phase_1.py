@@ -19,6 +19,7 @@ from isakmp.crypto.prf import get_prf
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange
 from isakmp.log import LogClass
+from isakmp.message import Payload
 from isakmp.payloads.sa import CODEC as SA_CODEC
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
@@ -155,9 +156,22 @@ def life_attributes(
     return attributes
 
 
+def take_sa(message: Incoming) -> Payload:
+    """The one SA payload. Refused where there are several: phase 1 has one (RFC 2409 5), and of a
+    quick mode who is answered to the first alone would wait for the others."""
+    first, *others = message.take_all(P.SA)
+    if others:
+        raise Refused(
+            Reason("several-sas", "one exchange is to negotiate several SAs",
+                   came=f"{1 + len(others)} SA payloads", acceptable="one SA payload"),
+            isakmp.Notify.NO_PROPOSAL_CHOSEN,
+        )  # fmt: skip
+    return first
+
+
 def recv_proposal(x: X, message: Incoming) -> None:
     """Choose among the peer's transforms. NO_PROPOSAL_CHOSEN with the differences otherwise."""
-    payload = message.take(P.SA)
+    payload = take_sa(message)
     _check_doi(payload.value)
     chosen, proposal, transform = choose_ike(payload.value.proposals, x.remote)
     x.state.sai_b, x.state.chosen = payload.body, chosen
@@ -173,7 +187,7 @@ def recv_proposal(x: X, message: Incoming) -> None:
 
 def recv_choice(x: X, message: Incoming) -> None:
     """The peer's choice must be one of our transforms, and one only."""
-    payload = message.take(P.SA)
+    payload = take_sa(message)
     _check_doi(payload.value)
     proposals = payload.value.proposals
     if len(proposals) != 1 or len(proposals[0].transforms) != 1:

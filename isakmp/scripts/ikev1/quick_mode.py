@@ -41,7 +41,13 @@ from isakmp.policy.spd import Connection, Identity, IpsecTransform, Network, Sel
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import nat
-from isakmp.scripts.ikev1.phase_1 import NONCE_SIZE, check_nonce, id_body, life_attributes
+from isakmp.scripts.ikev1.phase_1 import (
+    NONCE_SIZE,
+    check_nonce,
+    id_body,
+    life_attributes,
+    take_sa,
+)
 from isakmp.scripts.ikev1.phase_2 import check_hash, recv_refusal, take_hash
 
 P = isakmp.Payload
@@ -261,7 +267,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> None:
     else:
         expected = keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
     check_hash(received, expected)
-    proposals = _take_proposals(message)
+    proposals = take_sa(message).value.proposals
     nonce = message.take(P.NONCE)
     check_nonce(nonce.value.data, nonce.offset)
     for kind in (P.NAT_OA, P.NAT_OA_DRAFT):
@@ -272,20 +278,6 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> None:
     else:
         s.ni_b = nonce.value.data
         _recv_offer(x, message, proposals)
-
-
-def _take_proposals(message: Incoming) -> list[Any]:
-    """Of the one SA payload. Refused where there are several: each would be an SA of its own, and
-    who is answered to the first alone waits for the others."""
-    first, *others = message.take_all(P.SA)
-    if others:
-        raise Refused(
-            Reason("several-sas", "one quick mode is to negotiate several SAs",
-                   came=f"{1 + len(others)} SA payloads", acceptable="one SA payload"),
-            isakmp.Notify.NO_PROPOSAL_CHOSEN,
-        )  # fmt: skip
-    proposals: list[Any] = first.value.proposals
-    return proposals
 
 
 def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from isakmp.constants import isakmp
-from isakmp.message import HEADER_SIZE, build_payloads, parse_payloads
+from isakmp.message import HEADER_SIZE, Message, build_message, build_payloads, parse_payloads
 from isakmp.policy.match import values
 from isakmp.scripts.ikev1.phase_1 import life_attributes
 from regress.pair import Host, Network, Packet, agree, both, connected
@@ -79,6 +79,21 @@ def test_what_is_wrong_is_refused_and_the_real_message_still_counts(
     net.until(lambda: connected(west) and connected(east), 200)
     assert said in victim.said
     agree(west, east)
+
+
+@pytest.mark.parametrize("exchange", ["ID_PROT", "AGGRESSIVE"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_several_sas_in_phase_1_are_refused(exchange: str, number: int) -> None:
+    """RFC 2409 5: there must not be several."""
+    net, west, east, packet = stopped_before(number, exchange)
+    victim = west if packet.dst == west.address else east
+    header, (first, *others) = packet.header, Message.parse(packet.message).payloads
+    items = [(p.type, p.body) for p in (first, first, *others)]
+    net.deliver(packet._replace(data=build_message(header, items)))
+    shown = str([row["reason"] for row in victim.daemon.status()["exchanges"]])
+    assert "several SAs" in victim.said + shown
+    net.deliver(packet)
+    net.until(lambda: connected(west) and connected(east), 60)
 
 
 def test_another_domain_of_interpretation() -> None:

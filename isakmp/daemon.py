@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import chain
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -227,7 +226,8 @@ class Daemon:
 
     def connect(self, name: str, /) -> None:
         """Start a connection. IsakmpError where there is none such."""
-        if name not in self.connections.entries and not self.conf.has_section(name):
+        written = self.conf.get(name, "ISAKMP-peer") is not None
+        if name not in self.connections.entries and not written:
             raise self._no_connection(name)
         self.connections.connect(name)
 
@@ -275,10 +275,13 @@ class Daemon:
 
     def _is_known(self, name_or_address: str) -> bool:
         """Whether it is a connection, a peer or a peer's address, or has an SA."""
-        peers = ((one.name, str(one.address)) for one in self.catalog.remotes.values())
-        names = {*self.connections.entries, *chain.from_iterable(peers)}
-        return name_or_address in names or bool(
-            self._speaking_for(name_or_address) or self.sas.of_connection(name_or_address)
+        peers = self.catalog.remotes.values()
+        names = {*self.connections.entries, *(peer.name for peer in peers)}
+        addresses = (str(peer.address) for peer in peers if peer.address is not None)
+        return (
+            name_or_address in names
+            or name_or_address in addresses
+            or bool(self._speaking_for(name_or_address) or self.sas.of_connection(name_or_address))
         )
 
     def _speaking_for(self, name: str) -> list[IsakmpSa]:

@@ -9,7 +9,7 @@ import pytest
 from regress.pair import Network, both
 
 
-@pytest.mark.parametrize("spoken", ["ikev1", "ikev2"])
+@pytest.mark.parametrize("spoken", ["ikev1", "ikev2", "aggressive"])
 @pytest.mark.parametrize(
     ("differs", "line"),
     [
@@ -19,7 +19,10 @@ from regress.pair import Network, both
     ],
 )
 def test_the_line_of_what_was_refused(spoken: str, differs: str, line: str) -> None:
-    one, other = both(peer_tags=f"Key-exchange= {spoken}")
+    if spoken == "aggressive":
+        one, other = both(exchange="AGGRESSIVE")
+    else:
+        one, other = both(peer_tags=f"Key-exchange= {spoken}")
     if differs == "ike":
         other = replace(other, transforms="AES-SHA-GRP14")
     elif differs == "secret":

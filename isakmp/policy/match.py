@@ -32,7 +32,7 @@ MISSES_MAX = 16
 # How many of a peer's transforms are looked at, and how many pairs of one and one of ours are
 # compared for a reason: a stranger's datagram holds 8,000 transforms, and comparing takes time.
 TRANSFORMS_MAX, PAIRS_MAX = 256, 256
-# How many such pairs are known again.
+# How many such pairs are known again, by what they are: whoever asks, the answer is the same.
 FITS_KEPT = 256
 
 _SECONDS, _KILOBYTES = int(isakmp.LifeType.SECONDS), int(isakmp.LifeType.KILOBYTES)

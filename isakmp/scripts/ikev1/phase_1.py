@@ -425,7 +425,10 @@ def refused_in_clear(x: Exchange[Any], said: str) -> Reason:
 def refused_by_peer(x: Exchange[Any], said: str, detail: str) -> Reason:
     """What an error notify can mean by the time that it comes."""
     if x.sa is not None:
-        return refusal(AGREED, said, detail, f"identity {x.sa.local_id}", x.remote.line)
+        line = x.remote.line
+        if said == isakmp.Notify.AUTHENTICATION_FAILED.name:
+            line = x.engine.owner.catalog.secret_line(x.remote, x.sa.remote_id)
+        return refusal(AGREED, said, detail, f"identity {x.sa.local_id}", line)
     if x.state.chosen is None:
         offered = ", ".join(t.name for t in x.remote.transforms)
         line = x.remote.transforms[0].line if x.remote.transforms else x.remote.line

@@ -130,7 +130,7 @@ ID: Mapping[str, Tag] = MappingProxyType(
         "Network": Tag(
             PLACE, "of subnets: any address in it; an interface: the network it is in"
         ),
-        "Port": Tag(PORT, "in phase 2: which traffic; 0: any", "0"),
+        "Port": Tag(PORT, "in phase 2: which traffic; of ICMP a type; 0: any", "0"),
         "Protocol": Tag(PROTOCOL, "in phase 2: which traffic; 0: any", "0"),
     }
 )  # fmt: skip

@@ -31,6 +31,7 @@ from isakmp.policy.proposal_reader import (
 from isakmp.policy.sameness import network_of
 from isakmp.policy.selector_reader import read_selectors
 from isakmp.policy.spd import (
+    ICMP,
     MAX_PROPOSALS,
     MAX_TRANSFORMS,
     Address,
@@ -46,7 +47,7 @@ from isakmp.policy.spd import (
     TrafficSelector,
     Unique,
 )
-from isakmp.policy.traffic import PER_CHILD, of_network, of_selector, selectors
+from isakmp.policy.traffic import PER_CHILD, of_network, selectors
 from isakmp.policy.transforms import (
     read_ike_transform,
     read_life,
@@ -317,15 +318,23 @@ def _traffic(
     remote_id = None if remote else _remote_id(conf, name, peer, resolve)
     if local_id and remote_id:
         selector = _selector(conf, name, local_id, remote_id)
-        return local_id, remote_id, selector, of_selector(selector)
-    traffic = Traffic(
-        local or _of_identity(conf, name, "Local-ID", local_id),
-        remote or _of_identity(conf, name, "Remote-ID", remote_id),
-    )
+        src, dst, protocol, *_ = selector
+        traffic = Traffic(
+            (of_network(src, protocol, local_id.port),),
+            (of_network(dst, protocol, remote_id.port),),
+        )
+        if protocol not in ICMP:  # whose type may stand in either of the two
+            return local_id, remote_id, selector, traffic
+    else:
+        traffic = Traffic(
+            local or _of_identity(conf, name, "Local-ID", local_id),
+            remote or _of_identity(conf, name, "Remote-ID", remote_id),
+        )
     try:
         selector = selectors(traffic, _pairs_max(conf))[0]
     except Refused as error:
-        raise conf.error(error.reason.detail, name, SELECTOR_LISTS[not local]) from None
+        tag = SELECTOR_LISTS[not local] if local or remote else "Remote-ID"
+        raise conf.error(error.reason.detail, name, tag) from None
     local_id = identity_of(selector.src, selector.protocol, selector.src_port)
     remote_id = identity_of(selector.dst, selector.protocol, selector.dst_port)
     return local_id, remote_id, selector, traffic

@@ -531,4 +531,16 @@ def agreed(child: ChildSa) -> Traffic:
 def of_selector(selector: Selector) -> Traffic:
     """The same traffic for IKEv2; the protocol and its ports are those of a phase 2 identity."""
     src, dst, protocol, src_port, dst_port, *_ = selector
+    if protocol in ICMP:
+        local, remote = (_of_types(one, protocol, src_port, dst_port) for one in (src, dst))
+        return Traffic((local,), (remote,))
     return Traffic((of_network(src, protocol, src_port),), (of_network(dst, protocol, dst_port),))
+
+
+def _of_types(network: Network, protocol: int, kind: int, code: int) -> TrafficSelector:
+    """One type of ICMP, all of its codes where that is 0; every type where that is."""
+    whole = of_network(network, protocol, kind)
+    if not kind or not code:
+        return whole
+    port = whole.start_port | code & 0xFF
+    return whole._replace(start_port=port, end_port=port)

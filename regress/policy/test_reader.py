@@ -277,6 +277,10 @@ class TestConnection:
         other = Conf.from_text(base.format(17, "IPV4_ADDR", "Address= 10.0.0.2") + ids)
         with pytest.raises(ConfError, match="different protocols"):
             read_connection(other, "c")
+        types = base.replace("{}\n[b]", "1\nPort= 8\n[b]", 1).replace("Protocol= 6", "Protocol= 1")
+        other = Conf.from_text(types.format("IPV4_ADDR", "Address= 10.0.0.2\nPort= 3") + ids)
+        with pytest.raises(ConfError, match="selects no packet"):
+            read_connection(other, "c")
 
     def test_proposals_are_bounded(self) -> None:
         suites = ",".join(["QM-ESP-AES-SHA-SUITE"] * 255)

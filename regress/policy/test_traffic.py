@@ -396,3 +396,16 @@ class TestSelectorValues:
         assert (back.src_ports, back.dst_ports) == ((0, 0xFFFF), (80, 90))
         assert back.reversed() == self.RANGE
         assert str(back) == "10.0.0.0/8 -> 10.0.0.0/8[80-90] proto tcp"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "ports"),
+    [(8, 0, (0x800, 0x8FF)), (3, 4, (0x304, 0x304)), (0, 0, ANY_PORTS), (0, 4, ANY_PORTS)],
+)
+def test_a_packet_of_icmp_has_its_type_and_code_at_both_ends(
+    kind: int, code: int, ports: tuple[int, int]
+) -> None:
+    """RFC 7296 3.13.1. The code was asked for as a type of the other end."""
+    selector = Selector.of("10.1.0.1/32", "10.2.0.1/32", 1, kind, code)
+    for (side,) in traffic.of_selector(selector):
+        assert (side.start_port, side.end_port) == ports

@@ -37,7 +37,7 @@ from isakmp.policy.children import is_transport
 from isakmp.policy.identity import host_network
 from isakmp.policy.match import Chosen, choose_ipsec, describe
 from isakmp.policy.sameness import network_of, same_traffic
-from isakmp.policy.spd import Connection, Identity, IpsecTransform, Network, Selector, Suite
+from isakmp.policy.spd import ICMP, Connection, Identity, IpsecTransform, Network, Selector, Suite
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import nat
@@ -390,7 +390,11 @@ def _take_ids(x: X, message: Incoming) -> Selector:
                    came=" and ".join(protocol_name(i.protocol) for i in (idci, idcr))),
             isakmp.Notify.INVALID_ID_INFORMATION,
         )  # fmt: skip
-    return Selector(ours, theirs, idcr.protocol or idci.protocol, idcr.port, idci.port)
+    protocol, ports = idcr.protocol or idci.protocol, (idcr.port, idci.port)
+    if protocol in ICMP:
+        # Type and code do not change sides; a type may stand in the second one alone.
+        ports = (idci.port, idcr.port) if idci.port else (idcr.port, 0)
+    return Selector(ours, theirs, protocol, *ports)
 
 
 def _traffic_id(value: Any) -> Identity:

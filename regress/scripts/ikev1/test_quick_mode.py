@@ -51,6 +51,34 @@ def test_algorithms_and_key_lengths(suite: str, encryption: int, auth: int) -> N
     assert len(keys) == 2, "each direction has its own"
 
 
+@pytest.mark.parametrize(
+    ("near", "far"), [("icmp/8", ""), ("icmp/8", "icmp"), ("", "icmp/8"), ("icmp/8", "icmp/8")]
+)
+@pytest.mark.parametrize("west_begins", [True, False])
+def test_a_type_of_icmp_is_one_for_both_ends(near: str, far: str, west_begins: bool) -> None:
+    """Type and code do not change sides, whichever identity has them and whoever begins."""
+    one = replace(WEST, local=f"10.1.0.0/16 {near}", remote=f"10.2.0.0/16 {far}")
+    other = replace(EAST, local=one.remote, remote=one.local)
+    one, other = (replace(g, passive=p) for g, p in ((one, not west_begins), (other, west_begins)))
+    _, west, east = up(one, other)
+    assert connected(west), west.said + east.said
+    agree(west, east)
+    (selector,) = specs(west, False)[0].selectors
+    assert (selector.protocol, selector.src_port, selector.dst_port) == (1, 8, 0)
+
+
+def test_a_code_of_icmp_is_one_for_both_ends() -> None:
+    of_west = "Local-selectors= 10.1.0.0/16[icmp/3.4]\nRemote-selectors= 10.2.0.0/16"
+    of_east = "Local-selectors= 10.2.0.0/16\nRemote-selectors= 10.1.0.0/16[icmp/3.4]"
+    _, west, east = up(
+        replace(WEST, connection_tags=of_west), replace(EAST, connection_tags=of_east)
+    )
+    assert connected(west), west.said + east.said
+    agree(west, east)
+    (selector,) = specs(east, False)[0].selectors
+    assert (selector.protocol, selector.src_port, selector.dst_port) == (1, 3, 4)
+
+
 @pytest.mark.parametrize("group", [2, 5, 14, 19, 20, 31])
 def test_pfs(group: int) -> None:
     """RFC 2409 5.5 and 8."""

@@ -398,6 +398,10 @@ def _selector(conf: Conf, name: str, local_id: Identity, remote_id: Identity) ->
     if local_id.protocol and remote_id.protocol and local_id.protocol != remote_id.protocol:
         raise conf.error("Local-ID and Remote-ID name different protocols", name)
     protocol = local_id.protocol or remote_id.protocol
+    if not protocol and (local_id.port or remote_id.port):
+        tag = "Local-ID" if local_id.port else "Remote-ID"
+        raise conf.error("names a Port without a Protocol: it selects nothing", name, tag,
+                         hint="set Protocol in its section")  # fmt: skip
     return Selector(src, dst, protocol, local_id.port, remote_id.port)
 
 

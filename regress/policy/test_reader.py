@@ -277,6 +277,12 @@ class TestConnection:
         other = Conf.from_text(base.format(17, "IPV4_ADDR", "Address= 10.0.0.2") + ids)
         with pytest.raises(ConfError, match="different protocols"):
             read_connection(other, "c")
+        bare = Conf.from_text(
+            base.format(0, "IPV4_ADDR", "Address= 10.0.0.2\nPort= 80").replace("= 6", "= 0") + ids
+        )
+        with pytest.raises(ConfError, match="a Port without a Protocol") as caught:
+            read_connection(bare, "c")
+        assert caught.value.tag == "Remote-ID"
         types = base.replace("{}\n[b]", "1\nPort= 8\n[b]", 1).replace("Protocol= 6", "Protocol= 1")
         other = Conf.from_text(types.format("IPV4_ADDR", "Address= 10.0.0.2\nPort= 3") + ids)
         with pytest.raises(ConfError, match="selects no packet"):

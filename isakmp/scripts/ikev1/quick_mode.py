@@ -391,6 +391,8 @@ def _take_ids(x: X, message: Incoming) -> Selector:
             isakmp.Notify.INVALID_ID_INFORMATION,
         )  # fmt: skip
     protocol, ports = idcr.protocol or idci.protocol, (idcr.port, idci.port)
+    if any(ports) and not protocol:
+        raise _no_traffic("with a port and no protocol", " and ".join(map(str, ports)))
     if protocol in ICMP:
         # Type and code do not change sides; a type may stand in the second one alone.
         ports = (idci.port, idcr.port) if idci.port else (idcr.port, 0)
@@ -408,7 +410,8 @@ def _traffic_id(value: Any) -> Identity:
 def _no_traffic(kind: str, came: str) -> Refused:
     return Refused(
         Reason("invalid-id-information", f"an identity {kind} selects no traffic that can be set",
-               came=came, acceptable="addresses, subnets, and ranges that are a subnet"),
+               came=came, acceptable="addresses, subnets, and ranges that are a subnet; ports "
+               "with a protocol only"),
         isakmp.Notify.INVALID_ID_INFORMATION,
     )  # fmt: skip
 

@@ -269,6 +269,25 @@ def test_a_network_in_other_octets_is_that_network_and_is_echoed_as_it_came(body
     assert answers[0] == bytes.fromhex(body)
 
 
+def test_a_port_without_a_protocol_selects_nothing() -> None:
+    """As in IKEv2 (RFC 7296 3.13.1); the stack would take it for every port, or for none."""
+    net, west, east = pair()
+
+    def offer(x: Any, message: Any) -> None:
+        if x.script.name == "quick mode" and x.step == 0:
+            x.state.id_bodies = bytes.fromhex("040000500a010000ffff0000"), id_of(x, 1)
+            ids = iter(x.state.id_bodies)
+            message.payloads = [(k, next(ids) if k == P.ID else v) for k, v in message.payloads]
+
+    change_sent(west, offer)
+    net.start()
+    net.run(5)
+    assert connected(east, children=0)
+    reason = next(o["reason"] for o in east.outcomes if o["reason"])
+    assert "with a port and no protocol" in reason["detail"]
+    assert "a protocol" in reason["acceptable"]
+
+
 @pytest.mark.parametrize("body", OTHER_OCTETS)
 def test_an_answer_may_say_the_network_in_other_octets(body: str) -> None:
     net, west, east = pair()

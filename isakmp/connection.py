@@ -130,7 +130,8 @@ class Connections:
         waiting = (x for sa in self.sas.isakmp.values() for x in sa.waiting)
         for exchange in [*self.engine.exchanges.values(), *waiting]:
             now = self._remote_now(exchange.remote.name)
-            if exchange.name in names or now != exchange.remote:
+            concerned = exchange.name in names or now != exchange.remote
+            if concerned and not exchange.script.tells:
                 self.engine.cancel(exchange, replace(reason, line=exchange.remote.line))
 
     def _remote_now(self, name: str) -> Remote | None:

@@ -74,9 +74,10 @@ class Script(Generic[S]):
     carry its messages beside its own; confirmed: the last message only confirms, and where it
     does not come the exchange has succeeded all the same; follows: the script that goes on where
     this one ends, with what was learned; refused: takes an answer that lacks what is mandatory;
-    fork: the memory once more, for another answer to the same message; question: what an answer is
-    to, where several messages wait for one; joins: whether a fork takes another answer for its own,
-    as the two make the same keys.
+    tells: what the peer is told stays true, whatever becomes of what is configured; fork: the
+    memory once more, for another answer to the same message; question: what an answer is to, where
+    several messages wait for one; joins: whether a fork takes another answer for its own, as the
+    two make the same keys.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Script(Generic[S]):
     confirmed: bool = False
     follows: Callable[[Exchange[S]], Script[S] | None] = lambda exchange: None
     refused: Step | None = None
+    tells: bool = False
     fork: Callable[[S], S] = lambda state: duplicate(state)
     question: Callable[[Exchange[S], Incoming], object] = lambda exchange, message: None
     joins: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False

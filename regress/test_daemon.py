@@ -86,14 +86,25 @@ def test_a_changed_connection_is_never_without_a_policy(
     assert told == ["add_policy", "add_policy", "delete_policy", "delete_policy"]
 
 
-def test_a_changed_peer_loses_everything(tmp_path: Path) -> None:
-    net, west, east, path = on_disk(tmp_path)
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+@pytest.mark.parametrize("what", ["changed", "removed"])
+def test_a_changed_peer_loses_everything(tmp_path: Path, version: str, what: str) -> None:
+    """And hears of it, of its child SAs first, before it asks again."""
+    tags = f"Key-exchange= {version}"
+    one, other = replace(WEST, peer_tags=tags), replace(EAST, peer_tags=tags)
+    net, west, east, path = on_disk(tmp_path, one, other=other)
     cookies = west.rows(1)[0]["cookies"]
-    path.write_text(path.read_text().replace("a secret of both", "a new secret"))
+    text = path.read_text()
+    new = text.replace("a secret of both", "a new secret")
+    if what == "removed":
+        new = re.sub(r"\[east\].*?(?=\n\[)", "", text, flags=re.S)
+        new = new.replace("Connections= west-east", "Connections=")
+    path.write_text(new)
     assert any("peer changed" in line for line in west.daemon.reload())
     net.run(2)
     assert cookies not in {row["cookies"] for row in west.rows(1) + east.rows(1)}
-    path.write_text(path.read_text().replace("a new secret", "a secret of both"))
+    assert not east.rows(2)
+    path.write_text(text)
     west.daemon.reload()
     net.until(lambda: connected(west) and connected(east), 100)
     agree(west, east)

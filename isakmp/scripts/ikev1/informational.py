@@ -193,5 +193,5 @@ def tell_twice(
 
 INFORMATIONAL = Script(
     "informational", isakmp.Exchange.INFO, (send_HASH_INFO,), (recv_HASH_INFO,),
-    (P.HASH, END), Info,
+    (P.HASH, END), Info, tells=True,
 )  # fmt: skip

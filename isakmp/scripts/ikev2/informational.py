@@ -238,7 +238,7 @@ def tell(
 
 INFORMATIONAL = Script(
     "INFORMATIONAL", ikev2.Exchange.INFORMATIONAL, (send_INFO, recv_INFO), (recv_INFO, send_INFO),
-    (SWITCH, END), Info, finalize,
+    (SWITCH, END), Info, finalize, tells=True,
 )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from isakmp.timer import Timers
 
 # How long a new IKE SA is given to take over the child SAs of the one before.
 RENEW_S = 60.0
+_TITLES = {"soft": "SA soft", "hard": "SA hard"}
 
 
 class Keeper:
@@ -120,7 +121,7 @@ class Keeper:
         if event := sa.events.pop(name, None):
             event.cancel()
         left = sa.established + limit - self.timers.now()
-        sa.events[name] = self.timers.add(f"SA {name}", max(left, 1.0), partial(what, sa))
+        sa.events[name] = self.timers.add(_TITLES[name], max(left, 1.0), partial(what, sa))
 
     def _arm_keepalive(self, sa: IsakmpSa) -> None:
         """The NAT before us forgets those who are silent (RFC 3948 4)."""

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fifo_ui.client import Client, ControlError, NotThere
+from isakmp.causes import EXPECTED
 
 POLL_S = 0.1
+ENDED = ("held down", "left out")  # states of a connection that nobody brings up
 
 Row = dict[str, Any]
 
@@ -30,23 +32,23 @@ class Wait:
     def run(self) -> list[Row]:
         """The child SAs once one is up. ControlError: it failed, or the time is over."""
         self.deadline = self.client.clock() + self.wait_s
-        before = {_key(row) for row in self._first_status()["outcomes"]}
+        self._await_isakmpd()
         self.client.ask(f"c {self.name}")
         while True:
             status = self.client.ask("S")
             if rows := [row for row in status["sas"] if _is_up(row, self.name)]:
                 return rows
-            self._raise_failure(status, before)
-            for row in self._of_it(status, "exchanges"):
-                self._tell(progress(row))
+            self._raise_failure(status)
+            if rows := self._of_it(status):
+                self._tell(" and ".join(map(progress, rows)))
             self._pause(self._late())
 
-    def _first_status(self) -> dict[str, Any]:
-        """The status before anything is asked for, once somebody reads the FIFO and answers."""
+    def _await_isakmpd(self) -> None:
+        """Nothing is asked for before somebody reads the FIFO and answers."""
         while True:
             try:
-                status: dict[str, Any] = self.client.ask("S")
-                return status
+                self.client.ask("S")
+                return
             except NotThere as error:
                 self._tell(str(error))
                 self._pause(error)
@@ -70,18 +72,20 @@ class Wait:
             self.said = what
             self.say(f"waiting: {what}")
 
-    def _of_it(self, status: dict[str, Any], table: str) -> list[Row]:
-        """The rows of the connection, and of phase 1 with its peer."""
-        own = [row for row in status["connections"] if row.get("name") == self.name]
-        names = {self.name, *(row.get(field) for row in own for field in ("peer", "remote"))}
-        return [row for row in status[table] if row.get("name") in names]
+    def _of_it(self, status: dict[str, Any]) -> list[Row]:
+        """What is under way for the connection, and phase 1 with its peer."""
+        own = [row for row in status["connections"] if row["name"] == self.name]
+        names = {self.name, *(row["peer"] for row in own)}
+        return [row for row in status["exchanges"] if row["name"] in names]
 
-    def _raise_failure(self, status: dict[str, Any], before: set[tuple[Any, ...]]) -> None:
-        for row in self._of_it(status, "outcomes"):
-            if not row.get("ok") and _key(row) not in before:
-                reason = row.get("reason") or {}
-                detail = reason.get("detail") or reason.get("cause") or "no reason was given"
-                raise ControlError(f"{self.name} failed: {detail}", reason.get("mend", ""), reason)
+    def _raise_failure(self, status: dict[str, Any]) -> None:
+        """By what the connection says of itself, which has begun anew with the command: outcomes
+        may be those of other attempts."""
+        for row in status["connections"]:
+            if row["name"] == self.name and _has_failed(row):
+                reason = row["reason"]
+                cause, mend = reason["detail"], reason.get("mend", "")
+                raise ControlError(f"{self.name} failed: {cause}", mend, reason)
 
 
 def progress(row: Mapping[str, Any]) -> str:
@@ -101,5 +105,8 @@ def _is_up(row: Row, name: str) -> bool:
     return (row["phase"], row["name"], row["state"]) == (2, name, "established")
 
 
-def _key(row: Row) -> tuple[Any, ...]:
-    return row.get("id"), row.get("when"), row.get("exchange")
+def _has_failed(row: Row) -> bool:
+    """Whether a try has failed for what does not mend itself, or there are to be none."""
+    cause = (row.get("reason") or {}).get("cause")
+    tried = bool(row.get("tries")) and cause not in (None, *EXPECTED)
+    return tried or row["state"] in ENDED

@@ -171,7 +171,7 @@ class Connections:
     def connect(self, name: str) -> Job[Any]:
         """Start a connection by command, listed or not. ConfError where there is none."""
         entry = self.entries.get(name) or self._take_up(self.catalog.connection(name))
-        entry.held_down, entry.tries = False, 0
+        entry.held_down, entry.tries, entry.failure = False, 0, None
         return self.bring_up(entry)
 
     def bring_up(self, entry: Entry) -> Job[Any]:

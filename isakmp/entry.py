@@ -36,6 +36,20 @@ class Entry:
         """Its section."""
         return self.connection.name
 
+    @property
+    def state(self) -> str:
+        """Of one that is not up: whether it should be, and who keeps it from it."""
+        return "wanted" if self.wanted else "held down" if self.held_down else "idle"
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it is not up."""
+        if self.state != "held down":
+            return self.failure
+        return Reason(
+            "taken-down", "it was taken down by command", mend=f"isakmpctl up {self.name}"
+        )
+
     def failed_for(self, cause: str) -> bool:
         """Whether that is why the last try failed."""
         return self.failure is not None and self.failure.cause == cause

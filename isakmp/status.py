@@ -129,17 +129,16 @@ def connection_row(entry: Entry, sas: SaDatabase) -> dict[str, Any]:
     """One connection as it is kept; local_selectors, remote_selectors: the traffic it may have."""
     children = sas.of_connection(entry.connection.name)
     up = any(child.state is State.ESTABLISHED for child in children)
-    traffic = configured(entry.connection)
-    wanted = "wanted" if entry.wanted else "held down" if entry.held_down else "idle"
+    traffic, reason = configured(entry.connection), entry.reason
     return {
         "name": entry.connection.name,
         "peer": entry.remote.name,
-        "state": "up" if up else wanted,
+        "state": "up" if up else entry.state,
         "passive": entry.connection.passive,
         "tries": entry.tries,
         "local_selectors": [selector_text(one) for one in traffic.local],
         "remote_selectors": [selector_text(one) for one in traffic.remote],
-        "reason": entry.failure.to_dict() if entry.failure and not up else None,
+        "reason": reason.to_dict() if reason and not up else None,
     }
 
 

@@ -148,8 +148,14 @@ def test_connections_say_how_they_are() -> None:
     assert ours["reason"]["cause"] == "peer-refused"
     assert (ours["passive"], theirs["passive"]) == (False, True)
     west.daemon.teardown("west-east", 2)
-    assert west.daemon.status()["connections"][0]["state"] == "held down"
-    assert net.now
+    net.run(60)
+    (row,) = west.daemon.status()["connections"]
+    assert (row["state"], row["reason"]["cause"]) == ("held down", "taken-down")
+    assert row["reason"]["mend"] == "isakmpctl up west-east"
+    net.kill(east)
+    west.daemon.connect("west-east")
+    (row,) = west.daemon.status()["connections"]
+    assert (row["state"], row["reason"]) == ("wanted", None), "nothing has failed since"
 
 
 def test_a_child_whose_isakmp_sa_is_gone_names_no_cookies() -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fifo_ui.client import Client, ControlError
 from fifo_ui.up import Wait
+from isakmp.daemon import Daemon
 from regress.fifo_ui.fake import FAILURE, PHASE_2, TOKEN, Running, Time, call, client_of
+from regress.pair import EAST, WEST, Gateway, Host, Network, both, up
+from regress.scripts.ikev2.pairs import gateways, kinds, pair
 
 
 def client_at(directory: Path, work: Callable[[], object]) -> tuple[Client, Time]:
@@ -35,15 +40,98 @@ def test_up_waits_until_it_is_up(running: Running) -> None:
     assert running.daemon.calls == [("connect", "a-b")]
 
 
-def test_up_does_not_take_an_old_failure_for_its_own(running: Running) -> None:
-    state = running.daemon.state
-    state["sas"], state["outcomes"], turns = [], [FAILURE], []
+@dataclass(frozen=True, kw_only=True)
+class InMemory(Client):
+    """Gives commands to a daemon of a network in memory."""
+
+    daemon: Daemon
+
+    def ask(self, command: str) -> Any:
+        if command == "S":
+            return self.daemon.status()
+        return self.daemon.connect(command.removeprefix("c "))
+
+
+def wait_in(net: Network, west: Host, meanwhile: Callable[[], object] = lambda: None) -> Wait:
+    """A wait for west's connection, while its clock on the wall is set little by little."""
+
+    def sleep(seconds: float) -> None:
+        net.set_clock_s += 0.001
+        meanwhile()
+        net.run(seconds)
+
+    client = InMemory(
+        Path(), Path(), 5.0, lambda: net.now, sleep, lambda: TOKEN, daemon=west.daemon
+    )
+    return Wait(client, "west-east", 60.0, lambda _: None)
+
+
+@pytest.mark.parametrize("pair_of", [gateways, both], ids=["ikev2", "ikev1"])
+def test_up_does_not_take_an_old_failure_for_its_own(
+    pair_of: Callable[[], tuple[Gateway, Gateway]],
+) -> None:
+    """Not where it has another time now, by the clock on the wall."""
+    net, west, east = up(pair_of()[0], replace(pair_of()[1], secret="another"), 60)
+    net.until(lambda: not west.daemon.status()["exchanges"])
+    net.kill(east)
+    assert set(west.reasons()) == {"peer-refused"}
+    with pytest.raises(ControlError) as caught:
+        wait_in(net, west).run()
+    assert str(caught.value).startswith("west-east failed: no answer to message 1 of ")
+    assert "reachable" in caught.value.mend
+
+
+def test_up_goes_on_where_isakmpd_does() -> None:
+    """What it has begun under an SA that the peer then deletes is begun anew."""
+    net, west, east = pair()
+    west.daemon.teardown("west-east", 2)
+    net.run(1)
+    net.lose = lambda packet: kinds([packet]) == ["CREATE_CHILD_SA"]
+
+    def delete() -> None:
+        for sa in list(east.daemon.sas.isakmp.values()):
+            if net.now > 7:
+                east.daemon.keeper.delete_sa(sa)
+
+    (row,) = wait_in(net, west, delete).run()
+    assert "sa-gone" in west.reasons()
+    assert row["name"] == "west-east"
+
+
+def test_up_that_somebody_else_takes_down_waits_no_longer() -> None:
+    net, west, east = pair()
+    west.daemon.teardown("west-east", 1)
+    net.run(3)
+    net.kill(east)
+    with pytest.raises(ControlError) as caught:
+        wait_in(net, west, west.daemon.teardown_all).run()
+    assert str(caught.value) == "west-east failed: it was taken down by command"
+    assert caught.value.mend == "isakmpctl up west-east"
+
+
+def test_up_says_at_once_that_there_is_no_address_to_begin_with() -> None:
+    west, net = replace(WEST, passive=True), Network()
+    text = west.text().replace(f"{EAST.address}= east", "Default= east")
+    host = net.add(west.address, text.replace(f"\nAddress= {EAST.address}\n", "\n"))
+    net.start()
+    with pytest.raises(ControlError, match="has no address, or there is no route") as caught:
+        wait_in(net, host).run()
+    assert caught.value.mend.startswith("set Address")
+    assert net.now == 0.0
+
+
+def test_up_tells_the_failure_of_its_own_connection(running: Running) -> None:
+    """With the reason whole, and none that was there before."""
+    state, turns = running.daemon.state, list[int]()
+    row = {**state["connections"][0], "state": "wanted"}
+    state["sas"], state["outcomes"] = [], [FAILURE]
+    state["connections"] = [{**row, "tries": 0, "reason": {"cause": "timeout", "detail": "old"}}]
 
     def work() -> None:
         running.turn()
         turns.append(1)
         if len(turns) == 20:
-            state["outcomes"] = [FAILURE, {**FAILURE, "id": 5}]
+            state["connections"] = [{**row, "tries": 1, "reason": FAILURE["reason"]}]
 
     status, _, err = call(running, "up", "a-b", "--wait", "10", client=client_of(running, work))
     assert status == 1

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from isakmp import conf_crypto
 from isakmp.conf import Conf, read_file
 from isakmp.conf_clear import traffic_warnings
+from isakmp.conf_host import address_warnings, file_warnings
 from isakmp.conf_kinds import Kind, Tag
 from isakmp.conf_parse import fold, items_of, nearest
 from isakmp.conf_secrets import MEND, weakness
@@ -69,7 +70,8 @@ def judge(conf: Conf, resolve: Resolve = no_interfaces) -> Judgement:
     if not connection_names(conf) and not conf.tags("Phase 1"):
         place = f"{conf.path}: " if conf.path else ""
         said.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
-    return Judgement(errors, [*conf.warnings, *said, *user_warnings(conf)], faults)
+    said += [*user_warnings(conf), *file_warnings(conf)]
+    return Judgement(errors, [*conf.warnings, *said], faults)
 
 
 def judge_part(conf: Conf, resolve: Resolve) -> Judgement:
@@ -79,7 +81,8 @@ def judge_part(conf: Conf, resolve: Resolve) -> Judgement:
     errors = sorted(walk.errors.values(), key=lambda error: (error.file, error.line))
     who = confusable(conf, walk.remotes.values(), walk.initiators, walk.keys)
     clear = traffic_warnings(walk.connections, walk.bypass, resolve)
-    said = [*dict.fromkeys(walk.warnings), *who, *clear]
+    places = address_warnings(conf, walk.remotes.values(), resolve)
+    said = [*dict.fromkeys(walk.warnings), *who, *clear, *places]
     return Judgement(errors[:MAX_ERRORS], said, walk.faults)
 
 

@@ -29,6 +29,7 @@ from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.message import Header, parse_header
 from isakmp.path import Path
+from isakmp.policy.identity import no_interfaces
 from isakmp.policy.spd import Address
 from isakmp.timer import Timers
 from isakmp.transport.memory import Memory
@@ -266,7 +267,7 @@ class Host:
         conf = options.pop("conf", None) or Conf.from_text(text)
         chosen: dict[str, Any] = {
             "source": lambda _: self.address,
-            "resolve": lambda name, version: None,
+            "resolve": no_interfaces,
             "run_directory": FilePath("/nonexistent"),
             **options,
         }

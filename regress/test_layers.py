@@ -77,6 +77,7 @@ LAYERS = [
         "isakmp.conf_check",
         "isakmp.conf_clear",
         "isakmp.conf_crypto",
+        "isakmp.conf_host",
         "isakmp.conf_kin",
         "isakmp.conf_told",
         "isakmp.conf_user",

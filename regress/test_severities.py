@@ -97,7 +97,7 @@ RULE = {
         "%s",
         "%s: after its end: %s",
         "IPsec events were lost: %d SAs are gone, %d packets wait, %d policies we",
-        "cannot send to %s: %s",
+        "cannot send from %s to %s: %s%s",
         "left out: %s: %s",
         "log file: %s; the old one is written on",
         "nobody waits for isakmpd to be ready: %s",

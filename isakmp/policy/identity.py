@@ -16,7 +16,8 @@ from isakmp.policy.sameness import SUBNETS, VERSION, prefix_of
 from isakmp.policy.spd import Address, Identity, Network, Remote, make_network
 
 Interface = IPv4Interface | IPv6Interface
-# (interface name or "default", IP version 4 or 6) -> its first address and prefix, or None.
+# (interface name or "default", IP version 4 or 6) -> its first address and prefix, or None;
+# (an address, its version) -> the same, or None where no interface has it.
 Resolve = Callable[[str, int], Interface | None]
 
 _NAMES = (ipsec.Id.FQDN, ipsec.Id.USER_FQDN, ipsec.Id.KEY_ID, ipsec.Id.DER_ASN1_DN)
@@ -25,7 +26,7 @@ MAX_NAME_BYTES = 1024
 
 
 def no_interfaces(name: str, version: int) -> Interface | None:
-    """A Resolve that knows no interface."""
+    """A Resolve that knows no interface: for a configuration of another host, or of none."""
     return None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import socket
-from ipaddress import IPv4Interface, IPv6Interface, ip_address
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 
+from isakmp.conf_values import is_address
 from isakmp.policy.spd import Address
 
 Interface = IPv4Interface | IPv6Interface
@@ -24,8 +26,24 @@ def source(remote: Address) -> Address | None:
         return None
 
 
+def lacks_address(address: Address) -> bool:
+    """Whether no interface of this host has an address; False also where that is not known."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((str(address), 0))
+    except OSError as error:
+        return error.errno == errno.EADDRNOTAVAIL
+    return False
+
+
 def interface(name: str, version: int) -> Interface | None:
-    """The first address of an interface, with its prefix; ``default``: the default route's."""
+    """The first address of an interface, with its prefix; ``default``: the default route's.
+
+    Of an address: itself, where an interface has it.
+    """
+    if is_address(name):
+        return None if lacks_address(ip_address(name)) else ip_interface(name)
     # Netlink is loaded only where a configuration names an interface.
     from pyroute2 import IPRoute
 

@@ -22,6 +22,7 @@ from isakmp.loop import Loop
 from isakmp.path import Path
 from isakmp.policy.spd import Address, make_address
 from isakmp.transport.base import NON_ESP_MARKER, Deliver, sort
+from isakmp.transport.netif import lacks_address
 
 # Of <linux/in.h> and <asm/socket.h>; the socket module does not name them.
 _IP_PKTINFO = 8
@@ -166,7 +167,10 @@ class Udp:
             self.counters["sent"] += 1
         except OSError as error:
             self.counters["send_failed"] += 1
-            self._log.internal_warn("cannot send to %s: %s", path.remote, error.strerror or error)
+            self._log.internal_warn(
+                "cannot send from %s to %s: %s%s",
+                path.local, path.remote, error.strerror or error, _mend(path.local),
+            )  # fmt: skip
 
     def _way(self, local: Address, port: int) -> Way:
         """What sends from an address and port of ours; kept, within bounds. OSError: nothing."""
@@ -227,6 +231,13 @@ def _no_socket(address: Address, port: int, error: OSError) -> ConfError:
         hint="list fewer addresses, or let the process have more descriptors (LimitNOFILE= of "
         "its unit, ulimit -Hn); each address takes two",
     )
+
+
+def _mend(local: Address) -> str:
+    """What can be done where the address that is sent from is the cause."""
+    if not lacks_address(local):
+        return ""
+    return f"; mend: no interface of this host has {local}: give it to one, or mend Local-address"
 
 
 def _ancillary(local: Address) -> tuple[int, int, bytes]:

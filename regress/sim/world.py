@@ -22,6 +22,7 @@ from isakmp.errors import IsakmpError
 from isakmp.log import Log
 from isakmp.message import HEADER_SIZE, Header, parse_header
 from isakmp.path import Path
+from isakmp.policy.identity import no_interfaces
 from isakmp.policy.spd import Address
 from isakmp.timer import Timers
 from isakmp.transport.base import NON_ESP_MARKER
@@ -156,7 +157,7 @@ class Host:
         self.daemon = Daemon(
             Conf.from_text(self.configuration), timers=timers, random=world.random_bytes,
             wall=self.wall, transport=self.transport, log=log,
-            app=stack.speak_to(timers), esp_in=stack.esp_in, resolve=lambda name, version: None,
+            app=stack.speak_to(timers), esp_in=stack.esp_in, resolve=no_interfaces,
             source=lambda remote: None if self.unplugged else self.address,
             run_directory=FilePath("/nonexistent"),
         )  # fmt: skip

@@ -188,6 +188,22 @@ def test_what_cannot_be_sent_is_counted_and_told() -> None:
         setup.udp.close()
 
 
+def test_an_address_that_this_host_has_not_is_named() -> None:
+    """A wrong Local-address: the log pointed at the peer."""
+    setup = Setup(listen=None, families=(4,), nat_t_port=0)
+    try:
+        away = ip_address("192.0.2.77")
+        setup.udp.send(Path(away, setup.port, LOCALHOST, 9), b"x")
+        (line,) = setup.lines
+        assert "cannot send from 192.0.2.77 to 127.0.0.1: " in line
+        assert line.endswith(
+            "; mend: no interface of this host has 192.0.2.77: give it to one, or mend "
+            "Local-address"
+        )
+    finally:
+        setup.udp.close()
+
+
 def test_addresses_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     setup = Setup(nat_t_port=0)
     try:

@@ -1,0 +1,42 @@
+"""What the configuration asks of this host and it does not have, told before the first start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from isakmp.conf import Conf
+from isakmp.policy.identity import Resolve, no_interfaces
+from isakmp.policy.spd import Remote
+
+
+def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) -> Iterator[str]:
+    """A Local-address that no interface has (yet), where the interfaces are known."""
+    if resolve is no_interfaces:
+        return
+    for remote in remotes:
+        address = remote.local_address
+        if address is not None and resolve(str(address), address.version) is None:
+            place = conf.where(remote.name, "Local-address")
+            yield f"{place}: no interface of this host has {address}: nothing can be sent from it"
+
+
+def file_warnings(conf: Conf) -> Iterator[str]:
+    """A Logfile in a directory that is not there; a Key-log that cannot be made."""
+    paths = {path for _, path in conf.general("Logfile")[0]}
+    for directory in sorted({Path(path).parent for path in paths}):
+        if not directory.is_dir():
+            place = conf.where("General", "Logfile")
+            yield f"{place}: there is no directory {directory}: isakmpd would not start"
+    key_log = conf.general("Key-log")[0]
+    if key_log and (why := _not_made(Path(key_log))):
+        yield f"{conf.where('General', 'Key-log')}: {why}: isakmpd would not start"
+
+
+def _not_made(directory: Path) -> str:
+    """Why a directory cannot be made, its parents with it; empty where it can be, or is there."""
+    there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        return f"{there} is not a directory"
+    return "" if os.access(there, os.W_OK | os.X_OK) else f"nothing may be written in {there}"

@@ -1,0 +1,62 @@
+"""What this host has not, and the configuration asks of it, is warned of."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from isakmp.conf import Conf
+from isakmp.conf_check import check, warnings
+from isakmp.transport.netif import interface
+
+PEER = """\
+[Phase 1]
+127.0.0.9= east
+[east]
+Address= 127.0.0.9
+Key-exchange= ikev2
+Authentication= Aeb7oo3ahtho9uNgai5iu0Quie9doh4w
+Local-address= %s
+"""
+
+
+@pytest.mark.parametrize("address", ["192.0.2.77", "2001:db8::77"])
+def test_a_local_address_of_another_host(address: str) -> None:
+    conf = Conf.from_text(PEER % address, "f")
+    assert not check(conf, interface)
+    assert [line for line in warnings(conf, interface) if "Local-address" in line] == [
+        f"f:7 [east]:Local-address: no interface of this host has {address}: nothing can be sent "
+        "from it"
+    ]
+
+
+def test_a_local_address_of_this_host() -> None:
+    conf = Conf.from_text(PEER % "127.0.0.1", "f")
+    assert not any("Local-address" in line for line in warnings(conf, interface))
+
+
+def general(text: str) -> list[str]:
+    conf = Conf.from_text(f"[General]\n{text}\n", "f")
+    assert not check(conf)
+    return [line for line in warnings(conf) if "isakmpd would not start" in line]
+
+
+def test_a_log_file_in_no_directory(tmp_path: Path) -> None:
+    there, none = tmp_path / "log", tmp_path / "none" / "log"
+    assert not general(f"Logfile= {there}, SA={there}")
+    assert general(f"Logfile= {there}, SA={none}") == [
+        f"f:2 [General]:Logfile: there is no directory {none.parent}: isakmpd would not start"
+    ]
+
+
+def test_a_key_log_that_cannot_be_made(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert not general(f"Key-log= {tmp_path / 'a' / 'b'}")
+    for path in (file, file / "a" / "b"):
+        assert general(f"Key-log= {path}") == [
+            f"f:2 [General]:Key-log: {file} is not a directory: isakmpd would not start"
+        ]
+    assert not os.path.exists(tmp_path / "a"), "nothing is made"

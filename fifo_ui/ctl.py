@@ -58,9 +58,8 @@ def show_sas(client: Client, args: argparse.Namespace) -> Output:
 def show_rows(client: Client, args: argparse.Namespace) -> Output:
     """Another table of the status, by the name of the verb."""
     rows = client.ask("S")[args.verb]
-    return Output(
-        rows, partial(render.outcomes if args.verb == "outcomes" else render.things, rows)
-    )
+    tables = {"outcomes": render.outcomes, "connections": render.connections}
+    return Output(rows, partial(tables.get(args.verb, render.things), rows))
 
 
 def explain_failures(client: Client, args: argparse.Namespace) -> Output:

@@ -29,7 +29,7 @@ _TOPICS = {
     "no configuration matches": ("no-configuration", "version-not-configured",
                                  "wrong-exchange-type", "bad-configuration"),
     "what the peer says": ("peer-refused",),
-    "no answer": ("timeout", "no-address"),
+    "no answer": ("timeout", "peer-dead", "no-address"),
 }  # fmt: skip
 _INDENT = "    "
 _ALIKE = ("exchange", "name", "peer", "remote", "initiator", "reason")

@@ -204,6 +204,20 @@ def outcomes(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
     return table(headers, lines, screen)
 
 
+def connections(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
+    """What should be up; of what is, a note where all is not well."""
+    return things([_noted(row) for row in rows], screen)
+
+
+def _noted(row: Row) -> Row:
+    """With what there is to note in words."""
+    rest = {field: value for field, value in row.items() if field != "silent_s"}
+    if row.get("silent_s") is None:
+        return rest
+    silent = duration(row["silent_s"])
+    return {**rest, "note": f"the peer has been silent for {silent}, and is asked if it lives"}
+
+
 def things(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
     """Any rows: their fields as columns in order, those without room below, ``reason`` whole."""
     fields = [field for field in dict.fromkeys(f for row in rows for f in row) if field != "reason"]
@@ -242,7 +256,7 @@ def report(status: Mapping[str, Any], levels: Mapping[LogClass, int], conf: Conf
     """Everything: SAs, connections, peers, exchanges, outcomes, ways, timers, configuration."""
     parts = [
         ("Security associations", sas(status.get("sas", ()))),
-        ("Connections", things(status.get("connections", ()))),
+        ("Connections", connections(status.get("connections", ()))),
         ("Peers", things(status.get("peers", ()))),
         ("Exchanges", things(status.get("exchanges", ()))),
         ("Outcomes", outcomes(status.get("outcomes", ()))),

@@ -43,6 +43,8 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "answer, the log says so",
         "nothing-to-offer": "set Transforms, Suites or proposals that this version can do; "
         "isakmpd --check says which are not",
+        "peer-dead": "see that the peer runs, and that it can be reached; what should be up is "
+        "begun again until it answers",
         "reloaded": "nothing: it is negotiated again with what the configuration says now",
         "sa-gone": _NOTHING,
         "several-sas": "have the peer negotiate each SA in an exchange of its own",

@@ -403,7 +403,7 @@ class Connections:
             and entry.wanted
             and not entry.held_down
         ):
-            self._failed(entry, Reason("sa-gone", "its last child SA is gone"))
+            self._failed(entry, child.end or Reason("sa-gone", "its last child SA is gone"))
 
     def rekey(self, child: ChildSa) -> None:
         """A successor for a child SA that soon expires; begun again until it is there."""

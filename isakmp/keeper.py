@@ -220,7 +220,8 @@ class Keeper:
             self._restore_sa(left[-1])
         for exchange in [x for x in (*sa.running.values(), *sa.waiting) if len(x.steps) > 1]:
             if not exchange.over:
-                self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA was deleted"))
+                gone = sa.end or Reason("sa-gone", "its ISAKMP SA was deleted")
+                self.engine.fail(exchange, gone)
         # What ended just now may have had a successor of the peer's wait, which inherits them.
         for child in self.sas.own_children(sa):
             self.children.child_gone(child)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from isakmp.app.base import Usage
 from isakmp.budget import Recent
+from isakmp.errors import Reason
 from isakmp.job import Job
 from isakmp.path import Path
 from isakmp.sa import ChildSa, IsakmpSa, State
@@ -142,13 +143,14 @@ class Liveness:
         if packets != sa.dpd_packets:
             sa.dpd_packets, sa.dpd_waiting = packets, 0
             if packets > 0:
+                sa.packets_at = self.timers.now()
                 self._lives(sa)
                 return
         silent_s = self.timers.now() - sa.last_heard
         if not sa.dpd_waiting and not self.due(sa.remote.name, silent_s, sa.dpd_busy):
             self.watch(sa)
         elif sa.dpd_waiting * self._retry_s >= self.timeout_s:
-            self.dead(sa, f"silent for {self.timeout_s} s though it was asked")
+            self.dead(sa, "though it was asked")
         else:
             self._ask(sa)
             if sa.doubted and sa.dpd_waiting > 1:
@@ -202,17 +204,20 @@ class Liveness:
         Job.gather([self.app.usage(name) for name in names]).then(answered)
         return done
 
-    def dead(self, sa: IsakmpSa, why: str) -> None:
-        """Nothing came for all our questions: every SA with this peer is gone."""
+    def dead(self, sa: IsakmpSa, what: str) -> None:
+        """Nothing came for all our questions: every SA with this peer is gone. what: was asked."""
         if sa.state is State.DEAD:
             return
-        self.log.proto_err("peer %s is dead: %s", sa, why)
+        told = f"silent for {sa.silent_s(self.timers.now()):.0f} s, {what}"
+        self.log.proto_err("peer %s is dead: %s", sa, told)
+        reason = Reason("peer-dead", f"the peer is dead: {told}")
         gone = self.sas.of_peer(sa.peer)
         for each in gone:
             # Whatever its children's end sets off must not begin under it, nor is that told: who
             # was out of reach only hears of it once it is back.
-            each.state = State.DELETING
+            each.state, each.end = State.DELETING, reason
         for child in self.sas.children_of(sa):
+            child.end = reason
             self.keeper.children.delete_child(child)
         for each in gone:
             self.keeper.delete_sa(each, tell=False)

@@ -74,5 +74,6 @@ class Orphans:
         if isinstance(error, Refused) and error.reason.cause == "timeout":
             for child in self._of(peer):
                 self.keeper.log.proto_err("peer of %s is dead: it does not answer", child)
+                child.end = error.reason
                 self.keeper.children.delete_child(child)
         self._arm(peer, TRAFFIC_S if error else IDLE_S)

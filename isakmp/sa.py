@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from isakmp.app.base import Limits, SaId, SaSpec, Usage
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
+from isakmp.errors import Reason
 from isakmp.held import Held
 from isakmp.path import Path
 from isakmp.policy.sameness import bearer_of, block_of
@@ -153,10 +154,11 @@ class IsakmpSa:
     """One ISAKMP SA (phase 1) or IKE SA. ``keys`` and ``ids``, what it remembers of message IDs,
     belong to the protocol version that made it.
 
-    doubted: somebody says, without proof, that the peer has lost it; heirs: what rekeying has made
-    to take its place; fragments: how messages are cut where the peer
-    puts them together again (RFC 7383); running: exchanges under it, by their numbers;
-    waiting: those of ours that have to wait.
+    packets_at: when packets of its child SAs were last seen to come; doubted: somebody says,
+    without proof, that the peer has lost it; end: why it ends, where that is no agreed end; heirs:
+    what rekeying has made to take its place; fragments: how messages are cut where the peer puts
+    them together again (RFC 7383); running: exchanges under it, by their numbers; waiting: those of
+    ours that have to wait.
     """
 
     remote: Remote
@@ -188,7 +190,9 @@ class IsakmpSa:
     dpd_packets: int = -1
     dpd_sent: int = 0
     dpd_busy: bool = False
+    packets_at: float = 0.0
     doubted: bool = False
+    end: Reason | None = None
     heirs: tuple[IsakmpSa, ...] = ()
     fragments: Any = field(default=None, repr=False)
     running: dict[int, Any] = field(default_factory=dict, repr=False)
@@ -222,6 +226,10 @@ class IsakmpSa:
         """Where its peer is."""
         return place_of(self.path, self.nat)
 
+    def silent_s(self, now: float) -> float:
+        """For how long nothing has come from its peer, in seconds."""
+        return now - max(self.last_heard, self.packets_at)
+
     def heard(self, now: float) -> None:
         """Something that only the peer can have sent came under this SA."""
         self.last_heard = now
@@ -254,7 +262,8 @@ class ChildSa:
     selector: from us to them; more: further selectors, traffic: as IKEv2 says both; specs: kept
     behind a NAT, where the SAs may have to move, and while the SA receives_only: it gives way to
     another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
-    the IKE SA it lives and dies with, None in IKEv1; heirs: made to take its place by rekeying.
+    the IKE SA it lives and dies with, None in IKEv1; heirs: made to take its place by rekeying;
+    end: why it ends, where that is no agreed end.
     """
 
     connection: Connection
@@ -280,6 +289,7 @@ class ChildSa:
     parent: IsakmpSa | None = None
     heirs: tuple[ChildSa, ...] = ()
     usage: tuple[Usage | None, Usage | None] = (None, None)
+    end: Reason | None = None
 
     @property
     def slot(self) -> Slot:

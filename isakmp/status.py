@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from isakmp.app.base import Usage
@@ -125,8 +126,9 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
     }
 
 
-def connection_row(entry: Entry, sas: SaDatabase) -> dict[str, Any]:
-    """One connection as it is kept; local_selectors, remote_selectors: the traffic it may have."""
+def connection_row(entry: Entry, sas: SaDatabase, now: float) -> dict[str, Any]:
+    """One connection as it is kept; local_selectors, remote_selectors: the traffic it may have;
+    silent_s: for how long a peer of it is silent that is being asked whether it lives."""
     children = sas.of_connection(entry.connection.name)
     up = any(child.state is State.ESTABLISHED for child in children)
     traffic, reason = configured(entry.connection), entry.reason
@@ -138,8 +140,15 @@ def connection_row(entry: Entry, sas: SaDatabase) -> dict[str, Any]:
         "tries": entry.tries,
         "local_selectors": [selector_text(one) for one in traffic.local],
         "remote_selectors": [selector_text(one) for one in traffic.remote],
+        "silent_s": _silent_s(children, sas, now),
         "reason": reason.to_dict() if reason and not up else None,
     }
+
+
+def _silent_s(children: Sequence[ChildSa], sas: SaDatabase, now: float) -> float | None:
+    under = {child.parent or sas.current(child.peer) for child in children}
+    silent = [sa.silent_s(now) for sa in under if sa is not None and sa.dpd_waiting]
+    return round(max(silent), 3) if silent else None
 
 
 def left_out_rows(connections: Connections) -> list[dict[str, Any]]:
@@ -173,6 +182,7 @@ def _left_out(
         "tries": 0,
         "local_selectors": [],
         "remote_selectors": [],
+        "silent_s": None,
         "fate": fate,
         "reason": error.as_reason().to_dict(),
     }
@@ -213,7 +223,7 @@ def status(
     return {
         "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
         "exchanges": [exchange_row(x, now) for x in engine.exchanges.values() if x.stem is None],
-        "connections": [connection_row(e, sas) for e in connections.entries.values()]
+        "connections": [connection_row(e, sas, now) for e in connections.entries.values()]
         + left_out_rows(connections),
         "peers": [
             {

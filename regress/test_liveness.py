@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from fifo_ui import render
 from isakmp.app.base import Usage
 from isakmp.constants.isakmp import Payload
 from isakmp.liveness import IDLE_S, QUIET_S
@@ -86,6 +88,46 @@ def test_who_keeps_a_connection_up_asks_now_and_then_though_it_has_nothing_to_se
     asked = {p.src for p in net.history[mark:] if not p.header.flags & 0x20 or version == "ikev1"}
     assert len(net.history) - mark <= 2 * 3
     assert asked == {west.address} or version == "ikev1"
+
+
+@VERSION
+def test_a_dead_peer_is_the_reason_of_all_that_ends_with_it(version: str) -> None:
+    """With how long it was silent in truth, which is more than DPD-timeout."""
+    net, west, east = begin(version)
+    net.kill(east)
+
+    def row() -> dict[str, Any]:
+        (found,) = west.daemon.status()["connections"]
+        return dict(found)
+
+    net.run(IDLE_S - 10)
+    assert (row()["state"], row()["silent_s"]) == ("up", None)
+    net.until(lambda: row()["silent_s"])
+    assert row()["silent_s"] == net.now >= IDLE_S
+    assert "silent for 2m" in render.connections([row()])
+    net.until(lambda: row()["state"] != "up")
+    assert row()["silent_s"] is None
+    reason = row()["reason"]
+    told = f"silent for {IDLE_S + 30} s, though it was asked"
+    assert (reason["cause"], reason["detail"]) == ("peer-dead", f"the peer is dead: {told}")
+    assert "can be reached" in reason["mend"]
+    assert f"is dead: {told}" in west.said
+    assert set(west.reasons()) == ({"peer-dead"} if version == "ikev2" else set())
+
+
+@VERSION
+def test_packets_of_a_peer_end_its_silence(version: str) -> None:
+    net, west, east = begin(version)
+    send(net, west, 65, answered=True)
+    net.kill(east)
+    heard, (protocol,) = net.now, child_of(west).protocols
+    for count in range(66, 200):
+        west.app.carried[protocol.spi_out] = Usage(count, 100 * count, 1.0, 0.0)
+        net.run(1)
+        (row,) = west.daemon.status()["connections"]
+        if row["silent_s"] is not None:
+            break
+    assert row["silent_s"] == net.now - heard < net.now
 
 
 @VERSION

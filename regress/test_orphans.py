@@ -51,6 +51,8 @@ def test_a_peer_that_does_not_answer_is_dead() -> None:
         net.run(1)
     assert not west.app.sas
     assert "is dead: it does not answer" in west.said
+    (row,) = west.daemon.status()["connections"]
+    assert row["reason"]["detail"].startswith("no answer to message 1 of main mode")
 
 
 def test_one_that_answers_traffic_is_not_asked() -> None:

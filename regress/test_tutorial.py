@@ -96,7 +96,7 @@ def views(host: Host) -> list[str]:
     return [
         host.said,
         render.outcomes(status["outcomes"]),
-        render.things(status["connections"]),
+        render.connections(status["connections"]),
         explain.text(explain.failures(status["outcomes"], None), None),
     ]
 

@@ -76,7 +76,7 @@ def views(host: Host) -> dict[str, str]:
         "outcomes": render.outcomes(status["outcomes"]),
         "explain": explain.text(explain.failures(status["outcomes"], None), None),
     }
-    return shown | {"connections": render.things(status["connections"])} if reasons else shown
+    return shown | {"connections": render.connections(status["connections"])} if reasons else shown
 
 
 @pytest.mark.parametrize(("method", "own"), [*product(METHODS, (True, False))])

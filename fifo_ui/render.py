@@ -211,11 +211,14 @@ def connections(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
 
 def _noted(row: Row) -> Row:
     """With what there is to note in words."""
-    rest = {field: value for field, value in row.items() if field != "silent_s"}
-    if row.get("silent_s") is None:
-        return rest
-    silent = duration(row["silent_s"])
-    return {**rest, "note": f"the peer has been silent for {silent}, and is asked if it lives"}
+    rest = {name: value for name, value in row.items() if name not in ("agreed", "silent_s")}
+    notes = []
+    if row.get("agreed"):
+        notes.append(f"no more is agreed on than {text_of(row['agreed'])}")
+    if row.get("silent_s") is not None:
+        silent = duration(row["silent_s"])
+        notes.append(f"the peer has been silent for {silent}, and is asked if it lives")
+    return {**rest, "note": "; ".join(notes)} if notes else rest
 
 
 def things(rows: Sequence[Row], screen: Screen = PLAIN) -> str:

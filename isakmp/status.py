@@ -17,11 +17,19 @@ from isakmp.flows import kept_back
 from isakmp.path import endpoint
 from isakmp.policy.match import TRANSFORM_REGISTRIES
 from isakmp.policy.reader import bypass_names, connection_names, passive_names
-from isakmp.policy.spd import Remote
-from isakmp.policy.traffic import agreed, configured, selector_text
+from isakmp.policy.spd import Connection, Remote, Traffic
+from isakmp.policy.traffic import (
+    agreed,
+    configured,
+    describe,
+    is_subset,
+    reduced,
+    selector_text,
+)
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 
 ROWS_MAX = 20000
+AGREED_MAX = 8  # lines of what a connection's clients have been given
 EXCHANGES = {1: isakmp.Exchange, 2: ikev2.Exchange}
 LET_PASS_NO_MORE = (
     "as without the bypass: protected or dropped where a connection covers it, else in clear"
@@ -128,9 +136,10 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
 
 def connection_row(entry: Entry, sas: SaDatabase, now: float) -> dict[str, Any]:
     """One connection as it is kept; local_selectors, remote_selectors: the traffic it may have;
-    silent_s: for how long a peer of it is silent that is being asked whether it lives."""
+    agreed: that which it has, where that is less; silent_s: for how long a peer of it is silent
+    that is being asked whether it lives."""
     children = sas.of_connection(entry.connection.name)
-    up = any(child.state is State.ESTABLISHED for child in children)
+    up = [child for child in children if child.state is State.ESTABLISHED]
     traffic, reason = configured(entry.connection), entry.reason
     return {
         "name": entry.connection.name,
@@ -140,9 +149,26 @@ def connection_row(entry: Entry, sas: SaDatabase, now: float) -> dict[str, Any]:
         "tries": entry.tries,
         "local_selectors": [selector_text(one) for one in traffic.local],
         "remote_selectors": [selector_text(one) for one in traffic.remote],
+        "agreed": _less(entry.connection, up),
         "silent_s": _silent_s(children, sas, now),
         "reason": reason.to_dict() if reason and not up else None,
     }
+
+
+def _less(connection: Connection, children: Sequence[ChildSa]) -> list[str]:
+    """What the child SAs of a connection are for, a line each, where they leave some of it out.
+
+    One for a pair of addresses at a time leaves nothing out: the others come when they are needed.
+    """
+    if connection.single_pair or not children:
+        return []
+    each = [agreed(child) for child in children]
+    local, remote = ([one for side in sides for one in side] for sides in zip(*each, strict=True))
+    if is_subset(reduced(configured(connection)), Traffic(tuple(local), tuple(remote))):
+        return []
+    lines = list(dict.fromkeys(map(describe, each)))
+    more = len(lines) - AGREED_MAX
+    return [*lines[:AGREED_MAX], f"and {more} more"] if more > 0 else lines
 
 
 def _silent_s(children: Sequence[ChildSa], sas: SaDatabase, now: float) -> float | None:
@@ -182,6 +208,7 @@ def _left_out(
         "tries": 0,
         "local_selectors": [],
         "remote_selectors": [],
+        "agreed": [],
         "silent_s": None,
         "fate": fate,
         "reason": error.as_reason().to_dict(),

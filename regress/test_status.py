@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fifo_ui import explain
+from fifo_ui import explain, render
 from isakmp import status as module
 from isakmp.app.base import Direction
 from regress.pair import EAST, WEST, Network, both, up
-from regress.scripts.ikev2.pairs import pair
+from regress.scripts.ikev2.pairs import gateways, pair
 
 
 def test_the_status_is_ready_for_json() -> None:
@@ -65,6 +65,22 @@ def test_a_connection_shows_all_the_traffic_that_it_may_have() -> None:
     _, west, _ = up(*both())
     (row,) = west.daemon.status()["connections"]
     assert (row["local_selectors"], row["remote_selectors"]) == (["10.1.0.0/16"], ["10.2.0.0/16"])
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_connection_says_what_it_is_agreed_on_where_that_is_less(version: int) -> None:
+    """At both ends."""
+    west, east = gateways() if version == 2 else both()
+    if version == 2:  # the peer narrows what we ask for
+        hosts = up(west, replace(east, remote="10.1.0.0/24"))[1:]
+    else:  # the peer asks for less
+        hosts = up(replace(west, local="10.1.0.0/24"), east)[:0:-1]
+    row, other = (host.daemon.status()["connections"][0] for host in hosts)
+    ends = ["10.1.0.0/24 === 10.2.0.0/16", "10.2.0.0/16 === 10.1.0.0/24"]
+    assert row["agreed"] == [ends[version - 2]]
+    assert other["agreed"] == []
+    assert f"note no more is agreed on than {row['agreed'][0]}\n" in render.connections([row])
+    assert "agreed" not in render.connections([other]).lower()
 
 
 def test_a_connection_that_is_left_out_is_shown_and_explained_with_its_line() -> None:

@@ -69,6 +69,9 @@ def test_pairs_side_by_side(who: str) -> None:
     for number, hosts in enumerate(HOSTS, 1):
         wants(west, *hosts)
         settled(net, west, east, HOSTS[:number])
+    for end, host in (("west", west), ("east", east)):
+        (row,) = host.daemon.status()["connections"]
+        assert row["agreed"] == [] or who not in (end, "both"), "the others come when needed"
     for child in west.daemon.sas.all_children():
         west.daemon.connections.rekey(child)
     settled(net, west, east, HOSTS)

@@ -36,6 +36,10 @@ from isakmp.errors import ConfError
 
 MAX_REASON = 500
 RUN_TIME = "set at run time"
+_MEND_ALTERED = (
+    "what counts was changed at run time: mend it with isakmpctl conf, or take the file again with "
+    "isakmpctl reload"
+)
 
 _BUILT_IN = {
     fold(section): {fold(tag): (tag, value) for tag, value in tags.items()}
@@ -49,7 +53,8 @@ class Conf:
     """The triplets of one daemon. Values are texts; value() types them, and raises ConfError.
 
     path: the file that reload() reads again, or None; opener: who opens it then,
-    None: we; warnings: what the file says in vain; generation: another number after each change.
+    None: we; warnings: what the file says in vain; generation: another number after each change;
+    altered: whether transactions have changed what the file says.
     """
 
     def __init__(self, parsed: Parsed, path: Path | None = None) -> None:
@@ -57,6 +62,7 @@ class Conf:
         self.opener: Opener | None = None
         self.warnings: list[str] = parsed.warnings
         self.generation = 0
+        self.altered = False
         self._sections: dict[str, Section] = parsed.sections
         self._own: set[str] = set()
 
@@ -160,6 +166,11 @@ class Conf:
             reason, file=file, line=line, section=section, tag=tag, hint=hint, missing=missing
         )
 
+    @property
+    def mend(self) -> str:
+        """How an error of what counts now is mended; empty: in the file, as any."""
+        return _MEND_ALTERED if self.altered else ""
+
     def place(self, error: ConfError) -> ConfError:
         """With its file and line, an error of who knows no more than the section and tag."""
         if error.section and not error.file:
@@ -190,6 +201,7 @@ class Conf:
         """Say what ``draft`` says; the sections that differ."""
         changed = _difference(self._sections, draft._sections)
         self._sections, self.warnings = draft._sections, draft.warnings
+        self.altered = draft.altered
         self.generation += 1
         return changed
 
@@ -310,6 +322,7 @@ class Transaction:
         """What the configuration would be with the changes. ConfError: they cannot be made."""
         was = self._conf
         draft = Conf(Parsed(dict(was._sections), warnings=was.warnings), was.path)
+        draft.altered = True
         for where, step in self._steps:
             try:
                 step(draft)

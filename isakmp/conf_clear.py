@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
+from isakmp.policy.children import is_transport
 from isakmp.policy.identity import Resolve
 from isakmp.policy.overlaps import Overlaps
 from isakmp.policy.spd import Connection, Network, Selector, lies_in, make_network
@@ -23,6 +24,7 @@ def traffic_warnings(
     every = [_Traffic(connection, selectors_of(connection)) for connection in connections]
     for traffic in every:
         yield from _everybody(traffic)
+        yield from _to_itself(traffic)
         yield from _cut_off(traffic, own, bypass)
     yield from islice(_overlaps(every), _TOLD)
 
@@ -57,6 +59,18 @@ def _everybody(traffic: _Traffic) -> Iterator[str]:
         yield (f"{connection.line}: it is passive and its remote network is everybody: its "
                "traffic is not dropped while no peer is connected; name the networks that peers "
                "have")  # fmt: skip
+
+
+def _to_itself(traffic: _Traffic) -> Iterator[str]:
+    """One network at both ends of a tunnel."""
+    connection = traffic.connection
+    if is_transport(connection):
+        return
+    same = (each.src for each in traffic.selectors if each.src == each.dst and each.src.prefixlen)
+    for network in dict.fromkeys(same):
+        yield (f"{connection.line}: {network} is at both ends of [{connection.name}]: what this "
+               "host sends to its own network goes into the tunnel; name the networks of each end "
+               "as Local-ID and Remote-ID, or Local-selectors and Remote-selectors")  # fmt: skip
 
 
 def _cut_off(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from ipaddress import ip_address
 
 from isakmp.conf import Conf
+from isakmp.conf_parse import fold
+from isakmp.conf_values import is_address
 from isakmp.constants import isakmp
 from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.sameness import meaning_of
@@ -17,6 +20,7 @@ def confusable(
 ) -> Iterator[str]:
     """Warnings, with the lines they are about. by_identity: the sections with an identity's key."""
     peers = list(remotes)
+    yield from _elsewhere(conf, peers)
     for section, first in keys.twice().items():
         where, there = (conf.where(name, "Authentication") for name in (section, first))
         yield (f"{where}: [{section}] means the identity of [{first}], {there}: one key serves it, "
@@ -39,6 +43,19 @@ def confusable(
         if section.lower() not in expected:
             yield (f"{conf.where(section, 'Authentication')}: serves nobody, as every peer has a "
                    "key of its own, or expects another identity")  # fmt: skip
+
+
+def _elsewhere(conf: Conf, remotes: Iterable[Remote]) -> Iterator[str]:
+    """Peers that [Phase 1] has at another address than they are called at, and not at that."""
+    listed: defaultdict[str, list[str]] = defaultdict(list)
+    for tag in filter(is_address, conf.tags("Phase 1")):
+        listed[fold(conf.get("Phase 1", tag) or "")].append(tag)
+    for remote in remotes:
+        tags = listed[fold(remote.name)]
+        if tags and remote.address is not None and remote.address not in map(ip_address, tags):
+            yield (f"{conf.where('Phase 1', tags[0])}: [{remote.name}] has Address= "
+                   f"{remote.address}: it is called there, and taken for it is who calls from "
+                   f"{tags[0]}")  # fmt: skip
 
 
 def _says_identity(remote: Remote) -> bool:

@@ -159,11 +159,11 @@ class ConfError(IsakmpError):
         told = f"{self.reason} ({self.hint})" if self.hint else self.reason
         return f"{told}; {self.holds}" if self.holds else told
 
-    def as_reason(self) -> Reason:
-        """Why what it is about is left out."""
+    def as_reason(self, mend: str = "") -> Reason:
+        """Why what it is about is left out. mend: where the error itself knows none."""
         tag = f":{self.tag}" if self.tag else ""
         line = f"{self.file}:{self.line} [{self.section}]{tag}" if self.line else self.file
-        return Reason("bad-configuration", self._told(), line=line, mend=self.mend)
+        return Reason("bad-configuration", self._told(), line=line, mend=self.mend or mend)
 
 
 class CryptoError(IsakmpError):

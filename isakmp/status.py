@@ -7,6 +7,7 @@ from typing import Any
 
 from isakmp.app.base import Usage
 from isakmp.candidates import leaves
+from isakmp.conf import Conf
 from isakmp.connection import Connections
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.engine import Engine
@@ -185,20 +186,20 @@ def left_out_rows(connections: Connections) -> list[dict[str, Any]]:
     catalog = connections.catalog
     conf, passive, errors = catalog.conf, passive_names(catalog.conf), dict(catalog.left_out[::-1])
     rows = [
-        _left_out(errors[name], name, peer=conf.get(name, "ISAKMP-peer") or "",
+        _left_out(conf, errors[name], name, peer=conf.get(name, "ISAKMP-peer") or "",
                   passive=name in passive, fate=_fate(connections, name, name in passive))
         for name in connection_names(conf)
         if name in errors and name not in catalog.connections
     ]  # fmt: skip
     return rows + [
-        {**_left_out(errors[name], name, fate=LET_PASS_NO_MORE), "bypass": True}
+        {**_left_out(conf, errors[name], name, fate=LET_PASS_NO_MORE), "bypass": True}
         for name in bypass_names(conf)
         if name in errors and name not in catalog.bypass
     ]
 
 
 def _left_out(
-    error: ConfError, name: str, *, peer: str = "", passive: bool = False, fate: str
+    conf: Conf, error: ConfError, name: str, *, peer: str = "", passive: bool = False, fate: str
 ) -> dict[str, Any]:
     return {
         "name": name,
@@ -211,7 +212,7 @@ def _left_out(
         "agreed": [],
         "silent_s": None,
         "fate": fate,
-        "reason": error.as_reason().to_dict(),
+        "reason": error.as_reason(conf.mend).to_dict(),
     }
 
 

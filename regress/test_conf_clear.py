@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from ipaddress import ip_interface
 
 import pytest
@@ -77,6 +78,16 @@ def test_a_passive_connection_with_everybody_is_told() -> None:
     assert "is not dropped" in told
     assert "lies inside" not in told, "it has what its child SAs have: nothing is cut off"
     assert "is not dropped" not in said(EAST.text())
+
+
+def test_one_network_at_both_ends_of_a_tunnel_is_told() -> None:
+    text = replace(WEST, remote=WEST.local).text()
+    assert "10.1.0.0/16 is at both ends of [west-east]: what this host sends" in said(text)
+    assert "at both ends" not in said(WEST.text())
+    mode = "Key-exchange= ikev2\nIKE-proposals= aes128-sha256-x25519\n"
+    text = connections(1, "192.168.1.0/24").replace("Key-exchange= ikev2\n", mode)
+    assert "192.168.1.0/24 is at both ends of [c0]" in said(text)
+    assert "at both ends" not in said(text.replace("[c0]\n", "[c0]\nMode= transport\n"))
 
 
 def test_traffic_that_ikev1_has_no_place_for_is_told() -> None:

@@ -42,6 +42,14 @@ def warned(*edits: str) -> list[str]:
     return [line for line in warnings(conf) if "nothing names" not in line]
 
 
+def test_a_peer_that_is_called_elsewhere_than_it_calls_from() -> None:
+    assert warned("192.0.2.3= west", "192.0.2.9= west") == [
+        "f:3 [Phase 1]:192.0.2.9: [west] has Address= 192.0.2.3: it is called there, and taken for "
+        "it is who calls from 192.0.2.9"
+    ]
+    assert not warned("192.0.2.3= west", "192.0.2.9= west\n192.0.2.3= west")
+
+
 def test_peers_that_are_apart() -> None:
     assert not warned()
     same = warned("of section west", "of section east")

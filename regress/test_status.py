@@ -98,6 +98,19 @@ def test_a_connection_that_is_left_out_is_shown_and_explained_with_its_line() ->
     assert explain.failures(status["outcomes"], "another", status["connections"]) == []
 
 
+def test_what_a_change_at_run_time_spoils_is_not_mended_in_the_file() -> None:
+    """The checker finds nothing wrong there."""
+    _, west, _ = up(WEST, EAST)
+    change = west.daemon.conf.begin()
+    change.add("Phase 2", "Connections", "nothing")
+    change.set("nothing", "Phase", "2")
+    west.daemon.conf.become(change.draft())
+    west.daemon._reinitialise()
+    row = next(x for x in west.daemon.status()["connections"] if x["name"] == "nothing")
+    mend = row["reason"]["mend"]
+    assert mend.startswith("what counts was changed at run time: mend it with isakmpctl conf")
+
+
 def test_a_bypass_that_is_left_out_is_shown_and_explained_with_its_line() -> None:
     """What it was to let pass does not pass: nobody should have to look in the log for why."""
     text = WEST.text().replace("[Phase 2]", "[Phase 2]\nBypass= lan, dns")

@@ -120,7 +120,8 @@ class Catalog:
                 reason = "its traffic cannot be read, so it is not dropped"
                 if not any(error.reason == other.reason for _, other in self.left_out):
                     reason += f": {error.reason}"
-                refused = self.conf.error(reason, name, hint="mend it, and send HUP")
+                hint = self.conf.mend or "mend it, and send HUP"
+                refused = self.conf.error(reason, name, hint=hint)
                 self.left_out.append((name, refused))
                 return
             self.closed[name] = before
@@ -312,10 +313,11 @@ class Catalog:
         """
         error = self._unplaced.error(address, by_identity)
         if error and address not in self._phase_1:
-            raise Refused(error.as_reason(), notify)
+            raise Refused(error.as_reason(self.conf.mend), notify)
 
     def _bad(self, section: str, error: ConfError, notify: int) -> Refused:
-        reason = Reason("bad-configuration", str(error), line=self.conf.where(section))
+        line, mend = self.conf.where(section), self.conf.mend
+        reason = Reason("bad-configuration", str(error), line=line, mend=mend)
         return Refused(reason, notify)
 
     def find_child(
@@ -329,7 +331,8 @@ class Catalog:
             if candidates or not self.left_out:
                 raise
             left_out = tuple(f"left out: {error}" for _, error in self.left_out[:MISSES_MAX])
-            mend = "a connection that is left out would be tried: mend it, and send HUP"
+            mend = self.conf.mend or "mend it, and send HUP"
+            mend = f"a connection that is left out would be tried: {mend}"
             reason = replace(refused.reason, misses=left_out, mend=mend)
             raise Refused(reason, refused.notify) from None
 

@@ -5,6 +5,7 @@ Several of one kind are alternatives.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
@@ -129,13 +130,35 @@ def parse_esp(text: str, line: str = "") -> Proposal:
     return _proposal(ikev2.Protocol.ESP, found, text, line)
 
 
+# Names of transforms and suites of isakmpd, which people write where keywords belong.
+_TRANSFORM = re.compile(
+    r"(?:3?DES|BLF|CAST|AES(?:-(?:128|192|256))?)-(?:MD5|SHA(?:2-(?:256|384|512))?)"
+    r"(?:-GRP\d{1,2})?(?:-DSS|-RSA(?:_SIG)?)?",
+    re.IGNORECASE,
+)
+_SUITE = re.compile(r"QM-.+", re.IGNORECASE)
+
+
+def _no_algorithm(word: str, text: str) -> BadValue:
+    """What a word is not, or the whole, where that is a name of isakmpd's."""
+    for pattern, what, tag in (
+        (_TRANSFORM, "transform", "Transforms"),
+        (_SUITE, "suite", "Suites"),
+    ):
+        if pattern.fullmatch(text.strip()):
+            where = f"{tag} of a Configuration"
+            return BadValue(f"{text!r} is the name of a {what}, which belongs in {where}",
+                            "here algorithms stand, such as aes256-sha256-modp2048")  # fmt: skip
+    return BadValue(f"{word!r} is no algorithm", nearest(word, KEYWORDS))
+
+
 def _sorted(text: str) -> dict[T, list[Transform]]:
     """The transforms a proposal names by type, each once, in its order."""
     found: dict[T, list[Transform]] = {kind: [] for kind in (T.ENCR, T.PRF, T.INTEG, T.KE, T.ESN)}
     for word in text.split("-"):
         transform = KEYWORDS.get(word.strip().lower())
         if transform is None:
-            raise BadValue(f"{word!r} is no algorithm", nearest(word, KEYWORDS))
+            raise _no_algorithm(word, text)
         if transform not in found[transform.type]:
             found[transform.type].append(transform)
     return found

@@ -358,7 +358,7 @@ def _remote_id(conf: Conf, name: str, peer: str, resolve: Resolve) -> Identity:
         return found
     address = _peer_address(conf, peer)
     if address is None:
-        reason = f"neither Remote-ID here nor Address in [{peer}]"
+        reason = f"neither Remote-ID here nor {_in(peer, 'Address')}"
         raise conf.error(reason, name, missing=True)
     return _address_id(address, conf.where(peer, "Address"))
 
@@ -378,9 +378,14 @@ def _local_address(
         return read_address(conf, peer, "Local-address", None, resolve)
     found = resolve("default", remote.version if remote else 4)
     if found is None:
-        reason = f"neither Local-ID here nor Local-address in [{peer}], and no default route"
+        reason = f"neither Local-ID here nor {_in(peer, 'Local-address')}, and no default route"
         raise conf.error(reason, name, hint="write one of the two", missing=True)
     return found.ip
+
+
+def _in(peer: str, tag: str) -> str:
+    """A peer's tag for people, also of no peer."""
+    return f"{tag} in [{peer}]" if peer else "an ISAKMP-peer"
 
 
 def _address_id(address: Address, line: str) -> Identity:

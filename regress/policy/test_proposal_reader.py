@@ -73,6 +73,9 @@ class TestKeywords:
         [
             ("aes128gmc16-prfsha256-x25519", "'aes128gmc16' is no algorithm"),
             ("", "'' is no algorithm"),
+            ("AES-256-SHA2-256-GRP31", "name of a transform, which belongs in Transforms of a C"),
+            ("3des-sha-grp2", "'3des-sha-grp2' is the name of a transform"),
+            ("QM-ESP-AES-SHA-SUITE", "name of a suite, which belongs in Suites of a Configura"),
             ("aes128--sha256", "'' is no algorithm"),
             ("aes128-sha256", "names no group"),
             ("sha256-x25519", "names no cipher"),

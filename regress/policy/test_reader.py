@@ -18,6 +18,7 @@ from isakmp.policy.reader import (
     read_connection,
     read_connections,
     read_remote,
+    read_selectors_of,
 )
 from isakmp.policy.spd import Identity, Lifetime, Range, Selector
 from isakmp.policy.transforms import read_suite
@@ -243,6 +244,11 @@ class TestConnection:
         told = r"\[p\], and no default route \(write one of the two\)"
         with pytest.raises(ConfError, match=told):
             read_connection(conf, "c", lambda name, version: None)
+
+    def test_without_a_peer_it_is_not_named(self) -> None:
+        conf = Conf.from_text("[c]\nPhase= 2\n")
+        with pytest.raises(ConfError, match="neither Local-ID here nor an ISAKMP-peer, and no def"):
+            read_selectors_of(conf, "c")
 
     def test_a_peer_anywhere_needs_a_remote_id(self) -> None:
         text = GATEWAY.replace("Address=\t\t10.1.0.12\n", "").replace("Remote-ID=\t\tNet-west", "")

@@ -65,14 +65,14 @@ def show_rows(client: Client, args: argparse.Namespace) -> Output:
 def explain_failures(client: Client, args: argparse.Namespace) -> Output:
     """Why the last attempts failed: both sides, the nearest miss, the line, what to change."""
     status = client.ask("S")
-    tables = (status[name] for name in ("connections", "exchanges"))
+    tables = (status[name] for name in ("connections", "exchanges", "sas"))
     rows = explain.failures(status["outcomes"], args.peer, *tables)
     waiting = explain.unanswered(status["exchanges"], args.peer)
     under_way = "".join(f"under way, not answered yet: {progress(row)}\n" for row in waiting)
 
     def text(screen: Screen) -> str:
         between = "\n" * bool(rows and under_way)
-        return explain.text(rows, args.peer, screen) + between + under_way
+        return under_way + between + explain.text(rows, args.peer, screen)
 
     return Output(rows, text)
 

@@ -45,18 +45,34 @@ def failures(
     peer: str | None,
     connections: Sequence[Row] = (),
     exchanges: Sequence[Row] = (),
+    sas: Sequence[Row] = (),
 ) -> list[dict[str, Any]]:
     """What is left out of the configuration, attempts that are under way and refused so far, and
-    the last that failed, the newest first, what failed alike in one row with the times it did; of
-    one peer, by its name, address or connection."""
+    the last that failed, the newest first, what failed alike in one row with the times it did, and
+    since when it is up, where it is; of one peer, by its name, address or connection."""
     left_out = [row for row in connections if row.get("state") == LEFT_OUT]
     doubtful = [row for row in exchanges if row.get("reason")]
     failed = _counted(row for row in outcomes if not row.get("ok") and not _is_expected(row))
     return [
-        {"topic": _topic(row), **row}
+        {"topic": _topic(row), **row, **_up(row, connections, sas)}
         for rows in (left_out[::-1], doubtful, failed)
         for row in [row for row in rows if _is_of(row, peer)][: -SHOWN - 1 : -1]
     ]
+
+
+def _up(row: Row, connections: Sequence[Row], sas: Sequence[Row]) -> Row:
+    """Since when what an attempt was for is up now, with the same address: others may share its
+    section."""
+    up = {
+        sa["name"] for sa in sas
+        if (sa["phase"], sa["state"], sa["remote"]) == (2, "established", row.get("remote"))
+    }  # fmt: skip
+    since = [
+        connection["up_since"] for connection in connections
+        if connection["name"] in up and row["name"] in (connection["name"], connection["peer"])
+        and connection.get("up_since")
+    ]  # fmt: skip
+    return {"up_since": max(since)} if since and "when" in row else {}
 
 
 def unanswered(exchanges: Sequence[Row], peer: str | None) -> list[Row]:
@@ -108,6 +124,9 @@ def _paragraph(row: Row, screen: Screen) -> str:
         initial_indent="  ", subsequent_indent=_INDENT,
     )  # fmt: skip
     lines = textwrap.wrap(printable(head, MAX_TEXT), screen.columns, subsequent_indent="  ")
+    if row.get("up_since"):
+        again = " again" if row["up_since"] >= row["when"] else ""
+        lines.append(screen.paint(f"  it is up{again} since {moment(row['up_since'])}", Tone.GOOD))
     lines += [screen.paint(line, Tone.BAD) for line in told]
     lines += _beside(row, reason, screen)
     nearest, *others = reason.get("misses") or ("",)

@@ -31,6 +31,7 @@ _TONES = {
     ("OK", "yes"): Tone.GOOD,
     ("OK", "no"): Tone.BAD,
 }
+NOTED = ("agreed", "silent_s", "up_since")  # fields of a connection that are told in words, or not
 SECRET_TAGS = ("authentication", "passphrase", "password", "secret")
 
 Row = Mapping[str, Any]
@@ -211,7 +212,7 @@ def connections(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
 
 def _noted(row: Row) -> Row:
     """With what there is to note in words."""
-    rest = {name: value for name, value in row.items() if name not in ("agreed", "silent_s")}
+    rest = {name: value for name, value in row.items() if name not in NOTED}
     notes = []
     if row.get("agreed"):
         notes.append(f"no more is agreed on than {text_of(row['agreed'])}")

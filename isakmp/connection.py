@@ -382,6 +382,7 @@ class Connections:
         self._packets.pop(child.connection.name, None)
         if entry is not None:
             entry.tries, entry.failure, entry.waiting = 0, None, False
+            entry.up_since = self.timers.now() if entry.up_since is None else entry.up_since
             self._rest(entry)
         self.child_moved(child)
 
@@ -397,12 +398,11 @@ class Connections:
             self.child_moved(left[-1])
             return
         self._remove_flow((child.connection.name, child.selector))
-        if (
-            entry is not None
-            and not entry.connection.passive
-            and entry.wanted
-            and not entry.held_down
-        ):
+        if entry is None:
+            return
+        if not self._is_up(entry):
+            entry.up_since = None
+        if not entry.connection.passive and entry.wanted and not entry.held_down:
             self._failed(entry, child.end or Reason("sa-gone", "its last child SA is gone"))
 
     def rekey(self, child: ChildSa) -> None:

@@ -17,7 +17,8 @@ AWAITED_S, AWAITED_RETRY_S, AWAITED_PAUSE_S = 40.0, 10.0, 1.0
 @dataclass(slots=True, eq=False)
 class Entry:
     """One connection as it is kept up. wanted: started and not taken down by command;
-    failure: why the last try failed, None once it is up; began: when that was begun;
+    failure: why the last try failed, None once it is up; began: when that was begun; up_since: when
+    it came up, None while it is not;
     awaited_until: until when packets are taken to wait for it."""
 
     connection: Connection
@@ -29,6 +30,7 @@ class Entry:
     retry: Event | None = None
     failure: Reason | None = None
     began: float = 0.0
+    up_since: float | None = None
     awaited_until: float = 0.0
 
     @property

@@ -135,13 +135,13 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
     }
 
 
-def connection_row(entry: Entry, sas: SaDatabase, now: float) -> dict[str, Any]:
+def connection_row(entry: Entry, sas: SaDatabase, now: float, since_start: float) -> dict[str, Any]:
     """One connection as it is kept; local_selectors, remote_selectors: the traffic it may have;
-    agreed: that which it has, where that is less; silent_s: for how long a peer of it is silent
-    that is being asked whether it lives."""
+    agreed: that which it has, where that is less; up_since: seconds since 1970, None where it is
+    not up; silent_s: for how long a peer of it is silent that is being asked whether it lives."""
     children = sas.of_connection(entry.connection.name)
     up = [child for child in children if child.state is State.ESTABLISHED]
-    traffic, reason = configured(entry.connection), entry.reason
+    traffic, reason, came = configured(entry.connection), entry.reason, entry.up_since
     return {
         "name": entry.connection.name,
         "peer": entry.remote.name,
@@ -150,6 +150,7 @@ def connection_row(entry: Entry, sas: SaDatabase, now: float) -> dict[str, Any]:
         "tries": entry.tries,
         "local_selectors": [selector_text(one) for one in traffic.local],
         "remote_selectors": [selector_text(one) for one in traffic.remote],
+        "up_since": round(came + since_start, 3) if up and came is not None else None,
         "agreed": _less(entry.connection, up),
         "silent_s": _silent_s(children, sas, now),
         "reason": reason.to_dict() if reason and not up else None,
@@ -209,6 +210,7 @@ def _left_out(
         "tries": 0,
         "local_selectors": [],
         "remote_selectors": [],
+        "up_since": None,
         "agreed": [],
         "silent_s": None,
         "fate": fate,
@@ -251,7 +253,9 @@ def status(
     return {
         "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
         "exchanges": [exchange_row(x, now) for x in engine.exchanges.values() if x.stem is None],
-        "connections": [connection_row(e, sas, now) for e in connections.entries.values()]
+        "connections": [
+            connection_row(e, sas, now, since_start) for e in connections.entries.values()
+        ]
         + left_out_rows(connections),
         "peers": [
             {

@@ -353,9 +353,14 @@ def test_explain_tells_of_what_nobody_has_answered_yet(
     running.daemon.state["exchanges"] = [row, answered]
     perform(client_of(running), make_parser().parse_args(["explain"]), sys.stdout, sys.stdout)
     assert capsys.readouterr().out == (
-        "no attempt has failed\n"
         "under way, not answered yet: main mode with peer-b, repeated 2 times\n"
+        "no attempt has failed\n"
     )
+    running.daemon.state["outcomes"] = [FAILURE]
+    perform(client_of(running), make_parser().parse_args(["explain"]), sys.stdout, sys.stdout)
+    under_way, blank, failed = capsys.readouterr().out.splitlines()[:3]
+    assert under_way.startswith("under way") and not blank
+    assert "main mode with 198.51.100.22 (peer-b)" in failed
 
 
 LONG = "n" * 70

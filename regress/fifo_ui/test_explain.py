@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fifo_ui import explain
-from regress.pair import Host, Network, both
-from regress.scripts.ikev2.pairs import SPOKEN, pair
+from isakmp.log import stamp_of
+from regress.pair import Gateway, Host, Network, both, connected, up
+from regress.scripts.ikev2.pairs import SPOKEN, gateways, pair
 
 WHO = "[who]\nID-type= FQDN\nName= {}.example\n"
 CASES: dict[str, tuple[dict[str, Any], str, list[str], list[str]]] = {
@@ -148,6 +150,44 @@ def test_what_fails_alike_again_and_again_is_told_once() -> None:
     assert (first["when"], first["times"], first["reason"]) == (8.0, 7, same)
     assert (second["when"], second["times"]) == (1.0, 1)
     assert "the peer began, 7 times\n" in explain.text([first], None)
+
+
+@pytest.mark.parametrize("pair_of", [gateways, both], ids=["ikev2", "ikev1"])
+def test_what_is_up_again_is_said_to_be(pair_of: Callable[[], tuple[Gateway, Gateway]]) -> None:
+    """An old failure reads as if nothing worked; since when it is up outlives a rekeying."""
+    ours, theirs = pair_of()
+    net, west, east = up(ours, replace(theirs, secret="another"), 10)
+
+    def told(peer: str | None = None) -> list[dict[str, Any]]:
+        status = west.daemon.status()
+        tables = (status[name] for name in ("connections", "exchanges", "sas"))
+        return explain.failures(status["outcomes"], peer, *tables)
+
+    net.until(lambda: west.reasons())
+    assert not [row for row in told() if "up_since" in row]
+    net.kill(east)
+    net.host(theirs, seed=2).daemon.start()
+    net.until(lambda: connected(west), 200)
+    since = net.wall
+    net.run(30)
+    west.daemon.rekey("west-east", "quick")
+    net.run(70)
+    rows = told("east")
+    assert rows and all(since - 0.25 <= row["up_since"] <= since for row in rows)
+    stamp = stamp_of(rows[0]["up_since"])
+    assert f"it is up again since {stamp}\n" in explain.text(rows, None)
+    west.daemon.teardown("west-east", 2)
+    net.run(3)
+    assert not [row for row in told() if "up_since" in row]
+
+
+def test_another_one_of_a_section_that_is_up_does_not_count() -> None:
+    status = pair()[1].daemon.status()
+    row = {"when": 0.0, "exchange": "main mode", "name": "west-east", "remote": "192.0.2.2"}
+    for remote, found in (("192.0.2.2", True), ("192.0.2.9", False)):
+        outcome = {**row, "remote": remote, "ok": False}
+        (told,) = explain.failures([outcome], None, status["connections"], (), status["sas"])
+        assert ("up_since" in told) is found
 
 
 def test_an_attempt_that_is_refused_so_far_is_told_before_it_has_ended() -> None:

@@ -210,7 +210,7 @@ class Liveness:
             return
         told = f"silent for {sa.silent_s(self.timers.now()):.0f} s, {what}"
         self.log.proto_err("peer %s is dead: %s", sa, told)
-        reason = Reason("peer-dead", f"the peer is dead: {told}")
+        reason = Reason("peer-dead", f"the peer is dead, {told}")
         gone = self.sas.of_peer(sa.peer)
         for each in gone:
             # Whatever its children's end sets off must not begin under it, nor is that told: who

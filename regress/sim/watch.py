@@ -55,7 +55,7 @@ class Watch:
         if len(exchange.steps) == 1:
             return
         how = "failed" if error else "done"
-        if isinstance(error, Refused) and error.reason.cause == "sa-gone":
+        if isinstance(error, Refused) and error.reason.cause in ("sa-gone", "peer-dead"):
             how = "ended with its SA"
         self._counts[f"{exchange.script.name} {how}"] += 1
 

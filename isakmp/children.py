@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from isakmp.keeper import Keeper
 
 LINGER_S, TAKE_OVER_S, USE_S = 1.0, 1.5, 0.1
+# How long a child SA's end waits for the answer that makes its successor.
+LATE_S = 4.0
 
 _ENDING = (State.DELETING, State.DEAD)
 
@@ -202,11 +204,14 @@ class Children:
         flow = child.connection.name, child.selector
         if successor := self.keeper.connections.under_way(flow):
             successor.finished.then(lambda job: self._end_expired(child))
+            child.events["late"] = self.timers.add(
+                "late successor", LATE_S, lambda: self._end_expired(child)
+            )
         else:
             self._end_expired(child)
 
     def _end_expired(self, child: ChildSa) -> None:
-        """No successor is being asked for any more."""
+        """No successor is being asked for any more, or none comes."""
         if child.parent is not None and self._not_rekeyed(child):
             # What the peer refused under this IKE SA it may grant under another (RFC 7296 2.8).
             self.log.proto_err("%s: child SA %s could not be rekeyed before its end; what should "

@@ -77,6 +77,20 @@ def test_one_that_is_refused_after_the_end_has() -> None:
     assert flows(west, east)
 
 
+def test_an_answer_that_does_not_come_is_not_waited_for_for_long() -> None:
+    """The peer is silent: what carries nothing is not shown as if it did."""
+    net, west, east = pair()
+    child = child_of(west)
+    net.lose = lambda packet: packet.src == east.address
+    west.daemon.connections.rekey(child)
+    west.daemon.expire(Expire(child.inbound()[0], True))
+    net.run(3)
+    assert len(west.rows(2)) == 1
+    net.run(2)
+    assert not west.rows(2)
+    assert child.state is State.DEAD
+
+
 def test_one_that_was_taken_down_is_not_waited_for() -> None:
     """Its answer brings no successor, however late it comes."""
     net, west, east = pair()

@@ -323,7 +323,7 @@ class Commands:
             elif (answer := run(self._daemon, line)).text is not None:
                 _write(self._daemon.run_directory / RESULT, answer.text)
         except (IsakmpError, OSError) as error:
-            log.internal_err("FIFO: %s", error)
+            log.internal_warn("FIFO: %s", error)
 
     def _reply(self, args: str) -> None:
         """Run the command of ``J token command`` and leave its answer for whoever asked."""
@@ -334,7 +334,7 @@ class Commands:
             answer = run(self._daemon, command.strip())
             reply = {"ok": True, "error": None, "result": answer.value}
         except (IsakmpError, OSError) as error:
-            self._daemon.log.internal_err("FIFO: %s", error)
+            self._daemon.log.internal_warn("FIFO: %s", error)
             reply = {"ok": False, "error": str(error), "result": None}
             if isinstance(error, Refused):
                 reply["reason"] = error.reason.to_dict()

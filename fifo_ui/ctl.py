@@ -24,6 +24,8 @@ from fifo_ui.client import Client, ControlError
 from fifo_ui.flags import make_parser
 from fifo_ui.screen import Screen, Tone, screen_of
 from fifo_ui.up import Wait, progress
+from isakmp.conf_parse import nearest
+from isakmp.conf_values import is_address
 from isakmp.errors import IsakmpError
 from isakmp.run_directory import run_directory
 
@@ -49,10 +51,20 @@ def show_sas(client: Client, args: argparse.Namespace) -> Output:
     status = client.ask("S")
     rows = status["sas"]
     if args.name:
-        rows = [row for row in rows if row.get("name") == args.name]
+        rows = explain.sas_of(status, args.name)
+        if not rows:
+            _expect_known(status, args.name)
         return Output(rows, partial(render.sas, rows))
     drops = render.drops(status["drops"])
     return Output(rows, lambda screen: render.sas(rows, screen) + drops)
+
+
+def _expect_known(status: dict[str, Any], name: str) -> None:
+    """ControlError where nothing is known of that name. An address may be anybody's."""
+    known = explain.names(status)
+    if name not in known and not is_address(name):
+        hint = nearest(name, known)
+        raise ControlError(f"no connection or peer {name}" + (f" ({hint})" if hint else ""))
 
 
 def show_rows(client: Client, args: argparse.Namespace) -> Output:
@@ -68,6 +80,8 @@ def explain_failures(client: Client, args: argparse.Namespace) -> Output:
     tables = (status[name] for name in ("connections", "exchanges", "sas"))
     rows = explain.failures(status["outcomes"], args.peer, *tables)
     waiting = explain.unanswered(status["exchanges"], args.peer)
+    if args.peer and not rows and not waiting:
+        _expect_known(status, args.peer)
     under_way = "".join(f"under way, not answered yet: {progress(row)}\n" for row in waiting)
 
     def text(screen: Screen) -> str:

@@ -45,7 +45,7 @@ class LineReader:
         self._keep(end)
         line, self._part = bytes(self._part), bytearray()
         if self._dropped:
-            self._log.internal_err("FIFO: a line of more than %d octets was dropped", MAX_LINE)
+            self._log.internal_warn("FIFO: a line of more than %d octets was dropped", MAX_LINE)
             self._dropped = 0
             return None
         return self._text(line)
@@ -62,12 +62,12 @@ class LineReader:
         try:
             text = line.decode("utf-8").replace("\t", " ").strip()
         except UnicodeDecodeError as error:
-            self._log.internal_err(
+            self._log.internal_warn(
                 "FIFO: a line of %d octets is not UTF-8 at octet %d", len(line), error.start
             )
             return None
         if text and not text.isprintable():
-            self._log.internal_err("FIFO: a line of %d octets has control characters", len(line))
+            self._log.internal_warn("FIFO: a line of %d octets has control characters", len(line))
             return None
         return text or None
 

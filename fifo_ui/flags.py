@@ -201,7 +201,7 @@ _name = _matching(r".*\S.*", "a name")
 _cookies = _matching(COOKIES, "the cookies of an SA: 32 hexadecimal digits, as sa shows them")
 _message_id = _matching(MESSAGE_ID, "a message id: 8 hexadecimal digits, as sa shows it")
 _PARTS = {
-    "section": _matching(r"[^][]+", "a section's name, without its brackets"),
+    "section": _matching(r"[^][]+", "a section's name: it is given without brackets"),
     "tag": _matching(r"[^=\s]+", "a tag"),
 }
 

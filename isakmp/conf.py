@@ -54,7 +54,8 @@ class Conf:
 
     path: the file that reload() reads again, or None; opener: who opens it then,
     None: we; warnings: what the file says in vain; generation: another number after each change;
-    altered: whether transactions have changed what the file says.
+    altered: whether transactions have changed what the file says; removed: the sections that they
+    have taken away.
     """
 
     def __init__(self, parsed: Parsed, path: Path | None = None) -> None:
@@ -63,6 +64,7 @@ class Conf:
         self.warnings: list[str] = parsed.warnings
         self.generation = 0
         self.altered = False
+        self.removed: frozenset[str] = frozenset()
         self._sections: dict[str, Section] = parsed.sections
         self._own: set[str] = set()
 
@@ -184,9 +186,15 @@ class Conf:
         ConfError where there is no such section.
         """
         if not self.has_section(name):
-            hint = nearest(name, self.sections())
+            hint = self.near(name)
             raise self.error(f"there is no section [{name}]", section, tag, hint, missing=True)
         return self.where(name) if self.has_written_section(name) else self.where(section, tag)
+
+    def near(self, name: str) -> str:
+        """A hint for the name of a section that is not there."""
+        if fold(name) in self.removed:
+            return "it was removed at run time"
+        return nearest(name, self.sections())
 
     @property
     def written(self) -> Mapping[str, Section]:
@@ -201,7 +209,7 @@ class Conf:
         """Say what ``draft`` says; the sections that differ."""
         changed = _difference(self._sections, draft._sections)
         self._sections, self.warnings = draft._sections, draft.warnings
-        self.altered = draft.altered
+        self.altered, self.removed = draft.altered, draft.removed
         self.generation += 1
         return changed
 
@@ -315,6 +323,7 @@ class Transaction:
             if conf._sections.pop(fold(section), None) is None:
                 raise conf.error("no such section is written", section)
             conf._own.discard(fold(section))
+            conf.removed |= {fold(section)}
 
         self._add(step)
 
@@ -322,7 +331,7 @@ class Transaction:
         """What the configuration would be with the changes. ConfError: they cannot be made."""
         was = self._conf
         draft = Conf(Parsed(dict(was._sections), warnings=was.warnings), was.path)
-        draft.altered = True
+        draft.altered, draft.removed = True, was.removed
         for where, step in self._steps:
             try:
                 step(draft)
@@ -352,7 +361,15 @@ class Transaction:
 
 def _at(where: str, error: ConfError) -> ConfError:
     """The error of a change, with where that is written."""
-    return ConfError(str(error), file=where, missing=error.missing) if where else error
+    if where in ("", at_run_time(error.file)):
+        error.file = at_run_time(error.file)
+        return error
+    return ConfError(str(error), file=where, missing=error.missing)
+
+
+def at_run_time(file: str) -> str:
+    """Where a change is written, of the place of what it has set; any other place as it is."""
+    return file.removeprefix(RUN_TIME).removeprefix(", ")
 
 
 def read_file(path: Path, opener: Opener | None = None) -> Parsed:

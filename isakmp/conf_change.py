@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from isakmp.conf import Conf, first_of
+from isakmp.conf import Conf, at_run_time, first_of
 from isakmp.conf_check import Faults, Judgement, judge_part
 from isakmp.conf_defaults import BORROWED
 from isakmp.conf_kin import kin
@@ -44,7 +44,9 @@ class Weighed:
         whole: nothing follows that could add what is missing.
         """
         if wrong := [error for error in self.errors if whole or not error.missing]:
-            raise first_of(wrong)
+            first = first_of(wrong)
+            first.file = at_run_time(first.file)
+            raise first
         return [f"not complete: {error}" for error in self.errors] + self.warnings
 
     def beside(self, faults: Faults) -> Faults:
@@ -140,7 +142,9 @@ def _only(conf: Conf, part: frozenset[str]) -> Conf:
             sections[name] = Section(section.name, section.file, section.line, entries)
         elif name in part or name in _FIXED:
             sections[name] = section
-    return Conf(Parsed(sections))
+    part_of = Conf(Parsed(sections))
+    part_of.removed = conf.removed
+    return part_of
 
 
 def _narrowed(entry: Entry, part: frozenset[str]) -> Entry | None:

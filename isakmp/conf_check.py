@@ -320,7 +320,7 @@ class _Walk:
             if self.conf.has_section(section):
                 self._enter(kind, section, cited)
             else:
-                hint = self._nearest(section, self.conf.sections())
+                hint = self.conf.near(section) if len(self.errors) < MAX_HINTS else ""
                 reason = f"there is no section [{section}]"
                 self._error(self.conf.error(reason, *cited, hint, missing=True))
 

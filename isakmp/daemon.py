@@ -285,10 +285,14 @@ class Daemon:
         )
 
     def _speaking_for(self, name: str) -> list[IsakmpSa]:
-        """The ISAKMP SAs with a peer, or those that a connection's child SAs have."""
+        """The ISAKMP SAs with a peer, or those that a connection's child SAs have; where it has
+        none, those with its peer."""
         children = self.sas.of_connection(name)
         own = [child.parent or self.sas.current(child.peer) for child in children]
-        return self._phase_1_of(name) or [sa for sa in dict.fromkeys(own) if sa]
+        if found := self._phase_1_of(name) or [sa for sa in dict.fromkeys(own) if sa]:
+            return found
+        entry = self.connections.entries.get(name)
+        return self._phase_1_of(entry.connection.remote) if entry else []
 
     def _phase_1_of(self, name: str) -> list[IsakmpSa]:
         return [

@@ -281,13 +281,14 @@ class Log:
             self._levels[each] = level or -1
 
     def toggle(self) -> bool:
-        """Turn all classes off, or back to what they were; whether they are on now."""
-        saved, self._shared.saved = self._shared.saved, None
-        if saved is None:
-            self._shared.saved = list(self._levels)
-            saved = [-1] * len(self._levels)
-        self._levels[:] = saved
-        return self._shared.saved is None
+        """Turn all classes off where any is on, else back to what they were when they were turned
+        off last; whether any is on now."""
+        before, shared = list(self._levels), self._shared
+        if max(before) >= 0:
+            shared.saved, self._levels[:] = before, [-1] * len(before)
+        elif shared.saved is not None:
+            self._levels[:] = shared.saved
+        return max(self._levels) >= 0
 
     def levels(self) -> dict[LogClass, int]:
         """The level of every class."""

@@ -91,6 +91,34 @@ def test_what_may_still_be_written_is_told() -> None:
     assert "there is no section [more]" in line
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("C set [east]:Adress=192.0.2.9", "[east]:Adress: no tag "),
+        ("C set [new]:Phase=2 ; set [new]:Phase=2", "change 2: set at run time, change 1 [new]:Ph"),
+    ],
+)
+def test_what_is_refused_is_named_by_its_place_alone(line: str, said: str) -> None:
+    west = alone()
+    with pytest.raises(IsakmpError) as caught:
+        told(west, line)
+    assert str(caught.value).startswith(said)
+
+
+def test_a_tag_that_is_already_set_is_named_once() -> None:
+    west = alone()
+    told(west, "C set [new]:Phase=2")
+    with pytest.raises(IsakmpError, match=r"^\[new\]:Phase: is already set \(force"):
+        told(west, "C set [new]:Phase=2")
+
+
+def test_nothing_is_suggested_for_what_was_removed() -> None:
+    west = alone()
+    lines = [line for line in told(west, "C rms [east]") if "no section [east]" in line]
+    assert lines
+    assert all(line.endswith("[east] (it was removed at run time)") for line in lines)
+
+
 def test_a_peer_may_be_written_tag_by_tag() -> None:
     """Not even the first tag is refused for a default that nobody has written."""
     west = alone()

@@ -16,6 +16,7 @@ from isakmp.conf import Conf
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.job import Job
 from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, connected, up
+from regress.scripts.ikev2.pairs import pair
 
 
 def on_disk(
@@ -545,6 +546,16 @@ def test_a_capture_keeps_the_flags_of_headers(version: str, tmp_path: Path) -> N
     flags = {str(one.source): one.message[19] for one in found}
     assert flags == ({"192.0.2.1": 8, "192.0.2.2": 32} if version == "ikev2" else
                      {"192.0.2.1": 0, "192.0.2.2": 0})  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+def test_the_ike_sa_of_a_connection_that_is_down_is_taken_down(version: str) -> None:
+    net, west, _ = up(WEST, EAST) if version == "ikev1" else pair()
+    west.daemon.teardown("west-east", 2)
+    net.run(3)
+    assert west.rows(1) and not west.rows(2)
+    west.daemon.teardown("west-east", 1)
+    assert not [row for row in west.rows(1) if row["state"] == "established"]
 
 
 def test_a_bad_address_is_told_once() -> None:

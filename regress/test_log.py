@@ -89,6 +89,17 @@ def test_toggle_turns_off_and_back(paper: Paper) -> None:
     assert paper.log.levels()[LogClass.CRYPTO] == 70
 
 
+def test_toggle_turns_off_what_was_turned_on_since(paper: Paper) -> None:
+    """Not on what was off: the levels of before come back only to silence."""
+    paper.log.set_level(LogClass.CRYPTO, 70)
+    paper.log.toggle()
+    paper.log.set_level(LogClass.EXCHANGE, 90)
+    assert paper.log.toggle() is False
+    assert set(paper.log.levels().values()) == {0}
+    assert paper.log.toggle() is True
+    assert paper.log.levels()[LogClass.EXCHANGE] == 90
+
+
 @pytest.mark.parametrize("level", [-1, 100])
 def test_level_out_of_range_is_refused(paper: Paper, level: int) -> None:
     with pytest.raises(IsakmpError, match="0 to 99"):

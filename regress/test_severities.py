@@ -71,10 +71,6 @@ RULE = {
         "%s",
         "%s %s is not guarded by the kernel: %s; what passes the key engine's dev",
         "%s: %s",
-        "FIFO: %s",
-        "FIFO: a line of %d octets has control characters",
-        "FIFO: a line of %d octets is not UTF-8 at octet %d",
-        "FIFO: a line of more than %d octets was dropped",
         "application refused %s%s: %s",
         "bug: %s",
         "connection %s: application refused its policy: %s",
@@ -96,6 +92,11 @@ RULE = {
     "internal_warn": (  # this host, and we go on
         "%s",
         "%s: after its end: %s",
+        # what an operator mistyped: nothing but the command is given up
+        "FIFO: %s",
+        "FIFO: a line of %d octets has control characters",
+        "FIFO: a line of %d octets is not UTF-8 at octet %d",
+        "FIFO: a line of more than %d octets was dropped",
         "IPsec events were lost: %d SAs are gone, %d packets wait, %d policies we",
         "cannot send from %s to %s: %s%s",
         "left out: %s: %s",

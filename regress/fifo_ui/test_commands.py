@@ -114,7 +114,7 @@ def test_any_text_raises_nothing(
 def test_refusal_of_the_daemon_is_logged_whole(daemon: FakeDaemon) -> None:
     daemon.error = failing("no connection a-x; did you mean a-b?")
     line(daemon, "c a-x")
-    assert daemon.lines == ["INTERNAL_ERR   FIFO: no connection a-x; did you mean a-b?"]
+    assert daemon.lines == ["INTERNAL_WARN  FIFO: no connection a-x; did you mean a-b?"]
 
 
 # --- configuration ---------------------------------------------------------------------------

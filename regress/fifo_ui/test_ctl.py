@@ -101,11 +101,27 @@ def test_tables(running: Running) -> None:
     assert call(running, "sa")[1].endswith("\nDropped packets: replay 2\n")
     only = call(running, "sa", "a-b")[1]
     assert "0x12345678" in only
-    assert "gw.example.org" not in only
+    assert "gw.example.org" in only, "the IKE SA that it uses"
     assert "peer-b" in call(running, "connections")[1]
     assert call(running, "exchanges")[1] == "none\n"
     running.daemon.state["outcomes"] = [FAILURE]
     assert "mend: add 3DES-SHA-GRP2" in call(running, "outcomes")[1]
+
+
+@pytest.mark.parametrize("verb", ["sa", "explain"])
+def test_a_name_that_nothing_has_is_refused(running: Running, verb: str) -> None:
+    status, out, err = call(running, verb, "a-bb")
+    assert (status, out, err) == (
+        1, "", "isakmpctl: no connection or peer a-bb (did you mean a-b?)\n"
+    )  # fmt: skip
+    assert call(running, verb, "198.51.100.9")[0] == 0, "anybody may have tried"
+
+
+def test_of_a_connection_that_is_down_the_ike_sas_with_its_peer_are_shown(
+    running: Running,
+) -> None:
+    running.daemon.state["sas"] = [PHASE_1]
+    assert "gw.example.org" in call(running, "sa", "a-b")[1]
 
 
 def test_a_report_has_each_heading_once(running: Running) -> None:
@@ -142,8 +158,14 @@ def test_a_value_is_one_whatever_is_in_it(running: Running, value: str) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["conf", "set", "a]:b=c ; rms [General", "x", "y"], "is not a section's name, without"),
-        (["conf", "get", "[a]", "b"], "'[a]' is not a section's name, without its brackets"),
+        (
+            ["conf", "set", "a]:b=c ; rms [General", "x", "y"],
+            "is not a section's name: it is given without",
+        ),
+        (
+            ["conf", "get", "[a]", "b"],
+            "'[a]' is not a section's name: it is given without brackets",
+        ),
         (["conf", "set", "a", "b=c", "y"], "'b=c' is not a tag"),
         (["delete", "123"], "'123' is not the cookies of an SA: 32 hexadecimal digits, as sa"),
         (["delete", COOKIES, "7"], "'7' is not a message id: 8 hexadecimal digits, as sa shows it"),

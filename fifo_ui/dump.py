@@ -149,6 +149,8 @@ def _encryption_text(decoded: Decoded) -> str:
 
 def damage_text(damage: Damage) -> str:
     """Something that never became a message, for people."""
+    if not damage.frame:
+        return f"no capture: {damage.reason}\n"
     rfc = f" ({damage.rfc})" if damage.rfc else ""
     place = f"{damage.path} at octet {damage.offset}: {damage.reason}{rfc}"
     return f"{damage.frame} {_time(damage.time_ns)}\n    malformed: {place}\n"

@@ -91,7 +91,7 @@ def _add_common(parser: argparse.ArgumentParser, default: Any, timeout_s: Any) -
 
 
 def _add_views(add: Add) -> None:
-    add("sa", "All SAs").add_argument("name", nargs="?", help="only those of this name")
+    add("sa", "All SAs").add_argument("name", nargs="?", help=f"only those of {NAME}")
     add("connections", "What should be up, and whether it is")
     add("exchanges", "Negotiations under way")
     add("outcomes", "How negotiations ended, and why they failed")

@@ -20,7 +20,7 @@ from isakmp.conf_kinds import Kind
 from isakmp.daemon import Daemon
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.flags import arguments
-from isakmp.log import Log, Severity, parse_class, parse_level
+from isakmp.log import Log, LogClass, Severity, parse_class, parse_level
 from isakmp.log_files import Outlets
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address
@@ -39,9 +39,11 @@ from isakmp.transport.udp import Udp
 def start(argv: Sequence[str] | None = None) -> int:
     """0; 1 with a message where isakmpd cannot run or its configuration has errors."""
     options = arguments(argv)
-    if options.check:
-        return check_only(Path(options.conf))
     try:
+        for text in options.debug:
+            _class_and_level(text)
+        if options.check:
+            return check_only(Path(options.conf))
         if options.close or options.open:
             barrier(options)
         else:
@@ -154,9 +156,13 @@ def _log(conf: Conf, options: argparse.Namespace, outlets: Outlets) -> Log:
     if options.verbose or conf.general("Logverbose")[0]:
         levels.insert(0, "Negotiation=30")
     for text in levels:
-        cls, _, level = text.partition("=")
-        log.set_level(parse_class(cls), parse_level(level))
+        log.set_level(*_class_and_level(text))
     return log
+
+
+def _class_and_level(text: str) -> tuple[LogClass | None, int]:
+    cls, _, level = text.partition("=")
+    return parse_class(cls), parse_level(level)
 
 
 def _daemon(

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fifo_ui.dump import damage_text
 from isakmp.capture import (
     CaptureWriter,
     Damage,
@@ -194,6 +195,13 @@ def test_broken_files(file: bytes, reason: str) -> None:
     assert isinstance(items[-1], Damage)
     assert reason in items[-1].reason
     assert items[-1].path == "capture"
+
+
+def test_of_a_file_that_is_no_capture_that_is_said() -> None:
+    """Not a malformed frame of 1970."""
+    (damage,) = frames_of(b"GIF89a")
+    assert isinstance(damage, Damage)
+    assert damage_text(damage).startswith("no capture: neither a pcap nor a pcapng file")
 
 
 @pytest.mark.parametrize(

@@ -366,6 +366,14 @@ def checked(conf: Path, **environ: str) -> str:
     return text
 
 
+@pytest.mark.parametrize("flag", ["Foo=3", "SA=100", "SA"])
+def test_a_level_that_is_none_is_refused_with_check_too(
+    conf: Path, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    assert main(["--check", "-D", flag, "-c", str(conf)]) == 1
+    assert "isakmpd: no debug " in capsys.readouterr().err
+
+
 def test_check_colours_its_findings_on_a_terminal(conf: Path) -> None:
     assert checked(conf, TERM="xterm").endswith(f"\x1b[32m{conf}: no errors\x1b[0m\r\n")
     assert "\x1b" not in checked(conf, TERM="xterm", NO_COLOR="1")

@@ -24,17 +24,29 @@ PARSERS = {
 FILES = ("FILE", "PATH", "FIFO")
 NAMES = ("name", "peer")
 
-LIST = "isakmpctl connections --timeout 1 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { print $1 }'"
-"""The names of the connections of a running isakmpd; nothing where none runs."""
+LIST = (
+    "isakmpctl {where} connections --timeout 1 2>/dev/null | awk 'NR > 1 && /^[^ ]/ {{ {what} }}'"
+)
+"""The names of the connections of a running isakmpd, or of its peers; nothing where none runs."""
+
+_EVERY = ("$(_isakmpctl_names)", "$(_isakmpctl_peers)")
+_WHERE = '"${where[@]}"'
 
 BASH = """\
 # bash completion for {name}, made of its command line.
 _isakmpctl_names() {{ {names}; }}
+_isakmpctl_peers() {{ {peers}; }}
 {function}() {{
-    local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD - 1]}} path= i
+    local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD - 1]}} path= given=0 i
+    local -a where=()
     for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${{COMP_WORDS[i]}} in
+            --run-directory|--fifo) where+=("${{COMP_WORDS[i]}}" "${{COMP_WORDS[i + 1]}}") ;;
+        esac
         case "$path ${{COMP_WORDS[i]}}" in
-            {paths}) path+=" ${{COMP_WORDS[i]}}" ;;
+            {paths}) path+=" ${{COMP_WORDS[i]}}" given=0 ;;
+            *" -"*) ;;
+            *) ((given += 1)) ;;
         esac
     done
     COMPREPLY=()
@@ -129,7 +141,14 @@ def words(action: argparse.Action) -> list[str]:
         return sorted(values(), key=str.lower)
     if action.dest == "cls":
         return [*(cls.label for cls in LogClass), "A", "toggle"]
+    if action.dest == "debug":
+        return [f"{name}=" for name in (*(cls.label for cls in LogClass), "A")]
     return []
+
+
+def takes_peer(action: argparse.Action) -> bool:
+    """Whether it names a peer as well as a connection."""
+    return action.dest in NAMES and "peer" in (action.help or "")
 
 
 def takes_value(action: argparse.Action) -> bool:
@@ -151,7 +170,9 @@ def bash(name: str) -> str:
     behind = {f"        {line}": None for level in every for line in _bash_values(level)}
     offered = [f"        {line}" for level in every for line in _bash_words(level)]
     return BASH.format(
-        name=name, function=_function(name, ()), names=LIST, paths=paths,
+        name=name, function=_function(name, ()), paths=paths,
+        names=LIST.format(where=_WHERE, what="print $1"),
+        peers=LIST.format(where=_WHERE, what="print $2"),
         values="\n".join(behind), words="\n".join(offered),
     )  # fmt: skip
 
@@ -169,7 +190,8 @@ def _bash_values(level: Level) -> Iterator[str]:
 def _bash_reply(action: argparse.Action) -> str:
     if takes_file(action):
         return 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")'
-    return f'mapfile -t COMPREPLY < <(compgen -W "{" ".join(words(action))}" -- "$cur")'
+    space = "compopt -o nospace; " if action.dest == "debug" else ""
+    return f'{space}mapfile -t COMPREPLY < <(compgen -W "{" ".join(words(action))}" -- "$cur")'
 
 
 def _bash_words(level: Level) -> Iterator[str]:
@@ -180,6 +202,8 @@ def _bash_words(level: Level) -> Iterator[str]:
     names = any(action.dest in NAMES for action in level.arguments())
     files = any(map(takes_file, level.arguments()))
     named = ["$(_isakmpctl_names)"] if names else []
+    if any(takes_peer(action) for action in level.arguments()):
+        named.append("$(_isakmpctl_peers)")
     listed = " ".join([*known, *named] or ([] if level.arguments() else flags))
     yield f"{_pattern(level)})"
     if any(action.dest == "value" for action in level.arguments()):
@@ -189,6 +213,8 @@ def _bash_words(level: Level) -> Iterator[str]:
         yield "    esac"
     else:
         yield f'    set -- "{listed}"'
+    if any(action.dest == "section" for action in level.arguments()):
+        yield f'    [[ $given == 0 ]] && set -- "General {" ".join(_EVERY)}"'
     yield f'    [[ $cur == -* ]] && set -- "{" ".join(flags)}"'
     yield '    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")'
     if files:
@@ -205,8 +231,8 @@ def zsh(name: str) -> str:
         f"        {tags}) compadd -- {given} ;;" for tags, given in _values_by_tag() if given
     )
     return ZSH.format(
-        name=name, function=_function(name, ()), names=LIST, values=by_tag,
-        functions="\n".join(functions),
+        name=name, function=_function(name, ()), values=by_tag,
+        names=LIST.format(where="", what="print $1"), functions="\n".join(functions),
     )  # fmt: skip
 
 

@@ -48,7 +48,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Something that could not be read. offset: octets from the start of what ``path`` names."""
+    """Something that could not be read. offset: octets from the start of what ``path`` names.
+
+    frame: 0 where the file is no capture.
+    """
 
     frame: int
     time_ns: int
@@ -60,6 +63,10 @@ class Damage:
 
 class _Broken(Exception):
     """The file cannot be read further."""
+
+
+class _NoCapture(_Broken):
+    """The file is of another kind."""
 
 
 class _Stream:
@@ -131,6 +138,8 @@ def read_frames(file: BinaryIO) -> Iterator[Frame | Damage]:
             number = item.number if isinstance(item, Frame) else item.frame
             time_ns = item.time_ns
             yield item
+    except _NoCapture as error:
+        yield Damage(0, 0, "capture", 0, str(error))
     except _Broken as error:
         yield Damage(number + 1, time_ns, "capture", stream.offset, str(error))
 
@@ -142,7 +151,7 @@ def _frames(stream: _Stream) -> Iterator[Frame | Damage]:
         return _pcap(stream, order, tick_ns)
     if magic == struct.pack(">I", _SECTION):
         return _Pcapng(stream).frames()
-    raise _Broken(f"neither a pcap nor a pcapng file: it begins with {magic.hex() or 'nothing'}")
+    raise _NoCapture(f"neither a pcap nor a pcapng file: it begins with {magic.hex() or 'nothing'}")
 
 
 def _pcap(stream: _Stream, order: str, tick_ns: int) -> Iterator[Frame]:

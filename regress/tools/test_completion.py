@@ -25,7 +25,7 @@ def offered(script: str, *words: str) -> set[str]:
     """What bash offers for the last of ``words``."""
     name = words[0]
     code = (
-        f"{script}\nisakmpctl() {{ printf 'NAME\\nto-east x\\n    below\\n'; }}\n"
+        f"{script}\nisakmpctl() {{ printf 'NAME\\nto-east east\\n    below\\n'; }}\n"
         'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }\n'
         f'_{name.replace("-", "_")}\nprintf "%s\\n" "${{COMPREPLY[@]}}"'
     )
@@ -53,6 +53,21 @@ def test_bash_offers_what_an_argument_can_be() -> None:
     assert tags <= offered(script, "isakmpctl", "conf", "get", "General", "")
     assert "rmv" in offered(script, "isakmpctl", "conf", "r")
     assert "Negotiation" in offered(script, "isakmpctl", "debug", "N")
+
+
+def test_bash_offers_peers_sections_and_classes() -> None:
+    script = bash("isakmpctl")
+    for verb in ("down", "explain", "rekey", "sa"):
+        assert offered(script, "isakmpctl", verb, "e") == {"east"}
+    assert offered(script, "isakmpctl", "up", "") == {"to-east"}
+    assert offered(script, "isakmpctl", "conf", "get", "") == {"General", "to-east", "east"}
+    assert "Negotiation=" in offered(bash("isakmpd"), "isakmpd", "-D", "N")
+
+
+def test_bash_asks_the_daemon_of_that_run_directory() -> None:
+    script = bash("isakmpctl").replace('isakmpctl "${where', 'echo "${where')
+    script = script.replace("2>/dev/null | awk", "; :")
+    assert "/run/b" in offered(script, "isakmpctl", "--run-directory", "/run/b", "up", "")
 
 
 @pytest.mark.parametrize(

@@ -286,13 +286,14 @@ class Daemon:
 
     def _speaking_for(self, name: str) -> list[IsakmpSa]:
         """The ISAKMP SAs with a peer, or those that a connection's child SAs have; where it has
-        none, those with its peer."""
+        none, those with its peer, if that section is one peer's."""
         children = self.sas.of_connection(name)
         own = [child.parent or self.sas.current(child.peer) for child in children]
         if found := self._phase_1_of(name) or [sa for sa in dict.fromkeys(own) if sa]:
             return found
         entry = self.connections.entries.get(name)
-        return self._phase_1_of(entry.connection.remote) if entry else []
+        its_own = entry is not None and not entry.remote.shared
+        return self._phase_1_of(entry.remote.name) if entry and its_own else []
 
     def _phase_1_of(self, name: str) -> list[IsakmpSa]:
         return [

@@ -558,6 +558,17 @@ def test_the_ike_sa_of_a_connection_that_is_down_is_taken_down(version: str) -> 
     assert not [row for row in west.rows(1) if row["state"] == "established"]
 
 
+def test_those_of_other_peers_of_its_section_are_not() -> None:
+    """Where several have it, none is the connection's own."""
+    net, west, _ = up(WEST, EAST)
+    west.daemon.teardown("west-east", 2)
+    net.run(3)
+    object.__setattr__(west.daemon.connections.entries["west-east"].remote, "shared", True)
+    with pytest.raises(IsakmpError, match="^no ISAKMP SA with west-east$"):
+        west.daemon.teardown("west-east", 1)
+    assert [row["state"] for row in west.rows(1)] == ["established"]
+
+
 def test_a_bad_address_is_told_once() -> None:
     """That its connection is left out, and that the traffic of it cannot be known for that."""
     east = f"Address= {EAST.address}\n"

@@ -29,7 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """TERM ends a run as ^C does: with every clean-up."""
+    """TERM ends a run as ^C does: with every clean-up.
+
+    A run in the background begins with ^C ignored, and so would all that it starts.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

@@ -69,6 +69,7 @@ class Layout:
         self.name, self._fields = name, fields
         self._struct = struct.Struct("=" + "".join(self._formats()))
         self.size = self._struct.size
+        self._empty = tuple(self._flat({}))
 
     def _formats(self) -> Iterator[str]:
         for kind in self._fields.values():
@@ -86,7 +87,8 @@ class Layout:
             raise KeyError(f"{self.name}: {unknown}")
         for name, kind in self._fields.items():
             if isinstance(kind, Layout):
-                yield from kind._flat(values.get(name, {}))
+                inner = values.get(name)
+                yield from kind._flat(inner) if inner else kind._empty
             elif isinstance(kind, Kind):
                 yield kind.pack(values.get(name, kind.empty))
             elif not name.startswith("_"):

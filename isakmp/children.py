@@ -265,8 +265,9 @@ class Children:
             child.cancel()
             self._tell_deleted(sa, child)
             return
-        if tell and child.parent is None:
-            self.keeper.engine.dialects[1].tell_later(child)
+        if tell:
+            for dialect in self.keeper.engine.dialects.values():
+                dialect.tell_later(child)
         self.child_gone(child)
 
     def _tell_deleted(self, sa: IsakmpSa, child: ChildSa) -> None:

@@ -553,8 +553,10 @@ class Ikev1:
         return tell_twice(engine, self, sa, payloads).finished
 
     def tell_later(self, child: ChildSa) -> None:
-        """Its peer hears of its end under the next ISAKMP SA with it."""
-        self._farewells.said(child)
+        """Its peer hears of its end under the next ISAKMP SA with it; what has a parent ends with
+        that."""
+        if child.parent is None:
+            self._farewells.said(child)
 
     def _repeat_farewells(self, engine: Engine, sa: IsakmpSa) -> None:
         if spis := self._farewells.to_repeat(sa.peer, engine.sas):

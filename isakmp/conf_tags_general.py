@@ -63,7 +63,12 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "100",
         ),
         "Default-phase-1-ID": section(Kind.ID, "for peers that have no **ID**"),
-        "Default-phase-1-lifetime": Tag(_LIFETIME, "for LIFE_MAIN_MODE", "3600,60:86400"),
+        "Default-phase-1-lifetime": Tag(
+            _LIFETIME,
+            "for LIFE_MAIN_MODE; an ISAKMP SA of IKEv1 with 12,288 message IDs used is renewed "
+            "within a minute, whatever its lifetime",
+            "3600,60:86400",
+        ),
         "Default-phase-2-lifetime": Tag(_LIFETIME, "for LIFE_QUICK_MODE", "1200,60:86400"),
         "Default-phase-2-suites": sections(
             Kind.SUITE,

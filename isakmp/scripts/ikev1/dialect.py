@@ -197,7 +197,7 @@ class Ikev1:
             return
         exchange = engine.find(self.version, sa.own_cookie, header.message_id)
         if exchange is None:
-            if header.message_id in sa.ids.used:
+            if sa.ids.is_used(header.message_id):
                 self._late(engine, sa, path, header, datagram)
             else:
                 self._respond_phase_2(engine, sa, path, header, datagram)
@@ -256,6 +256,9 @@ class Ikev1:
         if script is None or not header.flags & ENCRYPTION:
             kind = name_of(isakmp.Exchange, header.exchange_type)
             engine.drop(path, f"{kind} message in clear, or not spoken")
+            return
+        if sa.ids.used_up:
+            engine.drop(path, f"{sa}: no message ID is left, a new one is to follow it")
             return
         if engine.too_many(sa, path):
             return
@@ -376,8 +379,9 @@ class Ikev1:
         while True:
             number = int.from_bytes(engine.random(4), "big")
             running = engine.find(self.version, sa.own_cookie, number)
-            if number and not running and number not in sa.ids.used:
+            if number and not running and not sa.ids.is_used(number):
                 sa.ids.use(number)
+                lifetime.renew_worn(engine, sa)
                 return number
 
     def may_begin(self, sa: IsakmpSa) -> bool:
@@ -396,6 +400,7 @@ class Ikev1:
         else:
             final = exchange.last_out if exchange.sends(exchange.step - 1) else ()
             exchange.sa.ids.answer(exchange.message_id, exchange.last_in, final)
+        lifetime.renew_worn(exchange.engine, exchange.sa)
 
     def authenticator(self, exchange: Exchange[Any]) -> int:
         """HASH or SIG, as the authentication method says."""

@@ -1,7 +1,8 @@
-"""RESPONDER_LIFETIME in every place where it may come: RFC 2407 4.5.4 and 4.6.3.1.
+"""What shortens the life of SAs. RESPONDER_LIFETIME in every place: RFC 2407 4.5.4 and 4.6.3.1.
 
 The last message of phase 1 (dialect.py), any message of quick mode, or an informational exchange:
-it says of what it speaks by protocol and SPI. What lives shorter than that already is not touched.
+it says of what it speaks by protocol and SPI. What lives shorter than that already is not
+touched. And an ISAKMP SA whose message IDs are nearly used up.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from isakmp.constants import ipsec, isakmp
+from isakmp.engine import Engine
 from isakmp.exchange import Exchange
 from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import parse_attributes
 from isakmp.policy.match import values
 from isakmp.sa import ChildSa, IsakmpSa
+
+# How long an ISAKMP SA that is worn lives on, while another takes its place.
+WORN_S = 60
 
 
 def seconds_of(value: Any) -> int:
@@ -45,3 +50,9 @@ def _child(x: Exchange[Any], sa: IsakmpSa, value: Any) -> ChildSa | None:
     number = int.from_bytes(value.spi, "big") if len(value.spi) == 4 else 0
     child = x.engine.sas.child_by_spi(value.protocol_id, number, str(sa.path.remote))
     return child if child is not None and child.peer == sa.peer else None
+
+
+def renew_worn(engine: Engine, sa: IsakmpSa) -> None:
+    """An ISAKMP SA whose message IDs are nearly used up ends soon, as one whose life is over."""
+    if sa.ids.worn:
+        engine.owner.shorten(sa, int(engine.now() - sa.established) + WORN_S)

@@ -1,12 +1,19 @@
-"""What an ISAKMP SA remembers of message IDs, which IKEv1 draws at random: RFC 2408 3.1."""
+"""What an ISAKMP SA remembers of message IDs, which IKEv1 draws at random: RFC 2408 3.1.
+
+None comes twice under one SA, and none is forgotten while it lives: what was recorded under it
+would be carried out again. So an SA lives for so many exchanges, and a new one follows.
+"""
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections import OrderedDict
 
-# How many finished exchanges are remembered to answer their repeated last message, and how many
-# message IDs, so that what was recorded is not carried out again.
-ANSWERED_MAX, USED_MAX = 16, 16384
+# How many finished exchanges are remembered to answer their repeated last message.
+ANSWERED_MAX = 16
+# With so many message IDs used an SA is to be renewed; with so many its peer begins nothing more.
+WORN_AT, USED_MAX = 12288, 16384
 
 
 class MessageIds:
@@ -16,7 +23,8 @@ class MessageIds:
 
     def __init__(self) -> None:
         self.answered: OrderedDict[int, tuple[bytes, tuple[bytes, ...]]] = OrderedDict()
-        self.used: dict[int, None] = {}
+        # In order, four octets each: a set would take seventy.
+        self.used = array("I")
 
     def answer(self, message_id: int, last_in: bytes, last_out: tuple[bytes, ...]) -> None:
         """Remember how an exchange ended: digest of what came, and our answer to repeat."""
@@ -27,6 +35,20 @@ class MessageIds:
 
     def use(self, message_id: int) -> None:
         """Never accept this message ID as the beginning of an exchange (any more)."""
-        self.used[message_id] = None
-        if len(self.used) > USED_MAX:
-            del self.used[next(iter(self.used))]
+        if not self.is_used(message_id):
+            self.used.insert(bisect_left(self.used, message_id), message_id)
+
+    def is_used(self, message_id: int) -> bool:
+        """Whether an exchange under the SA has had it."""
+        at = bisect_left(self.used, message_id)
+        return at < len(self.used) and self.used[at] == message_id
+
+    @property
+    def worn(self) -> bool:
+        """Whether the SA is to be renewed, while there are some left."""
+        return len(self.used) >= WORN_AT
+
+    @property
+    def used_up(self) -> bool:
+        """Whether the peer has none left."""
+        return len(self.used) >= USED_MAX

@@ -1,9 +1,10 @@
 """make demo: two isakmpd in two network namespaces bring up a tunnel and carry traffic.
 
 West and east run conf/isakmpd.ini and conf/east.ini, joined by a veth pair, with ESP in user
-space. What is shown is what happened: the exchange from west's own capture, the SA table from
-isakmpctl, the wire from a packet socket in between. Ends with 0 only if all of it was right.
-Without root it runs in a user namespace. Nothing is left behind.
+space, by the daemons or by a key engine beside each. What is shown is what happened: the exchange
+from west's own capture, the SA table from isakmpctl, the wire from a packet socket in between.
+Ends with 0 only if all of it was right. Without root it runs in a user namespace. Nothing is left
+behind.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,17 @@ MESSAGES = {
     "ikev2": {"IKE_SA_INIT": 2, "IKE_AUTH": 2},
 }
 IKE_PORTS = (500, 4500)
+MODULES = {"isakmpd": "isakmp", "isakmpctl": "fifo_ui.ctl", "isakmpd-engine": "isakmp.app.engine"}
 
 
 def main() -> int:
     """Set the stage, play, and judge."""
     parser = argparse.ArgumentParser(prog="regress.demo", description="Two isakmpd and a tunnel.")
     parser.add_argument("--protocol", choices=list(MESSAGES), default="ikev2")
-    text = "where isakmpd and isakmpctl are installed; by default the checkout's run"
+    text = "where the commands are installed; by default the checkout's run"
     parser.add_argument("--bin", type=Path, metavar="DIRECTORY", help=text)
+    text = "each key engine in a process of its own, isakmpd-engine"
+    parser.add_argument("--engine", action="store_true", help=text)
     options = parser.parse_args()
     if os.geteuid() != 0 and "ISAKMPD_DEMO" not in os.environ:
         return in_user_namespace(sys.argv[1:])
@@ -54,7 +58,7 @@ def main() -> int:
     started = time.monotonic()
     with ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isakmpd-demo.")))
-        stage = Stage(stack, base, options.protocol, options.bin)
+        stage = Stage(stack, base, options)
         failures = play(stage)
     print(f"\n{'FAILED: ' + '; '.join(failures) if failures else 'All of it was right'} "
           f"({time.monotonic() - started:.1f} s)")  # fmt: skip
@@ -76,28 +80,27 @@ def in_user_namespace(arguments: list[str]) -> int:
     return done.returncode
 
 
-def commands(installed: Path | None, elsewhere: Path) -> tuple[list[str], list[str], Path]:
-    """isakmpd's and isakmpctl's command, and the directory to run them in."""
-    if installed is None:
-        python = [sys.executable, "-m"]
-        return [*python, "isakmp"], [*python, "fifo_ui.ctl"], ROOT
-    return [str(installed / "isakmpd")], [str(installed / "isakmpctl")], elsewhere
-
-
 class Stage:
     """Two namespaces, a wire between them, an isakmpd in each."""
 
-    def __init__(self, stack: ExitStack, base: Path, protocol: str, installed: Path | None) -> None:
-        self.base, self.daemons, self.protocol = base, {}, protocol
-        self.isakmpd, self.isakmpctl, self.cwd = commands(installed, base)
+    def __init__(self, stack: ExitStack, base: Path, options: argparse.Namespace) -> None:
+        self.base, self.protocol, self.installed = base, options.protocol, options.bin
+        self.cwd = base if options.bin else ROOT
         self.holders = {name: stack.enter_context(namespace()) for name in ENDS}
         self.join()
         self.tap = stack.enter_context(socket_in(self.holders["west"]))
         # East first: a message to a port where nobody listens yet draws an ICMP error in clear.
         for name in reversed(ENDS):
-            self.daemons[name] = stack.enter_context(self.daemon(name))
-            pid_file = base / name / "isakmpd.pid"
-            wait_for(pid_file.exists, 10.0)
+            (base / name).mkdir()
+            if options.engine:
+                stack.enter_context(self.engine(name))
+            stack.enter_context(self.daemon(name, options.engine))
+
+    def command(self, name: str, *words: str) -> list[str]:
+        """One of isakmpd's commands: what is installed, or the checkout's."""
+        if self.installed:
+            return [str(self.installed / name), *words]
+        return [sys.executable, "-m", MODULES[name], *words]
 
     def join(self) -> None:
         """A veth pair between the namespaces, and the inner addresses."""
@@ -114,23 +117,35 @@ class Stage:
                     netlink.addr("add", index=index, address=text, prefixlen=int(prefix))
                     netlink.link("set", index=index, state="up")
 
-    @contextmanager
-    def daemon(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    def daemon(self, name: str, engine: bool) -> AbstractContextManager[None]:
         """isakmpd with its configuration, made private and given a run directory of its own."""
         directory = self.base / name
-        directory.mkdir()
         text = (ROOT / "conf" / ENDS[name][0]).read_text()
         text = text.replace("Key-exchange= ikev2", f"Key-exchange= {self.protocol}")
+        general = f"[General]\nRun-directory= {directory}"
+        if engine:
+            general += f"\nEngine-socket= {directory}/engine"
         conf = directory / "isakmpd.conf"
         conf.touch(0o600)
-        conf.write_text(text.replace("[General]", f"[General]\nRun-directory= {directory}", 1))
-        command = [*self.isakmpd, "-d", "-v", "-c", str(conf), "-L"]
-        with (directory / "log").open("wb") as log:
+        conf.write_text(text.replace("[General]", general, 1))
+        command = self.command("isakmpd", "-d", "-v", "-c", str(conf), "-L")
+        return self.running(name, command, directory / "isakmpd.pid")
+
+    def engine(self, name: str) -> AbstractContextManager[None]:
+        """An end's key engine in a process of its own."""
+        path = self.base / name / "engine"
+        return self.running(name, self.command("isakmpd-engine", "--socket", str(path)), path)
+
+    @contextmanager
+    def running(self, name: str, command: list[str], made: Path) -> Iterator[None]:
+        """A process at one end, from when it has made that file on."""
+        with (self.base / name / "log").open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=self.cwd, stderr=log, preexec_fn=enter(self.holders[name])
             )
         try:
-            yield process
+            wait_for(made.exists, 10.0)
+            yield
         finally:
             process.terminate()
             try:
@@ -141,18 +156,12 @@ class Stage:
 
     def ctl(self, name: str, *words: str) -> Any:
         """What isakmpctl answers, as JSON."""
-        command = [*self.isakmpctl, "--run-directory", str(self.base / name)]
-        done = subprocess.run(
-            [*command, *words, "--json"], cwd=self.cwd, capture_output=True, text=True
-        )
-        return json.loads(done.stdout or "{}").get("result")
+        return json.loads(self.text(name, *words, "--json") or "{}").get("result")
 
     def text(self, name: str, *words: str) -> str:
         """What isakmpctl prints for people."""
-        command = [*self.isakmpctl, "--run-directory", str(self.base / name)]
-        return subprocess.run(
-            [*command, *words], cwd=self.cwd, capture_output=True, text=True
-        ).stdout
+        command = self.command("isakmpctl", "--run-directory", str(self.base / name), *words)
+        return subprocess.run(command, cwd=self.cwd, capture_output=True, text=True).stdout
 
 
 def play(stage: Stage) -> list[str]:

@@ -139,12 +139,13 @@ def test_the_documents_that_the_manual_points_to_come_along(prefix: Path) -> Non
         assert text == (ROOT / "docs" / name).read_text()
 
 
-def test_the_installed_one_carries_a_tunnel(prefix: Path) -> None:
+@pytest.mark.parametrize("engine", [[], ["--engine"]], ids=["engine-inside", "engine-apart"])
+def test_the_installed_one_carries_a_tunnel(prefix: Path, engine: list[str]) -> None:
     if not tun_device():
         pytest.skip("needs /dev/net/tun")
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    demo = [sys.executable, "-m", "regress.demo", "--bin", str(prefix / "bin")]
+    demo = [sys.executable, "-m", "regress.demo", "--bin", str(prefix / "bin"), *engine]
     done = subprocess.run(demo, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All of it was right" in done.stdout

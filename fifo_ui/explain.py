@@ -29,7 +29,8 @@ _TOPICS = {
     "no configuration matches": ("no-configuration", "version-not-configured",
                                  "wrong-exchange-type", "bad-configuration"),
     "what the peer says": ("peer-refused",),
-    "no answer": ("timeout", "peer-dead", "no-address"),
+    "no answer": ("timeout", "peer-dead"),
+    "the way to the peer": ("cannot-send", "no-address"),
 }  # fmt: skip
 _INDENT = "    "
 _ALIKE = ("exchange", "name", "peer", "remote", "initiator", "reason")

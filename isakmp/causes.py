@@ -93,8 +93,13 @@ BOUNDS = frozenset(
 CHEAP = BOUNDS | {"malformed-message", "unknown-exchange", "unsupported-critical-payload"}
 # What this host, and not its peer, is the cause of.
 OURS = frozenset(
-    ("bad-configuration", "failed", "no-address", "no-secret", "not-sent", "nothing-to-offer")
-)
+    (
+        "bad-configuration", "cannot-send", "failed", "no-address", "no-secret", "not-sent",
+        "nothing-to-offer",
+    )
+)  # fmt: skip
+# Nothing came in answer, whether the peer or this host is silent.
+UNANSWERED = frozenset(("timeout", "cannot-send"))
 
 BY_LINE = frozenset(
     (

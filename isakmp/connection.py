@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec, bundle_order
+from isakmp.causes import UNANSWERED
 from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
@@ -313,8 +314,8 @@ class Connections:
 
     def _unanswered(self, sa: IsakmpSa, reason: Reason) -> None:
         """A peer that has lost our ISAKMP SA is silent for ever; a new phase 1 reaches it."""
-        if reason.cause == "timeout":
-            self.log.proto_err("%s: the peer does not answer under it any more", sa)
+        if reason.cause in UNANSWERED:
+            self.log.write(severity_of(reason), "%s is given up: %s", sa, reason.detail)
             self.engine.owner.delete_sa(sa)
 
     def _failed(self, entry: Entry, reason: Reason) -> None:

@@ -72,8 +72,9 @@ class Daemon:
             nat_traversal=nat_traversal, nat_t_port=nat_t_port,
         )  # fmt: skip
         self.engine = Engine(
-            transmit=transport.send, random=random, timers=timers, conf=conf, app=app, log=log,
-            sas=self.sas, dialects={d.version: d for d in dialects}, owner=self.keeper,
+            transmit=transport.send, unsent=transport.unsent, random=random, timers=timers,
+            conf=conf, app=app, log=log, sas=self.sas,
+            dialects={d.version: d for d in dialects}, owner=self.keeper,
         )  # fmt: skip
         self.connections = Connections(
             engine=self.engine, sas=self.sas, app=app, catalog=self.catalog, timers=timers,

@@ -65,13 +65,13 @@ class Engine:
     """Runs exchanges."""
 
     def __init__(
-        self, *, transmit: Callable[[Path, bytes], None], random: Callable[[int], bytes],
-        timers: Timers, conf: Conf, app: Application, log: Log, sas: SaDatabase,
-        dialects: dict[int, Dialect], owner: Owner,
+        self, *, transmit: Callable[[Path, bytes], None], unsent: Callable[[Path], Reason | None],
+        random: Callable[[int], bytes], timers: Timers, conf: Conf, app: Application, log: Log,
+        sas: SaDatabase, dialects: dict[int, Dialect], owner: Owner,
     ) -> None:  # fmt: skip
-        self.transmit, self.random, self.timers, self.now = transmit, random, timers, timers.now
-        self.conf, self.app, self.log, self.sas = conf, app, log, sas
-        self.dialects, self.owner = dialects, owner
+        self.transmit, self.unsent, self.random = transmit, unsent, random
+        self.timers, self.now, self.conf, self.app = timers, timers.now, conf, app
+        self.log, self.sas, self.dialects, self.owner = log, sas, dialects, owner
         self.settings = Settings()
         self.exchanges: dict[Key, Exchange[Any]] = {}
         self.outcomes = Outcomes()
@@ -573,7 +573,8 @@ class Engine:
             unanswered = farewell(exchange.script.name, address, port)
         else:
             unanswered = silence(exchange.script.name, exchange.step, address, port)
-        self.fail(ended, ended.hint or exchange.hint or unanswered)
+        told = ended.hint or exchange.hint or self.unsent(exchange.path) or unanswered
+        self.fail(ended, told)
 
     @staticmethod
     def stop_timer(exchange: Exchange[Any], name: str) -> None:

@@ -13,6 +13,7 @@ from isakmp.app.base import Usage
 from isakmp.budget import Recent
 from isakmp.errors import Reason
 from isakmp.job import Job
+from isakmp.log import severity_of
 from isakmp.path import Path
 from isakmp.sa import ChildSa, IsakmpSa, State
 
@@ -208,9 +209,9 @@ class Liveness:
         """Nothing came for all our questions: every SA with this peer is gone. what: was asked."""
         if sa.state is State.DEAD:
             return
-        told = f"silent for {sa.silent_s(self.timers.now()):.0f} s, {what}"
-        self.log.proto_err("peer %s is dead: %s", sa, told)
-        reason = Reason("peer-dead", f"the peer is dead, {told}")
+        told = f"the peer is dead, silent for {sa.silent_s(self.timers.now()):.0f} s, {what}"
+        reason = self.keeper.engine.unsent(sa.path) or Reason("peer-dead", told)
+        self.log.write(severity_of(reason), "%s is given up: %s", sa, reason.detail)
         gone = self.sas.of_peer(sa.peer)
         for each in gone:
             # Whatever its children's end sets off must not begin under it, nor is that told: who

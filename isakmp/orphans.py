@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from isakmp.causes import UNANSWERED
 from isakmp.errors import Refused
 from isakmp.job import Job
 from isakmp.liveness import IDLE_S, TRAFFIC_S, received, sent
+from isakmp.log import severity_of
 from isakmp.sa import ChildSa, Peer
 
 if TYPE_CHECKING:
@@ -71,9 +73,10 @@ class Orphans:
     def _answered(self, peer: Peer, job: Job[Any]) -> None:
         """The new phase 1 is over. A peer that ends it again at once is not asked so soon."""
         error = job.error
-        if isinstance(error, Refused) and error.reason.cause == "timeout":
+        if isinstance(error, Refused) and (reason := error.reason).cause in UNANSWERED:
             for child in self._of(peer):
-                self.keeper.log.proto_err("peer of %s is dead: it does not answer", child)
-                child.end = error.reason
+                told = severity_of(reason), "%s is given up: %s", child, reason.detail
+                self.keeper.log.write(*told)
+                child.end = reason
                 self.keeper.children.delete_child(child)
         self._arm(peer, TRAFFIC_S if error else IDLE_S)

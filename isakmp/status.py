@@ -117,7 +117,7 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
     else, has given; it is where the newest is. reason: what it ends for unless better comes."""
     candidates, hint = leaves(exchange), exchange.hint
     exchange = candidates[-1]
-    hint = exchange.hint or hint
+    reason = exchange.hint or hint or exchange.engine.unsent(exchange.path)
     return {
         "id": exchange.number,
         "exchange": exchange.script.name,
@@ -131,7 +131,7 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
         "age_s": round(now - exchange.created, 3),
         "answers": len(candidates),
         "remote": str(exchange.path.remote),
-        "reason": hint.to_dict() if hint else None,
+        "reason": reason.to_dict() if reason else None,
     }
 
 

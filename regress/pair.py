@@ -24,7 +24,7 @@ from isakmp.app.base import PolicySpec, SaId, SaSpec, SpiRequest, Usage, larval
 from isakmp.app.none import Nothing
 from isakmp.conf import Conf
 from isakmp.daemon import Daemon
-from isakmp.errors import ApplicationError
+from isakmp.errors import ApplicationError, Reason
 from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.message import Header, parse_header
@@ -276,9 +276,11 @@ class Host:
             transport=self.transport, app=self.app, log=self.log, **chosen,
         )  # fmt: skip
 
-    def _carry(self, path: Path, data: bytes) -> None:
+    def _carry(self, path: Path, data: bytes) -> Reason | None:
         packet = Packet(path.local, path.local_port, path.remote, path.remote_port, data)
-        self.network.send(packet)
+        if (reason := self.network.unsent(packet)) is None:
+            self.network.send(packet)
+        return reason
 
     def receive(self, packet: Packet) -> None:
         """A packet has come."""
@@ -310,8 +312,9 @@ class Host:
 class Network:
     """Hosts, the packets between them, and the time.
 
-    lose: says which packets are lost; history: every packet that was sent, as it left its host;
-    set_clock_s: by how much every host's clock on the wall was set, which is no time that goes by.
+    lose: says which packets are lost; unsent: why one does not leave its host; history: every
+    packet that was sent, as it left its host; set_clock_s: by how much every host's clock on the
+    wall was set, which is no time that goes by.
     """
 
     now: float = 0.0
@@ -321,6 +324,7 @@ class Network:
     history: list[Packet] = field(default_factory=list)
     nats: list[Nat] = field(default_factory=list)
     lose: Callable[[Packet], bool] = lambda packet: False
+    unsent: Callable[[Packet], Reason | None] = lambda packet: None
 
     @property
     def wall(self) -> float:

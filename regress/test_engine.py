@@ -188,7 +188,8 @@ class End:
         self.timers = Timers(lambda: clock[0])
         random = Random(name).randbytes
         self.engine = Engine(
-            transmit=lambda path, data: self.sent.append((path, data)), random=random,
+            transmit=lambda path, data: self.sent.append((path, data)),
+            unsent=lambda path: None, random=random,
             timers=self.timers, conf=Conf.from_text(conf), app=Nothing(self.timers, random),
             log=Log(lambda: clock[0], self.lines.append), sas=SaDatabase(),
             dialects={1: self.toy}, owner=_NOBODY,  # type: ignore[dict-item]

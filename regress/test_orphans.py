@@ -50,7 +50,7 @@ def test_a_peer_that_does_not_answer_is_dead() -> None:
         west.app.carried[spi] = Usage(count, 100, 1.0, 0.0)
         net.run(1)
     assert not west.app.sas
-    assert "is dead: it does not answer" in west.said
+    assert "is given up: no answer to message 1" in west.said
     (row,) = west.daemon.status()["connections"]
     assert row["reason"]["detail"].startswith("no answer to message 1 of main mode")
 

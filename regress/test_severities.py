@@ -44,10 +44,7 @@ RULE = {
     ),
     "proto_err": (  # given up for what came, or did not
         "%s: child SA %s could not be rekeyed before its end; what should be up b",
-        "%s: the peer does not answer under it any more",
         "bound met by %s: %s",
-        "peer %s is dead: %s",
-        "peer of %s is dead: it does not answer",
     ),
     "proto_warn": (  # came, and we go on
         "%s",
@@ -91,6 +88,7 @@ RULE = {
     ),
     "internal_warn": (  # this host, and we go on
         "%s",
+        "%s; mend: %s",
         "%s: after its end: %s",
         # what an operator mistyped: nothing but the command is given up
         "FIFO: %s",
@@ -98,7 +96,6 @@ RULE = {
         "FIFO: a line of %d octets is not UTF-8 at octet %d",
         "FIFO: a line of more than %d octets was dropped",
         "IPsec events were lost: %d SAs are gone, %d packets wait, %d policies we",
-        "cannot send from %s to %s: %s%s",
         "left out: %s: %s",
         "log file: %s; the old one is written on",
         "nobody waits for isakmpd to be ready: %s",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from isakmp.errors import Reason
 from isakmp.path import Path
 
 Deliver = Callable[[Path, bytes], object]
@@ -13,7 +14,8 @@ KEEPALIVE = b"\xff"
 
 
 class Transport(Protocol):
-    """A way for datagrams. Sending never raises: what is lost is repeated by those who care."""
+    """A way for datagrams. Sending never raises: what is lost is repeated by those who care, and
+    whether it has left this host at all can be asked."""
 
     def start(self, ike: Deliver, esp: Deliver) -> None:
         """Begin to receive: IKE messages without their marker, ESP packets as they are."""
@@ -23,6 +25,9 @@ class Transport(Protocol):
 
     def send_raw(self, path: Path, data: bytes) -> None:
         """Send what is no IKE message: ESP in UDP, or a keepalive."""
+
+    def unsent(self, path: Path) -> Reason | None:
+        """Why the last datagram of that way has not left this host; None where it has."""
 
     def describe(self) -> list[dict[str, object]]:
         """What the report says."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from isakmp.errors import Reason
 from isakmp.path import Path
 from isakmp.transport.base import NON_ESP_MARKER, Deliver, sort
+from isakmp.transport.unsent import Unsent
 
-Carry = Callable[[Path, bytes], object]
+Carry = Callable[[Path, bytes], Reason | None]
 
 
 class Memory:
-    """One host's end. ``carry`` takes what is sent: the path from the sender, and the datagram."""
+    """One host's end. ``carry`` takes what is sent: the path from the sender, and the datagram; a
+    reason that it returns is why it does not."""
 
     def __init__(self, carry: Carry) -> None:
-        self._carry = carry
+        self._carry, self._unsent = carry, Unsent()
         self._ike: Deliver | None = None
         self._esp: Deliver | None = None
 
@@ -37,7 +40,11 @@ class Memory:
 
     def send_raw(self, path: Path, data: bytes) -> None:
         """Send as it is."""
-        self._carry(path, data)
+        self._unsent.note(path, self._carry(path, data))
+
+    def unsent(self, path: Path) -> Reason | None:
+        """Why the last datagram of that way was not sent."""
+        return self._unsent.get(path)
 
     def describe(self) -> list[dict[str, object]]:
         """One row."""

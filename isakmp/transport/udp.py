@@ -16,13 +16,13 @@ from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
 from isakmp.constants import ISAKMP_PORT, NAT_T_PORT
-from isakmp.errors import ConfError
+from isakmp.errors import ConfError, Reason
 from isakmp.log import Log, LogClass
 from isakmp.loop import Loop
 from isakmp.path import Path
 from isakmp.policy.spd import Address, make_address
 from isakmp.transport.base import NON_ESP_MARKER, Deliver, sort
-from isakmp.transport.netif import lacks_address
+from isakmp.transport.unsent import Unsent, cannot_send
 
 # Of <linux/in.h> and <asm/socket.h>; the socket module does not name them.
 _IP_PKTINFO = 8
@@ -52,6 +52,7 @@ class Udp:
         self._sockets: dict[tuple[int, int, str], socket.socket] = {}
         self._addresses: dict[str | bytes, Address] = {}
         self._ways: dict[tuple[Address, int], Way] = {}
+        self._unsent = Unsent()
         self.counters = {"sent": 0, "received": 0, "send_failed": 0}
         everywhere: list[Address] = [IPv4Address(0), IPv6Address(0)]
         chosen = [a for a in listen or everywhere if a.version in families]
@@ -164,13 +165,18 @@ class Udp:
         try:
             sock, info = self._ways.get(local) or self._way(*local)
             sock.sendmsg([data], [info], 0, (str(path.remote), path.remote_port))
-            self.counters["sent"] += 1
         except OSError as error:
             self.counters["send_failed"] += 1
-            self._log.internal_warn(
-                "cannot send from %s to %s: %s%s",
-                path.local, path.remote, error.strerror or error, _mend(path.local),
-            )  # fmt: skip
+            reason = cannot_send(path, error)
+            self._log.internal_warn("%s; mend: %s", reason.detail, reason.mend)
+            self._unsent.note(path, reason)
+        else:
+            self.counters["sent"] += 1
+            self._unsent.note(path, None)
+
+    def unsent(self, path: Path) -> Reason | None:
+        """Why the last datagram of that way was not sent."""
+        return self._unsent.get(path)
 
     def _way(self, local: Address, port: int) -> Way:
         """What sends from an address and port of ours; kept, within bounds. OSError: nothing."""
@@ -231,13 +237,6 @@ def _no_socket(address: Address, port: int, error: OSError) -> ConfError:
         hint="list fewer addresses, or let the process have more descriptors (LimitNOFILE= of "
         "its unit, ulimit -Hn); each address takes two",
     )
-
-
-def _mend(local: Address) -> str:
-    """What can be done where the address that is sent from is the cause."""
-    if not lacks_address(local):
-        return ""
-    return f"; mend: no interface of this host has {local}: give it to one, or mend Local-address"
 
 
 def _ancillary(local: Address) -> tuple[int, int, bytes]:

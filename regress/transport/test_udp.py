@@ -195,11 +195,13 @@ def test_an_address_that_this_host_has_not_is_named() -> None:
         away = ip_address("192.0.2.77")
         setup.udp.send(Path(away, setup.port, LOCALHOST, 9), b"x")
         (line,) = setup.lines
-        assert "cannot send from 192.0.2.77 to 127.0.0.1: " in line
         assert line.endswith(
-            "; mend: no interface of this host has 192.0.2.77: give it to one, or mend "
-            "Local-address"
+            "cannot send from 192.0.2.77 to 127.0.0.1: no interface of this host has 192.0.2.77; "
+            "mend: give it to one, or mend Local-address"
         )
+        reason = setup.udp.unsent(Path(away, setup.port, LOCALHOST, 9))
+        assert reason is not None and line.endswith(f"{reason.detail}; mend: {reason.mend}")
+        assert setup.udp.unsent(Path(LOCALHOST, setup.port, LOCALHOST, 9)) is None
     finally:
         setup.udp.close()
 

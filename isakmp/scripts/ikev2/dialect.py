@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from isakmp.causes import UNANSWERED
 from isakmp.constants import ikev2, name_of
 from isakmp.engine import Engine
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
@@ -451,7 +452,7 @@ class Ikev2:
             sa.ids.done(exchange.message_id)
         if sa.state is State.DEAD:
             return
-        silent = reason is not None and reason.cause in ("timeout", "not-confirmed")
+        silent = reason is not None and reason.cause in (*UNANSWERED, "not-confirmed")
         if not silent or reason is None or sa.state is State.LARVAL:
             engine.begin_waiting(sa)
         elif sa.state is State.ESTABLISHED:

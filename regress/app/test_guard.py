@@ -108,6 +108,7 @@ def test_what_somebody_takes_away_is_put_back(namespace: Namespace) -> None:
     loop, told = Loop(Timers(lambda: 0.0)), list[str]()
     one = guard(namespace, NUMBER, loop, told.append)
     one.add(drops("10.2.0.0/16"))
+    loop.turn(0)
     before = policies(namespace)
     namespace.run("ip", "xfrm", "policy", "flush")
     assert policies(namespace) == ""
@@ -116,6 +117,33 @@ def test_what_somebody_takes_away_is_put_back(namespace: Namespace) -> None:
     assert policies(namespace) == before
     assert len(told) == 1 and "took IPsec policies" in told[0]
     one.close()
+
+
+def test_of_many_that_come_together_only_what_is_refused_is_missing(namespace: Namespace) -> None:
+    loop, told = Loop(Timers(lambda: 0.0)), list[str]()
+    one = guard(namespace, NUMBER, loop, told.append)
+    told.clear()
+    networks = [f"10.{n}.0.0/16" for n in range(2, 202)]
+    namespace.shell("ip xfrm policy add src 10.1.0.0/16 dst 10.99.0.0/16 dir out")
+    for network in networks:
+        one.add(drops(network))
+    loop.turn(0)
+    (line,) = told
+    assert "10.99.0.0/16" in line and "is not guarded by the kernel" in line
+    found = policies(namespace)
+    assert all(found.count(f"dst {network} ") == 1 for network in networks)
+    assert found.count("action block") == len(networks) - 1
+    for network in networks[:100]:
+        one.delete(drops(network))
+    assert policies(namespace).count("action block") == 100
+    one.close()
+
+
+def test_a_guard_that_ends_has_said_all(namespace: Namespace) -> None:
+    one = guard(namespace, NUMBER)
+    one.add(drops("10.2.0.0/16"))
+    one.close()
+    assert "10.2.0.0/16" in policies(namespace)
 
 
 def test_paths_have_numbers_of_their_own() -> None:

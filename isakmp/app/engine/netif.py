@@ -26,10 +26,11 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from isakmp.app.base import Action, Direction, PolicySpec
 from isakmp.app.engine.base import Netif
-from isakmp.app.engine.routes import Kind, Routes, tells_of_loss
+from isakmp.app.engine.routes import Kind, Routes
 from isakmp.app.engine.wire import MARK
 from isakmp.app.guard import Guard, instance
 from isakmp.app.held import Held
+from isakmp.app.losses import drained
 from isakmp.app.unavailable import unavailable
 from isakmp.errors import ApplicationError
 from isakmp.log import Log
@@ -75,7 +76,7 @@ class Tun(Netif):
         self._passing: Counter[Network] = Counter()
         self._guard: Guard | None = None
         self._loop: Loop | None = None
-        self._news: socket.socket | None = None
+        self._losses: socket.socket | None = None
         self._addresses: list[Address] | None = None
         self._fd = -1
         self._refused = ""
@@ -89,7 +90,7 @@ class Tun(Netif):
         try:
             self._fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
             self._make_device(name)
-            self._news = self._routes.news()
+            self._losses = self._routes.losses()
             self._add_rules()
         except (OSError, NetlinkError) as error:
             self.close(block=True)
@@ -160,11 +161,11 @@ class Tun(Netif):
         return True
 
     def watch(self) -> dict[int, Callable[[], object]]:
-        return {self._news.fileno(): self._look} if self._news is not None else {}
+        return {self._losses.fileno(): self._look} if self._losses is not None else {}
 
     def _look(self) -> None:
         """Somebody has changed routes or rules: what is ours and gone is put back."""
-        if self._news is not None and _drained(self._news, self._routes.port):
+        if self._losses is not None and drained(self._losses):
             self._put_back()
 
     def _put_back(self) -> None:
@@ -325,9 +326,9 @@ class Tun(Netif):
         if self._guard is not None:
             self._guard.close()
             self._guard = None
-        if self._news is not None:
-            self._news.close()
-            self._news = None
+        if self._losses is not None:
+            self._losses.close()
+            self._losses = None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -353,17 +354,3 @@ def passes(policy: PolicySpec) -> bool:
     selector = policy.selector
     every = not (selector.src.prefixlen or selector.protocol or selector.has_ports)
     return every and policy.direction is Direction.OUT and policy.action is Action.BYPASS
-
-
-def _drained(news: socket.socket, own: int) -> bool:
-    """Whether somebody has taken a route or a rule away since this was asked last."""
-    gone = False
-    with suppress(BlockingIOError):
-        while True:
-            try:
-                gone |= tells_of_loss(news.recv(1 << 16), own)
-            except BlockingIOError:
-                raise
-            except OSError:  # ENOBUFS: there was more news than room
-                gone = True
-    return gone

@@ -15,6 +15,7 @@ import socket
 import struct
 from enum import IntEnum
 
+from isakmp.app.losses import drained, hear_only
 from isakmp.policy.spd import Address, Network
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -71,29 +72,16 @@ class Routes:
             return index
         return self._instance + (_GUARD_METRIC if kind is Kind.GUARD else _PASS_METRIC)
 
-    @property
-    def port(self) -> int:
-        """What the kernel calls the socket of our requests."""
-        number: int = self._requests.getsockname()[0]
-        return number
-
-    def news(self) -> socket.socket:
+    def losses(self) -> socket.socket:
         """A socket that says when somebody takes routes or rules away."""
         sock = _netlink(_ROUTE_GROUPS)
+        hear_only(sock, (_DELROUTE, _DELRULE), self._requests.getsockname()[0])
         sock.setblocking(False)
         return sock
 
     def addresses_changed(self) -> bool:
         """Whether the host has got or lost an address since this was asked last."""
-        changed = False
-        while True:
-            try:
-                self._news.recv(65536)
-            except BlockingIOError:
-                return changed
-            except OSError:  # ENOBUFS: there was more news than room
-                pass
-            changed = True
+        return drained(self._news)
 
     def _request(
         self, verb: int, flags: int, kind: Kind, network: Network, index: int, more: bytes
@@ -120,17 +108,6 @@ class Routes:
         """Give the sockets back; the routes go with their device."""
         self._requests.close()
         self._news.close()
-
-
-def tells_of_loss(data: bytes, own: int) -> bool:
-    """Whether a datagram of news says that another than the socket ``own`` took something away."""
-    offset = 0
-    while offset + _HEADER.size <= len(data):
-        length, kind, _, _, port = _HEADER.unpack_from(data, offset)
-        if kind in (_DELROUTE, _DELRULE) and port != own:
-            return True
-        offset += max(_HEADER.size, -(-length // 4) * 4)
-    return False
 
 
 def _netlink(groups: int) -> socket.socket:

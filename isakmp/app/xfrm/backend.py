@@ -155,7 +155,7 @@ class Xfrm:
     def delete_sa(self, sa: SaId) -> Job[None]:
         """DELSA."""
         self._sas.pop(sa, None)
-        return jobs.all_done([self._link.request(Msg.DELSA, values.sa_id(sa))], None)
+        return jobs.done(self._link.request(Msg.DELSA, values.sa_id(sa)))
 
     def group(self, sas: list[SaId]) -> Job[None]:
         """What is applied together is said by the policies (PolicySpec.more)."""

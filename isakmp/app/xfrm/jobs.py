@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from isakmp.errors import ApplicationError, MalformedPayload
@@ -30,24 +30,9 @@ def read(asked: Job[Bodies], of: Callable[[Bodies], T]) -> Job[T]:
     return job
 
 
-def all_done(jobs: Sequence[Job[Bodies]], result: T) -> Job[T]:
-    """Done with ``result`` when all are; the first error is its own."""
-    whole: Job[T] = Job()
-    left = len(jobs)
-
-    def answered(job: Job[Bodies]) -> None:
-        nonlocal left
-        left -= 1
-        if job.error is not None:
-            whole.fail(job.error)
-        elif not left:
-            whole.finish(result)
-
-    for job in jobs:
-        job.then(answered)
-    if not jobs:
-        whole.finish(result)
-    return whole
+def done(asked: Job[Bodies]) -> Job[None]:
+    """A Job of that it is done; what was answered beside does not count."""
+    return read(asked, lambda _: None)
 
 
 def after(first: Job[T], then: Callable[[Job[T]], Job[U]]) -> Job[U]:

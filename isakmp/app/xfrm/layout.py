@@ -12,16 +12,16 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
 from isakmp.errors import MalformedPayload
-from isakmp.policy.spd import Address
+from isakmp.policy.spd import Address, Network
 
 Values = dict[str, Any]
 
 
 class Kind(NamedTuple):
-    """A field that is more than one of struct's numbers. show: None: repr."""
+    """A field that is more than one of struct's numbers. pack: None: as it is; show: None: repr."""
 
     format: str
-    pack: Callable[[Any], Any] = lambda value: value
+    pack: Callable[[Any], Any] | None = None
     unpack: Callable[[Any], Any] = lambda value: value
     empty: Any = 0
     show: Callable[[Any], str] | None = None
@@ -43,7 +43,7 @@ def to_address(data: bytes, family: int) -> Address:
     raise MalformedPayload("xfrm_address", 0, f"address family {family}")
 
 
-def family_of(address: Address) -> int:
+def family_of(address: Address | Network) -> int:
     """AF_INET or AF_INET6."""
     return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
@@ -62,6 +62,15 @@ ADDRESS = Kind(
 NAME = Kind("64s", str.encode, lambda b: b.rstrip(b"\0").decode("ascii", "replace"), "", str)
 
 
+class _Place(NamedTuple):
+    """Where a field begins among struct's values, and what makes them: a structure of its own or
+    a function; neither: the value is struct's."""
+
+    first: int
+    inner: Layout | None
+    pack: Callable[[Any], Any] | None
+
+
 class Layout:
     """One C structure: its fields in order; a name that begins with ``_`` is padding."""
 
@@ -69,7 +78,14 @@ class Layout:
         self.name, self._fields = name, fields
         self._struct = struct.Struct("=" + "".join(self._formats()))
         self.size = self._struct.size
-        self._empty = tuple(self._flat({}))
+        self._empty: list[Any] = []
+        self._places: dict[str, _Place] = {}
+        for field, kind in fields.items():
+            if not field.startswith("_"):
+                inner = kind if isinstance(kind, Layout) else None
+                pack = kind.pack if isinstance(kind, Kind) else None
+                self._places[field] = _Place(len(self._empty), inner, pack)
+                self._empty += _empty(kind)
 
     def _formats(self) -> Iterator[str]:
         for kind in self._fields.values():
@@ -80,19 +96,21 @@ class Layout:
 
     def pack(self, values: Mapping[str, Any] | None = None, **more: Any) -> bytes:
         """The octets of ``values``; KeyError where one is no field (a bug)."""
-        return self._struct.pack(*self._flat({**(values or {}), **more}))
+        flat = self._empty.copy()
+        if values:
+            self._fill(flat, 0, values)
+        self._fill(flat, 0, more)
+        return self._struct.pack(*flat)
 
-    def _flat(self, values: Mapping[str, Any]) -> Iterator[Any]:
-        if unknown := values.keys() - self._fields.keys():
-            raise KeyError(f"{self.name}: {unknown}")
-        for name, kind in self._fields.items():
-            if isinstance(kind, Layout):
-                inner = values.get(name)
-                yield from kind._flat(inner) if inner else kind._empty
-            elif isinstance(kind, Kind):
-                yield kind.pack(values.get(name, kind.empty))
-            elif not name.startswith("_"):
-                yield values.get(name, 0)
+    def _fill(self, flat: list[Any], at: int, values: Mapping[str, Any]) -> None:
+        """Put ``values`` where they belong; most fields of most messages stay empty."""
+        places = self._places
+        for name, value in values.items():
+            place, inner, pack = places[name]
+            if inner is not None:
+                inner._fill(flat, at + place, value)
+            else:
+                flat[at + place] = value if pack is None else pack(value)
 
     def unpack(self, data: bytes | memoryview, offset: int = 0) -> Values:
         """The values at ``offset``. MalformedPayload where the octets end before."""
@@ -123,3 +141,12 @@ class Layout:
                 shown = kind.show(value) if isinstance(kind, Kind) and kind.show else repr(value)
                 parts.append(f"{name} {shown}")
         return " ".join(parts)
+
+
+def _empty(kind: str | Kind | Layout) -> list[Any]:
+    """What struct is given for a field that nothing is said of."""
+    if isinstance(kind, Layout):
+        return kind._empty
+    if isinstance(kind, str):
+        return [0]
+    return [kind.pack(kind.empty) if kind.pack else kind.empty]

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from socket import socket
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.nlsocket import NetlinkSocket
 
+from isakmp.app.losses import drained, hear_only
 from isakmp.app.unavailable import unavailable
 from isakmp.app.xfrm import messages
 from isakmp.app.xfrm.constants import NETLINK_XFRM, Group, Msg, NetlinkFlag
@@ -28,6 +29,9 @@ from isakmp.log import Log, LogClass
 from isakmp.loop import Loop
 
 READS_PER_TURN = 64
+_REQUEST, _ACK = int(NetlinkFlag.REQUEST), int(NetlinkFlag.ACK)
+_AT_ONCE = 64  # what the socket has room for
+_LAST_SEQ = 0xFFFF0000  # a batch has no more
 EVENT_ROOM = 4 << 20
 EVENTS = Group.ACQUIRE | Group.EXPIRE | Group.MAPPING
 DUMP_LEVEL = 90
@@ -54,10 +58,33 @@ class Receiver(Protocol):
         """The kernel had to leave out events."""
 
 
-class _Pending(NamedTuple):
-    type: int
-    job: Job[list[bytes]]
-    bodies: list[bytes]
+Request = tuple[Msg, bytes]
+
+
+class _Asked:
+    """Requests with one answer, numbered from ``first``.
+
+    together: all that were sent with them. The kernel answers the last request of these in any
+    case, others where it refuses them.
+    """
+
+    __slots__ = ("bodies", "first", "job", "refusal", "requests", "together")
+
+    def __init__(self, first: int, requests: Sequence[Request], together: list[_Asked]) -> None:
+        self.first, self.requests, self.together = first, requests, together
+        self.bodies: list[bytes] = []
+        self.refusal: KernelRefusal | None = None
+        self.job: Job[list[bytes]] = Job()
+
+    @property
+    def numbers(self) -> range:
+        """Those of its requests."""
+        return range(self.first, self.first + len(self.requests))
+
+    def refused(self, seq: int, number: int, words: str) -> None:
+        """One of them is; the first is told of."""
+        if self.refusal is None:
+            self.refusal = KernelRefusal(self.requests[seq - self.first][0], number, words)
 
 
 class Link:
@@ -66,7 +93,7 @@ class Link:
     def __init__(self, loop: Loop, log: Log) -> None:
         self._loop, self._log = loop, log
         self._seq = 0
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, _Asked] = {}
         self._receiver: Receiver | None = None
         self._owners: list[Any] = []
         self._events: socket | None = None
@@ -101,41 +128,70 @@ class Link:
         """Hear when others take policies away, or may have. ApplicationError where that is not
         allowed."""
         self._losses = self._open(Group.POLICY)
+        try:
+            hear_only(self._losses, _LOSSES, self._requests.getsockname()[0])
+        except OSError as error:
+            raise ApplicationError(f"events of NETLINK_XFRM: {error.strerror}") from None
         self._loop.reader(self._losses.fileno(), partial(self._read_losses, lost))
 
     def _read_losses(self, lost: Callable[[], None]) -> None:
-        own, found = self._requests.getsockname()[0], [False]
-
-        def take(message: Message) -> None:
-            found[0] |= message.type in _LOSSES and message.port != own
-
-        for _ in range(READS_PER_TURN):
-            data = self._read(self._losses, lost) if self._losses else None
-            if data is None:
-                break
-            self._each(data, take)
-        if found[0]:
+        if self._losses is not None and drained(self._losses):
             lost()
 
-    def request(self, type: Msg, body: bytes, flags: int = 0) -> Job[list[bytes]]:
+    def request(self, type: Msg, body: bytes, flags: int = _ACK) -> Job[list[bytes]]:
         """Ask the kernel; the bodies it answers with, before it says that it is done.
 
         KernelRefusal where it is not.
         """
-        self._seq = self._seq % 0xFFFFFFFF + 1
-        seq, job = self._seq, Job[list[bytes]]()
-        self._dump("to the kernel", type, body)
-        self._pending[seq] = _Pending(type, job, [])
-        if not flags & NetlinkFlag.DUMP:
-            flags |= NetlinkFlag.ACK
+        return self.request_all([[(type, body)]], flags)[0]
+
+    def request_all(
+        self, groups: Iterable[Sequence[Request]], flags: int = _ACK
+    ) -> list[Job[list[bytes]]]:
+        """Ask for many things at once, each of which is tried whatever becomes of the others.
+
+        A Job for each group, done when all of it is. KernelRefusal of the first that is not.
+        """
+        if self._seq > _LAST_SEQ:
+            self._seq = 0
+        together: list[_Asked] = []
+        data: list[bytes] = []
+        for group in groups:
+            asked = _Asked(self._seq + 1, group, together)
+            together.append(asked)
+            for type, body in group:
+                self._seq += 1
+                self._pending[self._seq] = asked
+                data.append(messages.message(type, _REQUEST, self._seq, body))
+                self._dump("to the kernel", type, body)
+        if data:
+            data[-1] = messages.message(type, _REQUEST | flags, self._seq, body)
+        if self._sent(data, together):
+            self.read_answers()
+        else:
+            self._over(together)
+        return [asked.job for asked in together]
+
+    def _sent(self, data: list[bytes], together: list[_Asked]) -> bool:
+        """Whether there will be an answer."""
         try:
-            self._requests.send(messages.message(type, flags | NetlinkFlag.REQUEST, seq, body))
+            for first in range(0, len(data), _AT_ONCE):
+                self._requests.send(b"".join(data[first : first + _AT_ONCE]))
         except OSError as error:
-            del self._pending[seq]
-            job.fail(KernelRefusal(type, error.errno or 0, "cannot be sent"))
-            return job
-        self.read_answers()
-        return job
+            for asked in together:
+                asked.refused(asked.first, error.errno or 0, "cannot be sent")
+            return False
+        return bool(data)
+
+    def _over(self, together: list[_Asked]) -> None:
+        for asked in together:
+            for seq in asked.numbers:
+                del self._pending[seq]
+        for asked in together:
+            if asked.refusal is not None:
+                asked.job.fail(asked.refusal)
+            else:
+                asked.job.finish(asked.bodies)
 
     def read_answers(self) -> None:
         """Take what has been answered."""
@@ -173,22 +229,19 @@ class Link:
             self._log.internal_err("the kernel's IPsec message is malformed: %s", error)
 
     def _answer(self, message: Message) -> None:
-        pending = self._pending.get(message.seq)
-        if pending is None:
+        asked = self._pending.get(message.seq)
+        if asked is None:
             return
         if message.type == Msg.ERROR:
-            del self._pending[message.seq]
             number, words = messages.error(message.body, message.flags)
             if number:
-                pending.job.fail(KernelRefusal(pending.type, number, words))
-            else:
-                pending.job.finish(pending.bodies)
-        elif message.type == Msg.DONE:
-            del self._pending[message.seq]
-            pending.job.finish(pending.bodies)
-        else:
+                asked.refused(message.seq, number, words)
+        elif message.type != Msg.DONE:
             self._dump("the kernel answers", message.type, message.body)
-            pending.bodies.append(message.body)
+            asked.bodies.append(message.body)
+            return
+        if message.seq == asked.together[-1].numbers.stop - 1:
+            self._over(asked.together)
 
     def _event(self, message: Message) -> None:
         self._dump("the kernel says", message.type, message.body)
@@ -210,8 +263,10 @@ class Link:
 
     def _fail_all(self, why: str) -> None:
         pending, self._pending = self._pending, {}
-        for request in pending.values():
-            request.job.fail(ApplicationError(f"{name_of(Msg, request.type)}: {why}"))
+        for seq, asked in pending.items():
+            asked.job.fail(
+                ApplicationError(f"{name_of(Msg, asked.requests[seq - asked.first][0])}: {why}")
+            )
 
     def close(self) -> None:
         """Give the sockets back; what is not answered fails."""

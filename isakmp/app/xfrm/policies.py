@@ -6,17 +6,18 @@ ranges of ports one for each pair of port and mask.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from itertools import product
+from typing import NamedTuple
 
 from isakmp.app.base import Direction, PolicySpec
 from isakmp.app.xfrm import messages, values
 from isakmp.app.xfrm.constants import Dir, Msg, NetlinkFlag
-from isakmp.app.xfrm.jobs import all_done
+from isakmp.app.xfrm.jobs import Bodies, done, read
 from isakmp.app.xfrm.layout import Values
-from isakmp.app.xfrm.link import Link
+from isakmp.app.xfrm.link import Link, Request
 from isakmp.app.xfrm.values import Indices, Ports
 from isakmp.errors import ApplicationError
 from isakmp.job import Job
@@ -35,7 +36,19 @@ class _Installed:
 
     number: int
     spec: PolicySpec
-    indices: dict[Place, int] = field(default_factory=dict)
+    indices: tuple[int, ...] = ()
+
+    def by_place(self) -> dict[Place, int]:
+        """Where it stands in the kernel, and under what."""
+        return dict(zip(places(self.spec), self.indices, strict=True))
+
+
+class _Change(NamedTuple):
+    """Requests for one policy, or why there are none. is_new: nothing of it was there."""
+
+    made: _Installed | ApplicationError
+    is_new: bool = False
+    requests: Sequence[Request] = ()
 
 
 class Policies:
@@ -60,9 +73,7 @@ class Policies:
     def sweep(self) -> int:
         """Take away what was left and has not been added again; how much that was."""
         left, self._left = self._left, {}
-        for index in left.values():
-            self._link.request(Msg.DELPOLICY, values.policy_id(Dir(index & 7), index))
-        self._give_back(left.values())
+        self._delete(left.values())
         return len(left)
 
     def clear(self) -> None:
@@ -78,42 +89,61 @@ class Policies:
         ApplicationError where it cannot be said to the kernel, and where another's is in place;
         retry() is for that.
         """
+        return self.add_all([spec])[0]
+
+    def add_all(self, specs: Iterable[PolicySpec]) -> list[Job[int]]:
+        """Many at once, each as add() does it."""
+        changes = [self._change(spec) for spec in specs]
+        asked = self._link.request_all(change.requests for change in changes)
+        return [self._changed(*pair) for pair in zip(changes, asked, strict=True)]
+
+    def _change(self, spec: PolicySpec) -> _Change:
+        """What has to be asked for a policy."""
         key = spec.direction, spec.selector
         self._refused.pop(key, None)
-        entry = self._installed.get(key)
-        if entry is None:
-            self._number += 1
-            entry = _Installed(self._number, spec)
-        before, now = entry.indices, {}
-        keys = {place: _key(place[0], values.selector(spec.selector, place[1]))
-                for place in places(spec)}  # fmt: skip
-        before = {p: self._left[k] for p, k in keys.items() if k in self._left} | before
+        entry, wanted, now = self._installed.get(key), places(spec), list[int]()
+        left = self._left_at(spec, wanted) if self._left else {}
+        before = {place: self._left[taken] for place, taken in left.items()}
+        if entry is not None:
+            before |= entry.by_place()
         try:
             template = values.templates(spec)
-            for place in keys:
-                now[place] = before.get(place) or self._take_index(place[0])
+            for place in wanted:
+                now.append(before.get(place) or self._take_index(place[0]))
         except ApplicationError as error:
-            self._give_back(index for place, index in now.items() if place not in before)
-            return Job.failed(error)
-        for taken in keys.values():
-            self._left.pop(taken, None)
-        entry.spec, entry.indices = spec, now
-        self._installed[key] = entry
-        jobs = [
-            self._link.request(
-                Msg.UPDPOLICY if place in before else Msg.NEWPOLICY,
-                values.policy(spec, *place, index, self._indices.tag) + template,
-            )
-            for place, index in now.items()
-        ]
-        self._delete({place: index for place, index in before.items() if place not in now})
-        done = all_done(jobs, entry.number)
-        if not before:
-            done.then(partial(self._take_back, key, entry))
-        return done
+            self._give_back(set(now).difference(before.values()))
+            return _Change(error)
+        for taken in left.values():
+            del self._left[taken]
+        if entry is None:
+            self._number += 1
+            entry = self._installed[key] = _Installed(self._number, spec)
+        entry.spec, entry.indices = spec, tuple(now)
+        if before:
+            self._delete([index for place, index in before.items() if place not in wanted])
+        return _Change(entry, not before, [
+            (Msg.UPDPOLICY if place in before else Msg.NEWPOLICY,
+             values.policy(spec, *place, index, self._indices.tag) + template)
+            for place, index in zip(wanted, now, strict=True)
+        ])  # fmt: skip
 
-    def _take_back(self, key: tuple[Direction, Selector], entry: _Installed, job: Job[int]) -> None:
+    def _changed(self, change: _Change, asked: Job[Bodies]) -> Job[int]:
+        """The policy's number, once the kernel has done what was asked."""
+        entry = change.made
+        if isinstance(entry, ApplicationError):
+            return Job.failed(entry)
+        if change.is_new:
+            asked.then(partial(self._take_back, entry))
+        return read(asked, lambda _: entry.number)
+
+    def _left_at(self, spec: PolicySpec, wanted: tuple[Place, ...]) -> dict[Place, bytes]:
+        """Where an earlier process has left policies of that traffic, and under what."""
+        keys = {place: _key(place[0], values.selector(spec.selector, place[1])) for place in wanted}
+        return {place: key for place, key in keys.items() if key in self._left}
+
+    def _take_back(self, entry: _Installed, job: Job[Bodies]) -> None:
         """What the kernel refused in part is not there at all."""
+        key = entry.spec.direction, entry.spec.selector
         if job.error is not None and self._installed.get(key) is entry:
             self._delete(self._installed.pop(key).indices)
             self._refused[key] = entry.spec
@@ -129,14 +159,14 @@ class Policies:
         """Take a policy away; nothing where it is not there."""
         self._refused.pop((spec.direction, spec.selector), None)
         entry = self._installed.pop((spec.direction, spec.selector), None)
-        return all_done(self._delete(entry.indices) if entry else [], None)
+        return done(self._delete(entry.indices if entry else ()))
 
-    def _delete(self, indices: dict[Place, int]) -> list[Job[list[bytes]]]:
-        self._give_back(indices.values())
-        return [
-            self._link.request(Msg.DELPOLICY, values.policy_id(place[0], index))
-            for place, index in indices.items()
-        ]
+    def _delete(self, indices: Collection[int]) -> Job[Bodies]:
+        self._give_back(indices)
+        (job,) = self._link.request_all([
+            [(Msg.DELPOLICY, values.policy_id(Dir(index & 7), index)) for index in indices]
+        ])  # fmt: skip
+        return job
 
     def migrate(self, spec: PolicySpec, src: Address, dst: Address) -> Job[None]:
         """Give a policy and the SAs it names new end points."""
@@ -144,24 +174,24 @@ class Policies:
         if entry is None or spec.src is None or spec.dst is None:
             return Job.failed(ApplicationError("there is no such policy"))
         body = values.migrate(spec, src, dst)
-        jobs = [
-            self._link.request(Msg.MIGRATE, values.migrated_policy(spec, *place) + body)
-            for place in entry.indices
-        ]
+        (asked,) = self._link.request_all([
+            [(Msg.MIGRATE, values.migrated_policy(spec, *place) + body) for place in places(spec)]
+        ])  # fmt: skip
         entry.spec = replace(entry.spec, src=src, dst=dst)
-        return all_done(jobs, None)
+        return done(asked)
 
     def reinstall(self, present: set[int]) -> int:
         """Install again what is not among the kernel's; how many were missing."""
-        missing = 0
-        for entry in self._installed.values():
-            if lost := {p: i for p, i in entry.indices.items() if i not in present}:
-                missing += len(lost)
-                template = values.templates(entry.spec)
-                for place, index in lost.items():
-                    body = values.policy(entry.spec, *place, index, self._indices.tag) + template
-                    self._link.request(Msg.NEWPOLICY, body)
-        return missing
+        lost = [
+            [
+                (Msg.NEWPOLICY, values.policy(entry.spec, *place, index, self._indices.tag)
+                 + values.templates(entry.spec))
+                for place, index in entry.by_place().items() if index not in present
+            ]
+            for entry in self._installed.values()
+        ]  # fmt: skip
+        self._link.request_all(lost)
+        return sum(map(len, lost))
 
     def _take_index(self, dir: Dir) -> int:
         """An index that none of ours has."""
@@ -190,11 +220,17 @@ def _key(dir: int, selector: Values) -> bytes:
     return bytes([dir]) + messages.SELECTOR.pack(selector)
 
 
-def places(spec: PolicySpec) -> list[Place]:
+def places(spec: PolicySpec) -> tuple[Place, ...]:
     """Every direction and pair of ports of a policy."""
     traffic = spec.selector
-    pairs = product(_masks(traffic.src_ports), _masks(traffic.dst_ports))
-    return list(product(values.directions(spec), pairs))
+    return _places(values.directions(spec), traffic.src_ports, traffic.dst_ports)
+
+
+@lru_cache(256)
+def _places(
+    directions: tuple[Dir, ...], src_ports: tuple[int, int], dst_ports: tuple[int, int]
+) -> tuple[Place, ...]:
+    return tuple(product(directions, product(_masks(src_ports), _masks(dst_ports))))
 
 
 def _masks(ports: tuple[int, int]) -> list[tuple[int, int]]:

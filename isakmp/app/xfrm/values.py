@@ -278,12 +278,15 @@ def _protocol(number: int) -> isakmp.Protocol:
 def selector(value: Selector, ports: Ports) -> Values:
     """xfrm_selector, with ports and masks of source and destination."""
     (sport, sport_mask), (dport, dport_mask) = ports
-    return {
-        "daddr": value.dst.network_address, "saddr": value.src.network_address,
-        "dport": dport, "dport_mask": dport_mask, "sport": sport, "sport_mask": sport_mask,
-        "family": family_of(value.src.network_address), "prefixlen_d": value.dst.prefixlen,
-        "prefixlen_s": value.src.prefixlen, "proto": value.protocol,
+    src, dst = value.src, value.dst
+    found: Values = {
+        "daddr": dst.network_address, "saddr": src.network_address, "family": family_of(src),
+        "prefixlen_d": dst.prefixlen, "prefixlen_s": src.prefixlen, "proto": value.protocol,
     }  # fmt: skip
+    if sport_mask or dport_mask:
+        found |= {"sport": sport, "sport_mask": sport_mask,
+                  "dport": dport, "dport_mask": dport_mask}  # fmt: skip
+    return found
 
 
 def read_selector(values: Values) -> Selector:
@@ -308,9 +311,10 @@ _BEFORE = 4  # what is let pass on purpose comes before all that is protected
 def priority(value: Selector, ports: Ports) -> int:
     """The more a policy says, the earlier it is taken (the smaller its number): prefixes count
     first, then the protocol, then the bits of ports."""
+    (_, src_mask), (_, dst_mask) = ports
     said = _PREFIX_BIT * (value.src.prefixlen + value.dst.prefixlen)
     said += _WITH_PROTOCOL if value.protocol else 0
-    return _PRIORITY - said - sum(mask.bit_count() for _, mask in ports)
+    return _PRIORITY - said - src_mask.bit_count() - dst_mask.bit_count()
 
 
 def directions(spec: PolicySpec) -> tuple[Dir, ...]:

@@ -163,7 +163,7 @@ def test_directions(spec: PolicySpec, dirs: list[Dir]) -> None:
 
 def test_ports_of_later_fragments_are_the_kernels_zero() -> None:
     opaque = TRAFFIC._replace(protocol=17, dst_port=0xFFFF, dst_last=0)
-    assert places(replace(POLICY, selector=opaque)) == [(Dir.OUT, ((0, 0), (0, 0xFFFF)))]
+    assert list(places(replace(POLICY, selector=opaque))) == [(Dir.OUT, ((0, 0), (0, 0xFFFF)))]
 
 
 _networks = st.integers(0, 32).map(lambda bits: ip_network((0, bits)))

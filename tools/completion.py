@@ -27,7 +27,7 @@ NAMES = ("name", "peer")
 LIST = (
     "isakmpctl {where} connections --timeout 1 2>/dev/null | awk 'NR > 1 && /^[^ ]/ {{ {what} }}'"
 )
-"""The names of the connections of a running isakmpd, or of its peers; nothing where none runs."""
+"""Names of the connections of the isakmpd that is named, or of their peers; none if none runs."""
 
 _EVERY = ("$(_isakmpctl_names)", "$(_isakmpctl_peers)")
 _WHERE = '"${where[@]}"'
@@ -63,11 +63,8 @@ complete -F {function} {name}
 ZSH = """\
 #compdef {name}
 # zsh completion for {name}, made of its command line.
-_isakmpctl_names() {{
-    local -a names
-    names=(${{(f)"$({names})"}})
-    compadd -a names
-}}
+_isakmpctl_names() {{ compadd -- ${{(f)"$({names})"}}; }}
+_isakmpctl_peers() {{ compadd -- "$@" ${{(f)"$({peers})"}}; }}
 _isakmpctl_values() {{
     case $words[CURRENT-1] in
 {values}
@@ -76,6 +73,18 @@ _isakmpctl_values() {{
 {functions}
 {function} "$@"
 """
+
+
+ZSH_WHERE = """\
+    local -a where
+    local -i i
+    for ((i = 2; i < CURRENT; i++)); do
+        case $words[i] in
+            --run-directory|--fifo) where+=($words[i] "${(Q)words[i + 1]}") ;;
+        esac
+    done
+"""
+"""What every level below finds, while the words are still all there."""
 
 
 class Level(NamedTuple):
@@ -232,7 +241,8 @@ def zsh(name: str) -> str:
     )
     return ZSH.format(
         name=name, function=_function(name, ()), values=by_tag,
-        names=LIST.format(where="", what="print $1"), functions="\n".join(functions),
+        names=LIST.format(where="$where", what="print $1"), functions="\n".join(functions),
+        peers=LIST.format(where="$where", what='print $1 "\\n" $2'),
     )  # fmt: skip
 
 
@@ -245,6 +255,8 @@ def _zsh_function(name: str, level: Level) -> Iterator[str]:
         specs += ["'1:verb:->verb'", "'*::argument:->argument'"]
     yield f"{_function(name, level.path)}() {{"
     yield "    local curcontext=$curcontext state line"
+    if not level.path:
+        yield from ZSH_WHERE.splitlines()
     yield "    _arguments -C \\"
     yield from (f"        {spec} \\" for spec in specs)
     yield "        && return"
@@ -278,9 +290,13 @@ def _zsh_what(action: argparse.Action) -> str:
     if takes_file(action):
         return "_files"
     if action.dest in NAMES:
-        return "_isakmpctl_names"
+        return "_isakmpctl_peers" if takes_peer(action) else "_isakmpctl_names"
+    if action.dest == "section":
+        return "{_isakmpctl_peers General}"
     if action.dest == "value":
         return "_isakmpctl_values"
+    if action.dest == "debug":
+        return f'{{compadd -S "" -- {" ".join(words(action))}}}'
     return f"({' '.join(words(action))})" if words(action) else " "
 
 

@@ -130,9 +130,12 @@ class Zsh:
             os.execvp("zsh", ["zsh", "-f", "-i"])
         self.type(f"fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D; PS1=\n")
         # What is called in the end says what was typed and completed.
-        names = "[ $1 = connections ] && printf 'NAME\\nto-east x\\n' ||"
+        names = "".join(
+            f"'{where}connections --timeout 1') printf 'NAME\\n{row}\\n' ;; "
+            for where, row in (("", "to-east east"), ("--run-directory /run/b ", "to-north north"))
+        )
         for name in COMMANDS:
-            self.type(f'{name}() {{ {names} print "<$*>"; }}\n')
+            self.type(f'{name}() {{ case "$*" in {names} *) print "<$*>" ;; esac; }}\n')
 
     def type(self, text: str) -> None:
         os.write(self.fd, text.encode())
@@ -169,6 +172,12 @@ def test_zsh_completes(tmp_path: Path) -> None:
             ("isakmpctl conf set General Application xf", "conf set General Application xfrm"),
             ("isakmpd-engine --dev", "--device"),
             ("isakmpctl debug Negot", "debug Negotiation"),
+            ("isakmpctl --run-directory /run/b up to-", "--run-directory /run/b up to-north"),
+            ("isakmpctl --run-directory '/run/b' up to-", "--run-directory /run/b up to-north"),
+            ("isakmpctl down eas", "down east"),
+            ("isakmpctl conf get eas", "conf get east"),
+            ("isakmpctl conf get Gene", "conf get General"),
+            ("isakmpd -D Negot", "-D Negotiation="),
         ):
             shell.type(f"{typed}\t\n")
             shell.until(f"<{wanted}>")

@@ -304,19 +304,27 @@ class Connections:
         replaced = self.busy.get(flow) not in (None, exchange)
         if not replaced:
             self.busy.pop(flow, None)
-        sa = exchange.sa
-        if sa is not None and job.error is not None and sa.last_heard < exchange.created:
-            self._unanswered(sa, _reason(job.error))
-        entry = self.entries.get(flow[0])
-        stands = entry is not None and entry.connection.selector == flow[1]
-        if job.error is not None and entry is not None and stands and not replaced:
-            self._failed(entry, _reason(job.error))
+        if job.error is None:
+            return
+        reason, entry = _reason(job.error), self.entries.get(flow[0])
+        lost = self._has_lost(exchange, reason)
+        if entry is None or entry.connection.selector != flow[1] or replaced:
+            return
+        if lost and entry.wanted and self.settings.active and not self._is_up(entry):
+            self.bring_up(entry)
+        else:
+            self._failed(entry, reason)
 
-    def _unanswered(self, sa: IsakmpSa, reason: Reason) -> None:
-        """A peer that has lost our ISAKMP SA is silent for ever; a new phase 1 reaches it."""
-        if reason.cause in UNANSWERED:
-            self.log.write(severity_of(reason), "%s is given up: %s", sa, reason.detail)
-            self.engine.owner.delete_sa(sa)
+    def _has_lost(self, exchange: Exchange[Any], reason: Reason) -> bool:
+        """A peer that has lost our ISAKMP SA is silent for ever; a new phase 1 reaches it, or tells
+        why it does not, and belongs to the same try."""
+        sa = exchange.sa
+        lost = exchange.unheard and reason.cause in UNANSWERED
+        if sa is None or not lost or sa.state is State.DEAD:
+            return False
+        self.log.write(severity_of(reason), "%s is given up: %s", sa, reason.detail)
+        self.engine.owner.delete_sa(sa)
+        return True
 
     def _failed(self, entry: Entry, reason: Reason) -> None:
         """Try again after a growing, jittered while."""

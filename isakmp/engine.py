@@ -572,7 +572,8 @@ class Engine:
         if exchange.sa is not None and exchange.sa.state in (State.SUPERSEDED, State.DELETING):
             unanswered = farewell(exchange.script.name, address, port)
         else:
-            unanswered = silence(exchange.script.name, exchange.step, address, port)
+            said = exchange.script.name, exchange.step
+            unanswered = silence(*said, address, port, lost=exchange.unheard)
         told = ended.hint or exchange.hint or self.unsent(exchange.path) or unanswered
         self.fail(ended, told)
 

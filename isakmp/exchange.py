@@ -127,6 +127,11 @@ class Exchange(Generic[S]):
         return counted and sa is not None and sa.state is State.ESTABLISHED
 
     @property
+    def unheard(self) -> bool:
+        """Whether the peer has said nothing under its SA since this began: it may have lost it."""
+        return self.sa is not None and self.sa.last_heard < self.created
+
+    @property
     def parked(self) -> bool:
         """Whether the step in turn waits for an answer from somewhere else."""
         return self.attempt is not None and self.attempt.waits

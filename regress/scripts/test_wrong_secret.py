@@ -22,6 +22,7 @@ from regress.pair import Host, Network, Packet
 from regress.policy.test_who import (
     EAST,
     GATEWAY,
+    KEYS,
     METHODS,
     Caller,
     Situation,
@@ -96,6 +97,33 @@ def test_both_ends_name_the_secret_and_its_line(method: str, own: bool) -> None:
         text = {}
     causes = {host.outcomes[-1]["reason"]["cause"] for host in (gateway, caller)}
     assert "authentication-failed" in causes
+
+
+@pytest.mark.parametrize("method", ["main", "aggressive"])
+@pytest.mark.parametrize("says", [True, False], ids=["says so", "says nothing"])
+def test_a_peer_that_was_started_anew_with_another_secret(method: str, says: bool) -> None:
+    """Quick mode under the ISAKMP SA that it has lost is not answered: nobody is sent to compare
+    selectors, and the new phase 1 tells."""
+    net = Network()
+    s = Situation(method, True, True, True, True, "")
+    gateway = net.add(GATEWAY, s.text())
+    caller = net.add(EAST, caller_text(method, Caller(EAST, "east.example", "own")))
+    net.start()
+    net.run(5)
+    net.kill(gateway)
+    anew = net.add(GATEWAY, s.text().replace(KEYS["own"], KEYS["wrong"]), seed=2)
+    anew.daemon.start()
+    if not says:
+        net.lose = silent
+    caller.daemon.teardown("c", 2)
+    net.run(1)
+    caller.daemon.connect("c")
+    text = {"up": up(net, caller, "c")} | views(caller)
+    failed = [o["reason"] for o in caller.outcomes if not o["ok"]]
+    quick = next(reason for reason in failed if "of quick mode" in reason["detail"])
+    assert "the peer was started anew and has lost this SA" in quick["means"][0]
+    assert not any("selectors of both ends" in shown for shown in text.values())
+    assert any(word in text["up"] for word in SECRETS), text["up"]
 
 
 def silent(packet: Packet) -> bool:

@@ -1,0 +1,44 @@
+"""What silence means depends on what the peer has said before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from isakmp.policy.silence import silence
+from regress.pair import Network, Packet, both
+
+QUICK = 32
+PEER = "192.0.2.2", 500
+
+
+def test_who_has_just_made_the_sa_has_not_lost_it() -> None:
+    reason = silence("quick mode", 1, *PEER)
+    assert reason.detail == "no answer to message 1 of quick mode from 192.0.2.2 port 500"
+    assert "selectors" in reason.mend
+    assert not any("lost" in line for line in reason.means)
+
+
+@pytest.mark.parametrize("exchange", ["quick mode", "CREATE_CHILD_SA"])
+def test_who_was_not_heard_since_may_have_lost_the_sa_with_all_that_was_agreed(
+    exchange: str,
+) -> None:
+    reason = silence(exchange, 1, *PEER, lost=True)
+    assert "has lost this SA" in reason.means[0]
+    assert "secrets" in reason.mend and "selectors" not in reason.mend
+    assert not any("cannot mean" in line for line in reason.means)
+
+
+def test_a_peer_that_drops_quick_mode_right_after_phase_1_has_other_traffic() -> None:
+    net = Network()
+    west, _ = (net.host(gateway) for gateway in both())
+
+    def lose(packet: Packet) -> Any:
+        return packet.header.exchange_type == QUICK
+
+    net.lose = lose
+    net.start()
+    net.run(20)
+    (reason,) = [o["reason"] for o in west.outcomes if not o["ok"]]
+    assert "selectors" in reason["mend"]

@@ -10,13 +10,26 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from regress.interop.namespace import Namespace
 
 _PR_SET_PDEATHSIG = 1
+_forking = threading.Lock()
+
+
+@contextmanager
+def forking() -> Iterator[None]:
+    """Fork in here, also where there are threads, of which Python warns: the child runs what is
+    its own, and nothing of theirs."""
+    with _forking, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        yield
 
 
 class Forked:
@@ -26,7 +39,8 @@ class Forked:
         self.returncode: int | None = None
         sys.stdout.flush()
         sys.stderr.flush()
-        self.pid = os.fork()
+        with forking():
+            self.pid = os.fork()
         if self.pid == 0:
             status = 1
             try:

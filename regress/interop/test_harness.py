@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from isakmp.conf_check import check
 from regress.interop.capture import Capture, Wire
 from regress.interop.charon import Charon, parse_raw, proposal
 from regress.interop.end import Failure
+from regress.interop.forked import forking
 from regress.interop.isakmpd_conf import configuration, identity, suite_name, transform_name
 from regress.interop.namespace import wire
 from regress.interop.needs import missing
@@ -37,6 +39,20 @@ def udp(source: int, destination: int, data: bytes) -> bytes:
 
 def on_wire(packet: bytes, ether_type: int = 0x0800) -> Wire:
     return Wire([(0.0, _MACS + struct.pack("!H", ether_type) + packet)])
+
+
+def test_of_threads_beside_a_fork_alone_no_warning_comes() -> None:
+    """What Python says of it from 3.12 on."""
+    said = (
+        "This process (pid=%d) is multi-threaded, use of %s() may lead to deadlocks in the child."
+    )
+    with forking():
+        for name in ("fork", "forkpty"):
+            warnings.warn(said % (1, name), DeprecationWarning, stacklevel=1)
+        with pytest.raises(DeprecationWarning):
+            warnings.warn("anything else", DeprecationWarning, stacklevel=1)
+    with pytest.raises(DeprecationWarning):
+        warnings.warn(said % (1, "fork"), DeprecationWarning, stacklevel=1)
 
 
 @pytest.mark.parametrize(

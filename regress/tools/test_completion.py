@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from isakmp.conf_tags import TAGS
+from regress.interop.forked import forking
 from tools.completion import Level, bash, levels, values, zsh
 
 COMMANDS = ["isakmpd", "isakmpd-engine", "isakmpctl"]
@@ -124,7 +125,8 @@ class Zsh:
     def __init__(self, folder: Path) -> None:
         for name in COMMANDS:
             (folder / f"_{name}").write_text(zsh(name))
-        self.pid, self.fd = pty.fork()
+        with forking():
+            self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.update(ZDOTDIR=str(folder), TERM="dumb", COLUMNS="200", HOME=str(folder))
             os.execvp("zsh", ["zsh", "-f", "-i"])

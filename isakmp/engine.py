@@ -114,7 +114,7 @@ class Engine:
     def drop(self, path: Path, why: str) -> None:
         """Count and log a message that nothing is done about."""
         self.counters["dropped"] = self.counters.get("dropped", 0) + 1
-        self.log.debug(LogClass.MESSAGE, 20, "dropped message %s: %s", path, why)
+        self.log.debug(LogClass.MESSAGE, 20, "dropped message %s: %s", path.came, why)
 
     @staticmethod
     def check_first(datagram: bytes) -> None:
@@ -468,7 +468,7 @@ class Engine:
         # Where the peer expects every number, one is taken only once there is a message for it.
         if exchange.sa is None or not exchange.dialect.two_counters:
             self._number(exchange)
-        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.path)
+        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
         self._advance(exchange)
 
     def _number(self, exchange: Exchange[Any]) -> None:
@@ -500,7 +500,7 @@ class Engine:
             exchange.first_in = digest(first)
             self.half_open.add(exchange, named=named)
         self.exchanges[exchange.key] = exchange
-        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, path)
+        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
         return exchange
 
     def too_many(self, sa: IsakmpSa, path: Path) -> bool:

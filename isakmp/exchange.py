@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from isakmp.attempt import Attempt
 from isakmp.errors import Reason
 from isakmp.job import Job
-from isakmp.path import Path
+from isakmp.path import OneWay, Path
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa, State
 from isakmp.script import S, Script, Step
@@ -125,6 +125,11 @@ class Exchange(Generic[S]):
         sa = self.sa
         counted = self.initiator and self.dialect.two_counters
         return counted and sa is not None and sa.state is State.ESTABLISHED
+
+    @property
+    def way(self) -> OneWay:
+        """That of its first message."""
+        return self.path.out if self.initiator else self.path.came
 
     @property
     def unheard(self) -> bool:

@@ -238,7 +238,7 @@ class Keeper:
         if reason := self.engine.bounds.often(sa.who):
             self.engine.met(sa.remote.name, reason)
             return
-        self.log.info("%s: peer moved from %s to %s", sa, sa.path, path)
+        self.log.info("%s: peer moved from %s to %s", sa, sa.path.far, path.far)
         children = self.sas.children_of(sa)
         self.sas.moved(sa, path)
         for exchange in (*sa.running.values(), *sa.waiting):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from isakmp.constants import isakmp
 from isakmp.errors import Reason, Refused
-from isakmp.path import Path, endpoint
+from isakmp.path import Path
 from isakmp.policy.spd import Identity, Remote, Unique
 from isakmp.sa import IsakmpSa, Nat, State, peer_of, place_of
 
@@ -40,7 +40,7 @@ class Places:
                 self.keeper.liveness.suspect(first)
                 raise Refused(
                     Reason("identity-in-use", f"{identity} is connected from another place",
-                           came=_at(path), acceptable=f"{_at(first.path)}, as long as it lives",
+                           came=path.far, acceptable=f"{first.path.far}, as long as it lives",
                            line=self._line(remote)),
                     isakmp.Notify.AUTHENTICATION_FAILED,
                 )  # fmt: skip
@@ -55,7 +55,7 @@ class Places:
         if new.place != old.place:
             self.log.proto_warn("%s", Reason(
                 "identity-moved", f"{new} takes the place of {old}, of the same identity",
-                came=_at(new.path), acceptable=_at(old.path), line=self._line(new.remote),
+                came=new.path.far, acceptable=old.path.far, line=self._line(new.remote),
             ))  # fmt: skip
 
     def left(self, sa: IsakmpSa) -> None:
@@ -86,7 +86,3 @@ class Places:
                 self.changed(old, sa)
             # Who was at this place has forgotten; who is elsewhere may be there still.
             self.keeper.delete_sa(old, tell=old.place != sa.place)
-
-
-def _at(path: Path) -> str:
-    return endpoint(path.remote, path.remote_port)

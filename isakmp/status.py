@@ -15,7 +15,6 @@ from isakmp.entry import Entry
 from isakmp.errors import ConfError
 from isakmp.exchange import Exchange
 from isakmp.flows import kept_back
-from isakmp.path import endpoint
 from isakmp.policy.match import TRANSFORM_REGISTRIES
 from isakmp.policy.reader import bypass_names, connection_names, passive_names
 from isakmp.policy.spd import Connection, Remote, Traffic
@@ -48,8 +47,8 @@ def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
         "initiator": sa.initiator,
         "version": sa.version,
         "exchange": name_of(EXCHANGES[sa.version], sa.exchange_type),
-        "local": endpoint(path.local, path.local_port),
-        "remote": endpoint(path.remote, path.remote_port),
+        "local": path.near,
+        "remote": path.far,
         "cookies": f"{sa.cky_i.hex()}:{sa.cky_r.hex()}",
         "prf": "",
         "auth": "",
@@ -126,7 +125,7 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
         "step": exchange.step,
         "parked": exchange.parked,
         "retries": exchange.retries,
-        "path": str(exchange.path),
+        "path": str(exchange.way),
         "message_id": f"{exchange.message_id:08x}",
         "age_s": round(now - exchange.created, 3),
         "answers": len(candidates),

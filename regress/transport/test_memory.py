@@ -58,9 +58,3 @@ def test_nothing_is_received_before_start_and_after_close() -> None:
     memory.close()
     memory.receive(PLAIN, b"late")
     assert got == [("ike", b"message")] * 2
-
-
-def test_paths_as_texts() -> None:
-    assert str(PLAIN) == "192.0.2.1:500 - 192.0.2.2:500"
-    six = Path(ip_address("2001:db8::1"), 500, ip_address("2001:db8::2"), 4500)
-    assert str(six) == "[2001:db8::1]:500 - [2001:db8::2]:4500"

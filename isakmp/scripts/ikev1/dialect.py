@@ -312,7 +312,7 @@ class Ikev1:
                            commit, commit is not None)  # fmt: skip
         if engine.log.on(LogClass.MESSAGE, 70):
             for line in Message(header, payloads).dump():
-                engine.log.debug(LogClass.MESSAGE, 70, "received %s: %s", path, line)
+                engine.log.debug(LogClass.MESSAGE, 70, "received %s: %s", path.came, line)
         if engine.capture is not None:
             clear = header._replace(flags=header.flags & ~ENCRYPTION)
             engine.capture(path, False, clear, data[:end])
@@ -330,7 +330,7 @@ class Ikev1:
         engine = exchange.engine
         if engine.log.on(LogClass.MESSAGE, 70):
             for line in Message(header, parse_payloads(1, first, chain)[0]).dump():
-                engine.log.debug(LogClass.MESSAGE, 70, "sending %s: %s", exchange.path, line)
+                engine.log.debug(LogClass.MESSAGE, 70, "sending %s: %s", exchange.path.out, line)
         if engine.capture is not None:
             engine.capture(exchange.path, True, header, chain)
         if message.protected:

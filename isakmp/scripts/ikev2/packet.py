@@ -56,8 +56,8 @@ def record(
     out = payloads is None
     if engine.log.on(LogClass.MESSAGE, 70):
         parsed = parse_payloads(2, header.next_payload, chain)[0] if payloads is None else payloads
-        verb = "sending" if out else "received"
+        verb, way = ("sending", path.out) if out else ("received", path.came)
         for line in Message(header, parsed).dump():
-            engine.log.debug(LogClass.MESSAGE, 70, "%s %s: %s", verb, path, line)
+            engine.log.debug(LogClass.MESSAGE, 70, "%s %s: %s", verb, way, line)
     if engine.capture is not None:
         engine.capture(path, out, header, chain)

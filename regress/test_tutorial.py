@@ -6,17 +6,22 @@ nothing, and neither does how lines are folded; `...` stands for what is left ou
 
 from __future__ import annotations
 
-from pathlib import Path
+import errno
+import os
+from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 import pytest
 
 from fifo_ui import explain, render
 from isakmp.conf import Conf
+from isakmp.errors import Reason
+from isakmp.path import Path
+from isakmp.transport.unsent import cannot_send
 from regress.pair import Host, Network, Packet
 from regress.printed import sections, shows
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = FilePath(__file__).resolve().parents[1]
 FILES = {"west": ("isakmpd.ini", "192.0.2.1"), "east": ("east.ini", "192.0.2.2")}
 WEST_TRANSFORMS = ("AES-256-SHA2-256-GRP31, AES-256-SHA2-256-GRP14", "AES-256-SHA2-256-GRP31")
 WEST_NETWORK = "Network= 10.1.0.0\nNetmask= 255.255.0.0"
@@ -62,6 +67,9 @@ STORIES = {
     ),
     "## 5. Nobody answers": Story(lost_from=1, seconds=35),
     "## 5. Nobody answers, at message 5": Story(lost_from=5),
+    "## 5. Nobody answers, as nothing is sent": Story(
+        west=(("Local-address= 192.0.2.1", "Local-address= 192.0.2.77"),), seconds=35
+    ),
     "## The same in IKEv2": Story(
         east=((WEST_NETWORK, "Network= 10.7.0.0\nNetmask= 255.255.255.0"),),
         seconds=1, version="ikev2",
@@ -84,7 +92,13 @@ def play(story: Story) -> dict[str, Host]:
     def lost(packet: Packet) -> bool:
         return len(net.history) >= story.lost_from
 
-    net.lose = lost
+    def unsent(packet: Packet) -> Reason | None:
+        if packet.src in net.hosts:
+            return None
+        path = Path(packet.src, packet.sport, packet.dst, packet.dport)
+        return cannot_send(path, OSError(errno.EINVAL, os.strerror(errno.EINVAL)))
+
+    net.lose, net.unsent = lost, unsent
     net.start()
     net.run(story.seconds)
     return hosts

@@ -1,5 +1,5 @@
-"""Addresses and networks that know their hash, which the library works out in Python at each look
-into a table: a handshake looks a hundred times. Addresses know their text, too, once it was wanted.
+"""Addresses and networks that know their hash and octets, which the library works out in Python at
+each look: a handshake looks a hundred times. Addresses know their text, too, once it was wanted.
 """
 
 from __future__ import annotations
@@ -10,9 +10,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 class HashedIPv4Address(IPv4Address):
     """As IPv4Address."""
 
-    __slots__ = ("_hash", "_text")
+    __slots__ = ("_hash", "_text", "packed")
     _hash: int
     _text: str
+    packed: bytes
+
+    def __init__(self, address: object) -> None:
+        super().__init__(address)
+        self.packed = super().packed
 
     def __hash__(self) -> int:
         try:
@@ -32,9 +37,14 @@ class HashedIPv4Address(IPv4Address):
 class HashedIPv6Address(IPv6Address):
     """As IPv6Address."""
 
-    __slots__ = ("_hash", "_text")
+    __slots__ = ("_hash", "_text", "packed")
     _hash: int
     _text: str
+    packed: bytes
+
+    def __init__(self, address: object) -> None:
+        super().__init__(address)
+        self.packed = super().packed
 
     def __hash__(self) -> int:
         try:
@@ -56,6 +66,7 @@ class HashedIPv4Network(IPv4Network):
 
     def __init__(self, address: object, strict: bool = True) -> None:
         super().__init__(address, strict)
+        self.network_address = HashedIPv4Address(int(self.network_address))
         self._hash = super().__hash__()
 
     def __hash__(self) -> int:
@@ -67,6 +78,7 @@ class HashedIPv6Network(IPv6Network):
 
     def __init__(self, address: object, strict: bool = True) -> None:
         super().__init__(address, strict)
+        self.network_address = HashedIPv6Address(int(self.network_address))
         self._hash = super().__hash__()
 
     def __hash__(self) -> int:

@@ -33,6 +33,14 @@ def test_the_text_of_an_address_is_kept(text: str) -> None:
     assert f"{made} {made!r}" == f"{text} {type(made).__name__}({text!r})"
 
 
+@pytest.mark.parametrize("text", ["10.1.0.0/16", "2001:db8::/32"])
+def test_the_octets_are_kept(text: str) -> None:
+    plain = ip_network(text)
+    made = make_network(plain.network_address.packed, plain.prefixlen).network_address
+    assert made == plain.network_address and made.packed == plain.network_address.packed
+    assert made.packed is made.packed
+
+
 def test_the_hash_is_kept() -> None:
     address, network = make_address(b"\x0a\0\0\1"), make_network(bytes(16), 0)
     assert isinstance(address, HashedIPv4Address)

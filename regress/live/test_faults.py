@@ -55,7 +55,7 @@ def scene(folder: Path, spoken: str, *, nat: bool = False) -> Iterator[list[Host
 
 def dead(host: Host) -> int:
     """How often a host has found its peer dead."""
-    return host.log().count("is dead: ")
+    return host.log().count("is given up: the peer is dead, ")
 
 
 def missed(host: Host, before: int) -> bool:

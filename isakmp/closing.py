@@ -6,6 +6,8 @@ the next one takes it over.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from isakmp.app.base import Acquire, Expire, Mapping, UnknownSpi
 from isakmp.app.make import make_barrier
 from isakmp.conf import Conf
@@ -17,7 +19,7 @@ from isakmp.log import Log
 from isakmp.loop import Loop
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve
-from isakmp.policy.reader import connection_names
+from isakmp.policy.reader import connection_names, passive_names
 from isakmp.policy.traffic import selectors_of
 from isakmp.timer import Timers
 
@@ -36,8 +38,24 @@ class _Nobody:
     def restarted(self) -> None: ...
 
 
-def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> int:
-    """Drop the traffic of every connection from now on; of how many connections that is.
+class Closed(NamedTuple):
+    """What was closed. number: of how many connections; everybody: the passive ones whose traffic
+    with everybody is not, which would cut this host off."""
+
+    number: int
+    everybody: list[str]
+
+    def __str__(self) -> str:
+        what = "1 connection is" if self.number == 1 else f"{self.number} connections are"
+        told = f"{what} closed until isakmpd runs, or isakmpd --open"
+        if not self.everybody:
+            return told
+        names = ", ".join(self.everybody)
+        return f"{told}; not closed, as it is with everybody and passive: {names}"
+
+
+def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> Closed:
+    """Drop the traffic of every connection from now on, but for what would cut this host off.
 
     ApplicationError where that cannot be done, in part: an error in the log; ConfError, once all
     others are closed, where the traffic of some cannot be read.
@@ -49,20 +67,21 @@ def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> int
         log.internal_warn("left out: %s: %s", name, error)
     app = make_barrier(conf, loop=Loop(timers), timers=timers, log=log)
     app.start(_Nobody())
-    flows = Flows(app, log)
+    traffic = catalog.closed | {n: selectors_of(one) for n, one in catalog.connections.items()}
+    passive, flows = passive_names(conf), Flows(app, log)
+    kept = {name: kept_back(each, passive=name in passive) for name, each in traffic.items()}
     with flows.together():
         for name, specs in unnegotiated(catalog).items():
             flows.put((name, None), specs)
-        for name, connection in catalog.connections.items():
-            kept = kept_back(selectors_of(connection), passive=connection.passive)
-            flows.put((name, None), fixed(kept))
+        for name in catalog.connections:
+            flows.put((name, None), fixed(kept[name]))
     app.sweep()
     app.close(block=True)
-    closed = catalog.connections.keys() | catalog.closed.keys()
-    if still_open := set(connection_names(conf)) - closed:
+    if still_open := set(connection_names(conf)) - traffic.keys():
         raise ConfError(f"not closed: {', '.join(sorted(still_open))}; all others are",
                         hint="mend these sections, and close again")  # fmt: skip
-    return len(closed)
+    everybody = [name for name, each in traffic.items() if len(kept[name]) < len(each)]
+    return Closed(sum(map(bool, kept.values())), everybody)
 
 
 def open_network(conf: Conf, timers: Timers, log: Log) -> None:

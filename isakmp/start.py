@@ -82,9 +82,7 @@ def barrier(options: argparse.Namespace) -> None:
             open_network(conf, timers, log)
             done = "nothing is kept closed any more"
         else:
-            number = close_network(conf, interface, timers, log)
-            what = "1 connection is" if number == 1 else f"{number} connections are"
-            done = f"{what} closed until isakmpd runs, or isakmpd --open"
+            done = str(close_network(conf, interface, timers, log))
     finally:
         for line in said:
             if not line.startswith(Severity.INFO):

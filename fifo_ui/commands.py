@@ -21,9 +21,9 @@ from fifo_ui.change import FORMS, string
 from fifo_ui.changes import Transaction
 from fifo_ui.files import ANSWER_MAX_AGE_S, REPLY, RESULT, remove_answers, write_whole
 from fifo_ui.flags import COOKIES, MESSAGE_ID
-from isakmp.errors import IsakmpError, Refused
+from isakmp.errors import HostError, IsakmpError, Refused
 from isakmp.job import Job
-from isakmp.log import Log, LogClass, parse_class, parse_level
+from isakmp.log import Log, LogClass, parse_class, parse_level, severity_of_refusal
 
 CAPTURE = "isakmpd.pcap"
 FETCH_S = 5.0
@@ -276,7 +276,7 @@ def _write(path: Path, text: str) -> None:
     try:
         write_whole(path, text)
     except OSError as error:
-        raise IsakmpError(f"cannot write {path}: {error.strerror}") from error
+        raise HostError(f"cannot write {path}: {error.strerror}") from error
 
 
 def run(daemon: Daemon, line: str) -> Answer:
@@ -307,23 +307,24 @@ class Commands:
 
     def line(self, line: str) -> None:
         """One line. It raises nothing: what is wrong is said in the log, and in the reply."""
-        log = self._daemon.log
         # Values are left out: they may be secrets.
-        log.debug(LogClass.UI, 30, "FIFO: %s", line.partition("=")[0])
+        self._daemon.log.debug(LogClass.UI, 30, "FIFO: %s", line.partition("=")[0])
         if _COUNTING.match(line):
             self._daemon.count().then(lambda _: self._do(line))
         else:
             self._do(line)
 
+    def _refused(self, error: Exception) -> None:
+        self._daemon.log.write(severity_of_refusal(error), "FIFO: %s", error)
+
     def _do(self, line: str) -> None:
-        log = self._daemon.log
         try:
             if line == "J" or line.startswith("J "):
                 self._reply(line[2:].strip())
             elif (answer := run(self._daemon, line)).text is not None:
                 _write(self._daemon.run_directory / RESULT, answer.text)
         except (IsakmpError, OSError) as error:
-            log.internal_warn("FIFO: %s", error)
+            self._refused(error)
 
     def _reply(self, args: str) -> None:
         """Run the command of ``J token command`` and leave its answer for whoever asked."""
@@ -334,7 +335,7 @@ class Commands:
             answer = run(self._daemon, command.strip())
             reply = {"ok": True, "error": None, "result": answer.value}
         except (IsakmpError, OSError) as error:
-            self._daemon.log.internal_warn("FIFO: %s", error)
+            self._refused(error)
             reply = {"ok": False, "error": str(error), "result": None}
             if isinstance(error, Refused):
                 reply["reason"] = error.reason.to_dict()

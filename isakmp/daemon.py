@@ -376,7 +376,7 @@ class Daemon:
         broken, and would keep isakmpd from starting: nothing has changed then.
         """
         with self._reloading():
-            with _unchanged():
+            with _unchanged(of_file=True):
                 differ = self.conf.reload(refuse_lost)
             done = self._apply()
             if self._general("Renegotiate-on-HUP"):
@@ -463,10 +463,12 @@ def _live(sas: list[AnySa], name: str) -> list[AnySa]:
 
 
 @contextmanager
-def _unchanged() -> Iterator[None]:
-    """What is refused here says what holds instead."""
+def _unchanged(*, of_file: bool = False) -> Iterator[None]:
+    """What is refused here says what holds instead. of_file: it is what isakmpd would start with
+    next."""
     try:
         yield
     except ConfError as error:
+        error.host_at_fault = of_file
         error.holds = "nothing has changed: what was read before holds"
         raise

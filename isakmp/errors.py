@@ -105,7 +105,16 @@ def _cut(text: str, most: int = BRIEF_PART) -> str:
 
 
 class IsakmpError(Exception):
-    """Whatever isakmpd itself raises."""
+    """Whatever isakmpd itself raises. host_at_fault: not what was asked for is wrong, but this
+    host, so that the same would fail whoever asks."""
+
+    host_at_fault = False
+
+
+class HostError(IsakmpError):
+    """A file or directory of isakmpd's own that cannot be used."""
+
+    host_at_fault = True
 
 
 class MalformedPayload(IsakmpError):
@@ -172,6 +181,8 @@ class CryptoError(IsakmpError):
 
 class ApplicationError(IsakmpError):
     """The IPsec stack refused a request, or is gone. mend: what can be done, where known."""
+
+    host_at_fault = True
 
     def __init__(self, text: str, mend: str = "") -> None:
         super().__init__(text)

@@ -73,6 +73,12 @@ def severity_of(reason: Reason) -> Severity:
     return Severity.INTERNAL_ERR if reason.cause in causes.OURS else Severity.PROTO_ERR
 
 
+def severity_of_refusal(error: Exception) -> Severity:
+    """Of a command, or a signal, that is not obeyed: nothing is wrong where it was mistyped."""
+    at_fault = not isinstance(error, IsakmpError) or error.host_at_fault
+    return Severity.INTERNAL_ERR if at_fault else Severity.INTERNAL_WARN
+
+
 _LABELS = tuple(cls.label for cls in LogClass)
 _HEADS = {severity: f"{severity:<14}" for severity in Severity}
 

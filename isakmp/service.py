@@ -22,7 +22,7 @@ from fifo_ui.fifo import Fifo
 from fifo_ui.files import check_directory, write_whole
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
-from isakmp.log import Log
+from isakmp.log import Log, severity_of_refusal
 from isakmp.log_files import Outlets
 from isakmp.loop import Loop
 from isakmp.patience import PATIENT
@@ -127,11 +127,11 @@ def _signal(number: int, daemon: Daemon, log: Log, renew: Callable[[], object]) 
             log.info("stopping: %s", signal.Signals(number).name)
             daemon.quit()
     except IsakmpError as error:
-        log.internal_err("%s: %s", signal.Signals(number).name, error)
+        log.write(severity_of_refusal(error), "%s: %s", signal.Signals(number).name, error)
 
 
 def _report(daemon: Daemon, log: Log) -> None:
     try:
         log.info("report written to %s", write_report(daemon))
     except IsakmpError as error:
-        log.internal_err("no report: %s", error)
+        log.write(severity_of_refusal(error), "no report: %s", error)

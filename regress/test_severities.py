@@ -8,10 +8,18 @@ where the rule puts it.
 from __future__ import annotations
 
 import ast
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from fifo_ui.commands import Commands
 from isakmp.causes import BOUNDS, EXPECTED, MENDS, OURS
+from isakmp.errors import ApplicationError, ConfError, HostError, IsakmpError
+from isakmp.log import Severity, severity_of_refusal
+from isakmp.service import _signal
+from regress.test_daemon import on_disk
 
 ROOT = Path(__file__).resolve().parents[1]
 SEVERITIES = ("info", "proto_err", "proto_warn", "internal_err", "internal_warn", "critical")
@@ -67,13 +75,11 @@ RULE = {
         "%d lines of this log were lost: %s",
         "%s",
         "%s %s is not guarded by the kernel: %s; what passes the key engine's dev",
-        "%s: %s",
         "application refused %s%s: %s",
         "bug: %s",
         "connection %s: application refused its policy: %s",
         "key log %s: %s",
         "no relay for ESP in UDP: %s",
-        "no report: %s",
         "somebody deleted %s, and it cannot be made anew: %s; what the key engine",
         "somebody deleted %s; it is there again. Who changes devices on this host",
         "somebody took %s away; it is there again. Who changes routes on this hos",
@@ -90,8 +96,6 @@ RULE = {
         "%s",
         "%s; mend: %s",
         "%s: after its end: %s",
-        # what an operator mistyped: nothing but the command is given up
-        "FIFO: %s",
         "FIFO: a line of %d octets has control characters",
         "FIFO: a line of %d octets is not UTF-8 at octet %d",
         "FIFO: a line of more than %d octets was dropped",
@@ -134,6 +138,53 @@ def written() -> Iterator[tuple[str, str]]:
 def test_each_line_has_its_severity() -> None:
     wanted = {(severity, text) for severity, texts in RULE.items() for text in texts}
     assert set(written()) == wanted
+
+
+@pytest.mark.parametrize(
+    ("error", "severity"),
+    [
+        # what an operator mistyped: nothing but the command is given up
+        (IsakmpError("no connection x"), Severity.INTERNAL_WARN),
+        (ConfError("no such tag"), Severity.INTERNAL_WARN),
+        (HostError("cannot write"), Severity.INTERNAL_ERR),
+        (ApplicationError("the IPsec stack is gone"), Severity.INTERNAL_ERR),
+        (OSError("no space left"), Severity.INTERNAL_ERR),
+    ],
+    ids=repr,
+)
+def test_what_is_not_obeyed_is_the_hosts_fault_or_who_asked(
+    error: Exception, severity: Severity
+) -> None:
+    assert severity_of_refusal(error) is severity
+
+
+@pytest.mark.parametrize("said", ["R", "HUP"])
+def test_a_broken_file_is_the_hosts_fault_whoever_asks(said: str, tmp_path: Path) -> None:
+    """By the FIFO it was a warning, by the signal an error; what is mistyped is none."""
+    _, west, _, path = on_disk(tmp_path)
+    commands = Commands(west.daemon, lambda: 0.0)
+    commands.line("c nowhere")
+    assert "INTERNAL_WARN  FIFO: no connection nowhere" in west.lines[-1]
+    path.write_text("[broken\n")
+    if said == "R":
+        commands.line("R")
+    else:
+        _signal(signal.SIGHUP, west.daemon, west.log, lambda: None)
+    assert " INTERNAL_ERR   " in west.lines[-1] and "closing bracket" in west.lines[-1]
+    assert "nothing has changed" in west.lines[-1]
+
+
+@pytest.mark.parametrize("said", ["r", "USR1"])
+def test_a_report_that_cannot_be_written_is_the_hosts_fault_whoever_asks(
+    said: str, tmp_path: Path
+) -> None:
+    _, west, _, _ = on_disk(tmp_path)
+    if said == "r":
+        Commands(west.daemon, lambda: 0.0).line("r")
+    else:
+        _signal(signal.SIGUSR1, west.daemon, west.log, lambda: None)
+    assert " INTERNAL_ERR   " in west.lines[-1]
+    assert "cannot write /nonexistent/isakmpd.report" in west.lines[-1]
 
 
 def test_a_reason_is_of_one_kind() -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from isakmp.conf import Conf
 from isakmp.policy.identity import Resolve, no_interfaces
-from isakmp.policy.spd import Remote
+from isakmp.policy.spd import Address, Remote
 
 
 def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) -> Iterator[str]:
     """A Local-address that no interface has (yet), where the interfaces are known."""
     if resolve is no_interfaces:
         return
+
+    @cache
+    def lacks(address: Address) -> bool:
+        return resolve(str(address), address.version) is None
+
     for remote in remotes:
         address = remote.local_address
-        if address is not None and resolve(str(address), address.version) is None:
+        if address is not None and lacks(address):
             place = conf.where(remote.name, "Local-address")
             yield f"{place}: no interface of this host has {address}: nothing can be sent from it"
 

@@ -9,7 +9,7 @@ import pytest
 
 from isakmp.conf import Conf
 from isakmp.conf_check import check, warnings
-from isakmp.transport.netif import interface
+from isakmp.transport.netif import Interface, interface
 
 PEER = """\
 [Phase 1]
@@ -35,6 +35,26 @@ def test_a_local_address_of_another_host(address: str) -> None:
 def test_a_local_address_of_this_host() -> None:
     conf = Conf.from_text(PEER % "127.0.0.1", "f")
     assert not any("Local-address" in line for line in warnings(conf, interface))
+
+
+def test_the_host_is_asked_of_each_address_once() -> None:
+    """Of thousands of peers most have one and the same."""
+    names, asked = [f"peer{number}" for number in range(20)], list[str]()
+    peers = (PEER.replace("[Phase 1]\n127.0.0.9= east\n", "") % "192.0.2.77").partition("]")[2]
+    listed = "".join(f"127.0.1.{number}= {name}\n" for number, name in enumerate(names))
+    sections = "".join(
+        f"[{name}]{peers.replace('127.0.0.9', f'127.0.1.{number}')}"
+        for number, name in enumerate(names)
+    )
+
+    def resolve(name: str, version: int) -> Interface | None:
+        asked.append(name)
+        return interface(name, version)
+
+    conf = Conf.from_text(f"[Phase 1]\n{listed}{sections}", "f")
+    told = [line for line in warnings(conf, resolve) if "no interface of this host" in line]
+    assert len(told) == len(names), "each peer's line is cited"
+    assert asked.count("192.0.2.77") == 1
 
 
 def general(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from regress.interop import xfrm
@@ -28,13 +28,17 @@ _IKE_SA_INIT, _INITIATOR, _SKF = 34, 0x08, 53
 
 @dataclass
 class Play:
-    """A scenario under way: ends a (initiator) and b, and what went over the wire so far."""
+    """A scenario under way: ends a (initiator) and b, and what went over the wire so far.
+
+    orphans: SPIs that the other's daemon, which was killed, has left in its kernel.
+    """
 
     scenario: Scenario
     a: End
     b: End
     capture: Capture
     stack: Stack = Stack.USER
+    orphans: set[int] = field(default_factory=set)
 
     @property
     def actor(self) -> End:
@@ -66,7 +70,11 @@ class Play:
         """The kernel has no SA in the namespaces of these ends, where there is such a kernel."""
         if self.stack is Stack.KERNEL:
             for end in ends:
-                self.gone(f"the kernel has no SA of {end}", partial(xfrm.sas, end.namespace))
+                self.gone(f"the kernel has no SA of {end}", partial(self._kernel_sas, end))
+
+    def _kernel_sas(self, end: End) -> list[xfrm.KernelSa]:
+        orphans = self.orphans if end is self.other else ()
+        return [sa for sa in xfrm.sas(end.namespace) if sa.spi not in orphans]
 
     def common_ike(self) -> set[str]:
         """Phase 1 SAs that both have; a's where one of them does not tell the cookies."""
@@ -221,6 +229,24 @@ def _restarted(play: Play) -> None:
     play.until("traffic flows both ways", lambda: play.a.reaches() and play.b.reaches(), _NOTICED_S)
 
 
+def _killed(play: Play) -> None:
+    """The peer's daemon dies alone: its kernel's SAs carry on, and it is missed in a silence."""
+    old = play.actor.ike()
+    with Stream(play.actor) as stream:
+        play.other.kill()
+        play.orphans = {sa.spi for sa in xfrm.sas(play.other.namespace)}
+        time.sleep(_LIVELY_S)
+        stream.end()
+    if play.actor.ike() != old:
+        raise Failure(f"{play.actor} took a peer for dead whose packets come")
+    play.other.launch()
+    play.other.ready()
+    play.gone("its SAs with the dead peer are gone", lambda: play.actor.ike() & old, _NOTICED_S)
+    play.a.initiate()
+    play.until("both have a new phase 1 SA", lambda: play.common_ike() - old, _NOTICED_S)
+    carries(play)
+
+
 def _acquire(play: Play) -> None:
     """Traffic asks for the tunnel, and soon has it."""
     if play.a.ike() or play.a.children():
@@ -316,6 +342,7 @@ ACTS: dict[Act, Callable[[Play], None]] = {
     Act.DELETE_IKE: _delete_ike,
     Act.DEAD_PEER: _dead_peer,
     Act.RESTARTED: _restarted,
+    Act.KILLED: _killed,
     Act.ACQUIRE: _traffic,
     Act.REKEY_CHILD_BUSY: _rekey_child_busy,
     Act.REKEY_IKE_BUSY: _rekey_ike_busy,

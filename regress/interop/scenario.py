@@ -38,6 +38,7 @@ class Act(Enum):
     DELETE_IKE = "delete-ike"
     DEAD_PEER = "dead-peer"
     RESTARTED = "restarted-peer"
+    KILLED = "killed-peer"
     ACQUIRE = "acquire"
     REKEY_CHILD_BUSY = "rekey-child-busy"
     REKEY_IKE_BUSY = "rekey-ike-busy"
@@ -50,7 +51,7 @@ class Act(Enum):
     @property
     def watches(self) -> bool:
         """Whether who acts has to notice that its peer is silent."""
-        return self in (Act.DEAD_PEER, Act.RESTARTED)
+        return self in (Act.DEAD_PEER, Act.RESTARTED, Act.KILLED)
 
     @property
     def rekeys(self) -> str:

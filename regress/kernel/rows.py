@@ -18,7 +18,7 @@ _BOTH = (
     Act.DELETE_IKE,
     Act.DEAD_PEER,
 )
-_OURS = (Act.RELOAD_BUSY, Act.BYTES_SOFT, Act.BYTES_HARD)
+_OURS = (Act.RELOAD_BUSY, Act.BYTES_SOFT, Act.BYTES_HARD, Act.KILLED)
 # What every peer has, iked's kernel interface too.
 _ESP = Suite("AES-128", "SHA2-512", 14)
 Row = tuple[Scenario, str]

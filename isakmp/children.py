@@ -6,7 +6,6 @@ RFC 2409 5.5 and 9, RFC 7296 2.8. Which of two gives way is told in rivals.py.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -153,8 +152,8 @@ class Children:
         for spec in specs:
             ends = (path.remote, path.local) if spec.inbound else (path.local, path.remote)
             ports = (path.remote_port, path.local_port)
-            moved = replace(
-                spec, src=ends[0], dst=ends[1], encap=ports if spec.inbound else ports[::-1]
+            moved = spec._replace(
+                src=ends[0], dst=ends[1], encap=ports if spec.inbound else ports[::-1]
             )
             if spec.inbound or not child.receives_only:
                 self._watch(self.app.move_sa(spec, moved), "moving SA %08x", spec.spi)

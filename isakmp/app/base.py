@@ -8,7 +8,7 @@ engine at once. Errors arrive as ApplicationError in the Job. SPIs are integers 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from socket import socket
 from typing import NamedTuple, Protocol
@@ -47,8 +47,7 @@ class Limits(NamedTuple):
     hard_packets: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SpiRequest:
+class SpiRequest(NamedTuple):
     """Wanted: an SPI for an inbound SA, 256 to 2**32 - 1, unique for (protocol, dst)."""
 
     protocol: isakmp.Protocol
@@ -58,8 +57,10 @@ class SpiRequest:
     reqid: int
 
 
-@dataclass(frozen=True, slots=True)
-class SaSpec:
+_SECRET = ("enc_key", "auth_key")
+
+
+class SaSpec(NamedTuple):
     """One unidirectional SA. Algorithms are RFC 2407's; AEADs have auth None and no auth_key.
 
     enc_key: for AES-GCM, AES-CTR and ChaCha20 the key with its 4-octet salt or nonce last;
@@ -77,13 +78,18 @@ class SaSpec:
     selectors: tuple[Selector, ...]
     reqid: int
     encryption: int = ipsec.Esp.NULL
-    enc_key: bytes = field(default=b"", repr=False)
+    enc_key: bytes = b""
     auth: ipsec.Auth | None = None
-    auth_key: bytes = field(default=b"", repr=False)
+    auth_key: bytes = b""
     replay_window: int = 64
     limits: Limits = Limits()
     encap: tuple[int, int] | None = None
     esn: bool = False
+
+    def __repr__(self) -> str:
+        fields = zip(self._fields, self, strict=True)
+        shown = (f"{name}={value!r}" for name, value in fields if name not in _SECRET)
+        return f"SaSpec({', '.join(shown)})"
 
 
 class SaId(NamedTuple):
@@ -112,8 +118,7 @@ def bundle_order(protocols: Iterable[isakmp.Protocol]) -> tuple[isakmp.Protocol,
     return tuple(sorted(protocols, key=_ORDER.index))
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySpec:
+class PolicySpec(NamedTuple):
     """One security policy; src and dst are the SA's end points, reqid ties SAs to it.
 
     more: protocols that are applied besides ``protocol``, one within the other (bundle_order).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
 from random import Random
 
@@ -133,7 +132,7 @@ def test_an_sa_that_moves_keeps_its_time() -> None:
     old = sa(300, 5, 9)
     s.app.add_sa(old)
     assert s.until(4) == []
-    moved = replace(old, src=US, dst=THEM)
+    moved = old._replace(src=US, dst=THEM)
     assert s.app.move_sa(old, moved).done
     assert s.app.move_sa(old, moved).done
     assert s.until(6) == [False]

@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -129,7 +129,7 @@ class Tunnel:
             )  # fmt: skip
             ok(receiver.app.update_sa(spec))
             incoming.append(spec)
-            outgoing.append(replace(spec, inbound=False))
+            outgoing.append(spec._replace(inbound=False))
             ok(sender.app.add_sa(outgoing[-1]))
         self.specs[receiver.name, True] = incoming
         self.specs[sender.name, False] = outgoing
@@ -351,7 +351,7 @@ def mapped(site: Site) -> None:
         for inbound in (False, True):
             (old,) = tunnel.specs["a", inbound]
             encap = (4500, 4777) if inbound else (4777, 4500)
-            ok(site.a.app.move_sa(old, replace(old, encap=encap)))
+            ok(site.a.app.move_sa(old, old._replace(encap=encap)))
         tunnel.carry(1)
         assert site.run(3, lambda: site.b.heard.mappings)
         event = site.b.heard.mappings[0]
@@ -360,7 +360,7 @@ def mapped(site: Site) -> None:
         for inbound in (False, True):
             (old,) = tunnel.specs["b", inbound]
             encap = (4777, 4500) if inbound else (4500, 4777)
-            ok(site.b.app.move_sa(old, replace(old, encap=encap)))
+            ok(site.b.app.move_sa(old, old._replace(encap=encap)))
         assert {p.udp_ports for p in tunnel.carry(2)} == {(4777, 4500), (4500, 4777)}
 
 
@@ -406,7 +406,7 @@ def moved(site: Site, more: dict[str, Any] | None = None) -> None:
         for host in (site.a, site.b):
             for inbound in (True, False):
                 (spec,) = tunnel.specs[host.name, inbound]
-                there = replace(spec, src=new if spec.src == old else spec.src,
+                there = spec._replace(src=new if spec.src == old else spec.src,
                                 dst=new if spec.dst == old else spec.dst)  # fmt: skip
                 ok(host.app.move_sa(spec, there))
                 if inbound:
@@ -414,7 +414,7 @@ def moved(site: Site, more: dict[str, Any] | None = None) -> None:
             for direction in Direction:
                 policy = tunnel.policies[host.name, direction]
                 ok(host.app.add_policy(
-                    replace(policy, src=new if policy.src == old else policy.src,
+                    policy._replace(src=new if policy.src == old else policy.src,
                             dst=new if policy.dst == old else policy.dst)
                 ))  # fmt: skip
         _check_moved(site, tunnel, names)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -451,10 +450,10 @@ class Server(Generic[E]):
         known = self.engine.policy(spec.direction, spec.selector)
         if known is None or known[1] != spec:
             raise _Failed(errno.ENOENT, f"no policy {spec.selector} between these ends")
-        self._install(client, message, replace(spec, src=src, dst=dst))
+        self._install(client, message, spec._replace(src=src, dst=dst))
         for sa in list(self.engine.sas()):
             if (sa.reqid, sa.src, sa.dst) == (spec.reqid, spec.src, spec.dst):
-                self.engine.update(replace(sa, src=src, dst=dst))
+                self.engine.update(sa._replace(src=src, dst=dst))
         return self._echo(message)
 
     def acquire(self, event: Acquire) -> None:

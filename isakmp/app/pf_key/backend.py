@@ -15,7 +15,6 @@ import errno
 import os
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import ip_network
 from socket import socket
 from typing import Any, TypeVar
@@ -279,7 +278,7 @@ class PfKey:
             key = policy.direction, codec.traffic(policy.selector)
             number = self._policy_ids.get(key, 0)
             if number in self._policies:
-                self._policies[number] = replace(policy, src=src, dst=dst)
+                self._policies[number] = policy._replace(src=src, dst=dst)
             for name, sa in self._inbound.items():
                 if (sa.src, sa.dst, sa.protocol) == (policy.src, policy.dst, policy.protocol):
                     self._inbound[name] = sa._replace(src=src, dst=dst)

@@ -7,7 +7,7 @@ ranges of ports one for each pair of port and mask.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import product
 from typing import NamedTuple
@@ -177,7 +177,7 @@ class Policies:
         (asked,) = self._link.request_all([
             [(Msg.MIGRATE, values.migrated_policy(spec, *place) + body) for place in places(spec)]
         ])  # fmt: skip
-        entry.spec = replace(entry.spec, src=src, dst=dst)
+        entry.spec = entry.spec._replace(src=src, dst=dst)
         return done(asked)
 
     def reinstall(self, present: set[int]) -> int:

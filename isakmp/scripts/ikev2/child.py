@@ -13,7 +13,7 @@ answer is there; what is sent takes the new SA after that.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest
@@ -427,10 +427,9 @@ def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: by
 
 def _compressed(c: Child) -> list[SaSpec]:
     """Both SAs with IPComp inside, which then has the mode of the two (RFC 3173 2)."""
-    esp = [replace(spec, mode=ipsec.Encapsulation.TRANSPORT) for spec in c.specs]
+    esp = [spec._replace(mode=ipsec.Encapsulation.TRANSPORT) for spec in c.specs]
     ipcomp = [
-        replace(
-            spec, protocol=isakmp.Protocol.IPCOMP, spi=c.cpi_in if spec.inbound else c.cpi_out,
+        spec._replace(protocol=isakmp.Protocol.IPCOMP, spi=c.cpi_in if spec.inbound else c.cpi_out,
             encryption=int(ipsec.Ipcomp.DEFLATE), enc_key=b"", auth=None, auth_key=b"",
             encap=None, esn=False, limits=Limits(),
         )

@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 import zlib
-from dataclasses import replace
 from ipaddress import ip_address
 
 from isakmp.app.base import Acquire, Direction, Expire, Mapping, SaSpec, UnknownSpi
@@ -45,7 +44,7 @@ def make_sa(src: str, dst: str, selector: Selector, inbound: bool, tunnel: bool)
     mode = ipsec.Encapsulation.TUNNEL if tunnel else ipsec.Encapsulation.TRANSPORT
     way = zlib.crc32(f"{src} {selector}".encode()) | 0x1000
     spec = make_spec(inbound=inbound, spi=way, selector=selector, mode=mode, key=way)
-    return replace(spec, src=ip_address(src), dst=ip_address(dst), esn=True)
+    return spec._replace(src=ip_address(src), dst=ip_address(dst), esn=True)
 
 
 def no_udp(data: bytes, src: Address, sport: int, dst: Address, dport: int) -> None:

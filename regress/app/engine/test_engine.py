@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -191,7 +190,7 @@ def test_update_completes_a_larval_sa() -> None:
     host.pass_time(60)
     assert list(host.engine.sas()) == [spec]
     with pytest.raises(ApplicationError):
-        pair.far.engine.update(replace(pair.in_spec, enc_key=bytes(20)))
+        pair.far.engine.update(pair.in_spec._replace(enc_key=bytes(20)))
 
 
 def test_larval_sas_are_bounded_and_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +219,7 @@ def test_sas_that_cannot_be_are_refused(change: dict[str, object]) -> None:
     for inbound in (True, False):
         host = Host()
         with pytest.raises(ApplicationError):
-            host.engine.add(replace(make_spec(inbound=inbound), **change))  # type: ignore[arg-type]
+            host.engine.add(make_spec(inbound=inbound)._replace(**change))  # type: ignore[arg-type]
         assert not list(host.engine.sas())
 
 
@@ -350,10 +349,10 @@ def test_what_waits_follows_a_replaced_policy() -> None:
     near = pair.near
     near.engine.delete(sa_id(pair.out_spec))
     near.engine.packet_out(datagram())
-    near.engine.add_policy(replace(make_policy(pair.out_spec), reqid=8))
+    near.engine.add_policy(make_policy(pair.out_spec)._replace(reqid=8))
     near.engine.add(pair.out_spec)
     assert not near.wire.sent
-    near.engine.add(replace(pair.out_spec, spi=0x2000, reqid=8))
+    near.engine.add(pair.out_spec._replace(spi=0x2000, reqid=8))
     assert [sent[0][:4].hex() for sent in near.wire.sent] == ["00002000"]
 
 
@@ -362,9 +361,9 @@ def test_what_waits_goes_with_a_replaced_policy_whose_sa_was_there_first() -> No
     near = pair.near
     near.engine.delete(sa_id(pair.out_spec))
     near.engine.packet_out(datagram())
-    near.engine.add(replace(pair.out_spec, spi=0x2000, reqid=8))
+    near.engine.add(pair.out_spec._replace(spi=0x2000, reqid=8))
     assert not near.wire.sent
-    near.engine.add_policy(replace(make_policy(pair.out_spec), reqid=8))
+    near.engine.add_policy(make_policy(pair.out_spec)._replace(reqid=8))
     assert [sent[0][:4].hex() for sent in near.wire.sent] == ["00002000"]
 
 
@@ -390,7 +389,7 @@ def test_what_waits_goes_with_a_narrower_policy(first: str) -> None:
     there = ip_address("10.2.0.77")
     near.engine.packet_out(build(INSIDE[4][0], there, UDP, PORTS))
     (here, _), selector = INSIDE[4], Selector.of("10.1.0.1/32", "10.2.0.77/32")
-    spec = replace(pair.out_spec, spi=0x2000, reqid=8, selectors=(selector,))
+    spec = pair.out_spec._replace(spi=0x2000, reqid=8, selectors=(selector,))
     steps: list[Callable[[], object]] = [
         lambda: near.engine.add(spec),
         lambda: near.engine.add_policy(make_policy(spec)),
@@ -411,7 +410,7 @@ def test_what_has_waited_too_long_does_not_go_with_a_narrower_policy() -> None:
     near.engine.packet_out(datagram())
     near.clock.time += outbound.HELD_S + 1
     selector = Selector.of("10.1.0.1/32", "10.2.0.1/32")
-    spec = replace(pair.out_spec, spi=0x2000, reqid=8, selectors=(selector,))
+    spec = pair.out_spec._replace(spi=0x2000, reqid=8, selectors=(selector,))
     near.engine.add(spec)
     near.engine.add_policy(make_policy(spec))
     assert not near.wire.sent
@@ -441,7 +440,7 @@ def test_an_sa_that_is_not_complete_is_not_unknown() -> None:
 
 def test_a_policy_without_ends_cannot_ask() -> None:
     host = Host()
-    policy = replace(make_policy(make_spec(inbound=False)), src=None, dst=None)
+    policy = make_policy(make_spec(inbound=False))._replace(src=None, dst=None)
     host.engine.add_policy(policy)
     host.engine.packet_out(datagram())
     assert not host.events.acquires
@@ -490,8 +489,8 @@ def test_without_a_reqid_the_ends_tie_an_sa_to_its_policy() -> None:
     spec = make_spec(inbound=False, reqid=0)
     host = Host()
     host.engine.add_policy(make_policy(spec))
-    host.engine.add(replace(spec, dst=elsewhere))
-    host.engine.add(replace(spec, spi=0x2000, mode=MODE.TRANSPORT))
+    host.engine.add(spec._replace(dst=elsewhere))
+    host.engine.add(spec._replace(spi=0x2000, mode=MODE.TRANSPORT))
     host.engine.packet_out(datagram())
     assert len(host.events.acquires) == 1
     host.engine.add(spec)
@@ -597,7 +596,7 @@ def test_headers_that_belong_outside_esp_are_refused() -> None:
 def test_inner_packets_must_be_of_the_sas_selector() -> None:
     """RFC 3948 3.1.1, RFC 4301 5.2."""
     pair = Pair()
-    stranger = replace(pair.out_spec, selectors=(Selector.of("0.0.0.0/0", "0.0.0.0/0"),), reqid=8)
+    stranger = pair.out_spec._replace(selectors=(Selector.of("0.0.0.0/0", "0.0.0.0/0"),), reqid=8)
     near = Host()
     near.engine.add_policy(make_policy(stranger))
     near.engine.add(stranger)
@@ -616,12 +615,12 @@ def test_inner_packets_must_meet_their_own_policy() -> None:
     far.add_policy(mine)
     assert pair.through(datagram()) == [datagram()]
     narrow = Selector.of("10.1.0.1/32", "10.2.0.1/32")
-    far.add_policy(replace(mine, selector=narrow, reqid=99))
+    far.add_policy(mine._replace(selector=narrow, reqid=99))
     assert pair.through(datagram()) == []
-    far.add_policy(replace(mine, selector=narrow, action=Action.DISCARD))
+    far.add_policy(mine._replace(selector=narrow, action=Action.DISCARD))
     assert pair.through(datagram()) == []
     assert far.drops[Drop.POLICY] == 2
-    far.delete_policy(replace(mine, selector=narrow))
+    far.delete_policy(mine._replace(selector=narrow))
     assert pair.through(datagram()) == [datagram()]
 
 
@@ -780,7 +779,7 @@ def test_mapping_follows_the_newest_authentic_packet() -> None:
     far.engine.esp_in(esps[4], elsewhere, dst, (31337, 4500))
     (event,) = far.events.mappings
     assert (event.sa, event.address, event.port) == (sa_id(pair.in_spec), elsewhere, 31337)
-    moved = replace(pair.in_spec, src=elsewhere, encap=(31337, 4500))
+    moved = pair.in_spec._replace(src=elsewhere, encap=(31337, 4500))
     far.engine.update(moved)
     far.engine.esp_in(esps[5], elsewhere, dst, (31337, 4500))
     assert len(far.events.mappings) == 1
@@ -794,7 +793,7 @@ def test_an_outbound_sa_moves_only_by_update_and_counts_on() -> None:
     near = pair.near
     near.engine.packet_out(datagram())
     elsewhere = ip_address("198.51.100.7")
-    moved = replace(pair.out_spec, dst=elsewhere, encap=(4500, 31337))
+    moved = pair.out_spec._replace(dst=elsewhere, encap=(4500, 31337))
     near.engine.update(moved)
     near.engine.packet_out(datagram())
     first, second = near.wire.sent
@@ -810,20 +809,20 @@ def test_an_outbound_sa_moves_only_by_update_and_counts_on() -> None:
 def test_an_sa_does_not_move_onto_another() -> None:
     pair = Pair(encap=ENCAP)
     elsewhere = ip_address("198.51.100.7")
-    other = replace(make_spec(inbound=False, key=5), dst=elsewhere)
+    other = make_spec(inbound=False, key=5)._replace(dst=elsewhere)
     pair.near.engine.add(other)
     before = list(pair.near.engine.sas())
     with pytest.raises(ApplicationError):
-        pair.near.engine.update(replace(pair.out_spec, dst=elsewhere))
+        pair.near.engine.update(pair.out_spec._replace(dst=elsewhere))
     with pytest.raises(ApplicationError):
-        pair.near.engine.update(replace(pair.out_spec, mode=MODE.TRANSPORT))
+        pair.near.engine.update(pair.out_spec._replace(mode=MODE.TRANSPORT))
     assert list(pair.near.engine.sas()) == before
 
 
 def test_a_moved_sa_does_not_tell_its_soft_limit_again() -> None:
     pair = Pair(limits=Limits(soft_s=50, hard_s=60, soft_bytes=10))
     pair.through(datagram())
-    pair.far.engine.update(replace(pair.in_spec, src=ip_address("198.51.100.7")))
+    pair.far.engine.update(pair.in_spec._replace(src=ip_address("198.51.100.7")))
     pair.through(datagram())
     pair.far.pass_time(55)
     assert [event.hard for event in pair.far.events.expires] == [False]
@@ -916,7 +915,7 @@ def test_nobody_behind_a_nat_speaks_for_an_address_that_another_sa_protects() ->
     (src, dst), seal = ENDS[4], pair.begun().seal
     policy = make_policy(pair.in_spec, Direction.IN)
     theirs = Selector.of(f"{other}/32", str(dst))
-    pair.far.engine.add_policy(replace(policy, selector=theirs, reqid=policy.reqid + 1))
+    pair.far.engine.add_policy(policy._replace(selector=theirs, reqid=policy.reqid + 1))
     segment = fix_checksum(src, dst, UDP, PORTS + b"\0\x0c\0\0data")
     pair.far.engine.esp_in(seal(segment, UDP), other, dst, ENCAP)
     assert not pair.far.netif.delivered
@@ -928,7 +927,7 @@ def test_nobody_behind_a_nat_speaks_for_an_address_that_another_sa_protects() ->
 
 def test_ports_count_behind_a_nat_too() -> None:
     out = Pair(mode=MODE.TRANSPORT, encap=ENCAP)
-    spec = replace(out.in_spec, selectors=(Selector.of(*OUTER[4], UDP, 0, 1701),))
+    spec = out.in_spec._replace(selectors=(Selector.of(*OUTER[4], UDP, 0, 1701),))
     out.far.engine.flush()
     out.far.engine.add(spec)
     assert out.through(build(*ENDS[4], UDP, PORTS + bytes(9))) == []
@@ -944,10 +943,10 @@ def test_policies_are_replaced_and_routes_are_shared() -> None:
     host = Host()
     spec = make_policy(make_spec(inbound=False))
     number = host.engine.add_policy(spec)
-    assert host.engine.add_policy(replace(spec, reqid=8)) == number
-    other = replace(spec, selector=spec.selector._replace(protocol=TCP))
+    assert host.engine.add_policy(spec._replace(reqid=8)) == number
+    other = spec._replace(selector=spec.selector._replace(protocol=TCP))
     assert host.engine.add_policy(other) != number
-    assert host.engine.add_policy(replace(spec, direction=Direction.IN)) > number
+    assert host.engine.add_policy(spec._replace(direction=Direction.IN)) > number
     assert list(host.netif.routes) == [spec.selector.dst]
     host.engine.delete_policy(spec)
     assert list(host.netif.routes) == [spec.selector.dst]
@@ -962,14 +961,14 @@ def test_a_policy_that_becomes_a_bypass_loses_its_route() -> None:
     host = Host()
     spec = make_policy(make_spec(inbound=False))
     host.engine.add_policy(spec)
-    host.engine.add_policy(replace(spec, action=Action.BYPASS))
+    host.engine.add_policy(spec._replace(action=Action.BYPASS))
     assert not host.netif.routes
-    host.engine.add_policy(replace(spec, action=Action.DISCARD))
+    host.engine.add_policy(spec._replace(action=Action.DISCARD))
     assert list(host.netif.routes) == [spec.selector.dst]
 
 
 def test_ah_policies_are_refused() -> None:
-    spec = replace(make_policy(make_spec(inbound=False)), protocol=Protocol.IPSEC_AH)
+    spec = make_policy(make_spec(inbound=False))._replace(protocol=Protocol.IPSEC_AH)
     host = Host()
     with pytest.raises(ApplicationError):
         host.engine.add_policy(spec)
@@ -1028,7 +1027,7 @@ def test_an_sa_that_carries_nothing_needs_nothing() -> None:
 def test_an_sa_may_move_before_its_first_packet() -> None:
     pair = Pair(encap=(4500, 4500))
     there = ip_address("192.0.2.77")
-    pair.near.engine.update(replace(pair.out_spec, dst=there, encap=(4500, 61000)))
+    pair.near.engine.update(pair.out_spec._replace(dst=there, encap=(4500, 61000)))
     pair.near.engine.packet_out(datagram())
     ((_, _, dst, encap, _, _),) = pair.near.wire.sent
     assert (dst, encap) == (there, (4500, 61000))
@@ -1042,7 +1041,7 @@ def test_keys_that_do_not_fit_are_refused_before_any_packet() -> None:
             host.engine.add(spec)
             continue
         with pytest.raises(ApplicationError, match="takes a key of 20"):
-            host.engine.add(replace(spec, spi=0x2000))
+            host.engine.add(spec._replace(spi=0x2000))
     assert [spec.spi for spec in host.engine.sas()] == [0x1000]
 
 
@@ -1073,13 +1072,13 @@ def both_versions(mode: ipsec.Encapsulation = MODE.TUNNEL) -> Pair:
     for host in (pair.near, pair.far):
         host.engine.flush()
         host.engine.flush_policies()
-    out_spec = replace(pair.out_spec, selectors=selectors)
+    out_spec = pair.out_spec._replace(selectors=selectors)
     for selector in selectors:
-        policy = replace(make_policy(out_spec), selector=selector)
+        policy = make_policy(out_spec)._replace(selector=selector)
         pair.near.engine.add_policy(policy)
-        pair.far.engine.add_policy(replace(policy, direction=Direction.IN))
+        pair.far.engine.add_policy(policy._replace(direction=Direction.IN))
     pair.near.engine.add(out_spec)
-    pair.far.engine.add(replace(out_spec, inbound=True))
+    pair.far.engine.add(out_spec._replace(inbound=True))
     return pair
 
 

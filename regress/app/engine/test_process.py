@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -116,7 +115,7 @@ def test_a_handshake_over_a_socket(place: Place) -> None:
     place.app.start(place.heard)
     spi = place.result(place.app.get_spi(REQUEST))
     jobs = [
-        place.app.update_sa(replace(IN, spi=spi)),
+        place.app.update_sa(IN._replace(spi=spi)),
         place.app.add_sa(OUT),
         place.app.add_policy(OUT_POLICY),
         place.app.add_policy(IN_POLICY),
@@ -259,7 +258,7 @@ def test_a_slow_client_is_dropped_and_others_are_not(place: Place) -> None:
 def test_a_long_dump_waits_for_its_reader(place: Place) -> None:
     count = 10_000
     for spi in range(0x1000, 0x1000 + count):
-        place.server.engine.add(replace(OUT, spi=spi))
+        place.server.engine.add(OUT._replace(spi=spi))
     with unix_socket(place.path) as client:
         client.setblocking(False)
         client.send(codec.message(Type.DUMP, 0, 1, 1))
@@ -278,7 +277,7 @@ def test_a_long_dump_waits_for_its_reader(place: Place) -> None:
 
 def test_dumps_in_waiting_are_bounded(place: Place) -> None:
     for spi in range(0x1000, 0x2000):
-        place.server.engine.add(replace(OUT, spi=spi))
+        place.server.engine.add(OUT._replace(spi=spi))
     with unix_socket(place.path) as client:
         with pytest.raises(BrokenPipeError):
             for _ in range(process.MOST_CLIENTS + 3):
@@ -396,8 +395,8 @@ def test_the_real_engine_from_acquire_to_hard_limit() -> None:
     spi = near.app.get_spi(REQUEST).result
     assert spi is not None
     limits = OUT.limits._replace(soft_s=10, hard_s=20)
-    assert near.app.update_sa(replace(IN, spi=spi)).error is None
-    assert near.app.add_sa(replace(OUT, limits=limits, replay_window=1024)).error is None
+    assert near.app.update_sa(IN._replace(spi=spi)).error is None
+    assert near.app.add_sa(OUT._replace(limits=limits, replay_window=1024)).error is None
     usage = near.app.usage(name_of(OUT)).result
     assert usage is not None and usage.packets == 1 and len(near.wire.sent) == 1
     for near.clock in (10.0, 20.0):

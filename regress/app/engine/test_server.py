@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -164,7 +163,7 @@ def test_an_sa_that_exists(desk: Desk) -> None:
 def test_get(desk: Desk) -> None:
     """The SA but for its keys, its limits, and what it has carried."""
     limits = Limits(10, 20, 30, 40)
-    desk.one(Type.ADD, values.sa_exts(replace(OUT, limits=limits), True))
+    desk.one(Type.ADD, values.sa_exts(OUT._replace(limits=limits), True))
     answer = desk.one(Type.GET, OUT_NAME)
     sa = codec.read_sa(answer.exts)
     assert (sa.spi, sa.encrypt, sa.state) == (OUT.spi, Ealg.X_AES_GCM_16, State.MATURE)
@@ -206,7 +205,7 @@ def test_flush(desk: Desk) -> None:
 def test_dump_counts_down(desk: Desk) -> None:
     """RFC 2367 3.1.10: sequence number 0 ends it."""
     for spi in (0x2001, 0x2002, 0x2003):
-        desk.one(Type.ADD, values.sa_exts(replace(OUT, spi=spi), True))
+        desk.one(Type.ADD, values.sa_exts(OUT._replace(spi=spi), True))
     answers = desk.ask(Type.DUMP, satype=0)
     assert [answer.seq for answer in answers] == [2, 1, 0]
     assert [codec.read_sa(answer.exts).spi for answer in answers] == [0x2001, 0x2002, 0x2003]
@@ -235,7 +234,7 @@ def test_migrate_needs_new_ends_of_a_known_policy(desk: Desk) -> None:
     assert desk.one(Type.X_MIGRATE, body, 0).errno == 0
     assert [spec.src for spec in desk.engine.sas()] == [elsewhere]
     assert desk.one(Type.X_MIGRATE, body, 0).errno == errno.ENOENT
-    discard = values.policy_exts(replace(OUT_POLICY, action=Action.DISCARD))
+    discard = values.policy_exts(OUT_POLICY._replace(action=Action.DISCARD))
     assert desk.one(Type.X_MIGRATE, discard, 0).errno == errno.EINVAL
 
 
@@ -281,7 +280,7 @@ def test_acquire_goes_to_those_of_its_type(desk: Desk) -> None:
 def test_acquire_after_its_policy_went(desk: Desk) -> None:
     desk.client(SaType.ESP)
     install(desk)
-    desk.one(Type.X_SPDUPDATE, values.policy_exts(replace(OUT_POLICY, reqid=8)), 0)
+    desk.one(Type.X_SPDUPDATE, values.policy_exts(OUT_POLICY._replace(reqid=8)), 0)
     desk.server.acquire(Acquire(8, NETS, US, THEM))
     assert codec.read_policy(desk.mail[1][-1].exts).id == 1
     desk.one(Type.X_SPDDELETE, POLICY_BODY, 0)
@@ -302,7 +301,7 @@ def test_acquire_of_a_client(desk: Desk) -> None:
 def test_expire_and_mapping_layout(desk: Desk) -> None:
     desk.client(SaType.AH)
     desk.one(Type.GETSPI, ENDS + RANGE)
-    inbound = replace(IN, encap=(4500, 4500), limits=Limits(50, 100))
+    inbound = IN._replace(encap=(4500, 4500), limits=Limits(50, 100))
     desk.one(Type.UPDATE, values.sa_exts(inbound, True))
     box = desk.mail[1]
     box.clear()
@@ -335,7 +334,7 @@ def requests() -> list[Callable[[], bytes]]:
     """A good message of each kind."""
     bodies = [
         (Type.GETSPI, 3, codec.sa2(Sa2(2, 7)) + ENDS + RANGE),
-        (Type.UPDATE, 3, values.sa_exts(replace(IN, encap=(1, 2), replay_window=999), True)),
+        (Type.UPDATE, 3, values.sa_exts(IN._replace(encap=(1, 2), replay_window=999), True)),
         (Type.ADD, 3, OUT_BODY),
         (Type.GET, 3, OUT_NAME),
         (Type.DELETE, 3, OUT_NAME),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random as pseudo
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,8 +33,7 @@ MACS = {None: None, "HMAC-SHA1-96": ipsec.Auth.HMAC_SHA}
 
 
 def spec_of(spi: int, encryption: int, key: str, auth: ipsec.Auth | None, auth_key: str) -> SaSpec:
-    return replace(
-        make_spec(inbound=True),
+    return make_spec(inbound=True)._replace(
         spi=spi,
         encryption=encryption,
         enc_key=bytes.fromhex(key),

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
@@ -49,7 +48,7 @@ CBC = {
     "auth": ipsec.Auth.HMAC_SHA2_256,
     "auth_key": bytes(range(32)),
 }
-A_IN, A_OUT = replace(IN, **CBC), replace(OUT, **CBC)  # type: ignore[arg-type]
+A_IN, A_OUT = IN._replace(**CBC), OUT._replace(**CBC)  # type: ignore[arg-type]
 
 
 class Kernel:
@@ -91,7 +90,7 @@ def main() -> None:
     Path("/proc/sys/kernel/modprobe").write_text("")
     rows = app.supported[SaType.ESP, Ext.SUPPORTED_ENCRYPT]
     assert Ealg.X_AES_CBC in [row.number for row in rows]
-    inbound = replace(A_IN, spi=spi)
+    inbound = A_IN._replace(spi=spi)
     result(app.update_sa(inbound))
     first = result(app.add_policy(OUT_POLICY))
     result(app.add_policy(IN_POLICY))
@@ -101,16 +100,16 @@ def main() -> None:
         sender.sendto(b"x", ("10.2.0.1", 9))
         kernel.until(lambda: kernel.heard.events)
         assert kernel.heard.events.pop(0) == Acquire(7, OUT_POLICY.selector, US, THEM)
-        result(app.add_sa(replace(A_OUT, limits=Limits(2, 4))))
+        result(app.add_sa(A_OUT._replace(limits=Limits(2, 4))))
         sender.sendto(b"x", ("10.2.0.1", 9))
     usage = result(app.usage(name_of(OUT)))
     assert usage and usage.packets == 1 and usage.octets and usage.age_s < 5
     assert "EEXIST" in refused(app.add_sa(A_OUT))
-    result(app.add_sa(replace(A_OUT, spi=0x9001, encap=(4500, 4500))))
+    result(app.add_sa(A_OUT._replace(spi=0x9001, encap=(4500, 4500))))
     six = ip_address("fd00::1"), ip_address("fd00::2")
-    result(app.add_sa(replace(A_OUT, spi=0x9002, src=six[0], dst=six[1])))
+    result(app.add_sa(A_OUT._replace(spi=0x9002, src=six[0], dst=six[1])))
     networks = Selector.of("fd01::/64", "fd02::/64")
-    result(app.add_policy(replace(OUT_POLICY, selector=networks, src=six[0], dst=six[1])))
+    result(app.add_policy(OUT_POLICY._replace(selector=networks, src=six[0], dst=six[1])))
     kernel.until(lambda: len(kernel.heard.events) == 2)
     assert kernel.heard.events == [Expire(name_of(OUT), False), Expire(name_of(OUT), True)]
     result(app.migrate(IN_POLICY, ip_address("192.0.2.99"), US))

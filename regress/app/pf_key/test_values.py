@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -48,7 +47,7 @@ def test_policies_are_bound_to_their_sas() -> None:
     request = values.policy_value(policy).requests[0]
     assert (request.level, request.reqid, request.protocol) == (Level.UNIQUE, 7, 50)
     with pytest.raises(ApplicationError, match="end points"):
-        values.policy_exts(replace(policy, src=None))
+        values.policy_exts(policy._replace(src=None))
 
 
 def test_bypass_has_no_request() -> None:
@@ -57,24 +56,24 @@ def test_bypass_has_no_request() -> None:
 
 
 def test_kernels_see_nothing_of_ours() -> None:
-    exts = message(Type.ADD, values.sa_exts(replace(SA, replay_window=1024), False)).exts
+    exts = message(Type.ADD, values.sa_exts(SA._replace(replay_window=1024), False)).exts
     assert max(exts) < Ext.X_NAT_T_TYPE
     assert codec.read_sa(exts).replay == 255
     with pytest.raises(ApplicationError, match="extended sequence numbers"):
-        values.sa_exts(replace(SA, esn=True), False)
+        values.sa_exts(SA._replace(esn=True), False)
 
 
 def test_what_a_foreign_client_does_not_say() -> None:
     body = values.sa_exts(SA, False)
     added = values.read_sa(message(Type.ADD, body))
     assert not added.inbound and added.selectors == (Selector.of("0.0.0.0/0", "0.0.0.0/0"),)
-    transport = values.sa_exts(replace(SA, mode=ipsec.Encapsulation.TRANSPORT), False)
+    transport = values.sa_exts(SA._replace(mode=ipsec.Encapsulation.TRANSPORT), False)
     updated = values.read_sa(message(Type.UPDATE, transport))
     assert updated.inbound and updated.selectors == (Selector.of("192.0.2.1/32", "192.0.2.2/32"),)
 
 
 def test_udp_encapsulated_modes_become_plain_ones_with_ports() -> None:
-    sa = replace(SA, mode=ipsec.Encapsulation.UDP_ENCAP_TUNNEL_DRAFT, encap=(4500, 1024))
+    sa = SA._replace(mode=ipsec.Encapsulation.UDP_ENCAP_TUNNEL_DRAFT, encap=(4500, 1024))
     found = values.read_sa(message(Type.ADD, values.sa_exts(sa, True)))
     assert found.mode is ipsec.Encapsulation.TUNNEL and found.encap == (4500, 1024)
 
@@ -147,6 +146,6 @@ def test_algorithms_that_do_not_fit(wrong) -> None:  # type: ignore[no-untyped-d
 
 
 def test_no_key_in_a_repr() -> None:
-    sa = replace(SA, enc_key=b"very secret indeed!!")
+    sa = SA._replace(enc_key=b"very secret indeed!!")
     read = values.read_sa(message(Type.ADD, values.sa_exts(sa, True)))
     assert "secret" not in repr(read)

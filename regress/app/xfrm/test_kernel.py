@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -49,8 +48,8 @@ def test_cpis_are_those_that_are_negotiated(here: Here) -> None:
 
 
 def test_reqids_have_bounds(here: Here) -> None:
-    assert here.app.get_spi(replace(request(), reqid=1 << 24)).error is not None
-    assert here.app.add_policy(replace(OUT, reqid=-1)).error is not None
+    assert here.app.get_spi(request()._replace(reqid=1 << 24)).error is not None
+    assert here.app.add_policy(OUT._replace(reqid=-1)).error is not None
     assert here.ip("xfrm", "policy") == ""
 
 
@@ -64,7 +63,7 @@ def test_a_tunnel_policy_is_for_what_comes_to_us_and_to_others(here: Here) -> No
 
 def test_a_policy_is_replaced_by_one_of_the_same_traffic(here: Here) -> None:
     number = here.app.add_policy(IN).result
-    changed = replace(IN, mode=TRANSPORT, src=MOVED)
+    changed = IN._replace(mode=TRANSPORT, src=MOVED)
     assert here.app.add_policy(changed).result == number
     said = here.ip("xfrm", "policy")
     assert "dir fwd" not in said
@@ -91,12 +90,12 @@ def test_a_policy_is_installed_once_anothers_is_gone(here: Here, wanted: bool) -
 
 def test_ranges_of_ports_are_several_policies(here: Here) -> None:
     traffic = TRAFFIC._replace(protocol=17, dst_port=1000, dst_last=1023)
-    assert here.app.add_policy(replace(OUT, selector=traffic)).error is None
+    assert here.app.add_policy(OUT._replace(selector=traffic)).error is None
     said = here.ip("-d", "xfrm", "policy")
     assert said.count("dir out") == 2
     assert "dport 1000 " in said
     assert "dport 1008 " in said
-    narrower = replace(OUT, selector=traffic, src=MOVED)
+    narrower = OUT._replace(selector=traffic, src=MOVED)
     assert here.app.add_policy(narrower).error is None
     assert here.ip("xfrm", "policy").count("tmpl src 10.9.0.3") == 2
     here.app.delete_policy(narrower)
@@ -105,7 +104,7 @@ def test_ranges_of_ports_are_several_policies(here: Here) -> None:
 
 def test_a_bundle_is_one_policy_with_compression_optional_for_what_comes_in(here: Here) -> None:
     for spec in (OUT, IN):
-        here.app.add_policy(replace(spec, more=(IPCOMP, isakmp.Protocol.IPSEC_AH)))
+        here.app.add_policy(spec._replace(more=(IPCOMP, isakmp.Protocol.IPSEC_AH)))
     out = here.ip("xfrm", "policy", "list", "dir", "out")
     places = [out.index(f"proto {name}") for name in ("comp", "esp", "ah")]
     assert places == sorted(places)
@@ -180,7 +179,7 @@ def test_a_policy_is_migrated(here: Here) -> None:
     here.app.add_policy(OUT)
     assert here.app.migrate(OUT, US, MOVED).error is None
     assert "tmpl src 10.9.0.1 dst 10.9.0.3" in here.ip("xfrm", "policy")
-    unknown = replace(OUT, selector=Selector.of("10.9.0.1", "10.7.0.0/16"))
+    unknown = OUT._replace(selector=Selector.of("10.9.0.1", "10.7.0.0/16"))
     assert here.app.migrate(unknown, US, MOVED).error is not None
 
 
@@ -210,7 +209,7 @@ def test_what_the_kernel_lacks_is_said(here: Here) -> None:
     assert "ESRCH" in str(job.error)
     answer = here.app.supports(ESP, TUNNEL, ipsec.Esp.AES_CTR, 128, ipsec.Auth.AES_XCBC_MAC, True)
     can = here.app.add_sa(
-        replace(spec, encryption=ipsec.Esp.AES_CTR, enc_key=bytes(20), auth_key=bytes(16),
+        spec._replace(encryption=ipsec.Esp.AES_CTR, enc_key=bytes(20), auth_key=bytes(16),
                 auth=ipsec.Auth.AES_XCBC_MAC, esn=True)
     )  # fmt: skip
     assert bool(answer) == (can.error is not None)

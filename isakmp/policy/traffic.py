@@ -7,7 +7,7 @@ a box of addresses, protocols and ports, so parts of it are boxes too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Address, IPv6Address, summarize_address_range
+from ipaddress import summarize_address_range
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from isakmp.policy.spd import (
     Selector,
     Traffic,
     TrafficSelector,
+    make_address,
     make_network,
     ports_text,
 )
@@ -40,10 +41,7 @@ _TYPES = {
     4: ikev2.TrafficSelector.IPV4_ADDR_RANGE,
     6: ikev2.TrafficSelector.IPV6_ADDR_RANGE,
 }
-_ADDRESSES: dict[int, type[IPv4Address] | type[IPv6Address]] = {
-    int(_TYPES[4]): IPv4Address,
-    int(_TYPES[6]): IPv6Address,
-}
+_OF_ADDRESSES = frozenset(map(int, _TYPES.values()))
 # A range of ICMP types and codes is at most so many boxes, any other range of ports is one.
 _PORT_PAIRS_MAX = 3
 
@@ -112,7 +110,7 @@ def from_wire(value: Any, most: int = SELECTORS_MAX) -> tuple[TrafficSelector, .
 
 def _useless(selector: Any) -> str:
     """Why it selects nothing; it may stand beside others that do (3.13.1)."""
-    if selector.type not in _ADDRESSES:
+    if selector.type not in _OF_ADDRESSES:
         return f"type {selector.type}"
     ports = selector.start_port, selector.end_port
     if not selector.protocol and ports not in (ANY_PORTS, OPAQUE_PORTS):
@@ -121,8 +119,7 @@ def _useless(selector: Any) -> str:
 
 
 def _one_from_wire(selector: Any, index: int) -> TrafficSelector:
-    address = _ADDRESSES[selector.type]
-    start, end = address(selector.start), address(selector.end)
+    start, end = make_address(selector.start), make_address(selector.end)
     ports = selector.start_port, selector.end_port
     reason = ""
     if int(start) > int(end):

@@ -28,6 +28,8 @@ Key = tuple[int, bytes, int]
 UNNUMBERED = -1
 """The message ID of an exchange that has not taken one yet."""
 
+_JUST_S = 1.0  # phase 1 and what goes on under it are not this far apart
+
 
 @dataclass(slots=True, eq=False)
 class Exchange(Generic[S]):
@@ -133,8 +135,9 @@ class Exchange(Generic[S]):
 
     @property
     def unheard(self) -> bool:
-        """Whether the peer has said nothing under its SA since this began: it may have lost it."""
-        return self.sa is not None and self.sa.last_heard < self.created
+        """Whether the peer has said nothing under its SA since this began, and just before: it may
+        have lost it."""
+        return self.sa is not None and self.sa.last_heard + _JUST_S < self.created
 
     @property
     def parked(self) -> bool:

@@ -15,9 +15,6 @@ from isakmp.policy.meanings import (
 
 _PORT_4500 = "datagrams to UDP port 4500, or large ones, are lost between us"
 _REACHABLE = ("the peer is down: it has answered before",)
-_NO_SUCH_TRAFFIC = (
-    "the peer has no connection for this traffic, or other proposals, and does not say so"
-)
 _ANYBODY = Meaning(
     (), "is the peer reachable on this address and port, and does it know us?"
 )  # fmt: skip
@@ -53,17 +50,16 @@ _SILENCES = {
         (PROPOSALS_AGREED, *_REACHABLE),
     ),
     ("quick mode", 1): Meaning(
-        (_NO_SUCH_TRAFFIC,),
+        ("the peer has no connection for this traffic, or other proposals, and does not say so",),
         "make the selectors and the Suites or ESP-proposals of both ends the same",
         ("secrets and identities: they are accepted", *_REACHABLE),
     ),
 }
-# Under an SA that the peer has not been heard under since.
+# Under an SA that the peer has not been heard under since; what else it may be comes after.
 _LOST = Meaning(
     (
         "the peer was started anew and has lost this SA, perhaps with another configuration",
         "the peer is down, or cannot be reached any more",
-        _NO_SUCH_TRAFFIC,
     ),
     "see that the peer runs and can be reached; what another SA with it ends for tells whether "
     "proposals, secrets and identities still fit",
@@ -73,7 +69,9 @@ _LOST = Meaning(
 def silence(exchange: str, message: int, address: str, port: int, *, lost: bool = False) -> Reason:
     """The reason that no answer to a message is. lost: the peer may know nothing any more of the
     SA that the message is under."""
-    found = _LOST if lost else _SILENCES.get((exchange, message), _ANYBODY)
+    found = _SILENCES.get((exchange, message), _ANYBODY)
+    if lost:
+        found = Meaning((*_LOST.can, *found.can), _LOST.mend)
     return Reason(
         "timeout", f"no answer to message {message} of {exchange} from {address} port {port}",
         mend=found.mend, means=lines(found),

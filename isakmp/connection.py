@@ -307,9 +307,11 @@ class Connections:
         if job.error is None:
             return
         reason, entry = _reason(job.error), self.entries.get(flow[0])
-        lost = self._has_lost(exchange, reason)
+        lost, sa = self._has_lost(exchange, reason), exchange.sa
         if entry is None or entry.connection.selector != flow[1] or replaced:
             return
+        # One that this very try has made is no reason to go on without a pause.
+        lost = lost and sa is not None and sa.established < entry.began
         if lost and entry.wanted and self.settings.active and not self._is_up(entry):
             self.bring_up(entry)
         else:

@@ -10,7 +10,7 @@ import pytest
 from isakmp.policy.silence import silence
 from regress.pair import Network, Packet, both, connected
 
-QUICK = 32
+MAIN, QUICK = 2, 32
 PEER = "192.0.2.2", 500
 
 
@@ -52,3 +52,20 @@ def test_a_peer_that_drops_quick_mode_right_after_phase_1_has_other_traffic() ->
     assert connected(west, 0), "the peer has just spoken under this SA"
     net.run(130)
     assert west.daemon.connections.entries["west-east"].tries > 2
+
+
+@pytest.mark.parametrize("look_s", [1e-6, 0.2], ids=["fast", "slow"])
+def test_a_peer_that_never_answers_quick_mode_is_asked_after_growing_pauses(look_s: float) -> None:
+    """It takes every phase 1, which costs both ends a Diffie-Hellman exchange. slow: a host that
+    takes seconds to begin all that is wanted of one peer."""
+    net = Network()
+    west, _ = (net.host(gateway) for gateway in both())
+    ticks = count()
+    west.daemon.timers.now = west.daemon.engine.now = lambda: net.now + next(ticks) * look_s
+    net.lose = lambda packet: packet.header.exchange_type == QUICK
+    net.start()
+    net.run(3600)
+    (row,) = west.daemon.status()["connections"]
+    assert row["tries"] > 20 and row["reason"]["cause"] == "timeout"
+    begun = [p for p in net.history if p.header.exchange_type == MAIN and not any(p.message[8:16])]
+    assert 3 < len(begun) < 60

@@ -30,6 +30,7 @@ _SO_MARK = 36
 _SO_RCVBUFFORCE = 33
 _V4_INFO = struct.Struct("=i4s4s")
 _V6_INFO = struct.Struct("=16si")
+_V6_GROUP = 0xFF  # the first octet of a multicast address
 _BATCH = 64
 _LARGEST = 65535
 _RECEIVE_BUFFER = 4 << 20
@@ -121,8 +122,8 @@ class Udp:
                 self._log.debug(LogClass.TRANSPORT, 50, "port %d: %s", port, error.strerror)
                 continue
             local = self._local(version, ancillary)
-            if local is None or len(source) < 2 or not data:
-                continue
+            if local is None or len(source) < 2 or not source[1] or not data:
+                continue  # nor could it be answered
             self.counters["received"] += 1
             remote = self._addresses.get(source[0]) or self._learn(source[0])
             path = Path(local, port, remote, source[1], encap)
@@ -132,11 +133,17 @@ class Udp:
                 ike(path, data)
 
     def _local(self, version: int, ancillary: list[tuple[int, int, bytes]]) -> Address | None:
+        """Our address that a datagram came to; None for one to everybody on a link, or to a group,
+        from which nothing can be sent."""
         for level, kind, data in ancillary:
             if version == 4 and (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
-                packed = _V4_INFO.unpack_from(data)[2]
+                _, own, packed = _V4_INFO.unpack_from(data)
+                if packed != own:
+                    return None
             elif version == 6 and (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
                 packed = _V6_INFO.unpack_from(data)[0]
+                if packed[0] == _V6_GROUP:
+                    return None
             else:
                 continue
             return self._addresses.get(packed) or self._learn(packed)

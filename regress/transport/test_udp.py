@@ -89,6 +89,46 @@ def test_an_answer_comes_from_the_address_that_was_asked(peer: socket.socket) ->
         setup.udp.close()
 
 
+@pytest.mark.parametrize("to", ["127.255.255.255", "224.0.0.1"])
+def test_what_comes_to_everybody_on_a_link_is_dropped(to: str, peer: socket.socket) -> None:
+    """No answer can be sent from there: each such datagram made a warning of the host's."""
+    setup = Setup(listen=None, families=(4,))
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    peer.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, LOCALHOST.packed)
+    try:
+        peer.sendto(b"hello", (to, setup.port))
+        peer.sendto(b"hello", ("127.0.0.1", setup.port))
+        setup.turn()
+        assert [path.local for _, path, _ in setup.got] == [LOCALHOST]
+    finally:
+        setup.udp.close()
+
+
+class Stranger:
+    """A socket with one datagram that has come from port 0."""
+
+    def __init__(self, local: bytes) -> None:
+        self.said = [
+            (b"hello", [(socket.IPPROTO_IP, 8, bytes(4) + 2 * local)], 0, ("192.0.2.9", 0))
+        ]
+
+    def recvmsg(self, *sizes: int) -> Any:
+        if not self.said:
+            raise BlockingIOError
+        return self.said.pop()
+
+
+def test_what_comes_from_no_port_is_dropped() -> None:
+    """Anybody can send it, and no answer gets there."""
+    setup, got = Setup(), list[bytes]()
+    sock: Any = Stranger(LOCALHOST.packed)
+    try:
+        setup.udp._receive(sock, 4, setup.port, False, lambda _, data: got.append(data), print)
+        assert not got and not sock.said
+    finally:
+        setup.udp.close()
+
+
 def test_the_nat_traversal_port(peer: socket.socket) -> None:
     """RFC 2408 2.5.1."""
     setup = Setup()

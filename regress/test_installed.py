@@ -182,6 +182,8 @@ def test_the_unit_that_closes_does_so_before_the_network_and_opens_it_again() ->
     assert "network-pre.target" in order["Before"].split()
     assert set(service["CapabilityBoundingSet"].split()) == {"CAP_NET_ADMIN", "CAP_NET_RAW"}
     assert service["NoNewPrivileges"] == "yes"
+    manual = (ROOT / "docs" / "isakmpd.8.md").read_text()
+    assert f"\nAmbientCapabilities={service['CapabilityBoundingSet']}\n" in manual
     unit.read(ROOT / "conf" / "isakmpd.service")
     made = f"/run/{unit['Service']['RuntimeDirectory']}"
     assert service["Environment"] == f"RUNTIME_DIRECTORY={made}", "known to each other by it"
@@ -201,6 +203,8 @@ def test_the_engine_s_unit_says_what_the_engine_takes() -> None:
     assert (service["Type"], service["NoNewPrivileges"]) == ("notify", "yes")
     assert set(service["CapabilityBoundingSet"].split()) == {"CAP_NET_ADMIN", "CAP_NET_RAW"}
     assert unit["Unit"]["Before"] == "isakmpd.service"
+    # --close-only and --open refuse beside a key engine.
+    assert unit["Unit"]["After"] == "isakmpd-close.service"
 
 
 @pytest.mark.parametrize("name", ["isakmpd.service", "isakmpd-engine.service"])

@@ -84,8 +84,10 @@ def test_two_whose_numbers_collide_leave_each_other_alone(namespace: Namespace) 
 
 def test_a_block_that_moved_on_is_found_again(namespace: Namespace) -> None:
     """Where the first of a block is gone, the second one's is still the second's."""
-    one = guard(namespace, NUMBER)
+    loop = Loop(Timers(lambda: 0.0))
+    one = guard(namespace, NUMBER, loop)
     one.add(drops("10.2.0.0/16"))
+    loop.turn(0)
     other = guard(namespace, NUMBER + values.GUARDS)
     other.add(drops("10.3.0.0/16"))
     one.delete(drops("10.2.0.0/16"))
@@ -136,6 +138,32 @@ def test_of_many_that_come_together_only_what_is_refused_is_missing(namespace: N
     for network in networks[:100]:
         one.delete(drops(network))
     assert policies(namespace).count("action block") == 100
+    one.close()
+
+
+def test_anothers_is_not_replaced_by_what_comes_twice(namespace: Namespace) -> None:
+    """The second of a turn is no replacement of the first, which the kernel may refuse."""
+    loop, told = Loop(Timers(lambda: 0.0)), list[str]()
+    one = guard(namespace, NUMBER, loop, told.append)
+    told.clear()
+    namespace.shell("ip xfrm policy add src 10.1.0.0/16 dst 10.99.0.0/16 dir out")
+    theirs = policies(namespace)
+    for action in (Action.IPSEC, Action.DISCARD):
+        one.add(drops("10.99.0.0/16")._replace(action=action))
+    loop.turn(0)
+    assert policies(namespace) == theirs
+    (line,) = told
+    assert "10.99.0.0/16" in line and "is not guarded by the kernel" in line
+    one.close()
+
+
+def test_the_last_of_a_turn_holds(namespace: Namespace) -> None:
+    loop = Loop(Timers(lambda: 0.0))
+    one = guard(namespace, NUMBER, loop)
+    for action in (Action.DISCARD, Action.BYPASS):
+        one.add(drops("10.2.0.0/16")._replace(action=action))
+    loop.turn(0)
+    assert policies(namespace).count("dir out") == 1 and "block" not in policies(namespace)
     one.close()
 
 

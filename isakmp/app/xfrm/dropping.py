@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from isakmp.app.base import Action, PolicySpec
+from isakmp.app.base import Action, Direction, PolicySpec
 from isakmp.app.xfrm import values
 from isakmp.app.xfrm.link import Link
 from isakmp.app.xfrm.policies import Policies, present
@@ -18,6 +18,7 @@ from isakmp.errors import ApplicationError
 from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.loop import Loop
+from isakmp.policy.spd import Selector
 from isakmp.timer import Event
 
 _EXEMPT = ("disable_xfrm", "disable_policy")
@@ -31,7 +32,7 @@ class Dropping:
 
     def __init__(self, loop: Loop, log: Log, number: int, device: str) -> None:
         self._log, self._device, self._timers = log, device, loop.timers
-        self._new: list[PolicySpec] = []
+        self._new: dict[tuple[Direction, Selector], PolicySpec] = {}
         self._event: Event | None = None
         self.exempt()
         self._link = Link(loop, log)
@@ -62,12 +63,13 @@ class Dropping:
         if not self._new:
             self._event = self._timers.add("guard of the key engine", 0, self._write)
         action = Action.BYPASS if spec.action is Action.BYPASS else Action.DISCARD
-        self._new.append(PolicySpec(spec.direction, spec.selector, action))
+        traffic = spec.direction, spec.selector
+        self._new[traffic] = PolicySpec(*traffic, action)
 
     def _write(self) -> None:
         if self._event is not None:
             self._event.cancel()
-        new, self._new = self._new, []
+        new, self._new = list(self._new.values()), {}
         for spec, done in zip(new, self._policies.add_all(new), strict=True):
             done.then(partial(self._answered, spec))
 

@@ -99,7 +99,7 @@ class Link:
         self._events: socket | None = None
         self._losses: socket | None = None
         self._requests = self._open(0)
-        loop.reader(self._requests.fileno(), self.read_answers)
+        loop.reader(self._requests.fileno(), self._read_late_answers)
 
     def _open(self, groups: int) -> socket:
         """A socket of pyroute2's, which is never waited for."""
@@ -167,7 +167,7 @@ class Link:
         if data:
             data[-1] = messages.message(type, _REQUEST | flags, self._seq, body)
         if self._sent(data, together):
-            self.read_answers()
+            self._read_answers()
         else:
             self._over(together)
         return [asked.job for asked in together]
@@ -179,7 +179,8 @@ class Link:
                 self._requests.send(b"".join(data[first : first + _AT_ONCE]))
         except OSError as error:
             for asked in together:
-                asked.refused(asked.first, error.errno or 0, "cannot be sent")
+                if asked.requests:
+                    asked.refused(asked.first, error.errno or 0, "cannot be sent")
             return False
         return bool(data)
 
@@ -193,7 +194,13 @@ class Link:
             else:
                 asked.job.finish(asked.bodies)
 
-    def read_answers(self) -> None:
+    def _read_late_answers(self) -> None:
+        """What nobody waits for any more goes, too: it would keep the loop awake."""
+        self._read_answers()
+        if not self._pending:
+            drained(self._requests)
+
+    def _read_answers(self) -> None:
         """Take what has been answered."""
         while self._pending:
             data = self._read(self._requests, self._answers_lost)

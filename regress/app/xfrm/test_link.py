@@ -16,6 +16,7 @@ from isakmp.app.xfrm.constants import Msg, NetlinkFlag
 from isakmp.app.xfrm.link import KernelRefusal, Link
 from isakmp.app.xfrm.messages import Message
 from isakmp.errors import ApplicationError
+from isakmp.job import Job
 from isakmp.log import Log, LogClass
 from isakmp.loop import Loop
 from isakmp.timer import Timers
@@ -146,6 +147,60 @@ def test_lost_events_are_told_and_lost_answers_fail(world: World) -> None:
     job = world.link.request(Msg.GETSA, b"")
     world.link._requests = requests
     assert "no room" in str(job.error)
+
+
+TWO = [(Msg.DELPOLICY, b"1234"), (Msg.NEWPOLICY, b"5678")]
+
+
+def test_of_many_at_once_each_is_tried_and_each_group_told(world: World) -> None:
+    groups = [TWO, [], TWO, [(Msg.DELPOLICY, bytes(4))] * 100]
+    jobs = world.link.request_all(groups)
+    parts = [list(messages.split(world.ends[0].kernel.recv(65536))) for _ in range(2)]
+    asked = [*parts[0], *parts[1]]
+    acknowledged = [one.seq for one in asked if one.flags & NetlinkFlag.ACK]
+    assert len(asked) == 104 and acknowledged == [asked[-1].seq]
+    world.answer(ack(asked[1].seq, errno.EEXIST), ack(asked[0].seq, errno.ESRCH))
+    assert not any(job.done for job in jobs), "the rest is not told yet"
+    world.answer(ack(asked[-1].seq, errno.ENOENT))
+    assert [str(job.error)[:17] for job in jobs if job.error] == [
+        "NEWPOLICY refused", "DELPOLICY refused",
+    ]  # fmt: skip
+    assert [job.error is None for job in jobs] == [False, True, True, False]
+
+
+def test_who_is_told_may_ask_again_and_close(world: World) -> None:
+    jobs = world.link.request_all([TWO, TWO])
+    again: list[Job[list[bytes]]] = []
+    jobs[0].then(lambda _: again.append(world.link.request(Msg.DELPOLICY, b"")))
+    jobs[0].then(lambda _: world.link.close())
+    last = list(messages.split(world.ends[0].kernel.recv(65536)))[-1]
+    world.answer(ack(last.seq))
+    assert [job.error for job in jobs] == [None, None]
+    assert "closed" in str(again[0].error)
+
+
+def test_many_that_wait_fail_when_the_link_is_closed(world: World) -> None:
+    jobs = world.link.request_all([TWO, [], TWO])
+    jobs[0].then(lambda _: world.link.request_all([[], TWO]))
+    world.link.close()
+    assert all("closed" in str(job.error) for job in (jobs[0], jobs[2]))
+
+
+def test_what_cannot_be_sent_fails_and_nothing_else(world: World) -> None:
+    world.link._requests.close()
+    nothing, something = world.link.request_all([[], TWO])
+    assert nothing.result == []
+    assert isinstance(something.error, KernelRefusal) and "cannot be sent" in str(something.error)
+
+
+def test_an_answer_that_nobody_waits_for_does_not_keep_the_loop_awake(world: World) -> None:
+    requests = world.link._requests
+    world.link._requests = NoRoom(requests)  # type: ignore[assignment]
+    assert world.link.request(Msg.GETSA, b"").error is not None
+    world.link._requests = requests
+    world.answer(ack(world.asked().seq))
+    with pytest.raises(BlockingIOError):
+        requests.recv(1, socket.MSG_DONTWAIT)
 
 
 def test_what_waits_fails_when_the_link_is_closed(world: World) -> None:

@@ -18,13 +18,11 @@ from isakmp.app.xfrm.constants import Dir, Msg, NetlinkFlag
 from isakmp.app.xfrm.jobs import Bodies, done, read
 from isakmp.app.xfrm.layout import Values
 from isakmp.app.xfrm.link import Link, Request
-from isakmp.app.xfrm.values import Indices, Ports
+from isakmp.app.xfrm.values import Indices, Place
 from isakmp.errors import ApplicationError
 from isakmp.job import Job
 from isakmp.policy.spd import OPAQUE_PORTS, Address, Selector
 from isakmp.policy.traffic import port_masks
-
-Place = tuple[Dir, Ports]
 
 # The kernel's port of what has none, a later fragment for one, is 0.
 _NO_PORT = [(0, 0xFFFF)]
@@ -121,10 +119,10 @@ class Policies:
         entry.spec, entry.indices = spec, tuple(now)
         if before:
             self._delete([index for place, index in before.items() if place not in wanted])
+        bodies = values.policies(spec, wanted, now, self._indices.tag)
         return _Change(entry, not before, [
-            (Msg.UPDPOLICY if place in before else Msg.NEWPOLICY,
-             values.policy(spec, *place, index, self._indices.tag) + template)
-            for place, index in zip(wanted, now, strict=True)
+            (Msg.UPDPOLICY if place in before else Msg.NEWPOLICY, body + template)
+            for place, body in zip(wanted, bodies, strict=True)
         ])  # fmt: skip
 
     def _changed(self, change: _Change, asked: Job[Bodies]) -> Job[int]:
@@ -182,26 +180,27 @@ class Policies:
 
     def reinstall(self, present: set[int]) -> int:
         """Install again what is not among the kernel's; how many were missing."""
-        lost = [
-            [
-                (Msg.NEWPOLICY, values.policy(entry.spec, *place, index, self._indices.tag)
-                 + values.templates(entry.spec))
-                for place, index in entry.by_place().items() if index not in present
-            ]
-            for entry in self._installed.values()
-        ]  # fmt: skip
+        lost = [self._lost(entry, present) for entry in self._installed.values()]
         self._link.request_all(lost)
         return sum(map(len, lost))
 
+    def _lost(self, entry: _Installed, present: set[int]) -> list[Request]:
+        lost = {p: i for p, i in entry.by_place().items() if i not in present}
+        template = values.templates(entry.spec)
+        bodies = values.policies(entry.spec, lost, lost.values(), self._indices.tag)
+        return [(Msg.NEWPOLICY, body + template) for body in bodies]
+
     def _take_index(self, dir: Dir) -> int:
         """An index that none of ours has."""
-        if len(self._used) >= self._indices.count - 1:
-            raise ApplicationError(f"more than {self._indices.count} policies")
-        while True:
-            self._index = self._index % (self._indices.count - 1) + 1
-            if self._index not in self._used:
-                self._used.add(self._index)
-                return self._indices.index(self._index, dir)
+        used, most = self._used, self._indices.count - 1
+        if len(used) >= most:
+            raise ApplicationError(f"more than {most} policies")
+        number = self._index % most + 1
+        while number in used:
+            number = number % most + 1
+        used.add(number)
+        self._index = number
+        return self._indices.index(number, dir)
 
     def _give_back(self, indices: Iterable[int]) -> None:
         self._used.difference_update(self._indices.number(index) for index in indices)

@@ -52,6 +52,8 @@ MIN_SPI, MAX_SPI = 0x100, 0xFFFFFFFF
 MIN_CPI, MAX_CPI = 256, 61439  # RFC 3173 2.4: negotiated CPIs
 Ports = tuple[tuple[int, int], tuple[int, int]]
 """Port and mask of the source, port and mask of the destination."""
+Place = tuple[Dir, Ports]
+"""Where a policy of ours stands in the kernel, which has one of its own for each."""
 _SMALL_WINDOW = 32  # beyond it the kernel wants the window in an attribute
 _MAX_WINDOW = 4096
 
@@ -326,17 +328,30 @@ def directions(spec: PolicySpec) -> tuple[Dir, ...]:
     return Dir.IN, Dir.FWD
 
 
-def policy(
-    spec: PolicySpec, dir: Dir, ports: Ports, index: int, tag: int = INFINITE
-) -> bytes:  # fmt: skip
-    """The body of NEWPOLICY and UPDPOLICY; ``templates`` follow."""
-    blocked = spec.action is Action.DISCARD
-    rank = priority(spec.selector, ports)
-    return messages.POLICY_INFO.pack(
-        sel=selector(spec.selector, ports), index=index, lft={"soft_packet_limit": tag},
-        priority=rank // _BEFORE if spec.action is Action.BYPASS else rank,
-        dir=dir, action=PolicyAction.BLOCK if blocked else PolicyAction.ALLOW,
+_pack_policy = messages.POLICY_INFO.packer(
+    "lft.soft_packet_limit", "action", "sel.family", "sel.daddr", "sel.saddr", "sel.prefixlen_d",
+    "sel.prefixlen_s", "sel.proto", "dir", "index", "priority",
+    "sel.sport", "sel.sport_mask", "sel.dport", "sel.dport_mask",
+)  # fmt: skip
+_ANY_PORTS = ((0, 0), (0, 0))
+
+
+def policies(
+    spec: PolicySpec, places: Iterable[Place], indices: Iterable[int], tag: int = INFINITE
+) -> list[bytes]:
+    """The bodies of NEWPOLICY and UPDPOLICY, one for each place; ``templates`` follow."""
+    src, dst = spec.selector.src, spec.selector.dst
+    common = (
+        tag, PolicyAction.BLOCK if spec.action is Action.DISCARD else PolicyAction.ALLOW,
+        family_of(dst), dst.network_address, src.network_address, dst.prefixlen, src.prefixlen,
+        spec.selector.protocol,
     )  # fmt: skip
+    before = _BEFORE if spec.action is Action.BYPASS else 1
+    return [
+        _pack_policy(*common, dir, index, priority(spec.selector, ports) // before,
+                     *(() if ports == _ANY_PORTS else chain(*ports)))
+        for (dir, ports), index in zip(places, indices, strict=True)
+    ]  # fmt: skip
 
 
 def templates(spec: PolicySpec) -> bytes:

@@ -92,15 +92,9 @@ def _overlaps(every: Iterable[_Traffic]) -> Iterator[str]:
     """Each two connections that have traffic in common, once."""
     before: Overlaps[_Traffic] = Overlaps()
     for one in every:
-        for other in before.of(one.selectors):
-            yield _overlap(one.connection, other.connection, *_in_common(one, other))
+        for other, ours, theirs in before.of(one.selectors):
+            yield _overlap(one.connection, other.connection, ours, theirs)
         before.add(one.selectors, one)
-
-
-def _in_common(one: _Traffic, other: _Traffic) -> tuple[Selector, Selector]:
-    """The first of the one's and of the other's that a packet may be of both."""
-    pairs = product(one.selectors, other.selectors)
-    return next((ours, theirs) for ours, theirs in pairs if ours.overlaps(theirs))
 
 
 def _overlap(one: Connection, other: Connection, ours: Selector, theirs: Selector) -> str:

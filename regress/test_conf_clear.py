@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from ipaddress import ip_interface
+from unittest import mock
 
 import pytest
 
@@ -43,6 +44,18 @@ def test_overlaps_of_connections_are_told() -> None:
     )
     assert "[part] has traffic that [west-east] has, too" in said(text)
     assert "has, too" not in said(WEST.text())
+
+
+def test_what_many_networks_have_in_common_is_found_without_comparing_all() -> None:
+    """Two connections of 1,024 pairs of networks each, with the last ones in common."""
+    text = connections(2, "10.9.9.0/24")
+    for i in range(2):
+        for side, net, last in (("Local", 172, "192.168.1.0/24"), ("Remote", 10, "10.9.9.0/24")):
+            networks = ", ".join([*(f"{net}.{20 + i}.{n}.0/24" for n in range(31)), last])
+            text += f"[c{i}]\n{side}-selectors= {networks}\n"
+    with mock.patch.object(Selector, "overlaps", autospec=True, side_effect=Selector.overlaps) as n:
+        assert "[c1] has traffic that [c0] has, too" in said(text)
+    assert n.call_count < 10_000
 
 
 def connections(count: int, remote: str, tags: str = "") -> str:

@@ -42,6 +42,14 @@ class _Entry(NamedTuple, Generic[T]):
     whose: T
 
 
+class Shared(NamedTuple, Generic[T]):
+    """Whose traffic it is, too: the first of ours that is met, and what of theirs it meets."""
+
+    whose: T
+    ours: Selector
+    theirs: Selector
+
+
 class _Table(Generic[T]):
     """Entries by the fields from ``field`` on."""
 
@@ -103,13 +111,13 @@ class Overlaps(Generic[T]):
             self._of_version[selector.src.version].add(entry)
         self._count += 1
 
-    def of(self, selectors: Iterable[Selector]) -> Iterator[T]:
+    def of(self, selectors: Iterable[Selector]) -> Iterator[Shared[T]]:
         """Who has some of that traffic, each once, in the order in which they were added."""
-        found: dict[int, T] = {}
+        found: dict[int, Shared[T]] = {}
         for selector in selectors:
             for entry in self._of_version[selector.src.version].near(_fields(selector)):
                 if entry.number not in found and selector.overlaps(entry.selector):
-                    found[entry.number] = entry.whose
+                    found[entry.number] = Shared(entry.whose, selector, entry.selector)
         yield from (found[number] for number in sorted(found))
 
 

@@ -41,7 +41,10 @@ def test_as_each_with_each(few: int, traffic: list[list[Selector]]) -> None:
                 before for before, other in enumerate(traffic[:number])
                 if any(ours.overlaps(theirs) for ours in one for theirs in other)
             ]  # fmt: skip
-            assert list(known.of(one)) == expected
+            found = list(known.of(one))
+            assert [whose for whose, _, _ in found] == expected
+            for before, ours, theirs in found:
+                assert ours in one and theirs in traffic[before] and ours.overlaps(theirs)
             known.add(one, number)
 
 

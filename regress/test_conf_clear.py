@@ -47,15 +47,14 @@ def test_overlaps_of_connections_are_told() -> None:
 
 
 def test_what_many_networks_have_in_common_is_found_without_comparing_all() -> None:
-    """Two connections of 1,024 pairs of networks each, with the last ones in common."""
+    """Two connections of 64 networks each, with the last ones in common."""
     text = connections(2, "10.9.9.0/24")
     for i in range(2):
-        for side, net, last in (("Local", 172, "192.168.1.0/24"), ("Remote", 10, "10.9.9.0/24")):
-            networks = ", ".join([*(f"{net}.{20 + i}.{n}.0/24" for n in range(31)), last])
-            text += f"[c{i}]\n{side}-selectors= {networks}\n"
+        far = ", ".join(f"10.{20 + i}.{2 * n}.0/24" for n in range(63))
+        text = text.replace(f"172.16.0.{i}", far)
     with mock.patch.object(Selector, "overlaps", autospec=True, side_effect=Selector.overlaps) as n:
         assert "[c1] has traffic that [c0] has, too" in said(text)
-    assert n.call_count < 10_000
+    assert n.call_count < 1000
 
 
 def connections(count: int, remote: str, tags: str = "") -> str:

@@ -14,7 +14,7 @@ from regress.app.test_guard import inside
 from regress.interop.namespace import Namespace
 from regress.interop.needs import missing
 
-ROUTES, NEWROUTE, DELROUTE, DELRULE = 0x40, 24, 25, 33
+LINKS, ROUTES, DELROUTE, DELRULE = 0x1, 0x40, 25, 33
 
 
 @pytest.fixture
@@ -27,11 +27,13 @@ def namespace() -> Iterator[Namespace]:
     made.close()
 
 
-def hears(namespace: Namespace, types: tuple[int, ...], own: int = 0) -> socket.socket:
+def hears(
+    namespace: Namespace, types: tuple[int, ...], own: int = 0, groups: int = ROUTES
+) -> socket.socket:  # fmt: skip
     kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
     with inside(namespace):
         sock = socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE)
-    sock.bind((0, ROUTES))
+    sock.bind((0, groups))
     hear_only(sock, types, own)
     return sock
 
@@ -52,6 +54,20 @@ def test_other_types_are_not_heard(namespace: Namespace) -> None:
     with hears(namespace, (DELRULE,)) as sock:
         namespace.shell("ip route add 10.9.0.0/16 dev lo; ip route del 10.9.0.0/16 dev lo")
         assert not drained(sock)
+
+
+def test_changes_of_one_device_are_heard(namespace: Namespace) -> None:
+    namespace.shell("ip link add d0 type veth peer name d1")
+    with inside(namespace):
+        index = socket.if_nametoindex("d0")
+    with hears(namespace, (DELROUTE,), groups=LINKS | ROUTES) as sock:
+        hear_only(sock, (DELROUTE,), 1, index)
+        for other in ("ip link set lo mtu 9000", "ip route add 10.9.0.0/16 dev lo"):
+            namespace.shell(other)
+            assert not drained(sock)
+        for heard in ("ip link set d0 up", "ip link set d0 down", "ip route del 10.9.0.0/16"):
+            namespace.shell(heard)
+            assert drained(sock)
 
 
 def test_what_one_does_oneself_is_no_news(namespace: Namespace) -> None:

@@ -36,6 +36,7 @@ from isakmp.errors import ApplicationError
 from isakmp.log import Log
 from isakmp.loop import Loop
 from isakmp.policy.spd import Address, Network
+from isakmp.timer import Event
 
 MTU = 1400  # leaves room for ESP in UDP over IPv6 with any transform on a path of 1500
 TABLE = 500
@@ -78,6 +79,7 @@ class Tun(Netif):
         self._loop: Loop | None = None
         self._losses: socket.socket | None = None
         self._addresses: list[Address] | None = None
+        self._later: Event | None = None
         self._fd = -1
         self._refused = ""
         self._held = Held(place, f"the key engine of {place}", place) if place else None
@@ -89,8 +91,8 @@ class Tun(Netif):
             raise _unavailable("rtnetlink", error) from error
         try:
             self._fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            self._make_device(name)
             self._losses = self._routes.losses()
+            self._make_device(name)
             self._add_rules()
         except (OSError, NetlinkError) as error:
             self.close(block=True)
@@ -102,6 +104,8 @@ class Tun(Netif):
         self._index = self._netlink.link_lookup(ifname=self.name)[0]
         self._ask_no_routers()
         self._netlink.link("set", index=self._index, mtu=self._mtu, state="up")
+        if self._losses is not None:
+            self._routes.hear(self._losses, self._index)
         self._join_segments()
 
     def _ask_no_routers(self) -> None:
@@ -194,8 +198,10 @@ class Tun(Netif):
                 refused, RENEW_S, self.name,
             )  # fmt: skip
         self._refused = refused
-        if refused and self._loop is not None:
-            self._loop.timers.add("the key engine's routes", RENEW_S, self._put_back)
+        waits = self._later is not None and self._later.pending
+        if refused and self._loop is not None and not waits:
+            again = self._loop.timers.add("the key engine's routes", RENEW_S, self._put_back)
+            self._later = again
 
     def _installed(self) -> set[tuple[Network, int]]:
         """The routes of our table, whosever they are: network and metric."""

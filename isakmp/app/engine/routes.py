@@ -28,7 +28,8 @@ _REQUEST, _ACK, _REPLACE, _CREATE = 0x1, 0x4, 0x100, 0x400
 _DST, _OIF, _METRIC, _PREFSRC, _TABLE = 1, 4, 6, 7, 15
 _STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_NOWHERE = 4, 0, 253, 255
 _ADDRESS_GROUPS = 0x10 | 0x100  # RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
-_ROUTE_GROUPS = 0x40 | 0x400 | 0x80 | 1 << 18  # RTNLGRP_IPV4_ROUTE, IPV6_ROUTE, and _RULE of both
+# RTNLGRP_LINK, and of both families _ROUTE and _RULE
+_LOSS_GROUPS = 0x1 | 0x40 | 0x400 | 0x80 | 1 << 18
 # A device's number is lower. Of instance 0: what is let pass comes before what is unreachable.
 _INSTANCES, _PASS_METRIC, _GUARD_METRIC = 1 << 27, 1 << 27, 1 << 28
 
@@ -73,11 +74,14 @@ class Routes:
         return self._instance + (_GUARD_METRIC if kind is Kind.GUARD else _PASS_METRIC)
 
     def losses(self) -> socket.socket:
-        """A socket that says when somebody takes routes or rules away."""
-        sock = _netlink(_ROUTE_GROUPS)
-        hear_only(sock, (_DELROUTE, _DELRULE), self._requests.getsockname()[0])
+        """A socket that says when somebody takes routes or rules away, once it hears of these."""
+        sock = _netlink(_LOSS_GROUPS)
         sock.setblocking(False)
         return sock
+
+    def hear(self, losses: socket.socket, index: int) -> None:
+        """Have it say that, and when the device of that index changes, and no more. OSError."""
+        hear_only(losses, (_DELROUTE, _DELRULE), self._requests.getsockname()[0], index)
 
     def addresses_changed(self) -> bool:
         """Whether the host has got or lost an address since this was asked last."""

@@ -28,6 +28,7 @@ class Wait:
     say: Callable[[str], None]
     deadline: float = 0.0
     said: str = ""
+    mend: str = ""
 
     def run(self) -> list[Row]:
         """The child SAs once one is up. ControlError: it failed, or the time is over."""
@@ -40,7 +41,8 @@ class Wait:
                 return rows
             self._raise_failure(status)
             if rows := self._of_it(status):
-                self._tell(" and ".join(map(progress, rows)))
+                mend = next(filter(None, map(_mend, rows)), "")
+                self._tell(" and ".join(map(progress, rows)), mend)
             self._pause(self._late())
 
     def _await_isakmpd(self) -> None:
@@ -60,17 +62,17 @@ class Wait:
         self.client.sleep(POLL_S)
 
     def _late(self) -> ControlError:
-        """Neither up nor failed: what was waited for last."""
+        """Neither up nor failed: what was waited for last, and what mends that, where it is known."""
         last = f": {self.said}" if self.said else ""
         return ControlError(
             f"{self.name} is not up after {self.wait_s:g} s, and has not failed yet{last}",
-            "isakmpctl exchanges shows how far it is; give it longer with --wait",
+            self.mend or "isakmpctl exchanges shows how far it is; give it longer with --wait",
         )
 
-    def _tell(self, what: str) -> None:
-        if what != self.said:
-            self.said = what
-            self.say(f"waiting: {what}")
+    def _tell(self, what: str, mend: str = "") -> None:
+        if (what, mend) != (self.said, self.mend):
+            self.said, self.mend = what, mend
+            self.say(f"waiting: {what}" + (f"; mend: {mend}" if mend else ""))
 
     def _of_it(self, status: dict[str, Any]) -> list[Row]:
         """What is under way for the connection, and phase 1 with its peer."""
@@ -93,12 +95,14 @@ def progress(row: Mapping[str, Any]) -> str:
     retries = row.get("retries") or 0
     times = f", repeated {retries} time{'s' * (retries > 1)}" if retries else ""
     reason = row.get("reason") or {}
-    said = "".join(
-        f"; {label}{reason[key]}"
-        for key, label in (("detail", ""), ("line", "line: "), ("mend", "mend: "))
-        if reason.get(key)
-    )
+    labels = {"detail": "", "line": "line: "}
+    said = "".join(f"; {label}{reason[key]}" for key, label in labels.items() if reason.get(key))
     return f"{row['exchange']} with {row['name']}{times}{said}"
+
+
+def _mend(row: Row) -> str:
+    """What to do about what is in the way so far."""
+    return (row.get("reason") or {}).get("mend") or ""
 
 
 def _is_up(row: Row, name: str) -> bool:

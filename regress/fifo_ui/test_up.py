@@ -210,4 +210,5 @@ def test_up_gives_up_and_says_what_it_waited_for(running: Running) -> None:
     ]
     status, _, err = call(running, "up", "a-b", "--wait", "2")
     assert status == 1
-    assert f"main mode with peer-b, repeated 3 times; {hint}; mend: ask there" in err
+    assert f"main mode with peer-b, repeated 3 times; {hint}\n" in err
+    assert err.endswith("\n  mend: ask there\n"), "not to wait longer for what time does not mend"

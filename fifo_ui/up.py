@@ -62,7 +62,7 @@ class Wait:
         self.client.sleep(POLL_S)
 
     def _late(self) -> ControlError:
-        """Neither up nor failed: what was waited for last, and what mends that, where it is known."""
+        """Neither up nor failed: what was waited for last, and what mends that."""
         last = f": {self.said}" if self.said else ""
         return ControlError(
             f"{self.name} is not up after {self.wait_s:g} s, and has not failed yet{last}",

@@ -36,6 +36,9 @@ _COMPARE_SECRETS = "make the Authentication of both ends the same"
 COMPARE_SECRETS_AND_IDS = (
     "make the Authentication of both ends the same, and the ID here the Remote-ID there"
 )
+_COMPARE_SECRETS_AND_ALL_IDS = (
+    "make the Authentication of both ends the same, and the ID of each the Remote-ID at the other"
+)
 PROPOSALS_AGREED = "proposals: one is agreed on"
 _OTHER_KIND = "use pre-shared keys at the peer: this version has no certificates"
 _ELSEWHERE = "our identity is connected from another place, and the peer keeps the first one"
@@ -106,7 +109,7 @@ _MEANINGS = {
             "we asked for an identity (IDr) that the peer does not have",
             _ELSEWHERE,
         ),
-        COMPARE_SECRETS_AND_IDS,
+        _COMPARE_SECRETS_AND_ALL_IDS,
         ("IKE proposals: they are agreed on", "selectors: they are judged afterwards"),
     ),
     ("INFORMATIONAL", "AUTHENTICATION_FAILED"): Meaning(
@@ -114,7 +117,7 @@ _MEANINGS = {
             "the secret that the peer has for us differs from ours",
             "the peer asked for another identity than ours",
         ),
-        "make the Authentication of both ends the same, and the ID here the Remote-ID there",
+        COMPARE_SECRETS_AND_IDS,
         ("what the peer says of itself: we have accepted it",),
     ),
     ("IKE_AUTH", "NO_PROPOSAL_CHOSEN"): Meaning(

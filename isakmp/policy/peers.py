@@ -51,17 +51,21 @@ def identify(
             ranked.append((_rank(remote, begun), remote))
     if ranked:
         return min(ranked, key=lambda one: one[0])[1]
-    raise Refused(
-        Reason("wrong-identity", f"no peer that may come from {caller.address} has this identity",
-               came=_both(caller), line=_line(begun), misses=tuple(missed[:MISSES_MAX]),
-               mend="make the peer's ID and a Remote-ID here the same"),
-        notify,
-    )  # fmt: skip
+    raise Refused(_nobody(begun, caller, tuple(missed[:MISSES_MAX])), notify)
 
 
-def _line(begun: Remote) -> str:
-    """Where the configuration says whom it expects."""
-    return (begun.remote_id.line if begun.remote_id else "") or begun.line
+def _nobody(begun: Remote, caller: Caller, misses: tuple[str, ...]) -> Reason:
+    """None is the caller; or the one who is goes here by another identity than it asks for."""
+    theirs, ours = begun.remote_id, begun.local_id
+    decided = theirs
+    detail = f"no peer that may come from {caller.address} has this identity"
+    mend = "make the peer's ID and a Remote-ID here the same"
+    known = theirs is None or same_identity(theirs, caller.came)
+    if known and caller.wanted and ours and not same_identity(ours, caller.wanted):
+        decided, detail = ours, f"peer {begun.name} asks for another identity than ours"
+        mend = "make the ID here and the peer's Remote-ID the same"
+    line = (decided.line if decided else "") or begun.line
+    return Reason("wrong-identity", detail, _both(caller), line=line, misses=misses, mend=mend)
 
 
 def _rank(remote: Remote, begun: Remote) -> int:

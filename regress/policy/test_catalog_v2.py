@@ -202,6 +202,9 @@ class TestIdentify:
         reason = refused(found.identify, begun, Caller(WEST, other, HERE)).reason
         assert reason.came == "FQDN west.example.net for FQDN them.example.net"
         assert "west: ID is FQDN us.example.net, the peer asks for FQDN them" in reason.misses[0]
+        assert reason.detail == "peer west asks for another identity than ours"
+        assert reason.mend == "make the ID here and the peer's Remote-ID the same"
+        assert reason.line.endswith("[our-id]")
 
 
 class TestSecret:

@@ -87,13 +87,18 @@ def send_ID_AUTH_SA_TS(x: X, message: Outgoing) -> Wait:
     if x.initiator:
         if x.remote.unique.alone and not x.engine.sas.knows(x.remote.name):
             common.add_notify(message, Notify.INITIAL_CONTACT)
-        if x.remote.remote_id is not None and x.remote.ikev2.send_idr:
-            message.add(P.IDR, id_value(x.remote.remote_id))
+        if wanted := _asked_for(x):
+            message.add(P.IDR, id_value(wanted))
     add_auth(x, message)
     if x.initiator:
         yield from _offer_child(x, message)
     else:
         yield from _answer_child(x, message)
+
+
+def _asked_for(x: X) -> Identity | None:
+    """Whom an initiator asks for (RFC 7296 2.15, IDr), where it does."""
+    return x.remote.remote_id if x.initiator and x.remote.ikev2.send_idr else None
 
 
 def _offer_child(x: X, message: Outgoing) -> Wait:
@@ -314,7 +319,8 @@ def recv_refusal(x: X, message: Incoming) -> None:
 def _refused_by_peer(x: X, error: int) -> Refused:
     """The reason that the peer's refusal of our proof is, by the line of what it refuses."""
     line = _secret_line(x) if error == Notify.AUTHENTICATION_FAILED else ""
-    offered = f"identity {x.state.local_id}"
+    wanted = _asked_for(x)
+    offered = f"identity {x.state.local_id}" + (f" for {wanted}" if wanted else "")
     return common.refused_by_peer(x, error, proven=True, offered=offered, line=line)
 
 

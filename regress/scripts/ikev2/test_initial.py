@@ -92,6 +92,21 @@ def test_secrets_that_differ() -> None:
     assert "a secret of both" not in west.said + east.said
 
 
+def test_an_identity_that_the_peer_does_not_have() -> None:
+    """West asks for another (IDr): neither end says to change what is right."""
+    named = "\n[name]\nID-type= FQDN\nName= "
+    v2 = "Key-exchange= ikev2\n"
+    _, west, east = pair(
+        west={"peer_tags": v2 + "Remote-ID= name" + named + "one.example"},
+        east={"peer_tags": v2 + "ID= name" + named + "other.example"},
+    )
+    ours, theirs = only_reason(west), only_reason(east)
+    assert ours["offered"] == "identity 192.0.2.1 for one.example"
+    assert "the ID of each the Remote-ID at the other" in ours["mend"]
+    assert theirs["mend"] == "make the ID here and the peer's Remote-ID the same"
+    assert "[name]" in theirs["line"]
+
+
 def test_selectors_without_anything_in_common_leave_the_ike_sa() -> None:
     """RFC 7296 1.2."""
     net, west, east = pair(west={"remote": "10.3.0.0/16"}, seconds=1)

@@ -160,6 +160,8 @@ def open_fifo(path: Path) -> int:
 
 def _rights(path: Path) -> str:
     """What would let us make it, where that is what we lack."""
+    if not os.path.lexists(path.parent):
+        return f"make the directory {path.parent}, or "
     if os.access(path.parent, os.W_OK | os.X_OK) or not path.parent.is_dir():
         return ""
     with suppress(KeyError):

@@ -421,7 +421,7 @@ def first_of(errors: list[ConfError]) -> ConfError:
     """The first error, whose hint tells of the others."""
     first = errors[0]
     if len(errors) > 1:
-        others = f"and {len(errors) - 1} more: isakmpd -n --check lists them"
+        others = f"and {len(errors) - 1} more: isakmpd --check lists them"
         first.hint = f"{first.hint}; {others}" if first.hint else others
     return first
 

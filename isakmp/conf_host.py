@@ -10,6 +10,7 @@ from pathlib import Path
 from isakmp.conf import Conf
 from isakmp.policy.identity import Resolve, no_interfaces
 from isakmp.policy.spd import Address, Remote
+from isakmp.run_directory import run_directory
 
 
 def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) -> Iterator[str]:
@@ -29,11 +30,14 @@ def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) ->
 
 
 def file_warnings(conf: Conf) -> Iterator[str]:
-    """A Logfile in a directory that is not there; a Key-log that cannot be made."""
+    """A Run-directory, or that of a Logfile, which is not there; a Key-log that cannot be made."""
     paths = {path for _, path in conf.general("Logfile")[0]}
-    for directory in sorted({Path(path).parent for path in paths}):
+    wanted = [("Logfile", directory) for directory in sorted({Path(path).parent for path in paths})]
+    if conf.is_written("General", "Run-directory"):
+        wanted.append(("Run-directory", run_directory(conf)))
+    for tag, directory in wanted:
         if not directory.is_dir():
-            place = conf.where("General", "Logfile")
+            place = conf.where("General", tag)
             yield f"{place}: there is no directory {directory}: isakmpd would not start"
     key_log = conf.general("Key-log")[0]
     if key_log and (why := _not_made(Path(key_log))):

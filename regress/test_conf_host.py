@@ -71,6 +71,14 @@ def test_a_log_file_in_no_directory(tmp_path: Path) -> None:
     ]
 
 
+def test_a_run_directory_that_is_not_there(tmp_path: Path) -> None:
+    none = tmp_path / "none"
+    assert not general(f"Run-directory= {tmp_path}")
+    assert general(f"Run-directory= {none}") == [
+        f"f:2 [General]:Run-directory: there is no directory {none}: isakmpd would not start"
+    ]
+
+
 def test_a_key_log_that_cannot_be_made(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")

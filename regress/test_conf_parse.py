@@ -62,6 +62,12 @@ def test_the_first_of_two_counts_and_the_other_is_told() -> None:
     assert conf.warnings == ["f:4 [s]:T is ignored: line 2 set it first"]
 
 
+def test_who_reads_the_first_error_is_sent_to_the_others() -> None:
+    with pytest.raises(ConfError) as refused:
+        Conf.from_text("[s\n[t\n", "f")
+    assert refused.value.hint.endswith("; and 1 more: isakmpd --check lists them")
+
+
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [

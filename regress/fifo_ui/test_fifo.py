@@ -154,6 +154,13 @@ def test_what_is_no_fifo_is_left_alone(tmp_path: Path, kind: str) -> None:
         assert path.read_text() == "precious"
 
 
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
+    none = tmp_path / "none"
+    with pytest.raises(ConfError) as refused:
+        open_fifo(none / "isakmpd.fifo")
+    assert refused.value.hint == f"make the directory {none}, or give another path with -f"
+
+
 def test_fifo_of_a_dead_daemon_is_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "isakmpd.fifo"
     os.mkfifo(path, 0o666)

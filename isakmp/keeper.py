@@ -197,7 +197,7 @@ class Keeper:
             sa.state = State.DELETING
             sa.cancel()
             for exchange in list(sa.waiting):
-                self.engine.fail(exchange, Reason("sa-gone", "its ISAKMP SA is being deleted"))
+                self.engine.fail(exchange, Reason("sa-gone", f"its {sa.kind} is being deleted"))
             told = self.engine.dialects[sa.version].tell_deleted(self.engine, sa, None)
             told.then(lambda job: self._sa_gone(sa))
         else:
@@ -220,7 +220,7 @@ class Keeper:
             self._restore_sa(left[-1])
         for exchange in [x for x in (*sa.running.values(), *sa.waiting) if len(x.steps) > 1]:
             if not exchange.over:
-                gone = sa.end or Reason("sa-gone", "its ISAKMP SA was deleted")
+                gone = sa.end or Reason("sa-gone", f"its {sa.kind} was deleted")
                 self.engine.fail(exchange, gone)
         # What ended just now may have had a successor of the peer's wait, which inherits them.
         for child in self.sas.own_children(sa):

@@ -242,9 +242,13 @@ class IsakmpSa:
             event.cancel()
         self.events.clear()
 
+    @property
+    def kind(self) -> str:
+        """What the RFCs of its version call it."""
+        return "ISAKMP SA" if self.version == 1 else "IKE SA"
+
     def __str__(self) -> str:
-        kind = "ISAKMP" if self.version == 1 else "IKE"
-        return f"{kind} SA {self.remote.name} {self.cky_i.hex()}:{self.cky_r.hex()}"
+        return f"{self.kind} {self.remote.name} {self.cky_i.hex()}:{self.cky_r.hex()}"
 
 
 class ChildProtocol(NamedTuple):

@@ -94,7 +94,8 @@ def test_up_goes_on_where_isakmpd_does() -> None:
                 east.daemon.keeper.delete_sa(sa)
 
     (row,) = wait_in(net, west, delete).run()
-    assert "sa-gone" in west.reasons()
+    gone = {row["reason"]["detail"] for row in west.outcomes if row["reason"]}
+    assert gone == {"its IKE SA was deleted"}, "not IKEv1's ISAKMP SA"
     assert row["name"] == "west-east"
 
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from functools import partial
 from itertools import count
 from operator import attrgetter
 
 from isakmp.app.base import Action, Application, Direction, PolicySpec
-from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.reader import passive_names
@@ -131,13 +129,10 @@ class Flows:
                     self._app.delete_policy(seat.standing.spec)
 
     def _add(self, claim: Claim) -> None:
-        self._app.add_policy(claim.spec).then(partial(self._answered, claim.owner[0]))
+        self._app.add_policy(claim.spec).otherwise(self._refused, claim.owner[0])
 
-    def _answered(self, name: str, job: Job[int]) -> None:
-        if job.error is not None:
-            self._log.internal_err(
-                "connection %s: application refused its policy: %s", name, job.error
-            )
+    def _refused(self, name: str, error: Exception) -> None:
+        self._log.internal_err("connection %s: application refused its policy: %s", name, error)
 
     def reinstall(self) -> None:
         """Every policy again, for a stack that has forgotten them."""
@@ -150,7 +145,7 @@ class Flows:
             spec = claim.spec
             if spec.action is Action.IPSEC:
                 closed = PolicySpec(spec.direction, spec.selector, Action.DISCARD)
-                self._app.add_policy(closed).then(partial(self._answered, claim.owner[0]))
+                self._app.add_policy(closed).otherwise(self._refused, claim.owner[0])
         self._seats.clear()
         self._owned.clear()
 

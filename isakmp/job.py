@@ -101,3 +101,10 @@ class Job(Generic[T]):
             listener(self)
         else:
             self._listeners.append(listener)
+
+    def otherwise(self, listener: Callable[..., Any], *args: Any) -> None:
+        """Call ``listener(*args, error)`` when it has failed."""
+        if not self.done:
+            self.then(lambda job: job.otherwise(listener, *args))
+        elif self.error is not None:
+            listener(*args, self.error)

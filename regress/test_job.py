@@ -56,3 +56,15 @@ def test_gather_waits_for_all_and_keeps_the_order() -> None:
     jobs[0].finish(1)
     assert whole.result == [1, 2, None]
     assert Job.gather([]).result == []
+
+
+def test_otherwise_is_called_for_an_error_alone_at_once_or_later() -> None:
+    told: list[object] = []
+    wrong = ValueError("wrong")
+    later, never = Job[int](), Job[int]()
+    for job in (Job.of(1), Job[int].failed(wrong), later, never):
+        job.otherwise(lambda *args: told.append(args), "whose", 7)
+    assert told == [("whose", 7, wrong)]
+    never.finish(2)
+    later.fail(wrong)
+    assert told == [("whose", 7, wrong)] * 2

@@ -167,13 +167,17 @@ def parse(data: bytes) -> Message:
     while offset < size:
         words, ext = walk(data, offset)
         end = offset + words * 8
-        if not words or end > size:
-            raise _bad(f"extension {ext}", offset, f"length {words * 8}")
-        if ext in exts or not ext:
-            raise _bad(f"extension {ext}", offset, "comes twice" if ext else "is reserved")
+        if ext in exts or not ext or end > size or end == offset:
+            raise _misplaced(ext, offset, words * 8, size)
         exts[ext] = data[offset:end]
         offset = end
     return found
+
+
+def _misplaced(ext: int, offset: int, length: int, size: int) -> MalformedPayload:
+    if not 0 < length <= size - offset:
+        return _bad(f"extension {ext}", offset, f"length {length}")
+    return _bad(f"extension {ext}", offset, "comes twice" if ext else "is reserved")
 
 
 def _take(exts: Exts, ext: Ext, least: int) -> bytes:

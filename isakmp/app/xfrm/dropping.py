@@ -6,7 +6,6 @@ ESP and IKE are by theirs.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from isakmp.app.base import Action, Direction, PolicySpec
@@ -15,7 +14,6 @@ from isakmp.app.xfrm.link import Link
 from isakmp.app.xfrm.policies import Policies, present
 from isakmp.app.xfrm.watch import watch
 from isakmp.errors import ApplicationError
-from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.loop import Loop
 from isakmp.policy.spd import Selector
@@ -70,15 +68,14 @@ class Dropping:
         if self._event is not None:
             self._event.cancel()
         new, self._new = list(self._new.values()), {}
-        for spec, done in zip(new, self._policies.add_all(new), strict=True):
-            done.then(partial(self._answered, spec))
+        for spec, asked in zip(new, self._policies.add_all(new), strict=True):
+            asked.otherwise(self._refused, spec)
 
-    def _answered(self, spec: PolicySpec, job: Job[int]) -> None:
-        if job.error is not None:
-            self._log.internal_err(
-                "%s %s is not guarded by the kernel: %s; what passes the key engine's device by is"
-                " kept back by its routes alone", spec.direction.value, spec.selector, job.error,
-            )  # fmt: skip
+    def _refused(self, spec: PolicySpec, error: Exception) -> None:
+        self._log.internal_err(
+            "%s %s is not guarded by the kernel: %s; what passes the key engine's device by is"
+            " kept back by its routes alone", spec.direction.value, spec.selector, error,
+        )  # fmt: skip
 
     def delete(self, spec: PolicySpec) -> None:
         """Take the guard of a policy away."""

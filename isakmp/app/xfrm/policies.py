@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -87,13 +87,15 @@ class Policies:
         ApplicationError where it cannot be said to the kernel, and where another's is in place;
         retry() is for that.
         """
-        return self.add_all([spec])[0]
+        (asked,) = self.add_all([spec])
+        entry = self._installed.get((spec.direction, spec.selector))
+        return read(asked, lambda _: entry.number if entry else 0)
 
-    def add_all(self, specs: Iterable[PolicySpec]) -> list[Job[int]]:
+    def add_all(self, specs: Iterable[PolicySpec]) -> list[Job[Bodies]]:
         """Many at once, each as add() does it."""
         changes = [self._change(spec) for spec in specs]
         asked = self._link.request_all(change.requests for change in changes)
-        return [self._changed(*pair) for pair in zip(changes, asked, strict=True)]
+        return [self._asked(*pair) for pair in zip(changes, asked, strict=True)]
 
     def _change(self, spec: PolicySpec) -> _Change:
         """What has to be asked for a policy."""
@@ -125,24 +127,22 @@ class Policies:
             for place, body in zip(wanted, bodies, strict=True)
         ])  # fmt: skip
 
-    def _changed(self, change: _Change, asked: Job[Bodies]) -> Job[int]:
-        """The policy's number, once the kernel has done what was asked."""
-        entry = change.made
-        if isinstance(entry, ApplicationError):
-            return Job.failed(entry)
+    def _asked(self, change: _Change, asked: Job[Bodies]) -> Job[Bodies]:
+        if isinstance(change.made, ApplicationError):
+            return Job.failed(change.made)
         if change.is_new:
-            asked.then(partial(self._take_back, entry))
-        return read(asked, lambda _: entry.number)
+            asked.otherwise(self._take_back, change.made)
+        return asked
 
     def _left_at(self, spec: PolicySpec, wanted: tuple[Place, ...]) -> dict[Place, bytes]:
         """Where an earlier process has left policies of that traffic, and under what."""
         keys = {place: _key(place[0], values.selector(spec.selector, place[1])) for place in wanted}
         return {place: key for place, key in keys.items() if key in self._left}
 
-    def _take_back(self, entry: _Installed, job: Job[Bodies]) -> None:
+    def _take_back(self, entry: _Installed, error: Exception) -> None:
         """What the kernel refused in part is not there at all."""
         key = entry.spec.direction, entry.spec.selector
-        if job.error is not None and self._installed.get(key) is entry:
+        if self._installed.get(key) is entry:
             self._delete(self._installed.pop(key).indices)
             self._refused[key] = entry.spec
 

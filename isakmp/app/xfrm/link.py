@@ -127,7 +127,7 @@ class Link:
     def hear_of_losses(self, lost: Callable[[], None]) -> None:
         """Hear when others take policies away, or may have. ApplicationError where that is not
         allowed."""
-        self._losses = self._open(Group.POLICY)
+        self._losses = self._open(Group.POLICY | Group.EXPIRE)
         try:
             hear_only(self._losses, _LOSSES, self._requests.getsockname()[0])
         except OSError as error:

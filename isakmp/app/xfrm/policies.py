@@ -92,7 +92,7 @@ class Policies:
         return read(asked, lambda _: entry.number if entry else 0)
 
     def add_all(self, specs: Iterable[PolicySpec]) -> list[Job[Bodies]]:
-        """Many at once, each as add() does it."""
+        """Many at once, each of other traffic, and each as add() does it."""
         changes = [self._change(spec) for spec in specs]
         asked = self._link.request_all(change.requests for change in changes)
         return [self._asked(*pair) for pair in zip(changes, asked, strict=True)]

@@ -88,6 +88,13 @@ def test_a_policy_is_installed_once_anothers_is_gone(here: Here, wanted: bool) -
     assert len(here.lines) == wanted
 
 
+def test_a_policy_is_installed_once_anothers_has_expired(here: Here) -> None:
+    theirs = ("src", "10.9.0.1/32", "dst", "10.1.0.0/16", "dir", "out")
+    here.ip("xfrm", "policy", "add", *theirs, "action", "block", "limit", "time-hard", "1")
+    assert here.app.add_policy(OUT).error is not None
+    here.until(lambda: "tmpl" in here.ip("xfrm", "policy"))
+
+
 def test_ranges_of_ports_are_several_policies(here: Here) -> None:
     traffic = TRAFFIC._replace(protocol=17, dst_port=1000, dst_last=1023)
     assert here.app.add_policy(OUT._replace(selector=traffic)).error is None

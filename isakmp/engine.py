@@ -318,7 +318,8 @@ class Engine:
             exchange.script.finalize(exchange)
         except Exception as error:
             # Whoever waits for it must hear of it, even where this is a bug.
-            self._failed(exchange, Reason("failed", str(error)), exchange)
+            told = error.reason if isinstance(error, Refused) else Reason("failed", str(error))
+            self._failed(exchange, told, exchange)
             if isinstance(error, IsakmpError):
                 return
             raise

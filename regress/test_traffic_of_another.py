@@ -12,7 +12,7 @@ import pytest
 from fifo_ui import explain
 from isakmp.app.base import Direction
 from isakmp.conf import Conf
-from regress.pair import Gateway, Host, Network, connected
+from regress.pair import Gateway, Host, Network, Packet, connected
 from regress.test_bounds import HUB, VERSIONS, caller, hub_text, member, site
 
 A, B = 10, 66
@@ -59,6 +59,56 @@ def test_nobody_gets_what_another_has(version: int, asked: str) -> None:
     assert set(hub.reasons()) == {"traffic-of-another"}
     peer_said = "TS_UNACCEPTABLE" if version == 2 else "INVALID_ID_INFORMATION"
     assert peer_said in b.said
+
+
+@VERSIONS
+@pytest.mark.parametrize("asked", [OWNED, "10.9.4.0/23"])
+def test_of_two_who_ask_at_once_only_one_has_it(version: int, asked: str) -> None:
+    """Nobody has it when either begins; nor does it help to leave the last message for later."""
+    net = Network()
+    hub = net.add(HUB, hub_text(version))
+    hosts = [net.host(a_of(version)), net.host(member(version, B, asked))]
+    hub.app.held = []
+    net.start()
+    for _ in range(40):
+        net.run(0.01)
+        hub.app.release()
+    hub.app.held = None
+    net.run(1)
+    (child,) = hub.daemon.sas.all_children()
+    assert {spec.spi for spec in hub.app.sas.values()} == {
+        spi for p in child.protocols for spi in (p.spi_in, p.spi_out)
+    }
+    assert not hub.app.larval
+    assert "traffic-of-another" in hub.reasons()
+    assert sorted(connected(host) for host in hosts) == [False, True]
+    (loser,) = [host for host in hosts if not connected(host)]
+    assert not loser.app.sas, "it has heard that there is none"
+
+
+def test_who_keeps_back_its_last_message_takes_nothing() -> None:
+    """Quick mode is answered when nobody has the traffic, and done when somebody has."""
+    net, first, kept = Network(), list[bytes](), list[Packet]()
+    hub, b = net.add(HUB, hub_text(1)), net.host(member(1, B, OWNED))
+
+    def keep(packet: Packet) -> bool:
+        if packet.src != b.address or packet.header.exchange_type != 32:
+            return False
+        first.append(packet.data)
+        if packet.data != first[0]:
+            kept.append(packet)
+        return packet.data != first[0]
+
+    net.lose = keep
+    net.start()
+    net.run(1)
+    a = join(net, a_of(1))
+    assert connected(a) and kept
+    net.deliver(kept[0])
+    net.run(2)
+    assert [str(c.path.remote) for c in hub.daemon.sas.all_children()] == [str(a.address)]
+    assert sends_to(hub, OWNED) == str(a.address)
+    assert not connected(b), "it has heard that there is none"
 
 
 @VERSIONS

@@ -312,6 +312,11 @@ def _check_room(x: X, sa: IsakmpSa, selector: Selector) -> None:
     replacing = bool(x.engine.sas.in_slot((connection_of(x).name, sa.peer, selector)))
     if reason := x.engine.bounds.child(sa, (selector,), replacing=replacing):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
+    _check_traffic(x, sa, selector)
+
+
+def _check_traffic(x: X, sa: IsakmpSa, selector: Selector) -> None:
+    """Nobody else has it. Refused otherwise."""
     if taken := x.engine.bounds.traffic(sa, connection_of(x), (selector,)):
         reason, holder = taken
         if holder is not None:
@@ -534,8 +539,14 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
 
 
 def finalize(x: X) -> None:
-    """Both ends are ready: the outbound SAs, and the child SA is up."""
+    """Both ends are ready: the outbound SAs, and the child SA is up. Where others have got its
+    traffic meanwhile, the peer, which has its SAs, hears that there are none."""
     s, sa = x.state, parent(x)
+    try:
+        _check_traffic(x, sa, selector_of(x))
+    except Refused as refused:
+        x.dialect.withdraw(x, refused.reason)
+        raise
     child = ChildSa(
         connection_of(x), sa.peer, sa.own_cookie, x.message_id, x.initiator, x.path,
         selector_of(x),

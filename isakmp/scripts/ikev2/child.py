@@ -300,7 +300,12 @@ def _check_room(x: X, c: Child) -> None:
     )
     if reason := x.engine.bounds.child(sa, c.selectors, replacing=replacing):
         raise Refused(reason, _BOUNDS.get(reason.cause, Notify.NO_ADDITIONAL_SAS))
-    if taken := x.engine.bounds.traffic(sa, connection_of(c), c.selectors):
+    _check_traffic(x, c)
+
+
+def _check_traffic(x: X, c: Child) -> None:
+    """Nobody else has it. Refused otherwise."""
+    if taken := x.engine.bounds.traffic(common.sa_of(x), connection_of(c), c.selectors):
         reason, holder = taken
         if holder is not None:
             x.engine.owner.ask_holder(holder)
@@ -423,6 +428,7 @@ def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: by
         c.specs = _compressed(c)
     for spec in [spec for spec in c.specs if spec.inbound]:
         yield x.engine.app.update_sa(spec)
+    _check_traffic(x, c)  # others may have got it while this waited
 
 
 def _compressed(c: Child) -> list[SaSpec]:

@@ -361,11 +361,21 @@ class _Walk:
         self.remotes[fold(visit.section)] = remote
         self._credentials(remote, self._place(visit))
         self._secret(visit)
+        if 2 not in remote.versions:
+            self._of_ikev2_alone(visit)
         # Proposals that isakmpd's own transforms led to are judged as those.
         if self.conf.get(visit.section, "IKE-proposals") is not None:
             for proposal in remote.proposals:
                 verdict = conf_crypto.judge_proposal(proposal)
                 self._keyword_report((visit.section, "IKE-proposals"), proposal.name, verdict)
+
+    def _of_ikev2_alone(self, visit: _Visit) -> None:
+        """What a peer's section says and IKEv1 does not hear, as the table has it."""
+        for name in self.conf.tags(visit.section):
+            tag = tag_of(visit.kind, name)
+            if tag and tag.meaning.startswith("IKEv2:"):
+                place = self.conf.where(visit.section, name)
+                self.warnings.append(f"{place}: is IKEv2's, and Key-exchange has no ikev2")
 
     def _secret(self, visit: _Visit) -> None:
         secret = self.conf.value(visit.kind, visit.section, "Authentication")

@@ -168,6 +168,10 @@ def test_keys_of_initiators_do_for_a_peer_without_one() -> None:
             "f:47 [Default-main-mode]:Transforms: AES-SHA-GRP5-RSA_SIG: RSA_SIG is not supported",
         ),
         ("[General]\nUse-Keynote= yes\n", "f:2 [General]:Use-Keynote: has no effect"),
+        (
+            GATEWAY.replace("Authentication=", "Encapsulation= force\nAuthentication="),
+            "f:18 [ISAKMP-peer-west]:Encapsulation: is IKEv2's, and Key-exchange has no ikev2",
+        ),
         (SUITES, "f:1 [quick-mode]: nothing names this section; it looks like an IPsec config"),
         (
             GATEWAY.replace("[Phase 2]", "Default= Default-phase-1\n[Phase 2]"),

@@ -170,12 +170,14 @@ def _engine_elsewhere(
     def connect() -> Relay:
         return Relay(unix_socket(path + ".esp"), loop, received, lambda: None)
 
+    start = f"start it: isakmpd-engine --socket {path}"
+    on_link = partial(_on_link, log, mend=f"; mend: {start}")
+    link = SocketLink(partial(unix_socket, path), loop, timers)
     try:
-        app = _Elsewhere(SocketLink(partial(unix_socket, path), loop, timers), timers, connect, log)
+        app = _Elsewhere(link, timers, connect, on_link, log)
     except OSError as error:
         raise ApplicationError(
-            f"no key engine listens at {path}: {error.strerror}; "
-            f"start it: isakmpd-engine --socket {path}"
+            f"no key engine listens at {path}: {error.strerror}; {start}"
         ) from None
     return app, app.esp_in
 
@@ -189,9 +191,10 @@ class _Elsewhere(PfKey):
     name = "engine"
 
     def __init__(
-        self, link: SocketLink, timers: Timers, connect: Callable[[], Relay], log: Log
-    ) -> None:
-        super().__init__(link, timers, wall=time.time, on_link=partial(_on_link, log))
+        self, link: SocketLink, timers: Timers, connect: Callable[[], Relay],
+        on_link: Callable[[bool, str], object], log: Log,
+    ) -> None:  # fmt: skip
+        super().__init__(link, timers, wall=time.time, on_link=on_link)
         self._connect, self._log = connect, log
         self._relay = connect()
 
@@ -217,8 +220,8 @@ class _Elsewhere(PfKey):
         self._relay.close()
 
 
-def _on_link(log: Log, up: bool, why: str) -> None:
+def _on_link(log: Log, up: bool, why: str, mend: str = "") -> None:
     if up:
         log.info("the IPsec stack is back")
     else:
-        log.internal_err("the IPsec stack is gone: %s", why)
+        log.internal_err("the IPsec stack is gone: %s", why + mend)

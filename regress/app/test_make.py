@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random as pseudo
 import socket
+from pathlib import Path
 
 import pytest
 
 from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.process import listen
 from isakmp.app.engine.server import Server
 from isakmp.app.make import _Embedded, make_application, make_barrier, needs
 from isakmp.app.pf_key.link import DirectLink
@@ -17,6 +19,7 @@ from isakmp.log import Log
 from isakmp.loop import Loop
 from isakmp.timer import Timers
 from regress.app.engine.pair import MemoryNetif, MemoryWire
+from regress.app.pf_key.fakes import Heard
 
 
 def test_an_application_that_is_none_is_taken_for_no_other() -> None:
@@ -31,6 +34,23 @@ def test_an_application_that_is_none_is_taken_for_no_other() -> None:
     ):
         with pytest.raises(ConfError, match="'kernel' is not one of"):
             ask()
+
+
+def test_a_key_engine_that_is_gone_is_missed_with_how_to_start_it(tmp_path: Path) -> None:
+    timers, said, path = Timers(lambda: 0.0), list[str](), str(tmp_path / "engine")
+    conf, loop = Conf.from_text(f"[General]\nEngine-socket= {path}\n"), Loop(timers)
+    with listen(path) as engine, listen(path + ".esp"):
+        app, _ = make_application(
+            conf, loop=loop, timers=timers, random=bytes, log=Log(lambda: 0.0, said.append),
+            send_raw=lambda *_: None,
+        )  # fmt: skip
+        app.start(Heard())
+        engine.accept()[0].close()
+        loop.turn(0)
+        app.close()
+    (line,) = [line for line in said if "the IPsec stack is gone" in line]
+    mend = f"start it: isakmpd-engine --socket {path}"
+    assert line.endswith(f"the IPsec stack is gone: Connection reset by peer; mend: {mend}")
 
 
 def test_the_guard_hears_of_every_port_of_the_daemon() -> None:

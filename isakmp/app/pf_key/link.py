@@ -156,7 +156,7 @@ class SocketLink:
             self._loop.writer(sock.fileno(), self._flush)
             return
         except OSError as error:
-            why = str(error)
+            why = error.strerror or str(error)
             self._timers.add("pf_key link lost", 0, lambda: self._lost(sock, why))
             self._queue.clear()
         self._loop.writer(sock.fileno(), None)
@@ -171,7 +171,7 @@ class SocketLink:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                self._lost(sock, str(error))
+                self._lost(sock, error.strerror or str(error))
                 return
             if not data:
                 self._lost(sock, "the other side has closed it")

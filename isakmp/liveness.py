@@ -121,9 +121,13 @@ class Liveness:
         """Only silence is asked about."""
         if sa.state is not State.ESTABLISHED or not (sa.dpd_waiting or self.interval_s):
             return
-        silent = TRAFFIC_S if self.by_traffic else self.interval_s
-        if not sa.dpd_waiting and self.timers.now() - sa.last_heard < silent:
-            self.watch(sa)
+        left_s = sa.last_heard - self.timers.now()
+        left_s += TRAFFIC_S if self.by_traffic else self.interval_s
+        if not sa.dpd_waiting and left_s > 0:
+            if self.by_traffic:
+                self.watch(sa)
+            else:  # heard since the SA was made, or just after the last look
+                self._arm(sa, left_s)
             return
         children = self.sas.children_of(sa)
         self.count(children).then(lambda _: self._judge(sa, received(children), sent(children)))

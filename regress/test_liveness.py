@@ -139,6 +139,23 @@ def test_nobody_is_asked_where_the_file_says_so(version: str) -> None:
     assert not [p for p in net.history[mark:] if p.src == west.address]
 
 
+@VERSION
+def test_the_interval_is_of_silence_not_of_looks(version: str) -> None:
+    """Who was heard just after a look was asked after nearly twice the interval."""
+    net, west, east = begin(version, "DPD-check-interval= 20")
+    net.run(7)
+    west.daemon.connections.rekey(child_of(west))
+    net.run(5)
+    net.kill(east)
+    (sa,) = west.daemon.sas.isakmp.values()
+    mark, heard = len(net.history), sa.last_heard
+    assert heard >= 12
+    net.run(heard + 19.5 - net.now)
+    assert len(net.history) == mark
+    net.run(1)
+    assert len(net.history) == mark + 1
+
+
 def test_who_asks_can_be_asked() -> None:
     """RFC 3706 5.1: somebody has taken the vendor IDs out of main mode's second message, so that
     west does not know that east knows of dead peers."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from fifo_ui import explain
-from fifo_ui.up import progress
+from fifo_ui.client import Client, ControlError
+from fifo_ui.up import Wait
 from isakmp.errors import Reason
 from isakmp.liveness import IDLE_S
 from regress.pair import Host, Nat, Network, Packet, both, connected
 from regress.scripts.ikev2.pairs import gateways
+from regress.scripts.test_wrong_secret import Asking
 
 WHY = Reason("cannot-send", "cannot send from here to there: no way", mend="make one")
 PAIRS = {"ikev1": both(), "ikev2": gateways(), "aggressive": both(exchange="AGGRESSIVE")}
@@ -48,9 +50,11 @@ def row(host: Host) -> dict[str, Any]:
 def test_what_never_left_is_the_hosts_fault(kind: str) -> None:
     """A wrong Local-address: up, explain, outcomes and the log pointed at the peer."""
     net, west, _ = begin(kind, lambda p: True)
-    net.run(5)
-    (under_way,) = west.daemon.status()["exchanges"]
-    assert "no way; mend: make one" in progress(under_way), "up says so while it waits"
+    said: list[str] = []
+    with pytest.raises(ControlError) as late:
+        Wait(cast("Client", Asking(net, west)), row(west)["name"], 5.0, said.append).run()
+    assert "no way; mend: make one" in said[-1], "up says so while it waits"
+    assert late.value.mend == "make one"
     net.run(60)
     assert set(west.reasons()) == {"cannot-send"}
     reason = row(west)["reason"]

@@ -29,7 +29,10 @@ _NOT_SELECTORS = "selectors and ESP proposals: they come later"
 _PHASE_1_DONE = ("phase 1: it is done",)
 _IKE_AGREED = ("IKE proposals, secrets and identities: they are accepted",)
 _LOG = "the peer's log says what it missed; isakmpctl capture on shows what we sent"
-_COMPARE_IKE = "make Transforms or IKE-proposals of both ends the same, and have the peer name us"
+_COMPARE_IKE = (
+    "make Key-exchange, and Transforms or IKE-proposals, of both ends the same, and have the peer "
+    "name us"
+)
 _COMPARE_ESP = "make Suites or ESP-proposals of both ends the same, mode and PFS group included"
 _COMPARE_SELECTORS = "make the selectors of both ends the same, crosswise"
 _COMPARE_SECRETS = "make the Authentication of both ends the same"

@@ -83,6 +83,12 @@ def test_no_proposal_in_common() -> None:
     assert not east.daemon.engine.half_open
 
 
+def test_a_peer_that_does_not_speak_our_version() -> None:
+    _, west, east = pair(east={"peer_tags": "Key-exchange= ikev1"}, seconds=12)
+    assert "Key-exchange" in east.outcomes[0]["reason"]["mend"]
+    assert "Key-exchange" in west.outcomes[0]["reason"]["mend"], "it cannot know of more"
+
+
 def test_secrets_that_differ() -> None:
     _, west, east = pair(west={"secret": "another"})
     assert not west.rows(1) + east.rows(1)

@@ -294,7 +294,11 @@ class Children:
             self.app.delete_sa(name)
         self._stop_receiving(child)
         self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
-        if not self.sas.in_slot(child.slot):
+        if left := self.sas.in_slot(child.slot):
+            # It may be elsewhere: what is sent goes to who is still there.
+            live = [other for other in left if other.state is State.ESTABLISHED]
+            self.keeper.connections.child_moved((live or left)[-1])
+        else:
             self.keeper.connections.child_down(child)
 
     def hand_over(self, child: ChildSa) -> None:

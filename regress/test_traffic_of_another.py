@@ -140,6 +140,20 @@ def test_the_same_identity_takes_over_from_elsewhere(version: int) -> None:
 
 
 @VERSIONS
+def test_who_has_left_elsewhere_leaves_the_traffic_to_who_is_still_there(version: int) -> None:
+    """Before the SAs of the first place have gone, those of the second one do."""
+    net, hub, first = scene(version, a_of(version))
+    tags = a_of(version).peer_tags + "Unique-ids= never\n"  # no INITIAL_CONTACT
+    second = join(net, replace(a_of(version), address="192.0.2.99", peer_tags=tags), 0.2)
+    assert sends_to(hub, OWNED) == "192.0.2.99"
+    second.daemon.teardown("home", 2)
+    net.run(0.5)
+    assert connected(first)
+    assert {str(c.path.remote) for c in hub.daemon.sas.all_children()} == {str(first.address)}
+    assert sends_to(hub, OWNED) == str(first.address)
+
+
+@VERSIONS
 def test_who_is_not_there_any_more_is_found_out_and_gives_way(version: int) -> None:
     """A client whose identity is its address comes back under another one."""
     net, hub, _ = scene(version, caller(version, f"192.0.2.{A}", OWNED))

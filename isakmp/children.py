@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isakmp.app.base import Expire, SaSpec, Usage
+from isakmp.exchange import Exchange
 from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.path import Path
@@ -36,7 +37,23 @@ class Children:
             keeper.sas, keeper.app, keeper.timers, keeper.log
         )  # fmt: skip
 
-    # --- made and replaced -------------------------------------------------------------------
+    def restarted(self) -> None:
+        """The IPsec stack has forgotten all child SAs, and what it was given for those that are in
+        the making."""
+        for exchange in self.keeper.engine.exchanges.values():
+            exchange.finished.then(partial(self._made_in_part, exchange))
+        for child in self.sas.all_children():
+            self.delete_child(child)
+
+    def _made_in_part(self, exchange: Exchange[Any], job: Job[Any]) -> None:
+        """What the stack had before it started again is missing."""
+        sa = exchange.sa
+        if sa is None or job.error is not None:
+            return
+        for child in self.sas.children_of_peer(sa.peer):
+            if (child.cookies, child.created) == (sa.own_cookie, exchange.created):
+                self.log.internal_warn("%s: the IPsec stack has started again meanwhile", child)
+                self.delete_child(child)
 
     def child_established(self, child: ChildSa, specs: list[SaSpec]) -> None:
         """Quick mode made ``child``; its inbound SAs are in place, here are all of them."""

@@ -212,8 +212,7 @@ class Daemon:
         self.log.internal_warn("the IPsec stack has started again: its SAs are negotiated anew")
         self.connections.reinstall()
         self.app.sweep()
-        for child in self.sas.all_children():
-            self.keeper.children.delete_child(child)
+        self.keeper.children.restarted()
 
     def _esp(self, path: Path, packet: bytes) -> None:
         if self._esp_in is not None:

@@ -147,6 +147,25 @@ def test_the_second_is_refused_as_long_as_the_first_lives(kind: str) -> None:
 
 
 @KIND
+def test_of_two_that_wait_for_the_stack_together_one_is_kept(kind: str) -> None:
+    world = meet(kind, "keep", alone=True)
+    world.first.daemon.teardown("west-east", 1)
+    world.net.run(5)
+    world.server.app.held = []
+    for host in (world.first, world.second):
+        host.daemon.connect("west-east")
+        world.net.run(1)
+    world.server.app.release()
+    world.net.run(5)
+    while world.server.app.held:
+        world.server.app.release()
+        world.net.run(5)
+    assert world.at() == ["first"]
+    reasons = [o["reason"] for o in world.server.outcomes if not o["ok"]]
+    assert "identity-in-use" in {r["cause"] for r in reasons}
+
+
+@KIND
 def test_a_first_one_that_is_dead_keeps_nobody_out(kind: str) -> None:
     world = meet(kind, "keep", alone=True)
     world.net.hosts.pop(world.first.address)

@@ -123,6 +123,36 @@ def test_what_a_recovery_leaves_unanswered_is_not_explained(who: str) -> None:
 
 
 @KIND
+@WHO
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_stack_that_starts_anew_while_sas_are_made(kind: str, who: str, after: int) -> None:
+    """What it was given for them so far is gone, whoever finishes them."""
+    one = scene(kind)
+    host, count = one.net.hosts[one.address(who)], 0
+
+    def forgets(packet: Packet) -> bool:
+        nonlocal count
+        count += bool(packet.data)
+        if count == after:
+            host.app.sas.clear()
+            host.app.larval.clear()
+            host.daemon.restarted()
+        return False
+
+    one.west.daemon.teardown("west-east", 2)
+    one.net.run(3)
+    one.net.lose = forgets
+    one.west.daemon.connect("west-east")
+    one.net.run(3)
+    assert count >= min(after, 2 if kind == "ikev2" else 3)
+    held = {sa.spi for sa in host.app.sas.values()}
+    for child in host.daemon.sas.all_children():
+        for each in child.protocols:
+            assert {each.spi_in, each.spi_out} <= held, "it is up without its SAs"
+    one.recovers(SOON_S)
+
+
+@KIND
 @PASSIVE
 def test_both_were_killed_and_are_back(kind: str, passive: bool) -> None:
     one = scene(kind, passive)

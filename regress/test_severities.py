@@ -105,6 +105,7 @@ RULE = {
         "nobody waits for isakmpd to be ready: %s",
         "the FIFO %s was taken away: it is made anew",
         "the IPsec stack has started again: its SAs are negotiated anew",
+        "%s: the IPsec stack has started again meanwhile",
         "the kernel does not guard what the key engine protects in IPv%d: routes ",
         "the kernel had more IPsec events than room for them",
         "the service manager at %s was not told %s: %s (%d lost)",

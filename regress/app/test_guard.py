@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
@@ -14,7 +15,8 @@ from isakmp.app.base import Action, Direction, PolicySpec
 from isakmp.app.engine.wire import MARK
 from isakmp.app.guard import Guard, instance
 from isakmp.app.xfrm import values
-from isakmp.app.xfrm.constants import Dir
+from isakmp.app.xfrm.constants import Dir, Msg
+from isakmp.app.xfrm.link import KernelRefusal, Link
 from isakmp.errors import ApplicationError
 from isakmp.log import Log
 from isakmp.loop import Loop
@@ -176,3 +178,14 @@ def test_a_guard_that_ends_has_said_all(namespace: Namespace) -> None:
 
 def test_paths_have_numbers_of_their_own() -> None:
     assert len({instance(f"/run/isakmpd-{n}") for n in range(2000)}) == 2000
+
+
+def test_more_refusals_than_the_socket_has_room_for_are_heard(namespace: Namespace) -> None:
+    log = Log(lambda: 0.0, lambda line: None)
+    with inside(namespace):
+        link = Link(Loop(Timers(lambda: 0.0)), log)
+    missing = (Msg.DELPOLICY, values.policy_id(Dir.OUT, values.INDEX_BASE))
+    jobs = link.request_all([[missing] * 20_000, [missing]])
+    for job in jobs:
+        assert isinstance(job.error, KernelRefusal) and job.error.errno == errno.ENOENT
+    link.close()

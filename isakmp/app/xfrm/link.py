@@ -166,22 +166,21 @@ class Link:
                 self._dump("to the kernel", type, body)
         if data:
             data[-1] = messages.message(type, _REQUEST | flags, self._seq, body)
-        if self._sent(data, together):
-            self._read_answers()
-        else:
+        if not self._sent(data, together):
             self._over(together)
         return [asked.job for asked in together]
 
     def _sent(self, data: list[bytes], together: list[_Asked]) -> bool:
-        """Whether there will be an answer."""
-        try:
-            for first in range(0, len(data), _AT_ONCE):
+        """Whether there is an answer, or will be."""
+        for first in range(0, len(data), _AT_ONCE):
+            try:
                 self._requests.send(b"".join(data[first : first + _AT_ONCE]))
-        except OSError as error:
-            for asked in together:
-                if asked.requests:
-                    asked.refused(asked.first, error.errno or 0, "cannot be sent")
-            return False
+            except OSError as error:
+                for asked in together:
+                    if asked.requests:
+                        asked.refused(asked.first, error.errno or 0, "cannot be sent")
+                return False
+            self._read_answers()  # the socket has no room for all that may be refused
         return bool(data)
 
     def _over(self, together: list[_Asked]) -> None:

@@ -128,6 +128,8 @@ def _answer_child(x: X, message: Outgoing) -> Wait:
             yield from negotiation.install_inbound(x, c, sa_of(x), s.ni, s.nr)
         except Refused as refused:
             s.refusal = refused
+        if s.remote_id is not None:  # it may have come from elsewhere, too, while this waited
+            x.engine.owner.places.admit(x.remote, s.remote_id, x.path, sa_of(x).nat)
     if s.refusal is None:
         negotiation.add_sa(c, message)
         negotiation.add_answer(c, message)

@@ -91,9 +91,10 @@ class Job(Generic[T]):
         if self.done:
             return
         self.done, self.result, self.error = True, result, error
-        listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            listener(self)
+        if self._listeners:
+            listeners, self._listeners = self._listeners, []
+            for listener in listeners:
+                listener(self)
 
     def then(self, listener: Callable[[Job[T]], Any]) -> None:
         """Call ``listener(job)`` when the answer is there."""

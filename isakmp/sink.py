@@ -54,7 +54,8 @@ class Sink(ABC):
 
     def write(self, line: str) -> None:
         """Write a line, or keep it, or count it. It neither waits nor raises."""
-        self.flush()
+        if self._waiting or self._lost:
+            self.flush()
         data = self._form(line)
         # Once lines are missing, those behind them wait for the word that says so.
         if self._lost or self._octets + len(data) > MOST_OCTETS:

@@ -21,7 +21,7 @@ from isakmp.policy.spd import Address, Network
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg: family, sizes of dst and src, tos, table ...
 _ATTRIBUTE = struct.Struct("=HH")
-_NUMBER = struct.Struct("=I")
+_NUMBERED = struct.Struct("=HHI")  # an attribute that is a number
 _ERROR = struct.Struct("=16xi")  # nlmsghdr, the error below 0, or 0
 _NEWROUTE, _DELROUTE, _DELRULE = 24, 25, 33
 _REQUEST, _ACK, _REPLACE, _CREATE = 0x1, 0x4, 0x100, 0x400
@@ -97,9 +97,9 @@ class Routes:
         body = _ROUTE.pack(family, network.prefixlen, 0, 0, 0, _STATIC, scope, kind, 0)
         body += _attribute(_DST, network.network_address.packed)
         if kind is Kind.DEVICE:
-            body += _attribute(_OIF, _NUMBER.pack(index))
-        body += _attribute(_METRIC, _NUMBER.pack(self.metric(kind, index)))
-        body += _attribute(_TABLE, _NUMBER.pack(self._table)) + more
+            body += _NUMBERED.pack(_NUMBERED.size, _OIF, index)
+        body += _NUMBERED.pack(_NUMBERED.size, _METRIC, self.metric(kind, index))
+        body += _NUMBERED.pack(_NUMBERED.size, _TABLE, self._table) + more
         self._sequence += 1
         flags |= _REQUEST | _ACK
         head = _HEADER.pack(_HEADER.size + len(body), verb, flags, self._sequence, 0)

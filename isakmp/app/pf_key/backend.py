@@ -383,7 +383,7 @@ class PfKey:
             if head.seq in self._pending and head.pid == self._pid:
                 self._answer(head, data)
             else:
-                self._upcall(codec.parse(data))
+                self._upcall(codec.parse(data, head))
         except MalformedPayload:
             self.counters["malformed"] += 1
 
@@ -394,7 +394,7 @@ class PfKey:
             self.counters["unexpected"] += 1
             return
         if head.errno or pending.read is not None:
-            head = codec.parse(data)
+            head = codec.parse(data, head)
         self._settle(head.seq, head)
 
     def _settle(self, seq: int, message: Message) -> None:

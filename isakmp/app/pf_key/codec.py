@@ -155,12 +155,13 @@ def read_header(data: bytes) -> Message:
     return Message(type, errno, satype, seq, pid, {})
 
 
-def parse(data: bytes) -> Message:
+def parse(data: bytes, head: Message | None = None) -> Message:
     """Header and extensions, all lengths checked. MalformedPayload where one is wrong.
 
-    An extension that comes twice is an error (RFC 2367 2.3); unknown ones are kept, unread.
+    head: the header, where it has been read. An extension that comes twice is an error (RFC 2367
+    2.3); unknown ones are kept, unread.
     """
-    found = read_header(data)
+    found = head or read_header(data)
     size, offset, exts, walk = len(data), HEADER_SIZE, found.exts, _EXT.unpack_from
     if (words := _HALF.unpack_from(data, 4)[0]) * 8 != size:
         raise _bad("sadb_msg", 4, f"length {words * 8} of a message of {size} octets", "2.1")
@@ -229,12 +230,10 @@ def _sockaddr_of(exts: Exts, ext: Ext) -> tuple[bytes, int, int, int]:
     data = exts.get(ext, b"")
     if len(data) < 24:
         raise _bad(ext.name, 0, f"{len(data)} octets, 24 needed", "2.3.3")
-    (family,) = _HALF.unpack_from(data, 8)
-    if family == AF_INET:
-        _, _, protocol, prefixlen, _, _, port, packed = _ADDRESS_4.unpack_from(data)
-    elif family == AF_INET6 and len(data) >= 40:
-        _, _, protocol, prefixlen, _, _, port, packed = _ADDRESS_6.unpack_from(data)
-    else:
+    _, _, protocol, prefixlen, _, family, port, packed = _ADDRESS_4.unpack_from(data)
+    if family == AF_INET6 and len(data) >= 40:
+        packed = _ADDRESS_6.unpack_from(data)[-1]
+    elif family != AF_INET:
         raise _bad(ext.name, 8, f"family {family} in {len(data)} octets", "2.3.3")
     if prefixlen > len(packed) * 8:
         raise _bad(ext.name, 5, f"prefix of {prefixlen} bits", "2.3.3")

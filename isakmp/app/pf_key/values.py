@@ -93,6 +93,7 @@ def sa_exts(spec: SaSpec, private: bool, with_keys: bool = True) -> bytes:
     return b"".join(parts)
 
 
+@lru_cache(1024)
 def lifetimes(limits: Limits) -> bytes:
     """Soft and hard lifetimes; nothing for a kind that has no limit."""
     parts = b""

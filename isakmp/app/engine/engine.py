@@ -143,7 +143,7 @@ class KeyEngine:
         old = self._spd.get(spec.direction, spec.selector)
         self._route(spec)
         self._netif.guard(spec)
-        policy = self._spd.add(spec, old)
+        policy = self._spd.add(spec)
         if old:
             self._unroute(old.spec)
         self._policies_changed()

@@ -140,11 +140,12 @@ class Spd:
         self._tables = {direction: _Table(direction) for direction in Direction}
         self._numbers = count(1)
 
-    def add(self, spec: PolicySpec, old: Policy | None = None) -> Policy:
-        """Install, in the place of ``old``, the one with the same direction and selector: its id
-        and the packets that wait stay."""
-        if old:
-            self._tables[spec.direction].remove(old)
+    def add(self, spec: PolicySpec) -> Policy:
+        """Install; a policy with the same direction and selector is replaced and keeps its id.
+
+        Its waiting packets stay with it.
+        """
+        old = self.remove(spec)
         policy = Policy(spec, old.id if old else next(self._numbers))
         if old:
             policy.held = old.held

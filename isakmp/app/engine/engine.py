@@ -140,10 +140,9 @@ class KeyEngine:
         """Install a policy, or replace that of the same direction and selector; its id."""
         if spec.action is Action.IPSEC:
             self._check_protocol(spec.protocol)
-        old = self._spd.get(spec.direction, spec.selector)
         self._route(spec)
         self._netif.guard(spec)
-        policy = self._spd.add(spec)
+        policy, old = self._spd.add(spec)
         if old:
             self._unroute(old.spec)
         self._policies_changed()

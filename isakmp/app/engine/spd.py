@@ -101,7 +101,10 @@ class _Table:
         """The policy of this very selector."""
         kind, prefix = self._place(selector)
         alike = self._networks.get(kind, {}).get(prefix, ())
-        return next((policy for policy in alike if policy.spec.selector == selector), None)
+        for policy in alike:
+            if policy.spec.selector == selector:
+                return policy
+        return None
 
     def remove(self, policy: Policy) -> None:
         kind, prefix = self._place(policy.spec.selector)
@@ -140,17 +143,15 @@ class Spd:
         self._tables = {direction: _Table(direction) for direction in Direction}
         self._numbers = count(1)
 
-    def add(self, spec: PolicySpec) -> Policy:
-        """Install; a policy with the same direction and selector is replaced and keeps its id.
-
-        Its waiting packets stay with it.
-        """
+    def add(self, spec: PolicySpec) -> tuple[Policy, Policy | None]:
+        """Install; the policy, and the one with the same direction and selector that it replaces,
+        whose id and waiting packets it has."""
         old = self.remove(spec)
         policy = Policy(spec, old.id if old else next(self._numbers))
         if old:
             policy.held = old.held
         self._tables[spec.direction].add(policy)
-        return policy
+        return policy, old
 
     def remove(self, spec: PolicySpec) -> Policy | None:
         """Take away the policy of this direction and selector."""

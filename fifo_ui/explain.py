@@ -18,7 +18,7 @@ from isakmp.log import printable
 Row = Mapping[str, Any]
 
 SHOWN = 5
-LEFT_OUT = "left out"  # the state of a connection or bypass, as status() has it
+LEFT_OUT, NO_STACK = "left out", "no stack"  # states of a connection, as status() has them
 _TOPICS = {
     "proposals": ("no-proposal-chosen", "bad-choice", "invalid-ke-payload", "nothing-to-offer",
                   "invalid-key-information", "invalid-key-exchange"),
@@ -31,6 +31,7 @@ _TOPICS = {
     "what the peer says": ("peer-refused",),
     "no answer": ("timeout", "peer-dead"),
     "the way to the peer": ("cannot-send", "no-address"),
+    "the IPsec stack": ("stack-gone",),
 }  # fmt: skip
 _INDENT = "    "
 _ALIKE = ("exchange", "name", "peer", "remote", "initiator", "reason")
@@ -48,15 +49,18 @@ def failures(
     exchanges: Sequence[Row] = (),
     sas: Sequence[Row] = (),
 ) -> list[dict[str, Any]]:
-    """What is left out of the configuration, attempts that are under way and refused so far, and
-    the last that failed, the newest first, what failed alike in one row with the times it did, and
-    since when it is up, where it is; of one peer, by its name, address or connection."""
+    """That there is no IPsec stack, what is left out of the configuration, attempts that are under
+    way and refused so far, and the last that failed, the newest first, what failed alike in one row
+    with the times it did, and since when it is up, where it is; of one peer, by its name, address
+    or connection."""
+    connections = [row for row in connections if _is_of(row, peer)]
+    no_stack = [row for row in connections if row.get("state") == NO_STACK][:1]
     left_out = [row for row in connections if row.get("state") == LEFT_OUT]
     doubtful = [row for row in exchanges if row.get("reason")]
     failed = _counted(row for row in outcomes if not row.get("ok") and not _is_expected(row))
     return [
         {"topic": _topic(row), **row, **_up(row, connections, sas)}
-        for rows in (left_out[::-1], doubtful, failed)
+        for rows in (no_stack, left_out[::-1], doubtful, failed)
         for row in [row for row in rows if _is_of(row, peer)][: -SHOWN - 1 : -1]
     ]
 
@@ -163,6 +167,8 @@ def _paragraph(row: Row, screen: Screen) -> str:
 
 
 def _head(row: Row) -> str:
+    if row.get("state") == NO_STACK:
+        return "now: nothing passes, of any connection"
     if row.get("state") == LEFT_OUT:
         what = "bypass" if row.get("bypass") else "connection"
         return f"the {what} {text_of(row.get('name'))} is left out for an error"

@@ -28,6 +28,7 @@ _TONES = {
     ("STATE", "wanted"): Tone.WARNING,
     ("STATE", "dead"): Tone.BAD,
     ("STATE", "left out"): Tone.BAD,
+    ("STATE", "no stack"): Tone.BAD,
     ("OK", "yes"): Tone.GOOD,
     ("OK", "no"): Tone.BAD,
 }

@@ -13,7 +13,7 @@ from fifo_ui.client import Client, ControlError, NotThere
 from isakmp.causes import EXPECTED
 
 POLL_S = 0.1
-ENDED = ("held down", "left out")  # states of a connection that nobody brings up
+ENDED = ("held down", "left out", "no stack")  # states of a connection that nobody brings up
 
 Row = dict[str, Any]
 

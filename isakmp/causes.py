@@ -48,6 +48,7 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "reloaded": "nothing: it is negotiated again with what the configuration says now",
         "sa-gone": _NOTHING,
         "several-sas": "have the peer negotiate each SA in an exchange of its own",
+        "stack-gone": "isakmpd connects again by itself; dmesg may say why it cannot",
         "superseded": _NOTHING,
         "taken-down": "nothing: isakmpctl up begins it again",
         "temporary-failure": "nothing: the peer tries again once what is under way has ended",
@@ -95,7 +96,7 @@ CHEAP = BOUNDS | {"malformed-message", "unknown-exchange", "unsupported-critical
 OURS = frozenset(
     (
         "bad-configuration", "cannot-send", "failed", "no-address", "no-secret", "not-sent",
-        "nothing-to-offer",
+        "nothing-to-offer", "stack-gone",
     )
 )  # fmt: skip
 # Nothing came in answer, whether the peer or this host is silent.

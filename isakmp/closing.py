@@ -13,7 +13,7 @@ from isakmp.app.make import make_barrier
 from isakmp.conf import Conf
 from isakmp.conf_check import judge
 from isakmp.conf_spelling import refuse_lost
-from isakmp.errors import ConfError
+from isakmp.errors import ConfError, Reason
 from isakmp.flows import Flows, fixed, kept_back, unnegotiated
 from isakmp.log import Log
 from isakmp.loop import Loop
@@ -34,6 +34,8 @@ class _Nobody:
     def mapping(self, event: Mapping) -> None: ...
 
     def unknown_spi(self, event: UnknownSpi) -> None: ...
+
+    def gone(self, reason: Reason) -> None: ...
 
     def restarted(self) -> None: ...
 

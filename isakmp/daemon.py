@@ -23,7 +23,7 @@ from isakmp.connection import Connections
 from isakmp.constants import ISAKMP_PORT
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
-from isakmp.errors import ConfError, IsakmpError
+from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.job import Job
 from isakmp.keeper import Keeper
 from isakmp.keylog import KeyLog
@@ -87,6 +87,7 @@ class Daemon:
         self._tell_at_exit = active
         self._writer: CaptureWriter | None = None
         self._drops: dict[str, int] = {}
+        self._gone: Reason | None = None
         self._told = Told()
         self._reinitialising = Event(timers, "", 0.0, None)
 
@@ -207,8 +208,14 @@ class Daemon:
         for dialect in self.engine.dialects.values():
             dialect.unknown_spi(self.engine, path, event.spi)
 
+    def gone(self, reason: Reason) -> None:
+        """The IPsec stack is gone: nothing passes, whatever SAs there are."""
+        self._gone = reason
+        self.log.internal_err("%s; mend: %s", reason.detail, reason.mend)
+
     def restarted(self) -> None:
         """The IPsec stack has forgotten everything: policies again, SAs anew."""
+        self._gone = None
         self.log.internal_warn("the IPsec stack has started again: its SAs are negotiated anew")
         self.connections.reinstall()
         self.app.sweep()
@@ -225,10 +232,12 @@ class Daemon:
     # --- commands ----------------------------------------------------------------------------
 
     def connect(self, name: str, /) -> None:
-        """Start a connection. IsakmpError where there is none such."""
+        """Start a connection. IsakmpError where there is none such, or no IPsec stack for it."""
         written = self.conf.get(name, "ISAKMP-peer") is not None
         if name not in self.connections.entries and not written:
             raise self._no_connection(name)
+        if self._gone:
+            raise Refused(self._gone)
         self.connections.connect(name)
 
     def _no_connection(self, name: str, also: Iterable[str] = ()) -> IsakmpError:
@@ -448,7 +457,9 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """Everything there is to know, JSON-ready."""
         described = self.transport.describe()
-        return status(self.engine, self.connections, described, self._drops, self._wall())
+        return status(
+            self.engine, self.connections, described, self._drops, self._gone, self._wall()
+        )  # fmt: skip
 
 
 def _live(sas: list[AnySa], name: str) -> list[AnySa]:

@@ -12,7 +12,7 @@ from isakmp.connection import Connections
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.engine import Engine
 from isakmp.entry import Entry
-from isakmp.errors import ConfError
+from isakmp.errors import ConfError, Reason
 from isakmp.exchange import Exchange
 from isakmp.flows import kept_back
 from isakmp.policy.match import TRANSFORM_REGISTRIES
@@ -34,6 +34,7 @@ EXCHANGES = {1: isakmp.Exchange, 2: ikev2.Exchange}
 LET_PASS_NO_MORE = (
     "as without the bypass: protected or dropped where a connection covers it, else in clear"
 )
+NO_STACK = "no stack"  # the state of what carries nothing, as the IPsec stack is gone
 NO_USAGE = Usage(0, 0, 0.0, 0.0)
 
 
@@ -63,11 +64,11 @@ def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
     }
 
 
-def child_row(child: ChildSa, sas: SaDatabase, now: float) -> dict[str, Any]:
+def child_row(child: ChildSa, sas: SaDatabase, now: float, gone: Reason | None) -> dict[str, Any]:
     """One child SA: its first protocol, and the counters of both directions as last asked.
 
     local_selectors, remote_selectors: the traffic that was agreed on, written as in the
-    configuration; selector: the first of it, as the IPsec stack has it.
+    configuration; selector: the first of it, as the IPsec stack has it; gone: that is gone.
     """
     protocol = child.protocols[0]
     chosen = protocol.chosen
@@ -78,7 +79,7 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float) -> dict[str, Any]:
     return {
         "phase": 2,
         "name": child.connection.name,
-        "state": child.state.value,
+        "state": NO_STACK if gone else child.state.value,
         "initiator": child.initiator,
         "cookies": f"{parent.cky_i.hex()}:{parent.cky_r.hex()}" if parent else "",
         "message_id": f"{child.message_id:08x}",
@@ -108,6 +109,7 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float) -> dict[str, Any]:
         "soft_s": child.limits.soft_s,
         "hard_s": child.limits.hard_s,
         "encap": child.encap,
+        "reason": gone.to_dict() if gone else None,
     }
 
 
@@ -134,17 +136,20 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
     }
 
 
-def connection_row(entry: Entry, sas: SaDatabase, now: float, since_start: float) -> dict[str, Any]:
+def connection_row(
+    entry: Entry, sas: SaDatabase, now: float, since_start: float, gone: Reason | None
+) -> dict[str, Any]:
     """One connection as it is kept; local_selectors, remote_selectors: the traffic it may have;
     agreed: that which it has, where that is less; up_since: seconds since 1970, None where it is
-    not up; silent_s: for how long a peer of it is silent that is being asked whether it lives."""
+    not up; silent_s: for how long a peer of it is silent that is being asked whether it lives;
+    gone: why there is no IPsec stack, which nothing is up without."""
     children = sas.of_connection(entry.connection.name)
-    up = [child for child in children if child.state is State.ESTABLISHED]
-    traffic, reason, came = configured(entry.connection), entry.reason, entry.up_since
+    up = [child for child in children if child.state is State.ESTABLISHED and not gone]
+    traffic, reason, came = configured(entry.connection), gone or entry.reason, entry.up_since
     return {
         "name": entry.connection.name,
         "peer": entry.remote.name,
-        "state": "up" if up else entry.state,
+        "state": NO_STACK if gone else "up" if up else entry.state,
         "passive": entry.connection.passive,
         "tries": entry.tries,
         "local_selectors": [selector_text(one) for one in traffic.local],
@@ -242,18 +247,19 @@ def _proposals(remote: Remote) -> list[str]:
 
 def status(
     engine: Engine, connections: Connections, transports: list[dict[str, object]],
-    drops: dict[str, int], wall: float,
+    drops: dict[str, int], gone: Reason | None, wall: float,
 ) -> dict[str, Any]:  # fmt: skip
-    """Everything. drops: packets that the IPsec stack threw away, by cause; wall: seconds since
-    1970 now, for the times of outcomes."""
+    """Everything. drops: packets that the IPsec stack threw away, by cause; gone: why it is not
+    there; wall: seconds since 1970 now, for the times of outcomes."""
     now, sas = engine.now(), engine.sas
     since_start = wall - now
-    children = [child_row(c, sas, now) for c in sas.all_children()[:ROWS_MAX]]
+    children = [child_row(c, sas, now, gone) for c in sas.all_children()[:ROWS_MAX]]
     return {
         "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
         "exchanges": [exchange_row(x, now) for x in engine.exchanges.values() if x.stem is None],
         "connections": [
-            connection_row(e, sas, now, since_start) for e in connections.entries.values()
+            connection_row(entry, sas, now, since_start, gone)
+            for entry in connections.entries.values()
         ]
         + left_out_rows(connections),
         "peers": [

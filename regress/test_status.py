@@ -12,6 +12,7 @@ import pytest
 from fifo_ui import explain, render
 from isakmp import status as module
 from isakmp.app.base import Direction
+from isakmp.errors import Reason, Refused
 from regress.pair import EAST, WEST, Network, both, up
 from regress.scripts.ikev2.pairs import gateways, pair
 
@@ -81,6 +82,44 @@ def test_a_connection_says_what_it_is_agreed_on_where_that_is_less(version: int)
     assert other["agreed"] == []
     assert f"note no more is agreed on than {row['agreed'][0]}\n" in render.connections([row])
     assert "agreed" not in render.connections([other]).lower()
+
+
+GONE = Reason("stack-gone", "the IPsec stack is gone: it was killed", mend="start the engine")
+
+
+def test_nothing_is_up_without_its_ipsec_stack() -> None:
+    """Every command said that all was well, and only the log knew better."""
+    net, west, _ = pair()
+    west.daemon.gone(GONE)
+    assert "INTERNAL_ERR   the IPsec stack is gone: it was killed; mend: start" in west.lines[-1]
+    status = west.daemon.status()
+    (connection,), (ike, child) = status["connections"], status["sas"]
+    assert [row["state"] for row in (connection, child)] == ["no stack"] * 2
+    assert connection["reason"] == child["reason"] == GONE.to_dict()
+    assert (ike["state"], connection["up_since"]) == ("established", None)
+    for table in (render.connections([connection]), render.sas(status["sas"])):
+        assert "the IPsec stack is gone: it was killed" in table and "start the engine" in table
+    (told,) = explain.failures(status["outcomes"], "west-east", status["connections"])
+    text = explain.text([told], None)
+    assert text.startswith("now: nothing passes, of any connection\n  the IPsec stack: ")
+    assert "to mend: start the engine" in text
+    with pytest.raises(Refused, match="start the engine"):
+        west.daemon.connect("west-east")
+    west.daemon.restarted()
+    net.run(5)
+    status = west.daemon.status()
+    assert [row["state"] for row in status["connections"] + status["sas"]] == [
+        "up", "established", "established"
+    ]  # fmt: skip
+    assert explain.failures(status["outcomes"], None, status["connections"]) == []
+
+
+def test_it_is_told_once_that_there_is_no_ipsec_stack() -> None:
+    """However many connections have none."""
+    _, west, _ = pair()
+    west.daemon.gone(GONE)
+    connection, *_ = west.daemon.status()["connections"]
+    assert len(explain.failures([], None, [connection, connection])) == 1
 
 
 def test_a_connection_that_is_left_out_is_shown_and_explained_with_its_line() -> None:

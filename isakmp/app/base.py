@@ -14,6 +14,7 @@ from socket import socket
 from typing import NamedTuple, Protocol
 
 from isakmp.constants import ipsec, isakmp
+from isakmp.errors import Reason
 from isakmp.job import Job
 from isakmp.policy.spd import Address, Selector
 
@@ -203,6 +204,9 @@ class Upcalls(Protocol):
 
 class Owner(Upcalls, Protocol):
     """Whom an application belongs to."""
+
+    def gone(self, reason: Reason) -> None:
+        """The stack cannot be reached any more, until restarted(); only some can be lost so."""
 
     def restarted(self) -> None:
         """The stack was gone and is back: it knows no SA and no policy any more."""

@@ -53,7 +53,7 @@ def make_application(
         return _engine_here(place, loop, timers, random, log, send_raw)
     if name == "pf_key":
         return PfKey(SocketLink(kernel_socket, loop, timers), timers, wall=time.time,
-                     private=False, on_link=partial(_on_link, log)), None  # fmt: skip
+                     private=False), None  # fmt: skip
     return _xfrm(loop, timers, log), None
 
 
@@ -171,10 +171,9 @@ def _engine_elsewhere(
         return Relay(unix_socket(path + ".esp"), loop, received, lambda: None)
 
     start = f"start it: isakmpd-engine --socket {path}"
-    on_link = partial(_on_link, log, mend=f"; mend: {start}")
     link = SocketLink(partial(unix_socket, path), loop, timers)
     try:
-        app = _Elsewhere(link, timers, connect, on_link, log)
+        app = _Elsewhere(link, timers, connect, start, log)
     except OSError as error:
         raise ApplicationError(
             f"no key engine listens at {path}: {error.strerror}; {start}"
@@ -185,16 +184,15 @@ def _engine_elsewhere(
 class _Elsewhere(PfKey):
     """PF_KEY to an engine of another process, and the relay for its ESP in UDP.
 
-    connect: makes the relay; OSError where nobody listens.
+    connect: makes the relay; OSError where nobody listens. mend: how to start the engine.
     """
 
     name = "engine"
 
     def __init__(
-        self, link: SocketLink, timers: Timers, connect: Callable[[], Relay],
-        on_link: Callable[[bool, str], object], log: Log,
+        self, link: SocketLink, timers: Timers, connect: Callable[[], Relay], mend: str, log: Log,
     ) -> None:  # fmt: skip
-        super().__init__(link, timers, wall=time.time, on_link=on_link)
+        super().__init__(link, timers, wall=time.time, mend=mend)
         self._connect, self._log = connect, log
         self._relay = connect()
 
@@ -218,10 +216,3 @@ class _Elsewhere(PfKey):
         """Leave the engine, which goes on."""
         super().close()
         self._relay.close()
-
-
-def _on_link(log: Log, up: bool, why: str, mend: str = "") -> None:
-    if up:
-        log.info("the IPsec stack is back")
-    else:
-        log.internal_err("the IPsec stack is gone: %s", why + mend)

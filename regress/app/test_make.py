@@ -37,20 +37,20 @@ def test_an_application_that_is_none_is_taken_for_no_other() -> None:
 
 
 def test_a_key_engine_that_is_gone_is_missed_with_how_to_start_it(tmp_path: Path) -> None:
-    timers, said, path = Timers(lambda: 0.0), list[str](), str(tmp_path / "engine")
+    timers, heard, path = Timers(lambda: 0.0), Heard(), str(tmp_path / "engine")
     conf, loop = Conf.from_text(f"[General]\nEngine-socket= {path}\n"), Loop(timers)
     with listen(path) as engine, listen(path + ".esp"):
         app, _ = make_application(
-            conf, loop=loop, timers=timers, random=bytes, log=Log(lambda: 0.0, said.append),
+            conf, loop=loop, timers=timers, random=bytes, log=Log(lambda: 0.0, print),
             send_raw=lambda *_: None,
         )  # fmt: skip
-        app.start(Heard())
+        app.start(heard)
         engine.accept()[0].close()
         loop.turn(0)
         app.close()
-    (line,) = [line for line in said if "the IPsec stack is gone" in line]
-    mend = f"start it: isakmpd-engine --socket {path}"
-    assert line.endswith(f"the IPsec stack is gone: Connection reset by peer; mend: {mend}")
+    (gone,) = heard.lost
+    assert gone.detail == "the IPsec stack is gone: Connection reset by peer"
+    assert gone.mend == f"start it: isakmpd-engine --socket {path}"
 
 
 def test_the_guard_hears_of_every_port_of_the_daemon() -> None:

@@ -13,6 +13,7 @@ import pytest
 from fifo_ui.client import Client, ControlError
 from fifo_ui.up import Wait
 from isakmp.daemon import Daemon
+from isakmp.errors import Reason
 from regress.fifo_ui.fake import FAILURE, PHASE_2, TOKEN, Running, Time, call, client_of
 from regress.pair import EAST, WEST, Gateway, Host, Network, both, up
 from regress.scripts.ikev2.pairs import gateways, kinds, pair
@@ -108,6 +109,18 @@ def test_up_that_somebody_else_takes_down_waits_no_longer() -> None:
         wait_in(net, west, west.daemon.teardown_all).run()
     assert str(caught.value) == "west-east failed: it was taken down by command"
     assert caught.value.mend == "isakmpctl up west-east"
+
+
+def test_up_whose_ipsec_stack_goes_meanwhile_waits_no_longer() -> None:
+    net, west, east = pair()
+    west.daemon.teardown("west-east", 1)
+    net.run(3)
+    net.kill(east)
+    gone = Reason("stack-gone", "the IPsec stack is gone: it was killed", mend="start it")
+    with pytest.raises(ControlError) as caught:
+        wait_in(net, west, lambda: west.daemon.gone(gone)).run()
+    assert str(caught.value) == "west-east failed: the IPsec stack is gone: it was killed"
+    assert caught.value.mend == "start it"
 
 
 def test_up_says_at_once_that_there_is_no_address_to_begin_with() -> None:

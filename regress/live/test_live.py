@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from fifo_ui import ctl
 from regress.interop.end import eventually
 from regress.interop.namespace import SetupFailure
 from regress.interop.needs import missing
@@ -89,6 +91,13 @@ def test_the_engine_in_a_process_of_its_own(ends: tuple[Host, Host]) -> None:
         assert rows[0]["packets_out"] == 20
 
 
+def told(host: Host, *words: str) -> tuple[int, str]:
+    """isakmpctl's exit status, and what it prints, in the form whose lines are not broken."""
+    with redirect_stdout(StringIO()) as out:
+        status = ctl.main(["--run-directory", str(host.folder), "--json", *words])
+    return status, out.getvalue()
+
+
 def test_an_engine_that_starts_again_gets_its_policies_and_sas_back(
     ends: tuple[Host, Host],
 ) -> None:
@@ -105,6 +114,11 @@ def test_an_engine_that_starts_again_gets_its_policies_and_sas_back(
         wait_up(a, b)
         before = a.pairs()
         engine.close()
+        eventually("it is missed", lambda: "no stack" in told(a, "connections")[1])
+        for words in (["connections"], ["sa"], ["explain"], ["up", "first", "--wait", "3"]):
+            status, text = told(a, *words)
+            assert f"isakmpd-engine --socket {path}" in text
+            assert status == (words[0] == "up")
         stack.enter_context(a.process("isakmp.app.engine", "--socket", str(path)))
         eventually(
             "all is negotiated anew", lambda: a.pairs()["first"] not in ([], before["first"])

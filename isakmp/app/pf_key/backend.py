@@ -42,7 +42,7 @@ from isakmp.app.pf_key.link import Link
 from isakmp.app.xfrm import sockets
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto.lengths import key_octets
-from isakmp.errors import ApplicationError, CryptoError, MalformedPayload
+from isakmp.errors import ApplicationError, CryptoError, MalformedPayload, Reason
 from isakmp.job import Job
 from isakmp.policy.spd import Address, Selector
 from isakmp.timer import Event, Timers
@@ -72,8 +72,7 @@ class PfKey:
 
     wall: seconds since 1970, only to understand a kernel's lifetimes; limit: requests in
     flight; private: send the extensions of our own (off for a kernel: BSD's refuse them);
-    on_link: hears of the link's loss (False, why) and return (True, ""): after the latter the
-    stack may have lost all SAs. counters: what was ignored, by cause.
+    mend: how to get it back when it is gone. counters: what was ignored, by cause.
     """
 
     name = "pf_key"
@@ -88,12 +87,12 @@ class PfKey:
         timeout_s: float = 5.0,
         limit: int = 1024,
         private: bool = True,
-        on_link: Callable[[bool, str], object] | None = None,
+        mend: str = "",
     ) -> None:
         self._link, self._timers, self._wall = link, timers, wall
         self._pid = os.getpid() if pid is None else pid
         self._timeout_s, self._limit, self._private = timeout_s, limit, private
-        self._on_link = on_link
+        self._mend = mend
         self._upcalls: Owner | None = None
         self._starting = False
         self._seq = FIRST_SEQ
@@ -482,14 +481,14 @@ class PfKey:
     def lost(self, why: str) -> None:
         """The link is gone: whatever was asked fails."""
         self._fail_all(f"the link to the IPsec stack is lost: {why}")
-        if self._on_link is not None:
-            self._on_link(False, why)
+        if self._upcalls is not None:
+            self._upcalls.gone(
+                Reason("stack-gone", f"the IPsec stack is gone: {why}", mend=self._mend)
+            )
 
     def up(self) -> None:
         """The link is back: register again, and say that the stack may know nothing now."""
         self._register()
-        if self._on_link is not None:
-            self._on_link(True, "")
         if self._upcalls is not None:
             self._upcalls.restarted()
 

@@ -68,14 +68,12 @@ class Place:
         self.path = str(folder / "engine")
         self.timers = Timers(lambda: self.clock)
         self.loop = Loop(self.timers)
-        self.states: list[tuple[bool, str]] = []
         self.heard = Heard()
         self.serve(make)
         self.app = PfKey(
             SocketLink(lambda: unix_socket(self.path), self.loop, self.timers),
             self.timers,
             wall=lambda: WALL,
-            on_link=lambda *state: self.states.append(state),
         )
 
     def serve(self, make: Callable[[Upcalls], FakeEngine] = FakeEngine) -> None:
@@ -221,11 +219,11 @@ def test_an_engine_that_dies_and_comes_back(place: Place) -> None:
         place.result(place.app.add_sa(OUT))
     place.clock += link.RETRY_S
     place.loop.turn(0)
-    assert [up for up, _ in place.states] == [False]
+    assert (len(place.heard.lost), place.heard.restarts) == (1, 0)
     place.serve()
     place.clock += link.RETRY_S
-    place.until(lambda: len(place.states) == 2)
-    assert place.states[1] == (True, "")
+    place.until(lambda: place.heard.restarts)
+    assert len(place.heard.lost) == 1
     place.result(place.app.add_sa(OUT))
     assert list(place.server.engine.sas()) == [OUT]
 
@@ -233,7 +231,7 @@ def test_an_engine_that_dies_and_comes_back(place: Place) -> None:
 def test_close_stops_the_retries(place: Place) -> None:
     place.app.start(place.heard)
     place.listener.close()
-    place.until(lambda: place.states)
+    place.until(lambda: place.heard.lost)
     place.app.close()
     assert not place.timers.pending()
 

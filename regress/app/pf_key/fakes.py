@@ -23,7 +23,7 @@ from isakmp.app.engine.server import Server
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import DirectLink
 from isakmp.constants import ipsec, isakmp
-from isakmp.errors import ApplicationError
+from isakmp.errors import ApplicationError, Reason
 from isakmp.log import Log
 from isakmp.policy.spd import Selector
 from isakmp.timer import Timers
@@ -132,12 +132,16 @@ class Heard:
     def __init__(self) -> None:
         self.events: list[Acquire | Expire | Mapping | UnknownSpi] = []
         self.restarts = 0
+        self.lost: list[Reason] = []
 
     def acquire(self, event: Acquire) -> None:
         self.events.append(event)
 
     def expire(self, event: Expire) -> None:
         self.events.append(event)
+
+    def gone(self, reason: Reason) -> None:
+        self.lost.append(reason)
 
     def restarted(self) -> None:
         self.restarts += 1

@@ -48,11 +48,8 @@ class Far:
     def __init__(self, **options: object) -> None:
         self.clock = 0.0
         self.timers = Timers(lambda: self.clock)
-        self.link, self.heard, self.link_states = ScriptedLink(), Heard(), []
-        self.app = PfKey(
-            self.link, self.timers, wall=lambda: WALL, pid=99,
-            on_link=lambda *state: self.link_states.append(state), **options,
-        )  # fmt: skip
+        self.link, self.heard = ScriptedLink(), Heard()
+        self.app = PfKey(self.link, self.timers, wall=lambda: WALL, pid=99, **options)
         self.app.start(self.heard)
         for data in list(self.link.sent):
             self.reply(data)
@@ -405,7 +402,9 @@ def test_a_lost_link_fails_what_waits() -> None:
     assert not far.timers.pending()
     far.link.sent.clear()
     far.app.up()
-    assert far.link_states == [(False, "it was unplugged"), (True, "")]
+    (gone,) = far.heard.lost
+    assert (gone.cause, gone.detail) == ("stack-gone", "the IPsec stack is gone: it was unplugged")
+    assert gone.mend and far.heard.restarts == 1
     sent = [codec.parse(data) for data in far.link.sent]
     assert [message.type for message in sent] == [Type.REGISTER] * 3
 

@@ -41,6 +41,9 @@ class Heard:
     def mapping(self, event: Mapping) -> None:
         self.mappings.append(event)
 
+    def gone(self, reason: object) -> None:
+        raise AssertionError("a kernel is never gone")
+
     def restarted(self) -> None:
         raise AssertionError("a kernel does not start again")
 

@@ -17,10 +17,10 @@ Line = tuple[Severity, str]
 
 
 class Told:
-    """Remembers what was said, to say what is new. errors: what is wrong now, a line each."""
+    """Remembers what was said, to say what is new. wrong: each error and warning there is now."""
 
     def __init__(self) -> None:
-        self.errors: list[str] = []
+        self.wrong: list[str] = []
         self._said: frozenset[Line] = frozenset()
         self._at_start: dict[str, str | None] = {}
 
@@ -45,9 +45,10 @@ class Told:
         self, conf: Conf, judged: Judgement, left_out: list[tuple[str, ConfError]]
     ) -> list[Line]:
         """What has not been said. left_out: what is not used, and why."""
-        self.errors = list(_errors(conf, judged, left_out))
-        lines = [(Severity.INTERNAL_ERR, text) for text in self.errors]
+        errors = _errors(conf, judged, left_out)
+        lines = [(Severity.INTERNAL_ERR, text) for text in errors]
         lines += [(Severity.INTERNAL_WARN, text) for text in judged.warnings]
+        self.wrong = [text for _, text in lines]
         news = [line for line in lines if line not in self._said]
         self._said = frozenset(lines)
         return news

@@ -393,7 +393,7 @@ class Daemon:
                 done.append("every connection is negotiated again")
         for line in done or ["no connection changed" if differ else "nothing changed"]:
             self.log.info("configuration reloaded: %s", line)
-        return self._told.errors + done
+        return self._told.wrong + self.catalog.unsupported + done
 
     def _apply(self) -> list[str]:
         """Take what the configuration says now, in one step; what was done, a line each."""

@@ -366,6 +366,15 @@ def test_errors_and_warnings_are_told_once(tmp_path: Path) -> None:
         assert west.said.count(text) == 1
 
 
+def test_a_reload_answers_with_the_warnings_too(tmp_path: Path) -> None:
+    """Whoever mistypes a tag looks at isakmpctl, not at the log; and the next time again."""
+    _, west, _, path = on_disk(tmp_path)
+    path.write_text(path.read_text().replace("[General]\n", "[General]\nRekey-fuzz= 3\n"))
+    (line,) = west.daemon.reload()
+    assert re.search(r":2 \[General\]:Rekey-fuzz: no tag Rekey-fuzz .*, and is ignored$", line)
+    assert west.daemon.reload() == [line]
+
+
 def test_settings_are_taken_up(tmp_path: Path) -> None:
     _, west, _, path = on_disk(tmp_path)
     path.write_text(path.read_text().replace(

@@ -22,7 +22,7 @@ from isakmp.conf_secrets import MEND, weakness
 from isakmp.conf_spelling import lost, unknown_tag
 from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
 from isakmp.conf_user import user_warnings
-from isakmp.conf_values import NO, BadValue
+from isakmp.conf_values import NO, YES_NO, BadValue
 from isakmp.conf_who import confusable
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import ConfError
@@ -292,7 +292,7 @@ class _Walk:
         if tag.leads:
             self._follow(visit, name, tag.leads, tag.every)
         value = conf.get(section, name) or ""
-        if tag.idle and value.lower() not in NO:
+        if tag.idle and not (tag.type is YES_NO and value.lower() in NO):
             self.warnings.append(f"{conf.where(section, name)}: has no effect in this version")
         if conf.is_written(section, name):
             for item in dict.fromkeys(items_of(value)) if tag.every else [value]:

@@ -96,7 +96,7 @@ def word(*known: str) -> Type:
 
 
 def member_of(*registries: type[IntEnum], only: tuple[str, ...] = ()) -> Type:
-    """A member of a registry by name or number. only: the names that are told."""
+    """A member of a registry by name. only: the names that are told."""
     told = only or tuple(dict.fromkeys(name for each in registries for name in names(each)))
 
     def parse(text: str) -> IntEnum:

@@ -207,6 +207,10 @@ def _followed(conf: Conf, section: str) -> list[str]:
 
 @RUN
 @example("[net-]\nConfiguration= phase-2\n")
+@example("[transform]\nAUTHENTICATION_METHOD= 1\n")
+@example("[esp]\nTRANSFORM_ID= 3\n")
+@example("[id-1]\nID-type= 4\n")
+@example("[ipv4/192.0.2.]\nAttributes= 0\n")
 @given(lines())
 def test_what_passes_means_what_it_says(line: str) -> None:
     """The value that is used is the one that was written, as a reader of its own sees it."""

@@ -25,12 +25,10 @@ def name_of(registry: type[IntEnum], value: int) -> str:
 
 
 def value_of(registry: type[E], name: str) -> E:
-    """The member people write as ``name`` (or as its number). KeyError where there is none."""
+    """The member people write as ``name``. KeyError where there is none."""
     for candidate in (name, "_" + name):
         if candidate in registry.__members__:
             return registry[candidate]
-    if name.isascii() and name.isdigit() and int(name) in registry._value2member_map_:
-        return registry(int(name))
     raise KeyError(name)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fifo_ui.files import REPLY
+from fifo_ui.files import LOOK_S, REPLY, running
 from isakmp.errors import IsakmpError
 
 SLOW_S = 1.0  # who waits for longer is told for what
@@ -80,20 +80,29 @@ class Client:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: OSError) -> ControlError:
+        if error.errno in (errno.ENXIO, errno.ENOENT):
+            missing = "nobody reads" if error.errno == errno.ENXIO else "there is no"
+            return self._not_there(f"{missing} {self.fifo}")
         cause, mend = {
-            errno.ENXIO: ("isakmpd is not running: nobody reads {}", "start isakmpd"),
-            errno.ENOENT: (
-                "isakmpd is not running: there is no {}",
-                "start isakmpd, or name its FIFO with --fifo",
-            ),
             errno.EACCES: ("you may not write to {}", "run isakmpctl as the user isakmpd runs as"),
             errno.EAGAIN: (
                 "{} is full: isakmpd runs but does not read it",
                 "wait for what it is busy with, or stop it with a signal",
             ),
         }.get(error.errno or 0, (f"cannot write to {{}}: {error.strerror}", ""))
-        kind = NotThere if error.errno in (errno.ENXIO, errno.ENOENT) else ControlError
-        return kind(cause.format(self.fifo), mend)
+        return ControlError(cause.format(self.fifo), mend)
+
+    def _not_there(self, why: str) -> NotThere:
+        """By the FIFO nobody is; whether isakmpd runs all the same, its process number tells."""
+        if pid := running(self.run_directory):
+            return NotThere(
+                f"isakmpd runs, process {pid}, but {why}",
+                f"it makes it anew within {LOOK_S:g} s, or at once for kill -HUP {pid}; where it"
+                " has another (-f), name that with --fifo",
+            )
+        return NotThere(
+            f"isakmpd is not running: {why}", "start isakmpd, or name its FIFO with --fifo"
+        )
 
     def _await(self, path: Path) -> str:
         """The text of the reply, once it is there."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: results, reports, replies."""
+"""Files of the run directory, which appear whole or not at all: results, reports, replies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from isakmp.errors import IsakmpError
 
 RESULT = "isakmpd.result"
 REPLY = "isakmpd.reply."
+PID = "isakmpd.pid"
 ANSWER_MAX_AGE_S = 60.0
+LOOK_S = 10.0  # how often isakmpd looks whether its FIFO is in its place
 
 
 def check_directory(path: Path, owners: set[int]) -> None:
@@ -51,6 +53,15 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
         with suppress(OSError):
             new.unlink()
         raise
+
+
+def running(run_directory: Path) -> int:
+    """The process that isakmpd is by its file; 0 where it has gone, and another its number."""
+    with suppress(OSError, ValueError):
+        pid = int((run_directory / PID).read_text(encoding="ascii"))
+        if b"isakmp" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return pid
+    return 0
 
 
 def remove_answers(run_directory: Path, before: float) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fifo_ui.commands import Commands, write_report
 from fifo_ui.fifo import Fifo
-from fifo_ui.files import check_directory, write_whole
+from fifo_ui.files import LOOK_S, PID, check_directory, write_whole
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.log import Log, severity_of_refusal
@@ -27,8 +27,6 @@ from isakmp.log_files import Outlets
 from isakmp.loop import Loop
 from isakmp.patience import PATIENT
 from isakmp.ready import Starter
-
-LOOK_S = 10.0
 
 
 def work(
@@ -80,7 +78,7 @@ def _fifo_path(options: argparse.Namespace, run_directory: Path) -> str:
 
 
 def _write_pid(options: argparse.Namespace, run_directory: Path) -> Path:
-    path = Path(options.pid_file) if options.pid_file else run_directory / "isakmpd.pid"
+    path = Path(options.pid_file) if options.pid_file else run_directory / PID
     try:
         write_whole(path, f"{os.getpid()}\n", 0o644)
     except OSError as error:

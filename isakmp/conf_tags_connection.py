@@ -56,7 +56,7 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
         ),
         "Local-selectors": Tag(
             _SELECTORS,
-            "IKEv2: our side of the traffic as a list, see below",
+            "our side of the traffic as a list, see below; IKEv1 takes the first alone",
             otherwise="Local-ID",
             every=True,
         ),
@@ -84,7 +84,12 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
         "PF-Tag": Tag(TEXT, "a packet filter tag; `$id` and `$domain` are replaced", idle=True),
         "Phase": Tag(word("2"), "that this is a connection", "2"),
         "Remote-ID": section(Kind.ID, "their side of the traffic", otherwise="the peer's address"),
-        "Remote-selectors": Tag(_SELECTORS, "IKEv2: their side", otherwise="Remote-ID", every=True),
+        "Remote-selectors": Tag(
+            _SELECTORS,
+            "their side, in the same form; IKEv1 takes the first alone",
+            otherwise="Remote-ID",
+            every=True,
+        ),
         "ReplayWindow": _REPLAY._replace(meaning="of what ESP-proposals names; 0: none"),
         "Share-traffic": Tag(
             YES_NO,

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fifo_ui.render import GAP, MAX_TEXT, MIN_COLUMN, moment, text_of
+from fifo_ui.render import GAP, MAX_TEXT, MIN_COLUMN, far_end, moment, text_of
 from fifo_ui.screen import PLAIN, Screen, Tone, cell, fit
 from isakmp.causes import EXPECTED
 from isakmp.log import printable
@@ -175,9 +175,7 @@ def _head(row: Row) -> str:
     role = "we began" if row.get("initiator") else "the peer began"
     times = f", {row['times']} times" if (row.get("times") or 1) > 1 else ""
     when = f"{moment(row['when'] or 0.0)} " if "when" in row else "now, and not ended yet:"
-    remote, name = text_of(row.get("remote")), text_of(row.get("name"))
-    whom = remote if name == remote else f"{remote} ({name})"
-    return f"{when} {text_of(row.get('exchange'))} with {whom}, {role}{times}"
+    return f"{when} {text_of(row.get('exchange'))} with {far_end(row)}, {role}{times}"
 
 
 def _beside(row: Row, reason: Row, screen: Screen) -> list[str]:

@@ -100,6 +100,12 @@ def text_of(value: object) -> str:
     return printable(str(value), MAX_TEXT)
 
 
+def far_end(row: Row) -> str:
+    """With whom an exchange is: the address, and the name where it has one."""
+    remote, name = text_of(row.get("remote")), text_of(row.get("name"))
+    return remote if name == remote else f"{remote} ({name})"
+
+
 def table(headers: Sequence[str], lines: Iterable[Line], screen: Screen = PLAIN) -> str:
     """Columns that fit the screen: the widest give way first. ``none`` where it is empty."""
     width = screen.columns

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fifo_ui.client import Client, ControlError, NotThere
+from fifo_ui.render import far_end
 from isakmp.causes import EXPECTED
 
 POLL_S = 0.1
@@ -91,13 +92,13 @@ class Wait:
 
 
 def progress(row: Mapping[str, Any]) -> str:
-    """How far an exchange is: ``IKE_SA_INIT with east, repeated 2 times``."""
+    """How far an exchange is: ``IKE_SA_INIT with 192.0.2.2 (east), repeated 2 times``."""
     retries = row.get("retries") or 0
     times = f", repeated {retries} time{'s' * (retries > 1)}" if retries else ""
     reason = row.get("reason") or {}
     labels = {"detail": "", "line": "line: "}
     said = "".join(f"; {label}{reason[key]}" for key, label in labels.items() if reason.get(key))
-    return f"{row['exchange']} with {row['name']}{times}{said}"
+    return f"{row['exchange']} with {far_end(row)}{times}{said}"
 
 
 def _mend(row: Row) -> str:

@@ -390,11 +390,12 @@ def test_explain_tells_of_what_nobody_has_answered_yet(
 ) -> None:
     """Else who asks in the first half minute hears that nothing has failed, and no more."""
     row = {"exchange": "main mode", "name": "peer-b", "initiator": True, "retries": 2}
+    row["remote"] = "198.51.100.22"
     answered = {**row, "name": "other", "retries": 0}
     running.daemon.state["exchanges"] = [row, answered]
     perform(client_of(running), make_parser().parse_args(["explain"]), sys.stdout, sys.stdout)
     assert capsys.readouterr().out == (
-        "under way, not answered yet: main mode with peer-b, repeated 2 times\n"
+        "under way, not answered yet: main mode with 198.51.100.22 (peer-b), repeated 2 times\n"
         "no attempt has failed\n"
     )
     running.daemon.state["outcomes"] = [FAILURE]

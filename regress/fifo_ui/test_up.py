@@ -193,6 +193,7 @@ def test_up_says_how_far_it_is(running: Running) -> None:
     state, said, turns = running.daemon.state, list[str](), list[int]()
     state["sas"] = []
     row = {"exchange": "IKE_SA_INIT", "name": "peer-b", "retries": 0, "reason": None}
+    row["remote"] = "198.51.100.22"
 
     def work() -> None:
         running.turn()
@@ -202,9 +203,9 @@ def test_up_says_how_far_it_is(running: Running) -> None:
 
     Wait(client_of(running, work), "a-b", 10.0, said.append).run()
     assert said == [
-        "waiting: IKE_SA_INIT with peer-b",
-        "waiting: IKE_SA_INIT with peer-b, repeated 1 time",
-        "waiting: IKE_SA_INIT with peer-b, repeated 2 times",
+        "waiting: IKE_SA_INIT with 198.51.100.22 (peer-b)",
+        "waiting: IKE_SA_INIT with 198.51.100.22 (peer-b), repeated 1 time",
+        "waiting: IKE_SA_INIT with 198.51.100.22 (peer-b), repeated 2 times",
     ]
 
 
@@ -220,9 +221,15 @@ def test_up_gives_up_and_says_what_it_waited_for(running: Running) -> None:
     reason = {"cause": "peer-refused", "detail": hint, "mend": "ask there"}
     running.daemon.state["sas"] = []
     running.daemon.state["exchanges"] = [
-        {"exchange": "main mode", "name": "peer-b", "retries": 3, "reason": reason}
+        {
+            "exchange": "main mode",
+            "name": "peer-b",
+            "retries": 3,
+            "reason": reason,
+            "remote": "198.51.100.22",
+        }
     ]
     status, _, err = call(running, "up", "a-b", "--wait", "2")
     assert status == 1
-    assert f"main mode with peer-b, repeated 3 times; {hint}\n" in err
+    assert f"main mode with 198.51.100.22 (peer-b), repeated 3 times; {hint}\n" in err
     assert err.endswith("\n  mend: ask there\n"), "not to wait longer for what time does not mend"

@@ -53,16 +53,19 @@ def failures(
     way and refused so far, and the last that failed, the newest first, what failed alike in one row
     with the times it did, and since when it is up, where it is; of one peer, by its name, address
     or connection."""
-    connections = [row for row in connections if _is_of(row, peer)]
-    no_stack = [row for row in connections if row.get("state") == NO_STACK][:1]
+    no_stack = [row for row in connections if row.get("state") == NO_STACK]
+    # Every connection has none, whoever is asked for: told once, of one of those.
+    no_stack = sorted(no_stack, key=lambda row: not _is_of(row, peer))[:1]
     left_out = [row for row in connections if row.get("state") == LEFT_OUT]
     doubtful = [row for row in exchanges if row.get("reason")]
     failed = _counted(row for row in outcomes if not row.get("ok") and not _is_expected(row))
-    return [
-        {"topic": _topic(row), **row, **_up(row, connections, sas)}
-        for rows in (no_stack, left_out[::-1], doubtful, failed)
+    of_peer = [
+        row
+        for rows in (left_out[::-1], doubtful, failed)
         for row in [row for row in rows if _is_of(row, peer)][: -SHOWN - 1 : -1]
     ]
+    told = [*no_stack, *of_peer]
+    return [{"topic": _topic(row), **row, **_up(row, connections, sas)} for row in told]
 
 
 def _up(row: Row, connections: Sequence[Row], sas: Sequence[Row]) -> Row:

@@ -119,7 +119,10 @@ def test_it_is_told_once_that_there_is_no_ipsec_stack() -> None:
     _, west, _ = pair()
     west.daemon.gone(GONE)
     connection, *_ = west.daemon.status()["connections"]
-    assert len(explain.failures([], None, [connection, connection])) == 1
+    second = {**connection, "name": "second"}
+    for asked in (None, "west-east", EAST.address):
+        (row,) = explain.failures([], asked, [second, connection])
+        assert (row["name"] == "west-east") is (asked == "west-east")
 
 
 def test_a_connection_that_is_left_out_is_shown_and_explained_with_its_line() -> None:

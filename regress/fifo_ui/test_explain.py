@@ -173,6 +173,7 @@ def test_what_is_up_again_is_said_to_be(pair_of: Callable[[], tuple[Gateway, Gat
     west.daemon.rekey("west-east", "quick")
     net.run(70)
     rows = told("east")
+    assert told(theirs.address) == rows, "by its address as well"
     assert rows and all(since - 0.25 <= row["up_since"] <= since for row in rows)
     stamp = stamp_of(rows[0]["up_since"])
     assert f"it is up again since {stamp}\n" in explain.text(rows, None)

@@ -73,8 +73,7 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float, gone: Reason | None) 
     protocol = child.protocols[0]
     chosen = protocol.chosen
     registry = TRANSFORM_REGISTRIES.get(chosen.protocol, ipsec.Esp)
-    parent = sas.isakmp.get(child.cookies)
-    traffic = agreed(child)
+    parent, traffic = sas.isakmp.get(child.cookies), agreed(child)
     received, sent = (usage or NO_USAGE for usage in child.usage)
     return {
         "phase": 2,

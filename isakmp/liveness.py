@@ -25,6 +25,8 @@ RETRY_S = 5.0
 SUSPICION = -1
 # New SAs, on a stranger's word, with a peer that cannot be asked whether it lives.
 ANEW_PER_S, ANEW_BURST = 1 / 60, 2
+# The next look at the soonest: a rounding of the clock is no time that goes by.
+LEAST_S = 0.1
 # Where only traffic decides: how often we look whether it has an answer, and without any traffic.
 TRAFFIC_S, QUIET_S = 10, 30
 # Who keeps a connection up asks a peer that is silent for so long all the same: one that has lost
@@ -127,7 +129,7 @@ class Liveness:
             if self.by_traffic:
                 self.watch(sa)
             else:  # heard since the SA was made, or just after the last look
-                self._arm(sa, left_s)
+                self._arm(sa, max(left_s, LEAST_S))
             return
         children = self.sas.children_of(sa)
         self.count(children).then(lambda _: self._judge(sa, received(children), sent(children)))

@@ -106,7 +106,8 @@ def test_started_as_that_user_it_needs_no_root(ends: tuple[Host, Host]) -> None:
     a, b = ends
     identity = Identity(USER, "")
     manual = (ROOT / "docs" / "isakmpd.8.md").read_text()
-    (named,) = re.findall(r"^AmbientCapabilities=(.*)$", manual, re.MULTILINE)
+    unit = r"^# systemctl edit isakmpd\n\[Service\]\nUser=.*\nAmbientCapabilities=(.*)$"
+    (named,) = re.findall(unit, manual, re.MULTILINE)
     capabilities = ",".join(f"+{word.lower().removeprefix('cap_')}" for word in named.split())
     a.write(configuration("a", a.folder, key_exchange="ikev2"))
     os.chown(a.conf, identity.uid, identity.gid)

@@ -10,7 +10,7 @@ import pytest
 from fifo_ui import render
 from isakmp.app.base import Usage
 from isakmp.constants.isakmp import Payload
-from isakmp.liveness import IDLE_S, QUIET_S
+from isakmp.liveness import IDLE_S, LEAST_S, QUIET_S
 from regress.observer import Observer, edited, numbered
 from regress.pair import EAST, WEST, Gateway, Host, Network, both, up
 from regress.scripts.ikev2.pairs import child_of, gateways
@@ -170,3 +170,17 @@ def test_who_asks_can_be_asked() -> None:
     net.kill(east)
     net.run(60)
     assert "is dead" in west.said
+
+
+@VERSION
+def test_a_rounding_of_the_clock_is_not_waited_for(version: str) -> None:
+    """It would be looked for again at the same moment, for ever where the clock stands."""
+    net, west, _ = begin(version, "DPD-check-interval= 20")
+    (sa,) = west.daemon.sas.isakmp.values()
+    now = west.daemon.timers.now()
+    sa.events["dpd"].cancel()
+    sa.last_heard = now - 20 + 1e-12
+    west.daemon.keeper.liveness._look(sa)
+    assert sa.events["dpd"].when >= now + LEAST_S
+    net.run(30)
+    assert len(west.rows(1)) == 1

@@ -137,10 +137,10 @@ def parse_payloads(
     codecs, enclosing = rules.codecs, rules.enclosing
     payloads: list[Payload] = []
     at, type = 0, first_type
-    while type:
+    for _ in range(max_payloads):
+        if not type:
+            return payloads, at
         where = offset + at
-        if len(payloads) == max_payloads:
-            raise _broken(rules, type, where, f"more than {max_payloads} payloads")
         following, stop, critical = _generic_header(rules, type, data, at, offset)
         body, value = data[at + 4 : stop], None
         if codec := codecs.get(type):
@@ -152,8 +152,10 @@ def parse_payloads(
         payloads.append(Payload(type, body, value, where, following, critical))
         at = stop
         if type in enclosing:
-            break
+            return payloads, at
         type = following
+    if type:
+        raise _broken(rules, type, offset + at, f"more than {max_payloads} payloads")
     return payloads, at
 
 
@@ -179,11 +181,13 @@ def _generic_header(
     if left < 4:
         raise _broken(rules, type, offset + at, f"{left} octets left for a generic header of 4")
     following, reserved, length = GENERIC.unpack_from(data, at)
-    if not 4 <= length <= left:
+    if length < 4 or length > left:
         raise _broken(rules, type, offset + at, f"length {length}, {left} octets left")
     if type in rules.nested:
         raise _broken(rules, type, offset + at, "belongs inside another payload")
-    if reserved and not rules.critical:
+    if not reserved:
+        return following, at + length, False
+    if not rules.critical:
         raise _broken(rules, type, offset + at, f"reserved octet is {reserved}")
     return following, at + length, reserved & CRITICAL != 0
 

@@ -35,9 +35,10 @@ def foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> I
     if kind is _IKE and transform.transform_id != ipsec.IsakmpTransform.KEY_IKE:
         yield f"TRANSFORM_ID {transform.transform_id}, not KEY_IKE"
     for attribute in transform.attributes:
-        number, value = attribute["type"], attribute["value"]
+        number = attribute["type"]
         if number == life_duration:
             continue
+        value = attribute["value"]
         if number == life_type:
             if (unit := _number_of(value)) not in _LIFE_TYPES:
                 yield f"LIFE_TYPE {min(unit, LARGEST)}, which is not carried out"

@@ -54,6 +54,7 @@ class Routes:
             self._requests.close()
             raise
         self._news.setblocking(False)
+        self._hops: dict[tuple[Kind, int], bytes] = {}
 
     def replace(
         self, kind: Kind, network: Network, index: int, prefer_src: Address | None = None
@@ -95,11 +96,7 @@ class Routes:
         if verb == _DELROUTE:
             scope = _SCOPE_NOWHERE  # of any scope
         body = _ROUTE.pack(family, network.prefixlen, 0, 0, 0, _STATIC, scope, kind, 0)
-        body += _attribute(_DST, network.network_address.packed)
-        if kind is Kind.DEVICE:
-            body += _NUMBERED.pack(_NUMBERED.size, _OIF, index)
-        body += _NUMBERED.pack(_NUMBERED.size, _METRIC, self.metric(kind, index))
-        body += _NUMBERED.pack(_NUMBERED.size, _TABLE, self._table) + more
+        body += _attribute(_DST, network.network_address.packed) + self._hop(kind, index) + more
         self._sequence += 1
         flags |= _REQUEST | _ACK
         head = _HEADER.pack(_HEADER.size + len(body), verb, flags, self._sequence, 0)
@@ -107,6 +104,16 @@ class Routes:
         (error,) = _ERROR.unpack_from(self._requests.recv(65536))
         if error:
             raise OSError(-error, os.strerror(-error))
+
+    def _hop(self, kind: Kind, index: int) -> bytes:
+        """What all routes of one kind say alike."""
+        found = self._hops.get((kind, index))
+        if found is None:
+            device = _NUMBERED.pack(_NUMBERED.size, _OIF, index) if kind is Kind.DEVICE else b""
+            metric = _NUMBERED.pack(_NUMBERED.size, _METRIC, self.metric(kind, index))
+            table = _NUMBERED.pack(_NUMBERED.size, _TABLE, self._table)
+            found = self._hops[kind, index] = device + metric + table
+        return found
 
     def close(self) -> None:
         """Give the sockets back; the routes go with their device."""

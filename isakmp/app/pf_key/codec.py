@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from socket import AF_INET, AF_INET6
+from socket import AF_INET, AF_INET6, htons, ntohs
 from struct import Struct
 from typing import NamedTuple
 
@@ -32,8 +32,8 @@ _HALF = Struct("=H")
 _WORD = Struct("=I")
 _SA = Struct("=HH4sBBBBI")
 _LIFETIME = Struct("=HHIQQQ")
-_ADDRESS_4 = Struct("=HHBBHH2s4s8x")
-_ADDRESS_6 = Struct("=HHBBHH2s4x16s4x4x")
+_ADDRESS_4 = Struct("=HHBBHHH4s8x")
+_ADDRESS_6 = Struct("=HHBBHHH4x16s4x4x")
 _KEY = Struct("=HHHH")
 _SUPPORTED = Struct("=HH4x")
 _ALGORITHM = Struct("=BBHH2x")
@@ -167,11 +167,13 @@ def parse(data: bytes, head: Message | None = None) -> Message:
         raise _bad("sadb_msg", 4, f"length {words * 8} of a message of {size} octets", "2.1")
     while offset < size:
         words, ext = walk(data, offset)
-        end = offset + words * 8
-        if ext in exts or not ext or end > size or end == offset:
+        if ext in exts or not ext:
             raise _misplaced(ext, offset, words * 8, size)
-        exts[ext] = data[offset:end]
-        offset = end
+        # One of no length is seen as one that comes twice.
+        begin, offset = offset, offset + words * 8
+        exts[ext] = data[begin:offset]
+    if offset > size:
+        raise _misplaced(ext, begin, words * 8, size)
     return found
 
 
@@ -219,7 +221,7 @@ def address(
     ext: Ext, where: Address, protocol: int = 0, prefixlen: int = 0, port: int = 0
 ) -> bytes:
     """sadb_address of the kind ``ext``."""
-    number = port.to_bytes(2, "big")
+    number = htons(port)
     if where.version == 4:
         return _ADDRESS_4.pack(3, ext, protocol, prefixlen, 0, AF_INET, number, where.packed)
     return _ADDRESS_6.pack(5, ext, protocol, prefixlen, 0, AF_INET6, number, where.packed)
@@ -237,7 +239,7 @@ def _sockaddr_of(exts: Exts, ext: Ext) -> tuple[bytes, int, int, int]:
         raise _bad(ext.name, 8, f"family {family} in {len(data)} octets", "2.3.3")
     if prefixlen > len(packed) * 8:
         raise _bad(ext.name, 5, f"prefix of {prefixlen} bits", "2.3.3")
-    return packed, 0 if protocol == ANY_PROTOCOL else protocol, prefixlen, port[0] << 8 | port[1]
+    return packed, 0 if protocol == ANY_PROTOCOL else protocol, prefixlen, ntohs(port)
 
 
 def read_address(exts: Exts, ext: Ext) -> SockAddress:

@@ -113,26 +113,20 @@ class Layout:
                 flat[at + place] = value if pack is None else pack(value)
 
     def packer(self, *names: str) -> Callable[..., bytes]:
-        """A pack() of the values of the first of these fields, for what is packed often: all else
-        stays empty. A field of a field is ``outer.inner``."""
-        places = [self._place(name) for name in names]
-        struct_pack, empty = self._struct.pack, self._empty
+        """struct's pack of these fields, in the structure's order, for what is packed often: all
+        else is zero. A field of a field is ``outer.inner``; an address is its octets."""
+        parts = [
+            kind if name in names else f"{struct.calcsize('=' + kind)}x"
+            for name, kind in self._named()
+        ]
+        return struct.Struct("=" + "".join(parts)).pack
 
-        def pack(*values: Any) -> bytes:
-            flat = empty.copy()
-            for (at, convert), value in zip(places, values, strict=False):
-                flat[at] = value if convert is None else convert(value)
-            return struct_pack(*flat)
-
-        return pack
-
-    def _place(self, name: str) -> tuple[int, Callable[[Any], Any] | None]:
-        outer, _, inner = name.partition(".")
-        place = self._places[outer]
-        if place.inner is None:
-            return place.first, place.pack
-        at, convert = place.inner._place(inner)
-        return place.first + at, convert
+    def _named(self, outer: str = "") -> Iterator[tuple[str, str]]:
+        for name, kind in self._fields.items():
+            if isinstance(kind, Layout):
+                yield from kind._named(f"{outer}{name}.")
+            else:
+                yield outer + name, kind.format if isinstance(kind, Kind) else kind
 
     def unpack(self, data: bytes | memoryview, offset: int = 0) -> Values:
         """The values at ``offset``. MalformedPayload where the octets end before."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 from isakmp.app.base import (
@@ -329,11 +330,11 @@ def directions(spec: PolicySpec) -> tuple[Dir, ...]:
 
 
 _pack_policy = messages.POLICY_INFO.packer(
-    "lft.soft_packet_limit", "action", "sel.family", "sel.daddr", "sel.saddr", "sel.prefixlen_d",
-    "sel.prefixlen_s", "sel.proto", "dir", "index", "priority",
-    "sel.sport", "sel.sport_mask", "sel.dport", "sel.dport_mask",
+    "sel.daddr", "sel.saddr", "sel.dport", "sel.dport_mask", "sel.sport", "sel.sport_mask",
+    "sel.family", "sel.prefixlen_d", "sel.prefixlen_s", "sel.proto", "lft.soft_byte_limit",
+    "lft.hard_byte_limit", "lft.soft_packet_limit", "lft.hard_packet_limit", "priority", "index",
+    "dir", "action",
 )  # fmt: skip
-_ANY_PORTS = ((0, 0), (0, 0))
 
 
 def policies(
@@ -341,17 +342,22 @@ def policies(
 ) -> list[bytes]:
     """The bodies of NEWPOLICY and UPDPOLICY, one for each place; ``templates`` follow."""
     src, dst = spec.selector.src, spec.selector.dst
-    common = (
-        tag, PolicyAction.BLOCK if spec.action is Action.DISCARD else PolicyAction.ALLOW,
-        family_of(dst), dst.network_address, src.network_address, dst.prefixlen, src.prefixlen,
-        spec.selector.protocol,
-    )  # fmt: skip
+    ends = dst.network_address.packed, src.network_address.packed
+    network = family_of(dst), dst.prefixlen, src.prefixlen, spec.selector.protocol
+    limits = INFINITE, INFINITE, tag, INFINITE
+    action = PolicyAction.BLOCK if spec.action is Action.DISCARD else PolicyAction.ALLOW
     before = _BEFORE if spec.action is Action.BYPASS else 1
     return [
-        _pack_policy(*common, dir, index, priority(spec.selector, ports) // before,
-                     *(() if ports == _ANY_PORTS else chain(*ports)))
+        _pack_policy(*ends, *_ports(*ports), *network, *limits,
+                     priority(spec.selector, ports) // before, index, dir, action)
         for (dir, ports), index in zip(places, indices, strict=True)
     ]  # fmt: skip
+
+
+@lru_cache(256)
+def _ports(src: tuple[int, int], dst: tuple[int, int]) -> list[bytes]:
+    """A selector's ports and masks, the destination's first."""
+    return [number.to_bytes(2, "big") for number in (*dst, *src)]
 
 
 def templates(spec: PolicySpec) -> bytes:

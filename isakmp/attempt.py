@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.script import Incoming, Outgoing, Step, Verdict, Waiting
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
+from isakmp.event.timer import Bucket
 from isakmp.policy.spd import Address
-from isakmp.timer import Bucket
 
 # Of one kind: for all strangers, for one network of them, and for one address that is named.
 STRANGERS_PER_S, NETWORK_PER_S, NAMED_PER_S = 10, 2, 10

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isakmp.app.base import Expire, SaSpec, Usage
+from isakmp.event.job import Job
 from isakmp.exchange import Exchange
-from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.path import Path
 from isakmp.policy.traffic import agreed, describe

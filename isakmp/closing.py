@@ -14,14 +14,14 @@ from isakmp.conf import Conf
 from isakmp.conf_check import judge
 from isakmp.conf_spelling import refuse_lost
 from isakmp.errors import ConfError, Reason
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.flows import Flows, fixed, kept_back, unnegotiated
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve
 from isakmp.policy.reader import connection_names, passive_names
 from isakmp.policy.traffic import selectors_of
-from isakmp.timer import Timers
 
 
 class _Nobody:

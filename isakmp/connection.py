@@ -13,9 +13,10 @@ from isakmp.dialect import Dialect
 from isakmp.engine import Engine
 from isakmp.entry import AWAITED_S, Entry, Settings
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
+from isakmp.event.job import Job
+from isakmp.event.timer import Timers
 from isakmp.exchange import Exchange
 from isakmp.flows import Flows, fixed, kept_back, unnegotiated
-from isakmp.job import Job
 from isakmp.log import Log, LogClass, severity_of
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, narrowed
@@ -23,7 +24,6 @@ from isakmp.policy.spd import Address, Connection, Remote, Selector
 from isakmp.policy.traffic import selectors_of
 from isakmp.reqids import Flow, Reqids
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
-from isakmp.timer import Timers
 
 REKEY_RETRY_S, HEIR_S = 20.0, 0.1
 

@@ -24,7 +24,8 @@ from isakmp.constants import ISAKMP_PORT
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.timer import Event, Timers
 from isakmp.keeper import Keeper
 from isakmp.keylog import KeyLog
 from isakmp.log import Log
@@ -38,7 +39,6 @@ from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev2.dialect import Ikev2
 from isakmp.status import status
-from isakmp.timer import Event, Timers
 from isakmp.transport.base import KEEPALIVE, Transport
 
 if TYPE_CHECKING:

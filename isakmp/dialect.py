@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from isakmp.errors import Reason, Refused
+from isakmp.event.job import Job
 from isakmp.exchange import Exchange
-from isakmp.job import Job
 from isakmp.message import Header, Payload
 from isakmp.path import Path
 from isakmp.policy.spd import Connection, Remote

@@ -23,6 +23,7 @@ from isakmp.causes import BOUNDS, CHEAP
 from isakmp.conf import Conf
 from isakmp.dialect import Dialect
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
+from isakmp.event.timer import Timers
 from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.half_open import HalfOpen
 from isakmp.log import Log, LogClass, Severity, severity_of
@@ -35,7 +36,6 @@ from isakmp.policy.spd import Address, Remote
 from isakmp.retransmission import Retransmission
 from isakmp.sa import IsakmpSa, SaDatabase, State
 from isakmp.script import Incoming, Mark, Outgoing, S, Script, Step, Verdict
-from isakmp.timer import Timers
 
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isakmp.errors import Reason
+from isakmp.event.timer import Event
 from isakmp.policy.spd import Connection, Remote
-from isakmp.timer import Event
 
 RETRY_FIRST_S = 2.0
 # Where packets wait for it: how long that is remembered (a stack asks every 30 s), how far apart

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from isakmp.attempt import Attempt
 from isakmp.errors import Reason
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.timer import Event
 from isakmp.path import OneWay, Path
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa, State
 from isakmp.script import S, Script, Step
-from isakmp.timer import Event
 
 if TYPE_CHECKING:
     from isakmp.candidates import Answers

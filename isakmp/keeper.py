@@ -18,6 +18,7 @@ from isakmp.connection import Connections
 from isakmp.constants import isakmp
 from isakmp.engine import Engine
 from isakmp.errors import Reason
+from isakmp.event.timer import Timers
 from isakmp.keylog import KeyLog
 from isakmp.liveness import Liveness
 from isakmp.log import Log, LogClass
@@ -28,7 +29,6 @@ from isakmp.policy.catalog import Catalog
 from isakmp.policy.spd import Connection
 from isakmp.rivals import GRACE_S, gives_way, wait_s
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
-from isakmp.timer import Timers
 
 # How long a new IKE SA is given to take over the child SAs of the one before.
 RENEW_S = 60.0

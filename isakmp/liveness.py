@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from isakmp.app.base import Usage
 from isakmp.budget import Recent
 from isakmp.errors import Reason
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.log import severity_of
 from isakmp.path import Path
 from isakmp.sa import ChildSa, IsakmpSa, State

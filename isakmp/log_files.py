@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from isakmp.errors import IsakmpError
+from isakmp.event.loop import Loop
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.sink import FileSink, Sink
 
 

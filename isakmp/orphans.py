@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from isakmp.causes import UNANSWERED
 from isakmp.errors import Refused
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.liveness import IDLE_S, TRAFFIC_S, received, sent
 from isakmp.log import severity_of
 from isakmp.sa import ChildSa, Peer

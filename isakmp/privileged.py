@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from isakmp.event.loop import Loop
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.privilege import Cap, give_up
 
 CONFIGURATION = b"C"

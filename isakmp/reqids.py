@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.policy.spd import Selector
 
 Flow = tuple[str, Selector]

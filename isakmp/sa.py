@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from isakmp.app.base import Limits, SaId, SaSpec, Usage
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.errors import Reason
+from isakmp.event.timer import Event
 from isakmp.held import Held
 from isakmp.path import Path
 from isakmp.policy.sameness import bearer_of, block_of
 from isakmp.policy.spd import Address, Connection, Identity, Range, Remote, Selector, Traffic
-from isakmp.timer import Event
 
 Who = tuple[str, Hashable, str]
 Place = tuple[Address, int]

@@ -16,7 +16,7 @@ from functools import cache, cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.message import Header, Payload, missing
 from isakmp.path import Path
 

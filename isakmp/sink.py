@@ -17,8 +17,8 @@ from collections.abc import Callable
 from select import PIPE_BUF, POLLOUT, poll
 
 from isakmp.errors import IsakmpError
+from isakmp.event.loop import Loop
 from isakmp.log import Severity
-from isakmp.loop import Loop
 
 MOST_OCTETS = 256 * 1024
 AGAIN_S = 2.0

@@ -19,10 +19,11 @@ from isakmp.conf_check import judge_file
 from isakmp.conf_kinds import Kind
 from isakmp.daemon import Daemon
 from isakmp.errors import ConfError, IsakmpError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.flags import arguments
 from isakmp.log import Log, LogClass, Severity, parse_class, parse_level
 from isakmp.log_files import Outlets
-from isakmp.loop import Loop
 from isakmp.policy.spd import Address
 from isakmp.preload import preload
 from isakmp.privilege import Identity, give_up, more_descriptors, private_files
@@ -31,7 +32,6 @@ from isakmp.ready import Starter, detach
 from isakmp.run_directory import run_directory
 from isakmp.service import work
 from isakmp.sink import STDERR, Sink, StreamSink, SyslogSink
-from isakmp.timer import Timers
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
 

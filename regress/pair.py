@@ -25,13 +25,13 @@ from isakmp.app.none import Nothing
 from isakmp.conf import Conf
 from isakmp.daemon import Daemon
 from isakmp.errors import ApplicationError, Reason
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.timer import Timers
 from isakmp.log import Log
 from isakmp.message import Header, parse_header
 from isakmp.path import Path
 from isakmp.policy.identity import no_interfaces
 from isakmp.policy.spd import Address
-from isakmp.timer import Timers
 from isakmp.transport.memory import Memory
 
 EPOCH = 1_700_000_000.0

@@ -10,9 +10,9 @@ import pytest
 from isakmp import closing
 from isakmp.app.base import Action
 from isakmp.conf import Conf
+from isakmp.event.timer import Timers
 from isakmp.log import Log
 from isakmp.policy.identity import no_interfaces
-from isakmp.timer import Timers
 from regress.pair import EAST, WEST, Gateway, Recorder
 
 EVERYBODY = replace(EAST, remote="0.0.0.0/0")

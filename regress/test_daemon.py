@@ -14,7 +14,7 @@ from isakmp.app.base import Action
 from isakmp.capture import Datagram, read_datagrams, read_frames
 from isakmp.conf import Conf
 from isakmp.errors import ConfError, IsakmpError
-from isakmp.job import Job
+from isakmp.event.job import Job
 from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, connected, up
 from regress.scripts.ikev2.pairs import pair
 

@@ -23,9 +23,10 @@ from isakmp.conf import Conf
 from isakmp.constants import isakmp
 from isakmp.engine import ANSWERS_MAX, Engine
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
+from isakmp.event.job import Job
+from isakmp.event.timer import Timers
 from isakmp.exchange import Exchange, digest
 from isakmp.half_open import NAMED_SHARE
-from isakmp.job import Job
 from isakmp.log import Log
 from isakmp.message import HEADER_SIZE, Header, Payload, build_payloads, parse_payloads
 from isakmp.outcome import OUTCOMES_MAX
@@ -33,7 +34,6 @@ from isakmp.path import Path
 from isakmp.policy.spd import Remote
 from isakmp.sa import SaDatabase
 from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script, Verdict
-from isakmp.timer import Timers
 
 P = isakmp.Payload
 HERE, THERE = ip_address("192.0.2.1"), ip_address("192.0.2.2")

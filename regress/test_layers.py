@@ -16,9 +16,7 @@ LAYERS = [
     ["isakmp.policy.dn", "isakmp.policy.hashed", "isakmp.policy.sameness", "isakmp.policy.spd"],
     [
         "isakmp.errors",
-        "isakmp.job",
-        "isakmp.timer",
-        "isakmp.loop",
+        "isakmp.event",
         "isakmp.log",
         "isakmp.path",
         "isakmp.privilege",

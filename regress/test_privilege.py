@@ -17,11 +17,11 @@ import pytest
 
 from isakmp.conf import Conf
 from isakmp.errors import ConfError, IsakmpError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.privilege import Cap, Identity
 from isakmp.privileged import Helper
-from isakmp.timer import Timers
 from regress.interop.forked import forking
 from regress.test_main import GATEWAY, Running
 
@@ -154,7 +154,8 @@ def test_the_helper_knows_one_verb_and_ends_at_any_other(tmp_path: Path, said: b
     path.write_text("[General]\n")
     script = (
         "import sys, time; from pathlib import Path; from isakmp.privileged import Helper;"
-        "from isakmp.loop import Loop; from isakmp.timer import Timers; from isakmp.log import Log;"
+        "from isakmp.event.loop import Loop; from isakmp.event.timer import Timers;"
+        "from isakmp.log import Log;"
         f"helper = Helper(Path({str(path)!r}), Loop(Timers(time.time)), Log(time.time, print));"
         "print(helper.open(helper.path).read());"
         f"helper._socket.send({said!r}); helper._socket.setblocking(True);"
@@ -170,7 +171,8 @@ def test_nothing_is_waited_for_that_has_not_been_asked_yet(tmp_path: Path) -> No
     path.write_text("[General]\n")
     script = (
         "import time; from pathlib import Path; from isakmp import privileged;"
-        "from isakmp.loop import Loop; from isakmp.timer import Timers; from isakmp.log import Log;"
+        "from isakmp.event.loop import Loop; from isakmp.event.timer import Timers;"
+        "from isakmp.log import Log;"
         "privileged.ANSWER_S = 3600.0;"
         f"helper = privileged.Helper(Path({str(path)!r}), Loop(Timers(time.time)),"
         " Log(time.time, print)); print(helper.open(helper.path).read()); helper.close()"

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.policy.spd import Selector
 from isakmp.reqids import Flow, Reqids
 from regress.pair import EAST, WEST, Network

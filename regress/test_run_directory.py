@@ -9,9 +9,9 @@ import pytest
 from isakmp import run_directory as module
 from isakmp.app import make
 from isakmp.conf import Conf
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
-from isakmp.timer import Timers
 
 WRITTEN = "[General]\nRun-directory= /written\n"
 EMPTY = "[General]\nRetransmits= 3\n"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log, LogClass
-from isakmp.loop import Loop
 from isakmp.sink import AGAIN_S, MOST_OCTETS, Sink, StreamSink, SyslogSink
-from isakmp.timer import Timers
 
 LINE = "x" * 999
 FLOOD = 3 * MOST_OCTETS // len(LINE)

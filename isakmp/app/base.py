@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import Reason
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.policy.spd import Address, Selector
 
 

@@ -14,8 +14,8 @@ from isakmp.app.base import PolicySpec
 from isakmp.app.nft.tables import Tables
 from isakmp.app.xfrm.dropping import Dropping
 from isakmp.errors import ApplicationError
+from isakmp.event.loop import Loop
 from isakmp.log import Log
-from isakmp.loop import Loop
 
 _Part = Dropping | Tables
 

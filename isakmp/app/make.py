@@ -20,13 +20,13 @@ from isakmp.app.pf_key.link import DirectLink, SocketLink, kernel_socket, unix_s
 from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
 from isakmp.errors import ApplicationError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.path import Path
 from isakmp.policy.spd import Address
 from isakmp.privilege import Cap
 from isakmp.run_directory import run_directory
-from isakmp.timer import Timers
 
 EspIn = Callable[..., object]
 SendRaw = Callable[[Path, bytes], object]

@@ -9,9 +9,9 @@ from socket import socket
 from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.timer import Event, Timers
 from isakmp.policy.spd import Address
-from isakmp.timer import Event, Timers
 
 # When an SA ends, and whether that is its hard limit; the earliest first.
 Ends = list[tuple[float, bool]]

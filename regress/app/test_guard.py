@@ -18,10 +18,10 @@ from isakmp.app.xfrm import values
 from isakmp.app.xfrm.constants import Dir, Msg
 from isakmp.app.xfrm.link import KernelRefusal, Link
 from isakmp.errors import ApplicationError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.policy.spd import Selector
-from isakmp.timer import Timers
 from regress.interop.namespace import Namespace
 from regress.interop.needs import missing
 

@@ -15,9 +15,9 @@ from isakmp.app.make import _Embedded, make_application, make_barrier, needs
 from isakmp.app.pf_key.link import DirectLink
 from isakmp.conf import Conf
 from isakmp.errors import ConfError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
-from isakmp.timer import Timers
 from regress.app.engine.pair import MemoryNetif, MemoryWire
 from regress.app.pf_key.fakes import Heard
 

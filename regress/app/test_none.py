@@ -17,8 +17,8 @@ from isakmp.app.base import (
 from isakmp.app.none import Nothing
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError
+from isakmp.event.timer import Timers
 from isakmp.policy.spd import Selector
-from isakmp.timer import Timers
 
 US, THEM = ip_address("192.0.2.1"), ip_address("192.0.2.2")
 ESP = isakmp.Protocol.IPSEC_ESP

@@ -14,10 +14,10 @@ from fifo_ui.fifo import Fifo
 from fifo_ui.flags import make_parser
 from isakmp.conf import Conf, Transaction
 from isakmp.errors import IsakmpError
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
-from isakmp.timer import Timers
 
 CONF = """
 [General]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from fifo_ui.fifo import MAX_LINE, STDIN, Fifo, LineReader, open_fifo
 from isakmp.errors import ConfError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
-from isakmp.timer import Timers
 from regress.fifo_ui.fake import Running
 
 

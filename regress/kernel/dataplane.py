@@ -28,7 +28,7 @@ from isakmp.app.base import (
 )
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto.lengths import key_octets
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.policy.spd import Selector
 from regress.kernel.site import Host, Seen, Site, inside, sh
 

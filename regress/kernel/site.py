@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 from isakmp.app.base import Acquire, Expire, Mapping, UnknownSpi
 from isakmp.app.xfrm.backend import Xfrm
 from isakmp.app.xfrm.link import Link
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.policy.spd import Address
-from isakmp.timer import Timers
 
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3

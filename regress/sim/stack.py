@@ -13,9 +13,9 @@ from isakmp.app.engine.server import Server
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import DirectLink, Receiver
 from isakmp.errors import ApplicationError
+from isakmp.event.timer import Timers
 from isakmp.log import Log
 from isakmp.policy.spd import Address
-from isakmp.timer import Timers
 
 CarryEsp = Callable[[bytes, Address, Address, Encap | None], object]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from isakmp.children import Children
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.sa import State
 from isakmp.scripts.ikev2 import rekey
 from isakmp.scripts.ikev2.dialect import Ikev2

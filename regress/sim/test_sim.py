@@ -12,8 +12,8 @@ from isakmp.app.pf_key.backend import PfKey
 from isakmp.children import Children
 from isakmp.connection import Connections
 from isakmp.engine import Engine
+from isakmp.event.job import Job
 from isakmp.exchange import Exchange
-from isakmp.job import Job
 from isakmp.keeper import Keeper
 from isakmp.policy.spd import Connection
 from isakmp.reqids import Flow

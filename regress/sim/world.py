@@ -19,12 +19,12 @@ from isakmp.conf import Conf
 from isakmp.constants import ikev2
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
+from isakmp.event.timer import Timers
 from isakmp.log import Log
 from isakmp.message import HEADER_SIZE, Header, parse_header
 from isakmp.path import Path
 from isakmp.policy.identity import no_interfaces
 from isakmp.policy.spd import Address
-from isakmp.timer import Timers
 from isakmp.transport.base import NON_ESP_MARKER
 from isakmp.transport.memory import Memory
 from regress.sim.nat import Flow, Nat

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from isakmp.errors import ConfError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.path import Path
-from isakmp.timer import Timers
 from isakmp.transport import udp as module
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp

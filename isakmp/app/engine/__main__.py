@@ -23,12 +23,12 @@ from isakmp.app.engine.process import Listener, RemoteUdp
 from isakmp.app.engine.server import Server
 from isakmp.app.engine.wire import RawWire
 from isakmp.errors import ApplicationError, IsakmpError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.privilege import Cap, Identity, give_up, more_descriptors, private_files
 from isakmp.ready import Starter
 from isakmp.sink import STDERR, StreamSink
-from isakmp.timer import Timers
 
 
 def run(path: str, device: str, identity: Identity | None) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from math import ceil, floor
 from typing import Generic, Protocol, TypeVar
 
-from isakmp.timer import Event, Timers
+from isakmp.event.timer import Event, Timers
 
 TICK_S = 0.25
 

@@ -28,10 +28,10 @@ from isakmp.app.engine.spd import Spd, is_tunnel
 from isakmp.app.engine.transform import bind
 from isakmp.constants import isakmp
 from isakmp.errors import ApplicationError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log, LogClass
-from isakmp.loop import Loop
 from isakmp.policy.spd import Network, Selector
-from isakmp.timer import Timers
 
 
 class KeyEngine:

@@ -25,8 +25,8 @@ from isakmp.app.engine.replay import Replay
 from isakmp.app.engine.sad import InboundSa, Sad, sa_id
 from isakmp.app.engine.spd import Spd, carries
 from isakmp.app.engine.transform import bind
+from isakmp.event.timer import Bucket, Timers
 from isakmp.policy.spd import Address
-from isakmp.timer import Bucket, Timers
 
 MOST_ACCEPTED = 4096
 # Packets for no SA that are reported, a second.

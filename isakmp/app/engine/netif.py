@@ -33,10 +33,10 @@ from isakmp.app.held import Held
 from isakmp.app.losses import drained
 from isakmp.app.unavailable import unavailable
 from isakmp.errors import ApplicationError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Event
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.policy.spd import Address, Network
-from isakmp.timer import Event
 
 MTU = 1400  # leaves room for ESP in UDP over IPv6 with any transform on a path of 1500
 TABLE = 500

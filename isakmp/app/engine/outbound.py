@@ -25,8 +25,8 @@ from isakmp.app.engine.packet import (
 from isakmp.app.engine.sad import OutboundSa, Sad
 from isakmp.app.engine.spd import Policy, Spd
 from isakmp.app.engine.transform import bind
+from isakmp.event.timer import Event, Timers
 from isakmp.policy.spd import Address, make_network
-from isakmp.timer import Event, Timers
 
 MOST_FLOWS = 8192
 ACQUIRE_EVERY_S = 5.0

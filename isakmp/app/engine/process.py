@@ -23,7 +23,7 @@ from isakmp.app.engine.relay import Datagram, Relay
 from isakmp.app.engine.server import Server
 from isakmp.app.pf_key.codec import MAX_MESSAGE
 from isakmp.errors import ApplicationError
-from isakmp.loop import Loop
+from isakmp.event.loop import Loop
 from isakmp.policy.spd import Address
 from isakmp.run_directory import COMMON
 

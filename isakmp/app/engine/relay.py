@@ -19,7 +19,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from isakmp.errors import MalformedPayload
-from isakmp.loop import Loop
+from isakmp.event.loop import Loop
 from isakmp.policy.spd import Address
 
 HEADER = Struct(">BBHH16s16s")

@@ -15,8 +15,8 @@ from isakmp.app.engine.esp import Opener, Sealer
 from isakmp.app.engine.packet import Headers
 from isakmp.app.engine.spd import Policy, carries, is_tunnel
 from isakmp.errors import ApplicationError
+from isakmp.event.timer import Event, Timers
 from isakmp.policy.spd import Address
-from isakmp.timer import Event, Timers
 
 LEAST_SPI = 256  # RFC 4303 2.1: below are reserved
 SPIS = range(LEAST_SPI, 2**32)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from isakmp.app.nft import messages
 from isakmp.errors import ApplicationError, MalformedPayload
-from isakmp.loop import Loop
+from isakmp.event.loop import Loop
 
 _GROUP = 1 << 6  # NFNLGRP_NFTABLES
 _ROOM = 1 << 16

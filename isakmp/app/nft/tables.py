@@ -18,10 +18,10 @@ from isakmp.app.nft.link import Link
 from isakmp.app.nft.messages import Msg
 from isakmp.app.nft.news import News
 from isakmp.errors import ApplicationError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Event
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.policy.spd import Selector
-from isakmp.timer import Event
 
 _Place = tuple[Direction, Selector]
 IKE_PORTS = (500, 4500)

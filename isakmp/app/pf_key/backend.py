@@ -43,9 +43,9 @@ from isakmp.app.xfrm import sockets
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import ApplicationError, CryptoError, MalformedPayload, Reason
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.timer import Event, Timers
 from isakmp.policy.spd import Address, Selector
-from isakmp.timer import Event, Timers
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from isakmp.app.pf_key.codec import MAX_MESSAGE
 from isakmp.app.pf_key.constants import PF_KEY_V2
 from isakmp.app.unavailable import unavailable
 from isakmp.errors import ApplicationError
-from isakmp.loop import Loop
-from isakmp.timer import Event, Timers
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Event, Timers
 
 PF_KEY = 15
 READS_PER_TURN = 64

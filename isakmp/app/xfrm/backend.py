@@ -29,10 +29,10 @@ from isakmp.app.xfrm.probe import Probe
 from isakmp.app.xfrm.watch import watch
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError, MalformedPayload
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.timer import Event, Timers
 from isakmp.log import Log
 from isakmp.policy.spd import Address
-from isakmp.timer import Event, Timers
 
 RESYNC_S = 0.2
 

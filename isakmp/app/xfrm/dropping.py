@@ -14,10 +14,10 @@ from isakmp.app.xfrm.link import Link
 from isakmp.app.xfrm.policies import Policies, present
 from isakmp.app.xfrm.watch import watch
 from isakmp.errors import ApplicationError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Event
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.policy.spd import Selector
-from isakmp.timer import Event
 
 _EXEMPT = ("disable_xfrm", "disable_policy")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from isakmp.errors import ApplicationError, MalformedPayload
-from isakmp.job import Job
+from isakmp.event.job import Job
 
 T = TypeVar("T")
 U = TypeVar("U")

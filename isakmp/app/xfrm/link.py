@@ -24,9 +24,9 @@ from isakmp.app.xfrm.constants import NETLINK_XFRM, Group, Msg, NetlinkFlag
 from isakmp.app.xfrm.messages import Message
 from isakmp.constants import name_of
 from isakmp.errors import ApplicationError, MalformedPayload
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.loop import Loop
 from isakmp.log import Log, LogClass
-from isakmp.loop import Loop
 
 READS_PER_TURN = 64
 _REQUEST, _ACK = int(NetlinkFlag.REQUEST), int(NetlinkFlag.ACK)

@@ -20,7 +20,7 @@ from isakmp.app.xfrm.layout import Values
 from isakmp.app.xfrm.link import Link, Request
 from isakmp.app.xfrm.values import Indices, Place
 from isakmp.errors import ApplicationError
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.policy.spd import OPAQUE_PORTS, Address, Selector
 from isakmp.policy.traffic import port_masks
 

@@ -14,8 +14,8 @@ from typing import Any
 from isakmp.constants import isakmp, name_of
 from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.event.job import Job
 from isakmp.exchange import Exchange, digest
-from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,

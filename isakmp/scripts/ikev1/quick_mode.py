@@ -28,8 +28,8 @@ from isakmp.crypto import keymat
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
+from isakmp.event.job import Job
 from isakmp.exchange import Exchange
-from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
 from isakmp.policy.algorithms import in_ikev1

@@ -21,8 +21,8 @@ from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.crypto import skeyseed
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import Reason, Refused
+from isakmp.event.job import Job
 from isakmp.exchange import Exchange
-from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.policy import proposal, traffic
 from isakmp.policy.identity import host_network

@@ -18,8 +18,8 @@ from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import ApplicationError, MalformedPayload, Reason, Refused
+from isakmp.event.job import Job
 from isakmp.exchange import Exchange
-from isakmp.job import Job
 from isakmp.policy import proposal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import ChosenIkev2, IsakmpSa, State

@@ -14,8 +14,8 @@ from isakmp.causes import UNANSWERED
 from isakmp.constants import ikev2, name_of
 from isakmp.engine import Engine
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
+from isakmp.event.job import Job
 from isakmp.exchange import Exchange, digest
-from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,

@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from isakmp.event.timer import Event, Timers
 from isakmp.sa import IsakmpSa
-from isakmp.timer import Event, Timers
 from isakmp.window import Window
 
 ENDED_MAX, ENDED_S = 1024, 30.0

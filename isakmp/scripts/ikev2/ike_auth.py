@@ -18,7 +18,7 @@ from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.crypto import skeyseed
 from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.path import Path
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal

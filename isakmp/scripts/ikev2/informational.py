@@ -18,8 +18,8 @@ from isakmp.constants import ikev2, name_of
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.event.job import Job
 from isakmp.exchange import Exchange
-from isakmp.job import Job
 from isakmp.log import LogClass
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import END, SWITCH, Incoming, Outgoing, Script

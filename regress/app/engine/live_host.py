@@ -20,10 +20,10 @@ from isakmp.app.engine.netif import Tun
 from isakmp.app.engine.sad import sa_id
 from isakmp.app.engine.wire import RawWire
 from isakmp.constants import ipsec
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.policy.spd import Address, Selector
-from isakmp.timer import Timers
 from regress.app.engine.pair import make_policy, make_spec
 
 

@@ -21,9 +21,9 @@ from isakmp.app.engine.esp import Opener
 from isakmp.app.engine.sad import OutboundSa
 from isakmp.constants import ipsec
 from isakmp.constants.isakmp import Protocol
+from isakmp.event.timer import Timers
 from isakmp.log import Log
 from isakmp.policy.spd import Address, Network, Selector
-from isakmp.timer import Timers
 
 MODE = ipsec.Encapsulation
 NO_LIMITS = Limits()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isakmp.app.engine.clock import TICK_S, Clock
-from isakmp.timer import Timers
+from isakmp.event.timer import Timers
 
 
 @dataclass(eq=False)

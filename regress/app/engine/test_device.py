@@ -23,8 +23,8 @@ import json, subprocess, sys, time
 from ipaddress import ip_network
 from isakmp.app.engine import netif
 from isakmp.log import Log
-from isakmp.loop import Loop
-from isakmp.timer import Timers
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 
 clock, lines, reads, packets = [0.0], [], [0], []
 loop = Loop(Timers(lambda: clock[0]))
@@ -74,8 +74,8 @@ import json, subprocess, sys
 from ipaddress import ip_network
 from isakmp.app.engine import netif
 from isakmp.log import Log
-from isakmp.loop import Loop
-from isakmp.timer import Timers
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 
 clock, lines = [0.0], []
 loop = Loop(Timers(lambda: clock[0]))

@@ -36,7 +36,7 @@ from isakmp.app.engine.sad import InboundSa, OutboundSa, sa_id
 from isakmp.constants import ipsec
 from isakmp.constants.isakmp import Protocol
 from isakmp.errors import ApplicationError
-from isakmp.loop import Loop
+from isakmp.event.loop import Loop
 from isakmp.policy.spd import Selector
 from regress.app.engine.pair import (
     ALGORITHMS,

@@ -34,10 +34,10 @@ from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.constants import Type
 from isakmp.app.pf_key.link import DirectLink, SocketLink, unix_socket
 from isakmp.errors import ApplicationError, MalformedPayload
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
-from isakmp.timer import Timers
 from regress.app.engine.pair import MemoryNetif, MemoryWire
 from regress.app.pf_key import strategies as some
 from regress.app.pf_key.fakes import (

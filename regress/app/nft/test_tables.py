@@ -20,10 +20,10 @@ from isakmp.app.nft import messages
 from isakmp.app.nft.link import Link
 from isakmp.app.nft.tables import Tables
 from isakmp.errors import ApplicationError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
 from isakmp.policy.spd import OPAQUE_PORTS, Selector
-from isakmp.timer import Timers
 from regress.app.nft.packets import datagram, fragments, icmp, ipv6, options, udp
 from regress.app.test_guard import inside
 from regress.interop.namespace import Namespace, wire

@@ -24,9 +24,9 @@ from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import DirectLink
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError, Reason
+from isakmp.event.timer import Timers
 from isakmp.log import Log
 from isakmp.policy.spd import Selector
-from isakmp.timer import Timers
 
 US, THEM = ip_address("192.0.2.1"), ip_address("192.0.2.2")
 ESP, TUNNEL = isakmp.Protocol.IPSEC_ESP, ipsec.Encapsulation.TUNNEL

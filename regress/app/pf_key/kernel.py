@@ -18,10 +18,10 @@ from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.constants import Ealg, Ext, SaType
 from isakmp.app.pf_key.link import SocketLink, kernel_socket
 from isakmp.constants import ipsec
-from isakmp.job import Job
-from isakmp.loop import Loop
+from isakmp.event.job import Job
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.policy.spd import Selector
-from isakmp.timer import Timers
 from regress.app.pf_key.fakes import (
     ESP,
     IN,

@@ -18,9 +18,9 @@ from isakmp.app.pf_key.codec import Lifetime, Policy, Sa
 from isakmp.app.pf_key.constants import Ealg, Ext, SaType, State, Type
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.timer import Timers
 from isakmp.policy.spd import Selector
-from isakmp.timer import Timers
 from regress.app.pf_key import strategies as some
 from regress.app.pf_key.fakes import (
     ESP,

@@ -16,9 +16,9 @@ from isakmp.app.base import Acquire, Expire, Mapping, UnknownSpi
 from isakmp.app.xfrm.backend import Xfrm
 from isakmp.app.xfrm.link import Link
 from isakmp.errors import ApplicationError
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log
-from isakmp.loop import Loop
-from isakmp.timer import Timers
 from regress.interop.namespace import Namespace, SetupFailure
 
 

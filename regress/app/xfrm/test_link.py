@@ -16,10 +16,10 @@ from isakmp.app.xfrm.constants import Msg, NetlinkFlag
 from isakmp.app.xfrm.link import KernelRefusal, Link
 from isakmp.app.xfrm.messages import Message
 from isakmp.errors import ApplicationError
-from isakmp.job import Job
+from isakmp.event.job import Job
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.log import Log, LogClass
-from isakmp.loop import Loop
-from isakmp.timer import Timers
 
 
 class Ends:

@@ -11,7 +11,7 @@ from isakmp.app.xfrm.constants import Msg
 from isakmp.app.xfrm.link import KernelRefusal
 from isakmp.app.xfrm.probe import Probe
 from isakmp.constants import ipsec, isakmp
-from isakmp.job import Job
+from isakmp.event.job import Job
 
 ESP, AH, IPCOMP = isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH, isakmp.Protocol.IPCOMP
 TUNNEL = ipsec.Encapsulation.TUNNEL

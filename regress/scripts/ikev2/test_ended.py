@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from isakmp.event.timer import Timers
 from isakmp.scripts.ikev2.ended import ENDED_MAX, Ended
-from isakmp.timer import Timers
 from isakmp.window import Window
 from regress.pair import both, connected, up
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from isakmp.app.base import Expire, SaId, Usage
-from isakmp.job import Job
+from isakmp.event.job import Job
 from isakmp.scripts.ikev2 import rekey
 from regress.pair import Host, Network, Packet, agree, connected
 from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isakmp.timer import Event, Timers
+from isakmp.event.timer import Event, Timers
 
 
 class Clock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isakmp.job import Job
+from isakmp.event.job import Job
 
 
 def test_listeners_are_told_once_and_late_ones_at_once() -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.loop import Loop
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
 from isakmp.privilege import more_descriptors
-from isakmp.timer import Timers
 
 Ends = tuple[socket.socket, socket.socket]
 

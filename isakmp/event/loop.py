@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
-from isakmp.timer import Timers
+from isakmp.event.timer import Timers
 
 Handler = Callable[[], object]
 

@@ -1,0 +1,1 @@
+"""What comes later: the loop, timers, jobs whose answers come later, and workers."""

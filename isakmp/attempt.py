@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """step: what is taken; done: what is called once it has a verdict, before anything follows;
-    fresh: no message was accepted before this one."""
+    """step: what is taken; done: what is called with its verdict, once there is one; fresh: no
+    message was accepted before this one."""
 
     step: Step
     message: Incoming | Outgoing
-    done: Callable[[], object]
+    done: Callable[[Verdict | None], object]
     fresh: bool = False
     verdict: Verdict | None = None
     _waiting: Waiting | None = field(default=None, repr=False)

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from isakmp.attempt import Attempt
 from isakmp.errors import Reason
 from isakmp.exchange import Exchange
 from isakmp.half_open import ROUND_TRIP_S
@@ -183,7 +182,7 @@ class Candidates:
         fork.now_in = mark
         answers.forks.append(fork)
         took = partial(self._took, stem, fork, message)
-        self._engine.perform(fork, Attempt(fork.steps[fork.step], message, took))
+        self._engine.walk.take(fork, fork.steps[fork.step], message, took)
 
     def _took(self, stem: AnyExchange, fork: AnyExchange, message: Incoming) -> None:
         """A fork has accepted its answer: the question is not put again, or the peer might take

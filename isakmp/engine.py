@@ -9,20 +9,19 @@ no socket and reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from isakmp.app.base import Application
-from isakmp.attempt import Attempt
 from isakmp.bounds import Bounds
 from isakmp.budget import Budget
 from isakmp.candidates import Candidates, family, leaves, may_be_forged, of_many
 from isakmp.causes import BOUNDS, CHEAP
 from isakmp.conf import Conf
 from isakmp.dialect import Dialect
-from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
+from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.event.timer import Timers
 from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.half_open import HalfOpen
@@ -35,7 +34,8 @@ from isakmp.policy.silence import farewell, silence
 from isakmp.policy.spd import Address, Remote
 from isakmp.retransmission import Retransmission
 from isakmp.sa import IsakmpSa, SaDatabase, State
-from isakmp.script import Incoming, Mark, Outgoing, S, Script, Step, Verdict
+from isakmp.script import Incoming, Mark, S, Script, Step
+from isakmp.walk import Walk
 
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12
@@ -83,6 +83,7 @@ class Engine:
         self.half_open = HalfOpen(random, timers.now)
         self.candidates = Candidates(self)
         self.retransmission = Retransmission(self)
+        self.walk = Walk(self)
 
     def _names(self, address: Address) -> bool:
         return self.owner.catalog.names(address)
@@ -123,6 +124,16 @@ class Engine:
             raise MalformedPayload("HDR", 24, f"{len(datagram)} octets are too many to begin with",
                                    "RFC 2408 3.1")  # fmt: skip
 
+    @staticmethod
+    def early(exchanges: Iterable[Exchange[Any]], path: Path, datagram: bytes) -> bool:
+        """Whether a message for one of these has to wait, as what it is to be read with is not
+        there yet. One is kept, and comes again when it is."""
+        unready = [exchange for exchange in exchanges if exchange.unready]
+        for exchange in unready:
+            if len(datagram) <= FIRST_MAX:
+                exchange.early = path, datagram
+        return bool(unready)
+
     def is_repeat(self, exchange: Exchange[Any], datagram: bytes) -> bool:
         """Whether this is the peer's last message again; it then gets our last answer again."""
         return self.repeats(exchange, digest(datagram))
@@ -158,7 +169,7 @@ class Engine:
             if several:
                 self.check_first(datagram)
         except Refused as refused:
-            self._refused(exchange, refused, proven=message.proven)
+            self.refused(exchange, refused, proven=message.proven)
         except MalformedPayload as error:
             self.malformed(exchange, error, fresh=fresh, proven=message.proven)
         else:
@@ -166,7 +177,7 @@ class Engine:
                 self.candidates.answer(exchange, message, exchange.now_in)
                 return
             took = partial(self.took, exchange, message)
-            self.perform(exchange, Attempt(step, message, took, fresh))
+            self.walk.take(exchange, step, message, took, fresh=fresh)
 
     def malformed(
         self, exchange: Exchange[Any], error: MalformedPayload, *, fresh: bool, proven: bool
@@ -190,7 +201,7 @@ class Engine:
         lacking = self.lacking(exchange, [payload.type for payload in message.payloads])
         if lacking and exchange.initiator and exchange.script.refused is not None:
             return exchange.script.refused
-        self._check_syntax(exchange, lacking)
+        self.check_syntax(exchange, lacking)
         return exchange.steps[exchange.step]
 
     @staticmethod
@@ -206,7 +217,7 @@ class Engine:
         return lacking
 
     @staticmethod
-    def _check_syntax(exchange: Exchange[Any], lacking: list[int]) -> None:
+    def check_syntax(exchange: Exchange[Any], lacking: list[int]) -> None:
         if lacking:
             where = f"{exchange.script.name} message {exchange.step + 1}"
             raise missing(exchange.dialect.version, where, lacking[0])
@@ -219,125 +230,7 @@ class Engine:
         for payload in message.left:
             exchange.dialect.leftover(exchange, message, payload)
 
-    # --- walking the script ------------------------------------------------------------------
-
-    def perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
-        """Take a step as far as it goes now, then whatever steps follow without waiting. What it
-        raises means the same at once and after a wait."""
-        # Only what waits is kept: an exchange that knows itself would go only with the next search
-        # for garbage.
-        exchange.attempt, proven = None, attempt.message.proven
-        try:
-            if attempt.advance(exchange, lambda _: self._resume(exchange, attempt)):
-                self._settle(exchange, attempt.verdict, attempt.done)
-            else:
-                exchange.attempt = attempt
-        except Refused as refused:
-            self._refused(exchange, refused, proven=proven)
-        except IsakmpError as error:
-            if isinstance(error, MalformedPayload) and isinstance(attempt.message, Incoming):
-                self.malformed(exchange, error, fresh=attempt.fresh, proven=proven)
-            else:
-                self._refused(exchange, _own_failure(exchange, error), proven=proven)
-
-    def _resume(self, exchange: Exchange[Any], attempt: Attempt) -> None:
-        """The answer came; the exchange may have ended meanwhile."""
-        if not exchange.over:
-            self.perform(exchange, attempt)
-
-    def _settle(
-        self, exchange: Exchange[Any], verdict: Verdict | None, done: Callable[[], object]
-    ) -> None:
-        """A step is done: note it, move on, and send what is ours to send."""
-        if verdict is Verdict.WAIT:
-            return
-        done()
-        if exchange.over:
-            return
-        if verdict is None:
-            exchange.step += 1
-            self._advance(exchange)
-            return
-        exchange.step = 0 if verdict is Verdict.RESTART else exchange.step - 1
-        if exchange.sa is not None and exchange.dialect.two_counters:
-            self._another_round(exchange, exchange.sa)
-        else:
-            self._advance(exchange)
-
-    def begin_again(self, exchange: Exchange[Any]) -> None:
-        """Send the first message anew, though no answer has asked for it just now."""
-        exchange.step, exchange.retries = 0, 0
-        self.stop_timer(exchange, "retransmit")
-        self._advance(exchange)
-
-    def _another_round(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
-        """Another request has another message ID: ours waits its turn as every request, the
-        peer's is expected."""
-        self._unlist(exchange)
-        exchange.dialect.ended(exchange, None)
-        if exchange.initiator:
-            exchange.message_id, exchange.last_out = UNNUMBERED, ()
-            sa.waiting.append(exchange)
-            self.begin_waiting(sa)
-        else:
-            self._number(exchange)
-            self._advance(exchange)
-
-    def _advance(self, exchange: Exchange[Any]) -> None:
-        """After a step: finish, send the next message, or wait for the peer's."""
-        if exchange.complete:
-            self._finish(exchange)
-        elif exchange.sends(exchange.step):
-            message, step = Outgoing(), exchange.steps[exchange.step]
-            self.perform(exchange, Attempt(step, message, lambda: self._send(exchange, message)))
-        else:
-            self.half_open.moved_on(exchange)
-            if exchange.initiator or exchange.script.persistent:
-                self.retransmission.arm(exchange)
-
-    def _send(self, exchange: Exchange[Any], message: Outgoing) -> None:
-        if exchange.message_id == UNNUMBERED:
-            self._number(exchange)
-        exchange.last_out = exchange.dialect.seal(exchange, message)
-        self._check_syntax(exchange, self.lacking(exchange, [i[0] for i in message.payloads]))
-        if exchange.resting:
-            self.candidates.asks_again(exchange)
-        self.repeat(exchange)
-        pending, exchange.after_send = exchange.after_send, []
-        for call in pending:
-            call()
-
-    def _finish(self, exchange: Exchange[Any]) -> None:
-        """Every step is taken: another script follows, or this one installs what it negotiated."""
-        if following := exchange.script.follows(exchange):
-            self._follow(exchange, following)
-            return
-        self.candidates.proven(exchange)
-        self.forget(exchange)
-        try:
-            exchange.script.finalize(exchange)
-        except Exception as error:
-            # Whoever waits for it must hear of it, even where this is a bug.
-            told = error.reason if isinstance(error, Refused) else Reason("failed", str(error))
-            self._failed(exchange, told, exchange)
-            if isinstance(error, IsakmpError):
-                return
-            raise
-        exchange.dialect.ended(exchange, None)
-        self._outcome(exchange, None)
-        exchange.finished.finish(None)
-
-    def _follow(self, exchange: Exchange[Any], script: Script[Any]) -> None:
-        """Another exchange type goes on where this one ends; what was learned stays."""
-        self._unlist(exchange)
-        exchange.dialect.ended(exchange, None)
-        exchange.follow(script)
-        exchange.step = 0
-        exchange.message_id = exchange.dialect.message_id(exchange)
-        self.exchanges.setdefault(exchange.key, exchange)
-        self._advance(exchange)
-
-    def _unlist(self, exchange: Exchange[Any]) -> None:
+    def unlist(self, exchange: Exchange[Any]) -> None:
         """Messages of that key find another exchange of the same attempt, or none."""
         key = exchange.key
         if self.exchanges.get(key) is exchange:
@@ -348,7 +241,7 @@ class Engine:
 
     # --- ends --------------------------------------------------------------------------------
 
-    def _refused(self, exchange: Exchange[Any], refused: Refused, *, proven: bool = True) -> None:
+    def refused(self, exchange: Exchange[Any], refused: Refused, *, proven: bool = True) -> None:
         """A step refused. An unprotected answer may be forged: who gets one waits on."""
         answer = exchange.step > 0 and not exchange.sends(exchange.step)
         if answer and exchange.script.establishes and not proven:
@@ -372,7 +265,7 @@ class Engine:
                 told, reason = self.candidates.furthest(exchange), of_many(exchange, reason)
                 self.candidates.end_others(exchange, reason)
             self.forget(exchange)
-            self._failed(exchange, reason, told)
+            self.failed(exchange, reason, told)
 
     def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
         """End an exchange; one whose message ID the peer waits for ends with its answer."""
@@ -384,7 +277,7 @@ class Engine:
             exchange.dialect.withdraw(exchange, reason)
             self.fail(exchange.root, reason)
 
-    def _failed(self, exchange: Exchange[Any], reason: Reason, told: Exchange[Any]) -> None:
+    def failed(self, exchange: Exchange[Any], reason: Reason, told: Exchange[Any]) -> None:
         """told: whose name the end has, of those that belong together."""
         exchange.script.abandon(exchange)
         exchange.dialect.ended(exchange, reason)
@@ -407,7 +300,7 @@ class Engine:
         for event in exchange.events.values():
             event.cancel()
         exchange.events.clear()
-        self._unlist(exchange)
+        self.unlist(exchange)
         if exchange.sa is not None:
             exchange.sa.running.pop(exchange.number, None)
         self.half_open.remove(exchange)
@@ -428,6 +321,11 @@ class Engine:
         """A peer has met a bound, and not got what it asked for: one line for all that meet it,
         which the log counts."""
         self.log.proto_err("bound met by %s: %s", peer, reason)
+
+    def concluded(self, exchange: Exchange[Any]) -> None:
+        """An exchange has done what it is for."""
+        self._outcome(exchange, None)
+        exchange.finished.finish(None)
 
     def _outcome(self, exchange: Exchange[Any], reason: Reason | None) -> None:
         if len(exchange.steps) == 1 and reason is None:
@@ -468,11 +366,11 @@ class Engine:
     def _begin(self, exchange: Exchange[Any]) -> None:
         # Where the peer expects every number, one is taken only once there is a message for it.
         if exchange.sa is None or not exchange.dialect.two_counters:
-            self._number(exchange)
+            self.number(exchange)
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
-        self._advance(exchange)
+        self.walk.go_on(exchange)
 
-    def _number(self, exchange: Exchange[Any]) -> None:
+    def number(self, exchange: Exchange[Any]) -> None:
         if exchange.sa is not None:
             exchange.message_id = exchange.dialect.message_id(exchange)
         self.exchanges[exchange.key] = exchange
@@ -558,7 +456,7 @@ class Engine:
         lacks_it = exchange.script.confirmed and exchange.step == len(exchange.steps) - 1
         if lacks_it and not exchange.over:
             self.log.proto_warn("%s: goes on without its confirmation", exchange)
-            self._finish(exchange)
+            self.walk.finish(exchange)
         return lacks_it
 
     def timed_out(self, exchange: Exchange[Any]) -> None:
@@ -582,7 +480,3 @@ class Engine:
     def stop_timer(exchange: Exchange[Any], name: str) -> None:
         if event := exchange.events.pop(name, None):
             event.cancel()
-
-
-def _own_failure(exchange: Exchange[Any], error: IsakmpError) -> Refused:
-    return Refused(Reason("failed", str(error)), exchange.dialect.failure)

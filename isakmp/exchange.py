@@ -15,7 +15,7 @@ from isakmp.event.timer import Event
 from isakmp.path import OneWay, Path
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa, State
-from isakmp.script import S, Script, Step
+from isakmp.script import Outgoing, S, Script, Step, Waiting
 
 if TYPE_CHECKING:
     from isakmp.candidates import Answers
@@ -40,8 +40,9 @@ class Exchange(Generic[S]):
     makes is not kept, where it cannot end before its answer; resting: it was refused, without
     proof; plain: what last_out holds, where it may be cut otherwise. first_in: digest of the
     message it was begun with; stem: what it goes on from, with one of several answers, untaken:
-    which it has not accepted yet; answers: those that came to our last message without proof
-    (candidates.py). steps: our role's half of the script.
+    which it has not accepted yet; after_send: what is left to do once our message has left, which
+    may wait as steps do; early: what came before that was done; answers: those that came to our
+    last message without proof (candidates.py). steps: our role's half of the script.
     """
 
     number: int
@@ -73,7 +74,8 @@ class Exchange(Generic[S]):
     plain: tuple[int, bytes] | None = field(default=None, repr=False)
     hint: Reason | None = None
     protection: Any = None
-    after_send: list[Callable[[], object]] = field(default_factory=list)
+    after_send: list[Callable[[], Waiting | None]] = field(default_factory=list)
+    early: tuple[Path, bytes] | None = field(default=None, repr=False)
     events: dict[str, Event] = field(default_factory=dict)
     finished: Job[None] = field(default_factory=Job)
     stem: Exchange[S] | None = None
@@ -143,6 +145,16 @@ class Exchange(Generic[S]):
     def parked(self) -> bool:
         """Whether the step in turn waits for an answer from somewhere else."""
         return self.attempt is not None and self.attempt.waits
+
+    @property
+    def unready(self) -> bool:
+        """Whether our message has left, and something is left to do before the peer's is read."""
+        return (
+            self.parked
+            and not self.sends(self.step)
+            and self.attempt is not None
+            and (isinstance(self.attempt.message, Outgoing))
+        )
 
     @property
     def complete(self) -> bool:

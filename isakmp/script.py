@@ -67,17 +67,17 @@ Step = Callable[["Exchange[Any]", Any], "Verdict | Waiting | None"]
 class Script(Generic[S]):
     """One exchange type, as its RFC draws it.
 
-    state: makes the exchange's own memory; finalize: installs what was negotiated, once, after
-    the last step; abandon: gives back what a failed exchange holds; establishes: the exchange
-    makes the SA that protects others (phase 1), so it begins without one; persistent: the
-    responder too repeats its message until the next one comes; accepts: exchange types that may
-    carry its messages beside its own; confirmed: the last message only confirms, and where it
-    does not come the exchange has succeeded all the same; follows: the script that goes on where
-    this one ends, with what was learned; refused: takes an answer that lacks what is mandatory;
-    tells: what the peer is told stays true, whatever becomes of what is configured; fork: the
-    memory once more, for another answer to the same message; question: what an answer is to, where
-    several messages wait for one; joins: whether a fork takes another answer for its own, as the
-    two make the same keys.
+    state: makes the exchange's own memory; finalize: installs what was negotiated, once, after the
+    last step, and may wait as a step does; abandon: gives back what a failed exchange holds;
+    establishes: the exchange makes the SA that protects others (phase 1), so it begins without one;
+    persistent: the responder too repeats its message until the next one comes; accepts: exchange
+    types that may carry its messages beside its own; confirmed: the last message only confirms, and
+    where it does not come the exchange has succeeded all the same; follows: the script that goes on
+    where this one ends, with what was learned; refused: takes an answer that lacks what is
+    mandatory; tells: what the peer is told stays true, whatever becomes of what is configured;
+    fork: the memory once more, for another answer to the same message; question: what an answer is
+    to, where several messages wait for one; joins: whether a fork takes another answer for its own,
+    as the two make the same keys.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Script(Generic[S]):
     responder: tuple[Step, ...]
     syntax: tuple[int | Mark, ...]
     state: Callable[[], S]
-    finalize: Callable[[Exchange[S]], object] = lambda exchange: None
+    finalize: Callable[[Exchange[S]], Waiting | None] = lambda exchange: None
     abandon: Callable[[Exchange[S]], object] = lambda exchange: None
     establishes: bool = False
     persistent: bool = False

@@ -87,7 +87,7 @@ class Toy:
                 engine.new_cookie(),
                 0,
             )
-        elif engine.is_repeat(exchange, datagram):
+        elif engine.is_repeat(exchange, datagram) or engine.early([exchange], path, datagram):
             return
         payloads, end = parse_payloads(1, header.next_payload, datagram[HEADER_SIZE:])
         data = datagram[HEADER_SIZE:]
@@ -454,6 +454,111 @@ def test_messages_are_not_taken_while_a_step_waits() -> None:
     theirs.state.jobs[0].finish("go")
     pair.pump()
     assert pair.near.engine.outcomes.own[0].ok
+
+
+def leaves(text: str, after: Callable[[X, Job[Any]], object]) -> Callable[[X, Outgoing], None]:
+    """A step that sends, and has to wait for something once that has left."""
+
+    def rest(x: X) -> Any:
+        job: Job[Any] = Job()
+        x.state.jobs.append(job)
+        yield job
+        after(x, job)
+
+    def send(x: X, message: Outgoing) -> None:
+        says(text)(x, message)
+        x.after_send.append(lambda: rest(x))
+
+    return send
+
+
+def test_what_is_done_after_sending_waits_and_so_does_what_comes_meanwhile() -> None:
+    answer = leaves("2", lambda x, job: x.state.did.append(str(job.result)))
+    pair = Pair(toy(responder=(hears("1"), answer, hears("3"), says("4"))))
+    mine = pair.near.begin()
+    pair.pump()
+    theirs = pair.far.only
+    assert theirs.state.did == ["recv 1", "send 2"]
+    assert not mine.complete
+    pair.far.engine.receive(TO_HERE, mine.last_out[0])  # another of the same is one
+    assert pair.far.engine.counters == {}
+    theirs.state.jobs[0].finish("keys")
+    assert theirs.state.did == ["recv 1", "send 2", "keys", "recv 3", "send 4"]
+    pair.pump()
+    assert mine.complete
+    assert pair.near.engine.outcomes.own[0].ok
+    assert not pair.far.engine.exchanges
+
+
+def test_a_message_larger_than_what_is_kept_is_not_kept() -> None:
+    answer = leaves("2", lambda x, job: None)
+    pair = Pair(toy(responder=(hears("1"), answer, hears("3"), says("4"))))
+    mine = pair.near.begin()
+    pair.pump()
+    kept = pair.far.only.early
+    assert kept == (TO_HERE, mine.last_out[0])
+    large = mine.last_out[0] + bytes(16384)
+    large = large[:24] + len(large).to_bytes(4, "big") + large[28:]
+    pair.far.engine.receive(TO_HERE, large)
+    assert pair.far.only.early is kept
+
+
+def test_an_exchange_is_done_once_what_follows_its_last_message_is() -> None:
+    answer = leaves("4", lambda x, job: x.state.did.append(str(job.result)))
+    pair = Pair(toy(responder=(hears("1"), says("2"), hears("3"), answer)))
+    pair.near.begin()
+    pair.pump()
+    theirs = pair.far.only
+    assert theirs.state.ended == ""
+    theirs.state.jobs[0].finish("told")
+    assert theirs.state.did[-1] == "told"
+    assert theirs.state.ended == "finalized"
+    assert not pair.far.engine.exchanges
+
+
+def test_what_is_refused_after_sending_is_told_and_ends_the_exchange() -> None:
+    def refuse(x: X, job: Job[Any]) -> None:
+        raise Refused(Reason("bad", "no keys come of it"), 17)
+
+    pair = Pair(toy(responder=(hears("1"), leaves("2", refuse), hears("3"), says("4"))))
+    pair.near.begin()
+    pair.to_far()
+    pair.far.only.state.jobs[0].finish("go")
+    assert pair.far.toy.notified == [17]
+    assert causes(pair.far) == ["bad"]
+    assert not pair.far.engine.exchanges
+
+
+def test_a_finalization_waits_and_whoever_waits_for_it_with_it() -> None:
+    job: Job[Any] = Job()
+
+    def finalize(x: X) -> Any:
+        x.state.did.append((yield job))
+
+    pair = Pair(toy(finalize=finalize))
+    mine = pair.near.begin()
+    pair.pump()
+    assert not pair.near.engine.exchanges
+    assert not mine.finished.done
+    job.finish("installed")
+    assert mine.state.did[-1] == "installed"
+    assert mine.finished.done
+    assert [outcome.ok for outcome in pair.near.engine.outcomes.own] == [True]
+
+
+def test_a_finalization_that_fails_after_a_wait_fails_the_exchange() -> None:
+    job: Job[Any] = Job()
+
+    def finalize(x: X) -> Any:
+        yield job
+
+    pair = Pair(toy(finalize=finalize, responder=toy().responder))
+    mine = pair.near.begin()
+    pair.pump()
+    job.fail(IsakmpError("the stack is gone"))
+    assert isinstance(mine.finished.error, Refused)
+    assert mine.state.ended == "abandoned"
+    assert causes(pair.near) == ["failed"]
 
 
 def test_an_exchange_that_ends_while_a_step_waits_does_not_come_back() -> None:

@@ -64,6 +64,7 @@ LAYERS = [
         "isakmp.half_open",
         "isakmp.candidates",
         "isakmp.retransmission",
+        "isakmp.walk",
         "isakmp.dialect",
         "isakmp.outcome",
         "isakmp.owner",

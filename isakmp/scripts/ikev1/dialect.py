@@ -100,6 +100,8 @@ class Ikev1:
         fit = [x for x in candidates if self._fits(x, header)]
         if not fit:
             engine.drop(path, f"{exchange}: wrong cookie or exchange type")
+        elif engine.early(fit, path, datagram):
+            return
         elif header.flags & ENCRYPTION:
             self._encrypted(engine, path, header, datagram, fit)
         else:

@@ -220,7 +220,7 @@ def _show_cookie(x: X) -> None:
         if not _was_sent(s, s.group, cookie):
             if _may_send(x, s.group, cookie):
                 s.cookie = cookie
-                x.engine.begin_again(x)
+                x.engine.walk.begin_again(x)
             return
 
 

@@ -1,0 +1,172 @@
+"""Walk: takes the steps of exchanges one after the other, as far as each goes without waiting.
+
+RFC 2408 4.1; the isakmpd paper, 4.3.1. A step is an Attempt, and so is what is done once a message
+has left: whatever is not there yet is waited for, and what it raises means the same before the
+wait and after it. finalize may wait, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from isakmp.attempt import Attempt
+from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
+from isakmp.exchange import UNNUMBERED, Exchange
+from isakmp.sa import IsakmpSa
+from isakmp.script import Incoming, Outgoing, Script, Step, Verdict
+
+if TYPE_CHECKING:
+    from isakmp.engine import Engine
+
+
+class Walk:
+    """That of one engine's exchanges."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def take(
+        self, exchange: Exchange[Any], step: Step, message: Incoming | Outgoing,
+        done: Callable[[], object], *, fresh: bool = False,
+    ) -> None:  # fmt: skip
+        """Take a step on a message, then whatever steps follow. done: is called before these."""
+        stepped = partial(self._stepped, exchange, done)
+        self._perform(exchange, Attempt(step, message, stepped, fresh))
+
+    def _perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+        engine = self._engine
+        # Only what waits is kept: an exchange that knows itself would go only with the next search
+        # for garbage.
+        exchange.attempt, proven = None, attempt.message.proven
+        try:
+            if attempt.advance(exchange, lambda _: self._resume(exchange, attempt)):
+                attempt.done(attempt.verdict)
+            else:
+                exchange.attempt = attempt
+        except Refused as refused:
+            engine.refused(exchange, refused, proven=proven)
+        except IsakmpError as error:
+            if isinstance(error, MalformedPayload) and isinstance(attempt.message, Incoming):
+                engine.malformed(exchange, error, fresh=attempt.fresh, proven=proven)
+            else:
+                engine.refused(exchange, _own_failure(exchange, error), proven=proven)
+
+    def _resume(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+        """The answer came; the exchange may have ended meanwhile."""
+        if not exchange.over:
+            self._perform(exchange, attempt)
+
+    def _stepped(
+        self, exchange: Exchange[Any], done: Callable[[], object], verdict: Verdict | None
+    ) -> None:
+        """A step is done: note it, move on, and send what is ours to send."""
+        if verdict is Verdict.WAIT:
+            return
+        done()
+        if exchange.over:
+            return
+        if verdict is None:
+            exchange.step += 1
+            self._sent(exchange)
+            return
+        exchange.step = 0 if verdict is Verdict.RESTART else exchange.step - 1
+        if exchange.sa is not None and exchange.dialect.two_counters:
+            self._another_round(exchange, exchange.sa)
+        else:
+            self.go_on(exchange)
+
+    def begin_again(self, exchange: Exchange[Any]) -> None:
+        """Send the first message anew, though no answer has asked for it just now."""
+        exchange.step, exchange.retries = 0, 0
+        self._engine.stop_timer(exchange, "retransmit")
+        self.go_on(exchange)
+
+    def _another_round(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
+        """Another request has another message ID: ours waits its turn as every request, the
+        peer's is expected."""
+        self._engine.unlist(exchange)
+        exchange.dialect.ended(exchange, None)
+        if exchange.initiator:
+            exchange.message_id, exchange.last_out = UNNUMBERED, ()
+            sa.waiting.append(exchange)
+            self._engine.begin_waiting(sa)
+        else:
+            self._engine.number(exchange)
+            self.go_on(exchange)
+
+    def go_on(self, exchange: Exchange[Any]) -> None:
+        """After a step: finish, send the next message, or wait for the peer's."""
+        if exchange.complete:
+            self.finish(exchange)
+        elif exchange.sends(exchange.step):
+            message, step = Outgoing(), exchange.steps[exchange.step]
+            self.take(exchange, step, message, lambda: self._send(exchange, message))
+        else:
+            self._engine.half_open.moved_on(exchange)
+            if exchange.initiator or exchange.script.persistent:
+                self._engine.retransmission.arm(exchange)
+
+    def _send(self, exchange: Exchange[Any], message: Outgoing) -> None:
+        engine = self._engine
+        if exchange.message_id == UNNUMBERED:
+            engine.number(exchange)
+        exchange.last_out = exchange.dialect.seal(exchange, message)
+        engine.check_syntax(exchange, engine.lacking(exchange, [i[0] for i in message.payloads]))
+        if exchange.resting:
+            engine.candidates.asks_again(exchange)
+        engine.repeat(exchange)
+
+    def _sent(self, exchange: Exchange[Any]) -> None:
+        """What is left to do once a message has left, one after the other, then what follows."""
+        if exchange.over:
+            return
+        if exchange.after_send:
+            call = exchange.after_send.pop(0)
+            rest = Attempt(lambda *_: call(), Outgoing(), lambda _: self._sent(exchange))
+            self._perform(exchange, rest)
+            return
+        self.go_on(exchange)
+        if exchange.early is not None and not exchange.over:
+            (path, datagram), exchange.early = exchange.early, None
+            self._engine.receive(path, datagram)
+
+    def finish(self, exchange: Exchange[Any]) -> None:
+        """Every step is taken: another script follows, or this one installs what it negotiated."""
+        if following := exchange.script.follows(exchange):
+            self._follow(exchange, following)
+            return
+        self._engine.candidates.proven(exchange)
+        self._engine.forget(exchange)
+        self._finalize(exchange, Attempt(lambda *_: exchange.script.finalize(exchange),
+                                         Outgoing(), lambda _: None))  # fmt: skip
+
+    def _finalize(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+        engine = self._engine
+        try:
+            if not attempt.advance(exchange, lambda _: self._finalize(exchange, attempt)):
+                return
+        except Exception as error:
+            # Whoever waits for it must hear of it, even where this is a bug.
+            told = error.reason if isinstance(error, Refused) else Reason("failed", str(error))
+            engine.failed(exchange, told, exchange)
+            if isinstance(error, IsakmpError):
+                return
+            raise
+        exchange.dialect.ended(exchange, None)
+        engine.concluded(exchange)
+
+    def _follow(self, exchange: Exchange[Any], script: Script[Any]) -> None:
+        """Another exchange type goes on where this one ends; what was learned stays."""
+        self._engine.unlist(exchange)
+        exchange.dialect.ended(exchange, None)
+        exchange.follow(script)
+        exchange.step = 0
+        exchange.message_id = exchange.dialect.message_id(exchange)
+        self._engine.exchanges.setdefault(exchange.key, exchange)
+        self.go_on(exchange)
+
+
+def _own_failure(exchange: Exchange[Any], error: IsakmpError) -> Refused:
+    return Refused(Reason("failed", str(error)), exchange.dialect.failure)

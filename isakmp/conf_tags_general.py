@@ -37,6 +37,7 @@ AT_START = (
     "Logverbose",
     "Run-directory",
     "User",
+    "Workers",
 )
 
 GENERAL: Mapping[str, Tag] = MappingProxyType(
@@ -209,6 +210,12 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             otherwise="stays who it is",
         ),
         "Use-Keynote": Tag(YES_NO, "ask the KeyNote policy about proposals", "yes", idle=True),
+        "Workers": Tag(
+            number(0, 64),
+            "processes that compute what takes long (key exchange in MODP groups), so that "
+            "isakmpd can go on meanwhile; 0: it computes all by itself",
+            "1",
+        ),
     }
 )
 

@@ -26,6 +26,7 @@ from isakmp.engine import Engine
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Event, Timers
+from isakmp.event.worker import HERE, Work
 from isakmp.keeper import Keeper
 from isakmp.keylog import KeyLog
 from isakmp.log import Log
@@ -55,7 +56,7 @@ class Daemon:
         self, conf: Conf, *, timers: Timers, random: Callable[[int], bytes], wall:
         Callable[[], float], transport: Transport, app: Application, log: Log,
         source: Callable[[Address], Address | None], resolve: Resolve, run_directory: FilePath,
-        nat_traversal: bool = True, flows: bool = True, active: bool = True,
+        work: Work = HERE, nat_traversal: bool = True, flows: bool = True, active: bool = True,
         port: int = 500, nat_t_port: int = 4500, report_path: FilePath | None = None,
         esp_in: Callable[..., object] | None = None, on_quit: Callable[[], object] = lambda: None,
         reloading: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -74,7 +75,7 @@ class Daemon:
         self.engine = Engine(
             transmit=transport.send, unsent=transport.unsent, random=random, timers=timers,
             conf=conf, app=app, log=log, sas=self.sas,
-            dialects={d.version: d for d in dialects}, owner=self.keeper,
+            dialects={d.version: d for d in dialects}, owner=self.keeper, work=work,
         )  # fmt: skip
         self.connections = Connections(
             engine=self.engine, sas=self.sas, app=app, catalog=self.catalog, timers=timers,

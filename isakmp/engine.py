@@ -23,6 +23,7 @@ from isakmp.conf import Conf
 from isakmp.dialect import Dialect
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.event.timer import Timers
+from isakmp.event.worker import Work
 from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.half_open import HalfOpen
 from isakmp.log import Log, LogClass, Severity, severity_of
@@ -67,9 +68,9 @@ class Engine:
     def __init__(
         self, *, transmit: Callable[[Path, bytes], None], unsent: Callable[[Path], Reason | None],
         random: Callable[[int], bytes], timers: Timers, conf: Conf, app: Application, log: Log,
-        sas: SaDatabase, dialects: dict[int, Dialect], owner: Owner,
+        sas: SaDatabase, dialects: dict[int, Dialect], owner: Owner, work: Work,
     ) -> None:  # fmt: skip
-        self.transmit, self.unsent, self.random = transmit, unsent, random
+        self.transmit, self.unsent, self.random, self.work = transmit, unsent, random, work
         self.timers, self.now, self.conf, self.app = timers, timers.now, conf, app
         self.log, self.sas, self.dialects, self.owner = log, sas, dialects, owner
         self.settings = Settings()

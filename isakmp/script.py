@@ -60,6 +60,8 @@ class Verdict(Enum):
 
 
 Waiting = Generator[Job[Any], Any, Verdict | None]
+Wait = Generator[Job[Any], Any, None]
+"""A part of a step that waits, and has no verdict of its own."""
 Step = Callable[["Exchange[Any]", Any], "Verdict | Waiting | None"]
 
 

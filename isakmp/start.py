@@ -17,10 +17,12 @@ from fifo_ui.screen import Tone, screen_of
 from isakmp.conf import Conf
 from isakmp.conf_check import judge_file
 from isakmp.conf_kinds import Kind
+from isakmp.crypto.agreement import VERBS
 from isakmp.daemon import Daemon
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
+from isakmp.event.worker import Work, Workers
 from isakmp.flags import arguments
 from isakmp.log import Log, LogClass, Severity, parse_class, parse_level
 from isakmp.log_files import Outlets
@@ -139,7 +141,9 @@ def _serve(
         if identity and conf.path:
             helper = stack.enter_context(closing(Helper(conf.path, loop, log)))
             conf.opener = helper.open
-        daemon = _daemon(conf, options, loop, timers, log, starter)
+        count = int(conf.general("Workers")[0])
+        workers = stack.enter_context(closing(Workers(count, VERBS, loop, log, identity)))
+        daemon = _daemon(conf, options, loop, timers, log, starter, workers)
         in_order = False
         stack.callback(lambda: daemon.stop(in_order))
         give_up(needs(conf, options.leave_alone), identity)
@@ -164,8 +168,9 @@ def _class_and_level(text: str) -> tuple[LogClass | None, int]:
 
 
 def _daemon(
-    conf: Conf, options: argparse.Namespace, loop: Loop, timers: Timers, log: Log, starter: Starter
-) -> Daemon:
+    conf: Conf, options: argparse.Namespace, loop: Loop, timers: Timers, log: Log, starter: Starter,
+    workers: Work,
+) -> Daemon:  # fmt: skip
     from isakmp.app.make import MARK, make_application  # after the cheap ways out
 
     families = (4,) if options.v4 else (6,) if options.v6 else (4, 6)
@@ -190,7 +195,7 @@ def _daemon(
         nat_traversal=not options.no_nat_t, flows=not options.no_flows,
         active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
         report_path=Path(options.report) if options.report else None, esp_in=esp_in,
-        on_quit=loop.stop, reloading=starter.reload,
+        on_quit=loop.stop, reloading=starter.reload, work=workers,
     )  # fmt: skip
 
 

@@ -27,12 +27,14 @@ from isakmp.daemon import Daemon
 from isakmp.errors import ApplicationError, Reason
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
+from isakmp.event.worker import HERE
 from isakmp.log import Log
 from isakmp.message import Header, parse_header
 from isakmp.path import Path
 from isakmp.policy.identity import no_interfaces
 from isakmp.policy.spd import Address
 from isakmp.transport.memory import Memory
+from regress.elsewhere import Elsewhere
 
 EPOCH = 1_700_000_000.0
 
@@ -252,11 +254,13 @@ class Nat:
 
 
 class Host:
-    """One daemon on the network. text: its configuration; options: the Daemon's."""
+    """One daemon on the network. text: its configuration; elsewhere_s: others compute for it, and
+    take that long; options: the Daemon's."""
 
     def __init__(
-        self, network: Network, address: str, text: str, seed: int = 0, **options: Any
-    ) -> None:
+        self, network: Network, address: str, text: str, seed: int = 0,
+        elsewhere_s: float | None = None, **options: Any,
+    ) -> None:  # fmt: skip
         self.network, self.address = network, ip_address(address)
         self.lines: list[str] = []
         self.random = Random(f"{address} {seed}").randbytes
@@ -265,6 +269,7 @@ class Host:
         self.transport = Memory(self._carry)
         self.app = Recorder(self.timers, self.random)
         conf = options.pop("conf", None) or Conf.from_text(text)
+        self.work = Elsewhere(self.timers, lambda: elsewhere_s) if elsewhere_s is not None else HERE
         chosen: dict[str, Any] = {
             "source": lambda _: self.address,
             "resolve": no_interfaces,
@@ -273,7 +278,7 @@ class Host:
         }
         self.daemon = Daemon(
             conf, timers=self.timers, random=self.random, wall=lambda: network.wall,
-            transport=self.transport, app=self.app, log=self.log, **chosen,
+            transport=self.transport, app=self.app, log=self.log, work=self.work, **chosen,
         )  # fmt: skip
 
     def _carry(self, path: Path, data: bytes) -> Reason | None:

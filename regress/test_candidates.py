@@ -23,9 +23,16 @@ MODES: dict[str, dict[str, Any]] = {
 ELSEWHERE = ip_address("198.51.100.9")
 
 
-def hosts(mode: str, **changes: Any) -> tuple[Network, Host, Host]:
+WHERE = pytest.mark.parametrize("elsewhere_s", [None, 0.002], ids=["here", "elsewhere"])
+
+
+def hosts(
+    mode: str, elsewhere_s: float | None = None, **changes: Any
+) -> tuple[Network, Host, Host]:
+    """elsewhere_s: their key exchanges are computed by others, and take that long."""
     net = Network()
-    west, east = (net.host(gateway) for gateway in both(**{**MODES[mode], **changes}))
+    ends = both(**{**MODES[mode], **changes})
+    west, east = (net.host(gateway, elsewhere_s=elsewhere_s) for gateway in ends)
     return net, west, east
 
 
@@ -128,12 +135,13 @@ EVERY = [(mode, number) for mode, count in COUNTS.items() for number in range(1,
 WITH_SPI = [(*one, False) for one in EVERY] + [(*one, True) for one in EVERY if one[1] == 2]
 
 
+@WHERE
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("mode", "number", "spi"), WITH_SPI)
 def test_another_message_in_the_place_of_any_does_not_end_it(
-    mode: str, number: int, spi: bool, after: bool
+    mode: str, number: int, spi: bool, after: bool, elsewhere_s: float | None
 ) -> None:
-    net, west, east = hosts(mode)
+    net, west, east = hosts(mode, elsewhere_s)
     draw = Random(number)
     observer = Observer(
         net, numbered(number), lambda packet: [altered(packet, draw, spi=spi)], after
@@ -144,9 +152,12 @@ def test_another_message_in_the_place_of_any_does_not_end_it(
     came_up(west, east, outcomes=outcomes_of(mode))
 
 
+@WHERE
 @pytest.mark.parametrize("mode", MODES)
-def test_another_one_in_the_place_of_every_message_does_not_end_it(mode: str) -> None:
-    net, west, east = hosts(mode)
+def test_another_one_in_the_place_of_every_message_does_not_end_it(
+    mode: str, elsewhere_s: float | None
+) -> None:
+    net, west, east = hosts(mode, elsewhere_s)
     draw = Random(7)
     observer = Observer(net, is_clear, lambda packet: [altered(packet, draw)])
     net.start()

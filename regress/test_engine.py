@@ -25,6 +25,7 @@ from isakmp.engine import ANSWERS_MAX, Engine
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
+from isakmp.event.worker import Here
 from isakmp.exchange import Exchange, digest
 from isakmp.half_open import NAMED_SHARE
 from isakmp.log import Log
@@ -192,7 +193,7 @@ class End:
             unsent=lambda path: None, random=random,
             timers=self.timers, conf=Conf.from_text(conf), app=Nothing(self.timers, random),
             log=Log(lambda: clock[0], self.lines.append), sas=SaDatabase(),
-            dialects={1: self.toy}, owner=_NOBODY,  # type: ignore[dict-item]
+            dialects={1: self.toy}, owner=_NOBODY, work=Here(),  # type: ignore[dict-item]
         )  # fmt: skip
 
     def begin(self) -> X:

@@ -25,12 +25,16 @@ Random = Callable[[int], bytes]
 
 
 class KeyPair:
-    """One side's ephemeral key. public: as the KE payload carries it, ``public_size`` octets."""
+    """One side's ephemeral key. public: as the KE payload carries it, ``public_size`` octets;
+    private: for who computes elsewhere, the group's number in 2 octets and the private value."""
 
-    __slots__ = ("_exchange", "public")
+    __slots__ = ("_exchange", "private", "public")
 
-    def __init__(self, public: bytes, exchange: Callable[[bytes], bytes]) -> None:
-        self.public, self._exchange = public, exchange
+    def __init__(
+        self, public: bytes, exchange: Callable[[bytes], bytes],
+        private: tuple[bytes, bytes] | None = None,
+    ) -> None:  # fmt: skip
+        self.public, self._exchange, self.private = public, exchange, private
 
     def shared(self, peer_public: bytes) -> bytes:
         """g^xy: as long as the prime; of a point its x only (RFC 5903 7).
@@ -43,7 +47,9 @@ class KeyPair:
 
 class Group(ABC):
     """A group. public_size: of a public value in octets; legacy: the configuration warns of it
-    (RFC 8247 2.4)."""
+    (RFC 8247 2.4); slow: it takes longer than to have another process do it."""
+
+    slow = False
 
     def __init__(self, number: isakmp.Group, public_size: int) -> None:
         self.number, self.name, self.public_size = number, number.name, public_size
@@ -52,6 +58,14 @@ class Group(ABC):
     @abstractmethod
     def generate(self, random: Random = os.urandom) -> KeyPair:
         """A new key: the library's own generator for os.urandom, else made of ``random``."""
+
+    @abstractmethod
+    def secret(self, random: Random) -> bytes:
+        """The private value of a new key, as from_private() takes it."""
+
+    def shared(self, secret: bytes, peer_public: bytes) -> bytes:
+        """What the key of that private value and a peer's public value make; see KeyPair."""
+        return self.from_private(secret).shared(peer_public)
 
     @abstractmethod
     def from_private(self, secret: bytes) -> KeyPair:
@@ -70,23 +84,37 @@ class Group(ABC):
 class _Modp(Group):
     """g = 2 and a safe prime, so an exponent of twice the strength does (RFC 7919 5.2)."""
 
+    slow = True
+
     def __init__(self, number: isakmp.Group, exponent_bits: int) -> None:
         self.prime, self.exponent_bits = modp_prime(number), exponent_bits
         super().__init__(number, self.prime.bit_length() // 8)
 
     def generate(self, random: Random = os.urandom) -> KeyPair:
+        return self.from_private(self.secret(random))
+
+    def secret(self, random: Random) -> bytes:
         size = (self.exponent_bits + 7) // 8
         top = 1 << (self.exponent_bits - 1)
-        return self._pair(int.from_bytes(random(size), "big") % top | top)
+        return (int.from_bytes(random(size), "big") % top | top).to_bytes(size, "big")
 
     def from_private(self, secret: bytes) -> KeyPair:
+        # g^x is what an exchange with the value g yields.
+        exchange = self._power(self._exponent(secret))
+        return KeyPair(exchange(2), lambda public: exchange(self._peer(public)))
+
+    def shared(self, secret: bytes, peer_public: bytes) -> bytes:
+        return self._power(self._exponent(secret))(self._peer(peer_public))
+
+    def _exponent(self, secret: bytes) -> int:
         x = int.from_bytes(secret, "big")
         if x >= self.prime or x % (self.prime >> 1) == 0:
             raise CryptoError(f"a private value that is not in group {self.name}")
-        return self._pair(x)
+        return x
 
     @abstractmethod
-    def _pair(self, x: int) -> KeyPair: ...
+    def _power(self, x: int) -> Callable[[int], bytes]:
+        """What raises a value to the power of x."""
 
     def _peer(self, public: bytes) -> int:
         self._check_size(public)
@@ -106,11 +134,8 @@ class _SmallModp(_Modp):
     anybody could have it do. Python's pow is not constant-time; the exponent serves once.
     """
 
-    def _pair(self, x: int) -> KeyPair:
-        return KeyPair(
-            self._octets(pow(2, x, self.prime)),
-            lambda public: self._octets(pow(self._peer(public), x, self.prime)),
-        )
+    def _power(self, x: int) -> Callable[[int], bytes]:
+        return lambda value: self._octets(pow(value, x, self.prime))
 
 
 class _NamedModp(_Modp):
@@ -130,17 +155,15 @@ class _NamedModp(_Modp):
             return super().generate(random)
         key = self._parameters.generate_private_key()
         public = self._octets(key.public_key().public_numbers().y)
-        return KeyPair(public, functools.partial(self._exchange, key))
+        return KeyPair(public, lambda peer: self._exchange(key, self._peer(peer)))
 
-    def _pair(self, x: int) -> KeyPair:
-        # g^x is what an exchange with the value g yields: in constant time, and faster than pow.
+    def _power(self, x: int) -> Callable[[int], bytes]:
+        # By the library: in constant time, and faster than pow.
         g = self._library.public(2, self._numbers)
-        exchange = functools.partial(self._exchange, self._library.private(x, g).private_key())
-        return KeyPair(exchange(self._octets(2)), exchange)
+        return functools.partial(self._exchange, self._library.private(x, g).private_key())
 
-    def _exchange(self, key: Any, public: bytes) -> bytes:
-        peer = self._library.public(self._peer(public), self._numbers)
-        return bytes(key.exchange(peer.public_key()))
+    def _exchange(self, key: Any, value: int) -> bytes:
+        return bytes(key.exchange(self._library.public(value, self._numbers).public_key()))
 
 
 class _Ecp(Group):
@@ -159,9 +182,13 @@ class _Ecp(Group):
     def generate(self, random: Random = os.urandom) -> KeyPair:
         if random is os.urandom:
             return self._wrap(self._ec.generate_private_key(self._curve))
+        return self.from_private(self.secret(random))
+
+    def secret(self, random: Random) -> bytes:
         # One bit less than the field has is less than any of the curves' orders.
-        scalar = int.from_bytes(random(self.public_size // 2), "big") % (1 << (self._bits - 1))
-        return self._wrap(self._ec.derive_private_key(scalar or 1, self._curve))
+        size = self.public_size // 2
+        scalar = int.from_bytes(random(size), "big") % (1 << (self._bits - 1))
+        return (scalar or 1).to_bytes(size, "big")
 
     def from_private(self, secret: bytes) -> KeyPair:
         try:
@@ -198,7 +225,10 @@ class _Montgomery(Group):
     def generate(self, random: Random = os.urandom) -> KeyPair:
         if random is os.urandom:
             return self._wrap(self._private.generate())
-        return self.from_private(random(self.public_size))
+        return self.from_private(self.secret(random))
+
+    def secret(self, random: Random) -> bytes:
+        return random(self.public_size)
 
     def from_private(self, secret: bytes) -> KeyPair:
         try:

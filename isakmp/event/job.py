@@ -96,6 +96,10 @@ class Job(Generic[T]):
             for listener in listeners:
                 listener(self)
 
+    def take(self, other: Job[T]) -> None:
+        """Have the answer that ``other``, which is done, has."""
+        self._settle(other.result, other.error)
+
     def then(self, listener: Callable[[Job[T]], Any]) -> None:
         """Call ``listener(job)`` when the answer is there."""
         if self.done:

@@ -98,15 +98,17 @@ def test_both_sides_agree(number: int) -> None:
     ("number", "strength"),
     [(2, 80), (5, 90), (14, 112), (15, 130), (16, 150), (17, 170), (18, 190)],
 )
-def test_exponents_are_of_twice_the_strength_at_least(
-    number: int, strength: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exponents_are_of_twice_the_strength_at_least(number: int, strength: int) -> None:
     """RFC 7919 5.2, with the estimates of RFC 3526 8; the highest bit is set."""
-    secrets: list[int] = []
-    group = get_group(number)
-    monkeypatch.setattr(group, "_pair", secrets.append)
-    group.generate(bytes)
-    assert secrets[0].bit_length() >= 2 * strength
+    secret = get_group(number).secret(bytes)
+    assert int.from_bytes(secret, "big").bit_length() >= 2 * strength
+
+
+@pytest.mark.parametrize("number", QUICK)
+def test_what_a_private_value_makes_needs_no_key_pair(number: int) -> None:
+    group, random = supported(number), stream(3)
+    secret, other = group.secret(random), group.generate()
+    assert group.shared(secret, other.public) == group.from_private(secret).shared(other.public)
 
 
 @pytest.mark.parametrize("number", QUICK)

@@ -31,7 +31,7 @@ class Ground:
             for end, (name, address) in enumerate(zip("ab", self.setting.addresses, strict=True))
         ]
         for end, own in zip(self.ends, self.setting.ends, strict=True):
-            end.apart = own.apart
+            end.apart, end.elsewhere = own.apart, own.elsewhere
         self.talkers = ([self.ends[0]], [self.ends[1]], self.ends)
         self._next_look = 0.0
         self.sent: dict[int, Host] = {}

@@ -20,6 +20,7 @@ from isakmp.constants import ikev2
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.event.timer import Timers
+from isakmp.event.worker import HERE
 from isakmp.log import Log
 from isakmp.message import HEADER_SIZE, Header, parse_header
 from isakmp.path import Path
@@ -27,6 +28,7 @@ from isakmp.policy.identity import no_interfaces
 from isakmp.policy.spd import Address
 from isakmp.transport.base import NON_ESP_MARKER
 from isakmp.transport.memory import Memory
+from regress.elsewhere import Elsewhere
 from regress.sim.nat import Flow, Nat
 from regress.sim.stack import Engine, Stack
 from regress.sim.watch import Watch
@@ -76,6 +78,9 @@ class Aim:
         return True
 
 
+WORK_S, WORK_LOST = (0.0, 0.001, 0.02, 0.3), 0.005
+
+
 class Clock:
     """Virtual seconds."""
 
@@ -88,7 +93,7 @@ class Host:
 
     frozen_until: till then it stands still, and what comes waits, or is lost where it is deaf;
     unplugged: it has no address. apart: the key engine is a process of its own, which goes on
-    without the daemon.
+    without the daemon; elsewhere: others compute for the daemon.
     """
 
     def __init__(self, world: World, name: str, address: str, configuration: str) -> None:
@@ -100,7 +105,7 @@ class Host:
         self.transport: Memory | None = None
         self.watch: Watch | None = None
         self.frozen_until = 0.0
-        self.deaf = self.unplugged = self.apart = False
+        self.deaf = self.unplugged = self.apart = self.elsewhere = False
         self.wall_offset = 0.0
         self.received: Counter[int] = Counter()
         self.expected: set[int] = set()
@@ -160,6 +165,7 @@ class Host:
             app=stack.speak_to(timers), esp_in=stack.esp_in, resolve=no_interfaces,
             source=lambda remote: None if self.unplugged else self.address,
             run_directory=FilePath("/nonexistent"),
+            work=Elsewhere(timers, world.work_s) if self.elsewhere else HERE,
         )  # fmt: skip
         self.watch = Watch(self.daemon, stack, world.counts)
         self.daemon.start()
@@ -250,6 +256,10 @@ class World:
         self._queue: list[tuple[float, int, Callable[[], object]]] = []
         self._order = 0
         self._recorded: deque[Datagram] = deque(maxlen=400)
+
+    def work_s(self) -> float | None:
+        """How long others compute for a daemon; now and then they end of it."""
+        return self.dice.choice(WORK_S) if self.dice.random() > WORK_LOST else None
 
     def random_bytes(self, size: int) -> bytes:
         """The randomness of every daemon."""

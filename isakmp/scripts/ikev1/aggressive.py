@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from isakmp.constants import isakmp
 from isakmp.errors import Refused
-from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script
+from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script, Wait
 from isakmp.scripts.ikev1 import notices, phase_1
 from isakmp.scripts.ikev1.informational import notify_payload, tell_twice
 from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of
@@ -26,11 +26,11 @@ ID, KE, NONCE, SA = (
 )  # fmt: skip
 
 
-def send_SA_KE_NONCE_ID(x: X, message: Outgoing) -> None:
+def send_SA_KE_NONCE_ID(x: X, message: Outgoing) -> Wait:
     """Everything at once, in the group of the first transform: the peer cannot choose another."""
     group = next((t.group for t in x.remote.transforms if t.group), None)
     phase_1.send_proposal(x, message, group)
-    phase_1.make_key_pair(x, group or isakmp.Group.MODP_2048)
+    yield from phase_1.make_key_pair(x, group or isakmp.Group.MODP_2048)
     phase_1.add_key_and_nonce(x, message)
     phase_1.add_id(x, message)
     phase_1.send_vendors(message)
@@ -43,11 +43,11 @@ def recv_SA_KE_NONCE_ID(x: X, message: Incoming) -> None:
     phase_1.take_key_and_nonce(x, message)
 
 
-def send_SA_KE_NONCE_ID_AUTH(x: X, message: Outgoing) -> None:
+def send_SA_KE_NONCE_ID_AUTH(x: X, message: Outgoing) -> Wait:
     """Our choice, public value, identity and proof."""
     message.add(SA, x.state.reply)
-    phase_1.make_key_pair(x, chosen_of(x).group)
-    phase_1.derive_keys(x)
+    yield from phase_1.make_key_pair(x, chosen_of(x).group)
+    yield from phase_1.derive_keys(x)
     phase_1.add_key_and_nonce(x, message)
     phase_1.add_id(x, message)
     phase_1.send_vendors(message)
@@ -55,12 +55,12 @@ def send_SA_KE_NONCE_ID_AUTH(x: X, message: Outgoing) -> None:
     phase_1.add_auth(x, message)
 
 
-def recv_SA_KE_NONCE_ID_AUTH(x: X, message: Incoming) -> None:
+def recv_SA_KE_NONCE_ID_AUTH(x: X, message: Incoming) -> Wait:
     """The peer's choice, public value, identity and proof."""
     phase_1.recv_choice(x, message)
     phase_1.take_key_and_nonce(x, message)
     phase_1.take_id(x, message)
-    phase_1.derive_keys(x)
+    yield from phase_1.derive_keys(x)
     try:
         phase_1.take_auth(x, message)
     except Refused as refused:

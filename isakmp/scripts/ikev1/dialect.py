@@ -110,11 +110,12 @@ class Ikev1:
 
     @staticmethod
     def _wanting(engine: Engine, fit: list[Exchange[Any]], message: Incoming) -> Exchange[Any]:
-        """The first that the message lacks nothing for, of one or more."""
+        """The first that waits for a message and has all it wants in this one, of one or more."""
         if len(fit) == 1:
             return fit[0]
         kinds = [payload.type for payload in message.payloads]
-        return next((x for x in fit if not engine.lacking(x, kinds)), fit[0])
+        free = [x for x in fit if not (x.parked or x.sends(x.step))]
+        return next((x for x in free if not engine.lacking(x, kinds)), fit[0])
 
     @staticmethod
     def _fits(exchange: Exchange[Any], header: Header) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from isakmp.constants import isakmp
 from isakmp.errors import MalformedPayload
-from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script
+from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script, Wait
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of
 
@@ -41,21 +41,21 @@ def recv_SA(x: X, message: Incoming) -> None:
         phase_1.recv_proposal(x, message)
 
 
-def send_KE_NONCE(x: X, message: Outgoing) -> None:
+def send_KE_NONCE(x: X, message: Outgoing) -> Wait:
     """The responder derives the keys when its answer has left."""
-    phase_1.make_key_pair(x, chosen_of(x).group)
+    yield from phase_1.make_key_pair(x, chosen_of(x).group)
     phase_1.add_key_and_nonce(x, message)
     phase_1.add_nat_d(x, message)
     if not x.initiator:
         x.after_send.append(lambda: phase_1.derive_keys(x))
 
 
-def recv_KE_NONCE(x: X, message: Incoming) -> None:
+def recv_KE_NONCE(x: X, message: Incoming) -> Wait:
     """Public value, nonce and NAT detection; the initiator can derive the keys now."""
     phase_1.take_key_and_nonce(x, message)
     phase_1.take_nat_d(x, message)
     if x.initiator:
-        phase_1.derive_keys(x)
+        yield from phase_1.derive_keys(x)
 
 
 def send_ID_AUTH(x: X, message: Outgoing) -> None:

@@ -12,7 +12,7 @@ from hmac import compare_digest
 from typing import Any
 
 from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
-from isakmp.crypto import keymat
+from isakmp.crypto import agreement, keymat
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.hash import get_hash
 from isakmp.crypto.prf import get_prf
@@ -28,7 +28,7 @@ from isakmp.policy.meanings import AGREED, refusal
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, IkeTransform, Remote
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits, peer_of
-from isakmp.script import Incoming, Outgoing, duplicate
+from isakmp.script import Incoming, Outgoing, Wait, duplicate
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.keys import Keys, derive
 from isakmp.scripts.ikev1.message_ids import MessageIds
@@ -233,9 +233,9 @@ def keys_of(x: X) -> Keys:
     return x.state.keys
 
 
-def make_key_pair(x: X, group: isakmp.Group) -> None:
+def make_key_pair(x: X, group: isakmp.Group) -> Wait:
     """Our public value and nonce."""
-    x.state.key_pair = get_group(group).generate(x.engine.random)
+    x.state.key_pair = yield from agreement.key_pair(x.engine.work, x.engine.random, group)
     nonce = x.engine.random(NONCE_SIZE)
     if x.initiator:
         x.state.g_xi, x.state.ni_b = x.state.key_pair.public, nonce
@@ -277,16 +277,21 @@ def check_nonce(nonce: bytes, offset: int) -> None:
         raise MalformedPayload("NONCE", offset, f"has {len(nonce)} octets", "RFC 2409 5")
 
 
-def derive_keys(x: X) -> None:
+def agree(x: Exchange[Any], pair: KeyPair, public: bytes) -> agreement.Octets:
+    """g^xy. Refused where the peer's value is not in the group."""
+    try:
+        return (yield from agreement.agree(x.engine.work, pair, public))
+    except CryptoError as error:
+        reason = Reason("invalid-key-information", str(error))
+        raise Refused(reason, isakmp.Notify.INVALID_KEY_INFORMATION) from None
+
+
+def derive_keys(x: X) -> Wait:
     """g_xy, SKEYID and everything that follows from it."""
     s, chosen = x.state, chosen_of(x)
     if s.key_pair is None:
         return
-    try:
-        g_xy = s.key_pair.shared(s.g_xr if x.initiator else s.g_xi)
-    except CryptoError as error:
-        reason = Reason("invalid-key-information", str(error))
-        raise Refused(reason, isakmp.Notify.INVALID_KEY_INFORMATION) from None
+    g_xy = yield from agree(x, s.key_pair, s.g_xr if x.initiator else s.g_xi)
     catalog, came = x.engine.owner.catalog, None if x.initiator else s.remote_id
     secret = catalog.secret(x.remote, came)
     s.secret_line = catalog.secret_line(x.remote, came)

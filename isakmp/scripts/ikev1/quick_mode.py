@@ -16,7 +16,6 @@ last message does not come, it may have been forged, and the SAs are used withou
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,11 +23,10 @@ from typing import Any
 from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest, bundle_order
 from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
 from isakmp.constants.ip import protocol_name
-from isakmp.crypto import keymat
-from isakmp.crypto.groups import KeyPair, get_group
+from isakmp.crypto import agreement, keymat
+from isakmp.crypto.groups import KeyPair
 from isakmp.crypto.lengths import key_octets
-from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
-from isakmp.event.job import Job
+from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
@@ -39,10 +37,11 @@ from isakmp.policy.match import Chosen, choose_ipsec, describe
 from isakmp.policy.sameness import network_of, same_traffic
 from isakmp.policy.spd import ICMP, Connection, Identity, IpsecTransform, Network, Selector, Suite
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
+from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Wait
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.phase_1 import (
     NONCE_SIZE,
+    agree,
     check_nonce,
     id_body,
     life_attributes,
@@ -83,7 +82,6 @@ class Quick:
 
 
 X = Exchange[Quick]
-Wait = Generator[Job[Any], Any, None]
 
 
 def parent(x: X) -> IsakmpSa:
@@ -129,7 +127,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
         message.hash_over = lambda rest: keymat.quick_hash_2(
             keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest
         )
-    _add_key(x, message)
+    yield from _add_key(x, message)
     for body in s.id_bodies:
         message.add(P.ID, body)
     _add_nat_oa(x, message)
@@ -212,15 +210,15 @@ def _answer(x: X) -> dict[str, Any]:
     ])  # fmt: skip
 
 
-def _add_key(x: X, message: Outgoing) -> None:
+def _add_key(x: X, message: Outgoing) -> Wait:
     """With PFS, our public value; the responder can derive g_qm_xy as well."""
     s = x.state
     if s.group is None:
         return
-    s.key_pair = get_group(s.group).generate(x.engine.random)
+    s.key_pair = yield from agreement.key_pair(x.engine.work, x.engine.random, s.group)
     message.add(P.KE, s.key_pair.public)
     if not x.initiator:
-        _agree(x)
+        yield from _agree(x)
 
 
 def _add_nat_oa(x: X, message: Outgoing) -> None:
@@ -258,7 +256,7 @@ def _add_responder_lifetime(x: X, message: Outgoing) -> None:
 # --- message 1 and 2, receiving --------------------------------------------------------------
 
 
-def recv_HASH_SA_NONCE(x: X, message: Incoming) -> None:
+def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
     """The responder chooses; the initiator checks the choice against its offer."""
     keys, s = parent(x).keys, x.state
     received, rest = take_hash(message)
@@ -274,7 +272,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> None:
         message.take_all(kind)
     if x.initiator:
         s.nr_b = nonce.value.data
-        _recv_answer(x, message, proposals)
+        yield from _recv_answer(x, message, proposals)
     else:
         s.ni_b = nonce.value.data
         _recv_offer(x, message, proposals)
@@ -324,7 +322,7 @@ def _check_traffic(x: X, sa: IsakmpSa, selector: Selector) -> None:
         raise Refused(reason, isakmp.Notify.INVALID_ID_INFORMATION)
 
 
-def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> None:
+def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> Wait:
     s = x.state
     if any(len(p.transforms) != 1 for p in proposals):
         raise Refused(
@@ -338,7 +336,7 @@ def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> None:
     _check_ids(message, s.id_bodies, connection)
     _take_key(x, message, s.group)
     if s.group is not None:
-        _agree(x)
+        yield from _agree(x)
     if message.header.flags & _COMMIT:
         x.follow(QUICK_MODE_COMMIT)
 
@@ -433,15 +431,10 @@ def _take_key(x: X, message: Incoming, group: isakmp.Group | None) -> None:
         x.state.g_qm_peer = payloads[0].value.data
 
 
-def _agree(x: X) -> None:
+def _agree(x: X) -> Wait:
     s = x.state
-    if s.key_pair is None:
-        return
-    try:
-        s.g_qm_xy = s.key_pair.shared(s.g_qm_peer)
-    except CryptoError as error:
-        reason = Reason("invalid-key-information", str(error))
-        raise Refused(reason, isakmp.Notify.INVALID_KEY_INFORMATION) from None
+    if s.key_pair is not None:
+        s.g_qm_xy = yield from agree(x, s.key_pair, s.g_qm_peer)
 
 
 # --- message 3 and 4 -------------------------------------------------------------------------

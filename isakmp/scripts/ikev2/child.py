@@ -36,12 +36,11 @@ from isakmp.policy.spd import (
     TrafficSelector,
 )
 from isakmp.sa import ChildProtocol, ChildSa, ChosenIpsec, IsakmpSa, soft_limit
-from isakmp.script import Incoming, Outgoing
+from isakmp.script import Incoming, Outgoing, Wait
 from isakmp.scripts.ikev2 import common
 
 P, Notify, T = ikev2.Payload, ikev2.Notify, ikev2.Transform
 
-Wait = Generator[Job[Any], Any, None]
 
 PROTOCOLS = {
     ikev2.Protocol.ESP: isakmp.Protocol.IPSEC_ESP,

@@ -6,11 +6,14 @@ spi_r the SPIs, which the engine calls cookies.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 from isakmp.constants import ikev2, isakmp, name_of
-from isakmp.crypto.groups import KeyPair, get_group
+from isakmp.crypto import agreement
+from isakmp.crypto.groups import KeyPair
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
+from isakmp.event.job import Job
 from isakmp.exchange import Exchange
 from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Proposal
@@ -100,9 +103,9 @@ def refused_by_peer(
     return Refused(refusal(x.script.name, said, detail, offered, line or x.remote.line))
 
 
-def make_key_pair(x: Exchange[Any], group: int) -> KeyPair:
+def make_key_pair(x: Exchange[Any], group: int) -> Generator[Job[bytes], bytes, KeyPair]:
     """A key pair of that group. CryptoError where the library lacks it."""
-    return get_group(group).generate(x.engine.random)
+    return agreement.key_pair(x.engine.work, x.engine.random, group)
 
 
 def ke_value(group: int, pair: KeyPair) -> dict[str, Any]:
@@ -110,10 +113,10 @@ def ke_value(group: int, pair: KeyPair) -> dict[str, Any]:
     return {"group": int(group), "data": pair.public}
 
 
-def agree(pair: KeyPair, public: bytes) -> bytes:
+def agree(x: Exchange[Any], pair: KeyPair, public: bytes) -> agreement.Octets:
     """g_ir. Refused where the peer's value is not in the group (RFC 6989)."""
     try:
-        return pair.shared(public)
+        return (yield from agreement.agree(x.engine.work, pair, public))
     except CryptoError as error:
         reason = Reason("invalid-key-exchange", str(error))
         raise Refused(reason, Notify.INVALID_SYNTAX) from None

@@ -10,7 +10,6 @@ HDR, SK {SA, Ni, KEi}                             -->
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +17,11 @@ from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import ApplicationError, MalformedPayload, Reason, Refused
-from isakmp.event.job import Job
 from isakmp.exchange import Exchange
 from isakmp.policy import proposal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict
+from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
@@ -34,7 +32,6 @@ from isakmp.scripts.ikev2.initial import chosen_of_choice, larval, log_keys
 from isakmp.scripts.ikev2.keys import derive
 
 P, Notify = ikev2.Payload, ikev2.Notify
-Wait = Generator[Job[Any], Any, None]
 
 SPI_SIZE = 8
 RESTARTS_MAX = 2
@@ -77,7 +74,7 @@ def send_SA_NONCE(x: X, message: Outgoing) -> Wait:
     else:
         s.nr = x.engine.random(common.NONCE_SIZE)
     if s.child is None:
-        _send_ike(x, message)
+        yield from _send_ike(x, message)
     else:
         yield from _send_child(x, s.child, message)
 
@@ -98,7 +95,7 @@ def _send_child(x: X, c: Child, message: Outgoing) -> Wait:
         yield from negotiation.reserve_spi(x, c)
     negotiation.add_sa(c, message)
     message.add(P.NONCE, s.ni if x.initiator else s.nr)
-    _add_key(x, message)
+    yield from _add_key(x, message)
     if x.initiator:
         negotiation.add_request(x, c, message)
     else:
@@ -115,16 +112,16 @@ def _check_wanted(x: X, c: Child) -> None:
         raise Refused(Reason("superseded", "the child SA has a successor, or is gone"))
 
 
-def _add_key(x: X, message: Outgoing) -> None:
+def _add_key(x: X, message: Outgoing) -> Wait:
     s = x.state
     if s.group:
-        s.key_pair = common.make_key_pair(x, s.group)
+        s.key_pair = yield from common.make_key_pair(x, s.group)
         message.add(P.KE, common.ke_value(s.group, s.key_pair))
         if not x.initiator:
-            s.g_ir = common.agree(s.key_pair, s.ke_peer.data)
+            s.g_ir = yield from common.agree(x, s.key_pair, s.ke_peer.data)
 
 
-def _send_ike(x: X, message: Outgoing) -> None:
+def _send_ike(x: X, message: Outgoing) -> Wait:
     s, proposals = x.state, x.remote.proposals
     if x.initiator:
         if sa_of(x).state is not State.ESTABLISHED:
@@ -136,7 +133,7 @@ def _send_ike(x: X, message: Outgoing) -> None:
         s.spi_r = x.engine.new_cookie()
         message.add(P.SA, proposal.answer(s.choice, s.spi_r))
     message.add(P.NONCE, s.ni if x.initiator else s.nr)
-    _add_key(x, message)
+    yield from _add_key(x, message)
 
 
 def _first_group(x: X, proposals: tuple[Proposal, ...]) -> int:
@@ -158,7 +155,7 @@ def recv_SA_NONCE(x: X, message: Incoming) -> Wait:
     if x.initiator:
         s.nr = nonce
         if s.child is None:
-            _recv_ike_answer(x, message)
+            yield from _recv_ike_answer(x, message)
         else:
             try:
                 yield from _recv_child_answer(x, s.child, message, notifies)
@@ -207,11 +204,11 @@ def _recv_child_answer(
 ) -> Wait:  # fmt: skip
     s = x.state
     negotiation.take_answer(x, c, message, notifies)
-    _check_answer_key(x, c.choice.group)
+    yield from _check_answer_key(x, c.choice.group)
     yield from negotiation.install_inbound(x, c, sa_of(x), s.ni, s.nr, s.g_ir)
 
 
-def _check_answer_key(x: X, group: int | None) -> None:
+def _check_answer_key(x: X, group: int | None) -> Wait:
     s = x.state
     if not group and s.ke_peer is None:
         # It has taken a proposal of ours without key exchange, where others have one.
@@ -222,7 +219,7 @@ def _check_answer_key(x: X, group: int | None) -> None:
     if s.key_pair is not None and s.ke_peer is not None:
         if s.ke_peer.group != s.group:
             raise Refused(Reason("bad-choice", "the peer's KE is of another group than ours"))
-        s.g_ir = common.agree(s.key_pair, s.ke_peer.data)
+        s.g_ir = yield from common.agree(x, s.key_pair, s.ke_peer.data)
 
 
 def _recv_ike_request(x: X, message: Incoming) -> None:
@@ -238,14 +235,14 @@ def _recv_ike_request(x: X, message: Incoming) -> None:
     _check_key(x, s.chosen.group, remote.proposals)
 
 
-def _recv_ike_answer(x: X, message: Incoming) -> None:
+def _recv_ike_answer(x: X, message: Incoming) -> Wait:
     s, remote = x.state, x.remote
     s.choice = proposal.check_answer(
         message.take(P.SA).value.proposals, remote.proposals, remote.name, remote.line
     )
     s.spi_r = _spi(s.choice.spi)
     s.chosen = chosen_of_choice(remote, s.choice)
-    _check_answer_key(x, s.chosen.group)
+    yield from _check_answer_key(x, s.chosen.group)
 
 
 def _spi(spi: bytes) -> bytes:

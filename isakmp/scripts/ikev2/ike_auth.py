@@ -10,7 +10,6 @@ is good also where its child SA is refused: the answer then holds a notify in it
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
 from isakmp.auth import method
@@ -18,7 +17,6 @@ from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.crypto import skeyseed
 from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.event.job import Job
 from isakmp.path import Path
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal
@@ -26,7 +24,7 @@ from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
+from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Wait
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, twins
 from isakmp.scripts.ikev2.child import Child
@@ -35,7 +33,6 @@ from isakmp.scripts.ikev2.informational import take_back
 from isakmp.scripts.ikev2.initial import Initial, X
 
 P, Notify = ikev2.Payload, ikev2.Notify
-Wait = Generator[Job[Any], Any, None]
 
 _IDENTITIES = frozenset(ipsec.Id(int(kind)) for kind in (
     ikev2.Id.IPV4_ADDR, ikev2.Id.FQDN, ikev2.Id.RFC822_ADDR, ikev2.Id.IPV6_ADDR,

@@ -25,7 +25,7 @@ from isakmp.crypto.prf import get_prf_v2
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.log import LogClass
 from isakmp.policy import proposal
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict
+from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait
 from isakmp.scripts.ikev2 import abilities, common, twins
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.initial import (
@@ -51,24 +51,24 @@ COOKIES_MAX = 16
 COOKIE_WAIT_S, COOKIE_WAIT_MAX_S = 0.5, 4.0
 
 
-def send_SA_KE_NONCE(x: X, message: Outgoing) -> None:
+def send_SA_KE_NONCE(x: X, message: Outgoing) -> Wait:
     """The initiator's offer, behind the cookie it was asked for; the responder's choice."""
     s = x.state
     if x.initiator:
-        _offer(x, message)
+        yield from _offer(x, message)
         x.after_send.append(lambda: _keep_message_1(x))
     else:
         message.add(P.SA, proposal.answer(s.choice, b""))
         s.nr = x.engine.random(common.NONCE_SIZE)
-        s.key_pair = common.make_key_pair(x, chosen_of(x).group)
-        s.g_ir = common.agree(s.key_pair, s.ke_peer)
+        s.key_pair = yield from common.make_key_pair(x, chosen_of(x).group)
+        s.g_ir = yield from common.agree(x, s.key_pair, s.ke_peer)
         message.add(P.KE, common.ke_value(chosen_of(x).group, s.key_pair))
         message.add(P.NONCE, s.nr)
         x.after_send.append(lambda: _make_sa(x))
     abilities.add(x, message)
 
 
-def _offer(x: X, message: Outgoing) -> None:
+def _offer(x: X, message: Outgoing) -> Wait:
     s, proposals = x.state, x.remote.proposals
     groups = common.groups_of(proposals)
     if not groups:
@@ -78,7 +78,7 @@ def _offer(x: X, message: Outgoing) -> None:
         common.add_notify(message, Notify.COOKIE, s.cookie)
     s.group = s.group or groups[0]
     known = (first.key_pair for first in s.asked if first.group == s.group)
-    s.key_pair = next(known, None) or common.make_key_pair(x, s.group)
+    s.key_pair = next(known, None) or (yield from common.make_key_pair(x, s.group))
     s.ni = s.ni or x.engine.random(common.NONCE_SIZE)
     message.add(P.SA, proposal.offer(proposals, b""))
     message.add(P.KE, common.ke_value(s.group, s.key_pair))
@@ -92,7 +92,7 @@ def _keep_message_1(x: X) -> None:
         s.asked.append(First(s.group, s.cookie, s.key_pair, x.last_out[0], now))
 
 
-def recv_SA_KE_NONCE(x: X, message: Incoming) -> None:
+def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
     """The responder chooses; the initiator checks the choice, and both have keys."""
     s = x.state
     proposals, ke = message.take(P.SA).value.proposals, message.take(P.KE).value
@@ -121,7 +121,7 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> None:
         s.message_2 = octets_of(message)
         s.answers[s.message_2] = message
         if s.key_pair is not None:
-            s.g_ir = common.agree(s.key_pair, s.ke_peer)
+            s.g_ir = yield from common.agree(x, s.key_pair, s.ke_peer)
         _make_sa(x)
 
 

@@ -25,14 +25,15 @@ P = ikev2.Payload
 def joins(x: X, message: Incoming) -> bool:
     """Whether another answer makes the keys that ``x`` goes on with; it is kept beside its own."""
     s = x.state
-    if x.sa is None or not _same_keys(x, message):
+    if not s.answers or not _same_keys(x, message):
         return False
     s.answers[octets_of(message)] = message
     make_room(s.answers, x.path.remote, 1)
     _take(x, message)
     if not s.nat.found and x.stem is not None:
         x.path = x.stem.path
-    x.sa.fragments = x.sa.fragments or abilities.fragments(x)
+    if x.sa is not None:
+        x.sa.fragments = x.sa.fragments or abilities.fragments(x)
     return True
 
 

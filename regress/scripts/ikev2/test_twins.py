@@ -79,9 +79,9 @@ def slow(net: Network, west: Host, seconds: float) -> None:
     net.deliver = later  # type: ignore[method-assign]
 
 
-def pair() -> tuple[Network, Host, Host]:
-    net = Network()
-    west, east = (net.host(gateway) for gateway in both(peer_tags="Key-exchange= ikev2"))
+def pair(elsewhere_s: float | None = None) -> tuple[Network, Host, Host]:
+    net, ends = Network(), both(peer_tags="Key-exchange= ikev2")
+    west, east = (net.host(gateway, elsewhere_s=elsewhere_s) for gateway in ends)
     return net, west, east
 
 
@@ -97,13 +97,14 @@ def came_up(west: Host, east: Host) -> None:
     assert not any("bug" in line for line in west.lines + east.lines)
 
 
+@pytest.mark.parametrize("elsewhere_s", [None, 0.002], ids=["here", "elsewhere"])
 @pytest.mark.parametrize("way_s", [0.0, ROUND_TRIP_S])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("edit", EDITS)
 def test_a_changed_copy_of_the_true_answer_costs_nothing(
-    edit: str, after: bool, way_s: float
+    edit: str, after: bool, way_s: float, elsewhere_s: float | None
 ) -> None:
-    net, west, east = pair()
+    net, west, east = pair(elsewhere_s)
     slow(net, west, way_s)
     seen = Observer(net, is_answer, lambda packet: [edited(packet, EDITS[edit])], after)
     net.start()

@@ -1,0 +1,190 @@
+"""Workers: processes of our own for what takes longer than a turn of the loop should.
+
+A worker is forked before the daemon has sockets, SAs and their keys. It has no privileges, does
+what is in its list of verbs and nothing else, and remembers nothing from one request to the next. A
+message is a datagram of a socket pair; numbers are big-endian:
+
+    number (4), verb (1), of each argument its length (2) and its octets  -->
+                          <--  number (4), 0 and the result, or 1 and what is wrong as UTF-8
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import NoReturn, Protocol
+
+from isakmp.errors import CryptoError, IsakmpError
+from isakmp.event.job import Job
+from isakmp.event.loop import Loop
+from isakmp.log import Log
+from isakmp.privilege import Identity, give_up
+
+Verb = Callable[..., bytes]
+"""Octets to octets. CryptoError where it cannot be done."""
+
+# Requests that a worker may have: enough that it always has the next one.
+DEPTH = 16
+MESSAGE_MAX = 1 << 16
+_HEAD, _LENGTH = struct.Struct(">IB"), struct.Struct(">H")
+
+
+class Work(Protocol):
+    """Who does what takes long."""
+
+    def takes(self, slow: bool) -> bool:
+        """Whether it is for others to do what is slow, or is not."""
+
+    def call(self, verb: Verb, *arguments: bytes) -> Job[bytes]:
+        """Have it done; the job fails with CryptoError."""
+
+
+class Here:
+    """Nobody else: all is done at once, by the daemon itself."""
+
+    def takes(self, slow: bool) -> bool:
+        """Never."""
+        return False
+
+    def call(self, verb: Verb, *arguments: bytes) -> Job[bytes]:
+        """Do it."""
+        return Job.call(lambda: verb(*arguments))
+
+
+HERE = Here()
+
+
+class Workers:
+    """So many processes, which end with the daemon. Where each has as much to do as it may, or none
+    is left, the daemon does the work itself: the loop slows down, and with it who asks for more."""
+
+    def __init__(
+        self, count: int, verbs: Sequence[Verb], loop: Loop, log: Log, identity: Identity | None
+    ) -> None:
+        self._verbs, self._loop, self._log = list(verbs), loop, log
+        self._number = 0
+        self._workers = [_Worker(self._verbs, identity) for _ in range(count)]
+        for worker in self._workers:
+            loop.reader(worker.socket.fileno(), partial(self._heard, worker))
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that are there."""
+        return [worker.pid for worker in self._workers]
+
+    def takes(self, slow: bool) -> bool:
+        """What is slow, as long as there is anybody."""
+        return slow and bool(self._workers)
+
+    def call(self, verb: Verb, *arguments: bytes) -> Job[bytes]:
+        """Give it to the worker that has least to do."""
+        worker = min(self._workers, key=lambda worker: len(worker.asked), default=None)
+        if worker is not None and len(worker.asked) < DEPTH:
+            self._number = (self._number + 1) & 0xFFFFFFFF
+            request = _request(self._number, self._verbs.index(verb), arguments)
+            with suppress(OSError):  # it has ended, which is read in its turn
+                worker.socket.send(request)
+                job = worker.asked[self._number] = Job[bytes]()
+                return job
+        return HERE.call(verb, *arguments)
+
+    def _heard(self, worker: _Worker) -> None:
+        """Take every answer that is there."""
+        with suppress(BlockingIOError):
+            while answer := _received(worker.socket):
+                number, failed = _HEAD.unpack_from(answer)
+                said, job = answer[_HEAD.size :], worker.asked.pop(number)
+                if failed:
+                    job.fail(CryptoError(said.decode()))
+                else:
+                    job.finish(said)
+            self._ended(worker)
+
+    def _ended(self, worker: _Worker) -> None:
+        """What it was asked may be what it ended of, so that nobody else is asked."""
+        self._workers.remove(worker)
+        self._end(worker)
+        done = "the others do" if self._workers else "isakmpd does"
+        self._log.internal_err(
+            "worker, process %d, has ended: %s its work from now on; start isakmpd again",
+            worker.pid, done,
+        )  # fmt: skip
+        for job in worker.asked.values():
+            job.fail(IsakmpError("the worker that was to compute it has ended"))
+
+    def _end(self, worker: _Worker) -> None:
+        self._loop.reader(worker.socket.fileno(), None)
+        worker.socket.close()
+        with suppress(OSError):
+            os.kill(worker.pid, signal.SIGKILL)  # it has nothing to lose, and may have been stopped
+            os.waitpid(worker.pid, 0)
+
+    def close(self) -> None:
+        """End them."""
+        for worker in self._workers:
+            self._end(worker)
+        self._workers.clear()
+
+
+class _Worker:
+    """One process as the daemon sees it. asked: what it owes an answer, by number."""
+
+    def __init__(self, verbs: Sequence[Verb], identity: Identity | None) -> None:
+        self.asked: dict[int, Job[bytes]] = {}
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.pid = os.fork()
+        if not self.pid:
+            _work(theirs, verbs, identity)
+        theirs.close()
+        self.socket.setblocking(False)
+
+
+def _received(sock: socket.socket) -> bytes:
+    """One answer; none where the worker has ended."""
+    try:
+        return sock.recv(MESSAGE_MAX)
+    except ConnectionError:
+        return b""
+
+
+def _request(number: int, verb: int, arguments: Sequence[bytes]) -> bytes:
+    parts = [_LENGTH.pack(len(each)) + each for each in arguments]
+    return _HEAD.pack(number, verb) + b"".join(parts)
+
+
+def _work(sock: socket.socket, verbs: Sequence[Verb], identity: Identity | None) -> NoReturn:
+    """Serve until the daemon ends."""
+    try:
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_IGN)
+        os.closerange(0, sock.fileno())
+        os.closerange(sock.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+        give_up(frozenset(), identity)
+        while request := sock.recv(MESSAGE_MAX):
+            sock.send(_answer(request, verbs))
+    finally:
+        os._exit(0)
+
+
+def _answer(request: bytes, verbs: Sequence[Verb]) -> bytes:
+    number, verb = _HEAD.unpack_from(request)
+    failed, said = False, b""
+    try:
+        said = verbs[verb](*_arguments(request))
+    except CryptoError as error:
+        failed, said = True, str(error).encode()
+    return _HEAD.pack(number, failed) + said
+
+
+def _arguments(request: bytes) -> list[bytes]:
+    found, at = [], _HEAD.size
+    while at < len(request):
+        (length,) = _LENGTH.unpack_from(request, at)
+        found.append(request[at + _LENGTH.size : at + _LENGTH.size + length])
+        at += _LENGTH.size + length
+    return found

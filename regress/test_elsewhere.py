@@ -1,0 +1,86 @@
+"""Key exchanges that others compute: exchanges wait for the result, and for nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from isakmp.candidates import family
+from regress.pair import Network, agree, both, connected, up
+
+PFS = "QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"
+V2 = "Key-exchange= ikev2\n"
+KINDS: dict[str, dict[str, Any]] = {
+    "main": {"suites": PFS},
+    "aggressive": {"suites": PFS, "exchange": "AGGRESSIVE"},
+    "ikev2": {"peer_tags": V2, "connection_tags": "ESP-proposals= aes128gcm16-x25519\n"},
+}
+
+
+@pytest.mark.parametrize("slow", ["west", "east", "both"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_exchange_comes_to_its_end_and_is_renewed(kind: str, slow: str) -> None:
+    """Nothing is repeated: what comes while a result is waited for is not lost."""
+    west, east = both(general="Default-phase-1-lifetime= 60,60:60\n"
+                      "Default-phase-2-lifetime= 25,25:25\n", **KINDS[kind])  # fmt: skip
+    net = Network()
+    hosts = [
+        net.host(gateway, elsewhere_s=0.05 if slow in (name, "both") else None)
+        for name, gateway in (("west", west), ("east", east))
+    ]
+    net.start()
+    net.run(0.9)
+    assert all(connected(host) for host in hosts)
+    assert len({packet.data for packet in net.history}) == len(net.history)
+    net.run(200)
+    assert all(connected(host) for host in hosts)
+    assert not hosts[0].reasons() + hosts[1].reasons()
+    agree(*hosts)
+    net.until(lambda: not any(host.daemon.engine.exchanges for host in hosts), 3)
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.05])
+def test_main_modes_fifth_message_waits_for_the_keys(late_s: float) -> None:
+    """RFC 2409 5: what is encrypted comes before the responder has the keys to it."""
+    net = Network()
+    west, east = both(suites=PFS)
+    near, far = net.host(west), net.host(east, elsewhere_s=0.4 + late_s)
+    net.start()
+    net.run(0.5 + late_s)
+    (root,) = far.daemon.engine.exchanges.values()
+    assert [x.early is not None for x in family(root)] == [False, True]
+    net.run(0.4 + late_s)
+    assert far.rows(1)[0]["state"] == "established"
+    assert not near.reasons() + far.reasons()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dies", ["west", "east"])
+def test_a_worker_that_ends_is_no_fault_of_the_peers(kind: str, dies: str) -> None:
+    """Its exchange fails with that reason, the next one comes up."""
+    net, west, east = Network(), *both(**KINDS[kind])
+    hosts = [net.host(west, elsewhere_s=0.1), net.host(east, elsewhere_s=0.1)]
+    victim = hosts[dies == "east"]
+    times = iter([None])
+    after_s = victim.work.after_s  # type: ignore[union-attr]
+    victim.work.after_s = lambda: next(times, after_s())  # type: ignore[union-attr]
+    net.start()
+    net.run(90)
+    assert all(connected(host) for host in hosts)
+    agree(*hosts)
+    assert victim.reasons() == ["failed"]
+    (failed,) = [o["reason"] for o in victim.outcomes if not o["ok"]]
+    assert "the worker that was to compute it has ended" in failed["detail"]
+
+
+def test_an_ike_sa_outlives_a_worker_that_ended_of_its_child() -> None:
+    net, west, _ = up(*both(general="Default-phase-2-lifetime= 25,25:25\n", **KINDS["ikev2"]),
+                      elsewhere_s=0.1)  # fmt: skip
+    (sa,) = west.daemon.sas.isakmp.values()
+    west.work.after_s = lambda: None  # type: ignore[union-attr]
+    net.until(lambda: west.reasons(), 40)
+    west.work.after_s = lambda: 0.1  # type: ignore[union-attr]
+    net.run(40)
+    assert list(west.daemon.sas.isakmp.values()) == [sa]
+    assert connected(west)

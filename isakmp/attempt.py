@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """step: what is taken; done: what is called with its verdict, once there is one; fresh: no
-    message was accepted before this one."""
+    """step: what is taken; then: what is called once it has a verdict; done: what notes that its
+    message is done with, before anything follows; fresh: no message was accepted before this one.
+    """
 
     step: Step
     message: Incoming | Outgoing
-    done: Callable[[Verdict | None], object]
+    then: Callable[[Exchange[Any], Attempt], object]
+    done: Callable[[], object] = lambda: None
     fresh: bool = False
     verdict: Verdict | None = None
     _waiting: Waiting | None = field(default=None, repr=False)

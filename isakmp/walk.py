@@ -15,7 +15,7 @@ from isakmp.attempt import Attempt
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange import UNNUMBERED, Exchange
 from isakmp.sa import IsakmpSa
-from isakmp.script import Incoming, Outgoing, Script, Step, Verdict
+from isakmp.script import Incoming, Outgoing, Script, Step, Verdict, Waiting
 
 if TYPE_CHECKING:
     from isakmp.engine import Engine
@@ -32,8 +32,7 @@ class Walk:
         done: Callable[[], object], *, fresh: bool = False,
     ) -> None:  # fmt: skip
         """Take a step on a message, then whatever steps follow. done: is called before these."""
-        stepped = partial(self._stepped, exchange, done)
-        self._perform(exchange, Attempt(step, message, stepped, fresh))
+        self._perform(exchange, Attempt(step, message, self._stepped, done, fresh))
 
     def _perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         engine = self._engine
@@ -42,7 +41,7 @@ class Walk:
         exchange.attempt, proven = None, attempt.message.proven
         try:
             if attempt.advance(exchange, lambda _: self._resume(exchange, attempt)):
-                attempt.done(attempt.verdict)
+                attempt.then(exchange, attempt)
             else:
                 exchange.attempt = attempt
         except Refused as refused:
@@ -58,18 +57,20 @@ class Walk:
         if not exchange.over:
             self._perform(exchange, attempt)
 
-    def _stepped(
-        self, exchange: Exchange[Any], done: Callable[[], object], verdict: Verdict | None
-    ) -> None:
+    def _stepped(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         """A step is done: note it, move on, and send what is ours to send."""
+        verdict = attempt.verdict
         if verdict is Verdict.WAIT:
             return
-        done()
+        attempt.done()
         if exchange.over:
             return
         if verdict is None:
             exchange.step += 1
-            self._sent(exchange)
+            if exchange.after_send:
+                self._sent(exchange, attempt)
+            else:
+                self.go_on(exchange)
             return
         exchange.step = 0 if verdict is Verdict.RESTART else exchange.step - 1
         if exchange.sa is not None and exchange.dialect.two_counters:
@@ -102,7 +103,8 @@ class Walk:
             self.finish(exchange)
         elif exchange.sends(exchange.step):
             message, step = Outgoing(), exchange.steps[exchange.step]
-            self.take(exchange, step, message, lambda: self._send(exchange, message))
+            done = partial(self._send, exchange, message)
+            self._perform(exchange, Attempt(step, message, self._stepped, done))
         else:
             self._engine.half_open.moved_on(exchange)
             if exchange.initiator or exchange.script.persistent:
@@ -118,14 +120,13 @@ class Walk:
             engine.candidates.asks_again(exchange)
         engine.repeat(exchange)
 
-    def _sent(self, exchange: Exchange[Any]) -> None:
+    def _sent(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         """What is left to do once a message has left, one after the other, then what follows."""
         if exchange.over:
             return
         if exchange.after_send:
             call = exchange.after_send.pop(0)
-            rest = Attempt(lambda *_: call(), Outgoing(), lambda _: self._sent(exchange))
-            self._perform(exchange, rest)
+            self._perform(exchange, Attempt(lambda *_: call(), attempt.message, self._sent))
             return
         self.go_on(exchange)
         if exchange.early is not None and not exchange.over:
@@ -139,8 +140,7 @@ class Walk:
             return
         self._engine.candidates.proven(exchange)
         self._engine.forget(exchange)
-        self._finalize(exchange, Attempt(lambda *_: exchange.script.finalize(exchange),
-                                         Outgoing(), lambda _: None))  # fmt: skip
+        self._finalize(exchange, Attempt(_finalize, Outgoing(), self._stepped))
 
     def _finalize(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         engine = self._engine
@@ -166,6 +166,11 @@ class Walk:
         exchange.message_id = exchange.dialect.message_id(exchange)
         self._engine.exchanges.setdefault(exchange.key, exchange)
         self.go_on(exchange)
+
+
+def _finalize(exchange: Exchange[Any], _: object) -> Waiting | None:
+    """The last step, which is on no message."""
+    return exchange.script.finalize(exchange)
 
 
 def _own_failure(exchange: Exchange[Any], error: IsakmpError) -> Refused:

@@ -100,7 +100,8 @@ def test_without_a_user_it_stays_who_it_is_and_gives_up_the_rest(
 ) -> None:
     running = run("")
     check_bounds(running.process.pid, 0, 0)
-    assert not children(running.process.pid)
+    (worker,) = children(running.process.pid)
+    check_bounds(worker, 0, 0)
     running.process.send_signal(signal.SIGHUP)
     running.until("configuration reloaded: nothing changed")
     assert running.stop() == 0
@@ -116,8 +117,9 @@ def test_as_another_user_hup_reads_root_s_file_and_the_helper_has_one_capability
     pid = running.process.pid
     check_bounds(pid, identity.uid, 0)
     assert status(pid)["Groups"] == ""
-    (helper,) = children(pid)
+    helper, worker = children(pid)
     check_bounds(helper, 0, 1 << Cap.DAC_READ_SEARCH)
+    check_bounds(worker, identity.uid, 0)
     conf = folder / "isakmpd.conf"
     assert conf.stat().st_uid == 0
     running.process.send_signal(signal.SIGHUP)
@@ -138,14 +140,16 @@ def test_as_another_user_hup_reads_root_s_file_and_the_helper_has_one_capability
 
 
 @AS_ROOT
-def test_the_helper_ends_with_the_daemon(folder: Path, run: Callable[[str], Running]) -> None:
+def test_its_processes_end_with_the_daemon(folder: Path, run: Callable[[str], Running]) -> None:
     identity = Identity(USER, "")
     os.chown(folder, identity.uid, identity.gid)
     running = run(f"User= {USER}\n")
-    (helper,) = children(running.process.pid)
+    processes = children(running.process.pid)
+    assert len(processes) == 2
     running.process.kill()
     running.process.wait()
-    until(lambda: not Path(f"/proc/{helper}").exists() or status(helper)["State"][0] == "Z")
+    for pid in processes:
+        until(lambda: not Path(f"/proc/{pid}").exists() or status(pid)["State"][0] == "Z")  # noqa: B023
 
 
 @pytest.mark.parametrize("said", [b"X", b"CC", b"C /etc/shadow", b"/etc/shadow"])

@@ -193,7 +193,7 @@ class Candidates:
         engine.stop_timer(stem, "retransmit")
         self._wake(stem, stem.root.created + engine.settings.exchange_max_s)
         fork.untaken = False
-        engine.took(fork, message)
+        engine.took(fork, message, fork.script)
 
     def asks_again(self, exchange: AnyExchange) -> None:
         """What was refused was another message: this one is repeated, and has its time."""

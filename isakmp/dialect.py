@@ -40,6 +40,10 @@ class Dialect(Protocol):
     def may_begin(self, sa: IsakmpSa) -> bool:
         """Whether another exchange of ours may run under ``sa`` now; else it waits its turn."""
 
+    def next_leg(self, exchange: Exchange[Any]) -> bool:
+        """Another request and its answer follow. Number them where each has a number of its own;
+        whether the exchange goes on at once, else it waits its turn."""
+
     def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
         """Build the datagrams, protected where the message asks for it."""
 

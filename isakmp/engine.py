@@ -27,7 +27,7 @@ from isakmp.event.worker import Work
 from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.half_open import HalfOpen
 from isakmp.log import Log, LogClass, Severity, severity_of
-from isakmp.message import Header, missing, parse_header, split
+from isakmp.message import Header, in_clear, missing, parse_header, split
 from isakmp.outcome import Outcomes
 from isakmp.owner import Owner
 from isakmp.path import Path
@@ -35,7 +35,7 @@ from isakmp.policy.silence import farewell, silence
 from isakmp.policy.spd import Address, Remote
 from isakmp.retransmission import Retransmission
 from isakmp.sa import IsakmpSa, SaDatabase, State
-from isakmp.script import Incoming, Mark, S, Script, Step
+from isakmp.script import Incoming, Mark, S, Script
 from isakmp.walk import Walk
 
 # A peer that repeats a message gets our last answer again, this many times.
@@ -165,8 +165,8 @@ class Engine:
         fresh = not exchange.last_in
         try:
             exchange.dialect.inspect(exchange, message)
-            step = self._step_for(exchange, message)
-            several = step is not exchange.script.refused and may_be_forged(exchange, message)
+            script = self._script_for(exchange, message)
+            several = not script.refuses and may_be_forged(exchange, message)
             if several:
                 self.check_first(datagram)
         except Refused as refused:
@@ -177,7 +177,8 @@ class Engine:
             if several:
                 self.candidates.answer(exchange, message, exchange.now_in)
                 return
-            took = partial(self.took, exchange, message)
+            took = partial(self.took, exchange, message, script)
+            step = script.steps(exchange.initiator)[exchange.step]
             self.walk.take(exchange, step, message, took, fresh=fresh)
 
     def malformed(
@@ -197,19 +198,28 @@ class Engine:
                 exchange.dialect.notify(exchange, Refused(reason, exchange.dialect.malformed))
             self.candidates.refused(exchange, reason, proven=True)
 
-    def _step_for(self, exchange: Exchange[Any], message: Incoming) -> Step:
-        """The step in turn; for an answer without what is mandatory, the one for refusals."""
-        lacking = self.lacking(exchange, [payload.type for payload in message.payloads])
-        if lacking and exchange.initiator and exchange.script.refused is not None:
-            return exchange.script.refused
+    def _script_for(self, exchange: Exchange[Any], message: Incoming) -> Script[Any]:
+        """What the message is of: the exchange's script, or a variant of that. MalformedPayload
+        where it is of neither."""
+        script, kinds = exchange.script, [payload.type for payload in message.payloads]
+        lacking = self.lacking(exchange, script, kinds)
+        for variant in script.variants:
+            if len(variant.steps(exchange.initiator)) <= exchange.step:
+                continue
+            theirs = variant.takes(exchange, message) if variant.takes else lacking
+            if theirs and not self.lacking(exchange, variant, kinds):
+                script, lacking = variant, []
+                break
         self.check_syntax(exchange, lacking)
-        return exchange.steps[exchange.step]
+        if script.rows[exchange.step].protected and not message.protected:
+            raise in_clear(exchange.dialect.version, self._where(exchange))
+        return script
 
     @staticmethod
-    def lacking(exchange: Exchange[Any], have: list[int]) -> list[int]:
-        """The mandatory payloads that are not there."""
+    def lacking(exchange: Exchange[Any], script: Script[Any], have: list[int]) -> list[int]:
+        """The payloads that the message in turn must have and has not."""
         lacking = []
-        for wanted in exchange.script.messages[exchange.step]:
+        for wanted in script.rows[exchange.step].must:
             if wanted in have:
                 continue
             kind = exchange.dialect.authenticator(exchange) if wanted is Mark.AUTH else wanted
@@ -217,15 +227,20 @@ class Engine:
                 lacking.append(kind)
         return lacking
 
-    @staticmethod
-    def check_syntax(exchange: Exchange[Any], lacking: list[int]) -> None:
+    def check_syntax(self, exchange: Exchange[Any], lacking: list[int]) -> None:
+        """MalformedPayload where something is lacking."""
         if lacking:
-            where = f"{exchange.script.name} message {exchange.step + 1}"
-            raise missing(exchange.dialect.version, where, lacking[0])
+            raise missing(exchange.dialect.version, self._where(exchange), lacking[0])
 
-    def took(self, exchange: Exchange[Any], message: Incoming) -> None:
-        """A receiving step accepted its message."""
+    @staticmethod
+    def _where(exchange: Exchange[Any]) -> str:
+        return f"{exchange.script.name} message {exchange.step + 1}"
+
+    def took(self, exchange: Exchange[Any], message: Incoming, script: Script[Any]) -> None:
+        """A receiving step of that script accepted its message."""
         exchange.last_in, exchange.retries, exchange.repeats = exchange.now_in, 0, 0
+        if not script.refuses:
+            exchange.follow(script)
         self.stop_timer(exchange, "retransmit")
         exchange.dialect.accepted(exchange, message)
         for payload in message.left:
@@ -423,14 +438,19 @@ class Engine:
         )  # fmt: skip
         if sa is not None:
             sa.running[exchange.number] = exchange
+        self.allow_time(exchange)
+        return exchange
+
+    def allow_time(self, exchange: Exchange[Any]) -> None:
+        """Have an exchange end in a while, counted from now."""
         most = self.settings.exchange_max_s
         if exchange.ends_sa:
             # It may have to wait for another one that is as patient.
             most += 2 * self.retransmission.longest_s()
+        self.stop_timer(exchange, "end")
         exchange.events["end"] = self.timers.add(
             "exchange end", most, lambda: self.timed_out(exchange)
         )
-        return exchange
 
     def new_cookie(self) -> bytes:
         """Eight random octets that no exchange or SA of ours has, and not all zero."""

@@ -35,14 +35,15 @@ _JUST_S = 1.0  # phase 1 and what goes on under it are not this far apart
 class Exchange(Generic[S]):
     """One negotiation: its place in the script and what its steps have learned.
 
-    attempt: the step that waits; now_in, last_in: digests of the message that is looked at, and
-    of the last one accepted; last_out: the datagrams of our last message; unwanted: why what it
-    makes is not kept, where it cannot end before its answer; resting: it was refused, without
-    proof; plain: what last_out holds, where it may be cut otherwise. first_in: digest of the
-    message it was begun with; stem: what it goes on from, with one of several answers, untaken:
-    which it has not accepted yet; after_send: what is left to do once our message has left, which
-    may wait as steps do; early: what came before that was done; answers: those that came to our
-    last message without proof (candidates.py). steps: our role's half of the script.
+    attempt: the step that waits; now_in, last_in: digests of the message that is looked at, and of
+    the last one accepted; last_out: the datagrams of our last message; unwanted: why what it makes
+    is not kept, where it cannot end before its answer; resting: it was refused, without proof;
+    rounds: how many there have been beyond the script's own; plain: what last_out holds, where it
+    may be cut otherwise. first_in: digest of the message it was begun with; stem: what it goes on
+    from, with one of several answers, untaken: which it has not accepted yet; after_send: what is
+    left to do once our message has left, which may wait as steps do; early: what came before that
+    was done; answers: those that came to our last message without proof (candidates.py). steps: our
+    role's half of the script.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Exchange(Generic[S]):
     resting: bool = False
     over: bool = False
     retries: int = 0
+    rounds: int = 0
     repeats: int = 0
     first_in: bytes = b""
     now_in: bytes = b""
@@ -89,7 +91,7 @@ class Exchange(Generic[S]):
     def follow(self, script: Script[S]) -> None:
         """Go by that script from now on."""
         self.script = script
-        self.steps = script.initiator if self.initiator else script.responder
+        self.steps = script.steps(self.initiator)
 
     def forked(self) -> Exchange[S]:
         """The same once more, to go on with one of several answers. Its end is that of this."""

@@ -198,6 +198,11 @@ def missing(major: int, where: str, type: int, offset: int = HEADER_SIZE) -> Mal
     return MalformedPayload(where, offset, f"lacks {name_of(rules.payload, type)}", rules.rfc)
 
 
+def in_clear(major: int, where: str) -> MalformedPayload:
+    """The error that ``where`` has to be protected, and is not."""
+    return MalformedPayload(where, 19, "must be protected", _rules(major).rfc)
+
+
 def _broken(rules: Family, type: int, at: int, reason: str) -> MalformedPayload:
     return MalformedPayload(name_of(rules.payload, type), at, reason, rules.rfc)
 

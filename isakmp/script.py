@@ -1,20 +1,21 @@
 """What an exchange type is written in: scripts, their syntax, and messages as steps see them.
 
 RFC 2408 4.1; the isakmpd paper, 4.3.1. A Script is two lists of steps, one per role, and a syntax
-that lists the mandatory payloads of each message. Steps alternate with the messages. A step acts
-once, on one message, and returns a verdict: go on (None), LOOP, RESTART or WAIT; it raises Refused
-to refuse. A step that must wait is a generator that yields a Job; the exchange is parked until the
-answer is there.
+that says of each message which payloads it must have, and whether it is protected. Steps alternate
+with the messages. A step acts once, on one message, and returns a verdict: go on (None), AGAIN,
+RESTART or WAIT; it raises Refused to refuse. A step that must wait is a generator that yields a
+Job; the exchange is parked until the answer is there. A message that is not the script's next one
+may be that of one of its variants, which then takes over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import cache, cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from isakmp.event.job import Job
 from isakmp.message import Header, Payload, missing
@@ -40,21 +41,30 @@ def _values_of(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 class Mark(Enum):
-    """Marks in a syntax: between messages, at the end, and the payload that authenticates."""
+    """Marks in a syntax: between messages, at the end, the payload that authenticates, and before
+    those of a message that is protected, which RFC 2409 writes HDR* and RFC 7296 HDR, SK {}."""
 
     SWITCH = "switch"
     END = "end"
     AUTH = "auth"
+    PROTECTED = "protected"
 
 
-SWITCH, END, AUTH = Mark.SWITCH, Mark.END, Mark.AUTH
+SWITCH, END, AUTH, PROTECTED = Mark.SWITCH, Mark.END, Mark.AUTH, Mark.PROTECTED
+
+
+class Row(NamedTuple):
+    """One message: the payloads that it must have, and whether it has to be protected."""
+
+    must: tuple[int | Literal[Mark.AUTH], ...]
+    protected: bool
 
 
 class Verdict(Enum):
-    """What a step says about the next one: repeat this pair of messages, begin again, or wait for
-    another message in the place of this one, which changes nothing."""
+    """What a step says about the next one: another request and answer as this pair, begin again, or
+    wait for another message in the place of this one, which changes nothing."""
 
-    LOOP = "loop"
+    AGAIN = "again"
     RESTART = "restart"
     WAIT = "wait"
 
@@ -72,14 +82,15 @@ class Script(Generic[S]):
     state: makes the exchange's own memory; finalize: installs what was negotiated, once, after the
     last step, and may wait as a step does; abandon: gives back what a failed exchange holds;
     establishes: the exchange makes the SA that protects others (phase 1), so it begins without one;
-    persistent: the responder too repeats its message until the next one comes; accepts: exchange
-    types that may carry its messages beside its own; confirmed: the last message only confirms, and
-    where it does not come the exchange has succeeded all the same; follows: the script that goes on
-    where this one ends, with what was learned; refused: takes an answer that lacks what is
-    mandatory; tells: what the peer is told stays true, whatever becomes of what is configured;
-    fork: the memory once more, for another answer to the same message; question: what an answer is
-    to, where several messages wait for one; joins: whether a fork takes another answer for its own,
-    as the two make the same keys.
+    persistent: the responder too repeats its message until the next one comes; confirmed: the last
+    message only confirms, and where it does not come the exchange has succeeded all the same;
+    follows: the script that goes on where this one ends, with what was learned; variants: what it
+    becomes where a message comes that is theirs; takes: which that is, of a variant (default: what
+    the script itself lacks something in, and the variant nothing); refuses: a variant that takes
+    over for one message only, as that refuses something; tells: what the peer is told stays true,
+    whatever becomes of what is configured; fork: the memory once more, for another answer to the
+    same message; question: what an answer is to, where several messages wait for one; joins:
+    whether a fork takes another answer for its own, as the two make the same keys.
     """
 
     name: str
@@ -92,25 +103,45 @@ class Script(Generic[S]):
     abandon: Callable[[Exchange[S]], object] = lambda exchange: None
     establishes: bool = False
     persistent: bool = False
-    accepts: tuple[int, ...] = ()
     confirmed: bool = False
     follows: Callable[[Exchange[S]], Script[S] | None] = lambda exchange: None
-    refused: Step | None = None
+    variants: tuple[Script[S], ...] = ()
+    takes: Callable[[Exchange[S], Incoming], bool] | None = None
+    refuses: bool = False
     tells: bool = False
     fork: Callable[[S], S] = lambda state: duplicate(state)
     question: Callable[[Exchange[S], Incoming], object] = lambda exchange, message: None
     joins: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False
 
     @cached_property
-    def messages(self) -> tuple[tuple[int | Literal[Mark.AUTH], ...], ...]:
-        """The syntax, the mandatory payloads of each message."""
-        messages: list[list[int | Literal[Mark.AUTH]]] = [[]]
+    def rows(self) -> tuple[Row, ...]:
+        """The syntax, message by message."""
+        rows = [Row((), False)]
         for item in self.syntax:
+            must, protected = rows[-1]
             if item is Mark.SWITCH:
-                messages.append([])
+                rows.append(Row((), False))
+            elif item is Mark.PROTECTED:
+                rows[-1] = Row(must, True)
             elif item is not Mark.END:
-                messages[-1].append(item)
-        return tuple(map(tuple, messages))
+                rows[-1] = Row((*must, item), protected)
+        return tuple(rows)
+
+    def steps(self, initiator: bool) -> tuple[Step, ...]:
+        """Those of one role."""
+        return self.initiator if initiator else self.responder
+
+
+def refusable(script: Script[S], must: tuple[int, ...], step: Step) -> Script[S]:
+    """A request and its answer, with the variant that takes an answer of notifies alone. Where its
+    step does not refuse, the script begins again or waits on."""
+    request = script.syntax[: script.syntax.index(SWITCH)]
+    protected = (PROTECTED,) if script.rows[1].protected else ()
+    refusal = replace(
+        script, initiator=(script.initiator[0], step), responder=(), variants=(), refuses=True,
+        syntax=(*request, SWITCH, *protected, *must, END),
+    )  # fmt: skip
+    return replace(script, variants=(*script.variants, refusal))
 
 
 @dataclass(slots=True)

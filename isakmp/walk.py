@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from isakmp.attempt import Attempt
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange import UNNUMBERED, Exchange
-from isakmp.sa import IsakmpSa
 from isakmp.script import Incoming, Outgoing, Script, Step, Verdict, Waiting
 
 if TYPE_CHECKING:
     from isakmp.engine import Engine
+
+# Requests and answers of one exchange beyond those that its script has.
+ROUNDS_MAX = 64
 
 
 class Walk:
@@ -65,18 +67,28 @@ class Walk:
         attempt.done()
         if exchange.over:
             return
-        if verdict is None:
-            exchange.step += 1
-            if exchange.after_send:
-                self._sent(exchange, attempt)
-            else:
-                self.go_on(exchange)
+        leg = exchange.step % 2  # the answer of a pair ends one
+        self._move(exchange, verdict)
+        if leg and not exchange.complete and not exchange.dialect.next_leg(exchange):
             return
-        exchange.step = 0 if verdict is Verdict.RESTART else exchange.step - 1
-        if exchange.sa is not None and exchange.dialect.two_counters:
-            self._another_round(exchange, exchange.sa)
+        if exchange.after_send:
+            self._sent(exchange, attempt)
         else:
             self.go_on(exchange)
+
+    @staticmethod
+    def _move(exchange: Exchange[Any], verdict: Verdict | None) -> None:
+        """To the step that is next. Refused where a peer goes round and round."""
+        if verdict is None:
+            exchange.step += 1
+        elif verdict is Verdict.RESTART:
+            exchange.step = 0
+        else:
+            exchange.step -= 1
+            exchange.rounds += 1
+            if exchange.rounds > ROUNDS_MAX:
+                raise Refused(Reason("too-many-rounds", f"{exchange.script.name}: more than "
+                                     f"{ROUNDS_MAX} requests and answers"))  # fmt: skip
 
     def begin_again(self, exchange: Exchange[Any]) -> None:
         """Send the first message anew, though no answer has asked for it just now."""
@@ -84,25 +96,13 @@ class Walk:
         self._engine.stop_timer(exchange, "retransmit")
         self.go_on(exchange)
 
-    def _another_round(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
-        """Another request has another message ID: ours waits its turn as every request, the
-        peer's is expected."""
-        self._engine.unlist(exchange)
-        exchange.dialect.ended(exchange, None)
-        if exchange.initiator:
-            exchange.message_id, exchange.last_out = UNNUMBERED, ()
-            sa.waiting.append(exchange)
-            self._engine.begin_waiting(sa)
-        else:
-            self._engine.number(exchange)
-            self.go_on(exchange)
-
     def go_on(self, exchange: Exchange[Any]) -> None:
         """After a step: finish, send the next message, or wait for the peer's."""
         if exchange.complete:
             self.finish(exchange)
         elif exchange.sends(exchange.step):
-            message, step = Outgoing(), exchange.steps[exchange.step]
+            step, row = exchange.steps[exchange.step], exchange.script.rows[exchange.step]
+            message = Outgoing(protected=row.protected)
             done = partial(self._send, exchange, message)
             self._perform(exchange, Attempt(step, message, self._stepped, done))
         else:
@@ -115,7 +115,8 @@ class Walk:
         if exchange.message_id == UNNUMBERED:
             engine.number(exchange)
         exchange.last_out = exchange.dialect.seal(exchange, message)
-        engine.check_syntax(exchange, engine.lacking(exchange, [i[0] for i in message.payloads]))
+        kinds = [kind for kind, _ in message.payloads]
+        engine.check_syntax(exchange, engine.lacking(exchange, exchange.script, kinds))
         if exchange.resting:
             engine.candidates.asks_again(exchange)
         engine.repeat(exchange)

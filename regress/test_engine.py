@@ -117,6 +117,9 @@ class Toy:
     def may_begin(self, sa: Any) -> bool:
         return True
 
+    def next_leg(self, exchange: Exchange[Any]) -> bool:
+        return True
+
     def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
         pass
 
@@ -284,7 +287,7 @@ def looping(rounds: int, verdict: Verdict) -> Callable[[X, Incoming], Verdict | 
 
 
 def test_loop_goes_back_to_the_message_before() -> None:
-    pair = Pair(toy(initiator=(says("1"), looping(3, Verdict.LOOP), says("3"), hears("4"))))
+    pair = Pair(toy(initiator=(says("1"), looping(3, Verdict.AGAIN), says("3"), hears("4"))))
     mine = pair.near.begin()
     pair.to_far()
     pair.to_near()
@@ -297,10 +300,10 @@ def test_loop_goes_back_to_the_message_before() -> None:
 def test_loop_in_the_responder_waits_for_the_next_round() -> None:
     def answer(x: X, message: Outgoing) -> Verdict | None:
         says("more")(x, message)
-        return Verdict.LOOP if x.state.rounds < 3 else None
+        return Verdict.AGAIN if x.state.rounds < 3 else None
 
     def listen(x: X, message: Incoming) -> None:
-        looping(9, Verdict.LOOP)(x, message)
+        looping(9, Verdict.AGAIN)(x, message)
 
     def ask(x: X, message: Outgoing) -> None:
         x.state.rounds += 1
@@ -320,7 +323,7 @@ def test_loop_in_the_responder_waits_for_the_next_round() -> None:
 def looping_until(rounds: int) -> Callable[[X, Incoming], Verdict | None]:
     def recv(x: X, message: Incoming) -> Verdict | None:
         message.take(P.VENDOR)
-        return Verdict.LOOP if x.state.rounds < rounds else None
+        return Verdict.AGAIN if x.state.rounds < rounds else None
 
     return recv
 

@@ -46,7 +46,7 @@ from isakmp.scripts.ikev1.informational import (
 from isakmp.scripts.ikev1.keys import Keys, authenticator
 from isakmp.scripts.ikev1.main_mode import MAIN_MODE
 from isakmp.scripts.ikev1.phase_1 import Phase1, refused_in_clear, unreadable_payload, wrong_secret
-from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick
+from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, QUICK_MODE_COMMIT, Quick
 
 P = isakmp.Payload
 # A plain number: an enum of flags makes a member for every look at one, in 1 us.
@@ -115,7 +115,7 @@ class Ikev1:
             return fit[0]
         kinds = [payload.type for payload in message.payloads]
         free = [x for x in fit if not (x.parked or x.sends(x.step))]
-        return next((x for x in free if not engine.lacking(x, kinds)), fit[0])
+        return next((x for x in free if not engine.lacking(x, x.script, kinds)), fit[0])
 
     @staticmethod
     def _fits(exchange: Exchange[Any], header: Header) -> bool:
@@ -205,12 +205,17 @@ class Ikev1:
             else:
                 self._respond_phase_2(engine, sa, path, header, datagram)
         elif not engine.is_repeat(exchange, datagram):
-            types = (exchange.script.exchange_type, *exchange.script.accepts)
-            if header.exchange_type not in types:
+            if not self._carries(exchange, header.exchange_type):
                 engine.drop(path, f"{exchange}: {name_of(isakmp.Exchange, header.exchange_type)}")
                 return
             message = self._open_phase_2(engine, sa, path, header, datagram, exchange)
             engine.run(exchange, message, datagram)
+
+    @staticmethod
+    def _carries(exchange: Exchange[Any], exchange_type: int) -> bool:
+        """What the commit bit has one wait for may come in an exchange of its own."""
+        connected = exchange.script is QUICK_MODE_COMMIT and exchange_type == isakmp.Exchange.INFO
+        return connected or exchange_type == exchange.script.exchange_type
 
     def _told_before_an_sa(
         self, engine: Engine, path: Path, header: Header, datagram: bytes
@@ -386,6 +391,10 @@ class Ikev1:
                 sa.ids.use(number)
                 lifetime.renew_worn(engine, sa)
                 return number
+
+    def next_leg(self, exchange: Exchange[Any]) -> bool:
+        """All messages of an exchange have its message ID."""
+        return True
 
     def may_begin(self, sa: IsakmpSa) -> bool:
         """Any number of exchanges run side by side."""

@@ -16,14 +16,14 @@ from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
-from isakmp.errors import Reason
+from isakmp.errors import Reason, Refused
 from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path
 from isakmp.policy.match import Chosen
 from isakmp.sa import IsakmpSa
-from isakmp.script import END, Incoming, Outgoing, Script
+from isakmp.script import END, PROTECTED, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import lifetime
 from isakmp.scripts.ikev1.phase_2 import check_hash, refused_by_peer, take_hash
 from isakmp.scripts.ikev1.quick_mode import Quick
@@ -48,8 +48,7 @@ def send_HASH_INFO(x: X, message: Outgoing) -> None:
     """Whatever the exchange was begun for, authenticated."""
     keys = x.sa.keys if x.sa else None
     if keys is None:
-        return
-    message.protected = True
+        raise Refused(Reason("sa-gone", "its ISAKMP SA is gone"))
     message.hash_over = lambda rest: keymat.quick_hash_1(
         keys.prf, keys.skeyid_a, x.message_id, rest
     )
@@ -193,5 +192,5 @@ def tell_twice(
 
 INFORMATIONAL = Script(
     "informational", isakmp.Exchange.INFO, (send_HASH_INFO,), (recv_HASH_INFO,),
-    (P.HASH, END), Info, tells=True,
+    (PROTECTED, P.HASH, END), Info, tells=True,
 )  # fmt: skip

@@ -14,8 +14,7 @@ The keys are derived once our KE has left, while the peer derives its own.
 from __future__ import annotations
 
 from isakmp.constants import isakmp
-from isakmp.errors import MalformedPayload
-from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script, Wait
+from isakmp.script import AUTH, END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Wait
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of
 
@@ -60,7 +59,6 @@ def recv_KE_NONCE(x: X, message: Incoming) -> Wait:
 
 def send_ID_AUTH(x: X, message: Outgoing) -> None:
     """Who we are, and the proof, under the new keys."""
-    message.protected = True
     phase_1.add_id(x, message)
     phase_1.add_auth(x, message)
     phase_1.add_initial_contact(x, message)
@@ -68,8 +66,6 @@ def send_ID_AUTH(x: X, message: Outgoing) -> None:
 
 def recv_ID_AUTH(x: X, message: Incoming) -> None:
     """Who the peer is, and whether it knows the secret."""
-    if not message.protected:
-        raise MalformedPayload("header", 19, "must be encrypted", "RFC 2409 5.4")
     phase_1.take_id(x, message)
     phase_1.take_auth(x, message)
     phase_1.admit(x, message)
@@ -86,8 +82,8 @@ main_mode_syntax = (
     SA, SWITCH,
     KE, NONCE, SWITCH,
     KE, NONCE, SWITCH,
-    ID, AUTH, SWITCH,
-    ID, AUTH, END,
+    PROTECTED, ID, AUTH, SWITCH,
+    PROTECTED, ID, AUTH, END,
 )  # fmt: skip
 
 MAIN_MODE = Script(

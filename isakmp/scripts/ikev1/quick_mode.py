@@ -37,7 +37,7 @@ from isakmp.policy.match import Chosen, choose_ipsec, describe
 from isakmp.policy.sameness import network_of, same_traffic
 from isakmp.policy.spd import ICMP, Connection, Identity, IpsecTransform, Network, Selector, Suite
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Wait
+from isakmp.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Wait, refusable
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.phase_1 import (
     NONCE_SIZE,
@@ -108,7 +108,6 @@ def selector_of(x: X) -> Selector:
 
 def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
     """The initiator's offer; the responder's choice, its inbound SA then being in place."""
-    message.protected = True
     keys, s = parent(x).keys, x.state
     if x.initiator:
         suites = _offer(x)
@@ -337,8 +336,6 @@ def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> Wait:
     _take_key(x, message, s.group)
     if s.group is not None:
         yield from _agree(x)
-    if message.header.flags & _COMMIT:
-        x.follow(QUICK_MODE_COMMIT)
 
 
 def _check_ids(message: Incoming, sent: tuple[bytes, ...], connection: Connection) -> None:
@@ -444,7 +441,6 @@ def send_HASH(x: X, message: Outgoing) -> Wait:
     """Proof that we are alive; our inbound SA is in place when the peer reads it."""
     yield from _install_inbound(x)
     keys, s = parent(x).keys, x.state
-    message.protected = True
     hash_3 = keymat.quick_hash_3(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, s.nr_b)
     message.add(P.HASH, hash_3)
 
@@ -566,16 +562,24 @@ HASH, SA, NONCE, NOTIFY = P.HASH, P.SA, P.NONCE, P.NOTIFY
 
 quick_mode_initiator = (send_HASH_SA_NONCE, recv_HASH_SA_NONCE, send_HASH)
 quick_mode_responder = (recv_HASH_SA_NONCE, send_HASH_SA_NONCE, recv_HASH)
-quick_mode_syntax = (HASH, SA, NONCE, SWITCH, HASH, SA, NONCE, SWITCH, HASH)
-
-QUICK_MODE = Script(
-    "quick mode", isakmp.Exchange.QUICK_MODE, quick_mode_initiator, quick_mode_responder,
-    (*quick_mode_syntax, END), Quick, finalize, abandon, persistent=True, refused=recv_refusal,
+quick_mode_syntax = (
+    PROTECTED, HASH, SA, NONCE, SWITCH,
+    PROTECTED, HASH, SA, NONCE, SWITCH,
+    PROTECTED, HASH,
 )  # fmt: skip
 
 # What quick mode becomes for the initiator once the responder has set the commit bit.
 QUICK_MODE_COMMIT = Script(
     "quick mode", isakmp.Exchange.QUICK_MODE, (*quick_mode_initiator, recv_CONNECTED), (),
-    (*quick_mode_syntax, SWITCH, HASH, NOTIFY, END), Quick, finalize, abandon, persistent=True,
-    accepts=(isakmp.Exchange.INFO,), confirmed=True,
+    (*quick_mode_syntax, SWITCH, PROTECTED, HASH, NOTIFY, END), Quick, finalize, abandon,
+    persistent=True, confirmed=True,
+    takes=lambda x, message: x.step == 1 and bool(message.header.flags & _COMMIT),
+)  # fmt: skip
+
+QUICK_MODE = refusable(
+    Script(
+        "quick mode", isakmp.Exchange.QUICK_MODE, quick_mode_initiator, quick_mode_responder,
+        (*quick_mode_syntax, END), Quick, finalize, abandon, persistent=True,
+        variants=(QUICK_MODE_COMMIT,),
+    ), (HASH, NOTIFY), recv_refusal,
 )  # fmt: skip

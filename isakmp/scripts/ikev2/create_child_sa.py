@@ -21,7 +21,17 @@ from isakmp.exchange import Exchange
 from isakmp.policy import proposal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait
+from isakmp.script import (
+    END,
+    PROTECTED,
+    SWITCH,
+    Incoming,
+    Outgoing,
+    Script,
+    Verdict,
+    Wait,
+    refusable,
+)
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
@@ -67,7 +77,6 @@ X = Exchange[Create]
 
 def send_SA_NONCE(x: X, message: Outgoing) -> Wait:
     """What is asked for, or what is agreed to."""
-    message.protected = True
     s = x.state
     if x.initiator:
         s.ni = x.engine.random(common.NONCE_SIZE)
@@ -329,10 +338,9 @@ SA, NONCE = P.SA, P.NONCE
 
 create_child_sa_initiator = (send_SA_NONCE, recv_SA_NONCE)
 create_child_sa_responder = (recv_SA_NONCE, send_SA_NONCE)
-create_child_sa_syntax = (SA, NONCE, SWITCH, SA, NONCE, END)
+create_child_sa_syntax = (PROTECTED, SA, NONCE, SWITCH, PROTECTED, SA, NONCE, END)
 
-CREATE_CHILD_SA = Script(
+CREATE_CHILD_SA = refusable(Script(
     "CREATE_CHILD_SA", ikev2.Exchange.CREATE_CHILD_SA, create_child_sa_initiator,
     create_child_sa_responder, create_child_sa_syntax, Create, finalize, abandon,
-    refused=recv_refusal,
-)  # fmt: skip
+), (int(P.NOTIFY),), recv_refusal)  # fmt: skip

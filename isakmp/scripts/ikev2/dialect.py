@@ -15,7 +15,7 @@ from isakmp.constants import ikev2, name_of
 from isakmp.engine import Engine
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange import Exchange, digest
+from isakmp.exchange import UNNUMBERED, Exchange, digest
 from isakmp.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,
@@ -203,7 +203,7 @@ class Ikev2:
         if waiting is not None:
             if header.exchange_type != waiting.script.exchange_type:
                 engine.drop(path, f"{waiting}: {name_of(ikev2.Exchange, header.exchange_type)}")
-            else:
+            elif not engine.early([waiting], path, datagram):
                 self._take(engine, sa, waiting, path, header, datagram)
             return
         self._take(engine, sa, None, path, header, datagram)
@@ -428,6 +428,24 @@ class Ikev2:
         if exchange.initiator:
             return int(exchange.sa.ids.take())
         return exchange.message_id + 1
+
+    def next_leg(self, exchange: Exchange[Any]) -> bool:
+        """Another request has another message ID: ours waits its turn as every request, the peer's
+        is expected. It has as long as the one before."""
+        sa, engine = exchange.sa, exchange.engine
+        if sa is None:
+            return True
+        engine.unlist(exchange)
+        self.ended(exchange, None)
+        if "end" in exchange.events:
+            engine.allow_time(exchange)
+        if not exchange.initiator:
+            engine.number(exchange)
+            return True
+        exchange.message_id, exchange.last_out = UNNUMBERED, ()
+        sa.waiting.append(exchange)
+        engine.begin_waiting(sa)
+        return False
 
     def may_begin(self, sa: IsakmpSa) -> bool:
         """As many requests of ours may be unanswered as the peer's window holds (2.3)."""

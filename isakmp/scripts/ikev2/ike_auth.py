@@ -24,7 +24,7 @@ from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Wait
+from isakmp.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Wait, refusable
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, twins
 from isakmp.scripts.ikev2.child import Child
@@ -77,7 +77,6 @@ def take_id(message: Incoming, kind: int) -> tuple[Identity, bytes]:
 def send_ID_AUTH_SA_TS(x: X, message: Outgoing) -> Wait:
     """Who we are, the proof, and the child SA: the offer of it, or the choice."""
     s = x.state
-    message.protected = True
     s.local_id = s.local_id or local_id_of(x.remote, x.path)
     s.local_body = id_body(s.local_id)
     message.add(P.IDI if x.initiator else P.IDR, s.local_body)
@@ -137,7 +136,6 @@ def _answer_child(x: X, message: Outgoing) -> Wait:
 def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     """Who the peer is and whether it knows the secret; then the child SA."""
     s, sa = x.state, sa_of(x)
-    _expect_protection(message)
     _expect_proof(message)
     notifies = common.take_notifies(message)
     s.remote_id, s.remote_body = take_id(message, P.IDR if x.initiator else P.IDI)
@@ -161,11 +159,6 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
             raise Refused(x.unwanted)
     else:
         _choose_child(x, message, notifies)
-
-
-def _expect_protection(message: Incoming) -> None:
-    if not message.protected:
-        raise MalformedPayload("HDR", 16, "must be encrypted", "RFC 7296 1.2")
 
 
 def _expect_proof(message: Incoming) -> None:
@@ -310,7 +303,7 @@ def _octets(x: X, *, ours: bool) -> bytes:
 def recv_refusal(x: X, message: Incoming) -> None:
     """Notifies alone, under the keys: the peer refuses us."""
     error = common.error_among(common.take_notifies(message))
-    if error is None or not message.protected:
+    if error is None:
         raise MalformedPayload("HDR", 28, "an answer without IDr and AUTH", "RFC 7296 1.2")
     raise _refused_by_peer(x, error)
 
@@ -380,9 +373,9 @@ AUTH = P.AUTH
 
 ike_auth_initiator = (send_ID_AUTH_SA_TS, recv_ID_AUTH_SA_TS)
 ike_auth_responder = (recv_ID_AUTH_SA_TS, send_ID_AUTH_SA_TS)
-ike_auth_syntax = (IDI, SWITCH, IDR, AUTH, END)
+ike_auth_syntax = (PROTECTED, IDI, SWITCH, PROTECTED, IDR, AUTH, END)
 
-IKE_AUTH = Script(
+IKE_AUTH = refusable(Script(
     "IKE_AUTH", ikev2.Exchange.IKE_AUTH, ike_auth_initiator, ike_auth_responder, ike_auth_syntax,
-    Initial, finalize, abandon, establishes=True, refused=recv_refusal,
-)  # fmt: skip
+    Initial, finalize, abandon, establishes=True,
+), (int(P.NOTIFY),), recv_refusal)  # fmt: skip

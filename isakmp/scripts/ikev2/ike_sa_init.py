@@ -25,7 +25,7 @@ from isakmp.crypto.prf import get_prf_v2
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.log import LogClass
 from isakmp.policy import proposal
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait
+from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
 from isakmp.scripts.ikev2 import abilities, common, twins
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.initial import (
@@ -252,8 +252,8 @@ ike_sa_init_initiator = (send_SA_KE_NONCE, recv_SA_KE_NONCE)
 ike_sa_init_responder = (recv_SA_KE_NONCE, send_SA_KE_NONCE)
 ike_sa_init_syntax = (SA, KE, NONCE, SWITCH, SA, KE, NONCE, END)
 
-IKE_SA_INIT = Script(
+IKE_SA_INIT = refusable(Script(
     "IKE_SA_INIT", ikev2.Exchange.IKE_SA_INIT, ike_sa_init_initiator, ike_sa_init_responder,
     ike_sa_init_syntax, Initial, follows=lambda x: IKE_AUTH, establishes=True,
-    refused=recv_refusal, fork=fork, question=question, joins=twins.joins,
-)  # fmt: skip
+    fork=fork, question=question, joins=twins.joins,
+), (int(P.NOTIFY),), recv_refusal)  # fmt: skip

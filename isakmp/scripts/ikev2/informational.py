@@ -9,7 +9,7 @@ An empty one asks whether the peer is alive; every one tells.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,12 @@ from isakmp import deletes
 from isakmp.constants import ikev2, name_of
 from isakmp.dialect import Dialect
 from isakmp.engine import Engine
-from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
 from isakmp.exchange import Exchange
 from isakmp.log import LogClass
 from isakmp.sa import ChildSa, IsakmpSa, State
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script
+from isakmp.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
 from isakmp.scripts.ikev2.common import sa_of
@@ -48,7 +48,6 @@ X = Exchange[Info]
 
 def send_INFO(x: X, message: Outgoing) -> None:
     """What the exchange was begun for; as responder, what the request asks to be answered with."""
-    message.protected = True
     for kind, value in x.state.payloads:
         message.add(kind, value)
 
@@ -56,8 +55,6 @@ def send_INFO(x: X, message: Outgoing) -> None:
 def recv_INFO(x: X, message: Incoming) -> None:
     """Act on a request; an answer says that it was heard, and what else it has heed_deletes() sees
     to."""
-    if not message.protected:
-        raise MalformedPayload("HDR", 16, "must be encrypted", "RFC 7296 1.4")
     sa, notifies = sa_of(x), common.take_notifies(message)
     named = message.take_all(P.DELETE)
     if x.initiator:
@@ -238,7 +235,7 @@ def tell(
 
 INFORMATIONAL = Script(
     "INFORMATIONAL", ikev2.Exchange.INFORMATIONAL, (send_INFO, recv_INFO), (recv_INFO, send_INFO),
-    (SWITCH, END), Info, finalize, tells=True,
+    (PROTECTED, SWITCH, PROTECTED, END), Info, finalize, tells=True,
 )  # fmt: skip
 
 
@@ -257,4 +254,5 @@ def recv_ANY(x: X, message: Incoming) -> None:
 def unknown(exchange_type: int) -> Script[Info]:
     """The script of a request of a type that is not known, or not for now (RFC 7296 3.10.1)."""
     name = f"exchange {name_of(ikev2.Exchange, exchange_type)}"
-    return Script(name, exchange_type, (), (recv_ANY, send_INFO), (SWITCH, END), Info)
+    return replace(INFORMATIONAL, name=name, exchange_type=exchange_type, initiator=(),
+                   responder=(recv_ANY, send_INFO), tells=False)  # fmt: skip

@@ -26,7 +26,7 @@ import pytest
 
 from isakmp.candidates import leaves
 from isakmp.constants import ipsec, isakmp
-from isakmp.crypto import keymat
+from isakmp.crypto import agreement, keymat
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.hash import get_hash
 from isakmp.message import HEADER_SIZE, Payload, parse_header, parse_payloads, split
@@ -106,6 +106,8 @@ class Replay:
         self.host.daemon.engine.random = self.random
         monkeypatch.setattr(self.host.daemon.sas, "knows", lambda name: True)
         monkeypatch.setattr(phase_1, "get_group", lambda number: self)
+        monkeypatch.setattr(agreement, "get_group", lambda number: self)
+        self.slow = False
         self.group = get_group(isakmp.Group.MODP_1024)
         self.public_size, self.name = self.group.public_size, self.group.name
         self.initiator = initiator

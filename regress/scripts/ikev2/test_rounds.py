@@ -8,7 +8,7 @@ import pytest
 
 from isakmp.constants import ikev2
 from isakmp.exchange import Exchange
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict
+from isakmp.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
 from isakmp.scripts.ikev2 import common, dialect
 from regress.pair import Host, Network, Packet, connected
 from regress.scripts.ikev2.pairs import pair, sa_of
@@ -29,21 +29,20 @@ X = Exchange[Rounds]
 
 
 def send_round(x: X, message: Outgoing) -> Verdict | None:
-    message.protected = True
     x.state.sent += 1
     common.add_notify(message, 40960, bytes([x.state.sent]))
-    return Verdict.LOOP if not x.initiator and x.state.sent < ROUNDS else None
+    return Verdict.AGAIN if not x.initiator and x.state.sent < ROUNDS else None
 
 
 def recv_round(x: X, message: Incoming) -> Verdict | None:
     (notify,) = message.take_all(P.NOTIFY)
     assert notify.value.data == bytes([len(x.state.heard) + 1])
     x.state.heard.append(message.header.message_id)
-    return Verdict.LOOP if x.initiator and len(x.state.heard) < ROUNDS else None
+    return Verdict.AGAIN if x.initiator and len(x.state.heard) < ROUNDS else None
 
 
 SCRIPT = Script("rounds", TYPE, (send_round, recv_round), (recv_round, send_round),
-                (P.NOTIFY, SWITCH, P.NOTIFY, END), Rounds)  # fmt: skip
+                (PROTECTED, P.NOTIFY, SWITCH, PROTECTED, P.NOTIFY, END), Rounds)  # fmt: skip
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "too-many-negotiations": "raise Max-negotiations in [General], or lengthen the lifetimes "
         "at the peer",
         "too-many-restarts": "isakmpctl capture on shows whether somebody answers in its name",
+        "too-many-rounds": _PEER_AT_FAULT,
         "too-many-selectors": "raise Max-selectors in [General], or ask for fewer and wider "
         "networks at the peer",
         "traffic-of-another": "have the peer ask for addresses that nobody has, or set "

@@ -102,8 +102,9 @@ class Candidates:
         root = exchange.root
         if root.answers is None:
             return [exchange]
-        key = exchange.key
-        return [x for x in family(root) if not x.over and x.key == key][::-1]
+        key_of = exchange.dialect.key
+        key = key_of(exchange)
+        return [x for x in family(root) if not x.over and key_of(x) == key][::-1]
 
     @staticmethod
     def furthest(root: AnyExchange) -> AnyExchange:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange import Exchange
+from isakmp.exchange import Exchange, Key
 from isakmp.message import Header, Payload
 from isakmp.path import Path
 from isakmp.policy.spd import Connection, Remote
@@ -25,14 +25,23 @@ class Dialect(Protocol):
     """The notify for what fails here by no fault of the peer's."""
     malformed: int
     """The notify for a message of the peer's that breaks a rule; 0: none."""
-    two_counters: bool
-    """Whether each end counts the message IDs of its own exchanges (RFC 7296 2.2)."""
+    once: bool
+    """Whether under one message ID nothing comes but what came: a bad message is all there is."""
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find or make the exchange of a packet and hand it to engine.run()."""
 
     def unspoken(self, engine: Engine, path: Path, header: Header) -> None:
         """Refuse a major version that no dialect speaks."""
+
+    def key(self, exchange: Exchange[Any]) -> Key:
+        """What the messages of an exchange are found by; no other dialect has the same."""
+
+    def ends_sa(self, exchange: Exchange[Any]) -> bool:
+        """Whether its SA is no good any more where nobody answers, with all that it protects."""
+
+    def awaited(self, exchange: Exchange[Any]) -> bool:
+        """Whether an exchange, or one of those that go on from it, cannot end before its answer."""
 
     def message_id(self, exchange: Exchange[Any]) -> int:
         """A message identifier for a new exchange of ours."""

@@ -192,8 +192,7 @@ class Engine:
             self.candidates.failed(exchange, reason)
             return
         exchange.hint = exchange.hint or reason
-        only = proven and exchange.dialect.two_counters
-        if only or (fresh and not exchange.initiator):
+        if (proven and exchange.dialect.once) or (fresh and not exchange.initiator):
             if proven:
                 exchange.dialect.notify(exchange, Refused(reason, exchange.dialect.malformed))
             self.candidates.refused(exchange, reason, proven=True)
@@ -248,7 +247,7 @@ class Engine:
 
     def unlist(self, exchange: Exchange[Any]) -> None:
         """Messages of that key find another exchange of the same attempt, or none."""
-        key = exchange.key
+        key = exchange.dialect.key(exchange)
         if self.exchanges.get(key) is exchange:
             del self.exchanges[key]
             others = [x for x in self.candidates.among(exchange) if x is not exchange]
@@ -284,10 +283,9 @@ class Engine:
             self.failed(exchange, reason, told)
 
     def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
-        """End an exchange; one whose message ID the peer waits for ends with its answer."""
-        counted, all_of_it = exchange.dialect.two_counters, family(exchange.root)
-        if exchange.initiator and counted and any(x.sa and x.last_out for x in all_of_it):
-            for each in all_of_it:
+        """End an exchange; one that the peer expects to be ended by its answer ends then."""
+        if exchange.dialect.awaited(exchange):
+            for each in family(exchange.root):
                 each.unwanted = reason
         elif not exchange.over:
             exchange.dialect.withdraw(exchange, reason)
@@ -380,8 +378,8 @@ class Engine:
         return exchange
 
     def _begin(self, exchange: Exchange[Any]) -> None:
-        # Where the peer expects every number, one is taken only once there is a message for it.
-        if exchange.sa is None or not exchange.dialect.two_counters:
+        # Under an SA a number is taken only once there is a message for it.
+        if exchange.sa is None:
             self.number(exchange)
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
         self.walk.go_on(exchange)
@@ -389,7 +387,7 @@ class Engine:
     def number(self, exchange: Exchange[Any]) -> None:
         if exchange.sa is not None:
             exchange.message_id = exchange.dialect.message_id(exchange)
-        self.exchanges[exchange.key] = exchange
+        self.exchanges[exchange.dialect.key(exchange)] = exchange
 
     def begin_waiting(self, sa: IsakmpSa) -> None:
         """Exchanges of ours that wait for a place under ``sa`` take what has become free."""
@@ -414,7 +412,7 @@ class Engine:
         if sa is None:
             exchange.first_in = digest(first)
             self.half_open.add(exchange, named=named)
-        self.exchanges[exchange.key] = exchange
+        self.exchanges[dialect.key(exchange)] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
         return exchange
 
@@ -444,7 +442,7 @@ class Engine:
     def allow_time(self, exchange: Exchange[Any]) -> None:
         """Have an exchange end in a while, counted from now."""
         most = self.settings.exchange_max_s
-        if exchange.ends_sa:
+        if exchange.dialect.ends_sa(exchange):
             # It may have to wait for another one that is as patient.
             most += 2 * self.retransmission.longest_s()
         self.stop_timer(exchange, "end")

@@ -14,7 +14,7 @@ from isakmp.event.job import Job
 from isakmp.event.timer import Event
 from isakmp.path import OneWay, Path
 from isakmp.policy.spd import Address, Remote
-from isakmp.sa import IsakmpSa, State
+from isakmp.sa import IsakmpSa
 from isakmp.script import Outgoing, S, Script, Step, Waiting
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from isakmp.engine import Engine
 
 Key = tuple[int, bytes, int]
-"""A version, the cookie that we chose, a number: no message of one version finds another's."""
+"""What messages are found by: a version, the cookie that we chose, a number."""
 
 UNNUMBERED = -1
 """The message ID of an exchange that has not taken one yet."""
@@ -117,20 +117,6 @@ class Exchange(Generic[S]):
         if self.sa is not None:
             return self.sa.own_cookie
         return self.cky_i if self.initiator else self.cky_r
-
-    @property
-    def key(self) -> Key:
-        """What its messages are found by. Where both ends count, the peer's counts are negative."""
-        theirs = self.dialect.two_counters and not self.initiator
-        number = -1 - self.message_id if theirs else self.message_id
-        return self.dialect.version, self.own_cookie, number
-
-    @property
-    def ends_sa(self) -> bool:
-        """Whether its SA is no good any more where nobody answers, with all that it protects."""
-        sa = self.sa
-        counted = self.initiator and self.dialect.two_counters
-        return counted and sa is not None and sa.state is State.ESTABLISHED
 
     @property
     def way(self) -> OneWay:

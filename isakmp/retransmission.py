@@ -54,8 +54,8 @@ class Retransmission:
         return min(settings.retransmit_s * (1 << min(retries, 32)), settings.retransmit_max_s)
 
     def _most(self, exchange: Exchange[Any]) -> int:
-        settings = self._engine.settings
-        return settings.sa_retransmits if exchange.ends_sa else settings.retransmits
+        settings, ends_sa = self._engine.settings, exchange.dialect.ends_sa(exchange)
+        return settings.sa_retransmits if ends_sa else settings.retransmits
 
     def _again(self, exchange: Exchange[Any]) -> None:
         engine = self._engine

@@ -165,7 +165,7 @@ class Walk:
         exchange.follow(script)
         exchange.step = 0
         exchange.message_id = exchange.dialect.message_id(exchange)
-        self._engine.exchanges.setdefault(exchange.key, exchange)
+        self._engine.exchanges.setdefault(exchange.dialect.key(exchange), exchange)
         self.go_on(exchange)
 
 

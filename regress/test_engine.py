@@ -62,7 +62,7 @@ class Toy:
     """
 
     version = 1
-    two_counters = False
+    once = False
     malformed = 0
     failure = 14
 
@@ -116,6 +116,15 @@ class Toy:
 
     def may_begin(self, sa: Any) -> bool:
         return True
+
+    def key(self, exchange: Exchange[Any]) -> tuple[int, bytes, int]:
+        return self.version, exchange.own_cookie, exchange.message_id
+
+    def ends_sa(self, exchange: Exchange[Any]) -> bool:
+        return False
+
+    def awaited(self, exchange: Exchange[Any]) -> bool:
+        return False
 
     def next_leg(self, exchange: Exchange[Any]) -> bool:
         return True

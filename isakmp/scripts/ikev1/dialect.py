@@ -15,7 +15,7 @@ from isakmp.constants import isakmp, name_of
 from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange import Exchange, digest
+from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,
@@ -62,7 +62,7 @@ class Ikev1:
     """The IKEv1 dialect of one engine."""
 
     version = 1
-    two_counters = False
+    once = False
     malformed = 0
     failure = int(isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
@@ -375,6 +375,18 @@ class Ikev1:
             exchange.path = message.path
             exchange.engine.owner.moved(sa, message.path)
 
+    def key(self, exchange: Exchange[Any]) -> Key:
+        """The cookie that we chose, and the message ID that all its messages have."""
+        return self.version, exchange.own_cookie, exchange.message_id
+
+    def ends_sa(self, exchange: Exchange[Any]) -> bool:
+        """Never: nothing tells a message that was lost from a peer that is."""
+        return False
+
+    def awaited(self, exchange: Exchange[Any]) -> bool:
+        """Never: any message may be the last."""
+        return False
+
     def message_id(self, exchange: Exchange[Any]) -> int:
         """Random, not 0, and unused under this SA (RFC 2408 3.1); 0 where there is none.
 
@@ -478,8 +490,9 @@ class Ikev1:
             notices.tell_refused(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)
 
     def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
-        """Tell the peer: under the SA where there is one, in clear otherwise."""
-        if not refused.notify:
+        """Tell the peer, if it has heard of the exchange: under the SA where there is one, in clear
+        otherwise."""
+        if not refused.notify or exchange.message_id == UNNUMBERED:
             return
         engine, sa = exchange.engine, exchange.sa
         if sa is None:

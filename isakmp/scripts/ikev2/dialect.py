@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from isakmp.candidates import family
 from isakmp.causes import UNANSWERED
 from isakmp.constants import ikev2, name_of
 from isakmp.engine import Engine
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange import UNNUMBERED, Exchange, digest
+from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,
@@ -72,7 +73,7 @@ class Ikev2:
     version = 2
     failure = int(Notify.NO_PROPOSAL_CHOSEN)
     malformed = int(Notify.INVALID_SYNTAX)
-    two_counters = True
+    once = True
 
     def __init__(self, random: Callable[[int], bytes], now: Callable[[], float]) -> None:
         self._cookies = Cookies(random, now)
@@ -420,6 +421,22 @@ class Ikev2:
         return int(P.AUTH)
 
     # --- message IDs -------------------------------------------------------------------------
+
+    def key(self, exchange: Exchange[Any]) -> Key:
+        """The SPI that we chose, and the message ID; of what the peer counts a negative number."""
+        number = exchange.message_id
+        return self.version, exchange.own_cookie, number if exchange.initiator else -1 - number
+
+    def ends_sa(self, exchange: Exchange[Any]) -> bool:
+        """A request that is not answered ends an established IKE SA (RFC 7296 2.4)."""
+        sa = exchange.sa
+        return exchange.initiator and sa is not None and sa.state is State.ESTABLISHED
+
+    def awaited(self, exchange: Exchange[Any]) -> bool:
+        """Each request under an IKE SA has its answer, which the peer's window waits for."""
+        if not exchange.initiator:
+            return False
+        return any(x.sa is not None and x.last_out for x in family(exchange.root))
 
     def message_id(self, exchange: Exchange[Any]) -> int:
         """The next of ours; the initial exchanges count on from 0."""

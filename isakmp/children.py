@@ -298,7 +298,7 @@ class Children:
                 self.child_gone(child)
 
         engine = self.keeper.engine
-        engine.dialects[sa.version].tell_deleted(engine, sa, child).then(told)
+        engine.dialects[sa.dialect].tell_deleted(engine, sa, child).then(told)
 
     def child_gone(self, child: ChildSa) -> None:
         """Both ends know, or need not: its SAs go, and what is left takes its place."""

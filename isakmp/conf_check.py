@@ -24,11 +24,11 @@ from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
 from isakmp.conf_user import user_warnings
 from isakmp.conf_values import NO, YES_NO, BadValue
 from isakmp.conf_who import confusable
-from isakmp.constants import isakmp, name_of
+from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
 from isakmp.errors import ConfError
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.identity import Resolve, no_interfaces, read_identity
-from isakmp.policy.ikev2_reader import read_versions
+from isakmp.policy.ikev2_reader import read_key_exchange
 from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.reader import (
     BUILT_IN_CONFIGURATION,
@@ -263,7 +263,7 @@ class _Walk:
     def _speaks_ikev1(self, peer: str) -> bool:
         """Whether what is built in is of use to a peer: IKEv2 proposes something better."""
         try:
-            return 1 in read_versions(self.conf, peer)
+            return IKEV1 in read_key_exchange(self.conf, peer)
         except ConfError:
             return False
 
@@ -361,7 +361,7 @@ class _Walk:
         self.remotes[fold(visit.section)] = remote
         self._credentials(remote, self._place(visit))
         self._secret(visit)
-        if 2 not in remote.versions:
+        if IKEV2 not in remote.key_exchange:
             self._of_ikev2_alone(visit)
         # Proposals that isakmpd's own transforms led to are judged as those.
         if self.conf.get(visit.section, "IKE-proposals") is not None:
@@ -395,7 +395,7 @@ class _Walk:
             if unsaid:
                 told = f"the default, {transform.name}, has {method}, which is not supported"
                 reason = f"no IKE-proposals and no Configuration: {told}"
-            alone = len(others) == len(remote.transforms) and 1 in remote.versions
+            alone = len(others) == len(remote.transforms) and IKEV1 in remote.key_exchange
             if alone and fold(remote.name) in self._needed:
                 self._error(self.conf.error(reason, *place, missing=unsaid))
             elif alone:
@@ -403,11 +403,11 @@ class _Walk:
                 self.warnings.append(f"{self.conf.where(*place)}: {text}")
             else:
                 self.warnings.append(f"{transform.line}: {reason}")
-        by_identity = remote.exchange is isakmp.Exchange.AGGRESSIVE or 2 in remote.versions
+        by_identity = remote.exchange is isakmp.Exchange.AGGRESSIVE or IKEV2 in remote.key_exchange
         keyed = by_identity and bool(self.initiators)
         if remote.remote_id is not None:
             keyed = bool(self.keys.section(remote.remote_id))
-        usable = unsaid or len(others) < len(remote.transforms) or 2 in remote.versions
+        usable = unsaid or len(others) < len(remote.transforms) or IKEV2 in remote.key_exchange
         if usable and not remote.secret and not keyed:
             reason = "no Authentication: the pre-shared key is missing"
             self._error(self.conf.error(reason, *place, missing=True))
@@ -427,7 +427,7 @@ class _Walk:
         if self._speaks_ikev1(connection.remote):
             self._expect_numbers(connection, self._place(visit))
             self._one_pair(connection)
-        if 2 in read_versions(self.conf, connection.remote) and not connection.proposals:
+        if IKEV2 in read_key_exchange(self.conf, connection.remote) and not connection.proposals:
             reason = "IKEv2 can negotiate none of its suites"
             hint = "IKEv2 has no bundles; set ESP-proposals"
             self._error(self.conf.error(reason, *self._place(visit), hint))
@@ -482,7 +482,7 @@ class _Walk:
             address = conf.value(Kind.PEER, peer, "Address")
         except ConfError:
             return
-        if address and 2 in read_versions(conf, peer) and self._listed(address):
+        if address and IKEV2 in read_key_exchange(conf, peer) and self._listed(address):
             return  # IKEv2 finds it by its identity
         if address and peer not in self._answered_peers and conf.get("Phase 1", "Default") is None:
             place = conf.where(peer)

@@ -25,7 +25,7 @@ from isakmp.conf_values import (
     word,
     words,
 )
-from isakmp.constants import ipsec, isakmp
+from isakmp.constants import IKEV1, IKEV2, ipsec, isakmp
 from isakmp.policy.keywords import parse_ike
 from isakmp.policy.spd import Unique, Wish
 
@@ -73,7 +73,7 @@ PEER: Mapping[str, Tag] = MappingProxyType(
             every=True,
         ),
         "Key-exchange": Tag(
-            words({"ikev2": 2, "ikev1": 1}),
+            words({name: name for name in (IKEV2, IKEV1)}),
             "the versions, `ikev2, ikev1`: we start with the first, and answer any",
             "ikev1",
             every=True,

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from isakmp.conf import Conf
 from isakmp.conf_parse import fold
 from isakmp.conf_values import is_address
-from isakmp.constants import isakmp
+from isakmp.constants import IKEV2, isakmp
 from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.sameness import meaning_of
 from isakmp.policy.spd import Remote
@@ -60,7 +60,7 @@ def _elsewhere(conf: Conf, remotes: Iterable[Remote]) -> Iterator[str]:
 
 def _says_identity(remote: Remote) -> bool:
     """Whether who asks says who it is before there are keys."""
-    return 2 in remote.versions or remote.exchange is isakmp.Exchange.AGGRESSIVE
+    return IKEV2 in remote.key_exchange or remote.exchange is isakmp.Exchange.AGGRESSIVE
 
 
 def _same_secret(conf: Conf, peers: list[Remote]) -> Iterator[str]:

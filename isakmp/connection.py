@@ -203,7 +203,7 @@ class Connections:
 
     def _dialect(self, remote: Remote) -> Dialect:
         """How we speak to a peer first: the first of its Key-exchange."""
-        return self.engine.dialects[remote.versions[0]]
+        return self.engine.dialects[remote.key_exchange[0]]
 
     def _begin_phase_1(self, entry: Entry) -> Job[Any]:
         path = self.path_to(entry.remote)
@@ -287,7 +287,7 @@ class Connections:
         flow = connection.name, connection.selector
         if running := self.under_way(flow):
             return running.finished
-        dialect = self.engine.dialects[sa.version]
+        dialect = self.engine.dialects[sa.dialect]
         exchange = dialect.begin_child(self.engine, sa, connection, old)
         if not exchange.over:
             self.busy[flow] = exchange
@@ -427,13 +427,16 @@ class Connections:
         child.events["rekey"] = self.timers.add("child SA rekey", wait, lambda: self.rekey(child))
         self.replace(child)
 
+    def _owns_children(self, sa: IsakmpSa) -> bool:
+        return self.engine.dialects[sa.dialect].owns_children
+
     def replace(self, child: ChildSa) -> None:
         """A successor for a child SA, unless one is under way."""
         if self.under_way((child.connection.name, child.selector)):
             return
         sa = child.parent or self.sas.current(child.peer)
-        if sa is not None and sa.version > 1 and child.parent is None:
-            # Its IKEv1 is gone, and IKEv2 can only make another.
+        if sa is not None and child.parent is None and self._owns_children(sa):
+            # What made it is gone, and this can only make another.
             self.renew(child, sa)
         elif sa is not None and sa.state is State.ESTABLISHED:
             asked = self._begin_child(sa, narrowed(child.connection, child.selector), child)

@@ -27,6 +27,7 @@ from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Event, Timers
 from isakmp.event.worker import HERE, Work
+from isakmp.front import Front
 from isakmp.keeper import Keeper
 from isakmp.keylog import KeyLog
 from isakmp.log import Log
@@ -75,8 +76,9 @@ class Daemon:
         self.engine = Engine(
             transmit=transport.send, unsent=transport.unsent, random=random, timers=timers,
             conf=conf, app=app, log=log, sas=self.sas,
-            dialects={d.version: d for d in dialects}, owner=self.keeper, work=work,
+            dialects={each.name: each for each in dialects}, owner=self.keeper, work=work,
         )  # fmt: skip
+        self.front = Front(self.engine, dialects)
         self.connections = Connections(
             engine=self.engine, sas=self.sas, app=app, catalog=self.catalog, timers=timers,
             log=log, source=source, port=port,
@@ -103,7 +105,7 @@ class Daemon:
         self.app.start(self)
         self._load()
         self._configure()
-        self.transport.start(self.engine.receive, self._esp)
+        self.transport.start(self.front.receive, self._esp)
         # Connections last: they send.
         self.connections.start()
         self.app.sweep()
@@ -130,7 +132,8 @@ class Daemon:
         """
         if self._tell_at_exit and self.keeper.delete_sas:
             # IKEv2's takes its children along, and only one request goes out before its answer.
-            for sa in [sa for sa in self.sas.isakmp.values() if sa.version == 2]:
+            owners = {name for name, one in self.engine.dialects.items() if one.owns_children}
+            for sa in [sa for sa in self.sas.isakmp.values() if sa.dialect in owners]:
                 self.keeper.delete_sa(sa)
             self.teardown_all()
             for sa in list(self.sas.isakmp.values()):
@@ -280,7 +283,7 @@ class Daemon:
                 self.connections.replace(child)
             return
         for sa in _live(self._speaking_for(name_or_address), name_or_address):
-            dialect = self.engine.dialects[sa.version]
+            dialect = self.engine.dialects[sa.dialect]
             (dialect.rekey_sa if what == "main" else dialect.reauthenticate)(self.engine, sa)
 
     def _is_known(self, name_or_address: str) -> bool:

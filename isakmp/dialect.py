@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 class Dialect(Protocol):
     """What one protocol version does its own way."""
 
-    version: int
+    name: str
+    """As Key-exchange has it."""
+    major: int
+    """The version in its headers, by which payloads are read."""
+    owns_children: bool
+    """Whether child SAs end with the SA they were made under, and move to its successor."""
     failure: int
     """The notify for what fails here by no fault of the peer's."""
     malformed: int

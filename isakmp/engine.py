@@ -27,7 +27,7 @@ from isakmp.event.worker import Work
 from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.half_open import HalfOpen
 from isakmp.log import Log, LogClass, Severity, severity_of
-from isakmp.message import Header, in_clear, missing, parse_header, split
+from isakmp.message import Header, in_clear, missing
 from isakmp.outcome import Outcomes
 from isakmp.owner import Owner
 from isakmp.path import Path
@@ -68,7 +68,7 @@ class Engine:
     def __init__(
         self, *, transmit: Callable[[Path, bytes], None], unsent: Callable[[Path], Reason | None],
         random: Callable[[int], bytes], timers: Timers, conf: Conf, app: Application, log: Log,
-        sas: SaDatabase, dialects: dict[int, Dialect], owner: Owner, work: Work,
+        sas: SaDatabase, dialects: dict[str, Dialect], owner: Owner, work: Work,
     ) -> None:  # fmt: skip
         self.transmit, self.unsent, self.random, self.work = transmit, unsent, random, work
         self.timers, self.now, self.conf, self.app = timers, timers.now, conf, app
@@ -91,26 +91,20 @@ class Engine:
 
     # --- what comes in -----------------------------------------------------------------------
 
-    def receive(self, path: Path, datagram: bytes) -> None:
-        """Take one datagram from a stranger. Whatever it is, nothing is raised."""
-        for message in split(datagram):
-            try:
-                header = parse_header(message)
-                dialect = self.dialects.get(header.major)
-                if dialect is None:
-                    self.dialects[max(self.dialects)].unspoken(self, path, header)
-                else:
-                    dialect.receive(self, path, header, message)
-            except MalformedPayload as error:
-                self.drop(path, str(error))
+    def take(self, dialect: Dialect, path: Path, header: Header, datagram: bytes) -> None:
+        """Give a dialect a message. Whatever it is, nothing is raised."""
+        try:
+            dialect.receive(self, path, header, datagram)
+        except MalformedPayload as error:
+            self.drop(path, str(error))
 
-    def find(self, version: int, cookie: bytes, number: int) -> Exchange[Any] | None:
-        """The exchange of that version whose messages come with that cookie of ours and number."""
-        return self.exchanges.get((version, cookie, number))
+    def find(self, dialect: str, cookie: bytes, number: int) -> Exchange[Any] | None:
+        """The exchange of that dialect whose messages come with that cookie of ours and number."""
+        return self.exchanges.get((dialect, cookie, number))
 
-    def find_all(self, version: int, cookie: bytes, number: int) -> list[Exchange[Any]]:
+    def find_all(self, dialect: str, cookie: bytes, number: int) -> list[Exchange[Any]]:
         """The same; more than one where several have answered and none is proven, newest first."""
-        found = self.find(version, cookie, number)
+        found = self.find(dialect, cookie, number)
         return self.candidates.among(found) if found is not None else []
 
     def drop(self, path: Path, why: str) -> None:
@@ -126,13 +120,15 @@ class Engine:
                                    "RFC 2408 3.1")  # fmt: skip
 
     @staticmethod
-    def early(exchanges: Iterable[Exchange[Any]], path: Path, datagram: bytes) -> bool:
+    def early(
+        exchanges: Iterable[Exchange[Any]], path: Path, header: Header, datagram: bytes
+    ) -> bool:
         """Whether a message for one of these has to wait, as what it is to be read with is not
         there yet. One is kept, and comes again when it is."""
         unready = [exchange for exchange in exchanges if exchange.unready]
         for exchange in unready:
             if len(datagram) <= FIRST_MAX:
-                exchange.early = path, datagram
+                exchange.early = path, header, datagram
         return bool(unready)
 
     def is_repeat(self, exchange: Exchange[Any], datagram: bytes) -> bool:
@@ -211,7 +207,7 @@ class Engine:
                 break
         self.check_syntax(exchange, lacking)
         if script.rows[exchange.step].protected and not message.protected:
-            raise in_clear(exchange.dialect.version, self._where(exchange))
+            raise in_clear(exchange.dialect.major, self._where(exchange))
         return script
 
     @staticmethod
@@ -229,7 +225,7 @@ class Engine:
     def check_syntax(self, exchange: Exchange[Any], lacking: list[int]) -> None:
         """MalformedPayload where something is lacking."""
         if lacking:
-            raise missing(exchange.dialect.version, self._where(exchange), lacking[0])
+            raise missing(exchange.dialect.major, self._where(exchange), lacking[0])
 
     @staticmethod
     def _where(exchange: Exchange[Any]) -> str:
@@ -454,7 +450,7 @@ class Engine:
         """Eight random octets that no exchange or SA of ours has, and not all zero."""
         while True:
             cookie = self.random(8)
-            running = [v for v in self.dialects if (v, cookie, 0) in self.exchanges]
+            running = [name for name in self.dialects if (name, cookie, 0) in self.exchanges]
             if any(cookie) and not running and cookie not in self.sas.isakmp:
                 return cookie
 

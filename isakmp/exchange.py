@@ -12,6 +12,7 @@ from isakmp.attempt import Attempt
 from isakmp.errors import Reason
 from isakmp.event.job import Job
 from isakmp.event.timer import Event
+from isakmp.message import Header
 from isakmp.path import OneWay, Path
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from isakmp.dialect import Dialect
     from isakmp.engine import Engine
 
-Key = tuple[int, bytes, int]
-"""What messages are found by: a version, the cookie that we chose, a number."""
+Key = tuple[str, bytes, int]
+"""What messages are found by: a dialect, the cookie that we chose, a number."""
 
 UNNUMBERED = -1
 """The message ID of an exchange that has not taken one yet."""
@@ -77,7 +78,7 @@ class Exchange(Generic[S]):
     hint: Reason | None = None
     protection: Any = None
     after_send: list[Callable[[], Waiting | None]] = field(default_factory=list)
-    early: tuple[Path, bytes] | None = field(default=None, repr=False)
+    early: tuple[Path, Header, bytes] | None = field(default=None, repr=False)
     events: dict[str, Event] = field(default_factory=dict)
     finished: Job[None] = field(default_factory=Job)
     stem: Exchange[S] | None = None

@@ -74,11 +74,11 @@ IN_ALL = Reason("half-open-limit", "too many half-open exchanges")
 
 
 class Here(Ranked):
-    """Those of one address; begun: by version and by the digest of the first message."""
+    """Those of one address; begun: by dialect and by the digest of the first message."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.begun: dict[tuple[int, bytes], AnyExchange] = {}
+        self.begun: dict[tuple[str, bytes], AnyExchange] = {}
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Place:
 
     kind: Ranked
     here: Here
-    mark: tuple[int, bytes]
+    mark: tuple[str, bytes]
     since: float
 
 
@@ -111,11 +111,11 @@ class HalfOpen:
     def __iter__(self) -> Iterator[AnyExchange]:
         return iter(self._places)
 
-    def begun(self, version: int, datagram: bytes, origin: Address) -> AnyExchange | None:
-        """The one that a stranger began in that version with that message. Another message with
+    def begun(self, dialect: str, datagram: bytes, origin: Address) -> AnyExchange | None:
+        """The one that a stranger began in that dialect with that message. Another message with
         its cookie is none of it: either may be somebody else's."""
         here = self._at.get(origin)
-        return here.begun.get((version, digest(datagram))) if here is not None else None
+        return here.begun.get((dialect, digest(datagram))) if here is not None else None
 
     def add(self, exchange: AnyExchange, *, named: bool) -> None:
         """A stranger has begun."""
@@ -125,7 +125,7 @@ class HalfOpen:
         kind = self._named if named else self._strangers
         kind.put(exchange, exchange.step)
         here.put(exchange, exchange.step)
-        mark = exchange.dialect.version, exchange.first_in
+        mark = exchange.dialect.name, exchange.first_in
         self._places[exchange] = Place(kind, here, mark, self._now())
         here.begun[mark] = self._newest = exchange
 

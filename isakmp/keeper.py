@@ -185,7 +185,7 @@ class Keeper:
         """A new phase 1 before this one ends, where it still protects something."""
         needed = self.sas.children_of(sa) or self.connections.wants(sa.remote.name)
         if sa.state is State.ESTABLISHED and needed and self.connections.settings.active:
-            self.engine.dialects[sa.version].rekey_sa(self.engine, sa)
+            self.engine.dialects[sa.dialect].rekey_sa(self.engine, sa)
 
     def delete_sa(self, sa: IsakmpSa, tell: bool = True) -> None:
         """End an ISAKMP SA, with the child SAs that are its own."""
@@ -198,7 +198,7 @@ class Keeper:
             sa.cancel()
             for exchange in list(sa.waiting):
                 self.engine.fail(exchange, Reason("sa-gone", f"its {sa.kind} is being deleted"))
-            told = self.engine.dialects[sa.version].tell_deleted(self.engine, sa, None)
+            told = self.engine.dialects[sa.dialect].tell_deleted(self.engine, sa, None)
             told.then(lambda job: self._sa_gone(sa))
         else:
             self._sa_gone(sa)
@@ -225,7 +225,7 @@ class Keeper:
         # What ended just now may have had a successor of the peer's wait, which inherits them.
         for child in self.sas.own_children(sa):
             self.children.child_gone(child)
-        self.engine.dialects[sa.version].sa_gone(self.engine, sa)
+        self.engine.dialects[sa.dialect].sa_gone(self.engine, sa)
         sa.keys = None
         self.orphans.look_after(sa.peer)
         self.log.debug(LogClass.SA, 10, "%s deleted", sa)

@@ -190,7 +190,7 @@ class Liveness:
         sa.dpd_sequence = (sa.dpd_sequence + 1) & 0x7FFFFFFF
         self._arm(sa, self._retry_s)
         engine = self.keeper.engine
-        engine.dialects[sa.version].probe(engine, sa, sa.dpd_sequence)
+        engine.dialects[sa.dialect].probe(engine, sa, sa.dpd_sequence)
 
     @property
     def _retry_s(self) -> float:

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from isakmp.app.base import Limits, SaId, SaSpec, Usage
-from isakmp.constants import ikev2, ipsec, isakmp, name_of
+from isakmp.constants import IKEV1, ikev2, ipsec, isakmp, name_of
 from isakmp.errors import Reason
 from isakmp.event.timer import Event
 from isakmp.held import Held
@@ -152,7 +152,7 @@ def peer_of(remote: Remote, identity: Identity, path: Path, nat: Nat) -> Peer:
 @dataclass(slots=True, eq=False)
 class IsakmpSa:
     """One ISAKMP SA (phase 1) or IKE SA. ``keys`` and ``ids``, what it remembers of message IDs,
-    belong to the protocol version that made it.
+    belong to the dialect that made it.
 
     packets_at: when packets of its child SAs were last seen to come; doubted: somebody says,
     without proof, that the peer has lost it; end: why it ends, where that is no agreed end; heirs:
@@ -166,7 +166,7 @@ class IsakmpSa:
     initiator: bool
     cky_i: bytes
     cky_r: bytes
-    version: int
+    dialect: str
     exchange_type: int
     keys: Any = field(repr=False)
     ids: Any = field(repr=False)
@@ -244,8 +244,8 @@ class IsakmpSa:
 
     @property
     def kind(self) -> str:
-        """What the RFCs of its version call it."""
-        return "ISAKMP SA" if self.version == 1 else "IKE SA"
+        """What its RFCs call it."""
+        return "ISAKMP SA" if self.dialect == IKEV1 else "IKE SA"
 
     def __str__(self) -> str:
         return f"{self.kind} {self.remote.name} {self.cky_i.hex()}:{self.cky_r.hex()}"
@@ -373,10 +373,10 @@ class SaDatabase:
         self._by_address.setdefault(sa.path.remote, {})[sa.own_cookie] = sa
         self._count(sa.peer[0], 1)
 
-    def find(self, version: int, cookie: bytes) -> IsakmpSa | None:
-        """The one of that version for which we chose ``cookie``."""
+    def find(self, dialect: str, cookie: bytes) -> IsakmpSa | None:
+        """The one of that dialect for which we chose ``cookie``."""
         sa = self.isakmp.get(cookie)
-        return sa if sa is not None and sa.version == version else None
+        return sa if sa is not None and sa.dialect == dialect else None
 
     def remove(self, sa: IsakmpSa) -> None:
         """Forget an ISAKMP SA and stop its timers."""

@@ -9,7 +9,7 @@ from isakmp.app.base import Usage
 from isakmp.candidates import leaves
 from isakmp.conf import Conf
 from isakmp.connection import Connections
-from isakmp.constants import ikev2, ipsec, isakmp, name_of
+from isakmp.constants import IKEV1, IKEV2, ikev2, ipsec, isakmp, name_of
 from isakmp.engine import Engine
 from isakmp.entry import Entry
 from isakmp.errors import ConfError, Reason
@@ -30,7 +30,8 @@ from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 
 ROWS_MAX = 20000
 AGREED_MAX = 8  # lines of what a connection's clients have been given
-EXCHANGES = {1: isakmp.Exchange, 2: ikev2.Exchange}
+EXCHANGES = {IKEV1: isakmp.Exchange, IKEV2: ikev2.Exchange}
+_VERSIONS = {IKEV1: 1, IKEV2: 2}
 LET_PASS_NO_MORE = (
     "as without the bypass: protected or dropped where a connection covers it, else in clear"
 )
@@ -46,8 +47,8 @@ def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
         "name": sa.remote.name,
         "state": sa.state.value,
         "initiator": sa.initiator,
-        "version": sa.version,
-        "exchange": name_of(EXCHANGES[sa.version], sa.exchange_type),
+        "version": _VERSIONS[sa.dialect],
+        "exchange": name_of(EXCHANGES[sa.dialect], sa.exchange_type),
         "local": path.near,
         "remote": path.far,
         "cookies": f"{sa.cky_i.hex()}:{sa.cky_r.hex()}",
@@ -234,14 +235,14 @@ def _fate(connections: Connections, name: str, passive: bool) -> str:
 
 
 def _exchanges(remote: Remote) -> list[str]:
-    return ["IKEv2" if version == 2 else remote.exchange.name for version in remote.versions]
+    return ["IKEv2" if name == IKEV2 else remote.exchange.name for name in remote.key_exchange]
 
 
 def _proposals(remote: Remote) -> list[str]:
-    """Their names, of each version in its turn."""
+    """Their names, of what each speaks in its turn."""
     first = [one.name for one in remote.transforms]
     second = [one.name for one in remote.proposals]
-    return [name for version in remote.versions for name in (first if version == 1 else second)]
+    return [one for name in remote.key_exchange for one in (first if name == IKEV1 else second)]
 
 
 def status(

@@ -102,7 +102,7 @@ def be_somebody_else(scene: Scene, number: int) -> None:
     path = daemon.connections.path_to(remote)
     assert path is not None
     other = replace(remote, local_id=Identity(ipsec.Id.FQDN, b"other%d" % number))
-    daemon.engine.dialects[scene.version].begin_sa(daemon.engine, other, path, None)
+    daemon.engine.dialects[f"ikev{scene.version}"].begin_sa(daemon.engine, other, path, None)
     scene.net.pump()
     scene.net.now += 0.01
     for sa in [sa for sa in daemon.sas.isakmp.values() if sa.local_id == other.local_id]:
@@ -118,7 +118,7 @@ def be_elsewhere(scene: Scene, number: int) -> None:
     assert path is not None
     there = ip_address(0xC6336400 + number)
     scene.net.hosts[there] = scene.evil
-    dialect = daemon.engine.dialects[scene.version]
+    dialect = daemon.engine.dialects[f"ikev{scene.version}"]
     dialect.begin_sa(daemon.engine, remote, path._replace(local=there), None)
     scene.net.pump()
     for sa in list(daemon.sas.isakmp.values())[:-1]:
@@ -132,7 +132,7 @@ def begin_again(scene: Scene, number: int) -> None:
     remote = daemon.catalog.remote("hub")
     path = daemon.connections.path_to(remote)
     assert path is not None
-    daemon.engine.dialects[scene.version].begin_sa(daemon.engine, remote, path, None)
+    daemon.engine.dialects[f"ikev{scene.version}"].begin_sa(daemon.engine, remote, path, None)
     scene.net.pump()
     for sa in list(daemon.sas.isakmp.values())[:-1]:
         daemon.sas.remove(sa)
@@ -146,14 +146,14 @@ def ask_for_child(scene: Scene, number: int) -> None:
         scene.home(), selector=selector, local_id=identity_of(host), traffic=of_selector(selector)
     )
     engine = scene.evil.daemon.engine
-    engine.dialects[scene.version].begin_child(engine, scene.sa(), wanted, None)
+    engine.dialects[f"ikev{scene.version}"].begin_child(engine, scene.sa(), wanted, None)
     scene.net.pump()
 
 
 def ask_for_the_same(scene: Scene, number: int) -> None:
     """The same child SA again; what is replaced is left."""
     engine = scene.evil.daemon.engine
-    engine.dialects[scene.version].begin_child(engine, scene.sa(), scene.home(), None)
+    engine.dialects[f"ikev{scene.version}"].begin_child(engine, scene.sa(), scene.home(), None)
     scene.net.pump()
     for child in scene.evil.daemon.sas.all_children():
         scene.evil.daemon.sas.remove_child(child)
@@ -356,11 +356,11 @@ def test_who_says_again_and_again_that_it_has_lost_a_child_sa_makes_us_begin_no_
         if version == 1:
             spi = child.protocols[0].spi_out.to_bytes(4, "big")
             said = [delete_payload(isakmp.Protocol.IPSEC_ESP, [spi])]
-            informational.tell(engine, engine.dialects[1], sa, said)
+            informational.tell(engine, engine.dialects["ikev1"], sa, said)
         else:
             spi = child.protocols[0].spi_in.to_bytes(4, "big")
             lost = common.notify_value(ikev2.Notify.INVALID_SPI, spi)
-            tell_v2(engine, engine.dialects[2], sa, [(ikev2.Payload.NOTIFY, lost)])
+            tell_v2(engine, engine.dialects["ikev2"], sa, [(ikev2.Payload.NOTIFY, lost)])
         scene.net.pump()
     assert 0 < len(asked) <= 10
     (line, *_) = [line for line in scene.hub.lines if "bound met by site" in line]

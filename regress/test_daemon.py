@@ -203,7 +203,7 @@ def test_a_connection_that_waits_for_its_turn_does_not_begin(tmp_path: Path, how
     west.daemon.teardown("west-east", 2)
     net.run(1)
     sa = next(iter(west.daemon.sas.isakmp.values()))
-    west.daemon.engine.dialects[2].probe(west.daemon.engine, sa, 1)
+    west.daemon.engine.dialects["ikev2"].probe(west.daemon.engine, sa, 1)
     west.daemon.connect("west-east")
     assert [x.name for x in sa.waiting] == ["west-east"]
     if how == "down":

@@ -27,6 +27,7 @@ from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.event.worker import Here
 from isakmp.exchange import Exchange, digest
+from isakmp.front import Front
 from isakmp.half_open import NAMED_SHARE
 from isakmp.log import Log
 from isakmp.message import HEADER_SIZE, Header, Payload, build_payloads, parse_payloads
@@ -61,7 +62,8 @@ class Toy:
     protected: without, whoever answers is one candidate of several.
     """
 
-    version = 1
+    name, major = "toy", 1
+    owns_children = False
     once = False
     malformed = 0
     failure = 14
@@ -73,7 +75,7 @@ class Toy:
         self.accepted_from: list[Path] = []
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
-        exchange = engine.find(self.version, header.cky_i, 0) or next(
+        exchange = engine.find(self.name, header.cky_i, 0) or next(
             (x for x in engine.exchanges.values() if x.cky_i == header.cky_i), None
         )
         if exchange is None:
@@ -88,7 +90,9 @@ class Toy:
                 engine.new_cookie(),
                 0,
             )
-        elif engine.is_repeat(exchange, datagram) or engine.early([exchange], path, datagram):
+        elif engine.is_repeat(exchange, datagram) or engine.early(
+            [exchange], path, header, datagram
+        ):
             return
         payloads, end = parse_payloads(1, header.next_payload, datagram[HEADER_SIZE:])
         data = datagram[HEADER_SIZE:]
@@ -117,8 +121,8 @@ class Toy:
     def may_begin(self, sa: Any) -> bool:
         return True
 
-    def key(self, exchange: Exchange[Any]) -> tuple[int, bytes, int]:
-        return self.version, exchange.own_cookie, exchange.message_id
+    def key(self, exchange: Exchange[Any]) -> tuple[str, bytes, int]:
+        return self.name, exchange.own_cookie, exchange.message_id
 
     def ends_sa(self, exchange: Exchange[Any]) -> bool:
         return False
@@ -205,8 +209,9 @@ class End:
             unsent=lambda path: None, random=random,
             timers=self.timers, conf=Conf.from_text(conf), app=Nothing(self.timers, random),
             log=Log(lambda: clock[0], self.lines.append), sas=SaDatabase(),
-            dialects={1: self.toy}, owner=_NOBODY, work=Here(),  # type: ignore[dict-item]
+            dialects={"toy": self.toy}, owner=_NOBODY, work=Here(),  # type: ignore[dict-item]
         )  # fmt: skip
+        self.front = Front(self.engine, [self.toy])  # type: ignore[list-item]
 
     def begin(self) -> X:
         return self.engine.initiate(
@@ -238,7 +243,7 @@ class Pair:
     def _carry(source: End, target: End, path: Path) -> list[bytes]:
         sent, source.sent = source.sent, []
         for _, data in sent:
-            target.engine.receive(path, data)
+            target.front.receive(path, data)
         return [data for _, data in sent]
 
     def pump(self) -> int:
@@ -460,8 +465,8 @@ def test_messages_are_not_taken_while_a_step_waits() -> None:
     first = pair.to_far()[0]
     theirs = pair.far.only
     assert theirs.parked
-    pair.far.engine.receive(TO_HERE, first)
-    pair.far.engine.receive(TO_HERE, first[:-1] + b"?")
+    pair.far.front.receive(TO_HERE, first)
+    pair.far.front.receive(TO_HERE, first[:-1] + b"?")
     assert len(theirs.state.jobs) == 1
     assert pair.far.engine.counters["dropped"] == 2
     theirs.state.jobs[0].finish("go")
@@ -493,7 +498,7 @@ def test_what_is_done_after_sending_waits_and_so_does_what_comes_meanwhile() -> 
     theirs = pair.far.only
     assert theirs.state.did == ["recv 1", "send 2"]
     assert not mine.complete
-    pair.far.engine.receive(TO_HERE, mine.last_out[0])  # another of the same is one
+    pair.far.front.receive(TO_HERE, mine.last_out[0])  # another of the same is one
     assert pair.far.engine.counters == {}
     theirs.state.jobs[0].finish("keys")
     assert theirs.state.did == ["recv 1", "send 2", "keys", "recv 3", "send 4"]
@@ -509,10 +514,10 @@ def test_a_message_larger_than_what_is_kept_is_not_kept() -> None:
     mine = pair.near.begin()
     pair.pump()
     kept = pair.far.only.early
-    assert kept == (TO_HERE, mine.last_out[0])
+    assert kept is not None and kept[::2] == (TO_HERE, mine.last_out[0])
     large = mine.last_out[0] + bytes(16384)
     large = large[:24] + len(large).to_bytes(4, "big") + large[28:]
-    pair.far.engine.receive(TO_HERE, large)
+    pair.far.front.receive(TO_HERE, large)
     assert pair.far.only.early is kept
 
 
@@ -637,10 +642,10 @@ def test_what_is_not_proven_ends_nothing_at_once_or_after_a_wait(
     pair = Pair(script)
     mine = pair.near.begin()
     for datagram in pair.to_far():
-        pair.far.engine.receive(TO_HERE, datagram)
+        pair.far.front.receive(TO_HERE, datagram)
     answer = pair.far.sent[-1][1]
     for _ in range(2):
-        pair.near.engine.receive(TO_THERE, answer)
+        pair.near.front.receive(TO_THERE, answer)
         for job in mine.state.jobs:
             job.finish("go on")
     assert not mine.over
@@ -683,11 +688,11 @@ def test_a_later_bad_message_is_ignored_and_the_good_one_still_counts() -> None:
     good = pair.far.sent.pop()[1]
     header = Header(mine.cky_i, b"r" * 8, P.NONCE, 1, 0, 2, 0, 0, HEADER_SIZE + 12)
     bad = header.pack() + build_payloads(1, [(P.NONCE, b"12345678")])[1]
-    pair.near.engine.receive(TO_THERE, bad)
+    pair.near.front.receive(TO_THERE, bad)
     assert not mine.over
     assert mine.hint is not None
     assert "lacks " in mine.hint.detail
-    pair.near.engine.receive(TO_THERE, good)
+    pair.near.front.receive(TO_THERE, good)
     pair.pump()
     assert mine.complete
 
@@ -698,7 +703,7 @@ def test_the_first_reason_is_the_one_that_a_timeout_gives() -> None:
     for kind in (P.NONCE, P.KE):
         header = Header(mine.cky_i, b"r" * 8, kind, 1, 0, 2, 0, 0, HEADER_SIZE + 12)
         chain = build_payloads(1, [(kind, b"12345678")])[1]
-        pair.near.engine.receive(TO_THERE, header.pack() + chain)
+        pair.near.front.receive(TO_THERE, header.pack() + chain)
     first = mine.hint
     pair.wait(30)
     assert pair.near.engine.outcomes.own[0].reason is first
@@ -777,7 +782,7 @@ def test_an_initiator_waits_on_after_an_unprotected_answer_it_refuses() -> None:
     pair.to_far()
     (genuine,) = pair.far.sent
     forged = genuine[1][:-1] + b"!"
-    pair.near.engine.receive(TO_THERE, forged)
+    pair.near.front.receive(TO_THERE, forged)
     assert not mine.over
     assert mine.hint is not None
     assert mine.hint.cause == "not-so"
@@ -807,7 +812,7 @@ def test_a_responder_in_the_middle_waits_on_after_an_unprotected_message_it_refu
     pair.to_far()
     pair.to_near()
     ((_, third),) = pair.near.sent
-    pair.far.engine.receive(TO_HERE, third[:-1] + b"!")
+    pair.far.front.receive(TO_HERE, third[:-1] + b"!")
     assert not pair.far.only.over
     assert pair.far.toy.notified == []
     pair.pump()
@@ -924,7 +929,7 @@ def test_a_repeated_message_gets_the_same_answer_a_bounded_number_of_times() -> 
     theirs = pair.far.only
     did = list(theirs.state.did)
     for _ in range(3 * ANSWERS_MAX):
-        pair.far.engine.receive(TO_HERE, first)
+        pair.far.front.receive(TO_HERE, first)
     assert pair.far.sent == [answer] * ANSWERS_MAX
     assert theirs.state.did == did
 
@@ -938,14 +943,14 @@ def test_a_new_message_gives_new_answers_to_repeats() -> None:
     pair.near.begin()
     first = pair.to_far()[0]
     for _ in range(ANSWERS_MAX + 5):
-        pair.far.engine.receive(TO_HERE, first)
+        pair.far.front.receive(TO_HERE, first)
     del pair.far.sent[1:]
     pair.to_near()
     third = pair.to_far()[0]
     pair.far.sent.clear()
-    pair.far.engine.receive(TO_HERE, third)
+    pair.far.front.receive(TO_HERE, third)
     assert len(pair.far.sent) == 1
-    pair.far.engine.receive(TO_HERE, first)
+    pair.far.front.receive(TO_HERE, first)
     assert len(pair.far.sent) == 1
 
 
@@ -966,7 +971,7 @@ def first_message(cookie: int) -> bytes:
 def crowd(end: End, count: int, *, hosts: int = 1, start: int = 1) -> None:
     for number in range(start, start + count):
         remote = ip_address(0xC6336400 + number % hosts)
-        end.engine.receive(Path(HERE, 500, remote, 500), first_message(number))
+        end.front.receive(Path(HERE, 500, remote, 500), first_message(number))
 
 
 def test_half_open_exchanges_of_one_address_are_bounded() -> None:
@@ -1036,14 +1041,14 @@ def test_another_major_version_is_dropped() -> None:
     far = Pair().far
     datagram = bytearray(first_message(1))
     datagram[17] = 0x30
-    far.engine.receive(TO_HERE, bytes(datagram))
+    far.front.receive(TO_HERE, bytes(datagram))
     assert far.engine.counters == {"dropped": 1}
     assert not far.engine.exchanges
 
 
 def test_two_messages_in_one_datagram_are_two() -> None:
     far = Pair().far
-    far.engine.receive(TO_HERE, first_message(1) + first_message(2))
+    far.front.receive(TO_HERE, first_message(1) + first_message(2))
     assert len(far.engine.exchanges) == 2
 
 
@@ -1051,8 +1056,8 @@ def test_two_messages_in_one_datagram_are_two() -> None:
 @settings(max_examples=300, deadline=None)
 def test_nothing_is_raised_for_any_octets(data: bytes) -> None:
     far = Pair().far
-    far.engine.receive(TO_HERE, data)
-    far.engine.receive(TO_HERE, first_message(1)[:HEADER_SIZE] + data)
+    far.front.receive(TO_HERE, data)
+    far.front.receive(TO_HERE, first_message(1)[:HEADER_SIZE] + data)
     assert len(far.engine.exchanges) <= 2
 
 
@@ -1065,13 +1070,13 @@ def test_repeated_and_reordered_messages_do_no_harm(chaos: list[tuple[int, bool]
     for number, to_far in chaos:
         source, target = (pair.near, pair.far) if to_far else (pair.far, pair.near)
         if source.sent:
-            target.engine.receive(
+            target.front.receive(
                 TO_HERE if to_far else TO_THERE, source.sent[number % len(source.sent)][1]
             )
     for _ in range(8):
-        pair.far.engine.receive(TO_HERE, mine.last_out[0])
+        pair.far.front.receive(TO_HERE, mine.last_out[0])
         for _, data in list(pair.far.sent):
-            pair.near.engine.receive(TO_THERE, data)
+            pair.near.front.receive(TO_THERE, data)
     assert mine.complete
     assert mine.state.did == ["send 1", "recv 2", "send 3", "recv 4"]
     assert len(pair.near.engine.outcomes.own) == 1

@@ -24,7 +24,7 @@ class Begun:
     def __init__(self, number: int, origin: Address, step: int = 0) -> None:
         self.first, self.origin, self.step = number.to_bytes(8, "big"), origin, step
         self.first_in = digest(self.first)
-        self.root, self.dialect = self, SimpleNamespace(version=1)
+        self.root, self.dialect = self, SimpleNamespace(name="ikev1")
 
 
 def address(number: int) -> Address:
@@ -113,11 +113,11 @@ def test_a_first_message_names_the_last_that_began_with_it() -> None:
     add(found, older)
     add(found, newer)
     found.remove(older)
-    assert found.begun(1, first, address(1)) == newer
-    assert found.begun(1, first, address(2)) is None
-    assert found.begun(2, first, address(1)) is None, "another version's messages"
+    assert found.begun("ikev1", first, address(1)) == newer
+    assert found.begun("ikev1", first, address(2)) is None
+    assert found.begun("ikev2", first, address(1)) is None, "another version's messages"
     found.remove(newer)
-    assert found.begun(1, first, address(1)) is None
+    assert found.begun("ikev1", first, address(1)) is None
 
 
 def test_it_agrees_with_a_list_that_is_looked_through() -> None:

@@ -60,7 +60,7 @@ def only_child(host: Host) -> ChildSa:
 def tell(host: Host, *payloads: tuple[int, object]) -> None:
     """Send an informational exchange under the host's SA."""
     sa = only_sa(host)
-    dialect = host.daemon.engine.dialects[1]
+    dialect = host.daemon.engine.dialects["ikev1"]
     dialect.tell(host.daemon.engine, sa, list(payloads))  # type: ignore[attr-defined]
     host.network.pump()
 

@@ -66,6 +66,7 @@ LAYERS = [
         "isakmp.retransmission",
         "isakmp.walk",
         "isakmp.dialect",
+        "isakmp.front",
         "isakmp.outcome",
         "isakmp.owner",
         "isakmp.engine",
@@ -151,3 +152,45 @@ def test_module_imports_only_downwards(path: Path) -> None:
         other = layer(name)
         assert other is not None, f"{path}:{line}: {name} stands in no layer"
         assert other <= own, f"{path}:{line}: {module_name(path)} imports {name} from above"
+
+
+# What is of one version by its nature: its octets, its scripts, and who tells versions apart.
+OF_A_VERSION = ("payloads", "scripts", "decode", "capture", "message.py", "front.py", "dialect.py")
+
+
+def version_numbers(path: Path) -> list[str]:
+    """Where a version is asked for by its number, or a dialect looked up so."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        sides: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+        elif isinstance(node, ast.Subscript):
+            sides = [node.value, node.slice]
+        numbers = [s.value for s in sides if isinstance(s, ast.Constant) and s.value in (1, 2)]
+        text = "".join(map(ast.unparse, sides))
+        if numbers and any(word in text for word in ("version", "major", "dialects")):
+            found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    return found
+
+
+def test_versions_are_asked_for_by_name() -> None:
+    files = [
+        path for path in sorted((ROOT / "isakmp").rglob("*.py"))
+        if not path.relative_to(ROOT / "isakmp").parts[0].startswith(OF_A_VERSION)
+    ]  # fmt: skip
+    assert len(files) > 150
+    assert [found for path in files for found in version_numbers(path)] == []
+
+
+@pytest.mark.parametrize("name", [
+    "engine", "walk", "attempt", "candidates", "exchange", "retransmission", "half_open", "outcome",
+    "script", "keeper", "children", "liveness", "orphans", "places", "connection", "entry", "flows",
+    "rivals",
+])  # fmt: skip
+def test_the_engine_and_the_keeper_name_no_version(name: str) -> None:
+    """What they have to know of one is asked of its dialect."""
+    tree = ast.parse((ROOT / f"isakmp/{name}.py").read_text())
+    said = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    said |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert not {"IKEV1", "IKEV2", "ikev1", "ikev2"} & said

@@ -74,7 +74,7 @@ def test_what_is_deleted_under_ikev2_may_be_of_ikev1() -> None:
     spoken = "Key-exchange= ikev1, ikev2"
     net, west, east = up(replace(WEST, peer_tags=spoken), replace(EAST, peer_tags=spoken))
     engine, sa = west.daemon.engine, sa_of(west)
-    dialect = engine.dialects[2]
+    dialect = engine.dialects["ikev2"]
     assert isinstance(dialect, Ikev2)
     dialect.begin_sa(engine, sa.remote, sa.path, None)
     net.until(lambda: [row["version"] for row in east.rows(1)] == [2])

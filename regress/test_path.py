@@ -52,7 +52,7 @@ def test_a_move_is_told_by_the_ends_of_the_peer() -> None:
     nat.rebind()
     (sa,) = west.daemon.sas.isakmp.values()
     engine = west.daemon.engine
-    engine.dialects[sa.version].probe(engine, sa, 1)
+    engine.dialects[sa.dialect].probe(engine, sa, 1)
     net.pump()
     assert "peer moved from 203.0.113.1:20002 to 203.0.113.1:20003" in east.said
 

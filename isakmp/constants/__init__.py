@@ -11,6 +11,8 @@ from typing import TypeVar
 
 E = TypeVar("E", bound=IntEnum)
 
+# What speaks: the names of dialects, as Key-exchange has them.
+IKEV1, IKEV2 = "ikev1", "ikev2"
 ISAKMP_PORT = 500
 NAT_T_PORT = 4500
 DOI_ISAKMP = 0

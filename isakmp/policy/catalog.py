@@ -9,7 +9,7 @@ from itertools import chain
 from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
 from isakmp.conf_parse import fold
-from isakmp.constants import ikev2, isakmp, name_of
+from isakmp.constants import IKEV1, ikev2, isakmp, name_of
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import ConfError, Reason, Refused
 from isakmp.policy.children import find_child
@@ -212,7 +212,7 @@ class Catalog:
             remote = self._answered(named, address, no_aggressive_mode) or named
         else:
             self._placed(address, isakmp.Notify.NO_PROPOSAL_CHOSEN, by_identity=False)
-        if 1 not in remote.versions:
+        if IKEV1 not in remote.key_exchange:
             raise _version_refused(remote, "IKEv1", isakmp.Notify.NO_PROPOSAL_CHOSEN)
         if remote.exchange != exchange_type:
             raise Refused(
@@ -404,7 +404,7 @@ class Catalog:
 
 
 def _version_refused(remote: Remote, version: str, notify: int) -> Refused:
-    spoken = ", ".join(f"IKEv{number}" for number in remote.versions)
+    spoken = ", ".join(name.replace("ike", "IKE") for name in remote.key_exchange)
     return Refused(
         Reason("version-not-configured", f"peer {remote.name} is not configured for {version}",
                came=version, acceptable=spoken, line=remote.line,

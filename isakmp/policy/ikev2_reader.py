@@ -1,4 +1,4 @@
-"""What a peer's section says of IKEv2: which versions, and the options of RFC 7296 and after."""
+"""What a peer speaks, and what its section says of IKEv2: the options of RFC 7296 and after."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from isakmp.conf_kinds import Kind
 from isakmp.policy.spd import Ikev2
 
 
-def read_versions(conf: Conf, section: str) -> tuple[int, ...]:
-    """Key-exchange: the major versions, first the one we start with."""
+def read_key_exchange(conf: Conf, section: str) -> tuple[str, ...]:
+    """Key-exchange: what the peer speaks, first what we start with."""
     found = conf.value(Kind.PEER, section, "Key-exchange")
     if not found:
         raise conf.error("names no version", section, "Key-exchange", "ikev2, ikev1")

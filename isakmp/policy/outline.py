@@ -13,7 +13,7 @@ from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
 from isakmp.conf_spelling import MAX_UNKNOWN, likely_meant
 from isakmp.conf_tags import tag_of
-from isakmp.constants import isakmp
+from isakmp.constants import IKEV1, IKEV2, isakmp
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve, read_identity
 from isakmp.policy.spd import Address, Identity, Remote
@@ -41,7 +41,7 @@ def outline(conf: Conf, section: str, resolve: Resolve, error: ConfError) -> Out
         expected = read_identity(conf, name, resolve) if name else None
     remote = Remote(
         section, address, 0, isakmp.Exchange.AGGRESSIVE, (),
-        remote_id=expected, line=conf.where(section), versions=(1, 2),
+        remote_id=expected, line=conf.where(section), key_exchange=(IKEV1, IKEV2),
     )  # fmt: skip
     return Outline(remote, error, expected is None and _expects(conf, section))
 

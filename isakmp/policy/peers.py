@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from isakmp.constants import isakmp
+from isakmp.constants import IKEV1, IKEV2, isakmp
 from isakmp.errors import Reason, Refused
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.sameness import same_identity
@@ -20,12 +20,12 @@ Misfit = Callable[[Remote], str]
 
 def no_ikev2(remote: Remote) -> str:
     """Why a peer is not answered in IKEv2."""
-    return "" if 2 in remote.versions else "Key-exchange has no ikev2"
+    return "" if IKEV2 in remote.key_exchange else "Key-exchange has no ikev2"
 
 
 def no_aggressive_mode(remote: Remote) -> str:
     """Why a peer is not answered in aggressive mode."""
-    if 1 not in remote.versions:
+    if IKEV1 not in remote.key_exchange:
         return "Key-exchange has no ikev1"
     fits = remote.exchange is isakmp.Exchange.AGGRESSIVE
     return "" if fits else f"EXCHANGE_TYPE is {remote.exchange.name}"

@@ -13,10 +13,10 @@ from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
 from isakmp.conf_parse import fold, nearest
 from isakmp.conf_spelling import refuse_misspelt
-from isakmp.constants import ipsec, isakmp
+from isakmp.constants import IKEV1, IKEV2, ipsec, isakmp
 from isakmp.errors import Refused
 from isakmp.policy.identity import Resolve, identity_of, no_interfaces, read_address, read_identity
-from isakmp.policy.ikev2_reader import read_ikev2, read_versions
+from isakmp.policy.ikev2_reader import read_ikev2, read_key_exchange
 from isakmp.policy.keys import read_secret
 from isakmp.policy.proposal_reader import (
     default_esp,
@@ -64,8 +64,8 @@ def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> R
     """The ISAKMP peer a section describes."""
     _expect_phase(conf, section, "1")
     configuration = _configuration(conf, section)
-    versions = read_versions(conf, section)
-    transforms, proposals = _ike_algorithms(conf, section, configuration, versions)
+    spoken = read_key_exchange(conf, section)
+    transforms, proposals = _ike_algorithms(conf, section, configuration, spoken)
     life = transforms[0].life if transforms else read_life(conf, section, "LIFE_MAIN_MODE")
     return Remote(
         name=section,
@@ -80,7 +80,7 @@ def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> R
         flags=frozenset(flag.lower() for flag in conf.get_list(section, "Flags")),
         life=life,
         line=conf.where(section),
-        versions=versions,
+        key_exchange=spoken,
         proposals=proposals,
         ikev2=read_ikev2(conf, section),
         unique=_unique(conf, section),
@@ -258,14 +258,14 @@ def _ike_transforms(conf: Conf, configuration: str) -> tuple[IkeTransform, ...]:
 
 
 def _ike_algorithms(
-    conf: Conf, section: str, configuration: str, versions: tuple[int, ...]
+    conf: Conf, section: str, configuration: str, spoken: tuple[str, ...]
 ) -> tuple[tuple[IkeTransform, ...], tuple[Proposal, ...]]:
-    """IKEv1's transforms and IKEv2's proposals, those that the peer's versions need."""
+    """IKEv1's transforms and IKEv2's proposals, those that the peer needs."""
     if conf.get(section, "IKE-proposals") is not None:
-        return _ike_keywords(conf, section, versions)
+        return _ike_keywords(conf, section, spoken)
     written = conf.get(section, "Configuration") is not None
-    transforms = _ike_transforms(conf, configuration) if written or 1 in versions else ()
-    if 2 not in versions:
+    transforms = _ike_transforms(conf, configuration) if written or IKEV1 in spoken else ()
+    if IKEV2 not in spoken:
         return transforms, ()
     proposals = ike_proposals(transforms) if written else default_ike(conf.where(section))
     if not proposals:
@@ -276,16 +276,16 @@ def _ike_algorithms(
 
 
 def _ike_keywords(
-    conf: Conf, section: str, versions: tuple[int, ...]
+    conf: Conf, section: str, spoken: tuple[str, ...]
 ) -> tuple[tuple[IkeTransform, ...], tuple[Proposal, ...]]:
     proposals = read_keywords(conf, Kind.PEER, section, "IKE-proposals")
-    if 1 not in versions:
+    if IKEV1 not in spoken:
         return (), proposals
     transforms = ike_transforms(proposals, read_life(conf, section, "LIFE_MAIN_MODE"))
     if not transforms:
         hint = "such as aes256-sha256-modp2048"
         raise conf.error("none of these can be said in IKEv1", section, "IKE-proposals", hint)
-    return transforms, proposals if 2 in versions else ()
+    return transforms, proposals if IKEV2 in spoken else ()
 
 
 def _optional_address(conf: Conf, section: str, tag: str, resolve: Resolve) -> Address | None:

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
-from isakmp.constants import ikev2, ipsec, isakmp
+from isakmp.constants import IKEV1, ikev2, ipsec, isakmp
 from isakmp.constants.ip import protocol_name
 from isakmp.policy import dn
 from isakmp.policy.hashed import (
@@ -427,7 +427,7 @@ class Remote:
     flags: frozenset[str] = frozenset()
     life: Lifetime = field(default_factory=Lifetime)
     line: str = field(default="", compare=False)
-    versions: tuple[int, ...] = (1,)
+    key_exchange: tuple[str, ...] = (IKEV1,)
     proposals: tuple[Proposal, ...] = ()
     ikev2: Ikev2 = Ikev2()
     unique: Unique = Unique.REPLACE

@@ -126,7 +126,7 @@ class TestKeywords:
 class TestPeer:
     def test_ikev1_is_what_there_was(self) -> None:
         remote = peer("Configuration= main-mode", MAIN_MODE)
-        assert remote.versions == (1,)
+        assert remote.key_exchange == ("ikev1",)
         assert remote.proposals == ()
         assert [transform.name for transform in remote.transforms] == ["AES-SHA2-256-GRP14", "BLF"]
 
@@ -136,7 +136,7 @@ class TestPeer:
             "IKE-proposals= aes128gcm16-prfsha256-x25519, aes256-aes128-sha384-modp2048-ecp256",
             "[an-hour]\nLIFE_TYPE= SECONDS\nLIFE_DURATION= 3600",
         )
-        assert remote.versions == (2, 1)
+        assert remote.key_exchange == ("ikev2", "ikev1")
         assert len(remote.proposals) == 2
         assert remote.life.seconds == Range(3600, 3600, 3600)
         # Combined mode has no number in IKEv1.

@@ -14,7 +14,7 @@ Change = Callable[[Exchange[Any], Outgoing], object]
 
 def change_sent(host: Host, change: Change, version: int = 1) -> None:
     """What ``host`` sends goes through ``change`` first; what it makes is sealed as ever."""
-    dialect: Any = host.daemon.engine.dialects[version]
+    dialect: Any = host.daemon.engine.dialects[f"ikev{version}"]
     seal = dialect.seal
 
     def changed(exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:

@@ -43,7 +43,7 @@ def say(host: Host, version: int, *named: Named) -> None:
         (kind, {"doi": DOI_IPSEC, "protocol_id": protocol, "spis": spis})
         for protocol, spis in named
     ]  # fmt: skip
-    dialect: Any = host.daemon.engine.dialects[version]
+    dialect: Any = host.daemon.engine.dialects[f"ikev{version}"]
     dialect.tell(host.daemon.engine, sa, items)
 
 
@@ -125,7 +125,7 @@ ANSWERS = ["to a probe", "to a rekeying of the IKE SA", "with a refusal"]
 def ask(one: Host, other: Host, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request of ``one``, whose answer is of that kind."""
     (sa,) = one.daemon.sas.isakmp.values()
-    dialect: Any = one.daemon.engine.dialects[2]
+    dialect: Any = one.daemon.engine.dialects["ikev2"]
     if kind == "to a probe":
         dialect.probe(one.daemon.engine, sa, 1)
     elif kind == "to a rekeying of the IKE SA":

@@ -36,7 +36,7 @@ def play(net: Network, west: Host, version: int) -> Iterator[None]:
     assert connected(west)
     daemon = west.daemon
     (sa,) = daemon.sas.isakmp.values()
-    dialect = daemon.engine.dialects[version]
+    dialect = daemon.engine.dialects[f"ikev{version}"]
     dialect.probe(daemon.engine, sa, 1)
     yield
     daemon.connections.replace(daemon.sas.all_children()[0])
@@ -97,7 +97,7 @@ def state_of(host: Host, version: int) -> dict[Any, Any]:
     daemon = host.daemon
     found: dict[Any, Any] = {}
     for x in [each for root in daemon.engine.exchanges.values() for each in family(root)]:
-        if x.dialect.version == version:
+        if x.dialect.major == version:
             found[id(x)] = (
                 x.number, x.script.name, x.step, x.parked, x.over, x.resting, x.retries,
                 x.last_in, x.last_out, x.hint, x.protection, x.path, x.cky_r, sorted(x.events),

@@ -192,4 +192,4 @@ class Ground:
 
 def answers_of(sa: IsakmpSa) -> int:
     """How many answers are kept for who has missed them."""
-    return len(sa.ids.answered if sa.version == 1 else sa.ids._answers)
+    return len(sa.ids.answered if sa.dialect == "ikev1" else sa.ids._answers)

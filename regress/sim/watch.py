@@ -38,7 +38,7 @@ class Watch:
         def initiated(*args: Any, **options: Any) -> Exchange[Any]:
             exchange = initiate(*args, **options)
             exchange.finished.then(lambda job: self._count(exchange, job.error))
-            if exchange.sa is not None and exchange.dialect.version == 1:
+            if exchange.sa is not None and exchange.dialect.name == "ikev1":
                 self._begins(exchange)
             return exchange
 

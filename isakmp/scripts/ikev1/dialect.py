@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from isakmp.constants import isakmp, name_of
+from isakmp.constants import IKEV1, isakmp, name_of
 from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
@@ -61,8 +61,8 @@ PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFO
 class Ikev1:
     """The IKEv1 dialect of one engine."""
 
-    version = 1
-    once = False
+    name, major = IKEV1, 1
+    once = owns_children = False
     malformed = 0
     failure = int(isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
@@ -100,7 +100,7 @@ class Ikev1:
         fit = [x for x in candidates if self._fits(x, header)]
         if not fit:
             engine.drop(path, f"{exchange}: wrong cookie or exchange type")
-        elif engine.early(fit, path, datagram):
+        elif engine.early(fit, path, header, datagram):
             return
         elif header.flags & ENCRYPTION:
             self._encrypted(engine, path, header, datagram, fit)
@@ -147,14 +147,14 @@ class Ikev1:
         self, engine: Engine, path: Path, header: Header, datagram: bytes
     ) -> Exchange[Any] | None:
         """The phase 1 exchange of a message: by our cookie, a repeated first one by its octets."""
-        found = engine.find(self.version, header.cky_i, 0)
+        found = engine.find(self.name, header.cky_i, 0)
         if found is not None and found.initiator:
             return found
         if header.cky_r != NOBODY:
-            found = engine.find(self.version, header.cky_r, 0)
+            found = engine.find(self.name, header.cky_r, 0)
             ours = found is not None and not found.initiator and found.cky_i == header.cky_i
             return found if ours else None
-        return engine.half_open.begun(self.version, datagram, path.remote)
+        return engine.half_open.begun(self.name, datagram, path.remote)
 
     def _first_or_late(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Begin as responder, or answer the repeated last message of a finished phase 1."""
@@ -198,7 +198,7 @@ class Ikev1:
                 engine.drop(path, "no ISAKMP SA has these cookies (INVALID_COOKIE)")
                 self._tell_unknown(engine, path, header)
             return
-        exchange = engine.find(self.version, sa.own_cookie, header.message_id)
+        exchange = engine.find(self.name, sa.own_cookie, header.message_id)
         if exchange is None:
             if sa.ids.is_used(header.message_id):
                 self._late(engine, sa, path, header, datagram)
@@ -222,7 +222,7 @@ class Ikev1:
     ) -> bool:  # fmt: skip
         """An informational exchange under keys whose phase 1 is not done: its peer may refuse us
         so, instead of in clear (RFC 2409 5.7)."""
-        begun = engine.find(self.version, header.cky_i, 0)
+        begun = engine.find(self.name, header.cky_i, 0)
         if begun is None or not begun.initiator or header.exchange_type != isakmp.Exchange.INFO:
             return False
         for exchange in engine.candidates.among(begun):
@@ -240,7 +240,7 @@ class Ikev1:
         """INVALID-COOKIE, where it may be a peer that has missed the end of an ISAKMP SA. Behind
         aggressive mode's last message that got lost, quick mode comes before there is one."""
         spoken = header.exchange_type in PHASE_2 and header.flags & ENCRYPTION
-        early = any(engine.find(self.version, own, 0) for own in (header.cky_r, header.cky_i))
+        early = any(engine.find(self.name, own, 0) for own in (header.cky_r, header.cky_i))
         if spoken and not early and self._may_be_peer(engine, path.remote):
             notices.tell_unknown_cookies(engine, path, header)
 
@@ -283,7 +283,7 @@ class Ikev1:
     def _sa(self, engine: Engine, header: Header) -> IsakmpSa | None:
         """The ISAKMP SA of both cookies."""
         for own in (header.cky_r, header.cky_i):
-            sa = engine.sas.find(self.version, own)
+            sa = engine.sas.find(self.name, own)
             if sa is not None and (sa.cky_i, sa.cky_r) == (header.cky_i, header.cky_r):
                 return sa
         return None
@@ -377,7 +377,7 @@ class Ikev1:
 
     def key(self, exchange: Exchange[Any]) -> Key:
         """The cookie that we chose, and the message ID that all its messages have."""
-        return self.version, exchange.own_cookie, exchange.message_id
+        return self.name, exchange.own_cookie, exchange.message_id
 
     def ends_sa(self, exchange: Exchange[Any]) -> bool:
         """Never: nothing tells a message that was lost from a peer that is."""
@@ -398,7 +398,7 @@ class Ikev1:
             return 0
         while True:
             number = int.from_bytes(engine.random(4), "big")
-            running = engine.find(self.version, sa.own_cookie, number)
+            running = engine.find(self.name, sa.own_cookie, number)
             if number and not running and not sa.ids.is_used(number):
                 sa.ids.use(number)
                 lifetime.renew_worn(engine, sa)
@@ -602,7 +602,7 @@ class Ikev1:
         if sa is None and self._may_be_peer(engine, path.remote):
             notices.tell_unknown_spi(engine, path, spi)
         told = isakmp.Notify.INVALID_SPI
-        if sa and sa.version == 1 and engine.budget.take(told, sa.path.remote, proven=True):
+        if sa and sa.dialect == self.name and engine.budget.take(told, sa.path.remote, proven=True):
             data = spi.to_bytes(4, "big")
             self.tell(engine, sa, [notify_payload(told, isakmp.Protocol.IPSEC_ESP, data)])
 

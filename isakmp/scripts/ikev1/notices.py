@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isakmp.constants import isakmp, name_of
+from isakmp.constants import IKEV1, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.engine import Engine
 from isakmp.errors import Refused
@@ -83,7 +83,7 @@ def _take_unknown_cookies(engine: Engine, path: Path, header: Header, spi: bytes
     """INVALID-COOKIE: the peer is asked whether it has lost the ISAKMP SA of those cookies, in the
     notify or the header."""
     for cookies in (spi, header.cky_i + header.cky_r):
-        sa = engine.sas.find(1, cookies[:8]) or engine.sas.find(1, cookies[8:])
+        sa = engine.sas.find(IKEV1, cookies[:8]) or engine.sas.find(IKEV1, cookies[8:])
         if sa is not None and sa.cookies == cookies and sa.path.remote == path.remote:
             engine.owner.liveness.suspect(sa)
             return

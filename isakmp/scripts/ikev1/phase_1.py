@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
 
-from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
+from isakmp.constants import DOI_IPSEC, IKEV1, ipsec, isakmp, name_of
 from isakmp.crypto import agreement, keymat
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.hash import get_hash
@@ -485,7 +485,7 @@ def finalize(x: X) -> None:
     keys.iv = x.protection
     now = x.engine.now()
     x.sa = IsakmpSa(
-        x.remote, x.path, x.initiator, x.cky_i, x.cky_r, 1, x.script.exchange_type, keys,
+        x.remote, x.path, x.initiator, x.cky_i, x.cky_r, IKEV1, x.script.exchange_type, keys,
         MessageIds(), chosen,
         s.local_id, s.remote_id, s.nat, VENDOR_DPD in s.vendors, x.created, now,
         min(s.ni_b, s.nr_b), last_heard=now,

@@ -12,7 +12,7 @@ from typing import Any
 
 from isakmp.candidates import family
 from isakmp.causes import UNANSWERED
-from isakmp.constants import ikev2, name_of
+from isakmp.constants import IKEV2, ikev2, name_of
 from isakmp.engine import Engine
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
@@ -70,10 +70,10 @@ def _replaces_sa(x: Exchange[Any]) -> bool:
 class Ikev2:
     """The IKEv2 dialect of one engine."""
 
-    version = 2
+    name, major = IKEV2, 2
     failure = int(Notify.NO_PROPOSAL_CHOSEN)
     malformed = int(Notify.INVALID_SYNTAX)
-    once = True
+    once = owns_children = True
 
     def __init__(self, random: Callable[[int], bytes], now: Callable[[], float]) -> None:
         self._cookies = Cookies(random, now)
@@ -99,13 +99,13 @@ class Ikev2:
             raise MalformedPayload("HDR", 19, "not the flags or message ID of an IKE_SA_INIT",
                                    "RFC 7296 3.1")  # fmt: skip
         if response:
-            exchange = engine.find(self.version, header.cky_i, 0)
+            exchange = engine.find(self.name, header.cky_i, 0)
             if exchange is None or exchange.script is not IKE_SA_INIT:
                 engine.drop(path, "an answer to no IKE_SA_INIT of ours")
             elif exchange.last_in != digest(datagram):
                 engine.run(exchange, read_clear(engine, path, header, datagram), datagram)
             return
-        known = engine.half_open.begun(self.version, datagram, path.remote)
+        known = engine.half_open.begun(self.name, datagram, path.remote)
         if known is not None and engine.is_repeat(known, datagram):
             return
         if header.cky_r != notices.NOBODY:
@@ -152,7 +152,7 @@ class Ikev2:
         """An answer to a request of ours."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
         mark, stray = digest(datagram), True
-        for exchange in engine.find_all(self.version, own, header.message_id):
+        for exchange in engine.find_all(self.name, own, header.message_id):
             sa = exchange.sa
             if sa is None or exchange.over or not self._fits(sa, header):
                 continue
@@ -170,8 +170,8 @@ class Ikev2:
     def _request(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """A request of the peer's: new, repeated, or out of the window (RFC 7296 2.2, 2.3)."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
-        waiting = engine.find(self.version, own, -1 - header.message_id)
-        sa = engine.sas.find(self.version, own) or (waiting.sa if waiting is not None else None)
+        waiting = engine.find(self.name, own, -1 - header.message_id)
+        sa = engine.sas.find(self.name, own) or (waiting.sa if waiting is not None else None)
         if sa is None or not self._fits(sa, header):
             self._without_sa(engine, own, path, header, datagram)
             return
@@ -204,7 +204,7 @@ class Ikev2:
         if waiting is not None:
             if header.exchange_type != waiting.script.exchange_type:
                 engine.drop(path, f"{waiting}: {name_of(ikev2.Exchange, header.exchange_type)}")
-            elif not engine.early([waiting], path, datagram):
+            elif not engine.early([waiting], path, header, datagram):
                 self._take(engine, sa, waiting, path, header, datagram)
             return
         self._take(engine, sa, None, path, header, datagram)
@@ -252,11 +252,11 @@ class Ikev2:
         if notices.is_one_way(header):
             notices.take_one_way(engine, path, header, datagram)
             return
-        if any(engine.find(self.version, own, number) for number in (0, 1, -1, -2)):
+        if any(engine.find(self.name, own, number) for number in (0, 1, -1, -2)):
             engine.drop(path, "the initial exchanges are not done")
             return
         others = header.cky_i if header.flags & INITIATOR else header.cky_r
-        if engine.sas.find(self.version, others) is not None:
+        if engine.sas.find(self.name, others) is not None:
             engine.drop(path, "a message of our own has come back")
             return
         engine.drop(path, "no IKE SA has these SPIs (INVALID_IKE_SPI)")
@@ -265,7 +265,7 @@ class Ikev2:
     def _stray(self, engine: Engine, path: Path, header: Header) -> None:
         """An answer to nothing; INVALID_IKE_SPI in clear is a hint that the peer has restarted."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
-        sa = engine.sas.find(self.version, own)
+        sa = engine.sas.find(self.name, own)
         if sa is not None and self._fits(sa, header) and header.next_payload == P.NOTIFY:
             engine.owner.liveness.suspect(sa)
         engine.drop(path, f"an answer to no request of ours, message ID {header.message_id}")
@@ -425,7 +425,7 @@ class Ikev2:
     def key(self, exchange: Exchange[Any]) -> Key:
         """The SPI that we chose, and the message ID; of what the peer counts a negative number."""
         number = exchange.message_id
-        return self.version, exchange.own_cookie, number if exchange.initiator else -1 - number
+        return self.name, exchange.own_cookie, number if exchange.initiator else -1 - number
 
     def ends_sa(self, exchange: Exchange[Any]) -> bool:
         """A request that is not answered ends an established IKE SA (RFC 7296 2.4)."""
@@ -610,7 +610,7 @@ class Ikev2:
     def unknown_spi(self, engine: Engine, path: Path, spi: int) -> None:
         """INVALID_SPI (1.5): under the IKE SA with that address; without any, in clear."""
         sa, data = engine.sas.at(path), spi.to_bytes(4, "big")
-        if sa is not None and sa.version == self.version:
+        if sa is not None and sa.dialect == self.name:
             self._remark(engine, sa, Notify.INVALID_SPI, data)
         elif sa is None:
             notices.send_one_way(engine, path, Notify.INVALID_SPI, data)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from isakmp.constants import ipsec
+from isakmp.constants import IKEV2, ipsec
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import MalformedPayload, Refused
 from isakmp.exchange import Exchange
@@ -113,7 +113,7 @@ def larval(
     """An IKE SA that nobody has proved to be for."""
     now = x.engine.now()
     return IsakmpSa(
-        x.remote, x.path, x.initiator, spi_i, spi_r, 2, x.script.exchange_type, keys,
+        x.remote, x.path, x.initiator, spi_i, spi_r, IKEV2, x.script.exchange_type, keys,
         Window(x.remote.ikev2.window), chosen, NOBODY, NOBODY, nat, True, x.created, now, b"",
         last_heard=now, state=State.LARVAL,
     )  # fmt: skip

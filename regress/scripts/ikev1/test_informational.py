@@ -230,7 +230,7 @@ def test_probes_are_answered_with_their_own_number(spi: str) -> None:
 
 def test_a_message_id_is_good_for_one_exchange() -> None:
     net, west, east = up()
-    dialect = west.daemon.engine.dialects[1]
+    dialect = west.daemon.engine.dialects["ikev1"]
     (sa,) = west.daemon.sas.isakmp.values()
     before = len(net.history)
     dialect.probe(west.daemon.engine, sa, 5)

@@ -153,7 +153,7 @@ def test_a_lifetime_counts_in_an_informational_exchange(of_sa: bool, who: int) -
     spi = sa.cookies if of_sa else old.protocols[0].spi_out.to_bytes(4, "big")
     payload = status(Notify.RESPONDER_LIFETIME, life(300, of_sa), 1 if of_sa else 3, spi)
     (theirs,) = one.daemon.sas.isakmp.values()
-    tell(one.daemon.engine, one.daemon.engine.dialects[1], theirs, [payload])
+    tell(one.daemon.engine, one.daemon.engine.dialects["ikev1"], theirs, [payload])
     net.run(1)
     assert (sa.hard_s, old.limits.hard_s)[not of_sa] == 300
     assert sa.hard_s != old.limits.hard_s
@@ -201,7 +201,7 @@ def test_a_longer_lifetime_changes_nothing(seconds: int) -> None:
     before = sa.hard_s, child.limits
     spi = child.protocols[0].spi_out.to_bytes(4, "big")
     (theirs,) = west.daemon.sas.isakmp.values()
-    tell(west.daemon.engine, west.daemon.engine.dialects[1], theirs, [
+    tell(west.daemon.engine, west.daemon.engine.dialects["ikev1"], theirs, [
         status(Notify.RESPONDER_LIFETIME, life(seconds, True), 1, sa.cookies),
         status(Notify.RESPONDER_LIFETIME, life(seconds), 3, spi),
     ])  # fmt: skip

@@ -379,7 +379,7 @@ def test_an_identity_without_a_name_is_not_blamed_on_the_secret() -> None:
                 message.payloads = [(k, bodies.get(k, v)) for k, v in message.payloads]
             return super().seal(x, message)
 
-    west.daemon.engine.dialects[1].__class__ = Nameless
+    west.daemon.engine.dialects["ikev1"].__class__ = Nameless
     net.start()
     net.run(130)
     reason = next(one["reason"] for one in east.outcomes if not one["ok"])

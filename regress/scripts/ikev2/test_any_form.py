@@ -127,7 +127,7 @@ def sealed_with(patch: pytest.MonkeyPatch, host: Host, kind: str, answer: bool, 
 def ask(host: Host, kind: str, of_child: bool) -> None:
     """A request of that kind, under the IKE SA."""
     if kind == "INFORMATIONAL":
-        host.daemon.engine.dialects[2].probe(host.daemon.engine, sa_of(host), 1)
+        host.daemon.engine.dialects["ikev2"].probe(host.daemon.engine, sa_of(host), 1)
     elif of_child:
         host.daemon.connections.rekey(child_of(host))
     else:

@@ -119,10 +119,10 @@ def test_later_only_what_is_fatal_everywhere_ends_it(number: int, ends: bool, wh
     net, west, east = pair()
     quiet(west, east)
     one, other = (west, east) if who == "west" else (east, west)
-    one.daemon.engine.dialects[2].probe(one.daemon.engine, sa_of(one), 1)
+    one.daemon.engine.dialects["ikev2"].probe(one.daemon.engine, sa_of(one), 1)
     net.pump()
     sa = sa_of(other)
-    tell(one.daemon.engine, one.daemon.engine.dialects[2], sa_of(one), [notify(number)])
+    tell(one.daemon.engine, one.daemon.engine.dialects["ikev2"], sa_of(one), [notify(number)])
     net.pump()
     assert (sa.state is State.DEAD) is ends
     assert Notify(number).name in other.said
@@ -136,7 +136,7 @@ def test_no_other_notify_in_a_request_of_its_own_changes_the_sas(number: int, wh
     net, west, east = pair()
     one, other = (west, east) if who == "west" else (east, west)
     before = list(other.daemon.sas.isakmp), list(other.daemon.sas.children)
-    tell(one.daemon.engine, one.daemon.engine.dialects[2], sa_of(one), [notify(number)])
+    tell(one.daemon.engine, one.daemon.engine.dialects["ikev2"], sa_of(one), [notify(number)])
     net.run(1)
     assert (list(other.daemon.sas.isakmp), list(other.daemon.sas.children)) == before
     assert (Notify(number).name in other.said) is (number < common.STATUS)
@@ -195,7 +195,7 @@ def test_an_error_in_an_answer_is_told(number: int) -> None:
             message.payloads.append(notify(number))
 
     change_sent(east, refuse, 2)
-    west.daemon.engine.dialects[2].probe(west.daemon.engine, sa, 1)
+    west.daemon.engine.dialects["ikev2"].probe(west.daemon.engine, sa, 1)
     net.pump()
     ends = number in (Notify.AUTHENTICATION_FAILED, Notify.INVALID_SYNTAX)
     assert (sa.state is State.DEAD) is ends

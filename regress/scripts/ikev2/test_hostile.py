@@ -297,7 +297,7 @@ def test_thousands_of_children() -> None:
     net, west, east = pair(general="Max-children= 20")
     connection = west.daemon.catalog.connection("west-east")
     for _ in range(200):
-        dialect, engine = west.daemon.engine.dialects[2], west.daemon.engine
+        dialect, engine = west.daemon.engine.dialects["ikev2"], west.daemon.engine
         west.daemon.connections.busy.clear()
         dialect.begin_child(engine, sa_of(west), connection, None)
         net.pump()

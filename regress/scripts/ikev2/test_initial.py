@@ -266,7 +266,7 @@ def test_a_peer_is_followed_when_its_nat_has_forgotten_it() -> None:
     before = east.rows(1)[0]["remote"]
     nat.rebind()
     sa = sa_of(west)
-    west.daemon.engine.dialects[2].probe(west.daemon.engine, sa, 1)
+    west.daemon.engine.dialects["ikev2"].probe(west.daemon.engine, sa, 1)
     net.run(1)
     assert east.rows(1)[0]["remote"] != before
     assert {s.encap for s in east.app.sas.values()} == {(20003, 4500), (4500, 20003)}

@@ -121,7 +121,9 @@ def begin(west: Host, script: Script[Rounds] = LADDER, **state: Any) -> X:
         for name, value in {"proves": True, **state}.items():
             setattr(memory, name, value)
 
-    return engine.initiate(engine.dialects[2], script, sa.remote, sa.path, sa=sa, prepare=prepare)
+    return engine.initiate(
+        engine.dialects["ikev2"], script, sa.remote, sa.path, sa=sa, prepare=prepare
+    )
 
 
 def watch(east: Host, left: int = 2) -> list[X]:

@@ -31,7 +31,7 @@ def live(net: Network, west: Host, east: Host) -> None:
         net.run(5)
         host.daemon.keeper.rekey_sa(sa_of(host))
         net.run(5)
-        host.daemon.engine.dialects[2].probe(host.daemon.engine, sa_of(host), 1)
+        host.daemon.engine.dialects["ikev2"].probe(host.daemon.engine, sa_of(host), 1)
         net.run(5)
     assert connected(west) and connected(east)
     agree(west, east)
@@ -86,7 +86,7 @@ def test_a_window_counts_in_any_message(who: str) -> None:
     one, other = (west, east) if who == "west" else (east, west)
     change_sent(one, lambda x, m: m.payloads.extend(EXTRAS["window"]), 2)
     assert sa_of(other).ids.size_out == 1
-    west.daemon.engine.dialects[2].probe(west.daemon.engine, sa_of(west), 1)
+    west.daemon.engine.dialects["ikev2"].probe(west.daemon.engine, sa_of(west), 1)
     net.pump()
     assert sa_of(other).ids.size_out == 4
 
@@ -151,7 +151,7 @@ def test_one_message_may_tell_of_several_lost_child_sas(who: str, in_data: bool)
     spi = old.protocols[0].spi_out.to_bytes(4, "big")
     nobody = common.notify_value(Notify.INVALID_SPI, b"\1\2\3\4")
     lost = common.notify_value(Notify.INVALID_SPI, *((spi,) if in_data else (b"", 3, spi)))
-    dialect: Any = one.daemon.engine.dialects[2]
+    dialect: Any = one.daemon.engine.dialects["ikev2"]
     dialect.tell(one.daemon.engine, sa_of(one), [(P.NOTIFY, nobody), (P.NOTIFY, lost)])
     net.run(5)
     assert child_of(other) is not old

@@ -42,7 +42,7 @@ def test_of_many_requests_only_the_window_is_without_an_answer() -> None:
         net, west, east = up("x25519", "x25519", window)
         sa = west.daemon.sas.current_of_remote("east")
         assert sa is not None
-        dialect = west.daemon.engine.dialects[2]
+        dialect = west.daemon.engine.dialects["ikev2"]
         for _ in range(10):
             dialect.tell(west.daemon.engine, sa, [])  # type: ignore[attr-defined]
         assert len(net.flying) == window
@@ -64,7 +64,7 @@ def test_the_window_is_said_again_under_a_rekeyed_ike_sa(who: str) -> None:
     assert old not in ends
     assert [sa.ids.size_out for sa in ends] == [1, 1]
     (sa,) = host.daemon.sas.isakmp.values()
-    dialect = host.daemon.engine.dialects[2]
+    dialect = host.daemon.engine.dialects["ikev2"]
     assert isinstance(dialect, Ikev2)
     tell = dialect.tell
     tell(host.daemon.engine, sa, [])

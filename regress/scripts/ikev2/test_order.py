@@ -52,7 +52,7 @@ def kinds_of(x: Any, payloads: list[tuple[int, Any]]) -> Iterator[int]:
 
 def watched(host: Host, seen: list[tuple[tuple[str, int], list[int]]]) -> None:
     """Note each message as it is sealed, with what the dialect has added."""
-    dialect: Any = host.daemon.engine.dialects[2]
+    dialect: Any = host.daemon.engine.dialects["ikev2"]
     seal = dialect.seal
 
     def note(exchange: Any, message: Any) -> tuple[bytes, ...]:
@@ -84,7 +84,7 @@ def live(net: Network, west: Host, east: Host) -> None:
         net.run(5)
         host.daemon.keeper.rekey_sa(sa_of(host))
         net.run(5)
-        host.daemon.engine.dialects[2].probe(host.daemon.engine, sa_of(host), 1)
+        host.daemon.engine.dialects["ikev2"].probe(host.daemon.engine, sa_of(host), 1)
         net.run(5)
         assert connected(west) and connected(east)
         agree(west, east)

@@ -100,7 +100,7 @@ def test_who_is_told_so_ends_it_too(kind: int, monkeypatch: pytest.MonkeyPatch) 
     if kind == X.INFORMATIONAL:
         from isakmp.scripts.ikev2.informational import tell
 
-        tell(west.daemon.engine, west.daemon.engine.dialects[2], old, [(P.NONCE, b"short")])
+        tell(west.daemon.engine, west.daemon.engine.dialects["ikev2"], old, [(P.NONCE, b"short")])
     else:
         west.daemon.connections.rekey(child_of(west))
     net.pump()
@@ -496,7 +496,7 @@ def test_a_request_that_overtakes_the_answer_of_ike_auth_is_no_strangers() -> No
     net.lose = lambda packet: kinds([packet]) == ["IKE_AUTH'"]
     net.pump()
     net.lose = lambda packet: False
-    east.daemon.engine.dialects[2].probe(east.daemon.engine, sa_of(east), 1)
+    east.daemon.engine.dialects["ikev2"].probe(east.daemon.engine, sa_of(east), 1)
     net.pump()
     assert kinds(net.history)[-1] == "INFORMATIONAL"
     net.run(5)

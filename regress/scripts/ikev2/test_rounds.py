@@ -53,7 +53,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> tuple[Network, Host, Host]:
 
 def begin(west: Host) -> X:
     engine, sa = west.daemon.engine, sa_of(west)
-    return engine.initiate(engine.dialects[2], SCRIPT, sa.remote, sa.path, sa=sa)
+    return engine.initiate(engine.dialects["ikev2"], SCRIPT, sa.remote, sa.path, sa=sa)
 
 
 def test_each_request_has_its_message_id(ends: tuple[Network, Host, Host]) -> None:

@@ -9,7 +9,7 @@ from itertools import chain
 from isakmp.conf import Conf
 from isakmp.conf_kinds import Kind
 from isakmp.conf_parse import fold
-from isakmp.constants import IKEV1, ikev2, isakmp, name_of
+from isakmp.constants import isakmp
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import ConfError, Reason, Refused
 from isakmp.policy.children import find_child
@@ -17,7 +17,7 @@ from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.outline import Outline, outline
-from isakmp.policy.peers import Misfit, identify, no_aggressive_mode, no_ikev2
+from isakmp.policy.peers import Opening, identify
 from isakmp.policy.reader import (
     bypass_names,
     connection_names,
@@ -202,66 +202,48 @@ class Catalog:
         self._refresh()
         return filter(None, map(self._phase_1.get, (address, None)))
 
-    def find_remote(self, address: Address, exchange_type: int) -> Remote:
-        """The peer to answer in IKEv1. Refused where none is configured, or not so.
+    def find_remote(self, address: Address, opening: Opening) -> Remote:
+        """The peer to answer, where callers say who they are until that. Refused where none is
+        configured, or not so.
 
-        In aggressive mode until it says who it is, as in IKEv2.
+        [Phase 1] has to name one for that address; where that one does not open so, another
+        section may that a connection names, if callers say who they are.
         """
         remote = named = self._by_address(address)
-        if exchange_type == isakmp.Exchange.AGGRESSIVE:
-            remote = self._answered(named, address, no_aggressive_mode) or named
+        if opening.by_identity:
+            remote = self._answered(named, address, opening) or named
         else:
             self._placed(address, isakmp.Notify.NO_PROPOSAL_CHOSEN, by_identity=False)
-        if IKEV1 not in remote.key_exchange:
-            raise _version_refused(remote, "IKEv1", isakmp.Notify.NO_PROPOSAL_CHOSEN)
-        if remote.exchange != exchange_type:
+        if opening.speaks not in remote.key_exchange:
+            raise _version_refused(remote, opening.speaks)
+        if opening.exchange not in (None, remote.exchange):
             raise Refused(
                 Reason("wrong-exchange-type",
                        f"peer {remote.name} is configured for another exchange",
-                       came=name_of(isakmp.Exchange, exchange_type),
+                       came=opening.exchange.name if opening.exchange else "",
                        acceptable=remote.exchange.name, line=remote.line,
                        mend=f"EXCHANGE_TYPE of the Configuration of [{remote.name}]"),
                 isakmp.Notify.NO_PROPOSAL_CHOSEN,
             )  # fmt: skip
         return remote
 
-    def find_remote_v2(self, address: Address) -> Remote:
-        """The peer to answer in IKEv2, until it says who it is. Refused where there is none.
-
-        [Phase 1] has to name one for that address, as in IKEv1; where that one speaks IKEv1
-        alone, another section may have it that a connection names.
-        """
-        named = self._by_address(address)
-        if remote := self._answered(named, address, no_ikev2):
-            return remote
-        raise _version_refused(named, "IKEv2", ikev2.Notify.NO_PROPOSAL_CHOSEN)
-
-    def _answered(self, named: Remote, address: Address, misfit: Misfit) -> Remote | None:
+    def _answered(self, named: Remote, address: Address, opening: Opening) -> Remote | None:
         """Who is answered so: the one that [Phase 1] names, else another that may be there."""
+        misfit = opening.misfit
         if not misfit(named):
             return named
         others = (one for one in self._others(named, address) if one.name not in self._outlines)
         return next((one for one in others if not misfit(one)), None)
 
-    def identify(self, remote: Remote, caller: Caller) -> Remote:
-        """The peer that IKEv2's caller is. Refused if there is none.
+    def identify(self, begun: Remote, caller: Caller, opening: Opening) -> Remote:
+        """The peer that a caller is which says who it is. Refused where it is none, and where that
+        is one, or may be one, whose section cannot be read.
 
-        remote: what find_remote_v2() said.
+        begun: what find_remote() said.
         """
-        return self._identified(remote, caller, no_ikev2, ikev2.Notify.AUTHENTICATION_FAILED)
-
-    def identify_v1(self, remote: Remote, caller: Caller) -> Remote:
-        """The peer that aggressive mode's caller is. Refused if there is none.
-
-        remote: what find_remote() said.
-        """
-        notify = isakmp.Notify.INVALID_ID_INFORMATION
-        return self._identified(remote, caller, no_aggressive_mode, notify)
-
-    def _identified(self, begun: Remote, caller: Caller, misfit: Misfit, notify: int) -> Remote:
-        """Who it is. Refused where that is one, or may be one, whose section cannot be read."""
+        notify = opening.nobody
         others = self._others(begun, caller.address)
-        found = identify(begun, others, caller, misfit, notify)
+        found = identify(begun, others, caller, opening)
         if found.remote_id is None:
             self._placed(caller.address, notify, by_identity=True)
         unread = (self._outlines.get(one.name) for one in (found, *others))
@@ -403,13 +385,13 @@ class Catalog:
         )  # fmt: skip
 
 
-def _version_refused(remote: Remote, version: str, notify: int) -> Refused:
-    spoken = ", ".join(name.replace("ike", "IKE") for name in remote.key_exchange)
+def _version_refused(remote: Remote, speaks: str) -> Refused:
+    came, *spoken = (name.replace("ike", "IKE") for name in (speaks, *remote.key_exchange))
     return Refused(
-        Reason("version-not-configured", f"peer {remote.name} is not configured for {version}",
-               came=version, acceptable=spoken, line=remote.line,
-               mend=f"add {version.lower()} to Key-exchange of [{remote.name}]"),
-        notify,
+        Reason("version-not-configured", f"peer {remote.name} is not configured for {came}",
+               came=came, acceptable=", ".join(spoken), line=remote.line,
+               mend=f"add {speaks} to Key-exchange of [{remote.name}]"),
+        isakmp.Notify.NO_PROPOSAL_CHOSEN,
     )  # fmt: skip
 
 

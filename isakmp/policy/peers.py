@@ -6,52 +6,58 @@ in either, the section's key does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from isakmp.constants import IKEV1, IKEV2, isakmp
+from isakmp.constants import IKEV1, IKEV2, ikev2, isakmp
 from isakmp.errors import Reason, Refused
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Remote
 
-# Why a peer is not answered in the exchange that is asked for; empty where it is.
-Misfit = Callable[[Remote], str]
+
+class Opening(NamedTuple):
+    """How a caller begins. speaks: what of Key-exchange; exchange: the EXCHANGE_TYPE that it takes,
+    None: any; by_identity: it says who it is before anybody has to prove anything; nobody: the
+    notify where it is none of those that it may be."""
+
+    speaks: str
+    exchange: isakmp.Exchange | None
+    by_identity: bool
+    nobody: int
+
+    def misfit(self, remote: Remote) -> str:
+        """Why a peer is not answered so; empty where it is."""
+        if self.speaks not in remote.key_exchange:
+            return f"Key-exchange has no {self.speaks}"
+        fits = self.exchange in (None, remote.exchange)
+        return "" if fits else f"EXCHANGE_TYPE is {remote.exchange.name}"
 
 
-def no_ikev2(remote: Remote) -> str:
-    """Why a peer is not answered in IKEv2."""
-    return "" if IKEV2 in remote.key_exchange else "Key-exchange has no ikev2"
+_UNKNOWN = int(isakmp.Notify.INVALID_ID_INFORMATION)
+MAIN_MODE = Opening(IKEV1, isakmp.Exchange.ID_PROT, False, _UNKNOWN)
+AGGRESSIVE_MODE = Opening(IKEV1, isakmp.Exchange.AGGRESSIVE, True, _UNKNOWN)
+IKE_SA_INIT = Opening(IKEV2, None, True, int(ikev2.Notify.AUTHENTICATION_FAILED))
 
 
-def no_aggressive_mode(remote: Remote) -> str:
-    """Why a peer is not answered in aggressive mode."""
-    if IKEV1 not in remote.key_exchange:
-        return "Key-exchange has no ikev1"
-    fits = remote.exchange is isakmp.Exchange.AGGRESSIVE
-    return "" if fits else f"EXCHANGE_TYPE is {remote.exchange.name}"
-
-
-def identify(
-    begun: Remote, others: Sequence[Remote], caller: Caller, misfit: Misfit, notify: int
-) -> Remote:
+def identify(begun: Remote, others: Sequence[Remote], caller: Caller, opening: Opening) -> Remote:
     """The section whose Remote-ID the caller has; else ``begun``, where it expects nobody else.
 
-    begun: found by the address. Refused with ``notify`` and what kept each section from being
-    taken.
+    begun: found by the address. Refused with what kept each section from being taken.
     """
-    if begun.remote_id is not None and not _miss(begun, caller, misfit, is_begun=True):
+    if begun.remote_id is not None and not _miss(begun, caller, opening, is_begun=True):
         return begun
     ranked: list[tuple[int, Remote]] = []
     missed: list[str] = []
     for remote in (begun, *(other for other in others if other.name != begun.name)):
-        reason = _miss(remote, caller, misfit, is_begun=remote is begun)
+        reason = _miss(remote, caller, opening, is_begun=remote is begun)
         if reason:
             missed.append(f"{remote.name}: {reason}")
         else:
             ranked.append((_rank(remote, begun), remote))
     if ranked:
         return min(ranked, key=lambda one: one[0])[1]
-    raise Refused(_nobody(begun, caller, tuple(missed[:MISSES_MAX])), notify)
+    raise Refused(_nobody(begun, caller, tuple(missed[:MISSES_MAX])), opening.nobody)
 
 
 def _nobody(begun: Remote, caller: Caller, misses: tuple[str, ...]) -> Reason:
@@ -77,9 +83,9 @@ def _rank(remote: Remote, begun: Remote) -> int:
     return 1 if remote.address is not None else 2
 
 
-def _miss(remote: Remote, caller: Caller, misfit: Misfit, *, is_begun: bool) -> str:
+def _miss(remote: Remote, caller: Caller, opening: Opening, *, is_begun: bool) -> str:
     came, wanted, address = caller
-    if text := misfit(remote):
+    if text := opening.misfit(remote):
         return text
     if remote.address not in (None, address) and not is_begun:
         return f"Address is {remote.address}"

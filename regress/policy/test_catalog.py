@@ -10,12 +10,13 @@ import pytest
 from isakmp.conf import Conf
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ConfError, Refused
+from isakmp.policy import peers
 from isakmp.policy.catalog import Catalog, narrowed
 from isakmp.policy.identity import identity_of
 from isakmp.policy.spd import Identity, Selector
 from regress.pair import EAST, WEST, Gateway
 
-MAIN, AGGRESSIVE = isakmp.Exchange.ID_PROT, isakmp.Exchange.AGGRESSIVE
+MAIN, AGGRESSIVE = peers.MAIN_MODE, peers.AGGRESSIVE_MODE
 
 
 def catalog(gateway: Gateway | str = EAST) -> Catalog:

@@ -7,10 +7,11 @@ from ipaddress import ip_address
 import pytest
 
 from isakmp.conf import Conf
-from isakmp.constants import ipsec, isakmp
+from isakmp.constants import ipsec
 from isakmp.constants.ikev2 import Notify
 from isakmp.errors import Refused
 from isakmp.policy.catalog import Catalog
+from isakmp.policy.peers import IKE_SA_INIT, MAIN_MODE
 from isakmp.policy.selector_text import parse_selector
 from isakmp.policy.spd import Caller, Identity, Traffic, TrafficSelector
 from isakmp.policy.traffic import describe
@@ -116,26 +117,26 @@ def catalog(*edits: str) -> Catalog:
 
 class TestFindRemote:
     def test_by_address(self) -> None:
-        assert catalog().find_remote_v2(HERE).name == "west"
-        assert catalog().find_remote_v2(ELSEWHERE).name == "anybody"
+        assert catalog().find_remote(HERE, IKE_SA_INIT).name == "west"
+        assert catalog().find_remote(ELSEWHERE, IKE_SA_INIT).name == "anybody"
 
     def test_only_the_section_of_the_address_is_read(self) -> None:
         found = catalog()
         change = found.conf.begin()
         change.set("General", "Retransmits", "4")
         change.commit()
-        assert found.find_remote_v2(HERE).name == "west"
+        assert found.find_remote(HERE, IKE_SA_INIT).name == "west"
         assert list(found.remotes) == ["west"], "the others can wait until it says who it is"
 
     def test_a_version_that_is_not_spoken(self) -> None:
         old = ip_address("203.0.113.1")
-        assert catalog("Default= anybody", "").find_remote_v2(old).name == "roaming"
+        assert catalog("Default= anybody", "").find_remote(old, IKE_SA_INIT).name == "roaming"
         found = catalog("[roaming]\nKey-exchange= ikev2", "[roaming]\nKey-exchange= ikev1",
                         "Default= anybody", "")  # fmt: skip
-        reason = refused(found.find_remote_v2, old).reason
+        reason = refused(found.find_remote, old, IKE_SA_INIT).reason
         assert (reason.cause, reason.acceptable) == ("version-not-configured", "IKEv1")
         assert reason.mend == "add ikev2 to Key-exchange of [old]"
-        main = isakmp.Exchange.ID_PROT
+        main = MAIN_MODE
         assert found.find_remote(ip_address("203.0.113.1"), main).name == "old"
         assert found.find_remote(HERE, main).name == "west"
         only = catalog("ikev2, ikev1", "ikev2")
@@ -144,20 +145,20 @@ class TestFindRemote:
 
     def test_another_section_may_speak_it(self) -> None:
         found = catalog("192.0.2.2= west", "192.0.2.2= old")
-        assert found.find_remote_v2(HERE).name == "anybody"
+        assert found.find_remote(HERE, IKE_SA_INIT).name == "anybody"
         found = catalog("192.0.2.2= west\n203.0.113.1= old\nDefault= anybody", "192.0.2.2= old")
-        assert found.find_remote_v2(HERE).name == "west"
+        assert found.find_remote(HERE, IKE_SA_INIT).name == "west"
 
     def test_a_stranger(self) -> None:
         found = catalog("Default= anybody", "")
-        reason = refused(found.find_remote_v2, ELSEWHERE).reason
+        reason = refused(found.find_remote, ELSEWHERE, IKE_SA_INIT).reason
         assert reason.cause == "no-configuration"
 
     def test_a_bad_section(self) -> None:
         found = Catalog(
             Conf.from_text("[Phase 1]\nDefault= x\n[x]\nPort= no", "f"), lambda *_: None
         )
-        reason = refused(found.find_remote_v2, HERE).reason
+        reason = refused(found.find_remote, HERE, IKE_SA_INIT).reason
         assert reason.cause == "bad-configuration"
 
 
@@ -168,13 +169,13 @@ class TestIdentify:
     def test_sections_that_share_an_address(self, identity: Identity, name: str) -> None:
         """RFC 7296 2.15 and 3.5."""
         found = catalog()
-        begun = found.find_remote_v2(HERE)
-        assert found.identify(begun, Caller(identity, None, HERE)).name == name
+        begun = found.find_remote(HERE, IKE_SA_INIT)
+        assert found.identify(begun, Caller(identity, None, HERE), IKE_SA_INIT).name == name
 
     def test_an_address_of_another_is_none(self) -> None:
         found = catalog("[roaming]\nKey-exchange= ikev2", "[roaming]\nKey-exchange= ikev1")
-        begun = found.find_remote_v2(HERE)
-        refusal = refused(found.identify, begun, Caller(ROAMING, None, HERE))
+        begun = found.find_remote(HERE, IKE_SA_INIT)
+        refusal = refused(found.identify, begun, Caller(ROAMING, None, HERE), IKE_SA_INIT)
         assert refusal.notify == Notify.AUTHENTICATION_FAILED
         reason = refusal.reason
         assert reason.cause == "wrong-identity"
@@ -188,18 +189,20 @@ class TestIdentify:
 
     def test_anybody_elsewhere(self) -> None:
         found = catalog()
-        begun = found.find_remote_v2(ELSEWHERE)
-        assert found.identify(begun, Caller(JOE, None, ELSEWHERE)).name == "anybody"
-        assert found.identify(begun, Caller(ROAMING, None, ELSEWHERE)).name == "roaming"
+        begun = found.find_remote(ELSEWHERE, IKE_SA_INIT)
+        assert found.identify(begun, Caller(JOE, None, ELSEWHERE), IKE_SA_INIT).name == "anybody"
+        assert (
+            found.identify(begun, Caller(ROAMING, None, ELSEWHERE), IKE_SA_INIT).name == "roaming"
+        )
         # West is at home only.
-        assert found.identify(begun, Caller(WEST, None, ELSEWHERE)).name == "anybody"
+        assert found.identify(begun, Caller(WEST, None, ELSEWHERE), IKE_SA_INIT).name == "anybody"
 
     def test_who_the_peer_takes_us_for(self) -> None:
         found = catalog()
-        begun = found.find_remote_v2(HERE)
-        assert found.identify(begun, Caller(WEST, US, HERE)).name == "west"
+        begun = found.find_remote(HERE, IKE_SA_INIT)
+        assert found.identify(begun, Caller(WEST, US, HERE), IKE_SA_INIT).name == "west"
         other = Identity(ipsec.Id.FQDN, b"them.example.net")
-        reason = refused(found.identify, begun, Caller(WEST, other, HERE)).reason
+        reason = refused(found.identify, begun, Caller(WEST, other, HERE), IKE_SA_INIT).reason
         assert reason.came == "FQDN west.example.net for FQDN them.example.net"
         assert "west: ID is FQDN us.example.net, the peer asks for FQDN them" in reason.misses[0]
         assert reason.detail == "peer west asks for another identity than ours"

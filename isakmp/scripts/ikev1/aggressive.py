@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from isakmp.constants import isakmp
 from isakmp.errors import Refused
+from isakmp.policy.peers import AGGRESSIVE_MODE
 from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script, Wait
 from isakmp.scripts.ikev1 import notices, phase_1
 from isakmp.scripts.ikev1.informational import notify_payload, tell_twice
@@ -38,7 +39,7 @@ def send_SA_KE_NONCE_ID(x: X, message: Outgoing) -> Wait:
 
 def recv_SA_KE_NONCE_ID(x: X, message: Incoming) -> None:
     """The identity comes before all else: it says whose section counts, and which secret."""
-    phase_1.take_id(x, message, x.engine.owner.catalog.identify_v1)
+    phase_1.take_id(x, message, AGGRESSIVE_MODE)
     phase_1.recv_proposal(x, message)
     phase_1.take_key_and_nonce(x, message)
 

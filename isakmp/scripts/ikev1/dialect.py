@@ -29,6 +29,7 @@ from isakmp.message import (
 )
 from isakmp.path import Path
 from isakmp.payloads.vendor import VENDOR_DPD
+from isakmp.policy import peers
 from isakmp.policy.spd import Address, Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.script import Incoming, Outgoing, Script
@@ -56,6 +57,9 @@ NOBODY = bytes(8)
 
 PHASE_1: dict[int, Script[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
 PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
+
+_OPENINGS = {int(one.exchange_type): opening for one, opening in (
+    (MAIN_MODE, peers.MAIN_MODE), (AGGRESSIVE, peers.AGGRESSIVE_MODE))}  # fmt: skip
 
 
 class Ikev1:
@@ -179,7 +183,8 @@ class Ikev1:
                            acceptable=", ".join(s.name for s in PHASE_1.values())),
                     isakmp.Notify.UNSUPPORTED_EXCHANGE_TYPE,
                 )  # fmt: skip
-            remote = engine.owner.catalog.find_remote(path.remote, header.exchange_type)
+            opening = _OPENINGS[header.exchange_type]
+            remote = engine.owner.catalog.find_remote(path.remote, opening)
             engine.check_first(datagram)
             message = self._open(engine, path, header, datagram, None, b"")
             cookie = engine.new_cookie()
@@ -609,9 +614,9 @@ class Ikev1:
     @staticmethod
     def _may_be_peer(engine: Engine, address: Address) -> bool:
         """Whether somebody there may begin."""
-        for kind in PHASE_1:
+        for opening in _OPENINGS.values():
             with suppress(Refused):
-                engine.owner.catalog.find_remote(address, kind)
+                engine.owner.catalog.find_remote(address, opening)
                 return True
         return False
 

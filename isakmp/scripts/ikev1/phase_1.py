@@ -6,7 +6,6 @@ initiator's SA payload, idii_b and idir_b the identities, each a payload body.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
@@ -25,8 +24,9 @@ from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.match import choose_ike
 from isakmp.policy.meanings import AGREED, refusal
+from isakmp.policy.peers import Opening
 from isakmp.policy.sameness import same_identity
-from isakmp.policy.spd import Caller, Identity, IkeTransform, Remote
+from isakmp.policy.spd import Caller, Identity, IkeTransform
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits, peer_of
 from isakmp.script import Incoming, Outgoing, Wait, duplicate
 from isakmp.scripts.ikev1 import nat
@@ -65,7 +65,6 @@ class Phase1:
 
 X = Exchange[Phase1]
 # The section that a caller is; the first is the one found by its address.
-Identify = Callable[[Remote, Caller], Remote]
 
 
 def fork(state: Phase1) -> Phase1:
@@ -347,10 +346,10 @@ def id_body(identity: Identity) -> bytes:
     return head + identity.data
 
 
-def take_id(x: X, message: Incoming, identify: Identify | None = None) -> None:
+def take_id(x: X, message: Incoming, opening: Opening | None = None) -> None:
     """Note the peer's identity; it must be the configured one, where one is configured.
 
-    identify: says which section has it, where it comes early enough for that to count.
+    opening: it says which section that is, as it comes early enough for that to count.
     """
     payload = message.take(P.ID)
     value = payload.value
@@ -369,8 +368,9 @@ def take_id(x: X, message: Incoming, identify: Identify | None = None) -> None:
     if value.protocol not in (0, 17) or value.port not in (0, 500, 4500):
         raise MalformedPayload("ID", payload.offset, "protocol and port must be 0 or UDP 500",
                                "RFC 2407 4.6.2")  # fmt: skip
-    if identify is not None:
-        x.remote = identify(x.remote, Caller(came, None, x.path.remote))
+    if opening is not None:
+        caller = Caller(came, None, x.path.remote)
+        x.remote = x.engine.owner.catalog.identify(x.remote, caller, opening)
     wanted = x.remote.remote_id
     if wanted is not None and not same_identity(wanted, came):
         raise Refused(

@@ -27,6 +27,7 @@ from isakmp.message import (
 from isakmp.path import Path
 from isakmp.payloads.ikev2 import FAMILY
 from isakmp.payloads.ikev2.sk import CODEC_FRAGMENT as P_SKF
+from isakmp.policy import peers
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.script import Incoming, Outgoing, Script
@@ -117,7 +118,7 @@ class Ikev2:
         """A stranger begins: nothing is read of one that no configuration can answer. Under load
         it has to prove its address first (RFC 7296 2.6)."""
         try:
-            remote = engine.owner.catalog.find_remote_v2(path.remote)
+            remote = engine.owner.catalog.find_remote(path.remote, peers.IKE_SA_INIT)
             engine.check_first(datagram)
             message = read_clear(engine, path, header, datagram)
             if self._owes_cookie(engine, path, header, message):

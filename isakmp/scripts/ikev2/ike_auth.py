@@ -21,6 +21,7 @@ from isakmp.path import Path
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal
 from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
+from isakmp.policy.peers import IKE_SA_INIT
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
@@ -144,7 +145,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     else:
         wanted = take_id(message, P.IDR)[0] if message.has(P.IDR) else None
         begun, catalog = x.remote, x.engine.owner.catalog
-        x.remote = catalog.identify(begun, Caller(s.remote_id, wanted, x.path.remote))
+        x.remote = catalog.identify(begun, Caller(s.remote_id, wanted, x.path.remote), IKE_SA_INIT)
         if x.remote is not begun:
             _expect_algorithms(x, sa)
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted

@@ -11,6 +11,7 @@ from isakmp.engine import Engine
 from isakmp.errors import Refused
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.path import Path
+from isakmp.policy.peers import IKE_SA_INIT
 from isakmp.scripts.ikev2 import common
 from isakmp.scripts.ikev2.packet import read_clear
 
@@ -42,7 +43,7 @@ def send_answer(engine: Engine, path: Path, header: Header, notify: int, data: b
 def send_one_way(engine: Engine, path: Path, notify: int, data: bytes) -> None:
     """A message of no exchange, which nobody answers (1.5), to an address that may be a peer's."""
     try:
-        engine.owner.catalog.find_remote_v2(path.remote)
+        engine.owner.catalog.find_remote(path.remote, IKE_SA_INIT)
     except Refused:
         return
     if may_send(engine, path, notify):

@@ -24,8 +24,8 @@ from fifo_ui.client import Client, ControlError
 from fifo_ui.flags import make_parser
 from fifo_ui.screen import Screen, Tone, screen_of
 from fifo_ui.up import Wait, progress
-from isakmp.conf_parse import nearest
-from isakmp.conf_values import is_address
+from isakmp.conf.parse import nearest
+from isakmp.conf.values import is_address
 from isakmp.errors import IsakmpError
 from isakmp.run_directory import run_directory
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from select import PIPE_BUF
 
-from isakmp.conf_user import mend_rights
+from isakmp.conf.user import mend_rights
 from isakmp.errors import ConfError
 from isakmp.event.loop import Loop
 from isakmp.log import Log

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from isakmp.app.base import Acquire, Expire, Mapping, UnknownSpi
 from isakmp.app.make import make_barrier
-from isakmp.conf import Conf
-from isakmp.conf_check import judge
-from isakmp.conf_spelling import refuse_lost
+from isakmp.conf.check import judge
+from isakmp.conf.spelling import refuse_lost
+from isakmp.conf.store import Conf
 from isakmp.errors import ConfError, Reason
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
 from isakmp.bounds import Limits
-from isakmp.conf import Conf, Transaction
-from isakmp.conf_change import weigh
-from isakmp.conf_check import judge
-from isakmp.conf_parse import fold, nearest
-from isakmp.conf_spelling import refuse_lost
-from isakmp.conf_told import Told
+from isakmp.conf.change import weigh
+from isakmp.conf.check import judge
+from isakmp.conf.parse import fold, nearest
+from isakmp.conf.spelling import refuse_lost
+from isakmp.conf.store import Conf, Transaction
+from isakmp.conf.told import Told
 from isakmp.connection import Connections
 from isakmp.constants import ISAKMP_PORT
 from isakmp.dialect import Dialect

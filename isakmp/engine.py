@@ -19,7 +19,7 @@ from isakmp.bounds import Bounds
 from isakmp.budget import Budget
 from isakmp.candidates import Candidates, family, leaves, may_be_forged, of_many
 from isakmp.causes import BOUNDS, CHEAP
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.dialect import Dialect
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.event.timer import Timers

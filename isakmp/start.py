@@ -14,9 +14,9 @@ from pathlib import Path
 from traceback import format_exception
 
 from fifo_ui.screen import Tone, screen_of
-from isakmp.conf import Conf
-from isakmp.conf_check import judge_file
-from isakmp.conf_kinds import Kind
+from isakmp.conf.check import judge_file
+from isakmp.conf.kinds import Kind
+from isakmp.conf.store import Conf
 from isakmp.crypto.agreement import VERBS
 from isakmp.daemon import Daemon
 from isakmp.errors import ConfError, IsakmpError

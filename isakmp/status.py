@@ -7,7 +7,7 @@ from typing import Any
 
 from isakmp.app.base import Usage
 from isakmp.candidates import leaves
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.connection import Connections
 from isakmp.constants import IKEV1, IKEV2, ikev2, ipsec, isakmp, name_of
 from isakmp.engine import Engine

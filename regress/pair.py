@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from isakmp.app.base import PolicySpec, SaId, SaSpec, SpiRequest, Usage, larval
 from isakmp.app.none import Nothing
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.daemon import Daemon
 from isakmp.errors import ApplicationError, Reason
 from isakmp.event.job import Job

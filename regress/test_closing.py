@@ -9,7 +9,7 @@ import pytest
 
 from isakmp import closing
 from isakmp.app.base import Action
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.event.timer import Timers
 from isakmp.log import Log
 from isakmp.policy.identity import no_interfaces

@@ -12,7 +12,7 @@ import pytest
 from fifo_ui.commands import run
 from isakmp.app.base import Action
 from isakmp.capture import Datagram, read_datagrams, read_frames
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.event.job import Job
 from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, connected, up

@@ -14,8 +14,8 @@ from fifo_ui.flags import make_parser
 from isakmp import flags as daemon_flags
 from isakmp import payloads
 from isakmp.app.engine import flags as engine_flags
-from isakmp.conf import Conf
-from isakmp.conf_check import check
+from isakmp.conf.check import check
+from isakmp.conf.store import Conf
 from isakmp.policy.reader import read_connections
 from isakmp.scripts.ikev1 import dialect
 from regress.pair import up

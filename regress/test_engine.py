@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.app.none import Nothing
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.constants import isakmp
 from isakmp.engine import ANSWERS_MAX, Engine
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.policy.reader import read_remote
 from isakmp.policy.spd import Unique
 from regress.pair import EAST, WEST, Gateway, Host, Network

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers

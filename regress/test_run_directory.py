@@ -8,7 +8,7 @@ import pytest
 
 from isakmp import run_directory as module
 from isakmp.app import make
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.log import Log

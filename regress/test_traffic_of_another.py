@@ -11,7 +11,7 @@ import pytest
 
 from fifo_ui import explain
 from isakmp.app.base import Direction
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from regress.pair import Gateway, Host, Network, Packet, connected
 from regress.test_bounds import HUB, VERSIONS, caller, hub_text, member, site
 

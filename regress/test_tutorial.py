@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from fifo_ui import explain, render
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.errors import Reason
 from isakmp.path import Path
 from isakmp.transport.unsent import cannot_send

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fifo_ui.flags import make_parser as control_parser
 from isakmp.app.engine.flags import make_parser as engine_parser
-from isakmp.conf_tags import TAGS
+from isakmp.conf.tags import TAGS
 from isakmp.flags import make_parser as daemon_parser
 from isakmp.log import LogClass
 

@@ -17,8 +17,8 @@ from isakmp.app.held import Held
 from isakmp.app.none import Nothing
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import DirectLink, SocketLink, kernel_socket, unix_socket
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
+from isakmp.conf.kinds import Kind
+from isakmp.conf.store import Conf
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
-from isakmp.conf_parse import fold
+from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import fold
+from isakmp.conf.store import Conf
 from isakmp.constants import isakmp
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import ConfError, Reason, Refused

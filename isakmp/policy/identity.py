@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
-from isakmp.conf_spelling import refuse_misspelt
-from isakmp.conf_values import names_interface
+from isakmp.conf.kinds import Kind
+from isakmp.conf.spelling import refuse_misspelt
+from isakmp.conf.store import Conf
+from isakmp.conf.values import names_interface
 from isakmp.constants import ipsec, names, value_of
 from isakmp.path import Path
 from isakmp.policy import dn

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
+from isakmp.conf.kinds import Kind
+from isakmp.conf.store import Conf
 from isakmp.policy.spd import Ikev2
 
 

@@ -11,9 +11,9 @@ from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
-from isakmp.conf_parse import fold
+from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import fold
+from isakmp.conf.store import Conf
 from isakmp.constants import ipsec
 from isakmp.errors import ConfError
 from isakmp.policy import dn

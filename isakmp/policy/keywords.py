@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 
-from isakmp.conf_parse import nearest
-from isakmp.conf_values import BadValue
+from isakmp.conf.parse import nearest
+from isakmp.conf.values import BadValue
 from isakmp.constants import ikev2, isakmp
 from isakmp.policy.algorithms import COMBINED, KEY_LENGTHS, PRF_OF_INTEG
 from isakmp.policy.spd import MAX_TRANSFORMS, Proposal, Transform

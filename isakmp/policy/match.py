@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-from isakmp.conf_values import MAX_AMOUNT
+from isakmp.conf.values import MAX_AMOUNT
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.algorithms import in_ikev1

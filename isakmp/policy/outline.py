@@ -9,10 +9,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import NamedTuple
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
-from isakmp.conf_spelling import MAX_UNKNOWN, likely_meant
-from isakmp.conf_tags import tag_of
+from isakmp.conf.kinds import Kind
+from isakmp.conf.spelling import MAX_UNKNOWN, likely_meant
+from isakmp.conf.store import Conf
+from isakmp.conf.tags import tag_of
 from isakmp.constants import IKEV1, IKEV2, isakmp
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve, read_identity

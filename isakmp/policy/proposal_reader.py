@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
+from isakmp.conf.kinds import Kind
+from isakmp.conf.store import Conf
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.policy.algorithms import (
     AUTH_OF_INTEG,

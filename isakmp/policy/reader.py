@@ -9,10 +9,10 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
-from isakmp.conf_parse import fold, nearest
-from isakmp.conf_spelling import refuse_misspelt
+from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import fold, nearest
+from isakmp.conf.spelling import refuse_misspelt
+from isakmp.conf.store import Conf
 from isakmp.constants import IKEV1, IKEV2, ipsec, isakmp
 from isakmp.errors import Refused
 from isakmp.policy.identity import Resolve, identity_of, no_interfaces, read_address, read_identity

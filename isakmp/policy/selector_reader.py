@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
+from isakmp.conf.kinds import Kind
+from isakmp.conf.store import Conf
 from isakmp.policy.spd import TrafficSelector
 from isakmp.policy.traffic import SELECTORS_MAX
 from isakmp.policy.transforms import read_names

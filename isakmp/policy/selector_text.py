@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 
-from isakmp.conf_values import port_number, protocol_number
+from isakmp.conf.values import port_number, protocol_number
 from isakmp.policy.spd import ANY_PORTS, ICMP, OPAQUE_PORTS, Address, TrafficSelector
 
 _SHAPE = re.compile(r"([0-9A-Fa-f.:/]+)(?:\s*-\s*([0-9A-Fa-f.:]+))?(?:\s*\[([^\]]*)\])?", re.ASCII)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, TypeVar
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
-from isakmp.conf_spelling import refuse_misspelt
-from isakmp.conf_tags import TAGS
-from isakmp.conf_values import MAX_SECONDS, member
+from isakmp.conf.kinds import Kind
+from isakmp.conf.spelling import refuse_misspelt
+from isakmp.conf.store import Conf
+from isakmp.conf.tags import TAGS
+from isakmp.conf.values import MAX_SECONDS, member
 from isakmp.constants import ipsec, isakmp, names
 from isakmp.policy.spd import (
     MAX_TRANSFORMS,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import NamedTuple
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
-from isakmp.conf_spelling import likely_meant
-from isakmp.conf_tags import tag_of
+from isakmp.conf.kinds import Kind
+from isakmp.conf.spelling import likely_meant
+from isakmp.conf.store import Conf
+from isakmp.conf.tags import tag_of
 from isakmp.errors import ConfError
 from isakmp.policy.spd import Address
 

@@ -6,7 +6,7 @@ import errno
 import socket
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 
-from isakmp.conf_values import is_address
+from isakmp.conf.values import is_address
 from isakmp.policy.spd import Address
 
 Interface = IPv4Interface | IPv6Interface

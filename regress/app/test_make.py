@@ -13,7 +13,7 @@ from isakmp.app.engine.process import listen
 from isakmp.app.engine.server import Server
 from isakmp.app.make import _Embedded, make_application, make_barrier, needs
 from isakmp.app.pf_key.link import DirectLink
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers

@@ -12,7 +12,7 @@ from fifo_ui.commands import Commands
 from fifo_ui.ctl import perform
 from fifo_ui.fifo import Fifo
 from fifo_ui.flags import make_parser
-from isakmp.conf import Conf, Transaction
+from isakmp.conf.store import Conf, Transaction
 from isakmp.errors import IsakmpError
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.conf import Conf
-from isakmp.conf_check import check
+from isakmp.conf.check import check
+from isakmp.conf.store import Conf
 from regress.interop.capture import Capture, Wire
 from regress.interop.charon import Charon, parse_raw, proposal
 from regress.interop.end import Failure

@@ -7,8 +7,8 @@ from threading import Timer
 
 import pytest
 
-from isakmp.conf import Conf
-from isakmp.conf_check import check
+from isakmp.conf.check import check
+from isakmp.conf.store import Conf
 from regress.interop import iked, pluto
 from regress.interop.isakmpd_conf import configuration
 from regress.interop.play import KINDS

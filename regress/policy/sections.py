@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.constants.ikev2 import Payload
 from isakmp.payloads import codec
 from isakmp.policy.reader import read_connection, read_remote

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ConfError, Refused
 from isakmp.policy import peers

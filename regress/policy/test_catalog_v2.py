@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.constants import ipsec
 from isakmp.constants.ikev2 import Notify
 from isakmp.errors import Refused

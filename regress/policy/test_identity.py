@@ -6,7 +6,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_network
 
 import pytest
 
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Interface, read_identity
 from isakmp.policy.sameness import network_of

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from isakmp.conf import Conf
-from isakmp.conf_check import warnings
+from isakmp.conf.check import warnings
+from isakmp.conf.store import Conf
 from isakmp.constants import ipsec
 from isakmp.path import Path
 from isakmp.policy import dn

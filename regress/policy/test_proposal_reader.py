@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isakmp.conf_values import BadValue
+from isakmp.conf.values import BadValue
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.errors import ConfError
 from isakmp.policy.algorithms import is_forbidden, is_legacy

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ConfError
 from isakmp.policy.keys import IdentityKeys

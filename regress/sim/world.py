@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from isakmp.app.engine.base import Encap
 from isakmp.app.engine.packet import build, parse
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.constants import ikev2
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError

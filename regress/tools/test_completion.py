@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.conf_tags import TAGS
+from isakmp.conf.tags import TAGS
 from regress.interop.forked import forking
 from tools.completion import Level, bash, levels, values, zsh
 

@@ -10,11 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fifo_ui.commands import run
-from isakmp.conf import Conf
-from isakmp.conf_change import weigh
-from isakmp.conf_check import check
-from isakmp.conf_parse import fold
-from isakmp.conf_tags import TAGS
+from isakmp.conf.change import weigh
+from isakmp.conf.check import check
+from isakmp.conf.parse import fold
+from isakmp.conf.store import Conf
+from isakmp.conf.tags import TAGS
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.policy.identity import no_interfaces
 from regress.pair import EAST, WEST, Gateway, Host, Network, agree, connected, network_id, up

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isakmp.conf import Conf
-from isakmp.conf_check import check, judge_file, warnings
-from isakmp.conf_kinds import Kind
-from isakmp.conf_tags import TAGS
+from isakmp.conf.check import check, judge_file, warnings
+from isakmp.conf.kinds import Kind
+from isakmp.conf.store import Conf
+from isakmp.conf.tags import TAGS
 from isakmp.errors import ConfError
 from isakmp.policy.reader import read_remote
 from regress.configurations import EXPLICIT, GATEWAY, SUITES
 
-EXAMPLES = Path(__file__).parents[1] / "conf"
+EXAMPLES = Path(__file__).parents[2] / "conf"
 
 
 def errors_of(old: str, new: str, text: str = GATEWAY) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from isakmp.conf_kinds import Kind, Tag, section, sections
-from isakmp.conf_tags_peer import DOI, KEY_BITS
-from isakmp.conf_values import TEXT, YES_NO, Type, member_of, number, parsed, word, words
+from isakmp.conf.kinds import Kind, Tag, section, sections
+from isakmp.conf.tags_peer import DOI, KEY_BITS
+from isakmp.conf.values import TEXT, YES_NO, Type, member_of, number, parsed, word, words
 from isakmp.constants import ipsec, isakmp
 from isakmp.policy.keywords import parse_esp
 from isakmp.policy.selector_text import parse_selector

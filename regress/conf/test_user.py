@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.conf import Conf
-from isakmp.conf_check import check, warnings
-from isakmp.conf_user import mend_rights
+from isakmp.conf.check import check, warnings
+from isakmp.conf.store import Conf
+from isakmp.conf.user import mend_rights
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 

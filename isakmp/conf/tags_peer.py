@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from isakmp.conf_kinds import Kind, Tag, section, sections
-from isakmp.conf_values import (
+from isakmp.conf.kinds import Kind, Tag, section, sections
+from isakmp.conf.values import (
     ADDRESS,
     PLACE,
     PORT,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.conf import Conf
-from isakmp.conf_kinds import Kind
-from isakmp.conf_parse import MAX_FILE_BYTES
+from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import MAX_FILE_BYTES
+from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.policy.spd import Range
 from regress.configurations import EXPLICIT, GATEWAY

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from isakmp.conf_kinds import Kind, Tag, section, sections
-from isakmp.conf_tags_peer import UNIQUE
-from isakmp.conf_values import (
+from isakmp.conf.kinds import Kind, Tag, section, sections
+from isakmp.conf.tags_peer import UNIQUE
+from isakmp.conf.values import (
     MAX_SECONDS,
     PATH,
     PLACE,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from isakmp import conf_tags_connection as connection
-from isakmp import conf_tags_general as general
-from isakmp import conf_tags_peer as peer
-from isakmp.conf_kinds import Kind, Tag, section
-from isakmp.conf_values import is_address
+from isakmp.conf import tags_connection as connection
+from isakmp.conf import tags_general as general
+from isakmp.conf import tags_peer as peer
+from isakmp.conf.kinds import Kind, Tag, section
+from isakmp.conf.values import is_address
 
 FIXED: Mapping[str, Kind] = MappingProxyType(
     {kind.value.strip("[]"): kind for kind in Kind if kind.value.startswith("[")}

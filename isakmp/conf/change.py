@@ -11,12 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from isakmp.conf import Conf, at_run_time, first_of
-from isakmp.conf_check import Faults, Judgement, judge_part
-from isakmp.conf_defaults import BORROWED
-from isakmp.conf_kin import kin
-from isakmp.conf_parse import Entry, Parsed, Section, fold, items_of
-from isakmp.conf_tags import FIXED
+from isakmp.conf.check import Faults, Judgement, judge_part
+from isakmp.conf.defaults import BORROWED
+from isakmp.conf.kin import kin
+from isakmp.conf.parse import Entry, Parsed, Section, fold, items_of
+from isakmp.conf.store import Conf, at_run_time, first_of
+from isakmp.conf.tags import FIXED
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
 from isakmp.policy.spd import Connection

@@ -12,18 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from isakmp import conf_crypto
-from isakmp.conf import Conf, read_file
-from isakmp.conf_clear import traffic_warnings
-from isakmp.conf_host import address_warnings, file_warnings
-from isakmp.conf_kinds import Kind, Tag
-from isakmp.conf_parse import fold, items_of, nearest
-from isakmp.conf_secrets import MEND, weakness
-from isakmp.conf_spelling import lost, unknown_tag
-from isakmp.conf_tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
-from isakmp.conf_user import user_warnings
-from isakmp.conf_values import NO, YES_NO, BadValue
-from isakmp.conf_who import confusable
+from isakmp.conf import judge as crypto
+from isakmp.conf.clear import traffic_warnings
+from isakmp.conf.host import address_warnings, file_warnings
+from isakmp.conf.kinds import Kind, Tag
+from isakmp.conf.parse import fold, items_of, nearest
+from isakmp.conf.secrets import MEND, weakness
+from isakmp.conf.spelling import lost, unknown_tag
+from isakmp.conf.store import Conf, read_file
+from isakmp.conf.tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
+from isakmp.conf.user import user_warnings
+from isakmp.conf.values import NO, YES_NO, BadValue
+from isakmp.conf.who import confusable
 from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
 from isakmp.errors import ConfError
 from isakmp.policy.algorithms import in_ikev1
@@ -366,7 +366,7 @@ class _Walk:
         # Proposals that isakmpd's own transforms led to are judged as those.
         if self.conf.get(visit.section, "IKE-proposals") is not None:
             for proposal in remote.proposals:
-                verdict = conf_crypto.judge_proposal(proposal)
+                verdict = crypto.judge_proposal(proposal)
                 self._keyword_report((visit.section, "IKE-proposals"), proposal.name, verdict)
 
     def _of_ikev2_alone(self, visit: _Visit) -> None:
@@ -464,12 +464,10 @@ class _Walk:
     def _esp_keywords(self, section: str, connection: Connection) -> None:
         place = section, "ESP-proposals"
         for transform in (t for suite in connection.suites for t in suite.transforms):
-            verdict = conf_crypto.judge_ipsec(isakmp.Protocol.IPSEC_ESP, transform)
+            verdict = crypto.judge_ipsec(isakmp.Protocol.IPSEC_ESP, transform)
             self._keyword_report(place, transform.name, verdict)
 
-    def _keyword_report(
-        self, place: tuple[str, str], name: str, verdict: conf_crypto.Verdict
-    ) -> None:
+    def _keyword_report(self, place: tuple[str, str], name: str, verdict: crypto.Verdict) -> None:
         for reason in verdict.errors:
             self._error(self.conf.error(f"{name}: {reason}", *place))
         line = self.conf.where(*place)
@@ -526,13 +524,13 @@ class _Walk:
 
     def _ike_transform(self, visit: _Visit) -> None:
         transform = read_ike_transform(self.conf, visit.section, self._line(visit))
-        self._report(visit, visit.section, conf_crypto.judge_ike(transform))
+        self._report(visit, visit.section, crypto.judge_ike(transform))
 
     def _suite(self, visit: _Visit) -> None:
         suite = read_suite(self.conf, visit.section, self._line(visit))
         for protocol in suite.protocols:
             for transform in protocol.transforms:
-                verdict = conf_crypto.judge_ipsec(protocol.protocol, transform)
+                verdict = crypto.judge_ipsec(protocol.protocol, transform)
                 self._report(visit, transform.name, verdict)
 
     def _place(self, visit: _Visit) -> tuple[str, str]:
@@ -542,7 +540,7 @@ class _Walk:
     def _line(self, visit: _Visit) -> str:
         return self.conf.where(*self._place(visit))
 
-    def _report(self, visit: _Visit, transform: str, verdict: conf_crypto.Verdict) -> None:
+    def _report(self, visit: _Visit, transform: str, verdict: crypto.Verdict) -> None:
         """At the transform's own section, or where something led to the generated one."""
         written = self.conf.has_written_section(transform)
         place = (transform, "") if written else self._place(visit)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
-from isakmp.conf import Conf
-from isakmp.conf_parse import Section, fold
+from isakmp.conf.parse import Section, fold
+from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
 from isakmp.policy.reader import read_selectors_of

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.conf_kinds import Kind
-from isakmp.conf_manual import HEADINGS, table, with_tables
-from isakmp.conf_parse import items_of
-from isakmp.conf_tags import FIXED, TAGS
+from isakmp.conf.kinds import Kind
+from isakmp.conf.manual import HEADINGS, table, with_tables
+from isakmp.conf.parse import items_of
+from isakmp.conf.tags import FIXED, TAGS
 
-MANUAL = (Path(__file__).parents[1] / "docs" / "isakmpd.conf.5.md").read_text()
+MANUAL = (Path(__file__).parents[2] / "docs" / "isakmpd.conf.5.md").read_text()
 
 
 @pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.conf_secrets import weakness
+from isakmp.conf.secrets import weakness
 
 
 @pytest.mark.parametrize(

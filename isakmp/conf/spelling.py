@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from isakmp.conf import Conf, first_of
-from isakmp.conf_kinds import Kind
-from isakmp.conf_parse import nearest
-from isakmp.conf_tags import FIXED, TAGS, tag_of
+from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import nearest
+from isakmp.conf.store import Conf, first_of
+from isakmp.conf.tags import FIXED, TAGS, tag_of
 from isakmp.errors import ConfError
 
 # How much alike two names are that may be meant for each other.

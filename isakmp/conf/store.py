@@ -1,7 +1,7 @@
 """The configuration: a store of (section, tag, value) triplets, isakmpd.conf(5).
 
 Primed from one file, altered through transactions that happen whole or not at all, read again on
-HUP. What is not written is answered from conf_defaults and conf_transforms, tag by tag, so that
+HUP. What is not written is answered from defaults.py and generated.py, tag by tag, so that
 a section may be written in part.
 """
 
@@ -14,9 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
-from isakmp.conf_defaults import BORROWED, BUILT_IN
-from isakmp.conf_kinds import Kind, Tag
-from isakmp.conf_parse import (
+from isakmp.conf.defaults import BORROWED, BUILT_IN
+from isakmp.conf.generated import generated
+from isakmp.conf.kinds import Kind, Tag
+from isakmp.conf.parse import (
     MAX_FILE_BYTES,
     MAX_TRIPLETS,
     Entry,
@@ -29,9 +30,8 @@ from isakmp.conf_parse import (
     nearest,
     parse,
 )
-from isakmp.conf_tags import TAGS
-from isakmp.conf_transforms import generated
-from isakmp.conf_values import BadValue
+from isakmp.conf.tags import TAGS
+from isakmp.conf.values import BadValue
 from isakmp.errors import ConfError
 
 MAX_REASON = 500

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isakmp.conf import Conf, read_file
-from isakmp.conf_kinds import Kind
-from isakmp.conf_parse import MAX_FAULTS, MAX_FILE_BYTES, MAX_TRIPLETS, parse
+from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import MAX_FAULTS, MAX_FILE_BYTES, MAX_TRIPLETS, parse
+from isakmp.conf.store import Conf, read_file
 from isakmp.errors import ConfError
 
 quick = settings(max_examples=150, deadline=None)

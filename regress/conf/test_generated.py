@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isakmp.conf import Conf
-from isakmp.conf_transforms import GROUPS, generated
+from isakmp.conf.generated import GROUPS, generated
+from isakmp.conf.store import Conf
 from isakmp.constants import ipsec, isakmp
 from isakmp.policy.spd import Range
 from isakmp.policy.transforms import read_ike_transform, read_suite

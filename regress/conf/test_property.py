@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from isakmp.conf import Conf
-from isakmp.conf_change import weigh
-from isakmp.conf_check import Judgement, judge, judge_file
-from isakmp.conf_kinds import Kind, Tag
-from isakmp.conf_parse import fold, items_of
-from isakmp.conf_spelling import refuse_lost
-from isakmp.conf_tags import FIXED, TAGS
-from isakmp.conf_values import NO, YES, YES_NO
+from isakmp.conf.change import weigh
+from isakmp.conf.check import Judgement, judge, judge_file
+from isakmp.conf.kinds import Kind, Tag
+from isakmp.conf.parse import fold, items_of
+from isakmp.conf.spelling import refuse_lost
+from isakmp.conf.store import Conf
+from isakmp.conf.tags import FIXED, TAGS
+from isakmp.conf.values import NO, YES, YES_NO
 from isakmp.errors import ConfError
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import no_interfaces

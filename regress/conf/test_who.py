@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.conf import Conf
-from isakmp.conf_check import check, warnings
+from isakmp.conf.check import check, warnings
+from isakmp.conf.store import Conf
 
 PEERS = """[Phase 1]
 192.0.2.1= east

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from isakmp.conf_values import SECTION, Type
+from isakmp.conf.values import SECTION, Type
 
 
 class Kind(Enum):

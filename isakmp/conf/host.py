@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.policy.identity import Resolve, no_interfaces
 from isakmp.policy.spd import Address, Remote
 from isakmp.run_directory import run_directory

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from ipaddress import ip_address
 
-from isakmp.conf import Conf
-from isakmp.conf_parse import fold
-from isakmp.conf_values import is_address
+from isakmp.conf.parse import fold
+from isakmp.conf.store import Conf
+from isakmp.conf.values import is_address
 from isakmp.constants import IKEV2, isakmp
 from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.sameness import meaning_of

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from isakmp.conf_kinds import Kind, Tag
-from isakmp.conf_tags import FIXED, TAGS
+from isakmp.conf.kinds import Kind, Tag
+from isakmp.conf.tags import FIXED, TAGS
 
 HEADINGS: Mapping[str, Kind] = MappingProxyType(
     {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IWGRP, S_IWOTH, S_IWUSR, S_IXGRP, S_IXOTH, S_IXUSR
 
-from isakmp.conf import Conf
+from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.privilege import Identity
 from isakmp.run_directory import COMMON, run_directory

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from isakmp.conf import RUN_TIME, Conf
-from isakmp.conf_check import Judgement
-from isakmp.conf_kinds import Kind
-from isakmp.conf_tags import TAGS, tag_of
-from isakmp.conf_tags_general import AT_START
+from isakmp.conf.check import Judgement
+from isakmp.conf.kinds import Kind
+from isakmp.conf.store import RUN_TIME, Conf
+from isakmp.conf.tags import TAGS, tag_of
+from isakmp.conf.tags_general import AT_START
 from isakmp.errors import ConfError
 from isakmp.log import Severity
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from isakmp.conf_kinds import Kind
-from isakmp.conf_tags import FIXED, TAGS
+from isakmp.conf.kinds import Kind
+from isakmp.conf.tags import FIXED, TAGS
 
 
 def _defaults(kind: Kind) -> Mapping[str, str]:

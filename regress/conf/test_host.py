@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.conf import Conf
-from isakmp.conf_check import check, warnings
+from isakmp.conf.check import check, warnings
+from isakmp.conf.store import Conf
 from isakmp.transport.netif import Interface, interface
 
 PEER = """\

@@ -9,8 +9,8 @@ from unittest import mock
 
 import pytest
 
-from isakmp.conf import Conf
-from isakmp.conf_check import check, warnings
+from isakmp.conf.check import check, warnings
+from isakmp.conf.store import Conf
 from isakmp.policy.spd import Selector
 from isakmp.transport.netif import Interface
 from regress.pair import EAST, WEST

@@ -1,0 +1,1 @@
+"""The configuration: triplets, their tags and values, the checker, what a change means."""

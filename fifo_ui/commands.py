@@ -23,7 +23,7 @@ from fifo_ui.files import ANSWER_MAX_AGE_S, REPLY, RESULT, remove_answers, write
 from fifo_ui.flags import COOKIES, MESSAGE_ID
 from isakmp.errors import HostError, IsakmpError, Refused
 from isakmp.event.job import Job
-from isakmp.log import Log, LogClass, parse_class, parse_level, severity_of_refusal
+from isakmp.log.log import Log, LogClass, parse_class, parse_level, severity_of_refusal
 
 CAPTURE = "isakmpd.pcap"
 FETCH_S = 5.0

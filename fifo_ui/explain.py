@@ -13,7 +13,7 @@ from typing import Any
 from fifo_ui.render import GAP, MAX_TEXT, MIN_COLUMN, far_end, moment, text_of
 from fifo_ui.screen import PLAIN, Screen, Tone, cell, fit
 from isakmp.causes import EXPECTED
-from isakmp.log import printable
+from isakmp.log.log import printable
 
 Row = Mapping[str, Any]
 

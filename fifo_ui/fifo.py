@@ -18,7 +18,7 @@ from select import PIPE_BUF
 from isakmp.conf.user import mend_rights
 from isakmp.errors import ConfError
 from isakmp.event.loop import Loop
-from isakmp.log import Log
+from isakmp.log.log import Log
 
 MAX_LINE = PIPE_BUF  # octets, the end of the line included: what a writer can write at once
 STDIN = "-"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from fifo_ui.screen import PLAIN, Screen, Tone, cell, fit
 from isakmp.errors import LABELS
-from isakmp.log import LogClass, printable, stamp_of
+from isakmp.log.log import LogClass, printable, stamp_of
 
 GAP = "  "
 NONE = "-"

@@ -12,25 +12,25 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
-from isakmp.bounds import Limits
 from isakmp.conf.change import weigh
 from isakmp.conf.check import judge
 from isakmp.conf.parse import fold, nearest
 from isakmp.conf.spelling import refuse_lost
 from isakmp.conf.store import Conf, Transaction
 from isakmp.conf.told import Told
-from isakmp.connection import Connections
 from isakmp.constants import ISAKMP_PORT
-from isakmp.dialect import Dialect
-from isakmp.engine import Engine
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Event, Timers
 from isakmp.event.worker import HERE, Work
-from isakmp.front import Front
-from isakmp.keeper import Keeper
-from isakmp.keylog import KeyLog
-from isakmp.log import Log
+from isakmp.exchange.bounds import Limits
+from isakmp.exchange.dialect import Dialect
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.front import Front
+from isakmp.keeper.connection import Connections
+from isakmp.keeper.keeper import Keeper
+from isakmp.log.keylog import KeyLog
+from isakmp.log.log import Log
 from isakmp.message import Header
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from isakmp.event.loop import Loop
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.privilege import Cap, give_up
 
 CONFIGURATION = b"C"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from select import PIPE_BUF
 
-from isakmp.log import Log
+from isakmp.log.log import Log
 
 READY = b"+"
 DIED = "it ended before it was ready; its log may say why"

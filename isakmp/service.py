@@ -23,8 +23,8 @@ from fifo_ui.files import LOOK_S, PID, check_directory, write_whole
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.event.loop import Loop
-from isakmp.log import Log, severity_of_refusal
-from isakmp.log_files import Outlets
+from isakmp.log.files import Outlets
+from isakmp.log.log import Log, severity_of_refusal
 from isakmp.patience import PATIENT
 from isakmp.ready import Starter
 

@@ -24,8 +24,9 @@ from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.event.worker import Work, Workers
 from isakmp.flags import arguments
-from isakmp.log import Log, LogClass, Severity, parse_class, parse_level
-from isakmp.log_files import Outlets
+from isakmp.log.files import Outlets
+from isakmp.log.log import Log, LogClass, Severity, parse_class, parse_level
+from isakmp.log.sink import STDERR, Sink, StreamSink, SyslogSink
 from isakmp.policy.spd import Address
 from isakmp.preload import preload
 from isakmp.privilege import Identity, give_up, more_descriptors, private_files
@@ -33,7 +34,6 @@ from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
 from isakmp.run_directory import run_directory
 from isakmp.service import work
-from isakmp.sink import STDERR, Sink, StreamSink, SyslogSink
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
 
@@ -73,7 +73,7 @@ def check_only(path: Path) -> int:
 
 def barrier(options: argparse.Namespace) -> None:
     """Close the network as the configuration has it, or open it, and end."""
-    from isakmp.closing import close_network, open_network
+    from isakmp.keeper.closing import close_network, open_network
 
     private_files()
     conf, timers = Conf.load(options.conf), Timers(time.monotonic)

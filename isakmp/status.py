@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from isakmp.app.base import Usage
-from isakmp.candidates import leaves
 from isakmp.conf.store import Conf
-from isakmp.connection import Connections
 from isakmp.constants import IKEV1, IKEV2, ikev2, ipsec, isakmp, name_of
-from isakmp.engine import Engine
-from isakmp.entry import Entry
 from isakmp.errors import ConfError, Reason
-from isakmp.exchange import Exchange
-from isakmp.flows import kept_back
+from isakmp.exchange.candidates import leaves
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Exchange
+from isakmp.keeper.connection import Connections
+from isakmp.keeper.entry import Entry
+from isakmp.keeper.flows import kept_back
 from isakmp.policy.match import TRANSFORM_REGISTRIES
 from isakmp.policy.reader import bypass_names, connection_names, passive_names
 from isakmp.policy.spd import Connection, Remote, Traffic

@@ -28,7 +28,7 @@ from isakmp.errors import ApplicationError, Reason
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.event.worker import HERE
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.message import Header, parse_header
 from isakmp.path import Path
 from isakmp.policy.identity import no_interfaces

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from isakmp.app.base import UnknownSpi
-from isakmp.budget import NAMED_PER_S
+from isakmp.exchange.budget import NAMED_PER_S
 from isakmp.message import HEADER_SIZE, Header
 from isakmp.payloads.shapes import HEADER as GENERIC
 from regress.pair import Host, Network, Packet, both

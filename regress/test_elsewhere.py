@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from isakmp.candidates import family
+from isakmp.exchange.candidates import family
 from regress.pair import Network, agree, both, connected, up
 
 PFS = "QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"

@@ -14,8 +14,8 @@ import pytest
 from fifo_ui.commands import Commands
 from isakmp.errors import IsakmpError
 from isakmp.flags import arguments
-from isakmp.keylog import KeyLog
-from isakmp.log import Log
+from isakmp.log.keylog import KeyLog
+from isakmp.log.log import Log
 from isakmp.service import _write_pid
 from regress.fifo_ui.fake import FakeDaemon
 from regress.pair import EAST, WEST, Network

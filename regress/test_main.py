@@ -17,7 +17,7 @@ import pytest
 
 from isakmp.__main__ import main
 from isakmp.flags import arguments
-from isakmp.sink import SyslogSink
+from isakmp.log.sink import SyslogSink
 from regress.pair import WEST
 
 GATEWAY = replace(WEST, address="127.0.0.1", peer_address="127.0.0.2",

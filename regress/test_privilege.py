@@ -19,7 +19,7 @@ from isakmp.conf.store import Conf
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.privilege import Cap, Identity
 from isakmp.privileged import Helper
 from regress.interop.forked import forking
@@ -159,7 +159,7 @@ def test_the_helper_knows_one_verb_and_ends_at_any_other(tmp_path: Path, said: b
     script = (
         "import sys, time; from pathlib import Path; from isakmp.privileged import Helper;"
         "from isakmp.event.loop import Loop; from isakmp.event.timer import Timers;"
-        "from isakmp.log import Log;"
+        "from isakmp.log.log import Log;"
         f"helper = Helper(Path({str(path)!r}), Loop(Timers(time.time)), Log(time.time, print));"
         "print(helper.open(helper.path).read());"
         f"helper._socket.send({said!r}); helper._socket.setblocking(True);"
@@ -176,7 +176,7 @@ def test_nothing_is_waited_for_that_has_not_been_asked_yet(tmp_path: Path) -> No
     script = (
         "import time; from pathlib import Path; from isakmp import privileged;"
         "from isakmp.event.loop import Loop; from isakmp.event.timer import Timers;"
-        "from isakmp.log import Log;"
+        "from isakmp.log.log import Log;"
         "privileged.ANSWER_S = 3600.0;"
         f"helper = privileged.Helper(Path({str(path)!r}), Loop(Timers(time.time)),"
         " Log(time.time, print)); print(helper.open(helper.path).read()); helper.close()"

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from isakmp.errors import ConfError
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.ready import DIED, Starter, _await
 
 

@@ -11,7 +11,7 @@ from isakmp.app import make
 from isakmp.conf.store import Conf
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 
 WRITTEN = "[General]\nRun-directory= /written\n"
 EMPTY = "[General]\nRetransmits= 3\n"

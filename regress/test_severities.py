@@ -17,7 +17,7 @@ import pytest
 from fifo_ui.commands import Commands
 from isakmp.causes import BOUNDS, EXPECTED, MENDS, OURS
 from isakmp.errors import ApplicationError, ConfError, HostError, IsakmpError
-from isakmp.log import Severity, severity_of_refusal
+from isakmp.log.log import Severity, severity_of_refusal
 from isakmp.service import _signal
 from regress.test_daemon import on_disk
 

@@ -12,8 +12,8 @@ import pytest
 from fifo_ui import explain
 from isakmp.app.base import Direction
 from isakmp.conf.store import Conf
+from regress.exchange.test_bounds import HUB, VERSIONS, caller, hub_text, member, site
 from regress.pair import Gateway, Host, Network, Packet, connected
-from regress.test_bounds import HUB, VERSIONS, caller, hub_text, member, site
 
 A, B = 10, 66
 OWNED = "10.9.5.0/24"

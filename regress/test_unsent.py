@@ -12,7 +12,7 @@ from fifo_ui import explain
 from fifo_ui.client import Client, ControlError
 from fifo_ui.up import Wait
 from isakmp.errors import Reason
-from isakmp.liveness import IDLE_S
+from isakmp.keeper.liveness import IDLE_S
 from regress.pair import Host, Nat, Network, Packet, both, connected
 from regress.scripts.ikev2.pairs import gateways
 from regress.scripts.test_wrong_secret import Asking

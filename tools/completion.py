@@ -14,7 +14,7 @@ from fifo_ui.flags import make_parser as control_parser
 from isakmp.app.engine.flags import make_parser as engine_parser
 from isakmp.conf.tags import TAGS
 from isakmp.flags import make_parser as daemon_parser
-from isakmp.log import LogClass
+from isakmp.log.log import LogClass
 
 PARSERS = {
     "isakmpd": daemon_parser,

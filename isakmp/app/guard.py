@@ -15,7 +15,7 @@ from isakmp.app.nft.tables import Tables
 from isakmp.app.xfrm.dropping import Dropping
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
-from isakmp.log import Log
+from isakmp.log.log import Log
 
 _Part = Dropping | Tables
 

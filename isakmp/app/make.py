@@ -22,7 +22,7 @@ from isakmp.conf.store import Conf
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.path import Path
 from isakmp.policy.spd import Address
 from isakmp.privilege import Cap

@@ -19,7 +19,7 @@ from isakmp.conf.values import (
     pattern,
     word,
 )
-from isakmp.log import parse_route
+from isakmp.log.log import parse_route
 
 _LIFETIME = offer_range("seconds", 1, MAX_SECONDS)
 _MANY = number(1, 1 << 20)

@@ -11,7 +11,7 @@ from isakmp.conf.store import RUN_TIME, Conf
 from isakmp.conf.tags import TAGS, tag_of
 from isakmp.conf.tags_general import AT_START
 from isakmp.errors import ConfError
-from isakmp.log import Severity
+from isakmp.log.log import Severity
 
 Line = tuple[Severity, str]
 

@@ -22,7 +22,7 @@ from typing import NoReturn, Protocol
 from isakmp.errors import CryptoError, IsakmpError
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.privilege import Identity, give_up
 
 Verb = Callable[..., bytes]

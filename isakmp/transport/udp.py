@@ -18,7 +18,7 @@ from ipaddress import IPv4Address, IPv6Address
 from isakmp.constants import ISAKMP_PORT, NAT_T_PORT
 from isakmp.errors import ConfError, Reason
 from isakmp.event.loop import Loop
-from isakmp.log import Log, LogClass
+from isakmp.log.log import Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.spd import Address, make_address
 from isakmp.transport.base import NON_ESP_MARKER, Deliver, sort

@@ -20,7 +20,7 @@ from isakmp.app.xfrm.link import KernelRefusal, Link
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import Selector
 from regress.interop.namespace import Namespace
 from regress.interop.needs import missing

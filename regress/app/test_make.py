@@ -17,7 +17,7 @@ from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from regress.app.engine.pair import MemoryNetif, MemoryWire
 from regress.app.pf_key.fakes import Heard
 

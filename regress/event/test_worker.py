@@ -20,7 +20,7 @@ from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.event.worker import DEPTH, HERE, Workers
-from isakmp.log import Log
+from isakmp.log.log import Log
 
 MODP_2048, SECRET = Group.MODP_2048.to_bytes(2, "big"), bytes(range(1, 29))
 
@@ -125,7 +125,7 @@ def test_they_may_do_nothing_and_hold_nothing(shop: Shop) -> None:
 def test_they_end_with_a_daemon_that_is_killed() -> None:
     script = (
         "import time; from isakmp.event.loop import Loop; from isakmp.event.timer import Timers;"
-        "from isakmp.event.worker import Workers; from isakmp.log import Log;"
+        "from isakmp.event.worker import Workers; from isakmp.log.log import Log;"
         "made = Workers(2, [], Loop(Timers(time.time)), Log(time.time, print), None);"
         "print(*made.pids, flush=True); time.sleep(60)"
     )

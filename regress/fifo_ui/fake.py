@@ -17,7 +17,7 @@ from isakmp.errors import IsakmpError
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 
 CONF = """
 [General]

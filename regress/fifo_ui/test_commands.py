@@ -16,7 +16,7 @@ from fifo_ui.change import MAX_STRING
 from fifo_ui.commands import COMMANDS, Commands, run, write_report
 from fifo_ui.files import write_whole
 from isakmp.errors import IsakmpError, Reason, Refused
-from isakmp.log import LogClass
+from isakmp.log.log import LogClass
 from regress.fifo_ui.fake import PHASE_1, FakeDaemon, failing
 
 TOKEN = "0123456789abcdef"

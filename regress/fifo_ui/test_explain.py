@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fifo_ui import explain
-from isakmp.log import stamp_of
+from isakmp.log.log import stamp_of
 from regress.pair import Gateway, Host, Network, both, connected, up
 from regress.scripts.ikev2.pairs import SPOKEN, gateways, pair
 

@@ -14,7 +14,7 @@ from fifo_ui.fifo import MAX_LINE, STDIN, Fifo, LineReader, open_fifo
 from isakmp.errors import ConfError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from regress.fifo_ui.fake import Running
 
 

@@ -12,7 +12,7 @@ from fifo_ui import render
 from fifo_ui.render import Line
 from fifo_ui.screen import WIDTH, Screen
 from isakmp.conf.store import Conf
-from isakmp.log import LogClass
+from isakmp.log.log import LogClass
 from regress.fifo_ui.fake import CONF, FAILURE, PHASE_1, PHASE_2
 
 

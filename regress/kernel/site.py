@@ -24,7 +24,7 @@ from isakmp.app.xfrm.backend import Xfrm
 from isakmp.app.xfrm.link import Link
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import Address
 
 CLONE_NEWNET = 0x40000000

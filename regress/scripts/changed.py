@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from isakmp.exchange import Exchange
-from isakmp.script import Outgoing
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import Outgoing
 from regress.pair import Host
 
 Change = Callable[[Exchange[Any], Outgoing], object]

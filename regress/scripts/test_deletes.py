@@ -9,8 +9,8 @@ import pytest
 
 from isakmp.constants import DOI_IPSEC, ikev2, isakmp
 from isakmp.errors import Reason, Refused
-from isakmp.log import LogClass
-from isakmp.rivals import GRACE_S
+from isakmp.keeper.rivals import GRACE_S
+from isakmp.log.log import LogClass
 from isakmp.sa import ChildSa, State
 from isakmp.scripts.ikev2 import rekey, sealing
 from regress.pair import Host, Network, agree, both, connected

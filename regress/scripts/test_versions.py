@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from isakmp.candidates import family
+from isakmp.exchange.candidates import family
 from isakmp.message import HEADER_SIZE, Header, parse_header
 from isakmp.sa import IsakmpSa
 from regress.pair import Gateway, Host, Network, Packet, both, connected

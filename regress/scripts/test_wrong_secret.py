@@ -14,8 +14,8 @@ import pytest
 from fifo_ui import explain, render
 from fifo_ui.client import Client, ControlError
 from fifo_ui.up import Wait
-from isakmp.candidates import leaves
 from isakmp.constants import isakmp
+from isakmp.exchange.candidates import leaves
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.scripts.ikev1.informational import notify_payload
 from regress.pair import Host, Network, Packet

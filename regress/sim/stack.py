@@ -14,7 +14,7 @@ from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import DirectLink, Receiver
 from isakmp.errors import ApplicationError
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import Address
 
 CarryEsp = Callable[[bytes, Address, Address, Encap | None], object]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from isakmp.children import Children
 from isakmp.event.job import Job
+from isakmp.keeper.children import Children
 from isakmp.sa import State
 from isakmp.scripts.ikev2 import rekey
 from isakmp.scripts.ikev2.dialect import Ikev2

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from isakmp.app.pf_key.backend import PfKey
-from isakmp.children import Children
-from isakmp.connection import Connections
-from isakmp.engine import Engine
 from isakmp.event.job import Job
-from isakmp.exchange import Exchange
-from isakmp.keeper import Keeper
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import Incoming
+from isakmp.keeper.children import Children
+from isakmp.keeper.connection import Connections
+from isakmp.keeper.keeper import Keeper
+from isakmp.keeper.reqids import Flow
 from isakmp.policy.spd import Connection
-from isakmp.reqids import Flow
 from isakmp.sa import IsakmpSa
-from isakmp.script import Incoming
 from isakmp.scripts.ikev1 import aggressive, quick_mode
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev1.message_ids import MessageIds

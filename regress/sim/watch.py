@@ -7,7 +7,7 @@ from typing import Any
 
 from isakmp.daemon import Daemon
 from isakmp.errors import Refused
-from isakmp.exchange import Exchange
+from isakmp.exchange.exchange import Exchange
 from regress.sim.stack import Stack
 
 LARVAL_MAX, HELD_MAX = 128, 32

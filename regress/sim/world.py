@@ -21,7 +21,7 @@ from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.event.timer import Timers
 from isakmp.event.worker import HERE
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.message import HEADER_SIZE, Header, parse_header
 from isakmp.path import Path
 from isakmp.policy.identity import no_interfaces

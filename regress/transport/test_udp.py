@@ -13,7 +13,7 @@ import pytest
 from isakmp.errors import ConfError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.path import Path
 from isakmp.transport import udp as module
 from isakmp.transport.netif import interface, source

@@ -25,10 +25,10 @@ from isakmp.app.engine.wire import RawWire
 from isakmp.errors import ApplicationError, IsakmpError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
+from isakmp.log.sink import STDERR, StreamSink
 from isakmp.privilege import Cap, Identity, give_up, more_descriptors, private_files
 from isakmp.ready import Starter
-from isakmp.sink import STDERR, StreamSink
 
 
 def run(path: str, device: str, identity: Identity | None) -> None:

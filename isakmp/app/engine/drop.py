@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from isakmp.errors import IsakmpError
-from isakmp.log import Log, LogClass
+from isakmp.log.log import Log, LogClass
 
 
 class Drop(Enum):

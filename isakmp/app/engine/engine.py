@@ -30,7 +30,7 @@ from isakmp.constants import isakmp
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log, LogClass
+from isakmp.log.log import Log, LogClass
 from isakmp.policy.spd import Network, Selector
 
 

@@ -35,7 +35,7 @@ from isakmp.app.unavailable import unavailable
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Event
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import Address, Network
 
 MTU = 1400  # leaves room for ESP in UDP over IPv6 with any transform on a path of 1500

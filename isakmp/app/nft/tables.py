@@ -20,7 +20,7 @@ from isakmp.app.nft.news import News
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Event
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import Selector
 
 _Place = tuple[Direction, Selector]

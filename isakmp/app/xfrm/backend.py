@@ -31,7 +31,7 @@ from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError, MalformedPayload
 from isakmp.event.job import Job
 from isakmp.event.timer import Event, Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import Address
 
 RESYNC_S = 0.2

@@ -16,7 +16,7 @@ from isakmp.app.xfrm.watch import watch
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Event
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import Selector
 
 _EXEMPT = ("disable_xfrm", "disable_policy")

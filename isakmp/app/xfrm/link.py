@@ -26,7 +26,7 @@ from isakmp.constants import name_of
 from isakmp.errors import ApplicationError, MalformedPayload
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
-from isakmp.log import Log, LogClass
+from isakmp.log.log import Log, LogClass
 
 READS_PER_TURN = 64
 _REQUEST, _ACK = int(NetlinkFlag.REQUEST), int(NetlinkFlag.ACK)

@@ -8,7 +8,7 @@ from functools import partial
 from isakmp.app.xfrm.link import Link
 from isakmp.app.xfrm.policies import Policies, present
 from isakmp.errors import ApplicationError
-from isakmp.log import Log
+from isakmp.log.log import Log
 
 
 def watch(link: Link, policies: Policies, log: Log) -> None:

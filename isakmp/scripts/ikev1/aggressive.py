@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from isakmp.constants import isakmp
 from isakmp.errors import Refused
+from isakmp.exchange.script import AUTH, END, SWITCH, Incoming, Outgoing, Script, Wait
 from isakmp.policy.peers import AGGRESSIVE_MODE
-from isakmp.script import AUTH, END, SWITCH, Incoming, Outgoing, Script, Wait
 from isakmp.scripts.ikev1 import notices, phase_1
 from isakmp.scripts.ikev1.informational import notify_payload, tell_twice
 from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of

@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from isakmp.constants import IKEV1, isakmp, name_of
-from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
-from isakmp.log import LogClass
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import UNNUMBERED, Exchange, Key, digest
+from isakmp.exchange.script import Incoming, Outgoing, Script
+from isakmp.log.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,
     Header,
@@ -32,7 +33,6 @@ from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy import peers
 from isakmp.policy.spd import Address, Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
-from isakmp.script import Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import lifetime, notices, phase_1
 from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
 from isakmp.scripts.ikev1.farewells import Farewells

@@ -14,16 +14,16 @@ from typing import Any
 from isakmp import deletes
 from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
-from isakmp.dialect import Dialect
-from isakmp.engine import Engine
 from isakmp.errors import Reason, Refused
-from isakmp.exchange import Exchange
-from isakmp.log import LogClass
+from isakmp.exchange.dialect import Dialect
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import END, PROTECTED, Incoming, Outgoing, Script
+from isakmp.log.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path
 from isakmp.policy.match import Chosen
 from isakmp.sa import IsakmpSa
-from isakmp.script import END, PROTECTED, Incoming, Outgoing, Script
 from isakmp.scripts.ikev1 import lifetime
 from isakmp.scripts.ikev1.phase_2 import check_hash, refused_by_peer, take_hash
 from isakmp.scripts.ikev1.quick_mode import Quick

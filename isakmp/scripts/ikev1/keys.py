@@ -9,7 +9,7 @@ from isakmp.crypto import keymat
 from isakmp.crypto.cipher import Cbc, phase_1_cipher
 from isakmp.crypto.hash import HashSpec, get_hash
 from isakmp.crypto.prf import Prf, get_prf
-from isakmp.keylog import KeyLog
+from isakmp.log.keylog import KeyLog
 from isakmp.sa import ChosenIke, IsakmpSa
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from isakmp.constants import ipsec, isakmp
-from isakmp.engine import Engine
-from isakmp.exchange import Exchange
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Exchange
 from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import parse_attributes
 from isakmp.policy.match import values

@@ -14,7 +14,7 @@ The keys are derived once our KE has left, while the peer derives its own.
 from __future__ import annotations
 
 from isakmp.constants import isakmp
-from isakmp.script import AUTH, END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Wait
+from isakmp.exchange.script import AUTH, END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Wait
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from isakmp.constants import NAT_T_PORT, ipsec, isakmp
 from isakmp.crypto.hash import HashSpec
+from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.path import Path
 from isakmp.payloads.vendor import (
     VENDOR_NAT_T_02,
@@ -22,7 +23,6 @@ from isakmp.payloads.vendor import (
 from isakmp.policy.identity import host_network
 from isakmp.policy.spd import Address, Selector
 from isakmp.sa import Nat
-from isakmp.script import Incoming, Outgoing
 
 # Preferred first; the same value in both directions makes the dialect.
 VENDORS = (VENDOR_RFC3947, VENDOR_NAT_T_03, VENDOR_NAT_T_02_NEWLINE, VENDOR_NAT_T_02)

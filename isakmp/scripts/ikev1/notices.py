@@ -11,12 +11,12 @@ from typing import Any
 
 from isakmp.constants import IKEV1, isakmp, name_of
 from isakmp.crypto import keymat
-from isakmp.engine import Engine
 from isakmp.errors import Refused
-from isakmp.exchange import Exchange
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import Incoming
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.path import Path
-from isakmp.script import Incoming
 from isakmp.scripts.ikev1.informational import notify_payload
 from isakmp.scripts.ikev1.keys import Keys
 from isakmp.scripts.ikev1.phase_1 import refused_by_peer

@@ -16,8 +16,9 @@ from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.hash import get_hash
 from isakmp.crypto.prf import get_prf
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
-from isakmp.exchange import Exchange
-from isakmp.log import LogClass
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import Incoming, Outgoing, Wait, duplicate
+from isakmp.log.log import LogClass
 from isakmp.message import Payload
 from isakmp.payloads.sa import CODEC as SA_CODEC
 from isakmp.payloads.vendor import VENDOR_DPD
@@ -28,7 +29,6 @@ from isakmp.policy.peers import Opening
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, IkeTransform
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits, peer_of
-from isakmp.script import Incoming, Outgoing, Wait, duplicate
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.keys import Keys, derive
 from isakmp.scripts.ikev1.message_ids import MessageIds

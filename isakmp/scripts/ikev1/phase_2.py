@@ -11,9 +11,9 @@ from typing import Any
 from isakmp.constants import isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange import Exchange
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import Incoming
 from isakmp.policy.meanings import refusal
-from isakmp.script import Incoming
 
 P = isakmp.Payload
 

@@ -27,8 +27,18 @@ from isakmp.crypto import agreement, keymat
 from isakmp.crypto.groups import KeyPair
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange import Exchange
-from isakmp.log import LogClass
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import (
+    END,
+    PROTECTED,
+    SWITCH,
+    Incoming,
+    Outgoing,
+    Script,
+    Wait,
+    refusable,
+)
+from isakmp.log.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.children import is_transport
@@ -37,7 +47,6 @@ from isakmp.policy.match import Chosen, choose_ipsec, describe
 from isakmp.policy.sameness import network_of, same_traffic
 from isakmp.policy.spd import ICMP, Connection, Identity, IpsecTransform, Network, Selector, Suite
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
-from isakmp.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Wait, refusable
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.phase_1 import (
     NONCE_SIZE,

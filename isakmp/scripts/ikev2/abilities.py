@@ -6,9 +6,9 @@ NAT detection (RFC 7296 2.23), fragmentation (RFC 7383 2.3), IKE SAs without a c
 from __future__ import annotations
 
 from isakmp.constants import ikev2
-from isakmp.log import LogClass
+from isakmp.exchange.script import Incoming, Outgoing
+from isakmp.log.log import LogClass
 from isakmp.policy.spd import Wish
-from isakmp.script import Incoming, Outgoing
 from isakmp.scripts.ikev2 import common, nat
 from isakmp.scripts.ikev2.fragments import Fragments
 from isakmp.scripts.ikev2.initial import X

@@ -22,8 +22,9 @@ from isakmp.crypto import skeyseed
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange import Exchange
-from isakmp.log import LogClass
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import Incoming, Outgoing, Wait
+from isakmp.log.log import LogClass
 from isakmp.policy import proposal, traffic
 from isakmp.policy.identity import host_network
 from isakmp.policy.match import describe
@@ -36,7 +37,6 @@ from isakmp.policy.spd import (
     TrafficSelector,
 )
 from isakmp.sa import ChildProtocol, ChildSa, ChosenIpsec, IsakmpSa, soft_limit
-from isakmp.script import Incoming, Outgoing, Wait
 from isakmp.scripts.ikev2 import common
 
 P, Notify, T = ikev2.Payload, ikev2.Notify, ikev2.Transform

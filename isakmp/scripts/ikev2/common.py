@@ -14,11 +14,11 @@ from isakmp.crypto import agreement
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange import Exchange
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import IsakmpSa
-from isakmp.script import Incoming, Outgoing
 
 P, Notify = ikev2.Payload, ikev2.Notify
 

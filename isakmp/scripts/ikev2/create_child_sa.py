@@ -17,11 +17,8 @@ from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import ApplicationError, MalformedPayload, Reason, Refused
-from isakmp.exchange import Exchange
-from isakmp.policy import proposal
-from isakmp.policy.spd import Proposal
-from isakmp.sa import ChosenIkev2, IsakmpSa, State
-from isakmp.script import (
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import (
     END,
     PROTECTED,
     SWITCH,
@@ -32,6 +29,9 @@ from isakmp.script import (
     Wait,
     refusable,
 )
+from isakmp.policy import proposal
+from isakmp.policy.spd import Proposal
+from isakmp.sa import ChosenIkev2, IsakmpSa, State
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from isakmp.candidates import family
 from isakmp.causes import UNANSWERED
 from isakmp.constants import IKEV2, ikev2, name_of
-from isakmp.engine import Engine
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange import UNNUMBERED, Exchange, Key, digest
-from isakmp.log import LogClass
+from isakmp.exchange.candidates import family
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import UNNUMBERED, Exchange, Key, digest
+from isakmp.exchange.script import Incoming, Outgoing, Script
+from isakmp.log.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,
     Header,
@@ -30,7 +31,6 @@ from isakmp.payloads.ikev2.sk import CODEC_FRAGMENT as P_SKF
 from isakmp.policy import peers
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa, State
-from isakmp.script import Incoming, Outgoing, Script
 from isakmp.scripts.ikev2 import common, notices, sealing
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.cookie import Cookies

@@ -15,8 +15,18 @@ from typing import Any
 from isakmp.auth import method
 from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.crypto import skeyseed
-from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.script import (
+    END,
+    PROTECTED,
+    SWITCH,
+    Incoming,
+    Outgoing,
+    Script,
+    Wait,
+    refusable,
+)
 from isakmp.path import Path
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal
@@ -25,7 +35,6 @@ from isakmp.policy.peers import IKE_SA_INIT
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
-from isakmp.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Wait, refusable
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, twins
 from isakmp.scripts.ikev2.child import Child

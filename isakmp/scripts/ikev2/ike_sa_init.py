@@ -23,9 +23,9 @@ from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.prf import get_prf_v2
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.log import LogClass
+from isakmp.exchange.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
+from isakmp.log.log import LogClass
 from isakmp.policy import proposal
-from isakmp.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
 from isakmp.scripts.ikev2 import abilities, common, twins
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.initial import (

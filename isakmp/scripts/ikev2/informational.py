@@ -15,14 +15,14 @@ from typing import Any
 
 from isakmp import deletes
 from isakmp.constants import ikev2, name_of
-from isakmp.dialect import Dialect
-from isakmp.engine import Engine
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange import Exchange
-from isakmp.log import LogClass
+from isakmp.exchange.dialect import Dialect
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script
+from isakmp.log.log import LogClass
 from isakmp.sa import ChildSa, IsakmpSa, State
-from isakmp.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script
 from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
 from isakmp.scripts.ikev2.common import sa_of

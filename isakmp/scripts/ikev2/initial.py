@@ -9,11 +9,11 @@ from typing import Any
 from isakmp.constants import IKEV2, ipsec
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import MalformedPayload, Refused
-from isakmp.exchange import Exchange
-from isakmp.log import LogClass
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import Incoming, duplicate
+from isakmp.log.log import LogClass
 from isakmp.policy.spd import Identity, Remote
 from isakmp.sa import ChosenIkev2, IsakmpSa, Nat, State
-from isakmp.script import Incoming, duplicate
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.keys import Keys
 from isakmp.window import Window

@@ -8,7 +8,7 @@ from isakmp.crypto import skeyseed
 from isakmp.crypto.prf import Prf, get_prf_v2
 from isakmp.crypto.sk import Sk, sk_cipher
 from isakmp.crypto.skeyseed import SkKeys
-from isakmp.keylog import KeyLog
+from isakmp.log.keylog import KeyLog
 from isakmp.sa import ChosenIkev2, IsakmpSa
 
 

@@ -7,8 +7,8 @@ comes is a hint to look after what it is about. Under an IKE SA the same is told
 from __future__ import annotations
 
 from isakmp.constants import ikev2
-from isakmp.engine import Engine
 from isakmp.errors import Refused
+from isakmp.exchange.engine import Engine
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.path import Path
 from isakmp.policy.peers import IKE_SA_INIT

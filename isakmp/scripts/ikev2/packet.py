@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from isakmp.constants import ikev2
-from isakmp.engine import Engine
 from isakmp.errors import MalformedPayload
-from isakmp.log import LogClass
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.script import Incoming
+from isakmp.log.log import LogClass
 from isakmp.message import HEADER_SIZE, Header, Message, Payload, parse_payloads
 from isakmp.path import Path
-from isakmp.script import Incoming
 
 SK, SKF = int(ikev2.Payload.SK), int(ikev2.Payload.SKF)
 

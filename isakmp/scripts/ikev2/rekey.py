@@ -24,9 +24,9 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from isakmp.constants import ikev2, isakmp
-from isakmp.engine import Engine
 from isakmp.errors import Reason, Refused
-from isakmp.exchange import Exchange
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Exchange
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev2.common import FATAL, end_sa, sa_of
 

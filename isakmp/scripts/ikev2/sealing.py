@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from isakmp.constants import ikev2
-from isakmp.exchange import Exchange
+from isakmp.exchange.exchange import Exchange
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.sa import IsakmpSa

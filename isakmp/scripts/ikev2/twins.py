@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from isakmp.candidates import make_room
 from isakmp.constants import ikev2
 from isakmp.errors import Refused
+from isakmp.exchange.candidates import make_room
+from isakmp.exchange.script import Incoming
 from isakmp.policy import proposal
-from isakmp.script import Incoming
 from isakmp.scripts.ikev2 import abilities, common
 from isakmp.scripts.ikev2.informational import tell
 from isakmp.scripts.ikev2.initial import X, chosen_of_choice, octets_of

@@ -22,7 +22,7 @@ from isakmp.app.engine.wire import RawWire
 from isakmp.constants import ipsec
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import Address, Selector
 from regress.app.engine.pair import make_policy, make_spec
 

@@ -22,7 +22,7 @@ from isakmp.app.engine.sad import OutboundSa
 from isakmp.constants import ipsec
 from isakmp.constants.isakmp import Protocol
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import Address, Network, Selector
 
 MODE = ipsec.Encapsulation

@@ -22,7 +22,7 @@ SCRIPT = """
 import json, subprocess, sys, time
 from ipaddress import ip_network
 from isakmp.app.engine import netif
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 
@@ -73,7 +73,7 @@ DOWN = """
 import json, subprocess, sys
 from ipaddress import ip_network
 from isakmp.app.engine import netif
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 
@@ -162,7 +162,7 @@ def test_a_device_that_somebody_deletes_is_made_anew(how: str) -> None:
 QUIET = """
 import time
 from isakmp.app.engine import netif
-from isakmp.log import Log
+from isakmp.log.log import Log
 
 tun, packets = netif.Tun(Log(time.time, print), "place"), []
 end = time.monotonic() + 3

@@ -37,7 +37,7 @@ from isakmp.errors import ApplicationError, MalformedPayload
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from regress.app.engine.pair import MemoryNetif, MemoryWire
 from regress.app.pf_key import strategies as some
 from regress.app.pf_key.fakes import (

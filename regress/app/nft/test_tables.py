@@ -22,7 +22,7 @@ from isakmp.app.nft.tables import Tables
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import OPAQUE_PORTS, Selector
 from regress.app.nft.packets import datagram, fragments, icmp, ipv6, options, udp
 from regress.app.test_guard import inside

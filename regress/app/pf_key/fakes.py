@@ -25,7 +25,7 @@ from isakmp.app.pf_key.link import DirectLink
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError, Reason
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from isakmp.policy.spd import Selector
 
 US, THEM = ip_address("192.0.2.1"), ip_address("192.0.2.2")

@@ -18,7 +18,7 @@ from isakmp.app.xfrm.link import Link
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log
+from isakmp.log.log import Log
 from regress.interop.namespace import Namespace, SetupFailure
 
 

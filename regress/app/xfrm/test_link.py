@@ -19,7 +19,7 @@ from isakmp.errors import ApplicationError
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log import Log, LogClass
+from isakmp.log.log import Log, LogClass
 
 
 class Ends:

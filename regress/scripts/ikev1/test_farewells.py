@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from isakmp.scripts.ikev1.farewells import OF_ONE_MAX, PEERS_MAX, Farewells
+from regress.keeper.test_places import meet
 from regress.pair import Gateway, Host, Network, both, network_id
-from regress.test_places import meet
 
 ESP = 3
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from isakmp.bounds import Limits
-from isakmp.candidates import leaves
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
+from isakmp.exchange.bounds import Limits
+from isakmp.exchange.candidates import leaves
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header
 from isakmp.payloads import family
 from regress.pair import EAST, WEST, Host, Network, Packet, both, connected, stranger

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from isakmp.candidates import leaves
 from isakmp.constants import isakmp
-from isakmp.engine import ANSWERS_MAX
+from isakmp.exchange.candidates import leaves
+from isakmp.exchange.engine import ANSWERS_MAX
 from isakmp.message import HEADER_SIZE, parse_payloads
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.scripts.ikev1.dialect import Ikev1

@@ -11,6 +11,7 @@ import pytest
 from isakmp.app.base import Direction, Mapping
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto.hash import get_hash
+from isakmp.exchange.script import Outgoing
 from isakmp.message import HEADER_SIZE, parse_payloads
 from isakmp.payloads.vendor import (
     VENDOR_NAT_T_02,
@@ -20,7 +21,6 @@ from isakmp.payloads.vendor import (
 )
 from isakmp.policy.spd import Selector
 from isakmp.sa import Nat as Detection
-from isakmp.script import Outgoing
 from isakmp.scripts.ikev1 import nat as nat_t
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.transport.base import KEEPALIVE

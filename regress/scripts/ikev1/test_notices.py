@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from isakmp.app.base import UnknownSpi
-from isakmp.candidates import leaves
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
+from isakmp.exchange.candidates import leaves
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header, parse_payloads
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.scripts.ikev1.dialect import ENCRYPTION

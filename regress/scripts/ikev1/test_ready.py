@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.children import TAKE_OVER_S
 from isakmp.constants import isakmp
+from isakmp.keeper.children import TAKE_OVER_S
 from regress.pair import EAST, WEST, Host, Network, Packet, agree, up
 from regress.traffic import flows
 

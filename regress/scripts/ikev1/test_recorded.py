@@ -24,11 +24,11 @@ from typing import Any
 
 import pytest
 
-from isakmp.candidates import leaves
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto import agreement, keymat
 from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.hash import get_hash
+from isakmp.exchange.candidates import leaves
 from isakmp.message import HEADER_SIZE, Payload, parse_header, parse_payloads, split
 from isakmp.policy.spd import Identity
 from isakmp.scripts.ikev1 import phase_1

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isakmp.budget import STRANGERS_PER_S
 from isakmp.constants import ikev2
 from isakmp.errors import Reason
+from isakmp.exchange.budget import STRANGERS_PER_S
+from isakmp.exchange.outcome import OUTCOMES_MAX
 from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
-from isakmp.outcome import OUTCOMES_MAX
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.policy import proposal
 from isakmp.policy.spd import Proposal, Traffic

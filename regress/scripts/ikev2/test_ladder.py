@@ -11,10 +11,10 @@ import pytest
 
 from isakmp.constants import ikev2
 from isakmp.event.job import Job
-from isakmp.exchange import Exchange
-from isakmp.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
+from isakmp.exchange.walk import ROUNDS_MAX
 from isakmp.scripts.ikev2 import dialect
-from isakmp.walk import ROUNDS_MAX
 from regress.pair import Host, Network
 from regress.scripts.ikev2.pairs import pair, sa_of
 

@@ -8,8 +8,8 @@ import pytest
 
 from isakmp.app.base import UnknownSpi
 from isakmp.constants import ikev2, isakmp
+from isakmp.keeper.rivals import GRACE_S
 from isakmp.message import HEADER_SIZE, Header, build_payloads
-from isakmp.rivals import GRACE_S
 from isakmp.scripts.ikev2.common import notify_value
 from regress.pair import Host, agree, connected, stranger
 from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of

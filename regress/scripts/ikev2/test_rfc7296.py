@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from isakmp.constants import ikev2
+from isakmp.exchange.script import Outgoing
 from isakmp.message import HEADER_SIZE, Item, parse_payloads
 from isakmp.policy import proposal, traffic
 from isakmp.policy.spd import Selector, Traffic
 from isakmp.policy.traffic import of_network, to_wire
 from isakmp.sa import State
-from isakmp.script import Outgoing
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, ike_auth
 from isakmp.scripts.ikev2.child import Child

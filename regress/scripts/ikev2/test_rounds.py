@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from isakmp.constants import ikev2
-from isakmp.exchange import Exchange
-from isakmp.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
 from isakmp.scripts.ikev2 import common, dialect
 from regress.pair import Host, Network, Packet, connected
 from regress.scripts.ikev2.pairs import pair, sa_of

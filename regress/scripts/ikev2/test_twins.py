@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from isakmp.candidates import WAITING_MAX
 from isakmp.constants import ikev2
-from isakmp.half_open import ROUND_TRIP_S
+from isakmp.exchange.candidates import WAITING_MAX
+from isakmp.exchange.half_open import ROUND_TRIP_S
 from isakmp.scripts.ikev2 import nat
 from regress.observer import Observer, Payloads, altered, edited, is_clear
 from regress.pair import Host, Nat, Network, Packet, agree, both, connected

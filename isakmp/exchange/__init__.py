@@ -1,0 +1,1 @@
+"""What walks the scripts of exchanges, whatever protocol wrote them."""

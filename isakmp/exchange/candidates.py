@@ -1,0 +1,332 @@
+"""Candidates: who has answered a message of ours, while none of them has proved to be the peer.
+
+RFC 7296 2.4. Whoever sees a message of phase 1 or an IKE_SA_INIT go by can answer it in clear, and
+before the peer does. So an exchange that takes an answer which nothing protects stays as it was,
+and a fork of it goes on; another answer makes another fork. The first fork whose peer proves itself
+ends all others, without a word to anybody. An attempt fails once all have, and is one attempt to
+whoever waits for it: forks have its number and its end.
+
+An answer that is followed is alone for a round trip. Who forges a notify, or a first message, can
+make the peer answer twice; both at once would make two SAs there. So those that are followed at a
+time are answers to one message of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from isakmp.errors import Reason
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.half_open import ROUND_TRIP_S
+from isakmp.exchange.script import Incoming
+from isakmp.log.log import LogClass
+from isakmp.policy.spd import Address
+
+if TYPE_CHECKING:
+    from isakmp.exchange.engine import Engine
+
+AnyExchange = Exchange[Any]
+
+# Answers to one message that are followed at a time, some kB each, and that wait for their turn: so
+# many may be forged between the peer's answer and its proof.
+FOLLOWED_MAX, WAITING_MAX = 8, 7
+# Answers to one message that are known again.
+KNOWN_MAX = 64
+PROVEN = Reason("another-answer", "the peer of another one is proven")
+# How long a better answer is waited for after one that refuses and may be forged.
+HINT_S = 4.0
+
+
+@dataclass(slots=True, eq=False)
+class Answers:
+    """What came in answer to one message.
+
+    forks: the exchanges that follow one each, oldest first; waiting: what is not followed yet, by
+    digest; known: the digests of those that were; since: when one was followed last; heard: how
+    many came; last: the fork that has failed last.
+    """
+
+    forks: list[AnyExchange] = field(default_factory=list)
+    waiting: dict[bytes, Incoming] = field(default_factory=dict)
+    known: dict[bytes, None] = field(default_factory=dict)
+    since: float = 0.0
+    heard: int = 0
+    last: AnyExchange | None = None
+
+    def note(self, mark: bytes) -> None:
+        """One is followed, and known again."""
+        self.known[mark] = None
+        if len(self.known) > KNOWN_MAX:
+            del self.known[next(iter(self.known))]
+
+
+def family(exchange: AnyExchange) -> list[AnyExchange]:
+    """An exchange and all that goes on from it, oldest first."""
+    if exchange.answers is None:
+        return [exchange]
+    return [exchange] + [x for fork in exchange.answers.forks for x in family(fork)]
+
+
+def leaves(exchange: AnyExchange) -> list[AnyExchange]:
+    """Those that nothing goes on from: they wait for a message, or are on their way to."""
+    if exchange.answers is None:
+        return [exchange]
+    return [x for x in family(exchange) if x.answers is None or not x.answers.forks]
+
+
+def may_be_forged(exchange: AnyExchange, message: Incoming) -> bool:
+    """Whether a message answers one of ours, at either end, and anybody can have made it."""
+    return exchange.script.establishes and exchange.step > 0 and not message.protected
+
+
+def make_room(waiting: dict[bytes, Incoming], there: Address, keep: int = 0) -> None:
+    """Where too many wait, one gives way, none of the first ``keep``: one that does not come from
+    where the question went, else the oldest, which was there before the peer's own came."""
+    if len(waiting) > WAITING_MAX + keep:
+        may_go = list(waiting)[keep:]
+        strange = (key for key in may_go if waiting[key].path.remote != there)
+        del waiting[next(strange, may_go[0])]
+
+
+class Candidates:
+    """Those of one engine's exchanges."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @staticmethod
+    def among(exchange: AnyExchange) -> list[AnyExchange]:
+        """All of an attempt that listen to the same cookie and message ID, the newest first."""
+        root = exchange.root
+        if root.answers is None:
+            return [exchange]
+        key_of = exchange.dialect.key
+        key = key_of(exchange)
+        return [x for x in family(root) if not x.over and key_of(x) == key][::-1]
+
+    @staticmethod
+    def furthest(root: AnyExchange) -> AnyExchange:
+        """Whose end is that of the whole attempt: of the newest one, or who was last."""
+        newest = leaves(root)[-1]
+        while newest.answers is not None and newest.answers.last is not None:
+            newest = newest.answers.last
+        return newest
+
+    # --- what comes in -----------------------------------------------------------------------
+
+    def answer(self, stem: AnyExchange, message: Incoming, mark: bytes) -> None:
+        """One more answer that may be the peer's. mark: its digest."""
+        if stem.answers is None:
+            stem.answers = Answers()
+        answers = stem.answers
+        if mark in answers.known or mark in answers.waiting:
+            return
+        answers.heard += 1
+        message.came = self._engine.now()
+        if self._joined(stem, answers, message, mark):
+            return
+        if not answers.forks and not answers.waiting:
+            self._follow(stem, answers, message, mark)
+            return
+        answers.waiting[mark] = message
+        make_room(answers.waiting, stem.path.remote)
+        alone = answers.since + ROUND_TRIP_S - self._engine.now() if answers.forks else 0.0
+        if alone <= 0:
+            self._follow_all(stem, answers)
+        else:
+            self._arm_turn(stem, answers, alone)
+
+    @staticmethod
+    def _joined(stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> bool:
+        """Whether it makes the keys of a fork: two of the same keys would take each other's
+        messages, so that one goes on with both. It is as new as its newest."""
+        joins = (fork for fork in answers.forks if stem.script.joins(fork, message))
+        if (fork := next(joins, None)) is None:
+            return False
+        answers.note(mark)
+        answers.forks.remove(fork)
+        answers.forks.append(fork)
+        return True
+
+    def _arm_turn(self, stem: AnyExchange, answers: Answers, seconds: float) -> None:
+        if "turn" not in stem.events:
+            stem.events["turn"] = self._engine.timers.add(
+                "answers", seconds, lambda: self._turn(stem, answers)
+            )
+
+    def _turn(self, stem: AnyExchange, answers: Answers) -> None:
+        stem.events.pop("turn", None)
+        self._follow_all(stem, answers)
+
+    def _follow_all(self, stem: AnyExchange, answers: Answers) -> None:
+        """The first answer alone; where that was not the peer's, whatever else there is to the
+        message that the next one is to."""
+        waiting, question = answers.waiting, stem.script.question
+        asked = [question(stem, one) for one in waiting.values()][:1]
+        while asked and not stem.over:
+            marks = (mark for mark, one in waiting.items() if question(stem, one) == asked[0])
+            if (mark := next(marks, None)) is None:
+                break
+            self._follow(stem, answers, waiting.pop(mark), mark)
+        if waiting and not stem.over:
+            self._arm_turn(stem, answers, ROUND_TRIP_S)
+
+    def _follow(self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> None:
+        if self._joined(stem, answers, message, mark):
+            return
+        answers.note(mark)
+        if len(answers.forks) >= FOLLOWED_MAX:
+            self._discard(answers.forks[0], Reason("another-answer", "newer ones came"))
+        fork = stem.forked()
+        fork.now_in = mark
+        answers.forks.append(fork)
+        took = partial(self._took, stem, fork, message)
+        self._engine.walk.take(fork, fork.steps[fork.step], message, took)
+
+    def _took(self, stem: AnyExchange, fork: AnyExchange, message: Incoming) -> None:
+        """A fork has accepted its answer: the question is not put again, or the peer might take
+        it for another attempt."""
+        engine = self._engine
+        if stem.answers is not None:
+            stem.answers.since = engine.now()
+        engine.stop_timer(stem, "retransmit")
+        self._wake(stem, stem.root.created + engine.settings.exchange_max_s)
+        fork.untaken = False
+        engine.took(fork, message, fork.script)
+
+    def asks_again(self, exchange: AnyExchange) -> None:
+        """What was refused was another message: this one is repeated, and has its time."""
+        self._wake(exchange, self._engine.now() + HINT_S)
+
+    def _tell_refused(self, exchange: AnyExchange, reason: Reason) -> None:
+        """An answer is not taken, and the attempt goes on."""
+        self._engine.log.proto_warn("%s: answer refused: %s", exchange, reason.brief())
+
+    def _goes_on(self, exchange: AnyExchange) -> None:
+        """A better answer has come: its end will not tell of the one that was refused."""
+        if exchange.resting and exchange.hint is not None:
+            self._tell_refused(exchange, exchange.hint)
+        exchange.resting = False
+
+    def _wake(self, exchange: AnyExchange, end: float) -> None:
+        self._goes_on(exchange)
+        if exchange.root.events["end"].when < end:
+            self._end_at(exchange.root, end)
+
+    # --- ends --------------------------------------------------------------------------------
+
+    def proven(self, exchange: AnyExchange) -> None:
+        """The peer of one has proved itself: the others end, and it alone is the attempt now."""
+        self._goes_on(exchange)
+        root = exchange.root
+        if root.answers is None:
+            return
+        end = root.events.pop("end")
+        self.end_others(exchange, PROVEN)
+        exchange.stem = exchange.answers = None
+        # Whose attempt it is now, it ends by the same time.
+        exchange.events["end"] = end
+        end.call = lambda: self._engine.timed_out(exchange)
+
+    def end_others(self, exchange: AnyExchange, reason: Reason) -> None:
+        """End all but one of what belongs to an attempt, without a word to anybody."""
+        root = exchange.root
+        if root.answers is None:
+            return
+        for other in [x for x in family(root) if x is not exchange][::-1]:
+            self._wipe(other, reason)
+
+    def refused(self, exchange: AnyExchange, reason: Reason, *, proven: bool) -> None:
+        """An answer was refused, or refuses us. proven: under the keys of who gave that answer."""
+        fork, stem, wait_s = exchange, exchange.stem, HINT_S
+        if proven and stem is None:
+            self._engine.fail(exchange, reason)
+            return
+        if stem is not None and (proven or exchange.untaken):
+            if proven:
+                wait_s = self._engine.settings.retransmit_s
+            self._drop(stem, exchange, reason)
+            exchange = stem
+        if exchange.resting and exchange.hint not in (None, reason):
+            self._tell_refused(exchange, exchange.hint)
+        exchange.hint = reason
+        answers = exchange.answers
+        if answers is not None and answers.waiting and not answers.forks:
+            self._follow_all(exchange, answers)
+        last = answers is None or not answers.forks
+        if proven and last and not exchange.initiator:
+            self._engine.fail(exchange, reason)
+            return
+        if last and exchange.initiator:
+            self._rest(exchange, wait_s)  # its end tells of it, or _goes_on()
+        else:
+            self._tell_refused(fork, reason)
+
+    def failed(self, fork: AnyExchange, reason: Reason) -> None:
+        """Nothing more comes of a fork."""
+        stem = fork.stem
+        if stem is None:
+            return
+        self._drop(stem, fork, reason)
+        answers = stem.answers
+        if answers is not None and answers.waiting:
+            self._follow_all(stem, answers)
+        if answers is None or not answers.forks:
+            self._engine.fail(stem, stem.hint or reason)
+
+    def _discard(self, exchange: AnyExchange, reason: Reason) -> None:
+        """End one of several, with all that goes on from it."""
+        for each in family(exchange)[::-1]:
+            self._wipe(each, reason)
+
+    def _rest(self, exchange: AnyExchange, seconds: float) -> None:
+        """What may be forged ends no exchange, but a better answer is not waited for for long."""
+        exchange.resting = True
+        self._engine.stop_timer(exchange, "retransmit")
+        root, when = exchange.root, self._engine.now() + seconds
+        if all(leaf.resting for leaf in leaves(root)) and root.events["end"].when > when:
+            self._end_at(root, when)
+
+    def _end_at(self, root: AnyExchange, when: float) -> None:
+        """Another end of the time that an attempt has."""
+        engine = self._engine
+        engine.stop_timer(root, "end")
+        root.events["end"] = engine.timers.add(
+            "exchange end", when - engine.now(), lambda: engine.timed_out(root)
+        )
+
+    def _drop(self, stem: AnyExchange, fork: AnyExchange, reason: Reason) -> None:
+        """A fork has failed; its peer may yet be told why."""
+        if stem.answers is not None:
+            stem.answers.last = fork
+        self._end(fork)
+        fork.dialect.ended(fork, reason)
+        self._engine.log.debug(LogClass.EXCHANGE, 20, "%s: one answer less: %s", fork, reason)
+
+    def _wipe(self, exchange: AnyExchange, reason: Reason) -> None:
+        """One of several is not followed any more, and what it knows is forgotten."""
+        self._end(exchange)
+        exchange.state = exchange.script.state()
+        if exchange.sa is not None:
+            exchange.sa.keys = None
+        self._engine.log.debug(LogClass.EXCHANGE, 20, "%s: one answer less: %s", exchange, reason)
+
+    def _end(self, exchange: AnyExchange) -> None:
+        stem = exchange.stem
+        if stem is not None and stem.answers is not None and exchange in stem.answers.forks:
+            stem.answers.forks.remove(exchange)
+        self._engine.forget(exchange)
+        exchange.script.abandon(exchange)
+
+
+def of_many(root: AnyExchange, reason: Reason) -> Reason:
+    """The reason that an attempt fails for, with how many have answered it where that were more
+    than one."""
+    if root.answers is None:
+        return reason
+    heard = max((x.answers.heard for x in family(root) if x.answers is not None), default=0)
+    if heard < 2:
+        return reason
+    return replace(reason, detail=f"{reason.detail} ({heard} different answers came, none proven)")

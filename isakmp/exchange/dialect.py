@@ -1,0 +1,118 @@
+"""Dialect: what one protocol version does its own way, as the engine and the daemon see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from isakmp.errors import Reason, Refused
+from isakmp.event.job import Job
+from isakmp.exchange.exchange import Exchange, Key
+from isakmp.exchange.script import Incoming, Outgoing
+from isakmp.message import Header, Payload
+from isakmp.path import Path
+from isakmp.policy.spd import Connection, Remote
+from isakmp.sa import ChildSa, IsakmpSa
+
+if TYPE_CHECKING:
+    from isakmp.exchange.engine import Engine
+
+
+class Dialect(Protocol):
+    """What one protocol version does its own way."""
+
+    name: str
+    """As Key-exchange has it."""
+    major: int
+    """The version in its headers, by which payloads are read."""
+    owns_children: bool
+    """Whether child SAs end with the SA they were made under, and move to its successor."""
+    failure: int
+    """The notify for what fails here by no fault of the peer's."""
+    malformed: int
+    """The notify for a message of the peer's that breaks a rule; 0: none."""
+    once: bool
+    """Whether under one message ID nothing comes but what came: a bad message is all there is."""
+
+    def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """Find or make the exchange of a packet and hand it to engine.run()."""
+
+    def unspoken(self, engine: Engine, path: Path, header: Header) -> None:
+        """Refuse a major version that no dialect speaks."""
+
+    def key(self, exchange: Exchange[Any]) -> Key:
+        """What the messages of an exchange are found by; no other dialect has the same."""
+
+    def ends_sa(self, exchange: Exchange[Any]) -> bool:
+        """Whether its SA is no good any more where nobody answers, with all that it protects."""
+
+    def awaited(self, exchange: Exchange[Any]) -> bool:
+        """Whether an exchange, or one of those that go on from it, cannot end before its answer."""
+
+    def message_id(self, exchange: Exchange[Any]) -> int:
+        """A message identifier for a new exchange of ours."""
+
+    def may_begin(self, sa: IsakmpSa) -> bool:
+        """Whether another exchange of ours may run under ``sa`` now; else it waits its turn."""
+
+    def next_leg(self, exchange: Exchange[Any]) -> bool:
+        """Another request and its answer follow. Number them where each has a number of its own;
+        whether the exchange goes on at once, else it waits its turn."""
+
+    def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
+        """Build the datagrams, protected where the message asks for it."""
+
+    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """Look at a message before its step does. Refused or MalformedPayload where it is bad."""
+
+    def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """The message was good: note its IV and where it came from."""
+
+    def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
+        """A payload that no step claimed."""
+
+    def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
+        """Our last message for another time: mostly as it was."""
+
+    def authenticator(self, exchange: Exchange[Any]) -> int:
+        """The payload type that the AUTH mark stands for."""
+
+    def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
+        """Tell the peer why its exchange is refused."""
+
+    def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """Tell the peer of an exchange that we give up, where it waits for us, or may have taken
+        for done what we have sent."""
+
+    def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+        """An exchange is over, without a reason: well. Note what its message ID still means."""
+
+    def begin_sa(
+        self, engine: Engine, remote: Remote, path: Path, connection: Connection | None
+    ) -> Exchange[Any]:
+        """Start what makes the SA that protects others; ``connection`` may come with it."""
+
+    def begin_child(
+        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None
+    ) -> Exchange[Any]:
+        """Start the exchange that makes a child SA, in the place of ``old``."""
+
+    def rekey_sa(self, engine: Engine, sa: IsakmpSa) -> None:
+        """A successor for ``sa``."""
+
+    def reauthenticate(self, engine: Engine, sa: IsakmpSa) -> None:
+        """The same by proving everything anew."""
+
+    def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
+        """Tell the peer that a child SA, or ``sa`` itself, is gone; done once it is."""
+
+    def tell_later(self, child: ChildSa) -> None:
+        """There is no SA under which the peer could be told that ``child`` is gone."""
+
+    def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
+        """Ask whether the peer is alive."""
+
+    def unknown_spi(self, engine: Engine, path: Path, spi: int) -> None:
+        """ESP or AH came from there for no SA of ours: tell whose IKE SA it is."""
+
+    def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
+        """An SA has ended; what its peer may still ask for again is kept for a while."""

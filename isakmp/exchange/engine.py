@@ -1,0 +1,497 @@
+"""The engine: it walks the script of each exchange, whatever protocol wrote the script.
+
+RFC 2408 4.1 to 4.8 (exchanges, and what goes for all of them); the isakmpd paper, 4.3.1 and 4.3.5.
+
+What is walked is a Script (script.py). What a protocol version does its own way (finding the
+exchange of a packet, protection, message identifiers, notifies) is its Dialect. The engine opens
+no socket and reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from isakmp.app.base import Application
+from isakmp.causes import BOUNDS, CHEAP
+from isakmp.conf.store import Conf
+from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.event.timer import Timers
+from isakmp.event.worker import Work
+from isakmp.exchange.bounds import Bounds
+from isakmp.exchange.budget import Budget
+from isakmp.exchange.candidates import Candidates, family, leaves, may_be_forged, of_many
+from isakmp.exchange.dialect import Dialect
+from isakmp.exchange.exchange import UNNUMBERED, Exchange, Key, digest
+from isakmp.exchange.half_open import HalfOpen
+from isakmp.exchange.host import Owner
+from isakmp.exchange.outcome import Outcomes
+from isakmp.exchange.retransmission import Retransmission
+from isakmp.exchange.script import Incoming, Mark, S, Script
+from isakmp.exchange.walk import Walk
+from isakmp.log.log import Log, LogClass, Severity, severity_of
+from isakmp.message import Header, in_clear, missing
+from isakmp.path import Path
+from isakmp.policy.silence import farewell, silence
+from isakmp.policy.spd import Address, Remote
+from isakmp.sa import IsakmpSa, SaDatabase, State
+
+# A peer that repeats a message gets our last answer again, this many times.
+ANSWERS_MAX = 12
+# Octets of a message that begins an exchange in clear.
+FIRST_MAX = 16384
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the configuration says to the engine; seconds and counts.
+
+    sa_retransmits: the retransmits where an SA ends with its exchange (RFC 7296 2.4).
+    """
+
+    retransmits: int = 3
+    retransmit_s: float = 1.0
+    retransmit_max_s: float = 30.0
+    sa_retransmits: int = 12
+    exchange_max_s: float = 120.0
+    half_open_max: int = 1000
+    half_open_peer_max: int = 100
+    cookie_threshold: int = 100
+    rekey_margin_percent: int = 20
+
+
+class Engine:
+    """Runs exchanges."""
+
+    def __init__(
+        self, *, transmit: Callable[[Path, bytes], None], unsent: Callable[[Path], Reason | None],
+        random: Callable[[int], bytes], timers: Timers, conf: Conf, app: Application, log: Log,
+        sas: SaDatabase, dialects: dict[str, Dialect], owner: Owner, work: Work,
+    ) -> None:  # fmt: skip
+        self.transmit, self.unsent, self.random, self.work = transmit, unsent, random, work
+        self.timers, self.now, self.conf, self.app = timers, timers.now, conf, app
+        self.log, self.sas, self.dialects, self.owner = log, sas, dialects, owner
+        self.settings = Settings()
+        self.exchanges: dict[Key, Exchange[Any]] = {}
+        self.outcomes = Outcomes()
+        self.counters: dict[str, int] = {}
+        self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
+        self._numbers = 0
+        self.budget = Budget(timers.now, self._names)
+        self.bounds = Bounds(sas, timers.now, conf.where, lambda: owner.catalog.reserved)
+        self.half_open = HalfOpen(random, timers.now)
+        self.candidates = Candidates(self)
+        self.retransmission = Retransmission(self)
+        self.walk = Walk(self)
+
+    def _names(self, address: Address) -> bool:
+        return self.owner.catalog.names(address)
+
+    # --- what comes in -----------------------------------------------------------------------
+
+    def take(self, dialect: Dialect, path: Path, header: Header, datagram: bytes) -> None:
+        """Give a dialect a message. Whatever it is, nothing is raised."""
+        try:
+            dialect.receive(self, path, header, datagram)
+        except MalformedPayload as error:
+            self.drop(path, str(error))
+
+    def find(self, dialect: str, cookie: bytes, number: int) -> Exchange[Any] | None:
+        """The exchange of that dialect whose messages come with that cookie of ours and number."""
+        return self.exchanges.get((dialect, cookie, number))
+
+    def find_all(self, dialect: str, cookie: bytes, number: int) -> list[Exchange[Any]]:
+        """The same; more than one where several have answered and none is proven, newest first."""
+        found = self.find(dialect, cookie, number)
+        return self.candidates.among(found) if found is not None else []
+
+    def drop(self, path: Path, why: str) -> None:
+        """Count and log a message that nothing is done about."""
+        self.counters["dropped"] = self.counters.get("dropped", 0) + 1
+        self.log.debug(LogClass.MESSAGE, 20, "dropped message %s: %s", path.came, why)
+
+    @staticmethod
+    def check_first(datagram: bytes) -> None:
+        """What begins in clear is of a bounded size, before it is read. MalformedPayload."""
+        if len(datagram) > FIRST_MAX:
+            raise MalformedPayload("HDR", 24, f"{len(datagram)} octets are too many to begin with",
+                                   "RFC 2408 3.1")  # fmt: skip
+
+    @staticmethod
+    def early(
+        exchanges: Iterable[Exchange[Any]], path: Path, header: Header, datagram: bytes
+    ) -> bool:
+        """Whether a message for one of these has to wait, as what it is to be read with is not
+        there yet. One is kept, and comes again when it is."""
+        unready = [exchange for exchange in exchanges if exchange.unready]
+        for exchange in unready:
+            if len(datagram) <= FIRST_MAX:
+                exchange.early = path, header, datagram
+        return bool(unready)
+
+    def is_repeat(self, exchange: Exchange[Any], datagram: bytes) -> bool:
+        """Whether this is the peer's last message again; it then gets our last answer again."""
+        return self.repeats(exchange, digest(datagram))
+
+    def repeats(self, exchange: Exchange[Any], mark: bytes) -> bool:
+        """The same of a message's digest."""
+        if exchange.last_in != mark:
+            return False
+        waits = exchange.complete or not exchange.sends(exchange.step)
+        answering = waits and exchange in leaves(exchange)
+        if exchange.last_out and answering and exchange.repeats < ANSWERS_MAX:
+            exchange.repeats += 1
+            self.log.debug(LogClass.EXCHANGE, 40, "%s: repeated message, answered again", exchange)
+            self.repeat(exchange)
+        return True
+
+    def repeat(self, exchange: Exchange[Any]) -> None:
+        """Send our last message once more."""
+        for datagram in exchange.last_out:
+            self.transmit(exchange.path, datagram)
+
+    def run(self, exchange: Exchange[Any], message: Incoming, datagram: bytes) -> None:
+        """Give an exchange its next message."""
+        if exchange.parked or exchange.complete or exchange.sends(exchange.step):
+            self.drop(message.path, f"{exchange} does not expect a message now")
+            return
+        exchange.now_in = digest(datagram)
+        fresh = not exchange.last_in
+        try:
+            exchange.dialect.inspect(exchange, message)
+            script = self._script_for(exchange, message)
+            several = not script.refuses and may_be_forged(exchange, message)
+            if several:
+                self.check_first(datagram)
+        except Refused as refused:
+            self.refused(exchange, refused, proven=message.proven)
+        except MalformedPayload as error:
+            self.malformed(exchange, error, fresh=fresh, proven=message.proven)
+        else:
+            if several:
+                self.candidates.answer(exchange, message, exchange.now_in)
+                return
+            took = partial(self.took, exchange, message, script)
+            step = script.steps(exchange.initiator)[exchange.step]
+            self.walk.take(exchange, step, message, took, fresh=fresh)
+
+    def malformed(
+        self, exchange: Exchange[Any], error: MalformedPayload, *, fresh: bool, proven: bool
+    ) -> None:
+        """A bad message ends an exchange only where it began it, as strangers can send bad ones,
+        or where the peer's only message under that number is this, and it is proven."""
+        reason = Reason("malformed-message", f"{exchange.script.name}: {error}")
+        self.log.proto_warn("%s: message refused: %s", exchange, error)
+        if exchange.untaken:
+            self.candidates.failed(exchange, reason)
+            return
+        exchange.hint = exchange.hint or reason
+        if (proven and exchange.dialect.once) or (fresh and not exchange.initiator):
+            if proven:
+                exchange.dialect.notify(exchange, Refused(reason, exchange.dialect.malformed))
+            self.candidates.refused(exchange, reason, proven=True)
+
+    def _script_for(self, exchange: Exchange[Any], message: Incoming) -> Script[Any]:
+        """What the message is of: the exchange's script, or a variant of that. MalformedPayload
+        where it is of neither."""
+        script, kinds = exchange.script, [payload.type for payload in message.payloads]
+        lacking = self.lacking(exchange, script, kinds)
+        for variant in script.variants:
+            if len(variant.steps(exchange.initiator)) <= exchange.step:
+                continue
+            theirs = variant.takes(exchange, message) if variant.takes else lacking
+            if theirs and not self.lacking(exchange, variant, kinds):
+                script, lacking = variant, []
+                break
+        self.check_syntax(exchange, lacking)
+        if script.rows[exchange.step].protected and not message.protected:
+            raise in_clear(exchange.dialect.major, self._where(exchange))
+        return script
+
+    @staticmethod
+    def lacking(exchange: Exchange[Any], script: Script[Any], have: list[int]) -> list[int]:
+        """The payloads that the message in turn must have and has not."""
+        lacking = []
+        for wanted in script.rows[exchange.step].must:
+            if wanted in have:
+                continue
+            kind = exchange.dialect.authenticator(exchange) if wanted is Mark.AUTH else wanted
+            if kind not in have:
+                lacking.append(kind)
+        return lacking
+
+    def check_syntax(self, exchange: Exchange[Any], lacking: list[int]) -> None:
+        """MalformedPayload where something is lacking."""
+        if lacking:
+            raise missing(exchange.dialect.major, self._where(exchange), lacking[0])
+
+    @staticmethod
+    def _where(exchange: Exchange[Any]) -> str:
+        return f"{exchange.script.name} message {exchange.step + 1}"
+
+    def took(self, exchange: Exchange[Any], message: Incoming, script: Script[Any]) -> None:
+        """A receiving step of that script accepted its message."""
+        exchange.last_in, exchange.retries, exchange.repeats = exchange.now_in, 0, 0
+        if not script.refuses:
+            exchange.follow(script)
+        self.stop_timer(exchange, "retransmit")
+        exchange.dialect.accepted(exchange, message)
+        for payload in message.left:
+            exchange.dialect.leftover(exchange, message, payload)
+
+    def unlist(self, exchange: Exchange[Any]) -> None:
+        """Messages of that key find another exchange of the same attempt, or none."""
+        key = exchange.dialect.key(exchange)
+        if self.exchanges.get(key) is exchange:
+            del self.exchanges[key]
+            others = [x for x in self.candidates.among(exchange) if x is not exchange]
+            if others:
+                self.exchanges[key] = others[-1]
+
+    # --- ends --------------------------------------------------------------------------------
+
+    def refused(self, exchange: Exchange[Any], refused: Refused, *, proven: bool = True) -> None:
+        """A step refused. An unprotected answer may be forged: who gets one waits on."""
+        answer = exchange.step > 0 and not exchange.sends(exchange.step)
+        if answer and exchange.script.establishes and not proven:
+            self.candidates.refused(exchange, refused.reason, proven=False)
+            return
+        exchange.dialect.notify(exchange, refused)
+        if answer:
+            self.candidates.refused(exchange, refused.reason, proven=True)
+        else:
+            self.fail(exchange.root, refused.reason)
+
+    def fail(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """End an exchange without result; whoever waits for it learns why."""
+        if exchange.over:
+            self.log.internal_warn("%s: after its end: %s", exchange, reason)
+        elif exchange.stem is not None:
+            self.candidates.failed(exchange, reason)
+        else:
+            told = exchange
+            if exchange.answers is not None:
+                told, reason = self.candidates.furthest(exchange), of_many(exchange, reason)
+                self.candidates.end_others(exchange, reason)
+            self.forget(exchange)
+            self.failed(exchange, reason, told)
+
+    def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """End an exchange; one that the peer expects to be ended by its answer ends then."""
+        if exchange.dialect.awaited(exchange):
+            for each in family(exchange.root):
+                each.unwanted = reason
+        elif not exchange.over:
+            exchange.dialect.withdraw(exchange, reason)
+            self.fail(exchange.root, reason)
+
+    def failed(self, exchange: Exchange[Any], reason: Reason, told: Exchange[Any]) -> None:
+        """told: whose name the end has, of those that belong together."""
+        exchange.script.abandon(exchange)
+        exchange.dialect.ended(exchange, reason)
+        # Lines of one text are bounded together: strangers must not push our own out.
+        strange = not exchange.initiator and (exchange.sa is None or reason.cause in CHEAP)
+        text = "%s: refused: %s" if strange else "%s: failed: %s"
+        if reason.cause in BOUNDS:
+            self.met(told.remote.name, reason)
+        else:
+            said = reason.brief() if strange else reason
+            self.log.write(severity_of(reason), text, told, said)
+        self._outcome(told, reason)
+        exchange.finished.fail(Refused(reason))
+
+    def forget(self, exchange: Exchange[Any]) -> None:
+        """Take an exchange out of the tables and stop its timers."""
+        exchange.over = True
+        if exchange.attempt is not None:
+            exchange.attempt.give_up()
+        for event in exchange.events.values():
+            event.cancel()
+        exchange.events.clear()
+        self.unlist(exchange)
+        if exchange.sa is not None:
+            exchange.sa.running.pop(exchange.number, None)
+        self.half_open.remove(exchange)
+
+    def remark(self, exchange: Exchange[Any], reason: Reason, *, goes_on: bool = False) -> None:
+        """An exchange has done what it is for, but not all of it, or not as it should be.
+
+        goes_on: nothing is given up for that.
+        """
+        if reason.cause in BOUNDS:
+            self.met(exchange.remote.name, reason)
+        else:
+            severity = Severity.PROTO_WARN if goes_on else severity_of(reason)
+            self.log.write(severity, "%s: %s", exchange, reason)
+        self._outcome(exchange, reason)
+
+    def met(self, peer: str, reason: Reason) -> None:
+        """A peer has met a bound, and not got what it asked for: one line for all that meet it,
+        which the log counts."""
+        self.log.proto_err("bound met by %s: %s", peer, reason)
+
+    def concluded(self, exchange: Exchange[Any]) -> None:
+        """An exchange has done what it is for."""
+        self._outcome(exchange, None)
+        exchange.finished.finish(None)
+
+    def _outcome(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+        if len(exchange.steps) == 1 and reason is None:
+            return
+        self.outcomes.note(exchange, self.now(), reason)
+        if reason is None:
+            self.log.debug(LogClass.EXCHANGE, 10, "%s: done", exchange)
+
+    def turn_away(self, path: Path, what: str, reason: Reason) -> None:
+        """Somebody is refused before there is an exchange."""
+        self.counters["refused"] = self.counters.get("refused", 0) + 1
+        said = what, path.remote, reason.brief()
+        self.log.write(severity_of(reason), "%s from %s refused: %s", *said)
+        self.outcomes.turned_away(path, self.now(), what, reason)
+
+    # --- beginnings --------------------------------------------------------------------------
+
+    def initiate(
+        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, *, name: str = "",
+        sa: IsakmpSa | None = None, prepare: Callable[[S], object] | None = None,
+    ) -> Exchange[S]:  # fmt: skip
+        """Begin an exchange of ours; its ``finished`` job tells how it ended."""
+        cky_i, cky_r = (sa.cky_i, sa.cky_r) if sa else (self.new_cookie(), bytes(8))
+        number = UNNUMBERED if sa else 0
+        exchange = self.create(dialect, script, remote, path, True, cky_i, cky_r, number, sa)
+        exchange.name = name
+        if prepare:
+            prepare(exchange.state)
+        if sa is None:
+            self._begin(exchange)
+        else:
+            sa.waiting.append(exchange)
+            self.begin_waiting(sa)
+            if exchange in sa.waiting:
+                self.log.debug(LogClass.EXCHANGE, 30, "%s: waits for those before it", exchange)
+        return exchange
+
+    def _begin(self, exchange: Exchange[Any]) -> None:
+        # Under an SA a number is taken only once there is a message for it.
+        if exchange.sa is None:
+            self.number(exchange)
+        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
+        self.walk.go_on(exchange)
+
+    def number(self, exchange: Exchange[Any]) -> None:
+        if exchange.sa is not None:
+            exchange.message_id = exchange.dialect.message_id(exchange)
+        self.exchanges[exchange.dialect.key(exchange)] = exchange
+
+    def begin_waiting(self, sa: IsakmpSa) -> None:
+        """Exchanges of ours that wait for a place under ``sa`` take what has become free."""
+        while sa.waiting:
+            if sa.waiting[0].over:
+                sa.waiting.pop(0)
+            elif sa.waiting[0].dialect.may_begin(sa):
+                self._begin(sa.waiting.pop(0))
+            else:
+                return
+
+    def answer(
+        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, cky_i: bytes,
+        cky_r: bytes, message_id: int, sa: IsakmpSa | None = None, first: bytes = b"",
+    ) -> Exchange[S]:  # fmt: skip
+        """Begin an exchange of the peer's; first: what a stranger began it with. Half-open ones
+        are bounded (the paper, 4.3.5): Refused where there is no room."""
+        named = sa is None and self._names(path.remote)
+        if sa is None:
+            self._make_room(path, named)
+        exchange = self.create(dialect, script, remote, path, False, cky_i, cky_r, message_id, sa)
+        if sa is None:
+            exchange.first_in = digest(first)
+            self.half_open.add(exchange, named=named)
+        self.exchanges[dialect.key(exchange)] = exchange
+        self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
+        return exchange
+
+    def too_many(self, sa: IsakmpSa, path: Path) -> bool:
+        """Whether the peer of ``sa`` has so many exchanges under way that it may begin no more."""
+        reason = self.bounds.exchange(sa.who)
+        if reason is not None:
+            self.drop(path, f"{sa}: {reason.detail}")
+            self.met(sa.remote.name, reason)
+        return reason is not None
+
+    def create(
+        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, initiator: bool,
+        cky_i: bytes, cky_r: bytes, message_id: int, sa: IsakmpSa | None,
+    ) -> Exchange[S]:  # fmt: skip
+        """An exchange with its end set."""
+        self._numbers += 1
+        exchange = Exchange(
+            self._numbers, dialect, script, initiator, remote, path, cky_i, cky_r, message_id,
+            self.now(), path.remote, self, script.state(), sa,
+        )  # fmt: skip
+        if sa is not None:
+            sa.running[exchange.number] = exchange
+        self.allow_time(exchange)
+        return exchange
+
+    def allow_time(self, exchange: Exchange[Any]) -> None:
+        """Have an exchange end in a while, counted from now."""
+        most = self.settings.exchange_max_s
+        if exchange.dialect.ends_sa(exchange):
+            # It may have to wait for another one that is as patient.
+            most += 2 * self.retransmission.longest_s()
+        self.stop_timer(exchange, "end")
+        exchange.events["end"] = self.timers.add(
+            "exchange end", most, lambda: self.timed_out(exchange)
+        )
+
+    def new_cookie(self) -> bytes:
+        """Eight random octets that no exchange or SA of ours has, and not all zero."""
+        while True:
+            cookie = self.random(8)
+            running = [name for name in self.dialects if (name, cookie, 0) in self.exchanges]
+            if any(cookie) and not running and cookie not in self.sas.isakmp:
+                return cookie
+
+    def _make_room(self, path: Path, named: bool) -> None:
+        """Drop a half-open exchange where there are too many. Refused where none may go."""
+        limits = self.settings.half_open_peer_max, self.settings.half_open_max
+        if surplus := self.half_open.surplus(path.remote, *limits, named=named):
+            victim, why = surplus
+            if victim is None:
+                raise Refused(replace(why, detail=f"{why.detail}, and none that may give way"))
+            self.counters["half_open_dropped"] = self.counters.get("half_open_dropped", 0) + 1
+            self.fail(victim, why)
+
+    # --- time --------------------------------------------------------------------------------
+
+    def conclude(self, exchange: Exchange[Any]) -> bool:
+        """End an exchange well that only lacks its confirmation; whether it was one."""
+        lacks_it = exchange.script.confirmed and exchange.step == len(exchange.steps) - 1
+        if lacks_it and not exchange.over:
+            self.log.proto_warn("%s: goes on without its confirmation", exchange)
+            self.walk.finish(exchange)
+        return lacks_it
+
+    def timed_out(self, exchange: Exchange[Any]) -> None:
+        if self.conclude(exchange):
+            return
+        exchange, ended = self.candidates.furthest(exchange), exchange
+        if exchange.initiator and not exchange.last_out:
+            reason = "the IPsec stack, or an exchange before it, is not done"
+            self.fail(ended, Reason("not-sent", f"{exchange.script.name}: {reason}"))
+            return
+        address, port = str(exchange.path.remote), exchange.path.remote_port
+        if exchange.sa is not None and exchange.sa.state in (State.SUPERSEDED, State.DELETING):
+            unanswered = farewell(exchange.script.name, address, port)
+        else:
+            said = exchange.script.name, exchange.step
+            unanswered = silence(*said, address, port, lost=exchange.unheard)
+        told = ended.hint or exchange.hint or self.unsent(exchange.path) or unanswered
+        self.fail(ended, told)
+
+    @staticmethod
+    def stop_timer(exchange: Exchange[Any], name: str) -> None:
+        if event := exchange.events.pop(name, None):
+            event.cancel()

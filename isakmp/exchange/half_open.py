@@ -1,0 +1,187 @@
+"""Half-open exchanges: begun by strangers, bounded, of an address and in all (the paper, 4.3.5).
+
+Where there are too many, one goes of those that got least far: a random one of an address that
+[Phase 1] does not name itself, else one of a named address that has had its round trip; never the
+newest. Strangers leave a share to the named. A flood asks for that with each of its messages, so
+none of them are looked through: they are kept by step and by address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from isakmp.errors import Reason
+from isakmp.exchange.exchange import Exchange, digest
+from isakmp.policy.spd import Address
+
+AnyExchange = Exchange[Any]
+
+# What a peer that is named is given to answer in, whoever else comes: a long round trip.
+ROUND_TRIP_S = 0.5
+# One of so many places is left to named addresses.
+NAMED_SHARE = 4
+
+
+class Ranked:
+    """Exchanges by how far they got; any of those that got least far is at hand."""
+
+    def __init__(self) -> None:
+        self._lists: dict[int, list[AnyExchange]] = {}
+        # By age, too: what has moved on is put last.
+        self._places: dict[AnyExchange, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, exchange: AnyExchange) -> bool:
+        return exchange in self._places
+
+    def __iter__(self) -> Iterator[AnyExchange]:
+        return iter(self._places)
+
+    def put(self, exchange: AnyExchange, step: int) -> None:
+        """Keep an exchange at that step, and no longer at the one before."""
+        if exchange in self._places:
+            self.take(exchange)
+        same = self._lists.setdefault(step, [])
+        self._places[exchange] = step, len(same)
+        same.append(exchange)
+
+    def take(self, exchange: AnyExchange) -> None:
+        """Forget an exchange; the last one of its step takes its place."""
+        step, place = self._places.pop(exchange)
+        last = self._lists[step].pop()
+        if last is not exchange:
+            self._lists[step][place] = last
+            self._places[last] = step, place
+        if not self._lists[step]:
+            del self._lists[step]
+
+    def least(self, draw: int) -> AnyExchange:
+        """One of those that got least far; a script has few steps."""
+        stuck = self._lists[min(self._lists)]
+        return stuck[draw % len(stuck)]
+
+    def oldest(self) -> AnyExchange:
+        """The one that has waited longest where it is."""
+        return next(iter(self._places))
+
+
+HERE = Reason("half-open-limit", "too many half-open exchanges with this address")
+IN_ALL = Reason("half-open-limit", "too many half-open exchanges")
+
+
+class Here(Ranked):
+    """Those of one address; begun: by dialect and by the digest of the first message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: dict[tuple[str, bytes], AnyExchange] = {}
+
+
+@dataclass(slots=True)
+class Place:
+    """Where an exchange is kept: among the named or the strangers, of its address, and by which
+    mark; since: when it came to the step that it is at."""
+
+    kind: Ranked
+    here: Here
+    mark: tuple[str, bytes]
+    since: float
+
+
+class HalfOpen:
+    """The half-open exchanges of one engine. named: whether [Phase 1] names an address itself."""
+
+    def __init__(self, random: Callable[[int], bytes], now: Callable[[], float]) -> None:
+        self._random, self._now = random, now
+        self._strangers, self._named = Ranked(), Ranked()
+        self._newest: AnyExchange | None = None
+        self._places: dict[AnyExchange, Place] = {}
+        self._at: dict[Address, Here] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, exchange: AnyExchange) -> bool:
+        return exchange in self._places
+
+    def __iter__(self) -> Iterator[AnyExchange]:
+        return iter(self._places)
+
+    def begun(self, dialect: str, datagram: bytes, origin: Address) -> AnyExchange | None:
+        """The one that a stranger began in that dialect with that message. Another message with
+        its cookie is none of it: either may be somebody else's."""
+        here = self._at.get(origin)
+        return here.begun.get((dialect, digest(datagram))) if here is not None else None
+
+    def add(self, exchange: AnyExchange, *, named: bool) -> None:
+        """A stranger has begun."""
+        here = self._at.get(exchange.origin)
+        if here is None:
+            here = self._at[exchange.origin] = Here()
+        kind = self._named if named else self._strangers
+        kind.put(exchange, exchange.step)
+        here.put(exchange, exchange.step)
+        mark = exchange.dialect.name, exchange.first_in
+        self._places[exchange] = Place(kind, here, mark, self._now())
+        here.begun[mark] = self._newest = exchange
+
+    def moved_on(self, exchange: AnyExchange) -> None:
+        """An exchange waits at another step, and with it all that it is one of; one that is not
+        half-open is none of ours."""
+        root = exchange.root
+        if place := self._places.get(root):
+            place.kind.put(root, exchange.step)
+            place.here.put(root, exchange.step)
+            place.since = self._now()
+
+    def remove(self, exchange: AnyExchange) -> None:
+        """An exchange is over, or open."""
+        place = self._places.pop(exchange, None)
+        if place is None:
+            return
+        here, mark = place.here, place.mark
+        place.kind.take(exchange)
+        here.take(exchange)
+        if self._newest is exchange:
+            self._newest = None
+        if here.begun.get(mark) is exchange:
+            del here.begun[mark]
+        if not here:
+            del self._at[exchange.origin]
+
+    def surplus(
+        self, origin: Address, peer_max: int, most: int, *, named: bool
+    ) -> tuple[AnyExchange | None, Reason] | None:
+        """Who goes before another of that address comes, and why; None for who: the newcomer."""
+        here = self._at.get(origin)
+        if here is not None and len(here) >= peer_max:
+            victim = self._aged(here) if named else self._any(here)
+            return victim, HERE
+        full = len(self._places) >= most
+        crowded = not named and len(self._strangers) >= most - most // NAMED_SHARE
+        if self._places and (full or crowded):
+            victim = self._any(self._strangers) or self._aged(self._named)
+            return victim, IN_ALL
+        return None
+
+    def _any(self, among: Ranked) -> AnyExchange | None:
+        """One of those that got least far, and not the newest; there may be no other."""
+        if not among:
+            return None
+        draw = int.from_bytes(self._random(4), "big")
+        for more in (0, 1):
+            victim = among.least(draw + more)
+            if victim is not self._newest:
+                return victim
+        return self._aged(among)
+
+    def _aged(self, among: Ranked) -> AnyExchange | None:
+        """The oldest, if it has had its round trip."""
+        oldest = among.oldest() if among else None
+        if oldest is None or self._now() - self._places[oldest].since < ROUND_TRIP_S:
+            return None
+        return oldest

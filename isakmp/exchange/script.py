@@ -1,0 +1,209 @@
+"""What an exchange type is written in: scripts, their syntax, and messages as steps see them.
+
+RFC 2408 4.1; the isakmpd paper, 4.3.1. A Script is two lists of steps, one per role, and a syntax
+that says of each message which payloads it must have, and whether it is protected. Steps alternate
+with the messages. A step acts once, on one message, and returns a verdict: go on (None), AGAIN,
+RESTART or WAIT; it raises Refused to refuse. A step that must wait is a generator that yields a
+Job; the exchange is parked until the answer is there. A message that is not the script's next one
+may be that of one of its variants, which then takes over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+from functools import cache, cached_property
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+
+from isakmp.event.job import Job
+from isakmp.message import Header, Payload, missing
+from isakmp.path import Path
+
+if TYPE_CHECKING:
+    from isakmp.exchange.exchange import Exchange
+
+S = TypeVar("S")
+
+
+def duplicate(value: S) -> S:
+    """Another dataclass of the same values: copy() and replace() take several times as long."""
+    kind: Any = type(value)
+    other: S = kind(*_values_of(kind)(value))
+    return other
+
+
+@cache
+def _values_of(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads all fields of such a dataclass, of which there are two at least."""
+    return attrgetter(*[one.name for one in fields(kind)])
+
+
+class Mark(Enum):
+    """Marks in a syntax: between messages, at the end, the payload that authenticates, and before
+    those of a message that is protected, which RFC 2409 writes HDR* and RFC 7296 HDR, SK {}."""
+
+    SWITCH = "switch"
+    END = "end"
+    AUTH = "auth"
+    PROTECTED = "protected"
+
+
+SWITCH, END, AUTH, PROTECTED = Mark.SWITCH, Mark.END, Mark.AUTH, Mark.PROTECTED
+
+
+class Row(NamedTuple):
+    """One message: the payloads that it must have, and whether it has to be protected."""
+
+    must: tuple[int | Literal[Mark.AUTH], ...]
+    protected: bool
+
+
+class Verdict(Enum):
+    """What a step says about the next one: another request and answer as this pair, begin again, or
+    wait for another message in the place of this one, which changes nothing."""
+
+    AGAIN = "again"
+    RESTART = "restart"
+    WAIT = "wait"
+
+
+Waiting = Generator[Job[Any], Any, Verdict | None]
+Wait = Generator[Job[Any], Any, None]
+"""A part of a step that waits, and has no verdict of its own."""
+Step = Callable[["Exchange[Any]", Any], "Verdict | Waiting | None"]
+
+
+@dataclass(frozen=True, eq=False)
+class Script(Generic[S]):
+    """One exchange type, as its RFC draws it.
+
+    state: makes the exchange's own memory; finalize: installs what was negotiated, once, after the
+    last step, and may wait as a step does; abandon: gives back what a failed exchange holds;
+    establishes: the exchange makes the SA that protects others (phase 1), so it begins without one;
+    persistent: the responder too repeats its message until the next one comes; confirmed: the last
+    message only confirms, and where it does not come the exchange has succeeded all the same;
+    follows: the script that goes on where this one ends, with what was learned; variants: what it
+    becomes where a message comes that is theirs; takes: which that is, of a variant (default: what
+    the script itself lacks something in, and the variant nothing); refuses: a variant that takes
+    over for one message only, as that refuses something; tells: what the peer is told stays true,
+    whatever becomes of what is configured; fork: the memory once more, for another answer to the
+    same message; question: what an answer is to, where several messages wait for one; joins:
+    whether a fork takes another answer for its own, as the two make the same keys.
+    """
+
+    name: str
+    exchange_type: int
+    initiator: tuple[Step, ...]
+    responder: tuple[Step, ...]
+    syntax: tuple[int | Mark, ...]
+    state: Callable[[], S]
+    finalize: Callable[[Exchange[S]], Waiting | None] = lambda exchange: None
+    abandon: Callable[[Exchange[S]], object] = lambda exchange: None
+    establishes: bool = False
+    persistent: bool = False
+    confirmed: bool = False
+    follows: Callable[[Exchange[S]], Script[S] | None] = lambda exchange: None
+    variants: tuple[Script[S], ...] = ()
+    takes: Callable[[Exchange[S], Incoming], bool] | None = None
+    refuses: bool = False
+    tells: bool = False
+    fork: Callable[[S], S] = lambda state: duplicate(state)
+    question: Callable[[Exchange[S], Incoming], object] = lambda exchange, message: None
+    joins: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The syntax, message by message."""
+        rows = [Row((), False)]
+        for item in self.syntax:
+            must, protected = rows[-1]
+            if item is Mark.SWITCH:
+                rows.append(Row((), False))
+            elif item is Mark.PROTECTED:
+                rows[-1] = Row(must, True)
+            elif item is not Mark.END:
+                rows[-1] = Row((*must, item), protected)
+        return tuple(rows)
+
+    def steps(self, initiator: bool) -> tuple[Step, ...]:
+        """Those of one role."""
+        return self.initiator if initiator else self.responder
+
+
+def refusable(script: Script[S], must: tuple[int, ...], step: Step) -> Script[S]:
+    """A request and its answer, with the variant that takes an answer of notifies alone. Where its
+    step does not refuse, the script begins again or waits on."""
+    request = script.syntax[: script.syntax.index(SWITCH)]
+    protected = (PROTECTED,) if script.rows[1].protected else ()
+    refusal = replace(
+        script, initiator=(script.initiator[0], step), responder=(), variants=(), refuses=True,
+        syntax=(*request, SWITCH, *protected, *must, END),
+    )  # fmt: skip
+    return replace(script, variants=(*script.variants, refusal))
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A message as a step sees it: checked, decrypted, its payloads claimed one by one.
+
+    data: the octets the payloads were read from, in clear; end: where the last payload ends; came:
+    when, of an answer that may have to wait for its turn (candidates.py).
+    commit: what the dialect notes once the message is accepted (an IV, the peer's address);
+    proven: only who we talk to can have made it, as its dialect knows; left: the payloads that no
+    step has claimed.
+    """
+
+    header: Header
+    payloads: list[Payload]
+    data: bytes
+    end: int
+    path: Path
+    offset: int
+    protected: bool = False
+    commit: Any = None
+    proven: bool = False
+    came: float = 0.0
+    left: list[Payload] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.payloads.copy()
+
+    def take(self, kind: int) -> Payload:
+        """The payload of that type, which the syntax has made sure of; it counts as handled."""
+        for index, payload in enumerate(self.left):
+            if payload.type == kind:
+                del self.left[index]
+                return payload
+        raise missing(self.header.major, "the message", kind, self.offset)
+
+    def has(self, kind: int) -> bool:
+        """Whether a payload of that type is there that nobody has claimed."""
+        return kind in [payload.type for payload in self.left]
+
+    def take_all(self, kind: int) -> list[Payload]:
+        """All payloads of that type that nobody has claimed."""
+        found = [payload for payload in self.left if payload.type == kind]
+        if found:
+            self.left = [payload for payload in self.left if payload.type != kind]
+        return found
+
+    def after(self, payload: Payload) -> bytes:
+        """The octets behind ``payload`` up to the end of the last one, which a HASH covers."""
+        return self.data[payload.offset - self.offset + 4 + len(payload.body) : self.end]
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A message under construction. hash_over: makes the HASH that goes before all the rest."""
+
+    payloads: list[tuple[int, Any]] = field(default_factory=list)
+    hash_over: Callable[[bytes], bytes] | None = None
+    protected: bool = False
+    flags: int = 0
+    proven: bool = True
+
+    def add(self, kind: int, value: Any) -> None:
+        """Append a payload: its codec's value, or its body as octets."""
+        self.payloads.append((kind, value))

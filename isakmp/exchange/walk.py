@@ -1,0 +1,178 @@
+"""Walk: takes the steps of exchanges one after the other, as far as each goes without waiting.
+
+RFC 2408 4.1; the isakmpd paper, 4.3.1. A step is an Attempt, and so is what is done once a message
+has left: whatever is not there yet is waited for, and what it raises means the same before the
+wait and after it. finalize may wait, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
+from isakmp.exchange.attempt import Attempt
+from isakmp.exchange.exchange import UNNUMBERED, Exchange
+from isakmp.exchange.script import Incoming, Outgoing, Script, Step, Verdict, Waiting
+
+if TYPE_CHECKING:
+    from isakmp.exchange.engine import Engine
+
+# Requests and answers of one exchange beyond those that its script has.
+ROUNDS_MAX = 64
+
+
+class Walk:
+    """That of one engine's exchanges."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def take(
+        self, exchange: Exchange[Any], step: Step, message: Incoming | Outgoing,
+        done: Callable[[], object], *, fresh: bool = False,
+    ) -> None:  # fmt: skip
+        """Take a step on a message, then whatever steps follow. done: is called before these."""
+        self._perform(exchange, Attempt(step, message, self._stepped, done, fresh))
+
+    def _perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+        engine = self._engine
+        # Only what waits is kept: an exchange that knows itself would go only with the next search
+        # for garbage.
+        exchange.attempt, proven = None, attempt.message.proven
+        try:
+            if attempt.advance(exchange, lambda _: self._resume(exchange, attempt)):
+                attempt.then(exchange, attempt)
+            else:
+                exchange.attempt = attempt
+        except Refused as refused:
+            engine.refused(exchange, refused, proven=proven)
+        except IsakmpError as error:
+            if isinstance(error, MalformedPayload) and isinstance(attempt.message, Incoming):
+                engine.malformed(exchange, error, fresh=attempt.fresh, proven=proven)
+            else:
+                engine.refused(exchange, _own_failure(exchange, error), proven=proven)
+
+    def _resume(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+        """The answer came; the exchange may have ended meanwhile."""
+        if not exchange.over:
+            self._perform(exchange, attempt)
+
+    def _stepped(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+        """A step is done: note it, move on, and send what is ours to send."""
+        verdict = attempt.verdict
+        if verdict is Verdict.WAIT:
+            return
+        attempt.done()
+        if exchange.over:
+            return
+        leg = exchange.step % 2  # the answer of a pair ends one
+        self._move(exchange, verdict)
+        if leg and not exchange.complete and not exchange.dialect.next_leg(exchange):
+            return
+        if exchange.after_send:
+            self._sent(exchange, attempt)
+        else:
+            self.go_on(exchange)
+
+    @staticmethod
+    def _move(exchange: Exchange[Any], verdict: Verdict | None) -> None:
+        """To the step that is next. Refused where a peer goes round and round."""
+        if verdict is None:
+            exchange.step += 1
+        elif verdict is Verdict.RESTART:
+            exchange.step = 0
+        else:
+            exchange.step -= 1
+            exchange.rounds += 1
+            if exchange.rounds > ROUNDS_MAX:
+                raise Refused(Reason("too-many-rounds", f"{exchange.script.name}: more than "
+                                     f"{ROUNDS_MAX} requests and answers"))  # fmt: skip
+
+    def begin_again(self, exchange: Exchange[Any]) -> None:
+        """Send the first message anew, though no answer has asked for it just now."""
+        exchange.step, exchange.retries = 0, 0
+        self._engine.stop_timer(exchange, "retransmit")
+        self.go_on(exchange)
+
+    def go_on(self, exchange: Exchange[Any]) -> None:
+        """After a step: finish, send the next message, or wait for the peer's."""
+        if exchange.complete:
+            self.finish(exchange)
+        elif exchange.sends(exchange.step):
+            step, row = exchange.steps[exchange.step], exchange.script.rows[exchange.step]
+            message = Outgoing(protected=row.protected)
+            done = partial(self._send, exchange, message)
+            self._perform(exchange, Attempt(step, message, self._stepped, done))
+        else:
+            self._engine.half_open.moved_on(exchange)
+            if exchange.initiator or exchange.script.persistent:
+                self._engine.retransmission.arm(exchange)
+
+    def _send(self, exchange: Exchange[Any], message: Outgoing) -> None:
+        engine = self._engine
+        if exchange.message_id == UNNUMBERED:
+            engine.number(exchange)
+        exchange.last_out = exchange.dialect.seal(exchange, message)
+        kinds = [kind for kind, _ in message.payloads]
+        engine.check_syntax(exchange, engine.lacking(exchange, exchange.script, kinds))
+        if exchange.resting:
+            engine.candidates.asks_again(exchange)
+        engine.repeat(exchange)
+
+    def _sent(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+        """What is left to do once a message has left, one after the other, then what follows."""
+        if exchange.over:
+            return
+        if exchange.after_send:
+            call = exchange.after_send.pop(0)
+            self._perform(exchange, Attempt(lambda *_: call(), attempt.message, self._sent))
+            return
+        self.go_on(exchange)
+        if exchange.early is not None and not exchange.over:
+            (path, header, datagram), exchange.early = exchange.early, None
+            self._engine.take(exchange.dialect, path, header, datagram)
+
+    def finish(self, exchange: Exchange[Any]) -> None:
+        """Every step is taken: another script follows, or this one installs what it negotiated."""
+        if following := exchange.script.follows(exchange):
+            self._follow(exchange, following)
+            return
+        self._engine.candidates.proven(exchange)
+        self._engine.forget(exchange)
+        self._finalize(exchange, Attempt(_finalize, Outgoing(), self._stepped))
+
+    def _finalize(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+        engine = self._engine
+        try:
+            if not attempt.advance(exchange, lambda _: self._finalize(exchange, attempt)):
+                return
+        except Exception as error:
+            # Whoever waits for it must hear of it, even where this is a bug.
+            told = error.reason if isinstance(error, Refused) else Reason("failed", str(error))
+            engine.failed(exchange, told, exchange)
+            if isinstance(error, IsakmpError):
+                return
+            raise
+        exchange.dialect.ended(exchange, None)
+        engine.concluded(exchange)
+
+    def _follow(self, exchange: Exchange[Any], script: Script[Any]) -> None:
+        """Another exchange type goes on where this one ends; what was learned stays."""
+        self._engine.unlist(exchange)
+        exchange.dialect.ended(exchange, None)
+        exchange.follow(script)
+        exchange.step = 0
+        exchange.message_id = exchange.dialect.message_id(exchange)
+        self._engine.exchanges.setdefault(exchange.dialect.key(exchange), exchange)
+        self.go_on(exchange)
+
+
+def _finalize(exchange: Exchange[Any], _: object) -> Waiting | None:
+    """The last step, which is on no message."""
+    return exchange.script.finalize(exchange)
+
+
+def _own_failure(exchange: Exchange[Any], error: IsakmpError) -> Refused:
+    return Refused(Reason("failed", str(error)), exchange.dialect.failure)

@@ -1,0 +1,1 @@
+"""What becomes of SAs, and what should be up."""

@@ -1,0 +1,363 @@
+"""What becomes of child SAs once exchanges have made them: who sends, who is replaced, deletion.
+
+RFC 2409 5.5 and 9, RFC 7296 2.8. Which of two gives way is told in rivals.py.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from isakmp.app.base import Expire, SaSpec, Usage
+from isakmp.event.job import Job
+from isakmp.exchange.exchange import Exchange
+from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
+from isakmp.log.log import LogClass
+from isakmp.path import Path
+from isakmp.policy.traffic import agreed, describe
+from isakmp.sa import ChildSa, IsakmpSa, State, soft_limit
+
+if TYPE_CHECKING:
+    from isakmp.keeper.keeper import Keeper
+
+LINGER_S, TAKE_OVER_S, USE_S = 1.0, 1.5, 0.1
+# How long a child SA's end waits for the answer that makes its successor.
+LATE_S = 4.0
+
+_ENDING = (State.DELETING, State.DEAD)
+
+
+class Children:
+    """The child SAs of one daemon's keeper."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.keeper = keeper
+        self.sas, self.app, self.timers, self.log = (
+            keeper.sas, keeper.app, keeper.timers, keeper.log
+        )  # fmt: skip
+
+    def restarted(self) -> None:
+        """The IPsec stack has forgotten all child SAs, and what it was given for those that are in
+        the making."""
+        for exchange in self.keeper.engine.exchanges.values():
+            exchange.finished.then(partial(self._made_in_part, exchange))
+        for child in self.sas.all_children():
+            self.delete_child(child)
+
+    def _made_in_part(self, exchange: Exchange[Any], job: Job[Any]) -> None:
+        """What the stack had before it started again is missing."""
+        sa = exchange.sa
+        if sa is None or job.error is not None:
+            return
+        for child in self.sas.children_of_peer(sa.peer):
+            if (child.cookies, child.created) == (sa.own_cookie, exchange.created):
+                self.log.internal_warn("%s: the IPsec stack has started again meanwhile", child)
+                self.delete_child(child)
+
+    def child_established(self, child: ChildSa, specs: list[SaSpec]) -> None:
+        """Quick mode made ``child``; its inbound SAs are in place, here are all of them."""
+        olds = [c for c in self.sas.in_slot(child.slot) if c.state is State.ESTABLISHED]
+        self.sas.add_child(child)
+        child.specs = list(specs)
+        child.receives_only = any(gives_way(child, old) for old in olds)
+        spoke_last = child.initiator is (child.parent is None)
+        if olds and not child.receives_only and spoke_last:
+            # The peer may not have read our last message yet; the old one serves until then.
+            child.receives_only = True
+            child.events["take over"] = self.timers.add(
+                "child SA take over", TAKE_OVER_S, lambda: self.take_over(child)
+            )
+            self._await_use(child)
+        if not child.receives_only and not self._begin_to_send(child):
+            return
+        self.keeper.connections.child_up(child)
+        for old in olds:
+            self._supersede_child(old, child)
+        traffic = describe(agreed(child))
+        self.log.info("connection %s up: %s, %s", child.connection.name, child, traffic)
+
+    def child_rekeyed(self, old: ChildSa, child: ChildSa, specs: list[SaSpec]) -> None:
+        """``child`` was made to take the place of ``old``, which knows it (RFC 7296 2.8).
+
+        Both receive; what is sent takes the old one until it is known that the peer is ready.
+        """
+        rivals = [c for c in self.sas.in_slot(child.slot) if c is not old and c not in old.heirs]
+        self.sas.add_child(child)
+        child.specs, child.receives_only = list(specs), True
+        for rival in rivals:
+            # The ends may have disagreed about which of two was to stay.
+            if rival.state is State.ESTABLISHED:
+                self._supersede_child(rival, child)
+        old.heirs = *old.heirs, child
+        if old.state is not State.DEAD:
+            old.state = State.SUPERSEDED
+        self._await_use(child)
+        self.keeper.connections.child_up(child)
+        self.log.info("connection %s rekeyed: %s", child.connection.name, child)
+
+    def take_over(self, child: ChildSa) -> None:
+        """The peer is ready to receive with ``child``: from now on we send with it."""
+        if child.receives_only and child.state is State.ESTABLISHED:
+            self._begin_to_send(child)
+
+    def _await_use(self, child: ChildSa, wait_s: float = USE_S) -> None:
+        """What comes with ``child`` shows that the peer has it (RFC 7296 2.8).
+
+        Peers may cease to receive with the old one before we can have heard so. We look ever less
+        often.
+        """
+
+        def seen(job: Job[Usage]) -> None:
+            waits = child.receives_only and child.state is State.ESTABLISHED
+            if waits and job.result is not None:
+                if job.result.packets:
+                    self.take_over(child)
+                else:
+                    self._await_use(child, 2 * wait_s)
+
+        child.events["use"] = self.timers.add(
+            "child SA use", wait_s, lambda: self.app.usage(child.inbound()[0]).then(seen)
+        )
+
+    def _begin_to_send(self, child: ChildSa) -> bool:
+        """Install the outbound SAs; False where the application refuses at once."""
+        child.receives_only = False
+        specs = child.specs
+        if not child.encap:
+            child.specs = []
+        outbound = [spec for spec in specs if not spec.inbound]
+        for spec in outbound:
+            self._watch(self.app.add_sa(spec), "outbound SA %08x", spec.spi, needs=child)
+            if child.state is State.DEAD:
+                return False
+        if len(outbound) > 1:
+            self._watch(self.app.group(child.inbound()), "inbound bundle")
+            self._watch(self.app.group(child.outbound()), "outbound bundle")
+        return True
+
+    def _supersede_child(self, old: ChildSa, new: ChildSa) -> None:
+        gone, stays = (new, old) if gives_way(new, old) else (old, new)
+        gone.state = State.SUPERSEDED
+        self.log.debug(LogClass.SA, 20, "child SA %s is superseded by %s", gone, stays)
+        gone.events["delete"] = self.timers.add(
+            "child SA delete", wait_s(gone, stays), lambda: self.delete_child(gone)
+        )
+
+    def _restore_child(self, child: ChildSa) -> None:
+        """The one that superseded ``child`` is gone before it."""
+        child.state = State.ESTABLISHED
+        if event := child.events.pop("delete", None):
+            event.cancel()
+        if child.receives_only and not self._begin_to_send(child):
+            return
+        age = self.timers.now() - child.established
+        if child.limits.soft_s and age > child.limits.soft_s:
+            child.events["rekey"] = self.timers.add(
+                "child SA rekey", 1.0, lambda: self.keeper.connections.rekey(child)
+            )
+
+    def moved(self, child: ChildSa, path: Path, sa: IsakmpSa) -> None:
+        """A NAT has given the peer of ``child`` and ``sa`` another address or port."""
+        self.sas.moved_child(child, path, sa.peer)
+        self._move_specs(child, path)
+        if child.state is State.ESTABLISHED:
+            self.keeper.connections.child_moved(child)
+
+    def _move_specs(self, child: ChildSa, path: Path) -> None:
+        specs, child.specs = child.specs, []
+        for spec in specs:
+            ends = (path.remote, path.local) if spec.inbound else (path.local, path.remote)
+            ports = (path.remote_port, path.local_port)
+            moved = spec._replace(
+                src=ends[0], dst=ends[1], encap=ports if spec.inbound else ports[::-1]
+            )
+            if spec.inbound or not child.receives_only:
+                self._watch(self.app.move_sa(spec, moved), "moving SA %08x", spec.spi)
+            child.specs.append(moved)
+
+    # --- ends --------------------------------------------------------------------------------
+
+    def expire(self, event: Expire) -> None:
+        """An IPsec SA reached a limit: soft, begin its successor; hard, it is over."""
+        child = self.sas.children.get((event.sa.protocol, event.sa.spi))
+        if child is None:
+            remote = str(event.sa.dst)
+            child = self.sas.child_by_spi(event.sa.protocol, event.sa.spi, remote)
+        if child is None:
+            return
+        if event.hard:
+            self._expired(child)
+        elif child.state is State.ESTABLISHED:
+            self.keeper.connections.rekey(child)
+
+    def shorten(self, child: ChildSa, seconds: int) -> None:
+        """The peer keeps it no longer than that, from its beginning on; 0 says nothing.
+
+        The IPsec stack keeps its own limits: what goes before them is ours to see to.
+        """
+        if not 0 < seconds < (child.limits.hard_s or math.inf) or child.state in _ENDING:
+            return
+        engine, now = self.keeper.engine, self.timers.now()
+        draw, margin = engine.random(1)[0] / 256, engine.settings.rekey_margin_percent
+        soft = soft_limit(seconds, draw, child.initiator, margin)
+        child.limits = child.limits._replace(soft_s=soft, hard_s=seconds)
+        name = child.inbound()[0]
+        for what, limit, hard in (("soft", soft, False), ("hard", seconds, True)):
+            if event := child.events.pop(what, None):
+                event.cancel()
+            wait = max(child.established + limit - now, 1.0)
+            call = partial(self.expire, Expire(name, hard))
+            child.events[what] = self.timers.add(f"child SA {what}", wait, call)
+
+    def _expired(self, child: ChildSa) -> None:
+        """It carries nothing any more, nor does its other half, however late the peer hears."""
+        self.log.info("connection %s: child SA %s expired", child.connection.name, child)
+        for other in self._others(child):
+            self.take_over(other)
+        for name in (*child.inbound(), *child.outbound()):
+            self.app.delete_sa(name)
+        flow = child.connection.name, child.selector
+        if successor := self.keeper.connections.under_way(flow):
+            successor.finished.then(lambda job: self._end_expired(child))
+            child.events["late"] = self.timers.add(
+                "late successor", LATE_S, lambda: self._end_expired(child)
+            )
+        else:
+            self._end_expired(child)
+
+    def _end_expired(self, child: ChildSa) -> None:
+        """No successor is being asked for any more, or none comes."""
+        if child.parent is not None and self._not_rekeyed(child):
+            # What the peer refused under this IKE SA it may grant under another (RFC 7296 2.8).
+            self.log.proto_err("%s: child SA %s could not be rekeyed before its end; what should "
+                                "be up begins anew", child.parent, child)  # fmt: skip
+            self.keeper.delete_sa(child.parent)
+            self.child_gone(child)
+        else:
+            self.delete_child(child)
+
+    def _others(self, child: ChildSa) -> list[ChildSa]:
+        """Its successors, and whatever else carries the same traffic."""
+        return [o for o in (*child.heirs, *self.sas.in_slot(child.slot)) if o is not child]
+
+    def _not_rekeyed(self, child: ChildSa) -> bool:
+        served = child.state is State.ESTABLISHED and self.keeper.connections.settings.active
+        return served and not any(o.state is State.ESTABLISHED for o in self._others(child))
+
+    def peer_deleted(self, child: ChildSa) -> None:
+        """The peer has deleted it, or has never known it."""
+        self.log.info("connection %s: child SA %s deleted by the peer",
+                       child.connection.name, child)  # fmt: skip
+        self.delete_child(child, tell=False)
+
+    def lost(self, child: ChildSa) -> None:
+        """The peer seems to have no such child SA: it is asked for a successor, which proves it.
+
+        What is young may be known there by the time that is sent; and who says so again and again
+        is a peer that negotiates too often.
+        """
+        if self.timers.now() - child.established <= GRACE_S:
+            return
+        if reason := self.keeper.engine.bounds.often(child.who):
+            self.keeper.engine.met(child.connection.remote, reason)
+        else:
+            self.keeper.connections.rekey(child)
+
+    def delete_child(
+        self, child: ChildSa, tell: bool = True, under: IsakmpSa | None = None
+    ) -> None:
+        """End a child SA, here and, where ``tell``, at the peer.
+
+        What the peer still sends with it is taken until it has heard of the end. under: the SA that
+        the peer has who is told, where it has no parent. Where there is none, the next one serves.
+        """
+        if child.state is State.DEAD or (tell and child.state is State.DELETING):
+            return
+        sa = child.parent or under or self.sas.current(child.peer)
+        tell = tell and self.keeper.delete_sas
+        if tell and sa is not None and sa.state not in _ENDING:
+            child.state = State.DELETING
+            child.cancel()
+            self._tell_deleted(sa, child)
+            return
+        if tell:
+            for dialect in self.keeper.engine.dialects.values():
+                dialect.tell_later(child)
+        self.child_gone(child)
+
+    def _tell_deleted(self, sa: IsakmpSa, child: ChildSa) -> None:
+        """Tell the peer under ``sa``, or where that ends before, under its successor."""
+
+        def told(job: Job[Any]) -> None:
+            heirs = [heir for heir in sa.heirs if heir.state is State.ESTABLISHED]
+            if job.error is not None and heirs and child.state is State.DELETING:
+                self.sas.adopt(child, heirs[0])
+                self._tell_deleted(heirs[0], child)
+            else:
+                self.child_gone(child)
+
+        engine = self.keeper.engine
+        engine.dialects[sa.dialect].tell_deleted(engine, sa, child).then(told)
+
+    def child_gone(self, child: ChildSa) -> None:
+        """Both ends know, or need not: its SAs go, and what is left takes its place."""
+        if child.state is State.DEAD:
+            return
+        self.sas.remove_child(child)
+        child.specs = []
+        self.hand_over(child)
+        for name in () if child.receives_only else child.outbound():
+            self.app.delete_sa(name)
+        self._stop_receiving(child)
+        self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
+        if left := self.sas.in_slot(child.slot):
+            # It may be elsewhere: what is sent goes to who is still there.
+            live = [other for other in left if other.state is State.ESTABLISHED]
+            self.keeper.connections.child_moved((live or left)[-1])
+        else:
+            self.keeper.connections.child_down(child)
+
+    def hand_over(self, child: ChildSa) -> None:
+        """Another one sends from now on, where there is one, before ``child`` ceases to.
+
+        Where the peer ends ``child``, this comes before our answer, upon which it may cease to
+        receive with it.
+        """
+        left = [other for other in self.sas.in_slot(child.slot) if other is not child]
+        if live := [heir for heir in child.heirs if heir.state is State.ESTABLISHED]:
+            # Where two successors were made at once, the other one's maker may not have it yet.
+            self.take_over(max(live, key=lambda heir: heir.tiebreak))
+        ready = [other for other in left if other.state is State.ESTABLISHED]
+        if ready and all(other.receives_only for other in left):
+            self.take_over(ready[-1])
+        if left and all(other.state is State.SUPERSEDED for other in left):
+            self._restore_child(left[-1])
+
+    def _stop_receiving(self, child: ChildSa) -> None:
+        """What the peer has sent with a child SA that is replaced may still be on its way."""
+
+        def stop() -> None:
+            for name in child.inbound():
+                self.app.delete_sa(name)
+
+        replaced = any(heir.state is not State.DEAD for heir in child.heirs)
+        if replaced or self.sas.in_slot(child.slot):
+            self.timers.add("end of an inbound SA", LINGER_S, stop)
+        else:
+            stop()
+
+    def _watch(
+        self, job: Job[Any], what: str, *args: object, needs: ChildSa | None = None
+    ) -> None:  # fmt: skip
+        """Say what the application refused; a child SA that needs it is taken back."""
+
+        def answered(job: Job[Any]) -> None:
+            if job.error is None:
+                return
+            of = f" of {needs}" if needs else ""
+            self.log.internal_err(f"application refused {what}%s: %s", *args, of, job.error)
+            if needs is not None:
+                self.delete_child(needs)
+
+        job.then(answered)

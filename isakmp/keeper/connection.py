@@ -1,0 +1,586 @@
+"""What should be up: policies, starting, restarting, acquires, and what a reload changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec, bundle_order
+from isakmp.causes import UNANSWERED
+from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
+from isakmp.errors import ConfError, IsakmpError, Reason, Refused
+from isakmp.event.job import Job
+from isakmp.event.timer import Timers
+from isakmp.exchange.dialect import Dialect
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Exchange
+from isakmp.keeper.entry import AWAITED_S, Entry, Settings
+from isakmp.keeper.flows import Flows, fixed, kept_back, unnegotiated
+from isakmp.keeper.reqids import Flow, Reqids
+from isakmp.log.log import Log, LogClass, severity_of
+from isakmp.path import Path
+from isakmp.policy.catalog import Catalog, narrowed
+from isakmp.policy.spd import Address, Connection, Remote, Selector
+from isakmp.policy.traffic import selectors_of
+from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
+
+REKEY_RETRY_S, HEIR_S = 20.0, 0.1
+
+
+class Connections:
+    """Every connection of the configuration, and the policies of those and of passive peers."""
+
+    def __init__(
+        self, *, engine: Engine, sas: SaDatabase, app: Application, catalog: Catalog,
+        timers: Timers, log: Log, source: Callable[[Address], Address | None],
+        port: int = ISAKMP_PORT,
+    ) -> None:  # fmt: skip
+        self.engine, self.sas, self.app, self.catalog = engine, sas, app, catalog
+        self.timers, self.log = timers, log
+        self.source, self.port = source, port
+        self.settings = Settings()
+        self.entries: dict[str, Entry] = {}
+        self._with: dict[str, dict[str, Entry]] = {}
+        self.busy: dict[Flow, Exchange[Any]] = {}
+        self._beginning: dict[str, Exchange[Any]] = {}
+        self._reqids = Reqids(self._uses_reqid)
+        self.flows = Flows(app, log)
+        self._packets: dict[str, Selector] = {}
+        self._single: set[str] = set()
+        self._fixed: set[str] = set()
+
+    # --- configuration -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take up every connection of the catalog that is not kept yet."""
+        with self.flows.together():
+            self._settle_fixed()
+            for name, connection in self.catalog.connections.items():
+                if name not in self.entries:
+                    self._take_up(connection)
+
+    def _settle_fixed(self) -> None:
+        """What needs no negotiation: it is dropped, or let pass."""
+        specs = unnegotiated(self.catalog) if self.settings.flows else {}
+        for name in self._fixed - specs.keys():
+            self.flows.drop(name)
+        for name, wanted in specs.items():
+            self.flows.put((name, None), wanted)
+        self._fixed = set(specs)
+
+    def _take_up(self, connection: Connection) -> Entry:
+        remote = self.catalog.remote(connection.remote)
+        entry = self.entries[connection.name] = Entry(connection, remote)
+        self._with.setdefault(remote.name, {})[connection.name] = entry
+        self._stand(entry)
+        if connection.passive:
+            return entry
+        if self.settings.active and not self.settings.acquire_only:
+            self.bring_up(entry)
+        return entry
+
+    def reload(self) -> list[str]:
+        """Apply what the catalog says now; what has not changed is not touched.
+
+        The catalog has been loaded anew. What is done is returned, a line each.
+        """
+        with self.flows.together():  # what takes up changed traffic comes before what had it goes
+            return self._reload()
+
+    def _reload(self) -> list[str]:
+        done: list[str] = []
+        dropped: set[str] = set()
+        known = set(self.entries)
+        for name, entry in list(self.entries.items()):
+            connection = self.catalog.connections.get(name)
+            remote = self.catalog.remotes.get(connection.remote) if connection else None
+            if connection == entry.connection and remote == entry.remote:
+                # The same but for the lines that reasons cite.
+                entry.connection = connection or entry.connection
+                entry.remote = remote or entry.remote
+                continue
+            self.drop(name)
+            dropped.add(name)
+            left_out = name in dict(self.catalog.left_out)
+            what = "changed" if connection else "left out" if left_out else "removed"
+            done.append(f"{name}: {what}, its SAs are deleted")
+        for sa in list(self.sas.isakmp.values()):
+            if self._remote_now(sa.remote.name) != sa.remote:
+                self.engine.owner.delete_sa(sa)
+                done.append(f"{sa}: peer changed or removed")
+        self._cancel(dropped, Reason("reloaded", "the configuration it was begun with has changed"))
+        done += self._give_up_reserved()
+        self.start()
+        return done + [f"{name}: taken up" for name in self.entries if name not in known]
+
+    def _give_up_reserved(self) -> list[str]:
+        """What is for one peer alone from now on is taken from whoever else has it."""
+        done: list[str] = []
+        for child in self.sas.all_children():
+            remote = self.catalog.remotes.get(child.connection.remote)
+            bounds, traffic = self.engine.bounds, child.selectors
+            reason = bounds.reserved(remote, child.connection, traffic) if remote else None
+            if reason is not None and child.state is State.ESTABLISHED:
+                self.engine.owner.children.delete_child(child)
+                done.append(f"{child}: deleted, {reason.detail}")
+        return done
+
+    def _cancel(self, names: set[str], reason: Reason) -> None:
+        """What is negotiated for these, or with peers that have changed, must not come up."""
+        waiting = (x for sa in self.sas.isakmp.values() for x in sa.waiting)
+        for exchange in [*self.engine.exchanges.values(), *waiting]:
+            now = self._remote_now(exchange.remote.name)
+            concerned = exchange.name in names or now != exchange.remote
+            if concerned and not exchange.script.tells:
+                self.engine.cancel(exchange, replace(reason, line=exchange.remote.line))
+
+    def _remote_now(self, name: str) -> Remote | None:
+        try:
+            return self.catalog.remote(name)
+        except ConfError:
+            return None
+
+    def drop(self, name: str) -> None:
+        """Forget a connection: its SAs, its policies, its timers."""
+        entry = self.entries.pop(name, None)
+        if entry is not None:
+            del self._with[entry.remote.name][name]
+        self._packets.pop(name, None)
+        self._single.discard(name)
+        if entry is None:
+            return
+        entry.wanted, entry.held_down = False, True
+        self._rest(entry)
+        for child in self.sas.of_connection(name):
+            self.engine.owner.children.delete_child(child)
+        self.flows.drop(name)
+        self._reqids.give_back((name, entry.connection.selector))
+
+    def end(self) -> None:
+        """Forget all connections, those that are left out with them."""
+        for name in (*self.entries, *self._fixed):
+            self.drop(name)
+            self.flows.drop(name)
+
+    def _entries_with(self, remote: Remote) -> list[Entry]:
+        """Every connection with a peer."""
+        return list(self._with.get(remote.name, {}).values())
+
+    # --- up and down -------------------------------------------------------------------------
+
+    def connect(self, name: str) -> Job[Any]:
+        """Start a connection by command, listed or not. ConfError where there is none."""
+        entry = self.entries.get(name) or self._take_up(self.catalog.connection(name))
+        entry.held_down, entry.tries, entry.failure = False, 0, None
+        return self.bring_up(entry)
+
+    def bring_up(self, entry: Entry) -> Job[Any]:
+        """Negotiate until it is up; the job tells of this attempt's exchange, if one began."""
+        entry.wanted = True
+        entry.remote = self._remote_now(entry.connection.remote) or entry.remote
+        self._rest(entry)
+        self._stand(entry)
+        name = entry.connection.name
+        if self._lacks_packet(entry.connection):
+            self.log.debug(LogClass.SA, 20, "connection %s: waits for a packet", name)
+            return Job.of(None)
+        if self._is_up(entry) and not self.by_pairs(entry.connection):
+            return Job.of(None)
+        if running := self.under_way((name, entry.connection.selector)):
+            return running.finished
+        if not entry.waiting:
+            entry.began = self.timers.now()
+        sa = self.sas.current_of_remote(entry.remote.name)
+        if sa is not None:
+            return self._begin_child(sa, entry.connection)
+        entry.waiting = True
+        return self._begin_phase_1(entry)
+
+    def _lacks_packet(self, connection: Connection) -> bool:
+        """Whether nothing says which pair of addresses the next child SA would be for."""
+        return self.by_pairs(connection) and self.waiting_packet(connection) is None
+
+    def _dialect(self, remote: Remote) -> Dialect:
+        """How we speak to a peer first: the first of its Key-exchange."""
+        return self.engine.dialects[remote.key_exchange[0]]
+
+    def _begin_phase_1(self, entry: Entry) -> Job[Any]:
+        path = self.path_to(entry.remote)
+        if path is None:
+            reason = Reason(
+                "no-address", f"peer {entry.remote.name} has no address, or there is no route",
+                line=entry.remote.line, mend="set Address, wait for the peer, or add a route",
+            )  # fmt: skip
+            if not entry.failed_for(reason.cause):  # no exchange tells it
+                self.log.write(severity_of(reason), "connection %s: %s", entry.name, reason)
+            self._failed(entry, reason)
+            return Job.failed(Refused(reason))
+        return self.begin_sa(entry.remote, path, entry.connection).finished
+
+    def path_to(self, remote: Remote) -> Path | None:
+        """From us to a peer with an address; None without one or without a route."""
+        if remote.address is None:
+            return None
+        local = remote.local_address or self.source(remote.address)
+        if local is None:
+            return None
+        return Path(local, self.port, remote.address, remote.port)
+
+    def begin_sa(
+        self, remote: Remote, path: Path, connection: Connection | None = None
+    ) -> Exchange[Any]:
+        """Start phase 1 with a peer, or join the one that is under way.
+
+        connection: what may be negotiated along with it, where the protocol does that.
+        """
+        running = self._beginning.get(remote.name)
+        if (
+            running is not None and not running.finished.done and running.unwanted is None
+            and running.path.remote == path.remote
+        ):  # fmt: skip
+            return running
+        connection = connection or self._wanted_of(remote)
+        exchange = self._dialect(remote).begin_sa(self.engine, remote, path, connection)
+        self._beginning[remote.name] = exchange
+        exchange.finished.then(lambda job: self._phase_1_over(remote, exchange, job))
+        return exchange
+
+    def _wanted_of(self, remote: Remote) -> Connection | None:
+        """Some connection that should be up: not every peer takes an IKE SA without child SA."""
+        wanted = (e for e in self._entries_with(remote)
+                  if e.wanted and not self._lacks_packet(e.connection))  # fmt: skip
+        entry = next(wanted, None)
+        return entry.connection if entry else None
+
+    def _phase_1_over(self, remote: Remote, exchange: Exchange[Any], job: Job[Any]) -> None:
+        if self._beginning.get(remote.name) is not exchange:
+            return
+        del self._beginning[remote.name]
+        if job.error is None:
+            return
+        for entry in self._entries_with(remote):
+            if entry.waiting:
+                entry.waiting = False
+                self._failed(entry, _reason(job.error))
+
+    def sa_up(self, sa: IsakmpSa, brings: Connection | None = None) -> None:
+        """Phase 1 is done, whoever began it: what waits for it goes on.
+
+        brings: the connection whose child SA is being made along with it.
+        """
+        for entry in self._entries_with(sa.remote):
+            if entry.waiting:
+                entry.waiting = False
+                coming = brings is not None and brings.name == entry.connection.name
+                if not coming and not self._is_up(entry) and not entry.held_down:
+                    self._begin_child(sa, entry.connection)
+
+    def child_refused(self, connection: Connection, reason: Reason) -> None:
+        """The peer took the SA that came first, but not the child SA along with it."""
+        if entry := self.entries.get(connection.name):
+            self._failed(entry, reason)
+
+    def _begin_child(
+        self, sa: IsakmpSa, connection: Connection, old: ChildSa | None = None
+    ) -> Job[Any]:
+        flow = connection.name, connection.selector
+        if running := self.under_way(flow):
+            return running.finished
+        dialect = self.engine.dialects[sa.dialect]
+        exchange = dialect.begin_child(self.engine, sa, connection, old)
+        if not exchange.over:
+            self.busy[flow] = exchange
+        exchange.finished.then(lambda job: self._child_over(flow, exchange, job))
+        return exchange.finished
+
+    def under_way(self, flow: Flow) -> Exchange[Any] | None:
+        """The exchange that makes a child SA for that traffic; one that was cancelled and waits for
+        its answer makes none."""
+        running = self.busy.get(flow)
+        return running if running is not None and running.unwanted is None else None
+
+    def _child_over(self, flow: Flow, exchange: Exchange[Any], job: Job[Any]) -> None:
+        replaced = self.busy.get(flow) not in (None, exchange)
+        if not replaced:
+            self.busy.pop(flow, None)
+        if job.error is None:
+            return
+        reason, entry = _reason(job.error), self.entries.get(flow[0])
+        lost, sa = self._has_lost(exchange, reason), exchange.sa
+        if entry is None or entry.connection.selector != flow[1] or replaced:
+            return
+        # One that this very try has made is no reason to go on without a pause.
+        lost = lost and sa is not None and sa.established < entry.began
+        if lost and entry.wanted and self.settings.active and not self._is_up(entry):
+            self.bring_up(entry)
+        else:
+            self._failed(entry, reason)
+
+    def _has_lost(self, exchange: Exchange[Any], reason: Reason) -> bool:
+        """A peer that has lost our ISAKMP SA is silent for ever; a new phase 1 reaches it, or tells
+        why it does not, and belongs to the same try."""
+        sa = exchange.sa
+        lost = exchange.unheard and reason.cause in UNANSWERED
+        if sa is None or not lost or sa.state is State.DEAD:
+            return False
+        self.log.write(severity_of(reason), "%s is given up: %s", sa, reason.detail)
+        self.engine.owner.delete_sa(sa)
+        return True
+
+    def _failed(self, entry: Entry, reason: Reason) -> None:
+        """Try again after a growing, jittered while."""
+        entry.failure = reason
+        if self._is_up(entry):
+            # A successor was refused: that is no attempt to bring it up.
+            return
+        entry.tries += 1
+        if not entry.wanted or not self.settings.active:
+            return
+        self._rest(entry)
+        self._try_again(entry)
+
+    def _try_again(self, entry: Entry) -> None:
+        """After a pause; one that has begun is at most cut short."""
+        now, draw = self.timers.now(), self.engine.random(1)[0] / 256
+        wait = entry.pause_s(now, self.settings.check_interval_s, draw)
+        if entry.retry is None or entry.retry.when > now + wait:
+            self._rest(entry)
+            entry.retry = self.timers.add("connection retry", wait, lambda: self.bring_up(entry))
+
+    def _await(self, entry: Entry) -> None:
+        """Packets wait for it, there or here."""
+        entry.awaited_until = self.timers.now() + AWAITED_S
+        if entry.retry is not None and entry.wanted and self.settings.active:
+            self._try_again(entry)
+
+    def heard_from(self, address: Address) -> None:
+        """Packets for SAs that we have lost come from there: who sends them can be reached."""
+        for entry in self._with.get(self.catalog.named_at(address) or "", {}).values():
+            self._await(entry)
+
+    def down(self, name: str) -> None:
+        """Take a connection down by command; it stays down until it is started again."""
+        entry = self.entries.get(name)
+        if entry is not None:
+            entry.wanted, entry.held_down, entry.waiting = False, True, False
+            self._rest(entry)
+        for child in self.sas.of_connection(name):
+            self.engine.owner.children.delete_child(child)
+        self._cancel({name}, Reason("taken-down", "its connection was taken down while it ran"))
+
+    @staticmethod
+    def _rest(entry: Entry) -> None:
+        if entry.retry is not None:
+            entry.retry.cancel()
+            entry.retry = None
+
+    def _is_up(self, entry: Entry) -> bool:
+        return any(
+            child.state is State.ESTABLISHED
+            for child in self.sas.of_connection(entry.connection.name)
+        )
+
+    def wants(self, remote: str) -> bool:
+        """Whether a connection with that peer should be up."""
+        return any(entry.wanted for entry in self._with.get(remote, {}).values())
+
+    # --- what happens to child SAs -----------------------------------------------------------
+
+    def child_up(self, child: ChildSa) -> None:
+        """A child SA is there, whoever began it: its traffic has policies, its entry rests."""
+        entry = self.entries.get(child.connection.name)
+        self._packets.pop(child.connection.name, None)
+        if entry is not None:
+            entry.tries, entry.failure, entry.waiting = 0, None, False
+            entry.up_since = self.timers.now() if entry.up_since is None else entry.up_since
+            self._rest(entry)
+        self.child_moved(child)
+
+    def child_moved(self, child: ChildSa) -> None:
+        """A child SA has another end: its policies too."""
+        self._install_flow(child)
+
+    def child_down(self, child: ChildSa) -> None:
+        """The last child SA of this traffic with its peer is gone."""
+        entry = self.entries.get(child.connection.name)
+        if left := self.sas.of_flow(child.connection.name, child.selector):
+            # A client has come back under another identity or address before it was missed.
+            self.child_moved(left[-1])
+            return
+        self._remove_flow((child.connection.name, child.selector))
+        if entry is None:
+            return
+        if not self._is_up(entry):
+            entry.up_since = None
+        if not entry.connection.passive and entry.wanted and not entry.held_down:
+            self._failed(entry, child.end or Reason("sa-gone", "its last child SA is gone"))
+
+    def rekey(self, child: ChildSa) -> None:
+        """A successor for a child SA that soon expires; begun again until it is there."""
+        if child.state is not State.ESTABLISHED or not self.settings.active:
+            return
+        again = child.events.pop("rekey", None)
+        if again is not None:
+            again.cancel()
+        wait = min(REKEY_RETRY_S, max(1.0, (child.limits.hard_s - child.limits.soft_s) / 3))
+        child.events["rekey"] = self.timers.add("child SA rekey", wait, lambda: self.rekey(child))
+        self.replace(child)
+
+    def _owns_children(self, sa: IsakmpSa) -> bool:
+        return self.engine.dialects[sa.dialect].owns_children
+
+    def replace(self, child: ChildSa) -> None:
+        """A successor for a child SA, unless one is under way."""
+        if self.under_way((child.connection.name, child.selector)):
+            return
+        sa = child.parent or self.sas.current(child.peer)
+        if sa is not None and child.parent is None and self._owns_children(sa):
+            # What made it is gone, and this can only make another.
+            self.renew(child, sa)
+        elif sa is not None and sa.state is State.ESTABLISHED:
+            asked = self._begin_child(sa, narrowed(child.connection, child.selector), child)
+            asked.then(lambda job: self._ask_heir(child, sa, job))
+        elif new := self.sas.current(child.peer):
+            self.renew(child, new)
+        elif exchange := self.begin_sa_of(child):
+            exchange.finished.then(lambda job: self._rekey_under(child, job))
+
+    def _ask_heir(self, child: ChildSa, sa: IsakmpSa, job: Job[Any]) -> None:
+        """What ended with ``sa`` is asked for under its successor, once that has ``child``."""
+        again = child.events.get("rekey")
+        if job.error is not None and sa.state is not State.ESTABLISHED and again is not None:
+            again.cancel()
+            child.events["rekey"] = self.timers.add(
+                "child SA rekey", HEIR_S, lambda: self.rekey(child)
+            )
+
+    def begin_sa_of(self, child: ChildSa) -> Exchange[Any] | None:
+        """Start phase 1 with the peer of a child SA; None where it is known no more, or not to."""
+        remote = self._remote_now(child.connection.remote)
+        if remote is None or not self.settings.active:
+            return None
+        return self.begin_sa(remote, child.path, child.connection)
+
+    def _rekey_under(self, child: ChildSa, job: Job[Any]) -> None:
+        """The phase 1 that the rekeying needed is over."""
+        if job.error is None:
+            self.rekey(child)
+
+    def renew(self, child: ChildSa, sa: IsakmpSa) -> None:
+        """The same child SA under another IKE SA."""
+        self._begin_child(sa, narrowed(child.connection, child.selector))
+
+    def bring_up_with(self, remote: Remote) -> None:
+        """Everything that should be up with a peer, now."""
+        for entry in self._entries_with(remote):
+            if entry.wanted:
+                self.bring_up(entry)
+
+    def acquire(self, event: Acquire) -> None:
+        """Traffic waits for an SA."""
+        flow = self._reqids.flow(event.reqid)
+        entry = self.entries.get(flow[0]) if flow else None
+        ours = entry is not None and (entry.wanted or not entry.connection.passive)
+        if entry is None or not ours or entry.held_down or not self.settings.active:
+            self.log.debug(LogClass.SA, 20, "acquire for %s: nothing is started", event.selector)
+            return
+        self.log.debug(LogClass.SA, 10, "acquire for %s: %s", event.selector, flow)
+        self._packets[entry.connection.name] = event.selector
+        self._await(entry)
+        if entry.retry is None:
+            self.bring_up(entry)
+
+    def waiting_packet(self, connection: Connection) -> Selector | None:
+        """The last packet that waits for an SA of a connection, or of the pair of one that is
+        renewed."""
+        packet, entry = self._packets.get(connection.name), self.entries.get(connection.name)
+        whole = entry is not None and entry.connection.selector == connection.selector
+        traffic = selectors_of(connection) if whole else (connection.selector,)
+        fits = packet is not None and any(each.overlaps(packet) for each in traffic)
+        return packet if fits else None
+
+    def wants_pair(self, connection: Connection) -> None:
+        """The peer takes one pair of addresses at a time: from now on the packet's is asked for."""
+        self._single.add(connection.name)
+
+    def by_pairs(self, connection: Connection) -> bool:
+        """Whether a connection's child SAs are for one packet's pair of addresses."""
+        return connection.single_pair or connection.name in self._single
+
+    # --- policies ----------------------------------------------------------------------------
+
+    def reqid(self, name: str, selector: Selector, user: Exchange[Any]) -> int:
+        """The number of that traffic, which ``user`` keeps until it is over."""
+        return self._reqids.hold((name, selector), user.finished)
+
+    def _uses_reqid(self, flow: Flow) -> bool:
+        if self.flows.has(flow) or self.sas.of_flow(*flow):
+            return True
+        entry = self.entries.get(flow[0])
+        return entry is not None and entry.connection.selector == flow[1]
+
+    def _stand(self, entry: Entry) -> None:
+        """What its traffic meets while no child SA has it: a policy that asks for one, or one that
+        drops, where nobody is to be asked."""
+        if not self.settings.flows:
+            return
+        connection, path = entry.connection, self.path_to(entry.remote)
+        standing = kept_back(selectors_of(connection), passive=connection.passive)
+        if path is None:
+            self.flows.put((connection.name, None), fixed(standing))
+            if entry.remote.address is not None and entry.retry is None:
+                wait = self.settings.check_interval_s
+                entry.retry = self.timers.add("route to a peer", wait, lambda: self._again(entry))
+            return
+        suite = connection.suites[0].protocols
+        mode = suite[0].transforms[0].encapsulation
+        protocols = bundle_order(p.protocol for p in suite)
+        reqid = self._reqids.of((connection.name, connection.selector))
+        specs = [s for each in standing for s in self._specs(reqid, each, path, mode, protocols)]
+        self.flows.put((connection.name, None), specs)
+
+    def _again(self, entry: Entry) -> None:
+        entry.retry = None
+        self._stand(entry)
+
+    def _install_flow(self, child: ChildSa) -> None:
+        """The policies of a child SA."""
+        if not self.settings.flows:
+            return
+        name, selector = child.connection.name, child.selector
+        reqid, mode = self._reqids.of((name, selector)), child.protocols[0].chosen.encapsulation
+        protocols = bundle_order(isakmp.Protocol(p.chosen.protocol) for p in child.protocols)
+        specs = [
+            spec for each in (selector, *child.more)
+            for spec in self._specs(reqid, each, child.path, mode, protocols)
+        ]  # fmt: skip
+        self.flows.put((name, selector), specs)
+
+    def reinstall(self) -> None:
+        """Every policy again, for a stack that has forgotten them."""
+        self.flows.reinstall()
+
+    @staticmethod
+    def _specs(
+        reqid: int, selector: Selector, path: Path, mode: ipsec.Encapsulation,
+        protocols: tuple[isakmp.Protocol, ...],
+    ) -> list[PolicySpec]:  # fmt: skip
+        protocol, *more = protocols
+        return [
+            PolicySpec(Direction.OUT, selector, Action.IPSEC, protocol, mode, path.local,
+                       path.remote, reqid, tuple(more)),
+            PolicySpec(Direction.IN, selector.reversed(), Action.IPSEC, protocol, mode,
+                       path.remote, path.local, reqid, tuple(more)),
+        ]  # fmt: skip
+
+    def _remove_flow(self, flow: Flow) -> None:
+        """A child SA's policies go; what stands below takes their place."""
+        self.flows.put(flow, [])
+        self._reqids.give_back(flow)
+
+
+def _reason(error: Exception) -> Reason:
+    if isinstance(error, Refused):
+        return error.reason
+    return Reason("failed", str(error) if isinstance(error, IsakmpError) else repr(error))

@@ -1,0 +1,277 @@
+"""What becomes of ISAKMP and IKE SAs once exchanges have made them: lifetimes, rekeying, deletion.
+
+RFC 2408 4.3, RFC 2409 5.5 and 9, RFC 7296 2.8. The engine's scripts tell the keeper what they
+established and what the peer says. It has three parts: the child SAs (children.py), whether
+peers are alive (liveness.py), and identities that come again from another place (places.py).
+Which of two SAs gives way is told in rivals.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+from isakmp.app.base import Application, Mapping, SaSpec
+from isakmp.constants import isakmp
+from isakmp.errors import Reason
+from isakmp.event.timer import Timers
+from isakmp.exchange.engine import Engine
+from isakmp.keeper.children import Children
+from isakmp.keeper.connection import Connections
+from isakmp.keeper.liveness import Liveness
+from isakmp.keeper.orphans import Orphans
+from isakmp.keeper.places import Places
+from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
+from isakmp.log.keylog import KeyLog
+from isakmp.log.log import Log, LogClass
+from isakmp.path import Path
+from isakmp.policy.catalog import Catalog
+from isakmp.policy.spd import Connection
+from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
+
+# How long a new IKE SA is given to take over the child SAs of the one before.
+RENEW_S = 60.0
+_TITLES = {"soft": "SA soft", "hard": "SA hard"}
+
+
+class Keeper:
+    """The owner of one daemon's SAs. engine and connections are set once all are made."""
+
+    engine: Engine
+    connections: Connections
+
+    def __init__(
+        self, *, sas: SaDatabase, app: Application, catalog: Catalog, timers: Timers, log: Log,
+        nat_traversal: bool = True, nat_t_port: int = 4500,
+    ) -> None:  # fmt: skip
+        self.sas, self.app, self.catalog, self.timers, self.log = sas, app, catalog, timers, log
+        self.nat_traversal, self.nat_t_port = nat_traversal, nat_t_port
+        self.key_log: KeyLog | None = None
+        self.keepalive_s = 20
+        self.keepalive: Callable[[Path], object] = lambda path: None
+        self.delete_sas = True
+        self.children, self.liveness, self.orphans = Children(self), Liveness(self), Orphans(self)
+        self.places = Places(self)
+
+    def keyed(self, spec: SaSpec) -> None:
+        """Keys of an IPsec SA were derived."""
+        self.log.secret(f"SA {spec.spi:08x} encryption key", spec.enc_key)
+        self.log.secret(f"SA {spec.spi:08x} authentication key", spec.auth_key)
+        if self.key_log and spec.protocol is isakmp.Protocol.IPSEC_ESP:
+            self.key_log.esp(spec)
+
+    # --- ISAKMP SAs --------------------------------------------------------------------------
+
+    def established(self, sa: IsakmpSa, brings: Connection | None = None) -> None:
+        """Phase 1, or the initial exchanges, made ``sa``; a child SA for ``brings`` follows."""
+        self._begin_life(sa)
+        for old in self.sas.of_peer(sa.peer):
+            if old is not sa and old.state is State.ESTABLISHED:
+                self.places.changed(old, sa)
+                self._supersede_sa(old, sa)
+        self._make_room(sa)
+        self.connections.sa_up(sa, brings)
+
+    def sa_rekeyed(self, old: IsakmpSa, new: IsakmpSa) -> None:
+        """``new`` was made under ``old``, to take its place (RFC 7296 2.18)."""
+        self._begin_life(new)
+        old.heirs = (*old.heirs, new)
+        self._make_room(new)
+
+    def _make_room(self, new: IsakmpSa) -> None:
+        """Of too many with one identity the oldest that are replaced end before their time."""
+        every, _ = self.sas.everywhere(new)
+        surplus = len(every) - self.engine.bounds.limits.sas_of_one
+        gone = [sa for sa in every if sa.state is not State.ESTABLISHED and sa is not new]
+        for sa in gone[: max(surplus, 0)]:
+            self.log.proto_warn("replaced IKE SAs of %s end early: it has Max-SAs-per-identity",
+                                sa.remote.name)  # fmt: skip
+            self.delete_sa(sa, tell=False)
+
+    def _begin_life(self, sa: IsakmpSa) -> None:
+        self.sas.add(sa)
+        if self.key_log:
+            sa.keys.record(self.key_log, sa)
+        self._limit(sa, sa.chosen.life_s)
+        self.liveness.watch(sa)
+        if sa.nat.local and self.keepalive_s:
+            self._arm_keepalive(sa)
+        self.log.info("%s with %s up: %s%s", sa, sa.path.remote, sa.chosen,
+                       f", NAT {sa.nat}" if sa.nat.found else "")  # fmt: skip
+
+    def shorten(self, sa: IsakmpSa, seconds: int) -> None:
+        """The peer keeps ``sa`` no longer than that (RFC 2407 4.6.3.1); 0 says nothing."""
+        if seconds < (sa.hard_s or math.inf) and sa.state is State.ESTABLISHED:
+            self._limit(sa, seconds)
+
+    def _limit(self, sa: IsakmpSa, hard: int) -> None:
+        """When it is rekeyed and when it ends, counted from its beginning; 0: never."""
+        if not hard:
+            return
+        draw, margin = self.engine.random(1)[0] / 256, self.engine.settings.rekey_margin_percent
+        soft = soft_limit(hard, draw, sa.initiator, margin)
+        sa.soft_s, sa.hard_s = float(soft), float(hard)
+        self._end_at(sa, "soft", soft, self.rekey_sa)
+        self._end_at(sa, "hard", hard, self.delete_sa)
+
+    def _end_at(
+        self, sa: IsakmpSa, name: str, limit: int, what: Callable[[IsakmpSa], object]
+    ) -> None:
+        if event := sa.events.pop(name, None):
+            event.cancel()
+        left = sa.established + limit - self.timers.now()
+        sa.events[name] = self.timers.add(_TITLES[name], max(left, 1.0), partial(what, sa))
+
+    def _arm_keepalive(self, sa: IsakmpSa) -> None:
+        """The NAT before us forgets those who are silent (RFC 3948 4)."""
+
+        def send() -> None:
+            self.keepalive(sa.path)
+            self._arm_keepalive(sa)
+
+        sa.events["keepalive"] = self.timers.add("NAT keepalive", self.keepalive_s, send)
+
+    def _supersede_sa(self, old: IsakmpSa, new: IsakmpSa) -> None:
+        """One ISAKMP SA with a peer is enough; exchanges under the old one may still finish."""
+        gone, stays = (new, old) if gives_way(new, old) else (old, new)
+        gone.state = State.SUPERSEDED
+        gone.events["delete"] = self.timers.add(
+            "SA delete", wait_s(gone, stays), lambda: self._end_superseded_sa(gone)
+        )
+
+    def _end_superseded_sa(self, sa: IsakmpSa) -> None:
+        if self._renewing(sa) or sa.running:
+            sa.events["delete"] = self.timers.add(
+                "SA delete", GRACE_S, lambda: self._end_superseded_sa(sa)
+            )
+        else:
+            self.places.left(sa)
+            self.delete_sa(sa)
+
+    def _renewing(self, sa: IsakmpSa) -> bool:
+        """Whether child SAs that would end with ``sa`` still need successors under the new one."""
+        now, new = self.timers.now(), self.sas.current(sa.peer)
+        if new is None or new.place != sa.place or now - new.established > RENEW_S:
+            return False
+        left = [c for c in self.sas.own_children(sa) if c.state is State.ESTABLISHED]
+        for child in left:
+            self.connections.renew(child, new)
+        return bool(left)
+
+    def reauthenticate(self, sa: IsakmpSa) -> None:
+        """Prove everything anew: by a new IKE SA before this one goes, or after."""
+        if sa.state is not State.ESTABLISHED or not self.connections.settings.active:
+            return
+        children = self.sas.children_of(sa)
+        connection = children[0].connection if children else None
+        if sa.remote.ikev2.make_before_break:
+            self.connections.begin_sa(sa.remote, sa.path, connection)
+        else:
+            self.delete_sa(sa)
+            self.connections.bring_up_with(sa.remote)
+
+    def _restore_sa(self, sa: IsakmpSa) -> None:
+        """The one that superseded ``sa`` is gone before it."""
+        sa.state = State.ESTABLISHED
+        if event := sa.events.pop("delete", None):
+            event.cancel()
+        self.liveness.watch(sa)
+        age = self.timers.now() - sa.established
+        if sa.soft_s and age > sa.soft_s:
+            sa.events["soft"] = self.timers.add("SA soft", 1.0, lambda: self.rekey_sa(sa))
+
+    def rekey_sa(self, sa: IsakmpSa) -> None:
+        """A new phase 1 before this one ends, where it still protects something."""
+        needed = self.sas.children_of(sa) or self.connections.wants(sa.remote.name)
+        if sa.state is State.ESTABLISHED and needed and self.connections.settings.active:
+            self.engine.dialects[sa.dialect].rekey_sa(self.engine, sa)
+
+    def delete_sa(self, sa: IsakmpSa, tell: bool = True) -> None:
+        """End an ISAKMP SA, with the child SAs that are its own."""
+        if sa.state is State.DEAD or (tell and sa.state is State.DELETING):
+            return
+        if tell:
+            self._conclude(sa)
+        if tell and self.delete_sas:
+            sa.state = State.DELETING
+            sa.cancel()
+            for exchange in list(sa.waiting):
+                self.engine.fail(exchange, Reason("sa-gone", f"its {sa.kind} is being deleted"))
+            told = self.engine.dialects[sa.dialect].tell_deleted(self.engine, sa, None)
+            told.then(lambda job: self._sa_gone(sa))
+        else:
+            self._sa_gone(sa)
+
+    def _conclude(self, sa: IsakmpSa) -> None:
+        """What only lacks its confirmation has it no more, and the peer has what was negotiated."""
+        for exchange in list(sa.running.values()):
+            self.engine.conclude(exchange)
+
+    def _sa_gone(self, sa: IsakmpSa) -> None:
+        if sa.state is State.DEAD:
+            return
+        self.sas.remove(sa)
+        left = [
+            other for other in self.sas.of_peer(sa.peer)
+            if other.state is State.SUPERSEDED and not other.heirs
+        ]  # fmt: skip
+        if left and self.sas.current(sa.peer) is None:
+            self._restore_sa(left[-1])
+        for exchange in [x for x in (*sa.running.values(), *sa.waiting) if len(x.steps) > 1]:
+            if not exchange.over:
+                gone = sa.end or Reason("sa-gone", f"its {sa.kind} was deleted")
+                self.engine.fail(exchange, gone)
+        # What ended just now may have had a successor of the peer's wait, which inherits them.
+        for child in self.sas.own_children(sa):
+            self.children.child_gone(child)
+        self.engine.dialects[sa.dialect].sa_gone(self.engine, sa)
+        sa.keys = None
+        self.orphans.look_after(sa.peer)
+        self.log.debug(LogClass.SA, 10, "%s deleted", sa)
+
+    def moved(self, sa: IsakmpSa, path: Path) -> None:
+        """A NAT has given the peer of ``sa`` another address or port.
+
+        All its SAs follow it, which who moves with each message could ask for without end.
+        """
+        if reason := self.engine.bounds.often(sa.who):
+            self.engine.met(sa.remote.name, reason)
+            return
+        self.log.info("%s: peer moved from %s to %s", sa, sa.path.far, path.far)
+        children = self.sas.children_of(sa)
+        self.sas.moved(sa, path)
+        for exchange in (*sa.running.values(), *sa.waiting):
+            exchange.path = path  # what is asked already is repeated to where the peer is now
+        for child in children:
+            if child.encap:
+                self.children.moved(child, path, sa)
+
+    # --- what the peer says ------------------------------------------------------------------
+
+    def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> list[bytes]:
+        """The peer has deleted ISAKMP SAs; only its own ones count, and others are returned."""
+        its = [other for other in self.sas.of_peer(sa.peer) if other.cookies in cookies]
+        for other in its:
+            self.log.info("%s deleted by the peer", other)
+            self._conclude(other)
+            self.delete_sa(other, tell=False)
+        return [spi for spi in cookies if spi not in {other.cookies for other in its}]
+
+    def ask_holder(self, child: ChildSa) -> None:
+        """Somebody else wants the traffic of ``child``: is its peer still there to have it?"""
+        if sa := child.parent or self.sas.current(child.peer):
+            self.liveness.suspect(sa)
+
+    # --- what the application says -----------------------------------------------------------
+
+    def mapping(self, event: Mapping) -> None:
+        """Authentic ESP comes from another address or port of a peer behind a NAT."""
+        child = self.sas.children.get((event.sa.protocol, event.sa.spi))
+        if child is None:
+            return
+        sa = child.parent or self.sas.current(child.peer)
+        if sa is not None and sa.nat.remote:
+            path = sa.path._replace(remote=event.address, remote_port=event.port)
+            if path != sa.path:
+                self.moved(sa, path)

@@ -1,0 +1,240 @@
+"""Liveness: peers that are silent are asked, and those that do not answer are dead.
+
+RFC 3706, and RFC 7296 2.4. Authentic messages and packets are proof enough. After silence a peer is
+asked, again and again, and is dead once it has been silent for so long though it was asked. Unless
+the configuration says how much silence is too much, it is that which traffic of ours has met with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isakmp.app.base import Usage
+from isakmp.errors import Reason
+from isakmp.event.job import Job
+from isakmp.exchange.budget import Recent
+from isakmp.log.log import severity_of
+from isakmp.path import Path
+from isakmp.sa import ChildSa, IsakmpSa, State
+
+if TYPE_CHECKING:
+    from isakmp.keeper.keeper import Keeper
+
+RETRY_S = 5.0
+# A kind of the budget that no notify has: questions that a stranger's word makes us ask.
+SUSPICION = -1
+# New SAs, on a stranger's word, with a peer that cannot be asked whether it lives.
+ANEW_PER_S, ANEW_BURST = 1 / 60, 2
+# The next look at the soonest: a rounding of the clock is no time that goes by.
+LEAST_S = 0.1
+# Where only traffic decides: how often we look whether it has an answer, and without any traffic.
+TRAFFIC_S, QUIET_S = 10, 30
+# Who keeps a connection up asks a peer that is silent for so long all the same: one that has lost
+# everything may wait for us, with traffic of its own.
+IDLE_S = 120
+
+
+class Liveness:
+    """Which peers of one daemon's keeper are alive. Seconds: interval_s of silence until a peer is
+    asked, 0: only those who are suspected; timeout_s from the first question until it is dead.
+    by_traffic: silence is asked about only where traffic has gone out meanwhile, or after IDLE_S of
+    it where a connection is kept up."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.keeper = keeper
+        self.sas, self.app, self.timers, self.log = (
+            keeper.sas, keeper.app, keeper.timers, keeper.log
+        )  # fmt: skip
+        self.interval_s, self.timeout_s, self.by_traffic = 0, 30, False
+        self._anew = Recent(self.timers.now, ANEW_PER_S, ANEW_BURST)
+
+    def ask_after(self, interval_s: int | None, timeout_s: int) -> None:
+        """Peers are asked after so much silence from now on, those that have SAs too.
+
+        None: only where traffic to them has no answer.
+        """
+        self.timeout_s, self.by_traffic = timeout_s, interval_s is None
+        interval_s = QUIET_S if interval_s is None else interval_s
+        if interval_s != self.interval_s:
+            self.interval_s = interval_s
+            for sa in self.sas.isakmp.values():
+                self.watch(sa)
+
+    def watch(self, sa: IsakmpSa) -> None:
+        """Look after the peer of ``sa`` in a while, where it can be asked and is to be."""
+        if sa.dpd and self.interval_s:
+            self._arm(sa, TRAFFIC_S if self.by_traffic and sa.dpd_busy else self.interval_s)
+
+    def asked_if_alive(self, sa: IsakmpSa, data: bytes, path: Path) -> None:
+        """R_U_THERE: a number higher than all before is no replay.
+
+        A peer behind a NAT is where it came from. Who asks can be asked: the vendor ID, which
+        nothing protects, may have got lost.
+        """
+        if not sa.dpd:
+            sa.dpd = True
+            self.watch(sa)
+        sequence = int.from_bytes(data, "big")
+        if sequence > sa.dpd_asked:
+            sa.dpd_asked = sequence
+            if sa.nat.remote and path != sa.path:
+                self.keeper.moved(sa, path)
+
+    def said_alive(self, sa: IsakmpSa, sequence: int) -> None:
+        """An answer: counts only for the question we asked last."""
+        if sa.dpd_waiting and sequence == sa.dpd_sequence:
+            self._lives(sa)
+
+    def suspect(self, sa: IsakmpSa) -> None:
+        """Somebody says, without proof, that the peer has lost ``sa``: ask it now.
+
+        What comes from now on is proof that the peer lives. Where the first question has no
+        answer, we do not wait for its death (RFC 7296 2.4): see _begin_anew(). Who has never heard
+        of such questions (RFC 3706) is asked for another SA at once, but not so often.
+        """
+        if not self.keeper.engine.budget.take(SUSPICION, sa.path.remote, proven=True):
+            return
+        if not sa.dpd:
+            if sa is self.sas.current(sa.peer) and self._anew.take(sa.peer):
+                self._begin_anew(sa)
+            return
+        sa.doubted = True
+        children = self.sas.children_of(sa)
+
+        def counted(job: Job[None]) -> None:
+            if sa.state is State.ESTABLISHED and not sa.dpd_waiting:
+                sa.dpd_packets = received(children)
+                self._ask(sa)
+
+        self.count(children).then(counted)
+
+    def _lives(self, sa: IsakmpSa) -> None:
+        sa.dpd_waiting, sa.doubted = 0, False
+        if event := sa.events.pop("dpd", None):
+            event.cancel()
+        self.watch(sa)
+
+    def _arm(self, sa: IsakmpSa, wait_s: float) -> None:
+        if event := sa.events.get("dpd"):
+            event.cancel()
+        sa.events["dpd"] = self.timers.add("DPD", wait_s, lambda: self._look(sa))
+
+    def _look(self, sa: IsakmpSa) -> None:
+        """Only silence is asked about."""
+        if sa.state is not State.ESTABLISHED or not (sa.dpd_waiting or self.interval_s):
+            return
+        left_s = sa.last_heard - self.timers.now()
+        left_s += TRAFFIC_S if self.by_traffic else self.interval_s
+        if not sa.dpd_waiting and left_s > 0:
+            if self.by_traffic:
+                self.watch(sa)
+            else:  # heard since the SA was made, or just after the last look
+                self._arm(sa, max(left_s, LEAST_S))
+            return
+        children = self.sas.children_of(sa)
+        self.count(children).then(lambda _: self._judge(sa, received(children), sent(children)))
+
+    def due(self, remote: str, silent_s: float, busy: bool) -> bool:
+        """Whether a peer that nothing has come from for so long is to be asked; busy: though
+        something has gone out."""
+        if not self.by_traffic:
+            return 0 < self.interval_s <= silent_s
+        idle = silent_s >= IDLE_S and self.keeper.connections.wants(remote)
+        return idle or (busy and silent_s >= TRAFFIC_S)
+
+    def _judge(self, sa: IsakmpSa, packets: int, sent: int) -> None:
+        """The counters are here: new packets, nothing to ask about, or a question, or the end."""
+        if sa.state is not State.ESTABLISHED:
+            return
+        sa.dpd_busy, sa.dpd_sent = sent > sa.dpd_sent, sent
+        if packets != sa.dpd_packets:
+            sa.dpd_packets, sa.dpd_waiting = packets, 0
+            if packets > 0:
+                sa.packets_at = self.timers.now()
+                self._lives(sa)
+                return
+        silent_s = self.timers.now() - sa.last_heard
+        if not sa.dpd_waiting and not self.due(sa.remote.name, silent_s, sa.dpd_busy):
+            self.watch(sa)
+        elif sa.dpd_waiting * self._retry_s >= self.timeout_s:
+            self.dead(sa, "though it was asked")
+        else:
+            self._ask(sa)
+            if sa.doubted and sa.dpd_waiting > 1:
+                self._begin_anew(sa)
+
+    def _begin_anew(self, sa: IsakmpSa) -> None:
+        """Another SA beside ``sa``, and what it protected under that, before it is dead.
+
+        A peer that has lost ``sa`` has traffic at once; where somebody lied, one is replaced.
+        """
+        sa.doubted, connections = False, self.keeper.connections
+        if not connections.settings.active or not connections.wants(sa.remote.name):
+            return
+        self.log.proto_warn("%s: the peer seems to have lost it: another one is begun", sa)
+        left = [child for child in self.sas.children_of(sa) if child.state is State.ESTABLISHED]
+        brings = left[0].connection if left else None
+        begun = connections.begin_sa(sa.remote, sa.path, brings)
+        begun.finished.then(lambda _: self._renew(sa, left))
+
+    def _renew(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
+        """What an SA that the peer seems to have lost protected, under the one after it."""
+        new = self.sas.current(sa.peer)
+        if new is not None and new is not sa:
+            for child in children:
+                if child.state is State.ESTABLISHED:
+                    self.keeper.connections.renew(child, new)
+
+    def _ask(self, sa: IsakmpSa) -> None:
+        sa.dpd_waiting += 1
+        sa.dpd_sequence = (sa.dpd_sequence + 1) & 0x7FFFFFFF
+        self._arm(sa, self._retry_s)
+        engine = self.keeper.engine
+        engine.dialects[sa.dialect].probe(engine, sa, sa.dpd_sequence)
+
+    @property
+    def _retry_s(self) -> float:
+        """Seconds from question to question: there is more than one."""
+        return min(RETRY_S, self.timeout_s / 2)
+
+    def count(self, children: list[ChildSa]) -> Job[None]:
+        """Ask the application what these have carried; done when their ``usage`` is up to date."""
+        names = [name for c in children for name in (c.inbound()[0], c.outbound()[0])]
+        done: Job[None] = Job()
+
+        def answered(job: Job[list[Usage | None]]) -> None:
+            found = iter(job.result or [])
+            for child in children:
+                child.usage = next(found, None), next(found, None)
+            done.finish(None)
+
+        Job.gather([self.app.usage(name) for name in names]).then(answered)
+        return done
+
+    def dead(self, sa: IsakmpSa, what: str) -> None:
+        """Nothing came for all our questions: every SA with this peer is gone. what: was asked."""
+        if sa.state is State.DEAD:
+            return
+        told = f"the peer is dead, silent for {sa.silent_s(self.timers.now()):.0f} s, {what}"
+        reason = self.keeper.engine.unsent(sa.path) or Reason("peer-dead", told)
+        self.log.write(severity_of(reason), "%s is given up: %s", sa, reason.detail)
+        gone = self.sas.of_peer(sa.peer)
+        for each in gone:
+            # Whatever its children's end sets off must not begin under it, nor is that told: who
+            # was out of reach only hears of it once it is back.
+            each.state, each.end = State.DELETING, reason
+        for child in self.sas.children_of(sa):
+            child.end = reason
+            self.keeper.children.delete_child(child)
+        for each in gone:
+            self.keeper.delete_sa(each, tell=False)
+
+
+def received(children: list[ChildSa]) -> int:
+    """How many have come."""
+    return sum(child.usage[0].packets for child in children if child.usage[0])
+
+
+def sent(children: list[ChildSa]) -> int:
+    """How many have gone out."""
+    return sum(child.usage[1].packets for child in children if child.usage[1])

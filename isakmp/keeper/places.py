@@ -1,0 +1,88 @@
+"""Places: an identity that has proved itself from one place, and comes again from another.
+
+RFC 7296 2.4, RFC 2407 4.6.3.3; Unique-ids says what is to be. Whoever comes from the same address
+(behind a NAT: and port) is the same, who authenticates anew or has restarted, and is never kept
+out: its new IKE SA takes the place of the old one as rivals.py has it, also where both ends begin
+at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isakmp.constants import isakmp
+from isakmp.errors import Reason, Refused
+from isakmp.path import Path
+from isakmp.policy.spd import Identity, Remote, Unique
+from isakmp.sa import IsakmpSa, Nat, State, peer_of, place_of
+
+if TYPE_CHECKING:
+    from isakmp.keeper.keeper import Keeper
+
+
+class Places:
+    """From where each identity is connected, of one daemon's keeper."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.keeper, self.sas, self.log = keeper, keeper.sas, keeper.log
+
+    def admit(self, remote: Remote, identity: Identity, path: Path, nat: Nat) -> None:
+        """Refused where the first one of an identity is kept and this is a second one.
+
+        The first one is asked whether it lives: a dead one must not keep its owner out. For the
+        same reason one that cannot be asked gives way.
+        """
+        if remote.unique is not Unique.KEEP:
+            return
+        place = place_of(path, nat)
+        for first in self.sas.of_peer(peer_of(remote, identity, path, nat)):
+            if first.state is State.ESTABLISHED and first.place != place and first.dpd:
+                self.keeper.liveness.suspect(first)
+                raise Refused(
+                    Reason("identity-in-use", f"{identity} is connected from another place",
+                           came=path.far, acceptable=f"{first.path.far}, as long as it lives",
+                           line=self._line(remote)),
+                    isakmp.Notify.AUTHENTICATION_FAILED,
+                )  # fmt: skip
+
+    def _line(self, remote: Remote) -> str:
+        conf = self.keeper.engine.conf
+        own = conf.get(remote.name, "Unique-ids") is not None
+        return conf.where(remote.name if own else "General", "Unique-ids")
+
+    def changed(self, old: IsakmpSa, new: IsakmpSa) -> None:
+        """``new`` takes the place of ``old``: say so where that may be another device's."""
+        if new.place != old.place:
+            self.log.proto_warn("%s", Reason(
+                "identity-moved", f"{new} takes the place of {old}, of the same identity",
+                came=new.path.far, acceptable=old.path.far, line=self._line(new.remote),
+            ))  # fmt: skip
+
+    def left(self, sa: IsakmpSa) -> None:
+        """``sa`` ends, and its identity is elsewhere: what is of no IKE SA goes with it."""
+        new = self.sas.current(sa.peer)
+        if new is None or new.place == sa.place:
+            return
+        for child in self.sas.children_of(sa):
+            if child.parent is None and place_of(child.path, sa.nat) == sa.place:
+                self.keeper.children.delete_child(child, under=sa)
+
+    def initial_contact(self, sa: IsakmpSa) -> None:
+        """The peer knows of no other SA with us: it has restarted, or is another device.
+
+        Where several places never mind each other, that is said of this one alone.
+        """
+        olds, children = self.sas.everywhere(sa)
+        if sa.remote.unique is Unique.NEVER:
+            olds, children = self.sas.of_peer(sa.peer), self.sas.children_of(sa)
+        gone = [old for old in olds if old is not sa and old.established < sa.created]
+        for child in children:
+            if child.parent in (None, sa) and child.established < sa.created:
+                left = [old for old in gone if old.place == place_of(child.path, old.nat)]
+                elsewhere = next((old for old in left if old.place != sa.place), None)
+                self.keeper.children.delete_child(child, elsewhere is not None, elsewhere)
+        for old in gone:
+            if old.state is State.ESTABLISHED:
+                self.changed(old, sa)
+            # Who was at this place has forgotten; who is elsewhere may be there still.
+            self.keeper.delete_sa(old, tell=old.place != sa.place)

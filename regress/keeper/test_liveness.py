@@ -1,0 +1,186 @@
+"""Peers that are asked because traffic to them has no answer: what holds where nothing is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fifo_ui import render
+from isakmp.app.base import Usage
+from isakmp.constants.isakmp import Payload
+from isakmp.keeper.liveness import IDLE_S, LEAST_S, QUIET_S
+from regress.observer import Observer, edited, numbered
+from regress.pair import EAST, WEST, Gateway, Host, Network, both, up
+from regress.scripts.ikev2.pairs import child_of, gateways
+from regress.traffic import flows
+
+PAIRS = {"ikev1": (WEST, EAST), "ikev2": gateways()}
+VERSION = pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+
+
+def begin(version: str, general: str = "") -> tuple[Network, Host, Host]:
+    west, east = PAIRS[version]
+    return up(_with(west, general), _with(east, general))
+
+
+def _with(gateway: Gateway, general: str) -> Gateway:
+    return replace(gateway, general=general)
+
+
+def send(net: Network, host: Host, seconds: int, answered: bool) -> None:
+    """A packet a second goes out, with or without an answer."""
+    (protocol,) = child_of(host).protocols
+    for count in range(1, seconds + 1):
+        host.app.carried[protocol.spi_out] = Usage(count, 100 * count, 1.0, 0.0)
+        if answered:
+            host.app.carried[protocol.spi_in] = Usage(count, 100 * count, 1.0, 0.0)
+        net.run(1)
+
+
+@VERSION
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "never answered"])
+def test_only_traffic_without_an_answer_has_a_peer_asked(version: str, answered: bool) -> None:
+    """RFC 3706 5.4 and 5.5, RFC 7296 2.4."""
+    net, west, _ = begin(version)
+    mark = len(net.history)
+    net.run(IDLE_S - 10)
+    assert len(net.history) == mark, "who has nothing to send asks nobody"
+    send(net, west, 100, answered)
+    asked = [p for p in net.history[mark:] if p.src == west.address]
+    assert not asked if answered else 3 <= len(asked) <= 10
+    assert len(west.rows(1)) == 1
+
+
+@VERSION
+def test_a_peer_that_is_gone_is_found_by_traffic_and_is_up_again_once_it_is_back(
+    version: str,
+) -> None:
+    net, west, east = begin(version)
+    net.kill(east)
+    back = net.host(PAIRS[version][1], seed=2)
+    back.daemon.start()
+    sent = child_of(west).protocols[0].spi_out
+    for count in range(1, 200):
+        west.app.carried[sent] = Usage(count, 100 * count, 1.0, 0.0)
+        net.run(1)
+        if flows(west, back):
+            break
+    assert count <= 30 + 10 + 30 + 10
+    # Who has lost an ISAKMP SA says so: nobody waits for its death.
+    assert ("seems to have lost it" if version == "ikev1" else "is dead") in west.said
+
+
+@VERSION
+def test_who_keeps_a_connection_up_asks_now_and_then_though_it_has_nothing_to_send(
+    version: str,
+) -> None:
+    """A passive peer that has lost everything cannot begin."""
+    net, west, east = begin(version)
+    net.kill(east)
+    back = net.host(PAIRS[version][1], seed=2)
+    back.daemon.start()
+    net.run(IDLE_S + QUIET_S + 30 + 10)
+    assert flows(west, back)
+    mark = len(net.history)
+    net.run(3 * IDLE_S)
+    asked = {p.src for p in net.history[mark:] if not p.header.flags & 0x20 or version == "ikev1"}
+    assert len(net.history) - mark <= 2 * 3
+    assert asked == {west.address} or version == "ikev1"
+
+
+@VERSION
+def test_a_dead_peer_is_the_reason_of_all_that_ends_with_it(version: str) -> None:
+    """With how long it was silent in truth, which is more than DPD-timeout."""
+    net, west, east = begin(version)
+    net.kill(east)
+
+    def row() -> dict[str, Any]:
+        (found,) = west.daemon.status()["connections"]
+        return dict(found)
+
+    net.run(IDLE_S - 10)
+    assert (row()["state"], row()["silent_s"]) == ("up", None)
+    net.until(lambda: row()["silent_s"])
+    assert row()["silent_s"] == net.now >= IDLE_S
+    assert "silent for 2m" in render.connections([row()])
+    net.until(lambda: row()["state"] != "up")
+    assert row()["silent_s"] is None
+    reason = row()["reason"]
+    told = f"silent for {IDLE_S + 30} s, though it was asked"
+    assert (reason["cause"], reason["detail"]) == ("peer-dead", f"the peer is dead, {told}")
+    assert "can be reached" in reason["mend"]
+    given_up = f"is given up: the peer is dead, {told}"
+    assert west.said.count(given_up) == 1, "the log says so once, not with each exchange"
+    assert set(west.reasons()) == ({"peer-dead"} if version == "ikev2" else set())
+
+
+@VERSION
+def test_packets_of_a_peer_end_its_silence(version: str) -> None:
+    net, west, east = begin(version)
+    send(net, west, 65, answered=True)
+    net.kill(east)
+    heard, (protocol,) = net.now, child_of(west).protocols
+    for count in range(66, 200):
+        west.app.carried[protocol.spi_out] = Usage(count, 100 * count, 1.0, 0.0)
+        net.run(1)
+        (row,) = west.daemon.status()["connections"]
+        if row["silent_s"] is not None:
+            break
+    assert row["silent_s"] == net.now - heard < net.now
+
+
+@VERSION
+def test_nobody_is_asked_where_the_file_says_so(version: str) -> None:
+    net, west, _ = begin(version, "DPD-check-interval= 0")
+    mark = len(net.history)
+    send(net, west, 100, answered=False)
+    assert not [p for p in net.history[mark:] if p.src == west.address]
+
+
+@VERSION
+def test_the_interval_is_of_silence_not_of_looks(version: str) -> None:
+    """Who was heard just after a look was asked after nearly twice the interval."""
+    net, west, east = begin(version, "DPD-check-interval= 20")
+    net.run(7)
+    west.daemon.connections.rekey(child_of(west))
+    net.run(5)
+    net.kill(east)
+    (sa,) = west.daemon.sas.isakmp.values()
+    mark, heard = len(net.history), sa.last_heard
+    assert heard >= 12
+    net.run(heard + 19.5 - net.now)
+    assert len(net.history) == mark
+    net.run(1)
+    assert len(net.history) == mark + 1
+
+
+def test_who_asks_can_be_asked() -> None:
+    """RFC 3706 5.1: somebody has taken the vendor IDs out of main mode's second message, so that
+    west does not know that east knows of dead peers."""
+    net = Network()
+    west, east = (net.host(each) for each in both(general="DPD-check-interval= 20"))
+    Observer(
+        net, numbered(2),
+        lambda packet: [edited(packet, lambda all: [p for p in all if p[0] != Payload.VENDOR])],
+    )  # fmt: skip
+    net.start()
+    net.run(25)
+    net.kill(east)
+    net.run(60)
+    assert "is dead" in west.said
+
+
+@VERSION
+def test_a_rounding_of_the_clock_is_not_waited_for(version: str) -> None:
+    """It would be looked for again at the same moment, for ever where the clock stands."""
+    net, west, _ = begin(version, "DPD-check-interval= 20")
+    (sa,) = west.daemon.sas.isakmp.values()
+    now = west.daemon.timers.now()
+    sa.events["dpd"].cancel()
+    sa.last_heard = now - 20 + 1e-12
+    west.daemon.keeper.liveness._look(sa)
+    assert sa.events["dpd"].when >= now + LEAST_S
+    net.run(30)
+    assert len(west.rows(1)) == 1

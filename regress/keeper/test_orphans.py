@@ -1,0 +1,98 @@
+"""Child SAs of IKEv1 that have outlived their ISAKMP SA: what becomes of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from isakmp.app.base import Usage
+from isakmp.keeper.liveness import IDLE_S, QUIET_S, TRAFFIC_S
+from isakmp.scripts.ikev2.dialect import Ikev2
+from regress.pair import EAST, WEST, Host, Network, connected, up
+from regress.scripts.ikev2.pairs import child_of, sa_of
+from regress.traffic import flows
+
+BRIEF = replace(WEST, general="Default-phase-1-lifetime= 60,10:86400")
+# A peer is asked, and repeated to, for so long; the new connection comes a moment later.
+ANSWER_S, AGAIN_S = 30, 10
+
+
+def orphaned(west: Host, net: Network) -> None:
+    """Wait until its ISAKMP SA has ended under a child SA."""
+    net.until(lambda: not west.rows(1), 90)
+    assert len(west.rows(2)) == 1
+
+
+@pytest.mark.parametrize("sends", [True, False], ids=["it sends", "it waits"])
+def test_a_peer_that_lost_everything_is_found_without_an_isakmp_sa(sends: bool) -> None:
+    """RFC 3706 5.5: The one that is back is passive: it cannot begin, whatever it has to send."""
+    net, west, east = up(BRIEF)
+    net.kill(east)
+    orphaned(west, net)
+    spi = child_of(west).protocols[0].spi_out
+    back = net.host(EAST, seed=2)
+    back.daemon.start()
+    for count in range(1, 200):
+        west.app.carried[spi] = Usage(count if sends else 0, 100, 1.0, 0.0)
+        net.run(1)
+        if flows(west, back):
+            break
+    assert count <= (2 * TRAFFIC_S if sends else IDLE_S + QUIET_S) + AGAIN_S
+
+
+def test_a_peer_that_does_not_answer_is_dead() -> None:
+    net, west, east = up(BRIEF)
+    net.kill(east)
+    orphaned(west, net)
+    spi = child_of(west).protocols[0].spi_out
+    for count in range(1, 2 * TRAFFIC_S + ANSWER_S):
+        west.app.carried[spi] = Usage(count, 100, 1.0, 0.0)
+        net.run(1)
+    assert not west.app.sas
+    assert "is given up: no answer to message 1" in west.said
+    (row,) = west.daemon.status()["connections"]
+    assert row["reason"]["detail"].startswith("no answer to message 1 of main mode")
+
+
+def test_one_that_answers_traffic_is_not_asked() -> None:
+    net, west, east = up(BRIEF)
+    net.kill(east)
+    orphaned(west, net)
+    net.run(2)  # its Delete is sent twice
+    (protocol,), mark = child_of(west).protocols, len(net.history)
+    for count in range(1, 100):
+        west.app.carried[protocol.spi_out] = Usage(count, 100, 1.0, 0.0)
+        west.app.carried[protocol.spi_in] = Usage(count, 100, 1.0, 0.0)
+        net.run(1)
+    assert len(net.history) == mark
+    assert connected(west, parents=0)
+
+
+def test_what_is_deleted_under_ikev2_may_be_of_ikev1() -> None:
+    """Peers that speak both may have begun with either."""
+    spoken = "Key-exchange= ikev1, ikev2"
+    net, west, east = up(replace(WEST, peer_tags=spoken), replace(EAST, peer_tags=spoken))
+    engine, sa = west.daemon.engine, sa_of(west)
+    dialect = engine.dialects["ikev2"]
+    assert isinstance(dialect, Ikev2)
+    dialect.begin_sa(engine, sa.remote, sa.path, None)
+    net.until(lambda: [row["version"] for row in east.rows(1)] == [2])
+    assert connected(east)
+    west.daemon.teardown("west-east", 2)
+    net.run(1)
+    assert not east.app.sas
+
+
+def test_a_peer_that_ends_its_isakmp_sas_at_once_is_not_asked_all_the_time() -> None:
+    """Some keep none; traffic may have no answer by its nature."""
+    net, west, east = up(BRIEF)
+    spi, mark = child_of(west).protocols[0].spi_out, len(net.history)
+    for count in range(1, 3 * IDLE_S):
+        west.app.carried[spi] = Usage(count, 100, 1.0, 0.0)
+        for sa in list(east.daemon.sas.isakmp.values()):
+            east.daemon.keeper.delete_sa(sa)
+        net.run(1)
+    begun = [p for p in net.history[mark:] if p.src == west.address and not any(p.header.cky_r)]
+    assert 1 <= len(begun) <= 4
+    assert connected(west, parents=0)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isakmp import log as log_module
 from isakmp.errors import IsakmpError, Reason
+from isakmp.log import log as log_module
 from isakmp.log.log import (
     MAX_LINE,
     REPEAT_KINDS,

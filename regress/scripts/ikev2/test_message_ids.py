@@ -76,3 +76,22 @@ def test_the_window_is_said_again_under_a_rekeyed_ike_sa(who: str) -> None:
     net.run(5)
     assert not net.wrong
     agree(west, east)
+
+
+def test_what_waits_when_an_ike_sa_ends_does_not_begin() -> None:
+    """What is given up leaves room for what is to be given up next: once that has gone, its answer
+    is missing in the window for ever."""
+    net, west, _ = up("x25519", "x25519", 2)
+    (sa,), (child,) = west.daemon.sas.isakmp.values(), west.daemon.sas.all_children()
+    net.lose = lambda packet: True
+    west.daemon.connections.rekey(child)
+    west.daemon.keeper.rekey_sa(sa)
+    west.daemon.engine.dialects["ikev2"].tell(  # type: ignore[attr-defined]
+        west.daemon.engine, sa, []
+    )
+    assert len(sa.waiting) == 2
+    net.history.clear()
+    west.daemon.keeper.delete_sa(sa)
+    assert [packet.header.message_id for packet in net.history] == [max(sa.ids.outstanding)]
+    assert len(sa.ids.outstanding) == 2
+    assert not net.wrong

@@ -17,7 +17,7 @@ from isakmp.app.engine import flags as engine_flags
 from isakmp.conf.check import check
 from isakmp.conf.store import Conf
 from isakmp.policy.reader import read_connections
-from isakmp.scripts.ikev1 import dialect
+from isakmp.scripts.ikev1 import receive
 from regress.pair import up
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -135,7 +135,7 @@ def test_the_toy_exchange_of_the_design_runs(monkeypatch: pytest.MonkeyPatch) ->
     ikev1 = payloads._FAMILIES[1]
     taught = ikev1._replace(codecs={**ikev1.codecs, codec.type: codec})
     monkeypatch.setattr(payloads, "_FAMILIES", {**payloads._FAMILIES, 1: taught})
-    monkeypatch.setitem(dialect.PHASE_2, toy["ECHO_MODE"].exchange_type, toy["ECHO_MODE"])
+    monkeypatch.setitem(receive.PHASE_2, toy["ECHO_MODE"].exchange_type, toy["ECHO_MODE"])
     net, west, _ = up()
     sa = next(iter(west.daemon.sas.isakmp.values()))
     exchange = toy["echo"](west.daemon.engine, sa)

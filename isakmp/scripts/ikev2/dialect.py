@@ -12,56 +12,37 @@ from typing import Any
 
 from isakmp.causes import UNANSWERED
 from isakmp.constants import IKEV2, ikev2, name_of
-from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
+from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
 from isakmp.exchange.candidates import family
 from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import UNNUMBERED, Exchange, Key, digest
-from isakmp.exchange.script import Incoming, Outgoing, Script
+from isakmp.exchange.exchange import UNNUMBERED, Exchange, Key
+from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.log.log import LogClass
 from isakmp.message import (
-    HEADER_SIZE,
     Header,
     Payload,
-    parse_payloads,
 )
 from isakmp.path import Path
-from isakmp.payloads.ikev2 import FAMILY
-from isakmp.payloads.ikev2.sk import CODEC_FRAGMENT as P_SKF
-from isakmp.policy import peers
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev2 import common, notices, sealing
 from isakmp.scripts.ikev2.child import Child
-from isakmp.scripts.ikev2.cookie import Cookies
 from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA, Create
-from isakmp.scripts.ikev2.ended import Ended, EndedSa
-from isakmp.scripts.ikev2.fragments import OCTETS_MAX, UNPROVEN_MAX
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.ike_sa_init import IKE_SA_INIT
 from isakmp.scripts.ikev2.informational import (
-    INFORMATIONAL,
     Info,
     delete_children,
     delete_ike,
     heed_deletes,
     take_back,
     tell,
-    unknown,
 )
 from isakmp.scripts.ikev2.initial import Initial
-from isakmp.scripts.ikev2.packet import SK, SKF, find_protected, outside, read_clear, record
-from isakmp.window import Judgement
+from isakmp.scripts.ikev2.receive import KNOWN, RESPONSE, SCRIPTS, Receiver
 
 P, Notify = ikev2.Payload, ikev2.Notify
-# Plain numbers: an enum of flags makes a member for every look at one, in 1 us.
-INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
-INIT = int(ikev2.Exchange.IKE_SA_INIT)
-
-SCRIPTS: dict[int, Script[Any]] = {
-    int(s.exchange_type): s for s in (CREATE_CHILD_SA, INFORMATIONAL)
-}
-_KNOWN = frozenset(FAMILY.codecs)
 
 
 def _replaces_sa(x: Exchange[Any]) -> bool:
@@ -77,281 +58,13 @@ class Ikev2:
     once = owns_children = True
 
     def __init__(self, random: Callable[[int], bytes], now: Callable[[], float]) -> None:
-        self._cookies = Cookies(random, now)
-        self._ended = Ended(now)
-
-    # --- what comes in -----------------------------------------------------------------------
+        self._receiver = Receiver(self, self.remark, random, now)
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find the exchange of a message, or begin one."""
-        if header.cky_i == notices.NOBODY and not notices.is_one_way(header):
-            raise MalformedPayload("HDR.cky_i", 0, "is zero", "RFC 7296 3.1")
-        if header.exchange_type == INIT and header.next_payload != SK:
-            self._initial(engine, path, header, datagram)
-        elif header.flags & RESPONSE:
-            self._response(engine, path, header, datagram)
-        else:
-            self._request(engine, path, header, datagram)
+        self._receiver.receive(engine, path, header, datagram)
 
-    def _initial(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
-        """IKE_SA_INIT, in clear."""
-        response, initiator = header.flags & RESPONSE, header.flags & INITIATOR
-        if header.message_id != 0 or bool(response) is bool(initiator):
-            raise MalformedPayload("HDR", 19, "not the flags or message ID of an IKE_SA_INIT",
-                                   "RFC 7296 3.1")  # fmt: skip
-        if response:
-            exchange = engine.find(self.name, header.cky_i, 0)
-            if exchange is None or exchange.script is not IKE_SA_INIT:
-                engine.drop(path, "an answer to no IKE_SA_INIT of ours")
-            elif exchange.last_in != digest(datagram):
-                engine.run(exchange, read_clear(engine, path, header, datagram), datagram)
-            return
-        known = engine.half_open.begun(self.name, datagram, path.remote)
-        if known is not None and engine.is_repeat(known, datagram):
-            return
-        if header.cky_r != notices.NOBODY:
-            engine.drop(path, "IKE_SA_INIT to an SPI of ours")
-        else:
-            self._respond(engine, path, header, datagram)
-
-    def _respond(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
-        """A stranger begins: nothing is read of one that no configuration can answer. Under load
-        it has to prove its address first (RFC 7296 2.6)."""
-        try:
-            remote = engine.owner.catalog.find_remote(path.remote, peers.IKE_SA_INIT)
-            engine.check_first(datagram)
-            message = read_clear(engine, path, header, datagram)
-            if self._owes_cookie(engine, path, header, message):
-                return
-            exchange = engine.answer(self, IKE_SA_INIT, remote, path, header.cky_i,
-                                     engine.new_cookie(), 0, first=datagram)  # fmt: skip
-        except Refused as refused:
-            engine.turn_away(path, "IKE_SA_INIT", refused.reason)
-            notices.answer(engine, path, header, refused.notify, refused.data)
-            return
-        engine.run(exchange, message, datagram)
-
-    def _owes_cookie(
-        self, engine: Engine, path: Path, header: Header, message: Incoming
-    ) -> bool:  # fmt: skip
-        if len(engine.half_open) < engine.settings.cookie_threshold:
-            return False
-        nonces = [p.body for p in message.payloads if p.type == P.NONCE]
-        if not nonces:
-            raise MalformedPayload("HDR", 16, "has no NONCE", "RFC 7296 1.2")
-        # It goes first (2.6), and counts anywhere (2.5).
-        cookies = [p.value.data for p in message.payloads
-                   if p.type == P.NOTIFY and p.value.notify == Notify.COOKIE]  # fmt: skip
-        if cookies and self._cookies.check(cookies[0], nonces[0], path.remote, header.cky_i):
-            return False
-        engine.counters["cookies"] = engine.counters.get("cookies", 0) + 1
-        cookie = self._cookies.make(nonces[0], path.remote, header.cky_i)
-        notices.send_answer(engine, path, header, Notify.COOKIE, cookie)
-        return True
-
-    def _response(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
-        """An answer to a request of ours."""
-        own = header.cky_r if header.flags & INITIATOR else header.cky_i
-        mark, stray = digest(datagram), True
-        for exchange in engine.find_all(self.name, own, header.message_id):
-            sa = exchange.sa
-            if sa is None or exchange.over or not self._fits(sa, header):
-                continue
-            stray = False
-            if header.exchange_type != exchange.script.exchange_type:
-                engine.drop(
-                    path,
-                    f"{exchange}: an answer of {name_of(ikev2.Exchange, header.exchange_type)}",
-                )
-            elif exchange.last_in != mark:
-                self._take(engine, sa, exchange, path, header, datagram)
-        if stray:
-            self._stray(engine, path, header)
-
-    def _request(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
-        """A request of the peer's: new, repeated, or out of the window (RFC 7296 2.2, 2.3)."""
-        own = header.cky_r if header.flags & INITIATOR else header.cky_i
-        waiting = engine.find(self.name, own, -1 - header.message_id)
-        sa = engine.sas.find(self.name, own) or (waiting.sa if waiting is not None else None)
-        if sa is None or not self._fits(sa, header):
-            self._without_sa(engine, own, path, header, datagram)
-            return
-        mark = digest(datagram)
-        judgement = sa.ids.judge(header.message_id)
-        if judgement is Judgement.NEW:
-            self._new_request(engine, sa, waiting, path, header, datagram)
-        elif judgement is Judgement.REPEATED:
-            another = sa.ids.answered(header.message_id, mark) is None
-            if another and self._anew(sa, header, datagram):
-                sa.ids.answer_to(header.message_id, mark)
-            self._answer_again(engine, sa, path, header.message_id, mark)
-        else:
-            engine.drop(path, f"{sa}: message ID {header.message_id} is {judgement.value}")
-            if judgement is Judgement.AHEAD and header.next_payload == SK:
-                self._beyond(engine, sa, path, header, datagram)
-
-    def _beyond(
-        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes
-    ) -> None:
-        """What is beyond the window has no answer; a peer that has sent it is told (2.3)."""
-        if self._open(engine, sa, path, header, datagram) is not None:
-            number = header.message_id.to_bytes(4, "big")
-            self._remark(engine, sa, Notify.INVALID_MESSAGE_ID, number)
-
-    def _new_request(
-        self, engine: Engine, sa: IsakmpSa, waiting: Exchange[Any] | None, path: Path,
-        header: Header, datagram: bytes,
-    ) -> None:  # fmt: skip
-        if waiting is not None:
-            if header.exchange_type != waiting.script.exchange_type:
-                engine.drop(path, f"{waiting}: {name_of(ikev2.Exchange, header.exchange_type)}")
-            elif not engine.early([waiting], path, header, datagram):
-                self._take(engine, sa, waiting, path, header, datagram)
-            return
-        self._take(engine, sa, None, path, header, datagram)
-
-    @staticmethod
-    def _anew(sa: IsakmpSa, header: Header, datagram: bytes) -> bool:
-        """Whether this is the first piece of a request, as the peer has cut it again since
-        (RFC 7383 2.6.1): the others call for no answer."""
-        at, kind = find_protected(header, datagram)
-        if kind != SKF or P_SKF.parse(datagram[at + 4 :], at + 4).number != 1:
-            return False
-        try:
-            sa.keys.opens.open(datagram, at + 8)
-        except CryptoError:
-            return False
-        return True
-
-    @staticmethod
-    def _answer_again(
-        engine: Engine, sa: IsakmpSa | EndedSa, path: Path, message_id: int, mark: bytes
-    ) -> None:
-        answers = sa.ids.answered(message_id, mark)
-        if answers is None:
-            engine.drop(path, f"{sa}: message ID {message_id} again, and not the same message")
-        for datagram in answers or ():
-            engine.transmit(path, datagram)
-
-    @staticmethod
-    def _fits(sa: IsakmpSa | EndedSa, header: Header) -> bool:
-        """Both SPIs are those of ``sa``, and the message is not one of our own come back."""
-        from_initiator = bool(header.flags & INITIATOR)
-        return from_initiator is not sa.initiator and (sa.cky_i, sa.cky_r) == (
-            header.cky_i,
-            header.cky_r,
-        )
-
-    def _without_sa(
-        self, engine: Engine, own: bytes, path: Path, header: Header, datagram: bytes
-    ) -> None:
-        """A request under no IKE SA of ours: one that has ended, or a peer that has missed it."""
-        ended = self._ended.get(own)
-        if ended is not None and self._fits(ended, header):
-            self._answer_again(engine, ended, path, header.message_id, digest(datagram))
-            return
-        if notices.is_one_way(header):
-            notices.take_one_way(engine, path, header, datagram)
-            return
-        if any(engine.find(self.name, own, number) for number in (0, 1, -1, -2)):
-            engine.drop(path, "the initial exchanges are not done")
-            return
-        others = header.cky_i if header.flags & INITIATOR else header.cky_r
-        if engine.sas.find(self.name, others) is not None:
-            engine.drop(path, "a message of our own has come back")
-            return
-        engine.drop(path, "no IKE SA has these SPIs (INVALID_IKE_SPI)")
-        notices.answer(engine, path, header, Notify.INVALID_IKE_SPI)
-
-    def _stray(self, engine: Engine, path: Path, header: Header) -> None:
-        """An answer to nothing; INVALID_IKE_SPI in clear is a hint that the peer has restarted."""
-        own = header.cky_r if header.flags & INITIATOR else header.cky_i
-        sa = engine.sas.find(self.name, own)
-        if sa is not None and self._fits(sa, header) and header.next_payload == P.NOTIFY:
-            engine.owner.liveness.suspect(sa)
-        engine.drop(path, f"an answer to no request of ours, message ID {header.message_id}")
-
-    # --- opening -----------------------------------------------------------------------------
-
-    def _take(
-        self, engine: Engine, sa: IsakmpSa, exchange: Exchange[Any] | None, path: Path,
-        header: Header, datagram: bytes,
-    ) -> None:  # fmt: skip
-        """Open a protected message and hand it to its exchange, which a request may begin.
-
-        What does not verify leaves no trace; what does is the peer's, and it answers for it.
-        """
-        opened = self._open(engine, sa, path, header, datagram)
-        if opened is None:
-            return
-        inner, first, mark = opened
-        if exchange is None:
-            exchange = self._begin(engine, sa, path, header)
-            if exchange is None:
-                return
-        if not exchange.initiator:
-            # What is authentic and new tells where the peer is now (RFC 7296 2.23).
-            exchange.path = path
-            sa.ids.begin(header.message_id)
-        if sa.state is State.LARVAL:
-            sa.path = path
-        try:
-            payloads, end = parse_payloads(2, first, inner)
-            if end != len(inner):
-                raise MalformedPayload("SK", HEADER_SIZE + end, f"{len(inner) - end} octets left "
-                                       "over", "RFC 7296 3.14")  # fmt: skip
-        except MalformedPayload as error:
-            exchange.now_in = digest(mark)
-            engine.malformed(exchange, error, fresh=not exchange.last_in, proven=True)
-            return
-        # Of what stands in clear nothing counts, but that it may have to be understood (2.5).
-        strange = [p for p in outside(mark) if p.critical and p.type not in _KNOWN]
-        message = Incoming(header, [*strange, *payloads], inner, end, path, HEADER_SIZE, True, None,
-                           True)  # fmt: skip
-        record(engine, path, header._replace(next_payload=first), payloads, inner)
-        engine.run(exchange, message, mark)
-
-    def _open(
-        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes
-    ) -> tuple[bytes, int, bytes] | None:
-        """What an SK payload holds: the chain, its first type, and the datagram to tell the
-        message by. None where there is nothing to act on."""
-        at, kind = find_protected(header, datagram)
-        following = datagram[at]
-        try:
-            if kind == SK:
-                return sa.keys.opens.open(datagram, at + 4), following, datagram
-            return self._join(sa, path, header, datagram, at)
-        except CryptoError as error:
-            engine.counters["bad_integrity"] = engine.counters.get("bad_integrity", 0) + 1
-            engine.drop(path, f"{sa}: {error}")
-            return None
-
-    @staticmethod
-    def _join(
-        sa: IsakmpSa, path: Path, header: Header, datagram: bytes, at: int
-    ) -> tuple[bytes, int, bytes] | None:
-        """A piece of a message (RFC 7383 2.6); what it completes is as good as an SK payload."""
-        if sa.fragments is None:
-            raise MalformedPayload("SKF", at, "fragmentation was not agreed on", "RFC 7383 2.3")
-        piece = P_SKF.parse(datagram[at + 4 :], at + 4)
-        data = sa.keys.opens.open(datagram, at + 8)
-        key = bool(header.flags & RESPONSE), header.message_id
-        most = UNPROVEN_MAX if sa.state is State.LARVAL else OCTETS_MAX
-        whole = sa.fragments.add(key, piece.number, piece.total, datagram[at], data, datagram, most)
-        if whole is None:
-            return None
-        sa.fragments.seen(whole.largest, path)
-        return whole.inner, whole.first, whole.mark
-
-    def _begin(
-        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header
-    ) -> Exchange[Any] | None:
-        if engine.too_many(sa, path):
-            return None
-        script = SCRIPTS.get(header.exchange_type) or unknown(header.exchange_type)
-        return engine.answer(self, script, sa.remote, path, sa.cky_i, sa.cky_r,
-                             header.message_id, sa)  # fmt: skip
+    # --- exchanges ---------------------------------------------------------------------------
 
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
         """Refuse what must be understood and is not (RFC 7296 2.5, 3.10.1)."""
@@ -359,7 +72,7 @@ class Ikev2:
             heed_deletes(exchange, message)
             common.check_errors(exchange, message)
         for payload in message.payloads:
-            if payload.critical and payload.type not in _KNOWN:
+            if payload.critical and payload.type not in KNOWN:
                 name = name_of(ikev2.Payload, payload.type)
                 self._not_understood(exchange)
                 raise Refused(
@@ -612,11 +325,11 @@ class Ikev2:
         """INVALID_SPI (1.5): under the IKE SA with that address; without any, in clear."""
         sa, data = engine.sas.at(path), spi.to_bytes(4, "big")
         if sa is not None and sa.dialect == self.name:
-            self._remark(engine, sa, Notify.INVALID_SPI, data)
+            self.remark(engine, sa, Notify.INVALID_SPI, data)
         elif sa is None:
             notices.send_one_way(engine, path, Notify.INVALID_SPI, data)
 
-    def _remark(self, engine: Engine, sa: IsakmpSa, notify: int, data: bytes) -> None:
+    def remark(self, engine: Engine, sa: IsakmpSa, notify: int, data: bytes) -> None:
         """Tell the peer what it may like to know; strangers may be behind it, so not too often,
         and not while another request of ours is under way."""
         idle = not any(x.initiator for x in sa.running.values())
@@ -627,4 +340,4 @@ class Ikev2:
 
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
         """Keep the last answers of an IKE SA that has ended."""
-        self._ended.add(engine.timers, sa)
+        self._receiver.ended.add(engine.timers, sa)

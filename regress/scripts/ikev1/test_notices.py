@@ -13,8 +13,8 @@ from isakmp.crypto import keymat
 from isakmp.exchange.candidates import leaves
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header, parse_payloads
 from isakmp.payloads.vendor import VENDOR_DPD
-from isakmp.scripts.ikev1.dialect import ENCRYPTION
 from isakmp.scripts.ikev1.informational import notify_payload
+from isakmp.scripts.ikev1.receive import ENCRYPTION
 from regress.observer import Observer, Payloads, edited, is_clear
 from regress.pair import Host, Network, Packet, agree, both, stranger, up
 from regress.scripts.ikev2.pairs import child_of

@@ -14,7 +14,7 @@ from isakmp.event.job import Job
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
 from isakmp.exchange.walk import ROUNDS_MAX
-from isakmp.scripts.ikev2 import dialect
+from isakmp.scripts.ikev2 import receive
 from regress.pair import Host, Network
 from regress.scripts.ikev2.pairs import pair, sa_of
 
@@ -110,7 +110,7 @@ WAYS = (["send", "recv"] * 4, ["recv", "send"] * 4)
 
 def ends(monkeypatch: pytest.MonkeyPatch, variant: Script[Rounds]) -> tuple[Network, Host, Host]:
     """East knows the plain exchange, of which this is a variant."""
-    monkeypatch.setitem(dialect.SCRIPTS, TYPE, replace(PLAIN, variants=(variant,)))
+    monkeypatch.setitem(receive.SCRIPTS, TYPE, replace(PLAIN, variants=(variant,)))
     return pair()
 
 

@@ -9,7 +9,7 @@ import pytest
 from isakmp.constants import ikev2
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
-from isakmp.scripts.ikev2 import common, dialect
+from isakmp.scripts.ikev2 import common, receive
 from regress.pair import Host, Network, Packet, connected
 from regress.scripts.ikev2.pairs import pair, sa_of
 
@@ -47,7 +47,7 @@ SCRIPT = Script("rounds", TYPE, (send_round, recv_round), (recv_round, send_roun
 
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> tuple[Network, Host, Host]:
-    monkeypatch.setitem(dialect.SCRIPTS, TYPE, SCRIPT)
+    monkeypatch.setitem(receive.SCRIPTS, TYPE, SCRIPT)
     return pair()
 
 

@@ -1,0 +1,363 @@
+"""What comes under IKEv1: which exchange a message is of, under which keys; notifies in clear.
+
+RFC 2408 5.1 and 5.2, RFC 2409 5 and appendix B. A message that is opened goes to engine.run().
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from isakmp.constants import isakmp, name_of
+from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange.dialect import Dialect
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Exchange, digest
+from isakmp.exchange.script import Incoming, Script
+from isakmp.log.log import LogClass
+from isakmp.message import (
+    HEADER_SIZE,
+    Header,
+    Message,
+    is_whole_chain,
+    parse_payloads,
+)
+from isakmp.path import Path
+from isakmp.policy import peers
+from isakmp.policy.spd import Address
+from isakmp.sa import IsakmpSa
+from isakmp.scripts.ikev1 import notices
+from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
+from isakmp.scripts.ikev1.informational import (
+    INFORMATIONAL,
+)
+from isakmp.scripts.ikev1.keys import Keys
+from isakmp.scripts.ikev1.main_mode import MAIN_MODE
+from isakmp.scripts.ikev1.phase_1 import Phase1, refused_in_clear, unreadable_payload, wrong_secret
+from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, QUICK_MODE_COMMIT
+
+P = isakmp.Payload
+# A plain number: an enum of flags makes a member for every look at one, in 1 us.
+ENCRYPTION = int(isakmp.Flag.ENCRYPTION)
+# The responder's cookie in a message that begins.
+NOBODY = bytes(8)
+
+PHASE_1: dict[int, Script[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
+PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
+
+_OPENINGS = {int(one.exchange_type): opening for one, opening in (
+    (MAIN_MODE, peers.MAIN_MODE), (AGGRESSIVE, peers.AGGRESSIVE_MODE))}  # fmt: skip
+
+
+class Receiver:
+    """That of one engine's dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """Find the exchange of a message, or begin one."""
+        if header.cky_i == NOBODY:
+            raise MalformedPayload("HDR.cky_i", 0, "is zero", "RFC 2408 5.2")
+        clear = not header.flags & ENCRYPTION
+        if header.exchange_type == isakmp.Exchange.INFO and clear:
+            self._hint(engine, path, header, datagram)
+        elif header.message_id == 0:
+            self._phase_1(engine, path, header, datagram)
+        else:
+            self._phase_2(engine, path, header, datagram)
+
+    def _phase_1(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        exchange = self._running(engine, path, header, datagram)
+        if exchange is None:
+            self._first_or_late(engine, path, header, datagram)
+            return
+        candidates = engine.candidates.among(exchange)
+        mark = digest(datagram)
+        for each in candidates:
+            if engine.repeats(each, mark):
+                return
+        fit = [x for x in candidates if self._fits(x, header)]
+        if not fit:
+            engine.drop(path, f"{exchange}: wrong cookie or exchange type")
+        elif engine.early(fit, path, header, datagram):
+            return
+        elif header.flags & ENCRYPTION:
+            self._encrypted(engine, path, header, datagram, fit)
+        else:
+            message = self._open(engine, path, header, datagram, None, b"")
+            engine.run(self._wanting(engine, fit, message), message, datagram)
+
+    @staticmethod
+    def _wanting(engine: Engine, fit: list[Exchange[Any]], message: Incoming) -> Exchange[Any]:
+        """The first that waits for a message and has all it wants in this one, of one or more."""
+        if len(fit) == 1:
+            return fit[0]
+        kinds = [payload.type for payload in message.payloads]
+        free = [x for x in fit if not (x.parked or x.sends(x.step))]
+        return next((x for x in free if not engine.lacking(x, x.script, kinds)), fit[0])
+
+    @staticmethod
+    def _fits(exchange: Exchange[Any], header: Header) -> bool:
+        wrong_cookie = exchange.step > 1 and header.cky_r != exchange.cky_r
+        return not wrong_cookie and header.exchange_type == exchange.script.exchange_type
+
+    def _encrypted(
+        self, engine: Engine, path: Path, header: Header, datagram: bytes,
+        candidates: list[Exchange[Any]],
+    ) -> None:  # fmt: skip
+        """A message goes to that of the candidates whose keys open it, as far as they can tell."""
+        mark = digest(datagram)
+        candidates = [x for x in candidates if x.state.keys] or candidates[:1]
+        for exchange in candidates:
+            keys = exchange.state.keys
+            try:
+                message = self._open(engine, path, header, datagram, keys, exchange.protection)
+            except MalformedPayload as error:
+                if exchange is candidates[-1]:
+                    self._unreadable(exchange, error, keys, header, datagram[HEADER_SIZE:])
+                continue
+            # Whoever encrypts to us has made it; what comes to an initiator may still be forged.
+            message.proven = not exchange.initiator
+            engine.run(exchange, message, datagram)
+            if exchange.last_in == mark or exchange.over:
+                return
+
+    def _running(
+        self, engine: Engine, path: Path, header: Header, datagram: bytes
+    ) -> Exchange[Any] | None:
+        """The phase 1 exchange of a message: by our cookie, a repeated first one by its octets."""
+        found = engine.find(self._dialect.name, header.cky_i, 0)
+        if found is not None and found.initiator:
+            return found
+        if header.cky_r != NOBODY:
+            found = engine.find(self._dialect.name, header.cky_r, 0)
+            ours = found is not None and not found.initiator and found.cky_i == header.cky_i
+            return found if ours else None
+        return engine.half_open.begun(self._dialect.name, datagram, path.remote)
+
+    def _first_or_late(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """Begin as responder, or answer the repeated last message of a finished phase 1."""
+        if header.cky_r == NOBODY:
+            if header.flags & ENCRYPTION:
+                engine.drop(path, "first message of an exchange is encrypted")
+            else:
+                self._respond(engine, path, header, datagram)
+        elif sa := self._sa(engine, header):
+            self._late(engine, sa, path, header, datagram)
+        else:
+            engine.drop(path, "no exchange or SA has these cookies (INVALID_COOKIE)")
+
+    def _respond(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """A stranger begins: nothing is read of one that no configuration can answer."""
+        script = PHASE_1.get(header.exchange_type)
+        try:
+            if script is None:
+                raise Refused(
+                    Reason("unsupported-exchange-type", "this exchange cannot begin phase 1",
+                           came=name_of(isakmp.Exchange, header.exchange_type),
+                           acceptable=", ".join(s.name for s in PHASE_1.values())),
+                    isakmp.Notify.UNSUPPORTED_EXCHANGE_TYPE,
+                )  # fmt: skip
+            opening = _OPENINGS[header.exchange_type]
+            remote = engine.owner.catalog.find_remote(path.remote, opening)
+            engine.check_first(datagram)
+            message = self._open(engine, path, header, datagram, None, b"")
+            cookie = engine.new_cookie()
+            exchange = engine.answer(self._dialect, script, remote, path, header.cky_i, cookie, 0,
+                                     first=datagram)  # fmt: skip
+        except Refused as refused:
+            engine.turn_away(path, "phase 1", refused.reason)
+            notices.tell_refused(engine, path, header.cky_i, bytes(8), refused)
+            return
+        engine.run(exchange, message, datagram)
+
+    def _phase_2(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        sa = self._sa(engine, header)
+        if sa is None:
+            if not self._told_before_an_sa(engine, path, header, datagram):
+                engine.drop(path, "no ISAKMP SA has these cookies (INVALID_COOKIE)")
+                self._tell_unknown(engine, path, header)
+            return
+        exchange = engine.find(self._dialect.name, sa.own_cookie, header.message_id)
+        if exchange is None:
+            if sa.ids.is_used(header.message_id):
+                self._late(engine, sa, path, header, datagram)
+            else:
+                self._respond_phase_2(engine, sa, path, header, datagram)
+        elif not engine.is_repeat(exchange, datagram):
+            if not self._carries(exchange, header.exchange_type):
+                engine.drop(path, f"{exchange}: {name_of(isakmp.Exchange, header.exchange_type)}")
+                return
+            message = self._open_phase_2(engine, sa, path, header, datagram, exchange)
+            engine.run(exchange, message, datagram)
+
+    @staticmethod
+    def _carries(exchange: Exchange[Any], exchange_type: int) -> bool:
+        """What the commit bit has one wait for may come in an exchange of its own."""
+        connected = exchange.script is QUICK_MODE_COMMIT and exchange_type == isakmp.Exchange.INFO
+        return connected or exchange_type == exchange.script.exchange_type
+
+    def _told_before_an_sa(
+        self, engine: Engine, path: Path, header: Header, datagram: bytes
+    ) -> bool:  # fmt: skip
+        """An informational exchange under keys whose phase 1 is not done: its peer may refuse us
+        so, instead of in clear (RFC 2409 5.7)."""
+        begun = engine.find(self._dialect.name, header.cky_i, 0)
+        if begun is None or not begun.initiator or header.exchange_type != isakmp.Exchange.INFO:
+            return False
+        for exchange in engine.candidates.among(begun):
+            keys = exchange.state.keys
+            if keys is None or exchange.cky_r != header.cky_r:
+                continue
+            iv = replace(keys, iv=exchange.protection).phase_2_iv(header.message_id)
+            with suppress(MalformedPayload):
+                message = self._open(engine, path, header, datagram, keys, iv)
+                notices.take_proven(exchange, keys, message)
+                return True
+        return False
+
+    def _tell_unknown(self, engine: Engine, path: Path, header: Header) -> None:
+        """INVALID-COOKIE, where it may be a peer that has missed the end of an ISAKMP SA. Behind
+        aggressive mode's last message that got lost, quick mode comes before there is one."""
+        spoken = header.exchange_type in PHASE_2 and header.flags & ENCRYPTION
+        early = any(engine.find(self._dialect.name, own, 0) for own in (header.cky_r, header.cky_i))
+        if spoken and not early and self.may_be_peer(engine, path.remote):
+            notices.tell_unknown_cookies(engine, path, header)
+
+    def _open_phase_2(
+        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes,
+        exchange: Exchange[Any],
+    ) -> Incoming:  # fmt: skip
+        """A CONNECTED notify may come as an exchange of its own, with its own first IV."""
+        try:
+            return self._open(engine, path, header, datagram, sa.keys, exchange.protection)
+        except MalformedPayload:
+            if header.exchange_type == exchange.script.exchange_type:
+                raise
+            iv = sa.keys.phase_2_iv(header.message_id)
+            return self._open(engine, path, header, datagram, sa.keys, iv)
+
+    def _respond_phase_2(
+        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes
+    ) -> None:
+        script = PHASE_2.get(header.exchange_type)
+        if script is None or not header.flags & ENCRYPTION:
+            kind = name_of(isakmp.Exchange, header.exchange_type)
+            engine.drop(path, f"{kind} message in clear, or not spoken")
+            return
+        if sa.ids.used_up:
+            engine.drop(path, f"{sa}: no message ID is left, a new one is to follow it")
+            return
+        if engine.too_many(sa, path):
+            return
+        iv = sa.keys.phase_2_iv(header.message_id)
+        message = self._open(engine, path, header, datagram, sa.keys, iv)
+        # Without a NAT the peer has one address: another may be that of who has recorded this.
+        where = path if sa.nat.found else sa.path
+        exchange = engine.answer(
+            self._dialect, script, sa.remote, where, sa.cky_i, sa.cky_r, header.message_id, sa
+        )
+        exchange.protection = iv
+        engine.run(exchange, message, datagram)
+
+    def _sa(self, engine: Engine, header: Header) -> IsakmpSa | None:
+        """The ISAKMP SA of both cookies."""
+        for own in (header.cky_r, header.cky_i):
+            sa = engine.sas.find(self._dialect.name, own)
+            if sa is not None and (sa.cky_i, sa.cky_r) == (header.cky_i, header.cky_r):
+                return sa
+        return None
+
+    @staticmethod
+    def _late(engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes) -> None:
+        """The exchange is over: its last message again gets our last answer again."""
+        last_in, last_out = sa.ids.answered.get(header.message_id, (b"", ()))
+        if last_in == digest(datagram):
+            for answer in last_out:
+                engine.transmit(sa.path, answer)
+        else:
+            engine.drop(path, f"message ID {header.message_id:08x} was used before")
+
+    @staticmethod
+    def _open(
+        engine: Engine, path: Path, header: Header, datagram: bytes, keys: Keys | None, iv: bytes
+    ) -> Incoming:
+        """The payloads of a message, in clear. MalformedPayload, also for a wrong key."""
+        data, commit = datagram[HEADER_SIZE:], None
+        if header.flags & ENCRYPTION:
+            opened = keys.decrypt(iv, data) if keys else None
+            if opened is None:
+                reason = "not whole blocks" if keys else "encrypted before there are keys"
+                raise MalformedPayload("HDR", HEADER_SIZE, reason, "RFC 2408 3.1")
+            data, commit = opened
+        payloads, end = parse_payloads(1, header.next_payload, data)
+        if commit is None and end != len(data):
+            raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
+                                   "RFC 2408 5.1")  # fmt: skip
+        message = Incoming(header, payloads, data, end, path, HEADER_SIZE, commit is not None,
+                           commit, commit is not None)  # fmt: skip
+        if engine.log.on(LogClass.MESSAGE, 70):
+            for line in Message(header, payloads).dump():
+                engine.log.debug(LogClass.MESSAGE, 70, "received %s: %s", path.came, line)
+        if engine.capture is not None:
+            clear = header._replace(flags=header.flags & ~ENCRYPTION)
+            engine.capture(path, False, clear, data[:end])
+        return message
+
+    def _unreadable(
+        self, exchange: Exchange[Any], error: MalformedPayload, keys: Keys | None, header: Header,
+        data: bytes,
+    ) -> None:  # fmt: skip
+        """A message that cannot be read: under new keys, most likely a wrong pre-shared key."""
+        engine = exchange.engine
+        if keys is None:
+            engine.drop(exchange.path, f"{exchange}: {error}")
+            return
+        opened = keys.decrypt(exchange.protection, data)
+        if opened and is_whole_chain(1, header.next_payload, opened[0], keys.block_size):
+            refused = unreadable_payload(exchange, error)
+        else:
+            reason = wrong_secret(exchange, f"after decryption, {error}")
+            refused = Refused(reason, isakmp.Notify.PAYLOAD_MALFORMED)
+        engine.log.proto_warn("%s: message refused: %s", exchange, refused.reason.brief())
+        if exchange.hint is None:
+            exchange.hint = refused.reason
+            notices.tell_refused(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)
+
+    def _hint(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
+        """A notify in clear proves nothing, but may tell why a phase 1 gets no further, or that the
+        peer has lost an SA."""
+        exchange = self._running(engine, path, header, datagram) or self._unheard(engine, header)
+        if exchange is not None:
+            several = engine.candidates.among(exchange)
+            exchange = next((x for x in several if x.cky_r == header.cky_r), exchange)
+        message = self._open(engine, path, header, datagram, None, b"")
+        for payload in message.take_all(P.NOTIFY):
+            said = name_of(isakmp.Notify, payload.value.notify)
+            lost = payload.value.notify == isakmp.Notify.INVALID_COOKIE
+            if exchange is None or (lost and exchange.sa is not None):
+                notices.take(engine, path, header, payload.value)
+                exchange = None
+            if exchange is None or exchange.path.remote != path.remote:
+                engine.drop(path, f"notify {said} in clear")
+                return
+            engine.log.proto_warn("%s: peer says %s, unauthenticated", exchange, said)
+            exchange.hint = exchange.hint or refused_in_clear(exchange, said)
+
+    def _unheard(self, engine: Engine, header: Header) -> Exchange[Any] | None:
+        """Ours under an ISAKMP SA whose last message, of aggressive mode, may have been refused."""
+        sa = self._sa(engine, header)
+        if sa is None or "unheard" not in sa.events:
+            return None
+        return next((x for x in sa.running.values() if x.initiator), None)
+
+    @staticmethod
+    def may_be_peer(engine: Engine, address: Address) -> bool:
+        """Whether somebody there may begin."""
+        for opening in _OPENINGS.values():
+            with suppress(Refused):
+                engine.owner.catalog.find_remote(address, opening)
+                return True
+        return False

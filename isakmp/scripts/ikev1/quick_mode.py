@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest, bundle_order
+from isakmp.app.base import Limits, SaId, SaSpec, bundle_order
 from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
 from isakmp.constants.ip import protocol_name
 from isakmp.crypto import agreement, keymat
@@ -46,7 +46,8 @@ from isakmp.policy.identity import host_network
 from isakmp.policy.match import Chosen, choose_ipsec, describe
 from isakmp.policy.sameness import network_of, same_traffic
 from isakmp.policy.spd import ICMP, Connection, Identity, IpsecTransform, Network, Selector, Suite
-from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits, soft_limit
+from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits
+from isakmp.scripts import ipsec_sa
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.phase_1 import (
     NONCE_SIZE,
@@ -162,10 +163,8 @@ def _offer(x: X) -> list[Suite]:
 def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:
     connection, s = connection_of(x), x.state
     s.reqid = x.engine.owner.connections.reqid(connection.name, selector_of(x), x)
-    mode = connection.suites[0].protocols[0].transforms[0].encapsulation
     for protocol in protocols:
-        request = SpiRequest(protocol, x.path.remote, x.path.local, mode, s.reqid)
-        s.spis[protocol] = yield x.engine.app.get_spi(request)
+        s.spis[protocol] = yield from ipsec_sa.reserve_spi(x, protocol, connection, s.reqid)
 
 
 def _proposals(x: X, suites: list[Suite]) -> dict[str, Any]:
@@ -292,9 +291,10 @@ def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     if reason := x.engine.bounds.often(sa.who):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
     s.connection, s.selector = _find(x, selector, nat.asks_for_transport(proposals))
-    connection = connection_of(x)
+    connection, selectors = connection_of(x), (s.selector,)
     x.name = connection.name
-    _check_room(x, sa, s.selector)
+    ipsec_sa.check_room(x, sa, connection, selectors, isakmp.Notify.NO_PROPOSAL_CHOSEN)
+    ipsec_sa.check_traffic(x, sa, connection, selectors, isakmp.Notify.INVALID_ID_INFORMATION)
     s.chosen = choose_ipsec(proposals, connection.suites, connection.line)
     for chosen in s.chosen:
         _log_choice(x, "accepts", chosen)
@@ -311,23 +311,6 @@ def _find(x: X, came: Selector, transport: bool) -> tuple[Connection, Selector]:
         if seen == came or is_transport(found[0]):
             return found
     return find(sa.remote, came)
-
-
-def _check_room(x: X, sa: IsakmpSa, selector: Selector) -> None:
-    """A peer that has proved itself may still ask for too much. Refused then."""
-    replacing = bool(x.engine.sas.in_slot((connection_of(x).name, sa.peer, selector)))
-    if reason := x.engine.bounds.child(sa, (selector,), replacing=replacing):
-        raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
-    _check_traffic(x, sa, selector)
-
-
-def _check_traffic(x: X, sa: IsakmpSa, selector: Selector) -> None:
-    """Nobody else has it. Refused otherwise."""
-    if taken := x.engine.bounds.traffic(sa, connection_of(x), (selector,)):
-        reason, holder = taken
-        if holder is not None:
-            x.engine.owner.ask_holder(holder)
-        raise Refused(reason, isakmp.Notify.INVALID_ID_INFORMATION)
 
 
 def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> Wait:
@@ -498,29 +481,21 @@ def _install_inbound(x: X) -> Wait:
 
 
 def _limits(x: X) -> Limits:
-    """The negotiated lifetimes, or ours; soft ones drawn so that the initiator comes first."""
-    what = x.state.chosen[0].what
-    seconds, octets, packets = what.life_s, 1024 * what.life_kb, connection_of(x).packets
-    if x.state.responder_life_s:
-        seconds = min(seconds or x.state.responder_life_s, x.state.responder_life_s)
-    draw, margin = x.engine.random(1)[0] / 256, x.engine.settings.rekey_margin_percent
-    return Limits(
-        soft_limit(seconds, draw, x.initiator, margin), seconds,
-        soft_limit(octets, draw, x.initiator, margin), octets,
-        soft_limit(packets, draw, x.initiator, margin), packets,
-    )  # fmt: skip
+    """The negotiated lifetimes, or the responder's shorter one."""
+    what, theirs_s = x.state.chosen[0].what, x.state.responder_life_s
+    seconds = min(what.life_s or theirs_s, theirs_s) if theirs_s else what.life_s
+    return ipsec_sa.limits(x, seconds, what.life_kb, connection_of(x).packets)
 
 
 def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
     """One SA with its keys: KEYMAT = prf+(SKEYID_d, [g_qm_xy |] protocol | SPI | Ni | Nr)."""
-    s, keys, what, path = x.state, parent(x).keys, chosen.what, x.path
+    s, keys, what = x.state, parent(x).keys, chosen.what
     encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
     material = keymat.keymat(
         keys.prf, keys.skeyid_d, what.protocol, spi.to_bytes(4, "big"), s.ni_b, s.nr_b,
         encryption + auth, s.g_qm_xy,
     )  # fmt: skip
-    ends = (path.remote, path.local) if inbound else (path.local, path.remote)
-    ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
+    ends, ports = ipsec_sa.ends(x.path, inbound=inbound)
     selector = selector_of(x)
     # Around the innermost protocol of a bundle the others are applied to what it has made.
     innermost = bundle_order(isakmp.Protocol(c.what.protocol) for c in s.chosen)[0]
@@ -541,7 +516,8 @@ def finalize(x: X) -> None:
     traffic meanwhile, the peer, which has its SAs, hears that there are none."""
     s, sa = x.state, parent(x)
     try:
-        _check_traffic(x, sa, selector_of(x))
+        ipsec_sa.check_traffic(x, sa, connection_of(x), (selector_of(x),),
+                               isakmp.Notify.INVALID_ID_INFORMATION)  # fmt: skip
     except Refused as refused:
         x.dialect.withdraw(x, refused.reason)
         raise

@@ -12,16 +12,14 @@ answer is there; what is sent takes the new SA after that.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest
+from isakmp.app.base import Limits, SaId, SaSpec
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.crypto import skeyseed
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import Reason, Refused
-from isakmp.event.job import Job
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Outgoing, Wait
 from isakmp.log.log import LogClass
@@ -36,7 +34,8 @@ from isakmp.policy.spd import (
     Traffic,
     TrafficSelector,
 )
-from isakmp.sa import ChildProtocol, ChildSa, ChosenIpsec, IsakmpSa, soft_limit
+from isakmp.sa import ChildProtocol, ChildSa, ChosenIpsec, IsakmpSa
+from isakmp.scripts import ipsec_sa
 from isakmp.scripts.ikev2 import common
 
 P, Notify, T = ikev2.Payload, ikev2.Notify, ikev2.Transform
@@ -122,10 +121,13 @@ def first_transform(connection: Connection) -> IpsecTransform:
 
 def reserve_spi(x: X, c: Child) -> Wait:
     """An SPI for our inbound SA, and for IPComp its CPI."""
-    protocol = PROTOCOLS[connection_of(c).proposals[0].protocol]
-    c.spi_in = yield from _reserve(x, c, protocol)
+    connection = connection_of(c)
+    protocol = PROTOCOLS[connection.proposals[0].protocol]
+    reqid = x.engine.owner.connections.reqid(connection.name, connection.selector, x)
+    c.spi_in = yield from ipsec_sa.reserve_spi(x, protocol, connection, reqid)
     if c.cpi_out or (x.initiator and can_compress(x, c)):
-        c.cpi_in = yield from _reserve(x, c, isakmp.Protocol.IPCOMP)
+        ipcomp = isakmp.Protocol.IPCOMP
+        c.cpi_in = yield from ipsec_sa.reserve_spi(x, ipcomp, connection, reqid)
 
 
 def can_compress(x: X, c: Child) -> bool:
@@ -138,15 +140,6 @@ def can_compress(x: X, c: Child) -> bool:
     if lack:
         x.engine.log.debug(LogClass.NEGOTIATION, 20, "%s: no IPComp: %s", x, lack)
     return not lack
-
-
-def _reserve(x: X, c: Child, protocol: isakmp.Protocol) -> Generator[Job[Any], Any, int]:
-    connection = connection_of(c)
-    reqid = x.engine.owner.connections.reqid(connection.name, connection.selector, x)
-    mode = first_transform(connection).encapsulation
-    request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
-    number: int = yield x.engine.app.get_spi(request)
-    return number
 
 
 def add_sa(c: Child, message: Outgoing) -> None:
@@ -293,22 +286,14 @@ def _from_wire(x: X, message: Incoming, side: int) -> tuple[TrafficSelector, ...
 
 def _check_room(x: X, c: Child) -> None:
     """There may be another child SA with the peer, of that traffic. Refused otherwise."""
-    sas, sa = x.engine.sas, common.sa_of(x)
-    replacing = c.old is not None or bool(
-        sas.in_slot((connection_of(c).name, sa.peer, c.selectors[0]))
-    )
-    if reason := x.engine.bounds.child(sa, c.selectors, replacing=replacing):
-        raise Refused(reason, _BOUNDS.get(reason.cause, Notify.NO_ADDITIONAL_SAS))
-    _check_traffic(x, c)
-
-
-def _check_traffic(x: X, c: Child) -> None:
-    """Nobody else has it. Refused otherwise."""
-    if taken := x.engine.bounds.traffic(common.sa_of(x), connection_of(c), c.selectors):
-        reason, holder = taken
-        if holder is not None:
-            x.engine.owner.ask_holder(holder)
-        raise Refused(reason, Notify.TS_UNACCEPTABLE)
+    sa, connection = common.sa_of(x), connection_of(c)
+    try:
+        ipsec_sa.check_room(x, sa, connection, c.selectors, Notify.NO_ADDITIONAL_SAS,
+                            replacing=c.old is not None)  # fmt: skip
+    except Refused as refused:
+        notify = _BOUNDS.get(refused.reason.cause, refused.notify)
+        raise Refused(refused.reason, notify) from None
+    ipsec_sa.check_traffic(x, sa, connection, c.selectors, Notify.TS_UNACCEPTABLE)
 
 
 def _old_first(c: Child, came: Traffic) -> Traffic:
@@ -414,7 +399,7 @@ def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: by
     ours, theirs = keymat[:size], keymat[size:]
     if not x.initiator:
         ours, theirs = theirs, ours
-    c.limits = _limits(x, what, connection_of(c).packets)
+    c.limits = ipsec_sa.limits(x, what.life_s, what.life_kb, connection_of(c).packets)
     c.specs = [
         _spec(x, c, sa, what, theirs, encryption, inbound=True),
         _spec(x, c, sa, what, ours, encryption, inbound=False),
@@ -427,7 +412,8 @@ def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: by
         c.specs = _compressed(c)
     for spec in [spec for spec in c.specs if spec.inbound]:
         yield x.engine.app.update_sa(spec)
-    _check_traffic(x, c)  # others may have got it while this waited
+    # Others may have got it while this waited.
+    ipsec_sa.check_traffic(x, sa, connection_of(c), c.selectors, Notify.TS_UNACCEPTABLE)
 
 
 def _compressed(c: Child) -> list[SaSpec]:
@@ -443,23 +429,10 @@ def _compressed(c: Child) -> list[SaSpec]:
     return [*ipcomp, *esp]
 
 
-def _limits(x: X, what: ChosenIpsec, packets: int) -> Limits:
-    """Our lifetimes, soft ones drawn so that the initiator comes first."""
-    draw, margin = x.engine.random(1)[0] / 256, x.engine.settings.rekey_margin_percent
-    octets = 1024 * what.life_kb
-    return Limits(
-        soft_limit(what.life_s, draw, x.initiator, margin), what.life_s,
-        soft_limit(octets, draw, x.initiator, margin), octets,
-        soft_limit(packets, draw, x.initiator, margin), packets,
-    )  # fmt: skip
-
-
 def _spec(
     x: X, c: Child, sa: IsakmpSa, what: ChosenIpsec, keys: bytes, encryption: int, *, inbound: bool
 ) -> SaSpec:
-    path = x.path
-    ends = (path.remote, path.local) if inbound else (path.local, path.remote)
-    ports = (path.remote_port, path.local_port) if inbound else (path.local_port, path.remote_port)
+    ends, ports = ipsec_sa.ends(x.path, inbound=inbound)
     carried = tuple(s.reversed() for s in c.selectors) if inbound else c.selectors
     return SaSpec(
         isakmp.Protocol(what.protocol), c.spi_in if inbound else c.spi_out, *ends,

@@ -31,6 +31,8 @@ Verb = Callable[..., bytes]
 # Requests that a worker may have: enough that it always has the next one.
 DEPTH = 16
 MESSAGE_MAX = 1 << 16
+# What somebody else ends a process with, a kernel without memory say.
+_FROM_OUTSIDE = frozenset((signal.SIGKILL, signal.SIGTERM))
 _HEAD, _LENGTH = struct.Struct(">IB"), struct.Struct(">H")
 
 
@@ -89,7 +91,8 @@ class Workers:
             request = _request(self._number, self._verbs.index(verb), arguments)
             with suppress(OSError):  # it has ended, which is read in its turn
                 worker.socket.send(request)
-                job = worker.asked[self._number] = Job[bytes]()
+                job = Job[bytes]()
+                worker.asked[self._number] = job, verb, arguments
                 return job
         return HERE.call(verb, *arguments)
 
@@ -98,7 +101,7 @@ class Workers:
         with suppress(BlockingIOError):
             while answer := _received(worker.socket):
                 number, failed = _HEAD.unpack_from(answer)
-                said, job = answer[_HEAD.size :], worker.asked.pop(number)
+                said, (job, *_) = answer[_HEAD.size :], worker.asked.pop(number)
                 if failed:
                     job.fail(CryptoError(said.decode()))
                 else:
@@ -106,23 +109,29 @@ class Workers:
             self._ended(worker)
 
     def _ended(self, worker: _Worker) -> None:
-        """What it was asked may be what it ended of, so that nobody else is asked."""
+        """What it was asked the daemon does, unless that may be what it ended of."""
         self._workers.remove(worker)
-        self._end(worker)
+        killed = self._end(worker) in _FROM_OUTSIDE
         done = "the others do" if self._workers else "isakmpd does"
         self._log.internal_err(
             "worker, process %d, has ended: %s its work from now on; start isakmpd again",
             worker.pid, done,
         )  # fmt: skip
-        for job in worker.asked.values():
-            job.fail(IsakmpError("the worker that was to compute it has ended"))
+        for job, verb, arguments in worker.asked.values():
+            if killed:
+                HERE.call(verb, *arguments).then(job.take)
+            else:
+                job.fail(IsakmpError("the worker that was to compute it has ended"))
 
-    def _end(self, worker: _Worker) -> None:
+    def _end(self, worker: _Worker) -> int:
+        """The signal that a worker ended of, by now at the latest; 0: of none."""
         self._loop.reader(worker.socket.fileno(), None)
         worker.socket.close()
         with suppress(OSError):
             os.kill(worker.pid, signal.SIGKILL)  # it has nothing to lose, and may have been stopped
-            os.waitpid(worker.pid, 0)
+            _, status = os.waitpid(worker.pid, 0)
+            return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        return 0
 
     def close(self) -> None:
         """End them."""
@@ -132,10 +141,10 @@ class Workers:
 
 
 class _Worker:
-    """One process as the daemon sees it. asked: what it owes an answer, by number."""
+    """One process as the daemon sees it. asked: what it owes an answer, and of what, by number."""
 
     def __init__(self, verbs: Sequence[Verb], identity: Identity | None) -> None:
-        self.asked: dict[int, Job[bytes]] = {}
+        self.asked: dict[int, tuple[Job[bytes], Verb, tuple[bytes, ...]]] = {}
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
         if not self.pid:

@@ -89,11 +89,23 @@ def test_what_is_more_than_they_may_have_is_done_at_once(shop: Shop) -> None:
     assert len({job.result for job in jobs}) == 1
 
 
-def test_one_that_ends_fails_what_it_was_asked_and_the_others_go_on(shop: Shop) -> None:
+def test_what_one_was_asked_that_is_killed_the_daemon_does(shop: Shop) -> None:
     first, second = shop.workers.pids
     os.kill(first, signal.SIGSTOP)
     jobs = [shop.ask(), shop.ask()]
     os.kill(first, signal.SIGKILL)
+    shop.wait(*jobs)
+    assert [job.error for job in jobs] == [None, None]
+    assert len({job.result for job in jobs}) == 1
+    assert shop.workers.pids == [second]
+
+
+def test_one_that_crashes_fails_what_it_was_asked_and_the_others_go_on(shop: Shop) -> None:
+    first, second = shop.workers.pids
+    os.kill(first, signal.SIGSTOP)
+    jobs = [shop.ask(), shop.ask()]
+    os.kill(first, signal.SIGSEGV)
+    os.kill(first, signal.SIGCONT)
     shop.wait(*jobs)
     assert sorted(job.error is None for job in jobs) == [False, True]
     (error,) = [job.error for job in jobs if job.error]

@@ -50,8 +50,10 @@ def test_beginnings_with_forged_messages() -> None:
         counts = player.world.counts
         failed += counts["IKE_SA_INIT failed"] + counts["main mode failed"]
         failed += counts["aggressive mode failed"]
-        lost = counts["CREATE_CHILD_SA failed"] + counts["CREATE_CHILD_SA ended with its SA"]
-        assert not lost + counts["INFORMATIONAL failed"], seed
+        lost = counts["CREATE_CHILD_SA failed"] + counts["INFORMATIONAL failed"]
+        if not player.setting.both_start:  # of two IKE SAs one ends, whatever is under way there
+            lost += counts["CREATE_CHILD_SA ended with its SA"]
+        assert not lost, seed
         forged += counts["forged in clear"]
     assert forged > 10 * BEGINNINGS
     assert failed <= BEGINNINGS * FAILED_MAX_PERCENT / 100

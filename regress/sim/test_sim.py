@@ -12,7 +12,7 @@ from isakmp.app.pf_key.backend import PfKey
 from isakmp.event.job import Job
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
-from isakmp.exchange.script import Incoming
+from isakmp.exchange.script import Incoming, Wait
 from isakmp.keeper.children import Children
 from isakmp.keeper.connection import Connections
 from isakmp.keeper.keeper import Keeper
@@ -150,8 +150,9 @@ def test_a_replay_that_is_carried_out_is_caught(monkeypatch: pytest.MonkeyPatch)
 def test_keys_that_differ_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     speaking(monkeypatch, "ikev1")
 
-    def own_value(x: quick_mode.X) -> None:
+    def own_value(x: quick_mode.X) -> Wait:
         x.state.g_qm_xy = x.state.key_pair.public if x.state.key_pair else b""
+        yield from ()
 
     monkeypatch.setattr(quick_mode, "_agree", own_value)
     caught(6, "disagree")

@@ -33,14 +33,17 @@ class Watch:
 
     def _watch_exchanges(self, daemon: Daemon) -> None:
         engine = daemon.engine
-        initiate, answer = engine.initiate, engine.answer
+        initiate, answer, number = engine.initiate, engine.answer, engine.number
 
         def initiated(*args: Any, **options: Any) -> Exchange[Any]:
             exchange = initiate(*args, **options)
             exchange.finished.then(lambda job: self._count(exchange, job.error))
+            return exchange
+
+        def numbered(exchange: Exchange[Any]) -> None:
+            number(exchange)
             if exchange.sa is not None and exchange.dialect.name == "ikev1":
                 self._begins(exchange)
-            return exchange
 
         def answered(*args: Any, **options: Any) -> Exchange[Any]:
             exchange = answer(*args, **options)
@@ -50,6 +53,7 @@ class Watch:
 
         engine.initiate = initiated  # type: ignore[method-assign]
         engine.answer = answered  # type: ignore[method-assign]
+        engine.number = numbered  # type: ignore[method-assign]
 
     def _count(self, exchange: Exchange[Any], error: Exception | None) -> None:
         if len(exchange.steps) == 1:

@@ -78,7 +78,7 @@ class Aim:
         return True
 
 
-WORK_S, WORK_LOST = (0.0, 0.001, 0.02, 0.3), 0.005
+WORK_S = (0.0, 0.001, 0.02, 0.3)
 
 
 class Clock:
@@ -257,9 +257,9 @@ class World:
         self._order = 0
         self._recorded: deque[Datagram] = deque(maxlen=400)
 
-    def work_s(self) -> float | None:
-        """How long others compute for a daemon; now and then they end of it."""
-        return self.dice.choice(WORK_S) if self.dice.random() > WORK_LOST else None
+    def work_s(self) -> float:
+        """How long others compute for a daemon."""
+        return self.dice.choice(WORK_S)
 
     def random_bytes(self, size: int) -> bytes:
         """The randomness of every daemon."""

@@ -182,6 +182,7 @@ class Candidates:
         fork = stem.forked()
         fork.now_in = mark
         answers.forks.append(fork)
+        answers.since = self._engine.now()
         took = partial(self._took, stem, fork, message)
         self._engine.walk.take(fork, fork.steps[fork.step], message, took)
 

@@ -354,3 +354,14 @@ def test_of_several_refusals_each_is_told() -> None:
     told = [line for line in west.lines if "the peer said" in line]
     assert ["PROTO_WARN" in line for line in told] == [True, False]
     assert "NO_PROPOSAL_CHOSEN" in told[0] and "INVALID_SYNTAX" in told[1]
+
+
+def test_an_answer_is_followed_alone_from_when_its_keys_are_computed_for() -> None:
+    """What takes a while is no failure: the next answer waits as it does for one that is quick."""
+    net, west, _ = hosts("IKEv2", 0.2)
+    seen = Observer(net, numbered(2), lambda packet: [altered(packet, Random(5))], True)
+    net.start()
+    net.run(0.7)
+    assert seen.forged == 1
+    (root,) = [x for x in west.daemon.engine.exchanges.values() if x.initiator]
+    assert len([x for x in family(root.root) if x is not root.root]) == 1

@@ -30,8 +30,9 @@ class Ground:
             self.world.add(name, address, self.setting.configuration(end))
             for end, (name, address) in enumerate(zip("ab", self.setting.addresses, strict=True))
         ]
+        other_dice = Random(seed * 7919 + 2)
         for end, own in zip(self.ends, self.setting.ends, strict=True):
-            end.apart, end.elsewhere = own.apart, own.elsewhere
+            end.apart, end.elsewhere = own.apart, other_dice.random() < 0.3
         self.talkers = ([self.ends[0]], [self.ends[1]], self.ends)
         self._next_look = 0.0
         self.sent: dict[int, Host] = {}

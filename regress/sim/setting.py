@@ -38,7 +38,7 @@ ESP = (
 @dataclass(frozen=True)
 class End:
     """What one end alone says of IKEv2; 0 and empty: nothing. apart: its key engine has a process
-    of its own; elsewhere: others compute for it."""
+    of its own."""
 
     cookie_threshold: int
     window: int
@@ -50,7 +50,6 @@ class End:
     dpd: str
     ike: str
     esp: str
-    elsewhere: bool
 
     @classmethod
     def draw(cls, dice: Random, ike: str, esp: str) -> End:
@@ -59,7 +58,7 @@ class End:
         return cls(
             choose((100, 0, 1)), choose((1, 1, 2, 5)), choose(("yes", "yes", "force", "no")),
             choose(("yes", "yes", "no")), choose((0, 576, 1280)), choose((0, 0, 0, 50)),
-            dice.random() < 0.3, choose(DPD), ike, esp, dice.random() < 0.3,
+            dice.random() < 0.3, choose(DPD), ike, esp,
         )  # fmt: skip
 
     @property

@@ -33,8 +33,8 @@ def test_seeds_with_forged_messages(seed: int) -> None:
 
 BEGINNINGS = 120
 # Of so many in a hundred the first attempt may fail: whoever asks for cookies and groups without an
-# end can make it so, as does one of two that begin at once.
-FAILED_MAX_PERCENT = 5
+# end can make it so, as does one of two that begin at once; the more so where keys take a while.
+FAILED_MAX_PERCENT = 7
 
 
 def test_beginnings_with_forged_messages() -> None:
@@ -46,7 +46,7 @@ def test_beginnings_with_forged_messages() -> None:
         for end in player.ends:
             end.start()
         player.wait(5)
-        player.until_quiet(60)
+        player.until_quiet(120)
         counts = player.world.counts
         failed += counts["IKE_SA_INIT failed"] + counts["main mode failed"]
         failed += counts["aggressive mode failed"]

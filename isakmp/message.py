@@ -94,6 +94,10 @@ def split(datagram: bytes) -> list[bytes]:
     A message ends where its header says if another header fits behind it. Octets that are no
     message stay with the one before them, so that parse_header refuses it.
     """
+    if len(datagram) >= HEADER_SIZE and _LENGTH.unpack_from(datagram, _LENGTH_AT)[0] == len(
+        datagram
+    ):
+        return [datagram]
     messages: list[bytes] = []
     while len(datagram) >= 2 * HEADER_SIZE and len(messages) < MAX_MESSAGES - 1:
         (length,) = _LENGTH.unpack_from(datagram, _LENGTH_AT)

@@ -234,7 +234,7 @@ class Engine:
     def took(self, exchange: Exchange[Any], message: Incoming, script: Script[Any]) -> None:
         """A receiving step of that script accepted its message."""
         exchange.last_in, exchange.retries, exchange.repeats = exchange.now_in, 0, 0
-        if not script.refuses:
+        if script is not exchange.script and not script.refuses:
             exchange.follow(script)
         self.stop_timer(exchange, "retransmit")
         exchange.dialect.accepted(exchange, message)

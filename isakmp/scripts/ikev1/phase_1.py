@@ -26,6 +26,7 @@ from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.match import choose_ike
 from isakmp.policy.meanings import AGREED, refusal
 from isakmp.policy.peers import Opening
+from isakmp.policy.remembered import remembered
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, IkeTransform
 from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits, peer_of
@@ -36,6 +37,7 @@ from isakmp.scripts.ikev1.message_ids import MessageIds
 P = isakmp.Payload
 
 NONCE_SIZE = 32
+_choose = remembered(choose_ike)
 # RFC 2409 5: between 8 and 256 octets.
 NONCE_SIZES = range(8, 257)
 
@@ -172,7 +174,7 @@ def recv_proposal(x: X, message: Incoming) -> None:
     """Choose among the peer's transforms. NO_PROPOSAL_CHOSEN with the differences otherwise."""
     payload = take_sa(message)
     _check_doi(payload.value)
-    chosen, proposal, transform = choose_ike(payload.value.proposals, x.remote)
+    chosen, proposal, transform = _choose(payload.value.proposals, x.remote)
     x.state.sai_b, x.state.chosen = payload.body, chosen
     # The answer repeats the transform as it came, attribute for attribute (RFC 2408 4.2).
     x.state.reply = {
@@ -194,7 +196,7 @@ def recv_choice(x: X, message: Incoming) -> None:
             Reason("bad-choice", "the peer's answer holds more than one transform"),
             isakmp.Notify.BAD_PROPOSAL_SYNTAX,
         )
-    x.state.chosen, _, _ = choose_ike(proposals, x.remote)
+    x.state.chosen, _, _ = _choose(proposals, x.remote)
     x.cky_r = message.header.cky_r
     x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: peer chose %s", x, x.state.chosen)
     recv_vendors(x, message)

@@ -26,6 +26,7 @@ from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
 from isakmp.log.log import LogClass
 from isakmp.policy import proposal
+from isakmp.policy.remembered import remembered
 from isakmp.scripts.ikev2 import abilities, common, twins
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.initial import (
@@ -42,6 +43,8 @@ from isakmp.scripts.ikev2.initial import (
 from isakmp.scripts.ikev2.keys import derive
 
 P, Notify = ikev2.Payload, ikev2.Notify
+
+_choose = remembered(proposal.choose)
 
 # First messages of one attempt: a cookie, then a group, then a new cookie for it, and as much again
 # that somebody on the way has made up.
@@ -105,7 +108,7 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
     else:
         s.ni = nonce
         s.message_1 = octets_of(message)
-        s.choice = proposal.choose(
+        s.choice = _choose(
             proposals, remote.proposals, remote.name, remote.line,
             prefer_local=remote.ikev2.prefer_local, prefer_group=ke.group,
         )  # fmt: skip

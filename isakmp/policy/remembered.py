@@ -1,0 +1,35 @@
+"""What was worked out of the same two things before is not worked out again.
+
+Peers that are configured alike offer alike, and what they offer is then one object, as payloads
+that come alike are parsed once (payloads/shapes.py); so is what a section has for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MOST = 64
+
+
+def remembered(function: Callable[P, T]) -> Callable[P, T]:
+    """The same function, for results that nobody changes. Its first two arguments are known by what
+    they are, and not by what they hold; all others have to be hashable. What it raises is raised
+    anew each time."""
+    # With the two themselves, so that nothing else can be where they were.
+    known: dict[Any, tuple[Any, Any, T]] = {}
+
+    def again(*args: P.args, **options: P.kwargs) -> T:
+        one, other, *more = args
+        key = id(one), id(other), *more, *options.values()
+        found = known.get(key)
+        if found is None:
+            if len(known) >= MOST:
+                del known[next(iter(known))]
+            found = known[key] = one, other, function(*args, **options)
+        return found[2]
+
+    return again

@@ -1,0 +1,63 @@
+"""Results that are known of the same two objects, and of no others."""
+
+from __future__ import annotations
+
+import pytest
+
+from isakmp.policy.remembered import MOST, remembered
+
+
+class Counted:
+    """A function that says how often it was called."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.again = remembered(self.call)
+
+    def call(self, one: list[int], other: list[int], name: str, *, fast: bool = True) -> str:
+        self.calls += 1
+        if not one:
+            raise ValueError(f"call {self.calls}")
+        return f"{sum(one) + sum(other)} {name} {fast}"
+
+
+def test_the_same_is_worked_out_once() -> None:
+    counted, one, other = Counted(), [1], [2]
+    assert counted.again(one, other, "a") == "3 a True"
+    assert counted.again(one, other, "a") == "3 a True"
+    assert counted.calls == 1
+    assert counted.again(one, other, "b") == "3 b True"
+    assert counted.again(one, other, "b", fast=False) == "3 b False"
+    assert counted.calls == 3
+
+
+def test_what_is_equal_is_not_the_same() -> None:
+    counted, one = Counted(), [1]
+    counted.again(one, [2], "a")
+    counted.again(one, [2], "a")
+    assert counted.calls == 2
+
+
+def test_nothing_takes_the_place_of_what_is_known() -> None:
+    """An object that is gone gives its identity to another; one that is known is not gone."""
+    counted = Counted()
+    for number in range(3 * MOST):
+        assert counted.again([number], [number], "a") == f"{2 * number} a True"
+    assert counted.calls == 3 * MOST
+
+
+def test_so_many_are_known() -> None:
+    counted, kept = Counted(), [[number] for number in range(MOST + 1)]
+    for each in kept:
+        counted.again(each, each, "a")
+    counted.again(kept[-1], kept[-1], "a")
+    assert counted.calls == MOST + 1
+    counted.again(kept[0], kept[0], "a")
+    assert counted.calls == MOST + 2
+
+
+def test_errors_are_not_known() -> None:
+    counted, none = Counted(), list[int]()
+    for call in ("call 1", "call 2"):
+        with pytest.raises(ValueError, match=call):
+            counted.again(none, none, "a")

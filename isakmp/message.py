@@ -109,6 +109,10 @@ def split(datagram: bytes) -> list[bytes]:
     return messages
 
 
+_CUT = (0, 0, 0)
+"""Read where less than a generic header is left: its length is none."""
+
+
 @dataclass(slots=True)
 class Payload:
     """One payload. body: without the generic header; value: its fields, None where opaque.
@@ -138,14 +142,17 @@ def parse_payloads(
     message, or nothing) is for the caller to check. MalformedPayload where the chain is broken.
     """
     rules = _rules(major)
-    codecs, enclosing = rules.codecs, rules.enclosing
+    codecs, enclosing, nested = rules.codecs, rules.enclosing, rules.nested
     payloads: list[Payload] = []
-    at, type = 0, first_type
+    at, type, size, critical = 0, first_type, len(data), False
     for _ in range(max_payloads):
         if not type:
             return payloads, at
         where = offset + at
-        following, stop, critical = _generic_header(rules, type, data, at, offset)
+        following, reserved, length = GENERIC.unpack_from(data, at) if at + 4 <= size else _CUT
+        stop = at + length
+        if length < 4 or stop > size or reserved or type in nested:
+            critical = _unusual(rules, type, where, reserved, length, size - at)
         body, value = data[at + 4 : stop], None
         if codec := codecs.get(type):
             try:
@@ -154,7 +161,7 @@ def parse_payloads(
                 if type not in rules.private:
                     raise
         payloads.append(Payload(type, body, value, where, following, critical))
-        at = stop
+        at, critical = stop, False
         if type in enclosing:
             return payloads, at
         type = following
@@ -169,7 +176,11 @@ def is_whole_chain(major: int, first_type: int, data: bytes, padding: int) -> bo
     rules, at, following = _rules(major), 0, first_type
     try:
         for _ in range(MAX_PAYLOADS):
-            following, at, _ = _generic_header(rules, following, data, at, 0)
+            left = len(data) - at
+            after, reserved, length = GENERIC.unpack_from(data, at) if left >= 4 else _CUT
+            _unusual(rules, following, at, reserved, length, left)
+            following = after
+            at += int(length)
             if not following:
                 return len(data) - at < padding
     except MalformedPayload:
@@ -177,23 +188,18 @@ def is_whole_chain(major: int, first_type: int, data: bytes, padding: int) -> bo
     return False
 
 
-def _generic_header(
-    rules: Family, type: int, data: bytes, at: int, offset: int
-) -> tuple[int, int, bool]:
-    """What follows, where this payload ends, and whether it is critical (RFC 2408 5.3)."""
-    left = len(data) - at
+def _unusual(rules: Family, type: int, at: int, reserved: int, length: int, left: int) -> bool:
+    """Whether a generic header that is not as most are is critical. MalformedPayload where it is
+    none (RFC 2408 5.3)."""
     if left < 4:
-        raise _broken(rules, type, offset + at, f"{left} octets left for a generic header of 4")
-    following, reserved, length = GENERIC.unpack_from(data, at)
+        raise _broken(rules, type, at, f"{left} octets left for a generic header of 4")
     if length < 4 or length > left:
-        raise _broken(rules, type, offset + at, f"length {length}, {left} octets left")
+        raise _broken(rules, type, at, f"length {length}, {left} octets left")
     if type in rules.nested:
-        raise _broken(rules, type, offset + at, "belongs inside another payload")
-    if not reserved:
-        return following, at + length, False
-    if not rules.critical:
-        raise _broken(rules, type, offset + at, f"reserved octet is {reserved}")
-    return following, at + length, reserved & CRITICAL != 0
+        raise _broken(rules, type, at, "belongs inside another payload")
+    if reserved and not rules.critical:
+        raise _broken(rules, type, at, f"reserved octet is {reserved}")
+    return bool(reserved & CRITICAL)
 
 
 def missing(major: int, where: str, type: int, offset: int = HEADER_SIZE) -> MalformedPayload:

@@ -6,17 +6,16 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from socket import socket
 
 from isakmp.app.base import Application, Upcalls
+from isakmp.app.engine.embedded import Embedded
 from isakmp.app.engine.engine import KeyEngine
 from isakmp.app.engine.relay import Datagram, Relay
-from isakmp.app.engine.server import Server
 from isakmp.app.engine.wire import MARK, RawWire
 from isakmp.app.held import Held
 from isakmp.app.none import Nothing
 from isakmp.app.pf_key.backend import PfKey
-from isakmp.app.pf_key.link import DirectLink, SocketLink, kernel_socket, unix_socket
+from isakmp.app.pf_key.link import SocketLink, kernel_socket, unix_socket
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
 from isakmp.errors import ApplicationError
@@ -110,7 +109,7 @@ def _engine_here(
     log: Log,
     send_raw: SendRaw,
 ) -> tuple[Application, EspIn]:  # fmt: skip
-    """The key engine in this process, spoken to in PF_KEYv2 all the same."""
+    """The key engine in this process."""
     from isakmp.app.engine.netif import Tun  # netlink is loaded for those who need a device
 
     def send_udp(esp: bytes, src: Address, sport: int, dst: Address, dport: int) -> None:
@@ -129,33 +128,9 @@ def _engine_here(
             timers=timers, random=random, wire=wire, netif=netif, events=events, log=log
         )
 
-    server = Server(make, time.time)
-    server.engine.attach(loop)
-    app = _Embedded(DirectLink(server.attach), timers, server.engine, netif.listens)
-    return app, server.engine.esp_in
-
-
-class _Embedded(PfKey):
-    """PF_KEY to an engine of our own process, which ends with us."""
-
-    name = "engine"
-
-    def __init__(
-        self, link: DirectLink, timers: Timers, engine: KeyEngine,
-        listens: Callable[[int], object],
-    ) -> None:  # fmt: skip
-        super().__init__(link, timers, wall=time.time)
-        self._engine, self._listens = engine, listens
-
-    def own_socket(self, sock: socket, encap: bool) -> None:
-        """Its port is IKE's, where the kernel cannot tell by the socket."""
-        super().own_socket(sock, encap)
-        self._listens(sock.getsockname()[1])
-
-    def close(self, block: bool = False) -> None:
-        """Leave the engine, and end it: device and routes go."""
-        super().close()
-        self._engine.close(block)
+    app = Embedded(make, netif.listens)
+    app.engine.attach(loop)
+    return app, app.engine.esp_in
 
 
 def _engine_elsewhere(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isakmp.event.job import Job
@@ -37,9 +38,11 @@ class Attempt:
         """Whether it stands at a job that has no answer yet."""
         return self._job is not None and not self._job.done
 
-    def advance(self, exchange: Exchange[Any], resume: Callable[[Job[Any]], object]) -> bool:
+    def advance(
+        self, exchange: Exchange[Any], resume: Callable[[Exchange[Any], Attempt], object]
+    ) -> bool:
         """Go on as far as there are answers; whether the verdict is known, else ``resume`` is
-        called with the next answer. Raises what the step raises."""
+        called when the next answer is there. Raises what the step raises."""
         if self._waiting is None:
             result = self.step(exchange, self.message)
             if result is None or isinstance(result, Verdict):
@@ -53,8 +56,13 @@ class Attempt:
         except StopIteration as stop:
             self.verdict = stop.value
             return True
-        self._job.then(resume)
+        self._job.then(partial(self._answered, exchange, resume))
         return False
+
+    def _answered(
+        self, exchange: Exchange[Any], resume: Callable[[Exchange[Any], Attempt], object], _: object
+    ) -> None:
+        resume(exchange, self)
 
     def _next(self, waiting: Waiting) -> Job[Any]:
         """The job the step waits for next, once it has heard of the one before."""

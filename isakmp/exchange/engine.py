@@ -29,7 +29,7 @@ from isakmp.exchange.half_open import HalfOpen
 from isakmp.exchange.host import Owner
 from isakmp.exchange.outcome import Outcomes
 from isakmp.exchange.retransmission import Retransmission
-from isakmp.exchange.script import Incoming, Mark, S, Script
+from isakmp.exchange.script import Incoming, S, Script
 from isakmp.exchange.walk import Walk
 from isakmp.log.log import Log, LogClass, Severity, severity_of
 from isakmp.message import Header, in_clear, missing
@@ -205,7 +205,8 @@ class Engine:
             if theirs and not self.lacking(exchange, variant, kinds):
                 script, lacking = variant, []
                 break
-        self.check_syntax(exchange, lacking)
+        if lacking:
+            raise self._lacks(exchange, lacking)
         if script.rows[exchange.step].protected and not message.protected:
             raise in_clear(exchange.dialect.major, self._where(exchange))
         return script
@@ -213,19 +214,19 @@ class Engine:
     @staticmethod
     def lacking(exchange: Exchange[Any], script: Script[Any], have: list[int]) -> list[int]:
         """The payloads that the message in turn must have and has not."""
-        lacking = []
-        for wanted in script.rows[exchange.step].must:
-            if wanted in have:
-                continue
-            kind = exchange.dialect.authenticator(exchange) if wanted is Mark.AUTH else wanted
-            if kind not in have:
-                lacking.append(kind)
+        row = script.rows[exchange.step]
+        lacking = [kind for kind in row.must if kind not in have]
+        if row.authentic and (proof := exchange.dialect.authenticator(exchange)) not in have:
+            lacking.append(proof)
         return lacking
 
-    def check_syntax(self, exchange: Exchange[Any], lacking: list[int]) -> None:
-        """MalformedPayload where something is lacking."""
-        if lacking:
-            raise missing(exchange.dialect.major, self._where(exchange), lacking[0])
+    def check_syntax(self, exchange: Exchange[Any], kinds: list[int]) -> None:
+        """MalformedPayload where our message lacks something."""
+        if lacking := self.lacking(exchange, exchange.script, kinds):
+            raise self._lacks(exchange, lacking)
+
+    def _lacks(self, exchange: Exchange[Any], lacking: list[int]) -> MalformedPayload:
+        return missing(exchange.dialect.major, self._where(exchange), lacking[0])
 
     @staticmethod
     def _where(exchange: Exchange[Any]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import cache, cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from isakmp.event.job import Job
 from isakmp.message import Header, Payload, missing
@@ -54,10 +54,12 @@ SWITCH, END, AUTH, PROTECTED = Mark.SWITCH, Mark.END, Mark.AUTH, Mark.PROTECTED
 
 
 class Row(NamedTuple):
-    """One message: the payloads that it must have, and whether it has to be protected."""
+    """One message: the payloads that it must have, whether there must be the one that
+    authenticates, and whether it has to be protected."""
 
-    must: tuple[int | Literal[Mark.AUTH], ...]
-    protected: bool
+    must: tuple[int, ...] = ()
+    authentic: bool = False
+    protected: bool = False
 
 
 class Verdict(Enum):
@@ -116,15 +118,17 @@ class Script(Generic[S]):
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The syntax, message by message."""
-        rows = [Row((), False)]
+        rows = [Row()]
         for item in self.syntax:
-            must, protected = rows[-1]
+            row = rows[-1]
             if item is Mark.SWITCH:
-                rows.append(Row((), False))
+                rows.append(Row())
             elif item is Mark.PROTECTED:
-                rows[-1] = Row(must, True)
+                rows[-1] = row._replace(protected=True)
+            elif item is Mark.AUTH:
+                rows[-1] = row._replace(authentic=True)
             elif item is not Mark.END:
-                rows[-1] = Row((*must, item), protected)
+                rows[-1] = row._replace(must=(*row.must, item))
         return tuple(rows)
 
     def steps(self, initiator: bool) -> tuple[Step, ...]:

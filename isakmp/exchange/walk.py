@@ -37,18 +37,18 @@ class Walk:
         self._perform(exchange, Attempt(step, message, self._stepped, done, fresh))
 
     def _perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
-        engine = self._engine
         # Only what waits is kept: an exchange that knows itself would go only with the next search
         # for garbage.
-        exchange.attempt, proven = None, attempt.message.proven
+        exchange.attempt = None
         try:
-            if attempt.advance(exchange, lambda _: self._resume(exchange, attempt)):
+            if attempt.advance(exchange, self._resume):
                 attempt.then(exchange, attempt)
             else:
                 exchange.attempt = attempt
         except Refused as refused:
-            engine.refused(exchange, refused, proven=proven)
+            self._engine.refused(exchange, refused, proven=attempt.message.proven)
         except IsakmpError as error:
+            engine, proven = self._engine, attempt.message.proven
             if isinstance(error, MalformedPayload) and isinstance(attempt.message, Incoming):
                 engine.malformed(exchange, error, fresh=attempt.fresh, proven=proven)
             else:
@@ -68,7 +68,10 @@ class Walk:
         if exchange.over:
             return
         leg = exchange.step % 2  # the answer of a pair ends one
-        self._move(exchange, verdict)
+        if verdict is None:
+            exchange.step += 1
+        else:
+            self._turn(exchange, verdict)
         if leg and not exchange.complete and not exchange.dialect.next_leg(exchange):
             return
         if exchange.after_send:
@@ -77,11 +80,9 @@ class Walk:
             self.go_on(exchange)
 
     @staticmethod
-    def _move(exchange: Exchange[Any], verdict: Verdict | None) -> None:
-        """To the step that is next. Refused where a peer goes round and round."""
-        if verdict is None:
-            exchange.step += 1
-        elif verdict is Verdict.RESTART:
+    def _turn(exchange: Exchange[Any], verdict: Verdict) -> None:
+        """Back to an earlier step. Refused where a peer goes round and round."""
+        if verdict is Verdict.RESTART:
             exchange.step = 0
         else:
             exchange.step -= 1
@@ -115,8 +116,7 @@ class Walk:
         if exchange.message_id == UNNUMBERED:
             engine.number(exchange)
         exchange.last_out = exchange.dialect.seal(exchange, message)
-        kinds = [kind for kind, _ in message.payloads]
-        engine.check_syntax(exchange, engine.lacking(exchange, exchange.script, kinds))
+        engine.check_syntax(exchange, [kind for kind, _ in message.payloads])
         if exchange.resting:
             engine.candidates.asks_again(exchange)
         engine.repeat(exchange)
@@ -146,7 +146,7 @@ class Walk:
     def _finalize(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         engine = self._engine
         try:
-            if not attempt.advance(exchange, lambda _: self._finalize(exchange, attempt)):
+            if not attempt.advance(exchange, self._finalize):
                 return
         except Exception as error:
             # Whoever waits for it must hear of it, even where this is a bug.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -81,18 +82,30 @@ def _misfit(place: str, before: list[Value], at: int, reason: str) -> Misfit:
 
 def build_attributes(attributes: Iterable[Mapping[str, Any]]) -> bytes:
     """The octets of attributes. struct.error or ValueError where a number does not fit."""
-    parts: list[bytes] = []
-    for attribute in attributes:
-        kind, value = attribute["type"], attribute["value"]
-        if not 0 <= kind < SHORT:
-            raise ValueError(f"attribute type {kind}")
-        if isinstance(value, int):
-            parts.append(_PAIR.pack(kind | SHORT, value))
-        else:
-            parts.append(_PAIR.pack(kind, len(value)) + value)
+    parts = [
+        _short(each["type"], value) if isinstance(value := each["value"], int)
+        else _long(each["type"], value)
+        for each in attributes
+    ]  # fmt: skip
     if len(parts) > MAX_ATTRIBUTES:
         raise ValueError(f"{len(parts)} attributes: {MAX_ATTRIBUTES} are possible")
     return b"".join(parts)
+
+
+@lru_cache(256)
+def _short(kind: int, value: int) -> bytes:
+    """An attribute of two octets. Those of one configuration are built again and again."""
+    return _PAIR.pack(_checked(kind) | SHORT, value)
+
+
+def _long(kind: int, value: bytes) -> bytes:
+    return _PAIR.pack(_checked(kind), len(value)) + value
+
+
+def _checked(kind: int) -> int:
+    if not 0 <= kind < SHORT:
+        raise ValueError(f"attribute type {kind}")
+    return kind
 
 
 _PHASE_1: Mapping[int, type[IntEnum]] = MappingProxyType(

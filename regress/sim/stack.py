@@ -1,21 +1,23 @@
-"""The IPsec stack of a simulated machine: a key engine behind PF_KEY, which may refuse or die."""
+"""The IPsec stack of a simulated machine: a key engine, which may refuse, and die when apart."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from isakmp.app.base import SaSpec, SpiRequest, Upcalls
+from isakmp.app.base import Application, SaSpec, SpiRequest, Upcalls
 from isakmp.app.engine.base import Encap, Netif, Wire
+from isakmp.app.engine.embedded import Embedded
 from isakmp.app.engine.engine import KeyEngine
 from isakmp.app.engine.sad import SPIS
 from isakmp.app.engine.server import Server
 from isakmp.app.pf_key.backend import PfKey
-from isakmp.app.pf_key.link import DirectLink, Receiver
+from isakmp.app.pf_key.link import Receiver
 from isakmp.errors import ApplicationError
 from isakmp.event.timer import Timers
 from isakmp.log.log import Log
 from isakmp.policy.spd import Address
+from regress.app.pf_key.direct import DirectLink
 
 CarryEsp = Callable[[bytes, Address, Address, Encap | None], object]
 
@@ -96,36 +98,40 @@ class Link(DirectLink):
 class Stack:
     """The key engine of one machine, or none where it has been killed. timers: its own.
 
+    apart: it is a process of its own, spoken to in PF_KEY;
     carry: takes ESP to the network; arrived: hears of clear packets for the network behind.
     """
 
     def __init__(
         self, now: Callable[[], float], random: Callable[[int], bytes], log: Log,
         wall: Callable[[], float], carry: CarryEsp, arrived: Callable[[bytes], object],
+        apart: bool,
     ) -> None:  # fmt: skip
-        self._wall, timers = wall, Timers(now)
+        self._wall, self._apart, timers = wall, apart, Timers(now)
         self.timers = timers
+        self._link: Link | None = None
+        self.engine: Engine | None = None
 
         def make(events: Upcalls) -> Engine:
-            return Engine(timers=timers, random=random, wire=SimWire(carry), log=log,  # type: ignore[abstract]
-                          netif=SimNetif(arrived), events=events)  # type: ignore[abstract]  # fmt: skip
+            self.engine = Engine(timers=timers, random=random, wire=SimWire(carry), log=log,  # type: ignore[abstract]
+                                 netif=SimNetif(arrived), events=events)  # type: ignore[abstract]  # fmt: skip
+            return self.engine
 
         self._make = make
-        self._start()
 
-    def _start(self) -> None:
-        self._server = Server(self._make, self._wall)
-        self.engine: Engine | None = self._server.engine
-
-    def speak_to(self, timers: Timers) -> PfKey:
+    def speak_to(self, timers: Timers) -> Application:
         """What a new daemon speaks to it by; an engine of its own keeps what the last one left."""
-        self.start_again()
+        if not self._apart:
+            return Embedded(self._make, lambda port: None)
+        if self.engine is None:
+            self._server = Server(self._make, self._wall)
         self._link = Link(self._server.attach)
         return PfKey(self._link, timers, wall=self._wall)
 
     def leave(self) -> None:
         """The daemon has been killed."""
-        self._link.close()
+        if self._link is not None:
+            self._link.close()
 
     def esp_in(
         self, packet: bytes, src: Address, dst: Address, encap: Encap | None = None
@@ -141,14 +147,14 @@ class Stack:
             self.engine = None
 
     def kill(self) -> None:
-        """The engine ends, without a word."""
-        if self.engine is not None:
+        """The engine ends, without a word, where it is a process of its own."""
+        if self.engine is not None and self._link is not None:
             engine, self.engine = self.engine, None
             self._link.lose()
             engine.close()
 
     def start_again(self) -> None:
         """Another engine; its SAs and policies are the daemon's to give."""
-        if self.engine is None:
-            self._start()
+        if self.engine is None and self._link is not None:
+            self._server = Server(self._make, self._wall)
             self._link.join(self._server.attach)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from isakmp.app.pf_key.backend import PfKey
+from isakmp.app.engine.embedded import Embedded
 from isakmp.event.job import Job
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
@@ -159,7 +159,7 @@ def test_keys_that_differ_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_sa_that_stays_in_the_sad_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PfKey, "delete_sa", lambda *_: Job.of(None))
+    monkeypatch.setattr(Embedded, "delete_sa", lambda *_: Job.of(None))
     caught(3, "SAD and daemon differ")
 
 

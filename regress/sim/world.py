@@ -157,7 +157,9 @@ class Host:
 
         if self.stack is None:
             now = lambda: world.clock.now  # noqa: E731
-            self.stack = Stack(now, world.random_bytes, log, self.wall, self._out, self.arrived)
+            self.stack = Stack(
+                now, world.random_bytes, log, self.wall, self._out, self.arrived, self.apart
+            )
         stack = self.stack
         self.daemon = Daemon(
             Conf.from_text(self.configuration), timers=timers, random=world.random_bytes,

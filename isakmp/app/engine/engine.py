@@ -1,4 +1,4 @@
-"""The key engine: PF_KEY's requests as plain synchronous calls, and the packets between.
+"""The key engine: what is asked of it as plain synchronous calls, and the packets between.
 
 Everything it knows of the world comes through a wire, a network interface, timers and a source
 of randomness; two engines live in one process.
@@ -31,7 +31,7 @@ from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.log.log import Log, LogClass
-from isakmp.policy.spd import Network, Selector
+from isakmp.policy.spd import Address, Network, Selector
 
 
 class KeyEngine:
@@ -182,10 +182,27 @@ class KeyEngine:
         """Every policy with its id."""
         return ((policy.id, policy.spec) for policy in self._spd.policies())
 
-    def _install(self, spec: SaSpec) -> None:
-        """Put an SA to work."""
+    def migrate(self, spec: PolicySpec, src: Address, dst: Address) -> None:
+        """Give a policy, and the SAs of its reqid between its ends, other ends.
+
+        ApplicationError where there is no such policy, and nothing has changed.
+        """
+        known = self._spd.get(spec.direction, spec.selector)
+        if known is None or known.spec != spec:
+            raise ApplicationError(f"no policy {spec.selector} between these ends")
+        self.add_policy(spec._replace(src=src, dst=dst))
+        for sa in list(self.sas()):
+            if (sa.reqid, sa.src, sa.dst) == (spec.reqid, spec.src, spec.dst):
+                self.update(sa._replace(src=src, dst=dst))
+
+    def check(self, spec: SaSpec) -> None:
+        """ApplicationError where such an SA cannot be installed."""
         self._check(spec)
         self._check_keys(spec)
+
+    def _install(self, spec: SaSpec) -> None:
+        """Put an SA to work."""
+        self.check(spec)
         now = self._timers.now()
         if spec.inbound:
             self._sad.add(InboundSa(spec, now))

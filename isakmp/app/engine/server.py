@@ -39,7 +39,7 @@ from isakmp.app.pf_key.codec import Lifetime, Message, Policy, Sa, Sa2, Statisti
 from isakmp.app.pf_key.constants import Dir, Ext, Mode, PolicyType, SaType, State, Type
 from isakmp.constants import ipsec
 from isakmp.errors import ApplicationError, MalformedPayload
-from isakmp.policy.spd import Selector
+from isakmp.policy.spd import Address, Selector
 
 DEFAULT_REPLAY = 64
 _SECRET = frozenset((Ext.KEY_AUTH, Ext.KEY_ENCRYPT))
@@ -50,6 +50,7 @@ _ERRNO = MappingProxyType(
         Type.DELETE: errno.ESRCH,
         Type.GET: errno.ESRCH,
         Type.X_SPDDELETE: errno.ENOENT,
+        Type.X_MIGRATE: errno.ENOENT,
     }
 )
 """What a refusal of the engine means, by request; EINVAL where nothing is said."""
@@ -84,6 +85,8 @@ class Engine(Protocol):
 
     def policies(self) -> Iterator[tuple[int, PolicySpec]]: ...
 
+    def migrate(self, spec: PolicySpec, src: Address, dst: Address) -> None: ...
+
     def flush_policies(self) -> None: ...
 
     def sweep(self) -> None: ...
@@ -101,7 +104,7 @@ class _Failed(ApplicationError):
 
 
 class Client:
-    """One client's place at the server; ``send`` takes one message, ``stream`` many.
+    """One client's place at the server; ``send`` takes one message, ``stream`` a dump.
 
     found: policies that were there before it had registered, and that it has not made its own.
     """
@@ -110,24 +113,15 @@ class Client:
         self,
         server: Server[Any],
         send: Callable[[bytes], object],
-        stream: Callable[[Iterator[bytes]], object] | None,
+        stream: Callable[[Iterator[bytes]], object],
     ) -> None:
-        self._server, self.send = server, send
+        self._server, self.send, self.stream = server, send, stream
         self.registered: set[int] = set()
         self.found: set[tuple[Direction, Selector]] = set()
-        self._stream = stream
 
     def receive(self, data: bytes) -> None:
         """Answer one message, whatever it is."""
         self._server.receive(self, data)
-
-    def stream(self, messages: Iterator[bytes]) -> None:
-        """Send each of ``messages``."""
-        if self._stream is not None:
-            self._stream(messages)
-            return
-        for data in messages:
-            self.send(data)
 
     def detach(self) -> None:
         """Leave the server; what was installed stays."""
@@ -174,9 +168,9 @@ class Server(Generic[E]):
     def attach(
         self,
         send: Callable[[bytes], object],
-        stream: Callable[[Iterator[bytes]], object] | None = None,
+        stream: Callable[[Iterator[bytes]], object],
     ) -> Client:
-        """A place for a client; stream: for dumps, where send() cannot take them at once."""
+        """A place for a client; stream: for dumps, which send() cannot take at once."""
         client = Client(self, send, stream)
         self._clients.append(client)
         return client
@@ -447,13 +441,8 @@ class Server(Generic[E]):
         src, dst = (requests[1].src, requests[1].dst) if len(requests) == 2 else (None, None)
         if src is None or dst is None:
             raise _Failed(errno.EINVAL, "not one pair of old and new end points")
-        known = self.engine.policy(spec.direction, spec.selector)
-        if known is None or known[1] != spec:
-            raise _Failed(errno.ENOENT, f"no policy {spec.selector} between these ends")
-        self._install(client, message, spec._replace(src=src, dst=dst))
-        for sa in list(self.engine.sas()):
-            if (sa.reqid, sa.src, sa.dst) == (spec.reqid, spec.src, spec.dst):
-                self.engine.update(sa._replace(src=src, dst=dst))
+        client.found.discard((spec.direction, spec.selector))
+        self.engine.migrate(spec, src, dst)
         return self._echo(message)
 
     def acquire(self, event: Acquire) -> None:

@@ -1,7 +1,7 @@
 """An IPsec stack behind PF_KEYv2, as isakmp.app.base.Application: RFC 2367 3.1 with KAME's SPD.
 
-Every request is a Job under its sadb_msg_seq. Over a direct link it is done when the request
-returns; otherwise it is answered, refused, given up after a time, or lost with the link.
+Every request is a Job under its sadb_msg_seq, which is answered, refused, given up after a time, or
+lost with the link. An answer may come before the request returns.
 
     GETSPI        <base, SA2, address(SD), spirange>
     UPDATE, ADD   <base, SA, SA2, address(SD), key(AE), lifetime(HS), NAT-T, (ours)>

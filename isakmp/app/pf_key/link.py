@@ -1,7 +1,6 @@
-"""How PF_KEYv2 messages go between a back end and a stack: in one process, or over a socket.
-
-A direct link answers within send(). A socket link keeps message boundaries (SOCK_SEQPACKET to a
-key engine, SOCK_RAW of PF_KEY to a kernel), never blocks, and connects again when it is lost.
+"""How PF_KEYv2 messages go between a back end and a stack: over a socket that keeps their bounds
+(SOCK_SEQPACKET to a key engine, SOCK_RAW of PF_KEY to a kernel), never blocks, and is connected
+again when it is lost.
 """
 
 from __future__ import annotations
@@ -53,41 +52,6 @@ class Link(Protocol):
 
     def close(self) -> None:
         """Give the connection back, without a word to the receiver."""
-
-
-class Peer(Protocol):
-    """The stack's end of a direct link: one client's place at a server."""
-
-    def receive(self, data: bytes) -> None: ...
-
-    def detach(self) -> None: ...
-
-
-class DirectLink:
-    """Both ends in one process: send() returns when the answer has been received."""
-
-    def __init__(self, attach: Callable[[Callable[[bytes], object]], Peer]) -> None:
-        self._attach = attach
-        self._peer: Peer | None = None
-
-    def open(self, receiver: Receiver) -> None:
-        """Take a place at the server."""
-        self._peer = self._attach(receiver.receive)
-
-    def send(self, data: bytes) -> None:
-        """Have the server answer ``data``."""
-        if self._peer is None:
-            raise ApplicationError("the link to the key engine is closed")
-        self._peer.receive(data)
-
-    def wait(self, done: Callable[[], bool]) -> None:
-        """Everything is answered at once."""
-
-    def close(self) -> None:
-        """Leave the server."""
-        if self._peer is not None:
-            self._peer.detach()
-            self._peer = None
 
 
 def unix_socket(path: str) -> socket.socket:

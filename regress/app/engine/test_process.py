@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,6 @@ from hypothesis import strategies as st
 
 from isakmp.app.base import Acquire, Expire, SpiRequest, Upcalls
 from isakmp.app.engine import process
-from isakmp.app.engine.engine import KeyEngine
 from isakmp.app.engine.process import Listener, RemoteUdp, listen
 from isakmp.app.engine.relay import Datagram, Relay, pack, unpack
 from isakmp.app.engine.server import Server
@@ -32,13 +30,11 @@ from isakmp.app.engine.wire import RawWire
 from isakmp.app.pf_key import codec, link
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.constants import Type
-from isakmp.app.pf_key.link import DirectLink, SocketLink, unix_socket
+from isakmp.app.pf_key.link import SocketLink, unix_socket
 from isakmp.errors import ApplicationError, MalformedPayload
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.log.log import Log
-from regress.app.engine.pair import MemoryNetif, MemoryWire
 from regress.app.pf_key import strategies as some
 from regress.app.pf_key.fakes import (
     ESP,
@@ -355,79 +351,6 @@ def test_a_full_relay_loses_packets() -> None:
     relay.close()
     relay.close()
     far.close()
-
-
-class RealWorld:
-    """A back end over a direct link to the real engine, without a network."""
-
-    def __init__(self) -> None:
-        self.clock = 0.0
-        self.timers = Timers(lambda: self.clock)
-        self.wire, self.netif, self.heard = MemoryWire(), MemoryNetif(), Heard()
-        self.server = Server(self._make, lambda: WALL + self.clock)
-        self.app = PfKey(
-            DirectLink(self.server.attach), self.timers, wall=lambda: WALL + self.clock
-        )
-        self.app.start(self.heard)
-
-    def _make(self, events: Upcalls) -> KeyEngine:
-        return KeyEngine(
-            timers=self.timers, random=os.urandom, wire=self.wire, netif=self.netif,
-            events=events, log=Log(lambda: self.clock, lambda line: None),
-        )  # fmt: skip
-
-
-def packet(src: str, dst: str) -> bytes:
-    """An IPv4 header and eight octets of UDP."""
-    head = bytearray.fromhex("4500001c000000004011000000000000000000000001000200080000")
-    head[12:16], head[16:20] = ip_address(src).packed, ip_address(dst).packed
-    return bytes(head)
-
-
-def test_the_real_engine_from_acquire_to_hard_limit() -> None:
-    near = RealWorld()
-    assert near.app.add_policy(OUT_POLICY).error is None
-    near.server.engine.packet_out(packet("10.1.0.1", "10.2.0.1"))
-    (acquire,) = near.heard.events
-    assert isinstance(acquire, Acquire) and (acquire.reqid, acquire.dst) == (7, THEM)
-    spi = near.app.get_spi(REQUEST).result
-    assert spi is not None
-    limits = OUT.limits._replace(soft_s=10, hard_s=20)
-    assert near.app.update_sa(IN._replace(spi=spi)).error is None
-    assert near.app.add_sa(OUT._replace(limits=limits, replay_window=1024)).error is None
-    usage = near.app.usage(name_of(OUT)).result
-    assert usage is not None and usage.packets == 1 and len(near.wire.sent) == 1
-    for near.clock in (10.0, 20.0):
-        near.timers.run()
-    assert near.heard.events[1:] == [Expire(name_of(OUT), False), Expire(name_of(OUT), True)]
-    refused = near.app.usage(name_of(OUT))
-    assert isinstance(refused.error, ApplicationError) and "ESRCH" in str(refused.error)
-    assert near.app.delete_sa(name_of(IN)._replace(spi=spi)).error is None
-    assert near.app.delete_policy(OUT_POLICY).error is None
-    assert not near.app.counters and not near.server.counters
-
-
-def test_the_real_engine_moves_its_sas() -> None:
-    near, elsewhere = RealWorld(), ip_address("198.51.100.9")
-    near.app.add_policy(OUT_POLICY)
-    near.app.add_sa(OUT)
-    assert near.app.migrate(OUT_POLICY, elsewhere, THEM).error is None
-    assert [spec.src for spec in near.server.engine.sas()] == [elsewhere]
-
-
-@settings(max_examples=60, deadline=None)
-@given(some.sas(), some.policies())
-def test_whatever_is_asked_of_the_real_engine(sa, policy) -> None:  # type: ignore[no-untyped-def]
-    near = RealWorld()
-    for job in (
-        near.app.add_sa(sa),
-        near.app.update_sa(sa),
-        near.app.add_policy(policy),
-        near.app.usage(name_of(sa)),
-        near.app.delete_policy(policy),
-        near.app.delete_sa(name_of(sa)),
-    ):
-        assert job.done and isinstance(job.error, ApplicationError | None)
 
 
 def test_the_whole_process(tmp_path: Path) -> None:

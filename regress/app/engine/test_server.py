@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 import pytest
@@ -51,7 +51,15 @@ class Desk:
     def client(self, *satypes: int) -> int:
         """A new client, registered for these types; its number."""
         box: list[Message] = []
-        self.clients.append(self.server.attach(lambda data: box.append(codec.parse(data))))
+
+        def take(data: bytes) -> None:
+            box.append(codec.parse(data))
+
+        def take_all(dump: Iterator[bytes]) -> None:
+            for data in dump:
+                take(data)
+
+        self.clients.append(self.server.attach(take, take_all))
         self.mail.append(box)
         number = len(self.clients) - 1
         for satype in satypes:

@@ -21,12 +21,12 @@ from isakmp.app.base import (
 from isakmp.app.engine.drop import Drops
 from isakmp.app.engine.server import Server
 from isakmp.app.pf_key.backend import PfKey
-from isakmp.app.pf_key.link import DirectLink
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ApplicationError, Reason
 from isakmp.event.timer import Timers
 from isakmp.log.log import Log
-from isakmp.policy.spd import Selector
+from isakmp.policy.spd import Address, Selector
+from regress.app.pf_key.direct import DirectLink
 
 US, THEM = ip_address("192.0.2.1"), ip_address("192.0.2.2")
 ESP, TUNNEL = isakmp.Protocol.IPSEC_ESP, ipsec.Encapsulation.TUNNEL
@@ -118,6 +118,14 @@ class FakeEngine:
 
     def policies(self) -> Iterator[tuple[int, PolicySpec]]:
         return iter(list(self.spd.values()))
+
+    def migrate(self, spec: PolicySpec, src: Address, dst: Address) -> None:
+        if (found := self.policy(spec.direction, spec.selector)) is None or found[1] != spec:
+            raise ApplicationError("no such policy between these ends")
+        for sa in list(self.sas()):
+            if (sa.reqid, sa.src, sa.dst) == (spec.reqid, spec.src, spec.dst):
+                self.update(sa._replace(src=src, dst=dst))
+        self.add_policy(spec._replace(src=src, dst=dst))
 
     def sweep(self) -> None:
         self.sweeps += 1

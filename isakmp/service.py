@@ -68,9 +68,10 @@ def _look(daemon: Daemon, fifo: Fifo, commands: Commands) -> None:
 
 def _collect_seldom() -> None:
     """SAs are thousands of objects that stay, and what ends hardly ever hangs in a cycle: to look
-    for cycles as often as Python does by itself takes a tenth of all time."""
+    for cycles as often as Python does by itself takes a tenth of all time. What is new is looked
+    through while a processor still has it at hand."""
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(1_500, 250, 20)
 
 
 def _fifo_path(options: argparse.Namespace, run_directory: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from socket import socket
 
 from isakmp.app.base import Expire, Owner, PolicySpec, SaId, SaSpec, SpiRequest, Usage
@@ -14,7 +13,7 @@ from isakmp.event.timer import Event, Timers
 from isakmp.policy.spd import Address
 
 # When an SA ends, and whether that is its hard limit; the earliest first.
-Ends = list[tuple[float, bool]]
+Ends = tuple[tuple[float, bool], ...]
 
 
 class Nothing:
@@ -26,7 +25,8 @@ class Nothing:
         self._timers, self._random = timers, random
         self._upcalls: Owner | None = None
         self._spis: set[int] = set()
-        self._events: dict[SaId, tuple[Event, Ends]] = {}
+        self._events: dict[SaId, Event] = {}
+        self._ends: dict[SaId, Ends] = {}
         self._policies = 0
 
     def start(self, upcalls: Owner) -> None:
@@ -59,29 +59,28 @@ class Nothing:
         ends = ((limits.soft_s, False), (limits.hard_s, True))
         name = SaId(sa.protocol, sa.spi, sa.src, sa.dst)
         self._cancel(name)
-        self._arm(name, [(now + after_s, hard) for after_s, hard in ends if after_s])
+        self._arm(name, tuple((now + after_s, hard) for after_s, hard in ends if after_s))
         return Job.of(None)
 
     def _arm(self, name: SaId, ends: Ends) -> None:
         """Wait for the first of what is still to come."""
         if ends:
             wait = ends[0][0] - self._timers.now()
-            event = self._timers.add("SA limit", wait, partial(self._expire, name, ends))
-            self._events[name] = event, ends
+            self._events[name] = self._timers.add("SA limit", wait, self._expire, name)
+            self._ends[name] = ends
 
     def _cancel(self, name: SaId) -> Ends:
         """Stop an SA's time; what was still to come."""
-        event, ends = self._events.pop(name, (None, []))
-        if event is not None:
+        if event := self._events.pop(name, None):
             event.cancel()
-        return ends
+        return self._ends.pop(name, ())
 
     def update_sa(self, sa: SaSpec) -> Job[None]:
         """The larval SA becomes a whole one."""
         return self.add_sa(sa)
 
-    def _expire(self, name: SaId, ends: Ends) -> None:
-        del self._events[name]
+    def _expire(self, name: SaId) -> None:
+        ends = self._cancel(name)
         self._arm(name, ends[1:])
         if self._upcalls is not None:
             self._upcalls.expire(Expire(name, ends[0][1]))

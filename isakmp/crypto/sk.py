@@ -208,6 +208,18 @@ def sk_cipher(encr: int, key_bits: int, integ: int | None) -> SkCipher:
     return _then_mac(encr, key_bits, name, _integrity(encr_name, integ))
 
 
+class _Hmac:
+    """An HMAC under its key."""
+
+    __slots__ = ("_digest", "_key")
+
+    def __init__(self, digest: str, key: bytes) -> None:
+        self._digest, self._key = digest, key
+
+    def __call__(self, data: bytes) -> bytes:
+        return hmac.digest(self._key, data, self._digest)
+
+
 class _Integrity(NamedTuple):
     """bind: the MAC under a key; sizes in octets."""
 
@@ -220,15 +232,11 @@ class _Integrity(NamedTuple):
 def _integrity(encr_name: str, integ: int | None) -> _Integrity:
     for number, (digest, key_size, icv_size) in _MACS.items():
         if number == integ:
-            return _Integrity(partial(_hmac, digest), key_size, icv_size, digest == "md5")
+            return _Integrity(partial(_Hmac, digest), key_size, icv_size, digest == "md5")
     for aes, bind in _AES_MACS.items():
         if aes == integ:
             return _Integrity(bind, KEY_SIZE, 12)
     raise CryptoError(f"{encr_name} needs an integrity algorithm that is known")
-
-
-def _hmac(digest: str, key: bytes) -> Mac:
-    return lambda data: hmac.digest(key, data, digest)
 
 
 def _combined(encr: int, key_bits: int, name: str) -> SkCipher:

@@ -6,6 +6,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from itertools import count
+from typing import Any, TypeVarTuple
+
+Args = TypeVarTuple("Args")
 
 
 class Bucket:
@@ -35,17 +38,18 @@ class Bucket:
 class Event:
     """Something that happens at ``when``, unless cancelled."""
 
-    __slots__ = ("_timers", "call", "name", "when")
+    __slots__ = ("_timers", "args", "call", "name", "when")
 
     def __init__(
-        self, timers: Timers, name: str, when: float, call: Callable[[], object] | None
-    ) -> None:
-        self._timers, self.name, self.when, self.call = timers, name, when, call
+        self, timers: Timers, name: str, when: float, call: Callable[..., object] | None,
+        args: tuple[Any, ...] = (),
+    ) -> None:  # fmt: skip
+        self._timers, self.name, self.when, self.call, self.args = timers, name, when, call, args
 
     def cancel(self) -> None:
         """Take the event back; harmless where it has already happened."""
         if self.call is not None:
-            self.call = None
+            self.call, self.args = None, ()
             self._timers.cancelled()
 
     @property
@@ -63,9 +67,12 @@ class Timers:
         self._order = count()
         self._dead = 0
 
-    def add(self, name: str, delay_s: float, call: Callable[[], object]) -> Event:
-        """Call ``call`` in ``delay_s`` seconds."""
-        event = Event(self, name, self.now() + (delay_s if delay_s > 0 else 0.0), call)
+    def add(
+        self, name: str, delay_s: float, call: Callable[[*Args], object], *args: *Args
+    ) -> Event:
+        """Call ``call`` with ``args`` in ``delay_s`` seconds."""
+        when = self.now() + (delay_s if delay_s > 0 else 0.0)
+        event = Event(self, name, when, call, args)
         heapq.heappush(self._heap, (event.when, next(self._order), event))
         return event
 
@@ -92,8 +99,8 @@ class Timers:
             if (call := event.call) is None:
                 self._dead -= 1
                 continue
-            event.call = None
-            call()
+            args, event.call, event.args = event.args, None, ()
+            call(*args)
             ran += 1
         return ran
 

@@ -153,7 +153,7 @@ class Candidates:
     def _arm_turn(self, stem: AnyExchange, answers: Answers, seconds: float) -> None:
         if "turn" not in stem.events:
             stem.events["turn"] = self._engine.timers.add(
-                "answers", seconds, lambda: self._turn(stem, answers)
+                "answers", seconds, self._turn, stem, answers
             )
 
     def _turn(self, stem: AnyExchange, answers: Answers) -> None:
@@ -295,7 +295,7 @@ class Candidates:
         engine = self._engine
         engine.stop_timer(root, "end")
         root.events["end"] = engine.timers.add(
-            "exchange end", when - engine.now(), lambda: engine.timed_out(root)
+            "exchange end", when - engine.now(), engine.timed_out, root
         )
 
     def _drop(self, stem: AnyExchange, fork: AnyExchange, reason: Reason) -> None:

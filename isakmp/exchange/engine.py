@@ -443,9 +443,7 @@ class Engine:
             # It may have to wait for another one that is as patient.
             most += 2 * self.retransmission.longest_s()
         self.stop_timer(exchange, "end")
-        exchange.events["end"] = self.timers.add(
-            "exchange end", most, lambda: self.timed_out(exchange)
-        )
+        exchange.events["end"] = self.timers.add("exchange end", most, self.timed_out, exchange)
 
     def new_cookie(self) -> bytes:
         """Eight random octets that no exchange or SA of ours has, and not all zero."""

@@ -28,9 +28,7 @@ class Retransmission:
         engine = self._engine
         wait = self._wait_s(exchange.retries) * (0.875 + engine.random(1)[0] / 1024)
         engine.stop_timer(exchange, "retransmit")
-        exchange.events["retransmit"] = engine.timers.add(
-            "retransmit", wait, lambda: self._again(exchange)
-        )
+        exchange.events["retransmit"] = engine.timers.add("retransmit", wait, self._again, exchange)
 
     def longest_s(self) -> float:
         """How long a request is repeated where its SA ends with it, in seconds."""

@@ -66,7 +66,7 @@ class Children:
             # The peer may not have read our last message yet; the old one serves until then.
             child.receives_only = True
             child.events["take over"] = self.timers.add(
-                "child SA take over", TAKE_OVER_S, lambda: self.take_over(child)
+                "child SA take over", TAKE_OVER_S, self.take_over, child
             )
             self._await_use(child)
         if not child.receives_only and not self._begin_to_send(child):
@@ -141,7 +141,7 @@ class Children:
         gone.state = State.SUPERSEDED
         self.log.debug(LogClass.SA, 20, "child SA %s is superseded by %s", gone, stays)
         gone.events["delete"] = self.timers.add(
-            "child SA delete", wait_s(gone, stays), lambda: self.delete_child(gone)
+            "child SA delete", wait_s(gone, stays), self.delete_child, gone
         )
 
     def _restore_child(self, child: ChildSa) -> None:
@@ -154,7 +154,7 @@ class Children:
         age = self.timers.now() - child.established
         if child.limits.soft_s and age > child.limits.soft_s:
             child.events["rekey"] = self.timers.add(
-                "child SA rekey", 1.0, lambda: self.keeper.connections.rekey(child)
+                "child SA rekey", 1.0, self.keeper.connections.rekey, child
             )
 
     def moved(self, child: ChildSa, path: Path, sa: IsakmpSa) -> None:
@@ -207,8 +207,8 @@ class Children:
             if event := child.events.pop(what, None):
                 event.cancel()
             wait = max(child.established + limit - now, 1.0)
-            call = partial(self.expire, Expire(name, hard))
-            child.events[what] = self.timers.add(f"child SA {what}", wait, call)
+            event = self.timers.add(f"child SA {what}", wait, self.expire, Expire(name, hard))
+            child.events[what] = event
 
     def _expired(self, child: ChildSa) -> None:
         """It carries nothing any more, nor does its other half, however late the peer hears."""
@@ -221,7 +221,7 @@ class Children:
         if successor := self.keeper.connections.under_way(flow):
             successor.finished.then(lambda job: self._end_expired(child))
             child.events["late"] = self.timers.add(
-                "late successor", LATE_S, lambda: self._end_expired(child)
+                "late successor", LATE_S, self._end_expired, child
             )
         else:
             self._end_expired(child)

@@ -346,7 +346,7 @@ class Connections:
         wait = entry.pause_s(now, self.settings.check_interval_s, draw)
         if entry.retry is None or entry.retry.when > now + wait:
             self._rest(entry)
-            entry.retry = self.timers.add("connection retry", wait, lambda: self.bring_up(entry))
+            entry.retry = self.timers.add("connection retry", wait, self.bring_up, entry)
 
     def _await(self, entry: Entry) -> None:
         """Packets wait for it, there or here."""
@@ -424,7 +424,7 @@ class Connections:
         if again is not None:
             again.cancel()
         wait = min(REKEY_RETRY_S, max(1.0, (child.limits.hard_s - child.limits.soft_s) / 3))
-        child.events["rekey"] = self.timers.add("child SA rekey", wait, lambda: self.rekey(child))
+        child.events["rekey"] = self.timers.add("child SA rekey", wait, self.rekey, child)
         self.replace(child)
 
     def _owns_children(self, sa: IsakmpSa) -> bool:
@@ -451,9 +451,7 @@ class Connections:
         again = child.events.get("rekey")
         if job.error is not None and sa.state is not State.ESTABLISHED and again is not None:
             again.cancel()
-            child.events["rekey"] = self.timers.add(
-                "child SA rekey", HEIR_S, lambda: self.rekey(child)
-            )
+            child.events["rekey"] = self.timers.add("child SA rekey", HEIR_S, self.rekey, child)
 
     def begin_sa_of(self, child: ChildSa) -> Exchange[Any] | None:
         """Start phase 1 with the peer of a child SA; None where it is known no more, or not to."""
@@ -531,7 +529,7 @@ class Connections:
             self.flows.put((connection.name, None), fixed(standing))
             if entry.remote.address is not None and entry.retry is None:
                 wait = self.settings.check_interval_s
-                entry.retry = self.timers.add("route to a peer", wait, lambda: self._again(entry))
+                entry.retry = self.timers.add("route to a peer", wait, self._again, entry)
             return
         suite = connection.suites[0].protocols
         mode = suite[0].transforms[0].encapsulation

@@ -43,7 +43,7 @@ class Claim:
 
     def __init__(self, owner: Owner, spec: PolicySpec, strength: Strength, serial: int) -> None:
         self.owner, self.spec = owner, spec
-        self.rank = _ACTIONS.index(spec.action), strength, serial
+        self.rank = _ACTIONS.index(spec.action), int(strength), serial
 
 
 class Seat:

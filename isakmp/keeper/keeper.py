@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 from isakmp.app.base import Application, Mapping, SaSpec
 from isakmp.constants import isakmp
@@ -121,7 +120,7 @@ class Keeper:
         if event := sa.events.pop(name, None):
             event.cancel()
         left = sa.established + limit - self.timers.now()
-        sa.events[name] = self.timers.add(_TITLES[name], max(left, 1.0), partial(what, sa))
+        sa.events[name] = self.timers.add(_TITLES[name], max(left, 1.0), what, sa)
 
     def _arm_keepalive(self, sa: IsakmpSa) -> None:
         """The NAT before us forgets those who are silent (RFC 3948 4)."""
@@ -137,14 +136,12 @@ class Keeper:
         gone, stays = (new, old) if gives_way(new, old) else (old, new)
         gone.state = State.SUPERSEDED
         gone.events["delete"] = self.timers.add(
-            "SA delete", wait_s(gone, stays), lambda: self._end_superseded_sa(gone)
+            "SA delete", wait_s(gone, stays), self._end_superseded_sa, gone
         )
 
     def _end_superseded_sa(self, sa: IsakmpSa) -> None:
         if self._renewing(sa) or sa.running:
-            sa.events["delete"] = self.timers.add(
-                "SA delete", GRACE_S, lambda: self._end_superseded_sa(sa)
-            )
+            sa.events["delete"] = self.timers.add("SA delete", GRACE_S, self._end_superseded_sa, sa)
         else:
             self.places.left(sa)
             self.delete_sa(sa)
@@ -179,7 +176,7 @@ class Keeper:
         self.liveness.watch(sa)
         age = self.timers.now() - sa.established
         if sa.soft_s and age > sa.soft_s:
-            sa.events["soft"] = self.timers.add("SA soft", 1.0, lambda: self.rekey_sa(sa))
+            sa.events["soft"] = self.timers.add("SA soft", 1.0, self.rekey_sa, sa)
 
     def rekey_sa(self, sa: IsakmpSa) -> None:
         """A new phase 1 before this one ends, where it still protects something."""

@@ -117,7 +117,7 @@ class Liveness:
     def _arm(self, sa: IsakmpSa, wait_s: float) -> None:
         if event := sa.events.get("dpd"):
             event.cancel()
-        sa.events["dpd"] = self.timers.add("DPD", wait_s, lambda: self._look(sa))
+        sa.events["dpd"] = self.timers.add("DPD", wait_s, self._look, sa)
 
     def _look(self, sa: IsakmpSa) -> None:
         """Only silence is asked about."""

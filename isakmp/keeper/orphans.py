@@ -48,7 +48,7 @@ class Orphans:
         return [] if sas.current(peer) else sas.children_of_peer(peer)
 
     def _arm(self, peer: Peer, wait_s: float = TRAFFIC_S) -> None:
-        self.keeper.timers.add("orphans", wait_s, lambda: self._look(peer))
+        self.keeper.timers.add("orphans", wait_s, self._look, peer)
 
     def _look(self, peer: Peer) -> None:
         children = self._of(peer)

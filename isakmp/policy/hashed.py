@@ -4,6 +4,7 @@ each look: a handshake looks a hundred times. Addresses know their text, too, on
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 
@@ -66,6 +67,7 @@ class HashedIPv4Network(IPv4Network):
 
     def __init__(self, address: object, strict: bool = True) -> None:
         super().__init__(address, strict)
+        _drop_hosts(self)
         self.network_address = HashedIPv4Address(int(self.network_address))
         self._hash = super().__hash__()
 
@@ -78,8 +80,16 @@ class HashedIPv6Network(IPv6Network):
 
     def __init__(self, address: object, strict: bool = True) -> None:
         super().__init__(address, strict)
+        _drop_hosts(self)
         self.network_address = HashedIPv6Address(int(self.network_address))
         self._hash = super().__hash__()
 
     def __hash__(self) -> int:
         return self._hash
+
+
+def _drop_hosts(network: IPv4Network | IPv6Network) -> None:
+    """Nobody asks for them, and where there are one or two they are a function of their own."""
+    if network.prefixlen + 1 >= network.max_prefixlen:
+        with suppress(AttributeError):
+            del network.hosts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from math import ceil, floor
 from typing import Generic, Protocol, TypeVar
 
@@ -34,8 +33,7 @@ class Clock(Generic[T]):
         now = self._timers.now()
         what.due = tick = max(1, (floor if early else ceil)((now + delay_s) / TICK_S))
         if tick not in self._ticks:
-            strike = partial(self._strike, tick)
-            event = self._timers.add("limits of SAs", tick * TICK_S - now, strike)
+            event = self._timers.add("limits of SAs", tick * TICK_S - now, self._strike, tick)
             self._ticks[tick] = event, {}
         self._ticks[tick][1][what] = None
 

@@ -353,7 +353,7 @@ class PfKey:
             job.fail(error)
         if not job.done:
             name = f"pf_key {type.name} unanswered"
-            pending.timer = self._timers.add(name, self._timeout_s, lambda: self._give_up(seq))
+            pending.timer = self._timers.add(name, self._timeout_s, self._give_up, seq)
 
     def _go_on(self) -> None:
         """Send what waits, as far as there is room."""

@@ -1,11 +1,11 @@
 """PF_KEYv2 messages to values and back: RFC 2367 2, with KAME's, FreeBSD's and our extensions.
 
-In struct, with one compiled format per structure: with an engine in a process of its own some twenty
-of these stand in the path of a handshake. A message is parsed in two steps: parse() walks header and extensions, and checks
-every length; a read_ function then takes the one extension that is asked for. Integers are in
-the host's order, SPIs, ports and addresses in the network's. Sockaddrs are those of Linux (no
-sa_len). Offsets in errors count from the start of the message, or of the extension once it is
-named.
+In struct, with one compiled format per structure: with an engine in a process of its own some
+twenty of these stand in the path of a handshake. A message is parsed in two steps: parse() walks
+header and extensions, and checks every length; a read_ function then takes the one extension that
+is asked for. Integers are in the host's order, SPIs, ports and addresses in the network's.
+Sockaddrs are those of Linux (no sa_len). Offsets in errors count from the start of the message, or
+of the extension once it is named.
 """
 
 from __future__ import annotations

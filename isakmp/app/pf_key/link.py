@@ -121,7 +121,7 @@ class SocketLink:
             return
         except OSError as error:
             why = error.strerror or str(error)
-            self._timers.add("pf_key link lost", 0, lambda: self._lost(sock, why))
+            self._timers.add("pf_key link lost", 0, self._lost, sock, why)
             self._queue.clear()
         self._loop.writer(sock.fileno(), None)
 

@@ -186,7 +186,7 @@ def tell_twice(
     """The same for what must not get lost: nobody acknowledges it, and the same datagram again
     costs little and does no harm."""
     told = tell(engine, dialect, sa, payloads)
-    engine.timers.add("informational again", AGAIN_S, lambda: engine.repeat(told))
+    engine.timers.add("informational again", AGAIN_S, engine.repeat, told)
     return told
 
 

@@ -57,7 +57,7 @@ class Ended:
             self._arm(timers, ENDED_S)
 
     def _arm(self, timers: Timers, wait_s: float) -> None:
-        self._pruning = timers.add("ended IKE SAs", wait_s, lambda: self._prune(timers))
+        self._pruning = timers.add("ended IKE SAs", wait_s, self._prune, timers)
 
     def _prune(self, timers: Timers) -> None:
         now = self._now()

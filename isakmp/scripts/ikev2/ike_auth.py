@@ -357,7 +357,7 @@ def arm_reauthentication(engine: Engine, sa: IsakmpSa) -> None:
     """Whoever began the initial exchanges begins them anew (RFC 7296 2.8.3)."""
     wait = max(1.0, sa.reauth_at - engine.now())
     sa.events["reauthentication"] = engine.timers.add(
-        "reauthentication", wait, lambda: engine.owner.reauthenticate(sa)
+        "reauthentication", wait, engine.owner.reauthenticate, sa
     )
 
 

@@ -210,7 +210,7 @@ def _note_cookie(x: X, cookie: bytes) -> None:
         heard[cookie] += 1
     if "cookie" not in x.events:
         wait = min(COOKIE_WAIT_S * (1 << len(x.state.asked) - 1), COOKIE_WAIT_MAX_S)
-        x.events["cookie"] = x.engine.timers.add("cookie", wait, lambda: _show_cookie(x))
+        x.events["cookie"] = x.engine.timers.add("cookie", wait, _show_cookie, x)
 
 
 def _show_cookie(x: X) -> None:

@@ -184,7 +184,7 @@ def _part(engine: Engine, sa: Any, ours: bool, delete: Any) -> None:
     if ours:
         delete(sa)
     elif "delete" not in sa.events:
-        sa.events["delete"] = engine.timers.add("left behind", LEFT_BEHIND_S, lambda: delete(sa))
+        sa.events["delete"] = engine.timers.add("left behind", LEFT_BEHIND_S, delete, sa)
 
 
 def refused(x: Exchange[Any], error: int) -> None:
@@ -197,6 +197,4 @@ def refused(x: Exchange[Any], error: int) -> None:
     elif child is None and sa.state is State.ESTABLISHED:
         left = sa.established + sa.hard_s - x.engine.now() if sa.hard_s else RETRY_S
         wait = min(RETRY_S, left / 4) * (0.5 + x.engine.random(1)[0] / 512)
-        sa.events["soft"] = x.engine.timers.add(
-            "SA soft", wait, lambda: x.engine.owner.rekey_sa(sa)
-        )
+        sa.events["soft"] = x.engine.timers.add("SA soft", wait, x.engine.owner.rekey_sa, sa)

@@ -6,20 +6,19 @@ RFC 2409 5.5 and 9, RFC 7296 2.8. Which of two gives way is told in rivals.py.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isakmp.app.base import Expire, SaSpec, Usage
 from isakmp.event.job import Job
 from isakmp.exchange.exchange import Exchange
 from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
+from isakmp.keeper.shared import Shared
 from isakmp.log.log import LogClass
 from isakmp.path import Path
 from isakmp.policy.traffic import agreed, describe
 from isakmp.sa import ChildSa, IsakmpSa, State, soft_limit
-
-if TYPE_CHECKING:
-    from isakmp.keeper.keeper import Keeper
 
 LINGER_S, TAKE_OVER_S, USE_S = 1.0, 1.5, 0.1
 # How long a child SA's end waits for the answer that makes its successor.
@@ -29,18 +28,22 @@ _ENDING = (State.DELETING, State.DEAD)
 
 
 class Children:
-    """The child SAs of one daemon's keeper."""
+    """The child SAs of one daemon's keeper. end_sa: ends the IKE SA of one that could not be
+    rekeyed."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self.keeper = keeper
+    def __init__(self, shared: Shared, end_sa: Callable[[IsakmpSa], object]) -> None:
+        self.shared, self._end_sa = shared, end_sa
         self.sas, self.app, self.timers, self.log = (
-            keeper.sas, keeper.app, keeper.timers, keeper.log
-        )  # fmt: skip
+            shared.sas,
+            shared.app,
+            shared.timers,
+            shared.log,
+        )
 
     def restarted(self) -> None:
         """The IPsec stack has forgotten all child SAs, and what it was given for those that are in
         the making."""
-        for exchange in self.keeper.engine.exchanges.values():
+        for exchange in self.shared.engine.exchanges.values():
             exchange.finished.then(partial(self._made_in_part, exchange))
         for child in self.sas.all_children():
             self.delete_child(child)
@@ -71,7 +74,7 @@ class Children:
             self._await_use(child)
         if not child.receives_only and not self._begin_to_send(child):
             return
-        self.keeper.connections.child_up(child)
+        self.shared.connections.child_up(child)
         for old in olds:
             self._supersede_child(old, child)
         traffic = describe(agreed(child))
@@ -93,7 +96,7 @@ class Children:
         if old.state is not State.DEAD:
             old.state = State.SUPERSEDED
         self._await_use(child)
-        self.keeper.connections.child_up(child)
+        self.shared.connections.child_up(child)
         self.log.info("connection %s rekeyed: %s", child.connection.name, child)
 
     def take_over(self, child: ChildSa) -> None:
@@ -154,7 +157,7 @@ class Children:
         age = self.timers.now() - child.established
         if child.limits.soft_s and age > child.limits.soft_s:
             child.events["rekey"] = self.timers.add(
-                "child SA rekey", 1.0, self.keeper.connections.rekey, child
+                "child SA rekey", 1.0, self.shared.connections.rekey, child
             )
 
     def moved(self, child: ChildSa, path: Path, sa: IsakmpSa) -> None:
@@ -162,7 +165,7 @@ class Children:
         self.sas.moved_child(child, path, sa.peer)
         self._move_specs(child, path)
         if child.state is State.ESTABLISHED:
-            self.keeper.connections.child_moved(child)
+            self.shared.connections.child_moved(child)
 
     def _move_specs(self, child: ChildSa, path: Path) -> None:
         specs, child.specs = child.specs, []
@@ -189,7 +192,7 @@ class Children:
         if event.hard:
             self._expired(child)
         elif child.state is State.ESTABLISHED:
-            self.keeper.connections.rekey(child)
+            self.shared.connections.rekey(child)
 
     def shorten(self, child: ChildSa, seconds: int) -> None:
         """The peer keeps it no longer than that, from its beginning on; 0 says nothing.
@@ -198,7 +201,7 @@ class Children:
         """
         if not 0 < seconds < (child.limits.hard_s or math.inf) or child.state in _ENDING:
             return
-        engine, now = self.keeper.engine, self.timers.now()
+        engine, now = self.shared.engine, self.timers.now()
         draw, margin = engine.random(1)[0] / 256, engine.settings.rekey_margin_percent
         soft = soft_limit(seconds, draw, child.initiator, margin)
         child.limits = child.limits._replace(soft_s=soft, hard_s=seconds)
@@ -218,7 +221,7 @@ class Children:
         for name in (*child.inbound(), *child.outbound()):
             self.app.delete_sa(name)
         flow = child.connection.name, child.selector
-        if successor := self.keeper.connections.under_way(flow):
+        if successor := self.shared.connections.under_way(flow):
             successor.finished.then(lambda job: self._end_expired(child))
             child.events["late"] = self.timers.add(
                 "late successor", LATE_S, self._end_expired, child
@@ -232,7 +235,7 @@ class Children:
             # What the peer refused under this IKE SA it may grant under another (RFC 7296 2.8).
             self.log.proto_err("%s: child SA %s could not be rekeyed before its end; what should "
                                 "be up begins anew", child.parent, child)  # fmt: skip
-            self.keeper.delete_sa(child.parent)
+            self._end_sa(child.parent)
             self.child_gone(child)
         else:
             self.delete_child(child)
@@ -242,7 +245,7 @@ class Children:
         return [o for o in (*child.heirs, *self.sas.in_slot(child.slot)) if o is not child]
 
     def _not_rekeyed(self, child: ChildSa) -> bool:
-        served = child.state is State.ESTABLISHED and self.keeper.connections.settings.active
+        served = child.state is State.ESTABLISHED and self.shared.connections.settings.active
         return served and not any(o.state is State.ESTABLISHED for o in self._others(child))
 
     def peer_deleted(self, child: ChildSa) -> None:
@@ -259,10 +262,10 @@ class Children:
         """
         if self.timers.now() - child.established <= GRACE_S:
             return
-        if reason := self.keeper.engine.bounds.often(child.who):
-            self.keeper.engine.met(child.connection.remote, reason)
+        if reason := self.shared.engine.bounds.often(child.who):
+            self.shared.engine.met(child.connection.remote, reason)
         else:
-            self.keeper.connections.rekey(child)
+            self.shared.connections.rekey(child)
 
     def delete_child(
         self, child: ChildSa, tell: bool = True, under: IsakmpSa | None = None
@@ -275,14 +278,14 @@ class Children:
         if child.state is State.DEAD or (tell and child.state is State.DELETING):
             return
         sa = child.parent or under or self.sas.current(child.peer)
-        tell = tell and self.keeper.delete_sas
+        tell = tell and self.shared.delete_sas
         if tell and sa is not None and sa.state not in _ENDING:
             child.state = State.DELETING
             child.cancel()
             self._tell_deleted(sa, child)
             return
         if tell:
-            for dialect in self.keeper.engine.dialects.values():
+            for dialect in self.shared.engine.dialects.values():
                 dialect.tell_later(child)
         self.child_gone(child)
 
@@ -297,7 +300,7 @@ class Children:
             else:
                 self.child_gone(child)
 
-        engine = self.keeper.engine
+        engine = self.shared.engine
         engine.dialects[sa.dialect].tell_deleted(engine, sa, child).then(told)
 
     def child_gone(self, child: ChildSa) -> None:
@@ -314,9 +317,9 @@ class Children:
         if left := self.sas.in_slot(child.slot):
             # It may be elsewhere: what is sent goes to who is still there.
             live = [other for other in left if other.state is State.ESTABLISHED]
-            self.keeper.connections.child_moved((live or left)[-1])
+            self.shared.connections.child_moved((live or left)[-1])
         else:
-            self.keeper.connections.child_down(child)
+            self.shared.connections.child_down(child)
 
     def hand_over(self, child: ChildSa) -> None:
         """Another one sends from now on, where there is one, before ``child`` ceases to.

@@ -15,13 +15,12 @@ from isakmp.app.base import Application, Mapping, SaSpec
 from isakmp.constants import isakmp
 from isakmp.errors import Reason
 from isakmp.event.timer import Timers
-from isakmp.exchange.engine import Engine
 from isakmp.keeper.children import Children
-from isakmp.keeper.connection import Connections
 from isakmp.keeper.liveness import Liveness
 from isakmp.keeper.orphans import Orphans
 from isakmp.keeper.places import Places
 from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
+from isakmp.keeper.shared import Shared
 from isakmp.log.keylog import KeyLog
 from isakmp.log.log import Log, LogClass
 from isakmp.path import Path
@@ -34,24 +33,22 @@ RENEW_S = 60.0
 _TITLES = {"soft": "SA soft", "hard": "SA hard"}
 
 
-class Keeper:
-    """The owner of one daemon's SAs. engine and connections are set once all are made."""
-
-    engine: Engine
-    connections: Connections
+class Keeper(Shared):
+    """The owner of one daemon's SAs."""
 
     def __init__(
         self, *, sas: SaDatabase, app: Application, catalog: Catalog, timers: Timers, log: Log,
         nat_traversal: bool = True, nat_t_port: int = 4500,
     ) -> None:  # fmt: skip
-        self.sas, self.app, self.catalog, self.timers, self.log = sas, app, catalog, timers, log
+        super().__init__(sas, app, catalog, timers, log)
         self.nat_traversal, self.nat_t_port = nat_traversal, nat_t_port
         self.key_log: KeyLog | None = None
         self.keepalive_s = 20
         self.keepalive: Callable[[Path], object] = lambda path: None
-        self.delete_sas = True
-        self.children, self.liveness, self.orphans = Children(self), Liveness(self), Orphans(self)
-        self.places = Places(self)
+        self.children = Children(self, self.delete_sa)
+        self.liveness = Liveness(self, self.children, self.delete_sa, self.moved)
+        self.orphans = Orphans(self, self.children, self.liveness)
+        self.places = Places(self, self.children, self.liveness, self.delete_sa)
 
     def keyed(self, spec: SaSpec) -> None:
         """Keys of an IPsec SA were derived."""

@@ -7,18 +7,18 @@ the configuration says how much silence is too much, it is that which traffic of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 from isakmp.app.base import Usage
 from isakmp.errors import Reason
 from isakmp.event.job import Job
 from isakmp.exchange.budget import Recent
+from isakmp.keeper.children import Children
+from isakmp.keeper.shared import Shared
 from isakmp.log.log import severity_of
 from isakmp.path import Path
 from isakmp.sa import ChildSa, IsakmpSa, State
-
-if TYPE_CHECKING:
-    from isakmp.keeper.keeper import Keeper
 
 RETRY_S = 5.0
 # A kind of the budget that no notify has: questions that a stranger's word makes us ask.
@@ -34,17 +34,29 @@ TRAFFIC_S, QUIET_S = 10, 30
 IDLE_S = 120
 
 
+class EndSa(Protocol):
+    """Ends an ISAKMP SA or IKE SA; tell: its peer is told."""
+
+    def __call__(self, sa: IsakmpSa, tell: bool = True) -> object: ...
+
+
 class Liveness:
     """Which peers of one daemon's keeper are alive. Seconds: interval_s of silence until a peer is
     asked, 0: only those who are suspected; timeout_s from the first question until it is dead.
     by_traffic: silence is asked about only where traffic has gone out meanwhile, or after IDLE_S of
-    it where a connection is kept up."""
+    it where a connection is kept up. moved: hears that a peer asks from another address."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self.keeper = keeper
+    def __init__(
+        self, shared: Shared, children: Children, end_sa: EndSa,
+        moved: Callable[[IsakmpSa, Path], object],
+    ) -> None:  # fmt: skip
+        self.shared, self._children, self._end_sa, self._moved = shared, children, end_sa, moved
         self.sas, self.app, self.timers, self.log = (
-            keeper.sas, keeper.app, keeper.timers, keeper.log
-        )  # fmt: skip
+            shared.sas,
+            shared.app,
+            shared.timers,
+            shared.log,
+        )
         self.interval_s, self.timeout_s, self.by_traffic = 0, 30, False
         self._anew = Recent(self.timers.now, ANEW_PER_S, ANEW_BURST)
 
@@ -78,7 +90,7 @@ class Liveness:
         if sequence > sa.dpd_asked:
             sa.dpd_asked = sequence
             if sa.nat.remote and path != sa.path:
-                self.keeper.moved(sa, path)
+                self._moved(sa, path)
 
     def said_alive(self, sa: IsakmpSa, sequence: int) -> None:
         """An answer: counts only for the question we asked last."""
@@ -92,7 +104,7 @@ class Liveness:
         answer, we do not wait for its death (RFC 7296 2.4): see _begin_anew(). Who has never heard
         of such questions (RFC 3706) is asked for another SA at once, but not so often.
         """
-        if not self.keeper.engine.budget.take(SUSPICION, sa.path.remote, proven=True):
+        if not self.shared.engine.budget.take(SUSPICION, sa.path.remote, proven=True):
             return
         if not sa.dpd:
             if sa is self.sas.current(sa.peer) and self._anew.take(sa.peer):
@@ -139,7 +151,7 @@ class Liveness:
         something has gone out."""
         if not self.by_traffic:
             return 0 < self.interval_s <= silent_s
-        idle = silent_s >= IDLE_S and self.keeper.connections.wants(remote)
+        idle = silent_s >= IDLE_S and self.shared.connections.wants(remote)
         return idle or (busy and silent_s >= TRAFFIC_S)
 
     def _judge(self, sa: IsakmpSa, packets: int, sent: int) -> None:
@@ -168,7 +180,7 @@ class Liveness:
 
         A peer that has lost ``sa`` has traffic at once; where somebody lied, one is replaced.
         """
-        sa.doubted, connections = False, self.keeper.connections
+        sa.doubted, connections = False, self.shared.connections
         if not connections.settings.active or not connections.wants(sa.remote.name):
             return
         self.log.proto_warn("%s: the peer seems to have lost it: another one is begun", sa)
@@ -183,13 +195,13 @@ class Liveness:
         if new is not None and new is not sa:
             for child in children:
                 if child.state is State.ESTABLISHED:
-                    self.keeper.connections.renew(child, new)
+                    self.shared.connections.renew(child, new)
 
     def _ask(self, sa: IsakmpSa) -> None:
         sa.dpd_waiting += 1
         sa.dpd_sequence = (sa.dpd_sequence + 1) & 0x7FFFFFFF
         self._arm(sa, self._retry_s)
-        engine = self.keeper.engine
+        engine = self.shared.engine
         engine.dialects[sa.dialect].probe(engine, sa, sa.dpd_sequence)
 
     @property
@@ -216,7 +228,7 @@ class Liveness:
         if sa.state is State.DEAD:
             return
         told = f"the peer is dead, silent for {sa.silent_s(self.timers.now()):.0f} s, {what}"
-        reason = self.keeper.engine.unsent(sa.path) or Reason("peer-dead", told)
+        reason = self.shared.engine.unsent(sa.path) or Reason("peer-dead", told)
         self.log.write(severity_of(reason), "%s is given up: %s", sa, reason.detail)
         gone = self.sas.of_peer(sa.peer)
         for each in gone:
@@ -225,9 +237,9 @@ class Liveness:
             each.state, each.end = State.DELETING, reason
         for child in self.sas.children_of(sa):
             child.end = reason
-            self.keeper.children.delete_child(child)
+            self._children.delete_child(child)
         for each in gone:
-            self.keeper.delete_sa(each, tell=False)
+            self._end_sa(each, tell=False)
 
 
 def received(children: list[ChildSa]) -> int:

@@ -7,17 +7,16 @@ They go on, but there is nothing under which their peer could be asked whether i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isakmp.causes import UNANSWERED
 from isakmp.errors import Refused
 from isakmp.event.job import Job
-from isakmp.keeper.liveness import IDLE_S, TRAFFIC_S, received, sent
+from isakmp.keeper.children import Children
+from isakmp.keeper.liveness import IDLE_S, TRAFFIC_S, Liveness, received, sent
+from isakmp.keeper.shared import Shared
 from isakmp.log.log import severity_of
 from isakmp.sa import ChildSa, Peer
-
-if TYPE_CHECKING:
-    from isakmp.keeper.keeper import Keeper
 
 
 @dataclass(slots=True)
@@ -32,39 +31,39 @@ class _Watch:
 class Orphans:
     """The peers of one daemon's keeper that have child SAs and no ISAKMP SA."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self.keeper = keeper
+    def __init__(self, shared: Shared, children: Children, liveness: Liveness) -> None:
+        self.shared, self._children, self._liveness = shared, children, liveness
         self._watched: dict[Peer, _Watch] = {}
 
     def look_after(self, peer: Peer) -> None:
         """An ISAKMP SA with ``peer`` has ended."""
         if self._of(peer) and peer not in self._watched:
-            self._watched[peer] = _Watch(self.keeper.timers.now())
+            self._watched[peer] = _Watch(self.shared.timers.now())
             self._look(peer)
 
     def _of(self, peer: Peer) -> list[ChildSa]:
         """What is left of a peer; nothing where it has an ISAKMP SA again."""
-        sas = self.keeper.sas
+        sas = self.shared.sas
         return [] if sas.current(peer) else sas.children_of_peer(peer)
 
     def _arm(self, peer: Peer, wait_s: float = TRAFFIC_S) -> None:
-        self.keeper.timers.add("orphans", wait_s, self._look, peer)
+        self.shared.timers.add("orphans", wait_s, self._look, peer)
 
     def _look(self, peer: Peer) -> None:
         children = self._of(peer)
         if not children:
             del self._watched[peer]
             return
-        self.keeper.liveness.count(children).then(lambda _: self._judge(peer, children))
+        self._liveness.count(children).then(lambda _: self._judge(peer, children))
 
     def _judge(self, peer: Peer, children: list[ChildSa]) -> None:
-        watch, now = self._watched[peer], self.keeper.timers.now()
+        watch, now = self._watched[peer], self.shared.timers.now()
         busy, watch.sent = sent(children) > watch.sent, sent(children)
         if received(children) != watch.received:
             watch.received, watch.heard, busy = received(children), now, False
         remote = children[-1].connection.remote
-        due = self.keeper.liveness.due(remote, now - watch.heard, busy)
-        exchange = self.keeper.connections.begin_sa_of(children[-1]) if due else None
+        due = self._liveness.due(remote, now - watch.heard, busy)
+        exchange = self.shared.connections.begin_sa_of(children[-1]) if due else None
         if exchange is None:
             self._arm(peer)
         else:
@@ -76,7 +75,7 @@ class Orphans:
         if isinstance(error, Refused) and (reason := error.reason).cause in UNANSWERED:
             for child in self._of(peer):
                 told = severity_of(reason), "%s is given up: %s", child, reason.detail
-                self.keeper.log.write(*told)
+                self.shared.log.write(*told)
                 child.end = reason
-                self.keeper.children.delete_child(child)
+                self._children.delete_child(child)
         self._arm(peer, TRAFFIC_S if error else IDLE_S)

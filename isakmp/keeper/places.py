@@ -8,23 +8,24 @@ at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from isakmp.constants import isakmp
 from isakmp.errors import Reason, Refused
+from isakmp.keeper.children import Children
+from isakmp.keeper.liveness import EndSa, Liveness
+from isakmp.keeper.shared import Shared
 from isakmp.path import Path
 from isakmp.policy.spd import Identity, Remote, Unique
 from isakmp.sa import IsakmpSa, Nat, State, peer_of, place_of
-
-if TYPE_CHECKING:
-    from isakmp.keeper.keeper import Keeper
 
 
 class Places:
     """From where each identity is connected, of one daemon's keeper."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self.keeper, self.sas, self.log = keeper, keeper.sas, keeper.log
+    def __init__(
+        self, shared: Shared, children: Children, liveness: Liveness, end_sa: EndSa
+    ) -> None:
+        self.shared, self.sas, self.log = shared, shared.sas, shared.log
+        self._children, self._liveness, self._end_sa = children, liveness, end_sa
 
     def admit(self, remote: Remote, identity: Identity, path: Path, nat: Nat) -> None:
         """Refused where the first one of an identity is kept and this is a second one.
@@ -37,7 +38,7 @@ class Places:
         place = place_of(path, nat)
         for first in self.sas.of_peer(peer_of(remote, identity, path, nat)):
             if first.state is State.ESTABLISHED and first.place != place and first.dpd:
-                self.keeper.liveness.suspect(first)
+                self._liveness.suspect(first)
                 raise Refused(
                     Reason("identity-in-use", f"{identity} is connected from another place",
                            came=path.far, acceptable=f"{first.path.far}, as long as it lives",
@@ -46,7 +47,7 @@ class Places:
                 )  # fmt: skip
 
     def _line(self, remote: Remote) -> str:
-        conf = self.keeper.engine.conf
+        conf = self.shared.engine.conf
         own = conf.get(remote.name, "Unique-ids") is not None
         return conf.where(remote.name if own else "General", "Unique-ids")
 
@@ -65,7 +66,7 @@ class Places:
             return
         for child in self.sas.children_of(sa):
             if child.parent is None and place_of(child.path, sa.nat) == sa.place:
-                self.keeper.children.delete_child(child, under=sa)
+                self._children.delete_child(child, under=sa)
 
     def initial_contact(self, sa: IsakmpSa) -> None:
         """The peer knows of no other SA with us: it has restarted, or is another device.
@@ -80,9 +81,9 @@ class Places:
             if child.parent in (None, sa) and child.established < sa.created:
                 left = [old for old in gone if old.place == place_of(child.path, old.nat)]
                 elsewhere = next((old for old in left if old.place != sa.place), None)
-                self.keeper.children.delete_child(child, elsewhere is not None, elsewhere)
+                self._children.delete_child(child, elsewhere is not None, elsewhere)
         for old in gone:
             if old.state is State.ESTABLISHED:
                 self.changed(old, sa)
             # Who was at this place has forgotten; who is elsewhere may be there still.
-            self.keeper.delete_sa(old, tell=old.place != sa.place)
+            self._end_sa(old, tell=old.place != sa.place)

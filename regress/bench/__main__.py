@@ -56,6 +56,7 @@ def main() -> int:
             except Failure as failure:
                 failures += 1
                 print(f"bench: {kind}, {size} octets: {failure}", file=sys.stderr)
+    print(f"\nisakmpd on {sys.executable}, Python {sys.version}")
     print("\nMain and quick mode, or IKE_SA_INIT and IKE_AUTH: pre-shared key, AES-128, SHA2-256, "
           "without PFS")  # fmt: skip
     print(show(HANDSHAKES, rows))

@@ -16,8 +16,8 @@ class Sealer:
 
     __slots__ = ("_block", "_last", "_seal", "_trailers", "overhead", "sequence")
 
-    def __init__(self, transform: Transform, esn: bool) -> None:
-        self.sequence = 0
+    def __init__(self, transform: Transform, esn: bool, sequence: int = 0) -> None:
+        self.sequence = sequence
         self._last = _LAST_64 if esn else _LAST_32
         self._seal = transform.seal
         self._block = transform.block

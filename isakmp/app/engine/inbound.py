@@ -110,12 +110,14 @@ class Inbound:
             self._upcalls.unknown_spi(event)
 
     def _begin(self, sa: InboundSa) -> Opener:
-        """What opens an SA's packets: the first one comes."""
+        """What opens an SA's packets: the first one comes, or the next one after a rest."""
         spec = sa.spec
         transform = bind(spec, self._random)
-        # Without an ICV anybody could move the window (RFC 4303 3.4.3).
-        replay = Replay(spec.replay_window if transform.authentic else 0, spec.esn)
-        sa.open = Opener(transform, replay)
+        if sa.replay is None:
+            # Without an ICV anybody could move the window (RFC 4303 3.4.3).
+            sa.replay = Replay(spec.replay_window if transform.authentic else 0, spec.esn)
+        sa.open = Opener(transform, sa.replay)
+        self._sad.rest.woken(sa)
         return sa.open
 
     def _watch(self, sa: InboundSa, src: Address, port: int, newest: bool) -> None:

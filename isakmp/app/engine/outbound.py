@@ -178,7 +178,8 @@ class Outbound:
         """Find the path of an SA, ask what it takes, and work out what a clear packet may have."""
         spec = sa.spec
         if not sa.begun:
-            sa.seal = Sealer(bind(spec, self._random), spec.esn)
+            sa.seal = Sealer(bind(spec, self._random), spec.esn, sa.sequence)
+            self._sad.rest.woken(sa)
         sa.send = self._wire.path(spec.src, spec.dst, spec.encap)
         sa.limit_at = self._now()
         sa.limit = self._room(sa, self._wire.path_mtu(spec.src, spec.dst))

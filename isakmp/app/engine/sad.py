@@ -13,6 +13,8 @@ from isakmp.app.engine.clock import Clock
 from isakmp.app.engine.drop import Drop
 from isakmp.app.engine.esp import Opener, Sealer
 from isakmp.app.engine.packet import Headers
+from isakmp.app.engine.replay import Replay
+from isakmp.app.engine.rest import Rest
 from isakmp.app.engine.spd import Policy, carries, is_tunnel
 from isakmp.errors import ApplicationError
 from isakmp.event.timer import Event, Timers
@@ -89,13 +91,14 @@ class Sa:
 
 class InboundSa(Sa):
     """``accepted``: flow keys that passed its selector and the policies; ``failures``: packets that
-    were no good, by kind; ``open``: None until the first packet comes."""
+    were no good, by kind; ``open``: None until a packet comes; ``replay``: until the first one."""
 
-    __slots__ = ("accepted", "failures", "mapped", "open")
+    __slots__ = ("accepted", "failures", "mapped", "open", "replay")
 
     def __init__(self, spec: SaSpec, now: float) -> None:
         super().__init__(spec, now)
         self.open: Opener | None = None
+        self.replay: Replay | None = None
         self.accepted = _NONE
         self.failures: dict[Drop, int] | None = None
         self.mapped: tuple[Address, int] | None = None
@@ -110,6 +113,11 @@ class InboundSa(Sa):
     def forget_flows(self) -> None:
         """Look at every flow anew."""
         self.accepted = _NONE
+
+    def rest(self) -> None:
+        """Give back what opens packets, but not what says which have come."""
+        self.open = None
+        self.forget_flows()
 
     def failed(self, kind: Drop) -> None:
         """Count a packet that was no good."""
@@ -128,20 +136,27 @@ class OutboundSa(Sa):
     """``limit``: octets of the largest clear packet that fits the path, as of ``limit_at``.
 
     At first nothing fits: ``seal`` and ``send`` are there once the path has been measured.
+    ``sequence``: the last number of before a rest.
     """
 
-    __slots__ = ("limit", "limit_at", "seal", "send")
+    __slots__ = ("limit", "limit_at", "seal", "send", "sequence")
     seal: Sealer
     send: Send
 
     def __init__(self, spec: SaSpec, now: float) -> None:
         super().__init__(spec, now)
-        self.limit, self.limit_at = 0, -inf
+        self.limit, self.limit_at, self.sequence = 0, -inf, 0
 
     @property
     def begun(self) -> bool:
-        """Whether a packet has come."""
+        """Whether a packet has come, since it rested."""
         return self.limit_at > -inf
+
+    def rest(self) -> None:
+        """Give back what seals and sends packets; their numbers go on."""
+        self.sequence = self.seal.sequence
+        self.limit, self.limit_at = 0, -inf
+        del self.seal, self.send
 
     def serves(self, policy: Policy, headers: Headers) -> bool:
         """Whether a packet that meets ``policy`` may go out with this SA."""
@@ -183,6 +198,7 @@ class Sad:
         self._timers, self._random = timers, random
         self._upcalls, self._changed = upcalls, changed
         self._clock: Clock[AnySa] = Clock(timers, self._due)
+        self.rest = Rest(timers)
 
     def get_spi(self, request: SpiRequest, spis: range = SPIS) -> int:
         """A fresh SPI of those, kept for LARVAL_S. ApplicationError where there are too many, or
@@ -253,6 +269,7 @@ class Sad:
     def remove(self, sa: AnySa) -> None:
         """Take an SA away."""
         self._forget(sa)
+        self.rest.gone(sa)
 
     def _forget(self, sa: AnySa) -> None:
         self._clock.cancel(sa)
@@ -301,7 +318,7 @@ class Sad:
         for spi in list(self._larval):
             self.end_larval(spi)
         for sa in list(self):
-            self._forget(sa)
+            self.remove(sa)
 
     def _start_clock(self, sa: AnySa, soft_over: bool = False) -> None:
         """Time its next limit, from when it was first added."""

@@ -177,11 +177,12 @@ class Ground:
         return ""
 
     def _strays(self, end: Host) -> None:
-        """What only the SAD or only the daemon knows; what is deleted may linger in the SAD."""
+        """What only the SAD or only the daemon knows; what is deleted may linger in the SAD, and
+        what has expired in the daemon, while a successor is being negotiated."""
         children: list[ChildSa] = end.running.sas.all_children()
         known = {p.spi_in for c in children for p in c.protocols}
         known |= {p.spi_out for c in children if not c.receives_only for p in c.protocols}
-        ending = {spi for c in children if c.state is State.DELETING
+        ending = {spi for c in children if c.state is State.DELETING or "late" in c.events
                   for p in c.protocols for spi in (p.spi_in, p.spi_out)}  # fmt: skip
         kept, now = {sa.spi for sa in end.key_engine.sas()}, self.world.clock.now
         strays = kept - known

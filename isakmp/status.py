@@ -256,7 +256,7 @@ def status(
     children = [child_row(c, sas, now, gone) for c in sas.all_children()[:ROWS_MAX]]
     return {
         "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
-        "exchanges": [exchange_row(x, now) for x in engine.exchanges.values() if x.stem is None],
+        "exchanges": [exchange_row(x, now) for x in engine.under_way() if x.stem is None],
         "connections": [
             connection_row(entry, sas, now, since_start, gone)
             for entry in connections.entries.values()

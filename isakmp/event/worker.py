@@ -22,6 +22,7 @@ from typing import NoReturn, Protocol
 from isakmp.errors import CryptoError, IsakmpError
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
+from isakmp.event.timer import Event, Timers
 from isakmp.log.log import Log
 from isakmp.privilege import Identity, give_up
 
@@ -31,6 +32,8 @@ Verb = Callable[..., bytes]
 # Requests that a worker may have: enough that it always has the next one.
 DEPTH = 16
 MESSAGE_MAX = 1 << 16
+# How long a worker may be silent that owes an answer: many times what one takes.
+LATE_S = 20.0
 # What somebody else ends a process with, a kernel without memory say.
 _FROM_OUTSIDE = frozenset((signal.SIGKILL, signal.SIGTERM))
 _HEAD, _LENGTH = struct.Struct(">IB"), struct.Struct(">H")
@@ -70,8 +73,14 @@ class Workers:
     ) -> None:
         self._verbs, self._loop, self._log = list(verbs), loop, log
         self._number = 0
-        self._workers = [_Worker(self._verbs, identity) for _ in range(count)]
-        for worker in self._workers:
+        self._workers: list[_Worker] = []
+        for _ in range(count):
+            try:
+                worker = _Worker(self._verbs, identity, loop.timers)
+            except OSError as error:
+                log.internal_err("no worker: %s; isakmpd does its work", error.strerror)
+                return
+            self._workers.append(worker)
             loop.reader(worker.socket.fileno(), partial(self._heard, worker))
 
     @property
@@ -86,27 +95,22 @@ class Workers:
     def call(self, verb: Verb, *arguments: bytes) -> Job[bytes]:
         """Give it to the worker that has least to do."""
         worker = min(self._workers, key=lambda worker: len(worker.asked), default=None)
-        if worker is not None and len(worker.asked) < DEPTH:
+        size = sum(_LENGTH.size + len(each) for each in arguments) + _HEAD.size
+        if worker is not None and len(worker.asked) < DEPTH and size < MESSAGE_MAX:
             self._number = (self._number + 1) & 0xFFFFFFFF
             request = _request(self._number, self._verbs.index(verb), arguments)
             with suppress(OSError):  # it has ended, which is read in its turn
                 worker.socket.send(request)
-                job = Job[bytes]()
-                worker.asked[self._number] = job, verb, arguments
-                return job
+                return worker.expect(self._number, verb, arguments)
         return HERE.call(verb, *arguments)
 
     def _heard(self, worker: _Worker) -> None:
         """Take every answer that is there."""
         with suppress(BlockingIOError):
-            while answer := _received(worker.socket):
-                number, failed = _HEAD.unpack_from(answer)
-                said, (job, *_) = answer[_HEAD.size :], worker.asked.pop(number)
-                if failed:
-                    job.fail(CryptoError(said.decode()))
-                else:
-                    job.finish(said)
-            self._ended(worker)
+            for _ in range(DEPTH):
+                if not worker.answered(_received(worker.socket)):
+                    self._ended(worker)
+                    return
 
     def _ended(self, worker: _Worker) -> None:
         """What it was asked the daemon does, unless that may be what it ended of."""
@@ -117,11 +121,11 @@ class Workers:
             "worker, process %d, has ended: %s its work from now on; start isakmpd again",
             worker.pid, done,
         )  # fmt: skip
-        for job, verb, arguments in worker.asked.values():
-            if killed:
-                HERE.call(verb, *arguments).then(job.take)
-            else:
-                job.fail(IsakmpError("the worker that was to compute it has ended"))
+        owed, worker.asked = worker.asked, {}
+        worker.watch()
+        for job, verb, arguments in owed.values():
+            # Each in a turn of its own: who hears of one may raise.
+            self._loop.timers.add("work left", 0, _settle, job, verb, arguments, killed)
 
     def _end(self, worker: _Worker) -> int:
         """The signal that a worker ended of, by now at the latest; 0: of none."""
@@ -143,14 +147,59 @@ class Workers:
 class _Worker:
     """One process as the daemon sees it. asked: what it owes an answer, and of what, by number."""
 
-    def __init__(self, verbs: Sequence[Verb], identity: Identity | None) -> None:
+    def __init__(self, verbs: Sequence[Verb], identity: Identity | None, timers: Timers) -> None:
         self.asked: dict[int, tuple[Job[bytes], Verb, tuple[bytes, ...]]] = {}
+        self._timers = timers
+        self._late: Event | None = None
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
         if not self.pid:
             _work(theirs, verbs, identity)
         theirs.close()
         self.socket.setblocking(False)
+
+    def expect(self, number: int, verb: Verb, arguments: tuple[bytes, ...]) -> Job[bytes]:
+        """It has been asked."""
+        job = Job[bytes]()
+        self.asked[number] = job, verb, arguments
+        if self._late is None:
+            self.watch()
+        return job
+
+    def watch(self) -> None:
+        """Who says nothing for LATE_S, though it was asked, is ended."""
+        if self._late is not None:
+            self._late.cancel()
+        self._late = self._timers.add("worker", LATE_S, self.kill) if self.asked else None
+
+    def answered(self, answer: bytes) -> bool:
+        """Hand an answer on; whether it is one to something that was asked."""
+        if len(answer) < _HEAD.size:
+            return False
+        number, failed = _HEAD.unpack_from(answer)
+        if number not in self.asked:
+            return False
+        job, *_ = self.asked.pop(number)
+        self.watch()
+        said = answer[_HEAD.size :]
+        if failed:
+            job.fail(CryptoError(said.decode(errors="replace")))
+        else:
+            job.finish(said)
+        return True
+
+    def kill(self) -> None:
+        """End it, whatever it is at."""
+        with suppress(OSError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def _settle(job: Job[bytes], verb: Verb, arguments: tuple[bytes, ...], killed: bool) -> None:
+    """What an ended worker owed: done here, unless that may be what it ended of."""
+    if killed:
+        HERE.call(verb, *arguments).then(job.take)
+    else:
+        job.fail(IsakmpError("the worker that was to compute it has ended"))
 
 
 def _received(sock: socket.socket) -> bytes:

@@ -224,12 +224,11 @@ class Candidates:
         root = exchange.root
         if root.answers is None:
             return
-        end = root.events.pop("end")
+        when = root.events["end"].when
         self.end_others(exchange, PROVEN)
         exchange.stem = exchange.answers = None
         # Whose attempt it is now, it ends by the same time.
-        exchange.events["end"] = end
-        end.call = lambda: self._engine.timed_out(exchange)
+        self._end_at(exchange, when)
 
     def end_others(self, exchange: AnyExchange, reason: Reason) -> None:
         """End all but one of what belongs to an attempt, without a word to anybody."""

@@ -303,6 +303,11 @@ class Engine:
         self._outcome(told, reason)
         exchange.finished.fail(Refused(reason))
 
+    def under_way(self) -> list[Exchange[Any]]:
+        """Every exchange, also those of an SA that messages do not find, as nothing has left."""
+        under = (x for sa in self.sas.isakmp.values() for x in sa.running.values())
+        return list(dict.fromkeys((*self.exchanges.values(), *under)))
+
     def forget(self, exchange: Exchange[Any]) -> None:
         """Take an exchange out of the tables and stop its timers."""
         exchange.over = True

@@ -43,7 +43,7 @@ class Children:
     def restarted(self) -> None:
         """The IPsec stack has forgotten all child SAs, and what it was given for those that are in
         the making."""
-        for exchange in self.shared.engine.exchanges.values():
+        for exchange in self.shared.engine.under_way():
             exchange.finished.then(partial(self._made_in_part, exchange))
         for child in self.sas.all_children():
             self.delete_child(child)

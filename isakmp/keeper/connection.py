@@ -128,8 +128,7 @@ class Connections:
 
     def _cancel(self, names: set[str], reason: Reason) -> None:
         """What is negotiated for these, or with peers that have changed, must not come up."""
-        waiting = (x for sa in self.sas.isakmp.values() for x in sa.waiting)
-        for exchange in [*self.engine.exchanges.values(), *waiting]:
+        for exchange in self.engine.under_way():
             now = self._remote_now(exchange.remote.name)
             concerned = exchange.name in names or now != exchange.remote
             if concerned and not exchange.script.tells:

@@ -190,9 +190,9 @@ class Keeper(Shared):
         if tell and self.delete_sas:
             sa.state = State.DELETING
             sa.cancel()
-            # All at once: what one leaves room for must not begin.
-            waiting, sa.waiting = sa.waiting, []
-            for exchange in waiting:
+            # All at once: what one leaves room for must not begin. The Delete waits for nothing.
+            sa.waiting = []
+            for exchange in [x for x in sa.running.values() if x.initiator and not x.last_out]:
                 self.engine.fail(exchange, Reason("sa-gone", f"its {sa.kind} is being deleted"))
             told = self.engine.dialects[sa.dialect].tell_deleted(self.engine, sa, None)
             told.then(lambda job: self._sa_gone(sa))
@@ -214,7 +214,7 @@ class Keeper(Shared):
         ]  # fmt: skip
         if left and self.sas.current(sa.peer) is None:
             self._restore_sa(left[-1])
-        for exchange in [x for x in (*sa.running.values(), *sa.waiting) if len(x.steps) > 1]:
+        for exchange in [x for x in sa.running.values() if len(x.steps) > 1]:
             if not exchange.over:
                 gone = sa.end or Reason("sa-gone", f"its {sa.kind} was deleted")
                 self.engine.fail(exchange, gone)
@@ -237,7 +237,7 @@ class Keeper(Shared):
         self.log.info("%s: peer moved from %s to %s", sa, sa.path.far, path.far)
         children = self.sas.children_of(sa)
         self.sas.moved(sa, path)
-        for exchange in (*sa.running.values(), *sa.waiting):
+        for exchange in sa.running.values():
             exchange.path = path  # what is asked already is repeated to where the peer is now
         for child in children:
             if child.encap:

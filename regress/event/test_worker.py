@@ -16,6 +16,7 @@ from isakmp.constants.isakmp import Group
 from isakmp.crypto.agreement import VERBS, public_value, shared_secret
 from isakmp.crypto.groups import get_group
 from isakmp.errors import CryptoError, IsakmpError
+from isakmp.event import worker
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
@@ -122,6 +123,52 @@ def test_one_that_crashes_fails_what_it_was_asked_and_the_others_go_on(shop: Sho
     assert "isakmpd does its work from now on" in shop.lines[-1]
     assert not shop.workers.takes(slow=True)
     assert shop.ask().done
+
+
+def test_one_that_says_nothing_is_ended_and_its_work_done(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "LATE_S", 0.3)
+    for pid in shop.workers.pids:
+        os.kill(pid, signal.SIGSTOP)
+    jobs = [shop.ask() for _ in range(3)]
+    shop.wait(*jobs)
+    assert {job.result for job in jobs} == {public_value(MODP_2048, SECRET)}
+    assert not shop.workers.pids
+
+
+def test_a_listener_that_raises_keeps_nobody_else_from_an_answer(shop: Shop) -> None:
+    def raises(_: object) -> None:
+        raise RuntimeError("what one listener makes of it")
+
+    for pid in shop.workers.pids:
+        os.kill(pid, signal.SIGSTOP)
+    jobs = [shop.ask() for _ in range(4)]
+    jobs[0].then(raises)
+    for pid in shop.workers.pids:
+        os.kill(pid, signal.SIGKILL)
+    raised = 0
+    for _ in range(100):
+        try:
+            shop.loop.turn(0.05)
+        except RuntimeError:
+            raised += 1
+    assert all(job.done for job in jobs) and raised <= 1
+
+
+@pytest.mark.parametrize("answer", [b"abc", bytes(5), bytes(4) + b"\1\xff\xfe"])
+def test_one_that_answers_what_was_not_asked_is_ended(
+    shop: Shop, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = shop.workers.pids
+    monkeypatch.setattr(worker, "_received", lambda _: answer)
+    shop.workers._heard(shop.workers._workers[0])
+    assert shop.workers.pids == before[1:]
+
+
+def test_what_is_too_long_for_a_message_the_daemon_does(shop: Shop) -> None:
+    job = shop.workers.call(shared_secret, MODP_2048, SECRET, b"\1" * 70000)
+    assert job.done and isinstance(job.error, CryptoError)
 
 
 def test_they_may_do_nothing_and_hold_nothing(shop: Shop) -> None:

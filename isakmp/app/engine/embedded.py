@@ -119,7 +119,8 @@ class Embedded:
         """Why the engine has no such SA; empty where it has."""
         try:
             sizes = key_octets(protocol, transform_id, key_bits, auth)
-            enc_key, auth_key = (bytes(range(size)) for size in sizes)  # no weak keys of DES
+            # No weak keys of DES, which are of two values each.
+            enc_key, auth_key = (bytes(at & 255 for at in range(size)) for size in sizes)
             self.engine.check(
                 SaSpec(
                     protocol, LEAST_SPI, _NOWHERE, _NOWHERE, mode, True, (), 0,

@@ -186,7 +186,7 @@ class Link:
     def _over(self, together: list[_Asked]) -> None:
         for asked in together:
             for seq in asked.numbers:
-                del self._pending[seq]
+                self._pending.pop(seq, None)
         for asked in together:
             if asked.refusal is not None:
                 asked.job.fail(asked.refusal)

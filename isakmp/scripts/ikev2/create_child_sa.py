@@ -16,7 +16,7 @@ from typing import Any
 from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.groups import KeyPair
-from isakmp.errors import ApplicationError, MalformedPayload, Reason, Refused
+from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import (
     END,
@@ -106,6 +106,7 @@ def _send_child(x: X, c: Child, message: Outgoing) -> Wait:
     message.add(P.NONCE, s.ni if x.initiator else s.nr)
     yield from _add_key(x, message)
     if x.initiator:
+        _check_wanted(x, c)
         negotiation.add_request(x, c, message)
     else:
         negotiation.add_answer(c, message)
@@ -113,7 +114,7 @@ def _send_child(x: X, c: Child, message: Outgoing) -> Wait:
 
 
 def _check_wanted(x: X, c: Child) -> None:
-    """While this waited for its turn, the peer may have done it already, or begun to."""
+    """While this waited, for its turn or its key, the peer may have done it already, or begun."""
     sa, old = sa_of(x), c.old
     if sa.state is not State.ESTABLISHED:
         raise Refused(Reason("sa-gone", "its IKE SA is being replaced or deleted"))
@@ -133,8 +134,7 @@ def _add_key(x: X, message: Outgoing) -> Wait:
 def _send_ike(x: X, message: Outgoing) -> Wait:
     s, proposals = x.state, x.remote.proposals
     if x.initiator:
-        if sa_of(x).state is not State.ESTABLISHED:
-            raise Refused(Reason("superseded", "the IKE SA has a successor, or is gone"))
+        _check_sa_wanted(x)
         s.spi_i = s.spi_i or x.engine.new_cookie()
         s.group = s.group or _first_group(x, proposals)
         message.add(P.SA, proposal.offer(proposals, s.spi_i))
@@ -143,6 +143,13 @@ def _send_ike(x: X, message: Outgoing) -> Wait:
         message.add(P.SA, proposal.answer(s.choice, s.spi_r))
     message.add(P.NONCE, s.ni if x.initiator else s.nr)
     yield from _add_key(x, message)
+    if x.initiator:
+        _check_sa_wanted(x)
+
+
+def _check_sa_wanted(x: X) -> None:
+    if sa_of(x).state is not State.ESTABLISHED:
+        raise Refused(Reason("superseded", "the IKE SA has a successor, or is gone"))
 
 
 def _first_group(x: X, proposals: tuple[Proposal, ...]) -> int:
@@ -164,11 +171,18 @@ def recv_SA_NONCE(x: X, message: Incoming) -> Wait:
     if x.initiator:
         s.nr = nonce
         if s.child is None:
-            yield from _recv_ike_answer(x, message)
+            try:
+                yield from _recv_ike_answer(x, message)
+            except (Refused, MalformedPayload):
+                raise
+            except IsakmpError:
+                # The peer has a successor that we shall not have: all of it begins anew.
+                x.engine.owner.delete_sa(sa_of(x))
+                raise
         else:
             try:
                 yield from _recv_child_answer(x, s.child, message, notifies)
-            except (Refused, ApplicationError):
+            except IsakmpError:
                 take_back(x, s.child)
                 raise
         return

@@ -312,7 +312,7 @@ class Ikev2:
 
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive, unless a request is under way that tells as much."""
-        if any(x.initiator for x in sa.running.values()):
+        if any(x.initiator and x.last_out for x in sa.running.values()):
             return
 
         def answered(job: Job[Any]) -> None:

@@ -33,6 +33,7 @@ from isakmp.log.keylog import KeyLog
 from isakmp.log.log import Log
 from isakmp.message import Header
 from isakmp.path import Path
+from isakmp.policy import remembered
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve
 from isakmp.policy.reader import connection_names
@@ -401,6 +402,7 @@ class Daemon:
 
     def _apply(self) -> list[str]:
         """Take what the configuration says now, in one step; what was done, a line each."""
+        remembered.forget()
         self._load()
         self._settle()
         return self._told.later(self.conf) + self.connections.reload()

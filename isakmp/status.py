@@ -178,7 +178,8 @@ def _less(connection: Connection, children: Sequence[ChildSa]) -> list[str]:
 
 
 def _silent_s(children: Sequence[ChildSa], sas: SaDatabase, now: float) -> float | None:
-    under = {child.parent or sas.current(child.peer) for child in children}
+    served = [child for child in children if child.state is State.ESTABLISHED]
+    under = {child.parent or sas.current(child.peer) for child in served}
     silent = [sa.silent_s(now) for sa in under if sa is not None and sa.dpd_waiting]
     return round(max(silent), 3) if silent else None
 

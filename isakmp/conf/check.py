@@ -80,9 +80,8 @@ def judge_part(conf: Conf, resolve: Resolve) -> Judgement:
     walk.run()
     errors = sorted(walk.errors.values(), key=lambda error: (error.file, error.line))
     who = confusable(conf, walk.remotes.values(), walk.initiators, walk.keys)
-    # Where nothing is installed, nothing is cut off.
     installs = conf.general("Application")[0] != "none"
-    clear = traffic_warnings(walk.connections, walk.bypass, resolve if installs else no_interfaces)
+    clear = traffic_warnings(walk.connections, walk.bypass, resolve, installs)
     places = address_warnings(conf, walk.remotes.values(), resolve)
     said = [*dict.fromkeys(walk.warnings), *who, *clear, *places]
     return Judgement(errors[:MAX_ERRORS], said, walk.faults)

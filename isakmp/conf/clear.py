@@ -17,12 +17,14 @@ _TOLD = 20
 
 
 def traffic_warnings(
-    connections: Sequence[Connection], bypass: Sequence[Selector], resolve: Resolve
-) -> Iterator[str]:
-    """Warnings, with the lines they are about; of overlaps the first ones."""
-    own = list(_own_networks(resolve)) if connections else []
+    connections: Sequence[Connection], bypass: Sequence[Selector], resolve: Resolve,
+    installs: bool,
+) -> Iterator[str]:  # fmt: skip
+    """Warnings, with the lines they are about; of overlaps the first ones. Where nothing is
+    installed, nothing is cut off, and nothing goes into a tunnel."""
+    own = list(_own_networks(resolve)) if connections and installs else []
     every = [_Traffic(connection, selectors_of(connection)) for connection in connections]
-    for traffic in every:
+    for traffic in every if installs else ():
         yield from _everybody(traffic)
         yield from _to_itself(traffic)
         yield from _cut_off(traffic, own, bypass)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from isakmp.conf.kinds import Kind
-from isakmp.conf.parse import nearest
+from isakmp.conf.parse import fold, nearest
 from isakmp.conf.store import Conf, first_of
 from isakmp.conf.tags import FIXED, TAGS, tag_of
 from isakmp.errors import ConfError
 
+_FIXED_KEYS = frozenset(map(fold, FIXED))
 # How much alike two names are that may be meant for each other.
 _ALIKE = 0.7
 # Looking for what is alike is slow: so many unknown tags of a section are looked at.
@@ -34,7 +35,7 @@ def lost(conf: Conf) -> list[ConfError]:
     There is no section then that could be left out alone, and no traffic that could be dropped.
     """
     named = frozenset().union(*(section.named() for section in conf.written.values()))
-    strays = [s.name for key, s in conf.written.items() if key not in named and s.name not in FIXED]
+    strays = [s.name for key, s in conf.written.items() if key not in named | _FIXED_KEYS]
     found = [
         conf.error("nothing names this section", stray, "", hint)
         for stray in strays

@@ -210,7 +210,7 @@ class Keeper(Shared):
         self.sas.remove(sa)
         left = [
             other for other in self.sas.of_peer(sa.peer)
-            if other.state is State.SUPERSEDED and not other.heirs
+            if other.state is State.SUPERSEDED and not other.heirs and not other.dpd_waiting
         ]  # fmt: skip
         if left and self.sas.current(sa.peer) is None:
             self._restore_sa(left[-1])

@@ -13,6 +13,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST = 64
+_every: list[dict[Any, Any]] = []
 
 
 def remembered(function: Callable[P, T]) -> Callable[P, T]:
@@ -21,6 +22,7 @@ def remembered(function: Callable[P, T]) -> Callable[P, T]:
     anew each time."""
     # With the two themselves, so that nothing else can be where they were.
     known: dict[Any, tuple[Any, Any, T]] = {}
+    _every.append(known)
 
     def again(*args: P.args, **options: P.kwargs) -> T:
         one, other, *more = args
@@ -33,3 +35,9 @@ def remembered(function: Callable[P, T]) -> Callable[P, T]:
         return found[2]
 
     return again
+
+
+def forget() -> None:
+    """What is remembered may be of peers, and secrets, that are configured no more."""
+    for known in _every:
+        known.clear()

@@ -183,17 +183,20 @@ class KeyEngine:
         return ((policy.id, policy.spec) for policy in self._spd.policies())
 
     def migrate(self, spec: PolicySpec, src: Address, dst: Address) -> None:
-        """Give a policy, and the SAs of its reqid between its ends, other ends.
-
-        ApplicationError where there is no such policy, and nothing has changed.
-        """
+        """Give a policy, and the SAs of its reqid between its ends, other ends: all or none."""
         known = self._spd.get(spec.direction, spec.selector)
         if known is None or known.spec != spec:
             raise ApplicationError(f"no policy {spec.selector} between these ends")
-        self.add_policy(spec._replace(src=src, dst=dst))
-        for sa in list(self.sas()):
-            if (sa.reqid, sa.src, sa.dst) == (spec.reqid, spec.src, spec.dst):
+        ends, moved = (spec.reqid, spec.src, spec.dst), list[SaSpec]()
+        try:
+            for sa in [sa for sa in self.sas() if (sa.reqid, sa.src, sa.dst) == ends]:
                 self.update(sa._replace(src=src, dst=dst))
+                moved.append(sa)
+            self.add_policy(spec._replace(src=src, dst=dst))
+        except ApplicationError:
+            for sa in moved:
+                self.update(sa)
+            raise
 
     def check(self, spec: SaSpec) -> None:
         """ApplicationError where such an SA cannot be installed."""

@@ -50,7 +50,6 @@ _ERRNO = MappingProxyType(
         Type.DELETE: errno.ESRCH,
         Type.GET: errno.ESRCH,
         Type.X_SPDDELETE: errno.ENOENT,
-        Type.X_MIGRATE: errno.ENOENT,
     }
 )
 """What a refusal of the engine means, by request; EINVAL where nothing is said."""
@@ -441,8 +440,11 @@ class Server(Generic[E]):
         src, dst = (requests[1].src, requests[1].dst) if len(requests) == 2 else (None, None)
         if src is None or dst is None:
             raise _Failed(errno.EINVAL, "not one pair of old and new end points")
-        client.found.discard((spec.direction, spec.selector))
+        known = self.engine.policy(spec.direction, spec.selector)
+        if known is None or known[1] != spec:
+            raise _Failed(errno.ENOENT, f"no policy {spec.selector} between these ends")
         self.engine.migrate(spec, src, dst)
+        client.found.discard((spec.direction, spec.selector))
         return self._echo(message)
 
     def acquire(self, event: Acquire) -> None:

@@ -121,6 +121,18 @@ def test_its_sas_move(near: World) -> None:
     assert [spec.encap for spec in near.engine.sas()] == [(4500, 4500)]
 
 
+def test_a_move_is_whole_or_not_at_all(near: World) -> None:
+    elsewhere = ip_address("198.51.100.9")
+    near.app.add_policy(OUT_POLICY)
+    near.app.add_sa(OUT)
+    other = OUT._replace(dst=elsewhere, enc_key=bytes(range(20)), reqid=8)
+    near.app.add_sa(other)
+    refused = near.app.migrate(OUT_POLICY, US, elsewhere)
+    assert "is in use" in str(refused.error)
+    assert [policy.dst for _, policy in near.engine.policies()] == [THEM]
+    assert sorted(sa.dst for sa in near.engine.sas()) == sorted([THEM, elsewhere])
+
+
 @pytest.mark.parametrize("apart", [False, True])
 @settings(max_examples=60, deadline=None)
 @given(some.sas(), some.policies())

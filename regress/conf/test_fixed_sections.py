@@ -1,0 +1,20 @@
+"""Sections whose names are fixed, and what is near to them."""
+
+from __future__ import annotations
+
+import pytest
+
+from isakmp.conf.spelling import lost
+from isakmp.conf.store import Conf
+
+TEXT = "Connections= net\n[net]\nISAKMP-peer= east\n"
+
+
+@pytest.mark.parametrize("name", ["PHASE 2", "phase 2", "Phase 2"])
+def test_they_are_known_however_they_are_written(name: str) -> None:
+    assert not lost(Conf.from_text(f"[{name}]\n{TEXT}"))
+
+
+def test_a_misspelt_one_is_lost() -> None:
+    (error,) = lost(Conf.from_text(f"[Phase2]\n{TEXT}"))
+    assert "did you mean Phase 2" in error.hint or "Phase 2" in error.hint

@@ -24,14 +24,12 @@ from isakmp.event.job import Job
 from isakmp.event.timer import Event, Timers
 from isakmp.event.worker import HERE, Work
 from isakmp.exchange.bounds import Limits
-from isakmp.exchange.dialect import Dialect
 from isakmp.exchange.engine import Engine
-from isakmp.exchange.front import Front
+from isakmp.exchange.front import Front, Ike
 from isakmp.keeper.connection import Connections
 from isakmp.keeper.keeper import Keeper
 from isakmp.log.keylog import KeyLog
 from isakmp.log.log import Log
-from isakmp.message import Header
 from isakmp.path import Path
 from isakmp.policy import remembered
 from isakmp.policy.catalog import Catalog
@@ -69,7 +67,7 @@ class Daemon:
         self._esp_in, self._on_quit, self._reloading = esp_in, on_quit, reloading
         self.sas = SaDatabase()
         self.catalog = Catalog(conf, resolve, supports=app.supports)
-        dialects: list[Dialect] = [Ikev1(), Ikev2(random, timers.now)]
+        versions = Ikev1(), Ikev2(random, timers.now)
         self.keeper = Keeper(
             sas=self.sas, app=app, catalog=self.catalog, timers=timers, log=log,
             nat_traversal=nat_traversal, nat_t_port=nat_t_port,
@@ -77,9 +75,9 @@ class Daemon:
         self.engine = Engine(
             transmit=transport.send, unsent=transport.unsent, random=random, timers=timers,
             conf=conf, app=app, log=log, sas=self.sas,
-            dialects={each.name: each for each in dialects}, owner=self.keeper, work=work,
+            dialects={each.name: each for each in versions}, owner=self.keeper, work=work,
         )  # fmt: skip
-        self.front = Front(self.engine, dialects)
+        self.front = Front(self.engine, Ike(versions).receive)
         self.connections = Connections(
             engine=self.engine, sas=self.sas, app=app, catalog=self.catalog, timers=timers,
             log=log, source=source, port=port,
@@ -363,15 +361,14 @@ class Daemon:
                 raise IsakmpError(f"{path}: {error.strerror or error}") from None
             self.engine.capture = self._captured
 
-    def _captured(self, path: Path, out: bool, header: Header, chain: bytes) -> None:
+    def _captured(self, path: Path, out: bool, message: bytes) -> None:
         if self._writer is None:
             return
-        clear = header._replace(length=28 + len(chain))
         local = str(path.local), path.local_port
         remote = str(path.remote), path.remote_port
         sender, receiver = (local, remote) if out else (remote, local)
         try:
-            if self._writer.write(self._wall(), sender, receiver, clear.pack() + chain):
+            if self._writer.write(self._wall(), sender, receiver, message):
                 return
             why = f"it has {self._writer.size_bytes} octets, the most it may have"
         except OSError as error:

@@ -202,15 +202,20 @@ def _unusual(rules: Family, type: int, at: int, reserved: int, length: int, left
     return bool(reserved & CRITICAL)
 
 
-def missing(major: int, where: str, type: int, offset: int = HEADER_SIZE) -> MalformedPayload:
-    """The error that ``where`` lacks a mandatory payload, by its name and that version's rules."""
-    rules = _rules(major)
-    return MalformedPayload(where, offset, f"lacks {name_of(rules.payload, type)}", rules.rfc)
+def missing(rules: Family, where: str, type: int) -> MalformedPayload:
+    """The error that ``where`` lacks a mandatory payload, by its name and those rules."""
+    lacks = f"lacks {name_of(rules.payload, type)}"
+    return MalformedPayload(where, rules.header_size, lacks, rules.rfc)
 
 
-def in_clear(major: int, where: str) -> MalformedPayload:
+def in_clear(rules: Family, where: str) -> MalformedPayload:
     """The error that ``where`` has to be protected, and is not."""
-    return MalformedPayload(where, 19, "must be protected", _rules(major).rfc)
+    return MalformedPayload(where, rules.header_size, "must be protected", rules.rfc)
+
+
+def whole(header: Header, chain: bytes) -> bytes:
+    """The octets of a message in clear: a header, with the length that it has now, and a chain."""
+    return header._replace(length=HEADER_SIZE + len(chain)).pack() + chain
 
 
 def _broken(rules: Family, type: int, at: int, reason: str) -> MalformedPayload:
@@ -258,8 +263,7 @@ def _built(rules: Family, type: int, value: Mapping[str, Any]) -> bytes:
 def build_message(header: Header, items: Sequence[Item]) -> bytes:
     """A message in clear: next payload and length of ``header`` are set to what they are."""
     first_type, chain = build_payloads(header.major, items)
-    length = HEADER_SIZE + len(chain)
-    return header._replace(next_payload=first_type, length=length).pack() + chain
+    return whole(header._replace(next_payload=first_type), chain)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,8 @@
-"""Dialect: what one protocol version does its own way, as the engine and the daemon see it."""
+"""Dialect: what one protocol, or one version of it, does its own way.
+
+The engine sees a Dialect, which may be that of any protocol whose exchanges are scripts. The daemon
+sees a KeyExchange: what makes SAs and keeps them.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,9 @@ from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
 from isakmp.exchange.exchange import Exchange, Key
 from isakmp.exchange.script import Incoming, Outgoing
-from isakmp.message import Header, Payload
+from isakmp.message import Payload
 from isakmp.path import Path
+from isakmp.payloads.base import Family
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
 
@@ -18,14 +23,12 @@ if TYPE_CHECKING:
 
 
 class Dialect(Protocol):
-    """What one protocol version does its own way."""
+    """What the engine asks of a protocol."""
 
     name: str
     """As Key-exchange has it."""
-    major: int
-    """The version in its headers, by which payloads are read."""
-    owns_children: bool
-    """Whether child SAs end with the SA they were made under, and move to its successor."""
+    rules: Family
+    """Those of its payloads."""
     failure: int
     """The notify for what fails here by no fault of the peer's."""
     malformed: int
@@ -33,11 +36,9 @@ class Dialect(Protocol):
     once: bool
     """Whether under one message ID nothing comes but what came: a bad message is all there is."""
 
-    def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
-        """Find or make the exchange of a packet and hand it to engine.run()."""
-
-    def unspoken(self, engine: Engine, path: Path, header: Header) -> None:
-        """Refuse a major version that no dialect speaks."""
+    def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:
+        """What both ends are called in the messages of a new exchange of ours that is under no SA,
+        as far as that is known: the initiator, and the responder."""
 
     def key(self, exchange: Exchange[Any]) -> Key:
         """What the messages of an exchange are found by; no other dialect has the same."""
@@ -85,6 +86,13 @@ class Dialect(Protocol):
 
     def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
         """An exchange is over, without a reason: well. Note what its message ID still means."""
+
+
+class KeyExchange(Dialect, Protocol):
+    """What the daemon asks of a protocol that makes SAs."""
+
+    owns_children: bool
+    """Whether child SAs end with the SA they were made under, and move to its successor."""
 
     def begin_sa(
         self, engine: Engine, remote: Remote, path: Path, connection: Connection | None

@@ -23,7 +23,7 @@ from isakmp.event.worker import Work
 from isakmp.exchange.bounds import Bounds
 from isakmp.exchange.budget import Budget
 from isakmp.exchange.candidates import Candidates, family, leaves, may_be_forged, of_many
-from isakmp.exchange.dialect import Dialect
+from isakmp.exchange.dialect import Dialect, KeyExchange
 from isakmp.exchange.exchange import UNNUMBERED, Exchange, Key, digest
 from isakmp.exchange.half_open import HalfOpen
 from isakmp.exchange.host import Owner
@@ -32,7 +32,7 @@ from isakmp.exchange.retransmission import Retransmission
 from isakmp.exchange.script import Incoming, S, Script
 from isakmp.exchange.walk import Walk
 from isakmp.log.log import Log, LogClass, Severity, severity_of
-from isakmp.message import Header, in_clear, missing
+from isakmp.message import in_clear, missing
 from isakmp.path import Path
 from isakmp.policy.silence import farewell, silence
 from isakmp.policy.spd import Address, Remote
@@ -42,6 +42,7 @@ from isakmp.sa import IsakmpSa, SaDatabase, State
 ANSWERS_MAX = 12
 # Octets of a message that begins an exchange in clear.
 FIRST_MAX = 16384
+_AT_THIS_END = "the IPsec stack, an exchange before it, or who else is asked here is not done"
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class Engine:
     def __init__(
         self, *, transmit: Callable[[Path, bytes], None], unsent: Callable[[Path], Reason | None],
         random: Callable[[int], bytes], timers: Timers, conf: Conf, app: Application, log: Log,
-        sas: SaDatabase, dialects: dict[str, Dialect], owner: Owner, work: Work,
+        sas: SaDatabase, dialects: dict[str, KeyExchange], owner: Owner, work: Work,
     ) -> None:  # fmt: skip
         self.transmit, self.unsent, self.random, self.work = transmit, unsent, random, work
         self.timers, self.now, self.conf, self.app = timers, timers.now, conf, app
@@ -77,7 +78,7 @@ class Engine:
         self.exchanges: dict[Key, Exchange[Any]] = {}
         self.outcomes = Outcomes()
         self.counters: dict[str, int] = {}
-        self.capture: Callable[[Path, bool, Header, bytes], None] | None = None
+        self.capture: Callable[[Path, bool, bytes], None] | None = None
         self._numbers = 0
         self.budget = Budget(timers.now, self._names)
         self.bounds = Bounds(sas, timers.now, conf.where, lambda: owner.catalog.reserved)
@@ -91,10 +92,10 @@ class Engine:
 
     # --- what comes in -----------------------------------------------------------------------
 
-    def take(self, dialect: Dialect, path: Path, header: Header, datagram: bytes) -> None:
-        """Give a dialect a message. Whatever it is, nothing is raised."""
+    def take(self, path: Path, read: Callable[[], object]) -> None:
+        """Have what has come that way read. Whatever it is, nothing is raised."""
         try:
-            dialect.receive(self, path, header, datagram)
+            read()
         except MalformedPayload as error:
             self.drop(path, str(error))
 
@@ -116,19 +117,18 @@ class Engine:
     def check_first(datagram: bytes) -> None:
         """What begins in clear is of a bounded size, before it is read. MalformedPayload."""
         if len(datagram) > FIRST_MAX:
-            raise MalformedPayload("HDR", 24, f"{len(datagram)} octets are too many to begin with",
-                                   "RFC 2408 3.1")  # fmt: skip
+            raise MalformedPayload("HDR", 0, f"{len(datagram)} octets are too many to begin with")
 
     @staticmethod
     def early(
-        exchanges: Iterable[Exchange[Any]], path: Path, header: Header, datagram: bytes
+        exchanges: Iterable[Exchange[Any]], path: Path, size: int, read: Callable[[], object]
     ) -> bool:
         """Whether a message for one of these has to wait, as what it is to be read with is not
-        there yet. One is kept, and comes again when it is."""
+        there yet. One is kept, if it has not too many octets, and read when it is."""
         unready = [exchange for exchange in exchanges if exchange.unready]
         for exchange in unready:
-            if len(datagram) <= FIRST_MAX:
-                exchange.early = path, header, datagram
+            if size <= FIRST_MAX:
+                exchange.early = path, read
         return bool(unready)
 
     def is_repeat(self, exchange: Exchange[Any], datagram: bytes) -> bool:
@@ -208,7 +208,7 @@ class Engine:
         if lacking:
             raise self._lacks(exchange, lacking)
         if script.rows[exchange.step].protected and not message.protected:
-            raise in_clear(exchange.dialect.major, self._where(exchange))
+            raise in_clear(exchange.dialect.rules, self._where(exchange))
         return script
 
     @staticmethod
@@ -226,7 +226,7 @@ class Engine:
             raise self._lacks(exchange, lacking)
 
     def _lacks(self, exchange: Exchange[Any], lacking: list[int]) -> MalformedPayload:
-        return missing(exchange.dialect.major, self._where(exchange), lacking[0])
+        return missing(exchange.dialect.rules, self._where(exchange), lacking[0])
 
     @staticmethod
     def _where(exchange: Exchange[Any]) -> str:
@@ -293,7 +293,7 @@ class Engine:
         exchange.script.abandon(exchange)
         exchange.dialect.ended(exchange, reason)
         # Lines of one text are bounded together: strangers must not push our own out.
-        strange = not exchange.initiator and (exchange.sa is None or reason.cause in CHEAP)
+        strange = exchange.stranger or (not exchange.initiator and reason.cause in CHEAP)
         text = "%s: refused: %s" if strange else "%s: failed: %s"
         if reason.cause in BOUNDS:
             self.met(told.remote.name, reason)
@@ -364,9 +364,8 @@ class Engine:
         sa: IsakmpSa | None = None, prepare: Callable[[S], object] | None = None,
     ) -> Exchange[S]:  # fmt: skip
         """Begin an exchange of ours; its ``finished`` job tells how it ended."""
-        cky_i, cky_r = (sa.cky_i, sa.cky_r) if sa else (self.new_cookie(), bytes(8))
-        number = UNNUMBERED if sa else 0
-        exchange = self.create(dialect, script, remote, path, True, cky_i, cky_r, number, sa)
+        cky_i, cky_r = (sa.cky_i, sa.cky_r) if sa else dialect.identifiers(self)
+        exchange = self.create(dialect, script, remote, path, True, cky_i, cky_r, UNNUMBERED, sa)
         exchange.name = name
         if prepare:
             prepare(exchange.state)
@@ -387,8 +386,7 @@ class Engine:
         self.walk.go_on(exchange)
 
     def number(self, exchange: Exchange[Any]) -> None:
-        if exchange.sa is not None:
-            exchange.message_id = exchange.dialect.message_id(exchange)
+        exchange.message_id = exchange.dialect.message_id(exchange)
         self.exchanges[exchange.dialect.key(exchange)] = exchange
 
     def begin_waiting(self, sa: IsakmpSa) -> None:
@@ -403,16 +401,17 @@ class Engine:
 
     def answer(
         self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, cky_i: bytes,
-        cky_r: bytes, message_id: int, sa: IsakmpSa | None = None, first: bytes = b"",
+        cky_r: bytes, message_id: int, *, sa: IsakmpSa | None = None, stranger: bytes | None,
     ) -> Exchange[S]:  # fmt: skip
-        """Begin an exchange of the peer's; first: what a stranger began it with. Half-open ones
-        are bounded (the paper, 4.3.5): Refused where there is no room."""
-        named = sa is None and self._names(path.remote)
-        if sa is None:
+        """Begin an exchange of the peer's. stranger: what it is begun with by somebody of whom
+        nothing is known yet, None where who begins is known. What strangers begin is half-open,
+        and bounded (the paper, 4.3.5): Refused where there is no room."""
+        named = stranger is not None and self._names(path.remote)
+        if stranger is not None:
             self._make_room(path, named)
         exchange = self.create(dialect, script, remote, path, False, cky_i, cky_r, message_id, sa)
-        if sa is None:
-            exchange.first_in = digest(first)
+        if stranger is not None:
+            exchange.stranger, exchange.first_in = True, digest(stranger)
             self.half_open.add(exchange, named=named)
         self.exchanges[dialect.key(exchange)] = exchange
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
@@ -482,9 +481,8 @@ class Engine:
         if self.conclude(exchange):
             return
         exchange, ended = self.candidates.furthest(exchange), exchange
-        if exchange.initiator and not exchange.last_out:
-            reason = "the IPsec stack, or an exchange before it, is not done"
-            self.fail(ended, Reason("not-sent", f"{exchange.script.name}: {reason}"))
+        if exchange.parked or (exchange.initiator and not exchange.last_out):
+            self.fail(ended, Reason("not-sent", f"{exchange.script.name}: {_AT_THIS_END}"))
             return
         address, port = str(exchange.path.remote), exchange.path.remote_port
         if exchange.sa is not None and exchange.sa.state in (State.SUPERSEDED, State.DELETING):

@@ -13,7 +13,6 @@ from isakmp.event.job import Job
 from isakmp.event.timer import Event
 from isakmp.exchange.attempt import Attempt
 from isakmp.exchange.script import Outgoing, S, Script, Step, Waiting
-from isakmp.message import Header
 from isakmp.path import OneWay, Path
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from isakmp.exchange.engine import Engine
 
 Key = tuple[str, bytes, int]
-"""What messages are found by: a dialect, the cookie that we chose, a number."""
+"""What messages are found by: a dialect, what our end is called in them, a number."""
 
 UNNUMBERED = -1
 """The message ID of an exchange that has not taken one yet."""
@@ -36,15 +35,17 @@ _JUST_S = 1.0  # phase 1 and what goes on under it are not this far apart
 class Exchange(Generic[S]):
     """One negotiation: its place in the script and what its steps have learned.
 
-    attempt: the step that waits; now_in, last_in: digests of the message that is looked at, and of
-    the last one accepted; last_out: the datagrams of our last message; unwanted: why what it makes
-    is not kept, where it cannot end before its answer; resting: it was refused, without proof;
-    rounds: how many there have been beyond the script's own; plain: what last_out holds, where it
-    may be cut otherwise. first_in: digest of the message it was begun with; stem: what it goes on
-    from, with one of several answers, untaken: which it has not accepted yet; after_send: what is
-    left to do once our message has left, which may wait as steps do; early: what came before that
-    was done; answers: those that came to our last message without proof (candidates.py). steps: our
-    role's half of the script.
+    cky_i, cky_r, message_id: what its messages are found by, as the dialect has it: IKE's cookies
+    or SPIs; stranger: somebody began it of whom we know nothing yet; attempt: the step that waits;
+    now_in, last_in: digests of the message that is looked at, and of the last one accepted;
+    last_out: the datagrams of our last message; unwanted: why what it makes is not kept, where it
+    cannot end before its answer; resting: it was refused, without proof; rounds: how many there
+    have been beyond the script's own; plain: what last_out holds, where it may be cut otherwise.
+    first_in: digest of the message it was begun with; stem: what it goes on from, with one of
+    several answers, untaken: which it has not accepted yet; after_send: what is left to do once
+    our message has left, which may wait as steps do; early: the way of what came before that was
+    done, and what reads it; answers: those that came to our last message without proof
+    (candidates.py). steps: our role's half of the script.
     """
 
     number: int
@@ -61,6 +62,7 @@ class Exchange(Generic[S]):
     engine: Engine
     state: S
     sa: IsakmpSa | None = None
+    stranger: bool = False
     name: str = ""
     step: int = 0
     attempt: Attempt | None = field(default=None, repr=False)
@@ -78,7 +80,7 @@ class Exchange(Generic[S]):
     hint: Reason | None = None
     protection: Any = None
     after_send: list[Callable[[], Waiting | None]] = field(default_factory=list)
-    early: tuple[Path, Header, bytes] | None = field(default=None, repr=False)
+    early: tuple[Path, Callable[[], object]] | None = field(default=None, repr=False)
     events: dict[str, Event] = field(default_factory=dict)
     finished: Job[None] = field(default_factory=Job)
     stem: Exchange[S] | None = None
@@ -99,9 +101,9 @@ class Exchange(Generic[S]):
         return Exchange(
             self.number, self.dialect, self.script, self.initiator, self.remote, self.path,
             self.cky_i, self.cky_r, self.message_id, self.created, self.origin, self.engine,
-            self.script.fork(self.state), self.sa, self.name, self.step, last_in=self.last_in,
-            last_out=self.last_out, protection=self.protection, finished=self.finished, stem=self,
-            unwanted=self.unwanted, untaken=True,
+            self.script.fork(self.state), self.sa, self.stranger, self.name, self.step,
+            last_in=self.last_in, last_out=self.last_out, protection=self.protection,
+            finished=self.finished, stem=self, unwanted=self.unwanted, untaken=True,
         )  # fmt: skip
 
     @property

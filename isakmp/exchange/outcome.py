@@ -55,8 +55,8 @@ class Outcomes:
             str(exchange.path.remote), exchange.initiator, reason is None, reason,
             now - exchange.created,
         )  # fmt: skip
-        alone = exchange.sa is None or (reason is not None and reason.cause in CHEAP)
-        if reason is not None and alone and not exchange.initiator:
+        cheap = not exchange.initiator and reason is not None and reason.cause in CHEAP
+        if reason is not None and (exchange.stranger or cheap):
             self._note_stranger(outcome, reason)
         else:
             self.own.append(outcome)

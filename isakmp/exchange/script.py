@@ -18,8 +18,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from isakmp.event.job import Job
-from isakmp.message import Header, Payload, missing
+from isakmp.message import Payload, missing
 from isakmp.path import Path
+from isakmp.payloads.base import Family
 
 if TYPE_CHECKING:
     from isakmp.exchange.exchange import Exchange
@@ -152,14 +153,16 @@ def refusable(script: Script[S], must: tuple[int, ...], step: Step) -> Script[S]
 class Incoming:
     """A message as a step sees it: checked, decrypted, its payloads claimed one by one.
 
-    data: the octets the payloads were read from, in clear; end: where the last payload ends; came:
-    when, of an answer that may have to wait for its turn (candidates.py).
+    header: as its dialect reads it; rules: those of its payloads; data: the octets the payloads
+    were read from, in clear; end: where the last payload ends; came: when, of an answer that may
+    have to wait for its turn (candidates.py).
     commit: what the dialect notes once the message is accepted (an IV, the peer's address);
     proven: only who we talk to can have made it, as its dialect knows; left: the payloads that no
     step has claimed.
     """
 
-    header: Header
+    header: Any
+    rules: Family
     payloads: list[Payload]
     data: bytes
     end: int
@@ -180,7 +183,7 @@ class Incoming:
             if payload.type == kind:
                 del self.left[index]
                 return payload
-        raise missing(self.header.major, "the message", kind, self.offset)
+        raise missing(self.rules, "the message", kind)
 
     def has(self, kind: int) -> bool:
         """Whether a payload of that type is there that nobody has claimed."""

@@ -131,8 +131,8 @@ class Walk:
             return
         self.go_on(exchange)
         if exchange.early is not None and not exchange.over:
-            (path, header, datagram), exchange.early = exchange.early, None
-            self._engine.take(exchange.dialect, path, header, datagram)
+            (path, read), exchange.early = exchange.early, None
+            self._engine.take(path, read)
 
     def finish(self, exchange: Exchange[Any]) -> None:
         """Every step is taken: another script follows, or this one installs what it negotiated."""

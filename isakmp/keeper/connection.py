@@ -12,7 +12,7 @@ from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
-from isakmp.exchange.dialect import Dialect
+from isakmp.exchange.dialect import KeyExchange
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.keeper.entry import AWAITED_S, Entry, Settings
@@ -200,7 +200,7 @@ class Connections:
         """Whether nothing says which pair of addresses the next child SA would be for."""
         return self.by_pairs(connection) and self.waiting_packet(connection) is None
 
-    def _dialect(self, remote: Remote) -> Dialect:
+    def _dialect(self, remote: Remote) -> KeyExchange:
         """How we speak to a peer first: the first of its Key-exchange."""
         return self.engine.dialects[remote.key_exchange[0]]
 

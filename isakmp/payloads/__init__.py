@@ -47,20 +47,16 @@ _IKEV1 = (
     nat_oa.CODEC.renamed("NAT_OA_DRAFT", isakmp.Payload.NAT_OA_DRAFT),
 )
 
-_FAMILIES: Mapping[int, Family] = MappingProxyType(
-    {
-        1: Family(
-            rfc="RFC 2408 3.2",
-            payload=isakmp.Payload,
-            exchange=isakmp.Exchange,
-            flag=isakmp.Flag,
-            codecs=by_type(_IKEV1),
-            nested=frozenset({int(isakmp.Payload.PROPOSAL), int(isakmp.Payload.TRANSFORM)}),
-            private=frozenset(range(128, 256)),
-        ),
-        2: ikev2.FAMILY,
-    }
+FAMILY_1 = Family(
+    rfc="RFC 2408 3.2",
+    payload=isakmp.Payload,
+    exchange=isakmp.Exchange,
+    flag=isakmp.Flag,
+    codecs=by_type(_IKEV1),
+    nested=frozenset({int(isakmp.Payload.PROPOSAL), int(isakmp.Payload.TRANSFORM)}),
+    private=frozenset(range(128, 256)),
 )
+_FAMILIES: Mapping[int, Family] = MappingProxyType({1: FAMILY_1, 2: ikev2.FAMILY})
 
 
 def family(major: int) -> Family | None:

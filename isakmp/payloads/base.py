@@ -149,8 +149,9 @@ class Codec:
 
 
 class Family(NamedTuple):
-    """The payloads of one major version, and the rules of its chain.
+    """The payloads of one protocol or major version, and the rules of its chain.
 
+    rfc: the section that lays it out; header_size: octets in front of the first payload;
     nested: types that live inside other payloads only; enclosing: types that end the chain, whose
     next payload type speaks of what is inside them; critical: whether the reserved octet carries
     the critical bit and is otherwise ignored (RFC 7296 3.2), or has to be 0 (RFC 2408 3.2);
@@ -166,6 +167,7 @@ class Family(NamedTuple):
     enclosing: frozenset[int] = frozenset()
     critical: bool = False
     private: frozenset[int] = frozenset()
+    header_size: int = 28
 
 
 def by_type(codecs: Iterable[Codec]) -> Mapping[int, Codec]:

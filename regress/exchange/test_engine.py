@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import ip_address
 from random import Random
 from types import SimpleNamespace
@@ -27,13 +28,14 @@ from isakmp.event.timer import Timers
 from isakmp.event.worker import Here
 from isakmp.exchange.engine import ANSWERS_MAX, Engine
 from isakmp.exchange.exchange import Exchange, digest
-from isakmp.exchange.front import Front
+from isakmp.exchange.front import Front, Ike
 from isakmp.exchange.half_open import NAMED_SHARE
 from isakmp.exchange.outcome import OUTCOMES_MAX
 from isakmp.exchange.script import AUTH, END, SWITCH, Incoming, Outgoing, Script, Verdict
 from isakmp.log.log import Log
 from isakmp.message import HEADER_SIZE, Header, Payload, build_payloads, parse_payloads
 from isakmp.path import Path
+from isakmp.payloads import FAMILY_1
 from isakmp.policy.spd import Remote
 from isakmp.sa import SaDatabase
 
@@ -62,14 +64,14 @@ class Toy:
     protected: without, whoever answers is one candidate of several.
     """
 
-    name, major = "toy", 1
-    owns_children = False
+    name, major, rules = "toy", 1, FAMILY_1
     once = False
     malformed = 0
     failure = 14
 
     def __init__(self, script: Script[Memory], protected: bool = True) -> None:
         self.script, self.protected = script, protected
+        self.known = False
         self.left: list[int] = []
         self.notified: list[int] = []
         self.accepted_from: list[Path] = []
@@ -82,25 +84,32 @@ class Toy:
             if any(header.cky_r):
                 return
             exchange = engine.answer(
-                self,  # type: ignore[arg-type]
+                self,
                 self.script,
                 PEER,
                 path,
                 header.cky_i,
                 engine.new_cookie(),
                 0,
+                stranger=None if self.known else datagram,
             )
         elif engine.is_repeat(exchange, datagram) or engine.early(
-            [exchange], path, header, datagram
+            [exchange], path, len(datagram), partial(self.receive, engine, path, header, datagram)
         ):
             return
         payloads, end = parse_payloads(1, header.next_payload, datagram[HEADER_SIZE:])
         data = datagram[HEADER_SIZE:]
-        message = Incoming(header, payloads, data, end, path, HEADER_SIZE, self.protected)
+        message = Incoming(header, FAMILY_1, payloads, data, end, path, HEADER_SIZE, self.protected)
         engine.run(exchange, message, datagram)
 
+    def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:
+        return engine.new_cookie(), bytes(8)
+
     def message_id(self, exchange: Exchange[Any]) -> int:
-        return 7
+        return 7 if exchange.sa is not None else 0
+
+    def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
+        pass
 
     def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
         first, chain = build_payloads(1, message.payloads)
@@ -211,12 +220,10 @@ class End:
             log=Log(lambda: clock[0], self.lines.append), sas=SaDatabase(),
             dialects={"toy": self.toy}, owner=_NOBODY, work=Here(),  # type: ignore[dict-item]
         )  # fmt: skip
-        self.front = Front(self.engine, [self.toy])  # type: ignore[list-item]
+        self.front = Front(self.engine, Ike([self.toy]).receive)
 
     def begin(self) -> X:
-        return self.engine.initiate(
-            self.toy, self.script, PEER, TO_THERE, name="mine"  # type: ignore[arg-type]
-        )  # fmt: skip
+        return self.engine.initiate(self.toy, self.script, PEER, TO_THERE, name="mine")
 
     @property
     def only(self) -> X:
@@ -514,7 +521,8 @@ def test_a_message_larger_than_what_is_kept_is_not_kept() -> None:
     mine = pair.near.begin()
     pair.pump()
     kept = pair.far.only.early
-    assert kept is not None and kept[::2] == (TO_HERE, mine.last_out[0])
+    assert kept is not None and kept[0] == TO_HERE
+    assert isinstance(kept[1], partial) and kept[1].args[-1] == mine.last_out[0]
     large = mine.last_out[0] + bytes(16384)
     large = large[:24] + len(large).to_bytes(4, "big") + large[28:]
     pair.far.front.receive(TO_HERE, large)
@@ -577,6 +585,32 @@ def test_a_finalization_that_fails_after_a_wait_fails_the_exchange() -> None:
     assert isinstance(mine.finished.error, Refused)
     assert mine.state.ended == "abandoned"
     assert causes(pair.near) == ["failed"]
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_who_waits_for_somebody_here_does_not_blame_the_peer(step: int) -> None:
+    """A responder whose step stands at a job to the end has kept its peer waiting."""
+    steps = list(toy().responder)
+    steps[step] = waits()
+    pair = Pair(toy(responder=tuple(steps)))
+    pair.near.begin()
+    pair.pump()
+    assert pair.far.only.parked
+    pair.wait(200)
+    assert causes(pair.far) == ["not-sent"]
+    assert not pair.far.engine.exchanges
+
+
+def test_a_peer_that_is_known_is_no_stranger() -> None:
+    """Who begins says whether it is one: what strangers fail with is told briefly, and apart."""
+    for known in (False, True):
+        pair = Pair(toy(responder=(refuses, *toy().responder[1:])))
+        pair.far.toy.known = known
+        pair.near.begin()
+        pair.to_far()
+        assert len(pair.far.engine.outcomes.own) == known
+        assert len(pair.far.engine.outcomes.strangers) == (not known)
+        assert not pair.far.engine.half_open
 
 
 def test_an_exchange_that_ends_while_a_step_waits_does_not_come_back() -> None:
@@ -746,7 +780,7 @@ def test_payloads_are_claimed_one_by_one() -> None:
     )
     header = Header(b"i" * 8, bytes(8), P.VENDOR, 1, 0, 2, 0, 0, 28 + end)
     data = build_payloads(1, [(P.VENDOR, b"a"), (P.NONCE, b"12345678"), (P.VENDOR, b"b")])[1]
-    message = Incoming(header, payloads, data, end, TO_HERE, HEADER_SIZE)
+    message = Incoming(header, FAMILY_1, payloads, data, end, TO_HERE, HEADER_SIZE)
     first = message.take(P.VENDOR)
     assert first.body == b"a"
     assert message.after(first) == data[5:]

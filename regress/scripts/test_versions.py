@@ -97,7 +97,7 @@ def state_of(host: Host, version: int) -> dict[Any, Any]:
     daemon = host.daemon
     found: dict[Any, Any] = {}
     for x in [each for root in daemon.engine.exchanges.values() for each in family(root)]:
-        if x.dialect.major == version:
+        if x.dialect.name == f"ikev{version}":
             found[id(x)] = (
                 x.number, x.script.name, x.step, x.parked, x.over, x.resting, x.retries,
                 x.last_in, x.last_out, x.hint, x.protection, x.path, x.cky_r, sorted(x.events),

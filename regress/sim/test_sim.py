@@ -124,7 +124,7 @@ def test_a_lost_delete_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_reused_message_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     speaking(monkeypatch, "ikev1")
-    monkeypatch.setattr(Ikev1, "message_id", lambda *_: 1)
+    monkeypatch.setattr(Ikev1, "message_id", lambda _, x: 1 if x.sa is not None else 0)
     caught(3, "used again")
 
 

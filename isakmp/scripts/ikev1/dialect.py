@@ -24,8 +24,10 @@ from isakmp.message import (
     build_payloads,
     generic_header,
     parse_payloads,
+    whole,
 )
 from isakmp.path import Path
+from isakmp.payloads import FAMILY_1
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa
@@ -49,7 +51,7 @@ P = isakmp.Payload
 class Ikev1:
     """The IKEv1 dialect of one engine."""
 
-    name, major = IKEV1, 1
+    name, major, rules = IKEV1, 1, FAMILY_1
     once = owns_children = False
     malformed = 0
     failure = int(isakmp.Notify.NO_PROPOSAL_CHOSEN)
@@ -84,7 +86,7 @@ class Ikev1:
             for line in Message(header, parse_payloads(1, first, chain)[0]).dump():
                 engine.log.debug(LogClass.MESSAGE, 70, "sending %s: %s", exchange.path.out, line)
         if engine.capture is not None:
-            engine.capture(exchange.path, True, header, chain)
+            engine.capture(exchange.path, True, whole(header, chain))
         if message.protected:
             keys = exchange.sa.keys if exchange.sa else exchange.state.keys
             iv = exchange.protection or keys.phase_2_iv(exchange.message_id)
@@ -118,6 +120,10 @@ class Ikev1:
         elif sa.nat.found and sa.path != message.path:
             exchange.path = message.path
             exchange.engine.owner.moved(sa, message.path)
+
+    def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:
+        """Our cookie (RFC 2408 2.5.3)."""
+        return engine.new_cookie(), bytes(8)
 
     def key(self, exchange: Exchange[Any]) -> Key:
         """The cookie that we chose, and the message ID that all its messages have."""

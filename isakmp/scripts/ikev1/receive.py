@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from isakmp.constants import isakmp, name_of
@@ -22,8 +23,10 @@ from isakmp.message import (
     Message,
     is_whole_chain,
     parse_payloads,
+    whole,
 )
 from isakmp.path import Path
+from isakmp.payloads import FAMILY_1
 from isakmp.policy import peers
 from isakmp.policy.spd import Address
 from isakmp.sa import IsakmpSa
@@ -81,9 +84,11 @@ class Receiver:
         fit = [x for x in candidates if self._fits(x, header)]
         if not fit:
             engine.drop(path, f"{exchange}: wrong cookie or exchange type")
-        elif engine.early(fit, path, header, datagram):
             return
-        elif header.flags & ENCRYPTION:
+        again = partial(self.receive, engine, path, header, datagram)
+        if engine.early(fit, path, len(datagram), again):
+            return
+        if header.flags & ENCRYPTION:
             self._encrypted(engine, path, header, datagram, fit)
         else:
             message = self._open(engine, path, header, datagram, None, b"")
@@ -166,7 +171,7 @@ class Receiver:
             message = self._open(engine, path, header, datagram, None, b"")
             cookie = engine.new_cookie()
             exchange = engine.answer(self._dialect, script, remote, path, header.cky_i, cookie, 0,
-                                     first=datagram)  # fmt: skip
+                                     stranger=datagram)  # fmt: skip
         except Refused as refused:
             engine.turn_away(path, "phase 1", refused.reason)
             notices.tell_refused(engine, path, header.cky_i, bytes(8), refused)
@@ -257,8 +262,9 @@ class Receiver:
         # Without a NAT the peer has one address: another may be that of who has recorded this.
         where = path if sa.nat.found else sa.path
         exchange = engine.answer(
-            self._dialect, script, sa.remote, where, sa.cky_i, sa.cky_r, header.message_id, sa
-        )
+            self._dialect, script, sa.remote, where, sa.cky_i, sa.cky_r, header.message_id,
+            sa=sa, stranger=None,
+        )  # fmt: skip
         exchange.protection = iv
         engine.run(exchange, message, datagram)
 
@@ -296,14 +302,14 @@ class Receiver:
         if commit is None and end != len(data):
             raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
                                    "RFC 2408 5.1")  # fmt: skip
-        message = Incoming(header, payloads, data, end, path, HEADER_SIZE, commit is not None,
-                           commit, commit is not None)  # fmt: skip
+        message = Incoming(header, FAMILY_1, payloads, data, end, path, HEADER_SIZE,
+                           commit is not None, commit, commit is not None)  # fmt: skip
         if engine.log.on(LogClass.MESSAGE, 70):
             for line in Message(header, payloads).dump():
                 engine.log.debug(LogClass.MESSAGE, 70, "received %s: %s", path.came, line)
         if engine.capture is not None:
             clear = header._replace(flags=header.flags & ~ENCRYPTION)
-            engine.capture(path, False, clear, data[:end])
+            engine.capture(path, False, whole(clear, data[:end]))
         return message
 
     def _unreadable(

@@ -24,6 +24,7 @@ from isakmp.message import (
     Payload,
 )
 from isakmp.path import Path
+from isakmp.payloads.ikev2 import FAMILY
 from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev2 import common, notices, sealing
@@ -52,7 +53,7 @@ def _replaces_sa(x: Exchange[Any]) -> bool:
 class Ikev2:
     """The IKEv2 dialect of one engine."""
 
-    name, major = IKEV2, 2
+    name, major, rules = IKEV2, 2, FAMILY
     failure = int(Notify.NO_PROPOSAL_CHOSEN)
     malformed = int(Notify.INVALID_SYNTAX)
     once = owns_children = True
@@ -135,6 +136,10 @@ class Ikev2:
         return int(P.AUTH)
 
     # --- message IDs -------------------------------------------------------------------------
+
+    def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:
+        """Our SPI (RFC 7296 2.6)."""
+        return engine.new_cookie(), bytes(8)
 
     def key(self, exchange: Exchange[Any]) -> Key:
         """The SPI that we chose, and the message ID; of what the peer counts a negative number."""

@@ -168,6 +168,7 @@ def _make_sa(x: X) -> None:
     keys = derive(chosen, seed, s.ni, s.nr, x.cky_i, x.cky_r, initiator=x.initiator)
     log_keys(x, s.g_ir, keys)
     x.sa = larval(x, keys, chosen, x.cky_i, x.cky_r, s.nat)
+    x.stranger = False  # it has computed what we have, and answers where it says it is
     # This exchange was number 0, of which nothing is left to say under the SA.
     if x.initiator:
         x.sa.ids.done(x.sa.ids.take())

@@ -12,6 +12,7 @@ from isakmp.errors import MalformedPayload, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, duplicate
 from isakmp.log.log import LogClass
+from isakmp.message import Header
 from isakmp.policy.spd import Identity, Remote
 from isakmp.sa import ChosenIkev2, IsakmpSa, Nat, State
 from isakmp.scripts.ikev2.child import Child
@@ -84,7 +85,8 @@ def fork(state: Initial) -> Initial:
 
 def octets_of(message: Incoming) -> bytes:
     """A message in clear as it went over the wire."""
-    return message.header.pack() + message.data
+    header: Header = message.header
+    return header.pack() + message.data
 
 
 def chosen_of(x: X) -> ChosenIkev2:

@@ -7,8 +7,9 @@ from isakmp.errors import MalformedPayload
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.script import Incoming
 from isakmp.log.log import LogClass
-from isakmp.message import HEADER_SIZE, Header, Message, Payload, parse_payloads
+from isakmp.message import HEADER_SIZE, Header, Message, Payload, parse_payloads, whole
 from isakmp.path import Path
+from isakmp.payloads.ikev2 import FAMILY
 
 SK, SKF = int(ikev2.Payload.SK), int(ikev2.Payload.SKF)
 
@@ -44,7 +45,7 @@ def read_clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> I
     if end != len(data):
         raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
                                "RFC 7296 3.1")  # fmt: skip
-    message = Incoming(header, payloads, data, end, path, HEADER_SIZE)
+    message = Incoming(header, FAMILY, payloads, data, end, path, HEADER_SIZE)
     record(engine, path, header, payloads, data)
     return message
 
@@ -60,4 +61,4 @@ def record(
         for line in Message(header, parsed).dump():
             engine.log.debug(LogClass.MESSAGE, 70, "%s %s: %s", verb, way, line)
     if engine.capture is not None:
-        engine.capture(path, out, header, chain)
+        engine.capture(path, out, whole(header, chain))

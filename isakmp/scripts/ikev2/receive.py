@@ -6,6 +6,7 @@ RFC 7296 2.2, 2.3, 2.4, 2.6 and 2.23; RFC 7383 2.6. A message that is opened goe
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from isakmp.constants import ikev2, name_of
@@ -102,7 +103,7 @@ class Receiver:
             if self._owes_cookie(engine, path, header, message):
                 return
             exchange = engine.answer(self._dialect, IKE_SA_INIT, remote, path, header.cky_i,
-                                     engine.new_cookie(), 0, first=datagram)  # fmt: skip
+                                     engine.new_cookie(), 0, stranger=datagram)  # fmt: skip
         except Refused as refused:
             engine.turn_away(path, "IKE_SA_INIT", refused.reason)
             notices.answer(engine, path, header, refused.notify, refused.data)
@@ -185,7 +186,9 @@ class Receiver:
         if waiting is not None:
             if header.exchange_type != waiting.script.exchange_type:
                 engine.drop(path, f"{waiting}: {name_of(ikev2.Exchange, header.exchange_type)}")
-            elif not engine.early([waiting], path, header, datagram):
+                return
+            again = partial(self.receive, engine, path, header, datagram)
+            if not engine.early([waiting], path, len(datagram), again):
                 self._take(engine, sa, waiting, path, header, datagram)
             return
         self._take(engine, sa, None, path, header, datagram)
@@ -284,8 +287,8 @@ class Receiver:
             return
         # Of what stands in clear nothing counts, but that it may have to be understood (2.5).
         strange = [p for p in outside(mark) if p.critical and p.type not in KNOWN]
-        message = Incoming(header, [*strange, *payloads], inner, end, path, HEADER_SIZE, True, None,
-                           True)  # fmt: skip
+        message = Incoming(header, FAMILY, [*strange, *payloads], inner, end, path, HEADER_SIZE,
+                           True, None, True)  # fmt: skip
         record(engine, path, header._replace(next_payload=first), payloads, inner)
         engine.run(exchange, message, mark)
 
@@ -329,4 +332,4 @@ class Receiver:
             return None
         script = SCRIPTS.get(header.exchange_type) or unknown(header.exchange_type)
         return engine.answer(self._dialect, script, sa.remote, path, sa.cky_i, sa.cky_r,
-                             header.message_id, sa)  # fmt: skip
+                             header.message_id, sa=sa, stranger=None)  # fmt: skip

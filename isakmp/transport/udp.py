@@ -1,5 +1,7 @@
 """UDP on the IKE port and the NAT-traversal port, IPv4 and IPv6: RFC 2408 2.5.1, RFC 3948.
 
+Protocols with ports of their own have sockets alike.
+
 Sockets are bound to every address, or to those of Listen-on. A datagram's local address comes
 with it and goes with its answer (IP_PKTINFO, RFC 3542), so that hosts with many addresses answer
 from the right one, and addresses that appear later are served too.
@@ -41,15 +43,18 @@ Way = tuple[socket.socket, tuple[int, int, bytes]]
 
 
 class Udp:
-    """Every UDP socket of one daemon. nat_t_port 0: no NAT traversal; mark: of all packets."""
+    """Every UDP socket of one daemon. nat_t_port 0: no NAT traversal; more: ports of protocols that
+    are not IKE; mark: of all packets."""
 
     def __init__(
         self, loop: Loop, log: Log, *, listen: list[Address] | None = None,
-        port: int = ISAKMP_PORT, nat_t_port: int = NAT_T_PORT,
+        port: int = ISAKMP_PORT, nat_t_port: int = NAT_T_PORT, more: tuple[int, ...] = (),
         families: tuple[int, ...] = (4, 6), mark: int = 0,
     ) -> None:  # fmt: skip
         self._loop, self._log, self._mark = loop, log, mark
-        self._ports = {port: False} | ({nat_t_port: True} if nat_t_port else {})
+        self._ports = dict.fromkeys((port, *more), False)
+        if nat_t_port:
+            self._ports[nat_t_port] = True
         self._sockets: dict[tuple[int, int, str], socket.socket] = {}
         self._addresses: dict[str | bytes, Address] = {}
         self._ways: dict[tuple[Address, int], Way] = {}

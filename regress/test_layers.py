@@ -213,3 +213,46 @@ def strongly_connected(graph: dict[str, set[str]]) -> list[set[str]]:
         if circle - {name} and circle not in circles:
             circles.append(circle)
     return circles
+
+
+def needed(folder: str) -> set[str]:
+    """All modules that those of a folder import, and these, and so on."""
+    paths = {module_name(path): path for path in MODULES}
+    found: set[str] = set()
+    todo = [name for name in paths if name.startswith(f"isakmp.{folder}.")]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += [other for _, other in imported(paths[name])]
+    return found
+
+
+@pytest.mark.parametrize("folder", ["event", "transport"])
+def test_what_comes_later_and_datagrams_need_no_exchange(folder: str) -> None:
+    """So that other protocols than of keys can be written on them."""
+    found = needed(folder)
+    assert len(found) > 5
+    rooms = {name.split(".")[1] for name in found if "." in name}
+    assert not rooms & {
+        "app",
+        "crypto",
+        "exchange",
+        "keeper",
+        "message",
+        "payloads",
+        "sa",
+        "scripts",
+    }
+
+
+@pytest.mark.parametrize("path", OF_NONE, ids=lambda path: path.stem)
+def test_the_engine_and_the_keeper_read_no_header(path: Path) -> None:
+    """Each protocol has its own; the front alone tells the versions of IKE by theirs."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    names = {
+        alias.name for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module == "isakmp.message"
+        for alias in node.names
+    }  # fmt: skip
+    assert path.name == "front.py" or names <= {"Payload", "in_clear", "missing"}

@@ -417,6 +417,11 @@ class Engine:
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
         return exchange
 
+    def known(self, exchange: Exchange[Any]) -> None:
+        """The peer of an exchange has proved who it is: that gives way to no stranger's."""
+        exchange.stranger = False
+        self.half_open.remove(exchange)
+
     def too_many(self, sa: IsakmpSa, path: Path) -> bool:
         """Whether the peer of ``sa`` has so many exchanges under way that it may begin no more."""
         reason = self.bounds.exchange(sa.who)

@@ -119,7 +119,7 @@ def recv_NAME_NONCE_TICKET_PROOF(x: X, message: Incoming) -> Wait:
     if said != s.them.encode():
         raise Refused(Reason("wrong-identity", "the ticket is another's"), NOT_PROVEN)
     _check_proof(x, message, b"join")
-    x.stranger = False
+    x.engine.known(x)
 
 
 def send_NONCE_PROOF(x: X, message: Outgoing) -> None:

@@ -3,6 +3,7 @@ authority that answers late, twice and never."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path as FilePath
 from random import Random
 
@@ -12,10 +13,13 @@ from hypothesis import strategies as st
 
 from isakmp.capture import Frame, read_frames
 from isakmp.errors import MalformedPayload, Refused
+from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.exchange.engine import ANSWERS_MAX
+from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.front import Front
+from isakmp.exchange.script import Outgoing, Wait
 from isakmp.message import Payload
 from isakmp.path import Path
 from isakmp.payloads.base import Codec
@@ -23,6 +27,7 @@ from isakmp.transport.udp import Udp
 from regress.pair import Host, up
 from regress.toy import wire
 from regress.toy.dialect import ANSWERED_MAX, PORT, Toy
+from regress.toy.join import Join, send_NONCE_PROOF
 from regress.toy.wire import CODECS, Header, Kind, Type
 from regress.toy.world import End, Tickets, World
 
@@ -255,6 +260,10 @@ def test_forged_answers_do_not_end_what_the_peer_will_answer() -> None:
 
 # --- strangers -------------------------------------------------------------------------------
 
+BEGINNING = [
+    (Type.NAME, {"data": b"east"}), (Type.NONCE, {"data": bytes(16)}),
+    (Type.TICKET, {"data": bytes(16)}), (Type.PROOF, {"data": bytes(32)}),
+]  # fmt: skip
 STRANGE = Path(World().west.address, PORT, World().east.address, PORT)
 
 
@@ -304,14 +313,37 @@ def test_what_strangers_begin_is_bounded() -> None:
     west = world.west
     world.tickets.after_s = lambda: None
     west.engine.settings.half_open_peer_max = 10
-    items = [(Type.NAME, {"data": b"east"}), (Type.NONCE, {"data": bytes(16)}),
-             (Type.TICKET, {"data": bytes(16)}), (Type.PROOF, {"data": bytes(32)})]  # fmt: skip
     for session in range(500):
-        hit(west, wire.build(Header(Kind.JOIN, session), items))
+        hit(west, wire.build(Header(Kind.JOIN, session), BEGINNING))
         assert len(west.engine.exchanges) == len(west.engine.half_open) <= 10
     world.run(300)
     assert west.at_rest() and not world.sent
     assert len(west.engine.outcomes.strangers) <= 2
+
+
+def test_who_has_proved_itself_gives_way_to_no_stranger() -> None:
+    """However long its exchange has to wait here, and whoever else comes meanwhile."""
+    world, job = World(), Job[None]()
+    east = world.east
+    east.engine.settings.half_open_peer_max = 10
+
+    def send_late(x: Exchange[Join], message: Outgoing) -> Wait:
+        yield job
+        send_NONCE_PROOF(x, message)
+
+    recv = east.toy.join.responder[0]
+    east.toy.join = replace(east.toy.join, responder=(recv, send_late))
+    world.west.join(east)
+    world.run(1)
+    assert len(east.engine.exchanges) == 1 and not east.engine.half_open
+    world.tickets.after_s = lambda: None
+    path = Path(east.address, PORT, world.west.address, PORT)
+    for session in range(100):
+        east.transport.receive(path, wire.build(Header(Kind.JOIN, session), BEGINNING))
+    assert len(east.engine.half_open) == 10 and len(east.engine.exchanges) == 11
+    job.finish(None)
+    world.run(1)
+    assert linked(world)
 
 
 # --- beside IKE ------------------------------------------------------------------------------

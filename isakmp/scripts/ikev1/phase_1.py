@@ -492,7 +492,7 @@ def finalize(x: X) -> None:
         s.local_id, s.remote_id, s.nat, VENDOR_DPD in s.vendors, x.created, now,
         min(s.ni_b, s.nr_b), last_heard=now,
     )  # fmt: skip
-    x.stranger = False
+    x.engine.known(x)
     x.engine.owner.established(x.sa)
     if s.initial_contact:
         x.engine.owner.places.initial_contact(x.sa)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from isakmp.event.worker import HERE
+from isakmp.message import parse_header
 from regress.elsewhere import Elsewhere
-from regress.pair import EAST, HERE, WEST, Host, Network, agree, both, parse_header, up
+from regress.pair import EAST, WEST, Host, Network, agree, both, up
 from regress.test_daemon import CHANGES, on_disk
 
 PFS = "QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"

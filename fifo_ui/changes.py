@@ -5,6 +5,7 @@ parted by a semicolon that stands alone, or one a line in a file. How one is wri
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,10 +13,12 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from fifo_ui.change import Change, parse
+from isakmp.conf.files import open_now
 from isakmp.errors import IsakmpError
 
 MAX_FILE_BYTES = 4 << 20
 PART = " ; "
+_SECRET = re.compile(rb"authentication|:\s*ppk\s*=", re.IGNORECASE)
 
 
 class Transaction(Protocol):
@@ -77,7 +80,7 @@ def in_text(text: str, file: str) -> list[Placed]:
 def in_file(path: Path) -> list[Placed]:
     """The same of a file. IsakmpError where it cannot be read, or shows secrets around."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open_now(path) as file:
             info = os.fstat(file.fileno())
             if not stat.S_ISREG(info.st_mode):
                 raise IsakmpError(f"{path} is not a regular file")
@@ -87,18 +90,13 @@ def in_file(path: Path) -> list[Placed]:
         raise IsakmpError(f"isakmpd cannot read {path}: {reason}") from error
     if len(data) > MAX_FILE_BYTES:
         raise IsakmpError(f"{path} is larger than {MAX_FILE_BYTES} octets")
-    if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO) and b"authentication" in data.lower():
+    if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO) and _SECRET.search(data):
         raise IsakmpError(f"{path} holds a secret that others can read: chmod 600 {path}")
     try:
         return in_text(data.decode(), str(path))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise IsakmpError(f"{path}:{line} is not UTF-8") from None
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file; a FIFO in its place would be waited for."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def note(transaction: Transaction, changes: list[Placed]) -> None:

@@ -26,6 +26,7 @@ _TOPICS = {
     "selectors": ("ts-unacceptable", "no-connection", "transport-mode-refused",
                   "invalid-id-information", "too-many-children"),
     "authentication": ("authentication-failed", "no-secret", "unsupported-authentication"),
+    "post-quantum keys": ("ppk-differs", "ppk-not-used", "ppk-unknown"),
     "no configuration matches": ("no-configuration", "version-not-configured",
                                  "wrong-exchange-type", "bad-configuration"),
     "what the peer says": ("peer-refused",),

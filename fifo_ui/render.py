@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from fifo_ui.screen import PLAIN, Screen, Tone, cell, fit
+from isakmp.conf.parse import SECRET_TAGS
 from isakmp.errors import LABELS
 from isakmp.log.log import LogClass, printable, stamp_of
 
@@ -33,7 +34,7 @@ _TONES = {
     ("OK", "no"): Tone.BAD,
 }
 NOTED = ("agreed", "silent_s", "up_since")  # fields of a connection that are told in words, or not
-SECRET_TAGS = ("authentication", "passphrase", "password", "secret")
+_HIDDEN = (*SECRET_TAGS, "passphrase", "password", "secret")
 
 Row = Mapping[str, Any]
 
@@ -167,8 +168,18 @@ def _phase_1_line(row: Row) -> Line:
         f" peer as {text_of(row.get('remote_id'))}"
         + (f", NAT-T {text_of(row['nat_t'])}" if row.get("nat_t") else ""),
         f"cookies {text_of(row.get('cookies'))}",
+        *_ppk(row.get("ppk")),
     ]
     return Line([*cells, _ages(row)], below, _reason(row.get("reason")))
+
+
+def _ppk(told: Row | None) -> list[str]:
+    """What became of a post-quantum pre-shared key, where the peer has one."""
+    if not told:
+        return []
+    what = "required" if told.get("required") else "optional"
+    used = "used" if told.get("used") else f"not used: {text_of(told.get('why'))}"
+    return [f"PPK {text_of(told.get('id'))} ({what}) {used}"]
 
 
 def phase_2(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
@@ -287,7 +298,7 @@ def configuration(conf: Conf) -> str:
         out.append(f"[{printable(section, MAX_TEXT)}]")
         for tag in conf.tags(section):
             value = conf.get(section, tag) or ""
-            shown = "(secret)" if tag.lower() in SECRET_TAGS else printable(value, MAX_TEXT)
+            shown = "(secret)" if tag.lower() in _HIDDEN else printable(value, MAX_TEXT)
             out.append(f"{printable(tag, MAX_TEXT)}= {shown}")
         out.append("")
     return "\n".join(out) or "none\n"

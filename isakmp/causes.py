@@ -108,7 +108,8 @@ BY_LINE = frozenset(
         "authentication-failed", "bad-configuration", "childless-refused", "identity-in-use",
         "identity-moved", "no-configuration",
         "no-connection", "no-proposal-chosen", "no-secret",
-        "nothing-to-offer", "single-pair-required", "traffic-of-another", "transport-mode-refused",
+        "nothing-to-offer", "ppk-differs", "ppk-not-used", "ppk-unknown",
+        "single-pair-required", "traffic-of-another", "transport-mode-refused",
         "ts-unacceptable", "version-not-configured", "wrong-exchange-type", "wrong-identity",
     )
 ) | BOUNDS  # fmt: skip

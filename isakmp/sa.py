@@ -17,6 +17,7 @@ from isakmp.errors import Reason
 from isakmp.event.timer import Event
 from isakmp.held import Held
 from isakmp.path import Path
+from isakmp.policy.ppk import PpkUse
 from isakmp.policy.sameness import bearer_of, block_of
 from isakmp.policy.spd import Address, Connection, Identity, Range, Remote, Selector, Traffic
 
@@ -130,10 +131,8 @@ class Nat:
         return self.remote and (self.reached or not self.local)
 
     def __str__(self) -> str:
-        sides = [
-            name for name, behind in (("local", self.local), ("remote", self.remote)) if behind
-        ]
-        return "+".join(sides)
+        sides = ("local", self.local), ("remote", self.remote)
+        return "+".join(name for name, behind in sides if behind)
 
 
 def place_of(path: Path, nat: Nat) -> Place:
@@ -157,8 +156,8 @@ class IsakmpSa:
     packets_at: when packets of its child SAs were last seen to come; doubted: somebody says,
     without proof, that the peer has lost it; end: why it ends, where that is no agreed end; heirs:
     what rekeying has made to take its place; fragments: how messages are cut where the peer puts
-    them together again (RFC 7383); running: exchanges under it, by their numbers; waiting: those of
-    ours that have to wait.
+    them together again (RFC 7383); ppk: of a peer that has one; running: exchanges under it, by
+    their numbers; waiting: those of ours that have to wait.
     """
 
     remote: Remote
@@ -195,6 +194,7 @@ class IsakmpSa:
     end: Reason | None = None
     heirs: tuple[IsakmpSa, ...] = ()
     fragments: Any = field(default=None, repr=False)
+    ppk: PpkUse | None = None
     running: dict[int, Any] = field(default_factory=dict, repr=False)
     waiting: list[Any] = field(default_factory=list, repr=False)
     peer: Peer = field(init=False, repr=False)

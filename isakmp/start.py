@@ -27,6 +27,7 @@ from isakmp.flags import arguments
 from isakmp.log.files import Outlets
 from isakmp.log.log import Log, LogClass, Severity, parse_class, parse_level
 from isakmp.log.sink import STDERR, Sink, StreamSink, SyslogSink
+from isakmp.policy.ppk_reader import key_files
 from isakmp.policy.spd import Address
 from isakmp.preload import preload
 from isakmp.privilege import Identity, give_up, more_descriptors, private_files
@@ -139,7 +140,7 @@ def _serve(
         if identity:
             preload()
         if identity and conf.path:
-            helper = stack.enter_context(closing(Helper(conf.path, loop, log)))
+            helper = stack.enter_context(closing(Helper(conf.path, loop, log, key_files(conf))))
             conf.opener = helper.open
         count = int(conf.general("Workers")[0])
         workers = stack.enter_context(closing(Workers(count, VERBS, loop, log, identity)))

@@ -56,6 +56,7 @@ def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
         "auth": "",
         **chosen.row(),
         "nat_t": str(sa.nat),
+        "ppk": sa.ppk.row() if sa.ppk else None,
         "local_id": str(sa.local_id),
         "remote_id": str(sa.remote_id),
         "age_s": round(now - sa.established, 3),

@@ -13,8 +13,15 @@ ROOT = Path(__file__).resolve().parents[1]
 # policy.spd, policy.meanings and app.base are values only, so they stand below their packages.
 LAYERS = [
     ["isakmp", "isakmp.causes", "isakmp.conf", "isakmp.constants", "isakmp.flags", "isakmp.keeper"],
-    ["isakmp.policy.dn", "isakmp.policy.hashed", "isakmp.policy.sameness", "isakmp.policy.spd"],
     [
+        "isakmp.policy.dn",
+        "isakmp.policy.hashed",
+        "isakmp.policy.ppk",
+        "isakmp.policy.sameness",
+        "isakmp.policy.spd",
+    ],
+    [
+        "isakmp.conf.files",
         "isakmp.errors",
         "isakmp.event",
         "isakmp.log",
@@ -65,6 +72,7 @@ LAYERS = [
         "isakmp.conf.told",
         "isakmp.conf.user",
         "isakmp.conf.manual",
+        "isakmp.conf.ppk",
         "isakmp.conf.secrets",
         "isakmp.conf.who",
     ],

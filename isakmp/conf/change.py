@@ -143,7 +143,7 @@ def _only(conf: Conf, part: frozenset[str]) -> Conf:
         elif name in part or name in _FIXED:
             sections[name] = section
     part_of = Conf(Parsed(sections))
-    part_of.removed = conf.removed
+    part_of.opener, part_of.removed = conf.opener, conf.removed
     return part_of
 
 

@@ -17,6 +17,7 @@ from isakmp.conf.clear import traffic_warnings
 from isakmp.conf.host import address_warnings, file_warnings
 from isakmp.conf.kinds import Kind, Tag
 from isakmp.conf.parse import fold, items_of, nearest
+from isakmp.conf.ppk import ppk_warnings
 from isakmp.conf.secrets import MEND, weakness
 from isakmp.conf.spelling import lost, unknown_tag
 from isakmp.conf.store import Conf, read_file
@@ -83,7 +84,8 @@ def judge_part(conf: Conf, resolve: Resolve) -> Judgement:
     installs = conf.general("Application")[0] != "none"
     clear = traffic_warnings(walk.connections, walk.bypass, resolve, installs)
     places = address_warnings(conf, walk.remotes.values(), resolve)
-    said = [*dict.fromkeys(walk.warnings), *who, *clear, *places]
+    ppks = ppk_warnings(conf, walk.remotes.values(), walk.connections)
+    said = [*dict.fromkeys(walk.warnings), *who, *clear, *places, *ppks]
     return Judgement(errors[:MAX_ERRORS], said, walk.faults)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
-from isakmp.conf.parse import Section, fold
+from isakmp.conf.parse import SECRET_TAGS, Section, fold
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
@@ -65,8 +65,9 @@ def _written_alike(sections: _Sections, changed: Collection[str]) -> Iterator[st
 
 def _marks(sections: _Sections, name: str) -> Iterator[tuple[str, object]]:
     """What a peer is told apart by."""
-    if secret := _value(sections, name, "authentication"):
-        yield "authentication", secret
+    for tag in SECRET_TAGS:
+        if secret := _value(sections, name, tag):
+            yield tag, secret
     if expected := sections.get(fold(_value(sections, name, "remote-id"))):
         values = expected.entries.items()
         yield "remote-id", frozenset((tag, fold(entry.value)) for tag, entry in values)

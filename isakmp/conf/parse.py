@@ -22,6 +22,8 @@ MAX_FAULTS = 1000
 MAX_NAME = 1024
 MAX_CANDIDATES = 300
 MAX_COMPARED = 100
+# The tags that are secrets, folded: a # in them is no comment, and who may read them counts.
+SECRET_TAGS = ("authentication", "ppk")
 
 # C0, C1 and, where a file was not UTF-8, the surrogates that stand for its octets.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -177,7 +179,7 @@ class _Parser:
             if not self.parsed.errors:
                 self._error(line, "value before the first section", hint="[section] goes first")
             return None
-        if fold(tag) != "authentication":
+        if fold(tag) not in SECRET_TAGS:
             value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
         elif _COMMENT.search(value):
             self._warn(line, "the # and what follows it belong to the secret")

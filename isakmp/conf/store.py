@@ -8,18 +8,19 @@ a section may be written in part.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any
 
 from isakmp.conf.defaults import BORROWED, BUILT_IN
+from isakmp.conf.files import Opener, exposed, octets_of
 from isakmp.conf.generated import generated
 from isakmp.conf.kinds import Kind, Tag
 from isakmp.conf.parse import (
     MAX_FILE_BYTES,
     MAX_TRIPLETS,
+    SECRET_TAGS,
     Entry,
     Parsed,
     Section,
@@ -46,16 +47,14 @@ _BUILT_IN = {
     for section, tags in BUILT_IN.items()
 }
 
-Opener = Callable[[Path], BinaryIO]
-
 
 class Conf:
     """The triplets of one daemon. Values are texts; value() types them, and raises ConfError.
 
-    path: the file that reload() reads again, or None; opener: who opens it then,
-    None: we; warnings: what the file says in vain; generation: another number after each change;
-    altered: whether transactions have changed what the file says; removed: the sections that they
-    have taken away.
+    path: the file that reload() reads again, or None; opener: who opens it then, and files that
+    it names, None: we; warnings: what the file says in vain; generation: another number after each
+    change; altered: whether transactions have changed what the file says; removed: the sections
+    that they have taken away.
     """
 
     def __init__(self, parsed: Parsed, path: Path | None = None) -> None:
@@ -71,7 +70,9 @@ class Conf:
     @classmethod
     def load(cls, path: str | os.PathLike[str], opener: Opener | None = None) -> Conf:
         """Read a file. ConfError where it cannot be read, is not INI, or shows a secret around."""
-        return cls(_accept(read_file(Path(path), opener)), Path(path))
+        conf = cls(_accept(read_file(Path(path), opener)), Path(path))
+        conf.opener = opener
+        return conf
 
     @classmethod
     def from_text(cls, text: str, file: str = "<text>") -> Conf:
@@ -331,7 +332,7 @@ class Transaction:
         """What the configuration would be with the changes. ConfError: they cannot be made."""
         was = self._conf
         draft = Conf(Parsed(dict(was._sections), warnings=was.warnings), was.path)
-        draft.altered, draft.removed = True, was.removed
+        draft.opener, draft.altered, draft.removed = was.opener, True, was.removed
         for where, step in self._steps:
             try:
                 step(draft)
@@ -374,17 +375,7 @@ def at_run_time(file: str) -> str:
 
 def read_file(path: Path, opener: Opener | None = None) -> Parsed:
     """Parse a file. ConfError where it cannot be read or must not hold its secrets."""
-    try:
-        with opener(path) if opener else path.open("rb") as file:
-            info = os.fstat(file.fileno())
-            if not stat.S_ISREG(info.st_mode):
-                raise ConfError("is not a regular file", file=str(path))
-            data = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfError(f"cannot be read: {reason}", file=str(path)) from error
-    if len(data) > MAX_FILE_BYTES:
-        raise ConfError(f"larger than {MAX_FILE_BYTES} octets", file=str(path), line=1)
+    data, info = octets_of(path, MAX_FILE_BYTES, opener)
     # Comments may be in any encoding; what is not UTF-8 elsewhere is refused line by line.
     parsed = parse(data.decode("utf-8", "surrogateescape"), str(path))
     if secret := _secret(parsed):
@@ -395,20 +386,15 @@ def read_file(path: Path, opener: Opener | None = None) -> Parsed:
 def _secret(parsed: Parsed) -> Entry | None:
     """The first pre-shared key of the file."""
     sections = parsed.sections.values()
-    found = (section.entries.get("authentication") for section in sections)
+    found = (section.entries.get(tag) for section in sections for tag in SECRET_TAGS)
     return next((entry for entry in found if entry), None)
 
 
 def _check_secrecy(path: Path, info: os.stat_result, secret: Entry) -> None:
-    def refused(reason: str, hint: str) -> ConfError:
-        return ConfError(reason, file=str(path), line=secret.line, section=secret.section,
-                         tag=secret.tag, hint=hint)  # fmt: skip
-
-    if info.st_uid not in (0, os.geteuid()):
-        raise refused("the file holds a secret and belongs to another user", f"chown root {path}")
-    if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        reason = f"the file holds a secret and has mode {stat.S_IMODE(info.st_mode):04o}"
-        raise refused(reason, f"chmod 600 {path}")
+    reason, hint = exposed(path, info)
+    if reason:
+        raise ConfError(reason, file=str(path), line=secret.line, section=secret.section,
+                        tag=secret.tag, hint=hint)  # fmt: skip
 
 
 def _accept(parsed: Parsed) -> Parsed:

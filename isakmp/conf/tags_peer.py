@@ -8,8 +8,10 @@ from types import MappingProxyType
 from isakmp.conf.kinds import Kind, Tag, section, sections
 from isakmp.conf.values import (
     ADDRESS,
+    PATH,
     PLACE,
     PORT,
+    PPK_NAME,
     PROTOCOL,
     SECONDS,
     SECRET,
@@ -25,7 +27,7 @@ from isakmp.conf.values import (
     word,
     words,
 )
-from isakmp.constants import IKEV1, IKEV2, ipsec, isakmp
+from isakmp.constants import IKEV1, IKEV2, ikev2, ipsec, isakmp
 from isakmp.policy.keywords import parse_ike
 from isakmp.policy.spd import Unique, Wish
 
@@ -85,6 +87,15 @@ PEER: Mapping[str, Tag] = MappingProxyType(
         "Make-before-break": Tag(
             YES_NO, "IKEv2: authenticate anew before the old IKE SA goes", "yes"
         ),
+        "PPK": Tag(SECRET, "IKEv2: the post-quantum pre-shared key (RFC 8784), see below"),
+        "PPK-file": Tag(PATH, "IKEv2: a file with that key, instead, which nobody else can read"),
+        "PPK-ID": Tag(PPK_NAME, "IKEv2: what both ends call it"),
+        "PPK-ID-type": Tag(
+            words({kind.name.lower(): kind for kind in ikev2.PpkId}),
+            "IKEv2: the type of that name",
+            "fixed",
+        ),
+        "PPK-required": Tag(YES_NO, "IKEv2: no IKE SA without it", "no"),
         "Phase": Tag(word("1"), "that this is a peer", "1"),
         "Port": Tag(UDP_PORT, "the peer's UDP port", "500"),
         "Proposal-preference": Tag(

@@ -20,6 +20,7 @@ NO = ("no", "false", "off", "0")
 # Kilobytes whose octets a counter of eight octets holds; seconds that a timer can wait.
 MAX_AMOUNT = (1 << 53) - 1
 MAX_SECONDS = 1 << 31
+MAX_PPK_NAME = 255
 
 E = TypeVar("E", bound=IntEnum)
 
@@ -252,6 +253,21 @@ def _secret(text: str) -> bytes:
     raise BadValue("not hexadecimal after 0x")
 
 
+def _named(most: int) -> Callable[[str], bytes]:
+    """A name of so many octets at most; hex after 0x."""
+
+    def parse(text: str) -> bytes:
+        try:
+            data = bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode()
+        except ValueError:
+            raise BadValue(f"{text!r} is not hexadecimal after 0x") from None
+        if not 0 < len(data) <= most:
+            raise BadValue(f"not 1 to {most} octets")
+        return data
+
+    return parse
+
+
 YES_NO = Type("yes or no", _yes_no, ("yes", "no"))
 SECONDS = number(0, MAX_SECONDS, "seconds")
 ADDRESS = Type("an address", _address)
@@ -261,5 +277,6 @@ UDP_PORT = Type("1 to 65535, or a service's name", udp_port)
 PORT = Type("0 to 65535, or a service's name", port_or_any)
 PROTOCOL = Type("0 to 255, or a protocol's name", protocol_number)
 SECRET = Type("a text; hexadecimal after `0x`", _secret)
+PPK_NAME = Type("1 to 255 octets of text; hexadecimal after `0x`", _named(MAX_PPK_NAME))
 TEXT = Type("a text", str)
 SECTION = Type("a section", str)

@@ -336,6 +336,13 @@ class Notify(IntEnum):
     PPK_IDENTITY_KEY = 16446
 
 
+class PpkId(IntEnum):
+    """Types of what PPK_IDENTITY names, RFC 8784 5.1."""
+
+    OPAQUE = 1
+    FIXED = 2
+
+
 class ConfigType(IntEnum):
     """Configuration payload types, RFC 7296 3.15."""
 

@@ -1,4 +1,4 @@
-"""IKEv2's keys and authenticators: RFC 7296 2.13 to 2.18.
+"""IKEv2's keys and authenticators: RFC 7296 2.13 to 2.18, RFC 8784 3.
 
 SKEYSEED = prf(Ni | Nr, g^ir)
 SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr)      of a rekeyed IKE SA
@@ -8,7 +8,7 @@ KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from isakmp.crypto.prf import Prf
 from isakmp.errors import CryptoError
@@ -64,6 +64,12 @@ def derive(
         keys.append(stream[at : at + size])
         at += size
     return SkKeys(*keys)
+
+
+def with_ppk(prf: Prf, ppk: bytes, sk: SkKeys) -> SkKeys:
+    """The keys with a post-quantum pre-shared key in SK_d, SK_pi and SK_pr; RFC 8784 3."""
+    d, pi, pr = (prf_plus(prf, ppk, key, len(key)) for key in (sk.d, sk.pi, sk.pr))
+    return replace(sk, d=d, pi=pi, pr=pr)
 
 
 def child_keymat(

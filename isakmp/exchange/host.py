@@ -28,6 +28,9 @@ class Known(Protocol):
 
     def identify(self, begun: Remote, caller: Caller, opening: Any) -> Remote: ...
 
+    def has_ppk(self, begun: Remote, address: Address) -> bool:
+        """Whether that peer, or another one that may be at that address, has a PPK."""
+
     def secret(self, remote: Remote, came: Identity | None) -> bytes: ...
 
     def secret_line(self, remote: Remote, came: Identity | None) -> str:

@@ -93,8 +93,9 @@ class Keeper(Shared):
         self.liveness.watch(sa)
         if sa.nat.local and self.keepalive_s:
             self._arm_keepalive(sa)
-        self.log.info("%s with %s up: %s%s", sa, sa.path.remote, sa.chosen,
-                       f", NAT {sa.nat}" if sa.nat.found else "")  # fmt: skip
+        more = f", NAT {sa.nat}" if sa.nat.found else ""
+        more += f", {sa.ppk}" if sa.ppk else ""
+        self.log.info("%s with %s up: %s%s", sa, sa.path.remote, sa.chosen, more)
 
     def shorten(self, sa: IsakmpSa, seconds: int) -> None:
         """The peer keeps ``sa`` no longer than that (RFC 2407 4.6.3.1); 0 says nothing."""

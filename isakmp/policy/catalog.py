@@ -74,6 +74,7 @@ class Catalog:
     _outlines: dict[str, Outline | None] = field(default_factory=dict, repr=False)
     _unplaced: Unplaced = field(init=False, repr=False)
     _known: str = ""
+    _ppks: bool = False
     _peers: set[str] = field(default_factory=set, repr=False)
     _named_peers: set[str] = field(default_factory=set, repr=False)
 
@@ -185,6 +186,7 @@ class Catalog:
             self._phase_1, self._unplaced = peers_by_address(self.conf), unplaced(self.conf)
             self._known = ", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody"
             self._named_peers = set(map(fold, self._phase_1.values()))
+            self._ppks = any(self.conf.is_written(one, "PPK-ID") for one in self.conf.sections())
             self.generation = self.conf.generation
 
     def names(self, address: Address) -> bool:
@@ -251,6 +253,13 @@ class Catalog:
             if one.remote is found or (one.hidden and found.remote_id is None):
                 raise self._bad(one.remote.name, one.error, notify)
         return found
+
+    def has_ppk(self, begun: Remote, address: Address) -> bool:
+        """Whether who calls may be somebody with a post-quantum pre-shared key (RFC 8784 3)."""
+        if begun.ikev2.ppk is not None:
+            return True
+        self._refresh()
+        return self._ppks and any(one.ikev2.ppk for one in self._others(begun, address))
 
     def _others(self, known: Remote, address: Address) -> list[Remote]:
         """The other peers that [Phase 1] or a connection names and that may be at ``address``."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
+from isakmp.policy.ppk_reader import read_ppk
 from isakmp.policy.spd import Ikev2
 
 
@@ -33,4 +34,5 @@ def read_ikev2(conf: Conf, section: str) -> Ikev2:
         prefer_local=said("Proposal-preference"),
         reauth_s=said("Reauthenticate"),
         make_before_break=said("Make-before-break"),
+        ppk=read_ppk(conf, section),
     )

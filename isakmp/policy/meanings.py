@@ -110,6 +110,7 @@ _MEANINGS = {
             "the secrets of both ends differ",
             "the peer expects another identity of us, or knows none like it",
             "we asked for an identity (IDr) that the peer does not have",
+            "the PPKs of both ends differ, or one of them requires one that the other lacks",
             _ELSEWHERE,
         ),
         _COMPARE_SECRETS_AND_ALL_IDS,
@@ -119,6 +120,7 @@ _MEANINGS = {
         (
             "the secret that the peer has for us differs from ours",
             "the peer asked for another identity than ours",
+            "the peer requires a PPK, and we went on without",
         ),
         COMPARE_SECRETS_AND_IDS,
         ("what the peer says of itself: we have accepted it",),

@@ -23,6 +23,7 @@ from isakmp.policy.hashed import (
     HashedIPv6Address,
     HashedIPv6Network,
 )
+from isakmp.policy.ppk import Ppk
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -392,7 +393,7 @@ class Ikev2:
     fragmentation: RFC 7383, fragment_size: of an IP packet in octets, 0: probed; force_encap: ESP
     in UDP without a NAT; send_idr: name the identity we expect; prefer_local: as responder our
     order of transforms counts, not the peer's; reauth_s: authenticate anew, 0: never;
-    make_before_break: the new IKE SA first.
+    make_before_break: the new IKE SA first; ppk: what is mixed into its keys (RFC 8784).
     """
 
     window: int = 1
@@ -404,6 +405,7 @@ class Ikev2:
     prefer_local: bool = True
     reauth_s: int = 0
     make_before_break: bool = True
+    ppk: Ppk | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from isakmp.constants import ikev2, name_of
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
 from isakmp.payloads.ikev2.sa import group_name
+from isakmp.policy.ppk import ppk_name
 
 LAYOUT = Layout(
     "protocol_id" / Int8ub,
@@ -53,6 +54,8 @@ def _data(notify: int, data: bytes) -> str:
         return ", ".join(name_of(ikev2.Hash, number) for number in numbers[: show.MAX_SHOWN])
     if notify in (ikev2.Notify.ADDITIONAL_IP4_ADDRESS, ikev2.Notify.ADDITIONAL_IP6_ADDRESS):
         return show.address(data)
+    if notify == ikev2.Notify.PPK_IDENTITY and data:
+        return ppk_name(data)
     return show.octets(data)
 
 

@@ -329,6 +329,7 @@ def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:
     new.local_id, new.remote_id, new.state = old.local_id, old.remote_id, State.ESTABLISHED
     new.tiebreak, new.path = min(s.ni, s.nr), old.path
     new.fragments = old.fragments.heir() if old.fragments is not None else None
+    new.ppk = old.ppk  # whose SK_d this one's keys are made of: it is not mixed in again
     new.find_peer()
     if old.reauth_at:
         new.reauth_at = old.reauth_at

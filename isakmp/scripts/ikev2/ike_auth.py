@@ -15,6 +15,7 @@ from typing import Any
 from isakmp.auth import method
 from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.crypto import skeyseed
+from isakmp.crypto.skeyseed import SkKeys
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.script import (
@@ -36,7 +37,7 @@ from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import ChosenIkev2, IsakmpSa, State
 from isakmp.scripts.ikev2 import child as negotiation
-from isakmp.scripts.ikev2 import common, twins
+from isakmp.scripts.ikev2 import common, ppk, twins
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.common import sa_of
 from isakmp.scripts.ikev2.informational import take_back
@@ -100,6 +101,7 @@ def send_ID_AUTH_SA_TS(x: X, message: Outgoing) -> Wait:
         yield from _offer_child(x, message)
     else:
         yield from _answer_child(x, message)
+    ppk.add(x, message, lambda sk: _proof(x, sk))
 
 
 def _asked_for(x: X) -> Identity | None:
@@ -158,7 +160,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
         if x.remote is not begun:
             _expect_algorithms(x, sa)
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
-    take_auth(x, message)
+    take_auth(x, message, notifies)
     _expect_no_refusal(x, notifies)
     if not x.initiator:
         _proven(x, sa, s.remote_id, message.path)
@@ -250,27 +252,37 @@ def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait
 
 def add_auth(x: X, message: Outgoing) -> None:
     """Append the proof that we know the secret."""
+    number = int(ikev2.Auth.SHARED_KEY_MIC)
+    message.add(P.AUTH, {"method": number, "data": _proof(x, ppk.own_keys(x))})
+
+
+def _proof(x: X, sk: SkKeys) -> bytes:
     how = method(ikev2.Auth.SHARED_KEY_MIC)
-    data = how.prove(sa_of(x).keys.prf, _secret(x), _octets(x, ours=True))
-    message.add(P.AUTH, {"method": int(how.number), "data": data})
+    return how.prove(sa_of(x).keys.prf, _secret(x), _octets(x, sk, ours=True))
 
 
-def take_auth(x: X, message: Incoming) -> None:
+def take_auth(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
     """Check the peer's proof, which ends what others have answered. Refused with
     AUTHENTICATION_FAILED where it is none."""
     value = message.take(P.AUTH).value
     how = method(value.method)
-    prf, secret = sa_of(x).keys.prf, _secret(x)
-    if twins.proven(x, lambda: how.check(prf, secret, _octets(x, ours=False), value.data)):
+    keys, secret = sa_of(x).keys, _secret(x)
+    data = ppk.settle(x, notifies, value.data)
+
+    def fits(data: bytes, sk: SkKeys) -> bool:
+        return how.check(keys.prf, secret, _octets(x, sk, ours=False), data)
+
+    if twins.proven(x, lambda: fits(data, keys.sk)):
         x.engine.candidates.proven(x)
         return
-    raise Refused(
-        Reason("authentication-failed", "the peer's AUTH does not fit our pre-shared key",
-               came=f"identity {x.state.remote_id}",
-               line=_secret_line(x),
-               mend="make the Authentication of both ends the same"),
-        Notify.AUTHENTICATION_FAILED,
-    )  # fmt: skip
+    reason = ppk.differs(x, notifies, fits) or _wrong_secret(x)
+    raise Refused(reason, Notify.AUTHENTICATION_FAILED)
+
+
+def _wrong_secret(x: X) -> Reason:
+    return Reason("authentication-failed", "the peer's AUTH does not fit our pre-shared key",
+                  came=f"identity {x.state.remote_id}", line=_secret_line(x),
+                  mend="make the Authentication of both ends the same")  # fmt: skip
 
 
 def _proven(x: X, sa: IsakmpSa, came: Identity, path: Path) -> None:
@@ -296,15 +308,15 @@ def _said(x: X) -> Identity | None:
     return None if x.initiator else x.state.remote_id
 
 
-def _octets(x: X, *, ours: bool) -> bytes:
+def _octets(x: X, sk: SkKeys, *, ours: bool) -> bytes:
     """InitiatorSignedOctets or ResponderSignedOctets, RFC 7296 2.15."""
-    s, keys = x.state, sa_of(x).keys
+    s, prf = x.state, sa_of(x).keys.prf
     if x.initiator is ours:
-        message, nonce, sk_p = s.message_1, s.nr, keys.sk.pi
+        message, nonce, sk_p = s.message_1, s.nr, sk.pi
     else:
-        message, nonce, sk_p = s.message_2, s.ni, keys.sk.pr
+        message, nonce, sk_p = s.message_2, s.ni, sk.pr
     body = s.local_body if ours else s.remote_body
-    return skeyseed.signed_octets(keys.prf, message, nonce, sk_p, body)
+    return skeyseed.signed_octets(prf, message, nonce, sk_p, body)
 
 
 # --- ends ------------------------------------------------------------------------------------
@@ -323,6 +335,8 @@ def _refused_by_peer(x: X, error: int) -> Refused:
     line = _secret_line(x) if error == Notify.AUTHENTICATION_FAILED else ""
     wanted = _asked_for(x)
     offered = f"identity {x.state.local_id}" + (f" for {wanted}" if wanted else "")
+    if x.state.use_ppk and x.remote.ikev2.ppk is not None:
+        offered += f", PPK {x.remote.ikev2.ppk}"
     return common.refused_by_peer(x, error, proven=True, offered=offered, line=line)
 
 
@@ -335,6 +349,7 @@ def finalize(x: X) -> None:
         sa.reauth_at = x.engine.now() + x.remote.ikev2.reauth_s
         arm_reauthentication(x.engine, sa)
     owner.established(sa, c.connection if c else None)
+    ppk.audit(x)
     if c is not None and s.refusal is None:
         owner.children.child_established(negotiation.make(x, c, sa, s.ni, s.nr), c.specs)
     if s.initial_contact:

@@ -1,4 +1,4 @@
-"""IKE_SA_INIT: RFC 7296 1.2, 2.6, 2.7 and 2.23; RFC 7383 2.3, RFC 6023 3.
+"""IKE_SA_INIT: RFC 7296 1.2, 2.6, 2.7 and 2.23; RFC 7383 2.3, RFC 6023 3, RFC 8784 3.
 
     initiator                                responder
     HDR, [N(COOKIE)], SAi1, KEi, Ni    -->
@@ -27,7 +27,7 @@ from isakmp.exchange.script import END, SWITCH, Incoming, Outgoing, Script, Verd
 from isakmp.log.log import LogClass
 from isakmp.policy import proposal
 from isakmp.policy.remembered import remembered
-from isakmp.scripts.ikev2 import abilities, common, twins
+from isakmp.scripts.ikev2 import abilities, common, ppk, twins
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.initial import (
     First,
@@ -69,6 +69,7 @@ def send_SA_KE_NONCE(x: X, message: Outgoing) -> Wait:
         message.add(P.NONCE, s.nr)
         x.after_send.append(lambda: _make_sa(x))
     abilities.add(x, message)
+    ppk.offer(x, message)
 
 
 def _offer(x: X, message: Outgoing) -> Wait:
@@ -118,6 +119,8 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
         _recall(x, ke.group, message.came)
     s.ke_peer = ke.data
     abilities.take(x, message)
+    if x.initiator:
+        ppk.agree(x)
     x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: agreed on %s (%s)", x, s.chosen,
                        s.chosen.name)  # fmt: skip
     if x.initiator:

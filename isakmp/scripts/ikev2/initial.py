@@ -8,7 +8,8 @@ from typing import Any
 
 from isakmp.constants import IKEV2, ipsec
 from isakmp.crypto.groups import KeyPair
-from isakmp.errors import MalformedPayload, Refused
+from isakmp.crypto.skeyseed import SkKeys
+from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, duplicate
 from isakmp.log.log import LogClass
@@ -41,8 +42,10 @@ class Initial:
     the latter may have been, by its octets, the one that was followed first; asked: our first
     messages, in the order they went; cookies: those that came, and how often; supports: the
     status notifies of the peer's; local_body, remote_body: the identities as they are sent; child:
-    what is negotiated along with IKE_AUTH; refusal: why there is no child SA though the IKE SA is
-    good; unwanted: the peer believes there is one.
+    what is negotiated along with IKE_AUTH; use_ppk: both have said USE_PPK; sk_before: the keys as
+    they were without the PPK that is in them; no_ppk: why there is none though there could be;
+    refusal: why there is no child SA though the IKE SA is good; unwanted: the peer believes there
+    is one.
     """
 
     chosen: ChosenIkev2 | None = None
@@ -66,6 +69,9 @@ class Initial:
     local_body: bytes = field(default=b"", repr=False)
     remote_body: bytes = field(default=b"", repr=False)
     initial_contact: bool = False
+    use_ppk: bool = False
+    sk_before: SkKeys | None = field(default=None, repr=False)
+    no_ppk: Reason | None = None
     child: Child | None = None
     refusal: Refused | None = None
     unwanted: bool = False

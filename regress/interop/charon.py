@@ -10,7 +10,7 @@ from typing import Any
 from regress.interop.end import Child, End, Failure, eventually
 from regress.interop.namespace import SetupFailure
 from regress.interop.needs import CHARON
-from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Stack, Suite
+from regress.interop.scenario import SHORT_LIFE_S, Act, Role, Side, Stack, Suite
 from regress.interop.site import SECRET
 
 _CIPHER = {
@@ -86,6 +86,12 @@ def parse_raw(text: str) -> dict[str, Any]:
     return section()
 
 
+def _ppk(side: Side) -> str:
+    name, _ = side.ppk
+    required = "yes" if side.ppk_required else "no"
+    return f'ppk_id = "{name}"\n    ppk_required = {required}' if name else ""
+
+
 class Charon(End):
     """Configured with swanctl; every command is one."""
 
@@ -156,6 +162,7 @@ connections {{
     proposals = {side.ike or proposal(row.ike)}
     encap = {"yes" if side.encap else "no"}
     childless = {_CHILDLESS[side.childless]}
+    {_ppk(side)}
     {anew}
     {watch}
     {main_life}
@@ -196,7 +203,10 @@ include {self.folder}/secrets.conf
         side = self.scenario.side(self.role)
         whose = f'id = "{self.site.peer_identity}"' if side.anyone else ""
         secret = side.secret or SECRET
-        lines = f'secrets {{\n  ike-1 {{\n    secret = "{secret}"\n    {whose}\n  }}\n}}\n'
+        lines = f'secrets {{\n  ike-1 {{\n    secret = "{secret}"\n    {whose}\n  }}\n'
+        name, key = side.ppk
+        lines += f'  ppk-1 {{\n    secret = "{key}"\n    id = "{name}"\n  }}\n' if key else ""
+        lines += "}\n"
         (self.folder / "secrets.conf").write_text(lines)
         shell = ["sh", "-c", _PRIVATE_RUN, "sh", str(self.folder / "run"), str(CHARON)]
         self.spawn(

@@ -146,6 +146,33 @@ _REFUSALS = [
          refusal=("TS_UNACCEPTABLE", "local side is 10.10.1.0/24")),
 ]  # fmt: skip
 
+# --- post-quantum pre-shared keys ------------------------------------------------------------
+
+_PPK = Side(ppk=("ours-1", "dGhlLXBvc3QtcXVhbnR1bS1rZXktb2YtYm90aC1lbmRzLg=="))
+_MUST = replace(_PPK, ppk_required=True)
+_OTHER = Side(ppk=("theirs-2", "YW5vdGhlci1wb3N0LXF1YW50dW0ta2V5LWVudGlyZWx5LiE="))
+_WRONG = Side(ppk=("ours-1", _OTHER.ppk[1]))
+_PPKS = [
+    _row("ppk", _PPK),
+    _row("ppk-required", _MUST),
+    _row("ppk-required-by-initiator", _MUST, _PPK),
+    _row("ppk-required-by-responder", _PPK, _MUST),
+    _row("ppk-of-initiator-alone", _PPK, PLAIN),
+    _row("ppk-of-responder-alone", PLAIN, _PPK),
+    _row("ppk-lacking-at-responder", _PPK, Side(ppk=(_PPK.ppk[0], ""))),
+    _row("ppk-rekey-ike-by-initiator", _MUST, act=Act.REKEY_IKE),
+    _row("ppk-rekey-ike-by-responder", _MUST, act=Act.REKEY_IKE, by=_RESPONDER),
+    _row("ppk-rekey-child", _MUST, act=Act.REKEY_CHILD),
+    _row("refused-ppk-lacking-at-responder", _MUST, PLAIN, act=Act.REFUSED,
+         refusal=("the peer uses no PPK", "")),  # charon goes no further, and says nothing
+    _row("refused-ppk-lacking-at-initiator", PLAIN, _MUST, act=Act.REFUSED,
+         refusal=(_AUTH_FAILED, "the peer uses no PPK")),
+    _row("refused-ppk-of-other-identity", _MUST, _OTHER, act=Act.REFUSED,
+         refusal=(_AUTH_FAILED, "PPK FIXED ours-1 is not known here")),
+    _row("refused-ppk-of-other-key", _PPK, _WRONG, act=Act.REFUSED,
+         refusal=(_AUTH_FAILED, "but not our PPK")),
+]  # fmt: skip
+
 # --- paths -----------------------------------------------------------------------------------
 
 _PATHS = [
@@ -185,5 +212,5 @@ def _later() -> list[Scenario]:
 
 IKEV2 = [
     *_algorithms(), *_CHOICES, *_BEGINNINGS, *_FRAGMENTS, *_SELECTORS, *_IDENTITIES, *_REFUSALS,
-    *_PATHS, *_later(),
+    *_PPKS, *_PATHS, *_later(),
 ]  # fmt: skip

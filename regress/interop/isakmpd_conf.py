@@ -12,6 +12,7 @@ from regress.interop.site import SECRET, Site
 KEYS = "keys"
 # Of SAs that end by what they have carried: a fifth of it is left to replace them in.
 LIFE_KB = 100
+SPARE_PPK = "c3BhcmUtcG9zdC1xdWFudHVtLWtleS1vZi1ub2JvZHkuLi4="
 _APPLICATION = {Stack.USER: "engine", Stack.KERNEL: "xfrm"}
 
 
@@ -70,8 +71,18 @@ def _ikev2(row: Scenario, role: Role) -> str:
     lines += [f"Fragment-size= {side.fragment}"] if side.fragment else []
     lines += [f"Window-size= {side.window}"] if side.window > 1 else []
     lines += ["Encapsulation= force"] if side.encap else []
+    lines += _ppk(side)
     anew = row.act is Act.REAUTH and row.by is role
     return "\n".join([*lines, *([f"Reauthenticate= {SHORT_LIFE_S}"] if anew else [])])
+
+
+def _ppk(side: Side) -> list[str]:
+    name, key = side.ppk
+    if not name:
+        return []
+    name, key = (name, key) if key else (f"not-{name}", SPARE_PPK)
+    required = "yes" if side.ppk_required else "no"
+    return [f"PPK-ID= {name}", f"PPK= {key}", f"PPK-required= {required}"]
 
 
 def _whom(side: Side) -> str:

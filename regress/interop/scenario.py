@@ -77,7 +77,8 @@ class Side:
     expects: whom, where that is not who the other says it is.
     anyone: takes every peer, and knows its secret by its identity. cookies: asks for them always.
     fragment: octets of a message's pieces. childless: ``yes``, ``no``, ``force``. encap: ESP in
-    UDP always.
+    UDP always. ppk: a post-quantum pre-shared key, by its identity and key, without which it uses
+    PPKs and lacks that one; ppk_required: nothing goes without it.
     """
 
     ike: str = ""
@@ -93,6 +94,8 @@ class Side:
     window: int = 1
     childless: str = "yes"
     encap: bool = False
+    ppk: tuple[str, str] = ("", "")
+    ppk_required: bool = False
 
 
 PLAIN = Side()

@@ -440,7 +440,7 @@ def test_who_takes_the_notify_away_on_the_way_does_not_keep_a_required_ppk_from_
 @pytest.mark.parametrize("which", ["request", "answer"])
 @pytest.mark.parametrize("required", ["west", "east", ""])
 def test_who_takes_it_away_for_good_makes_no_ike_sa_without(which: str, required: str) -> None:
-    """RFC 8784 6: AUTH covers what was said, so that no SA comes of it even where it is optional."""
+    """RFC 8784 6: AUTH covers what was said, so that no SA comes of it, optional or not."""
     tags = [OURS + (REQUIRED if required == host else "") for host in ("west", "east")]
     net, west, east = begun(*tags)
 

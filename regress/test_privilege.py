@@ -6,12 +6,14 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,6 +142,28 @@ def test_as_another_user_hup_reads_root_s_file_and_the_helper_has_one_capability
 
 
 @AS_ROOT
+def test_as_another_user_hup_reads_root_s_files_with_keys(
+    folder: Path, run: Callable[[str], Running]
+) -> None:
+    identity = Identity(USER, "")
+    os.chown(folder, identity.uid, identity.gid)
+    key, late = folder / "ppk", folder / "late"
+    for path in (key, late):
+        path.write_text("vK8/3xQpZ0+LmT5rJd2WcY7uHs9EaB4nGf6iOoPq1Rk=")
+        path.chmod(0o600)
+    peer = f"[east]\nKey-exchange= ikev2\nPPK-ID= one\nPPK-file= {key}\n"
+    running = run(f"User= {USER}\n{peer}[General]\n")
+    conf = folder / "isakmpd.conf"
+    conf.write_text(conf.read_text().replace("PPK-ID= one", "PPK-ID= two"))
+    running.process.send_signal(signal.SIGHUP)
+    running.until("configuration reloaded: west-east: changed")
+    conf.write_text(conf.read_text().replace(str(key), str(late)))
+    running.process.send_signal(signal.SIGHUP)
+    running.until(f"{late}: cannot be read: Permission denied")
+    assert running.stop() == 0
+
+
+@AS_ROOT
 def test_its_processes_end_with_the_daemon(folder: Path, run: Callable[[str], Running]) -> None:
     identity = Identity(USER, "")
     os.chown(folder, identity.uid, identity.gid)
@@ -167,6 +191,46 @@ def test_the_helper_knows_one_verb_and_ends_at_any_other(tmp_path: Path, said: b
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT, timeout=60)
     assert done.stdout.splitlines() == [repr(b"[General]\n").encode(), b"b''"], done.stderr
+
+
+def test_the_helper_opens_the_files_with_keys_that_were_named(tmp_path: Path) -> None:
+    """And no other, nor what is no regular file: that one is not waited for."""
+    paths = [tmp_path / name for name in ("conf", "key", "fifo", "other")]
+    for path in paths:
+        if path.name == "fifo":
+            os.mkfifo(path)
+        else:
+            path.write_text(path.name)
+    with forking():
+        helper = Helper(paths[0], Loop(Timers(time.monotonic)), Log(time.time, print), paths[1:3])
+    asked: list[bytes] = []
+    try:
+        send = helper._socket.send
+        helper._socket = _Spy(helper._socket, asked)  # type: ignore[assignment]
+        for path in paths:
+            with helper.open(path) as file:
+                if path.name != "fifo":
+                    assert file.read() == path.name.encode()
+        assert asked == [b"C", b"K\0\0", b"K\0\1"], "what is not named is opened here"
+        assert send(b"K\0\2") == 3
+        helper._socket.setblocking(True)
+        assert helper._socket.recv(1) == b"", "it ends at a number that there is not"
+    finally:
+        helper.close()
+
+
+class _Spy:
+    """A socket, and what is sent through it."""
+
+    def __init__(self, sock: socket.socket, sent: list[bytes]) -> None:
+        self._sock, self._sent = sock, sent
+
+    def send(self, data: bytes) -> int:
+        self._sent.append(data)
+        return self._sock.send(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 def test_nothing_is_waited_for_that_has_not_been_asked_yet(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ WELL_KNOWN = frozenset(
 ENOUGH_BITS = 64
 PPK_BITS = 256
 _PPK_LOOKED = 1024
+_KNOWN = "this secret is known to everybody"
+_PLACE = re.compile(rb"(?i)placeholder|change.?me")
 MAX_LOOKED = 256
 MEND = "make one: openssl rand -hex 32"
 _CLASSES = ((rb"[a-z]", 26), (rb"[A-Z]", 26), (rb"[0-9]", 10), (rb"[^a-zA-Z0-9]", 32))
@@ -46,11 +48,15 @@ _ALPHABETS = (
 
 def weakness(secret: bytes) -> str:
     """Why a key is no good; empty where nothing is known against it."""
-    if secret.lower() in WELL_KNOWN or re.search(rb"(?i)placeholder|change.?me", secret):
-        return "this secret is known to everybody"
+    if _is_known(secret):
+        return _KNOWN
     if entropy(secret) < ENOUGH_BITS:
         return "this secret can be guessed"
     return ""
+
+
+def _is_known(secret: bytes) -> bool:
+    return secret.lower() in WELL_KNOWN or bool(re.search(_PLACE, secret))
 
 
 def entropy(secret: bytes) -> float:
@@ -69,10 +75,11 @@ def entropy(secret: bytes) -> float:
 
 def ppk_weakness(secret: bytes) -> str:
     """The same of a post-quantum pre-shared key, whose bits count half (RFC 8784 6)."""
+    if _is_known(secret):
+        return _KNOWN
     bits = int(_most_bits(secret))
-    if bits < PPK_BITS:
-        return f"this key has {bits} bits of entropy at most; RFC 8784 asks for {PPK_BITS}"
-    return weakness(secret)
+    few = f"this key has {bits} bits of entropy at most; RFC 8784 asks for {PPK_BITS}"
+    return few if bits < PPK_BITS else ""
 
 
 def _most_bits(secret: bytes) -> float:
@@ -80,7 +87,7 @@ def _most_bits(secret: bytes) -> float:
     secret = secret[:_PPK_LOOKED]
     if match := re.fullmatch(rb"(.{1,128}?)\1+", secret, re.DOTALL):
         return _most_bits(match[1])
-    words = re.split(rb"[^a-zA-Z0-9]+", secret)
+    words = re.split(rb"[^a-zA-Z0-9]+", secret) if re.fullmatch(rb"[ -~]+", secret) else []
     if len(words) > 1 and all(re.fullmatch(_PLAIN_WORD, word) for word in words):
         return len(words) * _BITS_OF_WORD
     each = next((bits for pattern, bits in _ALPHABETS if re.fullmatch(pattern, secret)), 8)

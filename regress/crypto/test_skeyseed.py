@@ -94,3 +94,20 @@ def test_prf_plus_ends() -> None:
 def test_keys_stay_out_of_what_is_printed() -> None:
     keys = skeyseed.SkKeys(*(bytes([7]) * 4,) * 7)
     assert "7" not in repr(keys).replace("SkKeys", "")
+
+
+@pytest.mark.parametrize("number", ikev2.Prf, ids=lambda number: number.name)
+@pytest.mark.parametrize("size", [1, 16, 32, 200])
+def test_a_ppk_is_mixed_into_what_is_derived_further(number: ikev2.Prf, size: int) -> None:
+    """RFC 8784 3: SK_d = prf+ (PPK, SK_d'), one block with every prf there is; the key may be of
+    any length, also where the prf's own is fixed."""
+    try:
+        prf = get_prf_v2(number)
+    except CryptoError:
+        return
+    ppk, keys = bytes(range(size)), [bytes([n]) * prf.key_size for n in range(3)]
+    plain = skeyseed.SkKeys(keys[0], b"ai", b"ar", b"ei", b"er", keys[1], keys[2])
+    mixed = skeyseed.with_ppk(prf, ppk, plain)
+    assert [mixed.d, mixed.pi, mixed.pr] == [prf(ppk, key, b"\x01") for key in keys]
+    assert (mixed.ai, mixed.ar, mixed.ei, mixed.er) == (b"ai", b"ar", b"ei", b"er")
+    assert len({*keys, mixed.d, mixed.pi, mixed.pr}) == 6

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from fifo_ui.change import MAX_STRING
 from fifo_ui.commands import COMMANDS, Commands, run, write_report
 from fifo_ui.files import write_whole
+from fifo_ui.render import configuration
+from isakmp.conf.store import Conf
 from isakmp.errors import IsakmpError, Reason, Refused
 from isakmp.log.log import LogClass
 from regress.fifo_ui.fake import PHASE_1, FakeDaemon, failing
@@ -267,6 +269,18 @@ def test_a_file_that_cannot_be_taken(daemon: FakeDaemon, tmp_path: Path) -> None
     assert not any("hush" in text for text in daemon.lines)
 
 
+@pytest.mark.parametrize("tag", ["PPK", "ppk ", "Authentication"])
+def test_no_secret_is_taken_from_a_file_that_others_can_read(
+    daemon: FakeDaemon, tmp_path: Path, tag: str
+) -> None:
+    path = tmp_path / "changes"
+    path.write_text(f"set [a]:{tag}=hush")
+    path.chmod(0o644)
+    line(daemon, f"C file {path}")
+    assert "chmod 600" in daemon.lines[-1]
+    assert daemon.conf.get("a", tag) is None
+
+
 def test_what_is_told_of_a_change_is_in_its_answer(daemon: FakeDaemon) -> None:
     daemon.told = ["this secret can be guessed"]
     line(daemon, f"J {TOKEN} C set [a]:b=c")
@@ -317,6 +331,14 @@ def test_report_is_private_and_without_secrets(daemon: FakeDaemon) -> None:
     assert "Connections= a-b,a-c" in text
     assert stat.S_IMODE(daemon.report_path.stat().st_mode) == 0o600
     assert [path.name for path in daemon.run_directory.iterdir()] == ["isakmpd.report"]
+
+
+def test_every_tag_that_is_a_secret_is_left_out_of_the_report() -> None:
+    conf = Conf.from_text("[a]\nAuthentication= hush\nPPK= hush\nPPK-ID= told\n")
+    text = configuration(conf)
+    assert "hush" not in text
+    assert "PPK= (secret)" in text
+    assert "PPK-ID= told" in text
 
 
 def test_report_that_cannot_be_written(daemon: FakeDaemon) -> None:

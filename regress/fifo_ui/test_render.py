@@ -117,6 +117,15 @@ def test_first_field_is_a_column_however_wide() -> None:
     assert render.things([{"name": "x" * 300}]).startswith("NAME")
 
 
+def test_what_became_of_a_ppk_is_told() -> None:
+    told = {"id": "FIXED a", "used": True, "required": True, "why": ""}
+    assert "PPK FIXED a (required) used" in render.sas([{**PHASE_1, "ppk": told}])
+    told |= {"used": False, "required": False, "why": "the peer uses no PPK"}
+    text = render.sas([{**PHASE_1, "ppk": told}])
+    assert "PPK FIXED a (optional) not used: the peer uses no PPK" in text
+    assert "PPK" not in render.sas([{**PHASE_1, "ppk": None}])
+
+
 def test_a_peer_cannot_write_on_the_terminal() -> None:
     row = {**PHASE_1, "remote_id": "\x1b[2Jx\r\ny", "name": "\x07", "reason": "\x1b]0;t\x07"}
     assert all(line.isprintable() for line in render.sas([row]).split("\n"))

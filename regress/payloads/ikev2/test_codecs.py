@@ -176,6 +176,10 @@ def test_dumps_are_symbolic() -> None:
     notify |= {"notify": 16397, "data": b"\x0a\0\0\1"}
     ((_, text),) = of(Payload.NOTIFY).describe(notify)
     assert text == "ADDITIONAL_IP4_ADDRESS protocol_id NONE spi - data 10.0.0.1"
+    for data, told in ((b"\2ours-1", "FIXED ours-1"), (b"\1\xff", "OPAQUE 0xff"), (b"", "-")):
+        notify |= {"notify": 16436, "data": data}
+        ((_, text),) = of(Payload.NOTIFY).describe(notify)
+        assert text == f"PPK_IDENTITY protocol_id NONE spi - data {told}"
     spis = {"protocol_id": 3, "spis": [bytes(4)] * 40}
     ((_, text),) = of(Payload.DELETE).describe(spis)
     assert text.endswith("00000000 ... (40 SPIs)")

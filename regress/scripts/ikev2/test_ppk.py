@@ -147,7 +147,7 @@ LACKING = {
 
 @pytest.mark.parametrize("case", LACKING)
 def test_without_a_ppk_in_common_optional_ends_go_on(case: str) -> None:
-    """RFC 8784 3 and 6: and tell of it."""
+    """RFC 8784 3, 4 and 6: and tell of it."""
     west, east, ours, theirs = LACKING[case]
     _, one, other = ends(west, east)
     up(one, other)

@@ -33,8 +33,6 @@ ESP = (
     ("aes128gcm16-x25519-ecp256", "aes128gcm16-ecp256-x25519"),
     ("aes128-sha256-esn-noesn, aes128gcm16", "aes128gcm16-x25519, aes128-sha256-noesn"),
 )
-# PPK-required of a and of b; empty: it has no PPK.
-PPKS = (("", ""), ("", ""), ("yes", "yes"), ("no", "yes"), ("no", "no"), ("no", ""), ("", "no"))
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,6 @@ class End:
     dpd: str
     ike: str
     esp: str
-    ppk: str = ""
 
     @classmethod
     def draw(cls, dice: Random, ike: str, esp: str) -> End:
@@ -72,10 +69,7 @@ class End:
             f"Fragmentation= {self.fragmentation}", f"Fragment-size= {self.fragment_size}",
             f"Reauthenticate= {self.reauthenticate_s}",
         ]  # fmt: skip
-        lines += [f"IKE-proposals= {self.ike}"] if self.ike else []
-        if self.ppk:
-            lines += ["PPK-ID= of-both", "PPK= simulated-too", f"PPK-required= {self.ppk}"]
-        return "\n".join(lines)
+        return "\n".join(lines + ([f"IKE-proposals= {self.ike}"] if self.ike else []))
 
     @property
     def of_connection(self) -> str:
@@ -110,16 +104,12 @@ class Setting:
         # In aggressive mode all proposals are of one group, and in quick mode too.
         alone = spoken == ("ikev2", "ikev2")
         ike, esp = (IKE, choose(ESP)) if alone else ((IKE[0],), ESP[0])
-        ppks = choose(PPKS) if alone else PPKS[0]
         both_start, part = dice.random() < 0.6 and not hidden, dice.random() < 0.4
         return cls(
             (a, b), OUTSIDE if hidden else "", both_start, part and not both_start,
             choose((40, 60, 3600)), choose((20, 30, 45, 3600)),
             choose(("ID_PROT", "ID_PROT", "AGGRESSIVE")), choose(SUITES), choose((1, 1, 2)),
-            spoken, tuple(
-                replace(End.draw(dice, choose(ike), each), ppk=ppk)
-                for each, ppk in zip(esp, ppks, strict=True)
-            ),
+            spoken, (End.draw(dice, choose(ike), esp[0]), End.draw(dice, choose(ike), esp[1])),
         )  # fmt: skip
 
     @property

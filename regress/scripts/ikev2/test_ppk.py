@@ -200,11 +200,10 @@ def test_the_keys_are_those_of_the_rfc() -> None:
     """RFC 8784 3: prf(PPK, SK_d' | 0x01), and so on, and of what encrypts nothing."""
     _, west, east = begun(OURS, OURS)
     before: list[Any] = []
-    mix = script.with_ppk
 
     def spy(prf: Any, ppk: bytes, sk: Any) -> Any:
         before.append((prf, ppk, sk))
-        return mix(prf, ppk, sk)
+        return with_ppk(prf, ppk, sk)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script, "with_ppk", spy)

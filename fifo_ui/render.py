@@ -160,7 +160,7 @@ def phase_1(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
 
 def _phase_1_line(row: Row) -> Line:
     prf = f"PRF_{row['prf']}" if row.get("prf") else None
-    suite = _join(_cipher(row), row.get("hash"), prf, row.get("group"), row.get("auth"))
+    suite = _join(_cipher(row), row.get("hash"), prf, row.get("group"), _more(row), row.get("auth"))
     cells = _texts(row, "name", "state") + [_role(row)] + _texts(row, "exchange", "remote")
     below = [
         suite,
@@ -182,6 +182,11 @@ def _ppk(told: Row | None) -> list[str]:
     return [f"PPK {text_of(told.get('id'))} ({what}) {used}"]
 
 
+def _more(row: Row) -> str | None:
+    """The key exchanges after the first one."""
+    return " ".join(map(text_of, row.get("additional") or ())) or None
+
+
 def phase_2(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
     """IPsec SAs, in pairs."""
     headers = ("NAME", "STATE", "ROLE", "PROTOCOL", "IN", "OUT", "AGE/REKEY/END")
@@ -189,7 +194,8 @@ def phase_2(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
 
 
 def _phase_2_line(row: Row) -> Line:
-    suite = _join(_cipher(row), row.get("auth"), f"PFS {row['pfs']}" if row.get("pfs") else None)
+    pfs = f"PFS {row['pfs']}" if row.get("pfs") else None
+    suite = _join(_cipher(row), row.get("auth"), pfs, _more(row))
     carried = [
         f"{row.get('packets_' + way, 0)} {amount(row.get('bytes_' + way) or 0)}B"
         for way in ("in", "out")

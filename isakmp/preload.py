@@ -7,9 +7,10 @@ from contextlib import suppress
 from importlib import import_module
 
 import isakmp
+from isakmp.constants.ikev2 import KeyExchange
 from isakmp.constants.isakmp import Encryption, Group
+from isakmp.crypto.agreement import get_method
 from isakmp.crypto.cipher import phase_1_cipher
-from isakmp.crypto.groups import get_group
 from isakmp.errors import CryptoError
 
 
@@ -21,7 +22,7 @@ def preload() -> None:
     for cipher in Encryption:
         with suppress(CryptoError):
             phase_1_cipher(cipher)
-    for number in Group:
+    for number in (*Group, *KeyExchange):
         with suppress(CryptoError):
-            get_group(number)
-    get_group(Group.ECP_256).generate()
+            get_method(number)
+    get_method(Group.ECP_256).generate()

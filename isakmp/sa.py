@@ -12,7 +12,8 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from isakmp.app.base import Limits, SaId, SaSpec, Usage
-from isakmp.constants import IKEV1, ikev2, ipsec, isakmp, name_of
+from isakmp.chosen import ChosenIke, ChosenIkev2, ChosenIpsec
+from isakmp.constants import IKEV1, isakmp
 from isakmp.errors import Reason
 from isakmp.event.timer import Event
 from isakmp.held import Held
@@ -35,76 +36,6 @@ class State(Enum):
     SUPERSEDED = "superseded"
     DELETING = "deleting"
     DEAD = "dead"
-
-
-class ChosenIke(NamedTuple):
-    """What phase 1 agreed on; lifetimes 0 where none was negotiated."""
-
-    encryption: isakmp.Encryption
-    key_bits: int
-    hash: isakmp.Hash
-    group: isakmp.Group
-    auth: isakmp.Authentication
-    life_s: int = 0
-    life_kb: int = 0
-    name: str = ""
-
-    def __str__(self) -> str:
-        cipher = name_of(isakmp.Encryption, self.encryption)
-        bits = f"-{self.key_bits}" if self.key_bits else ""
-        hash_name, group = name_of(isakmp.Hash, self.hash), name_of(isakmp.Group, self.group)
-        # An offer of a stranger may hold any number.
-        return f"{cipher}{bits} {hash_name} {group} {name_of(isakmp.Authentication, self.auth)}"
-
-    def row(self) -> dict[str, Any]:
-        """As status() shows it."""
-        return {
-            "encryption": name_of(isakmp.Encryption, self.encryption), "key_bits": self.key_bits,
-            "hash": self.hash.name, "group": self.group.name, "auth": self.auth.name,
-        }  # fmt: skip
-
-
-class ChosenIkev2(NamedTuple):
-    """What IKE_SA_INIT agreed on. integ None: combined mode; lifetimes are ours alone."""
-
-    encryption: ikev2.Encr
-    key_bits: int
-    prf: ikev2.Prf
-    integ: ikev2.Integ | None
-    group: isakmp.Group
-    life_s: int = 0
-    life_kb: int = 0
-    name: str = ""
-
-    def __str__(self) -> str:
-        bits = f"-{self.key_bits}" if self.key_bits else ""
-        integ = f" {name_of(ikev2.Integ, self.integ)}" if self.integ else ""
-        prf, group = name_of(ikev2.Prf, self.prf), name_of(isakmp.Group, self.group)
-        return f"{name_of(ikev2.Encr, self.encryption)}{bits}{integ} PRF_{prf} {group}"
-
-    def row(self) -> dict[str, Any]:
-        """As status() shows it."""
-        return {
-            "encryption": name_of(ikev2.Encr, self.encryption), "key_bits": self.key_bits,
-            "hash": name_of(ikev2.Integ, self.integ) if self.integ else "",
-            "prf": name_of(ikev2.Prf, self.prf), "group": name_of(isakmp.Group, self.group),
-        }  # fmt: skip
-
-
-class ChosenIpsec(NamedTuple):
-    """What phase 2 agreed on for one protocol of the bundle."""
-
-    protocol: isakmp.Protocol
-    transform_id: int
-    key_bits: int
-    auth: ipsec.Auth | None
-    encapsulation: ipsec.Encapsulation
-    group: isakmp.Group | None
-    life_s: int = 0
-    life_kb: int = 0
-    name: str = ""
-    replay_window: int = 64
-    esn: bool = False
 
 
 @dataclass(slots=True)

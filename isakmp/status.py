@@ -8,6 +8,7 @@ from typing import Any
 from isakmp.app.base import Usage
 from isakmp.conf.store import Conf
 from isakmp.constants import IKEV1, IKEV2, ikev2, ipsec, isakmp, name_of
+from isakmp.constants.key_exchange import method_name
 from isakmp.errors import ConfError, Reason
 from isakmp.exchange.candidates import leaves
 from isakmp.exchange.engine import Engine
@@ -53,6 +54,7 @@ def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
         "remote": path.far,
         "cookies": f"{sa.cky_i.hex()}:{sa.cky_r.hex()}",
         "prf": "",
+        "additional": [],
         "auth": "",
         **chosen.row(),
         "nat_t": str(sa.nat),
@@ -92,7 +94,8 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float, gone: Reason | None) 
         "encryption": name_of(registry, chosen.transform_id),
         "key_bits": chosen.key_bits,
         "auth": name_of(ipsec.Auth, chosen.auth) if chosen.auth else "",
-        "pfs": name_of(isakmp.Group, chosen.group) if chosen.group else "",
+        "pfs": method_name(chosen.group) if chosen.group else "",
+        "additional": list(map(method_name, chosen.additional)),
         "spi_in": f"0x{protocol.spi_in:08x}",
         "spi_out": f"0x{protocol.spi_out:08x}",
         "local": str(child.path.local),

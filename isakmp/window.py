@@ -26,17 +26,17 @@ class Judgement(Enum):
 
 class Window:
     """size_in: how many requests of the peer's are taken at once, announced: it has been said so;
-    size_out: how many of ours the peer takes."""
+    size_out: how many of ours the peer takes; opening: the ID after the initial exchanges."""
 
     __slots__ = (
-        "_answers", "_begun", "_lowest", "announced", "next_out", "outstanding", "size_in",
-        "size_out",
+        "_answers", "_begun", "_lowest", "announced", "next_out", "opening", "outstanding",
+        "size_in", "size_out",
     )  # fmt: skip
 
     def __init__(self, size_in: int = 1) -> None:
         self.size_in, self.size_out = max(1, min(size_in, SIZE_MAX)), 1
         self.announced = self.size_in == 1
-        self.next_out = 0
+        self.next_out = self.opening = 0
         self.outstanding: set[int] = set()
         # The lowest ID that has not been begun, and those above it that have.
         self._lowest = 0

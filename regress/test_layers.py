@@ -51,6 +51,7 @@ LAYERS = [
     ["isakmp.message", "isakmp.capture"],
     ["isakmp.crypto"],
     [
+        "isakmp.chosen",
         "isakmp.sa",
         "isakmp.deletes",
         "isakmp.held",

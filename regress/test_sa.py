@@ -9,9 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isakmp.chosen import ChosenIke
 from isakmp.constants import isakmp
 from isakmp.policy.spd import Range
-from isakmp.sa import ChosenIke, SaDatabase, State, offered_bits, soft_limit
+from isakmp.sa import SaDatabase, State, offered_bits, soft_limit
 from isakmp.scripts.ikev1.message_ids import ANSWERED_MAX
 from regress.pair import WEST, both, up
 

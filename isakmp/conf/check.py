@@ -368,7 +368,7 @@ class _Walk:
             self._of_ikev2_alone(visit)
         # Proposals that isakmpd's own transforms led to are judged as those.
         if self.conf.get(visit.section, "IKE-proposals") is not None:
-            for proposal in remote.proposals:
+            for proposal in self.conf.value(visit.kind, visit.section, "IKE-proposals"):
                 verdict = crypto.judge_proposal(proposal)
                 self._keyword_report((visit.section, "IKE-proposals"), proposal.name, verdict)
 
@@ -469,6 +469,8 @@ class _Walk:
         for transform in (t for suite in connection.suites for t in suite.transforms):
             verdict = crypto.judge_ipsec(isakmp.Protocol.IPSEC_ESP, transform)
             self._keyword_report(place, transform.name, verdict)
+        for proposal in self.conf.value(Kind.CONNECTION, *place):
+            self._keyword_report(place, proposal.name, crypto.judge_exchanges(proposal))
 
     def _keyword_report(self, place: tuple[str, str], name: str, verdict: crypto.Verdict) -> None:
         for reason in verdict.errors:

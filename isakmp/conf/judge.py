@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
+from isakmp.constants.key_exchange import ADDITIONAL, KEY_EXCHANGES
+from isakmp.crypto.agreement import get_method
 from isakmp.crypto.cipher import phase_1_cipher
 from isakmp.crypto.groups import get_group
 from isakmp.crypto.hash import get_hash
@@ -14,6 +16,7 @@ from isakmp.crypto.prf import get_prf_v2
 from isakmp.crypto.sk import sk_cipher
 from isakmp.errors import CryptoError
 from isakmp.policy.algorithms import is_legacy, transform_text
+from isakmp.policy.lacking import MEND, lacks
 from isakmp.policy.spd import IkeTransform, IpsecTransform, Proposal, Transform
 
 _CBC = {
@@ -73,9 +76,25 @@ def judge_ike(transform: IkeTransform) -> Verdict:
 
 def judge_proposal(proposal: Proposal) -> Verdict:
     """An IKEv2 proposal for an IKE SA: each of its transforms."""
+    return _judged(proposal, proposal.transforms)
+
+
+def judge_exchanges(proposal: Proposal) -> Verdict:
+    """An IKEv2 proposal for IPsec SAs, whose other algorithms the IPsec stack judges: its key
+    exchanges, of which suites have the first."""
+    newer = min(ikev2.KeyExchange)
+    asked = [t for t in proposal.transforms if t.type in ADDITIONAL or t.id >= newer]
+    return _judged(proposal, [t for t in asked if t.type in KEY_EXCHANGES])
+
+
+def _judged(proposal: Proposal, transforms: Sequence[Transform]) -> Verdict:
     verdict = Verdict()
-    for transform in proposal.transforms:
-        verdict.ask(partial(_asked, transform, proposal), transform_text(transform))
+    for transform in transforms:
+        if why := lacks(transform):
+            text = f"{transform_text(transform)} is not proposed: {why}: {MEND}"
+            verdict.warnings.append(text)
+        else:
+            verdict.ask(partial(_asked, transform, proposal), transform_text(transform))
     return verdict
 
 
@@ -91,8 +110,8 @@ def _asked(transform: Transform, proposal: Proposal) -> bool:
             sk_cipher(cipher.id, cipher.key_bits, transform.id)
         case kinds.PRF:
             get_prf_v2(ikev2.Prf(transform.id))
-        case kinds.KE:
-            get_group(isakmp.Group(transform.id))
+        case kind if kind in KEY_EXCHANGES and transform.id:
+            get_method(transform.id)
     return is_legacy(transform)
 
 

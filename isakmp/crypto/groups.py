@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from isakmp.constants import isakmp, name_of
+from isakmp.constants.key_exchange import Method
 from isakmp.crypto.primes import modp_prime
 from isakmp.errors import CryptoError
 
@@ -47,11 +48,12 @@ class KeyPair:
 
 class Group(ABC):
     """A group. public_size: of a public value in octets; legacy: the configuration warns of it
-    (RFC 8247 2.4); slow: it takes longer than to have another process do it."""
+    (RFC 8247 2.4); slow: it takes longer than to have another process do it; encapsulates: who
+    answers has no key pair, and is asked to encapsulate()."""
 
-    slow = False
+    slow = encapsulates = False
 
-    def __init__(self, number: isakmp.Group, public_size: int) -> None:
+    def __init__(self, number: Method, public_size: int) -> None:
         self.number, self.name, self.public_size = number, number.name, public_size
         self.legacy = number in (isakmp.Group.MODP_768, isakmp.Group.MODP_1024)
 
@@ -71,6 +73,10 @@ class Group(ABC):
     def from_private(self, secret: bytes) -> KeyPair:
         """The key of that secret: big-endian, for Curve25519 and Curve448 as RFC 7748 6 has it.
         CryptoError where the group has no such key."""
+
+    def encapsulate(self, peer_public: bytes) -> tuple[bytes, bytes]:
+        """What answers a peer's public value, and the secret, where both come at once (kem.py)."""
+        raise CryptoError(f"{self.name} is answered with a key of one's own")
 
     def _check_size(self, public: bytes) -> None:
         if len(public) != self.public_size:

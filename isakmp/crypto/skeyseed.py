@@ -1,9 +1,11 @@
 """IKEv2's keys and authenticators: RFC 7296 2.13 to 2.18, RFC 8784 3.
 
 SKEYSEED = prf(Ni | Nr, g^ir)
-SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr)      of a rekeyed IKE SA
+SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr [| more])      of a rekeyed IKE SA
 {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
-KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr)
+KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr [| more])
+
+more: what additional key exchanges have made, one after the other (RFC 9370 2.2.4).
 """
 
 from __future__ import annotations
@@ -48,9 +50,12 @@ def skeyseed(prf: Prf, ni: bytes, nr: bytes, g_ir: bytes) -> bytes:
     return prf(key, g_ir)
 
 
-def rekeyed_skeyseed(prf_old: Prf, sk_d_old: bytes, g_ir: bytes, ni: bytes, nr: bytes) -> bytes:
-    """SKEYSEED of an IKE SA that takes the place of another, by the prf of that one; 2.18."""
-    return prf_old(sk_d_old, g_ir, ni, nr)
+def rekeyed_skeyseed(
+    prf_old: Prf, sk_d_old: bytes, g_ir: bytes, ni: bytes, nr: bytes, more: bytes = b""
+) -> bytes:
+    """SKEYSEED of an IKE SA that takes the place of another, by the prf of that one; 2.18. The same
+    makes SKEYSEED(n) of the SK_d before it (RFC 9370 2.2.2)."""
+    return prf_old(sk_d_old, g_ir, ni, nr, more)
 
 
 def derive(
@@ -73,10 +78,10 @@ def with_ppk(prf: Prf, ppk: bytes, sk: SkKeys) -> SkKeys:
 
 
 def child_keymat(
-    prf: Prf, sk_d: bytes, ni: bytes, nr: bytes, size: int, g_ir: bytes = b""
+    prf: Prf, sk_d: bytes, ni: bytes, nr: bytes, size: int, g_ir: bytes = b"", more: bytes = b""
 ) -> bytes:
     """KEYMAT of a child SA, the initiator's outbound keys first; 2.17."""
-    return prf_plus(prf, sk_d, g_ir + ni + nr, size)
+    return prf_plus(prf, sk_d, g_ir + ni + nr + more, size)
 
 
 def signed_octets(prf: Prf, message: bytes, nonce: bytes, sk_p: bytes, id_body: bytes) -> bytes:

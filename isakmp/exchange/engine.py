@@ -389,6 +389,12 @@ class Engine:
         exchange.message_id = exchange.dialect.message_id(exchange)
         self.exchanges[exchange.dialect.key(exchange)] = exchange
 
+    def resume(self, exchange: Exchange[Any], message_id: int) -> None:
+        """A request goes on with an exchange of the peer's that waits for one without a number."""
+        exchange.message_id, exchange.hint = message_id, None
+        self.exchanges[exchange.dialect.key(exchange)] = exchange
+        self.allow_time(exchange)
+
     def begin_waiting(self, sa: IsakmpSa) -> None:
         """Exchanges of ours that wait for a place under ``sa`` take what has become free."""
         while sa.waiting:
@@ -445,9 +451,9 @@ class Engine:
         self.allow_time(exchange)
         return exchange
 
-    def allow_time(self, exchange: Exchange[Any]) -> None:
-        """Have an exchange end in a while, counted from now."""
-        most = self.settings.exchange_max_s
+    def allow_time(self, exchange: Exchange[Any], most: float | None = None) -> None:
+        """Have an exchange end in a while, counted from now; most: in seconds, if not its own."""
+        most = self.settings.exchange_max_s if most is None else most
         if exchange.dialect.ends_sa(exchange):
             # It may have to wait for another one that is as patient.
             most += 2 * self.retransmission.longest_s()

@@ -101,6 +101,7 @@ class HalfOpen:
         self._newest: AnyExchange | None = None
         self._places: dict[AnyExchange, Place] = {}
         self._at: dict[Address, Here] = {}
+        self._chosen: dict[tuple[str, bytes], AnyExchange] = {}
 
     def __len__(self) -> int:
         return len(self._places)
@@ -117,6 +118,10 @@ class HalfOpen:
         here = self._at.get(origin)
         return here.begun.get((dialect, digest(datagram))) if here is not None else None
 
+    def chose(self, dialect: str, cookie: bytes) -> AnyExchange | None:
+        """The one of that dialect for which we chose ``cookie``."""
+        return self._chosen.get((dialect, cookie))
+
     def add(self, exchange: AnyExchange, *, named: bool) -> None:
         """A stranger has begun."""
         here = self._at.get(exchange.origin)
@@ -128,6 +133,7 @@ class HalfOpen:
         mark = exchange.dialect.name, exchange.first_in
         self._places[exchange] = Place(kind, here, mark, self._now())
         here.begun[mark] = self._newest = exchange
+        self._chosen[exchange.dialect.name, exchange.cky_r] = exchange
 
     def moved_on(self, exchange: AnyExchange) -> None:
         """An exchange waits at another step, and with it all that it is one of; one that is not
@@ -143,6 +149,7 @@ class HalfOpen:
         place = self._places.pop(exchange, None)
         if place is None:
             return
+        self._chosen.pop((exchange.dialect.name, exchange.cky_r), None)
         here, mark = place.here, place.mark
         place.kind.take(exchange)
         here.take(exchange)

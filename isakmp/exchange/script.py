@@ -93,7 +93,8 @@ class Script(Generic[S]):
     over for one message only, as that refuses something; tells: what the peer is told stays true,
     whatever becomes of what is configured; fork: the memory once more, for another answer to the
     same message; question: what an answer is to, where several messages wait for one; joins:
-    whether a fork takes another answer for its own, as the two make the same keys.
+    whether a fork takes another answer for its own, as the two make the same keys; resumes: whether
+    a request goes on with what waits for one, under whatever number (default: the next one does).
     """
 
     name: str
@@ -115,6 +116,7 @@ class Script(Generic[S]):
     fork: Callable[[S], S] = lambda state: duplicate(state)
     question: Callable[[Exchange[S], Incoming], object] = lambda exchange, message: None
     joins: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False
+    resumes: Callable[[Exchange[S], Incoming], bool] | None = None
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -157,8 +159,8 @@ class Incoming:
     were read from, in clear; end: where the last payload ends; came: when, of an answer that may
     have to wait for its turn (candidates.py).
     commit: what the dialect notes once the message is accepted (an IV, the peer's address);
-    proven: only who we talk to can have made it, as its dialect knows; left: the payloads that no
-    step has claimed.
+    proven: only who we talk to can have made it, as its dialect knows; outer: the datagram that a
+    protected one came in, or the first of them; left: the payloads that no step has claimed.
     """
 
     header: Any
@@ -172,6 +174,7 @@ class Incoming:
     commit: Any = None
     proven: bool = False
     came: float = 0.0
+    outer: bytes = field(default=b"", repr=False)
     left: list[Payload] = field(init=False)
 
     def __post_init__(self) -> None:

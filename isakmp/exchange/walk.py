@@ -159,14 +159,12 @@ class Walk:
         engine.concluded(exchange)
 
     def _follow(self, exchange: Exchange[Any], script: Script[Any]) -> None:
-        """Another exchange type goes on where this one ends; what was learned stays."""
-        self._engine.unlist(exchange)
-        exchange.dialect.ended(exchange, None)
+        """Another exchange type goes on where this one ends, on a leg of its own; what was learned
+        stays."""
         exchange.follow(script)
         exchange.step = 0
-        exchange.message_id = exchange.dialect.message_id(exchange)
-        self._engine.exchanges.setdefault(exchange.dialect.key(exchange), exchange)
-        self.go_on(exchange)
+        if exchange.dialect.next_leg(exchange):
+            self.go_on(exchange)
 
 
 def _finalize(exchange: Exchange[Any], _: object) -> Waiting | None:

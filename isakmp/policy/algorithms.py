@@ -6,10 +6,11 @@ known here as well, and left out of every list that stands for "any".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
+from isakmp.constants.key_exchange import ADDITIONAL, KEY_EXCHANGES, method_name
 from isakmp.policy.spd import IpsecTransform, Range, Transform
 
 T = ikev2.Transform
@@ -120,12 +121,13 @@ AH_OF_AUTH: Mapping[Auth, Ah] = MappingProxyType(
     }
 )
 
+_NO_GROUPS = frozenset({Group.MODP_768, Group.MODP_1024_160})
 _MUST_NOT: Mapping[int, frozenset[int]] = MappingProxyType(
     {
+        **dict.fromkeys(KEY_EXCHANGES, _NO_GROUPS),
         T.ENCR: frozenset({Encr.DES, Encr.CAST, Encr.BLOWFISH}),
         T.PRF: frozenset({Prf.HMAC_MD5}),
         T.INTEG: frozenset({Integ.HMAC_MD5_96}),
-        T.KE: frozenset({Group.MODP_768, Group.MODP_1024_160}),
     }
 )
 # What may be offered where a section accepts any, preferred first.
@@ -144,12 +146,14 @@ def is_forbidden(transform: Transform) -> bool:
 
 def in_ikev1(transform: IpsecTransform) -> bool:
     """Whether IKEv1 can say it: it has no number for some, and none for 64-bit sequence numbers."""
-    return transform.auth not in _IKEV2_ALONE and False in transform.esn
+    alone = transform.ikev2_alone or transform.auth in _IKEV2_ALONE
+    return not alone and False in transform.esn
 
 
 def is_legacy(transform: Transform) -> bool:
     """Whether who names it is warned: what is forbidden, and group 2 (RFC 8247 2.4)."""
-    return is_forbidden(transform) or transform == (T.KE, Group.MODP_1024, 0)
+    weak = transform.type in KEY_EXCHANGES and transform.id == Group.MODP_1024
+    return weak or is_forbidden(transform)
 
 
 def key_lengths(encr: int, wanted: Range | None) -> Iterable[int]:
@@ -189,7 +193,7 @@ def groups_of(group: isakmp.Group | None) -> tuple[Group, ...]:
 
 
 def transform_text(transform: Transform) -> str:
-    """``AES_GCM_16-128``, ``HMAC_SHA2_256``, ``PRF_HMAC_SHA2_256``, ``MODP_2048``."""
+    """``AES_GCM_16-128``, ``PRF_HMAC_SHA2_256``, ``MODP_2048``, ``KE1_ML_KEM_768``."""
     kind, number, bits = transform
     match kind:
         case T.ENCR:
@@ -199,9 +203,23 @@ def transform_text(transform: Transform) -> str:
         case T.INTEG:
             text = name_of(Integ, number)
         case T.KE:
-            text = name_of(Group, number) if number else "NONE"
+            text = method_name(number)
         case T.ESN:
             text = name_of(ikev2.SequenceNumbers, number)
+        case _ if kind in ADDITIONAL:
+            text = f"KE{ADDITIONAL.index(kind) + 1}_{method_name(number)}"
         case _:
             text = f"{name_of(T, kind)} {number}"
     return f"{text}-{bits}" if bits else text
+
+
+def distinct(ranked: Sequence[Sequence[Transform]]) -> tuple[Transform, ...] | None:
+    """One transform of each list, the first ones where that can be, so that no key exchange method
+    serves twice (RFC 9370 2.2.2); NONE may. None where there is no such choice."""
+    if not ranked:
+        return ()
+    for first in ranked[0]:
+        others = [[t for t in more if not t.id or t.id != first.id] for more in ranked[1:]]
+        if all(others) and (rest := distinct(others)) is not None:
+            return (first, *rest)
+    return None

@@ -1,6 +1,7 @@
 """Keyword proposals, ``aes128gcm16-prfsha256-x25519``: algorithms joined by hyphens.
 
-Several of one kind are alternatives.
+Several of one kind are alternatives. ``ke1_mlkem768`` to ``ke7_mlkem768`` are additional key
+exchanges (RFC 9370), and ``ke1_none`` makes the first of them optional.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from types import MappingProxyType
 from isakmp.conf.parse import nearest
 from isakmp.conf.values import BadValue
 from isakmp.constants import ikev2, isakmp
-from isakmp.policy.algorithms import COMBINED, KEY_LENGTHS, PRF_OF_INTEG
+from isakmp.constants.key_exchange import ADDITIONAL, KEY_EXCHANGES, Method
+from isakmp.policy.algorithms import COMBINED, KEY_LENGTHS, PRF_OF_INTEG, distinct
 from isakmp.policy.spd import MAX_TRANSFORMS, Proposal, Transform
 
 T = ikev2.Transform
@@ -34,7 +36,8 @@ _INTEGS = {
     "aesxcbc": Integ.AES_XCBC_96,
     "aescmac": Integ.AES_CMAC_96,
 }
-_GROUPS = {
+_KEMS = {f"mlkem{n}": ikev2.KeyExchange[f"ML_KEM_{n}"] for n in (512, 768, 1024)}
+_GROUPS: dict[str, Method] = {
     "curve25519": Group.CURVE25519,
     "x25519": Group.CURVE25519,
     "curve448": Group.CURVE448,
@@ -48,6 +51,7 @@ _GROUPS = {
     },
     **{f"ecp{n}": isakmp.Group[f"ECP_{n}"] for n in (192, 224, 256, 384, 521)},
     **{f"ecp{n}bp": isakmp.Group[f"BRAINPOOL_{n}"] for n in (224, 256, 384, 512)},
+    **_KEMS,
 }
 
 
@@ -79,6 +83,9 @@ def _all_words() -> dict[str, Transform]:
         f"prf{word}": Transform(T.PRF, PRF_OF_INTEG[integ]) for word, integ in _INTEGS.items()
     }
     words |= {word: Transform(T.KE, group) for word, group in _GROUPS.items()}
+    for number, kind in enumerate(ADDITIONAL, 1):
+        words |= {f"ke{number}_{word}": Transform(kind, group) for word, group in _GROUPS.items()}
+        words[f"ke{number}_none"] = Transform(kind, 0)
     esn = ikev2.SequenceNumbers
     words["noesn"] = Transform(T.ESN, esn.SEQUENTIAL_32)
     words["esn"] = Transform(T.ESN, esn.SEQUENTIAL_64)
@@ -87,6 +94,8 @@ def _all_words() -> dict[str, Transform]:
 
 KEYWORDS: Mapping[str, Transform] = MappingProxyType(_all_words())
 
+# In the order in which a proposal has them.
+_KINDS = (T.ENCR, T.PRF, T.INTEG, T.KE, T.ESN, *ADDITIONAL)
 # What the IKE SA is not protected with.
 _NOT_FOR_IKE = frozenset({Encr.NULL, Encr.NULL_AUTH_AES_GMAC, Encr.CAST, Encr.BLOWFISH})
 
@@ -154,14 +163,25 @@ def _no_algorithm(word: str, text: str) -> BadValue:
 
 def _sorted(text: str) -> dict[T, list[Transform]]:
     """The transforms a proposal names by type, each once, in its order."""
-    found: dict[T, list[Transform]] = {kind: [] for kind in (T.ENCR, T.PRF, T.INTEG, T.KE, T.ESN)}
+    found: dict[T, list[Transform]] = {kind: [] for kind in _KINDS}
     for word in text.split("-"):
         transform = KEYWORDS.get(word.strip().lower())
         if transform is None:
             raise _no_algorithm(word, text)
         if transform not in found[transform.type]:
             found[transform.type].append(transform)
+    _expect_exchanges(text, found)
     return found
+
+
+def _expect_exchanges(text: str, found: Mapping[T, Sequence[Transform]]) -> None:
+    """Additional key exchanges follow a first one, and all that are done differ (RFC 9370)."""
+    if not any(found[kind] for kind in ADDITIONAL):
+        return
+    if not found[T.KE]:
+        raise BadValue(f"{text!r} names an additional key exchange, and none that it is added to")
+    if distinct([found[kind] for kind in KEY_EXCHANGES if found[kind]]) is None:
+        raise BadValue(f"{text!r}: no two key exchanges may be of the same method")
 
 
 def _expect_none(

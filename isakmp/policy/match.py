@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
+from isakmp.chosen import ChosenIke, ChosenIpsec
 from isakmp.conf.values import MAX_AMOUNT
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import Part, Reason, Refused
@@ -25,7 +26,6 @@ from isakmp.policy.spd import (
     SaPolicy,
     Suite,
 )
-from isakmp.sa import ChosenIke, ChosenIpsec
 
 # How many misses a reason lists: a stranger's packet may hold hundreds of transforms.
 MISSES_MAX = 16

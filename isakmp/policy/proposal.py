@@ -1,7 +1,8 @@
 """IKEv2 proposals on the wire: offering, choosing, checking what was chosen. RFC 7296 2.7, 3.3.
 
 Of each proposal one transform of every type is taken. The types a proposal lacks are NONE for
-integrity and key exchange, and 32-bit sequence numbers; any other type has to be in both.
+integrity and key exchanges, and 32-bit sequence numbers; any other type has to be in both. No key
+exchange method is taken twice (RFC 9370).
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from isakmp.constants import ikev2, ipsec, isakmp, name_of
+from isakmp.chosen import ChosenIkev2
+from isakmp.constants import ikev2, ipsec, name_of
+from isakmp.constants.key_exchange import ADDITIONAL, KEY_EXCHANGES, Method, method_of
 from isakmp.errors import Part, Reason, Refused
-from isakmp.policy.algorithms import AH_OF_AUTH, AUTH_OF_INTEG, ESP_OF_ENCR, transform_text
+from isakmp.policy.algorithms import (
+    AH_OF_AUTH,
+    AUTH_OF_INTEG,
+    ESP_OF_ENCR,
+    distinct,
+    transform_text,
+)
 from isakmp.policy.match import MISSES_MAX, PAIRS_MAX, TRANSFORMS_MAX
 from isakmp.policy.spd import Proposal, Transform
-from isakmp.sa import ChosenIkev2
 
 T = ikev2.Transform
 # What a type stands for that a proposal does not mention.
@@ -23,8 +31,9 @@ _IMPLIED: Mapping[int, Transform] = {
     T.INTEG: Transform(T.INTEG, ikev2.Integ.NONE),
     T.KE: Transform(T.KE, 0),
     T.ESN: Transform(T.ESN, ikev2.SequenceNumbers.SEQUENTIAL_32),
+    **{kind: Transform(kind, 0) for kind in ADDITIONAL},
 }
-_TYPES = (T.ENCR, T.PRF, T.INTEG, T.KE, T.ESN)
+_TYPES = (T.ENCR, T.PRF, T.INTEG, T.KE, T.ESN, *ADDITIONAL)
 _KEY_LENGTH = int(ikev2.TransformAttribute.KEY_LENGTH)
 
 Sorted = dict[int, list[Transform]]
@@ -55,10 +64,16 @@ class Choice(NamedTuple):
         return found if found and found.id else None
 
     @property
-    def group(self) -> isakmp.Group | None:
-        """The group of the key exchange; None without one."""
+    def group(self) -> Method | None:
+        """The method of the first key exchange; None without one."""
         found = self.transforms.get(T.KE)
-        return isakmp.Group(found.id) if found and found.id else None
+        return method_of(found.id) if found and found.id else None
+
+    @property
+    def additional(self) -> tuple[Transform, ...]:
+        """The key exchanges after the first one, in their order."""
+        found = (self.transforms.get(kind) for kind in ADDITIONAL)
+        return tuple(each for each in found if each and each.id)
 
     @property
     def esn(self) -> bool:
@@ -169,17 +184,23 @@ def _pick(
     if any(kind not in _TYPES for kind in theirs):
         return None
     chosen: dict[ikev2.Transform, Transform] = {}
+    exchanges: list[list[Transform]] = []
     for kind in _TYPES:
+        if kind not in theirs and not own.of_type(kind):
+            continue
         common = _common(theirs, own, kind, prefer_local)
         if not common:
-            if kind in theirs or own.of_type(kind):
-                return None
-            continue
-        best = common[0]
-        if kind is T.KE:
-            best = next((t for t in common if t.id == prefer_group), best)
-        if kind in theirs:
-            chosen[kind] = best
+            return None
+        if kind in KEY_EXCHANGES:
+            exchanges.append(common)
+        elif kind in theirs:
+            chosen[kind] = common[0]
+    if exchanges and exchanges[0][0].type is T.KE:
+        exchanges[0].sort(key=lambda t: t.id != prefer_group)
+    found = distinct(exchanges)
+    if found is None:
+        return None
+    chosen.update((t.type, t) for t in found if t.type in theirs)
     return chosen
 
 
@@ -243,7 +264,13 @@ def permits(ours: Sequence[Proposal], chosen: ChosenIkev2) -> bool:
     }
     if chosen.integ:
         wanted.add(Transform(T.INTEG, chosen.integ))
-    return any(wanted.issubset(own.transforms) for own in ours)
+    done = {t.type for t in chosen.additional}
+    wanted.update(chosen.additional)
+    return any(
+        wanted.union(Transform(kind, 0) for kind in ADDITIONAL if own.of_type(kind)
+                     and kind not in done).issubset(own.transforms)
+        for own in ours
+    )  # fmt: skip
 
 
 def ipsec_numbers(choice: Choice) -> tuple[int, int, ipsec.Auth | None]:
@@ -326,6 +353,11 @@ def _differences(proposal: Any, theirs: Sorted, own: Proposal) -> Iterator[str]:
         if not _common(theirs, own, kind, True):
             came = _names(theirs.get(kind, _implied(kind)))
             yield f"{kind.name} {came}, not {_names(own.of_type(kind) or _implied(kind))}"
+    there = [kind for kind in KEY_EXCHANGES if kind in theirs or own.of_type(kind)]
+    ranked = [_common(theirs, own, kind, True) for kind in there]
+    if all(ranked) and distinct(ranked) is None:
+        same = "/".join(transform_text(t) for one in ranked for t in one)
+        yield f"of {same} the same key exchange method would serve twice"
 
 
 def _names(transforms: Sequence[Transform]) -> str:

@@ -13,6 +13,7 @@ from itertools import product
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
 from isakmp.constants import ikev2, ipsec, isakmp
+from isakmp.constants.key_exchange import ADDITIONAL
 from isakmp.policy.algorithms import (
     AUTH_OF_INTEG,
     ENCR_OF_ESP,
@@ -28,6 +29,7 @@ from isakmp.policy.algorithms import (
     prfs_of_hash,
 )
 from isakmp.policy.keywords import parse_esp, parse_ike
+from isakmp.policy.lacking import MEND, without_lacking
 from isakmp.policy.spd import (
     MAX_PROPOSALS,
     MAX_TRANSFORMS,
@@ -58,10 +60,16 @@ DEFAULT_ESP = ("aes128gcm16-aes256gcm16-chacha20poly1305", "aes128-aes256-sha256
 
 
 def read_keywords(conf: Conf, kind: Kind, section: str, tag: str) -> tuple[Proposal, ...]:
-    """The proposals of IKE-proposals or ESP-proposals. ConfError with the nearest keyword."""
+    """The proposals of IKE-proposals or ESP-proposals that the library can do. ConfError with the
+    nearest keyword, or where it can do none."""
     read_names(conf, section, tag, MAX_PROPOSALS)
     line = conf.where(section, tag)
-    return tuple(replace(proposal, line=line) for proposal in conf.value(kind, section, tag))
+    usable = filter(None, map(without_lacking, conf.value(kind, section, tag)))
+    found = tuple(replace(proposal, line=line) for proposal in usable)
+    if not found:
+        reason = "the library lacks a key exchange method of each of these"
+        raise conf.error(reason, section, tag, MEND)
+    return found
 
 
 # --- from isakmpd's sections -----------------------------------------------------------------
@@ -143,11 +151,19 @@ def ike_transforms(proposals: Sequence[Proposal], life: Lifetime) -> tuple[IkeTr
         )
         for proposal in proposals
         for group, encr, prf in product(
-            proposal.of_type(T.KE), proposal.of_type(T.ENCR), proposal.of_type(T.PRF)
+            _groups_in_ikev1(proposal), proposal.of_type(T.ENCR), proposal.of_type(T.PRF)
         )
         if encr.id in IKE_OF_ENCR and prf.id in HASH_OF_PRF
     )
     return tuple(found)[:MAX_TRANSFORMS]
+
+
+def _groups_in_ikev1(proposal: Proposal) -> list[Transform]:
+    """Those that IKEv1 has a number for; none where more than one key exchange is demanded."""
+    if any(proposal.of_type(kind) and Transform(kind, 0) not in proposal.of_type(kind)
+           for kind in ADDITIONAL):  # fmt: skip
+        return []
+    return [t for t in proposal.of_type(T.KE) if t.id in list(Group)]
 
 
 def suites_of(
@@ -161,7 +177,9 @@ def suites_of(
     suites, spoken = [], []
     for proposal in proposals:
         esn = tuple(bool(t.id) for t in proposal.of_type(T.ESN))
-        for group in proposal.of_type(T.KE) or (None,):
+        groups = _groups_in_ikev1(proposal)
+        alone = bool(proposal.of_type(T.KE)) and not groups
+        for group in groups or (None,):
             transforms = tuple(
                 IpsecTransform(
                     name=proposal.name,
@@ -173,6 +191,7 @@ def suites_of(
                     life=life,
                     line=proposal.line,
                     esn=esn,
+                    ikev2_alone=alone,
                 )
                 for encr, integ in product(
                     proposal.of_type(T.ENCR), proposal.of_type(T.INTEG) or (None,)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from isakmp.constants import IKEV1, ikev2, ipsec, isakmp
 from isakmp.constants.ip import protocol_name
+from isakmp.constants.key_exchange import ADDITIONAL, KEY_EXCHANGES
 from isakmp.policy import dn
 from isakmp.policy.hashed import (
     HashedIPv4Address,
@@ -293,7 +294,8 @@ class IkeTransform:
 @dataclass(frozen=True, slots=True)
 class IpsecTransform:
     """One transform of a phase 2 protocol. group: PFS; None: without. esn: 64-bit sequence
-    numbers or not, the preferred one first (IKEv2)."""
+    numbers or not, the preferred one first (IKEv2); ikev2_alone: key exchange that IKEv1 has not
+    got comes with it."""
 
     name: str
     transform_id: int
@@ -304,6 +306,7 @@ class IpsecTransform:
     life: Lifetime = field(default_factory=Lifetime)
     line: str = field(default="", compare=False)
     esn: tuple[bool, ...] = (False,)
+    ikev2_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,10 +359,15 @@ class Proposal:
         kinds = dict.fromkeys(t.type for t in self.transforms)
         return {kind: tuple(t for t in self.transforms if t.type == kind) for kind in kinds}
 
+    @property
+    def additional(self) -> bool:
+        """Whether additional key exchanges are part of it, or may be (RFC 9370)."""
+        return any(self.of_type(kind) for kind in ADDITIONAL)
+
     @cached_property
     def without_groups(self) -> Proposal:
         """The same for where no key exchange comes with it."""
-        kept = tuple(t for t in self.transforms if t.type != ikev2.Transform.KE)
+        kept = tuple(t for t in self.transforms if t.type not in KEY_EXCHANGES)
         return replace(self, transforms=kept)
 
 

@@ -25,6 +25,7 @@ class Begun:
         self.first, self.origin, self.step = number.to_bytes(8, "big"), origin, step
         self.first_in = digest(self.first)
         self.root, self.dialect = self, SimpleNamespace(name="ikev1")
+        self.cky_r = self.first_in[:8]
 
 
 def address(number: int) -> Address:

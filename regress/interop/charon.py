@@ -97,6 +97,13 @@ class Charon(End):
 
     kind = "charon"
 
+    def _program(self) -> list[str]:
+        """The daemon itself, in a mount namespace of its own."""
+        return [str(CHARON)]
+
+    def _environment(self) -> dict[str, str]:
+        return {"STRONGSWAN_CONF": str(self.folder / "strongswan.conf")}
+
     def _strongswan_conf(self) -> str:
         # IKEv2 gives up a peer when it has sent often enough: after 12 s, not three minutes.
         dead = self.scenario.act.watches
@@ -208,10 +215,10 @@ include {self.folder}/secrets.conf
         lines += f'  ppk-1 {{\n    secret = "{key}"\n    id = "{name}"\n  }}\n' if key else ""
         lines += "}\n"
         (self.folder / "secrets.conf").write_text(lines)
-        shell = ["sh", "-c", _PRIVATE_RUN, "sh", str(self.folder / "run"), str(CHARON)]
+        shell = ["sh", "-c", _PRIVATE_RUN, "sh", str(self.folder / "run"), *self._program()]
         self.spawn(
             ["unshare", "-m", "--propagation", "private", *shell],
-            env=os.environ | {"STRONGSWAN_CONF": str(self.folder / "strongswan.conf")},
+            env=os.environ | self._environment(),
         )
 
     def ready(self) -> None:

@@ -210,6 +210,33 @@ def _later() -> list[Scenario]:
     return rows
 
 
+# --- several key exchanges, with strongSwan 6 alone --------------------------------------------
+
+
+def _side(ike: str, esp: str = "aes128gcm16") -> Side:
+    """charon cuts what is larger than 1280 octets, which a key of ML-KEM-768 need not be."""
+    return Side(ike, esp, fragment=1500)
+
+
+_HYBRID = _side("aes256gcm16-prfsha384-x25519-ke1_mlkem768", "aes256gcm16-x25519-ke1_mlkem768")
+_TWICE = _side("aes256-sha384-x25519-ke1_mlkem1024-ke2_ecp384-ke3_none",
+               "aes256gcm16-x25519-ke1_mlkem768-ke2_ecp256")  # fmt: skip
+_ALONE = _side("aes128-sha256-mlkem768", "aes128gcm16-mlkem768")
+_OPTIONAL = _side("aes128-sha256-x25519-ke1_mlkem768-ke1_none")
+_NONE = _side("aes128-sha256-x25519")
+_BOTH = (_INITIATOR, _RESPONDER)
+KEY_EXCHANGES = [
+    *(_row(f"mlkem-{act.value}-by-{by.value}", _HYBRID, act=act, by=by)
+      for act, by in product((Act.REKEY_CHILD, Act.REKEY_IKE), Role)),
+    _row("mlkem-fragments", replace(_TWICE, fragment=576), pieces=_BOTH),
+    _row("mlkem-and-another", _TWICE, act=Act.REKEY_CHILD, pieces=_BOTH),
+    _row("mlkem-first", _ALONE, act=Act.REKEY_CHILD),
+    _row("mlkem-optional", _OPTIONAL),
+    _row("mlkem-optional-by-initiator", _OPTIONAL, _NONE),
+    _row("mlkem-optional-by-responder", _NONE, _OPTIONAL),
+    _row("mlkem-nat", _HYBRID, nat=True),
+]  # fmt: skip
+
 IKEV2 = [
     *_algorithms(), *_CHOICES, *_BEGINNINGS, *_FRAGMENTS, *_SELECTORS, *_IDENTITIES, *_REFUSALS,
     *_PPKS, *_PATHS, *_later(),

@@ -17,6 +17,8 @@ PLUTO = PEERS / "libreswan/usr/libexec/ipsec/pluto"
 WHACK = PLUTO.with_name("whack")
 IKED = PEERS / "openiked/usr/sbin/iked"
 IKECTL = IKED.with_name("ikectl")
+# A strongSwan that has ML-KEM, with its own libc.
+CHARON_6 = PEERS / "strongswan6/usr/lib/ipsec/charon"
 _TOOLS = ("swanctl", "ip", "mount", "ping", "nsenter", "unshare", "setpriv", "sysctl")
 
 

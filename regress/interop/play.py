@@ -13,6 +13,7 @@ from regress.interop import xfrm
 from regress.interop.acts import ACTS, STARTS, Play, began, carries, leave, refused
 from regress.interop.capture import Capture
 from regress.interop.charon import Charon
+from regress.interop.charon_6 import Charon6
 from regress.interop.end import LARGE, End, Failure
 from regress.interop.iked import Iked
 from regress.interop.isakmpd import Isakmpd
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Where the folders of failed rows go.
 KEPT = ROOT / "build" / "interop"
 Kinds = tuple[type[End], type[End]]
-KINDS: dict[str, type[End]] = {kind.kind: kind for kind in (Isakmpd, Charon, Pluto, Iked)}
+KINDS: dict[str, type[End]] = {kind.kind: kind for kind in (Isakmpd, Charon, Charon6, Pluto, Iked)}
 # Who initiates with whom; isakmpd's role alone names the pair with charon.
 PAIRS: dict[str, Kinds] = {
     Role.INITIATOR.value: (Isakmpd, Charon),

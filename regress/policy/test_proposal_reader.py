@@ -289,5 +289,5 @@ class TestConnection:
 
 
 def test_texts_of_what_has_no_name() -> None:
-    odd = (Transform(T.ADDKE1, 36), Transform(T.KE, 0), Transform(T.ENCR, 999, 128))
-    assert describe(odd) == "ADDKE1 36 NONE UNKNOWN(999)-128"
+    odd = (Transform(T.KWA, 36), Transform(T.KE, 0), Transform(T.ENCR, 999, 128))
+    assert describe(odd) == "KWA 36 NONE UNKNOWN(999)-128"

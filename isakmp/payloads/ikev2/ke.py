@@ -7,9 +7,9 @@ from typing import Any
 from construct import GreedyBytes, Int16ub, Padding, Struct
 
 from isakmp.constants import ikev2
+from isakmp.constants.key_exchange import method_name
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec
-from isakmp.payloads.ikev2.sa import group_name
 from isakmp.payloads.ikev2.shapes import Demand
 from isakmp.payloads.shapes import fields_twin
 
@@ -26,6 +26,6 @@ CODEC = Codec(
     LAYOUT,
     "RFC 7296 3.4",
     (("001f0000" + "0b" * 32, {"group": 31, "data": b"\x0b" * 32}),),
-    show.fields(group=group_name, data=show.octets),
+    show.fields(group=method_name, data=show.octets),
     fields_twin(">H2x", ("group",), _wrong),
 )

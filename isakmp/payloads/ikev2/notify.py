@@ -10,9 +10,9 @@ from construct import Bytes, GreedyBytes, Int8ub, Int16ub, Rebuild, len_, this
 from construct import Struct as Layout
 
 from isakmp.constants import ikev2, name_of
+from isakmp.constants.key_exchange import method_name
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
-from isakmp.payloads.ikev2.sa import group_name
 from isakmp.policy.ppk import ppk_name
 
 LAYOUT = Layout(
@@ -48,7 +48,7 @@ def _build(value: Mapping[str, Any]) -> bytes:
 def _data(notify: int, data: bytes) -> str:
     """What is in a notify whose data has a meaning that fits on a line."""
     if notify == ikev2.Notify.INVALID_KE_PAYLOAD and len(data) == 2:
-        return group_name(int.from_bytes(data, "big"))
+        return method_name(int.from_bytes(data, "big"))
     if notify == ikev2.Notify.SIGNATURE_HASH_ALGORITHMS and data and len(data) % 2 == 0:
         numbers = [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
         return ", ".join(name_of(ikev2.Hash, number) for number in numbers[: show.MAX_SHOWN])

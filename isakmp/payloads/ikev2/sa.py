@@ -15,7 +15,8 @@ from typing import Any
 from construct import Bytes, Int8ub, Int16ub, Padding, Rebuild, len_, this
 from construct import Struct as Layout
 
-from isakmp.constants import ikev2, isakmp, name_of
+from isakmp.constants import ikev2, name_of
+from isakmp.constants.key_exchange import KEY_EXCHANGES, method_name
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
 from isakmp.payloads.data_attribute import ATTRIBUTES, build_attributes, parse_attributes
@@ -159,21 +160,12 @@ _TRANSFORM_IDS: Mapping[int, type[IntEnum]] = MappingProxyType(
         ikev2.Transform.ESN: ikev2.SequenceNumbers,
     }
 )
-_KEY_EXCHANGES = frozenset((ikev2.Transform.KE, *range(ikev2.Transform.ADDKE1, 13)))
-
-
-def group_name(number: int) -> str:
-    """The name of a key exchange method: a Diffie-Hellman group, or one of those after them."""
-    if number == 0:
-        return "NONE"
-    registry = ikev2.KeyExchange if number >= min(ikev2.KeyExchange) else isakmp.Group
-    return name_of(registry, number)
 
 
 def transform_name(kind: int, transform_id: int) -> str:
     """The name of a transform, whose registry depends on its type."""
-    if kind in _KEY_EXCHANGES:
-        return group_name(transform_id)
+    if kind in KEY_EXCHANGES:
+        return method_name(transform_id)
     registry = _TRANSFORM_IDS.get(kind)
     return name_of(registry, transform_id) if registry else f"UNKNOWN({transform_id})"
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from isakmp.chosen import ChosenIke
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
 from isakmp.crypto.cipher import Cbc, phase_1_cipher
 from isakmp.crypto.hash import HashSpec, get_hash
 from isakmp.crypto.prf import Prf, get_prf
 from isakmp.log.keylog import KeyLog
-from isakmp.sa import ChosenIke, IsakmpSa
+from isakmp.sa import IsakmpSa
 
 
 @dataclass(slots=True)

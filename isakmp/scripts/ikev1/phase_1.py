@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
 
+from isakmp.chosen import ChosenIke
 from isakmp.constants import DOI_IPSEC, IKEV1, ipsec, isakmp, name_of
 from isakmp.crypto import agreement, keymat
 from isakmp.crypto.groups import KeyPair, get_group
@@ -29,7 +30,7 @@ from isakmp.policy.peers import Opening
 from isakmp.policy.remembered import remembered
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, IkeTransform
-from isakmp.sa import ChosenIke, IsakmpSa, Nat, offered_bits, peer_of
+from isakmp.sa import IsakmpSa, Nat, offered_bits, peer_of
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.keys import Keys, derive
 from isakmp.scripts.ikev1.message_ids import MessageIds

@@ -23,6 +23,7 @@ from typing import Any
 from isakmp.app.base import Limits, SaId, SaSpec, bundle_order
 from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
 from isakmp.constants.ip import protocol_name
+from isakmp.constants.key_exchange import Method
 from isakmp.crypto import agreement, keymat
 from isakmp.crypto.groups import KeyPair
 from isakmp.crypto.lengths import key_octets
@@ -78,7 +79,7 @@ class Quick:
     id_bodies: tuple[bytes, ...] = ()
     ni_b: bytes = b""
     nr_b: bytes = b""
-    group: isakmp.Group | None = None
+    group: Method | None = None
     key_pair: KeyPair | None = None
     g_qm_peer: bytes = b""
     g_qm_xy: bytes = field(default=b"", repr=False)
@@ -408,7 +409,7 @@ def _no_traffic(kind: str, came: str) -> Refused:
     )  # fmt: skip
 
 
-def _take_key(x: X, message: Incoming, group: isakmp.Group | None) -> None:
+def _take_key(x: X, message: Incoming, group: Method | None) -> None:
     """KE must be there exactly where PFS was agreed on."""
     x.state.group = group
     payloads = message.take_all(P.KE)

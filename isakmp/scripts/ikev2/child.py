@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isakmp.app.base import Limits, SaId, SaSpec
+from isakmp.chosen import ChosenIpsec
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.crypto import skeyseed
 from isakmp.crypto.lengths import key_octets
@@ -34,7 +35,7 @@ from isakmp.policy.spd import (
     Traffic,
     TrafficSelector,
 )
-from isakmp.sa import ChildProtocol, ChildSa, ChosenIpsec, IsakmpSa
+from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa
 from isakmp.scripts import ipsec_sa
 from isakmp.scripts.ikev2 import common
 
@@ -385,16 +386,19 @@ def chosen(c: Child) -> ChosenIpsec:
         ours.life.seconds.offer if ours.life.seconds else 0,
         ours.life.kilobytes.offer if ours.life.kilobytes else 0,
         c.choice.proposal.name, connection.suites[0].protocols[0].replay_window, c.choice.esn,
+        tuple(t.id for t in c.choice.additional),
     )  # fmt: skip
 
 
-def install_inbound(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: bytes = b"") -> Wait:
+def install_inbound(
+    x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes, g_ir: bytes = b"", more: bytes = b""
+) -> Wait:
     """Derive the keys of both SAs (2.17); give the application the inbound one."""
     what, c.selectors = chosen(c), c.selectors or _selectors(x, c)
     c.reqid = x.engine.owner.connections.reqid(connection_of(c).name, c.selectors[0], x)
     encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
     size = encryption + auth
-    keymat = skeyseed.child_keymat(sa.keys.prf, sa.keys.sk.d, ni, nr, 2 * size, g_ir)
+    keymat = skeyseed.child_keymat(sa.keys.prf, sa.keys.sk.d, ni, nr, 2 * size, g_ir, more)
     # The initiator's outbound SA comes first.
     ours, theirs = keymat[:size], keymat[size:]
     if not x.initiator:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from isakmp.constants import ikev2, isakmp, name_of
+from isakmp.constants import ikev2, name_of
+from isakmp.constants.key_exchange import method_name
 from isakmp.crypto import agreement
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
@@ -108,9 +109,9 @@ def make_key_pair(x: Exchange[Any], group: int) -> Generator[Job[bytes], bytes, 
     return agreement.key_pair(x.engine.work, x.engine.random, group)
 
 
-def ke_value(group: int, pair: KeyPair) -> dict[str, Any]:
+def ke_value(group: int, public: bytes) -> dict[str, Any]:
     """What a KE payload is built from."""
-    return {"group": int(group), "data": pair.public}
+    return {"group": int(group), "data": public}
 
 
 def agree(x: Exchange[Any], pair: KeyPair, public: bytes) -> agreement.Octets:
@@ -118,8 +119,21 @@ def agree(x: Exchange[Any], pair: KeyPair, public: bytes) -> agreement.Octets:
     try:
         return (yield from agreement.agree(x.engine.work, pair, public))
     except CryptoError as error:
-        reason = Reason("invalid-key-exchange", str(error))
-        raise Refused(reason, Notify.INVALID_SYNTAX) from None
+        raise _invalid(error) from None
+
+
+def respond(
+    x: Exchange[Any], group: int, public: bytes
+) -> Generator[Job[bytes], bytes, tuple[bytes, bytes]]:
+    """As who answers a value: our own one, and g_ir. Refused as above."""
+    try:
+        return (yield from agreement.respond(x.engine.work, x.engine.random, group, public))
+    except CryptoError as error:
+        raise _invalid(error) from None
+
+
+def _invalid(error: CryptoError) -> Refused:
+    return Refused(Reason("invalid-key-exchange", str(error)), Notify.INVALID_SYNTAX)
 
 
 def check_group(came: int, chosen: int | None, proposals: tuple[Proposal, ...]) -> None:
@@ -128,7 +142,7 @@ def check_group(came: int, chosen: int | None, proposals: tuple[Proposal, ...]) 
         return
     raise Refused(
         Reason("invalid-ke-payload", "the peer's key exchange is of another group than chosen",
-               came=name_of(isakmp.Group, came), acceptable=name_of(isakmp.Group, chosen),
+               came=method_name(came), acceptable=method_name(chosen),
                line=proposals[0].line if proposals else ""),
         Notify.INVALID_KE_PAYLOAD, int(chosen).to_bytes(2, "big"),
     )  # fmt: skip

@@ -6,18 +6,16 @@ HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
 a new IKE SA in the place of this one:
 HDR, SK {SA, Ni, KEi}                             -->
                                                   <--  HDR, SK {SA, Nr, KEr}
+
+IKE_FOLLOWUP_KE follows where more key exchanges than one were agreed on (RFC 9370 2.2.4).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from isakmp.constants import ikev2
-from isakmp.crypto import skeyseed
-from isakmp.crypto.groups import KeyPair
-from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import Exchange
+from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import (
     END,
     PROTECTED,
@@ -31,45 +29,28 @@ from isakmp.exchange.script import (
 )
 from isakmp.policy import proposal
 from isakmp.policy.spd import Proposal
-from isakmp.sa import ChosenIkev2, IsakmpSa, State
+from isakmp.sa import State
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
 from isakmp.scripts.ikev2.common import sa_of
-from isakmp.scripts.ikev2.ike_auth import arm_reauthentication
-from isakmp.scripts.ikev2.informational import take_back
-from isakmp.scripts.ikev2.initial import chosen_of_choice, larval, log_keys
-from isakmp.scripts.ikev2.keys import derive
+from isakmp.scripts.ikev2.creation import (
+    Create,
+    X,
+    abandon,
+    add_rest,
+    finalize,
+    refused,
+    take_rest,
+    taken_back,
+)
+from isakmp.scripts.ikev2.ike_followup_ke import IKE_FOLLOWUP_KE
+from isakmp.scripts.ikev2.initial import chosen_of_choice
 
 P, Notify = ikev2.Payload, ikev2.Notify
 
 SPI_SIZE = 8
 RESTARTS_MAX = 2
-
-
-@dataclass(slots=True)
-class Create:
-    """What the steps of one exchange have learned. child None: it rekeys the IKE SA.
-
-    spi_i, spi_r: of the new IKE SA; began: the exchange asks for something, which from then on
-    is in the way of others (2.25).
-    """
-
-    child: Child | None = None
-    ni: bytes = b""
-    nr: bytes = b""
-    group: int | None = None
-    key_pair: KeyPair | None = None
-    g_ir: bytes = field(default=b"", repr=False)
-    ke_peer: Any = None
-    restarts: int = 0
-    choice: Any = None
-    chosen: ChosenIkev2 | None = None
-    spi_i: bytes = b""
-    spi_r: bytes = b""
-
-
-X = Exchange[Create]
 
 
 # --- sending ---------------------------------------------------------------------------------
@@ -89,7 +70,7 @@ def send_SA_NONCE(x: X, message: Outgoing) -> Wait:
 
 
 def _send_child(x: X, c: Child, message: Outgoing) -> Wait:
-    s, sa = x.state, sa_of(x)
+    s = x.state
     if x.initiator:
         _check_wanted(x, c)
         if c.spi_in == 0:
@@ -110,7 +91,8 @@ def _send_child(x: X, c: Child, message: Outgoing) -> Wait:
         negotiation.add_request(x, c, message)
     else:
         negotiation.add_answer(c, message)
-        yield from negotiation.install_inbound(x, c, sa, s.ni, s.nr, s.g_ir)
+        s.additional.methods = tuple(t.id for t in c.choice.additional)
+        yield from add_rest(x, message)
 
 
 def _check_wanted(x: X, c: Child) -> None:
@@ -125,10 +107,12 @@ def _check_wanted(x: X, c: Child) -> None:
 def _add_key(x: X, message: Outgoing) -> Wait:
     s = x.state
     if s.group:
-        s.key_pair = yield from common.make_key_pair(x, s.group)
-        message.add(P.KE, common.ke_value(s.group, s.key_pair))
-        if not x.initiator:
-            s.g_ir = yield from common.agree(x, s.key_pair, s.ke_peer.data)
+        if x.initiator:
+            s.key_pair = yield from common.make_key_pair(x, s.group)
+            public = s.key_pair.public
+        else:
+            public, s.g_ir = yield from common.respond(x, s.group, s.ke_peer.data)
+        message.add(P.KE, common.ke_value(s.group, public))
 
 
 def _send_ike(x: X, message: Outgoing) -> Wait:
@@ -145,6 +129,9 @@ def _send_ike(x: X, message: Outgoing) -> Wait:
     yield from _add_key(x, message)
     if x.initiator:
         _check_sa_wanted(x)
+    elif s.chosen is not None:
+        s.additional.methods = s.chosen.methods
+        yield from add_rest(x, message)
 
 
 def _check_sa_wanted(x: X) -> None:
@@ -171,20 +158,9 @@ def recv_SA_NONCE(x: X, message: Incoming) -> Wait:
     if x.initiator:
         s.nr = nonce
         if s.child is None:
-            try:
-                yield from _recv_ike_answer(x, message)
-            except (Refused, MalformedPayload):
-                raise
-            except IsakmpError:
-                # The peer has a successor that we shall not have: all of it begins anew.
-                x.engine.owner.delete_sa(sa_of(x))
-                raise
+            yield from taken_back(x, _recv_ike_answer(x, message, notifies))
         else:
-            try:
-                yield from _recv_child_answer(x, s.child, message, notifies)
-            except IsakmpError:
-                take_back(x, s.child)
-                raise
+            yield from taken_back(x, _recv_child_answer(x, s.child, message, notifies))
         return
     s.ni = nonce
     if _asks_for_ike(message):
@@ -227,8 +203,9 @@ def _recv_child_answer(
 ) -> Wait:  # fmt: skip
     s = x.state
     negotiation.take_answer(x, c, message, notifies)
+    s.additional.methods = tuple(t.id for t in c.choice.additional)
     yield from _check_answer_key(x, c.choice.group)
-    yield from negotiation.install_inbound(x, c, sa_of(x), s.ni, s.nr, s.g_ir)
+    yield from take_rest(x, notifies)
 
 
 def _check_answer_key(x: X, group: int | None) -> Wait:
@@ -258,14 +235,16 @@ def _recv_ike_request(x: X, message: Incoming) -> None:
     _check_key(x, s.chosen.group, remote.proposals)
 
 
-def _recv_ike_answer(x: X, message: Incoming) -> Wait:
+def _recv_ike_answer(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait:
     s, remote = x.state, x.remote
     s.choice = proposal.check_answer(
         message.take(P.SA).value.proposals, remote.proposals, remote.name, remote.line
     )
     s.spi_r = _spi(s.choice.spi)
     s.chosen = chosen_of_choice(remote, s.choice)
+    s.additional.methods = s.chosen.methods
     yield from _check_answer_key(x, s.chosen.group)
+    yield from take_rest(x, notifies)
 
 
 def _spi(spi: bytes) -> bytes:
@@ -287,66 +266,7 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
     error = common.error_among(notifies)
     if error is None:
         raise MalformedPayload("HDR", 28, "an answer without SA and NONCE", "RFC 7296 1.3")
-    rekey.refused(x, error)
-    if s.child is not None:
-        raise negotiation.refused_by_peer(x, s.child, error)
-    raise common.refused_by_peer(x, error, proven=True)
-
-
-# --- ends ------------------------------------------------------------------------------------
-
-
-def finalize(x: X) -> None:
-    """Here is the new SA, with what it replaces."""
-    s, sa, owner = x.state, sa_of(x), x.engine.owner
-    c = s.child
-    if c is None:
-        new = _new_ike_sa(x, sa)
-        owner.sa_rekeyed(sa, new)
-        rekey.settle_sa(x.engine, sa)
-        return
-    child = negotiation.make(x, c, rekey.home(sa), s.ni, s.nr)
-    if c.old is None or not (c.old.heirs or c.old.state is not State.DEAD):
-        owner.children.child_established(child, c.specs)
-    else:
-        owner.children.child_rekeyed(c.old, child, c.specs)
-        rekey.settle_child(x.engine, c.old)
-        if x.initiator and (reason := negotiation.lost_in_rekeying(c)):
-            x.engine.remark(x, reason, goes_on=True)
-    if x.unwanted is not None:
-        owner.children.delete_child(child)
-
-
-def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:
-    """The IKE SA that takes the place of ``old``, with its peer and its NAT (2.18)."""
-    s, chosen = x.state, x.state.chosen
-    if chosen is None:
-        raise MalformedPayload("SA", 28, "nothing is agreed on", "RFC 7296 2.18")
-    seed = skeyseed.rekeyed_skeyseed(old.keys.prf, old.keys.sk.d, s.g_ir, s.ni, s.nr)
-    keys = derive(chosen, seed, s.ni, s.nr, s.spi_i, s.spi_r, initiator=x.initiator)
-    log_keys(x, s.g_ir, keys)
-    new = larval(x, keys, chosen, s.spi_i, s.spi_r, old.nat)
-    new.local_id, new.remote_id, new.state = old.local_id, old.remote_id, State.ESTABLISHED
-    new.tiebreak, new.path = min(s.ni, s.nr), old.path
-    new.fragments = old.fragments.heir() if old.fragments is not None else None
-    new.ppk = old.ppk  # whose SK_d this one's keys are made of: it is not mixed in again
-    new.find_peer()
-    if old.reauth_at:
-        new.reauth_at = old.reauth_at
-        arm_reauthentication(x.engine, new)
-    return new
-
-
-def abandon(x: X) -> None:
-    """Give the SPI back; a rivalling exchange of the peer's decides without this one."""
-    c = x.state.child
-    if c is None:
-        rekey.settle_sa(x.engine, sa_of(x))
-        return
-    if c.connection is not None:
-        negotiation.give_back(x, c)
-    if c.old is not None:
-        rekey.settle_child(x.engine, c.old)
+    raise refused(x, error)
 
 
 SA, NONCE = P.SA, P.NONCE
@@ -358,4 +278,5 @@ create_child_sa_syntax = (PROTECTED, SA, NONCE, SWITCH, PROTECTED, SA, NONCE, EN
 CREATE_CHILD_SA = refusable(Script(
     "CREATE_CHILD_SA", ikev2.Exchange.CREATE_CHILD_SA, create_child_sa_initiator,
     create_child_sa_responder, create_child_sa_syntax, Create, finalize, abandon,
+    follows=lambda x: IKE_FOLLOWUP_KE if x.state.additional.methods else None,
 ), (int(P.NOTIFY),), recv_refusal)  # fmt: skip

@@ -29,8 +29,10 @@ from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev2 import common, notices, sealing
 from isakmp.scripts.ikev2.child import Child
-from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA, Create
+from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA
+from isakmp.scripts.ikev2.creation import Create
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
+from isakmp.scripts.ikev2.ike_followup_ke import IKE_FOLLOWUP_KE
 from isakmp.scripts.ikev2.ike_sa_init import IKE_SA_INIT
 from isakmp.scripts.ikev2.informational import (
     Info,
@@ -42,12 +44,15 @@ from isakmp.scripts.ikev2.informational import (
 )
 from isakmp.scripts.ikev2.initial import Initial
 from isakmp.scripts.ikev2.receive import KNOWN, RESPONSE, SCRIPTS, Receiver
+from isakmp.scripts.ikev2.rekey import rekeys_ike
 
 P, Notify = ikev2.Payload, ikev2.Notify
 
 
-def _replaces_sa(x: Exchange[Any]) -> bool:
-    return x.script is CREATE_CHILD_SA and x.state.child is None
+# For so long an exchange is kept that its peer has to go on with; 5 to 20 s are asked for.
+RESUME_S = 15.0
+# What makes SAs under an IKE SA.
+_CREATING = (CREATE_CHILD_SA, IKE_FOLLOWUP_KE)
 
 
 class Ikev2:
@@ -85,7 +90,7 @@ class Ikev2:
     def _not_understood(exchange: Exchange[Any]) -> None:
         """An answer that makes a child SA and is not understood: the peer is to delete it. Which
         IKE SA one has made is not known, so that both end."""
-        if not exchange.initiator or exchange.script is not CREATE_CHILD_SA:
+        if not exchange.initiator or exchange.script not in _CREATING:
             return
         if exchange.state.child is not None:
             take_back(exchange, exchange.state.child)
@@ -172,22 +177,37 @@ class Ikev2:
         if sa is None:
             return True
         engine.unlist(exchange)
-        self.ended(exchange, None)
-        if "end" in exchange.events:
+        # A stranger has no more of it than for one request.
+        if "end" in exchange.events and sa.state is not State.LARVAL:
             engine.allow_time(exchange)
         if not exchange.initiator:
-            engine.number(exchange)
+            self.ended(exchange, None)
+            if exchange.script.resumes is None:
+                engine.number(exchange)
+            else:
+                self._wait_to_resume(exchange)
             return True
+        sa.ids.done(exchange.message_id)
         exchange.message_id, exchange.last_out = UNNUMBERED, ()
-        sa.waiting.append(exchange)
+        # What has begun goes before what has not.
+        sa.waiting.insert(0, exchange)
         engine.begin_waiting(sa)
         return False
+
+    @staticmethod
+    def _wait_to_resume(exchange: Exchange[Any]) -> None:
+        """The peer goes on with it by what its request says, or soon never (RFC 9370 2.2.4)."""
+        exchange.message_id = UNNUMBERED
+        exchange.hint = Reason(
+            "not-resumed", f"the peer does not go on with {exchange.script.name}"
+        )
+        exchange.engine.allow_time(exchange, RESUME_S)
 
     def may_begin(self, sa: IsakmpSa) -> bool:
         """As many requests of ours may be unanswered as the peer's window holds (2.3)."""
         begun = [x for x in sa.running.values() if x.initiator and x not in sa.waiting]
         # Nothing else is asked for while its successor is: it would end between the two (2.8).
-        if any(map(_replaces_sa, begun)) or (begun and _replaces_sa(sa.waiting[0])):
+        if any(map(rekeys_ike, begun)) or (begun and rekeys_ike(sa.waiting[0])):
             return False
         ahead = sum(1 for x in begun if not x.last_out)
         return bool(sa.ids.room(ahead))
@@ -198,7 +218,7 @@ class Ikev2:
         if sa is None:
             return
         if not exchange.initiator:
-            if exchange.last_in or reason is not None:
+            if exchange.message_id != UNNUMBERED and (exchange.last_in or reason is not None):
                 mark = exchange.now_in if reason is not None else exchange.last_in
                 sa.ids.answer(exchange.message_id, mark, exchange.last_out)
             return
@@ -248,7 +268,7 @@ class Ikev2:
 
     def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
         """A request has its answer: without one the peer would count us as dead."""
-        if not exchange.initiator:
+        if not exchange.initiator and exchange.message_id != UNNUMBERED:
             self.notify(exchange, Refused(reason, self.failure))
 
     def _tell_of_answer(self, exchange: Exchange[Any], refused: Refused) -> None:
@@ -258,7 +278,7 @@ class Ikev2:
         elif exchange.script is IKE_AUTH and exchange.sa is not None and refused.notify:
             value = common.notify_value(refused.notify, refused.data)
             tell(exchange.engine, self, exchange.sa, [(int(P.NOTIFY), value), delete_ike()])
-        elif exchange.script is CREATE_CHILD_SA and refused.notify == Notify.INVALID_SYNTAX:
+        elif exchange.script in _CREATING and refused.notify == Notify.INVALID_SYNTAX:
             common.end_sa(exchange, tell=True)
 
     def _refused_under(self, exchange: Exchange[Any], sa: IsakmpSa, notify: int) -> None:
@@ -294,8 +314,7 @@ class Ikev2:
 
     def rekey_sa(self, engine: Engine, sa: IsakmpSa) -> None:
         """Start CREATE_CHILD_SA for a successor of ``sa``."""
-        if any(x.initiator and x.script is CREATE_CHILD_SA and x.state.child is None
-               for x in sa.running.values()):  # fmt: skip
+        if any(x.initiator and rekeys_ike(x) for x in sa.running.values()):
             return
         engine.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, sa=sa)
 

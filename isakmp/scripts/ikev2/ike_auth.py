@@ -1,4 +1,4 @@
-"""IKE_AUTH with shared keys: RFC 7296 1.2, 2.15, 2.21.2; RFC 6023 (no child SA).
+"""IKE_AUTH with shared keys: RFC 7296 1.2, 2.15, 2.21.2; RFC 6023 (no child SA), 9242.
 
     initiator                                          responder
     HDR, SK {IDi, [IDr,] AUTH, [SAi2, TSi, TSr]}  -->
@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from isakmp.auth import method
+from isakmp.chosen import ChosenIkev2
 from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.crypto import skeyseed
 from isakmp.crypto.skeyseed import SkKeys
@@ -35,7 +36,7 @@ from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.peers import IKE_SA_INIT
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Wish
-from isakmp.sa import ChosenIkev2, IsakmpSa, State
+from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, ppk, twins
 from isakmp.scripts.ikev2.child import Child
@@ -309,14 +310,14 @@ def _said(x: X) -> Identity | None:
 
 
 def _octets(x: X, sk: SkKeys, *, ours: bool) -> bytes:
-    """InitiatorSignedOctets or ResponderSignedOctets, RFC 7296 2.15."""
+    """InitiatorSignedOctets or ResponderSignedOctets, RFC 7296 2.15, RFC 9242 3.3.2."""
     s, prf = x.state, sa_of(x).keys.prf
     if x.initiator is ours:
         message, nonce, sk_p = s.message_1, s.nr, sk.pi
     else:
         message, nonce, sk_p = s.message_2, s.ni, sk.pr
     body = s.local_body if ours else s.remote_body
-    return skeyseed.signed_octets(prf, message, nonce, sk_p, body)
+    return skeyseed.signed_octets(prf, message, nonce, sk_p, body) + s.int_auth.octets
 
 
 # --- ends ------------------------------------------------------------------------------------
@@ -350,6 +351,7 @@ def finalize(x: X) -> None:
         arm_reauthentication(x.engine, sa)
     owner.established(sa, c.connection if c else None)
     ppk.audit(x)
+    sa.keys.earlier = ()
     if c is not None and s.refusal is None:
         owner.children.child_established(negotiation.make(x, c, sa, s.ni, s.nr), c.specs)
     if s.initial_contact:
@@ -365,6 +367,7 @@ def _complete(x: X, sa: IsakmpSa, s: Initial) -> None:
     sa.local_id, sa.remote_id, sa.state = s.local_id, s.remote_id, State.ESTABLISHED
     sa.established, sa.tiebreak, sa.path = x.engine.now(), min(s.ni, s.nr), x.path
     sa.remote, sa.exchange_type = x.remote, x.script.exchange_type
+    sa.ids.opening = x.message_id + 1
     sa.find_peer()
 
 

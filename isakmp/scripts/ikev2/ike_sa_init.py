@@ -13,8 +13,9 @@ was there when it came: it is to the last message with that group that had been 
 cookie has to wait a while for an answer that does without one, and one that comes again goes before
 others. The second message may come in several versions of the same keys (twins.py).
 
-IKE_AUTH follows under the keys that come of it. What the responder derives is derived once its
-answer has left, while the initiator does the same.
+IKE_AUTH follows under the keys that come of it, or IKE_INTERMEDIATE where more key exchanges were
+agreed on. What the responder derives is derived once its answer has left, while the initiator does
+the same.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from isakmp.policy import proposal
 from isakmp.policy.remembered import remembered
 from isakmp.scripts.ikev2 import abilities, common, ppk, twins
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
+from isakmp.scripts.ikev2.ike_intermediate import IKE_INTERMEDIATE
 from isakmp.scripts.ikev2.initial import (
     First,
     Initial,
@@ -63,9 +65,8 @@ def send_SA_KE_NONCE(x: X, message: Outgoing) -> Wait:
     else:
         message.add(P.SA, proposal.answer(s.choice, b""))
         s.nr = x.engine.random(common.NONCE_SIZE)
-        s.key_pair = yield from common.make_key_pair(x, chosen_of(x).group)
-        s.g_ir = yield from common.agree(x, s.key_pair, s.ke_peer)
-        message.add(P.KE, common.ke_value(chosen_of(x).group, s.key_pair))
+        public, s.g_ir = yield from common.respond(x, chosen_of(x).group, s.ke_peer)
+        message.add(P.KE, common.ke_value(chosen_of(x).group, public))
         message.add(P.NONCE, s.nr)
         x.after_send.append(lambda: _make_sa(x))
     abilities.add(x, message)
@@ -85,7 +86,7 @@ def _offer(x: X, message: Outgoing) -> Wait:
     s.key_pair = next(known, None) or (yield from common.make_key_pair(x, s.group))
     s.ni = s.ni or x.engine.random(common.NONCE_SIZE)
     message.add(P.SA, proposal.offer(proposals, b""))
-    message.add(P.KE, common.ke_value(s.group, s.key_pair))
+    message.add(P.KE, common.ke_value(s.group, s.key_pair.public))
     message.add(P.NONCE, s.ni)
 
 
@@ -119,6 +120,8 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
         _recall(x, ke.group, message.came)
     s.ke_peer = ke.data
     abilities.take(x, message)
+    abilities.check_additional(x)
+    s.additional.methods = s.chosen.methods
     if x.initiator:
         ppk.agree(x)
     x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: agreed on %s (%s)", x, s.chosen,
@@ -253,6 +256,11 @@ def _was_sent(s: Initial, group: int, cookie: bytes) -> bool:
     return any((first.group, first.cookie) == (group, cookie) for first in s.asked)
 
 
+def _following(x: X) -> Script[Initial]:
+    """What the keys are made with is not all there yet, or is."""
+    return IKE_INTERMEDIATE if chosen_of(x).additional else IKE_AUTH
+
+
 SA, KE, NONCE = P.SA, P.KE, P.NONCE
 
 ike_sa_init_initiator = (send_SA_KE_NONCE, recv_SA_KE_NONCE)
@@ -261,6 +269,6 @@ ike_sa_init_syntax = (SA, KE, NONCE, SWITCH, SA, KE, NONCE, END)
 
 IKE_SA_INIT = refusable(Script(
     "IKE_SA_INIT", ikev2.Exchange.IKE_SA_INIT, ike_sa_init_initiator, ike_sa_init_responder,
-    ike_sa_init_syntax, Initial, follows=lambda x: IKE_AUTH, establishes=True,
+    ike_sa_init_syntax, Initial, follows=_following, establishes=True,
     fork=fork, question=question, joins=twins.joins,
 ), (int(P.NOTIFY),), recv_refusal)  # fmt: skip

@@ -30,8 +30,6 @@ from isakmp.scripts.ikev2.common import sa_of
 P, Notify = ikev2.Payload, ikev2.Notify
 
 SPI_SIZE = 4
-# The message ID of the first request after the initial exchanges.
-AFTER_IKE_AUTH = 2
 _NUMBERS = {int(number): wire for wire, number in PROTOCOLS.items()}
 
 
@@ -84,7 +82,7 @@ def _is_first(sa: IsakmpSa, message: Incoming) -> bool:
     """Whether the initiator of IKE_AUTH says it right after that, as one that refuses our answer
     does (2.21.2)."""
     asked = sa.exchange_type == ikev2.Exchange.IKE_AUTH and not sa.initiator
-    return asked and message.header.message_id == AFTER_IKE_AUTH
+    return asked and message.header.message_id == sa.ids.opening
 
 
 def _end_by(x: X, sa: IsakmpSa, number: int) -> None:
@@ -247,7 +245,7 @@ def recv_ANY(x: X, message: Incoming) -> None:
     kind = name_of(ikev2.Exchange, x.script.exchange_type)
     raise Refused(
         Reason("unknown-exchange", "there is no such exchange under an IKE SA", came=kind,
-               acceptable="CREATE_CHILD_SA, INFORMATIONAL"), Notify.INVALID_SYNTAX,
+               acceptable="CREATE_CHILD_SA, IKE_FOLLOWUP_KE, INFORMATIONAL"), Notify.INVALID_SYNTAX,
     )  # fmt: skip
 
 

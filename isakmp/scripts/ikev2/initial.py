@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from isakmp.chosen import ChosenIkev2
 from isakmp.constants import IKEV2, ipsec
 from isakmp.crypto.groups import KeyPair
 from isakmp.crypto.skeyseed import SkKeys
@@ -15,8 +16,10 @@ from isakmp.exchange.script import Incoming, duplicate
 from isakmp.log.log import LogClass
 from isakmp.message import Header
 from isakmp.policy.spd import Identity, Remote
-from isakmp.sa import ChosenIkev2, IsakmpSa, Nat, State
+from isakmp.sa import IsakmpSa, Nat, State
+from isakmp.scripts.ikev2.additional import Additional
 from isakmp.scripts.ikev2.child import Child
+from isakmp.scripts.ikev2.intauth import IntAuth
 from isakmp.scripts.ikev2.keys import Keys
 from isakmp.window import Window
 
@@ -41,9 +44,10 @@ class Initial:
     message_1, message_2: IKE_SA_INIT's as they went over the wire, which AUTH covers; answers: what
     the latter may have been, by its octets, the one that was followed first; asked: our first
     messages, in the order they went; cookies: those that came, and how often; supports: the
-    status notifies of the peer's; local_body, remote_body: the identities as they are sent; child:
-    what is negotiated along with IKE_AUTH; use_ppk: both have said USE_PPK; sk_before: the keys as
-    they were without the PPK that is in them; no_ppk: why there is none though there could be;
+    status notifies of the peer's; additional, int_auth: what IKE_INTERMEDIATE is for and what AUTH
+    covers of it; local_body, remote_body: the identities as they are sent; child: what is
+    negotiated along with IKE_AUTH; use_ppk: both have said USE_PPK; sk_before: the keys as they
+    were without the PPK that is in them; no_ppk: why there is none though there could be;
     refusal: why there is no child SA though the IKE SA is good; unwanted: the peer believes there
     is one.
     """
@@ -63,6 +67,8 @@ class Initial:
     answers: dict[bytes, Incoming] = field(default_factory=dict, repr=False)
     asked: list[First] = field(default_factory=list, repr=False)
     supports: set[int] = field(default_factory=set)
+    additional: Additional = field(default_factory=Additional)
+    int_auth: IntAuth = field(default_factory=IntAuth)
     nat: Nat = field(default_factory=Nat)
     local_id: Identity | None = None
     remote_id: Identity | None = None
@@ -85,6 +91,7 @@ def fork(state: Initial) -> Initial:
     negotiated yet. What was asked, and which cookies came, is the first message's alone."""
     other = duplicate(state)
     other.nat, other.answers = duplicate(state.nat), {}
+    other.additional, other.int_auth = Additional(), IntAuth()
     other.child = Child(state.child.connection) if state.child is not None else None
     return other
 
@@ -111,7 +118,7 @@ def chosen_of_choice(remote: Remote, choice: Any) -> ChosenIkev2:
         choice.encr.id, choice.encr.key_bits, choice.prf.id,
         choice.integ.id if choice.integ and choice.integ.id else None, choice.group,
         life.seconds.offer if life.seconds else 0, life.kilobytes.offer if life.kilobytes else 0,
-        choice.proposal.name,
+        choice.proposal.name, choice.additional,
     )  # fmt: skip
 
 

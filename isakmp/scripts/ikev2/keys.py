@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from isakmp.chosen import ChosenIkev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.prf import Prf, get_prf_v2
 from isakmp.crypto.sk import Sk, sk_cipher
 from isakmp.crypto.skeyseed import SkKeys
 from isakmp.log.keylog import KeyLog
-from isakmp.sa import ChosenIkev2, IsakmpSa
+from isakmp.sa import IsakmpSa
 
 
 @dataclass(slots=True)
 class Keys:
-    """What protects one IKE SA. seals: our messages; opens: the peer's."""
+    """What protects one IKE SA. seals: our messages; opens: the peer's; earlier: those before,
+    while it is in the making, the oldest first (RFC 9370 2.2.2)."""
 
     prf: Prf
     sk: SkKeys = field(repr=False)
     seals: Sk = field(repr=False)
     opens: Sk = field(repr=False)
+    earlier: tuple[Keys, ...] = field(default=(), repr=False)
 
     def record(self, key_log: KeyLog, sa: IsakmpSa) -> None:
-        """Write what Wireshark needs."""
+        """Write what Wireshark needs, of the earlier ones, too."""
         chosen = sa.chosen
         if isinstance(chosen, ChosenIkev2):
-            key_log.ikev2(sa.cky_i, sa.cky_r, self.sk, chosen.encryption, chosen.key_bits,
-                          chosen.integ)  # fmt: skip
+            for keys in (*self.earlier, self):
+                key_log.ikev2(sa.cky_i, sa.cky_r, keys.sk, chosen.encryption, chosen.key_bits,
+                              chosen.integ)  # fmt: skip
 
 
 def derive(

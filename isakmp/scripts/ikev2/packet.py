@@ -12,6 +12,8 @@ from isakmp.path import Path
 from isakmp.payloads.ikev2 import FAMILY
 
 SK, SKF = int(ikev2.Payload.SK), int(ikev2.Payload.SKF)
+# Where they lie in the header.
+_NEXT_PAYLOAD, _LENGTH = 16, 24
 
 
 def find_protected(header: Header, datagram: bytes) -> tuple[int, int]:
@@ -36,6 +38,24 @@ def outside(datagram: bytes) -> list[Payload]:
     if header.next_payload in (SK, SKF):
         return []
     return parse_payloads(2, header.next_payload, datagram[HEADER_SIZE:])[0][:-1]
+
+
+def covered(datagram: bytes, chain: bytes) -> bytes:
+    """What RFC 9242 3.3.2 authenticates of a message: its octets up to the end of the SK payload's
+    generic header, as if there were no IV, padding and ICV, and the payloads in it.
+
+    datagram: the message as it went over the wire, or its first piece, which then is taken for the
+    whole; chain: the payloads of the whole.
+    """
+    header = Header.unpack(datagram)
+    at, _ = find_protected(header, datagram)
+    clear = bytearray(datagram[:at])
+    # What says that an encrypted payload follows: the header, or the last one in clear.
+    said = outside(datagram)
+    clear[said[-1].offset if said else _NEXT_PAYLOAD] = SK
+    clear[_LENGTH:HEADER_SIZE] = (at + 4 + len(chain)).to_bytes(4, "big")
+    generic = datagram[at : at + 2] + (4 + len(chain)).to_bytes(2, "big")
+    return bytes(clear) + generic + chain
 
 
 def read_clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> Incoming:

@@ -6,14 +6,16 @@ RFC 7296 2.2, 2.3, 2.4, 2.6 and 2.23; RFC 7383 2.6. A message that is opened goe
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from isakmp.constants import ikev2, name_of
+from isakmp.constants.key_exchange import ADDITIONAL
 from isakmp.errors import CryptoError, MalformedPayload, Refused
 from isakmp.exchange.dialect import Dialect
 from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange, digest
+from isakmp.exchange.exchange import UNNUMBERED, Exchange, digest
 from isakmp.exchange.script import Incoming, Script
 from isakmp.message import (
     HEADER_SIZE,
@@ -30,6 +32,7 @@ from isakmp.scripts.ikev2.cookie import Cookies
 from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA
 from isakmp.scripts.ikev2.ended import Ended, EndedSa
 from isakmp.scripts.ikev2.fragments import OCTETS_MAX, UNPROVEN_MAX
+from isakmp.scripts.ikev2.ike_followup_ke import IKE_FOLLOWUP_KE
 from isakmp.scripts.ikev2.ike_sa_init import IKE_SA_INIT
 from isakmp.scripts.ikev2.informational import (
     INFORMATIONAL,
@@ -42,9 +45,11 @@ P, Notify = ikev2.Payload, ikev2.Notify
 # Plain numbers: an enum of flags makes a member for every look at one, in 1 us.
 INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 INIT = int(ikev2.Exchange.IKE_SA_INIT)
+# Requests before an IKE SA is there: IKE_SA_INIT, IKE_INTERMEDIATE at most so often, IKE_AUTH.
+INITIAL_MAX = 2 + len(ADDITIONAL)
 
 SCRIPTS: dict[int, Script[Any]] = {
-    int(s.exchange_type): s for s in (CREATE_CHILD_SA, INFORMATIONAL)
+    int(s.exchange_type): s for s in (CREATE_CHILD_SA, IKE_FOLLOWUP_KE, INFORMATIONAL)
 }
 KNOWN = frozenset(FAMILY.codecs)
 
@@ -151,9 +156,8 @@ class Receiver:
         """A request of the peer's: new, repeated, or out of the window (RFC 7296 2.2, 2.3)."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
         waiting = engine.find(self._dialect.name, own, -1 - header.message_id)
-        sa = engine.sas.find(self._dialect.name, own) or (
-            waiting.sa if waiting is not None else None
-        )
+        begun = engine.half_open.chose(self._dialect.name, own)
+        sa = engine.sas.find(self._dialect.name, own) or (begun.sa if begun is not None else None)
         if sa is None or not self._fits(sa, header):
             self._without_sa(engine, own, path, header, datagram)
             return
@@ -191,6 +195,9 @@ class Receiver:
             if not engine.early([waiting], path, len(datagram), again):
                 self._take(engine, sa, waiting, path, header, datagram)
             return
+        if sa.state is State.LARVAL:
+            engine.drop(path, f"{sa}: the initial exchanges are not done")
+            return
         self._take(engine, sa, None, path, header, datagram)
 
     @staticmethod
@@ -200,11 +207,12 @@ class Receiver:
         at, kind = find_protected(header, datagram)
         if kind != SKF or P_SKF.parse(datagram[at + 4 :], at + 4).number != 1:
             return False
-        try:
-            sa.keys.opens.open(datagram, at + 8)
-        except CryptoError:
-            return False
-        return True
+        # It is under the keys that it was first sent under.
+        for keys in (sa.keys, *sa.keys.earlier):
+            with suppress(CryptoError):
+                keys.opens.open(datagram, at + 8)
+                return True
+        return False
 
     @staticmethod
     def _answer_again(
@@ -236,7 +244,7 @@ class Receiver:
         if notices.is_one_way(header):
             notices.take_one_way(engine, path, header, datagram)
             return
-        if any(engine.find(self._dialect.name, own, number) for number in (0, 1, -1, -2)):
+        if self._begun(engine, own):
             engine.drop(path, "the initial exchanges are not done")
             return
         others = header.cky_i if header.flags & INITIATOR else header.cky_r
@@ -245,6 +253,11 @@ class Receiver:
             return
         engine.drop(path, "no IKE SA has these SPIs (INVALID_IKE_SPI)")
         notices.answer(engine, path, header, Notify.INVALID_IKE_SPI)
+
+    def _begun(self, engine: Engine, own: bytes) -> bool:
+        """Whether an IKE SA with that SPI of ours is in the making."""
+        asked = (engine.find(self._dialect.name, own, number) for number in range(INITIAL_MAX))
+        return any(asked) or engine.half_open.chose(self._dialect.name, own) is not None
 
     def _stray(self, engine: Engine, path: Path, header: Header) -> None:
         """An answer to nothing; INVALID_IKE_SPI in clear is a hint that the peer has restarted."""
@@ -265,9 +278,10 @@ class Receiver:
         opened = self._open(engine, sa, path, header, datagram)
         if opened is None:
             return
-        inner, first, mark = opened
+        mark = opened[2]
+        message = self._read(engine, path, header, opened)
         if exchange is None:
-            exchange = self._begin(engine, sa, path, header)
+            exchange = self._resumed(engine, sa, message) or self._begin(engine, sa, path, header)
             if exchange is None:
                 return
         if not exchange.initiator:
@@ -276,21 +290,47 @@ class Receiver:
             sa.ids.begin(header.message_id)
         if sa.state is State.LARVAL:
             sa.path = path
+        if isinstance(message, MalformedPayload):
+            exchange.now_in = digest(mark)
+            engine.malformed(exchange, message, fresh=not exchange.last_in, proven=True)
+        else:
+            engine.run(exchange, message, mark)
+
+    @staticmethod
+    def _read(
+        engine: Engine, path: Path, header: Header, opened: tuple[bytes, int, bytes]
+    ) -> Incoming | MalformedPayload:
+        """What was opened, or what is wrong with it."""
+        inner, first, mark = opened
         try:
             payloads, end = parse_payloads(2, first, inner)
             if end != len(inner):
                 raise MalformedPayload("SK", HEADER_SIZE + end, f"{len(inner) - end} octets left "
                                        "over", "RFC 7296 3.14")  # fmt: skip
         except MalformedPayload as error:
-            exchange.now_in = digest(mark)
-            engine.malformed(exchange, error, fresh=not exchange.last_in, proven=True)
-            return
+            return error
         # Of what stands in clear nothing counts, but that it may have to be understood (2.5).
         strange = [p for p in outside(mark) if p.critical and p.type not in KNOWN]
         message = Incoming(header, FAMILY, [*strange, *payloads], inner, end, path, HEADER_SIZE,
-                           True, None, True)  # fmt: skip
+                           True, None, True, outer=mark)  # fmt: skip
         record(engine, path, header._replace(next_payload=first), payloads, inner)
-        engine.run(exchange, message, mark)
+        return message
+
+    @staticmethod
+    def _resumed(
+        engine: Engine, sa: IsakmpSa, message: Incoming | MalformedPayload
+    ) -> Exchange[Any] | None:
+        """What waits for a request that says that it goes on with it."""
+        if isinstance(message, MalformedPayload):
+            return None
+        exchange: Exchange[Any]
+        for exchange in sa.running.values():
+            resumes, number = exchange.script.resumes, message.header.message_id
+            waits = not exchange.initiator and exchange.message_id == UNNUMBERED
+            if waits and resumes is not None and resumes(exchange, message):
+                engine.resume(exchange, number)
+                return exchange
+        return None
 
     def _open(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes

@@ -21,6 +21,7 @@ decided. What the answer to a request is while something else goes on:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from isakmp.constants import ikev2, isakmp
@@ -60,7 +61,7 @@ def check_child_request(x: Exchange[Any]) -> None:
     serves = sa.state in (State.ESTABLISHED, State.SUPERSEDED) and not sa.heirs
     if not serves:
         raise busy("the IKE SA is being replaced or deleted")
-    if any(ours is not x and _rekeys_ike(ours) for ours in _own(sa)):
+    if any(ours is not x and rekeys_ike(ours) for ours in _own(sa)):
         raise busy("the IKE SA is being rekeyed by us")
 
 
@@ -84,8 +85,9 @@ def find_old(x: Exchange[Any], rekey_sa: Any) -> ChildSa:
                       rekey_sa.spi)  # fmt: skip
     if child.state is State.DELETING or any(not heir.initiator for heir in child.heirs):
         raise busy("the child SA is being deleted, or has a successor of the peer's")
-    if child.heirs and not _asked(child, sa):
+    if child.heirs and not _asked(child, _own(sa)):
         raise busy("the child SA has a successor")
+    _check_once(x, lambda other: other.state.child is not None and other.state.child.old is child)
     return child
 
 
@@ -100,23 +102,45 @@ def check_ike_request(x: Exchange[Any]) -> None:
         raise busy("a child SA is being deleted")
     if any(getattr(ours.state, "child", None) is not None for ours in _own(sa)):
         raise busy("a child SA is being created or rekeyed by us")
+    _check_once(x, rekeys_ike)
 
 
 def _own(sa: IsakmpSa) -> list[Exchange[Any]]:
-    """Our requests under ``sa`` that have no answer yet; those that wait ask for nothing so far."""
-    return [x for x in sa.running.values() if x.initiator and x.last_out]
+    """Our requests under ``sa`` that have no answer yet, or not their last; those that wait for
+    their turn ask for nothing so far."""
+    return [x for x in sa.running.values() if x.initiator and (x.last_out or _goes_on(x))]
 
 
-def _rekeys_ike(x: Exchange[Any]) -> bool:
-    return x.script.exchange_type == ikev2.Exchange.CREATE_CHILD_SA and x.state.child is None
+def _goes_on(x: Exchange[Any]) -> bool:
+    """Whether it has begun to make something, and more key exchanges follow (RFC 9370 2.2.4)."""
+    return x.script.exchange_type == ikev2.Exchange.IKE_FOLLOWUP_KE and bool(x.state.choice)
 
 
-def _asked(old: ChildSa, sa: IsakmpSa) -> bool:
-    """Whether our own request to rekey ``old`` is still without an answer."""
+def _open(sa: IsakmpSa) -> list[Exchange[Any]]:
+    """What may still make something: our own, and what the peer has to go on with."""
+    theirs = [x for x in sa.running.values() if not x.initiator and _goes_on(x)]
+    return _own(sa) + theirs
+
+
+def rekeys_ike(x: Exchange[Any]) -> bool:
+    """Whether an exchange makes a successor of its IKE SA."""
+    kinds = ikev2.Exchange.CREATE_CHILD_SA, ikev2.Exchange.IKE_FOLLOWUP_KE
+    return x.script.exchange_type in kinds and x.state.child is None
+
+
+def _asked(old: ChildSa, of: list[Exchange[Any]]) -> bool:
+    """Whether one of these asks for a successor of ``old``."""
     return any(
         child is not None and child.old is old
-        for child in (getattr(x.state, "child", None) for x in _own(sa))
+        for child in (getattr(x.state, "child", None) for x in of)
     )
+
+
+def _check_once(x: Exchange[Any], what: Callable[[Exchange[Any]], bool]) -> None:
+    """The peer has not begun the same already."""
+    if any(other is not x and _goes_on(other) and what(other)
+           for other in sa_of(x).running.values() if not other.initiator):  # fmt: skip
+        raise busy("the peer has begun that already, and not gone on with it")
 
 
 def deleted_early(sa: IsakmpSa, spis: list[int]) -> None:
@@ -131,7 +155,7 @@ def deleted_early(sa: IsakmpSa, spis: list[int]) -> None:
 
 def settle_child(engine: Engine, old: ChildSa) -> None:
     """Once nothing is open any more: one successor stays, the other and the old one go."""
-    if not old.heirs or old.parent is None or _asked(old, old.parent):
+    if not old.heirs or old.parent is None or _asked(old, _open(old.parent)):
         return
     owner = engine.owner
     winner, loser = _decide(old.heirs)
@@ -146,7 +170,7 @@ def settle_child(engine: Engine, old: ChildSa) -> None:
 
 def settle_sa(engine: Engine, old: IsakmpSa) -> None:
     """The same for IKE SAs; the successor that stays inherits the child SAs."""
-    if not old.heirs or any(_rekeys_ike(x) for x in _own(old)):
+    if not old.heirs or any(rekeys_ike(x) for x in _open(old)):
         return
     owner = engine.owner
     winner, loser = _decide(old.heirs)

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.constants.ikev2 import Payload
+from isakmp.constants.key_exchange import method_name
 from isakmp.errors import MalformedPayload
 from isakmp.message import build_payloads, parse_payloads
 from isakmp.payloads import codec, codecs, family
 from isakmp.payloads.base import Codec, Misfit, plain_value
 from isakmp.payloads.ikev2 import FAMILY
-from isakmp.payloads.ikev2.sa import group_name
 
 CODECS = list(FAMILY.codecs.values())
 VECTORS = [(codec, bytes.fromhex(text), value) for codec in CODECS for text, value in codec.vectors]
@@ -183,8 +183,8 @@ def test_dumps_are_symbolic() -> None:
     spis = {"protocol_id": 3, "spis": [bytes(4)] * 40}
     ((_, text),) = of(Payload.DELETE).describe(spis)
     assert text.endswith("00000000 ... (40 SPIs)")
-    assert group_name(0) == "NONE"
-    assert group_name(36) == "ML_KEM_768"
+    assert method_name(0) == "NONE"
+    assert method_name(36) == "ML_KEM_768"
 
 
 VECTORS_TS = bytes.fromhex(of(Payload.TSI).vectors[1][0])

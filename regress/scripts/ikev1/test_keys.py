@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from isakmp.chosen import ChosenIke
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
 from isakmp.crypto.prf import get_prf
-from isakmp.sa import ChosenIke
 from isakmp.scripts.ikev1.keys import Keys, authenticator, derive
 from regress.crypto.vectors import FOLDER
 

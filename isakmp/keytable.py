@@ -94,12 +94,18 @@ def _plain(name: str) -> str:
     return name.partition("[")[0].strip().casefold()
 
 
+# Keys that one IKE SA had, one after the other: an additional key exchange makes new ones (RFC 9370
+# 2.2.2), of which there are seven at most.
+GENERATIONS_MAX = 8
+
+
 class KeyTable:
-    """The keys by the cookies or SPIs of their SA. The last line for an SA counts."""
+    """The keys by the cookies or SPIs of their SA. The last line for an ISAKMP SA counts; of an IKE
+    SA each does, the last one first."""
 
     def __init__(self) -> None:
         self.ikev1: dict[bytes, bytes] = {}
-        self.ikev2: dict[tuple[bytes, bytes], Ikev2Keys] = {}
+        self.ikev2: dict[tuple[bytes, bytes], tuple[Ikev2Keys, ...]] = {}
         self._ciphers = {_plain(cipher.name): cipher for cipher in _ciphers()}
         self._integrities = {_plain(integrity.name): integrity for integrity in _integrities()}
 
@@ -134,7 +140,8 @@ class KeyTable:
             self.ikev1[_octets("the initiator cookie", fields[0], 8)] = _octets("key", fields[1])
         elif len(fields) == 8 and fields[0] not in _ESP_PROTOCOLS:
             spis = _octets("SPIi", fields[0], 8), _octets("SPIr", fields[1], 8)
-            self.ikev2[spis] = self._keys(fields[2:])
+            known = dict.fromkeys((self._keys(fields[2:]), *self.ikev2.get(spis, ())))
+            self.ikev2[spis] = tuple(known)[:GENERATIONS_MAX]
         elif len(fields) != 8:
             raise ValueError(f"{len(fields)} fields; IKEv1 keys have 2, IKEv2 keys 8")
 

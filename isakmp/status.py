@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from isakmp.app.base import Usage
+from isakmp.chosen import ChosenIpsec
 from isakmp.conf.store import Conf
 from isakmp.constants import IKEV1, IKEV2, ikev2, ipsec, isakmp, name_of
 from isakmp.constants.key_exchange import method_name
@@ -68,6 +69,14 @@ def isakmp_row(sa: IsakmpSa, now: float) -> dict[str, Any]:
     }
 
 
+def _key_exchanges(chosen: ChosenIpsec) -> dict[str, Any]:
+    """Those that are done with each rekeying."""
+    return {
+        "pfs": method_name(chosen.group) if chosen.group else "",
+        "additional": list(map(method_name, chosen.additional)),
+    }
+
+
 def child_row(child: ChildSa, sas: SaDatabase, now: float, gone: Reason | None) -> dict[str, Any]:
     """One child SA: its first protocol, and the counters of both directions as last asked.
 
@@ -94,8 +103,7 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float, gone: Reason | None) 
         "encryption": name_of(registry, chosen.transform_id),
         "key_bits": chosen.key_bits,
         "auth": name_of(ipsec.Auth, chosen.auth) if chosen.auth else "",
-        "pfs": method_name(chosen.group) if chosen.group else "",
-        "additional": list(map(method_name, chosen.additional)),
+        **_key_exchanges(chosen),
         "spi_in": f"0x{protocol.spi_in:08x}",
         "spi_out": f"0x{protocol.spi_out:08x}",
         "local": str(child.path.local),

@@ -25,7 +25,7 @@ def read(text: str) -> KeyTable:
 def test_both_kinds_of_line_in_one_file() -> None:
     table = read(f"# keys\n\n0011223344556677,{'42' * 24}\n{CCM}\n")
     assert table.ikev1 == {bytes.fromhex("0011223344556677"): b"\x42" * 24}
-    keys = table.ikev2[bytes(range(1, 9)), bytes(range(0x11, 0x19))]
+    (keys,) = table.ikev2[bytes(range(1, 9)), bytes(range(0x11, 0x19))]
     assert (keys.cipher.transform, keys.cipher.icv_size) == (Encr.AES_CCM_12, 12)
     assert keys.cipher.salt_size == 3
     assert keys.integrity.transform is Integ.NONE
@@ -34,7 +34,7 @@ def test_both_kinds_of_line_in_one_file() -> None:
 
 def test_names_are_found_without_reference_quotes_and_case() -> None:
     bare = read(f"{SPIS},0x{'01' * 24},{'02' * 24},3des,{'03' * 20},{'04' * 20},hmac_sha1_96")
-    (keys,) = bare.ikev2.values()
+    ((keys,),) = bare.ikev2.values()
     assert keys.cipher.transform is Encr._3DES
     assert keys.integrity.transform is Integ.HMAC_SHA1_96
     assert keys.integrity.icv_size == 12
@@ -42,9 +42,19 @@ def test_names_are_found_without_reference_quotes_and_case() -> None:
 
 def test_an_icv_may_go_unchecked() -> None:
     name = "ANY 96-bits of Authentication [No Checking]"
-    (keys,) = read(f'{SPIS},{"01" * 20},{"02" * 20},"AES-CTR-128",,,"{name}"').ikev2.values()
+    ((keys,),) = read(f'{SPIS},{"01" * 20},{"02" * 20},"AES-CTR-128",,,"{name}"').ikev2.values()
     assert keys.integrity.transform is None
     assert keys.integrity.icv_size == 12
+
+
+def test_every_line_of_an_ike_sa_counts_the_last_one_first() -> None:
+    """RFC 9370 2.2.2: it has had other keys while it was made."""
+    lines = [CCM.replace("ab", f"{nth:02x}") for nth in (1, 2, 3, 3)]
+    (found,) = read("\n".join(lines)).ikev2.values()
+    assert [keys.sk_ei[0] for keys in found] == [3, 2, 1]
+    many = "\n".join(CCM.replace("ab", f"{nth:02x}") for nth in range(20))
+    (found,) = read(many).ikev2.values()
+    assert [keys.sk_ei[0] for keys in found] == list(range(19, 11, -1))
 
 
 def test_the_last_line_of_an_sa_counts() -> None:
@@ -78,7 +88,7 @@ def test_what_is_no_key_is_refused(line: str, reason: str) -> None:
 
 
 def test_keys_are_in_no_repr_and_no_error() -> None:
-    (keys,) = read(CCM).ikev2.values()
+    ((keys,),) = read(CCM).ikev2.values()
     assert "abab" not in repr(keys)
     assert (b"\xab" * 4).hex() not in repr(keys)
     with pytest.raises(ConfError) as caught:
@@ -120,7 +130,7 @@ def test_the_tables_of_the_captures(shared: Path) -> None:
         folder / name for name in ("ikev1_decryption_table", "ikev2_decryption_table", "esp_sa")
     )
     assert list(table.ikev1) == [bytes.fromhex("29f6006212625def")]
-    names = sorted(keys.cipher.name for keys in table.ikev2.values())
+    names = sorted(keys.cipher.name for (keys,) in table.ikev2.values())
     assert names == [
         "3DES",
         "AES-CBC-256",

@@ -5,7 +5,8 @@ RFC 5930 (counter mode), RFC 7383 (fragments).
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -64,16 +65,16 @@ class _Pieces:
 
 
 class Ikev2Opener:
-    """Opens SK and SKF payloads. keys: by initiator's and responder's SPI."""
+    """Opens SK and SKF payloads. keys: by initiator's and responder's SPI, the last ones first."""
 
-    def __init__(self, keys: dict[tuple[bytes, bytes], Ikev2Keys]) -> None:
+    def __init__(self, keys: dict[tuple[bytes, bytes], tuple[Ikev2Keys, ...]]) -> None:
         self._keys = keys
         self._incomplete: Bounded[tuple[bytes, bytes, int, int], _Pieces] = Bounded(MAX_INCOMPLETE)
 
     def open(self, header: Header, message: bytes, payload: Payload) -> Opened:
         """Open ``payload``, the last of ``message``. CryptoError says why it cannot be."""
-        keys = self._keys.get((header.cky_i, header.cky_r))
-        if keys is None:
+        generations = self._keys.get((header.cky_i, header.cky_r), ())
+        if not generations:
             raise CryptoError("no keys for these SPIs")
         fragment = payload.value is not None and "number" in payload.value
         start = payload.offset + _GENERIC + (_FRAGMENT_FIELDS if fragment else 0)
@@ -81,7 +82,8 @@ class Ikev2Opener:
         if payload.value is None:
             raise CryptoError("the payload is malformed")
         initiator = bool(header.flags & Flag.INITIATOR)
-        plain, icv = _unseal(keys, initiator, message[:start], message[start:end])
+        sealed = initiator, message[:start], message[start:end]
+        keys, plain, icv = _unseal_by_one(generations, *sealed)
         at = start + keys.cipher.iv_size
         if plain is None:
             return Opened(None, at, 0, icv, "the ICV is wrong: not decrypted")
@@ -113,6 +115,18 @@ class Ikev2Opener:
         self._incomplete.drop(key)
         whole = b"".join(pieces.pieces[nth] for nth in sorted(pieces.pieces))
         return Opened(whole, at, pieces.first_type, icv, f"joined from {total} fragments")
+
+
+def _unseal_by_one(
+    generations: Sequence[Ikev2Keys], initiator: bool, before: bytes, sealed: bytes
+) -> tuple[Ikev2Keys, bytes | None, str]:
+    """As _unseal() with the keys that fit, which are said, too; with the last where none do."""
+    for keys in generations:
+        with suppress(CryptoError):
+            plain, icv = _unseal(keys, initiator, before, sealed)
+            if icv != "wrong":
+                return keys, plain, icv
+    return generations[0], *_unseal(generations[0], initiator, before, sealed)
 
 
 def _unseal(

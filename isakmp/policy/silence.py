@@ -49,6 +49,15 @@ _SILENCES = {
         "let UDP port 4500 through in both directions, and fragments too; the peer's log says more",
         (PROPOSALS_AGREED, *_REACHABLE),
     ),
+    ("IKE_INTERMEDIATE", 1): Meaning(
+        (
+            _PORT_4500,
+            "fragments of messages are lost: this one is as large as a key of its method",
+            "from the second one on: the keys of both ends differ, as somebody has changed a value",
+        ),
+        "let UDP port 4500 through in both directions; set Fragment-size= 1280 or less",
+        (PROPOSALS_AGREED, *_REACHABLE),
+    ),
     ("quick mode", 1): Meaning(
         ("the peer has no connection for this traffic, or other proposals, and does not say so",),
         "make the selectors and the Suites or ESP-proposals of both ends the same",

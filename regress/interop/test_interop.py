@@ -14,7 +14,7 @@ from regress.interop.ikev1_rows import IKEV1
 from regress.interop.namespace import SetupFailure
 from regress.interop.needs import missing
 from regress.interop.play import play
-from regress.interop.rows import SCENARIOS
+from regress.interop.rows import PAIRS_6, SCENARIOS, WITH_6
 from regress.interop.scan import scan
 from regress.interop.scenario import Role, Scenario
 from regress.interop.wireshark import available, decrypts
@@ -62,6 +62,13 @@ def _named(name: str) -> Scenario:
 @pytest.mark.parametrize(("name", "role"), SOME)
 def test_ikev2(name: str, role: str) -> None:
     _play(_named(f"v2-{name}"), role)
+
+
+@pytest.mark.parametrize("role", PAIRS_6)
+@pytest.mark.parametrize("row", WITH_6, ids=lambda row: row.name)
+def test_strongswan_6(row: Scenario, role: str) -> None:
+    """RFC 9370 2.2.2 and 2.2.4, RFC 9242 3.3.2."""
+    _play(row, PAIRS_6[role])
 
 
 def test_ike_scan_finds_it() -> None:

@@ -11,6 +11,7 @@ from isakmp.conf.values import BadValue
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.errors import Refused
 from isakmp.policy import proposal
+from isakmp.policy.algorithms import transform_text
 from isakmp.policy.keywords import KEYWORDS, parse_esp, parse_ike
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.proposal import Choice
@@ -267,6 +268,66 @@ class TestPermits:
         chosen = self.CHOSEN._replace(encryption=ikev2.Encr.AES_GCM_16, integ=None)
         assert proposal.permits(ike("aes256gcm16-prfsha256-modp2048"), chosen)
         assert not proposal.permits((), chosen)
+
+
+class TestSeveralKeyExchanges:
+    """RFC 9370 2.2.1 and 2.2.2."""
+
+    def chosen(self, came: str, ours: str, *, local: bool = True, group: int | None = None) -> str:
+        choice = choose(ike(f"aes128-sha256-{came}"), ike(f"aes128-sha256-{ours}"), local=local,
+                        group=group)  # fmt: skip
+        checked = proposal.check_answer(
+            proposals_of(proposal.answer(choice, SPI)), ike(f"aes128-sha256-{came}"), "w", "f:1"
+        )
+        assert checked.additional == choice.additional
+        return " ".join(map(transform_text, (Transform(T.KE, choice.group or 0),
+                                             *choice.additional)))  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("came", "ours", "chosen"),
+        [
+            ("x25519-ke1_mlkem768", "x25519-ke1_mlkem768", "CURVE25519 KE1_ML_KEM_768"),
+            ("x25519-ke1_mlkem768-ke1_none", "x25519", "CURVE25519"),
+            ("x25519", "x25519-ke1_none-ke1_mlkem768", "CURVE25519"),
+            ("x25519-ke2_ecp256-ke7_ecp384", "x25519-ke2_ecp256-ke7_ecp384",
+             "CURVE25519 KE2_ECP_256 KE7_ECP_384"),
+            # The preferred one of the second would be that of the first.
+            ("x25519-ecp256-ke1_x25519-ke1_ecp256", "x25519-ecp256-ke1_x25519-ke1_ecp256",
+             "CURVE25519 KE1_ECP_256"),
+            ("x25519-ke1_ecp256-ke1_ecp384-ke2_ecp256", "x25519-ke1_ecp256-ke1_ecp384-ke2_ecp256",
+             "CURVE25519 KE1_ECP_384 KE2_ECP_256"),
+        ],
+    )  # fmt: skip
+    def test_one_of_each_and_none_twice(self, came: str, ours: str, chosen: str) -> None:
+        assert self.chosen(came, ours) == chosen
+
+    def test_the_group_that_came_goes_first(self) -> None:
+        both = "x25519-ecp256-ke1_x25519-ke1_ecp256"
+        assert self.chosen(both, both, group=19) == "ECP_256 KE1_CURVE25519"
+
+    def test_the_same_twice_is_no_choice(self) -> None:
+        came = proposal.offer(ike("aes128-sha256-x25519-ke1_ecp256"), SPI)
+        came["proposals"][0]["transforms"][-1]["transform_id"] = 31
+        ours = ike("aes128-sha256-x25519-ecp256-ke1_x25519-ke1_ecp256")
+        with pytest.raises(Refused, match="serve twice") as caught:
+            proposal.choose(proposals_of(came), ours, "west", "f:9", prefer_local=True)
+        assert caught.value.notify == ikev2.Notify.NO_PROPOSAL_CHOSEN
+        with pytest.raises(Refused) as answered:
+            proposal.check_answer(proposals_of(came), ours, "west", "f:9")
+        assert answered.value.reason.cause == "bad-choice"
+
+    @pytest.mark.parametrize(
+        ("ours", "permitted"),
+        [("x25519-ke1_ecp256", True), ("x25519-ke1_ecp256-ke1_none", True), ("x25519", False),
+         ("x25519-ke1_ecp384", False), ("x25519-ke1_ecp256-ke2_ecp384", False),
+         ("x25519-ke1_ecp256-ke2_ecp384-ke2_none", True)],
+    )  # fmt: skip
+    def test_what_another_section_permits(self, ours: str, permitted: bool) -> None:
+        chosen = ChosenIkev2(
+            ikev2.Encr.AES_CBC, 128, ikev2.Prf.HMAC_SHA2_256, ikev2.Integ.HMAC_SHA2_256_128,
+            isakmp.Group.CURVE25519, additional=(Transform(T.ADDKE1, 19),),
+        )  # fmt: skip
+        assert proposal.permits(ike(f"aes128-sha256-{ours}"), chosen) is permitted
 
 
 class TestIpsecNumbers:

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from isakmp.conf.values import BadValue
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.errors import ConfError
-from isakmp.policy.algorithms import is_forbidden, is_legacy
+from isakmp.policy.algorithms import in_ikev1, is_forbidden, is_legacy
 from isakmp.policy.keywords import KEYWORDS, parse_esp, parse_ike
 from isakmp.policy.proposal import describe
 from isakmp.policy.proposal_reader import (
     default_esp,
     default_ike,
+    ike_transforms,
+    suites_of,
 )
-from isakmp.policy.spd import Proposal, Range, Transform
+from isakmp.policy.spd import Lifetime, Proposal, Range, Transform
 from regress.policy.sections import connection, peer
 
 T = ikev2.Transform
@@ -286,6 +288,38 @@ class TestConnection:
         with pytest.raises(ConfError, match=error) as caught:
             connection(self.IDS + tags)
         assert caught.value.line > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("aes128-sha256-x25519-ke1_x25519", "same method"),
+        ("aes128-sha256-x25519-ke1_ecp256-ke2_ecp256", "same method"),
+        ("aes128-sha256-x25519-ke8_ecp256", "no algorithm"),
+        ("aes128-sha256-ke1_ecp256", "none that"),
+    ],
+)
+def test_key_exchanges_that_cannot_be(text: str, reason: str) -> None:
+    """RFC 9370 2.2.1."""
+    with pytest.raises(BadValue, match=reason):
+        parse_ike(text)
+
+
+def test_additional_key_exchanges_are_ikev2s() -> None:
+    """What demands one is left out of IKEv1, and not made weaker there."""
+    life = Lifetime()
+    demanded = parse_ike("aes128-sha256-modp2048-ke1_ecp256")
+    optional = parse_ike("aes128-sha256-modp2048-ke1_ecp256-ke1_none")
+    assert ike_transforms([demanded, parse_ike("aes128-sha256-mlkem768")], life) == ()
+    assert [t.group for t in ike_transforms([optional], life)] == [14]
+    mode = ipsec.Encapsulation.TUNNEL
+    esp = [parse_esp("aes128gcm16-modp2048-ke1_ecp256"), parse_esp("aes128gcm16-mlkem768")]
+    for only in esp:
+        (suite,) = suites_of([only], life, mode, 64)
+        assert not any(map(in_ikev1, suite.transforms))
+    assert [s.transforms[0].group for s in suites_of([*esp, parse_esp("aes128gcm16")], life, mode,
+                                                     64)] == [None]  # fmt: skip
+    assert parse_esp("aes128gcm16-modp2048-ke1_ecp256").without_groups.additional is False
 
 
 def test_texts_of_what_has_no_name() -> None:

@@ -14,6 +14,8 @@ from regress.sim.world import Found, Host, World
 
 EXCHANGES_MAX, ISAKMP_MAX, CHILDREN_MAX, TIMERS_MAX, ANSWERED_MAX = 64, 64, 96, 400, 16
 LINGER_MAX_S, LOOK_S = 1.5, 0.1
+# What is negotiated under an IKE SA or ISAKMP SA.
+NEGOTIATIONS = ("quick mode", "CREATE_CHILD_SA", "IKE_FOLLOWUP_KE")
 
 
 class Ground:
@@ -67,7 +69,7 @@ class Ground:
         for end in self.ends:
             for outcome in end.running.engine.outcomes.own:
                 late = outcome.reason is not None and outcome.reason.cause == "timeout"
-                if late and outcome.what in ("quick mode", "CREATE_CHILD_SA"):
+                if late and outcome.what in NEGOTIATIONS:
                     raise Found(f"{end}: #{outcome.number}: {outcome.reason}, in the calm")
 
     def must_have_come(self, packets: list[int], when: str) -> None:

@@ -35,6 +35,10 @@ ESP = (
 )
 
 
+# More key exchanges behind a first one, which the other end may do without (RFC 9370).
+MORE = ("", "-ke1_ecp256-ke1_none", "-ke1_ecp256-ke1_none-ke3_ecp384-ke3_none")
+
+
 @dataclass(frozen=True)
 class End:
     """What one end alone says of IKEv2; 0 and empty: nothing. apart: its key engine has a process
@@ -61,6 +65,10 @@ class End:
             dice.random() < 0.3, choose(DPD), ike, esp,
         )  # fmt: skip
 
+    def with_more(self, ike: str, esp: str) -> End:
+        """With these behind the groups of its proposals."""
+        return replace(self, ike=_added(self.ike, ike), esp=_added(self.esp, esp))
+
     @property
     def of_peer(self) -> str:
         """Tags of the peer's section."""
@@ -75,6 +83,11 @@ class End:
     def of_connection(self) -> str:
         """Tags of a connection's section."""
         return f"ESP-proposals= {self.esp}\n" if self.esp else ""
+
+
+def _added(proposals: str, more: str) -> str:
+    each = proposals.split(", ")
+    return ", ".join(one + more if "x25519" in one else one for one in each)
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,14 @@ class Setting:
             choose((40, 60, 3600)), choose((20, 30, 45, 3600)),
             choose(("ID_PROT", "ID_PROT", "AGGRESSIVE")), choose(SUITES), choose((1, 1, 2)),
             spoken, (End.draw(dice, choose(ike), esp[0]), End.draw(dice, choose(ike), esp[1])),
-        )  # fmt: skip
+        )._with_more()  # fmt: skip
+
+    def _with_more(self) -> Setting:
+        """Ends that do several key exchanges, in some; by dice of their own, as what else a seed is
+        should not change with what IKEv2 can do more."""
+        dice = Random(repr(self))
+        one, other = (end.with_more(dice.choice(MORE), dice.choice(MORE)) for end in self.ends)
+        return replace(self, ends=(one, other))
 
     @property
     def names(self) -> list[str]:

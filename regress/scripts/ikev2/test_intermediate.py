@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
 
+from isakmp.capture.reader import Datagram
 from isakmp.constants import ikev2
 from isakmp.constants.key_exchange import method_name
 from isakmp.crypto.agreement import get_method
+from isakmp.decode.decoder import Decoder
 from isakmp.errors import CryptoError
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Outgoing
+from isakmp.keytable import KeyTable
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.scripts.ikev2 import intauth
@@ -192,7 +196,7 @@ def test_what_does_not_come_through_is_cut_smaller(answers: bool) -> None:
     ],
 )
 def test_none_makes_one_optional(west: str, east: str, names: list[str]) -> None:
-    """RFC 9370 2.2.2."""
+    """RFC 9370 2.2.2, RFC 9242 3.1."""
     ends = [
         {"peer_tags": "Key-exchange= ikev2\nIKE-proposals= "
          + "-".join(filter(None, ("aes128-sha256-x25519", words)))}
@@ -396,6 +400,22 @@ def test_before_the_peer_is_proven_nothing_else_is_answered() -> None:
     assert len(east.daemon.engine.exchanges) == 1
     net.run(3)
     up(west, east, "ECP_256", "CURVE448")
+
+
+def test_a_capture_is_read_with_the_keys_of_each(tmp_path: FilePath) -> None:
+    """RFC 9370 2.2.2: the key log has a line for all keys that there were."""
+    folder = tmp_path / "keys"
+    one = {"general": f"Key-log= {folder}"}
+    tags = "IKE-proposals= aes128-sha256-x25519-ke1_ecp256-ke4_ecp521\nFragment-size= 576"
+    net, west, east = pair(tags, west=one)
+    decoder = Decoder(KeyTable.load([folder]))
+    for number, packet in enumerate(net.history, 1):
+        where = packet.src, packet.sport, packet.dst, packet.dport
+        (decoded,) = decoder.decode(Datagram(number, 0, *where, packet.message))
+        assert decoded.message is not None and not decoded.errors
+        if packet.header.exchange_type == X.IKE_INTERMEDIATE:
+            assert decoded.icv == "good"
+            assert [p.type for p in decoded.message.payloads][-1] == KE
 
 
 def test_after_it_there_is_no_such_exchange() -> None:

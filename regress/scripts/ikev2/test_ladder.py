@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from isakmp.constants import ikev2
+from isakmp.errors import Reason
 from isakmp.event.job import Job
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import UNNUMBERED, Exchange
 from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
 from isakmp.exchange.walk import ROUNDS_MAX
 from isakmp.scripts.ikev2 import receive
+from isakmp.scripts.ikev2.dialect import RESUME_S
 from regress.pair import Host, Network
 from regress.scripts.ikev2.pairs import pair, sa_of
 
@@ -236,3 +238,54 @@ def test_each_request_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     net.run(60)
     assert theirs.over
     assert not east.daemon.engine.exchanges
+
+
+# What the peer goes on with is found by what a request says: here, that it has the nonce.
+RESUMED = replace(
+    PLAIN, name="resumed", initiator=(send_round, recv_round), responder=(recv_round, send_round),
+    syntax=(PROTECTED, NONCE, SWITCH, PROTECTED, NONCE, END),
+    resumes=lambda x, message: NONCE in [payload.type for payload in message.payloads],
+)  # fmt: skip
+
+
+def first_of_two(monkeypatch: pytest.MonkeyPatch) -> tuple[Network, Host, Host, X, X]:
+    """East has answered the first request, and waits for another of its own; west sends none."""
+    monkeypatch.setitem(receive.SCRIPTS, TYPE, replace(PLAIN, follows=lambda x: RESUMED))
+    net, west, east = pair()
+    begun = watch(east, left=1)
+    mine = begin(west, PLAIN)
+    net.run(1)
+    assert mine.finished.done and mine.finished.error is None
+    (theirs,) = begun
+    return net, west, east, mine, theirs
+
+
+def test_what_waits_to_be_resumed_has_no_number_and_ends_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net, west, east, _, theirs = first_of_two(monkeypatch)
+    engine = east.daemon.engine
+    assert theirs.script is RESUMED and theirs.message_id == UNNUMBERED
+    assert theirs not in engine.exchanges.values() and engine.every() == [theirs]
+    assert not theirs.finished.done
+    net.run(RESUME_S + 1)
+    assert theirs.over and "not-resumed" in east.reasons()
+    assert not engine.every() and sa_of(east)
+
+
+def test_a_request_of_any_number_resumes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, west, east, mine, theirs = first_of_two(monkeypatch)
+    begin(west, replace(PLAIN, initiator=(says("ID", IDI, AUTH), hears("ID"))))
+    net.run(0.1)
+    again = begin(west, RESUMED, left=1)
+    net.run(0.5)
+    assert again.finished.done and again.finished.error is None
+    assert theirs.finished.done and theirs.finished.error is None
+    assert theirs.state.did[-2:] == ["recv round", "send round"]
+
+
+def test_what_waits_is_cancelled_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, west, east, _, theirs = first_of_two(monkeypatch)
+    sent = len(net.history)
+    east.daemon.engine.cancel(theirs, Reason("taken-down", "taken down"))
+    assert theirs.over and len(net.history) == sent

@@ -80,6 +80,9 @@ def take_rest(x: X, notifies: dict[int, list[Any]]) -> Wait:
     s, links = x.state, notifies.get(Notify.ADDITIONAL_KEY_EXCHANGE)
     if bool(links) is not bool(s.additional.methods):
         more = "" if links else "no "
+        if not links and s.child is None:
+            # It has made an IKE SA that we have not, and goes by that.
+            common.end_sa(x, tell=True)
         raise Refused(Reason("bad-choice", f"the peer has {more}more key exchanges in mind, and we "
                              f"have {len(s.additional.methods)}"))  # fmt: skip
     if links:
@@ -97,8 +100,7 @@ def _install(x: X) -> Wait:
 
 
 def taken_back(x: X, step: Wait) -> Wait:
-    """As initiator: an answer that makes a child SA at the peer and is not taken here."""
-    s = x.state
+    """As initiator: an answer that is not taken here, though it may have made something."""
     try:
         yield from step
     except IsakmpError as error:

@@ -57,7 +57,7 @@ def good(net: Network, west: Host, east: Host, seconds: float = 1.0) -> None:
     agree(west, east)
     assert sa_of(west).keys.sk == sa_of(east).keys.sk
     for host in (west, east):
-        assert not host.daemon.engine.every() and not host.app.larval
+        assert not host.daemon.engine.under_way() and not host.app.larval
         assert len(host.rows(1)) == len(host.rows(2)) == 1
 
 
@@ -138,7 +138,7 @@ def test_other_requests_may_come_in_between() -> None:
     engine, sa = west.daemon.engine, sa_of(west)
     rekey(west, "child")
     net.deliver(net.flying.popleft())
-    (waiting,) = east.daemon.engine.every()
+    (waiting,) = east.daemon.engine.under_way()
     assert waiting.message_id == UNNUMBERED and waiting.script.name == "IKE_FOLLOWUP_KE"
     answer = net.flying.popleft()
     for _ in range(3):
@@ -146,7 +146,7 @@ def test_other_requests_may_come_in_between() -> None:
         (said,) = send(net, west, east, forge(west, [], message_id=number))
         assert said.header.exchange_type == X.INFORMATIONAL
         sa.ids.done(number)
-    assert engine.every()
+    assert engine.under_way()
     net.flying.append(answer)
     good(net, west, east)
 
@@ -157,7 +157,7 @@ def begun_at(east: Host, net: Network, west: Host, what: str = "child") -> Excha
     net.deliver(net.flying.popleft())
     net.flying.clear()
     net.lose = lambda packet: packet.src == west.address
-    (waiting,) = east.daemon.engine.every()
+    (waiting,) = east.daemon.engine.under_way()
     return waiting
 
 
@@ -167,10 +167,10 @@ def test_who_does_not_go_on_is_forgotten(what: str) -> None:
     net, west, east = ends()
     waiting = begun_at(east, net, west, what)
     net.run(RESUME_S - 1)
-    assert east.daemon.engine.every() == [waiting]
+    assert east.daemon.engine.under_way() == [waiting]
     net.run(2)
     assert 5 <= RESUME_S <= 20
-    assert not east.daemon.engine.every() and not east.app.larval
+    assert not east.daemon.engine.under_way() and not east.app.larval
     assert "not-resumed" in east.reasons()
     assert connected(east)
     (said,) = send(net, west, east, forge(west, [
@@ -194,7 +194,7 @@ def test_an_unknown_link_is_refused(link: bytes | None) -> None:
     (said,) = send(net, west, east, forge(west, items, message_id=number, kind=X.IKE_FOLLOWUP_KE))
     inner = sa_of(west).keys.opens.open(said.data, 32)
     assert inner[6:8] == Notify.STATE_NOT_FOUND.to_bytes(2, "big")
-    assert east.daemon.engine.every() == [waiting]
+    assert east.daemon.engine.under_way() == [waiting]
     assert connected(east)
 
 
@@ -213,7 +213,7 @@ def test_one_link_serves_once() -> None:
         data = forge(west, items(), message_id=number + nth, kind=X.IKE_FOLLOWUP_KE)
         send(net, west, east, data)
     assert east.reasons()[-1] == "state-not-found"
-    assert east.daemon.engine.every() == [waiting] and waiting.state.link not in (b"", link)
+    assert east.daemon.engine.under_way() == [waiting] and waiting.state.link not in (b"", link)
 
 
 def test_what_waits_ends_with_its_ike_sa() -> None:
@@ -221,7 +221,7 @@ def test_what_waits_ends_with_its_ike_sa() -> None:
     begun_at(east, net, west)
     assert east.app.larval
     east.daemon.keeper.delete_sa(sa_of(east), tell=False)
-    assert not east.daemon.engine.every() and not east.app.larval
+    assert not east.daemon.engine.under_way() and not east.app.larval
 
 
 @pytest.mark.parametrize("what", ["child", "ike"])
@@ -239,10 +239,12 @@ def test_a_wrong_value_ends_it_with_the_ike_sa(what: str, who: str) -> None:
     assert not east.app.larval and not west.app.larval
 
 
+@pytest.mark.parametrize("what", ["child", "ike"])
 @pytest.mark.parametrize("more", [False, True])
-def test_who_counts_differently_is_refused(more: bool) -> None:
+def test_who_counts_differently_is_refused(more: bool, what: str) -> None:
     """An answer that says that more follows, or does not, against what was chosen."""
     net, west, east = ends()
+    old = sa_of(west)
     notify = common.notify_value(Notify.ADDITIONAL_KEY_EXCHANGE, b"more")
 
     def change(x: Exchange[Any], message: Outgoing) -> None:
@@ -255,11 +257,13 @@ def test_who_counts_differently_is_refused(more: bool) -> None:
             message.payloads = [item for item in message.payloads if item[0] != NOTIFY]
 
     change_sent(east, change, 2)
-    begun = rekey(west, "child")
+    begun = rekey(west, what)
     net.run(20)
     assert begun.finished.error is not None
     assert "bad-choice" in west.reasons()
     assert not east.app.larval and not west.app.larval
+    if what == "ike" and not more:
+        assert old.state is State.DEAD
 
 
 def test_rekeying_one_thing_twice_waits() -> None:

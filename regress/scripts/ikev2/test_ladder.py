@@ -266,11 +266,11 @@ def test_what_waits_to_be_resumed_has_no_number_and_ends_by_itself(
     net, west, east, _, theirs = first_of_two(monkeypatch)
     engine = east.daemon.engine
     assert theirs.script is RESUMED and theirs.message_id == UNNUMBERED
-    assert theirs not in engine.exchanges.values() and engine.every() == [theirs]
+    assert theirs not in engine.exchanges.values() and engine.under_way() == [theirs]
     assert not theirs.finished.done
     net.run(RESUME_S + 1)
     assert theirs.over and "not-resumed" in east.reasons()
-    assert not engine.every() and sa_of(east)
+    assert not engine.under_way() and sa_of(east)
 
 
 def test_a_request_of_any_number_resumes_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,9 @@ from isakmp.scripts.ikev2 import common
 from isakmp.scripts.ikev2.dialect import RESUME_S
 from regress.pair import Host, Network, agree, connected
 from regress.scripts.changed import change_sent
-from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
+from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import forge, send
-from regress.scripts.ikev2.test_intermediate import change_ke
+from regress.scripts.ikev2.test_intermediate import change_ke, needs_ml_kem
 
 P, Notify, X = ikev2.Payload, ikev2.Notify, ikev2.Exchange
 KE, NOTIFY = int(P.KE), int(P.NOTIFY)
@@ -293,3 +293,20 @@ def test_what_is_optional_is_left_out() -> None:
     net.run(1)
     assert kinds(net.history[mark:]) == CREATE + DELETE
     assert west.rows(2)[0]["additional"] == []
+
+
+def test_others_may_compute_all_of_it() -> None:
+    """Each key exchange is waited for, in both roles, with what comes meanwhile."""
+    needs_ml_kem()
+    one, other = gateways(
+        "IKE-proposals= aes128-sha256-x25519-ke1_mlkem768-ke2_ecp256",
+        connection_tags="ESP-proposals= aes128gcm16-x25519-ke1_mlkem768-ke2_ecp384",
+    )
+    net = Network()
+    west, east = net.host(one, elsewhere_s=0.05), net.host(other, elsewhere_s=0.07)
+    net.start()
+    good(net, west, east, 4)
+    for host, what in ((west, "child"), (east, "child"), (west, "ike"), (east, "ike")):
+        rekey(host, what)
+        good(net, west, east, 4)
+    assert not west.reasons() + east.reasons()

@@ -22,6 +22,7 @@ from isakmp.exchange.script import (
     Outgoing,
     Script,
     Verdict,
+    Wait,
     Waiting,
     refusable,
 )
@@ -61,13 +62,18 @@ def recv_KE(x: X, message: Incoming) -> Waiting:
             Notify.STATE_NOT_FOUND,
         )
     s.link = b""
-    notifies = common.take_notifies(message)
-    yield from additional.recv(x, s.additional, message)
     if not x.initiator:
+        yield from additional.recv(x, s.additional, message)
         return None
-    s.secrets += s.additional.take_secret()
-    yield from taken_back(x, take_rest(x, notifies))
+    yield from taken_back(x, _recv_answer(x, message))
     return Verdict.AGAIN if s.additional.methods else None
+
+
+def _recv_answer(x: X, message: Incoming) -> Wait:
+    s, notifies = x.state, common.take_notifies(message)
+    yield from additional.recv(x, s.additional, message)
+    s.secrets += s.additional.take_secret()
+    yield from take_rest(x, notifies)
 
 
 def resumes(x: X, message: Incoming) -> bool:

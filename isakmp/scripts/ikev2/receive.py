@@ -156,7 +156,7 @@ class Receiver:
         """A request of the peer's: new, repeated, or out of the window (RFC 7296 2.2, 2.3)."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
         waiting = engine.find(self._dialect.name, own, -1 - header.message_id)
-        begun = engine.half_open.chose(self._dialect.name, own)
+        begun = waiting or engine.half_open.chose(self._dialect.name, own)
         sa = engine.sas.find(self._dialect.name, own) or (begun.sa if begun is not None else None)
         if sa is None or not self._fits(sa, header):
             self._without_sa(engine, own, path, header, datagram)

@@ -45,7 +45,7 @@ class Answers:
 
     forks: the exchanges that follow one each, oldest first; waiting: what is not followed yet, by
     digest; known: the digests of those that were; since: when one was followed last; heard: how
-    many came; last: the fork that has failed last.
+    many came; last: the fork that has failed last; answered: that one was sent a message of ours.
     """
 
     forks: list[AnyExchange] = field(default_factory=list)
@@ -54,6 +54,11 @@ class Answers:
     since: float = 0.0
     heard: int = 0
     last: AnyExchange | None = None
+    answered: bool = False
+
+    def alone_s(self, now: float) -> float:
+        """How long the one that is followed, or was sent a message, is alone yet, in seconds."""
+        return self.since + ROUND_TRIP_S - now if self.forks or self.answered else 0.0
 
     def note(self, mark: bytes) -> None:
         """One is followed, and known again."""
@@ -127,12 +132,17 @@ class Candidates:
         message.came = self._engine.now()
         if self._joined(stem, answers, message, mark):
             return
-        if not answers.forks and not answers.waiting:
+        alone = answers.alone_s(self._engine.now())
+        if alone <= 0 and not answers.forks and not answers.waiting:
             self._follow(stem, answers, message, mark)
             return
         answers.waiting[mark] = message
         make_room(answers.waiting, stem.path.remote)
-        alone = answers.since + ROUND_TRIP_S - self._engine.now() if answers.forks else 0.0
+        self._next(stem, answers)
+
+    def _next(self, stem: AnyExchange, answers: Answers) -> None:
+        """Those that wait have their turn, now or in a while."""
+        alone = answers.alone_s(self._engine.now())
         if alone <= 0:
             self._follow_all(stem, answers)
         else:
@@ -177,6 +187,7 @@ class Candidates:
         if self._joined(stem, answers, message, mark):
             return
         answers.note(mark)
+        answers.answered = False
         if len(answers.forks) >= FOLLOWED_MAX:
             self._discard(answers.forks[0], Reason("another-answer", "newer ones came"))
         fork = stem.forked()
@@ -247,6 +258,9 @@ class Candidates:
         if stem is not None and (proven or exchange.untaken):
             if proven:
                 wait_s = self._engine.settings.retransmit_s
+            elif stem.answers is not None:
+                # What a forged one costs stays bounded: the next one has to wait for its turn.
+                stem.answers.answered = exchange.last_out is not stem.last_out
             self._drop(stem, exchange, reason)
             exchange = stem
         if exchange.resting and exchange.hint not in (None, reason):
@@ -254,7 +268,7 @@ class Candidates:
         exchange.hint = reason
         answers = exchange.answers
         if answers is not None and answers.waiting and not answers.forks:
-            self._follow_all(exchange, answers)
+            self._next(exchange, answers)
         last = answers is None or not answers.forks
         if proven and last and not exchange.initiator:
             self._engine.fail(exchange, reason)

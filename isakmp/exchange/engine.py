@@ -501,7 +501,7 @@ class Engine:
         else:
             said = exchange.script.name, exchange.step
             unanswered = silence(*said, address, port, lost=exchange.unheard)
-        told = ended.hint or exchange.hint or self.unsent(exchange.path) or unanswered
+        told = exchange.hint or ended.hint or self.unsent(exchange.path) or unanswered
         self.fail(ended, told)
 
     @staticmethod

@@ -42,9 +42,10 @@ class Exchange(Generic[S]):
     cannot end before its answer; resting: it was refused, without proof; rounds: how many there
     have been beyond the script's own; plain: what last_out holds, where it may be cut otherwise.
     first_in: digest of the message it was begun with; stem: what it goes on from, with one of
-    several answers, untaken: which it has not accepted yet; after_send: what is left to do once
-    our message has left, which may wait as steps do; early: the way of what came before that was
-    done, and what reads it; answers: those that came to our last message without proof
+    several answers, untaken: which it has not accepted yet, or not done with; after_send: what is
+    left to do once our message has left, which may wait as steps do; early: the way of what came
+    before that was done, and what reads it; answers: those that came to our last message without
+    proof
     (candidates.py). steps: our role's half of the script.
     """
 

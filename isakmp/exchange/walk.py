@@ -77,7 +77,7 @@ class Walk:
         if exchange.after_send:
             self._sent(exchange, attempt)
         else:
-            self.go_on(exchange)
+            self.go_on(exchange, attempt.message)
 
     @staticmethod
     def _turn(exchange: Exchange[Any], verdict: Verdict) -> None:
@@ -97,13 +97,18 @@ class Walk:
         self._engine.stop_timer(exchange, "retransmit")
         self.go_on(exchange)
 
-    def go_on(self, exchange: Exchange[Any]) -> None:
-        """After a step: finish, send the next message, or wait for the peer's."""
+    def go_on(
+        self, exchange: Exchange[Any], cause: Incoming | Outgoing | None = None
+    ) -> None:  # fmt: skip
+        """After a step: finish, send the next message, or wait for the peer's. cause: the message
+        of that step."""
         if exchange.complete:
             self.finish(exchange)
         elif exchange.sends(exchange.step):
             step, row = exchange.steps[exchange.step], exchange.script.rows[exchange.step]
-            message = Outgoing(protected=row.protected)
+            # What began an exchange ends with it; what only goes on from one does not end it.
+            proven = cause is None or cause.proven or exchange.stem is None
+            message = Outgoing(protected=row.protected, proven=proven)
             done = partial(self._send, exchange, message)
             self._perform(exchange, Attempt(step, message, self._stepped, done))
         else:
@@ -122,14 +127,16 @@ class Walk:
         engine.repeat(exchange)
 
     def _sent(self, exchange: Exchange[Any], attempt: Attempt) -> None:
-        """What is left to do once a message has left, one after the other, then what follows."""
+        """What is left to do once a message has left, one after the other, then what follows. It
+        is about the message that ours has answered: until it is done that one is not taken."""
         if exchange.over:
             return
+        exchange.untaken = bool(exchange.after_send) and not attempt.message.proven
         if exchange.after_send:
             call = exchange.after_send.pop(0)
             self._perform(exchange, Attempt(lambda *_: call(), attempt.message, self._sent))
             return
-        self.go_on(exchange)
+        self.go_on(exchange, attempt.message)
         if exchange.early is not None and not exchange.over:
             (path, read), exchange.early = exchange.early, None
             self._engine.take(path, read)

@@ -6,12 +6,14 @@ RFC 2409 5.4 and 5.5, RFC 7296 2.4.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
 from isakmp.constants import isakmp
 from isakmp.exchange.candidates import family
+from isakmp.message import HEADER_SIZE
 from regress.pair import WEST, Network, Packet, agree, both, connected
 from regress.test_amplification import chain, message
 
@@ -124,3 +126,79 @@ def test_what_such_values_cost_is_bounded_and_nothing_of_them_stays() -> None:
     assert root.hint is not None and root.hint.cause == "invalid-key-information"
     net.run(0.3)
     assert len([p for p in net.history if p.src == east.address]) <= sent + 9
+
+
+# --- a bit of what is encrypted --------------------------------------------------------------
+
+BLOCK = 16
+MODES: dict[str, dict[str, Any]] = {"main": {}, "aggressive": {"exchange": "AGGRESSIVE"}}
+LAST = {"main": 80, "aggressive": 144}
+
+
+def is_encrypted(packet: Packet) -> bool:
+    """Of phase 1, from west."""
+    header = packet.header
+    phase_1 = header.exchange_type in (isakmp.Exchange.ID_PROT, isakmp.Exchange.AGGRESSIVE)
+    return phase_1 and bool(header.flags & 1) and str(packet.src) == WEST.address
+
+
+def flipped(at: int) -> Callable[[Packet], list[Packet]]:
+    def forge(packet: Packet) -> list[Packet]:
+        data = bytearray(packet.data)
+        assert HEADER_SIZE + at < len(data) - BLOCK
+        data[HEADER_SIZE + at] ^= 1
+        return [packet._replace(data=bytes(data))]
+
+    return forge
+
+
+@pytest.mark.parametrize("lead_s", [0.0, 0.02], ids=["just before", "earlier"])
+@pytest.mark.parametrize(
+    ("mode", "at"), [(m, at) for m, size in LAST.items() for at in range(0, size - BLOCK, 4)]
+)
+def test_a_bit_of_the_initiators_proof_proves_nothing(mode: str, at: int, lead_s: float) -> None:
+    """RFC 2409 5: CBC is malleable, and only a HASH that fits is the peer's. No HASH covers the
+    last block, which is the next message's IV."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both(**MODES[mode]))
+    forger = Forger(net, is_encrypted, flipped(at), lead_s)
+    net.start()
+    net.run(2)
+    assert forger.count == 1
+    assert connected(west) and connected(east)
+    agree(west, east)
+    assert not west.reasons() + east.reasons()
+
+
+@pytest.mark.parametrize(("mode", "at"), [("main", 20), ("aggressive", 80)])
+def test_a_hash_that_does_not_fit_is_the_reason_where_nothing_better_comes(
+    mode: str, at: int
+) -> None:
+    """The peer is told once, in clear, and the exchange ends by its time."""
+    net = Network()
+    east = net.host(both(**MODES[mode])[1])
+    net.host(both(**MODES[mode])[0])
+    forger = Forger(net, is_encrypted, flipped(at), 1000.0)
+    net.start()
+    net.run(0.5)
+    (line,) = [line for line in east.lines if "does not fit our pre-shared key" in line]
+    assert "its HASH does not verify" in line
+    told = [p for p in net.history if p.header.exchange_type == isakmp.Exchange.INFO]
+    assert forger.count == 1 and not east.reasons()
+    assert [p.src for p in told if not p.header.flags & 1] == [east.address]
+    net.lose = lambda packet: str(packet.src) == WEST.address
+    net.run(140)
+    failed = [o["reason"] for o in east.outcomes if not o["ok"]]
+    assert failed and failed[0]["cause"] == "authentication-failed"
+    assert "[west]:Authentication" in failed[0]["line"]
+
+
+def test_who_has_the_secret_and_another_name_is_refused_at_once() -> None:
+    """What the HASH covers is judged once it has been verified."""
+    net = Network()
+    west, east = both(peer_tags="Remote-ID= you", more="[you]\nID-type= FQDN\nName= you.example\n")
+    net.host(replace(west, peer_tags=""))
+    far = net.host(east)
+    net.start()
+    net.run(1)
+    assert far.reasons() == ["wrong-identity"]

@@ -15,7 +15,6 @@ answered so only where its configuration says EXCHANGE_TYPE= AGGRESSIVE.
 from __future__ import annotations
 
 from isakmp.constants import isakmp
-from isakmp.errors import Refused
 from isakmp.exchange.script import AUTH, END, SWITCH, Incoming, Outgoing, Script, Wait
 from isakmp.policy.peers import AGGRESSIVE_MODE
 from isakmp.scripts.ikev1 import notices, phase_1
@@ -39,7 +38,7 @@ def send_SA_KE_NONCE_ID(x: X, message: Outgoing) -> Wait:
 
 def recv_SA_KE_NONCE_ID(x: X, message: Incoming) -> None:
     """The identity comes before all else: it says whose section counts, and which secret."""
-    phase_1.take_id(x, message, AGGRESSIVE_MODE)
+    phase_1.check_id(x, phase_1.take_id(x, message), AGGRESSIVE_MODE)
     phase_1.recv_proposal(x, message)
     phase_1.take_key_and_nonce(x, message)
 
@@ -60,14 +59,9 @@ def recv_SA_KE_NONCE_ID_AUTH(x: X, message: Incoming) -> Wait:
     """The peer's choice, public value, identity and proof."""
     phase_1.recv_choice(x, message)
     phase_1.take_key_and_nonce(x, message)
-    phase_1.take_id(x, message)
+    phase_1.check_id(x, phase_1.take_id(x, message))
     yield from phase_1.derive_keys(x)
-    try:
-        phase_1.take_auth(x, message)
-    except Refused as refused:
-        # Else the responder would wait in vain for our proof (RFC 2408 5.11).
-        notices.tell_refused(x.engine, x.path, x.cky_i, x.cky_r, refused)
-        raise
+    notices.check_auth(x, message)
     phase_1.take_nat_d(x, message)
 
 
@@ -82,7 +76,7 @@ def send_AUTH(x: X, message: Outgoing) -> None:
 def recv_AUTH(x: X, message: Incoming) -> None:
     """The initiator's proof; it need not be encrypted, and comes from where we are to answer to
     from now on (RFC 3947 4)."""
-    phase_1.take_auth(x, message)
+    notices.check_auth(x, message)
     x.path = message.path
     phase_1.take_nat_d(x, message)
     phase_1.admit(x, message)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from isakmp.constants import isakmp
 from isakmp.exchange.script import AUTH, END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Wait
-from isakmp.scripts.ikev1 import phase_1
+from isakmp.scripts.ikev1 import notices, phase_1
 from isakmp.scripts.ikev1.phase_1 import Phase1, X, chosen_of
 
 ID, KE, NONCE, SA = (
@@ -65,9 +65,10 @@ def send_ID_AUTH(x: X, message: Outgoing) -> None:
 
 
 def recv_ID_AUTH(x: X, message: Incoming) -> None:
-    """Who the peer is, and whether it knows the secret."""
-    phase_1.take_id(x, message)
-    phase_1.take_auth(x, message)
+    """Whether the peer knows the secret, and who it is."""
+    identity = phase_1.take_id(x, message)
+    notices.check_auth(x, message)
+    phase_1.check_id(x, identity)
     phase_1.admit(x, message)
 
 

@@ -19,7 +19,7 @@ from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.path import Path
 from isakmp.scripts.ikev1.informational import notify_payload
 from isakmp.scripts.ikev1.keys import Keys
-from isakmp.scripts.ikev1.phase_1 import refused_by_peer
+from isakmp.scripts.ikev1.phase_1 import X, refused_by_peer, take_auth
 from isakmp.scripts.ikev1.phase_2 import check_hash, take_hash
 
 
@@ -29,6 +29,17 @@ def tell_refused(
     """Why we refuse somebody who has proved nothing, where there is a notify for it."""
     if refused.notify:
         _tell(engine, path, cky_i, cky_r, notify_payload(refused.notify, data=refused.data))
+
+
+def check_auth(x: X, message: Incoming) -> None:
+    """Check the peer's HASH. Where that does not fit the peer is told so, once: else it would wait
+    in vain for what follows (RFC 2408 5.11)."""
+    try:
+        take_auth(x, message)
+    except Refused as refused:
+        if x.hint is None:
+            tell_refused(x.engine, x.path, x.cky_i, x.cky_r, refused)
+        raise
 
 
 def tell_unknown_spi(engine: Engine, path: Path, spi: int) -> None:

@@ -349,12 +349,21 @@ def id_body(identity: Identity) -> bytes:
     return head + identity.data
 
 
-def take_id(x: X, message: Incoming, opening: Opening | None = None) -> None:
+def take_id(x: X, message: Incoming) -> Payload:
+    """The peer's identity as its HASH covers it."""
+    payload = message.take(P.ID)
+    if x.initiator:
+        x.state.idir_b = payload.body
+    else:
+        x.state.idii_b = payload.body
+    return payload
+
+
+def check_id(x: X, payload: Payload, opening: Opening | None = None) -> None:
     """Note the peer's identity; it must be the configured one, where one is configured.
 
     opening: it says which section that is, as it comes early enough for that to count.
     """
-    payload = message.take(P.ID)
     value = payload.value
     try:
         came = Identity(ipsec.Id(value.type), value.data)
@@ -384,10 +393,6 @@ def take_id(x: X, message: Incoming, opening: Opening | None = None) -> None:
             isakmp.Notify.INVALID_ID_INFORMATION,
         )  # fmt: skip
     x.state.remote_id = came
-    if x.initiator:
-        x.state.idir_b = payload.body
-    else:
-        x.state.idii_b = payload.body
 
 
 def add_auth(x: X, message: Outgoing) -> None:
@@ -396,11 +401,14 @@ def add_auth(x: X, message: Outgoing) -> None:
 
 
 def take_auth(x: X, message: Incoming) -> None:
-    """Check the peer's HASH."""
+    """Check the peer's HASH. The cipher alone proves nothing: who changes a bit of what goes by
+    changes what it is deciphered to, and spoils no more than a block. What comes to an initiator
+    may be another's answer still, who has the secret, too."""
     payload = message.take(P.HASH)
     if not compare_digest(payload.value.data, _hash(x, ours=False)):
         raise Refused(wrong_secret(x, "its HASH does not verify"),
                       isakmp.Notify.AUTHENTICATION_FAILED)  # fmt: skip
+    message.proven = not x.initiator
 
 
 def admit(x: X, message: Incoming) -> None:

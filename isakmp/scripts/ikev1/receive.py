@@ -123,8 +123,6 @@ class Receiver:
                 if exchange is candidates[-1]:
                     self._unreadable(exchange, error, keys, header, datagram[HEADER_SIZE:])
                 continue
-            # Whoever encrypts to us has made it; what comes to an initiator may still be forged.
-            message.proven = not exchange.initiator
             engine.run(exchange, message, datagram)
             if exchange.last_in == mark or exchange.over:
                 return
@@ -302,8 +300,9 @@ class Receiver:
         if commit is None and end != len(data):
             raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
                                    "RFC 2408 5.1")  # fmt: skip
-        message = Incoming(header, FAMILY_1, payloads, data, end, path, HEADER_SIZE,
-                           commit is not None, commit, commit is not None)  # fmt: skip
+        message = Incoming(
+            header, FAMILY_1, payloads, data, end, path, HEADER_SIZE, commit is not None, commit
+        )
         if engine.log.on(LogClass.MESSAGE, 70):
             for line in Message(header, payloads).dump():
                 engine.log.debug(LogClass.MESSAGE, 70, "received %s: %s", path.came, line)

@@ -33,6 +33,7 @@ _TOPICS = {
     "no answer": ("timeout", "peer-dead"),
     "the way to the peer": ("cannot-send", "no-address"),
     "the IPsec stack": ("stack-gone",),
+    "what this host computes": ("not-done",),
 }  # fmt: skip
 _INDENT = "    "
 _ALIKE = ("exchange", "name", "peer", "remote", "initiator", "reason")

@@ -39,6 +39,8 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "invalid-spi": _PEER_AT_FAULT,
         "malformed-message": _PEER_AT_FAULT,
         "not-confirmed": "nothing: the peer may have ended it before us, or is started anew",
+        "not-done": "where the IPsec stack does not answer, the log says so; else this host has too "
+        "much to compute: raise Workers in [General]",
         "not-resumed": "nothing: the peer begins it anew where it should be there; its log says "
         "why it did not go on",
         "not-sent": "isakmpctl exchanges shows what it waits for; where the IPsec stack does not "
@@ -100,8 +102,8 @@ CHEAP = BOUNDS | {"malformed-message", "unknown-exchange", "unsupported-critical
 # What this host, and not its peer, is the cause of.
 OURS = frozenset(
     (
-        "bad-configuration", "cannot-send", "failed", "no-address", "no-secret", "not-sent",
-        "nothing-to-offer", "stack-gone",
+        "bad-configuration", "cannot-send", "failed", "no-address", "no-secret", "not-done",
+        "not-sent", "nothing-to-offer", "stack-gone",
     )
 )  # fmt: skip
 # Nothing came in answer, whether the peer or this host is silent.

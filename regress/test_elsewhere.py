@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
+from isakmp.constants import isakmp
+from isakmp.crypto.agreement import shared_secret
+from isakmp.event.job import Job
+from isakmp.event.worker import Verb
 from isakmp.exchange.candidates import family
-from regress.pair import Network, agree, both, connected, up
+from regress.elsewhere import Elsewhere
+from regress.pair import Host, Network, Packet, agree, both, connected, up
 
 PFS = "QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"
 V2 = "Key-exchange= ikev2\n"
@@ -84,3 +90,94 @@ def test_an_ike_sa_outlives_a_worker_that_ended_of_its_child() -> None:
     net.run(40)
     assert list(west.daemon.sas.isakmp.values()) == [sa]
     assert connected(west)
+
+
+def slow_with_secrets(host: Host, seconds: float) -> None:
+    """Its workers take that long for shared secrets, and no time for the rest."""
+    work = host.work
+    assert isinstance(work, Elsewhere)
+    call = partial(Elsewhere.call, work)
+
+    def called(verb: Verb, *arguments: bytes) -> Job[bytes]:
+        work.after_s = lambda: seconds if verb is shared_secret else 0.0
+        return call(verb, *arguments)
+
+    work.call = called  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("seconds", [5, 40])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_answer_that_is_being_computed_has_come(kind: str, seconds: float) -> None:
+    """RFC 7296 2.1, 2.4: nothing is repeated meanwhile, nor given up."""
+    changes = {tag: text for tag, text in KINDS[kind].items() if tag in ("exchange", "peer_tags")}
+    net, west, east = Network(), *both(**changes)
+    near, far = net.host(west, elsewhere_s=0.0), net.host(east)
+    slow_with_secrets(near, seconds)
+    net.start()
+    net.run(seconds + 5)
+    assert connected(near) and connected(far)
+    assert not near.reasons() + far.reasons()
+    sent = [packet.data for packet in net.history if packet.src == near.address]
+    assert len(set(sent)) == len(sent)
+    assert not near.daemon.engine.exchanges
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_time_that_ends_meanwhile_says_what_was_waited_for(kind: str) -> None:
+    """None of the forks stays behind, and the late result is nobody's."""
+    net, west, east = Network(), *both(**KINDS[kind])
+    near, _ = net.host(west, elsewhere_s=0.0), net.host(east)
+    slow_with_secrets(near, 130)
+    net.start()
+    net.run(121)
+    (reason,) = [o["reason"] for o in near.outcomes if not o["ok"]]
+    assert reason["cause"] == "not-done"
+    assert "the peer's message came" in reason["detail"]
+    assert "Workers" in reason["mend"]
+    slow_with_secrets(near, 0)
+    net.run(40)
+    assert connected(near)
+    assert not near.daemon.engine.exchanges
+
+
+def test_a_last_answer_is_computed_for_though_its_time_was_nearly_over() -> None:
+    """Main mode's message 4, just before message 3 is given up."""
+    net, west, east = Network(), *both()
+    near, far = net.host(west, elsewhere_s=0.05), net.host(east)
+    held: list[Packet] = []
+
+    def lose(packet: Packet) -> bool:
+        fourth = packet.src == far.address and packet.header.next_payload == isakmp.Payload.KE
+        held.extend([packet] if fourth else [])
+        return fourth
+
+    net.lose = lose
+    net.start()
+    net.run(1)
+    (root,) = near.daemon.engine.exchanges.values()
+    stem = family(root)[-1]
+    net.until(lambda: stem.retries == 3)
+    net.run(stem.events["retransmit"].when - net.now - 0.02)
+    net.lose = lambda packet: False
+    net.flying.append(held[0])
+    net.run(1)
+    assert connected(near) and connected(far)
+    assert not near.reasons()
+
+
+def test_an_ike_sa_outlives_what_it_is_slow_with() -> None:
+    """The child SA that the peer has made of its answer goes."""
+    net, west, east = up(*both(general="DPD-check-interval= 0", **KINDS["ikev2"]), elsewhere_s=0.0)
+    (sa,) = west.daemon.sas.isakmp.values()
+    (old,) = west.daemon.sas.all_children()
+    slow_with_secrets(west, 1000)
+    engine = west.daemon.engine
+    engine.dialects["ikev2"].begin_child(engine, sa, old.connection, None)
+    net.run(5)
+    assert len(east.daemon.sas.all_children()) == 2
+    net.until(lambda: west.reasons(), 1000)
+    assert west.reasons() == ["not-done"]
+    net.run(5)
+    assert list(west.daemon.sas.isakmp.values()) == [sa]
+    assert len(east.daemon.sas.all_children()) == 1
+    agree(west, east)

@@ -312,9 +312,11 @@ class Candidates:
         )
 
     def _drop(self, stem: AnyExchange, fork: AnyExchange, reason: Reason) -> None:
-        """A fork has failed; its peer may yet be told why."""
+        """A fork has failed, and all that goes on from it; its peer may yet be told why."""
         if stem.answers is not None:
             stem.answers.last = fork
+        for other in family(fork)[:0:-1]:
+            self._wipe(other, reason)
         self._end(fork)
         fork.dialect.ended(fork, reason)
         self._engine.log.debug(LogClass.EXCHANGE, 20, "%s: one answer less: %s", fork, reason)

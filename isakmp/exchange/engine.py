@@ -492,15 +492,21 @@ class Engine:
         if self.conclude(exchange):
             return
         exchange, ended = self.candidates.furthest(exchange), exchange
-        if exchange.parked or (exchange.initiator and not exchange.last_out):
-            self.fail(ended, Reason("not-sent", f"{exchange.script.name}: {_AT_THIS_END}"))
+        script = exchange.script.name
+        if exchange.initiator and not exchange.last_out:
+            self.fail(ended, Reason("not-sent", f"{script}: {_AT_THIS_END}"))
+            return
+        if exchange.parked:
+            detail = "the peer's message came; a worker or the IPsec stack is not done with it"
+            waited = Reason("not-done", f"{script}: {detail}")
+            exchange.dialect.withdraw(exchange, waited)
+            self.fail(ended, waited)
             return
         address, port = str(exchange.path.remote), exchange.path.remote_port
         if exchange.sa is not None and exchange.sa.state in (State.SUPERSEDED, State.DELETING):
-            unanswered = farewell(exchange.script.name, address, port)
+            unanswered = farewell(script, address, port)
         else:
-            said = exchange.script.name, exchange.step
-            unanswered = silence(*said, address, port, lost=exchange.unheard)
+            unanswered = silence(script, exchange.step, address, port, lost=exchange.unheard)
         told = exchange.hint or ended.hint or self.unsent(exchange.path) or unanswered
         self.fail(ended, told)
 

@@ -12,7 +12,7 @@ from isakmp.errors import Reason
 from isakmp.event.job import Job
 from isakmp.event.timer import Event
 from isakmp.exchange.attempt import Attempt
-from isakmp.exchange.script import Outgoing, S, Script, Step, Waiting
+from isakmp.exchange.script import Incoming, Outgoing, S, Script, Step, Waiting
 from isakmp.path import OneWay, Path
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa
@@ -136,6 +136,12 @@ class Exchange(Generic[S]):
     def parked(self) -> bool:
         """Whether the step in turn waits for an answer from somewhere else."""
         return self.attempt is not None and self.attempt.waits
+
+    @property
+    def looks(self) -> bool:
+        """Whether the peer's message is there, and its step waits."""
+        attempt = self.attempt
+        return self.parked and attempt is not None and isinstance(attempt.message, Incoming)
 
     @property
     def unready(self) -> bool:

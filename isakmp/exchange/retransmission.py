@@ -1,12 +1,14 @@
 """Retransmission: our last message again, as long as the peer does not answer it.
 
-RFC 2408 5.1, RFC 7296 2.1 and 2.4. The time between two grows, and is jittered.
+RFC 2408 5.1, RFC 7296 2.1 and 2.4. The time between two grows, and is jittered. While an answer is
+looked at nothing is repeated, nor given up: it may have to wait for a worker or the IPsec stack.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from isakmp.exchange.candidates import family
 from isakmp.exchange.exchange import Exchange
 from isakmp.log.log import LogClass
 from isakmp.sa import IsakmpSa
@@ -57,6 +59,9 @@ class Retransmission:
 
     def _again(self, exchange: Exchange[Any]) -> None:
         engine = self._engine
+        if any(each.looks for each in family(exchange)):
+            self.arm(exchange)
+            return
         if exchange.retries >= self._most(exchange):
             engine.timed_out(exchange)
             return

@@ -88,8 +88,8 @@ class Ikev2:
 
     @staticmethod
     def _not_understood(exchange: Exchange[Any]) -> None:
-        """An answer that makes a child SA and is not understood: the peer is to delete it. Which
-        IKE SA one has made is not known, so that both end."""
+        """An answer that makes a child SA and is not understood, or not done with: the peer is to
+        delete it. Which IKE SA one has made is not known, so that both end."""
         if not exchange.initiator or exchange.script not in _CREATING:
             return
         if exchange.state.child is not None:
@@ -267,9 +267,12 @@ class Ikev2:
             self._refused_under(exchange, exchange.sa, refused.notify)
 
     def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
-        """A request has its answer: without one the peer would count us as dead."""
+        """A request has its answer: without one the peer would count us as dead. What it has made
+        with its own answer goes."""
         if not exchange.initiator and exchange.message_id != UNNUMBERED:
             self.notify(exchange, Refused(reason, self.failure))
+        elif exchange.looks:
+            self._not_understood(exchange)
 
     def _tell_of_answer(self, exchange: Exchange[Any], refused: Refused) -> None:
         """An answer of no use: why (2.21.2), or the end (2.21.3, RFC 6989 2.5)."""

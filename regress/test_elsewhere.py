@@ -175,6 +175,7 @@ def test_an_ike_sa_outlives_what_it_is_slow_with() -> None:
     engine.dialects["ikev2"].begin_child(engine, sa, old.connection, None)
     net.run(5)
     assert len(east.daemon.sas.all_children()) == 2
+    slow_with_secrets(west, 0)
     net.until(lambda: west.reasons(), 1000)
     assert west.reasons() == ["not-done"]
     net.run(5)

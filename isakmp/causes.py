@@ -39,8 +39,8 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "invalid-spi": _PEER_AT_FAULT,
         "malformed-message": _PEER_AT_FAULT,
         "not-confirmed": "nothing: the peer may have ended it before us, or is started anew",
-        "not-done": "where the IPsec stack does not answer, the log says so; else this host has too "
-        "much to compute: raise Workers in [General]",
+        "not-done": "where the IPsec stack does not answer, the log says so; else this host has "
+        "too much to compute: raise Workers in [General]",
         "not-resumed": "nothing: the peer begins it anew where it should be there; its log says "
         "why it did not go on",
         "not-sent": "isakmpctl exchanges shows what it waits for; where the IPsec stack does not "

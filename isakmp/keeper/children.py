@@ -59,10 +59,11 @@ class Children:
                 self.delete_child(child)
 
     def child_established(self, child: ChildSa, specs: list[SaSpec]) -> None:
-        """Quick mode made ``child``; its inbound SAs are in place, here are all of them."""
+        """Quick mode made ``child``; its inbound SAs are in place, here are all of them, for where
+        the peer was when they were made."""
         olds = [c for c in self.sas.in_slot(child.slot) if c.state is State.ESTABLISHED]
         self.sas.add_child(child)
-        child.specs = list(specs)
+        child.specs = self._placed(child, specs)
         child.receives_only = any(gives_way(child, old) for old in olds)
         spoke_last = child.initiator is (child.parent is None)
         if olds and not child.receives_only and spoke_last:
@@ -87,7 +88,7 @@ class Children:
         """
         rivals = [c for c in self.sas.in_slot(child.slot) if c is not old and c not in old.heirs]
         self.sas.add_child(child)
-        child.specs, child.receives_only = list(specs), True
+        child.specs, child.receives_only = self._placed(child, specs), True
         for rival in rivals:
             # The ends may have disagreed about which of two was to stay.
             if rival.state is State.ESTABLISHED:
@@ -167,14 +168,18 @@ class Children:
         if child.state is State.ESTABLISHED:
             self.shared.connections.child_moved(child)
 
+    def _placed(self, child: ChildSa, specs: list[SaSpec]) -> list[SaSpec]:
+        """The peer may have moved while its exchange went on: SAs for where ``child`` has it."""
+        placed = [_at(spec, child.path) for spec in specs]
+        for spec, now in zip(specs, placed, strict=True):
+            if spec.inbound and now != spec:
+                self._watch(self.app.move_sa(spec, now), "moving SA %08x", spec.spi)
+        return placed
+
     def _move_specs(self, child: ChildSa, path: Path) -> None:
         specs, child.specs = child.specs, []
         for spec in specs:
-            ends = (path.remote, path.local) if spec.inbound else (path.local, path.remote)
-            ports = (path.remote_port, path.local_port)
-            moved = spec._replace(
-                src=ends[0], dst=ends[1], encap=ports if spec.inbound else ports[::-1]
-            )
+            moved = _at(spec, path)
             if spec.inbound or not child.receives_only:
                 self._watch(self.app.move_sa(spec, moved), "moving SA %08x", spec.spi)
             child.specs.append(moved)
@@ -364,3 +369,10 @@ class Children:
                 self.delete_child(needs)
 
         job.then(answered)
+
+
+def _at(spec: SaSpec, path: Path) -> SaSpec:
+    """The same SA with the peer at another place."""
+    way = path.came if spec.inbound else path.out
+    ports = (way.src_port, way.dst_port) if spec.encap else None
+    return spec._replace(src=way.src, dst=way.dst, encap=ports)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from isakmp.app.base import Limits, SpiRequest
+from isakmp.app.base import Limits, SaId, SaSpec, SpiRequest
 from isakmp.constants import isakmp
 from isakmp.errors import Refused
 from isakmp.event.job import Job
@@ -26,6 +26,19 @@ def reserve_spi(
     request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
     number: int = yield x.engine.app.get_spi(request)
     return number
+
+
+def give_back(
+    x: Exchange[Any], protocol: isakmp.Protocol, spi: int, specs: Sequence[SaSpec]
+) -> None:  # fmt: skip
+    """An SPI of ours that serves nothing. specs: of what was made with it for where the peer was
+    then."""
+    made = (s for s in specs if s.inbound and (s.protocol, s.spi) == (protocol, spi))
+    if spec := next(made, None):
+        name = SaId(protocol, spi, spec.src, spec.dst)
+    else:
+        name = SaId(protocol, spi, x.path.remote, x.path.local)
+    x.engine.app.delete_sa(name)
 
 
 def check_room(

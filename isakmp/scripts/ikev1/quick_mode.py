@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from isakmp.app.base import Limits, SaId, SaSpec, bundle_order
+from isakmp.app.base import Limits, SaSpec, bundle_order
 from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
 from isakmp.constants.ip import protocol_name
 from isakmp.constants.key_exchange import Method
@@ -541,7 +541,7 @@ def finalize(x: X) -> None:
 def abandon(x: X) -> None:
     """Give the SPIs back."""
     for protocol, spi in x.state.spis.items():
-        x.engine.app.delete_sa(SaId(isakmp.Protocol(protocol), spi, x.path.remote, x.path.local))
+        ipsec_sa.give_back(x, isakmp.Protocol(protocol), spi, x.state.specs)
 
 
 HASH, SA, NONCE, NOTIFY = P.HASH, P.SA, P.NONCE, P.NOTIFY

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from isakmp.app.base import Limits, SaId, SaSpec
+from isakmp.app.base import Limits, SaSpec
 from isakmp.chosen import ChosenIpsec
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.crypto import skeyseed
@@ -482,8 +482,7 @@ def _protocols(c: Child) -> tuple[ChildProtocol, ...]:
 
 def _give_back_cpi(x: X, c: Child) -> None:
     if c.cpi_in:
-        protocol = isakmp.Protocol.IPCOMP
-        x.engine.app.delete_sa(SaId(protocol, c.cpi_in, x.path.remote, x.path.local))
+        ipsec_sa.give_back(x, isakmp.Protocol.IPCOMP, c.cpi_in, c.specs)
         c.cpi_in = 0
 
 
@@ -492,5 +491,5 @@ def give_back(x: X, c: Child) -> None:
     _give_back_cpi(x, c)
     if c.spi_in:
         protocol = PROTOCOLS[connection_of(c).proposals[0].protocol]
-        x.engine.app.delete_sa(SaId(protocol, c.spi_in, x.path.remote, x.path.local))
+        ipsec_sa.give_back(x, protocol, c.spi_in, c.specs)
         c.spi_in = 0

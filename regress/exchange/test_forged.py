@@ -1,6 +1,6 @@
 """Forged messages that come before the true one: none of them ends an exchange, or leaves a trace.
 
-RFC 2409 5.4 and 5.5, RFC 7296 2.4.
+RFC 2409 5.4.
 """
 
 from __future__ import annotations

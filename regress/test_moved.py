@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_a_peer_that_moves_before_quick_modes_last_message(what: str, end: str) 
     assert not east.app.sas
 
 
-def taken(*_: object) -> tuple[Reason, None]:
+def taken(*_: Any, **__: Any) -> tuple[Reason, None]:
     return Reason("traffic-of-another", "for a test", line="none"), None
 
 

@@ -24,7 +24,7 @@ _RANGES = {ipsec.Id.IPV4_RANGE: 4, ipsec.Id.IPV6_RANGE: 16}
 
 def network_of(identity: Identity) -> Network | None:
     """The network a phase 2 identity selects; None where it is no address, subnet or range that is
-    a subnet. Bits below a mask are any (RFC 2407 4.6.2.3)."""
+    a subnet, or not of its type's size. Bits below a mask are any (RFC 2407 4.6.2.3)."""
     data, kind = identity.data, identity.type
     try:
         if kind in _RANGES:
@@ -32,6 +32,8 @@ def network_of(identity: Identity) -> Network | None:
         if kind not in VERSION:
             return None
         size = 4 if VERSION[kind] == 4 else 16
+        if len(data) != (2 * size if kind in SUBNETS else size):
+            return None
         prefix = prefix_of(data[size:]) if kind in SUBNETS else 8 * size
         return make_network(data[:size], prefix, strict=False)
     except ValueError:

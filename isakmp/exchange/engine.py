@@ -497,7 +497,8 @@ class Engine:
             self.fail(ended, Reason("not-sent", f"{script}: {_AT_THIS_END}"))
             return
         if exchange.parked:
-            detail = "the peer's message came; a worker or the IPsec stack is not done with it"
+            detail = "the peer's message came; what this host asked of others for it (a worker, "
+            detail += "the IPsec stack) has no answer"
             waited = Reason("not-done", f"{script}: {detail}")
             exchange.dialect.withdraw(exchange, waited)
             self.fail(ended, waited)

@@ -41,8 +41,8 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "not-confirmed": "nothing: the peer may have ended it before us, or is started anew",
         "not-done": "where the IPsec stack does not answer, the log says so; else this host has "
         "too much to compute: raise Workers in [General]",
-        "not-resumed": "nothing: the peer begins it anew where it should be there; its log says "
-        "why it did not go on",
+        "not-resumed": "look at the log of the peer, which says why it did not go on; it begins anew "
+        "where it should be there",
         "not-sent": "isakmpctl exchanges shows what it waits for; where the IPsec stack does not "
         "answer, the log says so",
         "nothing-to-offer": "set Transforms, Suites or proposals that this version can do; "
@@ -52,8 +52,8 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "reloaded": "nothing: it is negotiated again with what the configuration says now",
         "sa-gone": _NOTHING,
         "several-sas": "have the peer negotiate each SA in an exchange of its own",
-        "state-not-found": "nothing: it took longer between two requests than is waited for, and "
-        "is begun anew",
+        "state-not-found": "see whether this host or the way to the peer is slow: it took longer "
+        "between two requests than is waited for; it is begun anew",
         "stack-gone": "isakmpd connects again by itself; dmesg may say why it cannot",
         "superseded": _NOTHING,
         "taken-down": "nothing: isakmpctl up begins it again",

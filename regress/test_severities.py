@@ -89,6 +89,7 @@ RULE = {
         "the kernel does not drop all IPv6 that passes %s by in clear: %s; this i",
         "the kernel's IPsec message is malformed: %s",
         "the kernel's SAs cannot be read: %s",
+        "no worker: %s; isakmpd does its work",
         "worker, process %d, has ended: %s its work from now on; start isakmpd ag",
         "the privileged helper, process %d, has ended: HUP reads %s no more where",
     ),

@@ -41,8 +41,8 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "not-confirmed": "nothing: the peer may have ended it before us, or is started anew",
         "not-done": "where the IPsec stack does not answer, the log says so; else this host has "
         "too much to compute: raise Workers in [General]",
-        "not-resumed": "look at the log of the peer, which says why it did not go on; it begins anew "
-        "where it should be there",
+        "not-resumed": "look at the log of the peer, which says why it did not go on; it begins "
+        "anew where it should be there",
         "not-sent": "isakmpctl exchanges shows what it waits for; where the IPsec stack does not "
         "answer, the log says so",
         "nothing-to-offer": "set Transforms, Suites or proposals that this version can do; "

@@ -47,15 +47,15 @@ def work(
         if options.capture or options.capture_file:
             default = daemon.run_directory / "isakmpd.pcap"
             daemon.capture(Path(options.capture_file or default))
-        # Before traffic is kept back: what cannot start leaves the network as it was.
-        pid_file = _write_pid(options, daemon.run_directory)
-        stack.callback(_remove, pid_file)
         daemon.start()
         _collect_seldom()
+        pid_file = _write_pid(options, daemon.run_directory)
         log.info("isakmpd runs, process %d", os.getpid())
         starter.ready()
         loop.run()
         starter.stopping()
+        with suppress(OSError):
+            pid_file.unlink()
 
 
 def _look(daemon: Daemon, fifo: Fifo, commands: Commands) -> None:
@@ -85,11 +85,6 @@ def _write_pid(options: argparse.Namespace, run_directory: Path) -> Path:
     except OSError as error:
         raise IsakmpError(f"{path}: {error.strerror}") from None
     return path
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
 
 
 def _signals(

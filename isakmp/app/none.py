@@ -25,8 +25,7 @@ class Nothing:
         self._timers, self._random = timers, random
         self._upcalls: Owner | None = None
         self._spis: set[int] = set()
-        self._events: dict[SaId, Event] = {}
-        self._ends: dict[SaId, Ends] = {}
+        self._waits: dict[SaId, tuple[Event, Ends]] = {}
         self._policies = 0
 
     def start(self, upcalls: Owner) -> None:
@@ -38,7 +37,7 @@ class Nothing:
 
     def close(self, block: bool = False) -> None:
         """Stop the time."""
-        for name in list(self._events):
+        for name in list(self._waits):
             self._cancel(name)
 
     def own_socket(self, sock: socket, encap: bool) -> None:
@@ -66,14 +65,16 @@ class Nothing:
         """Wait for the first of what is still to come."""
         if ends:
             wait = ends[0][0] - self._timers.now()
-            self._events[name] = self._timers.add("SA limit", wait, self._expire, name)
-            self._ends[name] = ends
+            event = self._timers.add("SA limit", wait, self._expire, name)
+            self._waits[name] = event, ends
 
     def _cancel(self, name: SaId) -> Ends:
         """Stop an SA's time; what was still to come."""
-        if event := self._events.pop(name, None):
-            event.cancel()
-        return self._ends.pop(name, ())
+        if (waits := self._waits.pop(name, None)) is None:
+            return ()
+        event, ends = waits
+        event.cancel()
+        return ends
 
     def update_sa(self, sa: SaSpec) -> Job[None]:
         """The larval SA becomes a whole one."""

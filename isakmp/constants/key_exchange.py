@@ -6,6 +6,8 @@ IKEv1 has the groups alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from isakmp.constants import name_of
 from isakmp.constants.ikev2 import KeyExchange, Transform
 from isakmp.constants.isakmp import Group
@@ -17,13 +19,22 @@ ADDITIONAL = tuple(map(Transform, range(Transform.ADDKE1, Transform.ADDKE7 + 1))
 KEY_EXCHANGES = (Transform.KE, *ADDITIONAL)
 
 
+_FIRST_NEW = int(min(KeyExchange))
+_METHODS: Mapping[int, Method] = {int(each): each for each in (*Group, *KeyExchange)}
+
+
+def is_new(number: int) -> bool:
+    """Whether it is in the registry of those that IKEv1 has not."""
+    return number >= _FIRST_NEW
+
+
 def _registry(number: int) -> type[Group] | type[KeyExchange]:
-    return KeyExchange if number >= min(KeyExchange) else Group
+    return KeyExchange if is_new(number) else Group
 
 
 def method_of(number: int) -> Method:
     """The method of that number. ValueError where there is none."""
-    return _registry(number)(number)
+    return _METHODS.get(number) or _registry(number)(number)
 
 
 def method_name(number: int) -> str:

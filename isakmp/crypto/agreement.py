@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from functools import partial
 
-from isakmp.constants.ikev2 import KeyExchange
+from isakmp.constants.key_exchange import is_new
 from isakmp.crypto.groups import Group, KeyPair, Random, get_group
 from isakmp.crypto.kem import SECRET_SIZE, get_kem
 from isakmp.event.job import Job
@@ -26,7 +26,7 @@ Octets = Generator[Job[bytes], bytes, bytes]
 
 def get_method(number: int) -> Group:
     """The key exchange method of that number. CryptoError where there is none here."""
-    return get_kem(number) if number >= min(KeyExchange) else get_group(number)
+    return get_kem(number) if is_new(number) else get_group(number)
 
 
 def public_value(number: bytes, secret: bytes) -> bytes:

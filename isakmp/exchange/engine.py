@@ -215,7 +215,8 @@ class Engine:
     def lacking(exchange: Exchange[Any], script: Script[Any], have: list[int]) -> list[int]:
         """The payloads that the message in turn must have and has not."""
         row = script.rows[exchange.step]
-        lacking = [kind for kind in row.must if kind not in have]
+        missing_some = set(row.must).difference(have)
+        lacking = [kind for kind in row.must if kind in missing_some] if missing_some else []
         if row.authentic and (proof := exchange.dialect.authenticator(exchange)) not in have:
             lacking.append(proof)
         return lacking

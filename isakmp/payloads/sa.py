@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +24,14 @@ from isakmp.payloads.data_attribute import (
     describe_attribute,
     parse_attributes,
 )
-from isakmp.payloads.shapes import HEADER, Chain, remembering
+from isakmp.payloads.shapes import (
+    HEADER,
+    KNOWN_MAX,
+    KNOWN_OCTETS,
+    Chain,
+    remembering,
+    written_again,
+)
 
 MAX_PROPOSALS = 64
 MAX_TRANSFORMS = 255
@@ -124,14 +132,14 @@ def _parse_proposal(
     if at > stop:
         raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
     spi = body[start + _PROPOSAL.size : at]
-    transforms: list[Value] = []
-    into.append(Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms))
-    more = _TRANSFORM_TYPE
-    while more:
-        inner = f"{where}.transform[{len(transforms)}]"
-        if len(transforms) == MAX_TRANSFORMS:
-            raise Misfit(inner, at, f"more than {MAX_TRANSFORMS} of them")
-        more, at = _parse_transform(body, at, stop, inner, transforms)
+    transforms = _known(body[at:stop]) if stop - at <= KNOWN_OCTETS else None
+    value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
+    into.append(value)
+    if transforms is None:
+        value["transforms"] = transforms = []
+        at = _parse_transforms(body, at, stop, where, transforms)
+    else:
+        at = stop
     if count != len(transforms):
         raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
     if at != stop:
@@ -139,6 +147,30 @@ def _parse_proposal(
     if following not in (0, _PROPOSAL_TYPE):
         raise Misfit(where, start, f"next payload {following} inside an SA")
     return following, stop
+
+
+@lru_cache(KNOWN_MAX)
+def _known(chain: bytes) -> list[Value] | None:
+    """The transforms of a chain that is whole, None of any other. Those of quick mode come alike
+    from many peers, behind an SPI that does not; what is returned is shared, so nobody changes it.
+    """
+    transforms: list[Value] = []
+    try:
+        end = _parse_transforms(chain, 0, len(chain), "", transforms)
+    except Misfit:
+        return None
+    return transforms if end == len(chain) else None
+
+
+def _parse_transforms(body: bytes, at: int, stop: int, where: str, into: list[Value]) -> int:
+    """Append the transforms of one proposal, as far as they go: where what follows is."""
+    more = _TRANSFORM_TYPE
+    while more:
+        inner = f"{where}.transform[{len(into)}]"
+        if len(into) == MAX_TRANSFORMS:
+            raise Misfit(inner, at, f"more than {MAX_TRANSFORMS} of them")
+        more, at = _parse_transform(body, at, stop, inner, into)
+    return at
 
 
 def _parse_transform(
@@ -165,13 +197,19 @@ def _build(value: Mapping[str, Any]) -> bytes:
 
 def _build_proposal(proposal: Mapping[str, Any]) -> bytes:
     spi: bytes = proposal["spi"]
+    transforms = proposal["transforms"]
+    fixed = bytes((proposal["number"], proposal["protocol_id"], len(spi), len(transforms)))
+    return fixed + spi + _build_transforms(transforms)
+
+
+@written_again
+def _build_transforms(transforms: Sequence[Mapping[str, Any]]) -> bytes:
     bodies = [
         bytes((transform["number"], transform["transform_id"], 0, 0))
         + build_attributes(transform["attributes"])
-        for transform in proposal["transforms"]
+        for transform in transforms
     ]
-    fixed = bytes((proposal["number"], proposal["protocol_id"], len(spi), len(bodies)))
-    return fixed + spi + _chain(bodies, _TRANSFORM_TYPE, MAX_TRANSFORMS)
+    return _chain(bodies, _TRANSFORM_TYPE, MAX_TRANSFORMS)
 
 
 def _chain(bodies: Sequence[bytes], kind: int, limit: int) -> bytes:

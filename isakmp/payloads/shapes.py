@@ -10,7 +10,7 @@ import io
 import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from construct import (
     Check,
@@ -32,6 +32,8 @@ from construct import (
 )
 
 from isakmp.payloads.base import Misfit, Twin, Value, reason_of
+
+T = TypeVar("T")
 
 HEADER = struct.Struct(">BBH")
 """The generic header: next payload, reserved, length in octets with the header."""
@@ -141,6 +143,24 @@ def remembering(parse: Callable[[bytes], Value]) -> Callable[[bytes], Value]:
     What it returns is shared, so nobody changes it."""
     known = lru_cache(KNOWN_MAX)(parse)
     return lambda body: known(body) if len(body) <= KNOWN_OCTETS else parse(body)
+
+
+def written_again(build: Callable[[T], bytes]) -> Callable[[T], bytes]:
+    """The same, for values of which some are one tuple each time: these are not built again, and
+    what is in them nobody changes. Tuples are known by what they are, not by what they hold."""
+    # With the tuple itself, so that nothing else can be where it was.
+    known: dict[int, tuple[T, bytes]] = {}
+
+    def built(value: T) -> bytes:
+        if not isinstance(value, tuple):
+            return build(value)
+        if (found := known.get(id(value))) is None:
+            if len(known) >= KNOWN_MAX:
+                del known[next(iter(known))]
+            found = known[id(value)] = value, build(value)
+        return found[1]
+
+    return built
 
 
 def octets(least: int = 1, most: int = 0xFFFF) -> Construct:

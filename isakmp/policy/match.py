@@ -17,6 +17,7 @@ from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.foreign import LARGEST, foreign
+from isakmp.policy.remembered import remembered
 from isakmp.policy.spd import (
     IkeTransform,
     IpsecTransform,
@@ -51,19 +52,20 @@ TRANSFORM_REGISTRIES: dict[int, Any] = {
 
 
 class Chosen(NamedTuple):
-    """One accepted protocol: what it means, the proposal it came in, its transform. asked_s: the
-    lifetime that came, 0 for none; what has the shorter one of both ends."""
+    """One accepted protocol: what it means, the proposal it came in, its transform, alone. asked_s:
+    the lifetime that came, 0 for none; what has the shorter one of both ends."""
 
     what: ChosenIpsec
     proposal: Any
-    transform: Any
+    transforms: tuple[Any]
     asked_s: int
 
     @property
     def in_udp(self) -> bool:
         """Whether both ends have agreed to put it into UDP (RFC 3947 5.1)."""
         kind = ipsec.Attribute.ENCAPSULATION_MODE
-        return any(a["type"] == kind and a["value"] in _UDP for a in self.transform.attributes)
+        (transform,) = self.transforms
+        return any(a["type"] == kind and a["value"] in _UDP for a in transform.attributes)
 
 
 def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[int, int], int, int]:
@@ -337,16 +339,22 @@ def _choose_bundle(bundle: list[Any], suite: Suite) -> list[Chosen]:
     chosen: list[Chosen] = []
     for proposal in bundle:
         ours = next((p for p in suite.protocols if p.protocol == proposal.protocol_id), None)
-        found = ours and _choose_transform(proposal, ours)
+        found = ours and _choose_transform(proposal.transforms, ours)
         if not found:
             return []
-        chosen.append(found)
+        what, transforms, asked_s = found
+        chosen.append(Chosen(what, proposal, transforms, asked_s))
     return chosen
 
 
-def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
-    for transform in islice(proposal.transforms, TRANSFORMS_MAX):
-        offer = ipsec_offer(proposal, transform)
+@remembered
+def _choose_transform(
+    theirs: Sequence[Any], ours: SaPolicy
+) -> tuple[ChosenIpsec, tuple[Any], int] | None:
+    """What has a Chosen, but for the proposal. Transforms that come alike are one object
+    (payloads/sa.py), and so is the answer then."""
+    for transform in islice(theirs, TRANSFORMS_MAX):
+        offer = ipsec_offer(ours.protocol, transform)
         for candidate in ours.transforms:
             fits = in_ikev1(candidate) and _ipsec_fits(offer, candidate)
             if fits and not any(foreign(transform, ipsec.Attribute)):
@@ -356,22 +364,22 @@ def _choose_transform(proposal: Any, ours: SaPolicy) -> Chosen | None:
                     life_kb=_shorter(offer.life_kb, candidate.life.kilobytes),
                     replay_window=ours.replay_window,
                 )
-                return Chosen(what, proposal, transform, offer.life_s)
+                return what, (transform,), offer.life_s
     return None
 
 
-def ipsec_offer(proposal: Any, transform: Any) -> ChosenIpsec:
+def ipsec_offer(protocol: int, transform: Any) -> ChosenIpsec:
     """What a transform on the wire means; encapsulation without its UDP variants."""
     kind = ipsec.Attribute
     found, seconds, kilobytes = values(transform.attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)
     bits = found.get(kind.KEY_LENGTH, 0)
-    if not bits and proposal.protocol_id == isakmp.Protocol.IPSEC_ESP:
+    if not bits and protocol == isakmp.Protocol.IPSEC_ESP:
         bits = 128 if transform.transform_id == ipsec.Esp.AES else 0
     mode = _member(ipsec.Encapsulation, found.get(kind.ENCAPSULATION_MODE, 0))
     auth = found.get(kind.AUTHENTICATION_ALGORITHM)
     group = found.get(kind.GROUP_DESCRIPTION)
     return ChosenIpsec(
-        _member(isakmp.Protocol, proposal.protocol_id),
+        _member(isakmp.Protocol, protocol),
         transform.transform_id,
         bits,
         _member(ipsec.Auth, auth) if auth else None,
@@ -411,7 +419,7 @@ def describe(offer: ChosenIpsec) -> str:
 
 def _ipsec_reason(bundles: list[list[Any]], suites: list[Suite], line: str) -> Reason:
     offers = (
-        describe(ipsec_offer(proposal, transform))
+        describe(ipsec_offer(proposal.protocol_id, transform))
         for bundle in bundles
         for proposal in bundle
         for transform in proposal.transforms
@@ -436,7 +444,7 @@ def _compare(bundle: list[Any], suite: Suite) -> Iterator[Miss]:
     for proposal in bundle:
         ours = next(p for p in suite.protocols if p.protocol == proposal.protocol_id)
         for one in proposal.transforms[:PAIRS_MAX]:
-            offer = ipsec_offer(proposal, one)
+            offer = ipsec_offer(proposal.protocol_id, one)
             for transform in ours.transforms:
                 yield Miss(
                     list(_ipsec_rows(offer, transform)),

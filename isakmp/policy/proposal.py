@@ -8,6 +8,7 @@ exchange method is taken twice (RFC 9370).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from isakmp.policy.algorithms import (
     transform_text,
 )
 from isakmp.policy.match import MISSES_MAX, PAIRS_MAX, TRANSFORMS_MAX
+from isakmp.policy.remembered import MOST, remembered
 from isakmp.policy.spd import Proposal, Transform
 
 T = ikev2.Transform
@@ -34,6 +36,7 @@ _IMPLIED: Mapping[int, Transform] = {
     **{kind: Transform(kind, 0) for kind in ADDITIONAL},
 }
 _TYPES = (T.ENCR, T.PRF, T.INTEG, T.KE, T.ESN, *ADDITIONAL)
+_ADDITIONAL = frozenset(ADDITIONAL)
 _KEY_LENGTH = int(ikev2.TransformAttribute.KEY_LENGTH)
 
 Sorted = dict[int, list[Transform]]
@@ -72,8 +75,10 @@ class Choice(NamedTuple):
     @property
     def additional(self) -> tuple[Transform, ...]:
         """The key exchanges after the first one, in their order."""
-        found = (self.transforms.get(kind) for kind in ADDITIONAL)
-        return tuple(each for each in found if each and each.id)
+        there = _ADDITIONAL.intersection(self.transforms)
+        if not there:
+            return ()
+        return tuple(self.transforms[kind] for kind in sorted(there) if self.transforms[kind].id)
 
     @property
     def esn(self) -> bool:
@@ -99,21 +104,27 @@ def answer(choice: Choice, spi: bytes) -> dict[str, Any]:
 
 
 def _wire(
-    number: int, protocol: int, spi: bytes, transforms: Sequence[Transform]
+    number: int, protocol: int, spi: bytes, transforms: tuple[Transform, ...]
 ) -> dict[str, Any]:
     return {
         "number": number,
         "protocol_id": int(protocol),
         "spi": spi,
-        "transforms": [
-            {
-                "type": int(kind),
-                "transform_id": int(number),
-                "attributes": [{"type": _KEY_LENGTH, "value": bits}] if bits else [],
-            }
-            for kind, number, bits in transforms
-        ],
+        "transforms": _wire_transforms(transforms),
     }
+
+
+@lru_cache(MOST)
+def _wire_transforms(transforms: tuple[Transform, ...]) -> tuple[dict[str, Any], ...]:
+    """Those of one configuration, which are written again and again."""
+    return tuple(
+        {
+            "type": int(kind),
+            "transform_id": int(number),
+            "attributes": [{"type": _KEY_LENGTH, "value": bits}] if bits else [],
+        }
+        for kind, number, bits in transforms
+    )
 
 
 def choose(
@@ -131,36 +142,49 @@ def choose(
     taken wherever the chosen proposals have it, so that the peer need not begin anew. Refused
     with NO_PROPOSAL_CHOSEN and the differences where nothing fits.
     """
-    theirs = _sort_all(came)
+    looked_at = _first_of(came)
     pairs = (
-        ((p, t, o) for o in ours for p, t in theirs)
+        ((p, o) for o in ours for p in looked_at)
         if prefer_local
-        else ((p, t, o) for p, t in theirs for o in ours)
+        else ((p, o) for p in looked_at for o in ours)
     )
-    for proposal, transforms, own in pairs:
+    for proposal, own in pairs:
         if proposal.protocol_id == own.protocol:
-            found = _pick(transforms, own, prefer_local, prefer_group)
+            found = _fit(proposal.transforms, own, prefer_local, prefer_group)
             if found is not None:
                 return Choice(proposal.number, proposal.spi, own, found)
-    raise Refused(_reason(theirs, ours, what, line), ikev2.Notify.NO_PROPOSAL_CHOSEN)
+    raise Refused(_reason(_sort_all(came), ours, what, line), ikev2.Notify.NO_PROPOSAL_CHOSEN)
 
 
-def _sort_all(came: Sequence[Any]) -> list[tuple[Any, Sorted]]:
-    """The first proposals with their transforms by type; a stranger's may hold thousands."""
+def _first_of(came: Sequence[Any]) -> list[Any]:
+    """The first proposals; a stranger's may hold thousands of transforms."""
     room = TRANSFORMS_MAX
-    found: list[tuple[Any, Sorted]] = []
+    found: list[Any] = []
     for proposal in came:
         room -= len(proposal.transforms)
         if room < 0 and found:
             break
-        found.append((proposal, _sort(proposal)))
+        found.append(proposal)
     return found
 
 
-def _sort(proposal: Any) -> Sorted:
-    """Its transforms by type. One with an attribute that is not known cannot be taken (3.3.6)."""
+def _sort_all(came: Sequence[Any]) -> list[tuple[Any, Sorted]]:
+    """The same, with their transforms by type."""
+    return [(proposal, _sort(proposal.transforms)) for proposal in _first_of(came)]
+
+
+@remembered
+def _fit(
+    theirs: Sequence[Any], own: Proposal, prefer_local: bool, prefer_group: int | None
+) -> dict[ikev2.Transform, Transform] | None:
+    """What _pick() takes. Transforms that come alike are one object (payloads/ikev2/sa.py)."""
+    return _pick(_sort(theirs), own, prefer_local, prefer_group)
+
+
+def _sort(transforms: Sequence[Any]) -> Sorted:
+    """Transforms by type. One with an attribute that is not known cannot be taken (3.3.6)."""
     found: Sorted = {}
-    for transform in islice(proposal.transforms, TRANSFORMS_MAX):
+    for transform in islice(transforms, TRANSFORMS_MAX):
         usable = found.setdefault(transform.type, [])
         bits = _key_bits(transform.attributes)
         if bits is not None:
@@ -231,7 +255,7 @@ def check_answer(came: Sequence[Any], ours: Sequence[Proposal], what: str, line:
     proposal = came[0]
     if not 1 <= proposal.number <= len(ours):
         raise _bad_choice(f"no proposal {proposal.number} was offered", came, ours, line)
-    own, theirs = ours[proposal.number - 1], _sort(proposal)
+    own, theirs = ours[proposal.number - 1], _sort(proposal.transforms)
     if proposal.protocol_id != own.protocol:
         protocol = name_of(ikev2.Protocol, proposal.protocol_id)
         raise _bad_choice(f"proposal {proposal.number} is not for {protocol}", came, ours, line)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from isakmp.payloads.base import Misfit, Value
-from isakmp.payloads.shapes import KNOWN_MAX, KNOWN_OCTETS, remembering
+from isakmp.payloads.base import Codec, Misfit, Value
+from isakmp.payloads.ikev2.sa import CODEC as SA_2
+from isakmp.payloads.sa import CODEC as SA_1
+from isakmp.payloads.shapes import KNOWN_MAX, KNOWN_OCTETS, remembering, written_again
 
 
 def _counting() -> tuple[list[bytes], object]:
@@ -46,3 +50,44 @@ def test_so_many_are_kept() -> None:
     for number in (*range(KNOWN_MAX + 1), KNOWN_MAX, 0):
         parse(number.to_bytes(2, "big"))
     assert len(parsed) == KNOWN_MAX + 2, "the first had gone, the last had not"
+
+
+def test_one_tuple_is_written_once() -> None:
+    written: list[object] = []
+
+    def build(value: Sequence[int]) -> bytes:
+        written.append(value)
+        return bytes(value)
+
+    again = written_again(build)
+    plain = [1, 2]
+    one, other = tuple(plain), tuple(plain)
+    for value in (one, one, other, plain, plain):
+        assert again(value) == b"\1\2"
+    assert written == [one, other, plain, plain]
+
+
+def test_so_many_written_ones_are_kept() -> None:
+    written: list[object] = []
+
+    def build(value: tuple[int, ...]) -> bytes:
+        written.append(value)
+        return bytes(4)
+
+    again = written_again(build)
+    every = [(n,) for n in range(KNOWN_MAX + 1)]
+    for value in (*every, every[0], every[-1]):
+        again(value)
+    assert written == [*every, every[0]]
+
+
+@pytest.mark.parametrize("codec", [SA_1, SA_2], ids=["1", "2"])
+def test_transforms_behind_another_spi_are_the_same_object(codec: Codec) -> None:
+    _, value = codec.vectors[-1]
+    proposal = value["proposals"][0]
+    spis = [proposal | {"spi": bytes([n]) * 4} for n in (1, 2)]
+    came = [codec.parse(codec.build(value | {"proposals": [one]})) for one in spis]
+    first, second = (one.proposals[0] for one in came)
+    assert (first.spi, second.spi) == (b"\1" * 4, b"\2" * 4)
+    assert first.transforms is second.transforms
+    assert first.transforms == codec.specify(codec.build(came[0])).proposals[0].transforms

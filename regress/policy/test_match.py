@@ -317,9 +317,9 @@ def test_pfs_is_said() -> None:
     assert describe(chosen) == "ESP AES-256 HMAC_SHA TUNNEL PFS CURVE25519"
 
 
-def _one(value: dict[str, Any]) -> tuple[Any, Any]:
+def _one(value: dict[str, Any]) -> tuple[int, Any]:
     (found,) = parsed([value])
-    return found, found.transforms[0]
+    return found.protocol_id, found.transforms[0]
 
 
 @given(st.lists(VALUES["SA"], min_size=1, max_size=2))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +22,13 @@ from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
 from isakmp.payloads.data_attribute import ATTRIBUTES, build_attributes, parse_attributes
 from isakmp.payloads.ikev2.shapes import LenientChain
-from isakmp.payloads.shapes import HEADER, remembering
+from isakmp.payloads.shapes import (
+    HEADER,
+    KNOWN_MAX,
+    KNOWN_OCTETS,
+    remembering,
+    written_again,
+)
 
 MAX_PROPOSALS = 255
 MAX_TRANSFORMS = 255
@@ -96,14 +103,14 @@ def _parse_proposal(
     if at > stop:
         raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
     spi = body[start + _PROPOSAL.size : at]
-    transforms: list[Value] = []
-    into.append(Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms))
-    more = _MORE_TRANSFORMS
-    while more:
-        inner = f"{where}.transform[{len(transforms)}]"
-        if len(transforms) == MAX_TRANSFORMS:
-            raise Misfit(inner, at, f"more than {MAX_TRANSFORMS} of them")
-        more, at = _parse_transform(body, at, stop, inner, transforms)
+    transforms = _known(body[at:stop]) if stop - at <= KNOWN_OCTETS else None
+    value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
+    into.append(value)
+    if transforms is None:
+        value["transforms"] = transforms = []
+        at = _parse_transforms(body, at, stop, where, transforms)
+    else:
+        at = stop
     if count != len(transforms):
         raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
     if at != stop:
@@ -111,6 +118,30 @@ def _parse_proposal(
     if following not in (0, _MORE_PROPOSALS):
         raise Misfit(where, start, f"{following} instead of 0 or {_MORE_PROPOSALS}")
     return following, stop
+
+
+@lru_cache(KNOWN_MAX)
+def _known(chain: bytes) -> list[Value] | None:
+    """The transforms of a chain that is whole, None of any other. Those of a child SA come alike
+    from many peers, behind an SPI that does not; what is returned is shared, so nobody changes it.
+    """
+    transforms: list[Value] = []
+    try:
+        end = _parse_transforms(chain, 0, len(chain), "", transforms)
+    except Misfit:
+        return None
+    return transforms if end == len(chain) else None
+
+
+def _parse_transforms(body: bytes, at: int, stop: int, where: str, into: list[Value]) -> int:
+    """Append the transforms of one proposal, as far as they go: where what follows is."""
+    more = _MORE_TRANSFORMS
+    while more:
+        inner = f"{where}.transform[{len(into)}]"
+        if len(into) == MAX_TRANSFORMS:
+            raise Misfit(inner, at, f"more than {MAX_TRANSFORMS} of them")
+        more, at = _parse_transform(body, at, stop, inner, into)
+    return at
 
 
 def _parse_transform(
@@ -134,14 +165,19 @@ def _build(value: Mapping[str, Any]) -> bytes:
 
 def _build_proposal(proposal: Mapping[str, Any]) -> bytes:
     spi: bytes = proposal["spi"]
+    transforms = proposal["transforms"]
+    fixed = bytes((proposal["number"], proposal["protocol_id"], len(spi), len(transforms)))
+    return fixed + spi + _build_transforms(transforms)
+
+
+@written_again
+def _build_transforms(transforms: Sequence[Mapping[str, Any]]) -> bytes:
     bodies = [
         _TRANSFORM_FIXED.pack(transform["type"], transform["transform_id"])
         + build_attributes(transform["attributes"])
-        for transform in proposal["transforms"]
+        for transform in transforms
     ]
-    chain = _chain(bodies, _MORE_TRANSFORMS, MAX_TRANSFORMS)
-    fixed = bytes((proposal["number"], proposal["protocol_id"], len(spi), len(bodies)))
-    return fixed + spi + chain
+    return _chain(bodies, _MORE_TRANSFORMS, MAX_TRANSFORMS)
 
 
 def _chain(bodies: Sequence[bytes], more: int, limit: int) -> bytes:

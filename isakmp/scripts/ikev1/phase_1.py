@@ -6,6 +6,7 @@ initiator's SA payload, idii_b and idir_b the identities, each a payload body.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
@@ -29,7 +30,7 @@ from isakmp.policy.meanings import AGREED, refusal
 from isakmp.policy.peers import Opening
 from isakmp.policy.remembered import remembered
 from isakmp.policy.sameness import same_identity
-from isakmp.policy.spd import Caller, Identity, IkeTransform
+from isakmp.policy.spd import Caller, Identity, IkeTransform, Remote
 from isakmp.sa import IsakmpSa, Nat, offered_bits, peer_of
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.keys import Keys, derive
@@ -38,7 +39,21 @@ from isakmp.scripts.ikev1.message_ids import MessageIds
 P = isakmp.Payload
 
 NONCE_SIZE = 32
-_choose = remembered(choose_ike)
+
+
+@remembered
+def _choose_and_answer(
+    proposals: Sequence[Any], remote: Remote
+) -> tuple[ChosenIke, dict[str, Any]]:
+    """The choice, and the payload that tells of it: the transform is repeated as it came, attribute
+    for attribute (RFC 2408 4.2)."""
+    chosen, proposal, transform = choose_ike(proposals, remote)
+    same = {"number": proposal.number, "protocol_id": proposal.protocol_id, "spi": proposal.spi}
+    answer = same | {"transforms": (transform,)}
+    situation = ipsec.Situation.IDENTITY_ONLY
+    return chosen, {"doi": DOI_IPSEC, "situation": situation, "proposals": [answer]}
+
+
 # RFC 2409 5: between 8 and 256 octets.
 NONCE_SIZES = range(8, 257)
 
@@ -175,14 +190,8 @@ def recv_proposal(x: X, message: Incoming) -> None:
     """Choose among the peer's transforms. NO_PROPOSAL_CHOSEN with the differences otherwise."""
     payload = take_sa(message)
     _check_doi(payload.value)
-    chosen, proposal, transform = _choose(payload.value.proposals, x.remote)
+    chosen, x.state.reply = _choose_and_answer(payload.value.proposals, x.remote)
     x.state.sai_b, x.state.chosen = payload.body, chosen
-    # The answer repeats the transform as it came, attribute for attribute (RFC 2408 4.2).
-    x.state.reply = {
-        "doi": DOI_IPSEC, "situation": ipsec.Situation.IDENTITY_ONLY,
-        "proposals": [{"number": proposal.number, "protocol_id": proposal.protocol_id,
-                       "spi": proposal.spi, "transforms": [transform]}],
-    }  # fmt: skip
     x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: accepts %s (%s)", x, chosen, chosen.name)
     recv_vendors(x, message)
 
@@ -197,7 +206,7 @@ def recv_choice(x: X, message: Incoming) -> None:
             Reason("bad-choice", "the peer's answer holds more than one transform"),
             isakmp.Notify.BAD_PROPOSAL_SYNTAX,
         )
-    x.state.chosen, _, _ = _choose(proposals, x.remote)
+    x.state.chosen, _ = _choose_and_answer(proposals, x.remote)
     x.cky_r = message.header.cky_r
     x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: peer chose %s", x, x.state.chosen)
     recv_vendors(x, message)

@@ -212,7 +212,7 @@ def _answer(x: X) -> dict[str, Any]:
     return _sa_value([
         {
             "number": c.proposal.number, "protocol_id": c.proposal.protocol_id,
-            "spi": x.state.spis[c.what.protocol].to_bytes(4, "big"), "transforms": [c.transform],
+            "spi": x.state.spis[c.what.protocol].to_bytes(4, "big"), "transforms": c.transforms,
         }
         for c in x.state.chosen
     ])  # fmt: skip

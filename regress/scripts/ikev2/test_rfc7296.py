@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from random import Random
@@ -354,7 +355,7 @@ def test_the_choice_and_the_key_exchange_have_one_group(monkeypatch: pytest.Monk
     answer = proposal.answer
 
     def other_group(choice: proposal.Choice, spi: bytes) -> dict[str, Any]:
-        value = answer(choice, spi)
+        value = deepcopy(answer(choice, spi))
         for transform in value["proposals"][0]["transforms"]:
             if transform["type"] == ikev2.Transform.KE:
                 transform["transform_id"] = 19

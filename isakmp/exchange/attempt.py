@@ -6,7 +6,8 @@ exchange's first) is true when an answer comes late.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from isakmp.exchange.script import Incoming, Outgoing, Step, Verdict, Waiting
 
 if TYPE_CHECKING:
     from isakmp.exchange.exchange import Exchange
+
+Driven = Generator[Job[Any], Any, None]
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +33,7 @@ class Attempt:
     done: Callable[[], object] = lambda: None
     fresh: bool = False
     verdict: Verdict | None = None
-    _waiting: Waiting | None = field(default=None, repr=False)
+    _waiting: Driven | None = field(default=None, repr=False)
     _job: Job[Any] | None = field(default=None, repr=False)
 
     @property
@@ -48,29 +51,31 @@ class Attempt:
             if result is None or isinstance(result, Verdict):
                 self.verdict = result
                 return True
-            self._waiting = result
-        try:
-            self._job = self._next(self._waiting)
-            while self._job.done:
-                self._job = self._next(self._waiting)
-        except StopIteration as stop:
-            self.verdict = stop.value
-            return True
-        self._job.then(partial(self._answered, exchange, resume))
-        return False
+            self._waiting = self._drive(result)
+            self._job = next(self._waiting, None)  # no exception, as most steps end here
+        while self._job is not None:
+            if not self._job.done:
+                self._job.then(partial(self._answered, exchange, resume))
+                return False
+            self._hear(self._waiting, self._job)
+        return True
+
+    def _drive(self, waiting: Waiting) -> Driven:
+        self.verdict = yield from waiting
 
     def _answered(
         self, exchange: Exchange[Any], resume: Callable[[Exchange[Any], Attempt], object], _: object
     ) -> None:
         resume(exchange, self)
 
-    def _next(self, waiting: Waiting) -> Job[Any]:
-        """The job the step waits for next, once it has heard of the one before."""
-        if self._job is None:
-            return next(waiting)
-        if self._job.error is not None:
-            return waiting.throw(self._job.error)
-        return waiting.send(self._job.result)
+    def _hear(self, waiting: Driven, job: Job[Any]) -> None:
+        """Tell the step what its job has made; it then waits for another one, or for none."""
+        self._job = None
+        with suppress(StopIteration):
+            if job.error is not None:
+                self._job = waiting.throw(job.error)
+            else:
+                self._job = waiting.send(job.result)
 
     def give_up(self) -> None:
         """The exchange has ended: close a step that waits, and want its answer no more."""

@@ -547,7 +547,7 @@ class Connections:
             return
         name, selector = child.connection.name, child.selector
         reqid, mode = self._reqids.of((name, selector)), child.protocols[0].chosen.encapsulation
-        protocols = bundle_order(isakmp.Protocol(p.chosen.protocol) for p in child.protocols)
+        protocols = bundle_order(p.chosen.protocol for p in child.protocols)
         specs = [
             spec for each in (selector, *child.more)
             for spec in self._specs(reqid, each, child.path, mode, protocols)

@@ -68,7 +68,7 @@ INTEG_OF_PRF: Mapping[Prf, Integ] = MappingProxyType(
 )
 PRF_OF_INTEG = MappingProxyType({integ: prf for prf, integ in INTEG_OF_PRF.items()})
 
-ESP_OF_ENCR: Mapping[Encr, Esp] = MappingProxyType(
+ESP_OF_ENCR: Mapping[int, Esp] = MappingProxyType(
     {
         Encr.AES_CBC: Esp.AES,
         Encr.AES_CTR: Esp.AES_CTR,
@@ -88,9 +88,9 @@ ESP_OF_ENCR: Mapping[Encr, Esp] = MappingProxyType(
         Encr.BLOWFISH: Esp.BLOWFISH,
     }
 )
-ENCR_OF_ESP = MappingProxyType({esp: encr for encr, esp in ESP_OF_ENCR.items()})
+ENCR_OF_ESP = MappingProxyType({esp: Encr(encr) for encr, esp in ESP_OF_ENCR.items()})
 
-AUTH_OF_INTEG: Mapping[Integ, Auth] = MappingProxyType(
+AUTH_OF_INTEG: Mapping[int, Auth] = MappingProxyType(
     {
         Integ.HMAC_SHA2_256_128: Auth.HMAC_SHA2_256,
         Integ.HMAC_SHA2_384_192: Auth.HMAC_SHA2_384,
@@ -104,7 +104,7 @@ AUTH_OF_INTEG: Mapping[Integ, Auth] = MappingProxyType(
         Integ.AES_256_GMAC: Auth.AES_256_GMAC,
     }
 )
-INTEG_OF_AUTH = MappingProxyType({auth: integ for integ, auth in AUTH_OF_INTEG.items()})
+INTEG_OF_AUTH = MappingProxyType({auth: Integ(integ) for integ, auth in AUTH_OF_INTEG.items()})
 _IKEV2_ALONE = frozenset({Auth.AES_CMAC})
 
 AH_OF_AUTH: Mapping[Auth, Ah] = MappingProxyType(

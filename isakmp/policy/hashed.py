@@ -13,26 +13,21 @@ class HashedIPv4Address(IPv4Address):
 
     __slots__ = ("_hash", "_text", "packed")
     _hash: int
-    _text: str
+    _text: str | None
     packed: bytes
 
     def __init__(self, address: object) -> None:
         super().__init__(address)
         self.packed = super().packed
+        self._hash, self._text = super().__hash__(), None
 
     def __hash__(self) -> int:
-        try:
-            return self._hash
-        except AttributeError:
-            self._hash = super().__hash__()
-            return self._hash
+        return self._hash
 
     def __str__(self) -> str:
-        try:
-            return self._text
-        except AttributeError:
+        if self._text is None:
             self._text = super().__str__()
-            return self._text
+        return self._text
 
 
 class HashedIPv6Address(IPv6Address):
@@ -40,30 +35,27 @@ class HashedIPv6Address(IPv6Address):
 
     __slots__ = ("_hash", "_text", "packed")
     _hash: int
-    _text: str
+    _text: str | None
     packed: bytes
 
     def __init__(self, address: object) -> None:
         super().__init__(address)
         self.packed = super().packed
+        self._hash, self._text = super().__hash__(), None
 
     def __hash__(self) -> int:
-        try:
-            return self._hash
-        except AttributeError:
-            self._hash = super().__hash__()
-            return self._hash
+        return self._hash
 
     def __str__(self) -> str:
-        try:
-            return self._text
-        except AttributeError:
+        if self._text is None:
             self._text = super().__str__()
-            return self._text
+        return self._text
 
 
 class HashedIPv4Network(IPv4Network):
     """As IPv4Network."""
+
+    __slots__ = ("_hash",)  # what is in a dictionary is found more slowly
 
     def __init__(self, address: object, strict: bool = True) -> None:
         super().__init__(address, strict)
@@ -77,6 +69,8 @@ class HashedIPv4Network(IPv4Network):
 
 class HashedIPv6Network(IPv6Network):
     """As IPv6Network."""
+
+    __slots__ = ("_hash",)
 
     def __init__(self, address: object, strict: bool = True) -> None:
         super().__init__(address, strict)

@@ -300,9 +300,9 @@ def permits(ours: Sequence[Proposal], chosen: ChosenIkev2) -> bool:
 def ipsec_numbers(choice: Choice) -> tuple[int, int, ipsec.Auth | None]:
     """The algorithms in the terms of RFC 2407: ESP or AH transform, key bits, authentication."""
     integ, encr = choice.integ, choice.encr
-    auth = AUTH_OF_INTEG[ikev2.Integ(integ.id)] if integ else None
+    auth = AUTH_OF_INTEG[integ.id] if integ else None
     if encr is not None:
-        return ESP_OF_ENCR[ikev2.Encr(encr.id)], encr.key_bits, auth
+        return ESP_OF_ENCR[encr.id], encr.key_bits, auth
     return (AH_OF_AUTH[auth] if auth else 0), 0, auth
 
 

@@ -183,9 +183,9 @@ def suites_of(
             transforms = tuple(
                 IpsecTransform(
                     name=proposal.name,
-                    transform_id=ESP_OF_ENCR[Encr(encr.id)],
+                    transform_id=ESP_OF_ENCR[encr.id],
                     encapsulation=mode,
-                    auth=AUTH_OF_INTEG[Integ(integ.id)] if integ else None,
+                    auth=AUTH_OF_INTEG[integ.id] if integ else None,
                     group=Group(group.id) if group else None,
                     key_bits=_exactly(encr.key_bits),
                     life=life,

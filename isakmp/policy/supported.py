@@ -96,11 +96,11 @@ class _Filter:
         self, protocol: int, encr: Transform | None, integ: Transform | None, esn: bool
     ) -> str:
         """As RFC 2407 numbers them. What has no number there is not the stack's to refuse."""
-        auth = AUTH_OF_INTEG.get(ikev2.Integ(integ.id)) if integ and integ.id else None
+        auth = AUTH_OF_INTEG.get(integ.id) if integ and integ.id else None
         if protocol == ikev2.Protocol.AH:
             number = AH_OF_AUTH.get(auth, 0) if auth else 0
             return self._supports(isakmp.Protocol.IPSEC_AH, self._mode, number, 0, auth, esn)
-        number = ESP_OF_ENCR.get(ikev2.Encr(encr.id), 0) if encr else 0
+        number = ESP_OF_ENCR.get(encr.id, 0) if encr else 0
         bits = encr.key_bits if encr else 0
         return self._supports(isakmp.Protocol.IPSEC_ESP, self._mode, number, bits, auth, esn)
 

@@ -499,11 +499,11 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
     ends, ports = ipsec_sa.ends(x.path, inbound=inbound)
     selector = selector_of(x)
     # Around the innermost protocol of a bundle the others are applied to what it has made.
-    innermost = bundle_order(isakmp.Protocol(c.what.protocol) for c in s.chosen)[0]
+    innermost = bundle_order(c.what.protocol for c in s.chosen)[0]
     around = what.protocol != innermost
     mode = ipsec.Encapsulation.TRANSPORT if around else what.encapsulation
     spec = SaSpec(
-        isakmp.Protocol(what.protocol), spi, *ends, mode, inbound,
+        what.protocol, spi, *ends, mode, inbound,
         (selector.reversed() if inbound else selector,), s.reqid,
         what.transform_id, material[:encryption], what.auth, material[encryption:],
         what.replay_window, s.limits, ports if s.in_udp else None,

@@ -439,7 +439,7 @@ def _spec(
     ends, ports = ipsec_sa.ends(x.path, inbound=inbound)
     carried = tuple(s.reversed() for s in c.selectors) if inbound else c.selectors
     return SaSpec(
-        isakmp.Protocol(what.protocol), c.spi_in if inbound else c.spi_out, *ends,
+        what.protocol, c.spi_in if inbound else c.spi_out, *ends,
         what.encapsulation, inbound, carried, c.reqid, what.transform_id,
         keys[:encryption], what.auth, keys[encryption:],
         what.replay_window, c.limits, ports if sa.nat.found else None, what.esn,

@@ -159,6 +159,7 @@ _MEANINGS = {
         _COMPARE_SELECTORS,
         _PHASE_1_DONE,
     ),
+    ("quick mode", "PAYLOAD_MALFORMED"): Meaning(_READ, _LOG, _PHASE_1_DONE),
     ("", "NO_PROPOSAL_CHOSEN"): Meaning(
         ("none of our proposals fits the peer's",), "make the proposals of both ends the same"
     ),

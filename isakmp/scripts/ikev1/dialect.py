@@ -53,7 +53,7 @@ class Ikev1:
 
     name, major, rules = IKEV1, 1, FAMILY_1
     once = owns_children = False
-    malformed = 0
+    malformed = int(isakmp.Notify.PAYLOAD_MALFORMED)
     failure = int(isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
     def __init__(self) -> None:

@@ -273,6 +273,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
     else:
         expected = keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
     check_hash(received, expected)
+    message.proven = True
     proposals = take_sa(message).value.proposals
     nonce = message.take(P.NONCE)
     check_nonce(nonce.value.data, nonce.offset)

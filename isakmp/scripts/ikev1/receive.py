@@ -257,7 +257,6 @@ class Receiver:
             return
         iv = sa.keys.phase_2_iv(header.message_id)
         message = self._open(engine, path, header, datagram, sa.keys, iv)
-        message.proven = True  # who is wrong under an SA is told so
         # Without a NAT the peer has one address: another may be that of who has recorded this.
         where = path if sa.nat.found else sa.path
         exchange = engine.answer(

@@ -9,7 +9,7 @@ import pytest
 
 from isakmp.app.base import Usage
 from isakmp.constants import ipsec, isakmp
-from regress.pair import EAST, WEST, Host, Network, Recorder, agree, both, connected, up
+from regress.pair import EAST, WEST, Host, Network, Packet, Recorder, agree, both, connected, up
 from regress.scripts.changed import change_sent
 
 ESP, AH = isakmp.Protocol.IPSEC_ESP, isakmp.Protocol.IPSEC_AH
@@ -562,3 +562,42 @@ def test_the_first_suite_with_numbers_says_which_group_is_offered() -> None:
     suites = "cmacs, QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"
     _, west, _ = up(*both(suites=suites, more=CMACS))
     assert {spec.auth for spec in west.app.sas.values()} == {ipsec.Auth.HMAC_SHA2_256}, west.said
+
+
+def test_what_begins_it_and_is_malformed_is_answered() -> None:
+    """RFC 2408 5.1: who is wrong under an ISAKMP SA hears so, at once; the SA
+    stays."""
+    net = Network()
+    west, east = net.host(WEST), net.host(EAST)
+    net.start()
+
+    def one_identity(x: Any, message: Any) -> None:
+        if x.script.name == "quick mode":
+            del message.payloads[-1]
+
+    change_sent(west, one_identity)
+    net.run(2.0)
+    assert connected(west, children=0) and connected(east, children=0)
+    assert "1 identities, 2 wanted" in failure(east)["detail"]
+    told = failure(west)
+    assert (told["cause"], told["came"]) == ("peer-refused", "PAYLOAD_MALFORMED")
+    assert "the peer could not read" in told["means"][0] and "secret" not in told["mend"]
+
+
+@pytest.mark.parametrize("at", [30, -1])
+def test_a_changed_copy_of_what_begins_it_does_not_keep_the_true_one_out(at: int) -> None:
+    """Whoever sees a message go by can send it once more with a bit changed, and be first."""
+    net = Network()
+    west, east = net.host(WEST), net.host(EAST)
+    net.start()
+
+    def copy_first(packet: Packet) -> bool:
+        if packet.data[18] == isakmp.Exchange.QUICK_MODE and packet.src == west.address:
+            data = bytearray(packet.data)
+            data[at] ^= 1
+            net.deliver(packet._replace(data=bytes(data)))
+        return False
+
+    net.lose = copy_first
+    net.run(5.0)
+    assert connected(west) and connected(east), east.said

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import MalformedPayload
 from isakmp.payloads import family, show
-from isakmp.payloads.base import Family
+from isakmp.payloads.base import Family, Misfit
 from isakmp.payloads.shapes import HEADER as GENERIC
 
 _HEADER = struct.Struct(">8s8sBBBBII")
@@ -156,10 +156,10 @@ def parse_payloads(
         body, value = data[at + 4 : stop], None
         if codec := codecs.get(type):
             try:
-                value = codec.parse(body, where + 4)
-            except MalformedPayload:
+                value = codec.read(body)
+            except Misfit as misfit:
                 if type not in rules.private:
-                    raise
+                    raise codec.malformed(misfit, where + 4) from None
         payloads.append(Payload(type, body, value, where, following, critical))
         at, critical = stop, False
         if type in enclosing:
@@ -238,7 +238,12 @@ def build_payloads(major: int, items: Sequence[Item], last_next: int = 0) -> tup
     rules = _rules(major)
     chain, following = b"", last_next if items else 0
     for type, value, *critical in reversed(items):
-        body = value if isinstance(value, bytes) else _built(rules, type, value)
+        if isinstance(value, bytes):
+            body = value
+        elif codec := rules.codecs.get(type):
+            body = codec.build(value)
+        else:
+            raise _broken(rules, type, 0, "cannot be built: opaque, needs octets")
         length = len(body) + 4
         if length > 0xFFFF:
             raise _broken(rules, type, 0, f"cannot be built: {length} octets")
@@ -251,13 +256,6 @@ def build_payloads(major: int, items: Sequence[Item], last_next: int = 0) -> tup
 def generic_header(following: int, body: bytes) -> bytes:
     """The generic header of a payload with that body, for one put before a chain that is built."""
     return GENERIC.pack(following, 0, GENERIC.size + len(body))
-
-
-def _built(rules: Family, type: int, value: Mapping[str, Any]) -> bytes:
-    codec = rules.codecs.get(type)
-    if codec is None:
-        raise _broken(rules, type, 0, "cannot be built: opaque, needs octets")
-    return codec.build(value)
 
 
 def build_message(header: Header, items: Sequence[Item]) -> bytes:

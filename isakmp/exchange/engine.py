@@ -154,7 +154,7 @@ class Engine:
 
     def run(self, exchange: Exchange[Any], message: Incoming, datagram: bytes) -> None:
         """Give an exchange its next message."""
-        if exchange.parked or exchange.complete or exchange.sends(exchange.step):
+        if not exchange.expects:
             self.drop(message.path, f"{exchange} does not expect a message now")
             return
         exchange.now_in = digest(datagram)

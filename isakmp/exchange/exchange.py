@@ -158,6 +158,12 @@ class Exchange(Generic[S]):
         """Whether every step has been taken."""
         return self.step >= len(self.steps)
 
+    @property
+    def expects(self) -> bool:
+        """Whether a message of the peer's is what comes next."""
+        free, step = self.attempt is None or not self.attempt.waits, self.step
+        return free and step < len(self.steps) and (step % 2 == 0) is not self.initiator
+
     def sends(self, step: int) -> bool:
         """Whether we send the message of that step: the initiator sends the even ones."""
         return (step % 2 == 0) == self.initiator

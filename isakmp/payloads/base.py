@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from operator import itemgetter
 from types import MappingProxyType
@@ -97,6 +97,11 @@ class Codec:
     vectors: tuple[tuple[str, dict[str, Any]], ...]
     describe: Callable[[Any], list[Line]]
     twin: Twin | None = None
+    read: Callable[[bytes], Value] = field(init=False)
+    """The fields of a body. Misfit where it does not fit."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "read", self.twin.parse if self.twin else self.specify)
 
     def parse(self, body: bytes, offset: int = 0) -> Value:
         """The fields of ``body``, which lies ``offset`` octets into the message.
@@ -104,18 +109,22 @@ class Codec:
         MalformedPayload: its path and offset name the innermost part that does not fit.
         """
         try:
-            return self.twin.parse(body) if self.twin else self.specify(body)
-        except Misfit as error:
-            raise MalformedPayload(
-                self.name + error.where, offset + error.at, error.reason, self.rfc
-            ) from None
+            return self.read(body)
+        except Misfit as misfit:
+            raise self.malformed(misfit, offset) from None
+
+    def malformed(self, misfit: Misfit, offset: int) -> MalformedPayload:
+        """The error that a misfit is in a message."""
+        return MalformedPayload(
+            self.name + misfit.where, offset + misfit.at, misfit.reason, self.rfc
+        )
 
     def salvage(self, body: bytes) -> Value | None:
         """What a body that does not fit shows up to its fault; None where that is nothing."""
         try:
-            return self.twin.parse(body) if self.twin else self.specify(body)
-        except Misfit as error:
-            return error.so_far
+            return self.read(body)
+        except Misfit as misfit:
+            return misfit.so_far
 
     def build(self, value: Mapping[str, Any]) -> bytes:
         """The body for ``value``. MalformedPayload where no such payload can exist."""

@@ -172,15 +172,21 @@ def octets(least: int = 1, most: int = 0xFFFF) -> Construct:
 def octets_twin(least: int = 1, most: int = 0xFFFF) -> Twin:
     """The twin of octets()."""
 
-    def checked(data: bytes) -> bytes:
-        if not least <= len(data) <= most:
-            raise Misfit("", 0, f"{len(data)} octets of data: {least} to {most} are possible")
-        return data
+    def wrong(data: bytes) -> Misfit:
+        return Misfit("", 0, f"{len(data)} octets of data: {least} to {most} are possible")
+
+    def parse(body: bytes) -> Value:
+        if least <= len(body) <= most:
+            return Value(data=body)
+        raise wrong(body)
 
     def build(value: Mapping[str, Any]) -> bytes:
-        return b"" + checked(value["data"])  # refuses what is no octets
+        data: bytes = value["data"]
+        if least <= len(data) <= most:
+            return b"" + data  # refuses what is no octets
+        raise wrong(data)
 
-    return Twin(lambda body: Value(data=checked(body)), build)
+    return Twin(parse, build)
 
 
 def fields_twin(

@@ -38,6 +38,8 @@ _LARGEST = 65535
 _RECEIVE_BUFFER = 4 << 20
 _ADDRESSES_MAX = 4096
 
+# What the kernel tells beside a datagram.
+Ancillary = tuple[tuple[int, int, bytes], ...]
 # A socket, and what makes it send from one address.
 Way = tuple[socket.socket, tuple[int, int, bytes]]
 
@@ -57,6 +59,7 @@ class Udp:
             self._ports[nat_t_port] = True
         self._sockets: dict[tuple[int, int, str], socket.socket] = {}
         self._addresses: dict[str | bytes, Address] = {}
+        self._reached: dict[Ancillary, Address] = {}
         self._ways: dict[tuple[Address, int], Way] = {}
         self._unsent = Unsent()
         self.counters = {"sent": 0, "received": 0, "send_failed": 0}
@@ -126,7 +129,8 @@ class Udp:
             except OSError as error:  # an ICMP error of something we sent
                 self._log.debug(LogClass.TRANSPORT, 50, "port %d: %s", port, error.strerror)
                 continue
-            local = self._local(version, ancillary)
+            told = tuple(ancillary)
+            local = self._reached.get(told) or self._local(version, told)
             if local is None or len(source) < 2 or not source[1] or not data:
                 continue  # nor could it be answered
             self.counters["received"] += 1
@@ -137,9 +141,9 @@ class Udp:
             else:
                 ike(path, data)
 
-    def _local(self, version: int, ancillary: list[tuple[int, int, bytes]]) -> Address | None:
+    def _local(self, version: int, ancillary: Ancillary) -> Address | None:
         """Our address that a datagram came to; None for one to everybody on a link, or to a group,
-        from which nothing can be sent."""
+        from which nothing can be sent. Found out once for each, within bounds."""
         for level, kind, data in ancillary:
             if version == 4 and (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
                 _, own, packed = _V4_INFO.unpack_from(data)
@@ -151,7 +155,11 @@ class Udp:
                     return None
             else:
                 continue
-            return self._addresses.get(packed) or self._learn(packed)
+            if len(self._reached) >= _ADDRESSES_MAX:
+                self._reached.clear()
+            found = self._addresses.get(packed) or self._learn(packed)
+            self._reached[ancillary] = found
+            return found
         return None
 
     def _learn(self, said: str | bytes) -> Address:

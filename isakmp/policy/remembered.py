@@ -6,32 +6,36 @@ that come alike are parsed once (payloads/shapes.py); so is what a section has f
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Sized
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 P = ParamSpec("P")
+S = TypeVar("S", bound=Sized)
 T = TypeVar("T")
 
-MOST = 64
+# How many results are kept, of how many proposals, or of how many transforms of one.
+MOST, LONGEST = 64, 64
 _every: list[dict[Any, Any]] = []
 
 
-def remembered(function: Callable[P, T]) -> Callable[P, T]:
+def remembered(function: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
     """The same function, for results that nobody changes. Its first two arguments are known by what
-    they are, and not by what they hold; all others have to be hashable. What it raises is raised
-    anew each time."""
+    they are, and not by what they hold; all others have to be hashable. The first is what a peer
+    has sent: where that is long, nothing of it is kept. What it raises is raised anew each time."""
     # With the two themselves, so that nothing else can be where they were.
     known: dict[Any, tuple[Any, Any, T]] = {}
     _every.append(known)
 
-    def again(*args: P.args, **options: P.kwargs) -> T:
-        one, other, *more = args
+    def again(one: S, *args: P.args, **options: P.kwargs) -> T:
+        if len(one) > LONGEST:
+            return function(one, *args, **options)
+        other, *more = args
         key = id(one), id(other), *more, *options.values()
         found = known.get(key)
         if found is None:
             if len(known) >= MOST:
                 del known[next(iter(known))]
-            found = known[key] = one, other, function(*args, **options)
+            found = known[key] = one, other, function(one, *args, **options)
         return found[2]
 
     return again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.policy.remembered import MOST, remembered
+from isakmp.policy.remembered import LONGEST, MOST, remembered
 
 
 class Counted:
@@ -54,6 +54,14 @@ def test_so_many_are_known() -> None:
     assert counted.calls == MOST + 1
     counted.again(kept[0], kept[0], "a")
     assert counted.calls == MOST + 2
+
+
+@pytest.mark.parametrize(("size", "calls"), [(LONGEST, 1), (LONGEST + 1, 2)])
+def test_what_is_long_is_not_kept(size: int, calls: int) -> None:
+    counted, one, other = Counted(), [1] * size, [1]
+    for _ in range(2):
+        assert counted.again(one, other, "a") == f"{size + 1} a True"
+    assert counted.calls == calls
 
 
 def test_errors_are_not_known() -> None:

@@ -26,7 +26,7 @@ def remembered(function: Callable[Concatenate[S, P], T]) -> Callable[Concatenate
     known: dict[Any, tuple[Any, Any, T]] = {}
     _every.append(known)
 
-    def again(one: S, *args: P.args, **options: P.kwargs) -> T:
+    def again(one: S, /, *args: P.args, **options: P.kwargs) -> T:
         if len(one) > LONGEST:
             return function(one, *args, **options)
         other, *more = args

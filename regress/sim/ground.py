@@ -117,14 +117,16 @@ class Ground:
                 raise Found(f"{end}: {watch.wrong}")
         self._keys_agree()
         if self.world.clock.now >= self._next_look:
-            self._next_look = self.world.clock.now + LOOK_S
             self._look_for_strays()
+            self._next_look = self.world.clock.now + LOOK_S
 
     def _look_for_strays(self) -> None:
         for end in self.ends:
-            if end.frozen:
+            if (
+                end.frozen_until > self._next_look - LOOK_S
+            ):  # it has stood still since the last look
                 self.since[end] = {}
-            elif end.daemon and end.engine and not end.daemon.engine.exchanges:
+            if not end.frozen and end.daemon and end.engine and not end.daemon.engine.exchanges:
                 self._strays(end)
 
     def _keys_agree(self) -> None:

@@ -11,7 +11,8 @@
 No packet is lost: each end installs its inbound SA before it sends the message that lets the
 peer use it, and its outbound SA once the peer's inbound one must be there. The last message is
 sent where the responder set the commit bit (RFC 2408 3.1). No key protects that bit: where the
-last message does not come, it may have been forged, and the SAs are used without it.
+last message does not come, or the same answer comes without the bit, it may have been forged, and
+the SAs are used without it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from isakmp.crypto import agreement, keymat
 from isakmp.crypto.groups import KeyPair
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, digest
 from isakmp.exchange.script import (
     END,
     PROTECTED,
@@ -61,7 +62,7 @@ from isakmp.scripts.ikev1.phase_1 import (
 from isakmp.scripts.ikev1.phase_2 import check_hash, recv_refusal, take_hash
 
 P = isakmp.Payload
-_COMMIT = int(isakmp.Flag.COMMIT)
+_COMMIT, _FLAGS_AT = int(isakmp.Flag.COMMIT), 19
 # How long an SA lives where no lifetime is said, in seconds (RFC 2407 4.5).
 DEFAULT_LIFE_S = 28800
 
@@ -70,7 +71,8 @@ DEFAULT_LIFE_S = 28800
 class Quick:
     """What the steps of one quick mode have learned. selector runs from us to the peer.
 
-    in_udp: whether the SAs go through UDP. What was agreed on counts: nothing protects what the two
+    unconfirmed: nothing is to come behind our last message after all; in_udp: whether the SAs go
+    through UDP. What was agreed on counts: nothing protects what the two
     ends have found of NATs, so that it need not be the same.
     """
 
@@ -90,6 +92,7 @@ class Quick:
     responder_life_s: int = 0
     limits: Limits = field(default_factory=Limits)
     in_udp: bool = False
+    unconfirmed: bool = False
 
 
 X = Exchange[Quick]
@@ -437,6 +440,8 @@ def send_HASH(x: X, message: Outgoing) -> Wait:
     keys, s = parent(x).keys, x.state
     hash_3 = keymat.quick_hash_3(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, s.nr_b)
     message.add(P.HASH, hash_3)
+    if s.unconfirmed:
+        x.follow(QUICK_MODE)
 
 
 def recv_HASH(x: X, message: Incoming) -> None:
@@ -444,6 +449,19 @@ def recv_HASH(x: X, message: Incoming) -> None:
     keys, s = parent(x).keys, x.state
     expected = keymat.quick_hash_3(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, s.nr_b)
     check_hash(take_hash(message)[0], expected)
+
+
+def take_without_commit_bit(x: X, flags: int, datagram: bytes) -> bool:
+    """Whether it is the answer that came with the commit bit, without it. One of the two was
+    forged, so the SAs are used, now or once our last message has left."""
+    if x.script is not QUICK_MODE_COMMIT or flags & _COMMIT:
+        return False
+    with_it = datagram[:_FLAGS_AT] + bytes((flags | _COMMIT,)) + datagram[_FLAGS_AT + 1 :]
+    if x.last_in != digest(with_it):
+        return False
+    x.state.unconfirmed = True
+    x.engine.conclude(x)
+    return True
 
 
 def recv_CONNECTED(x: X, message: Incoming) -> None:

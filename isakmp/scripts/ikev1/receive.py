@@ -38,7 +38,11 @@ from isakmp.scripts.ikev1.informational import (
 from isakmp.scripts.ikev1.keys import Keys
 from isakmp.scripts.ikev1.main_mode import MAIN_MODE
 from isakmp.scripts.ikev1.phase_1 import Phase1, refused_in_clear, unreadable_payload, wrong_secret
-from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, QUICK_MODE_COMMIT
+from isakmp.scripts.ikev1.quick_mode import (
+    QUICK_MODE,
+    QUICK_MODE_COMMIT,
+    take_without_commit_bit,
+)
 
 P = isakmp.Payload
 # A plain number: an enum of flags makes a member for every look at one, in 1 us.
@@ -189,6 +193,8 @@ class Receiver:
                 self._late(engine, sa, path, header, datagram)
             else:
                 self._respond_phase_2(engine, sa, path, header, datagram)
+        elif take_without_commit_bit(exchange, header.flags, datagram):
+            engine.log.proto_warn("%s: the commit bit of its answer may be forged", exchange)
         elif not engine.is_repeat(exchange, datagram):
             if not self._carries(exchange, header.exchange_type):
                 engine.drop(path, f"{exchange}: {name_of(isakmp.Exchange, header.exchange_type)}")

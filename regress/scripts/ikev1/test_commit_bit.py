@@ -64,3 +64,31 @@ def test_a_dead_peer_has_no_child_sa_for_want_of_a_confirmation() -> None:
     (sa,) = west.daemon.sas.isakmp.values()
     west.daemon.keeper.liveness.dead(sa, "it was played so")
     assert not west.rows(2)
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["", "slow stack"])
+def test_the_same_answer_without_the_bit_ends_the_wait(slow: bool) -> None:
+    """Who only sees the answer go by can be first with the bit set, and cannot keep the true one
+    from coming behind it."""
+    net = Network()
+    west, east = net.host(WEST), net.host(EAST)
+
+    def be_first(packet: Packet) -> bool:
+        if packet.header.exchange_type == Type.QUICK_MODE and packet.src == east.address:
+            message = bytearray(packet.data)
+            message[FLAGS_AT] |= isakmp.Flag.COMMIT
+            net.flying.append(packet._replace(data=bytes(message)))
+        return False
+
+    net.lose = be_first
+    net.start()
+    if slow:
+        west.app.held = []
+        for _ in range(20):
+            net.run(0.05)
+            west.app.release(1)
+        west.app.held = None
+    net.run(1.5)
+    assert connected(west) and connected(east), west.said
+    agree(west, east)
+    assert "the commit bit of its answer may be forged" in west.said

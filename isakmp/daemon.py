@@ -35,6 +35,7 @@ from isakmp.policy import remembered
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve
 from isakmp.policy.reader import connection_names
+from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.scripts.ikev1.dialect import Ikev1
@@ -115,9 +116,10 @@ class Daemon:
 
         What the checker refuses is not used.
         """
-        before, judged = self.catalog.unsupported, judge(self.conf, self.catalog.resolve)
+        before, readings = self.catalog.unsupported, Readings(self.conf, self.catalog.resolve)
+        judged = judge(self.conf, self.catalog.resolve, readings)
         self.catalog.faults = judged.faults
-        self.catalog.load()
+        self.catalog.load(readings)
         for severity, text in self._told.news(self.conf, judged, self.catalog.left_out):
             self.log.write(severity, "%s", text)
         for line in self.catalog.unsupported:

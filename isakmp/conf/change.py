@@ -82,7 +82,8 @@ def _key(error: ConfError) -> tuple[str, str, str]:
 
 
 def _new_warnings(was: Judgement, now: Judgement) -> list[str]:
-    return [text for text in now.warnings if text not in was.warnings]
+    known = set(was.warnings)
+    return [text for text in now.warnings if text not in known]
 
 
 def _touched(before: _Sections, after: _Sections) -> Iterator[str]:

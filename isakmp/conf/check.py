@@ -34,12 +34,10 @@ from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.reader import (
     BUILT_IN_CONFIGURATION,
     connection_names,
-    passive_names,
     peers_by_address,
     read_bypass,
-    read_connection,
-    read_remote,
 )
+from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address, Connection, Remote, Selector
 from isakmp.policy.traffic import selectors_of
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
@@ -65,9 +63,14 @@ class Judgement(NamedTuple):
     faults: Faults
 
 
-def judge(conf: Conf, resolve: Resolve = no_interfaces) -> Judgement:
-    """Every error and warning: duplicates, unused sections, algorithms of the past."""
-    errors, said, faults = judge_part(conf, resolve)
+def judge(
+    conf: Conf, resolve: Resolve = no_interfaces, readings: Readings | None = None
+) -> Judgement:
+    """Every error and warning: duplicates, unused sections, algorithms of the past.
+
+    readings: to be filled, for who reads the same afterwards.
+    """
+    errors, said, faults = judge_part(conf, resolve, readings)
     if not connection_names(conf) and not conf.tags("Phase 1"):
         place = f"{conf.path}: " if conf.path else ""
         said.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
@@ -75,9 +78,9 @@ def judge(conf: Conf, resolve: Resolve = no_interfaces) -> Judgement:
     return Judgement(errors, [*conf.warnings, *said], faults)
 
 
-def judge_part(conf: Conf, resolve: Resolve) -> Judgement:
+def judge_part(conf: Conf, resolve: Resolve, readings: Readings | None = None) -> Judgement:
     """The same for some sections of a configuration, whose lists lead to these alone."""
-    walk = _Walk(conf, resolve)
+    walk = _Walk(conf, resolve, readings or Readings(conf, resolve))
     walk.run()
     errors = sorted(walk.errors.values(), key=lambda error: (error.file, error.line))
     who = confusable(conf, walk.remotes.values(), walk.initiators, walk.keys)
@@ -124,9 +127,10 @@ class _Visit(NamedTuple):
 class _Walk:
     """One pass over a configuration; errors by place and reason, so that each is told once."""
 
-    def __init__(self, conf: Conf, resolve: Resolve) -> None:
+    def __init__(self, conf: Conf, resolve: Resolve, readings: Readings) -> None:
         self.conf = conf
         self.resolve = resolve
+        self.readings = readings
         self.keys = IdentityKeys(conf)
         self.errors: dict[tuple[str, str, str], ConfError] = {}
         self.warnings: list[str] = []
@@ -360,7 +364,7 @@ class _Walk:
         return best if scores[best] else None
 
     def _peer(self, visit: _Visit) -> None:
-        remote = read_remote(self.conf, visit.section, self.resolve)
+        remote = self.readings.remote(visit.section)
         self.remotes[fold(visit.section)] = remote
         self._credentials(remote, self._place(visit))
         self._secret(visit)
@@ -422,7 +426,7 @@ class _Walk:
         return [section for section in self.keys.sections() if fold(section) not in named]
 
     def _connection(self, visit: _Visit) -> None:
-        connection = read_connection(self.conf, visit.section, self.resolve, self._passive)
+        connection = self.readings.connection(visit.section)
         self.connections.append(connection)
         if not connection.active_only:
             self._answered(connection.remote)
@@ -508,10 +512,6 @@ class _Walk:
     @cached_property
     def _active(self) -> frozenset[str]:
         return frozenset(self.conf.get_list("Phase 2", "Connections"))
-
-    @cached_property
-    def _passive(self) -> frozenset[str]:
-        return passive_names(self.conf)
 
     @cached_property
     def _answered_peers(self) -> frozenset[str | None]:

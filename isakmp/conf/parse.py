@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from isakmp.errors import ConfError
 
-MAX_FILE_BYTES = 4 << 20
-MAX_TRIPLETS = 1 << 16
+MAX_FILE_BYTES = 16 << 20
+MAX_TRIPLETS = 1 << 19
 MAX_FAULTS = 1000
 MAX_NAME = 1024
 MAX_CANDIDATES = 300

@@ -34,8 +34,8 @@ def lost(conf: Conf) -> list[ConfError]:
 
     There is no section then that could be left out alone, and no traffic that could be dropped.
     """
-    named = frozenset().union(*(section.named() for section in conf.written.values()))
-    strays = [s.name for key, s in conf.written.items() if key not in named | _FIXED_KEYS]
+    named = _FIXED_KEYS.union(*(section.named() for section in conf.written.values()))
+    strays = [s.name for key, s in conf.written.items() if key not in named]
     found = [
         conf.error("nothing names this section", stray, "", hint)
         for stray in strays

@@ -21,6 +21,7 @@ from isakmp.log.log import Log
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve
 from isakmp.policy.reader import connection_names, passive_names
+from isakmp.policy.readings import Readings
 from isakmp.policy.traffic import selectors_of
 
 
@@ -63,8 +64,9 @@ def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> Clo
     others are closed, where the traffic of some cannot be read.
     """
     refuse_lost(conf)
-    catalog = Catalog(conf, resolve, faults=judge(conf, resolve).faults)
-    catalog.load()
+    readings = Readings(conf, resolve)
+    catalog = Catalog(conf, resolve, faults=judge(conf, resolve, readings).faults)
+    catalog.load(readings)
     for name, error in catalog.left_out:
         log.internal_warn("left out: %s: %s", name, error)
     app = make_barrier(conf, loop=Loop(timers), timers=timers, log=log)

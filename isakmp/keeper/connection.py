@@ -91,7 +91,7 @@ class Connections:
     def _reload(self) -> list[str]:
         done: list[str] = []
         dropped: set[str] = set()
-        known = set(self.entries)
+        known, left_out = set(self.entries), dict(self.catalog.left_out)
         for name, entry in list(self.entries.items()):
             connection = self.catalog.connections.get(name)
             remote = self.catalog.remotes.get(connection.remote) if connection else None
@@ -102,8 +102,7 @@ class Connections:
                 continue
             self.drop(name)
             dropped.add(name)
-            left_out = name in dict(self.catalog.left_out)
-            what = "changed" if connection else "left out" if left_out else "removed"
+            what = "changed" if connection else "left out" if name in left_out else "removed"
             done.append(f"{name}: {what}, its SAs are deleted")
         for sa in list(self.sas.isakmp.values()):
             if self._remote_now(sa.remote.name) != sa.remote:

@@ -23,10 +23,9 @@ from isakmp.policy.reader import (
     connection_names,
     peers_by_address,
     read_bypass,
-    read_connection,
-    read_remote,
     read_selectors_of,
 )
+from isakmp.policy.readings import Readings
 from isakmp.policy.reserved import Reserved, Share
 from isakmp.policy.spd import (
     Address,
@@ -73,6 +72,7 @@ class Catalog:
     _keys: IdentityKeys = field(init=False, repr=False)
     _outlines: dict[str, Outline | None] = field(default_factory=dict, repr=False)
     _unplaced: Unplaced = field(init=False, repr=False)
+    _readings: Readings | None = field(default=None, init=False, repr=False)
     _known: str = ""
     _ppks: bool = False
     _peers: set[str] = field(default_factory=set, repr=False)
@@ -81,8 +81,18 @@ class Catalog:
     def __post_init__(self) -> None:
         self._keys = IdentityKeys(self.conf)
 
-    def load(self) -> None:
-        """Read everything anew. A bad section is left out alone; the rest runs."""
+    def load(self, readings: Readings | None = None) -> None:
+        """Read everything anew. A bad section is left out alone; the rest runs.
+
+        readings: what has been read of the configuration as it is now. They are not kept.
+        """
+        self._readings = readings or Readings(self.conf, self.resolve)
+        try:
+            self._load()
+        finally:
+            self._readings = None
+
+    def _load(self) -> None:
         before = self.closed | {name: selectors_of(one) for name, one in self.connections.items()}
         self.connections, self.left_out, self.unsupported, self.closed = {}, [], [], {}
         self._with, self._at, self._peers, self.reserved = {}, {}, set(), Reserved()
@@ -153,7 +163,7 @@ class Catalog:
     def _read(self, name: str) -> Connection:
         """A connection, without what the IPsec stack cannot carry."""
         self._usable(Kind.CONNECTION, name)
-        connection = read_connection(self.conf, name, self.resolve)
+        connection = self._reading.connection(name)
         if self.supports is not None:
             connection, said = supported(connection, self.supports)
             self.unsupported += [line for line in said if line not in self.unsupported]
@@ -168,8 +178,13 @@ class Catalog:
     def _read_remote(self, section: str) -> Remote:
         """The same of one that may be at fault otherwise."""
         if section not in self.remotes:
-            self.remotes[section] = read_remote(self.conf, section, self.resolve)
+            self.remotes[section] = self._reading.remote(section)
         return self.remotes[section]
+
+    @property
+    def _reading(self) -> Readings:
+        """Those that load() is given; later on what is asked for is read as it is then."""
+        return self._readings or Readings(self.conf, self.resolve)
 
     def _usable(self, kind: Kind, section: str) -> None:
         """ConfError where the checker refuses a section, or what it leads to."""

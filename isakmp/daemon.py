@@ -427,6 +427,7 @@ class Daemon:
             weighed = weigh(self.conf, draft, self.catalog.resolve, known)
             told = weighed.refuse(together)
         changed = {fold(name) for name in self.conf.become(draft)}
+        remembered.forget()
         self.catalog.faults = weighed.beside(self.catalog.faults)
         if together:
             done = self._apply()

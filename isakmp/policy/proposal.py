@@ -237,7 +237,8 @@ def _common(
     if prefer_local:
         return [t for t in ours if t in offered]
     members = {t: t for t in ours}
-    return [members[t] for t in offered if t in members]
+    # Once each, however often it came: they are tried in all combinations.
+    return list(dict.fromkeys(members[t] for t in offered if t in members))
 
 
 def _implied(kind: int) -> tuple[Transform, ...]:

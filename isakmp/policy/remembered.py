@@ -6,28 +6,35 @@ that come alike are parsed once (payloads/shapes.py); so is what a section has f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 S = TypeVar("S", bound=Sized)
 T = TypeVar("T")
 
-# How many results are kept, of how many proposals, or of how many transforms of one.
+# How many results are kept, of how many transforms.
 MOST, LONGEST = 64, 64
 _every: list[dict[Any, Any]] = []
 
 
-def remembered(function: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+def transforms_in(proposals: Sequence[Any]) -> int:
+    """How many the proposals of a peer hold."""
+    return sum(len(proposal.transforms) for proposal in proposals)
+
+
+def remembered(
+    function: Callable[Concatenate[S, P], T], size: Callable[[Any], int] = len
+) -> Callable[Concatenate[S, P], T]:
     """The same function, for results that nobody changes. Its first two arguments are known by what
     they are, and not by what they hold; all others have to be hashable. The first is what a peer
-    has sent: where that is long, nothing of it is kept. What it raises is raised anew each time."""
+    has sent: where its ``size`` is large, nothing of it is kept. What it raises is raised anew."""
     # With the two themselves, so that nothing else can be where they were.
     known: dict[Any, tuple[Any, Any, T]] = {}
     _every.append(known)
 
     def again(one: S, /, *args: P.args, **options: P.kwargs) -> T:
-        if len(one) > LONGEST:
+        if size(one) > LONGEST:
             return function(one, *args, **options)
         other, *more = args
         key = id(one), id(other), *more, *options.values()

@@ -13,7 +13,7 @@ from isakmp.conf.values import BadValue
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.errors import Refused
 from isakmp.policy import proposal
-from isakmp.policy.algorithms import transform_text
+from isakmp.policy.algorithms import distinct, transform_text
 from isakmp.policy.keywords import KEYWORDS, parse_esp, parse_ike
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.proposal import Choice
@@ -307,6 +307,25 @@ class TestSeveralKeyExchanges:
     def test_the_group_that_came_goes_first(self) -> None:
         both = "x25519-ecp256-ke1_x25519-ke1_ecp256"
         assert self.chosen(both, both, group=19) == "ECP_256 KE1_CURVE25519"
+
+    def test_what_comes_again_and_again_is_tried_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else one packet of a stranger's, with two methods sixty times each, takes a second."""
+        came = deepcopy(proposal.offer(ike("aes128-sha256-x25519-ke1_ecp256-ke1_ecp384"), SPI))
+        transforms = list(came["proposals"][0]["transforms"])
+        came["proposals"][0]["transforms"] = transforms + 60 * transforms[-2:]
+        tried: list[list[list[int]]] = []
+
+        def noted(ranked: list[list[Transform]]) -> tuple[Transform, ...] | None:
+            tried.append([[t.id for t in kind] for kind in ranked])
+            return distinct(ranked)
+
+        monkeypatch.setattr(proposal, "distinct", noted)
+        ours = ike("aes128-sha256-x25519-ke1_ecp384-ke1_ecp256")
+        chosen = proposal.choose(proposals_of(came), ours, "west", "f:9", prefer_local=False)
+        assert [t.id for t in chosen.additional] == [19]
+        assert tried == [[[31], [19, 20]]]
 
     def test_the_same_twice_is_no_choice(self) -> None:
         came = deepcopy(proposal.offer(ike("aes128-sha256-x25519-ke1_ecp256"), SPI))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.policy.remembered import LONGEST, MOST, remembered
+from isakmp.payloads.base import Value
+from isakmp.policy.remembered import LONGEST, MOST, _every, remembered, transforms_in
+from regress.pair import EAST, WEST, Network
 
 
 class Counted:
@@ -64,8 +66,36 @@ def test_what_is_long_is_not_kept(size: int, calls: int) -> None:
     assert counted.calls == calls
 
 
+@pytest.mark.parametrize(("transforms", "calls"), [(LONGEST, 1), (LONGEST + 1, 2)])
+def test_of_proposals_the_transforms_are_counted(transforms: int, calls: int) -> None:
+    called: list[object] = []
+
+    def choose(came: list[Value], ours: list[int]) -> str:
+        called.append(came)
+        return "chosen"
+
+    again = remembered(choose, transforms_in)
+    one, other = [Value(transforms=[Value()] * transforms)], [1]
+    assert [again(one, other) for _ in range(2)] == ["chosen", "chosen"]
+    assert len(called) == calls
+
+
 def test_errors_are_not_known() -> None:
     counted, none = Counted(), list[int]()
     for call in ("call 1", "call 2"):
         with pytest.raises(ValueError, match=call):
             counted.again(none, none, "a")
+
+
+def test_a_change_of_the_configuration_is_no_place_for_what_was_before() -> None:
+    """What was chosen of holds peers with their secrets, those of a single change, too."""
+    net = Network()
+    net.host(WEST)
+    east = net.host(EAST)
+    net.start()
+    net.run(5)
+    assert any(_every)
+    transaction = east.daemon.conf.begin()
+    transaction.set("west", "Authentication", "another secret, which is long", True)
+    east.daemon.alter(transaction, False)
+    assert not any(_every)

@@ -28,7 +28,7 @@ from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.match import choose_ike
 from isakmp.policy.meanings import AGREED, refusal
 from isakmp.policy.peers import Opening
-from isakmp.policy.remembered import remembered
+from isakmp.policy.remembered import remembered, transforms_in
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, IkeTransform, Remote
 from isakmp.sa import IsakmpSa, Nat, offered_bits, peer_of
@@ -41,10 +41,7 @@ P = isakmp.Payload
 NONCE_SIZE = 32
 
 
-@remembered
-def _choose_and_answer(
-    proposals: Sequence[Any], remote: Remote
-) -> tuple[ChosenIke, dict[str, Any]]:
+def _work_out(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, dict[str, Any]]:
     """The choice, and the payload that tells of it: the transform is repeated as it came, attribute
     for attribute (RFC 2408 4.2)."""
     chosen, proposal, transform = choose_ike(proposals, remote)
@@ -52,6 +49,9 @@ def _choose_and_answer(
     answer = same | {"transforms": (transform,)}
     situation = ipsec.Situation.IDENTITY_ONLY
     return chosen, {"doi": DOI_IPSEC, "situation": situation, "proposals": [answer]}
+
+
+_choose_and_answer = remembered(_work_out, transforms_in)
 
 
 # RFC 2409 5: between 8 and 256 octets.

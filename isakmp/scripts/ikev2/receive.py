@@ -327,7 +327,8 @@ class Receiver:
         for exchange in sa.running.values():
             resumes, number = exchange.script.resumes, message.header.message_id
             waits = not exchange.initiator and exchange.message_id == UNNUMBERED
-            if waits and resumes is not None and resumes(exchange, message):
+            same = exchange.script.exchange_type == message.header.exchange_type
+            if waits and same and resumes is not None and resumes(exchange, message):
                 engine.resume(exchange, number)
                 return exchange
         return None

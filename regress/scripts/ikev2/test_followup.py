@@ -310,3 +310,16 @@ def test_others_may_compute_all_of_it() -> None:
         rekey(host, what)
         good(net, west, east, 4)
     assert not west.reasons() + east.reasons()
+
+
+def test_a_link_is_of_its_own_exchange_alone() -> None:
+    """In any other request the notify says nothing, and what waits goes on waiting."""
+    net, west, east = ends()
+    waiting = begun_at(east, net, west)
+    items: list[Any] = [
+        (NOTIFY, common.notify_value(Notify.ADDITIONAL_KEY_EXCHANGE, waiting.state.link))
+    ]
+    number = sa_of(east).ids._lowest
+    (said,) = send(net, west, east, forge(west, items, message_id=number))
+    assert said.header.exchange_type == X.INFORMATIONAL
+    assert connected(east) and not waiting.over and waiting.message_id == UNNUMBERED

@@ -227,21 +227,6 @@ def test_a_quick_mode_that_was_refused_is_refused_again_in_the_same_words() -> N
     assert (len(sa.ids.used), len(east.outcomes)) == (used, ended)
 
 
-def test_without_a_nat_a_peer_has_the_address_of_its_isakmp_sa() -> None:
-    net = Network()
-    west, east = (net.host(gateway) for gateway in both())
-    elsewhere = ip_address("198.51.100.9")
-    net.start()
-    while net.flying:
-        packet = net.flying.popleft()
-        if packet.src == west.address and packet.header.exchange_type == 32:
-            packet = packet._replace(src=elsewhere)
-        net.deliver(packet)
-    net.run(1)
-    assert connected(east)
-    assert all(elsewhere not in (sa.src, sa.dst) for sa in east.app.sas.values())
-
-
 SA_BODY = "0000000100000001" + "00000028010304014142434400" + "00001c010c0000" + "80040001" * 5
 
 
@@ -275,40 +260,6 @@ def test_a_strangers_refusal_is_one_short_line_and_told_whole_elsewhere() -> Non
     (outcome,) = east.outcomes
     assert len(outcome["reason"]["misses"]) > 1
     assert len(str(outcome["reason"])) > 1200
-
-
-def test_who_has_seen_cookies_pushes_out_neither_outcomes_nor_lines_of_ours() -> None:
-    """What has no payloads opens under any key: it is nobody's word that it is the peer's."""
-    net = Network()
-    _, east = (net.host(gateway) for gateway in both())
-    net.start()
-    net.run(3)
-    assert connected(east)
-    (sa,) = east.daemon.sas.isakmp.values()
-    kept = [outcome for outcome in east.outcomes if outcome["ok"]]
-    for number in range(1, 400):
-        kind = isakmp.Exchange.QUICK_MODE if number % 2 else isakmp.Exchange.INFO
-        header = Header(sa.cky_i, sa.cky_r, 0, 1, 0, kind, isakmp.Flag.ENCRYPTION, number, 60)
-        east.receive(stranger(header.pack() + bytes(32), east))
-    assert [outcome for outcome in east.outcomes if outcome["ok"]] == kept
-    assert len(east.outcomes) == len(kept) + 1, "one row for all of one address"
-    assert ": failed: " not in east.said, "lines of that text are bounded with those of ours"
-
-
-def test_who_no_configuration_can_answer_is_not_read() -> None:
-    """Nor is what is too large to begin with; of both versions."""
-    for version, kind, flags in ((0x10, 2, 0), (0x20, 34, 8)):
-        net = Network()
-        east = net.host(replace(EAST, peer_tags="Key-exchange= ikev1, ikev2"))
-        east.daemon.start()
-        junk = bytes(range(1, 9)) + bytes(8) + bytes([33, version, kind, flags]) + bytes(4)
-        east.receive(stranger(junk + (60).to_bytes(4, "big") + b"\xff" * 32, east))
-        assert east.reasons() == ["no-configuration"]
-        long = junk + (20_000).to_bytes(4, "big") + bytes(20_000 - 28)
-        east.log.set_level(None, 99)
-        east.receive(stranger(long, east, src=WEST.address))
-        assert "too many to begin with" in east.said
-        assert not east.daemon.engine.exchanges
 
 
 @pytest.mark.parametrize("level", [0, 99])

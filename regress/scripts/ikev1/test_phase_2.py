@@ -11,7 +11,7 @@ from isakmp.crypto import keymat
 from isakmp.scripts.ikev1.informational import notify_payload
 from regress.pair import EAST, WEST, Network, connected
 from regress.scripts.changed import change_sent
-from regress.scripts.ikev1.test_informational import Peer
+from regress.scripts.ikev1.by_hand import Peer
 
 P, NOTIFY, QUICK_MODE = isakmp.Payload, isakmp.Notify, isakmp.Exchange.QUICK_MODE
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from isakmp.app.base import Expire
 from isakmp.constants import ikev2
 from isakmp.sa import ChildSa, IsakmpSa
-from regress.pair import Gateway, Host, Network, Packet, both
+from regress.pair import Gateway, Host, Network, Packet, agree, both, connected
 
 SPOKEN = "Key-exchange= ikev2"
+INIT = ["IKE_SA_INIT", "IKE_SA_INIT'"]
+AUTH = ["IKE_AUTH", "IKE_AUTH'"]
+WHO = pytest.mark.parametrize("who", ["west", "east"])
 
 
 def gateways(tags: str = "", **changes: Any) -> tuple[Gateway, Gateway]:
@@ -50,3 +56,30 @@ def kinds(packets: list[Packet]) -> list[str]:
         ikev2.Exchange(p.header.exchange_type).name + ("'" * bool(p.header.flags & 0x20))
         for p in packets
     ]
+
+
+def up(west: Host, east: Host) -> None:
+    """Both have one IKE SA and one child SA, and the same keys."""
+    assert connected(west)
+    assert connected(east)
+    agree(west, east)
+
+
+def only_reason(host: Host) -> dict[str, Any]:
+    """Why the last attempt that failed did, in whole or in part."""
+    reason: dict[str, Any] = [o["reason"] for o in host.outcomes if not o["ok"]][-1]
+    return reason
+
+
+def settled(net: Network, west: Host, east: Host) -> None:
+    """After a while both have one pair of each, with the same keys."""
+    net.run(5)
+    assert connected(west)
+    assert connected(east)
+    agree(west, east)
+    assert len(west.app.sas) == 2
+    assert not west.reasons() + east.reasons()
+
+
+def wear_out(host: Host) -> None:
+    host.daemon.expire(Expire(child_of(host).inbound()[0], False))

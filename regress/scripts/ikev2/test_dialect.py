@@ -1,4 +1,4 @@
-"""Message IDs and windows as they are on the wire: RFC 7296 2.2, 2.3."""
+"""What IKEv2 does its own way: message IDs and windows on the wire, RFC 7296 2.2 and 2.3."""
 
 from __future__ import annotations
 

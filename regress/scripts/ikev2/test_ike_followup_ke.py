@@ -19,7 +19,7 @@ from regress.pair import Host, Network, agree, connected
 from regress.scripts.changed import change_sent
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import forge, send
-from regress.scripts.ikev2.test_intermediate import change_ke, needs_ml_kem
+from regress.scripts.ikev2.test_ike_intermediate import change_ke, needs_ml_kem
 
 P, Notify, X = ikev2.Payload, ikev2.Notify, ikev2.Exchange
 KE, NOTIFY = int(P.KE), int(P.NOTIFY)

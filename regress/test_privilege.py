@@ -25,7 +25,7 @@ from isakmp.log.log import Log
 from isakmp.privilege import Cap, Identity
 from isakmp.privileged import Helper
 from regress.interop.forked import forking
-from regress.test_main import GATEWAY, Running
+from regress.test___main__ import GATEWAY, Running
 
 ROOT = Path(__file__).resolve().parents[1]
 USER = "nobody"

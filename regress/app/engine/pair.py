@@ -13,11 +13,16 @@ from isakmp.app.base import (
     Mapping,
     PolicySpec,
     SaSpec,
+    SpiRequest,
     UnknownSpi,
 )
 from isakmp.app.engine.base import Encap, Netif, Wire
 from isakmp.app.engine.engine import KeyEngine
 from isakmp.app.engine.esp import Opener
+from isakmp.app.engine.packet import (
+    UDP,
+    build,
+)
 from isakmp.app.engine.sad import OutboundSa
 from isakmp.constants import ipsec
 from isakmp.constants.isakmp import Protocol
@@ -253,3 +258,61 @@ class Pair:
         self.carry()
         out, self.far.netif.delivered = self.far.netif.delivered, []
         return out
+
+
+INSIDE = {
+    4: (ip_address("10.1.0.1"), ip_address("10.2.0.1")),
+    6: (ip_address("fd01::1"), ip_address("fd02::1")),
+}
+ENDS = {v: (ip_address(OUTER[v][0]), ip_address(OUTER[v][1])) for v in (4, 6)}
+PORTS = b"\x04\x00\x00\x35"  # 1024 to 53
+
+
+def datagram(version: int = 4, size: int = 100, tos: int = 0) -> bytes:
+    src, dst = INSIDE[version]
+    return build(src, dst, UDP, PORTS + bytes(size), tos=tos)
+
+
+def fragmentable(packet: bytes) -> bytes:
+    """An IPv4 packet without DF; its header's checksum does not matter here."""
+    return packet[:6] + b"\0\0" + packet[8:]
+
+
+def spi_request(protocol: Protocol = Protocol.IPSEC_ESP) -> SpiRequest:
+    return SpiRequest(protocol, *ENDS[4], MODE.TUNNEL, 7)
+
+
+def later_fragment(version: int = 4) -> bytes:
+    packet = datagram(version)
+    return packet[:6] + b"\x00\x10" + packet[8:]
+
+
+def esp_of(pair: Pair, packet: bytes) -> bytes:
+    pair.near.engine.packet_out(packet)
+    esp = pair.near.wire.sent[-1][0]
+    pair.near.wire.sent.clear()
+    return esp
+
+
+ENCAP = (4500, 4500)
+
+
+def both_versions(mode: ipsec.Encapsulation = MODE.TUNNEL) -> Pair:
+    """A pair whose one SA is for two networks of IPv4 and one of IPv6, with all its policies."""
+    pair = Pair(mode=mode)
+    selectors = (
+        Selector.of("10.1.0.0/24", "10.2.0.0/16"),
+        Selector.of("10.1.2.0/24", "10.2.0.0/16"),
+        Selector.of("fd01::/64", "fd02::/64", UDP, 0, 53),
+    )
+    for host in (pair.near, pair.far):
+        host.engine.flush()
+        host.engine.flush_policies()
+    out_spec = pair.out_spec._replace(selectors=selectors)
+    for selector in selectors:
+        policy = make_policy(out_spec)._replace(selector=selector)
+        pair.near.engine.add_policy(policy)
+        pair.far.engine.add_policy(policy._replace(direction=Direction.IN))
+    pair.near.engine.add(out_spec)
+    pair.far.engine.add(out_spec._replace(inbound=True))
+    return pair

@@ -6,13 +6,8 @@ import os
 import pwd
 import resource
 import select
-import signal
-import socket
 import stat
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,18 +19,16 @@ from hypothesis import strategies as st
 from isakmp.app.base import Acquire, Expire, SpiRequest, Upcalls
 from isakmp.app.engine import process
 from isakmp.app.engine.process import Listener, RemoteUdp, listen
-from isakmp.app.engine.relay import Datagram, Relay, pack, unpack
+from isakmp.app.engine.relay import Datagram, Relay
 from isakmp.app.engine.server import Server
-from isakmp.app.engine.wire import RawWire
 from isakmp.app.pf_key import codec, link
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.constants import Type
 from isakmp.app.pf_key.link import SocketLink, unix_socket
-from isakmp.errors import ApplicationError, MalformedPayload
+from isakmp.errors import ApplicationError
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from regress.app.pf_key import strategies as some
 from regress.app.pf_key.fakes import (
     ESP,
     IN,
@@ -305,19 +298,6 @@ def test_random_messages_at_the_sockets(messages: list[bytes]) -> None:
         place.close()
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=80), some.address_pairs, some.u16, some.u16, some.u8)
-def test_relay_round_trip(esp: bytes, ends, sport, dport, tos) -> None:  # type: ignore[no-untyped-def]
-    datagram = Datagram(esp, *ends, sport, dport, tos)
-    whole = pack(datagram)
-    assert unpack(whole) == datagram
-    for size in range(38):
-        with pytest.raises(MalformedPayload):
-            unpack(whole[:size])
-    with pytest.raises(MalformedPayload, match="family 5"):
-        unpack(b"\5" + whole[1:])
-
-
 def test_esp_in_udp_goes_through_the_relay(place: Place) -> None:
     got: list[tuple[object, ...]] = []
     place.udp.esp_in = lambda *packet: got.append(packet)
@@ -340,72 +320,3 @@ def test_esp_in_udp_goes_through_the_relay(place: Place) -> None:
     place.until(lambda: place.udp._relay is None)
     daemon.send(Datagram(b"late", THEM, US, 1, 2))
     assert daemon.dropped == 1
-
-
-def test_a_full_relay_loses_packets() -> None:
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    loop = Loop(Timers(lambda: 0.0))
-    relay = Relay(near, loop, lambda datagram: None, lambda: None)
-    while not relay.dropped:
-        relay.send(Datagram(bytes(1400), US, THEM, 4500, 4500))
-    relay.close()
-    relay.close()
-    far.close()
-
-
-def test_the_whole_process(tmp_path: Path) -> None:
-    """Start it, use it, end it with TERM: no socket, no device and no rule is left."""
-    if os.geteuid() or not os.path.exists("/dev/net/tun"):
-        pytest.skip("needs root and /dev/net/tun")
-    path = str(tmp_path / "engine")
-    command = [sys.executable, "-m", "isakmp.app.engine", "--socket", path]
-    with subprocess.Popen(["unshare", "-n", *command], stderr=subprocess.PIPE) as child:
-        try:
-            timers = Timers(time.monotonic)
-            loop = Loop(timers)
-            app = wait_for(path, child, loop, timers)
-            job = app.get_spi(REQUEST)
-            while not job.done:
-                loop.turn(10)
-            assert job.result is not None
-            # These are the daemon's, and may be meant for all of a service.
-            for number in (signal.SIGHUP, signal.SIGUSR1):
-                child.send_signal(number)
-            again = app.get_spi(REQUEST)
-            while not again.done:
-                loop.turn(10)
-            assert again.result is not None
-            app.close()
-        finally:
-            child.send_signal(signal.SIGTERM)
-            _, errors = child.communicate(timeout=20)
-    assert child.returncode == 0
-    # Which guard is in force is said, and nothing else.
-    assert all(b" INFO " in line and b"isakmp0" in line for line in errors.splitlines()), errors
-    assert not list(tmp_path.iterdir())
-
-
-def wait_for(path: str, child: subprocess.Popen[bytes], loop: Loop, timers: Timers) -> PfKey:
-    """A back end at ``path``, once the process listens."""
-    for _ in range(400):
-        app = PfKey(SocketLink(lambda: unix_socket(path), loop, timers), timers, wall=time.time)
-        try:
-            app.start(Heard())
-            return app
-        except ApplicationError:
-            assert child.poll() is None, child.stderr and child.stderr.read()
-            time.sleep(0.05)
-    raise AssertionError("the key engine did not start")
-
-
-def test_a_process_that_may_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:  # type: ignore[no-untyped-def]
-    """No device: a message for people and 1."""
-    from isakmp.app.engine import __main__ as main
-
-    def refuse(log: object, instance: str, device: str) -> None:
-        raise ApplicationError(f"{device}: not permitted")
-
-    monkeypatch.setattr(main, "Tun", refuse)
-    assert main.main(["--socket", str(tmp_path / "x"), "--device", "t0"]) == 1
-    assert "t0: not permitted" in capsys.readouterr().err
-    assert RawWire is main.RawWire

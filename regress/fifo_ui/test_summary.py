@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from regress.capture.packets import MACS, MESSAGE, ipv4, pcap, udp
 from regress.decode.test_ikev1 import conversation
 from regress.fifo_ui.test_dump import call
-from regress.test_capture import MACS, MESSAGE, ipv4, pcap, udp
 
 ESP = bytes.fromhex("c0ffee01 00000001") + bytes(16)
 

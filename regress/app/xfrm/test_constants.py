@@ -21,11 +21,12 @@ ENUMS = [
 def members(start: str) -> dict[str, int]:
     """The names that one enum of the header has, counted as C does."""
     text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
+    text = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
     (body,) = (b for b in re.findall(r"enum[^{;]*\{([^}]*)\}", text) if re.search(rf"\b{start}", b))
     found, count = {}, -1
     for item in (item.strip() for item in body.split(",")):
         name, _, value = (part.strip() for part in item.partition("="))
-        if not name or name.startswith("#"):
+        if not name:
             continue
         count = int(value, 0) if value[:1].isdigit() else found.get(value, count + 1)
         found[name] = count

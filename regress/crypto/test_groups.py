@@ -41,12 +41,6 @@ def stream(seed: int) -> groups.Random:
     return random.Random(seed).randbytes
 
 
-@pytest.mark.parametrize("block", published("modp_primes.txt"), ids=lambda block: block["group"])
-def test_primes_are_the_published_ones(block: dict[str, str]) -> None:
-    """RFC 2409 6.1 and 6.2, RFC 3526."""
-    assert modp_prime(isakmp.Group(int(block["group"]))) == int(block["prime"], 16)
-
-
 @pytest.mark.parametrize("block", published("ecdh.txt"), ids=label)
 def test_published_exchanges(block: dict[str, str]) -> None:
     """RFC 5114, 5903, 6954, 6932 and 8031."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from isakmp.constants.isakmp import Hash
 from isakmp.crypto.hash import get_hash
 from isakmp.crypto.prf import get_prf
 from isakmp.errors import CryptoError
-from regress.crypto.vectors import label, published, upstream
 
 # FIPS 180-4's and RFC 1321's digests of "abc".
 ABC = {
@@ -37,24 +34,6 @@ def test_digests(number: Hash) -> None:
     assert spec.digest(b"abc").hex() == spec.digest(b"a", b"", b"bc").hex() == ABC[number]
     assert spec.size == get_prf(number).size == len(ABC[number]) // 2
     assert spec.legacy == (number == Hash.MD5)
-
-
-@pytest.mark.parametrize("block", published("hmac.txt"), ids=label)
-def test_published_hmacs(block: dict[str, str]) -> None:
-    """RFC 2403, 2404 and 4868."""
-    key, data = bytes.fromhex(block["key"]), bytes.fromhex(block["data"])
-    prf = get_prf(Hash(int(block["hash"])))
-    assert prf(key, data).hex() == prf(key, data[:3], data[3:]).hex() == block["digest"]
-
-
-def test_collected_hmacs(shared: Path) -> None:
-    vectors = upstream(shared)
-    cases = [v for kind in ("md5_hmac", "sha1_hmac", "sha2_hmac") for v in vectors[kind]]
-    prfs = [v for v in cases if v["alg"] in PRFS]
-    assert len(prfs) > 10
-    for vector in prfs:
-        key, seed = bytes.fromhex(vector["key"]), bytes.fromhex(vector["seed"])
-        assert get_prf(PRFS[vector["alg"]])(key, seed).hex() == vector["out"], vector["name"]
 
 
 def test_a_missing_hash_is_named() -> None:

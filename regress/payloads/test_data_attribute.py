@@ -1,0 +1,79 @@
+"""Data attributes: the short form is a number, the long one octets. RFC 2408 3.3."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from isakmp.payloads.base import Misfit
+from isakmp.payloads.data_attribute import (
+    MAX_ATTRIBUTES,
+    build_attributes,
+    describe_attribute,
+    parse_attributes,
+)
+
+
+def test_both_forms() -> None:
+    attributes = [{"type": 1, "value": 7}, {"type": 2, "value": b"\0\0\x70\x80"}]
+    data = bytes.fromhex("800100070002000400007080")
+    assert build_attributes(attributes) == data
+    assert parse_attributes(data) == attributes
+    assert parse_attributes(b"??" + data + b"??", 2, 2 + len(data)) == attributes
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "at"),
+    [
+        ("800100", ".attribute[0]", 0),
+        ("80010007 8002", ".attribute[1]", 4),
+        ("80010007 00020005 00007080", ".attribute[1]", 4),
+        ("80010007" * (MAX_ATTRIBUTES + 1), f".attribute[{MAX_ATTRIBUTES}]", 4 * MAX_ATTRIBUTES),
+    ],
+    ids=["cut", "second cut", "longer than there is", "too many"],
+)
+def test_what_does_not_fit_is_said_of_its_place(text: str, where: str, at: int) -> None:
+    with pytest.raises(Misfit) as caught:
+        parse_attributes(bytes.fromhex(text), place=".x")
+    assert (caught.value.where, caught.value.at) == (f".x{where}", at)
+
+
+def test_as_many_as_there_may_be() -> None:
+    many = [{"type": 1, "value": 1}] * MAX_ATTRIBUTES
+    assert parse_attributes(build_attributes(many)) == many
+    with pytest.raises(ValueError, match="64 are possible"):
+        build_attributes([*many, many[0]])
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        {"type": 0x8000, "value": 1}, {"type": -1, "value": 1}, {"type": 0x8000, "value": b"a"},
+        {"type": 1, "value": 65536}, {"type": 1, "value": -1}, {"type": 1, "value": bytes(65536)},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_built(attribute: dict[str, int | bytes]) -> None:
+    with pytest.raises((ValueError, struct.error)):
+        build_attributes([attribute])
+
+
+@pytest.mark.parametrize(
+    ("protocol", "attribute", "text"),
+    [
+        (1, {"type": 1, "value": 7}, "ENCRYPTION_ALGORITHM = AES_CBC"),
+        (1, {"type": 12, "value": b"\0\1\0\0"}, "LIFE_DURATION = 65536"),
+        (3, {"type": 4, "value": 1}, "ENCAPSULATION_MODE = TUNNEL"),
+        (3, {"type": 5, "value": 250}, "AUTHENTICATION_ALGORITHM = UNKNOWN(250)"),
+        (3, {"type": 999, "value": 1}, "UNKNOWN(999) = 1"),
+    ],
+)
+def test_each_protocol_has_names_of_its_own(
+    protocol: int, attribute: dict[str, int | bytes], text: str
+) -> None:
+    assert describe_attribute(attribute, protocol) == text
+
+
+def test_attributes_of_octets_too_long_for_a_number() -> None:
+    attribute = {"type": 6, "value": bytes(64)}
+    assert describe_attribute(attribute, 1) == f"GROUP_PRIME = {'00' * 32}... (64 octets)"

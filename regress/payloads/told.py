@@ -1,0 +1,35 @@
+"""What a codec makes of a body, and how it refuses one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from isakmp.errors import MalformedPayload
+from isakmp.payloads.base import Codec
+
+
+def refused(codec: Codec, body: bytes) -> MalformedPayload:
+    """Why a body that lies 32 octets into a message is refused; it says where, by the RFC."""
+    with pytest.raises(MalformedPayload) as caught:
+        codec.parse(body, 32)
+    error = caught.value
+    assert error.path.split(".")[0] == codec.name
+    assert 32 <= error.offset <= 32 + len(body)
+    assert error.reason and error.rfc == codec.rfc
+    return error
+
+
+def unbuildable(codec: Codec, value: Mapping[str, Any]) -> None:
+    """No such payload can exist."""
+    with pytest.raises(MalformedPayload, match="cannot be built"):
+        codec.build(value)
+
+
+def shown(codec: Codec, body: bytes) -> str:
+    """The one line that a body is described with."""
+    ((where, text),) = codec.describe(codec.parse(body))
+    assert where == ""
+    return text

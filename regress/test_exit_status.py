@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from regress.capture.packets import MESSAGE, ipv4, pcap, udp
-from regress.test___main__ import Running, conf
+from regress.process import Running, conf
 
 __all__ = ["conf"]
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,7 +9,6 @@ import pytest
 
 from isakmp.conf.kinds import Kind
 from isakmp.conf.manual import HEADINGS, table, with_tables
-from isakmp.conf.parse import items_of
 from isakmp.conf.tags import FIXED, TAGS
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "isakmpd.conf.5.md").read_text()
@@ -37,18 +36,3 @@ def test_every_fixed_section_has_a_heading() -> None:
     headings = [line for line in MANUAL.splitlines() if line.startswith("#")]
     for section in FIXED:
         assert any(f"[{section}]" in line for line in headings)
-
-
-@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name)
-def test_defaults_are_values_that_may_be_written(kind: Kind) -> None:
-    for name, tag in TAGS[kind].items():
-        for item in items_of(tag.default) if tag.every else [tag.default]:
-            assert not item or tag.type.parse(item) is not None, name
-
-
-@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name)
-def test_words_that_are_told_are_taken(kind: Kind) -> None:
-    for name, tag in TAGS[kind].items():
-        for word in tag.type.words:
-            assert tag.type.parse(word) is not None or word == "ANY", name
-        assert tag.meaning and "|" not in tag.meaning + tag.type.what, name

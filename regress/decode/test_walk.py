@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.constants import ikev2, isakmp
-from isakmp.decode.bounded import Bounded
 from isakmp.decode.walk import read_chain
 from isakmp.message import MAX_PAYLOADS, build_payloads
 
@@ -57,15 +56,3 @@ def test_any_octets(major: int, first: int, data: bytes) -> None:
     assert chain.end <= len(data)
     assert all(payload.offset >= 28 for payload in chain.payloads)
     assert chain.errors or chain.end == sum(4 + len(payload.body) for payload in chain.payloads)
-
-
-def test_the_oldest_entry_gives_way() -> None:
-    table: Bounded[int, str] = Bounded(2)
-    table.put(1, "a")
-    table.put(2, "b")
-    table.put(1, "c")
-    table.put(3, "d")
-    assert [table.get(key) for key in (1, 2, 3)] == [None, "b", "d"]
-    table.drop(2)
-    table.drop(2)
-    assert table.get(2) is None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from isakmp.app.losses import drained, hear_only
-from regress.app.test_guard import inside
+from regress.app.guards import inside
 from regress.interop.namespace import Namespace
 from regress.interop.needs import missing
 

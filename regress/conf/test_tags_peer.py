@@ -45,7 +45,7 @@ def test_what_is_taken(kind: Kind, tag: str, text: str, read: object) -> None:
         (PEER, "Address", "west.example"), (PEER, "Port", "0"), (PEER, "Port", "65536"),
         (PEER, "Unique-ids", "perhaps"), (PEER, "Phase", "2"), (PEER, "Reauthenticate", "-1"),
         (ID, "ID-type", "EMAIL"), (TRANSFORM, "HASH_ALGORITHM", "AES"),
-        (TRANSFORM, "KEY_LENGTH", "256,128:192"), (CONFIGURATION, "EXCHANGE_TYPE", "INFO"),
+        (TRANSFORM, "KEY_LENGTH", "256,192:128"), (CONFIGURATION, "EXCHANGE_TYPE", "INFO"),
         (LIFETIME, "LIFE_TYPE", "YEARS"), (LIFETIME, "LIFE_DURATION", "0"),
     ],
 )  # fmt: skip

@@ -16,7 +16,10 @@ from isakmp.payloads.data_attribute import (
 
 
 def test_both_forms() -> None:
-    attributes = [{"type": 1, "value": 7}, {"type": 2, "value": b"\0\0\x70\x80"}]
+    attributes: list[dict[str, int | bytes]] = [
+        {"type": 1, "value": 7},
+        {"type": 2, "value": b"\0\0\x70\x80"},
+    ]
     data = bytes.fromhex("800100070002000400007080")
     assert build_attributes(attributes) == data
     assert parse_attributes(data) == attributes

@@ -84,4 +84,4 @@ def test_a_process_that_may_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(main, "Tun", refuse)
     assert main.main(["--socket", str(tmp_path / "x"), "--device", "t0"]) == 1
     assert "t0: not permitted" in capsys.readouterr().err
-    assert RawWire is main.RawWire
+    assert vars(main)["RawWire"] is RawWire

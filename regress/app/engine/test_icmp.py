@@ -44,7 +44,7 @@ def test_too_big_quotes_the_packet_v6() -> None:
     error = too_big(packet, headers, 1000)
     assert error is not None
     assert len(error) == 1280
-    assert checksum(pseudo_header(*reversed(V6), ICMPV6, len(error) - 40) + error[40:]) == 0
+    assert checksum(pseudo_header(V6[1], V6[0], ICMPV6, len(error) - 40) + error[40:]) == 0
     assert error[40:42] == b"\x02\x00"
     assert int.from_bytes(error[44:48], "big") == 1280  # nobody is told less
 

@@ -22,7 +22,8 @@ from regress.app.pf_key.fakes import (
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=80), some.address_pairs, some.u16, some.u16, some.u8)
 def test_relay_round_trip(esp: bytes, ends, sport, dport, tos) -> None:  # type: ignore[no-untyped-def]
-    datagram = Datagram(esp, *ends, sport, dport, tos)
+    src, dst = ends
+    datagram = Datagram(esp, src, dst, sport, dport, tos)
     whole = pack(datagram)
     assert unpack(whole) == datagram
     for size in range(38):

@@ -100,9 +100,9 @@ def test_fragments_that_hide_what_they_are_go_with_what_has_ports() -> None:
 
 def test_nothing_is_let_pass_for_ports_that_it_does_not_show() -> None:
     first, last = OPAQUE_PORTS
-    opaque = {"protocol": 17, "src_port": first, "src_last": last}
-    assert of(policy(Action.BYPASS, **opaque)) == []
-    assert said(of(policy(Action.DISCARD, **opaque))[0]) == (DROP, "")
+    opaque: dict[str, Any] = {"protocol": 17, "src_port": first, "src_last": last}
+    assert of(policy(Action.BYPASS, Direction.OUT, **opaque)) == []
+    assert said(of(policy(Action.DISCARD, Direction.OUT, **opaque))[0]) == (DROP, "")
 
 
 def test_icmp_has_a_type_and_a_code_of_one_octet() -> None:

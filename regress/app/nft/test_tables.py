@@ -24,8 +24,8 @@ from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.log.log import Log
 from isakmp.policy.spd import OPAQUE_PORTS, Selector
+from regress.app.guards import inside
 from regress.app.nft.packets import datagram, fragments, icmp, ipv6, options, udp
-from regress.app.test_guard import inside
 from regress.interop.namespace import Namespace, wire
 from regress.interop.needs import missing
 from regress.leak.sniffer import NOBODY, put

@@ -23,7 +23,8 @@ def members(start: str) -> dict[str, int]:
     text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
     text = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
     (body,) = (b for b in re.findall(r"enum[^{;]*\{([^}]*)\}", text) if re.search(rf"\b{start}", b))
-    found, count = {}, -1
+    found: dict[str, int] = {}
+    count = -1
     for item in (item.strip() for item in body.split(",")):
         name, _, value = (part.strip() for part in item.partition("="))
         if not name:

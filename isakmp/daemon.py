@@ -37,6 +37,7 @@ from isakmp.policy.identity import Resolve
 from isakmp.policy.reader import connection_names
 from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address
+from isakmp.policy.supported import Stack
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev2.dialect import Ikev2
@@ -68,6 +69,7 @@ class Daemon:
         self._esp_in, self._on_quit, self._reloading = esp_in, on_quit, reloading
         self.sas = SaDatabase()
         self.catalog = Catalog(conf, resolve, supports=app.supports)
+        self._stack = Stack(app.supports, idle=app.name == "none")
         versions = Ikev1(), Ikev2(random, timers.now)
         self.keeper = Keeper(
             sas=self.sas, app=app, catalog=self.catalog, timers=timers, log=log,
@@ -116,15 +118,12 @@ class Daemon:
 
         What the checker refuses is not used.
         """
-        before, readings = self.catalog.unsupported, Readings(self.conf, self.catalog.resolve)
-        judged = judge(self.conf, self.catalog.resolve, readings)
+        readings = Readings(self.conf, self.catalog.resolve)
+        judged = judge(self.conf, self.catalog.resolve, readings, self._stack)
         self.catalog.faults = judged.faults
         self.catalog.load(readings)
         for severity, text in self._told.news(self.conf, judged, self.catalog.left_out):
             self.log.write(severity, "%s", text)
-        for line in self.catalog.unsupported:
-            if line not in before:
-                self.log.internal_warn("%s", line)
 
     def stop(self, in_order: bool = True) -> None:
         """Tell the peers, unless told not to, and give everything back.
@@ -397,7 +396,7 @@ class Daemon:
                 done.append("every connection is negotiated again")
         for line in done or ["no connection changed" if differ else "nothing changed"]:
             self.log.info("configuration reloaded: %s", line)
-        return self._told.wrong + self.catalog.unsupported + done
+        return self._told.wrong + done
 
     def _apply(self) -> list[str]:
         """Take what the configuration says now, in one step; what was done, a line each."""
@@ -424,7 +423,7 @@ class Daemon:
         with _unchanged():
             draft = transaction.draft()
             known = self.catalog.connections.values()
-            weighed = weigh(self.conf, draft, self.catalog.resolve, known)
+            weighed = weigh(self.conf, draft, self.catalog.resolve, known, self._stack)
             told = weighed.refuse(together)
         changed = {fold(name) for name in self.conf.become(draft)}
         remembered.forget()

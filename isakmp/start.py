@@ -29,6 +29,7 @@ from isakmp.log.log import Log, LogClass, Severity, parse_class, parse_level
 from isakmp.log.sink import STDERR, Sink, StreamSink, SyslogSink
 from isakmp.policy.ppk_reader import key_files
 from isakmp.policy.spd import Address
+from isakmp.policy.supported import Stack
 from isakmp.preload import preload
 from isakmp.privilege import Identity, give_up, more_descriptors, private_files
 from isakmp.privileged import Helper
@@ -46,7 +47,7 @@ def start(argv: Sequence[str] | None = None) -> int:
         for text in options.debug:
             _class_and_level(text)
         if options.check:
-            return check_only(Path(options.conf))
+            return check_only(Path(options.conf), options.leave_alone)
         if options.close or options.open:
             barrier(options)
         else:
@@ -57,10 +58,18 @@ def start(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def check_only(path: Path) -> int:
-    """Print every error and warning of a configuration; 1 where there is an error."""
+def check_only(path: Path, leave_alone: bool = False) -> int:
+    """Print every error and warning of a configuration; 1 where there is an error.
+
+    leave_alone: it is for an isakmpd that installs nothing.
+    """
+    from isakmp.app.make import asked_beforehand
+
+    def stack(conf: Conf) -> Stack:
+        return Stack(None if leave_alone else asked_beforehand(conf), leave_alone)
+
     screen, told = screen_of(sys.stderr), partial(print, file=sys.stderr)
-    errors, warnings, _ = judge_file(path, interface)
+    errors, warnings, _ = judge_file(path, interface, stack)
     for error in errors:
         told(screen.paint(str(error), Tone.BAD))
     if errors:

@@ -95,7 +95,6 @@ RULE = {
         "the privileged helper, process %d, has ended: HUP reads %s no more where",
     ),
     "internal_warn": (  # this host, and we go on
-        "%s",
         "%s; mend: %s",
         "%s: after its end: %s",
         "FIFO: a line of %d octets has control characters",

@@ -24,6 +24,7 @@ from isakmp.event.timer import Timers
 from isakmp.log.log import Log
 from isakmp.path import Path
 from isakmp.policy.spd import Address
+from isakmp.policy.supported import Supports
 from isakmp.privilege import Cap
 from isakmp.run_directory import run_directory
 
@@ -71,6 +72,14 @@ def make_barrier(conf: Conf, *, loop: Loop, timers: Timers, log: Log) -> Applica
         )
     place = path or str(run_directory(conf))
     return _engine_here(place, loop, timers, os.urandom, log, lambda *_: None)[0]
+
+
+def asked_beforehand(conf: Conf) -> Supports | None:
+    """The IPsec stack's word on transforms while no isakmpd runs: the key engine's, which are those
+    of this process. None of a kernel's, which tells them to root alone."""
+    from isakmp.app.engine.ability import supports
+
+    return supports if conf.general("Application")[0] == "engine" else None
 
 
 def needs(conf: Conf, leave_alone: bool) -> frozenset[Cap]:

@@ -20,6 +20,7 @@ from isakmp.conf.tags import FIXED
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
 from isakmp.policy.spd import Connection
+from isakmp.policy.supported import UNKNOWN, Stack
 
 _FIXED = frozenset(map(fold, FIXED))
 # Their values lead to all there is; only what a change touches of them is looked at.
@@ -56,8 +57,9 @@ class Weighed:
 
 
 def weigh(
-    before: Conf, after: Conf, resolve: Resolve, connections: Iterable[Connection] = ()
-) -> Weighed:
+    before: Conf, after: Conf, resolve: Resolve, connections: Iterable[Connection] = (),
+    stack: Stack = UNKNOWN,
+) -> Weighed:  # fmt: skip
     """What ``after`` has wrong that ``before`` had not. connections: those that are in use."""
     leads, named_by = _links(before.written, after.written)
     above = _reach(set(_touched(before.written, after.written)), named_by)
@@ -65,7 +67,7 @@ def weigh(
         above.update(before.written, after.written)
     part = frozenset(_reach(above, leads))
     wide = part | _reach(kin(after, above, connections, resolve), leads)
-    was, now = (judge_part(_only(conf, wide), resolve) for conf in (before, after))
+    was, now = (judge_part(_only(conf, wide), resolve, stack=stack) for conf in (before, after))
     known = set(map(_key, was.errors))
     errors = [error for error in now.errors if _key(error) not in known]
     faults = {place: error for place, error in now.faults.items() if place[1] in part}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +39,7 @@ from isakmp.policy.reader import (
 )
 from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address, Connection, Remote, Selector
+from isakmp.policy.supported import UNKNOWN, Stack, supported
 from isakmp.policy.traffic import selectors_of
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
 from isakmp.policy.unplaced import no_address
@@ -64,13 +65,15 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    conf: Conf, resolve: Resolve = no_interfaces, readings: Readings | None = None
-) -> Judgement:
-    """Every error and warning: duplicates, unused sections, algorithms of the past.
+    conf: Conf, resolve: Resolve = no_interfaces, readings: Readings | None = None,
+    stack: Stack = UNKNOWN,
+) -> Judgement:  # fmt: skip
+    """Every error and warning: duplicates, unused sections, algorithms of the past, or that the
+    stack lacks.
 
     readings: to be filled, for who reads the same afterwards.
     """
-    errors, said, faults = judge_part(conf, resolve, readings)
+    errors, said, faults = judge_part(conf, resolve, readings, stack)
     if not connection_names(conf) and not conf.tags("Phase 1"):
         place = f"{conf.path}: " if conf.path else ""
         said.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
@@ -78,9 +81,11 @@ def judge(
     return Judgement(errors, [*conf.warnings, *said], faults)
 
 
-def judge_part(conf: Conf, resolve: Resolve, readings: Readings | None = None) -> Judgement:
+def judge_part(
+    conf: Conf, resolve: Resolve, readings: Readings | None = None, stack: Stack = UNKNOWN
+) -> Judgement:
     """The same for some sections of a configuration, whose lists lead to these alone."""
-    walk = _Walk(conf, resolve, readings or Readings(conf, resolve))
+    walk = _Walk(conf, resolve, readings or Readings(conf, resolve), stack)
     walk.run()
     errors = sorted(walk.errors.values(), key=lambda error: (error.file, error.line))
     who = confusable(conf, walk.remotes.values(), walk.initiators, walk.keys)
@@ -92,13 +97,18 @@ def judge_part(conf: Conf, resolve: Resolve, readings: Readings | None = None) -
     return Judgement(errors[:MAX_ERRORS], said, walk.faults)
 
 
-def judge_file(path: Path, resolve: Resolve = no_interfaces) -> Judgement:
-    """The same for a file, which may not even be readable."""
+def judge_file(
+    path: Path, resolve: Resolve = no_interfaces, stack: Callable[[Conf], Stack] = lambda _: UNKNOWN
+) -> Judgement:
+    """The same for a file, which may not even be readable. stack: what there is to know of it."""
     try:
         parsed = read_file(path)
     except ConfError as error:
         return Judgement([error], [], {})
-    return Judgement(parsed.errors, [], {}) if parsed.errors else judge(Conf(parsed, path), resolve)
+    if parsed.errors:
+        return Judgement(parsed.errors, [], {})
+    conf = Conf(parsed, path)
+    return judge(conf, resolve, stack=stack(conf))
 
 
 def check(conf: Conf, resolve: Resolve = no_interfaces) -> list[ConfError]:
@@ -127,8 +137,10 @@ class _Visit(NamedTuple):
 class _Walk:
     """One pass over a configuration; errors by place and reason, so that each is told once."""
 
-    def __init__(self, conf: Conf, resolve: Resolve, readings: Readings) -> None:
+    def __init__(self, conf: Conf, resolve: Resolve, readings: Readings, stack: Stack) -> None:
         self.conf = conf
+        # Thousands of connections ask the same.
+        self._supports = cache(stack.supports) if stack.supports else None
         self.resolve = resolve
         self.readings = readings
         self.keys = IdentityKeys(conf)
@@ -440,10 +452,29 @@ class _Walk:
             self._error(self.conf.error(reason, *self._place(visit), hint))
         if self.conf.get(visit.section, "ESP-proposals") is not None:
             self._esp_keywords(visit.section, connection)
+        self._carried(connection, self._place(visit))
         lasts = connection.selector.src_last, connection.selector.dst_last
         if lasts != (None, None) and self._speaks_ikev1(connection.remote):
             reason, hint = "IKEv1 has no ranges of ports", "Key-exchange= ikev2 has"
             self._error(self.conf.error(reason, *self._place(visit), hint))
+
+    def _carried(self, connection: Connection, place: tuple[str, str]) -> None:
+        """What of it the IPsec stack lacks: an error where nothing is left, else warnings."""
+        if self._supports is None:
+            return
+        configuration = self.conf.get(connection.name, "Configuration") or ""
+        for decides in ((connection.name, "ESP-proposals"), (configuration, "Suites")):
+            if self.conf.is_written(*decides):
+                place = decides
+                break
+        try:
+            said = supported(connection, self._supports)[1]
+        except ConfError as error:
+            lacks = self.conf.error(error.reason, *place)
+            lacks.mend = error.mend
+            self._error(lacks)
+        else:
+            self.warnings.extend(f"{self.conf.where(*place)}: {text}" for text in said)
 
     def _one_pair(self, connection: Connection) -> None:
         """Warn of traffic that quick mode has no place for."""

@@ -50,7 +50,7 @@ class Catalog:
     closed: the traffic of connections that are left out, where it can be read all the same;
     bypass: what goes in clear on purpose, by section;
     faults: the sections that must not be used, by kind and folded name, as the checker has them;
-    supports: the IPsec stack's word on a transform; unsupported: what it made us leave out;
+    supports: the IPsec stack's word on a transform, of which the checker tells;
     reserved: what is for one peer alone.
     """
 
@@ -64,7 +64,6 @@ class Catalog:
     generation: int = -1
     faults: Mapping[tuple[Kind, str], ConfError] = field(default_factory=dict)
     supports: Supports | None = None
-    unsupported: list[str] = field(default_factory=list)
     reserved: Reserved = field(default_factory=Reserved, repr=False)
     _with: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
     _at: dict[Address | None, dict[str, None]] = field(default_factory=dict, repr=False)
@@ -94,7 +93,7 @@ class Catalog:
 
     def _load(self) -> None:
         before = self.closed | {name: selectors_of(one) for name, one in self.connections.items()}
-        self.connections, self.left_out, self.unsupported, self.closed = {}, [], [], {}
+        self.connections, self.left_out, self.closed = {}, [], {}
         self._with, self._at, self._peers, self.reserved = {}, {}, set(), Reserved()
         self.generation = -1
         self._load_bypass()
@@ -165,8 +164,7 @@ class Catalog:
         self._usable(Kind.CONNECTION, name)
         connection = self._reading.connection(name)
         if self.supports is not None:
-            connection, said = supported(connection, self.supports)
-            self.unsupported += [line for line in said if line not in self.unsupported]
+            connection, _ = supported(connection, self.supports)
         return connection
 
     def remote(self, section: str) -> Remote:

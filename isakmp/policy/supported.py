@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
 from isakmp.errors import ConfError
@@ -26,19 +27,38 @@ Supports = Callable[
 ]  # fmt: skip
 """isakmp.app.base.Application.supports."""
 
+
+class Stack(NamedTuple):
+    """The IPsec stack that a configuration is judged for. supports: its word on a transform, where
+    it can be asked; idle: nothing is installed in it, as the command line says."""
+
+    supports: Supports | None = None
+    idle: bool = False
+
+
+UNKNOWN = Stack()
+
 _MEND = "set transforms that the IPsec stack has, or give it what it lacks, and send HUP"
 _WIDE = ikev2.SequenceNumbers.SEQUENTIAL_64
 
 
 class _Filter:
-    """What is left of one connection. said: a line for each thing that is left out."""
+    """What is left of one connection. lacks: what is left out, by the reason."""
 
     def __init__(self, supports: Supports, mode: ipsec.Encapsulation) -> None:
         self._supports, self._mode = supports, mode
-        self.said: list[str] = []
+        self.lacks: dict[str, dict[str, None]] = {}
 
     def _leave_out(self, what: str, why: str) -> None:
-        self.said.append(f"{what} is not proposed: {why}")
+        self.lacks.setdefault(why, {})[what] = None
+
+    @property
+    def said(self) -> list[str]:
+        """A line for each reason."""
+        return [
+            f"{', '.join(what)} {'are' if len(what) > 1 else 'is'} not proposed: {why}"
+            for why, what in self.lacks.items()
+        ]
 
     # --- IKEv1 ---------------------------------------------------------------------------
 
@@ -114,7 +134,7 @@ class _Filter:
 
 
 def supported(connection: Connection, supports: Supports) -> tuple[Connection, list[str]]:
-    """``connection`` without what the stack lacks, and a line for each thing left out.
+    """``connection`` without what the stack lacks, and a line for each reason to.
 
     ConfError where nothing is left.
     """
@@ -123,7 +143,7 @@ def supported(connection: Connection, supports: Supports) -> tuple[Connection, l
     suites = tuple(s for each in connection.suites if (s := of.suite(each)))
     proposals = tuple(p for each in connection.proposals if (p := of.proposal(each)))
     ipcomp = connection.ipcomp and of.ipcomp()
-    said = list(dict.fromkeys(of.said))
+    said = of.said
     if not suites or (connection.proposals and not proposals):
         raise ConfError(
             f"connection {connection.name}: the IPsec stack has none of its transforms: "

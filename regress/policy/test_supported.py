@@ -98,7 +98,7 @@ def test_a_suite_goes_whole_where_one_of_its_protocols_has_nothing_left() -> Non
 def test_a_connection_without_anything_left_is_an_error_that_says_why() -> None:
     with pytest.raises(ConfError, match="no 20") as failure:
         supported(connection(), lacks(ipsec.Esp.AES_GCM_16))
-    # The checker asks no stack: it has nothing to say of this.
+    # The checker asks no kernel: it may have nothing to say of this.
     assert "--check" not in failure.value.as_reason().mend
     assert "IPsec stack" in failure.value.as_reason().mend
     ours = connection(proposals=(Proposal(ikev2.Protocol.ESP, (AES, SHA2), "p"),))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from ipaddress import ip_address
 from socket import socket
 
 from isakmp.app.base import (
@@ -20,16 +19,13 @@ from isakmp.app.base import (
     Upcalls,
     Usage,
 )
+from isakmp.app.engine.ability import lack
 from isakmp.app.engine.engine import KeyEngine
-from isakmp.app.engine.sad import LEAST_SPI
 from isakmp.app.xfrm import sockets
 from isakmp.constants import ipsec, isakmp
-from isakmp.crypto.lengths import key_octets
-from isakmp.errors import ApplicationError, CryptoError
+from isakmp.errors import ApplicationError
 from isakmp.event.job import Job
 from isakmp.policy.spd import Address
-
-_NOWHERE = ip_address("0.0.0.0")
 
 
 class Embedded:
@@ -117,19 +113,7 @@ class Embedded:
         key_bits: int, auth: ipsec.Auth | None, esn: bool,
     ) -> str:  # fmt: skip
         """Why the engine has no such SA; empty where it has."""
-        try:
-            sizes = key_octets(protocol, transform_id, key_bits, auth)
-            # No weak keys of DES, which are of two values each.
-            enc_key, auth_key = (bytes(at & 255 for at in range(size)) for size in sizes)
-            self.engine.check(
-                SaSpec(
-                    protocol, LEAST_SPI, _NOWHERE, _NOWHERE, mode, True, (), 0,
-                    transform_id, enc_key, auth, auth_key, esn=esn,
-                )
-            )  # fmt: skip
-        except (ApplicationError, CryptoError) as error:
-            return str(error)
-        return ""
+        return lack(self.engine.check, protocol, mode, transform_id, key_bits, auth, esn)
 
     def acquire(self, event: Acquire) -> None:
         if self._owner is not None:

@@ -19,6 +19,7 @@ from isakmp.app.base import (
     Upcalls,
     Usage,
 )
+from isakmp.app.engine.ability import check_protocol
 from isakmp.app.engine.base import Netif, Wire
 from isakmp.app.engine.drop import Drops
 from isakmp.app.engine.inbound import Inbound
@@ -26,7 +27,6 @@ from isakmp.app.engine.outbound import Outbound
 from isakmp.app.engine.sad import LEAST_SPI, SPIS, AnySa, InboundSa, OutboundSa, Sad
 from isakmp.app.engine.spd import Spd, is_tunnel
 from isakmp.app.engine.transform import bind
-from isakmp.constants import isakmp
 from isakmp.errors import ApplicationError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
@@ -90,7 +90,7 @@ class KeyEngine:
 
     def get_spi(self, request: SpiRequest, spis: range = SPIS) -> int:
         """One of those SPIs for an inbound SA; without update() it ends after 30 s."""
-        self._check_protocol(request.protocol)
+        check_protocol(request.protocol)
         return self._sad.get_spi(request, spis)
 
     def add(self, spec: SaSpec) -> None:
@@ -139,7 +139,7 @@ class KeyEngine:
     def add_policy(self, spec: PolicySpec) -> int:
         """Install a policy, or replace that of the same direction and selector; its id."""
         if spec.action is Action.IPSEC:
-            self._check_protocol(spec.protocol)
+            check_protocol(spec.protocol)
         self._route(spec)
         self._netif.guard(spec)
         policy, old = self._spd.add(spec)
@@ -217,7 +217,7 @@ class KeyEngine:
         )
 
     def _check(self, spec: SaSpec) -> None:
-        self._check_protocol(spec.protocol)
+        check_protocol(spec.protocol)
         if not LEAST_SPI <= spec.spi < 2**32:
             raise ApplicationError(f"SPI {spec.spi} is not within 256 to 2**32 - 1")
         if spec.src.version != spec.dst.version:
@@ -229,11 +229,6 @@ class KeyEngine:
         if kind not in self._bound:
             bind(spec, self._random)
             self._bound.add(kind)
-
-    @staticmethod
-    def _check_protocol(protocol: isakmp.Protocol) -> None:
-        if protocol != isakmp.Protocol.IPSEC_ESP:
-            raise ApplicationError(f"the key engine has no {protocol.name}")
 
     def _sa_changed(self, sa: AnySa) -> None:
         """An SA comes or goes."""

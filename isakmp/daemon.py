@@ -125,8 +125,9 @@ class Daemon:
         for severity, text in self._told.news(self.conf, judged, self.catalog.left_out):
             self.log.write(severity, "%s", text)
 
-    def stop(self, in_order: bool = True) -> None:
-        """Tell the peers, unless told not to, and give everything back.
+    def stop(self, in_order: bool = True) -> list[str]:
+        """Tell the peers, unless told not to, and give everything back; the connections whose
+        traffic is dropped from now on.
 
         What is closed stays so where isakmpd does not end in order: its start failed.
         """
@@ -139,13 +140,13 @@ class Daemon:
             for sa in list(self.sas.isakmp.values()):
                 self.keeper.delete_sa(sa)
         block = self._general("Block-when-stopped") or not in_order
-        if block:
-            self.connections.flows.block()
+        blocked = self.connections.flows.block() if block else []
         self.connections.end()
         self.capture(None)
         self.transport.close()
         self.app.close(block)
         self.log.flush()
+        return blocked
 
     def quit(self) -> None:
         """Leave the loop; stop() follows."""

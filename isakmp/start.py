@@ -39,6 +39,9 @@ from isakmp.service import work
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
 
+# Connections that an error names.
+_NAMED = 5
+
 
 def start(argv: Sequence[str] | None = None) -> int:
     """0; 1 with a message where isakmpd cannot run or its configuration has errors."""
@@ -154,11 +157,29 @@ def _serve(
         count = int(conf.general("Workers")[0])
         workers = stack.enter_context(closing(Workers(count, VERBS, loop, log, identity)))
         daemon = _daemon(conf, options, loop, timers, log, starter, workers)
-        in_order = False
-        stack.callback(lambda: daemon.stop(in_order))
+        stack.push(partial(_end, daemon, options))
         give_up(needs(conf, options.leave_alone), identity)
         work(daemon, options, loop, log, starter, outlets)
-        in_order = True
+
+
+def _end(
+    daemon: Daemon, options: argparse.Namespace, _: object, error: BaseException | None, *__: object
+) -> None:
+    """Stop; an error says what stays blocked for it, and how that ends."""
+    blocked = daemon.stop(in_order=error is None)
+    if not blocked or daemon.app.name == "none" or not isinstance(error, IsakmpError):
+        return
+    if isinstance(error, ConfError):
+        daemon.conf.place(error)
+    named, more = ", ".join(blocked[:_NAMED]), len(blocked) - _NAMED
+    if more > 0:
+        named += f" and {more} more"
+    opens = f"isakmpd --open -c {options.conf}"
+    if daemon.app.name == "pf_key":
+        opens = "setkey -FP, which takes all of the kernel's IPsec policies away"
+    raise IsakmpError(
+        f"{error}; the traffic of {named} stays blocked until isakmpd runs, or: {opens}"
+    ) from error
 
 
 def _log(conf: Conf, options: argparse.Namespace, outlets: Outlets) -> Log:

@@ -139,15 +139,19 @@ class Flows:
         for claim in self._standing():
             self._add(claim)
 
-    def block(self) -> None:
-        """Everything that is protected is dropped from now on, whatever ends after this."""
-        for claim in self._standing():
+    def block(self) -> list[str]:
+        """Everything that is protected is dropped from now on, whatever ends after this; the
+        connections of which something is."""
+        standing = self._standing()
+        for claim in standing:
             spec = claim.spec
             if spec.action is Action.IPSEC:
                 closed = PolicySpec(spec.direction, spec.selector, Action.DISCARD)
                 self._app.add_policy(closed).otherwise(self._refused, claim.owner[0])
         self._seats.clear()
         self._owned.clear()
+        dropped = (claim for claim in standing if claim.spec.action is not Action.BYPASS)
+        return list(dict.fromkeys(claim.owner[0] for claim in dropped))
 
     def _standing(self) -> list[Claim]:
         return [seat.standing for seat in self._seats.values() if seat.standing is not None]

@@ -87,6 +87,35 @@ def test_what_is_closed_stays_so_where_isakmpd_cannot_start(site: Site) -> None:
 
 
 @pytest.mark.parametrize("site", KINDS, indirect=True, ids=("inside", "on its own"))
+def test_a_start_that_fails_at_its_end_says_what_stays_blocked(site: Site) -> None:
+    """The pid file comes last: the connections have their policies by then."""
+    if site.own:
+        site.engine()
+    assert in_clear(site) > 0
+    done = isakmpd(site, "-d", "-i", str(site.a.folder / "none" / "isakmpd.pid"))
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert "isakmpd.pid: No such file or directory" in said
+    assert all(name in said for name in site.a.connections)
+    opens = f"stays blocked until isakmpd runs, or: isakmpd --open -c {site.a.conf}"
+    assert said.endswith(opens)
+    for engine in site.engines:
+        end(engine)
+    assert in_clear(site) == 0
+    assert isakmpd(site, "--open").returncode == 0
+    assert in_clear(site) > 0
+
+
+@pytest.mark.parametrize("site", [Stack.ENGINE], indirect=True)
+def test_a_start_that_fails_before_its_policies_leaves_the_network_open(site: Site) -> None:
+    site.a.folder.joinpath("isakmpd.fifo").write_text("a file in its place")
+    done = isakmpd(site, "-d")
+    assert done.returncode == 1
+    assert "blocked" not in done.stderr
+    assert in_clear(site) > 0
+
+
+@pytest.mark.parametrize("site", KINDS, indirect=True, ids=("inside", "on its own"))
 @pytest.mark.parametrize("flag", ["--close-only", "--open"])
 def test_beside_a_running_one_it_is_refused(site: Site, flag: str) -> None:
     daemon = site.start(site.a)

@@ -94,8 +94,7 @@ def barrier(options: argparse.Namespace) -> None:
     log = Log(time.time, said.append, stamp=False)
     try:
         if options.open:
-            open_network(conf, timers, log)
-            done = "nothing is kept closed any more"
+            done = open_network(conf, timers, log)
         else:
             done = str(close_network(conf, interface, timers, log))
     finally:

@@ -220,8 +220,9 @@ class Application(Protocol):
     def start(self, upcalls: Owner) -> None:
         """Begin to report. ApplicationError where the stack cannot be reached."""
 
-    def sweep(self) -> None:
-        """All policies are there: what an earlier isakmpd left beside them goes."""
+    def sweep(self) -> int:
+        """All policies are there: what an earlier isakmpd left beside them goes; how much that was,
+        as far as it is known here."""
 
     def close(self, block: bool = False) -> None:
         """Give everything back: sockets, devices, routes. block: policies that drop stay."""

@@ -57,12 +57,19 @@ def make_application(
     return _xfrm(loop, timers, log), None
 
 
+def barrier_place(conf: Conf) -> str:
+    """Whose traffic make_barrier() is about: the engine's of one place, which each has what is its
+    own; empty: the network namespace has one for all."""
+    name, path = _named(conf)
+    return (path or str(run_directory(conf))) if name == "engine" else ""
+
+
 def make_barrier(conf: Conf, *, loop: Loop, timers: Timers, log: Log) -> Application:
     """The application as far as it keeps traffic back, while no isakmpd runs.
 
     ApplicationError where it cannot be had, or an isakmpd, or its key engine, runs.
     """
-    name, path = _named(conf)
+    name, _ = _named(conf)
     if name == "xfrm":
         return _xfrm(loop, timers, log)
     if name != "engine":
@@ -70,7 +77,7 @@ def make_barrier(conf: Conf, *, loop: Loop, timers: Timers, log: Log) -> Applica
             f"Application= {name} keeps nothing back that can be told from what others have: there"
             " is nothing to close or to open"
         )
-    place = path or str(run_directory(conf))
+    place = barrier_place(conf)
     return _engine_here(place, loop, timers, os.urandom, log, lambda *_: None)[0]
 
 

@@ -32,8 +32,9 @@ class Nothing:
         """Nothing has to be reached."""
         self._upcalls = upcalls
 
-    def sweep(self) -> None:
+    def sweep(self) -> int:
         """Nothing is ever left."""
+        return 0
 
     def close(self, block: bool = False) -> None:
         """Stop the time."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from isakmp.app.base import Acquire, Expire, Mapping, UnknownSpi
-from isakmp.app.make import make_barrier
+from isakmp.app.make import barrier_place, make_barrier
 from isakmp.conf.check import judge
 from isakmp.conf.spelling import refuse_lost
 from isakmp.conf.store import Conf
@@ -88,11 +88,22 @@ def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> Clo
     return Closed(sum(map(bool, kept.values())), everybody)
 
 
-def open_network(conf: Conf, timers: Timers, log: Log) -> None:
-    """Give back what close_network() has closed, or an isakmpd that was killed or has blocked.
+def open_network(conf: Conf, timers: Timers, log: Log) -> str:
+    """Give back what close_network() has closed, or an isakmpd that was killed or has blocked; what
+    that was, for people.
 
     ApplicationError where that cannot be done.
     """
     app = make_barrier(conf, loop=Loop(timers), timers=timers, log=log)
     app.start(_Nobody())
+    found = app.sweep()
     app.close()
+    place = barrier_place(conf)
+    whose = f"by the key engine of {place}" if place else "by the kernel's IPsec stack"
+    told = f"nothing {'is' if found else 'was'} kept closed {whose}" + " any more" * bool(found)
+    if found or not place:
+        return told
+    return (
+        f"{told}; what an isakmpd keeps closed that has another Run-directory or Engine-socket is"
+        " not looked at: isakmpd --open -c its configuration opens that"
+    )

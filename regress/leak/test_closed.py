@@ -158,6 +158,25 @@ def test_a_service_manager_s_run_directory_is_the_written_one(
 
 
 @pytest.mark.parametrize("site", [Stack.ENGINE], indirect=True)
+def test_open_says_what_it_looked_at(site: Site) -> None:
+    """Opened with another run directory, the network stayed closed, and was said to be open."""
+    written, folder = site.a.conf.read_text(), site.a.folder
+    assert isakmpd(site, "--close-only").returncode == 0
+    other = folder / "other"
+    other.mkdir()
+    site.a.write(written.replace(f"Run-directory= {folder}\n", f"Run-directory= {other}\n"))
+    done = isakmpd(site, "--open")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"nothing was kept closed by the key engine of {other}; " in done.stdout
+    assert "another Run-directory" in done.stdout
+    assert in_clear(site) == 0
+    site.a.write(written)
+    done = isakmpd(site, "--open")
+    assert done.stdout.endswith(f"nothing is kept closed by the key engine of {folder} any more\n")
+    assert in_clear(site) > 0
+
+
+@pytest.mark.parametrize("site", [Stack.ENGINE], indirect=True)
 def test_traffic_that_cannot_be_read_is_told_and_all_other_closed(site: Site) -> None:
     text = site.a.conf.read_text()
     site.a.write(text.replace("Remote-ID= second-remote", "Remote-ID= nowhere"))

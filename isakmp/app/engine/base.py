@@ -96,8 +96,9 @@ class Netif(Protocol):
     def unguard(self, policy: PolicySpec) -> None:
         """Take guard() back."""
 
-    def sweep(self) -> None:
-        """Everything is guarded: what an earlier process has left goes."""
+    def sweep(self) -> int:
+        """Everything is guarded: what an earlier process has left goes; how much that was."""
+        return 0
 
     def watch(self) -> dict[int, Callable[[], object]]:
         """What else to watch for reading, and what takes it."""

@@ -47,9 +47,9 @@ class Embedded:
         """Nothing has to be reached."""
         self._owner = upcalls
 
-    def sweep(self) -> None:
-        """Take away what an engine of a killed isakmpd has left."""
-        self.engine.sweep()
+    def sweep(self) -> int:
+        """Take away what an engine of a killed isakmpd has left; how much that was."""
+        return self.engine.sweep()
 
     def close(self, block: bool = False) -> None:
         """End the engine: device and routes go."""

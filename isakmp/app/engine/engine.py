@@ -70,9 +70,9 @@ class KeyEngine:
         for fd, take in self._netif.watch().items():
             loop.reader(fd, take)
 
-    def sweep(self) -> None:
-        """Every policy is there: what a killed engine has left goes."""
-        self._netif.sweep()
+    def sweep(self) -> int:
+        """Every policy is there: what a killed engine has left goes; how much that was."""
+        return self._netif.sweep()
 
     def close(self, block: bool = False) -> None:
         """Forget everything and give the sockets, the device and its routes back.

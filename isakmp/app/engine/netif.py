@@ -269,7 +269,7 @@ class Tun(Netif):
             if not self._passing[network]:
                 self._give_up(Kind.PASS, network)
 
-    def sweep(self) -> None:
+    def sweep(self) -> int:
         left = self._guard.sweep() if self._guard is not None else 0
         for network, metric in self._installed():
             for kind in (Kind.GUARD, Kind.PASS):
@@ -279,6 +279,7 @@ class Tun(Netif):
                     left += 1
         if left:
             self._log.info("%d policies and routes of an earlier key engine are gone", left)
+        return left
 
     def fds(self) -> list[int]:
         return [self._fd]

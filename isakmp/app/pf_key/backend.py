@@ -131,18 +131,19 @@ class PfKey:
         for ext in (Ext.SUPPORTED_AUTH, Ext.SUPPORTED_ENCRYPT):
             self.supported[message.satype, ext] = codec.read_supported(message.exts, ext)
 
-    def sweep(self) -> None:
-        """X_SWEEP of our engine. A kernel's PF_KEY does not say whose a policy is.
+    def sweep(self) -> int:
+        """X_SWEEP of our engine. A kernel's PF_KEY does not say whose a policy is, nor either how
+        much has gone.
 
         At the start its answer is waited for, which comes behind those about policies: who is told
         that isakmpd runs finds them in force.
         """
-        if not self._private:
-            return
-        done: Job[None] = self._request(Type.X_SWEEP, SaType.UNSPEC, b"")
-        if self._starting:
-            self._starting = False
-            self._link.wait(lambda: done.done)
+        if self._private:
+            done: Job[None] = self._request(Type.X_SWEEP, SaType.UNSPEC, b"")
+            if self._starting:
+                self._starting = False
+                self._link.wait(lambda: done.done)
+        return 0
 
     def close(self, block: bool = False) -> None:
         """Leave the stack, which keeps what was not taken back; requests in flight fail."""

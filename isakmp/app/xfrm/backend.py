@@ -69,10 +69,11 @@ class Xfrm:
         if left := self._policies.adopt():
             self._log.info("%d policies of an earlier isakmpd hold until ours are there", left)
 
-    def sweep(self) -> None:
-        """Take away what an earlier isakmpd has left that is not wanted any more."""
+    def sweep(self) -> int:
+        """Take away what an earlier isakmpd has left that is not wanted any more; how much."""
         if left := self._policies.sweep():
             self._log.info("%d policies of an earlier isakmpd are gone", left)
+        return left
 
     def close(self, block: bool = False) -> None:
         """Take back all SAs and policies of ours; block: the policies stay."""

@@ -17,6 +17,7 @@ from isakmp.conf.defaults import BORROWED, BUILT_IN
 from isakmp.conf.files import Opener, exposed, octets_of
 from isakmp.conf.generated import generated
 from isakmp.conf.kinds import Kind, Tag
+from isakmp.conf.misnamed import misnamed
 from isakmp.conf.parse import (
     MAX_FILE_BYTES,
     MAX_TRIPLETS,
@@ -195,7 +196,7 @@ class Conf:
         """A hint for the name of a section that is not there."""
         if fold(name) in self.removed:
             return "it was removed at run time"
-        return nearest(name, self.sections())
+        return "; ".join(filter(None, (misnamed(name), nearest(name, self.sections()))))
 
     @property
     def written(self) -> Mapping[str, Section]:

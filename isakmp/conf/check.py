@@ -31,6 +31,7 @@ from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.identity import Resolve, no_interfaces, read_identity
 from isakmp.policy.ikev2_reader import read_key_exchange
 from isakmp.policy.keys import IdentityKeys
+from isakmp.policy.outside_ikev2 import ipsec_outside
 from isakmp.policy.reader import (
     BUILT_IN_CONFIGURATION,
     connection_names,
@@ -447,9 +448,7 @@ class _Walk:
             self._expect_numbers(connection, self._place(visit))
             self._one_pair(connection)
         if IKEV2 in read_key_exchange(self.conf, connection.remote) and not connection.proposals:
-            reason = "IKEv2 can negotiate none of its suites"
-            hint = "IKEv2 has no bundles; set ESP-proposals"
-            self._error(self.conf.error(reason, *self._place(visit), hint))
+            self._nothing_in_ikev2(connection, self._place(visit))
         if self.conf.get(visit.section, "ESP-proposals") is not None:
             self._esp_keywords(visit.section, connection)
         self._carried(connection, self._place(visit))
@@ -457,6 +456,15 @@ class _Walk:
         if lasts != (None, None) and self._speaks_ikev1(connection.remote):
             reason, hint = "IKEv1 has no ranges of ports", "Key-exchange= ikev2 has"
             self._error(self.conf.error(reason, *self._place(visit), hint))
+
+    def _nothing_in_ikev2(self, connection: Connection, place: tuple[str, str]) -> None:
+        """An error that says what keeps IKEv2 from each of the suites."""
+        reason, hint = "IKEv2 can negotiate none of its suites", "set ESP-proposals"
+        if lacking := ipsec_outside(connection.suites):
+            reason += f": it has no {lacking}"
+        if any(len(suite.protocols) > 1 for suite in connection.suites):
+            hint = f"IKEv2 has no bundles; {hint}"
+        self._error(self.conf.error(reason, *place, hint))
 
     def _carried(self, connection: Connection, place: tuple[str, str]) -> None:
         """What of it the IPsec stack lacks: an error where nothing is left, else warnings."""

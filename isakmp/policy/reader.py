@@ -18,6 +18,7 @@ from isakmp.errors import Refused
 from isakmp.policy.identity import Resolve, identity_of, no_interfaces, read_address, read_identity
 from isakmp.policy.ikev2_reader import read_ikev2, read_key_exchange
 from isakmp.policy.keys import read_secret
+from isakmp.policy.outside_ikev2 import ike_outside
 from isakmp.policy.proposal_reader import (
     default_esp,
     default_ike,
@@ -271,6 +272,8 @@ def _ike_algorithms(
     if not proposals:
         hint = "set IKE-proposals"
         reason = "IKEv2 has the algorithms of none of its transforms"
+        if lacking := ike_outside(transforms):
+            reason += f": it has no {lacking}"
         raise conf.error(reason, section, "Configuration", hint)
     return transforms, proposals
 

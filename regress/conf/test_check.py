@@ -326,6 +326,28 @@ def test_ikev2_is_in_order() -> None:
             "f:14 [net]: IKEv2 can negotiate none of its suites"
             " (IKEv2 has no bundles; set ESP-proposals)",
         ),
+        (
+            "ESP-proposals= aes128gcm16-x25519\n",
+            "Configuration= old\n[old]\nEXCHANGE_TYPE= QUICK_MODE\n"
+            "Suites= QM-ESP-AES-RIPEMD-SUITE, QM-AH-RIPEMD-SUITE\n[net]\n",
+            "f:14 [net]: IKEv2 can negotiate none of its suites: it has no HMAC_RIPEMD"
+            " (set ESP-proposals)",
+        ),
+        (
+            "ESP-proposals= aes128gcm16-x25519\n",
+            "Configuration= old\n[old]\nEXCHANGE_TYPE= QUICK_MODE\n"
+            "Suites= QM-ESP-AES-RIPEMD-SUITE, both\n"
+            "[both]\nProtocols= QM-ESP-AES-SHA, QM-AH-SHA\n[net]\n",
+            "f:14 [net]: IKEv2 can negotiate none of its suites: it has no HMAC_RIPEMD"
+            " (IKEv2 has no bundles; set ESP-proposals)",
+        ),
+        (
+            "IKE-proposals= aes128gcm16-prfsha256-x25519, aes256-sha256-modp2048\n",
+            "Configuration= main\n[main]\nEXCHANGE_TYPE= ID_PROT\n"
+            "Transforms= BLF-SHA-GRP14, CAST-SHA-GRP14\n[west]\n",
+            "f:12 [west]:Configuration: IKEv2 has the algorithms of none of its transforms: it has"
+            " no BLOWFISH_CBC, CAST_CBC (set IKE-proposals)",
+        ),
     ],
 )
 def test_what_is_wrong_in_ikev2(old: str, new: str, error: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fifo_ui.files import LOOK_S, REPLY, running
+from fifo_ui.files import LOOK_S, REPLY, is_full, make_room, running
 from isakmp.errors import IsakmpError
 
 SLOW_S = 1.0  # who waits for longer is told for what
@@ -121,13 +121,23 @@ class Client:
                 told = True
                 self.say("waiting: isakmpd has the command and has not answered yet")
             if waited >= self.timeout_s:
-                raise NotThere(
-                    f"isakmpd took the command but did not answer within {self.timeout_s:g} s",
-                    f"see its log; it answers in {self.run_directory}"
-                    " (--run-directory, where that is another)",
-                )
+                raise self._unanswered()
             self.sleep(POLL_S[min(polls, len(POLL_S) - 1)])
             polls += 1
+
+    def _unanswered(self) -> NotThere:
+        """The FIFO was read, and there is no reply in time."""
+        why = f"isakmpd took the command but did not answer within {self.timeout_s:g} s"
+        where = self.run_directory
+        if is_full(where):
+            return NotThere(
+                f"{why}: the disk of {where}, where it answers, is full",
+                f"{make_room(where)}, and give the command again: it may have been carried out",
+            )
+        return NotThere(
+            why,
+            f"see its log; it answers in {where} (--run-directory, where that is another)",
+        )
 
     @staticmethod
     def _result(text: str) -> Any:

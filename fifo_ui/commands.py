@@ -19,7 +19,7 @@ from typing import Any, NoReturn, Protocol
 from fifo_ui import changes, render
 from fifo_ui.change import FORMS, string
 from fifo_ui.changes import Transaction
-from fifo_ui.files import ANSWER_MAX_AGE_S, REPLY, RESULT, remove_answers, write_whole
+from fifo_ui.files import ANSWER_MAX_AGE_S, REPLY, RESULT, remove_answers, why, write_whole
 from fifo_ui.flags import COOKIES, MESSAGE_ID
 from isakmp.errors import HostError, IsakmpError, Refused
 from isakmp.event.job import Job
@@ -276,7 +276,7 @@ def _write(path: Path, text: str) -> None:
     try:
         write_whole(path, text)
     except OSError as error:
-        raise HostError(f"cannot write {path}: {error.strerror}") from error
+        raise HostError(f"cannot write {path}: {why(error, path.parent)}") from error
 
 
 def run(daemon: Daemon, line: str) -> Answer:

@@ -7,6 +7,7 @@ kept; one that is too long is dropped up to its end.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import stat
@@ -15,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from select import PIPE_BUF
 
+from fifo_ui.files import make_room
 from isakmp.conf.user import mend_rights
 from isakmp.errors import ConfError
 from isakmp.event.loop import Loop
@@ -150,12 +152,17 @@ def open_fifo(path: Path) -> int:
     except OSError as error:
         raise ConfError(
             f"cannot make the FIFO {path}: {error.strerror}",
-            hint=f"{_rights(path)}give another path with -f",
+            hint=f"{_room(error, path)}{_rights(path)}give another path with -f",
         ) from error
     if not stat.S_ISFIFO(os.fstat(fd).st_mode):
         os.close(fd)
         raise ConfError(f"something else took the place of the FIFO {path}")
     return fd
+
+
+def _room(error: OSError, path: Path) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{make_room(path.parent)}, or " if full else ""
 
 
 def _rights(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -13,6 +14,7 @@ RESULT = "isakmpd.result"
 REPLY = "isakmpd.reply."
 PID = "isakmpd.pid"
 ANSWER_MAX_AGE_S = 60.0
+ANSWER_ROOM = 1 << 20  # octets that an answer may well have
 LOOK_S = 10.0  # how often isakmpd looks whether its FIFO is in its place
 
 
@@ -35,6 +37,28 @@ def check_directory(path: Path, owners: set[int]) -> None:
         f"the run directory {path} {who}, who could put files in the place of isakmpd's:"
         f" chown it to isakmpd's user and chmod 755 it, or name another as [General]:Run-directory"
     )
+
+
+def why(error: OSError, directory: Path) -> str:
+    """What the system says of a file there that was not made; of a full disk also the mend."""
+    said = error.strerror or str(error)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{said}; mend: {make_room(directory)}" if full else said
+
+
+def make_room(directory: Path) -> str:
+    """The mend of a full disk."""
+    return f"make room there (df -h {directory}; df -i {directory} counts files)"
+
+
+def is_full(directory: Path) -> bool:
+    """Whether there may be no room for an answer."""
+    with suppress(OSError):
+        room = os.statvfs(directory)
+        # Some file systems have no bound on files, and say 0 of 0.
+        files = room.f_favail > 0 or not room.f_files
+        return not files or room.f_bavail * room.f_frsize < ANSWER_ROOM
+    return False
 
 
 def write_whole(path: Path, text: str, mode: int = 0o600) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fifo_ui.commands import Commands, write_report
 from fifo_ui.fifo import Fifo
-from fifo_ui.files import LOOK_S, PID, check_directory, write_whole
+from fifo_ui.files import LOOK_S, PID, check_directory, why, write_whole
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.event.loop import Loop
@@ -83,7 +83,7 @@ def _write_pid(options: argparse.Namespace, run_directory: Path) -> Path:
     try:
         write_whole(path, f"{os.getpid()}\n", 0o644)
     except OSError as error:
-        raise IsakmpError(f"{path}: {error.strerror}") from None
+        raise IsakmpError(f"{path}: {why(error, path.parent)}") from None
     return path
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from fifo_ui.client import Client, ControlError
 from fifo_ui.commands import Commands
-from isakmp.errors import IsakmpError
+from fifo_ui.fifo import open_fifo
+from isakmp.errors import ConfError, IsakmpError
 from isakmp.flags import arguments
 from isakmp.log.keylog import KeyLog
 from isakmp.log.log import Log
@@ -124,3 +128,66 @@ def test_a_capture_that_cannot_be_written_for_any_cause(
     monkeypatch.undo()
     assert west.daemon.sas.all_children()
     assert os.strerror(cause) in "\n".join(west.lines)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, with room for little."""
+    if os.geteuid():
+        pytest.skip("only root mounts")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "none", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    with (folder / "big").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_isakmpctl_says_that_the_run_directory_is_full(small: Path) -> None:
+    daemon = FakeDaemon(small)
+    lines: list[str] = []
+    daemon.log = Log(lambda: 0.0, lines.append, stamp=False)
+    commands, fifo, now = Commands(daemon, lambda: 1.0), small / "isakmpd.fifo", [0.0]
+    os.mkfifo(fifo)
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        with suppress(BlockingIOError):
+            for line in os.read(reading, 4096).decode().splitlines():
+                commands.line(line)
+
+    client = Client(fifo, small, 2.0, lambda: now[0], sleep, lambda: "0123456789abcdef")
+    assert client.ask("S")
+    fill(small)
+    with pytest.raises(ControlError, match=f"the disk of {small}, .* is full") as caught:
+        client.ask("S")
+    assert f"make room there (df -h {small}; " in caught.value.mend
+    assert any(f"No space left on device; mend: make room there (df -h {small}" in line
+               for line in lines)  # fmt: skip
+    (small / "big").unlink()
+    assert client.ask("S")
+    os.close(reading)
+
+
+def test_a_start_on_a_full_disk_says_how_room_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "mkfifo", fail)
+    with pytest.raises(ConfError, match=re.escape(f"make room there (df -h {tmp_path}; ")):
+        open_fifo(tmp_path / "isakmpd.fifo")
+    monkeypatch.setattr("isakmp.service.write_whole", fail)
+    with pytest.raises(IsakmpError, match=re.escape(f"make room there (df -h {tmp_path}; ")):
+        _write_pid(arguments([]), tmp_path)

@@ -91,7 +91,7 @@ def judge_part(
     errors = sorted(walk.errors.values(), key=lambda error: (error.file, error.line))
     who = confusable(conf, walk.remotes.values(), walk.initiators, walk.keys)
     installs = conf.general("Application")[0] != "none"
-    clear = traffic_warnings(walk.connections, walk.bypass, resolve, installs)
+    clear = traffic_warnings(walk.connections, walk.bypass, resolve, installs, stack.idle)
     places = address_warnings(conf, walk.remotes.values(), resolve)
     ppks = ppk_warnings(conf, walk.remotes.values(), walk.connections)
     said = [*dict.fromkeys(walk.warnings), *who, *clear, *places, *ppks]

@@ -16,19 +16,43 @@ from isakmp.policy.traffic import selectors_of
 _TOLD = 20
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """How it is told: as what is, or as what would be."""
+
+    everybody: str = "its traffic is not dropped"
+    itself: str = "goes into the tunnel"
+    lan: str = "it goes through the tunnel, and is cut off while that is down"
+    last: str = "it goes to whose child SA was made last"
+    belongs: str = "it belongs to"
+
+
+_IS = _Told()
+_WOULD_BE = _Told(
+    "without -n its traffic would not be dropped",
+    "would go into the tunnel without -n",
+    "without -n it would go through the tunnel, and be cut off while that is down",
+    "without -n it would go to whose child SA was made last",
+    "without -n it would belong to",
+)
+
+
 def traffic_warnings(
     connections: Sequence[Connection], bypass: Sequence[Selector], resolve: Resolve,
-    installs: bool,
+    installs: bool, idle: bool = False,
 ) -> Iterator[str]:  # fmt: skip
     """Warnings, with the lines they are about; of overlaps the first ones. Where nothing is
-    installed, nothing is cut off, and nothing goes into a tunnel."""
+    installed, nothing is cut off, and nothing goes into a tunnel. idle: it is not this time, by the
+    command line; then they say what would be.
+    """
+    told = _WOULD_BE if idle else _IS
     own = list(_own_networks(resolve)) if connections and installs else []
     every = [_Traffic(connection, selectors_of(connection)) for connection in connections]
     for traffic in every if installs else ():
-        yield from _everybody(traffic)
-        yield from _to_itself(traffic)
-        yield from _cut_off(traffic, own, bypass)
-    yield from islice(_overlaps(every), _TOLD)
+        yield from _everybody(traffic, told)
+        yield from _to_itself(traffic, told)
+        yield from _cut_off(traffic, own, bypass, told)
+    yield from islice(_overlaps(every, told), _TOLD)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,15 +79,15 @@ def _own_networks(resolve: Resolve) -> Iterator[tuple[str, Network]]:
                     yield name, network
 
 
-def _everybody(traffic: _Traffic) -> Iterator[str]:
+def _everybody(traffic: _Traffic, told: _Told) -> Iterator[str]:
     connection = traffic.connection
     if connection.passive and not all(far.prefixlen for far in traffic.far):
-        yield (f"{connection.line}: it is passive and its remote network is everybody: its "
-               "traffic is not dropped while no peer is connected; name the networks that peers "
+        yield (f"{connection.line}: it is passive and its remote network is everybody: "
+               f"{told.everybody} while no peer is connected; name the networks that peers "
                "have")  # fmt: skip
 
 
-def _to_itself(traffic: _Traffic) -> Iterator[str]:
+def _to_itself(traffic: _Traffic, told: _Told) -> Iterator[str]:
     """One network at both ends of a tunnel."""
     connection = traffic.connection
     if is_transport(connection):
@@ -71,13 +95,14 @@ def _to_itself(traffic: _Traffic) -> Iterator[str]:
     same = (each.src for each in traffic.selectors if each.src == each.dst and each.src.prefixlen)
     for network in dict.fromkeys(same):
         yield (f"{connection.line}: {network} is at both ends of [{connection.name}]: what this "
-               "host sends to its own network goes into the tunnel; name the networks of each end "
+               f"host sends to its own network {told.itself}; name the networks of each end "
                "as Local-ID and Remote-ID, or Local-selectors and Remote-selectors")  # fmt: skip
 
 
 def _cut_off(
-    traffic: _Traffic, own: Iterable[tuple[str, Network]], bypass: Sequence[Selector]
-) -> Iterator[str]:
+    traffic: _Traffic, own: Iterable[tuple[str, Network]], bypass: Sequence[Selector],
+    told: _Told,
+) -> Iterator[str]:  # fmt: skip
     """The host's own networks inside a wider remote one."""
     connection = traffic.connection
     # Where that is everybody, a passive one has what its child SAs have: nothing is cut off.
@@ -85,27 +110,29 @@ def _cut_off(
     for far, (name, network) in product(wider, own):
         if lies_in(network, far) and not any(lies_in(network, each.dst) for each in bypass):
             yield (f"{connection.line}: the network of {name}, {network}, lies inside {far}, the "
-                   f"remote one of [{connection.name}]: it goes through the tunnel, and is cut off "
-                   "while that is down; to reach it in clear, name in Bypass of [Phase 2] a "
-                   f"section with Remote-selectors= {network}")  # fmt: skip
+                   f"remote one of [{connection.name}]: {told.lan}; to reach it "
+                   "in clear, name in Bypass of [Phase 2] a section with "
+                   f"Remote-selectors= {network}")  # fmt: skip
 
 
-def _overlaps(every: Iterable[_Traffic]) -> Iterator[str]:
+def _overlaps(every: Iterable[_Traffic], told: _Told) -> Iterator[str]:
     """Each two connections that have traffic in common, once."""
     before: Overlaps[_Traffic] = Overlaps()
     for one in every:
         for other, ours, theirs in before.of(one.selectors):
-            yield _overlap(one.connection, other.connection, ours, theirs)
+            yield _overlap(one.connection, other.connection, ours, theirs, told)
         before.add(one.selectors, one)
 
 
-def _overlap(one: Connection, other: Connection, ours: Selector, theirs: Selector) -> str:
+def _overlap(
+    one: Connection, other: Connection, ours: Selector, theirs: Selector, told: _Told
+) -> str:
     if ours == theirs:
-        return (f"{one.line}: [{one.name}] has traffic that [{other.name}] has, too: it goes to "
-                f"whose child SA was made last")  # fmt: skip
+        return (f"{one.line}: [{one.name}] has traffic that [{other.name}] has, too: "
+                f"{told.last}")  # fmt: skip
     narrow, wide = (one, other) if _size(ours) >= _size(theirs) else (other, one)
-    return (f"{narrow.line}: [{narrow.name}] has traffic that [{wide.name}] has, too: it "
-            f"belongs to [{narrow.name}] alone, also while that is down")  # fmt: skip
+    return (f"{narrow.line}: [{narrow.name}] has traffic that [{wide.name}] has, too: "
+            f"{told.belongs} [{narrow.name}] alone, also while that is down")  # fmt: skip
 
 
 def _size(selector: Selector) -> tuple[int, bool]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from ipaddress import ip_interface
+from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from isakmp.conf.check import check, warnings
+from isakmp.__main__ import main
+from isakmp.conf.check import check, judge, warnings
 from isakmp.conf.store import Conf
 from isakmp.policy.spd import Selector
+from isakmp.policy.supported import Stack
 from isakmp.transport.netif import Interface
-from regress.pair import EAST, WEST
+from regress.pair import EAST, WEST, Network
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +37,51 @@ def test_an_own_network_inside_a_remote_one_is_told_until_it_is_bypassed() -> No
     assert "Remote-selectors= 10.2.7.0/24" in said(WEST.text())
     text = WEST.text().replace("[Phase 2]\n", "[Phase 2]\nBypass= lan\n")
     assert "10.2.7.0" not in said(text + "[lan]\nRemote-selectors= 10.2.0.0/16\n")
+
+
+def test_where_nothing_is_installed_what_would_be_is_told() -> None:
+    """isakmpd -n: who reads that a network is cut off looks for what is not there."""
+    text = WEST.text()
+    told = "\n".join(judge(Conf.from_text(text), resolve, stack=Stack(idle=True)).warnings)
+    assert "without -n it would go through the tunnel, and be cut off while that is down" in told
+    assert "is cut off" not in told
+    assert "it goes through the tunnel, and is cut off while that is down" in said(text)
+    none = text.replace("[General]\n", "[General]\nApplication= none\n")
+    assert "cut off" not in "\n".join(
+        judge(Conf.from_text(none), resolve, stack=Stack(idle=True)).warnings
+    )
+
+
+def test_all_that_is_said_of_traffic_has_a_word_for_what_would_be() -> None:
+    text = WEST.text().replace("Connections= ", "Connections= part, same, ")
+    text += (
+        "[part]\nPhase= 2\nISAKMP-peer= east\nConfiguration= phase-2\nLocal-ID= near\n"
+        "Remote-ID= host\n[host]\nID-type= IPV4_ADDR\nAddress= 10.2.9.9\n"
+        "[same]\nPhase= 2\nISAKMP-peer= east\nConfiguration= phase-2\n"
+        "Local-selectors= 10.1.0.0/16\nRemote-selectors= 10.1.0.0/16, 10.2.0.0/16\n"
+    )
+    told = judge(Conf.from_text(text), resolve, stack=Stack(idle=True)).warnings
+    of_traffic = [line for line in told if "has, too" in line or "at both ends" in line]
+    assert len(of_traffic) >= 3
+    assert all("without -n" in line for line in of_traffic)
+
+
+def test_the_flag_is_heard_by_check_and_by_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("isakmp.start.interface", resolve)
+    path = tmp_path / "conf"
+    path.write_text(WEST.text())
+    path.chmod(0o600)
+    assert main(["--check", "-n", "-c", str(path)]) == 0
+    assert "without -n it would go through" in capsys.readouterr().err
+    assert main(["--check", "-c", str(path)]) == 0
+    assert "it goes through the tunnel, and is cut off" in capsys.readouterr().err
+    net = Network()
+    west = net.add(WEST.address, WEST.text(), resolve=resolve)
+    net.start()
+    assert west.app.name == "none"
+    assert "without -n it would go through" in west.said
 
 
 def test_overlaps_of_connections_are_told() -> None:

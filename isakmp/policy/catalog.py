@@ -27,6 +27,7 @@ from isakmp.policy.reader import (
 )
 from isakmp.policy.readings import Readings
 from isakmp.policy.reserved import Reserved, Share
+from isakmp.policy.roaming import Others, Roaming
 from isakmp.policy.spd import (
     Address,
     Caller,
@@ -68,6 +69,7 @@ class Catalog:
     _with: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
     _at: dict[Address | None, dict[str, None]] = field(default_factory=dict, repr=False)
     _phase_1: dict[Address | None, str] = field(default_factory=dict, repr=False)
+    _anywhere: Roaming | None = field(default=None, init=False, repr=False)
     _keys: IdentityKeys = field(init=False, repr=False)
     _outlines: dict[str, Outline | None] = field(default_factory=dict, repr=False)
     _unplaced: Unplaced = field(init=False, repr=False)
@@ -157,7 +159,10 @@ class Catalog:
     def _note(self, remote: Remote) -> None:
         """A peer that can say who it is."""
         self._peers.add(fold(remote.name))
-        self._at.setdefault(remote.address, {})[remote.name] = None
+        there = self._at.setdefault(remote.address, {})
+        if remote.name not in there:
+            there[remote.name] = None
+            self._anywhere = None
 
     def _read(self, name: str) -> Connection:
         """A connection, without what the IPsec stack cannot carry."""
@@ -195,7 +200,7 @@ class Catalog:
         Strangers make none of us read the whole of [Phase 1].
         """
         if self.generation != self.conf.generation:
-            self.remotes, self._outlines = {}, {}
+            self.remotes, self._outlines, self._anywhere = {}, {}, None
             self._phase_1, self._unplaced = peers_by_address(self.conf), unplaced(self.conf)
             self._known = ", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody"
             self._named_peers = set(map(fold, self._phase_1.values()))
@@ -247,8 +252,9 @@ class Catalog:
         misfit = opening.misfit
         if not misfit(named):
             return named
-        others = (one for one in self._others(named, address) if one.name not in self._outlines)
-        return next((one for one in others if not misfit(one)), None)
+        others = self._others(named, address).among(lambda roaming: roaming.answered(opening))
+        read = (one for one in others if one.name not in self._outlines)
+        return next((one for one in read if not misfit(one)), None)
 
     def identify(self, begun: Remote, caller: Caller, opening: Opening) -> Remote:
         """The peer that a caller is which says who it is. Refused where it is none, and where that
@@ -261,8 +267,8 @@ class Catalog:
         found = identify(begun, others, caller, opening)
         if found.remote_id is None:
             self._placed(caller.address, notify, by_identity=True)
-        unread = (self._outlines.get(one.name) for one in (found, *others))
-        for one in filter(None, unread):
+        unread = chain([found], others.among(lambda roaming: roaming.unread))
+        for one in filter(None, (self._outlines.get(one.name) for one in unread)):
             if one.remote is found or (one.hidden and found.remote_id is None):
                 raise self._bad(one.remote.name, one.error, notify)
         return found
@@ -272,15 +278,23 @@ class Catalog:
         if begun.ikev2.ppk is not None:
             return True
         self._refresh()
-        return self._ppks and any(one.ikev2.ppk for one in self._others(begun, address))
+        others = self._others(begun, address).among(lambda roaming: roaming.with_ppk)
+        return self._ppks and any(one.ikev2.ppk for one in others)
 
-    def _others(self, known: Remote, address: Address) -> list[Remote]:
+    def _others(self, known: Remote, address: Address) -> Others:
         """The other peers that [Phase 1] or a connection names and that may be at ``address``."""
-        connections = chain(self._at.get(address, ()), self._at.get(None, ()))
-        sections = dict.fromkeys(chain(self._named(address), connections))
-        sections.pop(known.name, None)
-        found = filter(None, map(self._readable, sections))
-        return [remote for remote in found if remote.address in (None, address)]
+        near = chain(self._named(address), self._at.get(address, ()))
+        return Others(known, address, {name: self._readable(name) for name in near}, self._roaming)
+
+    @property
+    def _roaming(self) -> Roaming:
+        """The peers of connections that have no address; of before a change nothing is left."""
+        self._refresh()
+        if self._anywhere is None:
+            sections = self._at.get(None, ())
+            remotes = list(filter(None, map(self._readable, sections)))
+            self._anywhere = Roaming(remotes, lambda one: one.name in self._outlines)
+        return self._anywhere
 
     def _readable(self, section: str) -> Remote | None:
         """A peer to be known by, be it at fault: nobody who says to be it is taken for another."""

@@ -6,8 +6,9 @@ in either, the section's key does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import NamedTuple, Protocol
 
 from isakmp.constants import IKEV1, IKEV2, ikev2, isakmp
 from isakmp.errors import Reason, Refused
@@ -40,24 +41,33 @@ AGGRESSIVE_MODE = Opening(IKEV1, isakmp.Exchange.AGGRESSIVE, True, _UNKNOWN)
 IKE_SA_INIT = Opening(IKEV2, None, True, int(ikev2.Notify.AUTHENTICATION_FAILED))
 
 
-def identify(begun: Remote, others: Sequence[Remote], caller: Caller, opening: Opening) -> Remote:
+class Candidates(Protocol):
+    """Whoever else may call."""
+
+    def __iter__(self) -> Iterator[Remote]:
+        """All of them."""
+
+    def expecting(self, identity: Identity) -> Iterator[Remote]:
+        """Those that may expect that identity, all that do among them, in the same order."""
+
+
+def identify(begun: Remote, others: Candidates, caller: Caller, opening: Opening) -> Remote:
     """The section whose Remote-ID the caller has; else ``begun``, where it expects nobody else.
 
     begun: found by the address. Refused with what kept each section from being taken.
     """
     if begun.remote_id is not None and not _miss(begun, caller, opening, is_begun=True):
         return begun
-    ranked: list[tuple[int, Remote]] = []
-    missed: list[str] = []
-    for remote in (begun, *(other for other in others if other.name != begun.name)):
-        reason = _miss(remote, caller, opening, is_begun=remote is begun)
-        if reason:
-            missed.append(f"{remote.name}: {reason}")
-        else:
-            ranked.append((_rank(remote, begun), remote))
-    if ranked:
-        return min(ranked, key=lambda one: one[0])[1]
-    raise Refused(_nobody(begun, caller, tuple(missed[:MISSES_MAX])), opening.nobody)
+
+    def miss(remote: Remote) -> str:
+        return _miss(remote, caller, opening, is_begun=remote is begun)
+
+    found = [one for one in chain([begun], others.expecting(caller.came)) if not miss(one)]
+    if found:
+        return min(found, key=lambda one: _rank(one, begun))
+    every = islice(chain([begun], others), MISSES_MAX)
+    misses = tuple(f"{remote.name}: {miss(remote)}" for remote in every)
+    raise Refused(_nobody(begun, caller, misses), opening.nobody)
 
 
 def _nobody(begun: Remote, caller: Caller, misses: tuple[str, ...]) -> Reason:

@@ -47,8 +47,9 @@ def work(
         if options.capture or options.capture_file:
             default = daemon.run_directory / "isakmpd.pcap"
             daemon.capture(Path(options.capture_file or default))
-        daemon.start()
         _collect_seldom()
+        daemon.start()
+        gc.freeze()
         pid_file = _write_pid(options, daemon.run_directory)
         log.info("isakmpd runs, process %d", os.getpid())
         starter.ready()
@@ -70,7 +71,6 @@ def _collect_seldom() -> None:
     """SAs are thousands of objects that stay, and what ends hardly ever hangs in a cycle: to look
     for cycles as often as Python does by itself takes a tenth of all time. What is new is looked
     through while a processor still has it at hand."""
-    gc.freeze()
     gc.set_threshold(1_500, 250, 20)
 
 

@@ -34,6 +34,8 @@ _QUICK = re.compile(
     rf"(?P<pfs>-PFS(?:{_GROUP})?)?(?P<part>-SUITE|-XF)?",
     re.ASCII,
 )
+# Of all such names; most sections are asked for, and have none.
+_BEGINNINGS = ("DES", "3DES", "BLF", "CAST", "AES", "QM-")
 _PHASE_1_NAMES = MappingProxyType(
     {"DES": "DES_CBC", "3DES": "3DES_CBC", "BLF": "BLOWFISH_CBC", "CAST": "CAST_CBC"}
 )
@@ -50,10 +52,14 @@ _ESP_NAMES = MappingProxyType(
 _COMBINED = ("AESGCM", "AESGMAC", "CHACHA20")
 
 
-@lru_cache(4096)
 def generated(section: str) -> Mapping[str, str] | None:
     """The tags of the transform, protocol or suite ``section`` names; None: no such name."""
     name = section.upper()
+    return _generated(name) if name.startswith(_BEGINNINGS) else None
+
+
+@lru_cache(4096)
+def _generated(name: str) -> Mapping[str, str] | None:
     if match := _MAIN.fullmatch(name):
         return _main_mode(match)
     if match := _QUICK.fullmatch(name):

@@ -11,6 +11,9 @@ from isakmp.conf.values import SECTION, Type
 class Kind(Enum):
     """A kind of section; the value is what people call it."""
 
+    # There is one object of each; by its name it is hashed in Python, hundreds of times a section.
+    __hash__ = object.__hash__
+
     GENERAL = "[General]"
     PHASE_1 = "[Phase 1]"
     PHASE_2 = "[Phase 2]"

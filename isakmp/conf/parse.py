@@ -75,6 +75,9 @@ def fold(name: str) -> str:
 
 def items_of(text: str) -> list[str]:
     """The values between commas, without blanks around them; empty ones left out."""
+    if "," not in text:
+        item = text.strip()
+        return [item] if item else []
     return [item for item in (part.strip() for part in text.split(",")) if item]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -82,9 +83,11 @@ class Conf:
 
     def get(self, section: str, tag: str, default: str | None = None) -> str | None:
         """The value as written, else the built-in one, else ``default``."""
-        if entry := self._entry(section, tag):
+        key = section.lower()  # as fold() does, without a call: this is asked most often of all
+        found = self._sections.get(key)
+        if found is not None and (entry := found.entries.get(tag.lower())):
             return entry.value
-        value = self._built_in(section, tag)
+        value = self._built_in(key, tag)
         return default if value is None else value
 
     def get_list(self, section: str, tag: str) -> list[str]:
@@ -98,9 +101,9 @@ class Conf:
         ConfError where the value is refused, with its line.
         """
         row = TAGS[kind][tag]
-        text = self.get(section, tag, row.default or None)
+        text = self.get(section, tag)
         if text is None:
-            return () if row.every else None
+            return _default(kind, tag)
         if not row.every:
             return self._parse(row, text, section, tag)
         return tuple(self._parse(row, item, section, tag) for item in items_of(text))
@@ -128,8 +131,11 @@ class Conf:
     def tags(self, section: str) -> list[str]:
         """The tags of a section: the written ones in their order, then the built-in ones."""
         written = self._sections.get(fold(section))
+        built_in = self._built_in_tags(section)
+        if not built_in:
+            return [entry.tag for entry in written.entries.values()] if written else []
         names = {key: entry.tag for key, entry in written.entries.items()} if written else {}
-        for tag in self._built_in_tags(section):
+        for tag in built_in:
             names.setdefault(fold(tag), tag)
         return list(names.values())
 
@@ -240,15 +246,14 @@ class Conf:
             return (entry.file, entry.line) if entry else ("", 0)
         return found.file, found.line
 
-    def _built_in(self, section: str, tag: str) -> str | None:
-        key, tag_key = fold(section), fold(tag)
-        if source := BORROWED.get((key, tag_key)):
-            return self.get(*source)
-        if key in _BUILT_IN:
-            return _BUILT_IN[key].get(tag_key, ("", None))[1]
-        for name, value in (generated(section) or {}).items():
-            if fold(name) == tag_key:
-                return value
+    def _built_in(self, key: str, tag: str) -> str | None:
+        """The value of a tag in the section of that folded name, where none is written."""
+        if known := _BUILT_IN.get(key):
+            if source := BORROWED.get((key, fold(tag))):
+                return self.get(*source)
+            return known.get(fold(tag), ("", None))[1]
+        if made := generated(key):
+            return next((value for name, value in made.items() if fold(name) == fold(tag)), None)
         return None
 
     def _built_in_tags(self, section: str) -> list[str]:
@@ -256,6 +261,17 @@ class Conf:
         if key in _BUILT_IN:
             return [tag for tag, _ in _BUILT_IN[key].values()]
         return list(generated(section) or ())
+
+
+@cache
+def _default(kind: Kind, tag: str) -> Any:
+    """The value of a tag of which nothing is said."""
+    row = TAGS[kind][tag]
+    items = items_of(row.default) if row.every else [row.default] if row.default else []
+    values = tuple(map(row.type.parse, items))
+    if row.every:
+        return values
+    return values[0] if values else None
 
 
 class Transaction:

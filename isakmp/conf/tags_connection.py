@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from isakmp.conf.kinds import Kind, Tag, section, sections
@@ -36,7 +37,9 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
             otherwise="Default-phase-2-suites",
         ),
         "ESP-proposals": Tag(
-            parsed("keywords", parse_esp), "algorithms by keywords; instead of suites", every=True
+            parsed("keywords", lru_cache(256)(parse_esp)),
+            "algorithms by keywords; instead of suites",
+            every=True,
         ),
         "Flags": Tag(
             word("Active-only"),

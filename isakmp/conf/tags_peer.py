@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from isakmp.conf.kinds import Kind, Tag, section, sections
@@ -70,7 +71,7 @@ PEER: Mapping[str, Tag] = MappingProxyType(
         ),
         "ID": section(Kind.ID, "who we say we are", otherwise="the address"),
         "IKE-proposals": Tag(
-            parsed("keywords", parse_ike),
+            parsed("keywords", lru_cache(256)(parse_ike)),
             "algorithms by keywords, see below; instead of **Configuration**'s transforms",
             every=True,
         ),

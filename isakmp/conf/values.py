@@ -7,12 +7,13 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from isakmp.constants import names, value_of
 from isakmp.constants.ip import PROTOCOLS
-from isakmp.policy.spd import Range
+from isakmp.policy.spd import Address, Range
 
 # isakmpd's manual writes "Defined" for tags that it only looked for.
 YES = ("yes", "true", "on", "1", "defined")
@@ -172,11 +173,20 @@ def offer_range(unit: str = "", least: int = 0, most: int = MAX_AMOUNT) -> Type:
     return Type(what, parse)
 
 
-def _address(text: str) -> Any:
+@lru_cache(4096)
+def address_of(text: str) -> Address | None:
+    """The IP address that a text is; None: it is none. One is asked for several times in a row."""
     try:
         return ip_address(text)
     except ValueError:
-        raise BadValue(f"{text!r} is not an address") from None
+        return None
+
+
+def _address(text: str) -> Address:
+    address = address_of(text)
+    if address is None:
+        raise BadValue(f"{text!r} is not an address")
+    return address
 
 
 def _place(text: str) -> str:
@@ -188,11 +198,7 @@ def _place(text: str) -> str:
 
 def is_address(text: str) -> bool:
     """Whether a text is an IP address."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return address_of(text) is not None
 
 
 def names_interface(text: str) -> bool:

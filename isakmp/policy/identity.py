@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv4Interface, IPv6Interface, ip_address
+from ipaddress import IPv4Interface, IPv6Interface
 
 from isakmp.conf.kinds import Kind
 from isakmp.conf.spelling import refuse_misspelt
 from isakmp.conf.store import Conf
-from isakmp.conf.values import names_interface
+from isakmp.conf.values import address_of, names_interface
 from isakmp.constants import ipsec, names, value_of
 from isakmp.path import Path
 from isakmp.policy import dn
@@ -67,9 +67,8 @@ def read_address(
 ) -> Address:
     """An address, or that of an interface or of ``default``. version None: either, 4 first."""
     text = _required(conf, section, tag)
-    try:
-        address = ip_address(text)
-    except ValueError:
+    address = address_of(text)
+    if address is None:
         return _interface(conf, section, tag, version, resolve).ip
     if version not in (None, address.version):
         raise conf.error(f"{text} is not an IPv{version} address", section, tag)
@@ -151,8 +150,8 @@ def _mask(conf: Conf, section: str, text: str, version: int) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= bits:
         return int(text)
     try:
-        mask = ip_address(text)
-        if mask.version != version:
+        mask = address_of(text)
+        if mask is None or mask.version != version:
             raise ValueError
         return prefix_of(mask.packed)
     except ValueError as error:

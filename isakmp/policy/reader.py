@@ -6,13 +6,14 @@ address of an interface or of ``default``; without it only written addresses are
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import fold, nearest
 from isakmp.conf.spelling import refuse_misspelt
 from isakmp.conf.store import Conf
+from isakmp.conf.values import address_of
 from isakmp.constants import IKEV1, IKEV2, ipsec, isakmp
 from isakmp.errors import Refused
 from isakmp.policy.identity import Resolve, identity_of, no_interfaces, read_address, read_identity
@@ -103,17 +104,10 @@ def peers_by_address(conf: Conf) -> dict[Address | None, str]:
     """
     found: dict[Address | None, str] = {}
     for tag in conf.tags("Phase 1"):
-        named, address = conf.get("Phase 1", tag), _address_of(tag)
+        named, address = conf.get("Phase 1", tag), address_of(tag)
         if named and (address is not None or fold(tag) == "default"):
             found.setdefault(address, named)
     return found
-
-
-def _address_of(tag: str) -> Address | None:
-    try:
-        return ip_address(tag)
-    except ValueError:
-        return None
 
 
 def read_connection(

@@ -278,8 +278,9 @@ class Catalog:
         if begun.ikev2.ppk is not None:
             return True
         self._refresh()
-        others = self._others(begun, address).among(lambda roaming: roaming.with_ppk)
-        return self._ppks and any(one.ikev2.ppk for one in others)
+        others = self._others(begun, address).among(lambda some: (*some.with_ppk, *some.unread))
+        # Who cannot be read has one as well: IKE_AUTH then says what is wrong with the section.
+        return self._ppks and any(self.conf.is_written(one.name, "PPK-ID") for one in others)
 
     def _others(self, known: Remote, address: Address) -> Others:
         """The other peers that [Phase 1] or a connection names and that may be at ``address``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from isakmp.policy.ppk import Ppk
 from isakmp.scripts.ikev2 import common
 from isakmp.scripts.ikev2 import ppk as script
 from regress.observer import Observer, edited, is_clear
-from regress.pair import Host, Network, Packet, agree, both, connected
+from regress.pair import WEST, Host, Network, Packet, agree, both, connected
 from regress.scripts.changed import change_sent
 from regress.scripts.ikev2.pairs import SPOKEN, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_twins import is_answer, without
@@ -487,3 +488,56 @@ def test_proofs_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
         compared.clear()
         ends(west, east, seconds=0)
         assert len(compared) == 2, "the responder's and the initiator's, or why it does not fit"
+
+
+BROKEN = """[General]
+[Phase 1]
+Default= any
+[Phase 2]
+Passive-connections= c
+[any]
+Phase= 1
+Key-exchange= ikev2
+Authentication= another one of nobody
+Remote-ID= nobody
+[nobody]
+ID-type= FQDN
+Name= nobody.example
+[road]
+Phase= 1
+Key-exchange= ikev2
+Authentication= a secret of both
+Remote-ID= me
+PPK-ID= a
+PPK-file= /nonexistent/ppk
+[me]
+ID-type= FQDN
+Name= me.example
+[c]
+Phase= 2
+ISAKMP-peer= road
+Local-ID= near
+Remote-ID= far
+[near]
+ID-type= IPV4_ADDR_SUBNET
+Network= 10.2.0.0
+Netmask= 255.255.0.0
+[far]
+ID-type= IPV4_ADDR_SUBNET
+Network= 10.1.0.0
+Netmask= 255.255.0.0
+"""
+
+
+def test_a_peer_whose_ppk_cannot_be_read_is_not_told_that_there_is_none() -> None:
+    """Who requires one would be sent to require none; the section's own fault is what is told."""
+    tags = "Key-exchange= ikev2\nPPK-ID= a\nPPK= vK8/3xQpZ0+LmT5rJd2WcY7uHs9Ea\nPPK-required= yes"
+    me = "[me]\nID-type= FQDN\nName= me.example\n"
+    net = Network()
+    west = net.host(replace(WEST, peer_tags=f"{tags}\nID= me", more=me))
+    east = net.add("192.0.2.2", BROKEN)
+    net.start()
+    net.run(30)
+    assert "PPK-required= no" not in west.said
+    assert "bad-configuration" in east.reasons(), east.said
+    assert not west.app.sas and not east.app.sas

@@ -132,7 +132,7 @@ class PfKey:
             self.supported[message.satype, ext] = codec.read_supported(message.exts, ext)
 
     def sweep(self) -> int:
-        """X_SWEEP of our engine. A kernel's PF_KEY does not say whose a policy is, nor either how
+        """X_SWEEP of our engine. A kernel's PF_KEY does not say whose a policy is, nor how
         much has gone.
 
         At the start its answer is waited for, which comes behind those about policies: who is told

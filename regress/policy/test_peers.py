@@ -11,6 +11,7 @@ from isakmp.errors import Refused
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.peers import AGGRESSIVE_MODE, IKE_SA_INIT, MAIN_MODE, Opening, identify
 from isakmp.policy.spd import Caller, Identity, Remote
+from regress.policy.test_roaming import Plain
 
 HERE, THERE = ip_address("192.0.2.1"), ip_address("192.0.2.99")
 
@@ -36,7 +37,7 @@ def caller(came: str, wanted: str = "") -> Caller:
 
 def refused(begun: Remote, others: list[Remote], who: Caller) -> Refused:
     with pytest.raises(Refused) as caught:
-        identify(begun, others, who, IKE_SA_INIT)
+        identify(begun, Plain(others), who, IKE_SA_INIT)
     return caught.value
 
 
@@ -59,16 +60,16 @@ def test_how_a_caller_begins_must_be_spoken(
 
 def test_the_section_that_was_found_by_the_address_goes_first() -> None:
     begun, twin = remote("begun", "x"), remote("twin", "x", str(HERE))
-    assert identify(begun, [twin], caller("x"), IKE_SA_INIT) is begun
+    assert identify(begun, Plain([twin]), caller("x"), IKE_SA_INIT) is begun
 
 
 def test_an_identity_that_is_written_says_more_than_an_address() -> None:
     begun = remote("begun")
     anywhere, here = remote("anywhere", "x"), remote("here", "x", str(HERE))
     for others in ([anywhere, here], [here, anywhere], [begun, anywhere, here]):
-        assert identify(begun, others, caller("x"), IKE_SA_INIT) is here
-    assert identify(begun, [anywhere], caller("x"), IKE_SA_INIT) is anywhere
-    assert identify(begun, [here, anywhere], caller("y"), IKE_SA_INIT) is begun
+        assert identify(begun, Plain(others), caller("x"), IKE_SA_INIT) is here
+    assert identify(begun, Plain([anywhere]), caller("x"), IKE_SA_INIT) is anywhere
+    assert identify(begun, Plain([here, anywhere]), caller("y"), IKE_SA_INIT) is begun
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ from isakmp.scripts.ikev1.informational import (
 )
 from isakmp.scripts.ikev1.keys import authenticator
 from isakmp.scripts.ikev1.phase_1 import Phase1
-from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick
+from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick, prove
 from isakmp.scripts.ikev1.receive import ENCRYPTION, PHASE_1, Receiver
 
 P = isakmp.Payload
@@ -101,7 +101,9 @@ class Ikev1:
         return exchange.last_out
 
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
-        """Payloads are looked at by those who want them."""
+        """What proves a message of quick mode goes before what it may lack."""
+        if message.protected and isinstance(exchange.state, Quick):
+            prove(exchange, message)
 
     def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
         """Chain the IV; follow a peer whose NAT has moved it, but not after a replay.

@@ -29,7 +29,12 @@ def take_hash(message: Incoming) -> tuple[bytes, bytes]:
 def check_hash(received: bytes, expected: bytes) -> None:
     """Constant time; a message that fails was not made by the peer, or not with these keys."""
     if not compare_digest(received, expected):
-        raise MalformedPayload("HASH", 28, "does not verify", "RFC 2409 5.5")
+        raise unverified()
+
+
+def unverified() -> MalformedPayload:
+    """The error that a HASH does not fit."""
+    return MalformedPayload("HASH", 28, "does not verify", "RFC 2409 5.5")
 
 
 def recv_refusal(x: Exchange[Any], message: Incoming) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hmac import compare_digest
 from typing import Any
 
 from isakmp.app.base import Limits, SaSpec, bundle_order
@@ -59,7 +60,7 @@ from isakmp.scripts.ikev1.phase_1 import (
     life_attributes,
     take_sa,
 )
-from isakmp.scripts.ikev1.phase_2 import check_hash, recv_refusal, take_hash
+from isakmp.scripts.ikev1.phase_2 import check_hash, recv_refusal, take_hash, unverified
 
 P = isakmp.Payload
 _COMMIT, _FLAGS_AT = int(isakmp.Flag.COMMIT), 19
@@ -267,16 +268,25 @@ def _add_responder_lifetime(x: X, message: Outgoing) -> None:
 # --- message 1 and 2, receiving --------------------------------------------------------------
 
 
-def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
-    """The responder chooses; the initiator checks the choice against its offer."""
-    keys, s = parent(x).keys, x.state
-    received, rest = take_hash(message)
+def prove(x: X, message: Incoming) -> None:
+    """Whether HASH(1) or HASH(2) fits, of whatever is behind it: who is wrong is to hear so."""
+    first = message.payloads[0] if message.payloads else None
+    if first is None or first.type != P.HASH or x.step > 1:
+        return
+    keys, rest = parent(x).keys, message.after(first)
     if x.initiator:
-        expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest)
+        expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, x.state.ni_b, rest)
     else:
         expected = keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
-    check_hash(received, expected)
-    message.proven = True
+    message.proven = compare_digest(first.body, expected)
+
+
+def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
+    """The responder chooses; the initiator checks the choice against its offer."""
+    s = x.state
+    take_hash(message)
+    if not message.proven:
+        raise unverified()
     proposals = take_sa(message).value.proposals
     nonce = message.take(P.NONCE)
     check_nonce(nonce.value.data, nonce.offset)

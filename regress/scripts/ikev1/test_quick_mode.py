@@ -564,6 +564,37 @@ def test_the_first_suite_with_numbers_says_which_group_is_offered() -> None:
     assert {spec.auth for spec in west.app.sas.values()} == {ipsec.Auth.HMAC_SHA2_256}, west.said
 
 
+def lacking(host: Host, kind: int) -> None:
+    """A host that sends its quick modes without such payloads, under a HASH of what is left."""
+    dialect: Any = host.daemon.engine.dialects["ikev1"]
+    seal = dialect.seal
+
+    def sealed(x: Any, message: Any) -> Any:
+        if x.script.name != "quick mode":
+            return seal(x, message)
+        whole = message.payloads
+        message.payloads = [one for one in whole if one[0] != kind]
+        try:
+            return seal(x, message)
+        finally:
+            message.payloads = [(int(isakmp.Payload.HASH), b""), *whole]
+
+    dialect.seal = sealed
+
+
+@pytest.mark.parametrize("kind", [isakmp.Payload.SA, isakmp.Payload.NONCE])
+def test_what_begins_it_and_lacks_something_is_answered(kind: isakmp.Payload) -> None:
+    """RFC 2408 5.1: its HASH proves it before anybody asks what it lacks."""
+    net = Network()
+    west, east = net.host(WEST), net.host(EAST)
+    net.start()
+    lacking(west, kind)
+    net.run(2.0)
+    assert connected(west, children=0) and connected(east, children=0)
+    assert f"lacks {kind.name}" in failure(east)["detail"]
+    assert failure(west)["came"] == "PAYLOAD_MALFORMED"
+
+
 def test_what_begins_it_and_is_malformed_is_answered() -> None:
     """RFC 2408 5.1: who is wrong under an ISAKMP SA hears so, at once; the SA
     stays."""

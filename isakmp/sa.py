@@ -87,7 +87,8 @@ class IsakmpSa:
     packets_at: when packets of its child SAs were last seen to come; doubted: somebody says,
     without proof, that the peer has lost it; end: why it ends, where that is no agreed end; heirs:
     what rekeying has made to take its place; fragments: how messages are cut where the peer puts
-    them together again (RFC 7383); ppk: of a peer that has one; running: exchanges under it, by
+    them together again (RFC 7383); ppk: of a peer that has one; own_cookie: the one we chose, which
+    is unique here; running: exchanges under it, by
     their numbers; waiting: those of ours that have to wait.
     """
 
@@ -129,14 +130,11 @@ class IsakmpSa:
     running: dict[int, Any] = field(default_factory=dict, repr=False)
     waiting: list[Any] = field(default_factory=list, repr=False)
     peer: Peer = field(init=False, repr=False)
+    own_cookie: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.own_cookie = self.cky_i if self.initiator else self.cky_r
         self.find_peer()
-
-    @property
-    def own_cookie(self) -> bytes:
-        """The cookie we chose, which is unique here."""
-        return self.cky_i if self.initiator else self.cky_r
 
     @property
     def cookies(self) -> bytes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import CryptoError
@@ -18,6 +20,10 @@ _ALGORITHMS = {
 }
 
 
+class _Digest(Protocol):
+    def digest(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class HashSpec:
     """A hash algorithm. name: hashlib's; size: of a digest in octets; legacy: MUST NOT be used
@@ -26,10 +32,11 @@ class HashSpec:
     name: str
     size: int
     legacy: bool
+    _make: Callable[[bytes], _Digest] = field(repr=False, compare=False)
 
     def digest(self, *parts: bytes) -> bytes:
         """The digest of the concatenation of ``parts``, ``size`` octets."""
-        return hashlib.new(self.name, b"".join(parts)).digest()
+        return self._make(b"".join(parts)).digest()
 
 
 @functools.cache
@@ -41,4 +48,6 @@ def get_hash(number: isakmp.Hash) -> HashSpec:
     except ValueError as error:
         name = name_of(isakmp.Hash, number)
         raise CryptoError(f"the library lacks hash {name} ({int(number)})") from error
-    return HashSpec(algorithm or "", size, number == isakmp.Hash.MD5)
+    # hashlib.new() finds the same by way of Python at each call.
+    make = getattr(hashlib, algorithm or "")
+    return HashSpec(algorithm or "", size, number == isakmp.Hash.MD5, make)

@@ -73,7 +73,7 @@ class Timers:
         """Call ``call`` with ``args`` in ``delay_s`` seconds."""
         when = self.now() + (delay_s if delay_s > 0 else 0.0)
         event = Event(self, name, when, call, args)
-        heapq.heappush(self._heap, (event.when, next(self._order), event))
+        heapq.heappush(self._heap, (when, next(self._order), event))
         return event
 
     def cancelled(self) -> None:

@@ -235,11 +235,11 @@ class Candidates:
         root = exchange.root
         if root.answers is None:
             return
-        when = root.events["end"].when
+        end = root.events.pop("end")
         self.end_others(exchange, PROVEN)
         exchange.stem = exchange.answers = None
         # Whose attempt it is now, it ends by the same time.
-        self._end_at(exchange, when)
+        end.args, exchange.events["end"] = (exchange,), end
 
     def end_others(self, exchange: AnyExchange, reason: Reason) -> None:
         """End all but one of what belongs to an attempt, without a word to anybody."""

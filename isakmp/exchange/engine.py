@@ -18,7 +18,7 @@ from isakmp.app.base import Application
 from isakmp.causes import BOUNDS, CHEAP
 from isakmp.conf.store import Conf
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.event.timer import Timers
+from isakmp.event.timer import Args, Timers
 from isakmp.event.worker import Work
 from isakmp.exchange.bounds import Bounds
 from isakmp.exchange.budget import Budget
@@ -92,10 +92,10 @@ class Engine:
 
     # --- what comes in -----------------------------------------------------------------------
 
-    def take(self, path: Path, read: Callable[[], object]) -> None:
-        """Have what has come that way read. Whatever it is, nothing is raised."""
+    def take(self, path: Path, read: Callable[[*Args], object], *args: *Args) -> None:
+        """Have what has come that way read, with ``args``. Whatever it is, nothing is raised."""
         try:
-            read()
+            read(*args)
         except MalformedPayload as error:
             self.drop(path, str(error))
 

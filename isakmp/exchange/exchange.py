@@ -45,7 +45,8 @@ class Exchange(Generic[S]):
     several answers, untaken: which it has not accepted yet, or not done with; after_send: what is
     left to do once our message has left, which may wait as steps do; early: the way of what came
     before that was done, and what reads it; answers: those that came to our last message without
-    proof (candidates.py). steps: our role's half of the script.
+    proof (candidates.py). steps: our role's half of the script; own_cookie: the one we chose; under an
+    SA, when that was made.
     """
 
     number: int
@@ -87,8 +88,13 @@ class Exchange(Generic[S]):
     untaken: bool = False
     answers: Answers | None = None
     steps: tuple[Step, ...] = field(init=False, repr=False)
+    own_cookie: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.sa is not None:
+            self.own_cookie = self.sa.own_cookie
+        else:
+            self.own_cookie = self.cky_i if self.initiator else self.cky_r
         self.follow(self.script)
 
     def follow(self, script: Script[S]) -> None:
@@ -113,13 +119,6 @@ class Exchange(Generic[S]):
         while found.stem is not None:
             found = found.stem
         return found
-
-    @property
-    def own_cookie(self) -> bytes:
-        """The cookie we chose; under an SA, when that was made."""
-        if self.sa is not None:
-            return self.sa.own_cookie
-        return self.cky_i if self.initiator else self.cky_r
 
     @property
     def way(self) -> OneWay:

@@ -7,7 +7,6 @@ RFC 7296 3.1 and 2.5).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Protocol
 
 from isakmp.exchange.engine import Engine
@@ -33,7 +32,7 @@ class Front:
     def receive(self, path: Path, datagram: bytes) -> None:
         """Take one datagram from a stranger. Whatever it is, nothing is raised."""
         read = self._ports.get(path.local_port, self._read)
-        self._engine.take(path, partial(read, self._engine, path, datagram))
+        self._engine.take(path, read, self._engine, path, datagram)
 
 
 class Version(Protocol):
@@ -59,7 +58,7 @@ class Ike:
     def receive(self, engine: Engine, path: Path, datagram: bytes) -> None:
         """Take one datagram, of one message or several."""
         for message in split(datagram):
-            engine.take(path, partial(self._take, engine, path, message))
+            engine.take(path, self._take, engine, path, message)
 
     def _take(self, engine: Engine, path: Path, message: bytes) -> None:
         header = parse_header(message)

@@ -45,18 +45,21 @@ class Ranked:
         """Keep an exchange at that step, and no longer at the one before."""
         if exchange in self._places:
             self.take(exchange)
-        same = self._lists.setdefault(step, [])
+        same = self._lists.get(step)
+        if same is None:
+            same = self._lists[step] = []
         self._places[exchange] = step, len(same)
         same.append(exchange)
 
     def take(self, exchange: AnyExchange) -> None:
         """Forget an exchange; the last one of its step takes its place."""
         step, place = self._places.pop(exchange)
-        last = self._lists[step].pop()
+        same = self._lists[step]
+        last = same.pop()
         if last is not exchange:
-            self._lists[step][place] = last
+            same[place] = last
             self._places[last] = step, place
-        if not self._lists[step]:
+        elif not same:
             del self._lists[step]
 
     def least(self, draw: int) -> AnyExchange:

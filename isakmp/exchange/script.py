@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from isakmp.event.job import Job
 from isakmp.message import Payload, missing
@@ -54,7 +54,8 @@ class Mark(Enum):
 SWITCH, END, AUTH, PROTECTED = Mark.SWITCH, Mark.END, Mark.AUTH, Mark.PROTECTED
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One message: the payloads that it must have, whether there must be the one that
     authenticates, and whether it has to be protected."""
 
@@ -78,7 +79,7 @@ Wait = Generator[Job[Any], Any, None]
 Step = Callable[["Exchange[Any]", Any], "Verdict | Waiting | None"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Script(Generic[S]):
     """One exchange type, as its RFC draws it.
 
@@ -94,7 +95,8 @@ class Script(Generic[S]):
     whatever becomes of what is configured; fork: the memory once more, for another answer to the
     same message; question: what an answer is to, where several messages wait for one; joins:
     whether a fork takes another answer for its own, as the two make the same keys; resumes: whether
-    a request goes on with what waits for one, under whatever number (default: the next one does).
+    a request goes on with what waits for one, under whatever number (default: the next one does);
+    rows: the syntax, message by message.
     """
 
     name: str
@@ -117,26 +119,29 @@ class Script(Generic[S]):
     question: Callable[[Exchange[S], Incoming], object] = lambda exchange, message: None
     joins: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False
     resumes: Callable[[Exchange[S], Incoming], bool] | None = None
+    rows: tuple[Row, ...] = field(init=False, repr=False)
 
-    @cached_property
-    def rows(self) -> tuple[Row, ...]:
-        """The syntax, message by message."""
-        rows = [Row()]
-        for item in self.syntax:
-            row = rows[-1]
-            if item is Mark.SWITCH:
-                rows.append(Row())
-            elif item is Mark.PROTECTED:
-                rows[-1] = row._replace(protected=True)
-            elif item is Mark.AUTH:
-                rows[-1] = row._replace(authentic=True)
-            elif item is not Mark.END:
-                rows[-1] = row._replace(must=(*row.must, item))
-        return tuple(rows)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", _rows_of(self.syntax))
 
     def steps(self, initiator: bool) -> tuple[Step, ...]:
         """Those of one role."""
         return self.initiator if initiator else self.responder
+
+
+def _rows_of(syntax: tuple[int | Mark, ...]) -> tuple[Row, ...]:
+    rows = [Row()]
+    for item in syntax:
+        row = rows[-1]
+        if item is Mark.SWITCH:
+            rows.append(Row())
+        elif item is Mark.PROTECTED:
+            rows[-1] = replace(row, protected=True)
+        elif item is Mark.AUTH:
+            rows[-1] = replace(row, authentic=True)
+        elif item is not Mark.END:
+            rows[-1] = replace(row, must=(*row.must, item))
+    return tuple(rows)
 
 
 def refusable(script: Script[S], must: tuple[int, ...], step: Step) -> Script[S]:

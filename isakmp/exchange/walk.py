@@ -61,18 +61,18 @@ class Walk:
 
     def _stepped(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         """A step is done: note it, move on, and send what is ours to send."""
-        verdict = attempt.verdict
-        if verdict is Verdict.WAIT:
+        verdict, number = attempt.verdict, exchange.step
+        if verdict is not None and verdict is Verdict.WAIT:
             return
         attempt.done()
         if exchange.over:
             return
-        leg = exchange.step % 2  # the answer of a pair ends one
         if verdict is None:
-            exchange.step += 1
+            exchange.step = number + 1
         else:
             self._turn(exchange, verdict)
-        if leg and not exchange.complete and not exchange.dialect.next_leg(exchange):
+        ends_leg = number % 2 and exchange.step < len(exchange.steps)  # the answer of a pair does
+        if ends_leg and not exchange.dialect.next_leg(exchange):
             return
         if exchange.after_send:
             self._sent(exchange, attempt)
@@ -102,15 +102,16 @@ class Walk:
     ) -> None:  # fmt: skip
         """After a step: finish, send the next message, or wait for the peer's. cause: the message
         of that step."""
-        if exchange.complete:
+        number, steps = exchange.step, exchange.steps
+        if number >= len(steps):
             self.finish(exchange)
-        elif exchange.sends(exchange.step):
-            step, row = exchange.steps[exchange.step], exchange.script.rows[exchange.step]
+        elif exchange.sends(number):
+            row = exchange.script.rows[number]
             # What began an exchange ends with it; what only goes on from one does not end it.
             proven = cause is None or cause.proven or exchange.stem is None
             message = Outgoing(protected=row.protected, proven=proven)
             done = partial(self._send, exchange, message)
-            self._perform(exchange, Attempt(step, message, self._stepped, done))
+            self._perform(exchange, Attempt(steps[number], message, self._stepped, done))
         else:
             self._engine.half_open.moved_on(exchange)
             if exchange.initiator or exchange.script.persistent:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from isakmp.constants import ipsec
 from isakmp.policy import dn
-from isakmp.policy.spd import Identity, Network, make_network
+from isakmp.policy.spd import Identity, Network, last_address, make_network
 
 VERSION = {
     ipsec.Id.IPV4_ADDR: 4,
@@ -54,7 +54,7 @@ def _network_of_range(first: bytes, last: bytes) -> Network | None:
         raise ValueError("ends of two sizes")
     differ = int.from_bytes(first, "big") ^ int.from_bytes(last, "big")
     network = make_network(first, 8 * len(first) - differ.bit_length(), strict=False)
-    ends = network.network_address.packed, network.broadcast_address.packed
+    ends = network.network_address.packed, last_address(network).packed
     return network if ends == (first, last) else None
 
 

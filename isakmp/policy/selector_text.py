@@ -10,7 +10,14 @@ import re
 from ipaddress import ip_address, ip_network
 
 from isakmp.conf.values import port_number, protocol_number
-from isakmp.policy.spd import ANY_PORTS, ICMP, OPAQUE_PORTS, Address, TrafficSelector
+from isakmp.policy.spd import (
+    ANY_PORTS,
+    ICMP,
+    OPAQUE_PORTS,
+    Address,
+    TrafficSelector,
+    last_address,
+)  # fmt: skip
 
 _SHAPE = re.compile(r"([0-9A-Fa-f.:/]+)(?:\s*-\s*([0-9A-Fa-f.:]+))?(?:\s*\[([^\]]*)\])?", re.ASCII)
 _ICMP_PORT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,3}))?", re.ASCII)
@@ -31,7 +38,7 @@ def parse_selector(text: str) -> TrafficSelector:
 def _addresses(first: str, last: str | None) -> tuple[Address, Address]:
     if last is None:
         network = ip_network(first)
-        return network.network_address, network.broadcast_address
+        return network.network_address, last_address(network)
     start, end = ip_address(first), ip_address(last)
     if start.version != end.version or int(start) > int(end):
         raise ValueError("the range ends before it starts")

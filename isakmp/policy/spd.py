@@ -57,6 +57,14 @@ def make_address(packed: bytes) -> Address:
     return HashedIPv4Address(packed) if len(packed) == 4 else HashedIPv6Address(packed)
 
 
+def last_address(network: Network) -> Address:
+    """The last address of a network: ipaddress's broadcast_address takes 4 us."""
+    first, free = network.network_address, network.max_prefixlen - network.prefixlen
+    if not free:
+        return first
+    return make_address((int(first) | (1 << free) - 1).to_bytes(len(first.packed), "big"))
+
+
 class Range(NamedTuple):
     """``offer,min:max`` of isakmpd.conf(5): what is proposed, and what is accepted (inclusive)."""
 

@@ -23,6 +23,7 @@ from isakmp.policy.spd import (
     Selector,
     Traffic,
     TrafficSelector,
+    last_address,
     make_address,
     make_network,
     ports_text,
@@ -148,12 +149,11 @@ def describe_side(selectors: Sequence[TrafficSelector]) -> str:
 
 def selector_text(selector: TrafficSelector) -> str:
     """``10.1.0.0/16[tcp/80-90]``, as Local-selectors takes it."""
-    networks = list(_networks(selector, 2))
-    if len(networks) == 1:
-        single = networks[0].prefixlen == networks[0].max_prefixlen
-        text = str(selector.start) if single else str(networks[0])
-    else:
-        text = f"{selector.start}-{selector.end}"
+    prefix, text = _prefix(selector), str(selector.start)
+    if prefix is None:
+        text = f"{text}-{selector.end}"
+    elif prefix < selector.start.max_prefixlen:
+        text = f"{text}/{prefix}"
     ports = selector.start_port, selector.end_port
     if not selector.protocol and ports == ANY_PORTS:
         return text
@@ -505,7 +505,7 @@ def port_masks(first: int, last: int) -> list[tuple[int, int]]:
 
 def of_network(network: Network, protocol: int = 0, port: int = 0) -> TrafficSelector:
     """A network, or a phase 2 identity's worth of it; port 0: any. Of ICMP the port is a type."""
-    start, end = network.network_address, network.broadcast_address
+    start, end = network.network_address, last_address(network)
     if not port:
         return TrafficSelector(start, end, protocol)
     if protocol in ICMP:

@@ -73,10 +73,10 @@ def test_it_goes_by_the_script_that_it_follows() -> None:
 
 
 def test_under_an_sa_the_cookie_is_that_of_when_it_was_made() -> None:
-    exchange = begun()
     sa: Any = SimpleNamespace(own_cookie=b"of-an-SA", last_heard=0.0)
-    exchange.sa = sa
+    exchange = replace(begun(), sa=sa)
     assert exchange.own_cookie == b"of-an-SA"
+    assert exchange.forked().own_cookie == b"of-an-SA"
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,8 @@ class Ikev1:
             keys = exchange.sa.keys if exchange.sa else exchange.state.keys
             iv = exchange.protection or keys.phase_2_iv(exchange.message_id)
             chain, exchange.protection = keys.encrypt(iv, chain)
-            header = header._replace(
-                flags=message.flags | ENCRYPTION, length=HEADER_SIZE + len(chain)
-            )
+            header = Header(*header[:6], message.flags | ENCRYPTION, exchange.message_id,
+                            HEADER_SIZE + len(chain))  # fmt: skip
         return (header.pack() + chain,)
 
     def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:

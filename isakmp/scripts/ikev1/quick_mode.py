@@ -528,8 +528,8 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
     ends, ports = ipsec_sa.ends(x.path, inbound=inbound)
     selector = selector_of(x)
     # Around the innermost protocol of a bundle the others are applied to what it has made.
-    innermost = bundle_order(c.what.protocol for c in s.chosen)[0]
-    around = what.protocol != innermost
+    several = len(s.chosen) > 1
+    around = several and what.protocol != bundle_order(c.what.protocol for c in s.chosen)[0]
     mode = ipsec.Encapsulation.TRANSPORT if around else what.encapsulation
     spec = SaSpec(
         what.protocol, spi, *ends, mode, inbound,

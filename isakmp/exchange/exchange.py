@@ -45,8 +45,8 @@ class Exchange(Generic[S]):
     several answers, untaken: which it has not accepted yet, or not done with; after_send: what is
     left to do once our message has left, which may wait as steps do; early: the way of what came
     before that was done, and what reads it; answers: those that came to our last message without
-    proof (candidates.py). steps: our role's half of the script; own_cookie: the one we chose; under an
-    SA, when that was made.
+    proof (candidates.py). steps: our role's half of the script; own_cookie: the one we chose; under
+    an SA, when that was made.
     """
 
     number: int

@@ -22,7 +22,7 @@ from isakmp.keeper.places import Places
 from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
 from isakmp.keeper.shared import Shared
 from isakmp.log.keylog import KeyLog
-from isakmp.log.log import Log, LogClass
+from isakmp.log.log import SECRET_LEVEL, Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.spd import Connection
@@ -52,8 +52,9 @@ class Keeper(Shared):
 
     def keyed(self, spec: SaSpec) -> None:
         """Keys of an IPsec SA were derived."""
-        self.log.secret(f"SA {spec.spi:08x} encryption key", spec.enc_key)
-        self.log.secret(f"SA {spec.spi:08x} authentication key", spec.auth_key)
+        if self.log.on(LogClass.CRYPTO, SECRET_LEVEL):
+            self.log.secret(f"SA {spec.spi:08x} encryption key", spec.enc_key)
+            self.log.secret(f"SA {spec.spi:08x} authentication key", spec.auth_key)
         if self.key_log and spec.protocol is isakmp.Protocol.IPSEC_ESP:
             self.key_log.esp(spec)
 

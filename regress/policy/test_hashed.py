@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from isakmp.policy.hashed import HashedIPv4Address, HashedIPv6Network
-from isakmp.policy.spd import make_address, make_network
+from isakmp.policy.spd import last_address, make_address, make_network
 
 
 @pytest.mark.parametrize("text", ["192.0.2.1", "0.0.0.0", "2001:db8::1"])
@@ -57,3 +57,13 @@ def test_bits_behind_the_prefix_are_looked_at_or_not() -> None:
     with pytest.raises(ValueError, match="host bits"):
         make_network(b"\x0a\1\2\3", 16)
     assert str(make_network(b"\x0a\1\2\3", 16, strict=False)) == "10.1.0.0/16"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0.0.0.0/0", "10.99.0.0/16", "10.1.2.3/32", "10.1.2.2/31", "::/0", "2001:db8::/61", "::1/128"],
+)
+def test_the_last_address_is_the_librarys(text: str) -> None:
+    plain = ip_network(text)
+    network = make_network(plain.network_address.packed, plain.prefixlen)
+    assert last_address(network) == last_address(plain) == plain.broadcast_address

@@ -8,6 +8,9 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
 from isakmp.constants import ikev2, isakmp, name_of
 from isakmp.crypto.hash import get_hash
 from isakmp.crypto.mac import Mac, cmac, cmac_key, xcbc, xcbc_key
@@ -19,6 +22,14 @@ _HASHES = {
     ikev2.Prf.HMAC_SHA2_256: isakmp.Hash.SHA2_256,
     ikev2.Prf.HMAC_SHA2_384: isakmp.Hash.SHA2_384,
     ikev2.Prf.HMAC_SHA2_512: isakmp.Hash.SHA2_512,
+}
+
+_LIBRARY: dict[str, hashes.HashAlgorithm] = {
+    "md5": hashes.MD5(),
+    "sha1": hashes.SHA1(),
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
 }
 
 
@@ -42,6 +53,11 @@ class Prf:
         """``size`` octets from a key of any length over the concatenation of ``parts``."""
         return hmac.digest(key, b"".join(parts), self.name)
 
+    def plus(self, key: bytes, seed: bytes, size: int) -> bytes:
+        """``size`` octets of prf+ (RFC 7296 2.13), 255 blocks at most: of an HMAC it is what RFC
+        5869 calls HKDF-Expand."""
+        return HKDFExpand(_LIBRARY[self.name], size, seed).derive(key)
+
 
 @dataclass(frozen=True, slots=True)
 class AesPrf(Prf):
@@ -53,6 +69,14 @@ class AesPrf(Prf):
     def __call__(self, key: bytes, *parts: bytes) -> bytes:
         """16 octets."""
         return self.bind(self.key_of(key))(b"".join(parts))
+
+    def plus(self, key: bytes, seed: bytes, size: int) -> bytes:
+        """The same of this prf."""
+        stream, block = b"", b""
+        for number in range(1, -(-size // self.size) + 1):
+            block = self(key, block, seed, bytes([number]))
+            stream += block
+        return stream[:size]
 
 
 _AES = {

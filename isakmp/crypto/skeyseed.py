@@ -36,11 +36,7 @@ def prf_plus(prf: Prf, key: bytes, seed: bytes, size: int) -> bytes:
     """``size`` octets of prf+, RFC 7296 2.13. CryptoError beyond 255 blocks."""
     if size > BLOCKS_MAX * prf.size:
         raise CryptoError(f"prf+ yields no {size} octets")
-    stream, block = b"", b""
-    for number in range(1, -(-size // prf.size) + 1):
-        block = prf(key, block, seed, bytes([number]))
-        stream += block
-    return stream[:size]
+    return prf.plus(key, seed, size)
 
 
 def skeyseed(prf: Prf, ni: bytes, nr: bytes, g_ir: bytes) -> bytes:

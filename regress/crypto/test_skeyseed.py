@@ -91,6 +91,17 @@ def test_prf_plus_ends() -> None:
         get_prf_v2(ikev2.Prf.HMAC_TIGER)
 
 
+@pytest.mark.parametrize("number", [ikev2.Prf.HMAC_MD5, ikev2.Prf.AES128_XCBC, *PRFS.values()])
+@pytest.mark.parametrize("octets", [0, 1, 16, 20, 33, 224])
+def test_prf_plus_is_a_chain_of_prfs(number: ikev2.Prf, octets: int) -> None:
+    """RFC 7296 2.13."""
+    prf, block, stream = get_prf_v2(number), b"", b""
+    for count in range(1, 16):
+        block = prf(b"key", block, b"seed", bytes([count]))
+        stream += block
+    assert skeyseed.prf_plus(prf, b"key", b"seed", octets) == stream[:octets]
+
+
 def test_keys_stay_out_of_what_is_printed() -> None:
     keys = skeyseed.SkKeys(*(bytes([7]) * 4,) * 7)
     assert "7" not in repr(keys).replace("SkKeys", "")

@@ -58,6 +58,7 @@ RULE = {
         "%s: answer refused: %s",
         "%s: goes on without its confirmation",
         "%s: message refused: %s",
+        "%s: message under it refused: %s",
         "%s: the commit bit of its answer may be forged",
         "%s: peer says %s",
         "%s: peer says %s, unauthenticated",

@@ -42,7 +42,8 @@ from isakmp.scripts.ikev1.informational import (
 )
 from isakmp.scripts.ikev1.keys import authenticator
 from isakmp.scripts.ikev1.phase_1 import Phase1
-from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick, prove
+from isakmp.scripts.ikev1.quick import Quick
+from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, prove
 from isakmp.scripts.ikev1.receive import ENCRYPTION, PHASE_1, Receiver
 
 P = isakmp.Payload

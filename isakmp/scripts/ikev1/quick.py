@@ -18,9 +18,9 @@ from isakmp.sa import IsakmpSa
 class Quick:
     """What the steps of one quick mode have learned. selector runs from us to the peer.
 
-    unconfirmed: nothing is to come behind our last message after all; in_udp: whether the SAs go
-    through UDP. What was agreed on counts: nothing protects what the two
-    ends have found of NATs, so that it need not be the same.
+    first_spi: of what the peer has offered, or chosen; unconfirmed: nothing is to come behind our
+    last message after all; in_udp: whether the SAs go through UDP. What was agreed on counts:
+    nothing protects what the two ends have found of NATs, so that it need not be the same.
     """
 
     connection: Connection | None = None
@@ -34,12 +34,18 @@ class Quick:
     g_qm_xy: bytes = field(default=b"", repr=False)
     spis: dict[int, int] = field(default_factory=dict)
     reqid: int = 0
+    first_spi: bytes = b""
     chosen: list[Chosen] = field(default_factory=list)
     specs: list[SaSpec] = field(default_factory=list, repr=False)
     responder_life_s: int = 0
     limits: Limits = field(default_factory=Limits)
     in_udp: bool = False
     unconfirmed: bool = False
+
+    @property
+    def peer_spi(self) -> bytes:
+        """By which the peer knows what it has sent, as far as that was read."""
+        return self.chosen[0].proposal.spi if self.chosen else self.first_spi
 
 
 X = Exchange[Quick]

@@ -216,16 +216,22 @@ def _add_responder_lifetime(x: X, message: Outgoing) -> None:
 
 
 def prove(x: X, message: Incoming) -> None:
-    """Whether HASH(1) or HASH(2) fits, of whatever is behind it: who is wrong is to hear so."""
+    """Whether HASH(1) or HASH(2) fits, of whatever is behind it: who is wrong is to hear so, with
+    its own SPI. An answer that says nothing may have another one behind it."""
     first = message.payloads[0] if message.payloads else None
     if first is None or first.type != P.HASH or x.step > 1:
         return
     keys, rest = parent(x).keys, message.after(first)
     if x.initiator:
+        if not any(payload.type in (P.SA, P.NONCE) for payload in message.payloads):
+            return
         expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, x.state.ni_b, rest)
     else:
         expected = keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
     message.proven = compare_digest(first.body, expected)
+    if message.proven:
+        offers = (p.value.proposals for p in message.payloads if p.type == P.SA)
+        x.state.first_spi = next((one.spi for offer in offers for one in offer), b"")
 
 
 def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:

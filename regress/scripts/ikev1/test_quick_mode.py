@@ -524,6 +524,29 @@ def test_what_begins_it_and_is_malformed_is_answered() -> None:
     assert "the peer could not read" in told["means"][0] and "secret" not in told["mend"]
 
 
+@pytest.mark.parametrize("kind", [isakmp.Payload.SA, isakmp.Payload.NONCE])
+def test_an_answer_that_lacks_something_is_told_as_well(kind: isakmp.Payload) -> None:
+    """RFC 2408 5.1: under its HASH nobody else has made it, and the peer has no other one. What the
+    notify is about shows by its SPI, where there was one."""
+    net = Network()
+    west, east = net.host(WEST), net.host(EAST)
+    heard: list[Any] = []
+    change_sent(west, lambda x, m: heard.extend(
+        v for k, v in m.payloads if k == isakmp.Payload.NOTIFY and x.script.name == "informational"
+    ))  # fmt: skip
+    net.start()
+    lacking(east, kind)
+    net.run(2.0)
+    assert connected(west, children=0) and connected(east, children=0)
+    assert f"lacks {kind.name}" in failure(west)["detail"]
+    (told,) = [v for v in heard if v["notify"] == isakmp.Notify.PAYLOAD_MALFORMED]
+    if kind != isakmp.Payload.SA:
+        assert len(told["spi"]) == 4
+        assert failure(east)["came"] == "PAYLOAD_MALFORMED"
+    assert not west.daemon.engine.exchanges
+    assert not west.app.larval, "SPIs are given back"
+
+
 @pytest.mark.parametrize("at", [30, -1])
 def test_a_changed_copy_of_what_begins_it_does_not_keep_the_true_one_out(at: int) -> None:
     """Whoever sees a message go by can send it once more with a bit changed, and be first."""

@@ -139,7 +139,7 @@ def test_an_iv_that_a_refused_message_leaves_is_caught(monkeypatch: pytest.Monke
         run(engine, exchange, message, data)
 
     monkeypatch.setattr(Engine, "run", careless)
-    caught(12, "in the calm", "were lost")
+    caught(20, "in the calm", "were lost")
 
 
 def test_a_replay_that_is_carried_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,7 +275,8 @@ class _Walk:
         if visit.kind is Kind.CONNECTION and conf.get(configuration or "", "Suites") is None:
             written = conf.is_written("General", "Default-phase-2-suites")
             if written or self._speaks_ikev1(conf.get(section, "ISAKMP-peer") or ""):
-                for suite in conf.get_list("General", "Default-phase-2-suites"):
+                listed = conf.get_list("General", "Default-phase-2-suites")
+                for suite in filter(conf.has_section, listed):
                     self._enter(Kind.SUITE, suite, self._place(visit))
 
     def _speaks_ikev1(self, peer: str) -> bool:

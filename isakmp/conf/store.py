@@ -39,6 +39,7 @@ from isakmp.errors import ConfError
 
 MAX_REASON = 500
 RUN_TIME = "set at run time"
+UNHEEDED = ": as if it were not there"
 _MEND_ALTERED = (
     "what counts was changed at run time: mend it with isakmpctl conf, or take the file again with "
     "isakmpctl reload"
@@ -115,9 +116,7 @@ class Conf:
         except ConfError as error:
             row = TAGS[Kind.GENERAL][tag]
             default = row.default or row.otherwise
-            error.reason += (
-                f": {default} counts instead" if default else ": as if it were not there"
-            )
+            error.reason += f": {default} counts instead" if default else UNHEEDED
             return Conf(Parsed()).value(Kind.GENERAL, "General", tag), error
 
     def _parse(self, row: Tag, text: str, section: str, tag: str) -> Any:
@@ -250,11 +249,20 @@ class Conf:
         """The value of a tag in the section of that folded name, where none is written."""
         if known := _BUILT_IN.get(key):
             if source := BORROWED.get((key, fold(tag))):
-                return self.get(*source)
+                return self._heeded(*source)
             return known.get(fold(tag), ("", None))[1]
         if made := generated(key):
             return next((value for name, value in made.items() if fold(name) == fold(tag)), None)
         return None
+
+    def _heeded(self, section: str, tag: str) -> str | None:
+        """What a default is borrowed from: of what is refused there, its own default."""
+        text, row = self.get(section, tag), TAGS[Kind.GENERAL][tag]
+        try:
+            row.type.parse(text or row.default)
+        except BadValue:
+            return row.default
+        return text
 
     def _built_in_tags(self, section: str) -> list[str]:
         key = fold(section)

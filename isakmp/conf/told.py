@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from isakmp.conf.check import Judgement
 from isakmp.conf.kinds import Kind
-from isakmp.conf.store import RUN_TIME, Conf
+from isakmp.conf.store import RUN_TIME, UNHEEDED, Conf
 from isakmp.conf.tags import TAGS, tag_of
 from isakmp.conf.tags_general import AT_START
 from isakmp.errors import ConfError
@@ -77,5 +77,9 @@ def _errors(conf: Conf, judged: Judgement, left_out: list[tuple[str, ConfError]]
 def _instead(conf: Conf, error: ConfError) -> ConfError:
     """Of [General], what counts instead."""
     known = error.section.lower() == "general" and tag_of(Kind.GENERAL, error.tag)
+    if not known:
+        return error
     name = next((n for n in TAGS[Kind.GENERAL] if n.lower() == error.tag.lower()), "")
-    return (conf.general(name)[1] or error) if known else error
+    if known.leads and not known.default and not error.reason.endswith(UNHEEDED):
+        error.reason += UNHEEDED
+    return conf.general(name)[1] or error

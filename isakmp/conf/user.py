@@ -17,6 +17,8 @@ _RIGHTS = (S_IWUSR | S_IXUSR, S_IWGRP | S_IXGRP, S_IWOTH | S_IXOTH)
 def user_warnings(conf: Conf) -> Iterator[str]:
     """A user or group that is not there, or may not write in the run directory; a group alone."""
     name = conf.get("General", "User")
+    if conf.general("User")[1] or conf.general("Group")[1]:
+        return  # an error of its own
     if not name:
         if conf.get("General", "Group"):
             yield f"{conf.where('General', 'Group')}: without User it changes nothing"

@@ -15,7 +15,7 @@ from isakmp.conf.spelling import refuse_misspelt
 from isakmp.conf.store import Conf
 from isakmp.conf.values import address_of
 from isakmp.constants import IKEV1, IKEV2, ipsec, isakmp
-from isakmp.errors import Refused
+from isakmp.errors import ConfError, Refused
 from isakmp.policy.identity import Resolve, identity_of, no_interfaces, read_address, read_identity
 from isakmp.policy.ikev2_reader import read_ikev2, read_key_exchange
 from isakmp.policy.keys import read_secret
@@ -296,7 +296,10 @@ def _own_id(conf: Conf, section: str, resolve: Resolve) -> Identity | None:
     """The peer's ID, else what [General] says for all peers."""
     if conf.get(section, "ID") is not None:
         return _optional_id(conf, section, "ID", resolve)
-    return _optional_id(conf, "General", "Default-phase-1-ID", resolve)
+    try:
+        return _optional_id(conf, "General", "Default-phase-1-ID", resolve)
+    except ConfError:  # which the checker tells; of [General] the default counts instead
+        return None
 
 
 def _optional_id(conf: Conf, section: str, tag: str, resolve: Resolve) -> Identity | None:

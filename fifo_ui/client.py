@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fifo_ui.files import LOOK_S, REPLY, is_full, make_room, running
+from fifo_ui.files import (
+    LOOK_S,
+    REPLY,
+    is_full,
+    make_room,
+    make_writable,
+    read_only,
+    running,
+)
 from isakmp.errors import IsakmpError
 
 SLOW_S = 1.0  # who waits for longer is told for what
@@ -72,7 +80,7 @@ class Client:
             fd = os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
                 if not stat.S_ISFIFO(os.fstat(fd).st_mode):
-                    raise ControlError(f"{self.fifo} is no FIFO", "name it with --fifo")
+                    raise self._another_file()
                 os.write(fd, data)
             finally:
                 os.close(fd)
@@ -91,6 +99,16 @@ class Client:
             ),
         }.get(error.errno or 0, (f"cannot write to {{}}: {error.strerror}", ""))
         return ControlError(cause.format(self.fifo), mend)
+
+    def _another_file(self) -> ControlError:
+        """Something else is in the FIFO's place: of an isakmpd that runs, somebody put it there."""
+        if pid := running(self.run_directory):
+            return NotThere(
+                f"isakmpd runs, process {pid}, but another file is in the place of {self.fifo}",
+                f"move that file away: isakmpd makes its FIFO anew within {LOOK_S:g} s, or at once"
+                f" for kill -HUP {pid}; where it has another (-f), name that with --fifo",
+            )
+        return ControlError(f"{self.fifo} is no FIFO", "name it with --fifo")
 
     def _not_there(self, why: str) -> NotThere:
         """By the FIFO nobody is; whether isakmpd runs all the same, its process number tells."""
@@ -129,10 +147,16 @@ class Client:
         """The FIFO was read, and there is no reply in time."""
         why = f"isakmpd took the command but did not answer within {self.timeout_s:g} s"
         where = self.run_directory
+        again = "and give the command again: it may have been carried out"
+        if read_only(where):
+            return NotThere(
+                f"{why}: the file system of {where}, where it answers, is read-only",
+                f"{make_writable(where)}, {again}",
+            )
         if is_full(where):
             return NotThere(
                 f"{why}: the disk of {where}, where it answers, is full",
-                f"{make_room(where)}, and give the command again: it may have been carried out",
+                f"{make_room(where)}, {again}",
             )
         return NotThere(
             why,

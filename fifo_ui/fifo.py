@@ -7,7 +7,6 @@ kept; one that is too long is dropped up to its end.
 
 from __future__ import annotations
 
-import errno
 import os
 import pwd
 import stat
@@ -16,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from select import PIPE_BUF
 
-from fifo_ui.files import make_room
+from fifo_ui.files import mend_of
 from isakmp.conf.user import mend_rights
 from isakmp.errors import ConfError
 from isakmp.event.loop import Loop
@@ -152,7 +151,7 @@ def open_fifo(path: Path) -> int:
     except OSError as error:
         raise ConfError(
             f"cannot make the FIFO {path}: {error.strerror}",
-            hint=f"{_room(error, path)}{_rights(path)}give another path with -f",
+            hint=f"{_mend(error, path)}give another path with -f",
         ) from error
     if not stat.S_ISFIFO(os.fstat(fd).st_mode):
         os.close(fd)
@@ -160,9 +159,10 @@ def open_fifo(path: Path) -> int:
     return fd
 
 
-def _room(error: OSError, path: Path) -> str:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return f"{make_room(path.parent)}, or " if full else ""
+def _mend(error: OSError, path: Path) -> str:
+    """What would let us make it: of the file system, or else the rights that we lack."""
+    mend = mend_of(error, path.parent)
+    return f"{mend}, or " if mend else _rights(path)
 
 
 def _rights(path: Path) -> str:
@@ -176,18 +176,27 @@ def _rights(path: Path) -> str:
     return ""
 
 
-def _clear(path: Path) -> None:
-    """Remove a FIFO that nobody reads any more. ConfError where something else is there."""
+def another_file(path: Path) -> ConfError | None:
+    """What is in the place of a FIFO and is none, and is left alone."""
     try:
         mode = path.lstat().st_mode
-    except FileNotFoundError:
+    except OSError:
+        return None
+    if stat.S_ISFIFO(mode):
+        return None
+    kind = "regular file" if stat.S_ISREG(mode) else "file that is no FIFO"
+    return ConfError(
+        f"a {kind} is in the place of the FIFO {path}",
+        hint="move it away, or give another path with -f",
+    )
+
+
+def _clear(path: Path) -> None:
+    """Remove a FIFO that nobody reads any more. ConfError where something else is there."""
+    if error := another_file(path):
+        raise error
+    if not os.path.lexists(path):
         return
-    if not stat.S_ISFIFO(mode):
-        kind = "regular file" if stat.S_ISREG(mode) else "file that is no FIFO"
-        raise ConfError(
-            f"a {kind} is in the place of the FIFO {path}",
-            hint="move it away, or give another path with -f",
-        )
     with suppress(OSError):
         os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
         raise ConfError(

@@ -15,6 +15,7 @@ REPLY = "isakmpd.reply."
 PID = "isakmpd.pid"
 ANSWER_MAX_AGE_S = 60.0
 ANSWER_ROOM = 1 << 20  # octets that an answer may well have
+FULL_PART = 20  # a file system with less than this part of it free is full
 LOOK_S = 10.0  # how often isakmpd looks whether its FIFO is in its place
 
 
@@ -40,15 +41,36 @@ def check_directory(path: Path, owners: set[int]) -> None:
 
 
 def why(error: OSError, directory: Path) -> str:
-    """What the system says of a file there that was not made; of a full disk also the mend."""
-    said = error.strerror or str(error)
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return f"{said}; mend: {make_room(directory)}" if full else said
+    """What the system says of a file there that was not made; where it says the mend, that too."""
+    said, mend = error.strerror or str(error), mend_of(error, directory)
+    return f"{said}; mend: {mend}" if mend else said
+
+
+def mend_of(error: OSError, directory: Path) -> str:
+    """What lets a file be made there, of a full or read-only file system; else empty."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return make_room(directory)
+    return make_writable(directory) if error.errno == errno.EROFS else ""
 
 
 def make_room(directory: Path) -> str:
     """The mend of a full disk."""
     return f"make room there (df -h {directory}; df -i {directory} counts files)"
+
+
+def make_writable(directory: Path) -> str:
+    """The mend of a file system that is read-only."""
+    return (
+        f"mount it writable (findmnt -T {directory} names it; mount -o remount,rw); dmesg says"
+        " whether an error of its disk has made it read-only"
+    )
+
+
+def read_only(directory: Path) -> bool:
+    """Whether it is on a file system that is read-only."""
+    with suppress(OSError):
+        return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+    return False
 
 
 def is_full(directory: Path) -> bool:
@@ -57,7 +79,9 @@ def is_full(directory: Path) -> bool:
         room = os.statvfs(directory)
         # Some file systems have no bound on files, and say 0 of 0.
         files = room.f_favail > 0 or not room.f_files
-        return not files or room.f_bavail * room.f_frsize < ANSWER_ROOM
+        # A small one that is hardly used is not full.
+        least = min(ANSWER_ROOM, room.f_blocks * room.f_frsize // FULL_PART)
+        return not files or room.f_bavail * room.f_frsize <= least
     return False
 
 

@@ -1,4 +1,4 @@
-"""A full disk under every file that isakmpd writes: one line in the log, and all goes on."""
+"""A full disk, or a read-only one, under what isakmpd writes: one line in the log; all goes on."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from fifo_ui.client import Client, ControlError
 from fifo_ui.commands import Commands
 from fifo_ui.fifo import open_fifo
+from fifo_ui.files import is_full
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.flags import arguments
 from isakmp.log.keylog import KeyLog
@@ -152,13 +153,14 @@ def fill(folder: Path) -> None:
             pass
 
 
-def test_isakmpctl_says_that_the_run_directory_is_full(small: Path) -> None:
-    daemon = FakeDaemon(small)
-    lines: list[str] = []
+@contextmanager
+def answering(folder: Path, lines: list[str]) -> Iterator[Client]:
+    """isakmpctl, and an isakmpd whose run directory that is and that logs to ``lines``."""
+    daemon = FakeDaemon(folder)
     daemon.log = Log(lambda: 0.0, lines.append, stamp=False)
-    commands, fifo, now = Commands(daemon, lambda: 1.0), small / "isakmpd.fifo", [0.0]
+    commands, fifo, now = Commands(daemon, lambda: 1.0), folder / "isakmpd.fifo", [0.0]
     os.mkfifo(fifo)
-    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    reading = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
@@ -166,17 +168,55 @@ def test_isakmpctl_says_that_the_run_directory_is_full(small: Path) -> None:
             for line in os.read(reading, 4096).decode().splitlines():
                 commands.line(line)
 
-    client = Client(fifo, small, 2.0, lambda: now[0], sleep, lambda: "0123456789abcdef")
-    assert client.ask("S")
-    fill(small)
-    with pytest.raises(ControlError, match=f"the disk of {small}, .* is full") as caught:
-        client.ask("S")
-    assert f"make room there (df -h {small}; " in caught.value.mend
-    assert any(f"No space left on device; mend: make room there (df -h {small}" in line
-               for line in lines)  # fmt: skip
-    (small / "big").unlink()
-    assert client.ask("S")
+    yield Client(fifo, folder, 2.0, lambda: now[0], sleep, lambda: "0123456789abcdef")
     os.close(reading)
+
+
+def test_isakmpctl_says_that_the_run_directory_is_full(small: Path) -> None:
+    lines: list[str] = []
+    with answering(small, lines) as client:
+        assert client.ask("S")
+        fill(small)
+        with pytest.raises(ControlError, match=f"the disk of {small}, .* is full") as caught:
+            client.ask("S")
+        (small / "big").unlink()
+        assert client.ask("S")
+    assert f"make room there (df -h {small}; " in caught.value.mend
+    said = f"No space left on device; mend: make room there (df -h {small}"
+    assert any(said in line for line in lines)
+
+
+def remount(folder: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+
+def test_isakmpctl_says_that_the_run_directory_is_read_only(small: Path) -> None:
+    lines: list[str] = []
+    with answering(small, lines) as client:
+        remount(small, "ro")
+        with pytest.raises(ControlError, match="where it answers, is read-only") as caught:
+            client.ask("S")
+        remount(small, "rw")
+        assert client.ask("S")
+    assert f"mount it writable (findmnt -T {small} " in caught.value.mend
+    said = f"Read-only file system; mend: mount it writable (findmnt -T {small} "
+    assert any(said in line for line in lines)
+
+
+def test_a_fifo_on_a_file_system_that_is_read_only(small: Path) -> None:
+    """Nobody is given a directory for it, who could write there no more than we."""
+    remount(small, "ro")
+    with pytest.raises(ConfError) as refused:
+        open_fifo(small / "isakmpd.fifo")
+    assert refused.value.hint.startswith(f"mount it writable (findmnt -T {small} ")
+    assert "chown" not in refused.value.hint
+
+
+def test_a_small_file_system_is_not_full_for_that(small: Path) -> None:
+    remount(small, "size=1m")
+    assert not is_full(small)
+    fill(small)
+    assert is_full(small)
 
 
 def test_a_start_on_a_full_disk_says_how_room_is_made(

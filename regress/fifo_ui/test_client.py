@@ -62,6 +62,20 @@ def test_no_fifo_but_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert path.read_text() == ""
 
 
+def test_another_file_in_the_place_of_the_fifo_of_an_isakmpd_that_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "isakmpd.fifo").write_text("")
+    command = [sys.executable, "-c", "input()", "isakmpd"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        (tmp_path / "isakmpd.pid").write_text(f"{process.pid}\n")
+        assert ctl.main(["--run-directory", str(tmp_path), "sa"]) == 1
+        process.communicate(b"\n")
+    told, mend = capsys.readouterr().err.splitlines()
+    assert f"process {process.pid}, but another file is in the place of {tmp_path}" in told
+    assert mend.startswith("  mend: move that file away: isakmpd makes its FIFO anew within 10 s")
+
+
 def test_daemon_that_does_not_answer(running: Running) -> None:
     client = client_of(running, lambda: None)
     with pytest.raises(ControlError, match="did not answer within 5 s") as caught:

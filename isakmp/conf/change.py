@@ -76,7 +76,8 @@ def weigh(
 
 def _lent(conf: Conf) -> list[str | None]:
     """The values that are the default of tags of any section."""
-    return [conf.get(*source) for source in BORROWED.values()]
+    lenders = (*BORROWED.values(), ("General", "Default-phase-2-suites"))
+    return [conf.get(*source) for source in lenders]
 
 
 def _key(error: ConfError) -> tuple[str, str, str]:

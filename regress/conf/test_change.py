@@ -327,6 +327,7 @@ VALUES = [*SECTIONS, "1", "2", "ikev2", "16", "10.9.0.0", "AES-SHA-GRP27", "QM-E
 
 
 @example([("set", "General", "Default-phase-1-lifetime", "General")])
+@example([("set", "General", "Default-phase-2-suites", "AES-SHA")])
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

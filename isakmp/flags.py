@@ -115,3 +115,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if options.close and options.open:
         parser.error("--close-only and --open: one of them")
     return options
+
+
+def families(options: argparse.Namespace) -> tuple[int, ...]:
+    """The versions of IP that the options leave."""
+    return (4,) if options.v4 else (6,) if options.v6 else (4, 6)

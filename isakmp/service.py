@@ -39,7 +39,7 @@ def work(
         # The FIFO before the connections: they can be watched from the first message on.
         commands = Commands(daemon, time.time)
         stack.callback(commands.close)
-        fifo = Fifo(_fifo_path(options, daemon.run_directory), loop, log, commands.line)
+        fifo = Fifo(fifo_path(options, daemon.run_directory), loop, log, commands.line)
         stack.callback(fifo.close)
         for sock in _signals(daemon, loop, log, lambda: _rotate(fifo, outlets)):
             stack.enter_context(sock)
@@ -74,7 +74,8 @@ def _collect_seldom() -> None:
     gc.set_threshold(1_500, 250, 20)
 
 
-def _fifo_path(options: argparse.Namespace, run_directory: Path) -> str:
+def fifo_path(options: argparse.Namespace, run_directory: Path) -> str:
+    """Where commands come from, ``-``: standard input."""
     return options.fifo or str(run_directory / "isakmpd.fifo")
 
 

@@ -6,16 +6,14 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from traceback import format_exception
 
 from fifo_ui.screen import Tone, screen_of
 from isakmp.conf.check import judge_file
-from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
 from isakmp.crypto.agreement import VERBS
 from isakmp.daemon import Daemon
@@ -23,12 +21,11 @@ from isakmp.errors import ConfError, IsakmpError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.event.worker import Work, Workers
-from isakmp.flags import arguments
+from isakmp.flags import arguments, families
 from isakmp.log.files import Outlets
 from isakmp.log.log import Log, LogClass, Severity, parse_class, parse_level
 from isakmp.log.sink import STDERR, Sink, StreamSink, SyslogSink
 from isakmp.policy.ppk_reader import key_files
-from isakmp.policy.spd import Address
 from isakmp.policy.supported import Stack
 from isakmp.preload import preload
 from isakmp.privilege import Identity, give_up, more_descriptors, private_files
@@ -36,7 +33,7 @@ from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
 from isakmp.run_directory import run_directory
 from isakmp.service import work
-from isakmp.transport.netif import interface, source
+from isakmp.transport.netif import interface, listen_on, source
 from isakmp.transport.udp import Udp
 
 # Connections that an error names.
@@ -50,7 +47,7 @@ def start(argv: Sequence[str] | None = None) -> int:
         for text in options.debug:
             _class_and_level(text)
         if options.check:
-            return check_only(Path(options.conf), options.leave_alone)
+            return check_only(options)
         if options.close or options.open:
             barrier(options)
         else:
@@ -61,25 +58,27 @@ def start(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def check_only(path: Path, leave_alone: bool = False) -> int:
-    """Print every error and warning of a configuration; 1 where there is an error.
-
-    leave_alone: it is for an isakmpd that installs nothing.
-    """
+def check_only(options: argparse.Namespace) -> int:
+    """Print every error and warning of a configuration, and what this host lacks to start with it;
+    1 where there is an error."""
     from isakmp.app.make import asked_beforehand
+    from isakmp.beforehand import lacking
 
-    def stack(conf: Conf) -> Stack:
-        return Stack(None if leave_alone else asked_beforehand(conf), leave_alone)
+    idle: bool = options.leave_alone
 
+    def host(conf: Conf) -> tuple[Iterable[ConfError], Stack]:
+        return lacking(conf, options), Stack(None if idle else asked_beforehand(conf), idle)
+
+    path = Path(options.conf)
     screen, told = screen_of(sys.stderr), partial(print, file=sys.stderr)
-    errors, warnings, _ = judge_file(path, interface, stack)
+    errors, warnings, _ = judge_file(path, interface, host)
     for error in errors:
         told(screen.paint(str(error), Tone.BAD))
+    for warning in warnings:
+        told(screen.paint(f"warning: {warning}", Tone.WARNING))
     if errors:
         told(f"{path}: {len(errors)} error{'s' * (len(errors) > 1)}")
         return 1
-    for warning in warnings:
-        told(screen.paint(f"warning: {warning}", Tone.WARNING))
     print(screen_of(sys.stdout).paint(f"{path}: no errors", Tone.GOOD))
     return 0
 
@@ -203,11 +202,11 @@ def _daemon(
 ) -> Daemon:  # fmt: skip
     from isakmp.app.make import MARK, make_application  # after the cheap ways out
 
-    families = (4,) if options.v4 else (6,) if options.v6 else (4, 6)
+    versions = families(options)
     nat_t_port = 0 if options.no_nat_t else options.nat_t_port
     transport = Udp(
-        loop, log, listen=_listen_on(conf, families), port=options.port,
-        nat_t_port=nat_t_port, families=families, mark=MARK,
+        loop, log, listen=listen_on(conf, versions), port=options.port,
+        nat_t_port=nat_t_port, families=versions, mark=MARK,
     )  # fmt: skip
     try:
         app, esp_in = make_application(
@@ -227,18 +226,3 @@ def _daemon(
         report_path=Path(options.report) if options.report else None, esp_in=esp_in,
         on_quit=loop.stop, reloading=starter.reload, work=workers,
     )  # fmt: skip
-
-
-def _listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
-    """The addresses of Listen-on, written or an interface's, of the families that are wanted."""
-    addresses: list[Address] = []
-    for text in conf.value(Kind.GENERAL, "General", "Listen-on"):
-        try:
-            found = [ip_address(text)]
-        except ValueError:
-            found = [i.ip for version in families if (i := interface(text, version))]
-            if not found:
-                why = f"{text} is no address, and no interface of this host with one"
-                raise conf.error(why, "General", "Listen-on") from None
-        addresses += [address for address in found if address.version in families]
-    return addresses

@@ -95,7 +95,14 @@ LAYERS = [
     ["isakmp.keeper.orphans", "isakmp.keeper.places"],
     ["isakmp.keeper.keeper"],
     ["isakmp.status", "isakmp.daemon", "isakmp.keeper.closing", "fifo_ui"],
-    ["isakmp.__main__", "isakmp.start", "isakmp.preload", "isakmp.service", "isakmp.patience"],
+    [
+        "isakmp.__main__",
+        "isakmp.beforehand",
+        "isakmp.start",
+        "isakmp.preload",
+        "isakmp.service",
+        "isakmp.patience",
+    ],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(p for top in ("isakmp", "fifo_ui") for p in (ROOT / top).rglob("*.py"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +18,7 @@ from isakmp.app.held import Held
 from isakmp.app.none import Nothing
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.app.pf_key.link import SocketLink, kernel_socket, unix_socket
+from isakmp.app.unavailable import unavailable
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
 from isakmp.errors import ApplicationError
@@ -27,6 +30,9 @@ from isakmp.policy.spd import Address
 from isakmp.policy.supported import Supports
 from isakmp.privilege import Cap
 from isakmp.run_directory import run_directory
+
+DEVICES = "/dev/net/tun"
+NETLINK_XFRM = 6
 
 EspIn = Callable[..., object]
 SendRaw = Callable[[Path, bytes], object]
@@ -79,6 +85,37 @@ def make_barrier(conf: Conf, *, loop: Loop, timers: Timers, log: Log) -> Applica
         )
     place = barrier_place(conf)
     return _engine_here(place, loop, timers, os.urandom, log, lambda *_: None)[0]
+
+
+def missing(conf: Conf) -> ApplicationError | None:
+    """What the application needs and this host has not got, whoever starts it. ConfError where the
+    configuration names none that there is."""
+    name, path = _named(conf)
+    try:
+        if path:
+            os.stat(path)
+        elif name == "engine":
+            os.stat(DEVICES)
+        elif name == "xfrm":
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_XFRM).close()
+        elif name == "pf_key":
+            kernel_socket().close()
+    except OSError as error:
+        if path:
+            return _not_listening(path, error)
+        what, module = _NEEDED[name]
+        privileged = error.errno in (errno.EPERM, errno.EACCES)
+        return None if privileged else unavailable(
+            what, error, capability="CAP_NET_ADMIN", module=module
+        )  # fmt: skip
+    return None
+
+
+_NEEDED = {
+    "engine": ("TUN device", "tun"),
+    "xfrm": ("NETLINK_XFRM cannot be had", "xfrm_user"),
+    "pf_key": ("cannot reach the IPsec stack", "af_key"),
+}
 
 
 def asked_beforehand(conf: Conf) -> Supports | None:
@@ -161,15 +198,20 @@ def _engine_elsewhere(
     def connect() -> Relay:
         return Relay(unix_socket(path + ".esp"), loop, received, lambda: None)
 
-    start = f"start it: isakmpd-engine --socket {path}"
     link = SocketLink(partial(unix_socket, path), loop, timers)
     try:
-        app = _Elsewhere(link, timers, connect, start, log)
+        app = _Elsewhere(link, timers, connect, _start(path), log)
     except OSError as error:
-        raise ApplicationError(
-            f"no key engine listens at {path}: {error.strerror}; {start}"
-        ) from None
+        raise _not_listening(path, error) from None
     return app, app.esp_in
+
+
+def _start(path: str) -> str:
+    return f"start it: isakmpd-engine --socket {path}"
+
+
+def _not_listening(path: str, error: OSError) -> ApplicationError:
+    return ApplicationError(f"no key engine listens at {path}: {error.strerror}; {_start(path)}")
 
 
 class _Elsewhere(PfKey):

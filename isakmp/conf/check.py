@@ -23,7 +23,7 @@ from isakmp.conf.spelling import lost, unknown_tag
 from isakmp.conf.spoken import unheard, unspoken
 from isakmp.conf.store import Conf, read_file
 from isakmp.conf.tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
-from isakmp.conf.user import user_warnings
+from isakmp.conf.user import group_warnings, user_warnings
 from isakmp.conf.values import NO, YES_NO, BadValue
 from isakmp.conf.who import confusable
 from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
@@ -46,9 +46,10 @@ from isakmp.policy.unplaced import no_address
 MAX_ERRORS = 1000
 MAX_HINTS = 100
 
-
 Faults = Mapping[tuple[Kind, str], ConfError]
 """By kind and folded name."""
+Host = Callable[[Conf], tuple[Iterable[ConfError], Stack]]
+"""What it lacks to start with a configuration, and its IPsec stack."""
 
 
 class Judgement(NamedTuple):
@@ -65,10 +66,10 @@ class Judgement(NamedTuple):
 
 def judge(
     conf: Conf, resolve: Resolve = no_interfaces, readings: Readings | None = None,
-    stack: Stack = UNKNOWN,
+    stack: Stack = UNKNOWN, started: bool = True,
 ) -> Judgement:  # fmt: skip
     """Every error and warning: duplicates, unused sections, algorithms of the past, or that the
-    stack lacks.
+    stack lacks; of who has started, what would keep him from it the next time.
 
     readings: to be filled, for who reads the same afterwards.
     """
@@ -76,7 +77,7 @@ def judge(
     if not connection_names(conf) and not conf.tags("Phase 1"):
         place = f"{conf.path}: " if conf.path else ""
         said.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
-    said += [*user_warnings(conf), *file_warnings(conf)]
+    said += [*user_warnings(conf), *file_warnings(conf)] if started else group_warnings(conf)
     return Judgement(errors, [*conf.warnings, *said], faults)
 
 
@@ -97,17 +98,19 @@ def judge_part(
 
 
 def judge_file(
-    path: Path, resolve: Resolve = no_interfaces, stack: Callable[[Conf], Stack] = lambda _: UNKNOWN
+    path: Path, resolve: Resolve = no_interfaces, host: Host = lambda _: ((), UNKNOWN)
 ) -> Judgement:
-    """The same for a file, which may not even be readable. stack: what there is to know of it."""
+    """The same for a file, which may not even be readable, before isakmpd starts."""
     try:
         parsed = read_file(path)
     except ConfError as error:
         return Judgement([error], [], {})
     if parsed.errors:
-        return Judgement(parsed.errors, [], {})
+        return Judgement(parsed.errors, parsed.warnings, {})
     conf = Conf(parsed, path)
-    return judge(conf, resolve, stack=stack(conf))
+    lacking, stack = host(conf)
+    judged = judge(conf, resolve, stack=stack, started=False)
+    return judged._replace(errors=[*judged.errors, *lacking])
 
 
 def check(conf: Conf, resolve: Resolve = no_interfaces) -> list[ConfError]:

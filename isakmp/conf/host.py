@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from isakmp.conf.store import Conf
+from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve, no_interfaces
 from isakmp.policy.spd import Address, Remote
 from isakmp.run_directory import run_directory
@@ -30,6 +31,11 @@ def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) ->
 
 
 def file_warnings(conf: Conf) -> Iterator[str]:
+    """What file_errors() finds, for an isakmpd that runs."""
+    yield from (f"{error}: isakmpd would not start" for error in file_errors(conf))
+
+
+def file_errors(conf: Conf) -> Iterator[ConfError]:
     """A Run-directory, or that of a Logfile, which is not there; a Key-log that cannot be made."""
     paths = {path for _, path in conf.general("Logfile")[0]}
     wanted = [("Logfile", directory) for directory in sorted({Path(path).parent for path in paths})]
@@ -37,11 +43,10 @@ def file_warnings(conf: Conf) -> Iterator[str]:
         wanted.append(("Run-directory", run_directory(conf)))
     for tag, directory in wanted:
         if not directory.is_dir():
-            place = conf.where("General", tag)
-            yield f"{place}: there is no directory {directory}: isakmpd would not start"
+            yield conf.error(f"there is no directory {directory}", "General", tag)
     key_log = conf.general("Key-log")[0]
     if key_log and (why := _not_made(Path(key_log))):
-        yield f"{conf.where('General', 'Key-log')}: {why}: isakmpd would not start"
+        yield conf.error(why, "General", "Key-log")
 
 
 def _not_made(directory: Path) -> str:

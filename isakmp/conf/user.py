@@ -16,22 +16,39 @@ _RIGHTS = (S_IWUSR | S_IXUSR, S_IWGRP | S_IXGRP, S_IWOTH | S_IXOTH)
 
 def user_warnings(conf: Conf) -> Iterator[str]:
     """A user or group that is not there, or may not write in the run directory; a group alone."""
-    name = conf.get("General", "User")
-    if conf.general("User")[1] or conf.general("Group")[1]:
-        return  # an error of its own
-    if not name:
-        if conf.get("General", "Group"):
-            yield f"{conf.where('General', 'Group')}: without User it changes nothing"
-        return
+    if error := user_error(conf):
+        yield str(error)
+    yield from group_warnings(conf)
+
+
+def group_warnings(conf: Conf) -> Iterator[str]:
+    """A group alone."""
+    if conf.general("Group")[0] and not conf.get("General", "User"):
+        yield f"{conf.where('General', 'Group')}: without User it changes nothing"
+
+
+def user_error(conf: Conf) -> ConfError | None:
+    """A user or group that is not there, or may not write in the run directory."""
     try:
-        user = Identity(name, conf.get("General", "Group") or "")
+        user = named_user(conf)
     except ConfError as error:
-        yield f"{conf.where('General', error.tag)}: {error.reason} ({error.hint})"
-        return
+        hint = error.hint
+        conf.place(error).hint = hint
+        return error
     directory = run_directory(conf)
-    if not _may_write(directory, user):
-        place, mend = conf.where("General", "User"), mend_rights(directory, name)
-        yield f"{place}: {name} may not write in the run directory {directory}: {mend}"
+    if user is None or may_write(directory, user):
+        return None
+    mend = mend_rights(directory, user.name)
+    reason = f"{user.name} may not write in the run directory {directory}: {mend}"
+    return conf.error(reason, "General", "User")
+
+
+def named_user(conf: Conf) -> Identity | None:
+    """Whom isakmpd becomes; None where nobody is named, or not so that it could be read.
+    ConfError where this host has no such user or group."""
+    name, group = conf.general("User"), conf.general("Group")
+    refused = name[1] or group[1]
+    return Identity(name[0], group[0] or "") if name[0] and not refused else None
 
 
 def mend_rights(directory: Path, user: str) -> str:
@@ -42,8 +59,8 @@ def mend_rights(directory: Path, user: str) -> str:
     return f"install -d -o {user} {own}, and set Run-directory= {own} in [General]"
 
 
-def _may_write(directory: Path, user: Identity) -> bool:
-    """True also where that is not known."""
+def may_write(directory: Path, user: Identity) -> bool:
+    """Whether a user may make files there. True also where that is not known."""
     try:
         info = directory.stat()
     except OSError:

@@ -234,6 +234,20 @@ _HINTS = {
 }
 
 
+def not_to_be_had(address: Address, port: int) -> ConfError | None:
+    """Why this host cannot listen at an address of Listen-on, whatever the port; None: it can."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.bind((str(address), 0))
+            except OSError as error:
+                return _not_bound(address, port, True, error)
+    except OSError as error:
+        return _no_socket(address, port, error)
+    return None
+
+
 def _not_bound(address: Address, port: int, listed: bool, error: OSError) -> ConfError:
     """Why a socket has not got its address; what asked for that is cited."""
     section, tag = ("General", "Listen-on") if listed else ("", "")

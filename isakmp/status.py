@@ -241,7 +241,9 @@ def _fate(connections: Connections, name: str, passive: bool) -> str:
         return "not dropped: isakmpd installs no policies"
     closed = connections.catalog.closed.get(name)
     if closed is None:
-        return "not dropped: it cannot be read"
+        return "not dropped: it cannot be read"  # nor its far side alone, or that is everybody
+    if name in connections.catalog.far:
+        return "all that is with its far side is dropped, unless that is everybody"
     if len(kept_back(closed, passive=passive)) < len(closed):
         return "not dropped where its remote network is everybody, as it is passive"
     return "dropped"

@@ -180,6 +180,17 @@ def test_a_connection_whose_traffic_cannot_be_read_is_not_said_to_be_dropped() -
     assert (row["state"], row["fate"]) == ("left out", "not dropped: it cannot be read")
 
 
+def test_a_connection_whose_near_side_cannot_be_read_drops_all_that_is_with_the_far_one() -> None:
+    selectors = "Local-selectors= 10.1.0.0/33\nRemote-selectors= 10.2.0.0/16"
+    net = Network()
+    west = net.add(WEST.address, replace(WEST, connection_tags=selectors).text())
+    net.start()
+    (row,) = west.daemon.status()["connections"]
+    assert row["fate"] == "all that is with its far side is dropped, unless that is everybody"
+    (way,) = {p.selector for p in west.app.policies if p.direction is Direction.OUT}
+    assert (str(way.src), str(way.dst)) == ("0.0.0.0/0", "10.2.0.0/16")
+
+
 def test_a_passive_connection_with_everybody_cuts_nothing_off_when_it_is_left_out_either() -> None:
     """As while nobody is connected: a slip in one section must not take the network away."""
     everybody = "Local-selectors= 10.2.0.0/16, fd02::/16\nRemote-selectors= 0.0.0.0/0, fd01::/16"

@@ -16,7 +16,7 @@ from isakmp.conf import judge as crypto
 from isakmp.conf.clear import traffic_warnings
 from isakmp.conf.host import address_warnings, file_warnings
 from isakmp.conf.kinds import Kind, Tag
-from isakmp.conf.parse import fold, items_of, nearest
+from isakmp.conf.parse import fold, items_of
 from isakmp.conf.ppk import ppk_warnings
 from isakmp.conf.secrets import MEND, weakness
 from isakmp.conf.spelling import lost, unknown_tag
@@ -289,10 +289,6 @@ class _Walk:
         except ConfError:
             return False
 
-    def _nearest(self, name: str, known: Iterable[str]) -> str:
-        """A hint, as long as errors are few: looking for what is alike is slow."""
-        return nearest(name, known) if len(self.errors) < MAX_HINTS else ""
-
     def _unknown(self, visit: _Visit, name: str) -> None:
         """A misspelt tag is an error; any other is ignored, as isakmpd did."""
         if visit.kind is Kind.PHASE_1:
@@ -323,6 +319,8 @@ class _Walk:
     def _value(self, section: str, name: str, tag: Tag, item: str) -> None:
         try:
             tag.type.parse(item)
+            if remark := tag.type.remark(item):
+                self.warnings.append(f"{self.conf.where(section, name)}: {remark}")
         except BadValue as error:
             if tag.loose:
                 place = self.conf.where(section, name)

@@ -11,12 +11,13 @@ from isakmp.conf.tags_peer import DOI, KEY_BITS
 from isakmp.conf.values import TEXT, YES_NO, Type, member_of, number, parsed, word, words
 from isakmp.constants import ipsec, isakmp
 from isakmp.policy.keywords import parse_esp
-from isakmp.policy.selector_text import parse_selector
+from isakmp.policy.selector_text import host_bits, parse_selector
 
 _SELECTORS = parsed(
     "selectors",
     parse_selector,
     "such as 10.1.0.0/16, 10.2.0.1-10.2.0.9[tcp/80-90] or 2001:db8::/32[udp]",
+    host_bits,
 )
 _MAX_WINDOW = 4096
 

@@ -49,11 +49,13 @@ class BadValue(ValueError):
 @dataclass(frozen=True)
 class Type:
     """A type of value. what: as the manual names it, with its range; parse: ValueError where a
-    text is none; words: every value there is, where they can be listed."""
+    text is none; words: every value there is, where they can be listed; remark: what there is to
+    say of a value that was parsed."""
 
     what: str
     parse: Callable[[str], Any]
     words: tuple[str, ...] = ()
+    remark: Callable[[str], str] = lambda _: ""
 
 
 def number(low: int, high: int, unit: str = "") -> Type:
@@ -139,7 +141,12 @@ def pattern(expression: str, what: str) -> Type:
     return Type(what, parse)
 
 
-def parsed(what: str, parse: Callable[[str], Any], hint: str = "") -> Type:
+def parsed(
+    what: str,
+    parse: Callable[[str], Any],
+    hint: str = "",
+    remark: Callable[[str], str] = lambda _: "",
+) -> Type:
     """A value with a grammar of its own, whose parser raises ValueError. hint: an example."""
 
     def quoted(text: str) -> Any:
@@ -152,7 +159,7 @@ def parsed(what: str, parse: Callable[[str], Any], hint: str = "") -> Type:
             quote = "" if told.startswith(repr(text)) else f"{text!r}: "
             raise BadValue(quote + told, hint) from None
 
-    return Type(what, quoted)
+    return Type(what, quoted, remark=remark)
 
 
 def offer_range(unit: str = "", least: int = 0, most: int = MAX_AMOUNT) -> Type:

@@ -23,6 +23,7 @@ from isakmp.policy.reader import (
     connection_names,
     peers_by_address,
     read_bypass,
+    read_far,
     read_selectors_of,
 )
 from isakmp.policy.readings import Readings
@@ -49,6 +50,7 @@ class Catalog:
 
     left_out: the connections and bypasses that are not used, and why;
     closed: the traffic of connections that are left out, where it can be read all the same;
+    far: those of which the far side alone can be read, so that all traffic with that is closed;
     bypass: what goes in clear on purpose, by section;
     faults: the sections that must not be used, by kind and folded name, as the checker has them;
     supports: the IPsec stack's word on a transform, of which the checker tells;
@@ -62,6 +64,7 @@ class Catalog:
     left_out: list[tuple[str, ConfError]] = field(default_factory=list)
     closed: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
     bypass: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
+    far: set[str] = field(default_factory=set)
     generation: int = -1
     faults: Mapping[tuple[Kind, str], ConfError] = field(default_factory=dict)
     supports: Supports | None = None
@@ -94,8 +97,9 @@ class Catalog:
             self._readings = None
 
     def _load(self) -> None:
-        before = self.closed | {name: selectors_of(one) for name, one in self.connections.items()}
-        self.connections, self.left_out, self.closed = {}, [], {}
+        before = {name: closed for name, closed in self.closed.items() if name not in self.far}
+        before |= {name: selectors_of(one) for name, one in self.connections.items()}
+        self.connections, self.left_out, self.closed, self.far = {}, [], {}, set()
         self._with, self._at, self._peers, self.reserved = {}, {}, set(), Reserved()
         self.generation = -1
         self._load_bypass()
@@ -128,6 +132,15 @@ class Catalog:
         try:
             self.closed[name] = read_selectors_of(self.conf, name, self.resolve)
         except ConfError as error:
+            if not before and (far := self._far(name)):
+                self.far.add(name)
+                self.closed[name] = far
+                refused = self.conf.error(
+                    "its near side cannot be read: all traffic with its far side is dropped, "
+                    "unless that is everybody", name,
+                )  # fmt: skip
+                self.left_out.append((name, refused))
+                return
             if not before:
                 reason = "its traffic cannot be read, so it is not dropped"
                 if not any(error.reason == other.reason for _, other in self.left_out):
@@ -139,6 +152,14 @@ class Catalog:
             self.closed[name] = before
         shared = remote is not None and remote.shared
         self.reserved.add(Share(name, peer, self.closed[name]), shared)
+
+    def _far(self, name: str) -> tuple[Selector, ...]:
+        """What stands for traffic whose near side alone cannot be read; empty where there is no
+        such thing."""
+        try:
+            return read_far(self.conf, name, self.resolve)
+        except ConfError:
+            return ()
 
     def connection(self, name: str) -> Connection:
         """A connection by name, listed or not. ConfError where it is none or is bad."""

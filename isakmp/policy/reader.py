@@ -6,6 +6,7 @@ address of an interface or of ``default``; without it only written addresses are
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import ip_network
 from typing import Any
 
@@ -164,6 +165,30 @@ def read_selectors_of(
     return selectors(traffic, _pairs_max(conf))
 
 
+def read_far(conf: Conf, name: str, resolve: Resolve = no_interfaces) -> tuple[Selector, ...]:
+    """What a connection has with the far side, of everybody here, where our side alone cannot be
+    read; without what would cut this host off. ConfError of the side that is wrong."""
+    peer = conf.get(name, "ISAKMP-peer", "") or ""
+    remote = _selectors(conf, name, "Remote-selectors")
+    remote_id = None if remote else _remote_id(conf, name, peer, resolve)
+    remote = remote or _of_identity(conf, name, "Remote-ID", remote_id)
+    try:
+        if not _selectors(conf, name, "Local-selectors"):
+            _network(conf, name, "Local-ID", _local_id(conf, name, peer, resolve))
+    except ConfError:
+        with suppress(Refused):
+            found = selectors(Traffic(_everybody(remote), remote), _pairs_max(conf))
+            return tuple(selector for selector in found if selector.dst.prefixlen)
+    return ()
+
+
+def _everybody(other: tuple[TrafficSelector, ...]) -> tuple[TrafficSelector, ...]:
+    """Every address of the versions of the other side."""
+    versions = {selector.start.version for selector in other}
+    every = (of_network(ip_network(text)) for text in ("0.0.0.0/0", "::/0"))
+    return tuple(selector for selector in every if selector.start.version in versions)
+
+
 def _pairs_max(conf: Conf) -> int:
     """Of networks, that one child SA carries at most."""
     return int(conf.general(PER_CHILD)[0])
@@ -176,9 +201,7 @@ def read_bypass(conf: Conf, name: str) -> tuple[Selector, ...]:
     if not remote:
         hint = "such as 10.1.0.0/16"
         raise conf.error("has no Remote-selectors", name, hint=hint, missing=True)
-    every = tuple(of_network(ip_network(text)) for text in ("0.0.0.0/0", "::/0"))
-    versions = {selector.start.version for selector in remote}
-    local = local or tuple(s for s in every if s.start.version in versions)
+    local = local or _everybody(remote)
     try:
         return selectors(Traffic(local, remote), _pairs_max(conf))
     except Refused as error:

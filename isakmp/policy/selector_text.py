@@ -37,12 +37,24 @@ def parse_selector(text: str) -> TrafficSelector:
 
 def _addresses(first: str, last: str | None) -> tuple[Address, Address]:
     if last is None:
-        network = ip_network(first)
+        network = ip_network(first, strict=False)
         return network.network_address, last_address(network)
     start, end = ip_address(first), ip_address(last)
     if start.version != end.version or int(start) > int(end):
         raise ValueError("the range ends before it starts")
     return start, end
+
+
+def host_bits(text: str) -> str:
+    """What is to be said of a network that is written as an address in it; else empty."""
+    match = _SHAPE.fullmatch(text.strip())
+    address, slash, _ = match[1].partition("/") if match else ("", "", "")
+    if match is None or not slash:
+        return ""
+    network = ip_network(match[1], strict=False)
+    if network.network_address == ip_address(address):
+        return ""
+    return f"{match[1]} is taken for the network {network}; the address alone is {address}"
 
 
 def _ports(protocol: int, text: str) -> tuple[int, int]:

@@ -378,9 +378,17 @@ def selectors(traffic: Traffic, limit: int = PAIRS_MAX) -> tuple[Selector, ...]:
     found = tuple(_pairs(traffic, limit + 1))
     if found and len(found) <= limit:
         return found
-    what = f"is of more than {limit} pairs of networks" if found else "selects no packet"
+    what = f"is of more than {limit} pairs of networks" if found else _nothing(traffic)
     reason = Reason("unusable-selectors", f"the traffic {what}", came=describe(traffic))
     raise Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
+
+
+def _nothing(traffic: Traffic) -> str:
+    """Why no packet has both sides."""
+    local, remote = ({s.start.version for s in side} for side in traffic)
+    if local and remote and not local & remote:
+        return f"selects no packet: IPv{local.pop()} on one side, IPv{remote.pop()} on the other"
+    return "selects no packet: the two sides have no protocol, or no port, in common"
 
 
 def selectors_of(connection: Connection) -> tuple[Selector, ...]:

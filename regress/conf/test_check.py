@@ -296,7 +296,8 @@ def test_ikev2_is_in_order() -> None:
         (
             "Remote-selectors= 10.3.0.0/16",
             "Remote-selectors= fd00::/8",
-            "f:17 [net]:Local-selectors: the traffic selects no packet",
+            "f:17 [net]:Local-selectors: the traffic selects no packet: IPv4 on one side, "
+            "IPv6 on the other",
         ),
         (
             "aes128gcm16-x25519\n",
@@ -366,6 +367,11 @@ def test_what_is_wrong_in_ikev2(old: str, new: str, error: str) -> None:
             "aes256-sha256-modp2048",
             "3des-md5-modp1024",
             "f:12 [west]:IKE-proposals: 3des-md5-modp1024: MODP_1024 is no longer",
+        ),
+        (
+            "Remote-selectors= 10.3.0.0/16",
+            "Remote-selectors= 10.3.1.2/16[tcp]",
+            "f:18 [net]:Remote-selectors: 10.3.1.2/16 is taken for the network 10.3.0.0/16; ",
         ),
         ("aes128gcm16-x25519\n", "des-sha1\n", "f:16 [net]:ESP-proposals: des-sha1: DES is no"),
     ],

@@ -79,9 +79,38 @@ def test_bad_sections_are_left_out_alone() -> None:
                     "Local-ID= nothing\nRemote-ID= far\n")  # fmt: skip
     assert list(found.connections) == ["west-east"]
     assert len(found.left_out) == 2
-    assert "traffic cannot be read" in str(found.left_out[1][1])
+    assert "its near side cannot be read: all traffic with its" in str(found.left_out[1][1])
     with pytest.raises(ConfError):
         found.connection("bad")
+
+
+@pytest.mark.parametrize("wrong", ["10.1.0.0/16[tcp/90-80]", "10.1.0.9-10.1.0.1", "10.1.0.0/33",
+                                   "any"])  # fmt: skip
+@pytest.mark.parametrize("passive", [False, True])
+def test_where_one_side_cannot_be_read(wrong: str, passive: bool) -> None:
+    """What is with the far side is dropped, whosever it is here; with everybody that would cut this
+    host off."""
+    lists = "Connections= west-east\nPassive-connections= bad" if passive else "Connections= bad"
+    text = WEST.text().replace("Connections= west-east", lists) + "[bad]\nISAKMP-peer= east\n"
+    bad = f"{text}Local-selectors= {wrong}\nRemote-selectors= "
+    for remote, dropped in (
+        ("10.7.0.0/16, fd07::/16", [("0.0.0.0/0", "10.7.0.0/16"), ("::/0", "fd07::/16")]),
+        ("0.0.0.0/0, fd07::/16", [("::/0", "fd07::/16")]),
+    ):
+        found = catalog(bad + remote)
+        for _ in ("a start", "a reload"):
+            found.load()
+            assert found.closed["bad"] == tuple(Selector.of(*ends) for ends in dropped)
+            assert [str(error).partition(": ")[2] for _, error in found.left_out[1:]] == [
+                "its near side cannot be read: all traffic with its far side is dropped, unless "
+                "that is everybody"
+            ]
+    for remote in ("0.0.0.0/0", "10.7.0.0/33"):
+        found = catalog(bad + remote)
+        assert "bad" not in found.closed
+        assert "so it is not dropped" in str(found.left_out[1][1])
+    found = catalog(f"{text}Local-selectors= 10.1.0.0/16\nRemote-selectors= {wrong}\n")
+    assert "bad" not in found.closed, "all that its network has to do with would be cut off"
 
 
 def test_secrets() -> None:

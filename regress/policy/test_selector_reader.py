@@ -42,7 +42,7 @@ class TestSelectors:
     def test_the_addresses_of_the_peers(self) -> None:
         assert describe(connection().traffic) == "192.0.2.1 === 192.0.2.2"
 
-    @pytest.mark.parametrize("text", ["10.1.0.1[http]", "10.1.0.1/16", "10.0.0.0-1"])
+    @pytest.mark.parametrize("text", ["10.1.0.1[http]", "10.0.0.0-1"])
     def test_errors_have_their_line(self, text: str) -> None:
         with pytest.raises(ConfError, match="such as 10.1.0.0/16") as caught:
             connection(f"Local-selectors= 10.9.0.0/16, {text}")
@@ -54,7 +54,7 @@ class TestSelectors:
         assert str(caught.value).count("'10.1.0.0/33'") == 1
 
     def test_sides_that_never_meet(self) -> None:
-        with pytest.raises(ConfError, match="selects no packet"):
+        with pytest.raises(ConfError, match="no packet: IPv4 on one side, IPv6 on the other"):
             connection("Local-selectors= 10.1.0.0/16; Remote-selectors= fd00::/8")
 
 

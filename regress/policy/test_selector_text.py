@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isakmp.policy.selector_text import parse_selector
+from isakmp.policy.selector_text import host_bits, parse_selector
 from isakmp.policy.spd import ANY_PORTS, OPAQUE_PORTS, Address, TrafficSelector
 from isakmp.policy.traffic import describe_side
 
@@ -19,7 +19,6 @@ class TestSelectors:
         ("text", "reason"),
         [
             ("10.1.0.0/33", "does not appear"),
-            ("10.1.0.1/16", "host bits"),
             ("10.1.0.9-10.1.0.1", "ends before it starts"),
             ("10.1.0.9-::1", "ends before it starts"),
             ("10.1.0.1[tcp/90-80]", "end before they start"),
@@ -38,6 +37,15 @@ class TestSelectors:
     def test_what_is_no_selector(self, text: str, reason: str) -> None:
         with pytest.raises(ValueError, match=reason):
             parse_selector(text)
+
+    def test_an_address_stands_for_the_network_it_is_in(self) -> None:
+        assert parse_selector("10.1.2.3/16[tcp]") == parse_selector("10.1.0.0/16[tcp]")
+        assert host_bits("10.1.2.3/16[tcp]") == (
+            "10.1.2.3/16 is taken for the network 10.1.0.0/16; the address alone is 10.1.2.3"
+        )
+        assert "network 2001:db8::/32;" in host_bits("2001:db8::1/32")
+        for text in ("10.1.0.0/16", "10.1.2.3", "10.1.2.3/32", "10.1.0.1-10.1.0.2", "elsewhere"):
+            assert host_bits(text) == ""
 
     def test_names_of_protocols_and_ports(self) -> None:
         assert parse_selector("10.1.0.1 [ tcp / 80 - 90 ]") == parse_selector("10.1.0.1[6/80-90]")

@@ -334,7 +334,7 @@ class TestSelectors:
     @pytest.mark.parametrize(
         ("local", "remote", "reason"),
         [
-            ("10.1.0.1", "fd00::1", "selects no packet"),
+            ("10.1.0.1", "fd00::1", "selects no packet: IPv4 on one side, IPv6 on the other"),
             ("10.1.0.1[tcp]", "10.9.0.1[udp]", "selects no packet"),
             ("10.1.0.1-10.1.254.254", "10.9.0.1-10.9.254.254", "more than 256 pairs"),
         ],

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from isakmp import __version__
 
 TIMEOUT_S = 5.0
 COOKIES = "[0-9a-fA-F]{16}:?[0-9a-fA-F]{16}"
 MESSAGE_ID = "[0-9a-fA-F]{8}|-"
+_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)", re.DOTALL)
 NAME = "a connection, or a peer's name or address"
 
 Add = Callable[..., argparse.ArgumentParser]
@@ -43,9 +45,19 @@ CONF_ARGUMENTS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """What is none of the words there are is told with the one that it looks like."""
+
+    def error(self, message: str) -> NoReturn:
+        if refused := _CHOICE.search(message):
+            like = get_close_matches(refused[1], re.findall(r"[\w-]+", refused[2]), 1)
+            message += f"; did you mean {like[0]}?" if like else ""
+        super().error(message)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser; what it leaves in ``verb`` says what is wanted."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="isakmpctl",
         description="Control a running isakmpd.",
         epilog="Exit status: 0 done; 1 not done, with the cause and what to do about it on standard"
@@ -54,7 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(parser, None, TIMEOUT_S)
     version = f"isakmpctl {__version__}"
     parser.add_argument("--version", action="version", version=version, help="print the version")
-    again = argparse.ArgumentParser(add_help=False)
+    again = _Parser(add_help=False)
     _add_common(again, argparse.SUPPRESS, argparse.SUPPRESS)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", help="what to do")
 

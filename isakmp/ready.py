@@ -10,13 +10,14 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from select import PIPE_BUF
 
 from isakmp.log.log import Log
 
 READY = b"+"
+LINES_MAX, LINE_MAX = 8, 400  # that whoever called is told: PIPE_BUF octets at most
 DIED = "it ended before it was ready; its log may say why"
 
 
@@ -31,10 +32,14 @@ class Starter:
         # Taken out, so that no child of ours can speak for us.
         self._manager = environment.pop("NOTIFY_SOCKET", "")
 
-    def ready(self) -> None:
-        """At work: for the first time, or again."""
+    def ready(self, said: Sequence[str] = ()) -> None:
+        """At work: for the first time, or again. said: lines for who called, of which the first
+        are told."""
         self._tell(f"READY=1\nMAINPID={os.getpid()}")
-        self._release(READY)
+        lines = [line if len(line) <= LINE_MAX else f"{line[:LINE_MAX]}..." for line in said]
+        if (more := len(lines) - LINES_MAX) > 0:
+            lines[LINES_MAX:] = [f"and {more} more: isakmpd --check lists them"]
+        self._release(READY + _octets("\n".join(lines)))
 
     def failed(self, why: str) -> None:
         """It cannot run."""
@@ -109,7 +114,9 @@ def detach() -> int:
 def _await(pipe: int) -> int:
     """The exit status of the process that was called."""
     word = os.read(pipe, PIPE_BUF)
-    if word == READY:
+    if word.startswith(READY):
+        for line in word[len(READY) :].decode("utf-8", "replace").splitlines():
+            print(f"isakmpd: {line}", file=sys.stderr, flush=True)
         return 0
     why = word.decode("utf-8", "replace") or DIED
     print(f"isakmpd: {why}", file=sys.stderr, flush=True)

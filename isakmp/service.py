@@ -52,7 +52,8 @@ def work(
         gc.freeze()
         pid_file = _write_pid(options, daemon.run_directory)
         log.info("isakmpd runs, process %d", os.getpid())
-        starter.ready()
+        first = dict(daemon.catalog.left_out[::-1])
+        starter.ready([f"left out: {name}: {error}" for name, error in reversed(first.items())])
         loop.run()
         starter.stopping()
         with suppress(OSError):

@@ -35,6 +35,21 @@ def test_ready_releases_who_waits_once(log: Log, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr() == ("", "")
 
 
+def test_who_waits_hears_what_is_left_out(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    for count, told in ((1, 1), (9, 9), (10_000, 9)):
+        reading, writing = os.pipe()
+        lines = [
+            f"left out: net-{number}: " + "é" * 1000 * (number == 5) for number in range(count)
+        ]
+        Starter(writing, log, {}).ready(lines)
+        assert _await(reading) == 0
+        os.close(reading)
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == told
+        assert said[0] == "isakmpd: left out: net-0: "
+    assert said[-1] == "isakmpd: and 9992 more: isakmpd --check lists them"
+
+
 @pytest.mark.parametrize("why", ["the address is taken", "x" * 100_000, "x" * 4095 + "é", ""])
 def test_who_waits_hears_why_not(why: str, log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     reading, writing = os.pipe()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,21 @@ def test_configurations_that_cannot_run(conf: Path, change: tuple[str, str], sai
     assert process.process.wait(20) == 1
     assert said in process.error.read_text()
     assert "Traceback" not in process.error.read_text()
+
+
+def test_without_d_whoever_called_is_told_what_is_left_out(conf: Path) -> None:
+    conf.write_text(conf.read_text().replace("ISAKMP-peer= east", "ISAKMP-peer= est"))
+    started = Running(conf)
+    assert started.process.wait(20) == 0
+    (line,) = started.error.read_text().splitlines()
+    os.kill(int((conf.parent / "isakmpd.pid").read_text()), signal.SIGTERM)
+    assert line.startswith("isakmpd: left out: west-east: ")
+    assert "there is no section [est]" in line
+    for _ in range(1000):
+        if not (conf.parent / "isakmpd.pid").exists():
+            break
+        time.sleep(0.02)
+    assert not (conf.parent / "isakmpd.pid").exists()
 
 
 def test_check_says_whether_a_configuration_is_good(

@@ -340,7 +340,7 @@ class _Walk:
             if self.conf.has_section(section):
                 self._enter(kind, section, cited)
             else:
-                hint = self.conf.near(section) if len(self.errors) < MAX_HINTS else ""
+                hint = self.conf.near(section, name) if len(self.errors) < MAX_HINTS else ""
                 reason = f"there is no section [{section}]"
                 self._error(self.conf.error(reason, *cited, hint, missing=True))
 

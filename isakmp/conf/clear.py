@@ -51,6 +51,7 @@ def traffic_warnings(
     for traffic in every if installs else ():
         yield from _everybody(traffic, told)
         yield from _to_itself(traffic, told)
+        yield from _forwarded(traffic)
         yield from _cut_off(traffic, own, bypass, told)
     yield from islice(_overlaps(every, told), _TOLD)
 
@@ -97,6 +98,19 @@ def _to_itself(traffic: _Traffic, told: _Told) -> Iterator[str]:
         yield (f"{connection.line}: {network} is at both ends of [{connection.name}]: what this "
                f"host sends to its own network {told.itself}; name the networks of each end "
                "as Local-ID and Remote-ID, or Local-selectors and Remote-selectors")  # fmt: skip
+
+
+def _forwarded(traffic: _Traffic) -> Iterator[str]:
+    """Transport mode between networks."""
+    connection = traffic.connection
+    if not is_transport(connection):
+        return
+    for src, dst, *_ in traffic.selectors:
+        if src.prefixlen < src.max_prefixlen and dst.prefixlen < dst.max_prefixlen:
+            yield (f"{connection.line}: transport mode is for what two hosts send each other, and "
+                   f"{src} and {dst} are networks: what is forwarded between them needs tunnel "
+                   "mode")  # fmt: skip
+            return
 
 
 def _cut_off(

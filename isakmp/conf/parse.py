@@ -28,6 +28,7 @@ SECRET_TAGS = ("authentication", "ppk")
 # C0, C1 and, where a file was not UTF-8, the surrogates that stand for its octets.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _COMMENT = re.compile(r"[ \t]#")
+_NO_COMMENT = re.compile(r"[ \t];")
 _BLANK = " \t"
 
 
@@ -163,6 +164,9 @@ class _Parser:
         name, bracket, rest = text[1:].partition("]")
         if not bracket:
             return self._error(line, "section without its closing bracket", hint="[section]")
+        if ":" in name and rest.strip(_BLANK)[:1] == "=":
+            reason = "an address of IPv6 stands without brackets as a tag"
+            return self._error(line, reason, hint=f"{name}= ...")
         if rest.strip(_BLANK)[:1] not in ("", "#"):
             return self._error(line, "text after the section's closing bracket")
         if reason := check_name(name.strip(_BLANK), "section"):
@@ -176,7 +180,10 @@ class _Parser:
     def _triplet(self, line: int, text: str) -> None:
         tag, equals, value = (part.strip(_BLANK) for part in text.partition("="))
         if not equals:
-            return self._error(line, "neither [section] nor tag= value")
+            name, colon, _ = (part.strip(_BLANK) for part in text.partition(":"))
+            said = colon and not check_name(name, "tag")  # what follows may be a secret
+            hint = f"{name}= with an equals sign, where it has a colon" if said else ""
+            return self._error(line, "neither [section] nor tag= value", hint=hint)
         if self.section is None:
             # What follows a bad header was reported with it.
             if not self.parsed.errors:
@@ -184,6 +191,9 @@ class _Parser:
             return None
         if fold(tag) not in SECRET_TAGS:
             value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
+            if _NO_COMMENT.search(value):
+                text = "the ; and what follows it belong to the value: begin a comment there with #"
+                self._warn(line, f"[{self.section.name}]:{tag}: {text}")
         elif _COMMENT.search(value):
             self._warn(line, "the # and what follows it belong to the secret")
         elif value[:1] in ("'", '"') and value[-1:] == value[:1]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -34,7 +34,7 @@ from isakmp.conf.parse import (
     parse,
 )
 from isakmp.conf.tags import TAGS
-from isakmp.conf.values import BadValue
+from isakmp.conf.values import BadValue, is_address
 from isakmp.errors import ConfError
 
 MAX_REASON = 500
@@ -193,15 +193,19 @@ class Conf:
         ConfError where there is no such section.
         """
         if not self.has_section(name):
-            hint = self.near(name)
+            hint = self.near(name, tag)
             raise self.error(f"there is no section [{name}]", section, tag, hint, missing=True)
         return self.where(name) if self.has_written_section(name) else self.where(section, tag)
 
-    def near(self, name: str) -> str:
-        """A hint for the name of a section that is not there."""
+    def near(self, name: str, tag: str) -> str:
+        """A hint for the name of a section that is not there, and that a tag should name."""
         if fold(name) in self.removed:
             return "it was removed at run time"
-        return "; ".join(filter(None, (misnamed(name), nearest(name, self.sections()))))
+        expected = f"{tag} names a section: {_named_by(fold(tag))}"
+        if peer := self.get("Phase 1", name) if is_address(name) else None:
+            return f"{expected}; did you mean {peer}?"
+        known = misnamed(name), nearest(name, self.sections())
+        return "; ".join(filter(None, known)) or expected
 
     @property
     def written(self) -> Mapping[str, Section]:
@@ -269,6 +273,13 @@ class Conf:
         if key in _BUILT_IN:
             return [tag for tag, _ in _BUILT_IN[key].values()]
         return list(generated(section) or ())
+
+
+@lru_cache(256)
+def _named_by(tag: str) -> str:
+    """What a tag of that folded name names, in whatever section."""
+    rows = (row for tags in TAGS.values() for name, row in tags.items() if fold(name) == tag)
+    return " or ".join(dict.fromkeys(row.leads.value for row in rows if row.leads)) or "a peer"
 
 
 @cache
@@ -401,6 +412,9 @@ def at_run_time(file: str) -> str:
 def read_file(path: Path, opener: Opener | None = None) -> Parsed:
     """Parse a file. ConfError where it cannot be read or must not hold its secrets."""
     data, info = octets_of(path, MAX_FILE_BYTES, opener)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data[:2].count(0) == 1:
+        hint = f"iconv -f UTF-16 -t UTF-8 {path}"
+        raise ConfError("is UTF-16, and has to be UTF-8", file=str(path), hint=hint)
     # Comments may be in any encoding; what is not UTF-8 elsewhere is refused line by line.
     parsed = parse(data.decode("utf-8", "surrogateescape"), str(path))
     if secret := _secret(parsed):

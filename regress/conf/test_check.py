@@ -210,6 +210,40 @@ def test_mode_config_sections_are_known() -> None:
     assert any("did you mean Nameserver?" in text for text in warnings(Conf.from_text(text)))
 
 
+@pytest.mark.parametrize("code", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_in_utf_16_is_told_to_be_that(tmp_path: Path, code: str) -> None:
+    path = tmp_path / "conf"
+    path.write_bytes("[General]\nRetransmits= 3\n".encode(code))
+    (error,) = judge_file(path).errors
+    assert str(error).endswith(f"is UTF-16, and has to be UTF-8 (iconv -f UTF-16 -t UTF-8 {path})")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hint"),
+    [
+        ("ISAKMP-peer=\t\tISAKMP-peer-west", "ISAKMP-peer= 10.1.0.12",
+         "(ISAKMP-peer names a section: an ISAKMP peer; did you mean ISAKMP-peer-west?)"),
+        ("ID=\t\t\teast-id", "ID= west.example.net", "(ID names a section: an identity"),
+        ("Phase=\t\t\t2", "Life= 3600", "(Life names a section: a lifetime"),
+    ],
+)  # fmt: skip
+def test_a_value_in_the_place_of_a_section(old: str, new: str, hint: str) -> None:
+    (error,) = errors_of(old, new)
+    assert hint in error
+
+
+def test_transport_mode_between_networks_is_warned_of() -> None:
+    text = VERSION_2.replace("[net]\n", "[net]\nMode= transport\n")
+    assert any("transport mode is for what two hosts send" in one for one in said_of(text))
+    assert not any("transport mode" in one for one in said_of(VERSION_2))
+    hosts = text.replace("10.3.0.0/16", "10.3.0.1")
+    assert not any("transport mode" in one for one in said_of(hosts))
+
+
+def said_of(text: str) -> list[str]:
+    return warnings(Conf.from_text(text, "f"))
+
+
 def test_a_file_is_judged(tmp_path: Path) -> None:
     path = tmp_path / "conf"
     assert "cannot be read" in str(judge_file(path).errors[0])

@@ -199,3 +199,31 @@ def test_a_blank_behind_a_backslash_is_told_at_its_line() -> None:
 def test_quotes_around_a_secret_are_warned_of(quote: str) -> None:
     parsed = parse(f"[s]\nAuthentication= {quote}word{quote}\n", "f")
     assert parsed.warnings == ["f:2: the quotes belong to the secret"]
+
+
+def test_an_address_of_ipv6_stands_without_brackets() -> None:
+    (error,) = parse("[Phase 1]\n[2001:db8::2]= east\n", "f").errors
+    told = "an address of IPv6 stands without brackets as a tag (2001:db8::2= ...)"
+    assert str(error).endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("Address: 192.0.2.2", "Address= with an equals sign, where it has a colon"),
+        ("Authentication: a secret: word", "Authentication= with an equals sign, "),
+        ("a few words: more", ""),
+        ("nothing", ""),
+    ],
+)
+def test_a_colon_in_place_of_the_equals_sign(line: str, hint: str) -> None:
+    (error,) = parse(f"[east]\n{line}\n", "f").errors
+    assert error.reason == "neither [section] nor tag= value"
+    assert error.hint.startswith(hint) and bool(error.hint) == bool(hint)
+    assert "secret" not in str(error)
+
+
+def test_a_semicolon_begins_no_comment_behind_a_value() -> None:
+    parsed = parse("[east]\nAddress= 192.0.2.2 ; the peer\nAuthentication= a ;b\n; one\n", "f")
+    (warning,) = parsed.warnings
+    assert warning.startswith("f:2 [east]:Address: the ; and what follows it belong to the value")

@@ -116,7 +116,8 @@ def rekey(client: Client, args: argparse.Namespace) -> Output:
     """Replace a connection's child SAs, or the SA they were negotiated under."""
     what = args.what or "quick"
     whose = args.name if what == "quick" else f"the IKE SA of {args.name}"
-    return Output(client.ask(f"k {what} {args.name}"), f"{whose} is being replaced\n")
+    more = f"isakmpctl explain {args.name} says where that fails"
+    return Output(client.ask(f"k {what} {args.name}"), f"{whose} is being replaced: {more}\n")
 
 
 def delete(client: Client, args: argparse.Namespace) -> Output:

@@ -33,7 +33,12 @@ _TONES = {
     ("OK", "yes"): Tone.GOOD,
     ("OK", "no"): Tone.BAD,
 }
-NOTED = ("agreed", "silent_s", "up_since")  # fields of a connection that are told in words, or not
+NOTED = (
+    "agreed",
+    "not_replaced",
+    "silent_s",
+    "up_since",
+)  # fields of a connection that are told in words, or not
 _HIDDEN = (*SECRET_TAGS, "passphrase", "password", "secret")
 
 Row = Mapping[str, Any]
@@ -243,6 +248,12 @@ def _noted(row: Row) -> Row:
     if row.get("silent_s") is not None:
         silent = duration(row["silent_s"])
         notes.append(f"the peer has been silent for {silent}, and is asked if it lives")
+    if refused := row.get("not_replaced"):
+        reason, when = refused["reason"], moment(refused["when"])
+        notes.append(
+            f"its SA was to be replaced at {when} and was not: {reason['cause']}: "
+            f"{reason['detail']}: isakmpctl explain {row['name']}"
+        )
     return {**rest, "note": "; ".join(notes)} if notes else rest
 
 

@@ -153,7 +153,8 @@ def connection_row(
 ) -> dict[str, Any]:
     """One connection as it is kept; local_selectors, remote_selectors: the traffic it may have;
     agreed: that which it has, where that is less; up_since: seconds since 1970, None where it is
-    not up; silent_s: for how long a peer of it is silent that is being asked whether it lives;
+    not up; not_replaced: of what is up, when it was to be replaced last and was not, and why;
+    silent_s: for how long a peer of it is silent that is being asked whether it lives;
     gone: why there is no IPsec stack, which nothing is up without."""
     children = sas.of_connection(entry.connection.name)
     up = [child for child in children if child.state is State.ESTABLISHED and not gone]
@@ -169,8 +170,16 @@ def connection_row(
         "up_since": round(came + since_start, 3) if up and came is not None else None,
         "agreed": _less(entry.connection, up),
         "silent_s": _silent_s(children, sas, now),
+        "not_replaced": _not_replaced(entry, since_start) if up else None,
         "reason": reason.to_dict() if reason and not up else None,
     }
+
+
+def _not_replaced(entry: Entry, since_start: float) -> dict[str, Any] | None:
+    """What became of the last try to replace a child SA, where it failed."""
+    if entry.failure is None:
+        return None
+    return {"when": round(entry.failed + since_start, 3), "reason": entry.failure.to_dict()}
 
 
 def _less(connection: Connection, children: Sequence[ChildSa]) -> list[str]:
@@ -230,6 +239,7 @@ def _left_out(
         "up_since": None,
         "agreed": [],
         "silent_s": None,
+        "not_replaced": None,
         "fate": fate,
         "reason": error.as_reason(conf.mend).to_dict(),
     }

@@ -328,7 +328,7 @@ class Connections:
 
     def _failed(self, entry: Entry, reason: Reason) -> None:
         """Try again after a growing, jittered while."""
-        entry.failure = reason
+        entry.failure, entry.failed = reason, self.timers.now()
         if self._is_up(entry):
             # A successor was refused: that is no attempt to bring it up.
             return

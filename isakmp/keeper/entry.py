@@ -17,7 +17,8 @@ AWAITED_S, AWAITED_RETRY_S, AWAITED_PAUSE_S = 40.0, 10.0, 1.0
 @dataclass(slots=True, eq=False)
 class Entry:
     """One connection as it is kept up. wanted: started and not taken down by command;
-    failure: why the last try failed, None once it is up; began: when that was begun; up_since: when
+    failure: why the last try failed, or to replace what is up, and failed: when that was, None once
+    there is a new child SA; began: when a try was begun; up_since: when
     it came up, None while it is not;
     awaited_until: until when packets are taken to wait for it."""
 
@@ -29,6 +30,7 @@ class Entry:
     waiting: bool = False
     retry: Event | None = None
     failure: Reason | None = None
+    failed: float = 0.0
     began: float = 0.0
     up_since: float | None = None
     awaited_until: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fifo_ui import render
 from isakmp.app.base import Expire
 from isakmp.errors import Reason
 from isakmp.sa import State
@@ -42,6 +43,13 @@ def test_refused_rekeyings_are_no_failures_of_what_is_up() -> None:
         west.daemon.expire(Expire(child.inbound()[0], False))
         net.run(2)
     assert west.daemon.connections.entries["west-east"].tries == 0
+    (row,) = west.daemon.status()["connections"]
+    assert (row["state"], row["reason"]) == ("up", None)
+    refused = row["not_replaced"]
+    text = " ".join(render.connections([row]).split())
+    assert "was to be replaced at " in text
+    assert f"{refused['reason']['cause']}: {refused['reason']['detail'][:20]}" in text
+    assert "isakmpctl explain west-east" in text
 
 
 def test_one_that_has_a_successor_ends_alone() -> None:
@@ -49,6 +57,8 @@ def test_one_that_has_a_successor_ends_alone() -> None:
     old, child = sa_of(west), child_of(west)
     west.daemon.connections.rekey(child)
     net.run(0.01)
+    (row,) = west.daemon.status()["connections"]
+    assert row["not_replaced"] is None
     west.daemon.expire(Expire(child.inbound()[0], True))
     net.run(10)
     assert sa_of(west) is old

@@ -64,6 +64,7 @@ class Flows:
         self._app, self._log = app, log
         self._seats: dict[Place, Seat] = {}
         self._owned: dict[Owner, list[PolicySpec]] = {}
+        self._of_name: dict[str, dict[Owner, None]] = {}
         self._serial = count()
         self._changed: dict[Seat, None] = {}
         self._depth = 0
@@ -73,6 +74,9 @@ class Flows:
         before = self._owned.pop(owner, [])
         if specs:
             self._owned[owner] = list(specs)
+            self._of_name.setdefault(owner[0], {})[owner] = None
+        else:
+            self._disown(owner)
         if before == list(specs):
             return
         left = [self._seat(spec) for spec in before]
@@ -85,6 +89,13 @@ class Flows:
         self._changed |= dict.fromkeys((*taken, *left))
         if not self._depth:
             self._settle()
+
+    def _disown(self, owner: Owner) -> None:
+        """It claims nothing any more."""
+        its = self._of_name.get(owner[0], {})
+        its.pop(owner, None)
+        if not its:
+            self._of_name.pop(owner[0], None)
 
     def _seat(self, spec: PolicySpec) -> Seat:
         place = spec.direction, spec.selector
@@ -100,7 +111,7 @@ class Flows:
     def drop(self, name: str) -> None:
         """End every claim of a connection."""
         with self.together():
-            for owner in [owner for owner in self._owned if owner[0] == name]:
+            for owner in list(self._of_name.get(name, ())):
                 self.put(owner, [])
 
     @contextmanager
@@ -150,6 +161,7 @@ class Flows:
                 self._app.add_policy(closed).otherwise(self._refused, claim.owner[0])
         self._seats.clear()
         self._owned.clear()
+        self._of_name.clear()
         dropped = (claim for claim in standing if claim.spec.action is not Action.BYPASS)
         return list(dict.fromkeys(claim.owner[0] for claim in dropped))
 

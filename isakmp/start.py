@@ -35,7 +35,7 @@ from isakmp.privilege import Identity, give_up, more_descriptors, private_files
 from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
 from isakmp.run_directory import run_directory
-from isakmp.service import work
+from isakmp.service import uncollected, work
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
 
@@ -225,7 +225,7 @@ def _daemon(
         nat_traversal=not options.no_nat_t, flows=not options.no_flows,
         active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
         report_path=Path(options.report) if options.report else None, esp_in=esp_in,
-        on_quit=loop.stop, reloading=starter.reload, work=workers,
+        on_quit=loop.stop, reloading=starter.reload, calm=uncollected, work=workers,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from isakmp.errors import ConfError
+from isakmp.event.steps import AT_ONCE, Steps, at_once
 
 MAX_FILE_BYTES = 16 << 20
 MAX_TRIPLETS = 1 << 19
@@ -114,11 +115,16 @@ def check_value(value: str) -> str:
 
 def parse(text: str, file: str) -> Parsed:
     """Read a whole text. Never raises: whatever is wrong is in ``errors``, in line order."""
+    return at_once(parsing(text, file))
+
+
+def parsing(text: str, file: str) -> Steps[Parsed]:
+    """The same in steps of a few lines."""
     if len(text) > MAX_FILE_BYTES:
         error = ConfError(f"larger than {MAX_FILE_BYTES} octets", file=file, line=1)
         return Parsed(errors=[error])
     # A byte order mark, which editors put there and nobody sees.
-    return _Parser(file).run(text.removeprefix("\ufeff"))
+    return (yield from _Parser(file).run(text.removeprefix("\ufeff")))
 
 
 class _Parser:
@@ -130,8 +136,10 @@ class _Parser:
         self.section: Section | None = None
         self.triplets = 0
 
-    def run(self, text: str) -> Parsed:
-        for number, line in _logical_lines(text):
+    def run(self, text: str) -> Steps[Parsed]:
+        for count, (number, line) in enumerate(_logical_lines(text)):
+            if not count % AT_ONCE:
+                yield
             stripped = line.strip(_BLANK)
             if not stripped or stripped[0] in "#;":
                 continue

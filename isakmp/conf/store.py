@@ -32,13 +32,17 @@ from isakmp.conf.parse import (
     items_of,
     nearest,
     parse,
+    parsing,
 )
 from isakmp.conf.tags import TAGS
 from isakmp.conf.values import BadValue
 from isakmp.errors import ConfError
+from isakmp.event.steps import Steps, at_once, emptied, pauses
 
 MAX_REASON = 500
 RUN_TIME = "set at run time"
+# What become() has of another.
+_SAID = ("_sections", "warnings", "altered", "removed")
 _MEND_ALTERED = (
     "what counts was changed at run time: mend it with isakmpctl conf, or take the file again with "
     "isakmpctl reload"
@@ -53,8 +57,8 @@ _BUILT_IN = {
 class Conf:
     """The triplets of one daemon. Values are texts; value() types them, and raises ConfError.
 
-    path: the file that reload() reads again, or None; opener: who opens it then, and files that
-    it names, None: we; warnings: what the file says in vain; generation: another number after each
+    path: the file that again() reads, or None; opener: who opens it then, and files that it
+    names, None: we; warnings: what the file says in vain; generation: another number after each
     change; altered: whether transactions have changed what the file says; removed: the sections
     that they have taken away.
     """
@@ -72,7 +76,12 @@ class Conf:
     @classmethod
     def load(cls, path: str | os.PathLike[str], opener: Opener | None = None) -> Conf:
         """Read a file. ConfError where it cannot be read, is not INI, or shows a secret around."""
-        conf = cls(_accept(read_file(Path(path), opener)), Path(path))
+        return at_once(cls.loading(path, opener))
+
+    @classmethod
+    def loading(cls, path: str | os.PathLike[str], opener: Opener | None = None) -> Steps[Conf]:
+        """The same in steps."""
+        conf = cls(_accept((yield from reading(Path(path), opener))), Path(path))
         conf.opener = opener
         return conf
 
@@ -213,24 +222,38 @@ class Conf:
         """Open a transaction; nothing changes before its commit()."""
         return Transaction(self)
 
-    def become(self, draft: Conf) -> frozenset[str]:
-        """Say what ``draft`` says; the sections that differ."""
-        changed = _difference(self._sections, draft._sections)
-        self._sections, self.warnings = draft._sections, draft.warnings
-        self.altered, self.removed = draft.altered, draft.removed
+    def become(self, draft: Conf) -> None:
+        """Say what ``draft`` says, which says what this said: who drops it can take its time."""
+        for name in _SAID:
+            ours = getattr(self, name)
+            setattr(self, name, getattr(draft, name))
+            setattr(draft, name, ours)
         self.generation += 1
-        return changed
 
-    def reload(self, accept: Callable[[Conf], object] = lambda _: None) -> frozenset[str]:
-        """Read the file again, forgetting what transactions set; the sections that changed.
+    def again(self) -> Steps[Conf]:
+        """What the file says now, without what transactions have set. ConfError where it is broken.
 
-        ConfError where the file is broken or ``accept`` raises one: nothing has changed then.
+        Nothing has changed before become().
         """
         if self.path is None:
             raise ConfError("this configuration was not read from a file")
-        fresh = Conf.load(self.path, self.opener)
-        accept(fresh)
-        return self.become(fresh)
+        return (yield from Conf.loading(self.path, self.opener))
+
+    def dropped(self) -> Steps[None]:
+        """Let go of what it says, once nobody asks for it."""
+        yield from emptied(self._sections)
+
+    def differing(self, other: Conf) -> Steps[frozenset[str]]:
+        """The names of sections that appeared in ``other``, went, or hold other values."""
+        old, new = self._sections, other._sections
+        found = []
+        for key, pause in pauses(old.keys() | new.keys()):
+            one, two = old.get(key), new.get(key)
+            if one is not two and _values(one) != _values(two):
+                found.append((new.get(key) or old[key]).name)
+            if pause:
+                yield
+        return frozenset(found)
 
     def _entry(self, section: str, tag: str) -> Entry | None:
         found = self._sections.get(fold(section))
@@ -361,7 +384,10 @@ class Transaction:
 
     def commit(self) -> frozenset[str]:
         """Make the changes; the sections that differ now. ConfError: none was made."""
-        return self._conf.become(self.draft())
+        draft = self.draft()
+        changed = at_once(self._conf.differing(draft))
+        self._conf.become(draft)
+        return changed
 
     def _add(self, step: Callable[[Conf], None]) -> None:
         self._steps.append((self._where, step))
@@ -392,9 +418,15 @@ def at_run_time(file: str) -> str:
 
 def read_file(path: Path, opener: Opener | None = None) -> Parsed:
     """Parse a file. ConfError where it cannot be read or must not hold its secrets."""
+    return at_once(reading(path, opener))
+
+
+def reading(path: Path, opener: Opener | None = None) -> Steps[Parsed]:
+    """The same in steps, of which the first has the whole file."""
     data, info = octets_of(path, MAX_FILE_BYTES, opener)
+    yield
     # Comments may be in any encoding; what is not UTF-8 elsewhere is refused line by line.
-    parsed = parse(data.decode("utf-8", "surrogateescape"), str(path))
+    parsed = yield from parsing(data.decode("utf-8", "surrogateescape"), str(path))
     if secret := _secret(parsed):
         _check_secrecy(path, info, secret)
     return parsed
@@ -450,16 +482,7 @@ def _owned(conf: Conf, section: str, place: str = RUN_TIME) -> Section:
     return conf._sections[key]
 
 
-def _difference(old: dict[str, Section], new: dict[str, Section]) -> frozenset[str]:
-    """The names of sections that appeared, went, or hold other values."""
-
-    def values(section: Section | None) -> dict[str, str] | None:
-        if section is None:
-            return None
-        return {key: entry.value for key, entry in section.entries.items()}
-
-    return frozenset(
-        (new.get(key) or old[key]).name
-        for key in old.keys() | new.keys()
-        if old.get(key) is not new.get(key) and values(old.get(key)) != values(new.get(key))
-    )
+def _values(section: Section | None) -> dict[str, str] | None:
+    if section is None:
+        return None
+    return {key: entry.value for key, entry in section.entries.items()}

@@ -104,6 +104,10 @@ class Flows:
             seat = self._seats[place] = Seat(place)
         return seat
 
+    def of(self, owner: Owner) -> Sequence[PolicySpec]:
+        """What it claims."""
+        return self._owned.get(owner, ())
+
     def has(self, owner: Owner) -> bool:
         """Whether it claims anything."""
         return owner in self._owned
@@ -113,6 +117,11 @@ class Flows:
         with self.together():
             for owner in list(self._of_name.get(name, ())):
                 self.put(owner, [])
+
+    def end(self) -> None:
+        """End every claim."""
+        for name in list(self._of_name):
+            self.drop(name)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -180,17 +189,14 @@ def fixed(selectors: Iterable[Selector], action: Action = Action.DISCARD) -> lis
     ]  # fmt: skip
 
 
-def unnegotiated(catalog: Catalog) -> dict[str, list[PolicySpec]]:
+def unnegotiated(catalog: Catalog) -> Iterator[tuple[str, list[PolicySpec]]]:
     """What cannot be negotiated, for an error in its configuration, is dropped; what is to go in
-    clear is let pass. By name."""
+    clear is let pass. With the name it has here."""
     passive = passive_names(catalog.conf)
-    specs = {
-        name: fixed(kept_back(traffic, passive=name in passive))
-        for name, traffic in catalog.closed.items()
-    }
-    for name, traffic in catalog.bypass.items():
-        specs[f"Bypass {name}"] = fixed(traffic, Action.BYPASS)
-    return specs
+    for name, traffic in list(catalog.closed.items()):
+        yield name, fixed(kept_back(traffic, passive=name in passive))
+    for name, traffic in list(catalog.bypass.items()):
+        yield f"Bypass {name}", fixed(traffic, Action.BYPASS)
 
 
 def kept_back(selectors: Iterable[Selector], *, passive: bool) -> list[Selector]:

@@ -12,6 +12,7 @@ from isakmp.conf.store import Conf
 from isakmp.constants import isakmp
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import ConfError, Reason, Refused
+from isakmp.event.steps import Steps, at_once, emptied, pauses
 from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
@@ -19,9 +20,9 @@ from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.outline import Outline, outline
 from isakmp.policy.peers import Opening, identify
 from isakmp.policy.reader import (
+    by_address,
     bypass_names,
     connection_names,
-    peers_by_address,
     read_bypass,
     read_selectors_of,
 )
@@ -87,27 +88,48 @@ class Catalog:
 
         readings: what has been read of the configuration as it is now. They are not kept.
         """
+        fresh = Catalog(self.conf, self.resolve, faults=self.faults, supports=self.supports)
+        at_once(fresh.loading(self, readings))
+        self.become(fresh)
+
+    def loading(self, before: Catalog, readings: Readings | None = None) -> Steps[None]:
+        """The same of a new one, a section or two in a step. before: what counts as yet."""
         self._readings = readings or Readings(self.conf, self.resolve)
         try:
-            self._load()
+            self._load_bypass()
+            yield from self._refreshing()
+            yield from self._keys.refreshing()
+            for section in self._unplaced.sections:
+                if remote := self._readable(section):
+                    self._note(remote)
+                yield
+            for name in connection_names(self.conf):
+                try:
+                    self._keep(self._read(name))
+                except ConfError as error:
+                    self.left_out.append((name, error))
+                    self._close(name, before.traffic(name))
+                yield
         finally:
             self._readings = None
 
-    def _load(self) -> None:
-        before = self.closed | {name: selectors_of(one) for name, one in self.connections.items()}
-        self.connections, self.left_out, self.closed = {}, [], {}
-        self._with, self._at, self._peers, self.reserved = {}, {}, set(), Reserved()
-        self.generation = -1
-        self._load_bypass()
-        self._refresh()
-        for remote in filter(None, map(self._readable, self._unplaced.sections)):
-            self._note(remote)
-        for name in connection_names(self.conf):
-            try:
-                self._keep(self._read(name))
-            except ConfError as error:
-                self.left_out.append((name, error))
-                self._close(name, before.get(name))
+    def become(self, fresh: Catalog) -> None:
+        """Say what ``fresh`` says, of a configuration that says the same; it says what this said:
+        who drops it can take its time."""
+        conf, ours = self.conf, vars(self).copy()
+        vars(self).update(vars(fresh))
+        vars(fresh).update(ours)
+        self.conf, self.generation = conf, conf.generation
+        self._keys.of(conf)
+
+    def traffic(self, name: str) -> tuple[Selector, ...]:
+        """That of a connection, be it left out; empty where it is not known."""
+        known = self.connections.get(name)
+        return tuple(selectors_of(known)) if known else self.closed.get(name, ())
+
+    def dropped(self) -> Steps[None]:
+        """Let go of what it holds."""
+        yield from emptied(self.remotes, self.connections, self._with, self._at, self.closed)
 
     def _load_bypass(self) -> None:
         self.bypass = {}
@@ -118,7 +140,7 @@ class Catalog:
             except ConfError as error:
                 self.left_out.append((name, error))
 
-    def _close(self, name: str, before: tuple[Selector, ...] | None) -> None:
+    def _close(self, name: str, before: tuple[Selector, ...]) -> None:
         """Note the traffic of a connection that is left out, if need be what it was before; an
         error more where it is unknown. Who says to be its peer is known, and refused."""
         peer = self.conf.get(name, "ISAKMP-peer") or ""
@@ -200,11 +222,20 @@ class Catalog:
         Strangers make none of us read the whole of [Phase 1].
         """
         if self.generation != self.conf.generation:
+            at_once(self._refreshing())
+
+    def _refreshing(self) -> Steps[None]:
+        if self.generation != self.conf.generation:
             self.remotes, self._outlines, self._anywhere = {}, {}, None
-            self._phase_1, self._unplaced = peers_by_address(self.conf), unplaced(self.conf)
+            self._phase_1 = yield from by_address(self.conf)
+            self._unplaced = yield from unplaced(self.conf)
             self._known = ", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody"
             self._named_peers = set(map(fold, self._phase_1.values()))
-            self._ppks = any(self.conf.is_written(one, "PPK-ID") for one in self.conf.sections())
+            self._ppks = False
+            for section, pause in pauses(self.conf.sections()):
+                self._ppks |= self.conf.is_written(section, "PPK-ID")
+                if pause:
+                    yield
             self.generation = self.conf.generation
 
     def names(self, address: Address) -> bool:

@@ -16,6 +16,7 @@ from isakmp.conf.store import Conf
 from isakmp.conf.values import address_of
 from isakmp.constants import IKEV1, IKEV2, ipsec, isakmp
 from isakmp.errors import Refused
+from isakmp.event.steps import Steps, at_once, pauses
 from isakmp.policy.identity import Resolve, identity_of, no_interfaces, read_address, read_identity
 from isakmp.policy.ikev2_reader import read_ikev2, read_key_exchange
 from isakmp.policy.keys import read_secret
@@ -102,8 +103,15 @@ def peers_by_address(conf: Conf) -> dict[Address | None, str]:
     No Default is built in, so that a stranger is told apart from a peer whose proposal does not
     fit.
     """
+    return at_once(by_address(conf))
+
+
+def by_address(conf: Conf) -> Steps[dict[Address | None, str]]:
+    """The same in steps."""
     found: dict[Address | None, str] = {}
-    for tag in conf.tags("Phase 1"):
+    for tag, pause in pauses(conf.tags("Phase 1")):
+        if pause:
+            yield
         named, address = conf.get("Phase 1", tag), address_of(tag)
         if named and (address is not None or fold(tag) == "default"):
             found.setdefault(address, named)

@@ -440,5 +440,4 @@ def test_commands_without_a_run_directory(tmp_path: Path) -> None:
 def test_every_command_says_what_it_is(daemon: FakeDaemon) -> None:
     for letter, command in COMMANDS.items():
         assert f"``{letter}" in (command.__doc__ or "")
-    with pytest.raises(IsakmpError, match="c C d D k M p Q R r S T t J"):
-        run(daemon, "z")
+    assert "c C d D k M p Q R r S T t J" in str(run(daemon, "z").error)

@@ -181,7 +181,7 @@ def test_what_cannot_be_negotiated_is_dropped_and_what_is_to_go_in_clear_passes(
         conf=Conf.from_text("[Phase 2]\nPassive-connections= answered\n"),
         closed={"broken": (ALL,), "answered": (ALL, ONE)}, bypass={"lan": (TWO,)},
     )  # fmt: skip
-    found = unnegotiated(catalog)
+    found = dict(unnegotiated(catalog))
 
     def actions(name: str) -> list[tuple[Selector, Action]]:
         return [(one.selector, one.action) for one in found[name] if one.direction is OUT]

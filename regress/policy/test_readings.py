@@ -66,7 +66,7 @@ def test_a_start_and_a_reload_read_each_section_once(read: Counter[str], tmp_pat
     host.daemon.conf.path = tmp_path / "isakmpd.conf"
     host.daemon.conf.path.touch(0o600)
     host.daemon.conf.path.write_text(WEST.text())
-    assert host.daemon.reload() == []
+    assert host.reload() == []
     assert read == {"east": 1, "west-east": 1}
 
 

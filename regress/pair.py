@@ -20,7 +20,6 @@ from pathlib import Path as FilePath
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
-from fifo_ui.commands import Answer, run
 from isakmp.app.base import PolicySpec, SaId, SaSpec, SpiRequest, Usage, larval
 from isakmp.app.none import Nothing
 from isakmp.conf.store import Conf
@@ -304,10 +303,6 @@ class Host:
     def reload(self) -> list[str]:
         """The file is read again, to the end."""
         return self.done(self.daemon.reload())
-
-    def run(self, line: str) -> Answer:
-        """What a line of the FIFO does, to the end."""
-        return self.done(run(self.daemon, line))
 
     def receive(self, packet: Packet) -> None:
         """A packet has come."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fifo_ui.commands import run
 from isakmp.app.base import Action
 from isakmp.capture import Datagram, read_datagrams, read_frames
 from isakmp.conf.store import Conf
@@ -318,7 +319,7 @@ def test_what_would_be_lost_without_a_trace_is_refused_whole(tmp_path: Path, mis
 def test_what_counts_at_a_start_alone_is_told(tmp_path: Path) -> None:
     _, west, _, path = on_disk(tmp_path)
     lost = "[General]:Listen-on counts at a start alone: write it in the file for the next one"
-    assert west.run("C set [General]:Listen-on=192.0.2.1").value == [lost]
+    assert west.done(run(west.daemon, "C set [General]:Listen-on=192.0.2.1")).value == [lost]
     line = "[General]:Listen-on counts from the next start on"
     assert west.reload() == []
     path.write_text(path.read_text().replace("[General]\n", "[General]\nListen-on= 192.0.2.1\n"))
@@ -344,7 +345,7 @@ def test_what_is_refused_says_what_holds_behind_its_hint(tmp_path: Path) -> None
     _, west, _, path = on_disk(tmp_path)
     told = "is already set (force replaces it, --force of isakmpctl); nothing has changed: "
     with pytest.raises(ConfError) as refused:
-        west.run("C set [Phase 2]:Connections=other")
+        west.done(run(west.daemon, "C set [Phase 2]:Connections=other"))
     assert told in str(refused.value)
     path.write_text(path.read_text().replace("[Phase 2]", "[Phase 2"))
     with pytest.raises(ConfError, match=r"\(\[section\]\); nothing has changed: "):
@@ -439,7 +440,7 @@ def test_renegotiate_on_hup(tmp_path: Path) -> None:
 )
 def test_connections_set_by_command_are_taken_up_after_a_while(change: str) -> None:
     net, west, east = up(replace(WEST, connection_tags="Flags="), EAST)
-    west.run(change)
+    west.done(run(west.daemon, change))
     net.run(4)
     assert west.app.sas
     net.run(3)
@@ -619,7 +620,7 @@ def test_a_name_that_is_none_is_told_in_the_same_words_by_all_commands(
     west = net.host(WEST)
     net.start()
     with pytest.raises(IsakmpError) as caught:
-        west.run(line)
+        west.done(run(west.daemon, line))
     assert str(caught.value) == said
 
 
@@ -629,7 +630,7 @@ def test_of_a_connection_that_is_left_out_the_error_is_told(letter: str) -> None
     west = net.host(replace(WEST, connection_tags="ESP-proposals= sha3"))
     net.start()
     with pytest.raises(ConfError, match=r"\[west-east\]:ESP-proposals"):
-        west.run(f"{letter} west-east")
+        west.done(run(west.daemon, f"{letter} west-east"))
 
 
 def test_a_bad_connection_is_left_out_alone() -> None:

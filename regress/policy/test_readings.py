@@ -16,26 +16,8 @@ from isakmp.errors import ConfError
 from isakmp.policy import readings
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve, no_interfaces
-from regress.pair import EAST, WEST, Network, network_id
-
-MANY = 30
-
-
-def many(count: int = MANY) -> str:
-    """A gateway of so many connections, each with a peer of its own."""
-    names = ",".join(f"c{n}" for n in range(count))
-    lines = [f"[Phase 2]\nPassive-connections= {names}\n[Phase 1]\n"]
-    lines += [f"192.0.2.{n}= p{n}\n" for n in range(count)]
-    for n in range(count):
-        lines.append(
-            f"[p{n}]\nKey-exchange= ikev2\nAddress= 192.0.2.{n}\nLocal-address= 198.51.100.1\n"
-            f"Authentication= a secret of {n}\nIKE-proposals= aes256-sha256-x25519\n"
-            f"[c{n}]\nISAKMP-peer= p{n}\nLocal-ID= l{n}\nRemote-ID= r{n}\n"
-            f"ESP-proposals= aes256gcm16\n"
-            + network_id(f"l{n}", "10.0.0.0/24")
-            + network_id(f"r{n}", f"10.1.{n}.0/24")
-        )
-    return "".join(lines)
+from regress.configurations import MANY, many
+from regress.pair import EAST, WEST, Network
 
 
 @pytest.fixture

@@ -48,8 +48,8 @@ def work(
             default = daemon.run_directory / "isakmpd.pcap"
             daemon.capture(Path(options.capture_file or default))
         _collect_seldom()
-        daemon.start()
-        gc.freeze()
+        with uncollected():
+            daemon.start()
         pid_file = _write_pid(options, daemon.run_directory)
         log.info("isakmpd runs, process %d", os.getpid())
         starter.ready()

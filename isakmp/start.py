@@ -72,7 +72,8 @@ def check_only(path: Path, leave_alone: bool = False) -> int:
         return Stack(None if leave_alone else asked_beforehand(conf), leave_alone)
 
     screen, told = screen_of(sys.stderr), partial(print, file=sys.stderr)
-    errors, warnings, _ = judge_file(path, interface, stack)
+    with uncollected():
+        errors, warnings, _ = judge_file(path, interface, stack)
     for error in errors:
         told(screen.paint(str(error), Tone.BAD))
     if errors:
@@ -110,7 +111,8 @@ def run(options: argparse.Namespace) -> None:
     """Start in order, run until a signal or command ends it, stop in order."""
     private_files()
     more_descriptors()
-    conf = Conf.load(options.conf)
+    with uncollected():
+        conf = Conf.load(options.conf)
     sink: Sink = StreamSink(STDERR) if options.foreground else SyslogSink()
     with closing(_outlets(conf, sink)) as outlets:
         _run(conf, options, _log(conf, options, outlets), outlets)

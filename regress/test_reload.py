@@ -12,7 +12,6 @@ from isakmp.conf.store import Conf
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.event.steps import AT_ONCE, Steps
 from isakmp.event.timer import Timers
-from isakmp.policy import readings
 from isakmp.reload import STEPS, Reload
 from regress.configurations import many
 from regress.pair import EAST, WEST, Host, Network, agree, connected
@@ -319,18 +318,6 @@ def test_a_broken_file_changes_nothing_and_is_told(site: Site, where: str) -> No
     assert names(site.west) == {"west-east"} and site.west.daemon.conf.written == before
     site.net.run(1)
     agree(site.west, site.east)
-
-
-def test_each_section_is_read_once_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, true = list[str](), readings.read_connection
-
-    def counted(conf: Conf, name: str, *more: object) -> object:
-        read.append(name)
-        return true(conf, name, *more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(readings, "read_connection", counted)
-    site.west.reload()
-    assert sorted(read) == sorted(ALL)
 
 
 def test_a_service_manager_hears_of_the_beginning_and_the_end(tmp_path: Path) -> None:

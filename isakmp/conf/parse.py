@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -51,6 +52,8 @@ class Section:
     line: int
     entries: dict[str, Entry] = field(default_factory=dict)
     _named: frozenset[str] | None = field(default=None, repr=False, compare=False)
+    # Whether nothing is known to be built in for a section of that name (store.py).
+    plain: bool = field(default=False, repr=False, compare=False)
 
     def named(self) -> frozenset[str]:
         """The folded names of what its values may lead to. It must not change from then on."""
@@ -104,6 +107,12 @@ def check_name(name: str, what: str) -> str:
     if any(char in name for char in forbidden):
         return f"character that no {what} name can hold"
     return ""
+
+
+@lru_cache(1024)
+def _check_tag(name: str) -> str:
+    """The same for the few names that most lines have."""
+    return check_name(name, "tag")
 
 
 def check_value(value: str) -> str:
@@ -182,7 +191,8 @@ class _Parser:
         return None
 
     def _triplet(self, line: int, text: str) -> None:
-        tag, equals, value = (part.strip(_BLANK) for part in text.partition("="))
+        tag, equals, value = text.partition("=")
+        tag, value = tag.strip(_BLANK), value.strip(_BLANK)
         if not equals:
             return self._error(line, "neither [section] nor tag= value")
         if self.section is None:
@@ -191,12 +201,13 @@ class _Parser:
                 self._error(line, "value before the first section", hint="[section] goes first")
             return None
         if fold(tag) not in SECRET_TAGS:
-            value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
+            if "#" in value:
+                value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
         elif _COMMENT.search(value):
             self._warn(line, "the # and what follows it belong to the secret")
         elif value[:1] in ("'", '"') and value[-1:] == value[:1]:
             self._warn(line, "the quotes belong to the secret")
-        if reason := check_name(tag, "tag"):
+        if reason := _check_tag(tag):
             return self._error(line, reason)
         if not value:
             return self._warn(line, f"[{self.section.name}]:{tag} has no value and is ignored")

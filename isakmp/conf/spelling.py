@@ -81,6 +81,8 @@ def refuse_misspelt(conf: Conf, kind: Kind, section: str) -> None:
 
     Others are ignored: isakmpd's files have tags that we do not know.
     """
+    if conf.knows_all(kind, section):
+        return
     unknown = [tag for tag in conf.tags(section) if tag_of(kind, tag) is None]
     for name in unknown[:MAX_UNKNOWN]:
         if likely_meant(kind, name):

@@ -34,7 +34,7 @@ from isakmp.conf.parse import (
     parse,
     parsing,
 )
-from isakmp.conf.tags import TAGS
+from isakmp.conf.tags import FOLDED, TAGS
 from isakmp.conf.values import BadValue
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, at_once, emptied, pauses
@@ -94,8 +94,11 @@ class Conf:
         """The value as written, else the built-in one, else ``default``."""
         key = section.lower()  # as fold() does, without a call: this is asked most often of all
         found = self._sections.get(key)
-        if found is not None and (entry := found.entries.get(tag.lower())):
-            return entry.value
+        if found is not None:
+            if entry := found.entries.get(tag.lower()):
+                return entry.value
+            if found.plain or self._is_plain(key, found):
+                return default
         value = self._built_in(key, tag)
         return default if value is None else value
 
@@ -139,10 +142,10 @@ class Conf:
 
     def tags(self, section: str) -> list[str]:
         """The tags of a section: the written ones in their order, then the built-in ones."""
-        written = self._sections.get(fold(section))
+        written = self._sections.get(key := fold(section))
+        if written and (written.plain or self._is_plain(key, written)):
+            return [entry.tag for entry in written.entries.values()]
         built_in = self._built_in_tags(section)
-        if not built_in:
-            return [entry.tag for entry in written.entries.values()] if written else []
         names = {key: entry.tag for key, entry in written.entries.items()} if written else {}
         for tag in built_in:
             names.setdefault(fold(tag), tag)
@@ -162,7 +165,8 @@ class Conf:
 
     def is_written(self, section: str, tag: str) -> bool:
         """Whether a value was written (or set at run time), not built in."""
-        return self._entry(section, tag) is not None
+        found = self._sections.get(section.lower())
+        return found is not None and tag.lower() in found.entries
 
     def where(self, section: str, tag: str = "") -> str:
         """``file:line [section]:tag`` for people and for Reason.line; without tag, the header."""
@@ -255,10 +259,6 @@ class Conf:
                 yield
         return frozenset(found)
 
-    def _entry(self, section: str, tag: str) -> Entry | None:
-        found = self._sections.get(fold(section))
-        return found.entries.get(fold(tag)) if found else None
-
     def _place(self, section: str, tag: str) -> tuple[str, int]:
         """File and line of a value or of a section's header; ("", 0) where it is built in."""
         found = self._sections.get(fold(section))
@@ -268,6 +268,18 @@ class Conf:
             entry = found.entries.get(fold(tag))
             return (entry.file, entry.line) if entry else ("", 0)
         return found.file, found.line
+
+    @staticmethod
+    def _is_plain(key: str, section: Section) -> bool:
+        """Whether nothing is built in for a written section; most are so, and remember it."""
+        section.plain = key not in _BUILT_IN and not generated(key)
+        return section.plain
+
+    def knows_all(self, kind: Kind, section: str) -> bool:
+        """Whether a section has no tags but those of its kind."""
+        found = self._sections.get(key := fold(section))
+        plain = found is not None and (found.plain or self._is_plain(key, found))
+        return plain and found is not None and found.entries.keys() <= FOLDED[kind].keys()
 
     def _built_in(self, key: str, tag: str) -> str | None:
         """The value of a tag in the section of that folded name, where none is written."""

@@ -7,7 +7,7 @@ the kind of each section; sections that nothing names are taken for the kind the
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from operator import itemgetter
 from types import MappingProxyType
@@ -15,28 +15,28 @@ from typing import NamedTuple
 
 from isakmp.conf import judge as crypto
 from isakmp.conf.kinds import Kind, Tag
-from isakmp.conf.parse import fold, items_of, nearest
+from isakmp.conf.parse import fold, items_of
 from isakmp.conf.secrets import MEND, weakness
 from isakmp.conf.spelling import losing, unknown_tag
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
-from isakmp.conf.values import NO, YES_NO, BadValue
+from isakmp.conf.values import NO, SECTION, YES_NO, BadValue
 from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
 from isakmp.errors import ConfError
-from isakmp.event.steps import Steps, pauses
+from isakmp.event.steps import AT_ONCE, Steps, pauses
 from isakmp.policy.algorithms import in_ikev1
-from isakmp.policy.identity import Resolve, read_identity
+from isakmp.policy.identity import Resolve
 from isakmp.policy.ikev2_reader import read_key_exchange
 from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.outside_ikev2 import ipsec_outside
 from isakmp.policy.reader import (
     BUILT_IN_CONFIGURATION,
-    peers_by_address,
+    by_address,
     read_bypass,
 )
 from isakmp.policy.readings import Readings
-from isakmp.policy.spd import Address, Connection, Remote, Selector
-from isakmp.policy.supported import Stack, supported
+from isakmp.policy.spd import Address, Connection, Proposal, Remote, Selector
+from isakmp.policy.supported import Stack
 from isakmp.policy.traffic import selectors_of
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
 from isakmp.policy.unplaced import no_address
@@ -86,6 +86,10 @@ class Walk:
         # Peers of connections; files of isakmpd may name others that this version cannot answer.
         self._needed: set[str] = set()
         self._lost: dict[str, ConfError] = {}
+        self._by_address: dict[Address | None, str] = {}
+        self._answered_peers: set[str | None] = set()
+        self._versions: dict[str, tuple[str, ...]] = {}
+        self._verdicts: dict[tuple[object, int], tuple[Proposal, crypto.Verdict]] = {}
 
     def run(self) -> Steps[None]:
         """Look at everything, a section or a few values in a step."""
@@ -99,6 +103,11 @@ class Walk:
         self._unused = True
         yield from self._look_at_strays()
         yield from self.keys.refreshing()
+        self._by_address = yield from by_address(self.conf)
+        for tag, pause in pauses(self.conf.tags("Phase 1")):
+            self._answered_peers.add(self.conf.get("Phase 1", tag))
+            if pause:
+                yield
         # Last, so that what the tables found about a tag is not told a second time.
         for visit in self._looked:
             self._unused = visit in self._strays
@@ -175,14 +184,25 @@ class Walk:
             self._error(error)
 
     def _look(self, visit: _Visit) -> Steps[None]:
-        for name, pause in pauses(self.conf.tags(visit.section)):
+        conf, section = self.conf, visit.section
+        fixed = visit.kind in FIXED.values()
+        for name, pause in pauses(conf.tags(section)):
             if pause:
                 yield
-            written = self.conf.is_written(visit.section, name)
-            if not written and visit.kind in FIXED.values():
+            written = conf.is_written(section, name)
+            if not written and fixed:
                 continue
             if tag := tag_of(visit.kind, name):
-                yield from self._tag(visit, name, tag)
+                value = conf.get(section, name) or ""
+                items = items_of(value) if tag.every else [value] if value else []
+                for at in range(0, len(items), AT_ONCE):
+                    if at:
+                        yield
+                    self._items(visit, name, tag, items[at : at + AT_ONCE], written)
+                if tag.idle and not (tag.type is YES_NO and value.lower() in NO):
+                    self.warnings.append(
+                        f"{conf.where(section, name)}: has no effect in this version"
+                    )
             elif written:
                 self._unknown(visit, name)
         self._enter_defaults(visit)
@@ -209,13 +229,15 @@ class Walk:
     def _speaks_ikev1(self, peer: str) -> bool:
         """Whether what is built in is of use to a peer: IKEv2 proposes something better."""
         try:
-            return IKEV1 in read_key_exchange(self.conf, peer)
+            return IKEV1 in self._spoken(peer)
         except ConfError:
             return False
 
-    def _nearest(self, name: str, known: Iterable[str]) -> str:
-        """A hint, as long as errors are few: looking for what is alike is slow."""
-        return nearest(name, known) if len(self.errors) < MAX_HINTS else ""
+    def _spoken(self, peer: str) -> tuple[str, ...]:
+        """Its Key-exchange, which is asked for several times. ConfError."""
+        if peer not in self._versions:
+            self._versions[peer] = read_key_exchange(self.conf, peer)
+        return self._versions[peer]
 
     def _unknown(self, visit: _Visit, name: str) -> None:
         """A misspelt tag is an error; any other is ignored, as isakmpd did."""
@@ -233,18 +255,15 @@ class Walk:
         else:
             self.warnings.append(f"{error}, and is ignored")
 
-    def _tag(self, visit: _Visit, name: str, tag: Tag) -> Steps[None]:
-        conf, section = self.conf, visit.section
+    def _items(self, visit: _Visit, name: str, tag: Tag, items: list[str], written: bool) -> None:
+        """Some of a tag's values."""
         if tag.leads:
-            yield from self._follow(visit, name, tag.leads, tag.every)
-        value = conf.get(section, name) or ""
-        if tag.idle and not (tag.type is YES_NO and value.lower() in NO):
-            self.warnings.append(f"{conf.where(section, name)}: has no effect in this version")
-        if conf.is_written(section, name):
-            for item, pause in pauses(dict.fromkeys(items_of(value)) if tag.every else [value]):
-                self._value(section, name, tag, item)
-                if pause:
-                    yield
+            cited = (visit.section, name) if written else visit.cited
+            for item in items:
+                self._follow(visit, cited, tag.leads, item)
+        if written and tag.type is not SECTION:  # of which any text is the name
+            for item in dict.fromkeys(items):
+                self._value(visit.section, name, tag, item)
 
     def _value(self, section: str, name: str, tag: Tag, item: str) -> None:
         try:
@@ -256,23 +275,17 @@ class Walk:
             else:
                 self._error(self.conf.error(str(error), section, name, error.hint))
 
-    def _follow(self, visit: _Visit, name: str, kind: Kind, every: bool) -> Steps[None]:
-        written = self.conf.is_written(visit.section, name)
-        cited = (visit.section, name) if written else visit.cited
-        value = self.conf.get(visit.section, name)
-        for section, pause in pauses(items_of(value or "") if every else [value] if value else ()):
-            if pause:
-                yield
-            if kind is Kind.LIFETIME and section.upper() == "ANY":
-                continue
-            if visit.kind is Kind.CONNECTION and kind is Kind.PEER and not self._unused:
-                self._needed.add(fold(section))
-            if self.conf.has_section(section):
-                self._enter(kind, section, cited)
-            else:
-                hint = self.conf.near(section) if len(self.errors) < MAX_HINTS else ""
-                reason = f"there is no section [{section}]"
-                self._error(self.conf.error(reason, *cited, hint, missing=True))
+    def _follow(self, visit: _Visit, cited: tuple[str, str], kind: Kind, section: str) -> None:
+        if kind is Kind.LIFETIME and section.upper() == "ANY":
+            return
+        if visit.kind is Kind.CONNECTION and kind is Kind.PEER and not self._unused:
+            self._needed.add(fold(section))
+        if self.conf.has_section(section):
+            self._enter(kind, section, cited)
+        else:
+            hint = self.conf.near(section) if len(self.errors) < MAX_HINTS else ""
+            reason = f"there is no section [{section}]"
+            self._error(self.conf.error(reason, *cited, hint, missing=True))
 
     def _stray(self, section: str) -> None:
         """A section that nothing names: a misspelled one, an initiator's, or one not used."""
@@ -316,7 +329,7 @@ class Walk:
         # Proposals that isakmpd's own transforms led to are judged as those.
         if self.conf.get(visit.section, "IKE-proposals") is not None:
             for proposal in self.conf.value(visit.kind, visit.section, "IKE-proposals"):
-                verdict = crypto.judge_proposal(proposal)
+                verdict = self._judged(crypto.judge_proposal, proposal)
                 self._keyword_report((visit.section, "IKE-proposals"), proposal.name, verdict)
 
     def _of_ikev2_alone(self, visit: _Visit) -> None:
@@ -377,7 +390,7 @@ class Walk:
         if self._speaks_ikev1(connection.remote):
             self._expect_numbers(connection, self._place(visit))
             self._one_pair(connection)
-        if IKEV2 in read_key_exchange(self.conf, connection.remote) and not connection.proposals:
+        if IKEV2 in self._spoken(connection.remote) and not connection.proposals:
             self._nothing_in_ikev2(connection, self._place(visit))
         if self.conf.get(visit.section, "ESP-proposals") is not None:
             self._esp_keywords(visit.section, connection)
@@ -406,7 +419,7 @@ class Walk:
                 place = decides
                 break
         try:
-            said = supported(connection, self._supports)[1]
+            said = self.readings.carried(connection.name, self._supports)[1]
         except ConfError as error:
             lacks = self.conf.error(error.reason, *place)
             lacks.mend = error.mend
@@ -443,7 +456,17 @@ class Walk:
             verdict = crypto.judge_ipsec(isakmp.Protocol.IPSEC_ESP, transform)
             self._keyword_report(place, transform.name, verdict)
         for proposal in self.conf.value(Kind.CONNECTION, *place):
-            self._keyword_report(place, proposal.name, crypto.judge_exchanges(proposal))
+            verdict = self._judged(crypto.judge_exchanges, proposal)
+            self._keyword_report(place, proposal.name, verdict)
+
+    def _judged(
+        self, judge: Callable[[Proposal], crypto.Verdict], proposal: Proposal
+    ) -> crypto.Verdict:
+        """What there is to say of a proposal, which thousands may have: one object for all."""
+        key = judge, id(proposal)
+        if key not in self._verdicts:
+            self._verdicts[key] = proposal, judge(proposal)
+        return self._verdicts[key][1]
 
     def _keyword_report(self, place: tuple[str, str], name: str, verdict: crypto.Verdict) -> None:
         for reason in verdict.errors:
@@ -458,7 +481,7 @@ class Walk:
             address = conf.value(Kind.PEER, peer, "Address")
         except ConfError:
             return
-        if address and IKEV2 in read_key_exchange(conf, peer) and self._listed(address):
+        if address and IKEV2 in self._spoken(peer) and self._listed(address):
             return  # IKEv2 finds it by its identity
         if address and peer not in self._answered_peers and conf.get("Phase 1", "Default") is None:
             place = conf.where(peer)
@@ -475,20 +498,12 @@ class Walk:
         return address in self._by_address or None in self._by_address
 
     @cached_property
-    def _by_address(self) -> dict[Address | None, str]:
-        return peers_by_address(self.conf)
-
-    @cached_property
     def _active(self) -> frozenset[str]:
         return frozenset(self.conf.get_list("Phase 2", "Connections"))
 
-    @cached_property
-    def _answered_peers(self) -> frozenset[str | None]:
-        return frozenset(self.conf.get("Phase 1", tag) for tag in self.conf.tags("Phase 1"))
-
     def _identity(self, visit: _Visit) -> None:
         self._secret(visit)
-        read_identity(self.conf, visit.section, self.resolve)
+        self.readings.identity(visit.section)
 
     def _lifetime(self, visit: _Visit) -> None:
         life = read_life_section(self.conf, visit.section)[1]

@@ -15,7 +15,7 @@ Steps = Generator[None, None, T]
 """What is done in steps, and has a T at its end."""
 
 # How many things that cost next to nothing make a step.
-AT_ONCE = 64
+AT_ONCE = 32
 
 
 def at_once(steps: Steps[T]) -> T:

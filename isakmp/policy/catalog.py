@@ -39,7 +39,7 @@ from isakmp.policy.spd import (
     Traffic,
     lies_in,
 )
-from isakmp.policy.supported import Supports, supported
+from isakmp.policy.supported import Supports
 from isakmp.policy.traffic import Narrowed, selectors_of
 from isakmp.policy.unplaced import Unplaced, unplaced
 
@@ -189,10 +189,9 @@ class Catalog:
     def _read(self, name: str) -> Connection:
         """A connection, without what the IPsec stack cannot carry."""
         self._usable(Kind.CONNECTION, name)
-        connection = self._reading.connection(name)
         if self.supports is not None:
-            connection, _ = supported(connection, self.supports)
-        return connection
+            return self._reading.carried(name, self.supports)[0]
+        return self._reading.connection(name)
 
     def remote(self, section: str) -> Remote:
         """A peer by its section, as it reads now. ConfError where it is none or is bad."""

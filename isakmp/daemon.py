@@ -416,6 +416,7 @@ class Daemon:
                 done.append("every connection is negotiated again")
         for line in done or ["no connection changed" if differ else "nothing changed"]:
             self.log.info("configuration reloaded: %s", line)
+            yield
         return self._told.wrong + done
 
     def _take(self, fresh: Conf) -> Steps[list[str]]:
@@ -463,6 +464,7 @@ class Daemon:
             done = yield from self._take(draft)
             for line in done:
                 self.log.info("configuration changed: %s", line)
+                yield
             return told + done
         changed = {fold(name) for name in at_once(self.conf.differing(draft))}
         self.conf.become(draft)
@@ -482,6 +484,7 @@ class Daemon:
         done = yield from self._take(self.conf.begin().draft())
         for line in done:
             self.log.info("connections: %s", line)
+            yield
         return done
 
     def settled(self) -> Job[list[str]]:

@@ -16,7 +16,7 @@ from isakmp.event.steps import Steps
 from isakmp.event.timer import Event, Timers
 
 # So many steps are made in a turn of the loop.
-STEPS = 32
+STEPS = 16
 
 Make = Callable[[], Steps[list[str]]]
 """Makes a change from its beginning; what it has to tell, a line each."""

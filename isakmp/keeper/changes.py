@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from isakmp.errors import ConfError, Reason
-from isakmp.event.steps import Steps
+from isakmp.event.steps import Steps, emptied
 from isakmp.keeper.connection import Connections
 from isakmp.keeper.entry import Entry
 from isakmp.keeper.flows import unnegotiated
@@ -26,8 +26,9 @@ class Changes:
         self._connections, self._catalog = connections, connections.catalog
         self._owner = connections.engine.owner
         self._before = dict(connections.entries)
-        self._sas = list(connections.sas.isakmp.values())
-        self._children = connections.sas.all_children()
+        # The last first: what is done with is let go of, one by one.
+        self._sas = list(connections.sas.isakmp.values())[::-1]
+        self._children = connections.sas.all_children()[::-1]
         self._fixed_before = connections.fixed
         self._same: dict[str, bool] = {}
         # With the peers themselves, so that nothing else can be where they were.
@@ -82,6 +83,7 @@ class Changes:
                 self._done.append(f"{entry.name}: taken up")
             self._connections.begin(entry)
             yield
+        yield from emptied(self._before, self._current, self._same)
         return self._done
 
     def _stand(self) -> Steps[None]:
@@ -111,7 +113,7 @@ class Changes:
                 self._connections.settle(name, ())
             yield
         children: defaultdict[str, list[ChildSa]] = defaultdict(list)
-        for child in self._children:
+        for child in reversed(self._children):
             children[child.connection.name].append(child)
         for name, entry in self._before.items():
             if not self._is_same(entry):
@@ -120,9 +122,11 @@ class Changes:
                 self._connections.drop(entry, children[name])
                 self._done.append(f"{name}: {what}, its SAs are deleted")
             yield
+        yield from emptied(children)
 
     def _delete_sas(self) -> Steps[None]:
-        for sa in self._sas:
+        while self._sas:
+            sa = self._sas.pop()
             if sa.state is not State.DEAD and not self._is_current(sa.remote):
                 self._owner.delete_sa(sa)
                 self._done.append(f"{sa}: peer changed or removed")
@@ -131,7 +135,8 @@ class Changes:
     def _give_up_reserved(self) -> Steps[None]:
         """What is for one peer alone from now on is taken from whoever else has it."""
         bounds = self._connections.engine.bounds
-        for child in self._children:
+        while self._children:
+            child = self._children.pop()
             remote = self._catalog.remotes.get(child.connection.remote)
             traffic = child.selectors
             reason = bounds.reserved(remote, child.connection, traffic) if remote else None

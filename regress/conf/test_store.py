@@ -288,6 +288,24 @@ class TestFile:
             Conf.load(path)
 
 
+@pytest.mark.parametrize("name", ["LIFE_MAIN_MODE", "life_main_mode", "AES-SHA", "another"])
+def test_what_is_built_in_shines_through_a_section_that_is_written_in_part(name: str) -> None:
+    """However often it has been asked for what it does not say."""
+    conf, alone = Conf.from_text(f"[{name}]\nNone= of these\n"), Conf.from_text("")
+    for _ in range(2):
+        for tag in ("LIFE_TYPE", "LIFE_DURATION", "HASH_ALGORITHM", "Address"):
+            assert conf.get(name, tag) == alone.get(name, tag)
+        assert conf.tags(name) == ["None", *alone.tags(name)]
+
+
+def test_a_section_that_says_more_than_its_kind_is_told_apart() -> None:
+    conf = Conf.from_text(
+        "[a]\nPORT= 1\naddress= x\n[b]\nPort= 1\nPrt= 1\n[LIFE_MAIN_MODE]\nx= y\n"
+    )
+    found = [conf.knows_all(Kind.PEER, name) for name in ("a", "A", "b", "LIFE_MAIN_MODE", "none")]
+    assert found == [True, True, False, False, False]
+
+
 def reload(conf: Conf, accept: Callable[[Conf], object] = lambda _: None) -> frozenset[str]:
     """What a file that is read again changes, which may be refused."""
     fresh = at_once(conf.again())

@@ -90,6 +90,7 @@ def _judging_part(
     )
     said += yield from told(address_warnings(conf, remotes, resolve))
     said += yield from told(ppk_warnings(conf, remotes, walk.connections))
+    yield from walk.dropped()
     return Judgement(errors[:MAX_ERRORS], said, walk.faults)
 
 

@@ -48,9 +48,8 @@ def losing(conf: Conf) -> Steps[list[ConfError]]:
     strays = [s.name for key, s in conf.written.items() if key not in named]
     found = []
     for stray in strays:
-        if hint := _likely_fixed(conf, stray):
+        if hint := (yield from _likely_fixed(conf, stray)):
             found.append(conf.error("nothing names this section", stray, "", hint))
-        yield
     unknown = [tag for tag in conf.tags("Phase 2") if tag_of(Kind.PHASE_2, tag) is None]
     errors = (unknown_tag(conf, Kind.PHASE_2, "Phase 2", tag) for tag in unknown[:MAX_UNKNOWN])
     return found + [error for error in errors if error.hint]
@@ -67,12 +66,13 @@ def refusing_lost(conf: Conf) -> Steps[None]:
         raise first_of(errors)
 
 
-def _likely_fixed(conf: Conf, section: str) -> str:
+def _likely_fixed(conf: Conf, section: str) -> Steps[str]:
     """A hint with the fixed section that another is meant for, by its name and tags; or empty."""
     for name, kind in FIXED.items():
         hint = nearest(section, [name], _ALIKE)
         if hint and any(tag_of(kind, tag) for tag in conf.tags(section)):
             return hint
+        yield  # to look for what is alike is slow
     return ""
 
 

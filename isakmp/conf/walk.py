@@ -23,7 +23,7 @@ from isakmp.conf.tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
 from isakmp.conf.values import NO, SECTION, YES_NO, BadValue
 from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
 from isakmp.errors import ConfError
-from isakmp.event.steps import AT_ONCE, Steps, pauses
+from isakmp.event.steps import AT_ONCE, Steps, emptied, pauses
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.identity import Resolve
 from isakmp.policy.ikev2_reader import read_key_exchange
@@ -124,6 +124,14 @@ class Walk:
             if fold(section) not in self._named:
                 self._stray(section)
                 yield from self._drain()
+
+    def dropped(self) -> Steps[None]:
+        """Let go of what only the walk itself needs."""
+        for number in range(len(self._looked)):
+            self._seen.discard(self._looked.pop().place)
+            if not number % AT_ONCE:
+                yield
+        yield from emptied(self._above, self._versions)
 
     def _spread(self) -> Steps[None]:
         """Nothing can be used that leads to what has an error."""

@@ -403,7 +403,7 @@ class Daemon:
         return self.changes.again(self._read_again)
 
     def _read_again(self) -> Steps[list[str]]:
-        with self._reloading():
+        with self._reloading(), self._calm():
             with _unchanged(of_file=True):
                 fresh = yield from self.conf.again()
                 yield from refusing_lost(fresh)
@@ -422,18 +422,17 @@ class Daemon:
     def _take(self, fresh: Conf) -> Steps[list[str]]:
         """Have ``fresh`` count; what was done, a line each. Until it is read, what did still does,
         and it can be left."""
-        with self._calm():
-            judged, catalog = yield from self._read(fresh)
-            self.changes.counts()
-            remembered.forget()
-            self.conf.become(fresh)
-            self.catalog.become(catalog)
-            changes = Changes(self.connections)
-            self._say(judged)
-            self._settle()
-            done = self._told.later(self.conf) + (yield from changes.steps())
-            yield from fresh.dropped()
-            yield from catalog.dropped()
+        judged, catalog = yield from self._read(fresh)
+        self.changes.counts()
+        remembered.forget()
+        self.conf.become(fresh)
+        self.catalog.become(catalog)
+        changes = Changes(self.connections)
+        self._say(judged)
+        self._settle()
+        done = self._told.later(self.conf) + (yield from changes.steps())
+        yield from fresh.dropped()
+        yield from catalog.dropped()
         return done
 
     def _settle(self) -> None:
@@ -461,7 +460,8 @@ class Daemon:
             weighed = weigh(self.conf, draft, self.catalog.resolve, known, self._stack)
             told = weighed.refuse(together)
         if together:
-            done = yield from self._take(draft)
+            with self._calm():
+                done = yield from self._take(draft)
             for line in done:
                 self.log.info("configuration changed: %s", line)
                 yield
@@ -481,7 +481,8 @@ class Daemon:
 
     def _reinitialise(self) -> Steps[list[str]]:
         """Look at the lists of connections again."""
-        done = yield from self._take(self.conf.begin().draft())
+        with self._calm():
+            done = yield from self._take(self.conf.begin().draft())
         for line in done:
             self.log.info("connections: %s", line)
             yield

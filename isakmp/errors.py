@@ -179,6 +179,13 @@ class CryptoError(IsakmpError):
     """A key, public value, ciphertext or algorithm that cannot be used."""
 
 
+class WorkError(IsakmpError):
+    """Who was to compute something has ended over it, or did not answer. Nothing is said to be
+    wrong with what was asked: whoever waits for it gives up what it was for."""
+
+    host_at_fault = True
+
+
 class ApplicationError(IsakmpError):
     """The IPsec stack refused a request, or is gone. mend: what can be done, where known."""
 

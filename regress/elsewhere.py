@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from isakmp.errors import IsakmpError
+from isakmp.errors import WorkError
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.event.worker import HERE, Verb
@@ -30,7 +30,7 @@ class Elsewhere:
 
         def done() -> None:
             if seconds is None:
-                job.fail(IsakmpError("the worker that was to compute it has ended"))
+                job.fail(WorkError("the worker that was to compute it has ended"))
             else:
                 HERE.call(verb, *arguments).then(job.take)
 

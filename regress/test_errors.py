@@ -17,6 +17,7 @@ from isakmp.errors import (
     MalformedPayload,
     Reason,
     Refused,
+    WorkError,
 )
 
 
@@ -29,6 +30,7 @@ def test_there_is_one_tree() -> None:
     ("error", "fault"),
     [
         (HostError("x"), True), (ApplicationError("x"), True), (CryptoError("x"), False),
+        (WorkError("x"), True),
         (ConfError("x"), False), (MalformedPayload("SA", 0, "x"), False),
     ],
 )  # fmt: skip

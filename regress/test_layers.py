@@ -82,6 +82,7 @@ LAYERS = [
         "isakmp.conf.manual",
         "isakmp.conf.ppk",
         "isakmp.conf.secrets",
+        "isakmp.conf.spoken",
         "isakmp.conf.who",
     ],
     ["isakmp.scripts"],

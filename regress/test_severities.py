@@ -58,6 +58,7 @@ RULE = {
         "%s: answer refused: %s",
         "%s: goes on without its confirmation",
         "%s: message refused: %s",
+        "%s: message under it refused: %s",
         "%s: the commit bit of its answer may be forged",
         "%s: peer says %s",
         "%s: peer says %s, unauthenticated",
@@ -91,7 +92,7 @@ RULE = {
         "the kernel's IPsec message is malformed: %s",
         "the kernel's SAs cannot be read: %s",
         "no worker: %s; isakmpd does its work",
-        "worker, process %d, has ended: %s its work from now on; start isakmpd ag",
+        "worker, process %d, %s: %s its work from now on; start isakmpd again",
         "the privileged helper, process %d, has ended: HUP reads %s no more where",
     ),
     "internal_warn": (  # this host, and we go on

@@ -18,17 +18,16 @@ from isakmp.conf.kinds import Kind, Tag
 from isakmp.conf.parse import fold, items_of
 from isakmp.conf.secrets import MEND, weakness
 from isakmp.conf.spelling import losing, unknown_tag
+from isakmp.conf.spoken import unheard, unspoken
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
 from isakmp.conf.values import NO, SECTION, YES_NO, BadValue
 from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
 from isakmp.errors import ConfError
 from isakmp.event.steps import AT_ONCE, Steps, emptied, pauses
-from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.identity import Resolve
 from isakmp.policy.ikev2_reader import read_key_exchange
 from isakmp.policy.keys import IdentityKeys
-from isakmp.policy.outside_ikev2 import ipsec_outside
 from isakmp.policy.reader import (
     BUILT_IN_CONFIGURATION,
     by_address,
@@ -37,7 +36,6 @@ from isakmp.policy.reader import (
 from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address, Connection, Proposal, Remote, Selector
 from isakmp.policy.supported import Stack
-from isakmp.policy.traffic import selectors_of
 from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
 from isakmp.policy.unplaced import no_address
 
@@ -395,27 +393,13 @@ class Walk:
         if not connection.active_only:
             self._answered(connection.remote)
         self._started(connection, self._place(visit))
-        if self._speaks_ikev1(connection.remote):
-            self._expect_numbers(connection, self._place(visit))
-            self._one_pair(connection)
-        if IKEV2 in self._spoken(connection.remote) and not connection.proposals:
-            self._nothing_in_ikev2(connection, self._place(visit))
+        versions = self._spoken(connection.remote)
+        for error in unspoken(self.conf, connection, versions, self._place(visit)):
+            self._error(error)
+        self.warnings += unheard(connection, versions)
         if self.conf.get(visit.section, "ESP-proposals") is not None:
             self._esp_keywords(visit.section, connection)
         self._carried(connection, self._place(visit))
-        lasts = connection.selector.src_last, connection.selector.dst_last
-        if lasts != (None, None) and self._speaks_ikev1(connection.remote):
-            reason, hint = "IKEv1 has no ranges of ports", "Key-exchange= ikev2 has"
-            self._error(self.conf.error(reason, *self._place(visit), hint))
-
-    def _nothing_in_ikev2(self, connection: Connection, place: tuple[str, str]) -> None:
-        """An error that says what keeps IKEv2 from each of the suites."""
-        reason, hint = "IKEv2 can negotiate none of its suites", "set ESP-proposals"
-        if lacking := ipsec_outside(connection.suites):
-            reason += f": it has no {lacking}"
-        if any(len(suite.protocols) > 1 for suite in connection.suites):
-            hint = f"IKEv2 has no bundles; {hint}"
-        self._error(self.conf.error(reason, *place, hint))
 
     def _carried(self, connection: Connection, place: tuple[str, str]) -> None:
         """What of it the IPsec stack lacks: an error where nothing is left, else warnings."""
@@ -435,28 +419,8 @@ class Walk:
         else:
             self.warnings.extend(f"{self.conf.where(*place)}: {text}" for text in said)
 
-    def _one_pair(self, connection: Connection) -> None:
-        """Warn of traffic that quick mode has no place for."""
-        first, *rest = selectors_of(connection)
-        if rest:
-            self.warnings.append(
-                f"{connection.line}: with IKEv1 [{connection.name}] negotiates {first} alone; all "
-                "else of it is dropped: make a connection of each pair of networks"
-            )
-
     def _bypass(self, visit: _Visit) -> None:
         self.bypass += read_bypass(self.conf, visit.section)
-
-    def _expect_numbers(self, connection: Connection, place: tuple[str, str]) -> None:
-        """An error where IKEv1 can say none of the suites."""
-        if any(all(map(in_ikev1, suite.transforms)) for suite in connection.suites):
-            return
-        name = connection.suites[0].name
-        reason = f"IKEv1 can say none of its suites, such as {name}"
-        hint = "name another integrity algorithm, and noesn: its sequence numbers have 32 bits"
-        if self.conf.get(connection.name, "ESP-proposals") is not None:
-            place = connection.name, "ESP-proposals"
-        self._error(self.conf.error(reason, *place, hint))
 
     def _esp_keywords(self, section: str, connection: Connection) -> None:
         place = section, "ESP-proposals"

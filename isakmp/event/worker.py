@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from typing import NoReturn, Protocol
 
-from isakmp.errors import CryptoError, IsakmpError
+from isakmp.errors import CryptoError, WorkError
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Event, Timers
@@ -32,8 +32,8 @@ Verb = Callable[..., bytes]
 # Requests that a worker may have: enough that it always has the next one.
 DEPTH = 16
 MESSAGE_MAX = 1 << 16
-# How long a worker may be silent that owes an answer: many times what one takes.
-LATE_S = 20.0
+# How long a worker may be silent that owes an answer, many times what one takes; so many looks.
+LATE_S, LOOKS = 20.0, 4
 # What somebody else ends a process with, a kernel without memory say.
 _FROM_OUTSIDE = frozenset((signal.SIGKILL, signal.SIGTERM))
 _HEAD, _LENGTH = struct.Struct(">IB"), struct.Struct(">H")
@@ -113,19 +113,22 @@ class Workers:
                     return
 
     def _ended(self, worker: _Worker) -> None:
-        """What it was asked the daemon does, unless that may be what it ended of."""
+        """What it was asked the daemon does, unless that may be what it ended of, or is silent
+        over: several requests may be alike, so that none of them is tried here."""
         self._workers.remove(worker)
-        killed = self._end(worker) in _FROM_OUTSIDE
+        killed = self._end(worker) in _FROM_OUTSIDE and not worker.late
         done = "the others do" if self._workers else "isakmpd does"
+        how = f"has not answered for {LATE_S:g} s and is ended" if worker.late else "has ended"
         self._log.internal_err(
-            "worker, process %d, has ended: %s its work from now on; start isakmpd again",
-            worker.pid, done,
+            "worker, process %d, %s: %s its work from now on; start isakmpd again",
+            worker.pid, how, done,
         )  # fmt: skip
         owed, worker.asked = worker.asked, {}
         worker.watch()
+        why = "" if killed else f"the worker that was to compute it {how}"
         for job, verb, arguments in owed.values():
             # Each in a turn of its own: who hears of one may raise.
-            self._loop.timers.add("work left", 0, _settle, job, verb, arguments, killed)
+            self._loop.timers.add("work left", 0, _settle, job, verb, arguments, why)
 
     def _end(self, worker: _Worker) -> int:
         """The signal that a worker ended of, by now at the latest; 0: of none."""
@@ -145,12 +148,14 @@ class Workers:
 
 
 class _Worker:
-    """One process as the daemon sees it. asked: what it owes an answer, and of what, by number."""
+    """One process as the daemon sees it. asked: what it owes an answer, and of what, by number;
+    late: it was silent for too long."""
 
     def __init__(self, verbs: Sequence[Verb], identity: Identity | None, timers: Timers) -> None:
         self.asked: dict[int, tuple[Job[bytes], Verb, tuple[bytes, ...]]] = {}
         self._timers = timers
-        self._late: Event | None = None
+        self._look: Event | None = None
+        self.late = False
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
         if not self.pid:
@@ -162,15 +167,31 @@ class _Worker:
         """It has been asked."""
         job = Job[bytes]()
         self.asked[number] = job, verb, arguments
-        if self._late is None:
+        if self._look is None:
             self.watch()
         return job
 
     def watch(self) -> None:
         """Who says nothing for LATE_S, though it was asked, is ended."""
-        if self._late is not None:
-            self._late.cancel()
-        self._late = self._timers.add("worker", LATE_S, self.kill) if self.asked else None
+        if self._look is not None:
+            self._look.cancel()
+        self._look = None
+        if self.asked:
+            self._look_again(LOOKS)
+
+    def _look_again(self, left: int) -> None:
+        self._look = self._timers.add("worker", LATE_S / LOOKS, self._looked, left - 1)
+
+    def _looked(self, left: int) -> None:
+        """It has said nothing since. That counts while the daemon reads: where that stood still
+        itself, stopped or busy, its answer may not be read yet, or it was stopped along."""
+        if self._look is not None and self._timers.now() > self._look.when + LATE_S / LOOKS:
+            left = LOOKS
+        if left:
+            self._look_again(left)
+        else:
+            self.late = True
+            self.kill()
 
     def answered(self, answer: bytes) -> bool:
         """Hand an answer on; whether it is one to something that was asked."""
@@ -194,12 +215,12 @@ class _Worker:
             os.kill(self.pid, signal.SIGKILL)
 
 
-def _settle(job: Job[bytes], verb: Verb, arguments: tuple[bytes, ...], killed: bool) -> None:
-    """What an ended worker owed: done here, unless that may be what it ended of."""
-    if killed:
-        HERE.call(verb, *arguments).then(job.take)
+def _settle(job: Job[bytes], verb: Verb, arguments: tuple[bytes, ...], why: str) -> None:
+    """What an ended worker owed: done here, or why it is not."""
+    if why:
+        job.fail(WorkError(why))
     else:
-        job.fail(IsakmpError("the worker that was to compute it has ended"))
+        HERE.call(verb, *arguments).then(job.take)
 
 
 def _received(sock: socket.socket) -> bytes:

@@ -45,7 +45,9 @@ class Answers:
 
     forks: the exchanges that follow one each, oldest first; waiting: what is not followed yet, by
     digest; known: the digests of those that were; since: when one was followed last; heard: how
-    many came; last: the fork that has failed last; answered: that one was sent a message of ours.
+    many came; last: the fork that has failed last; refused: the one that was last under its keys;
+    settled: that one, once the message was sent again for it; answered: that one was sent a message
+    of ours.
     """
 
     forks: list[AnyExchange] = field(default_factory=list)
@@ -54,6 +56,8 @@ class Answers:
     since: float = 0.0
     heard: int = 0
     last: AnyExchange | None = None
+    refused: AnyExchange | None = None
+    settled: AnyExchange | None = None
     answered: bool = False
 
     def alone_s(self, now: float) -> float:
@@ -130,11 +134,7 @@ class Candidates:
             return
         answers.heard += 1
         message.came = self._engine.now()
-        if self._joined(stem, answers, message, mark):
-            return
-        alone = answers.alone_s(self._engine.now())
-        if alone <= 0 and not answers.forks and not answers.waiting:
-            self._follow(stem, answers, message, mark)
+        if self._joined(stem, answers, message, mark) or self._late(stem, answers, message, mark):
             return
         answers.waiting[mark] = message
         make_room(answers.waiting, stem.path.remote)
@@ -160,6 +160,36 @@ class Candidates:
         answers.forks.append(fork)
         return True
 
+    def _late(
+        self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes
+    ) -> bool:  # fmt: skip
+        """Whether it makes keys that the peer has refused us under already, and ended then."""
+        refused = answers.refused
+        if refused is None or not stem.script.joins(refused, message):
+            return False
+        answers.note(mark)
+        self._ask_anew(stem, answers)
+        return True
+
+    def _ask_anew(self, stem: AnyExchange, answers: Answers) -> bool:
+        """Send the same message again where another answer may do better than one that was refused
+        under its keys: whoever refused has ended what it made of the message. Not while another one
+        that is followed is alone; whether it was."""
+        refused = answers.refused
+        if refused is None or refused is answers.settled:
+            return False
+        if answers.forks and (alone := answers.alone_s(self._engine.now())) > 0:
+            self._arm_turn(stem, answers, alone)
+            return False
+        if not stem.script.anew(stem, refused):
+            return False
+        answers.settled = refused
+        self.asks_again(stem)
+        stem.retries = 0
+        self._engine.repeat(stem)
+        self._engine.retransmission.arm(stem)
+        return True
+
     def _arm_turn(self, stem: AnyExchange, answers: Answers, seconds: float) -> None:
         if "turn" not in stem.events:
             stem.events["turn"] = self._engine.timers.add(
@@ -169,22 +199,26 @@ class Candidates:
     def _turn(self, stem: AnyExchange, answers: Answers) -> None:
         stem.events.pop("turn", None)
         self._follow_all(stem, answers)
+        if not stem.over:
+            self._ask_anew(stem, answers)
 
     def _follow_all(self, stem: AnyExchange, answers: Answers) -> None:
         """The first answer alone; where that was not the peer's, whatever else there is to the
-        message that the next one is to."""
-        waiting, question = answers.waiting, stem.script.question
-        asked = [question(stem, one) for one in waiting.values()][:1]
-        while asked and not stem.over:
-            marks = (mark for mark, one in waiting.items() if question(stem, one) == asked[0])
-            if (mark := next(marks, None)) is None:
-                break
-            self._follow(stem, answers, waiting.pop(mark), mark)
+        message that the next one is to. What rests goes last, and not before its time."""
+        waiting, question, rests = answers.waiting, stem.script.question, stem.script.rests
+        rested = self._engine.now() - ROUND_TRIP_S
+        order = sorted(waiting, key=lambda mark: rests(stem, waiting[mark]))
+        ready = [m for m in order if waiting[m].came <= rested or not rests(stem, waiting[m])]
+        asked = [question(stem, waiting[mark]) for mark in ready[:1]]
+        for mark in ready:
+            one = waiting.get(mark)
+            if one is not None and not stem.over and question(stem, one) == asked[0]:
+                self._follow(stem, answers, waiting.pop(mark), mark)
         if waiting and not stem.over:
             self._arm_turn(stem, answers, ROUND_TRIP_S)
 
     def _follow(self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> None:
-        if self._joined(stem, answers, message, mark):
+        if self._joined(stem, answers, message, mark) or self._late(stem, answers, message, mark):
             return
         answers.note(mark)
         answers.answered = False
@@ -262,6 +296,8 @@ class Candidates:
                 # What a forged one costs stays bounded: the next one has to wait for its turn.
                 stem.answers.answered = exchange.last_out is not stem.last_out
             self._drop(stem, exchange, reason)
+            if proven and stem.answers is not None:
+                stem.answers.refused = exchange
             exchange = stem
         if exchange.resting and exchange.hint not in (None, reason):
             self._tell_refused(exchange, exchange.hint)
@@ -273,7 +309,8 @@ class Candidates:
         if proven and last and not exchange.initiator:
             self._engine.fail(exchange, reason)
             return
-        if last and exchange.initiator:
+        asked = proven and answers is not None and self._ask_anew(exchange, answers)
+        if last and exchange.initiator and not asked:
             self._rest(exchange, wait_s)  # its end tells of it, or _goes_on()
         else:
             self._tell_refused(fork, reason)
@@ -287,7 +324,7 @@ class Candidates:
         answers = stem.answers
         if answers is not None and answers.waiting:
             self._follow_all(stem, answers)
-        if answers is None or not answers.forks:
+        if answers is None or not (answers.forks or answers.waiting):
             self._engine.fail(stem, stem.hint or reason)
 
     def _discard(self, exchange: AnyExchange, reason: Reason) -> None:

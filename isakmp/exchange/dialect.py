@@ -33,8 +33,6 @@ class Dialect(Protocol):
     """The notify for what fails here by no fault of the peer's."""
     malformed: int
     """The notify for a message of the peer's that breaks a rule; 0: none."""
-    once: bool
-    """Whether under one message ID nothing comes but what came: a bad message is all there is."""
 
     def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:
         """What both ends are called in the messages of a new exchange of ours that is under no SA,

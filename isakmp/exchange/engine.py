@@ -181,14 +181,14 @@ class Engine:
         self, exchange: Exchange[Any], error: MalformedPayload, *, fresh: bool, proven: bool
     ) -> None:
         """A bad message ends an exchange only where it began it, as strangers can send bad ones,
-        or where the peer's only message under that number is this, and it is proven."""
+        or where it is proven: the peer has no other one."""
         reason = Reason("malformed-message", f"{exchange.script.name}: {error}")
         self.log.proto_warn("%s: message refused: %s", exchange, error)
         if exchange.untaken:
             self.candidates.failed(exchange, reason)
             return
         exchange.hint = exchange.hint or reason
-        if (proven and exchange.dialect.once) or (fresh and not exchange.initiator):
+        if proven or (fresh and not exchange.initiator):
             if proven:
                 exchange.dialect.notify(exchange, Refused(reason, exchange.dialect.malformed))
             self.candidates.refused(exchange, reason, proven=True)

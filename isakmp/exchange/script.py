@@ -94,9 +94,11 @@ class Script(Generic[S]):
     over for one message only, as that refuses something; tells: what the peer is told stays true,
     whatever becomes of what is configured; fork: the memory once more, for another answer to the
     same message; question: what an answer is to, where several messages wait for one; joins:
-    whether a fork takes another answer for its own, as the two make the same keys; resumes: whether
-    a request goes on with what waits for one, under whatever number (default: the next one does);
-    rows: the syntax, message by message.
+    whether a fork takes another answer for its own, as the two make the same keys; rests: whether
+    an answer lets others go first for a round trip; anew: whether the same message is to be sent
+    once more, as a fork was refused under its keys for what another answer may mend; resumes:
+    whether a request goes on with what waits for one, under whatever number (default: the next one
+    does); rows: the syntax, message by message.
     """
 
     name: str
@@ -118,6 +120,8 @@ class Script(Generic[S]):
     fork: Callable[[S], S] = lambda state: duplicate(state)
     question: Callable[[Exchange[S], Incoming], object] = lambda exchange, message: None
     joins: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False
+    rests: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False
+    anew: Callable[[Exchange[S], Exchange[S]], bool] = lambda exchange, refused: False
     resumes: Callable[[Exchange[S], Incoming], bool] | None = None
     rows: tuple[Row, ...] = field(init=False, repr=False)
 

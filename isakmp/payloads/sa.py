@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -26,9 +25,10 @@ from isakmp.payloads.data_attribute import (
 )
 from isakmp.payloads.shapes import (
     HEADER,
-    KNOWN_MAX,
-    KNOWN_OCTETS,
     Chain,
+    build_chain,
+    proposal_reader,
+    read_chain,
     remembering,
     written_again,
 )
@@ -77,7 +77,6 @@ LAYOUT = Layout(
 )
 
 _FIXED = struct.Struct(">II")
-_PROPOSAL = struct.Struct(">BBHBBBB")
 _TRANSFORM = struct.Struct(">BBHBBH")
 
 
@@ -90,22 +89,14 @@ def _parse(body: bytes) -> Value:
     situation = _situation(int.from_bytes(body[4:8], "big"), None)
     value = Value(doi=doi, situation=situation, proposals=[])
     try:
-        _parse_proposals(body, value.proposals)
+        end = len(body)
+        at = read_chain(body, 8, end, ".proposal", MAX_PROPOSALS, _parse_proposal, value.proposals)
+        if at != end:
+            raise Misfit("", 0, f"{end - at} octets left over after the last proposal")
     except Misfit as misfit:
         misfit.so_far = value
         raise
     return value
-
-
-def _parse_proposals(body: bytes, proposals: list[Value]) -> None:
-    at, end, following = 8, len(body), _PROPOSAL_TYPE
-    while following:
-        where = f".proposal[{len(proposals)}]"
-        if len(proposals) == MAX_PROPOSALS:
-            raise Misfit(where, at, f"more than {MAX_PROPOSALS} of them")
-        following, at = _parse_proposal(body, at, end, where, proposals)
-    if at != end:
-        raise Misfit("", 0, f"{end - at} octets left over after the last proposal")
 
 
 def _region(body: bytes, at: int, end: int, where: str, fixed: int) -> int:
@@ -120,57 +111,6 @@ def _region(body: bytes, at: int, end: int, where: str, fixed: int) -> int:
     if length > end - at:
         raise Misfit(where, at, f"{length} octets declared, {end - at} left")
     return at + int(length)
-
-
-def _parse_proposal(
-    body: bytes, start: int, end: int, where: str, into: list[Value]
-) -> tuple[int, int]:
-    """Append a proposal, as far as it goes: what follows it, and where that is."""
-    stop = _region(body, start, end, where, _PROPOSAL.size)
-    following, _, _, number, protocol_id, spi_size, count = _PROPOSAL.unpack_from(body, start)
-    at = start + _PROPOSAL.size + spi_size
-    if at > stop:
-        raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
-    spi = body[start + _PROPOSAL.size : at]
-    transforms = _known(body[at:stop]) if stop - at <= KNOWN_OCTETS else None
-    value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
-    into.append(value)
-    if transforms is None:
-        value["transforms"] = transforms = []
-        at = _parse_transforms(body, at, stop, where, transforms)
-    else:
-        at = stop
-    if count != len(transforms):
-        raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
-    if at != stop:
-        raise Misfit(where, start, f"{stop - at} octets left over after the last transform")
-    if following not in (0, _PROPOSAL_TYPE):
-        raise Misfit(where, start, f"next payload {following} inside an SA")
-    return following, stop
-
-
-@lru_cache(KNOWN_MAX)
-def _known(chain: bytes) -> list[Value] | None:
-    """The transforms of a chain that is whole, None of any other. Those of quick mode come alike
-    from many peers, behind an SPI that does not; what is returned is shared, so nobody changes it.
-    """
-    transforms: list[Value] = []
-    try:
-        end = _parse_transforms(chain, 0, len(chain), "", transforms)
-    except Misfit:
-        return None
-    return transforms if end == len(chain) else None
-
-
-def _parse_transforms(body: bytes, at: int, stop: int, where: str, into: list[Value]) -> int:
-    """Append the transforms of one proposal, as far as they go: where what follows is."""
-    more = _TRANSFORM_TYPE
-    while more:
-        inner = f"{where}.transform[{len(into)}]"
-        if len(into) == MAX_TRANSFORMS:
-            raise Misfit(inner, at, f"more than {MAX_TRANSFORMS} of them")
-        more, at = _parse_transform(body, at, stop, inner, into)
-    return at
 
 
 def _parse_transform(
@@ -188,10 +128,15 @@ def _parse_transform(
     return following, stop
 
 
+_parse_proposal = proposal_reader(
+    MAX_TRANSFORMS, _parse_transform, _region, _PROPOSAL_TYPE, "next payload {} inside an SA"
+)
+
+
 def _build(value: Mapping[str, Any]) -> bytes:
     doi, situation = _doi(value["doi"], None), _situation(value["situation"], None)
     bodies = [_build_proposal(proposal) for proposal in value["proposals"]]
-    chain = _chain(bodies, _PROPOSAL_TYPE, MAX_PROPOSALS)
+    chain = build_chain(bodies, _PROPOSAL_TYPE, MAX_PROPOSALS)
     return _FIXED.pack(doi, situation) + chain
 
 
@@ -209,15 +154,7 @@ def _build_transforms(transforms: Sequence[Mapping[str, Any]]) -> bytes:
         + build_attributes(transform["attributes"])
         for transform in transforms
     ]
-    return _chain(bodies, _TRANSFORM_TYPE, MAX_TRANSFORMS)
-
-
-def _chain(bodies: Sequence[bytes], kind: int, limit: int) -> bytes:
-    if not 0 < len(bodies) <= limit:
-        raise ValueError(f"{len(bodies)} elements of type {kind}: 1 to {limit} are possible")
-    parts = [HEADER.pack(kind, 0, HEADER.size + len(body)) + body for body in bodies[:-1]]
-    last = bodies[-1]
-    return b"".join(parts) + HEADER.pack(0, 0, HEADER.size + len(last)) + last
+    return build_chain(bodies, _TRANSFORM_TYPE, MAX_TRANSFORMS)
 
 
 _TRANSFORM_IDS: Mapping[int, type[IntEnum]] = MappingProxyType(

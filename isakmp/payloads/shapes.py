@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -136,6 +136,90 @@ def _located(subcon: Construct, stream: Any, context: Any, where: str, start: in
         raise
     except ConstructError as error:
         raise Misfit(where, start, reason_of(error)) from error
+
+
+Read = Callable[[bytes, int, int, str, list[Value]], tuple[int, int]]
+"""Appends the element of a chain that starts at an octet of a body and ends before another, as far
+as it goes, at a path: what follows it, 0 for nothing, and where that is. Misfit."""
+
+
+def read_chain(
+    body: bytes, at: int, end: int, where: str, limit: int, read: Read, into: list[Value]
+) -> int:
+    """The twin of Chain: append the elements from ``at`` on, as far as they go; where they end.
+    where: the path of one, up to its number; limit: most elements. Misfit."""
+    more = 1
+    while more:
+        element = f"{where}[{len(into)}]"
+        if len(into) == limit:
+            raise Misfit(element, at, f"more than {limit} of them")
+        more, at = read(body, at, end, element, into)
+    return at
+
+
+def whole_chains(limit: int, read: Read) -> Callable[[bytes], list[Value] | None]:
+    """What reads a chain that is whole, None of any other, and knows those again that came last:
+    transforms come alike from many peers, behind an SPI that does not. What it returns is shared,
+    so nobody changes it."""
+
+    @lru_cache(KNOWN_MAX)
+    def known(chain: bytes) -> list[Value] | None:
+        found: list[Value] = []
+        try:
+            end = read_chain(chain, 0, len(chain), "", limit, read, found)
+        except Misfit:
+            return None
+        return found if end == len(chain) else None
+
+    return known
+
+
+_PROPOSAL = struct.Struct(">BBHBBBB")
+Region = Callable[[bytes, int, int, str, int], int]
+"""Where the element at an octet of a body ends that has so many octets at least. Misfit."""
+
+
+def proposal_reader(limit: int, transform: Read, region: Region, more: int, strange: str) -> Read:
+    """What reads proposals of either version. limit: most transforms; transform: reads one; more:
+    what a header says where another proposal follows; strange: what is said of anything else."""
+    known, fixed = whole_chains(limit, transform), _PROPOSAL.size
+
+    def read(
+        body: bytes, start: int, end: int, where: str, into: list[Value]
+    ) -> tuple[int, int]:  # fmt: skip
+        stop = region(body, start, end, where, fixed)
+        following, _, _, number, protocol_id, spi_size, count = _PROPOSAL.unpack_from(body, start)
+        at = start + fixed + spi_size
+        if at > stop:
+            raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
+        spi = body[start + fixed : at]
+        transforms = known(body[at:stop]) if stop - at <= KNOWN_OCTETS else None
+        value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
+        into.append(value)
+        if transforms is None:
+            value["transforms"] = transforms = []
+            inner = f"{where}.transform"
+            at = read_chain(body, at, stop, inner, limit, transform, transforms)
+        else:
+            at = stop
+        if count != len(transforms):
+            raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
+        if at != stop:
+            raise Misfit(where, start, f"{stop - at} octets left over after the last transform")
+        if following not in (0, more):
+            raise Misfit(where, start, strange.format(following))
+        return following, stop
+
+    return read
+
+
+def build_chain(bodies: Sequence[bytes], type: int, limit: int) -> bytes:
+    """The inverse: elements behind generic headers. ValueError where there are none or too many."""
+    if not 0 < len(bodies) <= limit:
+        raise ValueError(f"{len(bodies)} elements of type {type}: 1 to {limit} are possible")
+    parts = [HEADER.pack(type, 0, HEADER.size + len(body)) + body for body in bodies[:-1]]
+    last = bodies[-1]
+    return b"".join(parts) + HEADER.pack(0, 0, HEADER.size + len(last)) + last
 
 
 def remembering(parse: Callable[[bytes], Value]) -> Callable[[bytes], Value]:

@@ -105,7 +105,7 @@ AUTH_OF_INTEG: Mapping[int, Auth] = MappingProxyType(
     }
 )
 INTEG_OF_AUTH = MappingProxyType({auth: Integ(integ) for integ, auth in AUTH_OF_INTEG.items()})
-_IKEV2_ALONE = frozenset({Auth.AES_CMAC})
+AUTH_OF_IKEV2_ALONE = frozenset({Auth.AES_CMAC})
 
 AH_OF_AUTH: Mapping[Auth, Ah] = MappingProxyType(
     {
@@ -146,7 +146,7 @@ def is_forbidden(transform: Transform) -> bool:
 
 def in_ikev1(transform: IpsecTransform) -> bool:
     """Whether IKEv1 can say it: it has no number for some, and none for 64-bit sequence numbers."""
-    alone = transform.ikev2_alone or transform.auth in _IKEV2_ALONE
+    alone = transform.ikev2_alone or transform.auth in AUTH_OF_IKEV2_ALONE
     return not alone and False in transform.esn
 
 

@@ -76,7 +76,7 @@ class Catalog:
     _unplaced: Unplaced = field(init=False, repr=False)
     _readings: Readings | None = field(default=None, init=False, repr=False)
     _known: str = ""
-    _ppks: bool = False
+    _ppks: set[str] = field(default_factory=set, repr=False)
     _peers: set[str] = field(default_factory=set, repr=False)
     _named_peers: set[str] = field(default_factory=set, repr=False)
 
@@ -230,9 +230,10 @@ class Catalog:
             self._unplaced = yield from unplaced(self.conf)
             self._known = ", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody"
             self._named_peers = set(map(fold, self._phase_1.values()))
-            self._ppks = False
+            self._ppks = set()
             for section, pause in pauses(self.conf.sections()):
-                self._ppks |= self.conf.is_written(section, "PPK-ID")
+                if self.conf.is_written(section, "PPK-ID"):
+                    self._ppks.add(fold(section))
                 if pause:
                     yield
             self.generation = self.conf.generation
@@ -308,9 +309,14 @@ class Catalog:
         if begun.ikev2.ppk is not None:
             return True
         self._refresh()
-        others = self._others(begun, address).among(lambda some: (*some.with_ppk, *some.unread))
-        # Who cannot be read has one as well: IKE_AUTH then says what is wrong with the section.
-        return self._ppks and any(self.conf.is_written(one.name, "PPK-ID") for one in others)
+        if not self._ppks:
+            return False
+        others = self._others(begun, address).among(lambda roaming: roaming.with_ppk)
+        return any(map(self._with_ppk, others))
+
+    def _with_ppk(self, remote: Remote) -> bool:
+        """Also of who cannot be read: IKE_AUTH then says what is wrong with the section."""
+        return fold(remote.name) in self._ppks
 
     def _others(self, known: Remote, address: Address) -> Others:
         """The other peers that [Phase 1] or a connection names and that may be at ``address``."""
@@ -324,7 +330,9 @@ class Catalog:
         if self._anywhere is None:
             sections = self._at.get(None, ())
             remotes = list(filter(None, map(self._readable, sections)))
-            self._anywhere = Roaming(remotes, lambda one: one.name in self._outlines)
+            self._anywhere = Roaming(
+                remotes, lambda one: one.name in self._outlines, self._with_ppk
+            )
         return self._anywhere
 
     def _readable(self, section: str) -> Remote | None:

@@ -13,7 +13,6 @@ from itertools import product
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
 from isakmp.constants import ikev2, ipsec, isakmp
-from isakmp.constants.key_exchange import ADDITIONAL
 from isakmp.policy.algorithms import (
     AUTH_OF_INTEG,
     ENCR_OF_ESP,
@@ -163,8 +162,7 @@ def ike_transforms(proposals: Sequence[Proposal], life: Lifetime) -> tuple[IkeTr
 
 def _groups_in_ikev1(proposal: Proposal) -> list[Transform]:
     """Those that IKEv1 has a number for; none where more than one key exchange is demanded."""
-    if any(proposal.of_type(kind) and Transform(kind, 0) not in proposal.of_type(kind)
-           for kind in ADDITIONAL):  # fmt: skip
+    if proposal.demanded:
         return []
     return [t for t in proposal.of_type(T.KE) if t.id in _GROUPS]
 

@@ -21,6 +21,7 @@ from isakmp.event.steps import Steps, pauses
 from isakmp.policy.identity import Resolve, identity_of, no_interfaces, read_address, read_identity
 from isakmp.policy.ikev2_reader import read_ikev2, read_key_exchange
 from isakmp.policy.keys import read_secret
+from isakmp.policy.outside_ikev1 import more_exchanges
 from isakmp.policy.outside_ikev2 import ike_outside
 from isakmp.policy.proposal_reader import (
     default_esp,
@@ -330,7 +331,7 @@ def _ike_keywords(
         return (), proposals
     transforms = ike_transforms(proposals, common.life(section, "LIFE_MAIN_MODE"))
     if not transforms:
-        hint = "such as aes256-sha256-modp2048"
+        hint = more_exchanges(proposals) or "such as aes256-sha256-modp2048"
         raise conf.error("none of these can be said in IKEv1", section, "IKE-proposals", hint)
     return transforms, proposals if IKEV2 in spoken else ()
 

@@ -19,12 +19,16 @@ Pick = Callable[["Roaming"], Iterable[Remote]]
 class Roaming:
     """All of them as they read now, in the order of the configuration.
 
-    unread: whether a section cannot be read, and is known by its outline alone.
+    unread: whether a section cannot be read, and is known by its outline alone; with_ppk: whether
+    it has a post-quantum pre-shared key, be it one that cannot be read.
     """
 
-    def __init__(self, remotes: Iterable[Remote], unread: Callable[[Remote], bool]) -> None:
+    def __init__(
+        self, remotes: Iterable[Remote], unread: Callable[[Remote], bool],
+        with_ppk: Callable[[Remote], bool],
+    ) -> None:  # fmt: skip
         self.every = list(remotes)
-        self.with_ppk = [remote for remote in self.every if remote.ikev2.ppk]
+        self.with_ppk = [remote for remote in self.every if with_ppk(remote)]
         self.unread = [remote for remote in self.every if unread(remote)]
         self._read = [remote for remote in self.every if not unread(remote)]
         self._by_meaning: defaultdict[Hashable, list[Remote]] = defaultdict(list)

@@ -372,6 +372,12 @@ class Proposal:
         """Whether additional key exchanges are part of it, or may be (RFC 9370)."""
         return any(self.of_type(kind) for kind in ADDITIONAL)
 
+    @property
+    def demanded(self) -> tuple[int, ...]:
+        """Those that it may not do without, by their numbers from 1."""
+        groups = (self.of_type(kind) for kind in ADDITIONAL)
+        return tuple(n for n, ts in enumerate(groups, 1) if ts and all(t.id for t in ts))
+
     @cached_property
     def without_groups(self) -> Proposal:
         """The same for where no key exchange comes with it."""

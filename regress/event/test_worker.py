@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,12 @@ import pytest
 from isakmp.constants.isakmp import Group
 from isakmp.crypto.agreement import VERBS, public_value, shared_secret
 from isakmp.crypto.groups import get_group
-from isakmp.errors import CryptoError, IsakmpError
+from isakmp.errors import CryptoError, WorkError
 from isakmp.event import worker
 from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
-from isakmp.event.worker import DEPTH, HERE, Workers
+from isakmp.event.worker import DEPTH, HERE, LATE_S, LOOKS, Workers
 from isakmp.log.log import Log
 
 MODP_2048, SECRET = Group.MODP_2048.to_bytes(2, "big"), bytes(range(1, 29))
@@ -29,9 +29,9 @@ MODP_2048, SECRET = Group.MODP_2048.to_bytes(2, "big"), bytes(range(1, 29))
 class Shop:
     """Workers under a loop of their own."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.lines: list[str] = []
-        self.loop = Loop(Timers(time.monotonic))
+        self.loop = Loop(Timers(clock))
         log = Log(time.time, self.lines.append)
         self.workers = Workers(count, VERBS, self.loop, log, None)
 
@@ -110,8 +110,7 @@ def test_one_that_crashes_fails_what_it_was_asked_and_the_others_go_on(shop: Sho
     shop.wait(*jobs)
     assert sorted(job.error is None for job in jobs) == [False, True]
     (error,) = [job.error for job in jobs if job.error]
-    assert not isinstance(error, CryptoError)  # nothing is wrong with what the peer sent
-    assert isinstance(error, IsakmpError)
+    assert isinstance(error, WorkError)  # nothing is wrong with what the peer sent
     assert shop.workers.pids == [second]
     assert f"process {first}, has ended: the others do its work from now on" in shop.lines[-1]
     again = shop.ask()
@@ -120,21 +119,81 @@ def test_one_that_crashes_fails_what_it_was_asked_and_the_others_go_on(shop: Sho
     os.kill(second, signal.SIGKILL)
     late = shop.ask()
     shop.wait(late)
+    for _ in range(100):
+        if shop.workers.pids:
+            shop.loop.turn(0.1)  # its end may not be read yet
     assert "isakmpd does its work from now on" in shop.lines[-1]
     assert not shop.workers.takes(slow=True)
     assert shop.ask().done
 
 
-def test_one_that_says_nothing_is_ended_and_its_work_done(
+def test_one_that_says_nothing_is_ended_and_what_it_may_hang_at_not_tried_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "LATE_S", 0.3)
-    for pid in shop.workers.pids:
+    monkeypatch.setattr(HERE, "call", lambda *_: pytest.fail("done by the daemon"))
+    pids = shop.workers.pids
+    for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     jobs = [shop.ask() for _ in range(3)]
     shop.wait(*jobs)
-    assert {job.result for job in jobs} == {public_value(MODP_2048, SECRET)}
+    assert all(isinstance(job.error, WorkError) for job in jobs)
+    told = "has not answered for 0.3 s and is ended"
+    assert all(told in str(job.error) for job in jobs)
+    assert all(any(f"process {pid}, {told}: " in line for line in shop.lines) for pid in pids)
     assert not shop.workers.pids
+
+
+class Stopped:
+    """A clock that somebody else moves."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def at_work(clock: Stopped) -> Iterator[Shop]:
+    shop = Shop(1, clock)
+    os.kill(shop.workers.pids[0], signal.SIGSTOP)
+    yield shop
+    shop.workers.close()
+
+
+def look(shop: Shop, clock: Stopped, *seconds: float) -> None:
+    """The loop goes round after each of these."""
+    for each in seconds:
+        clock.at += each
+        shop.loop.timers.run()
+        shop.loop.turn(0)
+
+
+@pytest.mark.parametrize("stood_s", [LATE_S * 0.51, LATE_S, 100 * LATE_S])
+@pytest.mark.parametrize("looks", range(LOOKS))
+def test_one_is_not_silent_while_the_daemon_itself_stands_still(stood_s: float, looks: int) -> None:
+    """Both may have been stopped, or what it has said lies unread."""
+    clock = Stopped()
+    for shop in at_work(clock):
+        (pid,) = shop.workers.pids
+        job = shop.ask()
+        look(shop, clock, *[LATE_S / LOOKS] * looks, stood_s)
+        assert shop.workers.pids == [pid] and not job.done
+        look(shop, clock, *[LATE_S / LOOKS] * (LOOKS - 1))
+        assert shop.workers.pids == [pid]
+        os.kill(pid, signal.SIGCONT)
+        shop.wait(job)
+        assert job.result == public_value(MODP_2048, SECRET)
+
+
+def test_one_that_stays_silent_behind_that_is_ended() -> None:
+    clock = Stopped()
+    for shop in at_work(clock):
+        job = shop.ask()
+        look(shop, clock, 3 * LATE_S, *[LATE_S / LOOKS] * LOOKS)
+        shop.wait(job)
+        assert isinstance(job.error, WorkError)
+        assert not shop.workers.pids
 
 
 def test_a_listener_that_raises_keeps_nobody_else_from_an_answer(shop: Shop) -> None:

@@ -65,7 +65,6 @@ class Toy:
     """
 
     name, major, rules = "toy", 1, FAMILY_1
-    once = False
     malformed = 0
     failure = 14
 

@@ -176,6 +176,37 @@ def test_of_many_it_takes_as_long_as_of_few(name: str) -> None:
     assert taken[0] == taken[1]
 
 
+def unreadable(count: int) -> Catalog:
+    """So many that cannot be read, and somebody elsewhere with a PPK."""
+    lines = ["[Phase 1]\nDefault= p0\n[Phase 2]\nPassive-connections= "]
+    lines += [",".join(f"c{n}" for n in range(count)), "\n"]
+    for n in range(count):
+        more = f"Address= {THERE}\n{PPK}" if n == 7 else "Port= no\n" if n else ""
+        lines.append(
+            f"[p{n}]\nKey-exchange= ikev2\nAuthentication= a secret of {n}\nRemote-ID= i{n}\n"
+            f"IKE-proposals= aes256-sha256-x25519\n{more}"
+            f"[i{n}]\nID-type= FQDN\nName= n{n}.example\n[c{n}]\nISAKMP-peer= p{n}\n"
+            f"Local-selectors= 10.0.0.0/16\nRemote-selectors= 10.1.{n}.0/24\n"
+        )
+    return load("".join(lines), 1)
+
+
+def test_whether_anybody_has_a_ppk_is_not_asked_of_all_that_cannot_be_read() -> None:
+    taken = []
+    for count in (40, 400):
+        catalog = unreadable(count)
+        begun = catalog.find_remote(HERE, IKE_SA_INIT)
+
+        def handshake() -> None:
+            assert not catalog.has_ppk(begun, HERE)  # noqa: B023
+            assert catalog.has_ppk(begun, THERE)  # noqa: B023
+
+        handshake()
+        assert len(catalog._roaming.unread) == count - 2
+        taken.append(steps(handshake))
+    assert taken[0] == taken[1]
+
+
 def test_nobody_of_before_a_change_is_found() -> None:
     catalog = many(20)
     begun = catalog.find_remote(HERE, IKE_SA_INIT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
 V4, V6 = ("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")
@@ -38,6 +38,14 @@ ESP = (
 # More key exchanges behind a first one, which the other end may do without (RFC 9370).
 MORE = ("", "-ke1_ecp256-ke1_none", "-ke1_ecp256-ke1_none-ke3_ecp384-ke3_none")
 
+_PPK = "PPK-ID= simulated\nPPK= of-both-ends-in-no-configuration-but-these\n"
+_REQUIRED = f"{_PPK}PPK-required= yes\n"
+# PPKs of a and of b (RFC 8784); as an end may do without its own, not all are at both.
+PPKS = (
+    ("", ""), ("", ""), (_PPK, _PPK), (_PPK, _REQUIRED), (_REQUIRED, _REQUIRED), (_PPK, ""),
+    ("", _PPK),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class End:
@@ -54,6 +62,7 @@ class End:
     dpd: str
     ike: str
     esp: str
+    ppk: str = field(default="", repr=False)
 
     @classmethod
     def draw(cls, dice: Random, ike: str, esp: str) -> End:
@@ -77,7 +86,7 @@ class End:
             f"Fragmentation= {self.fragmentation}", f"Fragment-size= {self.fragment_size}",
             f"Reauthenticate= {self.reauthenticate_s}",
         ]  # fmt: skip
-        return "\n".join(lines + ([f"IKE-proposals= {self.ike}"] if self.ike else []))
+        return "\n".join([*lines, *([f"IKE-proposals= {self.ike}"] if self.ike else []), self.ppk])
 
     @property
     def of_connection(self) -> str:
@@ -126,10 +135,13 @@ class Setting:
         )._with_more()  # fmt: skip
 
     def _with_more(self) -> Setting:
-        """Ends that do several key exchanges, in some; by dice of their own, as what else a seed is
-        should not change with what IKEv2 can do more."""
+        """Ends that do several key exchanges, or have a PPK, in some; by dice of their own, as what
+        else a seed is should not change with what IKEv2 can do more."""
         dice = Random(repr(self))
         one, other = (end.with_more(dice.choice(MORE), dice.choice(MORE)) for end in self.ends)
+        if all("ikev2" in spoken for spoken in self.spoken):
+            ppks = dice.choice(PPKS)
+            one, other = replace(one, ppk=ppks[0]), replace(other, ppk=ppks[1])
         return replace(self, ends=(one, other))
 
     @property

@@ -22,6 +22,7 @@ from isakmp.sa import IsakmpSa
 from isakmp.scripts.ikev1 import aggressive, quick_mode
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev1.message_ids import MessageIds
+from isakmp.scripts.ikev1.quick import Quick
 from isakmp.scripts.ikev2.dialect import Ikev2
 from isakmp.window import Window
 from regress.sim import play
@@ -138,7 +139,7 @@ def test_an_iv_that_a_refused_message_leaves_is_caught(monkeypatch: pytest.Monke
         run(engine, exchange, message, data)
 
     monkeypatch.setattr(Engine, "run", careless)
-    caught(12, "in the calm", "were lost")
+    caught(20, "in the calm", "were lost")
 
 
 def test_a_replay_that_is_carried_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +151,7 @@ def test_a_replay_that_is_carried_out_is_caught(monkeypatch: pytest.MonkeyPatch)
 def test_keys_that_differ_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     speaking(monkeypatch, "ikev1")
 
-    def own_value(x: quick_mode.X) -> Wait:
+    def own_value(x: Exchange[Quick]) -> Wait:
         x.state.g_qm_xy = x.state.key_pair.public if x.state.key_pair else b""
         yield from ()
 

@@ -53,7 +53,6 @@ class Toy:
     """One end. remote_of: who is at an address; Refused where nobody is expected there."""
 
     name, rules = "toy", RULES
-    once = False
     malformed = 1
     failure = 2
 

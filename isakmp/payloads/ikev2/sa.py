@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -24,8 +23,9 @@ from isakmp.payloads.data_attribute import ATTRIBUTES, build_attributes, parse_a
 from isakmp.payloads.ikev2.shapes import LenientChain
 from isakmp.payloads.shapes import (
     HEADER,
-    KNOWN_MAX,
-    KNOWN_OCTETS,
+    build_chain,
+    proposal_reader,
+    read_chain,
     remembering,
     written_again,
 )
@@ -55,7 +55,6 @@ LAYOUT = Layout(
     "proposals" / LenientChain("proposal", _MORE_PROPOSALS, PROPOSAL, MAX_PROPOSALS),
 )
 
-_PROPOSAL = struct.Struct(">BBHBBBB")
 _TRANSFORM = struct.Struct(">BBHBBH")
 _TRANSFORM_FIXED = struct.Struct(">BxH")
 
@@ -63,22 +62,14 @@ _TRANSFORM_FIXED = struct.Struct(">BxH")
 def _parse(body: bytes) -> Value:
     value = Value(proposals=[])
     try:
-        _parse_proposals(body, value.proposals)
+        end = len(body)
+        at = read_chain(body, 0, end, ".proposal", MAX_PROPOSALS, _parse_proposal, value.proposals)
+        if at != end:
+            raise Misfit("", 0, f"{end - at} octets left over after the last proposal")
     except Misfit as misfit:
         misfit.so_far = value
         raise
     return value
-
-
-def _parse_proposals(body: bytes, proposals: list[Value]) -> None:
-    at, end, more = 0, len(body), _MORE_PROPOSALS
-    while more:
-        where = f".proposal[{len(proposals)}]"
-        if len(proposals) == MAX_PROPOSALS:
-            raise Misfit(where, at, f"more than {MAX_PROPOSALS} of them")
-        more, at = _parse_proposal(body, at, end, where, proposals)
-    if at != end:
-        raise Misfit("", 0, f"{end - at} octets left over after the last proposal")
 
 
 def _region(body: bytes, at: int, end: int, where: str, fixed: int) -> int:
@@ -91,57 +82,6 @@ def _region(body: bytes, at: int, end: int, where: str, fixed: int) -> int:
     if length > end - at:
         raise Misfit(where, at, f"{length} octets declared, {end - at} left")
     return at + length
-
-
-def _parse_proposal(
-    body: bytes, start: int, end: int, where: str, into: list[Value]
-) -> tuple[int, int]:
-    """Append a proposal, as far as it goes: what follows it, and where that is."""
-    stop = _region(body, start, end, where, _PROPOSAL.size)
-    following, _, _, number, protocol_id, spi_size, count = _PROPOSAL.unpack_from(body, start)
-    at = start + _PROPOSAL.size + spi_size
-    if at > stop:
-        raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
-    spi = body[start + _PROPOSAL.size : at]
-    transforms = _known(body[at:stop]) if stop - at <= KNOWN_OCTETS else None
-    value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
-    into.append(value)
-    if transforms is None:
-        value["transforms"] = transforms = []
-        at = _parse_transforms(body, at, stop, where, transforms)
-    else:
-        at = stop
-    if count != len(transforms):
-        raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
-    if at != stop:
-        raise Misfit(where, start, f"{stop - at} octets left over after the last transform")
-    if following not in (0, _MORE_PROPOSALS):
-        raise Misfit(where, start, f"{following} instead of 0 or {_MORE_PROPOSALS}")
-    return following, stop
-
-
-@lru_cache(KNOWN_MAX)
-def _known(chain: bytes) -> list[Value] | None:
-    """The transforms of a chain that is whole, None of any other. Those of a child SA come alike
-    from many peers, behind an SPI that does not; what is returned is shared, so nobody changes it.
-    """
-    transforms: list[Value] = []
-    try:
-        end = _parse_transforms(chain, 0, len(chain), "", transforms)
-    except Misfit:
-        return None
-    return transforms if end == len(chain) else None
-
-
-def _parse_transforms(body: bytes, at: int, stop: int, where: str, into: list[Value]) -> int:
-    """Append the transforms of one proposal, as far as they go: where what follows is."""
-    more = _MORE_TRANSFORMS
-    while more:
-        inner = f"{where}.transform[{len(into)}]"
-        if len(into) == MAX_TRANSFORMS:
-            raise Misfit(inner, at, f"more than {MAX_TRANSFORMS} of them")
-        more, at = _parse_transform(body, at, stop, inner, into)
-    return at
 
 
 def _parse_transform(
@@ -158,9 +98,14 @@ def _parse_transform(
     return following, stop
 
 
+_parse_proposal = proposal_reader(
+    MAX_TRANSFORMS, _parse_transform, _region, _MORE_PROPOSALS, "{} instead of 0 or 2"
+)
+
+
 def _build(value: Mapping[str, Any]) -> bytes:
     bodies = [_build_proposal(proposal) for proposal in value["proposals"]]
-    return _chain(bodies, _MORE_PROPOSALS, MAX_PROPOSALS)
+    return build_chain(bodies, _MORE_PROPOSALS, MAX_PROPOSALS)
 
 
 def _build_proposal(proposal: Mapping[str, Any]) -> bytes:
@@ -177,15 +122,7 @@ def _build_transforms(transforms: Sequence[Mapping[str, Any]]) -> bytes:
         + build_attributes(transform["attributes"])
         for transform in transforms
     ]
-    return _chain(bodies, _MORE_TRANSFORMS, MAX_TRANSFORMS)
-
-
-def _chain(bodies: Sequence[bytes], more: int, limit: int) -> bytes:
-    if not 0 < len(bodies) <= limit:
-        raise ValueError(f"{len(bodies)} of them: 1 to {limit} are possible")
-    parts = [HEADER.pack(more, 0, HEADER.size + len(body)) + body for body in bodies[:-1]]
-    last = bodies[-1]
-    return b"".join(parts) + HEADER.pack(0, 0, HEADER.size + len(last)) + last
+    return build_chain(bodies, _MORE_TRANSFORMS, MAX_TRANSFORMS)
 
 
 _TRANSFORM_IDS: Mapping[int, type[IntEnum]] = MappingProxyType(

@@ -42,7 +42,8 @@ from isakmp.scripts.ikev1.informational import (
 )
 from isakmp.scripts.ikev1.keys import authenticator
 from isakmp.scripts.ikev1.phase_1 import Phase1
-from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, Quick, prove
+from isakmp.scripts.ikev1.quick import Quick
+from isakmp.scripts.ikev1.quick_mode import QUICK_MODE, prove
 from isakmp.scripts.ikev1.receive import ENCRYPTION, PHASE_1, Receiver
 
 P = isakmp.Payload
@@ -52,7 +53,7 @@ class Ikev1:
     """The IKEv1 dialect of one engine."""
 
     name, major, rules = IKEV1, 1, FAMILY_1
-    once = owns_children = False
+    owns_children = False
     malformed = int(isakmp.Notify.PAYLOAD_MALFORMED)
     failure = int(isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
@@ -229,8 +230,7 @@ class Ikev1:
         if sa is None:
             notices.tell_refused(engine, exchange.path, exchange.cky_i, exchange.cky_r, refused)
             return
-        chosen = getattr(exchange.state, "chosen", None)
-        spi = chosen[0].proposal.spi if chosen else b""
+        spi = exchange.state.peer_spi if isinstance(exchange.state, Quick) else b""
         told = self.tell(engine, sa, [
             notify_payload(refused.notify, isakmp.Protocol.IPSEC_ESP, spi, refused.data)
         ])  # fmt: skip

@@ -26,7 +26,7 @@ from isakmp.policy.match import Chosen
 from isakmp.sa import IsakmpSa
 from isakmp.scripts.ikev1 import lifetime
 from isakmp.scripts.ikev1.phase_2 import check_hash, refused_by_peer, take_hash
-from isakmp.scripts.ikev1.quick_mode import Quick
+from isakmp.scripts.ikev1.quick import Quick
 
 P, Notify = isakmp.Payload, isakmp.Notify
 

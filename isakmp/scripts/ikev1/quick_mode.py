@@ -18,19 +18,16 @@ the SAs are used without it.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
 
 from isakmp.app.base import Limits, SaSpec, bundle_order
-from isakmp.constants import DOI_IPSEC, ipsec, isakmp, name_of
-from isakmp.constants.ip import protocol_name
+from isakmp.constants import DOI_IPSEC, ipsec, isakmp
 from isakmp.constants.key_exchange import Method
 from isakmp.crypto import agreement, keymat
-from isakmp.crypto.groups import KeyPair
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import Exchange, digest
+from isakmp.exchange.exchange import digest
 from isakmp.exchange.script import (
     END,
     PROTECTED,
@@ -45,11 +42,9 @@ from isakmp.log.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.children import is_transport
-from isakmp.policy.identity import host_network
 from isakmp.policy.match import Chosen, choose_ipsec, describe
-from isakmp.policy.sameness import network_of, same_traffic
-from isakmp.policy.spd import ICMP, Connection, Identity, IpsecTransform, Network, Selector, Suite
-from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, offered_bits
+from isakmp.policy.spd import Connection, IpsecTransform, Selector, Suite
+from isakmp.sa import ChildProtocol, ChildSa, offered_bits
 from isakmp.scripts import ipsec_sa
 from isakmp.scripts.ikev1 import nat
 from isakmp.scripts.ikev1.phase_1 import (
@@ -61,61 +56,13 @@ from isakmp.scripts.ikev1.phase_1 import (
     take_sa,
 )
 from isakmp.scripts.ikev1.phase_2 import check_hash, recv_refusal, take_hash, unverified
+from isakmp.scripts.ikev1.quick import Quick, X, connection_of, parent, selector_of
+from isakmp.scripts.ikev1.traffic import check_ids, take_ids
 
 P = isakmp.Payload
 _COMMIT, _FLAGS_AT = int(isakmp.Flag.COMMIT), 19
 # How long an SA lives where no lifetime is said, in seconds (RFC 2407 4.5).
 DEFAULT_LIFE_S = 28800
-
-
-@dataclass(slots=True)
-class Quick:
-    """What the steps of one quick mode have learned. selector runs from us to the peer.
-
-    unconfirmed: nothing is to come behind our last message after all; in_udp: whether the SAs go
-    through UDP. What was agreed on counts: nothing protects what the two
-    ends have found of NATs, so that it need not be the same.
-    """
-
-    connection: Connection | None = None
-    selector: Selector | None = None
-    id_bodies: tuple[bytes, ...] = ()
-    ni_b: bytes = b""
-    nr_b: bytes = b""
-    group: Method | None = None
-    key_pair: KeyPair | None = None
-    g_qm_peer: bytes = b""
-    g_qm_xy: bytes = field(default=b"", repr=False)
-    spis: dict[int, int] = field(default_factory=dict)
-    reqid: int = 0
-    chosen: list[Chosen] = field(default_factory=list)
-    specs: list[SaSpec] = field(default_factory=list, repr=False)
-    responder_life_s: int = 0
-    limits: Limits = field(default_factory=Limits)
-    in_udp: bool = False
-    unconfirmed: bool = False
-
-
-X = Exchange[Quick]
-
-
-def parent(x: X) -> IsakmpSa:
-    """The ISAKMP SA that protects this exchange."""
-    if x.sa is None:
-        raise MalformedPayload("HDR", 0, "quick mode needs an ISAKMP SA", "RFC 2409 5.5")
-    return x.sa
-
-
-def connection_of(x: X) -> Connection:
-    """The connection this exchange is for."""
-    if x.state.connection is None:
-        raise MalformedPayload("ID", 28, "no connection is chosen", "RFC 2409 5.5")
-    return x.state.connection
-
-
-def selector_of(x: X) -> Selector:
-    """The agreed traffic."""
-    return x.state.selector or connection_of(x).selector
 
 
 # --- message 1 and 2, sending ----------------------------------------------------------------
@@ -269,16 +216,22 @@ def _add_responder_lifetime(x: X, message: Outgoing) -> None:
 
 
 def prove(x: X, message: Incoming) -> None:
-    """Whether HASH(1) or HASH(2) fits, of whatever is behind it: who is wrong is to hear so."""
+    """Whether HASH(1) or HASH(2) fits, of whatever is behind it: who is wrong is to hear so, with
+    its own SPI. An answer that says nothing may have another one behind it."""
     first = message.payloads[0] if message.payloads else None
     if first is None or first.type != P.HASH or x.step > 1:
         return
     keys, rest = parent(x).keys, message.after(first)
     if x.initiator:
+        if not any(payload.type in (P.SA, P.NONCE) for payload in message.payloads):
+            return
         expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, x.state.ni_b, rest)
     else:
         expected = keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
     message.proven = compare_digest(first.body, expected)
+    if message.proven:
+        offers = (p.value.proposals for p in message.payloads if p.type == P.SA)
+        x.state.first_spi = next((one.spi for offer in offers for one in offer), b"")
 
 
 def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
@@ -302,7 +255,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
 
 def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     s, sa = x.state, parent(x)
-    selector = _take_ids(x, message)
+    selector = take_ids(x, message)
     if reason := x.engine.bounds.often(sa.who):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
     s.connection, s.selector = _find(x, selector, nat.asks_for_transport(proposals))
@@ -339,27 +292,10 @@ def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> Wait:
     s.chosen = choose_ipsec(proposals, connection.suites, connection.line)
     for chosen in s.chosen:
         _log_choice(x, "peer chose", chosen)
-    _check_ids(message, s.id_bodies, connection)
+    check_ids(message, s.id_bodies, connection)
     _take_key(x, message, s.group)
     if s.group is not None:
         yield from _agree(x)
-
-
-def _check_ids(message: Incoming, sent: tuple[bytes, ...], connection: Connection) -> None:
-    """The answer's identities, where it has any, must mean those that we have sent."""
-    payloads = message.take_all(P.ID)
-    if tuple(payload.body for payload in payloads) in ((), sent):
-        return
-    came = [_traffic_id(payload.value) for payload in payloads]
-    ours = [connection.local_id, connection.remote_id]
-    if len(came) == 2 and all(map(same_traffic, came, ours)):
-        return
-    raise Refused(
-        Reason("invalid-id-information", "the peer's answer names other identities",
-               came=" to ".join(map(str, came)), acceptable=" to ".join(map(str, ours)),
-               line=connection.line),
-        isakmp.Notify.INVALID_ID_INFORMATION,
-    )  # fmt: skip
 
 
 def _log_choice(x: X, verb: str, chosen: Chosen) -> None:
@@ -367,60 +303,6 @@ def _log_choice(x: X, verb: str, chosen: Chosen) -> None:
         what = describe(chosen.what)
         x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: %s %s (%s)", x, verb, what,
                            chosen.what.name)  # fmt: skip
-
-
-def _take_ids(x: X, message: Incoming) -> Selector:
-    """The offered traffic, from us to the peer; the two hosts where nothing is said."""
-    payloads = message.take_all(P.ID)
-    x.state.id_bodies = tuple(payload.body for payload in payloads)
-    if not payloads:
-        return Selector(host_network(x.path.local), host_network(x.path.remote))
-    if len(payloads) != 2:
-        raise MalformedPayload("ID", payloads[0].offset, f"{len(payloads)} identities, 2 wanted",
-                               "RFC 2409 5.5")  # fmt: skip
-    ends: list[tuple[Network, Identity]] = []
-    for payload in payloads:
-        identity = _traffic_id(payload.value)
-        network = network_of(identity)
-        if network is None:
-            raise _no_traffic(identity.type.name, str(identity))
-        ends.append((network, identity))
-    (theirs, idci), (ours, idcr) = ends
-    if theirs.version != ours.version:
-        raise Refused(
-            Reason("invalid-id-information", "the identities are of different IP versions"),
-            isakmp.Notify.INVALID_ID_INFORMATION,
-        )
-    if idci.protocol and idcr.protocol and idci.protocol != idcr.protocol:
-        raise Refused(
-            Reason("invalid-id-information", "the identities are of different protocols",
-                   came=" and ".join(protocol_name(i.protocol) for i in (idci, idcr))),
-            isakmp.Notify.INVALID_ID_INFORMATION,
-        )  # fmt: skip
-    protocol, ports = idcr.protocol or idci.protocol, (idcr.port, idci.port)
-    if any(ports) and not protocol:
-        raise _no_traffic("with a port and no protocol", " and ".join(map(str, ports)))
-    if protocol in ICMP:
-        # Type and code do not change sides; a type may stand in the second one alone.
-        ports = (idci.port, idcr.port) if idci.port else (idcr.port, 0)
-    return Selector(ours, theirs, protocol, *ports)
-
-
-def _traffic_id(value: Any) -> Identity:
-    """A phase 2 identity as it came."""
-    try:
-        return Identity(ipsec.Id(value.type), value.data, value.protocol, value.port)
-    except ValueError:
-        raise _no_traffic(f"type {name_of(ipsec.Id, value.type)}", value.data.hex()) from None
-
-
-def _no_traffic(kind: str, came: str) -> Refused:
-    return Refused(
-        Reason("invalid-id-information", f"an identity {kind} selects no traffic that can be set",
-               came=came, acceptable="addresses, subnets, and ranges that are a subnet; ports "
-               "with a protocol only"),
-        isakmp.Notify.INVALID_ID_INFORMATION,
-    )  # fmt: skip
 
 
 def _take_key(x: X, message: Incoming, group: Method | None) -> None:

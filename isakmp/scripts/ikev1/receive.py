@@ -188,6 +188,17 @@ class Receiver:
                 self._tell_unknown(engine, path, header)
             return
         exchange = engine.find(self._dialect.name, sa.own_cookie, header.message_id)
+        try:
+            self._under_sa(engine, sa, exchange, path, header, datagram)
+        except MalformedPayload as error:
+            self._unread(engine, sa, exchange, path, header, error)
+            raise
+
+    def _under_sa(
+        self, engine: Engine, sa: IsakmpSa, exchange: Exchange[Any] | None, path: Path,
+        header: Header, datagram: bytes,
+    ) -> None:  # fmt: skip
+        """MalformedPayload where it cannot be read."""
         if exchange is None:
             if sa.ids.is_used(header.message_id):
                 self._late(engine, sa, path, header, datagram)
@@ -201,6 +212,25 @@ class Receiver:
                 return
             message = self._open_phase_2(engine, sa, path, header, datagram, exchange)
             engine.run(exchange, message, datagram)
+
+    @staticmethod
+    def _unread(
+        engine: Engine, sa: IsakmpSa, exchange: Exchange[Any] | None, path: Path, header: Header,
+        error: MalformedPayload,
+    ) -> None:  # fmt: skip
+        """Tell of a message under an ISAKMP SA that cannot be read, and so proves nothing."""
+        kind = name_of(isakmp.Exchange, header.exchange_type)
+        reason = Reason(
+            "malformed-message",
+            f"{kind}: {error}; its HASH cannot be checked, so that anybody may have sent it",
+            came=f"from {path.remote}",
+            mend="isakmpctl capture on records what comes, of the peer or in its name",
+        )
+        engine.log.proto_warn("%s: message under it refused: %s", sa, reason.brief())
+        if exchange is None:
+            engine.outcomes.turned_away(path, engine.now(), kind, reason)
+        else:
+            exchange.hint = exchange.hint or reason
 
     @staticmethod
     def _carries(exchange: Exchange[Any], exchange_type: int) -> bool:

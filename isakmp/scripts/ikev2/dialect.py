@@ -61,7 +61,7 @@ class Ikev2:
     name, major, rules = IKEV2, 2, FAMILY
     failure = int(Notify.NO_PROPOSAL_CHOSEN)
     malformed = int(Notify.INVALID_SYNTAX)
-    once = owns_children = True
+    owns_children = True
 
     def __init__(self, random: Callable[[int], bytes], now: Callable[[], float]) -> None:
         self._receiver = Receiver(self, self.remark, random, now)

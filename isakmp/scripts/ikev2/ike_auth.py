@@ -277,7 +277,7 @@ def take_auth(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
         x.engine.candidates.proven(x)
         return
     reason = ppk.differs(x, notifies, fits) or _wrong_secret(x)
-    raise Refused(reason, Notify.AUTHENTICATION_FAILED)
+    raise Refused(ppk.told(x, reason, notifies), Notify.AUTHENTICATION_FAILED)
 
 
 def _wrong_secret(x: X) -> Reason:
@@ -338,7 +338,8 @@ def _refused_by_peer(x: X, error: int) -> Refused:
     offered = f"identity {x.state.local_id}" + (f" for {wanted}" if wanted else "")
     if x.state.use_ppk and x.remote.ikev2.ppk is not None:
         offered += f", PPK {x.remote.ikev2.ppk}"
-    return common.refused_by_peer(x, error, proven=True, offered=offered, line=line)
+    refused = common.refused_by_peer(x, error, proven=True, offered=offered, line=line)
+    return Refused(ppk.told(x, refused.reason, {}))
 
 
 def finalize(x: X) -> None:

@@ -271,4 +271,5 @@ IKE_SA_INIT = refusable(Script(
     "IKE_SA_INIT", ikev2.Exchange.IKE_SA_INIT, ike_sa_init_initiator, ike_sa_init_responder,
     ike_sa_init_syntax, Initial, follows=_following, establishes=True,
     fork=fork, question=question, joins=twins.joins,
+    rests=twins.rests, anew=twins.anew,
 ), (int(P.NOTIFY),), recv_refusal)  # fmt: skip

@@ -46,7 +46,8 @@ class Initial:
     messages, in the order they went; cookies: those that came, and how often; supports: the
     status notifies of the peer's; additional, int_auth: what IKE_INTERMEDIATE is for and what AUTH
     covers of it; local_body, remote_body: the identities as they are sent; child: what is
-    negotiated along with IKE_AUTH; use_ppk: both have said USE_PPK; sk_before: the keys as they
+    negotiated along with IKE_AUTH; use_ppk: both have said USE_PPK; doubted: what that was in
+    answers that were refused where others differed, by time; sk_before: the keys as they
     were without the PPK that is in them; no_ppk: why there is none though there could be;
     refusal: why there is no child SA though the IKE SA is good; unwanted: the peer believes there
     is one.
@@ -76,6 +77,7 @@ class Initial:
     remote_body: bytes = field(default=b"", repr=False)
     initial_contact: bool = False
     use_ppk: bool = False
+    doubted: list[bool] = field(default_factory=list)
     sk_before: SkKeys | None = field(default=None, repr=False)
     no_ppk: Reason | None = None
     child: Child | None = None

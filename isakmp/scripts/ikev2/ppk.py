@@ -21,12 +21,13 @@ whose PPK counts (the table of RFC 8784 3):
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from isakmp.constants import ikev2
 from isakmp.crypto.skeyseed import SkKeys, with_ppk
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange.script import Outgoing
+from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.log.log import LogClass
 from isakmp.policy.ppk import Ppk, PpkUse, ppk_name
 from isakmp.scripts.ikev2.common import add_notify, sa_of
@@ -34,6 +35,11 @@ from isakmp.scripts.ikev2.initial import X
 
 Notify = ikev2.Notify
 Notifies = Mapping[int, Sequence[Any]]
+
+CHANGED_ON_THE_WAY = (
+    "isakmpctl capture on at both ends shows whether somebody changes USE_PPK in answers to "
+    "IKE_SA_INIT"
+)
 
 
 # --- IKE_SA_INIT -----------------------------------------------------------------------------
@@ -57,6 +63,23 @@ def agree(x: X) -> None:
     s.use_ppk = ppk is not None and Notify.USE_PPK in s.supports
     if ppk is not None and ppk.required and not s.use_ppk:
         raise _refused(_not_used(x, ppk, "the peer uses no PPK", "no USE_PPK"))
+
+
+def says(message: Incoming) -> bool:
+    """Whether an IKE_SA_INIT says USE_PPK."""
+    number = Notify.USE_PPK
+    said = (p.value.notify for p in message.payloads if p.type == ikev2.Payload.NOTIFY)
+    return number in said
+
+
+def suits(x: X, message: Incoming) -> bool:
+    """As initiator: whether what we do about the PPK is what that answer asks for."""
+    return x.remote.ikev2.ppk is None or says(message) is x.state.use_ppk
+
+
+def in_doubt(x: X) -> bool:
+    """As initiator: whether answers of the same keys came that ask for both."""
+    return not all(suits(x, message) for message in x.state.answers.values())
 
 
 # --- IKE_AUTH --------------------------------------------------------------------------------
@@ -114,7 +137,7 @@ def _settle_answer(x: X, ppk: Ppk | None, notifies: Notifies, auth: bytes) -> by
         raise _refused(
             Reason("ppk-not-used", "the peer says that it uses a PPK, and names none",
                    came="no PPK_IDENTITY", acceptable=str(ppk or "none"), line=_line(x, ppk),
-                   mend="the peer breaks RFC 8784: turn PPKs off there")
+                   mend=f"{CHANGED_ON_THE_WAY}; where nobody does, the peer breaks RFC 8784")
         )  # fmt: skip
     if len(named) < 2:
         raise MalformedPayload("NOTIFY.data", 28, "a PPK_IDENTITY without one", "RFC 8784 5.1")
@@ -142,6 +165,19 @@ def differs(x: X, notifies: Notifies, fits: Callable[[bytes, SkKeys], bool]) -> 
                   "the peer's AUTH does not fit our pre-shared key together with our PPK",
                   came=f"identity {x.state.remote_id}, PPK {ppk_name(ppk.id)}", line=ppk.line,
                   mend="make the Authentication of both ends the same, and the PPK")  # fmt: skip
+
+
+def told(x: X, reason: Reason, notifies: Notifies) -> Reason:
+    """Why the proof of either does not fit, with what was seen of USE_PPK. notifies: those beside
+    the peer's proof."""
+    seen = ""
+    if x.initiator and (x.state.doubted or in_doubt(x)):
+        seen = "answers with USE_PPK and without came, of which one is somebody else's"
+    elif not x.initiator and not x.state.use_ppk and Notify.PPK_IDENTITY in notifies:
+        seen = "the peer names a PPK, though our answer did not say USE_PPK"
+    if not seen:
+        return reason
+    return replace(reason, detail=f"{reason.detail}; {seen}", mend=CHANGED_ON_THE_WAY)
 
 
 def audit(x: X) -> None:

@@ -4,6 +4,10 @@ RFC 7296 2.4, 2.15. Somebody on the way can send the peer's own answer on with a
 added or gone. Its keys are those of the true one, and one IKE_AUTH goes out under them; but AUTH
 covers the octets of one of the two. Which that is shows when it comes: what the others said is
 forgotten then. Until then the last one says where the request is repeated to.
+
+No request suits answers with USE_PPK and without (RFC 8784 3), and the peer ends its IKE SA at the
+first AUTH that is wrong. So the first of them decides; where the peer refuses that, it is asked
+anew, and an answer of the other kind goes before one as that was.
 """
 
 from __future__ import annotations
@@ -15,11 +19,14 @@ from isakmp.errors import Refused
 from isakmp.exchange.candidates import make_room
 from isakmp.exchange.script import Incoming
 from isakmp.policy import proposal
-from isakmp.scripts.ikev2 import abilities, common
+from isakmp.scripts.ikev2 import abilities, common, ppk
 from isakmp.scripts.ikev2.informational import tell
 from isakmp.scripts.ikev2.initial import X, chosen_of_choice, octets_of
 
 P = ikev2.Payload
+
+# How often an attempt asks anew, as somebody may refuse in the peer's name, too.
+ANEW_MAX = 7
 
 
 def joins(x: X, message: Incoming) -> bool:
@@ -58,6 +65,23 @@ def _take(x: X, message: Incoming) -> None:
     abilities.take(x, message)
 
 
+def rests(stem: X, message: Incoming) -> bool:
+    """Whether an answer says of USE_PPK what one said that the peer has refused last."""
+    doubted = stem.state.doubted
+    return bool(doubted) and ppk.says(message) is doubted[-1]
+
+
+def anew(stem: X, refused: X) -> bool:
+    """Whether the peer may have refused what an answer of somebody else's has made us do."""
+    s, doubted, ours = refused.state, stem.state.doubted, stem.remote.ikev2.ppk
+    optional = ours is not None and not ours.required
+    if not optional or not ppk.in_doubt(refused) or len(doubted) >= ANEW_MAX:
+        return False
+    doubted.append(s.use_ppk)
+    stem.state.group, stem.last_out = s.group, (s.message_1,)
+    return True
+
+
 def proven(x: X, fits: Callable[[], bool]) -> bool:
     """Whether what AUTH covers is one of the answers; what that one said counts. fits: whether it
     covers ``message_2``."""
@@ -65,6 +89,8 @@ def proven(x: X, fits: Callable[[], bool]) -> bool:
     if not x.initiator or len(s.answers) < 2:
         return fits()
     for octets, message in s.answers.items():
+        if not ppk.suits(x, message):
+            continue
         s.message_2 = octets
         if fits():
             _believe(x, message)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
+from random import Random
+
+import pytest
 
 from isakmp.constants import isakmp
+from isakmp.log.log import REPEAT_LINES
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.scripts.ikev1.informational import delete_payload
-from regress.pair import EAST, WEST, Network, Packet, both, connected, stranger, up
+from regress.pair import EAST, WEST, Host, Network, Packet, both, connected, stranger, up
+from regress.scripts.ikev1.by_hand import Peer
 
 
 def test_without_a_nat_a_peer_has_the_address_of_its_isakmp_sa() -> None:
@@ -42,6 +47,74 @@ def test_who_has_seen_cookies_pushes_out_neither_outcomes_nor_lines_of_ours() ->
     assert [outcome for outcome in east.outcomes if outcome["ok"]] == kept
     assert len(east.outcomes) == len(kept) + 1, "one row for all of one address"
     assert ": failed: " not in east.said, "lines of that text are bounded with those of ours"
+
+
+KINDS = [isakmp.Exchange.QUICK_MODE, isakmp.Exchange.INFO]
+
+
+def unreadable(east: Host, kind: int, number: int, chain: bytes, cut: int = 0) -> None:
+    """What nobody can read, to an ISAKMP SA of east's, under its keys."""
+    (sa,) = east.daemon.sas.isakmp.values()
+    data, _ = sa.keys.encrypt(sa.keys.phase_2_iv(number), chain)
+    data = data[: len(data) - cut]
+    header = Header(sa.cky_i, sa.cky_r, isakmp.Payload.HASH, 1, 0, kind,
+                    isakmp.Flag.ENCRYPTION, number, HEADER_SIZE + len(data))  # fmt: skip
+    east.receive(stranger(header.pack() + data, east, src=WEST.address))
+
+
+BROKEN = {
+    "no chain": (b"\xff" * 32, 0, "HASH"),
+    "a body that is none": (b"\1\0\0\x24" + bytes(32) + b"\0\0\0\6\0\0", 0, "SA"),
+    "no whole blocks": (bytes(32), 3, "not whole blocks"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_cannot_be_read_under_an_isakmp_sa_is_told(case: str, kind: int) -> None:
+    """RFC 2408 5.3: in one line and with a reason, though nobody knows who has sent it."""
+    chain, cut, where = BROKEN[case]
+    _, _, east = up(*both())
+    unreadable(east, kind, 77, chain, cut)
+    (line,) = [line for line in east.lines if "message under it refused" in line]
+    assert "PROTO_WARN" in line and where in line and "isakmpctl capture on" in line
+    (told,) = [o for o in east.outcomes if not o["ok"]]
+    assert told["reason"]["cause"] == "malformed-message" and where in told["reason"]["detail"]
+    assert "HASH cannot be checked" in told["reason"]["detail"]
+    assert told["exchange"] == isakmp.Exchange(kind).name
+    assert told["reason"]["came"] == f"from {WEST.address}"
+    assert connected(east)
+    assert not east.daemon.engine.exchanges
+
+
+def test_what_cannot_be_read_of_one_that_runs_is_why_it_ends_if_nothing_better_comes() -> None:
+    peer = Peer()
+    (quick,) = peer.west.daemon.engine.exchanges.values()
+    (sa,) = peer.west.daemon.sas.isakmp.values()
+    data = b"\xee" * 32
+    header = Header(sa.cky_i, sa.cky_r, isakmp.Payload.HASH, 1, 0, isakmp.Exchange.QUICK_MODE,
+                    isakmp.Flag.ENCRYPTION, quick.message_id, HEADER_SIZE + 32)  # fmt: skip
+    there = peer.east.address
+    peer.net.deliver(Packet(there, 500, peer.west.address, 500, header.pack() + data))
+    assert not quick.over
+    assert quick.hint is not None and "HASH cannot be checked" in quick.hint.detail
+    peer.answer_quick_mode()
+    assert connected(peer.west)
+    assert not peer.west.reasons()
+
+
+def test_who_sends_what_cannot_be_read_floods_no_log() -> None:
+    net, _, east = up(*both())
+    draw = Random(3)
+    before, own = len(east.lines), [o for o in east.outcomes if o["ok"]]
+    for number in range(1, 2001):
+        unreadable(east, KINDS[number % 2], number, draw.randbytes(32))
+    assert len(east.lines) - before <= REPEAT_LINES
+    assert [o for o in east.outcomes if o["ok"]] == own
+    assert len(east.outcomes) == len(own) + 1
+    assert not any(": message refused: " in line for line in east.lines), "text of our own lines"
+    net.run(20)
+    assert connected(east)
 
 
 def test_who_no_configuration_can_answer_is_not_read() -> None:

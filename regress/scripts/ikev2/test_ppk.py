@@ -20,7 +20,7 @@ from regress.observer import Observer, edited, is_clear
 from regress.pair import WEST, Host, Network, Packet, agree, both, connected
 from regress.scripts.changed import change_sent
 from regress.scripts.ikev2.pairs import SPOKEN, gateways, kinds, pair, sa_of
-from regress.scripts.ikev2.test_twins import is_answer, without
+from regress.scripts.ikev2.test_twins import is_answer, slow, with_more, without
 
 P, Notify = ikev2.Payload, ikev2.Notify
 KEY = "T3Jhbmdlcy1hbmQtbGVtb25zLTIwMjYtYnktdGhlLXNlYQ=="
@@ -452,6 +452,108 @@ def test_who_takes_it_away_for_good_makes_no_ike_sa_without(which: str, required
     net.start()
     net.run(6)
     assert not west.rows(2) + east.rows(2)
+
+
+USED = with_more(int(P.NOTIFY), b"\0\0" + int(Notify.USE_PPK).to_bytes(2, "big"))
+
+
+def forged(east: str, after: bool, extra: Any = None) -> tuple[Network, Host, Host]:
+    """West's PPK is optional; of every answer of east's there is a copy that says the opposite of
+    USE_PPK. extra: of these, too, copies edited so."""
+    net, west, other = begun(OURS, east)
+    edit = without(16435) if east else USED
+
+    def forge(packet: Packet) -> list[Packet]:
+        more = [edited(packet, extra)] if extra is not None else []
+        return [edited(packet, edit), *more]
+
+    Observer(net, is_answer, forge, after)
+    return net, west, other
+
+
+@pytest.mark.parametrize("east", [OURS, NONE], ids=["taken away", "added"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("extra", [None, with_more(int(P.NOTIFY), b"\0\0\x9c\x40")])
+@pytest.mark.parametrize("way_s", [0.0, ROUND_TRIP_S])
+def test_who_changes_use_ppk_keeps_no_optional_ppk_from_what_the_ends_agree_on(
+    east: str, after: bool, extra: Any, way_s: float
+) -> None:
+    """RFC 8784 6: one attempt, with the PPK where both have it, for all that somebody changes."""
+    net, west, other = forged(east, after, extra)
+    slow(net, west, way_s)
+    net.start()
+    net.run(4 * ROUND_TRIP_S + 4 * way_s)
+    up(west, other)
+    assert mixed(west) == mixed(other) == bool(east)
+    assert [cause for cause in west.reasons() if cause != "ppk-not-used"] == []
+    assert other.reasons() == ([] if after else other.reasons()[:1])
+    if not after:
+        (wrong,) = (outcome["reason"] for outcome in other.outcomes if not outcome["ok"])
+        assert "USE_PPK" in wrong["detail"] + wrong["mend"]
+        assert "isakmpctl capture on" in wrong["mend"]
+        assert "answers with USE_PPK and without came" in west.said
+    assert not west.daemon.engine.exchanges
+
+
+def test_an_answer_behind_the_refusal_of_its_copy_is_not_too_late() -> None:
+    """The peer has ended what the two made: it is asked anew, and not the dead one followed."""
+    net, west, east = begun(OURS, OURS)
+    deliver, held = net.deliver, list[Packet]()
+
+    def late(packet: Packet) -> None:
+        if is_answer(packet) and not held:
+            held.append(packet)
+            deliver(edited(packet, without(16435)))
+            west.timers.add("on its way", 0.3, lambda: deliver(packet))
+        else:
+            deliver(packet)
+
+    net.deliver = late  # type: ignore[method-assign]
+    net.start()
+    net.run(0.6)
+    up(west, east)
+    assert mixed(west) and mixed(east)
+    assert not west.reasons()
+
+
+def test_a_secret_that_differs_is_told_with_what_was_seen_of_use_ppk() -> None:
+    """Both kinds of answers have had their turn: each asks for what the other does not."""
+    net = Network()
+    one, other = both(secret="another")[0], both()[1]
+    hosts = [
+        net.add(gateway.address, gateway.text().replace("Phase= 1\n", f"{SPOKEN}\n{OURS}"))
+        for gateway in (one, other)
+    ]
+    quiet(hosts[1])
+    Observer(net, is_answer, lambda packet: [edited(packet, without(16435))])
+    net.start()
+    net.run(30)
+    west, east = hosts
+    assert not west.rows(1) + east.rows(1)
+    found = next(o["reason"] for o in west.outcomes if not o["ok"])
+    assert "answers with USE_PPK and without came" in found["detail"]
+    assert "isakmpctl capture on" in found["mend"]
+    begun_at = [line for line in west.lines if "answer refused: peer-refused" in line]
+    assert begun_at
+
+
+def test_who_takes_a_proof_without_the_ppk_though_it_has_said_use_ppk() -> None:
+    """RFC 8784 3: no IKE SA without the PPK comes of a copy that somebody has made."""
+    net, west, east = begun(OURS, OURS)
+    Observer(net, is_answer, lambda packet: [edited(packet, without(16435))])
+
+    def careless(x: Any, notifies: Any, auth: bytes) -> bytes:
+        if not x.initiator and Notify.PPK_IDENTITY not in notifies:
+            return auth
+        return settle(x, notifies, auth)
+
+    settle = script.settle
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script, "settle", careless)
+        net.start()
+        net.run(2)
+    assert mixed(west)
+    assert not west.daemon.engine.exchanges
 
 
 # --- secrets ---------------------------------------------------------------------------------

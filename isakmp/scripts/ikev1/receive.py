@@ -29,7 +29,7 @@ from isakmp.path import Path
 from isakmp.payloads import FAMILY_1
 from isakmp.policy import peers
 from isakmp.policy.spd import Address
-from isakmp.sa import IsakmpSa
+from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev1 import notices
 from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
 from isakmp.scripts.ikev1.informational import (
@@ -37,6 +37,7 @@ from isakmp.scripts.ikev1.informational import (
 )
 from isakmp.scripts.ikev1.keys import Keys
 from isakmp.scripts.ikev1.main_mode import MAIN_MODE
+from isakmp.scripts.ikev1.padding import Padding
 from isakmp.scripts.ikev1.phase_1 import Phase1, refused_in_clear, unreadable_payload, wrong_secret
 from isakmp.scripts.ikev1.quick_mode import (
     QUICK_MODE,
@@ -61,7 +62,7 @@ class Receiver:
     """That of one engine's dialect."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+        self._dialect, self._padding = dialect, Padding()
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find the exchange of a message, or begin one."""
@@ -127,6 +128,8 @@ class Receiver:
                 if exchange is candidates[-1]:
                     self._unreadable(exchange, error, keys, header, datagram[HEADER_SIZE:])
                 continue
+            if self._waits(exchange, message, keys, datagram):
+                return
             engine.run(exchange, message, datagram)
             if exchange.last_in == mark or exchange.over:
                 return
@@ -211,7 +214,23 @@ class Receiver:
                 engine.drop(path, f"{exchange}: {name_of(isakmp.Exchange, header.exchange_type)}")
                 return
             message = self._open_phase_2(engine, sa, path, header, datagram, exchange)
-            engine.run(exchange, message, datagram)
+            if not self._waits(exchange, message, sa.keys, datagram):
+                engine.run(exchange, message, datagram)
+
+    def _waits(
+        self, exchange: Exchange[Any], message: Incoming, keys: Keys | None, datagram: bytes
+    ) -> bool:  # fmt: skip
+        """Whether a message of an exchange has to wait for its like with less padding."""
+        iv, engine = exchange.protection, exchange.engine
+
+        def read() -> None:
+            if exchange.over or exchange.protection != iv:
+                engine.drop(message.path, f"{exchange}: the same came with less padding")
+            else:
+                engine.run(exchange, message, datagram)
+
+        key = self._dialect.key(exchange)
+        return keys is not None and self._padding.holds(engine, key, message, keys.block_size, read)
 
     @staticmethod
     def _unread(
@@ -293,6 +312,23 @@ class Receiver:
             return
         iv = sa.keys.phase_2_iv(header.message_id)
         message = self._open(engine, path, header, datagram, sa.keys, iv)
+        begin = partial(self._begin_phase_2, engine, sa, script, iv, message, datagram)
+        key = self._dialect.name, sa.own_cookie, header.message_id
+        # Nothing comes behind an informational exchange's only message.
+        chained = len(script.responder) > 1
+        if not chained or not self._padding.holds(engine, key, message, sa.keys.block_size, begin):
+            begin()
+
+    def _begin_phase_2(
+        self, engine: Engine, sa: IsakmpSa, script: Script[Any], iv: bytes, message: Incoming,
+        datagram: bytes,
+    ) -> None:  # fmt: skip
+        """The peer's exchange, unless its first message has been read meanwhile."""
+        header, path = message.header, message.path
+        begun = engine.find(self._dialect.name, sa.own_cookie, header.message_id)
+        if begun or sa.ids.is_used(header.message_id) or sa.state is State.DEAD:
+            engine.drop(path, f"{sa}: the same came with less padding, or too late")
+            return
         # Without a NAT the peer has one address: another may be that of who has recorded this.
         where = path if sa.nat.found else sa.path
         exchange = engine.answer(

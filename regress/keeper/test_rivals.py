@@ -12,16 +12,24 @@ from isakmp.keeper.rivals import FALLBACK_S, GRACE_S, gives_way, wait_s
 
 @dataclass
 class Sa:
-    """What of an SA counts here: when it was begun and made, its lower nonce, who began it."""
+    """What of an SA counts here: when it was begun and made, its lower nonce, who began it, and
+    when it was agreed on, if not when it was made."""
 
     created: float
     established: float
     tiebreak: bytes
     initiator: bool = True
+    agreed: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.agreed = self.agreed or self.established
 
 
-def sa(created: float, established: float, tiebreak: bytes, initiator: bool = True) -> Any:
-    return Sa(created, established, tiebreak, initiator)
+def sa(
+    created: float, established: float, tiebreak: bytes, initiator: bool = True,
+    agreed: float = 0.0,
+) -> Any:  # fmt: skip
+    return Sa(created, established, tiebreak, initiator, agreed)
 
 
 @pytest.mark.parametrize("tiebreak", [b"\1", b"\xff"])
@@ -44,6 +52,18 @@ def test_of_two_that_were_negotiated_at_once_the_lower_nonce_gives_way(
 ) -> None:
     for created in (9.5, 10.0):
         assert gives_way(sa(created, 11, new), sa(9, 10, old)) is way
+
+
+@pytest.mark.parametrize("tiebreak", [b"\1", b"\xff"])
+def test_what_is_made_late_gives_way_to_what_was_begun_after_it_was_agreed_on(
+    tiebreak: bytes,
+) -> None:
+    late, later = sa(8, 15, tiebreak, agreed=8.5), sa(9, 10, b"\x80")
+    assert gives_way(late, later) and not gives_way(later, late)
+
+
+def test_what_was_begun_before_the_other_was_made_but_after_it_was_agreed_on_does_not() -> None:
+    assert not gives_way(sa(9, 11, b"\1"), sa(7, 10, b"\x80", agreed=8))
 
 
 def test_exactly_one_of_two_gives_way_at_both_ends() -> None:

@@ -95,6 +95,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
     if not x.initiator:
         _add_responder_lifetime(x, message)
         yield from _install_inbound(x)
+        s.agreed = x.engine.now()
 
 
 def _offer(x: X) -> list[Suite]:
@@ -241,7 +242,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
     if not message.proven:
         raise unverified()
     proposals = take_sa(message).value.proposals
-    nonce = message.take(P.NONCE)
+    nonce, s.agreed = message.take(P.NONCE), x.engine.now()
     check_nonce(nonce.value.data, nonce.offset)
     for kind in (P.NAT_OA, P.NAT_OA_DRAFT):
         message.take_all(kind)
@@ -441,7 +442,7 @@ def finalize(x: X) -> None:
             for c in s.chosen
         ),
         s.reqid, s.limits, s.in_udp, x.created, x.engine.now(),
-        min(s.ni_b, s.nr_b),
+        min(s.ni_b, s.nr_b), s.agreed,
     )  # fmt: skip
     x.engine.owner.children.child_established(child, s.specs)
     # The peer may have said so in the last message, when the SAs were in place.

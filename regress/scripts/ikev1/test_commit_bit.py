@@ -98,6 +98,37 @@ def test_the_same_answer_without_the_bit_ends_the_wait(slow: bool) -> None:
 PFS = {"suites": "QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"}
 
 
+def answers_of(net: Network, host: Host, flags: int) -> None:
+    """Copies of that host's answers of quick mode, with these flags, come before them."""
+
+    def be_first(packet: Packet) -> bool:
+        if packet.header.exchange_type == Type.QUICK_MODE and packet.src == host.address:
+            message = bytearray(packet.data)
+            message[FLAGS_AT] |= flags
+            net.flying.append(packet._replace(data=bytes(message)))
+        return False
+
+    net.lose = be_first
+
+
+@pytest.mark.parametrize("flags", [2, 2 | 4, 2 | 8, 2 | 0xF8])
+@pytest.mark.parametrize("work", [None, 0.05, 0.4], ids=["", "fast workers", "slow workers"])
+def test_the_same_answer_without_the_bit_counts_while_its_copy_is_looked_at(
+    work: float | None, flags: int
+) -> None:
+    """The rest of the header is no more protected than the bit is: the message is the same."""
+    net = Network()
+    west, east = (net.host(gateway, elsewhere_s=work) for gateway in both(**PFS))
+    answers_of(net, east, flags)
+    net.start()
+    net.until(lambda: bool(east.rows(2)), 10)
+    assert connected(west) and connected(east), "at once: no confirmation is waited for"
+    agree(west, east)
+    assert "the commit bit of its answer may be forged" in west.said
+    net.run(30)
+    assert "without its confirmation" not in west.said or work is None
+
+
 def waiting_for_confirmation() -> tuple[Network, Host, Host]:
     """West's first exchange has an answer whose bit was set on its way, in the only copy."""
     net = Network()

@@ -54,8 +54,22 @@ NOBODY = bytes(8)
 PHASE_1: dict[int, Script[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
 PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
 
+# What informational exchanges are for, and what only quick mode has.
+_TOLD, _NEGOTIATED = {P.NOTIFY, P.DELETE}, {P.SA, P.NONCE, P.KE, P.ID}
+
 _OPENINGS = {int(one.exchange_type): opening for one, opening in (
     (MAIN_MODE, peers.MAIN_MODE), (AGGRESSIVE, peers.AGGRESSIVE_MODE))}  # fmt: skip
+
+
+def _script_of(header: Header, kinds: set[int]) -> Script[Any]:
+    """What a first message under an ISAKMP SA begins. Its HASH, the same in both exchanges, covers
+    the payloads and not the header, which may be forged: under the other type the peer's own
+    message would be used up by its copy."""
+    if P.SA in kinds:
+        return QUICK_MODE
+    if kinds & _TOLD and not kinds & _NEGOTIATED:
+        return INFORMATIONAL
+    return PHASE_2[header.exchange_type]
 
 
 class Receiver:
@@ -300,8 +314,7 @@ class Receiver:
     def _respond_phase_2(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes
     ) -> None:
-        script = PHASE_2.get(header.exchange_type)
-        if script is None or not header.flags & ENCRYPTION:
+        if header.exchange_type not in PHASE_2 or not header.flags & ENCRYPTION:
             kind = name_of(isakmp.Exchange, header.exchange_type)
             engine.drop(path, f"{kind} message in clear, or not spoken")
             return
@@ -312,6 +325,7 @@ class Receiver:
             return
         iv = sa.keys.phase_2_iv(header.message_id)
         message = self._open(engine, path, header, datagram, sa.keys, iv)
+        script = _script_of(header, {payload.type for payload in message.payloads})
         begin = partial(self._begin_phase_2, engine, sa, script, iv, message, datagram)
         key = self._dialect.name, sa.own_cookie, header.message_id
         # Nothing comes behind an informational exchange's only message.

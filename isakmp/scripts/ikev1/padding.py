@@ -30,36 +30,36 @@ class _Held(NamedTuple):
     read: Callable[[], object]
 
 
+def is_padded(message: Incoming, block_size: int) -> bool:
+    """Whether there is a block of padding or more. What has no payload at all proves nothing, and
+    is refused at once."""
+    return len(message.data) - message.end >= block_size and bool(message.payloads)
+
+
 class Padding:
     """What waits, of one engine's messages."""
 
     def __init__(self) -> None:
         self._held: dict[Key, _Held] = {}
 
-    def holds(
-        self, engine: Engine, key: Key, message: Incoming, block_size: int,
-        read: Callable[[], object],
-    ) -> bool:  # fmt: skip
-        """Whether a message that was opened has so much padding that it waits, or is dropped.
+    def hold(
+        self, engine: Engine, key: Key, message: Incoming, read: Callable[[], object]
+    ) -> None:  # fmt: skip
+        """Have a message that is padded by a block wait, or drop it.
 
         key: what its exchange is found by; read: called after the wait, where no shorter one has
         come that waits, too. It sees to whether one has been taken.
         """
-        size = len(message.data)
-        # What has no payload at all proves nothing, and is refused at once.
-        if size - message.end < block_size or not message.payloads:
-            return False
-        held = self._held.get(key)
+        size, held = len(message.data), self._held.get(key)
         if held is None:
             if sum(cookie == key[1] for _, cookie, _ in self._held) >= HELD_MAX:
                 engine.drop(message.path, "too many messages padded by whole blocks")
-                return True
+                return
             engine.timers.add("padded message", WAIT_S, self._take, engine, key)
             engine.log.debug(LogClass.MESSAGE, 30, "message %s waits: %d octets of padding",
                              message.path.came, size - message.end)  # fmt: skip
         if held is None or size < len(held.message.data):
             self._held[key] = _Held(message, read)
-        return True
 
     def _take(self, engine: Engine, key: Key) -> None:
         held = self._held.pop(key)

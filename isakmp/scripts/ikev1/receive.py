@@ -37,7 +37,7 @@ from isakmp.scripts.ikev1.informational import (
 )
 from isakmp.scripts.ikev1.keys import Keys
 from isakmp.scripts.ikev1.main_mode import MAIN_MODE
-from isakmp.scripts.ikev1.padding import Padding
+from isakmp.scripts.ikev1.padding import Padding, is_padded
 from isakmp.scripts.ikev1.phase_1 import Phase1, refused_in_clear, unreadable_payload, wrong_secret
 from isakmp.scripts.ikev1.quick_mode import (
     QUICK_MODE,
@@ -235,6 +235,8 @@ class Receiver:
         self, exchange: Exchange[Any], message: Incoming, keys: Keys | None, datagram: bytes
     ) -> bool:  # fmt: skip
         """Whether a message of an exchange has to wait for its like with less padding."""
+        if keys is None or not is_padded(message, keys.block_size):
+            return False
         iv, engine = exchange.protection, exchange.engine
 
         def read() -> None:
@@ -243,8 +245,8 @@ class Receiver:
             else:
                 engine.run(exchange, message, datagram)
 
-        key = self._dialect.key(exchange)
-        return keys is not None and self._padding.holds(engine, key, message, keys.block_size, read)
+        self._padding.hold(engine, self._dialect.key(exchange), message, read)
+        return True
 
     @staticmethod
     def _unread(
@@ -330,7 +332,9 @@ class Receiver:
         key = self._dialect.name, sa.own_cookie, header.message_id
         # Nothing comes behind an informational exchange's only message.
         chained = len(script.responder) > 1
-        if not chained or not self._padding.holds(engine, key, message, sa.keys.block_size, begin):
+        if chained and is_padded(message, sa.keys.block_size):
+            self._padding.hold(engine, key, message, begin)
+        else:
             begin()
 
     def _begin_phase_2(

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
@@ -70,7 +71,7 @@ class Daemon(Protocol):
 
     def capture(self, path: Path | None, /) -> object: ...
 
-    def reload(self) -> object: ...
+    def reload(self) -> Job[list[str]]: ...
 
     def quit(self) -> object: ...
 
@@ -79,8 +80,11 @@ class Daemon(Protocol):
 
     def status(self) -> dict[str, Any]: ...
 
-    def alter(self, transaction: Any, together: bool, /) -> list[str]:
+    def alter(self, transaction: Any, together: bool, /) -> Job[list[str]]:
         """Make the changes; what is to be told of them. together: they are whole, and count now."""
+
+    def settled(self) -> Job[list[str]]:
+        """Done when every change of the configuration that has been asked for is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +108,33 @@ def _nothing(letter: str, args: str) -> None:
         usage(f"{letter} without arguments")
 
 
-def connect(daemon: Daemon, args: str) -> Answer:
-    """``c name``: start the connection."""
+def _after(job: Job[list[str]], what: Callable[[list[str]], Answer]) -> Job[Answer]:
+    """The answer to what is done in steps, or once that is done."""
+    answered: Job[Answer] = Job()
+
+    def done(job: Job[list[str]]) -> None:
+        if job.error is not None:
+            answered.fail(job.error)
+        else:
+            answered.take(Job.call(lambda: what(job.result or [])))
+
+    job.then(done)
+    return answered
+
+
+def connect(daemon: Daemon, args: str) -> Job[Answer]:
+    """``c name``: start the connection, which may be in a file that is just being read."""
     if not args:
         usage("c name")
-    daemon.connect(string(args))
-    return DONE
+
+    def settled(_: object) -> Answer:
+        daemon.connect(string(args))
+        return DONE
+
+    return _after(daemon.settled(), settled)
 
 
-def configure(daemon: Daemon, args: str) -> Answer:
+def configure(daemon: Daemon, args: str) -> Answer | Job[Answer]:
     """``C set|add|rmv|rm|rms|get|file ...``: change the configuration, or read it.
 
     Several changes, on a line or in a file, are made together and at once, or none.
@@ -133,7 +155,7 @@ def configure(daemon: Daemon, args: str) -> Answer:
     found = changes.in_file(Path(rest.strip())) if together else changes.on_line(args)
     transaction = daemon.conf.begin()
     changes.note(transaction, found)
-    return Answer(daemon.alter(transaction, together or len(found) > 1))
+    return _after(daemon.alter(transaction, together or len(found) > 1), Answer)
 
 
 def _section_tag(text: str) -> tuple[str, str]:
@@ -211,10 +233,10 @@ def quit_daemon(daemon: Daemon, args: str) -> Answer:
     return DONE
 
 
-def reload(daemon: Daemon, args: str) -> Answer:
+def reload(daemon: Daemon, args: str) -> Job[Answer]:
     """``R``: read the configuration again as HUP does."""
     _nothing("R", args)
-    return Answer(daemon.reload())
+    return _after(daemon.reload(), Answer)
 
 
 def report(daemon: Daemon, args: str) -> Answer:
@@ -246,7 +268,7 @@ def teardown(daemon: Daemon, args: str) -> Answer:
     return DONE
 
 
-COMMANDS: Mapping[str, Callable[[Daemon, str], Answer]] = MappingProxyType(
+COMMANDS: Mapping[str, Callable[[Daemon, str], Answer | Job[Answer]]] = MappingProxyType(
     {
         "c": connect,
         "C": configure,
@@ -279,13 +301,17 @@ def _write(path: Path, text: str) -> None:
         raise HostError(f"cannot write {path}: {why(error, path.parent)}") from error
 
 
-def run(daemon: Daemon, line: str) -> Answer:
-    """Do what a line without its J says. IsakmpError where it is no command, or failed."""
+def run(daemon: Daemon, line: str) -> Job[Answer]:
+    """Do what a line without its J says. The job fails where it is no command, or that does."""
     letter, _, args = line.partition(" ")
     command = COMMANDS.get(letter)
-    if command is None:
-        raise IsakmpError(f"unknown command {letter[:20]!r}: one of {' '.join(COMMANDS)} J")
-    return command(daemon, args.strip())
+    try:
+        if command is None:
+            raise IsakmpError(f"unknown command {letter[:20]!r}: one of {' '.join(COMMANDS)} J")
+        answer = command(daemon, args.strip())
+    except (IsakmpError, OSError) as error:
+        return Job.failed(error)
+    return answer if isinstance(answer, Job) else Job.of(answer)
 
 
 class Commands:
@@ -318,27 +344,36 @@ class Commands:
         self._daemon.log.write(severity_of_refusal(error), "FIFO: %s", error)
 
     def _do(self, line: str) -> None:
+        command, tell = line, self._result
+        if line == "J" or line.startswith("J "):
+            token, _, command = line[2:].strip().partition(" ")
+            if not _TOKEN.fullmatch(token):
+                form = "J token command, the token of 16 hexadecimal digits in lower case"
+                self._refused(IsakmpError(f"expected: {form}"))
+                return
+            tell = partial(self._reply, token)
+        run(self._daemon, command.strip()).then(partial(self._answered, tell))
+
+    def _answered(self, tell: Callable[[Job[Answer]], None], job: Job[Answer]) -> None:
+        if job.error is not None:
+            self._refused(job.error)
         try:
-            if line == "J" or line.startswith("J "):
-                self._reply(line[2:].strip())
-            elif (answer := run(self._daemon, line)).text is not None:
-                _write(self._daemon.run_directory / RESULT, answer.text)
+            tell(job)
         except (IsakmpError, OSError) as error:
             self._refused(error)
 
-    def _reply(self, args: str) -> None:
-        """Run the command of ``J token command`` and leave its answer for whoever asked."""
-        token, _, command = args.partition(" ")
-        if not _TOKEN.fullmatch(token):
-            usage("J token command, the token of 16 hexadecimal digits in lower case")
-        try:
-            answer = run(self._daemon, command.strip())
-            reply = {"ok": True, "error": None, "result": answer.value}
-        except (IsakmpError, OSError) as error:
-            self._refused(error)
-            reply = {"ok": False, "error": str(error), "result": None}
-            if isinstance(error, Refused):
-                reply["reason"] = error.reason.to_dict()
+    def _result(self, job: Job[Answer]) -> None:
+        """An answer for whoever reads isakmpd.result."""
+        if job.result is not None and job.result.text is not None:
+            _write(self._daemon.run_directory / RESULT, job.result.text)
+
+    def _reply(self, token: str, job: Job[Answer]) -> None:
+        """The answer for whoever asked with that token."""
+        reply = {"ok": True, "error": None, "result": job.result and job.result.value}
+        if job.error is not None:
+            reply = {"ok": False, "error": str(job.error), "result": None}
+        if isinstance(job.error, Refused):
+            reply["reason"] = job.error.reason.to_dict()
         self.tidy()
         _write(
             self._daemon.run_directory / (REPLY + token), json.dumps(reply, default=_plain) + "\n"

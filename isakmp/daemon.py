@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
 from isakmp.conf.change import weigh
-from isakmp.conf.check import judge
+from isakmp.conf.check import Judgement, judging
 from isakmp.conf.parse import fold, nearest
-from isakmp.conf.spelling import refuse_lost
+from isakmp.conf.spelling import refuse_lost, refusing_lost
 from isakmp.conf.store import Conf, Transaction
 from isakmp.conf.told import Told
 from isakmp.constants import ISAKMP_PORT
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.event.job import Job
+from isakmp.event.steps import Steps, at_once
 from isakmp.event.timer import Event, Timers
 from isakmp.event.worker import HERE, Work
 from isakmp.exchange.bounds import Limits
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.front import Front, Ike
+from isakmp.keeper.changes import Changes
 from isakmp.keeper.connection import Connections
 from isakmp.keeper.keeper import Keeper
 from isakmp.log.keylog import KeyLog
@@ -38,6 +41,7 @@ from isakmp.policy.reader import connection_names
 from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address
 from isakmp.policy.supported import Stack
+from isakmp.reload import Reload
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev2.dialect import Ikev2
@@ -62,11 +66,14 @@ class Daemon:
         port: int = 500, nat_t_port: int = 4500, report_path: FilePath | None = None,
         esp_in: Callable[..., object] | None = None, on_quit: Callable[[], object] = lambda: None,
         reloading: Callable[[], AbstractContextManager[None]] = nullcontext,
+        calm: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:  # fmt: skip
         self.conf, self.log, self.timers, self.app = conf, log, timers, app
         self.transport, self.run_directory, self._wall = transport, run_directory, wall
         self.report_path = report_path or run_directory / "isakmpd.report"
-        self._esp_in, self._on_quit, self._reloading = esp_in, on_quit, reloading
+        self._esp_in, self._on_quit = esp_in, on_quit
+        self._reloading, self._calm = reloading, calm
+        self.changes = Reload(timers)
         self.sas = SaDatabase()
         self.catalog = Catalog(conf, resolve, supports=app.supports)
         self._stack = Stack(app.supports, idle=app.name == "none")
@@ -105,23 +112,28 @@ class Daemon:
         # The application before the catalog, which asks what it can carry, and before the sockets:
         # what comes in may need an SA at once.
         self.app.start(self)
-        self._load()
+        judged, catalog = at_once(self._read(self.conf))
+        self.catalog.become(catalog)
+        self._say(judged)
         self._configure()
         self.transport.start(self.front.receive, self._esp)
         # Connections last: they send.
-        self.connections.start()
+        with self.connections.flows.together():
+            at_once(Changes(self.connections).steps())
         self.app.sweep()
         self._tick()
 
-    def _load(self) -> None:
-        """Read the catalog; what is wrong, and what has to be left out, is said.
+    def _read(self, conf: Conf) -> Steps[tuple[Judgement, Catalog]]:
+        """What a configuration has wrong, and says: what the checker refuses is not used."""
+        resolve = self.catalog.resolve
+        readings = Readings(conf, resolve)
+        judged = yield from judging(conf, resolve, readings, self._stack)
+        catalog = Catalog(conf, resolve, faults=judged.faults, supports=self.catalog.supports)
+        yield from catalog.loading(self.catalog, readings)
+        return judged, catalog
 
-        What the checker refuses is not used.
-        """
-        readings = Readings(self.conf, self.catalog.resolve)
-        judged = judge(self.conf, self.catalog.resolve, readings, self._stack)
-        self.catalog.faults = judged.faults
-        self.catalog.load(readings)
+    def _say(self, judged: Judgement) -> None:
+        """What is wrong, and what has to be left out."""
         for severity, text in self._told.news(self.conf, judged, self.catalog.left_out):
             self.log.write(severity, "%s", text)
 
@@ -131,6 +143,7 @@ class Daemon:
 
         What is closed stays so where isakmpd does not end in order: its start failed.
         """
+        self.changes.end()
         if self._tell_at_exit and self.keeper.delete_sas:
             # IKEv2's takes its children along, and only one request goes out before its answer.
             owners = {name for name, one in self.engine.dialects.items() if one.owns_children}
@@ -380,31 +393,47 @@ class Daemon:
         )
         self.capture(None)
 
-    def reload(self) -> list[str]:
+    def reload(self) -> Job[list[str]]:
         """Read the configuration again and apply what differs; what is wrong, and what was done,
-        a line each.
+        a line each. In steps; for who asks again meanwhile it is read from its beginning.
 
         A section with an error is left out alone, as at the start. ConfError where the file is
         broken, and would keep isakmpd from starting: nothing has changed then.
         """
-        with self._reloading():
+        return self.changes.again(self._read_again)
+
+    def _read_again(self) -> Steps[list[str]]:
+        with self._reloading(), self._calm():
             with _unchanged(of_file=True):
-                differ = self.conf.reload(refuse_lost)
-            done = self._apply()
+                fresh = yield from self.conf.again()
+                yield from refusing_lost(fresh)
+            differ = yield from self.conf.differing(fresh)
+            done = yield from self._take(fresh)
+            for child in self.sas.all_children() if self._general("Renegotiate-on-HUP") else ():
+                self.connections.rekey(child)
+                yield
             if self._general("Renegotiate-on-HUP"):
-                for child in self.sas.all_children():
-                    self.connections.rekey(child)
                 done.append("every connection is negotiated again")
         for line in done or ["no connection changed" if differ else "nothing changed"]:
             self.log.info("configuration reloaded: %s", line)
+            yield
         return self._told.wrong + done
 
-    def _apply(self) -> list[str]:
-        """Take what the configuration says now, in one step; what was done, a line each."""
+    def _take(self, fresh: Conf) -> Steps[list[str]]:
+        """Have ``fresh`` count; what was done, a line each. Until it is read, what did still does,
+        and it can be left."""
+        judged, catalog = yield from self._read(fresh)
+        self.changes.counts()
         remembered.forget()
-        self._load()
+        self.conf.become(fresh)
+        self.catalog.become(catalog)
+        changes = Changes(self.connections)
+        self._say(judged)
         self._settle()
-        return self._told.later(self.conf) + self.connections.reload()
+        done = self._told.later(self.conf) + (yield from changes.steps())
+        yield from fresh.dropped()
+        yield from catalog.dropped()
+        return done
 
     def _settle(self) -> None:
         """Take what [General] says now."""
@@ -414,40 +443,54 @@ class Daemon:
             # What was read is in force already; its connections must not wait for a directory.
             self.log.internal_err("%s", self.conf.place(error))
 
-    def alter(self, transaction: Transaction, together: bool, /) -> list[str]:
-        """Change the configuration; what is to be told of it, a line each.
+    def alter(self, transaction: Transaction, together: bool, /) -> Job[list[str]]:
+        """Change the configuration; what is to be told of it, a line each. It waits for the end of
+        a change that is under way.
 
         together: the changes are a whole, and are applied now as a reload is; else there may be
         more to come, and connections are taken up in 5 s. ConfError where they cannot be made, or
         bring what the checker calls an error: nothing has changed then.
         """
+        return self.changes.do(partial(self._alter, transaction, together))
+
+    def _alter(self, transaction: Transaction, together: bool) -> Steps[list[str]]:
         with _unchanged():
             draft = transaction.draft()
             known = self.catalog.connections.values()
             weighed = weigh(self.conf, draft, self.catalog.resolve, known, self._stack)
             told = weighed.refuse(together)
-        changed = {fold(name) for name in self.conf.become(draft)}
-        remembered.forget()
-        self.catalog.faults = weighed.beside(self.catalog.faults)
         if together:
-            done = self._apply()
+            with self._calm():
+                done = yield from self._take(draft)
             for line in done:
                 self.log.info("configuration changed: %s", line)
+                yield
             return told + done
+        changed = {fold(name) for name in at_once(self.conf.differing(draft))}
+        self.conf.become(draft)
+        remembered.forget()
+        self.catalog.faults = weighed.beside(self.catalog.faults)
         if "general" in changed:
             self._settle()
             told += self._told.later(self.conf)
         if "phase 2" in changed and not self._reinitialising.pending:
             self._reinitialising = self.timers.add(
-                "reinitialise connections", REINITIALISE_S, self._reinitialise
+                "reinitialise connections", REINITIALISE_S, self.changes.do, self._reinitialise
             )
         return told
 
-    def _reinitialise(self) -> None:
+    def _reinitialise(self) -> Steps[list[str]]:
         """Look at the lists of connections again."""
-        self._load()
-        for line in self.connections.reload():
+        with self._calm():
+            done = yield from self._take(self.conf.begin().draft())
+        for line in done:
             self.log.info("connections: %s", line)
+            yield
+        return done
+
+    def settled(self) -> Job[list[str]]:
+        """Done when every change of the configuration that has been asked for is over."""
+        return self.changes.settled()
 
     def count(self) -> Job[Any]:
         """Ask the application for the counters that status() then shows."""

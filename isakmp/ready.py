@@ -28,13 +28,15 @@ class Starter:
     def __init__(
         self, pipe: int | None, log: Log, environment: MutableMapping[str, str] = os.environ
     ) -> None:
-        self._pipe, self._log, self.lost = pipe, log, 0
+        self._pipe, self._log, self.lost, self._ends = pipe, log, 0, False
         # Taken out, so that no child of ours can speak for us.
         self._manager = environment.pop("NOTIFY_SOCKET", "")
 
     def ready(self, said: Sequence[str] = ()) -> None:
-        """At work: for the first time, or again. said: lines for who called, of which the first
-        are told."""
+        """At work: for the first time, or again; not once it ends. said: lines for who called, of
+        which the first are told."""
+        if self._ends:
+            return
         self._tell(f"READY=1\nMAINPID={os.getpid()}")
         lines = [line if len(line) <= LINE_MAX else f"{line[:LINE_MAX]}..." for line in said]
         if (more := len(lines) - LINES_MAX) > 0:
@@ -57,6 +59,7 @@ class Starter:
 
     def stopping(self) -> None:
         """It ends, in order."""
+        self._ends = True
         self._tell("STOPPING=1")
 
     def _release(self, word: bytes) -> None:

@@ -141,6 +141,11 @@ class IsakmpSa:
         """Both cookies, 16 octets, as the wire has them."""
         return self.cky_i + self.cky_r
 
+    @property
+    def agreed(self) -> float:
+        """When both ends had said what makes it: nothing is waited for behind that."""
+        return self.established
+
     def find_peer(self) -> None:
         """Note who this is, once that is known, or has changed."""
         self.peer = peer_of(self.remote, self.remote_id, self.path, self.nat)
@@ -192,7 +197,9 @@ class ChildProtocol(NamedTuple):
 class ChildSa:
     """One pair of IPsec SAs (or a bundle of pairs) for one selector.
 
-    selector: from us to them; more: further selectors, traffic: as IKEv2 says both; specs: kept
+    created, agreed, established: when its exchange was begun, when the answer left or came that
+    settled it, and when it was installed, which may be after what was agreed on later; selector:
+    from us to them; more: further selectors, traffic: as IKEv2 says both; specs: kept
     behind a NAT, where the SAs may have to move, and while the SA receives_only: it gives way to
     another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
     the IKE SA it lives and dies with, None in IKEv1; heirs: made to take its place by rekeying;
@@ -213,6 +220,7 @@ class ChildSa:
     created: float
     established: float
     tiebreak: bytes
+    agreed: float
     state: State = State.ESTABLISHED
     events: dict[str, Event] = field(default_factory=dict)
     specs: list[SaSpec] = field(default_factory=list, repr=False)

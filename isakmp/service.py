@@ -12,8 +12,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -48,8 +48,8 @@ def work(
             default = daemon.run_directory / "isakmpd.pcap"
             daemon.capture(Path(options.capture_file or default))
         _collect_seldom()
-        daemon.start()
-        gc.freeze()
+        with uncollected():
+            daemon.start()
         pid_file = _write_pid(options, daemon.run_directory)
         log.info("isakmpd runs, process %d", os.getpid())
         first = dict(daemon.catalog.left_out[::-1])
@@ -121,14 +121,30 @@ def _signal(number: int, daemon: Daemon, log: Log, renew: Callable[[], object]) 
     try:
         if number == signal.SIGHUP:
             renew()
-            daemon.reload()
+            daemon.reload().otherwise(_refused, log, "SIGHUP")
         elif number == signal.SIGUSR1:
             daemon.count().then(lambda _: _report(daemon, log))
         else:
             log.info("stopping: %s", signal.Signals(number).name)
             daemon.quit()
     except IsakmpError as error:
-        log.write(severity_of_refusal(error), "%s: %s", signal.Signals(number).name, error)
+        _refused(log, signal.Signals(number).name, error)
+
+
+def _refused(log: Log, name: str, error: Exception) -> None:
+    log.write(severity_of_refusal(error), "%s: %s", name, error)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Of what is read meanwhile, which is much, nothing is looked through for cycles: a turn of the
+    loop that has to wait for that waits for long. It stays, as what isakmpd starts with does."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _report(daemon: Daemon, log: Log) -> None:

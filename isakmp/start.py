@@ -32,7 +32,7 @@ from isakmp.privilege import Identity, give_up, more_descriptors, private_files
 from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
 from isakmp.run_directory import run_directory
-from isakmp.service import work
+from isakmp.service import uncollected, work
 from isakmp.transport.netif import interface, listen_on, source
 from isakmp.transport.udp import Udp
 
@@ -71,7 +71,8 @@ def check_only(options: argparse.Namespace) -> int:
 
     path = Path(options.conf)
     screen, told = screen_of(sys.stderr), partial(print, file=sys.stderr)
-    errors, warnings, _ = judge_file(path, interface, host)
+    with uncollected():
+        errors, warnings, _ = judge_file(path, interface, host)
     for error in errors:
         told(screen.paint(str(error), Tone.BAD))
     for warning in warnings:
@@ -109,7 +110,8 @@ def run(options: argparse.Namespace) -> None:
     """Start in order, run until a signal or command ends it, stop in order."""
     private_files()
     more_descriptors()
-    conf = Conf.load(options.conf)
+    with uncollected():
+        conf = Conf.load(options.conf)
     sink: Sink = StreamSink(STDERR) if options.foreground else SyslogSink()
     with closing(_outlets(conf, sink)) as outlets:
         _run(conf, options, _log(conf, options, outlets), outlets)
@@ -224,5 +226,5 @@ def _daemon(
         nat_traversal=not options.no_nat_t, flows=not options.no_flows,
         active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
         report_path=Path(options.report) if options.report else None, esp_in=esp_in,
-        on_quit=loop.stop, reloading=starter.reload, work=workers,
+        on_quit=loop.stop, reloading=starter.reload, calm=uncollected, work=workers,
     )  # fmt: skip

@@ -132,3 +132,28 @@ LIFE_DURATION= 3600, 1800:7200
 LIFE_TYPE= KILOBYTES
 LIFE_DURATION= 1000000
 """
+
+
+MANY = 30
+
+
+def many(count: int = MANY) -> str:
+    """A gateway of so many connections, each with a peer of its own."""
+    names = ",".join(f"c{n}" for n in range(count))
+    lines = [f"[Phase 2]\nPassive-connections= {names}\n[Phase 1]\n"]
+    lines += [f"192.0.2.{n}= p{n}\n" for n in range(count)]
+    for n in range(count):
+        lines.append(
+            f"[p{n}]\nKey-exchange= ikev2\nAddress= 192.0.2.{n}\nLocal-address= 198.51.100.1\n"
+            f"Authentication= a secret of {n}\nIKE-proposals= aes256-sha256-x25519\n"
+            f"[c{n}]\nISAKMP-peer= p{n}\nLocal-ID= l{n}\nRemote-ID= r{n}\n"
+            f"ESP-proposals= aes256gcm16\n"
+            + _network(f"l{n}", "10.0.0.0")
+            + _network(f"r{n}", f"10.1.{n}.0")
+        )
+    return "".join(lines)
+
+
+def _network(section: str, network: str) -> str:
+    lines = f"ID-type= IPV4_ADDR_SUBNET\nNetwork= {network}\nNetmask= 255.255.255.0\n"
+    return f"[{section}]\n{lines}"

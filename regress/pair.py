@@ -18,7 +18,7 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from math import inf, nextafter
 from pathlib import Path as FilePath
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from isakmp.app.base import PolicySpec, SaId, SaSpec, SpiRequest, Usage, larval
 from isakmp.app.none import Nothing
@@ -37,6 +37,7 @@ from isakmp.transport.memory import Memory
 from regress.elsewhere import Elsewhere
 
 EPOCH = 1_700_000_000.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -286,6 +287,22 @@ class Host:
         if (reason := self.network.unsent(packet)) is None:
             self.network.send(packet)
         return reason
+
+    def done(self, job: Job[T]) -> T:
+        """What comes of a change of the configuration, once it is made; no time passes. Its error
+        is raised."""
+        for _ in range(10_000):
+            if job.done:
+                break
+            self.timers.run()
+        if job.error is not None:
+            raise job.error
+        assert job.done and job.result is not None
+        return job.result
+
+    def reload(self) -> list[str]:
+        """The file is read again, to the end."""
+        return self.done(self.daemon.reload())
 
     def receive(self, packet: Packet) -> None:
         """A packet has come."""

@@ -38,7 +38,7 @@ def on_disk(
 def test_an_unchanged_file_touches_nothing(tmp_path: Path) -> None:
     net, west, east, _ = on_disk(tmp_path)
     before = west.app.sas.copy(), west.rows(1)[0]["cookies"], len(net.history)
-    assert west.daemon.reload() == []
+    assert west.reload() == []
     net.run(5)
     assert (west.app.sas, west.rows(1)[0]["cookies"], len(net.history)) == before
     assert "nothing changed" in west.said
@@ -59,7 +59,7 @@ def test_a_changed_connection_loses_its_sas_and_keeps_its_isakmp_sa(
     net, west, east, path = on_disk(tmp_path)
     cookies = west.rows(1)[0]["cookies"]
     path.write_text(CHANGES[what](path.read_text()))
-    done = west.daemon.reload()
+    done = west.reload()
     assert any(line.startswith("west-east: ") for line in done)
     net.run(3)
     assert not east.app.sas
@@ -83,7 +83,7 @@ def test_a_changed_connection_is_never_without_a_policy(
     for verb in ("add_policy", "delete_policy"):
         monkeypatch.setattr(west.app, verb, record(verb))
     path.write_text(CHANGES["traffic"](path.read_text()))
-    west.daemon.reload()
+    west.reload()
     assert told == ["add_policy", "add_policy", "delete_policy", "delete_policy"]
 
 
@@ -101,12 +101,12 @@ def test_a_changed_peer_loses_everything(tmp_path: Path, version: str, what: str
         new = re.sub(r"\[east\].*?(?=\n\[)", "", text, flags=re.S)
         new = new.replace("Connections= west-east", "Connections=")
     path.write_text(new)
-    assert any("peer changed" in line for line in west.daemon.reload())
+    assert any("peer changed" in line for line in west.reload())
     net.run(2)
     assert cookies not in {row["cookies"] for row in west.rows(1) + east.rows(1)}
     assert not east.rows(2)
     path.write_text(text)
-    west.daemon.reload()
+    west.reload()
     net.until(lambda: connected(west) and connected(east), 100)
     agree(west, east)
 
@@ -115,11 +115,11 @@ def test_a_new_connection_is_started(tmp_path: Path) -> None:
     net, west, east, path = on_disk(tmp_path, replace(WEST, connection_tags="Flags="))
     text = path.read_text()
     path.write_text(text.replace("Connections= west-east", "Connections="))
-    west.daemon.reload()
+    west.reload()
     net.run(2)
     assert not west.app.sas
     path.write_text(text)
-    west.daemon.reload()
+    west.reload()
     net.run(5)
     assert connected(west)
     agree(west, east)
@@ -152,7 +152,7 @@ def test_what_is_negotiated_with_a_changed_peer_does_not_come_up(
     net, west, east, path = under_way(tmp_path, version, messages)
     path.write_text(path.read_text().replace(old, new))
     net.lose = lambda packet: packet.src == west.address and packet.dport == 501
-    west.daemon.reload()
+    west.reload()
     net.run(3)
     assert not west.rows(1)
     assert not west.rows(2)
@@ -171,7 +171,7 @@ def test_what_is_negotiated_for_a_connection_that_ends_does_not_come_up(
         west.daemon.teardown("west-east", 2)
     else:
         path.write_text(CHANGES[how](path.read_text()))
-        west.daemon.reload()
+        west.reload()
     net.run(3)
     assert not west.app.sas and not west.app.larval and not west.rows(2)
     assert not east.rows(2)
@@ -186,7 +186,7 @@ def test_what_waits_for_an_answer_that_is_not_wanted_begins_anew(tmp_path: Path)
     net.run(0.5)
     for changed in (CHANGES["traffic"](text), text):
         path.write_text(changed)
-        west.daemon.reload()
+        west.reload()
     net.lose = lambda packet: False
     net.run(0.1)
     assert connected(west)
@@ -210,7 +210,7 @@ def test_a_connection_that_waits_for_its_turn_does_not_begin(tmp_path: Path, how
         west.daemon.teardown("west-east", 2)
     else:
         path.write_text(CHANGES[how](path.read_text()))
-        west.daemon.reload()
+        west.reload()
     net.run(5)
     assert not west.app.sas and not west.app.larval
     assert not east.app.sas
@@ -224,7 +224,7 @@ def test_a_connection_that_is_removed_while_it_is_negotiated_does_not_come_up(
         net.deliver(net.flying.popleft())
     assert [x.name for x in west.daemon.engine.exchanges.values()] == ["west-east"]
     path.write_text(CHANGES["removed"](path.read_text()))
-    west.daemon.reload()
+    west.reload()
     net.run(3)
     assert west.rows(1)
     assert not west.app.sas
@@ -237,13 +237,13 @@ def test_a_broken_file_changes_nothing(tmp_path: Path, broken: str) -> None:
     net, west, east, path = on_disk(tmp_path)
     path.write_text(broken)
     with pytest.raises(ConfError):
-        west.daemon.reload()
+        west.reload()
     net.run(5)
     assert connected(west)
     agree(west, east)
     path.unlink()
     with pytest.raises(ConfError):
-        west.daemon.reload()
+        west.reload()
     assert connected(west)
 
 
@@ -286,7 +286,7 @@ def test_a_section_in_error_is_left_out_alone_and_its_traffic_dropped(
     if later:
         assert "second" in west.daemon.connections.entries
         path.write_text(bad)
-        done = west.daemon.reload()
+        done = west.reload()
         assert any(line.startswith("left out: second: ") for line in done)
         assert "second: left out, its SAs are deleted" in done
     assert set(west.daemon.connections.entries) == {"west-east"}
@@ -309,7 +309,7 @@ def test_what_would_be_lost_without_a_trace_is_refused_whole(tmp_path: Path, mis
     with pytest.raises(
         ConfError, match="Phase 2.*; nothing has changed: what was read before holds"
     ):
-        west.daemon.reload()
+        west.reload()
     net.run(1)
     agree(west, east)
     with pytest.raises(ConfError, match="Phase 2"):
@@ -319,11 +319,11 @@ def test_what_would_be_lost_without_a_trace_is_refused_whole(tmp_path: Path, mis
 def test_what_counts_at_a_start_alone_is_told(tmp_path: Path) -> None:
     _, west, _, path = on_disk(tmp_path)
     lost = "[General]:Listen-on counts at a start alone: write it in the file for the next one"
-    assert run(west.daemon, "C set [General]:Listen-on=192.0.2.1").value == [lost]
+    assert west.done(run(west.daemon, "C set [General]:Listen-on=192.0.2.1")).value == [lost]
     line = "[General]:Listen-on counts from the next start on"
-    assert west.daemon.reload() == []
+    assert west.reload() == []
     path.write_text(path.read_text().replace("[General]\n", "[General]\nListen-on= 192.0.2.1\n"))
-    assert west.daemon.reload() == [line]
+    assert west.reload() == [line]
     assert f"configuration reloaded: {line}" in west.said
 
 
@@ -332,11 +332,11 @@ def test_what_a_reload_takes_up_is_told(tmp_path: Path) -> None:
     _, west, _, path = on_disk(tmp_path)
     right = path.read_text()
     path.write_text(right.replace("Remote-ID= ", "Remote-ID= no-"))
-    west.daemon.reload()
+    west.reload()
     path.write_text(right)
-    assert west.daemon.reload() == ["west-east: taken up"]
+    assert west.reload() == ["west-east: taken up"]
     path.write_text(right.replace("[General]\n", "[General]\nDPD-timeout= 20\n"))
-    assert west.daemon.reload() == []
+    assert west.reload() == []
     assert "configuration reloaded: no connection changed" in west.said
     assert "nothing changed" not in west.said
 
@@ -345,11 +345,11 @@ def test_what_is_refused_says_what_holds_behind_its_hint(tmp_path: Path) -> None
     _, west, _, path = on_disk(tmp_path)
     told = "is already set (force replaces it, --force of isakmpctl); nothing has changed: "
     with pytest.raises(ConfError) as refused:
-        run(west.daemon, "C set [Phase 2]:Connections=other")
+        west.done(run(west.daemon, "C set [Phase 2]:Connections=other"))
     assert told in str(refused.value)
     path.write_text(path.read_text().replace("[Phase 2]", "[Phase 2"))
     with pytest.raises(ConfError, match=r"\(\[section\]\); nothing has changed: "):
-        west.daemon.reload()
+        west.reload()
 
 
 def test_errors_and_warnings_are_told_once(tmp_path: Path) -> None:
@@ -357,8 +357,8 @@ def test_errors_and_warnings_are_told_once(tmp_path: Path) -> None:
     path.write_text(
         path.read_text().replace("[General]\n", "[General]\nRetransmits= many\nRainbow= 7\n")
     )
-    west.daemon.reload()
-    west.daemon.reload()
+    west.reload()
+    west.reload()
     for text in (
         "no tag Rainbow in [General], and is ignored",
         "'many' is not a number from 0 to 100: 3 counts",
@@ -370,9 +370,9 @@ def test_a_reload_answers_with_the_warnings_too(tmp_path: Path) -> None:
     """Whoever mistypes a tag looks at isakmpctl, not at the log; and the next time again."""
     _, west, _, path = on_disk(tmp_path)
     path.write_text(path.read_text().replace("[General]\n", "[General]\nRekey-fuzz= 3\n"))
-    (line,) = west.daemon.reload()
+    (line,) = west.reload()
     assert re.search(r":2 \[General\]:Rekey-fuzz: no tag Rekey-fuzz .*, and is ignored$", line)
-    assert west.daemon.reload() == [line]
+    assert west.reload() == [line]
 
 
 def test_settings_are_taken_up(tmp_path: Path) -> None:
@@ -381,7 +381,7 @@ def test_settings_are_taken_up(tmp_path: Path) -> None:
         "[General]\n", "[General]\nRetransmits= 7\nExchange-max-time= 33\nMax-half-open= 12\n"
         "DPD-check-interval= 44\nCheck-interval= 9\n",
     ))  # fmt: skip
-    west.daemon.reload()
+    west.reload()
     settings = west.daemon.engine.settings
     assert (settings.retransmits, settings.exchange_max_s, settings.half_open_max) == (7, 33.0, 12)
     assert west.daemon.keeper.liveness.interval_s == 44
@@ -394,7 +394,7 @@ def test_questions_to_the_dead_begin_and_end_with_a_reload(tmp_path: Path) -> No
 
     def asked(general: str, seconds: float) -> int:
         path.write_text(text.replace("[General]\n", f"[General]\n{general}\n"))
-        west.daemon.reload()
+        west.reload()
         net.run(30)
         before = len(net.history)
         net.run(seconds)
@@ -420,7 +420,7 @@ def test_a_key_log_that_cannot_be_had_stops_no_reload(tmp_path: Path) -> None:
     _, west, _, path = on_disk(tmp_path)
     text = path.read_text().replace("[General]", f"[General]\nKey-log= {path}/below")
     path.write_text(CHANGES["removed"](text))
-    assert any(line.startswith("west-east: removed") for line in west.daemon.reload())
+    assert any(line.startswith("west-east: removed") for line in west.reload())
     assert not west.app.sas
     assert "no directory for the key log" in west.said
 
@@ -428,7 +428,7 @@ def test_a_key_log_that_cannot_be_had_stops_no_reload(tmp_path: Path) -> None:
 def test_renegotiate_on_hup(tmp_path: Path) -> None:
     net, west, east, _ = on_disk(tmp_path, replace(WEST, general="Renegotiate-on-HUP= yes"))
     old = west.rows(2)[0]["message_id"]
-    west.daemon.reload()
+    west.reload()
     net.run(70)
     assert west.rows(2)[0]["message_id"] != old
     agree(west, east)
@@ -440,7 +440,7 @@ def test_renegotiate_on_hup(tmp_path: Path) -> None:
 )
 def test_connections_set_by_command_are_taken_up_after_a_while(change: str) -> None:
     net, west, east = up(replace(WEST, connection_tags="Flags="), EAST)
-    run(west.daemon, change)
+    west.done(run(west.daemon, change))
     net.run(4)
     assert west.app.sas
     net.run(3)
@@ -620,7 +620,7 @@ def test_a_name_that_is_none_is_told_in_the_same_words_by_all_commands(
     west = net.host(WEST)
     net.start()
     with pytest.raises(IsakmpError) as caught:
-        run(west.daemon, line)
+        west.done(run(west.daemon, line))
     assert str(caught.value) == said
 
 
@@ -630,7 +630,7 @@ def test_of_a_connection_that_is_left_out_the_error_is_told(letter: str) -> None
     west = net.host(replace(WEST, connection_tags="ESP-proposals= sha3"))
     net.start()
     with pytest.raises(ConfError, match=r"\[west-east\]:ESP-proposals"):
-        run(west.daemon, f"{letter} west-east")
+        west.done(run(west.daemon, f"{letter} west-east"))
 
 
 def test_a_bad_connection_is_left_out_alone() -> None:

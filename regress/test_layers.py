@@ -78,6 +78,7 @@ LAYERS = [
         "isakmp.conf.kin",
         "isakmp.conf.told",
         "isakmp.conf.user",
+        "isakmp.conf.walk",
         "isakmp.conf.manual",
         "isakmp.conf.ppk",
         "isakmp.conf.secrets",
@@ -94,6 +95,7 @@ LAYERS = [
     ["isakmp.keeper.liveness"],
     ["isakmp.keeper.orphans", "isakmp.keeper.places"],
     ["isakmp.keeper.keeper"],
+    ["isakmp.keeper.changes", "isakmp.reload"],
     ["isakmp.status", "isakmp.daemon", "isakmp.keeper.closing", "fifo_ui"],
     [
         "isakmp.__main__",

@@ -16,6 +16,7 @@ import pytest
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.event.loop import Loop
+from isakmp.event.steps import at_once
 from isakmp.event.timer import Timers
 from isakmp.log.log import Log
 from isakmp.privileged import Helper
@@ -130,4 +131,4 @@ def test_a_file_that_is_gone_is_a_reason(tmp_path: Path) -> None:
 
     conf.opener = refuse  # type: ignore[assignment]
     with pytest.raises(ConfError, match="cannot be read: Permission denied"):
-        conf.reload()
+        at_once(conf.again())

@@ -147,7 +147,7 @@ def test_what_a_change_at_run_time_spoils_is_not_mended_in_the_file() -> None:
     change.add("Phase 2", "Connections", "nothing")
     change.set("nothing", "Phase", "2")
     west.daemon.conf.become(change.draft())
-    west.daemon._reinitialise()
+    west.done(west.daemon.changes.do(west.daemon._reinitialise))
     row = next(x for x in west.daemon.status()["connections"] if x["name"] == "nothing")
     mend = row["reason"]["mend"]
     assert mend.startswith("what counts was changed at run time: mend it with isakmpctl conf")

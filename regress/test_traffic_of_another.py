@@ -215,7 +215,7 @@ def test_what_becomes_a_sites_by_a_reload_is_taken_back(version: int, tmp_path: 
     b, other = (join(net, member(version, at, f"10.{at}.0.0/24")) for at in (B, A))
     assert connected(b) and connected(other)
     file.write_text(text.replace("10.1.0.0", f"10.{B}.0.0"))
-    done = hub.daemon.reload()
+    done = hub.reload()
     assert any("for the peer site alone" in line for line in done), done
     net.run(5)
     assert not sends_to(hub, f"10.{B}.0.0/24") and not connected(b)

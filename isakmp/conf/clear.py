@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 
 from isakmp.policy.children import is_transport
 from isakmp.policy.identity import Resolve
@@ -41,19 +41,28 @@ def traffic_warnings(
     connections: Sequence[Connection], bypass: Sequence[Selector], resolve: Resolve,
     installs: bool, idle: bool = False,
 ) -> Iterator[str]:  # fmt: skip
-    """Warnings, with the lines they are about; of overlaps the first ones. Where nothing is
-    installed, nothing is cut off, and nothing goes into a tunnel. idle: it is not this time, by the
-    command line; then they say what would be.
+    """Warnings, with the lines they are about, and an empty one at each step; of overlaps the first
+    ones. Where nothing is installed, nothing is cut off, and nothing goes into a tunnel. idle: it
+    is not this time, by the command line; then they say what would be.
     """
     told = _WOULD_BE if idle else _IS
     own = list(_own_networks(resolve)) if connections and installs else []
-    every = [_Traffic(connection, selectors_of(connection)) for connection in connections]
+    every = []
+    for connection in connections:
+        every.append(_Traffic(connection, selectors_of(connection)))
+        yield ""
     for traffic in every if installs else ():
+        yield ""
         yield from _everybody(traffic, told)
         yield from _to_itself(traffic, told)
         yield from _forwarded(traffic)
         yield from _cut_off(traffic, own, bypass, told)
-    yield from islice(_overlaps(every, told), _TOLD)
+    left = _TOLD
+    for text in _overlaps(every, told):
+        yield text
+        left -= bool(text)
+        if not left:
+            return
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,9 +139,10 @@ def _cut_off(
 
 
 def _overlaps(every: Iterable[_Traffic], told: _Told) -> Iterator[str]:
-    """Each two connections that have traffic in common, once."""
+    """Each two connections that have traffic in common, once; empty at each step."""
     before: Overlaps[_Traffic] = Overlaps()
     for one in every:
+        yield ""
         for other, ours, theirs in before.of(one.selectors):
             yield _overlap(one.connection, other.connection, ours, theirs, told)
         before.add(one.selectors, one)

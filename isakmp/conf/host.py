@@ -9,13 +9,15 @@ from pathlib import Path
 
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
+from isakmp.event.steps import pauses
 from isakmp.policy.identity import Resolve, no_interfaces
 from isakmp.policy.spd import Address, Remote
 from isakmp.run_directory import run_directory
 
 
 def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) -> Iterator[str]:
-    """A Local-address that no interface has (yet), where the interfaces are known."""
+    """A Local-address that no interface has (yet), where the interfaces are known; empty at each
+    step."""
     if resolve is no_interfaces:
         return
 
@@ -23,7 +25,9 @@ def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) ->
     def lacks(address: Address) -> bool:
         return resolve(str(address), address.version) is None
 
-    for remote in remotes:
+    for remote, pause in pauses(remotes):
+        if pause:
+            yield ""
         address = remote.local_address
         if address is not None and lacks(address):
             place = conf.where(remote.name, "Local-address")

@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
 from isakmp.errors import ConfError
+from isakmp.event.steps import AT_ONCE, Steps, at_once
 
 MAX_FILE_BYTES = 16 << 20
 MAX_TRIPLETS = 1 << 19
@@ -51,6 +53,8 @@ class Section:
     line: int
     entries: dict[str, Entry] = field(default_factory=dict)
     _named: frozenset[str] | None = field(default=None, repr=False, compare=False)
+    # Whether nothing is known to be built in for a section of that name (store.py).
+    plain: bool = field(default=False, repr=False, compare=False)
 
     def named(self) -> frozenset[str]:
         """The folded names of what its values may lead to. It must not change from then on."""
@@ -106,6 +110,12 @@ def check_name(name: str, what: str) -> str:
     return ""
 
 
+@lru_cache(1024)
+def _check_tag(name: str) -> str:
+    """The same for the few names that most lines have."""
+    return check_name(name, "tag")
+
+
 def check_value(value: str) -> str:
     """A reason why ``value`` cannot be one; empty where it can."""
     if _UNPRINTABLE.search(value):
@@ -115,11 +125,16 @@ def check_value(value: str) -> str:
 
 def parse(text: str, file: str) -> Parsed:
     """Read a whole text. Never raises: whatever is wrong is in ``errors``, in line order."""
+    return at_once(parsing(text, file))
+
+
+def parsing(text: str, file: str) -> Steps[Parsed]:
+    """The same in steps of a few lines."""
     if len(text) > MAX_FILE_BYTES:
         error = ConfError(f"larger than {MAX_FILE_BYTES} octets", file=file, line=1)
         return Parsed(errors=[error])
     # A byte order mark, which editors put there and nobody sees.
-    return _Parser(file).run(text.removeprefix("\ufeff"))
+    return (yield from _Parser(file).run(text.removeprefix("\ufeff")))
 
 
 class _Parser:
@@ -131,8 +146,10 @@ class _Parser:
         self.section: Section | None = None
         self.triplets = 0
 
-    def run(self, text: str) -> Parsed:
-        for number, line in _logical_lines(text):
+    def run(self, text: str) -> Steps[Parsed]:
+        for count, (number, line) in enumerate(_logical_lines(text)):
+            if not count % AT_ONCE:
+                yield
             stripped = line.strip(_BLANK)
             if not stripped or stripped[0] in "#;":
                 continue
@@ -178,7 +195,8 @@ class _Parser:
         return None
 
     def _triplet(self, line: int, text: str) -> None:
-        tag, equals, value = (part.strip(_BLANK) for part in text.partition("="))
+        tag, equals, value = text.partition("=")
+        tag, value = tag.strip(_BLANK), value.strip(_BLANK)
         if not equals:
             name, colon, _ = (part.strip(_BLANK) for part in text.partition(":"))
             said = colon and not check_name(name, "tag")  # what follows may be a secret
@@ -190,15 +208,16 @@ class _Parser:
                 self._error(line, "value before the first section", hint="[section] goes first")
             return None
         if fold(tag) not in SECRET_TAGS:
-            value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
-            if _NO_COMMENT.search(value):
+            if "#" in value:
+                value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
+            if ";" in value and _NO_COMMENT.search(value):
                 text = "the ; and what follows it belong to the value: begin a comment there with #"
                 self._warn(line, f"[{self.section.name}]:{tag}: {text}")
         elif _COMMENT.search(value):
             self._warn(line, "the # and what follows it belong to the secret")
         elif value[:1] in ("'", '"') and value[-1:] == value[:1]:
             self._warn(line, "the quotes belong to the secret")
-        if reason := check_name(tag, "tag"):
+        if reason := _check_tag(tag):
             return self._error(line, reason)
         if not value:
             return self._warn(line, f"[{self.section.name}]:{tag} has no value and is ignored")

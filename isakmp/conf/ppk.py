@@ -8,6 +8,7 @@ from isakmp.conf.parse import fold
 from isakmp.conf.secrets import ppk_weakness
 from isakmp.conf.store import Conf
 from isakmp.constants import IKEV1, IKEV2, ikev2, name_of
+from isakmp.event.steps import pauses
 from isakmp.policy.ppk import Ppk
 from isakmp.policy.spd import Connection, Proposal, Remote, Transform
 
@@ -20,10 +21,12 @@ _SHORT_PRFS = frozenset((ikev2.Prf.AES128_XCBC, ikev2.Prf.AES128_CMAC))
 def ppk_warnings(
     conf: Conf, remotes: Iterable[Remote], connections: Iterable[Connection]
 ) -> Iterator[str]:
-    """With the lines they are about."""
+    """With the lines they are about, and an empty one at each step."""
     peers = {fold(remote.name): remote for remote in remotes if remote.ikev2.ppk}
     first: dict[bytes, Remote] = {}
-    for remote in peers.values():
+    for remote, pause in pauses(peers.values()):
+        if pause:
+            yield ""
         if ppk := remote.ikev2.ppk:
             yield from _weak(conf, remote, ppk)
             other = first.setdefault(ppk.secret, remote)
@@ -52,7 +55,9 @@ def _key_line(conf: Conf, remote: Remote) -> str:
 def _small_children(
     peers: Mapping[str, Remote], connections: Iterable[Connection]
 ) -> Iterator[str]:
-    for connection in connections:
+    for connection, pause in pauses(connections):
+        if pause:
+            yield ""
         if fold(connection.remote) in peers:
             yield from _small(connection.line, connection.name, connection.proposals)
 

@@ -9,6 +9,7 @@ from isakmp.conf.parse import fold, nearest
 from isakmp.conf.store import Conf, first_of
 from isakmp.conf.tags import FIXED, TAGS, tag_of
 from isakmp.errors import ConfError
+from isakmp.event.steps import Steps, at_once, pauses
 
 _FIXED_KEYS = frozenset(map(fold, FIXED))
 # How much alike two names are that may be meant for each other.
@@ -34,13 +35,21 @@ def lost(conf: Conf) -> list[ConfError]:
 
     There is no section then that could be left out alone, and no traffic that could be dropped.
     """
-    named = _FIXED_KEYS.union(*(section.named() for section in conf.written.values()))
+    return at_once(losing(conf))
+
+
+def losing(conf: Conf) -> Steps[list[ConfError]]:
+    """The same in steps."""
+    named = set(_FIXED_KEYS)
+    for section, pause in pauses(conf.written.values()):
+        named |= section.named()
+        if pause:
+            yield
     strays = [s.name for key, s in conf.written.items() if key not in named]
-    found = [
-        conf.error("nothing names this section", stray, "", hint)
-        for stray in strays
-        if (hint := _likely_fixed(conf, stray))
-    ]
+    found = []
+    for stray in strays:
+        if hint := (yield from _likely_fixed(conf, stray)):
+            found.append(conf.error("nothing names this section", stray, "", hint))
     unknown = [tag for tag in conf.tags("Phase 2") if tag_of(Kind.PHASE_2, tag) is None]
     errors = (unknown_tag(conf, Kind.PHASE_2, "Phase 2", tag) for tag in unknown[:MAX_UNKNOWN])
     return found + [error for error in errors if error.hint]
@@ -48,16 +57,22 @@ def lost(conf: Conf) -> list[ConfError]:
 
 def refuse_lost(conf: Conf) -> None:
     """ConfError where a configuration cannot be used at all, at a start or later."""
-    if errors := lost(conf):
+    at_once(refusing_lost(conf))
+
+
+def refusing_lost(conf: Conf) -> Steps[None]:
+    """The same in steps."""
+    if errors := (yield from losing(conf)):
         raise first_of(errors)
 
 
-def _likely_fixed(conf: Conf, section: str) -> str:
+def _likely_fixed(conf: Conf, section: str) -> Steps[str]:
     """A hint with the fixed section that another is meant for, by its name and tags; or empty."""
     for name, kind in FIXED.items():
         hint = nearest(section, [name], _ALIKE)
         if hint and any(tag_of(kind, tag) for tag in conf.tags(section)):
             return hint
+        yield  # to look for what is alike is slow
     return ""
 
 
@@ -66,6 +81,8 @@ def refuse_misspelt(conf: Conf, kind: Kind, section: str) -> None:
 
     Others are ignored: isakmpd's files have tags that we do not know.
     """
+    if conf.knows_all(kind, section):
+        return
     unknown = [tag for tag in conf.tags(section) if tag_of(kind, tag) is None]
     for name in unknown[:MAX_UNKNOWN]:
         if likely_meant(kind, name):

@@ -32,14 +32,18 @@ from isakmp.conf.parse import (
     items_of,
     nearest,
     parse,
+    parsing,
 )
-from isakmp.conf.tags import TAGS
+from isakmp.conf.tags import FOLDED, TAGS
 from isakmp.conf.values import BadValue, is_address
 from isakmp.errors import ConfError
+from isakmp.event.steps import Steps, at_once, emptied, pauses
 
 MAX_REASON = 500
 RUN_TIME = "set at run time"
 UNHEEDED = ": as if it were not there"
+# What become() has of another.
+_SAID = ("_sections", "warnings", "altered", "removed")
 _MEND_ALTERED = (
     "what counts was changed at run time: mend it with isakmpctl conf, or take the file again with "
     "isakmpctl reload"
@@ -54,8 +58,8 @@ _BUILT_IN = {
 class Conf:
     """The triplets of one daemon. Values are texts; value() types them, and raises ConfError.
 
-    path: the file that reload() reads again, or None; opener: who opens it then, and files that
-    it names, None: we; warnings: what the file says in vain; generation: another number after each
+    path: the file that again() reads, or None; opener: who opens it then, and files that it
+    names, None: we; warnings: what the file says in vain; generation: another number after each
     change; altered: whether transactions have changed what the file says; removed: the sections
     that they have taken away.
     """
@@ -73,7 +77,12 @@ class Conf:
     @classmethod
     def load(cls, path: str | os.PathLike[str], opener: Opener | None = None) -> Conf:
         """Read a file. ConfError where it cannot be read, is not INI, or shows a secret around."""
-        conf = cls(_accept(read_file(Path(path), opener)), Path(path))
+        return at_once(cls.loading(path, opener))
+
+    @classmethod
+    def loading(cls, path: str | os.PathLike[str], opener: Opener | None = None) -> Steps[Conf]:
+        """The same in steps."""
+        conf = cls(_accept((yield from reading(Path(path), opener))), Path(path))
         conf.opener = opener
         return conf
 
@@ -86,8 +95,11 @@ class Conf:
         """The value as written, else the built-in one, else ``default``."""
         key = section.lower()  # as fold() does, without a call: this is asked most often of all
         found = self._sections.get(key)
-        if found is not None and (entry := found.entries.get(tag.lower())):
-            return entry.value
+        if found is not None:
+            if entry := found.entries.get(tag.lower()):
+                return entry.value
+            if found.plain or self._is_plain(key, found):
+                return default
         value = self._built_in(key, tag)
         return default if value is None else value
 
@@ -129,10 +141,10 @@ class Conf:
 
     def tags(self, section: str) -> list[str]:
         """The tags of a section: the written ones in their order, then the built-in ones."""
-        written = self._sections.get(fold(section))
+        written = self._sections.get(key := fold(section))
+        if written and (written.plain or self._is_plain(key, written)):
+            return [entry.tag for entry in written.entries.values()]
         built_in = self._built_in_tags(section)
-        if not built_in:
-            return [entry.tag for entry in written.entries.values()] if written else []
         names = {key: entry.tag for key, entry in written.entries.items()} if written else {}
         for tag in built_in:
             names.setdefault(fold(tag), tag)
@@ -152,7 +164,8 @@ class Conf:
 
     def is_written(self, section: str, tag: str) -> bool:
         """Whether a value was written (or set at run time), not built in."""
-        return self._entry(section, tag) is not None
+        found = self._sections.get(section.lower())
+        return found is not None and tag.lower() in found.entries
 
     def where(self, section: str, tag: str = "") -> str:
         """``file:line [section]:tag`` for people and for Reason.line; without tag, the header."""
@@ -216,28 +229,38 @@ class Conf:
         """Open a transaction; nothing changes before its commit()."""
         return Transaction(self)
 
-    def become(self, draft: Conf) -> frozenset[str]:
-        """Say what ``draft`` says; the sections that differ."""
-        changed = _difference(self._sections, draft._sections)
-        self._sections, self.warnings = draft._sections, draft.warnings
-        self.altered, self.removed = draft.altered, draft.removed
+    def become(self, draft: Conf) -> None:
+        """Say what ``draft`` says, which says what this said: who drops it can take its time."""
+        for name in _SAID:
+            ours = getattr(self, name)
+            setattr(self, name, getattr(draft, name))
+            setattr(draft, name, ours)
         self.generation += 1
-        return changed
 
-    def reload(self, accept: Callable[[Conf], object] = lambda _: None) -> frozenset[str]:
-        """Read the file again, forgetting what transactions set; the sections that changed.
+    def again(self) -> Steps[Conf]:
+        """What the file says now, without what transactions have set. ConfError where it is broken.
 
-        ConfError where the file is broken or ``accept`` raises one: nothing has changed then.
+        Nothing has changed before become().
         """
         if self.path is None:
             raise ConfError("this configuration was not read from a file")
-        fresh = Conf.load(self.path, self.opener)
-        accept(fresh)
-        return self.become(fresh)
+        return (yield from Conf.loading(self.path, self.opener))
 
-    def _entry(self, section: str, tag: str) -> Entry | None:
-        found = self._sections.get(fold(section))
-        return found.entries.get(fold(tag)) if found else None
+    def dropped(self) -> Steps[None]:
+        """Let go of what it says, once nobody asks for it."""
+        yield from emptied(self._sections)
+
+    def differing(self, other: Conf) -> Steps[frozenset[str]]:
+        """The names of sections that appeared in ``other``, went, or hold other values."""
+        old, new = self._sections, other._sections
+        found = []
+        for key, pause in pauses(old.keys() | new.keys()):
+            one, two = old.get(key), new.get(key)
+            if one is not two and _values(one) != _values(two):
+                found.append((new.get(key) or old[key]).name)
+            if pause:
+                yield
+        return frozenset(found)
 
     def _place(self, section: str, tag: str) -> tuple[str, int]:
         """File and line of a value or of a section's header; ("", 0) where it is built in."""
@@ -248,6 +271,18 @@ class Conf:
             entry = found.entries.get(fold(tag))
             return (entry.file, entry.line) if entry else ("", 0)
         return found.file, found.line
+
+    @staticmethod
+    def _is_plain(key: str, section: Section) -> bool:
+        """Whether nothing is built in for a written section; most are so, and remember it."""
+        section.plain = key not in _BUILT_IN and not generated(key)
+        return section.plain
+
+    def knows_all(self, kind: Kind, section: str) -> bool:
+        """Whether a section has no tags but those of its kind."""
+        found = self._sections.get(key := fold(section))
+        plain = found is not None and (found.plain or self._is_plain(key, found))
+        return plain and found is not None and found.entries.keys() <= FOLDED[kind].keys()
 
     def _built_in(self, key: str, tag: str) -> str | None:
         """The value of a tag in the section of that folded name, where none is written."""
@@ -380,7 +415,10 @@ class Transaction:
 
     def commit(self) -> frozenset[str]:
         """Make the changes; the sections that differ now. ConfError: none was made."""
-        return self._conf.become(self.draft())
+        draft = self.draft()
+        changed = at_once(self._conf.differing(draft))
+        self._conf.become(draft)
+        return changed
 
     def _add(self, step: Callable[[Conf], None]) -> None:
         self._steps.append((self._where, step))
@@ -411,12 +449,18 @@ def at_run_time(file: str) -> str:
 
 def read_file(path: Path, opener: Opener | None = None) -> Parsed:
     """Parse a file. ConfError where it cannot be read or must not hold its secrets."""
+    return at_once(reading(path, opener))
+
+
+def reading(path: Path, opener: Opener | None = None) -> Steps[Parsed]:
+    """The same in steps, of which the first has the whole file."""
     data, info = octets_of(path, MAX_FILE_BYTES, opener)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data[:2].count(0) == 1:
         hint = f"iconv -f UTF-16 -t UTF-8 {path}"
         raise ConfError("is UTF-16, and has to be UTF-8", file=str(path), hint=hint)
+    yield
     # Comments may be in any encoding; what is not UTF-8 elsewhere is refused line by line.
-    parsed = parse(data.decode("utf-8", "surrogateescape"), str(path))
+    parsed = yield from parsing(data.decode("utf-8", "surrogateescape"), str(path))
     if secret := _secret(parsed):
         _check_secrecy(path, info, secret)
     return parsed
@@ -472,16 +516,7 @@ def _owned(conf: Conf, section: str, place: str = RUN_TIME) -> Section:
     return conf._sections[key]
 
 
-def _difference(old: dict[str, Section], new: dict[str, Section]) -> frozenset[str]:
-    """The names of sections that appeared, went, or hold other values."""
-
-    def values(section: Section | None) -> dict[str, str] | None:
-        if section is None:
-            return None
-        return {key: entry.value for key, entry in section.entries.items()}
-
-    return frozenset(
-        (new.get(key) or old[key]).name
-        for key in old.keys() | new.keys()
-        if old.get(key) is not new.get(key) and values(old.get(key)) != values(new.get(key))
-    )
+def _values(section: Section | None) -> dict[str, str] | None:
+    if section is None:
+        return None
+    return {key: entry.value for key, entry in section.entries.items()}

@@ -42,11 +42,14 @@ TAGS: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
         Kind.INITIATOR: peer.INITIATOR,
     }
 )
-_FOLDED = {kind: {name.lower(): tag for name, tag in tags.items()} for kind, tags in TAGS.items()}
+FOLDED: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
+    {kind: {name.lower(): tag for name, tag in tags.items()} for kind, tags in TAGS.items()}
+)
+"""The same by the folded names of the tags."""
 
 
 def tag_of(kind: Kind, name: str) -> Tag | None:
     """What is known of a tag in a section of ``kind``; its name in any case."""
     if kind is Kind.PHASE_1 and is_address(name):
         return section(Kind.PEER, "who calls from there")
-    return _FOLDED[kind].get(name.lower())
+    return FOLDED[kind].get(name.lower())

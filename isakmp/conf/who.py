@@ -10,6 +10,7 @@ from isakmp.conf.parse import fold
 from isakmp.conf.store import Conf
 from isakmp.conf.values import is_address
 from isakmp.constants import IKEV2, isakmp
+from isakmp.event.steps import pauses
 from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.sameness import meaning_of
 from isakmp.policy.spd import Remote
@@ -18,7 +19,8 @@ from isakmp.policy.spd import Remote
 def confusable(
     conf: Conf, remotes: Iterable[Remote], by_identity: list[str], keys: IdentityKeys
 ) -> Iterator[str]:
-    """Warnings, with the lines they are about. by_identity: the sections with an identity's key."""
+    """Warnings, with the lines they are about, and an empty one at each step. by_identity: the
+    sections with an identity's key."""
     peers = list(remotes)
     yield from _elsewhere(conf, peers)
     for section, first in keys.twice().items():
@@ -48,9 +50,14 @@ def confusable(
 def _elsewhere(conf: Conf, remotes: Iterable[Remote]) -> Iterator[str]:
     """Peers that [Phase 1] has at another address than they are called at, and not at that."""
     listed: defaultdict[str, list[str]] = defaultdict(list)
-    for tag in filter(is_address, conf.tags("Phase 1")):
-        listed[fold(conf.get("Phase 1", tag) or "")].append(tag)
-    for remote in remotes:
+    for tag, pause in pauses(conf.tags("Phase 1")):
+        if is_address(tag):
+            listed[fold(conf.get("Phase 1", tag) or "")].append(tag)
+        if pause:
+            yield ""
+    for remote, pause in pauses(remotes):
+        if pause:
+            yield ""
         tags = listed[fold(remote.name)]
         if tags and remote.address is not None and remote.address not in map(ip_address, tags):
             yield (f"{conf.where('Phase 1', tags[0])}: [{remote.name}] has Address= "
@@ -66,6 +73,9 @@ def _says_identity(remote: Remote) -> bool:
 def _same_secret(conf: Conf, peers: list[Remote]) -> Iterator[str]:
     """An identity is only said where the key is another's too; an address has to be had."""
     for one, other in _not_apart(peers, lambda remote: remote.secret):
+        if other is None:
+            yield ""
+            continue
         where = conf.where(one.name, "Authentication")
         yield (f"{where}: [{one.name}] can be taken for [{other.name}], or the other way round: "
                f"{conf.where(other.name, 'Authentication')} has the same key")  # fmt: skip
@@ -77,18 +87,26 @@ def _same_identity(conf: Conf, peers: list[Remote]) -> Iterator[str]:
         return meaning_of(remote.remote_id)
 
     for one, other in _not_apart(peers, said):
+        if other is None:
+            yield ""
+            continue
         where, there = (conf.where(remote.name, "Remote-ID") for remote in (one, other))
         yield f"{where}: [{one.name}] has the Remote-ID of [{other.name}], {there}"
 
 
 def _not_apart(
     peers: list[Remote], key: Callable[[Remote], Hashable]
-) -> Iterator[tuple[Remote, Remote]]:
-    """Those with the same ``key`` as one before them that addresses do not keep apart."""
+) -> Iterator[tuple[Remote, Remote | None]]:
+    """Those with the same ``key`` as one before them that addresses do not keep apart; with None,
+    where there is nobody, at each step."""
     alike: defaultdict[Hashable, list[Remote]] = defaultdict(list)
-    for remote in peers:
+    for remote, pause in pauses(peers):
         alike[key(remote)].append(remote)
-    for group in alike.values():
+        if pause:
+            yield remote, None
+    for group, pause in pauses(alike.values()):
+        if pause:
+            yield group[0], None
         first: dict[object, Remote] = {}
         roaming = next((remote for remote in group if remote.address is None), None)
         for remote in group:

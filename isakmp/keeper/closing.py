@@ -75,7 +75,7 @@ def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> Clo
     passive, flows = passive_names(conf), Flows(app, log)
     kept = {name: kept_back(each, passive=name in passive) for name, each in traffic.items()}
     with flows.together():
-        for name, specs in unnegotiated(catalog).items():
+        for name, specs in unnegotiated(catalog):
             flows.put((name, None), specs)
         for name in catalog.connections:
             flows.put((name, None), fixed(kept[name]))

@@ -1,8 +1,8 @@
-"""What should be up: policies, starting, restarting, acquires, and what a reload changes."""
+"""What should be up: policies, starting, restarting, acquires. For a reload: changes.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from isakmp.exchange.dialect import KeyExchange
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.keeper.entry import AWAITED_S, Entry, Settings
-from isakmp.keeper.flows import Flows, fixed, kept_back, unnegotiated
+from isakmp.keeper.flows import Flows, fixed, kept_back
 from isakmp.keeper.reqids import Flow, Reqids
 from isakmp.log.log import Log, LogClass, severity_of
 from isakmp.path import Path
@@ -48,90 +48,57 @@ class Connections:
         self.flows = Flows(app, log)
         self._packets: dict[str, Selector] = {}
         self._single: set[str] = set()
-        self._fixed: set[str] = set()
+        self.fixed: dict[str, list[PolicySpec]] = {}
 
     # --- configuration -----------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Take up every connection of the catalog that is not kept yet."""
-        with self.flows.together():
-            self._settle_fixed()
-            for name, connection in self.catalog.connections.items():
-                if name not in self.entries:
-                    self._take_up(connection)
-
-    def _settle_fixed(self) -> None:
-        """What needs no negotiation: it is dropped, or let pass."""
-        specs = unnegotiated(self.catalog) if self.settings.flows else {}
-        for name in self._fixed - specs.keys():
-            self.flows.drop(name)
-        for name, wanted in specs.items():
-            self.flows.put((name, None), wanted)
-        self._fixed = set(specs)
-
-    def _take_up(self, connection: Connection) -> Entry:
+    def take_up(self, connection: Connection) -> Entry:
+        """Keep a connection, in the place of what it was before. What had its traffic until now
+        stands beside it until drop() or settle()."""
         remote = self.catalog.remote(connection.remote)
+        self._let_go(connection.name)
         entry = self.entries[connection.name] = Entry(connection, remote)
         self._with.setdefault(remote.name, {})[connection.name] = entry
-        self._stand(entry)
-        if connection.passive:
-            return entry
-        if self.settings.active and not self.settings.acquire_only:
-            self.bring_up(entry)
+        self._stand(entry, beside=self.flows.of((connection.name, None)))
         return entry
 
-    def reload(self) -> list[str]:
-        """Apply what the catalog says now; what has not changed is not touched.
+    def begin(self, entry: Entry) -> None:
+        """Bring up what has been taken up, where it is for us to do, and nobody has said no."""
+        idle = entry.connection.passive or entry.held_down or self.settings.acquire_only
+        if self.entries.get(entry.name) is entry and self.settings.active and not idle:
+            self.bring_up(entry)
 
-        The catalog has been loaded anew. What is done is returned, a line each.
-        """
-        with self.flows.together():  # what takes up changed traffic comes before what had it goes
-            return self._reload()
+    def drop(self, entry: Entry, children: Iterable[ChildSa]) -> None:
+        """Forget a connection, or what it was before: its timers, those child SAs, its policies."""
+        name = entry.name
+        if self.entries.get(name) is entry:
+            self._let_go(name)
+        self.settle(name, children)
+        self._reqids.give_back((name, entry.connection.selector))
 
-    def _reload(self) -> list[str]:
-        done: list[str] = []
-        dropped: set[str] = set()
-        known, left_out = set(self.entries), dict(self.catalog.left_out)
-        for name, entry in list(self.entries.items()):
-            connection = self.catalog.connections.get(name)
-            remote = self.catalog.remotes.get(connection.remote) if connection else None
-            if connection == entry.connection and remote == entry.remote:
-                # The same but for the lines that reasons cite.
-                entry.connection = connection or entry.connection
-                entry.remote = remote or entry.remote
-                continue
-            self.drop(name)
-            dropped.add(name)
-            what = "changed" if connection else "left out" if name in left_out else "removed"
-            done.append(f"{name}: {what}, its SAs are deleted")
-        for sa in list(self.sas.isakmp.values()):
-            if self._remote_now(sa.remote.name) != sa.remote:
-                self.engine.owner.delete_sa(sa)
-                done.append(f"{sa}: peer changed or removed")
-        self._cancel(dropped, Reason("reloaded", "the configuration it was begun with has changed"))
-        done += self._give_up_reserved()
-        self.start()
-        return done + [f"{name}: taken up" for name in self.entries if name not in known]
-
-    def _give_up_reserved(self) -> list[str]:
-        """What is for one peer alone from now on is taken from whoever else has it."""
-        done: list[str] = []
-        for child in self.sas.all_children():
-            remote = self.catalog.remotes.get(child.connection.remote)
-            bounds, traffic = self.engine.bounds, child.selectors
-            reason = bounds.reserved(remote, child.connection, traffic) if remote else None
-            if reason is not None and child.state is State.ESTABLISHED:
+    def settle(self, name: str, children: Iterable[ChildSa]) -> None:
+        """Delete those child SAs; no policies stay but those of what is known of the name now."""
+        with self.flows.together():
+            for child in children:
                 self.engine.owner.children.delete_child(child)
-                done.append(f"{child}: deleted, {reason.detail}")
-        return done
+            self.flows.drop(name)
+            if name in self.fixed:
+                self.flows.put((name, None), self.fixed[name])
+            if entry := self.entries.get(name):
+                self._stand(entry)
+            for child in self.sas.of_connection(name):
+                if child not in children and child.state is State.ESTABLISHED:
+                    self._install_flow(child)
 
-    def _cancel(self, names: set[str], reason: Reason) -> None:
-        """What is negotiated for these, or with peers that have changed, must not come up."""
-        for exchange in self.engine.under_way():
-            now = self._remote_now(exchange.remote.name)
-            concerned = exchange.name in names or now != exchange.remote
-            if concerned and not exchange.script.tells:
-                self.engine.cancel(exchange, replace(reason, line=exchange.remote.line))
+    def _let_go(self, name: str) -> None:
+        """Neither a timer nor a command finds it any more."""
+        self._packets.pop(name, None)
+        self._single.discard(name)
+        entry = self.entries.pop(name, None)
+        if entry is not None:
+            del self._with[entry.remote.name][name]
+            entry.wanted, entry.held_down = False, True
+            self._rest(entry)
 
     def _remote_now(self, name: str) -> Remote | None:
         try:
@@ -139,27 +106,17 @@ class Connections:
         except ConfError:
             return None
 
-    def drop(self, name: str) -> None:
-        """Forget a connection: its SAs, its policies, its timers."""
-        entry = self.entries.pop(name, None)
-        if entry is not None:
-            del self._with[entry.remote.name][name]
-        self._packets.pop(name, None)
-        self._single.discard(name)
-        if entry is None:
-            return
-        entry.wanted, entry.held_down = False, True
-        self._rest(entry)
-        for child in self.sas.of_connection(name):
-            self.engine.owner.children.delete_child(child)
-        self.flows.drop(name)
-        self._reqids.give_back((name, entry.connection.selector))
+    def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
+        """What an exchange negotiates must not come up."""
+        if not exchange.script.tells:
+            self.engine.cancel(exchange, replace(reason, line=exchange.remote.line))
 
     def end(self) -> None:
         """Forget all connections, those that are left out with them."""
-        for name in (*self.entries, *self._fixed):
-            self.drop(name)
-            self.flows.drop(name)
+        self.fixed = {}
+        for entry in list(self.entries.values()):
+            self.drop(entry, self.sas.of_connection(entry.name))
+        self.flows.end()
 
     def _entries_with(self, remote: Remote) -> list[Entry]:
         """Every connection with a peer."""
@@ -169,7 +126,7 @@ class Connections:
 
     def connect(self, name: str) -> Job[Any]:
         """Start a connection by command, listed or not. ConfError where there is none."""
-        entry = self.entries.get(name) or self._take_up(self.catalog.connection(name))
+        entry = self.entries.get(name) or self.take_up(self.catalog.connection(name))
         entry.held_down, entry.tries, entry.failure = False, 0, None
         return self.bring_up(entry)
 
@@ -365,7 +322,11 @@ class Connections:
             self._rest(entry)
         for child in self.sas.of_connection(name):
             self.engine.owner.children.delete_child(child)
-        self._cancel({name}, Reason("taken-down", "its connection was taken down while it ran"))
+        reason = Reason("taken-down", "its connection was taken down while it ran")
+        for exchange in self.engine.under_way():
+            now = self._remote_now(exchange.remote.name)
+            if exchange.name == name or now != exchange.remote:
+                self.cancel(exchange, reason)
 
     @staticmethod
     def _rest(entry: Entry) -> None:
@@ -516,15 +477,15 @@ class Connections:
         entry = self.entries.get(flow[0])
         return entry is not None and entry.connection.selector == flow[1]
 
-    def _stand(self, entry: Entry) -> None:
+    def _stand(self, entry: Entry, beside: Iterable[PolicySpec] = ()) -> None:
         """What its traffic meets while no child SA has it: a policy that asks for one, or one that
-        drops, where nobody is to be asked."""
+        drops, where nobody is to be asked. beside: policies that stay for now."""
         if not self.settings.flows:
             return
         connection, path = entry.connection, self.path_to(entry.remote)
         standing = kept_back(selectors_of(connection), passive=connection.passive)
         if path is None:
-            self.flows.put((connection.name, None), fixed(standing))
+            self.flows.put((connection.name, None), [*beside, *fixed(standing)])
             if entry.remote.address is not None and entry.retry is None:
                 wait = self.settings.check_interval_s
                 entry.retry = self.timers.add("route to a peer", wait, self._again, entry)
@@ -534,7 +495,7 @@ class Connections:
         protocols = bundle_order(p.protocol for p in suite)
         reqid = self._reqids.of((connection.name, connection.selector))
         specs = [s for each in standing for s in self._specs(reqid, each, path, mode, protocols)]
-        self.flows.put((connection.name, None), specs)
+        self.flows.put((connection.name, None), [*beside, *specs])
 
     def _again(self, entry: Entry) -> None:
         entry.retry = None

@@ -64,6 +64,7 @@ class Flows:
         self._app, self._log = app, log
         self._seats: dict[Place, Seat] = {}
         self._owned: dict[Owner, list[PolicySpec]] = {}
+        self._of_name: dict[str, dict[Owner, None]] = {}
         self._serial = count()
         self._changed: dict[Seat, None] = {}
         self._depth = 0
@@ -73,6 +74,9 @@ class Flows:
         before = self._owned.pop(owner, [])
         if specs:
             self._owned[owner] = list(specs)
+            self._of_name.setdefault(owner[0], {})[owner] = None
+        else:
+            self._disown(owner)
         if before == list(specs):
             return
         left = [self._seat(spec) for spec in before]
@@ -86,12 +90,23 @@ class Flows:
         if not self._depth:
             self._settle()
 
+    def _disown(self, owner: Owner) -> None:
+        """It claims nothing any more."""
+        its = self._of_name.get(owner[0], {})
+        its.pop(owner, None)
+        if not its:
+            self._of_name.pop(owner[0], None)
+
     def _seat(self, spec: PolicySpec) -> Seat:
         place = spec.direction, spec.selector
         seat = self._seats.get(place)
         if seat is None:
             seat = self._seats[place] = Seat(place)
         return seat
+
+    def of(self, owner: Owner) -> Sequence[PolicySpec]:
+        """What it claims."""
+        return self._owned.get(owner, ())
 
     def has(self, owner: Owner) -> bool:
         """Whether it claims anything."""
@@ -100,8 +115,13 @@ class Flows:
     def drop(self, name: str) -> None:
         """End every claim of a connection."""
         with self.together():
-            for owner in [owner for owner in self._owned if owner[0] == name]:
+            for owner in list(self._of_name.get(name, ())):
                 self.put(owner, [])
+
+    def end(self) -> None:
+        """End every claim."""
+        for name in list(self._of_name):
+            self.drop(name)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -150,6 +170,7 @@ class Flows:
                 self._app.add_policy(closed).otherwise(self._refused, claim.owner[0])
         self._seats.clear()
         self._owned.clear()
+        self._of_name.clear()
         dropped = (claim for claim in standing if claim.spec.action is not Action.BYPASS)
         return list(dict.fromkeys(claim.owner[0] for claim in dropped))
 
@@ -168,17 +189,14 @@ def fixed(selectors: Iterable[Selector], action: Action = Action.DISCARD) -> lis
     ]  # fmt: skip
 
 
-def unnegotiated(catalog: Catalog) -> dict[str, list[PolicySpec]]:
+def unnegotiated(catalog: Catalog) -> Iterator[tuple[str, list[PolicySpec]]]:
     """What cannot be negotiated, for an error in its configuration, is dropped; what is to go in
-    clear is let pass. By name."""
+    clear is let pass. With the name it has here."""
     passive = passive_names(catalog.conf)
-    specs = {
-        name: fixed(kept_back(traffic, passive=name in passive))
-        for name, traffic in catalog.closed.items()
-    }
-    for name, traffic in catalog.bypass.items():
-        specs[f"Bypass {name}"] = fixed(traffic, Action.BYPASS)
-    return specs
+    for name, traffic in list(catalog.closed.items()):
+        yield name, fixed(kept_back(traffic, passive=name in passive))
+    for name, traffic in list(catalog.bypass.items()):
+        yield f"Bypass {name}", fixed(traffic, Action.BYPASS)
 
 
 def kept_back(selectors: Iterable[Selector], *, passive: bool) -> list[Selector]:

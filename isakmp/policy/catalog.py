@@ -12,6 +12,7 @@ from isakmp.conf.store import Conf
 from isakmp.constants import isakmp
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import ConfError, Reason, Refused
+from isakmp.event.steps import Steps, at_once, emptied, pauses
 from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
@@ -19,9 +20,9 @@ from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.outline import Outline, outline
 from isakmp.policy.peers import Opening, identify
 from isakmp.policy.reader import (
+    by_address,
     bypass_names,
     connection_names,
-    peers_by_address,
     read_bypass,
     read_far,
     read_selectors_of,
@@ -39,7 +40,7 @@ from isakmp.policy.spd import (
     Traffic,
     lies_in,
 )
-from isakmp.policy.supported import Supports, supported
+from isakmp.policy.supported import Supports
 from isakmp.policy.traffic import Narrowed, selectors_of
 from isakmp.policy.unplaced import Unplaced, unplaced
 
@@ -90,28 +91,50 @@ class Catalog:
 
         readings: what has been read of the configuration as it is now. They are not kept.
         """
+        fresh = Catalog(self.conf, self.resolve, faults=self.faults, supports=self.supports)
+        at_once(fresh.loading(self, readings))
+        self.become(fresh)
+
+    def loading(self, before: Catalog, readings: Readings | None = None) -> Steps[None]:
+        """The same of a new one, a section or two in a step. before: what counts as yet."""
         self._readings = readings or Readings(self.conf, self.resolve)
         try:
-            self._load()
+            self._load_bypass()
+            yield from self._refreshing()
+            yield from self._keys.refreshing()
+            for section in self._unplaced.sections:
+                if remote := self._readable(section):
+                    self._note(remote)
+                yield
+            for name in connection_names(self.conf):
+                try:
+                    self._keep(self._read(name))
+                except ConfError as error:
+                    self.left_out.append((name, error))
+                    self._close(name, before.traffic(name))
+                yield
         finally:
             self._readings = None
 
-    def _load(self) -> None:
-        before = {name: closed for name, closed in self.closed.items() if name not in self.far}
-        before |= {name: selectors_of(one) for name, one in self.connections.items()}
-        self.connections, self.left_out, self.closed, self.far = {}, [], {}, set()
-        self._with, self._at, self._peers, self.reserved = {}, {}, set(), Reserved()
-        self.generation = -1
-        self._load_bypass()
-        self._refresh()
-        for remote in filter(None, map(self._readable, self._unplaced.sections)):
-            self._note(remote)
-        for name in connection_names(self.conf):
-            try:
-                self._keep(self._read(name))
-            except ConfError as error:
-                self.left_out.append((name, error))
-                self._close(name, before.get(name))
+    def become(self, fresh: Catalog) -> None:
+        """Say what ``fresh`` says, of a configuration that says the same; it says what this said:
+        who drops it can take its time."""
+        conf, ours = self.conf, vars(self).copy()
+        vars(self).update(vars(fresh))
+        vars(fresh).update(ours)
+        self.conf, self.generation = conf, conf.generation
+        self._keys.of(conf)
+
+    def traffic(self, name: str) -> tuple[Selector, ...]:
+        """That of a connection, be it left out; empty where it is not known, or the far side is
+        alone."""
+        if known := self.connections.get(name):
+            return tuple(selectors_of(known))
+        return () if name in self.far else self.closed.get(name, ())
+
+    def dropped(self) -> Steps[None]:
+        """Let go of what it holds."""
+        yield from emptied(self.remotes, self.connections, self._with, self._at, self.closed)
 
     def _load_bypass(self) -> None:
         self.bypass = {}
@@ -122,7 +145,7 @@ class Catalog:
             except ConfError as error:
                 self.left_out.append((name, error))
 
-    def _close(self, name: str, before: tuple[Selector, ...] | None) -> None:
+    def _close(self, name: str, before: tuple[Selector, ...]) -> None:
         """Note the traffic of a connection that is left out, if need be what it was before; an
         error more where it is unknown. Who says to be its peer is known, and refused."""
         peer = self.conf.get(name, "ISAKMP-peer") or ""
@@ -188,10 +211,9 @@ class Catalog:
     def _read(self, name: str) -> Connection:
         """A connection, without what the IPsec stack cannot carry."""
         self._usable(Kind.CONNECTION, name)
-        connection = self._reading.connection(name)
         if self.supports is not None:
-            connection, _ = supported(connection, self.supports)
-        return connection
+            return self._reading.carried(name, self.supports)[0]
+        return self._reading.connection(name)
 
     def remote(self, section: str) -> Remote:
         """A peer by its section, as it reads now. ConfError where it is none or is bad."""
@@ -221,12 +243,21 @@ class Catalog:
         Strangers make none of us read the whole of [Phase 1].
         """
         if self.generation != self.conf.generation:
+            at_once(self._refreshing())
+
+    def _refreshing(self) -> Steps[None]:
+        if self.generation != self.conf.generation:
             self.remotes, self._outlines, self._anywhere = {}, {}, None
-            self._phase_1, self._unplaced = peers_by_address(self.conf), unplaced(self.conf)
+            self._phase_1 = yield from by_address(self.conf)
+            self._unplaced = yield from unplaced(self.conf)
             self._known = ", ".join(self.conf.tags("Phase 1")[:MISSES_MAX]) or "nobody"
             self._named_peers = set(map(fold, self._phase_1.values()))
-            written = (one for one in self.conf.sections() if self.conf.is_written(one, "PPK-ID"))
-            self._ppks = set(map(fold, written))
+            self._ppks = set()
+            for section, pause in pauses(self.conf.sections()):
+                if self.conf.is_written(section, "PPK-ID"):
+                    self._ppks.add(fold(section))
+                if pause:
+                    yield
             self.generation = self.conf.generation
 
     def names(self, address: Address) -> bool:

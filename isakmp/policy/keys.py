@@ -16,6 +16,7 @@ from isakmp.conf.parse import fold
 from isakmp.conf.store import Conf
 from isakmp.constants import ipsec
 from isakmp.errors import ConfError
+from isakmp.event.steps import Steps, at_once, pauses
 from isakmp.policy import dn
 from isakmp.policy.identity import read_identity
 from isakmp.policy.sameness import bearer_of
@@ -58,11 +59,22 @@ class IdentityKeys:
         """Sections that serve an FQDN and may be meant for a KEY_ID: in hexadecimal, without 0x."""
         return [section for section in self.sections() if _is_unmarked(self._conf, section)]
 
+    def of(self, conf: Conf) -> None:
+        """They are that configuration's, which says the same, from now on."""
+        self._conf, self._generation = conf, conf.generation
+
     def _refresh(self) -> None:
+        if self._generation != self._conf.generation:
+            at_once(self.refreshing())
+
+    def refreshing(self) -> Steps[None]:
+        """Read them where the configuration has changed, in steps: it is done when it is asked."""
         if self._generation == self._conf.generation:
             return
         self._by_bearer = {}
-        for section in self._conf.sections():
+        for section, pause in pauses(self._conf.sections()):
+            if pause:
+                yield
             if self._conf.is_written(section, "Authentication") and not _is_peer(
                 self._conf, section
             ):

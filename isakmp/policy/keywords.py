@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 from types import MappingProxyType
 
@@ -102,6 +104,19 @@ _NOT_FOR_IKE = frozenset({Encr.NULL, Encr.NULL_AUTH_AES_GMAC, Encr.CAST, Encr.BL
 
 def parse_ike(text: str, line: str = "") -> Proposal:
     """An IKE proposal from its keywords. BadValue says what is wrong with it."""
+    found = _ike(text)
+    return replace(found, line=line) if line else found
+
+
+def parse_esp(text: str, line: str = "") -> Proposal:
+    """An ESP proposal from its keywords. BadValue says what is wrong with it."""
+    found = _esp(text)
+    return replace(found, line=line) if line else found
+
+
+# Thousands of sections have the same words.
+@lru_cache(256)
+def _ike(text: str) -> Proposal:
     found = _sorted(text)
     for kind, what in ((T.ENCR, "cipher"), (T.KE, "group")):
         if not found[kind]:
@@ -120,11 +135,11 @@ def parse_ike(text: str, line: str = "") -> Proposal:
     if combined:
         # Here the integrity algorithm only stood for the prf of its name.
         found[T.INTEG] = []
-    return _proposal(ikev2.Protocol.IKE, found, text, line)
+    return _proposal(ikev2.Protocol.IKE, found, text)
 
 
-def parse_esp(text: str, line: str = "") -> Proposal:
-    """An ESP proposal from its keywords. BadValue says what is wrong with it."""
+@lru_cache(256)
+def _esp(text: str) -> Proposal:
     found = _sorted(text)
     if not found[T.ENCR]:
         raise BadValue(f"{text!r} names no cipher")
@@ -136,7 +151,7 @@ def parse_esp(text: str, line: str = "") -> Proposal:
     elif not found[T.INTEG]:
         raise BadValue(f"{text!r} names no integrity algorithm, such as sha256")
     found[T.ESN] = found[T.ESN] or [KEYWORDS["noesn"]]
-    return _proposal(ikev2.Protocol.ESP, found, text, line)
+    return _proposal(ikev2.Protocol.ESP, found, text)
 
 
 # Names of transforms and suites of isakmpd, which people write where keywords belong.
@@ -203,9 +218,9 @@ def _combined(text: str, ciphers: Sequence[Transform]) -> bool:
 
 
 def _proposal(
-    protocol: ikev2.Protocol, found: Mapping[T, Sequence[Transform]], name: str, line: str
+    protocol: ikev2.Protocol, found: Mapping[T, Sequence[Transform]], name: str
 ) -> Proposal:
     transforms = tuple(transform for kind in found for transform in found[kind])
     if len(transforms) > MAX_TRANSFORMS:
         raise BadValue(f"{len(transforms)} algorithms, {MAX_TRANSFORMS} are possible")
-    return Proposal(protocol, transforms, name, line)
+    return Proposal(protocol, transforms, name)

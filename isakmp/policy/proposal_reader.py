@@ -58,6 +58,9 @@ DEFAULT_IKE = (
 DEFAULT_ESP = ("aes128gcm16-aes256gcm16-chacha20poly1305", "aes128-aes256-sha256")
 
 
+_GROUPS = frozenset(Group)
+
+
 def read_keywords(conf: Conf, kind: Kind, section: str, tag: str) -> tuple[Proposal, ...]:
     """The proposals of IKE-proposals or ESP-proposals that the library can do. ConfError with the
     nearest keyword, or where it can do none."""
@@ -161,7 +164,7 @@ def _groups_in_ikev1(proposal: Proposal) -> list[Transform]:
     """Those that IKEv1 has a number for; none where more than one key exchange is demanded."""
     if proposal.demanded:
         return []
-    return [t for t in proposal.of_type(T.KE) if t.id in list(Group)]
+    return [t for t in proposal.of_type(T.KE) if t.id in _GROUPS]
 
 
 def suites_of(

@@ -7,6 +7,7 @@ address of an interface or of ``default``; without it only written addresses are
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cached_property
 from ipaddress import ip_network
 from typing import Any
 
@@ -17,6 +18,7 @@ from isakmp.conf.store import Conf
 from isakmp.conf.values import address_of
 from isakmp.constants import IKEV1, IKEV2, ipsec, isakmp
 from isakmp.errors import ConfError, Refused
+from isakmp.event.steps import Steps, pauses
 from isakmp.policy.identity import Resolve, identity_of, no_interfaces, read_address, read_identity
 from isakmp.policy.ikev2_reader import read_ikev2, read_key_exchange
 from isakmp.policy.keys import read_secret
@@ -42,6 +44,7 @@ from isakmp.policy.spd import (
     Connection,
     Identity,
     IkeTransform,
+    Lifetime,
     Network,
     Proposal,
     Remote,
@@ -64,13 +67,59 @@ CONNECTION_LISTS = ("Connections", "Passive-connections")
 SELECTOR_LISTS = ("Local-selectors", "Remote-selectors")
 
 
-def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> Remote:
-    """The ISAKMP peer a section describes."""
+class Common:
+    """What many sections of a configuration lead to, read once, as it and the addresses of this
+    host are now. What cannot be read is told anew each time."""
+
+    def __init__(self, conf: Conf, resolve: Resolve) -> None:
+        self._conf, self._resolve = conf, resolve
+        self._identities: dict[str, Identity] = {}
+        self._suites: dict[tuple[str, str], Suite] = {}
+        self._lives: dict[str, Lifetime] = {}
+        self._transforms: dict[str, tuple[IkeTransform, ...]] = {}
+
+    def identity(self, section: str) -> Identity:
+        """An identity. ConfError."""
+        if section not in self._identities:
+            self._identities[section] = read_identity(self._conf, section, self._resolve)
+        return self._identities[section]
+
+    def suite(self, section: str, line: str) -> Suite:
+        """A suite, cited by that line where it is generated. ConfError."""
+        if (section, line) not in self._suites:
+            self._suites[section, line] = read_suite(self._conf, section, line)
+        return self._suites[section, line]
+
+    def transforms(self, configuration: str) -> tuple[IkeTransform, ...]:
+        """The phase 1 transforms of an ISAKMP configuration. ConfError."""
+        if configuration not in self._transforms:
+            self._transforms[configuration] = _ike_transforms(self._conf, configuration)
+        return self._transforms[configuration]
+
+    def life(self, section: str, default: str) -> Lifetime:
+        """What Life of a section lists, else the default, which most have. ConfError."""
+        if self._conf.get(section, "Life") is not None:
+            return read_life(self._conf, section, default)
+        if default not in self._lives:
+            self._lives[default] = read_life(self._conf, section, default)
+        return self._lives[default]
+
+    @cached_property
+    def passive(self) -> frozenset[str]:
+        """The connections that are answered and never started."""
+        return passive_names(self._conf)
+
+
+def read_remote(
+    conf: Conf, section: str, resolve: Resolve = no_interfaces, common: Common | None = None
+) -> Remote:
+    """The ISAKMP peer a section describes. common: for who reads many peers."""
+    common = common or Common(conf, resolve)
     _expect_phase(conf, section, "1")
     configuration = _configuration(conf, section)
     spoken = read_key_exchange(conf, section)
-    transforms, proposals = _ike_algorithms(conf, section, configuration, spoken)
-    life = transforms[0].life if transforms else read_life(conf, section, "LIFE_MAIN_MODE")
+    transforms, proposals = _ike_algorithms(conf, section, configuration, spoken, common)
+    life = transforms[0].life if transforms else common.life(section, "LIFE_MAIN_MODE")
     return Remote(
         name=section,
         address=_peer_address(conf, section),
@@ -78,8 +127,8 @@ def read_remote(conf: Conf, section: str, resolve: Resolve = no_interfaces) -> R
         exchange=read_exchange(conf, configuration),
         transforms=transforms,
         local_address=_optional_address(conf, section, "Local-address", resolve),
-        local_id=_own_id(conf, section, resolve),
-        remote_id=_optional_id(conf, section, "Remote-ID", resolve),
+        local_id=_own_id(conf, section, common),
+        remote_id=_optional_id(conf, section, "Remote-ID", common),
         secret=read_secret(conf, section),
         flags=frozenset(flag.lower() for flag in conf.get_list(section, "Flags")),
         life=life,
@@ -98,14 +147,16 @@ def _unique(conf: Conf, section: str) -> Unique:
     return own or everybodys
 
 
-def peers_by_address(conf: Conf) -> dict[Address | None, str]:
+def by_address(conf: Conf) -> Steps[dict[Address | None, str]]:
     """The sections that [Phase 1] names, however an address is spelled; None: its Default.
 
     No Default is built in, so that a stranger is told apart from a peer whose proposal does not
     fit.
     """
     found: dict[Address | None, str] = {}
-    for tag in conf.tags("Phase 1"):
+    for tag, pause in pauses(conf.tags("Phase 1")):
+        if pause:
+            yield
         named, address = conf.get("Phase 1", tag), address_of(tag)
         if named and (address is not None or fold(tag) == "default"):
             found.setdefault(address, named)
@@ -113,15 +164,13 @@ def peers_by_address(conf: Conf) -> dict[Address | None, str]:
 
 
 def read_connection(
-    conf: Conf,
-    name: str,
-    resolve: Resolve = no_interfaces,
-    passive: frozenset[str] | None = None,
+    conf: Conf, name: str, resolve: Resolve = no_interfaces, common: Common | None = None
 ) -> Connection:
     """The phase 2 connection ``name``. Its peer is not read, only named.
 
-    passive: passive_names(conf), for who reads many connections.
+    common: for who reads many connections.
     """
+    common = common or Common(conf, resolve)
 
     def said(tag: str) -> Any:
         return conf.value(Kind.CONNECTION, name, tag)
@@ -133,8 +182,8 @@ def read_connection(
     if peer is None:
         raise conf.error("has no ISAKMP-peer", name, missing=True)
     conf.follow(name, "ISAKMP-peer", peer)
-    local_id, remote_id, selector, traffic = _traffic(conf, name, peer, resolve)
-    suites, proposals = _ipsec_algorithms(conf, name)
+    local_id, remote_id, selector, traffic = _traffic(conf, name, peer, resolve, common)
+    suites, proposals = _ipsec_algorithms(conf, name, common)
     return Connection(
         name=name,
         remote=peer,
@@ -142,7 +191,7 @@ def read_connection(
         local_id=local_id,
         remote_id=remote_id,
         suites=suites,
-        passive=name in (passive_names(conf) if passive is None else passive),
+        passive=name in common.passive,
         active_only="active-only" in (flag.lower() for flag in conf.get_list(name, "Flags")),
         line=conf.where(name),
         traffic=traffic,
@@ -161,20 +210,21 @@ def read_selectors_of(
     conf: Conf, name: str, resolve: Resolve = no_interfaces
 ) -> tuple[Selector, ...]:
     """The traffic of a connection alone, whatever else is wrong with it."""
-    *_, traffic = _traffic(conf, name, conf.get(name, "ISAKMP-peer", "") or "", resolve)
+    peer, common = conf.get(name, "ISAKMP-peer", "") or "", Common(conf, resolve)
+    *_, traffic = _traffic(conf, name, peer, resolve, common)
     return selectors(traffic, _pairs_max(conf))
 
 
 def read_far(conf: Conf, name: str, resolve: Resolve = no_interfaces) -> tuple[Selector, ...]:
     """What a connection has with the far side, of everybody here, where our side alone cannot be
     read; without what would cut this host off. ConfError of the side that is wrong."""
-    peer = conf.get(name, "ISAKMP-peer", "") or ""
+    peer, common = conf.get(name, "ISAKMP-peer", "") or "", Common(conf, resolve)
     remote = _selectors(conf, name, "Remote-selectors")
-    remote_id = None if remote else _remote_id(conf, name, peer, resolve)
+    remote_id = None if remote else _remote_id(conf, name, peer, common)
     remote = remote or _of_identity(conf, name, "Remote-ID", remote_id)
     try:
         if not _selectors(conf, name, "Local-selectors"):
-            _network(conf, name, "Local-ID", _local_id(conf, name, peer, resolve))
+            _network(conf, name, "Local-ID", _local_id(conf, name, peer, resolve, common))
     except ConfError:
         with suppress(Refused):
             found = selectors(Traffic(_everybody(remote), remote), _pairs_max(conf))
@@ -221,8 +271,8 @@ def connection_names(conf: Conf) -> list[str]:
 
 def read_connections(conf: Conf, resolve: Resolve = no_interfaces) -> list[Connection]:
     """All connections that [Phase 2] lists."""
-    passive = passive_names(conf)
-    return [read_connection(conf, name, resolve, passive) for name in connection_names(conf)]
+    common = Common(conf, resolve)
+    return [read_connection(conf, name, resolve, common) for name in connection_names(conf)]
 
 
 def passive_names(conf: Conf) -> frozenset[str]:
@@ -277,13 +327,13 @@ def _ike_transforms(conf: Conf, configuration: str) -> tuple[IkeTransform, ...]:
 
 
 def _ike_algorithms(
-    conf: Conf, section: str, configuration: str, spoken: tuple[str, ...]
+    conf: Conf, section: str, configuration: str, spoken: tuple[str, ...], common: Common
 ) -> tuple[tuple[IkeTransform, ...], tuple[Proposal, ...]]:
     """IKEv1's transforms and IKEv2's proposals, those that the peer needs."""
     if conf.get(section, "IKE-proposals") is not None:
-        return _ike_keywords(conf, section, spoken)
+        return _ike_keywords(conf, section, spoken, common)
     written = conf.get(section, "Configuration") is not None
-    transforms = _ike_transforms(conf, configuration) if written or IKEV1 in spoken else ()
+    transforms = common.transforms(configuration) if written or IKEV1 in spoken else ()
     if IKEV2 not in spoken:
         return transforms, ()
     proposals = ike_proposals(transforms) if written else default_ike(conf.where(section))
@@ -297,12 +347,12 @@ def _ike_algorithms(
 
 
 def _ike_keywords(
-    conf: Conf, section: str, spoken: tuple[str, ...]
+    conf: Conf, section: str, spoken: tuple[str, ...], common: Common
 ) -> tuple[tuple[IkeTransform, ...], tuple[Proposal, ...]]:
     proposals = read_keywords(conf, Kind.PEER, section, "IKE-proposals")
     if IKEV1 not in spoken:
         return (), proposals
-    transforms = ike_transforms(proposals, read_life(conf, section, "LIFE_MAIN_MODE"))
+    transforms = ike_transforms(proposals, common.life(section, "LIFE_MAIN_MODE"))
     if not transforms:
         hint = more_exchanges(proposals) or "such as aes256-sha256-modp2048"
         raise conf.error("none of these can be said in IKEv1", section, "IKE-proposals", hint)
@@ -315,31 +365,31 @@ def _optional_address(conf: Conf, section: str, tag: str, resolve: Resolve) -> A
     return read_address(conf, section, tag, None, resolve)
 
 
-def _own_id(conf: Conf, section: str, resolve: Resolve) -> Identity | None:
+def _own_id(conf: Conf, section: str, common: Common) -> Identity | None:
     """The peer's ID, else what [General] says for all peers."""
     if conf.get(section, "ID") is not None:
-        return _optional_id(conf, section, "ID", resolve)
+        return _optional_id(conf, section, "ID", common)
     try:
-        return _optional_id(conf, "General", "Default-phase-1-ID", resolve)
+        return _optional_id(conf, "General", "Default-phase-1-ID", common)
     except ConfError:  # which the checker tells; of [General] the default counts instead
         return None
 
 
-def _optional_id(conf: Conf, section: str, tag: str, resolve: Resolve) -> Identity | None:
+def _optional_id(conf: Conf, section: str, tag: str, common: Common) -> Identity | None:
     name = conf.get(section, tag)
     if name is None:
         return None
     conf.follow(section, tag, name)
-    return read_identity(conf, name, resolve)
+    return common.identity(name)
 
 
 def _traffic(
-    conf: Conf, name: str, peer: str, resolve: Resolve
+    conf: Conf, name: str, peer: str, resolve: Resolve, common: Common
 ) -> tuple[Identity, Identity, Selector, Traffic]:
     """Identities and selector for IKEv1, and the traffic for IKEv2: its own lists, or the same."""
     local, remote = (_selectors(conf, name, tag) for tag in SELECTOR_LISTS)
-    local_id = None if local else _local_id(conf, name, peer, resolve)
-    remote_id = None if remote else _remote_id(conf, name, peer, resolve)
+    local_id = None if local else _local_id(conf, name, peer, resolve, common)
+    remote_id = None if remote else _remote_id(conf, name, peer, common)
     if local_id and remote_id:
         selector = _selector(conf, name, local_id, remote_id)
         src, dst, protocol, *_ = selector
@@ -376,9 +426,9 @@ def _of_identity(
     return (of_network(_network(conf, name, tag, identity), identity.protocol, identity.port),)
 
 
-def _remote_id(conf: Conf, name: str, peer: str, resolve: Resolve) -> Identity:
+def _remote_id(conf: Conf, name: str, peer: str, common: Common) -> Identity:
     """Remote-ID; where it is not written, the peer's address."""
-    if found := _optional_id(conf, name, "Remote-ID", resolve):
+    if found := _optional_id(conf, name, "Remote-ID", common):
         return found
     address = _peer_address(conf, peer)
     if address is None:
@@ -387,9 +437,9 @@ def _remote_id(conf: Conf, name: str, peer: str, resolve: Resolve) -> Identity:
     return _address_id(address, conf.where(peer, "Address"))
 
 
-def _local_id(conf: Conf, name: str, peer: str, resolve: Resolve) -> Identity:
+def _local_id(conf: Conf, name: str, peer: str, resolve: Resolve, common: Common) -> Identity:
     """Local-ID; where it is not written, our address."""
-    if found := _optional_id(conf, name, "Local-ID", resolve):
+    if found := _optional_id(conf, name, "Local-ID", common):
         return found
     remote = _peer_address(conf, peer)
     return _address_id(_local_address(conf, name, peer, remote, resolve), conf.where(peer))
@@ -442,15 +492,17 @@ def _network(conf: Conf, name: str, tag: str, identity: Identity) -> Network:
     return network
 
 
-def _ipsec_algorithms(conf: Conf, name: str) -> tuple[tuple[Suite, ...], tuple[Proposal, ...]]:
+def _ipsec_algorithms(
+    conf: Conf, name: str, common: Common
+) -> tuple[tuple[Suite, ...], tuple[Proposal, ...]]:
     """IKEv1's suites and IKEv2's proposals."""
     mode = conf.value(Kind.CONNECTION, name, "Mode")
     if conf.get(name, "ESP-proposals") is not None:
         proposals = read_keywords(conf, Kind.CONNECTION, name, "ESP-proposals")
-        life = read_life(conf, name, "LIFE_QUICK_MODE")
+        life = common.life(name, "LIFE_QUICK_MODE")
         window = conf.value(Kind.CONNECTION, name, "ReplayWindow")
         return suites_of(proposals, life, mode or ipsec.Encapsulation.TUNNEL, window), proposals
-    suites = _suites(conf, name)
+    suites = _suites(conf, name, common)
     if mode is not None:
         suites = with_mode(suites, mode)
     written = conf.get(conf.get(name, "Configuration") or "", "Suites") is not None
@@ -459,7 +511,7 @@ def _ipsec_algorithms(conf: Conf, name: str) -> tuple[tuple[Suite, ...], tuple[P
     return suites, default_esp(conf.where(name))
 
 
-def _suites(conf: Conf, name: str) -> tuple[Suite, ...]:
+def _suites(conf: Conf, name: str, common: Common) -> tuple[Suite, ...]:
     """The proposals of a connection, else [General]:Default-phase-2-suites."""
     configuration = conf.get(name, "Configuration")
     section, tag = "General", "Default-phase-2-suites"
@@ -470,5 +522,5 @@ def _suites(conf: Conf, name: str) -> tuple[Suite, ...]:
             section, tag = configuration, "Suites"
     suites = []
     for suite in read_names(conf, section, tag, MAX_PROPOSALS):
-        suites.append(read_suite(conf, suite, conf.follow(section, tag, suite)))
+        suites.append(common.suite(suite, conf.follow(section, tag, suite)))
     return tuple(suites)

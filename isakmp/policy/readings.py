@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from isakmp.conf.store import Conf
 from isakmp.policy.identity import Resolve
-from isakmp.policy.reader import passive_names, read_connection, read_remote
-from isakmp.policy.spd import Connection, Remote
+from isakmp.policy.reader import Common, read_connection, read_remote
+from isakmp.policy.spd import Connection, Identity, Remote
+from isakmp.policy.supported import Supports, supported
 
 
 class Readings:
@@ -19,23 +18,29 @@ class Readings:
 
     def __init__(self, conf: Conf, resolve: Resolve) -> None:
         self._conf, self._resolve = conf, resolve
+        self._common = Common(conf, resolve)
         self._remotes: dict[str, Remote] = {}
         self._connections: dict[str, Connection] = {}
+        self._carried: dict[str, tuple[Connection, list[str]]] = {}
 
     def remote(self, section: str) -> Remote:
         """A peer. ConfError where it is none, or is bad."""
         if section not in self._remotes:
-            self._remotes[section] = read_remote(self._conf, section, self._resolve)
+            self._remotes[section] = read_remote(self._conf, section, self._resolve, self._common)
         return self._remotes[section]
 
     def connection(self, name: str) -> Connection:
         """A connection, whose peer is not read, only named. ConfError where it is none or bad."""
         if name not in self._connections:
-            self._connections[name] = read_connection(
-                self._conf, name, self._resolve, self._passive
-            )
+            self._connections[name] = read_connection(self._conf, name, self._resolve, self._common)
         return self._connections[name]
 
-    @cached_property
-    def _passive(self) -> frozenset[str]:
-        return passive_names(self._conf)
+    def carried(self, name: str, supports: Supports) -> tuple[Connection, list[str]]:
+        """What the IPsec stack, which all ask alike, carries of a connection; see supported()."""
+        if name not in self._carried:
+            self._carried[name] = supported(self.connection(name), supports)
+        return self._carried[name]
+
+    def identity(self, section: str) -> Identity:
+        """An identity. ConfError where it is none, or is bad."""
+        return self._common.identity(section)

@@ -65,11 +65,14 @@ class _Filter:
     def suite(self, suite: Suite) -> Suite | None:
         protocols = [self._protocol(each) for each in suite.protocols]
         kept = tuple(each for each in protocols if each.transforms)
+        if kept == suite.protocols:
+            return suite
         return replace(suite, protocols=kept) if len(kept) == len(protocols) else None
 
     def _protocol(self, sa: SaPolicy) -> SaPolicy:
         found = (self._transform(sa.protocol, each) for each in sa.transforms)
-        return replace(sa, transforms=tuple(each for each in found if each is not None))
+        kept = tuple(each for each in found if each is not None)
+        return sa if kept == sa.transforms else replace(sa, transforms=kept)
 
     def _transform(self, protocol: isakmp.Protocol, ours: IpsecTransform) -> IpsecTransform | None:
         bits = ours.key_bits.offer if ours.key_bits else 0
@@ -108,6 +111,8 @@ class _Filter:
         if good and wide and (reason := self._ask(ours.protocol, *good[0], True)):
             gone.update(wide)
             self._leave_out("ESN", reason)
+        if good and not gone:
+            return ours
         kept = tuple(t for t in ours.transforms if t not in gone)
         left, had = {t.type for t in kept}, {t.type for t in ours.transforms}
         return replace(ours, transforms=kept) if good and left == had else None
@@ -149,4 +154,8 @@ def supported(connection: Connection, supports: Supports) -> tuple[Connection, l
             f"connection {connection.name}: the IPsec stack has none of its transforms: "
             + "; ".join(said), section=connection.name, mend=_MEND,
         )  # fmt: skip
-    return replace(connection, suites=suites, proposals=proposals, ipcomp=ipcomp), said
+    # Mostly nothing is left out, and thousands of connections need no second object.
+    kept = connection.suites, connection.proposals, connection.ipcomp
+    if (suites, proposals, ipcomp) != kept:
+        connection = replace(connection, suites=suites, proposals=proposals, ipcomp=ipcomp)
+    return connection, said

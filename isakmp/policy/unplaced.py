@@ -13,6 +13,7 @@ from isakmp.conf.spelling import likely_meant
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import tag_of
 from isakmp.errors import ConfError
+from isakmp.event.steps import Steps, pauses
 from isakmp.policy.spd import Address
 
 HINT = "write a host's address, no name; or leave it out, and give that peer a Remote-ID"
@@ -34,13 +35,19 @@ class Unplaced(NamedTuple):
         return self.at.get(address) or self.anybody or (None if by_identity else self.said)
 
 
-def unplaced(conf: Conf) -> Unplaced:
+def unplaced(conf: Conf) -> Steps[Unplaced]:
     """What [Phase 1] has of such tags."""
     at: dict[Address, ConfError] = {}
     without: dict[bool, ConfError] = {}
-    tags = [tag for tag in conf.tags("Phase 1") if tag_of(Kind.PHASE_1, tag) is None]
+    tags = []
+    for tag, pause in pauses(conf.tags("Phase 1")):
+        if tag_of(Kind.PHASE_1, tag) is None:
+            tags.append(tag)
+        if pause:
+            yield
     sections = [conf.get("Phase 1", tag) or "" for tag in tags]
     for tag, section in zip(tags, sections, strict=True):
+        yield
         error, address = no_address(conf, tag), _address(conf, section)
         if address is None:
             without.setdefault(bool(conf.get(section, "Remote-ID")), error)

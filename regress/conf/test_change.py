@@ -30,7 +30,7 @@ def alone(gateway: Gateway = WEST) -> Host:
 
 def told(host: Host, line: str) -> list[str]:
     """The answer to a line."""
-    value = run(host.daemon, line).value
+    value = host.done(run(host.daemon, line)).value
     assert isinstance(value, list)
     return value
 
@@ -45,7 +45,7 @@ def refused(host: Host, line: str, why: str) -> None:
     """A line that must not change anything."""
     before = state(host)
     with pytest.raises(IsakmpError) as caught:
-        run(host.daemon, line)
+        host.done(run(host.daemon, line))
     assert why in str(caught.value)
     assert state(host) == before
 
@@ -213,7 +213,7 @@ def test_ipsecctl_s_lines_make_a_tunnel(times: int) -> None:
     net.start()
     for host, side in zip(hosts, (WEST, EAST), strict=True):
         for line in ipsecctl(side, side.peer_address) * times:
-            run(host.daemon, line)
+            host.done(run(host.daemon, line))
     net.run(10)
     assert all(map(connected, hosts))
     agree(*hosts)
@@ -227,7 +227,7 @@ def test_ipsecctl_takes_its_tunnels_away() -> None:
     )
     for line in ("C rmv [Phase 2]:Connections=west-east", "C rms [west-east]", "C rms [near]",
                  "C rm [Phase 1]:192.0.2.2", "C rms [east]"):  # fmt: skip
-        run(west.daemon, line)
+        west.done(run(west.daemon, line))
     assert not west.daemon.conf.has_section("east")
 
 

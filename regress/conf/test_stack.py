@@ -91,5 +91,5 @@ def test_a_command_that_asks_for_it_is_refused(monkeypatch: pytest.MonkeyPatch) 
     change = Transaction(west.daemon.conf)
     change.set("phase-2", "Suites", AH, override=True)
     with pytest.raises(ConfError, match=NO_AH):
-        west.daemon.alter(change, True)
+        west.done(west.daemon.alter(change, True))
     assert west.daemon.conf.get("phase-2", "Suites") == SUITE

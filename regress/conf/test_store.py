@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import MAX_FILE_BYTES
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
+from isakmp.event.steps import at_once
 from isakmp.policy.spd import Range
 from regress.configurations import EXPLICIT, GATEWAY
 
@@ -286,30 +288,57 @@ class TestFile:
             Conf.load(path)
 
 
+@pytest.mark.parametrize("name", ["LIFE_MAIN_MODE", "life_main_mode", "AES-SHA", "another"])
+def test_what_is_built_in_shines_through_a_section_that_is_written_in_part(name: str) -> None:
+    """However often it has been asked for what it does not say."""
+    conf, alone = Conf.from_text(f"[{name}]\nNone= of these\n"), Conf.from_text("")
+    for _ in range(2):
+        for tag in ("LIFE_TYPE", "LIFE_DURATION", "HASH_ALGORITHM", "Address"):
+            assert conf.get(name, tag) == alone.get(name, tag)
+        assert conf.tags(name) == ["None", *alone.tags(name)]
+
+
+def test_a_section_that_says_more_than_its_kind_is_told_apart() -> None:
+    conf = Conf.from_text(
+        "[a]\nPORT= 1\naddress= x\n[b]\nPort= 1\nPrt= 1\n[LIFE_MAIN_MODE]\nx= y\n"
+    )
+    found = [conf.knows_all(Kind.PEER, name) for name in ("a", "A", "b", "LIFE_MAIN_MODE", "none")]
+    assert found == [True, True, False, False, False]
+
+
+def reload(conf: Conf, accept: Callable[[Conf], object] = lambda _: None) -> frozenset[str]:
+    """What a file that is read again changes, which may be refused."""
+    fresh = at_once(conf.again())
+    accept(fresh)
+    differ = at_once(conf.differing(fresh))
+    conf.become(fresh)
+    return differ
+
+
 class TestReload:
     def test_what_changed(self, path: Path) -> None:
         conf = Conf.load(path)
         path.write_text("# moved down\n" + EXPLICIT.replace("600,450:720", "900") + "[new]\na= b\n")
-        assert conf.reload() == {"TEN_MINUTES", "new"}
+        assert reload(conf) == {"TEN_MINUTES", "new"}
         assert conf.where("TEN_MINUTES", "LIFE_TYPE").startswith(f"{path}:27 ")
 
     def test_nothing_changed(self, path: Path) -> None:
         conf = Conf.load(path)
-        assert conf.reload() == set()
+        assert reload(conf) == set()
 
     def test_changes_at_run_time_are_void(self, path: Path) -> None:
         conf = Conf.load(path)
         step = conf.begin()
         step.set("new", "a", "b")
         step.commit()
-        assert conf.reload() == {"new"}
+        assert reload(conf) == {"new"}
         assert not conf.has_section("new")
 
     def test_a_broken_file_is_refused_whole(self, path: Path) -> None:
         conf = Conf.load(path)
         path.write_text(EXPLICIT.replace("192.168.0.1", "192.168.0.9") + "nonsense\n")
         with pytest.raises(ConfError, match="neither"):
-            conf.reload()
+            reload(conf)
         assert conf.get("peer-node-0", "Address") == "192.168.0.1"
 
     def test_it_may_be_refused(self, path: Path) -> None:
@@ -320,9 +349,9 @@ class TestReload:
             raise fresh.error("one", "Phase 1")
 
         with pytest.raises(ConfError, match="one"):
-            conf.reload(refuse)
+            reload(conf, refuse)
         assert conf.get("peer-node-0", "Address") == "192.168.0.1"
 
     def test_a_text_has_no_file(self, conf: Conf) -> None:
         with pytest.raises(ConfError):
-            conf.reload()
+            reload(conf)

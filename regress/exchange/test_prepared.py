@@ -75,7 +75,7 @@ def test_what_has_changed_meanwhile_does_not_come_up_as_it_was(
     net.run(0.2)
     path.write_text(CHANGES[what](path.read_text()))
     held, west.app.held = west.app.held, None
-    west.daemon.reload()
+    west.reload()
     for answer in held:
         answer()
     net.run(3)

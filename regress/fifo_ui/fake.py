@@ -71,6 +71,7 @@ class FakeDaemon:
         self.run_directory = run_directory
         self.report_path = run_directory / "isakmpd.report"
         self.error: Exception | None = None
+        self.changing: Job[list[str]] | None = None
         self.told: list[str] = []
         self.state: dict[str, Any] = {
             "sas": [PHASE_1, PHASE_2], "exchanges": [], "transports": [], "timers": [],
@@ -104,9 +105,12 @@ class FakeDaemon:
     def capture(self, path: Path | None) -> None:
         self._note("capture", path)
 
-    def reload(self) -> frozenset[str]:
+    def reload(self) -> Job[list[str]]:
+        return Job.call(self._reload)
+
+    def _reload(self) -> list[str]:
         self._note("reload")
-        return frozenset({"peer-b", "General"})
+        return ["General", "peer-b"]
 
     def quit(self) -> None:
         self._note("quit")
@@ -117,7 +121,13 @@ class FakeDaemon:
     def status(self) -> dict[str, Any]:
         return self.state
 
-    def alter(self, transaction: Transaction, together: bool) -> list[str]:
+    def settled(self) -> Job[list[str]]:
+        return self.changing or Job.of([])
+
+    def alter(self, transaction: Transaction, together: bool) -> Job[list[str]]:
+        return Job.call(lambda: self._alter(transaction, together))
+
+    def _alter(self, transaction: Transaction, together: bool) -> list[str]:
         self._note("alter", together)
         transaction.commit()
         return self.told

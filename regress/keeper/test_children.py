@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fifo_ui import render
 from isakmp.app.base import Expire
 from isakmp.errors import Reason
 from isakmp.sa import State
-from regress.pair import Host, Network, connected
+from regress.pair import Host, Network, agree, both, connected, up
 from regress.scripts.ikev2.pairs import child_of, pair, sa_of
 from regress.traffic import flows
 
@@ -113,3 +115,40 @@ def test_one_that_was_taken_down_is_not_waited_for() -> None:
     net.run(10)
     assert connected(west)
     assert flows(west, east)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("tags", ["", "Key-exchange= ikev2"], ids=["ikev1", "ikev2"])
+def test_what_a_slow_stack_has_late_succeeds_nothing_that_was_negotiated_after_it(
+    tags: str, seed: int
+) -> None:
+    """Whichever has the lower nonce: the other end knows that the later one came later."""
+    net, west, east = up(*both(peer_tags=tags), seed=seed)
+    old = child_of(west)
+
+    def begin(host: Host) -> None:
+        engine, sa = host.daemon.engine, sa_of(host)
+        connection = host.daemon.sas.all_children()[0].connection
+        engine.dialects[sa.dialect].begin_child(engine, sa, connection, None)
+
+    begin(west)
+    west.app.held = []
+    net.run(0.5)
+    assert len(west.app.held) == 1, "its inbound SA, when the answer is there"
+    begin(east)
+    for _ in range(20):
+        net.run(0.1)
+        if len(west.app.held) > 1:
+            west.app.held.pop(1)()
+    later = next(c for c in west.daemon.sas.all_children() if c is not old)
+    assert not later.initiator
+    west.app.release()
+    west.app.held = None
+    net.run(0.5)
+    (late,) = [c for c in west.daemon.sas.all_children() if c not in (old, later)]
+    assert late.created < later.created < late.established
+    assert (late.state, later.state) == (State.SUPERSEDED, State.ESTABLISHED)
+    net.run(150)
+    assert connected(west) and connected(east)
+    agree(west, east)
+    assert child_of(west) is later

@@ -123,6 +123,23 @@ def test_a_connection_that_is_dropped_claims_nothing_any_more() -> None:
     assert flows.has(("more", None))
 
 
+class Unlisted(dict[Any, Any]):
+    """A table that is looked up in alone."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("everybody's claims were looked through")
+
+
+def test_a_connection_that_is_dropped_costs_no_look_at_those_of_others() -> None:
+    _, flows, _ = made()
+    for owner in (("a", None), ("a", ONE), ("b", None)):
+        flows.put(owner, [DROP])
+    flows._owned = Unlisted(flows._owned)
+    flows.drop("a")
+    assert [flows.has(owner) for owner in (("a", None), ("a", ONE), ("b", None))] == [0, 0, 1]
+    flows.drop("a")
+
+
 def test_at_the_end_what_was_protected_is_dropped() -> None:
     app, flows, _ = made()
     flows.put(("net", ONE), [PROTECT])
@@ -164,7 +181,7 @@ def test_what_cannot_be_negotiated_is_dropped_and_what_is_to_go_in_clear_passes(
         conf=Conf.from_text("[Phase 2]\nPassive-connections= answered\n"),
         closed={"broken": (ALL,), "answered": (ALL, ONE)}, bypass={"lan": (TWO,)},
     )  # fmt: skip
-    found = unnegotiated(catalog)
+    found = dict(unnegotiated(catalog))
 
     def actions(name: str) -> list[tuple[Selector, Action]]:
         return [(one.selector, one.action) for one in found[name] if one.direction is OUT]

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from isakmp.conf.store import Conf
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ConfError
+from isakmp.event.steps import at_once
 from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.reader import (
-    peers_by_address,
+    by_address,
     read_connection,
     read_connections,
     read_remote,
@@ -112,14 +113,14 @@ class TestPeersByAddress:
     def test_addresses_and_the_default(self) -> None:
         conf = gateway_with("[Phase 2]", "Default= ISAKMP-peer-west\n[Phase 2]")
         west = ip_address("10.1.0.12")
-        assert peers_by_address(conf) == dict.fromkeys([west, None], "ISAKMP-peer-west")
+        assert at_once(by_address(conf)) == dict.fromkeys([west, None], "ISAKMP-peer-west")
 
     def test_no_default_is_built_in(self, gateway: Conf) -> None:
-        assert peers_by_address(gateway) == {ip_address("10.1.0.12"): "ISAKMP-peer-west"}
+        assert at_once(by_address(gateway)) == {ip_address("10.1.0.12"): "ISAKMP-peer-west"}
 
     def test_the_built_in_peer_can_be_the_default(self) -> None:
         conf = gateway_with("[Phase 2]", "default= Default-phase-1\n[Phase 2]")
-        remote = read_remote(conf, peers_by_address(conf)[None])
+        remote = read_remote(conf, at_once(by_address(conf))[None])
         assert (remote.name, remote.address) == ("Default-phase-1", None)
         assert [transform.auth for transform in remote.transforms] == [
             isakmp.Authentication.RSA_SIG
@@ -128,7 +129,7 @@ class TestPeersByAddress:
     @pytest.mark.parametrize("tag", ["2001:db8::1", "2001:DB8:0:0::1", "2001:0db8::0001"])
     def test_spellings_of_an_ipv6_address(self, tag: str) -> None:
         conf = gateway_with("10.1.0.12=", f"{tag}=")
-        assert list(peers_by_address(conf)) == [ip_address("2001:db8::1")]
+        assert list(at_once(by_address(conf))) == [ip_address("2001:db8::1")]
 
     def test_the_key_of_an_initiator_in_aggressive_mode(self) -> None:
         conf = Conf.from_text("[phone@example.net]\nAuthentication= word\n")

@@ -13,29 +13,13 @@ import pytest
 from isakmp.conf.check import judge
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
-from isakmp.policy import readings
+from isakmp.policy import reader, readings
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve, no_interfaces
-from regress.pair import EAST, WEST, Network, network_id
-
-MANY = 30
-
-
-def many(count: int = MANY) -> str:
-    """A gateway of so many connections, each with a peer of its own."""
-    names = ",".join(f"c{n}" for n in range(count))
-    lines = [f"[Phase 2]\nPassive-connections= {names}\n[Phase 1]\n"]
-    lines += [f"192.0.2.{n}= p{n}\n" for n in range(count)]
-    for n in range(count):
-        lines.append(
-            f"[p{n}]\nKey-exchange= ikev2\nAddress= 192.0.2.{n}\nLocal-address= 198.51.100.1\n"
-            f"Authentication= a secret of {n}\nIKE-proposals= aes256-sha256-x25519\n"
-            f"[c{n}]\nISAKMP-peer= p{n}\nLocal-ID= l{n}\nRemote-ID= r{n}\n"
-            f"ESP-proposals= aes256gcm16\n"
-            + network_id(f"l{n}", "10.0.0.0/24")
-            + network_id(f"r{n}", f"10.1.{n}.0/24")
-        )
-    return "".join(lines)
+from isakmp.policy.spd import Connection
+from isakmp.policy.supported import Supports, supported
+from regress.configurations import MANY, many
+from regress.pair import EAST, WEST, Network
 
 
 @pytest.fixture
@@ -66,7 +50,7 @@ def test_a_start_and_a_reload_read_each_section_once(read: Counter[str], tmp_pat
     host.daemon.conf.path = tmp_path / "isakmpd.conf"
     host.daemon.conf.path.touch(0o600)
     host.daemon.conf.path.write_text(WEST.text())
-    assert host.daemon.reload() == []
+    assert host.reload() == []
     assert read == {"east": 1, "west-east": 1}
 
 
@@ -123,3 +107,41 @@ def test_what_cannot_be_read_is_told_each_time() -> None:
     for _ in range(2):
         with pytest.raises(ConfError, match="Phase is not 1 here"):
             found.remote("p")
+
+
+def test_what_many_have_in_common_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: Counter[str] = Counter()
+
+    def counted(name: str) -> None:
+        true: Callable[..., Any] = getattr(reader, name)
+
+        def read(conf: Conf, section: str, *more: Any) -> Any:
+            found[name] += 1
+            return true(conf, section, *more)
+
+        monkeypatch.setattr(reader, name, read)
+
+    for name in ("read_suite", "read_identity", "read_life", "read_ike_transform"):
+        counted(name)
+    for count in (2, MANY):
+        found.clear()
+        text = many(count).replace("ESP-proposals= aes256gcm16\n", "Configuration= quick\n")
+        text = text.replace("IKE-proposals= aes256-sha256-x25519\n", "Configuration= main\n")
+        text += "[quick]\nEXCHANGE_TYPE= QUICK_MODE\nSuites= QM-ESP-AES-SHA2-256-PFS-GRP31-SUITE\n"
+        text += "[main]\nEXCHANGE_TYPE= ID_PROT\nTransforms= AES-SHA2-256-GRP31\n"
+        assert judge(Conf.from_text(text)).errors == []
+        alike = {"read_suite": 1, "read_ike_transform": 1}
+        assert found == {**alike, "read_identity": 2 * count}, "each once, as they differ"
+
+
+def test_what_the_stack_carries_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: Counter[str] = Counter()
+
+    def ask(connection: Connection, supports: Supports) -> tuple[Connection, list[str]]:
+        asked[connection.name] += 1
+        return supported(connection, supports)
+
+    monkeypatch.setattr(readings, "supported", ask)
+    host = Network().add("198.51.100.1", many())
+    host.daemon.start()
+    assert set(asked.values()) == {1} and len(asked) == MANY

@@ -97,5 +97,5 @@ def test_a_change_of_the_configuration_is_no_place_for_what_was_before() -> None
     assert any(_every)
     transaction = east.daemon.conf.begin()
     transaction.set("west", "Authentication", "another secret, which is long", True)
-    east.daemon.alter(transaction, False)
+    east.done(east.daemon.alter(transaction, False))
     assert not any(_every)

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from isakmp.conf.store import Conf
+from isakmp.event.steps import at_once
 from isakmp.policy.unplaced import HINT, Unplaced, no_address, unplaced
 
 HERE, ELSEWHERE = ip_address("192.0.2.1"), ip_address("198.51.100.1")
@@ -17,7 +18,8 @@ SECTIONS = (
 
 
 def found(*lines: str) -> Unplaced:
-    return unplaced(Conf.from_text("[Phase 1]\n" + "".join(f"{x}\n" for x in lines) + SECTIONS))
+    text = "[Phase 1]\n" + "".join(f"{x}\n" for x in lines) + SECTIONS
+    return at_once(unplaced(Conf.from_text(text)))
 
 
 def test_addresses_and_the_default_peer_are_placed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path as FilePath
 from random import Random
 from struct import pack
-from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from isakmp.app.engine.base import Encap
 from isakmp.app.engine.packet import build, parse
@@ -19,7 +20,7 @@ from isakmp.conf.store import Conf
 from isakmp.constants import ikev2
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
-from isakmp.event.timer import Timers
+from isakmp.event.timer import Args, Event, Timers
 from isakmp.event.worker import HERE
 from isakmp.log.log import Log
 from isakmp.message import HEADER_SIZE, Header, parse_header
@@ -79,6 +80,7 @@ class Aim:
 
 
 WORK_S = (0.0, 0.001, 0.02, 0.3)
+TURN_S = 0.002
 
 
 class Clock:
@@ -86,6 +88,15 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
+
+
+class Turns(Timers):
+    """Those of a daemon that reads a configuration for a while, and meanwhile hears of others."""
+
+    def add(
+        self, name: str, delay_s: float, call: Callable[[*Args], object], *args: *Args
+    ) -> Event:
+        return super().add(name, max(delay_s, TURN_S if name == "reload" else 0.0), call, *args)
 
 
 class Host:
@@ -140,17 +151,22 @@ class Host:
     def reload(self, text: str) -> None:
         """A new file, and SIGHUP."""
         self.configuration = text
-        with TemporaryDirectory() as directory:
-            path = FilePath(directory) / "isakmpd.conf"
-            path.write_text(text)
-            path.chmod(0o600)
-            self.running.conf.path = path
-            self.command(lambda daemon: daemon.reload())
+        conf = self.running.conf
+        conf.path, conf.opener = FilePath("/isakmpd.conf"), self._open
+        self.command(lambda daemon: daemon.reload())
+
+    def _open(self, path: FilePath) -> BinaryIO:
+        """The file as it is when it is read."""
+        file = os.fdopen(os.memfd_create(path.name), "w+b")
+        os.fchmod(file.fileno(), 0o600)
+        file.write(self.configuration.encode())
+        file.seek(0)
+        return file
 
     def start(self) -> None:
         """Switch on, without any memory."""
         world = self.world
-        timers = self.timers = Timers(lambda: world.clock.now)
+        timers = self.timers = Turns(lambda: world.clock.now)
         log = Log(self.wall, lambda line: world.trace(f"{self.name} {line}"), stamp=False)
         log.set_level(None, world.level)
         self.transport = Memory(world.carry_udp)

@@ -92,7 +92,7 @@ class Link:
 
     def __init__(self, loop: Loop, log: Log) -> None:
         self._loop, self._log = loop, log
-        self._seq = 0
+        self._seq = self._port = 0
         self._pending: dict[int, _Asked] = {}
         self._receiver: Receiver | None = None
         self._owners: list[Any] = []
@@ -129,7 +129,9 @@ class Link:
         allowed."""
         self._losses = self._open(Group.POLICY | Group.EXPIRE)
         try:
-            hear_only(self._losses, _LOSSES, self._requests.getsockname()[0])
+            # XFRM tells of the port that a request names, not of the one that it comes from.
+            self._port = self._requests.getsockname()[0]
+            hear_only(self._losses, _LOSSES, self._port)
         except OSError as error:
             raise ApplicationError(f"events of NETLINK_XFRM: {error.strerror}") from None
         self._loop.reader(self._losses.fileno(), partial(self._read_losses, lost))
@@ -162,10 +164,10 @@ class Link:
             for type, body in group:
                 self._seq += 1
                 self._pending[self._seq] = asked
-                data.append(messages.message(type, _REQUEST, self._seq, body))
+                data.append(messages.message(type, _REQUEST, self._seq, body, self._port))
                 self._dump("to the kernel", type, body)
         if data:
-            data[-1] = messages.message(type, _REQUEST | flags, self._seq, body)
+            data[-1] = messages.message(type, _REQUEST | flags, self._seq, body, self._port)
         if not self._sent(data, together):
             self._over(together)
         return [asked.job for asked in together]

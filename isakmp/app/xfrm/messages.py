@@ -161,9 +161,9 @@ class Message(NamedTuple):
     body: bytes
 
 
-def message(type: int, flags: int, seq: int, body: bytes) -> bytes:
-    """A request for the kernel."""
-    return _HEADER.pack(_HEADER.size + len(body), type, flags, seq, 0) + body
+def message(type: int, flags: int, seq: int, body: bytes, port: int = 0) -> bytes:
+    """A request for the kernel. port: by which others are told whose doing it was."""
+    return _HEADER.pack(_HEADER.size + len(body), type, flags, seq, port) + body
 
 
 def split(data: bytes) -> Iterator[Message]:

@@ -94,10 +94,12 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
 
 
 def _give_up(engine: Engine, sa: IsakmpSa, spis: set[int]) -> None:
-    """The peer does not go on with a quick mode that it began, of which that was the SPI."""
-    for exchange in list(sa.running.values()):
+    """The peer does not go on with a quick mode of which that was its SPI: what it began, or has
+    answered, which waits for its key, the stack or a confirmation here."""
+    under = dict.fromkeys((sa, *engine.sas.of_peer(sa.peer)))
+    for exchange in [x for each in under for x in each.running.values()]:
         theirs = {int.from_bytes(c.proposal.spi, "big") for c in _chosen(exchange)}
-        if not exchange.initiator and spis & theirs:
+        if spis & theirs:
             engine.fail(exchange, Reason("sa-gone", "the peer has given it up"))
 
 

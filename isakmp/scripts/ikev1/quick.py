@@ -18,9 +18,11 @@ from isakmp.sa import IsakmpSa
 class Quick:
     """What the steps of one quick mode have learned. selector runs from us to the peer.
 
-    first_spi: of what the peer has offered, or chosen; unconfirmed: nothing is to come behind our
-    last message after all; in_udp: whether the SAs go through UDP. What was agreed on counts:
-    nothing protects what the two ends have found of NATs, so that it need not be the same.
+    first_spi: of what the peer has offered, or chosen; agreed: when the responder's answer left, or
+    came; committed: the last block of one that came with the commit bit; unconfirmed: nothing is to
+    come behind our last message after all; in_udp: whether the SAs go through UDP. What was agreed
+    on counts: nothing protects what the two ends have found of NATs, so that it need not be the
+    same.
     """
 
     connection: Connection | None = None
@@ -40,6 +42,8 @@ class Quick:
     responder_life_s: int = 0
     limits: Limits = field(default_factory=Limits)
     in_udp: bool = False
+    agreed: float = 0.0
+    committed: bytes = b""
     unconfirmed: bool = False
 
     @property

@@ -11,8 +11,8 @@
 No packet is lost: each end installs its inbound SA before it sends the message that lets the
 peer use it, and its outbound SA once the peer's inbound one must be there. The last message is
 sent where the responder set the commit bit (RFC 2408 3.1). No key protects that bit: where the
-last message does not come, or the same answer comes without the bit, it may have been forged, and
-the SAs are used without it.
+last message does not come, or the same answer comes without the bit, before the first is done with
+or after, it may have been forged, and the SAs are used without it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from isakmp.constants.key_exchange import Method
 from isakmp.crypto import agreement, keymat
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import digest
 from isakmp.exchange.script import (
     END,
     PROTECTED,
@@ -60,7 +59,7 @@ from isakmp.scripts.ikev1.quick import Quick, X, connection_of, parent, selector
 from isakmp.scripts.ikev1.traffic import check_ids, take_ids
 
 P = isakmp.Payload
-_COMMIT, _FLAGS_AT = int(isakmp.Flag.COMMIT), 19
+_COMMIT = int(isakmp.Flag.COMMIT)
 # How long an SA lives where no lifetime is said, in seconds (RFC 2407 4.5).
 DEFAULT_LIFE_S = 28800
 
@@ -95,6 +94,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
     if not x.initiator:
         _add_responder_lifetime(x, message)
         yield from _install_inbound(x)
+        s.agreed = x.engine.now()
 
 
 def _offer(x: X) -> list[Suite]:
@@ -232,6 +232,8 @@ def prove(x: X, message: Incoming) -> None:
     if message.proven:
         offers = (p.value.proposals for p in message.payloads if p.type == P.SA)
         x.state.first_spi = next((one.spi for offer in offers for one in offer), b"")
+    if x.initiator and message.proven:
+        x.state.committed = message.commit if message.header.flags & _COMMIT else b""
 
 
 def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
@@ -241,7 +243,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
     if not message.proven:
         raise unverified()
     proposals = take_sa(message).value.proposals
-    nonce = message.take(P.NONCE)
+    nonce, s.agreed = message.take(P.NONCE), x.engine.now()
     check_nonce(nonce.value.data, nonce.offset)
     for kind in (P.NAT_OA, P.NAT_OA_DRAFT):
         message.take_all(kind)
@@ -344,12 +346,13 @@ def recv_HASH(x: X, message: Incoming) -> None:
 
 
 def take_without_commit_bit(x: X, flags: int, datagram: bytes) -> bool:
-    """Whether it is the answer that came with the commit bit, without it. One of the two was
-    forged, so the SAs are used, now or once our last message has left."""
-    if x.script is not QUICK_MODE_COMMIT or flags & _COMMIT:
+    """Whether it is the answer that came with the commit bit, or is looked at, without it. One of
+    the two was forged, so the SAs are used, now or once our last message has left. It is known by
+    its last block, as nothing in the header is protected."""
+    looked_at = x.script is QUICK_MODE_COMMIT or (isinstance(x.state, Quick) and x.looks)
+    if not looked_at or flags & _COMMIT:
         return False
-    with_it = datagram[:_FLAGS_AT] + bytes((flags | _COMMIT,)) + datagram[_FLAGS_AT + 1 :]
-    if x.last_in != digest(with_it):
+    if not x.state.committed or not datagram.endswith(x.state.committed):
         return False
     x.state.unconfirmed = True
     x.engine.conclude(x)
@@ -441,7 +444,7 @@ def finalize(x: X) -> None:
             for c in s.chosen
         ),
         s.reqid, s.limits, s.in_udp, x.created, x.engine.now(),
-        min(s.ni_b, s.nr_b),
+        min(s.ni_b, s.nr_b), s.agreed,
     )  # fmt: skip
     x.engine.owner.children.child_established(child, s.specs)
     # The peer may have said so in the last message, when the SAs were in place.

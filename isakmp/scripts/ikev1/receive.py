@@ -29,7 +29,7 @@ from isakmp.path import Path
 from isakmp.payloads import FAMILY_1
 from isakmp.policy import peers
 from isakmp.policy.spd import Address
-from isakmp.sa import IsakmpSa
+from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev1 import notices
 from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
 from isakmp.scripts.ikev1.informational import (
@@ -37,6 +37,7 @@ from isakmp.scripts.ikev1.informational import (
 )
 from isakmp.scripts.ikev1.keys import Keys
 from isakmp.scripts.ikev1.main_mode import MAIN_MODE
+from isakmp.scripts.ikev1.padding import Padding, is_padded
 from isakmp.scripts.ikev1.phase_1 import Phase1, refused_in_clear, unreadable_payload, wrong_secret
 from isakmp.scripts.ikev1.quick_mode import (
     QUICK_MODE,
@@ -53,15 +54,29 @@ NOBODY = bytes(8)
 PHASE_1: dict[int, Script[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
 PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
 
+# What informational exchanges are for, and what only quick mode has.
+_TOLD, _NEGOTIATED = {P.NOTIFY, P.DELETE}, {P.SA, P.NONCE, P.KE, P.ID}
+
 _OPENINGS = {int(one.exchange_type): opening for one, opening in (
     (MAIN_MODE, peers.MAIN_MODE), (AGGRESSIVE, peers.AGGRESSIVE_MODE))}  # fmt: skip
+
+
+def _script_of(header: Header, kinds: set[int]) -> Script[Any]:
+    """What a first message under an ISAKMP SA begins. Its HASH, the same in both exchanges, covers
+    the payloads and not the header, which may be forged: under the other type the peer's own
+    message would be used up by its copy."""
+    if P.SA in kinds:
+        return QUICK_MODE
+    if kinds & _TOLD and not kinds & _NEGOTIATED:
+        return INFORMATIONAL
+    return PHASE_2[header.exchange_type]
 
 
 class Receiver:
     """That of one engine's dialect."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+        self._dialect, self._padding = dialect, Padding()
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Find the exchange of a message, or begin one."""
@@ -127,6 +142,8 @@ class Receiver:
                 if exchange is candidates[-1]:
                     self._unreadable(exchange, error, keys, header, datagram[HEADER_SIZE:])
                 continue
+            if self._waits(exchange, message, keys, datagram):
+                return
             engine.run(exchange, message, datagram)
             if exchange.last_in == mark or exchange.over:
                 return
@@ -211,7 +228,25 @@ class Receiver:
                 engine.drop(path, f"{exchange}: {name_of(isakmp.Exchange, header.exchange_type)}")
                 return
             message = self._open_phase_2(engine, sa, path, header, datagram, exchange)
-            engine.run(exchange, message, datagram)
+            if not self._waits(exchange, message, sa.keys, datagram):
+                engine.run(exchange, message, datagram)
+
+    def _waits(
+        self, exchange: Exchange[Any], message: Incoming, keys: Keys | None, datagram: bytes
+    ) -> bool:  # fmt: skip
+        """Whether a message of an exchange has to wait for its like with less padding."""
+        if keys is None or not is_padded(message, keys.block_size):
+            return False
+        iv, engine = exchange.protection, exchange.engine
+
+        def read() -> None:
+            if exchange.over or exchange.protection != iv:
+                engine.drop(message.path, f"{exchange}: the same came with less padding")
+            else:
+                engine.run(exchange, message, datagram)
+
+        self._padding.hold(engine, self._dialect.key(exchange), message, read)
+        return True
 
     @staticmethod
     def _unread(
@@ -281,8 +316,7 @@ class Receiver:
     def _respond_phase_2(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes
     ) -> None:
-        script = PHASE_2.get(header.exchange_type)
-        if script is None or not header.flags & ENCRYPTION:
+        if header.exchange_type not in PHASE_2 or not header.flags & ENCRYPTION:
             kind = name_of(isakmp.Exchange, header.exchange_type)
             engine.drop(path, f"{kind} message in clear, or not spoken")
             return
@@ -293,6 +327,26 @@ class Receiver:
             return
         iv = sa.keys.phase_2_iv(header.message_id)
         message = self._open(engine, path, header, datagram, sa.keys, iv)
+        script = _script_of(header, {payload.type for payload in message.payloads})
+        begin = partial(self._begin_phase_2, engine, sa, script, iv, message, datagram)
+        key = self._dialect.name, sa.own_cookie, header.message_id
+        # Nothing comes behind an informational exchange's only message.
+        chained = len(script.responder) > 1
+        if chained and is_padded(message, sa.keys.block_size):
+            self._padding.hold(engine, key, message, begin)
+        else:
+            begin()
+
+    def _begin_phase_2(
+        self, engine: Engine, sa: IsakmpSa, script: Script[Any], iv: bytes, message: Incoming,
+        datagram: bytes,
+    ) -> None:  # fmt: skip
+        """The peer's exchange, unless its first message has been read meanwhile."""
+        header, path = message.header, message.path
+        begun = engine.find(self._dialect.name, sa.own_cookie, header.message_id)
+        if begun or sa.ids.is_used(header.message_id) or sa.state is State.DEAD:
+            engine.drop(path, f"{sa}: the same came with less padding, or too late")
+            return
         # Without a NAT the peer has one address: another may be that of who has recorded this.
         where = path if sa.nat.found else sa.path
         exchange = engine.answer(

@@ -59,7 +59,8 @@ class Child:
     """What is known of the child SA so far; everything from our point of view.
 
     offered: the traffic that the initiator asked for; traffic: what is agreed on; old: the child
-    SA to replace; gone: SPIs that the peer has deleted meanwhile; with_group: key exchange may be
+    SA to replace; gone: SPIs that the peer has deleted meanwhile; agreed: when the choice was
+    looked at; with_group: key exchange may be
     part of it; cpi_in, cpi_out: of IPComp, 0 without it; selectors: the traffic as the IPsec stack
     takes it.
     """
@@ -78,6 +79,7 @@ class Child:
     cpi_in: int = 0
     cpi_out: int = 0
     gone: set[int] = field(default_factory=set)
+    agreed: float = 0.0
     specs: list[SaSpec] = field(default_factory=list, repr=False)
     limits: Limits = NO_LIMITS
     selectors: tuple[Selector, ...] = ()
@@ -358,7 +360,7 @@ def _take_choice(x: X, c: Child, verb: str) -> None:
         # Not INVALID_SYNTAX: that would end the IKE SA, which has come up beside it (2.21.2).
         raise Refused(Reason("invalid-spi", f"SPI {spi.hex()} of the peer is reserved"),
                       Notify.NO_PROPOSAL_CHOSEN)  # fmt: skip
-    c.spi_out = int.from_bytes(spi, "big")
+    c.spi_out, c.agreed = int.from_bytes(spi, "big"), x.engine.now()
     if c.spi_out in c.gone:
         raise Refused(Reason("sa-gone", "the peer has deleted the child SA before we knew of it"))
     protocol = PROTOCOLS[c.choice.proposal.protocol]
@@ -458,12 +460,13 @@ def _selectors(x: X, c: Child) -> tuple[Selector, ...]:
 def make(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes) -> ChildSa:
     """The child SA that both have agreed on."""
     first, *more = c.selectors or _selectors(x, c)
-    connection = connection_of(c)
+    connection, now = connection_of(c), x.engine.now()
     return ChildSa(
         connection, sa.peer, sa.own_cookie, c.spi_in, x.initiator, x.path, first,
         _protocols(c),
         c.reqid, c.limits, sa.nat.found, x.created,
-        x.engine.now(), min(ni, nr), more=tuple(more), parent=sa, traffic=traffic_of(c),
+        now, min(ni, nr), c.agreed if x.initiator else now,
+        more=tuple(more), parent=sa, traffic=traffic_of(c),
     )  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from isakmp.constants import isakmp
-from regress.pair import EAST, WEST, Network, Packet, agree, connected
+from isakmp.sa import State
+from regress.pair import EAST, WEST, Host, Network, Packet, agree, both, connected
 
 FLAGS_AT = 19
 Type = isakmp.Exchange
@@ -92,3 +93,108 @@ def test_the_same_answer_without_the_bit_ends_the_wait(slow: bool) -> None:
     assert connected(west) and connected(east), west.said
     agree(west, east)
     assert "the commit bit of its answer may be forged" in west.said
+
+
+PFS = {"suites": "QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"}
+
+
+def answers_of(net: Network, host: Host, flags: int) -> None:
+    """Copies of that host's answers of quick mode, with these flags, come before them."""
+
+    def be_first(packet: Packet) -> bool:
+        if packet.header.exchange_type == Type.QUICK_MODE and packet.src == host.address:
+            message = bytearray(packet.data)
+            message[FLAGS_AT] |= flags
+            net.flying.append(packet._replace(data=bytes(message)))
+        return False
+
+    net.lose = be_first
+
+
+@pytest.mark.parametrize("flags", [2, 2 | 4, 2 | 8, 2 | 0xF8])
+@pytest.mark.parametrize("work", [None, 0.05, 0.4], ids=["", "fast workers", "slow workers"])
+def test_the_same_answer_without_the_bit_counts_while_its_copy_is_looked_at(
+    work: float | None, flags: int
+) -> None:
+    """The rest of the header is no more protected than the bit is: the message is the same."""
+    net = Network()
+    west, east = (net.host(gateway, elsewhere_s=work) for gateway in both(**PFS))
+    answers_of(net, east, flags)
+    net.start()
+    net.until(lambda: bool(east.rows(2)), 10)
+    assert connected(west) and connected(east), "at once: no confirmation is waited for"
+    agree(west, east)
+    assert "the commit bit of its answer may be forged" in west.said
+    net.run(30)
+    assert "without its confirmation" not in west.said or work is None
+
+
+def waiting_for_confirmation() -> tuple[Network, Host, Host]:
+    """West's first exchange has an answer whose bit was set on its way, in the only copy."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both(**PFS))
+    done: list[bytes] = []
+
+    def meddle(packet: Packet) -> bool:
+        if packet.header.exchange_type != Type.QUICK_MODE or packet.src != east.address or done:
+            return False
+        message = bytearray(packet.data)
+        message[FLAGS_AT] |= isakmp.Flag.COMMIT
+        done.append(packet.data)
+        net.flying.append(packet._replace(data=bytes(message)))
+        return True
+
+    net.lose = meddle
+    net.start()
+    net.run(1.5)
+    assert east.rows(2) and not west.rows(2)
+    return net, west, east
+
+
+def test_what_the_peer_deletes_while_its_confirmation_is_waited_for_does_not_come_up() -> None:
+    net, west, east = waiting_for_confirmation()
+    (child,) = east.daemon.sas.all_children()
+    spi = child.protocols[0].spi_in
+    east.daemon.keeper.children.delete_child(child)
+    net.run(0.5)
+    assert west.reasons()[-1:] == ["sa-gone"]
+    net.run(30)
+    assert connected(west) and connected(east), "it is begun anew"
+    agree(west, east)
+    assert spi not in {name.spi for name in west.app.sas}
+
+
+def test_a_delete_under_the_next_isakmp_sa_is_heeded_as_well() -> None:
+    net, west, east = waiting_for_confirmation()
+    (sa,), (child,) = west.daemon.sas.isakmp.values(), east.daemon.sas.all_children()
+    west.daemon.engine.dialects["ikev1"].rekey_sa(west.daemon.engine, sa)
+    net.run(0.5)
+    assert len(east.daemon.sas.isakmp) == 2
+    newest = max(east.daemon.sas.isakmp.values(), key=lambda each: each.established)
+    east.daemon.keeper.children.delete_child(child, under=newest)
+    net.run(0.5)
+    assert west.reasons()[-1:] == ["sa-gone"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_concluded_without_its_confirmation_succeeds_nothing_that_came_after_it(
+    seed: int,
+) -> None:
+    """Whichever has the lower nonce: the peer took the later one for the successor long ago."""
+    net, west, east = waiting_for_confirmation()
+    (sa,), (old,) = east.daemon.sas.isakmp.values(), east.daemon.sas.all_children()
+    for _ in range(seed):
+        east.random(1)
+    east.daemon.engine.dialects["ikev1"].begin_child(east.daemon.engine, sa, old.connection, old)
+    net.lose = lambda packet: packet.header.exchange_type == Type.INFO
+    net.run(2)
+    (newer,) = west.daemon.sas.all_children()
+    net.until(lambda: len(west.daemon.sas.all_children()) == 2, 30)
+    late = next(c for c in west.daemon.sas.all_children() if c is not newer)
+    assert late.created < newer.created < late.established
+    assert late.state is State.SUPERSEDED and newer.state is State.ESTABLISHED
+    assert late.receives_only and not newer.receives_only
+    net.lose = lambda packet: False
+    net.run(120)
+    assert connected(west) and connected(east)
+    agree(west, east)

@@ -11,9 +11,21 @@ from isakmp.constants import isakmp
 from isakmp.exchange.candidates import leaves
 from isakmp.exchange.engine import ANSWERS_MAX
 from isakmp.message import HEADER_SIZE, parse_payloads
+from isakmp.sa import State
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.scripts.ikev1.dialect import Ikev1
-from regress.pair import EAST, WEST, Host, Network, agree, both, connected, stranger, up
+from regress.pair import (
+    EAST,
+    WEST,
+    Host,
+    Network,
+    Packet,
+    agree,
+    both,
+    connected,
+    stranger,
+    up,
+)
 
 P = isakmp.Payload
 
@@ -388,3 +400,32 @@ def test_an_identity_without_a_name_is_not_blamed_on_the_secret() -> None:
     refused = next(one["reason"] for one in west.outcomes if not one["ok"])
     assert refused["came"] == "INVALID_ID_INFORMATION"
     assert "Authentication" not in refused["mend"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_two_answers_to_one_attempt_both_ends_keep_the_same(seed: int) -> None:
+    """A copy of the first message with a flag that means nothing makes the responder answer twice,
+    a copy of an answer without its cookie makes the initiator follow both after a round trip."""
+    net = Network()
+    west, east = (net.host(gateway, seed=seed) for gateway in both())
+    done: set[int] = set()
+
+    def be_first(packet: Packet) -> bool:
+        for host, at, octets in ((west, 19, b"\4"), (east, 8, bytes(8))):
+            if packet.src == host.address and at not in done:
+                done.add(at)
+                data = packet.data[:at] + octets + packet.data[at + len(octets) :]
+                net.flying.append(packet._replace(data=data))
+        return False
+
+    net.lose = be_first
+    net.start()
+    net.run(2)
+    assert len(east.daemon.sas.isakmp) == 2, "it was played"
+    (ours,) = west.daemon.sas.isakmp.values()
+    (theirs,) = [x for x in east.daemon.sas.isakmp.values() if x.state is State.ESTABLISHED]
+    assert ours.cookies == theirs.cookies
+    net.run(180)
+    assert connected(west) and connected(east)
+    agree(west, east)
+    assert ours in west.daemon.sas.isakmp.values()

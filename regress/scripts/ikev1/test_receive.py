@@ -12,7 +12,7 @@ from isakmp.constants import isakmp
 from isakmp.log.log import REPEAT_LINES
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.scripts.ikev1.informational import delete_payload
-from regress.pair import EAST, WEST, Host, Network, Packet, both, connected, stranger, up
+from regress.pair import EAST, WEST, Host, Network, Packet, agree, both, connected, stranger, up
 from regress.scripts.ikev1.by_hand import Peer
 
 
@@ -156,3 +156,52 @@ def test_messages_in_clear_under_an_sa_are_dropped() -> None:
         net.deliver(Packet(west.address, 500, east.address, 500, header.pack() + chain))
     net.run(1)
     assert connected(east)
+
+
+TYPE_AT = 18
+
+
+def under_the_other_type(net: Network, sender: Host) -> list[Packet]:
+    """Copies of what that host begins under its SA come before it, as the other exchange type."""
+    seen: set[int] = set()
+    copies: list[Packet] = []
+
+    def be_first(packet: Packet) -> bool:
+        header = packet.header
+        if packet.src == sender.address and header.message_id not in {0, *seen}:
+            seen.add(header.message_id)
+            other = {5: 32, 32: 5}[header.exchange_type]
+            data = packet.data[:TYPE_AT] + bytes([other]) + packet.data[TYPE_AT + 1 :]
+            copies.append(packet._replace(data=data))
+            net.flying.append(copies[-1])
+        return False
+
+    net.lose = be_first
+    return copies
+
+
+@pytest.mark.parametrize("exchange", ["ID_PROT", "AGGRESSIVE"])
+def test_a_copy_of_quick_modes_beginning_as_informational_does_not_use_it_up(exchange: str) -> None:
+    """The HASH of both is the same, and covers no header (RFC 2409 5.5 and 5.7)."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both(exchange=exchange))
+    copies = under_the_other_type(net, west)
+    net.start()
+    net.run(0.5)
+    assert copies
+    assert connected(west) and connected(east)
+    agree(west, east)
+    net.run(60)
+    assert not west.reasons() and not east.reasons()
+
+
+def test_a_copy_of_a_delete_as_quick_mode_does_not_use_it_up() -> None:
+    net, west, east = up(*both())
+    copies = under_the_other_type(net, east)
+    (child,) = east.daemon.sas.all_children()
+    spi = child.protocols[0].spi_in
+    east.daemon.keeper.children.delete_child(child)
+    net.run(0.5)
+    assert copies
+    assert spi not in {name.spi for name in west.app.sas}
+    assert not east.reasons() and "PAYLOAD_MALFORMED" not in east.said + west.said

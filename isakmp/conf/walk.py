@@ -1,0 +1,531 @@
+"""The walk through a configuration that is checked: what is wrong with each section, and where.
+
+It starts at the sections with fixed names, follows what their tags name, and so learns
+the kind of each section; sections that nothing names are taken for the kind they look like.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
+from operator import itemgetter
+from types import MappingProxyType
+from typing import NamedTuple
+
+from isakmp.conf import judge as crypto
+from isakmp.conf.kinds import Kind, Tag
+from isakmp.conf.parse import fold, items_of
+from isakmp.conf.secrets import MEND, weakness
+from isakmp.conf.spelling import losing, unknown_tag
+from isakmp.conf.spoken import unheard, unspoken
+from isakmp.conf.store import Conf
+from isakmp.conf.tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
+from isakmp.conf.values import NO, SECTION, YES_NO, BadValue
+from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
+from isakmp.errors import ConfError
+from isakmp.event.steps import AT_ONCE, Steps, emptied, pauses
+from isakmp.policy.identity import Resolve
+from isakmp.policy.ikev2_reader import read_key_exchange
+from isakmp.policy.keys import IdentityKeys
+from isakmp.policy.reader import (
+    BUILT_IN_CONFIGURATION,
+    by_address,
+    read_bypass,
+)
+from isakmp.policy.readings import Readings
+from isakmp.policy.spd import Address, Connection, Proposal, Remote, Selector
+from isakmp.policy.supported import Stack
+from isakmp.policy.transforms import read_ike_transform, read_life_section, read_suite
+from isakmp.policy.unplaced import no_address
+
+MAX_HINTS = 100
+
+
+class _Visit(NamedTuple):
+    """A section to look at. cited: section and tag that led to it, where it is not written."""
+
+    kind: Kind
+    section: str
+    cited: tuple[str, str]
+
+    @property
+    def place(self) -> tuple[Kind, str]:
+        """Its key in tables."""
+        return self.kind, fold(self.section)
+
+
+class Walk:
+    """One pass over a configuration; errors by place and reason, so that each is told once."""
+
+    def __init__(self, conf: Conf, resolve: Resolve, readings: Readings, stack: Stack) -> None:
+        self.conf = conf
+        # Thousands of connections ask the same.
+        self._supports = cache(stack.supports) if stack.supports else None
+        self.resolve = resolve
+        self.readings = readings
+        self.keys = IdentityKeys(conf)
+        self.errors: dict[tuple[str, str, str], ConfError] = {}
+        self.warnings: list[str] = []
+        self.faults: dict[tuple[Kind, str], ConfError] = {}
+        self._at: _Visit | None = None
+        self._above: defaultdict[tuple[Kind, str], list[tuple[Kind, str]]] = defaultdict(list)
+        self.remotes: dict[str, Remote] = {}
+        self.connections: list[Connection] = []
+        self.bypass: list[Selector] = []
+        self._places: set[tuple[str, str]] = set()
+        self._queue: deque[_Visit] = deque()
+        self._looked: list[_Visit] = []
+        self._strays: set[_Visit] = set()
+        # Whether what is being looked at can be reached; where not, nothing in it is an error.
+        self._unused = False
+        self._seen: set[tuple[Kind, str]] = set()
+        self._named: set[str] = set()
+        # Peers of connections; files of isakmpd may name others that this version cannot answer.
+        self._needed: set[str] = set()
+        self._lost: dict[str, ConfError] = {}
+        self._by_address: dict[Address | None, str] = {}
+        self._answered_peers: set[str | None] = set()
+        self._versions: dict[str, tuple[str, ...]] = {}
+        self._verdicts: dict[tuple[object, int], tuple[Proposal, crypto.Verdict]] = {}
+
+    def run(self) -> Steps[None]:
+        """Look at everything, a section or a few values in a step."""
+        self._lost = {fold(error.section): error for error in (yield from losing(self.conf))}
+        for error in self._lost.values():
+            self._error(error)
+        for name, kind in FIXED.items():
+            if self.conf.has_written_section(name):
+                self._enter(kind, name, (name, ""))
+        yield from self._drain()
+        self._unused = True
+        yield from self._look_at_strays()
+        yield from self.keys.refreshing()
+        self._by_address = yield from by_address(self.conf)
+        for tag, pause in pauses(self.conf.tags("Phase 1")):
+            self._answered_peers.add(self.conf.get("Phase 1", tag))
+            if pause:
+                yield
+        # Last, so that what the tables found about a tag is not told a second time.
+        for visit in self._looked:
+            self._unused = visit in self._strays
+            self._read(visit)
+            yield
+        yield from self._spread()
+
+    def _look_at_strays(self) -> Steps[None]:
+        stray = []
+        for name in [name for name in self.conf.sections() if fold(name) not in self._named]:
+            stray.append((self._rank(name), name))
+            yield
+        for _, section in sorted(stray, key=itemgetter(0)):
+            if fold(section) not in self._named:
+                self._stray(section)
+                yield from self._drain()
+
+    def dropped(self) -> Steps[None]:
+        """Let go of what only the walk itself needs."""
+        for number in range(len(self._looked)):
+            self._seen.discard(self._looked.pop().place)
+            if not number % AT_ONCE:
+                yield
+        yield from emptied(self._above, self._versions)
+
+    def _spread(self) -> Steps[None]:
+        """Nothing can be used that leads to what has an error."""
+        waiting = deque(self.faults)
+        while waiting:
+            place = waiting.popleft()
+            for above in self._above[place]:
+                if above not in self.faults:
+                    self.faults[above] = self.faults[place]
+                    waiting.append(above)
+            yield
+
+    def _read(self, visit: _Visit) -> None:
+        self._at = visit
+        if reader := _READERS.get(visit.kind):
+            try:
+                reader(self, visit)
+            except ConfError as error:
+                self._reader_error(visit, error)
+
+    def _rank(self, section: str) -> int:
+        """Sections that name others come first, so that what they name is not stray."""
+        order = (Kind.CONNECTION, Kind.PEER, Kind.IPSEC_CONFIGURATION, Kind.ISAKMP_CONFIGURATION)
+        kind = self._likely_kind(section)
+        return order.index(kind) if kind in order else len(order)
+
+    def _enter(self, kind: Kind, section: str, cited: tuple[str, str]) -> None:
+        self._named.add(fold(section))
+        if self._at and self._at.kind not in FIXED.values():
+            self._above[kind, fold(section)].append(self._at.place)
+        if (kind, fold(section)) not in self._seen:
+            self._seen.add((kind, fold(section)))
+            self._queue.append(_Visit(kind, section, cited))
+
+    def _drain(self) -> Steps[None]:
+        while self._queue:
+            self._at = self._queue.popleft()
+            yield from self._look(self._at)
+            yield
+        self._at = None
+
+    def _error(self, error: ConfError) -> None:
+        self._places.add((fold(error.section), fold(error.tag)))
+        if self._at:
+            self.faults.setdefault(self._at.place, error)
+        if self._unused:
+            self.warnings.append(str(error))
+            return
+        self.errors.setdefault((fold(error.section), fold(error.tag), error.reason), error)
+
+    def _reader_error(self, visit: _Visit, error: ConfError) -> None:
+        """What a reader met, unless it is what the table of tags has already found there."""
+        if not error.file:
+            reason = f"[{error.section}]: {error.reason}"
+            error = self.conf.error(reason, *self._place(visit), error.hint, error.missing)
+        self.faults.setdefault(visit.place, error)
+        if not error.tag or (fold(error.section), fold(error.tag)) not in self._places:
+            self._error(error)
+
+    def _look(self, visit: _Visit) -> Steps[None]:
+        conf, section = self.conf, visit.section
+        fixed = visit.kind in FIXED.values()
+        for name, pause in pauses(conf.tags(section)):
+            if pause:
+                yield
+            written = conf.is_written(section, name)
+            if not written and fixed:
+                continue
+            if tag := tag_of(visit.kind, name):
+                value = conf.get(section, name) or ""
+                items = items_of(value) if tag.every else [value] if value else []
+                for at in range(0, len(items), AT_ONCE):
+                    if at:
+                        yield
+                    self._items(visit, name, tag, items[at : at + AT_ONCE], written)
+                if tag.idle and not (tag.type is YES_NO and value.lower() in NO):
+                    self.warnings.append(
+                        f"{conf.where(section, name)}: has no effect in this version"
+                    )
+            elif written:
+                self._unknown(visit, name)
+        self._enter_defaults(visit)
+        self._looked.append(visit)
+        if self._unused and visit.kind is not Kind.INITIATOR:
+            self._strays.add(visit)
+
+    def _enter_defaults(self, visit: _Visit) -> None:
+        """What a peer or connection uses that names no configuration or no suites."""
+        conf, section = self.conf, visit.section
+        configuration = conf.get(section, "Configuration")
+        if any(conf.get(section, f"{kind}-proposals") for kind in ("IKE", "ESP")):
+            return
+        default = BUILT_IN_CONFIGURATION
+        needs_it = visit.kind is Kind.PEER and configuration is None
+        if needs_it and conf.has_written_section(default) and self._speaks_ikev1(section):
+            self._enter(Kind.ISAKMP_CONFIGURATION, default, self._place(visit))
+        if visit.kind is Kind.CONNECTION and conf.get(configuration or "", "Suites") is None:
+            written = conf.is_written("General", "Default-phase-2-suites")
+            if written or self._speaks_ikev1(conf.get(section, "ISAKMP-peer") or ""):
+                listed = conf.get_list("General", "Default-phase-2-suites")
+                for suite in filter(conf.has_section, listed):
+                    self._enter(Kind.SUITE, suite, self._place(visit))
+
+    def _speaks_ikev1(self, peer: str) -> bool:
+        """Whether what is built in is of use to a peer: IKEv2 proposes something better."""
+        try:
+            return IKEV1 in self._spoken(peer)
+        except ConfError:
+            return False
+
+    def _spoken(self, peer: str) -> tuple[str, ...]:
+        """Its Key-exchange, which is asked for several times. ConfError."""
+        if peer not in self._versions:
+            self._versions[peer] = read_key_exchange(self.conf, peer)
+        return self._versions[peer]
+
+    def _unknown(self, visit: _Visit, name: str) -> None:
+        """A misspelt tag is an error; any other is ignored, as isakmpd did."""
+        if visit.kind is Kind.PHASE_1:
+            self._error(no_address(self.conf, name))
+            return
+        if len(self.errors) >= MAX_HINTS:
+            self._error(
+                self.conf.error(f"no tag {name} in {visit.kind.value}", visit.section, name)
+            )
+            return
+        error = unknown_tag(self.conf, visit.kind, visit.section, name)
+        if error.hint:
+            self._error(error)
+        else:
+            self.warnings.append(f"{error}, and is ignored")
+
+    def _items(self, visit: _Visit, name: str, tag: Tag, items: list[str], written: bool) -> None:
+        """Some of a tag's values."""
+        if tag.leads:
+            cited = (visit.section, name) if written else visit.cited
+            for item in items:
+                self._follow(visit, name, cited, tag.leads, item)
+        if written and tag.type is not SECTION:  # of which any text is the name
+            for item in dict.fromkeys(items):
+                self._value(visit.section, name, tag, item)
+
+    def _value(self, section: str, name: str, tag: Tag, item: str) -> None:
+        try:
+            tag.type.parse(item)
+            if remark := tag.type.remark(item):
+                self.warnings.append(f"{self.conf.where(section, name)}: {remark}")
+        except BadValue as error:
+            if tag.loose:
+                place = self.conf.where(section, name)
+                self.warnings.append(f"{place}: {error}, and is ignored")
+            else:
+                self._error(self.conf.error(str(error), section, name, error.hint))
+
+    def _follow(
+        self, visit: _Visit, name: str, cited: tuple[str, str], kind: Kind, section: str
+    ) -> None:
+        if kind is Kind.LIFETIME and section.upper() == "ANY":
+            return
+        if visit.kind is Kind.CONNECTION and kind is Kind.PEER and not self._unused:
+            self._needed.add(fold(section))
+        if self.conf.has_section(section):
+            self._enter(kind, section, cited)
+        else:
+            hint = self.conf.near(section, name) if len(self.errors) < MAX_HINTS else ""
+            reason = f"there is no section [{section}]"
+            self._error(self.conf.error(reason, *cited, hint, missing=True))
+
+    def _stray(self, section: str) -> None:
+        """A section that nothing names: a misspelled one, an initiator's, or one not used."""
+        if fold(section) in self._lost:
+            return
+        kind = self._likely_kind(section)
+        has_key = kind is Kind.ID and self.conf.is_written(section, "Authentication")
+        if kind not in (Kind.INITIATOR, Kind.MODE_CONFIG) and not has_key:
+            what = f"it looks like {kind.value}" if kind else "it is of no known kind"
+            place = self.conf.where(section)
+            self.warnings.append(f"{place}: nothing names this section; {what}")
+        if kind:
+            self._unused = kind is not Kind.INITIATOR and not has_key
+            self._enter(kind, section, (section, ""))
+
+    def _likely_kind(self, section: str) -> Kind | None:
+        """The kind whose tags the section has most of; None where it has none of any kind."""
+        if section.lower().startswith(MODE_CONFIG_PREFIXES):
+            return Kind.MODE_CONFIG
+        tags = self.conf.tags(section)
+        phase = {"1": Kind.PEER, "2": Kind.CONNECTION}.get(self.conf.get(section, "Phase") or "")
+        if phase or [tag.lower() for tag in tags] == ["authentication"]:
+            return phase or Kind.INITIATOR
+        if (exchange := self.conf.get(section, "EXCHANGE_TYPE")) is not None:
+            quick = exchange.upper() == "QUICK_MODE"
+            return Kind.IPSEC_CONFIGURATION if quick else Kind.ISAKMP_CONFIGURATION
+        kinds = [kind for kind in Kind if kind not in FIXED.values()]
+        if "authentication" in map(fold, tags) and "id-type" not in map(fold, tags):
+            kinds.remove(Kind.ID)
+        scores = {kind: sum(tag_of(kind, tag) is not None for tag in tags) for kind in kinds}
+        best = max(kinds, key=lambda kind: (scores[kind], -len(TAGS[kind])))
+        return best if scores[best] else None
+
+    def _peer(self, visit: _Visit) -> None:
+        remote = self.readings.remote(visit.section)
+        self.remotes[fold(visit.section)] = remote
+        self._credentials(remote, self._place(visit))
+        self._secret(visit)
+        if IKEV2 not in remote.key_exchange:
+            self._of_ikev2_alone(visit)
+        # Proposals that isakmpd's own transforms led to are judged as those.
+        if self.conf.get(visit.section, "IKE-proposals") is not None:
+            for proposal in self.conf.value(visit.kind, visit.section, "IKE-proposals"):
+                verdict = self._judged(crypto.judge_proposal, proposal)
+                self._keyword_report((visit.section, "IKE-proposals"), proposal.name, verdict)
+
+    def _of_ikev2_alone(self, visit: _Visit) -> None:
+        """What a peer's section says and IKEv1 does not hear, as the table has it."""
+        for name in self.conf.tags(visit.section):
+            tag = tag_of(visit.kind, name)
+            if tag and tag.meaning.startswith("IKEv2:"):
+                place = self.conf.where(visit.section, name)
+                self.warnings.append(f"{place}: is IKEv2's, and Key-exchange has no ikev2")
+
+    def _secret(self, visit: _Visit) -> None:
+        secret = self.conf.value(visit.kind, visit.section, "Authentication")
+        if secret and (why := weakness(secret)):
+            place = self.conf.where(visit.section, "Authentication")
+            self.warnings.append(f"{place}: {why}: {MEND}")
+
+    def _credentials(self, remote: Remote, place: tuple[str, str]) -> None:
+        """Whether what the transforms authenticate with is there."""
+        shared = isakmp.Authentication.PRE_SHARED
+        others = [t for t in remote.transforms if t.auth not in (shared, None)]
+        written = self.conf.is_written(BUILT_IN_CONFIGURATION, "Transforms")
+        unsaid = self.conf.get(remote.name, "Configuration") is None and not written
+        for transform in others:
+            method = name_of(isakmp.Authentication, transform.auth or 0)
+            reason = f"{transform.name}: {method} is not supported, PRE_SHARED is"
+            if unsaid:
+                told = f"the default, {transform.name}, has {method}, which is not supported"
+                reason = f"no IKE-proposals and no Configuration: {told}"
+            alone = len(others) == len(remote.transforms) and IKEV1 in remote.key_exchange
+            if alone and fold(remote.name) in self._needed:
+                self._error(self.conf.error(reason, *place, missing=unsaid))
+            elif alone:
+                text = f"{reason}: who comes as [{remote.name}] is refused"
+                self.warnings.append(f"{self.conf.where(*place)}: {text}")
+            else:
+                self.warnings.append(f"{transform.line}: {reason}")
+        by_identity = remote.exchange is isakmp.Exchange.AGGRESSIVE or IKEV2 in remote.key_exchange
+        keyed = by_identity and bool(self.initiators)
+        if remote.remote_id is not None:
+            keyed = bool(self.keys.section(remote.remote_id))
+        usable = unsaid or len(others) < len(remote.transforms) or IKEV2 in remote.key_exchange
+        if usable and not remote.secret and not keyed:
+            reason = "no Authentication: the pre-shared key is missing"
+            self._error(self.conf.error(reason, *place, missing=True))
+
+    @cached_property
+    def initiators(self) -> list[str]:
+        """The sections with a key that is found by identity."""
+        named = set(map(fold, self._by_address.values()))
+        return [section for section in self.keys.sections() if fold(section) not in named]
+
+    def _connection(self, visit: _Visit) -> None:
+        connection = self.readings.connection(visit.section)
+        self.connections.append(connection)
+        if not connection.active_only:
+            self._answered(connection.remote)
+        self._started(connection, self._place(visit))
+        versions = self._spoken(connection.remote)
+        for error in unspoken(self.conf, connection, versions, self._place(visit)):
+            self._error(error)
+        self.warnings += unheard(connection, versions)
+        if self.conf.get(visit.section, "ESP-proposals") is not None:
+            self._esp_keywords(visit.section, connection)
+        self._carried(connection, self._place(visit))
+
+    def _carried(self, connection: Connection, place: tuple[str, str]) -> None:
+        """What of it the IPsec stack lacks: an error where nothing is left, else warnings."""
+        if self._supports is None:
+            return
+        configuration = self.conf.get(connection.name, "Configuration") or ""
+        for decides in ((connection.name, "ESP-proposals"), (configuration, "Suites")):
+            if self.conf.is_written(*decides):
+                place = decides
+                break
+        try:
+            said = self.readings.carried(connection.name, self._supports)[1]
+        except ConfError as error:
+            lacks = self.conf.error(error.reason, *place)
+            lacks.mend = error.mend
+            self._error(lacks)
+        else:
+            self.warnings.extend(f"{self.conf.where(*place)}: {text}" for text in said)
+
+    def _bypass(self, visit: _Visit) -> None:
+        self.bypass += read_bypass(self.conf, visit.section)
+
+    def _esp_keywords(self, section: str, connection: Connection) -> None:
+        place = section, "ESP-proposals"
+        for transform in (t for suite in connection.suites for t in suite.transforms):
+            verdict = crypto.judge_ipsec(isakmp.Protocol.IPSEC_ESP, transform)
+            self._keyword_report(place, transform.name, verdict)
+        for proposal in self.conf.value(Kind.CONNECTION, *place):
+            verdict = self._judged(crypto.judge_exchanges, proposal)
+            self._keyword_report(place, proposal.name, verdict)
+
+    def _judged(
+        self, judge: Callable[[Proposal], crypto.Verdict], proposal: Proposal
+    ) -> crypto.Verdict:
+        """What there is to say of a proposal, which thousands may have: one object for all."""
+        key = judge, id(proposal)
+        if key not in self._verdicts:
+            self._verdicts[key] = proposal, judge(proposal)
+        return self._verdicts[key][1]
+
+    def _keyword_report(self, place: tuple[str, str], name: str, verdict: crypto.Verdict) -> None:
+        for reason in verdict.errors:
+            self._error(self.conf.error(f"{name}: {reason}", *place))
+        line = self.conf.where(*place)
+        self.warnings.extend(f"{line}: {name}: {text}" for text in verdict.warnings)
+
+    def _answered(self, peer: str) -> None:
+        """Warn of a peer that could not connect to us: [Phase 1] does not name it."""
+        conf = self.conf
+        try:
+            address = conf.value(Kind.PEER, peer, "Address")
+        except ConfError:
+            return
+        if address and IKEV2 in self._spoken(peer) and self._listed(address):
+            return  # IKEv2 finds it by its identity
+        if address and peer not in self._answered_peers and conf.get("Phase 1", "Default") is None:
+            place = conf.where(peer)
+            self.warnings.append(f"{place}: cannot call us: [Phase 1] lacks {address}= {peer}")
+
+    def _started(self, connection: Connection, place: tuple[str, str]) -> None:
+        """Warn of a connection that we are to start, with a peer that could be anywhere."""
+        if connection.name in self._active and self.conf.get(connection.remote, "Address") is None:
+            text = f"[{connection.remote}] has no Address, so that it cannot be started"
+            mend = "add one, or list it in Passive-connections"
+            self.warnings.append(f"{self.conf.where(*place)}: {text}: {mend}")
+
+    def _listed(self, address: Address) -> bool:
+        return address in self._by_address or None in self._by_address
+
+    @cached_property
+    def _active(self) -> frozenset[str]:
+        return frozenset(self.conf.get_list("Phase 2", "Connections"))
+
+    def _identity(self, visit: _Visit) -> None:
+        self._secret(visit)
+        self.readings.identity(visit.section)
+
+    def _lifetime(self, visit: _Visit) -> None:
+        life = read_life_section(self.conf, visit.section)[1]
+        if life and life.offer not in life:
+            text = f"offers {life.offer}, which it would not accept"
+            self.warnings.append(f"{self.conf.where(visit.section)}: {text}")
+
+    def _ike_transform(self, visit: _Visit) -> None:
+        transform = read_ike_transform(self.conf, visit.section, self._line(visit))
+        self._report(visit, visit.section, crypto.judge_ike(transform))
+
+    def _suite(self, visit: _Visit) -> None:
+        suite = read_suite(self.conf, visit.section, self._line(visit))
+        for protocol in suite.protocols:
+            for transform in protocol.transforms:
+                verdict = crypto.judge_ipsec(protocol.protocol, transform)
+                self._report(visit, transform.name, verdict)
+
+    def _place(self, visit: _Visit) -> tuple[str, str]:
+        written = self.conf.has_written_section(visit.section)
+        return (visit.section, "") if written else visit.cited
+
+    def _line(self, visit: _Visit) -> str:
+        return self.conf.where(*self._place(visit))
+
+    def _report(self, visit: _Visit, transform: str, verdict: crypto.Verdict) -> None:
+        """At the transform's own section, or where something led to the generated one."""
+        written = self.conf.has_written_section(transform)
+        place = (transform, "") if written else self._place(visit)
+        prefix = "" if written else f"{visit.section}: "
+        for reason in verdict.errors:
+            self._error(self.conf.error(prefix + reason, *place))
+        line = self.conf.where(*place)
+        self.warnings.extend(f"{line}: {prefix}{text}" for text in verdict.warnings)
+
+
+_READERS: Mapping[Kind, Callable[[Walk, _Visit], None]] = MappingProxyType(
+    {
+        Kind.PEER: Walk._peer,
+        Kind.CONNECTION: Walk._connection,
+        Kind.BYPASS: Walk._bypass,
+        Kind.ID: Walk._identity,
+        Kind.ISAKMP_TRANSFORM: Walk._ike_transform,
+        Kind.SUITE: Walk._suite,
+        Kind.LIFETIME: Walk._lifetime,
+        Kind.INITIATOR: Walk._secret,
+    }
+)

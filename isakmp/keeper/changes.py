@@ -1,0 +1,146 @@
+"""Changes: what is left to be done of a new configuration once it counts.
+
+In small steps, as there may be thousands of connections; in between, traffic meets what counted
+before or what counts now. New policies are there before old ones go, so that nothing that was kept
+back passes in clear meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from isakmp.errors import ConfError, Reason
+from isakmp.event.steps import Steps, emptied
+from isakmp.keeper.connection import Connections
+from isakmp.keeper.entry import Entry
+from isakmp.keeper.flows import unnegotiated
+from isakmp.policy.spd import Connection, Remote
+from isakmp.sa import ChildSa, State
+
+
+class Changes:
+    """Made when the catalog has become another one, and nothing else has happened: whatever there
+    is then was made for what counted before, and is compared with what counts now."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections, self._catalog = connections, connections.catalog
+        self._owner = connections.engine.owner
+        self._before = dict(connections.entries)
+        # The last first: what is done with is let go of, one by one.
+        self._sas = list(connections.sas.isakmp.values())[::-1]
+        self._children = connections.sas.all_children()[::-1]
+        self._fixed_before = connections.fixed
+        self._same: dict[str, bool] = {}
+        # With the peers themselves, so that nothing else can be where they were.
+        self._current: dict[int, tuple[Remote, bool]] = {}
+        self._taken_up: list[Entry] = []
+        self._done: list[str] = []
+        self._cancel()
+
+    def _cancel(self) -> None:
+        """What is negotiated for what has changed must not come up. At once: it could any time."""
+        engine = self._connections.engine
+        reason = Reason("reloaded", "the configuration it was begun with has changed")
+        for exchange in engine.under_way():
+            entry = self._before.get(exchange.name)
+            gone = entry is not None and not self._is_same(entry)
+            if gone or not self._is_current(exchange.remote):
+                self._connections.cancel(exchange, reason)
+
+    def _is_same(self, entry: Entry) -> bool:
+        """Whether a connection of before counts now, the same but for the lines that reasons
+        cite."""
+        found = self._same.get(entry.name)
+        if found is None:
+            connection, remote = self._now(entry.name)
+            found = connection == entry.connection and remote == entry.remote
+            self._same[entry.name] = found
+        return found
+
+    def _now(self, name: str) -> tuple[Connection | None, Remote | None]:
+        connection = self._catalog.connections.get(name)
+        return connection, self._catalog.remotes.get(connection.remote) if connection else None
+
+    def _is_current(self, remote: Remote) -> bool:
+        """Whether a peer of before is one now, and the same."""
+        known = self._current.get(id(remote))
+        if known is None:
+            try:
+                same = self._catalog.remote(remote.name) == remote
+            except ConfError:
+                same = False
+            known = self._current[id(remote)] = remote, same
+        return known[1]
+
+    def steps(self) -> Steps[list[str]]:
+        """Do it, a connection or an SA in a step; what was done, a line each."""
+        yield from self._stand()
+        yield from self._drop()
+        yield from self._delete_sas()
+        yield from self._give_up_reserved()
+        for entry in self._taken_up:
+            if entry.name not in self._before:
+                self._done.append(f"{entry.name}: taken up")
+            self._connections.begin(entry)
+            yield
+        yield from emptied(self._before, self._current, self._same)
+        return self._done
+
+    def _stand(self) -> Steps[None]:
+        """What takes up traffic comes before what had it goes."""
+        connections = self._connections
+        for name in list(self._catalog.connections):
+            connection, remote = self._now(name)
+            entry = self._before.get(name)
+            if connection is None or remote is None:
+                continue
+            if entry is None or not self._is_same(entry):
+                self._taken_up.append(connections.take_up(connection))
+            else:
+                entry.connection, entry.remote = connection, remote
+            yield
+        connections.fixed = {}
+        for name, specs in unnegotiated(self._catalog) if connections.settings.flows else ():
+            connections.fixed[name] = specs
+            beside = connections.flows.of((name, None))
+            connections.flows.put((name, None), [*beside, *specs])
+            yield
+
+    def _drop(self) -> Steps[None]:
+        left_out = dict(self._catalog.left_out)
+        for name in self._fixed_before:
+            if self._fixed_before[name] != self._connections.fixed.get(name):
+                self._connections.settle(name, ())
+            yield
+        children: defaultdict[str, list[ChildSa]] = defaultdict(list)
+        for child in reversed(self._children):
+            children[child.connection.name].append(child)
+        for name, entry in self._before.items():
+            if not self._is_same(entry):
+                listed = name in self._catalog.connections
+                what = "changed" if listed else "left out" if name in left_out else "removed"
+                self._connections.drop(entry, children[name])
+                self._done.append(f"{name}: {what}, its SAs are deleted")
+            yield
+        yield from emptied(children)
+
+    def _delete_sas(self) -> Steps[None]:
+        while self._sas:
+            sa = self._sas.pop()
+            if sa.state is not State.DEAD and not self._is_current(sa.remote):
+                self._owner.delete_sa(sa)
+                self._done.append(f"{sa}: peer changed or removed")
+            yield
+
+    def _give_up_reserved(self) -> Steps[None]:
+        """What is for one peer alone from now on is taken from whoever else has it."""
+        bounds = self._connections.engine.bounds
+        while self._children:
+            child = self._children.pop()
+            remote = self._catalog.remotes.get(child.connection.remote)
+            traffic = child.selectors
+            reason = bounds.reserved(remote, child.connection, traffic) if remote else None
+            if reason is not None and child.state is State.ESTABLISHED:
+                self._owner.children.delete_child(child)
+                self._done.append(f"{child}: deleted, {reason.detail}")
+            yield

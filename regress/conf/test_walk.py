@@ -1,0 +1,46 @@
+"""The walk through a configuration goes in steps, which hide nothing. What it finds: test_check.py
+and its neighbours."""
+
+from __future__ import annotations
+
+from isakmp.conf.check import judge
+from isakmp.conf.store import Conf
+from isakmp.conf.walk import Walk
+from isakmp.policy.identity import no_interfaces
+from isakmp.policy.readings import Readings
+from isakmp.policy.supported import UNKNOWN
+from regress.configurations import MANY, many
+
+
+def walk(text: str) -> Walk:
+    conf = Conf.from_text(text)
+    return Walk(conf, no_interfaces, Readings(conf, no_interfaces), UNKNOWN)
+
+
+def test_a_step_reads_a_section_or_less() -> None:
+    one, most, before = walk(many()), 0, 0
+    for _ in one.run():
+        read = len(one.remotes) + len(one.connections)
+        most, before = max(most, read - before), read
+    assert len(one.remotes) == len(one.connections) == MANY
+    assert most == 1
+
+
+def test_a_long_list_is_many_steps() -> None:
+    names = ",".join(f"c{n}" for n in range(1000))
+    few = sum(1 for _ in walk("[Phase 2]\nPassive-connections= c0\n").run())
+    assert sum(1 for _ in walk(f"[Phase 2]\nPassive-connections= {names}\n").run()) > few + 20
+
+
+def test_it_may_be_left_and_begun_again() -> None:
+    text = many() + "[stray]\nAddress= 192.0.2.300\n"
+    left = walk(text).run()
+    for _ in range(50):
+        next(left)
+    left.close()
+    conf = Conf.from_text(text)
+    again, found = walk(text), judge(conf)
+    for _ in again.run():
+        pass
+    assert list(again.errors.values()) == found.errors
+    assert set(again.warnings) <= set(found.warnings) and again.warnings

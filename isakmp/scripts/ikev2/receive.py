@@ -47,6 +47,7 @@ INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 INIT = int(ikev2.Exchange.IKE_SA_INIT)
 # Requests before an IKE SA is there: IKE_SA_INIT, IKE_INTERMEDIATE at most so often, IKE_AUTH.
 INITIAL_MAX = 2 + len(ADDITIONAL)
+RETURNED = "a message of our own has come back"
 
 SCRIPTS: dict[int, Script[Any]] = {
     int(s.exchange_type): s for s in (CREATE_CHILD_SA, IKE_FOLLOWUP_KE, INFORMATIONAL)
@@ -89,6 +90,10 @@ class Receiver:
                 engine.drop(path, "an answer to no IKE_SA_INIT of ours")
             elif exchange.last_in != digest(datagram):
                 engine.run(exchange, read_clear(engine, path, header, datagram), datagram)
+            return
+        if self._is_ours(engine, header.cky_i):
+            # AUTH covers it as it went: whoever answered would prove us to ourselves.
+            engine.drop(path, RETURNED)
             return
         known = engine.half_open.begun(self._dialect.name, datagram, path.remote)
         if known is not None and engine.is_repeat(known, datagram):
@@ -248,11 +253,15 @@ class Receiver:
             engine.drop(path, "the initial exchanges are not done")
             return
         others = header.cky_i if header.flags & INITIATOR else header.cky_r
-        if engine.sas.find(self._dialect.name, others) is not None:
-            engine.drop(path, "a message of our own has come back")
+        if self._is_ours(engine, others):
+            engine.drop(path, RETURNED)
             return
         engine.drop(path, "no IKE SA has these SPIs (INVALID_IKE_SPI)")
         notices.answer(engine, path, header, Notify.INVALID_IKE_SPI)
+
+    def _is_ours(self, engine: Engine, spi: bytes) -> bool:
+        """Whether we chose that SPI for an IKE SA that is there, or in the making."""
+        return engine.sas.find(self._dialect.name, spi) is not None or self._begun(engine, spi)
 
     def _begun(self, engine: Engine, own: bytes) -> bool:
         """Whether an IKE SA with that SPI of ours is in the making."""

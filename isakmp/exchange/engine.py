@@ -150,7 +150,7 @@ class Engine:
     def repeat(self, exchange: Exchange[Any]) -> None:
         """Send our last message once more."""
         for datagram in exchange.last_out:
-            self.transmit(exchange.path, datagram)
+            self.transmit(exchange.where, datagram)
 
     def run(self, exchange: Exchange[Any], message: Incoming, datagram: bytes) -> None:
         """Give an exchange its next message."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from isakmp.errors import Reason
 from isakmp.exchange.exchange import Exchange, digest
+from isakmp.path import Path
 from isakmp.policy.spd import Address
 
 AnyExchange = Exchange[Any]
@@ -76,12 +77,16 @@ HERE = Reason("half-open-limit", "too many half-open exchanges with this address
 IN_ALL = Reason("half-open-limit", "too many half-open exchanges")
 
 
+Mark = tuple[str, bytes, int]
+
+
 class Here(Ranked):
-    """Those of one address; begun: by dialect and by the digest of the first message."""
+    """Those of one address; begun: by dialect, the digest of the first message, and the port that
+    it came from."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.begun: dict[tuple[str, bytes], AnyExchange] = {}
+        self.begun: dict[Mark, AnyExchange] = {}
 
 
 @dataclass(slots=True)
@@ -91,7 +96,7 @@ class Place:
 
     kind: Ranked
     here: Here
-    mark: tuple[str, bytes]
+    mark: Mark
     since: float
 
 
@@ -115,11 +120,13 @@ class HalfOpen:
     def __iter__(self) -> Iterator[AnyExchange]:
         return iter(self._places)
 
-    def begun(self, dialect: str, datagram: bytes, origin: Address) -> AnyExchange | None:
-        """The one that a stranger began in that dialect with that message. Another message with
-        its cookie is none of it: either may be somebody else's."""
-        here = self._at.get(origin)
-        return here.begun.get((dialect, digest(datagram))) if here is not None else None
+    def begun(self, dialect: str, datagram: bytes, path: Path) -> AnyExchange | None:
+        """The one that a stranger began in that dialect with that message, from there. Another
+        message with its cookie is none of it, nor is the same from another port: either may be
+        somebody else's, and is answered where it came from."""
+        here = self._at.get(path.remote)
+        mark = dialect, digest(datagram), path.remote_port
+        return here.begun.get(mark) if here is not None else None
 
     def chose(self, dialect: str, cookie: bytes) -> AnyExchange | None:
         """The one of that dialect for which we chose ``cookie``."""
@@ -133,7 +140,7 @@ class HalfOpen:
         kind = self._named if named else self._strangers
         kind.put(exchange, exchange.step)
         here.put(exchange, exchange.step)
-        mark = exchange.dialect.name, exchange.first_in
+        mark = exchange.dialect.name, exchange.first_in, exchange.path.remote_port
         self._places[exchange] = Place(kind, here, mark, self._now())
         here.begun[mark] = self._newest = exchange
         self._chosen[exchange.dialect.name, exchange.cky_r] = exchange

@@ -241,7 +241,8 @@ class Keeper(Shared):
         children = self.sas.children_of(sa)
         self.sas.moved(sa, path)
         for exchange in sa.running.values():
-            exchange.path = path  # what is asked already is repeated to where the peer is now
+            # What is asked already is repeated to where the peer is now, and answered there.
+            exchange.path, exchange.back = path, None
         for child in children:
             if child.encap:
                 self.children.moved(child, path, sa)
@@ -270,7 +271,7 @@ class Keeper(Shared):
         if child is None:
             return
         sa = child.parent or self.sas.current(child.peer)
-        if sa is not None and sa.nat.remote:
+        if sa is not None and sa.nat.peer_moves:
             path = sa.path._replace(remote=event.address, remote_port=event.port)
             if path != sa.path:
                 self.moved(sa, path)

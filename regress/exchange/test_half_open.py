@@ -14,8 +14,13 @@ import pytest
 from isakmp.errors import Reason
 from isakmp.exchange.exchange import digest
 from isakmp.exchange.half_open import HERE, IN_ALL, NAMED_SHARE, ROUND_TRIP_S, HalfOpen
+from isakmp.path import Path
 from isakmp.policy.spd import Address
 from regress.pair import Network, Packet, both
+
+
+def path(remote: Address, port: int = 500) -> Path:
+    return Path(address(0), 500, remote, port)
 
 
 class Begun:
@@ -25,7 +30,7 @@ class Begun:
         self.first, self.origin, self.step = number.to_bytes(8, "big"), origin, step
         self.first_in = digest(self.first)
         self.root, self.dialect = self, SimpleNamespace(name="ikev1")
-        self.cky_r = self.first_in[:8]
+        self.cky_r, self.path = self.first_in[:8], path(origin)
 
 
 def address(number: int) -> Address:
@@ -114,11 +119,12 @@ def test_a_first_message_names_the_last_that_began_with_it() -> None:
     add(found, older)
     add(found, newer)
     found.remove(older)
-    assert found.begun("ikev1", first, address(1)) == newer
-    assert found.begun("ikev1", first, address(2)) is None
-    assert found.begun("ikev2", first, address(1)) is None, "another version's messages"
+    assert found.begun("ikev1", first, path(address(1))) == newer
+    assert found.begun("ikev1", first, path(address(2))) is None
+    assert found.begun("ikev1", first, path(address(1), 501)) is None, "a copy of another"
+    assert found.begun("ikev2", first, path(address(1))) is None, "another version's messages"
     found.remove(newer)
-    assert found.begun("ikev1", first, address(1)) is None
+    assert found.begun("ikev1", first, path(address(1))) is None
 
 
 def test_it_agrees_with_a_list_that_is_looked_through() -> None:

@@ -95,7 +95,7 @@ class Receiver:
             # AUTH covers it as it went: whoever answered would prove us to ourselves.
             engine.drop(path, RETURNED)
             return
-        known = engine.half_open.begun(self._dialect.name, datagram, path.remote)
+        known = engine.half_open.begun(self._dialect.name, datagram, path)
         if known is not None and engine.is_repeat(known, datagram):
             return
         if header.cky_r != notices.NOBODY:
@@ -294,11 +294,8 @@ class Receiver:
             if exchange is None:
                 return
         if not exchange.initiator:
-            # What is authentic and new tells where the peer is now (RFC 7296 2.23).
-            exchange.path = path
+            exchange.path, exchange.back = self._whereabouts(sa, path), path
             sa.ids.begin(header.message_id)
-        if sa.state is State.LARVAL:
-            sa.path = path
         if isinstance(message, MalformedPayload):
             exchange.now_in = digest(mark)
             engine.malformed(exchange, message, fresh=not exchange.last_in, proven=True)
@@ -375,11 +372,21 @@ class Receiver:
         sa.fragments.seen(whole.largest, path)
         return whole.inner, whole.first, whole.mark
 
+    @staticmethod
+    def _whereabouts(sa: IsakmpSa, path: Path) -> Path:
+        """Where the peer is, and what is made with it, now that something authentic and new came
+        that way (RFC 7296 2.23). A copy of it may have come first."""
+        if sa.state is not State.LARVAL:
+            return sa.nat.followed(sa.path, path)
+        sa.path = sa.nat.settled(sa.path, path)
+        return sa.path
+
     def _begin(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header
     ) -> Exchange[Any] | None:
         if engine.too_many(sa, path):
             return None
         script = SCRIPTS.get(header.exchange_type) or unknown(header.exchange_type)
-        return engine.answer(self._dialect, script, sa.remote, path, sa.cky_i, sa.cky_r,
+        where = self._whereabouts(sa, path)
+        return engine.answer(self._dialect, script, sa.remote, where, sa.cky_i, sa.cky_r,
                              header.message_id, sa=sa, stranger=None)  # fmt: skip

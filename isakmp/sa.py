@@ -102,7 +102,8 @@ class IsakmpSa:
     belong to the dialect that made it.
 
     packets_at: when packets of its child SAs were last seen to come; doubted: somebody says,
-    without proof, that the peer has lost it; end: why it ends, where that is no agreed end; heirs:
+    without proof, that the peer has lost it; doubled: the peer may have another one of the same
+    attempt in its place; end: why it ends, where that is no agreed end; heirs:
     what rekeying has made to take its place; fragments: how messages are cut where the peer puts
     them together again (RFC 7383); ppk: of a peer that has one; own_cookie: the one we chose, which
     is unique here; running: exchanges under it, by
@@ -140,6 +141,7 @@ class IsakmpSa:
     dpd_busy: bool = False
     packets_at: float = 0.0
     doubted: bool = False
+    doubled: bool = False
     end: Reason | None = None
     heirs: tuple[IsakmpSa, ...] = ()
     fragments: Any = field(default=None, repr=False)

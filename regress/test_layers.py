@@ -93,7 +93,7 @@ LAYERS = [
     ["isakmp.keeper.shared"],
     ["isakmp.keeper.children"],
     ["isakmp.keeper.liveness"],
-    ["isakmp.keeper.orphans", "isakmp.keeper.places"],
+    ["isakmp.keeper.doubles", "isakmp.keeper.orphans", "isakmp.keeper.places"],
     ["isakmp.keeper.keeper"],
     ["isakmp.keeper.changes", "isakmp.reload"],
     ["isakmp.status", "isakmp.daemon", "isakmp.keeper.closing", "fifo_ui"],

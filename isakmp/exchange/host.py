@@ -111,6 +111,12 @@ class PlaceKeeper(Protocol):
     def initial_contact(self, sa: IsakmpSa) -> None: ...
 
 
+class DoubleKeeper(Protocol):
+    """Who knows which SAs a peer may have instead of others."""
+
+    def heard(self, sa: IsakmpSa) -> None: ...
+
+
 class Owner(Protocol):
     """Who keeps the SAs that exchanges make."""
 
@@ -131,6 +137,9 @@ class Owner(Protocol):
 
     @property
     def places(self) -> PlaceKeeper: ...
+
+    @property
+    def doubles(self) -> DoubleKeeper: ...
 
     def keyed(self, spec: SaSpec) -> None: ...
 

@@ -16,6 +16,7 @@ from isakmp.constants import isakmp
 from isakmp.errors import Reason
 from isakmp.event.timer import Timers
 from isakmp.keeper.children import Children
+from isakmp.keeper.doubles import Doubles
 from isakmp.keeper.liveness import Liveness
 from isakmp.keeper.orphans import Orphans
 from isakmp.keeper.places import Places
@@ -49,6 +50,7 @@ class Keeper(Shared):
         self.liveness = Liveness(self, self.children, self.delete_sa, self.moved)
         self.orphans = Orphans(self, self.children, self.liveness)
         self.places = Places(self, self.children, self.liveness, self.delete_sa)
+        self.doubles = Doubles(self, self.delete_sa)
 
     def keyed(self, spec: SaSpec) -> None:
         """Keys of an IPsec SA were derived."""
@@ -68,6 +70,7 @@ class Keeper(Shared):
                 self.places.changed(old, sa)
                 self._supersede_sa(old, sa)
         self._make_room(sa)
+        self.doubles.look(sa)
         self.connections.sa_up(sa, brings)
 
     def sa_rekeyed(self, old: IsakmpSa, new: IsakmpSa) -> None:

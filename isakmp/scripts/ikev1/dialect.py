@@ -115,6 +115,7 @@ class Ikev1:
         sa = exchange.sa
         if sa is not None:
             sa.heard(exchange.engine.now())
+            exchange.engine.owner.doubles.heard(sa)
         if not message.protected or exchange.step == 0:
             return
         if sa is None:

@@ -105,6 +105,7 @@ class Ikev2:
             return
         sa.last_heard = exchange.engine.now()
         common.take_window(sa, message)
+        exchange.engine.owner.doubles.heard(sa)
         where = sa.nat.followed(sa.path, message.path)
         if where != sa.path and sa.state is State.ESTABLISHED:
             exchange.engine.owner.moved(sa, where)

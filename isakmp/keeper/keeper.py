@@ -20,7 +20,7 @@ from isakmp.keeper.doubles import Doubles
 from isakmp.keeper.liveness import Liveness
 from isakmp.keeper.orphans import Orphans
 from isakmp.keeper.places import Places
-from isakmp.keeper.rivals import GRACE_S, gives_way, is_second_answer, wait_s
+from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
 from isakmp.keeper.shared import Shared
 from isakmp.log.keylog import KeyLog
 from isakmp.log.log import SECRET_LEVEL, Log, LogClass
@@ -135,8 +135,7 @@ class Keeper(Shared):
 
     def _supersede_sa(self, old: IsakmpSa, new: IsakmpSa) -> None:
         """One ISAKMP SA with a peer is enough; exchanges under the old one may still finish."""
-        loses = gives_way(new, old) or is_second_answer(new, old)
-        gone, stays = (new, old) if loses else (old, new)
+        gone, stays = (new, old) if gives_way(new, old) else (old, new)
         gone.state = State.SUPERSEDED
         gone.events["delete"] = self.timers.add(
             "SA delete", wait_s(gone, stays), self._end_superseded_sa, gone

@@ -29,7 +29,7 @@ from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.match import choose_ike
 from isakmp.policy.meanings import AGREED, refusal
 from isakmp.policy.peers import Opening
-from isakmp.policy.remembered import remembered, transforms_in
+from isakmp.policy.remembered import remembered
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, IkeTransform, Remote
 from isakmp.sa import IsakmpSa, Nat, offered_bits, peer_of
@@ -52,7 +52,7 @@ def _work_out(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, dict
     return chosen, {"doi": DOI_IPSEC, "situation": situation, "proposals": [answer]}
 
 
-_choose_and_answer = remembered(_work_out, transforms_in)
+_choose_and_answer = remembered(_work_out)
 
 
 # RFC 2409 5: between 8 and 256 octets.

@@ -8,6 +8,7 @@ from isakmp.app.base import SaSpec
 from isakmp.errors import Reason
 from isakmp.exchange.exchange import Exchange
 from isakmp.path import Path
+from isakmp.policy.boxes import Work
 from isakmp.policy.reserved import Reserved
 from isakmp.policy.spd import Address, Caller, Connection, Identity, Remote, Selector, Traffic
 from isakmp.sa import ChildSa, IsakmpSa, Nat
@@ -41,8 +42,9 @@ class Known(Protocol):
     ) -> tuple[Connection, Selector]: ...
 
     def find_child(
-        self, remote: Remote, came: Traffic, transport: bool, only: Connection | None = None
-    ) -> tuple[Connection, Any]:
+        self, remote: Remote, came: Traffic, transport: bool, work: Work,
+        only: Connection | None = None,
+    ) -> tuple[Connection, Any]:  # fmt: skip
         """The connection, and what is left of the traffic (policy.traffic.Narrowed)."""
 
 

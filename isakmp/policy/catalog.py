@@ -13,6 +13,7 @@ from isakmp.constants import isakmp
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import ConfError, Reason, Refused
 from isakmp.event.steps import Steps, at_once, emptied, pauses
+from isakmp.policy.boxes import Work
 from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
@@ -378,12 +379,14 @@ class Catalog:
         return Refused(reason, notify)
 
     def find_child(
-        self, remote: Remote, came: Traffic, transport: bool, only: Connection | None = None
-    ) -> tuple[Connection, Narrowed]:
+        self, remote: Remote, came: Traffic, transport: bool, work: Work,
+        only: Connection | None = None,
+    ) -> tuple[Connection, Narrowed]:  # fmt: skip
         """The connection for traffic that a peer asks for in IKEv2; see find_child()."""
         candidates = [only] if only else self._with.get(remote.name, [])
+        where = self.conf.where("Phase 2")
         try:
-            return find_child(remote, candidates, came, transport, self.conf.where("Phase 2"))
+            return find_child(remote, candidates, came, transport, where, work)
         except Refused as refused:
             if candidates or not self.left_out:
                 raise

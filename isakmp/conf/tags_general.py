@@ -59,8 +59,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         ),
         "Cookie-threshold": Tag(
             number(0, 1 << 20),
-            "IKEv2: from so many unfinished exchanges on, strangers must prove their address with "
-            "a cookie; 0: always",
+            "IKEv2: from so many unfinished exchanges and refused offers of the last seconds on, "
+            "strangers must prove their address with a cookie; 0: always",
             "100",
         ),
         "Default-phase-1-ID": section(Kind.ID, "for peers that have no **ID**"),

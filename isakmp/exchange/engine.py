@@ -264,6 +264,8 @@ class Engine:
         if answer:
             self.candidates.refused(exchange, refused.reason, proven=True)
         else:
+            if exchange.stranger and refused.reason.cause == "no-proposal-chosen":
+                self.half_open.refused()
             self.fail(exchange.root, refused.reason)
 
     def fail(self, exchange: Exchange[Any], reason: Reason) -> None:

@@ -8,6 +8,7 @@ none of them are looked through: they are kept by step and by address.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ AnyExchange = Exchange[Any]
 ROUND_TRIP_S = 0.5
 # One of so many places is left to named addresses.
 NAMED_SHARE = 4
+# A refusal of a stranger counts as an exchange of his would, and after so long as half of one.
+REFUSED_HALF_S = 5.0
 
 
 class Ranked:
@@ -110,6 +113,7 @@ class HalfOpen:
         self._places: dict[AnyExchange, Place] = {}
         self._at: dict[Address, Here] = {}
         self._chosen: dict[tuple[str, bytes], AnyExchange] = {}
+        self._refused, self._refused_at = 0.0, 0.0
 
     def __len__(self) -> int:
         return len(self._places)
@@ -144,6 +148,19 @@ class HalfOpen:
         self._places[exchange] = Place(kind, here, mark, self._now())
         here.begun[mark] = self._newest = exchange
         self._chosen[exchange.dialect.name, exchange.cky_r] = exchange
+
+    def refused(self) -> None:
+        """A stranger's offer was looked through for nothing, which costs more than one that fits,
+        and leaves no exchange."""
+        self._refused, self._refused_at = self._still_refused() + 1, self._now()
+
+    def _still_refused(self) -> float:
+        return self._refused * math.pow(0.5, (self._now() - self._refused_at) / REFUSED_HALF_S)
+
+    def pressing(self, most: int) -> bool:
+        """Whether strangers' exchanges and refusals of late are so many."""
+        there = len(self._places)
+        return there >= most or bool(self._refused) and there + self._still_refused() >= most
 
     def moved_on(self, exchange: AnyExchange) -> None:
         """An exchange waits at another step, and with it all that it is one of; one that is not

@@ -13,7 +13,14 @@ import pytest
 
 from isakmp.errors import Reason
 from isakmp.exchange.exchange import digest
-from isakmp.exchange.half_open import HERE, IN_ALL, NAMED_SHARE, ROUND_TRIP_S, HalfOpen
+from isakmp.exchange.half_open import (
+    HERE,
+    IN_ALL,
+    NAMED_SHARE,
+    REFUSED_HALF_S,
+    ROUND_TRIP_S,
+    HalfOpen,
+)
 from isakmp.path import Path
 from isakmp.policy.spd import Address
 from regress.pair import Network, Packet, both
@@ -238,3 +245,18 @@ def test_a_flood_leaves_no_garbage_that_must_be_searched_for(exchange: str) -> N
         assert gc.collect() < 20
     finally:
         gc.enable()
+
+
+def test_refusals_count_for_a_while() -> None:
+    clock = [0.0]
+    found = table(clock=clock)
+    assert found.pressing(0) and not found.pressing(1)
+    for _ in range(8):
+        found.refused()
+    assert found.pressing(8) and not found.pressing(9)
+    clock[0] += REFUSED_HALF_S
+    assert found.pressing(4) and not found.pressing(5)
+    fill(found, 1)
+    assert found.pressing(5) and not found.pressing(6)
+    clock[0] += 100 * REFUSED_HALF_S
+    assert found.pressing(1) and not found.pressing(2)

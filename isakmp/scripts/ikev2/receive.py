@@ -123,7 +123,7 @@ class Receiver:
     def _owes_cookie(
         self, engine: Engine, path: Path, header: Header, message: Incoming
     ) -> bool:  # fmt: skip
-        if len(engine.half_open) < engine.settings.cookie_threshold:
+        if not engine.half_open.pressing(engine.settings.cookie_threshold):
             return False
         nonces = [p.body for p in message.payloads if p.type == P.NONCE]
         if not nonces:

@@ -529,6 +529,33 @@ def test_a_flood_is_answered_with_cookies_and_honest_peers_are_served() -> None:
     assert connected(east)
 
 
+def test_a_flood_of_offers_that_do_not_fit_is_answered_with_cookies() -> None:
+    """Refusing one costs more than accepting one, and leaves nothing to be counted."""
+    net, west, east = pair(general="Cookie-threshold= 20", seconds=0.0)
+    west.daemon.teardown_all()
+    data = init(net, west)
+    net.flying.clear()
+    # Another number of its first transform: nothing fits.
+    other = data.replace(bytes((1, 0, 0, 12)), bytes((1, 0, 3, 232)))
+    engine = east.daemon.engine
+
+    def flood(count: int) -> int:
+        before = engine.counters.get("cookies", 0)
+        for number in range(1, count + 1):
+            first = number.to_bytes(8, "big") + other[8:]
+            east.receive(stranger(first, east, str(west.address)))
+            net.flying.clear()
+        return engine.counters.get("cookies", 0) - before
+
+    assert flood(100) == 80
+    assert len(engine.half_open) == 0
+    west.daemon.connect("west-east")
+    net.run(10)
+    assert connected(west) and connected(east)
+    net.run(60)
+    assert flood(10) == 0, "once it is over, nobody is asked for one"
+
+
 @pytest.mark.parametrize("value", [0, 1, -1, -2], ids=["0", "1", "p-1", "p-2"])
 def test_public_values_outside_the_group(value: int) -> None:
     one = {"transforms": "AES-256-SHA2-256-GRP14"}

@@ -253,12 +253,15 @@ class Keeper(Shared):
 
     def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> list[bytes]:
         """The peer has deleted ISAKMP SAs; only its own ones count, and others are returned."""
-        its = [other for other in self.sas.of_peer(sa.peer) if other.cookies in cookies]
+        named = dict.fromkeys(cookies)
+        its = [other for other in self.sas.of_peer(sa.peer) if other.cookies in named]
         for other in its:
             self.log.info("%s deleted by the peer", other)
             self._conclude(other)
             self.delete_sa(other, tell=False)
-        return [spi for spi in cookies if spi not in {other.cookies for other in its}]
+        for other in its:
+            del named[other.cookies]
+        return list(named)
 
     def ask_holder(self, child: ChildSa) -> None:
         """Somebody else wants the traffic of ``child``: is its peer still there to have it?"""

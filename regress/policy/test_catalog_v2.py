@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import IPv4Network, ip_address
 
 import pytest
 
@@ -15,9 +15,10 @@ from isakmp.errors import Refused
 from isakmp.policy.boxes import SELECTORS_MAX, Work
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.children import find_child
+from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.peers import IKE_SA_INIT, MAIN_MODE
 from isakmp.policy.selector_text import parse_selector
-from isakmp.policy.spd import Caller, Identity, Traffic, TrafficSelector
+from isakmp.policy.spd import Caller, Identity, Selector, Traffic, TrafficSelector
 from isakmp.policy.traffic import describe
 from regress.policy.test_boxes import calls, hosts, strips
 from regress.policy.test_catalog import refused
@@ -374,3 +375,26 @@ class TestFindChild:
         act = partial(find_child, found.remote("roaming"), every, came, False, "", work)
         assert calls(lambda: refused(act)) < 200_000
         assert work.over
+
+
+def test_connections_that_do_not_fit_are_described_where_they_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a quick mode that is refused with however many."""
+    found, count = catalog(), 200
+    (first,) = found._with["west"]
+    texts: list[str] = []
+
+    class Told(IPv4Network):
+        def __str__(self) -> str:
+            texts.append("")
+            return super().__str__()
+
+    selector = first.selector._replace(src=Told("10.66.0.0/16"))
+    every = [replace(first, name=f"c{n}", selector=selector) for n in range(count)]
+    monkeypatch.setitem(found._with, "west", every)
+    asked = Selector.of("10.77.0.0/16", "10.2.0.0/16")
+    reason = refused(found.find_connection, found.remote("west"), asked).reason
+    assert reason.misses[0] == "c0: Local-ID is 10.66.0.0/16, the peer says 10.77.0.0/16"
+    assert len(reason.misses) == MISSES_MAX
+    assert len(texts) <= 3 * MISSES_MAX

@@ -5,11 +5,14 @@ It names the SPIs that its sender receives with. Some name those that they send 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from isakmp.errors import Reason
 from isakmp.sa import ChildSa, SaDatabase
+
+# How many names that nobody has are told.
+SHOWN_MAX = 16
 
 
 class Named(NamedTuple):
@@ -41,6 +44,13 @@ def named(
         elif child not in found:
             doubtful[child] = _wrong_half(child, spi)
     return Named(list(found), doubtful, unknown)
+
+
+def shown(spis: Sequence[int | bytes]) -> str:
+    """A line of the first of them: a peer may name thousands."""
+    first = (spi.hex() if isinstance(spi, bytes) else f"{spi:08x}" for spi in spis[:SHOWN_MAX])
+    more = len(spis) - SHOWN_MAX
+    return " ".join(first) + (f" and {more} more" if more > 0 else "")
 
 
 def _wrong_half(child: ChildSa, spi: int) -> Reason:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from isakmp.app.base import Limits, SaId, SaSpec, Usage
 from isakmp.chosen import ChosenIke, ChosenIkev2, ChosenIpsec
-from isakmp.constants import IKEV1, isakmp
+from isakmp.constants import IKEV1, ISAKMP_PORT, NAT_T_PORT, isakmp
 from isakmp.errors import Reason
 from isakmp.event.timer import Event
 from isakmp.held import Held
@@ -42,13 +42,15 @@ class State(Enum):
 class Nat:
     """What NAT detection said (RFC 3947 3.2): who sits behind one, and in which dialect.
 
-    reached: the peer began, so that a NAT before us has a mapping that stays.
+    reached: the peer began, so that a NAT before us has a mapping that stays; spoken: both ends
+    know NAT traversal.
     """
 
     vendor: bytes = b""
     local: bool = False
     remote: bool = False
     reached: bool = False
+    spoken: bool = False
 
     @property
     def found(self) -> bool:
@@ -60,6 +62,21 @@ class Nat:
         """Whether the peer is followed. Behind a NAT of our own it is not (RFC 7296 2.23): whoever
         changes an address on the way could cut us off."""
         return self.remote and (self.reached or not self.local)
+
+    def followed(self, known: Path, came: Path) -> Path:
+        """Where a peer is that was at ``known``, once something authentic and new ``came``. Without
+        a NAT it has one address, and another is that of who has sent its message on; nobody goes
+        back from the NAT-traversal port."""
+        return came if self.peer_moves and came.encap >= known.encap else known
+
+    def settled(self, known: Path, came: Path) -> Path:
+        """The same before there is an SA: any end that knows how may go on at the NAT-traversal
+        port, NAT or not (RFC 7296 2.23); where it began at another than 500, any may be that."""
+        here = (came.local, came.remote) == (known.local, known.remote)
+        there = came.remote_port == NAT_T_PORT or known.remote_port != ISAKMP_PORT
+        if self.spoken and here and there and came.encap > known.encap:
+            return came
+        return self.followed(known, came)
 
     def __str__(self) -> str:
         sides = ("local", self.local), ("remote", self.remote)
@@ -85,7 +102,8 @@ class IsakmpSa:
     belong to the dialect that made it.
 
     packets_at: when packets of its child SAs were last seen to come; doubted: somebody says,
-    without proof, that the peer has lost it; end: why it ends, where that is no agreed end; heirs:
+    without proof, that the peer has lost it; doubled: the peer may have another one of the same
+    attempt in its place; end: why it ends, where that is no agreed end; heirs:
     what rekeying has made to take its place; fragments: how messages are cut where the peer puts
     them together again (RFC 7383); ppk: of a peer that has one; own_cookie: the one we chose, which
     is unique here; running: exchanges under it, by
@@ -123,6 +141,7 @@ class IsakmpSa:
     dpd_busy: bool = False
     packets_at: float = 0.0
     doubted: bool = False
+    doubled: bool = False
     end: Reason | None = None
     heirs: tuple[IsakmpSa, ...] = ()
     fragments: Any = field(default=None, repr=False)

@@ -20,7 +20,6 @@ ALLOWED = {
     "isakmp/conf/values.py",
     "isakmp/constants/ikev2.py",
     "isakmp/decode/fragments.py",
-    "isakmp/deletes.py",
     "isakmp/exchange/host.py",
     "isakmp/exchange/walk.py",
     "isakmp/payloads/base.py",

@@ -10,10 +10,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # From the bottom up; modules of one line may know each other. The longest name that fits counts.
-# policy.spd, policy.meanings and app.base are values only, so they stand below their packages.
+# policy.spd, policy.boxes, policy.meanings and app.base are values only, so they stand below their
+# packages.
 LAYERS = [
     ["isakmp", "isakmp.causes", "isakmp.conf", "isakmp.constants", "isakmp.flags", "isakmp.keeper"],
     [
+        "isakmp.policy.boxes",
         "isakmp.policy.dn",
         "isakmp.policy.hashed",
         "isakmp.policy.ppk",
@@ -93,7 +95,7 @@ LAYERS = [
     ["isakmp.keeper.shared"],
     ["isakmp.keeper.children"],
     ["isakmp.keeper.liveness"],
-    ["isakmp.keeper.orphans", "isakmp.keeper.places"],
+    ["isakmp.keeper.doubles", "isakmp.keeper.orphans", "isakmp.keeper.places"],
     ["isakmp.keeper.keeper"],
     ["isakmp.keeper.changes", "isakmp.reload"],
     ["isakmp.status", "isakmp.daemon", "isakmp.keeper.closing", "fifo_ui"],

@@ -6,13 +6,15 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from isakmp.chosen import ChosenIke
 from isakmp.constants import isakmp
+from isakmp.path import Path
 from isakmp.policy.spd import Range
-from isakmp.sa import SaDatabase, State, offered_bits, soft_limit
+from isakmp.sa import Nat, SaDatabase, State, offered_bits, soft_limit
 from isakmp.scripts.ikev1.message_ids import ANSWERED_MAX
 from regress.pair import WEST, both, up
 
@@ -124,6 +126,40 @@ def test_peers_behind_different_nats_are_different_peers() -> None:
     (sa,) = west.daemon.sas.isakmp.values()
     other = replace(sa, path=sa.path._replace(remote=ip_address("192.0.2.99")))
     assert sa.peer != other.peer
+
+
+WAS = Path(ip_address("192.0.2.1"), 500, ip_address("192.0.2.2"), 500)
+FLOATED = WAS._replace(local_port=4500, remote_port=4500, encap=True)
+MOVED = WAS._replace(remote=ip_address("203.0.113.9"))
+MOVED_TOO = FLOATED._replace(remote=ip_address("203.0.113.9"))
+STRANGE = WAS._replace(remote_port=1234)
+UNKNOWN = Nat()
+NONE, HERE, THERE = (Nat(spoken=True, local=n == 1, remote=n == 2) for n in range(3))
+BOTH, REACHED = (Nat(spoken=True, local=True, remote=True, reached=r) for r in (False, True))
+
+
+@pytest.mark.parametrize("nat", [UNKNOWN, NONE, HERE, THERE, BOTH, REACHED], ids=str)
+@pytest.mark.parametrize("known", [WAS, FLOATED, STRANGE])
+@pytest.mark.parametrize(
+    "came", [WAS, FLOATED, MOVED, MOVED_TOO, STRANGE, FLOATED._replace(remote_port=1234)]
+)
+def test_a_peer_is_followed_from_the_right_side_of_a_nat_alone(
+    nat: Nat, known: Path, came: Path
+) -> None:
+    """RFC 7296 2.23, RFC 3947 7. Nobody goes back from the NAT-traversal port."""
+    follows = nat in (THERE, REACHED) and (came.encap or not known.encap)
+    assert nat.followed(known, came) == (came if follows else known)
+    if not follows and nat.spoken and came.encap and not known.encap and came.remote == WAS.remote:
+        floats = came == FLOATED or known == STRANGE
+        assert nat.settled(known, came) == (came if floats else known)
+    else:
+        assert nat.settled(known, came) == nat.followed(known, came)
+
+
+def test_another_address_of_ours_is_no_other_port() -> None:
+    ours = FLOATED._replace(local=ip_address("192.0.2.7"))
+    assert NONE.settled(WAS, ours) == WAS
+    assert NONE.settled(WAS, FLOATED) == FLOATED
 
 
 def test_answers_are_remembered_within_bounds() -> None:

@@ -65,6 +65,7 @@ RULE = {
         "%s: the peer has lost child SA %s",
         "%s: the peer refuses message ID 0x%s: it is beyond its window",
         "%s: the peer says %s",
+        "%s: the peer has another one of the same attempt",
         "%s: the peer seems to have lost it: another one is begun",
         "replaced IKE SAs of %s end early: it has Max-SAs-per-identity",
     ),

@@ -59,8 +59,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         ),
         "Cookie-threshold": Tag(
             number(0, 1 << 20),
-            "IKEv2: from so many unfinished exchanges on, strangers must prove their address with "
-            "a cookie; 0: always",
+            "IKEv2: from so many unfinished exchanges and refused offers of the last seconds on, "
+            "strangers must prove their address with a cookie; 0: always",
             "100",
         ),
         "Default-phase-1-ID": section(Kind.ID, "for peers that have no **ID**"),
@@ -143,7 +143,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         "Max-negotiations": Tag(
             _MANY,
             "that one identity may ask for in a minute: ISAKMP and IKE SAs, child SAs, rekeyings, "
-            "and its SAs to follow it to another address or port",
+            "and its SAs to follow it to another address or port; every 1024 comparisons of its "
+            "selectors with those here count as one more",
             "600",
         ),
         "Max-SAs": Tag(
@@ -171,7 +172,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         "Max-selectors-per-side": Tag(
             number(1, 255),
             "selectors of either side that are looked at in a peer's proposal, or an answer; of "
-            "more the first count",
+            "more the first count. Comparing them ends after six times its square, so that of 64 "
+            "with 64 all are compared; what is found by then counts",
             "64",
         ),
         "NAT-T-Keepalive": Tag(SECONDS, "between keepalives through a NAT; 0: none", "20"),

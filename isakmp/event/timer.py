@@ -34,6 +34,10 @@ class Bucket:
         self._left -= 1
         return True
 
+    def owe(self, times: int) -> None:
+        """It has happened that much more: what is left may be less than none for a while."""
+        self._left -= times
+
 
 class Event:
     """Something that happens at ``when``, unless cancelled."""

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 
 from isakmp.errors import Reason
 from isakmp.exchange.budget import Recent
+from isakmp.policy.boxes import Work
 from isakmp.policy.reserved import Reserved
 from isakmp.policy.spd import Connection, Remote, Selector
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, Who
 
 MINUTE_S = 60
+# Comparisons of selectors that cost as much as a negotiation: some of an ordinary one are left.
+WORK_A_NEGOTIATION = 1024
 
 
 @dataclass(slots=True)
@@ -64,6 +67,22 @@ class Bounds:
             "too-many-negotiations",
             f"{self.limits.negotiations} negotiations a minute are enough for one identity",
             line=self._line("Max-negotiations"),
+        )
+
+    def work(self) -> Work:
+        """What comparing the traffic of one request may cost."""
+        return Work(self.limits.side)
+
+    def worked(self, who: Who, work: Work) -> None:
+        """A request has cost that much: so much of it counts as a negotiation of its own."""
+        if more := work.done // WORK_A_NEGOTIATION:
+            self._asked.owe(who, more)
+
+    def compared(self, work: Work) -> Reason:
+        """Why not all that a peer asks for was compared with all that is configured."""
+        return self._first(
+            f"of the selectors those count that {work.most} comparisons have come to",
+            "Max-selectors-per-side",
         )
 
     def sa(self, remote: Remote, who: Who) -> Reason | None:

@@ -36,13 +36,20 @@ class Recent:
 
     def take(self, key: Hashable) -> bool:
         """Whether ``key`` may do it once more now."""
+        return self._of(key).take()
+
+    def owe(self, key: Hashable, times: int) -> None:
+        """``key`` has done that much more, or something that costs as much."""
+        self._of(key).owe(times)
+
+    def _of(self, key: Hashable) -> Bucket:
         bucket = self._kept.get(key)
         if bucket is None:
             bucket = self._kept[key] = Bucket(self._now, self._per_s, self._burst)
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
-        return bucket.take()
+        return bucket
 
 
 class Budget:

@@ -150,7 +150,7 @@ class Engine:
     def repeat(self, exchange: Exchange[Any]) -> None:
         """Send our last message once more."""
         for datagram in exchange.last_out:
-            self.transmit(exchange.path, datagram)
+            self.transmit(exchange.where, datagram)
 
     def run(self, exchange: Exchange[Any], message: Incoming, datagram: bytes) -> None:
         """Give an exchange its next message."""
@@ -264,6 +264,8 @@ class Engine:
         if answer:
             self.candidates.refused(exchange, refused.reason, proven=True)
         else:
+            if exchange.stranger and refused.reason.cause == "no-proposal-chosen":
+                self.half_open.refused()
             self.fail(exchange.root, refused.reason)
 
     def fail(self, exchange: Exchange[Any], reason: Reason) -> None:

@@ -45,8 +45,8 @@ class Exchange(Generic[S]):
     several answers, untaken: which it has not accepted yet, or not done with; after_send: what is
     left to do once our message has left, which may wait as steps do; early: the way of what came
     before that was done, and what reads it; answers: those that came to our last message without
-    proof (candidates.py). steps: our role's half of the script; own_cookie: the one we chose; under
-    an SA, when that was made.
+    proof (candidates.py); back: where our answer goes, if not to where the peer is. steps: our half
+    of the script; own_cookie: the one we chose; under an SA, when that was made.
     """
 
     number: int
@@ -87,6 +87,7 @@ class Exchange(Generic[S]):
     stem: Exchange[S] | None = None
     untaken: bool = False
     answers: Answers | None = None
+    back: Path | None = None
     steps: tuple[Step, ...] = field(init=False, repr=False)
     own_cookie: bytes = field(init=False, repr=False)
 
@@ -119,6 +120,11 @@ class Exchange(Generic[S]):
         while found.stem is not None:
             found = found.stem
         return found
+
+    @property
+    def where(self) -> Path:
+        """Where our message goes: an answer to where the request came from (RFC 7296 2.11)."""
+        return self.back or self.path
 
     @property
     def way(self) -> OneWay:

@@ -8,12 +8,14 @@ none of them are looked through: they are kept by step and by address.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from isakmp.errors import Reason
 from isakmp.exchange.exchange import Exchange, digest
+from isakmp.path import Path
 from isakmp.policy.spd import Address
 
 AnyExchange = Exchange[Any]
@@ -22,6 +24,8 @@ AnyExchange = Exchange[Any]
 ROUND_TRIP_S = 0.5
 # One of so many places is left to named addresses.
 NAMED_SHARE = 4
+# A refusal of a stranger counts as an exchange of his would, and after so long as half of one.
+REFUSED_HALF_S = 5.0
 
 
 class Ranked:
@@ -76,12 +80,16 @@ HERE = Reason("half-open-limit", "too many half-open exchanges with this address
 IN_ALL = Reason("half-open-limit", "too many half-open exchanges")
 
 
+Mark = tuple[str, bytes, int]
+
+
 class Here(Ranked):
-    """Those of one address; begun: by dialect and by the digest of the first message."""
+    """Those of one address; begun: by dialect, the digest of the first message, and the port that
+    it came from."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.begun: dict[tuple[str, bytes], AnyExchange] = {}
+        self.begun: dict[Mark, AnyExchange] = {}
 
 
 @dataclass(slots=True)
@@ -91,7 +99,7 @@ class Place:
 
     kind: Ranked
     here: Here
-    mark: tuple[str, bytes]
+    mark: Mark
     since: float
 
 
@@ -105,6 +113,7 @@ class HalfOpen:
         self._places: dict[AnyExchange, Place] = {}
         self._at: dict[Address, Here] = {}
         self._chosen: dict[tuple[str, bytes], AnyExchange] = {}
+        self._refused, self._refused_at = 0.0, 0.0
 
     def __len__(self) -> int:
         return len(self._places)
@@ -115,11 +124,13 @@ class HalfOpen:
     def __iter__(self) -> Iterator[AnyExchange]:
         return iter(self._places)
 
-    def begun(self, dialect: str, datagram: bytes, origin: Address) -> AnyExchange | None:
-        """The one that a stranger began in that dialect with that message. Another message with
-        its cookie is none of it: either may be somebody else's."""
-        here = self._at.get(origin)
-        return here.begun.get((dialect, digest(datagram))) if here is not None else None
+    def begun(self, dialect: str, datagram: bytes, path: Path) -> AnyExchange | None:
+        """The one that a stranger began in that dialect with that message, from there. Another
+        message with its cookie is none of it, nor is the same from another port: either may be
+        somebody else's, and is answered where it came from."""
+        here = self._at.get(path.remote)
+        mark = dialect, digest(datagram), path.remote_port
+        return here.begun.get(mark) if here is not None else None
 
     def chose(self, dialect: str, cookie: bytes) -> AnyExchange | None:
         """The one of that dialect for which we chose ``cookie``."""
@@ -133,10 +144,23 @@ class HalfOpen:
         kind = self._named if named else self._strangers
         kind.put(exchange, exchange.step)
         here.put(exchange, exchange.step)
-        mark = exchange.dialect.name, exchange.first_in
+        mark = exchange.dialect.name, exchange.first_in, exchange.path.remote_port
         self._places[exchange] = Place(kind, here, mark, self._now())
         here.begun[mark] = self._newest = exchange
         self._chosen[exchange.dialect.name, exchange.cky_r] = exchange
+
+    def refused(self) -> None:
+        """A stranger's offer was looked through for nothing, which costs more than one that fits,
+        and leaves no exchange."""
+        self._refused, self._refused_at = self._still_refused() + 1, self._now()
+
+    def _still_refused(self) -> float:
+        return self._refused * math.pow(0.5, (self._now() - self._refused_at) / REFUSED_HALF_S)
+
+    def pressing(self, most: int) -> bool:
+        """Whether strangers' exchanges and refusals of late are so many."""
+        there = len(self._places)
+        return there >= most or bool(self._refused) and there + self._still_refused() >= most
 
     def moved_on(self, exchange: AnyExchange) -> None:
         """An exchange waits at another step, and with it all that it is one of; one that is not

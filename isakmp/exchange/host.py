@@ -8,6 +8,7 @@ from isakmp.app.base import SaSpec
 from isakmp.errors import Reason
 from isakmp.exchange.exchange import Exchange
 from isakmp.path import Path
+from isakmp.policy.boxes import Work
 from isakmp.policy.reserved import Reserved
 from isakmp.policy.spd import Address, Caller, Connection, Identity, Remote, Selector, Traffic
 from isakmp.sa import ChildSa, IsakmpSa, Nat
@@ -41,8 +42,9 @@ class Known(Protocol):
     ) -> tuple[Connection, Selector]: ...
 
     def find_child(
-        self, remote: Remote, came: Traffic, transport: bool, only: Connection | None = None
-    ) -> tuple[Connection, Any]:
+        self, remote: Remote, came: Traffic, transport: bool, work: Work,
+        only: Connection | None = None,
+    ) -> tuple[Connection, Any]:  # fmt: skip
         """The connection, and what is left of the traffic (policy.traffic.Narrowed)."""
 
 
@@ -111,6 +113,12 @@ class PlaceKeeper(Protocol):
     def initial_contact(self, sa: IsakmpSa) -> None: ...
 
 
+class DoubleKeeper(Protocol):
+    """Who knows which SAs a peer may have instead of others."""
+
+    def heard(self, sa: IsakmpSa) -> None: ...
+
+
 class Owner(Protocol):
     """Who keeps the SAs that exchanges make."""
 
@@ -131,6 +139,9 @@ class Owner(Protocol):
 
     @property
     def places(self) -> PlaceKeeper: ...
+
+    @property
+    def doubles(self) -> DoubleKeeper: ...
 
     def keyed(self, spec: SaSpec) -> None: ...
 

@@ -16,10 +16,11 @@ from isakmp.constants import isakmp
 from isakmp.errors import Reason
 from isakmp.event.timer import Timers
 from isakmp.keeper.children import Children
+from isakmp.keeper.doubles import Doubles
 from isakmp.keeper.liveness import Liveness
 from isakmp.keeper.orphans import Orphans
 from isakmp.keeper.places import Places
-from isakmp.keeper.rivals import GRACE_S, gives_way, is_second_answer, wait_s
+from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
 from isakmp.keeper.shared import Shared
 from isakmp.log.keylog import KeyLog
 from isakmp.log.log import SECRET_LEVEL, Log, LogClass
@@ -49,6 +50,7 @@ class Keeper(Shared):
         self.liveness = Liveness(self, self.children, self.delete_sa, self.moved)
         self.orphans = Orphans(self, self.children, self.liveness)
         self.places = Places(self, self.children, self.liveness, self.delete_sa)
+        self.doubles = Doubles(self, self.delete_sa)
 
     def keyed(self, spec: SaSpec) -> None:
         """Keys of an IPsec SA were derived."""
@@ -68,6 +70,7 @@ class Keeper(Shared):
                 self.places.changed(old, sa)
                 self._supersede_sa(old, sa)
         self._make_room(sa)
+        self.doubles.look(sa)
         self.connections.sa_up(sa, brings)
 
     def sa_rekeyed(self, old: IsakmpSa, new: IsakmpSa) -> None:
@@ -132,8 +135,7 @@ class Keeper(Shared):
 
     def _supersede_sa(self, old: IsakmpSa, new: IsakmpSa) -> None:
         """One ISAKMP SA with a peer is enough; exchanges under the old one may still finish."""
-        loses = gives_way(new, old) or is_second_answer(new, old)
-        gone, stays = (new, old) if loses else (old, new)
+        gone, stays = (new, old) if gives_way(new, old) else (old, new)
         gone.state = State.SUPERSEDED
         gone.events["delete"] = self.timers.add(
             "SA delete", wait_s(gone, stays), self._end_superseded_sa, gone
@@ -241,7 +243,8 @@ class Keeper(Shared):
         children = self.sas.children_of(sa)
         self.sas.moved(sa, path)
         for exchange in sa.running.values():
-            exchange.path = path  # what is asked already is repeated to where the peer is now
+            # What is asked already is repeated to where the peer is now, and answered there.
+            exchange.path, exchange.back = path, None
         for child in children:
             if child.encap:
                 self.children.moved(child, path, sa)
@@ -250,12 +253,15 @@ class Keeper(Shared):
 
     def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> list[bytes]:
         """The peer has deleted ISAKMP SAs; only its own ones count, and others are returned."""
-        its = [other for other in self.sas.of_peer(sa.peer) if other.cookies in cookies]
+        named = dict.fromkeys(cookies)
+        its = [other for other in self.sas.of_peer(sa.peer) if other.cookies in named]
         for other in its:
             self.log.info("%s deleted by the peer", other)
             self._conclude(other)
             self.delete_sa(other, tell=False)
-        return [spi for spi in cookies if spi not in {other.cookies for other in its}]
+        for other in its:
+            del named[other.cookies]
+        return list(named)
 
     def ask_holder(self, child: ChildSa) -> None:
         """Somebody else wants the traffic of ``child``: is its peer still there to have it?"""
@@ -270,7 +276,7 @@ class Keeper(Shared):
         if child is None:
             return
         sa = child.parent or self.sas.current(child.peer)
-        if sa is not None and sa.nat.remote:
+        if sa is not None and sa.nat.peer_moves:
             path = sa.path._replace(remote=event.address, remote_port=event.port)
             if path != sa.path:
                 self.moved(sa, path)

@@ -25,7 +25,9 @@ from isakmp.payloads.data_attribute import (
 )
 from isakmp.payloads.shapes import (
     HEADER,
+    KNOWN_OCTETS,
     Chain,
+    Shared,
     build_chain,
     proposal_reader,
     read_chain,
@@ -87,7 +89,8 @@ def _parse(body: bytes) -> Value:
     if len(body) < 8:
         raise Misfit("", 0, f"{len(body)} octets: at least 8 are needed")
     situation = _situation(int.from_bytes(body[4:8], "big"), None)
-    value = Value(doi=doi, situation=situation, proposals=[])
+    proposals: list[Value] = Shared() if len(body) <= KNOWN_OCTETS else []
+    value = Value(doi=doi, situation=situation, proposals=proposals)
     try:
         end = len(body)
         at = read_chain(body, 8, end, ".proposal", MAX_PROPOSALS, _parse_proposal, value.proposals)

@@ -39,7 +39,14 @@ HEADER = struct.Struct(">BBH")
 """The generic header: next payload, reserved, length in octets with the header."""
 
 KNOWN_MAX, KNOWN_OCTETS = 64, 512
-"""How many bodies are known again, and how long these may be: with their values 1 MB at most."""
+"""How many bodies are known again, and how long these may be: with their values 2 MB at most."""
+
+
+class Shared(list[T]):
+    """Elements of a body that is known again: where it comes again, this is the same object, so
+    that what was worked out of it may be known by that."""
+
+    __slots__ = ()
 
 
 class Exactly(Subconstruct):  # type: ignore[misc]
@@ -164,7 +171,7 @@ def whole_chains(limit: int, read: Read) -> Callable[[bytes], list[Value] | None
 
     @lru_cache(KNOWN_MAX)
     def known(chain: bytes) -> list[Value] | None:
-        found: list[Value] = []
+        found: list[Value] = Shared()
         try:
             end = read_chain(chain, 0, len(chain), "", limit, read, found)
         except Misfit:
@@ -231,18 +238,22 @@ def remembering(parse: Callable[[bytes], Value]) -> Callable[[bytes], Value]:
 
 def written_again(build: Callable[[T], bytes]) -> Callable[[T], bytes]:
     """The same, for values of which some are one tuple each time: these are not built again, and
-    what is in them nobody changes. Tuples are known by what they are, not by what they hold."""
+    what is in them nobody changes. Tuples are known by what they are, not by what they hold; one
+    whose body is longer than others that are known again is built anew."""
     # With the tuple itself, so that nothing else can be where it was.
     known: dict[int, tuple[T, bytes]] = {}
 
     def built(value: T) -> bytes:
         if not isinstance(value, tuple):
             return build(value)
-        if (found := known.get(id(value))) is None:
+        if (found := known.get(id(value))) is not None:
+            return found[1]
+        body = build(value)
+        if len(body) <= KNOWN_OCTETS:
             if len(known) >= KNOWN_MAX:
                 del known[next(iter(known))]
-            found = known[id(value)] = value, build(value)
-        return found[1]
+            known[id(value)] = value, body
+        return body
 
     return built
 

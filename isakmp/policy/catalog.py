@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -13,6 +13,7 @@ from isakmp.constants import isakmp
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import ConfError, Reason, Refused
 from isakmp.event.steps import Steps, at_once, emptied, pauses
+from isakmp.policy.boxes import Work
 from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
@@ -400,12 +401,14 @@ class Catalog:
         return Refused(reason, notify)
 
     def find_child(
-        self, remote: Remote, came: Traffic, transport: bool, only: Connection | None = None
-    ) -> tuple[Connection, Narrowed]:
+        self, remote: Remote, came: Traffic, transport: bool, work: Work,
+        only: Connection | None = None,
+    ) -> tuple[Connection, Narrowed]:  # fmt: skip
         """The connection for traffic that a peer asks for in IKEv2; see find_child()."""
         candidates = [only] if only else self._with.get(remote.name, [])
+        where = self.conf.where("Phase 2")
         try:
-            return find_child(remote, candidates, came, transport, self.conf.where("Phase 2"))
+            return find_child(remote, candidates, came, transport, where, work)
         except Refused as refused:
             if candidates or not self.left_out:
                 raise
@@ -465,18 +468,16 @@ class Catalog:
         what kept each candidate from being taken.
         """
         candidates = self._with.get(remote.name, [])
-        misses = []
         for connection in candidates:
-            if miss := _miss(connection, selector):
-                misses.append(f"{connection.name}: {miss}")
-            else:
+            if not _miss(connection, selector):
                 return connection, selector
+        shown = candidates[:MISSES_MAX]
         raise Refused(
             Reason("no-connection", f"no connection with {remote.name} has this traffic",
                    came=str(selector),
-                   acceptable="; ".join(str(c.selector) for c in candidates[:MISSES_MAX]),
+                   acceptable="; ".join(str(c.selector) for c in shown),
                    line=candidates[0].line if candidates else self.conf.where("Phase 2"),
-                   misses=tuple(misses[:MISSES_MAX]),
+                   misses=tuple(f"{c.name}: {''.join(_miss(c, selector))}" for c in shown),
                    mend="Local-ID and Remote-ID here must be the peer's Remote-ID and Local-ID"),
             isakmp.Notify.INVALID_ID_INFORMATION,
         )  # fmt: skip
@@ -492,27 +493,28 @@ def _version_refused(remote: Remote, speaks: str) -> Refused:
     )  # fmt: skip
 
 
-def _miss(connection: Connection, selector: Selector) -> str:
-    """Why a connection may not carry that traffic; empty where it may."""
+def _miss(connection: Connection, selector: Selector) -> Iterable[str]:
+    """Why a connection may not carry that traffic, in words that are made where they are told;
+    empty where it may."""
     ours = connection.selector
     if connection.active_only:
-        return "is Active-only"
+        return ("is Active-only",)
     if ours == selector:
-        return ""
+        return ()
     for label, came, wanted in (
         ("Local-ID", selector.src, ours.src),
         ("Remote-ID", selector.dst, ours.dst),
     ):
         if came != wanted and not (connection.passive and lies_in(came, wanted)):
-            return f"{label} is {wanted}, the peer says {came}"
+            return map(str, (label, " is ", wanted, ", the peer says ", came))
     for label, number, expected, text in (
         ("protocol", selector.protocol, ours.protocol, protocol_name),
         ("local port", selector.src_port, ours.src_port, _port),
         ("remote port", selector.dst_port, ours.dst_port, _port),
     ):
         if number != expected and not (connection.passive and expected == 0):
-            return f"{label} is {text(expected)}, the peer says {text(number)}"
-    return ""
+            return (label, " is ", text(expected), ", the peer says ", text(number))
+    return ()
 
 
 def _port(number: int) -> str:

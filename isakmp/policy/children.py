@@ -2,57 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log2
 
 from isakmp.constants import ikev2, ipsec
 from isakmp.errors import Part, Reason, Refused
+from isakmp.policy.boxes import SELECTORS_MAX, Work
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.spd import Connection, Remote, Traffic, TrafficSelector
 from isakmp.policy.traffic import (
+    Asked,
     Narrowed,
+    asked,
+    at_host,
     describe,
     describe_side,
-    intersect,
     is_subset,
-    misses,
     narrow,
     side_fits,
 )
 
 Found = tuple[Connection, Narrowed]
 
+# So few selectors of a side are compared with all connections, however many.
+_FEW = 8
+# Where each side fits, and nothing has refused it.
+_APART = "local and remote side are of different IP versions"
+
 
 def find_child(
-    remote: Remote, connections: Sequence[Connection], came: Traffic, transport: bool, line: str
-) -> Found:
+    remote: Remote, connections: Sequence[Connection], came: Traffic, transport: bool, line: str,
+    work: Work,
+) -> Found:  # fmt: skip
     """The connection that fits best, and what it leaves of the traffic, from our point of view.
 
     One that takes all goes first, of those the narrowest; else the one that takes most.
-    transport: the peer asks for transport mode. Refused with a miss for each connection.
+    transport: the peer asks for transport mode. Refused with a miss for each connection; where
+    comparing is too much work, those that come later are not looked at, and the same goes.
     """
     found: list[Found] = []
-    missed: list[str] = []
+    refusals: dict[str, str] = {}
     single: Refused | None = None
+    sides = asked(came)
+    few = max(map(len, sides)) <= _FEW
     for connection in connections:
-        reason = _miss(connection, transport)
-        if not reason:
-            try:
-                found.append((connection, _narrow(connection, came)))
-                continue
-            except Refused as error:
-                if error.notify == ikev2.Notify.SINGLE_PAIR_REQUIRED:
-                    single = error
-                reason = misses(connection.traffic, came) or error.reason.detail
-        missed.append(f"{connection.name}: {reason}")
+        if _miss(connection, transport):
+            continue
+        if few:
+            work.most += _FEW * (len(connection.traffic.local) + len(connection.traffic.remote))
+        try:
+            narrowed = _narrow(connection, came, sides, work)
+        except Refused as error:
+            if error.notify == ikev2.Notify.SINGLE_PAIR_REQUIRED:
+                single = error
+            refusals[connection.name] = error.reason.detail
+        else:
+            if narrowed is not None:
+                found.append((connection, narrowed))
     if not found:
-        raise single or Refused(
-            _reason(remote, connections, came, missed, line), ikev2.Notify.TS_UNACCEPTABLE
-        )
+        reason = _reason(remote, connections, came, transport, refusals, line)
+        raise single or Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
     if len(found) == 1:
         return found[0]
-    connection, best = min(found, key=lambda one: _rank(one[0], one[1], came, transport))
-    more = any(not is_subset(other.traffic, best.traffic) for _, other in found)
+    connection, best = min(found, key=lambda one: _rank(one[0], one[1], came, transport, work))
+    more = any(not is_subset(other.traffic, best.traffic, work) for _, other in found)
     return connection, best._replace(additional=best.additional or not best.complete and more)
 
 
@@ -62,37 +75,33 @@ def is_transport(connection: Connection) -> bool:
     return mode is ipsec.Encapsulation.TRANSPORT
 
 
-def _narrow(connection: Connection, came: Traffic) -> Narrowed:
+def _narrow(connection: Connection, came: Traffic, sides: Asked, work: Work) -> Narrowed | None:
     """Of a connection for single pairs that of the packet, which goes first. Refused with
     SINGLE_PAIR_REQUIRED where no packet says which pair."""
-    ours, line = connection.traffic, connection.line
+    ours, most = connection.traffic, connection.pairs_max
     if not connection.single_pair:
-        return narrow(ours, came, line, connection.pairs_max)
+        return narrow(ours, sides, most, work)
     local, remote = came.local[0], came.remote[0]
     if _is_host(local) and _is_host(remote):
-        pair = Traffic(_at(ours.local, local), _at(ours.remote, remote))
-        if pair.local and pair.remote:
-            found = narrow(pair, came, line, connection.pairs_max)
+        pair = Traffic(at_host(ours.local, local, work), at_host(ours.remote, remote, work))
+        if pair.local and pair.remote and (found := narrow(pair, sides, most, work)):
             return found._replace(additional=not found.complete)
-    found = narrow(ours, came, line, connection.pairs_max)
-    if all(_is_host(s) and s.start == side[0].start for side in found.traffic for s in side):
+    found = narrow(ours, sides, most, work)
+    if found is None or all(
+        _is_host(s) and s.start == side[0].start for side in found.traffic for s in side
+    ):
         return found
     raise Refused(
         Reason("single-pair-required", f"{connection.name} takes one pair of addresses a child SA",
                came=describe(came), acceptable=f"the addresses of a packet of {describe(ours)}",
-               line=line, mend="have traffic bring it up at the peer, or set Single-pair= no here"),
+               line=connection.line,
+               mend="have traffic bring it up at the peer, or set Single-pair= no here"),
         ikev2.Notify.SINGLE_PAIR_REQUIRED,
     )  # fmt: skip
 
 
 def _is_host(selector: TrafficSelector) -> bool:
     return selector.start == selector.end
-
-
-def _at(side: Sequence[TrafficSelector], host: TrafficSelector) -> tuple[TrafficSelector, ...]:
-    """What there is for one address."""
-    only = TrafficSelector(host.start, host.end)
-    return tuple(both for s in side if (both := intersect(s, only)) is not None)
 
 
 def _miss(connection: Connection, transport: bool) -> str:
@@ -106,13 +115,13 @@ def _miss(connection: Connection, transport: bool) -> str:
 
 
 def _rank(
-    connection: Connection, narrowed: Narrowed, came: Traffic, transport: bool
+    connection: Connection, narrowed: Narrowed, came: Traffic, transport: bool, work: Work
 ) -> tuple[bool, bool, bool, float]:
     first = Traffic(came.local[:1], came.remote[:1])
     size = _bits(connection.traffic) if narrowed.complete else -_bits(narrowed.traffic)
     return (
         not narrowed.complete,
-        not is_subset(first, narrowed.traffic),
+        not is_subset(first, narrowed.traffic, work),
         is_transport(connection) != transport,
         size,
     )
@@ -130,29 +139,54 @@ def _volume(selector: TrafficSelector) -> int:
 
 
 def _reason(
-    remote: Remote, connections: Sequence[Connection], came: Traffic, missed: list[str], line: str
-) -> Reason:
-    acceptable = "; ".join(describe(c.traffic) for c in connections[:MISSES_MAX])
+    remote: Remote, connections: Sequence[Connection], came: Traffic, transport: bool,
+    refusals: Mapping[str, str], line: str,
+) -> Reason:  # fmt: skip
+    shown = connections[:MISSES_MAX]
+    compared = _compared(shown, came)
+    acceptable = "; ".join(describe(c.traffic) for c in shown)
     return Reason(
         "ts-unacceptable",
         f"no connection with {remote.name} has this traffic",
         came=describe(came),
         acceptable=acceptable or "nothing",
         line=connections[0].line if connections else line,
-        misses=tuple(missed[:MISSES_MAX]),
+        misses=tuple(
+            f"{c.name}: {_miss(c, transport) or _misses(parts) or refusals.get(c.name, _APART)}"
+            for c, parts in zip(shown, compared, strict=False)
+        ),
         beside=tuple(
-            Part(
-                f"{c.name} {side}",
-                describe_side(theirs),
-                describe_side(ours),
-                side_fits(ours, theirs),
-            )
-            for c in connections[:MISSES_MAX]
-            for side, theirs, ours in (
-                ("local", came.local, c.traffic.local),
-                ("remote", came.remote, c.traffic.remote),
-            )
+            part._replace(what=f"{c.name} {part.what}")
+            for c, parts in zip(shown, compared, strict=False)
+            for part in parts
         ),
         mend="Local-selectors (or Local-ID) here must be the peer's Remote-selectors (or "
         "Remote-ID), and the other way round",
+    )
+
+
+def _compared(connections: Sequence[Connection], came: Traffic) -> list[tuple[Part, ...]]:
+    """Both sides of each, as many as may be compared for a reason."""
+    found = []
+    work = Work(SELECTORS_MAX // 2)
+    texts, sides = [describe_side(side) for side in came], asked(came)
+    for connection in connections:
+        parts = tuple(
+            Part(what, theirs, describe_side(ours), side_fits(ours, boxes, work))
+            for what, theirs, ours, boxes in zip(
+                ("local", "remote"), texts, connection.traffic, sides, strict=True
+            )
+        )
+        if work.over:
+            break
+        found.append(parts)
+    return found
+
+
+def _misses(parts: Sequence[Part]) -> str:
+    """Which side does not fit, and how; empty where both do."""
+    return "; ".join(
+        f"{part.what} side is {part.ours}, the peer says {part.theirs}"
+        for part in parts
+        if not part.fits
     )

@@ -6,8 +6,9 @@ fits, the Reason lists every pair that was compared, the nearest miss first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+from heapq import nsmallest
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
@@ -51,6 +52,10 @@ TRANSFORM_REGISTRIES: dict[int, Any] = {
 }
 
 
+# A transform of a peer's, and what it means.
+Offered = tuple[Any, ChosenIke]
+
+
 class Chosen(NamedTuple):
     """One accepted protocol: what it means, the proposal it came in, its transform, alone. asked_s:
     the lifetime that came, 0 for none; what has the shorter one of both ends."""
@@ -66,6 +71,18 @@ class Chosen(NamedTuple):
         kind = ipsec.Attribute.ENCAPSULATION_MODE
         (transform,) = self.transforms
         return any(a["type"] == kind and a["value"] in _UDP for a in transform.attributes)
+
+
+def first_of(proposals: Sequence[Any]) -> list[Any]:
+    """The first proposals, and one at least; a peer's may hold thousands of transforms."""
+    room = TRANSFORMS_MAX
+    found: list[Any] = []
+    for proposal in proposals:
+        room -= len(proposal.transforms)
+        if room < 0 and found:
+            break
+        found.append(proposal)
+    return found
 
 
 def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[int, int], int, int]:
@@ -104,8 +121,10 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
         if proposal.protocol_id == isakmp.Protocol.ISAKMP
         for transform in proposal.transforms
     )
+    looked_at: list[Offered] = []
     for proposal, transform in islice(offers, TRANSFORMS_MAX):
         offer = _ike_offer(transform)
+        looked_at.append((transform, offer))
         for ours in remote.transforms:
             if _ike_fits(offer, ours) and not any(foreign(transform, isakmp.Attribute)):
                 what = offer._replace(
@@ -114,7 +133,7 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
                     life_kb=_shorter(offer.life_kb, ours.life.kilobytes),
                 )
                 return what, proposal, transform
-    raise Refused(_ike_reason(proposals, remote), isakmp.Notify.NO_PROPOSAL_CHOSEN)
+    raise Refused(_ike_reason(looked_at, remote), isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
 class Row(NamedTuple):
@@ -249,32 +268,44 @@ def _said(registry: Any, value: int | Range) -> str:
     return name_of(registry, value) if registry is not None else str(value)
 
 
-def _ike_reason(proposals: Sequence[Any], remote: Remote) -> Reason:
-    every = (transform for proposal in proposals for transform in proposal.transforms)
-    offers = [
-        (f"transform {transform.number}", _ike_offer(transform), transform)
-        for transform in islice(every, PAIRS_MAX)
-    ]
-    pairs = (
-        Miss(list(_ike_rows(offer, ours)), list(foreign(one, isakmp.Attribute)),
-             f"{label} ({offer}) against {ours.name}", ours.line)
-        for label, offer, one in offers
-        for ours in remote.transforms
-    )  # fmt: skip
+def _ike_reason(offers: Sequence[Offered], remote: Remote) -> Reason:
     acceptable = ", ".join(ours.name for ours in remote.transforms) or "nothing"
-    came = "; ".join(str(offer) for _, offer, _ in offers[:MISSES_MAX])
-    return _reason("phase 1", came, acceptable, remote.line, pairs)
+    came = "; ".join(str(offer) for _, offer in offers[:MISSES_MAX])
+    return _reason("phase 1", came, acceptable, remote.line, _ike_misses(offers, remote))
+
+
+def _ike_misses(offers: Iterable[Offered], remote: Remote) -> Iterator[Miss]:
+    for one, offer in offers:
+        apart = _foreign(one, isakmp.Attribute)
+        for ours in remote.transforms:
+            label = partial(_ike_label, one.number, offer, ours.name)
+            yield Miss(list(_ike_rows(offer, ours)), apart, label, ours.line)
+
+
+def _ike_label(number: int, offer: ChosenIke, name: str) -> str:
+    return f"transform {number} ({offer}) against {name}"
+
+
+def _foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> list[str]:
+    """As many as are told: a stranger's transform may have 64 of them."""
+    return list(islice(foreign(transform, kind), MISSES_MAX))
 
 
 class Miss(NamedTuple):
     """Something of the peer's and something of ours, compared. foreign: what nothing of ours has;
-    far: other protocols, so that nothing else can be compared."""
+    label: makes the text of both, for those that are told; far: other protocols, so that nothing
+    else can be compared."""
 
     rows: list[Row]
     foreign: list[str]
-    label: str
+    label: Callable[[], str]
     line: str
     far: bool = False
+
+    @property
+    def apart(self) -> int:
+        """How many things keep them apart."""
+        return sum(not row.fits for row in self.rows) + len(self.foreign)
 
     def differences(self) -> list[str]:
         """What keeps them apart; none: nothing does."""
@@ -290,10 +321,10 @@ class Miss(NamedTuple):
 def _reason(
     what: str, came: str, acceptable: str, line: str, misses: Iterable[Miss]
 ) -> Reason:  # fmt: skip
-    compared = [(miss.differences(), miss) for miss in islice(misses, PAIRS_MAX)]
-    compared = [one for one in compared if one[0]]
-    compared.sort(key=lambda one: (one[1].far, len(one[0])))
-    apart, nearest = compared[0] if compared else ([], None)
+    compared = (miss for miss in islice(misses, PAIRS_MAX) if miss.apart)
+    told = nsmallest(MISSES_MAX, compared, key=lambda miss: (miss.far, miss.apart))
+    nearest = told[0] if told else None
+    apart = nearest.differences() if nearest else []
     line = (nearest.line if nearest else "") or line
     return Reason(
         "no-proposal-chosen",
@@ -302,8 +333,8 @@ def _reason(
         acceptable=acceptable,
         line=line,
         misses=tuple(
-            f"{miss.label}{_elsewhere(miss, line)}: {'; '.join(differences)}"
-            for differences, miss in compared[:MISSES_MAX]
+            f"{miss.label()}{_elsewhere(miss, line)}: {'; '.join(miss.differences())}"
+            for miss in told
         ),
         mend=f"make both ends agree on: {'; '.join(apart)}" if nearest else "",
         beside=nearest.parts() if nearest and not nearest.far else (),
@@ -325,7 +356,8 @@ def choose_ipsec(proposals: Sequence[Any], suites: Iterable[Suite], line: str) -
     the differences where nothing fits.
     """
     suites = list(suites)
-    bundles = [list(group) for _, group in groupby(proposals, key=lambda p: p.number)]
+    first = first_of(proposals)
+    bundles = [list(group) for _, group in groupby(first, key=lambda p: p.number)]
     for bundle in bundles:
         for suite in suites:
             if chosen := _choose_bundle(bundle, suite):
@@ -438,20 +470,23 @@ def _compare(bundle: list[Any], suite: Suite) -> Iterator[Miss]:
                     _protocols(p.protocol for p in suite.protocols))  # fmt: skip
     label = f"proposal {bundle[0].number}"
     if came != wanted:
-        apart = f"protocols {came}, not {wanted}"
-        yield Miss([], [apart], f"{label} against {suite.name}", suite.line, far=True)
+        protocols = f"protocols {came}, not {wanted}"
+        text = partial("{} against {}".format, label, suite.name)
+        yield Miss([], [protocols], text, suite.line, far=True)
         return
     for proposal in bundle:
         ours = next(p for p in suite.protocols if p.protocol == proposal.protocol_id)
         for one in proposal.transforms[:PAIRS_MAX]:
             offer = ipsec_offer(proposal.protocol_id, one)
+            apart = _foreign(one, ipsec.Attribute)
+            text = partial(_ipsec_label, label, offer, suite.name)
             for transform in ours.transforms:
-                yield Miss(
-                    list(_ipsec_rows(offer, transform)),
-                    list(foreign(one, ipsec.Attribute)),
-                    f"{label} ({describe(offer)}) against {suite.name}",
-                    transform.line or suite.line,
-                )
+                rows, line = list(_ipsec_rows(offer, transform)), transform.line or suite.line
+                yield Miss(rows, apart, text, line)
+
+
+def _ipsec_label(label: str, offer: ChosenIpsec, name: str) -> str:
+    return f"{label} ({describe(offer)}) against {name}"
 
 
 def _protocols(numbers: Iterable[int]) -> str:

@@ -6,35 +6,31 @@ that come alike are parsed once (payloads/shapes.py); so is what a section has f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from isakmp.payloads.shapes import Shared
+
 P = ParamSpec("P")
-S = TypeVar("S", bound=Sized)
+S = TypeVar("S")
 T = TypeVar("T")
 
-# How many results are kept, of how many transforms.
-MOST, LONGEST = 64, 64
+# How many results are kept.
+MOST = 64
 _every: list[dict[Any, Any]] = []
 
 
-def transforms_in(proposals: Sequence[Any]) -> int:
-    """How many the proposals of a peer hold."""
-    return sum(len(proposal.transforms) for proposal in proposals)
-
-
-def remembered(
-    function: Callable[Concatenate[S, P], T], size: Callable[[Any], int] = len
-) -> Callable[Concatenate[S, P], T]:
+def remembered(function: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
     """The same function, for results that nobody changes. Its first two arguments are known by what
     they are, and not by what they hold; all others have to be hashable. The first is what a peer
-    has sent: where its ``size`` is large, nothing of it is kept. What it raises is raised anew."""
+    has sent: nothing is kept of what is not Shared, as it is never the same again, and of any
+    length. What it raises is raised anew."""
     # With the two themselves, so that nothing else can be where they were.
     known: dict[Any, tuple[Any, Any, T]] = {}
     _every.append(known)
 
     def again(one: S, /, *args: P.args, **options: P.kwargs) -> T:
-        if size(one) > LONGEST:
+        if not isinstance(one, Shared):
             return function(one, *args, **options)
         other, *more = args
         key = id(one), id(other), *more, *options.values()

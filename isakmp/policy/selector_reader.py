@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
+from isakmp.policy.boxes import SELECTORS_MAX
 from isakmp.policy.spd import TrafficSelector
-from isakmp.policy.traffic import SELECTORS_MAX
 from isakmp.policy.transforms import read_names
 
 

@@ -6,14 +6,32 @@ a box of addresses, protocols and ports, so parts of it are boxes too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import summarize_address_range
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
 from isakmp.constants import ikev2
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.policy.boxes import (
+    SELECTORS_MAX,
+    V6,
+    Box,
+    Work,
+    apart,
+    both_ports,
+    box_of,
+    boxes_of,
+    common,
+    count_networks,
+    covered,
+    join,
+    joined,
+    networks_of,
+    prefix_of,
+    selector_of,
+)
 from isakmp.policy.spd import (
     ANY_PORTS,
     ICMP,
@@ -25,17 +43,16 @@ from isakmp.policy.spd import (
     TrafficSelector,
     last_address,
     make_address,
-    make_network,
     ports_text,
 )
 from isakmp.sa import ChildSa
 
-# How many selectors of a side are looked at, and how many pairs of networks an SA may have, where
-# nothing else is configured: a range of IPv6 addresses alone can be 254 networks.
-SELECTORS_MAX, PAIRS_MAX = 64, 256
+# How many pairs of networks an SA may have, where nothing else is configured: a range of IPv6
+# addresses alone can be 254 networks.
+PAIRS_MAX = 256
+# How many times as many may be looked at, as some of them may be the same.
+_SAME_MAX = 4
 PER_CHILD = "Max-selectors-per-child"
-# How many pieces a selector may be cut into while it is compared with others.
-_PIECES_MAX = 512
 _MISSES_MAX = 16
 
 _TYPES = {
@@ -47,6 +64,7 @@ _OF_ADDRESSES = frozenset(map(int, _TYPES.values()))
 _PORT_PAIRS_MAX = 3
 
 Ports = tuple[int, int]
+BothSides = tuple[list[Box], list[Box]]
 
 
 class Narrowed(NamedTuple):
@@ -149,7 +167,7 @@ def describe_side(selectors: Sequence[TrafficSelector]) -> str:
 
 def selector_text(selector: TrafficSelector) -> str:
     """``10.1.0.0/16[tcp/80-90]``, as Local-selectors takes it."""
-    prefix, text = _prefix(selector), str(selector.start)
+    prefix, text = prefix_of(box_of(selector)), str(selector.start)
     if prefix is None:
         text = f"{text}-{selector.end}"
     elif prefix < selector.start.max_prefixlen:
@@ -172,199 +190,151 @@ def _icmp_text(start: int, end: int) -> str:
     return "-".join(dict.fromkeys(f"{n >> 8}.{n & 0xFF}" for n in (start, end)))
 
 
-def _prefix(selector: TrafficSelector) -> int | None:
-    """The prefix length where the addresses are one network."""
-    first = int(selector.start)
-    size = int(selector.end) - first + 1
-    if size & (size - 1) or first & (size - 1):
-        return None
-    return selector.start.max_prefixlen - size.bit_length() + 1
-
-
-def _networks(selector: TrafficSelector, limit: int) -> Iterator[Network]:
-    """The networks its addresses are, at most ``limit``."""
-    start, end, prefix = selector.start, selector.end, _prefix(selector)
-    if prefix is not None:
-        yield make_network(start.packed, prefix)
-        return
-    found: Iterator[Network] = summarize_address_range(start, end)
-    for _, network in zip(range(limit), found, strict=False):
-        yield network
-
-
-# --- boxes -----------------------------------------------------------------------------------
-
-
-def intersect(one: TrafficSelector, other: TrafficSelector) -> TrafficSelector | None:
-    """What both select; None for nothing."""
-    if one.start.version != other.start.version:
-        return None
-    start, end = max(one.start, other.start, key=int), min(one.end, other.end, key=int)
-    if int(start) > int(end):
-        return None
-    if one.protocol and other.protocol and one.protocol != other.protocol:
-        return None
-    ports = _both_ports((one.start_port, one.end_port), (other.start_port, other.end_port))
-    return ports and TrafficSelector(start, end, one.protocol or other.protocol, *ports)
-
-
-def _both_ports(one: Ports, other: Ports) -> Ports | None:
-    """Any port takes in a port that cannot be seen, a range of them does not."""
-    if OPAQUE_PORTS in (one, other):
-        return OPAQUE_PORTS if {one, other} <= {OPAQUE_PORTS, ANY_PORTS} else None
-    first, last = max(one[0], other[0]), min(one[1], other[1])
-    return (first, last) if first <= last else None
-
-
-def _without(part: TrafficSelector, inner: TrafficSelector) -> list[TrafficSelector]:
-    """``part`` less ``inner``, which lies inside it but for its protocol, one of many or same."""
-    pieces = []
-    if int(part.start) < int(inner.start):
-        pieces.append(part._replace(end=inner.start - 1))
-    if int(inner.end) < int(part.end):
-        pieces.append(part._replace(start=inner.end + 1))
-    middle = part._replace(start=inner.start, end=inner.end)
-    if inner.protocol != part.protocol:
-        return [*pieces, middle]  # 255 protocols are left
-    if OPAQUE_PORTS in ((part.start_port, part.end_port), (inner.start_port, inner.end_port)):
-        same = (part.start_port, part.end_port) == (inner.start_port, inner.end_port)
-        return pieces if same else [*pieces, middle]
-    if part.start_port < inner.start_port:
-        pieces.append(middle._replace(end_port=inner.start_port - 1))
-    if inner.end_port < part.end_port:
-        pieces.append(middle._replace(start_port=inner.end_port + 1))
-    return pieces
-
-
-def _covered(part: TrafficSelector, whole: Iterable[TrafficSelector]) -> bool:
-    """Whether all that ``part`` selects is selected by some of ``whole``."""
-    left = [part]
-    for selector in whole:
-        still: list[TrafficSelector] = []
-        for piece in left:
-            inner = intersect(piece, selector)
-            still += _without(piece, inner) if inner else [piece]
-        left = still
-        if not left:
-            return True
-        if len(left) > _PIECES_MAX:
-            return False
-    return False
-
-
-def is_subset(part: Traffic, whole: Traffic) -> bool:
-    """Whether ``part`` asks for nothing that ``whole`` does not."""
-    return all(s in whole.local or _covered(s, whole.local) for s in part.local) and all(
-        s in whole.remote or _covered(s, whole.remote) for s in part.remote
-    )
-
-
 # --- narrowing -------------------------------------------------------------------------------
 
 
-def narrow(ours: Traffic, came: Traffic, line: str = "", limit: int = PAIRS_MAX) -> Narrowed:
+class Asked(NamedTuple):
+    """The traffic a peer asks for, to be compared with many; from our point of view."""
+
+    local: list[Box]
+    remote: list[Box]
+
+
+def asked(came: Traffic) -> Asked:
+    """That traffic."""
+    return Asked(boxes_of(came.local), boxes_of(came.remote))
+
+
+def narrow(ours: Traffic, came: Asked, limit: int, work: Work) -> Narrowed | None:
     """What we can take of the traffic a peer asks for, its first selectors first; of at most
-    ``limit`` pairs of networks.
+    ``limit`` pairs of networks. None where nothing is left.
 
-    Refused with TS_UNACCEPTABLE and what kept each selector from being taken.
+    Less is found, or nothing, where comparing would be too much work. Refused with TS_UNACCEPTABLE
+    where the first of it alone is of too many networks.
     """
-    traffic = Traffic(_narrow_side(ours.local, came.local), _narrow_side(ours.remote, came.remote))
-    traffic = reduced(_of_common_versions(traffic))
-    if not traffic.local or not traffic.remote:
-        raise Refused(_reason(ours, came, line), ikev2.Notify.TS_UNACCEPTABLE)
-    kept = _installable(traffic, limit)
-    complete = kept == traffic and is_subset(came, traffic)
-    return Narrowed(kept, complete, kept != traffic, kept != traffic)
+    local = _narrow_side(ours.local, came.local, work)
+    remote = _narrow_side(ours.remote, came.remote, work) if local else []
+    local, remote = _of_common_versions(local, remote)
+    if not local or not remote:
+        return None
+    kept = _installable(local, remote, limit, work)
+    all_of_it = kept == (local, remote)
+    complete = all_of_it and (kept == came or _is_subset(came, kept, work))
+    return Narrowed(_traffic(*kept), complete, not all_of_it, not all_of_it)
 
 
-def _narrow_side(
-    ours: Sequence[TrafficSelector], came: Sequence[TrafficSelector]
-) -> tuple[TrafficSelector, ...]:
-    found: list[TrafficSelector] = []
-    most = max(SELECTORS_MAX, len(came))
-    for theirs, own in product(came, ours):
-        both = intersect(theirs, own)
-        if both and not any(intersect(both, known) == both for known in found):
-            found.append(both)
-            if len(found) == most:
-                break
-    return tuple(found)
+def _traffic(local: Sequence[Box], remote: Sequence[Box]) -> Traffic:
+    return Traffic(tuple(map(selector_of, local)), tuple(map(selector_of, remote)))
 
 
-def side_fits(ours: Sequence[TrafficSelector], came: Sequence[TrafficSelector]) -> bool:
+def _narrow_side(ours: Sequence[TrafficSelector], came: Sequence[Box], work: Work) -> list[Box]:
+    return common(boxes_of(ours), came, max(SELECTORS_MAX, len(came)), work)
+
+
+def side_fits(ours: Sequence[TrafficSelector], came: Sequence[Box], work: Work) -> bool:
     """Whether one side of the traffic has anything in common."""
-    return bool(_narrow_side(ours, came))
+    return bool(common(boxes_of(ours), came, 1, work))
+
+
+def at_host(
+    side: Sequence[TrafficSelector], host: TrafficSelector, work: Work
+) -> tuple[TrafficSelector, ...]:
+    """What there is of a side for one address."""
+    every = box_of(TrafficSelector(host.start, host.end))
+    return tuple(map(selector_of, _narrow_side(side, [every], work)))
+
+
+def is_subset(part: Traffic, whole: Traffic, work: Work | None = None) -> bool:
+    """Whether ``part`` asks for nothing that ``whole`` does not. No, where that is too much work to
+    tell; work: that of the request, one of its own where it is not given."""
+    return part == whole or _is_subset(asked(part), asked(whole), work or Work())
+
+
+def _is_subset(part: BothSides, whole: BothSides, work: Work) -> bool:
+    return all(
+        covered(box, all_of_side, work)
+        for side, all_of_side in zip(part, whole, strict=True)
+        for box in side
+    )
 
 
 def reduced(traffic: Traffic) -> Traffic:
     """The same traffic without the selectors that lie inside another one."""
-    return Traffic(_reduced_side(traffic.local), _reduced_side(traffic.remote))
-
-
-def _reduced_side(side: Sequence[TrafficSelector]) -> tuple[TrafficSelector, ...]:
-    if len(side) == 1:
-        return tuple(side)
-    each = tuple(dict.fromkeys(side))
-    return tuple(s for s in each if not any(o != s and intersect(s, o) == s for o in each))
-
-
-def _of_common_versions(traffic: Traffic) -> Traffic:
-    """Without selectors of an IP version that the other side has none of."""
-    sides = [{s.start.version for s in side} for side in traffic]
-    versions = sides[0] & sides[1]
-    if sides[0] == sides[1]:
+    if len(traffic.local) == len(traffic.remote) == 1:
         return traffic
-    local, remote = (tuple(s for s in side if s.start.version in versions) for side in traffic)
-    return Traffic(local, remote)
+    work = Work()
+    return _traffic(*(apart(boxes_of(side), work) for side in traffic))
 
 
-def _installable(traffic: Traffic, limit: int) -> Traffic:
-    """As much of it, from the first selectors on, as the IPsec stack is given policies for."""
-    while not _is_plain(traffic, limit) and sum(1 for _ in _pairs(traffic, limit + 1)) > limit:
-        local, remote = traffic
-        if len(local) == len(remote) == 1:
-            raise Refused(
-                Reason("unusable-selectors", "the traffic is of too many networks",
-                       came=describe(traffic), acceptable=f"{limit} pairs of networks",
-                       mend=f"raise {PER_CHILD} in [General], or ask for fewer networks"),
-                ikev2.Notify.TS_UNACCEPTABLE,
-            )  # fmt: skip
-        longer = len(local) >= len(remote)
-        traffic = Traffic(local[:-1], remote) if longer else Traffic(local, remote[:-1])
-    return traffic
-
-
-def _is_plain(traffic: Traffic, limit: int) -> bool:
-    """Whether it can be seen without making them that there are not too many pairs."""
-    local, remote = traffic
-    few = _PORT_PAIRS_MAX * len(local) * len(remote) <= limit
-    return few and not any(_prefix(selector) is None for selector in (*local, *remote))
-
-
-def misses(ours: Traffic, came: Traffic) -> str:
-    """Which side does not fit, and how; empty where both do."""
-    found = [
-        f"{label} is {describe_side(own)}, the peer says {describe_side(theirs)}"
-        for label, own, theirs in (
-            ("local side", ours.local, came.local),
-            ("remote side", ours.remote, came.remote),
-        )
-        if not side_fits(own, theirs)
-    ]
-    return "; ".join(found)
-
-
-def _reason(ours: Traffic, came: Traffic, line: str) -> Reason:
-    missed = misses(ours, came) or "local and remote side are of different IP versions"
-    return Reason(
-        "ts-unacceptable",
-        "nothing of the traffic the peer asks for is configured",
-        came=describe(came),
-        acceptable=describe(ours),
-        line=line,
-        misses=(missed,),
-        mend="the selectors here must be those of the peer, sides exchanged",
+def _of_common_versions(local: list[Box], remote: list[Box]) -> BothSides:
+    """Without selectors of an IP version that the other side has none of."""
+    here, there = ({box[0] >= V6 for box in side} for side in (local, remote))
+    if here == there:
+        return local, remote
+    versions = here & there
+    return (
+        [box for box in local if (box[0] >= V6) in versions],
+        [box for box in remote if (box[0] >= V6) in versions],
     )
+
+
+def _installable(local: list[Box], remote: list[Box], limit: int, work: Work) -> BothSides:
+    """As much of it, from the first selectors on, as the IPsec stack is given policies for."""
+    most = len(local) + len(remote)
+    if _is_plain(local, remote, limit) or _fits(joined(local), joined(remote), limit):
+        return local, remote
+    work.done += len(local) * len(remote)
+    here, there = _beginnings(local), _beginnings(remote)
+
+    def too_many(kept: int) -> bool:
+        a, b = _shares(kept, len(local), len(remote))
+        return not _fits(here[a], there[b], limit)
+
+    kept = bisect_left(range(most), True, 2, most, key=too_many) - 1
+    if kept < 2:
+        raise Refused(
+            Reason("unusable-selectors", "the traffic is of too many networks",
+                   came=describe(_traffic(local[:1], remote[:1])),
+                   acceptable=f"{limit} pairs of networks",
+                   mend=f"raise {PER_CHILD} in [General], or ask for fewer networks"),
+            ikev2.Notify.TS_UNACCEPTABLE,
+        )  # fmt: skip
+    a, b = _shares(kept, len(local), len(remote))
+    return local[:a], remote[:b]
+
+
+def _shares(kept: int, local: int, remote: int) -> tuple[int, int]:
+    """How many of each side so many are: the longer side is cut first."""
+    here = min(kept // 2, local)
+    there = min(kept - here, remote)
+    return kept - there, there
+
+
+def _beginnings(side: Sequence[Box]) -> list[list[Box]]:
+    """The first none, one, two of them and so on, each joined."""
+    found: list[Box] = []
+    every = [list(found)]
+    for box in side:
+        join(found, box)
+        every.append(list(found))
+    return every
+
+
+def _is_plain(local: list[Box], remote: list[Box], limit: int) -> bool:
+    """Whether it can be seen without counting them that there are not too many pairs."""
+    few = _PORT_PAIRS_MAX * len(local) * len(remote) <= limit
+    return few and not any(prefix_of(box) is None for box in (*local, *remote))
+
+
+def _fits(local: Sequence[Box], remote: Sequence[Box], limit: int) -> bool:
+    """Whether what is joined on both sides is so many pairs of networks, or less."""
+    left = limit
+    there = {box: count_networks(box) for box in remote}
+    for here, far in _matching(local, remote):
+        left -= count_networks(here) * there[far] * len(_port_pairs(here, far))
+        if left < 0:
+            return False
+    return True
 
 
 # --- for the IPsec stack ---------------------------------------------------------------------
@@ -375,10 +345,15 @@ def selectors(traffic: Traffic, limit: int = PAIRS_MAX) -> tuple[Selector, ...]:
 
     Refused with TS_UNACCEPTABLE where there is none, or more than ``limit``.
     """
-    found = tuple(_pairs(traffic, limit + 1))
-    if found and len(found) <= limit:
+    local, remote = _seamless(traffic.local), _seamless(traffic.remote)
+    few = _is_plain(local, remote, limit) or _fits(local, remote, _SAME_MAX * limit)
+    found = tuple(_pairs(local, remote)) if few else ()
+    if len(found) > 1:
+        found = tuple(dict.fromkeys(found))
+    if 0 < len(found) <= limit:
         return found
-    what = f"is of more than {limit} pairs of networks" if found else _nothing(traffic)
+    many = found or not few
+    what = f"is of more than {limit} pairs of networks" if many else _nothing(traffic)
     reason = Reason("unusable-selectors", f"the traffic {what}", came=describe(traffic))
     raise Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
 
@@ -398,74 +373,47 @@ def selectors_of(connection: Connection) -> tuple[Selector, ...]:
     return selectors(connection.traffic, connection.pairs_max)
 
 
-def _pairs(traffic: Traffic, limit: int) -> Iterator[Selector]:
-    seen: set[Selector] = set()
-    for local, remote in product(*map(_joined, reduced(traffic))):
-        if local.start.version != remote.start.version:
-            continue
-        if local.protocol and remote.protocol and local.protocol != remote.protocol:
-            continue
-        protocol = local.protocol or remote.protocol
-        ports = list(_port_pairs(local, remote, protocol))
-        for src, dst in product(_networks(local, limit), _networks(remote, limit)):
+def _seamless(side: Sequence[TrafficSelector]) -> list[Box]:
+    boxes = boxes_of(side)
+    return boxes if len(boxes) == 1 else joined(apart(boxes, Work()))
+
+
+def _pairs(local: Sequence[Box], remote: Sequence[Box]) -> Iterator[Selector]:
+    """What is joined on both sides, network by network. The same may come twice, of ICMP or where
+    one side alone has the protocol."""
+    for here, there in _matching(local, remote):
+        protocol, ports = here[2] or there[2], _port_pairs(here, there)
+        for src, dst in product(networks_of(here), networks_of(there)):
             for pair in ports:
-                selector = Selector(src, dst, protocol, *pair)
-                if selector not in seen:
-                    seen.add(selector)
-                    yield selector
-                if len(seen) == limit:
-                    return
+                yield Selector(src, dst, protocol, *pair)
 
 
-def _joined(side: Sequence[TrafficSelector]) -> list[TrafficSelector]:
-    """Without seams: addresses side by side are one range, ports too, whose place is that of its
-    first part.
-
-    What two peers write in different pieces is the same traffic for the IPsec stack.
-    """
-    found: list[TrafficSelector] = []
-    for selector in side:
-        place = at = len(found)
-        while at:
-            at -= 1
-            if whole := _touching(found[at], selector):
-                del found[at]
-                # What was made of two may touch what neither of them did.
-                selector, place, at = whole, min(place, at), len(found)
-        found.insert(place, selector)
-    return found
+def _matching(local: Sequence[Box], remote: Sequence[Box]) -> Iterator[tuple[Box, Box]]:
+    """Those of both sides that a packet can have: of one version and protocol."""
+    of_kind: dict[tuple[bool, int], list[Box]] = {}
+    for here in local:
+        version, protocol = kind = here[0] >= V6, here[2]
+        if kind not in of_kind:
+            of_kind[kind] = [
+                there for there in remote
+                if (there[0] >= V6) is version and (there[2] in (0, protocol) or not protocol)
+            ]  # fmt: skip
+        for there in of_kind[kind]:
+            yield here, there
 
 
-def _touching(one: TrafficSelector, other: TrafficSelector) -> TrafficSelector | None:
-    """Both as one, where they differ in addresses or in ports alone and nothing lies between."""
-    if one.start.version != other.start.version or one.protocol != other.protocol:
-        return None
-    start, end = min(one.start, other.start, key=int), max(one.end, other.end, key=int)
-    if one[3:] == other[3:]:
-        apart = max(int(one.start), int(other.start)) - min(int(one.end), int(other.end))
-        return one._replace(start=start, end=end) if apart <= 1 else None
-    if one[:2] != other[:2] or OPAQUE_PORTS in (one[3:], other[3:]):
-        return None
-    ports = min(one.start_port, other.start_port), max(one.end_port, other.end_port)
-    apart = max(one.start_port, other.start_port) - min(one.end_port, other.end_port)
-    # Any port would be more: a packet whose ports cannot be seen is of no range.
-    if apart > 1 or ports == ANY_PORTS:
-        return None
-    return one._replace(start_port=ports[0], end_port=ports[1])
-
-
-def _port_pairs(
-    local: TrafficSelector, remote: TrafficSelector, protocol: int
-) -> Iterator[tuple[int, int, int | None, int | None]]:
-    here, there = (local.start_port, local.end_port), (remote.start_port, remote.end_port)
-    if protocol not in ICMP or OPAQUE_PORTS in (here, there):
+def _port_pairs(local: Box, remote: Box) -> list[tuple[int, int, int | None, int | None]]:
+    """The ports of a Selector's both ends, at most _PORT_PAIRS_MAX."""
+    here, there = local[3:], remote[3:]
+    if (local[2] or remote[2]) not in ICMP or OPAQUE_PORTS in (here, there):
         (src_port, src_last), (dst_port, dst_last) = _port(here), _port(there)
-        yield src_port, dst_port, src_last, dst_last
-        return
-    both = _both_ports(here, there)
+        return [(src_port, dst_port, src_last, dst_last)]
+    both = both_ports(here, there)
+    found = []
     for types, codes in _types_and_codes(*both) if both else ():
         (kind, kind_last), (code, code_last) = _octet(types), _octet(codes)
-        yield kind, code, kind_last, code_last
+        found.append((kind, code, kind_last, code_last))
+    return found
 
 
 def _port(ports: Ports) -> tuple[int, int | None]:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from isakmp.constants import ikev2, ipsec, isakmp
-from isakmp.exchange.bounds import Limits
+from isakmp.exchange.bounds import WORK_A_NEGOTIATION, Limits
+from isakmp.policy.boxes import SELECTORS_MAX, Work
 from isakmp.policy.identity import MAX_NAME_BYTES, identity_of
 from isakmp.policy.spd import Connection, Identity
-from isakmp.policy.traffic import PAIRS_MAX, SELECTORS_MAX, of_selector
+from isakmp.policy.traffic import PAIRS_MAX, of_selector
 from isakmp.sa import IsakmpSa
 from isakmp.scripts.ikev1 import informational, phase_1
 from isakmp.scripts.ikev1.informational import delete_payload
@@ -286,6 +287,49 @@ def test_a_child_sa_carries_as_much_as_is_configured(
     assert bool(met) == bool(cause)
     for line in met:
         assert cause in line and f"[General]:{general.split('=')[0]}" in line and "mend: " in line
+
+
+def test_what_is_much_work_to_compare_counts_as_many_negotiations() -> None:
+    scene = Scene(2, member(2, 50), "Max-negotiations= 30")
+    bounds, who = scene.hub.daemon.engine.bounds, scene.sa().who
+    work = bounds.work()
+    work.done = WORK_A_NEGOTIATION - 1
+    for _ in range(20):
+        bounds.worked(who, work)
+    assert bounds.often(who) is None, "an ordinary request counts once, when it is asked for"
+    work.done = 20 * WORK_A_NEGOTIATION
+    for _ in range(2):
+        bounds.worked(who, work)
+    assert bounds.often(who) is not None
+    scene.net.now += 20
+    assert bounds.often(who) is not None, "what is owed has to be worked off"
+    scene.net.now += 20
+    assert bounds.often(who) is None
+
+
+@pytest.mark.parametrize(("local", "up"), [("10.9.50.0/24", True), ("10.8.50.0/24", False)])
+def test_the_bound_on_comparing_is_named(
+    monkeypatch: pytest.MonkeyPatch, local: str, up: bool
+) -> None:
+    """Whether what comes first is found before it is met, or nothing."""
+
+    def none() -> Work:
+        work = Work()
+        work.most = -1000
+        return work
+
+    net = Network()
+    hub = net.add(HUB, hub_text(2))
+    tags = f"Local-selectors= {local}, 10.9.60.0/24\nRemote-selectors= 10.2.0.0/16\n"
+    net.host(replace(member(2, 50), connection_tags=tags))
+    net.start()
+    monkeypatch.setattr(hub.daemon.engine.bounds, "work", none)
+    net.run(3)
+    assert bool(hub.daemon.sas.count) is up
+    met = [line for line in hub.lines if "comparisons have come to" in line]
+    assert len(met) == 1 and "[General]:Max-selectors-per-side" in met[0]
+    assert "mend: raise Max-selectors-per-side" in met[0]
+    assert "too-many-selectors" in hub.reasons()
 
 
 def kept(scene: Scene) -> dict[str, int]:

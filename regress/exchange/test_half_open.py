@@ -13,9 +13,21 @@ import pytest
 
 from isakmp.errors import Reason
 from isakmp.exchange.exchange import digest
-from isakmp.exchange.half_open import HERE, IN_ALL, NAMED_SHARE, ROUND_TRIP_S, HalfOpen
+from isakmp.exchange.half_open import (
+    HERE,
+    IN_ALL,
+    NAMED_SHARE,
+    REFUSED_HALF_S,
+    ROUND_TRIP_S,
+    HalfOpen,
+)
+from isakmp.path import Path
 from isakmp.policy.spd import Address
 from regress.pair import Network, Packet, both
+
+
+def path(remote: Address, port: int = 500) -> Path:
+    return Path(address(0), 500, remote, port)
 
 
 class Begun:
@@ -25,7 +37,7 @@ class Begun:
         self.first, self.origin, self.step = number.to_bytes(8, "big"), origin, step
         self.first_in = digest(self.first)
         self.root, self.dialect = self, SimpleNamespace(name="ikev1")
-        self.cky_r = self.first_in[:8]
+        self.cky_r, self.path = self.first_in[:8], path(origin)
 
 
 def address(number: int) -> Address:
@@ -114,11 +126,12 @@ def test_a_first_message_names_the_last_that_began_with_it() -> None:
     add(found, older)
     add(found, newer)
     found.remove(older)
-    assert found.begun("ikev1", first, address(1)) == newer
-    assert found.begun("ikev1", first, address(2)) is None
-    assert found.begun("ikev2", first, address(1)) is None, "another version's messages"
+    assert found.begun("ikev1", first, path(address(1))) == newer
+    assert found.begun("ikev1", first, path(address(2))) is None
+    assert found.begun("ikev1", first, path(address(1), 501)) is None, "a copy of another"
+    assert found.begun("ikev2", first, path(address(1))) is None, "another version's messages"
     found.remove(newer)
-    assert found.begun("ikev1", first, address(1)) is None
+    assert found.begun("ikev1", first, path(address(1))) is None
 
 
 def test_it_agrees_with_a_list_that_is_looked_through() -> None:
@@ -232,3 +245,18 @@ def test_a_flood_leaves_no_garbage_that_must_be_searched_for(exchange: str) -> N
         assert gc.collect() < 20
     finally:
         gc.enable()
+
+
+def test_refusals_count_for_a_while() -> None:
+    clock = [0.0]
+    found = table(clock=clock)
+    assert found.pressing(0) and not found.pressing(1)
+    for _ in range(8):
+        found.refused()
+    assert found.pressing(8) and not found.pressing(9)
+    clock[0] += REFUSED_HALF_S
+    assert found.pressing(4) and not found.pressing(5)
+    fill(found, 1)
+    assert found.pressing(5) and not found.pressing(6)
+    clock[0] += 100 * REFUSED_HALF_S
+    assert found.pressing(1) and not found.pressing(2)

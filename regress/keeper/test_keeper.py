@@ -12,6 +12,7 @@ from isakmp.constants import isakmp
 from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.scripts.ikev1.informational import delete_payload, notify_payload
 from regress.pair import EAST, WEST, Host, Network, Packet, agree, both, connected, up
+from regress.policy.test_boxes import calls
 
 NOTIFY = isakmp.Notify
 ESP = isakmp.Protocol.IPSEC_ESP
@@ -369,3 +370,18 @@ def test_keys_are_in_the_log_at_the_highest_level_only() -> None:
     secrets = [keys.skeyid, keys.skeyid_d, keys.skeyid_a, keys.skeyid_e, keys.cipher_key]
     secrets += [s.enc_key for s in west.app.sas.values()]
     assert not any(secret.hex()[:16] in west.said.replace(" ", "") for secret in secrets)
+
+
+def test_thousands_of_cookies_are_looked_up_once_each() -> None:
+    """A Delete of 64 kB names 4,000 ISAKMP SAs: each was compared with all there are, anew."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both())
+    net.start()
+    net.run(5)
+    assert connected(west)
+    keeper = east.daemon.engine.owner
+    sa = next(iter(east.daemon.sas.isakmp.values()))
+    cookies = [number.to_bytes(16, "big") for number in range(4000)]
+    assert calls(lambda: keeper.peer_deleted(sa, cookies)) < 100
+    assert keeper.peer_deleted(sa, [*cookies[:2], sa.cookies]) == cookies[:2]
+    assert sa not in east.daemon.sas.isakmp.values()

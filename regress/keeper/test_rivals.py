@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from isakmp.keeper.rivals import FALLBACK_S, GRACE_S, gives_way, is_second_answer, wait_s
+from isakmp.keeper.rivals import FALLBACK_S, GRACE_S, gives_way, wait_s
 
 
 @dataclass
@@ -79,11 +79,3 @@ def test_who_began_the_one_that_stays_deletes_the_other_first() -> None:
     higher_there = wait_s(sa(0, 1, high), sa(0, 1, low, initiator=False))
     assert (stays_here, lower_there, higher_there) == (GRACE_S, FALLBACK_S, 2 * FALLBACK_S)
     assert 0 < stays_here < lower_there < higher_there, "both ends never delete both"
-
-
-def test_a_second_answer_is_one_to_the_same_attempt_of_the_peers() -> None:
-    first, second = sa(0, 1, b"\1", initiator=False), sa(0, 2, b"\2", initiator=False)
-    assert is_second_answer(second, first)
-    second.cky_i = b"another_"
-    assert not is_second_answer(second, first)
-    assert not is_second_answer(sa(0, 2, b"\2"), sa(0, 1, b"\1")), "ours have cookies of our own"

@@ -18,7 +18,8 @@ from isakmp.message import HEADER_SIZE, MAX_PAYLOADS, Header, Message, parse_pay
 from isakmp.payloads import codec
 from isakmp.payloads.base import Codec, plain_value
 from isakmp.payloads.data_attribute import MAX_ATTRIBUTES
-from isakmp.policy.traffic import SELECTORS_MAX, from_wire
+from isakmp.policy.boxes import SELECTORS_MAX
+from isakmp.policy.traffic import from_wire
 
 SIXTEEN = "00" * 16
 TRANSFORM = "0000000801000014"

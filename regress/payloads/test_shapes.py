@@ -9,7 +9,7 @@ import pytest
 from isakmp.payloads.base import Codec, Misfit, Value
 from isakmp.payloads.ikev2.sa import CODEC as SA_2
 from isakmp.payloads.sa import CODEC as SA_1
-from isakmp.payloads.shapes import KNOWN_MAX, KNOWN_OCTETS, remembering, written_again
+from isakmp.payloads.shapes import KNOWN_MAX, KNOWN_OCTETS, Shared, remembering, written_again
 
 
 def _counting() -> tuple[list[bytes], object]:
@@ -79,6 +79,40 @@ def test_so_many_written_ones_are_kept() -> None:
     for value in (*every, every[0], every[-1]):
         again(value)
     assert written == [*every, every[0]]
+
+
+def test_long_ones_are_written_anew() -> None:
+    """A stranger's transform is written as it came (RFC 2408 4.2), with whatever is in it."""
+    written: list[int] = []
+
+    def build(value: tuple[int, ...]) -> bytes:
+        written.append(value[0])
+        return bytes(value[0])
+
+    again = written_again(build)
+    for value in (longest := (KNOWN_OCTETS,), longest, longer := (KNOWN_OCTETS + 1,), longer):
+        assert len(again(value)) == value[0]
+    assert written == [KNOWN_OCTETS, *2 * [KNOWN_OCTETS + 1]]
+
+
+@pytest.mark.parametrize(
+    ("codec", "attributes", "shared"),
+    [(SA_1, 114, True), (SA_1, 126, False), (SA_2, 116, True), (SA_2, 126, False)],
+)
+def test_what_is_known_again_is_bounded_in_octets(
+    codec: Codec, attributes: int, shared: bool
+) -> None:
+    """Whatever is kept beside an object is found again by it alone: it has to come again."""
+    _, value = codec.vectors[0]
+    (proposal,) = value["proposals"]
+    (transform, *_) = proposal["transforms"]
+    half = [{"type": 99, "value": n} for n in range(attributes // 2)]
+    transforms = [transform | {"attributes": half}] * 2
+    body = codec.build(value | {"proposals": [proposal | {"transforms": transforms}]})
+    assert (len(body) <= KNOWN_OCTETS) is shared
+    came = codec.parse(body)
+    assert isinstance(came.proposals, Shared) is shared
+    assert isinstance(came.proposals[0].transforms, Shared) is shared
 
 
 @pytest.mark.parametrize("codec", [SA_1, SA_2], ids=["1", "2"])

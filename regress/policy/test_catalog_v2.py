@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from dataclasses import replace
+from functools import partial
+from ipaddress import IPv4Network, ip_address
 
 import pytest
 
@@ -10,11 +12,15 @@ from isakmp.conf.store import Conf
 from isakmp.constants import ipsec
 from isakmp.constants.ikev2 import Notify
 from isakmp.errors import Refused
+from isakmp.policy.boxes import SELECTORS_MAX, Work
 from isakmp.policy.catalog import Catalog
+from isakmp.policy.children import find_child
+from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.peers import IKE_SA_INIT, MAIN_MODE
 from isakmp.policy.selector_text import parse_selector
-from isakmp.policy.spd import Caller, Identity, Traffic, TrafficSelector
+from isakmp.policy.spd import Caller, Identity, Selector, Traffic, TrafficSelector
 from isakmp.policy.traffic import describe
+from regress.policy.test_boxes import calls, hosts, strips
 from regress.policy.test_catalog import refused
 
 HERE = ip_address("192.0.2.2")
@@ -254,7 +260,7 @@ class TestFindChild:
     ) -> tuple[str, str, bool, bool]:
         found = catalog(edit.get("old", "[Phase 1]"), edit.get("new", "[Phase 1]"))
         connection, narrowed = found.find_child(
-            found.remote(edit.get("peer", "roaming")), traffic(local, remote), transport
+            found.remote(edit.get("peer", "roaming")), traffic(local, remote), transport, Work()
         )
         return (
             connection.name, describe(narrowed.traffic), narrowed.complete, narrowed.additional,
@@ -316,6 +322,79 @@ class TestFindChild:
 
     def test_a_peer_without_connections(self) -> None:
         reason = refused(
-            catalog().find_child, catalog().remote("anybody"), traffic("::1", "::1"), False
+            catalog().find_child,
+            catalog().remote("anybody"),
+            traffic("::1", "::1"),
+            False,
+            Work(),
         ).reason
         assert (reason.acceptable, reason.misses) == ("nothing", ())
+
+    def test_of_other_ip_versions(self) -> None:
+        found = catalog()
+        both = traffic("10.1.0.0/16, fd00::/8", "10.2.0.0/16, fd00::/8")
+        one = replace(found.connections["west-net"], traffic=both)
+        came = traffic("10.1.0.0/16", "fd00::1")
+        reason = refused(find_child, found.remote("west"), [one], came, False, "", Work()).reason
+        assert reason.misses == ("west-net: local and remote side are of different IP versions",)
+
+    def test_one_request_is_compared_so_much_with_however_many(self) -> None:
+        """Each connection narrowed it anew, and made a reason of each that did not fit."""
+        found = catalog()
+        remote, line = found.remote("roaming"), ""
+        (first, *_) = (c for c in found.connections.values() if c.name == "wide")
+        came = Traffic(strips("10.1.0.0"), strips("10.2.0.0"))
+        cost = {}
+        for count in (1, 32):
+            every = [replace(first, name=f"c{n}") for n in range(count)]
+            work = Work()
+            cost[count] = calls(partial(find_child, remote, every, came, False, line, work))
+        assert cost[32] < 8 * cost[1]
+        assert cost[32] < 200_000
+
+    def test_few_selectors_are_compared_with_all_connections(self) -> None:
+        """The last one of thousands is found, and those before it are not described."""
+        found = catalog()
+        remote, count = found.remote("roaming"), 4000
+        (first, *_) = (c for c in found.connections.values() if c.name == "narrow")
+        last = replace(first, name="last", traffic=traffic("10.1.0.0/16", "10.77.0.0/16"))
+        every = [*[replace(first, name=f"c{n}") for n in range(count)], last]
+        came = traffic("10.1.0.5[tcp/80], 10.1.0.0/16", "10.77.1.1[tcp/5], 10.77.0.0/16")
+        work = Work()
+        connection, narrowed = find_child(remote, every, came, False, "", work)
+        assert (connection.name, narrowed.complete, work.over) == ("last", True, False)
+        refused_to = partial(find_child, remote, every[:-1], came, False, "", Work())
+        assert calls(lambda: refused(refused_to)) < 100 * count
+
+    def test_what_is_too_much_is_refused_and_not_described(self) -> None:
+        found = catalog()
+        (first, *_) = (c for c in found.connections.values() if c.name == "wide")
+        apart = Traffic(hosts("10.5.0.1"), hosts("10.5.0.1"))
+        every = [replace(first, name=f"c{n}", traffic=apart) for n in range(200)]
+        came, work = Traffic(strips("10.1.0.0"), strips("10.2.0.0")), Work(SELECTORS_MAX)
+        act = partial(find_child, found.remote("roaming"), every, came, False, "", work)
+        assert calls(lambda: refused(act)) < 200_000
+        assert work.over
+
+
+def test_connections_that_do_not_fit_are_described_where_they_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a quick mode that is refused with however many."""
+    found, count = catalog(), 200
+    (first,) = found._with["west"]
+    texts: list[str] = []
+
+    class Told(IPv4Network):
+        def __str__(self) -> str:
+            texts.append("")
+            return super().__str__()
+
+    selector = first.selector._replace(src=Told("10.66.0.0/16"))
+    every = [replace(first, name=f"c{n}", selector=selector) for n in range(count)]
+    monkeypatch.setitem(found._with, "west", every)
+    asked = Selector.of("10.77.0.0/16", "10.2.0.0/16")
+    reason = refused(found.find_connection, found.remote("west"), asked).reason
+    assert reason.misses[0] == "c0: Local-ID is 10.66.0.0/16, the peer says 10.77.0.0/16"
+    assert len(reason.misses) == MISSES_MAX
+    assert len(texts) <= 3 * MISSES_MAX

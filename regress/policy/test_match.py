@@ -16,6 +16,7 @@ from isakmp.payloads.base import Value
 from isakmp.policy.match import (
     MISSES_MAX,
     TRANSFORMS_MAX,
+    Row,
     choose_ike,
     choose_ipsec,
     describe,
@@ -175,6 +176,21 @@ def test_what_a_stranger_can_have_compared_is_bounded() -> None:
     assert Counted.looked < 3 * TRANSFORMS_MAX
     many = ike(*[offer(enc=1)] * (TRANSFORMS_MAX // 2)) * 2
     refusal(choose_ike, many + ike(offer()), remote(AES))
+
+
+def test_what_is_not_told_is_not_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The texts cost ten times as much as the comparison."""
+    described: list[str] = []
+    text = Row.__str__
+
+    def counted(row: Row) -> str:
+        described.append(row.label)
+        return text(row)
+
+    monkeypatch.setattr(Row, "__str__", counted)
+    many = [offer(enc=1, hash=1, group=1, auth=3)] * 200
+    assert len(refusal(choose_ike, ike(*many), remote(AES)).misses) == MISSES_MAX
+    assert len(described) <= 5 * (MISSES_MAX + 1)
 
 
 def test_attributes_as_they_may_come() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -399,6 +400,22 @@ def test_a_strangers_thousands_are_not_compared() -> None:
         )
     assert len(caught.value.reason.misses) <= MISSES_MAX
     assert len(str(caught.value.reason)) < 4000
+
+
+def test_what_is_not_told_is_not_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The texts cost ten times as much as the comparison."""
+    described = Mock(wraps=proposal._differences)
+    monkeypatch.setattr(proposal, "_differences", described)
+    one = {"protocol_id": 1, "spi": b""}
+    came = [
+        one | {"number": n, "transforms": [{"type": 1, "transform_id": n, "attributes": []}]}
+        for n in range(1, 256)
+    ]
+    ours = ike("aes128gcm16-prfsha256-x25519")
+    with pytest.raises(Refused) as caught:
+        proposal.choose(proposals_of({"proposals": came}), ours, "west", "f:1", prefer_local=True)
+    assert len(caught.value.reason.misses) == MISSES_MAX
+    assert described.call_count == MISSES_MAX + 1, "the mend's once more"
 
 
 words = st.lists(st.sampled_from(sorted(KEYWORDS)), min_size=1, max_size=8).map("-".join)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.payloads.base import Value
-from isakmp.policy.remembered import LONGEST, MOST, _every, remembered, transforms_in
+from isakmp.payloads.ikev2.sa import CODEC as SA_2
+from isakmp.payloads.sa import CODEC as SA_1
+from isakmp.payloads.shapes import KNOWN_OCTETS, Shared
+from isakmp.policy.remembered import MOST, _every, remembered
 from regress.pair import EAST, WEST, Network
 
 
@@ -24,7 +26,7 @@ class Counted:
 
 
 def test_the_same_is_worked_out_once() -> None:
-    counted, one, other = Counted(), [1], [2]
+    counted, one, other = Counted(), Shared([1]), [2]
     assert counted.again(one, other, "a") == "3 a True"
     assert counted.again(one, other, "a") == "3 a True"
     assert counted.calls == 1
@@ -34,7 +36,7 @@ def test_the_same_is_worked_out_once() -> None:
 
 
 def test_what_is_equal_is_not_the_same() -> None:
-    counted, one = Counted(), [1]
+    counted, one = Counted(), Shared([1])
     counted.again(one, [2], "a")
     counted.again(one, [2], "a")
     assert counted.calls == 2
@@ -44,12 +46,12 @@ def test_nothing_takes_the_place_of_what_is_known() -> None:
     """An object that is gone gives its identity to another; one that is known is not gone."""
     counted = Counted()
     for number in range(3 * MOST):
-        assert counted.again([number], [number], "a") == f"{2 * number} a True"
+        assert counted.again(Shared([number]), [number], "a") == f"{2 * number} a True"
     assert counted.calls == 3 * MOST
 
 
 def test_so_many_are_known() -> None:
-    counted, kept = Counted(), [[number] for number in range(MOST + 1)]
+    counted, kept = Counted(), [Shared([number]) for number in range(MOST + 1)]
     for each in kept:
         counted.again(each, each, "a")
     counted.again(kept[-1], kept[-1], "a")
@@ -58,30 +60,35 @@ def test_so_many_are_known() -> None:
     assert counted.calls == MOST + 2
 
 
-@pytest.mark.parametrize(("size", "calls"), [(LONGEST, 1), (LONGEST + 1, 2)])
-def test_what_is_long_is_not_kept(size: int, calls: int) -> None:
-    counted, one, other = Counted(), [1] * size, [1]
+def test_what_cannot_come_again_is_not_kept() -> None:
+    """Whatever its length: it is another object each time, and found by that alone."""
+    counted, one, other = Counted(), [1], [1]
     for _ in range(2):
-        assert counted.again(one, other, "a") == f"{size + 1} a True"
-    assert counted.calls == calls
+        assert counted.again(one, other, "a") == "2 a True"
+    assert counted.calls == 2
 
 
-@pytest.mark.parametrize(("transforms", "calls"), [(LONGEST, 1), (LONGEST + 1, 2)])
-def test_of_proposals_the_transforms_are_counted(transforms: int, calls: int) -> None:
-    called: list[object] = []
-
-    def choose(came: list[Value], ours: list[int]) -> str:
-        called.append(came)
-        return "chosen"
-
-    again = remembered(choose, transforms_in)
-    one, other = [Value(transforms=[Value()] * transforms)], [1]
-    assert [again(one, other) for _ in range(2)] == ["chosen", "chosen"]
-    assert len(called) == calls
+@pytest.mark.parametrize("value", [1, b"\0" * 200], ids=["attributes", "octets"])
+@pytest.mark.parametrize("major", [1, 2])
+def test_of_a_strangers_long_offer_nothing_is_left(major: int, value: int | bytes) -> None:
+    """Few transforms may have many attributes, and these any length: 15 kB left 800 kB."""
+    codec = (SA_1, SA_2)[major - 1]
+    _, vector = codec.vectors[0]
+    (proposal,) = vector["proposals"]
+    (transform, *_) = proposal["transforms"]
+    long = transform | {"attributes": [{"type": 1, "value": value}] * 64}
+    body = codec.build(vector | {"proposals": [proposal | {"transforms": [long] * 4}]})
+    assert len(body) > KNOWN_OCTETS
+    again = remembered(lambda came, ours: len(came))
+    for _ in range(2):
+        came = codec.parse(body)
+        assert again(came.proposals, [1]) == 1
+        assert again(came.proposals[0].transforms, [1]) == 4
+    assert not _every[-1]
 
 
 def test_errors_are_not_known() -> None:
-    counted, none = Counted(), list[int]()
+    counted, none = Counted(), Shared[int]()
     for call in ("call 1", "call 2"):
         with pytest.raises(ValueError, match=call):
             counted.again(none, none, "a")

@@ -8,9 +8,10 @@ import pytest
 
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
+from isakmp.policy.boxes import SELECTORS_MAX
 from isakmp.policy.selector_reader import read_selectors
 from isakmp.policy.spd import Selector
-from isakmp.policy.traffic import SELECTORS_MAX, describe
+from isakmp.policy.traffic import describe
 from regress.policy.sections import connection
 
 

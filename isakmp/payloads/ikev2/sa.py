@@ -23,6 +23,8 @@ from isakmp.payloads.data_attribute import ATTRIBUTES, build_attributes, parse_a
 from isakmp.payloads.ikev2.shapes import LenientChain
 from isakmp.payloads.shapes import (
     HEADER,
+    KNOWN_OCTETS,
+    Shared,
     build_chain,
     proposal_reader,
     read_chain,
@@ -60,7 +62,7 @@ _TRANSFORM_FIXED = struct.Struct(">BxH")
 
 
 def _parse(body: bytes) -> Value:
-    value = Value(proposals=[])
+    value = Value(proposals=Shared() if len(body) <= KNOWN_OCTETS else [])
     try:
         end = len(body)
         at = read_chain(body, 0, end, ".proposal", MAX_PROPOSALS, _parse_proposal, value.proposals)

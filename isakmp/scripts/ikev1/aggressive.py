@@ -77,8 +77,8 @@ def recv_AUTH(x: X, message: Incoming) -> None:
     """The initiator's proof; it need not be encrypted, and comes from where we are to answer to
     from now on (RFC 3947 4)."""
     notices.check_auth(x, message)
-    x.path = message.path
     phase_1.take_nat_d(x, message)
+    x.path = phase_1.whereabouts(x, message)
     phase_1.admit(x, message)
 
 

@@ -115,13 +115,14 @@ class Ikev1:
         sa = exchange.sa
         if sa is not None:
             sa.heard(exchange.engine.now())
+            exchange.engine.owner.doubles.heard(sa)
         if not message.protected or exchange.step == 0:
             return
         if sa is None:
-            exchange.path = message.path
-        elif sa.nat.found and sa.path != message.path:
-            exchange.path = message.path
-            exchange.engine.owner.moved(sa, message.path)
+            exchange.path = phase_1.whereabouts(exchange, message)
+        elif (where := sa.nat.followed(sa.path, message.path)) != sa.path:
+            exchange.path = where
+            exchange.engine.owner.moved(sa, where)
 
     def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:
         """Our cookie (RFC 2408 2.5.3)."""

@@ -87,10 +87,10 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
     _give_up(x.engine, sa, set(found.unknown))
     cookies = [spi for value in values if value.protocol_id == isakmp.Protocol.ISAKMP
                for spi in value.spis]  # fmt: skip
-    unknown = [f"{spi:08x}" for spi in found.unknown]
-    unknown += [spi.hex() for spi in x.engine.owner.peer_deleted(sa, cookies)]
+    unknown: list[int | bytes] = [*found.unknown, *x.engine.owner.peer_deleted(sa, cookies)]
     if unknown:
-        x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x, " ".join(unknown))
+        x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
+                           deletes.shown(unknown))  # fmt: skip
 
 
 def _give_up(engine: Engine, sa: IsakmpSa, spis: set[int]) -> None:

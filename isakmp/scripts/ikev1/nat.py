@@ -91,16 +91,21 @@ def send_nat_d(
 def recv_nat_d(
     message: Incoming, nat: Nat, hash_spec: HashSpec, path: Path, cky_i: bytes, cky_r: bytes
 ) -> None:
-    """Compare the peer's NAT-D payloads with what we see; none: no NAT traversal."""
+    """Compare the peer's NAT-D payloads with where it is known to be, from wherever a copy of this
+    comes; it may be at the NAT-traversal port already. None: no NAT traversal."""
     kind = isakmp.Payload.NAT_D_DRAFT if is_draft(nat) else isakmp.Payload.NAT_D
     digests = [payload.body for payload in message.take_all(kind)] if nat.vendor else []
     if len(digests) < 2:
-        nat.vendor = b""
+        nat.vendor, nat.spoken = b"", False
         return
-    ours = digest(hash_spec, cky_i, cky_r, path.local, path.local_port)
-    theirs = digest(hash_spec, cky_i, cky_r, path.remote, path.remote_port)
-    nat.local = not compare_digest(digests[0], ours)
-    nat.remote = not any(compare_digest(seen, theirs) for seen in digests[1:])
+    nat.spoken = True
+
+    def fits(seen: Sequence[bytes], address: Address, port: int) -> bool:
+        expected = [digest(hash_spec, cky_i, cky_r, address, p) for p in (port, NAT_T_PORT)]
+        return any(compare_digest(each, one) for each in seen for one in expected)
+
+    nat.local = not fits(digests[:1], path.local, path.local_port)
+    nat.remote = not fits(digests[1:], path.remote, path.remote_port)
 
 
 def floated(path: Path, nat_t_port: int = NAT_T_PORT) -> Path:

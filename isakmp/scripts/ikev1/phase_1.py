@@ -22,13 +22,14 @@ from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Outgoing, Wait, duplicate
 from isakmp.log.log import LogClass
 from isakmp.message import Payload
+from isakmp.path import Path
 from isakmp.payloads.sa import CODEC as SA_CODEC
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.match import choose_ike
 from isakmp.policy.meanings import AGREED, refusal
 from isakmp.policy.peers import Opening
-from isakmp.policy.remembered import remembered, transforms_in
+from isakmp.policy.remembered import remembered
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, IkeTransform, Remote
 from isakmp.sa import IsakmpSa, Nat, offered_bits, peer_of
@@ -51,7 +52,7 @@ def _work_out(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, dict
     return chosen, {"doi": DOI_IPSEC, "situation": situation, "proposals": [answer]}
 
 
-_choose_and_answer = remembered(_work_out, transforms_in)
+_choose_and_answer = remembered(_work_out)
 
 
 # RFC 2409 5: between 8 and 256 octets.
@@ -331,7 +332,8 @@ def add_nat_d(x: X, message: Outgoing) -> None:
 def take_nat_d(x: X, message: Incoming) -> None:
     """Look at the peer's; the initiator moves to the NAT-traversal port where one is found."""
     hash_spec = get_hash(chosen_of(x).hash)
-    nat.recv_nat_d(message, x.state.nat, hash_spec, message.path, x.cky_i, x.cky_r)
+    nat.recv_nat_d(message, x.state.nat, hash_spec, x.path, x.cky_i, x.cky_r)
+    x.state.nat.reached = not x.initiator
     if x.state.nat.found:
         x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, x.state.nat)
         if x.initiator and not x.path.encap:
@@ -420,14 +422,21 @@ def take_auth(x: X, message: Incoming) -> None:
     message.proven = not x.initiator
 
 
+def whereabouts(x: X, message: Incoming) -> Path:
+    """Where the peer is: a message may go on at the NAT-traversal port (RFC 3947 4), and a copy of
+    it from elsewhere may have come first."""
+    return x.state.nat.settled(x.path, message.path)
+
+
 def admit(x: X, message: Incoming) -> None:
     """As responder: whether who the peer has proved to be may be at that place, too, and have
     another ISAKMP SA. Refused otherwise."""
     came, found = x.state.remote_id, x.state.nat
     if x.initiator or came is None:
         return
-    x.engine.owner.places.admit(x.remote, came, message.path, found)
-    who, _ = peer_of(x.remote, came, message.path, found)
+    where = whereabouts(x, message)
+    x.engine.owner.places.admit(x.remote, came, where, found)
+    who, _ = peer_of(x.remote, came, where, found)
     if reason := x.engine.bounds.sa(x.remote, who):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
 

@@ -159,7 +159,7 @@ class Receiver:
             found = engine.find(self._dialect.name, header.cky_r, 0)
             ours = found is not None and not found.initiator and found.cky_i == header.cky_i
             return found if ours else None
-        return engine.half_open.begun(self._dialect.name, datagram, path.remote)
+        return engine.half_open.begun(self._dialect.name, datagram, path)
 
     def _first_or_late(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """Begin as responder, or answer the repeated last message of a finished phase 1."""
@@ -348,7 +348,7 @@ class Receiver:
             engine.drop(path, f"{sa}: the same came with less padding, or too late")
             return
         # Without a NAT the peer has one address: another may be that of who has recorded this.
-        where = path if sa.nat.found else sa.path
+        where = sa.nat.followed(sa.path, path)
         exchange = engine.answer(
             self._dialect, script, sa.remote, where, sa.cky_i, sa.cky_r, header.message_id,
             sa=sa, stranger=None,

@@ -54,8 +54,11 @@ def take(x: X, message: Incoming) -> None:
     s.supports = set(notifies)
     if not x.engine.owner.nat_traversal:
         return
-    found = nat.look(notifies, message.path, x.cky_i, message.header.cky_r)
-    s.nat.local, s.nat.remote, s.nat.reached = found.local, found.remote, not x.initiator
+    # Where we have asked, from wherever a copy of the answer comes.
+    asked = x.stem.path if x.stem is not None else x.path
+    found = nat.look(notifies, asked, x.cky_i, message.header.cky_r)
+    s.nat.local, s.nat.remote, s.nat.spoken = found
+    s.nat.reached = not x.initiator
     if x.remote.ikev2.force_encap:
         s.nat.local = True
     if s.nat.found:

@@ -25,6 +25,7 @@ from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Outgoing, Wait
 from isakmp.log.log import LogClass
 from isakmp.policy import proposal, traffic
+from isakmp.policy.boxes import Work
 from isakmp.policy.identity import host_network
 from isakmp.policy.match import describe
 from isakmp.policy.spd import (
@@ -199,7 +200,7 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]
     if c.transport and Notify.USE_TRANSPORT_MODE in notifies:
         came = _as_seen(x, came)
     offered = c.offered or connection.traffic
-    if not traffic.is_subset(came, offered):
+    if not traffic.is_subset(came, offered, x.engine.bounds.work()):
         raise Refused(
             Reason("bad-choice", "the peer's selectors are no part of what was offered",
                    came=traffic.describe(came), acceptable=traffic.describe(offered),
@@ -240,9 +241,7 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
     proposals = message.take(P.SA).value.proposals
     c.offered = Traffic(_from_wire(x, message, P.TSR), _from_wire(x, message, P.TSI))
     wanted = Notify.USE_TRANSPORT_MODE in notifies
-    c.offered = _old_first(c, c.offered)
-    only = c.old.connection if c.old else None
-    c.connection, narrowed = _find(x, c.offered, only, wanted)
+    c.connection, narrowed = _narrow(x, c, c.offered, wanted)
     x.name = x.name or c.connection.name
     c.traffic, c.additional = narrowed.traffic, narrowed.additional
     if narrowed.too_many:
@@ -260,8 +259,27 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
     _take_choice(x, c, "accepts")
 
 
+def _narrow(
+    x: X, c: Child, came: Traffic, transport: bool
+) -> tuple[Connection, traffic.Narrowed]:  # fmt: skip
+    """The same within the work that one request may be, of which the rate of requests is told."""
+    bounds, only = x.engine.bounds, c.old.connection if c.old else None
+    work = bounds.work()
+    try:
+        c.offered = _old_first(c, came, work)
+        found = _find(x, c.offered, only, transport, work)
+    except Refused as refused:
+        reason = bounds.compared(work) if work.over else refused.reason
+        raise Refused(reason, refused.notify) from None
+    finally:
+        bounds.worked(common.sa_of(x).who, work)
+    if work.over:
+        x.engine.remark(x, bounds.compared(work))
+    return found
+
+
 def _find(
-    x: X, offered: Traffic, only: Connection | None, transport: bool
+    x: X, offered: Traffic, only: Connection | None, transport: bool, work: Work
 ) -> tuple[Connection, traffic.Narrowed]:
     """The connection, and what is left of the traffic; of transport mode behind NAT with the
     addresses that we see, or where there is none such, of tunnel mode with those that came
@@ -269,14 +287,14 @@ def _find(
     remote, find = common.sa_of(x).remote, x.engine.owner.catalog.find_child
     seen = _as_seen(x, offered) if transport else offered
     try:
-        found, narrowed = find(remote, seen, transport, only)
+        found, narrowed = find(remote, seen, transport, work, only)
     except Refused:
         if seen == offered:
             raise
     else:
         if seen == offered or wants_transport(found):
             return found, narrowed
-    return find(remote, offered, False, only)
+    return find(remote, offered, False, work, only)
 
 
 def _from_wire(x: X, message: Incoming, side: int) -> tuple[TrafficSelector, ...]:
@@ -299,9 +317,9 @@ def _check_room(x: X, c: Child) -> None:
     ipsec_sa.check_traffic(x, sa, connection, c.selectors, Notify.TS_UNACCEPTABLE)
 
 
-def _old_first(c: Child, came: Traffic) -> Traffic:
+def _old_first(c: Child, came: Traffic, work: Work) -> Traffic:
     """What is replaced is never narrowed (2.9.2): its traffic goes first, as a packet's does."""
-    if c.old is None or not traffic.is_subset(c.old.traffic, came):
+    if c.old is None or not traffic.is_subset(c.old.traffic, came, work):
         return came
     local, remote = c.old.traffic
     return Traffic((*local, *came.local), (*remote, *came.remote))

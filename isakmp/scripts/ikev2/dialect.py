@@ -105,8 +105,10 @@ class Ikev2:
             return
         sa.last_heard = exchange.engine.now()
         common.take_window(sa, message)
-        if sa.nat.peer_moves and sa.path != message.path and sa.state is State.ESTABLISHED:
-            exchange.engine.owner.moved(sa, message.path)
+        exchange.engine.owner.doubles.heard(sa)
+        where = sa.nat.followed(sa.path, message.path)
+        if where != sa.path and sa.state is State.ESTABLISHED:
+            exchange.engine.owner.moved(sa, where)
 
     def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
         """What nobody has asked for is ignored (RFC 7296 2.5)."""

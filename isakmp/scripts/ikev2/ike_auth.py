@@ -29,7 +29,6 @@ from isakmp.exchange.script import (
     Wait,
     refusable,
 )
-from isakmp.path import Path
 from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
 from isakmp.policy import proposal
 from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
@@ -162,9 +161,11 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
             _expect_algorithms(x, sa)
         sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
     take_auth(x, message, notifies)
+    if x.initiator:
+        x.path = s.nat.settled(x.path, message.path)
     _expect_no_refusal(x, notifies)
     if not x.initiator:
-        _proven(x, sa, s.remote_id, message.path)
+        _proven(x, sa, s.remote_id)
     s.initial_contact = Notify.INITIAL_CONTACT in notifies
     if x.initiator:
         yield from _take_child(x, message, notifies)
@@ -286,9 +287,9 @@ def _wrong_secret(x: X) -> Reason:
                   mend="make the Authentication of both ends the same")  # fmt: skip
 
 
-def _proven(x: X, sa: IsakmpSa, came: Identity, path: Path) -> None:
+def _proven(x: X, sa: IsakmpSa, came: Identity) -> None:
     """The peer is who it says. Refused where it may not be there, too, or have another IKE SA."""
-    x.engine.owner.places.admit(x.remote, came, path, sa.nat)
+    x.engine.owner.places.admit(x.remote, came, x.path, sa.nat)
     sa.remote_id = came
     sa.find_peer()
     if reason := x.engine.bounds.sa(x.remote, sa.who):

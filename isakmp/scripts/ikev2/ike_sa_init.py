@@ -27,7 +27,7 @@ from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
 from isakmp.log.log import LogClass
 from isakmp.policy import proposal
-from isakmp.policy.remembered import remembered, transforms_in
+from isakmp.policy.remembered import remembered
 from isakmp.scripts.ikev2 import abilities, common, ppk, twins
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.ike_intermediate import IKE_INTERMEDIATE
@@ -46,7 +46,7 @@ from isakmp.scripts.ikev2.keys import derive
 
 P, Notify = ikev2.Payload, ikev2.Notify
 
-_choose = remembered(proposal.choose, transforms_in)
+_choose = remembered(proposal.choose)
 
 # First messages of one attempt: a cookie, then a group, then a new cookie for it, and as much again
 # that somebody on the way has made up.

@@ -175,7 +175,7 @@ def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> del
     )
     if found.unknown:
         x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
-                           " ".join(f"{spi:08x}" for spi in found.unknown))  # fmt: skip
+                           deletes.shown(found.unknown))  # fmt: skip
         rekey.deleted_early(sa, found.unknown)
     for reason in found.doubtful.values():
         x.engine.remark(x, reason, goes_on=True)

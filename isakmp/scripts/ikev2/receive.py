@@ -47,6 +47,7 @@ INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 INIT = int(ikev2.Exchange.IKE_SA_INIT)
 # Requests before an IKE SA is there: IKE_SA_INIT, IKE_INTERMEDIATE at most so often, IKE_AUTH.
 INITIAL_MAX = 2 + len(ADDITIONAL)
+RETURNED = "a message of our own has come back"
 
 SCRIPTS: dict[int, Script[Any]] = {
     int(s.exchange_type): s for s in (CREATE_CHILD_SA, IKE_FOLLOWUP_KE, INFORMATIONAL)
@@ -90,7 +91,11 @@ class Receiver:
             elif exchange.last_in != digest(datagram):
                 engine.run(exchange, read_clear(engine, path, header, datagram), datagram)
             return
-        known = engine.half_open.begun(self._dialect.name, datagram, path.remote)
+        if self._is_ours(engine, header.cky_i):
+            # AUTH covers it as it went: whoever answered would prove us to ourselves.
+            engine.drop(path, RETURNED)
+            return
+        known = engine.half_open.begun(self._dialect.name, datagram, path)
         if known is not None and engine.is_repeat(known, datagram):
             return
         if header.cky_r != notices.NOBODY:
@@ -118,7 +123,7 @@ class Receiver:
     def _owes_cookie(
         self, engine: Engine, path: Path, header: Header, message: Incoming
     ) -> bool:  # fmt: skip
-        if len(engine.half_open) < engine.settings.cookie_threshold:
+        if not engine.half_open.pressing(engine.settings.cookie_threshold):
             return False
         nonces = [p.body for p in message.payloads if p.type == P.NONCE]
         if not nonces:
@@ -248,11 +253,15 @@ class Receiver:
             engine.drop(path, "the initial exchanges are not done")
             return
         others = header.cky_i if header.flags & INITIATOR else header.cky_r
-        if engine.sas.find(self._dialect.name, others) is not None:
-            engine.drop(path, "a message of our own has come back")
+        if self._is_ours(engine, others):
+            engine.drop(path, RETURNED)
             return
         engine.drop(path, "no IKE SA has these SPIs (INVALID_IKE_SPI)")
         notices.answer(engine, path, header, Notify.INVALID_IKE_SPI)
+
+    def _is_ours(self, engine: Engine, spi: bytes) -> bool:
+        """Whether we chose that SPI for an IKE SA that is there, or in the making."""
+        return engine.sas.find(self._dialect.name, spi) is not None or self._begun(engine, spi)
 
     def _begun(self, engine: Engine, own: bytes) -> bool:
         """Whether an IKE SA with that SPI of ours is in the making."""
@@ -285,11 +294,8 @@ class Receiver:
             if exchange is None:
                 return
         if not exchange.initiator:
-            # What is authentic and new tells where the peer is now (RFC 7296 2.23).
-            exchange.path = path
+            exchange.path, exchange.back = self._whereabouts(sa, path), path
             sa.ids.begin(header.message_id)
-        if sa.state is State.LARVAL:
-            sa.path = path
         if isinstance(message, MalformedPayload):
             exchange.now_in = digest(mark)
             engine.malformed(exchange, message, fresh=not exchange.last_in, proven=True)
@@ -366,11 +372,21 @@ class Receiver:
         sa.fragments.seen(whole.largest, path)
         return whole.inner, whole.first, whole.mark
 
+    @staticmethod
+    def _whereabouts(sa: IsakmpSa, path: Path) -> Path:
+        """Where the peer is, and what is made with it, now that something authentic and new came
+        that way (RFC 7296 2.23). A copy of it may have come first."""
+        if sa.state is not State.LARVAL:
+            return sa.nat.followed(sa.path, path)
+        sa.path = sa.nat.settled(sa.path, path)
+        return sa.path
+
     def _begin(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header
     ) -> Exchange[Any] | None:
         if engine.too_many(sa, path):
             return None
         script = SCRIPTS.get(header.exchange_type) or unknown(header.exchange_type)
-        return engine.answer(self._dialect, script, sa.remote, path, sa.cky_i, sa.cky_r,
+        where = self._whereabouts(sa, path)
+        return engine.answer(self._dialect, script, sa.remote, where, sa.cky_i, sa.cky_r,
                              header.message_id, sa=sa, stranger=None)  # fmt: skip

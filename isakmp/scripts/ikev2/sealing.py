@@ -23,7 +23,7 @@ def seal(
     engine, sa = exchange.engine, exchange.sa
     first, chain = build_payloads(2, items)
     header = _header(exchange, first, chain)
-    record(engine, exchange.path, header, None, chain)
+    record(engine, exchange.where, header, None, chain)
     if not protected or sa is None:
         return (header.pack() + chain,)
     return _protect(exchange, sa, header, first, chain)
@@ -63,7 +63,7 @@ def again(exchange: Exchange[Any]) -> tuple[bytes, ...]:
     if exchange.plain is None or sa is None or exchange.retries < 2:
         return exchange.last_out
     whole = len(exchange.last_out) == 1
-    if whole and sa.fragments.is_small(exchange.last_out[0], exchange.path):
+    if whole and sa.fragments.is_small(exchange.last_out[0], exchange.where):
         return exchange.last_out
     (first, chain), least = exchange.plain, len(exchange.last_out) + sa.fragments.shrink()
     cut = split(chain, _room(exchange, sa), least)
@@ -75,7 +75,7 @@ def again(exchange: Exchange[Any]) -> tuple[bytes, ...]:
 def _room(exchange: Exchange[Any], sa: IsakmpSa) -> int:
     """Octets of payloads in one piece, whatever padding takes of it."""
     sk = sa.keys.seals
-    return int(sa.fragments.room(exchange.path, sk.sealed_size(0) + sk.block_size))
+    return int(sa.fragments.room(exchange.where, sk.sealed_size(0) + sk.block_size))
 
 
 def _header(exchange: Exchange[Any], first: int, chain: bytes) -> Header:

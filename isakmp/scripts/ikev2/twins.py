@@ -40,6 +40,7 @@ def joins(x: X, message: Incoming) -> bool:
     if not s.nat.found and x.stem is not None:
         x.path = x.stem.path
     if x.sa is not None:
+        x.sa.path = x.path
         x.sa.fragments = x.sa.fragments or abilities.fragments(x)
     return True
 
@@ -100,12 +101,12 @@ def proven(x: X, fits: Callable[[], bool]) -> bool:
 
 def _believe(x: X, message: Incoming) -> None:
     """A NAT that was not known of when the request went has to learn of the right port."""
-    sa = common.sa_of(x)
-    # Where the answer has come from.
-    x.path = sa.path
+    s, sa = x.state, common.sa_of(x)
+    if x.stem is not None:
+        x.path = x.stem.path
     _take(x, message)
     agreed = abilities.fragments(x)
     sa.fragments = agreed and (sa.fragments or agreed)
-    if x.path != sa.path:
+    if s.nat.found:
         dialect, engine = x.dialect, x.engine
         x.finished.then(lambda job: job.error or tell(engine, dialect, sa, []))

@@ -25,7 +25,7 @@ from isakmp.scripts.ikev1 import nat as nat_t
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.transport.base import KEEPALIVE
 from regress.observer import Observer, Payloads, edited, numbered
-from regress.pair import EAST, WEST, Gateway, Host, Nat, Network, agree, connected
+from regress.pair import EAST, WEST, Gateway, Host, Nat, Network, Packet, agree, connected
 from regress.scripts.changed import change_sent
 
 ME = "[warrior]\nID-type= FQDN\nName= warrior.example\n"
@@ -224,6 +224,40 @@ def test_a_fresh_message_from_elsewhere_moves_the_peer_and_its_sas() -> None:
     port = int(moved.rpartition(":")[2])
     for spec in east.app.sas.values():
         assert spec.encap == ((port, 4500) if spec.inbound else (4500, port))
+
+
+@pytest.mark.parametrize("tag", ["", "AGGRESSIVE", "Key-exchange= ikev2"])
+def test_who_is_behind_a_nat_follows_nobody(tag: str) -> None:
+    """RFC 3947 7, RFC 7296 2.23: whoever sends the peer's messages on could cut it off."""
+    one, other = INSIDE, OUTSIDE
+    if "AGGRESSIVE" in tag:
+        one, other = (replace(s, exchange="AGGRESSIVE") for s in (one, other))
+    elif tag:
+        one, other = (replace(s, peer_tags=f"{s.peer_tags}\n{tag}") for s in (one, other))
+    net = Network()
+    net.nats.append(Nat("192.0.2.1", "203.0.113.1"))
+    west, east = net.host(one), net.host(other)
+
+    def lose(packet: Packet) -> bool:
+        if packet.src == east.address:
+            net.flying.append(packet._replace(src=ip_address("198.51.100.9"), sport=666))
+        return False
+
+    net.lose = lose
+    net.start()
+    net.run(5)
+    for host, what in ((west, "west-east"), (east, "east-west")) * 2:
+        host.daemon.rekey(what, "quick")
+        net.run(5)
+        (sa,) = west.daemon.sas.isakmp.values()
+        assert (sa.path.remote, sa.path.remote_port) == (east.address, 4500)
+        for spec in west.app.sas.values():
+            assert {spec.src, spec.dst} == {west.address, east.address}
+            assert spec.encap == (4500, 4500)
+    assert connected(west)
+    agree(west, east)
+    west.daemon.mapping(Mapping(next(iter(west.app.sas)), ip_address("198.51.100.9"), 666))
+    assert sa.path.remote == east.address
 
 
 def test_the_applications_word_moves_them_too() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,8 @@ from isakmp.exchange.outcome import OUTCOMES_MAX
 from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.policy import proposal
-from isakmp.policy.spd import Proposal, Traffic
+from isakmp.policy.boxes import SELECTORS_MAX
+from isakmp.policy.spd import Proposal, Traffic, TrafficSelector
 from isakmp.policy.traffic import to_wire
 from isakmp.sa import IsakmpSa
 from isakmp.scripts.ikev2 import fragments
@@ -31,6 +34,7 @@ from regress.pair import (
     network_id,
     stranger,
 )
+from regress.policy.test_boxes import calls, strips
 from regress.scripts.ikev2.pairs import SPOKEN, child_of, gateways, kinds, pair, sa_of
 
 P, Notify, X = ikev2.Payload, ikev2.Notify, ikev2.Exchange
@@ -255,6 +259,35 @@ def rekeying(spi: bytes, proposals: tuple[Proposal, ...], traffic: Traffic) -> l
         (P.TSI, to_wire(traffic.local)),
         (P.TSR, to_wire(traffic.remote)),
     ]
+
+
+def grid(base: str) -> tuple[TrafficSelector, ...]:
+    """Of 64 selectors, that cut whatever they are compared with in many pieces."""
+    first, count = ip_address(base), SELECTORS_MAX // 2
+    ports = [(1000 * n, 1000 * n + 1) for n in range(count)]
+    across = [TrafficSelector(first + a, first + b, 6) for a, b in ports]
+    along = [TrafficSelector(first, first + 65535, 6, *pair) for pair in ports[:-1]]
+    return (*across, *along, TrafficSelector(first, first + 65535, 6))
+
+
+def test_whatever_a_peer_asks_for_is_compared_within_bounds() -> None:
+    """A request of 2.2 kB took a second, and three where it was to rekey what such a one made."""
+    net, west, east = pair()
+    conn = child_of(west).connection
+    before, spi = len(east.daemon.sas.all_children()), b"\1\2\3\4"
+
+    def ask(shape: Callable[[str], tuple[TrafficSelector, ...]], *, rekey: bool) -> int:
+        asked = Traffic(shape("10.1.0.0"), shape("10.2.0.0"))
+        items = rekeying(spi, conn.proposals, asked)[not rekey :]
+        data = forge(west, items, kind=X.CREATE_CHILD_SA)
+        sa_of(west).ids.take()
+        sa_of(west).ids.outstanding.clear()
+        return calls(lambda: send(net, west, east, data))
+
+    assert ask(strips, rekey=False) < 200_000
+    assert len(east.daemon.sas.all_children()) == before + 1
+    assert ask(grid, rekey=True) < 200_000
+    assert ask(grid, rekey=False) < 200_000
 
 
 @pytest.mark.parametrize("spi", [b"", b"\x01", bytes(4), bytes(8), bytes(255)])
@@ -494,6 +527,33 @@ def test_a_flood_is_answered_with_cookies_and_honest_peers_are_served() -> None:
     net.run(10)
     assert connected(west)
     assert connected(east)
+
+
+def test_a_flood_of_offers_that_do_not_fit_is_answered_with_cookies() -> None:
+    """Refusing one costs more than accepting one, and leaves nothing to be counted."""
+    net, west, east = pair(general="Cookie-threshold= 20", seconds=0.0)
+    west.daemon.teardown_all()
+    data = init(net, west)
+    net.flying.clear()
+    # Another number of its first transform: nothing fits.
+    other = data.replace(bytes((1, 0, 0, 12)), bytes((1, 0, 3, 232)))
+    engine = east.daemon.engine
+
+    def flood(count: int) -> int:
+        before = engine.counters.get("cookies", 0)
+        for number in range(1, count + 1):
+            first = number.to_bytes(8, "big") + other[8:]
+            east.receive(stranger(first, east, str(west.address)))
+            net.flying.clear()
+        return engine.counters.get("cookies", 0) - before
+
+    assert flood(100) == 80
+    assert len(engine.half_open) == 0
+    west.daemon.connect("west-east")
+    net.run(10)
+    assert connected(west) and connected(east)
+    net.run(60)
+    assert flood(10) == 0, "once it is over, nobody is asked for one"
 
 
 @pytest.mark.parametrize("value", [0, 1, -1, -2], ids=["0", "1", "p-1", "p-2"])

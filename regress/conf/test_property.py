@@ -178,6 +178,7 @@ def test_a_file_is_used_or_the_checker_says_why(path: Path, data: bytes) -> None
 
 
 @RUN
+@example(("[east]\nDefault= west\n[west]\nRemote-ID= nowhere\n" + PLAIN).encode())
 @given(files(crossed=False))
 def test_what_the_checker_refuses_is_not_used(path: Path, data: bytes) -> None:
     """An error is of the file, of a fixed section, or of one that no connection in use leads to."""
@@ -199,8 +200,9 @@ def test_what_the_checker_refuses_is_not_used(path: Path, data: bytes) -> None:
 
 
 def _followed(conf: Conf, section: str) -> list[str]:
-    """What a section leads to, by any table in which its tags are."""
-    leads = {fold(n) for tags in TAGS.values() for n, tag in tags.items() if tag.leads}
+    """What a section leads to that may be of any kind but those of fixed sections."""
+    free = [tags for kind, tags in TAGS.items() if kind not in FIXED.values()]
+    leads = {fold(n) for tags in free for n, tag in tags.items() if tag.leads}
     written = [tag for tag in conf.tags(section) if fold(tag) in leads]
     found = (name for tag in written for name in items_of(conf.get(section, tag) or ""))
     return [fold(name) for name in found]

@@ -22,10 +22,10 @@ from isakmp.conf.store import Conf
 from isakmp.conf.user import may_write, named_user, user_error
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.flags import families
+from isakmp.listening import listen_on
 from isakmp.privilege import Identity
 from isakmp.run_directory import run_directory
 from isakmp.service import fifo_path
-from isakmp.transport.netif import listen_on
 from isakmp.transport.udp import not_to_be_had
 
 

@@ -22,6 +22,7 @@ from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.event.worker import Work, Workers
 from isakmp.flags import arguments, families
+from isakmp.listening import listen_on
 from isakmp.log.files import Outlets
 from isakmp.log.log import Log, LogClass, Severity, parse_class, parse_level
 from isakmp.log.sink import STDERR, Sink, StreamSink, SyslogSink
@@ -33,7 +34,7 @@ from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
 from isakmp.run_directory import run_directory
 from isakmp.service import uncollected, work
-from isakmp.transport.netif import interface, listen_on, source
+from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
 
 # Connections that an error names.

@@ -97,7 +97,7 @@ LAYERS = [
     ["isakmp.keeper.liveness"],
     ["isakmp.keeper.doubles", "isakmp.keeper.orphans", "isakmp.keeper.places"],
     ["isakmp.keeper.keeper"],
-    ["isakmp.keeper.changes", "isakmp.reload"],
+    ["isakmp.keeper.changes", "isakmp.listening", "isakmp.reload"],
     ["isakmp.status", "isakmp.daemon", "isakmp.keeper.closing", "fifo_ui"],
     [
         "isakmp.__main__",

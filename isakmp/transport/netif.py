@@ -6,8 +6,6 @@ import errno
 import socket
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 
-from isakmp.conf.kinds import Kind
-from isakmp.conf.store import Conf
 from isakmp.conf.values import is_address
 from isakmp.policy.spd import Address
 
@@ -62,21 +60,3 @@ def interface(name: str, version: int) -> Interface | None:
                 text = f"{address}/{message['prefixlen']}"
                 return IPv4Interface(text) if version == 4 else IPv6Interface(text)
     return None
-
-
-def listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
-    """The addresses of Listen-on, written or an interface's, of the families that are wanted.
-
-    ConfError where there is no such interface, or it has no address.
-    """
-    addresses: list[Address] = []
-    for text in conf.value(Kind.GENERAL, "General", "Listen-on"):
-        try:
-            found = [ip_address(text)]
-        except ValueError:
-            found = [i.ip for version in families if (i := interface(text, version))]
-            if not found:
-                why = f"{text} is no address, and no interface of this host with one"
-                raise conf.error(why, "General", "Listen-on") from None
-        addresses += [address for address in found if address.version in families]
-    return addresses

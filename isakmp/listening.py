@@ -1,0 +1,28 @@
+"""Listening: which addresses of this host isakmpd listens on."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from isakmp.conf.kinds import Kind
+from isakmp.conf.store import Conf
+from isakmp.policy.spd import Address
+from isakmp.transport.netif import interface
+
+
+def listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
+    """The addresses of Listen-on, written or an interface's, of the families that are wanted.
+
+    ConfError where there is no such interface, or it has no address.
+    """
+    addresses: list[Address] = []
+    for text in conf.value(Kind.GENERAL, "General", "Listen-on"):
+        try:
+            found = [ip_address(text)]
+        except ValueError:
+            found = [i.ip for version in families if (i := interface(text, version))]
+            if not found:
+                why = f"{text} is no address, and no interface of this host with one"
+                raise conf.error(why, "General", "Listen-on") from None
+        addresses += [address for address in found if address.version in families]
+    return addresses

@@ -290,20 +290,27 @@ class Children:
             self._tell_deleted(sa, child)
             return
         if tell:
-            for dialect in self.shared.engine.dialects.values():
-                dialect.tell_later(child)
+            self._tell_later(child)
         self.child_gone(child)
 
+    def _tell_later(self, child: ChildSa) -> None:
+        """Its peer is told under the next SA that serves."""
+        for dialect in self.shared.engine.dialects.values():
+            dialect.tell_later(child)
+
     def _tell_deleted(self, sa: IsakmpSa, child: ChildSa) -> None:
-        """Tell the peer under ``sa``, or where that ends before, under its successor."""
+        """Tell the peer under ``sa``, or where that ends before, under its successor, or the next
+        one."""
 
         def told(job: Job[Any]) -> None:
             heirs = [heir for heir in sa.heirs if heir.state is State.ESTABLISHED]
             if job.error is not None and heirs and child.state is State.DELETING:
                 self.sas.adopt(child, heirs[0])
                 self._tell_deleted(heirs[0], child)
-            else:
-                self.child_gone(child)
+                return
+            if job.error is not None:
+                self._tell_later(child)
+            self.child_gone(child)
 
         engine = self.shared.engine
         engine.dialects[sa.dialect].tell_deleted(engine, sa, child).then(told)

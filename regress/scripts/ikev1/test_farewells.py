@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from isakmp.errors import Reason, Refused
+from isakmp.event.job import Job
 from isakmp.scripts.ikev1.farewells import OF_ONE_MAX, PEERS_MAX, Farewells
 from regress.keeper.test_places import meet
 from regress.pair import Gateway, Host, Network, both, network_id
@@ -121,6 +123,22 @@ def test_what_no_isakmp_sa_was_there_to_be_said_under_is_said_under_the_next() -
     assert (len(west.rows(1)), len(west.rows(2)), len(east.rows(2))) == (0, 2, 1)
     (child,) = east.daemon.sas.all_children()
     east.daemon.connections.begin_sa_of(child)
+    net.run(1)
+    assert [row["name"] for row in west.rows(2)] == ["west-east"]
+
+
+def test_what_was_told_under_an_sa_that_ended_before_the_peer_heard_is_said_under_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under an IKE SA, which the peer was deleting just then."""
+    net, west, east = _many(1)
+    ended: Job[None] = Job.failed(Refused(Reason("sa-gone", "its IKE SA was deleted")))
+    with monkeypatch.context() as patch:
+        patch.setattr(east.daemon.engine.dialects["ikev1"], "tell_deleted", lambda *_: ended)
+        east.daemon.teardown("c0", 2)
+    net.run(2)
+    assert (len(west.rows(2)), len(east.rows(2))) == (2, 1)
+    east.daemon.rekey("west", "main")
     net.run(1)
     assert [row["name"] for row in west.rows(2)] == ["west-east"]
 

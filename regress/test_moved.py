@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from isakmp.constants import isakmp
-from isakmp.errors import Reason
+from isakmp.errors import ApplicationError, Reason
+from isakmp.event.job import Job
+from isakmp.sa import State
 from regress.pair import Packet, agree
 from regress.scripts.ikev1.test_nat import INSIDE, OUTSIDE, through_nat
+from regress.traffic import flows
 
 
 @pytest.mark.parametrize("version", ["ikev1", "ikev2"])
@@ -49,6 +52,29 @@ def test_a_peer_that_moves_with_each_message_is_followed_so_often_a_minute(versi
     engine.dialects[sa.dialect].probe(engine, sa, 61)
     net.run(1)
     assert next(iter(east.daemon.sas.isakmp.values())).path.remote_port == nat._next
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+def test_what_the_stack_does_not_move_has_a_successor_where_the_peer_is(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag = f"\nKey-exchange= {version}"
+    one, other = (replace(s, peer_tags=s.peer_tags + tag) for s in (INSIDE, OUTSIDE))
+    net, west, east, nat = through_nat(one, other)
+    full: Job[None] = Job.failed(ApplicationError("there is no room"))
+    with monkeypatch.context() as patch:
+        patch.setattr(east.app, "move_sa", lambda old, new: full)
+        nat.rebind()
+        (sa,) = west.daemon.sas.isakmp.values()
+        engine = west.daemon.engine
+        engine.dialects[sa.dialect].probe(engine, sa, 1)
+        net.pump()
+    assert "refused moving SA" in east.said
+    net.run(10)
+    (child,) = [c for c in east.daemon.sas.all_children() if c.state is State.ESTABLISHED]
+    (spi,) = (p.spi_out for p in child.protocols)
+    assert [sa.encap for sa in east.app.sas.values() if sa.spi == spi] == [(4500, nat._next)]
+    assert flows(west, east)
 
 
 @pytest.mark.parametrize("what", ["address", "port"])

@@ -173,7 +173,7 @@ class Children:
         placed = [_at(spec, child.path) for spec in specs]
         for spec, now in zip(specs, placed, strict=True):
             if spec.inbound and now != spec:
-                self._watch(self.app.move_sa(spec, now), "moving SA %08x", spec.spi)
+                self._move(child, spec, now)
         return placed
 
     def _move_specs(self, child: ChildSa, path: Path) -> None:
@@ -181,8 +181,18 @@ class Children:
         for spec in specs:
             moved = _at(spec, path)
             if spec.inbound or not child.receives_only:
-                self._watch(self.app.move_sa(spec, moved), "moving SA %08x", spec.spi)
+                self._move(child, spec, moved)
             child.specs.append(moved)
+
+    def _move(self, child: ChildSa, before: SaSpec, after: SaSpec) -> None:
+        moved = self.app.move_sa(before, after)
+        self._watch(moved, "moving SA %08x", before.spi)
+        moved.otherwise(self._left_behind, child)
+
+    def _left_behind(self, child: ChildSa, _: Exception) -> None:
+        """The stack has it where the peer was: its successor is made for where that is."""
+        if child.state is State.ESTABLISHED:
+            self.shared.connections.rekey(child)
 
     # --- ends --------------------------------------------------------------------------------
 

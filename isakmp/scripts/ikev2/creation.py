@@ -120,9 +120,13 @@ def finalize(x: X) -> None:
     s, sa, owner = x.state, sa_of(x), x.engine.owner
     c = s.child
     if c is None:
+        # Whatever ends the old one meanwhile would have ended this one, had it been there.
+        ended = x.unwanted is not None or sa.state is State.DELETING
         new = _new_ike_sa(x, sa)
         owner.sa_rekeyed(sa, new)
         rekey.settle_sa(x.engine, sa)
+        if ended:
+            owner.delete_sa(new)
         return
     child = negotiation.make(x, c, rekey.home(sa), s.ni, s.nr)
     if c.old is None or not (c.old.heirs or c.old.state is not State.DEAD):

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from isakmp.constants import ikev2
-from isakmp.errors import Refused
+from isakmp.errors import Reason, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Outgoing
+from isakmp.sa import State
 from isakmp.scripts.ikev2 import creation
 from isakmp.scripts.ikev2.additional import Additional
 from isakmp.scripts.ikev2.creation import LINK_SIZE, Create
-from regress.pair import Host, Network
+from regress.pair import Host, Network, agree
 from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
 
 NOTIFY, ADDITIONAL = int(ikev2.Payload.NOTIFY), int(ikev2.Notify.ADDITIONAL_KEY_EXCHANGE)
@@ -102,3 +103,25 @@ def test_a_rekeying_is_one_request_and_one_answer() -> None:
     begun(west)
     net.run(0.1)
     assert kinds(net.history[before:])[:2] == ["CREATE_CHILD_SA", "CREATE_CHILD_SA'"]
+
+
+@pytest.mark.parametrize("ends", ["peer changed", "taken down"])
+def test_an_ike_sa_that_replaces_one_which_ends_meanwhile_ends_too(ends: str) -> None:
+    """Its peer may be none of ours any more by the time that it answers."""
+    net, west, east = pair()
+    (sa,) = east.daemon.sas.isakmp.values()
+    net.lose = lambda packet: packet.src == west.address
+    east.daemon.engine.dialects["ikev2"].rekey_sa(east.daemon.engine, sa)
+    net.run(0.2)
+    if ends == "taken down":
+        east.daemon.teardown("west", 1)
+    else:
+        (rekeying,) = sa.running.values()
+        east.daemon.engine.cancel(rekeying, Reason("sa-gone", "peer changed or removed"))
+        east.daemon.keeper.delete_sa(sa)
+    net.lose = lambda packet: False
+    net.run(60)
+    names = {row["cookies"] for row in west.rows(1)}
+    assert names == {row["cookies"] for row in east.rows(1)}
+    assert sa.heirs and all(heir.state is State.DEAD for heir in sa.heirs)
+    agree(west, east)

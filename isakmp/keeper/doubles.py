@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from isakmp.keeper.liveness import EndSa
 from isakmp.keeper.shared import Shared
+from isakmp.policy.spd import Address
 from isakmp.sa import IsakmpSa, State
 
 
@@ -44,5 +45,11 @@ class Doubles:
         if sa.initiator:
             return []
         every, _ = self._shared.sas.everywhere(sa)
-        own = sa.dialect, sa.cky_i, False
-        return [x for x in every if x is not sa and (x.dialect, x.cky_i, x.initiator) == own]
+        own = _attempt(sa)
+        return [x for x in every if x is not sa and _attempt(x) == own]
+
+
+def _attempt(sa: IsakmpSa) -> tuple[str, bytes, bool, Address]:
+    """What is the same in all that one has made. Another device of the same identity can choose the
+    cookie or SPI that goes by in clear, but not be where the first one is."""
+    return sa.dialect, sa.cky_i, sa.initiator, sa.path.remote

@@ -73,15 +73,16 @@ class Chosen(NamedTuple):
         return any(a["type"] == kind and a["value"] in _UDP for a in transform.attributes)
 
 
-def first_of(proposals: Sequence[Any]) -> list[Any]:
-    """The first proposals, and one at least; a peer's may hold thousands of transforms."""
+def first_of(bundles: Iterable[list[Any]]) -> list[list[Any]]:
+    """The first ones, and one at least, each of them whole: a part of what belongs together is
+    another offer. A peer's proposals may hold thousands of transforms."""
     room = TRANSFORMS_MAX
-    found: list[Any] = []
-    for proposal in proposals:
-        room -= len(proposal.transforms)
+    found: list[list[Any]] = []
+    for bundle in bundles:
+        room -= sum(len(proposal.transforms) for proposal in bundle)
         if room < 0 and found:
             break
-        found.append(proposal)
+        found.append(bundle)
     return found
 
 
@@ -356,8 +357,8 @@ def choose_ipsec(proposals: Sequence[Any], suites: Iterable[Suite], line: str) -
     the differences where nothing fits.
     """
     suites = list(suites)
-    first = first_of(proposals)
-    bundles = [list(group) for _, group in groupby(first, key=lambda p: p.number)]
+    numbers = groupby(proposals, key=lambda p: p.number)
+    bundles = first_of(list(group) for _, group in numbers)
     for bundle in bundles:
         for suite in suites:
             if chosen := _choose_bundle(bundle, suite):

@@ -145,7 +145,7 @@ def choose(
     taken wherever the chosen proposals have it, so that the peer need not begin anew. Refused
     with NO_PROPOSAL_CHOSEN and the differences where nothing fits.
     """
-    looked_at = first_of(came)
+    looked_at = _first_of(came)
     pairs = (
         ((p, o) for o in ours for p in looked_at)
         if prefer_local
@@ -161,7 +161,12 @@ def choose(
 
 def _sort_all(came: Sequence[Any]) -> list[tuple[Any, Sorted]]:
     """The same, with their transforms by type."""
-    return [(proposal, _sort(proposal.transforms)) for proposal in first_of(came)]
+    return [(proposal, _sort(proposal.transforms)) for proposal in _first_of(came)]
+
+
+def _first_of(came: Sequence[Any]) -> list[Any]:
+    """As many as are looked at: here each stands for itself (RFC 7296 3.3)."""
+    return [proposal for (proposal,) in first_of([each] for each in came)]
 
 
 @remembered

@@ -254,6 +254,22 @@ def test_bundles_match_bundles_only() -> None:
     assert len(choose_ipsec(parsed(alternatives), [SINGLE], "")) == 1
 
 
+@pytest.mark.parametrize("count", [1, 200, 255])
+@pytest.mark.parametrize("before", [0, 100])
+def test_a_bundle_of_many_transforms_is_not_cut(count: int, before: int) -> None:
+    """Of ESP and AH together ESP alone was taken: what is cut off is another offer."""
+
+    def of(number: int, protocol: int, transform: int, many: int) -> dict[str, Any]:
+        found = proposal(number, protocol, transform)
+        return {**found, "transforms": found["transforms"] * many}
+
+    misfits = [of(1, 2, 2, before)] if before else []
+    pair = parsed([*misfits, of(2, 3, 12, count), of(2, 2, 3, 100)])
+    refusal(choose_ipsec, pair, [SINGLE], "")
+    if not before:
+        assert [c.what.protocol for c in choose_ipsec(pair, [BUNDLE], "")] == [ESP, AH]
+
+
 @pytest.mark.parametrize(
     ("changes", "miss"),
     [

@@ -26,7 +26,6 @@ ALLOWED = {
     "isakmp/payloads/ikev2/sa.py",
     "isakmp/payloads/ikev2/shapes.py",
     "isakmp/payloads/ikev2/sk.py",
-    "isakmp/policy/children.py",
     "isakmp/policy/ppk.py",
     "isakmp/policy/spd.py",
     "isakmp/scripts/ikev2/informational.py",

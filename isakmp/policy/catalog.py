@@ -14,6 +14,7 @@ from isakmp.constants.ip import protocol_name
 from isakmp.errors import ConfError, Reason, Refused
 from isakmp.event.steps import Steps, at_once, emptied, pauses
 from isakmp.policy.boxes import Work
+from isakmp.policy.by_traffic import ByTraffic
 from isakmp.policy.children import find_child
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
@@ -71,7 +72,7 @@ class Catalog:
     faults: Mapping[tuple[Kind, str], ConfError] = field(default_factory=dict)
     supports: Supports | None = None
     reserved: Reserved = field(default_factory=Reserved, repr=False)
-    _with: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
+    _with: dict[str, ByTraffic] = field(default_factory=dict, repr=False)
     _at: dict[Address | None, dict[str, None]] = field(default_factory=dict, repr=False)
     _phase_1: dict[Address | None, str] = field(default_factory=dict, repr=False)
     _anywhere: Roaming | None = field(default=None, init=False, repr=False)
@@ -195,7 +196,7 @@ class Catalog:
         """Note a connection, with its peer and where that is. ConfError where the peer is bad."""
         remote = self.remote(connection.remote)
         self.connections[connection.name] = connection
-        self._with.setdefault(remote.name, []).append(connection)
+        self._with.setdefault(remote.name, ByTraffic()).add(connection)
         self._note(remote)
         self.reserved.add(
             Share(connection.name, remote.name, selectors_of(connection)), remote.shared
@@ -405,12 +406,12 @@ class Catalog:
         only: Connection | None = None,
     ) -> tuple[Connection, Narrowed]:  # fmt: skip
         """The connection for traffic that a peer asks for in IKEv2; see find_child()."""
-        candidates = [only] if only else self._with.get(remote.name, [])
+        candidates = ByTraffic([only]) if only else self._with.get(remote.name, ByTraffic())
         where = self.conf.where("Phase 2")
         try:
             return find_child(remote, candidates, came, transport, where, work)
         except Refused as refused:
-            if candidates or not self.left_out:
+            if candidates.every or not self.left_out:
                 raise
             left_out = tuple(f"left out: {error}" for _, error in self.left_out[:MISSES_MAX])
             mend = self.conf.mend or "mend it, and send HUP"
@@ -467,7 +468,7 @@ class Catalog:
         The selector must be a connection's own; of a passive one it may be a part. Refused with
         what kept each candidate from being taken.
         """
-        candidates = self._with.get(remote.name, [])
+        candidates = self._with.get(remote.name, ByTraffic()).every
         for connection in candidates:
             if not _miss(connection, selector):
                 return connection, selector

@@ -8,6 +8,7 @@ from math import log2
 from isakmp.constants import ikev2, ipsec
 from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.boxes import SELECTORS_MAX, Work
+from isakmp.policy.by_traffic import ByTraffic
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.spd import Connection, Remote, Traffic, TrafficSelector
 from isakmp.policy.traffic import (
@@ -24,49 +25,79 @@ from isakmp.policy.traffic import (
 
 Found = tuple[Connection, Narrowed]
 
-# So few selectors of a side are compared with all connections, however many.
-_FEW = 8
 # Where each side fits, and nothing has refused it.
 _APART = "local and remote side are of different IP versions"
 
 
-def find_child(
-    remote: Remote, connections: Sequence[Connection], came: Traffic, transport: bool, line: str,
-    work: Work,
-) -> Found:  # fmt: skip
-    """The connection that fits best, and what it leaves of the traffic, from our point of view.
+class _Search:
+    """What of the connections has been found for one request, and why others were not."""
 
-    One that takes all goes first, of those the narrowest; else the one that takes most.
-    transport: the peer asks for transport mode. Refused with a miss for each connection; where
-    comparing is too much work, those that come later are not looked at, and the same goes.
-    """
-    found: list[Found] = []
-    refusals: dict[str, str] = {}
-    single: Refused | None = None
-    sides = asked(came)
-    few = max(map(len, sides)) <= _FEW
-    for connection in connections:
-        if _miss(connection, transport):
-            continue
-        if few:
-            work.most += _FEW * (len(connection.traffic.local) + len(connection.traffic.remote))
+    def __init__(self, came: Traffic, transport: bool, work: Work) -> None:
+        self.came, self.transport, self.work = came, transport, work
+        self.found: dict[str, Found] = {}
+        self.refusals: dict[str, str] = {}
+        self.single: Refused | None = None
+        self._sides = asked(came)
+
+    def look(self, connection: Connection) -> bool:
+        """Try one; whether it takes all, as it is asked for."""
+        if connection.name in self.found or _miss(connection, self.transport):
+            return False
         try:
-            narrowed = _narrow(connection, came, sides, work)
+            narrowed = _narrow(connection, self.came, self._sides, self.work)
         except Refused as error:
             if error.notify == ikev2.Notify.SINGLE_PAIR_REQUIRED:
-                single = error
-            refusals[connection.name] = error.reason.detail
-        else:
-            if narrowed is not None:
-                found.append((connection, narrowed))
-    if not found:
-        reason = _reason(remote, connections, came, transport, refusals, line)
-        raise single or Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
-    if len(found) == 1:
-        return found[0]
-    connection, best = min(found, key=lambda one: _rank(one[0], one[1], came, transport, work))
-    more = any(not is_subset(other.traffic, best.traffic, work) for _, other in found)
-    return connection, best._replace(additional=best.additional or not best.complete and more)
+                self.single = error
+            self.refusals[connection.name] = error.reason.detail
+            return False
+        if narrowed is None:
+            return False
+        self.found[connection.name] = connection, narrowed
+        return narrowed.complete and is_transport(connection) is self.transport
+
+    def best(self) -> Found:
+        """Of those that were found."""
+        found = list(self.found.values())
+        if len(found) == 1:
+            return found[0]
+        connection, best = min(found, key=self._rank)
+        more = any(not is_subset(other.traffic, best.traffic, self.work) for _, other in found)
+        return connection, best._replace(additional=best.additional or not best.complete and more)
+
+    def _rank(self, one: Found) -> tuple[bool, bool, bool, float]:
+        connection, narrowed = one
+        first = Traffic(self.came.local[:1], self.came.remote[:1])
+        size = _bits(connection.traffic) if narrowed.complete else -_bits(narrowed.traffic)
+        return (
+            not narrowed.complete,
+            not is_subset(first, narrowed.traffic, self.work),
+            is_transport(connection) is not self.transport,
+            size,
+        )
+
+
+def find_child(
+    remote: Remote, connections: ByTraffic, came: Traffic, transport: bool, line: str, work: Work
+) -> Found:
+    """The connection that fits best, and what it leaves of the traffic, from our point of view.
+
+    One that takes all goes first, of those the narrowest, which one of just that traffic is; else
+    the one that takes most. transport: the peer asks for transport mode. Refused with a miss for
+    each connection; where comparing is too much work, those that come later are not looked at, and
+    the same goes.
+    """
+    search = _Search(came, transport, work)
+    for connection in connections.equal(came):
+        if search.look(connection):
+            return search.found[connection.name]
+    for connection in connections.near(came, work):
+        search.look(connection)
+        if work.over:
+            break
+    if search.found:
+        return search.best()
+    reason = _reason(remote, connections.every, came, transport, search.refusals, line)
+    raise search.single or Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
 
 
 def is_transport(connection: Connection) -> bool:
@@ -112,19 +143,6 @@ def _miss(connection: Connection, transport: bool) -> str:
     if is_transport(connection) and not transport:
         return "is in transport mode, the peer asks for tunnel mode"
     return ""
-
-
-def _rank(
-    connection: Connection, narrowed: Narrowed, came: Traffic, transport: bool, work: Work
-) -> tuple[bool, bool, bool, float]:
-    first = Traffic(came.local[:1], came.remote[:1])
-    size = _bits(connection.traffic) if narrowed.complete else -_bits(narrowed.traffic)
-    return (
-        not narrowed.complete,
-        not is_subset(first, narrowed.traffic, work),
-        is_transport(connection) != transport,
-        size,
-    )
 
 
 def _bits(traffic: Traffic) -> float:

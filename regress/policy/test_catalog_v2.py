@@ -13,6 +13,7 @@ from isakmp.constants import ipsec
 from isakmp.constants.ikev2 import Notify
 from isakmp.errors import Refused
 from isakmp.policy.boxes import SELECTORS_MAX, Work
+from isakmp.policy.by_traffic import ByTraffic
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.children import find_child
 from isakmp.policy.match import MISSES_MAX
@@ -335,7 +336,8 @@ class TestFindChild:
         both = traffic("10.1.0.0/16, fd00::/8", "10.2.0.0/16, fd00::/8")
         one = replace(found.connections["west-net"], traffic=both)
         came = traffic("10.1.0.0/16", "fd00::1")
-        reason = refused(find_child, found.remote("west"), [one], came, False, "", Work()).reason
+        west, only = found.remote("west"), ByTraffic([one])
+        reason = refused(find_child, west, only, came, False, "", Work()).reason
         assert reason.misses == ("west-net: local and remote side are of different IP versions",)
 
     def test_one_request_is_compared_so_much_with_however_many(self) -> None:
@@ -346,7 +348,7 @@ class TestFindChild:
         came = Traffic(strips("10.1.0.0"), strips("10.2.0.0"))
         cost = {}
         for count in (1, 32):
-            every = [replace(first, name=f"c{n}") for n in range(count)]
+            every = ByTraffic(replace(first, name=f"c{n}") for n in range(count))
             work = Work()
             cost[count] = calls(partial(find_child, remote, every, came, False, line, work))
         assert cost[32] < 8 * cost[1]
@@ -359,19 +361,25 @@ class TestFindChild:
         (first, *_) = (c for c in found.connections.values() if c.name == "narrow")
         last = replace(first, name="last", traffic=traffic("10.1.0.0/16", "10.77.0.0/16"))
         every = [*[replace(first, name=f"c{n}") for n in range(count)], last]
-        came = traffic("10.1.0.5[tcp/80], 10.1.0.0/16", "10.77.1.1[tcp/5], 10.77.0.0/16")
-        work = Work()
-        connection, narrowed = find_child(remote, every, came, False, "", work)
-        assert (connection.name, narrowed.complete, work.over) == ("last", True, False)
-        refused_to = partial(find_child, remote, every[:-1], came, False, "", Work())
+        for local, there in (
+            ("10.1.0.5[tcp/80], 10.1.0.0/16", "10.77.1.1[tcp/5], 10.77.0.0/16"),
+            ("10.1.0.5[tcp/80], 10.1.0.0/17", "10.77.1.1[tcp/5], 10.77.0.0/17"),
+        ):
+            came, work = traffic(local, there), Work()
+            connection, narrowed = find_child(remote, ByTraffic(every), came, False, "", work)
+            assert (connection.name, narrowed.complete, work.over) == ("last", True, False)
+        others = ByTraffic(every[:-1])
+        refused_to = partial(find_child, remote, others, came, False, "", Work())
         assert calls(lambda: refused(refused_to)) < 100 * count
 
     def test_what_is_too_much_is_refused_and_not_described(self) -> None:
         found = catalog()
         (first, *_) = (c for c in found.connections.values() if c.name == "wide")
-        apart = Traffic(hosts("10.5.0.1"), hosts("10.5.0.1"))
-        every = [replace(first, name=f"c{n}", traffic=apart) for n in range(200)]
-        came, work = Traffic(strips("10.1.0.0"), strips("10.2.0.0")), Work(SELECTORS_MAX)
+        around = Traffic(
+            *(hosts(f"{net}.0.0") + hosts(f"{net}.255.255") for net in ("10.1", "10.2"))
+        )
+        every = ByTraffic(replace(first, name=f"c{n}", traffic=around) for n in range(200))
+        came, work = Traffic(strips("10.1.1.0"), strips("10.2.1.0")), Work(SELECTORS_MAX)
         act = partial(find_child, found.remote("roaming"), every, came, False, "", work)
         assert calls(lambda: refused(act)) < 200_000
         assert work.over
@@ -382,7 +390,7 @@ def test_connections_that_do_not_fit_are_described_where_they_are_told(
 ) -> None:
     """Of a quick mode that is refused with however many."""
     found, count = catalog(), 200
-    (first,) = found._with["west"]
+    (first,) = found._with["west"].every
     texts: list[str] = []
 
     class Told(IPv4Network):
@@ -391,7 +399,7 @@ def test_connections_that_do_not_fit_are_described_where_they_are_told(
             return super().__str__()
 
     selector = first.selector._replace(src=Told("10.66.0.0/16"))
-    every = [replace(first, name=f"c{n}", selector=selector) for n in range(count)]
+    every = ByTraffic(replace(first, name=f"c{n}", selector=selector) for n in range(count))
     monkeypatch.setitem(found._with, "west", every)
     asked = Selector.of("10.77.0.0/16", "10.2.0.0/16")
     reason = refused(found.find_connection, found.remote("west"), asked).reason

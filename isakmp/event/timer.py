@@ -26,17 +26,22 @@ class Bucket:
 
     def take(self) -> bool:
         """Whether it may happen once more now."""
-        now = self._now()
-        self._left = min(self._burst, self._left + (now - self._last) * self._per_s)
-        self._last = now
+        self._fill()
         if self._left < 1:
             return False
         self._left -= 1
         return True
 
     def owe(self, times: int) -> None:
-        """It has happened that much more: what is left may be less than none for a while."""
-        self._left -= times
+        """It has happened that much more: what is left may be less than none for a while, by a
+        burst at most."""
+        self._fill()
+        self._left = max(self._left - times, -self._burst)
+
+    def _fill(self) -> None:
+        now = self._now()
+        self._left = min(self._burst, self._left + (now - self._last) * self._per_s)
+        self._last = now
 
 
 class Event:

@@ -20,8 +20,9 @@ from isakmp.policy.spd import Connection, Remote, Selector
 from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, Who
 
 MINUTE_S = 60
-# Comparisons of selectors that cost as much as a negotiation: some of an ordinary one are left.
-WORK_A_NEGOTIATION = 1024
+# Comparisons of selectors that an ordinary request may cost: those of 64 with 64, which take about
+# as long as its key exchange; and how many more cost as much as a negotiation.
+WORK_ORDINARY, WORK_A_NEGOTIATION = 4096, 1024
 
 
 @dataclass(slots=True)
@@ -57,7 +58,9 @@ class Bounds:
         """Take what the configuration says."""
         self.limits = limits
         a_second = limits.negotiations / MINUTE_S
-        self._asked = Recent(self._now, a_second, limits.negotiations, kept=limits.sas)
+        self._asked, self._compared = (
+            Recent(self._now, a_second, limits.negotiations, kept=limits.sas) for _ in range(2)
+        )
 
     def often(self, who: Who) -> Reason | None:
         """Why nothing more is negotiated now; asked once for each of the peer's negotiations."""
@@ -73,10 +76,24 @@ class Bounds:
         """What comparing the traffic of one request may cost."""
         return Work(self.limits.side)
 
+    def compares(self, who: Who) -> Reason | None:
+        """Why the traffic of no request is compared now; asked once for each. What is owed for
+        comparing keeps nobody from anything else."""
+        if self._compared.take(who):
+            return None
+        return Reason(
+            "too-many-negotiations",
+            "comparing the selectors of one identity has cost as much as "
+            f"{self.limits.negotiations} negotiations a minute",
+            line=self._line("Max-negotiations"),
+            mend="raise Max-negotiations in [General], or have the peer ask for what is configured",
+        )
+
     def worked(self, who: Who, work: Work) -> None:
-        """A request has cost that much: so much of it counts as a negotiation of its own."""
-        if more := work.done // WORK_A_NEGOTIATION:
-            self._asked.owe(who, more)
+        """A request has cost that much: what is more than an ordinary one may cost is owed, a
+        minute's worth at most."""
+        if (more := (work.done - WORK_ORDINARY) // WORK_A_NEGOTIATION) > 0:
+            self._compared.owe(who, more)
 
     def compared(self, work: Work) -> Reason:
         """Why not all that a peer asks for was compared with all that is configured."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isakmp.event.timer import Event, Timers
+from isakmp.event.timer import Bucket, Event, Timers
 
 
 class Clock:
@@ -126,3 +126,21 @@ def test_like_a_sorted_list(events: list[tuple[int, bool]], jumps: list[int]) ->
     if jumps:
         wanted = min(left) - sum(jumps) if left else None
         assert clock.timers.timeout() == wanted
+
+
+def test_what_a_bucket_owes_is_worked_off_and_is_a_burst_at_most() -> None:
+    clock = [0.0]
+    bucket = Bucket(lambda: clock[0], 2, burst=10)
+    assert bucket.take()
+    bucket.owe(12)
+    assert not bucket.take()
+    clock[0] += 2
+    assert bucket.take(), "3 were owed"
+    bucket.owe(1000)
+    clock[0] += 5
+    assert not bucket.take()
+    clock[0] += 0.5
+    assert bucket.take()
+    clock[0] += 1000
+    bucket.owe(10)
+    assert not bucket.take(), "time before it pays for nothing beyond a burst"

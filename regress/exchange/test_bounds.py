@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from isakmp.constants import ikev2, ipsec, isakmp
-from isakmp.exchange.bounds import WORK_A_NEGOTIATION, Limits
+from isakmp.exchange.bounds import MINUTE_S, WORK_A_NEGOTIATION, WORK_ORDINARY, Limits
 from isakmp.policy.boxes import SELECTORS_MAX, Work
 from isakmp.policy.identity import MAX_NAME_BYTES, identity_of
 from isakmp.policy.spd import Connection, Identity
 from isakmp.policy.traffic import PAIRS_MAX, of_selector
-from isakmp.sa import IsakmpSa
+from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev1 import informational, phase_1
 from isakmp.scripts.ikev1.informational import delete_payload
 from isakmp.scripts.ikev2 import common, ike_auth
@@ -293,18 +293,90 @@ def test_what_is_much_work_to_compare_counts_as_many_negotiations() -> None:
     scene = Scene(2, member(2, 50), "Max-negotiations= 30")
     bounds, who = scene.hub.daemon.engine.bounds, scene.sa().who
     work = bounds.work()
-    work.done = WORK_A_NEGOTIATION - 1
+    work.done = WORK_ORDINARY + WORK_A_NEGOTIATION - 1
     for _ in range(20):
         bounds.worked(who, work)
-    assert bounds.often(who) is None, "an ordinary request counts once, when it is asked for"
-    work.done = 20 * WORK_A_NEGOTIATION
+    assert bounds.compares(who) is None, "an ordinary request counts once, when it is asked for"
+    work.done = WORK_ORDINARY + 20 * WORK_A_NEGOTIATION
     for _ in range(2):
         bounds.worked(who, work)
-    assert bounds.often(who) is not None
+    assert bounds.compares(who) is not None
     scene.net.now += 20
-    assert bounds.often(who) is not None, "what is owed has to be worked off"
+    assert bounds.compares(who) is not None, "what is owed has to be worked off"
     scene.net.now += 20
-    assert bounds.often(who) is None
+    assert bounds.compares(who) is None
+
+
+def in_debt(scene: Scene) -> None:
+    """Whoever the hub has an SA with owes it more than can be worked off in an hour."""
+    bounds = scene.hub.daemon.engine.bounds
+    work = bounds.work()
+    work.done = 100 * work.most
+    for sa in list(scene.sas.isakmp.values()):
+        for _ in range(10):
+            bounds.worked(sa.who, work)
+
+
+def test_what_is_owed_is_a_minutes_worth_at_most() -> None:
+    scene = Scene(2, member(2, 50), "Max-negotiations= 30")
+    bounds, (sa,) = scene.hub.daemon.engine.bounds, scene.sas.isakmp.values()
+    in_debt(scene)
+    scene.net.now += MINUTE_S
+    assert bounds.compares(sa.who) is not None
+    scene.net.now += 3
+    assert bounds.compares(sa.who) is None
+
+
+def test_what_is_owed_for_comparing_keeps_nobody_from_an_ike_sa() -> None:
+    """Its child SA waits until that is worked off."""
+    scene = Scene(2, site(2), "Max-negotiations= 30")
+    in_debt(scene)
+    evil = scene.evil.daemon
+    evil.keeper.delete_sa(scene.sa())
+    scene.net.run(1)
+    assert not scene.sas.isakmp
+    evil.connections.connect("home")
+    scene.net.run(3)
+    assert [sa.state for sa in scene.sas.isakmp.values()] == [State.ESTABLISHED]
+    assert not scene.sas.count
+    assert "comparing the selectors of one identity" in scene.hub.said
+    scene.net.run(3 * MINUTE_S)
+    assert scene.sas.count == 1
+    assert connected(scene.evil)
+
+
+def spoke(me: str, other: str, connections: str, count: int, *, active: bool) -> str:
+    """One end of so many connections of eight networks a side, the near ones of which are the
+    same."""
+    near, ends = nets("10.1.{}.0/24"), ("Local-selectors", "Remote-selectors")
+    first, second = ends if active else ends[::-1]
+    sections = (
+        f"[c{n}]\nISAKMP-peer= other\n{first}= {near}\n"
+        f"{second}= {nets(f'10.{n + 2}.{{}}.0/24')}\nESP-proposals= aes256gcm16\n"
+        for n in range(count)
+    )
+    return (
+        f"[General]\nMax-negotiations= {count + 20}\n[Phase 1]\n{other}= other\n[Phase 2]\n"
+        f"{connections}= {', '.join(f'c{n}' for n in range(count))}\n"
+        f"[other]\nKey-exchange= ikev2\nAddress= {other}\nLocal-address= {me}\n"
+        "Authentication= a secret of both of them, long\nIKE-proposals= aes256-sha256-x25519\n"
+        + "".join(sections)
+    )
+
+
+def nets(pattern: str) -> str:
+    return ", ".join(pattern.format(n) for n in range(8))
+
+
+def test_a_peer_has_all_that_is_configured_for_it_at_once() -> None:
+    """Each request was charged for comparing it with all of the peer's connections."""
+    net, count, west, east = Network(), 80, "192.0.2.1", "192.0.2.2"
+    ours = net.add(west, spoke(west, east, "Connections", count, active=True))
+    net.add(east, spoke(east, west, "Passive-connections", count, active=False))
+    net.start()
+    net.run(3)
+    assert ours.daemon.sas.count == count
+    assert not ours.reasons()
 
 
 @pytest.mark.parametrize(("local", "up"), [("10.9.50.0/24", True), ("10.8.50.0/24", False)])

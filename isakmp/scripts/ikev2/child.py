@@ -262,9 +262,11 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
 def _narrow(
     x: X, c: Child, came: Traffic, transport: bool
 ) -> tuple[Connection, traffic.Narrowed]:  # fmt: skip
-    """The same within the work that one request may be, of which the rate of requests is told."""
+    """The same within the work that one request may be, and the peer's all together."""
     bounds, only = x.engine.bounds, c.old.connection if c.old else None
-    work = bounds.work()
+    who, work = common.sa_of(x).who, bounds.work()
+    if reason := bounds.compares(who):
+        raise Refused(reason, Notify.TEMPORARY_FAILURE)
     try:
         c.offered = _old_first(c, came, work)
         found = _find(x, c.offered, only, transport, work)
@@ -272,7 +274,7 @@ def _narrow(
         reason = bounds.compared(work) if work.over else refused.reason
         raise Refused(reason, refused.notify) from None
     finally:
-        bounds.worked(common.sa_of(x).who, work)
+        bounds.worked(who, work)
     if work.over:
         x.engine.remark(x, bounds.compared(work))
     return found

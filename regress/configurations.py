@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from isakmp.conf.store import Conf
+from isakmp.policy.identity import Resolve, no_interfaces
+from isakmp.policy.reader import connection_names, read_connection
+from isakmp.policy.spd import Connection
+
 # Phase 1 as the first isakmpd had it: every section explicit.
 EXPLICIT = """\
 # Negotiations that come in are told apart by their source address.
@@ -157,3 +162,8 @@ def many(count: int = MANY) -> str:
 def _network(section: str, network: str) -> str:
     lines = f"ID-type= IPV4_ADDR_SUBNET\nNetwork= {network}\nNetmask= 255.255.255.0\n"
     return f"[{section}]\n{lines}"
+
+
+def read_connections(conf: Conf, resolve: Resolve = no_interfaces) -> list[Connection]:
+    """All connections that [Phase 2] lists."""
+    return [read_connection(conf, name, resolve) for name in connection_names(conf)]

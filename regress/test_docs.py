@@ -14,7 +14,7 @@ from isakmp import flags as daemon_flags
 from isakmp.app.engine import flags as engine_flags
 from isakmp.conf.check import check
 from isakmp.conf.store import Conf
-from isakmp.policy.reader import read_connections
+from regress.configurations import read_connections
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])

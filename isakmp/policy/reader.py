@@ -269,12 +269,6 @@ def connection_names(conf: Conf) -> list[str]:
     return list(dict.fromkeys(listed))
 
 
-def read_connections(conf: Conf, resolve: Resolve = no_interfaces) -> list[Connection]:
-    """All connections that [Phase 2] lists."""
-    common = Common(conf, resolve)
-    return [read_connection(conf, name, resolve, common) for name in connection_names(conf)]
-
-
 def passive_names(conf: Conf) -> frozenset[str]:
     """The connections that are answered and never started; listed in both ways, they are active."""
     active, passive = (conf.get_list("Phase 2", tag) for tag in CONNECTION_LISTS)

@@ -7,7 +7,7 @@ import pytest
 from isakmp.conf.kin import KIN_MAX, kin
 from isakmp.conf.store import Conf
 from isakmp.policy.identity import no_interfaces
-from isakmp.policy.reader import read_connections
+from regress.configurations import read_connections
 from regress.pair import network_id
 
 PEERS = (

@@ -17,13 +17,12 @@ from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.reader import (
     by_address,
     read_connection,
-    read_connections,
     read_remote,
     read_selectors_of,
 )
 from isakmp.policy.spd import Identity, Lifetime, Range, Selector
 from isakmp.policy.transforms import read_suite
-from regress.configurations import EXPLICIT, GATEWAY, SUITES
+from regress.configurations import EXPLICIT, GATEWAY, SUITES, read_connections
 
 EXAMPLES = Path(__file__).parents[2] / "conf"
 

@@ -290,11 +290,15 @@ class Receiver:
         mark = opened[2]
         message = self._read(engine, path, header, opened)
         if exchange is None:
-            exchange = self._resumed(engine, sa, message) or self._begin(engine, sa, path, header)
+            exchange = self._resumed(engine, sa, message)
+        if exchange is None:
+            exchange = self._begin(engine, sa, path, header)
             if exchange is None:
                 return
+        elif not exchange.initiator:
+            exchange.path = self._whereabouts(sa, path)
         if not exchange.initiator:
-            exchange.path, exchange.back = self._whereabouts(sa, path), path
+            exchange.back = path
             sa.ids.begin(header.message_id)
         if isinstance(message, MalformedPayload):
             exchange.now_in = digest(mark)

@@ -20,7 +20,6 @@ class Sa:
     tiebreak: bytes
     initiator: bool = True
     agreed: float = 0.0
-    cky_i: bytes = b"cookie_i"
 
     def __post_init__(self) -> None:
         self.agreed = self.agreed or self.established

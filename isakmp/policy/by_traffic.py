@@ -52,7 +52,7 @@ class ByTraffic:
                     yield connection
 
     def near(self, came: Traffic, work: Work) -> Iterator[Connection]:
-        """Those that may have some of that traffic, for a comparison each."""
+        """Those that may have some of that traffic, for a comparison each, until it is too much."""
         if not self._spans:
             yield from self.every
             return
@@ -61,6 +61,8 @@ class ByTraffic:
             work.done += 1
             if _meet(ours, theirs, 0) and _meet(ours, theirs, 4):
                 yield connection
+            if work.over:
+                return
 
 
 def _key(local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> Key:

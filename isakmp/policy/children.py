@@ -92,8 +92,6 @@ def find_child(
             return search.found[connection.name]
     for connection in connections.near(came, work):
         search.look(connection)
-        if work.over:
-            break
     if search.found:
         return search.best()
     reason = _reason(remote, connections.every, came, transport, search.refusals, line)

@@ -103,3 +103,9 @@ def test_looking_costs_one_comparison_for_each() -> None:
     work = Work()
     assert len([*several(20).near(traffic("10.1.0.5", "10.4.0.5"), work)]) == 1
     assert work.done == 20
+
+
+def test_looking_ends_where_it_is_too_much() -> None:
+    work = Work(side=1)
+    assert not [*several(20).near(traffic("10.1.0.5", "10.14.0.5"), work)]
+    assert work.done == work.most + 1

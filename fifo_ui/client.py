@@ -61,15 +61,15 @@ class Client:
         """The result of ``command``. ControlError: it was not carried out, or not in time."""
         token = self.token()
         reply_path = self.run_directory / (REPLY + token)
-        self._send(f"J {token} {command}")
+        owner = self._send(f"J {token} {command}")
         try:
-            return self._result(self._await(reply_path))
+            return self._result(self._await(reply_path, owner))
         finally:
             with suppress(OSError):
                 reply_path.unlink()
 
-    def _send(self, line: str) -> None:
-        """Write one line in one piece. ControlError."""
+    def _send(self, line: str) -> int:
+        """Write one line in one piece; the user id of isakmpd, whose the FIFO is. ControlError."""
         data = line.encode() + b"\n"
         if not line.isprintable() or len(data) > select.PIPE_BUF:
             raise ControlError(
@@ -79,13 +79,40 @@ class Client:
         try:
             fd = os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
-                if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+                info = os.fstat(fd)
+                if not stat.S_ISFIFO(info.st_mode):
                     raise self._another_file()
+                if info.st_uid not in self._believed():
+                    raise self._strange(info.st_uid)
                 os.write(fd, data)
+                return info.st_uid
             finally:
                 os.close(fd)
         except OSError as error:
             raise self._unreachable(error) from error
+
+    def _believed(self) -> set[int]:
+        """Whose FIFO is given secrets: root's, ours, and of whose user isakmpd must be.
+
+        Who owns the directory of the FIFO rules over what is in it. In one where all may write,
+        the process number is anybody's word, and not asked.
+        """
+        users = {0, os.geteuid()}
+        with suppress(OSError):
+            users.add(self.fifo.parent.stat().st_uid)
+            shared = self.run_directory.stat().st_mode & stat.S_IWOTH
+            if not shared and (pid := running(self.run_directory)):
+                users.add(Path(f"/proc/{pid}").stat().st_uid)
+        return users
+
+    def _strange(self, user: int) -> ControlError:
+        """A FIFO that another user than isakmpd's may have put there."""
+        return ControlError(
+            f"{self.fifo} belongs to user {user}, who need not be isakmpd's: nothing was sent",
+            "if isakmpd is that user, run isakmpctl as that user, or give isakmpd a directory of"
+            " its own as [General]:Run-directory; if not, remove that file, and let nobody but"
+            f" isakmpd's user write in {self.fifo.parent}",
+        )
 
     def _unreachable(self, error: OSError) -> ControlError:
         if error.errno in (errno.ENXIO, errno.ENOENT):
@@ -122,18 +149,21 @@ class Client:
             f"isakmpd is not running: {why}", "start isakmpd, or name its FIFO with --fifo"
         )
 
-    def _await(self, path: Path) -> str:
-        """The text of the reply, once it is there."""
+    def _await(self, path: Path, owner: int) -> str:
+        """The text of the reply, once it is there: ``owner`` or root has written it."""
         begun, polls = self.clock(), 0
         told = False
         while True:
             try:
-                with path.open(encoding="utf-8") as file:
-                    return file.read(MAX_REPLY)
+                return _written(path, owner)
             except FileNotFoundError:
                 pass
             except OSError as error:
-                raise ControlError(f"cannot read {path}: {error.strerror}") from error
+                raise ControlError(
+                    f"cannot read {path}: {error.strerror or error}",
+                    f"remove it, and let nobody but isakmpd's user write in {path.parent}; isakmpd"
+                    " may have carried the command out",
+                ) from error
             waited = self.clock() - begun
             if waited >= SLOW_S and not told:
                 told = True
@@ -174,3 +204,18 @@ class Client:
         except (ValueError, KeyError, TypeError) as error:
             raise ControlError(f"the reply of isakmpd cannot be read: {error}") from error
         raise ControlError(cause, reason=reason)
+
+
+def _written(path: Path, owner: int) -> str:
+    """The text of a reply. OSError: it is not there, or not what isakmpd has written."""
+    with open(path, encoding="utf-8", opener=_without_waiting) as file:
+        info = os.fstat(file.fileno())
+        if not stat.S_ISREG(info.st_mode):
+            raise OSError("it is no plain file")
+        if info.st_uid not in (0, owner):
+            raise OSError(f"it belongs to user {info.st_uid}, who is not isakmpd's")
+        return file.read(MAX_REPLY)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)

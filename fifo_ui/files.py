@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from contextlib import suppress
 from pathlib import Path
 
+from isakmp.conf.files import octets_of
 from isakmp.errors import IsakmpError
 
 RESULT = "isakmpd.result"
@@ -16,28 +16,8 @@ PID = "isakmpd.pid"
 ANSWER_MAX_AGE_S = 60.0
 ANSWER_ROOM = 1 << 20  # octets that an answer may well have
 FULL_PART = 20  # a file system with less than this part of it free is full
+_NUMBER_MAX = 32  # octets of a process number
 LOOK_S = 10.0  # how often isakmpd looks whether its FIFO is in its place
-
-
-def check_directory(path: Path, owners: set[int]) -> None:
-    """IsakmpError where others than ``owners`` (user ids) could put files of theirs in ``path``.
-
-    A directory that is not there is for whoever makes a file in it to say.
-    """
-    try:
-        info = path.stat()
-    except OSError:
-        return
-    if info.st_uid not in owners:
-        who = f"belongs to user {info.st_uid}"
-    elif info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX:
-        who = f"may be written by others (mode {stat.S_IMODE(info.st_mode):04o})"
-    else:
-        return
-    raise IsakmpError(
-        f"the run directory {path} {who}, who could put files in the place of isakmpd's:"
-        f" chown it to isakmpd's user and chmod 755 it, or name another as [General]:Run-directory"
-    )
 
 
 def why(error: OSError, directory: Path) -> str:
@@ -105,8 +85,8 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
 
 def running(run_directory: Path) -> int:
     """The process that isakmpd is by its file; 0 where it has gone, and another its number."""
-    with suppress(OSError, ValueError):
-        pid = int((run_directory / PID).read_text(encoding="ascii"))
+    with suppress(OSError, ValueError, IsakmpError):
+        pid = int(octets_of(run_directory / PID, _NUMBER_MAX, None)[0])
         if b"isakmp" in Path(f"/proc/{pid}/cmdline").read_bytes():
             return pid
     return 0

@@ -10,19 +10,22 @@ import argparse
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from fifo_ui.commands import CAPTURE
 from fifo_ui.fifo import STDIN, another_file
-from fifo_ui.files import check_directory, read_only
+from fifo_ui.files import read_only
 from isakmp.app.make import missing
+from isakmp.conf.files import check_directory, unfit_to_write
 from isakmp.conf.host import file_errors
 from isakmp.conf.store import Conf
-from isakmp.conf.user import may_write, named_user, user_error
+from isakmp.conf.user import may_write, named_user, owners, user_error
 from isakmp.errors import ConfError, IsakmpError
 from isakmp.flags import families
 from isakmp.listening import listen_on
+from isakmp.log.keylog import check_key_log
 from isakmp.privilege import Identity
 from isakmp.run_directory import run_directory
 from isakmp.service import fifo_path
@@ -41,6 +44,7 @@ def lacking(conf: Conf, options: argparse.Namespace) -> Iterator[ConfError]:
         yield from _key_log(conf, user)
     yield from _logfiles(conf)
     yield from _named_files(options)
+    yield from _capture(conf, options)
     with suppress(ConfError):  # an Application that is none is told
         if not options.leave_alone and (error := missing(conf)):
             yield ConfError(str(error))
@@ -85,11 +89,16 @@ def _run_directory(
 
 
 def _key_log(conf: Conf, user: Identity | None) -> Iterator[ConfError]:
-    """A Key-log that is not the user's to write, or on a file system that is read-only."""
+    """A Key-log where others could put their files, or that is not the user's to write."""
     path = conf.general("Key-log")[0]
     if not path:
         return
     whole = Path(path)
+    try:
+        check_key_log(whole, owners(conf))
+    except IsakmpError as error:
+        yield conf.error(str(error), "General", "Key-log")
+        return
     there = next(each for each in (whole, *whole.parents) if os.path.lexists(each))
     if there.is_dir() and user and not may_write(there, user):
         reason = f"{user.name} may not write in {there}: chown {user.name} {there}"
@@ -99,24 +108,25 @@ def _key_log(conf: Conf, user: Identity | None) -> Iterator[ConfError]:
 def _logfiles(conf: Conf) -> Iterator[ConfError]:
     """A Logfile that cannot be opened, in a directory that is there."""
     for path in dict.fromkeys(path for _, path in conf.general("Logfile")[0]):
-        if why := _unwritable(Path(path)):
+        if why := _unwritable(Path(path), owners(conf)):
             yield conf.error(f"{path}{why}", "General", "Logfile")
 
 
-def _unwritable(path: Path) -> str:
+def _unwritable(path: Path, owners: Collection[int]) -> str:
     """Why a file of a log cannot be written; empty where it can, or its directory is missing."""
     if not path.parent.is_dir():
         return ""
     try:
-        mode = path.lstat().st_mode
+        info = path.lstat()
+        mode = info.st_mode
     except OSError:
-        mode = 0
+        info, mode = None, 0
     if stat.S_ISLNK(mode):
         return f": {os.strerror(errno.ELOOP)}"
     if stat.S_ISDIR(mode):
         return f": {os.strerror(errno.EISDIR)}"
-    if mode and not stat.S_ISREG(mode):
-        return " is no plain file"
+    if info and (unfit := unfit_to_write(info, owners)):
+        return f" {unfit}"
     if read_only(path.parent):
         return f": {os.strerror(errno.EROFS)}"
     writable = os.access(path, os.W_OK) if mode else os.access(path.parent, os.W_OK | os.X_OK)
@@ -128,3 +138,13 @@ def _named_files(options: argparse.Namespace) -> Iterator[ConfError]:
     for path in filter(None, (options.fifo, options.pid_file, options.capture_file)):
         if path != STDIN and not Path(path).parent.is_dir():
             yield ConfError(f"{path}: {os.strerror(errno.ENOENT)}")
+
+
+def _capture(conf: Conf, options: argparse.Namespace) -> Iterator[ConfError]:
+    """A capture's file that nothing is to be written to."""
+    if not (options.capture or options.capture_file):
+        return
+    path = Path(options.capture_file or run_directory(conf) / CAPTURE)
+    with suppress(OSError):
+        if unfit := unfit_to_write(path.lstat(), owners(conf)):
+            yield ConfError(f"{path}: {unfit}")

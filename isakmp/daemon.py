@@ -19,6 +19,7 @@ from isakmp.conf.parse import fold, nearest
 from isakmp.conf.spelling import refuse_lost, refusing_lost
 from isakmp.conf.store import Conf, Transaction
 from isakmp.conf.told import Told
+from isakmp.conf.user import owners
 from isakmp.constants import ISAKMP_PORT
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.event.job import Job
@@ -193,7 +194,9 @@ class Daemon:
         settings.acquire_only = said("Acquire-Only")
         said("Unique-ids")  # each peer has it from the catalog; what is wrong with it is said here
         directory = said("Key-log")
-        self.keeper.key_log = KeyLog(FilePath(directory), self.log) if directory else None
+        self.keeper.key_log = (
+            KeyLog(FilePath(directory), self.log, owners(self.conf)) if directory else None
+        )
 
     def _general(self, tag: str) -> Any:
         """What [General] says; the default where that is refused."""

@@ -17,9 +17,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from fifo_ui.commands import Commands, write_report
+from fifo_ui.commands import CAPTURE, Commands, write_report
 from fifo_ui.fifo import Fifo
-from fifo_ui.files import LOOK_S, PID, check_directory, why, write_whole
+from fifo_ui.files import LOOK_S, PID, why, write_whole
+from isakmp.conf.files import check_directory
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.event.loop import Loop
@@ -45,7 +46,7 @@ def work(
             stack.enter_context(sock)
         _look(daemon, fifo, commands)
         if options.capture or options.capture_file:
-            default = daemon.run_directory / "isakmpd.pcap"
+            default = daemon.run_directory / CAPTURE
             daemon.capture(Path(options.capture_file or default))
         _collect_seldom()
         with uncollected():

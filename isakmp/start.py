@@ -15,6 +15,7 @@ from traceback import format_exception
 from fifo_ui.screen import Tone, screen_of
 from isakmp.conf.check import judge_file
 from isakmp.conf.store import Conf
+from isakmp.conf.user import owners
 from isakmp.crypto.agreement import VERBS
 from isakmp.daemon import Daemon
 from isakmp.errors import ConfError, IsakmpError
@@ -120,7 +121,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _outlets(conf: Conf, sink: Sink) -> Outlets:
     try:
-        return Outlets(sink, conf.general("Logfile")[0])
+        return Outlets(sink, conf.general("Logfile")[0], owners(conf))
     except IsakmpError as error:
         raise conf.error(str(error), "General", "Logfile") from None
 

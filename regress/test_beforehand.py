@@ -47,6 +47,23 @@ def log_is_a_directory(folder: Path) -> None:
     (folder / "log").mkdir()
 
 
+def given_away(name: str) -> Callable[[Path], None]:
+    """A file of another user, which only root can make so."""
+
+    def give(folder: Path) -> None:
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.chown(path, 65534, 65534)
+
+    return give
+
+
+def directory_given_away(folder: Path) -> None:
+    (folder / "keys").mkdir()
+    os.chown(folder / "keys", 65534, 65534)
+
+
 # What is written in [General], which flags, what is done to the run directory, and what is said.
 ROWS: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("Listen-on= 192.0.2.77", "", nothing,
@@ -85,7 +102,19 @@ def put(conf: Path, lines: str) -> None:
     conf.write_text(text)
 
 
-@pytest.mark.parametrize(("lines", "flags", "change", "said"), ROWS)
+THEIRS = "belongs to user 65534, who can read what is written there"
+ROWS_OF_ROOT: list[tuple[str, str, Callable[[Path], None], str]] = [
+    ("Logfile= FOLDER/log", "", given_away("log"), f"/log {THEIRS}"),
+    ("Key-log= FOLDER/keys", "", given_away("keys/esp_sa"), f"/keys/esp_sa {THEIRS}"),
+    ("Key-log= FOLDER/keys", "", directory_given_away, "/keys belongs to user 65534, who could"),
+    ("", "-L", given_away("isakmpd.pcap"), f"/isakmpd.pcap: {THEIRS}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "flags", "change", "said"),
+    [*ROWS, *(pytest.param(*row, marks=root) for row in ROWS_OF_ROOT)],
+)
 def test_what_ends_a_start_is_an_error_of_check(
     conf: Path, capsys: pytest.CaptureFixture[str], lines: str, flags: str,
     change: Callable[[Path], None], said: str,

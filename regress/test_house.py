@@ -16,7 +16,6 @@ ALLOWED = {
     "isakmp/app/pf_key/link.py",
     "isakmp/app/xfrm/backend.py",
     "isakmp/auth/base.py",
-    "isakmp/conf/files.py",
     "isakmp/conf/values.py",
     "isakmp/constants/ikev2.py",
     "isakmp/decode/fragments.py",

@@ -133,6 +133,24 @@ def test_as_another_user_hup_reads_root_s_file_and_the_helper_has_one_capability
 
 
 @AS_ROOT
+def test_as_another_user_it_takes_what_that_user_has_made_before(
+    folder: Path, run: Callable[[str], Running]
+) -> None:
+    """A log that it has made at HUP, and a key log's directory: the next start is root's again."""
+    identity = Identity(USER, "")
+    (folder / "keys").mkdir(mode=0o700)
+    (folder / "log").touch(mode=0o600)
+    for path in (folder, folder / "keys", folder / "log"):
+        os.chown(path, identity.uid, identity.gid)
+    running = run(f"User= {USER}\nLogfile= Negotiation={folder}/log\nKey-log= {folder}/keys\n")
+    (folder / "log").rename(folder / "log.0")
+    running.process.send_signal(signal.SIGHUP)
+    running.until("configuration reloaded: nothing changed")
+    assert (folder / "log").stat().st_uid == identity.uid
+    assert running.stop() == 0
+
+
+@AS_ROOT
 def test_as_another_user_hup_reads_root_s_files_with_keys(
     folder: Path, run: Callable[[str], Running]
 ) -> None:

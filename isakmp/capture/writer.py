@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import struct
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -16,6 +15,7 @@ from types import TracebackType
 
 from isakmp.capture.ip import UDP, Address
 from isakmp.capture.link import Link
+from isakmp.conf.files import open_private
 from isakmp.constants import NAT_T_PORT
 
 DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
@@ -30,16 +30,14 @@ Endpoint = tuple[str, int]
 class CaptureWriter:
     """A pcap file, mode 0600, that takes messages until it has ``limit_bytes``.
 
-    Opening an existing file empties it; a symbolic link or anything but a regular file is
-    refused. Every OSError is the caller's, who switches the capture off.
+    Opening an existing file empties it; a symbolic link, anything but a regular file and a file
+    of another user than root and us is refused. Every OSError is the caller's, who switches the
+    capture off.
     """
 
     def __init__(self, path: str | Path, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        self._fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        self._fd = open_private(Path(path))
         try:
-            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
-                raise OSError(f"{path} is not a regular file")
             os.fchmod(self._fd, 0o600)
             os.ftruncate(self._fd, 0)
             self.path, self.limit_bytes, self.size_bytes, self.messages = (

@@ -1,14 +1,14 @@
-"""Files that hold secrets: the configuration, and what it keeps outside of it."""
+"""Files that hold secrets: the configuration, what it keeps elsewhere, and what isakmpd writes."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import BinaryIO
 
-from isakmp.errors import ConfError
+from isakmp.errors import ConfError, IsakmpError
 
 Opener = Callable[[Path], BinaryIO]
 
@@ -46,3 +46,62 @@ def exposed(path: Path, info: os.stat_result) -> tuple[str, str]:
         mode = stat.S_IMODE(info.st_mode)
         return f"the file holds a secret and has mode {mode:04o}", f"chmod 600 {path}"
     return "", ""
+
+
+def open_private(path: Path, owners: Collection[int] = ()) -> int:
+    """A descriptor that appends to a file which is made, mode 0600, where there is none.
+
+    owners: user ids, besides root and ourselves, whose it may be. OSError: of the system, or
+    without its number where the file is not fit(), in words that follow its path.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    except PermissionError:  # as fs.protected_regular has it for root, whose cause nobody sees
+        if os.path.lexists(path) and (unfit := unfit_to_write(os.lstat(path), owners)):
+            raise OSError(unfit) from None
+        raise
+    if unfit := unfit_to_write(os.fstat(fd), owners):
+        os.close(fd)
+        raise OSError(unfit)
+    return fd
+
+
+def unfit_to_write(info: os.stat_result, owners: Collection[int] = ()) -> str:
+    """Why nothing that others must not read is written to a file; empty where it may be.
+
+    Whose file it is may read it, whatever its mode, and who made another name for it chose it.
+    """
+    if not stat.S_ISREG(info.st_mode):
+        return "is no plain file"
+    if info.st_uid not in (0, os.geteuid(), *owners):
+        return (
+            f"belongs to user {info.st_uid}, who can read what is written there: move it away,"
+            " and isakmpd makes its own, or name another"
+        )
+    if info.st_nlink > 1:
+        return "has another name, a hard link: move it away, and isakmpd makes its own"
+    return ""
+
+
+def check_directory(
+    path: Path, owners: Collection[int], what: str = "run directory", tag: str = "Run-directory"
+) -> None:
+    """IsakmpError where others than ``owners`` (user ids) could put files of theirs in ``path``.
+
+    A directory that is not there is for whoever makes a file in it to say.
+    """
+    try:
+        info = path.stat()
+    except OSError:
+        return
+    if info.st_uid not in owners:
+        who = f"belongs to user {info.st_uid}"
+    elif info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX:
+        who = f"may be written by others (mode {stat.S_IMODE(info.st_mode):04o})"
+    else:
+        return
+    raise IsakmpError(
+        f"the {what} {path} {who}, who could put files in the place of isakmpd's:"
+        f" chown it to isakmpd's user and chmod 755 it, or name another as [General]:{tag}"
+    )

@@ -51,6 +51,16 @@ def named_user(conf: Conf) -> Identity | None:
     return Identity(name[0], group[0] or "") if name[0] and not refused else None
 
 
+def owners(conf: Conf) -> frozenset[int]:
+    """Whose files are isakmpd's own besides root's and those of who it is now: of whom it becomes,
+    user ids; empty where nobody is named, or nobody that this host has."""
+    try:
+        user = named_user(conf)
+    except ConfError:
+        return frozenset()
+    return frozenset((user.uid,) if user else ())
+
+
 def mend_rights(directory: Path, user: str) -> str:
     """What lets a user write in a run directory."""
     if directory not in COMMON:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from isakmp.errors import IsakmpError
 from isakmp.event.loop import Loop
@@ -11,19 +11,22 @@ from isakmp.log.sink import FileSink, Sink
 
 
 class Outlets:
-    """sink: for all that no file is named for; routes: class or severity ("": all) and path.
+    """sink: for all that no file is named for; routes: class or severity ("": all) and path;
+    owners: user ids, besides root and ourselves, whose the files may be.
 
     One sink a file, however many classes go there. IsakmpError where one cannot be opened.
     """
 
-    def __init__(self, sink: Sink, routes: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, sink: Sink, routes: Iterable[tuple[str, str]] = (), owners: Collection[int] = ()
+    ) -> None:
         self._sink = sink
         self._files: dict[str, FileSink] = {}
         self._labels: dict[str, FileSink] = {}
         self._log: Log | None = None
         try:
             for label, path in routes:
-                self._files[path] = self._files.get(path) or FileSink(path)
+                self._files[path] = self._files.get(path) or FileSink(path, owners)
                 self._labels[label] = self._files[path]
         except IsakmpError:
             self.close()

@@ -15,17 +15,20 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from isakmp.conf.files import check_directory, open_private, unfit_to_write
 from isakmp.constants.ikev2 import Encr, Integ
 from isakmp.constants.ipsec import Auth, Esp
-from isakmp.errors import ConfError
+from isakmp.errors import ConfError, IsakmpError
 from isakmp.log.log import Log
 from isakmp.policy.spd import Address
 
+IKEV1_TABLE, IKEV2_TABLE, ESP_TABLE = "ikev1_decryption_table", "ikev2_decryption_table", "esp_sa"
 ESP_NAMES = MappingProxyType(
     {
         Esp.NULL: "NULL",
@@ -125,11 +128,13 @@ class EspSa(Protocol):
 class KeyLog:
     """Appends to the tables of one directory, readable by its owner only.
 
-    ConfError where there can be no such directory. A line that cannot be written is an error in
-    the log and nothing worse: a full disk stops no negotiation.
+    owners: user ids, besides root and ourselves, whose directory it may be. ConfError where there
+    can be no such directory, or others could put files in it. A line that cannot be written, such
+    as to a file of another user, is an error in the log and nothing worse: a full disk stops no
+    negotiation.
     """
 
-    def __init__(self, directory: Path, log: Log) -> None:
+    def __init__(self, directory: Path, log: Log, owners: Collection[int] = ()) -> None:
         self.directory = directory
         self._log = log
         try:
@@ -141,10 +146,14 @@ class KeyLog:
                 tag="Key-log",
                 hint="name one that can be made",
             ) from error
+        try:
+            check_key_log(directory, owners)
+        except IsakmpError as error:
+            raise ConfError(str(error), section="General", tag="Key-log") from None
 
     def phase_1(self, cky_i: bytes, key: bytes) -> None:
         """The encryption key of the ISAKMP SA with this initiator cookie."""
-        self._append("ikev1_decryption_table", f"{cky_i.hex()},{key.hex()}")
+        self._append(IKEV1_TABLE, f"{cky_i.hex()},{key.hex()}")
 
     def ikev2(
         self, spi_i: bytes, spi_r: bytes, keys: IkeKeys, encryption: int, key_bits: int,
@@ -155,7 +164,7 @@ class KeyLog:
         check = next((name for number, name in IKEV2_INTEGRITIES.items() if number == integ), None)
         if cipher and check:
             self._append(
-                "ikev2_decryption_table",
+                IKEV2_TABLE,
                 f"{spi_i.hex()},{spi_r.hex()},{keys.ei.hex()},{keys.er.hex()},"
                 f'"{cipher}",{keys.ai.hex()},{keys.ar.hex()},"{check}"',
             )
@@ -164,23 +173,30 @@ class KeyLog:
         """The keys of one ESP SA; False where Wireshark knows no such algorithm."""
         line = esp_line(sa)
         if line is not None:
-            self._append("esp_sa", line)
+            self._append(ESP_TABLE, line)
         return line is not None
 
     def _append(self, name: str, line: str) -> None:
         path = self.directory / name
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+            fd = open_private(path)
             try:
-                if not stat.S_ISREG(os.fstat(fd).st_mode):
-                    raise OSError("not a regular file")
                 os.fchmod(fd, 0o600)
                 _whole(fd, line.encode() + b"\n")
             finally:
                 os.close(fd)
         except OSError as error:
             self._log.internal_err("key log %s: %s", path, error)
+
+
+def check_key_log(directory: Path, owners: Collection[int]) -> None:
+    """IsakmpError where others than root, ourselves and ``owners`` could put files of theirs there,
+    or have put one in the place of a table."""
+    check_directory(directory, {0, os.geteuid(), *owners}, "directory of the key log", "Key-log")
+    for path in (directory / name for name in (IKEV1_TABLE, IKEV2_TABLE, ESP_TABLE)):
+        with suppress(OSError):
+            if unfit := unfit_to_write(path.lstat(), owners):
+                raise IsakmpError(f"{path} {unfit}")
 
 
 def _whole(fd: int, data: bytes) -> None:

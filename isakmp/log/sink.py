@@ -13,9 +13,11 @@ import syslog
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 from select import PIPE_BUF, POLLOUT, poll
 
+from isakmp.conf.files import open_private
 from isakmp.errors import IsakmpError
 from isakmp.event.loop import Loop
 from isakmp.log.log import Severity
@@ -155,26 +157,24 @@ class StreamSink(Sink):
 
 
 class FileSink(Sink):
-    """Lines to a file, mode 0600. Links are not followed; anything but a plain file is refused.
+    """Lines to a file, mode 0600 where it is made here; one that is there keeps the mode that its
+    owner has chosen. Links are not followed; anything but a plain file is refused, and one that is
+    not root's, ours or of ``owners`` (user ids).
 
     IsakmpError where it cannot be opened.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, owners: Collection[int] = ()) -> None:
         super().__init__()
-        self._path = path
+        self._path, self._owners = path, owners
         self._fd = self._open()
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            fd = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
+            return open_private(Path(self._path), self._owners)
         except OSError as error:
-            raise IsakmpError(f"{self._path}: {error.strerror}") from None
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise IsakmpError(f"{self._path} is no plain file")
-        return fd
+            said = f": {error.strerror}" if error.strerror else f" {error}"
+            raise IsakmpError(f"{self._path}{said}") from None
 
     def reopen(self) -> None:
         """The file by its name anew, if it was moved away. IsakmpError: the old one is kept."""

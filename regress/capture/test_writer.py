@@ -82,6 +82,26 @@ def test_a_capture_goes_through_no_link_and_into_no_device(tmp_path: Path) -> No
     assert not (tmp_path / "target").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
+def test_a_capture_goes_into_no_other_user_s_file(tmp_path: Path) -> None:
+    path = tmp_path / "theirs"
+    path.write_text("kept")
+    path.chmod(0o644)
+    os.chown(path, 65534, 65534)
+    with pytest.raises(OSError, match="belongs to user 65534, who can read"):
+        CaptureWriter(path)
+    assert path.read_text() == "kept"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_capture_empties_no_file_that_has_another_name(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("kept")
+    (tmp_path / "link").hardlink_to(tmp_path / "theirs")
+    with pytest.raises(OSError, match="another name"):
+        CaptureWriter(tmp_path / "link")
+    assert (tmp_path / "theirs").read_text() == "kept"
+
+
 def test_a_record_for_which_there_is_no_room_is_taken_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,18 @@ from regress.fifo_ui.fake import (
     Running,
     client_of,
 )
+
+ANOTHER = 65534
+root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
+
+
+@contextmanager
+def process_of(user: int) -> Iterator[int]:
+    """The number of a process of another user, which has isakmpd's name."""
+    command = ["/bin/sh", "-c", "read line", "isakmpd"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, user=user, cwd="/") as process:
+        yield process.pid
+        process.communicate(b"\n")
 
 
 def test_no_fifo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,3 +136,55 @@ def test_reply_that_is_no_file(running: Running) -> None:
     (running.daemon.run_directory / f"isakmpd.reply.{TOKEN}").mkdir()
     with pytest.raises(ControlError, match="cannot read"):
         client_of(running).ask("T")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_a_reply_that_is_no_plain_file_is_not_waited_for(running: Running, kind: str) -> None:
+    path = running.daemon.run_directory / f"isakmpd.reply.{TOKEN}"
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        (path.parent / "theirs").write_text('{"ok": true, "result": "theirs"}')
+        path.symlink_to(path.parent / "theirs")
+    with pytest.raises(ControlError, match="cannot read") as caught:
+        client_of(running).ask("T")
+    assert "may have carried the command out" in caught.value.mend
+
+
+@root
+def test_a_reply_of_another_user_is_not_taken(running: Running) -> None:
+    path = running.daemon.run_directory / f"isakmpd.reply.{TOKEN}"
+    path.write_text('{"ok": true, "result": "theirs"}')
+    os.chown(path, ANOTHER, ANOTHER)
+    with pytest.raises(ControlError, match=f"it belongs to user {ANOTHER}, who is not isakmpd's"):
+        client_of(running, lambda: None).ask("T")
+
+
+@root
+@pytest.mark.parametrize("pid", [False, True])
+def test_another_user_s_fifo_gets_no_command(running: Running, pid: bool) -> None:
+    """In a directory where all may make files, whose process number says nothing, either."""
+    running.path.parent.chmod(0o1777)
+    os.chown(running.path, ANOTHER, ANOTHER)
+    with process_of(ANOTHER) as number:
+        if pid:
+            (running.path.parent / "isakmpd.pid").write_text(f"{number}\n")
+        with pytest.raises(ControlError, match=f"belongs to user {ANOTHER}.*nothing was") as caught:
+            client_of(running).ask("C set [west]:Authentication=secret")
+    assert "Run-directory" in caught.value.mend
+    running.turn()
+    assert running.daemon.calls == []
+
+
+@root
+@pytest.mark.parametrize("by", ["directory", "process"])
+def test_the_fifo_of_isakmpd_s_own_user_gets_it(running: Running, by: str) -> None:
+    """User= nobody, and root runs isakmpctl."""
+    os.chown(running.path, ANOTHER, ANOTHER)
+    with process_of(ANOTHER) as number:
+        if by == "process":
+            (running.path.parent / "isakmpd.pid").write_text(f"{number}\n")
+        else:
+            os.chown(running.path.parent, ANOTHER, ANOTHER)
+        client_of(running).ask("T")
+    assert running.daemon.calls == [("teardown_all",)]

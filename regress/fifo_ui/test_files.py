@@ -1,4 +1,4 @@
-"""The run directory: whose it must be, and answers that do not lie about."""
+"""The run directory: files of the umask's modes, and answers that do not lie about."""
 
 from __future__ import annotations
 
@@ -8,28 +8,8 @@ from pathlib import Path
 import pytest
 
 from fifo_ui.commands import Commands
-from fifo_ui.files import check_directory, write_whole
-from isakmp.errors import IsakmpError
+from fifo_ui.files import running, write_whole
 from regress.fifo_ui.fake import FakeDaemon
-
-
-@pytest.mark.parametrize("mode", [0o700, 0o755, 0o1777])
-def test_a_directory_where_nobody_else_can_replace_files(tmp_path: Path, mode: int) -> None:
-    tmp_path.chmod(mode)
-    check_directory(tmp_path, {os.geteuid()})
-    check_directory(tmp_path / "missing", {os.geteuid()})
-
-
-@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
-def test_a_directory_that_others_may_write(tmp_path: Path, mode: int) -> None:
-    tmp_path.chmod(mode)
-    with pytest.raises(IsakmpError, match=r"may be written by others \(mode 0.*chmod 755"):
-        check_directory(tmp_path, {os.geteuid()})
-
-
-def test_a_directory_of_another_user(tmp_path: Path) -> None:
-    with pytest.raises(IsakmpError, match=f"belongs to user {os.geteuid()}.*chown"):
-        check_directory(tmp_path, {os.geteuid() + 1})
 
 
 @pytest.mark.parametrize("mask", [0, 0o077])
@@ -55,3 +35,8 @@ def test_a_secret_that_was_asked_for_does_not_lie_about(daemon: FakeDaemon, end:
         daemon.now += 61
         commands.tidy()
     assert not result.exists()
+
+
+def test_a_process_number_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "isakmpd.pid")
+    assert running(tmp_path) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from isakmp.errors import IsakmpError
 from isakmp.log.files import Outlets
 from isakmp.log.log import Log, LogClass, parse_route
 from isakmp.log.sink import StreamSink
+
+root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
 
 
 class Paper:
@@ -104,6 +107,37 @@ def test_only_plain_files_are_opened(tmp_path: Path, kind: str) -> None:
         path = tmp_path / "none" / "log"
     with pytest.raises(IsakmpError, match=str(path)):
         Paper(str(path))
+
+
+@root
+def test_a_log_of_another_user_is_not_opened(tmp_path: Path) -> None:
+    """But of the user whom isakmpd becomes, who has made it anew when it was moved away."""
+    path = tmp_path / "log"
+    path.touch()
+    os.chown(path, 65534, 65534)
+    with pytest.raises(IsakmpError, match=f"{path} belongs to user 65534, who can read"):
+        Paper(str(path))
+    Outlets(StreamSink(1), [("", str(path))], {65534}).close()
+
+
+@root
+def test_rotation_by_another_user_is_refused_and_by_root_is_not(tmp_path: Path) -> None:
+    """create 640 root adm, of logrotate: the mode stays as it was chosen."""
+    path = tmp_path / "log"
+    paper = Paper(str(path))
+    path.rename(tmp_path / "log.0")
+    path.touch()
+    os.chown(path, 65534, 65534)
+    paper.outlets.reopen()
+    assert "belongs to user 65534" in (tmp_path / "log.0").read_text()
+    path.unlink()
+    path.touch()
+    path.chmod(0o640)
+    os.chown(path, 0, 4)
+    paper.outlets.reopen()
+    paper.log.info("here")
+    assert path.read_text().endswith("here\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 @pytest.mark.parametrize("text", ["log", "log=here", "Nothing=/log", "", "=log", "Exchange="])

@@ -20,6 +20,9 @@ from isakmp.log.keylog import KeyLog, esp_line
 from isakmp.log.log import Log
 from isakmp.policy.spd import Selector
 
+ANOTHER = 65534
+root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
+
 
 def sa_of(
     src: str = "192.0.2.1",
@@ -94,6 +97,37 @@ def test_directory_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfError, match="key log"):
         KeyLog(tmp_path / "file", Log(lambda: 0.0, print))
+
+
+@root
+def test_a_directory_of_another_user_is_none_for_keys(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir(mode=0o755)
+    os.chown(tmp_path / "keys", ANOTHER, ANOTHER)
+    log = Log(lambda: 0.0, print)
+    with pytest.raises(ConfError, match=f"key log.*belongs to user {ANOTHER}.*Key-log"):
+        KeyLog(tmp_path / "keys", log)
+    KeyLog(tmp_path / "keys", log, {ANOTHER})
+
+
+def test_a_directory_that_others_may_write_is_none_for_keys(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys").chmod(0o777)
+    with pytest.raises(ConfError, match="may be written by others"):
+        KeyLog(tmp_path / "keys", Log(lambda: 0.0, print))
+
+
+@root
+def test_another_user_s_table_gets_no_keys(keylog: KeyLog, lines: list[str]) -> None:
+    """In a directory where all may make files, made before the start or after it."""
+    keylog.directory.chmod(0o1777)
+    path = keylog.directory / "ikev1_decryption_table"
+    path.touch()
+    os.chown(path, ANOTHER, ANOTHER)
+    keylog.phase_1(bytes(8), bytes(16))
+    assert path.read_bytes() == b""
+    assert f"key log {path}: belongs to user {ANOTHER}, who can read" in lines[0]
+    with pytest.raises(ConfError, match=f"{path} belongs to user {ANOTHER}"):
+        KeyLog(keylog.directory, Log(lambda: 0.0, print))
 
 
 @pytest.mark.parametrize(

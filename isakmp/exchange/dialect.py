@@ -102,6 +102,9 @@ class KeyExchange(Dialect, Protocol):
     ) -> Exchange[Any]:
         """Start the exchange that makes a child SA, in the place of ``old``."""
 
+    def connection(self, exchange: Exchange[Any]) -> Connection | None:
+        """That of the child SA which an exchange makes, once it is known."""
+
     def rekey_sa(self, engine: Engine, sa: IsakmpSa) -> None:
         """A successor for ``sa``."""
 

@@ -8,24 +8,48 @@ back passes in clear meanwhile.
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any, NamedTuple
 
 from isakmp.errors import ConfError, Reason
-from isakmp.event.steps import Steps, emptied
-from isakmp.keeper.connection import Connections
+from isakmp.event.steps import AT_ONCE, Steps, emptied
+from isakmp.exchange.candidates import family
+from isakmp.exchange.exchange import Exchange
+from isakmp.keeper.connection import Connections, Made
 from isakmp.keeper.entry import Entry
 from isakmp.keeper.flows import unnegotiated
+from isakmp.policy.catalog import narrowed
 from isakmp.policy.spd import Connection, Remote
-from isakmp.sa import ChildSa, State
+from isakmp.sa import ChildSa, IsakmpSa, State
+
+_ENDING = State.DELETING, State.DEAD
+
+
+class _Before(NamedTuple):
+    """An entry, and what it was when it counted: it may take its peer as that is now."""
+
+    entry: Entry
+    connection: Connection
+    remote: Remote
 
 
 class Changes:
     """Made when the catalog has become another one, and nothing else has happened: whatever there
-    is then was made for what counted before, and is compared with what counts now."""
+    is then was made for what counted before, and is compared with what counts now.
+
+    Between the steps more is made of it: a peer, or a timer, has a child SA or an IKE SA replaced
+    that has not had its step, a packet brings up a connection. None of that outlives the change.
+    All SAs are told of when they are made, and looked at once all that was there is done with; in
+    the step in which no more are left what is under way is asked as at the beginning, and then
+    there is nothing, be it an entry, an exchange or an SA, of which another one could be made that
+    does not count."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections, self._catalog = connections, connections.catalog
         self._owner = connections.engine.owner
-        self._before = dict(connections.entries)
+        entries = connections.entries.items()
+        self._before = {name: _Before(e, e.connection, e.remote) for name, e in entries}
+        self._made: list[Made] = []
+        connections.meanwhile = self._made
         # The last first: what is done with is let go of, one by one.
         self._sas = list(connections.sas.isakmp.values())[::-1]
         self._children = connections.sas.all_children()[::-1]
@@ -42,19 +66,29 @@ class Changes:
         engine = self._connections.engine
         reason = Reason("reloaded", "the configuration it was begun with has changed")
         for exchange in engine.under_way():
-            entry = self._before.get(exchange.name)
-            gone = entry is not None and not self._is_same(entry)
-            if gone or not self._is_current(exchange.remote):
+            # One of several answers may have said to be another peer.
+            if not all(map(self._is_of_now, family(exchange.root))):
                 self._connections.cancel(exchange, reason)
 
-    def _is_same(self, entry: Entry) -> bool:
+    def _is_of_now(self, exchange: Exchange[Any]) -> bool:
+        dialect = self._connections.engine.dialects[exchange.dialect.name]
+        connection = dialect.connection(exchange)
+        counts = connection is None or self._counts(connection)
+        return counts and self._is_current(exchange.remote)
+
+    def _counts(self, connection: Connection) -> bool:
+        """Whether that is a connection of now, or a part of its traffic."""
+        now = self._catalog.connections.get(connection.name)
+        return now is not None and narrowed(now, connection.selector) == connection
+
+    def _is_same(self, name: str) -> bool:
         """Whether a connection of before counts now, the same but for the lines that reasons
         cite."""
-        found = self._same.get(entry.name)
+        found = self._same.get(name)
         if found is None:
-            connection, remote = self._now(entry.name)
-            found = connection == entry.connection and remote == entry.remote
-            self._same[entry.name] = found
+            before = self._before[name]
+            found = self._now(name) == (before.connection, before.remote)
+            self._same[name] = found
         return found
 
     def _now(self, name: str) -> tuple[Connection | None, Remote | None]:
@@ -74,9 +108,15 @@ class Changes:
 
     def steps(self) -> Steps[list[str]]:
         """Do it, a connection or an SA in a step; what was done, a line each."""
-        yield from self._stand()
-        yield from self._drop()
-        yield from self._delete_sas()
+        try:
+            yield from self._stand()
+            yield from self._drop()
+            # Here as well: under SAs that are not deleted yet their peers are told.
+            yield from self._look_at_made()
+            yield from self._delete_sas()
+            yield from self._conclude()
+        finally:
+            self._connections.meanwhile = None
         yield from self._give_up_reserved()
         for entry in self._taken_up:
             if entry.name not in self._before:
@@ -91,13 +131,13 @@ class Changes:
         connections = self._connections
         for name in list(self._catalog.connections):
             connection, remote = self._now(name)
-            entry = self._before.get(name)
+            before = self._before.get(name)
             if connection is None or remote is None:
                 continue
-            if entry is None or not self._is_same(entry):
+            if before is None or not self._is_same(name):
                 self._taken_up.append(connections.take_up(connection))
             else:
-                entry.connection, entry.remote = connection, remote
+                before.entry.connection, before.entry.remote = connection, remote
             yield
         connections.fixed = {}
         for name, specs in unnegotiated(self._catalog) if connections.settings.flows else ():
@@ -115,11 +155,11 @@ class Changes:
         children: defaultdict[str, list[ChildSa]] = defaultdict(list)
         for child in reversed(self._children):
             children[child.connection.name].append(child)
-        for name, entry in self._before.items():
-            if not self._is_same(entry):
+        for name, before in self._before.items():
+            if not self._is_same(name):
                 listed = name in self._catalog.connections
                 what = "changed" if listed else "left out" if name in left_out else "removed"
-                self._connections.drop(entry, children[name])
+                self._connections.drop(before.entry, children[name])
                 self._done.append(f"{name}: {what}, its SAs are deleted")
             yield
         yield from emptied(children)
@@ -128,9 +168,38 @@ class Changes:
         while self._sas:
             sa = self._sas.pop()
             if sa.state is not State.DEAD and not self._is_current(sa.remote):
-                self._owner.delete_sa(sa)
-                self._done.append(f"{sa}: peer changed or removed")
+                self._delete_sa(sa)
             yield
+
+    def _delete_sa(self, sa: IsakmpSa) -> None:
+        self._owner.delete_sa(sa)
+        self._done.append(f"{sa}: peer changed or removed")
+
+    def _conclude(self) -> Steps[None]:
+        """What was made meanwhile and what is under way is of now, from the end of this on."""
+        self._cancel()
+        while self._made:
+            yield from self._look_at_made()
+            self._cancel()
+
+    def _look_at_made(self) -> Steps[None]:
+        while self._made:
+            for _ in range(min(AT_ONCE, len(self._made))):
+                new, remote = self._made.pop()
+                if new.state not in _ENDING:
+                    self._look_at(new, remote is not None and self._is_current(remote))
+            yield
+
+    def _look_at(self, new: IsakmpSa | ChildSa, current: bool) -> None:
+        """current: whether it was made with a peer of now."""
+        if isinstance(new, IsakmpSa):
+            if not current:
+                self._delete_sa(new)
+        elif current and self._counts(new.connection):
+            self._children.append(new)
+        else:
+            self._connections.settle(new.connection.name, [new])
+            self._done.append(f"{new}: deleted, its connection or peer has changed meanwhile")
 
     def _give_up_reserved(self) -> Steps[None]:
         """What is for one peer alone from now on is taken from whoever else has it."""

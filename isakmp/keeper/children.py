@@ -62,7 +62,7 @@ class Children:
         """Quick mode made ``child``; its inbound SAs are in place, here are all of them, for where
         the peer was when they were made."""
         olds = [c for c in self.sas.in_slot(child.slot) if c.state is State.ESTABLISHED]
-        self.sas.add_child(child)
+        self._keep(child)
         child.specs = self._placed(child, specs)
         child.receives_only = any(gives_way(child, old) for old in olds)
         spoke_last = child.initiator is (child.parent is None)
@@ -87,7 +87,7 @@ class Children:
         Both receive; what is sent takes the old one until it is known that the peer is ready.
         """
         rivals = [c for c in self.sas.in_slot(child.slot) if c is not old and c not in old.heirs]
-        self.sas.add_child(child)
+        self._keep(child)
         child.specs, child.receives_only = self._placed(child, specs), True
         for rival in rivals:
             # The ends may have disagreed about which of two was to stay.
@@ -99,6 +99,11 @@ class Children:
         self._await_use(child)
         self.shared.connections.child_up(child)
         self.log.info("connection %s rekeyed: %s", child.connection.name, child)
+
+    def _keep(self, child: ChildSa) -> None:
+        self.sas.add_child(child)
+        made_under = child.parent or self.sas.isakmp.get(child.cookies)
+        self.shared.connections.made(child, made_under)
 
     def take_over(self, child: ChildSa) -> None:
         """The peer is ready to receive with ``child``: from now on we send with it."""

@@ -27,6 +27,9 @@ from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
 
 REKEY_RETRY_S, HEIR_S = 20.0, 0.1
 
+Made = tuple[IsakmpSa | ChildSa, Remote | None]
+"""An SA, and the peer as it was known to what made it; None where that is gone."""
+
 
 class Connections:
     """Every connection of the configuration, and the policies of those and of passive peers."""
@@ -49,6 +52,7 @@ class Connections:
         self._packets: dict[str, Selector] = {}
         self._single: set[str] = set()
         self.fixed: dict[str, list[PolicySpec]] = {}
+        self.meanwhile: list[Made] | None = None
 
     # --- configuration -----------------------------------------------------------------------
 
@@ -58,8 +62,9 @@ class Connections:
         remote = self.catalog.remote(connection.remote)
         self._let_go(connection.name)
         entry = self.entries[connection.name] = Entry(connection, remote)
+        entry.beside = tuple(self.flows.of((connection.name, None)))
         self._with.setdefault(remote.name, {})[connection.name] = entry
-        self._stand(entry, beside=self.flows.of((connection.name, None)))
+        self._stand(entry)
         return entry
 
     def begin(self, entry: Entry) -> None:
@@ -85,6 +90,7 @@ class Connections:
             if name in self.fixed:
                 self.flows.put((name, None), self.fixed[name])
             if entry := self.entries.get(name):
+                entry.beside = ()
                 self._stand(entry)
             for child in self.sas.of_connection(name):
                 if child not in children and child.state is State.ESTABLISHED:
@@ -126,7 +132,10 @@ class Connections:
 
     def connect(self, name: str) -> Job[Any]:
         """Start a connection by command, listed or not. ConfError where there is none."""
-        entry = self.entries.get(name) or self.take_up(self.catalog.connection(name))
+        entry = self.entries.get(name)
+        if entry is None:
+            entry = self.take_up(self.catalog.connection(name))
+            self.settle(name, ())
         entry.held_down, entry.tries, entry.failure = False, 0, None
         return self.bring_up(entry)
 
@@ -344,6 +353,11 @@ class Connections:
         """Whether a connection with that peer should be up."""
         return any(entry.wanted for entry in self._with.get(remote, {}).values())
 
+    def made(self, new: IsakmpSa | ChildSa, under: IsakmpSa | None) -> None:
+        """There is another SA, made under that one: a change that is under way looks at it."""
+        if self.meanwhile is not None:
+            self.meanwhile.append((new, under.remote if under else None))
+
     # --- what happens to child SAs -----------------------------------------------------------
 
     def child_up(self, child: ChildSa) -> None:
@@ -477,12 +491,13 @@ class Connections:
         entry = self.entries.get(flow[0])
         return entry is not None and entry.connection.selector == flow[1]
 
-    def _stand(self, entry: Entry, beside: Iterable[PolicySpec] = ()) -> None:
+    def _stand(self, entry: Entry) -> None:
         """What its traffic meets while no child SA has it: a policy that asks for one, or one that
-        drops, where nobody is to be asked. beside: policies that stay for now."""
+        drops, where nobody is to be asked. What stands beside it stays."""
         if not self.settings.flows:
             return
         connection, path = entry.connection, self.path_to(entry.remote)
+        beside = *entry.beside, *self.fixed.get(entry.name, ())
         standing = kept_back(selectors_of(connection), passive=connection.passive)
         if path is None:
             self.flows.put((connection.name, None), [*beside, *fixed(standing)])
@@ -502,8 +517,8 @@ class Connections:
         self._stand(entry)
 
     def _install_flow(self, child: ChildSa) -> None:
-        """The policies of a child SA."""
-        if not self.settings.flows:
+        """The policies of a child SA, unless that is ending."""
+        if not self.settings.flows or child.state is State.DELETING:
             return
         name, selector = child.connection.name, child.selector
         reqid, mode = self._reqids.of((name, selector)), child.protocols[0].chosen.encapsulation

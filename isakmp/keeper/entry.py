@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from isakmp.app.base import PolicySpec
 from isakmp.errors import Reason
 from isakmp.event.timer import Event
 from isakmp.policy.spd import Connection, Remote
@@ -20,7 +21,8 @@ class Entry:
     failure: why the last try failed, or to replace what is up, and failed: when that was, None once
     there is a new child SA; began: when a try was begun; up_since: when
     it came up, None while it is not;
-    awaited_until: until when packets are taken to wait for it."""
+    awaited_until: until when packets are taken to wait for it; beside: policies of what was there
+    before it, which stand beside its own until that is gone."""
 
     connection: Connection
     remote: Remote
@@ -34,6 +36,7 @@ class Entry:
     began: float = 0.0
     up_since: float | None = None
     awaited_until: float = 0.0
+    beside: tuple[PolicySpec, ...] = ()
 
     @property
     def name(self) -> str:

@@ -91,6 +91,7 @@ class Keeper(Shared):
 
     def _begin_life(self, sa: IsakmpSa) -> None:
         self.sas.add(sa)
+        self.connections.made(sa, sa)
         if self.key_log:
             sa.keys.record(self.key_log, sa)
         self._limit(sa, sa.chosen.life_s)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.app.base import Action
+from isakmp.app.base import Acquire, Action, Direction
 from isakmp.conf.store import Conf
 from isakmp.policy.spd import Selector
 from regress.configurations import many
@@ -26,6 +26,12 @@ def turned(text: str) -> str:
 def renamed(text: str) -> str:
     """Each connection has another name."""
     return re.sub(r"\bc(\d+)", r"n\1", text)
+
+
+def moved_on(text: str) -> str:
+    """The last connection has the traffic that was the first one's, and that another."""
+    now = {"0": "200", str(COUNT - 1): "0"}
+    return re.sub(r"(?<=Network= 10\.1\.)\d+", lambda found: now.get(found[0], found[0]), text)
 
 
 def removed(text: str) -> str:
@@ -71,6 +77,32 @@ def test_traffic_is_never_without_a_policy_that_has_one_before_and_after(
     assert sorted(map(str, named)) == sorted(
         str((policy.selector, policy.action)) for policy in wanted.app.policies
     )
+
+
+def test_a_packet_meanwhile_leaves_no_traffic_without_a_policy(tmp_path: Path) -> None:
+    """Of the first connection; what it had is the last one's now, which is taken up later."""
+    path = tmp_path / "isakmpd.conf"
+    text = TEXT.replace("Passive-connections", "Connections")
+    path.write_text(text)
+    path.chmod(0o600)
+    host = Network().add("198.51.100.1", "", conf=Conf.load(path))
+    host.daemon.start()
+    path.write_text(moved_on(text))
+    kept = {selector for selector in covered(host) if "10.1.0.0" in str(selector)}
+    job, asked = host.daemon.reload(), 0
+    while not job.done:
+        connections = host.daemon.connections
+        for spec in host.app.policies:
+            if spec.direction is Direction.OUT and "10.1.200.0" in str(spec.selector):
+                far = connections.entries["c0"].remote.address
+                assert far is not None
+                connections.acquire(Acquire(spec.reqid, spec.selector, host.address, far))
+                connections.bring_up(connections.entries["c0"])
+                asked += 1
+        assert len(kept) == 2 and covered(host) >= kept
+        host.timers.run()
+    assert asked > 2
+    assert not connections.entries["c0"].beside, "and nothing of before stays"
 
 
 def test_what_is_the_same_costs_nothing_and_cites_the_lines_of_now(tmp_path: Path) -> None:

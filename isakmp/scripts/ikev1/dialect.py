@@ -140,6 +140,11 @@ class Ikev1:
         """Never: any message may be the last."""
         return False
 
+    def connection(self, exchange: Exchange[Any]) -> Connection | None:
+        """That of a quick mode."""
+        state = exchange.state
+        return state.connection if isinstance(state, Quick) else None
+
     def message_id(self, exchange: Exchange[Any]) -> int:
         """Random, not 0, and unused under this SA (RFC 2408 3.1); 0 where there is none.
 

@@ -164,6 +164,11 @@ class Ikev2:
             return False
         return any(x.sa is not None and x.last_out for x in family(exchange.root))
 
+    def connection(self, exchange: Exchange[Any]) -> Connection | None:
+        """That of the child SA which comes with an IKE SA, or by itself."""
+        child = getattr(exchange.state, "child", None)
+        return child.connection if isinstance(child, Child) else None
+
     def message_id(self, exchange: Exchange[Any]) -> int:
         """The next of ours; the initial exchanges count on from 0."""
         if exchange.sa is None:

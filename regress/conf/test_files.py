@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -13,6 +15,14 @@ from isakmp.errors import IsakmpError
 
 ANOTHER = 65534
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A directory that any user comes to: those above tmp_path let nobody else in."""
+    with TemporaryDirectory(prefix="files-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o1777])
@@ -55,13 +65,11 @@ def test_a_file_of_another_user_is_not_written(tmp_path: Path) -> None:
 
 @root
 @pytest.mark.parametrize("owner", [0, 1, ANOTHER])
-def test_who_is_no_longer_root_writes_root_s_files_and_its_own(tmp_path: Path, owner: int) -> None:
-    path = tmp_path / "file"
+def test_who_is_no_longer_root_writes_root_s_files_and_its_own(reachable: Path, owner: int) -> None:
+    path = reachable / "file"
     path.write_text("")
     path.chmod(0o666)
     os.chown(path, owner, owner)
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
     os.seteuid(ANOTHER)
     try:
         if owner == 1:
@@ -74,14 +82,12 @@ def test_who_is_no_longer_root_writes_root_s_files_and_its_own(tmp_path: Path, o
 
 
 @root
-def test_the_cause_is_told_where_the_system_refuses_it(tmp_path: Path) -> None:
+def test_the_cause_is_told_where_the_system_refuses_it(reachable: Path) -> None:
     """As fs.protected_regular has it; here, as whose it is lets nobody else write it."""
-    path = tmp_path / "file"
+    path = reachable / "file"
     path.write_text("")
     os.chown(path, 1, 1)
     path.chmod(0o600)
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
     os.seteuid(ANOTHER)
     try:
         with pytest.raises(OSError, match="belongs to user 1, "):

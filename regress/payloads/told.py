@@ -33,3 +33,15 @@ def shown(codec: Codec, body: bytes) -> str:
     ((where, text),) = codec.describe(codec.parse(body))
     assert where == ""
     return text
+
+
+def plain_octets(codec: Codec) -> None:
+    """A payload whose body is its data, an octet at least, shown as far as fits on a line."""
+    octets = bytes(range(256)) * 4
+    for size in (1, 1024):
+        assert codec.parse(octets[:size]) == {"data": octets[:size]}
+        assert codec.build({"data": octets[:size]}) == octets[:size]
+    refused(codec, b"")
+    unbuildable(codec, {"data": b""})
+    assert shown(codec, b"\xa5" * 8) == "data " + "a5" * 8
+    assert shown(codec, b"\xa5" * 64) == "data " + "a5" * 32 + "... (64 octets)"

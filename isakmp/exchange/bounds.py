@@ -79,7 +79,7 @@ class Bounds:
     def compares(self, who: Who) -> Reason | None:
         """Why the traffic of no request is compared now; asked once for each. What is owed for
         comparing keeps nobody from anything else."""
-        if self._compared.take(who):
+        if not self._compared.owes(who):
             return None
         return Reason(
             "too-many-negotiations",

@@ -38,6 +38,11 @@ class Recent:
         """Whether ``key`` may do it once more now."""
         return self._of(key).take()
 
+    def owes(self, key: Hashable) -> bool:
+        """Whether ``key`` owes so much that it may not do it once more now, which counts only where
+        it has owed something of late."""
+        return key in self._kept and not self.take(key)
+
     def owe(self, key: Hashable, times: int) -> None:
         """``key`` has done that much more, or something that costs as much."""
         self._of(key).owe(times)

@@ -127,13 +127,16 @@ class Candidates:
 
     def answer(self, stem: AnyExchange, message: Incoming, mark: bytes) -> None:
         """One more answer that may be the peer's. mark: its digest."""
-        if stem.answers is None:
-            stem.answers = Answers()
-        answers = stem.answers
-        if mark in answers.known or mark in answers.waiting:
-            return
-        answers.heard += 1
         message.came = self._engine.now()
+        if (answers := stem.answers) is None:
+            answers = stem.answers = Answers(heard=1)
+            if not stem.script.rests(stem, message):
+                self._follow_new(stem, answers, message, mark)
+                return
+        elif mark in answers.known or mark in answers.waiting:
+            return
+        else:
+            answers.heard += 1
         if self._joined(stem, answers, message, mark) or self._late(stem, answers, message, mark):
             return
         answers.waiting[mark] = message
@@ -218,8 +221,14 @@ class Candidates:
             self._arm_turn(stem, answers, ROUND_TRIP_S)
 
     def _follow(self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> None:
-        if self._joined(stem, answers, message, mark) or self._late(stem, answers, message, mark):
-            return
+        if not self._joined(stem, answers, message, mark) and not self._late(
+            stem, answers, message, mark
+        ):
+            self._follow_new(stem, answers, message, mark)
+
+    def _follow_new(
+        self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes
+    ) -> None:  # fmt: skip
         answers.note(mark)
         answers.answered = False
         if len(answers.forks) >= FOLLOWED_MAX:

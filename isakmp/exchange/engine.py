@@ -9,7 +9,7 @@ no socket and reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -212,7 +212,9 @@ class Engine:
         return script
 
     @staticmethod
-    def lacking(exchange: Exchange[Any], script: Script[Any], have: list[int]) -> list[int]:
+    def lacking(
+        exchange: Exchange[Any], script: Script[Any], have: Collection[int]
+    ) -> list[int]:  # fmt: skip
         """The payloads that the message in turn must have and has not."""
         row = script.rows[exchange.step]
         missing_some = set(row.must).difference(have)
@@ -221,7 +223,7 @@ class Engine:
             lacking.append(proof)
         return lacking
 
-    def check_syntax(self, exchange: Exchange[Any], kinds: list[int]) -> None:
+    def check_syntax(self, exchange: Exchange[Any], kinds: Collection[int]) -> None:
         """MalformedPayload where our message lacks something."""
         if lacking := self.lacking(exchange, exchange.script, kinds):
             raise self._lacks(exchange, lacking)

@@ -47,7 +47,10 @@ class Ranked:
 
     def put(self, exchange: AnyExchange, step: int) -> None:
         """Keep an exchange at that step, and no longer at the one before."""
-        if exchange in self._places:
+        if (place := self._places.get(exchange)) is not None:
+            if place[0] == step:
+                self._places[exchange] = self._places.pop(exchange)
+                return
             self.take(exchange)
         same = self._lists.get(step)
         if same is None:

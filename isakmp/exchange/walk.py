@@ -122,7 +122,7 @@ class Walk:
         if exchange.message_id == UNNUMBERED:
             engine.number(exchange)
         exchange.last_out = exchange.dialect.seal(exchange, message)
-        engine.check_syntax(exchange, [kind for kind, _ in message.payloads])
+        engine.check_syntax(exchange, dict(message.payloads))
         if exchange.resting:
             engine.candidates.asks_again(exchange)
         engine.repeat(exchange)

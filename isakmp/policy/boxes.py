@@ -251,10 +251,15 @@ def count_networks(box: Box) -> int:
 
 def prefix_of(box: Box) -> int | None:
     """The prefix length where the addresses are one network."""
-    size, first = box[1] - box[0] + 1, box[0] & V6 - 1
-    if size & size - 1 or first & size - 1:
+    if not is_network(box):
         return None
-    return (128 if box[0] >= V6 else 32) + 1 - size.bit_length()
+    return (128 if box[0] >= V6 else 32) + 1 - (box[1] - box[0] + 1).bit_length()
+
+
+def is_network(box: Box) -> bool:
+    """Whether the addresses are one network."""
+    size = box[1] - box[0] + 1
+    return not (size & size - 1 or box[0] & size - 1)
 
 
 def networks_of(box: Box) -> Iterator[Network]:

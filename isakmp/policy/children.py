@@ -185,7 +185,7 @@ def _compared(connections: Sequence[Connection], came: Traffic) -> list[tuple[Pa
     """Both sides of each, as many as may be compared for a reason."""
     found = []
     work = Work(SELECTORS_MAX // 2)
-    texts, sides = [describe_side(side) for side in came], asked(came)
+    texts, sides = [describe_side(side) for side in came], asked(came)[1:]
     for connection in connections:
         parts = tuple(
             Part(what, theirs, describe_side(ours), side_fits(ours, boxes, work))

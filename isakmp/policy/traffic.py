@@ -26,6 +26,7 @@ from isakmp.policy.boxes import (
     common,
     count_networks,
     covered,
+    is_network,
     join,
     joined,
     networks_of,
@@ -196,13 +197,14 @@ def _icmp_text(start: int, end: int) -> str:
 class Asked(NamedTuple):
     """The traffic a peer asks for, to be compared with many; from our point of view."""
 
+    came: Traffic
     local: list[Box]
     remote: list[Box]
 
 
 def asked(came: Traffic) -> Asked:
     """That traffic."""
-    return Asked(boxes_of(came.local), boxes_of(came.remote))
+    return Asked(came, boxes_of(came.local), boxes_of(came.remote))
 
 
 def narrow(ours: Traffic, came: Asked, limit: int, work: Work) -> Narrowed | None:
@@ -218,8 +220,10 @@ def narrow(ours: Traffic, came: Asked, limit: int, work: Work) -> Narrowed | Non
     if not local or not remote:
         return None
     kept = _installable(local, remote, limit, work)
+    if kept == came[1:]:
+        return Narrowed(came.came, True)
     all_of_it = kept == (local, remote)
-    complete = all_of_it and (kept == came or _is_subset(came, kept, work))
+    complete = all_of_it and _is_subset(came[1:], kept, work)
     return Narrowed(_traffic(*kept), complete, not all_of_it, not all_of_it)
 
 
@@ -247,7 +251,7 @@ def at_host(
 def is_subset(part: Traffic, whole: Traffic, work: Work | None = None) -> bool:
     """Whether ``part`` asks for nothing that ``whole`` does not. No, where that is too much work to
     tell; work: that of the request, one of its own where it is not given."""
-    return part == whole or _is_subset(asked(part), asked(whole), work or Work())
+    return part == whole or _is_subset(asked(part)[1:], asked(whole)[1:], work or Work())
 
 
 def _is_subset(part: BothSides, whole: BothSides, work: Work) -> bool:
@@ -323,7 +327,7 @@ def _beginnings(side: Sequence[Box]) -> list[list[Box]]:
 def _is_plain(local: list[Box], remote: list[Box], limit: int) -> bool:
     """Whether it can be seen without counting them that there are not too many pairs."""
     few = _PORT_PAIRS_MAX * len(local) * len(remote) <= limit
-    return few and not any(prefix_of(box) is None for box in (*local, *remote))
+    return few and all(map(is_network, local)) and all(map(is_network, remote))
 
 
 def _fits(local: Sequence[Box], remote: Sequence[Box], limit: int) -> bool:

@@ -101,8 +101,11 @@ def recv_nat_d(
     nat.spoken = True
 
     def fits(seen: Sequence[bytes], address: Address, port: int) -> bool:
-        expected = [digest(hash_spec, cky_i, cky_r, address, p) for p in (port, NAT_T_PORT)]
-        return any(compare_digest(each, one) for each in seen for one in expected)
+        return any(
+            compare_digest(each, digest(hash_spec, cky_i, cky_r, address, p))
+            for p in ((port,) if port == NAT_T_PORT else (port, NAT_T_PORT))
+            for each in seen
+        )
 
     nat.local = not fits(digests[:1], path.local, path.local_port)
     nat.remote = not fits(digests[1:], path.remote, path.remote_port)

@@ -47,6 +47,7 @@ INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 INIT = int(ikev2.Exchange.IKE_SA_INIT)
 # Requests before an IKE SA is there: IKE_SA_INIT, IKE_INTERMEDIATE at most so often, IKE_AUTH.
 INITIAL_MAX = 2 + len(ADDITIONAL)
+_INITIAL = range(INITIAL_MAX)
 RETURNED = "a message of our own has come back"
 
 SCRIPTS: dict[int, Script[Any]] = {
@@ -265,8 +266,11 @@ class Receiver:
 
     def _begun(self, engine: Engine, own: bytes) -> bool:
         """Whether an IKE SA with that SPI of ours is in the making."""
-        asked = (engine.find(self._dialect.name, own, number) for number in range(INITIAL_MAX))
-        return any(asked) or engine.half_open.chose(self._dialect.name, own) is not None
+        name = self._dialect.name
+        asked = [(name, own, number) for number in _INITIAL]
+        if not engine.exchanges.keys().isdisjoint(asked):
+            return True
+        return engine.half_open.chose(name, own) is not None
 
     def _stray(self, engine: Engine, path: Path, header: Header) -> None:
         """An answer to nothing; INVALID_IKE_SPI in clear is a hint that the peer has restarted."""

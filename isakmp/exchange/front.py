@@ -56,9 +56,12 @@ class Ike:
         self._newest = self._versions[max(self._versions)]
 
     def receive(self, engine: Engine, path: Path, datagram: bytes) -> None:
-        """Take one datagram, of one message or several."""
-        for message in split(datagram):
+        """Take one datagram, of one message or several. MalformedPayload for the last of them: what
+        is wrong with one is not with those behind it."""
+        *before, last = split(datagram)
+        for message in before:
             engine.take(path, self._take, engine, path, message)
+        self._take(engine, path, last)
 
     def _take(self, engine: Engine, path: Path, message: bytes) -> None:
         header = parse_header(message)

@@ -8,6 +8,7 @@ Under an ISAKMP SA only; what comes in clear during phase 1 proves nothing (dial
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,7 @@ P, Notify = isakmp.Payload, isakmp.Notify
 
 SPI_SIZE = 4
 AGAIN_S = 1.0
+_SEQUENCE_SIZE = 4  # of RFC 3706 5.3, in octets
 
 
 @dataclass(slots=True)
@@ -109,30 +111,38 @@ def _chosen(exchange: Exchange[Any]) -> list[Chosen]:
 
 
 def _recv_notify(x: X, payload: Payload, path: Path) -> None:
-    value, sa, owner = payload.value, x.sa, x.engine.owner
+    value, sa = payload.value, x.sa
     x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, value.notify))
     if sa is None:
         return
-    if value.notify in (Notify.R_U_THERE, Notify.R_U_THERE_ACK):
-        # Its SPI is that of the header, whatever it says (RFC 2408 3.14).
-        if len(value.data) == 4:
-            if value.notify == Notify.R_U_THERE:
-                owner.liveness.asked_if_alive(sa, value.data, path)
-                ack = notify_payload(Notify.R_U_THERE_ACK, spi=sa.cookies, data=value.data)
-                tell(x.engine, x.dialect, sa, [ack])
-            else:
-                owner.liveness.said_alive(sa, int.from_bytes(value.data, "big"))
-    elif value.notify == Notify.INITIAL_CONTACT:
-        owner.places.initial_contact(sa)
-    elif value.notify == Notify.RESPONDER_LIFETIME:
-        lifetime.take(x, sa, value)
-    elif value.notify == Notify.INVALID_SPI:
-        _recv_invalid_spi(x, sa, value)
+    if take := _NOTIFIES.get(value.notify):
+        take(x, sa, value, path)
     elif value.notify < Notify.CONNECTED:
         _peer_refused(x.engine, sa, value.notify, value.spi)
 
 
-def _recv_invalid_spi(x: X, sa: IsakmpSa, value: Any) -> None:
+def _recv_r_u_there(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
+    """Its SPI is that of the header, whatever it says (RFC 2408 3.14)."""
+    if len(value.data) == _SEQUENCE_SIZE:
+        x.engine.owner.liveness.asked_if_alive(sa, value.data, path)
+        ack = notify_payload(Notify.R_U_THERE_ACK, spi=sa.cookies, data=value.data)
+        tell(x.engine, x.dialect, sa, [ack])
+
+
+def _recv_r_u_there_ack(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
+    if len(value.data) == _SEQUENCE_SIZE:
+        x.engine.owner.liveness.said_alive(sa, int.from_bytes(value.data, "big"))
+
+
+def _recv_initial_contact(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
+    x.engine.owner.places.initial_contact(sa)
+
+
+def _recv_responder_lifetime(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
+    lifetime.take(x, sa, value)
+
+
+def _recv_invalid_spi(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
     """The peer has no SA for what we send with that SPI."""
     spi = value.spi if len(value.spi) == SPI_SIZE else value.data
     number = int.from_bytes(spi, "big") if len(spi) == SPI_SIZE else 0
@@ -155,6 +165,17 @@ def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None
         engine.fail(exchange, refused_by_peer(exchange, notify))
     if not meant:
         engine.log.proto_warn("%s: peer says %s", sa, said)
+
+
+_NOTIFIES: dict[int, Callable[[X, IsakmpSa, Any, Path], None]] = {
+    Notify.R_U_THERE: _recv_r_u_there,
+    Notify.R_U_THERE_ACK: _recv_r_u_there_ack,
+    Notify.INITIAL_CONTACT: _recv_initial_contact,
+    Notify.RESPONDER_LIFETIME: _recv_responder_lifetime,
+    Notify.INVALID_SPI: _recv_invalid_spi,
+}
+"""What is done about a notify under an ISAKMP SA, with its value and the way that it came. Others
+refuse where they are errors, and change nothing where they only tell."""
 
 
 def notify_payload(

@@ -93,18 +93,39 @@ def _end_by(x: X, sa: IsakmpSa, number: int) -> None:
 
 def _recv_notify(x: X, sa: IsakmpSa, number: int, data: bytes) -> None:
     x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
-    if number == Notify.INVALID_MESSAGE_ID:
-        # Its window is smaller than we believe; where the oldest request is out of it, that ends
-        # without an answer, as if the peer were dead.
-        x.engine.log.proto_warn("%s: the peer refuses message ID 0x%s: it is beyond its window",
-                           sa, data.hex())  # fmt: skip
-        sa.ids.size_out = 1
-    elif number == Notify.INVALID_SPI and (child := _sent_with(x, sa, data)):
+    if take := _NOTIFIES.get(number):
+        take(x, sa, data)
+    elif number < common.STATUS:
+        _says(x, sa, number)
+
+
+def _says(x: X, sa: IsakmpSa, number: int) -> None:
+    """It changes nothing, as nothing was asked (2.21.3, 2.21.4)."""
+    x.engine.log.proto_warn("%s: the peer says %s", sa, name_of(Notify, number))
+
+
+def _recv_invalid_message_id(x: X, sa: IsakmpSa, data: bytes) -> None:
+    """Its window is smaller than we believe; where the oldest request is out of it, that ends
+    without an answer, as if the peer were dead."""
+    x.engine.log.proto_warn("%s: the peer refuses message ID 0x%s: it is beyond its window",
+                            sa, data.hex())  # fmt: skip
+    sa.ids.size_out = 1
+
+
+def _recv_invalid_spi(x: X, sa: IsakmpSa, data: bytes) -> None:
+    if child := _sent_with(x, sa, data):
         x.engine.log.proto_warn("%s: the peer has lost child SA %s", sa, child)
         x.state.then.append(partial(x.engine.owner.children.lost, child))
-    elif number < common.STATUS:
-        # It changes nothing, as nothing was asked (2.21.3, 2.21.4).
-        x.engine.log.proto_warn("%s: the peer says %s", sa, name_of(Notify, number))
+    else:
+        _says(x, sa, Notify.INVALID_SPI)
+
+
+_NOTIFIES: dict[int, Callable[[X, IsakmpSa, bytes], None]] = {
+    Notify.INVALID_MESSAGE_ID: _recv_invalid_message_id,
+    Notify.INVALID_SPI: _recv_invalid_spi,
+}
+"""What is done about a notify in a request under an IKE SA, with its data, or its SPI where it has
+none. Those that end it go before (common.FATAL)."""
 
 
 def _sent_with(x: X, sa: IsakmpSa, spi: bytes) -> ChildSa | None:

@@ -80,6 +80,17 @@ def test_a_worker_that_ends_is_no_fault_of_the_peers(kind: str, dies: str) -> No
     assert "the worker that was to compute it has ended" in failed["detail"]
 
 
+def test_the_peer_is_not_told_that_it_has_asked_for_the_wrong_thing() -> None:
+    """What fails here for want of something says TEMPORARY_FAILURE (RFC 7296 2.25)."""
+    net, west, east = up(*both(general="Default-phase-2-lifetime= 25,25:25\n", **KINDS["ikev2"]),
+                         elsewhere_s=0.1)  # fmt: skip
+    east.work.after_s = lambda: None  # type: ignore[union-attr]
+    net.until(lambda: west.reasons(), 60)
+    (failed,) = [o["reason"] for o in west.outcomes if not o["ok"]]
+    assert "TEMPORARY_FAILURE" in failed["detail"], failed
+    assert "short of something" in str(failed)
+
+
 def test_an_ike_sa_outlives_a_worker_that_ended_of_its_child() -> None:
     net, west, _ = up(*both(general="Default-phase-2-lifetime= 25,25:25\n", **KINDS["ikev2"]),
                       elsewhere_s=0.1)  # fmt: skip

@@ -216,7 +216,12 @@ _MEANINGS = {
         "raise the limit at the peer, or put the networks into one connection",
     ),
     ("", "TEMPORARY_FAILURE"): Meaning(
-        ("another exchange stood in the way",), _NOTHING, ("anything configured",)
+        (
+            "another exchange stood in the way",
+            "the peer is short of something, which its log names",
+        ),
+        _NOTHING,
+        ("anything configured",),
     ),
     ("", "CHILD_SA_NOT_FOUND"): Meaning(
         ("the peer has deleted the child SA that was to be rekeyed",),

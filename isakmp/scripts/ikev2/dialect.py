@@ -59,7 +59,7 @@ class Ikev2:
     """The IKEv2 dialect of one engine."""
 
     name, major, rules = IKEV2, 2, FAMILY
-    failure = int(Notify.NO_PROPOSAL_CHOSEN)
+    failure = int(Notify.TEMPORARY_FAILURE)
     malformed = int(Notify.INVALID_SYNTAX)
     owns_children = True
 

@@ -190,7 +190,8 @@ class Client:
             )
         return NotThere(
             why,
-            f"see its log; it answers in {where} (--run-directory, where that is another)",
+            f"see its log, and wait for longer with --timeout where that says that it is busy; it "
+            f"answers in {where} (--run-directory, where that is another)",
         )
 
     @staticmethod

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TextIO
 from fifo_ui import changes, explain, render
 from fifo_ui.change import Change, parse
 from fifo_ui.client import Client, ControlError
-from fifo_ui.flags import make_parser
+from fifo_ui.flags import CHANGE_TIMEOUT_S, CHANGES, TIMEOUT_S, make_parser
 from fifo_ui.screen import Screen, Tone, screen_of
 from fifo_ui.up import Wait, progress
 from isakmp.conf.parse import nearest
@@ -238,10 +238,11 @@ def make_client(args: argparse.Namespace) -> Client:
     """The client for the FIFO and run directory that were named, or found by each other."""
     fifo, directory = args.fifo, args.run_directory
     fifo = fifo or (directory or run_directory()) / FIFO
+    usual_s = CHANGE_TIMEOUT_S if args.verb in CHANGES else TIMEOUT_S
     return Client(
         fifo=fifo,
         run_directory=directory or fifo.parent,
-        timeout_s=args.timeout,
+        timeout_s=usual_s if args.timeout is None else args.timeout,
         clock=time.monotonic,
         sleep=time.sleep,
         token=lambda: secrets.token_hex(8),

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, NoReturn
 from isakmp import __version__
 
 TIMEOUT_S = 5.0
+# What waits for the configuration to be read, which takes seconds where there is much of it.
+CHANGES, CHANGE_TIMEOUT_S = ("reload", "conf", "up"), 60.0
 COOKIES = "[0-9a-fA-F]{16}:?[0-9a-fA-F]{16}"
 MESSAGE_ID = "[0-9a-fA-F]{8}|-"
 _CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)", re.DOTALL)
@@ -63,11 +65,11 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 done; 1 not done, with the cause and what to do about it on standard"
         " error; 2 wrong usage; 130 interrupted. All else is in isakmpctl(8).",
     )
-    _add_common(parser, None, TIMEOUT_S)
+    _add_common(parser, None)
     version = f"isakmpctl {__version__}"
     parser.add_argument("--version", action="version", version=version, help="print the version")
     again = _Parser(add_help=False)
-    _add_common(again, argparse.SUPPRESS, argparse.SUPPRESS)
+    _add_common(again, argparse.SUPPRESS)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", help="what to do")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
@@ -81,7 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser, default: Any, timeout_s: Any) -> None:
+def _add_common(parser: argparse.ArgumentParser, default: Any) -> None:
     parser.add_argument("--fifo", type=Path, default=default, metavar="PATH", help="isakmpd's FIFO")
     parser.add_argument(
         "--run-directory",
@@ -96,9 +98,10 @@ def _add_common(parser: argparse.ArgumentParser, default: Any, timeout_s: Any) -
     parser.add_argument(
         "--timeout",
         type=float,
-        default=timeout_s,
+        default=default,
         metavar="S",
-        help=f"seconds to wait for replies, {TIMEOUT_S:g} by default",
+        help=f"seconds to wait for replies, {TIMEOUT_S:g} by default, {CHANGE_TIMEOUT_S:g} for "
+        + ", ".join(CHANGES),
     )
 
 

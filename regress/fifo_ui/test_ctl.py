@@ -435,3 +435,20 @@ def test_two_processes(running: Running) -> None:
         assert program.stdout is not None
         assert "0x12345678" in program.stdout.read()
     assert program.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds"),
+    [
+        ("sa", 5),
+        ("reload", 60),
+        ("conf rm somewhere Address", 60),
+        ("up net", 60),
+        ("--timeout 3 reload", 3),
+        ("reload --timeout 0", 0),
+    ],
+)
+def test_what_waits_for_the_configuration_has_the_time_that_reading_takes(
+    line: str, seconds: float
+) -> None:
+    assert make_client(make_parser().parse_args(line.split())).timeout_s == seconds

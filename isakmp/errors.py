@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from isakmp.causes import MENDS
 
@@ -109,6 +109,12 @@ class IsakmpError(Exception):
     host, so that the same would fail whoever asks."""
 
     host_at_fault = False
+
+    def kept(self) -> Self:
+        """The same, to be kept where what caught it is known from: without the frames that it came
+        through, which know it in turn."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
 
 
 class HostError(IsakmpError):

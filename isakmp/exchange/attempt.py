@@ -70,12 +70,13 @@ class Attempt:
 
     def _hear(self, waiting: Driven, job: Job[Any]) -> None:
         """Tell the step what its job has made; it then waits for another one, or for none."""
-        self._job = None
-        with suppress(StopIteration):
-            if job.error is not None:
-                self._job = waiting.throw(job.error)
-            else:
-                self._job = waiting.send(job.result)
+        self._job, error = None, job.error
+        try:
+            with suppress(StopIteration):
+                result = job.result
+                self._job = waiting.send(result) if error is None else waiting.throw(error)
+        finally:
+            del job, error  # it knows the frames that it has come through
 
     def give_up(self) -> None:
         """The exchange has ended: close a step that waits, and want its answer no more."""

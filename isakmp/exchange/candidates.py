@@ -281,8 +281,21 @@ class Candidates:
         end = root.events.pop("end")
         self.end_others(exchange, PROVEN)
         exchange.stem = exchange.answers = None
+        self.let_go(root)
         # Whose attempt it is now, it ends by the same time.
         end.args, exchange.events["end"] = (exchange,), end
+
+    @staticmethod
+    def let_go(root: AnyExchange) -> None:
+        """Nothing leads any more from an attempt that is over to those that were followed, with
+        their keys: they know it, and a circle would stay until the next search for garbage."""
+        left: list[AnyExchange | None] = [root]
+        while left:
+            exchange = left.pop()
+            if exchange is None or (answers := exchange.answers) is None:
+                continue
+            exchange.answers = None
+            left += [answers.last, answers.refused, answers.settled, *answers.forks]
 
     def end_others(self, exchange: AnyExchange, reason: Reason) -> None:
         """End all but one of what belongs to an attempt, without a word to anybody."""

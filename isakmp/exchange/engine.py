@@ -283,6 +283,7 @@ class Engine:
                 self.candidates.end_others(exchange, reason)
             self.forget(exchange)
             self.failed(exchange, reason, told)
+            self.candidates.let_go(exchange)
 
     def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
         """End an exchange; one that the peer expects to be ended by its answer ends then."""

@@ -237,7 +237,7 @@ class Catalog:
     def _usable(self, kind: Kind, section: str) -> None:
         """ConfError where the checker refuses a section, or what it leads to."""
         if self.faults and (fault := self.faults.get((kind, fold(section)))):
-            raise fault
+            raise fault.kept()
 
     def _refresh(self) -> None:
         """Forget what was read of peers before the configuration changed.

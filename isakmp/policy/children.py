@@ -36,7 +36,7 @@ class _Search:
         self.came, self.transport, self.work = came, transport, work
         self.found: dict[str, Found] = {}
         self.refusals: dict[str, str] = {}
-        self.single: Refused | None = None
+        self.single: Reason | None = None
         self._sides = asked(came)
 
     def look(self, connection: Connection) -> bool:
@@ -47,7 +47,7 @@ class _Search:
             narrowed = _narrow(connection, self.came, self._sides, self.work)
         except Refused as error:
             if error.notify == ikev2.Notify.SINGLE_PAIR_REQUIRED:
-                self.single = error
+                self.single = error.reason
             self.refusals[connection.name] = error.reason.detail
             return False
         if narrowed is None:
@@ -94,8 +94,10 @@ def find_child(
         search.look(connection)
     if search.found:
         return search.best()
+    if search.single is not None:
+        raise Refused(search.single, ikev2.Notify.SINGLE_PAIR_REQUIRED)
     reason = _reason(remote, connections.every, came, transport, search.refusals, line)
-    raise search.single or Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
+    raise Refused(reason, ikev2.Notify.TS_UNACCEPTABLE)
 
 
 def is_transport(connection: Connection) -> bool:

@@ -135,7 +135,7 @@ def _answer_child(x: X, message: Outgoing) -> Wait:
             yield from negotiation.reserve_spi(x, c)
             yield from negotiation.install_inbound(x, c, sa_of(x), s.ni, s.nr)
         except Refused as refused:
-            s.refusal = refused
+            s.refusal = refused.kept()
         if s.remote_id is not None:  # it may have come from elsewhere, too, while this waited
             x.engine.owner.places.admit(x.remote, s.remote_id, x.path, sa_of(x).nat)
     if s.refusal is None:
@@ -230,7 +230,7 @@ def _choose_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> No
     try:
         negotiation.choose(x, s.child, message, notifies)
     except Refused as refused:
-        s.refusal = refused
+        s.refusal = refused.kept()
 
 
 def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait:
@@ -246,7 +246,7 @@ def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait
         negotiation.take_answer(x, c, message, notifies)
         yield from negotiation.install_inbound(x, c, sa_of(x), s.ni, s.nr)
     except Refused as refused:
-        s.refusal, s.unwanted = refused, True
+        s.refusal, s.unwanted = refused.kept(), True
 
 
 # --- AUTH ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ fits, the Reason lists every pair that was compared, the nearest miss first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from heapq import nsmallest
 from itertools import groupby, islice
@@ -134,7 +135,9 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
                     life_kb=_shorter(offer.life_kb, ours.life.kilobytes),
                 )
                 return what, proposal, transform
-    raise Refused(_ike_reason(looked_at, remote), isakmp.Notify.NO_PROPOSAL_CHOSEN)
+    others = {p.protocol_id: None for p in proposals if p.protocol_id != isakmp.Protocol.ISAKMP}
+    reason = _ike_reason(looked_at, remote, list(others))
+    raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
 class Row(NamedTuple):
@@ -269,10 +272,17 @@ def _said(registry: Any, value: int | Range) -> str:
     return name_of(registry, value) if registry is not None else str(value)
 
 
-def _ike_reason(offers: Sequence[Offered], remote: Remote) -> Reason:
+def _ike_reason(offers: Sequence[Offered], remote: Remote, others: Sequence[int]) -> Reason:
+    """others: protocols that came and that phase 1 is not about."""
     acceptable = ", ".join(ours.name for ours in remote.transforms) or "nothing"
     came = "; ".join(str(offer) for _, offer in offers[:MISSES_MAX])
-    return _reason("phase 1", came, acceptable, remote.line, _ike_misses(offers, remote))
+    reason = _reason("phase 1", came, acceptable, remote.line, _ike_misses(offers, remote))
+    if offers or not others:
+        return reason
+    names = ", ".join(name_of(isakmp.Protocol, protocol) for protocol in others[:MISSES_MAX])
+    apart = f"PROTOCOL_ID {names}, not {isakmp.Protocol.ISAKMP.name}"
+    return replace(reason, came=f"proposals of {names}", misses=(apart,),
+                   mend=f"make both ends agree on: {apart}")  # fmt: skip
 
 
 def _ike_misses(offers: Iterable[Offered], remote: Remote) -> Iterator[Miss]:

@@ -142,6 +142,9 @@ def test_other_protocols_are_not_phase_1() -> None:
         {"number": 1, "transform_id": 12, "attributes": []}]}])  # fmt: skip
     reason = refusal(choose_ike, proposals, remote(AES))
     assert reason.cause == "no-proposal-chosen"
+    assert reason.came == "proposals of IPSEC_ESP"
+    assert reason.misses == ("PROTOCOL_ID IPSEC_ESP, not ISAKMP",)
+    assert reason.mend == "make both ends agree on: PROTOCOL_ID IPSEC_ESP, not ISAKMP"
 
 
 def test_nothing_configured_and_nothing_sent() -> None:

@@ -10,6 +10,7 @@ shortest: who can only add messages does not keep the peer's own away.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,8 +20,6 @@ from isakmp.exchange.script import Incoming
 from isakmp.log.log import LogClass
 
 WAIT_S = 0.5
-# So many messages under one cookie of ours wait at a time; further ones are dropped.
-HELD_MAX = 16
 
 
 class _Held(NamedTuple):
@@ -37,10 +36,12 @@ def is_padded(message: Incoming, block_size: int) -> bool:
 
 
 class Padding:
-    """What waits, of one engine's messages."""
+    """What waits, of one engine's messages: of each SA, or exchange before there is one, as many
+    as a peer may have exchanges under way. Further ones are dropped."""
 
     def __init__(self) -> None:
         self._held: dict[Key, _Held] = {}
+        self._of: Counter[bytes] = Counter()
 
     def hold(
         self, engine: Engine, key: Key, message: Incoming, read: Callable[[], object]
@@ -52,9 +53,10 @@ class Padding:
         """
         size, held = len(message.data), self._held.get(key)
         if held is None:
-            if sum(cookie == key[1] for _, cookie, _ in self._held) >= HELD_MAX:
+            if self._of[key[1]] >= engine.bounds.limits.exchanges:
                 engine.drop(message.path, "too many messages padded by whole blocks")
                 return
+            self._of[key[1]] += 1
             engine.timers.add("padded message", WAIT_S, self._take, engine, key)
             engine.log.debug(LogClass.MESSAGE, 30, "message %s waits: %d octets of padding",
                              message.path.came, size - message.end)  # fmt: skip
@@ -63,4 +65,7 @@ class Padding:
 
     def _take(self, engine: Engine, key: Key) -> None:
         held = self._held.pop(key)
+        self._of[key[1]] -= 1
+        if not self._of[key[1]]:
+            del self._of[key[1]]
         engine.take(held.message.path, held.read)

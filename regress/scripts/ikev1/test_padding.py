@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from isakmp.constants import isakmp
-from isakmp.scripts.ikev1 import padding
 from isakmp.scripts.ikev1.keys import Keys
 from regress.pair import Host, Network, Packet, agree, both, connected, up
 
@@ -105,9 +106,11 @@ def test_of_several_that_are_padded_by_whole_blocks_the_shortest_counts(
 
 
 def test_what_waits_under_one_cookie_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(padding, "HELD_MAX", 2)
+    """As many as a peer may have exchanges under way."""
     padded_more(monkeypatch, 1)
     net, west, east = up(*both())
+    bounds = east.daemon.engine.bounds
+    bounds.set(replace(bounds.limits, exchanges=2))
     engine, before = west.daemon.engine, east.daemon.engine.counters.get("dropped", 0)
     (sa,), (child,) = west.daemon.sas.isakmp.values(), west.daemon.sas.all_children()
     for _ in range(3):

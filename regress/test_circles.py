@@ -6,11 +6,17 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from isakmp.conf.store import Conf
+from isakmp.errors import ConfError
 from isakmp.exchange.exchange import Exchange
+from isakmp.keeper.flows import Claim
+from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import IsakmpSa
+from regress.configurations import many
 from regress.pair import Gateway, Network, both
 from regress.scripts.ikev2.pairs import gateways
 
@@ -60,6 +66,53 @@ def test_a_section_in_error_keeps_nothing_of_who_was_refused_for_it(version: int
     before = [depth(fault) for fault in faults]
     net.run(300)
     assert [depth(fault) for fault in faults] == before and max(before) < 32
+
+
+ERRORS = {
+    "none": ("", ""),
+    "peer": ("a secret of 3\n", "a secret of 3\nRemote-ID= nobody\n"),
+    "selector": ("[phase-2]", "[phase-2]\nNo-such-tag= 3"),
+    "left over": ("[phase-2]", "[left-over]\nPhase= 2\n[phase-2]"),
+}
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_a_configuration_goes_with_the_next_one(kind: str, tmp_path: Path) -> None:
+    """Whatever is wrong with it, and though what is read is not searched for garbage."""
+    path = tmp_path / "isakmpd.conf"
+    text = f"[General]\n{many(6)}".replace(*ERRORS[kind], 1)
+
+    def write(number: int) -> None:
+        path.write_text(text.replace("a secret of ", f"a secret {number} of "))
+        path.chmod(0o600)
+
+    write(0)
+    net = Network()
+    west = net.add("192.0.2.1", "", conf=Conf.load(path))
+    net.start()
+    net.run(1)
+    counts: list[tuple[int, int]] = []
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(12):
+            write(number)
+            job = west.daemon.reload()
+            while not job.done:
+                west.timers.run()
+            assert job.error is None
+            net.run(1)
+            west.app.policies.clear()
+            if number > 5:
+                kept = sum(isinstance(o, Connection | Claim | Remote) for o in gc.get_objects())
+                counts.append((kept, depth_of_all(west.daemon.catalog.left_out)))
+    finally:
+        gc.enable()
+    assert len(set(counts)) == 1, counts
+
+
+def depth_of_all(errors: list[tuple[str, ConfError]]) -> int:
+    return sum(depth(error) for _, error in errors)
 
 
 def depth(error: BaseException) -> int:

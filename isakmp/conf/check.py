@@ -102,7 +102,7 @@ def judge_file(
     try:
         parsed = read_file(path)
     except ConfError as error:
-        return Judgement([error], [], {})
+        return Judgement([error.kept()], [], {})
     if parsed.errors:
         return Judgement(parsed.errors, parsed.warnings, {})
     conf = Conf(parsed, path)

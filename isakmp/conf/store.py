@@ -129,7 +129,7 @@ class Conf:
             row = TAGS[Kind.GENERAL][tag]
             default = row.default or row.otherwise
             error.reason += f": {default} counts instead" if default else UNHEEDED
-            return Conf(Parsed()).value(Kind.GENERAL, "General", tag), error
+            return Conf(Parsed()).value(Kind.GENERAL, "General", tag), error.kept()
 
     def _parse(self, row: Tag, text: str, section: str, tag: str) -> Any:
         try:

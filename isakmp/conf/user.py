@@ -34,7 +34,7 @@ def user_error(conf: Conf) -> ConfError | None:
     except ConfError as error:
         hint = error.hint
         conf.place(error).hint = hint
-        return error
+        return error.kept()
     directory = run_directory(conf)
     if user is None or may_write(directory, user):
         return None

@@ -148,7 +148,7 @@ class Walk:
             try:
                 reader(self, visit)
             except ConfError as error:
-                self._reader_error(visit, error)
+                self._reader_error(visit, error.kept())
 
     def _rank(self, section: str) -> int:
         """Sections that name others come first, so that what they name is not stray."""

@@ -143,7 +143,7 @@ class Changes:
         for name, specs in unnegotiated(self._catalog) if connections.settings.flows else ():
             connections.fixed[name] = specs
             beside = connections.flows.of((name, None))
-            connections.flows.put((name, None), [*beside, *specs])
+            connections.flows.put((name, None), list(dict.fromkeys((*beside, *specs))))
             yield
 
     def _drop(self) -> Steps[None]:

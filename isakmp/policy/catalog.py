@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -112,7 +113,7 @@ class Catalog:
                 try:
                     self._keep(self._read(name))
                 except ConfError as error:
-                    self.left_out.append((name, error))
+                    self.left_out.append((name, error.kept()))
                     self._close(name, before.traffic(name))
                 yield
         finally:
@@ -145,7 +146,7 @@ class Catalog:
                 self._usable(Kind.BYPASS, name)
                 self.bypass[name] = read_bypass(self.conf, name)
             except ConfError as error:
-                self.left_out.append((name, error))
+                self.left_out.append((name, error.kept()))
 
     def _close(self, name: str, before: tuple[Selector, ...]) -> None:
         """Note the traffic of a connection that is left out, if need be what it was before; an
@@ -237,7 +238,7 @@ class Catalog:
     def _usable(self, kind: Kind, section: str) -> None:
         """ConfError where the checker refuses a section, or what it leads to."""
         if self.faults and (fault := self.faults.get((kind, fold(section)))):
-            raise fault.kept()
+            raise copy(fault)  # what is kept must not keep the frames that it goes through
 
     def _refresh(self) -> None:
         """Forget what was read of peers before the configuration changed.
@@ -365,7 +366,7 @@ class Catalog:
             try:
                 return self._read_remote(section)
             except ConfError as error:
-                self._outlines[section] = outline(self.conf, section, self.resolve, error)
+                self._outlines[section] = outline(self.conf, section, self.resolve, error.kept())
         found = self._outlines[section]
         return found.remote if found else None
 

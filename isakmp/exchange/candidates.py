@@ -73,9 +73,14 @@ class Answers:
 
 def family(exchange: AnyExchange) -> list[AnyExchange]:
     """An exchange and all that goes on from it, oldest first."""
-    if exchange.answers is None:
-        return [exchange]
-    return [exchange] + [x for fork in exchange.answers.forks for x in family(fork)]
+    found = [exchange]
+    if exchange.answers is not None:
+        for fork in exchange.answers.forks:
+            if fork.answers is None:
+                found.append(fork)
+            else:
+                found += family(fork)
+    return found
 
 
 def leaves(exchange: AnyExchange) -> list[AnyExchange]:
@@ -289,13 +294,11 @@ class Candidates:
     def let_go(root: AnyExchange) -> None:
         """Nothing leads any more from an attempt that is over to those that were followed, with
         their keys: they know it, and a circle would stay until the next search for garbage."""
-        left: list[AnyExchange | None] = [root]
-        while left:
-            exchange = left.pop()
-            if exchange is None or (answers := exchange.answers) is None:
-                continue
-            exchange.answers = None
-            left += [answers.last, answers.refused, answers.settled, *answers.forks]
+        answers, root.answers = root.answers, None
+        if answers is not None:
+            for each in (answers.last, answers.refused, answers.settled, *answers.forks):
+                if each is not None and each.answers is not None:
+                    Candidates.let_go(each)
 
     def end_others(self, exchange: AnyExchange, reason: Reason) -> None:
         """End all but one of what belongs to an attempt, without a word to anybody."""

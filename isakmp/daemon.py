@@ -74,6 +74,7 @@ class Daemon:
         self.report_path = report_path or run_directory / "isakmpd.report"
         self._esp_in, self._on_quit = esp_in, on_quit
         self._reloading, self._calm = reloading, calm
+        self.renew: Callable[[], object] = lambda: None
         self.changes = Reload(timers)
         self.sas = SaDatabase()
         self.catalog = Catalog(conf, resolve, supports=app.supports)
@@ -401,8 +402,10 @@ class Daemon:
         a line each. In steps; for who asks again meanwhile it is read from its beginning.
 
         A section with an error is left out alone, as at the start. ConfError where the file is
-        broken, and would keep isakmpd from starting: nothing has changed then.
+        broken, and would keep isakmpd from starting: nothing has changed then. What may have been
+        taken away or renamed, FIFO and log files, is made anew before.
         """
+        self.renew()
         return self.changes.again(self._read_again)
 
     def _read_again(self) -> Steps[list[str]]:

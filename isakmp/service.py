@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,8 @@ def work(
         stack.callback(commands.close)
         fifo = Fifo(fifo_path(options, daemon.run_directory), loop, log, commands.line)
         stack.callback(fifo.close)
-        for sock in _signals(daemon, loop, log, lambda: _rotate(fifo, outlets)):
+        daemon.renew = partial(_rotate, fifo, outlets)
+        for sock in _signals(daemon, loop, log):
             stack.enter_context(sock)
         _look(daemon, fifo, commands)
         if options.capture or options.capture_file:
@@ -90,13 +91,8 @@ def _write_pid(options: argparse.Namespace, run_directory: Path) -> Path:
     return path
 
 
-def _signals(
-    daemon: Daemon, loop: Loop, log: Log, renew: Callable[[], object]
-) -> tuple[socket.socket, socket.socket]:
-    """Signals become events of the loop: their numbers come through these sockets.
-
-    renew: makes what may have been taken away anew, before HUP reads the configuration.
-    """
+def _signals(daemon: Daemon, loop: Loop, log: Log) -> tuple[socket.socket, socket.socket]:
+    """Signals become events of the loop: their numbers come through these sockets."""
     woken, waker = socket.socketpair()
     woken.setblocking(False)
     waker.setblocking(False)
@@ -107,7 +103,7 @@ def _signals(
 
     def read() -> None:
         for number in set(woken.recv(64)):
-            _signal(number, daemon, log, renew)
+            _signal(number, daemon, log)
 
     loop.reader(woken.fileno(), read)
     return woken, waker
@@ -118,10 +114,9 @@ def _rotate(fifo: Fifo, outlets: Outlets) -> None:
     outlets.reopen()
 
 
-def _signal(number: int, daemon: Daemon, log: Log, renew: Callable[[], object]) -> None:
+def _signal(number: int, daemon: Daemon, log: Log) -> None:
     try:
         if number == signal.SIGHUP:
-            renew()
             daemon.reload().otherwise(_refused, log, "SIGHUP")
         elif number == signal.SIGUSR1:
             daemon.count().then(lambda _: _report(daemon, log))

@@ -6,6 +6,7 @@ import gc
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,37 @@ def test_a_service_manager_hears_of_every_reload(
         finally:
             process.process.kill()
             process.process.wait()
+
+
+@pytest.mark.parametrize("how", ["HUP", "R"])
+def test_a_log_that_was_renamed_is_made_anew_with_every_reload(conf: Path, how: str) -> None:
+    """Whoever asked for it: what rotates logs may use either."""
+    log, old = conf.parent / "all.log", conf.parent / "all.log.1"
+    conf.write_text(conf.read_text().replace("[General]\n", f"[General]\nLogfile= {log}\n"))
+    running = Running(conf, "-d")
+    try:
+        _until(lambda: log.exists() and "isakmpd runs" in log.read_text())
+        log.rename(old)
+        before = old.read_text()
+        if how == "HUP":
+            running.process.send_signal(signal.SIGHUP)
+        else:
+            (conf.parent / "isakmpd.fifo").write_text("R\n")
+        _until(lambda: log.exists() and "configuration reloaded" in log.read_text())
+        assert running.stop() == 0
+        assert "stopping: SIGTERM" in log.read_text()
+        assert old.read_text() == before
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    for _ in range(1500):
+        if reached():
+            break
+        time.sleep(0.02)
+    assert reached()
 
 
 def test_usr1_writes_the_report(running: Running) -> None:

@@ -173,7 +173,7 @@ def test_a_broken_file_is_the_hosts_fault_whoever_asks(said: str, tmp_path: Path
     if said == "R":
         commands.line("R")
     else:
-        _signal(signal.SIGHUP, west.daemon, west.log, lambda: None)
+        _signal(signal.SIGHUP, west.daemon, west.log)
     assert " INTERNAL_ERR   " in west.lines[-1] and "closing bracket" in west.lines[-1]
     assert "nothing has changed" in west.lines[-1]
 
@@ -186,7 +186,7 @@ def test_a_report_that_cannot_be_written_is_the_hosts_fault_whoever_asks(
     if said == "r":
         Commands(west.daemon, lambda: 0.0).line("r")
     else:
-        _signal(signal.SIGUSR1, west.daemon, west.log, lambda: None)
+        _signal(signal.SIGUSR1, west.daemon, west.log)
     assert " INTERNAL_ERR   " in west.lines[-1]
     assert "cannot write /nonexistent/isakmpd.report" in west.lines[-1]
 

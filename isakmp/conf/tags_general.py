@@ -106,8 +106,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         "Listen-on": Tag(PLACE, "where to listen", otherwise="all", every=True),
         "Logfile": Tag(
             parsed("path, or class=path", parse_route, "Negotiation=/var/log/negotiation.log"),
-            "files that lines of the log go to instead: a path has all of them, class=path those "
-            "of a debug class or a severity; HUP opens them anew",
+            "files that lines of the log go to instead: class=path has those of a debug class or a "
+            "severity, a path all others; HUP and `isakmpctl reload` open them anew",
             every=True,
         ),
         "Loglevel": Tag(_LEVEL, "e.g. `7=50, 8=30`; class `A` is all", every=True),

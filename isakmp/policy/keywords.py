@@ -40,10 +40,10 @@ _INTEGS = {
 }
 _KEMS = {f"mlkem{n}": ikev2.KeyExchange[f"ML_KEM_{n}"] for n in (512, 768, 1024)}
 _GROUPS: dict[str, Method] = {
-    "curve25519": Group.CURVE25519,
     "x25519": Group.CURVE25519,
-    "curve448": Group.CURVE448,
+    "curve25519": Group.CURVE25519,
     "x448": Group.CURVE448,
+    "curve448": Group.CURVE448,
     "modp1024s160": Group.MODP_1024_160,
     "modp2048s224": Group.MODP_2048_224,
     "modp2048s256": Group.MODP_2048_256,
@@ -95,6 +95,18 @@ def _all_words() -> dict[str, Transform]:
 
 
 KEYWORDS: Mapping[str, Transform] = MappingProxyType(_all_words())
+
+
+def _told() -> tuple[str, ...]:
+    """A word for each, as the manual has it; other spellings are understood, and not hinted at, nor
+    is what no library does."""
+    words: dict[Transform, str] = {}
+    for word, transform in KEYWORDS.items():
+        words.setdefault(transform, word)
+    return tuple(word for word in words.values() if not word.endswith("mlkem512"))
+
+
+_TOLD = _told()
 
 # In the order in which a proposal has them.
 _KINDS = (T.ENCR, T.PRF, T.INTEG, T.KE, T.ESN, *ADDITIONAL)
@@ -173,7 +185,7 @@ def _no_algorithm(word: str, text: str) -> BadValue:
             where = f"{tag} of a Configuration"
             return BadValue(f"{text!r} is the name of a {what}, which belongs in {where}",
                             "here algorithms stand, such as aes256-sha256-modp2048")  # fmt: skip
-    return BadValue(f"{word!r} is no algorithm", nearest(word, KEYWORDS))
+    return BadValue(f"{word!r} is no algorithm", nearest(word, _TOLD))
 
 
 def _sorted(text: str) -> dict[T, list[Transform]]:

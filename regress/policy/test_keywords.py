@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +25,19 @@ T = ikev2.Transform
 
 def text(proposal: Proposal) -> str:
     return describe(proposal.transforms)
+
+
+MANUAL = Path(__file__).parents[2] / "docs" / "isakmpd.conf.5.md"
+
+
+def documented() -> set[str]:
+    """The keywords of the manual's table, those that it says go together put together."""
+    table = MANUAL.read_text(encoding="utf-8").partition("| kind | keywords |")[2].partition("\n\n")
+    words = set(re.findall(r"\b[a-z]\w*\b|\b3des\b", table[0]))
+    words |= {f"aes{n}{mode}" for n in (128, 192, 256) for mode in words if mode[-1:].isdigit()
+              or mode in ("ctr", "gmac")}  # fmt: skip
+    words |= {f"blowfish{n}" for n in (192, 256)} | {f"ecp{n}bp" for n in (224, 384, 512)}
+    return words | {f"ke{n}_{word}" for n in range(1, 8) for word in words}
 
 
 class TestKeywords:
@@ -106,6 +122,18 @@ class TestKeywords:
         with pytest.raises(BadValue) as caught:
             parse_ike("aes128gmc16-prfsha256-x25519")
         assert caught.value.hint == "did you mean aes128gcm16?"
+
+    @pytest.mark.parametrize("wrong", [
+        *(f"aes256{mode}{n}" for mode in ("gcm", "ccm") for n in (6, 9, 18, 24, 95, 127)),
+        "chacha", "chacha20poly", "curve2551", "curve44", "sha2-56", "sha2_25", "prfsha2_5",
+        "mlkem51", "ke1_mlkem51", "ke1_curve2551", "aes1", "camelia", "blowfis",
+    ])  # fmt: skip
+    def test_a_hint_is_a_keyword_of_the_manual(self, wrong: str) -> None:
+        """Other spellings are understood, and nobody finds there what they are."""
+        with pytest.raises(BadValue) as caught:
+            parse_ike(wrong)
+        hint = caught.value.hint.removeprefix("did you mean ").removesuffix("?")
+        assert not hint or hint in documented()
 
     def test_nothing_forbidden_is_proposed_unasked(self) -> None:
         for proposal in (*default_ike("f:1"), *default_esp("f:1")):

@@ -29,8 +29,8 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "or never; a first one that is dead is found so within DPD-timeout",
         "identity-moved": "where the peer has another address now, nothing; where these are two "
         "devices, give each an identity of its own, or set Unique-ids= never",
-        "invalid-id-information": "write the addresses or networks of both ends as Local-ID and "
-        "Remote-ID of the connection, crosswise at the peer",
+        "invalid-id-information": "write the addresses or networks of both ends as the traffic of "
+        "the connection, crosswise at the peer",
         "invalid-identity": "set an ID of another type at the peer: an address, FQDN, USER_FQDN, "
         "KEY_ID or a distinguished name",
         "invalid-ke-payload": _PEER_AT_FAULT,
@@ -70,8 +70,7 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "networks at the peer",
         "traffic-of-another": "have the peer ask for addresses that nobody has, or set "
         "Share-traffic= yes in the connection",
-        "unusable-selectors": "ask for fewer and plainer networks: Local-selectors and "
-        "Remote-selectors of both ends",
+        "unusable-selectors": "ask for fewer and plainer networks at both ends",
         "unknown-exchange": _PEER_AT_FAULT,
         "unsupported-authentication": "use pre-shared keys at both ends: AUTHENTICATION_METHOD= "
         "PRE_SHARED",

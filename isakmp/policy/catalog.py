@@ -16,7 +16,7 @@ from isakmp.errors import ConfError, Reason, Refused
 from isakmp.event.steps import Steps, at_once, emptied, pauses
 from isakmp.policy.boxes import Work
 from isakmp.policy.by_traffic import ByTraffic
-from isakmp.policy.children import find_child
+from isakmp.policy.children import crosswise, find_child
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
 from isakmp.policy.match import MISSES_MAX
@@ -298,7 +298,7 @@ class Catalog:
                        f"peer {remote.name} is configured for another exchange",
                        came=opening.exchange.name if opening.exchange else "",
                        acceptable=remote.exchange.name, line=remote.line,
-                       mend=f"EXCHANGE_TYPE of the Configuration of [{remote.name}]"),
+                       mend=self._exchange_type(remote, opening.exchange)),
                 isakmp.Notify.NO_PROPOSAL_CHOSEN,
             )  # fmt: skip
         return remote
@@ -420,6 +420,13 @@ class Catalog:
             reason = replace(refused.reason, misses=left_out, mend=mend)
             raise Refused(reason, refused.notify) from None
 
+    def _exchange_type(self, remote: Remote, came: isakmp.Exchange | None) -> str:
+        """What takes the exchange that has come, where the peer's section has its own or none."""
+        tag = f"EXCHANGE_TYPE= {came.name}" if came else "EXCHANGE_TYPE"
+        if configuration := self.conf.get(remote.name, "Configuration"):
+            return f"set {tag} in [{configuration}], the Configuration of [{remote.name}]"
+        return f"set the Configuration of [{remote.name}] to a section with {tag}"
+
     def secret(self, remote: Remote, came: Identity | None) -> bytes:
         """The pre-shared key that proves a peer, in either version. Refused where there is none.
 
@@ -480,7 +487,7 @@ class Catalog:
                    acceptable="; ".join(str(c.selector) for c in shown),
                    line=candidates[0].line if candidates else self.conf.where("Phase 2"),
                    misses=tuple(f"{c.name}: {''.join(_miss(c, selector))}" for c in shown),
-                   mend="Local-ID and Remote-ID here must be the peer's Remote-ID and Local-ID"),
+                   mend=crosswise(remote.name, candidates)),
             isakmp.Notify.INVALID_ID_INFORMATION,
         )  # fmt: skip
 
@@ -503,12 +510,12 @@ def _miss(connection: Connection, selector: Selector) -> Iterable[str]:
         return ("is Active-only",)
     if ours == selector:
         return ()
-    for label, came, wanted in (
-        ("Local-ID", selector.src, ours.src),
-        ("Remote-ID", selector.dst, ours.dst),
+    for label, came, wanted in zip(
+        connection.sides, (selector.src, selector.dst), (ours.src, ours.dst), strict=True
     ):
         if came != wanted and not (connection.passive and lies_in(came, wanted)):
-            return map(str, (label, " is ", wanted, ", the peer says ", came))
+            verb = " is " if label.endswith("ID") else " are "
+            return map(str, (label, verb, wanted, ", the peer says ", came))
     for label, number, expected, text in (
         ("protocol", selector.protocol, ours.protocol, protocol_name),
         ("local port", selector.src_port, ours.src_port, _port),

@@ -178,9 +178,16 @@ def _reason(
             for c, parts in zip(shown, compared, strict=False)
             for part in parts
         ),
-        mend="Local-selectors (or Local-ID) here must be the peer's Remote-selectors (or "
-        "Remote-ID), and the other way round",
+        mend=crosswise(remote.name, connections),
     )
+
+
+def crosswise(peer: str, connections: Sequence[Connection]) -> str:
+    """What mends that none of these with a peer has the traffic that it wants; of the first."""
+    if not connections:
+        return f"name a connection with {peer} in Connections or Passive-connections of [Phase 2]"
+    local, remote = connections[0].sides
+    return f"{local} here must be the peer's remote traffic, and {remote} its local traffic"
 
 
 def _compared(connections: Sequence[Connection], came: Traffic) -> list[tuple[Part, ...]]:

@@ -203,7 +203,17 @@ def read_connection(
         single_pair=said("Single-pair"),
         share_traffic=said("Share-traffic"),
         pairs_max=_pairs_max(conf),
+        sides=_sides(conf, name),
     )
+
+
+def _sides(conf: Conf, name: str) -> tuple[str, str]:
+    """The tags that say its traffic: a list of selectors stands in the place of an ID."""
+    local, remote = (
+        tag if conf.get(name, tag) is not None else identity
+        for tag, identity in zip(SELECTOR_LISTS, ("Local-ID", "Remote-ID"), strict=True)
+    )
+    return local, remote
 
 
 def read_selectors_of(

@@ -472,7 +472,7 @@ class Connection:
     IPComp; tfc_padding: we can take padding for traffic flow confidentiality; all_fragments:
     NON_FIRST_FRAGMENTS_ALSO; single_pair: a child SA for each pair of addresses;
     share_traffic: several identities may have the same traffic; pairs_max: of networks, that one
-    child SA carries at most.
+    child SA carries at most; sides: the tags that its local and its remote traffic are written in.
     """
 
     name: str
@@ -493,3 +493,4 @@ class Connection:
     single_pair: bool = False
     share_traffic: bool = False
     pairs_max: int = field(default=256, compare=False)
+    sides: tuple[str, str] = field(default=("Local-ID", "Remote-ID"), compare=False)

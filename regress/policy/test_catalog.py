@@ -11,9 +11,11 @@ from isakmp.conf.store import Conf
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import ConfError, Refused
 from isakmp.policy import peers
+from isakmp.policy.boxes import Work
 from isakmp.policy.catalog import Catalog, narrowed
 from isakmp.policy.identity import identity_of
-from isakmp.policy.spd import Identity, Selector
+from isakmp.policy.spd import Identity, Selector, Traffic
+from isakmp.policy.traffic import of_network
 from regress.pair import EAST, WEST, Gateway
 
 MAIN, AGGRESSIVE = peers.MAIN_MODE, peers.AGGRESSIVE_MODE
@@ -203,3 +205,47 @@ def test_peers_are_read_again_when_the_configuration_has_changed() -> None:
     transaction.set("west", "Authentication", "another one", override=True)
     transaction.commit()
     assert found.remote("west").secret == b"another one"
+
+
+@pytest.mark.parametrize(
+    ("tags", "sides"),
+    [
+        ("", ("Local-ID", "Remote-ID")),
+        ("Local-selectors= 10.1.0.0/16\nRemote-selectors= 10.2.0.0/16",
+         ("Local-selectors", "Remote-selectors")),
+        ("Remote-selectors= 10.2.0.0/16", ("Local-ID", "Remote-selectors")),
+    ],
+)  # fmt: skip
+def test_what_mends_other_traffic_names_the_tags_that_the_connection_has(
+    tags: str, sides: tuple[str, str]
+) -> None:
+    """In both versions."""
+    found = catalog(replace(WEST, connection_tags=tags, peer_tags="Key-exchange= ikev2, ikev1"))
+    remote, asked = found.remote("east"), Selector.of("10.8.0.0/16", "10.2.0.0/16")
+    came = Traffic((of_network(asked.src),), (of_network(asked.dst),))
+    first = refused(found.find_connection, remote, asked).reason
+    second = refused(found.find_child, remote, came, False, Work()).reason
+    mend = f"{sides[0]} here must be the peer's remote traffic, and {sides[1]} its local traffic"
+    assert first.mend == second.mend == mend
+    assert first.misses[0].startswith(f"west-east: {sides[0]} ")
+    nobody = replace(remote, name="other")
+    for reason in (
+        refused(found.find_connection, nobody, asked).reason,
+        refused(found.find_child, nobody, came, False, Work()).reason,
+    ):
+        assert reason.mend.startswith("name a connection with other in Connections")
+
+
+@pytest.mark.parametrize(
+    ("tags", "mend"),
+    [
+        ("Configuration= phase-1",
+         "set EXCHANGE_TYPE= AGGRESSIVE in [phase-1], the Configuration of [west]"),
+        ("IKE-proposals= aes256-sha256-modp2048",
+         "set the Configuration of [west] to a section with EXCHANGE_TYPE= AGGRESSIVE"),
+    ],
+)  # fmt: skip
+def test_what_mends_another_exchange_names_the_section_that_there_is(tags: str, mend: str) -> None:
+    found = catalog(EAST.text().replace("Configuration= phase-1", f"Key-exchange= ikev1\n{tags}"))
+    reason = refused(found.find_remote, ip_address("192.0.2.1"), AGGRESSIVE).reason
+    assert (reason.cause, reason.mend) == ("wrong-exchange-type", mend)

@@ -403,6 +403,6 @@ def test_connections_that_do_not_fit_are_described_where_they_are_told(
     monkeypatch.setitem(found._with, "west", every)
     asked = Selector.of("10.77.0.0/16", "10.2.0.0/16")
     reason = refused(found.find_connection, found.remote("west"), asked).reason
-    assert reason.misses[0] == "c0: Local-ID is 10.66.0.0/16, the peer says 10.77.0.0/16"
+    assert reason.misses[0] == "c0: Local-selectors are 10.66.0.0/16, the peer says 10.77.0.0/16"
     assert len(reason.misses) == MISSES_MAX
     assert len(texts) <= 3 * MISSES_MAX

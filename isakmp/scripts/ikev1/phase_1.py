@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
 
+from isakmp.causes import MENDS
 from isakmp.chosen import ChosenIke
 from isakmp.constants import DOI_IPSEC, IKEV1, ipsec, isakmp, name_of
 from isakmp.crypto import agreement, keymat
@@ -380,8 +381,9 @@ def check_id(x: X, payload: Payload, opening: Opening | None = None) -> None:
         came = Identity(ipsec.Id(value.type), value.data)
     except ValueError:
         reason = Reason(
-            "invalid-id-information", f"identity type {name_of(ipsec.Id, value.type)} is not taken"
-        )
+            "invalid-id-information", f"identity type {name_of(ipsec.Id, value.type)} is not taken",
+            mend=MENDS["invalid-identity"],
+        )  # fmt: skip
         raise Refused(reason, isakmp.Notify.INVALID_ID_INFORMATION) from None
     if len(value.data) > MAX_NAME_BYTES:
         reason = Reason("invalid-id-information", "the peer's identity is too long",

@@ -11,6 +11,7 @@ from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import Incoming
+from isakmp.policy.children import crosswise
 from isakmp.policy.identity import host_network
 from isakmp.policy.sameness import network_of, same_traffic
 from isakmp.policy.spd import ICMP, Connection, Identity, Network, Selector
@@ -85,6 +86,6 @@ def check_ids(message: Incoming, sent: tuple[bytes, ...], connection: Connection
     raise Refused(
         Reason("invalid-id-information", "the peer's answer names other identities",
                came=" to ".join(map(str, came)), acceptable=" to ".join(map(str, ours)),
-               line=connection.line),
+               line=connection.line, mend=crosswise(connection.remote, (connection,))),
         isakmp.Notify.INVALID_ID_INFORMATION,
     )  # fmt: skip

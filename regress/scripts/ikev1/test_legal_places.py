@@ -318,6 +318,7 @@ def test_but_not_another_network_or_port(body: str) -> None:
     assert not connected(west)
     assert "the peer's answer names other identities" in west.said
     assert "acceptable: 10.1.0.0/255.255.0.0 to 10.2.0.0/255.255.0.0" in west.said
+    assert "mend: Local-ID here must be the peer's remote traffic, and Remote-ID its" in west.said
 
 
 @pytest.mark.parametrize("exchange", [MAIN, AGGRESSIVE])

@@ -6,7 +6,7 @@ application, addresses. Two daemons live in one process, and a simulation runs w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path as FilePath
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from isakmp.capture.writer import CaptureWriter
 
 REINITIALISE_S = 5.0
+_NAMED = 5  # connections that an answer tells of
 AnySa = TypeVar("AnySa", IsakmpSa, ChildSa)
 
 
@@ -473,6 +474,7 @@ class Daemon:
                 yield
             return told + done
         changed = {fold(name) for name in at_once(self.conf.differing(draft))}
+        before = self.catalog.outdated(weighed.part)
         self.conf.become(draft)
         remembered.forget()
         self.catalog.faults = weighed.beside(self.catalog.faults)
@@ -483,7 +485,15 @@ class Daemon:
             self._reinitialising = self.timers.add(
                 "reinitialise connections", REINITIALISE_S, self.changes.do, self._reinitialise
             )
-        return told
+        return told + self._go_on(weighed.part, before)
+
+    def _go_on(self, part: frozenset[str], before: Collection[str]) -> list[str]:
+        """What is to be told of connections among these sections that a change has written
+        otherwise, and that count as they were. before: those that did so already."""
+        names = [name for name in self.catalog.outdated(part) if name not in before]
+        when = f"connections count {REINITIALISE_S:g} s after a change of [Phase 2]"
+        told = [f"connection {name} goes on as it was: {when}" for name in names[:_NAMED]]
+        return told + [f"so do {len(names) - _NAMED} more"] * (len(names) > _NAMED)
 
     def _reinitialise(self) -> Steps[list[str]]:
         """Look at the lists of connections again."""

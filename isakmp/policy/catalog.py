@@ -193,6 +193,20 @@ class Catalog:
             self._keep(self._read(name))
         return self.connections[name]
 
+    def outdated(self, part: frozenset[str]) -> list[str]:
+        """The connections among these sections that count, and are written otherwise by now, or no
+        more."""
+        reading = self._reading
+        names = (name for name in self.connections if fold(name) in part)
+        return [name for name in names if not self._is_written(name, reading)]
+
+    def _is_written(self, name: str, reading: Readings) -> bool:
+        """Whether what counts as that connection is what is written."""
+        try:
+            return self._read(name, reading) == self.connections.get(name)
+        except ConfError:
+            return False
+
     def _keep(self, connection: Connection) -> None:
         """Note a connection, with its peer and where that is. ConfError where the peer is bad."""
         remote = self.remote(connection.remote)
@@ -211,12 +225,13 @@ class Catalog:
             there[remote.name] = None
             self._anywhere = None
 
-    def _read(self, name: str) -> Connection:
+    def _read(self, name: str, reading: Readings | None = None) -> Connection:
         """A connection, without what the IPsec stack cannot carry."""
         self._usable(Kind.CONNECTION, name)
+        reading = reading or self._reading
         if self.supports is not None:
-            return self._reading.carried(name, self.supports)[0]
-        return self._reading.connection(name)
+            return reading.carried(name, self.supports)[0]
+        return reading.connection(name)
 
     def remote(self, section: str) -> Remote:
         """A peer by its section, as it reads now. ConfError where it is none or is bad."""

@@ -85,8 +85,9 @@ def test_what_is_wrong_already_keeps_nobody_from_changing_the_rest() -> None:
 
 def test_what_may_still_be_written_is_told() -> None:
     west = alone()
-    (line,) = told(west, "C add [phase-2]:Suites=mine")
+    line, goes_on = told(west, "C add [phase-2]:Suites=mine")
     assert line.startswith("not complete: ") and "there is no section [mine]" in line
+    assert goes_on.startswith("connection west-east goes on as it was")
     (line,) = told(west, "C set [mine]:Protocols=QM-ESP-AES-128-SHA,more")
     assert "there is no section [more]" in line
 
@@ -110,6 +111,37 @@ def test_a_tag_that_is_already_set_is_named_once() -> None:
     told(west, "C set [new]:Phase=2")
     with pytest.raises(IsakmpError, match=r"^\[new\]:Phase: is already set \(force"):
         told(west, "C set [new]:Phase=2")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("rms [west-east]", True),
+        ("set [west-east]:Share-traffic=yes", True),
+        ("set [far]:Network=10.9.0.0 force", True),
+        ("set [east]:Authentication=9f2c7be1d04a86b35c7e force", False),
+        ("set [General]:Check-interval=7", False),
+        ("set [phase-1]:Transforms=AES-256-SHA2-256-GRP14 force", False),
+    ],
+)
+def test_a_connection_that_goes_on_as_it_was_is_told_with_when_it_counts(
+    change: str, named: bool
+) -> None:
+    west, line = alone(), "connection west-east goes on as it was: connections count 5 s after a "
+    lines = [each for each in told(west, f"C {change}") if "goes on" in each]
+    assert lines == [f"{line}change of [Phase 2]"] * named
+
+
+def test_a_connection_is_told_once_to_go_on_as_it_was() -> None:
+    """Not with each of the changes that follow."""
+    west = alone()
+    assert len(told(west, "C set [west-east]:Share-traffic=yes")) == 1
+    assert told(west, "C set [west-east]:TFC-padding=no") == []
+    told(west, "C add [Phase 2]:Connections=west-east")
+    told(west, "C rmv [Phase 2]:Connections=west-east")
+    told(west, "C add [Phase 2]:Connections=west-east")
+    west.network.run(6)
+    assert len(told(west, "C set [west-east]:TFC-padding=yes force")) == 1
 
 
 def test_nothing_is_suggested_for_what_was_removed() -> None:

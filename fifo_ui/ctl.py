@@ -23,7 +23,7 @@ from fifo_ui.change import Change, parse
 from fifo_ui.client import Client, ControlError
 from fifo_ui.flags import CHANGE_TIMEOUT_S, CHANGES, TIMEOUT_S, make_parser
 from fifo_ui.screen import Screen, Tone, screen_of
-from fifo_ui.up import Wait, progress
+from fifo_ui.up import Wait
 from isakmp.conf.parse import nearest
 from isakmp.conf.values import is_address
 from isakmp.errors import IsakmpError
@@ -77,18 +77,11 @@ def show_rows(client: Client, args: argparse.Namespace) -> Output:
 def explain_failures(client: Client, args: argparse.Namespace) -> Output:
     """Why the last attempts failed: both sides, the nearest miss, the line, what to change."""
     status = client.ask("S")
-    tables = (status[name] for name in ("connections", "exchanges", "sas"))
+    tables = (status[name] for name in ("connections", "exchanges", "sas", "peers"))
     rows = explain.failures(status["outcomes"], args.peer, *tables)
-    waiting = explain.unanswered(status["exchanges"], args.peer)
-    if args.peer and not rows and not waiting:
+    if args.peer and not rows:
         _expect_known(status, args.peer)
-    under_way = "".join(f"under way, not answered yet: {progress(row)}\n" for row in waiting)
-
-    def text(screen: Screen) -> str:
-        between = "\n" * bool(rows and under_way)
-        return under_way + between + explain.text(rows, args.peer, screen)
-
-    return Output(rows, text)
+    return Output(rows, partial(explain.text, rows, args.peer))
 
 
 def bring_up(client: Client, args: argparse.Namespace) -> Output:

@@ -7,7 +7,7 @@ It reads the outcomes of status(), so that what it tells is what the log and the
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fifo_ui.render import GAP, MAX_TEXT, MIN_COLUMN, far_end, moment, text_of
@@ -50,21 +50,23 @@ def failures(
     connections: Sequence[Row] = (),
     exchanges: Sequence[Row] = (),
     sas: Sequence[Row] = (),
+    peers: Sequence[Row] = (),
 ) -> list[dict[str, Any]]:
     """That there is no IPsec stack, what is left out of the configuration, attempts that are under
-    way and refused so far, and the last that failed, the newest first, what failed alike in one row
-    with the times it did, and since when it is up, where it is; of one peer, by its name, address
-    or connection."""
+    way and refused or not answered so far, and the last that failed, the newest first, what failed
+    alike in one row with the times it did, and since when it is up, where it is; of one peer, by
+    its name or address, or of one connection, with what is of its peer as a whole."""
+    is_of = selection(peer, connections, peers)
     no_stack = [row for row in connections if row.get("state") == NO_STACK]
     # Every connection has none, whoever is asked for: told once, of one of those.
-    no_stack = sorted(no_stack, key=lambda row: not _is_of(row, peer))[:1]
+    no_stack = sorted(no_stack, key=lambda row: not is_of(row))[:1]
     left_out = [row for row in connections if row.get("state") == LEFT_OUT]
     doubtful = [row for row in exchanges if row.get("reason")]
     failed = _counted(row for row in outcomes if not row.get("ok") and not _is_expected(row))
     of_peer = [
         row
         for rows in (left_out[::-1], doubtful, failed)
-        for row in [row for row in rows if _is_of(row, peer)][: -SHOWN - 1 : -1]
+        for row in [row for row in rows if is_of(row)][: -SHOWN - 1 : -1]
     ]
     told = [*no_stack, *of_peer]
     return [{"topic": _topic(row), **row, **_up(row, connections, sas)} for row in told]
@@ -102,15 +104,6 @@ def names(status: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(str(row["name"]) for row in rows if row.get("name")))
 
 
-def unanswered(exchanges: Sequence[Row], peer: str | None) -> list[Row]:
-    """What we have begun and asked more than once, without any answer so far; of one peer."""
-    return [
-        row for row in exchanges
-        if row.get("initiator") and row.get("retries") and not row.get("reason")
-        and _is_of(row, peer)
-    ]  # fmt: skip
-
-
 def _counted(rows: Iterable[Row]) -> list[Row]:
     """The last of those that are alike, in the place of all of them."""
     found: dict[str, Row] = {}
@@ -132,8 +125,24 @@ def _topic(row: Row) -> str:
     return topic((row.get("reason") or {}).get("cause", ""))
 
 
-def _is_of(row: Row, peer: str | None) -> bool:
-    return peer in (None, row.get("name"), row.get("peer"), row.get("remote"))
+def selection(
+    asked: str | None, connections: Sequence[Row], peers: Sequence[Row] = ()
+) -> Callable[[Row], bool]:
+    """Whether a row is of who is asked for. Of a connection are, too, phase 1 with its peer, and
+    what is of none of the peer's connections; of both, who was turned away at the peer's address
+    before there was a name for it."""
+    theirs = {row.get("peer") for row in connections if row.get("name") == asked}
+    addresses = {row.get("address") for row in peers if row.get("name") in {asked, *theirs}}
+
+    def is_of(row: Row) -> bool:
+        name, peer, remote = (row.get(field) for field in ("name", "peer", "remote"))
+        if asked in (None, name, peer, remote):
+            return True
+        if not peer:
+            return remote in addresses
+        return peer in theirs and (row.get("phase") == 1 or name == peer)
+
+    return is_of
 
 
 def text(rows: Sequence[Row], peer: str | None, screen: Screen = PLAIN) -> str:

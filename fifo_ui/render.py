@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from fifo_ui.screen import PLAIN, Screen, Tone, cell, fit
+from isakmp.causes import EXPECTED
 from isakmp.conf.parse import SECRET_TAGS
 from isakmp.errors import LABELS
 from isakmp.log.log import LogClass, printable, stamp_of
@@ -39,6 +40,7 @@ NOTED = (
     "silent_s",
     "up_since",
 )  # fields of a connection that are told in words, or not
+REASONS = ("so_far", "reason")  # what is in the way now, and what was
 _HIDDEN = (*SECRET_TAGS, "passphrase", "password", "secret")
 
 Row = Mapping[str, Any]
@@ -242,6 +244,8 @@ def connections(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
 def _noted(row: Row) -> Row:
     """With what there is to note in words."""
     rest = {name: value for name, value in row.items() if name not in NOTED}
+    if row.get("so_far") and (row.get("reason") or {}).get("cause") in EXPECTED:
+        rest["reason"] = None  # what ended before, which mends itself, does not: not so far
     notes = []
     if row.get("agreed"):
         notes.append(f"no more is agreed on than {text_of(row['agreed'])}")
@@ -258,15 +262,17 @@ def _noted(row: Row) -> Row:
 
 
 def things(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
-    """Any rows: their fields as columns in order, those without room below, ``reason`` whole."""
-    fields = [field for field in dict.fromkeys(f for row in rows for f in row) if field != "reason"]
+    """Any rows: their fields as columns in order, those without room below, reasons whole."""
+    fields = [field for field in dict.fromkeys(f for row in rows for f in row)
+              if field not in REASONS]  # fmt: skip
     columns = _that_fit(rows, fields, screen.columns)
     rest = fields[len(columns) :]
     lines = []
     for row in rows:
         more = ", ".join(f"{field} {_field(row, field)}" for field in rest if row.get(field))
         cells = [_field(row, field) for field in columns]
-        lines.append(Line(cells, [more] if more else [], _reason(row.get("reason"))))
+        reasons = [line for field in REASONS for line in _reason(row.get(field))]
+        lines.append(Line(cells, [more] if more else [], reasons))
     return table([field.upper() for field in columns], lines, screen)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fifo_ui.client import Client, ControlError, NotThere
+from fifo_ui.explain import selection
 from fifo_ui.render import far_end
 from isakmp.causes import EXPECTED
 
@@ -77,9 +78,8 @@ class Wait:
 
     def _of_it(self, status: dict[str, Any]) -> list[Row]:
         """What is under way for the connection, and phase 1 with its peer."""
-        own = [row for row in status["connections"] if row["name"] == self.name]
-        names = {self.name, *(row["peer"] for row in own)}
-        return [row for row in status["exchanges"] if row["name"] in names]
+        is_of = selection(self.name, status["connections"])
+        return [row for row in status["exchanges"] if is_of(row)]
 
     def _raise_failure(self, status: dict[str, Any]) -> None:
         """By what the connection says of itself, which has begun anew with the command: outcomes
@@ -93,9 +93,10 @@ class Wait:
 
 def progress(row: Mapping[str, Any]) -> str:
     """How far an exchange is: ``IKE_SA_INIT with 192.0.2.2 (east), repeated 2 times``."""
-    retries = row.get("retries") or 0
+    retries, reason = row.get("retries") or 0, row.get("reason") or {}
     times = f", repeated {retries} time{'s' * (retries > 1)}" if retries else ""
-    reason = row.get("reason") or {}
+    if reason.get("cause") == "timeout":  # which says it
+        times = ""
     labels = {"detail": "", "line": "line: "}
     said = "".join(f"; {label}{reason[key]}" for key, label in labels.items() if reason.get(key))
     return f"{row['exchange']} with {far_end(row)}{times}{said}"

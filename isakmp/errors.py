@@ -96,8 +96,13 @@ class Reason:
         return "; ".join([label + text for label, text in told if text]) + more
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields that say something, for --json."""
-        return {name: value for name, value in asdict(self).items() if value}
+        """The fields that say something, JSON-ready."""
+        return {name: _plain(value) for name, value in asdict(self).items() if value}
+
+
+def _plain(value: Any) -> Any:
+    """Lists for tuples."""
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _cut(text: str, most: int = BRIEF_PART) -> str:

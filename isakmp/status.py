@@ -128,13 +128,14 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float, gone: Reason | None) 
 def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
     """One running exchange. answers: how many are followed of those that its peer, or somebody
     else, has given; it is where the newest is. reason: what it ends for unless better comes."""
-    candidates, hint = leaves(exchange), exchange.hint
+    candidates, reason = leaves(exchange), exchange.engine.so_far(exchange)
     exchange = candidates[-1]
-    reason = exchange.hint or hint or exchange.engine.unsent(exchange.path)
     return {
         "id": exchange.number,
         "exchange": exchange.script.name,
         "name": exchange.name or exchange.remote.name,
+        "peer": exchange.remote.name,
+        "phase": exchange.phase,
         "initiator": exchange.initiator,
         "step": exchange.step,
         "parked": exchange.parked,
@@ -142,20 +143,22 @@ def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
         "path": str(exchange.way),
         "message_id": f"{exchange.message_id:08x}",
         "age_s": round(now - exchange.created, 3),
-        "answers": len(candidates),
+        "answers": sum(each.answered for each in candidates),
         "remote": str(exchange.path.remote),
         "reason": reason.to_dict() if reason else None,
     }
 
 
 def connection_row(
-    entry: Entry, sas: SaDatabase, now: float, since_start: float, gone: Reason | None
-) -> dict[str, Any]:
+    entry: Entry, sas: SaDatabase, now: float, since_start: float, gone: Reason | None,
+    so_far: Reason | None,
+) -> dict[str, Any]:  # fmt: skip
     """One connection as it is kept; local_selectors, remote_selectors: the traffic it may have;
     agreed: that which it has, where that is less; up_since: seconds since 1970, None where it is
     not up; not_replaced: of what is up, when it was to be replaced last and was not, and why;
     silent_s: for how long a peer of it is silent that is being asked whether it lives;
-    gone: why there is no IPsec stack, which nothing is up without."""
+    gone: why there is no IPsec stack, which nothing is up without; so_far: what is in the way of
+    the try that is under way."""
     children = sas.of_connection(entry.connection.name)
     up = [child for child in children if child.state is State.ESTABLISHED and not gone]
     traffic, reason, came = configured(entry.connection), gone or entry.reason, entry.up_since
@@ -171,6 +174,7 @@ def connection_row(
         "agreed": _less(entry.connection, up),
         "silent_s": _silent_s(children, sas, now),
         "not_replaced": _not_replaced(entry, since_start) if up else None,
+        "so_far": so_far.to_dict() if so_far and not gone and not up else None,
         "reason": reason.to_dict() if reason and not up else None,
     }
 
@@ -240,6 +244,7 @@ def _left_out(
         "agreed": [],
         "silent_s": None,
         "not_replaced": None,
+        "so_far": None,
         "fate": fate,
         "reason": error.as_reason(conf.mend).to_dict(),
     }
@@ -283,7 +288,7 @@ def status(
         "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
         "exchanges": [exchange_row(x, now) for x in engine.under_way() if x.stem is None],
         "connections": [
-            connection_row(entry, sas, now, since_start, gone)
+            connection_row(entry, sas, now, since_start, gone, connections.so_far(entry))
             for entry in connections.entries.values()
         ]
         + left_out_rows(connections),

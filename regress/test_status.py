@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ import pytest
 from fifo_ui import explain, render
 from isakmp import status as module
 from isakmp.app.base import Direction
+from isakmp.causes import EXPECTED
+from isakmp.conf.store import Conf
 from isakmp.errors import Reason, Refused
-from regress.pair import EAST, WEST, Network, both, up
+from regress.pair import EAST, WEST, Gateway, Network, both, up
 from regress.scripts.ikev2.pairs import gateways, pair
 
 
@@ -245,3 +249,78 @@ def test_a_child_whose_isakmp_sa_is_gone_names_no_cookies() -> None:
     (sa,) = west.daemon.sas.isakmp.values()
     west.daemon.keeper.delete_sa(sa)
     assert west.rows(2)[0]["cookies"] == ""
+
+
+PAIRS = pytest.mark.parametrize("pair_of", [gateways, both], ids=["ikev2", "ikev1"])
+
+
+@PAIRS
+def test_a_connection_tells_what_is_in_the_way_of_the_try_that_is_under_way(
+    pair_of: Callable[[], tuple[Gateway, Gateway]], tmp_path: Path
+) -> None:
+    """Why its last SA went says that there is nothing to mend, while nobody answers a new one."""
+    ours, theirs = pair_of()
+    path = tmp_path / "isakmpd.conf"
+    path.write_text(ours.text())
+    path.chmod(0o600)
+    net = Network()
+    west = net.add(ours.address, "", conf=Conf.load(path))
+    net.host(theirs)
+    net.start()
+    net.run(5)
+    (row,) = west.daemon.status()["connections"]
+    assert (row["state"], row["so_far"]) == ("up", None)
+    path.write_text(ours.text().replace(theirs.address, "192.0.2.20"))
+    west.reload()
+    net.run(8)
+    (row,) = west.daemon.status()["connections"]
+    assert row["reason"] is None or row["reason"]["cause"] in EXPECTED
+    assert row["so_far"]["cause"] == "timeout"
+    text = " ".join(render.connections([row]).split())
+    assert re.search(r"timeout: no answer yet to message 1 of [\w ]+ from 192\.0\.2\.20 port 500, "
+                     r"repeated \d times? mend: is the peer reachable", text)  # fmt: skip
+    assert "nothing: it is negotiated again" not in text and "so_far" not in text
+
+
+def test_what_failed_last_is_told_beside_what_is_in_the_way_now() -> None:
+    """Unless it mends itself."""
+    late = {"cause": "timeout", "detail": "no answer yet", "mend": "look there"}
+    for cause, told in (("no-proposal-chosen", True), ("sa-gone", False)):
+        row = {"name": "a-b", "so_far": late, "reason": {"cause": cause, "detail": "before"}}
+        text = render.connections([row])
+        assert "timeout: no answer yet" in text and "mend: look there" in text
+        assert (f"{cause}: before" in text) is told
+
+
+@PAIRS
+def test_a_child_sa_that_nobody_answers_is_told_too(
+    pair_of: Callable[[], tuple[Gateway, Gateway]],
+) -> None:
+    net, west, _ = up(*pair_of())
+    west.daemon.teardown("west-east", 2)
+    net.run(3)
+    net.lose = lambda packet: True
+    west.daemon.connect("west-east")
+    net.run(0.5)
+    assert [row["so_far"] for row in west.daemon.status()["connections"]] == [None]
+    net.run(2)
+    (row,) = west.daemon.status()["connections"]
+    assert row["so_far"]["detail"].startswith("no answer yet to message 1 of ")
+    assert row["so_far"]["mend"]
+
+
+@PAIRS
+@pytest.mark.parametrize("arrive", [1, 2], ids=["unanswered", "answered"])
+def test_answers_are_those_that_have_come(
+    pair_of: Callable[[], tuple[Gateway, Gateway]], arrive: int
+) -> None:
+    """arrive: how many packets do, of both ends."""
+    ours, theirs = pair_of()
+    net, packets = Network(), count()
+    west, east = net.host(ours), net.host(theirs)
+    net.lose = lambda packet: next(packets) >= arrive
+    net.start()
+    net.run(2)
+    (row,) = west.daemon.status()["exchanges"]
+    assert row["answers"] == arrive - 1
+    assert [row["answers"] for row in east.daemon.status()["exchanges"]] == [0], "it has asked none"

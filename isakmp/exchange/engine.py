@@ -337,7 +337,7 @@ class Engine:
         else:
             severity = Severity.PROTO_WARN if goes_on else severity_of(reason)
             self.log.write(severity, "%s: %s", exchange, reason)
-        self._outcome(exchange, reason)
+        self._outcome(exchange, reason, partly=not goes_on)
 
     def met(self, peer: str, reason: Reason) -> None:
         """A peer has met a bound, and not got what it asked for: one line for all that meet it,
@@ -349,10 +349,12 @@ class Engine:
         self._outcome(exchange, None)
         exchange.finished.finish(None)
 
-    def _outcome(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+    def _outcome(
+        self, exchange: Exchange[Any], reason: Reason | None, *, partly: bool = False
+    ) -> None:  # fmt: skip
         if len(exchange.steps) == 1 and reason is None:
             return
-        self.outcomes.note(exchange, self.now(), reason)
+        self.outcomes.note(exchange, self.now(), reason, partly=partly)
         if reason is None:
             self.log.debug(LogClass.EXCHANGE, 10, "%s: done", exchange)
 
@@ -510,14 +512,32 @@ class Engine:
             self.fail(ended, waited)
             return
         address, port = str(exchange.path.remote), exchange.path.remote_port
-        if exchange.sa is not None and exchange.sa.state in (State.SUPERSEDED, State.DELETING):
+        if _is_farewell(exchange):
             unanswered = farewell(script, address, port)
         else:
             unanswered = silence(script, exchange.step, address, port, lost=exchange.unheard)
         told = exchange.hint or ended.hint or self.unsent(exchange.path) or unanswered
         self.fail(ended, told)
 
+    def so_far(self, exchange: Exchange[Any]) -> Reason | None:
+        """What an exchange that is under way ends for unless better comes; None where nothing is
+        in its way, as far as anybody can tell."""
+        newest = leaves(exchange)[-1]
+        if told := newest.hint or exchange.hint or self.unsent(newest.path):
+            return told
+        waits = newest.retries and newest.expects and not exchange.stranger
+        if not waits or _is_farewell(newest):
+            return None
+        path = newest.path
+        return silence(newest.script.name, newest.step, str(path.remote), path.remote_port,
+                       lost=newest.unheard, repeated=newest.retries)  # fmt: skip
+
     @staticmethod
     def stop_timer(exchange: Exchange[Any], name: str) -> None:
         if event := exchange.events.pop(name, None):
             event.cancel()
+
+
+def _is_farewell(exchange: Exchange[Any]) -> bool:
+    """Whether it is under an SA that is on its way out."""
+    return exchange.sa is not None and exchange.sa.state in (State.SUPERSEDED, State.DELETING)

@@ -127,6 +127,16 @@ class Exchange(Generic[S]):
         return self.back or self.path
 
     @property
+    def phase(self) -> int:
+        """1 where it makes the SA that protects others, whatever else comes along with that."""
+        return 1 if self.script.establishes else 2
+
+    @property
+    def answered(self) -> bool:
+        """Whether it goes on with an answer to a message of ours."""
+        return self.stem is not None or (self.initiator and bool(self.last_in))
+
+    @property
     def way(self) -> OneWay:
         """That of its first message."""
         return self.path.out if self.initiator else self.path.came

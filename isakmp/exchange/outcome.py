@@ -14,11 +14,13 @@ OUTCOMES_MAX, STRANGERS_MAX = 256, 128
 
 
 class Outcome(NamedTuple):
-    """How an attempt ended, for the report. times: how often a stranger has tried that."""
+    """How an attempt ended, for the report. phase: 1 where that is told of the SA that protects
+    others; times: how often a stranger has tried that."""
 
     number: int
     when: float
     what: str
+    phase: int
     name: str
     peer: str
     remote: str
@@ -32,7 +34,7 @@ class Outcome(NamedTuple):
         """JSON-ready."""
         return {
             "id": self.number, "when": round(self.when, 3), "exchange": self.what,
-            "name": self.name, "peer": self.peer, "remote": self.remote,
+            "phase": self.phase, "name": self.name, "peer": self.peer, "remote": self.remote,
             "initiator": self.initiator, "ok": self.ok, "times": self.times,
             "reason": self.reason.to_dict() if self.reason else None,
             "took_s": round(self.took_s, 6),
@@ -47,11 +49,14 @@ class Outcomes:
         self.own: deque[Outcome] = deque(maxlen=OUTCOMES_MAX)
         self.strangers: dict[tuple[str, str], Outcome] = {}
 
-    def note(self, exchange: Exchange[Any], now: float, reason: Reason | None) -> None:
-        """An exchange is over, without a reason: well."""
-        remote = exchange.remote.name
+    def note(
+        self, exchange: Exchange[Any], now: float, reason: Reason | None, *, partly: bool = False
+    ) -> None:  # fmt: skip
+        """An exchange is over, without a reason: well. partly: with one, and well but for the child
+        SA along with what it made."""
+        remote, phase = exchange.remote.name, 2 if partly else exchange.phase
         outcome = Outcome(
-            exchange.number, now, exchange.script.name, exchange.name or remote, remote,
+            exchange.number, now, exchange.script.name, phase, exchange.name or remote, remote,
             str(exchange.path.remote), exchange.initiator, reason is None, reason,
             now - exchange.created,
         )  # fmt: skip
@@ -64,7 +69,7 @@ class Outcomes:
     def turned_away(self, path: Path, now: float, what: str, reason: Reason) -> None:
         """Somebody was refused before there was an exchange."""
         remote = str(path.remote)
-        outcome = Outcome(0, now, what, remote, "", remote, False, False, reason, 0.0)
+        outcome = Outcome(0, now, what, 1, remote, "", remote, False, False, reason, 0.0)
         self._note_stranger(outcome, reason)
 
     def _note_stranger(self, outcome: Outcome, reason: Reason) -> None:

@@ -264,6 +264,13 @@ class Connections:
         running = self.busy.get(flow)
         return running if running is not None and running.unwanted is None else None
 
+    def so_far(self, entry: Entry) -> Reason | None:
+        """What is in the way of the try that is under way, if anything is."""
+        exchange = self.under_way((entry.name, entry.connection.selector))
+        if exchange is None and entry.waiting:
+            exchange = self._beginning.get(entry.remote.name)
+        return self.engine.so_far(exchange) if exchange is not None else None
+
     def _child_over(self, flow: Flow, exchange: Exchange[Any], job: Job[Any]) -> None:
         replaced = self.busy.get(flow) not in (None, exchange)
         if not replaced:

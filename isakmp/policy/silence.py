@@ -75,16 +75,19 @@ _LOST = Meaning(
 )
 
 
-def silence(exchange: str, message: int, address: str, port: int, *, lost: bool = False) -> Reason:
+def silence(
+    exchange: str, message: int, address: str, port: int, *, lost: bool = False, repeated: int = 0
+) -> Reason:
     """The reason that no answer to a message is. lost: the peer may know nothing any more of the
-    SA that the message is under."""
+    SA that the message is under; repeated: how often the message has been so far, where an answer
+    is waited for yet."""
     found = _SILENCES.get((exchange, message), _ANYBODY)
     if lost:
         found = Meaning((*_LOST.can, *found.can), _LOST.mend)
-    return Reason(
-        "timeout", f"no answer to message {message} of {exchange} from {address} port {port}",
-        mend=found.mend, means=lines(found),
-    )  # fmt: skip
+    yet, times = " yet" * bool(repeated), f"{repeated} time{'s' * (repeated > 1)}"
+    detail = f"no answer{yet} to message {message} of {exchange} from {address} port {port}"
+    detail += f", repeated {times}" * bool(repeated)
+    return Reason("timeout", detail, mend=found.mend, means=lines(found))
 
 
 def farewell(exchange: str, address: str, port: int) -> Reason:

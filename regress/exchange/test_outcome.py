@@ -38,8 +38,8 @@ def test_an_attempt_that_went_well_has_no_reason() -> None:
     assert one.ok and one.reason is None and one.times == 1
     assert one.to_dict() == {
         "id": exchange.number, "when": 2.5, "exchange": exchange.script.name, "name": "west-east",
-        "peer": "east", "remote": "192.0.2.2", "initiator": True, "ok": True, "times": 1,
-        "reason": None, "took_s": 2.5,
+        "phase": 1, "peer": "east", "remote": "192.0.2.2", "initiator": True, "ok": True,
+        "times": 1, "reason": None, "took_s": 2.5,
     }  # fmt: skip
 
 

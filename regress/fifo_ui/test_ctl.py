@@ -23,6 +23,7 @@ from fifo_ui import ctl
 from fifo_ui.ctl import VERBS, make_client, perform
 from fifo_ui.flags import make_parser
 from isakmp import run_directory
+from isakmp.policy.silence import silence
 from regress.fifo_ui.fake import (
     COOKIES,
     FAILURE,
@@ -296,20 +297,24 @@ def test_explain_tells_of_what_nobody_has_answered_yet(
     running: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Else who asks in the first half minute hears that nothing has failed, and no more."""
-    row = {"exchange": "main mode", "name": "peer-b", "initiator": True, "retries": 2}
-    row["remote"] = "198.51.100.22"
-    answered = {**row, "name": "other", "retries": 0}
+    row = {"exchange": "main mode", "name": "peer-b", "peer": "peer-b", "initiator": True}
+    row |= {"retries": 2, "remote": "198.51.100.22"}
+    row["reason"] = silence("main mode", 1, "198.51.100.22", 500, repeated=2).to_dict()
+    answered = {**row, "name": "other", "retries": 0, "reason": None}
     running.daemon.state["exchanges"] = [row, answered]
     perform(client_of(running), make_parser().parse_args(["explain"]), sys.stdout, sys.stdout)
-    assert capsys.readouterr().out == (
-        "under way, not answered yet: main mode with 198.51.100.22 (peer-b), repeated 2 times\n"
-        "no attempt has failed\n"
+    first, *rest = told = capsys.readouterr().out.splitlines()
+    assert first == "now, and not ended yet: main mode with 198.51.100.22 (peer-b), we began"
+    plain = " ".join(" ".join(rest).split())
+    assert plain.startswith(
+        "no answer: no answer yet to message 1 of main mode from 198.51.100.22 port 500, "
+        "repeated 2 times to mend: is the peer reachable"
     )
     running.daemon.state["outcomes"] = [FAILURE]
     perform(client_of(running), make_parser().parse_args(["explain"]), sys.stdout, sys.stdout)
-    under_way, blank, failed = capsys.readouterr().out.splitlines()[:3]
-    assert under_way.startswith("under way") and not blank
-    assert "main mode with 198.51.100.22 (peer-b)" in failed
+    again = capsys.readouterr().out.splitlines()
+    assert again[: len(told)] == told and not again[len(told)]
+    assert "main mode with 198.51.100.22 (peer-b)" in again[len(told) + 1]
 
 
 LONG = "n" * 70

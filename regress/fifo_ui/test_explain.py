@@ -10,7 +10,7 @@ import pytest
 
 from fifo_ui import explain
 from isakmp.log.log import stamp_of
-from regress.pair import Gateway, Host, Network, both, connected, up
+from regress.pair import Gateway, Host, Network, both, connected, network_id, up
 from regress.scripts.ikev2.pairs import SPOKEN, gateways, pair
 
 WHO = "[who]\nID-type= FQDN\nName= {}.example\n"
@@ -207,3 +207,107 @@ def test_an_attempt_that_is_refused_so_far_is_told_before_it_has_ended() -> None
     assert "does not fit our pre-shared key" in text
     assert "[west]:Authentication" in text
     assert explain.failures(status["outcomes"], "other", (), status["exchanges"]) == []
+
+
+SECOND = "west-more"
+
+
+def two_of_one_peer(gateway: Gateway) -> str:
+    """A configuration with a second connection of its peer."""
+    own = f"[{gateway.connection}]\nPhase= 2\nISAKMP-peer= {gateway.peer}\n"
+    text = gateway.text().replace(f"Connections= {gateway.connection}\n",
+                                  f"Connections= {gateway.connection}, {SECOND}\n")  # fmt: skip
+    more = network_id("near-more", "10.11.0.0/16") + network_id("far-more", "10.12.0.0/16")
+    ids = "Configuration= phase-2\nLocal-ID= near-more\nRemote-ID= far-more\n"
+    assert own in text
+    return f"{text}\n[{SECOND}]\nPhase= 2\nISAKMP-peer= {gateway.peer}\n{ids}{more}"
+
+
+def asked(host: Host, whom: str | None) -> list[dict[str, Any]]:
+    """What `isakmpctl explain` finds."""
+    status = host.daemon.status()
+    tables = (status[name] for name in ("connections", "exchanges", "sas", "peers"))
+    return explain.failures(status["outcomes"], whom, *tables)
+
+
+def topics(host: Host, whom: str | None) -> list[str]:
+    return [row["topic"] for row in asked(host, whom)]
+
+
+PAIRS = pytest.mark.parametrize("pair_of", [gateways, both], ids=["ikev2", "ikev1"])
+
+
+@PAIRS
+@pytest.mark.parametrize("seconds", [4.0, 200.0], ids=["during", "after"])
+def test_of_a_connection_is_what_fails_for_its_peer_as_a_whole(
+    pair_of: Callable[[], tuple[Gateway, Gateway]], seconds: float
+) -> None:
+    """Phase 1 is every connection's, whichever it was begun for."""
+    ours, theirs = pair_of()
+    net = Network()
+    west = net.add(ours.address, two_of_one_peer(ours))
+    east = net.host(replace(theirs, secret="another"))
+    net.start()
+    net.run(seconds)
+    for whom in (ours.connection, SECOND, ours.peer, theirs.address, None):
+        assert "the peer" in "".join(topics(west, whom)), whom
+        assert asked(west, whom) == asked(west, None)
+    for whom in (theirs.connection, theirs.peer, ours.address):
+        assert topics(east, whom)[0] == "authentication"
+    assert asked(west, "another") == []
+
+
+@PAIRS
+def test_of_a_connection_is_not_what_fails_for_another_of_its_peer(
+    pair_of: Callable[[], tuple[Gateway, Gateway]],
+) -> None:
+    """Nor where it came along with phase 1, as IKEv2 has it; of the peer is all of it."""
+    ours, theirs = pair_of()
+    ours = replace(ours, remote="10.66.0.0/16")
+    net = Network()
+    west = net.add(ours.address, two_of_one_peer(ours))
+    net.host(theirs)
+    net.start()
+    net.run(4)
+    for name in (ours.connection, SECOND):
+        rows = asked(west, name)
+        assert rows and {row["name"] for row in rows} == {name}
+    assert {row["name"] for row in asked(west, ours.peer)} == {ours.connection, SECOND}
+
+
+@PAIRS
+def test_who_is_turned_away_at_a_peers_address_is_of_that_peer(
+    pair_of: Callable[[], tuple[Gateway, Gateway]],
+) -> None:
+    """Before there is a name for it: the peer speaks a version that it is not configured for."""
+    ours, theirs = pair_of()
+    other = both() if pair_of is gateways else gateways()
+    net = Network()
+    net.host(ours)
+    east = net.host(other[1])
+    net.start()
+    net.run(4)
+    for whom in (theirs.connection, theirs.peer, ours.address):
+        assert topics(east, whom) == ["no configuration matches"]
+    assert asked(east, "192.0.2.99") == []
+
+
+@PAIRS
+def test_what_nobody_answers_is_told_with_its_mend(
+    pair_of: Callable[[], tuple[Gateway, Gateway]],
+) -> None:
+    """By the connection, its peer and the address alike, once it has been repeated."""
+    ours, _ = pair_of()
+    net = Network()
+    west = net.add(ours.address, two_of_one_peer(ours))
+    net.start()
+    net.run(0.5)
+    assert asked(west, None) == []
+    net.run(2)
+    for whom in (ours.connection, SECOND, ours.peer, ours.peer_address, None):
+        (row,) = asked(west, whom)
+        assert row["topic"] == "no answer" and row["reason"]["cause"] == "timeout"
+        text = explain.text([row], whom)
+        assert text.startswith("now, and not ended yet: ")
+        assert "no answer yet to message 1 of " in text and "repeated 1 time" in text
+        assert "to mend: is the peer reachable on this address and port" in text

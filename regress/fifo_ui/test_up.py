@@ -193,12 +193,13 @@ def test_up_says_how_far_it_is(running: Running) -> None:
     state, said, turns = running.daemon.state, list[str](), list[int]()
     state["sas"] = []
     row = {"exchange": "IKE_SA_INIT", "name": "peer-b", "retries": 0, "reason": None}
-    row["remote"] = "198.51.100.22"
+    row |= {"peer": "peer-b", "phase": 1, "remote": "198.51.100.22"}
+    other = {"name": "other", "peer": "other"}
 
     def work() -> None:
         running.turn()
         turns.append(1)
-        state["exchanges"] = [{**row, "name": "other"}, {**row, "retries": min(len(turns) // 9, 2)}]
+        state["exchanges"] = [{**row, **other}, {**row, "retries": min(len(turns) // 9, 2)}]
         state["sas"] = [PHASE_2] if len(turns) == 60 else []
 
     Wait(client_of(running, work), "a-b", 10.0, said.append).run()
@@ -224,6 +225,8 @@ def test_up_gives_up_and_says_what_it_waited_for(running: Running) -> None:
         {
             "exchange": "main mode",
             "name": "peer-b",
+            "peer": "peer-b",
+            "phase": 1,
             "retries": 3,
             "reason": reason,
             "remote": "198.51.100.22",
@@ -233,3 +236,33 @@ def test_up_gives_up_and_says_what_it_waited_for(running: Running) -> None:
     assert status == 1
     assert f"main mode with 198.51.100.22 (peer-b), repeated 3 times; {hint}\n" in err
     assert err.endswith("\n  mend: ask there\n"), "not to wait longer for what time does not mend"
+
+
+@pytest.mark.parametrize("pair_of", [gateways, both], ids=["ikev2", "ikev1"])
+def test_up_of_what_nobody_answers_says_what_mends_silence(
+    pair_of: Callable[[], tuple[Gateway, Gateway]],
+) -> None:
+    """Not to wait longer, where it has not failed yet."""
+    net = Network()
+    west = net.host(pair_of()[0])
+    net.start()
+    wait = wait_in(net, west)
+    wait.wait_s = 3.0
+    with pytest.raises(ControlError, match="has not failed yet: ") as caught:
+        wait.run()
+    assert "no answer yet to message 1 of " in str(caught.value)
+    assert str(caught.value).count("repeated") == 1
+    assert caught.value.mend.startswith("is the peer reachable")
+
+
+def test_up_waits_for_what_was_begun_for_another_connection_of_the_peer(running: Running) -> None:
+    """In IKEv2 phase 1 has the name of the connection that it was begun for."""
+    state, said = running.daemon.state, list[str]()
+    row = {"exchange": "IKE_SA_INIT", "peer": "peer-b", "phase": 1, "remote": "198.51.100.22"}
+    row |= {"retries": 0, "reason": None}
+    other = {**row, "exchange": "CREATE_CHILD_SA", "phase": 2}
+    state["sas"] = []
+    state["exchanges"] = [{**row, "name": "a-more"}, {**other, "name": "a-more"}]
+    with pytest.raises(ControlError):
+        Wait(client_of(running), "a-b", 1.0, said.append).run()
+    assert said == ["waiting: IKE_SA_INIT with 198.51.100.22 (a-more)"]

@@ -69,3 +69,12 @@ def test_a_peer_that_never_answers_quick_mode_is_asked_after_growing_pauses(look
     assert row["tries"] > 20 and row["reason"]["cause"] == "timeout"
     begun = [p for p in net.history if p.header.exchange_type == MAIN and not any(p.message[8:16])]
     assert 3 < len(begun) < 60
+
+
+@pytest.mark.parametrize(("repeated", "times"), [(1, "1 time"), (3, "3 times")])
+def test_while_an_answer_is_waited_for_silence_means_the_same(repeated: int, times: str) -> None:
+    last, so_far = silence("IKE_AUTH", 1, *PEER), silence("IKE_AUTH", 1, *PEER, repeated=repeated)
+    assert so_far.detail == (
+        f"no answer yet to message 1 of IKE_AUTH from 192.0.2.2 port 500, repeated {times}"
+    )
+    assert (so_far.mend, so_far.means) == (last.mend, last.means)

@@ -252,9 +252,9 @@ def test_a_stranger_another_exchange_type_and_no_connection_are_told_apart() -> 
     _, w, e = up(replace(WEST, remote="10.3.0.0/16"), EAST)
     assert failure(e)["cause"] == "no-connection"
     assert failure(e)["came"] == "10.3.0.0/16 -> 10.1.0.0/16"
-    assert failure(e)["misses"] == (
+    assert failure(e)["misses"] == [
         "east-west: Local-ID is 10.2.0.0/16, the peer says 10.3.0.0/16",
-    )
+    ]
     assert connected(w, children=0)
 
 

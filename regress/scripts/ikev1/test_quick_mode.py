@@ -401,7 +401,7 @@ def test_usage_is_shown() -> None:
 
 def test_active_only_connections_are_not_answered() -> None:
     _, w, e = up(WEST, replace(EAST, connection_tags="Flags= active-only"))
-    assert failure(e)["misses"] == ("east-west: is Active-only",)
+    assert failure(e)["misses"] == ["east-west: is Active-only"]
     assert connected(w, children=0)
 
 

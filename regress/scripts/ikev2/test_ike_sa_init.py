@@ -41,9 +41,9 @@ def test_no_proposal_in_common() -> None:
     )
     theirs, ours = only_reason(east), only_reason(west)
     assert theirs["cause"] == "no-proposal-chosen"
-    assert theirs["misses"] == (
+    assert theirs["misses"] == [
         "proposal 1 against AES-256-SHA2-256-GRP31: KE ECP_256, not CURVE25519",
-    )
+    ]
     assert "Transforms" in theirs["line"]
     assert (ours["cause"], ours["came"]) == ("peer-refused", "NO_PROPOSAL_CHOSEN")
     assert not west.daemon.engine.exchanges

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from isakmp.app.base import Usage
@@ -194,8 +195,8 @@ def _less(connection: Connection, children: Sequence[ChildSa]) -> list[str]:
     if connection.single_pair or not children:
         return []
     each = [agreed(child) for child in children]
-    local, remote = ([one for side in sides for one in side] for sides in zip(*each, strict=True))
-    if is_subset(reduced(configured(connection)), Traffic(tuple(local), tuple(remote))):
+    local, remote = (tuple(dict.fromkeys(chain(*sides))) for sides in zip(*each, strict=True))
+    if is_subset(reduced(configured(connection)), Traffic(local, remote)):
         return []
     lines = list(dict.fromkeys(map(describe, each)))
     more = len(lines) - AGREED_MAX

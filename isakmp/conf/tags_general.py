@@ -145,8 +145,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "that one identity may ask for in a minute: ISAKMP and IKE SAs, child SAs, rekeyings, "
             "and its SAs to follow it to another address or port. Of child SAs every 1024 "
             "comparisons of its selectors with those here beyond the first 4096 of a request count "
-            "as one more; what is owed for that is a minute's worth at most, and keeps it from "
-            "child SAs alone",
+            "as one more, where it asks for something else than what is configured; what is owed "
+            "for that is a minute's worth at most, and keeps it from child SAs alone",
             "600",
         ),
         "Max-SAs": Tag(
@@ -176,8 +176,9 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "selectors of either side that are looked at in a peer's proposal, or an answer; of "
             "more the first count. A connection whose selectors are those that a peer asks for, in "
             "any order, is found whatever there is beside it. All others of the peer's share so "
-            "many comparisons as six times the square of this, so that of 64 with 64 all are "
-            "compared; what is found by then counts, and connections further down in the file are "
+            "many comparisons as six times the square of this, and as for 64 where it is less, so "
+            "that of 64 with 64 all are compared; those with no address in common cost next to "
+            "nothing. What is found by then counts, and connections further down in the file are "
             "not looked at",
             "64",
         ),

@@ -72,9 +72,10 @@ class Bounds:
             line=self._line("Max-negotiations"),
         )
 
-    def work(self) -> Work:
-        """What comparing the traffic of one request may cost."""
-        return Work(self.limits.side)
+    def work(self, *sides: int) -> Work:
+        """What comparing the traffic of one request may cost; sides: how many selectors there are
+        of each, where it may be more for our own."""
+        return Work(self.limits.side, *sides)
 
     def compares(self, who: Who) -> Reason | None:
         """Why the traffic of no request is compared now; asked once for each. What is owed for

@@ -7,6 +7,7 @@ square of their number or more: what one request may cost is a Work's to tell.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from isakmp.policy.spd import (
     ANY_PORTS,
@@ -23,20 +24,27 @@ Box = tuple[int, int, int, int, int]
 TrafficSelector. Addresses of IPv6 begin at V6, behind all of IPv4."""
 
 V6 = 1 << 128
-# How many selectors of a side are looked at, where nothing else is configured.
-SELECTORS_MAX = 64
+# How many selectors of a side are looked at, where nothing else is configured; how many there can
+# be in a payload (3.13), which counts them in an octet.
+SELECTORS_MAX, SELECTORS_OF_PAYLOAD = 64, 255
 # How many pieces a box may be cut into while it is compared with others.
 PIECES_MAX = 512
+# Any port less those that cannot be seen: two ranges, as one would be any port again.
+_SEEN_PORTS = ((0, 0), (1, 0xFFFF))
+# For how many sides of connections it is kept which of their selectors lie inside others.
+_SIDES_KEPT = 512
 
 
 class Work:
-    """How many comparisons of boxes one request has cost. side: how many selectors of a side are
-    looked at. Where it is over, what asks stops looking for more."""
+    """How many comparisons of boxes one request has cost. sides: how many selectors each may have.
+    Where it is over, what asks stops looking for more."""
 
     __slots__ = ("done", "most")
 
-    def __init__(self, side: int = SELECTORS_MAX) -> None:
-        # All with all of both sides, and what is found with each other.
+    def __init__(self, *sides: int) -> None:
+        # All with all of both sides, and what is found with each other. Few selectors are no reason
+        # to compare them with few connections.
+        side = min(max(SELECTORS_MAX, *sides), SELECTORS_OF_PAYLOAD) if sides else SELECTORS_MAX
         self.most, self.done = 6 * side * side, 0
 
     @property
@@ -125,13 +133,16 @@ def without(part: Box, inner: Box) -> list[Box]:
     middle = (start_2, end_2, protocol)
     if protocol_2 != protocol:
         return [*pieces, (*middle, first, last)]  # 255 protocols are left
-    if first > last or first_2 > last_2:
-        same = (first, last) == (first_2, last_2)
-        return pieces if same else [*pieces, (*middle, first, last)]
+    if (first, last) == (first_2, last_2):
+        return pieces
+    if first_2 > last_2:
+        return pieces + [(*middle, *ports) for ports in _SEEN_PORTS]
     if first < first_2:
         pieces.append((*middle, first, first_2 - 1))
     if last_2 < last:
         pieces.append((*middle, last_2 + 1, last))
+    if (first, last) == ANY_PORTS:
+        pieces.append((*middle, *OPAQUE_PORTS))
     return pieces
 
 
@@ -156,42 +167,96 @@ def touching(one: Box, other: Box) -> Box | None:
 # --- many of them ----------------------------------------------------------------------------
 
 
-def add(found: list[Box], box: Box, work: Work) -> None:
-    """Put a box to others, none of which lies inside another: nor does one afterwards."""
+def add(found: list[Box], box: Box, work: Work) -> bool:
+    """Put a box to others, none of which lies inside another: nor does one afterwards. Whether it
+    was put there."""
     if found:
         work.done += len(found)
         if any(lies_in(box, known) for known in found):
-            return
+            return False
         if any(lies_in(known, box) for known in found):
             found[:] = [known for known in found if not lies_in(known, box)]
     found.append(box)
+    return True
 
 
-def apart(side: list[Box], work: Work) -> list[Box]:
+@lru_cache(_SIDES_KEPT)
+def _inner(side: tuple[Box, ...]) -> frozenset[Box]:
+    """Those of a side that lie inside another of it. Only what has addresses in common is
+    compared."""
+    found, outer = set(), list[Box]()
+    # What takes in another one goes before it.
+    for box in sorted(set(side), key=lambda b: (b[0], -b[1], b[2], b[3], -b[4])):
+        outer = [other for other in outer if other[1] >= box[0]]
+        if any(lies_in(box, other) for other in outer):
+            found.add(box)
+        else:
+            outer.append(box)
+    return frozenset(found)
+
+
+def apart(side: Sequence[Box]) -> list[Box]:
     """A side without what lies inside something else of it."""
-    found: list[Box] = []
-    for box in side:
-        add(found, box, work)
-    return found
+    inner = _inner.__wrapped__(tuple(side))
+    return [box for box in dict.fromkeys(side) if box not in inner]
 
 
 def common(ours: Sequence[Box], came: Sequence[Box], most: int, work: Work) -> list[Box]:
     """What both have, ``most`` boxes of it, the first that came first; none inside another. Less
-    where that would be too much work."""
-    found: list[Box] = []
+    where that would be too much work. What comes as it is configured is hardly any."""
+    if len(ours) == len(came) == 1:
+        if came[0] == ours[0]:
+            return [came[0]]
+        work.done += 1
+        both = meet(came[0], ours[0])
+        return [both] if both else []
+    shared = _Shared(ours, came, work)
     for theirs in came:
-        if theirs in ours:
-            add(found, theirs, work)
+        if theirs in shared.whole:
+            shared.put(theirs)
         else:
             work.done += len(ours)
             for own in ours:
                 if (both := meet(theirs, own)) is not None:
-                    add(found, both, work)
-                if len(found) == most or work.over:
-                    return found
-        if len(found) == most or work.over:
+                    shared.put(both)
+                if len(shared.found) == most or work.over:
+                    return shared.found
+        if len(shared.found) == most or work.over:
             break
-    return found
+    return shared.found
+
+
+class _Shared:
+    """What two sides have in common, while it is looked for.
+
+    whole: what came just as it is configured, and lies in nothing else that is: nothing that is
+    found takes it in, so that it is compared with what is found of the others alone.
+    """
+
+    __slots__ = ("found", "whole", "_parts", "_put", "_work")
+
+    def __init__(self, ours: Sequence[Box], came: Sequence[Box], work: Work) -> None:
+        self.found: list[Box] = []
+        self.whole = set(ours).intersection(came)
+        if self.whole and len(ours) > 1:
+            self.whole -= _inner(tuple(ours))
+        self._parts: list[Box] = []
+        self._put: set[Box] = set()
+        self._work = work
+
+    def put(self, box: Box) -> None:
+        """Another one, which is in both."""
+        if box not in self.whole:
+            if add(self.found, box, self._work):
+                self._parts.append(box)
+        elif box not in self._put:
+            self._put.add(box)
+            self._work.done += len(self._parts)
+            inner = {part for part in self._parts if lies_in(part, box)}
+            if inner:
+                self._parts = [part for part in self._parts if part not in inner]
+                self.found = [known for known in self.found if known not in inner]
+            self.found.append(box)
 
 
 def covered(part: Box, whole: Sequence[Box], work: Work) -> bool:
@@ -223,7 +288,10 @@ def join(found: list[Box], box: Box) -> None:
     place = at = len(found)
     while at:
         at -= 1
-        if whole := touching(found[at], box):
+        other = found[at]
+        if other[0] > box[1] + 1 or box[0] > other[1] + 1:
+            continue
+        if whole := touching(other, box):
             del found[at]
             # What was made of two may touch what neither of them did.
             box, place, at = whole, min(place, at), len(found)

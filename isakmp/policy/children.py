@@ -7,7 +7,7 @@ from math import log2
 
 from isakmp.constants import ikev2, ipsec
 from isakmp.errors import Part, Reason, Refused
-from isakmp.policy.boxes import SELECTORS_MAX, Work
+from isakmp.policy.boxes import Work
 from isakmp.policy.by_traffic import ByTraffic
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.spd import Connection, Remote, Traffic, TrafficSelector
@@ -25,6 +25,11 @@ from isakmp.policy.traffic import (
 
 Found = tuple[Connection, Narrowed]
 
+# A connection that has some of the traffic costs as much as so many comparisons: what it has is
+# made up, and ranked with what others have.
+_FOUND = 16
+# What part of a request's comparisons its reason may cost.
+_OF_A_REASON = 4
 # Where each side fits, and nothing has refused it.
 _APART = "local and remote side are of different IP versions"
 
@@ -53,6 +58,7 @@ class _Search:
         if narrowed is None:
             return False
         self.found[connection.name] = connection, narrowed
+        self.work.done += _FOUND
         return narrowed.complete and is_transport(connection) is self.transport
 
     def best(self) -> Found:
@@ -193,7 +199,8 @@ def crosswise(peer: str, connections: Sequence[Connection]) -> str:
 def _compared(connections: Sequence[Connection], came: Traffic) -> list[tuple[Part, ...]]:
     """Both sides of each, as many as may be compared for a reason."""
     found = []
-    work = Work(SELECTORS_MAX // 2)
+    work = Work()
+    work.most //= _OF_A_REASON
     texts, sides = [describe_side(side) for side in came], asked(came)[1:]
     for connection in connections:
         parts = tuple(

@@ -250,8 +250,9 @@ def at_host(
 
 def is_subset(part: Traffic, whole: Traffic, work: Work | None = None) -> bool:
     """Whether ``part`` asks for nothing that ``whole`` does not. No, where that is too much work to
-    tell; work: that of the request, one of its own where it is not given."""
-    return part == whole or _is_subset(asked(part)[1:], asked(whole)[1:], work or Work())
+    tell; work: that of the request, as much as so many selectors may be where it is not given."""
+    work = work or Work(*map(len, (*part, *whole)))
+    return part == whole or _is_subset(asked(part)[1:], asked(whole)[1:], work)
 
 
 def _is_subset(part: BothSides, whole: BothSides, work: Work) -> bool:
@@ -266,8 +267,7 @@ def reduced(traffic: Traffic) -> Traffic:
     """The same traffic without the selectors that lie inside another one."""
     if len(traffic.local) == len(traffic.remote) == 1:
         return traffic
-    work = Work()
-    return _traffic(*(apart(boxes_of(side), work) for side in traffic))
+    return _traffic(*(apart(boxes_of(side)) for side in traffic))
 
 
 def _of_common_versions(local: list[Box], remote: list[Box]) -> BothSides:
@@ -379,7 +379,7 @@ def selectors_of(connection: Connection) -> tuple[Selector, ...]:
 
 def _seamless(side: Sequence[TrafficSelector]) -> list[Box]:
     boxes = boxes_of(side)
-    return boxes if len(boxes) == 1 else joined(apart(boxes, Work()))
+    return boxes if len(boxes) == 1 else joined(apart(boxes))
 
 
 def _pairs(local: Sequence[Box], remote: Sequence[Box]) -> Iterator[Selector]:

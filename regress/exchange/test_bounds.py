@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
@@ -345,38 +345,58 @@ def test_what_is_owed_for_comparing_keeps_nobody_from_an_ike_sa() -> None:
     assert connected(scene.evil)
 
 
-def spoke(me: str, other: str, connections: str, count: int, *, active: bool) -> str:
-    """One end of so many connections of eight networks a side, the near ones of which are the
-    same."""
-    near, ends = nets("10.1.{}.0/24"), ("Local-selectors", "Remote-selectors")
-    first, second = ends if active else ends[::-1]
+def spoke(
+    me: str, other: str, connections: str, sides: Sequence[tuple[str, str]], general: str
+) -> str:
+    """One end of so many connections, from the near selectors of each and the far ones."""
+    names = [f"c{n}" for n in range(len(sides))]
     sections = (
-        f"[c{n}]\nISAKMP-peer= other\n{first}= {near}\n"
-        f"{second}= {nets(f'10.{n + 2}.{{}}.0/24')}\nESP-proposals= aes256gcm16\n"
-        for n in range(count)
+        f"[{name}]\nISAKMP-peer= other\nLocal-selectors= {near}\nRemote-selectors= {far}\n"
+        "ESP-proposals= aes256gcm16\n"
+        for name, (near, far) in zip(names, sides, strict=True)
     )
     return (
-        f"[General]\nMax-negotiations= {count + 20}\n[Phase 1]\n{other}= other\n[Phase 2]\n"
-        f"{connections}= {', '.join(f'c{n}' for n in range(count))}\n"
+        f"[General]\n{general}\n[Phase 1]\n{other}= other\n[Phase 2]\n"
+        f"{connections}= {', '.join(names)}\n"
         f"[other]\nKey-exchange= ikev2\nAddress= {other}\nLocal-address= {me}\n"
         "Authentication= a secret of both of them, long\nIKE-proposals= aes256-sha256-x25519\n"
         + "".join(sections)
     )
 
 
-def nets(pattern: str) -> str:
-    return ", ".join(pattern.format(n) for n in range(8))
+def nets(pattern: str, count: int = 8) -> str:
+    return ", ".join(pattern.format(n) for n in range(count))
 
 
-def test_a_peer_has_all_that_is_configured_for_it_at_once() -> None:
-    """Each request was charged for comparing it with all of the peer's connections."""
-    net, count, west, east = Network(), 80, "192.0.2.1", "192.0.2.2"
-    ours = net.add(west, spoke(west, east, "Connections", count, active=True))
-    net.add(east, spoke(east, west, "Passive-connections", count, active=False))
+def many(count: int) -> str:
+    return nets("20.{{0}}.{}.0/25", count)
+
+
+@pytest.mark.parametrize(
+    ("count", "near", "asked", "far", "general"),
+    [
+        (80, nets("10.1.{}.0/24"), many(8), many(8), "Max-negotiations= 100"),
+        (5, "10.1.0.0/16", many(128), many(128),
+         "Max-selectors-per-side= 128\nMax-negotiations= 6"),
+        (20, "10.1.0.0/16", "20.{0}.0.7", "20.{0}.0.0/24", "Max-selectors-per-side= 1"),
+    ],
+)  # fmt: skip
+def test_a_peer_has_all_that_is_configured_for_it_at_once(
+    count: int, near: str, asked: str, far: str, general: str
+) -> None:
+    """Each request was charged for comparing it with all of the peer's connections, and for what
+    was asked just as it is configured; where a side may have few selectors, a part of the last
+    connections was not found. asked, far: the far side at both ends, by the connection's number.
+    """
+    net, west, east = Network(), "192.0.2.1", "192.0.2.2"
+    ours = [(near, asked.format(n)) for n in range(count)]
+    theirs = [(far.format(n), near) for n in range(count)]
+    one = net.add(west, spoke(west, east, "Connections", ours, general))
+    hub = net.add(east, spoke(east, west, "Passive-connections", theirs, general))
     net.start()
     net.run(3)
-    assert ours.daemon.sas.count == count
-    assert not ours.reasons()
+    assert one.daemon.sas.count == count
+    assert not one.reasons() + hub.reasons()
 
 
 @pytest.mark.parametrize(("local", "up"), [("10.9.50.0/24", True), ("10.8.50.0/24", False)])

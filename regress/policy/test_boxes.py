@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable
 from ipaddress import ip_address, summarize_address_range
 from pathlib import Path
+from random import Random
 from types import FrameType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isakmp.errors import Refused
@@ -27,6 +28,30 @@ def some_box(draw: st.DrawFn) -> Box:
     base = draw(st.sampled_from([0, V6]))
     ports = draw(st.sampled_from(PORTS))
     return base + start, base + end, draw(st.sampled_from([0, 6, 17])), *ports
+
+
+sides = st.lists(some_box(), min_size=1, max_size=6)
+OPAQUE = -1
+Point = tuple[int, int, int]
+
+
+def points(*side: Box) -> set[Point]:
+    """Address, protocol and port of the packets that are of some box: by the book, for each port
+    where something begins or ends, and OPAQUE."""
+    return {
+        (address, protocol, port)
+        for first, last, of, *ports in side
+        for address in range(first, last + 1)
+        for protocol in ((6, 17, 99) if of == 0 else (of,))
+        for port in (OPAQUE, 0, 1, 79, 80, 81, 90, 91, 1023, 1024, 65535)
+        if (ports[0] <= port <= ports[1] if port != OPAQUE else tuple(ports) in PORTS[:2])
+    }
+
+
+def none_inside_another(side: list[Box]) -> bool:
+    return len(set(side)) == len(side) and not any(
+        one != other and boxes.lies_in(one, other) for one in side for other in side
+    )
 
 
 def calls(act: Callable[[], object]) -> int:
@@ -81,6 +106,54 @@ def test_what_lies_in_another_meets_it_in_itself(one: Box, other: Box) -> None:
     assert boxes.lies_in(one, other) == (boxes.meet(one, other) == one)
 
 
+@settings(max_examples=300)
+@given(some_box(), some_box())
+def test_two_boxes_are_compared_as_the_packets_of_them(one: Box, other: Box) -> None:
+    here, there = points(one), points(other)
+    assert boxes.lies_in(one, other) == (here <= there)
+    both = boxes.meet(one, other)
+    assert (points(both) if both else set()) == here & there
+    if both and both[2] == one[2]:
+        assert points(*boxes.without(one, both)) == here - there
+    if whole := boxes.touching(one, other):
+        assert points(whole) == here | there
+
+
+@settings(max_examples=300)
+@given(sides, sides)
+def test_sides_are_compared_as_the_packets_of_them(ours: list[Box], came: list[Box]) -> None:
+    here, there = points(*ours), points(*came)
+    for found, expected in (
+        (boxes.apart(ours), here),
+        (boxes.common(ours, came, 100, Work()), here & there),
+    ):
+        assert points(*found) == expected
+        assert none_inside_another(found)
+    assert points(*boxes.joined(ours)) == here
+
+
+@settings(max_examples=300)
+@given(some_box(), sides)
+def test_what_is_covered_is_seen_by_its_packets(part: Box, whole: list[Box]) -> None:
+    """Of all protocols but for that of one box alone nobody asks."""
+    every = points(part) <= points(*whole)
+    assert boxes.covered(part, whole, Work()) <= every
+    if part[2]:
+        assert boxes.covered(part, whole, Work()) == every
+
+
+@settings(max_examples=300)
+@given(sides, st.randoms(use_true_random=False))
+def test_what_comes_as_it_is_configured_is_what_that_has_apart(
+    ours: list[Box], random: Random
+) -> None:
+    """Behind a packet of it, in any order, and more than once."""
+    packet = (ours[0][0], ours[0][0], *ours[0][2:])
+    came = [packet, *random.sample(ours, len(ours)), *ours]
+    found = boxes.common(ours, came, 100, Work())
+    assert set(found) == set(boxes.apart(ours))
+
+
 @pytest.mark.parametrize("text", ["10.1.2.3", "10.1.0.0/16[tcp/80-90]", "fd00::/8", "::-::5"])
 def test_selectors_are_numbers_and_back(text: str) -> None:
     selector = parse_selector(text)
@@ -118,12 +191,39 @@ def test_of_two_that_meet_the_inner_one_goes() -> None:
 
 
 def test_where_it_would_be_too_much_what_came_first_is_taken() -> None:
-    work = Work(8)
+    work = Work()
     ours, came = boxes.boxes_of(strips("10.1.0.0")), boxes.boxes_of(hosts("10.1.0.1"))
     found = boxes.common(ours, came, SELECTORS_MAX, work)
     assert work.over and 0 < len(found) < SELECTORS_MAX
     assert work.done < work.most + 2 * SELECTORS_MAX, "and not all of it"
     assert not boxes.covered(ours[0], came, work), "nothing more is looked at"
+
+
+def test_what_may_be_compared_follows_the_selectors_within_bounds() -> None:
+    """A peer's connections were not found, and its answers refused, where a side may have few."""
+    assert Work(1).most == Work(3, 2).most == Work().most == 6 * SELECTORS_MAX**2
+    assert Work(1, 100).most == 6 * 100**2
+    assert Work(10_000).most == Work(255).most
+
+
+@SHAPES
+@pytest.mark.parametrize("packet", [True, False])
+def test_what_comes_as_it_is_configured_is_not_compared(
+    shape: Callable[..., tuple[TrafficSelector, ...]], packet: bool
+) -> None:
+    """It cost half the square of the selectors, and 255 of them as much as 27 negotiations."""
+    ours, work = boxes.boxes_of(shape("10.1.0.0", 255)), Work(255)
+    assert boxes.apart(ours) == ours
+    first = [(ours[0][0], ours[0][0], *ours[0][2:])] if packet and shape is not hosts else []
+    found = boxes.common(ours, [*first, *ours[::-1]], 256, work)
+    assert sorted(found) == sorted(ours)
+    assert work.done <= 4 * len(ours) * len(first)
+
+
+def test_networks_that_lie_apart_are_not_compared_to_join_them() -> None:
+    side = boxes.boxes_of(tuple(parse_selector(f"10.{n}.0.0/24") for n in range(255)))
+    assert calls(lambda: boxes.joined(side)) < 10 * len(side)
+    assert calls(lambda: boxes.apart(side)) < 10 * len(side)
 
 
 @SHAPES

@@ -99,13 +99,19 @@ def test_what_has_no_traffic_is_near_nothing() -> None:
     assert near(every, "0.0.0.0/0, ::/0", "0.0.0.0/0, ::/0") == ["c0", "c1"]
 
 
-def test_looking_costs_one_comparison_for_each() -> None:
+@pytest.mark.parametrize(("count", "cost"), [(2, 2), (20, 3), (200, 14)])
+def test_what_lies_elsewhere_costs_hardly_anything(count: int, cost: int) -> None:
+    """Each was charged as if it had been compared, and a peer's last connections not found."""
     work = Work()
-    assert len([*several(20).near(traffic("10.1.0.5", "10.4.0.5"), work)]) == 1
-    assert work.done == 20
+    assert len([*several(count).near(traffic("10.1.0.5", "10.3.0.5"), work)]) == 1
+    assert work.done == cost
 
 
-def test_looking_ends_where_it_is_too_much() -> None:
-    work = Work(side=1)
-    assert not [*several(20).near(traffic("10.1.0.5", "10.14.0.5"), work)]
+@pytest.mark.parametrize("far", ["10.0.0.0/8", "10.201.0.5"])
+def test_looking_ends_where_it_is_too_much(far: str) -> None:
+    """Of those that are near, and of spans alone."""
+    work = Work()
+    work.most = 6
+    found = [*several(200).near(traffic("10.1.0.5", far), work)]
+    assert [one.name for one in found] == ([f"c{n}" for n in range(6)] if far[-1] == "8" else [])
     assert work.done == work.most + 1

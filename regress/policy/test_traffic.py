@@ -225,7 +225,12 @@ class TestSubset:
         [
             ("10.0.0.0/24", "10.0.0.0/25, 10.0.0.128/25", True),
             ("10.0.0.0/24", "10.0.0.0/25, 10.0.0.129-10.0.0.255", False),
-            ("10.0.0.0/24[tcp]", "10.0.0.0/24[tcp/0-79], 10.0.0.0/24[tcp/80-65535]", True),
+            ("10.0.0.0/24[tcp]", "10.0.0.0/24[tcp/0-79], 10.0.0.0/24[tcp/80-65535]", False),
+            ("10.0.0.0/24[tcp]", "10.0.0.0/24[tcp/0-79], 10.0.0.0/24[tcp/80-65535], "
+             "10.0.0.0/24[tcp/opaque]", True),
+            ("10.0.0.0/24[tcp]", "10.0.0.0/24[tcp/opaque], 10.0.0.0/24[tcp/0-79], "
+             "10.0.0.0/24[tcp/80-65535]", True),
+            ("10.0.0.0/24[tcp/0-90]", "10.0.0.0/24[tcp/0-79], 10.0.0.0/24[tcp/80-65535]", True),
             ("10.0.0.0/24[tcp]", "10.0.0.0/24[tcp/0-79], 10.0.0.0/24[tcp/81-65535]", False),
             ("10.0.0.0/24", "10.0.0.0/24[tcp]", False),
             ("10.0.0.0/24[tcp/opaque]", "10.0.0.0/24", True),
@@ -233,9 +238,19 @@ class TestSubset:
             ("10.0.0.0/24[tcp]", "10.0.0.0/24[tcp/opaque]", False),
             ("10.0.0.0/24", "fd00::/8", False),
         ],
-    )
+    )  # fmt: skip
     def test_of_one_side(self, part: str, whole: str, expected: bool) -> None:
         assert traffic.is_subset(both(part, part), both(whole, whole)) is expected
+
+    @pytest.mark.parametrize("count", [64, 128, 255])
+    def test_halves_of_as_many_as_there_can_be(self, count: int) -> None:
+        """Of 128 and more that was too much to tell, and the answer no."""
+        part, whole = (
+            both(*(", ".join(f"{net}.{n}.0.0/{bits}" for n in range(count)) for net in (10, 11)))
+            for bits in (17, 16)
+        )
+        assert traffic.is_subset(part, whole)
+        assert not traffic.is_subset(whole, part)
 
     def test_many_holes_end(self) -> None:
         holes = ", ".join(f"10.0.{n}.0/25" for n in range(60))

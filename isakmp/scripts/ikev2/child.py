@@ -199,13 +199,7 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]
     came = Traffic(_from_wire(x, message, P.TSI), _from_wire(x, message, P.TSR))
     if c.transport and Notify.USE_TRANSPORT_MODE in notifies:
         came = _as_seen(x, came)
-    offered = c.offered or connection.traffic
-    if not traffic.is_subset(came, offered, x.engine.bounds.work()):
-        raise Refused(
-            Reason("bad-choice", "the peer's selectors are no part of what was offered",
-                   came=traffic.describe(came), acceptable=traffic.describe(offered),
-                   line=connection.line),
-        )  # fmt: skip
+    _check_part(x, came, c.offered or connection.traffic, connection.line)
     c.traffic = traffic.reduced(came)
     if c.cpi_in:
         c.cpi_out = _cpi(notifies)
@@ -216,6 +210,19 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]
                    mend="set transport mode at the peer, or Mode= tunnel here"),
         )  # fmt: skip
     _take_choice(x, c, "the peer chose")
+
+
+def _check_part(x: X, came: Traffic, offered: Traffic, line: str) -> None:
+    """Refused where the answer is more than was offered, or that is too much to tell."""
+    work = x.engine.bounds.work(*map(len, (*came, *offered)))
+    if traffic.is_subset(came, offered, work):
+        return
+    if work.over:
+        raise Refused(x.engine.bounds.compared(work))
+    raise Refused(
+        Reason("bad-choice", "the peer's selectors are no part of what was offered",
+               came=traffic.describe(came), acceptable=traffic.describe(offered), line=line),
+    )  # fmt: skip
 
 
 def refused_by_peer(x: X, c: Child, error: int) -> Refused:
@@ -327,14 +334,21 @@ def _old_first(c: Child, came: Traffic, work: Work) -> Traffic:
     return Traffic((*local, *came.local), (*remote, *came.remote))
 
 
-def lost_in_rekeying(c: Child) -> Reason | None:
+def lost_in_rekeying(x: X, c: Child) -> Reason | None:
     """What the peer has left out of the traffic of the child SA that is replaced, though it must
-    not (2.9.2). The old one would end all the same, so that the new one is better than none."""
-    if c.old is None or traffic.is_subset(c.old.traffic, traffic_of(c)):
+    not (2.9.2); or that this is too much to tell. The old one would end all the same, so that the
+    new one is better than none."""
+    if c.old is None:
         return None
+    old, new = c.old.traffic, traffic_of(c)
+    work = x.engine.bounds.work(*map(len, (*old, *new)))
+    if traffic.is_subset(old, new, work):
+        return None
+    if work.over:
+        return x.engine.bounds.compared(work)
     return Reason(
         "narrowed-rekey", "the new child SA carries less than the one in whose place it comes",
-        came=traffic.describe(traffic_of(c)), acceptable=traffic.describe(c.old.traffic),
+        came=traffic.describe(new), acceptable=traffic.describe(old),
         line=connection_of(c).line, mend="the peer's configuration has changed: compare selectors",
     )  # fmt: skip
 

@@ -134,7 +134,7 @@ def finalize(x: X) -> None:
     else:
         owner.children.child_rekeyed(c.old, child, c.specs)
         rekey.settle_child(x.engine, c.old)
-        if x.initiator and (reason := negotiation.lost_in_rekeying(c)):
+        if x.initiator and (reason := negotiation.lost_in_rekeying(x, c)):
             x.engine.remark(x, reason, goes_on=True)
     if x.unwanted is not None:
         owner.children.delete_child(child)

@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
-from regress.scripts.ikev2.pairs import AUTH, INIT, kinds, only_reason, pair, up
+from dataclasses import replace
+
+import pytest
+
+from isakmp.constants import ikev2
+from isakmp.constants.ikev2 import Notify
+from isakmp.exchange.bounds import WORK_A_NEGOTIATION, WORK_ORDINARY
+from isakmp.policy.boxes import Work
+from isakmp.policy.spd import Traffic
+from isakmp.policy.traffic import to_wire
+from isakmp.sa import Who
+from regress.pair import Host, Network
+from regress.policy.test_boxes import strips
+from regress.scripts.ikev2.pairs import (
+    AUTH,
+    INIT,
+    child_of,
+    gateways,
+    kinds,
+    only_reason,
+    pair,
+    sa_of,
+    up,
+)
+from regress.scripts.ikev2.test_hostile import forge, opened, send
+from regress.scripts.ikev2.test_rfc7296 import request
 
 
 def test_selectors_without_anything_in_common_leave_the_ike_sa() -> None:
@@ -38,6 +63,96 @@ def test_every_selector_that_was_agreed_on_is_shown() -> None:
     assert (mine["local_selectors"], mine["remote_selectors"]) == (near, far)
     assert (other["local_selectors"], other["remote_selectors"]) == (far, near)
     assert f"{', '.join(near)} === {far[0]}" in west.said
+
+
+def halves(count: int, side: int) -> tuple[Network, Host, Host]:
+    """West has so many networks behind east, and looks at so many selectors; east has the lower
+    half of each."""
+    near, net = "10.1.0.0/16", Network()
+    far = [", ".join(f"10.2.{n}.0/{bits}" for n in range(count)) for bits in (24, 25)]
+    one, other = gateways()
+    tags = f"Local-selectors= {near}\nRemote-selectors= {far[0]}\n"
+    general = f"Max-selectors-per-side= {side}\n"
+    west = net.host(replace(one, connection_tags=tags, general=general))
+    tags = f"Local-selectors= {far[1]}\nRemote-selectors= {near}\n"
+    east = net.host(replace(other, connection_tags=tags))
+    net.start()
+    return net, west, east
+
+
+@pytest.mark.parametrize(("count", "side"), [(20, 1), (20, 2), (40, 4), (60, 64)])
+def test_an_answer_is_compared_with_all_that_was_offered(count: int, side: int) -> None:
+    """It was refused as no part of it where few selectors of an answer are looked at."""
+    net, west, _ = halves(count, side)
+    net.run(3)
+    (row,) = west.rows(2)
+    assert row["remote_selectors"] == [f"10.2.{n}.0/25" for n in range(min(count, side))]
+    assert set(west.reasons()) <= {"too-many-selectors"}
+
+
+def none(*sides: int) -> Work:
+    """What is too much at once."""
+    work = Work(*sides)
+    work.most = -1
+    return work
+
+
+def test_an_answer_that_is_too_much_to_compare_is_refused_for_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net, west, _ = halves(20, 64)
+    monkeypatch.setattr(west.daemon.engine.bounds, "work", none)
+    net.run(3)
+    assert not west.rows(2)
+    reason = only_reason(west)
+    assert reason["cause"] == "too-many-selectors"
+    assert "comparisons have come to" in reason["detail"]
+
+
+def test_what_is_lost_in_rekeying_may_be_too_much_to_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was said to be lost."""
+    net, west, east = pair()
+    theirs = child_of(east)
+    (far,) = theirs.traffic.remote
+    less = Traffic(theirs.traffic.local, (far._replace(end=far.start),))
+    theirs.connection = replace(theirs.connection, traffic=less)
+    works = [Work(), none()]
+    monkeypatch.setattr(west.daemon.engine.bounds, "work", lambda *sides: works.pop(0))
+    west.daemon.connections.rekey(child_of(west))
+    net.run(5)
+    assert child_of(west).traffic == Traffic(less.remote, less.local)
+    assert west.reasons() == ["too-many-selectors"]
+
+
+@pytest.mark.parametrize(("side", "most"), [(64, 60), (255, 400)])
+def test_who_has_much_compared_again_and_again_is_told_to_wait(side: int, most: int) -> None:
+    """Selectors that cross each other: a few requests are as much as a minute may be, and what was
+    compared beyond that is no more than one of them costs."""
+    net, west, east = pair(
+        general=f"Max-selectors-per-side= {side}\nMax-selectors-per-child= 512\n"
+        f"Max-negotiations= {most}\n"
+    )
+    bounds, costs = east.daemon.engine.bounds, list[int]()
+    worked = bounds.worked
+
+    def count(who: Who, work: Work) -> None:
+        costs.append(work.done)
+        worked(who, work)
+
+    bounds.worked = count  # type: ignore[method-assign]
+    sides = (to_wire(strips(net, side)) for net in ("10.1.0.0", "10.2.0.0"))
+    items = request(west, **dict(zip(("TSI", "TSR"), sides, strict=True)))
+    first = sa_of(west).ids.next_out
+    for number in range(20):
+        data = forge(west, items, kind=ikev2.Exchange.CREATE_CHILD_SA, message_id=first + number)
+        (answer,) = send(net, west, east, data)
+    assert opened(west, answer)[6:8] == Notify.TEMPORARY_FAILURE.to_bytes(2, "big")
+    assert "comparing the selectors of one identity" in east.said
+    assert max(costs) < 2 * bounds.work().most
+    owed = sum((cost - WORK_ORDINARY) // WORK_A_NEGOTIATION for cost in costs[:-1])
+    assert 0 < owed <= most
 
 
 def test_ipcomp_is_used_where_both_want_it() -> None:

@@ -131,9 +131,10 @@ class Engine:
                 exchange.early = path, read
         return bool(unready)
 
-    def is_repeat(self, exchange: Exchange[Any], datagram: bytes) -> bool:
-        """Whether this is the peer's last message again; it then gets our last answer again."""
-        return self.repeats(exchange, digest(datagram))
+    def is_repeat(self, exchange: Exchange[Any], octets: bytes) -> bool:
+        """Whether this is the peer's last message again; it then gets our last answer again.
+        octets: what run() was given of it."""
+        return self.repeats(exchange, digest(octets))
 
     def repeats(self, exchange: Exchange[Any], mark: bytes) -> bool:
         """The same of a message's digest."""
@@ -152,19 +153,19 @@ class Engine:
         for datagram in exchange.last_out:
             self.transmit(exchange.where, datagram)
 
-    def run(self, exchange: Exchange[Any], message: Incoming, datagram: bytes) -> None:
-        """Give an exchange its next message."""
+    def run(self, exchange: Exchange[Any], message: Incoming, octets: bytes) -> None:
+        """Give an exchange its next message. octets: what that is known by if it comes again."""
         if not exchange.expects:
             self.drop(message.path, f"{exchange} does not expect a message now")
             return
-        exchange.now_in = digest(datagram)
+        exchange.now_in = digest(octets)
         fresh = not exchange.last_in
         try:
             exchange.dialect.inspect(exchange, message)
             script = self._script_for(exchange, message)
             several = not script.refuses and may_be_forged(exchange, message)
             if several:
-                self.check_first(datagram)
+                self.check_first(octets)
         except Refused as refused:
             self.refused(exchange, refused, proven=message.proven)
         except MalformedPayload as error:
@@ -517,6 +518,9 @@ class Engine:
         else:
             unanswered = silence(script, exchange.step, address, port, lost=exchange.unheard)
         told = exchange.hint or ended.hint or self.unsent(exchange.path) or unanswered
+        if exchange.script.persistent and not exchange.initiator:
+            # What it waits for may have been sent, and got lost: the peer is done then.
+            exchange.dialect.withdraw(exchange, told)
         self.fail(ended, told)
 
     def so_far(self, exchange: Exchange[Any]) -> Reason | None:

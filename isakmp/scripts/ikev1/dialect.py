@@ -30,7 +30,7 @@ from isakmp.path import Path
 from isakmp.payloads import FAMILY_1
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.spd import Connection, Remote
-from isakmp.sa import ChildSa, IsakmpSa
+from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev1 import lifetime, notices, phase_1
 from isakmp.scripts.ikev1.farewells import Farewells
 from isakmp.scripts.ikev1.informational import (
@@ -38,6 +38,7 @@ from isakmp.scripts.ikev1.informational import (
     delete_payload,
     notify_payload,
     tell,
+    tell_often,
     tell_twice,
 )
 from isakmp.scripts.ikev1.keys import authenticator
@@ -179,10 +180,22 @@ class Ikev1:
             self._repeat_farewells(exchange.engine, exchange.sa)
         if reason is not None:
             exchange.sa.ids.use(exchange.message_id)
+            self._given_up(exchange, exchange.sa)
         else:
             final = exchange.last_out if exchange.sends(exchange.step - 1) else ()
             exchange.sa.ids.answer(exchange.message_id, exchange.last_in, final)
         lifetime.renew_worn(exchange.engine, exchange.sa)
+
+    def _given_up(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:
+        """A quick mode has failed when all that its peer needs may have left: it is told, at the
+        latest under the next ISAKMP SA, that there are no SAs."""
+        engine, state = exchange.engine, exchange.state
+        if not isinstance(state, Quick) or exchange.step < (3 if exchange.initiator else 2):
+            return
+        self._farewells.given_up(sa.peer, state.spis.items())
+        current = engine.sas.current(sa.peer)
+        if sa.state is not State.ESTABLISHED and current is not None:
+            self._repeat_farewells(engine, current)
 
     def authenticator(self, exchange: Exchange[Any]) -> int:
         """HASH or SIG, as the authentication method says."""
@@ -247,7 +260,7 @@ class Ikev1:
         """The SAs that our quick mode has offered, or chosen, are deleted."""
         sa, state = exchange.sa, exchange.state
         if sa is not None and exchange.last_out and isinstance(state, Quick):
-            tell_twice(exchange.engine, self, sa, [
+            tell_often(exchange.engine, self, sa, [
                 delete_payload(protocol, [spi.to_bytes(4, "big")])
                 for protocol, spi in state.spis.items()
             ])  # fmt: skip
@@ -300,7 +313,7 @@ class Ikev1:
 
     def _repeat_farewells(self, engine: Engine, sa: IsakmpSa) -> None:
         if spis := self._farewells.to_repeat(sa.peer, engine.sas):
-            tell_twice(engine, self, sa, [delete_payload(*each) for each in spis.items()])
+            tell_often(engine, self, sa, [delete_payload(*each) for each in spis.items()])
 
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
         """Nobody answers under a deleted ISAKMP SA."""

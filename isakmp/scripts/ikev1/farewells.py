@@ -1,5 +1,5 @@
 """Farewells: Deletes of child SAs that their peer may have missed, as nobody confirms one, or that
-could not be sent, as there was no ISAKMP SA.
+could not be sent, as there was no ISAKMP SA; and of those that only the peer may have made.
 
 RFC 2408 3.15. Who has missed one keeps a child SA that the other end has not, and sends into it.
 They are said under the next ISAKMP SA with that peer.
@@ -8,6 +8,7 @@ They are said under the next ISAKMP SA with that peer.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 
 from isakmp.sa import ChildSa, Peer, SaDatabase
 
@@ -26,9 +27,13 @@ class Farewells:
 
     def said(self, child: ChildSa) -> None:
         """The peer of ``child`` was told of its end, or was to be told."""
-        of_peer = self._said.setdefault(child.peer, deque(maxlen=OF_ONE_MAX))
-        of_peer.extend((p.chosen.protocol, p.spi_in) for p in child.protocols)
-        self._said.move_to_end(child.peer)
+        self.given_up(child.peer, [(p.chosen.protocol, p.spi_in) for p in child.protocols])
+
+    def given_up(self, peer: Peer, spis: Iterable[Spi]) -> None:
+        """``peer`` may have made child SAs with these SPIs of ours, and nobody here has."""
+        of_peer = self._said.setdefault(peer, deque(maxlen=OF_ONE_MAX))
+        of_peer.extend(spis)
+        self._said.move_to_end(peer)
         if len(self._said) > PEERS_MAX:
             self._said.popitem(last=False)
 

@@ -51,6 +51,13 @@ ENCRYPTION = int(isakmp.Flag.ENCRYPTION)
 # The responder's cookie in a message that begins.
 NOBODY = bytes(8)
 
+
+def marked(header: Header, datagram: bytes) -> bytes:
+    """What a message is known by if it comes again. No key protects a header: a copy of the peer's
+    own message with another one is the same message."""
+    return datagram[HEADER_SIZE:] if header.flags & ENCRYPTION else datagram
+
+
 PHASE_1: dict[int, Script[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
 PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
 
@@ -96,7 +103,7 @@ class Receiver:
             self._first_or_late(engine, path, header, datagram)
             return
         candidates = engine.candidates.among(exchange)
-        mark = digest(datagram)
+        mark = digest(marked(header, datagram))
         for each in candidates:
             if engine.repeats(each, mark):
                 return
@@ -132,7 +139,7 @@ class Receiver:
         candidates: list[Exchange[Any]],
     ) -> None:  # fmt: skip
         """A message goes to that of the candidates whose keys open it, as far as they can tell."""
-        mark = digest(datagram)
+        octets = marked(header, datagram)
         candidates = [x for x in candidates if x.state.keys] or candidates[:1]
         for exchange in candidates:
             keys = exchange.state.keys
@@ -142,10 +149,10 @@ class Receiver:
                 if exchange is candidates[-1]:
                     self._unreadable(exchange, error, keys, header, datagram[HEADER_SIZE:])
                 continue
-            if self._waits(exchange, message, keys, datagram):
+            if self._waits(exchange, message, keys, octets):
                 return
-            engine.run(exchange, message, datagram)
-            if exchange.last_in == mark or exchange.over:
+            engine.run(exchange, message, octets)
+            if exchange.last_in == digest(octets) or exchange.over:
                 return
 
     def _running(
@@ -216,6 +223,7 @@ class Receiver:
         header: Header, datagram: bytes,
     ) -> None:  # fmt: skip
         """MalformedPayload where it cannot be read."""
+        octets = marked(header, datagram)
         if exchange is None:
             if sa.ids.is_used(header.message_id):
                 self._late(engine, sa, path, header, datagram)
@@ -223,16 +231,16 @@ class Receiver:
                 self._respond_phase_2(engine, sa, path, header, datagram)
         elif take_without_commit_bit(exchange, header.flags, datagram):
             engine.log.proto_warn("%s: the commit bit of its answer may be forged", exchange)
-        elif not engine.is_repeat(exchange, datagram):
+        elif not engine.is_repeat(exchange, octets):
             if not self._carries(exchange, header.exchange_type):
                 engine.drop(path, f"{exchange}: {name_of(isakmp.Exchange, header.exchange_type)}")
                 return
             message = self._open_phase_2(engine, sa, path, header, datagram, exchange)
-            if not self._waits(exchange, message, sa.keys, datagram):
-                engine.run(exchange, message, datagram)
+            if not self._waits(exchange, message, sa.keys, octets):
+                engine.run(exchange, message, octets)
 
     def _waits(
-        self, exchange: Exchange[Any], message: Incoming, keys: Keys | None, datagram: bytes
+        self, exchange: Exchange[Any], message: Incoming, keys: Keys | None, octets: bytes
     ) -> bool:  # fmt: skip
         """Whether a message of an exchange has to wait for its like with less padding."""
         if keys is None or not is_padded(message, keys.block_size):
@@ -243,7 +251,7 @@ class Receiver:
             if exchange.over or exchange.protection != iv:
                 engine.drop(message.path, f"{exchange}: the same came with less padding")
             else:
-                engine.run(exchange, message, datagram)
+                engine.run(exchange, message, octets)
 
         self._padding.hold(engine, self._dialect.key(exchange), message, read)
         return True
@@ -354,7 +362,7 @@ class Receiver:
             sa=sa, stranger=None,
         )  # fmt: skip
         exchange.protection = iv
-        engine.run(exchange, message, datagram)
+        engine.run(exchange, message, marked(header, datagram))
 
     def _sa(self, engine: Engine, header: Header) -> IsakmpSa | None:
         """The ISAKMP SA of both cookies."""
@@ -368,7 +376,7 @@ class Receiver:
     def _late(engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes) -> None:
         """The exchange is over: its last message again gets our last answer again."""
         last_in, last_out = sa.ids.answered.get(header.message_id, (b"", ()))
-        if last_in == digest(datagram):
+        if last_in == digest(marked(header, datagram)):
             for answer in last_out:
                 engine.transmit(sa.path, answer)
         else:

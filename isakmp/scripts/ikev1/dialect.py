@@ -181,9 +181,13 @@ class Ikev1:
         if reason is not None:
             exchange.sa.ids.use(exchange.message_id)
             self._given_up(exchange, exchange.sa)
+        elif not exchange.sends(exchange.step - 1):
+            exchange.sa.ids.use(exchange.message_id)
+        elif exchange.initiator:
+            answer = exchange.last_in, exchange.last_out
+            exchange.sa.ids.close(exchange.message_id, answer, exchange.engine.now())
         else:
-            final = exchange.last_out if exchange.sends(exchange.step - 1) else ()
-            exchange.sa.ids.answer(exchange.message_id, exchange.last_in, final)
+            exchange.sa.ids.answer(exchange.message_id, exchange.last_in, exchange.last_out)
         lifetime.renew_worn(exchange.engine, exchange.sa)
 
     def _given_up(self, exchange: Exchange[Any], sa: IsakmpSa) -> None:

@@ -10,8 +10,14 @@ from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 
-# How many finished exchanges are remembered to answer their repeated last message.
+# How many finished exchanges of the peer's are remembered to answer their repeated last message.
 ANSWERED_MAX = 16
+# For how long those that we have begun are, in seconds: many may end at once, and all their last
+# messages get lost. Peers repeat what asks for one for up to that long.
+CLOSED_S = 180.0
+
+Answer = tuple[bytes, tuple[bytes, ...]]
+"""Digest of a message, and what it gets whenever it comes."""
 # With so many message IDs used an SA is to be renewed; with so many its peer begins nothing more.
 WORN_AT, USED_MAX = 12288, 16384
 
@@ -19,19 +25,33 @@ WORN_AT, USED_MAX = 12288, 16384
 class MessageIds:
     """The message IDs of one ISAKMP SA: which are used, and how the last exchanges ended."""
 
-    __slots__ = ("answered", "used")
+    __slots__ = ("answered", "closed", "used")
 
     def __init__(self) -> None:
-        self.answered: OrderedDict[int, tuple[bytes, tuple[bytes, ...]]] = OrderedDict()
+        self.answered: OrderedDict[int, Answer] = OrderedDict()
+        self.closed: OrderedDict[int, tuple[float, Answer]] = OrderedDict()
         # In order, four octets each: a set would take seventy.
         self.used = array("I")
 
     def answer(self, message_id: int, last_in: bytes, last_out: tuple[bytes, ...]) -> None:
-        """Remember how an exchange ended: digest of what came, and our answer to repeat."""
+        """Remember how the peer's exchange ended: digest of what came, and our answer to repeat."""
         self.use(message_id)
         self.answered[message_id] = (last_in, last_out)
         while len(self.answered) > ANSWERED_MAX:
             self.answered.popitem(last=False)
+
+    def close(self, message_id: int, answer: Answer, now: float) -> None:
+        """Remember how one of ours ended: with our message, which the peer may have missed."""
+        self.use(message_id)
+        self.closed[message_id] = now, answer
+        while next(iter(self.closed.values()))[0] < now - CLOSED_S:
+            self.closed.popitem(last=False)
+
+    def again(self, message_id: int) -> Answer:
+        """What asks for our last message of an exchange that is over, and that message."""
+        if message_id in self.closed:
+            return self.closed[message_id][1]
+        return self.answered.get(message_id, (b"", ()))
 
     def use(self, message_id: int) -> None:
         """Never accept this message ID as the beginning of an exchange (any more)."""

@@ -375,7 +375,7 @@ class Receiver:
     @staticmethod
     def _late(engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes) -> None:
         """The exchange is over: its last message again gets our last answer again."""
-        last_in, last_out = sa.ids.answered.get(header.message_id, (b"", ()))
+        last_in, last_out = sa.ids.again(header.message_id)
         if last_in == digest(marked(header, datagram)):
             for answer in last_out:
                 engine.transmit(sa.path, answer)

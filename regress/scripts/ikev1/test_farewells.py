@@ -74,7 +74,7 @@ def test_one_identity_at_two_places_is_two_peers() -> None:
     assert len(second.rows(2)) == 1
 
 
-def _text(gateway: Gateway, near: int, far: int, count: int) -> str:
+def text_of_many(gateway: Gateway, near: int, far: int, count: int) -> str:
     """Its configuration, with so many connections more."""
     names = [f"c{number}" for number in range(count)]
     listed = f"onnections= {gateway.connection}\n"
@@ -92,8 +92,8 @@ def _text(gateway: Gateway, near: int, far: int, count: int) -> str:
 def _many(count: int) -> tuple[Network, Host, Host]:
     """West and east with so many connections more than one, all of them up."""
     net, (one, other) = Network(), both()
-    west = net.add(one.address, _text(one, 11, 12, count))
-    east = net.add(other.address, _text(other, 12, 11, count))
+    west = net.add(one.address, text_of_many(one, 11, 12, count))
+    east = net.add(other.address, text_of_many(other, 12, 11, count))
     net.start()
     net.run(10)
     assert len(west.rows(2)) == len(east.rows(2)) == count + 1

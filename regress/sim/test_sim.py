@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from isakmp.app.engine.embedded import Embedded
+from isakmp.constants import isakmp
 from isakmp.event.job import Job
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
@@ -25,7 +26,7 @@ from isakmp.scripts.ikev1.message_ids import MessageIds
 from isakmp.scripts.ikev1.quick import Quick
 from isakmp.scripts.ikev2.dialect import Ikev2
 from isakmp.window import Window
-from regress.sim import play
+from regress.sim import play, storm
 from regress.sim.play import Play, replay
 from regress.sim.setting import Setting
 from regress.sim.world import Found
@@ -115,6 +116,30 @@ def test_a_responder_that_says_nothing_of_its_loss_is_caught(
     monkeypatch.setattr(aggressive, "tell_twice", lambda *_: None)
     monkeypatch.setattr(Ikev1, "unknown_spi", lambda *_: None)
     caught(20, "in a quiet world", "pairs")
+
+
+def losing_third_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IKEv1 with a stack that says nothing of SPIs it does not have, as kernels'; of quick modes
+    again and again all copies of the last message get lost."""
+    speaking(monkeypatch, "ikev1", phase_1_s=3600, phase_2_s=3600)
+    monkeypatch.setattr(play, "FAULTS", ("aim",))
+    monkeypatch.setattr(storm, "AIMS", ((isakmp.Exchange.QUICK_MODE, "rekey"),))
+    monkeypatch.setattr(Ikev1, "unknown_spi", lambda *_: None)
+
+
+def test_lost_third_messages_leave_nothing_at_one_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    losing_third_messages(monkeypatch)
+    for seed in range(20):
+        Play(seed).play()
+
+
+def test_a_quick_mode_that_is_given_up_in_silence_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    losing_third_messages(monkeypatch)
+    monkeypatch.setattr(Ikev1, "withdraw", lambda *_: None)
+    monkeypatch.setattr(Ikev1, "_given_up", lambda *_: None)
+    caught(20, "in a quiet world", "pairs", "one SAD only")
 
 
 def test_a_lost_delete_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

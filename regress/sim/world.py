@@ -7,7 +7,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path as FilePath
 from random import Random
@@ -17,7 +17,7 @@ from typing import BinaryIO
 from isakmp.app.engine.base import Encap
 from isakmp.app.engine.packet import build, parse
 from isakmp.conf.store import Conf
-from isakmp.constants import ikev2
+from isakmp.constants import ikev2, isakmp
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.event.timer import Args, Event, Timers
@@ -64,15 +64,23 @@ class Faults:
 @dataclass
 class Aim:
     """Somebody takes the next messages of a kind from the network: what ``sender`` sends in
-    exchanges of one type after their first message. left: how many more."""
+    exchanges of one type after their first message. left: how many more.
+
+    The first of a quick mode, under an ISAKMP SA, is known by its octets however often it comes.
+    """
 
     left: int = 0
     exchange_type: int = 0
     sender: Address | None = None
+    _begun: dict[int, bytes] = field(default_factory=dict)
 
-    def hits(self, header: Header, sender: Address) -> bool:
+    def hits(self, header: Header, sender: Address, message: bytes) -> bool:
         """Whether this one is taken."""
         kind = header.exchange_type, sender, any(header.cky_r)
+        if header.exchange_type == isakmp.Exchange.QUICK_MODE:
+            first = self._begun.setdefault(header.message_id, message)
+            if first == message:
+                return False
         if not self.left or kind != (self.exchange_type, self.sender, True):
             return False
         self.left -= 1
@@ -309,7 +317,7 @@ class World:
         flow = self._translate(Flow(path.local, path.local_port, path.remote, path.remote_port))
         if flow is None:
             return
-        if header is not None and self.aim.hits(header, path.local):
+        if header is not None and self.aim.hits(header, path.local, message):
             self.counts["aimed at and lost"] += 1
             return
         mirrored = Path(flow.dst, flow.dport, flow.src, flow.sport, path.encap)

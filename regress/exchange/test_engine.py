@@ -74,6 +74,7 @@ class Toy:
         self.left: list[int] = []
         self.notified: list[int] = []
         self.accepted_from: list[Path] = []
+        self.withdrawn: list[Reason] = []
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         exchange = engine.find(self.name, header.cky_i, 0) or next(
@@ -108,7 +109,7 @@ class Toy:
         return 7 if exchange.sa is not None else 0
 
     def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
-        pass
+        self.withdrawn.append(reason)
 
     def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
         first, chain = build_payloads(1, message.payloads)
@@ -923,6 +924,19 @@ def test_a_responder_does_not_repeat_unless_its_script_says_so() -> None:
         pair.near.sent.clear()
         pair.wait(5)
         assert (len(pair.far.sent) > 1) is persistent
+
+
+def test_who_repeats_its_answer_in_vain_tells_the_peer_which_may_be_done() -> None:
+    """No initiator that has no answer, and nobody whose answer is not waited behind."""
+    for persistent in (False, True):
+        pair = Pair(toy(persistent=persistent))
+        pair.near.begin()
+        pair.to_far()
+        pair.near.sent.clear()
+        pair.wait(200)
+        assert causes(pair.far) == causes(pair.near) == ["timeout"]
+        assert [r.cause for r in pair.far.toy.withdrawn] == ["timeout"] * persistent
+        assert not pair.near.toy.withdrawn
 
 
 def test_an_answer_resets_the_back_off() -> None:

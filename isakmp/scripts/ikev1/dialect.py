@@ -50,6 +50,11 @@ from isakmp.scripts.ikev1.receive import ENCRYPTION, PHASE_1, Receiver
 P = isakmp.Payload
 
 
+def _may_be_made(exchange: Exchange[Quick]) -> bool:
+    """Whether the peer may have SAs of a quick mode: all that it needs has left."""
+    return exchange.step >= (3 if exchange.initiator else 2)
+
+
 class Ikev1:
     """The IKEv1 dialect of one engine."""
 
@@ -194,7 +199,7 @@ class Ikev1:
         """A quick mode has failed when all that its peer needs may have left: it is told, at the
         latest under the next ISAKMP SA, that there are no SAs."""
         engine, state = exchange.engine, exchange.state
-        if not isinstance(state, Quick) or exchange.step < (3 if exchange.initiator else 2):
+        if not isinstance(state, Quick) or not _may_be_made(exchange):
             return
         self._farewells.given_up(sa.peer, state.spis.items())
         current = engine.sas.current(sa.peer)
@@ -264,7 +269,8 @@ class Ikev1:
         """The SAs that our quick mode has offered, or chosen, are deleted."""
         sa, state = exchange.sa, exchange.state
         if sa is not None and exchange.last_out and isinstance(state, Quick):
-            tell_often(exchange.engine, self, sa, [
+            say = tell_often if _may_be_made(exchange) else tell_twice
+            say(exchange.engine, self, sa, [
                 delete_payload(protocol, [spi.to_bytes(4, "big")])
                 for protocol, spi in state.spis.items()
             ])  # fmt: skip

@@ -145,6 +145,31 @@ def test_it_goes_to_where_the_peer_is_and_ends_with_its_isakmp_sa() -> None:
     assert not said_by(net, east, 60)
 
 
+@pytest.mark.parametrize(("answered", "times"), [(False, 2), (True, 10)])
+def test_what_is_taken_down_is_said_as_often_as_the_peer_may_have_it(
+    answered: bool, times: int
+) -> None:
+    """West's first message alone makes no SAs at east's; east's answer does at west's."""
+    net, west, east = pair()
+    Loss(net, 1000)
+    net.start()
+    net.run(0.5)
+    host = east if answered else west
+    if not answered:
+        west.daemon.teardown("west-east", 2)
+        net.run(3)
+        net.lose = lambda packet: packet.src == east.address
+        west.daemon.connect("west-east")
+        net.run(0.2)
+    else:
+        net.lose = lambda packet: packet.src == east.address
+    (waiting,) = host.daemon.engine.under_way()
+    host.daemon.connections.down(waiting.name)
+    assert waiting.over
+    assert len({p.data for p in said_by(net, host, 0.5)}) <= 1
+    assert len(said_by(net, host, 600)) == times - 1
+
+
 @pytest.mark.parametrize("asks", [0, 1])
 def test_whom_no_delete_reached_hears_it_under_the_next_isakmp_sa(asks: int) -> None:
     net, west, east, loss = unheard()

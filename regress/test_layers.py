@@ -51,6 +51,7 @@ LAYERS = [
         "isakmp.conf.store",
         "isakmp.conf.defaults",
         "isakmp.conf.spelling",
+        "isakmp.conf.misplaced",
         "isakmp.conf.generated",
         "isakmp.conf.misnamed",
     ],

@@ -5,20 +5,23 @@ What walks through the sections is walk.py; here what it found is put together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from isakmp.conf.clear import traffic_warnings
 from isakmp.conf.host import address_warnings, file_warnings
 from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import fold
 from isakmp.conf.ppk import ppk_warnings
+from isakmp.conf.spelling import lost
 from isakmp.conf.store import Conf, read_file
 from isakmp.conf.user import group_warnings, user_warnings
 from isakmp.conf.walk import Walk
 from isakmp.conf.who import confusable
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, at_once, told
+from isakmp.policy.closed import Closing
 from isakmp.policy.identity import Resolve, no_interfaces
 from isakmp.policy.reader import connection_names
 from isakmp.policy.readings import Readings
@@ -108,7 +111,19 @@ def judge_file(
     conf = Conf(parsed, path)
     lacking, stack = host(conf)
     judged = judge(conf, resolve, stack=stack, started=False)
-    return judged._replace(errors=[*judged.errors, *lacking])
+    errors = [*judged.errors, *_shut(conf, resolve, judged.faults), *lacking]
+    return judged._replace(errors=errors)
+
+
+def _shut(conf: Conf, resolve: Resolve, faults: Faults) -> Iterator[ConfError]:
+    """What a start would say of the traffic of connections that it leaves out."""
+    if lost(conf):
+        return
+    closing = at_once(Closing.of(conf, resolve))
+    for name in connection_names(conf):
+        why = faults.get((Kind.CONNECTION, fold(name)))
+        if why or not conf.has_section(name):
+            yield from closing.shut(name, why).errors
 
 
 def check(conf: Conf, resolve: Resolve = no_interfaces) -> list[ConfError]:

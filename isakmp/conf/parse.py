@@ -24,6 +24,8 @@ MAX_FAULTS = 1000
 MAX_NAME = 1024
 MAX_CANDIDATES = 300
 MAX_COMPARED = 100
+# How much alike two tags are that may be meant for each other.
+ALIKE = 0.7
 # The tags that are secrets, folded: a # in them is no comment, and who may read them counts.
 SECRET_TAGS = ("authentication", "ppk")
 
@@ -46,12 +48,16 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Section:
-    """A section as written: its name, where its first header is, its tags by folded name."""
+    """A section as written: its name, where its first header is, its tags by folded name.
+
+    again: what is ignored, as its tag was set before.
+    """
 
     name: str
     file: str
     line: int
     entries: dict[str, Entry] = field(default_factory=dict)
+    again: tuple[Entry, ...] = field(default=(), repr=False, compare=False)
     _named: frozenset[str] | None = field(default=None, repr=False, compare=False)
     # Whether nothing is known to be built in for a section of that name (store.py).
     plain: bool = field(default=False, repr=False, compare=False)
@@ -91,9 +97,15 @@ def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
 
     likeness: 0 to 1, how much alike names must be.
     """
+    found = most_alike(name, known, likeness)
+    return f"did you mean {found}?" if found else ""
+
+
+def most_alike(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """That name itself; empty where none is so much alike."""
     spelled = {fold(candidate): candidate for candidate in islice(known, MAX_CANDIDATES)}
     found = get_close_matches(fold(name)[:MAX_COMPARED], spelled, 1, likeness)
-    return f"did you mean {spelled[found[0]]}?" if found else ""
+    return spelled[found[0]] if found else ""
 
 
 def check_name(name: str, what: str) -> str:
@@ -229,6 +241,7 @@ class _Parser:
         first = section.entries.setdefault(fold(entry.tag), entry)
         self.triplets += first is entry
         if first is not entry:
+            section.again += (entry,)
             name = f"[{entry.section}]:{entry.tag}"
             self._warn(entry.line, f"{name} is ignored: line {first.line} set it first")
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 from isakmp.conf.kinds import Kind
-from isakmp.conf.parse import fold, nearest
+from isakmp.conf.misplaced import misplaced
+from isakmp.conf.parse import ALIKE, fold, nearest
 from isakmp.conf.store import Conf, first_of
 from isakmp.conf.tags import FIXED, TAGS, tag_of
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, at_once, pauses
 
 _FIXED_KEYS = frozenset(map(fold, FIXED))
-# How much alike two names are that may be meant for each other.
-_ALIKE = 0.7
 # Looking for what is alike is slow: so many unknown tags of a section are looked at.
 MAX_UNKNOWN = 100
 
@@ -21,7 +20,7 @@ MAX_UNKNOWN = 100
 @lru_cache(4096)
 def likely_meant(kind: Kind, name: str) -> str:
     """A hint with the known tag that a name looks like; empty where it looks like none."""
-    return nearest(name, TAGS[kind], _ALIKE)
+    return nearest(name, TAGS[kind], ALIKE)
 
 
 def unknown_tag(conf: Conf, kind: Kind, section: str, name: str) -> ConfError:
@@ -31,7 +30,8 @@ def unknown_tag(conf: Conf, kind: Kind, section: str, name: str) -> ConfError:
 
 
 def lost(conf: Conf) -> list[ConfError]:
-    """What would be lost without a trace: a misspelt section or tag that says what there is.
+    """What would be lost without a trace: a misspelt section or tag that says what there is, or one
+    under the header of another, as its own is missing.
 
     There is no section then that could be left out alone, and no traffic that could be dropped.
     """
@@ -52,7 +52,10 @@ def losing(conf: Conf) -> Steps[list[ConfError]]:
             found.append(conf.error("nothing names this section", stray, "", hint))
     unknown = [tag for tag in conf.tags("Phase 2") if tag_of(Kind.PHASE_2, tag) is None]
     errors = (unknown_tag(conf, Kind.PHASE_2, "Phase 2", tag) for tag in unknown[:MAX_UNKNOWN])
-    return found + [error for error in errors if error.hint]
+    found += [error for error in errors if error.hint]
+    told = {fold(error.section) for error in found}
+    found += [error for error in (yield from misplaced(conf)) if fold(error.section) not in told]
+    return found
 
 
 def refuse_lost(conf: Conf) -> None:
@@ -69,7 +72,7 @@ def refusing_lost(conf: Conf) -> Steps[None]:
 def _likely_fixed(conf: Conf, section: str) -> Steps[str]:
     """A hint with the fixed section that another is meant for, by its name and tags; or empty."""
     for name, kind in FIXED.items():
-        hint = nearest(section, [name], _ALIKE)
+        hint = nearest(section, [name], ALIKE)
         if hint and any(tag_of(kind, tag) for tag in conf.tags(section)):
             return hint
         yield  # to look for what is alike is slow

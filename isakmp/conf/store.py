@@ -8,6 +8,7 @@ a section may be written in part.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -48,6 +49,9 @@ _MEND_ALTERED = (
     "what counts was changed at run time: mend it with isakmpctl conf, or take the file again with "
     "isakmpctl reload"
 )
+
+# What is between names that should have a comma there.
+_BETWEEN = re.compile(r"[\s;]+")
 
 _BUILT_IN = {
     fold(section): {fold(tag): (tag, value) for tag, value in tags.items()}
@@ -217,6 +221,9 @@ class Conf:
         expected = f"{tag} names a section: {_named_by(fold(tag))}"
         if peer := self.get("Phase 1", name) if is_address(name) else None:
             return f"{expected}; did you mean {peer}?"
+        words = _BETWEEN.split(name)
+        if len(words) > 1 and all(self.has_section(word) for word in words):
+            return f"is a comma missing: {', '.join(words)}?"
         known = misnamed(name), nearest(name, self.sections())
         return "; ".join(filter(None, known)) or expected
 
@@ -511,7 +518,7 @@ def _owned(conf: Conf, section: str, place: str = RUN_TIME) -> Section:
     key = fold(section)
     if key not in conf._own:
         was = conf._sections.get(key) or Section(section, place, 0)
-        conf._sections[key] = Section(was.name, was.file, was.line, dict(was.entries))
+        conf._sections[key] = Section(was.name, was.file, was.line, dict(was.entries), was.again)
         conf._own.add(key)
     return conf._sections[key]
 

@@ -248,6 +248,8 @@ class Walk:
 
     def _unknown(self, visit: _Visit, name: str) -> None:
         """A misspelt tag is an error; any other is ignored, as isakmpd did."""
+        if (fold(visit.section), fold(name)) in self._places:
+            return
         if visit.kind is Kind.PHASE_1:
             self._error(no_address(self.conf, name))
             return

@@ -20,7 +20,7 @@ from isakmp.keeper.flows import Flows, fixed, kept_back, unnegotiated
 from isakmp.log.log import Log
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve
-from isakmp.policy.reader import connection_names, passive_names
+from isakmp.policy.reader import passive_names
 from isakmp.policy.readings import Readings
 from isakmp.policy.traffic import selectors_of
 
@@ -81,8 +81,8 @@ def close_network(conf: Conf, resolve: Resolve, timers: Timers, log: Log) -> Clo
             flows.put((name, None), fixed(kept[name]))
     app.sweep()
     app.close(block=True)
-    if still_open := set(connection_names(conf)) - traffic.keys():
-        raise ConfError(f"not closed: {', '.join(sorted(still_open))}; all others are",
+    if catalog.unread:
+        raise ConfError(f"not closed: {', '.join(sorted(catalog.unread))}; all others are",
                         hint="mend these sections, and close again")  # fmt: skip
     everybody = [name for name, each in traffic.items() if len(kept[name]) < len(each)]
     return Closed(sum(map(bool, kept.values())), everybody)

@@ -17,6 +17,7 @@ from isakmp.event.steps import Steps, at_once, emptied, pauses
 from isakmp.policy.boxes import Work
 from isakmp.policy.by_traffic import ByTraffic
 from isakmp.policy.children import crosswise, find_child
+from isakmp.policy.closed import NOBODY, Closing
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
 from isakmp.policy.match import MISSES_MAX
@@ -27,8 +28,6 @@ from isakmp.policy.reader import (
     bypass_names,
     connection_names,
     read_bypass,
-    read_far,
-    read_selectors_of,
 )
 from isakmp.policy.readings import Readings
 from isakmp.policy.reserved import Reserved, Share
@@ -55,6 +54,8 @@ class Catalog:
     left_out: the connections and bypasses that are not used, and why;
     closed: the traffic of connections that are left out, where it can be read all the same;
     far: those of which the far side alone can be read, so that all traffic with that is closed;
+    guessed: those of which what was likely meant is closed; unread: those of which some traffic
+    cannot be read, and is not closed;
     bypass: what goes in clear on purpose, by section;
     faults: the sections that must not be used, by kind and folded name, as the checker has them;
     supports: the IPsec stack's word on a transform, of which the checker tells;
@@ -69,6 +70,8 @@ class Catalog:
     closed: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
     bypass: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
     far: set[str] = field(default_factory=set)
+    guessed: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
     generation: int = -1
     faults: Mapping[tuple[Kind, str], ConfError] = field(default_factory=dict)
     supports: Supports | None = None
@@ -109,12 +112,14 @@ class Catalog:
                 if remote := self._readable(section):
                     self._note(remote)
                 yield
+            closing = None
             for name in connection_names(self.conf):
                 try:
                     self._keep(self._read(name))
                 except ConfError as error:
                     self.left_out.append((name, error.kept()))
-                    self._close(name, before.traffic(name))
+                    closing = closing or (yield from Closing.of(self.conf, self.resolve))
+                    self._close(name, error, closing, before)
                 yield
         finally:
             self._readings = None
@@ -148,44 +153,30 @@ class Catalog:
             except ConfError as error:
                 self.left_out.append((name, error.kept()))
 
-    def _close(self, name: str, before: tuple[Selector, ...]) -> None:
-        """Note the traffic of a connection that is left out, if need be what it was before; an
-        error more where it is unknown. Who says to be its peer is known, and refused."""
-        peer = self.conf.get(name, "ISAKMP-peer") or ""
-        remote = self._readable(peer)
-        if remote is not None:
+    def _close(self, name: str, why: ConfError, closing: Closing, before: Catalog) -> None:
+        """Note the traffic of a connection that is left out, and what is to be told of it. Who
+        says to be its peer is known, and refused."""
+        if remote := self._readable(self.conf.get(name, "ISAKMP-peer") or ""):
             self._note(remote)
-        try:
-            self.closed[name] = read_selectors_of(self.conf, name, self.resolve)
-        except ConfError as error:
-            if not before and (far := self._far(name)):
-                self.far.add(name)
-                self.closed[name] = far
-                refused = self.conf.error(
-                    "its near side cannot be read: all traffic with its far side is dropped, "
-                    "unless that is everybody", name,
-                )  # fmt: skip
-                self.left_out.append((name, refused))
-                return
-            if not before:
-                reason = "its traffic cannot be read, so it is not dropped"
-                if not any(error.reason == other.reason for _, other in self.left_out):
-                    reason += f": {error.reason}"
-                hint = self.conf.mend or "mend it, and send HUP"
-                refused = self.conf.error(reason, name, hint=hint)
-                self.left_out.append((name, refused))
-                return
-            self.closed[name] = before
-        shared = remote is not None and remote.shared
-        self.reserved.add(Share(name, peer, self.closed[name]), shared)
+        gone = NOBODY if self.conf.has_section(name) else before.gone(self.conf)
+        shut = closing.shut(name, why, before.traffic(name), gone)
+        self.left_out += [(name, error) for error in shut.errors]
+        if shut.traffic:
+            self.closed[name] = shut.traffic
+        for kept, those in ((shut.far, self.far), (shut.guessed, self.guessed),
+                            (shut.unread, self.unread)):  # fmt: skip
+            if kept:
+                those.add(name)
+        for section, traffic in () if shut.far else shut.of.items():
+            peer = self.conf.get(section, "ISAKMP-peer") or ""
+            remote = self._readable(peer)
+            self.reserved.add(Share(section, peer, traffic), remote is not None and remote.shared)
 
-    def _far(self, name: str) -> tuple[Selector, ...]:
-        """What stands for traffic whose near side alone cannot be read; empty where there is no
-        such thing."""
-        try:
-            return read_far(self.conf, name, self.resolve)
-        except ConfError:
-            return ()
+    def gone(self, fresh: Conf) -> dict[str, tuple[Selector, ...]]:
+        """The traffic of what this one has, and the lists of a new configuration have not."""
+        names = set(map(fold, connection_names(fresh)))
+        every = self.closed | {n: tuple(selectors_of(one)) for n, one in self.connections.items()}
+        return {name: traffic for name, traffic in every.items() if fold(name) not in names}
 
     def connection(self, name: str) -> Connection:
         """A connection by name, listed or not. ConfError where it is none or is bad."""

@@ -442,9 +442,12 @@ def _remote_id(conf: Conf, name: str, peer: str, common: Common) -> Identity:
 
 
 def _local_id(conf: Conf, name: str, peer: str, resolve: Resolve, common: Common) -> Identity:
-    """Local-ID; where it is not written, our address."""
+    """Local-ID; where it is not written, our address. Of a peer that is not there, that is not
+    known."""
     if found := _optional_id(conf, name, "Local-ID", common):
         return found
+    if peer:
+        conf.follow(name, "ISAKMP-peer", peer)
     remote = _peer_address(conf, peer)
     return _address_id(_local_address(conf, name, peer, remote, resolve), conf.where(peer))
 
@@ -454,7 +457,7 @@ def _local_address(
 ) -> Address:
     if conf.get(peer, "Local-address") is not None:
         return read_address(conf, peer, "Local-address", None, resolve)
-    found = resolve("default", remote.version if remote else 4)
+    found = resolve("default", remote.version if remote else 4) if peer else None
     if found is None:
         reason = f"neither Local-ID here nor {_in(peer, 'Local-address')}, and no default route"
         raise conf.error(reason, name, hint="write one of the two", missing=True)

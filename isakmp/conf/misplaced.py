@@ -1,0 +1,87 @@
+"""Tags under the header of another section, as their own is missing: what they say is not heard.
+
+Nobody could tell what there was to be protected. A connection's own header is missing where
+another section has its tags too, and the lists have a name that is no section.
+"""
+
+from __future__ import annotations
+
+from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import ALIKE, Entry, Section, fold, most_alike
+from isakmp.conf.store import Conf
+from isakmp.conf.tags import FIXED, FOLDED, tag_of
+from isakmp.conf.values import is_address
+from isakmp.errors import ConfError
+from isakmp.event.steps import Steps, pauses
+
+# Looking for what is alike is slow: so many unknown tags are looked at.
+_LOOKED_AT = 100
+_KINDS = {fold(name): kind for name, kind in FIXED.items()}
+_LISTS = ("Connections", "Passive-connections")
+_FOLDED_LISTS = frozenset(map(fold, _LISTS))
+_PEER = fold("ISAKMP-peer")
+# What a section has that is no connection.
+_OTHERS = frozenset(
+    tag for kind, tags in FOLDED.items() if kind not in FIXED.values() for tag in tags
+) - frozenset(FOLDED[Kind.CONNECTION])
+
+
+def misplaced(conf: Conf) -> Steps[list[ConfError]]:
+    """An error for each section with such tags, at the first."""
+    listed = [name for tag in _LISTS for name in conf.get_list("Phase 2", tag)]
+    lost = [name for name in listed if not conf.has_section(name)]
+    ours = frozenset(map(fold, listed))
+    bypass = frozenset(map(fold, conf.get_list("Phase 2", "Bypass")))
+    found, left = [], _LOOKED_AT
+    for (key, section), pause in pauses(conf.written.items()):
+        if entry := _of_phase_2(key, section):
+            found.append(_error(entry, "[Phase 2]"))
+        elif entry := _of_phase_1(key, section):
+            found.append(_error(entry, "[Phase 1]"))
+        elif lost and (entry := _of_connection(key, section, ours, bypass)):
+            found.append(_error(entry, f"[{lost[0]}]"))
+        elif (kind := _KINDS.get(key)) not in (None, Kind.PHASE_2) and left > 0:
+            unknown = [e for e in section.entries.values() if tag_of(kind, e.tag) is None]
+            like = (e for e in unknown[:left] if most_alike(e.tag, _LISTS, ALIKE))
+            found += [_error(entry, "[Phase 2]") for entry in [*like][:1]]
+            left -= len(unknown)
+        if pause:
+            yield
+    return found
+
+
+def _error(entry: Entry, whose: str) -> ConfError:
+    return ConfError(
+        f"{entry.tag} belongs to {whose}: is its header missing?", file=entry.file,
+        line=entry.line, section=entry.section, tag=entry.tag, hint=f"write {whose} before it",
+    )  # fmt: skip
+
+
+def _of_phase_2(key: str, section: Section) -> Entry | None:
+    """A list of connections elsewhere."""
+    if _KINDS.get(key) is Kind.PHASE_2 or _FOLDED_LISTS.isdisjoint(section.entries):
+        return None
+    return next(entry for tag, entry in section.entries.items() if tag in _FOLDED_LISTS)
+
+
+def _of_phase_1(key: str, section: Section) -> Entry | None:
+    """An address of a peer elsewhere, or the Default peer in a section with a fixed name."""
+    kind = _KINDS.get(key)
+    if kind is Kind.PHASE_1:
+        return None
+    for tag, entry in section.entries.items():
+        # Quickly told from nearly all tags.
+        if (tag[0].isdigit() or ":" in tag) and is_address(tag):
+            return entry
+    return section.entries.get("default") if kind else None
+
+
+def _of_connection(
+    key: str, section: Section, listed: frozenset[str], bypass: frozenset[str]
+) -> Entry | None:
+    """The peer of a connection in a section that is something else, or another one."""
+    for entry in section.again:
+        if fold(entry.tag) == _PEER:
+            return entry
+    other = key in bypass or key in _KINDS or not _OTHERS.isdisjoint(section.entries)
+    return section.entries.get(_PEER) if other and key not in listed else None

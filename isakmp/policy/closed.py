@@ -1,0 +1,132 @@
+"""What is dropped of connections that are left out for an error in their configuration.
+
+Of each side of the traffic of one what is written, or likely meant; else all that it was before;
+else all that is with the far side. What is dropped may be too much: what is not goes in clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from isakmp.conf.store import Conf
+from isakmp.errors import ConfError
+from isakmp.event.steps import Steps
+from isakmp.policy.identity import Resolve
+from isakmp.policy.meant import Meant
+from isakmp.policy.reader import CONNECTION_LISTS, read_far, read_selectors_of
+from isakmp.policy.spd import Selector
+
+Traffic = tuple[Selector, ...]
+
+NOBODY: Mapping[str, Traffic] = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class Shut:
+    """What is dropped of one connection.
+
+    of: that of each section that it stands for; more: what was before; far: it is all with the far
+    side; guessed: it is what was likely meant; unread: there may be more, which is not dropped;
+    errors: what is to be said of that.
+    """
+
+    of: dict[str, Traffic] = field(default_factory=dict)
+    more: Traffic = ()
+    far: bool = False
+    guessed: bool = False
+    unread: bool = False
+    errors: list[ConfError] = field(default_factory=list)
+
+    @property
+    def traffic(self) -> Traffic:
+        """All of it, each selector once."""
+        every = (*self.of.values(), self.more)
+        return tuple(dict.fromkeys(selector for each in every for selector in each))
+
+
+class Closing:
+    """Says it of the connections of one configuration."""
+
+    def __init__(self, conf: Conf, resolve: Resolve, meant: Meant) -> None:
+        self._conf, self._resolve, self._meant = conf, resolve, meant
+
+    @classmethod
+    def of(cls, conf: Conf, resolve: Resolve) -> Steps[Closing]:
+        """That of a configuration, which must not change meanwhile."""
+        return cls(conf, resolve, (yield from Meant.of(conf)))
+
+    def shut(
+        self,
+        name: str,
+        why: ConfError | None,
+        before: Traffic = (),
+        gone: Mapping[str, Traffic] = NOBODY,
+    ) -> Shut:
+        """What is dropped of a listed connection that is left out.
+
+        why: it is, where that is told; before: its traffic as it was; gone: that of those that were
+        listed, and are no more: one of them may be meant by a name that is none.
+        """
+        if self._conf.has_section(name):
+            return self._of_section(name, before, why.reason if why else "")
+        return self._of_nobody(name, before, gone)
+
+    def _of_section(self, name: str, before: Traffic = (), told: str = "") -> Shut:
+        guessed, meant = self._meant.mend(name), self._meant.conf
+        try:
+            found = read_selectors_of(meant, name, self._resolve)
+        except ConfError as error:
+            if before:
+                return Shut({name: before})
+            return self._of_less(name, "" if error.reason == told else error.reason)
+        return Shut({name: found}, before if guessed else (), guessed=guessed)
+
+    def _of_less(self, name: str, why: str) -> Shut:
+        """Of one a side of which cannot be read. why: where that is not told."""
+        try:
+            far = read_far(self._meant.conf, name, self._resolve)
+        except ConfError:
+            far = ()
+        if far:
+            said = self._conf.error(
+                "its near side cannot be read: all traffic with its far side is dropped, unless "
+                "that is everybody", name,
+            )  # fmt: skip
+            return Shut({name: far}, far=True, errors=[said])
+        return Shut(unread=True, errors=[self._unread(name, why)])
+
+    def _unread(self, name: str, why: str) -> ConfError:
+        reason = "its traffic cannot be read, so it is not dropped"
+        hint = self._conf.mend or "mend it, and send HUP"
+        return self._conf.error(f"{reason}: {why}" if why else reason, name, hint=hint)
+
+    def _of_nobody(self, name: str, before: Traffic, gone: Mapping[str, Traffic]) -> Shut:
+        """Of a name that no section has."""
+        listed = self._meant.listed(name)
+        free = self._meant.unlisted()
+        sections = [each for each in listed if each in free] if listed else free
+        shuts = {each: self._of_section(each) for each in sections}
+        found = Shut(guessed=True, errors=[error for one in shuts.values() for error in one.errors])
+        for one in shuts.values():
+            found.of |= one.of
+        found.more = (*before, *(selector for each in gone.values() for selector in each))
+        found.unread = any(one.unread for one in shuts.values()) or not (listed or found.traffic)
+        dropped = [*found.of, *(each for each in gone if each not in found.of)]
+        found.errors.insert(0, self._told(name, listed, dropped, bool(before)))
+        return found
+
+    def _told(self, name: str, listed: list[str], dropped: list[str], before: bool) -> ConfError:
+        """What becomes of the traffic of such a name."""
+        lists = (tag for tag in CONNECTION_LISTS if name in self._conf.get_list("Phase 2", tag))
+        hint = "" if listed else "mend it, and send HUP"
+        if dropped:
+            reason = f"for {name}, which is no section, that of {', '.join(dropped)} is dropped"
+        elif before:
+            reason = f"{name} is no section: what it was before is dropped"
+        elif listed:
+            reason = f"{name} is no section, and what is like it is listed"
+        else:
+            reason = f"{name}: its traffic cannot be read, so it is not dropped"
+        return self._conf.error(reason, "Phase 2", next(lists, ""), hint)

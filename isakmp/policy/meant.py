@@ -1,0 +1,178 @@
+"""What a section in error was likely meant to say about traffic: for closing it, never for
+negotiating.
+
+Where a tag is misspelt, or what it names is, the likeliest is read in its place. Otherwise the
+default of what is misspelt would be dropped, and what is to be protected would go in clear.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import ALIKE, Entry, Parsed, Section, fold, most_alike
+from isakmp.conf.spelling import MAX_UNKNOWN
+from isakmp.conf.store import Conf
+from isakmp.conf.tags import TAGS, tag_of
+from isakmp.constants import ipsec, names
+from isakmp.errors import ConfError
+from isakmp.event.steps import Steps, pauses
+from isakmp.policy.reader import bypass_names, connection_names
+
+# What a section of a kind has, folded, and others have not.
+_MARKS = {
+    Kind.CONNECTION: frozenset(("isakmp-peer", "local-id", "esp-proposals")),
+    Kind.PEER: frozenset(("key-exchange", "ike-proposals", "address")),
+    Kind.ID: frozenset(("id-type", "network")),
+}
+# The tags that lead from a connection to what its traffic is read from.
+_LEADS = {"ISAKMP-peer": Kind.PEER, "Local-ID": Kind.ID, "Remote-ID": Kind.ID}
+_NAMES = {Kind.PEER: ("isakmp-peer",), Kind.ID: ("id", "local-id", "remote-id")}
+# Between names that should have a comma between them.
+_BETWEEN = re.compile(r"[\s;]+")
+
+
+class Meant:
+    """The likely meaning of one configuration. conf: that, as far as mend() has been asked."""
+
+    def __init__(self, conf: Conf) -> None:
+        self._sections = dict(conf.written)
+        self.conf = Conf(Parsed(self._sections), conf.path)
+        self._known = {kind: dict[str, Section]() for kind in _MARKS}
+        self._named = {kind: set[str]() for kind in _MARKS}
+        self._mended: dict[tuple[Kind, str], bool] = {}
+
+    @classmethod
+    def of(cls, conf: Conf) -> Steps[Meant]:
+        """That of a configuration, which must not change meanwhile."""
+        meant = cls(conf)
+        for section, pause in pauses(conf.written.values()):
+            meant._note(section)
+            if section.again:
+                meant._note_again(section)
+            if pause:
+                yield
+        listed = *connection_names(conf), *bypass_names(conf)
+        meant._named[Kind.CONNECTION].update(map(fold, listed))
+        return meant
+
+    def _note(self, section: Section) -> None:
+        key = fold(section.name)
+        for kind, marks in _MARKS.items():
+            if not marks.isdisjoint(section.entries):
+                self._known[kind][key] = section
+            for tag in _NAMES.get(kind, ()):
+                if entry := section.entries.get(tag):
+                    self._named[kind].add(fold(entry.value))
+
+    def _note_again(self, section: Section) -> None:
+        """What a section says again may be another's, under a name that no header has."""
+        first = section.again[0]
+        other = Section(f"[{first.file}:{first.line}]", first.file, first.line)
+        for entry in section.again:
+            other.entries.setdefault(fold(entry.tag), entry)
+        if len(other.entries) == len(section.again):
+            self._sections[fold(other.name)] = other
+            self._note(other)
+
+    def mend(self, name: str, kind: Kind = Kind.CONNECTION) -> bool:
+        """Have ``conf`` say what a section, and what it names, likely means; whether that is
+        something else than what is written."""
+        key = fold(name)
+        if (kind, key) not in self._mended:
+            self._mended[kind, key] = False
+            if (section := self._sections.get(key)) is not None:
+                self._mended[kind, key] = self._mend(kind, key, section)
+        return self._mended[kind, key]
+
+    def _mend(self, kind: Kind, key: str, section: Section) -> bool:
+        entries = dict(section.entries)
+        unknown = [entry for entry in entries.values() if tag_of(kind, entry.tag) is None]
+        for entry in unknown:
+            del entries[fold(entry.tag)]
+        for entry in unknown[:MAX_UNKNOWN]:
+            left = (tag for tag in TAGS[kind] if fold(tag) not in entries)
+            if tag := most_alike(entry.tag, left, ALIKE):
+                entries[fold(tag)] = entry._replace(tag=tag)
+        self._sections[key] = Section(section.name, section.file, section.line, entries)
+        mended = False
+        if kind is Kind.CONNECTION:
+            mended = sum(self._lead(entries, tag, to) for tag, to in _LEADS.items()) > 0
+        elif kind is Kind.ID:
+            self._mend_identity(section.name, entries)
+        return mended or entries != section.entries
+
+    def _lead(self, entries: dict[str, Entry], tag: str, kind: Kind) -> bool:
+        """Follow a tag of a connection to what it likely names; whether that is mended."""
+        entry = entries.get(fold(tag))
+        if entry is None:
+            return False
+        if not self.conf.has_section(entry.value) and (like := self._like(entry.value, kind)):
+            entry = entries[fold(tag)] = entry._replace(value=like)
+        return self.mend(entry.value, kind)
+
+    def _like(self, name: str, kind: Kind) -> str:
+        """The section of a kind that a name looks like, first of those that nothing names; else
+        what is left of the only one whose header is missing, or says something else."""
+        free = self._free(kind)
+        every = (section.name for section in self._known[kind].values())
+        if like := most_alike(name, (section.name for section in free)) or most_alike(name, every):
+            return like
+        if kind is Kind.PEER:  # an identity has an address, too
+            free = [each for each in free if fold(each.name) not in self._named[Kind.ID]]
+        if len(free) != 1:
+            return ""
+        # A copy: it may be another section that has these tags beside its own.
+        copy = replace(free[0], name=f"[{kind.value}: {free[0].name}]")
+        self._sections[fold(copy.name)] = copy
+        return copy.name
+
+    def _free(self, kind: Kind) -> list[Section]:
+        """The sections of a kind that nothing names."""
+        named = self._named[kind]
+        return [section for key, section in self._known[kind].items() if key not in named]
+
+    def _mend_identity(self, name: str, entries: dict[str, Entry]) -> None:
+        """Without the Protocol and Port that cannot be read: of the network all is meant."""
+        kind, known = entries.get("id-type"), names(ipsec.Id)
+        if kind and kind.value.upper() not in known:
+            entries["id-type"] = kind._replace(value=most_alike(kind.value, known) or kind.value)
+        for tag in ("Protocol", "Port"):
+            try:
+                self.conf.value(Kind.ID, name, tag)
+            except ConfError:
+                del entries[fold(tag)]
+        if "protocol" not in entries:
+            entries.pop("port", None)
+
+    def listed(self, name: str) -> list[str]:
+        """The sections that a listed name which is none is likely meant for: those it is made of
+        where a comma is missing, or the one it looks like; none: that cannot be told."""
+        known = self._known[Kind.CONNECTION]
+        if made_of := _made_of(name, known):
+            return made_of
+        words = [word for word in _BETWEEN.split(name) if _speaks(word)]
+        like = [most_alike(word, [section.name for section in known.values()]) for word in words]
+        if len(words) > 1 and all(like):
+            return list(dict.fromkeys(like))
+        one = most_alike(name, self.unlisted())
+        return [one] if one else []
+
+    def unlisted(self) -> list[str]:
+        """The sections that look like connections, and are not listed."""
+        return [section.name for section in self._free(Kind.CONNECTION)]
+
+
+def _made_of(name: str, known: dict[str, Section]) -> list[str]:
+    """The names that another is made of, and nothing that says anything beside."""
+    rest, found = fold(name), []
+    for key in sorted((key for key in known if key in rest), key=len, reverse=True):
+        if key in rest:
+            rest = rest.replace(key, "\n")
+            found.append(known[key].name)
+    return [] if _speaks(rest) else found
+
+
+def _speaks(text: str) -> bool:
+    return any(character.isalnum() for character in text)

@@ -260,7 +260,7 @@ def _fate(connections: Connections, name: str, passive: bool) -> str:
         as_far = "dropped as far as it can be read, and the rest not"
         return as_far if closed else "not dropped: it cannot be read"
     if closed is None:
-        return "that of what is like it, which is listed"
+        return "that of another, as it was likely meant"
     if name in connections.catalog.far:
         return "all that is with its far side is dropped, unless that is everybody"
     if len(kept_back(closed, passive=passive)) < len(closed):

@@ -103,9 +103,16 @@ def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
 
 def most_alike(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """That name itself; empty where none is so much alike."""
+    return next(iter(alike(name, known, likeness, 1)), "")
+
+
+def alike(
+    name: str, known: Iterable[str], likeness: float = 0.6, count: int = MAX_CANDIDATES
+) -> list[str]:
+    """The known names that are so much alike, the most first, and so many at most."""
     spelled = {fold(candidate): candidate for candidate in islice(known, MAX_CANDIDATES)}
-    found = get_close_matches(fold(name)[:MAX_COMPARED], spelled, 1, likeness)
-    return spelled[found[0]] if found else ""
+    found = get_close_matches(fold(name)[:MAX_COMPARED], spelled, count, likeness)
+    return [spelled[key] for key in found]
 
 
 def check_name(name: str, what: str) -> str:

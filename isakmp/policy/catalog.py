@@ -17,7 +17,7 @@ from isakmp.event.steps import Steps, at_once, emptied, pauses
 from isakmp.policy.boxes import Work
 from isakmp.policy.by_traffic import ByTraffic
 from isakmp.policy.children import crosswise, find_child
-from isakmp.policy.closed import NOBODY, Closing
+from isakmp.policy.closed import Closing
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
 from isakmp.policy.match import MISSES_MAX
@@ -118,7 +118,9 @@ class Catalog:
                     self._keep(self._read(name))
                 except ConfError as error:
                     self.left_out.append((name, error.kept()))
-                    closing = closing or (yield from Closing.of(self.conf, self.resolve))
+                    if closing is None:
+                        gone = before.gone(self.conf)
+                        closing = yield from Closing.of(self.conf, self.resolve, gone)
                     self._close(name, error, closing, before)
                 yield
         finally:
@@ -158,8 +160,7 @@ class Catalog:
         says to be its peer is known, and refused."""
         if remote := self._readable(self.conf.get(name, "ISAKMP-peer") or ""):
             self._note(remote)
-        gone = NOBODY if self.conf.has_section(name) else before.gone(self.conf)
-        shut = closing.shut(name, why, before.traffic(name), gone)
+        shut = closing.shut(name, why, before.traffic(name))
         self.left_out += [(name, error) for error in shut.errors]
         if shut.traffic:
             self.closed[name] = shut.traffic

@@ -20,6 +20,8 @@ from isakmp.policy.spd import Selector
 
 Traffic = tuple[Selector, ...]
 
+# Pairs of networks that are told of a connection.
+_TOLD = 5
 NOBODY: Mapping[str, Traffic] = MappingProxyType({})
 
 
@@ -47,31 +49,33 @@ class Shut:
 
 
 class Closing:
-    """Says it of the connections of one configuration."""
+    """Says it of the connections of one configuration.
 
-    def __init__(self, conf: Conf, resolve: Resolve, meant: Meant) -> None:
-        self._conf, self._resolve, self._meant = conf, resolve, meant
+    gone: the traffic of those that were listed before, and are no more: the first listed name that
+    is no section has it, as it may be meant for one of them, and all that nothing lists.
+    """
+
+    def __init__(
+        self, conf: Conf, resolve: Resolve, meant: Meant, gone: Mapping[str, Traffic]
+    ) -> None:
+        self._conf, self._resolve, self._meant, self._gone = conf, resolve, meant, gone
+        self._first: str | None = None
 
     @classmethod
-    def of(cls, conf: Conf, resolve: Resolve) -> Steps[Closing]:
+    def of(
+        cls, conf: Conf, resolve: Resolve, gone: Mapping[str, Traffic] = NOBODY
+    ) -> Steps[Closing]:
         """That of a configuration, which must not change meanwhile."""
-        return cls(conf, resolve, (yield from Meant.of(conf)))
+        return cls(conf, resolve, (yield from Meant.of(conf)), gone)
 
-    def shut(
-        self,
-        name: str,
-        why: ConfError | None,
-        before: Traffic = (),
-        gone: Mapping[str, Traffic] = NOBODY,
-    ) -> Shut:
+    def shut(self, name: str, why: ConfError | None, before: Traffic = ()) -> Shut:
         """What is dropped of a listed connection that is left out.
 
-        why: it is, where that is told; before: its traffic as it was; gone: that of those that were
-        listed, and are no more: one of them may be meant by a name that is none.
+        why: it is, where that is told; before: its traffic as it was.
         """
         if self._conf.has_section(name):
             return self._of_section(name, before, why.reason if why else "")
-        return self._of_nobody(name, before, gone)
+        return self._of_nobody(name, before)
 
     def _of_section(self, name: str, before: Traffic = (), told: str = "") -> Shut:
         guessed, meant = self._meant.mend(name), self._meant.conf
@@ -81,7 +85,14 @@ class Closing:
             if before:
                 return Shut({name: before})
             return self._of_less(name, "" if error.reason == told else error.reason)
-        return Shut({name: found}, before if guessed else (), guessed=guessed)
+        if not guessed:
+            return Shut({name: found})
+        return Shut({name: found}, before, guessed=True, errors=[self._guessed(name, found)])
+
+    def _guessed(self, name: str, found: Traffic) -> ConfError:
+        pairs = [f"{selector.src} with {selector.dst}" for selector in found[:_TOLD]]
+        more = [f"{len(found) - _TOLD} more"] if len(found) > _TOLD else []
+        return self._conf.error(f"dropped as likely meant: {', '.join(pairs + more)}", name)
 
     def _of_less(self, name: str, why: str) -> Shut:
         """Of one a side of which cannot be read. why: where that is not told."""
@@ -102,31 +113,41 @@ class Closing:
         hint = self._conf.mend or "mend it, and send HUP"
         return self._conf.error(f"{reason}: {why}" if why else reason, name, hint=hint)
 
-    def _of_nobody(self, name: str, before: Traffic, gone: Mapping[str, Traffic]) -> Shut:
+    def _of_nobody(self, name: str, before: Traffic) -> Shut:
         """Of a name that no section has."""
-        listed = self._meant.listed(name)
-        free = self._meant.unlisted()
-        sections = [each for each in listed if each in free] if listed else free
-        shuts = {each: self._of_section(each) for each in sections}
-        found = Shut(guessed=True, errors=[error for one in shuts.values() for error in one.errors])
-        for one in shuts.values():
+        gone, self._gone = self._gone, NOBODY
+        listed, free = self._meant.listed(name), self._meant.unlisted()
+        found = Shut(guessed=True)
+        for section in [each for each in listed if each in free] if listed else self._all(name):
+            one = self._of_section(section)
             found.of |= one.of
+            found.errors += one.errors
+            found.unread |= one.unread
         found.more = (*before, *(selector for each in gone.values() for selector in each))
-        found.unread = any(one.unread for one in shuts.values()) or not (listed or found.traffic)
-        dropped = [*found.of, *(each for each in gone if each not in found.of)]
-        found.errors.insert(0, self._told(name, listed, dropped, bool(before)))
+        dropped = list(dict.fromkeys((*found.of, *gone)))
+        if not listed and not found.traffic:
+            found.unread |= self._first in (name, None) or not free
+        found.errors.insert(0, self._told(name, listed, dropped, found))
         return found
 
-    def _told(self, name: str, listed: list[str], dropped: list[str], before: bool) -> ConfError:
+    def _all(self, name: str) -> list[str]:
+        """All that nothing lists, for the first that asks."""
+        if self._first is None:
+            self._first = name
+        return self._meant.unlisted() if self._first == name else []
+
+    def _told(self, name: str, listed: list[str], dropped: list[str], found: Shut) -> ConfError:
         """What becomes of the traffic of such a name."""
         lists = (tag for tag in CONNECTION_LISTS if name in self._conf.get_list("Phase 2", tag))
         hint = "" if listed else "mend it, and send HUP"
         if dropped:
             reason = f"for {name}, which is no section, that of {', '.join(dropped)} is dropped"
-        elif before:
+        elif found.traffic:
             reason = f"{name} is no section: what it was before is dropped"
         elif listed:
             reason = f"{name} is no section, and what is like it is listed"
-        else:
+        elif found.unread:
             reason = f"{name}: its traffic cannot be read, so it is not dropped"
+        else:
+            reason = f"{name} is no section: what is dropped for {self._first} may be its"
         return self._conf.error(reason, "Phase 2", next(lists, ""), hint)

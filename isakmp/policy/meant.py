@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 
 from isakmp.conf.kinds import Kind
-from isakmp.conf.parse import ALIKE, Entry, Parsed, Section, fold, most_alike
+from isakmp.conf.parse import ALIKE, Entry, Parsed, Section, alike, fold, most_alike
 from isakmp.conf.spelling import MAX_UNKNOWN
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import TAGS, tag_of
@@ -147,17 +147,17 @@ class Meant:
             entries.pop("port", None)
 
     def listed(self, name: str) -> list[str]:
-        """The sections that a listed name which is none is likely meant for: those it is made of
-        where a comma is missing, or the one it looks like; none: that cannot be told."""
+        """The sections that a listed name which is none may be meant for: those it is made of where
+        a comma is missing, or all that it looks like; none: that cannot be told."""
         known = self._known[Kind.CONNECTION]
         if made_of := _made_of(name, known):
             return made_of
+        every = [section.name for section in known.values()]
         words = [word for word in _BETWEEN.split(name) if _speaks(word)]
-        like = [most_alike(word, [section.name for section in known.values()]) for word in words]
+        like = [alike(word, every) for word in words]
         if len(words) > 1 and all(like):
-            return list(dict.fromkeys(like))
-        one = most_alike(name, self.unlisted())
-        return [one] if one else []
+            return list(dict.fromkeys(each for some in like for each in some))
+        return alike(name, self.unlisted())
 
     def unlisted(self) -> list[str]:
         """The sections that look like connections, and are not listed."""

@@ -275,6 +275,48 @@ def left_out(site: Site) -> None:
     site.probe(site.a)
 
 
+MISSPELT = {
+    "tags": (("Remote-ID=", "Remtoe-ID="), ("Local-ID=", "Loacl-ID=")),
+    "a comma": (("first, second", "first second"),),
+    "names": (("Connections= first, second, six", "Connections= fisrt, secnod, sx"),),
+    "a header": (("[Phase 2]\n", ""),),
+}
+
+
+def _misspell(site: Site, fault: str) -> None:
+    site.write(site.a)
+    text = site.a.conf.read_text()
+    for right, wrong in MISSPELT[fault]:
+        assert right in text
+        text = text.replace(right, wrong)
+    site.a.write(text)
+
+
+def misspelt(site: Site) -> None:
+    """Started with misspelt tags and names."""
+    for fault in ("tags", "a comma", "names"):
+        _misspell(site, fault)
+        process = site.start(site.a)
+        site.probe(site.a)
+        for each in (process, *site.engines):
+            kill(each)
+        site.engines.clear()
+        (site.a.folder / "isakmpd.pid").unlink()
+
+
+def misspelt_later(site: Site) -> None:
+    """Reloaded with them, each after what was right, under traffic."""
+    process = site.up()
+    with site.traffic():
+        for fault in MISSPELT:
+            _misspell(site, fault)
+            process.send_signal(signal.SIGHUP)
+            time.sleep(1)
+            site.write(site.a)
+            process.send_signal(signal.SIGHUP)
+            time.sleep(1)
+
+
 def closed(site: Site) -> None:
     """Closed by command, before isakmpd has started."""
     site.write(site.a)
@@ -478,6 +520,8 @@ ROWS: dict[str, Callable[[Site], object]] = {
     "closed before the start": closed,
     "passive, nobody has come": passive,
     "left out for an error": left_out,
+    "misspelt at the start": misspelt,
+    "misspelt under traffic": misspelt_later,
     "up, then killed": established,
     "down, deleted by the peer": down,
     "deleted by the passive end": deleted,

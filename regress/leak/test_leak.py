@@ -25,6 +25,8 @@ QUICK = [
     rows.closed,
     rows.passive,
     rows.left_out,
+    rows.misspelt,
+    rows.misspelt_later,
     rows.established,
     rows.bypassed,
     rows.killed,

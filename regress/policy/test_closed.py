@@ -1,0 +1,237 @@
+"""Whatever is misspelt, the traffic that was protected stays closed: each tag and each name that it
+is read from, at a reload, at a start and with --close-only; never a default in its place."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from ipaddress import ip_interface
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from isakmp.app.base import Action, Direction, PolicySpec
+from isakmp.conf.check import judge_file
+from isakmp.conf.store import Conf
+from isakmp.errors import ConfError
+from isakmp.event.timer import Timers
+from isakmp.keeper import closing
+from isakmp.log.log import Log
+from isakmp.policy.identity import Interface
+from regress.pair import WEST, Host, Network, Recorder, network_id
+
+IDS = WEST.text()
+LISTS = IDS.replace("Local-ID= near\nRemote-ID= far", "Local-selectors= 10.1.0.0/16\n"
+                    "Remote-selectors= 10.2.0.0/16")  # fmt: skip
+HOSTS = IDS.replace("Local-ID= near\nRemote-ID= far", "")
+ADDRESSES = (
+    IDS[: IDS.index("[near]")] + network_id("near", "10.1.0.1") + network_id("far", "10.2.0.1")
+    + IDS[IDS.index("[phase-1]") :]
+)  # fmt: skip
+TWO = LISTS.replace("Connections= west-east", "Connections= west-east, west-south") + (
+    "[west-south]\nISAKMP-peer= east\nConfiguration= phase-2\nLocal-selectors= 10.1.0.0/16\n"
+    "Remote-selectors= 10.3.0.0/16\n"
+)
+# With one that is not used.
+MORE = IDS + TWO[TWO.index("[west-south]") :]
+
+NETS, SOUTH = ("10.1.0.0/16", "10.2.0.0/16"), ("10.1.0.0/16", "10.3.0.0/16")
+PEERS = "192.0.2.1/32", "192.0.2.2/32"
+FAR = "0.0.0.0/0", "10.2.0.0/16"
+PAIR = "10.1.0.1/32", "10.2.0.1/32"
+
+
+class Fate(Enum):
+    """What becomes of a file, or of traffic, where it is not closed."""
+
+    REFUSED = "the file is not used"
+    OPEN = "it cannot be read, and is told"
+
+
+class Row(NamedTuple):
+    """A misspelling. fresh: what is closed at a start, or else becomes of it."""
+
+    text: str
+    right: str
+    wrong: str
+    fresh: set[tuple[str, str]] | Fate
+
+
+def closed(text: str, right: str, wrong: str, *pairs: tuple[str, str]) -> Row:
+    """A row of what is closed."""
+    return Row(text, right, wrong, set(pairs))
+
+
+ROWS = [
+    closed(LISTS, "Local-selectors", "Local-eslectors", NETS),
+    closed(LISTS, "Remote-selectors", "Remote-eslectors", NETS),
+    closed(LISTS, "ISAKMP-peer= east", "ISKAMP-peer= east", NETS),
+    closed(LISTS, "ISAKMP-peer= east", "ISAKMP-peer= eats", NETS),
+    closed(LISTS, "Remote-selectors= 10.2.0.0/16", "Remote-selectors= 10.2.0.0/16\nMdoe= tunnel",
+           NETS),
+    closed(LISTS, "Local-selectors= 10.1.0.0/16", "Local-eslectors= 10.1.0.0/99", FAR),
+    Row(LISTS, "Remote-selectors= 10.2.0.0/16", "Remote-eslectors= 10.2.0.0/99", Fate.OPEN),
+    closed(IDS, "Local-ID= near", "Loacl-ID= near", NETS),
+    closed(IDS, "Remote-ID= far", "Remtoe-ID= far", NETS),
+    closed(IDS, "Local-ID= near", "Local-ID= naer", NETS),
+    closed(IDS, "Remote-ID= far", "Remote-ID= fra", NETS),
+    closed(IDS, "[near]", "[naer]", NETS),
+    closed(IDS, "[far]", "[farr]", NETS),
+    closed(IDS, "[near]\n", "", NETS),
+    closed(IDS, "[far]\n", "", NETS),
+    closed(IDS, "[east]\n", "[aest]\n", NETS),
+    *(closed(IDS, text, text.replace(tag, wrong), NETS)
+      for text in (network_id("near", WEST.local), network_id("far", WEST.remote))
+      for tag, wrong in (("ID-type", "ID-tpye"), ("Network", "Netwrok"), ("Netmask", "Netmsak"),
+                         ("_SUBNET", "_SUBENT"), ("ID-type", "Protocol= tpc\nID-type"),
+                         ("ID-type", "Port= 80\nID-type"))),
+    closed(ADDRESSES, "Address= 10.1.0.1", "Adress= 10.1.0.1", PAIR),
+    closed(ADDRESSES, "Address= 10.2.0.1", "Adress= 10.2.0.1", PAIR),
+    closed(HOSTS, "Local-address", "Local-adress", PEERS),
+    closed(HOSTS, "\nAddress", "\nAdress", PEERS),
+    closed(HOSTS, "ISAKMP-peer= east", "ISAKMP-peer= eats", PEERS),
+    closed(HOSTS, "ISAKMP-peer= east", "ISKAMP-peer= east", PEERS),
+    closed(HOSTS, "[east]\n", "[aest]\n", PEERS),
+    closed(HOSTS, "[east]\n", "", PEERS),
+    Row(HOSTS, "\nAddress= 192.0.2.2", "\nAdress= 192.0.2", Fate.OPEN),
+    *(closed(IDS, "Connections= west-east", f"Connections= {name}", NETS)
+      for name in ("westeast", "west_east", '"west-east"', "west-east;", "west-eats", "other")),
+    closed(IDS, "[west-east]", "[westeast]", NETS),
+    *(closed(TWO, "west-east, west-south", names, NETS, SOUTH)
+      for names in ("west-east west-south", "west-east; west-south", "west-eastwest-south",
+                    "west-east/west-south", "westeast west_south")),
+    closed(MORE, "Connections= west-east", "Connections= weast", NETS),
+    closed(MORE, "Connections= west-east", "Connections= other", NETS, SOUTH),
+    *(Row(IDS, "[Phase 2]\n", header, Fate.REFUSED)
+      for header in ("", "# [Phase 2]\n", "[Phase 1]\n", "[General]\n", "[Phsae 2]\n", "[any]\n")),
+    *(Row(IDS, "[Phase 1]\n", header, Fate.REFUSED)
+      for header in ("", "# [Phase 1]\n", "[Phase 2]\n", "[General]\n", "[Phsae 1]\n", "[any]\n")),
+    Row(IDS, "Connections", "Conections", Fate.REFUSED),
+    Row(IDS, "[west-east]\nPhase= 2\n", "", Fate.REFUSED),
+    Row(TWO, "[west-south]\n", "", Fate.REFUSED),
+]  # fmt: skip
+every_row = pytest.mark.parametrize("row", ROWS, ids=[f"{r.right} -> {r.wrong}" for r in ROWS])
+
+
+def resolve(name: str, version: int) -> Interface | None:
+    """The default route's address, which nothing here is meant to have."""
+    return ip_interface("192.0.2.77/24") if (name, version) == ("default", 4) else None
+
+
+def written(path: Path, row: Row) -> Path:
+    """The file, as it is wrong."""
+    assert row.text.count(row.right) >= 1
+    path.write_text(row.text.replace(row.right, row.wrong, 1))
+    path.chmod(0o600)
+    return path
+
+
+def dropped(app: Recorder) -> set[tuple[str, str]]:
+    """The networks of what goes out and is dropped; all that comes in is the same."""
+    pairs = {way: set(map(_pair, _of(app, way))) for way in Direction}
+    assert {(src, dst) for dst, src in pairs[Direction.IN]} == pairs[Direction.OUT]
+    return pairs[Direction.OUT]
+
+
+def _of(app: Recorder, way: Direction) -> list[PolicySpec]:
+    return [p for p in app.policies if p.action is Action.DISCARD and p.direction is way]
+
+
+def _pair(policy: PolicySpec) -> tuple[str, str]:
+    return str(policy.selector.src), str(policy.selector.dst)
+
+
+def host(path: Path) -> Host:
+    """A daemon of that file, not started yet."""
+    return Network().add(WEST.address, "", conf=Conf.load(path), resolve=resolve)
+
+
+@every_row
+def test_at_a_start(tmp_path: Path, row: Row) -> None:
+    west = host(written(tmp_path / "conf", row))
+    if row.fresh is Fate.REFUSED:
+        with pytest.raises(ConfError, match="header missing|did you mean"):
+            west.daemon.start()
+        return
+    west.daemon.start()
+    if row.fresh is Fate.OPEN:
+        assert "its traffic cannot be read, so it is not dropped" in west.said
+        assert not dropped(west.app)
+    else:
+        assert dropped(west.app) == row.fresh
+        assert "so it is not dropped" not in west.said
+    (told,) = [one["fate"] for one in west.daemon.status()["connections"]
+               if one["state"] == "left out"][:1]  # fmt: skip
+    assert ("not" in told) is (row.fresh is Fate.OPEN)
+
+
+@every_row
+def test_at_a_reload(tmp_path: Path, row: Row) -> None:
+    """All that was protected before, too."""
+    path = tmp_path / "conf"
+    west = host(written(path, row._replace(wrong=row.right)))
+    west.daemon.start()
+    before = set(map(_pair, (p for p in west.app.policies if p.direction is Direction.OUT)))
+    policies = west.app.policies.copy()
+    written(path, row)
+    if row.fresh is Fate.REFUSED:
+        with pytest.raises(ConfError, match="what was read before holds"):
+            west.reload()
+        assert west.app.policies == policies
+        return
+    for _ in ("a change", "the same again"):
+        west.reload()
+        assert before <= dropped(west.app)
+        assert "so it is not dropped" not in west.said
+
+
+@every_row
+def test_with_close_only(tmp_path: Path, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says is what it has done."""
+    conf = Conf.load(written(tmp_path / "conf", row))
+    timers = Timers(lambda: 0.0)
+    app = Recorder(timers, bytes)
+    monkeypatch.setattr(closing, "make_barrier", lambda *_, **__: app)
+    log = Log(lambda: 0.0, lambda line: None)
+    if isinstance(row.fresh, Fate):
+        with pytest.raises(ConfError, match="not closed|header missing|did you mean"):
+            closing.close_network(conf, resolve, timers, log)
+        assert not app.policies
+        return
+    done = closing.close_network(conf, resolve, timers, log)
+    assert dropped(app) == row.fresh
+    assert done.number == 1
+
+
+@every_row
+def test_the_check_says_so(tmp_path: Path, row: Row) -> None:
+    judged = judge_file(written(tmp_path / "conf", row), resolve)
+    assert judged.errors
+    told = "\n".join(map(str, judged.errors))
+    assert ("its traffic cannot be read, so it is not dropped" in told) is (row.fresh is Fate.OPEN)
+    listed = re.search(r"Connections= (.*)", row.wrong)
+    if listed and isinstance(row.fresh, set):
+        assert f"for {listed[1]}, which is no section, that of west-east" in told
+
+
+def test_a_name_like_one_that_is_listed_needs_nothing_more(tmp_path: Path) -> None:
+    row = closed(IDS, "Connections= west-east", "Connections= west-east, west-east;")
+    west = host(written(tmp_path / "conf", row))
+    west.daemon.start()
+    assert not dropped(west.app)
+    assert list(west.daemon.connections.entries) == ["west-east"]
+
+
+def test_of_several_names_that_are_none_the_first_has_all(tmp_path: Path) -> None:
+    row = closed(TWO, "west-east, west-south", "x1, x2")
+    path = written(tmp_path / "conf", row)
+    west = host(path)
+    west.daemon.start()
+    assert dropped(west.app) == {NETS, SOUTH}
+    assert "x2 is no section: what is dropped for x1 may be its" in west.said
+    for listed, left in (("west-east, x2", {SOUTH}), ("west-east, west-south", set())):
+        written(path, row._replace(wrong=listed))
+        west.reload()
+        assert dropped(west.app) >= left
+    assert not dropped(west.app)

@@ -51,11 +51,19 @@ def losing(conf: Conf) -> Steps[list[ConfError]]:
         if hint := (yield from _likely_fixed(conf, stray)):
             found.append(conf.error("nothing names this section", stray, "", hint))
     unknown = [tag for tag in conf.tags("Phase 2") if tag_of(Kind.PHASE_2, tag) is None]
-    errors = (unknown_tag(conf, Kind.PHASE_2, "Phase 2", tag) for tag in unknown[:MAX_UNKNOWN])
-    found += [error for error in errors if error.hint]
+    for tag in unknown[:MAX_UNKNOWN]:
+        error = unknown_tag(conf, Kind.PHASE_2, "Phase 2", tag)
+        if not error.hint and _lists_connections(conf, tag):
+            error.hint = "it names an IPsec connection, as Connections and Passive-connections do"
+        found += [error] if error.hint else []
     told = {fold(error.section) for error in found}
     found += [error for error in (yield from misplaced(conf)) if fold(error.section) not in told]
     return found
+
+
+def _lists_connections(conf: Conf, tag: str) -> bool:
+    """Whether a tag of [Phase 2] names connections, whatever it is meant for."""
+    return any(conf.is_written(name, "ISAKMP-peer") for name in conf.get_list("Phase 2", tag))
 
 
 def refuse_lost(conf: Conf) -> None:

@@ -22,6 +22,12 @@ def test_a_misspelt_one_is_lost() -> None:
     assert "did you mean Phase 2" in error.hint or "Phase 2" in error.hint
 
 
+def test_one_that_looks_like_none_and_names_a_connection_is_lost() -> None:
+    (error,) = lost(Conf.from_text(f"[Phase 2]\n{TEXT.replace('Connections', 'Conns')}"))
+    assert (error.tag, "names an IPsec connection" in error.hint) == ("Conns", True)
+    assert not lost(Conf.from_text("[Phase 2]\nConns= 4\n"))
+
+
 def test_looking_for_one_takes_no_longer_for_each_of_many_sections() -> None:
     text = "".join(f"[c{n}]\nISAKMP-peer= p{n}\n[p{n}]\nAddress= 192.0.2.1\n" for n in range(8000))
     conf = Conf.from_text(text)

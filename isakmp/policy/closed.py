@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from isakmp.conf.store import Conf
@@ -20,6 +21,8 @@ from isakmp.policy.spd import Selector
 
 Traffic = tuple[Selector, ...]
 
+# To look for what is like a name is slow: so many names are looked at, of others it is not known.
+_LOOKED_AT = 100
 # Pairs of networks that are told of a connection.
 _TOLD = 5
 NOBODY: Mapping[str, Traffic] = MappingProxyType({})
@@ -60,6 +63,8 @@ class Closing:
     ) -> None:
         self._conf, self._resolve, self._meant, self._gone = conf, resolve, meant, gone
         self._first: str | None = None
+        self._taken: set[str] = set()
+        self._left = _LOOKED_AT
 
     @classmethod
     def of(
@@ -116,9 +121,13 @@ class Closing:
     def _of_nobody(self, name: str, before: Traffic) -> Shut:
         """Of a name that no section has."""
         gone, self._gone = self._gone, NOBODY
-        listed, free = self._meant.listed(name), self._meant.unlisted()
-        found = Shut(guessed=True)
-        for section in [each for each in listed if each in free] if listed else self._all(name):
+        listed = self._meant.listed(name) if self._left else []
+        self._left -= bool(self._left)
+        found, free = Shut(guessed=True), self._unlisted
+        for section in listed if listed else self._all(name):
+            if section not in free or section in self._taken:
+                continue
+            self._taken.add(section)
             one = self._of_section(section)
             found.of |= one.of
             found.errors += one.errors
@@ -126,7 +135,7 @@ class Closing:
         found.more = (*before, *(selector for each in gone.values() for selector in each))
         dropped = list(dict.fromkeys((*found.of, *gone)))
         if not listed and not found.traffic:
-            found.unread |= self._first in (name, None) or not free
+            found.unread |= not free
         found.errors.insert(0, self._told(name, listed, dropped, found))
         return found
 
@@ -134,7 +143,11 @@ class Closing:
         """All that nothing lists, for the first that asks."""
         if self._first is None:
             self._first = name
-        return self._meant.unlisted() if self._first == name else []
+        return list(self._unlisted) if self._first == name else []
+
+    @cached_property
+    def _unlisted(self) -> dict[str, None]:
+        return dict.fromkeys(self._meant.unlisted())
 
     def _told(self, name: str, listed: list[str], dropped: list[str], found: Shut) -> ConfError:
         """What becomes of the traffic of such a name."""
@@ -145,9 +158,9 @@ class Closing:
         elif found.traffic:
             reason = f"{name} is no section: what it was before is dropped"
         elif listed:
-            reason = f"{name} is no section, and what is like it is listed"
+            reason = f"{name} is no section, and what is like it is listed or dropped already"
         elif found.unread:
             reason = f"{name}: its traffic cannot be read, so it is not dropped"
         else:
-            reason = f"{name} is no section: what is dropped for {self._first} may be its"
+            reason = f"{name} is no section: what is dropped for others may be its"
         return self._conf.error(reason, "Phase 2", next(lists, ""), hint)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import ALIKE, Entry, Parsed, Section, alike, fold, most_alike
@@ -92,8 +93,11 @@ class Meant:
         for entry in unknown:
             del entries[fold(entry.tag)]
         for entry in unknown[:MAX_UNKNOWN]:
-            left = (tag for tag in TAGS[kind] if fold(tag) not in entries)
-            if tag := most_alike(entry.tag, left, ALIKE):
+            tag = _likely(kind, entry.tag)
+            if fold(tag) in entries:
+                left = (other for other in TAGS[kind] if fold(other) not in entries)
+                tag = most_alike(entry.tag, left, ALIKE)
+            if tag:
                 entries[fold(tag)] = entry._replace(tag=tag)
         self._sections[key] = Section(section.name, section.file, section.line, entries)
         mended = False
@@ -152,16 +156,23 @@ class Meant:
         known = self._known[Kind.CONNECTION]
         if made_of := _made_of(name, known):
             return made_of
-        every = [section.name for section in known.values()]
         words = [word for word in _BETWEEN.split(name) if _speaks(word)]
-        like = [alike(word, every) for word in words]
-        if len(words) > 1 and all(like):
-            return list(dict.fromkeys(each for some in like for each in some))
+        if len(words) > 1:
+            every = [section.name for section in known.values()]
+            like = [alike(word, every) for word in words]
+            if all(like):
+                return list(dict.fromkeys(each for some in like for each in some))
         return alike(name, self.unlisted())
 
     def unlisted(self) -> list[str]:
         """The sections that look like connections, and are not listed."""
         return [section.name for section in self._free(Kind.CONNECTION)]
+
+
+@lru_cache(1024)
+def _likely(kind: Kind, tag: str) -> str:
+    """The known tag that one looks like, or none: thousands may be misspelt alike."""
+    return most_alike(tag, TAGS[kind], ALIKE)
 
 
 def _made_of(name: str, known: dict[str, Section]) -> list[str]:

@@ -229,7 +229,7 @@ def test_of_several_names_that_are_none_the_first_has_all(tmp_path: Path) -> Non
     west = host(path)
     west.daemon.start()
     assert dropped(west.app) == {NETS, SOUTH}
-    assert "x2 is no section: what is dropped for x1 may be its" in west.said
+    assert "x2 is no section: what is dropped for others may be its" in west.said
     for listed, left in (("west-east, x2", {SOUTH}), ("west-east, west-south", set())):
         written(path, row._replace(wrong=listed))
         west.reload()

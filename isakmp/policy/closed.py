@@ -22,7 +22,7 @@ from isakmp.policy.spd import Selector
 Traffic = tuple[Selector, ...]
 
 # To look for what is like a name is slow: so many names are looked at, of others it is not known.
-_LOOKED_AT = 100
+_LOOKED_AT = 20
 # Pairs of networks that are told of a connection.
 _TOLD = 5
 NOBODY: Mapping[str, Traffic] = MappingProxyType({})

@@ -4,6 +4,7 @@ is read from, at a reload, at a start and with --close-only; never a default in 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import Enum
 from ipaddress import ip_interface
 from pathlib import Path
@@ -12,13 +13,18 @@ from typing import NamedTuple
 import pytest
 
 from isakmp.app.base import Action, Direction, PolicySpec
-from isakmp.conf.check import judge_file
+from isakmp.conf.check import judge, judge_file
+from isakmp.conf.spelling import refuse_lost
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
+from isakmp.event.steps import at_once
 from isakmp.event.timer import Timers
 from isakmp.keeper import closing
 from isakmp.log.log import Log
+from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Interface
+from isakmp.policy.spd import Selector, lies_in
+from isakmp.policy.traffic import selectors_of
 from regress.pair import WEST, Host, Network, Recorder, network_id
 
 IDS = WEST.text()
@@ -235,3 +241,61 @@ def test_of_several_names_that_are_none_the_first_has_all(tmp_path: Path) -> Non
         west.reload()
         assert dropped(west.app) >= left
     assert not dropped(west.app)
+
+
+def slips(text: str) -> Iterator[str]:
+    """The text with one slip of the pen each: in a header, a tag, a value, between them."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        for slip in _slips(line):
+            yield "\n".join([*lines[:number], *slip, *lines[number + 1 :]])
+
+
+def _slips(line: str) -> Iterator[list[str]]:
+    if line.startswith("["):
+        yield []
+        yield from ([f"[{name}]"] for name in _misspelt(line[1:-1]))
+    elif line:
+        tag, _, value = line.partition("= ")
+        yield from ([f"{name}= {value}"] for name in _misspelt(tag))
+        yield from ([f"{tag}= {name}"] for name in (*_misspelt(value), value.replace(",", "")))
+
+
+def _misspelt(name: str) -> Iterator[str]:
+    middle = len(name) // 2
+    before, after = name[:middle], name[middle:]
+    yield before + after[1:]
+    yield before + "x" + after
+    yield before[:-1] + after[:1] + before[-1:] + after[1:]
+
+
+@pytest.mark.parametrize("text", [IDS, LISTS, HOSTS, TWO, MORE])
+def test_one_slip_leaves_nothing_open_that_is_not_told(text: str) -> None:
+    """At a reload nothing at all; at a start what cannot be read, which is told."""
+    good, _ = kept(text)
+    for slip in slips(text):
+        try:
+            found, catalog = kept(slip)
+            again, _ = kept(slip, kept(text)[1])
+        except ConfError:
+            continue  # no isakmpd starts with it, and a reload changes nothing
+        assert not open_of(good, again), slip
+        assert bool(open_of(good, found)) <= bool(catalog.unread), slip
+
+
+def kept(text: str, before: Catalog | None = None) -> tuple[set[Selector], Catalog]:
+    """What is protected or dropped. ConfError where the file is not used."""
+    conf = Conf.from_text(text)
+    refuse_lost(conf)
+    catalog = Catalog(conf, resolve, faults=judge(conf, resolve).faults)
+    at_once(catalog.loading(before or catalog))
+    up = {each for one in catalog.connections.values() for each in selectors_of(one)}
+    return up.union(*catalog.closed.values()), catalog
+
+
+def open_of(wanted: set[Selector], found: set[Selector]) -> set[Selector]:
+    """What of it is neither."""
+    return {
+        one for one in wanted
+        if not any(lies_in(one.src, each.src) and lies_in(one.dst, each.dst) for each in found)
+    }  # fmt: skip

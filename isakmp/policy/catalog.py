@@ -136,11 +136,11 @@ class Catalog:
         self._keys.of(conf)
 
     def traffic(self, name: str) -> tuple[Selector, ...]:
-        """That of a connection, be it left out; empty where it is not known, or the far side is
-        alone."""
+        """That of a connection, or what is dropped of one that is left out; empty where nothing of
+        it is known."""
         if known := self.connections.get(name):
             return tuple(selectors_of(known))
-        return () if name in self.far else self.closed.get(name, ())
+        return self.closed.get(name, ())
 
     def dropped(self) -> Steps[None]:
         """Let go of what it holds."""

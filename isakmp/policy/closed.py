@@ -1,7 +1,8 @@
 """What is dropped of connections that are left out for an error in their configuration.
 
-Of each side of the traffic of one what is written, or likely meant; else all that it was before;
-else all that is with the far side. What is dropped may be too much: what is not goes in clear.
+Of each side of the traffic of one what is written, or likely meant; else all that it was before,
+and all that is with the far side where our own alone cannot be read. What is dropped may be too
+much: what is not goes in clear.
 """
 
 from __future__ import annotations
@@ -87,9 +88,7 @@ class Closing:
         try:
             found = read_selectors_of(meant, name, self._resolve)
         except ConfError as error:
-            if before:
-                return Shut({name: before})
-            return self._of_less(name, "" if error.reason == told else error.reason)
+            return self._of_less(name, before, "" if error.reason == told else error.reason)
         if not guessed:
             return Shut({name: found})
         return Shut({name: found}, before, guessed=True, errors=[self._guessed(name, found)])
@@ -99,8 +98,9 @@ class Closing:
         more = [f"{len(found) - _TOLD} more"] if len(found) > _TOLD else []
         return self._conf.error(f"dropped as likely meant: {', '.join(pairs + more)}", name)
 
-    def _of_less(self, name: str, why: str) -> Shut:
-        """Of one a side of which cannot be read. why: where that is not told."""
+    def _of_less(self, name: str, before: Traffic, why: str) -> Shut:
+        """Of one a side of which cannot be read: what was dropped or protected of it goes on to be,
+        whatever more there is now. why: where that is not told."""
         try:
             far = read_far(self._meant.conf, name, self._resolve)
         except ConfError:
@@ -110,7 +110,10 @@ class Closing:
                 "its near side cannot be read: all traffic with its far side is dropped, unless "
                 "that is everybody", name,
             )  # fmt: skip
-            return Shut({name: far}, far=True, errors=[said])
+            return Shut({name: far}, before, far=True, errors=[said])
+        if before:
+            said = self._conf.error("what it was before is dropped, as it cannot be read now", name)
+            return Shut({name: before}, errors=[said])
         return Shut(unread=True, errors=[self._unread(name, why)])
 
     def _unread(self, name: str, why: str) -> ConfError:

@@ -6,6 +6,7 @@ address of an interface or of ``default``; without it only written addresses are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from ipaddress import ip_network
@@ -65,6 +66,8 @@ from isakmp.policy.transforms import (
 BUILT_IN_CONFIGURATION = "Default-phase-1-configuration"
 CONNECTION_LISTS = ("Connections", "Passive-connections")
 SELECTOR_LISTS = ("Local-selectors", "Remote-selectors")
+# Pairs of networks that are dropped of a connection: no child SA has to have these.
+_DROPPED_MAX = 8192
 
 
 class Common:
@@ -182,7 +185,9 @@ def read_connection(
     if peer is None:
         raise conf.error("has no ISAKMP-peer", name, missing=True)
     conf.follow(name, "ISAKMP-peer", peer)
-    local_id, remote_id, selector, traffic = _traffic(conf, name, peer, resolve, common)
+    local_id, remote_id, selector, traffic = _traffic(
+        conf, name, peer, resolve, common, _pairs_max(conf)
+    )
     suites, proposals = _ipsec_algorithms(conf, name, common)
     return Connection(
         name=name,
@@ -219,10 +224,11 @@ def _sides(conf: Conf, name: str) -> tuple[str, str]:
 def read_selectors_of(
     conf: Conf, name: str, resolve: Resolve = no_interfaces
 ) -> tuple[Selector, ...]:
-    """The traffic of a connection alone, whatever else is wrong with it."""
+    """The traffic of a connection alone, whatever else is wrong with it, of however many networks
+    more than a child SA may have."""
     peer, common = conf.get(name, "ISAKMP-peer", "") or "", Common(conf, resolve)
-    *_, traffic = _traffic(conf, name, peer, resolve, common)
-    return selectors(traffic, _pairs_max(conf))
+    *_, traffic = _traffic(conf, name, peer, resolve, common, _DROPPED_MAX)
+    return selectors(traffic, _DROPPED_MAX)
 
 
 def read_far(conf: Conf, name: str, resolve: Resolve = no_interfaces) -> tuple[Selector, ...]:
@@ -236,10 +242,23 @@ def read_far(conf: Conf, name: str, resolve: Resolve = no_interfaces) -> tuple[S
         if not _selectors(conf, name, "Local-selectors"):
             _network(conf, name, "Local-ID", _local_id(conf, name, peer, resolve, common))
     except ConfError:
-        with suppress(Refused):
-            found = selectors(Traffic(_everybody(remote), remote), _pairs_max(conf))
-            return tuple(selector for selector in found if selector.dst.prefixlen)
+        far = tuple(selector for selector in remote if not _is_everybody([selector]))
+        for version in (4, 6):
+            if _is_everybody([selector for selector in far if selector.start.version == version]):
+                far = tuple(selector for selector in far if selector.start.version != version)
+        if far:
+            with suppress(Refused):
+                return selectors(Traffic(_everybody(far), far), _DROPPED_MAX)
     return ()
+
+
+def _is_everybody(side: Sequence[TrafficSelector]) -> bool:
+    """Whether selectors of one version have as many addresses as half of all: to drop these would
+    cut this host off."""
+    if not side:
+        return False
+    every = sum(int(selector.end) - int(selector.start) + 1 for selector in side)
+    return 2 * every >= 1 << side[0].start.max_prefixlen
 
 
 def _everybody(other: tuple[TrafficSelector, ...]) -> tuple[TrafficSelector, ...]:
@@ -388,9 +407,12 @@ def _optional_id(conf: Conf, section: str, tag: str, common: Common) -> Identity
 
 
 def _traffic(
-    conf: Conf, name: str, peer: str, resolve: Resolve, common: Common
+    conf: Conf, name: str, peer: str, resolve: Resolve, common: Common, most: int
 ) -> tuple[Identity, Identity, Selector, Traffic]:
-    """Identities and selector for IKEv1, and the traffic for IKEv2: its own lists, or the same."""
+    """Identities and selector for IKEv1, and the traffic for IKEv2: its own lists, or the same.
+
+    most: of so many pairs of networks.
+    """
     local, remote = (_selectors(conf, name, tag) for tag in SELECTOR_LISTS)
     local_id = None if local else _local_id(conf, name, peer, resolve, common)
     remote_id = None if remote else _remote_id(conf, name, peer, common)
@@ -409,7 +431,7 @@ def _traffic(
             remote or _of_identity(conf, name, "Remote-ID", remote_id),
         )
     try:
-        selector = selectors(traffic, _pairs_max(conf))[0]
+        selector = selectors(traffic, most)[0]
     except Refused as error:
         tag = SELECTOR_LISTS[not local] if local or remote else "Remote-ID"
         raise conf.error(error.reason.detail, name, tag) from None

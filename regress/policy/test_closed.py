@@ -299,3 +299,53 @@ def open_of(wanted: set[Selector], found: set[Selector]) -> set[Selector]:
         one for one in wanted
         if not any(lies_in(one.src, each.src) and lies_in(one.dst, each.dst) for each in found)
     }  # fmt: skip
+
+
+# --- one reload after another ----------------------------------------------------------------
+
+FILE = LISTS.replace("10.1.0.0/16", "{near}").replace("10.2.0.0/16", "{far}")
+OTHER = "0.0.0.0/0", "10.3.0.0/16"
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ([NETS, ("10.1.0.0/33", "10.3.0.0/16")], {NETS, OTHER}),
+        ([NETS, ("10.1.0.0/16, 10.5.0.0/33", "10.2.0.0/16")], {NETS, FAR}),
+        ([NETS, ("10.1.0.0/16", "10.3.0.0/33")], {NETS}),
+        ([("10.1.0.0/33", "10.2.0.0/16"), ("10.1.0.0/33", "10.3.0.0/16")], {FAR, OTHER}),
+        ([("10.1.0.0/33", "10.2.0.0/16"), ("10.1.0.0/33", "10.3.0.0/33")], {FAR}),
+        ([NETS, ("10.1.0.0/33", "10.2.0.0/33"), ("10.1.0.0/33", "10.2.0.0/33")], {NETS}),
+        ([("10.1.0.0/33", "10.2.0.0/16"), NETS], set[tuple[str, str]]()),
+        ([("10.1.0.0/33", "10.2.0.0/16, 0.0.0.0/0")], {FAR}),
+        ([("10.1.0.0/33", "0.0.0.1-255.255.255.255")], set[tuple[str, str]]()),
+        ([("10.1.0.0/33", "0.0.0.0/1, 128.0.0.0/1")], set[tuple[str, str]]()),
+    ],
+)
+def test_what_was_dropped_goes_on_to_be_until_the_connection_can_be_read(
+    files: list[tuple[str, str]], wanted: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "isakmpd.conf"
+
+    def write(near: str, far: str) -> None:
+        path.write_text(FILE.format(near=near, far=far))
+        path.chmod(0o600)
+
+    write(*files[0])
+    host = Network().add("192.0.2.1", "", conf=Conf.load(path))
+    host.daemon.start()
+    for each in files[1:]:
+        write(*each)
+        host.reload()
+    assert dropped(host.app) == wanted
+
+
+def test_of_more_networks_than_a_child_sa_may_have_all_are_dropped(tmp_path: Path) -> None:
+    side = ", ".join(f"10.2.{number}.1-10.2.{number}.254" for number in range(30))
+    path = tmp_path / "isakmpd.conf"
+    for near, there in (("10.1.0.0/33", 30 * 14), ("10.1.0.1-10.1.0.254", 30 * 14 * 14)):
+        path.write_text(FILE.format(near=near, far=side))
+        path.chmod(0o600)
+        host = Network().add("192.0.2.1", "", conf=Conf.load(path))
+        host.daemon.start()
+        assert len(dropped(host.app)) == there

@@ -25,15 +25,17 @@ class Named(NamedTuple):
 
 
 def named(
-    sas: SaDatabase, remote: str, spis: Iterable[tuple[int, int]],
+    sas: SaDatabase, remotes: Sequence[str], spis: Iterable[tuple[int, int]],
     speaks_for: Callable[[ChildSa], bool],
 ) -> Named:  # fmt: skip
-    """What somebody at ``remote`` deletes by protocol and SPI. speaks_for: whether it may."""
+    """What somebody deletes by protocol and SPI. remotes: where we may send to it; speaks_for:
+    whether it may."""
     found, left = dict[ChildSa, None](), []
     for protocol, spi in dict.fromkeys(spis):
-        child = sas.child_by_spi(protocol, spi, remote)
-        if child is not None and speaks_for(child):
-            found[child] = None
+        sent = (sas.child_by_spi(protocol, spi, remote) for remote in remotes)
+        its = [child for child in sent if child is not None and speaks_for(child)]
+        if its:
+            found[its[0]] = None
         else:
             left.append((protocol, spi))
     doubtful, unknown = dict[ChildSa, Reason](), []

@@ -88,6 +88,12 @@ def place_of(path: Path, nat: Nat) -> Place:
     return path.remote, path.remote_port if nat.remote else 0
 
 
+def peer_at(peer: Peer, path: Path, nat: Nat) -> Peer:
+    """The same peer, which has moved."""
+    who, place = peer
+    return who, place and place_of(path, nat)
+
+
 def peer_of(remote: Remote, identity: Identity, path: Path, nat: Nat) -> Peer:
     """Who this is: private addresses behind different NATs do not make one peer, nor does an
     identity that may be at several places at a time."""
@@ -221,8 +227,9 @@ class ChildSa:
     from us to them; more: further selectors, traffic: as IKEv2 says both; specs: kept
     behind a NAT, where the SAs may have to move, and while the SA receives_only: it gives way to
     another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
-    the IKE SA it lives and dies with, None in IKEv1; heirs: made to take its place by rekeying;
-    end: why it ends, where that is no agreed end.
+    the IKE SA it lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made,
+    which it may outlive; heirs: made to take its place by rekeying; end: why it ends, where that is
+    no agreed end.
     """
 
     connection: Connection
@@ -247,6 +254,7 @@ class ChildSa:
     more: tuple[Selector, ...] = ()
     traffic: Traffic = Traffic((), ())
     parent: IsakmpSa | None = None
+    nat: Nat = field(default_factory=Nat, repr=False)
     heirs: tuple[ChildSa, ...] = ()
     usage: tuple[Usage | None, Usage | None] = (None, None)
     end: Reason | None = None
@@ -260,6 +268,11 @@ class ChildSa:
     def who(self) -> Who:
         """The identity it is with, wherever that is."""
         return self.peer[0]
+
+    @property
+    def place(self) -> Place:
+        """Where its packets go, which may not be where an IKE SA of its peer is."""
+        return place_of(self.path, self.nat)
 
     @property
     def selectors(self) -> tuple[Selector, ...]:
@@ -447,6 +460,36 @@ class SaDatabase:
     def child_by_spi(self, protocol: int, spi: int, remote: str) -> ChildSa | None:
         """The child SA that a peer at ``remote`` receives with that SPI."""
         return self._outbound.get((protocol, spi, remote))
+
+    def received_by(self, sa: IsakmpSa, protocol: int, spi: int) -> ChildSa | None:
+        """The one that the peer of ``sa`` receives with that SPI, and speaks for, though we may
+        send to where it was before."""
+        found = (self.child_by_spi(protocol, spi, remote) for remote in self.addresses_of(sa))
+        return next((child for child in found if child and self.speaks_for(sa, child)), None)
+
+    def addresses_of(self, sa: IsakmpSa) -> list[str]:
+        """Where child SAs of its identity send to, that of ``sa`` before others."""
+        children = self._children_of_who.get(sa.who, ())
+        return list(dict.fromkeys(map(str, (sa.path.remote, *(c.path.remote for c in children)))))
+
+    def speaks_for(self, sa: IsakmpSa, child: ChildSa) -> bool:
+        """Whether the peer of ``sa`` has a say in it: the same peer, or an identity that may have
+        left the child's place, as nothing else of it is there."""
+        left = child.parent is None and self.current(child.peer) is None
+        return child.peer == sa.peer or (child.who == sa.who and left)
+
+    def hearers(self, child: ChildSa) -> list[IsakmpSa]:
+        """The IKE SAs under which its peer is sure to hear of its end, the first of which has to
+        carry that: its parent, or the one at its place. Where the identity is elsewhere, or there
+        is none, the newest of each place: an SPI of ours means nothing to whose it is not."""
+        current = child.parent or self.current(child.peer)
+        if current is not None and (child.parent or current.place == child.place):
+            return [current]
+        found: dict[Place, IsakmpSa] = {}
+        for sa in sorted(self._by_who.get(child.who, ()), key=lambda sa: sa.established):
+            if sa.state in (State.ESTABLISHED, State.SUPERSEDED):
+                found[sa.place] = sa
+        return sorted(found.values(), key=lambda sa: sa.established, reverse=True)
 
     def sent_with(self, remote: Address, spi: bytes) -> ChildSa | None:
         """The child SA that we send to there with, as a notice names it, whatever its protocol."""

@@ -112,6 +112,8 @@ class PlaceKeeper(Protocol):
 
     def initial_contact(self, sa: IsakmpSa) -> None: ...
 
+    def returned(self, sa: IsakmpSa) -> None: ...
+
 
 class DoubleKeeper(Protocol):
     """Who knows which SAs a peer may have instead of others."""

@@ -18,7 +18,7 @@ from isakmp.keeper.shared import Shared
 from isakmp.log.log import LogClass
 from isakmp.path import Path
 from isakmp.policy.traffic import agreed, describe
-from isakmp.sa import ChildSa, IsakmpSa, State, soft_limit
+from isakmp.sa import ChildSa, IsakmpSa, State, peer_at, soft_limit
 
 LINGER_S, TAKE_OVER_S, USE_S = 1.0, 1.5, 0.1
 # How long a child SA's end waits for the answer that makes its successor.
@@ -101,8 +101,10 @@ class Children:
         self.log.info("connection %s rekeyed: %s", child.connection.name, child)
 
     def _keep(self, child: ChildSa) -> None:
-        self.sas.add_child(child)
         made_under = child.parent or self.sas.isakmp.get(child.cookies)
+        if made_under is not None:
+            child.nat = made_under.nat
+        self.sas.add_child(child)
         self.shared.connections.made(child, made_under)
 
     def take_over(self, child: ChildSa) -> None:
@@ -166,10 +168,17 @@ class Children:
                 "child SA rekey", 1.0, self.shared.connections.rekey, child
             )
 
-    def moved(self, child: ChildSa, path: Path, sa: IsakmpSa) -> None:
-        """A NAT has given the peer of ``child`` and ``sa`` another address or port."""
-        self.sas.moved_child(child, path, sa.peer)
+    def moved(self, child: ChildSa, path: Path) -> None:
+        """A NAT has given the peer of ``child`` another address or port. It may have one there that
+        serves the same already."""
+        parent = child.parent
+        peer = parent.peer if parent is not None else peer_at(child.peer, path, child.nat)
+        self.sas.moved_child(child, path, peer)
         self._move_specs(child, path)
+        for other in self.sas.in_slot(child.slot) if parent is None else ():
+            if other is not child and child.state is other.state is State.ESTABLISHED:
+                older, newer = sorted((child, other), key=lambda each: each.agreed)
+                self._supersede_child(older, newer)
         if child.state is State.ESTABLISHED:
             self.shared.connections.child_moved(child)
 
@@ -287,22 +296,23 @@ class Children:
         else:
             self.shared.connections.rekey(child)
 
-    def delete_child(
-        self, child: ChildSa, tell: bool = True, under: IsakmpSa | None = None
-    ) -> None:
+    def delete_child(self, child: ChildSa, tell: bool = True) -> None:
         """End a child SA, here and, where ``tell``, at the peer.
 
-        What the peer still sends with it is taken until it has heard of the end. under: the SA that
-        the peer has who is told, where it has no parent. Where there is none, the next one serves.
+        What the peer still sends with it is taken until it has heard of the end. Where there is
+        nothing under which it could, the next SA with it serves.
         """
         if child.state is State.DEAD or (tell and child.state is State.DELETING):
             return
-        sa = child.parent or under or self.sas.current(child.peer)
         tell = tell and self.shared.delete_sas
-        if tell and sa is not None and sa.state not in _ENDING:
+        hearers = [sa for sa in self.sas.hearers(child) if sa.state not in _ENDING]
+        if tell and hearers:
             child.state = State.DELETING
             child.cancel()
-            self._tell_deleted(sa, child)
+            first, *others = hearers
+            for sa in others:
+                self.shared.engine.dialects[sa.dialect].tell_deleted(self.shared.engine, sa, child)
+            self._tell_deleted(first, child)
             return
         if tell:
             self._tell_later(child)

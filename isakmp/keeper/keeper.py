@@ -220,6 +220,7 @@ class Keeper(Shared):
         ]  # fmt: skip
         if left and self.sas.current(sa.peer) is None:
             self._restore_sa(left[-1])
+        self.places.left(sa)
         for exchange in [x for x in sa.running.values() if len(x.steps) > 1]:
             if not exchange.over:
                 gone = sa.end or Reason("sa-gone", f"its {sa.kind} was deleted")
@@ -233,29 +234,49 @@ class Keeper(Shared):
         self.log.debug(LogClass.SA, 10, "%s deleted", sa)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:
-        """A NAT has given the peer of ``sa`` another address or port.
+        """A NAT has given the peer of ``sa`` another address or port."""
+        self._move(sa, sa.path, path)
 
-        All its SAs follow it, which who moves with each message could ask for without end.
-        """
-        if reason := self.engine.bounds.often(sa.who):
-            self.engine.met(sa.remote.name, reason)
+    def _move(self, one: IsakmpSa | ChildSa, was: Path, path: Path) -> None:
+        """All that is with its peer at the same place follows it, which who moves with each message
+        could ask for without end."""
+        remote = one.remote.name if isinstance(one, IsakmpSa) else one.connection.remote
+        if reason := self.engine.bounds.often(one.who):
+            self.engine.met(remote, reason)
             return
-        self.log.info("%s: peer moved from %s to %s", sa, sa.path.far, path.far)
-        children = self.sas.children_of(sa)
-        self.sas.moved(sa, path)
-        for exchange in sa.running.values():
-            # What is asked already is repeated to where the peer is now, and answered there.
-            exchange.path, exchange.back = path, None
+        self.log.info("%s: peer moved from %s to %s", one, was.far, path.far)
+        peer, place = one.peer, one.place
+        children = [
+            child for child in self.sas.children_of_peer(peer)
+            if child.encap and (child.parent or child).place == place
+        ]  # fmt: skip
+        sas = [sa for sa in self.sas.of_peer(peer) if sa.place == place]
+        for sa in sas:
+            self.sas.moved(sa, path)
+            for exchange in sa.running.values():
+                # What is asked already is repeated to where the peer is now, and answered there.
+                exchange.path, exchange.back = path, None
         for child in children:
-            if child.encap:
-                self.children.moved(child, path, sa)
+            self.children.moved(child, path)
+        for sa in sas:
+            self._meet(sa)
+
+    def _meet(self, sa: IsakmpSa) -> None:
+        """Where ``sa`` is now there may be another one with the same peer; what has child SAs of
+        its own stays for them."""
+        for other in self.sas.of_peer(sa.peer):
+            both = other is not sa and sa.state is other.state is State.ESTABLISHED
+            if both and not any(self.engine.dialects[x.dialect].owns_children for x in (sa, other)):
+                older, newer = sorted((sa, other), key=lambda each: each.established)
+                self._supersede_sa(older, newer)
 
     # --- what the peer says ------------------------------------------------------------------
 
     def peer_deleted(self, sa: IsakmpSa, cookies: list[bytes]) -> list[bytes]:
         """The peer has deleted ISAKMP SAs; only its own ones count, and others are returned."""
         named = dict.fromkeys(cookies)
-        its = [other for other in self.sas.of_peer(sa.peer) if other.cookies in named]
+        every, _ = self.sas.everywhere(sa)
+        its = [other for other in every if other.cookies in named]
         for other in its:
             self.log.info("%s deleted by the peer", other)
             self._conclude(other)
@@ -276,8 +297,8 @@ class Keeper(Shared):
         child = self.sas.children.get((event.sa.protocol, event.sa.spi))
         if child is None:
             return
-        sa = child.parent or self.sas.current(child.peer)
-        if sa is not None and sa.nat.peer_moves:
-            path = sa.path._replace(remote=event.address, remote_port=event.port)
-            if path != sa.path:
-                self.moved(sa, path)
+        its = [sa for sa in self.sas.of_peer(child.peer) if sa.place == child.place]
+        one = child.parent or (its[-1] if its else child)
+        path = one.path._replace(remote=event.address, remote_port=event.port)
+        if one.nat.peer_moves and path != one.path:
+            self._move(one, one.path, path)

@@ -12,10 +12,11 @@ from isakmp.constants import isakmp
 from isakmp.errors import Reason, Refused
 from isakmp.keeper.children import Children
 from isakmp.keeper.liveness import EndSa, Liveness
+from isakmp.keeper.rivals import FALLBACK_S
 from isakmp.keeper.shared import Shared
 from isakmp.path import Path
 from isakmp.policy.spd import Identity, Remote, Unique
-from isakmp.sa import IsakmpSa, Nat, State, peer_of, place_of
+from isakmp.sa import ChildSa, IsakmpSa, Nat, State, peer_of, place_of
 
 
 class Places:
@@ -60,13 +61,42 @@ class Places:
             ))  # fmt: skip
 
     def left(self, sa: IsakmpSa) -> None:
-        """``sa`` ends, and its identity is elsewhere: what is of no IKE SA goes with it."""
+        """``sa`` ends, and its identity is elsewhere: what is of no IKE SA goes with it. Both
+        places are told, as one device may have come from there, or two have met."""
         new = self.sas.current(sa.peer)
         if new is None or new.place == sa.place:
             return
         for child in self.sas.children_of(sa):
-            if child.parent is None and place_of(child.path, sa.nat) == sa.place:
-                self._children.delete_child(child, under=sa)
+            if child.parent is None and child.place == sa.place:
+                self._children.delete_child(child)
+
+    def returned(self, sa: IsakmpSa) -> None:
+        """The peer of ``sa`` has not said that it has forgotten what was before: what of that may
+        serve no more is made anew under this one, by who began, or soon where we keep it up."""
+        if not self._doubtful(sa):
+            return
+        if sa.remote.unique.alone or sa.initiator:
+            self._renew(sa)
+        elif self.shared.connections.wants(sa.remote.name):
+            timers = self.shared.timers
+            sa.events["renew"] = timers.add("child SA renewal", FALLBACK_S, self._renew, sa)
+
+    def _doubtful(self, sa: IsakmpSa) -> list[ChildSa]:
+        """Child SAs of no IKE SA from before ``sa``. Where the identity is at one place, those that
+        send to another: on its word alone they are not moved, as another device of it may have
+        them. Who may be at several never says that it has forgotten: all that are at this one."""
+        alone = sa.remote.unique.alone
+        return [
+            child for child in self.sas.children_of(sa)
+            if child.parent is None and child.created < sa.created
+            and child.state is State.ESTABLISHED and not (alone and child.place == sa.place)
+        ]  # fmt: skip
+
+    def _renew(self, sa: IsakmpSa) -> None:
+        connections = self.shared.connections
+        if sa.state is State.ESTABLISHED and connections.settings.active:
+            for child in self._doubtful(sa):
+                connections.renew(child, sa)
 
     def initial_contact(self, sa: IsakmpSa) -> None:
         """The peer knows of no other SA with us: it has restarted, or is another device.
@@ -79,9 +109,8 @@ class Places:
         gone = [old for old in olds if old is not sa and old.established < sa.created]
         for child in children:
             if child.parent in (None, sa) and child.established < sa.created:
-                left = [old for old in gone if old.place == place_of(child.path, old.nat)]
-                elsewhere = next((old for old in left if old.place != sa.place), None)
-                self._children.delete_child(child, elsewhere is not None, elsewhere)
+                elsewhere = any(old.place == child.place != sa.place for old in gone)
+                self._children.delete_child(child, elsewhere)
         for old in gone:
             if old.state is State.ESTABLISHED:
                 self.changed(old, sa)

@@ -87,7 +87,7 @@ def finalize(x: X) -> None:
 
     None of the responder's is protected, so that its INITIAL_CONTACT comes afterwards.
     """
-    first = not x.engine.sas.knows(x.remote.name)
+    first = phase_1.first_contact(x)
     phase_1.finalize(x)
     if x.sa is None:
         return

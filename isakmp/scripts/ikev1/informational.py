@@ -79,7 +79,10 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
         for spi in value.spis if len(spi) == SPI_SIZE
     ]  # fmt: skip
     found = deletes.named(
-        x.engine.sas, str(sa.path.remote), spis, lambda child: child.peer == sa.peer
+        x.engine.sas,
+        x.engine.sas.addresses_of(sa),
+        spis,
+        lambda child: x.engine.sas.speaks_for(sa, child),
     )
     for child, reason in found.doubtful.items():
         x.engine.remark(x, reason, goes_on=True)
@@ -146,8 +149,8 @@ def _recv_invalid_spi(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
     """The peer has no SA for what we send with that SPI."""
     spi = value.spi if len(value.spi) == SPI_SIZE else value.data
     number = int.from_bytes(spi, "big") if len(spi) == SPI_SIZE else 0
-    child = x.engine.sas.child_by_spi(value.protocol_id, number, str(sa.path.remote))
-    if child is not None and child.peer == sa.peer:
+    child = x.engine.sas.received_by(sa, value.protocol_id, number)
+    if child is not None:
         x.engine.owner.children.peer_deleted(child)
     elif number:
         _peer_refused(x.engine, sa, value.notify, spi)

@@ -48,8 +48,7 @@ def take(x: Exchange[Any], sa: IsakmpSa, value: Any) -> bool:
 
 def _child(x: Exchange[Any], sa: IsakmpSa, value: Any) -> ChildSa | None:
     number = int.from_bytes(value.spi, "big") if len(value.spi) == 4 else 0
-    child = x.engine.sas.child_by_spi(value.protocol_id, number, str(sa.path.remote))
-    return child if child is not None and child.peer == sa.peer else None
+    return x.engine.sas.received_by(sa, value.protocol_id, number)
 
 
 def renew_worn(engine: Engine, sa: IsakmpSa) -> None:

@@ -499,9 +499,14 @@ def _hash(x: X, *, ours: bool) -> bytes:
     return keymat.hash_r(keys.prf, keys.skeyid, s.g_xr, s.g_xi, x.cky_r, x.cky_i, s.sai_b, s.idir_b)
 
 
+def first_contact(x: X) -> bool:
+    """Whether we know of no other SA with this peer (RFC 2407 4.6.3.3), and can know of all."""
+    return x.remote.unique.alone and not x.engine.sas.knows(x.remote.name)
+
+
 def add_initial_contact(x: X, message: Outgoing) -> None:
-    """Say that we know of no other SA with this peer (RFC 2407 4.6.3.3), if we can know of all."""
-    if x.remote.unique.alone and not x.engine.sas.knows(x.remote.name):
+    """Say so where this is the first contact."""
+    if first_contact(x):
         message.add(P.NOTIFY, {
             "doi": DOI_IPSEC, "protocol_id": isakmp.Protocol.ISAKMP,
             "notify": isakmp.Notify.INITIAL_CONTACT, "spi": x.cky_i + x.cky_r, "data": b"",
@@ -525,3 +530,4 @@ def finalize(x: X) -> None:
     x.engine.owner.established(x.sa)
     if s.initial_contact:
         x.engine.owner.places.initial_contact(x.sa)
+    x.engine.owner.places.returned(x.sa)

@@ -359,6 +359,7 @@ def finalize(x: X) -> None:
     if s.initial_contact:
         # Its child SA is there before what it replaces goes: the traffic always has one.
         owner.places.initial_contact(sa)
+    owner.places.returned(sa)
     if c is not None and s.refusal is not None:
         _child_refused(x, c, s.refusal)
 

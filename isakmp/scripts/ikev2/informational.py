@@ -130,7 +130,7 @@ none. Those that end it go before (common.FATAL)."""
 
 def _sent_with(x: X, sa: IsakmpSa, spi: bytes) -> ChildSa | None:
     child = x.engine.sas.sent_with(sa.path.remote, spi)
-    return child if child is not None and _speaks_for(sa, child) else None
+    return child if child is not None and _speaks_for(x, sa, child) else None
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
@@ -192,7 +192,7 @@ def _spis(value: Any) -> list[tuple[int, int]]:
 def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> deletes.Named:
     """The child SAs of those names; others send from now on, where there are some."""
     found = deletes.named(
-        x.engine.sas, str(sa.path.remote), spis, lambda child: _speaks_for(sa, child)
+        x.engine.sas, x.engine.sas.addresses_of(sa), spis, lambda child: _speaks_for(x, sa, child)
     )
     if found.unknown:
         x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
@@ -207,11 +207,11 @@ def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> del
     return found
 
 
-def _speaks_for(sa: IsakmpSa, child: ChildSa) -> bool:
+def _speaks_for(x: X, sa: IsakmpSa, child: ChildSa) -> bool:
     """Whether the peer may delete ``child`` under ``sa``, which one end may have replaced."""
     parent = child.parent
     if parent is None:  # of IKEv1: it may have outlived the ISAKMP SA that it was made under
-        return child.peer == sa.peer
+        return x.engine.sas.speaks_for(sa, child)
     return parent is sa or parent in sa.heirs or sa in parent.heirs
 
 

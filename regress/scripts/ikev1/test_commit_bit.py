@@ -171,7 +171,7 @@ def test_a_delete_under_the_next_isakmp_sa_is_heeded_as_well() -> None:
     net.run(0.5)
     assert len(east.daemon.sas.isakmp) == 2
     newest = max(east.daemon.sas.isakmp.values(), key=lambda each: each.established)
-    east.daemon.keeper.children.delete_child(child, under=newest)
+    east.daemon.keeper.children.delete_child(child)
     net.run(0.5)
     assert west.reasons()[-1:] == ["sa-gone"]
 

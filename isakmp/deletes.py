@@ -1,4 +1,4 @@
-"""Which child SAs a peer's Delete names: RFC 2408 3.15, RFC 7296 1.4.1.
+"""Which child SAs a peer's Delete names, and who hears of ours: RFC 2408 3.15, RFC 7296 1.4.1.
 
 It names the SPIs that its sender receives with. Some name those that they send with, or both.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from isakmp.errors import Reason
-from isakmp.sa import ChildSa, SaDatabase
+from isakmp.sa import ChildSa, IsakmpSa, Place, SaDatabase, State
 
 # How many names that nobody has are told.
 SHOWN_MAX = 16
@@ -46,6 +46,48 @@ def named(
         elif child not in found:
             doubtful[child] = _wrong_half(child, spi)
     return Named(list(found), doubtful, unknown)
+
+
+def addresses(sas: SaDatabase, sa: IsakmpSa) -> list[str]:
+    """Where we may send to what the identity of ``sa`` receives with, that of ``sa`` first: a child
+    SA of no IKE SA may send to where it was before."""
+    _, children = sas.everywhere(sa)
+    return list(dict.fromkeys(map(str, (sa.path.remote, *(c.path.remote for c in children)))))
+
+
+def speaks_for(sas: SaDatabase, sa: IsakmpSa, child: ChildSa) -> bool:
+    """Whether the peer of ``sa`` has a say in what has no IKE SA: the same peer, or its identity,
+    which may have left the child's place, as nothing else of it is there."""
+    left = child.parent is None and sas.current(child.peer) is None
+    return child.peer == sa.peer or (child.who == sa.who and left)
+
+
+def received_with(sas: SaDatabase, sa: IsakmpSa, protocol: int, spi: int) -> ChildSa | None:
+    """The child SA that the peer of ``sa`` receives with that SPI, and has a say in."""
+    found = (sas.child_by_spi(protocol, spi, remote) for remote in addresses(sas, sa))
+    return next((child for child in found if child and speaks_for(sas, sa, child)), None)
+
+
+def hearers(sas: SaDatabase, child: ChildSa) -> list[IsakmpSa]:
+    """Under which IKE SAs its peer is sure to hear of its end; the first has to carry that.
+
+    The parent, or what is at its place. Where the identity is elsewhere, or nobody knows where, the
+    newest of each place, or with the peer's section: our SPI means nothing to whose it is not.
+    """
+    if child.parent is not None:
+        return [child.parent]
+    current = sas.current(child.peer)
+    if current is not None and current.place == child.place:
+        return [current]
+    found: dict[Place, IsakmpSa] = {}
+    every, _ = sas.everywhere(child)
+    for sa in sorted(every, key=lambda each: each.established):
+        if sa.state in (State.ESTABLISHED, State.SUPERSEDED):
+            found[sa.place] = sa
+    last = sas.current_of_remote(child.connection.remote)
+    if not found and last is not None:
+        return [last]
+    return sorted(found.values(), key=lambda each: each.established, reverse=True)
 
 
 def shown(spis: Sequence[int | bytes]) -> str:

@@ -89,8 +89,9 @@ def place_of(path: Path, nat: Nat) -> Place:
 
 
 def peer_at(peer: Peer, path: Path, nat: Nat) -> Peer:
-    """The same peer, which has moved."""
-    who, place = peer
+    """The same peer, which has moved: where its address tells it from others, by the new one."""
+    (name, bearer, address), place = peer
+    who = name, bearer, address and str(path.remote)
     return who, place and place_of(path, nat)
 
 
@@ -461,36 +462,6 @@ class SaDatabase:
         """The child SA that a peer at ``remote`` receives with that SPI."""
         return self._outbound.get((protocol, spi, remote))
 
-    def received_by(self, sa: IsakmpSa, protocol: int, spi: int) -> ChildSa | None:
-        """The one that the peer of ``sa`` receives with that SPI, and speaks for, though we may
-        send to where it was before."""
-        found = (self.child_by_spi(protocol, spi, remote) for remote in self.addresses_of(sa))
-        return next((child for child in found if child and self.speaks_for(sa, child)), None)
-
-    def addresses_of(self, sa: IsakmpSa) -> list[str]:
-        """Where child SAs of its identity send to, that of ``sa`` before others."""
-        children = self._children_of_who.get(sa.who, ())
-        return list(dict.fromkeys(map(str, (sa.path.remote, *(c.path.remote for c in children)))))
-
-    def speaks_for(self, sa: IsakmpSa, child: ChildSa) -> bool:
-        """Whether the peer of ``sa`` has a say in it: the same peer, or an identity that may have
-        left the child's place, as nothing else of it is there."""
-        left = child.parent is None and self.current(child.peer) is None
-        return child.peer == sa.peer or (child.who == sa.who and left)
-
-    def hearers(self, child: ChildSa) -> list[IsakmpSa]:
-        """The IKE SAs under which its peer is sure to hear of its end, the first of which has to
-        carry that: its parent, or the one at its place. Where the identity is elsewhere, or there
-        is none, the newest of each place: an SPI of ours means nothing to whose it is not."""
-        current = child.parent or self.current(child.peer)
-        if current is not None and (child.parent or current.place == child.place):
-            return [current]
-        found: dict[Place, IsakmpSa] = {}
-        for sa in sorted(self._by_who.get(child.who, ()), key=lambda sa: sa.established):
-            if sa.state in (State.ESTABLISHED, State.SUPERSEDED):
-                found[sa.place] = sa
-        return sorted(found.values(), key=lambda sa: sa.established, reverse=True)
-
     def sent_with(self, remote: Address, spi: bytes) -> ChildSa | None:
         """The child SA that we send to there with, as a notice names it, whatever its protocol."""
         number = int.from_bytes(spi, "big") if len(spi) == 4 else 0
@@ -517,9 +488,9 @@ class SaDatabase:
         """Every ISAKMP SA with ``peer``."""
         return list(self._by_peer.get(peer, []))
 
-    def everywhere(self, sa: IsakmpSa) -> tuple[list[IsakmpSa], list[ChildSa]]:
-        """Every ISAKMP SA of the identity of ``sa``, and every child SA, at whatever place."""
-        who = sa.peer[0]
+    def everywhere(self, one: IsakmpSa | ChildSa) -> tuple[list[IsakmpSa], list[ChildSa]]:
+        """Every ISAKMP SA of the identity of ``one``, and every child SA, at whatever place."""
+        who = one.peer[0]
         return list(self._by_who.get(who, ())), list(self._children_of_who.get(who, ()))
 
     def children_of(self, sa: IsakmpSa) -> list[ChildSa]:

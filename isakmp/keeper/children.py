@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from isakmp.app.base import Expire, SaSpec, Usage
+from isakmp.deletes import hearers
 from isakmp.event.job import Job
 from isakmp.exchange.exchange import Exchange
 from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
@@ -305,11 +306,11 @@ class Children:
         if child.state is State.DEAD or (tell and child.state is State.DELETING):
             return
         tell = tell and self.shared.delete_sas
-        hearers = [sa for sa in self.sas.hearers(child) if sa.state not in _ENDING]
-        if tell and hearers:
+        told = [sa for sa in hearers(self.sas, child) if sa.state not in _ENDING]
+        if tell and told:
             child.state = State.DELETING
             child.cancel()
-            first, *others = hearers
+            first, *others = told
             for sa in others:
                 self.shared.engine.dialects[sa.dialect].tell_deleted(self.shared.engine, sa, child)
             self._tell_deleted(first, child)

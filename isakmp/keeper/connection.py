@@ -445,9 +445,9 @@ class Connections:
         if job.error is None:
             self.rekey(child)
 
-    def renew(self, child: ChildSa, sa: IsakmpSa) -> None:
+    def renew(self, child: ChildSa, sa: IsakmpSa) -> Job[Any]:
         """The same child SA under another IKE SA."""
-        self._begin_child(sa, narrowed(child.connection, child.selector))
+        return self._begin_child(sa, narrowed(child.connection, child.selector))
 
     def bring_up_with(self, remote: Remote) -> None:
         """Everything that should be up with a peer, now."""

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from isakmp.app.base import Application, Mapping, SaSpec
 from isakmp.constants import isakmp
 from isakmp.errors import Reason
+from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.keeper.children import Children
 from isakmp.keeper.doubles import Doubles
@@ -246,10 +249,8 @@ class Keeper(Shared):
             return
         self.log.info("%s: peer moved from %s to %s", one, was.far, path.far)
         peer, place = one.peer, one.place
-        children = [
-            child for child in self.sas.children_of_peer(peer)
-            if child.encap and (child.parent or child).place == place
-        ]  # fmt: skip
+        children = self.sas.children_of_peer(peer)
+        children = [child for child in children if (child.parent or child).place == place]
         sas = [sa for sa in self.sas.of_peer(peer) if sa.place == place]
         for sa in sas:
             self.sas.moved(sa, path)
@@ -257,9 +258,23 @@ class Keeper(Shared):
                 # What is asked already is repeated to where the peer is now, and answered there.
                 exchange.path, exchange.back = path, None
         for child in children:
-            self.children.moved(child, path)
+            if child.encap:
+                self.children.moved(child, path)
         for sa in sas:
             self._meet(sa)
+            self._renew_beside(sa, [c for c in children if not c.encap and c.parent is None])
+
+    def _renew_beside(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
+        """What is not in UDP has not passed a NAT: it stays where it is, as somebody may have sent
+        on what moved ``sa``, until there is a successor where ``sa`` is."""
+        for child in children:
+            if sa.state is child.state is State.ESTABLISHED and child.path.remote != sa.path.remote:
+                begun = self.connections.renew(child, sa)
+                begun.then(partial(self._renewed_beside, child))
+
+    def _renewed_beside(self, child: ChildSa, job: Job[Any]) -> None:
+        if job.error is None:
+            self.children.delete_child(child)
 
     def _meet(self, sa: IsakmpSa) -> None:
         """Where ``sa`` is now there may be another one with the same peer; what has child SAs of

@@ -78,11 +78,9 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
         for value in values if value.protocol_id != isakmp.Protocol.ISAKMP
         for spi in value.spis if len(spi) == SPI_SIZE
     ]  # fmt: skip
+    sas = x.engine.sas
     found = deletes.named(
-        x.engine.sas,
-        x.engine.sas.addresses_of(sa),
-        spis,
-        lambda child: x.engine.sas.speaks_for(sa, child),
+        sas, deletes.addresses(sas, sa), spis, lambda child: deletes.speaks_for(sas, sa, child)
     )
     for child, reason in found.doubtful.items():
         x.engine.remark(x, reason, goes_on=True)
@@ -149,7 +147,7 @@ def _recv_invalid_spi(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
     """The peer has no SA for what we send with that SPI."""
     spi = value.spi if len(value.spi) == SPI_SIZE else value.data
     number = int.from_bytes(spi, "big") if len(spi) == SPI_SIZE else 0
-    child = x.engine.sas.received_by(sa, value.protocol_id, number)
+    child = deletes.received_with(x.engine.sas, sa, value.protocol_id, number)
     if child is not None:
         x.engine.owner.children.peer_deleted(child)
     elif number:

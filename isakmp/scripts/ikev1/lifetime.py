@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from isakmp.constants import ipsec, isakmp
+from isakmp.deletes import received_with
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.payloads.base import Misfit
@@ -48,7 +49,7 @@ def take(x: Exchange[Any], sa: IsakmpSa, value: Any) -> bool:
 
 def _child(x: Exchange[Any], sa: IsakmpSa, value: Any) -> ChildSa | None:
     number = int.from_bytes(value.spi, "big") if len(value.spi) == 4 else 0
-    return x.engine.sas.received_by(sa, value.protocol_id, number)
+    return received_with(x.engine.sas, sa, value.protocol_id, number)
 
 
 def renew_worn(engine: Engine, sa: IsakmpSa) -> None:

@@ -191,8 +191,9 @@ def _spis(value: Any) -> list[tuple[int, int]]:
 
 def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> deletes.Named:
     """The child SAs of those names; others send from now on, where there are some."""
+    sas = x.engine.sas
     found = deletes.named(
-        x.engine.sas, x.engine.sas.addresses_of(sa), spis, lambda child: _speaks_for(x, sa, child)
+        sas, deletes.addresses(sas, sa), spis, lambda child: _speaks_for(x, sa, child)
     )
     if found.unknown:
         x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
@@ -211,7 +212,7 @@ def _speaks_for(x: X, sa: IsakmpSa, child: ChildSa) -> bool:
     """Whether the peer may delete ``child`` under ``sa``, which one end may have replaced."""
     parent = child.parent
     if parent is None:  # of IKEv1: it may have outlived the ISAKMP SA that it was made under
-        return x.engine.sas.speaks_for(sa, child)
+        return deletes.speaks_for(x.engine.sas, sa, child)
     return parent is sa or parent in sa.heirs or sa in parent.heirs
 
 

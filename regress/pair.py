@@ -393,12 +393,12 @@ class Network:
 
     def deliver(self, packet: Packet) -> None:
         """Deliver one packet; what no host has is lost."""
-        for nat in self.nats:
-            if packet.dst == nat.outside:
-                found = nat.back(packet)
-                if found is None:
-                    return
-                packet = found
+        behind = [nat for nat in self.nats if packet.dst == nat.outside]
+        if behind:
+            found = next(filter(None, (nat.back(packet) for nat in behind)), None)
+            if found is None:
+                return
+            packet = found
         host = self.hosts.get(packet.dst)
         if host is not None:
             host.receive(packet)

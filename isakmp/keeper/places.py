@@ -77,7 +77,7 @@ class Places:
             return
         if sa.remote.unique.alone or sa.initiator:
             self._renew(sa)
-        elif self.shared.connections.wants(sa.remote.name):
+        else:
             timers = self.shared.timers
             sa.events["renew"] = timers.add("child SA renewal", FALLBACK_S, self._renew, sa)
 

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from typing import NamedTuple
 
 import pytest
 
+from isakmp import deletes
+from isakmp.app.base import Mapping
+from isakmp.constants import isakmp
 from isakmp.policy.spd import Selector
-from regress.pair import Gateway, Host, Nat, Network, Packet
+from regress.keeper.test_places import client
+from regress.keeper.test_places import server as server_of
+from regress.pair import Gateway, Host, Nat, Network, agree, both, up
 from regress.scripts.ikev1.test_nat import INSIDE, OUTSIDE
-from regress.traffic import Stream
+from regress.traffic import Stream, flows
 
 FLOW = Selector.of("10.1.0.0/16", "10.2.0.0/16")
 NOWHERE = ip_address("198.51.100.44")
@@ -103,3 +109,183 @@ def test_traffic_passes_again(
     world.stream.senders = {world.west.address, world.east.address}
     world.stream.run(30)
     assert world.stream.passes and world.gone_to == {world.is_at}
+
+
+@pytest.mark.parametrize("unique", ["replace", "no", "never"])
+def test_who_never_deletes_its_old_isakmp_sa_hears_where_it_is_now(unique: str) -> None:
+    world = road("main", unique, "10")
+    (old,) = world.west.daemon.sas.isakmp.values()
+    lost = old.cookies
+    world.net.lose = lambda packet: packet.src == world.west.address and packet.message[:16] == lost
+    world.move("port")
+    world.west.daemon.rekey("east", "main")
+    world.stream.senders = {world.east.address}
+    world.stream.run(120)
+    assert world.stream.passes
+    assert len(world.west.rows(2)) == len(world.east.rows(2)) == 1
+
+
+@pytest.mark.parametrize("unique", ["replace", "no", "never"])
+def test_what_the_peer_deletes_from_its_new_place_is_found_at_the_old_one(unique: str) -> None:
+    world = road("main", unique, "0")
+    (east,) = world.east.daemon.sas.all_children()
+    world.east.daemon.connections.settings.active = False
+    world.west.daemon.connections.settings.active = False
+    world.move("address")
+    path = next(iter(world.west.daemon.sas.isakmp.values())).path
+    remote = world.west.daemon.catalog.remote("east")
+    world.west.daemon.connections.begin_sa(remote, path)
+    world.net.run(40)
+    assert (east.path.remote, len(world.east.rows(1))) == (ip_address("203.0.113.1"), 1)
+    world.west.daemon.teardown("west-east", 2)
+    world.net.run(1)
+    assert not world.west.rows(2) + world.east.rows(2)
+
+
+@UNIQUE
+def test_a_child_sa_without_an_isakmp_sa_follows_its_packets(unique: str) -> None:
+    """RFC 3948 5.1, RFC 3947 7."""
+    world = road("main", unique, "0")
+    for host in (world.west, world.east):
+        (sa,) = host.daemon.sas.isakmp.values()
+        host.daemon.keeper.delete_sa(sa, tell=False)
+    world.move("address")
+    world.stream.run(3)
+    assert world.stream.passes and world.gone_to == {world.is_at}
+
+
+def test_what_was_made_without_a_nat_follows_nobody() -> None:
+    """RFC 3947 7: whoever sends its packets on could have all that we send."""
+    net, west, east = up()
+    (child,) = east.daemon.sas.all_children()
+    for end_it in (False, True):
+        if end_it:
+            (sa,) = east.daemon.sas.isakmp.values()
+            east.daemon.keeper.delete_sa(sa, tell=False)
+        east.daemon.mapping(Mapping(child.inbound()[0], NOWHERE, 4500))
+        assert child.path.remote == west.address
+    assert flows(west, east)
+
+
+class Yard(NamedTuple):
+    """Two devices of one identity behind NATs of one outside address, and a server."""
+
+    net: Network
+    server: Host
+    devices: tuple[Host, Host]
+    nats: tuple[Nat, Nat]
+
+    def sent_to(self, device: Host) -> set[int]:
+        """At which port the server has a device: where the child SAs that it receives with go."""
+        mine = {sa.spi for sa in device.app.sas.values() if sa.inbound}
+        return {sa.encap[1] for sa in self.server.app.sas.values() if sa.spi in mine and sa.encap}
+
+
+def yard(unique: str) -> Yard:
+    """Both devices are up; neither says that it is the only one."""
+    net, ports = Network(), (20000, 30000)
+    server = net.add("192.0.2.2", server_of("main", unique, general=f"{LIVES}DPD-check-interval= 0"))
+    devices = []
+    for number, first in enumerate(ports, 1):
+        inside = f"198.18.{number}.1"
+        net.nats.append(Nat(inside, "203.0.113.1", first))
+        tags = "Address= 192.0.2.2\nUnique-ids= no"
+        one = client("main", inside, f"10.{number}.0.0/16", tags, general=LIVES)
+        devices.append(net.host(replace(one, remote="172.16.0.0/16")))
+    net.start()
+    net.run(5)
+    return Yard(net, server, (devices[0], devices[1]), (net.nats[0], net.nats[1]))
+
+
+@pytest.mark.parametrize("unique", ["no", "never"])
+def test_two_devices_behind_one_nat_keep_their_own_child_sas(unique: str) -> None:
+    world = yard(unique)
+    mover, other = world.devices
+    stays = world.sent_to(other)
+    assert len(stays) == 1 and len(world.server.rows(2)) == 2
+    world.nats[0].rebind()
+    mover.daemon.rekey("east", "main")
+    world.net.run(100)
+    assert world.sent_to(other) == stays and flows(other, world.server)
+    assert world.sent_to(mover) == {world.nats[0]._ports[4500]}
+    assert len(world.server.rows(1)) == len(world.server.rows(2)) == 2
+
+
+def test_who_shares_an_identity_deletes_nothing_of_another_device() -> None:
+    """By chance both may have chosen the same SPI; only what has nobody at its place is in doubt."""
+    world = yard("never")
+    sas = world.server.daemon.sas
+    one, other = sorted(sas.isakmp.values(), key=lambda sa: sa.path.remote_port)
+    (child,) = sas.children_of(other)
+    assert deletes.addresses(sas, one) == ["203.0.113.1"]
+    (protocol,) = child.protocols
+    named = protocol.chosen.protocol, protocol.spi_out
+    assert deletes.received_with(sas, other, *named) is child
+    assert deletes.received_with(sas, one, *named) is None
+    world.server.daemon.keeper.delete_sa(other, tell=False)
+    assert deletes.received_with(sas, one, *named) is child
+
+
+@pytest.mark.parametrize("unique", ["replace", "no"])
+def test_all_that_is_at_a_place_moves_together(unique: str) -> None:
+    """Two ISAKMP SAs, one of which takes the place of the other, and the older one is asked under
+    that has moved."""
+    world = road("main", unique, "0")
+    (old,) = world.west.daemon.sas.isakmp.values()
+    world.west.daemon.rekey("east", "main")
+    world.net.run(1)
+    assert len(world.east.rows(1)) == 2
+    world.move("port")
+    engine = world.west.daemon.engine
+    engine.dialects[old.dialect].probe(engine, old, 1)
+    world.net.pump()
+    assert {sa.path.remote_port for sa in world.east.daemon.sas.isakmp.values()} == {world.is_at[1]}
+    assert world.gone_to == {world.is_at}
+    world.net.run(100)
+    assert len(world.east.rows(1)) == len(world.east.rows(2)) == 1
+
+
+@pytest.mark.parametrize("unique", ["no", "never"])
+def test_two_isakmp_sas_that_meet_at_one_place_become_one(unique: str) -> None:
+    """The old one follows the packets of its child SA to where the new one is."""
+    world = road("main", unique, "0")
+    world.west.daemon.connections.settings.active = False
+    world.move("port")
+    path = next(iter(world.west.daemon.sas.isakmp.values())).path
+    world.net.lose = lambda packet: packet.message[18:19] == bytes([isakmp.Exchange.INFO])
+    remote = world.west.daemon.catalog.remote("east")
+    world.west.daemon.connections.begin_sa(remote, path)
+    world.net.run(40)
+    assert [row["state"] for row in world.east.rows(1)] == ["established"] * 2
+    world.net.lose = lambda packet: False
+    world.stream.run(100)
+    assert world.stream.passes and world.gone_to == {world.is_at}
+    assert len(world.east.rows(1)) == 1
+
+
+@UNIQUE
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("lost", ["west", "east"])
+def test_who_has_lost_everything_is_noticed_by_a_phase_1(
+    kind: str, unique: str, lost: str
+) -> None:
+    """RFC 2407 4.6.3.3: an identity that may be at several places does not say INITIAL_CONTACT."""
+    exchange, version = KINDS[kind]
+    general = f"{LIVES}DPD-check-interval= 0\nUnique-ids= {unique}"
+    ends = both(general=general, exchange=exchange, peer_tags=f"Key-exchange= {version}")
+    idle = tuple(replace(end, passive=True) for end in ends)
+    net, west, east = up(*idle)
+    west.daemon.connect("west-east")
+    net.run(5)
+    assert flows(west, east)
+    net.kill(west if lost == "west" else east)
+    again = net.host(idle[lost == "east"], seed=9)
+    again.daemon.start()
+    west, east = (again, east) if lost == "west" else (west, again)
+    connections = west.daemon.connections
+    remote = west.daemon.catalog.remote("east")
+    path = connections.path_to(remote)
+    assert path is not None
+    connections.begin_sa(remote, path)
+    net.run(150)
+    agree(west, east)

@@ -19,7 +19,7 @@ from isakmp.policy.spd import Selector
 from regress.keeper.test_places import client
 from regress.keeper.test_places import server as server_of
 from regress.pair import Gateway, Host, Nat, Network, agree, both, up
-from regress.scripts.ikev1.test_nat import INSIDE, OUTSIDE
+from regress.scripts.ikev1.test_nat import INSIDE, OUTSIDE, through_nat
 from regress.traffic import Stream, flows
 
 FLOW = Selector.of("10.1.0.0/16", "10.2.0.0/16")
@@ -184,7 +184,9 @@ class Yard(NamedTuple):
 def yard(unique: str) -> Yard:
     """Both devices are up; neither says that it is the only one."""
     net, ports = Network(), (20000, 30000)
-    server = net.add("192.0.2.2", server_of("main", unique, general=f"{LIVES}DPD-check-interval= 0"))
+    server = net.add(
+        "192.0.2.2", server_of("main", unique, general=f"{LIVES}DPD-check-interval= 0")
+    )
     devices = []
     for number, first in enumerate(ports, 1):
         inside = f"198.18.{number}.1"
@@ -212,7 +214,7 @@ def test_two_devices_behind_one_nat_keep_their_own_child_sas(unique: str) -> Non
 
 
 def test_who_shares_an_identity_deletes_nothing_of_another_device() -> None:
-    """By chance both may have chosen the same SPI; only what has nobody at its place is in doubt."""
+    """Both may have chosen the same SPI: only what has nobody at its place may be the other's."""
     world = yard("never")
     sas = world.server.daemon.sas
     one, other = sorted(sas.isakmp.values(), key=lambda sa: sa.path.remote_port)
@@ -266,9 +268,7 @@ def test_two_isakmp_sas_that_meet_at_one_place_become_one(unique: str) -> None:
 @UNIQUE
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lost", ["west", "east"])
-def test_who_has_lost_everything_is_noticed_by_a_phase_1(
-    kind: str, unique: str, lost: str
-) -> None:
+def test_who_has_lost_everything_is_noticed_by_a_phase_1(kind: str, unique: str, lost: str) -> None:
     """RFC 2407 4.6.3.3: an identity that may be at several places does not say INITIAL_CONTACT."""
     exchange, version = KINDS[kind]
     general = f"{LIVES}DPD-check-interval= 0\nUnique-ids= {unique}"
@@ -289,3 +289,45 @@ def test_who_has_lost_everything_is_noticed_by_a_phase_1(
     connections.begin_sa(remote, path)
     net.run(150)
     agree(west, east)
+
+
+def test_what_is_not_in_udp_stays_at_its_address() -> None:
+    """RFC 3947 3.2: nothing protects NAT-D of main mode; who shows a NAT could move the peer."""
+    net, west, east = up()
+    (sa,), (child,) = east.daemon.sas.isakmp.values(), east.daemon.sas.all_children()
+    sa.nat.remote = True
+    east.daemon.keeper.moved(sa, sa.path._replace(remote=NOWHERE))
+    assert (sa.path.remote, child.path.remote) == (NOWHERE, west.address)
+    west.daemon.rekey("east", "main")
+    net.run(200)
+    assert {row["remote"].partition(":")[0] for row in east.rows(1)} == {str(west.address)}
+    agree(west, east)
+    assert flows(west, east)
+
+
+def test_what_was_made_elsewhere_is_made_anew_where_the_peer_is() -> None:
+    """As before, with a child SA that was made while the peer seemed to be elsewhere."""
+    net, west, east = up()
+    (sa,), (child,) = east.daemon.sas.isakmp.values(), east.daemon.sas.all_children()
+    home = sa.path
+    sa.nat.remote = True
+    away = sa.path._replace(remote=NOWHERE)
+    east.daemon.sas.moved(sa, away)
+    east.daemon.sas.moved_child(child, away, sa.peer)
+    east.daemon.keeper.moved(sa, home)
+    net.run(60)
+    assert [c.path.remote for c in east.daemon.sas.all_children()] == [west.address]
+    assert flows(west, east)
+
+
+def test_a_peer_known_by_its_address_hears_what_ends_elsewhere() -> None:
+    """Elsewhere it counts as another identity (RFC 3947 6), but its section is the same."""
+    general = f"{LIVES}DPD-check-interval= 10"
+    ends = [replace(end, general=general, peer_tags="") for end in (INSIDE, OUTSIDE)]
+    net, west, east, _ = through_nat(*ends)
+    (sa,) = east.daemon.sas.isakmp.values()
+    east.daemon.keeper.moved(sa, sa.path._replace(remote=NOWHERE))
+    west.daemon.rekey("east", "main")
+    net.run(100)
+    agree(west, east)
+    assert flows(west, east)

@@ -35,6 +35,8 @@ ESP = (
 )
 
 
+# What becomes of an identity that comes from a second place.
+UNIQUE = ("replace", "replace", "no", "never", "keep")
 # More key exchanges behind a first one, which the other end may do without (RFC 9370).
 MORE = ("", "-ke1_ecp256-ke1_none", "-ke1_ecp256-ke1_none-ke3_ecp384-ke3_none")
 
@@ -102,7 +104,7 @@ def _added(proposals: str, more: str) -> str:
 @dataclass(frozen=True)
 class Setting:
     """Of both ends. Lifetimes in seconds; outside: a is behind this NAT; part: what a has of the
-    networks is a part of what b, which is passive, has of them."""
+    networks is a part of what b, which is passive, has of them; unique: Unique-ids."""
 
     addresses: tuple[str, str]
     outside: str
@@ -115,6 +117,7 @@ class Setting:
     connections: int
     spoken: tuple[str, str]
     ends: tuple[End, End]
+    unique: str = field(default="replace", repr=False)
 
     @classmethod
     def draw(cls, dice: Random) -> Setting:
@@ -135,14 +138,14 @@ class Setting:
         )._with_more()  # fmt: skip
 
     def _with_more(self) -> Setting:
-        """Ends that do several key exchanges, or have a PPK, in some; by dice of their own, as what
-        else a seed is should not change with what IKEv2 can do more."""
+        """Ends that do several key exchanges, or have a PPK, in some, and what becomes of a second
+        place; by dice of their own, as what else a seed is should not change with that."""
         dice = Random(repr(self))
         one, other = (end.with_more(dice.choice(MORE), dice.choice(MORE)) for end in self.ends)
         if all("ikev2" in spoken for spoken in self.spoken):
             ppks = dice.choice(PPKS)
             one, other = replace(one, ppk=ppks[0]), replace(other, ppk=ppks[1])
-        return replace(self, ends=(one, other))
+        return replace(self, ends=(one, other), unique=dice.choice(UNIQUE))
 
     @property
     def names(self) -> list[str]:
@@ -166,6 +169,7 @@ class Setting:
 [General]
 {self.ends[end].dpd}Check-interval= 10
 Exchange-max-time= 25
+Unique-ids= {self.unique}
 Cookie-threshold= {self.ends[end].cookie_threshold}
 Default-phase-1-lifetime= {self.phase_1_s},10:86400
 Default-phase-2-lifetime= {self.phase_2_s},10:86400

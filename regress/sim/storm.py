@@ -10,7 +10,7 @@ from regress.sim.world import Aim, Faults, Found, Host
 FAULTS = (
     "net", "net", "net", "partition", "heal", "restart", "crash", "crash_both", "down", "up",
     "freeze", "suspend", "unplug", "plug", "wall", "reload", "reload_midway", "rekey", "rebind",
-    "replay", "edit", "spoil", "kill_engine", "refuse", "stray", "aim", "aim",
+    "roam", "replay", "edit", "spoil", "kill_engine", "refuse", "stray", "aim", "aim",
 )  # fmt: skip
 # What an exchange loses of its later messages, and what sets such an exchange off.
 AIMS = (
@@ -143,6 +143,15 @@ class Storm(Ground):
     def _rebind(self, host: Host) -> None:
         if self.world.nat:
             self.world.nat.rebind()
+
+    def _roam(self, host: Host) -> None:
+        """Its NAT moves the end behind it while that says nothing, and a phase 1 of its own is what
+        comes first from there."""
+        if self.world.nat:
+            self.world.nat.rebind()
+            inside = self.ends[0].running
+            for sa in list(inside.sas.isakmp.values()):
+                inside.keeper.rekey_sa(sa)
 
     def _reload(self, host: Host) -> None:
         host.command(lambda daemon: daemon.alter(daemon.conf.begin(), True))

@@ -8,6 +8,7 @@ import pytest
 
 from fifo_ui import explain
 from isakmp.constants import isakmp
+from isakmp.keeper.places import Places
 from isakmp.message import HEADER_SIZE, build_payloads, parse_payloads
 from regress.pair import Nat, Network, Packet, agree, both, connected, up
 from regress.traffic import flows
@@ -243,6 +244,20 @@ def test_who_has_no_key_of_an_identity_is_named() -> None:
     assert "no-secret" in e.reasons()
     assert "a section [warrior.example] with Authentication= alone" in e.said
     assert not e.rows(1)
+
+
+@pytest.mark.parametrize("unique", ["replace", "keep", "no", "never"])
+def test_an_identity_that_may_be_at_several_places_says_no_initial_contact(
+    unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 2407 4.6.3.3, of neither end: it is heeded for all places under ``no``."""
+    heard: list[str] = []
+    monkeypatch.setattr(Places, "initial_contact", lambda self, sa: heard.append(sa.remote.name))
+    one, other = both(exchange="AGGRESSIVE", general=f"Unique-ids= {unique}")
+    _, west, east = up(one, other)
+    assert flows(west, east)
+    told = unique in ("replace", "keep")
+    assert set(heard) == ({"west", "east"} if told else set())
 
 
 @pytest.mark.parametrize("exchange", ["AGGRESSIVE", "ID_PROT"])

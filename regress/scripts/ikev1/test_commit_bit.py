@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from isakmp import deletes
 from isakmp.constants import isakmp
 from isakmp.sa import State
 from regress.pair import EAST, WEST, Host, Network, Packet, agree, both, connected
@@ -169,8 +170,8 @@ def test_a_delete_under_the_next_isakmp_sa_is_heeded_as_well() -> None:
     (sa,), (child,) = west.daemon.sas.isakmp.values(), east.daemon.sas.all_children()
     west.daemon.engine.dialects["ikev1"].rekey_sa(west.daemon.engine, sa)
     net.run(0.5)
-    assert len(east.daemon.sas.isakmp) == 2
     newest = max(east.daemon.sas.isakmp.values(), key=lambda each: each.established)
+    assert len(east.daemon.sas.isakmp) == 2 and deletes.hearers(east.daemon.sas, child) == [newest]
     east.daemon.keeper.children.delete_child(child)
     net.run(0.5)
     assert west.reasons()[-1:] == ["sa-gone"]

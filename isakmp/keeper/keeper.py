@@ -260,6 +260,7 @@ class Keeper(Shared):
         for child in children:
             if child.encap:
                 self.children.moved(child, path)
+                self.orphans.look_after(child.peer)
         for sa in sas:
             self._meet(sa)
             self._renew_beside(sa, [c for c in children if not c.encap and c.parent is None])

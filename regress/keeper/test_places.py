@@ -105,6 +105,18 @@ def test_the_second_takes_the_place_of_the_first(kind: str, unique: str) -> None
 
 
 @KIND
+@pytest.mark.parametrize("apart", ["10.1.0.0/16", "10.3.0.0/16"])
+def test_a_second_that_does_not_say_that_it_is_new_takes_no_child_sa_of_the_first(
+    kind: str, apart: str
+) -> None:
+    world = meet(kind, "replace", tags="Unique-ids= no", apart=apart)
+    assert world.at() == ["second"]
+    assert world.passes(world.second)
+    assert not world.first.rows(1) + world.first.rows(2), "the first one is told"
+    assert len(world.server.rows(2)) == 1
+
+
+@KIND
 @pytest.mark.parametrize("unique", ["no", "never"])
 def test_both_are_beside_each_other(kind: str, unique: str) -> None:
     world = meet(kind, unique, tags="Unique-ids= no")

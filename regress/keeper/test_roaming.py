@@ -145,13 +145,16 @@ def test_what_the_peer_deletes_from_its_new_place_is_found_at_the_old_one(unique
 @UNIQUE
 def test_a_child_sa_without_an_isakmp_sa_follows_its_packets(unique: str) -> None:
     """RFC 3948 5.1, RFC 3947 7."""
-    world = road("main", unique, "0")
+    world = road("main", unique, "10")
     for host in (world.west, world.east):
         (sa,) = host.daemon.sas.isakmp.values()
         host.daemon.keeper.delete_sa(sa, tell=False)
     world.move("address")
     world.stream.run(3)
     assert world.stream.passes and world.gone_to == {world.is_at}
+    world.net.kill(world.west)
+    world.stream.run(60)
+    assert not world.east.rows(2), "its peer is called there"
 
 
 def test_what_was_made_without_a_nat_follows_nobody() -> None:
@@ -273,7 +276,7 @@ def test_who_has_lost_everything_is_noticed_by_a_phase_1(kind: str, unique: str,
     exchange, version = KINDS[kind]
     general = f"{LIVES}DPD-check-interval= 0\nUnique-ids= {unique}"
     ends = both(general=general, exchange=exchange, peer_tags=f"Key-exchange= {version}")
-    idle = tuple(replace(end, passive=True) for end in ends)
+    idle = replace(ends[0], passive=True), ends[1]
     net, west, east = up(*idle)
     west.daemon.connect("west-east")
     net.run(5)

@@ -152,6 +152,7 @@ class Storm(Ground):
             inside = self.ends[0].running
             for sa in list(inside.sas.isakmp.values()):
                 inside.keeper.rekey_sa(sa)
+            self.wait(2)
 
     def _reload(self, host: Host) -> None:
         host.command(lambda daemon: daemon.alter(daemon.conf.begin(), True))

@@ -17,6 +17,7 @@ from isakmp.exchange.script import Incoming, Wait
 from isakmp.keeper.children import Children
 from isakmp.keeper.connection import Connections
 from isakmp.keeper.keeper import Keeper
+from isakmp.keeper.places import Places
 from isakmp.keeper.reqids import Flow
 from isakmp.policy.spd import Connection
 from isakmp.sa import IsakmpSa
@@ -28,7 +29,7 @@ from isakmp.scripts.ikev2.dialect import Ikev2
 from isakmp.window import Window
 from regress.sim import play, storm
 from regress.sim.play import Play, replay
-from regress.sim.setting import Setting
+from regress.sim.setting import HIDDEN, OUTSIDE, Setting
 from regress.sim.world import Found
 
 SEEDS = 120
@@ -73,10 +74,11 @@ def caught(seeds: int, *words: str) -> None:
 def speaking(monkeypatch: pytest.MonkeyPatch, version: str, **changes: Any) -> None:
     """Every seed speaks that version alone."""
     draw = Setting.draw
+    keywords = {} if version == "ikev2" else {"ike": "", "esp": ""}
 
     def drawn(dice: Random) -> Setting:
         drawn = draw(dice)
-        one, other = (replace(end, reauthenticate_s=0) for end in drawn.ends)
+        one, other = (replace(end, reauthenticate_s=0, **keywords) for end in drawn.ends)
         return replace(drawn, spoken=(version, version), ends=(one, other), **changes)
 
     monkeypatch.setattr(Setting, "draw", drawn)
@@ -140,6 +142,30 @@ def test_a_quick_mode_that_is_given_up_in_silence_is_caught(
     monkeypatch.setattr(Ikev1, "withdraw", lambda *_: None)
     monkeypatch.setattr(Ikev1, "_given_up", lambda *_: None)
     caught(20, "in a quiet world", "pairs", "one SAD only")
+
+
+def roaming(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A NAT that moves one end of IKEv1, and long lives, so that nothing mends it by the way."""
+    speaking(
+        monkeypatch, "ikev1", phase_1_s=3600, phase_2_s=3600, both_start=False, part=False,
+        addresses=HIDDEN, outside=OUTSIDE,
+    )  # fmt: skip
+    monkeypatch.setattr(play, "FAULTS", ("roam",))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_who_roams_is_found(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    roaming(monkeypatch)
+    Play(seed).play()
+
+
+def test_a_child_sa_that_stays_where_its_peer_was_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    roaming(monkeypatch)
+    monkeypatch.setattr(Places, "returned", lambda *_: None)
+    monkeypatch.setattr(Keeper, "mapping", lambda *_: None)
+    caught(8, "in a quiet world")
 
 
 def test_a_lost_delete_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def caught(seeds: int, *words: str) -> None:
 def speaking(monkeypatch: pytest.MonkeyPatch, version: str, **changes: Any) -> None:
     """Every seed speaks that version alone."""
     draw = Setting.draw
-    keywords = {} if version == "ikev2" else {"ike": "", "esp": ""}
+    keywords: dict[str, Any] = {} if version == "ikev2" else {"ike": "", "esp": ""}
 
     def drawn(dice: Random) -> Setting:
         drawn = draw(dice)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from isakmp.constants import IKEV1
 from isakmp.errors import Reason
 from isakmp.sa import ChildSa, IsakmpSa, Place, SaDatabase, State
 
@@ -71,8 +72,8 @@ def received_with(sas: SaDatabase, sa: IsakmpSa, protocol: int, spi: int) -> Chi
 def hearers(sas: SaDatabase, child: ChildSa) -> list[IsakmpSa]:
     """Under which IKE SAs its peer is sure to hear of its end; the first has to carry that.
 
-    The parent, or what is at its place. Where the identity is elsewhere, or nobody knows where, the
-    newest of each place, or with the peer's section: our SPI means nothing to whose it is not.
+    The parent, or what is at its place. Where the identity is elsewhere, the newest of each place:
+    our SPI means nothing to whose it is not. Of one that its address tells from others, the newest.
     """
     if child.parent is not None:
         return [child.parent]
@@ -85,7 +86,7 @@ def hearers(sas: SaDatabase, child: ChildSa) -> list[IsakmpSa]:
         if sa.state in (State.ESTABLISHED, State.SUPERSEDED):
             found[sa.place] = sa
     last = sas.current_of_remote(child.connection.remote)
-    if not found and last is not None:
+    if not found and last and (last.who[:2], last.dialect) == (child.who[:2], IKEV1):
         return [last]
     return sorted(found.values(), key=lambda each: each.established, reverse=True)
 

@@ -113,8 +113,9 @@ class IsakmpSa:
     attempt in its place; end: why it ends, where that is no agreed end; heirs:
     what rekeying has made to take its place; fragments: how messages are cut where the peer puts
     them together again (RFC 7383); ppk: of a peer that has one; own_cookie: the one we chose, which
-    is unique here; running: exchanges under it, by
-    their numbers; waiting: those of ours that have to wait.
+    is unique here; lineage: that of the first of those that came one after the other at the peer's
+    place, which tells devices of one identity apart that share a place for a while; running:
+    exchanges under it, by their numbers; waiting: those of ours that have to wait.
     """
 
     remote: Remote
@@ -157,9 +158,10 @@ class IsakmpSa:
     waiting: list[Any] = field(default_factory=list, repr=False)
     peer: Peer = field(init=False, repr=False)
     own_cookie: bytes = field(init=False, repr=False)
+    lineage: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.own_cookie = self.cky_i if self.initiator else self.cky_r
+        self.own_cookie = self.lineage = self.cky_i if self.initiator else self.cky_r
         self.find_peer()
 
     @property
@@ -229,8 +231,8 @@ class ChildSa:
     behind a NAT, where the SAs may have to move, and while the SA receives_only: it gives way to
     another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
     the IKE SA it lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made,
-    which it may outlive; heirs: made to take its place by rekeying; end: why it ends, where that is
-    no agreed end.
+    which it may outlive; lineage: that of its IKE SA; heirs: made to take its place by rekeying;
+    end: why it ends, where that is no agreed end.
     """
 
     connection: Connection
@@ -256,6 +258,7 @@ class ChildSa:
     traffic: Traffic = Traffic((), ())
     parent: IsakmpSa | None = None
     nat: Nat = field(default_factory=Nat, repr=False)
+    lineage: bytes = b""
     heirs: tuple[ChildSa, ...] = ()
     usage: tuple[Usage | None, Usage | None] = (None, None)
     end: Reason | None = None

@@ -98,16 +98,15 @@ class Stream:
 
     def _on_the_wire(self, sa: SaSpec) -> Packet | None:
         """As it arrives, through whatever NAT; None: it does not."""
-        packet: Packet | None = Packet(sa.src, *_ports(sa)[:1], sa.dst, *_ports(sa)[1:], b"")
-        assert packet is not None
+        packet = Packet(sa.src, *_ports(sa)[:1], sa.dst, *_ports(sa)[1:], b"")
         if self.net.lose(packet):
             return None
         for nat in self.net.nats:
-            if packet is not None and packet.src == nat.inside:
-                packet = nat.out(packet)
-            elif packet is not None and packet.dst == nat.outside:
-                packet = nat.back(packet)
-        return packet
+            if packet.src == nat.inside:
+                return nat.out(packet)
+        behind = [nat for nat in self.net.nats if packet.dst == nat.outside]
+        back = filter(None, (nat.back(packet) for nat in behind))
+        return next(back, None) if behind else packet
 
     def _take(self, receiver: Host, sa: SaSpec, packet: Packet) -> bool:
         if packet.dst != receiver.address:

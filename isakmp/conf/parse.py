@@ -28,6 +28,11 @@ MAX_COMPARED = 100
 ALIKE = 0.7
 # The tags that are secrets, folded: a # in them is no comment, and who may read them counts.
 SECRET_TAGS = ("authentication", "ppk")
+# Those whose default, in the place of an empty value, would let others in, or traffic go in clear.
+NEVER_EMPTY = frozenset((
+    "authentication", "remote-id", "local-id", "remote-selectors", "local-selectors",
+    "isakmp-peer", "address", "network", "netmask", "id-type",
+))  # fmt: skip
 
 # C0, C1 and, where a file was not UTF-8, the surrogates that stand for its octets.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -238,6 +243,8 @@ class _Parser:
             self._warn(line, "the quotes belong to the secret")
         if reason := _check_tag(tag):
             return self._error(line, reason)
+        if not value and fold(tag) in NEVER_EMPTY:
+            return self._error(line, "no value", tag, "give it one, or take the line away")
         if not value:
             return self._warn(line, f"[{self.section.name}]:{tag} has no value and is ignored")
         if reason := check_value(value):

@@ -104,7 +104,7 @@ class Children:
     def _keep(self, child: ChildSa) -> None:
         made_under = child.parent or self.sas.isakmp.get(child.cookies)
         if made_under is not None:
-            child.nat = made_under.nat
+            child.nat, child.lineage = made_under.nat, made_under.lineage
         self.sas.add_child(child)
         self.shared.connections.made(child, made_under)
 
@@ -170,16 +170,11 @@ class Children:
             )
 
     def moved(self, child: ChildSa, path: Path) -> None:
-        """A NAT has given the peer of ``child`` another address or port. It may have one there that
-        serves the same already."""
+        """A NAT has given the peer of ``child`` another address or port."""
         parent = child.parent
         peer = parent.peer if parent is not None else peer_at(child.peer, path, child.nat)
         self.sas.moved_child(child, path, peer)
         self._move_specs(child, path)
-        for other in self.sas.in_slot(child.slot) if parent is None else ():
-            if other is not child and child.state is other.state is State.ESTABLISHED:
-                older, newer = sorted((child, other), key=lambda each: each.agreed)
-                self._supersede_child(older, newer)
         if child.state is State.ESTABLISHED:
             self.shared.connections.child_moved(child)
 

@@ -72,9 +72,20 @@ class Keeper(Shared):
             if old is not sa and old.state is State.ESTABLISHED:
                 self.places.changed(old, sa)
                 self._supersede_sa(old, sa)
+                if old.place == sa.place:
+                    sa.lineage = old.lineage
+        self._inherit(sa)
         self._make_room(sa)
         self.doubles.look(sa)
         self.connections.sa_up(sa, brings)
+
+    def _inherit(self, sa: IsakmpSa) -> None:
+        """What is where ``sa`` is, and of no other ISAKMP SA there, is of the same device."""
+        there = [x for x in self.sas.of_peer(sa.peer) if x is not sa and x.place == sa.place]
+        others = {x.lineage for x in there}
+        for child in self.sas.children_of_peer(sa.peer):
+            if child.parent is None and child.place == sa.place and child.lineage not in others:
+                child.lineage = sa.lineage
 
     def sa_rekeyed(self, old: IsakmpSa, new: IsakmpSa) -> None:
         """``new`` was made under ``old``, to take its place (RFC 7296 2.18)."""
@@ -241,17 +252,14 @@ class Keeper(Shared):
         self._move(sa, sa.path, path)
 
     def _move(self, one: IsakmpSa | ChildSa, was: Path, path: Path) -> None:
-        """All that is with its peer at the same place follows it, which who moves with each message
-        could ask for without end."""
+        """All that is of the same device there follows it, which who moves with each message could
+        ask for without end."""
         remote = one.remote.name if isinstance(one, IsakmpSa) else one.connection.remote
         if reason := self.engine.bounds.often(one.who):
             self.engine.met(remote, reason)
             return
         self.log.info("%s: peer moved from %s to %s", one, was.far, path.far)
-        peer, place = one.peer, one.place
-        children = self.sas.children_of_peer(peer)
-        children = [child for child in children if (child.parent or child).place == place]
-        sas = [sa for sa in self.sas.of_peer(peer) if sa.place == place]
+        sas, children = self._with(one)
         for sa in sas:
             self.sas.moved(sa, path)
             for exchange in sa.running.values():
@@ -262,8 +270,18 @@ class Keeper(Shared):
                 self.children.moved(child, path)
                 self.orphans.look_after(child.peer)
         for sa in sas:
-            self._meet(sa)
             self._renew_beside(sa, [c for c in children if not c.encap and c.parent is None])
+
+    def _with(self, one: IsakmpSa | ChildSa) -> tuple[list[IsakmpSa], list[ChildSa]]:
+        """What moves together: an SA and all that it owns, or in IKEv1 one lineage at a place."""
+        children = self.sas.children_of_peer(one.peer)
+        if isinstance(one, IsakmpSa) and self.engine.dialects[one.dialect].owns_children:
+            return [one], [child for child in children if child.parent is one]
+        own = one.place, one.lineage
+        return (
+            [sa for sa in self.sas.of_peer(one.peer) if (sa.place, sa.lineage) == own],
+            [c for c in children if c.parent is None and (c.place, c.lineage) == own],
+        )
 
     def _renew_beside(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
         """What is not in UDP has not passed a NAT: it stays where it is, as somebody may have sent
@@ -276,15 +294,6 @@ class Keeper(Shared):
     def _renewed_beside(self, child: ChildSa, job: Job[Any]) -> None:
         if job.error is None:
             self.children.delete_child(child)
-
-    def _meet(self, sa: IsakmpSa) -> None:
-        """Where ``sa`` is now there may be another one with the same peer; what has child SAs of
-        its own stays for them."""
-        for other in self.sas.of_peer(sa.peer):
-            both = other is not sa and sa.state is other.state is State.ESTABLISHED
-            if both and not any(self.engine.dialects[x.dialect].owns_children for x in (sa, other)):
-                older, newer = sorted((sa, other), key=lambda each: each.established)
-                self._supersede_sa(older, newer)
 
     # --- what the peer says ------------------------------------------------------------------
 
@@ -313,7 +322,8 @@ class Keeper(Shared):
         child = self.sas.children.get((event.sa.protocol, event.sa.spi))
         if child is None:
             return
-        its = [sa for sa in self.sas.of_peer(child.peer) if sa.place == child.place]
+        own = child.place, child.lineage
+        its = [sa for sa in self.sas.of_peer(child.peer) if (sa.place, sa.lineage) == own]
         one = child.parent or (its[-1] if its else child)
         path = one.path._replace(remote=event.address, remote_port=event.port)
         if one.nat.peer_moves and path != one.path:

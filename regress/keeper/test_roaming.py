@@ -184,18 +184,16 @@ class Yard(NamedTuple):
         return {sa.encap[1] for sa in self.server.app.sas.values() if sa.spi in mine and sa.encap}
 
 
-def yard(unique: str) -> Yard:
+def yard(unique: str, kind: str = "main") -> Yard:
     """Both devices are up; neither says that it is the only one."""
     net, ports = Network(), (20000, 30000)
-    server = net.add(
-        "192.0.2.2", server_of("main", unique, general=f"{LIVES}DPD-check-interval= 0")
-    )
+    server = net.add("192.0.2.2", server_of(kind, unique, general=f"{LIVES}DPD-check-interval= 0"))
     devices = []
     for number, first in enumerate(ports, 1):
         inside = f"198.18.{number}.1"
         net.nats.append(Nat(inside, "203.0.113.1", first))
         tags = "Address= 192.0.2.2\nUnique-ids= no"
-        one = client("main", inside, f"10.{number}.0.0/16", tags, general=LIVES)
+        one = client(kind, inside, f"10.{number}.0.0/16", tags, general=LIVES)
         devices.append(net.host(replace(one, remote="172.16.0.0/16")))
     net.start()
     net.run(5)
@@ -251,8 +249,9 @@ def test_all_that_is_at_a_place_moves_together(unique: str) -> None:
 
 
 @pytest.mark.parametrize("unique", ["no", "never"])
-def test_two_isakmp_sas_that_meet_at_one_place_become_one(unique: str) -> None:
-    """The old one follows the packets of its child SA to where the new one is."""
+def test_two_isakmp_sas_that_meet_at_one_place_both_stay(unique: str) -> None:
+    """The old one follows the packets of its child SA to where the new one is: of one device, or of
+    two that share a place, nobody can tell."""
     world = road("main", unique, "0")
     world.west.daemon.connections.settings.active = False
     world.move("port")
@@ -265,7 +264,43 @@ def test_two_isakmp_sas_that_meet_at_one_place_become_one(unique: str) -> None:
     world.net.lose = lambda packet: False
     world.stream.run(100)
     assert world.stream.passes and world.gone_to == {world.is_at}
-    assert len(world.east.rows(1)) == 1
+    assert [row["state"] for row in world.east.rows(1)] == ["established"] * 2
+
+
+@pytest.mark.parametrize("unique", ["no", "never"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["swapped", "taken", "one sends as the other"])
+def test_two_devices_that_had_one_place_part_again(how: str, kind: str, unique: str) -> None:
+    """The NAT hands out its ports anew, and one has what the other had; or a packet of each comes
+    from one place."""
+    world = yard(unique, kind)
+    streams = [
+        Stream(world.net, device.address, world.server.address,
+               Selector.of(f"10.{number}.0.0/16", "172.16.0.0/16"))
+        for number, device in enumerate(world.devices, 1)
+    ]  # fmt: skip
+    for stream in streams:
+        stream.run(3)
+    first, second = world.nats
+    if how == "swapped":
+        first._ports, second._ports = second._ports, first._ports
+    elif how == "taken":
+        first._ports, second._ports, second._next = dict(second._ports), {}, 40000
+    else:
+        own, first._ports = first._ports, dict(second._ports)
+        streams[0].run(1)
+        first._ports = own
+    for _ in range(3):
+        for stream in streams:
+            stream.run(1)
+    for _ in range(30):
+        for stream in streams:
+            stream.run(1)
+            assert stream.passes
+    lines = [line for line in world.server.lines if "peer moved" in line]
+    assert len(lines) <= 4
+    for device, nat in zip(world.devices, world.nats, strict=True):
+        assert world.sent_to(device) == {nat._ports[4500]}
 
 
 @UNIQUE

@@ -44,6 +44,7 @@ from isakmp.scripts.ikev2.informational import take_back
 from isakmp.scripts.ikev2.initial import Initial, X
 
 P, Notify = ikev2.Payload, ikev2.Notify
+_ADDRESSES = (ipsec.Id.IPV4_ADDR, ipsec.Id.IPV6_ADDR)
 
 _IDENTITIES = frozenset(ipsec.Id(int(kind)) for kind in (
     ikev2.Id.IPV4_ADDR, ikev2.Id.FQDN, ikev2.Id.RFC822_ADDR, ikev2.Id.IPV6_ADDR,
@@ -159,7 +160,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
         x.remote = catalog.identify(begun, Caller(s.remote_id, wanted, x.path.remote), IKE_SA_INIT)
         if x.remote is not begun:
             _expect_algorithms(x, sa)
-        sa.remote, s.local_id = x.remote, x.remote.local_id or wanted
+        sa.remote, s.local_id = x.remote, _own_id(x, wanted)
     take_auth(x, message, notifies)
     if x.initiator:
         x.path = s.nat.settled(x.path, message.path)
@@ -208,6 +209,16 @@ def _expect_identity(x: X, came: Identity) -> None:
                    mend=f"set Remote-ID of [{x.remote.name}], or the peer's own identity"),
             Notify.AUTHENTICATION_FAILED,
         )  # fmt: skip
+
+
+def _own_id(x: X, wanted: Identity | None) -> Identity | None:
+    """As responder, who we say we are; None for our address. Behind a NAT of our own that is the
+    one that the peer knows us by, if it says so: any other identity has to be configured, or
+    everybody with the secret would be whom the peer expects."""
+    known = x.remote.local_id
+    if known is None and wanted is not None and x.state.nat.local:
+        return wanted if wanted.type in _ADDRESSES else None
+    return known
 
 
 def _expect_no_refusal(x: X, notifies: dict[int, list[Any]]) -> None:

@@ -45,6 +45,19 @@ def test_an_identity_that_the_peer_does_not_have() -> None:
     assert "[name]" in theirs["line"]
 
 
+@pytest.mark.parametrize("name", ["one.example", "192.0.2.77"])
+def test_who_has_no_id_is_its_address_whatever_the_peer_asks_for(name: str) -> None:
+    """Or everybody with the secret would be whom the peer expects."""
+    kind = "Address= " if name[0].isdigit() else "Name= "
+    named = f"\n[name]\nID-type= {'IPV4_ADDR' if name[0].isdigit() else 'FQDN'}\n{kind}{name}"
+    _, west, east = pair(
+        west={"peer_tags": f"Key-exchange= ikev2\nRemote-ID= name{named}"},
+    )
+    assert not west.rows(2) + east.rows(2)
+    assert only_reason(west)["cause"] == "wrong-identity"
+    assert "192.0.2.2" in only_reason(west)["came"]
+
+
 def test_windows_are_announced() -> None:
     _, west, east = pair("Window-size= 4")
     assert [sa_of(host).ids.size_out for host in (west, east)] == [4, 4]

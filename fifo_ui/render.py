@@ -244,8 +244,9 @@ def connections(rows: Sequence[Row], screen: Screen = PLAIN) -> str:
 def _noted(row: Row) -> Row:
     """With what there is to note in words."""
     rest = {name: value for name, value in row.items() if name not in NOTED}
-    if row.get("so_far") and (row.get("reason") or {}).get("cause") in EXPECTED:
-        rest["reason"] = None  # what ended before, which mends itself, does not: not so far
+    now, before = row.get("so_far"), row.get("reason") or {}
+    if now and (before == now or before.get("cause") in EXPECTED):
+        rest["reason"] = None  # told already, or what mends itself, which this has not: not so far
     notes = []
     if row.get("agreed"):
         notes.append(f"no more is agreed on than {text_of(row['agreed'])}")

@@ -126,6 +126,15 @@ def test_what_became_of_a_ppk_is_told() -> None:
     assert "PPK" not in render.sas([{**PHASE_1, "ppk": None}])
 
 
+def test_what_is_in_the_way_and_was_before_is_told_once() -> None:
+    reason = {"cause": "authentication-failed", "detail": "not the same secret", "mend": "mend it"}
+    row = {"name": "net", "state": "starting", "so_far": reason, "reason": dict(reason)}
+    assert render.connections([row]).count("not the same secret") == 1
+    other = {**reason, "detail": "another one"}
+    shown = render.connections([{**row, "reason": other}])
+    assert "not the same secret" in shown and "another one" in shown
+
+
 def test_a_peer_cannot_write_on_the_terminal() -> None:
     row = {**PHASE_1, "remote_id": "\x1b[2Jx\r\ny", "name": "\x07", "reason": "\x1b]0;t\x07"}
     assert all(line.isprintable() for line in render.sas([row]).split("\n"))

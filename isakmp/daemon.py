@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -261,13 +262,20 @@ class Daemon:
             raise self._no_connection(name)
         if self._gone:
             raise Refused(self._gone)
-        self.connections.connect(name)
+        try:
+            self.connections.connect(name)
+        except ConfError:
+            if name in dict(self.catalog.left_out):
+                raise self._no_connection(name) from None
+            raise
 
     def _no_connection(self, name: str, also: Iterable[str] = ()) -> IsakmpError:
         """That there is none, or the error that one is left out for. also: what else could have
         been meant."""
-        if left_out := [error for other, error in self.catalog.left_out if other == name]:
-            return left_out[0]
+        if errors := [error for other, error in self.catalog.left_out if other == name]:
+            told = "; ".join(dict.fromkeys(map(str, errors)))
+            reason = errors[0].as_reason(self.conf.mend)
+            return Refused(replace(reason, detail=f"{name} is left out: {told}"))
         hint = nearest(name, (*self.connections.entries, *connection_names(self.conf), *also))
         return IsakmpError(f"no connection {name}" + (f" ({hint})" if hint else ""))
 

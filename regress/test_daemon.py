@@ -13,9 +13,9 @@ from fifo_ui.commands import run
 from isakmp.app.base import Action
 from isakmp.capture import Datagram, read_datagrams, read_frames
 from isakmp.conf.store import Conf
-from isakmp.errors import ConfError, IsakmpError
+from isakmp.errors import ConfError, IsakmpError, Refused
 from isakmp.event.job import Job
-from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, connected, up
+from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, both, connected, up
 from regress.scripts.ikev2.pairs import pair
 
 
@@ -629,7 +629,7 @@ def test_of_a_connection_that_is_left_out_the_error_is_told(letter: str) -> None
     net = Network()
     west = net.host(replace(WEST, connection_tags="ESP-proposals= sha3"))
     net.start()
-    with pytest.raises(ConfError, match=r"\[west-east\]:ESP-proposals"):
+    with pytest.raises(Refused, match=r"\[west-east\]:ESP-proposals"):
         west.done(run(west.daemon, f"{letter} west-east"))
 
 
@@ -656,3 +656,20 @@ def test_esp_in_udp_goes_to_the_application() -> None:
     net.deliver(packet._replace(data=b"\xff"))
     net.deliver(packet._replace(dst=other.address, src=west.address))
     assert got == [((packet.data, other.address, west.address), {"encap": (4500, 4500)})]
+
+
+@pytest.mark.parametrize("verb", ["connect", "teardown", "rekey"])
+def test_of_a_connection_that_is_left_out_a_command_says_so_and_what_mends_it(verb: str) -> None:
+    """As often as it is asked: what is kept of the error is what was there before."""
+    near, _ = both(connection_tags="Local-ID= nowhere\nPackets= many\n")
+    host = Network().host(near)
+    host.daemon.start()
+    name, asks = "west-east", {"connect": (), "teardown": (2,), "rekey": ("quick",)}[verb]
+    kept = [error for other, error in host.daemon.catalog.left_out if other == name]
+    for _ in range(3):
+        with pytest.raises(Refused) as caught:
+            getattr(host.daemon, verb)(name, *asks)
+        reason = caught.value.reason
+        assert reason.cause == "bad-configuration" and reason.line and reason.mend
+        assert "west-east is left out: " in reason.detail
+    assert kept and all(error.__traceback__ is None for error in kept)

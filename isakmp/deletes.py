@@ -14,6 +14,9 @@ from isakmp.sa import ChildSa, IsakmpSa, Place, SaDatabase, State
 
 # How many names that nobody has are told.
 SHOWN_MAX = 16
+# At how many places an end is told where the peer may have gone: devices without number may have
+# its identity.
+HEARERS_MAX = 4
 
 
 class Named(NamedTuple):
@@ -72,8 +75,9 @@ def received_with(sas: SaDatabase, sa: IsakmpSa, protocol: int, spi: int) -> Chi
 def hearers(sas: SaDatabase, child: ChildSa) -> list[IsakmpSa]:
     """Under which IKE SAs its peer is sure to hear of its end; the first has to carry that.
 
-    The parent, or what is at its place. Where the identity is elsewhere, the newest of each place:
-    our SPI means nothing to whose it is not. Of one that its address tells from others, the newest.
+    The parent, or what is at its place. Where its peer may have left that, the newest of each place
+    to which it may have gone: our SPI means nothing to whose it is not. Of one that its address
+    tells from others, and that has its section for itself, the newest.
     """
     if child.parent is not None:
         return [child.parent]
@@ -81,14 +85,25 @@ def hearers(sas: SaDatabase, child: ChildSa) -> list[IsakmpSa]:
     if current is not None and current.place == child.place:
         return [current]
     found: dict[Place, IsakmpSa] = {}
-    every, _ = sas.everywhere(child)
-    for sa in sorted(every, key=lambda each: each.established):
-        if sa.state in (State.ESTABLISHED, State.SUPERSEDED):
-            found[sa.place] = sa
-    last = sas.current_of_remote(child.connection.remote)
-    if not found and last and (last.who[:2], last.dialect) == (child.who[:2], IKEV1):
-        return [last]
-    return sorted(found.values(), key=lambda each: each.established, reverse=True)
+    for sa in sorted(sas.everywhere(child)[0], key=lambda each: each.established, reverse=True):
+        if sa.state in (State.ESTABLISHED, State.SUPERSEDED) and _may_have(sa, child):
+            found.setdefault(sa.place, sa)
+    if not found and child.who[2]:
+        last = sas.current_of_remote(child.connection.remote)
+        if last and not last.remote.shared and _is_its(last, child):
+            return [last]
+    return list(found.values())[:HEARERS_MAX]
+
+
+def _may_have(sa: IsakmpSa, child: ChildSa) -> bool:
+    """Whether the peer of ``child`` may have gone to where ``sa`` is: it was made later, or the
+    child SA was made under it, and did not move along."""
+    return sa.established > child.established or sa.own_cookie == child.cookies
+
+
+def _is_its(sa: IsakmpSa, child: ChildSa) -> bool:
+    """Whether ``sa`` is with the same name of a peer, at whatever address."""
+    return sa.dialect == IKEV1 and sa.who[:2] == child.who[:2]
 
 
 def shown(spis: Sequence[int | bytes]) -> str:

@@ -182,7 +182,8 @@ class Ikev1:
         if exchange.sa is None or not exchange.last_in:
             return
         if exchange.script.establishes and reason is None:
-            self._repeat_farewells(exchange.engine, exchange.sa)
+            came = exchange.engine.sas.of_peer(exchange.sa.peer) == [exchange.sa]
+            self._repeat_farewells(exchange.engine, exchange.sa, came)
         if reason is not None:
             exchange.sa.ids.use(exchange.message_id)
             self._given_up(exchange, exchange.sa)
@@ -321,8 +322,9 @@ class Ikev1:
         if child.parent is None:
             self._farewells.said(child)
 
-    def _repeat_farewells(self, engine: Engine, sa: IsakmpSa) -> None:
-        if spis := self._farewells.to_repeat(sa.peer, engine.sas):
+    def _repeat_farewells(self, engine: Engine, sa: IsakmpSa, came: bool = False) -> None:
+        spis = self._farewells.to_repeat(sa.peer, engine.sas, came, sa.remote.shared)
+        if spis:
             tell_often(engine, self, sa, [delete_payload(*each) for each in spis.items()])
 
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:

@@ -110,12 +110,13 @@ class IsakmpSa:
 
     packets_at: when packets of its child SAs were last seen to come; doubted: somebody says,
     without proof, that the peer has lost it; doubled: the peer may have another one of the same
-    attempt in its place; end: why it ends, where that is no agreed end; heirs:
-    what rekeying has made to take its place; fragments: how messages are cut where the peer puts
-    them together again (RFC 7383); ppk: of a peer that has one; own_cookie: the one we chose, which
-    is unique here; lineage: that of the first of those that came one after the other at the peer's
-    place, which tells devices of one identity apart that share a place for a while; running:
-    exchanges under it, by their numbers; waiting: those of ours that have to wait.
+    attempt in its place; known_since: from when on its peer is known to have lost nothing; end: why
+    it ends, where that is no agreed end; heirs: what rekeying has made to take its place;
+    fragments: how messages are cut where the peer puts them together again (RFC 7383); ppk: of a
+    peer that has one; own_cookie: the one we chose, which is unique here; lineage: that of the
+    first of those that came one after the other at the peer's place, which tells devices of one
+    identity apart that share a place for a while; running: exchanges under it, by their numbers;
+    waiting: those of ours that have to wait.
     """
 
     remote: Remote
@@ -156,11 +157,13 @@ class IsakmpSa:
     ppk: PpkUse | None = None
     running: dict[int, Any] = field(default_factory=dict, repr=False)
     waiting: list[Any] = field(default_factory=list, repr=False)
+    known_since: float = field(init=False)
     peer: Peer = field(init=False, repr=False)
     own_cookie: bytes = field(init=False, repr=False)
     lineage: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.known_since = self.created
         self.own_cookie = self.lineage = self.cky_i if self.initiator else self.cky_r
         self.find_peer()
 

@@ -199,8 +199,12 @@ class Liveness:
 
     def _ask(self, sa: IsakmpSa) -> None:
         sa.dpd_waiting += 1
-        sa.dpd_sequence = (sa.dpd_sequence + 1) & 0x7FFFFFFF
         self._arm(sa, self._retry_s)
+        self.question(sa)
+
+    def question(self, sa: IsakmpSa) -> None:
+        """Ask once, whatever becomes of it: what comes from the peer of ``sa`` is its answer."""
+        sa.dpd_sequence = (sa.dpd_sequence + 1) & 0x7FFFFFFF
         engine = self.shared.engine
         engine.dialects[sa.dialect].probe(engine, sa, sa.dpd_sequence)
 

@@ -18,6 +18,12 @@ from isakmp.path import Path
 from isakmp.policy.spd import Identity, Remote, Unique
 from isakmp.sa import ChildSa, IsakmpSa, Nat, State, peer_of, place_of
 
+# A peer that has a new ISAKMP SA is asked under the one before, so many seconds later and once
+# more, before that ends (rivals.GRACE_S), and its answer waited for. Who has lost all has none.
+# Meanwhile we hear what we have missed.
+ASK_S, ANSWER_S = 1.0, 3.0
+_LIVE = (State.ESTABLISHED, State.SUPERSEDED)
+
 
 class Places:
     """From where each identity is connected, of one daemon's keeper."""
@@ -72,23 +78,44 @@ class Places:
 
     def returned(self, sa: IsakmpSa) -> None:
         """The peer of ``sa`` has not said that it has forgotten what was before: what of that may
-        serve no more is made anew under this one, by who began, or soon where we keep it up."""
+        serve no more is made anew under this one, by who began, or soon where we keep it up.
+
+        Who may be at several places never says so: it is asked under what was here before.
+        """
         if not self._doubtful(sa):
             return
-        if sa.remote.unique.alone or sa.initiator:
+        if sa.remote.unique.alone:
             self._renew(sa)
-        else:
-            timers = self.shared.timers
-            sa.events["renew"] = timers.add("child SA renewal", FALLBACK_S, self._renew, sa)
+            return
+        olds = [old for old in self.sas.of_peer(sa.peer) if old is not sa]
+        sa.events["ask"] = self.shared.timers.add("old SA asked", ASK_S, self._ask, sa, olds)
+
+    def _ask(self, sa: IsakmpSa, olds: list[IsakmpSa]) -> None:
+        timers, since = self.shared.timers, self.shared.timers.now()
+        wait_s = ANSWER_S if sa.initiator else FALLBACK_S
+        sa.events["ask"] = timers.add("old SA asked", ASK_S, self._question, olds, since)
+        sa.events["renew"] = timers.add("child SA renewal", wait_s, self._answered, sa, olds, since)
+        self._question(olds, since)
+
+    def _question(self, olds: list[IsakmpSa], since: float) -> None:
+        for old in olds:
+            if old.dpd and old.state in _LIVE and old.last_heard < since:
+                self._liveness.question(old)
+
+    def _answered(self, sa: IsakmpSa, olds: list[IsakmpSa], since: float) -> None:
+        """Who still has an ISAKMP SA has lost nothing that is younger."""
+        known = (old.known_since for old in olds if old.last_heard >= since)
+        sa.known_since = min((sa.known_since, *known))
+        self._renew(sa)
 
     def _doubtful(self, sa: IsakmpSa) -> list[ChildSa]:
-        """Child SAs of no IKE SA from before ``sa``. Where the identity is at one place, those that
-        send to another: on its word alone they are not moved, as another device of it may have
-        them. Who may be at several never says that it has forgotten: all that are at this one."""
+        """Child SAs of no IKE SA that the peer of ``sa`` may have lost. Where its identity is at
+        one place, those that send to another: on its word alone they are not moved, as another
+        device of it may have them. Where it may be at several, all that are at this one."""
         alone = sa.remote.unique.alone
         return [
             child for child in self.sas.children_of(sa)
-            if child.parent is None and child.created < sa.created
+            if child.parent is None and child.created < sa.known_since
             and child.state is State.ESTABLISHED and not (alone and child.place == sa.place)
         ]  # fmt: skip
 

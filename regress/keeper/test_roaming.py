@@ -63,15 +63,18 @@ class Road:
         return self.nat.outside, self.nat._ports[4500]
 
 
-def road(kind: str, unique: str, dpd: str) -> Road:
-    """Both are up, and packets have passed both ways."""
+def road(kind: str, unique: str, dpd: str, *, passive: bool = False) -> Road:
+    """Both are up, and packets have passed both ways. passive: neither keeps that up."""
     exchange, version = KINDS[kind]
     asked = f"DPD-check-interval= {dpd}\n" if dpd else ""
     general = f"{LIVES}{asked}Unique-ids= {unique}\n"
 
     def like(gateway: Gateway) -> Gateway:
         tags = f"{gateway.peer_tags}\nKey-exchange= {version}"
-        return replace(gateway, exchange=exchange, general=general, peer_tags=tags)
+        return replace(
+            gateway, exchange=exchange, general=general, peer_tags=tags,
+            passive=passive or gateway.passive,
+        )  # fmt: skip
 
     net, nat = Network(), Nat("192.0.2.1", "203.0.113.1")
     net.nats.append(nat)
@@ -79,6 +82,7 @@ def road(kind: str, unique: str, dpd: str) -> Road:
     west = net.host(like(INSIDE))
     east = net.add(OUTSIDE.address, anywhere.replace("Address= 203.0.113.1\n", ""))
     net.start()
+    west.daemon.connect("west-east")
     net.run(5)
     stream = Stream(net, west.address, east.address, FLOW)
     stream.until_it_passes(5)
@@ -131,10 +135,11 @@ def test_what_the_peer_deletes_from_its_new_place_is_found_at_the_old_one(unique
     (east,) = world.east.daemon.sas.all_children()
     world.east.daemon.connections.settings.active = False
     world.west.daemon.connections.settings.active = False
+    (old,) = world.west.daemon.sas.isakmp.values()
+    old.dpd = False  # so that nobody is asked under what was before
     world.move("address")
-    path = next(iter(world.west.daemon.sas.isakmp.values())).path
     remote = world.west.daemon.catalog.remote("east")
-    world.west.daemon.connections.begin_sa(remote, path)
+    world.west.daemon.connections.begin_sa(remote, old.path)
     world.net.run(40)
     assert (east.path.remote, len(world.east.rows(1))) == (ip_address("203.0.113.1"), 1)
     world.west.daemon.teardown("west-east", 2)
@@ -239,8 +244,7 @@ def test_all_that_is_at_a_place_moves_together(unique: str) -> None:
     world.net.run(1)
     assert len(world.east.rows(1)) == 2
     world.move("port")
-    engine = world.west.daemon.engine
-    engine.dialects[old.dialect].probe(engine, old, 1)
+    world.west.daemon.keeper.liveness.question(old)
     world.net.pump()
     assert {sa.path.remote_port for sa in world.east.daemon.sas.isakmp.values()} == {world.is_at[1]}
     assert world.gone_to == {world.is_at}
@@ -367,5 +371,63 @@ def test_a_peer_known_by_its_address_hears_what_ends_elsewhere() -> None:
     east.daemon.keeper.moved(sa, sa.path._replace(remote=NOWHERE))
     west.daemon.rekey("east", "main")
     net.run(100)
+    agree(west, east)
+    assert flows(west, east)
+
+
+def alone(world: Road) -> None:
+    """Each end has its child SA and no ISAKMP SA."""
+    for host in (world.west, world.east):
+        (sa,) = host.daemon.sas.isakmp.values()
+        host.daemon.keeper.delete_sa(sa, tell=False)
+
+
+@UNIQUE
+@pytest.mark.parametrize("moves", [False, True])
+def test_what_ended_out_of_reach_is_over_also_at_a_new_place(unique: str, moves: bool) -> None:
+    """Neither does who begins a phase 1 make it anew before it has heard that."""
+    world = road("main", unique, "0", passive=True)
+    alone(world)
+    world.net.lose = lambda packet: True
+    world.east.daemon.teardown("east-west", 2)
+    world.net.run(1)
+    world.net.lose = lambda packet: False
+    (child,) = world.west.daemon.sas.all_children()
+    if moves:
+        world.move("port")
+    remote = world.west.daemon.catalog.remote("east")
+    world.west.daemon.connections.begin_sa(remote, child.path)
+    world.net.run(60)
+    assert len(world.west.rows(1)) == len(world.east.rows(1)) == 1
+    assert not world.west.rows(2) + world.east.rows(2)
+
+
+@pytest.mark.parametrize("unique", ["no", "never"])
+@pytest.mark.parametrize("begins", ["west", "east"])
+def test_who_still_has_the_isakmp_sa_before_has_lost_nothing(unique: str, begins: str) -> None:
+    """Its child SAs are not made anew: with thousands that would wear out the new one, and so on
+    without end. The third one vouches for what is older than the second, too."""
+    general = f"{LIVES}DPD-check-interval= 0\nUnique-ids= {unique}"
+    net, west, east = up(*both(general=general))
+    children = west.daemon.sas.all_children(), east.daemon.sas.all_children()
+    host, peer = (west, "east") if begins == "west" else (east, "west")
+    for _ in range(3):
+        host.daemon.rekey(peer, "main")
+        net.run(200)
+        assert len(west.rows(1)) == len(east.rows(1)) == 1
+        assert (west.daemon.sas.all_children(), east.daemon.sas.all_children()) == children
+    assert flows(west, east)
+
+
+@pytest.mark.parametrize("unique", ["no", "never"])
+def test_who_does_not_answer_under_the_isakmp_sa_before_may_have_lost_all(unique: str) -> None:
+    general = f"{LIVES}DPD-check-interval= 0\nUnique-ids= {unique}"
+    net, west, east = up(*both(general=general))
+    (before,) = west.daemon.sas.all_children()
+    (old,) = west.daemon.sas.isakmp.values()
+    net.lose = lambda packet: packet.message[:16] == old.cookies
+    west.daemon.rekey("east", "main")
+    net.run(200)
+    assert before not in west.daemon.sas.all_children()
     agree(west, east)
     assert flows(west, east)

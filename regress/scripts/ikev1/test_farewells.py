@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
-from isakmp.scripts.ikev1.farewells import OF_ONE_MAX, PEERS_MAX, Farewells
+from isakmp.sa import Peer
+from isakmp.scripts.ikev1.farewells import ELSEWHERE_MAX, OF_ONE_MAX, PEERS_MAX, Farewells
 from regress.keeper.test_places import meet
 from regress.pair import Gateway, Host, Network, both, network_id
 
@@ -152,31 +154,68 @@ def test_who_was_taken_for_dead_and_is_back_hears_what_has_ended() -> None:
     server.daemon.keeper.liveness.suspect(sa)
     net.until(lambda: len(server.rows(2)) == 1, 200)
     net.lose = lambda packet: False
-    (ended,) = phone.rows(2)
+    assert len(phone.rows(2)) == 1
     phone.daemon.rekey("east", "main")
     net.run(1)
-    assert ended["spi_in"] not in [row["spi_in"] for row in phone.rows(2)]
-    assert world.passes(phone), "it has made anew what it took for alive"
+    assert not phone.rows(2)
+    net.run(60)
+    assert not phone.rows(2), "what is over is not made anew"
 
 
-def _child(peer: object, spi: int) -> Any:
+def _peer(number: int, address: str = "") -> Peer:
+    """One identity at so many places."""
+    return ("west", "phone", address), (ip_address("192.0.2.1"), number)
+
+
+def _child(peer: Peer, spi: int) -> Any:
     protocol = SimpleNamespace(chosen=SimpleNamespace(protocol=ESP), spi_in=spi)
     return SimpleNamespace(peer=peer, protocols=(protocol,))
 
 
+def _sas(*there: Peer, children: Any = ()) -> Any:
+    return SimpleNamespace(children=children, of_peer=lambda peer: [peer] if peer in there else [])
+
+
 def test_few_are_kept_of_one_peer_and_few_peers() -> None:
-    farewells, sas = Farewells(), SimpleNamespace(children={})
-    for peer in range(PEERS_MAX + 1):
+    farewells, sas = Farewells(), _sas()
+    for number in range(PEERS_MAX + 1):
         for spi in range(0x1000, 0x1000 + OF_ONE_MAX + 1):
-            farewells.said(_child(peer, spi))
+            farewells.said(_child(_peer(number), spi))
     last = [spi.to_bytes(4, "big") for spi in range(0x1001, 0x1001 + OF_ONE_MAX)]
-    assert farewells.to_repeat(PEERS_MAX, sas) == {ESP: last}  # type: ignore[arg-type]
-    assert farewells.to_repeat(PEERS_MAX, sas) == {}  # type: ignore[arg-type]
-    assert farewells.to_repeat(0, sas) == {}, "who was told first gives way"  # type: ignore[arg-type]
+    assert farewells.to_repeat(_peer(PEERS_MAX), sas) == {ESP: last}
+    assert farewells.to_repeat(_peer(PEERS_MAX), sas) == {}
+    assert farewells.to_repeat(_peer(0), sas) == {}, "who was told first gives way"
 
 
 def test_what_has_that_spi_now_is_not_deleted() -> None:
     farewells = Farewells()
-    farewells.said(_child("peer", 0x1000))
-    sas: Any = SimpleNamespace(children={(ESP, 0x1000): object()})
-    assert farewells.to_repeat("peer", sas) == {}  # type: ignore[arg-type]
+    farewells.said(_child(_peer(0), 0x1000))
+    assert farewells.to_repeat(_peer(0), _sas(children={(ESP, 0x1000)})) == {}
+
+
+def test_what_is_told_at_several_places_is_kept_once() -> None:
+    farewells = Farewells()
+    for spi in (0x1000, 0x1001, 0x1000):
+        farewells.said(_child(_peer(0), spi))
+    assert farewells.to_repeat(_peer(0), _sas()) == {ESP: [b"\0\0\x10\x01", b"\0\0\x10\0"]}
+
+
+def test_who_comes_to_a_new_place_hears_what_belongs_to_those_that_are_left() -> None:
+    farewells, sas = Farewells(), _sas(_peer(1), _peer(2))
+    for number in range(2):
+        farewells.said(_child(_peer(number), 0x1000 + number))
+    first = {ESP: [b"\0\0\x10\0"]}
+    assert farewells.to_repeat(_peer(2), sas) == {}, "it was there before"
+    assert farewells.to_repeat(_peer(2), sas, came=True) == first, "the other has its own device"
+    for _ in range(ELSEWHERE_MAX - 1):
+        assert farewells.to_repeat(_peer(2), sas, came=True) == first
+    assert farewells.to_repeat(_peer(2), sas, came=True) == {}, "so many have heard it"
+    assert farewells.to_repeat(_peer(0), sas) == first
+
+
+def test_the_same_address_elsewhere_is_somebody_else_where_a_section_is_for_many() -> None:
+    farewells = Farewells()
+    farewells.said(_child(_peer(0, "203.0.113.1"), 0x1000))
+    new = _peer(0, "203.0.113.2")
+    assert farewells.to_repeat(new, _sas(), came=True) == {}
+    assert farewells.to_repeat(new, _sas(), came=True, shared=False) == {ESP: [b"\0\0\x10\0"]}

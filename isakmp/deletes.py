@@ -96,9 +96,9 @@ def hearers(sas: SaDatabase, child: ChildSa) -> list[IsakmpSa]:
 
 
 def _may_have(sa: IsakmpSa, child: ChildSa) -> bool:
-    """Whether the peer of ``child`` may have gone to where ``sa`` is: it was made later, or the
-    child SA was made under it, and did not move along."""
-    return sa.established > child.established or sa.own_cookie == child.cookies
+    """Whether the peer of ``child`` may have gone to where ``sa`` is: it was made later, or is of
+    the same device, and the child SA did not move along."""
+    return sa.established > child.established or sa.lineage == child.lineage
 
 
 def _is_its(sa: IsakmpSa, child: ChildSa) -> bool:

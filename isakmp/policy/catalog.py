@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -17,7 +17,7 @@ from isakmp.event.steps import Steps, at_once, emptied, pauses
 from isakmp.policy.boxes import Work
 from isakmp.policy.by_traffic import ByTraffic
 from isakmp.policy.children import crosswise, find_child
-from isakmp.policy.closed import Closing
+from isakmp.policy.closed import Closing, Shut
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
 from isakmp.policy.match import MISSES_MAX
@@ -37,6 +37,7 @@ from isakmp.policy.spd import (
     Caller,
     Connection,
     Identity,
+    Network,
     Remote,
     Selector,
     Traffic,
@@ -112,7 +113,7 @@ class Catalog:
                 if remote := self._readable(section):
                     self._note(remote)
                 yield
-            closing = None
+            closing, shut = None, dict[str, Shut]()
             for name in connection_names(self.conf):
                 try:
                     self._keep(self._read(name))
@@ -121,8 +122,9 @@ class Catalog:
                     if closing is None:
                         gone = before.gone(self.conf)
                         closing = yield from Closing.of(self.conf, self.resolve, gone)
-                    self._close(name, error, closing, before)
+                    shut[name] = self._close(name, error, closing, before)
                 yield
+            yield from self._reserving(shut, before.reserved)
         finally:
             self._readings = None
 
@@ -155,7 +157,7 @@ class Catalog:
             except ConfError as error:
                 self.left_out.append((name, error.kept()))
 
-    def _close(self, name: str, why: ConfError, closing: Closing, before: Catalog) -> None:
+    def _close(self, name: str, why: ConfError, closing: Closing, before: Catalog) -> Shut:
         """Note the traffic of a connection that is left out, and what is to be told of it. Who
         says to be its peer is known, and refused."""
         if remote := self._readable(self.conf.get(name, "ISAKMP-peer") or ""):
@@ -168,10 +170,36 @@ class Catalog:
                             (shut.unread, self.unread)):  # fmt: skip
             if kept:
                 those.add(name)
-        for section, traffic in () if shut.far else shut.of.items():
-            peer = self.conf.get(section, "ISAKMP-peer") or ""
-            remote = self._readable(peer)
-            self.reserved.add(Share(section, peer, traffic), remote is not None and remote.shared)
+        return shut
+
+    def _reserving(self, shut: Mapping[str, Shut], before: Reserved) -> Steps[None]:
+        """Reserve what is dropped of connections that are left out, and what they had. What may not
+        be theirs takes nothing from a connection that has that far network."""
+        used = set[Network]()
+        for connection, pause in pauses(self.connections.values() if shut else ()):
+            used.update(selector.dst for selector in selectors_of(connection))
+            if pause:
+                yield
+        for name, one in shut.items():
+            former = [share for each in (name, *one.gone) if (share := before.of(each))]
+            former = [share.without(used) for share in former]
+            own = {section: self._share(section, one, former, used) for section in one.of}
+            self.reserved.add_left_out(name, own.pop(name, None), former)
+            for share in own.values():
+                self.reserved.add(share)
+            yield
+
+    def _share(
+        self, section: str, shut: Shut, former: Sequence[Share], used: Container[Network]
+    ) -> Share:
+        """What a section has of what is dropped. Where its peer cannot be read it is as before."""
+        peer = self.conf.get(section, "ISAKMP-peer") or ""
+        remote = self._readable(peer)
+        was = next((share for share in former if share.name == section), None)
+        share = Share(section, peer, shut.of[section], remote is not None and remote.shared)
+        if remote is None and was is not None:
+            share = share._replace(who=was.who, shared=was.shared)
+        return share.without(used) if shut.guessed else share
 
     def gone(self, fresh: Conf) -> dict[str, tuple[Selector, ...]]:
         """The traffic of what this one has, and the lists of a new configuration have not."""
@@ -206,7 +234,7 @@ class Catalog:
         self._with.setdefault(remote.name, ByTraffic()).add(connection)
         self._note(remote)
         self.reserved.add(
-            Share(connection.name, remote.name, selectors_of(connection)), remote.shared
+            Share(connection.name, remote.name, selectors_of(connection), remote.shared)
         )
 
     def _note(self, remote: Remote) -> None:

@@ -33,13 +33,15 @@ NOBODY: Mapping[str, Traffic] = MappingProxyType({})
 class Shut:
     """What is dropped of one connection.
 
-    of: that of each section that it stands for; more: what was before; far: it is all with the far
+    of: that of each section that it stands for; more: what was before; gone: whose that was beside
+    its own; far: it is all with the far
     side; guessed: it is what was likely meant; unread: there may be more, which is not dropped;
     errors: what is to be said of that.
     """
 
     of: dict[str, Traffic] = field(default_factory=dict)
     more: Traffic = ()
+    gone: tuple[str, ...] = ()
     far: bool = False
     guessed: bool = False
     unread: bool = False
@@ -136,6 +138,7 @@ class Closing:
             found.errors += one.errors
             found.unread |= one.unread
         found.more = (*before, *(selector for each in gone.values() for selector in each))
+        found.gone = tuple(gone)
         dropped = list(dict.fromkeys((*found.of, *gone)))
         if not listed and not found.traffic:
             found.unread |= not free

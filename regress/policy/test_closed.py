@@ -25,7 +25,7 @@ from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Interface
 from isakmp.policy.spd import Selector, lies_in
 from isakmp.policy.traffic import selectors_of
-from regress.pair import WEST, Host, Network, Recorder, network_id
+from regress.pair import WEST, Gateway, Host, Network, Recorder, network_id
 
 IDS = WEST.text()
 LISTS = IDS.replace("Local-ID= near\nRemote-ID= far", "Local-selectors= 10.1.0.0/16\n"
@@ -349,3 +349,92 @@ def test_of_more_networks_than_a_child_sa_may_have_all_are_dropped(tmp_path: Pat
         host = Network().add("192.0.2.1", "", conf=Conf.load(path))
         host.daemon.start()
         assert len(dropped(host.app)) == there
+
+
+# --- what is dropped is for no other peer ----------------------------------------------------
+
+ROADS = """[Phase 1]
+192.0.2.9= branch
+Default= road
+[Phase 2]
+Passive-connections= roads, to-branch
+[branch]
+Local-address= 192.0.2.2
+Address= 192.0.2.9
+Configuration= phase-1
+Authentication= other secret
+[road]
+Local-address= 192.0.2.2
+Configuration= phase-1
+Authentication= a secret of both
+[roads]
+ISAKMP-peer= road
+Configuration= phase-2
+Local-selectors= 172.16.0.0/16
+Remote-selectors= 10.0.0.0/8
+[to-branch]
+ISAKMP-peer= branch
+Configuration= phase-2
+Local-selectors= 172.16.0.0/16
+Remote-selectors= 10.2.0.0/16
+[phase-1]
+EXCHANGE_TYPE= ID_PROT
+Transforms= AES-256-SHA2-256-GRP31
+[phase-2]
+EXCHANGE_TYPE= QUICK_MODE
+Suites= QM-ESP-AES-128-SHA2-256-SUITE
+"""
+BRANCH = ROADS[ROADS.index("[to-branch]") : ROADS.index("[phase-1]")]
+
+
+def roads(path: Path, *texts: str) -> Host:
+    """A host of the first, for which the others are read, and then a road warrior has asked for a
+    part of the branch's network."""
+    network = Network()
+    path.write_text(texts[0])
+    path.chmod(0o600)
+    hq = network.add("192.0.2.2", "", conf=Conf.load(path))
+    warrior = network.host(
+        Gateway("192.0.2.77", "192.0.2.2", "hq", "roads", "10.2.5.0/24", "172.16.0.0/16",
+                passive=True)
+    )  # fmt: skip
+    network.start()
+    for text in texts[1:]:
+        path.write_text(text)
+        hq.reload()
+    warrior.daemon.connect("roads")
+    network.run(20)
+    return hq
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (BRANCH, ""),
+        ("[to-branch]\n", "[of-branch]\n"),
+        ("[roads]", "[roads]"),
+        ("Remote-selectors= 10.2.0.0/16", "Remote-eslectors= 10.2.0.0/16"),
+        ("Remote-selectors= 10.2.0.0/16", "Remote-eslectors= 10.3.0.0/16"),
+        ("Remote-selectors= 10.2.0.0/16", "Remote-selectors= 10.2.0.0/99"),
+        (BRANCH, BRANCH.replace("172.16.0.0/16", "172.16.0.0/99")),
+        (BRANCH, BRANCH.replace("= branch", "= barnch")),
+        ("[branch]\nLocal-address", "[branch]\nLcal-address"),
+        ("roads, to-branch", "roads, nobody"),
+    ],
+)
+def test_what_is_dropped_is_not_for_who_shares_a_section(
+    right: str, wrong: str, tmp_path: Path
+) -> None:
+    assert right in ROADS
+    bad = ROADS.replace(right, wrong)
+    for texts in ([ROADS, bad], [ROADS, bad, bad + "[more]\nNetwork= 10.0.0.0\n"]):
+        hq = roads(tmp_path / "conf", *texts)
+        assert set(hq.reasons()) == {"traffic-of-another"}
+        assert not hq.rows(2)
+
+
+def test_a_guess_takes_nothing_from_a_connection_that_has_it(tmp_path: Path) -> None:
+    """One that is not listed has the network of the road warriors."""
+    other = BRANCH.replace("to-branch", "to-brunch").replace("10.2.0.0/16", "10.0.0.0/8")
+    hq = roads(tmp_path / "conf", ROADS.replace(BRANCH, other))
+    assert [row["state"] for row in hq.rows(2) if row["name"] == "roads"] == ["established"]

@@ -24,7 +24,7 @@ def named(name: str, peer: str = "clients") -> Connection:
 def reserved(*shares: tuple[str, str, list[Selector], bool]) -> Reserved:
     found = Reserved()
     for name, who, selectors, shared in shares:
-        found.add(Share(name, who, selectors), shared)
+        found.add(Share(name, who, selectors, shared))
     return found
 
 
@@ -90,3 +90,43 @@ def test_who_is_not_known_has_cut_out_nothing() -> None:
     found = reserved(("own", "a", to("10.2.3.0/24"), True))
     assert not found.cut_out(named("own"), "nobody")
     assert not found.cut_out(named("nobody"), "own")
+
+
+def left_out(own: Share | None, *former: Share) -> Reserved:
+    """Where a connection of clients and one that is left out are."""
+    found = reserved(CLIENTS)
+    found.add_left_out("site", own, former)
+    return found
+
+
+NOW, WAS = Share("site", "east", to("10.2.0.0/16")), Share("site", "east", to("10.3.0.0/16"))
+
+
+@pytest.mark.parametrize(
+    ("own", "former", "kept"),
+    [
+        (None, [], []),
+        (NOW, [], ["10.2.0.0/16"]),
+        (None, [WAS], ["10.3.0.0/16"]),
+        (NOW, [WAS], ["10.2.0.0/16", "10.3.0.0/16"]),
+        (None, [WAS, Share("gone", "west", to("10.4.0.0/16"))], ["10.3.0.0/16", "10.4.0.0/16"]),
+        (NOW._replace(shared=True), [], []),
+        (NOW._replace(shared=True), [WAS], ["10.3.0.0/16"]),
+        (NOW, [WAS._replace(shared=True)], ["10.2.0.0/16"]),
+    ],
+)
+def test_what_is_dropped_of_one_that_is_left_out_is_for_nobody_who_shares(
+    own: Share | None, former: list[Share], kept: list[str]
+) -> None:
+    found = left_out(own, *former)
+    asked = ("10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16")
+    assert [each for each in asked if whose(found, "clients", each)] == kept
+    # and so at the next reload
+    was = found.of("site")
+    again = left_out(None, *([was] if was is not None else []))
+    assert [each for each in asked if whose(again, "clients", each)] == kept
+
+
+def test_its_own_peer_may_have_it_in_another_connection() -> None:
+    assert whose(left_out(NOW, WAS), "other", "10.3.0.0/16", "east") is None
+    assert whose(left_out(None, WAS), "other", "10.3.0.0/16", "east") is None

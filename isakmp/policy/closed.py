@@ -1,8 +1,8 @@
 """What is dropped of connections that are left out for an error in their configuration.
 
-Of each side of the traffic of one what is written, or likely meant; else all that it was before,
-and all that is with the far side where our own alone cannot be read. What is dropped may be too
-much: what is not goes in clear.
+Of each side of the traffic of one what is written, or likely meant, and all that it was before;
+and all that is with the far side where our own alone cannot be read, or is not certain. What is
+dropped may be too much: what is not goes in clear.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from isakmp.errors import ConfError
 from isakmp.event.steps import Steps
 from isakmp.policy.identity import Resolve
 from isakmp.policy.meant import Meant
-from isakmp.policy.reader import CONNECTION_LISTS, read_far, read_selectors_of
+from isakmp.policy.reader import (
+    CONNECTION_LISTS,
+    read_far,
+    read_selectors_of,
+    read_with_far,
+)
 from isakmp.policy.spd import Selector
 
 Traffic = tuple[Selector, ...]
@@ -26,6 +31,7 @@ Traffic = tuple[Selector, ...]
 _LOOKED_AT = 20
 # Pairs of networks that are told of a connection.
 _TOLD = 5
+_ALL = "all traffic with its far side is dropped, unless that is everybody"
 NOBODY: Mapping[str, Traffic] = MappingProxyType({})
 
 
@@ -92,8 +98,29 @@ class Closing:
         except ConfError as error:
             return self._of_less(name, before, "" if error.reason == told else error.reason)
         if not guessed:
-            return Shut({name: found})
-        return Shut({name: found}, before, guessed=True, errors=[self._guessed(name, found)])
+            return Shut({name: found}, before)
+        return self._of_guess(name, before, found)
+
+    def _of_guess(self, name: str, before: Traffic, found: Traffic) -> Shut:
+        """Of one that is read as it was likely meant. Where that is not certain, all with the far
+        side is dropped, too, or it is told. A network with itself is this host's own."""
+        near, far = self._meant.doubts(name)
+        apart = tuple(selector for selector in found if selector.src != selector.dst)
+        far |= len(apart) < len(found) and not near
+        shut = Shut({name: apart}, before, guessed=True)
+        if apart:
+            shut.errors.append(self._guessed(name, apart))
+        if near and not far and (every := read_with_far(self._meant.conf, name, self._resolve)):
+            shut.of[name] += every
+            shut.far = True
+            shut.errors.append(self._conf.error(f"its near side is not certain: {_ALL}", name))
+        elif (near or far) and before:
+            said = "that is not certain: what it was before is dropped, too"
+            shut.errors.append(self._conf.error(said, name))
+        elif near or far:
+            shut.unread = True
+            shut.errors.append(self._unread(name, "what it names is not certain"))
+        return shut
 
     def _guessed(self, name: str, found: Traffic) -> ConfError:
         pairs = [f"{selector.src} with {selector.dst}" for selector in found[:_TOLD]]
@@ -108,10 +135,7 @@ class Closing:
         except ConfError:
             far = ()
         if far:
-            said = self._conf.error(
-                "its near side cannot be read: all traffic with its far side is dropped, unless "
-                "that is everybody", name,
-            )  # fmt: skip
+            said = self._conf.error(f"its near side cannot be read: {_ALL}", name)
             return Shut({name: far}, before, far=True, errors=[said])
         if before:
             said = self._conf.error("what it was before is dropped, as it cannot be read now", name)

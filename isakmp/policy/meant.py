@@ -15,7 +15,7 @@ from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import ALIKE, Entry, Parsed, Section, alike, fold, most_alike
 from isakmp.conf.spelling import MAX_UNKNOWN
 from isakmp.conf.store import Conf
-from isakmp.conf.tags import TAGS, tag_of
+from isakmp.conf.tags import FIXED, TAGS, tag_of
 from isakmp.constants import ipsec, names
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, pauses
@@ -30,6 +30,18 @@ _MARKS = {
 # The tags that lead from a connection to what its traffic is read from.
 _LEADS = {"ISAKMP-peer": Kind.PEER, "Local-ID": Kind.ID, "Remote-ID": Kind.ID}
 _NAMES = {Kind.PEER: ("isakmp-peer",), Kind.ID: ("id", "local-id", "remote-id")}
+# The same of what no other kind has at all: an identity has an address, too.
+_OWN = _MARKS | {
+    Kind.PEER: frozenset(("local-address", "authentication", "key-exchange", "ike-proposals"))
+}
+_FIXED = frozenset(map(fold, FIXED))
+# What a side of the traffic is read from.
+_SIDES = ("Local-ID", "Local-selectors"), ("Remote-ID", "Remote-selectors")
+# A tag in a value.
+_TAGS = {
+    kind: re.compile(rf"\s*({'|'.join(map(re.escape, TAGS[kind]))})\s*=\s*", re.IGNORECASE)
+    for kind in _MARKS
+}
 # Between names that should have a comma between them.
 _BETWEEN = re.compile(r"[\s;]+")
 
@@ -43,6 +55,8 @@ class Meant:
         self._known = {kind: dict[str, Section]() for kind in _MARKS}
         self._named = {kind: set[str]() for kind in _MARKS}
         self._mended: dict[tuple[Kind, str], bool] = {}
+        self._rests: set[str] = set()
+        self._doubtful: dict[str, set[str]] = {}
 
     @classmethod
     def of(cls, conf: Conf) -> Steps[Meant]:
@@ -68,13 +82,18 @@ class Meant:
                     self._named[kind].add(fold(entry.value))
 
     def _note_again(self, section: Section) -> None:
-        """What a section says again may be another's, under a name that no header has."""
+        """What a section says again may be another's, under a name that no header has, and what
+        it says from there on."""
         first = section.again[0]
         other = Section(f"[{first.file}:{first.line}]", first.file, first.line)
         for entry in section.again:
             other.entries.setdefault(fold(entry.tag), entry)
         if len(other.entries) == len(section.again):
+            for key, entry in section.entries.items():
+                if entry.file == first.file and entry.line > first.line:
+                    other.entries.setdefault(key, entry)
             self._sections[fold(other.name)] = other
+            self._rests.add(fold(other.name))
             self._note(other)
 
     def mend(self, name: str, kind: Kind = Kind.CONNECTION) -> bool:
@@ -87,8 +106,20 @@ class Meant:
                 self._mended[kind, key] = self._mend(kind, key, section)
         return self._mended[kind, key]
 
+    def doubts(self, name: str) -> tuple[bool, bool]:
+        """Whether our side, and whether the far side, of a connection that mend() has been asked
+        for is read from a section that it may not mean at all."""
+        doubtful = self._doubtful.get(fold(name), set())
+        near, far = (
+            bool(doubtful & {tag, "ISAKMP-peer"})
+            and not self.conf.is_written(name, selectors)
+            and (tag in doubtful or not self.conf.is_written(name, tag))
+            for tag, selectors in _SIDES
+        )
+        return near, far
+
     def _mend(self, kind: Kind, key: str, section: Section) -> bool:
-        entries = dict(section.entries)
+        entries = _apart(kind, section.entries)
         unknown = [entry for entry in entries.values() if tag_of(kind, entry.tag) is None]
         for entry in unknown:
             del entries[fold(entry.tag)]
@@ -102,46 +133,78 @@ class Meant:
         self._sections[key] = Section(section.name, section.file, section.line, entries)
         mended = False
         if kind is Kind.CONNECTION:
-            mended = sum(self._lead(entries, tag, to) for tag, to in _LEADS.items()) > 0
+            mended = sum(self._lead(key, entries, tag, to) for tag, to in _LEADS.items()) > 0
         elif kind is Kind.ID:
             self._mend_identity(section.name, entries)
         return mended or entries != section.entries
 
-    def _lead(self, entries: dict[str, Entry], tag: str, kind: Kind) -> bool:
+    def _lead(self, key: str, entries: dict[str, Entry], tag: str, kind: Kind) -> bool:
         """Follow a tag of a connection to what it likely names; whether that is mended."""
         entry = entries.get(fold(tag))
         if entry is None:
             return False
-        if not self.conf.has_section(entry.value) and (like := self._like(entry.value, kind)):
-            entry = entries[fold(tag)] = entry._replace(value=like)
+        if not self.conf.has_section(entry.value):
+            others = {fold(entries[one].value) for one in map(fold, _LEADS) if one in entries}
+            like, certain = self._like(entry.value, kind, others)
+            if like:
+                entry = entries[fold(tag)] = entry._replace(value=like)
+            if like and not certain:
+                self._doubtful.setdefault(key, set()).add(tag)
         return self.mend(entry.value, kind)
 
-    def _like(self, name: str, kind: Kind) -> str:
-        """The section of a kind that a name looks like, first of those that nothing names; else
-        what is left of the only one whose header is missing, or says something else."""
+    def _like(self, name: str, kind: Kind, others: set[str]) -> tuple[str, bool]:
+        """The section of a kind that a name is likely meant for, and whether that is certain.
+
+        First what is left of the only one whose header is missing; then the one that it looks like,
+        of those that nothing names; then of those in use, but for the others that the connection
+        names; then the only one that nothing names.
+        """
         free = self._free(kind)
-        every = (section.name for section in self._known[kind].values())
-        if like := most_alike(name, (section.name for section in free)) or most_alike(name, every):
-            return like
-        if kind is Kind.PEER:  # an identity has an address, too
-            free = [each for each in free if fold(each.name) not in self._named[Kind.ID]]
-        if len(free) != 1:
-            return ""
-        # A copy: it may be another section that has these tags beside its own.
-        copy = replace(free[0], name=f"[{kind.value}: {free[0].name}]")
+        rests = [section for section in free if self._is_rest(kind, section)]
+        whole = [section for section in free if section not in rests]
+        like = most_alike(name, (section.name for section in whole))
+        if len(rests) == 1:
+            return self._copy(kind, rests[0]), not like
+        used = (each.name for key, each in self._known[kind].items() if key not in others)
+        if found := like or most_alike(name, used):
+            return found, bool(like)
+        return (self._copy(kind, free[0]), False) if len(free) == 1 else ("", False)
+
+    def _is_rest(self, kind: Kind, section: Section) -> bool:
+        """Whether a section that nothing names as one of a kind is the rest of one: it has no name,
+        or is something else beside."""
+        key, others = fold(section.name), (_OWN[other] for other in _OWN if other is not kind)
+        return (
+            key in self._rests
+            or key in _FIXED
+            or any(not marks.isdisjoint(section.entries) for marks in others)
+        )
+
+    def _copy(self, kind: Kind, section: Section) -> str:
+        """The name of a copy: it may be another section that has these tags beside its own."""
+        copy = replace(section, name=f"[{kind.value}: {section.name}]")
         self._sections[fold(copy.name)] = copy
         return copy.name
 
     def _free(self, kind: Kind) -> list[Section]:
-        """The sections of a kind that nothing names."""
+        """The sections of a kind that nothing names. An identity has an address, too."""
         named = self._named[kind]
-        return [section for key, section in self._known[kind].items() if key not in named]
+        free = [section for key, section in self._known[kind].items() if key not in named]
+        if kind is Kind.PEER:
+            free = [s for s in free if _MARKS[Kind.ID].isdisjoint(s.entries) or _is_peer(s)]
+        return free
 
     def _mend_identity(self, name: str, entries: dict[str, Entry]) -> None:
         """Without the Protocol and Port that cannot be read: of the network all is meant."""
-        kind, known = entries.get("id-type"), names(ipsec.Id)
-        if kind and kind.value.upper() not in known:
+        kind, known = entries.get("id-type"), list(names(ipsec.Id))
+        address = entries.get("network") or entries.get("address")
+        if address:
+            family = "IPV6_ADDR" if ":" in address.value else "IPV4_ADDR"
+            known = [family, f"{family}_SUBNET"]
+        if kind and kind.value.upper() not in names(ipsec.Id):
             entries["id-type"] = kind._replace(value=most_alike(kind.value, known) or kind.value)
+        elif address and not kind:
+            entries["id-type"] = address._replace(tag="ID-type", value=known["network" in entries])
         for tag in ("Protocol", "Port"):
             try:
                 self.conf.value(Kind.ID, name, tag)
@@ -167,6 +230,23 @@ class Meant:
     def unlisted(self) -> list[str]:
         """The sections that look like connections, and are not listed."""
         return [section.name for section in self._free(Kind.CONNECTION)]
+
+
+def _apart(kind: Kind, entries: dict[str, Entry]) -> dict[str, Entry]:
+    """What a section says, where a line end may be lost: a value with a tag in it is two."""
+    found = dict(entries)
+    for key, entry in entries.items():
+        value, *more = _TAGS[kind].split(entry.value)
+        if more:
+            found[key] = entry._replace(value=value)
+            for tag, text in zip(more[::2], more[1::2], strict=True):
+                found.setdefault(fold(tag), entry._replace(tag=tag, value=text))
+    return found
+
+
+def _is_peer(section: Section) -> bool:
+    """Whether a section has what a peer alone has."""
+    return not _OWN[Kind.PEER].isdisjoint(section.entries)
 
 
 @lru_cache(1024)

@@ -233,22 +233,31 @@ def read_selectors_of(
 
 def read_far(conf: Conf, name: str, resolve: Resolve = no_interfaces) -> tuple[Selector, ...]:
     """What a connection has with the far side, of everybody here, where our side alone cannot be
-    read; without what would cut this host off. ConfError of the side that is wrong."""
+    read; see read_with_far(). ConfError of the side that is wrong."""
     peer, common = conf.get(name, "ISAKMP-peer", "") or "", Common(conf, resolve)
-    remote = _selectors(conf, name, "Remote-selectors")
-    remote_id = None if remote else _remote_id(conf, name, peer, common)
-    remote = remote or _of_identity(conf, name, "Remote-ID", remote_id)
+    found = read_with_far(conf, name, resolve)
     try:
         if not _selectors(conf, name, "Local-selectors"):
             _network(conf, name, "Local-ID", _local_id(conf, name, peer, resolve, common))
     except ConfError:
-        far = tuple(selector for selector in remote if not _is_everybody([selector]))
-        for version in (4, 6):
-            if _is_everybody([selector for selector in far if selector.start.version == version]):
-                far = tuple(selector for selector in far if selector.start.version != version)
-        if far:
-            with suppress(Refused):
-                return selectors(Traffic(_everybody(far), far), _DROPPED_MAX)
+        return found
+    return ()
+
+
+def read_with_far(conf: Conf, name: str, resolve: Resolve = no_interfaces) -> tuple[Selector, ...]:
+    """What a connection has with the far side, of everybody here, whatever our side is; without
+    what would cut this host off. ConfError where it is wrong."""
+    peer, common = conf.get(name, "ISAKMP-peer", "") or "", Common(conf, resolve)
+    remote = _selectors(conf, name, "Remote-selectors")
+    remote_id = None if remote else _remote_id(conf, name, peer, common)
+    remote = remote or _of_identity(conf, name, "Remote-ID", remote_id)
+    far = tuple(selector for selector in remote if not _is_everybody([selector]))
+    for version in (4, 6):
+        if _is_everybody([selector for selector in far if selector.start.version == version]):
+            far = tuple(selector for selector in far if selector.start.version != version)
+    if far:
+        with suppress(Refused):
+            return selectors(Traffic(_everybody(far), far), _DROPPED_MAX)
     return ()
 
 

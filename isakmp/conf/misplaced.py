@@ -1,7 +1,8 @@
 """Tags under the header of another section, as their own is missing: what they say is not heard.
 
 Nobody could tell what there was to be protected. A connection's own header is missing where
-another section has its tags too, and the lists have a name that is no section.
+another section has its tags too, and the lists have a name that is no section. One line below the
+next header leaves its connection with a default: that is told where it counts for nothing there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ _KINDS = {fold(name): kind for name, kind in FIXED.items()}
 _LISTS = ("Connections", "Passive-connections")
 _FOLDED_LISTS = frozenset(map(fold, _LISTS))
 _PEER = fold("ISAKMP-peer")
+# Each tag that says a side of the traffic, and the other one of that side.
+_SIDES = {"local-id": "local-selectors", "remote-id": "remote-selectors"}
+_SIDES |= {other: tag for tag, other in _SIDES.items()}
+# What no connection, nor its peer, has.
+_NO_SIDES = frozenset(map(fold, ("ID-type", "Network", "EXCHANGE_TYPE", "Suites")))
 # What a section has that is no connection.
 _OTHERS = frozenset(
     tag for kind, tags in FOLDED.items() if kind not in FIXED.values() for tag in tags
@@ -32,7 +38,7 @@ def misplaced(conf: Conf) -> Steps[list[ConfError]]:
     lost = [name for name in listed if not conf.has_section(name)]
     ours = frozenset(map(fold, listed))
     bypass = frozenset(map(fold, conf.get_list("Phase 2", "Bypass")))
-    found, left = [], _LOOKED_AT
+    found, left, before = [], _LOOKED_AT, None
     for (key, section), pause in pauses(conf.written.items()):
         if entry := _of_phase_2(key, section):
             found.append(_error(entry, "[Phase 2]"))
@@ -40,11 +46,14 @@ def misplaced(conf: Conf) -> Steps[list[ConfError]]:
             found.append(_error(entry, "[Phase 1]"))
         elif lost and (entry := _of_connection(key, section, ours, bypass)):
             found.append(_error(entry, f"[{lost[0]}]"))
+        elif before and (entry := _of_side(key, section, before)):
+            found.append(_below(entry, before))
         elif (kind := _KINDS.get(key)) not in (None, Kind.PHASE_2) and left > 0:
             unknown = [e for e in section.entries.values() if tag_of(kind, e.tag) is None]
             like = (e for e in unknown[:left] if most_alike(e.tag, _LISTS, ALIKE))
             found += [_error(entry, "[Phase 2]") for entry in [*like][:1]]
             left -= len(unknown)
+        before = section
         if pause:
             yield
     return found
@@ -55,6 +64,32 @@ def _error(entry: Entry, whose: str) -> ConfError:
         f"{entry.tag} belongs to {whose}: is its header missing?", file=entry.file,
         line=entry.line, section=entry.section, tag=entry.tag, hint=f"write {whose} before it",
     )  # fmt: skip
+
+
+def _below(entry: Entry, owner: Section) -> ConfError:
+    return ConfError(
+        f"{entry.tag} belongs to [{owner.name}], which has none: it counts for nothing here",
+        file=entry.file, line=entry.line, section=entry.section, tag=entry.tag,
+        hint=f"write it above [{entry.section}], or not at all",
+    )  # fmt: skip
+
+
+def _of_side(key: str, section: Section, before: Section) -> Entry | None:
+    """A side of the connection before, right below the header of a section that has its own, or can
+    have none."""
+    tag = next(iter(section.entries), "")
+    if tag not in _SIDES or _PEER not in before.entries or before.file != section.file:
+        return None
+    sides = {tag, _SIDES[tag]}
+    if not sides.isdisjoint(before.entries) or not 0 <= before.line < section.line:
+        return None
+    counts = (
+        _SIDES[tag] not in section.entries
+        and all(fold(entry.tag) != tag for entry in section.again)
+        and _NO_SIDES.isdisjoint(section.entries)
+        and key not in _KINDS
+    )
+    return None if counts else section.entries[tag]
 
 
 def _of_phase_2(key: str, section: Section) -> Entry | None:

@@ -30,6 +30,7 @@ from isakmp.policy.ikev2_reader import read_key_exchange
 from isakmp.policy.keys import IdentityKeys
 from isakmp.policy.reader import (
     BUILT_IN_CONFIGURATION,
+    SELECTOR_LISTS,
     by_address,
     read_bypass,
 )
@@ -406,6 +407,10 @@ class Walk:
         self.warnings += unheard(connection, versions)
         if self.conf.get(visit.section, "ESP-proposals") is not None:
             self._esp_keywords(visit.section, connection)
+        for side, identity in zip(SELECTOR_LISTS, ("Local-ID", "Remote-ID"), strict=True):
+            if all(self.conf.is_written(visit.section, tag) for tag in (side, identity)):
+                place = self.conf.where(visit.section, identity)
+                self.warnings.append(f"{place}: counts for nothing beside {side}")
         self._carried(connection, self._place(visit))
 
     def _carried(self, connection: Connection, place: tuple[str, str]) -> None:

@@ -15,7 +15,7 @@ from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import ALIKE, Entry, Parsed, Section, alike, fold, most_alike
 from isakmp.conf.spelling import MAX_UNKNOWN
 from isakmp.conf.store import Conf
-from isakmp.conf.tags import FIXED, TAGS, tag_of
+from isakmp.conf.tags import FIXED, FOLDED, TAGS, tag_of
 from isakmp.constants import ipsec, names
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, pauses
@@ -30,11 +30,14 @@ _MARKS = {
 # The tags that lead from a connection to what its traffic is read from.
 _LEADS = {"ISAKMP-peer": Kind.PEER, "Local-ID": Kind.ID, "Remote-ID": Kind.ID}
 _NAMES = {Kind.PEER: ("isakmp-peer",), Kind.ID: ("id", "local-id", "remote-id")}
-# The same of what no other kind has at all: an identity has an address, too.
-_OWN = _MARKS | {
-    Kind.PEER: frozenset(("local-address", "authentication", "key-exchange", "ike-proposals"))
+# What a peer has, and no identity, which has an address, too.
+_OF_PEERS = frozenset(("local-address", "authentication", "key-exchange", "ike-proposals"))
+# The tags that others have, and a kind has not, and the names that no section of one has.
+_FOREIGN = {
+    kind: frozenset(tag for tags in FOLDED.values() for tag in tags if tag not in FOLDED[kind])
+    | frozenset(map(fold, FIXED))
+    for kind in _MARKS
 }
-_FIXED = frozenset(map(fold, FIXED))
 # What a side of the traffic is read from.
 _SIDES = ("Local-ID", "Local-selectors"), ("Remote-ID", "Remote-selectors")
 # A tag in a value.
@@ -173,12 +176,8 @@ class Meant:
     def _is_rest(self, kind: Kind, section: Section) -> bool:
         """Whether a section that nothing names as one of a kind is the rest of one: it has no name,
         or is something else beside."""
-        key, others = fold(section.name), (_OWN[other] for other in _OWN if other is not kind)
-        return (
-            key in self._rests
-            or key in _FIXED
-            or any(not marks.isdisjoint(section.entries) for marks in others)
-        )
+        key = fold(section.name)
+        return key in self._rests or not _FOREIGN[kind].isdisjoint((key, *section.entries))
 
     def _copy(self, kind: Kind, section: Section) -> str:
         """The name of a copy: it may be another section that has these tags beside its own."""
@@ -246,7 +245,7 @@ def _apart(kind: Kind, entries: dict[str, Entry]) -> dict[str, Entry]:
 
 def _is_peer(section: Section) -> bool:
     """Whether a section has what a peer alone has."""
-    return not _OWN[Kind.PEER].isdisjoint(section.entries)
+    return not _OF_PEERS.isdisjoint(section.entries)
 
 
 @lru_cache(1024)

@@ -66,3 +66,55 @@ def test_two_connections_under_one_header_name_the_lost_one() -> None:
 def test_a_tag_said_twice_is_none_where_all_connections_are_there() -> None:
     text = WEST.text().replace("ISAKMP-peer= east", "ISAKMP-peer= east\nISAKMP-peer= east")
     assert not lost(Conf.from_text(text))
+
+
+# --- a side of the traffic below the next header -----------------------------------------------
+
+SECOND = (
+    "[second]\nLocal-selectors= 10.1.0.0/16\nRemote-selectors= 10.3.0.0/16\nISAKMP-peer= east\n"
+)
+
+
+def below(text: str, line: str, header: str) -> str:
+    """The text with a line, right above that header, below it."""
+    assert text.count(f"{line}\n{header}\n") == 1
+    return text.replace(f"{line}\n{header}\n", f"{header}\n{line}\n")
+
+
+OF_ID = SECOND.replace("Remote-selectors= 10.3.0.0/16", "Remote-ID= net")
+ONE = "[Phase 2]\nConnections= first, second\n[first]\nISAKMP-peer= east\n{side}\n" + SECOND
+
+
+@pytest.mark.parametrize(
+    ("side", "header", "after"),
+    [
+        ("Remote-ID= far", "[second]", ""),
+        ("Local-ID= near", "[second]", ""),
+        ("Remote-ID= far", "[second]", OF_ID),
+        ("Remote-selectors= 10.2.0.0/16", "[second]", ""),
+        ("Remote-selectors= 10.2.0.0/16", "[second]", OF_ID),
+        ("Remote-ID= far", "[second]", "[second]\nID-type= IPV4_ADDR\nAddress= 10.1.0.1\n"),
+        ("Remote-ID= far", "[second]", "[second]\nEXCHANGE_TYPE= QUICK_MODE\n"),
+        ("Remote-ID= far", "[X509-certificates]", "[X509-certificates]\nCA-directory= /ca\n"),
+    ],
+)  # fmt: skip
+def test_a_side_below_the_next_header_is_told(side: str, header: str, after: str) -> None:
+    text = ONE.format(side=side).replace(SECOND, after or SECOND)
+    assert not [error for error in lost(Conf.from_text(text)) if "counts for" in error.reason]
+    (error,) = lost(Conf.from_text(below(text, side, header)))
+    tag = side.split("=")[0]
+    assert error.reason == f"{tag} belongs to [first], which has none: it counts for nothing here"
+    assert (error.section, error.tag) == (header[1:-1], tag)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ONE.format(side="Remote-ID= far").replace("[second]", "[second]\nRemote-ID= far"),
+        ONE.format(side="").replace("Local-selectors= 10.1.0.0/16", "Local-ID= near"),
+        ONE.format(side="").replace("ISAKMP-peer= east\n", "", 1).replace("Lo", "Local-ID= a\nLo"),
+        ONE.format(side="").replace(SECOND, "[second]\nRemote-ID= far\nAddress= 192.0.2.2\n"),
+    ],
+)  # fmt: skip
+def test_a_side_that_counts_or_is_no_others_is_not(text: str) -> None:
+    assert not [error for error in lost(Conf.from_text(text)) if "counts for" in error.reason]

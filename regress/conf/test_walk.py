@@ -10,6 +10,7 @@ from isakmp.policy.identity import no_interfaces
 from isakmp.policy.readings import Readings
 from isakmp.policy.supported import UNKNOWN
 from regress.configurations import MANY, many
+from regress.pair import WEST
 
 
 def walk(text: str) -> Walk:
@@ -44,3 +45,12 @@ def test_it_may_be_left_and_begun_again() -> None:
         pass
     assert list(again.errors.values()) == found.errors
     assert set(again.warnings) <= set(found.warnings) and again.warnings
+
+
+def test_an_identity_beside_a_list_of_its_side_counts_for_nothing() -> None:
+    text = WEST.text().replace("Remote-ID= far", "Remote-ID= far\nRemote-selectors= 10.2.0.0/16")
+    said = [text for text in judge(Conf.from_text(text)).warnings if "counts for nothing" in text]
+    (line,) = (n for n, one in enumerate(text.splitlines(), 1) if one == "Remote-ID= far")
+    assert [one.partition(":")[2] for one in said] == [
+        f"{line} [west-east]:Remote-ID: counts for nothing beside Remote-selectors"
+    ]

@@ -41,6 +41,19 @@ TWO = LISTS.replace("Connections= west-east", "Connections= west-east, west-sout
 )
 # With one that is not used.
 MORE = IDS + TWO[TWO.index("[west-south]") :]
+# Names that look alike, here and there.
+ALIKE = re.sub(r"\bnear\b", "Net-west", re.sub(r"\bfar\b", "Net-east", IDS))
+PEERS_ALIKE = re.sub(r"\beast\b", "gw-2", HOSTS.replace("west-east", "c")).replace(
+    "Connections= c", "Connections= c, d"
+) + (
+    "[gw-1]\nLocal-address= 192.0.2.1\nAddress= 192.0.2.3\nConfiguration= phase-1\n"
+    "Authentication= another secret\n[d]\nISAKMP-peer= gw-1\nConfiguration= phase-2\n"
+)
+# What is guessed of one connection may be the other's.
+HUB = ALIKE.replace("Connections= west-east", "Connections= west-east, west-south") + (
+    "[west-south]\nISAKMP-peer= east\nConfiguration= phase-2\nLocal-ID= Net-west\n"
+    "Remote-ID= Net-south\n" + network_id("Net-south", "10.3.0.0/16")
+)
 
 NETS, SOUTH = ("10.1.0.0/16", "10.2.0.0/16"), ("10.1.0.0/16", "10.3.0.0/16")
 PEERS = "192.0.2.1/32", "192.0.2.2/32"
@@ -107,6 +120,21 @@ ROWS = [
     *(closed(TWO, "west-east, west-south", names, NETS, SOUTH)
       for names in ("west-east west-south", "west-east; west-south", "west-eastwest-south",
                     "west-east/west-south", "westeast west_south")),
+    closed(ALIKE, "[Net-west]\n", "", NETS),
+    closed(ALIKE, "[Net-east]\n", "", NETS),
+    closed(ALIKE, "[Net-east]", "# [Net-east]", NETS),
+    closed(ALIKE, "= Net-west", "= Net-wets", NETS),
+    closed(ALIKE, "= Net-east", "= Net-eats", NETS),
+    *(closed(IDS, f"{tag}= {value}\n{after}", f"{tag}= {value}{between}{after}", NETS)
+      for tag, value, after in (("Configuration", "phase-2", "Local-ID= near"),
+                                ("Local-ID", "near", "Remote-ID= far"),
+                                ("Network", "10.1.0.0", "Netmask= 255.255.0.0"),
+                                ("ISAKMP-peer", "east", "Configuration= phase-2"))
+      for between in ("", " ", "\t")),
+    closed(IDS, "IPV4_ADDR_SUBNET", "IPVc_ADDR_SUBNET", NETS),
+    closed(IDS, "ID-type= IPV4_ADDR_SUBNET\n", "", NETS),
+    closed(ADDRESSES, "ID-type= IPV4_ADDR\n", "", PAIR),
+    closed(ADDRESSES, "IPV4_ADDR", "IPVx_ADDR", PAIR),
     closed(MORE, "Connections= west-east", "Connections= weast", NETS),
     closed(MORE, "Connections= west-east", "Connections= other", NETS, SOUTH),
     *(Row(IDS, "[Phase 2]\n", header, Fate.REFUSED)
@@ -249,11 +277,17 @@ def slips(text: str) -> Iterator[str]:
     for number, line in enumerate(lines):
         for slip in _slips(line):
             yield "\n".join([*lines[:number], *slip, *lines[number + 1 :]])
+        after = lines[number + 1 : number + 2]
+        for joined in ([line + between + "".join(after)] for between in ("", " ")):
+            yield "\n".join([*lines[:number], *joined, *lines[number + 2 :]])
+        if re.match("(Local|Remote)-(ID|sel)", line):
+            yield "\n".join([*lines[:number], *after, line, *lines[number + 2 :]])
 
 
 def _slips(line: str) -> Iterator[list[str]]:
     if line.startswith("["):
         yield []
+        yield ["#" + line]
         yield from ([f"[{name}]"] for name in _misspelt(line[1:-1]))
     elif line:
         tag, _, value = line.partition("= ")
@@ -269,7 +303,7 @@ def _misspelt(name: str) -> Iterator[str]:
     yield before[:-1] + after[:1] + before[-1:] + after[1:]
 
 
-@pytest.mark.parametrize("text", [IDS, LISTS, HOSTS, TWO, MORE])
+@pytest.mark.parametrize("text", [IDS, LISTS, HOSTS, TWO, MORE, ALIKE, HUB, PEERS_ALIKE])
 def test_one_slip_leaves_nothing_open_that_is_not_told(text: str) -> None:
     """At a reload nothing at all; at a start what cannot be read, which is told."""
     good, _ = kept(text)
@@ -299,6 +333,44 @@ def open_of(wanted: set[Selector], found: set[Selector]) -> set[Selector]:
         one for one in wanted
         if not any(lies_in(one.src, each.src) and lies_in(one.dst, each.dst) for each in found)
     }  # fmt: skip
+
+
+EAST = network_id("Net-east", "10.2.0.0/16")
+GW_2 = PEERS_ALIKE[PEERS_ALIKE.index("[gw-2]") : PEERS_ALIKE.index("[c]")]
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "wrong", "wanted", "unread"),
+    [
+        (HUB, "[Net-east]\n", "", {NETS}, False),
+        (HUB, "[Net-west]\n", "", {NETS, SOUTH}, False),
+        (HUB, "[Net-south]\n", "", {SOUTH}, False),
+        (HUB, "= Net-west", "= Net-wets", {NETS, FAR}, False),
+        (HUB, "= Net-east", "= Net-eats", {NETS}, False),
+        (HUB, EAST, "", {SOUTH}, True),
+        (HUB, EAST, EAST.replace("Net-east", "other"), {SOUTH}, True),
+        (ALIKE, EAST, "", set[tuple[str, str]](), True),
+        (ALIKE, EAST, EAST.replace("Net-east", "other"), {NETS}, True),
+        (PEERS_ALIKE, "[gw-2]\n", "", {PEERS}, False),
+        (PEERS_ALIKE, "[gw-1]\n", "", {("192.0.2.1/32", "192.0.2.3/32")}, False),
+        (PEERS_ALIKE, GW_2, "", {("192.0.2.1/32", "192.0.2.3/32")}, True),
+    ],
+)
+def test_a_guess_that_is_not_certain_does_not_stand_alone(
+    text: str, right: str, wrong: str, wanted: set[tuple[str, str]], unread: bool
+) -> None:
+    """All with the far side is dropped, too, or it is told; and what was before, at a reload. A
+    network is not cut off from itself."""
+    assert right in text
+    good, before = kept(text)
+    bad = text.replace(right, wrong, 1)
+    _, found = kept(bad)
+    dropped = {(str(one.src), str(one.dst)) for each in found.closed.values() for one in each}
+    assert dropped == wanted
+    assert bool(found.unread) is unread
+    again, found = kept(bad, before)
+    assert not open_of(good, again)
+    assert not found.unread
 
 
 # --- one reload after another ----------------------------------------------------------------

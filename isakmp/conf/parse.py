@@ -30,7 +30,7 @@ ALIKE = 0.7
 SECRET_TAGS = ("authentication", "ppk")
 # Those whose default, in the place of an empty value, would let others in, or traffic go in clear.
 NEVER_EMPTY = frozenset((
-    "authentication", "remote-id", "local-id", "remote-selectors", "local-selectors",
+    "remote-id", "local-id", "remote-selectors", "local-selectors",
     "isakmp-peer", "address", "network", "netmask", "id-type",
 ))  # fmt: skip
 

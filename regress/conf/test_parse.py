@@ -114,7 +114,7 @@ def test_a_tag_without_a_value_is_not_there(text: str) -> None:
     assert conf.warnings == ["f:2 [s]:t has no value and is ignored"]
 
 
-@pytest.mark.parametrize("tag", ["Remote-ID", "local-selectors", "Authentication", "Address"])
+@pytest.mark.parametrize("tag", ["Remote-ID", "local-selectors", "Address"])
 def test_what_must_not_be_left_to_its_default_has_a_value(tag: str) -> None:
     with pytest.raises(ConfError) as caught:
         Conf.from_text(f"[s]\n{tag}=\n", "f")

@@ -69,12 +69,7 @@ PEER: Mapping[str, Tag] = MappingProxyType(
             "IKEv2: cut large messages into pieces that no router has to cut (RFC 7383)",
             "yes",
         ),
-        "ID": section(
-            Kind.ID,
-            "who we say we are; without it an IKEv2 responder behind a NAT is the address that the "
-            "peer asks for",
-            otherwise="the address",
-        ),
+        "ID": section(Kind.ID, "who we say we are", otherwise="the address"),
         "IKE-proposals": Tag(
             parsed("keywords", lru_cache(256)(parse_ike)),
             "algorithms by keywords, see below; instead of **Configuration**'s transforms",

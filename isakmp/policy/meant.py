@@ -8,6 +8,7 @@ default of what is misspelt would be dropped, and what is to be protected would 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -16,6 +17,7 @@ from isakmp.conf.parse import ALIKE, Entry, Parsed, Section, alike, fold, most_a
 from isakmp.conf.spelling import MAX_UNKNOWN
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, FOLDED, TAGS, tag_of
+from isakmp.conf.values import BadValue
 from isakmp.constants import ipsec, names
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, pauses
@@ -117,6 +119,7 @@ class Meant:
             bool(doubtful & {tag, "ISAKMP-peer"})
             and not self.conf.is_written(name, selectors)
             and (tag in doubtful or not self.conf.is_written(name, tag))
+            or selectors in doubtful
             for tag, selectors in _SIDES
         )
         return near, far
@@ -136,10 +139,22 @@ class Meant:
         self._sections[key] = Section(section.name, section.file, section.line, entries)
         mended = False
         if kind is Kind.CONNECTION:
+            self._mend_lists(key, entries)
             mended = sum(self._lead(key, entries, tag, to) for tag, to in _LEADS.items()) > 0
         elif kind is Kind.ID:
             self._mend_identity(section.name, entries)
         return mended or entries != section.entries
+
+    def _mend_lists(self, key: str, entries: dict[str, Entry]) -> None:
+        """Without the selectors that cannot be read, and with the commas that are missing."""
+        for _, tag in _SIDES:
+            entry, parse = entries.get(fold(tag)), TAGS[Kind.CONNECTION][tag].type.parse
+            words = [word for word in re.split(r"[,\s]+", entry.value) if word] if entry else []
+            read = [word for word in words if _reads(parse, word)]
+            if entry and read and not _reads(parse, entry.value):
+                entries[fold(tag)] = entry._replace(value=", ".join(read))
+                if len(read) < len(words):
+                    self._doubtful.setdefault(key, set()).add(tag)
 
     def _lead(self, key: str, entries: dict[str, Entry], tag: str, kind: Kind) -> bool:
         """Follow a tag of a connection to what it likely names; whether that is mended."""
@@ -158,19 +173,20 @@ class Meant:
     def _like(self, name: str, kind: Kind, others: set[str]) -> tuple[str, bool]:
         """The section of a kind that a name is likely meant for, and whether that is certain.
 
-        First what is left of the only one whose header is missing; then the one that it looks like,
-        of those that nothing names; then of those in use, but for the others that the connection
-        names; then the only one that nothing names.
+        First what is left of the only one whose header is missing; then the one that it looks most
+        like, but for the others that the connection names, which is certain where it is like no
+        other and nothing names that; then the only one that nothing names.
         """
         free = self._free(kind)
         rests = [section for section in free if self._is_rest(kind, section)]
         whole = [section for section in free if section not in rests]
-        like = most_alike(name, (section.name for section in whole))
         if len(rests) == 1:
+            like = most_alike(name, (section.name for section in whole))
             return self._copy(kind, rests[0]), not like
-        used = (each.name for key, each in self._known[kind].items() if key not in others)
-        if found := like or most_alike(name, used):
-            return found, bool(like)
+        known = [each.name for key, each in self._known[kind].items() if key not in others]
+        if found := most_alike(name, known):
+            alone = len(alike(name, known)) == 1
+            return found, alone and found in [section.name for section in whole]
         return (self._copy(kind, free[0]), False) if len(free) == 1 else ("", False)
 
     def _is_rest(self, kind: Kind, section: Section) -> bool:
@@ -252,6 +268,14 @@ def _is_peer(section: Section) -> bool:
 def _likely(kind: Kind, tag: str) -> str:
     """The known tag that one looks like, or none: thousands may be misspelt alike."""
     return most_alike(tag, TAGS[kind], ALIKE)
+
+
+def _reads(parse: Callable[[str], object], text: str) -> bool:
+    try:
+        parse(text)
+    except BadValue:
+        return False
+    return True
 
 
 def _made_of(name: str, known: dict[str, Section]) -> list[str]:

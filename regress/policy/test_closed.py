@@ -336,6 +336,7 @@ def open_of(wanted: set[Selector], found: set[Selector]) -> set[Selector]:
 
 
 EAST = network_id("Net-east", "10.2.0.0/16")
+SPARE = HUB + network_id("Net-wood", "10.99.0.0/16")
 GW_2 = PEERS_ALIKE[PEERS_ALIKE.index("[gw-2]") : PEERS_ALIKE.index("[c]")]
 
 
@@ -354,6 +355,18 @@ GW_2 = PEERS_ALIKE[PEERS_ALIKE.index("[gw-2]") : PEERS_ALIKE.index("[c]")]
         (PEERS_ALIKE, "[gw-2]\n", "", {PEERS}, False),
         (PEERS_ALIKE, "[gw-1]\n", "", {("192.0.2.1/32", "192.0.2.3/32")}, False),
         (PEERS_ALIKE, GW_2, "", {("192.0.2.1/32", "192.0.2.3/32")}, True),
+        # What nothing names is like it, too, and what is meant is in use.
+        (SPARE, "= Net-west", "= Net-ww", {("10.99.0.0/16", "10.2.0.0/16"), FAR}, False),
+        (SPARE, "= Net-west", "= Net-wets", {NETS, FAR}, False),
+        (LISTS, "10.2.0.0/16", "10.2.0.0/16, 10.3.0.0/61", {NETS}, True),
+        (
+            LISTS,
+            "10.2.0.0/16",
+            "10.2.0.0/16 10.7.0.0/16",
+            {NETS, ("10.1.0.0/16", "10.7.0.0/16")},
+            False,
+        ),
+        (LISTS, "10.1.0.0/16", "10.1.0.0/16, 10.5.0.0/61", {NETS, FAR}, False),
     ],
 )
 def test_a_guess_that_is_not_certain_does_not_stand_alone(
@@ -415,7 +428,7 @@ def test_what_was_dropped_goes_on_to_be_until_the_connection_can_be_read(
 def test_of_more_networks_than_a_child_sa_may_have_all_are_dropped(tmp_path: Path) -> None:
     side = ", ".join(f"10.2.{number}.1-10.2.{number}.254" for number in range(30))
     path = tmp_path / "isakmpd.conf"
-    for near, there in (("10.1.0.0/33", 30 * 14), ("10.1.0.1-10.1.0.254", 30 * 14 * 14)):
+    for near, there in (("10.1.0.0/33", 30 * 14), ("10.1.0.1-10.1.0.9", 30 * 14 * 4)):
         path.write_text(FILE.format(near=near, far=side))
         path.chmod(0o600)
         host = Network().add("192.0.2.1", "", conf=Conf.load(path))

@@ -184,6 +184,10 @@ class Ikev1:
         if exchange.script.establishes and reason is None:
             came = exchange.engine.sas.of_peer(exchange.sa.peer) == [exchange.sa]
             self._repeat_farewells(exchange.engine, exchange.sa, came)
+        bereft = isinstance(exchange.state, Info) and exchange.state.bereft
+        if bereft and exchange.sa.state is not State.DEAD:
+            # The peer may have missed the end of what that replaced, and count on it.
+            self._repeat_farewells(exchange.engine, exchange.sa)
         if reason is not None:
             exchange.sa.ids.use(exchange.message_id)
             self._given_up(exchange, exchange.sa)

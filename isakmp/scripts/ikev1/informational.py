@@ -38,9 +38,11 @@ _SEQUENCE_SIZE = 4  # of RFC 3706 5.3, in octets
 
 @dataclass(slots=True)
 class Info:
-    """What one informational exchange says: payload types and values."""
+    """What one informational exchange says: payload types and values. bereft: it has deleted what
+    nothing is left in the place of."""
 
     payloads: list[tuple[int, Any]] = field(default_factory=list)
+    bereft: bool = False
 
 
 X = Exchange[Info]
@@ -87,6 +89,10 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
         x.engine.owner.children.lost(child)
     for child in found.children:
         x.engine.owner.children.peer_deleted(child)
+    x.state.bereft = any(
+        all(other.state is not State.ESTABLISHED for other in sas.in_slot(child.slot))
+        for child in found.children
+    )
     _give_up(x.engine, sa, set(found.unknown))
     cookies = [spi for value in values if value.protocol_id == isakmp.Protocol.ISAKMP
                for spi in value.spis]  # fmt: skip

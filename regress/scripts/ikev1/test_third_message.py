@@ -105,6 +105,26 @@ def test_it_may_get_lost_as_often_as_it_is_sent(
     agree(west, east)
 
 
+@pytest.mark.parametrize("passive", [True, False])
+def test_who_rekeys_and_says_that_the_old_one_is_gone_while_nothing_of_it_arrives(
+    passive: bool,
+) -> None:
+    """West gives up the new child SA and keeps the old one, which east has not: east says so again
+    when west has taken the new one away."""
+    net, west, east = pair(passive)
+    net.start()
+    net.run(40)
+    loss = Loss(net, most=1000, mute=east)
+    east.daemon.rekey("east-west", "quick")
+    net.run(25)
+    assert loss.lost
+    loss.most, loss.mute = 0, None
+    net.run(120)
+    assert carries(west, east)
+    assert connected(west) and connected(east)
+    agree(west, east)
+
+
 def unheard() -> tuple[Network, Host, Host, Loss]:
     """East has given up a quick mode of which it never had the last message, and no word of that
     arrives."""

@@ -234,6 +234,8 @@ class Keeper(Shared):
         ]  # fmt: skip
         if left and self.sas.current(sa.peer) is None:
             self._restore_sa(left[-1])
+        if (stays := self.sas.current(sa.peer)) is not None:
+            self._inherit(stays)
         self.places.left(sa)
         for exchange in [x for x in sa.running.values() if len(x.steps) > 1]:
             if not exchange.over:
@@ -269,6 +271,8 @@ class Keeper(Shared):
             if child.encap:
                 self.children.moved(child, path)
                 self.orphans.look_after(child.peer)
+                if not sas and (there := self.sas.current(child.peer)) is not None:
+                    self._inherit(there)
         for sa in sas:
             self._renew_beside(sa, [c for c in children if not c.encap and c.parent is None])
 

@@ -271,6 +271,25 @@ def test_two_isakmp_sas_that_meet_at_one_place_both_stay(unique: str) -> None:
     assert [row["state"] for row in world.east.rows(1)] == ["established"] * 2
 
 
+@UNIQUE
+@pytest.mark.parametrize("kind", ["main", "aggressive"])
+@pytest.mark.parametrize("second", ["is alive", "phase 1"])
+def test_what_has_followed_once_follows_again(second: str, kind: str, unique: str) -> None:
+    """Another phase 1 tells of the first new place; of the second IKE does, as the other sends."""
+    world = road(kind, unique, "10")
+    world.move("port")
+    world.west.daemon.rekey("east", "main")
+    world.net.run(2)
+    world.stream.run(300)
+    world.move("port")
+    if second == "phase 1":
+        world.west.daemon.rekey("east", "main")
+        world.net.run(2)
+    world.stream.senders = {world.east.address}
+    world.stream.run(120)
+    assert world.stream.passes and world.gone_to == {world.is_at}
+
+
 @pytest.mark.parametrize("unique", ["no", "never"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("how", ["swapped", "taken", "one sends as the other"])

@@ -72,7 +72,7 @@ class Keeper(Shared):
             if old is not sa and old.state is State.ESTABLISHED:
                 self.places.changed(old, sa)
                 self._supersede_sa(old, sa)
-                if old.place == sa.place:
+                if (old.place, old.dialect) == (sa.place, sa.dialect):
                     sa.lineage = old.lineage
         self._inherit(sa)
         self._make_room(sa)
@@ -81,6 +81,8 @@ class Keeper(Shared):
 
     def _inherit(self, sa: IsakmpSa) -> None:
         """What is where ``sa`` is, and of no other ISAKMP SA there, is of the same device."""
+        if self.engine.dialects[sa.dialect].owns_children:
+            return
         there = [x for x in self.sas.of_peer(sa.peer) if x is not sa and x.place == sa.place]
         others = {x.lineage for x in there}
         for child in self.sas.children_of_peer(sa.peer):

@@ -208,7 +208,9 @@ class Ikev1:
             return
         self._farewells.given_up(sa.peer, state.spis.items())
         current = engine.sas.current(sa.peer)
-        if sa.state is not State.ESTABLISHED and current is not None:
+        if current is None or current.dialect != self.name:
+            return
+        if sa.state is not State.ESTABLISHED:
             self._repeat_farewells(engine, current)
 
     def authenticator(self, exchange: Exchange[Any]) -> int:

@@ -324,3 +324,31 @@ def test_a_copy_with_another_header_and_one_loss_end_no_exchange(
         assert done and connected(west) and connected(east), (octet, bit)
         assert "timeout" not in west.reasons() + east.reasons(), (octet, bit)
         agree(west, east)
+
+
+def test_what_is_given_up_waits_for_an_isakmp_sa_to_be_said_under() -> None:
+    """An IKE SA has taken the ISAKMP SA's place meanwhile, and says nothing of IKEv1's."""
+    versions = "Key-exchange= ikev1, ikev2\n"
+    net = Network()
+    west, east = (net.host(replace(end, peer_tags=versions)) for end in (WEST, EAST))
+    net.start()
+    net.run(5)
+    loss = Loss(net, most=1000)
+    east.daemon.rekey("east-west", "quick")
+    net.run(1)
+    assert loss.lost
+    dialect = west.daemon.engine.dialects["ikev2"]
+    (sa,) = west.daemon.sas.isakmp.values()
+    dialect.begin_sa(
+        west.daemon.engine, sa.remote, sa.path, west.daemon.catalog.connection("west-east")
+    )
+    net.run(1)
+    for host in (west, east):
+        for old in [each for each in host.daemon.sas.isakmp.values() if each.dialect == "ikev1"]:
+            host.daemon.keeper.delete_sa(old, tell=False)
+    loss.most = 0
+    net.run(60)
+    assert carries(west, east)
+    assert not [
+        line for line in west.lines + east.lines if "Traceback" in line or "object has" in line
+    ]

@@ -255,17 +255,17 @@ def _fate(connections: Connections, name: str, passive: bool) -> str:
     """What becomes of the traffic of a connection that is left out."""
     if not connections.settings.flows:
         return "not dropped: isakmpd installs no policies"
-    closed = connections.catalog.closed.get(name)
-    if name in connections.catalog.unread:  # nor its far side alone, or that is everybody
+    closed, shut = connections.catalog.closed.get(name), connections.catalog.shut[name]
+    if shut.unread:  # nor its far side alone, or that is everybody
         as_far = "dropped as far as it can be read, and the rest not"
         return as_far if closed else "not dropped: it cannot be read"
     if closed is None:
         return "that of another, as it was likely meant"
-    if name in connections.catalog.far:
+    if shut.far:
         return "all that is with its far side is dropped, unless that is everybody"
     if len(kept_back(closed, passive=passive)) < len(closed):
         return "not dropped where its remote network is everybody, as it is passive"
-    return "dropped, as it was likely meant" if name in connections.catalog.guessed else "dropped"
+    return "dropped, as it was likely meant" if shut.guessed else "dropped"
 
 
 def _exchanges(remote: Remote) -> list[str]:

@@ -54,9 +54,7 @@ class Catalog:
 
     left_out: the connections and bypasses that are not used, and why;
     closed: the traffic of connections that are left out, where it can be read all the same;
-    far: those of which the far side alone can be read, so that all traffic with that is closed;
-    guessed: those of which what was likely meant is closed; unread: those of which some traffic
-    cannot be read, and is not closed;
+    shut: what there is to say of that, and by which sections, of each that is left out;
     bypass: what goes in clear on purpose, by section;
     faults: the sections that must not be used, by kind and folded name, as the checker has them;
     supports: the IPsec stack's word on a transform, of which the checker tells;
@@ -70,9 +68,7 @@ class Catalog:
     left_out: list[tuple[str, ConfError]] = field(default_factory=list)
     closed: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
     bypass: dict[str, tuple[Selector, ...]] = field(default_factory=dict)
-    far: set[str] = field(default_factory=set)
-    guessed: set[str] = field(default_factory=set)
-    unread: set[str] = field(default_factory=set)
+    shut: dict[str, Shut] = field(default_factory=dict, repr=False)
     generation: int = -1
     faults: Mapping[tuple[Kind, str], ConfError] = field(default_factory=dict)
     supports: Supports | None = None
@@ -113,18 +109,16 @@ class Catalog:
                 if remote := self._readable(section):
                     self._note(remote)
                 yield
-            closing, shut = None, dict[str, Shut]()
+            wrong = []
             for name in connection_names(self.conf):
                 try:
                     self._keep(self._read(name))
                 except ConfError as error:
-                    self.left_out.append((name, error.kept()))
-                    if closing is None:
-                        gone = before.gone(self.conf)
-                        closing = yield from Closing.of(self.conf, self.resolve, gone)
-                    shut[name] = self._close(name, error, closing, before)
+                    wrong.append((name, error.kept()))
                 yield
-            yield from self._reserving(shut, before.reserved)
+            if wrong:
+                yield from self._closing(wrong, before)
+                yield from self._reserving(before.reserved)
         finally:
             self._readings = None
 
@@ -137,16 +131,9 @@ class Catalog:
         self.conf, self.generation = conf, conf.generation
         self._keys.of(conf)
 
-    def traffic(self, name: str) -> tuple[Selector, ...]:
-        """That of a connection, or what is dropped of one that is left out; empty where nothing of
-        it is known."""
-        if known := self.connections.get(name):
-            return tuple(selectors_of(known))
-        return self.closed.get(name, ())
-
     def dropped(self) -> Steps[None]:
         """Let go of what it holds."""
-        yield from emptied(self.remotes, self.connections, self._with, self._at, self.closed)
+        yield from emptied(self.remotes, self.connections, self._with, self._at, self.closed, self.shut)
 
     def _load_bypass(self) -> None:
         self.bypass = {}
@@ -157,36 +144,47 @@ class Catalog:
             except ConfError as error:
                 self.left_out.append((name, error.kept()))
 
-    def _close(self, name: str, why: ConfError, closing: Closing, before: Catalog) -> Shut:
-        """Note the traffic of a connection that is left out, and what is to be told of it. Who
-        says to be its peer is known, and refused."""
-        if remote := self._readable(self.conf.get(name, "ISAKMP-peer") or ""):
-            self._note(remote)
-        shut = closing.shut(name, why, before.traffic(name))
-        self.left_out += [(name, error) for error in shut.errors]
-        if shut.traffic:
-            self.closed[name] = shut.traffic
-        for kept, those in ((shut.far, self.far), (shut.guessed, self.guessed),
-                            (shut.unread, self.unread)):  # fmt: skip
-            if kept:
-                those.add(name)
-        return shut
+    def _closing(self, wrong: list[tuple[str, ConfError]], before: Catalog) -> Steps[None]:
+        """Note the traffic of connections that are left out, and what is to be told of it. Who says
+        to be the peer of one is known, and refused."""
+        self.left_out += wrong
+        closing = yield from Closing.of(self.conf, self.resolve, before._held())
+        for name, why in sorted(wrong, key=lambda one: self.conf.has_section(one[0])):
+            if remote := self._readable(self.conf.get(name, "ISAKMP-peer") or ""):
+                self._note(remote)
+            shut = self.shut[name] = closing.shut(name, why)
+            self.left_out += [(name, error) for error in shut.errors]
+            if traffic := shut.traffic:
+                self.closed[name] = traffic
+            yield
 
-    def _reserving(self, shut: Mapping[str, Shut], before: Reserved) -> Steps[None]:
+    def _held(self) -> Iterator[tuple[str, Mapping[str, tuple[Selector, ...]]]]:
+        """What is protected or dropped, by the name that is listed, and by section."""
+        for name, connection in list(self.connections.items()):
+            yield name, {name: tuple(selectors_of(connection))}
+        for name, shut in list(self.shut.items()):
+            yield name, shut.by_section
+
+    @property
+    def unread(self) -> list[str]:
+        """The connections of which some traffic cannot be read, and is not closed."""
+        return [name for name, shut in self.shut.items() if shut.unread]
+
+    def _reserving(self, before: Reserved) -> Steps[None]:
         """Reserve what is dropped of connections that are left out, and what they had. What may not
         be theirs takes nothing from a connection that has that far network."""
         used = set[Network]()
-        for connection, pause in pauses(self.connections.values() if shut else ()):
+        for connection, pause in pauses(self.connections.values()):
             used.update(selector.dst for selector in selectors_of(connection))
             if pause:
                 yield
-        for name, one in shut.items():
-            former = [share for each in (name, *one.gone) if (share := before.of(each))]
-            former = [share.without(used) for share in former]
-            own = {section: self._share(section, one, former, used) for section in one.of}
-            self.reserved.add_left_out(name, own.pop(name, None), former)
-            for share in own.values():
-                self.reserved.add(share)
+        read = {section: shut for shut in self.shut.values() for section in shut.of}
+        every = dict.fromkeys(chain(read, *(shut.was for shut in self.shut.values())))
+        for section in every:
+            former = [share.without(used)] if (share := before.of(section)) else []
+            one = read.get(section)
+            own = self._share(section, one, former, used) if one else None
+            self.reserved.add_left_out(section, own, former)
             yield
 
     def _share(
@@ -195,17 +193,11 @@ class Catalog:
         """What a section has of what is dropped. Where its peer cannot be read it is as before."""
         peer = self.conf.get(section, "ISAKMP-peer") or ""
         remote = self._readable(peer)
-        was = next((share for share in former if share.name == section), None)
+        was = next(iter(former), None)
         share = Share(section, peer, shut.of[section], remote is not None and remote.shared)
         if remote is None and was is not None:
             share = share._replace(who=was.who, shared=was.shared)
         return share.without(used) if shut.guessed else share
-
-    def gone(self, fresh: Conf) -> dict[str, tuple[Selector, ...]]:
-        """The traffic of what this one has, and the lists of a new configuration have not."""
-        names = set(map(fold, connection_names(fresh)))
-        every = self.closed | {n: tuple(selectors_of(one)) for n, one in self.connections.items()}
-        return {name: traffic for name, traffic in every.items() if fold(name) not in names}
 
     def connection(self, name: str) -> Connection:
         """A connection by name, listed or not. ConfError where it is none or is bad."""

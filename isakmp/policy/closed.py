@@ -7,18 +7,19 @@ dropped may be too much: what is not goes in clear.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 
+from isakmp.conf.parse import fold
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
-from isakmp.event.steps import Steps
+from isakmp.event.steps import Steps, pauses
 from isakmp.policy.identity import Resolve
 from isakmp.policy.meant import Meant
 from isakmp.policy.reader import (
     CONNECTION_LISTS,
+    connection_names,
     read_far,
     read_selectors_of,
     read_with_far,
@@ -32,67 +33,103 @@ _LOOKED_AT = 20
 # Pairs of networks that are told of a connection.
 _TOLD = 5
 _ALL = "all traffic with its far side is dropped, unless that is everybody"
-NOBODY: Mapping[str, Traffic] = MappingProxyType({})
+BySection = Mapping[str, Traffic]
+NOTHING: Iterable[tuple[str, BySection]] = ()
 
 
 @dataclass(slots=True)
 class Shut:
-    """What is dropped of one connection.
+    """What is dropped of one connection, by the sections that it is of.
 
-    of: that of each section that it stands for; more: what was before; gone: whose that was beside
-    its own; far: it is all with the far
-    side; guessed: it is what was likely meant; unread: there may be more, which is not dropped;
-    errors: what is to be said of that.
+    of: as they are read now; was: as they were before; far: it is all with the far side; guessed:
+    it is what was likely meant; unread: there may be more, which is not dropped; errors: what is to
+    be said of that.
     """
 
     of: dict[str, Traffic] = field(default_factory=dict)
-    more: Traffic = ()
-    gone: tuple[str, ...] = ()
+    was: dict[str, Traffic] = field(default_factory=dict)
     far: bool = False
     guessed: bool = False
     unread: bool = False
     errors: list[ConfError] = field(default_factory=list)
 
     @property
+    def by_section(self) -> dict[str, Traffic]:
+        """All of it."""
+        found: dict[str, Traffic] = {}
+        _add(found, self.of)
+        _add(found, self.was)
+        return found
+
+    @property
     def traffic(self) -> Traffic:
-        """All of it, each selector once."""
-        every = (*self.of.values(), self.more)
+        """The same, each selector once."""
+        every = self.by_section.values()
         return tuple(dict.fromkeys(selector for each in every for selector in each))
+
+
+def _add(to: dict[str, Traffic], those: BySection) -> None:
+    for section, traffic in those.items():
+        if traffic:
+            to[section] = tuple(dict.fromkeys((*to.get(section, ()), *traffic)))
 
 
 class Closing:
     """Says it of the connections of one configuration.
 
-    gone: the traffic of those that were listed before, and are no more: the first listed name that
-    is no section has it, as it may be meant for one of them, and all that nothing lists.
+    What was protected or dropped is known by its section, whatever name that was listed by, and
+    goes on to be dropped while that section, or else that name, is in error. What is of sections
+    that are listed no more has the first that it may be meant by: a name that no section has, or a
+    section of which nothing is known.
     """
 
-    def __init__(
-        self, conf: Conf, resolve: Resolve, meant: Meant, gone: Mapping[str, Traffic]
-    ) -> None:
-        self._conf, self._resolve, self._meant, self._gone = conf, resolve, meant, gone
+    def __init__(self, conf: Conf, resolve: Resolve, meant: Meant) -> None:
+        self._conf, self._resolve, self._meant = conf, resolve, meant
+        self._was: dict[str, dict[str, Traffic]] = {}
+        self._beside: dict[str, dict[str, Traffic]] = {}
+        self._gone: dict[str, Traffic] = {}
         self._first: str | None = None
         self._taken: set[str] = set()
         self._left = _LOOKED_AT
 
     @classmethod
     def of(
-        cls, conf: Conf, resolve: Resolve, gone: Mapping[str, Traffic] = NOBODY
+        cls, conf: Conf, resolve: Resolve, before: Iterable[tuple[str, BySection]] = NOTHING
     ) -> Steps[Closing]:
-        """That of a configuration, which must not change meanwhile."""
-        return cls(conf, resolve, (yield from Meant.of(conf)), gone)
+        """That of a configuration, which must not change meanwhile. before: of each listed name
+        what was protected or dropped until now."""
+        closing = cls(conf, resolve, (yield from Meant.of(conf)))
+        listed = set(map(fold, connection_names(conf)))
+        for (name, those), pause in pauses(before):
+            closing._note(fold(name), those, listed)
+            if pause:
+                yield
+        return closing
 
-    def shut(self, name: str, why: ConfError | None, before: Traffic = ()) -> Shut:
-        """What is dropped of a listed connection that is left out.
+    def _note(self, name: str, those: BySection, listed: Container[str]) -> None:
+        for section, traffic in those.items():
+            key, one = fold(section), {section: traffic}
+            _add(self._was.setdefault(key, {}), one)
+            if key not in listed:
+                _add(self._beside.setdefault(name, {}), one)
+                _add(self._gone, one)
 
-        why: it is, where that is told; before: its traffic as it was.
-        """
+    def _before(self, name: str) -> dict[str, Traffic]:
+        """What a section, or a name that none has, was, and stood for."""
+        found: dict[str, Traffic] = {}
+        for known in (self._was, self._beside):
+            _add(found, known.get(fold(name), {}))
+        return found
+
+    def shut(self, name: str, why: ConfError | None) -> Shut:
+        """What is dropped of a listed connection that is left out. why: it is, where that is told.
+        Names that no section has are to be asked for first."""
         if self._conf.has_section(name):
-            return self._of_section(name, before, why.reason if why else "")
-        return self._of_nobody(name, before)
+            return self._of_section(name, why.reason if why else "")
+        return self._of_nobody(name)
 
-    def _of_section(self, name: str, before: Traffic = (), told: str = "") -> Shut:
-        guessed, meant = self._meant.mend(name), self._meant.conf
+    def _of_section(self, name: str, told: str = "") -> Shut:
+        guessed, meant, before = self._meant.mend(name), self._meant.conf, self._before(name)
         try:
             found = read_selectors_of(meant, name, self._resolve)
         except ConfError as error:
@@ -101,7 +138,7 @@ class Closing:
             return Shut({name: found}, before)
         return self._of_guess(name, before, found)
 
-    def _of_guess(self, name: str, before: Traffic, found: Traffic) -> Shut:
+    def _of_guess(self, name: str, before: dict[str, Traffic], found: Traffic) -> Shut:
         """Of one that is read as it was likely meant. Where that is not certain, all with the far
         side is dropped, too, or it is told. A network with itself is this host's own."""
         near, far = self._meant.doubts(name)
@@ -118,8 +155,7 @@ class Closing:
             said = "that is not certain: what it was before is dropped, too"
             shut.errors.append(self._conf.error(said, name))
         elif near or far:
-            shut.unread = True
-            shut.errors.append(self._unread(name, "what it names is not certain"))
+            self._lacks(shut, name, "what it names is not certain")
         return shut
 
     def _guessed(self, name: str, found: Traffic) -> ConfError:
@@ -127,7 +163,7 @@ class Closing:
         more = [f"{len(found) - _TOLD} more"] if len(found) > _TOLD else []
         return self._conf.error(f"dropped as likely meant: {', '.join(pairs + more)}", name)
 
-    def _of_less(self, name: str, before: Traffic, why: str) -> Shut:
+    def _of_less(self, name: str, before: dict[str, Traffic], why: str) -> Shut:
         """Of one a side of which cannot be read: what was dropped or protected of it goes on to be,
         whatever more there is now. why: where that is not told."""
         try:
@@ -139,34 +175,44 @@ class Closing:
             return Shut({name: far}, before, far=True, errors=[said])
         if before:
             said = self._conf.error("what it was before is dropped, as it cannot be read now", name)
-            return Shut({name: before}, errors=[said])
-        return Shut(unread=True, errors=[self._unread(name, why)])
+            return Shut(before, errors=[said])
+        shut = Shut()
+        self._lacks(shut, name, why)
+        return shut
 
-    def _unread(self, name: str, why: str) -> ConfError:
-        reason = "its traffic cannot be read, so it is not dropped"
+    def _lacks(self, shut: Shut, name: str, why: str) -> None:
+        """Say that there may be more. Nothing is known of what it was: it may be whatever is listed
+        no more, by another name."""
+        shut.was, self._gone, shut.unread = self._gone, {}, True
+        reason = f"{'the rest of ' * any(shut.of.values())}its traffic cannot be read"
+        if shut.was:
+            gone = ", ".join(shut.was)
+            reason += f": that of {gone}, which is listed no more, is dropped for it, and no other"
+        else:
+            reason += ", so it is not dropped"
         hint = self._conf.mend or "mend it, and send HUP"
-        return self._conf.error(f"{reason}: {why}" if why else reason, name, hint=hint)
+        reason = f"{reason}: {why}" if why else reason
+        shut.errors.append(self._conf.error(reason, name, hint=hint))
 
-    def _of_nobody(self, name: str, before: Traffic) -> Shut:
+    def _of_nobody(self, name: str) -> Shut:
         """Of a name that no section has."""
-        gone, self._gone = self._gone, NOBODY
         listed = self._meant.listed(name) if self._left else []
         self._left -= bool(self._left)
-        found, free = Shut(guessed=True), self._unlisted
+        found, free = Shut(was=self._before(name), guessed=True), self._unlisted
         for section in listed if listed else self._all(name):
             if section not in free or section in self._taken:
                 continue
             self._taken.add(section)
             one = self._of_section(section)
             found.of |= one.of
+            _add(found.was, one.was)
             found.errors += one.errors
             found.unread |= one.unread
-        found.more = (*before, *(selector for each in gone.values() for selector in each))
-        found.gone = tuple(gone)
-        dropped = list(dict.fromkeys((*found.of, *gone)))
+        _add(found.was, self._gone)
+        self._gone = {}
         if not listed and not found.traffic:
             found.unread |= not free
-        found.errors.insert(0, self._told(name, listed, dropped, found))
+        found.errors.insert(0, self._told(name, listed, found))
         return found
 
     def _all(self, name: str) -> list[str]:
@@ -179,8 +225,9 @@ class Closing:
     def _unlisted(self) -> dict[str, None]:
         return dict.fromkeys(self._meant.unlisted())
 
-    def _told(self, name: str, listed: list[str], dropped: list[str], found: Shut) -> ConfError:
+    def _told(self, name: str, listed: list[str], found: Shut) -> ConfError:
         """What becomes of the traffic of such a name."""
+        dropped = [section for section in found.by_section if fold(section) != fold(name)]
         lists = (tag for tag in CONNECTION_LISTS if name in self._conf.get_list("Phase 2", tag))
         hint = "" if listed else "mend it, and send HUP"
         if dropped:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
+from isakmp.conf.parse import fold
 from isakmp.held import Held
 from isakmp.policy.spd import Connection, Network, Selector
 
@@ -39,13 +40,13 @@ class Reserved:
 
     def add(self, share: Share) -> None:
         """A connection, once."""
-        self._shares[share.name] = share
+        self._shares[fold(share.name)] = share
         if not share.shared:
             self._held.add(share)
 
     def of(self, name: str) -> Share | None:
         """What a connection has."""
-        return self._shares.get(name)
+        return self._shares.get(fold(name))
 
     def add_left_out(self, name: str, own: Share | None, former: Sequence[Share]) -> None:
         """A connection that is left out: what is dropped of it is no more for others than before.
@@ -71,7 +72,7 @@ class Reserved:
 
     def cut_out(self, connection: Connection, wider: str) -> bool:
         """Whether each far network of a connection is a part of one of the connection ``wider``."""
-        share, own = self._shares.get(wider), self._shares.get(connection.name)
+        share, own = self.of(wider), self.of(connection.name)
         if share is None or own is None:
             return False
         return all(any(_inside(one, other) for other in share.selectors) for one in own.selectors)

@@ -23,10 +23,18 @@ def likely_meant(kind: Kind, name: str) -> str:
     return nearest(name, TAGS[kind], ALIKE)
 
 
+def whole(tag: str, value: str) -> tuple[str, str]:
+    """A tag and its value, where the first equals sign may be a slip within the tag."""
+    rest, equals, behind = (part.strip() for part in value.partition("="))
+    return (tag + rest, behind) if equals and not any(map(str.isspace, rest)) else (tag, value)
+
+
 def unknown_tag(conf: Conf, kind: Kind, section: str, name: str) -> ConfError:
     """What is to be said of a tag that is not known."""
     reason = f"no tag {name} in {kind.value}"
-    return conf.error(reason, section, name, likely_meant(kind, name))
+    joined, _ = whole(name, conf.get(section, name) or "")
+    hint = likely_meant(kind, joined) or likely_meant(kind, name)
+    return conf.error(reason, section, name, hint)
 
 
 def lost(conf: Conf) -> list[ConfError]:
@@ -96,7 +104,8 @@ def refuse_misspelt(conf: Conf, kind: Kind, section: str) -> None:
         return
     unknown = [tag for tag in conf.tags(section) if tag_of(kind, tag) is None]
     for name in unknown[:MAX_UNKNOWN]:
-        if likely_meant(kind, name):
-            raise unknown_tag(conf, kind, section, name)
+        error = unknown_tag(conf, kind, section, name)
+        if error.hint:
+            raise error
     if len(unknown) > MAX_UNKNOWN:
         raise conf.error(f"more than {MAX_UNKNOWN} unknown tags", section)

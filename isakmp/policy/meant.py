@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import ALIKE, Entry, Parsed, Section, alike, fold, most_alike
-from isakmp.conf.spelling import MAX_UNKNOWN
+from isakmp.conf.spelling import MAX_UNKNOWN, whole
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, FOLDED, TAGS, tag_of
 from isakmp.conf.values import BadValue
@@ -125,7 +125,7 @@ class Meant:
         return near, far
 
     def _mend(self, kind: Kind, key: str, section: Section) -> bool:
-        entries = _apart(kind, section.entries)
+        entries = _apart(kind, _whole(kind, section.entries))
         unknown = [entry for entry in entries.values() if tag_of(kind, entry.tag) is None]
         for entry in unknown:
             del entries[fold(entry.tag)]
@@ -245,6 +245,17 @@ class Meant:
     def unlisted(self) -> list[str]:
         """The sections that look like connections, and are not listed."""
         return [section.name for section in self._free(Kind.CONNECTION)]
+
+
+def _whole(kind: Kind, entries: dict[str, Entry]) -> dict[str, Entry]:
+    """What a section says, where an equals sign may be a slip within a tag."""
+    found = dict(entries)
+    split = [key for key, entry in entries.items() if key not in FOLDED[kind] and "=" in entry.value]
+    for key in split[:MAX_UNKNOWN]:
+        tag, value = whole(entries[key].tag, entries[key].value)
+        if fold(tag) not in found and _likely(kind, tag):
+            found[fold(tag)] = found.pop(key)._replace(tag=tag, value=value)
+    return found
 
 
 def _apart(kind: Kind, entries: dict[str, Entry]) -> dict[str, Entry]:

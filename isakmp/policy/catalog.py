@@ -109,15 +109,14 @@ class Catalog:
                 if remote := self._readable(section):
                     self._note(remote)
                 yield
-            wrong = []
             for name in connection_names(self.conf):
                 try:
                     self._keep(self._read(name))
                 except ConfError as error:
-                    wrong.append((name, error.kept()))
+                    self.left_out.append((name, error.kept()))
                 yield
-            if wrong:
-                yield from self._closing(wrong, before)
+            if self.left_out:
+                yield from self._closing(before)
                 yield from self._reserving(before.reserved)
         finally:
             self._readings = None
@@ -133,7 +132,9 @@ class Catalog:
 
     def dropped(self) -> Steps[None]:
         """Let go of what it holds."""
-        yield from emptied(self.remotes, self.connections, self._with, self._at, self.closed, self.shut)
+        yield from emptied(
+            self.remotes, self.connections, self._with, self._at, self.closed, self.shut
+        )
 
     def _load_bypass(self) -> None:
         self.bypass = {}
@@ -144,15 +145,15 @@ class Catalog:
             except ConfError as error:
                 self.left_out.append((name, error.kept()))
 
-    def _closing(self, wrong: list[tuple[str, ConfError]], before: Catalog) -> Steps[None]:
-        """Note the traffic of connections that are left out, and what is to be told of it. Who says
-        to be the peer of one is known, and refused."""
-        self.left_out += wrong
+    def _closing(self, before: Catalog) -> Steps[None]:
+        """Note the traffic of what is left out, and what is to be told of it. Who says to be the
+        peer of a connection is known, and refused."""
         closing = yield from Closing.of(self.conf, self.resolve, before._held())
-        for name, why in sorted(wrong, key=lambda one: self.conf.has_section(one[0])):
+        wrong = {name: why for name, why in self.left_out if name not in self.connections}
+        for name in sorted(wrong, key=self.conf.has_section):
             if remote := self._readable(self.conf.get(name, "ISAKMP-peer") or ""):
                 self._note(remote)
-            shut = self.shut[name] = closing.shut(name, why)
+            shut = self.shut[name] = closing.shut(name, wrong[name])
             self.left_out += [(name, error) for error in shut.errors]
             if traffic := shut.traffic:
                 self.closed[name] = traffic

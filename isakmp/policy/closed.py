@@ -7,7 +7,7 @@ dropped may be too much: what is not goes in clear.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -85,6 +85,7 @@ class Closing:
 
     def __init__(self, conf: Conf, resolve: Resolve, meant: Meant) -> None:
         self._conf, self._resolve, self._meant = conf, resolve, meant
+        self._listed = frozenset(map(fold, connection_names(conf)))
         self._was: dict[str, dict[str, Traffic]] = {}
         self._beside: dict[str, dict[str, Traffic]] = {}
         self._gone: dict[str, Traffic] = {}
@@ -99,37 +100,43 @@ class Closing:
         """That of a configuration, which must not change meanwhile. before: of each listed name
         what was protected or dropped until now."""
         closing = cls(conf, resolve, (yield from Meant.of(conf)))
-        listed = set(map(fold, connection_names(conf)))
         for (name, those), pause in pauses(before):
-            closing._note(fold(name), those, listed)
+            closing._note(fold(name), those)
             if pause:
                 yield
         return closing
 
-    def _note(self, name: str, those: BySection, listed: Container[str]) -> None:
+    def _note(self, name: str, those: BySection) -> None:
+        """Everybody is for nobody else: to drop that would cut this host off."""
         for section, traffic in those.items():
             key, one = fold(section), {section: traffic}
             _add(self._was.setdefault(key, {}), one)
-            if key not in listed:
+            if key not in self._listed:
                 _add(self._beside.setdefault(name, {}), one)
-                _add(self._gone, one)
+                _add(self._gone, {section: tuple(s for s in traffic if s.dst.prefixlen)})
 
-    def _before(self, name: str) -> dict[str, Traffic]:
-        """What a section, or a name that none has, was, and stood for."""
+    def _before(self, *names: str) -> dict[str, Traffic]:
+        """What sections, or names that none has, were, and stood for."""
         found: dict[str, Traffic] = {}
-        for known in (self._was, self._beside):
-            _add(found, known.get(fold(name), {}))
+        for key in map(fold, names):
+            _add(found, self._was.get(key, {}))
+            _add(found, self._beside.get(key, {}))
         return found
 
     def shut(self, name: str, why: ConfError | None) -> Shut:
-        """What is dropped of a listed connection that is left out. why: it is, where that is told.
-        Names that no section has are to be asked for first."""
+        """What is dropped of a connection that is left out, or of what was one and is a bypass now
+        that is. why: it is, where that is told. Names that no section has are to be asked for
+        first."""
+        if fold(name) not in self._listed:
+            before = self._before(name)
+            said = [self._conf.error("what it was before is dropped", name)] if before else []
+            return Shut(was=before, errors=said)
         if self._conf.has_section(name):
-            return self._of_section(name, why.reason if why else "")
+            return self._of_section(name, self._before(name), why.reason if why else "")
         return self._of_nobody(name)
 
-    def _of_section(self, name: str, told: str = "") -> Shut:
-        guessed, meant, before = self._meant.mend(name), self._meant.conf, self._before(name)
+    def _of_section(self, name: str, before: dict[str, Traffic], told: str = "") -> Shut:
+        guessed, meant = self._meant.mend(name), self._meant.conf
         try:
             found = read_selectors_of(meant, name, self._resolve)
         except ConfError as error:
@@ -203,8 +210,8 @@ class Closing:
             if section not in free or section in self._taken:
                 continue
             self._taken.add(section)
-            one = self._of_section(section)
-            found.of |= one.of
+            one = self._of_section(section, self._before(name, section))
+            _add(found.of, one.of)
             _add(found.was, one.was)
             found.errors += one.errors
             found.unread |= one.unread

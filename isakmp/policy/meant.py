@@ -250,7 +250,9 @@ class Meant:
 def _whole(kind: Kind, entries: dict[str, Entry]) -> dict[str, Entry]:
     """What a section says, where an equals sign may be a slip within a tag."""
     found = dict(entries)
-    split = [key for key, entry in entries.items() if key not in FOLDED[kind] and "=" in entry.value]
+    split = [
+        key for key, entry in entries.items() if key not in FOLDED[kind] and "=" in entry.value
+    ]
     for key in split[:MAX_UNKNOWN]:
         tag, value = whole(entries[key].tag, entries[key].value)
         if fold(tag) not in found and _likely(kind, tag):

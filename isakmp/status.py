@@ -224,10 +224,11 @@ def left_out_rows(connections: Connections) -> list[dict[str, Any]]:
         if name in errors and name not in catalog.connections
     ]  # fmt: skip
     return rows + [
-        {**_left_out(conf, errors[name], name, fate=LET_PASS_NO_MORE), "bypass": True}
+        {**_left_out(conf, errors[name], name, fate=_fate_of_bypass(connections, name)),
+         "bypass": True}
         for name in bypass_names(conf)
         if name in errors and name not in catalog.bypass
-    ]
+    ]  # fmt: skip
 
 
 def _left_out(
@@ -266,6 +267,12 @@ def _fate(connections: Connections, name: str, passive: bool) -> str:
     if len(kept_back(closed, passive=passive)) < len(closed):
         return "not dropped where its remote network is everybody, as it is passive"
     return "dropped, as it was likely meant" if shut.guessed else "dropped"
+
+
+def _fate_of_bypass(connections: Connections, name: str) -> str:
+    """The same of a bypass, which may have been a connection before."""
+    closed = name in connections.catalog.closed
+    return _fate(connections, name, passive=False) if closed else LET_PASS_NO_MORE
 
 
 def _exchanges(remote: Remote) -> list[str]:

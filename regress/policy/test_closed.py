@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from enum import Enum
 from ipaddress import ip_interface
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -142,6 +143,20 @@ ROWS = [
     *(Row(IDS, "[Phase 1]\n", header, Fate.REFUSED)
       for header in ("", "# [Phase 1]\n", "[Phase 2]\n", "[General]\n", "[Phsae 1]\n", "[any]\n")),
     Row(IDS, "Connections", "Conections", Fate.REFUSED),
+    Row(IDS, "Connections", "C=onnections", Fate.REFUSED),
+    Row(MORE, "Connections= west-east", "Connections= west-east\nP=assive-connections= west-south",
+        Fate.REFUSED),
+    *(closed(text, f"{tag}= {value}", f"{wrong}= {value}", NETS)
+      for text, tag, value, wrong in (
+          (IDS, "Local-ID", "near", "L=ocal-ID"), (IDS, "Local-ID", "near", "Local=-ID"),
+          (IDS, "Local-ID", "near", "L = ocal-ID"), (IDS, "Local-ID", "near", "L=oacl-ID"),
+          (IDS, "Remote-ID", "far", "R=emote-ID"), (IDS, "Remote-ID", "far", "Remote-I=D"),
+          (LISTS, "Local-selectors", "10.1.0.0/16", "Local-=selectors"),
+          (LISTS, "Remote-selectors", "10.2.0.0/16", "Remote=-selectors"),
+          (LISTS, "ISAKMP-peer", "east", "I=SAKMP-peer"), (IDS, "Network", "10.1.0.0", "Net=work"),
+          (IDS, "ID-type", "IPV4_ADDR_SUBNET", "I=D-type"),
+          (IDS, "Netmask", "255.255.0.0", "N=etmask"))),
+    closed(HOSTS, "Local-address", "Local-=address", PEERS),
     Row(IDS, "[west-east]\nPhase= 2\n", "", Fate.REFUSED),
     Row(TWO, "[west-south]\n", "", Fate.REFUSED),
 ]  # fmt: skip
@@ -387,6 +402,117 @@ def test_a_guess_that_is_not_certain_does_not_stand_alone(
 
 
 # --- one reload after another ----------------------------------------------------------------
+
+NORTH = MORE.replace("Local-selectors= 10.1.0.0/16", "Local-ID= near").replace(
+    "Remote-selectors= 10.3.0.0/16", "Remote-ID= net-south"
+).replace("Connections= west-east", "Connections= west-east, west-south") + network_id(
+    "net-south", "10.3.0.0/16"
+)  # fmt: skip
+LISTED = "west-east, west-south", "west-east, west-suoth"
+OTHERWISE = "west-east, west-south", "west-east, other"
+HEADER = "[west-south]", "[west-suoth]"
+WHERE = "Network= 10.3.0.0", "Network= 10.3.0.0.0"
+NETMASK = "10.3.0.0\nNetmask= 255.255.0.0", "10.3.0.0\nNetmask= 255.255.0.0.0"
+NAMED = "Remote-ID= net-south", "Remote-ID= other"
+RENAMED = "west-south", "branch"
+BYPASS = "Connections= west-east, west-south", "Bypass= west-south\nConnections= west-east"
+Slip = tuple[str, str]
+
+
+def with_slips(*slips: Slip) -> str:
+    """The file with all of these."""
+    text = NORTH
+    for right, wrong in slips:
+        assert right in text
+        text = text.replace(right, wrong)
+    return text
+
+
+@pytest.mark.parametrize("ikev2", [False, True])
+@pytest.mark.parametrize(
+    "files",
+    [
+        [[LISTED], [WHERE]],
+        [[LISTED], [NETMASK]],
+        [[OTHERWISE], [WHERE], [LISTED, WHERE]],
+        [[WHERE], [LISTED, WHERE], [WHERE]],
+        [[WHERE], [OTHERWISE, WHERE], [LISTED, WHERE], [WHERE]],
+        [[HEADER], [WHERE]],
+        [[HEADER], [LISTED, HEADER, WHERE], [WHERE], [OTHERWISE, NETMASK]],
+        [[HEADER, LISTED, WHERE], [OTHERWISE, WHERE], [NETMASK]],
+        [[NAMED], [LISTED, NAMED], [NAMED], [WHERE]],
+        [[RENAMED, WHERE], [RENAMED, NETMASK], [WHERE]],
+        [[WHERE], [RENAMED, WHERE], [RENAMED, NETMASK], [LISTED, NETMASK]],
+        [[("west-south", "West-South"), WHERE], [LISTED, WHERE], [WHERE]],
+        [[BYPASS], [BYPASS, WHERE], [WHERE]],
+    ],
+    ids=lambda files: " ".join(f"{right}>{wrong}" for slips in files for right, wrong in slips),
+)
+def test_one_error_after_another_opens_nothing(
+    files: list[list[Slip]], ikev2: bool, tmp_path: Path
+) -> None:
+    """Nor is that said anywhere. What is right again is protected, what is removed is in clear."""
+    path = tmp_path / "isakmpd.conf"
+
+    def write(text: str) -> None:
+        if ikev2:
+            text = text.replace("Configuration= phase-1", "Key-exchange= ikev2")
+        path.write_text(text)
+        path.chmod(0o600)
+
+    write(NORTH)
+    west = host(path)
+    west.daemon.start()
+    assert not dropped(west.app)
+    for slips in files:
+        write(with_slips(*slips))
+        west.reload()
+        assert SOUTH in dropped(west.app)
+        fates = {row["fate"] for row in west.daemon.status()["connections"] if row.get("fate")}
+        assert fates and not any(fate.startswith("not dropped") for fate in fates)
+        assert "so it is not dropped" not in west.said
+        west.reload()
+        assert SOUTH in dropped(west.app)
+    for text, protected in ((NORTH, True), (with_slips((LISTED[0], "west-east")), False)):
+        write(text)
+        west.reload()
+        assert not dropped(west.app)
+        assert (SOUTH in set(map(_pair, west.app.policies))) is protected
+
+
+@pytest.mark.parametrize("text", [IDS, LISTS, HOSTS, TWO, MORE, ALIKE, HUB, PEERS_ALIKE, NORTH])
+@pytest.mark.parametrize("seed", range(2))
+def test_slips_in_any_order_open_nothing(text: str, seed: int) -> None:
+    """What was protected or dropped goes on to be, by whatever name, while anything is in error;
+    and it is not said to be in clear."""
+    random, single = Random(seed), list(slips(text))
+    for _ in range(25):
+        good, before = kept(text)
+        files = []
+        for _ in range(3):
+            file = random.choice(single)
+            files.append(random.choice(list(slips(file))) if random.random() < 0.4 else file)
+            try:
+                found, catalog = kept(files[-1], before)
+            except ConfError:
+                continue  # it is not used
+            if not catalog.left_out:
+                break  # it says otherwise
+            assert not open_of(good, found), files
+            assert not catalog.unread, files
+            before = catalog
+
+
+def test_everybody_is_dropped_for_no_other_name(tmp_path: Path) -> None:
+    """That would cut this host off."""
+    road = MORE.replace("10.3.0.0/16", "0.0.0.0/0").replace(
+        "Connections= west-east", "Connections= west-east\nPassive-connections= west-south"
+    )
+    _, before = kept(road)
+    gone = IDS.replace("Connections= west-east", "Connections= other")
+    found, _ = kept(gone, before)
+    assert {str(selector.dst) for selector in found} == {"10.2.0.0/16"}
+
 
 FILE = LISTS.replace("10.1.0.0/16", "{near}").replace("10.2.0.0/16", "{far}")
 OTHER = "0.0.0.0/0", "10.3.0.0/16"

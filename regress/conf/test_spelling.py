@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from isakmp.conf.spelling import lost
+from isakmp.conf.check import judge
+from isakmp.conf.spelling import lost, whole
 from isakmp.conf.store import Conf
 
 TEXT = "Connections= net\n[net]\nISAKMP-peer= east\n"
@@ -34,3 +35,40 @@ def test_looking_for_one_takes_no_longer_for_each_of_many_sections() -> None:
     began = time.process_time()
     assert not lost(conf)
     assert time.process_time() - began < 1  # 0.05; 3 where each looks at all
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "meant"),
+    [
+        ("L", "ocal-ID= near", ("Local-ID", "near")),
+        ("L", "ocal-ID=", ("Local-ID", "")),
+        ("Local-ID", "near", ("Local-ID", "near")),
+        ("Local-ID", "near far= 1", ("Local-ID", "near far= 1")),
+        ("Authentication", "a=b=c", ("Authenticationa", "b=c")),
+    ],
+)
+def test_an_equals_sign_may_be_a_slip_within_a_tag(
+    tag: str, value: str, meant: tuple[str, str]
+) -> None:
+    assert whole(tag, value) == meant
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("L=ocal-ID= net", "did you mean Local-ID?"),
+        ("R=emtoe-ID= net", "did you mean Remote-ID?"),
+        ("Local-=selectors= 10.0.0.0/8", "did you mean Local-selectors?"),
+        ("X=Y= Z", ""),
+        ("Note= Local-ID is net= 5", ""),
+    ],
+)
+def test_such_a_tag_is_an_error_where_it_looks_like_one_that_is_known(line: str, hint: str) -> None:
+    errors = judge(Conf.from_text(f"[Phase 2]\n{TEXT}{line}\n")).errors
+    hints = [error.hint for error in errors if error.tag == line.partition("=")[0]]
+    assert hints == [hint] * bool(hint)
+
+
+def test_a_list_with_one_is_lost() -> None:
+    (error,) = lost(Conf.from_text(f"[Phase 2]\nP=assive-connections= net\n{TEXT}"))
+    assert error.hint == "did you mean Passive-connections?"

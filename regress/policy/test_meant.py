@@ -34,6 +34,19 @@ def test_a_tag_that_is_there_is_not_taken_for_the_misspelt_one() -> None:
     assert found.conf.get("c", "Local-ID") == "right"
 
 
+@pytest.mark.parametrize("slip", ["R=emote-ID", "Remote-=ID", "Remo=teID"])
+def test_an_equals_sign_within_a_tag_is_left_away(slip: str) -> None:
+    found = meant(WEST.text().replace("Remote-ID", slip))
+    assert found.mend("west-east")
+    assert found.conf.get("west-east", "Remote-ID") == "far"
+
+
+def test_what_a_value_has_of_an_equals_sign_is_its_own() -> None:
+    found = meant("[c]\nISAKMP-peer= p\nLocal-ID= right\nL=ocal-ID= wrong\n")
+    assert found.mend("c")
+    assert found.conf.get("c", "Local-ID") == "right"
+
+
 def test_the_section_that_nothing_names_is_meant_first() -> None:
     text = "[Phase 2]\nConnections= a, b\n[a]\nISAKMP-peer= p\nRemote-ID= net-1\n"
     text += (

@@ -130,3 +130,8 @@ def test_what_is_dropped_of_one_that_is_left_out_is_for_nobody_who_shares(
 def test_its_own_peer_may_have_it_in_another_connection() -> None:
     assert whose(left_out(NOW, WAS), "other", "10.3.0.0/16", "east") is None
     assert whose(left_out(None, WAS), "other", "10.3.0.0/16", "east") is None
+
+
+def test_a_name_counts_in_any_case() -> None:
+    found = reserved(("site", "east", to("10.2.0.0/16"), False))
+    assert found.of("Site") == found.of("site") is not None

@@ -646,6 +646,33 @@ def test_what_is_dropped_is_not_for_who_shares_a_section(
         assert not hq.rows(2)
 
 
+def test_nor_after_one_error_and_another(tmp_path: Path) -> None:
+    listed = ROADS.replace("roads, to-branch", "roads, to-brnch")
+    where = ("Remote-selectors= 10.2.0.0/16", "Remote-selectors= 10.2.0.0/99")
+    for texts in ([listed, ROADS.replace(*where)],
+                  [ROADS.replace(*where), listed.replace(*where), ROADS.replace(*where)]):  # fmt: skip
+        hq = roads(tmp_path / "conf", ROADS, *texts)
+        assert set(hq.reasons()) == {"traffic-of-another"}
+        assert not hq.rows(2)
+
+
+def test_what_may_have_been_renamed_is_told(tmp_path: Path) -> None:
+    """Nothing is known of it, and what was another's is dropped."""
+    path = tmp_path / "conf"
+    path.write_text(NORTH)
+    path.chmod(0o600)
+    west = host(path)
+    west.daemon.start()
+    path.write_text(with_slips(RENAMED, WHERE))
+    west.reload()
+    told = (
+        "its traffic cannot be read: that of west-south, which is listed no more, is dropped for it"
+    )
+    assert told in west.said
+    (row,) = [row for row in west.daemon.status()["connections"] if row["state"] == "left out"]
+    assert row["fate"] == "dropped as far as it can be read, and the rest not"
+
+
 def test_a_guess_takes_nothing_from_a_connection_that_has_it(tmp_path: Path) -> None:
     """One that is not listed has the network of the road warriors."""
     other = BRANCH.replace("to-branch", "to-brunch").replace("10.2.0.0/16", "10.0.0.0/8")

@@ -648,9 +648,9 @@ def test_what_is_dropped_is_not_for_who_shares_a_section(
 
 def test_nor_after_one_error_and_another(tmp_path: Path) -> None:
     listed = ROADS.replace("roads, to-branch", "roads, to-brnch")
-    where = ("Remote-selectors= 10.2.0.0/16", "Remote-selectors= 10.2.0.0/99")
-    for texts in ([listed, ROADS.replace(*where)],
-                  [ROADS.replace(*where), listed.replace(*where), ROADS.replace(*where)]):  # fmt: skip
+    where = "Remote-selectors= 10.2.0.0/16", "Remote-selectors= 10.2.0.0/99"
+    wrong, both = ROADS.replace(*where), listed.replace(*where)
+    for texts in ([listed, wrong], [wrong, both, wrong]):
         hq = roads(tmp_path / "conf", ROADS, *texts)
         assert set(hq.reasons()) == {"traffic-of-another"}
         assert not hq.rows(2)

@@ -38,7 +38,6 @@ from isakmp.scripts.ikev1.informational import (
     delete_payload,
     notify_payload,
     tell,
-    tell_often,
     tell_twice,
 )
 from isakmp.scripts.ikev1.keys import authenticator
@@ -182,12 +181,11 @@ class Ikev1:
         if exchange.sa is None or not exchange.last_in:
             return
         if exchange.script.establishes and reason is None:
-            came = exchange.engine.sas.of_peer(exchange.sa.peer) == [exchange.sa]
-            self._repeat_farewells(exchange.engine, exchange.sa, came)
+            self._farewells.established(exchange.engine, self, exchange.sa)
         bereft = isinstance(exchange.state, Info) and exchange.state.bereft
         if bereft and exchange.sa.state is not State.DEAD:
             # The peer may have missed the end of what that replaced, and count on it.
-            self._repeat_farewells(exchange.engine, exchange.sa)
+            self._farewells.repeat(exchange.engine, self, exchange.sa)
         if reason is not None:
             exchange.sa.ids.use(exchange.message_id)
             self._given_up(exchange, exchange.sa)
@@ -211,7 +209,7 @@ class Ikev1:
         if current is None or current.dialect != self.name:
             return
         if sa.state is not State.ESTABLISHED:
-            self._repeat_farewells(engine, current)
+            self._farewells.repeat(engine, self, current)
 
     def authenticator(self, exchange: Exchange[Any]) -> int:
         """HASH or SIG, as the authentication method says."""
@@ -275,9 +273,12 @@ class Ikev1:
     def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
         """The SAs that our quick mode has offered, or chosen, are deleted."""
         sa, state = exchange.sa, exchange.state
-        if sa is not None and exchange.last_out and isinstance(state, Quick):
-            say = tell_often if _may_be_made(exchange) else tell_twice
-            say(exchange.engine, self, sa, [
+        if sa is None or not exchange.last_out or not isinstance(state, Quick):
+            return
+        if _may_be_made(exchange):
+            self._farewells.withdrawn(exchange.engine, self, sa, state.spis.items())
+        else:
+            tell_twice(exchange.engine, self, sa, [
                 delete_payload(protocol, [spi.to_bytes(4, "big")])
                 for protocol, spi in state.spis.items()
             ])  # fmt: skip
@@ -327,11 +328,6 @@ class Ikev1:
         that."""
         if child.parent is None:
             self._farewells.said(child)
-
-    def _repeat_farewells(self, engine: Engine, sa: IsakmpSa, came: bool = False) -> None:
-        spis = self._farewells.to_repeat(sa.peer, engine.sas, came, sa.remote.shared)
-        if spis:
-            tell_often(engine, self, sa, [delete_payload(*each) for each in spis.items()])
 
     def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
         """Nobody answers under a deleted ISAKMP SA."""

@@ -2,22 +2,32 @@
 could not be sent, as there was no ISAKMP SA; and of those that only the peer may have made.
 
 RFC 2408 3.15. Who has missed one keeps a child SA that the other end has not, and sends into it.
-They are said under the next ISAKMP SA with that peer; where its identity may be at several places,
-and nothing of it is left at that one, also to who comes to a new one, as that may be the same.
+They are said under the next ISAKMP SA with that peer, ever less often, for some minutes, and go on
+under what takes its place; where its identity may be at several places, and nothing of it is left
+at that one, also to who comes to a new one, as that may be the same. Until all of that is over they
+are kept: what was said may not have been heard.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
+from enum import IntEnum
 
-from isakmp.sa import ChildSa, Peer, SaDatabase
+from isakmp.event.timer import Event
+from isakmp.exchange.dialect import Dialect
+from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Exchange
+from isakmp.sa import ChildSa, IsakmpSa, Peer, SaDatabase, State
+from isakmp.scripts.ikev1.informational import AGAIN_S, Info, delete_payload, tell
 
 # Of so many peers the last ones of each: a Delete of all that is kept of one goes into a datagram.
 PEERS_MAX, OF_ONE_MAX = 1024, 128
 # To how many newcomers what belongs to another place is said.
 ELSEWHERE_MAX = 4
+# What is said again waits twice as long each time, for so long at most: ten times, in 511 s.
+OFTEN_MAX_S = 256.0
 
 Spi = tuple[int, int]
 """A protocol, and the SPI that we received with."""
@@ -25,13 +35,53 @@ Name = tuple[str, Hashable]
 """A peer's section, and what it proves itself by: the same at each address."""
 
 
+class Stage(IntEnum):
+    """Why something is said again and again. Each begins that once at most, the later ones also
+    where an earlier one has begun it; what was said for the last one is not kept any more."""
+
+    GIVEN_UP = 1
+    """By the exchange that would have made it."""
+    MISSED = 2
+    """There may be no other ISAKMP SA for long, and the peer shows that it may have missed it."""
+    NEXT_SA = 3
+
+
+@dataclass(slots=True, eq=False)
+class Series:
+    """What is said together, again and again, under ``sa`` or what takes its place.
+
+    borrowed: what belongs to another place; times: how often it was said; spis, told: what, and
+    by what exchange.
+    """
+
+    stage: Stage
+    sa: IsakmpSa | None = None
+    borrowed: Collection[Spi] = ()
+    times: int = 0
+    spis: dict[int, list[bytes]] = field(default_factory=dict)
+    told: Exchange[Info] | None = None
+    event: Event | None = None
+
+
 @dataclass(slots=True)
 class _Said:
-    """What is kept of one peer, each once, the last ones last; elsewhere: to how many at other
-    places it was said."""
+    """What is kept of one peer, each once, the last ones last, and the series that says it, or has
+    said it; elsewhere: to how many at other places it was said."""
 
-    spis: dict[Spi, None] = field(default_factory=dict)
+    spis: dict[Spi, Series | None] = field(default_factory=dict)
     elsewhere: int = 0
+
+    def of(self, series: Series) -> list[Spi]:
+        """What is left of it."""
+        return [spi for spi, its in self.spis.items() if its is series]
+
+    def own(self) -> list[Spi]:
+        """What belongs to this place."""
+        return [spi for spi, its in self.spis.items() if its is None or spi not in its.borrowed]
+
+    def trim(self) -> None:
+        for old in list(self.spis)[:-OF_ONE_MAX]:
+            del self.spis[old]
 
 
 class Farewells:
@@ -43,35 +93,104 @@ class Farewells:
 
     def said(self, child: ChildSa) -> None:
         """The peer of ``child`` was told of its end, or was to be told."""
-        self.given_up(child.peer, [(p.chosen.protocol, p.spi_in) for p in child.protocols])
+        self._keep(child.peer, {(p.chosen.protocol, p.spi_in): None for p in child.protocols})
 
     def given_up(self, peer: Peer, spis: Iterable[Spi]) -> None:
         """``peer`` may have made child SAs with these SPIs of ours, and nobody here has."""
-        of_peer = self._said.setdefault(peer, _Said())
-        self._named.setdefault(_name(peer), {})[peer] = None
-        of_peer.elsewhere = 0
-        for spi in spis:
-            of_peer.spis.pop(spi, None)
-            of_peer.spis[spi] = None
-        for old in list(of_peer.spis)[:-OF_ONE_MAX]:
-            del of_peer.spis[old]
-        self._said.move_to_end(peer)
-        if len(self._said) > PEERS_MAX:
-            self._take(next(iter(self._said)))
+        known = self._said.get(peer, _Said()).spis
+        self._keep(peer, {spi: known.get(spi) for spi in spis})
 
-    def to_repeat(
-        self, peer: Peer, sas: SaDatabase, came: bool = False, shared: bool = True
-    ) -> dict[int, list[bytes]]:
-        """What is to be said again, once, by protocol: SPIs of four octets that nothing of ours
-        has now. came: nothing else is at the place of ``peer``, to which it may have come; shared:
-        its section is for several, and the same name at another address for somebody else."""
-        spis = self._of_left(peer, sas, shared) if came else []
-        spis += self._take(peer).spis
+    def withdrawn(
+        self, engine: Engine, dialect: Dialect, sa: IsakmpSa, spis: Iterable[Spi]
+    ) -> None:  # fmt: skip
+        """The same, and it is told under ``sa``, for the first time."""
+        series = Series(Stage.GIVEN_UP, sa)
+        self._keep(sa.peer, dict.fromkeys(spis, series))
+        self._say(engine, dialect, sa.peer, series)
+
+    def repeat(self, engine: Engine, dialect: Dialect, sa: IsakmpSa) -> None:
+        """Begin to say again under ``sa`` what its peer may have missed."""
+        if series := self.begin(sa.peer, engine.sas, Stage.MISSED):
+            series.sa = sa
+            self._say(engine, dialect, sa.peer, series)
+
+    def established(self, engine: Engine, dialect: Dialect, sa: IsakmpSa) -> None:
+        """The same of a new ISAKMP SA, where at once what was said under another one goes on."""
+        peer, sas = sa.peer, engine.sas
+        running = dict.fromkeys(self._said[peer].spis.values()) if peer in self._said else {}
+        came = sas.of_peer(peer) == [sa]
+        begun = self.begin(peer, sas, Stage.NEXT_SA, came, sa.remote.shared)
+        if begun:
+            begun.sa = sa
+        for series in filter(None, (*running, begun)):
+            if series is begun or self._under(engine, dialect, series) is not series.sa:
+                self._say(engine, dialect, peer, series)
+
+    def begin(
+        self, peer: Peer, sas: SaDatabase, stage: Stage, came: bool = False, shared: bool = True
+    ) -> Series | None:  # fmt: skip
+        """What is to be said again from now on, if there is something. came: nothing else is at
+        the place of ``peer``, to which it may have come; shared: its section is for several, and
+        the same name at another address for somebody else."""
+        left = self._of_left(peer, sas, shared) if came else []
+        known = self._said.get(peer, _Said()).spis
+        own = [spi for spi, its in known.items() if its is None or its.stage < stage]
+        if not left and not own:
+            return None
+        series = Series(stage, borrowed=frozenset(left))
+        of_peer = self._of(peer)
+        of_peer.spis.update(dict.fromkeys(own, series))
+        rest = {spi: its for spi, its in of_peer.spis.items() if spi not in series.borrowed}
+        of_peer.spis = {**dict.fromkeys(left, series), **rest}
+        of_peer.trim()
+        return series
+
+    def to_say(self, peer: Peer, series: Series, sas: SaDatabase) -> dict[int, list[bytes]]:
+        """Its SPIs of four octets by protocol, without those that something of ours has now."""
         found: dict[int, list[bytes]] = {}
-        for protocol, spi in spis[-OF_ONE_MAX:]:
-            if (protocol, spi) not in sas.children:
+        of_peer = self._said.get(peer, _Said())
+        for protocol, spi in of_peer.of(series):
+            if (protocol, spi) in sas.children:
+                self._forget(peer, [(protocol, spi)])
+            else:
                 found.setdefault(protocol, []).append(spi.to_bytes(4, "big"))
         return found
+
+    def _say(self, engine: Engine, dialect: Dialect, peer: Peer, series: Series) -> None:
+        """Once more, if there is an ISAKMP SA to say it under; the next one goes on else."""
+        if series.event is not None:
+            series.event.cancel()
+        spis, sa = self.to_say(peer, series, engine.sas), self._under(engine, dialect, series)
+        if not spis or sa is None:
+            return
+        if series.told is not None and (series.sa, series.spis) == (sa, spis):
+            series.told.path = sa.path
+            engine.repeat(series.told)
+        else:
+            payloads = [delete_payload(*each) for each in spis.items()]
+            series.told = tell(engine, dialect, sa, payloads)
+        series.sa, series.spis = sa, spis
+        wait_s = AGAIN_S * 2**series.times
+        series.times += 1
+        if wait_s <= OFTEN_MAX_S:
+            series.event = engine.timers.add(
+                "informational again", wait_s, self._say, engine, dialect, peer, series
+            )
+        elif series.stage is Stage.NEXT_SA:
+            self._forget(peer, self._said[peer].of(series))
+        else:
+            series.told = None
+
+    @staticmethod
+    def _under(engine: Engine, dialect: Dialect, series: Series) -> IsakmpSa | None:
+        """That which it was said under, or what has taken its place, wherever its peer is now."""
+        sa = series.sa
+        if sa is None or sa.state is State.ESTABLISHED:
+            return sa
+        current = engine.sas.current(sa.peer)
+        if current is not None and current.dialect == dialect.name:
+            return current
+        return sa if sa.state is not State.DEAD else None
 
     def _of_left(self, peer: Peer, sas: SaDatabase, shared: bool) -> list[Spi]:
         """What belongs to places that the identity of ``peer`` has left."""
@@ -79,20 +198,36 @@ class Farewells:
         for other in self._named.get(_name(peer), ()):
             said, another = self._said[other], shared and other[0] != peer[0]
             stays = other == peer or another or sas.of_peer(other)
-            if not stays and said.elsewhere < ELSEWHERE_MAX:
+            own = said.own()
+            if own and not stays and said.elsewhere < ELSEWHERE_MAX:
                 said.elsewhere += 1
-                found += said.spis
+                found += own
         return found
 
-    def _take(self, peer: Peer) -> _Said:
-        said = self._said.pop(peer, None)
-        if said is None:
-            return _Said()
-        of_name = self._named[_name(peer)]
-        del of_name[peer]
-        if not of_name:
-            del self._named[_name(peer)]
-        return said
+    def _keep(self, peer: Peer, spis: dict[Spi, Series | None]) -> None:
+        of_peer = self._of(peer)
+        of_peer.elsewhere = 0
+        of_peer.spis = {k: v for k, v in of_peer.spis.items() if k not in spis} | spis
+        of_peer.trim()
+
+    def _of(self, peer: Peer) -> _Said:
+        """What is kept of ``peer``, from now on at the last."""
+        of_peer = self._said.setdefault(peer, _Said())
+        self._named.setdefault(_name(peer), {})[peer] = None
+        self._said.move_to_end(peer)
+        if len(self._said) > PEERS_MAX:
+            oldest = next(iter(self._said))
+            self._forget(oldest, list(self._said[oldest].spis))
+        return of_peer
+
+    def _forget(self, peer: Peer, spis: Iterable[Spi]) -> None:
+        of_peer = self._said[peer]
+        for spi in spis:
+            del of_peer.spis[spi]
+        if not of_peer.spis:
+            del self._said[peer], self._named[_name(peer)][peer]
+            if not self._named[_name(peer)]:
+                del self._named[_name(peer)]
 
 
 def _name(peer: Peer) -> Name:

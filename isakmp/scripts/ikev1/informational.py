@@ -32,7 +32,7 @@ from isakmp.scripts.ikev1.quick import Quick
 P, Notify = isakmp.Payload, isakmp.Notify
 
 SPI_SIZE = 4
-AGAIN_S, OFTEN_MAX_S = 1.0, 256.0
+AGAIN_S = 1.0
 _SEQUENCE_SIZE = 4  # of RFC 3706 5.3, in octets
 
 
@@ -218,24 +218,6 @@ def tell_twice(
     told = tell(engine, dialect, sa, payloads)
     engine.timers.add("informational again", AGAIN_S, engine.repeat, told)
     return told
-
-
-def tell_often(
-    engine: Engine, dialect: Dialect, sa: IsakmpSa, payloads: list[tuple[int, Any]]
-) -> None:  # fmt: skip
-    """The same for what is to be heard behind a spell of loss that has made it necessary: ever less
-    often, for some minutes."""
-    told = tell(engine, dialect, sa, payloads)
-
-    def again(wait_s: float) -> None:
-        if sa.state is State.DEAD:
-            return
-        told.path = sa.path
-        engine.repeat(told)
-        if wait_s < OFTEN_MAX_S:
-            engine.timers.add("informational again", 2 * wait_s, again, 2 * wait_s)
-
-    engine.timers.add("informational again", AGAIN_S, again, AGAIN_S)
 
 
 INFORMATIONAL = Script(

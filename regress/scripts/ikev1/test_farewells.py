@@ -12,7 +12,13 @@ import pytest
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
 from isakmp.sa import Peer
-from isakmp.scripts.ikev1.farewells import ELSEWHERE_MAX, OF_ONE_MAX, PEERS_MAX, Farewells
+from isakmp.scripts.ikev1.farewells import (
+    ELSEWHERE_MAX,
+    OF_ONE_MAX,
+    PEERS_MAX,
+    Farewells,
+    Stage,
+)
 from regress.keeper.test_places import meet
 from regress.pair import Gateway, Host, Network, both, network_id
 
@@ -48,10 +54,12 @@ def test_who_has_missed_a_delete_hears_it_under_the_next_isakmp_sa(asks: int) ->
     assert "deletes what nobody has" not in west.said
 
 
-def test_it_is_said_under_one_of_them_alone() -> None:
+def test_it_is_said_for_some_minutes_and_no_more() -> None:
+    """Also under what takes the place of that ISAKMP SA, as nobody says that it was heard."""
     net, west, _ = _unheard()
-    west.daemon.rekey("east", "main")
-    net.run(60)
+    for seconds in (60, 600):
+        west.daemon.rekey("east", "main")
+        net.run(seconds)
     west.log.set_level(None, 99)
     west.lines.clear()
     west.daemon.rekey("east", "main")
@@ -176,28 +184,36 @@ def _sas(*there: Peer, children: Any = ()) -> Any:
     return SimpleNamespace(children=children, of_peer=lambda peer: [peer] if peer in there else [])
 
 
+def _begun(
+    farewells: Farewells, peer: Peer, sas: Any, came: bool = False, shared: bool = True
+) -> dict[int, list[bytes]]:
+    """What is said from now on under a new ISAKMP SA, and was not before."""
+    series = farewells.begin(peer, sas, Stage.NEXT_SA, came, shared)
+    return farewells.to_say(peer, series, sas) if series else {}
+
+
 def test_few_are_kept_of_one_peer_and_few_peers() -> None:
     farewells, sas = Farewells(), _sas()
     for number in range(PEERS_MAX + 1):
         for spi in range(0x1000, 0x1000 + OF_ONE_MAX + 1):
             farewells.said(_child(_peer(number), spi))
     last = [spi.to_bytes(4, "big") for spi in range(0x1001, 0x1001 + OF_ONE_MAX)]
-    assert farewells.to_repeat(_peer(PEERS_MAX), sas) == {ESP: last}
-    assert farewells.to_repeat(_peer(PEERS_MAX), sas) == {}
-    assert farewells.to_repeat(_peer(0), sas) == {}, "who was told first gives way"
+    assert _begun(farewells, _peer(PEERS_MAX), sas) == {ESP: last}
+    assert _begun(farewells, _peer(PEERS_MAX), sas) == {}
+    assert _begun(farewells, _peer(0), sas) == {}, "who was told first gives way"
 
 
 def test_what_has_that_spi_now_is_not_deleted() -> None:
     farewells = Farewells()
     farewells.said(_child(_peer(0), 0x1000))
-    assert farewells.to_repeat(_peer(0), _sas(children={(ESP, 0x1000)})) == {}
+    assert _begun(farewells, _peer(0), _sas(children={(ESP, 0x1000)})) == {}
 
 
 def test_what_is_told_at_several_places_is_kept_once() -> None:
     farewells = Farewells()
     for spi in (0x1000, 0x1001, 0x1000):
         farewells.said(_child(_peer(0), spi))
-    assert farewells.to_repeat(_peer(0), _sas()) == {ESP: [b"\0\0\x10\x01", b"\0\0\x10\0"]}
+    assert _begun(farewells, _peer(0), _sas()) == {ESP: [b"\0\0\x10\x01", b"\0\0\x10\0"]}
 
 
 def test_who_comes_to_a_new_place_hears_what_belongs_to_those_that_are_left() -> None:
@@ -205,17 +221,17 @@ def test_who_comes_to_a_new_place_hears_what_belongs_to_those_that_are_left() ->
     for number in range(2):
         farewells.said(_child(_peer(number), 0x1000 + number))
     first = {ESP: [b"\0\0\x10\0"]}
-    assert farewells.to_repeat(_peer(2), sas) == {}, "it was there before"
-    assert farewells.to_repeat(_peer(2), sas, came=True) == first, "the other has its own device"
+    assert _begun(farewells, _peer(2), sas) == {}, "it was there before"
+    assert _begun(farewells, _peer(2), sas, came=True) == first, "the other has its own device"
     for _ in range(ELSEWHERE_MAX - 1):
-        assert farewells.to_repeat(_peer(2), sas, came=True) == first
-    assert farewells.to_repeat(_peer(2), sas, came=True) == {}, "so many have heard it"
-    assert farewells.to_repeat(_peer(0), sas) == first
+        assert _begun(farewells, _peer(2), sas, came=True) == first
+    assert _begun(farewells, _peer(2), sas, came=True) == {}, "so many have heard it"
+    assert _begun(farewells, _peer(0), sas) == first
 
 
 def test_the_same_address_elsewhere_is_somebody_else_where_a_section_is_for_many() -> None:
     farewells = Farewells()
     farewells.said(_child(_peer(0, "203.0.113.1"), 0x1000))
     new = _peer(0, "203.0.113.2")
-    assert farewells.to_repeat(new, _sas(), came=True) == {}
-    assert farewells.to_repeat(new, _sas(), came=True, shared=False) == {ESP: [b"\0\0\x10\0"]}
+    assert _begun(farewells, new, _sas(), came=True) == {}
+    assert _begun(farewells, new, _sas(), came=True, shared=False) == {ESP: [b"\0\0\x10\0"]}

@@ -15,7 +15,8 @@ import pytest
 
 from isakmp.constants import isakmp
 from isakmp.sa import State
-from isakmp.scripts.ikev1.informational import AGAIN_S, OFTEN_MAX_S
+from isakmp.scripts.ikev1.farewells import OFTEN_MAX_S
+from isakmp.scripts.ikev1.informational import AGAIN_S
 from isakmp.scripts.ikev1.message_ids import ANSWERED_MAX, CLOSED_S, MessageIds
 from regress.pair import EAST, WEST, Host, Network, Packet, agree, connected
 from regress.scripts.ikev1.test_commit_bit import FLAGS_AT

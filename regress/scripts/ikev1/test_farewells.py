@@ -11,7 +11,8 @@ import pytest
 
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
-from isakmp.sa import Peer
+from isakmp.event.timer import Timers
+from isakmp.sa import Peer, State
 from isakmp.scripts.ikev1.farewells import (
     ELSEWHERE_MAX,
     OF_ONE_MAX,
@@ -235,3 +236,189 @@ def test_the_same_address_elsewhere_is_somebody_else_where_a_section_is_for_many
     new = _peer(0, "203.0.113.2")
     assert _begun(farewells, new, _sas(), came=True) == {}
     assert _begun(farewells, new, _sas(), came=True, shared=False) == {ESP: [b"\0\0\x10\0"]}
+
+
+def test_what_was_lent_to_a_newcomer_does_not_belong_to_its_place() -> None:
+    """Else it would be told at one new place after the other, without end."""
+    farewells = Farewells()
+    farewells.said(_child(_peer(0), 0x1000))
+    for number in range(1, 1 + ELSEWHERE_MAX):
+        assert _begun(farewells, _peer(number), _sas(), came=True) == {ESP: [b"\0\0\x10\0"]}
+    assert _begun(farewells, _peer(9), _sas(), came=True) == {}
+
+
+def test_what_is_given_up_after_it_was_said_is_not_said_from_the_beginning() -> None:
+    farewells = Farewells()
+    farewells.given_up(_peer(0), [(ESP, 0x1000)])
+    series = farewells.begin(_peer(0), _sas(), Stage.MISSED)
+    farewells.given_up(_peer(0), [(ESP, 0x1000), (ESP, 0x1001)])
+    assert series and farewells.to_say(_peer(0), series, _sas()) == {ESP: [b"\0\0\x10\0"]}
+    assert farewells.begin(_peer(0), _sas(), Stage.MISSED) is not None, "the other one"
+    assert farewells.begin(_peer(0), _sas(), Stage.MISSED) is None
+
+
+class _World:
+    """Farewells of one peer, and what is said of them: when, under which ISAKMP SA, and what."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.said = 0.0, list[tuple[float, int, Any]]()
+        self.timers = Timers(lambda: self.now)
+        self.there: list[Any] = []
+        self.engine: Any = SimpleNamespace(
+            timers=self.timers, repeat=self._repeat,
+            sas=SimpleNamespace(children=set(), current=self._current, of_peer=self._of_peer),
+        )  # fmt: skip
+        self.dialect: Any = SimpleNamespace(name="ikev1")
+        self.farewells = Farewells()
+        monkeypatch.setattr("isakmp.scripts.ikev1.farewells.tell", self._tell)
+
+    def _of_peer(self, peer: Peer) -> list[Any]:
+        return [sa for sa in self.there if sa.peer == peer]
+
+    def _current(self, peer: Peer) -> Any:
+        live = [sa for sa in self._of_peer(peer) if sa.state is State.ESTABLISHED]
+        return live[-1] if live else None
+
+    def _tell(self, engine: Any, dialect: Any, sa: Any, payloads: list[Any]) -> Any:
+        spis = [spi for _, value in payloads for spi in value["spis"]]
+        told = SimpleNamespace(number=sa.number, path=sa.path, spis=spis)
+        self._repeat(told)
+        return told
+
+    def _repeat(self, told: Any) -> None:
+        spis = [int.from_bytes(spi, "big") for spi in told.spis]
+        self.said.append((self.now, told.number, spis))
+
+    def sa(self, peer: Peer, dialect: str = "ikev1") -> Any:
+        """A new one is there, and those before it give way."""
+        if (old := self._current(peer)) is not None:
+            old.state = State.SUPERSEDED
+        sa: Any = SimpleNamespace(
+            peer=peer, number=len(self.there), path=None, state=State.ESTABLISHED, dialect=dialect,
+            remote=SimpleNamespace(shared=True),
+        )  # fmt: skip
+        self.there.append(sa)
+        if dialect == "ikev1":
+            self.farewells.established(self.engine, self.dialect, sa)
+        return sa
+
+    def run(self, seconds: float) -> list[tuple[float, int, Any]]:
+        """What is said in that time."""
+        self.said.clear()
+        end = self.now + seconds
+        while (wait_s := self.timers.timeout()) is not None and self.now + wait_s <= end:
+            self.now += wait_s
+            self.timers.run()
+        self.now = end
+        return list(self.said)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> _World:
+    return _World(monkeypatch)
+
+
+WHEN = [1, 3, 7, 15, 31, 63, 127, 255, 511]
+
+
+def test_a_series_is_over_after_ten_times(world: _World) -> None:
+    world.farewells.said(_child(_peer(0), 0x1000))
+    world.sa(_peer(0))
+    assert world.said == [(0, 0, [0x1000])]
+    assert [when for when, *_ in world.run(10000)] == WHEN
+    world.sa(_peer(0))
+    assert not world.run(10000)
+    assert not world.timers.pending()
+
+
+def test_each_isakmp_sa_has_it_at_once_and_no_more_than_ten_times_in_all(world: _World) -> None:
+    world.farewells.said(_child(_peer(0), 0x1000))
+    count = 0
+    for _ in range(100):
+        sa = world.sa(_peer(0))
+        assert count >= 10 or world.said[-1][1] == sa.number
+        count += len(world.said)
+        count += len(world.run(0.5))
+        world.said.clear()
+    assert count == 10
+    assert not world.run(10000)
+
+
+@pytest.mark.parametrize("state", [State.SUPERSEDED, State.DELETING, State.DEAD])
+def test_it_goes_on_under_what_takes_its_isakmp_sas_place(world: _World, state: State) -> None:
+    """Also where that was there already, and no new one is made."""
+    world.farewells.said(_child(_peer(0), 0x1000))
+    stays, sa = world.sa(_peer(0)), world.sa(_peer(0))
+    stays.state = State.ESTABLISHED
+    assert [number for _, number, _ in world.run(2)] == [1]
+    sa.state = state
+    assert {number for _, number, _ in world.run(1000)} == {0}
+
+
+def test_it_waits_for_an_isakmp_sa_and_is_not_begun_anew(world: _World) -> None:
+    world.farewells.said(_child(_peer(0), 0x1000))
+    sa = world.sa(_peer(0))
+    assert len(world.run(7)) == 3
+    sa.state = State.DEAD
+    world.sa(_peer(0), "ikev2")
+    assert not world.run(10000)
+    world.sa(_peer(0))
+    assert len(world.said) + len(world.run(10000)) == 10 - 4
+
+
+def test_it_follows_a_peer_that_its_nat_moves(world: _World) -> None:
+    world.farewells.said(_child(_peer(0), 0x1000))
+    sa = world.sa(_peer(0))
+    sa.peer = _peer(1)
+    assert {number for _, number, _ in world.run(4)} == {0}
+    new = world.sa(_peer(1))
+    assert {number for _, number, _ in world.run(1000)} == {new.number}
+
+
+def test_an_spi_that_is_used_anew_is_not_deleted_any_more(world: _World) -> None:
+    for spi in (0x1000, 0x1001):
+        world.farewells.said(_child(_peer(0), spi))
+    world.sa(_peer(0))
+    assert world.said[-1][2] == [0x1000, 0x1001]
+    world.engine.sas.children.add((ESP, 0x1000))
+    assert world.run(1)[-1][2] == [0x1001]
+    world.engine.sas.children.clear()
+    world.engine.sas.children.add((ESP, 0x1001))
+    assert not world.run(10000)
+    assert not world.timers.pending()
+
+
+def test_a_newcomer_hears_what_belongs_to_another_place_under_its_next_isakmp_sa(
+    world: _World,
+) -> None:
+    world.farewells.said(_child(_peer(0), 0x1000))
+    world.sa(_peer(1))
+    assert [spis for *_, spis in world.run(20)] == [[0x1000]] * 4
+    new = world.sa(_peer(1))
+    assert world.said[-1] == (20, new.number, [0x1000])
+    assert len(world.run(10000)) == 4
+    back = world.sa(_peer(0))
+    assert world.said[-1] == (world.now, back.number, [0x1000]), "its own place is another matter"
+
+
+def test_what_is_begun_under_one_isakmp_sa_is_begun_again_under_the_next(world: _World) -> None:
+    """However often it was said, as the peer may have heard nothing."""
+    sa = world.sa(_peer(0))
+    world.farewells.withdrawn(world.engine, world.dialect, sa, [(ESP, 0x1000)])
+    world.farewells.given_up(_peer(0), [(ESP, 0x1000)])
+    assert [when for when, *_ in world.run(1000)] == WHEN
+    world.farewells.repeat(world.engine, world.dialect, sa)
+    assert len(world.said) + len(world.run(1000)) - len(WHEN) == 10
+    world.farewells.repeat(world.engine, world.dialect, sa)
+    assert not world.run(1000), "once is enough"
+    world.sa(_peer(0))
+    assert world.said[-1][2] == [0x1000]
+    assert len(world.run(1000)) == len(WHEN)
+
+
+def test_who_gives_way_is_told_no_more(world: _World) -> None:
+    for number in range(PEERS_MAX + 1):
+        world.farewells.said(_child(_peer(number), 0x1000 + number))
+        world.sa(_peer(number))
+    assert 0x1000 not in [spi for *_, spis in world.run(1000) for spi in spis]
+    assert not world.timers.pending()

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from isakmp.conf.store import Conf
 from isakmp.constants import isakmp
 from isakmp.sa import State
 from isakmp.scripts.ikev1.farewells import OFTEN_MAX_S
 from isakmp.scripts.ikev1.informational import AGAIN_S
 from isakmp.scripts.ikev1.message_ids import ANSWERED_MAX, CLOSED_S, MessageIds
-from regress.pair import EAST, WEST, Host, Network, Packet, agree, connected
+from regress.pair import EAST, WEST, Gateway, Host, Network, Packet, agree, connected
 from regress.scripts.ikev1.test_commit_bit import FLAGS_AT
 from regress.scripts.ikev1.test_farewells import text_of_many
 from regress.sim.collisions import sending, takes
@@ -66,11 +69,21 @@ class Loss:
         return True
 
 
-def pair(passive: bool = True) -> tuple[Network, Host, Host]:
-    """West, and east, which may begin nothing by itself; neither asks whether the other lives."""
+def pair(passive: bool = True, files: Path | None = None) -> tuple[Network, Host, Host]:
+    """West, and east, which may begin nothing by itself; neither asks whether the other lives.
+    files: where their configurations are, to be read again."""
     net, general = Network(), "DPD-check-interval= 0\nDefault-phase-2-lifetime= 7200,60:86400"
     west, east = replace(WEST, general=general), replace(EAST, general=general, passive=passive)
-    return net, net.host(west), net.host(east)
+    return net, net.host(west, **_from(files, west)), net.host(east, **_from(files, east))
+
+
+def _from(files: Path | None, gateway: Gateway) -> dict[str, Any]:
+    if files is None:
+        return {}
+    file = files / gateway.peer
+    file.write_text(gateway.text())
+    file.chmod(0o600)
+    return {"conf": Conf.load(file)}
 
 
 def carries(west: Host, east: Host) -> bool:
@@ -126,10 +139,10 @@ def test_who_rekeys_and_says_that_the_old_one_is_gone_while_nothing_of_it_arrive
     agree(west, east)
 
 
-def unheard() -> tuple[Network, Host, Host, Loss]:
+def unheard(files: Path | None = None) -> tuple[Network, Host, Host, Loss]:
     """East has given up a quick mode of which it never had the last message, and no word of that
     arrives."""
-    net, west, east = pair()
+    net, west, east = pair(files=files)
     loss = Loss(net, 1000)
     net.start()
     net.run(0.5)
@@ -157,7 +170,7 @@ def test_the_delete_of_a_quick_mode_given_up_is_said_ever_less_often() -> None:
     assert AGAIN_S * 2 ** (len(said) - 1) == OFTEN_MAX_S
 
 
-def test_it_goes_to_where_the_peer_is_and_ends_with_its_isakmp_sa() -> None:
+def test_it_goes_to_where_the_peer_is_and_not_without_an_isakmp_sa() -> None:
     net, _, east, _ = unheard()
     (sa,) = east.daemon.sas.isakmp.values()
     sa.path = sa.path._replace(remote_port=501)
@@ -201,6 +214,93 @@ def test_whom_no_delete_reached_hears_it_under_the_next_isakmp_sa(asks: int) -> 
     (west, east)[asks].daemon.rekey(("east", "west")[asks], "main")
     net.run(3)
     assert child not in west.daemon.sas.all_children()
+    assert carries(west, east)
+    agree(west, east)
+
+
+def again(host: Host) -> None:
+    """It makes another ISAKMP SA, in the place of the one there is."""
+    (sa,) = [sa for sa in host.daemon.sas.isakmp.values() if sa.state is State.ESTABLISHED]
+    host.daemon.rekey(sa.remote.name, "main")
+
+
+def read_again(files: Path, *hosts: Host) -> None:
+    """All that the configuration says of both ends has changed its place."""
+    for file in files.iterdir():
+        file.write_text("# a line more\n" + file.read_text())
+    assert all(host.reload() == [] for host in hosts)
+
+
+@pytest.mark.parametrize("reload", [False, True])
+@pytest.mark.parametrize("asks", [0, 1])
+@pytest.mark.parametrize("gap_s", [0, 20])
+@pytest.mark.parametrize("mute_s", [5, 20, 300])
+def test_what_no_delete_under_a_new_isakmp_sa_told_is_told_under_the_next_one(
+    mute_s: float, gap_s: float, asks: int, reload: bool, tmp_path: Path
+) -> None:
+    net, west, east, loss = unheard(tmp_path if reload else None)
+    (child,) = west.daemon.sas.all_children()
+    net.run(4 * OFTEN_MAX_S)
+    loss.most = 0
+    again((west, east)[asks])
+    net.run(mute_s)
+    assert west.daemon.sas.all_children() == [child]
+    loss.mute = None
+    net.run(gap_s)
+    if reload:
+        read_again(tmp_path, west, east)
+    again((west, east)[asks])
+    net.run(30)
+    assert child not in west.daemon.sas.all_children()
+    assert carries(west, east)
+    agree(west, east)
+
+
+@pytest.mark.parametrize("reload", [False, True])
+@pytest.mark.parametrize("passive", [True, False])
+@pytest.mark.parametrize("asks", [0, 1])
+@pytest.mark.parametrize("mute_s", [0, 30, 600])
+def test_what_a_delete_of_the_peers_has_us_say_again_is_told_under_the_next_isakmp_sa(
+    mute_s: float, asks: int, passive: bool, reload: bool, tmp_path: Path
+) -> None:
+    """West has deleted the new child SA, in whose place it has the one before, which east has not;
+    however long nothing that east says of it arrives."""
+    net, west, east = pair(passive, tmp_path if reload else None)
+    net.start()
+    net.run(40)
+    loss = Loss(net, most=1000, mute=east)
+    east.daemon.rekey("east-west", "quick")
+    net.run(25)
+    assert loss.lost
+    loss.most = 0
+    net.run(mute_s)
+    loss.mute = None
+    if reload:
+        read_again(tmp_path, west, east)
+    again((west, east)[asks])
+    net.run(30)
+    assert carries(west, east)
+    agree(west, east)
+
+
+@pytest.mark.parametrize("early_s", [1, 3, 6])
+@pytest.mark.parametrize("outage_s", [26, 50, 100])
+def test_an_isakmp_sa_that_is_renewed_as_an_outage_of_one_way_ends_hides_nothing(
+    outage_s: float, early_s: float
+) -> None:
+    """Nothing of east's arrives meanwhile, and west gives up a quick mode with it."""
+    net, west, east = pair()
+    net.start()
+    net.run(40)
+    loss = Loss(net, most=1000)
+    east.daemon.rekey("east-west", "quick")
+    net.until(lambda: loss.lost, 5)
+    net.lose = lambda packet: packet.src == east.address
+    net.run(outage_s - early_s)
+    again(west)
+    net.run(early_s)
+    net.lose = lambda packet: False
+    net.run(60)
     assert carries(west, east)
     agree(west, east)
 

@@ -36,14 +36,16 @@ Name = tuple[str, Hashable]
 
 
 class Stage(IntEnum):
-    """Why something is said again and again. Each begins that once at most, the later ones also
+    """Why something is said again and again. Each begins that once at most, and a later one also
     where an earlier one has begun it; what was said for the last one is not kept any more."""
 
     GIVEN_UP = 1
     """By the exchange that would have made it."""
     MISSED = 2
-    """There may be no other ISAKMP SA for long, and the peer shows that it may have missed it."""
+    """The peer shows that it may have missed it, or the ISAKMP SA has ended that it belonged to:
+    another one may be there for long."""
     NEXT_SA = 3
+    """A new ISAKMP SA is there."""
 
 
 @dataclass(slots=True, eq=False)
@@ -157,7 +159,7 @@ class Farewells:
         return found
 
     def _say(self, engine: Engine, dialect: Dialect, peer: Peer, series: Series) -> None:
-        """Once more, if there is an ISAKMP SA to say it under; the next one goes on else."""
+        """Once more, if there is an ISAKMP SA to say it under; else the next one goes on."""
         if series.event is not None:
             series.event.cancel()
         spis, sa = self.to_say(peer, series, engine.sas), self._under(engine, dialect, series)
@@ -179,7 +181,7 @@ class Farewells:
         elif series.stage is Stage.NEXT_SA:
             self._forget(peer, self._said[peer].of(series))
         else:
-            series.told = None
+            series.sa = series.told = None
 
     @staticmethod
     def _under(engine: Engine, dialect: Dialect, series: Series) -> IsakmpSa | None:
@@ -205,6 +207,8 @@ class Farewells:
         return found
 
     def _keep(self, peer: Peer, spis: dict[Spi, Series | None]) -> None:
+        if not spis:
+            return
         of_peer = self._of(peer)
         of_peer.elsewhere = 0
         of_peer.spis = {k: v for k, v in of_peer.spis.items() if k not in spis} | spis

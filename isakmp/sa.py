@@ -490,6 +490,16 @@ class SaDatabase:
             if not path.encap or sa.path.remote_port == path.remote_port
         )  # fmt: skip
 
+    def serving(self, child: ChildSa, lost: IsakmpSa | None = None) -> IsakmpSa | None:
+        """The one to ask for what ``child`` carries under: that with its peer. Else the newest
+        where it is, of the same identity, or of whatever identity where the section is of one peer:
+        a peer may say another one than before, or a NAT be seen that was not. Never ``lost``."""
+        same = _newest(sa for sa in self._by_peer.get(child.peer, []) if sa is not lost)
+        return same or _newest(
+            sa for sa in self._by_remote.get(child.connection.remote, {}).values()
+            if sa is not lost and _takes_over(sa, child)
+        )  # fmt: skip
+
     def of_peer(self, peer: Peer) -> list[IsakmpSa]:
         """Every ISAKMP SA with ``peer``."""
         return list(self._by_peer.get(peer, []))
@@ -536,6 +546,12 @@ class SaDatabase:
 def _newest(sas: Any) -> IsakmpSa | None:
     live = [sa for sa in sas if sa.state is State.ESTABLISHED]
     return max(live, key=lambda sa: sa.established, default=None)
+
+
+def _takes_over(sa: IsakmpSa, child: ChildSa) -> bool:
+    port = not child.path.encap or sa.path.remote_port == child.path.remote_port
+    there = port and sa.path.remote == child.path.remote
+    return there and (sa.who == child.who or not sa.remote.shared)
 
 
 def _take(table: dict[Any, list[Any]], key: Any, value: Any) -> None:

@@ -415,13 +415,12 @@ class Connections:
         if self.under_way((child.connection.name, child.selector)):
             return
         sa = child.parent or self.sas.current(child.peer)
-        if sa is not None and child.parent is None and self._owns_children(sa):
-            # What made it is gone, and this can only make another.
-            self.renew(child, sa)
-        elif sa is not None and sa.state is State.ESTABLISHED:
+        # One of IKEv1 can only be made once more under an IKE SA.
+        other = sa is not None and child.parent is None and self._owns_children(sa)
+        if sa is not None and sa.state is State.ESTABLISHED and not other:
             asked = self._begin_child(sa, narrowed(child.connection, child.selector), child)
             asked.then(lambda job: self._ask_heir(child, sa, job))
-        elif new := self.sas.current(child.peer):
+        elif new := self.sas.serving(child):
             self.renew(child, new)
         elif exchange := self.begin_sa_of(child):
             exchange.finished.then(lambda job: self._rekey_under(child, job))
@@ -441,13 +440,34 @@ class Connections:
         return self.begin_sa(remote, child.path, child.connection)
 
     def _rekey_under(self, child: ChildSa, job: Job[Any]) -> None:
-        """The phase 1 that the rekeying needed is over."""
-        if job.error is None:
-            self.rekey(child)
+        """The phase 1 that the rekeying needed is over. What it has made may be of no use."""
+        if job.error is not None or child.state is not State.ESTABLISHED:
+            return
+        if self.sas.serving(child) is not None and self.settings.active:
+            self.replace(child)
+            return
+        self.log.proto_warn("%s: rekeying waits: phase 1 has brought nothing that is with its peer",
+                            child)  # fmt: skip
 
     def renew(self, child: ChildSa, sa: IsakmpSa) -> Job[Any]:
-        """The same child SA under another IKE SA."""
-        return self._begin_child(sa, narrowed(child.connection, child.selector))
+        """The same child SA under another IKE SA. With who is the same peer to us it is succeeded;
+        else it ends when that is there."""
+        made = self._begin_child(sa, narrowed(child.connection, child.selector))
+        if sa.peer != child.peer:
+            made.then(lambda job: job.error or self.engine.owner.children.delete_child(child))
+        return made
+
+    def ask_again(self, lost: IsakmpSa) -> None:
+        """What is asked for under an SA that its peer seems to have lost is asked for under the one
+        that has come meanwhile, whatever becomes of the first question."""
+        sa = self.sas.current_of_remote(lost.remote.name)
+        if sa is None or sa is lost:
+            return
+        for flow in [flow for flow, exchange in self.busy.items() if exchange.sa is lost]:
+            del self.busy[flow]
+            entry = self.entries.get(flow[0])
+            if entry is not None and entry.wanted and entry.connection.selector == flow[1]:
+                self.bring_up(entry)
 
     def bring_up_with(self, remote: Remote) -> None:
         """Everything that should be up with a peer, now."""

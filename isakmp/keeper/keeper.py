@@ -318,8 +318,7 @@ class Keeper(Shared):
 
     def ask_holder(self, child: ChildSa) -> None:
         """Somebody else wants the traffic of ``child``: is its peer still there to have it?"""
-        if sa := child.parent or self.sas.current(child.peer):
-            self.liveness.suspect(sa)
+        self.liveness.doubt(child)
 
     # --- what the application says -----------------------------------------------------------
 

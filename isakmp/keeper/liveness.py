@@ -120,6 +120,21 @@ class Liveness:
 
         self.count(children).then(counted)
 
+    def doubt(self, child: ChildSa) -> None:
+        """The same of a child SA. Where nothing is left under which its peer could be asked, a new
+        phase 1 is the question; who does not answer that keeps what it has."""
+        if sa := child.parent or self.sas.current(child.peer):
+            self.suspect(sa)
+            return
+        budget = self.shared.engine.budget
+        if not budget.take(SUSPICION, child.path.remote, proven=True):
+            return
+        begins = self._anew.take(child.peer)
+        if begins and (begun := self.shared.connections.begin_sa_of(child)):
+            self.log.proto_warn("%s: the peer seems to have lost it: phase 1 is begun", child)
+            left = self.sas.children_of_peer(child.peer)
+            begun.finished.then(lambda _: self.renew(left))
+
     def _lives(self, sa: IsakmpSa) -> None:
         sa.dpd_waiting, sa.doubted = 0, False
         if event := sa.events.pop("dpd", None):
@@ -183,19 +198,28 @@ class Liveness:
         sa.doubted, connections = False, self.shared.connections
         if not connections.settings.active or not connections.wants(sa.remote.name):
             return
+        newest = self.sas.current_of_remote(sa.remote.name)
+        if newest is not None and newest is not sa and newest.path.remote == sa.path.remote:
+            # It is there, and is another peer to us: the one in doubt ends by itself.
+            return
         self.log.proto_warn("%s: the peer seems to have lost it: another one is begun", sa)
         left = [child for child in self.sas.children_of(sa) if child.state is State.ESTABLISHED]
         brings = left[0].connection if left else None
         begun = connections.begin_sa(sa.remote, sa.path, brings)
-        begun.finished.then(lambda _: self._renew(sa, left))
+        begun.finished.then(lambda _: self._replaced(sa, left))
 
-    def _renew(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
-        """What an SA that the peer seems to have lost protected, under the one after it."""
-        new = self.sas.current(sa.peer)
-        if new is not None and new is not sa:
-            for child in children:
-                if child.state is State.ESTABLISHED:
-                    self.shared.connections.renew(child, new)
+    def _replaced(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
+        """What an SA that the peer seems to have lost protected, or was to, under the one after
+        it."""
+        self.renew(children, sa)
+        self.shared.connections.ask_again(sa)
+
+    def renew(self, children: list[ChildSa], lost: IsakmpSa | None = None) -> None:
+        """Make those that are left anew, where an SA serves that is not ``lost``."""
+        for child in children:
+            new = self.sas.serving(child, lost) if child.state is State.ESTABLISHED else None
+            if new is not None:
+                self.shared.connections.renew(child, new)
 
     def _ask(self, sa: IsakmpSa) -> None:
         sa.dpd_waiting += 1

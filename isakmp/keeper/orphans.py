@@ -12,6 +12,7 @@ from typing import Any
 from isakmp.causes import UNANSWERED
 from isakmp.errors import Refused
 from isakmp.event.job import Job
+from isakmp.event.timer import Event
 from isakmp.keeper.children import Children
 from isakmp.keeper.liveness import IDLE_S, TRAFFIC_S, Liveness, received, sent
 from isakmp.keeper.shared import Shared
@@ -21,11 +22,14 @@ from isakmp.sa import ChildSa, Peer
 
 @dataclass(slots=True)
 class _Watch:
-    """What was seen last: when something came, and the counters."""
+    """What was seen last: when something came, and the counters. pause: while a peer that has
+    answered is not asked again, and asked: when, and about what, that was."""
 
     heard: float
     received: int = -1
     sent: int = 0
+    pause: Event | None = None
+    asked: tuple[float, list[ChildSa]] = (0.0, [])
 
 
 class Orphans:
@@ -37,20 +41,31 @@ class Orphans:
 
     def look_after(self, peer: Peer) -> None:
         """An ISAKMP SA with ``peer`` has ended."""
-        if self._of(peer) and peer not in self._watched:
-            self._watched[peer] = _Watch(self.shared.timers.now())
-            self._look(peer)
+        children, watch = self._of(peer), self._watched.get(peer)
+        if not children or (watch is not None and not self._is_over(watch, children)):
+            return
+        if watch is not None and watch.pause is not None:
+            watch.pause.cancel()
+        self._watched[peer] = _Watch(self.shared.timers.now())
+        self._look(peer)
+
+    def _is_over(self, watch: _Watch, children: list[ChildSa]) -> bool:
+        """Whether a pause has lost its cause: the answer did not end again at once, or what it was
+        asked about has been made anew."""
+        when, what = watch.asked
+        lasted = self.shared.timers.now() - when > TRAFFIC_S
+        return watch.pause is not None and (lasted or not set(what) & set(children))
 
     def _of(self, peer: Peer) -> list[ChildSa]:
         """What is left of a peer; nothing where it has an ISAKMP SA again."""
         sas = self.shared.sas
         return [] if sas.current(peer) else sas.children_of_peer(peer)
 
-    def _arm(self, peer: Peer, wait_s: float = TRAFFIC_S) -> None:
-        self.shared.timers.add("orphans", wait_s, self._look, peer)
+    def _arm(self, peer: Peer, wait_s: float = TRAFFIC_S) -> Event:
+        return self.shared.timers.add("orphans", wait_s, self._look, peer)
 
     def _look(self, peer: Peer) -> None:
-        children = self._of(peer)
+        children, self._watched[peer].pause = self._of(peer), None
         if not children:
             del self._watched[peer]
             return
@@ -67,10 +82,11 @@ class Orphans:
         if exchange is None:
             self._arm(peer)
         else:
-            exchange.finished.then(lambda job: self._answered(peer, job))
+            exchange.finished.then(lambda job: self._answered(peer, children, job))
 
-    def _answered(self, peer: Peer, job: Job[Any]) -> None:
-        """The new phase 1 is over. A peer that ends it again at once is not asked so soon."""
+    def _answered(self, peer: Peer, children: list[ChildSa], job: Job[Any]) -> None:
+        """The new phase 1 is over. A peer that ends it again at once is not asked so soon. One that
+        is another peer to us since has what is left made anew."""
         error = job.error
         if isinstance(error, Refused) and (reason := error.reason).cause in UNANSWERED:
             for child in self._of(peer):
@@ -78,4 +94,9 @@ class Orphans:
                 self.shared.log.write(*told)
                 child.end = reason
                 self._children.delete_child(child)
-        self._arm(peer, TRAFFIC_S if error else IDLE_S)
+        if error is not None:
+            self._arm(peer)
+            return
+        self._liveness.renew(self._of(peer))
+        watch = self._watched[peer]
+        watch.pause, watch.asked = self._arm(peer, IDLE_S), (self.shared.timers.now(), children)

@@ -103,6 +103,5 @@ def _take_unknown_cookies(engine: Engine, path: Path, header: Header, spi: bytes
 def _take_unknown_spi(engine: Engine, path: Path, value: Any) -> None:
     """INVALID-SPI: where we do send with that SPI, the peer is asked whether it lives."""
     child = engine.sas.sent_with(path.remote, value.spi)
-    sa = engine.sas.current(child.peer) if child and child.parent is None else None
-    if sa is not None:
-        engine.owner.liveness.suspect(sa)
+    if child is not None and child.parent is None:
+        engine.owner.liveness.doubt(child)

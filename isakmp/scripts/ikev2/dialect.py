@@ -103,7 +103,6 @@ class Ikev2:
         sa = exchange.sa
         if sa is None or not message.protected:
             return
-        sa.last_heard = exchange.engine.now()
         common.take_window(sa, message)
         exchange.engine.owner.doubles.heard(sa)
         where = sa.nat.followed(sa.path, message.path)
@@ -345,15 +344,14 @@ class Ikev2:
         """No child SA outlives its IKE SA."""
 
     def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
-        """Ask whether the peer is alive, unless a request is under way that tells as much."""
-        if any(x.initiator and x.last_out for x in sa.running.values()):
-            return
-
-        def answered(job: Job[Any]) -> None:
-            if job.error is None:
-                engine.owner.liveness.said_alive(sa, sa.dpd_sequence)
-
-        tell(engine, self, sa, []).finished.then(answered)
+        """Ask whether the peer is alive; a request that is under way tells as much, and goes out
+        once more, as it may have got lost. Whatever answers is proof (receive.py)."""
+        asked = [x for x in sa.running.values() if x.initiator and x.last_out]
+        for exchange in asked:
+            if not exchange.looks:
+                engine.repeat(exchange)
+        if not asked:
+            tell(engine, self, sa, [])
 
     def unknown_spi(self, engine: Engine, path: Path, spi: int) -> None:
         """INVALID_SPI (1.5): under the IKE SA with that address; without any, in clear."""

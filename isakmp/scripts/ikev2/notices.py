@@ -71,5 +71,5 @@ def take_one_way(engine: Engine, path: Path, header: Header, datagram: bytes) ->
     for payload in read_clear(engine, path, header, datagram).take_all(P.NOTIFY):
         child = engine.sas.sent_with(path.remote, payload.value.data)
         if payload.value.notify == Notify.INVALID_SPI and child and child.parent:
-            engine.owner.liveness.suspect(child.parent)
+            engine.owner.liveness.doubt(child)
     engine.drop(path, "a notice in clear")

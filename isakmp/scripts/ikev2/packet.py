@@ -58,6 +58,15 @@ def covered(datagram: bytes, chain: bytes) -> bytes:
     return bytes(clear) + generic + chain
 
 
+def is_told_in_clear(header: Header, datagram: bytes) -> bool:
+    """Whether a notify is there and nothing encrypted. MalformedPayload where it breaks a rule."""
+    if header.next_payload in (SK, SKF):
+        return False
+    payloads, _ = parse_payloads(2, header.next_payload, datagram[HEADER_SIZE:])
+    kinds = [payload.type for payload in payloads]
+    return ikev2.Payload.NOTIFY in kinds and kinds[-1] not in (SK, SKF)
+
+
 def read_clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> Incoming:
     """A message in clear. MalformedPayload where it breaks a rule."""
     data = datagram[HEADER_SIZE:]

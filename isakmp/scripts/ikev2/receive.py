@@ -38,7 +38,15 @@ from isakmp.scripts.ikev2.informational import (
     INFORMATIONAL,
     unknown,
 )
-from isakmp.scripts.ikev2.packet import SK, SKF, find_protected, outside, read_clear, record
+from isakmp.scripts.ikev2.packet import (
+    SK,
+    SKF,
+    find_protected,
+    is_told_in_clear,
+    outside,
+    read_clear,
+    record,
+)
 from isakmp.window import Judgement
 
 P, Notify = ikev2.Payload, ikev2.Notify
@@ -143,6 +151,9 @@ class Receiver:
         """An answer to a request of ours."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
         mark, stray = digest(datagram), True
+        if is_told_in_clear(header, datagram):
+            self._hint(engine, path, header)
+            return
         for exchange in engine.find_all(self._dialect.name, own, header.message_id):
             sa = exchange.sa
             if sa is None or exchange.over or not self._fits(sa, header):
@@ -156,7 +167,7 @@ class Receiver:
             elif exchange.last_in != mark:
                 self._take(engine, sa, exchange, path, header, datagram)
         if stray:
-            self._stray(engine, path, header)
+            engine.drop(path, f"an answer to no request of ours, message ID {header.message_id}")
 
     def _request(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
         """A request of the peer's: new, repeated, or out of the window (RFC 7296 2.2, 2.3)."""
@@ -272,13 +283,14 @@ class Receiver:
             return True
         return engine.half_open.chose(name, own) is not None
 
-    def _stray(self, engine: Engine, path: Path, header: Header) -> None:
-        """An answer to nothing; INVALID_IKE_SPI in clear is a hint that the peer has restarted."""
+    def _hint(self, engine: Engine, path: Path, header: Header) -> None:
+        """An answer in clear ends no request that is under way, as anybody may have sent it;
+        INVALID_IKE_SPI is a hint that the peer has restarted, late or not."""
         own = header.cky_r if header.flags & INITIATOR else header.cky_i
         sa = engine.sas.find(self._dialect.name, own)
-        if sa is not None and self._fits(sa, header) and header.next_payload == P.NOTIFY:
+        if sa is not None and self._fits(sa, header):
             engine.owner.liveness.suspect(sa)
-        engine.drop(path, f"an answer to no request of ours, message ID {header.message_id}")
+        engine.drop(path, f"an answer in clear, message ID {header.message_id}")
 
     def _take(
         self, engine: Engine, sa: IsakmpSa, exchange: Exchange[Any] | None, path: Path,
@@ -291,7 +303,9 @@ class Receiver:
         opened = self._open(engine, sa, path, header, datagram)
         if opened is None:
             return
-        mark = opened[2]
+        sa.last_heard, mark = engine.now(), opened[2]
+        if exchange is not None and exchange.initiator:
+            engine.owner.liveness.said_alive(sa, sa.dpd_sequence)
         message = self._read(engine, path, header, opened)
         if exchange is None:
             exchange = self._resumed(engine, sa, message)

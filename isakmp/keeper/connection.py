@@ -141,7 +141,7 @@ class Connections:
 
     def bring_up(self, entry: Entry) -> Job[Any]:
         """Negotiate until it is up; the job tells of this attempt's exchange, if one began."""
-        entry.wanted = True
+        entry.wanted, entry.unreached = True, False
         entry.remote = self._remote_now(entry.connection.remote) or entry.remote
         self._rest(entry)
         self._stand(entry)
@@ -225,7 +225,7 @@ class Connections:
             return
         for entry in self._entries_with(remote):
             if entry.waiting:
-                entry.waiting = False
+                entry.waiting, entry.unreached = False, True
                 self._failed(entry, _reason(job.error))
 
     def sa_up(self, sa: IsakmpSa, brings: Connection | None = None) -> None:
@@ -234,8 +234,9 @@ class Connections:
         brings: the connection whose child SA is being made along with it.
         """
         for entry in self._entries_with(sa.remote):
-            if entry.waiting:
-                entry.waiting = False
+            if entry.waiting or (entry.unreached and entry.retry is not None):
+                entry.waiting = entry.unreached = False
+                self._rest(entry)
                 coming = brings is not None and brings.name == entry.connection.name
                 if not coming and not self._is_up(entry) and not entry.held_down:
                     self._begin_child(sa, entry.connection)
@@ -278,7 +279,7 @@ class Connections:
         if job.error is None:
             return
         reason, entry = _reason(job.error), self.entries.get(flow[0])
-        lost, sa = self._has_lost(exchange, reason), exchange.sa
+        lost, sa = self._has_lost(exchange, reason) or self._has_another(exchange), exchange.sa
         if entry is None or entry.connection.selector != flow[1] or replaced:
             return
         # One that this very try has made is no reason to go on without a pause.
@@ -298,6 +299,12 @@ class Connections:
         self.log.write(severity_of(reason), "%s is given up: %s", sa, reason.detail)
         self.engine.owner.delete_sa(sa)
         return True
+
+    def _has_another(self, exchange: Exchange[Any]) -> bool:
+        """The SA of an exchange has ended beneath it, and there is one after that: the peer has
+        begun anew, or has been asked to."""
+        gone = exchange.sa is not None and exchange.sa.state is State.DEAD
+        return gone and self.sas.current_of_remote(exchange.remote.name) is not None
 
     def _failed(self, entry: Entry, reason: Reason) -> None:
         """Try again after a growing, jittered while."""

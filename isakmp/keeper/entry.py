@@ -19,10 +19,10 @@ AWAITED_S, AWAITED_RETRY_S, AWAITED_PAUSE_S = 40.0, 10.0, 1.0
 class Entry:
     """One connection as it is kept up. wanted: started and not taken down by command;
     failure: why the last try failed, or to replace what is up, and failed: when that was, None once
-    there is a new child SA; began: when a try was begun; up_since: when
-    it came up, None while it is not;
-    awaited_until: until when packets are taken to wait for it; beside: policies of what was there
-    before it, which stand beside its own until that is gone."""
+    there is a new child SA; began: when a try was begun; unreached: it ended with its phase 1;
+    up_since: when it came up, None while it is not; awaited_until: until when packets are taken to
+    wait for it; beside: policies of what was there before it, which stand beside its own until that
+    is gone."""
 
     connection: Connection
     remote: Remote
@@ -30,6 +30,7 @@ class Entry:
     held_down: bool = False
     tries: int = 0
     waiting: bool = False
+    unreached: bool = False
     retry: Event | None = None
     failure: Reason | None = None
     failed: float = 0.0

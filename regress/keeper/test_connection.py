@@ -11,6 +11,7 @@ from isakmp.app.base import Acquire, Action, Direction
 from isakmp.errors import IsakmpError
 from isakmp.policy.spd import Selector
 from regress.pair import EAST, WEST, Gateway, Host, Network, agree, both, connected, up
+from regress.traffic import flows
 
 
 def entry(host: Host) -> dict[str, object]:
@@ -64,16 +65,18 @@ def test_a_peer_that_has_lost_the_isakmp_sa_is_reached_by_a_new_one(exchange: st
     assert "is given up: no answer to message 1" in west.said
 
 
-def test_two_connections_with_one_peer_share_the_isakmp_sa() -> None:
-    def second(gateway: Gateway, local: str, remote: str) -> str:
-        text = gateway.text().replace("Connections= ", "Connections= second, ")
-        text = text.replace("Passive-connections= ", "Passive-connections= second, ")
-        return text + (
-            f"[second]\nPhase= 2\nISAKMP-peer= {gateway.peer}\nConfiguration= phase-2\n"
-            f"Local-ID= l2\nRemote-ID= r2\n[l2]\nID-type= IPV4_ADDR\nAddress= {local}\n"
-            f"[r2]\nID-type= IPV4_ADDR\nAddress= {remote}\n"
-        )
+def second(gateway: Gateway, local: str, remote: str) -> str:
+    """The same with another connection, of two addresses."""
+    text = gateway.text().replace("Connections= ", "Connections= second, ")
+    text = text.replace("Passive-connections= ", "Passive-connections= second, ")
+    return text + (
+        f"[second]\nPhase= 2\nISAKMP-peer= {gateway.peer}\nConfiguration= phase-2\n"
+        f"Local-ID= l2\nRemote-ID= r2\n[l2]\nID-type= IPV4_ADDR\nAddress= {local}\n"
+        f"[r2]\nID-type= IPV4_ADDR\nAddress= {remote}\n"
+    )
 
+
+def test_two_connections_with_one_peer_share_the_isakmp_sa() -> None:
     net = Network()
     west = net.add("192.0.2.1", second(WEST, "10.9.0.1", "10.9.0.2"))
     east_text = EAST.text().replace("Passive-connections= ", "Passive-connections= second, ")
@@ -285,3 +288,40 @@ def test_a_bypass_that_the_checker_refuses_opens_nothing() -> None:
     host.daemon.start()
     assert "did you mean Local-selectors?" in host.said
     assert actions(host) == {Action.IPSEC}
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+@pytest.mark.parametrize("seed", range(3))
+def test_who_is_reached_again_has_all_its_connections_at_once(version: str, seed: int) -> None:
+    """Each waits for a time of its own while nobody answers, and all for the same."""
+    one, other = both(peer_tags=f"Key-exchange= {version}")
+    net = Network()
+    west = net.add(one.address, second(one, "10.9.0.1", "10.9.0.2"), seed=seed)
+    net.start()
+    net.run(400)
+    east = net.add(other.address, second(other, "10.9.0.2", "10.9.0.1"))
+    east.daemon.start()
+    net.until(lambda: west.rows(2), 100)
+    net.run(1)
+    assert connected(west, children=2)
+    agree(west, east)
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+@pytest.mark.parametrize("seconds", [3, 20, 60])
+def test_a_peer_that_is_mended_and_started_again_is_up_soon(version: str, seconds: int) -> None:
+    """It refused all that was asked for. For what is asked next it has no IKE SA, and says so."""
+    one, other = both(peer_tags=f"Key-exchange= {version}")
+    net, west, east = up(one, replace(other, remote="10.99.0.0/16"), seconds=seconds)
+    assert connected(west, children=0)
+    net.kill(east)
+    back = net.host(other, seed=2)
+    back.daemon.start()
+    mark = len(net.history)
+    net.until(lambda: len(net.history) > mark, 75)
+    net.run(6)
+    assert flows(west, back)
+    net.run(60)
+    assert "is dead" not in west.said
+    assert connected(west)
+    agree(west, back)

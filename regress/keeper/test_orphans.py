@@ -9,9 +9,10 @@ import pytest
 from isakmp.app.base import Usage
 from isakmp.keeper.liveness import IDLE_S, QUIET_S, TRAFFIC_S
 from isakmp.scripts.ikev2.dialect import Ikev2
-from regress.pair import EAST, WEST, Host, Network, connected, up
+from regress.pair import EAST, WEST, Host, Network, connected, stranger, up
+from regress.scripts.ikev1.test_notices import NOTIFY, notice, told
 from regress.scripts.ikev2.pairs import child_of, sa_of
-from regress.traffic import flows
+from regress.traffic import Stream, flows
 
 BRIEF = replace(WEST, general="Default-phase-1-lifetime= 60,10:86400")
 # A peer is asked, and repeated to, for so long; the new connection comes a moment later.
@@ -96,3 +97,77 @@ def test_a_peer_that_ends_its_isakmp_sas_at_once_is_not_asked_all_the_time() -> 
     begun = [p for p in net.history[mark:] if p.src == west.address and not any(p.header.cky_r)]
     assert 1 <= len(begun) <= 4
     assert connected(west, parents=0)
+
+
+def ended(net: Network, host: Host) -> None:
+    """It ends its ISAKMP SA, and both know."""
+    for sa in list(host.daemon.sas.isakmp.values()):
+        host.daemon.keeper.delete_sa(sa)
+    net.run(2)
+    assert connected(host, parents=0)
+
+
+@pytest.mark.parametrize("gap_s", [0, 60])
+@pytest.mark.parametrize("general", ["", "DPD-check-interval= 10\n"])
+def test_who_has_lost_everything_again_is_found_as_soon_as_the_first_time(
+    general: str, gap_s: int
+) -> None:
+    """Nobody says a word: the traffic tells."""
+    net, west, east = up(replace(WEST, general=general), replace(EAST, general=general))
+    net.lose = lambda packet: bool(packet.data) and told(packet) > 0
+    child = child_of(west)
+    stream = Stream(net, west.address, east.address, child.selector)
+    stream.run(10)
+    for number in (2, 3, 4):
+        ended(net, west)
+        net.kill(east)
+        east = net.host(replace(EAST, general=general), seed=number)
+        east.daemon.start()
+        assert stream.until_it_passes(60) <= 2 * TRAFFIC_S
+        stream.run(5 + gap_s)
+
+
+def says_it_has_lost(net: Network, west: Host, east: Host) -> None:
+    """Somebody says in clear, in the peer's name, that it has no such SA."""
+    for child in west.daemon.sas.all_children():
+        spi = child.protocols[0].spi_out.to_bytes(4, "big")
+        west.receive(stranger(notice(NOTIFY.INVALID_SPI, spi), west, str(east.address)))
+    net.pump()
+
+
+@pytest.mark.parametrize("interval_s", [0, 10, 3600])
+def test_a_word_that_a_child_sa_is_lost_is_heeded_without_an_isakmp_sa(interval_s: int) -> None:
+    """ADR 0014: who has lost all has its traffic back at once."""
+    general = f"DPD-check-interval= {interval_s}\n"
+    net, west, east = up(replace(WEST, general=general), EAST)
+    ended(net, west)
+    net.kill(east)
+    back = net.host(EAST, seed=2)
+    back.daemon.start()
+    says_it_has_lost(net, west, back)
+    net.run(5)
+    assert flows(west, back)
+
+
+def test_who_lies_about_a_child_sa_without_an_isakmp_sa_gets_little_done() -> None:
+    net, west, east = up()
+    mark = len(west.outcomes)
+    for _ in range(300):
+        for sa in list(west.daemon.sas.isakmp.values()):
+            west.daemon.keeper.delete_sa(sa)
+        net.run(2)
+        says_it_has_lost(net, west, east)
+        assert flows(west, east)
+    begun = [o for o in west.outcomes[mark:] if o["exchange"] == "main mode"]
+    assert 1 <= len(begun) <= 2 + 600 / 60 + 600 / IDLE_S, "a word, and its own silence"
+
+
+def test_what_does_not_answer_keeps_what_it_has_though_somebody_calls_it_lost() -> None:
+    net, west, east = up(replace(WEST, general="DPD-check-interval= 0"))
+    ended(net, west)
+    child = child_of(west)
+    net.kill(east)
+    says_it_has_lost(net, west, east)
+    net.run(100)
+    assert child_of(west) is child
+    assert west.reasons() == ["timeout"]

@@ -11,8 +11,11 @@ from isakmp.constants import ikev2, isakmp
 from isakmp.keeper.rivals import GRACE_S
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.scripts.ikev2.common import notify_value
-from regress.pair import Host, agree, connected, stranger
-from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
+from isakmp.scripts.ikev2.packet import is_told_in_clear
+from regress.observer import in_clear
+from regress.pair import Host, Network, Packet, agree, connected, stranger
+from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of, settled, wear_out
+from regress.traffic import flows
 
 P, Notify = ikev2.Payload, ikev2.Notify
 
@@ -187,3 +190,142 @@ def test_ah_has_spis_too() -> None:
     spi = child.protocols[0].spi_out.to_bytes(4, "big")
     west.receive(stranger(one_way(Notify.INVALID_SPI, spi), west, str(east.address)))
     assert len(net.history) == before + 1
+
+
+# --- while a request of ours is under way ----------------------------------------------------
+
+
+def rekey_ike(host: Host) -> None:
+    host.daemon.keeper.rekey_sa(sa_of(host))
+
+
+def ask_for_another(host: Host) -> None:
+    """The child SA is gone, and one is asked for that replaces none."""
+    child = child_of(host)
+    host.daemon.keeper.children.delete_child(child, tell=False)
+    host.daemon.connections.bring_up(host.daemon.connections.entries["west-east"])
+
+
+def delete(host: Host) -> None:
+    host.daemon.keeper.children.delete_child(child_of(host))
+
+
+def ask_if_alive(host: Host) -> None:
+    host.daemon.keeper.liveness.question(sa_of(host))
+
+
+ASKED = pytest.mark.parametrize("ask", [wear_out, rekey_ike, ask_for_another, delete, ask_if_alive])
+WINDOWS = pytest.mark.parametrize("window", [1, 4])
+
+
+@ASKED
+@WINDOWS
+@pytest.mark.parametrize("interval_s", [0, 30, 3600])
+@pytest.mark.parametrize("late_s", [0, 1])
+def test_who_has_started_again_and_says_so_to_a_request_has_its_traffic_back_soon(
+    ask: Any, window: int, interval_s: int, late_s: int
+) -> None:
+    """RFC 7296 2.21.4 and 2.4. What is under way is the question. The peer is back before it is
+    asked, or a while after."""
+    tags, general = f"Window-size= {window}", f"DPD-check-interval= {interval_s}"
+    net, west, east = pair(tags, general=general)
+    net.kill(east)
+    if late_s:
+        ask(west)
+        net.run(late_s)
+    back = net.host(gateways(tags, general=general)[1], seed=2)
+    back.daemon.start()
+    if not late_s:
+        ask(west)
+    net.run(5 + 3)
+    assert flows(west, back)
+    assert "is dead" not in west.said
+
+
+@ASKED
+@WINDOWS
+def test_who_says_so_and_lies_has_the_request_repeated_once(ask: Any, window: int) -> None:
+    """Its first copy is lost: what is said a thousand times has it go out again, and no more."""
+    net, west, east = pair(f"Window-size= {window}")
+    sa = sa_of(west)
+    net.lose = lambda packet: True
+    ask(west)
+    (request,) = (p for p in net.history[-1:] if p.src == west.address)
+    net.lose = lambda packet: False
+    forged, mark = in_clear(request, Notify.INVALID_IKE_SPI), len(net.history)
+    forged = forged._replace(data=with_spis(forged, request))
+    for _ in range(1000):
+        west.receive(forged)
+    assert net.history[mark:] == [request]
+    net.run(60)
+    settled(net, west, east)
+    assert sa_of(west) is sa or sa.heirs == (sa_of(west),)
+    assert "seems to have lost it" not in west.said
+
+
+def with_spis(answer: Packet, request: Packet) -> bytes:
+    """The same answer under the IKE SA, to a request of its initiator."""
+    header = request.header
+    kind = header.exchange_type.to_bytes(1, "big")
+    return request.message[:16] + answer.data[16:18] + kind + answer.data[19:]
+
+
+def test_a_refusal_of_the_peers_is_an_answer_too() -> None:
+    """Who refuses what is asked for lives, whatever somebody says meanwhile."""
+    net, west, east = pair(east={"remote": "10.99.0.0/16"})
+    sa = sa_of(west)
+    net.lose = lambda packet: True
+    net.until(lambda: any(p.header.exchange_type == 36 for p in net.history[-1:]), 100)
+    request = net.history[-1]
+    net.lose = lambda packet: False
+    forged = in_clear(request, Notify.INVALID_IKE_SPI)
+    west.receive(forged._replace(data=with_spis(forged, request)))
+    net.run(100)
+    assert sa_of(west) is sa
+    assert "seems to have lost it" not in west.said
+
+
+def test_several_connections_are_asked_for_under_the_next_ike_sa() -> None:
+    """Each request of a window has the same answer; no connection waits for the old one's end."""
+    more = (
+        "[{0}]\nPhase= 2\nISAKMP-peer= {1}\nConfiguration= phase-2\nLocal-ID= l{2}\n"
+        "Remote-ID= r{2}\n[l{2}]\nID-type= IPV4_ADDR\nAddress= 10.9.{2}.{3}\n"
+        "[r{2}]\nID-type= IPV4_ADDR\nAddress= 10.9.{2}.{4}\n"
+    )
+    one, other = gateways("Window-size= 8")
+    names = [f"other-{number}" for number in range(3)]
+    texts = [
+        gate.text().replace("onnections= ", f"onnections= {', '.join(names)}, ", 1)
+        + "".join(more.format(name, gate.peer, n, *ends) for n, name in enumerate(names))
+        for gate, ends in ((one, (1, 2)), (other, (2, 1)))
+    ]
+    net = Network()
+    west, east = net.add(one.address, texts[0]), net.add(other.address, texts[1])
+    net.start()
+    net.run(5)
+    assert connected(west, children=4)
+    net.kill(east)
+    for child in west.daemon.sas.all_children():
+        west.daemon.keeper.children.delete_child(child, tell=False)
+    for entry in west.daemon.connections.entries.values():
+        west.daemon.connections.bring_up(entry)
+    net.run(1)
+    back = net.add(other.address, texts[1], seed=2)
+    back.daemon.start()
+    net.run(5 + 3)
+    assert len([row for row in west.rows(2) if row["state"] == "established"]) == 4
+    net.run(60)
+    assert connected(west, children=4)
+    agree(west, back)
+
+
+def test_what_stands_in_clear_before_what_is_encrypted_makes_no_hint() -> None:
+    """RFC 7296 2.5, 3.14: it counts for nothing."""
+    net, west, east = pair()
+    told = one_way(Notify.INVALID_IKE_SPI, b"")
+    assert is_told_in_clear(stranger(told, west).header, told)
+    sealed = net.history[-1]
+    assert not is_told_in_clear(sealed.header, sealed.data)
+    header = sealed.header._replace(next_payload=told[16])
+    chain = bytes([sealed.header.next_payload]) + told[HEADER_SIZE + 1 :]
+    assert not is_told_in_clear(header, header.pack() + chain + sealed.data[HEADER_SIZE:])

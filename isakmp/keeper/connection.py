@@ -461,8 +461,12 @@ class Connections:
         else it ends when that is there."""
         made = self._begin_child(sa, narrowed(child.connection, child.selector))
         if sa.peer != child.peer:
-            made.then(lambda job: job.error or self.engine.owner.children.delete_child(child))
+            made.then(lambda job: self._succeeded(child, job))
         return made
+
+    def _succeeded(self, child: ChildSa, job: Job[Any]) -> None:
+        if job.error is None:
+            self.engine.owner.children.delete_child(child)
 
     def ask_again(self, lost: IsakmpSa) -> None:
         """What is asked for under an SA that its peer seems to have lost is asked for under the one

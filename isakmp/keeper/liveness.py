@@ -198,12 +198,13 @@ class Liveness:
         sa.doubted, connections = False, self.shared.connections
         if not connections.settings.active or not connections.wants(sa.remote.name):
             return
+        left = [child for child in self.sas.children_of(sa) if child.state is State.ESTABLISHED]
         newest = self.sas.current_of_remote(sa.remote.name)
         if newest is not None and newest is not sa and newest.path.remote == sa.path.remote:
             # It is there, and is another peer to us: the one in doubt ends by itself.
+            self._replaced(sa, left)
             return
         self.log.proto_warn("%s: the peer seems to have lost it: another one is begun", sa)
-        left = [child for child in self.sas.children_of(sa) if child.state is State.ESTABLISHED]
         brings = left[0].connection if left else None
         begun = connections.begin_sa(sa.remote, sa.path, brings)
         begun.finished.then(lambda _: self._replaced(sa, left))

@@ -73,15 +73,25 @@ def test_a_nat_that_was_seen_once_does_not_keep_a_child_sa_from_its_successor(
 
 @EXCHANGES
 @pytest.mark.parametrize("unique", ["no", "replace"])
+@pytest.mark.parametrize("late_s", [0.0, 0.02])
 def test_a_peer_that_says_another_identity_has_its_child_sas_under_that(
-    exchange: str, unique: str
+    exchange: str, unique: str, late_s: float
 ) -> None:
-    """There is no Remote-ID, and the section is for the one peer at its address."""
+    """There is no Remote-ID, and the section is for the one peer at its address. The configuration
+    is read again each time that phase 1 has begun."""
     net = Network()
     pair = both(
         general=f"{LIVES}Unique-ids= {unique}", peer_tags="Key-exchange= ikev1", exchange=exchange
     )
     west, east = (net.host(each) for each in pair)
+    send = net.send
+
+    def late(packet: Packet) -> None:
+        if packet.src == west.address and is_clear(packet) and not any(packet.header.cky_r):
+            west.timers.add("reload", late_s / 2, west.daemon.reload)
+        west.timers.add("wire", late_s, send, packet)
+
+    net.send = late  # type: ignore[method-assign]
     net.start()
     net.run(5)
     first = child_of(west)

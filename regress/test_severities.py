@@ -68,7 +68,7 @@ RULE = {
         "%s: the peer has another one of the same attempt",
         "%s: the peer seems to have lost it: another one is begun",
         "%s: the peer seems to have lost it: phase 1 is begun",
-        "%s: rekeying waits: phase 1 has brought nothing that is with its peer",
+        "%s: rekeying waits: phase 1 has brought none with its peer",
         "replaced IKE SAs of %s end early: it has Max-SAs-per-identity",
     ),
     "internal_err": (  # given up for this host; what was open meanwhile counts

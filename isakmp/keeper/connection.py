@@ -279,12 +279,17 @@ class Connections:
         if job.error is None:
             return
         reason, entry = _reason(job.error), self.entries.get(flow[0])
-        lost, sa = self._has_lost(exchange, reason) or self._has_another(exchange), exchange.sa
+        lost, sa = self._has_lost(exchange, reason), exchange.sa
         if entry is None or entry.connection.selector != flow[1] or replaced:
             return
         # One that this very try has made is no reason to go on without a pause.
         lost = lost and sa is not None and sa.established < entry.began
-        if lost and entry.wanted and self.settings.active and not self._is_up(entry):
+        if (
+            (lost or self._has_another(exchange))
+            and entry.wanted
+            and self.settings.active
+            and not self._is_up(entry)
+        ):
             self.bring_up(entry)
         else:
             self._failed(entry, reason)
@@ -301,10 +306,10 @@ class Connections:
         return True
 
     def _has_another(self, exchange: Exchange[Any]) -> bool:
-        """The SA of an exchange has ended beneath it, and there is one after that: the peer has
-        begun anew, or has been asked to."""
+        """The SA of an exchange has ended beneath it, and another has come meanwhile."""
+        new = self.sas.current_of_remote(exchange.remote.name)
         gone = exchange.sa is not None and exchange.sa.state is State.DEAD
-        return gone and self.sas.current_of_remote(exchange.remote.name) is not None
+        return gone and new is not None and new.established >= exchange.created
 
     def _failed(self, entry: Entry, reason: Reason) -> None:
         """Try again after a growing, jittered while."""
@@ -450,11 +455,10 @@ class Connections:
         """The phase 1 that the rekeying needed is over. What it has made may be of no use."""
         if job.error is not None or child.state is not State.ESTABLISHED:
             return
-        if self.sas.serving(child) is not None and self.settings.active:
+        if self.sas.serving(child) is None:
+            self.log.proto_warn("%s: rekeying waits: phase 1 has brought none with its peer", child)
+        elif self.settings.active:
             self.replace(child)
-            return
-        self.log.proto_warn("%s: rekeying waits: phase 1 has brought nothing that is with its peer",
-                            child)  # fmt: skip
 
     def renew(self, child: ChildSa, sa: IsakmpSa) -> Job[Any]:
         """The same child SA under another IKE SA. With who is the same peer to us it is succeeded;

@@ -212,8 +212,8 @@ class Liveness:
     def _replaced(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
         """What an SA that the peer seems to have lost protected, or was to, under the one after
         it."""
-        self.renew(children, sa)
         self.shared.connections.ask_again(sa)
+        self.renew(children, sa)
 
     def renew(self, children: list[ChildSa], lost: IsakmpSa | None = None) -> None:
         """Make those that are left anew, where an SA serves that is not ``lost``."""

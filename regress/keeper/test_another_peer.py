@@ -124,5 +124,5 @@ def test_what_is_no_use_is_begun_again_after_a_pause(exchange: str) -> None:
     net.until(lambda: child.state.value == "dead", 1000)
     begun = begun_by(west)
     assert 2 <= len(begun) <= 900 / REKEY_RETRY_S
-    assert "rekeying waits: phase 1 has brought nothing that is with its peer" in west.said
+    assert "rekeying waits: phase 1 has brought none with its peer" in west.said
     assert {str(sa.remote_id) for sa in west.daemon.sas.isakmp.values()} <= {str(OTHER)}

@@ -17,7 +17,7 @@ from isakmp.scripts.ikev1.informational import notify_payload
 from isakmp.scripts.ikev1.receive import ENCRYPTION
 from regress.observer import Observer, Payloads, edited, is_clear
 from regress.pair import Host, Network, Packet, agree, both, stranger, up
-from regress.scripts.ikev2.pairs import child_of
+from regress.scripts.ikev2.pairs import child_of, wear_out
 from regress.traffic import flows
 
 NOTIFY, ESP = isakmp.Notify, isakmp.Protocol.IPSEC_ESP
@@ -293,3 +293,23 @@ def test_what_is_no_refusal_under_the_keys_ends_nothing(notify: int, change: Any
     _, west = refuse_under_keys(notify, change)
     assert not west.reasons()
     assert west.daemon.engine.exchanges
+
+
+@pytest.mark.parametrize("speaks_dpd", [True, False])
+@pytest.mark.parametrize("late_s", [0, 1])
+def test_who_says_so_to_a_quick_mode_has_its_traffic_back_soon(
+    speaks_dpd: bool, late_s: int
+) -> None:
+    """The peer has started again, and is back before it is asked, or a while after."""
+    net, west, east = pair() if speaks_dpd else without_dpd()
+    net.kill(east)
+    if late_s:
+        wear_out(west)
+        net.run(late_s)
+    back = net.host(both()[1], seed=2)
+    back.daemon.start()
+    if not late_s:
+        wear_out(west)
+    net.run(5 + 3)
+    assert flows(west, back)
+    assert "is dead" not in west.said

@@ -285,7 +285,8 @@ def test_a_refusal_of_the_peers_is_an_answer_too() -> None:
     assert "seems to have lost it" not in west.said
 
 
-def test_several_connections_are_asked_for_under_the_next_ike_sa() -> None:
+@pytest.mark.parametrize("rekeyed", [False, True])
+def test_several_connections_are_asked_for_under_the_next_ike_sa(rekeyed: bool) -> None:
     """Each request of a window has the same answer; no connection waits for the old one's end."""
     more = (
         "[{0}]\nPhase= 2\nISAKMP-peer= {1}\nConfiguration= phase-2\nLocal-ID= l{2}\n"
@@ -306,14 +307,17 @@ def test_several_connections_are_asked_for_under_the_next_ike_sa() -> None:
     assert connected(west, children=4)
     net.kill(east)
     for child in west.daemon.sas.all_children():
-        west.daemon.keeper.children.delete_child(child, tell=False)
+        if rekeyed:
+            west.daemon.connections.rekey(child)
+        else:
+            west.daemon.keeper.children.delete_child(child, tell=False)
     for entry in west.daemon.connections.entries.values():
         west.daemon.connections.bring_up(entry)
     net.run(1)
     back = net.add(other.address, texts[1], seed=2)
     back.daemon.start()
     net.run(5 + 3)
-    assert len([row for row in west.rows(2) if row["state"] == "established"]) == 4
+    assert len([row for row in back.rows(2) if row["state"] == "established"]) == 4
     net.run(60)
     assert connected(west, children=4)
     agree(west, back)

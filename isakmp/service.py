@@ -26,6 +26,7 @@ from isakmp.errors import IsakmpError
 from isakmp.event.loop import Loop
 from isakmp.log.files import Outlets
 from isakmp.log.log import Log, severity_of_refusal
+from isakmp.pages import enlarge
 from isakmp.patience import PATIENT
 from isakmp.ready import Starter
 
@@ -52,6 +53,7 @@ def work(
         _collect_seldom()
         with uncollected():
             daemon.start()
+        enlarge()
         pid_file = _write_pid(options, daemon.run_directory)
         log.info("isakmpd runs, process %d", os.getpid())
         first = dict(daemon.catalog.left_out[::-1])

@@ -27,6 +27,7 @@ LAYERS = [
         "isakmp.errors",
         "isakmp.event",
         "isakmp.log",
+        "isakmp.pages",
         "isakmp.path",
         "isakmp.privilege",
         "isakmp.privileged",

@@ -5,6 +5,7 @@ RFC 2409 appendix A, RFC 7296 3.3, RFC 9370 2.2.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from isakmp.constants import ikev2, ipsec, isakmp, name_of
@@ -54,11 +55,7 @@ class ChosenIkev2(NamedTuple):
     additional: tuple[Transform, ...] = ()
 
     def __str__(self) -> str:
-        bits = f"-{self.key_bits}" if self.key_bits else ""
-        integ = f" {name_of(ikev2.Integ, self.integ)}" if self.integ else ""
-        prf = name_of(ikev2.Prf, self.prf)
-        methods = " ".join(method_name(number) for number in (self.group, *self.methods))
-        return f"{name_of(ikev2.Encr, self.encryption)}{bits}{integ} PRF_{prf} {methods}"
+        return _text(self)
 
     @property
     def methods(self) -> tuple[int, ...]:
@@ -73,6 +70,16 @@ class ChosenIkev2(NamedTuple):
             "prf": name_of(ikev2.Prf, self.prf), "group": method_name(self.group),
             "additional": list(map(method_name, self.methods)),
         }  # fmt: skip
+
+
+@lru_cache(64)
+def _text(ike: ChosenIkev2) -> str:
+    """One line for people. Peers that are configured alike agree on the same."""
+    bits = f"-{ike.key_bits}" if ike.key_bits else ""
+    integ = f" {name_of(ikev2.Integ, ike.integ)}" if ike.integ else ""
+    prf = name_of(ikev2.Prf, ike.prf)
+    methods = " ".join(method_name(number) for number in (ike.group, *ike.methods))
+    return f"{name_of(ikev2.Encr, ike.encryption)}{bits}{integ} PRF_{prf} {methods}"
 
 
 class ChosenIpsec(NamedTuple):

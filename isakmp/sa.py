@@ -581,9 +581,11 @@ def soft_limit(hard: int, draw: float, initiator: bool, margin_percent: int = 20
     draw: uniform in [0, 1). With a margin m the initiator takes 1-m to 1-0.6m of ``hard``, the
     responder 1-m/2 to 1-m/4, so that both seldom start at once. 0 where there is no hard limit.
     """
+    if not hard:
+        return 0
     margin = margin_percent / 100
     low, width = (1 - margin, 0.4 * margin) if initiator else (1 - margin / 2, margin / 4)
-    return max(1, int(hard * (low + width * draw))) if hard else 0
+    return max(1, int(hard * (low + width * draw)))
 
 
 def offered_bits(bits: Range | None) -> int:

@@ -7,7 +7,6 @@ exchange's first) is true when an answer comes late.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -72,9 +71,10 @@ class Attempt:
         """Tell the step what its job has made; it then waits for another one, or for none."""
         self._job, error = None, job.error
         try:
-            with suppress(StopIteration):
-                result = job.result
-                self._job = waiting.send(result) if error is None else waiting.throw(error)
+            result = job.result
+            self._job = waiting.send(result) if error is None else waiting.throw(error)
+        except StopIteration:
+            pass
         finally:
             del job, error  # it knows the frames that it has come through
 

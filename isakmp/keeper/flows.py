@@ -63,19 +63,16 @@ class Flows:
     def __init__(self, app: Application, log: Log) -> None:
         self._app, self._log = app, log
         self._seats: dict[Place, Seat] = {}
-        self._owned: dict[Owner, list[PolicySpec]] = {}
-        self._of_name: dict[str, dict[Owner, None]] = {}
+        self._owned: dict[str, dict[Owner, list[PolicySpec]]] = {}
         self._serial = count()
         self._changed: dict[Seat, None] = {}
         self._depth = 0
 
     def put(self, owner: Owner, specs: Sequence[PolicySpec]) -> None:
         """All that an owner claims; the same again costs nothing, no specs end its claims."""
-        before = self._owned.pop(owner, [])
-        if specs:
-            self._owned[owner] = list(specs)
-            self._of_name.setdefault(owner[0], {})[owner] = None
-        else:
+        its = self._owned.setdefault(owner[0], {})
+        before, its[owner] = its.get(owner, []), list(specs)
+        if not specs:
             self._disown(owner)
         if before == list(specs):
             return
@@ -92,35 +89,32 @@ class Flows:
 
     def _disown(self, owner: Owner) -> None:
         """It claims nothing any more."""
-        its = self._of_name.get(owner[0], {})
-        its.pop(owner, None)
+        its = self._owned[owner[0]]
+        del its[owner]
         if not its:
-            self._of_name.pop(owner[0], None)
+            del self._owned[owner[0]]
 
     def _seat(self, spec: PolicySpec) -> Seat:
         place = spec.direction, spec.selector
-        seat = self._seats.get(place)
-        if seat is None:
-            seat = self._seats[place] = Seat(place)
-        return seat
+        return self._seats.setdefault(place, Seat(place))
 
     def of(self, owner: Owner) -> Sequence[PolicySpec]:
         """What it claims."""
-        return self._owned.get(owner, ())
+        return self._owned.get(owner[0], {}).get(owner, ())
 
     def has(self, owner: Owner) -> bool:
         """Whether it claims anything."""
-        return owner in self._owned
+        return owner in self._owned.get(owner[0], ())
 
     def drop(self, name: str) -> None:
         """End every claim of a connection."""
         with self.together():
-            for owner in list(self._of_name.get(name, ())):
+            for owner in list(self._owned.get(name, ())):
                 self.put(owner, [])
 
     def end(self) -> None:
         """End every claim."""
-        for name in list(self._of_name):
+        for name in list(self._owned):
             self.drop(name)
 
     @contextmanager
@@ -170,7 +164,6 @@ class Flows:
                 self._app.add_policy(closed).otherwise(self._refused, claim.owner[0])
         self._seats.clear()
         self._owned.clear()
-        self._of_name.clear()
         dropped = (claim for claim in standing if claim.spec.action is not Action.BYPASS)
         return list(dict.fromkeys(claim.owner[0] for claim in dropped))
 

@@ -59,8 +59,10 @@ class Work:
 def box_of(selector: TrafficSelector) -> Box:
     """A selector's numbers."""
     start, end, protocol, first, last = selector
-    base = V6 if start.version == 6 else 0
-    return int(start) + base, int(end) + base, protocol, first, last
+    octets = start.packed
+    base = 0 if len(octets) == 4 else V6
+    begins, ends = int.from_bytes(octets, "big"), int.from_bytes(end.packed, "big")
+    return begins + base, ends + base, protocol, first, last
 
 
 def boxes_of(side: Sequence[TrafficSelector]) -> list[Box]:

@@ -142,7 +142,7 @@ def _one_from_wire(selector: Any, index: int) -> TrafficSelector:
     start, end = make_address(selector.start), make_address(selector.end)
     ports = selector.start_port, selector.end_port
     reason = ""
-    if int(start) > int(end):
+    if selector.start > selector.end:
         reason = f"addresses {start} to {end}"
     elif ports[0] > ports[1] and ports != OPAQUE_PORTS:
         reason = f"ports {ports[0]} to {ports[1]}"
@@ -272,7 +272,7 @@ def reduced(traffic: Traffic) -> Traffic:
 
 def _of_common_versions(local: list[Box], remote: list[Box]) -> BothSides:
     """Without selectors of an IP version that the other side has none of."""
-    here, there = ({box[0] >= V6 for box in side} for side in (local, remote))
+    here, there = {box[0] >= V6 for box in local}, {box[0] >= V6 for box in remote}
     if here == there:
         return local, remote
     versions = here & there

@@ -75,6 +75,7 @@ class Child:
     transport: bool = False
     all_fragments: bool = False
     choice: Any = None
+    what: ChosenIpsec | None = None
     spi_in: int = 0
     spi_out: int = 0
     cpi_in: int = 0
@@ -431,6 +432,7 @@ def install_inbound(
 ) -> Wait:
     """Derive the keys of both SAs (2.17); give the application the inbound one."""
     what, c.selectors = chosen(c), c.selectors or _selectors(x, c)
+    c.what = what
     c.reqid = x.engine.owner.connections.reqid(connection_of(c).name, c.selectors[0], x)
     encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
     size = encryption + auth
@@ -506,7 +508,7 @@ def make(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes) -> ChildSa:
 
 def _protocols(c: Child) -> tuple[ChildProtocol, ...]:
     """The one that is negotiated goes first; IPComp comes with it."""
-    what = chosen(c)
+    what = c.what or chosen(c)
     found = ChildProtocol(what, c.spi_in, c.spi_out)
     if not c.cpi_out:
         return (found,)

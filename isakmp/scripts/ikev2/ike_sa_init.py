@@ -20,6 +20,10 @@ the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from isakmp.chosen import ChosenIkev2
 from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.prf import get_prf_v2
@@ -27,7 +31,9 @@ from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
 from isakmp.log.log import LogClass
 from isakmp.policy import proposal
+from isakmp.policy.proposal import Choice
 from isakmp.policy.remembered import remembered
+from isakmp.policy.spd import Remote
 from isakmp.scripts.ikev2 import abilities, common, ppk, twins
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.ike_intermediate import IKE_INTERMEDIATE
@@ -46,7 +52,6 @@ from isakmp.scripts.ikev2.keys import derive
 
 P, Notify = ikev2.Payload, ikev2.Notify
 
-_choose = remembered(proposal.choose)
 
 # First messages of one attempt: a cookie, then a group, then a new cookie for it, and as much again
 # that somebody on the way has made up.
@@ -106,15 +111,12 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
     if x.initiator:
         s.nr = nonce
         s.choice = proposal.check_answer(proposals, remote.proposals, remote.name, remote.line)
+        s.chosen = chosen_of_choice(remote, s.choice)
         _take_responder_spi(x, message)
     else:
         s.ni = nonce
         s.message_1 = octets_of(message)
-        s.choice = _choose(
-            proposals, remote.proposals, remote.name, remote.line,
-            prefer_local=remote.ikev2.prefer_local, prefer_group=ke.group,
-        )  # fmt: skip
-    s.chosen = chosen_of_choice(remote, s.choice)
+        s.choice, s.chosen = _choose(proposals, remote, ke.group)
     common.check_group(ke.group, s.chosen.group, remote.proposals)
     if x.initiator:
         _recall(x, ke.group, message.came)
@@ -132,6 +134,16 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
         if s.key_pair is not None:
             s.g_ir = yield from common.agree(x, s.key_pair, s.ke_peer)
         _make_sa(x)
+
+
+@remembered
+def _choose(came: Sequence[Any], remote: Remote, group: int) -> tuple[Choice, ChosenIkev2]:
+    """What we take of an initiator's proposals, and what it means. group: of its KE payload."""
+    choice = proposal.choose(
+        came, remote.proposals, remote.name, remote.line,
+        prefer_local=remote.ikev2.prefer_local, prefer_group=group,
+    )  # fmt: skip
+    return choice, chosen_of_choice(remote, choice)
 
 
 def _recall(x: X, group: int, came: float) -> None:
@@ -214,7 +226,7 @@ def _note_cookie(x: X, cookie: bytes) -> None:
                                "RFC 7296 2.6")  # fmt: skip
     heard = x.state.cookies
     if cookie in heard or len(heard) < COOKIES_MAX:
-        heard[cookie] += 1
+        heard[cookie] = heard.get(cookie, 0) + 1
     if "cookie" not in x.events:
         wait = min(COOKIE_WAIT_S * (1 << len(x.state.asked) - 1), COOKIE_WAIT_MAX_S)
         x.events["cookie"] = x.engine.timers.add("cookie", wait, _show_cookie, x)
@@ -226,7 +238,7 @@ def _show_cookie(x: X) -> None:
     s = x.state
     if x.script is not IKE_SA_INIT or x.parked or s.group is None:
         return
-    for cookie, _ in s.cookies.most_common():
+    for cookie in sorted(s.cookies, key=lambda each: -s.cookies[each]):
         if not _was_sent(s, s.group, cookie):
             if _may_send(x, s.group, cookie):
                 s.cookie = cookie

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +61,7 @@ class Initial:
     ni: bytes = b""
     nr: bytes = b""
     cookie: bytes = b""
-    cookies: Counter[bytes] = field(default_factory=Counter)
+    cookies: dict[bytes, int] = field(default_factory=dict)
     message_1: bytes = field(default=b"", repr=False)
     message_2: bytes = field(default=b"", repr=False)
     answers: dict[bytes, Incoming] = field(default_factory=dict, repr=False)

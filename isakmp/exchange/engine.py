@@ -197,7 +197,7 @@ class Engine:
     def _script_for(self, exchange: Exchange[Any], message: Incoming) -> Script[Any]:
         """What the message is of: the exchange's script, or a variant of that. MalformedPayload
         where it is of neither."""
-        script, kinds = exchange.script, [payload.type for payload in message.payloads]
+        script, kinds = exchange.script, message.kinds
         lacking = self.lacking(exchange, script, kinds)
         for variant in script.variants:
             if len(variant.steps(exchange.initiator)) <= exchange.step:
@@ -251,7 +251,9 @@ class Engine:
         key = exchange.dialect.key(exchange)
         if self.exchanges.get(key) is exchange:
             del self.exchanges[key]
-            others = [x for x in self.candidates.among(exchange) if x is not exchange]
+            others = self.candidates.among(exchange)
+            if exchange in others:
+                others.remove(exchange)
             if others:
                 self.exchanges[key] = others[-1]
 

@@ -160,6 +160,9 @@ def refusable(script: Script[S], must: tuple[int, ...], step: Step) -> Script[S]
     return replace(script, variants=(*script.variants, refusal))
 
 
+_offset = attrgetter("offset")
+
+
 @dataclass(slots=True)
 class Incoming:
     """A message as a step sees it: checked, decrypted, its payloads claimed one by one.
@@ -169,7 +172,7 @@ class Incoming:
     have to wait for its turn (candidates.py).
     commit: what the dialect notes once the message is accepted (an IV, the peer's address);
     proven: only who we talk to can have made it, as its dialect knows; outer: the datagram that a
-    protected one came in, or the first of them; left: the payloads that no step has claimed.
+    protected one came in, or the first of them; kinds: the types that its payloads have.
     """
 
     header: Any
@@ -184,29 +187,46 @@ class Incoming:
     proven: bool = False
     came: float = 0.0
     outer: bytes = field(default=b"", repr=False)
-    left: list[Payload] = field(init=False)
+    kinds: tuple[int, ...] = field(init=False)
+    _left: dict[int, list[Payload]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.left = self.payloads.copy()
+        self.give_back()
+        self.kinds = tuple(self._left)
+
+    def give_back(self) -> None:
+        """Nothing is claimed any more."""
+        left: dict[int, list[Payload]] = {}
+        for payload in self.payloads:
+            if payload.type in left:
+                left[payload.type].append(payload)
+            else:
+                left[payload.type] = [payload]
+        self._left = left
 
     def take(self, kind: int) -> Payload:
         """The payload of that type, which the syntax has made sure of; it counts as handled."""
-        for index, payload in enumerate(self.left):
-            if payload.type == kind:
-                del self.left[index]
-                return payload
-        raise missing(self.rules, "the message", kind)
+        there = self._left.get(kind)
+        if there is None:
+            raise missing(self.rules, "the message", kind)
+        if len(there) == 1:
+            del self._left[kind]
+        return there.pop(0)
 
     def has(self, kind: int) -> bool:
         """Whether a payload of that type is there that nobody has claimed."""
-        return kind in [payload.type for payload in self.left]
+        return kind in self._left
 
     def take_all(self, kind: int) -> list[Payload]:
         """All payloads of that type that nobody has claimed."""
-        found = [payload for payload in self.left if payload.type == kind]
-        if found:
-            self.left = [payload for payload in self.left if payload.type != kind]
-        return found
+        return self._left.pop(kind, [])
+
+    @property
+    def left(self) -> list[Payload]:
+        """The payloads that no step has claimed, in their order."""
+        if not self._left:
+            return []
+        return sorted((p for of_kind in self._left.values() for p in of_kind), key=_offset)
 
     def after(self, payload: Payload) -> bytes:
         """The octets behind ``payload`` up to the end of the last one, which a HASH covers."""

@@ -403,4 +403,6 @@ def _at(spec: SaSpec, path: Path) -> SaSpec:
     """The same SA with the peer at another place."""
     way = path.came if spec.inbound else path.out
     ports = (way.src_port, way.dst_port) if spec.encap else None
+    if (way.src, way.dst, ports) == (spec.src, spec.dst, spec.encap):
+        return spec
     return spec._replace(src=way.src, dst=way.dst, encap=ports)

@@ -67,7 +67,7 @@ def box_of(selector: TrafficSelector) -> Box:
 
 def boxes_of(side: Sequence[TrafficSelector]) -> list[Box]:
     """Those of one side."""
-    return [box_of(selector) for selector in side]
+    return list(map(box_of, side))
 
 
 def selector_of(box: Box) -> TrafficSelector:

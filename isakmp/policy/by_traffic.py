@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
-from isakmp.policy.boxes import V6, Work, box_of
+from isakmp.policy.boxes import V6, Work, boxes_of
 from isakmp.policy.spd import Connection, Traffic, TrafficSelector
 
 Key = tuple[frozenset[TrafficSelector], frozenset[TrafficSelector]]
@@ -78,7 +78,7 @@ def _key(local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) ->
 def _span(traffic: Traffic) -> Span:
     found: list[int] = []
     for side in traffic:
-        boxes = [box_of(selector) for selector in side]
+        boxes = boxes_of(side)
         for version in ([b for b in boxes if b[0] < V6], [b for b in boxes if b[0] >= V6]):
             first = min((box[0] for box in version), default=_NOTHING[0])
             last = max((box[1] for box in version), default=_NOTHING[1])

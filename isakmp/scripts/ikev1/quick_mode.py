@@ -223,7 +223,7 @@ def prove(x: X, message: Incoming) -> None:
         return
     keys, rest = parent(x).keys, message.after(first)
     if x.initiator:
-        if not any(payload.type in (P.SA, P.NONCE) for payload in message.payloads):
+        if P.SA not in message.kinds and P.NONCE not in message.kinds:
             return
         expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, x.state.ni_b, rest)
     else:

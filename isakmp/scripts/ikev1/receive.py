@@ -125,9 +125,8 @@ class Receiver:
         """The first that waits for a message and has all it wants in this one, of one or more."""
         if len(fit) == 1:
             return fit[0]
-        kinds = [payload.type for payload in message.payloads]
         free = [x for x in fit if not (x.parked or x.sends(x.step))]
-        return next((x for x in free if not engine.lacking(x, x.script, kinds)), fit[0])
+        return next((x for x in free if not engine.lacking(x, x.script, message.kinds)), fit[0])
 
     @staticmethod
     def _fits(exchange: Exchange[Any], header: Header) -> bool:
@@ -335,7 +334,7 @@ class Receiver:
             return
         iv = sa.keys.phase_2_iv(header.message_id)
         message = self._open(engine, path, header, datagram, sa.keys, iv)
-        script = _script_of(header, {payload.type for payload in message.payloads})
+        script = _script_of(header, set(message.kinds))
         begin = partial(self._begin_phase_2, engine, sa, script, iv, message, datagram)
         key = self._dialect.name, sa.own_cookie, header.message_id
         # Nothing comes behind an informational exchange's only message.

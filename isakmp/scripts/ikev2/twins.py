@@ -62,7 +62,7 @@ def _same_keys(x: X, message: Incoming) -> bool:
 
 def _take(x: X, message: Incoming) -> None:
     """What it says of the peer, in the place of what another one has said."""
-    message.left = message.payloads.copy()
+    message.give_back()
     abilities.take(x, message)
 
 

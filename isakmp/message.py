@@ -113,8 +113,7 @@ _CUT = (0, 0, 0)
 """Read where less than a generic header is left: its length is none."""
 
 
-@dataclass(slots=True)
-class Payload:
+class Payload(NamedTuple):
     """One payload. body: without the generic header; value: its fields, None where opaque.
 
     offset: from the start of the message to the generic header; next_type: what that header

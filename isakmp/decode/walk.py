@@ -47,8 +47,7 @@ def read_chain(major: int, first_type: int, data: bytes, offset: int) -> Chain:
             body, codec = rest[HEADER.size : length], rules.codecs.get(type) if rules else None
             value = codec.salvage(body) if codec else None
             payload = Payload(type, body, value, offset + chain.end)
-        payload.next_type = following
-        chain.payloads.append(payload)
+        chain.payloads.append(payload._replace(next_type=following))
         chain.end += length
         if type in enclosing:
             break

@@ -61,9 +61,16 @@ def addresses(sas: SaDatabase, sa: IsakmpSa) -> list[str]:
 
 def speaks_for(sas: SaDatabase, sa: IsakmpSa, child: ChildSa) -> bool:
     """Whether the peer of ``sa`` has a say in what has no IKE SA: the same peer, or its identity,
-    which may have left the child's place, as nothing else of it is there."""
-    left = child.parent is None and sas.current(child.peer) is None
-    return child.peer == sa.peer or (child.who == sa.who and left)
+    where that may have left the child's place. Nothing else of it is there, or the child SA has
+    only moved along, or the traffic is that of a child SA of the same device."""
+    if child.peer == sa.peer:
+        return True
+    if child.parent is not None or child.who != sa.who:
+        return False
+    if sas.current(child.peer) is None or child.place != child.kin.proven:
+        return True
+    alike = sas.of_flow(child.connection.name, child.selector)
+    return any(other.kin.lineage is sa.kin.lineage for other in alike)
 
 
 def received_with(sas: SaDatabase, sa: IsakmpSa, protocol: int, spi: int) -> ChildSa | None:
@@ -98,7 +105,7 @@ def hearers(sas: SaDatabase, child: ChildSa) -> list[IsakmpSa]:
 def _may_have(sa: IsakmpSa, child: ChildSa) -> bool:
     """Whether the peer of ``child`` may have gone to where ``sa`` is: it was made later, or is of
     the same device, and the child SA did not move along."""
-    return sa.established > child.established or sa.lineage == child.lineage
+    return sa.established > child.established or sa.kin.lineage is child.kin.lineage
 
 
 def _is_its(sa: IsakmpSa, child: ChildSa) -> bool:

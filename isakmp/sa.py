@@ -104,6 +104,16 @@ def peer_of(remote: Remote, identity: Identity, path: Path, nat: Nat) -> Peer:
 
 
 @dataclass(slots=True, eq=False)
+class Kin:
+    """What is of one device for certain: an ISAKMP SA, and the child SAs made under it. proven:
+    where something of theirs came from last; lineage: that of all that are taken to be of that
+    device, as they came to one place one after the other."""
+
+    proven: Place
+    lineage: object = field(default_factory=object)
+
+
+@dataclass(slots=True, eq=False)
 class IsakmpSa:
     """One ISAKMP SA (phase 1) or IKE SA. ``keys`` and ``ids``, what it remembers of message IDs,
     belong to the dialect that made it.
@@ -113,10 +123,8 @@ class IsakmpSa:
     attempt in its place; known_since: from when on its peer is known to have lost nothing; end: why
     it ends, where that is no agreed end; heirs: what rekeying has made to take its place;
     fragments: how messages are cut where the peer puts them together again (RFC 7383); ppk: of a
-    peer that has one; own_cookie: the one we chose, which is unique here; lineage: that of the
-    first of those that came one after the other at the peer's place, which tells devices of one
-    identity apart that share a place for a while; running: exchanges under it, by their numbers;
-    waiting: those of ours that have to wait.
+    peer that has one; own_cookie: the one we chose, which is unique here; kin: with what was made under
+    it; running: exchanges under it, by their numbers; waiting: those of ours that have to wait.
     """
 
     remote: Remote
@@ -160,11 +168,12 @@ class IsakmpSa:
     known_since: float = field(init=False)
     peer: Peer = field(init=False, repr=False)
     own_cookie: bytes = field(init=False, repr=False)
-    lineage: bytes = field(init=False, repr=False)
+    kin: Kin = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.known_since = self.created
-        self.own_cookie = self.lineage = self.cky_i if self.initiator else self.cky_r
+        self.own_cookie = self.cky_i if self.initiator else self.cky_r
+        self.kin = Kin(self.place)
         self.find_peer()
 
     @property
@@ -234,7 +243,7 @@ class ChildSa:
     behind a NAT, where the SAs may have to move, and while the SA receives_only: it gives way to
     another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
     the IKE SA it lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made,
-    which it may outlive; lineage: that of its IKE SA; heirs: made to take its place by rekeying;
+    which it may outlive; kin: that of its IKE SA; heirs: made to take its place by rekeying;
     end: why it ends, where that is no agreed end.
     """
 
@@ -261,10 +270,13 @@ class ChildSa:
     traffic: Traffic = Traffic((), ())
     parent: IsakmpSa | None = None
     nat: Nat = field(default_factory=Nat, repr=False)
-    lineage: bytes = b""
+    kin: Kin = field(init=False, repr=False)
     heirs: tuple[ChildSa, ...] = ()
     usage: tuple[Usage | None, Usage | None] = (None, None)
     end: Reason | None = None
+
+    def __post_init__(self) -> None:
+        self.kin = Kin(self.place)
 
     @property
     def slot(self) -> Slot:

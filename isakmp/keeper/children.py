@@ -104,7 +104,7 @@ class Children:
     def _keep(self, child: ChildSa) -> None:
         made_under = child.parent or self.sas.isakmp.get(child.cookies)
         if made_under is not None:
-            child.nat, child.lineage = made_under.nat, made_under.lineage
+            child.nat, child.kin = made_under.nat, made_under.kin
         self.sas.add_child(child)
         self.shared.connections.made(child, made_under)
 
@@ -349,8 +349,7 @@ class Children:
         self.log.debug(LogClass.SA, 10, "child SA %s deleted", child)
         if left := self.sas.in_slot(child.slot):
             # It may be elsewhere: what is sent goes to who is still there.
-            live = [other for other in left if other.state is State.ESTABLISHED]
-            self.shared.connections.child_moved((live or left)[-1])
+            self.shared.connections.child_moved(left[-1])
         else:
             self.shared.connections.child_down(child)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec, bundle_order
@@ -387,11 +388,14 @@ class Connections:
             entry.tries, entry.failure, entry.waiting = 0, None, False
             entry.up_since = self.timers.now() if entry.up_since is None else entry.up_since
             self._rest(entry)
-        self.child_moved(child)
+        self._install_flow(child)
 
     def child_moved(self, child: ChildSa) -> None:
-        """A child SA has another end: its policies too."""
-        self._install_flow(child)
+        """A child SA has another end, or what had its traffic is gone: the policies are those of the
+        newest, as an older one may be where it is by a guess."""
+        found = self.sas.of_flow(child.connection.name, child.selector)
+        live = [other for other in found if other.state is State.ESTABLISHED]
+        self._install_flow(max(reversed(live), key=attrgetter("established"), default=child))
 
     def child_down(self, child: ChildSa) -> None:
         """The last child SA of this traffic with its peer is gone."""

@@ -30,7 +30,7 @@ from isakmp.log.log import SECRET_LEVEL, Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.spd import Connection
-from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, soft_limit
+from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, place_of, soft_limit
 
 # How long a new IKE SA is given to take over the child SAs of the one before.
 RENEW_S = 60.0
@@ -73,7 +73,7 @@ class Keeper(Shared):
                 self.places.changed(old, sa)
                 self._supersede_sa(old, sa)
                 if (old.place, old.dialect) == (sa.place, sa.dialect):
-                    sa.lineage = old.lineage
+                    sa.kin.lineage = old.kin.lineage
         self._inherit(sa)
         self._make_room(sa)
         self.doubles.look(sa)
@@ -84,10 +84,10 @@ class Keeper(Shared):
         if self.engine.dialects[sa.dialect].owns_children:
             return
         there = [x for x in self.sas.of_peer(sa.peer) if x is not sa and x.place == sa.place]
-        others = {x.lineage for x in there}
+        others = {x.kin.lineage for x in there}
         for child in self.sas.children_of_peer(sa.peer):
-            if child.parent is None and child.place == sa.place and child.lineage not in others:
-                child.lineage = sa.lineage
+            if child.parent is None and child.place == sa.place and child.kin.lineage not in others:
+                child.kin.lineage = sa.kin.lineage
 
     def sa_rekeyed(self, old: IsakmpSa, new: IsakmpSa) -> None:
         """``new`` was made under ``old``, to take its place (RFC 7296 2.18)."""
@@ -252,18 +252,26 @@ class Keeper(Shared):
         self.log.debug(LogClass.SA, 10, "%s deleted", sa)
 
     def moved(self, sa: IsakmpSa, path: Path) -> None:
-        """A NAT has given the peer of ``sa`` another address or port."""
-        self._move(sa, sa.path, path)
+        """The peer of ``sa`` is there for certain: a NAT may have given it another address or
+        port."""
+        self._came(sa, path)
 
-    def _move(self, one: IsakmpSa | ChildSa, was: Path, path: Path) -> None:
+    def _came(self, one: IsakmpSa | ChildSa, path: Path) -> None:
+        """Something new and authentic of ``one`` came that way."""
+        if path == one.path:
+            one.kin.proven = one.place
+        else:
+            self._move(one, path)
+
+    def _move(self, one: IsakmpSa | ChildSa, path: Path) -> None:
         """All that is of the same device there follows it, which who moves with each message could
         ask for without end."""
         remote = one.remote.name if isinstance(one, IsakmpSa) else one.connection.remote
         if reason := self.engine.bounds.often(one.who):
             self.engine.met(remote, reason)
             return
-        self.log.info("%s: peer moved from %s to %s", one, was.far, path.far)
-        sas, children = self._with(one)
+        self.log.info("%s: peer moved from %s to %s", one, one.path.far, path.far)
+        left, (sas, children) = one.peer, self._with(one, path)
         for sa in sas:
             self.sas.moved(sa, path)
             for exchange in sa.running.values():
@@ -275,18 +283,33 @@ class Keeper(Shared):
                 self.orphans.look_after(child.peer)
                 if not sas and (there := self.sas.current(child.peer)) is not None:
                     self._inherit(there)
+        self.orphans.look_after(left)
         for sa in sas:
             self._renew_beside(sa, [c for c in children if not c.encap and c.parent is None])
 
-    def _with(self, one: IsakmpSa | ChildSa) -> tuple[list[IsakmpSa], list[ChildSa]]:
-        """What moves together: an SA and all that it owns, or in IKEv1 one lineage at a place."""
+    def _with(
+        self, one: IsakmpSa | ChildSa, path: Path
+    ) -> tuple[list[IsakmpSa], list[ChildSa]]:  # fmt: skip
+        """What moves together: an SA and all that it owns, or in IKEv1 one lineage at a place.
+
+        What has only moved along with others, and now comes from where it was before, is of another
+        device than those. All that they took from there goes back, and is a lineage of its own.
+        """
         children = self.sas.children_of_peer(one.peer)
         if isinstance(one, IsakmpSa) and self.engine.dialects[one.dialect].owns_children:
             return [one], [child for child in children if child.parent is one]
-        own = one.place, one.lineage
+        here, there, own = one.place, place_of(path, one.nat), one.kin.lineage
+        its: list[IsakmpSa | ChildSa] = [*self.sas.of_peer(one.peer), *children]
+        its = [x for x in its if x.place == here and x.kin.lineage is own]
+        if here != one.kin.proven == there:
+            its = [x for x in its if x.kin.proven == there]
+            apart = object()
+            for each in its:
+                each.kin.lineage = apart
+        one.kin.proven = there
         return (
-            [sa for sa in self.sas.of_peer(one.peer) if (sa.place, sa.lineage) == own],
-            [c for c in children if c.parent is None and (c.place, c.lineage) == own],
+            [sa for sa in its if isinstance(sa, IsakmpSa)],
+            [child for child in its if isinstance(child, ChildSa) and child.parent is None],
         )
 
     def _renew_beside(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
@@ -327,9 +350,7 @@ class Keeper(Shared):
         child = self.sas.children.get((event.sa.protocol, event.sa.spi))
         if child is None:
             return
-        own = child.place, child.lineage
-        its = [sa for sa in self.sas.of_peer(child.peer) if (sa.place, sa.lineage) == own]
-        one = child.parent or (its[-1] if its else child)
+        one = child.parent or child
         path = one.path._replace(remote=event.address, remote_port=event.port)
-        if one.nat.peer_moves and path != one.path:
-            self._move(one, one.path, path)
+        if one.nat.peer_moves:
+            self._came(one, path)

@@ -89,8 +89,7 @@ class Liveness:
         sequence = int.from_bytes(data, "big")
         if sequence > sa.dpd_asked:
             sa.dpd_asked = sequence
-            if (where := sa.nat.followed(sa.path, path)) != sa.path:
-                self._moved(sa, where)
+            self._moved(sa, sa.nat.followed(sa.path, path))
 
     def said_alive(self, sa: IsakmpSa, sequence: int) -> None:
         """An answer: counts only for the question we asked last."""

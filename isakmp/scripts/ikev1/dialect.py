@@ -125,8 +125,10 @@ class Ikev1:
             return
         if sa is None:
             exchange.path = phase_1.whereabouts(exchange, message)
-        elif (where := sa.nat.followed(sa.path, message.path)) != sa.path:
-            exchange.path = where
+        else:
+            where = sa.nat.followed(sa.path, message.path)
+            if where != sa.path:
+                exchange.path = where
             exchange.engine.owner.moved(sa, where)
 
     def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:

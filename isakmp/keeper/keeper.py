@@ -292,8 +292,9 @@ class Keeper(Shared):
     ) -> tuple[list[IsakmpSa], list[ChildSa]]:  # fmt: skip
         """What moves together: an SA and all that it owns, or in IKEv1 one lineage at a place.
 
-        What has only moved along with others, and now comes from where it was before, is of another
-        device than those. All that they took from there goes back, and is a lineage of its own.
+        Where an identity may be at several places, what has only moved along with others, and now
+        comes from where it was before, is of another device than those. All that they took from
+        there goes back, and is a lineage of its own.
         """
         children = self.sas.children_of_peer(one.peer)
         if isinstance(one, IsakmpSa) and self.engine.dialects[one.dialect].owns_children:
@@ -301,7 +302,7 @@ class Keeper(Shared):
         here, there, own = one.place, place_of(path, one.nat), one.kin.lineage
         its: list[IsakmpSa | ChildSa] = [*self.sas.of_peer(one.peer), *children]
         its = [x for x in its if x.place == here and x.kin.lineage is own]
-        if here != one.kin.proven == there:
+        if one.peer[1] is not None and here != one.kin.proven == there:
             its = [x for x in its if x.kin.proven == there]
             apart = object()
             for each in its:

@@ -250,12 +250,14 @@ class Sad:
         self._changed(sa)
 
     def move(self, sa: AnySa, spec: SaSpec) -> None:
-        """Give an SA other addresses, ports, limits or a selector; numbers and counters go on.
+        """Give an SA other addresses, ports, limits or a selector; numbers and counters go on, and it
+        becomes no newer.
 
         ApplicationError where its place is taken.
         """
         if isinstance(sa, OutboundSa) and self._outbound.get(_place(spec), sa) is not sa:
             raise ApplicationError(f"outbound SPI {spec.spi:#010x} to {spec.dst} is in use")
+        alike = list(self._by_reqid.get(spec.reqid, ()))
         self._forget(sa)
         if spec.limits != sa.spec.limits:
             sa.soft_told = False
@@ -265,6 +267,8 @@ class Sad:
             sa.mapped = None
             sa.forget_flows()
         self.add(sa)
+        if isinstance(sa, OutboundSa):
+            self._by_reqid[spec.reqid] = alike
 
     def remove(self, sa: AnySa) -> None:
         """Take an SA away."""

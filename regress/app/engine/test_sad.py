@@ -157,6 +157,15 @@ def test_without_the_newest_the_one_before_serves() -> None:
     assert pair.through(datagram()) == [datagram()]
 
 
+def test_an_older_one_that_moves_becomes_no_newer() -> None:
+    pair = Pair(encap=ENCAP)
+    new = make_spec(inbound=False, spi=0x2000, key=9)._replace(encap=ENCAP)
+    pair.near.engine.add(new)
+    pair.near.engine.update(pair.out_spec._replace(encap=(4500, 31000)))
+    pair.near.engine.packet_out(datagram())
+    assert [esp[0][:4].hex() for esp in pair.near.wire.sent] == ["00002000"]
+
+
 def test_without_a_reqid_the_ends_tie_an_sa_to_its_policy() -> None:
     elsewhere = ip_address("198.51.100.7")
     spec = make_spec(inbound=False, reqid=0)

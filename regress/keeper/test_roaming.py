@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from isakmp import deletes
-from isakmp.app.base import Mapping
+from isakmp.app.base import Direction, Mapping
 from isakmp.constants import isakmp
 from isakmp.policy.spd import Selector
 from regress.keeper.test_places import client
@@ -188,9 +188,49 @@ class Yard(NamedTuple):
         mine = {sa.spi for sa in device.app.sas.values() if sa.inbound}
         return {sa.encap[1] for sa in self.server.app.sas.values() if sa.spi in mine and sa.encap}
 
+    def streams(self) -> list[Stream]:
+        """What each device and the server send each other."""
+        return [
+            Stream(self.net, device.address, self.server.address,
+                   Selector.of(f"10.{number}.0.0/16", "172.16.0.0/16"))
+            for number, device in enumerate(self.devices, 1)
+        ]  # fmt: skip
 
-def yard(unique: str, kind: str = "main") -> Yard:
-    """Both devices are up; neither says that it is the only one."""
+    def end_isakmp_sas(self, device: Host) -> None:
+        """It ends them, and keeps what was negotiated under them."""
+        for sa in list(device.daemon.sas.isakmp.values()):
+            device.daemon.keeper.delete_sa(sa)
+        self.net.run(5)
+
+    def begin_sa(self, device: Host) -> None:
+        """It begins a phase 1, or the like."""
+        connections = device.daemon.connections
+        remote = device.daemon.catalog.remote("east")
+        path = connections.path_to(remote)
+        assert path is not None
+        connections.begin_sa(remote, path)
+        self.net.run(1)
+
+    def settles(self, streams: list[Stream], within_s: int, moves: int) -> None:
+        """All traffic passes again, and the server has each device where it is, which nobody
+        moves any more."""
+        mark = self.moves
+        for second in range(within_s + 30):
+            for stream in streams:
+                stream.run(1)
+                assert stream.passes or second < within_s
+        assert self.moves - mark <= moves
+        for device, nat in zip(self.devices, self.nats, strict=True):
+            assert self.sent_to(device) == {nat._ports[4500]}
+
+    @property
+    def moves(self) -> int:
+        """How often the server has followed one."""
+        return sum("peer moved" in line for line in self.server.lines)
+
+
+def yard(unique: str, kind: str = "main", *, second: bool = True) -> Yard:
+    """Both devices are up, or the first; neither says that it is the only one."""
     net, ports = Network(), (20000, 30000)
     server = net.add("192.0.2.2", server_of(kind, unique, general=f"{LIVES}DPD-check-interval= 0"))
     devices = []
@@ -200,7 +240,8 @@ def yard(unique: str, kind: str = "main") -> Yard:
         tags = "Address= 192.0.2.2\nUnique-ids= no"
         one = client(kind, inside, f"10.{number}.0.0/16", tags, general=LIVES)
         devices.append(net.host(replace(one, remote="172.16.0.0/16")))
-    net.start()
+    for host in reversed((server, *devices[: 1 + second])):
+        host.daemon.start()
     net.run(5)
     return Yard(net, server, (devices[0], devices[1]), (net.nats[0], net.nats[1]))
 
@@ -297,13 +338,15 @@ def test_two_devices_that_had_one_place_part_again(how: str, kind: str, unique: 
     """The NAT hands out its ports anew, and one has what the other had; or a packet of each comes
     from one place."""
     world = yard(unique, kind)
-    streams = [
-        Stream(world.net, device.address, world.server.address,
-               Selector.of(f"10.{number}.0.0/16", "172.16.0.0/16"))
-        for number, device in enumerate(world.devices, 1)
-    ]  # fmt: skip
+    streams = world.streams()
     for stream in streams:
         stream.run(3)
+    _mix_up(world, how, streams[0])
+    world.settles(streams, 3, 4)
+
+
+def _mix_up(world: Yard, how: str, stream: Stream) -> None:
+    """stream: of the first device."""
     first, second = world.nats
     if how == "swapped":
         first._ports, second._ports = second._ports, first._ports
@@ -311,19 +354,115 @@ def test_two_devices_that_had_one_place_part_again(how: str, kind: str, unique: 
         first._ports, second._ports, second._next = dict(second._ports), {}, 40000
     else:
         own, first._ports = first._ports, dict(second._ports)
-        streams[0].run(1)
+        stream.run(1)
         first._ports = own
-    for _ in range(3):
-        for stream in streams:
-            stream.run(1)
-    for _ in range(30):
-        for stream in streams:
-            stream.run(1)
-            assert stream.passes
-    lines = [line for line in world.server.lines if "peer moved" in line]
-    assert len(lines) <= 4
-    for device, nat in zip(world.devices, world.nats, strict=True):
-        assert world.sent_to(device) == {nat._ports[4500]}
+
+
+@pytest.mark.parametrize("unique", ["no", "never"])
+@pytest.mark.parametrize("kind", ["main", "aggressive"])
+@pytest.mark.parametrize("how", ["swapped", "taken", "one sends as the other"])
+@pytest.mark.parametrize("alone", [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize("renewed", [False, True])
+def test_those_part_too_that_have_no_isakmp_sa(
+    renewed: bool, alone: tuple[int, ...], how: str, kind: str, unique: str
+) -> None:
+    """A child SA that comes to where another device is seems to be that one's until they part.
+    renewed: that device has another ISAKMP SA since its child SA was made."""
+    world = yard(unique, kind)
+    streams = world.streams()
+    for stream in streams:
+        stream.run(3)
+    if renewed:
+        for device in world.devices:
+            world.begin_sa(device)
+        world.net.run(100)
+    for number in alone:
+        world.end_isakmp_sas(world.devices[number])
+    _mix_up(world, how, streams[0])
+    world.settles(streams, 3, 4)
+
+
+@pytest.mark.parametrize("unique", ["no", "never"])
+@pytest.mark.parametrize(
+    ("kind", "alone"), [(k, a) for k in KINDS for a in (False, True) if k != "ikev2" or not a]
+)
+@pytest.mark.parametrize("wakes", ["packet", "is alive", "phase 1", "quick mode", "not first"])
+@pytest.mark.parametrize("then", ["", "phase 1", "quick mode"])
+def test_who_comes_to_where_another_one_sleeps_takes_nothing_of_it(
+    then: str, wakes: str, kind: str, alone: bool, unique: str
+) -> None:
+    """The NAT has given its port away, and it has another one when it wakes."""
+    world = yard(unique, kind, second=False)
+    sleeper, comer = world.devices
+    streams, (one, other) = world.streams(), world.nats
+    streams[0].run(3)
+    if alone:
+        world.end_isakmp_sas(sleeper)
+    del world.net.hosts[sleeper.address]
+    world.net.run(60)
+    one._ports, one._next, other._ports = {}, 40000, dict(one._ports)
+    comer.daemon.start()
+    world.net.run(5)
+    streams[1].run(3)
+    world.net.hosts[sleeper.address] = sleeper
+    if wakes == "is alive":
+        for sa in sleeper.daemon.sas.isakmp.values():
+            sleeper.daemon.keeper.liveness.question(sa)
+    elif wakes == "phase 1":
+        world.begin_sa(sleeper)
+    elif wakes == "quick mode":
+        sleeper.daemon.rekey("west-east", "quick")
+    elif wakes == "not first":
+        other.rebind()
+        streams[1].run(1)
+    world.settles(streams, 30, 6)
+    for device in world.devices:
+        if then == "phase 1":
+            world.begin_sa(device)
+        elif then == "quick mode":
+            device.daemon.rekey("west-east", "quick")
+    world.net.run(100)
+    for nat in world.nats:
+        nat.rebind()
+    world.settles(streams, 30, 6)
+    assert len(world.server.rows(2)) == 2
+
+
+@pytest.mark.parametrize("unique", ["no", "never"])
+def test_what_moves_along_has_no_traffic_of_what_is_newer(unique: str) -> None:
+    """One device, at two places: its older child SA, of which the Delete got lost, is where it is
+    by a guess."""
+    world = road("main", unique, "0")
+    (old,) = world.east.daemon.sas.all_children()
+    world.net.lose = lambda packet: packet.message[18:19] == bytes([isakmp.Exchange.INFO])
+    world.move("address")
+    world.west.daemon.connections.begin_sa(world.west.daemon.catalog.remote("east"), old.path)
+    world.net.run(2)
+    world.west.daemon.rekey("west-east", "quick")
+    world.net.run(2)
+    world.east.daemon.keeper.children.moved(old, old.path._replace(remote_port=555))
+    (out,) = [p for p in world.east.app.policies if p.direction is Direction.OUT]
+    assert (out.dst, len(world.east.rows(2))) == (NOWHERE, 2)
+
+
+@pytest.mark.parametrize("then", ["none", "moved along", "successor"])
+def test_a_device_deletes_what_another_one_seems_to_have(then: str) -> None:
+    """What it names nobody else knows, but two devices may have chosen the same SPI."""
+    world = yard("never")
+    sas = world.server.daemon.sas
+    one, other = sorted(sas.isakmp.values(), key=lambda sa: sa.path.remote_port)
+    (child,) = sas.children_of(other)
+    (mine,) = sas.children_of(one)
+    if then == "moved along":
+        child.kin.proven = (NOWHERE, 4500)
+    elif then == "successor":
+        sas.remove_child(mine)
+        mine.selector = child.selector
+        sas.add_child(mine)
+    (protocol,) = child.protocols
+    named = protocol.chosen.protocol, protocol.spi_out
+    found = deletes.received_with(sas, one, *named)
+    assert found is (None if then == "none" else child)
 
 
 @UNIQUE

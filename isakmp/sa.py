@@ -123,8 +123,9 @@ class IsakmpSa:
     attempt in its place; known_since: from when on its peer is known to have lost nothing; end: why
     it ends, where that is no agreed end; heirs: what rekeying has made to take its place;
     fragments: how messages are cut where the peer puts them together again (RFC 7383); ppk: of a
-    peer that has one; own_cookie: the one we chose, which is unique here; kin: with what was made under
-    it; running: exchanges under it, by their numbers; waiting: those of ours that have to wait.
+    peer that has one; own_cookie: the one we chose, which is unique here; kin: shared
+    with what was made under it; running: exchanges under it, by their numbers; waiting: those of
+    ours that have to wait.
     """
 
     remote: Remote

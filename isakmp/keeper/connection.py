@@ -391,8 +391,8 @@ class Connections:
         self._install_flow(child)
 
     def child_moved(self, child: ChildSa) -> None:
-        """A child SA has another end, or what had its traffic is gone: the policies are those of the
-        newest, as an older one may be where it is by a guess."""
+        """A child SA has another end, or what had its traffic is gone: the newest has the policies,
+        as an older one may be where it is by a guess."""
         found = self.sas.of_flow(child.connection.name, child.selector)
         live = [other for other in found if other.state is State.ESTABLISHED]
         self._install_flow(max(reversed(live), key=attrgetter("established"), default=child))

@@ -250,10 +250,9 @@ class Sad:
         self._changed(sa)
 
     def move(self, sa: AnySa, spec: SaSpec) -> None:
-        """Give an SA other addresses, ports, limits or a selector; numbers and counters go on, and it
-        becomes no newer.
+        """Give an SA other addresses, ports, limits or a selector; numbers and counters go on.
 
-        ApplicationError where its place is taken.
+        It becomes no newer. ApplicationError where its place is taken.
         """
         if isinstance(sa, OutboundSa) and self._outbound.get(_place(spec), sa) is not sa:
             raise ApplicationError(f"outbound SPI {spec.spi:#010x} to {spec.dst} is in use")

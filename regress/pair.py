@@ -178,8 +178,13 @@ class Recorder(Nothing):
         return self._answer("update_sa", Job.of(None))
 
     def move_sa(self, old: SaSpec, new: SaSpec) -> Job[None]:
+        before = [spec.spi for spec in self.sas.values()]
         self.sas.pop(SaId(old.protocol, old.spi, old.src, old.dst), None)
-        return self.update_sa(new)
+        job = self.update_sa(new)
+        # As with a kernel and the key engine, it becomes no newer.
+        if old.spi in before:
+            self.sas = dict(sorted(self.sas.items(), key=lambda each: before.index(each[1].spi)))
+        return job
 
     def delete_sa(self, sa: SaId) -> Job[None]:
         self.sas.pop(sa, None)

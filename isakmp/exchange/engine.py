@@ -40,6 +40,8 @@ from isakmp.sa import IsakmpSa, SaDatabase, State
 
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12
+# The steps of a message and its answer.
+FIRST_PAIR = 2
 # Octets of a message that begins an exchange in clear.
 FIRST_MAX = 16384
 _AT_THIS_END = "the IPsec stack, an exchange before it, or who else is asked here is not done"
@@ -514,12 +516,7 @@ class Engine:
             exchange.dialect.withdraw(exchange, waited)
             self.fail(ended, waited)
             return
-        address, port = str(exchange.path.remote), exchange.path.remote_port
-        if _is_farewell(exchange):
-            unanswered = farewell(script, address, port)
-        else:
-            unanswered = silence(script, exchange.step, address, port, lost=exchange.unheard)
-        told = exchange.hint or ended.hint or self.unsent(exchange.path) or unanswered
+        told = exchange.hint or ended.hint or self.unsent(exchange.path) or _unanswered(exchange)
         if exchange.script.persistent and not exchange.initiator:
             # What it waits for may have been sent, and got lost: the peer is done then.
             exchange.dialect.withdraw(exchange, told)
@@ -531,17 +528,33 @@ class Engine:
         newest = leaves(exchange)[-1]
         if told := newest.hint or exchange.hint or self.unsent(newest.path):
             return told
-        waits = newest.retries and newest.expects and not exchange.stranger
-        if not waits or _is_farewell(newest):
+        late = bool(newest.retries) or self._is_late(newest)
+        if not (newest.expects and late) or _is_farewell(newest):
             return None
-        path = newest.path
-        return silence(newest.script.name, newest.step, str(path.remote), path.remote_port,
-                       lost=newest.unheard, repeated=newest.retries)  # fmt: skip
+        return _unanswered(newest, newest.retries)
+
+    def _is_late(self, exchange: Exchange[Any]) -> bool:
+        """Whether the initiator of an exchange could have repeated what we wait for. Of who has
+        answered nothing yet, and may be anybody, nothing is expected."""
+        begun = not exchange.initiator and not (exchange.stranger and exchange.step <= FIRST_PAIR)
+        return begun and self.now() - exchange.created > 2 * self.settings.retransmit_s
 
     @staticmethod
     def stop_timer(exchange: Exchange[Any], name: str) -> None:
         if event := exchange.events.pop(name, None):
             event.cancel()
+
+
+def _unanswered(exchange: Exchange[Any], repeated: int | None = None) -> Reason:
+    """Why nothing comes. repeated: how often our message was, where something may come yet."""
+    name, path = exchange.script.name, exchange.path
+    address, port = str(path.remote), path.remote_port
+    if repeated is None and _is_farewell(exchange):
+        return farewell(name, address, port)
+    return silence(
+        name, exchange.step, address, port, after=exchange.before, lost=exchange.unheard,
+        repeated=repeated, declined=exchange.declined,
+    )  # fmt: skip
 
 
 def _is_farewell(exchange: Exchange[Any]) -> bool:

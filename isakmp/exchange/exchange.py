@@ -46,7 +46,9 @@ class Exchange(Generic[S]):
     left to do once our message has left, which may wait as steps do; early: the way of what came
     before that was done, and what reads it; answers: those that came to our last message without
     proof (candidates.py); back: where our answer goes, if not to where the peer is. steps: our half
-    of the script; own_cookie: the one we chose; under an SA, when that was made.
+    of the script; own_cookie: the one we chose; under an SA, when that was made; before: the script
+    that came before this one, or the same begun anew; declined: what the peer has asked for and we
+    have left out of our answer.
     """
 
     number: int
@@ -88,6 +90,8 @@ class Exchange(Generic[S]):
     untaken: bool = False
     answers: Answers | None = None
     back: Path | None = None
+    before: str = ""
+    declined: list[Reason] = field(default_factory=list)
     steps: tuple[Step, ...] = field(init=False, repr=False)
     own_cookie: bytes = field(init=False, repr=False)
 
@@ -111,6 +115,7 @@ class Exchange(Generic[S]):
             self.script.fork(self.state), self.sa, self.stranger, self.name, self.step,
             last_in=self.last_in, last_out=self.last_out, protection=self.protection,
             finished=self.finished, stem=self, unwanted=self.unwanted, untaken=True,
+            before=self.before,
         )  # fmt: skip
 
     @property

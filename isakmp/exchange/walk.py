@@ -82,6 +82,7 @@ class Walk:
     @staticmethod
     def _turn(exchange: Exchange[Any], verdict: Verdict) -> None:
         """Back to an earlier step. Refused where a peer goes round and round."""
+        exchange.before = exchange.script.name
         if verdict is Verdict.RESTART:
             exchange.step = 0
         else:
@@ -94,6 +95,7 @@ class Walk:
     def begin_again(self, exchange: Exchange[Any]) -> None:
         """Send the first message anew, though no answer has asked for it just now."""
         exchange.step, exchange.retries = 0, 0
+        exchange.before = exchange.script.name
         self._engine.stop_timer(exchange, "retransmit")
         self.go_on(exchange)
 
@@ -169,6 +171,7 @@ class Walk:
     def _follow(self, exchange: Exchange[Any], script: Script[Any]) -> None:
         """Another exchange type goes on where this one ends, on a leg of its own; what was learned
         stays."""
+        exchange.before = exchange.script.name
         exchange.follow(script)
         exchange.step = 0
         if exchange.dialect.next_leg(exchange):

@@ -52,8 +52,18 @@ def offer(x: X, message: Outgoing) -> None:
     if not x.initiator:
         asked = Notify.USE_PPK in s.supports
         said = s.use_ppk = asked and x.engine.owner.catalog.has_ppk(x.remote, x.path.remote)
+        if asked and not said:
+            x.declined.append(_unknown_yet(x))
     if said:
         add_notify(message, Notify.USE_PPK)
+
+
+def _unknown_yet(x: X) -> Reason:
+    """The peer may go on without, or not at all."""
+    name = x.remote.name
+    return Reason("ppk-unknown", f"the peer has said USE_PPK, and [{name}] has no PPK",
+                  came="USE_PPK", acceptable="none", line=x.remote.line,
+                  mend=f"set PPK-ID and its key in [{name}], as the peer has them")  # fmt: skip
 
 
 def agree(x: X) -> None:

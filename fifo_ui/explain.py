@@ -24,7 +24,7 @@ _TOPICS = {
                   "invalid-key-information", "invalid-key-exchange"),
     "identities": ("wrong-identity", "invalid-identity"),
     "selectors": ("ts-unacceptable", "no-connection", "transport-mode-refused",
-                  "invalid-id-information", "too-many-children"),
+                  "invalid-id-information", "too-many-children", "narrowed"),
     "authentication": ("authentication-failed", "no-secret", "unsupported-authentication"),
     "post-quantum keys": ("ppk-differs", "ppk-not-used", "ppk-unknown"),
     "no configuration matches": ("no-configuration", "version-not-configured",

@@ -110,8 +110,8 @@ UNANSWERED = frozenset(("timeout", "cannot-send"))
 
 BY_LINE = frozenset(
     (
-        "authentication-failed", "bad-configuration", "childless-refused", "identity-in-use",
-        "identity-moved", "no-configuration",
+        "authentication-failed", "bad-configuration", "childless-refused", "fragments-refused",
+        "identity-in-use", "identity-moved", "ipcomp-refused", "narrowed", "no-configuration",
         "no-connection", "no-proposal-chosen", "no-secret",
         "nothing-to-offer", "ppk-differs", "ppk-not-used", "ppk-unknown",
         "single-pair-required", "traffic-of-another", "transport-mode-refused",

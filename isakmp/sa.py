@@ -245,7 +245,8 @@ class ChildSa:
     another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
     the IKE SA it lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made,
     which it may outlive; kin: that of its IKE SA; heirs: made to take its place by rekeying;
-    end: why it ends, where that is no agreed end.
+    end: why it ends, where that is no agreed end; declined: what the peer asked for and did not
+    get, which it may end it for.
     """
 
     connection: Connection
@@ -275,6 +276,7 @@ class ChildSa:
     heirs: tuple[ChildSa, ...] = ()
     usage: tuple[Usage | None, Usage | None] = (None, None)
     end: Reason | None = None
+    declined: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:
         self.kin = Kin(self.place)

@@ -12,6 +12,7 @@ answer is there; what is sent takes the new SA after that.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,9 +62,9 @@ class Child:
 
     offered: the traffic that the initiator asked for; traffic: what is agreed on; old: the child
     SA to replace; gone: SPIs that the peer has deleted meanwhile; agreed: when the choice was
-    looked at; with_group: key exchange may be
-    part of it; cpi_in, cpi_out: of IPComp, 0 without it; selectors: the traffic as the IPsec stack
-    takes it.
+    looked at; with_group: key exchange may be part of it; cpi_in, cpi_out: of IPComp, 0 without it;
+    selectors: the traffic as the IPsec stack takes it; declined: what the peer asked for and does
+    not get.
     """
 
     connection: Connection | None = None
@@ -86,6 +87,7 @@ class Child:
     limits: Limits = NO_LIMITS
     selectors: tuple[Selector, ...] = ()
     reqid: int = 0
+    declined: tuple[Reason, ...] = ()
 
     @property
     def proposals(self) -> tuple[Proposal, ...]:
@@ -265,6 +267,40 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
         prefer_local=remote.ikev2.prefer_local,
     )  # fmt: skip
     _take_choice(x, c, "accepts")
+    c.declined = tuple(_declined(c, notifies, narrowed))
+
+
+def _declined(
+    c: Child, notifies: dict[int, list[Any]], narrowed: traffic.Narrowed
+) -> Iterator[Reason]:  # fmt: skip
+    """What the answer leaves out, as a responder may, that the initiator may insist on."""
+    name, line = connection_of(c).name, connection_of(c).line
+    if Notify.USE_TRANSPORT_MODE in notifies and not c.transport:
+        yield Reason(
+            "transport-mode-refused",
+            f"the peer asked for transport mode, and [{name}] has tunnel mode",
+            came="transport mode", acceptable="tunnel mode", line=line,
+            mend=f"set Mode= transport in [{name}], or tunnel mode at the peer",
+        )  # fmt: skip
+    if Notify.IPCOMP_SUPPORTED in notifies and not c.cpi_out:
+        yield Reason(
+            "ipcomp-refused", f"the peer asked for IPComp, and [{name}] does without",
+            came="IPCOMP_SUPPORTED", acceptable="no IPComp", line=line,
+            mend=f"set IPComp= yes in [{name}], or turn it off at the peer",
+        )  # fmt: skip
+    if Notify.NON_FIRST_FRAGMENTS_ALSO in notifies and not c.all_fragments:
+        yield Reason(
+            "fragments-refused",
+            f"the peer asked for fragments among what they are of, and [{name}] has them apart",
+            came="NON_FIRST_FRAGMENTS_ALSO", acceptable="Non-first-fragments= no", line=line,
+            mend=f"set Non-first-fragments= yes in [{name}], or turn that off at the peer",
+        )  # fmt: skip
+    if c.offered is not None and not narrowed.complete:
+        yield Reason(
+            "narrowed", f"the peer asked for more traffic than [{name}] has",
+            came=traffic.describe(c.offered), acceptable=traffic.describe(traffic_of(c)),
+            line=line, mend="make the selectors of both ends the same, crosswise",
+        )  # fmt: skip
 
 
 def _narrow(
@@ -502,7 +538,7 @@ def make(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes) -> ChildSa:
         _protocols(c),
         c.reqid, c.limits, sa.nat.found, x.created,
         now, min(ni, nr), c.agreed if x.initiator else now,
-        more=tuple(more), parent=sa, traffic=traffic_of(c),
+        more=tuple(more), parent=sa, traffic=traffic_of(c), declined=c.declined,
     )  # fmt: skip
 
 

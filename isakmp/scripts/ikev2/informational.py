@@ -30,6 +30,8 @@ from isakmp.scripts.ikev2.common import sa_of
 P, Notify = ikev2.Payload, ikev2.Notify
 
 SPI_SIZE = 4
+# Who ends a child SA that soon did not want it as it is.
+INSISTS_S = 10.0
 _NUMBERS = {int(number): wire for wire, number in PROTOCOLS.items()}
 
 
@@ -88,6 +90,8 @@ def _is_first(sa: IsakmpSa, message: Incoming) -> bool:
 def _end_by(x: X, sa: IsakmpSa, number: int) -> None:
     """What the peer has found ends the IKE SA, here as there, without a Delete."""
     x.engine.remark(x, common.refused_by_peer(x, number, proven=True).reason)
+    for child in x.engine.sas.own_children(sa):
+        _insisted(x, child)
     x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
 
 
@@ -180,6 +184,7 @@ def _ike_deleted(x: Exchange[Any], sa: IsakmpSa) -> None:
     """Other child SAs send from now on, where there are some."""
     x.engine.log.info("%s deleted by the peer", sa)
     for child in x.engine.sas.own_children(sa):
+        _insisted(x, child)
         x.engine.owner.children.hand_over(child)
 
 
@@ -204,8 +209,22 @@ def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> del
     for child in found.children:
         x.engine.log.info("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip
+        _insisted(x, child)
         x.engine.owner.children.hand_over(child)
     return found
+
+
+def _insisted(x: X, child: ChildSa) -> None:
+    """The peer ends what has just been made: that it did not get what it asked for is why."""
+    soon = x.engine.now() - child.established <= INSISTS_S
+    if not (soon and child.declined) or x.engine.sas.in_slot(child.slot) != [child]:
+        return
+    first = child.declined[0]
+    detail = f"{first.detail}; it has ended the child SA at once"
+    child.end = replace(first, detail=detail, misses=tuple(r.detail for r in child.declined[1:]))
+    x.name = x.name or child.connection.name
+    x.engine.remark(x, child.end)
+    x.engine.owner.connections.child_refused(child.connection, child.end)
 
 
 def _speaks_for(x: X, sa: IsakmpSa, child: ChildSa) -> bool:

@@ -29,6 +29,8 @@ from regress.scripts.ikev2.pairs import (
 from regress.scripts.ikev2.test_hostile import forge, opened, send
 from regress.scripts.ikev2.test_rfc7296 import request
 
+TRANSPORT = "Mode= transport"
+
 
 def test_selectors_without_anything_in_common_leave_the_ike_sa() -> None:
     """RFC 7296 1.2."""
@@ -173,3 +175,71 @@ def test_ipcomp_is_left_where_one_does_not() -> None:
     _, west, east = pair(west={"connection_tags": "IPComp= yes"})
     up(west, east)
     assert {s.protocol.name for s in west.app.sas.values()} == {"IPSEC_ESP"}
+
+
+# --- what is left out, and insisted on ----------------------------------------------------------
+
+DECLINED = {
+    "mode": ({"connection_tags": TRANSPORT}, "transport-mode-refused", "transport mode"),
+    "ipcomp": ({"connection_tags": "IPComp= yes"}, "ipcomp-refused", "IPCOMP_SUPPORTED"),
+    "fragments": (
+        {"connection_tags": "Non-first-fragments= yes"}, "fragments-refused",
+        "NON_FIRST_FRAGMENTS_ALSO",
+    ),
+    "narrowed": ({"remote": "10.0.0.0/8"}, "narrowed", "10.0.0.0/8 === "),
+}  # fmt: skip
+
+
+def declined(which: str) -> tuple[Network, Host, Host, str]:
+    """East leaves out what west asks for; west takes no less than transport mode."""
+    ours, cause, _ = DECLINED[which]
+    net, west, east = pair(west=ours, east={"connection_tags": "Mode= tunnel"}, seconds=1)
+    return net, west, east, cause
+
+
+@pytest.mark.parametrize("ends", ["child", "IKE SA"])
+@pytest.mark.parametrize("which", DECLINED)
+def test_who_leaves_out_what_the_peer_insists_on_is_told_why_it_ends(which: str, ends: str) -> None:
+    net, west, east, cause = declined(which)
+    if which != "mode":
+        up(west, east)
+        west.daemon.teardown(*(("west-east", 2) if ends == "child" else ("east", 1)))
+        net.run(1)
+    assert not east.rows(2)
+    rows = [o for o in east.outcomes if o["reason"] and o["reason"]["cause"] == cause]
+    assert rows and {o["name"] for o in rows} == {"east-west"}
+    reason = rows[-1]["reason"]
+    assert DECLINED[which][2] in reason["came"] and "[east-west]" in reason["line"]
+    assert "[east-west]" in reason["mend"] or "selectors" in reason["mend"]
+    (row,) = east.daemon.status()["connections"]
+    assert row["reason"]["cause"] == cause
+    assert cause in east.said
+
+
+def test_each_further_try_is_told_too() -> None:
+    net, _, east, cause = declined("mode")
+    net.run(20)
+    told = [o for o in east.outcomes if o["reason"] and o["reason"]["cause"] == cause]
+    exchanges = {o["exchange"] for o in east.outcomes if o["ok"]}
+    assert len(told) > 1 and "CREATE_CHILD_SA" in exchanges, "IKE_AUTH's, and those after it"
+
+
+@pytest.mark.parametrize("which", sorted(set(DECLINED) - {"mode"}))
+def test_what_is_ended_later_or_replaced_was_good_enough(which: str) -> None:
+    """Also where the end comes soon, as a successor was asked for."""
+    net, west, east, _ = declined(which)
+    west.daemon.rekey("west-east", "quick")
+    net.run(2)
+    up(west, east)
+    net.run(60)
+    west.daemon.teardown("west-east", 2)
+    net.run(1)
+    assert not east.rows(2) and [o for o in east.outcomes if o["reason"]] == []
+
+
+def test_nobody_is_told_of_what_was_given() -> None:
+    net, west, east = pair(connection_tags="IPComp= yes\nNon-first-fragments= yes", seconds=1)
+    up(west, east)
+    west.daemon.teardown("west-east", 2)
+    net.run(1)
+    assert not east.rows(2) and [o for o in east.outcomes if o["reason"]] == []

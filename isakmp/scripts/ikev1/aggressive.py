@@ -59,9 +59,10 @@ def recv_SA_KE_NONCE_ID_AUTH(x: X, message: Incoming) -> Wait:
     """The peer's choice, public value, identity and proof."""
     phase_1.recv_choice(x, message)
     phase_1.take_key_and_nonce(x, message)
-    phase_1.check_id(x, phase_1.take_id(x, message))
+    identity = phase_1.take_id(x, message)
     yield from phase_1.derive_keys(x)
     notices.check_auth(x, message)
+    notices.check_id(x, message, identity)
     phase_1.take_nat_d(x, message)
 
 

@@ -25,13 +25,16 @@ from isakmp.message import Payload
 from isakmp.path import Path
 from isakmp.policy.match import Chosen
 from isakmp.sa import IsakmpSa, State
-from isakmp.scripts.ikev1 import lifetime
+from isakmp.scripts.ikev1 import lifetime, phase_1
 from isakmp.scripts.ikev1.phase_2 import check_hash, refused_by_peer, take_hash
 from isakmp.scripts.ikev1.quick import Quick
 
 P, Notify = isakmp.Payload, isakmp.Notify
 
 SPI_SIZE = 4
+# How soon behind phase 1 an initiator says that it does not take who we are, and what it says then.
+REFUSES_S = 10.0
+_OF_US = (Notify.INVALID_ID_INFORMATION, Notify.AUTHENTICATION_FAILED)
 AGAIN_S = 1.0
 _SEQUENCE_SIZE = 4  # of RFC 3706 5.3, in octets
 
@@ -39,10 +42,13 @@ _SEQUENCE_SIZE = 4  # of RFC 3706 5.3, in octets
 @dataclass(slots=True)
 class Info:
     """What one informational exchange says: payload types and values. bereft: it has deleted what
-    nothing is left in the place of."""
+    nothing is left in the place of; ends_sa: it deletes the ISAKMP SA that it is under; refuses_us:
+    the peer does not take who we are, so that there is no such SA."""
 
     payloads: list[tuple[int, Any]] = field(default_factory=list)
     bereft: bool = False
+    ends_sa: bool = False
+    refuses_us: bool = False
 
 
 X = Exchange[Info]
@@ -67,10 +73,14 @@ def recv_HASH_INFO(x: X, message: Incoming) -> None:
         return
     received, rest = take_hash(message)
     check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
+    values = [delete.value for delete in message.take_all(P.DELETE)]
+    x.state.ends_sa = x.sa is not None and x.sa.cookies in _cookies(values)
     for notify in message.take_all(P.NOTIFY):
         _recv_notify(x, notify, message.path)
     if x.sa is not None:
-        _recv_deletes(x, x.sa, [delete.value for delete in message.take_all(P.DELETE)])
+        _recv_deletes(x, x.sa, values)
+        if x.state.refuses_us and x.sa.state is State.ESTABLISHED:
+            x.engine.owner.delete_sa(x.sa, tell=False)
 
 
 def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
@@ -94,12 +104,17 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
         for child in found.children
     )
     _give_up(x.engine, sa, set(found.unknown))
-    cookies = [spi for value in values if value.protocol_id == isakmp.Protocol.ISAKMP
-               for spi in value.spis]  # fmt: skip
-    unknown: list[int | bytes] = [*found.unknown, *x.engine.owner.peer_deleted(sa, cookies)]
+    lost = x.engine.owner.peer_deleted(sa, _cookies(values))
+    unknown: list[int | bytes] = [*found.unknown, *lost]
     if unknown:
         x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
                            deletes.shown(unknown))  # fmt: skip
+
+
+def _cookies(values: list[Any]) -> list[bytes]:
+    """The ISAKMP SAs that Deletes name."""
+    of_sas = (value for value in values if value.protocol_id == isakmp.Protocol.ISAKMP)
+    return [spi for value in of_sas for spi in value.spis]
 
 
 def _give_up(engine: Engine, sa: IsakmpSa, spis: set[int]) -> None:
@@ -124,8 +139,21 @@ def _recv_notify(x: X, payload: Payload, path: Path) -> None:
         return
     if take := _NOTIFIES.get(value.notify):
         take(x, sa, value, path)
+    elif _refuses_us(x, sa, value.notify):
+        said = name_of(Notify, value.notify)
+        x.state.refuses_us = True
+        x.engine.remark(x, phase_1.refused_by_peer(x, said, f"the peer refused: {said}"))
     elif value.notify < Notify.CONNECTED:
         _peer_refused(x.engine, sa, value.notify, value.spi)
+
+
+def _refuses_us(x: X, sa: IsakmpSa, notify: int) -> bool:
+    """Whether the initiator says behind the last message of phase 1 that it does not take who we
+    are: along with its end, or before there is anything else to say it of."""
+    soon = x.engine.now() - sa.established <= REFUSES_S
+    others = any(len(each.steps) > 1 for each in sa.running.values())
+    of_us = x.state.ends_sa or not (others or x.engine.sas.children_of(sa))
+    return notify in _OF_US and not sa.initiator and soon and of_us
 
 
 def _recv_r_u_there(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:

@@ -68,7 +68,7 @@ def recv_ID_AUTH(x: X, message: Incoming) -> None:
     """Whether the peer knows the secret, and who it is."""
     identity = phase_1.take_id(x, message)
     notices.check_auth(x, message)
-    phase_1.check_id(x, identity)
+    notices.check_id(x, message, identity)
     phase_1.admit(x, message)
 
 

@@ -7,17 +7,20 @@ are there already, a peer may say it under them, and that is proof.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from isakmp.constants import IKEV1, isakmp, name_of
 from isakmp.crypto import keymat
-from isakmp.errors import Refused
+from isakmp.errors import MalformedPayload, Refused
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming
-from isakmp.message import HEADER_SIZE, Header, build_payloads
+from isakmp.message import HEADER_SIZE, Header, Payload, build_payloads
 from isakmp.path import Path
-from isakmp.scripts.ikev1.informational import notify_payload
+from isakmp.policy.spd import Identity
+from isakmp.scripts.ikev1 import phase_1
+from isakmp.scripts.ikev1.informational import delete_payload, notify_payload, tell_twice
 from isakmp.scripts.ikev1.keys import Keys
 from isakmp.scripts.ikev1.phase_1 import X, refused_by_peer, take_auth
 from isakmp.scripts.ikev1.phase_2 import check_hash, take_hash
@@ -40,6 +43,28 @@ def check_auth(x: X, message: Incoming) -> None:
         if x.hint is None:
             tell_refused(x.engine, x.path, x.cky_i, x.cky_r, refused)
         raise
+
+
+def check_id(x: X, message: Incoming, identity: Payload) -> None:
+    """Check who the peer is, once its HASH has proved that it is so. It may believe that phase 1 is
+    done: as initiator we tell it, under the keys, that it is not. So nobody else can have it told,
+    and there is the end of what it has made."""
+    try:
+        phase_1.check_id(x, identity)
+    except (Refused, MalformedPayload):
+        if x.initiator and not x.state.refused_id and x.state.local_id is not None:
+            x.state.refused_id = True
+            _take_back(x, x.state.local_id, message)
+        raise
+
+
+def _take_back(x: X, local_id: Identity, message: Incoming) -> None:
+    keys = replace(phase_1.keys_of(x), iv=message.commit or x.protection)
+    sa = phase_1.made(x, local_id, local_id, keys)
+    tell_twice(x.engine, x.dialect, sa, [
+        notify_payload(isakmp.Notify.INVALID_ID_INFORMATION, spi=sa.cookies),
+        delete_payload(isakmp.Protocol.ISAKMP, [sa.cookies]),
+    ])  # fmt: skip
 
 
 def tell_unknown_spi(engine: Engine, path: Path, spi: int) -> None:

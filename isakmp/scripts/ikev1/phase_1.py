@@ -62,7 +62,8 @@ NONCE_SIZES = range(8, 257)
 
 @dataclass(slots=True)
 class Phase1:
-    """What the steps of one phase 1 exchange have learned."""
+    """What the steps of one phase 1 exchange have learned. refused_id: the peer was told that we do
+    not take who it has proved to be."""
 
     reply: Any = None
     chosen: ChosenIke | None = None
@@ -81,10 +82,10 @@ class Phase1:
     nat: Nat = field(default_factory=Nat)
     vendors: set[bytes] = field(default_factory=set)
     initial_contact: bool = False
+    refused_id: bool = False
 
 
 X = Exchange[Phase1]
-# The section that a caller is; the first is the one found by its address.
 
 
 def fork(state: Phase1) -> Phase1:
@@ -461,7 +462,7 @@ def refused_in_clear(x: Exchange[Any], said: str) -> Reason:
 def refused_by_peer(x: Exchange[Any], said: str, detail: str) -> Reason:
     """What an error notify can mean by the time that it comes."""
     if x.sa is not None:
-        line = x.remote.line
+        line = x.sa.local_id.line or x.remote.line
         if said == isakmp.Notify.AUTHENTICATION_FAILED.name:
             line = x.engine.owner.catalog.secret_line(x.remote, x.sa.remote_id)
         return refusal(AGREED, said, detail, f"identity {x.sa.local_id}", line)
@@ -513,19 +514,23 @@ def add_initial_contact(x: X, message: Outgoing) -> None:
         })  # fmt: skip
 
 
+def made(x: X, local_id: Identity, remote_id: Identity, keys: Keys) -> IsakmpSa:
+    """The ISAKMP SA that comes of it, which is not known to anybody yet."""
+    s, now = x.state, x.engine.now()
+    return IsakmpSa(
+        x.remote, x.path, x.initiator, x.cky_i, x.cky_r, IKEV1, x.script.exchange_type, keys,
+        MessageIds(), chosen_of(x), local_id, remote_id, s.nat, VENDOR_DPD in s.vendors,
+        x.created, now, min(s.ni_b, s.nr_b), last_heard=now,
+    )  # fmt: skip
+
+
 def finalize(x: X) -> None:
     """Phase 1 is done: here is the ISAKMP SA."""
-    s, chosen, keys = x.state, chosen_of(x), keys_of(x)
+    s, keys = x.state, keys_of(x)
     if s.local_id is None or s.remote_id is None:
         raise MalformedPayload("ID", 28, "an identity is missing", "RFC 2409 5")
     keys.iv = x.protection
-    now = x.engine.now()
-    x.sa = IsakmpSa(
-        x.remote, x.path, x.initiator, x.cky_i, x.cky_r, IKEV1, x.script.exchange_type, keys,
-        MessageIds(), chosen,
-        s.local_id, s.remote_id, s.nat, VENDOR_DPD in s.vendors, x.created, now,
-        min(s.ni_b, s.nr_b), last_heard=now,
-    )  # fmt: skip
+    x.sa = made(x, s.local_id, s.remote_id, keys)
     x.engine.known(x)
     x.engine.owner.established(x.sa)
     if s.initial_contact:

@@ -285,12 +285,13 @@ class Receiver:
     ) -> bool:  # fmt: skip
         """An informational exchange under keys whose phase 1 is not done: its peer may refuse us
         so, instead of in clear (RFC 2409 5.7)."""
-        begun = engine.find(self._dialect.name, header.cky_i, 0)
-        if begun is None or not begun.initiator or header.exchange_type != isakmp.Exchange.INFO:
+        begun = self._running(engine, path, header, datagram)
+        if begun is None or header.exchange_type != isakmp.Exchange.INFO:
             return False
         for exchange in engine.candidates.among(begun):
             keys = exchange.state.keys
-            if keys is None or exchange.cky_r != header.cky_r:
+            # Where we have said so ourselves it may be our own message that comes back.
+            if keys is None or exchange.cky_r != header.cky_r or exchange.state.refused_id:
                 continue
             iv = replace(keys, iv=exchange.protection).phase_2_iv(header.message_id)
             with suppress(MalformedPayload):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from isakmp.app.base import UnknownSpi
+from isakmp.conf.store import Conf
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
 from isakmp.exchange.candidates import leaves
@@ -313,3 +315,164 @@ def test_who_says_so_to_a_quick_mode_has_its_traffic_back_soon(
     net.run(5 + 3)
     assert flows(west, back)
     assert "is dead" not in west.said
+
+
+# --- who the responder is, refused behind its last message ---------------------------------------
+
+MODES = pytest.mark.parametrize("exchange", ["ID_PROT", "AGGRESSIVE"])
+SOMEBODY = "Remote-ID= somebody\n[somebody]\nID-type= FQDN\nName= east.example.net"
+OF_ID = "INVALID_ID_INFORMATION"
+
+
+def unwanted(
+    exchange: str, passive: bool = True, lose: Any = None
+) -> tuple[Network, Host, Host]:  # fmt: skip
+    """West takes nobody but east.example.net, and east is known by its address."""
+    ours, theirs = both(exchange=exchange)
+    net = Network()
+    if lose is not None:
+        net.lose = lose
+    west = net.host(replace(ours, peer_tags=SOMEBODY))
+    east = net.host(replace(theirs, passive=passive))
+    net.start()
+    return net, west, east
+
+
+@MODES
+@pytest.mark.parametrize("passive", [True, False], ids=["passive", "both begin"])
+def test_a_responder_whose_identity_is_not_taken_is_told_under_the_keys(
+    exchange: str, passive: bool
+) -> None:
+    net, west, east = unwanted(exchange, passive)
+    net.run(5)
+    assert "wrong-identity" in west.reasons()
+    told = [o["reason"] for o in east.outcomes if not o["ok"] and o["reason"].get("came") == OF_ID]
+    assert told and all("Remote-ID there" in reason["mend"] for reason in told)
+    assert all("192.0.2.2" in reason["offered"] and "unproven" not in reason["detail"]
+               for reason in told)  # fmt: skip
+    net.run(60)
+    assert not west.rows(1) + east.rows(1) + west.rows(2) + east.rows(2)
+    assert not west.app.larval + east.app.larval
+
+
+@MODES
+def test_it_comes_up_once_the_identity_is_right(exchange: str, tmp_path: Path) -> None:
+    ours, theirs = both(exchange=exchange)
+    path = tmp_path / "isakmpd.conf"
+    path.write_text(replace(ours, peer_tags=SOMEBODY).text())
+    path.chmod(0o600)
+    net = Network()
+    west, east = net.add(ours.address, "", conf=Conf.load(path)), net.host(theirs)
+    net.start()
+    net.run(5)
+    assert not east.rows(1)
+    path.write_text(ours.text())
+    west.reload()
+    net.run(20)
+    agree(west, east)
+    assert len(west.rows(2)) == 1
+
+
+@MODES
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_first_copy_that_is_lost_comes_again(exchange: str, lost: int) -> None:
+    heard = iter(range(1000))
+
+    def lose(packet: Packet) -> bool:
+        protected = bool(packet.header.flags & ENCRYPTION)
+        info = packet.header.exchange_type == isakmp.Exchange.INFO and protected
+        return info and str(packet.src) == "192.0.2.1" and next(heard) < lost
+
+    net, _, east = unwanted(exchange, lose=lose)
+    net.run(4)
+    assert not east.rows(1)
+    assert [o["reason"]["came"] for o in east.outcomes if not o["ok"]] == [OF_ID]
+
+
+def protected_notices(net: Network, src: str) -> list[Packet]:
+    return [
+        p for p in net.history
+        if p.header.exchange_type == isakmp.Exchange.INFO and str(p.src) == src
+        and p.header.flags & ENCRYPTION
+    ]  # fmt: skip
+
+
+def test_an_answer_that_somebody_has_changed_has_nothing_said_under_the_keys() -> None:
+    """A bit of main mode's last message: what it is deciphered to is another identity, and no proof
+    of it. The peer's own message is taken."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both())
+    changed: list[bytes] = []
+
+    def spoil(packet: Packet) -> bool:
+        last = packet.header.flags & ENCRYPTION and packet.header.exchange_type == 2
+        if last and str(packet.src) == "192.0.2.2" and not changed:
+            octets = bytearray(packet.data)
+            octets[HEADER_SIZE + 12] ^= 1
+            changed.append(bytes(octets))
+            net.send(packet._replace(data=bytes(octets)))
+            return True
+        return False
+
+    net.lose = spoil
+    net.start()
+    net.run(2)
+    assert changed and not protected_notices(net, "192.0.2.1")[2:], "quick mode has its own"
+    net.run(5)
+    agree(west, east)
+
+
+@MODES
+def test_what_is_said_in_clear_ends_no_isakmp_sa(exchange: str) -> None:
+    net, west, east = pair(exchange=exchange)
+    (sa,) = east.daemon.sas.isakmp.values()
+    for kind in (NOTIFY.INVALID_ID_INFORMATION, NOTIFY.AUTHENTICATION_FAILED):
+        first, chain = build_payloads(1, [notify_payload(kind, spi=sa.cookies)])
+        header = Header(sa.cky_i, sa.cky_r, first, 1, 0, isakmp.Exchange.INFO, 0, 7,
+                        HEADER_SIZE + len(chain))  # fmt: skip
+        net.send(Packet(west.address, 500, east.address, 500, header.pack() + chain))
+    net.run(5)
+    agree(west, east)
+    assert east.rows(1) and east.reasons() == []
+
+
+@MODES
+def test_our_own_word_that_comes_back_is_no_refusal(exchange: str) -> None:
+    net, west, east = unwanted(exchange)
+    net.run(1)
+    for packet in protected_notices(net, "192.0.2.1"):
+        net.send(Packet(east.address, 500, west.address, 500, packet.data))
+    net.run(10)
+    assert set(west.reasons()) == {"wrong-identity"}
+
+
+@MODES
+@pytest.mark.parametrize("kind", [NOTIFY.INVALID_ID_INFORMATION, NOTIFY.AUTHENTICATION_FAILED])
+def test_a_notify_without_a_delete_ends_it_too(exchange: str, kind: int) -> None:
+    """As other peers may say it; before there is a quick mode that it could be about."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both(exchange=exchange))
+    net.lose = lambda packet: packet.header.exchange_type == isakmp.Exchange.QUICK_MODE
+    net.start()
+    net.run(1)
+    (sa,) = west.daemon.sas.isakmp.values()
+    dialect: Any = west.daemon.engine.dialects["ikev1"]
+    dialect.tell(west.daemon.engine, sa, [notify_payload(kind)])
+    net.run(1)
+    assert not east.rows(1)
+    (reason,) = [o["reason"] for o in east.outcomes if not o["ok"]]
+    assert reason["cause"] == "peer-refused" and reason["came"] == NOTIFY(kind).name
+    assert reason["mend"] and reason["line"]
+
+
+@MODES
+def test_what_is_said_of_a_quick_mode_ends_no_isakmp_sa(exchange: str) -> None:
+    """Or later, or by the responder."""
+    net, west, east = pair(exchange=exchange)
+    for host in (west, east):
+        (sa,) = host.daemon.sas.isakmp.values()
+        dialect: Any = host.daemon.engine.dialects["ikev1"]
+        dialect.tell(host.daemon.engine, sa, [notify_payload(NOTIFY.INVALID_ID_INFORMATION)])
+        net.run(1)
+    agree(west, east)
+    assert west.rows(1) and east.rows(1) and west.reasons() + east.reasons() == []

@@ -31,7 +31,7 @@ _TOPICS = {
                                  "wrong-exchange-type", "bad-configuration"),
     "what the peer says": ("peer-refused",),
     "no answer": ("timeout", "peer-dead"),
-    "the way to the peer": ("cannot-send", "no-address"),
+    "the way to the peer": ("cannot-send", "no-address", "own-message"),
     "the IPsec stack": ("stack-gone",),
     "what this host computes": ("not-done",),
 }  # fmt: skip

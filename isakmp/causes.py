@@ -113,7 +113,7 @@ BY_LINE = frozenset(
         "authentication-failed", "bad-configuration", "childless-refused", "fragments-refused",
         "identity-in-use", "identity-moved", "ipcomp-refused", "narrowed", "no-configuration",
         "no-connection", "no-proposal-chosen", "no-secret",
-        "nothing-to-offer", "ppk-differs", "ppk-not-used", "ppk-unknown",
+        "nothing-to-offer", "own-message", "ppk-differs", "ppk-not-used", "ppk-unknown",
         "single-pair-required", "traffic-of-another", "transport-mode-refused",
         "ts-unacceptable", "version-not-configured", "wrong-exchange-type", "wrong-identity",
     )

@@ -8,30 +8,60 @@ from functools import cache
 from pathlib import Path
 
 from isakmp.conf.store import Conf
+from isakmp.conf.values import address_of
 from isakmp.errors import ConfError
 from isakmp.event.steps import pauses
 from isakmp.policy.identity import Resolve, no_interfaces
 from isakmp.policy.spd import Address, Remote
 from isakmp.run_directory import run_directory
 
+# No host has these: who resolves them does not know what this one has.
+_NOBODYS = {4: "240.0.0.1", 6: "100::1"}
+
 
 def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) -> Iterator[str]:
-    """A Local-address that no interface has (yet), where the interfaces are known; empty at each
-    step."""
-    if resolve is no_interfaces:
-        return
+    """A Local-address that no interface has (yet), or that nobody listens on, and an Address of
+    this host's own, where the interfaces are known; empty at each step."""
+    listens, known = _listened(conf, resolve), resolve is not no_interfaces
 
     @cache
     def lacks(address: Address) -> bool:
-        return resolve(str(address), address.version) is None
+        return known and resolve(str(address), address.version) is None
+
+    @cache
+    def has(address: Address) -> bool:
+        there = known and not address.is_loopback and not lacks(address)
+        return there and resolve(_NOBODYS[address.version], address.version) is None
 
     for remote, pause in pauses(remotes):
         if pause:
             yield ""
-        address = remote.local_address
+        address, theirs = remote.local_address, remote.address
+        place = conf.where(remote.name, "Local-address")
         if address is not None and lacks(address):
-            place = conf.where(remote.name, "Local-address")
             yield f"{place}: no interface of this host has {address}: nothing can be sent from it"
+        elif address is not None and listens and address not in listens:
+            text = (
+                f"{place}: Listen-on leaves {address} out: nothing can be sent from it, nor heard"
+            )
+            yield f"{text}: add it to Listen-on, or mend Local-address"
+        if theirs is not None and (theirs == address or has(theirs)):
+            place = conf.where(remote.name, "Address")
+            yield f"{place}: {theirs} is an address of this host, which would call itself"
+
+
+def _listened(conf: Conf, resolve: Resolve) -> frozenset[Address]:
+    """The addresses of Listen-on; none where it is not written, cannot be used, or names an
+    interface of which nothing is known."""
+    found: set[Address] = set()
+    for text in conf.general("Listen-on")[0] or ():
+        address = address_of(text)
+        named = (resolve(text, version) for version in (4, 6)) if address is None else ()
+        of_this = [address] if address is not None else [one.ip for one in named if one]
+        if not of_this:
+            return frozenset()
+        found.update(of_this)
+    return frozenset(found)
 
 
 def file_warnings(conf: Conf) -> Iterator[str]:

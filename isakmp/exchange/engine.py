@@ -115,6 +115,20 @@ class Engine:
         self.counters["dropped"] = self.counters.get("dropped", 0) + 1
         self.log.debug(LogClass.MESSAGE, 20, "dropped message %s: %s", path.came, why)
 
+    def came_back(self, exchange: Exchange[Any], path: Path) -> None:
+        """A message of ours comes from where it went, of that exchange: nobody else has read it, as
+        far as anybody can tell."""
+        self.drop(path, "a message of our own has come back")
+        there, name = exchange.path.remote, exchange.remote.name
+        if path.remote == there and exchange.initiator and exchange.hint is None:
+            exchange.hint = Reason(
+                "own-message",
+                f"our own message comes back from {there}, which is this host, or sends all back",
+                line=self.conf.where(name, "Address"),
+                mend=f"set Address of [{name}] to that of the peer; else isakmpctl capture on "
+                "shows what comes from there",
+            )  # fmt: skip
+
     @staticmethod
     def check_first(datagram: bytes) -> None:
         """What begins in clear is of a bounded size, before it is read. MalformedPayload."""

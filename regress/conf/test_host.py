@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,66 @@ def test_the_host_is_asked_of_each_address_once() -> None:
     told = [line for line in warnings(conf, resolve) if "no interface of this host" in line]
     assert len(told) == len(names), "each peer's line is cited"
     assert asked.count("192.0.2.77") == 1
+
+
+HERE = {"192.0.2.1": "192.0.2.1/24", "2001:db8::1": "2001:db8::1/64", "eth0": "192.0.2.1/24"}
+
+
+def known(name: str, version: int) -> Interface | None:
+    """A host of two addresses, with one interface."""
+    text = HERE.get(name, "")
+    found = ip_interface(text) if text else None
+    return found if found is not None and found.version == version else None
+
+
+def peer(address: str, local: str = "", general: str = "") -> list[str]:
+    """What is said of an Address or a Local-address, of this host."""
+    text = f"[General]\n{general}\n" + PEER.replace("127.0.0.9", address) % local
+    conf = Conf.from_text(text if local else text.replace("Local-address= \n", ""), "f")
+    assert not check(conf, known)
+    told = warnings(conf, known)
+    return [line for line in told if "]:Address" in line or "]:Local-address" in line]
+
+
+@pytest.mark.parametrize("local", ["", "192.0.2.1", "2001:db8::1"])
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_an_address_of_a_peer_that_is_our_own(address: str, local: str) -> None:
+    assert f"f:6 [east]:Address: {address} is an address of this host, which would call itself" in (
+        peer(address, local)
+    )
+    assert peer("192.0.2.2", local) == [], "another host's"
+
+
+def test_an_address_that_is_our_own_as_far_as_is_written() -> None:
+    """Whatever is known of the host's interfaces."""
+    conf = Conf.from_text(PEER.replace("127.0.0.9", "192.0.2.1") % "192.0.2.1", "f")
+    assert any("would call itself" in line for line in warnings(conf))
+
+
+def test_a_host_that_takes_every_address_knows_none() -> None:
+    """Linux with ip_nonlocal_bind; loopback is where two isakmpd of one host may meet."""
+
+    def every(name: str, version: int) -> Interface | None:
+        return ip_interface(name)
+
+    conf = Conf.from_text(PEER % "192.0.2.7", "f")
+    assert not any("call itself" in line for line in warnings(conf, every))
+    assert not any("call itself" in line for line in warnings(conf, interface))
+
+
+@pytest.mark.parametrize("listened", ["10.1.0.1", "2001:db8::1", "10.1.0.1, 2001:db8::1"])
+def test_a_local_address_that_nobody_listens_on(listened: str) -> None:
+    assert peer("192.0.2.2", "192.0.2.1", f"Listen-on= {listened}") == [
+        "f:9 [east]:Local-address: Listen-on leaves 192.0.2.1 out: nothing can be sent from it, "
+        "nor heard: add it to Listen-on, or mend Local-address"
+    ]
+
+
+@pytest.mark.parametrize("listened", ["", "192.0.2.1", "eth0", "10.1.0.1, eth0", "eth7"])
+def test_a_local_address_that_somebody_may_listen_on(listened: str) -> None:
+    """eth7 is none of this host, which the start says."""
+    general = f"Listen-on= {listened}" if listened else ""
+    assert peer("192.0.2.2", "192.0.2.1", general) == []
 
 
 def general(text: str) -> list[str]:

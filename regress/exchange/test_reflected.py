@@ -100,6 +100,18 @@ def test_who_hears_only_itself_has_no_peer(name: str, elsewhere_s: float | None)
     net.until(lambda: connected(west) and connected(east), 300)
 
 
+@EACH_PAIR
+@HERE_OR_ELSEWHERE
+def test_who_hears_only_itself_is_told_so(name: str, elsewhere_s: float | None) -> None:
+    """As with an Address that is this host's own: while it is under way, and at its end."""
+    net, west, _ = mirrored(name, elsewhere_s, alone=True)
+    (row,) = west.daemon.status()["connections"]
+    net.run(120)
+    for reason in (row["so_far"], next(o["reason"] for o in west.outcomes if not o["ok"])):
+        assert reason["cause"] == "own-message"
+        assert "[east]:Address" in reason["line"] and "Address of [east]" in reason["mend"]
+
+
 def test_a_first_message_for_another_cookie_comes_back() -> None:
     """Sent anew, it has the same SPI."""
     one, other = gateways(general="Cookie-threshold= 0", local=ALL, remote=ALL)

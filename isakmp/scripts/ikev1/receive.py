@@ -103,6 +103,9 @@ class Receiver:
             self._first_or_late(engine, path, header, datagram)
             return
         candidates = engine.candidates.among(exchange)
+        if any(datagram in each.last_out for each in candidates):
+            engine.came_back(exchange, path)
+            return
         mark = digest(marked(header, datagram))
         for each in candidates:
             if engine.repeats(each, mark):

@@ -102,7 +102,10 @@ class Receiver:
             return
         if self._is_ours(engine, header.cky_i):
             # AUTH covers it as it went: whoever answered would prove us to ourselves.
-            engine.drop(path, RETURNED)
+            if (begun := engine.find(self._dialect.name, header.cky_i, 0)) is not None:
+                engine.came_back(begun, path)
+            else:
+                engine.drop(path, RETURNED)
             return
         known = engine.half_open.begun(self._dialect.name, datagram, path)
         if known is not None and engine.is_repeat(known, datagram):

@@ -465,10 +465,17 @@ class Walk:
             address = conf.value(Kind.PEER, peer, "Address")
         except ConfError:
             return
-        if address and IKEV2 in self._spoken(peer) and self._listed(address):
-            return  # IKEv2 finds it by its identity
-        if address and peer not in self._answered_peers and conf.get("Phase 1", "Default") is None:
-            place = conf.where(peer)
+        if not address or peer in self._answered_peers:
+            return
+        place, by_identity = conf.where(peer), IKEV2 in self._spoken(peer)
+        if by_identity and self._listed(address):
+            if conf.get(peer, "Remote-ID") is None:  # IKEv2 finds it by its identity
+                named = self._by_address.get(address) or self._by_address[None]
+                self.warnings.append(
+                    f"{place}: cannot call us: who calls from {address} is [{named}], "
+                    f"as [Phase 1] has it, and [{peer}] only by a Remote-ID, which it lacks"
+                )
+        elif conf.get("Phase 1", "Default") is None:
             self.warnings.append(f"{place}: cannot call us: [Phase 1] lacks {address}= {peer}")
 
     def _started(self, connection: Connection, place: tuple[str, str]) -> None:

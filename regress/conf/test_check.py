@@ -421,12 +421,32 @@ def test_peers_that_share_an_address_can_call() -> None:
     shared = text.replace("Connections= net", "Connections= net, net-2") + (
         "[net-2]\nISAKMP-peer= south\nESP-proposals= aes128gcm16\nRemote-selectors= 10.4.0.0/16\n"
         "Local-selectors= 10.1.0.0/16\n[south]\nAddress= 192.0.2.2\nKey-exchange= ikev2\n"
-        "Authentication= 5b1f0d9c8842b6d1f09c7e35\n"
+        "Authentication= 5b1f0d9c8842b6d1f09c7e35\nRemote-ID= of-south\n"
+        "[of-south]\nID-type= FQDN\nName= south.example.net\n"
     )
     assert warnings(Conf.from_text(shared, "f")) == []
     shared = shared.replace("[south]\nAddress= 192.0.2.2", "[south]\nAddress= 192.0.2.3")
     (warning,) = warnings(Conf.from_text(shared, "f"))
     assert "cannot call us" in warning
+
+
+@pytest.mark.parametrize("listed", ["192.0.2.2", "Default"])
+@pytest.mark.parametrize("spoken", ["ikev2", "ikev2, ikev1"])
+def test_a_peer_that_nobody_is_ever_taken_for(listed: str, spoken: str) -> None:
+    """Who calls from its address is another, and it has no identity to be known by."""
+    text = VERSION_2.replace("192.0.2.2= west", f"{listed}= west")
+    text = text.replace("Connections= net", "Connections= net, net-2") + (
+        "[net-2]\nISAKMP-peer= south\nESP-proposals= aes128gcm16\nRemote-selectors= 10.4.0.0/16\n"
+        f"Local-selectors= 10.1.0.0/16\n[south]\nAddress= 192.0.2.2\nKey-exchange= {spoken}\n"
+        "Authentication= 5b1f0d9c8842b6d1f09c7e35\n"
+    )
+    found = [line for line in warnings(Conf.from_text(text, "f")) if "cannot call us" in line]
+    assert [line.partition("us: ")[2] for line in found] == [
+        "who calls from 192.0.2.2 is [west], as [Phase 1] has it, and [south] only by a Remote-ID, "
+        "which it lacks"
+    ]
+    named = text.replace("= west\n", "= south\n", 1)
+    assert not any("[south]: cannot" in line for line in warnings(Conf.from_text(named, "f")))
 
 
 def test_a_key_by_identity_is_enough() -> None:

@@ -55,6 +55,7 @@ LAYERS = [
         "isakmp.conf.misplaced",
         "isakmp.conf.generated",
         "isakmp.conf.misnamed",
+        "isakmp.conf.likely",
     ],
     ["isakmp.keytable"],
     ["isakmp.payloads"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from isakmp.conf.defaults import BORROWED, BUILT_IN
 from isakmp.conf.files import Opener, exposed, octets_of
 from isakmp.conf.generated import generated
 from isakmp.conf.kinds import Kind, Tag
+from isakmp.conf.likely import likely_section
 from isakmp.conf.misnamed import misnamed
 from isakmp.conf.parse import (
     MAX_FILE_BYTES,
@@ -31,7 +32,6 @@ from isakmp.conf.parse import (
     check_value,
     fold,
     items_of,
-    nearest,
     parse,
     parsing,
 )
@@ -218,14 +218,20 @@ class Conf:
         """A hint for the name of a section that is not there, and that a tag should name."""
         if fold(name) in self.removed:
             return "it was removed at run time"
-        expected = f"{tag} names a section: {_named_by(fold(tag))}"
+        kinds = _named_by(fold(tag))
+        expected = " or ".join(kind.value for kind in kinds) or "a peer"
+        expected = f"{tag} names a section: {expected}"
         if peer := self.get("Phase 1", name) if is_address(name) else None:
             return f"{expected}; did you mean {peer}?"
         words = _BETWEEN.split(name)
         if len(words) > 1 and all(self.has_section(word) for word in words):
             return f"is a comma missing: {', '.join(words)}?"
-        known = misnamed(name), nearest(name, self.sections())
+        known = misnamed(name), self.likely(name, kinds or (Kind.PEER,))
         return "; ".join(filter(None, known)) or expected
+
+    def likely(self, name: str, kinds: Collection[Kind]) -> str:
+        """A hint with the written section of these kinds that a name looks like."""
+        return likely_section(name, self._sections, kinds)
 
     @property
     def written(self) -> Mapping[str, Section]:
@@ -318,10 +324,10 @@ class Conf:
 
 
 @lru_cache(256)
-def _named_by(tag: str) -> str:
+def _named_by(tag: str) -> tuple[Kind, ...]:
     """What a tag of that folded name names, in whatever section."""
     rows = (row for tags in TAGS.values() for name, row in tags.items() if fold(name) == tag)
-    return " or ".join(dict.fromkeys(row.leads.value for row in rows if row.leads)) or "a peer"
+    return tuple(dict.fromkeys(row.leads for row in rows if row.leads))
 
 
 @cache

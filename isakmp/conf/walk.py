@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 from isakmp.conf import judge as crypto
 from isakmp.conf.kinds import Kind, Tag
+from isakmp.conf.likely import likely_kind
 from isakmp.conf.parse import fold, items_of
 from isakmp.conf.secrets import MEND, weakness
 from isakmp.conf.spelling import losing, unknown_tag
 from isakmp.conf.spoken import unheard, unspoken
 from isakmp.conf.store import Conf
-from isakmp.conf.tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
+from isakmp.conf.tags import FIXED, tag_of
 from isakmp.conf.values import NO, SECTION, YES_NO, BadValue
 from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
 from isakmp.errors import ConfError
@@ -154,7 +155,7 @@ class Walk:
     def _rank(self, section: str) -> int:
         """Sections that name others come first, so that what they name is not stray."""
         order = (Kind.CONNECTION, Kind.PEER, Kind.IPSEC_CONFIGURATION, Kind.ISAKMP_CONFIGURATION)
-        kind = self._likely_kind(section)
+        kind = likely_kind(self.conf.written[fold(section)])
         return order.index(kind) if kind in order else len(order)
 
     def _enter(self, kind: Kind, section: str, cited: tuple[str, str]) -> None:
@@ -305,7 +306,7 @@ class Walk:
         """A section that nothing names: a misspelled one, an initiator's, or one not used."""
         if fold(section) in self._lost:
             return
-        kind = self._likely_kind(section)
+        kind = likely_kind(self.conf.written[fold(section)])
         has_key = kind is Kind.ID and self.conf.is_written(section, "Authentication")
         if kind not in (Kind.INITIATOR, Kind.MODE_CONFIG) and not has_key:
             what = f"it looks like {kind.value}" if kind else "it is of no known kind"
@@ -314,24 +315,6 @@ class Walk:
         if kind:
             self._unused = kind is not Kind.INITIATOR and not has_key
             self._enter(kind, section, (section, ""))
-
-    def _likely_kind(self, section: str) -> Kind | None:
-        """The kind whose tags the section has most of; None where it has none of any kind."""
-        if section.lower().startswith(MODE_CONFIG_PREFIXES):
-            return Kind.MODE_CONFIG
-        tags = self.conf.tags(section)
-        phase = {"1": Kind.PEER, "2": Kind.CONNECTION}.get(self.conf.get(section, "Phase") or "")
-        if phase or [tag.lower() for tag in tags] == ["authentication"]:
-            return phase or Kind.INITIATOR
-        if (exchange := self.conf.get(section, "EXCHANGE_TYPE")) is not None:
-            quick = exchange.upper() == "QUICK_MODE"
-            return Kind.IPSEC_CONFIGURATION if quick else Kind.ISAKMP_CONFIGURATION
-        kinds = [kind for kind in Kind if kind not in FIXED.values()]
-        if "authentication" in map(fold, tags) and "id-type" not in map(fold, tags):
-            kinds.remove(Kind.ID)
-        scores = {kind: sum(tag_of(kind, tag) is not None for tag in tags) for kind in kinds}
-        best = max(kinds, key=lambda kind: (scores[kind], -len(TAGS[kind])))
-        return best if scores[best] else None
 
     def _peer(self, visit: _Visit) -> None:
         remote = self.readings.remote(visit.section)

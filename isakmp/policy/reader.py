@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from isakmp.conf.kinds import Kind
-from isakmp.conf.parse import fold, nearest
+from isakmp.conf.parse import fold
 from isakmp.conf.spelling import refuse_misspelt
 from isakmp.conf.store import Conf
 from isakmp.conf.values import address_of
@@ -322,12 +322,13 @@ def read_exchange(conf: Conf, configuration: str) -> isakmp.Exchange:
 
 
 def _expect_phase(conf: Conf, section: str, phase: str) -> None:
+    kind = Kind.PEER if phase == "1" else Kind.CONNECTION
     if not conf.has_section(section):
-        hint = nearest(section, conf.sections())
+        hint = conf.likely(section, (kind,))
         raise conf.error("there is no such section", section, hint=hint, missing=True)
     if conf.get(section, "Phase", phase) != phase:
         raise conf.error(f"Phase is not {phase} here", section, "Phase")
-    refuse_misspelt(conf, Kind.PEER if phase == "1" else Kind.CONNECTION, section)
+    refuse_misspelt(conf, kind, section)
 
 
 def _follow_lists(conf: Conf, name: str) -> None:

@@ -1,0 +1,47 @@
+"""What is likely meant: the kind of a section, and the section that a name is to be of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import Section, alike, fold
+from isakmp.conf.tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
+
+# Of so many names that look like it the kinds are compared.
+_COMPARED_MAX = 16
+_PHASES = {"1": Kind.PEER, "2": Kind.CONNECTION}
+
+
+def likely_kind(section: Section) -> Kind | None:
+    """The kind whose tags the section has most of; None where it has none of any kind."""
+    if section.name.lower().startswith(MODE_CONFIG_PREFIXES):
+        return Kind.MODE_CONFIG
+    tags, entries = list(section.entries), section.entries
+    phase = _PHASES.get(entries["phase"].value) if "phase" in entries else None
+    if phase or tags == ["authentication"]:
+        return phase or Kind.INITIATOR
+    if "exchange_type" in entries:
+        quick = entries["exchange_type"].value.upper() == "QUICK_MODE"
+        return Kind.IPSEC_CONFIGURATION if quick else Kind.ISAKMP_CONFIGURATION
+    kinds = [kind for kind in Kind if kind not in FIXED.values()]
+    if "authentication" in tags and "id-type" not in tags:
+        kinds.remove(Kind.ID)
+    scores = {kind: sum(tag_of(kind, tag) is not None for tag in tags) for kind in kinds}
+    best = max(kinds, key=lambda kind: (scores[kind], -len(TAGS[kind])))
+    return best if scores[best] else None
+
+
+def likely_section(name: str, written: Mapping[str, Section], wanted: Collection[Kind]) -> str:
+    """A hint with the section that a name of such a kind most likely means: of that kind before
+    others, and what nothing names before what is in use. written: by folded names."""
+    names = alike(name, (section.name for section in written.values()))[:_COMPARED_MAX]
+    fits = [one for one in names if likely_kind(written[fold(one)]) in wanted] or names
+    free = next((one for one in fits if not _is_named(one, written)), None) if fits else None
+    found = free or next(iter(fits), "")
+    return f"did you mean {found}?" if found else ""
+
+
+def _is_named(name: str, written: Mapping[str, Section]) -> bool:
+    key = fold(name)
+    return any(key in section.named() for section in written.values())

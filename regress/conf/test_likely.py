@@ -1,0 +1,105 @@
+"""Which section a name most likely means that there is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from isakmp.conf.check import check
+from isakmp.conf.kinds import Kind
+from isakmp.conf.likely import likely_kind
+from isakmp.conf.store import Conf
+
+TEXT = """\
+[Phase 1]
+192.0.2.2= east
+[Phase 2]
+Connections= net
+[east]
+Address= 192.0.2.2
+Local-address= 192.0.2.1
+Configuration= main
+Authentication= Aeb7oo3ahtho9uNgai5iu0Quie9doh4w
+[main]
+EXCHANGE_TYPE= ID_PROT
+Transforms= strong
+[strong]
+ENCRYPTION_ALGORITHM= AES_CBC
+KEY_LENGTH= 256,256:256
+HASH_ALGORITHM= SHA2_256
+GROUP_DESCRIPTION= CURVE25519
+AUTHENTICATION_METHOD= PRE_SHARED
+[net]
+ISAKMP-peer= east
+Configuration= quick
+Local-ID= lnet
+Remote-ID= rnet
+[quick]
+EXCHANGE_TYPE= QUICK_MODE
+Suites= suite
+[suite]
+Protocols= proto
+[proto]
+PROTOCOL_ID= IPSEC_ESP
+Transforms= xform
+[xform]
+TRANSFORM_ID= AES
+KEY_LENGTH= 128,128:128
+AUTHENTICATION_ALGORITHM= HMAC_SHA2_256
+[lnet]
+ID-type= IPV4_ADDR_SUBNET
+Network= 10.1.0.0
+Netmask= 255.255.0.0
+[rnet]
+ID-type= IPV4_ADDR_SUBNET
+Network= 10.2.0.0
+Netmask= 255.255.0.0
+"""
+KINDS = {
+    "east": Kind.PEER, "main": Kind.ISAKMP_CONFIGURATION, "strong": Kind.ISAKMP_TRANSFORM,
+    "net": Kind.CONNECTION, "quick": Kind.IPSEC_CONFIGURATION, "suite": Kind.SUITE,
+    "proto": Kind.PROTOCOL, "xform": Kind.IPSEC_TRANSFORM, "lnet": Kind.ID, "rnet": Kind.ID,
+}  # fmt: skip
+
+
+def hints(text: str) -> list[str]:
+    """Those of the errors of sections that are not there."""
+    return [e.hint for e in check(Conf.from_text(text, "f")) if e.missing and "did you" in e.hint]
+
+
+def test_the_configuration_is_good() -> None:
+    assert check(Conf.from_text(TEXT, "f")) == []
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_section_is_of_the_kind_whose_tags_it_has(name: str) -> None:
+    assert likely_kind(Conf.from_text(TEXT, "f").written[name]) is KINDS[name]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_header_that_is_misspelt_is_found_among_others_that_look_more_like_it(name: str) -> None:
+    """For each kind there are sections of another one whose names are as near, and nearer."""
+    other = "lnet" if KINDS[name] is not Kind.ID else "net"
+    body = TEXT.partition(f"[{other}]\n")[2].partition("[")[0]
+    decoys = "".join(f"[{decoy}]\n{body}" for decoy in (f"{name}s", f"{name}0", f"0{name}"))
+    text = TEXT.replace(f"[{name}]\n", f"[{name}{name[-1]}t]\n") + decoys
+    assert f"did you mean {name}{name[-1]}t?" in hints(text)
+
+
+def test_a_connection_that_nothing_lists_goes_before_networks() -> None:
+    assert hints(TEXT.replace("[net]", "[nett]")) == ["did you mean nett?"]
+
+
+def test_what_nothing_names_goes_before_what_is_in_use() -> None:
+    """[eas] is named by [Phase 1]; [eastt] has lost its name."""
+    peer = TEXT.partition("[east]\n")[2].partition("[")[0]
+    text = TEXT.replace("[east]\n", "[eastt]\n").replace(
+        "[Phase 1]\n", "[Phase 1]\n192.0.2.3= eas\n"
+    )
+    text += f"[eas]\n{peer.replace('192.0.2.2', '192.0.2.3')}"
+    assert set(hints(text)) == {"did you mean eastt?"}
+
+
+def test_where_no_section_is_of_the_kind_the_nearest_name_is_told_all_the_same() -> None:
+    text = TEXT.replace("Remote-ID= rnet", "Remote-ID= easy")
+    text = text.replace("[lnet]", "[here]").replace("Local-ID= lnet", "Local-ID= here")
+    assert hints(text.replace("[rnet]", "[there]")) == ["did you mean east?"]

@@ -83,6 +83,14 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _seconds(text: str) -> float:
+    """A time to wait, which may be none."""
+    seconds = float(text)
+    if not seconds >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than no time")
+    return seconds
+
+
 def _add_common(parser: argparse.ArgumentParser, default: Any) -> None:
     parser.add_argument("--fifo", type=Path, default=default, metavar="PATH", help="isakmpd's FIFO")
     parser.add_argument(
@@ -97,7 +105,7 @@ def _add_common(parser: argparse.ArgumentParser, default: Any) -> None:
     )
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         default=default,
         metavar="S",
         help=f"seconds to wait for replies, {TIMEOUT_S:g} by default, {CHANGE_TIMEOUT_S:g} for "
@@ -120,7 +128,7 @@ def _add_tunnels(add: Add) -> None:
     made.add_argument("name", type=_name, help="a connection")
     made.add_argument(
         "--wait",
-        type=float,
+        type=_seconds,
         metavar="S",
         help="stay until it is up or has failed, so many seconds at most, an isakmpd that is only"
         " just starting among them",

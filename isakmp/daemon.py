@@ -276,7 +276,13 @@ class Daemon:
             told = "; ".join(dict.fromkeys(map(str, errors)))
             reason = errors[0].as_reason(self.conf.mend)
             return Refused(replace(reason, detail=f"{name} is left out: {told}"))
-        hint = nearest(name, (*self.connections.entries, *connection_names(self.conf), *also))
+        if name in self.catalog.remotes:
+            of_peer = [e.name for e in self.connections.entries.values() if e.remote.name == name]
+            hint = f"{name} is a peer, its connections: {', '.join(of_peer[:_NAMED]) or 'none'}"
+            hint += " and more" * (len(of_peer) > _NAMED)
+        else:
+            known = *self.connections.entries, *connection_names(self.conf)
+            hint = nearest(name, (*known, *also))
         return IsakmpError(f"no connection {name}" + (f" ({hint})" if hint else ""))
 
     def teardown(self, name_or_address: str, phase: int, /) -> None:

@@ -108,7 +108,11 @@ def detach() -> int:
     os.setsid()
     if os.fork():
         os._exit(0)
-    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+    except OSError as error:
+        os.write(writing, _octets(f"cannot open {os.devnull}: {error.strerror}"))
+        os._exit(1)
     for fd in range(3):
         os.dup2(null, fd)
     return writing

@@ -123,9 +123,9 @@ class IsakmpSa:
     attempt in its place; known_since: from when on its peer is known to have lost nothing; end: why
     it ends, where that is no agreed end; heirs: what rekeying has made to take its place;
     fragments: how messages are cut where the peer puts them together again (RFC 7383); ppk: of a
-    peer that has one; own_cookie: the one we chose, which is unique here; kin: shared
-    with what was made under it; running: exchanges under it, by their numbers; waiting: those of
-    ours that have to wait.
+    peer that has one; own_cookie: the one we chose, which is unique here; kin: shared with what was
+    made under it; running: exchanges under it, by their numbers; waiting: those of ours that have
+    to wait; asked_for: whom its initiator has asked us to be.
     """
 
     remote: Remote
@@ -164,6 +164,7 @@ class IsakmpSa:
     heirs: tuple[IsakmpSa, ...] = ()
     fragments: Any = field(default=None, repr=False)
     ppk: PpkUse | None = None
+    asked_for: Identity | None = None
     running: dict[int, Any] = field(default_factory=dict, repr=False)
     waiting: list[Any] = field(default_factory=list, repr=False)
     known_since: float = field(init=False)

@@ -22,7 +22,7 @@ from isakmp.errors import ConfError, IsakmpError
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.event.worker import Work, Workers
-from isakmp.flags import arguments, families
+from isakmp.flags import arguments, families, make_parser
 from isakmp.listening import listen_on
 from isakmp.log.files import Outlets
 from isakmp.log.log import Log, LogClass, Severity, parse_class, parse_level
@@ -43,11 +43,15 @@ _NAMED = 5
 
 
 def start(argv: Sequence[str] | None = None) -> int:
-    """0; 1 with a message where isakmpd cannot run or its configuration has errors."""
+    """0; 1 with a message where isakmpd cannot run or its configuration has errors. SystemExit 2
+    where the command line is wrong."""
     options = arguments(argv)
-    try:
-        for text in options.debug:
+    for text in options.debug:
+        try:
             _class_and_level(text)
+        except IsakmpError as error:
+            make_parser().error(f"-D {text}: {error}")
+    try:
         if options.check:
             return check_only(options)
         if options.close or options.open:

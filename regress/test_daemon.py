@@ -603,7 +603,7 @@ def test_a_bad_address_is_told_once() -> None:
         ("k main est", "no connection est (did you mean east?)"),
         ("c nosuch", "no connection nosuch"),
         ("c General", "no connection General"),
-        ("c east", "no connection east (did you mean west-east?)"),
+        ("c east", "no connection east (east is a peer, its connections: west-east)"),
         ("k None", "no connection None"),
         ("t nosuch", "no connection nosuch"),
         ("k nosuch", "no connection nosuch"),

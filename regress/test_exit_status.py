@@ -151,6 +151,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("isakmpd", "wrong usage"): lambda s: [
         s.daemon("--nothing"), s.daemon("-p", "x"), s.daemon("--close-only", "--open"),
         s.run("isakmpd-engine"), s.run("isakmpd-engine", "--socket"),
+        *(s.daemon("-D", level, *more) for level in ("Foo", "8=200", "8", "Nil=1")
+          for more in ((), ("--check",))),
     ],
     ("isakmpctl", "it is done; also where whoever reads the output has gone"): lambda s: [
         s.controlled(verb) for verb in ("sa", "explain", "reload")
@@ -177,7 +179,11 @@ CASES: dict[tuple[str, str], Case] = {
         s.controlled("up", "west-east", "--wait", "0.5")
     ],
     ("isakmpctl", "wrong usage"): lambda s: [
-        s.control(*words) for words in ((), ("frob",), ("up",), ("conf",), ("capture", "maybe"))
+        s.control(*words) for words in (
+            (), ("frob",), ("up",), ("conf",), ("capture", "maybe"), ("up", "net", "--wait", "-3"),
+            ("up", "net", "--wait", "nan"), ("up", "net", "--wait", "soon"),
+            ("--timeout", "-1", "sa"),
+        )
     ],
     ("isakmpctl", "interrupted"): lambda s: [interrupted(s)],
 }  # fmt: skip

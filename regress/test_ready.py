@@ -11,7 +11,7 @@ import pytest
 
 from isakmp.errors import ConfError
 from isakmp.log.log import Log
-from isakmp.ready import DIED, Starter, _await
+from isakmp.ready import DIED, Starter, _await, detach
 
 
 @pytest.fixture
@@ -134,3 +134,17 @@ def test_a_manager_that_does_not_read_costs_words_and_stops_nobody(
 def test_a_manager_that_is_gone_is_said(tmp_path: Path, log: Log, lines: list[str]) -> None:
     Starter(None, log, {"NOTIFY_SOCKET": str(tmp_path / "none")}).ready()
     assert f"the service manager at {tmp_path}/none was not told READY=1: No such" in lines[0]
+
+
+def test_who_waits_hears_that_there_is_no_dev_null(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.devnull", "/nonexistent/null")
+    child = os.fork()
+    if not child:  # the process that was called; detach() ends it
+        detach()
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert capfd.readouterr().err == (
+        "isakmpd: cannot open /nonexistent/null: No such file or directory\n"
+    )

@@ -88,7 +88,9 @@ def words(known: Mapping[str, Any]) -> Type:
 
     def parse(text: str) -> Any:
         if text.lower() not in meant:
-            raise BadValue(f"{text!r} is not one of {', '.join(known)}")
+            only = f"is not {next(iter(known))}, the only value"
+            several = f"is not one of {', '.join(known)}"
+            raise BadValue(f"{text!r} {several if len(known) > 1 else only}")
         return meant[text.lower()]
 
     return Type(", ".join(known), parse, tuple(known))

@@ -503,7 +503,7 @@ def test_a_peer_nobody_connects_to_may_need_what_we_have_not() -> None:
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        ("Flags= Stayalive", "'Stayalive' is not one of Active-only, and is ignored"),
+        ("Flags= Stayalive", "'Stayalive' is not Active-only, the only value, and is ignored"),
         ("Rainbow= yes", "no tag Rainbow in an IPsec connection, and is ignored"),
     ],
 )

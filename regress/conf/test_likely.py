@@ -103,3 +103,10 @@ def test_where_no_section_is_of_the_kind_the_nearest_name_is_told_all_the_same()
     text = TEXT.replace("Remote-ID= rnet", "Remote-ID= easy")
     text = text.replace("[lnet]", "[here]").replace("Local-ID= lnet", "Local-ID= here")
     assert hints(text.replace("[rnet]", "[there]")) == ["did you mean east?"]
+
+
+@pytest.mark.parametrize(("section", "phase", "only"), [("east", "2", "1"), ("net", "1", "2")])
+def test_a_phase_that_is_another_names_what_it_may_be(section: str, phase: str, only: str) -> None:
+    text = TEXT.replace(f"[{section}]\n", f"[{section}]\nPhase= {phase}\n")
+    told = [str(error) for error in check(Conf.from_text(text, "f"))]
+    assert any(f"'{phase}' is not {only}, the only value" in line for line in told)

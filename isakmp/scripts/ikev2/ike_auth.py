@@ -160,7 +160,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
         x.remote = catalog.identify(begun, Caller(s.remote_id, wanted, x.path.remote), IKE_SA_INIT)
         if x.remote is not begun:
             _expect_algorithms(x, sa)
-        sa.remote, s.local_id = x.remote, _own_id(x, wanted)
+        sa.remote, s.local_id, sa.asked_for = x.remote, _own_id(x, wanted), wanted
     take_auth(x, message, notifies)
     if x.initiator:
         x.path = s.nat.settled(x.path, message.path)

@@ -22,6 +22,7 @@ from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script
 from isakmp.log.log import LogClass
+from isakmp.policy.sameness import same_identity
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
@@ -89,7 +90,13 @@ def _is_first(sa: IsakmpSa, message: Incoming) -> bool:
 
 def _end_by(x: X, sa: IsakmpSa, number: int) -> None:
     """What the peer has found ends the IKE SA, here as there, without a Delete."""
-    x.engine.remark(x, common.refused_by_peer(x, number, proven=True).reason)
+    reason, asked_for = common.refused_by_peer(x, number, proven=True).reason, sa.asked_for
+    if asked_for is not None and not same_identity(asked_for, sa.local_id):
+        wanted, ours = (f"{one.type.name} {one}" for one in (asked_for, sa.local_id))
+        detail = f"{reason.detail}; it has asked for {wanted} (IDr), and we are {ours}"
+        mend = f"make the ID of [{sa.remote.name}] and the peer's Remote-ID the same"
+        reason = replace(reason, detail=detail, offered=f"identity {ours}", mend=mend)
+    x.engine.remark(x, reason)
     for child in x.engine.sas.own_children(sa):
         _insisted(x, child)
     x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))

@@ -12,7 +12,7 @@ from isakmp.scripts.ikev2 import common
 from isakmp.scripts.ikev2.informational import delete_ike, tell
 from regress.pair import Host, Network, connected
 from regress.scripts.changed import change_sent
-from regress.scripts.ikev2.pairs import gateways, kinds, pair, sa_of
+from regress.scripts.ikev2.pairs import SPOKEN, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import forge, opened, send
 
 P, Notify = ikev2.Payload, ikev2.Notify
@@ -200,3 +200,19 @@ def test_an_error_in_an_answer_is_told(number: int) -> None:
     ends = number in (Notify.AUTHENTICATION_FAILED, Notify.INVALID_SYNTAX)
     assert (sa.state is State.DEAD) is ends
     assert [o["reason"]["came"] for o in west.outcomes if not o["ok"]] == [Notify(number).name]
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["address", "FQDN"])
+def test_who_is_asked_to_be_another_is_told_whom(named: bool) -> None:
+    """IDr of IKE_AUTH, where ours is an address, or another name."""
+    expected = "Remote-ID= other\n[other]\nID-type= FQDN\nName= other.example"
+    own = "ID= us\n[us]\nID-type= FQDN\nName= east.example" if named else ""
+    net, _, east = pair(
+        west={"peer_tags": f"{SPOKEN}\n{expected}"}, east={"peer_tags": f"{SPOKEN}\n{own}"}
+    )
+    net.run(5)
+    reason = next(o["reason"] for o in east.outcomes if not o["ok"])
+    told = " ".join(str(value) for value in reason.values())
+    ours = "FQDN east.example" if named else "IPV4_ADDR 192.0.2.2"
+    assert "FQDN other.example" in told and ours in told
+    assert "Remote-ID" in reason["mend"] and not east.rows(1)

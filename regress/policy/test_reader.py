@@ -224,7 +224,12 @@ class TestConnection:
             ("=\t\tISAKMP-peer-west\nConf", "= ISAKMP-peer-wets\nConf", "no section", 27),
             ("Remote-ID=\t\tNet-west", "Remote-ID= Net-wset", "no section", 30),
             ("Remote-ID=\t\tNet-west", "Remote-ID= east-id", "selects no traffic", 30),
-            ("Default-quick-mode\nLocal", "Default-main-mode\nLocal", "is not QUICK_MODE, the only value", 46),
+            (
+                "Default-quick-mode\nLocal",
+                "Default-main-mode\nLocal",
+                "is not QUICK_MODE, the only value",
+                46,
+            ),
             ("QM-ESP-AES-SHA2-256-SUITE", "QM-ESP-AES-SHA3-SUITE", "no section", 54),
             ("IPsec-east-west\n\n", "IPsec-east-wets\n\n", "no section", 10),
         ],

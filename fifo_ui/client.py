@@ -60,10 +60,10 @@ class Client:
     def ask(self, command: str) -> Any:
         """The result of ``command``. ControlError: it was not carried out, or not in time."""
         token = self.token()
-        reply_path = self.run_directory / (REPLY + token)
+        reply_path, was_full = self.run_directory / (REPLY + token), is_full(self.run_directory)
         owner = self._send(f"J {token} {command}")
         try:
-            return self._result(self._await(reply_path, owner))
+            return self._result(self._await(reply_path, owner, was_full))
         finally:
             with suppress(OSError):
                 reply_path.unlink()
@@ -149,8 +149,9 @@ class Client:
             f"isakmpd is not running: {why}", "start isakmpd, or name its FIFO with --fifo"
         )
 
-    def _await(self, path: Path, owner: int) -> str:
-        """The text of the reply, once it is there: ``owner`` or root has written it."""
+    def _await(self, path: Path, owner: int, was_full: bool) -> str:
+        """The text of the reply, once it is there: ``owner`` or root has written it. was_full: its
+        disk was; an isakmpd that ends makes room there."""
         begun, polls = self.clock(), 0
         told = False
         while True:
@@ -169,11 +170,11 @@ class Client:
                 told = True
                 self.say("waiting: isakmpd has the command and has not answered yet")
             if waited >= self.timeout_s:
-                raise self._unanswered()
+                raise self._unanswered(was_full)
             self.sleep(POLL_S[min(polls, len(POLL_S) - 1)])
             polls += 1
 
-    def _unanswered(self) -> NotThere:
+    def _unanswered(self, was_full: bool) -> NotThere:
         """The FIFO was read, and there is no reply in time."""
         why = f"isakmpd took the command but did not answer within {self.timeout_s:g} s"
         where = self.run_directory
@@ -183,7 +184,7 @@ class Client:
                 f"{why}: the file system of {where}, where it answers, is read-only",
                 f"{make_writable(where)}, {again}",
             )
-        if is_full(where):
+        if was_full or is_full(where):
             return NotThere(
                 f"{why}: the disk of {where}, where it answers, is full",
                 f"{make_room(where)}, {again}",

@@ -9,6 +9,7 @@ import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,20 @@ def test_isakmpctl_says_that_the_run_directory_is_full(small: Path) -> None:
     assert f"make room there (df -h {small}; " in caught.value.mend
     said = f"No space left on device; mend: make room there (df -h {small}"
     assert any(said in line for line in lines)
+
+
+def test_isakmpctl_says_that_it_was_full_when_isakmpd_made_room_as_it_ended(small: Path) -> None:
+    with answering(small, []) as client:
+        fill(small)
+
+        def sleep(seconds: float) -> None:
+            client.sleep(seconds)
+            (small / "big").unlink(missing_ok=True)
+
+        ending = replace(client, sleep=sleep, run_directory=small)
+        # Nobody answers what is no command of this desk, as of an isakmpd that has ended.
+        with pytest.raises(ControlError, match=f"the disk of {small}, .* is full"):
+            ending.ask("Q")
 
 
 def remount(folder: Path, options: str) -> None:

@@ -44,7 +44,8 @@ from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address
 from isakmp.policy.supported import Stack
 from isakmp.reload import Reload
-from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
+from isakmp.sa import ChildSa, IsakmpSa, State
+from isakmp.sa_database import SaDatabase
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev2.dialect import Ikev2
 from isakmp.status import status

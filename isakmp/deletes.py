@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from isakmp.constants import IKEV1
 from isakmp.errors import Reason
-from isakmp.sa import ChildSa, IsakmpSa, Place, SaDatabase, State
+from isakmp.sa import ChildSa, IsakmpSa, Place, State
+from isakmp.sa_database import SaDatabase
 
 # How many names that nobody has are told.
 SHOWN_MAX = 16

@@ -29,7 +29,8 @@ from isakmp.policy.traffic import (
     reduced,
     selector_text,
 )
-from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
+from isakmp.sa import ChildSa, IsakmpSa, State
+from isakmp.sa_database import SaDatabase
 
 ROWS_MAX = 20000
 AGREED_MAX = 8  # lines of what a connection's clients have been given

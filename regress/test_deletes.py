@@ -8,7 +8,8 @@ from ipaddress import ip_address
 import pytest
 
 from isakmp.deletes import HEARERS_MAX, SHOWN_MAX, hearers, shown
-from isakmp.sa import ChildSa, SaDatabase
+from isakmp.sa import ChildSa
+from isakmp.sa_database import SaDatabase
 from regress.keeper.test_places import client
 from regress.keeper.test_places import server as server_of
 from regress.pair import Host, Nat, Network

@@ -64,6 +64,7 @@ LAYERS = [
     [
         "isakmp.chosen",
         "isakmp.sa",
+        "isakmp.sa_database",
         "isakmp.deletes",
         "isakmp.held",
         "isakmp.policy.reserved",

@@ -17,7 +17,8 @@ from isakmp.exchange.budget import Recent
 from isakmp.policy.boxes import Work
 from isakmp.policy.reserved import Reserved
 from isakmp.policy.spd import Connection, Remote, Selector
-from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, Who
+from isakmp.sa import ChildSa, IsakmpSa, State, Who
+from isakmp.sa_database import SaDatabase
 
 MINUTE_S = 60
 # Comparisons of selectors that an ordinary request may cost: those of 64 with 64, which take about

@@ -36,7 +36,8 @@ from isakmp.message import in_clear, missing
 from isakmp.path import Path
 from isakmp.policy.silence import farewell, silence
 from isakmp.policy.spd import Address, Remote
-from isakmp.sa import IsakmpSa, SaDatabase, State
+from isakmp.sa import IsakmpSa, State
+from isakmp.sa_database import SaDatabase
 
 # A peer that repeats a message gets our last answer again, this many times.
 ANSWERS_MAX = 12

@@ -7,9 +7,9 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
-from isakmp.app.base import Acquire, Action, Application, Direction, PolicySpec, bundle_order
+from isakmp.app.base import Acquire, Application, PolicySpec, bundle_order
 from isakmp.causes import UNANSWERED
-from isakmp.constants import ISAKMP_PORT, ipsec, isakmp
+from isakmp.constants import ISAKMP_PORT
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
@@ -17,14 +17,15 @@ from isakmp.exchange.dialect import KeyExchange
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.keeper.entry import AWAITED_S, Entry, Settings
-from isakmp.keeper.flows import Flows, fixed, kept_back
+from isakmp.keeper.flows import Flows, fixed, kept_back, protecting
 from isakmp.keeper.reqids import Flow, Reqids
 from isakmp.log.log import Log, LogClass, severity_of
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, narrowed
 from isakmp.policy.spd import Address, Connection, Remote, Selector
 from isakmp.policy.traffic import selectors_of
-from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State
+from isakmp.sa import ChildSa, IsakmpSa, State
+from isakmp.sa_database import SaDatabase
 
 REKEY_RETRY_S, HEIR_S = 20.0, 0.1
 
@@ -555,7 +556,7 @@ class Connections:
         mode = suite[0].transforms[0].encapsulation
         protocols = bundle_order(p.protocol for p in suite)
         reqid = self._reqids.of((connection.name, connection.selector))
-        specs = [s for each in standing for s in self._specs(reqid, each, path, mode, protocols)]
+        specs = [s for each in standing for s in protecting(reqid, each, path, mode, protocols)]
         self.flows.put((connection.name, None), [*beside, *specs])
 
     def _again(self, entry: Entry) -> None:
@@ -571,26 +572,13 @@ class Connections:
         protocols = bundle_order(p.chosen.protocol for p in child.protocols)
         specs = [
             spec for each in (selector, *child.more)
-            for spec in self._specs(reqid, each, child.path, mode, protocols)
+            for spec in protecting(reqid, each, child.path, mode, protocols)
         ]  # fmt: skip
         self.flows.put((name, selector), specs)
 
     def reinstall(self) -> None:
         """Every policy again, for a stack that has forgotten them."""
         self.flows.reinstall()
-
-    @staticmethod
-    def _specs(
-        reqid: int, selector: Selector, path: Path, mode: ipsec.Encapsulation,
-        protocols: tuple[isakmp.Protocol, ...],
-    ) -> list[PolicySpec]:  # fmt: skip
-        protocol, *more = protocols
-        return [
-            PolicySpec(Direction.OUT, selector, Action.IPSEC, protocol, mode, path.local,
-                       path.remote, reqid, tuple(more)),
-            PolicySpec(Direction.IN, selector.reversed(), Action.IPSEC, protocol, mode,
-                       path.remote, path.local, reqid, tuple(more)),
-        ]  # fmt: skip
 
     def _remove_flow(self, flow: Flow) -> None:
         """A child SA's policies go; what stands below takes their place."""

@@ -13,7 +13,9 @@ from itertools import count
 from operator import attrgetter
 
 from isakmp.app.base import Action, Application, Direction, PolicySpec
+from isakmp.constants import ipsec, isakmp
 from isakmp.log.log import Log
+from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.reader import passive_names
 from isakmp.policy.spd import Selector
@@ -179,6 +181,20 @@ def fixed(selectors: Iterable[Selector], action: Action = Action.DISCARD) -> lis
         for direction, way in (
             (Direction.OUT, selector), (Direction.IN, selector.reversed())
         )
+    ]  # fmt: skip
+
+
+def protecting(
+    reqid: int, selector: Selector, path: Path, mode: ipsec.Encapsulation,
+    protocols: tuple[isakmp.Protocol, ...],
+) -> list[PolicySpec]:  # fmt: skip
+    """Policies of what a child SA carries, both ways."""
+    protocol, *more = protocols
+    return [
+        PolicySpec(Direction.OUT, selector, Action.IPSEC, protocol, mode, path.local, path.remote,
+                   reqid, tuple(more)),
+        PolicySpec(Direction.IN, selector.reversed(), Action.IPSEC, protocol, mode, path.remote,
+                   path.local, reqid, tuple(more)),
     ]  # fmt: skip
 
 

@@ -30,7 +30,8 @@ from isakmp.log.log import SECRET_LEVEL, Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.spd import Connection
-from isakmp.sa import ChildSa, IsakmpSa, SaDatabase, State, place_of, soft_limit
+from isakmp.sa import ChildSa, IsakmpSa, State, place_of, soft_limit
+from isakmp.sa_database import SaDatabase
 
 # How long a new IKE SA is given to take over the child SAs of the one before.
 RENEW_S = 60.0

@@ -8,7 +8,7 @@ from isakmp.exchange.engine import Engine
 from isakmp.keeper.connection import Connections
 from isakmp.log.log import Log
 from isakmp.policy.catalog import Catalog
-from isakmp.sa import SaDatabase
+from isakmp.sa_database import SaDatabase
 
 
 class Shared:

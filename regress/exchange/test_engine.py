@@ -37,7 +37,7 @@ from isakmp.message import HEADER_SIZE, Header, Payload, build_payloads, parse_p
 from isakmp.path import Path
 from isakmp.payloads import FAMILY_1
 from isakmp.policy.spd import Remote
-from isakmp.sa import SaDatabase
+from isakmp.sa_database import SaDatabase
 
 P = isakmp.Payload
 HERE, THERE = ip_address("192.0.2.1"), ip_address("192.0.2.2")

@@ -14,7 +14,7 @@ from isakmp.keeper.shared import Shared
 from isakmp.log.log import Log
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import no_interfaces
-from isakmp.sa import SaDatabase
+from isakmp.sa_database import SaDatabase
 from regress.pair import WEST, Network
 
 

@@ -21,7 +21,7 @@ from isakmp.exchange.front import Front
 from isakmp.log.log import Log
 from isakmp.path import Path
 from isakmp.policy.spd import Address, Remote
-from isakmp.sa import SaDatabase
+from isakmp.sa_database import SaDatabase
 from isakmp.transport.memory import Memory
 from regress.toy.dialect import PORT, Toy
 from regress.toy.join import Join

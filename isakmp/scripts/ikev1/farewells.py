@@ -19,7 +19,8 @@ from isakmp.event.timer import Event
 from isakmp.exchange.dialect import Dialect
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
-from isakmp.sa import ChildSa, IsakmpSa, Peer, SaDatabase, State
+from isakmp.sa import ChildSa, IsakmpSa, Peer, State
+from isakmp.sa_database import SaDatabase
 from isakmp.scripts.ikev1.informational import AGAIN_S, Info, delete_payload, tell
 
 # Of so many peers the last ones of each: a Delete of all that is kept of one goes into a datagram.

@@ -85,7 +85,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _seconds(text: str) -> float:
     """A time to wait, which may be none."""
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
     if not seconds >= 0:
         raise argparse.ArgumentTypeError(f"{text} is less than no time")
     return seconds

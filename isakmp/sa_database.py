@@ -200,6 +200,11 @@ class SaDatabase:
             if sa is not lost and _takes_over(sa, child)
         )  # fmt: skip
 
+    def beside(self, sa: IsakmpSa) -> IsakmpSa | None:
+        """The newest other one of its section that leads to the same place."""
+        others = self._by_remote.get(sa.remote.name, {}).values()
+        return _newest(x for x in others if x is not sa and not x.path.apart(sa.path))
+
     def of_peer(self, peer: Peer) -> list[IsakmpSa]:
         """Every ISAKMP SA with ``peer``."""
         return list(self._by_peer.get(peer, []))

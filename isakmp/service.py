@@ -51,9 +51,9 @@ def work(
             default = daemon.run_directory / CAPTURE
             daemon.capture(Path(options.capture_file or default))
         _collect_seldom()
+        enlarge()
         with uncollected():
             daemon.start()
-        enlarge()
         pid_file = _write_pid(options, daemon.run_directory)
         log.info("isakmpd runs, process %d", os.getpid())
         first = dict(daemon.catalog.left_out[::-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 
 from isakmp.conf.store import Conf
@@ -15,6 +16,7 @@ from isakmp.policy.identity import Resolve, no_interfaces
 from isakmp.policy.spd import Address, Remote
 from isakmp.run_directory import run_directory
 
+_ANY = {4: ip_address("0.0.0.0"), 6: ip_address("::")}
 # No host has these: who resolves them does not know what this one has.
 _NOBODYS = {4: "240.0.0.1", 6: "100::1"}
 
@@ -40,7 +42,7 @@ def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) ->
         place = conf.where(remote.name, "Local-address")
         if address is not None and lacks(address):
             yield f"{place}: no interface of this host has {address}: nothing can be sent from it"
-        elif address is not None and listens and address not in listens:
+        elif address is not None and listens.isdisjoint((address, _ANY[address.version])):
             text = (
                 f"{place}: Listen-on leaves {address} out: nothing can be sent from it, nor heard"
             )
@@ -51,7 +53,7 @@ def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) ->
 
 
 def _listened(conf: Conf, resolve: Resolve) -> frozenset[Address]:
-    """The addresses of Listen-on; none where it is not written, cannot be used, or names an
+    """The addresses of Listen-on; any where it is not written, cannot be used, or names an
     interface of which nothing is known."""
     found: set[Address] = set()
     for text in conf.general("Listen-on")[0] or ():
@@ -59,9 +61,9 @@ def _listened(conf: Conf, resolve: Resolve) -> frozenset[Address]:
         named = (resolve(text, version) for version in (4, 6)) if address is None else ()
         of_this = [address] if address is not None else [one.ip for one in named if one]
         if not of_this:
-            return frozenset()
+            return frozenset(_ANY.values())
         found.update(of_this)
-    return frozenset(found)
+    return frozenset(found or _ANY.values())
 
 
 def file_warnings(conf: Conf) -> Iterator[str]:

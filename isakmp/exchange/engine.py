@@ -121,8 +121,8 @@ class Engine:
         far as anybody can tell."""
         self.drop(path, "a message of our own has come back")
         there, name = exchange.path.remote, exchange.remote.name
-        if path.remote == there and exchange.initiator and exchange.hint is None:
-            exchange.hint = Reason(
+        if path.remote == there and exchange.initiator:
+            exchange.mirrored = Reason(
                 "own-message",
                 f"our own message comes back from {there}, which is this host, or sends all back",
                 line=self.conf.where(name, "Address"),
@@ -566,6 +566,8 @@ def _unanswered(exchange: Exchange[Any], repeated: int | None = None) -> Reason:
     address, port = str(path.remote), path.remote_port
     if repeated is None and _is_farewell(exchange):
         return farewell(name, address, port)
+    if exchange.mirrored is not None and not exchange.answered:
+        return exchange.mirrored
     return silence(
         name, exchange.step, address, port, after=exchange.before, lost=exchange.unheard,
         repeated=repeated, declined=exchange.declined,

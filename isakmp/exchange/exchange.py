@@ -48,7 +48,7 @@ class Exchange(Generic[S]):
     proof (candidates.py); back: where our answer goes, if not to where the peer is. steps: our half
     of the script; own_cookie: the one we chose; under an SA, when that was made; before: the script
     that came before this one, or the same begun anew; declined: what the peer has asked for and we
-    have left out of our answer.
+    have left out of our answer; mirrored: what to say where nothing but our own message has come.
     """
 
     number: int
@@ -81,6 +81,7 @@ class Exchange(Generic[S]):
     last_out: tuple[bytes, ...] = ()
     plain: tuple[int, bytes] | None = field(default=None, repr=False)
     hint: Reason | None = None
+    mirrored: Reason | None = None
     protection: Any = None
     after_send: list[Callable[[], Waiting | None]] = field(default_factory=list)
     early: tuple[Path, Callable[[], object]] | None = field(default=None, repr=False)

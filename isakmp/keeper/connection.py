@@ -203,7 +203,7 @@ class Connections:
         running = self._beginning.get(remote.name)
         if (
             running is not None and not running.finished.done and running.unwanted is None
-            and running.path.remote == path.remote
+            and not running.path.apart(path)
         ):  # fmt: skip
             return running
         connection = connection or self._wanted_of(remote)
@@ -309,9 +309,9 @@ class Connections:
 
     def _has_another(self, exchange: Exchange[Any]) -> bool:
         """The SA of an exchange has ended beneath it, and another has come meanwhile."""
-        new = self.sas.current_of_remote(exchange.remote.name)
-        gone = exchange.sa is not None and exchange.sa.state is State.DEAD
-        return gone and new is not None and new.established >= exchange.created
+        sa = exchange.sa
+        new = self.sas.beside(sa) if sa is not None and sa.state is State.DEAD else None
+        return new is not None and new.established >= exchange.created
 
     def _failed(self, entry: Entry, reason: Reason) -> None:
         """Try again after a growing, jittered while."""
@@ -480,8 +480,7 @@ class Connections:
     def ask_again(self, lost: IsakmpSa) -> None:
         """What is asked for under an SA that its peer seems to have lost is asked for under the one
         that has come meanwhile, whatever becomes of the first question."""
-        sa = self.sas.current_of_remote(lost.remote.name)
-        if sa is None or sa is lost:
+        if self.sas.beside(lost) is None:
             return
         for flow in [flow for flow, exchange in self.busy.items() if exchange.sa is lost]:
             del self.busy[flow]

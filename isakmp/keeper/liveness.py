@@ -198,8 +198,7 @@ class Liveness:
         if not connections.settings.active or not connections.wants(sa.remote.name):
             return
         left = [child for child in self.sas.children_of(sa) if child.state is State.ESTABLISHED]
-        newest = self.sas.current_of_remote(sa.remote.name)
-        if newest is not None and newest is not sa and newest.path.remote == sa.path.remote:
+        if self.sas.beside(sa) is not None:
             # It is there, and is another peer to us: the one in doubt ends by itself.
             self._replaced(sa, left)
             return

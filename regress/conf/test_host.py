@@ -111,7 +111,9 @@ def test_a_local_address_that_nobody_listens_on(listened: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("listened", ["", "192.0.2.1", "eth0", "10.1.0.1, eth0", "eth7"])
+@pytest.mark.parametrize(
+    "listened", ["", "192.0.2.1", "eth0", "10.1.0.1, eth0", "eth7", "0.0.0.0", "::, 0.0.0.0"]
+)
 def test_a_local_address_that_somebody_may_listen_on(listened: str) -> None:
     """eth7 is none of this host, which the start says."""
     general = f"Listen-on= {listened}" if listened else ""

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from isakmp.constants import ikev2
+from regress.observer import is_clear
 from regress.pair import Gateway, Host, Network, Packet, agree, both, connected
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of, wear_out
 from regress.test_amplification import chain, message
@@ -110,6 +111,23 @@ def test_who_hears_only_itself_is_told_so(name: str, elsewhere_s: float | None) 
     for reason in (row["so_far"], next(o["reason"] for o in west.outcomes if not o["ok"])):
         assert reason["cause"] == "own-message"
         assert "[east]:Address" in reason["line"] and "Address of [east]" in reason["mend"]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_who_has_heard_the_peer_is_told_of_its_silence(name: str) -> None:
+    """A copy has come back, the peer has answered, and nothing follows."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in PAIRS[name])
+    mirror(net, west)
+    reflects = net.lose
+    net.lose = lambda packet: (
+        reflects(packet) or (packet.src == west.address and not is_clear(packet))
+    )
+    net.start()
+    net.run(260)
+    assert not connected(east)
+    causes = {o["reason"]["cause"] for o in west.outcomes if not o["ok"]}
+    assert causes and "own-message" not in causes
 
 
 def test_a_first_message_for_another_cookie_comes_back() -> None:

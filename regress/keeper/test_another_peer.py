@@ -4,7 +4,7 @@ ISAKMP SA that is not with the peer of that."""
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from isakmp.constants.isakmp import Payload
 from isakmp.keeper.connection import REKEY_RETRY_S
 from isakmp.policy.spd import Identity, Selector
 from regress.observer import edited, is_clear
-from regress.pair import EAST, WEST, Host, Network, Packet, both
+from regress.pair import EAST, WEST, Gateway, Host, Nat, Network, Packet, both, network_id
 from regress.scripts.ikev2.pairs import child_of
 from regress.traffic import Stream
 
@@ -126,3 +126,71 @@ def test_what_is_no_use_is_begun_again_after_a_pause(exchange: str) -> None:
     assert 2 <= len(begun) <= 900 / REKEY_RETRY_S
     assert "rekeying waits: phase 1 has brought none with its peer" in west.said
     assert {str(sa.remote_id) for sa in west.daemon.sas.isakmp.values()} <= {str(OTHER)}
+
+
+# --- two behind one NAT ---------------------------------------------------------------------------
+
+
+def behind_one_nat(kind: str, order: tuple[int, ...]) -> tuple[Network, Host, dict[int, Gateway]]:
+    """A server that calls both at the NAT's address, where each has a port: one section, no
+    Remote-ID."""
+    net, tags = Network(), f"Key-exchange= {kind}\n"
+    of_server = Gateway(
+        "192.0.2.2", "203.0.113.1", "west", "c1", "172.16.0.0/16", "10.1.0.0/16",
+        exchange="AGGRESSIVE", peer_tags=tags,
+    )  # fmt: skip
+    second = "[c2]\nPhase= 2\nISAKMP-peer= west\nConfiguration= phase-2\nLocal-ID= near\n"
+    second += f"Remote-ID= far2\n{network_id('far2', '10.2.0.0/16')}[near]"
+    text = of_server.text().replace("Connections= c1", "Connections= c1,c2")
+    server = net.add("192.0.2.2", text.replace("[near]", second, 1))
+    devices = {}
+    for number in (1, 2):
+        net.nats.append(Nat(f"198.18.{number}.1", "203.0.113.1", 10000 * (number + 1)))
+        devices[number] = Gateway(
+            f"198.18.{number}.1", "192.0.2.2", "east", "c", f"10.{number}.0.0/16", "172.16.0.0/16",
+            exchange="AGGRESSIVE", peer_tags=f"{tags}ID= me",
+            more=f"[me]\nID-type= FQDN\nName= d{number}.example",
+        )  # fmt: skip
+    server.daemon.start()
+    for number in order:
+        net.host(devices[number]).daemon.start()
+        net.run(3)
+    return net, server, devices
+
+
+def sends(net: Network, server: Host, number: int) -> Stream:
+    """What the server sends to a device, and not that back."""
+    traffic = Selector.of(f"10.{number}.0.0/16", "172.16.0.0/16")
+    stream = Stream(net, ip_address(f"198.18.{number}.1"), server.address, traffic)
+    stream.senders = {server.address}
+    return stream
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("kind", ["ikev1", "ikev2"])
+def test_who_has_started_again_is_called_whoever_else_is_behind_its_nat(
+    kind: str, order: tuple[int, ...]
+) -> None:
+    net, server, devices = behind_one_nat(kind, order)
+    net.kill(net.hosts[ip_address("198.18.1.1")])
+    net.host(replace(devices[1], passive=True), seed=5).daemon.start()
+    (lost,) = [s for s in server.daemon.sas.isakmp.values() if "d1" in str(s.remote_id)]
+    server.daemon.keeper.liveness.suspect(lost)
+    stream = sends(net, server, 1)
+    stream.run(30)
+    assert stream.carried == (True,)
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_the_silence_of_one_behind_a_nat_is_not_that_of_another(order: tuple[int, ...]) -> None:
+    """Neither has an ISAKMP SA any more, and one is gone."""
+    net, server, _ = behind_one_nat("ikev1", order)
+    for host in list(net.hosts.values()):
+        for sa in list(host.daemon.sas.isakmp.values()):
+            host.daemon.keeper.delete_sa(sa, tell=False)
+    net.kill(net.hosts[ip_address("198.18.1.1")])
+    gone, there = sends(net, server, 1), sends(net, server, 2)
+    for _ in range(120):
+        gone.run(1)
+        there.run(1)
+        assert there.carried == (True,)

@@ -139,7 +139,7 @@ def _recv_notify(x: X, payload: Payload, path: Path) -> None:
         return
     if take := _NOTIFIES.get(value.notify):
         take(x, sa, value, path)
-    elif _refuses_us(x, sa, value.notify):
+    elif _refuses_us(x, sa, value):
         said = name_of(Notify, value.notify)
         x.state.refuses_us = True
         x.engine.remark(x, phase_1.refused_by_peer(x, said, f"the peer refused: {said}"))
@@ -147,13 +147,12 @@ def _recv_notify(x: X, payload: Payload, path: Path) -> None:
         _peer_refused(x.engine, sa, value.notify, value.spi)
 
 
-def _refuses_us(x: X, sa: IsakmpSa, notify: int) -> bool:
+def _refuses_us(x: X, sa: IsakmpSa, value: Any) -> bool:
     """Whether the initiator says behind the last message of phase 1 that it does not take who we
-    are: along with its end, or before there is anything else to say it of."""
+    are. It ends the ISAKMP SA along with that, or names it: a quick mode is refused alike."""
     soon = x.engine.now() - sa.established <= REFUSES_S
-    others = any(len(each.steps) > 1 for each in sa.running.values())
-    of_us = x.state.ends_sa or not (others or x.engine.sas.children_of(sa))
-    return notify in _OF_US and not sa.initiator and soon and of_us
+    of_us = x.state.ends_sa or value.spi == sa.cookies
+    return value.notify in _OF_US and not sa.initiator and soon and of_us
 
 
 def _recv_r_u_there(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:

@@ -283,10 +283,13 @@ def _declined(
             mend=f"set Mode= transport in [{name}], or tunnel mode at the peer",
         )  # fmt: skip
     if Notify.IPCOMP_SUPPORTED in notifies and not c.cpi_out:
+        have = connection_of(c).ipcomp
+        lacks = "both ends have no method in common" if have else f"[{name}] does without"
+        mend = "turn it off at the peer"
         yield Reason(
-            "ipcomp-refused", f"the peer asked for IPComp, and [{name}] does without",
+            "ipcomp-refused", f"the peer asked for IPComp, and {lacks}",
             came="IPCOMP_SUPPORTED", acceptable="no IPComp", line=line,
-            mend=f"set IPComp= yes in [{name}], or turn it off at the peer",
+            mend=mend if have else f"set IPComp= yes in [{name}], or {mend}",
         )  # fmt: skip
     if Notify.NON_FIRST_FRAGMENTS_ALSO in notifies and not c.all_fragments:
         yield Reason(
@@ -299,7 +302,8 @@ def _declined(
         yield Reason(
             "narrowed", f"the peer asked for more traffic than [{name}] has",
             came=traffic.describe(c.offered), acceptable=traffic.describe(traffic_of(c)),
-            line=line, mend="make the selectors of both ends the same, crosswise",
+            line=line, mend="where the peer wants all of it or nothing, make the selectors of "
+            "both ends the same, crosswise",
         )  # fmt: skip
 
 

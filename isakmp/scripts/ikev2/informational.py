@@ -32,7 +32,7 @@ P, Notify = ikev2.Payload, ikev2.Notify
 
 SPI_SIZE = 4
 # Who ends a child SA that soon did not want it as it is.
-INSISTS_S = 10.0
+INSISTS_S = 2.0
 _NUMBERS = {int(number): wire for wire, number in PROTOCOLS.items()}
 
 

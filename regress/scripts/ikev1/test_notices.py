@@ -449,7 +449,7 @@ def test_our_own_word_that_comes_back_is_no_refusal(exchange: str) -> None:
 @MODES
 @pytest.mark.parametrize("kind", [NOTIFY.INVALID_ID_INFORMATION, NOTIFY.AUTHENTICATION_FAILED])
 def test_a_notify_without_a_delete_ends_it_too(exchange: str, kind: int) -> None:
-    """As other peers may say it; before there is a quick mode that it could be about."""
+    """As other peers may say it, who name the ISAKMP SA that it is about."""
     net = Network()
     west, east = (net.host(gateway) for gateway in both(exchange=exchange))
     net.lose = lambda packet: packet.header.exchange_type == isakmp.Exchange.QUICK_MODE
@@ -457,12 +457,31 @@ def test_a_notify_without_a_delete_ends_it_too(exchange: str, kind: int) -> None
     net.run(1)
     (sa,) = west.daemon.sas.isakmp.values()
     dialect: Any = west.daemon.engine.dialects["ikev1"]
-    dialect.tell(west.daemon.engine, sa, [notify_payload(kind)])
+    dialect.tell(west.daemon.engine, sa, [notify_payload(kind, spi=sa.cookies)])
     net.run(1)
     assert not east.rows(1)
     (reason,) = [o["reason"] for o in east.outcomes if not o["ok"]]
     assert reason["cause"] == "peer-refused" and reason["came"] == NOTIFY(kind).name
     assert reason["mend"] and reason["line"]
+
+
+@MODES
+@pytest.mark.parametrize("spi", [b"", b"\1\2\3\4"])
+def test_a_quick_mode_that_is_refused_twice_ends_no_isakmp_sa(exchange: str, spi: bytes) -> None:
+    """As one may say who refuses each copy of its first message, once no quick mode is left."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in both(exchange=exchange))
+    net.lose = lambda packet: packet.header.exchange_type == isakmp.Exchange.QUICK_MODE
+    net.start()
+    net.run(1)
+    (sa,) = west.daemon.sas.isakmp.values()
+    dialect: Any = west.daemon.engine.dialects["ikev1"]
+    for _ in range(2):
+        said = notify_payload(NOTIFY.INVALID_ID_INFORMATION, spi=spi)
+        dialect.tell(west.daemon.engine, sa, [said])
+        net.run(0.3)
+    assert west.rows(1) and east.rows(1)
+    assert not [o for o in east.outcomes if o["reason"] and "Remote-ID" in o["reason"]["mend"]]
 
 
 @MODES

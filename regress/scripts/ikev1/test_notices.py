@@ -446,15 +446,20 @@ def test_our_own_word_that_comes_back_is_no_refusal(exchange: str) -> None:
     assert set(west.reasons()) == {"wrong-identity"}
 
 
-@MODES
-@pytest.mark.parametrize("kind", [NOTIFY.INVALID_ID_INFORMATION, NOTIFY.AUTHENTICATION_FAILED])
-def test_a_notify_without_a_delete_ends_it_too(exchange: str, kind: int) -> None:
-    """As other peers may say it, who name the ISAKMP SA that it is about."""
+def before_quick_mode(exchange: str) -> tuple[Network, Host, Host]:
     net = Network()
     west, east = (net.host(gateway) for gateway in both(exchange=exchange))
     net.lose = lambda packet: packet.header.exchange_type == isakmp.Exchange.QUICK_MODE
     net.start()
     net.run(1)
+    return net, west, east
+
+
+@MODES
+@pytest.mark.parametrize("kind", [NOTIFY.INVALID_ID_INFORMATION, NOTIFY.AUTHENTICATION_FAILED])
+def test_a_notify_without_a_delete_ends_it_too(exchange: str, kind: int) -> None:
+    """As other peers may say it, who name the ISAKMP SA that it is about."""
+    net, west, east = before_quick_mode(exchange)
     (sa,) = west.daemon.sas.isakmp.values()
     dialect: Any = west.daemon.engine.dialects["ikev1"]
     dialect.tell(west.daemon.engine, sa, [notify_payload(kind, spi=sa.cookies)])
@@ -469,11 +474,7 @@ def test_a_notify_without_a_delete_ends_it_too(exchange: str, kind: int) -> None
 @pytest.mark.parametrize("spi", [b"", b"\1\2\3\4"])
 def test_a_quick_mode_that_is_refused_twice_ends_no_isakmp_sa(exchange: str, spi: bytes) -> None:
     """As one may say who refuses each copy of its first message, once no quick mode is left."""
-    net = Network()
-    west, east = (net.host(gateway) for gateway in both(exchange=exchange))
-    net.lose = lambda packet: packet.header.exchange_type == isakmp.Exchange.QUICK_MODE
-    net.start()
-    net.run(1)
+    net, west, east = before_quick_mode(exchange)
     (sa,) = west.daemon.sas.isakmp.values()
     dialect: Any = west.daemon.engine.dialects["ikev1"]
     for _ in range(2):

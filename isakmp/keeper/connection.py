@@ -483,9 +483,9 @@ class Connections:
         if self.sas.beside(lost) is None:
             return
         for flow in [flow for flow, exchange in self.busy.items() if exchange.sa is lost]:
-            del self.busy[flow]
             entry = self.entries.get(flow[0])
             if entry is not None and entry.wanted and entry.connection.selector == flow[1]:
+                del self.busy[flow]
                 self.bring_up(entry)
 
     def bring_up_with(self, remote: Remote) -> None:

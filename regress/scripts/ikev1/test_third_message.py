@@ -119,6 +119,17 @@ def test_it_may_get_lost_as_often_as_it_is_sent(
     agree(west, east)
 
 
+def rekeyed_unheard(net: Network, east: Host) -> Loss:
+    """East has rekeyed, and nothing more of what it says arrives."""
+    net.start()
+    net.run(40)
+    loss = Loss(net, most=1000, mute=east)
+    east.daemon.rekey("east-west", "quick")
+    net.run(25)
+    assert loss.lost
+    return loss
+
+
 @pytest.mark.parametrize("passive", [True, False])
 def test_who_rekeys_and_says_that_the_old_one_is_gone_while_nothing_of_it_arrives(
     passive: bool,
@@ -126,12 +137,7 @@ def test_who_rekeys_and_says_that_the_old_one_is_gone_while_nothing_of_it_arrive
     """West gives up the new child SA and keeps the old one, which east has not: east says so again
     when west has taken the new one away."""
     net, west, east = pair(passive)
-    net.start()
-    net.run(40)
-    loss = Loss(net, most=1000, mute=east)
-    east.daemon.rekey("east-west", "quick")
-    net.run(25)
-    assert loss.lost
+    loss = rekeyed_unheard(net, east)
     loss.most, loss.mute = 0, None
     net.run(120)
     assert carries(west, east)
@@ -266,12 +272,7 @@ def test_what_a_delete_of_the_peers_has_us_say_again_is_told_under_the_next_isak
     """West has deleted the new child SA, in whose place it has the one before, which east has not;
     however long nothing that east says of it arrives."""
     net, west, east = pair(passive, tmp_path if reload else None)
-    net.start()
-    net.run(40)
-    loss = Loss(net, most=1000, mute=east)
-    east.daemon.rekey("east-west", "quick")
-    net.run(25)
-    assert loss.lost
+    loss = rekeyed_unheard(net, east)
     loss.most = 0
     net.run(mute_s)
     loss.mute = None

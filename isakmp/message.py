@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
+from functools import partial
 from typing import Any, NamedTuple
 
 from isakmp.constants import isakmp, name_of
@@ -128,6 +129,10 @@ class Payload(NamedTuple):
     critical: bool = False
 
 
+_payload = partial(tuple.__new__, Payload)
+"""One of all its fields, in half the time."""
+
+
 def parse_payloads(
     major: int,
     first_type: int,
@@ -143,24 +148,23 @@ def parse_payloads(
     rules = _rules(major)
     codecs, enclosing, nested = rules.codecs, rules.enclosing, rules.nested
     payloads: list[Payload] = []
-    at, type, size, critical = 0, first_type, len(data), False
+    at, type, size = 0, first_type, len(data)
     for _ in range(max_payloads):
         if not type:
             return payloads, at
-        where = offset + at
         following, reserved, length = GENERIC.unpack_from(data, at) if at + 4 <= size else _CUT
-        stop = at + length
+        stop, critical, value = at + length, False, None
         if length < 4 or stop > size or reserved or type in nested:
-            critical = _unusual(rules, type, where, reserved, length, size - at)
-        body, value = data[at + 4 : stop], None
+            critical = _unusual(rules, type, offset + at, reserved, length, size - at)
+        body = data[at + 4 : stop]
         if codec := codecs.get(type):
             try:
                 value = codec.read(body)
             except Misfit as misfit:
                 if type not in rules.private:
-                    raise codec.malformed(misfit, where + 4) from None
-        payloads.append(Payload(type, body, value, where, following, critical))
-        at, critical = stop, False
+                    raise codec.malformed(misfit, offset + at + 4) from None
+        payloads.append(_payload((type, body, value, offset + at, following, critical)))
+        at = stop
         if type in enclosing:
             return payloads, at
         type = following

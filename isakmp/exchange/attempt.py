@@ -12,24 +12,27 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isakmp.event.job import Job
-from isakmp.exchange.script import Incoming, Outgoing, Step, Verdict, Waiting
+from isakmp.exchange.script import Incoming, Outgoing, Verdict, Waiting
 
 if TYPE_CHECKING:
     from isakmp.exchange.exchange import Exchange
 
 Driven = Generator[Job[Any], Any, None]
+Done = Callable[[], object]
+Then = Callable[["Exchange[Any]", "Incoming | Outgoing", "Verdict | None", Done], object]
 
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """step: what is taken; then: what is called once it has a verdict; done: what notes that its
-    message is done with, before anything follows; fresh: no message was accepted before this one.
+    """steps: the step, which may wait; then: what is called with its verdict and ``done``, which
+    notes that its message is done with, before anything follows; fresh: no message was accepted
+    before this one.
     """
 
-    step: Step
+    steps: Waiting
     message: Incoming | Outgoing
-    then: Callable[[Exchange[Any], Attempt], object]
-    done: Callable[[], object] = lambda: None
+    then: Then
+    done: Done
     fresh: bool = False
     verdict: Verdict | None = None
     _waiting: Driven | None = field(default=None, repr=False)
@@ -46,11 +49,7 @@ class Attempt:
         """Go on as far as there are answers; whether the verdict is known, else ``resume`` is
         called when the next answer is there. Raises what the step raises."""
         if self._waiting is None:
-            result = self.step(exchange, self.message)
-            if result is None or isinstance(result, Verdict):
-                self.verdict = result
-                return True
-            self._waiting = self._drive(result)
+            self._waiting = self._drive()
             self._job = next(self._waiting, None)  # no exception, as most steps end here
         while self._job is not None:
             if not self._job.done:
@@ -59,8 +58,8 @@ class Attempt:
             self._hear(self._waiting, self._job)
         return True
 
-    def _drive(self, waiting: Waiting) -> Driven:
-        self.verdict = yield from waiting
+    def _drive(self) -> Driven:
+        self.verdict = yield from self.steps
 
     def _answered(
         self, exchange: Exchange[Any], resume: Callable[[Exchange[Any], Attempt], object], _: object

@@ -234,9 +234,9 @@ class Engine:
         exchange: Exchange[Any], script: Script[Any], have: Collection[int]
     ) -> list[int]:  # fmt: skip
         """The payloads that the message in turn must have and has not."""
-        row = script.rows[exchange.step]
-        missing_some = set(row.must).difference(have)
-        lacking = [kind for kind in row.must if kind in missing_some] if missing_some else []
+        row, lacking = script.rows[exchange.step], []
+        if not row.needs.issubset(have):
+            lacking = [kind for kind in row.must if kind not in have]
         if row.authentic and (proof := exchange.dialect.authenticator(exchange)) not in have:
             lacking.append(proof)
         return lacking

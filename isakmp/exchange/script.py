@@ -56,12 +56,16 @@ SWITCH, END, AUTH, PROTECTED = Mark.SWITCH, Mark.END, Mark.AUTH, Mark.PROTECTED
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One message: the payloads that it must have, whether there must be the one that
-    authenticates, and whether it has to be protected."""
+    """One message: the payloads that it must have, in their order and as a set, whether there must
+    be the one that authenticates, and whether it has to be protected."""
 
     must: tuple[int, ...] = ()
     authentic: bool = False
     protected: bool = False
+    needs: frozenset[int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "needs", frozenset(self.must))
 
 
 class Verdict(Enum):

@@ -7,14 +7,13 @@ wait and after it. finalize may wait, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
-from isakmp.exchange.attempt import Attempt
+from isakmp.exchange.attempt import Attempt, Done, Then
 from isakmp.exchange.exchange import UNNUMBERED, Exchange
-from isakmp.exchange.script import Incoming, Outgoing, Script, Step, Verdict, Waiting
+from isakmp.exchange.script import Incoming, Outgoing, Script, Step, Verdict
 
 if TYPE_CHECKING:
     from isakmp.exchange.engine import Engine
@@ -30,11 +29,21 @@ class Walk:
         self._engine = engine
 
     def take(
-        self, exchange: Exchange[Any], step: Step, message: Incoming | Outgoing,
-        done: Callable[[], object], *, fresh: bool = False,
+        self, exchange: Exchange[Any], step: Step, message: Incoming | Outgoing, done: Done,
+        *, fresh: bool = False, then: Then | None = None,
     ) -> None:  # fmt: skip
-        """Take a step on a message, then whatever steps follow. done: is called before these."""
-        self._perform(exchange, Attempt(step, message, self._stepped, done, fresh))
+        """Take a step on a message, then whatever steps follow. done: is called before these; then:
+        what follows, if not the next step. One that waits goes on as an Attempt."""
+        exchange.attempt = None
+        then = then or self._stepped
+        try:
+            result = step(exchange, message)
+            if result is None or isinstance(result, Verdict):
+                then(exchange, message, result, done)
+            else:
+                self._perform(exchange, Attempt(result, message, then, done, fresh))
+        except IsakmpError as error:
+            self._refused(exchange, message, error, fresh=fresh)
 
     def _perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         # Only what waits is kept: an exchange that knows itself would go only with the next search
@@ -42,29 +51,39 @@ class Walk:
         exchange.attempt = None
         try:
             if attempt.advance(exchange, self._resume):
-                attempt.then(exchange, attempt)
+                attempt.then(exchange, attempt.message, attempt.verdict, attempt.done)
             else:
                 exchange.attempt = attempt
-        except Refused as refused:
-            self._engine.refused(exchange, refused, proven=attempt.message.proven)
         except IsakmpError as error:
-            engine, proven = self._engine, attempt.message.proven
-            if isinstance(error, MalformedPayload) and isinstance(attempt.message, Incoming):
-                engine.malformed(exchange, error, fresh=attempt.fresh, proven=proven)
-            else:
-                engine.refused(exchange, _own_failure(exchange, error), proven=proven)
+            self._refused(exchange, attempt.message, error, fresh=attempt.fresh)
+
+    def _refused(
+        self, exchange: Exchange[Any], message: Incoming | Outgoing, error: IsakmpError, *,
+        fresh: bool,
+    ) -> None:  # fmt: skip
+        """A step has raised: refused, or found its message malformed, or failed by itself."""
+        engine, proven = self._engine, message.proven
+        if isinstance(error, Refused):
+            engine.refused(exchange, error, proven=proven)
+        elif isinstance(error, MalformedPayload) and isinstance(message, Incoming):
+            engine.malformed(exchange, error, fresh=fresh, proven=proven)
+        else:
+            engine.refused(exchange, _own_failure(exchange, error), proven=proven)
 
     def _resume(self, exchange: Exchange[Any], attempt: Attempt) -> None:
         """The answer came; the exchange may have ended meanwhile."""
         if not exchange.over:
             self._perform(exchange, attempt)
 
-    def _stepped(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+    def _stepped(
+        self, exchange: Exchange[Any], message: Incoming | Outgoing, verdict: Verdict | None,
+        done: Done,
+    ) -> None:  # fmt: skip
         """A step is done: note it, move on, and send what is ours to send."""
-        verdict, number = attempt.verdict, exchange.step
-        if verdict is not None and verdict is Verdict.WAIT:
+        if verdict is Verdict.WAIT:
             return
-        attempt.done()
+        number = exchange.step
+        done()
         if exchange.over:
             return
         if verdict is None:
@@ -75,9 +94,9 @@ class Walk:
         if ends_leg and not exchange.dialect.next_leg(exchange):
             return
         if exchange.after_send:
-            self._sent(exchange, attempt)
+            self._sent(exchange, message)
         else:
-            self.go_on(exchange, attempt.message)
+            self.go_on(exchange, message)
 
     @staticmethod
     def _turn(exchange: Exchange[Any], verdict: Verdict) -> None:
@@ -112,8 +131,7 @@ class Walk:
             # What began an exchange ends with it; what only goes on from one does not end it.
             proven = cause is None or cause.proven or exchange.stem is None
             message = Outgoing(protected=row.protected, proven=proven)
-            done = partial(self._send, exchange, message)
-            self._perform(exchange, Attempt(steps[number], message, self._stepped, done))
+            self.take(exchange, steps[number], message, partial(self._send, exchange, message))
         else:
             self._engine.half_open.moved_on(exchange)
             if exchange.initiator or exchange.script.persistent:
@@ -129,17 +147,19 @@ class Walk:
             engine.candidates.asks_again(exchange)
         engine.repeat(exchange)
 
-    def _sent(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+    def _sent(
+        self, exchange: Exchange[Any], message: Incoming | Outgoing, *_: object
+    ) -> None:  # fmt: skip
         """What is left to do once a message has left, one after the other, then what follows. It
         is about the message that ours has answered: until it is done that one is not taken."""
         if exchange.over:
             return
-        exchange.untaken = bool(exchange.after_send) and not attempt.message.proven
+        exchange.untaken = bool(exchange.after_send) and not message.proven
         if exchange.after_send:
             call = exchange.after_send.pop(0)
-            self._perform(exchange, Attempt(lambda *_: call(), attempt.message, self._sent))
+            self.take(exchange, lambda *_: call(), message, _nothing, then=self._sent)
             return
-        self.go_on(exchange, attempt.message)
+        self.go_on(exchange, message)
         if exchange.early is not None and not exchange.over:
             (path, read), exchange.early = exchange.early, None
             self._engine.take(path, read)
@@ -151,12 +171,14 @@ class Walk:
             return
         self._engine.candidates.proven(exchange)
         self._engine.forget(exchange)
-        self._finalize(exchange, Attempt(_finalize, Outgoing(), self._stepped))
+        self._finalize(exchange)
 
-    def _finalize(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+    def _finalize(self, exchange: Exchange[Any], attempt: Attempt | None = None) -> None:
         engine = self._engine
         try:
-            if not attempt.advance(exchange, self._finalize):
+            if attempt is None and (waiting := exchange.script.finalize(exchange)) is not None:
+                attempt = Attempt(waiting, Outgoing(), self._stepped, _nothing)
+            if attempt is not None and not attempt.advance(exchange, self._finalize):
                 return
         except Exception as error:
             # Whoever waits for it must hear of it, even where this is a bug.
@@ -178,9 +200,8 @@ class Walk:
             self.go_on(exchange)
 
 
-def _finalize(exchange: Exchange[Any], _: object) -> Waiting | None:
-    """The last step, which is on no message."""
-    return exchange.script.finalize(exchange)
+def _nothing() -> None:
+    """Of no message there is anything to note."""
 
 
 def _own_failure(exchange: Exchange[Any], error: IsakmpError) -> Refused:

@@ -14,14 +14,20 @@ from isakmp.exchange.script import Outgoing, Verdict, Waiting
 EXCHANGE: Any = object()
 
 
-def attempt(step: Any) -> tuple[Attempt, list[Attempt]]:
+def attempt(steps: Waiting) -> tuple[Attempt, list[Attempt]]:
     """An attempt, and the list of those that were taken up again."""
-    return Attempt(step, Outgoing(), lambda exchange, attempt: None), []
+    return Attempt(steps, Outgoing(), lambda *_: None, lambda: None), []
+
+
+def verdict_at_once(verdict: Verdict | None) -> Waiting:
+    """A step that may wait, and does not."""
+    yield from ()
+    return verdict
 
 
 @pytest.mark.parametrize("verdict", [None, *Verdict])
 def test_a_step_that_does_not_wait_has_its_verdict_at_once(verdict: Verdict | None) -> None:
-    one, resumed = attempt(lambda exchange, message: verdict)
+    one, resumed = attempt(verdict_at_once(verdict))
     assert one.advance(EXCHANGE, lambda exchange, again: resumed.append(again))
     assert one.verdict is verdict and not one.waits and not resumed
 
@@ -30,12 +36,12 @@ def test_it_goes_on_as_far_as_there_are_answers() -> None:
     jobs: list[Job[Any]] = [Job.of(1), Job(), Job()]
     heard: list[Any] = []
 
-    def step(exchange: Any, message: Any) -> Waiting:
+    def step() -> Waiting:
         for job in jobs:
             heard.append((yield job))
         return Verdict.AGAIN
 
-    one, resumed = attempt(step)
+    one, resumed = attempt(step())
 
     def resume(exchange: Any, again: Attempt) -> None:
         assert exchange is EXCHANGE
@@ -53,14 +59,14 @@ def test_it_goes_on_as_far_as_there_are_answers() -> None:
 
 
 def test_an_error_is_thrown_into_the_step_which_may_catch_it() -> None:
-    def step(exchange: Any, message: Any) -> Waiting:
+    def step() -> Waiting:
         try:
             yield Job.failed(ApplicationError("no"))
         except ApplicationError:
             return Verdict.RESTART
         return None
 
-    one, resumed = attempt(step)
+    one, resumed = attempt(step())
     assert one.advance(EXCHANGE, lambda exchange, again: resumed.append(again))
     assert one.verdict is Verdict.RESTART
 
@@ -69,16 +75,12 @@ def test_an_error_is_thrown_into_the_step_which_may_catch_it() -> None:
 def test_what_a_step_raises_is_raised(late: bool) -> None:
     refused = Refused(Reason("failed", "for a test"), 14)
 
-    def step(exchange: Any, message: Any) -> Any:
+    def step() -> Waiting:
         if late:
-            return later()
+            yield Job.failed(refused)
         raise refused
 
-    def later() -> Waiting:
-        yield Job.failed(refused)
-        return None
-
-    one, resumed = attempt(step)
+    one, resumed = attempt(step())
     with pytest.raises(Refused) as caught:
         one.advance(EXCHANGE, lambda exchange, again: resumed.append(again))
     assert caught.value is refused
@@ -90,14 +92,14 @@ def test_who_gives_up_closes_the_step_and_wants_the_answer_no_more() -> None:
     job.give_back = back.append
     ends: list[str] = []
 
-    def step(exchange: Any, message: Any) -> Waiting:
+    def step() -> Waiting:
         try:
             yield job
         finally:
             ends.append("closed")
         return None
 
-    one, resumed = attempt(step)
+    one, resumed = attempt(step())
     assert not one.advance(EXCHANGE, lambda exchange, again: resumed.append(again))
     one.give_up()
     assert ends == ["closed"]
@@ -107,7 +109,7 @@ def test_who_gives_up_closes_the_step_and_wants_the_answer_no_more() -> None:
 
 
 def test_giving_up_what_does_not_wait_changes_nothing() -> None:
-    one, _ = attempt(lambda exchange, message: Verdict.WAIT)
+    one, _ = attempt(verdict_at_once(Verdict.WAIT))
     one.give_up()
     assert one.advance(EXCHANGE, lambda exchange, again: None)
     one.give_up()

@@ -33,11 +33,11 @@ def waiting(exchange: Exchange[Join], message: Incoming | Outgoing) -> Job[None]
     """Have the exchange stand at a step that waits for an answer, with that message."""
     job: Job[None] = Job()
 
-    def step(exchange: Any, message: Any) -> Waiting:
+    def step() -> Waiting:
         yield job
         return None
 
-    exchange.attempt = Attempt(step, message, lambda exchange, attempt: None)
+    exchange.attempt = Attempt(step(), message, lambda *_: None, lambda: None)
     exchange.attempt.advance(exchange, lambda exchange, attempt: None)
     return job
 

@@ -85,11 +85,11 @@ def test_while_an_answer_is_looked_at_nothing_is_repeated_nor_given_up() -> None
     world.run(0.5)
     answer, job = Incoming(None, RULES, [], b"", 0, exchange.path, 0), Job[None]()
 
-    def step(exchange: Any, message: Any) -> Waiting:
+    def step() -> Waiting:
         yield job
         return None
 
-    exchange.attempt = Attempt(step, answer, lambda exchange, attempt: None)
+    exchange.attempt = Attempt(step(), answer, lambda *_: None, lambda: None)
     exchange.attempt.advance(exchange, lambda exchange, attempt: None)
     world.run(500)
     assert len(world.sent) == 1 and not exchange.over

@@ -103,11 +103,11 @@ class Receiver:
             self._first_or_late(engine, path, header, datagram)
             return
         candidates = engine.candidates.among(exchange)
-        if any(datagram in each.last_out for each in candidates):
-            engine.came_back(exchange, path)
-            return
         mark = digest(marked(header, datagram))
         for each in candidates:
+            if datagram in each.last_out:
+                engine.came_back(exchange, path)
+                return
             if engine.repeats(each, mark):
                 return
         fit = [x for x in candidates if self._fits(x, header)]

@@ -58,13 +58,19 @@ class Ike:
     def receive(self, engine: Engine, path: Path, datagram: bytes) -> None:
         """Take one datagram, of one message or several. MalformedPayload for the last of them: what
         is wrong with one is not with those behind it."""
+        header = Header.unpack(datagram)
+        if header.length == len(datagram):
+            self._lead(engine, path, header, datagram)
+            return
         *before, last = split(datagram)
         for message in before:
             engine.take(path, self._take, engine, path, message)
         self._take(engine, path, last)
 
     def _take(self, engine: Engine, path: Path, message: bytes) -> None:
-        header = parse_header(message)
+        self._lead(engine, path, parse_header(message), message)
+
+    def _lead(self, engine: Engine, path: Path, header: Header, message: bytes) -> None:
         if version := self._versions.get(header.major):
             version.receive(engine, path, header, message)
         else:

@@ -47,11 +47,12 @@ class Ranked:
 
     def put(self, exchange: AnyExchange, step: int) -> None:
         """Keep an exchange at that step, and no longer at the one before."""
-        if (place := self._places.get(exchange)) is not None:
+        place = self._places.pop(exchange, None)
+        if place is not None:
             if place[0] == step:
-                self._places[exchange] = self._places.pop(exchange)
+                self._places[exchange] = place
                 return
-            self.take(exchange)
+            self._fill(*place)
         same = self._lists.get(step)
         if same is None:
             same = self._lists[step] = []
@@ -59,11 +60,14 @@ class Ranked:
         same.append(exchange)
 
     def take(self, exchange: AnyExchange) -> None:
-        """Forget an exchange; the last one of its step takes its place."""
-        step, place = self._places.pop(exchange)
+        """Forget an exchange."""
+        self._fill(*self._places.pop(exchange))
+
+    def _fill(self, step: int, place: int) -> None:
+        """The last one of that step takes a place that is free now."""
         same = self._lists[step]
         last = same.pop()
-        if last is not exchange:
+        if place < len(same):
             same[place] = last
             self._places[last] = step, place
         elif not same:

@@ -7,13 +7,11 @@ in order.
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from isakmp.conf.files import check_directory
 from isakmp.daemon import Daemon
 from isakmp.errors import IsakmpError
 from isakmp.event.loop import Loop
+from isakmp.garbage import Garbage, uncollected
 from isakmp.log.files import Outlets
 from isakmp.log.log import Log, severity_of_refusal
 from isakmp.pages import enlarge
@@ -46,11 +45,12 @@ def work(
         daemon.renew = partial(_rotate, fifo, outlets)
         for sock in _signals(daemon, loop, log):
             stack.enter_context(sock)
-        _look(daemon, fifo, commands)
+        garbage = Garbage()
+        _look(daemon, fifo, commands, garbage)
         if options.capture or options.capture_file:
             default = daemon.run_directory / CAPTURE
             daemon.capture(Path(options.capture_file or default))
-        _collect_seldom()
+        garbage.watch()
         enlarge()
         with uncollected():
             daemon.start()
@@ -64,19 +64,13 @@ def work(
             pid_file.unlink()
 
 
-def _look(daemon: Daemon, fifo: Fifo, commands: Commands) -> None:
-    """Now and then: whether the FIFO is in its place, and no answer lies about."""
+def _look(daemon: Daemon, fifo: Fifo, commands: Commands, garbage: Garbage) -> None:
+    """Now and then: whether the FIFO is in its place, and neither answers nor garbage lie about."""
     fifo.look()
     commands.tidy()
-    again = partial(_look, daemon, fifo, commands)
+    garbage.look()
+    again = partial(_look, daemon, fifo, commands, garbage)
     daemon.timers.add("look at the run directory", LOOK_S, again)
-
-
-def _collect_seldom() -> None:
-    """SAs are thousands of objects that stay, and what ends hardly ever hangs in a cycle: to look
-    for cycles as often as Python does by itself takes a tenth of all time. What is new is looked
-    through while a processor still has it at hand."""
-    gc.set_threshold(1_500, 250, 20)
 
 
 def fifo_path(options: argparse.Namespace, run_directory: Path) -> str:
@@ -131,18 +125,6 @@ def _signal(number: int, daemon: Daemon, log: Log) -> None:
 
 def _refused(log: Log, name: str, error: Exception) -> None:
     log.write(severity_of_refusal(error), "%s: %s", name, error)
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Of what is read meanwhile, which is much, nothing is looked through for cycles: a turn of the
-    loop that has to wait for that waits for long. It stays, as what isakmpd starts with does."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _report(daemon: Daemon, log: Log) -> None:

@@ -23,6 +23,7 @@ from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.event.worker import Work, Workers
 from isakmp.flags import arguments, families, make_parser
+from isakmp.garbage import uncollected
 from isakmp.listening import listen_on
 from isakmp.log.files import Outlets
 from isakmp.log.log import Log, LogClass, Severity, parse_class, parse_level
@@ -34,7 +35,7 @@ from isakmp.privilege import Identity, give_up, more_descriptors, private_files
 from isakmp.privileged import Helper
 from isakmp.ready import Starter, detach
 from isakmp.run_directory import run_directory
-from isakmp.service import uncollected, work
+from isakmp.service import work
 from isakmp.transport.netif import interface, source
 from isakmp.transport.udp import Udp
 

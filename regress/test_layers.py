@@ -26,6 +26,7 @@ LAYERS = [
         "isakmp.conf.files",
         "isakmp.errors",
         "isakmp.event",
+        "isakmp.garbage",
         "isakmp.log",
         "isakmp.pages",
         "isakmp.path",

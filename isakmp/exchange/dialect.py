@@ -60,11 +60,15 @@ class Dialect(Protocol):
     def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
         """Build the datagrams, protected where the message asks for it."""
 
+    def heard(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """It is the next one of an exchange. What it proves by itself counts, whatever becomes of
+        what it says: that its peer lives, and, where it is known to be new, where that is."""
+
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
         """Look at a message before its step does. Refused or MalformedPayload where it is bad."""
 
     def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
-        """The message was good: note its IV and where it came from."""
+        """The message was good: note its IV, or what else only a good one tells."""
 
     def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
         """A payload that no step claimed."""

@@ -177,7 +177,10 @@ class Engine:
             return
         exchange.now_in = digest(octets)
         fresh = not exchange.last_in
+        exchange.dialect.heard(exchange, message)
         try:
+            if message.error is not None:
+                raise message.error
             exchange.dialect.inspect(exchange, message)
             script = self._script_for(exchange, message)
             several = not script.refuses and may_be_forged(exchange, message)

@@ -17,6 +17,7 @@ from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from isakmp.errors import MalformedPayload
 from isakmp.event.job import Job
 from isakmp.message import Payload, missing
 from isakmp.path import Path
@@ -174,9 +175,10 @@ class Incoming:
     header: as its dialect reads it; rules: those of its payloads; data: the octets the payloads
     were read from, in clear; end: where the last payload ends; came: when, of an answer that may
     have to wait for its turn (candidates.py).
-    commit: what the dialect notes once the message is accepted (an IV, the peer's address);
-    proven: only who we talk to can have made it, as its dialect knows; outer: the datagram that a
-    protected one came in, or the first of them; kinds: the types that its payloads have.
+    commit: what the dialect notes once the message is accepted (an IV); proven: only who we talk to
+    can have made it, as its dialect knows; outer: the datagram that a protected one came in, or the
+    first of them; error: why it cannot be read, though it is proven; kinds: the types that its
+    payloads have.
     """
 
     header: Any
@@ -191,6 +193,7 @@ class Incoming:
     proven: bool = False
     came: float = 0.0
     outer: bytes = field(default=b"", repr=False)
+    error: MalformedPayload | None = None
     kinds: tuple[int, ...] = field(init=False)
     _left: dict[int, list[Payload]] = field(init=False, repr=False)
 

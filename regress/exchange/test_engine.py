@@ -74,6 +74,7 @@ class Toy:
         self.left: list[int] = []
         self.notified: list[int] = []
         self.accepted_from: list[Path] = []
+        self.heard_from: list[Path] = []
         self.withdrawn: list[Reason] = []
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
@@ -123,6 +124,9 @@ class Toy:
 
     def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
         return exchange.last_out
+
+    def heard(self, exchange: Exchange[Any], message: Incoming) -> None:
+        self.heard_from.append(message.path)
 
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
         pass
@@ -474,7 +478,7 @@ def test_messages_are_not_taken_while_a_step_waits() -> None:
     assert theirs.parked
     pair.far.front.receive(TO_HERE, first)
     pair.far.front.receive(TO_HERE, first[:-1] + b"?")
-    assert len(theirs.state.jobs) == 1
+    assert len(theirs.state.jobs) == len(pair.far.toy.heard_from) == 1
     assert pair.far.engine.counters["dropped"] == 2
     theirs.state.jobs[0].finish("go")
     pair.pump()
@@ -833,6 +837,7 @@ def test_an_initiator_refuses_outright_where_the_answer_is_protected() -> None:
     pair.pump()
     assert mine.over
     assert pair.near.toy.notified == [14]
+    assert (len(pair.near.toy.heard_from), pair.near.toy.accepted_from) == (1, [])
 
 
 def test_a_responder_in_the_middle_waits_on_after_an_unprotected_message_it_refuses() -> None:

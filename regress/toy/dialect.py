@@ -202,6 +202,9 @@ class Toy:
         """PROOF."""
         return Type.PROOF
 
+    def heard(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """Nothing is noted."""
+
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
         """Steps look at payloads."""
 

@@ -105,31 +105,40 @@ class Ikev1:
         """The same datagram (RFC 2408 5.1)."""
         return exchange.last_out
 
-    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def heard(self, exchange: Exchange[Any], message: Incoming) -> None:
         """What proves a message of quick mode goes before what it may lack."""
         if message.protected and isinstance(exchange.state, Quick):
             prove(exchange, message)
+        if message.proven:
+            self._follow(exchange, message)
 
-    def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
-        """Chain the IV; follow a peer whose NAT has moved it, but not after a replay.
-
-        Only a message that answers one of ours is known to be fresh.
-        """
-        if message.protected:
-            exchange.protection = message.commit
-        sa = exchange.sa
-        if sa is not None:
-            sa.heard(exchange.engine.now())
-            exchange.engine.owner.doubles.heard(sa)
-        if not message.protected or exchange.step == 0:
-            return
+    @staticmethod
+    def _follow(exchange: Exchange[Any], message: Incoming) -> None:
+        """The peer lives. One whose NAT has moved it is followed, but not after a replay: only a
+        message that answers one of ours is known to be fresh."""
+        sa, engine = exchange.sa, exchange.engine
         if sa is None:
-            exchange.path = phase_1.whereabouts(exchange, message)
-        else:
+            return
+        sa.heard(engine.now())
+        engine.owner.doubles.heard(sa)
+        if exchange.step:
             where = sa.nat.followed(sa.path, message.path)
             if where != sa.path:
                 exchange.path = where
-            exchange.engine.owner.moved(sa, where)
+            engine.owner.moved(sa, where)
+
+    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """Its steps look at all of it."""
+
+    def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """Chain the IV. What no more than its step could prove counts now."""
+        if message.protected:
+            exchange.protection = message.commit
+        if exchange.sa is None:
+            if message.protected and exchange.step:
+                exchange.path = phase_1.whereabouts(exchange, message)
+        elif not message.proven:
+            self._follow(exchange, message)
 
     def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:
         """Our cookie (RFC 2408 2.5.3)."""

@@ -54,6 +54,8 @@ def recv_refusal(x: Exchange[Any], message: Incoming) -> None:
     error = next((number for number in said if number < isakmp.Notify.CONNECTED), None)
     if error is None:
         raise MalformedPayload("HDR", 28, "an answer without SA and NONCE", "RFC 2409 5.5")
+    message.proven = True
+    x.dialect.heard(x, message)
     raise Refused(refused_by_peer(x, error))
 
 

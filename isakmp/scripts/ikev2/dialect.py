@@ -72,6 +72,20 @@ class Ikev2:
 
     # --- exchanges ---------------------------------------------------------------------------
 
+    def heard(self, exchange: Exchange[Any], message: Incoming) -> None:
+        """The peer lives; behind a NAT it is where this came from (RFC 7296 2.23): its message ID
+        was in the window, and has not come before."""
+        sa, engine = exchange.sa, exchange.engine
+        if sa is None or not message.proven:
+            return
+        sa.heard(engine.now())
+        if exchange.initiator:
+            engine.owner.liveness.said_alive(sa, sa.dpd_sequence)
+        engine.owner.doubles.heard(sa)
+        where = sa.nat.followed(sa.path, message.path)
+        if where != sa.path and sa.state is State.ESTABLISHED:
+            engine.owner.moved(sa, where)
+
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
         """Refuse what must be understood and is not (RFC 7296 2.5, 3.10.1)."""
         if exchange.initiator:
@@ -98,16 +112,9 @@ class Ikev2:
             common.end_sa(exchange, tell=True)
 
     def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
-        """The peer lives; behind a NAT it is where this came from (RFC 7296 2.23). What it says of
-        its window counts in any message."""
-        sa = exchange.sa
-        if sa is None or not message.protected:
-            return
-        common.take_window(sa, message)
-        exchange.engine.owner.doubles.heard(sa)
-        where = sa.nat.followed(sa.path, message.path)
-        if where != sa.path and sa.state is State.ESTABLISHED:
-            exchange.engine.owner.moved(sa, where)
+        """What the peer says of its window counts in any message."""
+        if exchange.sa is not None and message.protected:
+            common.take_window(exchange.sa, message)
 
     def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
         """What nobody has asked for is ignored (RFC 7296 2.5)."""

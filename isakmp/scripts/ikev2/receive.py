@@ -306,9 +306,6 @@ class Receiver:
         opened = self._open(engine, sa, path, header, datagram)
         if opened is None:
             return
-        sa.last_heard, mark = engine.now(), opened[2]
-        if exchange is not None and exchange.initiator:
-            engine.owner.liveness.said_alive(sa, sa.dpd_sequence)
         message = self._read(engine, path, header, opened)
         if exchange is None:
             exchange = self._resumed(engine, sa, message)
@@ -321,16 +318,12 @@ class Receiver:
         if not exchange.initiator:
             exchange.back = path
             sa.ids.begin(header.message_id)
-        if isinstance(message, MalformedPayload):
-            exchange.now_in = digest(mark)
-            engine.malformed(exchange, message, fresh=not exchange.last_in, proven=True)
-        else:
-            engine.run(exchange, message, mark)
+        engine.run(exchange, message, opened[2])
 
     @staticmethod
     def _read(
         engine: Engine, path: Path, header: Header, opened: tuple[bytes, int, bytes]
-    ) -> Incoming | MalformedPayload:
+    ) -> Incoming:
         """What was opened, or what is wrong with it."""
         inner, first, mark = opened
         try:
@@ -339,7 +332,8 @@ class Receiver:
                 raise MalformedPayload("SK", HEADER_SIZE + end, f"{len(inner) - end} octets left "
                                        "over", "RFC 7296 3.14")  # fmt: skip
         except MalformedPayload as error:
-            return error
+            return Incoming(header, FAMILY, [], inner, 0, path, HEADER_SIZE, True, None, True,
+                            outer=mark, error=error)  # fmt: skip
         # Of what stands in clear nothing counts, but that it may have to be understood (2.5).
         strange = [p for p in outside(mark) if p.critical and p.type not in KNOWN]
         message = Incoming(header, FAMILY, [*strange, *payloads], inner, end, path, HEADER_SIZE,
@@ -348,12 +342,8 @@ class Receiver:
         return message
 
     @staticmethod
-    def _resumed(
-        engine: Engine, sa: IsakmpSa, message: Incoming | MalformedPayload
-    ) -> Exchange[Any] | None:
+    def _resumed(engine: Engine, sa: IsakmpSa, message: Incoming) -> Exchange[Any] | None:
         """What waits for a request that says that it goes on with it."""
-        if isinstance(message, MalformedPayload):
-            return None
         exchange: Exchange[Any]
         for exchange in sa.running.values():
             resumes, number = exchange.script.resumes, message.header.message_id

@@ -20,6 +20,7 @@ class Peer:
         self.net = Network()
         self.west, self.east = self.net.host(WEST), self.net.host(EAST)
         self.caught: list[Packet] = []
+        self.port = 500
         self.net.lose = self._catch
         self.net.start()
         self.net.pump()
@@ -49,7 +50,7 @@ class Peer:
         data, last = self.keys.encrypt(iv, chain)
         header = Header(self.sa.cky_i, self.sa.cky_r, P.HASH, 1, 0, kind, flags | ENCRYPTION,
                         message_id, HEADER_SIZE + len(data))  # fmt: skip
-        packet = Packet(self.east.address, 500, self.west.address, 500, header.pack() + data)
+        packet = Packet(self.east.address, self.port, self.west.address, 500, header.pack() + data)
         self.net.deliver(packet)
         return bytes(last)
 

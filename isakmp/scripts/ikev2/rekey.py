@@ -21,6 +21,7 @@ decided. What the answer to a request is while something else goes on:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -34,8 +35,9 @@ from isakmp.scripts.ikev2.common import FATAL, end_sa, sa_of
 Notify = ikev2.Notify
 Sa = TypeVar("Sa", ChildSa, IsakmpSa)
 
-# Until the IKE SA is rekeyed again, at most, and never at once at both ends.
-RETRY_S = 5.0
+# At most, and at least, so long until the IKE SA is rekeyed again, or half of that: never at once
+# at both ends.
+RETRY_S, RETRY_LEAST_S = 5.0, 2.0
 # What a peer that is slow to delete leaves behind is deleted by us after a while.
 LEFT_BEHIND_S = 60.0
 # SPIs of deleted child SAs that are remembered as long as a request of ours has no answer.
@@ -219,6 +221,9 @@ def refused(x: Exchange[Any], error: int) -> None:
     elif child is not None and child.old is not None and error == Notify.CHILD_SA_NOT_FOUND:
         x.engine.owner.children.delete_child(child.old, tell=False)
     elif child is None and sa.state is State.ESTABLISHED:
-        left = sa.established + sa.hard_s - x.engine.now() if sa.hard_s else RETRY_S
-        wait = min(RETRY_S, left / 4) * (0.5 + x.engine.random(1)[0] / 512)
-        sa.events["soft"] = x.engine.timers.add("SA soft", wait, x.engine.owner.rekey_sa, sa)
+        left = sa.established + sa.hard_s - x.engine.now() if sa.hard_s else math.inf
+        wait = max(RETRY_LEAST_S, min(RETRY_S, left / 4)) * (0.5 + x.engine.random(1)[0] / 512)
+        if again := sa.events.pop("soft", None):
+            again.cancel()
+        if wait < left:
+            sa.events["soft"] = x.engine.timers.add("SA soft", wait, x.engine.owner.rekey_sa, sa)

@@ -8,6 +8,7 @@ import pytest
 
 from isakmp.app.base import Expire, SaId, Usage
 from isakmp.event.job import Job
+from isakmp.sa import State
 from regress.pair import Host, Packet, agree, connected
 from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of, settled, wear_out
 
@@ -264,6 +265,24 @@ def test_what_ends_at_its_hard_limit_is_succeeded_at_once() -> None:
     east.daemon.expire(Expire(old.inbound()[0], True))
     assert not new.receives_only
     assert old.inbound()[0] not in east.app.sas
+
+
+def test_a_rekeying_that_is_always_refused_is_asked_for_seldom_to_the_end() -> None:
+    net, west, east = pair(general="Default-phase-1-lifetime= 60,10:86400")
+    east.daemon.connections.settings.active = False
+    child_of(east).state = State.DELETING  # for ever
+    asked: list[float] = []
+
+    def watch(packet: Packet) -> bool:
+        if kinds([packet]) == ["CREATE_CHILD_SA"]:
+            asked.append(net.now)
+        return False
+
+    net.lose, end = watch, sa_of(west).established + 60
+    net.run(end - net.now)
+    assert len(asked) > 3
+    assert min(later - sooner for sooner, later in pairwise(asked)) >= 1
+    assert asked[-1] < end
 
 
 def test_an_answer_to_rekeying_does_not_disturb_the_end_of_the_ike_sa() -> None:

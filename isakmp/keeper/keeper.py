@@ -156,24 +156,33 @@ class Keeper(Shared):
         gone, stays = (new, old) if gives_way(new, old) else (old, new)
         gone.state = State.SUPERSEDED
         gone.events["delete"] = self.timers.add(
-            "SA delete", wait_s(gone, stays), self._end_superseded_sa, gone
+            "SA delete", wait_s(gone, stays), self._end_superseded_sa, gone, stays, set()
         )
 
-    def _end_superseded_sa(self, sa: IsakmpSa) -> None:
-        if self._renewing(sa) or sa.running:
-            sa.events["delete"] = self.timers.add("SA delete", GRACE_S, self._end_superseded_sa, sa)
+    def _end_superseded_sa(self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa]) -> None:
+        """made: child SAs of which there is what was to take their place, as far as the peer of
+        the new one has taken it."""
+        if sa.peer != stays.peer and not sa.heirs:
+            # Where places tell devices apart, and what superseded it has not come along.
+            self._restore_sa(sa)
+        elif self._renewing(sa, made) or sa.running:
+            sa.events["delete"] = self.timers.add(
+                "SA delete", GRACE_S, self._end_superseded_sa, sa, stays, made
+            )
         else:
             self.places.left(sa)
             self.delete_sa(sa)
 
-    def _renewing(self, sa: IsakmpSa) -> bool:
-        """Whether child SAs that would end with ``sa`` still need successors under the new one."""
+    def _renewing(self, sa: IsakmpSa, made: set[ChildSa]) -> bool:
+        """Whether child SAs that would end with ``sa`` still need successors under the new one.
+        What has one that does not take its place may be another device's: it is waited for."""
         now, new = self.timers.now(), self.sas.current(sa.peer)
         if new is None or new.place != sa.place or now - new.established > RENEW_S:
             return False
         left = [c for c in self.sas.own_children(sa) if c.state is State.ESTABLISHED]
         for child in left:
-            self.connections.renew(child, new)
+            if child not in made:
+                self.connections.renew(child, new).then(partial(_note_made, made, child))
         return bool(left)
 
     def reauthenticate(self, sa: IsakmpSa) -> None:
@@ -189,7 +198,7 @@ class Keeper(Shared):
             self.connections.bring_up_with(sa.remote)
 
     def _restore_sa(self, sa: IsakmpSa) -> None:
-        """The one that superseded ``sa`` is gone before it."""
+        """The one that superseded ``sa`` is gone before it, or never was of its device."""
         sa.state = State.ESTABLISHED
         if event := sa.events.pop("delete", None):
             event.cancel()
@@ -356,3 +365,8 @@ class Keeper(Shared):
         path = one.path._replace(remote=event.address, remote_port=event.port)
         if one.nat.peer_moves:
             self._came(one, path)
+
+
+def _note_made(made: set[ChildSa], child: ChildSa, job: Job[Any]) -> None:
+    if job.error is None:
+        made.add(child)

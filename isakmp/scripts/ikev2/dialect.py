@@ -74,16 +74,16 @@ class Ikev2:
 
     def heard(self, exchange: Exchange[Any], message: Incoming) -> None:
         """The peer lives; behind a NAT it is where this came from (RFC 7296 2.23): its message ID
-        was in the window, and has not come before."""
+        was in the window, and has not come before. An IKE SA that is on its way out follows its
+        peer, too: of two devices of one identity it may be the other one's."""
         sa, engine = exchange.sa, exchange.engine
         if sa is None or not message.proven:
             return
         sa.heard(engine.now())
-        if exchange.initiator:
-            engine.owner.liveness.said_alive(sa, sa.dpd_sequence)
+        engine.owner.liveness.said_alive(sa, sa.dpd_sequence)
         engine.owner.doubles.heard(sa)
         where = sa.nat.followed(sa.path, message.path)
-        if where != sa.path and sa.state is State.ESTABLISHED:
+        if where != sa.path and sa.state is not State.LARVAL:
             engine.owner.moved(sa, where)
 
     def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:

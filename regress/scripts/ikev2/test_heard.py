@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from isakmp.constants import ikev2
+from isakmp.sa import State
 from regress.pair import Host, Network, Packet
 from regress.scripts.changed import change_sent
-from regress.scripts.ikev2.pairs import child_of, pair, sa_of
+from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import RESPONSE, forge
 
 P, X = ikev2.Payload, ikev2.Exchange
@@ -64,6 +65,32 @@ def test_what_a_step_refuses_is_heeded_too() -> None:
     come(west, east, NEW, asked.data)
     assert sa_of(east).path.remote_port == NEW
     assert "temporary-failure" in east.said
+
+
+def test_a_request_is_as_good_as_the_answer_that_is_waited_for() -> None:
+    """RFC 7296 2.4: whatever is new and proven shows that the peer lives."""
+    _, west, east = behind_a_nat()
+    sa_of(east).dpd_waiting = 1
+    data = forge(west, [])
+    come(west, east, 500, data)
+    assert sa_of(east).dpd_waiting == 0
+    sa_of(east).dpd_waiting = 1
+    come(west, east, 500, data)
+    assert sa_of(east).dpd_waiting == 1, "it is not new any more"
+
+
+def test_what_is_left_of_a_rekeyed_ike_sa_moves_alone() -> None:
+    """Its Delete may have been kept back: what its successor has inherited stays."""
+    net, west, east = behind_a_nat()
+    old, child = sa_of(east), child_of(east)
+    net.lose = lambda packet: kinds([packet]) == ["INFORMATIONAL"]
+    west.daemon.keeper.rekey_sa(sa_of(west))
+    net.run(0.1)
+    farewell = net.history[-1]
+    assert (old.state, farewell.src) == (State.SUPERSEDED, west.address)
+    come(west, east, NEW, farewell.data)
+    assert old.path.remote_port == NEW and child.parent is old.heirs[0]
+    assert child.path.remote_port == old.heirs[0].path.remote_port == 500
 
 
 @pytest.mark.parametrize("lacks", [False, True])

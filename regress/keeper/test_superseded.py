@@ -1,0 +1,71 @@
+"""An ISAKMP or IKE SA that counts as replaced by another device's, which has come to its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from isakmp.constants import ikev2
+from isakmp.keeper.keeper import RENEW_S
+from isakmp.sa import IsakmpSa, State
+from regress.keeper.test_places import client
+from regress.keeper.test_roaming import LIVES, Yard, yard
+from regress.pair import Host
+
+UNIQUE = pytest.mark.parametrize("unique", ["no", "never"])
+
+
+def taken_for_another(unique: str, kind: str) -> tuple[Yard, IsakmpSa]:
+    """The NAT swaps the ports of two devices, and the second is started anew: it comes to where the
+    server believes the first to be. The server's SA with that one."""
+    world = yard(unique, kind)
+    for stream in world.streams():
+        stream.run(2)
+    (first, second), (one, other) = world.devices, world.nats
+    old = at_port(world.server, one._ports[4500])
+    one._ports, other._ports = other._ports, one._ports
+    world.net.kill(second)
+    again = client(kind, str(second.address), "10.2.0.0/16", "Address= 192.0.2.2\nUnique-ids= no",
+                   general=LIVES)  # fmt: skip
+    anew = world.net.host(replace(again, remote="172.16.0.0/16"), seed=9)
+    anew.daemon.start()
+    world.net.run(1)
+    assert old.state is State.SUPERSEDED
+    return world._replace(devices=(first, anew)), old
+
+
+def at_port(server: Host, port: int) -> IsakmpSa:
+    (found,) = [x for x in server.daemon.sas.isakmp.values() if x.path.remote_port == port]
+    return found
+
+
+@UNIQUE
+@pytest.mark.parametrize("kind", ["main", "ikev2"])
+def test_it_follows_its_own_device_and_stays(kind: str, unique: str) -> None:
+    world, old = taken_for_another(unique, kind)
+    first, (stream, other) = world.devices[0], world.streams()
+    for sa in first.daemon.sas.isakmp.values():
+        first.daemon.keeper.liveness.question(sa)
+    world.net.run(1)
+    stream.senders = {world.server.address}
+    stream.run(2)
+    assert stream.passes
+    other.run(2)
+    world.net.run(RENEW_S + 2)
+    assert old.state is State.ESTABLISHED
+    world.settles(world.streams(), 3, 0)
+
+
+def test_what_another_device_does_not_take_is_asked_of_it_once() -> None:
+    world, old = taken_for_another("no", "ikev2")
+    del world.net.hosts[world.devices[0].address]
+    mark = len(world.net.history)
+    world.net.run(RENEW_S / 2 + 10)
+    begun = [
+        packet for packet in world.net.history[mark:] if packet.message
+        and (packet.src, packet.header.exchange_type)
+        == (world.server.address, ikev2.Exchange.CREATE_CHILD_SA)
+    ]  # fmt: skip
+    assert len(begun) == 1
+    assert old.state is State.SUPERSEDED, "it may be another device's, and has time to say so"

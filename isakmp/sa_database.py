@@ -235,6 +235,11 @@ class SaDatabase:
         """Every child SA of a connection that carries that traffic, whoever the peer is."""
         return list(self._by_flow.get((name, selector), {}).values())
 
+    def newest_of_flow(self, name: str, selector: Selector) -> ChildSa | None:
+        """That of them which is not superseded and was made last."""
+        live = [c for c in self.of_flow(name, selector) if c.state is State.ESTABLISHED]
+        return max(reversed(live), key=lambda child: child.established, default=None)
+
     def knows(self, remote: str) -> bool:
         """Whether there is any SA, of either phase, with the configured peer of that name."""
         return remote in self._by_remote or remote in self._children_of_remote

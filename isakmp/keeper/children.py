@@ -133,8 +133,11 @@ class Children:
         )
 
     def _begin_to_send(self, child: ChildSa) -> bool:
-        """Install the outbound SAs; False where the application refuses at once."""
-        child.receives_only = False
+        """Install the outbound SAs, unless a younger one sends to another place; False where the
+        application refuses at once."""
+        child.receives_only = self._outdone(child)
+        if child.receives_only:
+            return True
         specs = child.specs
         if not child.encap:
             child.specs = []
@@ -147,6 +150,15 @@ class Children:
             self._watch(self.app.group(child.inbound()), "inbound bundle")
             self._watch(self.app.group(child.outbound()), "outbound bundle")
         return True
+
+    def _outdone(self, child: ChildSa) -> bool:
+        """Whether a younger one of the same traffic sends, to another place: the stack would send
+        with whichever is installed last. Of one slot it is rivals that decide."""
+        return any(
+            not other.receives_only and other.established > child.established
+            and other.state in (State.ESTABLISHED, State.SUPERSEDED) and other.slot != child.slot
+            for other in self.sas.of_flow(child.connection.name, child.selector)
+        )  # fmt: skip
 
     def _supersede_child(self, old: ChildSa, new: ChildSa) -> None:
         gone, stays = (new, old) if gives_way(new, old) else (old, new)
@@ -343,6 +355,7 @@ class Children:
         self.sas.remove_child(child)
         child.specs = []
         self.hand_over(child)
+        self._let_newest_send(child)
         for name in () if child.receives_only else child.outbound():
             self.app.delete_sa(name)
         self._stop_receiving(child)
@@ -368,6 +381,12 @@ class Children:
             self.take_over(ready[-1])
         if left and all(other.state is State.SUPERSEDED for other in left):
             self._restore_child(left[-1])
+
+    def _let_newest_send(self, gone: ChildSa) -> None:
+        """Elsewhere one may have waited for the end of ``gone``, of which it takes the traffic."""
+        newest = self.sas.newest_of_flow(gone.connection.name, gone.selector)
+        if newest is not None and all(o.receives_only for o in self.sas.in_slot(newest.slot)):
+            self.take_over(newest)
 
     def _stop_receiving(self, child: ChildSa) -> None:
         """What the peer has sent with a child SA that is replaced may still be on its way."""

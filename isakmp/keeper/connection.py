@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from operator import attrgetter
 from typing import Any
 
 from isakmp.app.base import Acquire, Application, PolicySpec, bundle_order
@@ -96,7 +95,7 @@ class Connections:
                 self._stand(entry)
             for child in self.sas.of_connection(name):
                 if child not in children and child.state is State.ESTABLISHED:
-                    self._install_flow(child)
+                    self.child_moved(child)
 
     def _let_go(self, name: str) -> None:
         """Neither a timer nor a command finds it any more."""
@@ -394,9 +393,8 @@ class Connections:
     def child_moved(self, child: ChildSa) -> None:
         """A child SA has another end, or what had its traffic is gone: the newest has the policies,
         as an older one may be where it is by a guess."""
-        found = self.sas.of_flow(child.connection.name, child.selector)
-        live = [other for other in found if other.state is State.ESTABLISHED]
-        self._install_flow(max(reversed(live), key=attrgetter("established"), default=child))
+        newest = self.sas.newest_of_flow(child.connection.name, child.selector)
+        self._install_flow(newest or child)
 
     def child_down(self, child: ChildSa) -> None:
         """The last child SA of this traffic with its peer is gone."""

@@ -16,6 +16,7 @@ from isakmp import deletes
 from isakmp.app.base import Direction, Mapping
 from isakmp.constants import isakmp
 from isakmp.policy.spd import Selector
+from isakmp.sa import ChildSa, State
 from regress.keeper.test_places import client
 from regress.keeper.test_places import server as server_of
 from regress.pair import Gateway, Host, Nat, Network, agree, both, up
@@ -37,9 +38,11 @@ UNIQUE = pytest.mark.parametrize("unique", ["replace", "keep", "no", "never"])
 
 @dataclass
 class Road:
-    """A gateway, west, behind a NAT, and another one, east, that takes it from anywhere."""
+    """A gateway, west, behind a NAT, and another one, east, that takes it from anywhere. inside:
+    what west is made of."""
 
     net: Network
+    inside: Gateway
     west: Host
     east: Host
     nat: Nat
@@ -50,6 +53,12 @@ class Road:
         self.nat.rebind()
         if what == "address":
             self.nat.outside = NOWHERE
+
+    def restart(self, seed: int) -> None:
+        """West is killed, and begins anew."""
+        self.net.kill(self.west)
+        self.west = self.net.host(self.inside, seed=seed)
+        self.west.daemon.start()
 
     @property
     def gone_to(self) -> set[tuple[object, int]]:
@@ -79,14 +88,15 @@ def road(kind: str, unique: str, dpd: str, *, passive: bool = False) -> Road:
     net, nat = Network(), Nat("192.0.2.1", "203.0.113.1")
     net.nats.append(nat)
     anywhere = like(OUTSIDE).text().replace("203.0.113.1= west", "Default= west")
-    west = net.host(like(INSIDE))
+    inside = like(INSIDE)
+    west = net.host(inside)
     east = net.add(OUTSIDE.address, anywhere.replace("Address= 203.0.113.1\n", ""))
     net.start()
     west.daemon.connect("west-east")
     net.run(5)
     stream = Stream(net, west.address, east.address, FLOW)
     stream.until_it_passes(5)
-    return Road(net, west, east, nat, stream)
+    return Road(net, inside, west, east, nat, stream)
 
 
 @UNIQUE
@@ -445,6 +455,41 @@ def test_what_moves_along_has_no_traffic_of_what_is_newer(unique: str) -> None:
     world.east.daemon.keeper.children.moved(old, old.path._replace(remote_port=555))
     (out,) = [p for p in world.east.app.policies if p.direction is Direction.OUT]
     assert (out.dst, len(world.east.rows(2))) == (NOWHERE, 2)
+    # Nor has it when all policies are looked at again.
+    world.east.daemon.connections.settle("east-west", ())
+    (out,) = [p for p in world.east.app.policies if p.direction is Direction.OUT]
+    assert out.dst == NOWHERE
+
+
+def twice_started(unique: str) -> tuple[Road, ChildSa, ChildSa]:
+    """West was started twice at once, then its NAT gave it another port, and what was first has
+    ended: the child SA of the start between, where west was, and the newest one, where it is."""
+    world = road("ikev2", unique, "")
+    for seed in 5, 6:
+        world.restart(seed)
+        world.net.run(0.3)
+    world.stream.until_it_passes(3)
+    first, middle, newest = world.east.daemon.sas.all_children()
+    world.move("port")
+    world.stream.until_it_passes(3)
+    assert first.parent is not None
+    world.east.daemon.keeper.delete_sa(first.parent, tell=False)
+    assert (middle.state, newest.state) == (State.ESTABLISHED, State.ESTABLISHED)
+    return world, middle, newest
+
+
+@pytest.mark.parametrize("unique", ["no", "never"])
+def test_what_sends_late_has_no_traffic_of_what_is_newer(unique: str) -> None:
+    """A stack sends with what was installed last."""
+    world, middle, _ = twice_started(unique)
+    assert all(world.stream.run(10)) and middle.receives_only
+
+
+def test_what_has_waited_for_the_end_of_a_newer_one_sends() -> None:
+    world, middle, newest = twice_started("no")
+    world.east.daemon.keeper.children.delete_child(newest, tell=False)
+    spi = middle.protocols[0].spi_out
+    assert [sa.spi for sa in world.east.app.sas.values() if not sa.inbound] == [spi]
 
 
 @pytest.mark.parametrize("then", ["none", "moved along", "successor"])

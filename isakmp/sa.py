@@ -117,7 +117,8 @@ class IsakmpSa:
     """One ISAKMP SA (phase 1) or IKE SA. ``keys`` and ``ids``, what it remembers of message IDs,
     belong to the dialect that made it.
 
-    packets_at: when packets of its child SAs were last seen to come; doubted: somebody says,
+    packets_at: when packets of its child SAs were last seen to come, dpd_looked: when that was last
+    looked at; doubted: somebody says,
     without proof, that the peer has lost it; doubled: the peer may have another one of the same
     attempt in its place; known_since: from when on its peer is known to have lost nothing; end: why
     it ends, where that is no agreed end; heirs: what rekeying has made to take its place;
@@ -153,8 +154,6 @@ class IsakmpSa:
     dpd_sequence: int = 0
     dpd_asked: int = -1
     dpd_waiting: int = 0
-    dpd_packets: int = -1
-    dpd_sent: int = 0
     dpd_busy: bool = False
     packets_at: float = 0.0
     doubted: bool = False
@@ -167,12 +166,13 @@ class IsakmpSa:
     running: dict[int, Any] = field(default_factory=dict, repr=False)
     waiting: list[Any] = field(default_factory=list, repr=False)
     known_since: float = field(init=False)
+    dpd_looked: float = field(init=False)
     peer: Peer = field(init=False, repr=False)
     own_cookie: bytes = field(init=False, repr=False)
     kin: Kin = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.known_since = self.created
+        self.known_since, self.dpd_looked = self.created, self.established
         self.own_cookie = self.cky_i if self.initiator else self.cky_r
         self.kin = Kin(self.place)
         self.find_peer()
@@ -245,6 +245,7 @@ class ChildSa:
     another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
     the IKE SA it lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made,
     which it may outlive; kin: that of its IKE SA; heirs: made to take its place by rekeying;
+    usage: of what comes and goes out, and came_at, went_at: when that was last seen to have grown;
     end: why it ends, where that is no agreed end; declined: what the peer asked for and did not
     get, which it may end it for.
     """
@@ -275,6 +276,8 @@ class ChildSa:
     kin: Kin = field(init=False, repr=False)
     heirs: tuple[ChildSa, ...] = ()
     usage: tuple[Usage | None, Usage | None] = (None, None)
+    came_at: float = 0.0
+    went_at: float = 0.0
     end: Reason | None = None
     declined: tuple[Reason, ...] = ()
 

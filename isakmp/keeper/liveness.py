@@ -114,7 +114,7 @@ class Liveness:
 
         def counted(job: Job[None]) -> None:
             if sa.state is State.ESTABLISHED and not sa.dpd_waiting:
-                sa.dpd_packets = received(children)
+                sa.dpd_looked = self.timers.now()
                 self._ask(sa)
 
         self.count(children).then(counted)
@@ -158,7 +158,7 @@ class Liveness:
                 self._arm(sa, max(left_s, LEAST_S))
             return
         children = self.sas.children_of(sa)
-        self.count(children).then(lambda _: self._judge(sa, received(children), sent(children)))
+        self.count(children).then(lambda _: self._judge(sa, children))
 
     def due(self, remote: str, silent_s: float, busy: bool) -> bool:
         """Whether a peer that nothing has come from for so long is to be asked; busy: though
@@ -168,17 +168,16 @@ class Liveness:
         idle = silent_s >= IDLE_S and self.shared.connections.wants(remote)
         return idle or (busy and silent_s >= TRAFFIC_S)
 
-    def _judge(self, sa: IsakmpSa, packets: int, sent: int) -> None:
+    def _judge(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
         """The counters are here: new packets, nothing to ask about, or a question, or the end."""
         if sa.state is not State.ESTABLISHED:
             return
-        sa.dpd_busy, sa.dpd_sent = sent > sa.dpd_sent, sent
-        if packets != sa.dpd_packets:
-            sa.dpd_packets, sa.dpd_waiting = packets, 0
-            if packets > 0:
-                sa.packets_at = self.timers.now()
-                self._lives(sa)
-                return
+        came, sa.dpd_busy = carried(children, sa.dpd_looked)
+        sa.dpd_looked = self.timers.now()
+        if came:
+            sa.packets_at = sa.dpd_looked
+            self._lives(sa)
+            return
         silent_s = self.timers.now() - sa.last_heard
         if not sa.dpd_waiting and not self.due(sa.remote.name, silent_s, sa.dpd_busy):
             self.watch(sa)
@@ -237,14 +236,22 @@ class Liveness:
         return min(RETRY_S, self.timeout_s / 2)
 
     def count(self, children: list[ChildSa]) -> Job[None]:
-        """Ask the application what these have carried; done when their ``usage`` is up to date."""
+        """Ask the application what these have carried; done when their ``usage`` is up to date.
+
+        Each is compared with itself: one that ends or is inherited has carried nothing for that.
+        """
         names = [name for c in children for name in (c.inbound()[0], c.outbound()[0])]
         done: Job[None] = Job()
 
         def answered(job: Job[list[Usage | None]]) -> None:
-            found = iter(job.result or [])
+            found, now = iter(job.result or []), self.timers.now()
             for child in children:
-                child.usage = next(found, None), next(found, None)
+                # Of what has no answer nothing else is known than before.
+                before = child.usage
+                child.usage = next(found, None) or before[0], next(found, None) or before[1]
+                came, went = map(_grows, before, child.usage)
+                child.came_at = now if came else child.came_at
+                child.went_at = now if went else child.went_at
             done.finish(None)
 
         Job.gather([self.app.usage(name) for name in names]).then(answered)
@@ -269,11 +276,11 @@ class Liveness:
             self._end_sa(each, tell=False)
 
 
-def received(children: list[ChildSa]) -> int:
-    """How many have come."""
-    return sum(child.usage[0].packets for child in children if child.usage[0])
+def carried(children: list[ChildSa], since: float) -> tuple[bool, bool]:
+    """Whether packets were seen to come with any of these since then, and to go out."""
+    came = any(child.came_at > since for child in children)
+    return came, any(child.went_at > since for child in children)
 
 
-def sent(children: list[ChildSa]) -> int:
-    """How many have gone out."""
-    return sum(child.usage[1].packets for child in children if child.usage[1])
+def _grows(before: Usage | None, now: Usage | None) -> bool:
+    return now is not None and now.packets > (before.packets if before is not None else 0)

@@ -14,7 +14,7 @@ from isakmp.errors import Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Event
 from isakmp.keeper.children import Children
-from isakmp.keeper.liveness import IDLE_S, TRAFFIC_S, Liveness, received, sent
+from isakmp.keeper.liveness import IDLE_S, TRAFFIC_S, Liveness, carried
 from isakmp.keeper.shared import Shared
 from isakmp.log.log import severity_of
 from isakmp.sa import ChildSa, Peer
@@ -22,12 +22,11 @@ from isakmp.sa import ChildSa, Peer
 
 @dataclass(slots=True)
 class _Watch:
-    """What was seen last: when something came, and the counters. pause: while a peer that has
-    answered is not asked again, and asked: when, and about what, that was."""
+    """heard: when something was last seen to come; looked: when that was looked at. pause: while a
+    peer that has answered is not asked again, and asked: when, and about what, that was."""
 
     heard: float
-    received: int = -1
-    sent: int = 0
+    looked: float
     pause: Event | None = None
     asked: tuple[float, list[ChildSa]] = (0.0, [])
 
@@ -46,7 +45,8 @@ class Orphans:
             return
         if watch is not None and watch.pause is not None:
             watch.pause.cancel()
-        self._watched[peer] = _Watch(self.shared.timers.now())
+        now = self.shared.timers.now()
+        self._watched[peer] = _Watch(now, now)
         self._look(peer)
 
     def _is_over(self, watch: _Watch, children: list[ChildSa]) -> bool:
@@ -73,9 +73,10 @@ class Orphans:
 
     def _judge(self, peer: Peer, children: list[ChildSa]) -> None:
         watch, now = self._watched[peer], self.shared.timers.now()
-        busy, watch.sent = sent(children) > watch.sent, sent(children)
-        if received(children) != watch.received:
-            watch.received, watch.heard, busy = received(children), now, False
+        came, busy = carried(children, watch.looked)
+        watch.looked = now
+        if came:
+            watch.heard, busy = now, False
         remote = children[-1].connection.remote
         due = self._liveness.due(remote, now - watch.heard, busy)
         exchange = self.shared.connections.begin_sa_of(children[-1]) if due else None

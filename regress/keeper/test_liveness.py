@@ -9,11 +9,13 @@ import pytest
 
 from fifo_ui import render
 from isakmp.app.base import Usage
-from isakmp.constants.isakmp import Payload
+from isakmp.constants import ikev2
+from isakmp.constants.isakmp import Exchange, Payload
 from isakmp.keeper.liveness import IDLE_S, LEAST_S, QUIET_S
+from isakmp.sa import State
 from regress.observer import Observer, edited, numbered
 from regress.pair import EAST, WEST, Gateway, Host, Network, both, up
-from regress.scripts.ikev2.pairs import child_of, gateways
+from regress.scripts.ikev2.pairs import child_of, gateways, sa_of
 from regress.traffic import flows
 
 PAIRS = {"ikev1": (WEST, EAST), "ikev2": gateways()}
@@ -129,6 +131,30 @@ def test_packets_of_a_peer_end_its_silence(version: str) -> None:
         if row["silent_s"] is not None:
             break
     assert row["silent_s"] == net.now - heard < net.now
+
+
+@VERSION
+@pytest.mark.parametrize("what", ["ends", "is counted anew"])
+def test_a_child_sa_that_ends_is_no_sign_of_life(version: str, what: str) -> None:
+    """What they have carried together is less then."""
+    net, west, east = begin(version, "DPD-check-interval= 10\n")
+    send(net, west, 20, answered=True)
+    old, sa = child_of(west), sa_of(west)
+    net.lose = lambda packet: (
+        packet.header.exchange_type in (Exchange.INFO, ikev2.Exchange.INFORMATIONAL)
+    )
+    east.daemon.connections.rekey(child_of(east))
+    net.run(0.5)
+    (new,) = (child for child in west.daemon.sas.all_children() if child is not old)
+    west.app.carried[new.protocols[0].spi_in] = Usage(2, 100, 1.0, 0.0)
+    net.until(lambda: sa.dpd_waiting == 2, 2 * IDLE_S)
+    if what == "ends":
+        assert old.state is State.SUPERSEDED
+        west.daemon.keeper.children.delete_child(old, tell=False)
+    else:
+        west.app.carried[new.protocols[0].spi_in] = Usage(1, 100, 1.0, 0.0)
+    net.run(6)
+    assert sa.dpd_waiting > 2
 
 
 @VERSION

@@ -56,6 +56,21 @@ def test_a_peer_that_does_not_answer_is_dead() -> None:
     assert row["reason"]["detail"].startswith("no answer to message 1 of main mode")
 
 
+def test_counters_that_begin_anew_are_no_sign_of_life() -> None:
+    net, west, east = up(BRIEF)
+    net.kill(east)
+    (protocol,) = child_of(west).protocols
+    west.app.carried[protocol.spi_in] = Usage(9, 100, 1.0, 0.0)
+    orphaned(west, net)
+    net.run(TRAFFIC_S + 1)  # its Delete is sent twice, and what has come is seen
+    mark = len(net.history)
+    west.app.carried[protocol.spi_in] = Usage(1, 100, 1.0, 0.0)
+    for count in range(1, TRAFFIC_S + 2):
+        west.app.carried[protocol.spi_out] = Usage(count, 100, 1.0, 0.0)
+        net.run(1)
+    assert len(net.history) > mark
+
+
 def test_one_that_answers_traffic_is_not_asked() -> None:
     net, west, east = up(BRIEF)
     net.kill(east)

@@ -251,7 +251,9 @@ class Connections:
         self, sa: IsakmpSa, connection: Connection, old: ChildSa | None = None
     ) -> Job[Any]:
         flow = connection.name, connection.selector
-        if running := self.under_way(flow):
+        running = self.under_way(flow)
+        # What is asked for under another one ends with that, which its peer may have lost.
+        if running is not None and running.sa is sa:
             return running.finished
         dialect = self.engine.dialects[sa.dialect]
         exchange = dialect.begin_child(self.engine, sa, connection, old)

@@ -1,0 +1,92 @@
+"""A peer has lost an SA: all that it protected is made anew, whoever began it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from isakmp.constants import ikev2
+from isakmp.policy.spd import Selector
+from isakmp.sa import ChildSa, State
+from regress.pair import Gateway, Host, Network, both, network_id
+from regress.traffic import Stream, stopped
+
+FIRST = Selector.of("10.1.0.0/16", "10.2.0.0/16")
+SECOND = Selector.of("10.3.0.0/16", "10.4.0.0/16")
+HINT_S = 10
+
+
+def with_second(gateway: Gateway, near: str, far: str, *, passive: bool) -> str:
+    """Its configuration with another connection with its peer."""
+    key = "Passive-connections" if gateway.passive else "Connections"
+    listed = f"\n{key}= {gateway.connection}"
+    apart = passive and not gateway.passive
+    more = "\nPassive-connections= second" if apart else ",second"
+    return gateway.text().replace(listed, listed + more, 1) + (
+        f"[second]\nPhase= 2\nISAKMP-peer= {gateway.peer}\nConfiguration= phase-2\n"
+        f"Local-ID= near2\nRemote-ID= far2\n{network_id('near2', near)}{network_id('far2', far)}"
+    )
+
+
+@dataclass
+class Town:
+    """West keeps one of two connections up with east, which is passive; both carry traffic."""
+
+    net: Network
+    west: Host
+    east: Host
+    east_text: str
+
+    @property
+    def second(self) -> ChildSa:
+        """West's child SA of the other one."""
+        (child,) = self.west.daemon.sas.of_connection("second")
+        return child
+
+    def restart_east(self) -> None:
+        """East has lost everything."""
+        self.net.kill(self.east)
+        self.east = self.net.add(str(self.east.address), self.east_text, seed=7)
+        self.east.daemon.start()
+
+    def recovers(self) -> None:
+        """What is sent shows the loss, and both have traffic soon."""
+        Stream(self.net, self.west.address, self.east.address, FIRST).until_it_passes(HINT_S)
+        self.net.run(2)
+        assert not stopped(self.west, self.east, SECOND)
+        assert not stopped(self.east, self.west, SECOND.reversed())
+
+
+def town(version: str, *, passive: bool = True) -> Town:
+    """passive: the second one is at west, too; else west has asked for more than it got."""
+    (one, other), net = both(peer_tags=f"Key-exchange= {version}"), Network()
+    far = "10.4.0.0/16" if passive else "10.4.0.0/15"
+    east_text = with_second(other, "10.4.0.0/16", "10.3.0.0/16", passive=True)
+    west = net.add(one.address, with_second(one, "10.3.0.0/16", far, passive=passive))
+    east = net.add(other.address, east_text)
+    net.start()
+    net.run(5)
+    if passive:
+        east.daemon.connect("second")
+        net.run(5)
+    return Town(net, west, east, east_text)
+
+
+def test_what_was_narrowed_is_made_anew_while_its_rekeying_is_asked_for() -> None:
+    one = town("ikev2", passive=False)
+    one.restart_east()
+    one.west.daemon.connections.rekey(one.second)
+    one.recovers()
+
+
+def test_a_question_under_a_replaced_ike_sa_holds_back_no_successor_under_the_new_one() -> None:
+    one = town("ikev2")
+    west, old = one.west.daemon, one.second
+    kinds = ikev2.Exchange.CREATE_CHILD_SA, ikev2.Exchange.INFORMATIONAL
+    assert old.parent is not None
+    spi = old.parent.own_cookie
+    one.net.lose = lambda p: p.header.exchange_type in kinds and spi in p.message[:16]
+    west.connections.rekey(old)
+    west.connections.begin_sa(old.parent.remote, old.path)
+    one.net.run(5)
+    made = [c for c in west.sas.of_connection("second") if c.parent is not old.parent]
+    assert [child.state for child in made] == [State.ESTABLISHED]

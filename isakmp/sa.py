@@ -246,8 +246,8 @@ class ChildSa:
     the IKE SA it lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made,
     which it may outlive; kin: that of its IKE SA; heirs: made to take its place by rekeying;
     usage: of what comes and goes out, and came_at, went_at: when that was last seen to have grown;
-    end: why it ends, where that is no agreed end; declined: what the peer asked for and did not
-    get, which it may end it for.
+    forgotten: its peer has said that it knows of nothing before; end: why it ends, where that is no
+    agreed end; declined: what the peer asked for and did not get, which it may end it for.
     """
 
     connection: Connection
@@ -278,6 +278,7 @@ class ChildSa:
     usage: tuple[Usage | None, Usage | None] = (None, None)
     came_at: float = 0.0
     went_at: float = 0.0
+    forgotten: bool = False
     end: Reason | None = None
     declined: tuple[Reason, ...] = ()
 

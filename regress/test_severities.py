@@ -40,6 +40,7 @@ RULE = {
         "connection %s rekeyed: %s",
         "connection %s up: %s, %s",
         "connection %s: child SA %s deleted by the peer",
+        "connection %s: child SA %s ends, as its peer knows of nothing before %s",
         "connection %s: child SA %s expired",
         "connections: %s",
         "debugging is %s",

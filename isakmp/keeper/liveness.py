@@ -18,6 +18,7 @@ from isakmp.keeper.children import Children
 from isakmp.keeper.shared import Shared
 from isakmp.log.log import severity_of
 from isakmp.path import Path
+from isakmp.policy.catalog import narrowed
 from isakmp.sa import ChildSa, IsakmpSa, State
 
 RETRY_S = 5.0
@@ -213,11 +214,22 @@ class Liveness:
         self.renew(children, sa)
 
     def renew(self, children: list[ChildSa], lost: IsakmpSa | None = None) -> None:
-        """Make those that are left anew, where an SA serves that is not ``lost``."""
+        """Make those that are left anew, where an SA serves that is not ``lost``, and those that
+        have ended meanwhile as their peer had forgotten them."""
         for child in children:
-            new = self.sas.serving(child, lost) if child.state is State.ESTABLISHED else None
+            left = child.state is State.ESTABLISHED or (child.forgotten and self._lacks(child))
+            new = self.sas.serving(child, lost) if left else None
             if new is not None:
                 self.shared.connections.renew(child, new)
+
+    def _lacks(self, gone: ChildSa) -> bool:
+        """Whether nothing has what a child SA that is gone carried, and that is to be as it was."""
+        entry = self.shared.connections.entries.get(gone.connection.name)
+        if entry is None or entry.held_down:
+            return False
+        now, before = (narrowed(c, gone.selector) for c in (entry.connection, gone.connection))
+        left = self.sas.in_slot(gone.slot)
+        return now == before and not any(child.state is State.ESTABLISHED for child in left)
 
     def _ask(self, sa: IsakmpSa) -> None:
         sa.dpd_waiting += 1

@@ -128,16 +128,22 @@ class Places:
     def initial_contact(self, sa: IsakmpSa) -> None:
         """The peer knows of no other SA with us: it has restarted, or is another device.
 
-        Where several places never mind each other, that is said of this one alone.
+        Where several places never mind each other, that is said of this one alone. What ends for
+        that is made anew only by who has begun another SA for it: the peer may have ended it.
         """
         olds, children = self.sas.everywhere(sa)
         if sa.remote.unique is Unique.NEVER:
-            olds, children = self.sas.of_peer(sa.peer), self.sas.children_of(sa)
+            olds, children = self.sas.of_peer(sa.peer), self.sas.children_of_peer(sa.peer)
         gone = [old for old in olds if old is not sa and old.established < sa.created]
-        for child in children:
-            if child.parent in (None, sa) and child.established < sa.created:
-                elsewhere = any(old.place == child.place != sa.place for old in gone)
-                self._children.delete_child(child, elsewhere)
+        free = [c for c in children if c.parent in (None, sa) and c.established < sa.created]
+        every = *free, *(child for child in children if child.parent in gone)
+        for child in [each for each in every if each.state is State.ESTABLISHED]:
+            child.forgotten = True
+            self.log.info("connection %s: child SA %s ends, as its peer knows of nothing before %s",
+                           child.connection.name, child, sa)  # fmt: skip
+        for child in free:
+            elsewhere = any(old.place == child.place != sa.place for old in gone)
+            self._children.delete_child(child, elsewhere)
         for old in gone:
             if old.state is State.ESTABLISHED:
                 self.changed(old, sa)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
+
 from isakmp.constants import ikev2
 from isakmp.policy.spd import Selector
 from isakmp.sa import ChildSa, State
 from regress.pair import Gateway, Host, Network, both, network_id
 from regress.traffic import Stream, stopped
 
+VERSION = pytest.mark.parametrize("version", ["ikev1", "ikev2"])
 FIRST = Selector.of("10.1.0.0/16", "10.2.0.0/16")
 SECOND = Selector.of("10.3.0.0/16", "10.4.0.0/16")
 HINT_S = 10
@@ -71,7 +74,21 @@ def town(version: str, *, passive: bool = True) -> Town:
     return Town(net, west, east, east_text)
 
 
-def test_what_was_narrowed_is_made_anew_while_its_rekeying_is_asked_for() -> None:
+@VERSION
+@pytest.mark.parametrize("rekeys", [False, True], ids=["at rest", "rekeying"])
+def test_what_a_passive_connection_carried_is_made_anew(version: str, rekeys: bool) -> None:
+    """Also where its rekeying is asked for under the SA that was lost."""
+    one = town(version)
+    one.restart_east()
+    old = one.second
+    if rekeys:
+        one.west.daemon.connections.rekey(old)
+    one.recovers()
+    ended = "second: child SA second"
+    assert one.west.said.count(ended) == (version == "ikev1"), "INITIAL_CONTACT's end is told"
+
+
+def test_so_is_what_was_narrowed() -> None:
     one = town("ikev2", passive=False)
     one.restart_east()
     one.west.daemon.connections.rekey(one.second)
@@ -90,3 +107,21 @@ def test_a_question_under_a_replaced_ike_sa_holds_back_no_successor_under_the_ne
     one.net.run(5)
     made = [c for c in west.sas.of_connection("second") if c.parent is not old.parent]
     assert [child.state for child in made] == [State.ESTABLISHED]
+
+
+@pytest.mark.parametrize("what", ["lacking", "taken down", "changed", "there again"])
+def test_what_was_forgotten_is_made_anew_where_it_is_to_be_as_it_was(what: str) -> None:
+    one = town("ikev1")
+    west, old = one.west.daemon, one.second
+    old.forgotten = True
+    if what == "there again":
+        west.connections.rekey(old)
+        one.net.run(5)
+    west.keeper.children.delete_child(old, tell=False)
+    if what == "taken down":
+        west.connections.down("second")
+    elif what == "changed":
+        entry = west.connections.entries["second"]
+        entry.connection = west.connections.entries["west-east"].connection
+    west.keeper.liveness.renew([old])
+    assert bool(west.connections.busy) is (what == "lacking")

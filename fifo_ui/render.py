@@ -36,6 +36,7 @@ _TONES = {
 }
 NOTED = (
     "agreed",
+    "less",
     "not_replaced",
     "silent_s",
     "up_since",
@@ -250,6 +251,8 @@ def _noted(row: Row) -> Row:
     notes = []
     if row.get("agreed"):
         notes.append(f"no more is agreed on than {text_of(row['agreed'])}")
+    if why := row.get("less"):
+        notes.append(f"{why['cause']}: {why['detail']}: isakmpctl explain {row['name']}")
     if row.get("silent_s") is not None:
         silent = duration(row["silent_s"])
         notes.append(f"the peer has been silent for {silent}, and is asked if it lives")

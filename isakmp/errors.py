@@ -223,3 +223,10 @@ class Refused(IsakmpError):
 
     def __str__(self) -> str:
         return str(self.reason)
+
+
+def reason_of(error: Exception) -> Reason:
+    """Why something ended in that error."""
+    if isinstance(error, Refused):
+        return error.reason
+    return Reason("failed", str(error) if isinstance(error, IsakmpError) else repr(error))

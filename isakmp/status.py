@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 from isakmp.app.base import Usage
@@ -20,13 +19,12 @@ from isakmp.keeper.entry import Entry
 from isakmp.keeper.flows import kept_back
 from isakmp.policy.match import TRANSFORM_REGISTRIES
 from isakmp.policy.reader import bypass_names, connection_names, passive_names
-from isakmp.policy.spd import Connection, Remote, Traffic
+from isakmp.policy.spd import Connection, Remote
 from isakmp.policy.traffic import (
     agreed,
+    carries_all,
     configured,
     describe,
-    is_subset,
-    reduced,
     selector_text,
 )
 from isakmp.sa import ChildSa, IsakmpSa, State
@@ -156,9 +154,9 @@ def connection_row(
     so_far: Reason | None,
 ) -> dict[str, Any]:  # fmt: skip
     """One connection as it is kept; local_selectors, remote_selectors: the traffic it may have;
-    agreed: that which it has, where that is less; up_since: seconds since 1970, None where it is
-    not up; not_replaced: of what is up, when it was to be replaced last and was not, and why;
-    silent_s: for how long a peer of it is silent that is being asked whether it lives;
+    agreed: that which it has, where that is less, and less: why; up_since: seconds since 1970, None
+    where it is not up; not_replaced: of what is up, when it was to be replaced last and was not,
+    and why; silent_s: for how long a peer of it is silent that is being asked whether it lives;
     gone: why there is no IPsec stack, which nothing is up without; so_far: what is in the way of
     the try that is under way."""
     children = sas.of_connection(entry.connection.name)
@@ -173,7 +171,8 @@ def connection_row(
         "local_selectors": [selector_text(one) for one in traffic.local],
         "remote_selectors": [selector_text(one) for one in traffic.remote],
         "up_since": round(came + since_start, 3) if up and came is not None else None,
-        "agreed": _less(entry.connection, up),
+        "agreed": (less := _less(entry.connection, up)),
+        "less": entry.less.to_dict() if entry.less and less else None,
         "silent_s": _silent_s(children, sas, now),
         "not_replaced": _not_replaced(entry, since_start) if up else None,
         "so_far": so_far.to_dict() if so_far and not gone and not up else None,
@@ -183,23 +182,16 @@ def connection_row(
 
 def _not_replaced(entry: Entry, since_start: float) -> dict[str, Any] | None:
     """What became of the last try to replace a child SA, where it failed."""
-    if entry.failure is None:
+    if entry.failure is None or entry.failure == entry.less:
         return None
     return {"when": round(entry.failed + since_start, 3), "reason": entry.failure.to_dict()}
 
 
 def _less(connection: Connection, children: Sequence[ChildSa]) -> list[str]:
-    """What the child SAs of a connection are for, a line each, where they leave some of it out.
-
-    One for a pair of addresses at a time leaves nothing out: the others come when they are needed.
-    """
-    if connection.single_pair or not children:
+    """What the child SAs of a connection are for, a line each, where they leave some of it out."""
+    if carries_all(connection, children):
         return []
-    each = [agreed(child) for child in children]
-    local, remote = (tuple(dict.fromkeys(chain(*sides))) for sides in zip(*each, strict=True))
-    if is_subset(reduced(configured(connection)), Traffic(local, remote)):
-        return []
-    lines = list(dict.fromkeys(map(describe, each)))
+    lines = list(dict.fromkeys(describe(agreed(child)) for child in children))
     more = len(lines) - AGREED_MAX
     return [*lines[:AGREED_MAX], f"and {more} more"] if more > 0 else lines
 
@@ -245,6 +237,7 @@ def _left_out(
         "remote_selectors": [],
         "up_since": None,
         "agreed": [],
+        "less": None,
         "silent_s": None,
         "not_replaced": None,
         "so_far": None,

@@ -38,6 +38,7 @@ RULE = {
         "configuration changed: %s",
         "configuration reloaded: %s",
         "connection %s rekeyed: %s",
+        "connection %s is up in part: %s",
         "connection %s up: %s, %s",
         "connection %s: child SA %s deleted by the peer",
         "connection %s: child SA %s ends, as its peer knows of nothing before %s",

@@ -48,6 +48,22 @@ class Known(Protocol):
         """The connection, and what is left of the traffic (policy.traffic.Narrowed)."""
 
 
+class Waiting(Protocol):
+    """Packets that wait for child SAs."""
+
+    def waiting(self, connection: Connection) -> Selector | None:
+        """The packet that a connection is brought up for, where there is one."""
+
+    def wants_pair(self, connection: Connection) -> None:
+        """The peer takes one pair of addresses at a time."""
+
+    def by_pairs(self, connection: Connection) -> bool:
+        """Whether it does."""
+
+    def part(self, connection: Connection) -> Traffic | None:
+        """What of its traffic is asked for, where that is not all of it."""
+
+
 class Wanted(Protocol):
     """What should be up."""
 
@@ -59,14 +75,12 @@ class Wanted(Protocol):
     def child_refused(self, connection: Connection, reason: Reason) -> None:
         """The peer took the SA that came first, but not the child SA along with it."""
 
-    def wants_pair(self, connection: Connection) -> None:
-        """The peer takes one pair of addresses at a time."""
+    @property
+    def packets(self) -> Waiting:
+        """What waits for child SAs."""
 
-    def by_pairs(self, connection: Connection) -> bool:
-        """Whether it does."""
-
-    def waiting_packet(self, connection: Connection) -> Selector | None:
-        """The packet that a connection is brought up for, where there is one."""
+    def narrowed(self, connection: Connection, reason: Reason) -> bool:
+        """The peer has agreed on less than was asked for; whether that is news."""
 
     def reqid(self, name: str, selector: Selector, user: Exchange[Any]) -> int:
         """The number that ties a connection's policies and SAs together, kept for ``user``."""

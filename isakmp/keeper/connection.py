@@ -9,7 +9,7 @@ from typing import Any
 from isakmp.app.base import Acquire, Application, PolicySpec, bundle_order
 from isakmp.causes import UNANSWERED
 from isakmp.constants import ISAKMP_PORT
-from isakmp.errors import ConfError, IsakmpError, Reason, Refused
+from isakmp.errors import ConfError, Reason, Refused, reason_of
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.exchange.dialect import KeyExchange
@@ -17,12 +17,13 @@ from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.keeper.entry import AWAITED_S, Entry, Settings
 from isakmp.keeper.flows import Flows, fixed, kept_back, protecting
+from isakmp.keeper.packets import Packets
 from isakmp.keeper.reqids import Flow, Reqids
 from isakmp.log.log import Log, LogClass, severity_of
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, narrowed
-from isakmp.policy.spd import Address, Connection, Remote, Selector
-from isakmp.policy.traffic import selectors_of
+from isakmp.policy.spd import Address, Connection, Remote, Selector, Traffic
+from isakmp.policy.traffic import carries_all, configured, selectors_of
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.sa_database import SaDatabase
 
@@ -50,8 +51,7 @@ class Connections:
         self._beginning: dict[str, Exchange[Any]] = {}
         self._reqids = Reqids(self._uses_reqid)
         self.flows = Flows(app, log)
-        self._packets: dict[str, Selector] = {}
-        self._single: set[str] = set()
+        self.packets = Packets(sas, self.entries)
         self.fixed: dict[str, list[PolicySpec]] = {}
         self.meanwhile: list[Made] | None = None
 
@@ -99,8 +99,7 @@ class Connections:
 
     def _let_go(self, name: str) -> None:
         """Neither a timer nor a command finds it any more."""
-        self._packets.pop(name, None)
-        self._single.discard(name)
+        self.packets.forget(name)
         entry = self.entries.pop(name, None)
         if entry is not None:
             del self._with[entry.remote.name][name]
@@ -147,24 +146,33 @@ class Connections:
         self._rest(entry)
         self._stand(entry)
         name = entry.connection.name
-        if self._lacks_packet(entry.connection):
+        if self.packets.lacking(entry.connection):
             self.log.debug(LogClass.SA, 20, "connection %s: waits for a packet", name)
             return Job.of(None)
-        if self._is_up(entry) and not self.by_pairs(entry.connection):
+        part = self._asked_for(entry)
+        if part is None:
             return Job.of(None)
-        if running := self.under_way((name, entry.connection.selector)):
+        wanted = self.packets.ask(entry.connection, part)
+        if running := self.under_way((name, wanted.selector)):
             return running.finished
         if not entry.waiting:
             entry.began = self.timers.now()
         sa = self.sas.current_of_remote(entry.remote.name)
         if sa is not None:
-            return self._begin_child(sa, entry.connection)
+            return self._begin_child(sa, wanted)
         entry.waiting = True
         return self._begin_phase_1(entry)
 
-    def _lacks_packet(self, connection: Connection) -> bool:
-        """Whether nothing says which pair of addresses the next child SA would be for."""
-        return self.by_pairs(connection) and self.waiting_packet(connection) is None
+    def _asked_for(self, entry: Entry) -> Traffic | None:
+        """What of a connection is to be asked for now; None where it is up, be it in part."""
+        if self.packets.by_pairs(entry.connection):
+            return configured(entry.connection)
+        if self._is_up(entry) and self.timers.now() >= entry.awaited_until:
+            self.packets.served(entry.name)  # nobody waits for that packet any more
+        part = self.packets.left(entry)
+        if part is None and entry.less is not None:
+            self.log.info("connection %s is up in part: %s", entry.name, entry.less.brief())
+        return part
 
     def _dialect(self, remote: Remote) -> KeyExchange:
         """How we speak to a peer first: the first of its Key-exchange."""
@@ -214,7 +222,7 @@ class Connections:
     def _wanted_of(self, remote: Remote) -> Connection | None:
         """Some connection that should be up: not every peer takes an IKE SA without child SA."""
         wanted = (e for e in self._entries_with(remote)
-                  if e.wanted and not self._lacks_packet(e.connection))  # fmt: skip
+                  if e.wanted and not self.packets.lacking(e.connection))  # fmt: skip
         entry = next(wanted, None)
         return entry.connection if entry else None
 
@@ -227,7 +235,7 @@ class Connections:
         for entry in self._entries_with(remote):
             if entry.waiting:
                 entry.waiting, entry.unreached = False, True
-                self._failed(entry, _reason(job.error))
+                self._failed(entry, reason_of(job.error))
 
     def sa_up(self, sa: IsakmpSa, brings: Connection | None = None) -> None:
         """Phase 1 is done, whoever began it: what waits for it goes on.
@@ -239,8 +247,9 @@ class Connections:
                 entry.waiting = entry.unreached = False
                 self._rest(entry)
                 coming = brings is not None and brings.name == entry.connection.name
-                if not coming and not self._is_up(entry) and not entry.held_down:
-                    self._begin_child(sa, entry.connection)
+                part = self.packets.left(entry)
+                if not coming and part is not None and not entry.held_down:
+                    self._begin_child(sa, self.packets.ask(entry.connection, part))
 
     def child_refused(self, connection: Connection, reason: Reason) -> None:
         """The peer took the SA that came first, but not the child SA along with it."""
@@ -279,11 +288,12 @@ class Connections:
         replaced = self.busy.get(flow) not in (None, exchange)
         if not replaced:
             self.busy.pop(flow, None)
+        part = not replaced and self.packets.asked(flow)
         if job.error is None:
             return
-        reason, entry = _reason(job.error), self.entries.get(flow[0])
+        reason, entry = reason_of(job.error), self.entries.get(flow[0])
         lost, sa = self._has_lost(exchange, reason), exchange.sa
-        if entry is None or entry.connection.selector != flow[1] or replaced:
+        if entry is None or not (part or entry.connection.selector == flow[1]) or replaced:
             return
         # One that this very try has made is no reason to go on without a pause.
         lost = lost and sa is not None and sa.established < entry.began
@@ -291,7 +301,7 @@ class Connections:
             (lost or self._has_another(exchange))
             and entry.wanted
             and self.settings.active
-            and not self._is_up(entry)
+            and self.packets.left(entry) is not None
         ):
             self.bring_up(entry)
         else:
@@ -317,9 +327,11 @@ class Connections:
     def _failed(self, entry: Entry, reason: Reason) -> None:
         """Try again after a growing, jittered while."""
         entry.failure, entry.failed = reason, self.timers.now()
-        if self._is_up(entry):
+        if self.packets.left(entry) is None:
             # A successor was refused: that is no attempt to bring it up.
             return
+        if self._is_up(entry):
+            entry.less = reason
         entry.tries += 1
         if not entry.wanted or not self.settings.active:
             return
@@ -365,11 +377,11 @@ class Connections:
             entry.retry.cancel()
             entry.retry = None
 
+    def _up(self, entry: Entry) -> list[ChildSa]:
+        return [c for c in self.sas.of_connection(entry.name) if c.state is State.ESTABLISHED]
+
     def _is_up(self, entry: Entry) -> bool:
-        return any(
-            child.state is State.ESTABLISHED
-            for child in self.sas.of_connection(entry.connection.name)
-        )
+        return bool(self._up(entry))
 
     def wants(self, remote: str) -> bool:
         """Whether a connection with that peer should be up."""
@@ -385,12 +397,32 @@ class Connections:
     def child_up(self, child: ChildSa) -> None:
         """A child SA is there, whoever began it: its traffic has policies, its entry rests."""
         entry = self.entries.get(child.connection.name)
-        self._packets.pop(child.connection.name, None)
         if entry is not None:
-            entry.tries, entry.failure, entry.waiting = 0, None, False
+            if self._serves(entry):
+                self.packets.served(entry.name)
+                entry.tries, entry.failure = 0, None
+            entry.waiting = False
             entry.up_since = self.timers.now() if entry.up_since is None else entry.up_since
             self._rest(entry)
         self._install_flow(child)
+
+    def _serves(self, entry: Entry) -> bool:
+        """Whether what there is carries the packet that was waited for. Why it is up in part is
+        forgotten once it is not."""
+        if entry.less is not None and carries_all(entry.connection, self._up(entry)):
+            entry.less = None
+        return not self.packets.wait(entry.name) or self.packets.left(entry) is None
+
+    def narrowed(self, connection: Connection, reason: Reason) -> bool:
+        """The peer has agreed on less than was asked for; whether that is news. A packet of the
+        rest waits for the next try."""
+        entry = self.entries.get(connection.name)
+        if entry is None:
+            return True
+        news, entry.less = entry.less != reason, reason
+        if self.packets.left(entry) is not None:
+            self._failed(entry, reason)
+        return news
 
     def child_moved(self, child: ChildSa) -> None:
         """A child SA has another end, or what had its traffic is gone: the newest has the policies,
@@ -409,7 +441,7 @@ class Connections:
         if entry is None:
             return
         if not self._is_up(entry):
-            entry.up_since = None
+            entry.up_since = entry.less = None
         if not entry.connection.passive and entry.wanted and not entry.held_down:
             self._failed(entry, child.end or Reason("sa-gone", "its last child SA is gone"))
 
@@ -503,27 +535,10 @@ class Connections:
             self.log.debug(LogClass.SA, 20, "acquire for %s: nothing is started", event.selector)
             return
         self.log.debug(LogClass.SA, 10, "acquire for %s: %s", event.selector, flow)
-        self._packets[entry.connection.name] = event.selector
+        self.packets.came(entry.name, event.selector)
         self._await(entry)
         if entry.retry is None:
             self.bring_up(entry)
-
-    def waiting_packet(self, connection: Connection) -> Selector | None:
-        """The last packet that waits for an SA of a connection, or of the pair of one that is
-        renewed."""
-        packet, entry = self._packets.get(connection.name), self.entries.get(connection.name)
-        whole = entry is not None and entry.connection.selector == connection.selector
-        traffic = selectors_of(connection) if whole else (connection.selector,)
-        fits = packet is not None and any(each.overlaps(packet) for each in traffic)
-        return packet if fits else None
-
-    def wants_pair(self, connection: Connection) -> None:
-        """The peer takes one pair of addresses at a time: from now on the packet's is asked for."""
-        self._single.add(connection.name)
-
-    def by_pairs(self, connection: Connection) -> bool:
-        """Whether a connection's child SAs are for one packet's pair of addresses."""
-        return connection.single_pair or connection.name in self._single
 
     # --- policies ----------------------------------------------------------------------------
 
@@ -583,9 +598,3 @@ class Connections:
         """A child SA's policies go; what stands below takes their place."""
         self.flows.put(flow, [])
         self._reqids.give_back(flow)
-
-
-def _reason(error: Exception) -> Reason:
-    if isinstance(error, Refused):
-        return error.reason
-    return Reason("failed", str(error) if isinstance(error, IsakmpError) else repr(error))

@@ -19,10 +19,10 @@ AWAITED_S, AWAITED_RETRY_S, AWAITED_PAUSE_S = 40.0, 10.0, 1.0
 class Entry:
     """One connection as it is kept up. wanted: started and not taken down by command;
     failure: why the last try failed, or to replace what is up, and failed: when that was, None once
-    there is a new child SA; began: when a try was begun; unreached: it ended with its phase 1;
-    up_since: when it came up, None while it is not; awaited_until: until when packets are taken to
-    wait for it; beside: policies of what was there before it, which stand beside its own until that
-    is gone."""
+    there is a new child SA, of what was waited for; began: when a try was begun; unreached: it
+    ended with its phase 1; up_since: when it came up, None while it is not; awaited_until: until
+    when packets are taken to wait for it; less: why it is up with less than it is for; beside:
+    policies of what was there before it, which stand beside its own until that is gone."""
 
     connection: Connection
     remote: Remote
@@ -37,6 +37,7 @@ class Entry:
     began: float = 0.0
     up_since: float | None = None
     awaited_until: float = 0.0
+    less: Reason | None = None
     beside: tuple[PolicySpec, ...] = ()
 
     @property

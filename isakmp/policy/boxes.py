@@ -281,6 +281,21 @@ def covered(part: Box, whole: Sequence[Box], work: Work) -> bool:
     return not left
 
 
+def less(side: Sequence[Box], others: Sequence[Box]) -> list[Box]:
+    """A side without what the others have of it; more is left where that cannot be said in
+    PIECES_MAX pieces, or is one of many protocols."""
+    left = list(side)
+    for box in others:
+        still: list[Box] = []
+        for piece in left:
+            inner = meet(piece, box)
+            still += without(piece, inner) if inner else [piece]
+        if len(still) > PIECES_MAX:
+            break
+        left = still
+    return left
+
+
 def join(found: list[Box], box: Box) -> None:
     """Put a box to others without seams: addresses side by side are one range, ports too, whose
     place is that of its first part.

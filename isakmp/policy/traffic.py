@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 from isakmp.constants import ikev2
@@ -29,6 +29,7 @@ from isakmp.policy.boxes import (
     is_network,
     join,
     joined,
+    less,
     networks_of,
     prefix_of,
     selector_of,
@@ -270,6 +271,25 @@ def reduced(traffic: Traffic) -> Traffic:
     return _traffic(*(apart(boxes_of(side)) for side in traffic))
 
 
+def rest(whole: Traffic, first: Traffic, had: Sequence[Traffic]) -> Traffic | None:
+    """Of the traffic of a connection, with that of a packet, what none of those that it has
+    carries. None where one carries the packet. All of it where the rest cannot be said."""
+    local, remote = boxes_of(whole.local), boxes_of(whole.remote)
+    for each in had:
+        fits = [is_subset(Traffic(a, b), Traffic(c, d)) for a, b, c, d in (
+            (first.local, (), each.local, ()), ((), first.remote, (), each.remote))]  # fmt: skip
+        if all(fits):
+            return None
+        # The packet stays in what is left of the side that keeps it from being carried.
+        if fits[1]:
+            local = less(local, boxes_of(each.local))
+        else:
+            remote = less(remote, boxes_of(each.remote))
+    if max(len(local), len(remote)) > SELECTORS_MAX:
+        return whole
+    return _traffic(local, remote)
+
+
 def _of_common_versions(local: list[Box], remote: list[Box]) -> BothSides:
     """Without selectors of an IP version that the other side has none of."""
     here, there = {box[0] >= V6 for box in local}, {box[0] >= V6 for box in remote}
@@ -483,6 +503,18 @@ def configured(connection: Connection) -> Traffic:
 def agreed(child: ChildSa) -> Traffic:
     """What a child SA of either version is for."""
     return child.traffic if child.traffic.local else of_selector(child.selector)
+
+
+def carries_all(connection: Connection, children: Sequence[ChildSa]) -> bool:
+    """Whether child SAs of a connection leave nothing of it out together.
+
+    One for a pair of addresses at a time leaves nothing out: the others come when they are needed.
+    """
+    if connection.single_pair or not children:
+        return True
+    each = [agreed(child) for child in children]
+    local, remote = (tuple(dict.fromkeys(chain(*sides))) for sides in zip(*each, strict=True))
+    return is_subset(reduced(configured(connection)), Traffic(local, remote))
 
 
 def of_selector(selector: Selector) -> Traffic:

@@ -60,7 +60,8 @@ NO_LIMITS = Limits()
 class Child:
     """What is known of the child SA so far; everything from our point of view.
 
-    offered: the traffic that the initiator asked for; traffic: what is agreed on; old: the child
+    offered: the traffic that the initiator asked for; first: that of the packet that it was asked
+    for with; traffic: what is agreed on; old: the child
     SA to replace; gone: SPIs that the peer has deleted meanwhile; agreed: when the choice was
     looked at; with_group: key exchange may be part of it; cpi_in, cpi_out: of IPComp, 0 without it;
     selectors: the traffic as the IPsec stack takes it; declined: what the peer asked for and does
@@ -71,6 +72,7 @@ class Child:
     old: ChildSa | None = None
     with_group: bool = False
     offered: Traffic | None = None
+    first: Selector | None = None
     traffic: Traffic | None = None
     additional: bool = False
     transport: bool = False
@@ -162,12 +164,12 @@ def add_sa(c: Child, message: Outgoing) -> None:
 
 def add_request(x: X, c: Child, message: Outgoing) -> None:
     """The initiator's selectors, those of the packet that waits first."""
-    connection = connection_of(c)
-    c.offered = c.old.traffic if c.old else connection.traffic
-    local, remote = c.offered
+    connection, packets = connection_of(c), x.engine.owner.connections.packets
     # What replaces another SA has its traffic, whatever packet waits (2.9.2).
-    packet = None if c.old else x.engine.owner.connections.waiting_packet(connection)
-    if c.old is None and x.engine.owner.connections.by_pairs(connection):
+    c.first = packet = None if c.old else packets.waiting(connection)
+    c.offered = c.old.traffic if c.old else packets.part(connection) or connection.traffic
+    local, remote = c.offered
+    if c.old is None and packets.by_pairs(connection):
         # Without a packet it is the pair of one that had such a child SA before.
         pair = connection.selector
         if packet is not None:
@@ -233,7 +235,7 @@ def refused_by_peer(x: X, c: Child, error: int) -> Refused:
     connection = connection_of(c)
     line = connection.line
     if error == Notify.SINGLE_PAIR_REQUIRED:
-        x.engine.owner.connections.wants_pair(connection)
+        x.engine.owner.connections.packets.wants_pair(connection)
     if error == Notify.NO_PROPOSAL_CHOSEN:
         line = c.proposals[0].line
     if error == Notify.TS_UNACCEPTABLE:
@@ -373,25 +375,6 @@ def _old_first(c: Child, came: Traffic, work: Work) -> Traffic:
         return came
     local, remote = c.old.traffic
     return Traffic((*local, *came.local), (*remote, *came.remote))
-
-
-def lost_in_rekeying(x: X, c: Child) -> Reason | None:
-    """What the peer has left out of the traffic of the child SA that is replaced, though it must
-    not (2.9.2); or that this is too much to tell. The old one would end all the same, so that the
-    new one is better than none."""
-    if c.old is None:
-        return None
-    old, new = c.old.traffic, traffic_of(c)
-    work = x.engine.bounds.work(*map(len, (*old, *new)))
-    if traffic.is_subset(old, new, work):
-        return None
-    if work.over:
-        return x.engine.bounds.compared(work)
-    return Reason(
-        "narrowed-rekey", "the new child SA carries less than the one in whose place it comes",
-        came=traffic.describe(new), acceptable=traffic.describe(old),
-        line=connection_of(c).line, mend="the peer's configuration has changed: compare selectors",
-    )  # fmt: skip
 
 
 def _cpi(notifies: dict[int, list[Any]]) -> int:

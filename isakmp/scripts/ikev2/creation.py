@@ -21,7 +21,7 @@ from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Outgoing, Wait
 from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev2 import child as negotiation
-from isakmp.scripts.ikev2 import common, rekey
+from isakmp.scripts.ikev2 import common, less, rekey
 from isakmp.scripts.ikev2.additional import Additional
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.common import sa_of
@@ -134,10 +134,10 @@ def finalize(x: X) -> None:
     else:
         owner.children.child_rekeyed(c.old, child, c.specs)
         rekey.settle_child(x.engine, c.old)
-        if x.initiator and (reason := negotiation.lost_in_rekeying(x, c)):
-            x.engine.remark(x, reason, goes_on=True)
     if x.unwanted is not None:
         owner.children.delete_child(child)
+    elif x.initiator:
+        less.tell(x, c)
 
 
 def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:

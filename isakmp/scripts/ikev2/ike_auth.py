@@ -37,7 +37,7 @@ from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev2 import child as negotiation
-from isakmp.scripts.ikev2 import common, ppk, twins
+from isakmp.scripts.ikev2 import common, less, ppk, twins
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.common import sa_of
 from isakmp.scripts.ikev2.informational import take_back
@@ -367,6 +367,8 @@ def finalize(x: X) -> None:
     sa.keys.earlier = ()
     if c is not None and s.refusal is None:
         owner.children.child_established(negotiation.make(x, c, sa, s.ni, s.nr), c.specs)
+        if x.initiator:
+            less.tell(x, c)
     if s.initial_contact:
         # Its child SA is there before what it replaces goes: the traffic always has one.
         owner.places.initial_contact(sa)

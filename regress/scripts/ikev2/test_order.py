@@ -170,7 +170,7 @@ def test_payloads_may_come_in_any_order(world: str, seed: int) -> None:
     for host in (west, east):
         change_sent(host, shuffle, 2)
     live(net, west, east)
-    assert not west.reasons() + east.reasons()
+    assert not {*west.reasons(), *east.reasons()} - {"narrowed"}
 
 
 def test_pieces_go_in_order_and_what_they_hold_too(monkeypatch: pytest.MonkeyPatch) -> None:

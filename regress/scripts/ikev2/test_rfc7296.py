@@ -421,7 +421,7 @@ def test_the_packet_that_waits_is_not_named_when_rekeying(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(traffic, "to_wire", count)
     packet = Selector.of("10.1.0.5", "10.2.0.7", 6, 1234, 80)
-    west.daemon.connections._packets["west-east"] = packet
+    west.daemon.connections.packets._last["west-east"] = packet
     west.daemon.connections.rekey(child_of(west))
     net.run(1)
     assert sizes == [1, 1, 1, 1]

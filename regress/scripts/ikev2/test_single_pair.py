@@ -158,7 +158,7 @@ def test_a_pair_that_is_renewed_is_not_that_of_a_packet_that_waits() -> None:
     wants(west, *HOSTS[0])
     settled(net, west, east, HOSTS[:1])
     (child,), sa = west.daemon.sas.all_children(), sa_of(west)
-    west.daemon.connections._packets["west-east"] = Selector.of(*HOSTS[2], 6, 40000, 80)
+    west.daemon.connections.packets._last["west-east"] = Selector.of(*HOSTS[2], 6, 40000, 80)
     west.daemon.connections.renew(child, sa)
     net.run(3)
     assert set(carried(west)) == {HOSTS[0]}

@@ -32,6 +32,7 @@ class SaDatabase:
         self._by_slot: dict[Slot, list[ChildSa]] = {}
         self._by_connection: dict[str, dict[int, ChildSa]] = {}
         self._by_flow: dict[tuple[str, Selector], dict[int, ChildSa]] = {}
+        self._by_reqid: dict[int, dict[int, ChildSa]] = {}
         self._children_of: dict[Peer, list[ChildSa]] = {}
         self._children_of_remote: dict[str, dict[int, ChildSa]] = {}
         self._outbound: dict[tuple[int, int, str], ChildSa] = {}
@@ -87,6 +88,7 @@ class SaDatabase:
         self._by_connection.setdefault(child.connection.name, {})[id(child)] = child
         flow = child.connection.name, child.selector
         self._by_flow.setdefault(flow, {})[id(child)] = child
+        self._by_reqid.setdefault(child.reqid, {})[id(child)] = child
         self._children_of.setdefault(child.peer, []).append(child)
         self._children_of_remote.setdefault(child.peer[0][0], {})[id(child)] = child
         self._children_of_who.setdefault(child.peer[0], []).append(child)
@@ -120,6 +122,7 @@ class SaDatabase:
         _take(self._by_slot, child.slot, child)
         _drop(self._by_connection, child.connection.name, id(child))
         _drop(self._by_flow, (child.connection.name, child.selector), id(child))
+        _drop(self._by_reqid, child.reqid, id(child))
         _take(self._children_of, child.peer, child)
         if child in self._children_of_who.get(child.who, ()):
             self._hold(child, -1)
@@ -239,6 +242,10 @@ class SaDatabase:
         """That of them which is not superseded and was made last."""
         live = [c for c in self.of_flow(name, selector) if c.state is State.ESTABLISHED]
         return max(reversed(live), key=lambda child: child.established, default=None)
+
+    def of_reqid(self, reqid: int) -> list[ChildSa]:
+        """Every child SA with that number in the IPsec stack."""
+        return list(self._by_reqid.get(reqid, {}).values())
 
     def knows(self, remote: str) -> bool:
         """Whether there is any SA, of either phase, with the configured peer of that name."""

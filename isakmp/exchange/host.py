@@ -82,7 +82,10 @@ class Wanted(Protocol):
     def narrowed(self, connection: Connection, reason: Reason) -> bool:
         """The peer has agreed on less than was asked for; whether that is news."""
 
-    def reqid(self, name: str, selector: Selector, user: Exchange[Any]) -> int:
+    def reqid(
+        self, name: str, selectors: tuple[Selector, ...], user: Exchange[Any],
+        old: ChildSa | None = None,
+    ) -> int:  # fmt: skip
         """The number that ties a connection's policies and SAs together, kept for ``user``."""
 
 

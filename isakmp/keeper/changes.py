@@ -53,7 +53,7 @@ class Changes:
         # The last first: what is done with is let go of, one by one.
         self._sas = list(connections.sas.isakmp.values())[::-1]
         self._children = connections.sas.all_children()[::-1]
-        self._fixed_before = connections.fixed
+        self._fixed_before = connections.policies.fixed
         self._same: dict[str, bool] = {}
         # With the peers themselves, so that nothing else can be where they were.
         self._current: dict[int, tuple[Remote, bool]] = {}
@@ -139,9 +139,9 @@ class Changes:
             else:
                 before.entry.connection, before.entry.remote = connection, remote
             yield
-        connections.fixed = {}
+        connections.policies.fixed = {}
         for name, specs in unnegotiated(self._catalog) if connections.settings.flows else ():
-            connections.fixed[name] = specs
+            connections.policies.fixed[name] = specs
             beside = connections.flows.of((name, None))
             connections.flows.put((name, None), list(dict.fromkeys((*beside, *specs))))
             yield
@@ -149,7 +149,7 @@ class Changes:
     def _drop(self) -> Steps[None]:
         left_out = dict(self._catalog.left_out)
         for name in self._fixed_before:
-            if self._fixed_before[name] != self._connections.fixed.get(name):
+            if self._fixed_before[name] != self._connections.policies.fixed.get(name):
                 self._connections.settle(name, ())
             yield
         children: defaultdict[str, list[ChildSa]] = defaultdict(list)

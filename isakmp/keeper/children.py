@@ -110,8 +110,9 @@ class Children:
 
     def take_over(self, child: ChildSa) -> None:
         """The peer is ready to receive with ``child``: from now on we send with it."""
-        if child.receives_only and child.state is State.ESTABLISHED:
-            self._begin_to_send(child)
+        ready = child.receives_only and child.state is State.ESTABLISHED
+        if ready and self._begin_to_send(child):
+            self.shared.connections.child_sends(child)
 
     def _await_use(self, child: ChildSa, wait_s: float = USE_S) -> None:
         """What comes with ``child`` shows that the peer has it (RFC 7296 2.8).

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from isakmp.app.base import Acquire, Application, PolicySpec, bundle_order
+from isakmp.app.base import Acquire, Application
 from isakmp.causes import UNANSWERED
 from isakmp.constants import ISAKMP_PORT
 from isakmp.errors import ConfError, Reason, Refused, reason_of
@@ -16,14 +16,14 @@ from isakmp.exchange.dialect import KeyExchange
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.keeper.entry import AWAITED_S, Entry, Settings
-from isakmp.keeper.flows import Flows, fixed, kept_back, protecting
 from isakmp.keeper.packets import Packets
-from isakmp.keeper.reqids import Flow, Reqids
+from isakmp.keeper.policies import Policies
+from isakmp.keeper.reqids import Flow
 from isakmp.log.log import Log, LogClass, severity_of
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, narrowed
 from isakmp.policy.spd import Address, Connection, Remote, Selector, Traffic
-from isakmp.policy.traffic import carries_all, configured, selectors_of
+from isakmp.policy.traffic import carries_all, configured
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.sa_database import SaDatabase
 
@@ -49,10 +49,9 @@ class Connections:
         self._with: dict[str, dict[str, Entry]] = {}
         self.busy: dict[Flow, Exchange[Any]] = {}
         self._beginning: dict[str, Exchange[Any]] = {}
-        self._reqids = Reqids(self._uses_reqid)
-        self.flows = Flows(app, log)
+        self.policies = Policies(app, log, sas, self.entries)
+        self.flows = self.policies.flows
         self.packets = Packets(sas, self.entries)
-        self.fixed: dict[str, list[PolicySpec]] = {}
         self.meanwhile: list[Made] | None = None
 
     # --- configuration -----------------------------------------------------------------------
@@ -80,7 +79,7 @@ class Connections:
         if self.entries.get(name) is entry:
             self._let_go(name)
         self.settle(name, children)
-        self._reqids.give_back((name, entry.connection.selector))
+        self.policies.give_back((name, entry.connection.selector))
 
     def settle(self, name: str, children: Iterable[ChildSa]) -> None:
         """Delete those child SAs; no policies stay but those of what is known of the name now."""
@@ -88,8 +87,8 @@ class Connections:
             for child in children:
                 self.engine.owner.children.delete_child(child)
             self.flows.drop(name)
-            if name in self.fixed:
-                self.flows.put((name, None), self.fixed[name])
+            if name in self.policies.fixed:
+                self.flows.put((name, None), self.policies.fixed[name])
             if entry := self.entries.get(name):
                 entry.beside = ()
                 self._stand(entry)
@@ -119,7 +118,7 @@ class Connections:
 
     def end(self) -> None:
         """Forget all connections, those that are left out with them."""
-        self.fixed = {}
+        self.policies.fixed = {}
         for entry in list(self.entries.values()):
             self.drop(entry, self.sas.of_connection(entry.name))
         self.flows.end()
@@ -437,8 +436,8 @@ class Connections:
             # A client has come back under another identity or address before it was missed.
             self.child_moved(left[-1])
             return
-        self._remove_flow((child.connection.name, child.selector))
-        if entry is None:
+        self.policies.remove(child)
+        if entry is None or any(heir.state is State.ESTABLISHED for heir in child.heirs):
             return
         if not self._is_up(entry):
             entry.up_since = entry.less = None
@@ -528,13 +527,12 @@ class Connections:
 
     def acquire(self, event: Acquire) -> None:
         """Traffic waits for an SA."""
-        flow = self._reqids.flow(event.reqid)
-        entry = self.entries.get(flow[0]) if flow else None
+        entry = self.entries.get(self.policies.reqids.name(event.reqid) or "")
         ours = entry is not None and (entry.wanted or not entry.connection.passive)
         if entry is None or not ours or entry.held_down or not self.settings.active:
             self.log.debug(LogClass.SA, 20, "acquire for %s: nothing is started", event.selector)
             return
-        self.log.debug(LogClass.SA, 10, "acquire for %s: %s", event.selector, flow)
+        self.log.debug(LogClass.SA, 10, "acquire for %s: %s", event.selector, entry.name)
         self.packets.came(entry.name, event.selector)
         self._await(entry)
         if entry.retry is None:
@@ -542,36 +540,23 @@ class Connections:
 
     # --- policies ----------------------------------------------------------------------------
 
-    def reqid(self, name: str, selector: Selector, user: Exchange[Any]) -> int:
-        """The number of that traffic, which ``user`` keeps until it is over."""
-        return self._reqids.hold((name, selector), user.finished)
-
-    def _uses_reqid(self, flow: Flow) -> bool:
-        if self.flows.has(flow) or self.sas.of_flow(*flow):
-            return True
-        entry = self.entries.get(flow[0])
-        return entry is not None and entry.connection.selector == flow[1]
+    def reqid(
+        self, name: str, selectors: tuple[Selector, ...], user: Exchange[Any],
+        old: ChildSa | None = None,
+    ) -> int:  # fmt: skip
+        """The number of that traffic, which ``user`` keeps until it is over; that of the child SA
+        which is to be replaced."""
+        return self.policies.hold(name, selectors, old, user)
 
     def _stand(self, entry: Entry) -> None:
-        """What its traffic meets while no child SA has it: a policy that asks for one, or one that
-        drops, where nobody is to be asked. What stands beside it stays."""
+        """What its traffic meets while no child SA has it."""
         if not self.settings.flows:
             return
-        connection, path = entry.connection, self.path_to(entry.remote)
-        beside = *entry.beside, *self.fixed.get(entry.name, ())
-        standing = kept_back(selectors_of(connection), passive=connection.passive)
-        if path is None:
-            self.flows.put((connection.name, None), [*beside, *fixed(standing)])
-            if entry.remote.address is not None and entry.retry is None:
-                wait = self.settings.check_interval_s
-                entry.retry = self.timers.add("route to a peer", wait, self._again, entry)
-            return
-        suite = connection.suites[0].protocols
-        mode = suite[0].transforms[0].encapsulation
-        protocols = bundle_order(p.protocol for p in suite)
-        reqid = self._reqids.of((connection.name, connection.selector))
-        specs = [s for each in standing for s in protecting(reqid, each, path, mode, protocols)]
-        self.flows.put((connection.name, None), [*beside, *specs])
+        path = self.path_to(entry.remote)
+        self.policies.stand(entry, path)
+        if path is None and entry.remote.address is not None and entry.retry is None:
+            wait = self.settings.check_interval_s
+            entry.retry = self.timers.add("route to a peer", wait, self._again, entry)
 
     def _again(self, entry: Entry) -> None:
         entry.retry = None
@@ -581,20 +566,15 @@ class Connections:
         """The policies of a child SA, unless that is ending."""
         if not self.settings.flows or child.state is State.DELETING:
             return
-        name, selector = child.connection.name, child.selector
-        reqid, mode = self._reqids.of((name, selector)), child.protocols[0].chosen.encapsulation
-        protocols = bundle_order(p.chosen.protocol for p in child.protocols)
-        specs = [
-            spec for each in (selector, *child.more)
-            for spec in protecting(reqid, each, child.path, mode, protocols)
-        ]  # fmt: skip
-        self.flows.put((name, selector), specs)
+        self.policies.install(child)
+        entry = self.entries.get(child.connection.name)
+        if entry is not None and self.policies.crowded(entry, child):
+            self._stand(entry)
+
+    def child_sends(self, child: ChildSa) -> None:
+        """What is sent takes it from now on."""
+        self._install_flow(child)
 
     def reinstall(self) -> None:
         """Every policy again, for a stack that has forgotten them."""
         self.flows.reinstall()
-
-    def _remove_flow(self, flow: Flow) -> None:
-        """A child SA's policies go; what stands below takes their place."""
-        self.flows.put(flow, [])
-        self._reqids.give_back(flow)

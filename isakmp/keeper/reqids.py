@@ -6,7 +6,7 @@ another one its policy would have no SA, and its SA no traffic.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -15,61 +15,66 @@ from isakmp.policy.spd import Selector
 
 Flow = tuple[str, Selector]
 """A connection's name, and traffic of it."""
+Key = tuple[str, Hashable]
+"""The same, or all the traffic of a part that begins as another does."""
 
 
 class Entry:
-    """One flow's number, and the negotiations that keep it."""
+    """A number, of what it was given out for, and the negotiations that keep it."""
 
-    __slots__ = ("flow", "holders", "number")
+    __slots__ = ("holders", "key", "number")
 
-    def __init__(self, flow: Flow, number: int) -> None:
-        self.flow, self.number = flow, number
+    def __init__(self, key: Key, number: int) -> None:
+        self.key, self.number = key, number
         self.holders: tuple[Job[Any], ...] = ()
 
 
 class Reqids:
-    """Every flow's number. in_use: whether policies or SAs have that of a flow."""
+    """Every flow's number. in_use: whether child SAs have it; stands: whether the policies of a
+    connection have that of such a flow."""
 
-    def __init__(self, in_use: Callable[[Flow], bool]) -> None:
-        self._in_use = in_use
-        self._entries: dict[Flow, Entry] = {}
-        self._flows: dict[int, Flow] = {}
+    def __init__(self, in_use: Callable[[int], bool], stands: Callable[[Key], bool]) -> None:
+        self._in_use, self._stands = in_use, stands
+        self._entries: dict[Key, Entry] = {}
+        self._numbers: dict[int, Entry] = {}
         self._last = 0
 
-    def of(self, flow: Flow) -> int:
+    def of(self, key: Key) -> int:
         """Its number, given out at first use."""
-        return self._entry(flow).number
+        entry = self._entries.get(key)
+        return entry.number if entry is not None else self.anew(key)
 
-    def _entry(self, flow: Flow) -> Entry:
-        entry = self._entries.get(flow)
-        if entry is None:
-            self._last += 1
-            entry = self._entries[flow] = Entry(flow, self._last)
-            self._flows[self._last] = flow
-        return entry
+    def anew(self, key: Key) -> int:
+        """Another number than before, which who has it keeps."""
+        self._last += 1
+        self._entries[key] = self._numbers[self._last] = Entry(key, self._last)
+        return self._last
 
-    def hold(self, flow: Flow, holder: Job[Any]) -> int:
-        """The same for a negotiation, which keeps it until ``holder`` is done."""
-        entry = self._entry(flow)
+    def hold(self, number: int, holder: Job[Any]) -> int:
+        """A number that a negotiation keeps until ``holder`` is done."""
+        entry = self._numbers[number]
         if holder not in entry.holders:
             entry.holders = *entry.holders, holder
             holder.then(partial(self._let_go, entry))
-        return entry.number
+        return number
 
     def _let_go(self, entry: Entry, holder: Job[Any]) -> None:
         entry.holders = tuple(other for other in entry.holders if other is not holder)
-        self._forget(entry)
+        self.give_back(entry.number)
 
-    def give_back(self, flow: Flow) -> None:
+    def give_back(self, number: int) -> None:
         """One of its users has done with it: nobody's number is forgotten."""
-        if entry := self._entries.get(flow):
-            self._forget(entry)
+        entry = self._numbers.get(number)
+        if entry is None or entry.holders or self._in_use(number):
+            return
+        now = self._entries.get(entry.key) is entry
+        if now and self._stands(entry.key):
+            return
+        del self._numbers[number]
+        if now:
+            del self._entries[entry.key]
 
-    def _forget(self, entry: Entry) -> None:
-        """Its number, unless somebody uses it."""
-        if not entry.holders and not self._in_use(entry.flow):
-            del self._entries[entry.flow], self._flows[entry.number]
-
-    def flow(self, number: int) -> Flow | None:
-        """Whose number that is."""
-        return self._flows.get(number)
+    def name(self, number: int) -> str | None:
+        """The connection that has that number."""
+        entry = self._numbers.get(number)
+        return entry.key[0] if entry is not None else None

@@ -5,27 +5,43 @@ from ipaddress import ip_network
 import pytest
 
 from isakmp.event.job import Job
-from isakmp.keeper.reqids import Flow, Reqids
+from isakmp.keeper.reqids import Flow, Key, Reqids
 from isakmp.policy.spd import Selector
 from regress.pair import EAST, WEST, Network
 from regress.scripts.ikev2.pairs import child_of, gateways
 from regress.traffic import flows
 
-FLOW = "west-east", Selector(ip_network("10.1.0.0/16"), ip_network("10.2.0.0/16"))
+FLOW: Flow = "west-east", Selector(ip_network("10.1.0.0/16"), ip_network("10.2.0.0/16"))
 
 
 def test_a_number_is_kept_while_anybody_uses_it_and_given_back_after() -> None:
-    used: set[Flow] = {FLOW}
-    reqids = Reqids(used.__contains__)
+    used: set[int] = set()
+    stands: set[Key] = {FLOW}
+    reqids = Reqids(used.__contains__, stands.__contains__)
     negotiation: Job[None] = Job()
-    number = reqids.hold(FLOW, negotiation)
-    reqids.give_back(FLOW)
-    used.clear()
-    reqids.give_back(FLOW)
-    assert (reqids.of(FLOW), reqids.flow(number)) == (number, FLOW)
+    number = reqids.hold(reqids.of(FLOW), negotiation)
+    reqids.give_back(number)
+    stands.clear()
+    reqids.give_back(number)
+    assert (reqids.of(FLOW), reqids.name(number)) == (number, "west-east")
     negotiation.finish(None)
-    assert reqids.flow(number) is None
+    assert reqids.name(number) is None
     assert reqids.of(FLOW) != number
+
+
+def test_a_number_that_others_have_come_to_have_is_theirs() -> None:
+    used: set[int] = set()
+    stands: set[Key] = {FLOW}
+    reqids = Reqids(used.__contains__, stands.__contains__)
+    number = reqids.of(FLOW)
+    used.add(number)
+    another = reqids.anew(FLOW)
+    assert reqids.of(FLOW) == another != number
+    assert reqids.name(number) == reqids.name(another) == "west-east"
+    used.clear()
+    reqids.give_back(number)
+    reqids.give_back(another)
+    assert (reqids.name(number), reqids.name(another)) == (None, "west-east")
 
 
 @pytest.mark.parametrize("version", ["ikev1", "ikev2"])
@@ -44,4 +60,4 @@ def test_the_policies_of_a_peer_that_was_killed_and_is_back_are_those_of_its_new
     network.run(5)
     assert {p.reqid for p in east.app.policies} == {child_of(east).reqid}
     assert flows(back, east)
-    assert len(east.daemon.connections._reqids._entries) == 1
+    assert len(east.daemon.connections.policies.reqids._entries) == 1

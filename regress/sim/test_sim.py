@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from isakmp.app.base import bundle_order
 from isakmp.app.engine.embedded import Embedded
 from isakmp.constants import isakmp
 from isakmp.event.job import Job
@@ -15,12 +16,12 @@ from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Wait
 from isakmp.keeper.children import Children
-from isakmp.keeper.connection import Connections
+from isakmp.keeper.flows import protecting
 from isakmp.keeper.keeper import Keeper
 from isakmp.keeper.places import Places
-from isakmp.keeper.reqids import Flow
+from isakmp.keeper.policies import Policies
 from isakmp.policy.spd import Connection
-from isakmp.sa import IsakmpSa
+from isakmp.sa import ChildSa, IsakmpSa
 from isakmp.scripts.ikev1 import aggressive, quick_mode
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev1.message_ids import MessageIds
@@ -100,13 +101,23 @@ def test_a_black_hole_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         established(keeper, sa, brings)
         keeper.places.initial_contact(sa)
 
-    def forget(connections: Connections, flow: Flow) -> None:
-        connections.flows.put(flow, [])
-        if entry := connections._reqids._entries.pop(flow, None):
-            del connections._reqids._flows[entry.number]
+    def install(policies: Policies, child: ChildSa) -> None:
+        flow = child.connection.name, child.selector
+        policies.flows.put(flow, [
+            spec._replace(reqid=policies.reqids.of(flow)) for spec in protecting(
+                0, child.selector, child.path, child.protocols[0].chosen.encapsulation,
+                bundle_order(p.chosen.protocol for p in child.protocols))
+        ])  # fmt: skip
+
+    def forget(policies: Policies, child: ChildSa) -> None:
+        flow = child.connection.name, child.selector
+        policies.flows.put(flow, [])
+        if entry := policies.reqids._entries.pop(flow, None):
+            del policies.reqids._numbers[entry.number]
 
     monkeypatch.setattr(Keeper, "established", contact_first)
-    monkeypatch.setattr(Connections, "_remove_flow", forget)
+    monkeypatch.setattr(Policies, "install", install)
+    monkeypatch.setattr(Policies, "remove", forget)
     caught(8, "in a quiet world")
 
 

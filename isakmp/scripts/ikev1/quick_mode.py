@@ -114,7 +114,7 @@ def _offer(x: X) -> list[Suite]:
 
 def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:
     connection, s = connection_of(x), x.state
-    s.reqid = x.engine.owner.connections.reqid(connection.name, selector_of(x), x)
+    s.reqid = x.engine.owner.connections.reqid(connection.name, (selector_of(x),), x)
     for protocol in protocols:
         s.spis[protocol] = yield from ipsec_sa.reserve_spi(x, protocol, connection, s.reqid)
 

@@ -37,7 +37,7 @@ from isakmp.policy.spd import (
     Traffic,
     TrafficSelector,
 )
-from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa
+from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, State
 from isakmp.scripts import ipsec_sa
 from isakmp.scripts.ikev2 import common
 
@@ -61,15 +61,15 @@ class Child:
     """What is known of the child SA so far; everything from our point of view.
 
     offered: the traffic that the initiator asked for; first: that of the packet that it was asked
-    for with; traffic: what is agreed on; old: the child
-    SA to replace; gone: SPIs that the peer has deleted meanwhile; agreed: when the choice was
-    looked at; with_group: key exchange may be part of it; cpi_in, cpi_out: of IPComp, 0 without it;
-    selectors: the traffic as the IPsec stack takes it; declined: what the peer asked for and does
-    not get.
+    for with; traffic: what is agreed on; old: the child SA to replace, as_old: with no more than
+    that has; gone: SPIs that the peer has deleted meanwhile; agreed: when the choice was looked at;
+    with_group: key exchange may be part of it; cpi_in, cpi_out: of IPComp, 0 without it; selectors:
+    the traffic as the IPsec stack takes it; declined: what the peer asked for and does not get.
     """
 
     connection: Connection | None = None
     old: ChildSa | None = None
+    as_old: bool = False
     with_group: bool = False
     offered: Traffic | None = None
     first: Selector | None = None
@@ -132,7 +132,8 @@ def reserve_spi(x: X, c: Child) -> Wait:
     """An SPI for our inbound SA, and for IPComp its CPI."""
     connection = connection_of(c)
     protocol = PROTOCOLS[connection.proposals[0].protocol]
-    reqid = x.engine.owner.connections.reqid(connection.name, connection.selector, x)
+    selectors = c.selectors or traffic.selectors_of(connection)
+    reqid = x.engine.owner.connections.reqid(connection.name, selectors, x, c.old)
     c.spi_in = yield from ipsec_sa.reserve_spi(x, protocol, connection, reqid)
     if c.cpi_out or (x.initiator and can_compress(x, c)):
         ipcomp = isakmp.Protocol.IPCOMP
@@ -167,7 +168,9 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
     connection, packets = connection_of(c), x.engine.owner.connections.packets
     # What replaces another SA has its traffic, whatever packet waits (2.9.2).
     c.first = packet = None if c.old else packets.waiting(connection)
-    c.offered = c.old.traffic if c.old else packets.part(connection) or connection.traffic
+    c.offered = packets.part(connection) or connection.traffic
+    if c.old is not None:
+        c.offered = _in_place_of(x, c.old, c.as_old)
     local, remote = c.offered
     if c.old is None and packets.by_pairs(connection):
         # Without a packet it is the pair of one that had such a child SA before.
@@ -180,6 +183,29 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
         local, remote = (*first.local, *local), (*first.remote, *remote)
     message.add(P.TSI, traffic.to_wire(local))
     message.add(P.TSR, traffic.to_wire(remote))
+
+
+def _in_place_of(x: X, old: ChildSa, as_old: bool) -> Traffic:
+    """The traffic of a child SA that is replaced, and behind it all that its connection is for,
+    where the peer has narrowed that: it may have it by now (2.9.2). as_old: it has not."""
+    connection, sas = old.connection, x.engine.sas
+    by_pairs = x.engine.owner.connections.packets.by_pairs(connection)
+    up = [o for o in sas.of_connection(connection.name) if o.state is State.ESTABLISHED]
+    narrow = as_old or connection.passive or by_pairs or traffic.carries_all(connection, up)
+    if narrow or not traffic.is_subset(old.traffic, connection.traffic):
+        return old.traffic
+    try:
+        every = traffic.selectors_of(connection)
+        ipsec_sa.check_traffic(x, common.sa_of(x), connection, every, Notify.TS_UNACCEPTABLE)
+    except Refused:
+        return old.traffic
+    local, remote = connection.traffic
+    return Traffic((*old.traffic.local, *local), (*old.traffic.remote, *remote))
+
+
+def asks_for_more(c: Child) -> bool:
+    """Whether it was to carry more than what it takes the place of."""
+    return c.old is not None and c.offered != c.old.traffic
 
 
 def _add_modes(c: Child, message: Outgoing) -> None:
@@ -456,7 +482,7 @@ def install_inbound(
     """Derive the keys of both SAs (2.17); give the application the inbound one."""
     what, c.selectors = chosen(c), c.selectors or _selectors(x, c)
     c.what = what
-    c.reqid = x.engine.owner.connections.reqid(connection_of(c).name, c.selectors[0], x)
+    c.reqid = x.engine.owner.connections.reqid(connection_of(c).name, c.selectors, x, c.old)
     encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
     size = encryption + auth
     keymat = skeyseed.child_keymat(sa.keys.prf, sa.keys.sk.d, ni, nr, 2 * size, g_ir, more)

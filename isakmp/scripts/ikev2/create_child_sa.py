@@ -51,6 +51,8 @@ P, Notify = ikev2.Payload, ikev2.Notify
 
 SPI_SIZE = 8
 RESTARTS_MAX = 2
+# What a peer refuses that may take no more than it has taken before.
+_NARROWER = frozenset((Notify.TS_UNACCEPTABLE, Notify.SINGLE_PAIR_REQUIRED))
 
 
 # --- sending ---------------------------------------------------------------------------------
@@ -266,6 +268,9 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
     error = common.error_among(notifies)
     if error is None:
         raise MalformedPayload("HDR", 28, "an answer without SA and NONCE", "RFC 7296 1.3")
+    if s.child is not None and error in _NARROWER and negotiation.asks_for_more(s.child):
+        s.child.as_old = True
+        return Verdict.RESTART
     raise refused(x, error)
 
 

@@ -1,0 +1,44 @@
+"""What an answer leaves out of the traffic is told: RFC 7296 2.9."""
+
+from __future__ import annotations
+
+from fifo_ui import explain, render
+from regress.scripts.ikev2.narrow import (
+    narrowed,
+    row_of,
+)
+from regress.scripts.ikev2.pairs import pair, wear_out
+
+
+def test_what_the_peer_leaves_out_is_told_and_the_connection_is_up() -> None:
+    _, west, _ = narrowed()
+    row = row_of(west)
+    assert (row["state"], row["reason"], row["not_replaced"]) == ("up", None, None)
+    why = row["less"]
+    assert (why["cause"], why["came"], why["offered"]) == (
+        "narrowed", "10.1.0.0/16 === 10.2.0.0/16", "10.1.0.0/16 === 10.2.0.0/15",
+    )  # fmt: skip
+    assert why["line"].endswith("[west-east]")
+    assert "[west-east]" in why["mend"]
+    assert [o["reason"] for o in west.outcomes if not o["ok"]] == [why]
+    assert "narrowed: the peer takes less" in west.said
+    assert "narrowed: the peer takes less" in " ".join(render.connections([row]).split())
+    status = west.daemon.status()
+    rows = explain.failures(status["outcomes"], "west-east", status["connections"])
+    assert [row["topic"] for row in rows] == ["selectors"]
+
+
+def test_it_is_told_once_however_often_it_is_replaced() -> None:
+    net, west, _ = narrowed()
+    for _ in range(3):
+        wear_out(west)
+        net.run(5)
+    assert west.said.count(" rekeyed: ") == 3
+    assert west.reasons() == ["narrowed"]
+    assert row_of(west)["less"]["cause"] == "narrowed"
+
+
+def test_where_all_is_agreed_on_nothing_is_told() -> None:
+    _, west, east = pair(east={"remote": "10.0.0.0/8"})
+    assert row_of(west)["less"] is row_of(east)["less"] is None
+    assert not west.reasons() + east.reasons()

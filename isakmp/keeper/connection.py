@@ -159,6 +159,7 @@ class Connections:
         sa = self.sas.current_of_remote(entry.remote.name)
         if sa is not None:
             return self._begin_child(sa, wanted)
+        self.packets.asked((name, wanted.selector))  # with a new IKE SA comes all of it
         entry.waiting = True
         return self._begin_phase_1(entry)
 

@@ -381,7 +381,7 @@ class Connections:
         return [c for c in self.sas.of_connection(entry.name) if c.state is State.ESTABLISHED]
 
     def _is_up(self, entry: Entry) -> bool:
-        return bool(self._up(entry))
+        return any(c.state is State.ESTABLISHED for c in self.sas.of_connection(entry.name))
 
     def wants(self, remote: str) -> bool:
         """Whether a connection with that peer should be up."""

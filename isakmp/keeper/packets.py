@@ -82,16 +82,19 @@ class Packets:
         """What is to be brought up: all of a connection, or that part which no child SA carries and
         the packet that waits is of. None where it is up."""
         whole, packet = configured(entry.connection), self._last.get(entry.name)
-        up = [c for c in self._sas.of_connection(entry.name) if c.state is State.ESTABLISHED]
-        if not up:
+        up = (c for c in self._sas.of_connection(entry.name) if c.state is State.ESTABLISHED)
+        first_up = next(up, None)
+        if first_up is None:
             return whole
+        if packet is None or self.by_pairs(entry.connection):
+            return None
+        carrying = [first_up, *up]
         # A quick mode asks for all of it; nor is there more than that (RFC 2409 5.5).
-        quick = any(child.parent is None for child in up)
-        if packet is None or quick or self.by_pairs(entry.connection):
+        if any(child.parent is None for child in carrying):
             return None
         first = of_selector(packet)
         within = is_subset(first, whole)
-        return rest(whole, first, [agreed(child) for child in up]) if within else None
+        return rest(whole, first, [agreed(child) for child in carrying]) if within else None
 
     def ask(self, connection: Connection, part: Traffic) -> Connection:
         """A connection as that part of its traffic is asked for."""

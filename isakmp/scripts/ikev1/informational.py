@@ -32,8 +32,7 @@ from isakmp.scripts.ikev1.quick import Quick
 P, Notify = isakmp.Payload, isakmp.Notify
 
 SPI_SIZE = 4
-# How soon behind phase 1 an initiator says that it does not take who we are, and what it says then.
-REFUSES_S = 10.0
+# What a peer says behind phase 1 that does not take who we are.
 _OF_US = (Notify.INVALID_ID_INFORMATION, Notify.AUTHENTICATION_FAILED)
 AGAIN_S = 1.0
 _SEQUENCE_SIZE = 4  # of RFC 3706 5.3, in octets
@@ -42,11 +41,13 @@ _SEQUENCE_SIZE = 4  # of RFC 3706 5.3, in octets
 @dataclass(slots=True)
 class Info:
     """What one informational exchange says: payload types and values. bereft: it has deleted what
-    nothing is left in the place of; ends_sa: it deletes the ISAKMP SA that it is under; refuses_us:
-    the peer does not take who we are, so that there is no such SA."""
+    nothing is left in the place of; first: the peer has said nothing under the ISAKMP SA before;
+    ends_sa: it deletes that; refuses_us: the peer does not take who we are, so that there is no
+    such SA."""
 
     payloads: list[tuple[int, Any]] = field(default_factory=list)
     bereft: bool = False
+    first: bool = False
     ends_sa: bool = False
     refuses_us: bool = False
 
@@ -68,19 +69,19 @@ def send_HASH_INFO(x: X, message: Outgoing) -> None:
 
 def recv_HASH_INFO(x: X, message: Incoming) -> None:
     """Check the HASH, then act on every notify and delete."""
-    keys = x.sa.keys if x.sa else None
-    if keys is None:
+    sa, keys = x.sa, x.sa.keys if x.sa else None
+    if sa is None or keys is None:
         return
     received, rest = take_hash(message)
     check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
     values = [delete.value for delete in message.take_all(P.DELETE)]
-    x.state.ends_sa = x.sa is not None and x.sa.cookies in _cookies(values)
+    x.state.ends_sa = sa.cookies in _cookies(values)
+    x.state.first, sa.ids.spoken = not sa.ids.spoken, True
     for notify in message.take_all(P.NOTIFY):
-        _recv_notify(x, notify, message.path)
-    if x.sa is not None:
-        _recv_deletes(x, x.sa, values)
-        if x.state.refuses_us and x.sa.state is State.ESTABLISHED:
-            x.engine.owner.delete_sa(x.sa, tell=False)
+        _recv_notify(x, sa, notify, message.path)
+    _recv_deletes(x, sa, values)
+    if x.state.refuses_us and sa.state is State.ESTABLISHED:
+        x.engine.owner.delete_sa(sa, tell=False)
 
 
 def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
@@ -132,27 +133,37 @@ def _chosen(exchange: Exchange[Any]) -> list[Chosen]:
     return state.chosen if isinstance(state, Quick) else []
 
 
-def _recv_notify(x: X, payload: Payload, path: Path) -> None:
-    value, sa = payload.value, x.sa
+def _recv_notify(x: X, sa: IsakmpSa, payload: Payload, path: Path) -> None:
+    value = payload.value
     x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, value.notify))
-    if sa is None:
-        return
     if take := _NOTIFIES.get(value.notify):
         take(x, sa, value, path)
-    elif _refuses_us(x, sa, value):
+    elif _may_refuse_us(x, value) and _refuses_us(x, sa):
         said = name_of(Notify, value.notify)
         x.state.refuses_us = True
         x.engine.remark(x, phase_1.refused_by_peer(x, said, f"the peer refused: {said}"))
     elif value.notify < Notify.CONNECTED:
         _peer_refused(x.engine, sa, value.notify, value.spi)
+        if sa.dpd and _may_refuse_us(x, value) and _ours_was_last(sa):
+            x.engine.owner.liveness.suspect(sa)
 
 
-def _refuses_us(x: X, sa: IsakmpSa, value: Any) -> bool:
-    """Whether the initiator says behind the last message of phase 1 that it does not take who we
-    are. It ends the ISAKMP SA along with that, or names it: a quick mode is refused alike."""
-    soon = x.engine.now() - sa.established <= REFUSES_S
-    of_us = x.state.ends_sa or value.spi == sa.cookies
-    return value.notify in _OF_US and not sa.initiator and soon and of_us
+def _may_refuse_us(x: X, value: Any) -> bool:
+    """Whether this can be the word of a peer that does not take who we are: it has no ISAKMP SA, so
+    that it says nothing under that before. The SPI says nothing (RFC 2408 3.14)."""
+    of_sa = value.protocol_id == isakmp.Protocol.ISAKMP
+    return x.state.first and of_sa and value.notify in _OF_US
+
+
+def _refuses_us(x: X, sa: IsakmpSa) -> bool:
+    """Whether it is: there is no quick mode that it could be about, or it takes back what our last
+    message of phase 1 has made."""
+    return not sa.ids.offered or (x.state.ends_sa and _ours_was_last(sa))
+
+
+def _ours_was_last(sa: IsakmpSa) -> bool:
+    """Whether phase 1 ended with our message: who sent it has taken the other."""
+    return sa.initiator == (sa.exchange_type == isakmp.Exchange.AGGRESSIVE)
 
 
 def _recv_r_u_there(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:

@@ -23,15 +23,17 @@ WORN_AT, USED_MAX = 12288, 16384
 
 
 class MessageIds:
-    """The message IDs of one ISAKMP SA: which are used, and how the last exchanges ended."""
+    """The message IDs of one ISAKMP SA: which are used, and how the last exchanges ended; offered:
+    a quick mode of ours has had one; spoken: the peer has proved to have the SA by another."""
 
-    __slots__ = ("answered", "closed", "used")
+    __slots__ = ("answered", "closed", "offered", "spoken", "used")
 
     def __init__(self) -> None:
         self.answered: OrderedDict[int, Answer] = OrderedDict()
         self.closed: OrderedDict[int, tuple[float, Answer]] = OrderedDict()
         # In order, four octets each: a set would take seventy.
         self.used = array("I")
+        self.offered = self.spoken = False
 
     def answer(self, message_id: int, last_in: bytes, last_out: tuple[bytes, ...]) -> None:
         """Remember how the peer's exchange ended: digest of what came, and our answer to repeat."""

@@ -50,6 +50,7 @@ def recv_refusal(x: Exchange[Any], message: Incoming) -> None:
         check_hash(
             received, keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest)
         )
+    x.sa.ids.spoken = True
     said = [payload.value.notify for payload in message.take_all(P.NOTIFY)]
     error = next((number for number in said if number < isakmp.Notify.CONNECTED), None)
     if error is None:

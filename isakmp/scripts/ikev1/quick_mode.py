@@ -91,7 +91,9 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
     for body in s.id_bodies:
         message.add(P.ID, body)
     _add_nat_oa(x, message)
-    if not x.initiator:
+    if x.initiator:
+        parent(x).ids.offered = True
+    else:
         _add_responder_lifetime(x, message)
         yield from _install_inbound(x)
         s.agreed = x.engine.now()
@@ -230,6 +232,7 @@ def prove(x: X, message: Incoming) -> None:
         expected = keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
     message.proven = compare_digest(first.body, expected)
     if message.proven:
+        parent(x).ids.spoken = True
         offers = (p.value.proposals for p in message.payloads if p.type == P.SA)
         x.state.first_spi = next((one.spi for offer in offers for one in offer), b"")
     if x.initiator and message.proven:

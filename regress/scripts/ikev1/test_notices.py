@@ -15,7 +15,8 @@ from isakmp.crypto import keymat
 from isakmp.exchange.candidates import leaves
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header, parse_payloads
 from isakmp.payloads.vendor import VENDOR_DPD
-from isakmp.scripts.ikev1.informational import notify_payload
+from isakmp.sa import State
+from isakmp.scripts.ikev1.informational import delete_payload, notify_payload
 from isakmp.scripts.ikev1.receive import ENCRYPTION
 from regress.observer import Observer, Payloads, edited, is_clear
 from regress.pair import Host, Network, Packet, agree, both, stranger, up
@@ -446,23 +447,44 @@ def test_our_own_word_that_comes_back_is_no_refusal(exchange: str) -> None:
     assert set(west.reasons()) == {"wrong-identity"}
 
 
-def before_quick_mode(exchange: str) -> tuple[Network, Host, Host]:
+def is_quick(packet: Packet) -> bool:
+    return packet.header.exchange_type == isakmp.Exchange.QUICK_MODE
+
+
+def before_quick_mode(exchange: str, lose: Any = is_quick) -> tuple[Network, Host, Host]:
     net = Network()
     west, east = (net.host(gateway) for gateway in both(exchange=exchange))
-    net.lose = lambda packet: packet.header.exchange_type == isakmp.Exchange.QUICK_MODE
+    net.lose = lose
     net.start()
     net.run(1)
     return net, west, east
 
 
+SPIS = pytest.mark.parametrize("named", ["nothing", "cookies", "child"])
+
+
+def say(host: Host, peer: Host, kind: int, named: str, *, end: bool = False) -> None:
+    """An error notify of that host's, with what others put there as the SPI of an ISAKMP SA."""
+    (sa,) = host.daemon.sas.isakmp.values()
+    child = peer.app.larval[-1].to_bytes(4, "big") if peer.app.larval else b"\1\2\3\4"
+    spi = {"nothing": b"", "cookies": sa.cookies, "child": child}[named]
+    dialect: Any = host.daemon.engine.dialects["ikev1"]
+    deleted = [delete_payload(isakmp.Protocol.ISAKMP, [sa.cookies])] if end else []
+    dialect.tell(host.daemon.engine, sa, [notify_payload(kind, spi=spi), *deleted])
+
+
+def of_identity(host: Host) -> list[str]:
+    mends = [o["reason"]["mend"] for o in host.outcomes if o["reason"]]
+    return [mend for mend in mends if "Remote-ID there" in mend]
+
+
 @MODES
+@SPIS
 @pytest.mark.parametrize("kind", [NOTIFY.INVALID_ID_INFORMATION, NOTIFY.AUTHENTICATION_FAILED])
-def test_a_notify_without_a_delete_ends_it_too(exchange: str, kind: int) -> None:
-    """As other peers may say it, who name the ISAKMP SA that it is about."""
+def test_a_notify_without_a_delete_ends_it_too(exchange: str, kind: int, named: str) -> None:
+    """As other peers may say it; what they put into its SPI is to be ignored (RFC 2408 3.14)."""
     net, west, east = before_quick_mode(exchange)
-    (sa,) = west.daemon.sas.isakmp.values()
-    dialect: Any = west.daemon.engine.dialects["ikev1"]
-    dialect.tell(west.daemon.engine, sa, [notify_payload(kind, spi=sa.cookies)])
+    say(west, east, kind, named)
     net.run(1)
     assert not east.rows(1)
     (reason,) = [o["reason"] for o in east.outcomes if not o["ok"]]
@@ -470,29 +492,86 @@ def test_a_notify_without_a_delete_ends_it_too(exchange: str, kind: int) -> None
     assert reason["mend"] and reason["line"]
 
 
+@SPIS
+@pytest.mark.parametrize("times", [1, 2])
 @MODES
-@pytest.mark.parametrize("spi", [b"", b"\1\2\3\4"])
-def test_a_quick_mode_that_is_refused_twice_ends_no_isakmp_sa(exchange: str, spi: bytes) -> None:
+def test_a_quick_mode_that_is_refused_ends_no_isakmp_sa(
+    exchange: str, times: int, named: str
+) -> None:
     """As one may say who refuses each copy of its first message, once no quick mode is left."""
     net, west, east = before_quick_mode(exchange)
-    (sa,) = west.daemon.sas.isakmp.values()
-    dialect: Any = west.daemon.engine.dialects["ikev1"]
-    for _ in range(2):
-        said = notify_payload(NOTIFY.INVALID_ID_INFORMATION, spi=spi)
-        dialect.tell(west.daemon.engine, sa, [said])
+    east.daemon.connections.connect("east-west")
+    net.run(0.1)
+    for _ in range(times):
+        say(west, east, NOTIFY.INVALID_ID_INFORMATION, named)
         net.run(0.3)
     assert west.rows(1) and east.rows(1)
-    assert not [o for o in east.outcomes if o["reason"] and "Remote-ID" in o["reason"]["mend"]]
+    assert not of_identity(east)
+    assert any("selectors" in o["reason"]["mend"] for o in east.outcomes if not o["ok"])
 
 
 @MODES
-def test_what_is_said_of_a_quick_mode_ends_no_isakmp_sa(exchange: str) -> None:
-    """Or later, or by the responder."""
+@SPIS
+def test_what_is_said_of_a_quick_mode_ends_no_isakmp_sa(exchange: str, named: str) -> None:
+    """Or later, or by the responder; behind a quick mode that was taken, and of another one."""
     net, west, east = pair(exchange=exchange)
-    for host in (west, east):
-        (sa,) = host.daemon.sas.isakmp.values()
-        dialect: Any = host.daemon.engine.dialects["ikev1"]
-        dialect.tell(host.daemon.engine, sa, [notify_payload(NOTIFY.INVALID_ID_INFORMATION)])
+    net.lose = is_quick
+    for host, peer in ((west, east), (east, west)):
+        say(host, peer, NOTIFY.INVALID_ID_INFORMATION, named)
         net.run(1)
     agree(west, east)
     assert west.rows(1) and east.rows(1) and west.reasons() + east.reasons() == []
+    east.daemon.rekey("east-west", "quick")
+    say(west, east, NOTIFY.INVALID_ID_INFORMATION, named)
+    net.run(1)
+    assert west.rows(1) and east.rows(1) and not of_identity(east)
+    assert "peer-refused" in east.reasons()
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_who_refuses_the_first_quick_mode_is_asked_whether_it_has_the_sa(alive: bool) -> None:
+    """It may have meant the identity: both ends have said their last at once."""
+    net, west, east = before_quick_mode("ID_PROT")
+    east.daemon.connections.connect("east-west")
+    net.run(0.1)
+    (sa,) = east.daemon.sas.isakmp.values()
+    say(west, east, NOTIFY.INVALID_ID_INFORMATION, "nothing")
+    if not alive:
+        forget(west)
+        net.lose = lambda packet: str(packet.src) == "192.0.2.1"
+    net.run(1)
+    assert sa.state is State.ESTABLISHED and sa.doubted is not alive
+
+
+def test_what_is_of_a_child_sa_is_of_no_isakmp_sa() -> None:
+    """By its Protocol-Id, where no quick mode has been there."""
+    net, west, east = before_quick_mode("ID_PROT")
+    (sa,) = west.daemon.sas.isakmp.values()
+    said = notify_payload(NOTIFY.INVALID_ID_INFORMATION, ESP, b"\1\2\3\4")
+    dialect: Any = west.daemon.engine.dialects["ikev1"]
+    dialect.tell(west.daemon.engine, sa, [said])
+    net.run(1)
+    assert east.rows(1) and not east.reasons()
+
+
+def test_a_later_end_is_not_about_who_we_are() -> None:
+    net, west, east = before_quick_mode("ID_PROT")
+    east.daemon.connections.connect("east-west")
+    net.run(0.1)
+    for end in (False, True):
+        say(west, east, NOTIFY.INVALID_ID_INFORMATION, "nothing", end=end)
+        net.run(0.1)
+    assert not east.rows(1) and not of_identity(east)
+
+
+@pytest.mark.parametrize(("exchange", "ours"), [("ID_PROT", False), ("AGGRESSIVE", True)])
+def test_whose_message_was_the_last_tells_what_an_end_is_about(exchange: str, ours: bool) -> None:
+    """A peer that has said the last of phase 1 has taken who the initiator is: it ends the ISAKMP
+    SA as it refuses the quick mode that is under way."""
+    phase_1 = (isakmp.Exchange.ID_PROT, isakmp.Exchange.AGGRESSIVE)
+    net, west, east = before_quick_mode(exchange, lambda p: p.header.exchange_type not in phase_1)
+    net.lose = is_quick
+    say(east, west, NOTIFY.INVALID_ID_INFORMATION, "nothing", end=True)
+    net.run(0.5)
+    assert bool(of_identity(west)) is ours
+    assert ("selectors" in str(west.outcomes)) is not ours

@@ -39,7 +39,7 @@ def test_an_authentic_refusal_in_the_answer_ends_the_attempt(
     """RFC 2408 3.14 and RFC 2409 5.5: at once, with its reason; other notifies may go before."""
     peer = Peer()
     quick = answer(peer, [*beside, notify_payload(number, 3, b"\0\1\2\3")], seal)
-    assert quick.over
+    assert quick.over and quick.sa.ids.spoken
     (reason,) = [o["reason"] for o in peer.west.outcomes if o["reason"]]
     connection = quick.state.connection
     proposals = number == NOTIFY.NO_PROPOSAL_CHOSEN

@@ -472,7 +472,8 @@ class Connection:
     IPComp; tfc_padding: we can take padding for traffic flow confidentiality; all_fragments:
     NON_FIRST_FRAGMENTS_ALSO; single_pair: a child SA for each pair of addresses;
     share_traffic: several identities may have the same traffic; pairs_max: of networks, that one
-    child SA carries at most; sides: the tags that its local and its remote traffic are written in.
+    child SA carries at most; sides: the tags that its local and its remote traffic are written in;
+    lacks: what the IPsec stack has not, and why; written: what the file says beyond that.
     """
 
     name: str
@@ -494,3 +495,5 @@ class Connection:
     share_traffic: bool = False
     pairs_max: int = field(default=256, compare=False)
     sides: tuple[str, str] = field(default=("Local-ID", "Remote-ID"), compare=False)
+    lacks: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    written: Connection | None = field(default=None, compare=False, repr=False)

@@ -6,12 +6,12 @@ SA that cannot be installed would be negotiated again and again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from isakmp.constants import ikev2, ipsec, isakmp, name_of
-from isakmp.errors import ConfError
+from isakmp.constants import ikev2, ipsec, isakmp
+from isakmp.errors import ConfError, Refused
 from isakmp.policy.algorithms import (
     AH_OF_AUTH,
     AUTH_OF_INTEG,
@@ -38,27 +38,20 @@ class Stack(NamedTuple):
 
 UNKNOWN = Stack()
 
+COMPRESSION = f"IPComp {ipsec.Ipcomp.DEFLATE.name}"
 _MEND = "set transforms that the IPsec stack has, or give it what it lacks, and send HUP"
 _WIDE = ikev2.SequenceNumbers.SEQUENTIAL_64
 
 
 class _Filter:
-    """What is left of one connection. lacks: what is left out, by the reason."""
+    """What is left of one connection. lacks: what is left out, and the reason."""
 
     def __init__(self, supports: Supports, mode: ipsec.Encapsulation) -> None:
         self._supports, self._mode = supports, mode
-        self.lacks: dict[str, dict[str, None]] = {}
+        self.lacks: dict[tuple[str, str], None] = {}
 
     def _leave_out(self, what: str, why: str) -> None:
-        self.lacks.setdefault(why, {})[what] = None
-
-    @property
-    def said(self) -> list[str]:
-        """A line for each reason."""
-        return [
-            f"{', '.join(what)} {'are' if len(what) > 1 else 'is'} not proposed: {why}"
-            for why, what in self.lacks.items()
-        ]
+        self.lacks[what, why] = None
 
     # --- IKEv1 ---------------------------------------------------------------------------
 
@@ -131,10 +124,9 @@ class _Filter:
 
     def ipcomp(self) -> bool:
         """Whether the stack can compress."""
-        deflate = ipsec.Ipcomp.DEFLATE
-        protocol = isakmp.Protocol.IPCOMP
+        deflate, protocol = ipsec.Ipcomp.DEFLATE, isakmp.Protocol.IPCOMP
         if why := self._supports(protocol, self._mode, deflate, 0, None, False):
-            self._leave_out(f"IPComp {name_of(ipsec.Ipcomp, deflate)}", why)
+            self._leave_out(COMPRESSION, why)
         return not why
 
 
@@ -148,7 +140,7 @@ def supported(connection: Connection, supports: Supports) -> tuple[Connection, l
     suites = tuple(s for each in connection.suites if (s := of.suite(each)))
     proposals = tuple(p for each in connection.proposals if (p := of.proposal(each)))
     ipcomp = connection.ipcomp and of.ipcomp()
-    said = of.said
+    said = _lines(of.lacks)
     if not suites or (connection.proposals and not proposals):
         raise ConfError(
             f"connection {connection.name}: the IPsec stack has none of its transforms: "
@@ -157,5 +149,48 @@ def supported(connection: Connection, supports: Supports) -> tuple[Connection, l
     # Mostly nothing is left out, and thousands of connections need no second object.
     kept = connection.suites, connection.proposals, connection.ipcomp
     if (suites, proposals, ipcomp) != kept:
-        connection = replace(connection, suites=suites, proposals=proposals, ipcomp=ipcomp)
+        connection = replace(
+            connection, suites=suites, proposals=proposals, ipcomp=ipcomp, lacks=tuple(of.lacks),
+            written=connection,
+        )  # fmt: skip
     return connection, said
+
+
+def lack_of(connection: Connection, what: str) -> str:
+    """Why the stack has not what the file asks for; empty where it has, or nobody asks."""
+    return next((why for name, why in connection.lacks if name == what), "")
+
+
+def left_out(connection: Connection) -> str:
+    """What of it nobody is offered, in a word behind what is."""
+    said = "; ".join(_lines(connection.lacks))
+    return said and f" ({said})"
+
+
+def or_lacking(
+    connection: Connection, refused: Refused, choose: Callable[[Connection], object]
+) -> Refused:
+    """``refused``; as a lack of the stack where the peer's proposals fit what the file has."""
+    if connection.written is None:
+        return refused
+    try:
+        choose(connection.written)
+    except Refused:
+        return refused
+    detail = (
+        f"a proposal of the peer fits [{connection.name}], but for what the IPsec stack lacks: "
+        + "; ".join(_lines(connection.lacks))
+    )
+    reason = replace(refused.reason, detail=detail, mend=_MEND, misses=(), beside=())
+    return Refused(reason, refused.notify)
+
+
+def _lines(lacks: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each reason."""
+    of: dict[str, list[str]] = {}
+    for what, why in lacks:
+        of.setdefault(why, []).append(what)
+    return [
+        f"{', '.join(what)} {'are' if len(what) > 1 else 'is'} not proposed: {why}"
+        for why, what in of.items()
+    ]

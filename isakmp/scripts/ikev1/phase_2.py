@@ -14,6 +14,7 @@ from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming
 from isakmp.policy.meanings import refusal
+from isakmp.policy.supported import left_out
 
 P = isakmp.Payload
 
@@ -66,7 +67,7 @@ def refused_by_peer(x: Exchange[Any], number: int) -> Reason:
     line, offered = x.remote.line, ""
     if wanted is not None:
         suites = ", ".join(suite.name for suite in wanted.suites)
-        line, offered = wanted.line, f"{suites} for {wanted.selector}"
+        line, offered = wanted.line, f"{suites} for {wanted.selector}{left_out(wanted)}"
         if number == isakmp.Notify.NO_PROPOSAL_CHOSEN:
             line = wanted.suites[0].line
     return refusal(x.script.name, said, f"the peer refused: {said}", offered, line)

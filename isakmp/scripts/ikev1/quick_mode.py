@@ -43,6 +43,7 @@ from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.children import is_transport
 from isakmp.policy.match import Chosen, choose_ipsec, describe
 from isakmp.policy.spd import Connection, IpsecTransform, Selector, Suite
+from isakmp.policy.supported import or_lacking
 from isakmp.sa import ChildProtocol, ChildSa, offered_bits
 from isakmp.scripts import ipsec_sa
 from isakmp.scripts.ikev1 import nat
@@ -268,10 +269,20 @@ def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     x.name = connection.name
     ipsec_sa.check_room(x, sa, connection, selectors, isakmp.Notify.NO_PROPOSAL_CHOSEN)
     ipsec_sa.check_traffic(x, sa, connection, selectors, isakmp.Notify.INVALID_ID_INFORMATION)
-    s.chosen = choose_ipsec(proposals, connection.suites, connection.line)
+    s.chosen = _choose(proposals, connection)
     for chosen in s.chosen:
         _log_choice(x, "accepts", chosen)
     _take_key(x, message, s.chosen[0].what.group)
+
+
+def _choose(proposals: list[Any], connection: Connection) -> list[Chosen]:
+    def among(one: Connection) -> list[Chosen]:
+        return choose_ipsec(proposals, one.suites, one.line)
+
+    try:
+        return among(connection)
+    except Refused as refused:
+        raise or_lacking(connection, refused, among) from None
 
 
 def _find(x: X, came: Selector, transport: bool) -> tuple[Connection, Selector]:

@@ -12,7 +12,7 @@ answer is there; what is sent takes the new SA after that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ from isakmp.policy.spd import (
     Traffic,
     TrafficSelector,
 )
+from isakmp.policy.supported import COMPRESSION, lack_of, left_out, or_lacking
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, State
 from isakmp.scripts import ipsec_sa
 from isakmp.scripts.ikev2 import common
@@ -93,8 +94,12 @@ class Child:
 
     @property
     def proposals(self) -> tuple[Proposal, ...]:
-        """What may be offered or taken now: one protocol, without groups in IKE_AUTH (1.2)."""
-        found = self.connection.proposals if self.connection else ()
+        """What may be offered or taken now."""
+        return self.proposals_of(self.connection) if self.connection else ()
+
+    def proposals_of(self, connection: Connection) -> tuple[Proposal, ...]:
+        """That of a connection: one protocol, without groups in IKE_AUTH (1.2)."""
+        found = connection.proposals
         found = tuple(p for p in found if p.protocol == found[0].protocol)
         return found if self.with_group else tuple(p.without_groups for p in found)
 
@@ -135,21 +140,9 @@ def reserve_spi(x: X, c: Child) -> Wait:
     selectors = c.selectors or traffic.selectors_of(connection)
     reqid = x.engine.owner.connections.reqid(connection.name, selectors, x, c.old)
     c.spi_in = yield from ipsec_sa.reserve_spi(x, protocol, connection, reqid)
-    if c.cpi_out or (x.initiator and can_compress(x, c)):
+    if c.cpi_out or (x.initiator and connection.ipcomp):
         ipcomp = isakmp.Protocol.IPCOMP
         c.cpi_in = yield from ipsec_sa.reserve_spi(x, ipcomp, connection, reqid)
-
-
-def can_compress(x: X, c: Child) -> bool:
-    """Whether IPComp is wanted, and the stack has it."""
-    connection = connection_of(c)
-    if not connection.ipcomp:
-        return False
-    mode = first_transform(connection).encapsulation
-    lack = x.engine.app.supports(isakmp.Protocol.IPCOMP, mode, ipsec.Ipcomp.DEFLATE, 0, None, False)
-    if lack:
-        x.engine.log.debug(LogClass.NEGOTIATION, 20, "%s: no IPComp: %s", x, lack)
-    return not lack
 
 
 def add_sa(c: Child, message: Outgoing) -> None:
@@ -268,6 +261,7 @@ def refused_by_peer(x: X, c: Child, error: int) -> Refused:
         offered = traffic.describe(c.offered or connection.traffic)
     else:
         offered = "; ".join(proposal.describe(p.transforms) for p in c.proposals)
+        offered += left_out(connection)
     return common.refused_by_peer(x, error, proven=True, offered=offered, line=line)
 
 
@@ -288,14 +282,23 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
     c.selectors = _selectors(x, c)
     _check_room(x, c)
     c.all_fragments = c.connection.all_fragments and Notify.NON_FIRST_FRAGMENTS_ALSO in notifies
-    c.cpi_out = _cpi(notifies) if can_compress(x, c) else 0
-    remote = x.remote
-    c.choice = proposal.choose(
-        proposals, c.proposals, c.connection.name, c.connection.line,
-        prefer_local=remote.ikev2.prefer_local,
-    )  # fmt: skip
+    c.cpi_out = _cpi(notifies) if c.connection.ipcomp else 0
+    c.choice = _choose(x, c, proposals)
     _take_choice(x, c, "accepts")
     c.declined = tuple(_declined(c, notifies, narrowed))
+
+
+def _choose(x: X, c: Child, proposals: Sequence[Any]) -> proposal.Choice:
+    connection, local = connection_of(c), x.remote.ikev2.prefer_local
+
+    def among(one: Connection) -> proposal.Choice:
+        ours = c.proposals_of(one)
+        return proposal.choose(proposals, ours, one.name, one.line, prefer_local=local)
+
+    try:
+        return among(connection)
+    except Refused as refused:
+        raise or_lacking(connection, refused, among) from None
 
 
 def _declined(
@@ -311,13 +314,17 @@ def _declined(
             mend=f"set Mode= transport in [{name}], or tunnel mode at the peer",
         )  # fmt: skip
     if Notify.IPCOMP_SUPPORTED in notifies and not c.cpi_out:
-        have = connection_of(c).ipcomp
-        lacks = "both ends have no method in common" if have else f"[{name}] does without"
-        mend = "turn it off at the peer"
+        lacks, mend = f"[{name}] does without", f"set IPComp= yes in [{name}], or "
+        if connection_of(c).ipcomp:
+            lacks, mend = "both ends have no method in common", ""
+        elif why := lack_of(connection_of(c), COMPRESSION):
+            lacks, mend = (
+                f"the IPsec stack has none: {why}",
+                "give the IPsec stack here IPComp, or ",
+            )
         yield Reason(
-            "ipcomp-refused", f"the peer asked for IPComp, and {lacks}",
-            came="IPCOMP_SUPPORTED", acceptable="no IPComp", line=line,
-            mend=mend if have else f"set IPComp= yes in [{name}], or {mend}",
+            "ipcomp-refused", f"the peer asked for IPComp, and {lacks}", came="IPCOMP_SUPPORTED",
+            acceptable="no IPComp", line=line, mend=f"{mend}turn it off at the peer",
         )  # fmt: skip
     if Notify.NON_FIRST_FRAGMENTS_ALSO in notifies and not c.all_fragments:
         yield Reason(

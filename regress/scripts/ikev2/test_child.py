@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from isakmp.constants import ikev2, isakmp
+from isakmp.constants import ikev2
 from isakmp.constants.ikev2 import Notify
 from isakmp.exchange.bounds import WORK_A_NEGOTIATION, WORK_ORDINARY
 from isakmp.policy.boxes import Work
@@ -215,26 +214,6 @@ def test_who_leaves_out_what_the_peer_insists_on_is_told_why_it_ends(which: str,
     (row,) = east.daemon.status()["connections"]
     assert row["reason"]["cause"] == cause
     assert cause in east.said
-
-
-def test_ipcomp_that_the_stack_has_not_is_no_matter_of_the_file(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    net = Network()
-    west, east = (net.host(gateway) for gateway in gateways(connection_tags="IPComp= yes"))
-    has = east.app.supports
-
-    def supports(protocol: Any, *more: Any) -> str:
-        return "no IPComp" if protocol == isakmp.Protocol.IPCOMP else has(protocol, *more)
-
-    monkeypatch.setattr(east.app, "supports", supports)
-    net.start()
-    net.run(1)
-    west.daemon.teardown("west-east", 2)
-    net.run(1)
-    (reason,) = [o["reason"] for o in east.outcomes if o["reason"]]
-    assert reason["cause"] == "ipcomp-refused"
-    assert "IPComp=" not in reason["mend"] and "does without" not in reason["detail"]
 
 
 def test_each_further_try_is_told_too() -> None:

@@ -26,11 +26,12 @@ class Judgement(Enum):
 
 class Window:
     """size_in: how many requests of the peer's are taken at once, announced: it has been said so;
-    size_out: how many of ours the peer takes; opening: the ID after the initial exchanges."""
+    size_out: how many of ours the peer takes; opening: the ID after the initial exchanges;
+    repeated: to which request an answer was last given again, and when."""
 
     __slots__ = (
         "_answers", "_begun", "_lowest", "announced", "next_out", "opening", "outstanding",
-        "size_in", "size_out",
+        "repeated", "size_in", "size_out",
     )  # fmt: skip
 
     def __init__(self, size_in: int = 1) -> None:
@@ -42,6 +43,7 @@ class Window:
         self._lowest = 0
         self._begun: set[int] = set()
         self._answers: dict[int, tuple[bytes, tuple[bytes, ...]]] = {}
+        self.repeated = -1, 0.0
 
     # --- ours --------------------------------------------------------------------------------
 

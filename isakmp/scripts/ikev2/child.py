@@ -559,6 +559,7 @@ def make(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes) -> ChildSa:
         c.reqid, c.limits, sa.nat.found, x.created,
         now, min(ni, nr), c.agreed if x.initiator else now,
         more=tuple(more), parent=sa, traffic=traffic_of(c), declined=c.declined,
+        request=x.message_id,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from isakmp.scripts.ikev2.common import sa_of
 P, Notify = ikev2.Payload, ikev2.Notify
 
 SPI_SIZE = 4
-# Who ends a child SA that soon did not want it as it is.
+# Who ends a child SA that soon behind our answer did not want it as it is.
 INSISTS_S = 2.0
 _NUMBERS = {int(number): wire for wire, number in PROTOCOLS.items()}
 
@@ -223,7 +223,9 @@ def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> del
 
 def _insisted(x: X, child: ChildSa) -> None:
     """The peer ends what has just been made: that it did not get what it asked for is why."""
-    soon = x.engine.now() - child.established <= INSISTS_S
+    number, again = child.parent.ids.repeated if child.parent else (0, 0.0)
+    answered = max(child.established, again) if number == child.request else child.established
+    soon = x.engine.now() - answered <= INSISTS_S
     if not (soon and child.declined) or x.engine.sas.in_slot(child.slot) != [child]:
         return
     first = child.declined[0]

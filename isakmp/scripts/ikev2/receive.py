@@ -190,6 +190,7 @@ class Receiver:
             if another and self._anew(sa, header, datagram):
                 sa.ids.answer_to(header.message_id, mark)
             self._answer_again(engine, sa, path, header.message_id, mark)
+            sa.ids.repeated = header.message_id, engine.now()
         else:
             engine.drop(path, f"{sa}: message ID {header.message_id} is {judgement.value}")
             if judgement is Judgement.AHEAD and header.next_payload == SK:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,8 @@ from isakmp.policy.boxes import Work
 from isakmp.policy.spd import Traffic
 from isakmp.policy.traffic import to_wire
 from isakmp.sa import Who
-from regress.pair import Host, Network
+from isakmp.scripts.ikev2.notices import RESPONSE
+from regress.pair import Host, Network, Packet
 from regress.policy.test_boxes import strips
 from regress.scripts.ikev2.pairs import (
     AUTH,
@@ -214,6 +216,46 @@ def test_who_leaves_out_what_the_peer_insists_on_is_told_why_it_ends(which: str,
     (row,) = east.daemon.status()["connections"]
     assert row["reason"]["cause"] == cause
     assert cause in east.said
+
+
+def answers_lost(east: Host, count: int) -> Callable[[Packet], bool]:
+    """Loses so many answers of that host, to requests of any kind but IKE_SA_INIT."""
+    left = iter(range(count))
+
+    def lose(packet: Packet) -> bool:
+        later = packet.header.exchange_type != ikev2.Exchange.IKE_SA_INIT
+        answer = later and packet.src == east.address and packet.header.flags & RESPONSE
+        return bool(answer) and next(left, None) is not None
+
+    return lose
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_an_end_is_soon_behind_the_answer_that_came(lost: int) -> None:
+    """RFC 7296 2.4: an answer is given again until it does, which may be seconds later."""
+    net = Network()
+    ours, theirs = gateways(connection_tags="IPComp= yes")
+    west, east = net.host(ours), net.host(replace(theirs, connection_tags=""))
+    net.lose = answers_lost(east, lost)
+    net.start()
+    while not west.rows(2):
+        net.run(0.5)
+    assert net.now > lost
+    west.daemon.teardown("west-east", 2)
+    net.run(0.5)
+    assert only_reason(east)["cause"] == "ipcomp-refused"
+
+
+def test_an_end_behind_another_answer_that_is_given_again_is_not_soon() -> None:
+    net, west, east, _ = declined("ipcomp")
+    net.run(60)
+    net.lose = answers_lost(east, 1)
+    west.daemon.keeper.liveness.suspect(sa_of(west))
+    net.run(1.5)
+    assert sa_of(east).ids.repeated[1] > 60
+    west.daemon.teardown("west-east", 2)
+    net.run(1)
+    assert not east.rows(2) and [o for o in east.outcomes if o["reason"]] == []
 
 
 def test_each_further_try_is_told_too() -> None:

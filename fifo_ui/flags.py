@@ -6,10 +6,12 @@ import argparse
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
+from math import isnan, nan
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from isakmp import __version__
+from isakmp.flags import port
 
 TIMEOUT_S = 5.0
 # What waits for the configuration to be read, which takes seconds where there is much of it.
@@ -84,12 +86,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    """A time to wait, which may be none."""
+    """A time to wait, which may be none, or without end (inf)."""
     try:
         seconds = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
-    if not seconds >= 0:
+        seconds = nan
+    if isnan(seconds):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    if seconds < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than no time")
     return seconds
 
@@ -111,8 +115,8 @@ def _add_common(parser: argparse.ArgumentParser, default: Any) -> None:
         type=_seconds,
         default=default,
         metavar="S",
-        help=f"seconds to wait for replies, {TIMEOUT_S:g} by default, {CHANGE_TIMEOUT_S:g} for "
-        + ", ".join(CHANGES),
+        help=f"seconds to wait for replies, inf: without end; {TIMEOUT_S:g} by default, "
+        f"{CHANGE_TIMEOUT_S:g} for " + ", ".join(CHANGES),
     )
 
 
@@ -133,8 +137,8 @@ def _add_tunnels(add: Add) -> None:
         "--wait",
         type=_seconds,
         metavar="S",
-        help="stay until it is up or has failed, so many seconds at most, an isakmpd that is only"
-        " just starting among them",
+        help="stay until it is up or has failed, so many seconds at most (inf: without end), an"
+        " isakmpd that is only just starting among them",
     )
     made = add("down", "Tear down one connection, or all")
     which = made.add_mutually_exclusive_group(required=True)
@@ -202,7 +206,7 @@ def _add_dump(verbs: Any) -> None:
     made.add_argument(
         "--port",
         metavar="N",
-        type=_port,
+        type=port,
         action="append",
         default=[],
         help="a port that has IKE beside 500 and 4500, over UDP or TCP; may be repeated",
@@ -230,9 +234,3 @@ _PARTS = {
     "section": _matching(r"[^][]+", "a section's name: it is given without brackets"),
     "tag": _matching(r"[^=\s]+", "a tag"),
 }
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 0x10000:
-        raise argparse.ArgumentTypeError(f"{text} is not a port: 1 to 65535")
-    return int(text)

@@ -22,11 +22,11 @@ class Flag(NamedTuple):
     more: Mapping[str, Any] = MappingProxyType({})
 
 
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 < number < 0x10000:
-        raise argparse.ArgumentTypeError(f"{text} is not a port")
-    return number
+def port(text: str) -> int:
+    """The port that a text is the number of."""
+    if not text.isdecimal() or not 0 < int(text) < 0x10000:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: 1 to 65535")
+    return int(text)
 
 
 FLAGS = (
@@ -62,7 +62,7 @@ FLAGS = (
         "nat_t_port",
         "the NAT-traversal port, %(default)s by default",
         "PORT",
-        {"type": _port, "default": 4500},
+        {"type": port, "default": 4500},
     ),
     Flag("-n", "leave_alone", "leave the kernel alone: negotiate, and install nothing"),
     Flag(
@@ -70,7 +70,7 @@ FLAGS = (
         "port",
         "the IKE port, %(default)s by default",
         "PORT",
-        {"type": _port, "default": 500},
+        {"type": port, "default": 500},
     ),
     Flag(
         "-R",

@@ -60,3 +60,12 @@ def test_wrong_usage_of_the_daemon_is_status_2(
         __main__.main(words)
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("usage: isakmpd")
+
+
+@pytest.mark.parametrize("flag", ["-p", "-N"])
+@pytest.mark.parametrize("text", ["0", "65536", "nan", "5_0", "1e3", ""])
+def test_what_is_no_port(flag: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        daemon_parser().parse_args([flag, text])
+    assert ended.value.code == 2
+    assert f"{text} is not a port: 1 to 65535" in capsys.readouterr().err

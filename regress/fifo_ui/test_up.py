@@ -25,7 +25,8 @@ def client_at(directory: Path, work: Callable[[], object]) -> tuple[Client, Time
     return Client(fifo, directory, 5.0, lambda: time.now, time.sleep, lambda: TOKEN), time
 
 
-def test_up_waits_until_it_is_up(running: Running) -> None:
+@pytest.mark.parametrize("wait", ["10", "inf"])
+def test_up_waits_until_it_is_up(running: Running, wait: str) -> None:
     state = running.daemon.state
     state["sas"], turns = [], []
 
@@ -35,7 +36,7 @@ def test_up_waits_until_it_is_up(running: Running) -> None:
         if len(turns) == 20:
             state["sas"] = [PHASE_2]
 
-    status, out, _ = call(running, "up", "a-b", "--wait", "10", client=client_of(running, work))
+    status, out, _ = call(running, "up", "a-b", "--wait", wait, client=client_of(running, work))
     assert status == 0
     assert out.startswith("a-b is up\n")
     assert running.daemon.calls == [("connect", "a-b")]

@@ -103,7 +103,7 @@ def test_a_host_that_takes_every_address_knows_none() -> None:
     assert not any("call itself" in line for line in warnings(conf, interface))
 
 
-@pytest.mark.parametrize("listened", ["10.1.0.1", "2001:db8::1", "10.1.0.1, 2001:db8::1"])
+@pytest.mark.parametrize("listened", ["10.1.0.1", "2001:db8::1", "10.1.0.1, 2001:db8::1", "::"])
 def test_a_local_address_that_nobody_listens_on(listened: str) -> None:
     assert peer("192.0.2.2", "192.0.2.1", f"Listen-on= {listened}") == [
         "f:9 [east]:Local-address: Listen-on leaves 192.0.2.1 out: nothing can be sent from it, "
@@ -112,7 +112,8 @@ def test_a_local_address_that_nobody_listens_on(listened: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "listened", ["", "192.0.2.1", "eth0", "10.1.0.1, eth0", "eth7", "0.0.0.0", "::, 0.0.0.0"]
+    "listened",
+    ["", "192.0.2.1", "eth0", "10.1.0.1, eth0", "eth7", "10.1.0.1, eth7", "0.0.0.0", "::, 0.0.0.0"],
 )
 def test_a_local_address_that_somebody_may_listen_on(listened: str) -> None:
     """eth7 is none of this host, which the start says."""

@@ -7,6 +7,7 @@ same secret and answers to the same name, which a host does to itself.
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -76,6 +77,10 @@ def mirrored(name: str, elsewhere_s: float | None, *, alone: bool) -> tuple[Netw
     return net, west, east
 
 
+def causes(host: Host) -> set[str]:
+    return {o["reason"]["cause"] for o in host.outcomes if not o["ok"]}
+
+
 @EACH_PAIR
 @HERE_OR_ELSEWHERE
 def test_what_comes_back_is_no_peer_and_keeps_none_out(
@@ -126,8 +131,7 @@ def test_who_has_heard_the_peer_is_told_of_its_silence(name: str) -> None:
     net.start()
     net.run(260)
     assert not connected(east)
-    causes = {o["reason"]["cause"] for o in west.outcomes if not o["ok"]}
-    assert causes and "own-message" not in causes
+    assert causes(west) and "own-message" not in causes(west)
 
 
 def test_a_first_message_for_another_cookie_comes_back() -> None:
@@ -205,3 +209,37 @@ def test_an_spi_of_ours_is_nobody_elses() -> None:
     west.receive(back(asked)._replace(data=forged))
     assert len(net.history) == 1
     assert west.daemon.engine.counters["dropped"] == 1
+
+
+@pytest.mark.parametrize("name", ["main mode", "aggressive mode"])
+def test_who_answers_and_hears_itself_has_heard_the_peer(name: str) -> None:
+    """Its peer has begun, so that the Address is right, and falls silent."""
+    net = Network()
+    west, east = (net.host(gateway) for gateway in PAIRS[name])
+    mirror(net, east)
+    reflects, first = net.lose, iter(range(1))
+    net.lose = lambda packet: (
+        reflects(packet) or (packet.src == west.address and next(first, None) is None)
+    )
+    net.start()
+    net.run(260)
+    assert east.daemon.engine.counters["dropped"]
+    assert causes(east) and "own-message" not in causes(east)
+
+
+@pytest.mark.parametrize("name", ["IKEv2", "main mode", "aggressive mode"])
+def test_what_comes_back_from_elsewhere_says_nothing_of_the_address(name: str) -> None:
+    """Anybody may send it, from wherever he is."""
+    net = Network()
+    west, _ = (net.host(gateway) for gateway in PAIRS[name])
+
+    def lose(packet: Packet) -> bool:
+        if packet.src == west.address:
+            net.flying.append(back(packet)._replace(src=ip_address("198.51.100.7")))
+        return True
+
+    net.lose = lose
+    net.start()
+    net.run(120)
+    assert west.daemon.engine.counters["dropped"]
+    assert causes(west) and "own-message" not in causes(west)

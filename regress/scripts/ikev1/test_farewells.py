@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -247,6 +248,16 @@ def test_what_was_lent_to_a_newcomer_does_not_belong_to_its_place() -> None:
     assert _begun(farewells, _peer(9), _sas(), came=True) == {}
 
 
+def test_what_ends_later_is_said_to_newcomers_again() -> None:
+    farewells = Farewells()
+    farewells.said(_child(_peer(0), 0x1000))
+    for number in range(1, 1 + ELSEWHERE_MAX):
+        _begun(farewells, _peer(number), _sas(), came=True)
+    farewells.said(_child(_peer(0), 0x1001))
+    both = {ESP: [b"\0\0\x10\0", b"\0\0\x10\x01"]}
+    assert _begun(farewells, _peer(9), _sas(), came=True) == both
+
+
 def test_what_is_given_up_after_it_was_said_is_not_said_from_the_beginning() -> None:
     farewells = Farewells()
     farewells.given_up(_peer(0), [(ESP, 0x1000)])
@@ -255,6 +266,10 @@ def test_what_is_given_up_after_it_was_said_is_not_said_from_the_beginning() -> 
     assert series and farewells.to_say(_peer(0), series, _sas()) == {ESP: [b"\0\0\x10\0"]}
     assert farewells.begin(_peer(0), _sas(), Stage.MISSED) is not None, "the other one"
     assert farewells.begin(_peer(0), _sas(), Stage.MISSED) is None
+
+
+class _Sa(SimpleNamespace):
+    """An ISAKMP SA, of which one can tell that nobody keeps it."""
 
 
 class _World:
@@ -293,7 +308,7 @@ class _World:
         """A new one is there, and those before it give way."""
         if (old := self._current(peer)) is not None:
             old.state = State.SUPERSEDED
-        sa: Any = SimpleNamespace(
+        sa: Any = _Sa(
             peer=peer, number=len(self.there), path=None, state=State.ESTABLISHED, dialect=dialect,
             remote=SimpleNamespace(shared=True),
         )  # fmt: skip
@@ -353,6 +368,30 @@ def test_it_goes_on_under_what_takes_its_isakmp_sas_place(world: _World, state: 
     assert [number for _, number, _ in world.run(2)] == [1]
     sa.state = state
     assert {number for _, number, _ in world.run(1000)} == {0}
+
+
+@pytest.mark.parametrize("state", [State.SUPERSEDED, State.DELETING])
+def test_it_goes_on_under_one_that_is_on_its_way_out_where_there_is_no_other(
+    world: _World, state: State
+) -> None:
+    world.farewells.said(_child(_peer(0), 0x1000))
+    world.sa(_peer(0)).state = state
+    assert [(when, number) for when, number, _ in world.run(7)] == [(1, 0), (3, 0), (7, 0)]
+
+
+def test_a_series_that_is_over_leaves_nothing(world: _World) -> None:
+    """Neither names of peers nor an ISAKMP SA, which may have ended meanwhile."""
+    world.farewells.said(_child(_peer(0), 0x1000))
+    world.sa(_peer(0))
+    world.run(10000)
+    assert not any(vars(world.farewells).values())
+    sa = world.sa(_peer(0))
+    world.farewells.withdrawn(world.engine, world.dialect, sa, [(ESP, 0x1000)])
+    world.run(10000)
+    ended = ref(sa)
+    world.there.clear()
+    del sa
+    assert ended() is None
 
 
 def test_it_waits_for_an_isakmp_sa_and_is_not_begun_anew(world: _World) -> None:

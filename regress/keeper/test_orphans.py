@@ -8,8 +8,10 @@ import pytest
 
 from isakmp.app.base import Usage
 from isakmp.keeper.liveness import IDLE_S, QUIET_S, TRAFFIC_S
+from isakmp.sa import State
 from isakmp.scripts.ikev2.dialect import Ikev2
-from regress.pair import EAST, WEST, Host, Network, connected, stranger, up
+from regress.keeper.test_another_peer import another_id
+from regress.pair import EAST, WEST, Host, Network, both, connected, stranger, up
 from regress.scripts.ikev1.test_notices import NOTIFY, notice, told
 from regress.scripts.ikev2.pairs import child_of, sa_of
 from regress.traffic import Stream, flows
@@ -140,6 +142,63 @@ def test_who_has_lost_everything_again_is_found_as_soon_as_the_first_time(
         east.daemon.start()
         assert stream.until_it_passes(60) <= 2 * TRAFFIC_S
         stream.run(5 + gap_s)
+
+
+def unheeded(net: Network, west: Host, seconds: int) -> None:
+    """West sends, and nothing comes back, until it has an ISAKMP SA again."""
+    for _ in range(seconds):
+        spi = child_of(west).protocols[0].spi_out
+        was = west.app.carried.get(spi, Usage(0, 0, 0.0, 0.0))
+        west.app.carried[spi] = replace(was, packets=was.packets + 1)
+        net.run(1)
+        if west.rows(1):
+            return
+    raise AssertionError("nobody is asked")
+
+
+def looks(host: Host) -> int:
+    """How often it is going to look after what has no ISAKMP SA."""
+    return sum(event.name == "orphans" for event in host.daemon.timers.pending())
+
+
+@pytest.mark.parametrize("by_traffic", [True, False])
+def test_an_isakmp_sa_that_comes_otherwise_ends_the_watch(by_traffic: bool) -> None:
+    """The next one that ends has another."""
+    net, west, _ = up()
+    for _ in range(3):
+        ended(net, west)
+        assert looks(west) == 1
+        if by_traffic:
+            net.run(TRAFFIC_S / 2)
+        west.daemon.connections.begin_sa_of(child_of(west))
+        net.run(3 * TRAFFIC_S)
+        assert west.rows(1) and not looks(west)
+    ended(net, west)
+    unheeded(net, west, 2 * TRAFFIC_S)
+
+
+def test_a_pause_is_over_where_the_answer_did_not_end_again_at_once() -> None:
+    """The child SA is the same, and what is asked next is of another day. One look is enough."""
+    net, west, _ = up()
+    for _ in range(3):
+        ended(net, west)
+        assert looks(west) == 1
+        child = child_of(west)
+        unheeded(net, west, 2 * TRAFFIC_S)
+        net.run(3 * TRAFFIC_S)
+        assert child_of(west) is child
+
+
+def test_a_peer_that_is_another_one_since_has_what_is_left_made_anew() -> None:
+    """It answers the phase 1 by which it is asked, and has another identity by then."""
+    net, west, east = up(*both(peer_tags="Key-exchange= ikev1"))
+    ended(net, west)
+    first = child_of(west)
+    another_id(east)
+    unheeded(net, west, 2 * TRAFFIC_S)
+    net.run(5)
+    assert first.state is State.DEAD and child_of(west).who != first.who
+    assert flows(west, east)
 
 
 def says_it_has_lost(net: Network, west: Host, east: Host) -> None:

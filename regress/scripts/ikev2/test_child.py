@@ -213,6 +213,9 @@ def test_who_leaves_out_what_the_peer_insists_on_is_told_why_it_ends(which: str,
     reason = rows[-1]["reason"]
     assert DECLINED[which][2] in reason["came"] and "[east-west]" in reason["line"]
     assert "[east-west]" in reason["mend"] or "selectors" in reason["mend"]
+    # A peer that asks for more and is content with less is not told to ask for less.
+    insists = "where the peer wants all of it or nothing, make the selectors"
+    assert which != "narrowed" or reason["mend"].startswith(insists)
     (row,) = east.daemon.status()["connections"]
     assert row["reason"]["cause"] == cause
     assert cause in east.said

@@ -246,9 +246,9 @@ class ChildSa:
     the IKE SA it lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made,
     which it may outlive; kin: that of its IKE SA; heirs: made to take its place by rekeying;
     usage: of what comes and goes out, and came_at, went_at: when that was last seen to have grown;
-    end: why it ends, where that is no agreed end; forgotten: its peer says it knows of nothing before;
-    declined: what the peer asked for and did not get, which it may end it for; request: in which of
-    its messages.
+    end: why it ends, where that is no agreed end; forgotten: its peer has said that it knows of
+    nothing before; declined: what the peer asked for and did not get, which it may end it for;
+    request: in which of its messages.
     """
 
     connection: Connection

@@ -569,7 +569,7 @@ def _unanswered(exchange: Exchange[Any], repeated: int | None = None) -> Reason:
     address, port = str(path.remote), path.remote_port
     if repeated is None and _is_farewell(exchange):
         return farewell(name, address, port)
-    if exchange.mirrored is not None and not exchange.answered:
+    if exchange.mirrored is not None:
         return exchange.mirrored
     return silence(
         name, exchange.step, address, port, after=exchange.before, lost=exchange.unheard,

@@ -227,7 +227,7 @@ class Daemon:
 
     def unknown_spi(self, event: UnknownSpi) -> None:
         """A packet for no SA of ours: whose peer it is may want to know."""
-        ports = event.encap or (ISAKMP_PORT, self.connections.port)
+        ports = event.encap or (ISAKMP_PORT, self.connections.beginnings.port)
         path = Path(event.dst, ports[1], event.src, ports[0], event.encap is not None)
         self.connections.heard_from(event.src)
         for dialect in self.engine.dialects.values():

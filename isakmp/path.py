@@ -42,11 +42,6 @@ class Path(NamedTuple):
         """The way of what comes."""
         return OneWay(self.remote, self.remote_port, self.local, self.local_port)
 
-    def apart(self, other: Path) -> bool:
-        """Whether they lead to different peers: other addresses, or other ports of one NAT."""
-        ports = self.encap and other.encap and self.remote_port != other.remote_port
-        return ports or self.remote != other.remote
-
     @property
     def near(self) -> str:
         """Our end."""

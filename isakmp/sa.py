@@ -87,6 +87,13 @@ def place_of(path: Path, nat: Nat) -> Place:
     return path.remote, path.remote_port if nat.remote else 0
 
 
+def called(remote: Remote, path: Path, nat: Nat) -> Place:
+    """Where a peer is called: who is at one address is told apart by a port that a NAT has made, as
+    its detection says, or where that is not spoken, as it is another than the peer's own."""
+    own = not nat.remote and (nat.spoken or path.remote_port == remote.port)
+    return path.remote, 0 if own else path.remote_port
+
+
 def peer_at(peer: Peer, path: Path, nat: Nat) -> Peer:
     """The same peer, which has moved: where its address tells it from others, by the new one."""
     (name, bearer, address), place = peer
@@ -334,6 +341,26 @@ class ChildSa:
             for p in self.protocols
         )
         return f"{self.connection.name} {spis}"
+
+
+def same_peer(sa: IsakmpSa, one: IsakmpSa | ChildSa) -> bool:
+    """Whether ``sa`` speaks for the peer of ``one``, an older SA of its section, as a successor.
+
+    The same identity does: at whatever place, where it is at one at a time, or has left the other;
+    else at the same address, unless both are seen behind one NAT at two ports. So does another
+    identity in the very same place: who is called there is now that. A child SA has it only where
+    the section is for one peer, as another of several may not have what was that one's.
+    """
+    if sa.remote.name != one.who[0]:
+        return False
+    ports = sa.path.remote_port == one.path.remote_port
+    here = sa.path.remote == one.path.remote
+    if sa.who == one.who:
+        anywhere = sa.remote.unique.alone or one.state is State.DEAD
+        return anywhere or (here and (ports or not (sa.nat.remote and one.nat.remote)))
+    heir = isinstance(one, IsakmpSa) or not sa.remote.shared
+    places = (called(sa.remote, each.path, each.nat) for each in (sa, one))
+    return heir and ((here and ports) or len(set(places)) == 1)
 
 
 def soft_limit(hard: int, draw: float, initiator: bool, margin_percent: int = 20) -> int:

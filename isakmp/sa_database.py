@@ -12,7 +12,7 @@ from isakmp.constants import isakmp
 from isakmp.held import Held
 from isakmp.path import Path
 from isakmp.policy.spd import Address, Selector
-from isakmp.sa import ChildSa, IsakmpSa, Peer, Slot, State, Who
+from isakmp.sa import ChildSa, IsakmpSa, Peer, Slot, State, Who, same_peer
 
 
 class SaDatabase:
@@ -193,20 +193,19 @@ class SaDatabase:
             if not path.encap or sa.path.remote_port == path.remote_port
         )  # fmt: skip
 
-    def serving(self, child: ChildSa, lost: IsakmpSa | None = None) -> IsakmpSa | None:
-        """The one to ask for what ``child`` carries under: that with its peer. Else the newest
-        where it is, of the same identity, or of whatever identity where the section is of one peer:
-        a peer may say another one than before, or a NAT be seen that was not. Never ``lost``."""
-        same = _newest(sa for sa in self._by_peer.get(child.peer, []) if sa is not lost)
-        return same or _newest(
-            sa for sa in self._by_remote.get(child.connection.remote, {}).values()
-            if sa is not lost and _takes_over(sa, child)
-        )  # fmt: skip
+    def serving(self, child: ChildSa) -> IsakmpSa | None:
+        """The one to ask for what ``child`` carries under: that with its peer, else a successor, as
+        a peer may say another identity than before, or a NAT be seen that was not."""
+        return self.current(child.peer) or self.successor(child)
 
-    def beside(self, sa: IsakmpSa) -> IsakmpSa | None:
-        """The newest other one of its section that leads to the same place."""
-        others = self._by_remote.get(sa.remote.name, {}).values()
-        return _newest(x for x in others if x is not sa and not x.path.apart(sa.path))
+    def successor(self, one: IsakmpSa | ChildSa) -> IsakmpSa | None:
+        """The newest that is later than ``one`` and speaks for the same peer. An older one may be
+        as lost as ``one``."""
+        who, there = self._by_who.get(one.who, ()), self._by_address.get(one.path.remote, {})
+        return _newest(
+            sa for sa in (*who, *there.values())
+            if sa.established > one.established and same_peer(sa, one)
+        )  # fmt: skip
 
     def of_peer(self, peer: Peer) -> list[IsakmpSa]:
         """Every ISAKMP SA with ``peer``."""
@@ -263,12 +262,6 @@ class SaDatabase:
 def _newest(sas: Any) -> IsakmpSa | None:
     live = [sa for sa in sas if sa.state is State.ESTABLISHED]
     return max(live, key=lambda sa: sa.established, default=None)
-
-
-def _takes_over(sa: IsakmpSa, child: ChildSa) -> bool:
-    port = not child.path.encap or sa.path.remote_port == child.path.remote_port
-    there = port and sa.path.remote == child.path.remote
-    return there and (sa.who == child.who or not sa.remote.shared)
 
 
 def _take(table: dict[Any, list[Any]], key: Any, value: Any) -> None:

@@ -96,7 +96,7 @@ LAYERS = [
     ["isakmp.app", "isakmp.transport"],
     ["isakmp.keeper.flows"],
     ["isakmp.keeper.entry", "isakmp.keeper.reqids", "isakmp.keeper.rivals"],
-    ["isakmp.keeper.packets", "isakmp.keeper.policies"],
+    ["isakmp.keeper.beginnings", "isakmp.keeper.packets", "isakmp.keeper.policies"],
     ["isakmp.keeper.connection"],
     ["isakmp.keeper.shared"],
     ["isakmp.keeper.children"],

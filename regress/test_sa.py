@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isakmp.chosen import ChosenIke
-from isakmp.constants import isakmp
+from isakmp.constants import ipsec, isakmp
 from isakmp.path import Path
-from isakmp.policy.spd import Range
-from isakmp.sa import Nat, offered_bits, soft_limit
+from isakmp.policy.spd import Identity, Range, Unique
+from isakmp.sa import Nat, State, called, offered_bits, same_peer, soft_limit
 from isakmp.scripts.ikev1.message_ids import ANSWERED_MAX
 from regress.pair import WEST, up
 
@@ -52,6 +52,71 @@ def test_a_peer_is_followed_from_the_right_side_of_a_nat_alone(
         assert nat.settled(known, came) == (came if floats else known)
     else:
         assert nat.settled(known, came) == nat.followed(known, came)
+
+
+@pytest.mark.parametrize(
+    ("nat", "path", "port"),
+    [
+        (NONE, WAS, 0),
+        (NONE, FLOATED, 0),
+        (THERE, FLOATED, 4500),
+        (UNKNOWN, WAS, 0),
+        (UNKNOWN, STRANGE, 1234),
+        (HERE, STRANGE, 0),
+    ],
+)
+def test_a_port_that_a_nat_has_made_tells_who_is_called(nat: Nat, path: Path, port: int) -> None:
+    _, west, _ = up()
+    assert called(west.daemon.catalog.remote("east"), path, nat) == (WAS.remote, port)
+
+
+NEIGHBOUR = FLOATED._replace(remote_port=1234)
+
+
+@pytest.mark.parametrize("unique", list(Unique))
+@pytest.mark.parametrize("dead", [False, True])
+@pytest.mark.parametrize(
+    ("was", "now", "same", "another"),
+    [  # same identity, where it may be at several places; another identity
+        ((NONE, WAS), (NONE, WAS), True, True),
+        ((NONE, WAS), (NONE, FLOATED), True, True),
+        ((NONE, WAS), (NONE, MOVED), False, False),
+        ((NONE, WAS), (THERE, FLOATED), True, False),
+        ((THERE, FLOATED), (NONE, WAS), True, False),
+        ((THERE, FLOATED), (NONE, FLOATED), True, True),
+        ((THERE, FLOATED), (THERE, FLOATED), True, True),
+        ((THERE, FLOATED), (THERE, NEIGHBOUR), False, False),
+        ((THERE, FLOATED), (THERE, MOVED_TOO), False, False),
+        ((UNKNOWN, STRANGE), (NONE, WAS), True, False),
+        ((UNKNOWN, STRANGE), (UNKNOWN, WAS), True, False),
+        ((UNKNOWN, WAS), (NONE, WAS), True, True),
+    ],
+)
+def test_who_is_the_same_peer(
+    was: tuple[Nat, Path], now: tuple[Nat, Path], same: bool, another: bool, dead: bool,
+    unique: Unique,
+) -> None:  # fmt: skip
+    _, west, _ = up()
+    (sa,) = west.daemon.sas.isakmp.values()
+    (child,) = west.daemon.sas.all_children()
+    named = replace(sa.remote, remote_id=None, unique=unique)
+    several = replace(named, address=None)
+    assert several.shared and not named.shared
+    me, other = (Identity(ipsec.Id.FQDN, name) for name in (b"me", b"other"))
+    for remote in (named, several):
+        (old, new), (_, changed) = (
+            [replace(sa, remote=remote, nat=nat, path=path, remote_id=identity)
+             for identity, (nat, path) in zip((me, its), (was, now), strict=True)]
+            for its in (me, other)
+        )  # fmt: skip
+        its = replace(child, peer=old.peer, path=old.path, nat=old.nat)
+        if dead:
+            old.state = its.state = State.DEAD
+        assert same_peer(new, old) is same_peer(new, its) is (same or dead or unique.alone)
+        assert same_peer(changed, old) is another
+        assert same_peer(changed, its) is (another and not remote.shared)
+    elsewhere = replace(new, remote=replace(named, name="another section"))
+    assert not same_peer(elsewhere, old)
 
 
 def test_another_address_of_ours_is_no_other_port() -> None:

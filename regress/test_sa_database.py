@@ -80,6 +80,24 @@ def test_the_newest_that_is_not_superseded_is_the_current_one() -> None:
     assert sas.current((("nobody", b"", ""), None)) is None
 
 
+def test_a_successor_is_later() -> None:
+    """What is older may be as lost."""
+    _, west, _ = up()
+    sas = SaDatabase()
+    (old,) = west.daemon.sas.isakmp.values()
+    (child,) = west.daemon.sas.all_children()
+    middle, new = (
+        replace(old, cky_i=name, established=old.established + later)
+        for name, later in ((b"another!", 5), (b"the last", 9))
+    )
+    for sa in (new, old, middle):
+        sas.add(sa)
+    assert sas.successor(old) is sas.successor(middle) is sas.successor(child) is new
+    assert sas.successor(new) is None
+    new.state = State.SUPERSEDED
+    assert sas.successor(old) is middle and sas.successor(middle) is None
+
+
 def test_a_peer_that_moves_is_found_again() -> None:
     _, west, _ = up()
     sas = west.daemon.sas

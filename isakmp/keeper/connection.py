@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from isakmp.app.base import Acquire, Application
@@ -12,9 +13,9 @@ from isakmp.constants import ISAKMP_PORT
 from isakmp.errors import ConfError, Reason, Refused, reason_of
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
-from isakmp.exchange.dialect import KeyExchange
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
+from isakmp.keeper.beginnings import Beginnings
 from isakmp.keeper.entry import AWAITED_S, Entry, Settings
 from isakmp.keeper.packets import Packets
 from isakmp.keeper.policies import Policies
@@ -43,12 +44,11 @@ class Connections:
     ) -> None:  # fmt: skip
         self.engine, self.sas, self.app, self.catalog = engine, sas, app, catalog
         self.timers, self.log = timers, log
-        self.source, self.port = source, port
         self.settings = Settings()
         self.entries: dict[str, Entry] = {}
         self._with: dict[str, dict[str, Entry]] = {}
         self.busy: dict[Flow, Exchange[Any]] = {}
-        self._beginning: dict[str, Exchange[Any]] = {}
+        self.beginnings = Beginnings(engine, source, port)
         self.policies = Policies(app, log, sas, self.entries)
         self.flows = self.policies.flows
         self.packets = Packets(sas, self.entries)
@@ -138,8 +138,9 @@ class Connections:
         entry.held_down, entry.tries, entry.failure = False, 0, None
         return self.bring_up(entry)
 
-    def bring_up(self, entry: Entry) -> Job[Any]:
-        """Negotiate until it is up; the job tells of this attempt's exchange, if one began."""
+    def bring_up(self, entry: Entry, under: IsakmpSa | None = None) -> Job[Any]:
+        """Negotiate until it is up; the job tells of this attempt's exchange, if one began. under:
+        what is known to be the one to ask under."""
         entry.wanted, entry.unreached = True, False
         entry.remote = self._remote_now(entry.connection.remote) or entry.remote
         self._rest(entry)
@@ -156,11 +157,10 @@ class Connections:
             return running.finished
         if not entry.waiting:
             entry.began = self.timers.now()
-        sa = self.sas.current_of_remote(entry.remote.name)
+        sa = under or self.sas.current_of_remote(entry.remote.name)
         if sa is not None:
             return self._begin_child(sa, wanted)
         self.packets.asked((name, wanted.selector))  # with a new IKE SA comes all of it
-        entry.waiting = True
         return self._begin_phase_1(entry)
 
     def _asked_for(self, entry: Entry) -> Traffic | None:
@@ -174,13 +174,10 @@ class Connections:
             self.log.info("connection %s is up in part: %s", entry.name, entry.less.brief())
         return part
 
-    def _dialect(self, remote: Remote) -> KeyExchange:
-        """How we speak to a peer first: the first of its Key-exchange."""
-        return self.engine.dialects[remote.key_exchange[0]]
-
     def _begin_phase_1(self, entry: Entry) -> Job[Any]:
-        path = self.path_to(entry.remote)
+        path = self.beginnings.path_to(entry.remote)
         if path is None:
+            entry.waiting, entry.unreached = None, True
             reason = Reason(
                 "no-address", f"peer {entry.remote.name} has no address, or there is no route",
                 line=entry.remote.line, mend="set Address, wait for the peer, or add a route",
@@ -189,16 +186,9 @@ class Connections:
                 self.log.write(severity_of(reason), "connection %s: %s", entry.name, reason)
             self._failed(entry, reason)
             return Job.failed(Refused(reason))
-        return self.begin_sa(entry.remote, path, entry.connection).finished
-
-    def path_to(self, remote: Remote) -> Path | None:
-        """From us to a peer with an address; None without one or without a route."""
-        if remote.address is None:
-            return None
-        local = remote.local_address or self.source(remote.address)
-        if local is None:
-            return None
-        return Path(local, self.port, remote.address, remote.port)
+        entry.waiting = exchange = self.begin_sa(entry.remote, path, entry.connection)
+        exchange.finished.then(lambda job: self._phase_1_over(entry, exchange, job))
+        return exchange.finished
 
     def begin_sa(
         self, remote: Remote, path: Path, connection: Connection | None = None
@@ -207,17 +197,9 @@ class Connections:
 
         connection: what may be negotiated along with it, where the protocol does that.
         """
-        running = self._beginning.get(remote.name)
-        if (
-            running is not None and not running.finished.done and running.unwanted is None
-            and not running.path.apart(path)
-        ):  # fmt: skip
-            return running
-        connection = connection or self._wanted_of(remote)
-        exchange = self._dialect(remote).begin_sa(self.engine, remote, path, connection)
-        self._beginning[remote.name] = exchange
-        exchange.finished.then(lambda job: self._phase_1_over(remote, exchange, job))
-        return exchange
+        wanted = partial(self._wanted_of, remote)
+        brings = wanted if connection is None else lambda: connection
+        return self.beginnings.begin(remote, path, brings)
 
     def _wanted_of(self, remote: Remote) -> Connection | None:
         """Some connection that should be up: not every peer takes an IKE SA without child SA."""
@@ -226,16 +208,10 @@ class Connections:
         entry = next(wanted, None)
         return entry.connection if entry else None
 
-    def _phase_1_over(self, remote: Remote, exchange: Exchange[Any], job: Job[Any]) -> None:
-        if self._beginning.get(remote.name) is not exchange:
-            return
-        del self._beginning[remote.name]
-        if job.error is None:
-            return
-        for entry in self._entries_with(remote):
-            if entry.waiting:
-                entry.waiting, entry.unreached = False, True
-                self._failed(entry, reason_of(job.error))
+    def _phase_1_over(self, entry: Entry, exchange: Exchange[Any], job: Job[Any]) -> None:
+        if job.error is not None and entry.waiting is exchange:
+            entry.waiting, entry.unreached = None, True
+            self._failed(entry, reason_of(job.error))
 
     def sa_up(self, sa: IsakmpSa, brings: Connection | None = None) -> None:
         """Phase 1 is done, whoever began it: what waits for it goes on.
@@ -244,7 +220,7 @@ class Connections:
         """
         for entry in self._entries_with(sa.remote):
             if entry.waiting or (entry.unreached and entry.retry is not None):
-                entry.waiting = entry.unreached = False
+                entry.waiting, entry.unreached = None, False
                 self._rest(entry)
                 coming = brings is not None and brings.name == entry.connection.name
                 part = self.packets.left(entry)
@@ -279,9 +255,7 @@ class Connections:
 
     def so_far(self, entry: Entry) -> Reason | None:
         """What is in the way of the try that is under way, if anything is."""
-        exchange = self.under_way((entry.name, entry.connection.selector))
-        if exchange is None and entry.waiting:
-            exchange = self._beginning.get(entry.remote.name)
+        exchange = self.under_way((entry.name, entry.connection.selector)) or entry.waiting
         return self.engine.so_far(exchange) if exchange is not None else None
 
     def _child_over(self, flow: Flow, exchange: Exchange[Any], job: Job[Any]) -> None:
@@ -292,18 +266,13 @@ class Connections:
         if job.error is None:
             return
         reason, entry = reason_of(job.error), self.entries.get(flow[0])
-        lost, sa = self._has_lost(exchange, reason), exchange.sa
+        lost = self._has_lost(exchange, reason)
         if entry is None or not (part or entry.connection.selector == flow[1]) or replaced:
             return
-        # One that this very try has made is no reason to go on without a pause.
-        lost = lost and sa is not None and sa.established < entry.began
-        if (
-            (lost or self._has_another(exchange))
-            and entry.wanted
-            and self.settings.active
-            and self.packets.left(entry) is not None
-        ):
-            self.bring_up(entry)
+        new = self._another(exchange)
+        again = (lost or new is not None) and entry.wanted and self.settings.active
+        if again and self.packets.left(entry) is not None:
+            self.bring_up(entry, new)
         else:
             self._failed(entry, reason)
 
@@ -318,11 +287,10 @@ class Connections:
         self.engine.owner.delete_sa(sa)
         return True
 
-    def _has_another(self, exchange: Exchange[Any]) -> bool:
-        """The SA of an exchange has ended beneath it, and another has come meanwhile."""
+    def _another(self, exchange: Exchange[Any]) -> IsakmpSa | None:
+        """What is to be asked under instead, where the SA of an exchange has ended beneath it."""
         sa = exchange.sa
-        new = self.sas.beside(sa) if sa is not None and sa.state is State.DEAD else None
-        return new is not None and new.established >= exchange.created
+        return self.sas.successor(sa) if sa is not None and sa.state is State.DEAD else None
 
     def _failed(self, entry: Entry, reason: Reason) -> None:
         """Try again after a growing, jittered while."""
@@ -361,7 +329,7 @@ class Connections:
         """Take a connection down by command; it stays down until it is started again."""
         entry = self.entries.get(name)
         if entry is not None:
-            entry.wanted, entry.held_down, entry.waiting = False, True, False
+            entry.wanted, entry.held_down, entry.waiting = False, True, None
             self._rest(entry)
         for child in self.sas.of_connection(name):
             self.engine.owner.children.delete_child(child)
@@ -401,7 +369,7 @@ class Connections:
             if self._serves(entry):
                 self.packets.served(entry.name)
                 entry.tries, entry.failure = 0, None
-            entry.waiting = False
+            entry.waiting = None
             entry.up_since = self.timers.now() if entry.up_since is None else entry.up_since
             self._rest(entry)
         self._install_flow(child)
@@ -509,16 +477,14 @@ class Connections:
         if job.error is None:
             self.engine.owner.children.delete_child(child)
 
-    def ask_again(self, lost: IsakmpSa) -> None:
+    def ask_again(self, lost: IsakmpSa, new: IsakmpSa) -> None:
         """What is asked for under an SA that its peer seems to have lost is asked for under the one
         that has come meanwhile, whatever becomes of the first question."""
-        if self.sas.beside(lost) is None:
-            return
         for flow in [flow for flow, exchange in self.busy.items() if exchange.sa is lost]:
             entry = self.entries.get(flow[0])
             if entry is not None and entry.wanted and entry.connection.selector == flow[1]:
                 del self.busy[flow]
-                self.bring_up(entry)
+                self.bring_up(entry, new)
 
     def bring_up_with(self, remote: Remote) -> None:
         """Everything that should be up with a peer, now."""
@@ -553,7 +519,7 @@ class Connections:
         """What its traffic meets while no child SA has it."""
         if not self.settings.flows:
             return
-        path = self.path_to(entry.remote)
+        path = self.beginnings.path_to(entry.remote)
         self.policies.stand(entry, path)
         if path is None and entry.remote.address is not None and entry.retry is None:
             wait = self.settings.check_interval_s

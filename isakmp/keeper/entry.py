@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from isakmp.app.base import PolicySpec
 from isakmp.errors import Reason
 from isakmp.event.timer import Event
+from isakmp.exchange.exchange import Exchange
 from isakmp.policy.spd import Connection, Remote
 
 RETRY_FIRST_S = 2.0
@@ -19,17 +21,18 @@ AWAITED_S, AWAITED_RETRY_S, AWAITED_PAUSE_S = 40.0, 10.0, 1.0
 class Entry:
     """One connection as it is kept up. wanted: started and not taken down by command;
     failure: why the last try failed, or to replace what is up, and failed: when that was, None once
-    there is a new child SA, of what was waited for; began: when a try was begun; unreached: it
-    ended with its phase 1; up_since: when it came up, None while it is not; awaited_until: until
-    when packets are taken to wait for it; less: why it is up with less than it is for; beside:
-    policies of what was there before it, which stand beside its own until that is gone."""
+    there is a new child SA, of what was waited for; began: when a try was begun; waiting: the phase
+    1 that it waits for; unreached: the last try ended with that, or before it; up_since: when it
+    came up, None while it is not; awaited_until: until when packets are taken to wait for it; less:
+    why it is up with less than it is for; beside: policies of what was there before it, which stand
+    beside its own until that is gone."""
 
     connection: Connection
     remote: Remote
     wanted: bool = False
     held_down: bool = False
     tries: int = 0
-    waiting: bool = False
+    waiting: Exchange[Any] | None = None
     unreached: bool = False
     retry: Event | None = None
     failure: Reason | None = None

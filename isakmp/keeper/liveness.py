@@ -19,7 +19,7 @@ from isakmp.keeper.shared import Shared
 from isakmp.log.log import severity_of
 from isakmp.path import Path
 from isakmp.policy.catalog import narrowed
-from isakmp.sa import ChildSa, IsakmpSa, State
+from isakmp.sa import ChildSa, IsakmpSa, State, same_peer
 
 RETRY_S = 5.0
 # A kind of the budget that no notify has: questions that a stranger's word makes us ask.
@@ -198,7 +198,7 @@ class Liveness:
         if not connections.settings.active or not connections.wants(sa.remote.name):
             return
         left = [child for child in self.sas.children_of(sa) if child.state is State.ESTABLISHED]
-        if self.sas.beside(sa) is not None:
+        if self.sas.successor(sa) is not None:
             # It is there, and is another peer to us: the one in doubt ends by itself.
             self._replaced(sa, left)
             return
@@ -210,16 +210,20 @@ class Liveness:
     def _replaced(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
         """What an SA that the peer seems to have lost protected, or was to, under the one after
         it."""
-        self.shared.connections.ask_again(sa)
-        self.renew(children, sa)
+        if (new := self.sas.successor(sa)) is not None:
+            self.shared.connections.ask_again(sa, new)
+            self._renew_under([child for child in children if same_peer(new, child)], new)
 
-    def renew(self, children: list[ChildSa], lost: IsakmpSa | None = None) -> None:
-        """Make those that are left anew, where an SA serves that is not ``lost``, and those that
-        have ended meanwhile as their peer had forgotten them."""
+    def renew(self, children: list[ChildSa]) -> None:
+        """Make those that are left anew, where an SA serves, and those that have ended meanwhile as
+        their peer had forgotten them."""
         for child in children:
-            left = child.state is State.ESTABLISHED or (child.forgotten and self._lacks(child))
-            new = self.sas.serving(child, lost) if left else None
-            if new is not None:
+            if (new := self.sas.serving(child)) is not None:
+                self._renew_under([child], new)
+
+    def _renew_under(self, children: list[ChildSa], new: IsakmpSa) -> None:
+        for child in children:
+            if child.state is State.ESTABLISHED or (child.forgotten and self._lacks(child)):
                 self.shared.connections.renew(child, new)
 
     def _lacks(self, gone: ChildSa) -> bool:

@@ -98,9 +98,8 @@ Step = Callable[[Scene, int], None]
 def be_somebody_else(scene: Scene, number: int) -> None:
     """Another identity each time; what came of it is forgotten at once."""
     daemon = scene.evil.daemon
-    daemon.connections._beginning.clear()
     remote = daemon.catalog.remote("hub")
-    path = daemon.connections.path_to(remote)
+    path = daemon.connections.beginnings.path_to(remote)
     assert path is not None
     other = replace(remote, local_id=Identity(ipsec.Id.FQDN, b"other%d" % number))
     daemon.engine.dialects[f"ikev{scene.version}"].begin_sa(daemon.engine, other, path, None)
@@ -113,9 +112,8 @@ def be_somebody_else(scene: Scene, number: int) -> None:
 def be_elsewhere(scene: Scene, number: int) -> None:
     """The same identity from another address each time."""
     daemon = scene.evil.daemon
-    daemon.connections._beginning.clear()
     remote = daemon.catalog.remote("hub")
-    path = daemon.connections.path_to(remote)
+    path = daemon.connections.beginnings.path_to(remote)
     assert path is not None
     there = ip_address(0xC6336400 + number)
     scene.net.hosts[there] = scene.evil
@@ -129,9 +127,8 @@ def be_elsewhere(scene: Scene, number: int) -> None:
 def begin_again(scene: Scene, number: int) -> None:
     """Another SA as the same one; nothing is deleted."""
     daemon = scene.evil.daemon
-    daemon.connections._beginning.clear()
     remote = daemon.catalog.remote("hub")
-    path = daemon.connections.path_to(remote)
+    path = daemon.connections.beginnings.path_to(remote)
     assert path is not None
     daemon.engine.dialects[f"ikev{scene.version}"].begin_sa(daemon.engine, remote, path, None)
     scene.net.pump()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
 from isakmp.app.base import Acquire, Action, Direction
-from isakmp.errors import IsakmpError
+from isakmp.errors import IsakmpError, Reason
+from isakmp.exchange.exchange import Exchange
 from isakmp.policy.spd import Selector
+from isakmp.sa import IsakmpSa
+from isakmp.sa_database import SaDatabase
 from regress.pair import EAST, WEST, Gateway, Host, Network, agree, both, connected, up
 from regress.traffic import flows
 
@@ -325,3 +329,154 @@ def test_a_peer_that_is_mended_and_started_again_is_up_soon(version: str, second
     assert "is dead" not in west.said
     assert connected(west)
     agree(west, back)
+
+
+# --- what is asked for under an SA that ends or is lost -------------------------------------------
+
+KIND = pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+SECOND = "10.9.0.1", "10.9.0.2"
+
+
+def unheard(version: str) -> tuple[Network, Host, Exchange[Any], IsakmpSa]:
+    """What is asked for under an SA has no answer, and another SA has come meanwhile."""
+    one, other = both(peer_tags=f"Key-exchange= {version}", exchange="AGGRESSIVE")
+    net = Network()
+    text = second(one, *SECOND).replace(
+        "Connections= second, ", "Passive-connections= second\nConnections= ", 1
+    )
+    west, east = net.add(one.address, text), net.host(other)
+    net.start()
+    net.run(5)
+    (lost,) = west.daemon.sas.isakmp.values()
+    net.kill(east)
+    # Nothing ends the lost one: INITIAL_CONTACT of IKEv1's responder does not arrive.
+    net.lose = lambda packet: version == "ikev1" and packet.header.exchange_type == 5
+    west.daemon.connect("second")
+    (asked,) = west.daemon.connections.busy.values()
+    east = net.add(other.address, second(other, *SECOND[::-1]), seed=2)
+    east.daemon.start()
+    net.flying.clear()
+    west.daemon.connections.begin_sa(lost.remote, lost.path)
+    net.pump()
+    new = west.daemon.sas.current(lost.peer)
+    assert new is not None and new is not lost and asked.sa is lost
+    return net, west, asked, new
+
+
+def neighbour(sas: SaDatabase, sa: IsakmpSa) -> IsakmpSa:
+    """The newest of the section, with another identity at another address."""
+    identity = replace(sa.remote_id, data=ip_address("192.0.2.77").packed)
+    path = sa.path._replace(remote=ip_address("192.0.2.77"))
+    other = replace(sa, cky_i=b"another!", cky_r=b"another?", remote_id=identity, path=path)
+    other.established += 1
+    sas.add(other)
+    assert sas.current_of_remote(sa.remote.name) is other
+    return other
+
+
+@KIND
+@pytest.mark.parametrize("change", ["none", "not wanted", "other traffic", "forgotten"])
+def test_what_is_asked_for_under_a_lost_sa_is_begun_under_the_next_where_it_is_wanted(
+    version: str, change: str
+) -> None:
+    _, west, asked, new = unheard(version)
+    connections = west.daemon.connections
+    (flow,) = (flow for flow, exchange in connections.busy.items() if exchange is asked)
+    kept = connections.entries["second"]
+    if change == "not wanted":
+        kept.wanted = False
+    elif change == "other traffic":
+        other = Selector.of("10.9.0.3/32", "10.9.0.4/32")
+        kept.connection = replace(kept.connection, selector=other)
+    elif change == "forgotten":
+        del connections.entries["second"]
+    assert asked.sa is not None
+    neighbour(west.daemon.sas, new)
+    connections.ask_again(asked.sa, new)
+    if change == "none":
+        assert connections.busy[flow].sa is new
+    else:
+        assert connections.busy == {flow: asked}
+
+
+@KIND
+def test_the_end_of_a_question_that_is_replaced_changes_nothing(version: str) -> None:
+    _, west, asked, new = unheard(version)
+    connections, kept = west.daemon.connections, west.daemon.connections.entries["second"]
+    assert asked.sa is not None
+    connections.ask_again(asked.sa, new)
+    before = dict(connections.busy)
+    west.daemon.engine.fail(asked, Reason("test", "refused"))
+    assert asked.over and connections.busy == before
+    assert (kept.failure, kept.retry, kept.tries) == (None, None, 0)
+
+
+@KIND
+@pytest.mark.parametrize("whose", ["its own", "a neighbour's"])
+def test_what_ended_with_its_sa_is_begun_under_a_successor_alone(version: str, whose: str) -> None:
+    """An SA that is with somebody else is no reason to go on without a pause."""
+    _, west, asked, new = unheard(version)
+    connections, kept = west.daemon.connections, west.daemon.connections.entries["second"]
+    neighbour(west.daemon.sas, new)
+    if whose != "its own":
+        west.daemon.sas.remove(new)
+    assert asked.sa is not None
+    west.daemon.keeper.delete_sa(asked.sa, tell=False)
+    begun = connections.under_way(("second", kept.connection.selector))
+    if whose == "its own":
+        assert begun is not None and begun.sa is new
+    else:
+        assert begun is None and kept.retry is not None and kept.tries == 1
+
+
+@pytest.mark.parametrize("takes_s", [None, 1.5])
+def test_who_answers_phase_1_alone_is_asked_again_after_a_pause(takes_s: float | None) -> None:
+    """An ISAKMP SA that the try itself has made is not lost, however long its keys have taken."""
+    net = Network()
+    west, _ = net.host(WEST, elsewhere_s=takes_s), net.host(EAST)
+    net.lose = lambda packet: bool(packet.data) and packet.header.exchange_type == 32
+    net.start()
+    (kept,) = west.daemon.connections.entries.values()
+    net.until(lambda: kept.failure is not None, 60)
+    assert kept.tries == 1 and kept.retry is not None and kept.waiting is None
+
+
+@KIND
+def test_what_is_asked_for_under_an_sa_in_doubt_goes_on_when_another_is_there(version: str) -> None:
+    """Nothing ends the one in doubt, and its question waits for long."""
+    tags = f"Key-exchange= {version}\nUnique-ids= never"
+    one, other = both(peer_tags=tags, exchange="AGGRESSIVE")
+    net = Network()
+    west = net.add(one.address, second(one, *SECOND))
+    east = net.add(other.address, second(other, *SECOND[::-1]))
+    net.start()
+    net.run(5)
+    connections, (lost,) = west.daemon.connections, west.daemon.sas.isakmp.values()
+    west.daemon.teardown("second", 2)
+    net.run(1)
+    net.kill(east)
+    net.lose = lambda packet: packet.header.exchange_type == 5
+    west.daemon.connect("second")
+    east = net.add(other.address, second(other, *SECOND[::-1]), seed=2)
+    east.daemon.start()
+    net.flying.clear()
+    west.daemon.keeper.liveness.suspect(lost)
+    net.run(6)
+    assert connections.entries["second"].up_since is not None
+
+
+def test_who_has_no_address_is_asked_for_all_as_soon_as_it_has_come() -> None:
+    """However long the pauses between the tries have grown."""
+    net = Network()
+    text = second(WEST, *SECOND).replace(f"\nAddress= {EAST.address}\n", "\n", 1)
+    west = net.add(WEST.address, text.replace(f"{EAST.address}= east", "Default= east"))
+    net.start()
+    net.run(400)
+    active = replace(EAST, passive=False)
+    text = second(active, *SECOND[::-1]).replace("Connections= second, ", "Connections= ", 1)
+    east = net.add(
+        EAST.address, text.replace("[Phase 2]\n", "[Phase 2]\nPassive-connections= second\n")
+    )
+    east.daemon.start()
+    net.run(2)
+    assert connected(west, children=2)

@@ -11,8 +11,8 @@ from fifo_ui import render
 from isakmp.app.base import Usage
 from isakmp.constants import ikev2
 from isakmp.constants.isakmp import Exchange, Payload
-from isakmp.keeper.liveness import IDLE_S, LEAST_S, QUIET_S
-from isakmp.sa import State
+from isakmp.keeper.liveness import ANEW_BURST, IDLE_S, LEAST_S, QUIET_S
+from isakmp.sa import Nat, State
 from regress.observer import Observer, edited, numbered
 from regress.pair import EAST, WEST, Gateway, Host, Network, both, up
 from regress.scripts.ikev2.pairs import child_of, gateways, sa_of
@@ -180,6 +180,101 @@ def test_the_interval_is_of_silence_not_of_looks(version: str) -> None:
     assert len(net.history) == mark
     net.run(1)
     assert len(net.history) == mark + 1
+
+
+# --- somebody says that a peer has lost its SAs ---------------------------------------------------
+
+
+def begun_by(host: Host) -> set[bytes]:
+    """The first SPIs of what it has begun without an SA."""
+    sent = [p for p in host.network.history if p.data and p.src == host.address]
+    return {p.header.cky_i for p in sent if not any(p.header.cky_r)}
+
+
+@VERSION
+def test_where_nothing_is_wanted_nothing_is_begun_in_the_place_of_what_is_in_doubt(
+    version: str,
+) -> None:
+    net, west, east = begin(version)
+    net.kill(west)
+    (sa,) = east.daemon.sas.isakmp.values()
+    east.daemon.keeper.liveness.suspect(sa)
+    net.run(20)
+    assert sa.dpd_waiting > 1 and not begun_by(east)
+
+
+@VERSION
+def test_a_doubt_ends_with_the_answer(version: str) -> None:
+    """Later silence is the ordinary one: another SA is begun when the peer is dead."""
+    net, west, east = begin(version, "DPD-check-interval= 10")
+    (sa,) = west.daemon.sas.isakmp.values()
+    west.daemon.keeper.liveness.suspect(sa)
+    net.run(1)
+    net.kill(east)
+    net.until(lambda: "is dead" in west.said, 90)
+    assert "seems to have lost it" not in west.said
+
+
+@pytest.mark.parametrize("current", [True, False])
+def test_who_cannot_be_asked_is_called_for_what_is_current_and_not_so_often(
+    current: bool,
+) -> None:
+    """RFC 3706: the peer knows nothing of it."""
+    net, west, _ = begin("ikev1")
+    liveness, sas, minutes = west.daemon.keeper.liveness, west.daemon.sas, 3
+    (first,) = sas.isakmp.values()
+    mark = begun_by(west)
+    for _ in range(60 * minutes):
+        sa = sas.current(first.peer)
+        assert sa is not None
+        if not current:
+            sa.state = State.SUPERSEDED
+        sa.dpd = False
+        liveness.suspect(sa)
+        sa.state = State.ESTABLISHED
+        net.run(1)
+    begun = len(begun_by(west) - mark)
+    assert ANEW_BURST <= begun <= ANEW_BURST + minutes + 1 if current else not begun
+
+
+def test_an_answer_to_another_question_is_none() -> None:
+    """RFC 3706 5.3: the number is that of the question."""
+    net, west, east = begin("ikev1")
+    net.kill(east)
+    (sa,) = west.daemon.sas.isakmp.values()
+    liveness = west.daemon.keeper.liveness
+    liveness.suspect(sa)
+    liveness.said_alive(sa, sa.dpd_sequence - 1)
+    assert (sa.dpd_waiting, sa.doubted) == (1, True)
+    liveness.said_alive(sa, sa.dpd_sequence)
+    assert (sa.dpd_waiting, sa.doubted) == (0, False)
+
+
+def test_a_question_that_is_repeated_moves_nobody() -> None:
+    """RFC 3706 6: a copy may come from anywhere."""
+    _, west, _ = begin("ikev1")
+    (sa,) = west.daemon.sas.isakmp.values()
+    sa.nat = Nat(spoken=True, remote=True)
+    liveness, was = west.daemon.keeper.liveness, sa.path
+    there, elsewhere = (was._replace(remote_port=port) for port in (20001, 20002))
+    for number, came, found in ((5, there, there), (5, elsewhere, there), (4, elsewhere, there),
+                                (6, elsewhere, elsewhere)):  # fmt: skip
+        liveness.asked_if_alive(sa, number.to_bytes(4, "big"), came)
+        assert sa.path == found
+
+
+@VERSION
+def test_every_sa_with_who_is_dead_ends(version: str) -> None:
+    """Those that are replaced, too."""
+    net, west, _ = begin(version)
+    (old,) = west.daemon.sas.isakmp.values()
+    west.daemon.connections.begin_sa(old.remote, old.path)
+    net.pump()
+    assert len(west.daemon.sas.of_peer(old.peer)) > 1
+    new = west.daemon.sas.current(old.peer)
+    assert new is not None and new is not old
+    west.daemon.keeper.liveness.dead(new, "though it was asked")
+    assert not west.daemon.sas.of_peer(old.peer)
 
 
 def test_who_asks_can_be_asked() -> None:

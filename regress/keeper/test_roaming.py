@@ -216,7 +216,7 @@ class Yard(NamedTuple):
         """It begins a phase 1, or the like."""
         connections = device.daemon.connections
         remote = device.daemon.catalog.remote("east")
-        path = connections.path_to(remote)
+        path = connections.beginnings.path_to(remote)
         assert path is not None
         connections.begin_sa(remote, path)
         self.net.run(1)
@@ -531,7 +531,7 @@ def test_who_has_lost_everything_is_noticed_by_a_phase_1(kind: str, unique: str,
     west, east = (again, east) if lost == "west" else (west, again)
     connections = west.daemon.connections
     remote = west.daemon.catalog.remote("east")
-    path = connections.path_to(remote)
+    path = connections.beginnings.path_to(remote)
     assert path is not None
     connections.begin_sa(remote, path)
     net.run(150)

@@ -276,7 +276,7 @@ def test_a_peer_without_a_route() -> None:
     west = net.add("192.0.2.1", text, source=lambda _: None)
     net.start()
     assert west.daemon.status()["connections"][0]["reason"]["cause"] == "no-address"
-    west.daemon.connections.source = lambda _: west.address
+    west.daemon.connections.beginnings.source = lambda _: west.address
     east = net.host(EAST)
     east.daemon.start()
     net.run(10)

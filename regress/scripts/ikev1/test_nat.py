@@ -304,7 +304,7 @@ def test_a_peer_without_digests_has_no_nat_traversal() -> None:
             return []
 
     host = Network().host(WEST)
-    path = host.daemon.connections.path_to(host.daemon.catalog.remote("east"))
+    path = host.daemon.connections.beginnings.path_to(host.daemon.catalog.remote("east"))
     assert path is not None
     spec = get_hash(isakmp.Hash.SHA)
     nat_t.recv_nat_d(Nothing(), found, spec, path, bytes(8), bytes(8))  # type: ignore[arg-type]

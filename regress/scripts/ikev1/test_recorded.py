@@ -128,7 +128,7 @@ class Replay:
     def begin(self) -> Any:
         connections = self.host.daemon.connections
         remote = self.host.daemon.catalog.remote("peer")
-        path = connections.path_to(remote)
+        path = connections.beginnings.path_to(remote)
         assert path is not None
         return connections.begin_sa(remote, path)
 

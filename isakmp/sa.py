@@ -124,9 +124,9 @@ class IsakmpSa:
     """One ISAKMP SA (phase 1) or IKE SA. ``keys`` and ``ids``, what it remembers of message IDs,
     belong to the dialect that made it.
 
-    packets_at: when packets of its child SAs were last seen to come, dpd_looked: when that was last
-    looked at; doubted: somebody says,
-    without proof, that the peer has lost it; doubled: the peer may have another one of the same
+    packets_at: when the last packet of its child SAs came, as far as is known; dpd_looked: when
+    that was looked at; dpd_busy: some had gone out before; doubted: somebody says, without proof,
+    that the peer has lost it; doubled: the peer may have another one of the same
     attempt in its place; known_since: from when on its peer is known to have lost nothing; end: why
     it ends, where that is no agreed end; heirs: what rekeying has made to take its place;
     fragments: how messages are cut where the peer puts them together again (RFC 7383); ppk: of a
@@ -252,7 +252,8 @@ class ChildSa:
     another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
     the IKE SA it lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made,
     which it may outlive; kin: that of its IKE SA; heirs: made to take its place by rekeying;
-    usage: of what comes and goes out, and came_at, went_at: when that was last seen to have grown;
+    usage: of what comes and goes out, as it was counted last, and came_at, went_at: when the last
+    packet came and went;
     end: why it ends, where that is no agreed end; forgotten: its peer has said that it knows of
     nothing before; declined: what the peer asked for and did not get, which it may end it for;
     request: in which of its messages.
@@ -286,6 +287,7 @@ class ChildSa:
     usage: tuple[Usage | None, Usage | None] = (None, None)
     came_at: float = 0.0
     went_at: float = 0.0
+    counted: float = 0.0
     forgotten: bool = False
     end: Reason | None = None
     declined: tuple[Reason, ...] = ()

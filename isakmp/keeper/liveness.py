@@ -76,7 +76,10 @@ class Liveness:
     def watch(self, sa: IsakmpSa) -> None:
         """Look after the peer of ``sa`` in a while, where it can be asked and is to be."""
         if sa.dpd and self.interval_s:
-            self._arm(sa, TRAFFIC_S if self.by_traffic and sa.dpd_busy else self.interval_s)
+            wait_s: float = self.interval_s
+            if self.by_traffic and sa.dpd_busy:
+                wait_s = max(TRAFFIC_S - sa.silent_s(self.timers.now()), LEAST_S)
+            self._arm(sa, wait_s)
 
     def asked_if_alive(self, sa: IsakmpSa, data: bytes, path: Path) -> None:
         """R_U_THERE: a number higher than all before is no replay.
@@ -115,7 +118,7 @@ class Liveness:
 
         def counted(job: Job[None]) -> None:
             if sa.state is State.ESTABLISHED and not sa.dpd_waiting:
-                sa.dpd_looked = self.timers.now()
+                sa.packets_at = max(sa.packets_at, carried(children)[0])
                 self._ask(sa)
 
         self.count(children).then(counted)
@@ -150,37 +153,36 @@ class Liveness:
         """Only silence is asked about."""
         if sa.state is not State.ESTABLISHED or not (sa.dpd_waiting or self.interval_s):
             return
-        left_s = sa.last_heard - self.timers.now()
-        left_s += TRAFFIC_S if self.by_traffic else self.interval_s
+        left_s = (TRAFFIC_S if self.by_traffic else self.interval_s) - sa.silent_s(
+            self.timers.now()
+        )
         if not sa.dpd_waiting and left_s > 0:
-            if self.by_traffic:
-                self.watch(sa)
-            else:  # heard since the SA was made, or just after the last look
-                self._arm(sa, max(left_s, LEAST_S))
+            # Heard since the SA was made, or just after the last look.
+            self._arm(sa, max(left_s, LEAST_S))
             return
         children = self.sas.children_of(sa)
         self.count(children).then(lambda _: self._judge(sa, children))
 
-    def due(self, remote: str, silent_s: float, busy: bool) -> bool:
-        """Whether a peer that nothing has come from for so long is to be asked; busy: though
-        something has gone out."""
+    def due(self, remote: str, silent_s: float, unanswered: bool) -> bool:
+        """Whether a peer that nothing has come from for so long is to be asked; unanswered: though
+        something has gone out since."""
         if not self.by_traffic:
             return 0 < self.interval_s <= silent_s
         idle = silent_s >= IDLE_S and self.shared.connections.wants(remote)
-        return idle or (busy and silent_s >= TRAFFIC_S)
+        return idle or (unanswered and silent_s >= TRAFFIC_S)
 
     def _judge(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
         """The counters are here: new packets, nothing to ask about, or a question, or the end."""
         if sa.state is not State.ESTABLISHED:
             return
-        came, sa.dpd_busy = carried(children, sa.dpd_looked)
-        sa.dpd_looked = self.timers.now()
-        if came:
-            sa.packets_at = sa.dpd_looked
+        came, went = carried(children)
+        if came > sa.packets_at:
+            sa.packets_at = came
             self._lives(sa)
-            return
-        silent_s = self.timers.now() - sa.last_heard
-        if not sa.dpd_waiting and not self.due(sa.remote.name, silent_s, sa.dpd_busy):
+        now = self.timers.now()
+        silent_s, sa.dpd_busy, sa.dpd_looked = sa.silent_s(now), went > sa.dpd_looked, now
+        unanswered = went > now - silent_s
+        if not sa.dpd_waiting and not self.due(sa.remote.name, silent_s, unanswered):
             self.watch(sa)
         elif sa.dpd_waiting * self._retry_s >= self.timeout_s:
             self.dead(sa, "though it was asked")
@@ -265,9 +267,10 @@ class Liveness:
                 # Of what has no answer nothing else is known than before.
                 before = child.usage
                 child.usage = next(found, None) or before[0], next(found, None) or before[1]
-                came, went = map(_grows, before, child.usage)
-                child.came_at = now if came else child.came_at
-                child.went_at = now if went else child.went_at
+                came, went = map(_idle_s, before, child.usage)
+                child.came_at = max(child.came_at, _when(child, now, came))
+                child.went_at = max(child.went_at, _when(child, now, went))
+                child.counted = now
             done.finish(None)
 
         Job.gather([self.app.usage(name) for name in names]).then(answered)
@@ -292,11 +295,21 @@ class Liveness:
             self._end_sa(each, tell=False)
 
 
-def carried(children: list[ChildSa], since: float) -> tuple[bool, bool]:
-    """Whether packets were seen to come with any of these since then, and to go out."""
-    came = any(child.came_at > since for child in children)
-    return came, any(child.went_at > since for child in children)
+def carried(children: list[ChildSa]) -> tuple[float, float]:
+    """When packets last came with any of these, and went out."""
+    came = max((child.came_at for child in children), default=0.0)
+    return came, max((child.went_at for child in children), default=0.0)
 
 
-def _grows(before: Usage | None, now: Usage | None) -> bool:
-    return now is not None and now.packets > (before.packets if before is not None else 0)
+def _idle_s(before: Usage | None, now: Usage | None) -> float | None:
+    """How long ago the last packet was, by the stack's clock; None where there was none since."""
+    if now is None or now.packets <= (before.packets if before is not None else 0):
+        return None
+    return now.idle_s
+
+
+def _when(child: ChildSa, now: float, idle_s: float | None) -> float:
+    """That moment by ours, and not before the last count: clocks may be set."""
+    if idle_s is None:
+        return 0.0
+    return min(now, max(child.counted + LEAST_S, now - idle_s))

@@ -22,11 +22,10 @@ from isakmp.sa import ChildSa, Peer
 
 @dataclass(slots=True)
 class _Watch:
-    """heard: when something was last seen to come; looked: when that was looked at. pause: while a
-    peer that has answered is not asked again, and asked: when, and about what, that was."""
+    """heard: when something came last; pause: while a peer that has answered is not asked again;
+    asked: when, and about what, that was."""
 
     heard: float
-    looked: float
     pause: Event | None = None
     asked: tuple[float, list[ChildSa]] = (0.0, [])
 
@@ -45,8 +44,7 @@ class Orphans:
             return
         if watch is not None and watch.pause is not None:
             watch.pause.cancel()
-        now = self.shared.timers.now()
-        self._watched[peer] = _Watch(now, now)
+        self._watched[peer] = _Watch(self.shared.timers.now())
         self._look(peer)
 
     def _is_over(self, watch: _Watch, children: list[ChildSa]) -> bool:
@@ -73,12 +71,10 @@ class Orphans:
 
     def _judge(self, peer: Peer, children: list[ChildSa]) -> None:
         watch, now = self._watched[peer], self.shared.timers.now()
-        came, busy = carried(children, watch.looked)
-        watch.looked = now
-        if came:
-            watch.heard, busy = now, False
+        came, went = carried(children)
+        watch.heard = max(watch.heard, came)
         remote = children[-1].connection.remote
-        due = self._liveness.due(remote, now - watch.heard, busy)
+        due = self._liveness.due(remote, now - watch.heard, went > watch.heard)
         exchange = self.shared.connections.begin_sa_of(children[-1]) if due else None
         if exchange is None:
             self._arm(peer)

@@ -55,6 +55,57 @@ def test_only_traffic_without_an_answer_has_a_peer_asked(version: str, answered:
     assert len(west.rows(1)) == 1
 
 
+class Counted(dict[int, Usage]):
+    """What SAs have carried, and when the last packet was, as a stack knows it."""
+
+    def __init__(self, net: Network) -> None:
+        super().__init__()
+        self._net, self._last = net, dict[int, float]()
+
+    def add(self, spi: int) -> None:
+        """One more packet, now."""
+        count = self[spi].packets + 1 if spi in self else 1
+        self[spi], self._last[spi] = Usage(count, 100 * count, 1.0, 0.0), self._net.now
+
+    def get(self, spi: int, default: Any = None) -> Any:
+        if spi not in self:
+            return default
+        return replace(self[spi], idle_s=self._net.now - self._last[spi])
+
+
+@VERSION
+@pytest.mark.parametrize(("seconds", "asked"), [(6, QUIET_S), (12, QUIET_S), (25, 35), (45, 55)])
+def test_a_peer_is_asked_once_it_has_been_silent_for_ten_seconds(
+    version: str, seconds: int, asked: int
+) -> None:
+    """By when the last packet came, not by when somebody looked: isakmpd.conf(5)."""
+    net, west, east = begin(version)
+    (protocol,), sa = child_of(west).protocols, sa_of(west)
+    west.app.carried = counted = Counted(net)
+    up_at, last = sa.established, sa.established + seconds
+    while not sa.dpd_waiting and net.now < up_at + 100:
+        counted.add(protocol.spi_out)
+        if net.now < last:
+            counted.add(protocol.spi_in)
+        elif east in net.hosts.values():
+            net.kill(east)
+        net.run(0.5)
+    assert net.now - up_at == pytest.approx(asked, abs=1.0)
+    assert sa.silent_s(net.now) == pytest.approx(net.now - last, abs=1.0)
+
+
+@VERSION
+def test_a_clock_that_is_set_makes_no_silence(version: str) -> None:
+    """What has come since the last look came after it, whatever the stack reckons."""
+    net, west, _ = begin(version, "DPD-check-interval= 10\n")
+    (protocol,), sa = child_of(west).protocols, sa_of(west)
+    for count in range(1, 90):
+        late = Usage(count, 100 * count, 4000.0, 3600.0 if count > 40 else 0.0)
+        west.app.carried |= {protocol.spi_out: late, protocol.spi_in: late}
+        net.run(1)
+        assert not sa.dpd_waiting
+
+
 @VERSION
 def test_a_peer_that_is_gone_is_found_by_traffic_and_is_up_again_once_it_is_back(
     version: str,

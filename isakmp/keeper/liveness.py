@@ -309,7 +309,9 @@ def _idle_s(before: Usage | None, now: Usage | None) -> float | None:
 
 
 def _when(child: ChildSa, now: float, idle_s: float | None) -> float:
-    """That moment by ours, and not before the last count: clocks may be set."""
+    """That moment by our clock. It is after the last count: where the stack's clock was set it may
+    be any then, and in whole seconds it may lie a little before."""
     if idle_s is None:
         return 0.0
-    return min(now, max(child.counted + LEAST_S, now - idle_s))
+    when = now - idle_s
+    return min(now, max(child.counted + LEAST_S, when)) if when > child.counted - 1 else now

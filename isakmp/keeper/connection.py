@@ -269,6 +269,8 @@ class Connections:
         lost = self._has_lost(exchange, reason)
         if entry is None or not (part or entry.connection.selector == flow[1]) or replaced:
             return
+        # One that this very try has made is no reason to go on without a pause.
+        lost = lost and exchange.sa is not None and exchange.sa.established < entry.began
         new = self._another(exchange)
         again = (lost or new is not None) and entry.wanted and self.settings.active
         if again and self.packets.left(entry) is not None:

@@ -24,7 +24,7 @@ from fifo_ui.client import Client, ControlError
 from fifo_ui.flags import CHANGE_TIMEOUT_S, CHANGES, TIMEOUT_S, make_parser
 from fifo_ui.screen import Screen, Tone, screen_of
 from fifo_ui.up import Wait
-from isakmp.conf.parse import nearest
+from isakmp.conf.alike import nearest
 from isakmp.conf.values import is_address
 from isakmp.errors import IsakmpError
 from isakmp.run_directory import run_directory

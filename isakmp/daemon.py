@@ -14,9 +14,10 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
+from isakmp.conf.alike import nearest
 from isakmp.conf.change import weigh
 from isakmp.conf.check import Judgement, judging
-from isakmp.conf.parse import fold, nearest
+from isakmp.conf.parse import fold
 from isakmp.conf.spelling import refuse_lost, refusing_lost
 from isakmp.conf.store import Conf, Transaction
 from isakmp.conf.told import Told
@@ -43,6 +44,7 @@ from isakmp.policy.reader import connection_names
 from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address
 from isakmp.policy.supported import Stack
+from isakmp.policy.vanished import in_clear, refuse_without_lists
 from isakmp.reload import Reload
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.sa_database import SaDatabase
@@ -429,6 +431,7 @@ class Daemon:
             with _unchanged(of_file=True):
                 fresh = yield from self.conf.again()
                 yield from refusing_lost(fresh)
+                yield from refuse_without_lists(self.conf, fresh)
             differ = yield from self.conf.differing(fresh)
             done = yield from self._take(fresh)
             for child in self.sas.all_children() if self._general("Renegotiate-on-HUP") else ():
@@ -453,6 +456,8 @@ class Daemon:
         self._say(judged)
         self._settle()
         done = self._told.later(self.conf) + (yield from changes.steps())
+        if self.connections.settings.flows:
+            done += yield from in_clear(catalog, self.catalog)
         yield from fresh.dropped()
         yield from catalog.dropped()
         return done

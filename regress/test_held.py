@@ -108,6 +108,32 @@ def test_a_port_that_cannot_be_seen_is_of_any_and_of_no_range() -> None:
     assert not opaque.overlaps(whole._replace(dst_port=1, dst_last=0xFFFF))
 
 
+@pytest.mark.parametrize(
+    ("whole", "part", "all_of_it"),
+    [
+        (("10.0.0.0/8", "10.9.0.0/16"), ("10.1.0.0/16", "10.9.0.5/32"), True),
+        (("10.1.0.0/16", "10.9.0.5/32"), ("10.0.0.0/8", "10.9.0.5/32"), False),
+        (("10.1.0.0/16", "10.9.0.5/32"), ("10.1.0.0/16", "10.9.0.0/24"), False),
+        (("10.1.0.0/16", "10.9.0.0/16", 6), ("10.1.0.0/16", "10.9.0.0/16"), False),
+        (("10.1.0.0/16", "10.9.0.0/16"), ("10.1.0.0/16", "10.9.0.0/16", 6, 0, 80), True),
+        (("10.1.0.0/16", "10.9.0.0/16", 6, 0, 80), ("10.1.0.0/16", "10.9.0.0/16", 6), False),
+    ],
+)
+def test_a_selector_covers_another(
+    whole: tuple[Any, ...], part: tuple[Any, ...], all_of_it: bool
+) -> None:
+    assert Selector.of(*whole).covers(Selector.of(*part)) is all_of_it
+
+
+def test_any_port_covers_one_that_cannot_be_seen_and_a_range_does_not() -> None:
+    first, last = OPAQUE_PORTS
+    whole = Selector.of("10.1.0.0/16", "10.9.0.5/32", 17)
+    opaque = whole._replace(dst_port=first, dst_last=last)
+    assert whole.covers(opaque) and opaque.covers(opaque)
+    assert not opaque.covers(whole)
+    assert not whole._replace(dst_port=1, dst_last=0xFFFF).covers(opaque)
+
+
 def steps(act: Callable[[], object]) -> int:
     """Lines of the index that run; they do not depend on the machine."""
     ran = 0

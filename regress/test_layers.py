@@ -36,7 +36,7 @@ LAYERS = [
         "isakmp.run_directory",
     ],
     [
-        "isakmp.conf.parse",
+        "isakmp.conf.alike",
         "isakmp.conf.values",
         "isakmp.policy.algorithms",
         "isakmp.policy.meanings",
@@ -49,6 +49,7 @@ LAYERS = [
         "isakmp.conf.tags_general",
         "isakmp.conf.tags_peer",
     ],
+    ["isakmp.conf.parse"],
     [
         "isakmp.conf.store",
         "isakmp.conf.defaults",

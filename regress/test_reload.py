@@ -246,7 +246,12 @@ def test_a_second_hup_while_connections_are_taken_up(site: Site) -> None:
         site.turn()
     assert not first.done
     site.write("")
-    assert [line for line in site.west.reload() if "removed" not in line] == []
+    told = site.west.reload()
+    assert {f"c{n}: removed, its SAs are deleted" for n in range(40)} < set(told)
+    assert {f"c{n} is no longer configured: its traffic goes in clear" for n in range(40)} < set(
+        told
+    )
+    assert len(told) == 80
     assert first.result is not None and "c39: taken up" in first.result
     assert names(site.west) == {"west-east"}
     agree(site.west, site.east)

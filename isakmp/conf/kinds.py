@@ -40,7 +40,8 @@ class Tag(NamedTuple):
     default: the value where none is written; otherwise: what holds then, where that is no value;
     every: a list, whose every item is of the type; leads: the kind of the sections it names;
     idle: understood, for the sake of existing files, and without effect; loose: a value that is
-    not known is ignored with a warning, as isakmpd did.
+    not known is ignored with a warning, as isakmpd did; harmless: its default lets in no more, and
+    protects no less, than what could be said.
     """
 
     type: Type
@@ -51,13 +52,23 @@ class Tag(NamedTuple):
     leads: Kind | None = None
     idle: bool = False
     loose: bool = False
+    harmless: bool = False
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether it is ignored without a value, with a warning, where others are in error."""
+        return self.idle or self.loose or self.harmless
 
 
-def section(kind: Kind, meaning: str, default: str = "", otherwise: str = "") -> Tag:
+def section(
+    kind: Kind, meaning: str, default: str = "", otherwise: str = "", harmless: bool = False
+) -> Tag:
     """A tag that names one section."""
-    return Tag(SECTION, meaning, default, otherwise, leads=kind)
+    return Tag(SECTION, meaning, default, otherwise, leads=kind, harmless=harmless)
 
 
-def sections(kind: Kind, meaning: str, default: str = "", otherwise: str = "") -> Tag:
+def sections(
+    kind: Kind, meaning: str, default: str = "", otherwise: str = "", harmless: bool = False
+) -> Tag:
     """A tag that lists sections."""
-    return Tag(SECTION, meaning, default, otherwise, every=True, leads=kind)
+    return section(kind, meaning, default, otherwise, harmless)._replace(every=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from isakmp.conf.alike import alike
 from isakmp.conf.kinds import Kind
-from isakmp.conf.parse import Section, alike, fold
+from isakmp.conf.parse import Section, fold
 from isakmp.conf.tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
 
 # Of so many names that look like it the kinds are compared.

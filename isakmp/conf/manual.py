@@ -6,11 +6,12 @@ Under a heading that names a kind of section stands its table, and is written an
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from isakmp.conf.kinds import Kind, Tag
-from isakmp.conf.tags import FIXED, TAGS
+from isakmp.conf.tags import FIXED, MAY_BE_EMPTY, TAGS
 
 HEADINGS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -36,6 +37,10 @@ _TABLE = re.compile(
     r"^(#+ ([^\n]+)\n(?:(?!#|\| tag )[^\n]*\n)*)(?:\| tag [^\n]*\n(?:\|[^\n]*\n)*)", re.M
 )
 
+# What lists the tags that may be without a value, up to the next item.
+_EMPTY = re.compile(r"(A tag without a value.*?not known:\n).*?(?=\n- )", re.S)
+_WIDTH = 120
+
 
 def table(kind: Kind) -> str:
     """The table of one kind of section, in Markdown."""
@@ -44,13 +49,23 @@ def table(kind: Kind) -> str:
 
 
 def with_tables(page: str) -> str:
-    """The page with every table as it should be."""
+    """The page with every table, and the list of tags without a value, as it should be."""
 
     def anew(match: re.Match[str]) -> str:
         kind = HEADINGS.get(match[2])
         return match[1] + table(kind) if kind else match[0]
 
-    return _TABLE.sub(anew, page)
+    return _EMPTY.sub(lambda match: match[1] + _may_be_empty(), _TABLE.sub(anew, page))
+
+
+def _may_be_empty() -> str:
+    """The names of the tags that are ignored without a value, and have an effect with one."""
+    rows = [(name, tag) for tags in TAGS.values() for name, tag in tags.items()]
+    names = {name for name, tag in rows if name.lower() in MAY_BE_EMPTY and not tag.idle}
+    told = ", ".join(sorted(names, key=str.lower)) + "."
+    return textwrap.fill(
+        told, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
 
 
 def _row(name: str, tag: Tag) -> str:

@@ -7,8 +7,9 @@ next header leaves its connection with a default: that is told where it counts f
 
 from __future__ import annotations
 
+from isakmp.conf.alike import ALIKE, most_alike
 from isakmp.conf.kinds import Kind
-from isakmp.conf.parse import ALIKE, Entry, Section, fold, most_alike
+from isakmp.conf.parse import Entry, Section, fold
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, FOLDED, tag_of
 from isakmp.conf.values import is_address

@@ -8,13 +8,14 @@ had it. Names of sections and tags are compared without case.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import lru_cache
-from itertools import islice
 from typing import NamedTuple
 
+from isakmp.conf.alike import ALIKE, most_alike
+from isakmp.conf.tags import LISTS, MAY_BE_EMPTY, MUST_SPEAK
+from isakmp.conf.values import is_address
 from isakmp.errors import ConfError
 from isakmp.event.steps import AT_ONCE, Steps, at_once
 
@@ -22,18 +23,10 @@ MAX_FILE_BYTES = 16 << 20
 MAX_TRIPLETS = 1 << 19
 MAX_FAULTS = 1000
 MAX_NAME = 1024
-MAX_CANDIDATES = 300
-MAX_COMPARED = 100
-# How much alike two tags are that may be meant for each other.
-ALIKE = 0.7
+# Looking for what is alike is slow: so many unknown tags without a value are looked at.
+_LOOKED_AT = 100
 # The tags that are secrets, folded: a # in them is no comment, and who may read them counts.
 SECRET_TAGS = ("authentication", "ppk")
-# Those whose default, in the place of an empty value, would let others in, or traffic go in clear.
-NEVER_EMPTY = frozenset((
-    "remote-id", "local-id", "remote-selectors", "local-selectors",
-    "isakmp-peer", "address", "network", "netmask", "id-type",
-))  # fmt: skip
-
 # C0, C1 and, where a file was not UTF-8, the surrogates that stand for its octets.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _COMMENT = re.compile(r"[ \t]#")
@@ -97,29 +90,6 @@ def items_of(text: str) -> list[str]:
     return [item for item in (part.strip() for part in text.split(",")) if item]
 
 
-def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
-    """A hint with the known name that looks most like ``name``; empty where none does.
-
-    likeness: 0 to 1, how much alike names must be.
-    """
-    found = most_alike(name, known, likeness)
-    return f"did you mean {found}?" if found else ""
-
-
-def most_alike(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
-    """That name itself; empty where none is so much alike."""
-    return next(iter(alike(name, known, likeness, 1)), "")
-
-
-def alike(
-    name: str, known: Iterable[str], likeness: float = 0.6, count: int = MAX_CANDIDATES
-) -> list[str]:
-    """The known names that are so much alike, the most first, and so many at most."""
-    spelled = {fold(candidate): candidate for candidate in islice(known, MAX_CANDIDATES)}
-    found = get_close_matches(fold(name)[:MAX_COMPARED], spelled, count, likeness)
-    return [spelled[key] for key in found]
-
-
 def check_name(name: str, what: str) -> str:
     """A reason why ``name`` cannot be a section's or tag's; empty where it can."""
     forbidden = "[]" if what == "section" else "[]=# \t"
@@ -138,6 +108,11 @@ def check_name(name: str, what: str) -> str:
 def _check_tag(name: str) -> str:
     """The same for the few names that most lines have."""
     return check_name(name, "tag")
+
+
+def says_nothing(tag: str, value: str) -> bool:
+    """Whether a value is none, or of a list no item."""
+    return not value or (fold(tag) in LISTS and not items_of(value))
 
 
 def check_value(value: str) -> str:
@@ -169,6 +144,7 @@ class _Parser:
         self.parsed = Parsed()
         self.section: Section | None = None
         self.triplets = 0
+        self.unknown = 0
 
     def run(self, text: str) -> Steps[Parsed]:
         for count, (number, line) in enumerate(_logical_lines(text)):
@@ -243,13 +219,22 @@ class _Parser:
             self._warn(line, "the quotes belong to the secret")
         if reason := _check_tag(tag):
             return self._error(line, reason)
-        if not value and fold(tag) in NEVER_EMPTY:
-            return self._error(line, "no value", tag, "give it one, or take the line away")
-        if not value:
-            return self._warn(line, f"[{self.section.name}]:{tag} has no value and is ignored")
+        if says_nothing(tag, value):
+            return self._without_value(line, self.section, tag)
         if reason := check_value(value):
             return self._error(line, reason, tag)
         return self._store(self.section, Entry(self.section.name, tag, value, self.file, line))
+
+    def _without_value(self, line: int, section: Section, tag: str) -> None:
+        """Its default would be what nobody has asked for."""
+        key = fold(tag)
+        known = key in MAY_BE_EMPTY or key in MUST_SPEAK
+        self.unknown += not known
+        like = not known and self.unknown <= _LOOKED_AT and most_alike(tag, MUST_SPEAK, ALIKE)
+        if key in MUST_SPEAK or like or is_address(tag):
+            self._error(line, "no value", tag, "give it one, or take the line away")
+        else:
+            self._warn(line, f"[{section.name}]:{tag} has no value and is ignored")
 
     def _store(self, section: Section, entry: Entry) -> None:
         first = section.entries.setdefault(fold(entry.tag), entry)

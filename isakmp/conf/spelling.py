@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from isakmp.conf.alike import ALIKE, nearest
 from isakmp.conf.kinds import Kind
 from isakmp.conf.misplaced import misplaced
-from isakmp.conf.parse import ALIKE, fold, nearest
+from isakmp.conf.parse import fold
 from isakmp.conf.store import Conf, first_of
 from isakmp.conf.tags import FIXED, TAGS, tag_of
 from isakmp.errors import ConfError

@@ -34,6 +34,7 @@ from isakmp.conf.parse import (
     items_of,
     parse,
     parsing,
+    says_nothing,
 )
 from isakmp.conf.tags import FOLDED, TAGS
 from isakmp.conf.values import BadValue, is_address
@@ -442,7 +443,9 @@ class Transaction:
 
     def _check(self, section: str, tag: str, value: str) -> str:
         """The place of a value. ConfError where it cannot be written."""
-        if reason := check_name(section, "section") or check_name(tag, "tag") or check_value(value):
+        reason = check_name(section, "section") or check_name(tag, "tag") or check_value(value)
+        if reason or says_nothing(tag, value):
+            reason = reason or "no value"
             raise _at(self._where, ConfError(reason))
         return self._place()
 

@@ -48,6 +48,18 @@ FOLDED: Mapping[Kind, Mapping[str, Tag]] = MappingProxyType(
 """The same by the folded names of the tags."""
 
 
+_ROWS = [(name, tag) for tags in FOLDED.values() for name, tag in tags.items()]
+# As long as its section's kind is not known, of a name counts what holds in any kind.
+MAY_BE_EMPTY = frozenset(name for name, tag in _ROWS if tag.may_be_empty) - frozenset(
+    name for name, tag in _ROWS if not tag.may_be_empty
+)
+"""The folded names of tags that are ignored without a value."""
+MUST_SPEAK = frozenset(name for name, _ in _ROWS) - MAY_BE_EMPTY
+"""Those of all others: without a value they are in error."""
+LISTS = frozenset(name for name, tag in _ROWS if tag.every)
+"""Those of lists, which have no value without an item."""
+
+
 def tag_of(kind: Kind, name: str) -> Tag | None:
     """What is known of a tag in a section of ``kind``; its name in any case."""
     if kind is Kind.PHASE_1 and is_address(name):

@@ -28,7 +28,9 @@ def _window(text: str) -> int:
 
 
 _WINDOW = number(0, _MAX_WINDOW, "packets")
-_REPLAY = Tag(Type(_WINDOW.what, _window), "within which they may come late; 0: none", "64")
+_REPLAY = Tag(
+    Type(_WINDOW.what, _window), "within which they may come late; 0: none", "64", harmless=True
+)
 
 CONNECTION: Mapping[str, Tag] = MappingProxyType(
     {
@@ -48,7 +50,7 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
             every=True,
             loose=True,
         ),
-        "IPComp": Tag(YES_NO, "IKEv2: compress, where the peer does too", "no"),
+        "IPComp": Tag(YES_NO, "IKEv2: compress, where the peer does too", "no", harmless=True),
         "ISAKMP-peer": section(Kind.PEER, "with whom"),
         "Life": sections(
             Kind.LIFETIME, "lifetimes of what ESP-proposals names", otherwise="LIFE_QUICK_MODE"
@@ -79,6 +81,7 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
             YES_NO,
             "IKEv2: fragments without ports go with the others (NON_FIRST_FRAGMENTS_ALSO)",
             "no",
+            harmless=True,
         ),
         "Packets": Tag(
             number(0, (1 << 32) - 1),
@@ -86,7 +89,7 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
             "0",
         ),
         "PF-Tag": Tag(TEXT, "a packet filter tag; `$id` and `$domain` are replaced", idle=True),
-        "Phase": Tag(word("2"), "that this is a connection", "2"),
+        "Phase": Tag(word("2"), "that this is a connection", "2", harmless=True),
         "Remote-ID": section(Kind.ID, "their side of the traffic", otherwise="the peer's address"),
         "Remote-selectors": Tag(
             _SELECTORS,
@@ -100,6 +103,7 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
             "with a peer section that several identities use: one of them may have traffic that "
             "another one's child SA has, and what is sent goes to who came last",
             "no",
+            harmless=True,
         ),
         "Single-pair": Tag(
             YES_NO,
@@ -108,7 +112,7 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
             "no",
         ),
         "TFC-padding": Tag(
-            YES_NO, "IKEv2: we take padding that hides the length of packets", "yes"
+            YES_NO, "IKEv2: we take padding that hides the length of packets", "yes", harmless=True
         ),
     }
 )
@@ -117,7 +121,10 @@ IPSEC_CONFIGURATION: Mapping[str, Tag] = MappingProxyType(
     {
         "DOI": DOI,
         "EXCHANGE_TYPE": Tag(
-            words({"QUICK_MODE": isakmp.Exchange.QUICK_MODE}), "quick mode", "QUICK_MODE"
+            words({"QUICK_MODE": isakmp.Exchange.QUICK_MODE}),
+            "quick mode",
+            "QUICK_MODE",
+            harmless=True,
         ),
         "Suites": sections(
             Kind.SUITE,

@@ -43,7 +43,10 @@ AT_START = (
 GENERAL: Mapping[str, Tag] = MappingProxyType(
     {
         "Acquire-Only": Tag(
-            YES_NO, "start no connection by itself; negotiate what traffic asks for", "no"
+            YES_NO,
+            "start no connection by itself; negotiate what traffic asks for",
+            "no",
+            harmless=True,
         ),
         "Application": Tag(
             word("engine", "xfrm", "pf_key", "none"),
@@ -56,6 +59,7 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             number(1, MAX_SECONDS, "seconds"),
             "between looks at whether all connections are up",
             "60",
+            harmless=True,
         ),
         "Cookie-threshold": Tag(
             number(0, 1 << 20),
@@ -63,7 +67,7 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "strangers must prove their address with a cookie; 0: always",
             "100",
         ),
-        "Default-phase-1-ID": section(Kind.ID, "for peers that have no **ID**"),
+        "Default-phase-1-ID": section(Kind.ID, "for peers that have no **ID**", harmless=True),
         "Default-phase-1-lifetime": Tag(
             _LIFETIME,
             "for LIFE_MAIN_MODE; an ISAKMP SA of IKEv1 with 12,288 message IDs used is renewed "
@@ -79,29 +83,37 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         "Block-when-stopped": Tag(
             YES_NO, "drop the traffic of connections when isakmpd has ended in order, too", "no"
         ),
-        "Delete-SAs": Tag(YES_NO, "tell the peers on shutdown that the SAs are gone", "yes"),
+        "Delete-SAs": Tag(
+            YES_NO, "tell the peers on shutdown that the SAs are gone", "yes", harmless=True
+        ),
         "DPD-check-interval": Tag(
             SECONDS,
             "of silence after which a peer is probed (RFC 3706); 0: only where somebody says that "
             "it has lost its SAs. Unset: a peer is probed where traffic has gone out to it and "
             "nothing has come for 10 s, or up to 30 s where there was no traffic before; "
             "without traffic every 2 minutes, where a connection with it is to be up",
+            harmless=True,
         ),
         "DPD-timeout": Tag(
             number(1, 86400, "seconds"),
             "from the first probe on after which a peer that stays silent is dead",
             "30",
+            harmless=True,
         ),
         "Engine-socket": Tag(
             PATH,
             "where a key engine in a process of its own listens (`isakmpd-engine --socket PATH`); "
             "without it the engine is in this process",
+            harmless=True,
         ),
-        "Exchange-max-time": Tag(number(1, 86400, "seconds"), "an exchange may take", "120"),
+        "Exchange-max-time": Tag(
+            number(1, 86400, "seconds"), "an exchange may take", "120", harmless=True
+        ),
         "Group": Tag(_NAME, "with `User`: the group", otherwise="the user's own"),
         "Key-log": Tag(
             PATH,
             "a directory for session keys, in the tables that Wireshark reads; for debugging only",
+            harmless=True,
         ),
         "Listen-on": Tag(PLACE, "where to listen", otherwise="all", every=True),
         "Logfile": Tag(
@@ -109,9 +121,10 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "files that lines of the log go to instead: class=path has those of a debug class or a "
             "severity, a path all others; HUP and `isakmpctl reload` open them anew",
             every=True,
+            harmless=True,
         ),
-        "Loglevel": Tag(_LEVEL, "e.g. `7=50, 8=30`; class `A` is all", every=True),
-        "Logverbose": Tag(YES_NO, "one line for each completed exchange", "no"),
+        "Loglevel": Tag(_LEVEL, "e.g. `7=50, 8=30`; class `A` is all", every=True, harmless=True),
+        "Logverbose": Tag(YES_NO, "one line for each completed exchange", "no", harmless=True),
         "Max-children": Tag(
             _MANY,
             "child SAs that one identity may have; twice as many while they are replaced",
@@ -182,7 +195,9 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "not looked at",
             "64",
         ),
-        "NAT-T-Keepalive": Tag(SECONDS, "between keepalives through a NAT; 0: none", "20"),
+        "NAT-T-Keepalive": Tag(
+            SECONDS, "between keepalives through a NAT; 0: none", "20", harmless=True
+        ),
         "Policy-file": Tag(PATH, "the KeyNote policy", "/etc/isakmpd/isakmpd.policy", idle=True),
         "Pubkey-directory": Tag(PATH, "trusted public keys", "/etc/isakmpd/pubkeys", idle=True),
         "Rekey-margin": Tag(
@@ -191,24 +206,34 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "fifths less, at random; the responder when half of it is left, or up to a quarter "
             "less",
             "20",
+            harmless=True,
         ),
-        "Renegotiate-on-HUP": Tag(YES_NO, "replace all SAs on HUP", "no"),
+        "Renegotiate-on-HUP": Tag(YES_NO, "replace all SAs on HUP", "no", harmless=True),
         "Retransmit-interval": Tag(
             number(1, 60, "seconds"),
             "until a message is sent again; twice as long each time",
             "1",
+            harmless=True,
         ),
-        "Retransmit-max-interval": Tag(number(1, 3600, "seconds"), "but never longer", "30"),
+        "Retransmit-max-interval": Tag(
+            number(1, 3600, "seconds"), "but never longer", "30", harmless=True
+        ),
         "Retransmits": Tag(
-            number(0, 100), "how often a message is sent again before its exchange fails", "3"
+            number(0, 100),
+            "how often a message is sent again before its exchange fails",
+            "3",
+            harmless=True,
         ),
-        "Run-directory": Tag(PATH, "where the FIFO, results, reports and captures are", "/var/run"),
+        "Run-directory": Tag(
+            PATH, "where the FIFO, results, reports and captures are", "/var/run", harmless=True
+        ),
         "SA-retransmits": Tag(
             number(0, 100),
             "IKEv2: the same for requests under an IKE SA, which ends with them, and its child SAs "
             "too. With the defaults that takes four and a half minutes, unless probes find the "
             "peer dead before",
             "12",
+            harmless=True,
         ),
         "Shared-SADB": Tag(YES_NO, "the kernel's SAs are not ours alone", "no", idle=True),
         "Unique-ids": Tag(UNIQUE, "the same for peers whose section does not say", "replace"),
@@ -223,17 +248,24 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "processes that compute what takes long (key exchange in MODP groups), so that "
             "isakmpd can go on meanwhile; 0: it computes all by itself",
             "1",
+            harmless=True,
         ),
     }
 )
 
 PHASE_1: Mapping[str, Tag] = MappingProxyType(
-    {"Default": section(Kind.PEER, "who calls from any other address", otherwise="refused")}
+    {
+        "Default": section(
+            Kind.PEER, "who calls from any other address", otherwise="refused", harmless=True
+        )
+    }
 )
 
 PHASE_2: Mapping[str, Tag] = MappingProxyType(
     {
-        "Bypass": sections(Kind.BYPASS, "what goes in clear on purpose, before all connections"),
+        "Bypass": sections(
+            Kind.BYPASS, "what goes in clear on purpose, before all connections", harmless=True
+        ),
         "Connections": sections(Kind.CONNECTION, "IPsec connections to bring up and to keep up"),
         "Passive-connections": sections(
             Kind.CONNECTION, "IPsec connections to answer; never started by us"

@@ -35,7 +35,7 @@ from isakmp.policy.spd import Unique, Wish
 KEY_BITS = or_any(offer_range("bits", most=0xFFFF))
 UNIQUE = words({**{kind.value: kind for kind in Unique}, "yes": Unique.REPLACE})
 KEY_OF_IDENTITY = Tag(SECRET, "the pre-shared key of who says this identity")
-DOI = Tag(word("IPSEC"), "the domain of interpretation", "IPSEC")
+DOI = Tag(word("IPSEC"), "the domain of interpretation", "IPSEC", harmless=True)
 
 PEER: Mapping[str, Tag] = MappingProxyType(
     {
@@ -46,6 +46,7 @@ PEER: Mapping[str, Tag] = MappingProxyType(
             "IKEv2: an IKE SA without a child SA (RFC 6023); `force`: begin so with every peer "
             "that can",
             "yes",
+            harmless=True,
         ),
         "Configuration": section(
             Kind.ISAKMP_CONFIGURATION,
@@ -56,6 +57,7 @@ PEER: Mapping[str, Tag] = MappingProxyType(
             words({"auto": False, "force": True}),
             "IKEv2: `force`: ESP in UDP even where there is no NAT",
             "auto",
+            harmless=True,
         ),
         "Flags": Tag(word("ikecfg"), "`ikecfg`: mode-config", every=True, idle=True, loose=True),
         "Fragment-size": Tag(
@@ -63,13 +65,15 @@ PEER: Mapping[str, Tag] = MappingProxyType(
             number_or_zero(576, 0xFFFF, "octets"),
             "IKEv2: of an IP packet with a fragment; 0: what the path takes",
             "0",
+            harmless=True,
         ),
         "Fragmentation": Tag(
             YES_NO,
             "IKEv2: cut large messages into pieces that no router has to cut (RFC 7383)",
             "yes",
+            harmless=True,
         ),
-        "ID": section(Kind.ID, "who we say we are", otherwise="the address"),
+        "ID": section(Kind.ID, "who we say we are", otherwise="the address", harmless=True),
         "IKE-proposals": Tag(
             parsed("keywords", lru_cache(256)(parse_ike)),
             "algorithms by keywords, see below; instead of **Configuration**'s transforms",
@@ -86,7 +90,7 @@ PEER: Mapping[str, Tag] = MappingProxyType(
         ),
         "Local-address": Tag(PLACE, "our end", otherwise="by the route"),
         "Make-before-break": Tag(
-            YES_NO, "IKEv2: authenticate anew before the old IKE SA goes", "yes"
+            YES_NO, "IKEv2: authenticate anew before the old IKE SA goes", "yes", harmless=True
         ),
         "PPK": Tag(SECRET, "IKEv2: the post-quantum pre-shared key (RFC 8784), see below"),
         "PPK-file": Tag(PATH, "IKEv2: a file with that key, instead, which nobody else can read"),
@@ -97,23 +101,26 @@ PEER: Mapping[str, Tag] = MappingProxyType(
             "fixed",
         ),
         "PPK-required": Tag(YES_NO, "IKEv2: no IKE SA without it", "no"),
-        "Phase": Tag(word("1"), "that this is a peer", "1"),
+        "Phase": Tag(word("1"), "that this is a peer", "1", harmless=True),
         "Port": Tag(UDP_PORT, "the peer's UDP port", "500"),
         "Proposal-preference": Tag(
             words({"local": True, "peer": False}),
             "IKEv2: whose order of algorithms counts where we answer",
             "local",
+            harmless=True,
         ),
         "Reauthenticate": Tag(SECONDS, "IKEv2: after which both authenticate anew; 0: never", "0"),
         "Remote-ID": section(Kind.ID, "who the peer must say it is", otherwise="any"),
-        "Send-IDr": Tag(YES_NO, "IKEv2: tell the peer whom we expect", "yes"),
-        "Transport": Tag(word("udp"), "what carries messages", "udp"),
+        "Send-IDr": Tag(YES_NO, "IKEv2: tell the peer whom we expect", "yes", harmless=True),
+        "Transport": Tag(word("udp"), "what carries messages", "udp", harmless=True),
         "Unique-ids": Tag(
             UNIQUE,
             "what becomes of a second IKE SA of one identity, from another place, see below",
             otherwise="that of [General]",
         ),
-        "Window-size": Tag(number(1, 64), "IKEv2: requests of the peer that we take at once", "1"),
+        "Window-size": Tag(
+            number(1, 64), "IKEv2: requests of the peer that we take at once", "1", harmless=True
+        ),
     }
 )
 
@@ -159,6 +166,7 @@ ISAKMP_CONFIGURATION: Mapping[str, Tag] = MappingProxyType(
             ),
             "main mode or aggressive mode",
             "ID_PROT",
+            harmless=True,
         ),
         "Transforms": sections(
             Kind.ISAKMP_TRANSFORM,
@@ -184,7 +192,7 @@ ISAKMP_TRANSFORM: Mapping[str, Tag] = MappingProxyType(
             otherwise="ANY",
         ),
         "Life": sections(Kind.LIFETIME, "one of each type", otherwise="LIFE_MAIN_MODE"),
-        "PRF": Tag(word("ANY"), "for isakmpd's files", "ANY"),
+        "PRF": Tag(word("ANY"), "for isakmpd's files", "ANY", harmless=True),
     }
 )
 

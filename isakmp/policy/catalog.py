@@ -148,7 +148,7 @@ class Catalog:
     def _closing(self, before: Catalog) -> Steps[None]:
         """Note the traffic of what is left out, and what is to be told of it. Who says to be the
         peer of a connection is known, and refused."""
-        closing = yield from Closing.of(self.conf, self.resolve, before._held())
+        closing = yield from Closing.of(self.conf, self.resolve, before.held())
         wrong = {name: why for name, why in self.left_out if name not in self.connections}
         for name in sorted(wrong, key=self.conf.has_section):
             if remote := self._readable(self.conf.get(name, "ISAKMP-peer") or ""):
@@ -159,7 +159,7 @@ class Catalog:
                 self.closed[name] = traffic
             yield
 
-    def _held(self) -> Iterator[tuple[str, Mapping[str, tuple[Selector, ...]]]]:
+    def held(self) -> Iterator[tuple[str, Mapping[str, tuple[Selector, ...]]]]:
         """What is protected or dropped, by the name that is listed, and by section."""
         for name, connection in list(self.connections.items()):
             yield name, {name: tuple(selectors_of(connection))}

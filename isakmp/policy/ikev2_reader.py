@@ -12,10 +12,7 @@ from isakmp.policy.spd import Ikev2
 
 def read_key_exchange(conf: Conf, section: str) -> tuple[str, ...]:
     """Key-exchange: what the peer speaks, first what we start with."""
-    found = conf.value(Kind.PEER, section, "Key-exchange")
-    if not found:
-        raise conf.error("names no version", section, "Key-exchange", "ikev2, ikev1")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(conf.value(Kind.PEER, section, "Key-exchange")))
 
 
 def read_ikev2(conf: Conf, section: str) -> Ikev2:

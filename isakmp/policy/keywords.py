@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import product
 from types import MappingProxyType
 
-from isakmp.conf.parse import nearest
+from isakmp.conf.alike import nearest
 from isakmp.conf.values import BadValue
 from isakmp.constants import ikev2, isakmp
 from isakmp.constants.key_exchange import ADDITIONAL, KEY_EXCHANGES, Method

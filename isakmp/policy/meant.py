@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
+from isakmp.conf.alike import ALIKE, alike, most_alike
 from isakmp.conf.kinds import Kind
-from isakmp.conf.parse import ALIKE, Entry, Parsed, Section, alike, fold, most_alike
+from isakmp.conf.parse import Entry, Parsed, Section, fold
 from isakmp.conf.spelling import MAX_UNKNOWN, whole
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, FOLDED, TAGS, tag_of
@@ -24,8 +25,9 @@ from isakmp.event.steps import Steps, pauses
 from isakmp.policy.reader import bypass_names, connection_names
 
 # What a section of a kind has, folded, and others have not.
+MARKS_OF_CONNECTIONS = frozenset(("isakmp-peer", "local-id", "esp-proposals"))
 _MARKS = {
-    Kind.CONNECTION: frozenset(("isakmp-peer", "local-id", "esp-proposals")),
+    Kind.CONNECTION: MARKS_OF_CONNECTIONS,
     Kind.PEER: frozenset(("key-exchange", "ike-proposals", "address")),
     Kind.ID: frozenset(("id-type", "network")),
 }

@@ -133,6 +133,16 @@ class Selector(NamedTuple):
             and _meet(self.dst_ports, other.dst_ports)
         )
 
+    def covers(self, other: Selector) -> bool:
+        """Whether every packet of another is of this one."""
+        return (
+            lies_in(other.src, self.src)
+            and lies_in(other.dst, self.dst)
+            and self.protocol in (0, other.protocol)
+            and _lie_in(other.src_ports, self.src_ports)
+            and _lie_in(other.dst_ports, self.dst_ports)
+        )
+
     @property
     def has_ports(self) -> bool:
         """Whether it is not for every port."""
@@ -192,6 +202,13 @@ def _share(one: Network, other: Network) -> bool:
         return False
     shift = one.max_prefixlen - min(one.prefixlen, other.prefixlen)
     return int(one.network_address) >> shift == int(other.network_address) >> shift
+
+
+def _lie_in(part: tuple[int, int], whole: tuple[int, int]) -> bool:
+    """Whether all ports of one are the other's; any takes in those that cannot be seen."""
+    if OPAQUE_PORTS in (part, whole):
+        return whole in (part, ANY_PORTS)
+    return whole[0] <= part[0] and part[1] <= whole[1]
 
 
 def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:

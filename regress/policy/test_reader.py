@@ -92,7 +92,7 @@ class TestRemote:
             ("ID_PROT", "ID_PORT", "not one of ID_PROT, AGGRESSIVE", 46),
             ("ID_PROT", "INFO", "not one of ID_PROT, AGGRESSIVE", 46),
             ("3DES-SHA,BLF", "3DES-SHX,BLF", "no section", 47),
-            ("Transforms=\t\t3DES-SHA,BLF-SHA-GRP5", "Transforms= ,", "has no Transforms", 44),
+            ("Transforms=\t\t3DES-SHA,BLF-SHA-GRP5", "", "has no Transforms", 44),
             ("Transport=\t\tudp", "Port= 0", "no port", 14),
         ],
     )

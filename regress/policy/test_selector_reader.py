@@ -85,7 +85,7 @@ def test_a_side_has_from_one_to_as_many_as_general_says(tag: str) -> None:
     assert read(SELECTORS_MAX + 6, f"Max-selectors-per-side= {SELECTORS_MAX + 6}") == 70
     with pytest.raises(ConfError, match="65 values, 64 are possible"):
         read(SELECTORS_MAX + 1)
-    with pytest.raises(ConfError, match=f"has no {tag}"):
+    with pytest.raises(ConfError, match=f"{tag}: no value"):
         read(0)
 
 

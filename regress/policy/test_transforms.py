@@ -122,7 +122,7 @@ LIFE_DURATION= 1000,500:2000
     ("listed", "seconds", "kilobytes"),
     [
         ("hour", 3600, None), ("hour, day", 3600, None), ("day, much, hour", 86400, 1000),
-        ("much", None, 1000), ("ANY", None, None), ("any, hour", 3600, None), ("", 86400, None),
+        ("much", None, 1000), ("ANY", None, None), ("any, hour", 3600, None),
     ],
 )  # fmt: skip
 def test_of_two_lifetimes_of_a_kind_the_first_counts(
@@ -131,6 +131,11 @@ def test_of_two_lifetimes_of_a_kind_the_first_counts(
     life = read_life(conf(LIVES.format(listed)), "t", "day")
     assert (life.seconds.offer if life.seconds else None) == seconds
     assert (life.kilobytes.offer if life.kilobytes else None) == kilobytes
+
+
+def test_without_a_life_the_default_counts() -> None:
+    life = read_life(conf(LIVES, "Life= {}", ""), "t", "day")
+    assert life.seconds and life.seconds.offer == 86400
 
 
 def test_a_life_of_more_seconds_than_are_counted() -> None:

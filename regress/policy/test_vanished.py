@@ -1,0 +1,143 @@
+"""A file that has lost its list of connections is refused; what goes in clear is told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from isakmp.app.base import Action
+from isakmp.conf.store import Conf
+from isakmp.errors import ConfError
+from isakmp.event.steps import at_once
+from isakmp.policy.catalog import Catalog
+from isakmp.policy.identity import no_interfaces
+from isakmp.policy.vanished import in_clear, refuse_without_lists
+from regress.pair import WEST, Host, Network
+
+FULL = WEST.text()
+LIST = "[Phase 2]\nConnections= west-east\n"
+LAST = FULL.replace(LIST, "") + LIST
+SECTION = FULL[FULL.index("[west-east]") : FULL.index("[near]")]
+CONNECTION = """
+[{0}]
+ISAKMP-peer= east
+Local-selectors= 10.1.0.0/16
+Remote-selectors= {1}
+"""
+BASE = FULL.replace(SECTION, "").replace(LIST, "")
+
+
+def cut(text: str, before: str) -> str:
+    """What is left of a file that is cut off there."""
+    return text[: text.index(before)]
+
+
+LOST = {
+    "empty": "",
+    "blank": "\n# nothing\n",
+    "cut off behind [General]": cut(FULL, "[Phase 1]"),
+    "cut off before [Phase 2]": cut(FULL, "[Phase 2]"),
+    "cut off before its list": cut(FULL, "Connections="),
+    "cut off before the list behind all others": cut(LAST, "[Phase 2]"),
+    "the list is taken out": FULL.replace("Connections= west-east\n", ""),
+    "the list and its header are": FULL.replace(LIST, ""),
+    "the list is a comment": FULL.replace("Connections=", "# Connections="),
+    "a list without a value": FULL.replace("Connections= west-east", "Connections="),
+    "a comment for a value": FULL.replace("Connections= west-east", "Connections= # west-east"),
+    "a comma for a value": FULL.replace("Connections= west-east", "Connections= ,"),
+    "a misspelt list without a value": FULL.replace("Connections= west-east", "Conections="),
+}
+
+
+def on_disk(tmp_path: Path) -> tuple[Host, Path]:
+    """West, which has read its file."""
+    path = tmp_path / "isakmpd.conf"
+    path.write_text(FULL)
+    path.chmod(0o600)
+    west = Network().add(WEST.address, "", conf=Conf.load(path))
+    west.daemon.start()
+    return west, path
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_was_protected_stays_so_where_the_lists_are_lost(tmp_path: Path, lost: str) -> None:
+    west, path = on_disk(tmp_path)
+    policies = west.app.policies.copy()
+    assert len(policies) > 1
+    path.write_text(LOST[lost])
+    for _ in range(2):
+        with pytest.raises(ConfError, match="nothing has changed: what was read before holds"):
+            west.reload()
+    assert west.app.policies == policies
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["in use", "dropped"])
+def test_the_network_is_given_back_where_section_and_name_go(tmp_path: Path, before: bool) -> None:
+    west, path = on_disk(tmp_path)
+    if before:
+        path.write_text(FULL.replace("Remote-ID= far", "Remote-ID= fra"))
+        west.reload()
+        assert any(policy.action is Action.DISCARD for policy in west.app.policies)
+    path.write_text(FULL.replace(SECTION, "").replace("Connections= west-east\n", ""))
+    line = "west-east is no longer configured: its traffic goes in clear"
+    assert line in west.reload()
+    assert f"configuration reloaded: {line}" in west.said
+    assert not west.app.policies
+
+
+def test_what_was_set_at_run_time_is_forgotten() -> None:
+    conf = Conf.from_text(BASE)
+    change = conf.begin()
+    change.set("new", "ISAKMP-peer", "east")
+    change.add("Phase 2", "Connections", "new")
+    change.commit()
+    at_once(refuse_without_lists(conf, Conf.from_text("")))
+
+
+def test_a_bypass_is_no_connection() -> None:
+    lan = "[Phase 2]\nBypass= lan\n[lan]\nLocal-ID= near\nRemote-selectors= 10.1.0.0/16\n"
+    at_once(refuse_without_lists(Conf.from_text(FULL), Conf.from_text(BASE + lan)))
+
+
+def catalog(**connections: str) -> Catalog:
+    """That of connections with these far networks."""
+    text = BASE + f"[Phase 2]\nConnections= {', '.join(connections)}\n"
+    text = re.sub(r"Connections= \n", "", text)
+    text += "".join(CONNECTION.format(*item) for item in connections.items())
+    found = Catalog(Conf.from_text(text), no_interfaces)
+    found.load()
+    return found
+
+
+GONE = "a is no longer configured: its traffic goes in clear"
+OTHER = "a has other traffic now: 10.1.0.0/16 with 10.2.0.0/16 goes in clear"
+REST = ", but for what others have"
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ({"a": "10.2.0.0/16"}, []),
+        ({"b": "10.2.0.0/16"}, []),
+        ({"b": "10.0.0.0/8"}, []),
+        ({"a": "10.2.0.0/99"}, []),  # in error, so that it stays closed
+        ({}, [GONE]),
+        ({"b": "10.3.0.0/16"}, [GONE]),
+        ({"a": "10.3.0.0/16"}, [OTHER]),
+        ({"b": "10.2.0.0/17"}, [GONE + REST]),
+        ({"b": "10.2.0.0/16[tcp]"}, [GONE + REST]),
+    ],
+)  # fmt: skip
+def test_what_goes_in_clear(now: dict[str, str], told: list[str]) -> None:
+    before = catalog(a="10.2.0.0/16")
+    after = Catalog(catalog(**now).conf, no_interfaces)
+    at_once(after.loading(before))
+    assert at_once(in_clear(before, after)) == told
+
+
+def test_a_few_pairs_are_told() -> None:
+    many = ", ".join(f"10.2.{number}.0/24" for number in range(0, 16, 2))
+    (line,) = at_once(in_clear(catalog(a=f"{many}, 10.3.0.0/16"), catalog(a="10.3.0.0/16")))
+    assert line.count(" with ") == 5 and line.endswith(", 3 more goes in clear")

@@ -24,6 +24,7 @@ from fifo_ui.files import (
 )
 from isakmp.errors import IsakmpError
 
+DISK_S = 5.0  # who waits for so long looks at where the answer is to be
 SLOW_S = 1.0  # who waits for longer is told for what
 POLL_S = (0.005, 0.01, 0.02, 0.05)  # the first waits; then the last one again
 MAX_REPLY = 64 * 1024 * 1024
@@ -153,7 +154,7 @@ class Client:
         """The text of the reply, once it is there: ``owner`` or root has written it. was_full: its
         disk was; an isakmpd that ends makes room there."""
         begun, polls = self.clock(), 0
-        told = False
+        told = looked = False
         while True:
             try:
                 return _written(path, owner)
@@ -170,13 +171,17 @@ class Client:
                 told = True
                 self.say("waiting: isakmpd has the command and has not answered yet")
             if waited >= self.timeout_s:
-                raise self._unanswered(was_full)
+                raise self._unanswered(self.timeout_s, was_full)
+            if waited >= DISK_S and not looked:
+                looked = True
+                if read_only(path.parent) or is_full(path.parent):
+                    raise self._unanswered(DISK_S, was_full)
             self.sleep(POLL_S[min(polls, len(POLL_S) - 1)])
             polls += 1
 
-    def _unanswered(self, was_full: bool) -> NotThere:
+    def _unanswered(self, waited_s: float, was_full: bool) -> NotThere:
         """The FIFO was read, and there is no reply in time."""
-        why = f"isakmpd took the command but did not answer within {self.timeout_s:g} s"
+        why = f"isakmpd took the command but did not answer within {waited_s:.3g} s"
         where = self.run_directory
         again = "and give the command again: it may have been carried out"
         if read_only(where):

@@ -208,7 +208,7 @@ def _phase_2_line(row: Row) -> Line:
         f"{row.get('packets_' + way, 0)} {amount(row.get('bytes_' + way) or 0)}B"
         for way in ("in", "out")
     ]
-    encap = f" in UDP {text_of(row['encap'])}" if row.get("encap") else ""
+    encap = " in UDP" if row.get("encap") else ""
     below = [
         " -> ".join(_texts(row, "local_selectors", "remote_selectors")),
         suite,

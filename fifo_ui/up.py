@@ -6,7 +6,7 @@ What it waits for is said whenever that changes, so that nobody looks at a silen
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fifo_ui.client import Client, ControlError, NotThere
@@ -15,6 +15,7 @@ from fifo_ui.render import far_end
 from isakmp.causes import EXPECTED
 
 POLL_S = 0.1
+LEAST_S = 1.0  # one that answers at all may take so long, however little is left
 ENDED = ("held down", "left out", "no stack")  # states of a connection that nobody brings up
 
 Row = dict[str, Any]
@@ -36,9 +37,9 @@ class Wait:
         """The child SAs once one is up. ControlError: it failed, or the time is over."""
         self.deadline = self.client.clock() + self.wait_s
         self._await_isakmpd()
-        self.client.ask(f"c {self.name}")
+        self._ask(f"c {self.name}")
         while True:
-            status = self.client.ask("S")
+            status = self._ask("S")
             if rows := [row for row in status["sas"] if _is_up(row, self.name)]:
                 return rows
             self._raise_failure(status)
@@ -51,11 +52,16 @@ class Wait:
         """Nothing is asked for before somebody reads the FIFO and answers."""
         while True:
             try:
-                self.client.ask("S")
+                self._ask("S")
                 return
             except NotThere as error:
                 self._tell(str(error))
                 self._pause(error)
+
+    def _ask(self, command: str) -> Any:
+        """The answer, for which is waited no longer than for the connection."""
+        left = max(self.deadline - self.client.clock(), LEAST_S)
+        return replace(self.client, timeout_s=min(self.client.timeout_s, left)).ask(command)
 
     def _pause(self, late: ControlError) -> None:
         """A little while; ``late`` where there is none left."""

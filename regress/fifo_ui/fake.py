@@ -45,7 +45,7 @@ PHASE_2: dict[str, Any] = {
     "selector": "10.1.0.0/16 -> 10.2.0.0/16", "local_selectors": ["10.1.0.0/16"],
     "remote_selectors": ["10.2.0.0/16", "10.3.0.0-10.3.0.9[tcp/80]"],
     "packets_in": 12345, "bytes_in": 1234567, "packets_out": 9, "bytes_out": 900,
-    "age_s": 0.0, "soft_s": 0, "hard_s": 0, "encap": "4500:4500",
+    "age_s": 0.0, "soft_s": 0, "hard_s": 0, "encap": True,
 }  # fmt: skip
 FAILURE: dict[str, Any] = {
     "id": 4, "when": 1e9, "exchange": "main mode", "name": "peer-b", "remote": "198.51.100.22",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from fifo_ui import client as asker
 from fifo_ui import ctl
 from fifo_ui.client import ControlError
 from regress.fifo_ui.fake import (
@@ -95,6 +96,17 @@ def test_daemon_that_does_not_answer(running: Running) -> None:
     with pytest.raises(ControlError, match="did not answer within 5 s") as caught:
         client.ask("S")
     assert str(running.daemon.run_directory) in caught.value.mend
+
+
+@pytest.mark.parametrize("wrong", ["is_full", "read_only"])
+def test_a_long_wait_ends_where_no_answer_can_come(
+    running: Running, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asker, wrong, lambda _: True)
+    asking = replace(client_of(running, lambda: None), timeout_s=60.0)
+    with pytest.raises(ControlError, match="did not answer within 5 s: the .* is (full|read-only)"):
+        asking.ask("S")
+    assert asking.clock() < 5.1
 
 
 def test_a_long_wait_for_an_answer_is_told_once(running: Running) -> None:

@@ -61,7 +61,7 @@ def test_sas_show_what_people_look_for() -> None:
         "peer as gw.example.org", "NAT-T local", PHASE_1["cookies"],
         "10.1.0.0/16 -> 10.2.0.0/16, 10.3.0.0-10.3.0.9[tcp/80]",
         "AES_GCM_16-256 PFS MODP_2048", "SPI in 0x12345678 out 0x9abcdef0", "0s/-/-",
-        "12345 1.2MB", "9 900B", "in UDP 4500:4500", "responder",
+        "12345 1.2MB", "9 900B", "198.51.100.22 in UDP, SPI", "responder",
     ):  # fmt: skip
         assert wanted in text
 

@@ -190,6 +190,25 @@ def test_up_says_at_last_that_nobody_is_there(tmp_path: Path, there: bool) -> No
     assert time.now >= 3.0
 
 
+@pytest.mark.parametrize("answers", [0, 1, 2])
+def test_up_waits_for_no_answer_longer_than_for_the_connection(
+    running: Running, answers: int
+) -> None:
+    """Whatever it is that is not answered: whether there is somebody, the command, how it goes."""
+    running.daemon.state["sas"] = []
+    time, given = Time(lambda: running.turn() if len(given) <= answers else None), list[int]()
+
+    def token() -> str:
+        given.append(1)
+        return TOKEN
+
+    directory = running.daemon.run_directory
+    client = Client(running.path, directory, 60.0, lambda: time.now, time.sleep, token)
+    with pytest.raises(ControlError, match="did not answer within [0-9.]+ s"):
+        Wait(client, "a-b", 3.0, lambda _: None).run()
+    assert 3.0 <= time.now < 4.1
+
+
 def test_up_says_how_far_it_is(running: Running) -> None:
     state, said, turns = running.daemon.state, list[str](), list[int]()
     state["sas"] = []

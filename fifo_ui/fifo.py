@@ -169,7 +169,11 @@ def _rights(path: Path) -> str:
     """What would let us make it, where that is what we lack."""
     if not os.path.lexists(path.parent):
         return f"make the directory {path.parent}, or "
-    if os.access(path.parent, os.W_OK | os.X_OK) or not path.parent.is_dir():
+    if not path.parent.is_dir():
+        return ""
+    if path.parent.stat().st_uid == os.geteuid():  # whose files it takes or does not
+        return "name another directory as [General]:Run-directory, or "
+    if os.access(path.parent, os.W_OK | os.X_OK):
         return ""
     with suppress(KeyError):
         return f"{mend_rights(path.parent, pwd.getpwuid(os.geteuid()).pw_name)}; or "

@@ -83,9 +83,22 @@ def _run_directory(
         yield conf.error(f"{directory} is on a file system that is read-only", "General", tag)
     elif user is None and directory.is_dir() and not os.access(directory, os.W_OK | os.X_OK):
         yield conf.error(f"nothing may be written in {directory}", "General", tag)
+    elif directory.is_dir() and (why := _not_taken(directory)):
+        yield conf.error(f"no FIFO can be made in {directory}: {why}", "General", tag)
     path = fifo_path(options, directory)
     if path != STDIN and (other := another_file(Path(path))):
         yield other
+
+
+def _not_taken(directory: Path) -> str:
+    """Why a directory takes no FIFO, as one of /proc does not whoever asks; empty where it does."""
+    trial = directory / f".isakmpd.check.{os.getpid()}"
+    try:
+        os.mkfifo(trial, 0o600)
+        trial.unlink()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _key_log(conf: Conf, user: Identity | None) -> Iterator[ConfError]:

@@ -142,6 +142,18 @@ def test_a_run_directory_that_is_read_only(
     assert log.endswith(f"[General]:Logfile: {small}/log: Read-only file system")
 
 
+def test_a_run_directory_that_takes_no_files(
+    conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(conf, "Run-directory= /proc")
+    (error,) = wrong(conf, (), capsys)
+    if os.geteuid() == 0:
+        assert error.endswith("no FIFO can be made in /proc: No such file or directory")
+    else:
+        assert error.endswith("nothing may be written in /proc")
+    assert "/proc/isakmpd.fifo" not in os.listdir("/proc")
+
+
 @root
 def test_what_the_user_may_not_write(
     conf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fifo_ui.render import configuration
 from isakmp import run_directory as module
 from isakmp.app import make
 from isakmp.conf.store import Conf
@@ -38,6 +39,14 @@ def test_where_it_is(
     monkeypatch.setenv("RUNTIME_DIRECTORY", made)
     usual = tmp_path / "isakmpd" if service else Path("/var/run")
     assert module.run_directory(Conf.from_text(text)) == Path(where or usual)
+
+
+@pytest.mark.parametrize(("text", "used"), [(WRITTEN, "/written"), (EMPTY, "/made")])
+def test_the_one_in_use_is_told(monkeypatch: pytest.MonkeyPatch, text: str, used: str) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/made")
+    conf = Conf.from_text(text)
+    assert conf.get("general", "run-directory") == used
+    assert f"Run-directory= {used}" in configuration(conf)
 
 
 @pytest.mark.parametrize("text", [WRITTEN, EMPTY])

@@ -40,6 +40,7 @@ from isakmp.conf.tags import FOLDED, TAGS
 from isakmp.conf.values import BadValue, is_address
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, at_once, emptied, pauses
+from isakmp.run_directory import run_directory
 
 MAX_REASON = 500
 RUN_TIME = "set at run time"
@@ -58,6 +59,8 @@ _BUILT_IN = {
     fold(section): {fold(tag): (tag, value) for tag, value in tags.items()}
     for section, tags in BUILT_IN.items()
 }
+# What is not written of it this process has from elsewhere.
+_IN_USE = "general", "run-directory"
 
 
 class Conf:
@@ -301,6 +304,8 @@ class Conf:
     def _built_in(self, key: str, tag: str) -> str | None:
         """The value of a tag in the section of that folded name, where none is written."""
         if known := _BUILT_IN.get(key):
+            if (key, fold(tag)) == _IN_USE:
+                return str(run_directory())
             if source := BORROWED.get((key, fold(tag))):
                 return self._heeded(*source)
             return known.get(fold(tag), ("", None))[1]

@@ -225,7 +225,10 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             harmless=True,
         ),
         "Run-directory": Tag(
-            PATH, "where the FIFO, results, reports and captures are", "/var/run", harmless=True
+            PATH,
+            "where the FIFO, results, reports and captures are; unset, see isakmpd(8)",
+            "/var/run",
+            harmless=True,
         ),
         "SA-retransmits": Tag(
             number(0, 100),

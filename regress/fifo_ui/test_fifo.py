@@ -246,3 +246,10 @@ def test_what_is_in_the_place_of_the_fifo_stays_and_is_told_of_once(running: Run
     assert sum("the FIFO is gone" in line for line in running.daemon.lines) == 1
     running.fifo.close()
     assert running.path.read_text() == "another's"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="/proc is root's")
+def test_a_directory_of_ours_that_takes_no_files_is_not_given_to_us() -> None:
+    with pytest.raises(ConfError, match="cannot make the FIFO /proc/isakmpd.fifo") as caught:
+        open_fifo(Path("/proc/isakmpd.fifo"))
+    assert caught.value.hint.startswith("name another directory as [General]:Run-directory, or ")

@@ -63,13 +63,14 @@ class Gateway:
     def text(self) -> str:
         """The configuration file."""
         listed = "Passive-connections" if self.passive else "Connections"
+        secret = f"Authentication= {self.secret}\n" if self.secret else ""
         return (
             f"[General]\n{self.general}\n"
             f"[Phase 1]\n{self.peer_address}= {self.peer}\n"
             f"[Phase 2]\n{listed}= {self.connection}\n"
             f"[{self.peer}]\nPhase= 1\nLocal-address= {self.address}\n"
             f"Address= {self.peer_address}\nConfiguration= phase-1\n"
-            f"Authentication= {self.secret}\n{self.peer_tags}\n"
+            f"{secret}{self.peer_tags}\n"
             f"[{self.connection}]\nPhase= 2\nISAKMP-peer= {self.peer}\nConfiguration= phase-2\n"
             f"Local-ID= near\nRemote-ID= far\n{self.connection_tags}\n"
             f"{network_id('near', self.local)}{network_id('far', self.remote)}"

@@ -140,6 +140,17 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
     raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
+def unlike(what: str, theirs: str, ours: str, *, placed: bool) -> str:
+    """That both ends have something else; placed: and who has what."""
+    return f"{what} {theirs} at the peer, {ours} here" if placed else f"{what} {theirs}, not {ours}"
+
+
+def made_alike(apart: Iterable[str]) -> str:
+    """The mend of what keeps both ends apart. Nobody is to weaken the end that asks for more."""
+    told = "; ".join(apart)
+    return f"make both ends the same, by the stronger: {told}" if told else ""
+
+
 class Row(NamedTuple):
     """An attribute that is compared. registry: of its values, None for numbers; wanted: None where
     any is taken, 0 where none is, a Range of numbers; unit: of numbers; unspoken: it is wanted, and
@@ -164,13 +175,17 @@ class Row(NamedTuple):
         return _said(self.registry, self.wanted)
 
     def __str__(self) -> str:
+        return self.told()
+
+    def told(self, *, placed: bool = False) -> str:
+        """In words; placed: with who has what."""
         if self.unspoken:
             return f"{self.label} {self.theirs()}, which is not spoken yet"
         if self.wanted is None:
             return f"{self.label} {self.theirs()}, not a known one"
         if self.wanted == 0 and self.registry is None:
             return f"{self.label} {self.theirs()}, not expected"
-        return f"{self.label} {self.theirs()}, not {self.ours()}"
+        return unlike(self.label, self.theirs(), self.ours(), placed=placed)
 
     def part(self) -> Part:
         """For who shows both sides beside each other."""
@@ -280,9 +295,9 @@ def _ike_reason(offers: Sequence[Offered], remote: Remote, others: Sequence[int]
     if offers or not others:
         return reason
     names = ", ".join(name_of(isakmp.Protocol, protocol) for protocol in others[:MISSES_MAX])
-    apart = f"PROTOCOL_ID {names}, not {isakmp.Protocol.ISAKMP.name}"
-    return replace(reason, came=f"proposals of {names}", misses=(apart,),
-                   mend=f"make both ends agree on: {apart}")  # fmt: skip
+    apart = partial(unlike, "PROTOCOL_ID", names, isakmp.Protocol.ISAKMP.name)
+    return replace(reason, came=f"proposals of {names}", misses=(apart(placed=False),),
+                   mend=made_alike([apart(placed=True)]))  # fmt: skip
 
 
 def _ike_misses(offers: Iterable[Offered], remote: Remote) -> Iterator[Miss]:
@@ -304,23 +319,25 @@ def _foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> 
 
 class Miss(NamedTuple):
     """Something of the peer's and something of ours, compared. foreign: what nothing of ours has;
-    label: makes the text of both, for those that are told; far: other protocols, so that nothing
-    else can be compared."""
+    label: makes the text of both, for those that are told; far: their protocols and ours, where
+    they are others, so that nothing else can be compared."""
 
     rows: list[Row]
     foreign: list[str]
     label: Callable[[], str]
     line: str
-    far: bool = False
+    far: tuple[str, str] | None = None
 
     @property
     def apart(self) -> int:
         """How many things keep them apart."""
-        return sum(not row.fits for row in self.rows) + len(self.foreign)
+        return sum(not row.fits for row in self.rows) + len(self.foreign) + bool(self.far)
 
-    def differences(self) -> list[str]:
-        """What keeps them apart; none: nothing does."""
-        return [str(row) for row in self.rows if not row.fits] + self.foreign
+    def differences(self, *, placed: bool = False) -> list[str]:
+        """What keeps them apart; none: nothing does. placed: with who has what."""
+        rows = [row.told(placed=placed) for row in self.rows if not row.fits]
+        far = [unlike("protocols", *self.far, placed=placed)] if self.far else []
+        return rows + self.foreign + far
 
     def parts(self) -> tuple[Part, ...]:
         """All of it, the one beside the other."""
@@ -333,9 +350,8 @@ def _reason(
     what: str, came: str, acceptable: str, line: str, misses: Iterable[Miss]
 ) -> Reason:  # fmt: skip
     compared = (miss for miss in islice(misses, PAIRS_MAX) if miss.apart)
-    told = nsmallest(MISSES_MAX, compared, key=lambda miss: (miss.far, miss.apart))
+    told = nsmallest(MISSES_MAX, compared, key=lambda miss: (bool(miss.far), miss.apart))
     nearest = told[0] if told else None
-    apart = nearest.differences() if nearest else []
     line = (nearest.line if nearest else "") or line
     return Reason(
         "no-proposal-chosen",
@@ -347,7 +363,7 @@ def _reason(
             f"{miss.label()}{_elsewhere(miss, line)}: {'; '.join(miss.differences())}"
             for miss in told
         ),
-        mend=f"make both ends agree on: {'; '.join(apart)}" if nearest else "",
+        mend=made_alike(nearest.differences(placed=True)) if nearest else "",
         beside=nearest.parts() if nearest and not nearest.far else (),
     )
 
@@ -481,9 +497,8 @@ def _compare(bundle: list[Any], suite: Suite) -> Iterator[Miss]:
                     _protocols(p.protocol for p in suite.protocols))  # fmt: skip
     label = f"proposal {bundle[0].number}"
     if came != wanted:
-        protocols = f"protocols {came}, not {wanted}"
         text = partial("{} against {}".format, label, suite.name)
-        yield Miss([], [protocols], text, suite.line, far=True)
+        yield Miss([], [], text, suite.line, far=(came, wanted))
         return
     for proposal in bundle:
         ours = next(p for p in suite.protocols if p.protocol == proposal.protocol_id)

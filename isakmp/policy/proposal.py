@@ -24,7 +24,7 @@ from isakmp.policy.algorithms import (
     distinct,
     transform_text,
 )
-from isakmp.policy.match import MISSES_MAX, PAIRS_MAX, TRANSFORMS_MAX, first_of
+from isakmp.policy.match import MISSES_MAX, PAIRS_MAX, TRANSFORMS_MAX, first_of, made_alike, unlike
 from isakmp.policy.remembered import MOST, remembered
 from isakmp.policy.spd import Proposal, Transform
 
@@ -323,7 +323,6 @@ def _reason(
 ) -> Reason:
     told = _nearest(theirs, ours)
     nearest = told[0] if told else None
-    apart = _differences(*nearest) if nearest else ()
     return Reason(
         "no-proposal-chosen",
         f"no proposal of the peer for {what} fits ours",
@@ -331,7 +330,7 @@ def _reason(
         acceptable=_acceptable(ours) or "nothing",
         line=(nearest[2].line if nearest else "") or line,
         misses=_misses(told),
-        mend=f"make both ends agree on: {'; '.join(apart)}" if nearest else "",
+        mend=made_alike(_differences(*nearest, placed=True)) if nearest else "",
         beside=_beside(*nearest[1:]) if nearest else (),
     )
 
@@ -371,10 +370,12 @@ def _misses(told: Sequence[Pair]) -> tuple[str, ...]:
     )
 
 
-def _differences(proposal: Any, theirs: Sorted, own: Proposal) -> Iterator[str]:
+def _differences(
+    proposal: Any, theirs: Sorted, own: Proposal, *, placed: bool = False
+) -> Iterator[str]:
     if proposal.protocol_id != own.protocol:
         wanted, came = own.protocol.name, name_of(ikev2.Protocol, proposal.protocol_id)
-        yield f"PROTOCOL_ID {came}, not {wanted}"
+        yield unlike("PROTOCOL_ID", came, wanted, placed=placed)
         return
     for kind in theirs:
         if kind not in _TYPES:
@@ -384,7 +385,8 @@ def _differences(proposal: Any, theirs: Sorted, own: Proposal) -> Iterator[str]:
             continue
         if not _common(theirs, own, kind, True):
             came = _names(theirs.get(kind, _implied(kind)))
-            yield f"{kind.name} {came}, not {_names(own.of_type(kind) or _implied(kind))}"
+            wanted = _names(own.of_type(kind) or _implied(kind))
+            yield unlike(kind.name, came, wanted, placed=placed)
     there = [kind for kind in KEY_EXCHANGES if kind in theirs or own.of_type(kind)]
     ranked = [_common(theirs, own, kind, True) for kind in there]
     if all(ranked) and distinct(ranked) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -104,7 +105,7 @@ def test_key_lengths_out_of_range_or_where_none_belongs() -> None:
     )
     assert reason.line == "conf:10"
     reason = refusal(choose_ike, ike(offer(enc=5, hash=1, group=2, bits=64)), remote(DES))
-    assert reason.mend == "make both ends agree on: KEY_LENGTH 64, not expected"
+    assert reason.mend == "make both ends the same, by the stronger: KEY_LENGTH 64, not expected"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_the_shorter_lifetime_is_kept(life: Any, kept: int) -> None:
 @pytest.mark.parametrize("life", [59, (86401).to_bytes(4, "big"), b"\xff" * 8])
 def test_lifetimes_outside(life: Any) -> None:
     reason = refusal(choose_ike, ike(offer(unit=1, life=life)), remote(AES))
-    assert "seconds, not 60 to 86400" in reason.mend
+    assert "seconds at the peer, 60 to 86400 here" in reason.mend
 
 
 def test_any_accepts_what_is_known_only() -> None:
@@ -144,7 +145,9 @@ def test_other_protocols_are_not_phase_1() -> None:
     assert reason.cause == "no-proposal-chosen"
     assert reason.came == "proposals of IPSEC_ESP"
     assert reason.misses == ("PROTOCOL_ID IPSEC_ESP, not ISAKMP",)
-    assert reason.mend == "make both ends agree on: PROTOCOL_ID IPSEC_ESP, not ISAKMP"
+    assert reason.mend == (
+        "make both ends the same, by the stronger: PROTOCOL_ID IPSEC_ESP at the peer, ISAKMP here"
+    )
 
 
 def test_nothing_configured_and_nothing_sent() -> None:
@@ -286,7 +289,9 @@ def test_a_bundle_of_many_transforms_is_not_cut(count: int, before: int) -> None
 )
 def test_differences(changes: dict[str, Any], miss: str) -> None:
     reason = refusal(choose_ipsec, parsed([proposal(1, 3, 12, **changes)]), [SINGLE], "conf:1")
-    assert reason.mend == f"make both ends agree on: {miss}"
+    assert reason.misses[0].endswith(f": {miss}")
+    told = miss if "not a known" in miss else re.sub(", not (.*)", r" at the peer, \1 here", miss)
+    assert reason.mend == f"make both ends the same, by the stronger: {told}"
     assert reason.line == "conf:30"
     assert reason.acceptable == "single"
 
@@ -337,7 +342,9 @@ def test_a_bundle_is_compared_as_one() -> None:
     assert all(miss.rpartition(": ")[2] for miss in reason.misses)
     assert len(set(reason.misses)) == len(reason.misses)
     lonely = refusal(choose_ipsec, proposals, [SINGLE], "")
-    assert lonely.mend == "make both ends agree on: protocols AH+ESP, not ESP"
+    assert lonely.mend == (
+        "make both ends the same, by the stronger: protocols AH+ESP at the peer, ESP here"
+    )
 
 
 def test_what_did_not_come_is_called_none() -> None:

@@ -39,6 +39,7 @@ class Asking:
 
     net: Network
     host: Host
+    timeout_s: float = 60.0
 
     def ask(self, command: str) -> Any:
         return self.host.daemon.status() if command == "S" else None

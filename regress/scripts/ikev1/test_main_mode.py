@@ -182,7 +182,8 @@ def test_lifetimes_outside_the_range_are_refused(west: str) -> None:
     assert not w.rows(1)
     reason = failure(e)
     assert reason["cause"] == "no-proposal-chosen"
-    assert f"LIFE_DURATION {west.partition(',')[0]} seconds, not 450 to 720" in reason["mend"]
+    told = f"LIFE_DURATION {west.partition(',')[0]} seconds at the peer, 450 to 720 here"
+    assert told in reason["mend"]
 
 
 def test_the_answer_repeats_the_transform_as_it_came() -> None:

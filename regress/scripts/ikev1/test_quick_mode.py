@@ -101,7 +101,7 @@ def test_the_nearest_miss_comes_first() -> None:
     reason = failure(east)
     assert reason["misses"][0].startswith("proposal 3 ")
     assert "AUTHENTICATION_ALGORITHM HMAC_SHA2_512, not HMAC_SHA2_256" in reason["misses"][0]
-    assert reason["mend"].endswith("HMAC_SHA2_512, not HMAC_SHA2_256")
+    assert reason["mend"].endswith("HMAC_SHA2_512 at the peer, HMAC_SHA2_256 here")
 
 
 def test_the_responder_takes_the_first_acceptable_proposal() -> None:
@@ -187,7 +187,7 @@ def test_lifetimes_outside_the_range_are_refused(life: str) -> None:
     theirs = replace(EAST, **explicit("big", "600,450:720"))  # type: ignore[arg-type]
     _, w, e = up(ours, theirs)
     assert connected(w, children=0)
-    assert f"{life.partition(',')[0]} seconds, not 450 to 720" in failure(e)["mend"]
+    assert f"{life.partition(',')[0]} seconds at the peer, 450 to 720 here" in failure(e)["mend"]
 
 
 def test_lifetimes_in_kilobytes() -> None:

@@ -15,7 +15,7 @@ from isakmp.conf.check import Faults, Judgement, judge_part
 from isakmp.conf.defaults import BORROWED
 from isakmp.conf.kin import kin
 from isakmp.conf.parse import Entry, Parsed, Section, fold, items_of
-from isakmp.conf.store import Conf, at_run_time, first_of
+from isakmp.conf.store import Conf, all_of, at_run_time
 from isakmp.conf.tags import FIXED
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
@@ -45,9 +45,9 @@ class Weighed:
         whole: nothing follows that could add what is missing.
         """
         if wrong := [error for error in self.errors if whole or not error.missing]:
-            first = first_of(wrong)
-            first.file = at_run_time(first.file)
-            raise first
+            for error in wrong:
+                error.file = at_run_time(error.file)
+            raise all_of(wrong)
         return [f"not complete: {error}" for error in self.errors] + self.warnings
 
     def beside(self, faults: Faults) -> Faults:

@@ -43,6 +43,8 @@ from isakmp.event.steps import Steps, at_once, emptied, pauses
 from isakmp.run_directory import run_directory
 
 MAX_REASON = 500
+# So many errors of a change are told beside the first.
+MAX_TOLD = 20
 RUN_TIME = "set at run time"
 UNHEEDED = ": as if it were not there"
 # What become() has of another.
@@ -513,6 +515,15 @@ def first_of(errors: list[ConfError]) -> ConfError:
     if len(errors) > 1:
         others = f"and {len(errors) - 1} more: isakmpd --check lists them"
         first.hint = f"{first.hint}; {others}" if first.hint else others
+    return first
+
+
+def all_of(errors: list[ConfError]) -> ConfError:
+    """The first, whose hint tells the others, of what isakmpd --check cannot see."""
+    first, *rest = errors
+    told = [f"also: {str(error)[:MAX_REASON]}" for error in rest[:MAX_TOLD]]
+    told += [f"and {len(rest) - MAX_TOLD} more"] * (len(rest) > MAX_TOLD)
+    first.hint = "; ".join(filter(None, (first.hint, *told)))
     return first
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from isakmp.conf.kinds import Kind, Tag, section, sections
 from isakmp.conf.tags_peer import DOI, KEY_BITS
-from isakmp.conf.values import TEXT, YES_NO, Type, member_of, number, parsed, word, words
+from isakmp.conf.values import TEXT, YES_NO, Type, lifetime, member_of, number, parsed, word, words
 from isakmp.constants import ipsec, isakmp
 from isakmp.policy.keywords import parse_esp
 from isakmp.policy.selector_text import host_bits, parse_selector
@@ -84,7 +84,7 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
             harmless=True,
         ),
         "Packets": Tag(
-            number(0, (1 << 32) - 1),
+            lifetime(number(0, (1 << 32) - 1), "packets"),
             "child SAs are replaced before they have carried so many packets; 0: no such limit",
             "0",
         ),

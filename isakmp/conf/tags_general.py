@@ -13,6 +13,7 @@ from isakmp.conf.values import (
     PLACE,
     SECONDS,
     YES_NO,
+    lifetime,
     number,
     offer_range,
     parsed,
@@ -21,7 +22,7 @@ from isakmp.conf.values import (
 )
 from isakmp.log.log import parse_route
 
-_LIFETIME = offer_range("seconds", 1, MAX_SECONDS)
+_LIFETIME = lifetime(offer_range("seconds", 1, MAX_SECONDS), "seconds")
 _MANY = number(1, 1 << 20)
 _NAME = pattern(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,31}", "a name")
 _LEVEL = pattern(r"(a|10|[0-9])=[0-9]{1,2}", "class=level")

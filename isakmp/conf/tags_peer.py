@@ -19,6 +19,7 @@ from isakmp.conf.values import (
     TEXT,
     UDP_PORT,
     YES_NO,
+    lifetime,
     member_of,
     number,
     number_or_zero,
@@ -109,7 +110,9 @@ PEER: Mapping[str, Tag] = MappingProxyType(
             "local",
             harmless=True,
         ),
-        "Reauthenticate": Tag(SECONDS, "IKEv2: after which both authenticate anew; 0: never", "0"),
+        "Reauthenticate": Tag(
+            lifetime(SECONDS, "seconds"), "IKEv2: after which both authenticate anew; 0: never", "0"
+        ),
         "Remote-ID": section(Kind.ID, "who the peer must say it is", otherwise="any"),
         "Send-IDr": Tag(YES_NO, "IKEv2: tell the peer whom we expect", "yes", harmless=True),
         "Transport": Tag(word("udp"), "what carries messages", "udp", harmless=True),

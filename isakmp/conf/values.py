@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 from ipaddress import ip_address
@@ -18,6 +18,8 @@ from isakmp.policy.spd import Address, Range
 # isakmpd's manual writes "Defined" for tags that it only looked for.
 YES = ("yes", "true", "on", "1", "defined")
 NO = ("no", "false", "off", "0")
+# Of less an SA is not replaced before it ends: a negotiation takes a while, and is repeated.
+_LEAST = {"seconds": 30, "kilobytes": 100, "packets": 100}
 # Kilobytes whose octets a counter of eight octets holds; seconds that a timer can wait.
 MAX_AMOUNT = (1 << 53) - 1
 MAX_SECONDS = 1 << 31
@@ -182,6 +184,20 @@ def offer_range(unit: str = "", least: int = 0, most: int = MAX_AMOUNT) -> Type:
     return Type(what, parse)
 
 
+def too_little(life: Range | int | None, unit: str) -> str:
+    """That a lifetime is too short for an SA to be replaced in time; empty where it is not, and of
+    0, which is none."""
+    amount = life.offer if isinstance(life, Range) else life
+    if not amount or amount >= _LEAST[unit]:
+        return ""
+    return f"{amount} {unit}: too little to replace an SA in time; give it {_LEAST[unit]} or more"
+
+
+def lifetime(other: Type, unit: str) -> Type:
+    """The same, of a lifetime, which may be too short."""
+    return replace(other, remark=lambda text: too_little(other.parse(text), unit))
+
+
 @lru_cache(4096)
 def address_of(text: str) -> Address | None:
     """The IP address that a text is; None: it is none. One is asked for several times in a row."""
@@ -191,16 +207,26 @@ def address_of(text: str) -> Address | None:
         return None
 
 
+def address_hint(text: str) -> str:
+    """What to write in place of a text that is no address; empty where that cannot be told."""
+    bare = text.partition("/")[0].strip("[] ")
+    if not is_address(bare):
+        return ""
+    mask = "; of a network the mask is Netmask's" if "/" in text else ""
+    return f"write {bare} alone{mask}"
+
+
 def _address(text: str) -> Address:
     address = address_of(text)
     if address is None:
-        raise BadValue(f"{text!r} is not an address")
+        hint = address_hint(text) or "write a host's address, no name"
+        raise BadValue(f"{text!r} is not an address", hint)
     return address
 
 
 def _place(text: str) -> str:
     if not names_interface(text) and not is_address(text):
-        hint = "an address, an interface, or default"
+        hint = address_hint(text) or "an address, an interface, or default"
         raise BadValue(f"{text!r} is not an address or an interface", hint)
     return text
 

@@ -22,7 +22,7 @@ from isakmp.conf.spelling import losing, unknown_tag
 from isakmp.conf.spoken import unheard, unspoken
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, tag_of
-from isakmp.conf.values import NO, SECTION, YES_NO, BadValue
+from isakmp.conf.values import NO, SECTION, YES_NO, BadValue, too_little
 from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
 from isakmp.errors import ConfError
 from isakmp.event.steps import AT_ONCE, Steps, emptied, pauses
@@ -480,7 +480,12 @@ class Walk:
         self.readings.identity(visit.section)
 
     def _lifetime(self, visit: _Visit) -> None:
-        life = read_life_section(self.conf, visit.section)[1]
+        unit, life = read_life_section(self.conf, visit.section)
+        # Of what is not written [General] has the line.
+        written = self.conf.is_written(visit.section, "LIFE_DURATION")
+        if written and (remark := too_little(life, unit.name.lower())):
+            place = self.conf.where(visit.section, "LIFE_DURATION")
+            self.warnings.append(f"{place}: {remark}")
         if life and life.offer not in life:
             text = f"offers {life.offer}, which it would not accept"
             self.warnings.append(f"{self.conf.where(visit.section)}: {text}")

@@ -8,7 +8,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from isakmp.conf.kinds import Kind
 from isakmp.conf.spelling import refuse_misspelt
 from isakmp.conf.store import Conf
-from isakmp.conf.values import address_of, names_interface
+from isakmp.conf.values import address_hint, address_of, names_interface
 from isakmp.constants import ipsec, names, value_of
 from isakmp.path import Path
 from isakmp.policy import dn
@@ -44,6 +44,9 @@ def read_identity(conf: Conf, section: str, resolve: Resolve = no_interfaces) ->
         network = _network(conf, section, version, resolve)
         data = network.network_address.packed + network.netmask.packed
     else:
+        if conf.get(section, "Address") is None and conf.is_written(section, "Network"):
+            hint = f"with Network it is {kind.name}_SUBNET"
+            raise conf.error(f"{kind.name} has an Address", section, "ID-type", hint)
         data = read_address(conf, section, "Address", version, resolve).packed
     return Identity(kind, data, protocol, port, line)
 
@@ -163,7 +166,7 @@ def _interface(
 ) -> Interface:
     name = _required(conf, section, tag)
     if not names_interface(name):
-        hint = "an address, an interface, or default"
+        hint = address_hint(name) or "an address, an interface, or default"
         raise conf.error(f"{name!r} is not an address", section, tag, hint=hint)
     for family in (4, 6) if version is None else (version,):
         if found := resolve(name, family):

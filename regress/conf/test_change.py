@@ -335,6 +335,18 @@ def test_what_the_checker_refuses_of_a_file_is_named_by_its_line(tmp_path: Path)
     refused(alone(), f"C {changes}", "change 2 [far]:Netmask: ")
 
 
+def test_all_that_is_wrong_with_a_file_of_changes_is_told(tmp_path: Path) -> None:
+    """isakmpd --check cannot see it; so many are told."""
+    path = tmp_path / "changes"
+    tags = ("Retransmits", "Workers", "DPD-timeout")
+    path.write_text("".join(f"set [General]:{tag}=many force\n" for tag in tags))
+    west = alone()
+    with pytest.raises(IsakmpError) as caught:
+        west.done(run(west.daemon, f"C file {path}"))
+    assert all(f"{path}:{n} [General]:{tag}" in str(caught.value) for n, tag in enumerate(tags, 1))
+    assert "--check" not in str(caught.value)
+
+
 # --- what is looked at -----------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from isakmp.conf.tags import TAGS
 from isakmp.errors import ConfError
 from isakmp.policy.reader import read_remote
 from regress.configurations import EXPLICIT, GATEWAY, SUITES
+from regress.pair import WEST as PAIR
 
 EXAMPLES = Path(__file__).parents[2] / "conf"
 
@@ -538,3 +540,52 @@ def test_a_negative_replay_window_is_none(tags: str, window: int) -> None:
 def test_a_port_may_have_a_name() -> None:
     conf = Conf.from_text("[p]\nPort= isakmp")
     assert conf.value(Kind.PEER, "p", "Port") == 500
+
+
+SECTION = "[brief]\nLIFE_TYPE= {}\nLIFE_DURATION= {}\n"
+
+
+@pytest.mark.parametrize("unit", ["seconds", "kilobytes"])
+@pytest.mark.parametrize("phase", [1, 2])
+@pytest.mark.parametrize(("amount", "told"), [("1", True), ("2,1:9", True), ("3600", False)])
+def test_a_lifetime_too_short_to_replace_what_has_it(
+    unit: str, phase: int, amount: str, told: bool
+) -> None:
+    header = "[east]\n" if phase == 1 else "[west-east]\n"
+    tag = "IKE-proposals= aes128-sha256-x25519" if phase == 1 else "ESP-proposals= aes128gcm16"
+    text = PAIR.text().replace(header, f"{header}{tag}\nLife= brief\n", 1)
+    text += SECTION.format(unit.upper(), amount)
+    said = [line for line in warnings(Conf.from_text(text, "f")) if "too little" in line]
+    assert len(said) == told
+    if told:
+        assert f"LIFE_DURATION: {amount[0]} {unit}: too little to replace an SA in time" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ("General", "Default-phase-1-lifetime= 29"), ("General", "Default-phase-2-lifetime= 1,1:9"),
+        ("east", "Reauthenticate= 5"), ("west-east", "Packets= 2"),
+    ],
+)  # fmt: skip
+def test_whatever_else_is_too_little(section: str, line: str) -> None:
+    pair = replace(PAIR, peer_tags="Key-exchange= ikev2")
+    text = pair.text().replace(f"[{section}]\n", f"[{section}]\n{line}\n", 1)
+    assert [said for said in warnings(Conf.from_text(text, "f")) if "too little" in said]
+    more = text.replace(line, f"{line.partition('=')[0]}= 4000")
+    assert not [said for said in warnings(Conf.from_text(more, "f")) if "too little" in said]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("\nAddress= 192.0.2.2", "\nAddress= east.example", "write a host's address, no name"),
+        ("\nAddress= 192.0.2.2", "\nAddress= [2001:db8::2]", "write 2001:db8::2 alone"),
+        ("\nAddress= 192.0.2.2", "\nAddress= 192.0.2.2/32", "write 192.0.2.2 alone"),
+        ("Network= 10.1.0.0", "Network= 10.1.0.0/16", "the mask is Netmask's"),
+        ("ID-type= IPV4_ADDR_SUBNET", "ID-type= IPV4_ADDR", "with Network it is IPV4_ADDR_SUBNET"),
+    ],
+)
+def test_an_address_that_is_none_is_told_with_what_to_write(old: str, new: str, said: str) -> None:
+    errors = check(Conf.from_text(PAIR.text().replace(old, new, 1), "f"))
+    assert any(said in error.hint for error in errors)

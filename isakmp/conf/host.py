@@ -47,6 +47,9 @@ def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) ->
                 f"{place}: Listen-on leaves {address} out: nothing can be sent from it, nor heard"
             )
             yield f"{text}: add it to Listen-on, or mend Local-address"
+        elif theirs is not None and all(one.version != theirs.version for one in listens):
+            at = conf.where(remote.name, "Address")
+            yield f"{at}: Listen-on has no IPv{theirs.version} address: nothing can be sent there"
         if theirs is not None and (theirs == address or has(theirs)):
             place = conf.where(remote.name, "Address")
             yield f"{place}: {theirs} is an address of this host, which would call itself"

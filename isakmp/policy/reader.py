@@ -16,7 +16,7 @@ from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import fold
 from isakmp.conf.spelling import refuse_misspelt
 from isakmp.conf.store import Conf
-from isakmp.conf.values import address_of
+from isakmp.conf.values import address_of, is_address
 from isakmp.constants import IKEV1, IKEV2, ipsec, isakmp
 from isakmp.errors import ConfError, Refused
 from isakmp.event.steps import Steps, pauses
@@ -123,13 +123,14 @@ def read_remote(
     spoken = read_key_exchange(conf, section)
     transforms, proposals = _ike_algorithms(conf, section, configuration, spoken, common)
     life = transforms[0].life if transforms else common.life(section, "LIFE_MAIN_MODE")
+    address = _peer_address(conf, section)
     return Remote(
         name=section,
-        address=_peer_address(conf, section),
+        address=address,
         port=conf.value(Kind.PEER, section, "Port"),
         exchange=read_exchange(conf, configuration),
         transforms=transforms,
-        local_address=_optional_address(conf, section, "Local-address", resolve),
+        local_address=_own_address(conf, section, address, resolve),
         local_id=_own_id(conf, section, common),
         remote_id=_optional_id(conf, section, "Remote-ID", common),
         secret=read_secret(conf, section),
@@ -392,10 +393,18 @@ def _ike_keywords(
     return transforms, proposals if IKEV2 in spoken else ()
 
 
-def _optional_address(conf: Conf, section: str, tag: str, resolve: Resolve) -> Address | None:
-    if conf.get(section, tag) is None:
+def _own_address(
+    conf: Conf, section: str, theirs: Address | None, resolve: Resolve
+) -> Address | None:
+    """Our end towards a peer, of an interface the address of the same IP version."""
+    if (text := conf.get(section, "Local-address")) is None:
         return None
-    return read_address(conf, section, tag, None, resolve)
+    version = theirs.version if theirs and not is_address(text) else None
+    ours = read_address(conf, section, "Local-address", version, resolve)
+    if theirs and ours.version != theirs.version:
+        reason = f"Address {theirs} and Local-address {ours} are of different IP versions"
+        raise conf.error(reason, section, "Local-address")
+    return ours
 
 
 def _own_id(conf: Conf, section: str, common: Common) -> Identity | None:

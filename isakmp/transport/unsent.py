@@ -56,5 +56,8 @@ def cannot_send(path: Path, error: OSError) -> Reason:
     if lacks_address(path.local):
         why = f"no interface of this host has {path.local}"
         mend = "give it to one, or mend Local-address"
+    elif path.local.version != path.remote.version:
+        why = "they are of different IP versions"
+        mend = "make Address and Local-address of one, and Listen-on, -4 and -6 leave that"
     detail = f"cannot send from {path.local} to {path.remote}: {why}"
     return Reason("cannot-send", detail, mend=mend)

@@ -23,9 +23,11 @@ Local-address= %s
 """
 
 
-@pytest.mark.parametrize("address", ["192.0.2.77", "2001:db8::77"])
-def test_a_local_address_of_another_host(address: str) -> None:
-    conf = Conf.from_text(PEER % address, "f")
+@pytest.mark.parametrize(
+    ("address", "peers"), [("192.0.2.77", "127.0.0.9"), ("2001:db8::77", "2001:db8::9")]
+)
+def test_a_local_address_of_another_host(address: str, peers: str) -> None:
+    conf = Conf.from_text(PEER.replace("127.0.0.9", peers) % address, "f")
     assert not check(conf, interface)
     assert [line for line in warnings(conf, interface) if "Local-address" in line] == [
         f"f:7 [east]:Local-address: no interface of this host has {address}: nothing can be sent "
@@ -77,13 +79,14 @@ def peer(address: str, local: str = "", general: str = "") -> list[str]:
     return [line for line in told if "]:Address" in line or "]:Local-address" in line]
 
 
-@pytest.mark.parametrize("local", ["", "192.0.2.1", "2001:db8::1"])
+@pytest.mark.parametrize("said", [False, True])
 @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
-def test_an_address_of_a_peer_that_is_our_own(address: str, local: str) -> None:
+def test_an_address_of_a_peer_that_is_our_own(address: str, said: bool) -> None:
+    local = address if said else ""
     assert f"f:6 [east]:Address: {address} is an address of this host, which would call itself" in (
         peer(address, local)
     )
-    assert peer("192.0.2.2", local) == [], "another host's"
+    assert peer(address[:-1] + "2", local) == [], "another host's"
 
 
 def test_an_address_that_is_our_own_as_far_as_is_written() -> None:
@@ -152,3 +155,12 @@ def test_a_key_log_that_cannot_be_made(tmp_path: Path) -> None:
             f"f:2 [General]:Key-log: {file} is not a directory: isakmpd would not start"
         ]
     assert not os.path.exists(tmp_path / "a"), "nothing is made"
+
+
+def test_nobody_listens_in_the_ip_version_of_a_peer() -> None:
+    text = "[General]\nListen-on= {}\n[Phase 1]\n2001:db8::2= a\n[a]\nAddress= 2001:db8::2\n"
+    text += "Key-exchange= ikev2\nAuthentication= Aeb7oo3ahtho9uNgai5iu0Quie9doh4w\n"
+    told = "Listen-on has no IPv6 address"
+    assert any(told in line for line in warnings(Conf.from_text(text.format("192.0.2.1"))))
+    both = text.format("192.0.2.1, 2001:db8::1")
+    assert not any(told in line for line in warnings(Conf.from_text(both)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface, ip_address
+from ipaddress import IPv4Interface, ip_address, ip_interface
 from pathlib import Path
 
 import pytest
@@ -342,3 +342,21 @@ def test_whatever_a_value_is_only_conf_error_comes_out(line: str, word: str) -> 
         read_connections(conf)
     except ConfError as error:
         assert str(error)
+
+
+def test_both_ends_of_a_peer_are_of_one_ip_version() -> None:
+    """An interface has an address of either."""
+
+    def ours(local: str, theirs: str) -> str:
+        text = f"[a]\nKey-exchange= ikev2\nAddress= {theirs}\nLocal-address= {local}\n"
+        found = {4: "192.0.2.1/24", 6: "2001:db8::1/64"}
+        remote = read_remote(Conf.from_text(text), "a", lambda _, v: ip_interface(found[v]))
+        return str(remote.local_address)
+
+    assert ours("eth0", "2001:db8::2") == ours("2001:db8::1", "2001:db8::2") == "2001:db8::1"
+    assert ours("eth0", "192.0.2.2") == "192.0.2.1"
+    for local, theirs in (("192.0.2.1", "2001:db8::2"), ("2001:db8::1", "192.0.2.2")):
+        with pytest.raises(
+            ConfError, match=f"{theirs} and .* {local} are of different IP versions"
+        ):
+            ours(local, theirs)

@@ -69,3 +69,9 @@ def test_they_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     for port in range(1, 101):
         unsent.note(path(port), WHY)
     assert [port for port in range(1, 101) if unsent.get(path(port))] == list(range(91, 101))
+
+
+def test_an_address_of_another_ip_version_is_named() -> None:
+    reason = cannot_send(Path(LOCALHOST, 500, ip_address("2001:db8::2"), 500), OSError("no socket"))
+    assert reason.detail.endswith("2001:db8::2: they are of different IP versions")
+    assert reason.mend.startswith("make Address and Local-address of one")

@@ -35,6 +35,10 @@ _LAST_SEQ = 0xFFFF0000  # a batch has no more
 EVENT_ROOM = 4 << 20
 EVENTS = Group.ACQUIRE | Group.EXPIRE | Group.MAPPING
 DUMP_LEVEL = 90
+_IN_THE_WAY = (
+    "ip xfrm policy shows what is in the way: a block may be left by an isakmpd that was killed, of"
+    " another Run-directory or Application, and isakmpd --open -c ITS-FILE gives it back"
+)
 _LOSSES = Msg.DELPOLICY, Msg.FLUSHPOLICY, Msg.POLEXPIRE
 
 
@@ -44,7 +48,8 @@ class KernelRefusal(ApplicationError):
     def __init__(self, type: int, number: int, words: str) -> None:
         name = errno.errorcode.get(number, str(number))
         why = f"{os.strerror(number)}: {words}" if words else os.strerror(number)
-        super().__init__(f"{name_of(Msg, type)} refused: {why} ({name})")
+        mend = _IN_THE_WAY if (type, number) == (Msg.NEWPOLICY, errno.EEXIST) else ""
+        super().__init__(f"{name_of(Msg, type)} refused: {why} ({name})", mend)
         self.errno = number
 
 

@@ -92,6 +92,7 @@ def test_others_policies_are_not_replaced_and_not_taken_away(here: Here) -> None
     job = here.app.add_policy(OUT)
     assert job.error is not None
     assert "EEXIST" in str(job.error)
+    assert "isakmpd --open -c ITS-FILE gives it back" in str(job.error)
     assert here.app.delete_policy(OUT).error is None
     assert "action block" in here.ip("xfrm", "policy")
     assert here.app.add_policy(IN).error is None

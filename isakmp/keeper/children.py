@@ -272,7 +272,10 @@ class Children:
         if child.parent is not None and self._not_rekeyed(child):
             # What the peer refused under this IKE SA it may grant under another (RFC 7296 2.8).
             self.log.proto_err("%s: child SA %s could not be rekeyed before its end; what should "
-                                "be up begins anew", child.parent, child)  # fmt: skip
+                                "be up begins anew; line: %s; mend: see the lines before it, and "
+                                "give it a longer Life where %d s are too few",
+                                child.parent, child, child.connection.line,
+                                child.limits.hard_s)  # fmt: skip
             self._end_sa(child.parent)
             self.child_gone(child)
         else:

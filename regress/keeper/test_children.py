@@ -36,6 +36,9 @@ def test_a_child_sa_that_could_not_be_rekeyed_ends_its_ike_sa_and_what_should_be
     assert connected(east)
     assert sa_of(west) is not old
     assert flows(west, east)
+    told = "could not be rekeyed before its end; what should be up begins anew; line: "
+    assert told + child.connection.line in west.said
+    assert f"give it a longer Life where {child.limits.hard_s} s are too few" in west.said
 
 
 def test_refused_rekeyings_are_no_failures_of_what_is_up() -> None:

@@ -4,8 +4,7 @@ connections all, which is refused; else of each connection that is listed no mor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator
 
 from isakmp.conf.parse import fold
 from isakmp.conf.store import Conf
@@ -59,21 +58,30 @@ def _listed(conf: Conf) -> bool:
 def in_clear(before: Catalog, now: Catalog) -> Steps[list[str]]:
     """Each connection of before some traffic of which is neither protected nor dropped now, a line
     each."""
-    held = _Held()
+    held = set[Selector]()
     for (_, traffic), pause in pauses(_traffic(now)):
-        held.selectors.update(traffic)
+        held |= traffic
+        if pause:
+            yield
+    gone: dict[str, set[Selector]] = {}
+    for (name, traffic), pause in pauses(_traffic(before)):
+        if not traffic <= held:
+            gone[name] = traffic
+        if pause:
+            yield
+    near = _Near(selector for traffic in gone.values() for selector in traffic - held)
+    for selector, pause in pauses(held if gone else ()):
+        near.look(selector)
         if pause:
             yield
     lines = []
-    for (name, traffic), pause in pauses(_traffic(before)):
-        if bare := [selector for selector in traffic if not held.has(selector)]:
+    for name, traffic in gone.items():
+        if bare := traffic - held - near.covered:
             listed = name in now.connections or name in now.shut
             what = "has other traffic now" if listed else "is no longer configured"
             which = _pairs(bare) if listed or len(bare) < len(traffic) else "its traffic"
-            rest = ", but for what others have" * any(map(held.meets, bare))
+            rest = ", but for what others have" * (not bare.isdisjoint(near.met))
             lines.append(f"{name} {what}: {which} goes in clear{rest}")
-        if pause:
-            yield
     return lines
 
 
@@ -83,30 +91,25 @@ def _traffic(catalog: Catalog) -> Iterator[tuple[str, set[Selector]]]:
         yield name, {selector for each in by_section.values() for selector in each}
 
 
-def _pairs(bare: list[Selector]) -> str:
+def _pairs(bare: set[Selector]) -> str:
     """In order: a set has none."""
     pairs = [f"{selector.src} with {selector.dst}" for selector in sorted(bare, key=str)[:_TOLD]]
     return ", ".join([*pairs, *[f"{len(bare) - _TOLD} more"] * (len(bare) > _TOLD)])
 
 
-class _Held:
-    """Traffic that does not go in clear; most is asked for as it is."""
+class _Near:
+    """Of traffic that nobody has as it is, which lies within what somebody has, and which meets
+    it."""
 
-    def __init__(self) -> None:
-        self.selectors: set[Selector] = set()
+    def __init__(self, bare: Iterable[Selector]) -> None:
+        self.covered, self.met = set[Selector](), set[Selector]()
+        self._bare = Overlaps[Selector]()
+        for selector in bare:
+            self._bare.add([selector], selector)
 
-    @cached_property
-    def _overlaps(self) -> Overlaps[Selector]:
-        overlaps = Overlaps[Selector]()
-        for selector in self.selectors:
-            overlaps.add([selector], selector)
-        return overlaps
-
-    def has(self, selector: Selector) -> bool:
-        """Whether one has all of that."""
-        near = () if selector in self.selectors else self._overlaps.of([selector])
-        return selector in self.selectors or any(one.whose.covers(selector) for one in near)
-
-    def meets(self, selector: Selector) -> bool:
-        """Whether one has some of it."""
-        return any(self._overlaps.of([selector]))
+    def look(self, held: Selector) -> None:
+        """Somebody has that."""
+        for found in self._bare.of([held]):
+            self.met.add(found.whose)
+            if held.covers(found.whose):
+                self.covered.add(found.whose)

@@ -233,6 +233,11 @@ class SaDatabase:
         """Every child SA of a connection."""
         return list(self._by_connection.get(name, {}).values())
 
+    def is_up(self, name: str) -> bool:
+        """Whether some child SA of a connection is there that is not superseded."""
+        found = self._by_connection.get(name, {}).values()
+        return any(child.state is State.ESTABLISHED for child in found)
+
     def of_flow(self, name: str, selector: Selector) -> list[ChildSa]:
         """Every child SA of a connection that carries that traffic, whoever the peer is."""
         return list(self._by_flow.get((name, selector), {}).values())

@@ -52,6 +52,27 @@ def test_attempts_that_fail_leave_nothing_for_the_search(kind: str, change: dict
     assert west.reasons(), "nothing has failed"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_peer_that_dies_leaves_nothing_for_the_search(kind: str) -> None:
+    """A Delete waits for its turn behind the question that has no answer."""
+    near, far = (replace(each, general="DPD-check-interval= 5\n") for each in KINDS[kind])
+    net = Network()
+    west, east = net.host(near), net.host(far)
+    net.start()
+    net.run(5)
+    net.kill(east)
+    gc.collect()
+    gc.disable()
+    try:
+        net.run(120)
+        assert "peer-dead" in west.said or "is given up" in west.said
+        left = there()
+        gc.collect()
+        assert left == there()
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_section_in_error_keeps_nothing_of_who_was_refused_for_it(version: int) -> None:
     """What is wrong with it is known once, and raised for each."""

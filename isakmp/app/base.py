@@ -142,12 +142,13 @@ class PolicySpec(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an SA has carried. packets and octets of payload; errors by kind."""
+    """What an SA has carried. packets and octets of payload; idle_s: since the last one, None where
+    the stack does not tell; errors by kind."""
 
     packets: int
     octets: int
     age_s: float
-    idle_s: float
+    idle_s: float | None
     replays: int = 0
     auth_failures: int = 0
 

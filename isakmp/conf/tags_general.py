@@ -91,7 +91,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             SECONDS,
             "of silence after which a peer is probed (RFC 3706); 0: only where somebody says that "
             "it has lost its SAs. Unset: a peer is probed where traffic has gone out to it and "
-            "nothing has come for 10 s, or up to 30 s where there was no traffic before; "
+            "nothing has come for 10 s, or up to 30 s where there was no traffic before (10 s more "
+            "where the IPsec stack does not tell when a packet last came: PF_KEY, older kernels); "
             "without traffic every 2 minutes, where a connection with it is to be up",
             harmless=True,
         ),

@@ -68,8 +68,9 @@ class Wanted(Protocol):
     """What should be up."""
 
     def begin_sa(
-        self, remote: Remote, path: Path, connection: Connection | None = None
-    ) -> Exchange[Any]:
+        self, remote: Remote, path: Path, connection: Connection | None = None,
+        nat: Nat | None = None,
+    ) -> Exchange[Any]:  # fmt: skip
         """Start phase 1 with a peer, or join the one that is under way."""
 
     def child_refused(self, connection: Connection, reason: Reason) -> None:

@@ -9,7 +9,7 @@ from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.path import Path
 from isakmp.policy.spd import Address, Connection, Remote
-from isakmp.sa import Place
+from isakmp.sa import Nat, Place, called
 
 
 class Beginnings:
@@ -32,12 +32,12 @@ class Beginnings:
         return Path(local, self.port, remote.address, remote.port)
 
     def begin(
-        self, remote: Remote, path: Path, brings: Callable[[], Connection | None]
+        self, remote: Remote, path: Path, nat: Nat, brings: Callable[[], Connection | None]
     ) -> Exchange[Any]:
         """Start phase 1 with a peer in the first of its Key-exchange, or join the one that is under
-        way with who is called there: of several at one address each has a port. brings: what may be
-        negotiated along with it."""
-        key = remote.name, (path.remote, path.remote_port)
+        way with who is called there: of several at one address each has a port. nat: what is known
+        of one; brings: what may be negotiated along with it."""
+        key = remote.name, called(remote, path, nat)
         running = self._running.get(key)
         if running is not None and running.unwanted is None:
             return running

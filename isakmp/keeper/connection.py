@@ -25,7 +25,7 @@ from isakmp.path import Path
 from isakmp.policy.catalog import Catalog, narrowed
 from isakmp.policy.spd import Address, Connection, Remote, Selector, Traffic
 from isakmp.policy.traffic import carries_all, configured
-from isakmp.sa import ChildSa, IsakmpSa, State
+from isakmp.sa import ChildSa, IsakmpSa, Nat, State
 from isakmp.sa_database import SaDatabase
 
 REKEY_RETRY_S, HEIR_S = 20.0, 0.1
@@ -191,15 +191,17 @@ class Connections:
         return exchange.finished
 
     def begin_sa(
-        self, remote: Remote, path: Path, connection: Connection | None = None
-    ) -> Exchange[Any]:
+        self, remote: Remote, path: Path, connection: Connection | None = None,
+        nat: Nat | None = None,
+    ) -> Exchange[Any]:  # fmt: skip
         """Start phase 1 with a peer, or join the one that is under way.
 
-        connection: what may be negotiated along with it, where the protocol does that.
+        connection: what may be negotiated along with it, where the protocol does that; nat: what
+        was found on the way to it before.
         """
         wanted = partial(self._wanted_of, remote)
         brings = wanted if connection is None else lambda: connection
-        return self.beginnings.begin(remote, path, brings)
+        return self.beginnings.begin(remote, path, nat or Nat(), brings)
 
     def _wanted_of(self, remote: Remote) -> Connection | None:
         """Some connection that should be up: not every peer takes an IKE SA without child SA."""
@@ -351,7 +353,7 @@ class Connections:
         return [c for c in self.sas.of_connection(entry.name) if c.state is State.ESTABLISHED]
 
     def _is_up(self, entry: Entry) -> bool:
-        return any(c.state is State.ESTABLISHED for c in self.sas.of_connection(entry.name))
+        return self.sas.is_up(entry.name)
 
     def wants(self, remote: str) -> bool:
         """Whether a connection with that peer should be up."""
@@ -387,8 +389,8 @@ class Connections:
         """The peer has agreed on less than was asked for; whether that is news. A packet of the
         rest waits for the next try."""
         entry = self.entries.get(connection.name)
-        if entry is None:
-            return True
+        if entry is None or entry.connection.passive:
+            return True  # each client has a part of what is passive
         news, entry.less = entry.less != reason, reason
         if self.packets.left(entry) is not None:
             self._failed(entry, reason)
@@ -456,7 +458,7 @@ class Connections:
         remote = self._remote_now(child.connection.remote)
         if remote is None or not self.settings.active:
             return None
-        return self.begin_sa(remote, child.path, child.connection)
+        return self.begin_sa(remote, child.path, child.connection, child.nat)
 
     def _rekey_under(self, child: ChildSa, job: Job[Any]) -> None:
         """The phase 1 that the rekeying needed is over. What it has made may be of no use."""

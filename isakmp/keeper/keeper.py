@@ -162,8 +162,7 @@ class Keeper(Shared):
     def _end_superseded_sa(self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa]) -> None:
         """made: child SAs of which there is what was to take their place, as far as the peer of
         the new one has taken it."""
-        if sa.peer != stays.peer and not sa.heirs:
-            # Where places tell devices apart, and what superseded it has not come along.
+        if self._is_of_another(sa, stays):
             self._restore_sa(sa)
         elif self._renewing(sa, made) or sa.running:
             sa.events["delete"] = self.timers.add(
@@ -172,6 +171,14 @@ class Keeper(Shared):
         else:
             self.places.left(sa)
             self.delete_sa(sa)
+
+    def _is_of_another(self, sa: IsakmpSa, stays: IsakmpSa) -> bool:
+        """Whether what has superseded an SA turned out to be of another device: it has moved alone,
+        and whose this is has been heard since, later than whoever else is there."""
+        if sa.peer == stays.peer or sa.heirs or sa.last_heard <= stays.established:
+            return False
+        there = self.sas.current(sa.peer)
+        return there is None or there.last_heard < sa.last_heard
 
     def _renewing(self, sa: IsakmpSa, made: set[ChildSa]) -> bool:
         """Whether child SAs that would end with ``sa`` still need successors under the new one.
@@ -192,7 +199,7 @@ class Keeper(Shared):
         children = self.sas.children_of(sa)
         connection = children[0].connection if children else None
         if sa.remote.ikev2.make_before_break:
-            self.connections.begin_sa(sa.remote, sa.path, connection)
+            self.connections.begin_sa(sa.remote, sa.path, connection, sa.nat)
         else:
             self.delete_sa(sa)
             self.connections.bring_up_with(sa.remote)
@@ -253,6 +260,7 @@ class Keeper(Shared):
             if not exchange.over:
                 gone = sa.end or Reason("sa-gone", f"its {sa.kind} was deleted")
                 self.engine.fail(exchange, gone)
+        sa.waiting = []  # they know the SA: a circle would stay until the next search for garbage
         # What ended just now may have had a successor of the peer's wait, which inherits them.
         for child in self.sas.own_children(sa):
             self.children.child_gone(child)

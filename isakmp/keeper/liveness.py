@@ -75,11 +75,11 @@ class Liveness:
 
     def watch(self, sa: IsakmpSa) -> None:
         """Look after the peer of ``sa`` in a while, where it can be asked and is to be."""
-        if sa.dpd and self.interval_s:
-            wait_s: float = self.interval_s
-            if self.by_traffic and sa.dpd_busy:
-                wait_s = max(TRAFFIC_S - sa.silent_s(self.timers.now()), LEAST_S)
-            self._arm(sa, wait_s)
+        if not sa.dpd or not self.interval_s:
+            return
+        most_s = TRAFFIC_S if sa.dpd_busy else IDLE_S
+        left_s = (most_s if self.by_traffic else self.interval_s) - sa.silent_s(self.timers.now())
+        self._arm(sa, max(min(left_s, self.interval_s), LEAST_S) if left_s > 0 else self.interval_s)
 
     def asked_if_alive(self, sa: IsakmpSa, data: bytes, path: Path) -> None:
         """R_U_THERE: a number higher than all before is no replay.
@@ -206,7 +206,7 @@ class Liveness:
             return
         self.log.proto_warn("%s: the peer seems to have lost it: another one is begun", sa)
         brings = left[0].connection if left else None
-        begun = connections.begin_sa(sa.remote, sa.path, brings)
+        begun = connections.begin_sa(sa.remote, sa.path, brings, sa.nat)
         begun.finished.then(lambda _: self._replaced(sa, left))
 
     def _replaced(self, sa: IsakmpSa, children: list[ChildSa]) -> None:
@@ -267,9 +267,10 @@ class Liveness:
                 # Of what has no answer nothing else is known than before.
                 before = child.usage
                 child.usage = next(found, None) or before[0], next(found, None) or before[1]
-                came, went = map(_idle_s, before, child.usage)
-                child.came_at = max(child.came_at, _when(child, now, came))
-                child.went_at = max(child.went_at, _when(child, now, went))
+                came, went = (
+                    _when(child, now, *both) for both in zip(before, child.usage, strict=True)
+                )
+                child.came_at, child.went_at = max(child.came_at, came), max(child.went_at, went)
                 child.counted = now
             done.finish(None)
 
@@ -277,22 +278,33 @@ class Liveness:
         return done
 
     def dead(self, sa: IsakmpSa, what: str) -> None:
-        """Nothing came for all our questions: every SA with this peer is gone. what: was asked."""
+        """Nothing came for all our questions: every SA with this peer is gone, but what it has been
+        heard under since, as another device may have come to this one's place. what: was asked."""
         if sa.state is State.DEAD:
             return
         told = f"the peer is dead, silent for {sa.silent_s(self.timers.now()):.0f} s, {what}"
         reason = self.shared.engine.unsent(sa.path) or Reason("peer-dead", told)
         self.log.write(severity_of(reason), "%s is given up: %s", sa, reason.detail)
-        gone = self.sas.of_peer(sa.peer)
+        lives = self._heard_since(sa)
+        gone = [each for each in self.sas.of_peer(sa.peer) if each not in lives]
         for each in gone:
             # Whatever its children's end sets off must not begin under it, nor is that told: who
             # was out of reach only hears of it once it is back.
             each.state, each.end = State.DELETING, reason
+        spared = {each.kin.lineage for each in lives}
         for child in self.sas.children_of(sa):
-            child.end = reason
-            self._children.delete_child(child)
+            if child.parent is sa or child.kin.lineage not in spared:
+                child.end = reason
+                self._children.delete_child(child)
         for each in gone:
             self._end_sa(each, tell=False)
+
+    def _heard_since(self, sa: IsakmpSa) -> list[IsakmpSa]:
+        """The others of its peer that something has come under since it did under ``sa``: they are
+        asked about themselves."""
+        now = self.timers.now()
+        silent_s = sa.silent_s(now)
+        return [x for x in self.sas.of_peer(sa.peer) if x is not sa and x.silent_s(now) < silent_s]
 
 
 def carried(children: list[ChildSa]) -> tuple[float, float]:
@@ -301,17 +313,11 @@ def carried(children: list[ChildSa]) -> tuple[float, float]:
     return came, max((child.went_at for child in children), default=0.0)
 
 
-def _idle_s(before: Usage | None, now: Usage | None) -> float | None:
-    """How long ago the last packet was, by the stack's clock; None where there was none since."""
-    if now is None or now.packets <= (before.packets if before is not None else 0):
-        return None
-    return now.idle_s
-
-
-def _when(child: ChildSa, now: float, idle_s: float | None) -> float:
-    """That moment by our clock. It is after the last count: where the stack's clock was set it may
-    be any then, and in whole seconds it may lie a little before."""
-    if idle_s is None:
+def _when(child: ChildSa, now: float, before: Usage | None, usage: Usage | None) -> float:
+    """When the last packet was, by our clock; 0 where there was none since the last count. It was
+    after that: where the stack's clock was set, or it does not tell, it may have been any time
+    since, and in whole seconds it may lie a little before."""
+    if usage is None or usage.packets <= (before.packets if before is not None else 0):
         return 0.0
-    when = now - idle_s
+    when = now - usage.idle_s if usage.idle_s is not None else now
     return min(now, max(child.counted + LEAST_S, when)) if when > child.counted - 1 else now

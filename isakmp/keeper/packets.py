@@ -82,13 +82,12 @@ class Packets:
         """What is to be brought up: all of a connection, or that part which no child SA carries and
         the packet that waits is of. None where it is up."""
         whole, packet = configured(entry.connection), self._last.get(entry.name)
-        up = (c for c in self._sas.of_connection(entry.name) if c.state is State.ESTABLISHED)
-        first_up = next(up, None)
-        if first_up is None:
+        if not self._sas.is_up(entry.name):
             return whole
         if packet is None or self.by_pairs(entry.connection):
             return None
-        carrying = [first_up, *up]
+        found = self._sas.of_connection(entry.name)
+        carrying = [child for child in found if child.state is State.ESTABLISHED]
         # A quick mode asks for all of it; nor is there more than that (RFC 2409 5.5).
         if any(child.parent is None for child in carrying):
             return None

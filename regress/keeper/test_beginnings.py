@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from isakmp.errors import Reason
+from isakmp.sa import Nat
 from regress.keeper.test_another_peer import begun_by, behind_one_nat, orphan
 from regress.pair import WEST, Network
 
@@ -48,6 +49,20 @@ def test_who_waits_for_one_hears_of_its_end_though_a_neighbour_is_called() -> No
     assert not begun.finished.done
     assert (entry.waiting, entry.unreached) == (None, True)
     assert entry.failure is not None and entry.retry is not None
+
+
+@pytest.mark.parametrize("port", [500, 4500])
+def test_a_peer_without_a_nat_is_one_whatever_port_of_its_own_is_used(port: int) -> None:
+    """We may be behind one: what is left of an SA goes to port 4500, what is configured to 500."""
+    net = Network()
+    west = net.host(WEST)
+    net.start()
+    (entry,) = west.daemon.connections.entries.values()
+    path = west.daemon.connections.beginnings.path_to(entry.remote)
+    assert path is not None
+    moved = path._replace(remote_port=port, encap=port == 4500)
+    begun = west.daemon.connections.begin_sa(entry.remote, moved, nat=Nat(local=True, spoken=True))
+    assert begun is entry.waiting
 
 
 def test_what_is_not_to_come_up_is_not_joined_and_its_end_ends_no_wait() -> None:

@@ -11,7 +11,7 @@ from fifo_ui import render
 from isakmp.app.base import Usage
 from isakmp.constants import ikev2
 from isakmp.constants.isakmp import Exchange, Payload
-from isakmp.keeper.liveness import ANEW_BURST, IDLE_S, LEAST_S, QUIET_S
+from isakmp.keeper.liveness import ANEW_BURST, IDLE_S, LEAST_S, QUIET_S, TRAFFIC_S
 from isakmp.sa import Nat, State
 from regress.observer import Observer, edited, numbered
 from regress.pair import EAST, WEST, Gateway, Host, Network, both, up
@@ -92,6 +92,44 @@ def test_a_peer_is_asked_once_it_has_been_silent_for_ten_seconds(
         net.run(0.5)
     assert net.now - up_at == pytest.approx(asked, abs=1.0)
     assert sa.silent_s(net.now) == pytest.approx(net.now - last, abs=1.0)
+
+
+@VERSION
+@pytest.mark.parametrize(("general", "asked_s"), [("", IDLE_S), ("DPD-check-interval= 60\n", 60)])
+@pytest.mark.parametrize("seconds", [6, 15, 29, 44])
+def test_silence_is_counted_from_the_last_packet_whenever_somebody_looked(
+    version: str, general: str, asked_s: int, seconds: int
+) -> None:
+    """A peer that a connection is kept up with is asked without traffic of ours, too."""
+    net, west, east = begin(version, general)
+    (protocol,), sa = child_of(west).protocols, sa_of(west)
+    west.app.carried = counted = Counted(net)
+    last = sa.established + seconds
+    while net.now < last:
+        counted.add(protocol.spi_out)
+        counted.add(protocol.spi_in)
+        net.run(0.5)
+    net.kill(east)
+    net.until(lambda: sa.dpd_waiting, 2 * IDLE_S)
+    assert net.now - last == pytest.approx(asked_s, abs=1.0)
+
+
+@VERSION
+def test_where_a_stack_does_not_tell_when_the_last_packet_was_looks_are_close(version: str) -> None:
+    net, west, east = begin(version)
+    (protocol,), sa = child_of(west).protocols, sa_of(west)
+    for count in range(1, 60):
+        usage = Usage(count, 100 * count, 60.0, None)
+        west.app.carried |= {protocol.spi_out: usage, protocol.spi_in: usage}
+        net.run(1)
+    assert not sa.dpd_sequence
+    net.kill(east)
+    killed = net.now
+    while not sa.dpd_waiting:
+        usage = Usage(int(net.now) + 100, 0, 60.0, None)
+        west.app.carried[protocol.spi_out] = usage
+        net.run(1)
+    assert net.now - killed <= 2 * TRAFFIC_S
 
 
 @VERSION

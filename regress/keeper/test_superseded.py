@@ -69,3 +69,39 @@ def test_what_another_device_does_not_take_is_asked_of_it_once() -> None:
     ]  # fmt: skip
     assert len(begun) == 1
     assert old.state is State.SUPERSEDED, "it may be another device's, and has time to say so"
+
+
+def test_what_nobody_has_is_not_restored_though_who_took_its_place_moves() -> None:
+    """A device that is started anew, and whose NAT moves it then, has one IKE SA."""
+    world, old = taken_for_another("no", "ikev2")
+    anew, (_, nat) = world.devices[1], world.nats
+    del world.net.hosts[world.devices[0].address]
+    nat.rebind()
+    for sa in anew.daemon.sas.isakmp.values():
+        anew.daemon.keeper.liveness.question(sa)
+    world.net.run(2 * RENEW_S + 10)
+    assert old.state is State.DEAD
+
+
+@UNIQUE
+def test_a_device_that_came_to_the_place_of_a_dead_one_is_not_given_up_with_it(unique: str) -> None:
+    world = yard(unique, "ikev2")
+    (first, second), (one, other) = world.devices, world.nats
+    _, stream = world.streams()
+    stream.run(2)
+    dead = at_port(world.server, one._ports[4500])
+    (lives,) = [x for x in world.server.daemon.sas.isakmp.values() if x is not dead]
+    world.net.kill(first)
+    one._ports, other._ports = other._ports, one._ports
+    for sa in second.daemon.sas.isakmp.values():
+        second.daemon.keeper.liveness.question(sa)
+    world.net.run(1)
+    assert dead.peer == lives.peer
+    stream.senders = {world.server.address}
+    for seconds in range(60):
+        stream.run(1)
+        if dead.state is not State.DEAD:
+            world.server.daemon.keeper.liveness.suspect(dead)
+        assert stream.passes, seconds
+    assert dead.state is State.DEAD
+    assert lives.state is State.ESTABLISHED

@@ -183,7 +183,7 @@ def carried(plan: Plan, size: int = 64) -> Callable[[Site], None]:
                 # Between hosts with IPv6, neighbour discovery is part of the traffic.
                 assert usage.packets == 3 or plan.outer == V6 and usage.packets > 3, usage
                 assert usage.octets > 0
-                assert 0 <= usage.idle_s <= usage.age_s < 60
+                assert 0 <= (usage.idle_s or 0) <= usage.age_s < 60
 
     return case
 

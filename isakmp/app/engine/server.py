@@ -309,7 +309,7 @@ class Server(Generic[E]):
                 usage.replays,
                 usage.auth_failures,
                 int(usage.age_s * 1000),
-                int(usage.idle_s * 1000),
+                int((usage.idle_s or 0.0) * 1000),
             )
         )
 

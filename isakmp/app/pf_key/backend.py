@@ -214,7 +214,7 @@ class PfKey:
     def _read_usage(self, message: Message) -> Usage:
         """X_STATISTICS, or else what kernels put into the current lifetime.
 
-        They count packets as allocations, and keep the time of last use as that of the first.
+        They count packets as allocations, and some keep the time of first use, some of the last.
         """
         if (found := codec.read_statistics(message.exts)) is not None:
             packets, octets, replays, failures, age_ms, idle_ms = found
@@ -222,8 +222,7 @@ class PfKey:
         now = self._wall()
         current = codec.read_lifetime(message.exts, Ext.LIFETIME_CURRENT)
         age_s = max(0.0, now - current.addtime)
-        idle_s = min(age_s, max(0.0, now - current.usetime))
-        return Usage(current.allocations, current.octets, age_s, idle_s)
+        return Usage(current.allocations, current.octets, age_s, None)
 
     def drops(self) -> Job[dict[str, int]]:
         """X_DROPS of our engine; a kernel counts for all that drive it."""

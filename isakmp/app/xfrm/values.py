@@ -245,13 +245,14 @@ def replay_state(spec: SaSpec, state: Values) -> bytes:
 
 
 def read_usage(body: bytes, wall: float) -> Usage:
-    """What GETSA was answered with; the kernel's times are seconds since 1970."""
+    """What GETSA was answered with; the kernel's times are seconds since 1970. Older ones do not
+    keep that of the last packet."""
     info, more = messages.read(messages.SA_INFO, body)
     current, stats = info["curlft"], info["stats"]
     age_s = max(0.0, wall - current["add_time"])
     used = more.get(Attr.LASTUSED)
-    last = messages.QUAD.unpack(used)["value"] if used else current["use_time"]
-    idle_s = min(age_s, max(0.0, wall - last)) if last else age_s
+    last = messages.QUAD.unpack(used)["value"] if used else 0
+    idle_s = min(age_s, max(0.0, wall - last)) if last else None
     return Usage(
         current["packets"], current["bytes"], age_s, idle_s,
         stats["replay"] + stats["replay_window"], stats["integrity_failed"],

@@ -304,7 +304,7 @@ class Ikev1:
 
     def rekey_sa(self, engine: Engine, sa: IsakmpSa) -> None:
         """IKEv1 knows no rekeying of an ISAKMP SA: a new phase 1 makes another one."""
-        engine.owner.connections.begin_sa(sa.remote, sa.path)
+        engine.owner.connections.begin_sa(sa.remote, sa.path, nat=sa.nat)
 
     reauthenticate = rekey_sa
 

@@ -183,9 +183,11 @@ def _in_place_of(x: X, old: ChildSa, as_old: bool) -> Traffic:
     where the peer has narrowed that: it may have it by now (2.9.2). as_old: it has not."""
     connection, sas = old.connection, x.engine.sas
     by_pairs = x.engine.owner.connections.packets.by_pairs(connection)
+    if as_old or connection.passive or by_pairs:
+        return old.traffic
     up = [o for o in sas.of_connection(connection.name) if o.state is State.ESTABLISHED]
-    narrow = as_old or connection.passive or by_pairs or traffic.carries_all(connection, up)
-    if narrow or not traffic.is_subset(old.traffic, connection.traffic):
+    within = traffic.is_subset(old.traffic, connection.traffic)
+    if not within or traffic.carries_all(connection, up):
         return old.traffic
     try:
         every = traffic.selectors_of(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
@@ -170,7 +171,14 @@ def test_what_the_kernel_said_is_understood() -> None:
     assert mapping.sa == SaId(ESP, 0x7BA432CB, A, B)
     assert (mapping.address, mapping.port) == (A, 4777)
     usage = values.read_usage(vectors.NEWSA, wall=0x6B0148FC + 10)
-    assert (usage.packets, usage.octets, usage.age_s, usage.idle_s) == (2, 0xB8, 10, 10)
+    # This kernel kept the time of the first packet alone.
+    assert (usage.packets, usage.octets, usage.age_s, usage.idle_s) == (2, 0xB8, 10, None)
+
+
+def test_when_the_last_packet_was_is_known_where_the_kernel_keeps_it() -> None:
+    last = 0x6B0148FC + 4
+    attribute = struct.pack("=HHQ", 12, Attr.LASTUSED, last)
+    assert values.read_usage(vectors.NEWSA + attribute, wall=last + 6).idle_s == 6
 
 
 def test_acquires_for_others_policies_are_not_ours() -> None:

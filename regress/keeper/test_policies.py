@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -78,23 +79,47 @@ def test_a_packet_that_waits_long_after_finds_its_connection(who: str) -> None:
     assert reqids.name(child.reqid) is None
 
 
-def refusing(east: Host) -> list[int]:
+@pytest.mark.parametrize("who", ["west", "east"])
+def test_while_the_old_one_sends_the_rest_is_not_given_to_it(who: str) -> None:
+    """A stack that knows SAs by their reqids alone sent it with the old SA, which is not for it."""
+    net, west, east = widened()
+    deliver, packet = net.deliver, Selector.of("10.1.0.9", "10.3.0.9", 6, 40000, 80)
+    given: list[bool] = []
+
+    def look(datagram: Packet) -> None:
+        deliver(datagram)
+        for host, sent in ((west, packet), (east, packet.reversed())):
+            for child in host.daemon.sas.all_children():
+                if child.receives_only:
+                    given.append(met(host, Direction.OUT, sent) == child.reqid)
+
+    net.deliver = look  # type: ignore[method-assign, assignment]
+    wear_out(west if who == "west" else east)
+    net.run(5)
+    assert given and not any(given)
+    assert (carried(west), carried(east)) == ([WIDE], [WIDE.reversed()])
+
+
+def refusing(east: Host, notify: int) -> list[int]:
     """East refuses more than it has, as some peers do that are asked to rekey; how often."""
     find, seen = east.daemon.catalog.find_child, list[int]()
 
     def found(remote: Any, came: Traffic, *rest: Any) -> Any:
         if len(came.local) > 2:
             seen.append(len(came.local))
-            raise Refused(Reason("ts-unacceptable", "of the test"), ikev2.Notify.TS_UNACCEPTABLE)
+            raise Refused(Reason("ts-unacceptable", "of the test"), notify)
         return find(remote, came, *rest)
 
     east.daemon.catalog.find_child = found  # type: ignore[method-assign, assignment]
     return seen
 
 
-def test_who_refuses_more_than_there_was_is_asked_for_that_once_more() -> None:
+@pytest.mark.parametrize(
+    "notify", [ikev2.Notify.TS_UNACCEPTABLE, ikev2.Notify.SINGLE_PAIR_REQUIRED]
+)
+def test_who_refuses_more_than_there_was_is_asked_for_that_once_more(notify: int) -> None:
     net, west, east = narrowed()
-    old, seen = child_of(west), refusing(east)
+    old, seen = child_of(west), refusing(east, notify)
     wear_out(west)
     net.run(5)
     assert len(seen) == 1
@@ -142,12 +167,20 @@ def test_the_rest_of_several_networks_has_a_number_of_its_own() -> None:
     assert child_of(west).reqid == first != rest_of_it
 
 
-def test_where_less_comes_in_the_place_of_all_the_rest_has_another_number() -> None:
+def at_once() -> tuple[Network, Host, Host]:
+    """All of the connection is agreed on from the first."""
+    return pair(west={"remote": "10.2.0.0/15"}, east={"local": "10.2.0.0/15"})
+
+
+@pytest.mark.parametrize(("begin", "reqid"), [(widened, 2), (at_once, 1)])
+def test_where_less_comes_in_the_place_of_all_the_rest_has_another_number(
+    begin: Callable[[], tuple[Network, Host, Host]], reqid: int
+) -> None:
     """So that a packet of it asks for an SA."""
-    net, west, east = widened()
+    net, west, east = begin()
     wear_out(west)
     net.run(5)
-    assert (carried(west), child_of(west).reqid) == ([WIDE], 2)
+    assert (carried(west), child_of(west).reqid) == ([WIDE], reqid)
     theirs = child_of(east)
     theirs.connection = replace(theirs.connection, traffic=of_selector(LOWER.reversed()))
     wear_out(west)

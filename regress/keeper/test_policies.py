@@ -19,6 +19,7 @@ from regress.scripts.ikev2.narrow import (
     LOWER,
     WIDE,
     arrives,
+    asking,
     carried,
     met,
     narrowed,
@@ -26,7 +27,7 @@ from regress.scripts.ikev2.narrow import (
     row_of,
     widened,
 )
-from regress.scripts.ikev2.pairs import child_of, pair, wear_out
+from regress.scripts.ikev2.pairs import child_of, pair, sa_of, wear_out
 
 
 def watched(net: Network, west: Host, east: Host, lost: list[str]) -> None:
@@ -62,6 +63,21 @@ def test_what_the_peer_takes_by_now_is_had_with_the_next_child_sa(who: str) -> N
     wear_out(west)
     net.run(5)
     assert carried(west) == [WIDE]
+    assert not lost
+
+
+def test_what_comes_under_another_ike_sa_has_the_number_of_what_there_is() -> None:
+    """What comes with either of them is taken, as long as there are both."""
+    net, west, east = widened()
+    wear_out(west)
+    net.run(5)
+    old, lost = child_of(west), list[str]()
+    watched(net, west, east, lost)
+    west.daemon.connections.renew(old, sa_of(west))
+    net.run(5)
+    new = child_of(west)
+    assert new is not old
+    assert new.reqid == old.reqid
     assert not lost
 
 
@@ -149,8 +165,10 @@ def test_what_another_peer_has_of_the_rest_is_not_asked_for(
 
 def test_a_passive_connection_asks_for_the_part_that_was_agreed_on() -> None:
     net, west, east = pair(east={"remote": "10.0.0.0/8"})
+    asked_for = asking(east)
     wear_out(east)
     net.run(5)
+    assert asked_for == ["10.2.0.0-10.2.255.255 === 10.1.0.0-10.1.255.255"]
     assert [str(c.selector.dst) for c in east.daemon.sas.all_children()] == ["10.1.0.0/16"]
     assert not west.reasons() + east.reasons()
 

@@ -543,6 +543,24 @@ def test_who_refuses_the_first_quick_mode_is_asked_whether_it_has_the_sa(alive: 
     assert sa.state is State.ESTABLISHED and sa.doubted is not alive
 
 
+@pytest.mark.parametrize(
+    ("kind", "protocol"),
+    [(NOTIFY.NO_PROPOSAL_CHOSEN, isakmp.Protocol.ISAKMP), (NOTIFY.INVALID_ID_INFORMATION, ESP)],
+)
+def test_who_refuses_the_quick_mode_alone_is_asked_nothing(kind: int, protocol: int) -> None:
+    """It cannot have meant the identity, and has the SA that it says that under."""
+    net, west, east = before_quick_mode("ID_PROT")
+    east.daemon.connections.connect("east-west")
+    net.run(0.1)
+    (sa,), before = west.daemon.sas.isakmp.values(), len(net.history)
+    dialect: Any = west.daemon.engine.dialects["ikev1"]
+    dialect.tell(west.daemon.engine, sa, [notify_payload(kind, protocol)])
+    net.run(0.5)
+    assert east.reasons() == ["peer-refused"]
+    sent = [p for p in net.history[before:] if p.src == east.address]
+    assert all(map(is_quick, sent))
+
+
 def test_what_is_of_a_child_sa_is_of_no_isakmp_sa() -> None:
     """By its Protocol-Id, where no quick mode has been there."""
     net, west, east = before_quick_mode("ID_PROT")

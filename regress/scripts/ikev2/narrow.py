@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 from isakmp.app.base import Acquire, Direction
+from isakmp.constants.ikev2 import Payload as P
+from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.script import Outgoing
 from isakmp.policy.boxes import Work
 from isakmp.policy.spd import Connection, Selector
 from isakmp.policy.traffic import Narrowed, asked, narrow, of_selector
 from regress.pair import Host, Network
+from regress.scripts.changed import change_sent
 from regress.scripts.ikev2.pairs import gateways
 from regress.traffic import stopped
 
@@ -39,6 +44,23 @@ def wants(host: Host, far: str) -> None:
     )
     packet = Selector.of("10.1.0.9/32", f"{far}/32", 6, 40000, 80)
     host.daemon.acquire(Acquire(policy.reqid, packet, host.address, host.address))
+
+
+def asking(host: Host) -> list[str]:
+    """What a host asks for from now on, as it leaves."""
+    seen: list[str] = []
+
+    def side(value: Any) -> str:
+        ends = [[str(ip_address(s[end])) for end in ("start", "end")] for s in value["selectors"]]
+        return ", ".join(map("-".join, ends))
+
+    def look(x: Exchange[Any], message: Outgoing) -> None:
+        said = dict(message.payloads)
+        if x.initiator and P.TSI in said:
+            seen.append(f"{side(said[P.TSI])} === {side(said[P.TSR])}")
+
+    change_sent(host, look, 2)
+    return seen
 
 
 def row_of(host: Host) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pytest
 from isakmp.app.base import Acquire, Direction
 from isakmp.policy.spd import Selector
 from regress.pair import Host, Network, agree, connected
-from regress.scripts.ikev2.pairs import pair, sa_of
+from regress.scripts.ikev2.narrow import asking
+from regress.scripts.ikev2.pairs import child_of, pair, sa_of
 
 PAIRS = {"connection_tags": "Single-pair= yes"}
 HOSTS = [("10.1.0.1/32", "10.2.0.1/32"), ("10.1.0.2/32", "10.2.0.1/32"),
@@ -151,6 +152,17 @@ def test_pairs_of_either_ip_version(who: str, first: tuple[str, str]) -> None:
     for child in west.daemon.sas.all_children():
         west.daemon.connections.rekey(child)
     settled(net, west, east, pairs)
+
+
+def test_a_pair_is_replaced_with_that_pair() -> None:
+    """It is not asked for all that its connection is for as well."""
+    net, west, east = up(east=PAIRS)
+    wants(west, *HOSTS[0])
+    settled(net, west, east, HOSTS[:1])
+    asked_for = asking(west)
+    west.daemon.connections.rekey(child_of(west))
+    settled(net, west, east, HOSTS[:1])
+    assert asked_for == ["10.1.0.1-10.1.0.1 === 10.2.0.1-10.2.0.1"]
 
 
 def test_a_pair_that_is_renewed_is_not_that_of_a_packet_that_waits() -> None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from isakmp.app.base import Acquire, Direction
 from isakmp.policy.spd import Selector
 from isakmp.policy.traffic import describe, of_selector, rest
-from regress.pair import agree
+from isakmp.sa import State
+from regress.pair import EAST, WEST, Host, agree, up
 from regress.scripts.ikev2.narrow import (
     LOWER,
     OTHER,
     UPPER,
     WIDE,
+    asking,
     carried,
+    met,
     narrowed,
     passes,
     row_of,
     wants,
 )
-from regress.scripts.ikev2.pairs import child_of, kinds
+from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
 
 
 def test_a_packet_of_the_rest_is_asked_for_beside_what_there_is() -> None:
@@ -72,6 +78,50 @@ def test_a_packet_of_what_there_is_begins_nothing() -> None:
     wants(west, "10.2.0.9")
     net.run(5)
     assert len(net.history) == before
+
+
+def test_a_packet_of_what_is_not_its_own_begins_nothing() -> None:
+    """As a stack may tell that has matched it before the policies changed."""
+    net, west, _ = narrowed()
+    before = len(net.history)
+    wants(west, "10.9.0.9")
+    net.run(5)
+    assert len(net.history) == before
+
+
+FAR = "Local-selectors= 10.1.0.0/16\nRemote-selectors= 10.2.0.0/16, 10.8.0.0/16"
+
+
+def packet_to(host: Host, far: str) -> None:
+    """A packet to that address of another network meets the policy of the whole connection."""
+    packet = Selector.of("10.1.0.9/32", f"{far}/32", 6, 40000, 80)
+    reqid = met(host, Direction.OUT, packet)
+    host.daemon.acquire(Acquire(reqid, packet, host.address, host.address))
+
+
+def test_of_what_a_quick_mode_has_left_out_nothing_is_asked_for() -> None:
+    """There is no more than all that one can say: RFC 2409 5.5."""
+    net, west, east = up(replace(WEST, connection_tags=FAR), EAST)
+    assert carried(west) == [LOWER]
+    before = len(net.history)
+    packet_to(west, "10.8.0.9")
+    net.run(60)
+    assert len(net.history) == before
+    assert not west.reasons() + east.reasons()
+
+
+def test_with_a_new_ike_sa_all_of_it_is_asked_for() -> None:
+    """Of what is up in part too, under an IKE SA that nothing is asked for under any more."""
+    net, west, _ = pair(west={"connection_tags": FAR}, east={"local": "10.8.0.0/16"})
+    assert carried(west) == [Selector.of("10.1.0.0/16", "10.8.0.0/16")]
+    sa_of(west).state = State.SUPERSEDED
+    asked_for = asking(west)
+    packet_to(west, "10.2.0.9")
+    net.run(1)
+    assert asked_for[0] == (
+        "10.1.0.9-10.1.0.9, 10.1.0.0-10.1.255.255 === "
+        "10.2.0.9-10.2.0.9, 10.2.0.0-10.2.255.255, 10.8.0.0-10.8.255.255"
+    )
 
 
 def test_what_is_up_in_part_says_so_where_it_is_brought_up() -> None:

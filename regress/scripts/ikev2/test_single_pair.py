@@ -86,6 +86,17 @@ def test_who_wants_it_so_begins_nothing_without_a_packet() -> None:
     assert west.app.policies
 
 
+def test_what_is_taken_up_anew_waits_for_a_packet_of_its_own() -> None:
+    net, west, _ = up(west=PAIRS)
+    net.lose = lambda packet: True
+    wants(west, *HOSTS[0])
+    connections = west.daemon.connections
+    connection = connections.entries["west-east"].connection
+    assert not connections.packets.lacking(connection)
+    connections.take_up(connection)
+    assert connections.packets.lacking(connection)
+
+
 def test_pairs_move_to_an_ike_sa_that_is_proved_anew() -> None:
     net, west, east = up(east=PAIRS)
     for hosts in HOSTS:

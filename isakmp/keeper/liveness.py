@@ -300,11 +300,11 @@ class Liveness:
             self._end_sa(each, tell=False)
 
     def _heard_since(self, sa: IsakmpSa) -> list[IsakmpSa]:
-        """The others of its peer that something has come under since it did under ``sa``: they are
-        asked about themselves."""
-        now = self.timers.now()
-        silent_s = sa.silent_s(now)
-        return [x for x in self.sas.of_peer(sa.peer) if x is not sa and x.silent_s(now) < silent_s]
+        """The others that serve its peer and that something has come under since it did under
+        ``sa``: they are asked about themselves."""
+        now, serve = self.timers.now(), State.ESTABLISHED
+        others = [x for x in self.sas.of_peer(sa.peer) if x is not sa and x.state is serve]
+        return [x for x in others if x.silent_s(now) < sa.silent_s(now)]
 
 
 def carried(children: list[ChildSa]) -> tuple[float, float]:

@@ -89,12 +89,15 @@ def bring_up(client: Client, args: argparse.Namespace) -> Output:
     if args.wait is None:
         more = "isakmpctl connections shows how it goes; --wait 30 would stay until it is up"
         return Output(client.ask(f"c {args.name}"), f"{args.name} is being started: {more}\n")
-    rows = Wait(client, args.name, args.wait, client.say).run()
-    return Output(rows, partial(_up, args.name, rows))
+    wait = Wait(client, args.name, args.wait, client.say)
+    return Output(rows := wait.run(), partial(_up, wait, rows))
 
 
-def _up(name: str, rows: list[dict[str, Any]], screen: Screen) -> str:
-    return f"{screen.paint(f'{name} is up', Tone.GOOD)}\n{render.phase_2(rows, screen)}"
+def _up(wait: Wait, rows: list[dict[str, Any]], screen: Screen) -> str:
+    up = screen.paint(f"{wait.name} is up", Tone.GOOD)
+    if wait.in_part:
+        up = screen.paint(f"{wait.name} is up in part: {wait.in_part}", Tone.WARNING)
+    return f"{up}\n{render.phase_2(rows, screen)}"
 
 
 def down(client: Client, args: argparse.Namespace) -> Output:

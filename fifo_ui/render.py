@@ -251,8 +251,8 @@ def _noted(row: Row) -> Row:
     notes = []
     if row.get("agreed"):
         notes.append(f"no more is agreed on than {text_of(row['agreed'])}")
-    if why := row.get("less"):
-        notes.append(f"{why['cause']}: {why['detail']}: isakmpctl explain {row['name']}")
+    if row.get("less"):
+        notes.append(left_out(row))
     if row.get("silent_s") is not None:
         silent = duration(row["silent_s"])
         notes.append(f"the peer has been silent for {silent}, and is asked if it lives")
@@ -263,6 +263,12 @@ def _noted(row: Row) -> Row:
             f"{reason['detail']}: isakmpctl explain {row['name']}"
         )
     return {**rest, "note": "; ".join(notes)} if notes else rest
+
+
+def left_out(row: Row) -> str:
+    """Why a connection is up in part; empty where it is not."""
+    why = row.get("less")
+    return f"{why['cause']}: {why['detail']}: isakmpctl explain {row['name']}" if why else ""
 
 
 def things(rows: Sequence[Row], screen: Screen = PLAIN) -> str:

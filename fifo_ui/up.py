@@ -11,7 +11,7 @@ from typing import Any
 
 from fifo_ui.client import Client, ControlError, NotThere
 from fifo_ui.explain import selection
-from fifo_ui.render import far_end
+from fifo_ui.render import far_end, left_out
 from isakmp.causes import EXPECTED
 
 POLL_S = 0.1
@@ -23,7 +23,8 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Wait:
-    """One wait for one connection. say: told what it waits for; deadline: of the client's clock."""
+    """One wait for one connection. say: told what it waits for; deadline: of the client's clock;
+    in_part: why there is less of it than was asked for."""
 
     client: Client
     name: str
@@ -32,6 +33,7 @@ class Wait:
     deadline: float = 0.0
     said: str = ""
     mend: str = ""
+    in_part: str = ""
 
     def run(self) -> list[Row]:
         """The child SAs once one is up. ControlError: it failed, or the time is over."""
@@ -41,6 +43,8 @@ class Wait:
         while True:
             status = self._ask("S")
             if rows := [row for row in status["sas"] if _is_up(row, self.name)]:
+                own = (row for row in status["connections"] if row["name"] == self.name)
+                self.in_part = next(filter(None, map(left_out, own)), "")
                 return rows
             self._raise_failure(status)
             if rows := self._of_it(status):

@@ -352,6 +352,11 @@ COLOURS = [
     (["explain"], WIDE["explain"], f"{YELLOW}    * nnn"),
     (["explain"], WIDE["explain"], f"{RED}  selectors: none"),
     (["up", "a-b", "--wait", "5"], {}, f"{GREEN}a-b is up"),
+    (
+        ["up", "a-b", "--wait", "5"],
+        {"connections": [{"name": "a-b", "state": "up", "less": FAILURE["reason"]}]},
+        f"{YELLOW}a-b is up in part: ",
+    ),
     (["conf", "get", "x", "y"], {}, f"{RED}isakmpctl: "),
 ]
 

@@ -42,6 +42,16 @@ def test_up_waits_until_it_is_up(running: Running, wait: str) -> None:
     assert running.daemon.calls == [("connect", "a-b")]
 
 
+def test_up_says_of_what_is_narrowed_that_it_is_up_in_part(running: Running) -> None:
+    """RFC 7296 2.9: there is a child SA, and traffic without one; with why it is."""
+    why = Reason("narrowed", "the peer takes less").to_dict()
+    running.daemon.state |= {"connections": [{"name": "a-b", "state": "up", "less": why}]}
+    status, out, _ = call(running, "up", "a-b", "--wait", "10")
+    assert status == 0
+    told = "narrowed: the peer takes less: isakmpctl explain a-b"
+    assert out.startswith(f"a-b is up in part: {told}\n")
+
+
 @dataclass(frozen=True, kw_only=True)
 class InMemory(Client):
     """Gives commands to a daemon of a network in memory."""

@@ -14,8 +14,10 @@ from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from isakmp.chosen import ChosenIke, ChosenIpsec
-from isakmp.conf.values import MAX_AMOUNT
+from isakmp.conf.values import MAX_AMOUNT, MAX_SECONDS
 from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.constants.ikev2 import Transform as T
+from isakmp.constants.key_exchange import KEY_EXCHANGES
 from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.foreign import LARGEST, foreign
@@ -35,6 +37,12 @@ MISSES_MAX = 16
 # How many of a peer's transforms are looked at, and how many pairs of one and one of ours are
 # compared for a reason: a stranger's datagram holds 8,000 transforms, and comparing takes time.
 TRANSFORMS_MAX, PAIRS_MAX = 256, 256
+# What is weaker or stronger, by the names of both versions.
+_STRENGTHS = frozenset((
+    "ENCRYPTION_ALGORITHM", "TRANSFORM_ID", "KEY_LENGTH", "HASH_ALGORITHM",
+    "AUTHENTICATION_ALGORITHM", "GROUP_DESCRIPTION",
+    *(kind.name for kind in (T.ENCR, T.PRF, T.INTEG, *KEY_EXCHANGES)),
+))  # fmt: skip
 # How many such pairs are known again, by what they are: whoever asks, the answer is the same.
 FITS_KEPT = 256
 
@@ -44,6 +52,16 @@ _UDP = {
     ipsec.Encapsulation.UDP_ENCAP_TUNNEL_DRAFT: ipsec.Encapsulation.TUNNEL,
     ipsec.Encapsulation.UDP_ENCAP_TRANSPORT: ipsec.Encapsulation.TRANSPORT,
     ipsec.Encapsulation.UDP_ENCAP_TRANSPORT_DRAFT: ipsec.Encapsulation.TRANSPORT,
+}
+
+# By what came, and what is wanted.
+_MODE_MENDS: dict[Any, str] = {
+    (ipsec.Encapsulation.TRANSPORT, ipsec.Encapsulation.TUNNEL): (
+        "set tunnel mode at the peer, or Mode= transport here"
+    ),
+    (ipsec.Encapsulation.TUNNEL, ipsec.Encapsulation.TRANSPORT): (
+        "set transport mode at the peer, or Mode= tunnel here"
+    ),
 }
 
 TRANSFORM_REGISTRIES: dict[int, Any] = {
@@ -146,15 +164,22 @@ def unlike(what: str, theirs: str, ours: str, *, placed: bool) -> str:
 
 
 def made_alike(apart: Iterable[str]) -> str:
-    """The mend of what keeps both ends apart. Nobody is to weaken the end that asks for more."""
-    told = "; ".join(apart)
-    return f"make both ends the same, by the stronger: {told}" if told else ""
+    """The mend of what keeps both ends apart, of texts that begin with its name. Nobody is to
+    weaken the end that asks for more, where one is the stronger."""
+    strengths: list[str] = []
+    others: list[str] = []
+    for told in apart:
+        (strengths if told.partition(" ")[0] in _STRENGTHS else others).append(told)
+    mends = (("make both ends the same, by the stronger", strengths),
+             ("make both ends the same", others))  # fmt: skip
+    return "; ".join(f"{mend}: {'; '.join(told)}" for mend, told in mends if told)
 
 
 class Row(NamedTuple):
     """An attribute that is compared. registry: of its values, None for numbers; wanted: None where
     any is taken, 0 where none is, a Range of numbers; unit: of numbers; unspoken: it is wanted, and
-    cannot be had."""
+    cannot be had; said: where it is, if elsewhere than what is compared; mend: instead of making
+    both ends the same."""
 
     label: str
     registry: Any
@@ -163,6 +188,8 @@ class Row(NamedTuple):
     fits: bool
     unit: str = ""
     unspoken: bool = False
+    said: str = ""
+    mend: str = ""
 
     def theirs(self) -> str:
         """What came, by its name; 0 is no value of any registry: nothing came."""
@@ -267,12 +294,16 @@ def _length_row(came: int, wanted: Range | None, *, required: bool) -> Iterator[
 
 def _life_rows(seconds: int, kilobytes: int, ours: Lifetime) -> Iterator[Row]:
     """The lifetimes that do not fit: one that does decides nothing."""
-    for unit, came, wanted in (
-        (" seconds", seconds, ours.seconds),
-        (" kilobytes", kilobytes, ours.kilobytes),
+    for unit, came, wanted, said, most in (
+        (" seconds", seconds, ours.seconds, ours.seconds_said, MAX_SECONDS),
+        (" kilobytes", kilobytes, ours.kilobytes, ours.kilobytes_said, MAX_AMOUNT),
     ):
         if came and wanted is not None and came not in wanted:
-            yield Row("LIFE_DURATION", None, came, wanted, False, unit)
+            row = Row("LIFE_DURATION", None, came, wanted, False, unit, said=said.line)
+            taken = wanted._replace(min=min(came, wanted.min), max=max(came, wanted.max))
+            here = f", or {said.tag}= {taken} in {said.place}" if came <= most else ""
+            mend = f"{row.told(placed=True)}: set what is taken here at the peer{here}"
+            yield row._replace(mend=mend)
 
 
 def _span(wanted: Range) -> str:
@@ -339,6 +370,19 @@ class Miss(NamedTuple):
         far = [unlike("protocols", *self.far, placed=placed)] if self.far else []
         return rows + self.foreign + far
 
+    def mend(self) -> str:
+        """What brings them together."""
+        same = [row for row in self.rows if not row.mend]
+        alike = made_alike(self._replace(rows=same).differences(placed=True))
+        own = (row.mend for row in self.rows if row.mend and not row.fits)
+        return "; ".join(filter(None, (alike, *own)))
+
+    def decided(self) -> str:
+        """The line of ours that keeps them apart: where that is one thing, its own."""
+        apart = {row.said for row in self.rows if not row.fits}
+        own = apart.pop() if len(apart) == 1 and not (self.foreign or self.far) else ""
+        return own or self.line
+
     def parts(self) -> tuple[Part, ...]:
         """All of it, the one beside the other."""
         parts = [row.part() for row in self.rows]
@@ -352,7 +396,7 @@ def _reason(
     compared = (miss for miss in islice(misses, PAIRS_MAX) if miss.apart)
     told = nsmallest(MISSES_MAX, compared, key=lambda miss: (bool(miss.far), miss.apart))
     nearest = told[0] if told else None
-    line = (nearest.line if nearest else "") or line
+    line = (nearest.decided() if nearest else "") or line
     return Reason(
         "no-proposal-chosen",
         f"no {what} proposal of the peer fits ours",
@@ -363,14 +407,14 @@ def _reason(
             f"{miss.label()}{_elsewhere(miss, line)}: {'; '.join(miss.differences())}"
             for miss in told
         ),
-        mend=made_alike(nearest.differences(placed=True)) if nearest else "",
+        mend=nearest.mend() if nearest else "",
         beside=nearest.parts() if nearest and not nearest.far else (),
     )
 
 
 def _elsewhere(miss: Miss, line: str) -> str:
     """The line of ours that was compared, where it is not the one that decided."""
-    return f", {miss.line}" if miss.line not in ("", line) else ""
+    return f", {decided}" if (decided := miss.decided()) not in ("", line) else ""
 
 
 # --- phase 2 ---------------------------------------------------------------------------------
@@ -458,7 +502,8 @@ def _ipsec_rows(offer: ChosenIpsec, ours: IpsecTransform) -> Iterator[Row]:
         ("GROUP_DESCRIPTION", isakmp.Group, offer.group, ours.group),
     ):
         if came or wanted:
-            yield Row(label, names, came or 0, wanted or 0, came == wanted)
+            mend = _MODE_MENDS.get((came, wanted), "") if names is ipsec.Encapsulation else ""
+            yield Row(label, names, came or 0, wanted or 0, came == wanted, mend=mend)
     yield from _length_row(offer.key_bits, ours.key_bits, required=True)
     yield from _life_rows(offer.life_s, offer.life_kb, ours.life)
 

@@ -246,13 +246,31 @@ class Traffic(NamedTuple):
     remote: tuple[TrafficSelector, ...]
 
 
+class Said(NamedTuple):
+    """The tag that says something, and its line."""
+
+    section: str
+    tag: str
+    line: str
+
+    @property
+    def place(self) -> str:
+        """The section, for people."""
+        return f"[{self.section}]" if self.section else "its section"
+
+
+UNSAID = Said("", "LIFE_DURATION", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long an SA lives; None: that limit is not negotiated. Seconds and kilobytes."""
+    """How long an SA lives; None: that limit is not negotiated. Seconds and kilobytes. said: where
+    each of them is."""
 
     seconds: Range | None = None
     kilobytes: Range | None = None
-    line: str = field(default="", compare=False)
+    seconds_said: Said = field(default=UNSAID, compare=False)
+    kilobytes_said: Said = field(default=UNSAID, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, TypeVar
 
+from isakmp.conf.defaults import BORROWED
 from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import fold
 from isakmp.conf.spelling import refuse_misspelt
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import TAGS
@@ -13,10 +15,12 @@ from isakmp.conf.values import MAX_SECONDS, member
 from isakmp.constants import ipsec, isakmp, names
 from isakmp.policy.spd import (
     MAX_TRANSFORMS,
+    UNSAID,
     IkeTransform,
     IpsecTransform,
     Lifetime,
     Range,
+    Said,
     SaPolicy,
     Suite,
 )
@@ -75,15 +79,26 @@ def read_life(conf: Conf, section: str, default: str) -> Lifetime:
     Of two sections with the same LIFE_TYPE the first counts.
     """
     limits: dict[isakmp.LifeType, Range | None] = {}
+    said: dict[isakmp.LifeType, Said] = {}
     listed = conf.get_list(section, "Life") or [default]
     for name in listed:
         if name.upper() == "ANY":
             continue
         conf.follow(section, "Life", name)
-        limits.setdefault(*read_life_section(conf, name))
-    types = isakmp.LifeType
-    line = conf.where(listed[0])
-    return Lifetime(limits.get(types.SECONDS), limits.get(types.KILOBYTES), line)
+        kind, duration = read_life_section(conf, name)
+        limits.setdefault(kind, duration)
+        said.setdefault(kind, _said(conf, name))
+    seconds, kilobytes = isakmp.LifeType.SECONDS, isakmp.LifeType.KILOBYTES
+    return Lifetime(limits.get(seconds), limits.get(kilobytes),
+                    said.get(seconds, UNSAID), said.get(kilobytes, UNSAID))  # fmt: skip
+
+
+def _said(conf: Conf, section: str) -> Said:
+    """Where a lifetime is; of one that is built in, where it would be."""
+    tag = "LIFE_DURATION"
+    if not conf.is_written(section, tag):
+        section, tag = BORROWED.get((fold(section), fold(tag)), (section, tag))
+    return Said(section, tag, conf.where(section, tag))
 
 
 def read_life_section(conf: Conf, section: str) -> tuple[isakmp.LifeType, Range | None]:

@@ -30,6 +30,7 @@ from isakmp.policy.spd import (
     Lifetime,
     Range,
     Remote,
+    Said,
     SaPolicy,
     Suite,
 )
@@ -127,6 +128,8 @@ def test_the_shorter_lifetime_is_kept(life: Any, kept: int) -> None:
 def test_lifetimes_outside(life: Any) -> None:
     reason = refusal(choose_ike, ike(offer(unit=1, life=life)), remote(AES))
     assert "seconds at the peer, 60 to 86400 here" in reason.mend
+    too_many = life == b"\xff" * 8
+    assert (", or LIFE_DURATION= 3600," in reason.mend) is not too_many, "which nobody may write"
 
 
 def test_any_accepts_what_is_known_only() -> None:
@@ -146,7 +149,7 @@ def test_other_protocols_are_not_phase_1() -> None:
     assert reason.came == "proposals of IPSEC_ESP"
     assert reason.misses == ("PROTOCOL_ID IPSEC_ESP, not ISAKMP",)
     assert reason.mend == (
-        "make both ends the same, by the stronger: PROTOCOL_ID IPSEC_ESP at the peer, ISAKMP here"
+        "make both ends the same: PROTOCOL_ID IPSEC_ESP at the peer, ISAKMP here"
     )
 
 
@@ -279,12 +282,9 @@ def test_a_bundle_of_many_transforms_is_not_cut(count: int, before: int) -> None
 @pytest.mark.parametrize(
     ("changes", "miss"),
     [
-        ({"mode": 2}, "ENCAPSULATION_MODE TRANSPORT, not TUNNEL"),
         ({"auth": None}, "AUTHENTICATION_ALGORITHM none, not HMAC_SHA"),
         ({"group": 14}, "GROUP_DESCRIPTION MODP_2048, not none"),
         ({"bits": 512}, "KEY_LENGTH 512, not 128 to 256"),
-        ({"unit": 1, "life": 10}, "LIFE_DURATION 10 seconds, not 60 to 86400"),
-        ({"unit": 2, "life": 9}, "LIFE_DURATION 9 kilobytes, not 10 to 5000"),
     ],
 )
 def test_differences(changes: dict[str, Any], miss: str) -> None:
@@ -294,6 +294,37 @@ def test_differences(changes: dict[str, Any], miss: str) -> None:
     assert reason.mend == f"make both ends the same, by the stronger: {told}"
     assert reason.line == "conf:30"
     assert reason.acceptable == "single"
+
+
+@pytest.mark.parametrize(
+    ("changes", "miss", "mend"),
+    [
+        ({"mode": 2}, "ENCAPSULATION_MODE TRANSPORT, not TUNNEL",
+         "set tunnel mode at the peer, or Mode= transport here"),
+        ({"unit": 1, "life": 10}, "LIFE_DURATION 10 seconds, not 60 to 86400",
+         "LIFE_DURATION 10 seconds at the peer, 60 to 86400 here: set what is taken here at the "
+         "peer, or LIFE_DURATION= 1200,10:86400 in [hour]"),
+        ({"unit": 2, "life": 5001}, "LIFE_DURATION 5001 kilobytes, not 10 to 5000",
+         "LIFE_DURATION 5001 kilobytes at the peer, 10 to 5000 here: set what is taken here at the "
+         "peer, or LIFE_DURATION= 1000,10:5001 in [much]"),
+        ({"auth": None, "mode": 2}, "AUTHENTICATION_ALGORITHM none, not HMAC_SHA; "
+         "ENCAPSULATION_MODE TRANSPORT, not TUNNEL",
+         "make both ends the same, by the stronger: AUTHENTICATION_ALGORITHM none at the peer, "
+         "HMAC_SHA here; set tunnel mode at the peer, or Mode= transport here"),
+    ],
+)  # fmt: skip
+def test_what_has_no_stronger_is_mended_by_what_would_be_taken(
+    changes: dict[str, Any], miss: str, mend: str
+) -> None:
+    """A mode, a lifetime; and of a lifetime alone its own line has decided."""
+    (esp,) = SINGLE.protocols
+    life = replace(esp.transforms[0].life, seconds_said=Said("hour", "LIFE_DURATION", "conf:60"),
+                   kilobytes_said=Said("much", "LIFE_DURATION", "conf:70"))  # fmt: skip
+    esp = replace(esp, transforms=tuple(replace(one, life=life) for one in esp.transforms))
+    offers = parsed([proposal(1, 3, 12, **changes)])
+    reason = refusal(choose_ipsec, offers, [replace(SINGLE, protocols=(esp,))], "")
+    assert (reason.misses[0].partition("single: ")[2], reason.mend) == (miss, mend)
+    assert reason.line == {1: "conf:60", 2: "conf:70"}.get(changes.get("unit"), "conf:30")
 
 
 def test_the_nearest_miss_is_shown_attribute_by_attribute() -> None:
@@ -342,9 +373,7 @@ def test_a_bundle_is_compared_as_one() -> None:
     assert all(miss.rpartition(": ")[2] for miss in reason.misses)
     assert len(set(reason.misses)) == len(reason.misses)
     lonely = refusal(choose_ipsec, proposals, [SINGLE], "")
-    assert lonely.mend == (
-        "make both ends the same, by the stronger: protocols AH+ESP at the peer, ESP here"
-    )
+    assert lonely.mend == ("make both ends the same: protocols AH+ESP at the peer, ESP here")
 
 
 def test_what_did_not_come_is_called_none() -> None:

@@ -159,6 +159,16 @@ class TestWhatIsNotSaid:
         with pytest.raises(Refused, match="SEQUENTIAL_32, not SEQUENTIAL_64"):
             self.choose(self.came(self.GCM), "aes128gcm16-esn")
 
+    def test_sequence_numbers_have_no_stronger(self) -> None:
+        """RFC 7296 3.3.2: of both the mend says which is where."""
+        group = Transform(T.KE, 14)
+        with pytest.raises(Refused) as caught:
+            self.choose(self.came(self.GCM, group, self.NO_ESN), "aes128gcm16-esn")
+        assert caught.value.reason.mend == (
+            "make both ends the same, by the stronger: KE MODP_2048 at the peer, NONE here; "
+            "make both ends the same: ESN SEQUENTIAL_32 at the peer, SEQUENTIAL_64 here"
+        )
+
     def test_integrity_none_is_answered_where_it_was_said(self) -> None:
         choice = self.choose(self.came(self.GCM, self.NONE, self.ESN), "aes128gcm16-esn")
         assert choice.transforms[T.INTEG] == self.NONE

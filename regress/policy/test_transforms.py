@@ -138,6 +138,17 @@ def test_without_a_life_the_default_counts() -> None:
     assert life.seconds and life.seconds.offer == 86400
 
 
+def test_where_a_lifetime_is_said_goes_with_it() -> None:
+    """Each of them with its own; one that is built in is where its default would be said."""
+    life = read_life(conf(LIVES.format("much, hour")), "t", "day")
+    assert life.seconds_said == ("hour", "LIFE_DURATION", "f:5 [hour]:LIFE_DURATION")
+    assert life.kilobytes_said == ("much", "LIFE_DURATION", "f:11 [much]:LIFE_DURATION")
+    for general, place in (("", "built-in default"), ("[General]\n{}= 600,60:700\n", "f:2")):
+        tag = "Default-phase-2-lifetime"
+        life = read_life(conf(general.format(tag)), "t", "LIFE_QUICK_MODE")
+        assert life.seconds_said == ("General", tag, f"{place} [General]:{tag}")
+
+
 def test_a_life_of_more_seconds_than_are_counted() -> None:
     most = 2**31 - 1
     text = LIVES.format("hour")

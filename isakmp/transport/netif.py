@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
 
 from isakmp.conf.values import is_address
 from isakmp.policy.spd import Address
@@ -30,11 +30,25 @@ def lacks_address(address: Address) -> bool:
     """Whether no interface of this host has an address; False also where that is not known."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
+        if isinstance(address, IPv6Address) and address.is_link_local:
+            return not _on_a_link(address)  # nobody binds to one without its interface
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
             sock.bind((str(address), 0))
     except OSError as error:
         return error.errno == errno.EADDRNOTAVAIL
     return False
+
+
+def _on_a_link(address: IPv6Address) -> bool:
+    """Whether an interface has a link-local address: the one that it names, or else any."""
+    from pyroute2 import IPRoute
+
+    bare = str(address).partition("%")[0]
+    with IPRoute() as netlink:
+        indices = [message["index"] for message in netlink.get_addr(family=socket.AF_INET6)
+                   if message.get_attr("IFA_ADDRESS") == bare]  # fmt: skip
+    zones = [zone for index in indices for zone in (str(index), socket.if_indextoname(index))]
+    return address.scope_id in zones if address.scope_id else bool(indices)
 
 
 def interface(name: str, version: int) -> Interface | None:

@@ -89,6 +89,13 @@ def test_an_address_of_a_peer_that_is_our_own(address: str, said: bool) -> None:
     assert peer(address[:-1] + "2", local) == [], "another host's"
 
 
+@pytest.mark.parametrize("address", ["fe80::77:1", "fe80::77:1%lo"])
+def test_a_link_local_address_is_another_hosts(address: str) -> None:
+    """RFC 4291 2.5.6: whatever the kernel says of one whose link it is not told."""
+    text = PEER.replace("127.0.0.9", address).replace("Local-address= %s\n", "")
+    assert not any("call itself" in line for line in warnings(Conf.from_text(text, "f"), interface))
+
+
 def test_an_address_that_is_our_own_as_far_as_is_written() -> None:
     """Whatever is known of the host's interfaces."""
     conf = Conf.from_text(PEER.replace("127.0.0.9", "192.0.2.1") % "192.0.2.1", "f")

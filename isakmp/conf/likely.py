@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import islice
 
 from isakmp.conf.alike import alike
 from isakmp.conf.kinds import Kind
@@ -34,13 +35,24 @@ def likely_kind(section: Section) -> Kind | None:
 
 
 def likely_section(name: str, written: Mapping[str, Section], wanted: Collection[Kind]) -> str:
-    """A hint with the section that a name of such a kind most likely means: of that kind before
-    others, and what nothing names before what is in use. written: by folded names."""
+    """A hint with the section that a name of such a kind most likely means, of those that look like
+    it: of that kind, or of none that can be told, and what nothing names before what is in use.
+    written: by folded names."""
     names = alike(name, (section.name for section in written.values()))[:_COMPARED_MAX]
-    fits = [one for one in names if likely_kind(written[fold(one)]) in wanted] or names
-    free = next((one for one in fits if not _is_named(one, written)), None) if fits else None
+    kinds = {one: likely_kind(written[fold(one)]) for one in names}
+    fits = [one for one, kind in kinds.items() if kind in wanted]
+    fits = fits or [one for one, kind in kinds.items() if kind is None]
+    free = next((one for one in fits if not _is_named(one, written)), None)
     found = free or next(iter(fits), "")
     return f"did you mean {found}?" if found else ""
+
+
+def only_unnamed(written: Mapping[str, Section], wanted: Collection[Kind]) -> str:
+    """A hint with the section of these kinds that nothing names, where there is one alone."""
+    named = frozenset().union(*(section.named() for section in written.values()))
+    free = (s.name for key, s in written.items() if key not in named and likely_kind(s) in wanted)
+    first = list(islice(free, 2))
+    return f"did you mean {first[0]}?" if len(first) == 1 else ""
 
 
 def _is_named(name: str, written: Mapping[str, Section]) -> bool:

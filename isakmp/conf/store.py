@@ -19,7 +19,7 @@ from isakmp.conf.defaults import BORROWED, BUILT_IN
 from isakmp.conf.files import Opener, exposed, octets_of
 from isakmp.conf.generated import generated
 from isakmp.conf.kinds import Kind, Tag
-from isakmp.conf.likely import likely_section
+from isakmp.conf.likely import likely_section, only_unnamed
 from isakmp.conf.misnamed import misnamed
 from isakmp.conf.parse import (
     MAX_FILE_BYTES,
@@ -232,8 +232,11 @@ class Conf:
         words = _BETWEEN.split(name)
         if len(words) > 1 and all(self.has_section(word) for word in words):
             return f"is a comma missing: {', '.join(words)}?"
-        known = misnamed(name), self.likely(name, kinds or (Kind.PEER,))
-        return "; ".join(filter(None, known)) or expected
+        kinds = kinds or (Kind.PEER,)
+        known = misnamed(name), self.likely(name, kinds)
+        if any(known):
+            return "; ".join(filter(None, known))
+        return "; ".join(filter(None, (expected, only_unnamed(self._sections, kinds))))
 
     def likely(self, name: str, kinds: Collection[Kind]) -> str:
         """A hint with the written section of these kinds that a name looks like."""

@@ -99,10 +99,33 @@ def test_what_nothing_names_goes_before_what_is_in_use() -> None:
     assert set(hints(text)) == {"did you mean eastt?"}
 
 
-def test_where_no_section_is_of_the_kind_the_nearest_name_is_told_all_the_same() -> None:
+def test_a_section_of_another_kind_is_not_what_is_meant() -> None:
+    """However much its name looks like it."""
+    text = TEXT.replace("ISAKMP-peer= east", "ISAKMP-peer= nett")
+    assert hints(text) == []
     text = TEXT.replace("Remote-ID= rnet", "Remote-ID= easy")
-    text = text.replace("[lnet]", "[here]").replace("Local-ID= lnet", "Local-ID= here")
-    assert hints(text.replace("[rnet]", "[there]")) == ["did you mean east?"]
+    (hint,) = hints(text.replace("lnet", "here").replace("[rnet]", "[there]"))
+    assert hint == "Remote-ID names a section: an identity; did you mean there?"
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if KINDS[name] is not Kind.ID])
+def test_the_only_one_of_its_kind_that_nothing_names_is_meant(name: str) -> None:
+    """With a name that looks like no other, while one of another kind does."""
+    body = TEXT.partition("[net]\n" if name == "suite" else "[suite]\n")[2].partition("[")[0]
+    text = TEXT.replace(f"[{name}]\n", f"[{name}s]\n{body}[ypsilon]\n")
+    assert all(hint.endswith("did you mean ypsilon?") for hint in hints(text)) and hints(text)
+
+
+def test_of_several_that_nothing_names_none_is_meant() -> None:
+    network = "[lnet]\n" + TEXT.partition("[lnet]\n")[2].partition("[")[0]
+    text = TEXT.replace("[rnet]", "[ypsilon]") + network.replace("[lnet]", "[upsilon]")
+    assert hints(text.replace("lnet", "here")) == []
+
+
+def test_what_has_no_kind_may_be_meant() -> None:
+    assert hints(TEXT.replace("[rnet]\n", "[rnets]\n[here]\n").replace("lnet", "where")) == [
+        "did you mean rnets?"
+    ]
 
 
 @pytest.mark.parametrize(("section", "phase", "only"), [("east", "2", "1"), ("net", "1", "2")])

@@ -324,7 +324,7 @@ def test_what_has_no_stronger_is_mended_by_what_would_be_taken(
     offers = parsed([proposal(1, 3, 12, **changes)])
     reason = refusal(choose_ipsec, offers, [replace(SINGLE, protocols=(esp,))], "")
     assert (reason.misses[0].partition("single: ")[2], reason.mend) == (miss, mend)
-    assert reason.line == {1: "conf:60", 2: "conf:70"}.get(changes.get("unit"), "conf:30")
+    assert reason.line == {1: "conf:60", 2: "conf:70"}.get(changes.get("unit", 0), "conf:30")
 
 
 def test_the_nearest_miss_is_shown_attribute_by_attribute() -> None:

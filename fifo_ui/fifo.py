@@ -170,7 +170,7 @@ def _rights(path: Path) -> str:
     if not os.path.lexists(path.parent):
         return f"make the directory {path.parent}, or "
     if not path.parent.is_dir():
-        return ""
+        return "name a directory as [General]:Run-directory, or "
     if path.parent.stat().st_uid == os.geteuid():  # whose files it takes or does not
         return "name another directory as [General]:Run-directory, or "
     if os.access(path.parent, os.W_OK | os.X_OK):

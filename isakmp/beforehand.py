@@ -18,7 +18,7 @@ from fifo_ui.commands import CAPTURE
 from fifo_ui.fifo import STDIN, another_file
 from fifo_ui.files import read_only
 from isakmp.app.make import missing
-from isakmp.conf.files import check_directory, unfit_to_write
+from isakmp.conf.files import check_directory, is_other, unfit_to_write
 from isakmp.conf.host import file_errors
 from isakmp.conf.store import Conf
 from isakmp.conf.user import may_write, named_user, owners, user_error
@@ -75,6 +75,8 @@ def _run_directory(
     """One in which isakmpd would not, or could not, keep its files."""
     directory = run_directory(conf)
     tag = "Run-directory"
+    if is_other(directory) and conf.is_written("General", tag):
+        return  # which file_errors() tells
     try:
         check_directory(directory, {0, user.uid if user else os.geteuid()})
     except IsakmpError as error:
@@ -104,7 +106,7 @@ def _not_taken(directory: Path) -> str:
 def _key_log(conf: Conf, user: Identity | None) -> Iterator[ConfError]:
     """A Key-log where others could put their files, or that is not the user's to write."""
     path = conf.general("Key-log")[0]
-    if not path:
+    if not path or is_other(Path(path)):  # which file_errors() tells
         return
     whole = Path(path)
     try:

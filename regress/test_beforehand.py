@@ -59,6 +59,10 @@ def given_away(name: str) -> Callable[[Path], None]:
     return give
 
 
+def a_file(folder: Path) -> None:
+    (folder / "file").touch()
+
+
 def directory_given_away(folder: Path) -> None:
     (folder / "keys").mkdir()
     os.chown(folder / "keys", 65534, 65534)
@@ -74,10 +78,15 @@ ROWS: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("", "", others_may_write, "[General]:Run-directory: the run directory"),
     ("", "", file_for_fifo, "a regular file is in the place of the FIFO"),
     ("Run-directory= /nonexistent/run", "", nothing, "there is no directory /nonexistent/run"),
+    ("Run-directory= /dev/null", "", nothing, "[General]:Run-directory: /dev/null is no directory"),
+    ("Run-directory= FOLDER/file", "", a_file, "/file is no directory"),
+    ("Logfile= FOLDER/file/log", "", a_file, "[General]:Logfile: "),
     ("Logfile= /nonexistent/log", "", nothing, "there is no directory /nonexistent"),
     ("Logfile= FOLDER/log", "", log_is_a_link, "/log: Too many levels of symbolic links"),
     ("Logfile= FOLDER/log", "", log_is_a_directory, "/log: Is a directory"),
     ("Logfile= /dev/null", "", nothing, "[General]:Logfile: /dev/null is no plain file"),
+    ("User= nobody\nRun-directory= /dev/null", "", nothing, "/dev/null is no directory"),
+    ("Key-log= /dev/null", "", nothing, "[General]:Key-log: /dev/null is not a directory"),
     ("Key-log= /dev/null/keys", "", nothing, "[General]:Key-log: /dev/null is not a directory"),
     ("User= no-such-one", "", nothing, "[General]:User: this host has no user no-such-one"),
     ("User= nobody\nGroup= no-such-one", "", nothing, "[General]:Group: this host has no group"),

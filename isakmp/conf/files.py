@@ -84,10 +84,16 @@ def unfit_to_write(info: os.stat_result, owners: Collection[int] = ()) -> str:
     return ""
 
 
+def is_other(path: Path) -> bool:
+    """Whether there is something that is no directory."""
+    return os.path.exists(path) and not path.is_dir()
+
+
 def check_directory(
     path: Path, owners: Collection[int], what: str = "run directory", tag: str = "Run-directory"
 ) -> None:
-    """IsakmpError where others than ``owners`` (user ids) could put files of theirs in ``path``.
+    """IsakmpError where ``path`` is no directory, or others than ``owners`` (user ids) could put
+    files of theirs there.
 
     A directory that is not there is for whoever makes a file in it to say.
     """
@@ -95,6 +101,8 @@ def check_directory(
         info = path.stat()
     except OSError:
         return
+    if not stat.S_ISDIR(info.st_mode):
+        raise IsakmpError(f"the {what} {path} is no directory: name one as [General]:{tag}")
     if info.st_uid not in owners:
         who = f"belongs to user {info.st_uid}"
     elif info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX:

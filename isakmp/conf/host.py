@@ -8,6 +8,7 @@ from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
+from isakmp.conf.files import is_other
 from isakmp.conf.store import Conf
 from isakmp.conf.values import address_of
 from isakmp.errors import ConfError
@@ -75,13 +76,16 @@ def file_warnings(conf: Conf) -> Iterator[str]:
 
 
 def file_errors(conf: Conf) -> Iterator[ConfError]:
-    """A Run-directory, or that of a Logfile, which is not there; a Key-log that cannot be made."""
+    """A Run-directory, or that of a Logfile, which is not there, or is none; a Key-log that cannot
+    be made."""
     paths = {path for _, path in conf.general("Logfile")[0]}
     wanted = [("Logfile", directory) for directory in sorted({Path(path).parent for path in paths})]
     if conf.is_written("General", "Run-directory"):
         wanted.append(("Run-directory", run_directory(conf)))
     for tag, directory in wanted:
-        if not directory.is_dir():
+        if is_other(directory):
+            yield conf.error(f"{directory} is no directory", "General", tag)
+        elif not directory.is_dir():
             yield conf.error(f"there is no directory {directory}", "General", tag)
     key_log = conf.general("Key-log")[0]
     if key_log and (why := _not_made(Path(key_log))):

@@ -12,6 +12,7 @@ from isakmp.conf.values import (
     PATH,
     PLACE,
     SECONDS,
+    WHOLE_PATH,
     YES_NO,
     lifetime,
     number,
@@ -103,7 +104,7 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             harmless=True,
         ),
         "Engine-socket": Tag(
-            PATH,
+            WHOLE_PATH,
             "where a key engine in a process of its own listens (`isakmpd-engine --socket PATH`); "
             "without it the engine is in this process",
             harmless=True,
@@ -113,7 +114,7 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
         ),
         "Group": Tag(_NAME, "with `User`: the group", otherwise="the user's own"),
         "Key-log": Tag(
-            PATH,
+            WHOLE_PATH,
             "a directory for session keys, in the tables that Wireshark reads; for debugging only",
             harmless=True,
         ),
@@ -227,7 +228,7 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             harmless=True,
         ),
         "Run-directory": Tag(
-            PATH,
+            WHOLE_PATH,
             "where the FIFO, results, reports and captures are; unset, see isakmpd(8)",
             "/var/run",
             harmless=True,

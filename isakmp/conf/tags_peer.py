@@ -9,7 +9,6 @@ from types import MappingProxyType
 from isakmp.conf.kinds import Kind, Tag, section, sections
 from isakmp.conf.values import (
     ADDRESS,
-    PATH,
     PLACE,
     PORT,
     PPK_NAME,
@@ -18,6 +17,7 @@ from isakmp.conf.values import (
     SECRET,
     TEXT,
     UDP_PORT,
+    WHOLE_PATH,
     YES_NO,
     lifetime,
     member_of,
@@ -94,7 +94,9 @@ PEER: Mapping[str, Tag] = MappingProxyType(
             YES_NO, "IKEv2: authenticate anew before the old IKE SA goes", "yes", harmless=True
         ),
         "PPK": Tag(SECRET, "IKEv2: the post-quantum pre-shared key (RFC 8784), see below"),
-        "PPK-file": Tag(PATH, "IKEv2: a file with that key, instead, which nobody else can read"),
+        "PPK-file": Tag(
+            WHOLE_PATH, "IKEv2: a file with that key, instead, which nobody else can read"
+        ),
         "PPK-ID": Tag(PPK_NAME, "IKEv2: what both ends call it"),
         "PPK-ID-type": Tag(
             words({kind.name.lower(): kind for kind in ikev2.PpkId}),

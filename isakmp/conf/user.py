@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IWGRP, S_IWOTH, S_IWUSR, S_IXGRP, S_IXOTH, S_IXUSR
 
+from isakmp.conf.files import is_other
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.privilege import Identity
@@ -36,7 +37,7 @@ def user_error(conf: Conf) -> ConfError | None:
         conf.place(error).hint = hint
         return error.kept()
     directory = run_directory(conf)
-    if user is None or may_write(directory, user):
+    if user is None or is_other(directory) or may_write(directory, user):
         return None
     mend = mend_rights(directory, user.name)
     reason = f"{user.name} may not write in the run directory {directory}: {mend}"

@@ -309,11 +309,25 @@ def _named(most: int) -> Callable[[str], bytes]:
     return parse
 
 
+def _whole_path(text: str) -> str:
+    """A path wherever one stands: a daemon stands in no directory."""
+    bare = text.strip("\"'")
+    if bare != text:
+        raise BadValue(f"{text!r} is in quotes, which would be a part of the path", f"write {bare}")
+    if text.startswith("~"):
+        raise BadValue(f"{text!r} begins with ~, which only a shell knows", "write the path from /")
+    if not text.startswith("/"):
+        raise BadValue(f"{text!r} is not a path from / on")
+    PATH.parse(text)
+    return text
+
+
 YES_NO = Type("yes or no", _yes_no, ("yes", "no"))
 SECONDS = number(0, MAX_SECONDS, "seconds")
 ADDRESS = Type("an address", _address)
 PLACE = Type("an address, an interface, or `default`", _place)
 PATH = pattern(r".{1,1023}", "a path")
+WHOLE_PATH = Type("a path from / on", _whole_path)
 UDP_PORT = Type("1 to 65535, or a service's name", udp_port)
 PORT = Type("0 to 65535, or a service's name", port_or_any)
 PROTOCOL = Type("0 to 255, or a protocol's name", protocol_number)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from isakmp.conf.check import check, warnings
+from isakmp.conf.files import check_directory
 from isakmp.conf.store import Conf
+from isakmp.errors import IsakmpError
 from isakmp.transport.netif import Interface, interface
 
 PEER = """\
@@ -151,6 +153,32 @@ def test_a_run_directory_that_is_not_there(tmp_path: Path) -> None:
     assert general(f"Run-directory= {none}") == [
         f"f:2 [General]:Run-directory: there is no directory {none}: isakmpd would not start"
     ]
+
+
+def test_a_run_directory_that_is_none(tmp_path: Path) -> None:
+    (file := tmp_path / "file").touch()
+    for there in (file, Path("/dev/null")):
+        assert general(f"Run-directory= {there}") == [
+            f"f:2 [General]:Run-directory: {there} is no directory: isakmpd would not start"
+        ]
+        with pytest.raises(IsakmpError, match="is no directory: name one as") as caught:
+            check_directory(there, {os.geteuid()})
+        assert "chown" not in str(caught.value), "which would be harmful"
+
+
+@pytest.mark.parametrize("tag", ["Run-directory", "Key-log", "Engine-socket"])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("var/run", "'var/run' is not a path from / on"),
+        ("~/run", "'~/run' begins with ~, which only a shell knows (write the path from /)"),
+        ("'/var/run'", "is in quotes, which would be a part of the path (write /var/run)"),
+        ('"/var/run"', "is in quotes, which would be a part of the path (write /var/run)"),
+    ],
+)
+def test_a_path_is_one_wherever_one_stands(tag: str, path: str, said: str) -> None:
+    (error,) = check(Conf.from_text(f"[General]\n{tag}= {path}\n", "f"))
+    assert f"f:2 [General]:{tag}: " in str(error) and said in str(error)
 
 
 def test_a_key_log_that_cannot_be_made(tmp_path: Path) -> None:

@@ -180,6 +180,13 @@ def test_fifo_that_cannot_be_made(tmp_path: Path) -> None:
         open_fifo(tmp_path / "missing" / "fifo")
 
 
+def test_fifo_in_what_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfError, match="Not a directory") as caught:
+        open_fifo(tmp_path / "file" / "fifo")
+    assert caught.value.hint.startswith("name a directory as [General]:Run-directory, or ")
+
+
 def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``-f -``: lines from standard input until its end, where the last may lack its own."""
     there, here = os.pipe()

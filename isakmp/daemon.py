@@ -44,7 +44,7 @@ from isakmp.policy.reader import connection_names
 from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address
 from isakmp.policy.supported import Stack
-from isakmp.policy.vanished import in_clear, refuse_without_lists
+from isakmp.policy.vanished import in_clear, refuse_incomplete
 from isakmp.reload import Reload
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.sa_database import SaDatabase
@@ -431,7 +431,7 @@ class Daemon:
             with _unchanged(of_file=True):
                 fresh = yield from self.conf.again()
                 yield from refusing_lost(fresh)
-                yield from refuse_without_lists(self.conf, fresh)
+                yield from refuse_incomplete(self.conf, fresh)
             differ = yield from self.conf.differing(fresh)
             done = yield from self._take(fresh)
             for child in self.sas.all_children() if self._general("Renegotiate-on-HUP") else ():

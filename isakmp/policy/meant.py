@@ -43,7 +43,7 @@ _FOREIGN = {
     for kind in _MARKS
 }
 # What a side of the traffic is read from.
-_SIDES = ("Local-ID", "Local-selectors"), ("Remote-ID", "Remote-selectors")
+SIDES = ("Local-ID", "Local-selectors"), ("Remote-ID", "Remote-selectors")
 # A tag in a value.
 _TAGS = {
     kind: re.compile(rf"\s*({'|'.join(map(re.escape, TAGS[kind]))})\s*=\s*", re.IGNORECASE)
@@ -122,7 +122,7 @@ class Meant:
             and not self.conf.is_written(name, selectors)
             and (tag in doubtful or not self.conf.is_written(name, tag))
             or selectors in doubtful
-            for tag, selectors in _SIDES
+            for tag, selectors in SIDES
         )
         return near, far
 
@@ -149,7 +149,7 @@ class Meant:
 
     def _mend_lists(self, key: str, entries: dict[str, Entry]) -> None:
         """Without the selectors that cannot be read, and with the commas that are missing."""
-        for _, tag in _SIDES:
+        for _, tag in SIDES:
             entry, parse = entries.get(fold(tag)), TAGS[Kind.CONNECTION][tag].type.parse
             words = [word for word in re.split(r"[,\s]+", entry.value) if word] if entry else []
             read = [word for word in words if _reads(parse, word)]

@@ -1,5 +1,6 @@
 """What a change of the configuration takes away: of a file that has evidently lost its list of
-connections all, which is refused; else of each connection that is listed no more, which is told.
+connections all, or of one a side of its traffic, which is refused; else of each connection that is
+listed no more, which is told.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, pauses
 from isakmp.policy.catalog import Catalog
-from isakmp.policy.meant import MARKS_OF_CONNECTIONS
+from isakmp.policy.meant import MARKS_OF_CONNECTIONS, SIDES, Meant
 from isakmp.policy.overlaps import Overlaps
 from isakmp.policy.reader import bypass_names, connection_names
 from isakmp.policy.spd import Selector
@@ -22,14 +23,43 @@ _CUT_OFF = "write [Phase 2] and nothing below it where no connection is meant"
 _UNLISTED = "list it in Connections or Passive-connections, or take its section away, too"
 
 
-def refuse_without_lists(before: Conf, fresh: Conf) -> Steps[None]:
-    """ConfError where a file lists no connection, another one did, and it was not meant so: it has
-    no [Phase 2], or still has a connection, or lacks what [Phase 1] names.
+def refuse_incomplete(before: Conf, fresh: Conf) -> Steps[None]:
+    """ConfError where a file has evidently lost what another one said of what is protected.
 
     What was set at run time alone is forgotten, as with any file.
     """
-    if connection_names(fresh) or not _listed(before):
-        return
+    if connection_names(fresh):
+        yield from _refuse_without_sides(before, fresh)
+    elif _listed(before):
+        yield from _refuse_without_lists(fresh)
+
+
+def _refuse_without_sides(before: Conf, fresh: Conf) -> Steps[None]:
+    """ConfError where nothing in the section of a connection says a side of its traffic any more,
+    even with its slips mended: that would be the host alone, and its network in clear."""
+    listed = set(map(fold, connection_names(before)))
+    meant: Meant | None = None
+    for name, pause in pauses(connection_names(fresh)):
+        if pause:
+            yield
+        was, now = before.written.get(fold(name)), fresh.written.get(fold(name))
+        if was is None or now is None or fold(name) not in listed:
+            continue
+        for side, whose in zip(SIDES, ("host", "peer"), strict=True):
+            said = [e for tag in side if (e := was.entries.get(fold(tag))) and e.line]
+            if not said or any(fold(tag) in now.entries for tag in side):
+                continue
+            meant = meant or (yield from Meant.of(fresh))
+            meant.mend(name)
+            if not any(meant.conf.is_written(name, tag) for tag in side):
+                hint = f"write {side[0]} if the {whose} itself is meant"
+                reason = f"{said[0].tag} was written, and is not there now: is the file cut off?"
+                raise fresh.error(reason, name, hint=hint)
+
+
+def _refuse_without_lists(fresh: Conf) -> Steps[None]:
+    """ConfError where a file that lists no connection was not meant so: it has no [Phase 2], or
+    still has a connection, or lacks what [Phase 1] names."""
     if not fresh.has_written_section("Phase 2"):
         reason = "there is no [Phase 2], and connections were listed there: is the file cut off?"
         raise ConfError(reason, file=str(fresh.path or ""), hint=_CUT_OFF)

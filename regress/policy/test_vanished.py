@@ -13,7 +13,7 @@ from isakmp.errors import ConfError
 from isakmp.event.steps import at_once
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import no_interfaces
-from isakmp.policy.vanished import in_clear, refuse_without_lists
+from isakmp.policy.vanished import in_clear, refuse_incomplete
 from regress.pair import WEST, Host, Network
 
 FULL = WEST.text()
@@ -34,6 +34,8 @@ def cut(text: str, before: str) -> str:
     return text[: text.index(before)]
 
 
+# Its identities come before the connection, which is the last section.
+AT_THE_END = FULL.replace(SECTION, "") + SECTION
 LOST = {
     "empty": "",
     "blank": "\n# nothing\n",
@@ -48,7 +50,25 @@ LOST = {
     "a comment for a value": FULL.replace("Connections= west-east", "Connections= # west-east"),
     "a comma for a value": FULL.replace("Connections= west-east", "Connections= ,"),
     "a misspelt list without a value": FULL.replace("Connections= west-east", "Conections="),
+    "cut off before both sides of the traffic": cut(AT_THE_END, "Local-ID"),
+    "cut off before the far side": cut(AT_THE_END, "Remote-ID"),
+    "the near side is taken out": FULL.replace("Local-ID= near\n", ""),
+    "the near side is a comment": FULL.replace("Local-ID= near\n", "# Local-ID= near\n"),
 }
+# What is left out with its traffic dropped, or carries more than before.
+HELD = {
+    "a side that is misspelt": ("Remote-ID=", "Remot-ID="),
+    "a side whose name is": ("Remote-ID= far", "Remote-ID= fra"),
+    "an identity without its type": ("[far]\nID-type= IPV4_ADDR_SUBNET\n", "[far]\n"),
+    "an identity without its network": ("Network= 10.2.0.0\n", ""),
+    "an identity without its mask": ("Netmask= 16\n", ""),
+    "an identity without its protocol": ("Protocol= 6\n", ""),
+    "an identity without its port": ("Port= 80\n", ""),
+}  # fmt: skip
+FAR = "10.2.0.0\nNetmask= 16\nProtocol= 6\nPort= 80"
+OTHERWISE = FULL.replace("Local-ID= near\n", "Local-selectors= 10.1.0.0/16\n").replace(
+    "Remote-ID= far\n", "Remote-selectors= 10.2.0.0/16\n"
+)
 
 
 def on_disk(tmp_path: Path) -> tuple[Host, Path]:
@@ -73,6 +93,35 @@ def test_what_was_protected_stays_so_where_the_lists_are_lost(tmp_path: Path, lo
     assert west.app.policies == policies
 
 
+@pytest.mark.parametrize("held", HELD)
+def test_what_is_not_lost_stays_closed_as_it_is_read_now(tmp_path: Path, held: str) -> None:
+    west, path = on_disk(tmp_path)
+    full = FULL.replace("10.2.0.0\nNetmask= 255.255.0.0", FAR)
+    path.write_text(full)
+    west.reload()
+    was, now = HELD[held]
+    assert was in full
+    path.write_text(full.replace(was, now))
+    assert not [line for line in west.reload() if "in clear" in line]
+    assert west.app.policies
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(FULL, OTHERWISE), (OTHERWISE, FULL)],
+)
+def test_another_way_to_say_a_side_is_no_loss(before: str, after: str) -> None:
+    at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after)))
+
+
+def test_a_lost_side_is_told_with_what_to_write_instead() -> None:
+    fresh = Conf.from_text(LOST["the near side is taken out"])
+    with pytest.raises(ConfError) as refused:
+        at_once(refuse_incomplete(Conf.from_text(FULL), fresh))
+    assert "Local-ID was written, and is not there now: is the file cut off?" in str(refused.value)
+    assert refused.value.hint == "write Local-ID if the host itself is meant"
+
+
 @pytest.mark.parametrize("before", [False, True], ids=["in use", "dropped"])
 def test_the_network_is_given_back_where_section_and_name_go(tmp_path: Path, before: bool) -> None:
     west, path = on_disk(tmp_path)
@@ -93,12 +142,12 @@ def test_what_was_set_at_run_time_is_forgotten() -> None:
     change.set("new", "ISAKMP-peer", "east")
     change.add("Phase 2", "Connections", "new")
     change.commit()
-    at_once(refuse_without_lists(conf, Conf.from_text("")))
+    at_once(refuse_incomplete(conf, Conf.from_text("")))
 
 
 def test_a_bypass_is_no_connection() -> None:
     lan = "[Phase 2]\nBypass= lan\n[lan]\nLocal-ID= near\nRemote-selectors= 10.1.0.0/16\n"
-    at_once(refuse_without_lists(Conf.from_text(FULL), Conf.from_text(BASE + lan)))
+    at_once(refuse_incomplete(Conf.from_text(FULL), Conf.from_text(BASE + lan)))
 
 
 def catalog(**connections: str) -> Catalog:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from isakmp.conf.alike import ALIKE, most_alike
-from isakmp.conf.tags import LISTS, MAY_BE_EMPTY, MUST_SPEAK
+from isakmp.conf.tags import LISTS, MAY_BE_EMPTY, MUST_SPEAK, REFUSED_EMPTY
 from isakmp.conf.values import is_address
 from isakmp.errors import ConfError
 from isakmp.event.steps import AT_ONCE, Steps, at_once
@@ -32,10 +32,15 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _COMMENT = re.compile(r"[ \t]#")
 _NO_COMMENT = re.compile(r"[ \t];")
 _BLANK = " \t"
+NO_VALUE = "no value"
+MEND_NO_VALUE = "give it one, or take the line away"
+# What lists connections, in [Phase 2].
+_CONNECTIONS = ("connections", "passive-connections")
 
 
 class Entry(NamedTuple):
-    """One triplet, spelled as it was written. line 0: set at run time."""
+    """One triplet, spelled as it was written. line 0: set at run time. value: empty where it says
+    nothing and must not: its section is in error then."""
 
     section: str
     tag: str
@@ -119,7 +124,7 @@ def check_value(value: str) -> str:
     """A reason why ``value`` cannot be one; empty where it can."""
     if _UNPRINTABLE.search(value):
         return "unprintable character, or text that is not UTF-8"
-    return "" if value else "no value"
+    return "" if value else NO_VALUE
 
 
 def parse(text: str, file: str) -> Parsed:
@@ -145,6 +150,7 @@ class _Parser:
         self.section: Section | None = None
         self.triplets = 0
         self.unknown = 0
+        self.empty_lists: list[tuple[int, str, str]] = []
 
     def run(self, text: str) -> Steps[Parsed]:
         for count, (number, line) in enumerate(_logical_lines(text)):
@@ -164,15 +170,29 @@ class _Parser:
                 self._error(number, f"more than {MAX_TRIPLETS} sections and values")
             if self.triplets > MAX_TRIPLETS or len(self.parsed.errors) >= MAX_FAULTS:
                 break
+        self._judge_lists()
         return self.parsed
+
+    def _judge_lists(self) -> None:
+        """Of lists of connections without an item: no other may have one by mistake alone."""
+        phase_2 = self.parsed.sections.get("phase 2")
+        listed = phase_2 and not phase_2.entries.keys().isdisjoint(_CONNECTIONS)
+        for line, section, tag in self.empty_lists:
+            if listed and fold(section) == "phase 2":
+                self._warn(line, f"[{section}]:{tag} has no value and is ignored")
+            else:
+                self._error(line, NO_VALUE, tag, MEND_NO_VALUE, section)
+        self.parsed.errors.sort(key=lambda error: error.line)
 
     def _warn(self, line: int, text: str) -> None:
         if len(self.parsed.warnings) < MAX_FAULTS:
             joint = " " if text.startswith("[") else ": "
             self.parsed.warnings.append(f"{self.file}:{line}{joint}{text}")
 
-    def _error(self, line: int, reason: str, tag: str = "", hint: str = "") -> None:
-        section = self.section.name if self.section else ""
+    def _error(
+        self, line: int, reason: str, tag: str = "", hint: str = "", section: str = ""
+    ) -> None:
+        section = section or (self.section.name if self.section else "")
         error = ConfError(reason, file=self.file, line=line, section=section, tag=tag, hint=hint)
         self.parsed.errors.append(error)
 
@@ -231,8 +251,13 @@ class _Parser:
         known = key in MAY_BE_EMPTY or key in MUST_SPEAK
         self.unknown += not known
         like = not known and self.unknown <= _LOOKED_AT and most_alike(tag, MUST_SPEAK, ALIKE)
-        if key in MUST_SPEAK or like or is_address(tag):
-            self._error(line, "no value", tag, "give it one, or take the line away")
+        if key in REFUSED_EMPTY or is_address(tag):
+            self._error(line, NO_VALUE, tag, MEND_NO_VALUE)
+        elif key in _CONNECTIONS:
+            if len(self.empty_lists) < MAX_FAULTS:
+                self.empty_lists.append((line, section.name, tag))
+        elif key in MUST_SPEAK or like:
+            self._store(section, Entry(section.name, tag, "", self.file, line))
         else:
             self._warn(line, f"[{section.name}]:{tag} has no value and is ignored")
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from isakmp.conf.alike import ALIKE, nearest
 from isakmp.conf.kinds import Kind
 from isakmp.conf.misplaced import misplaced
-from isakmp.conf.parse import fold
+from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold
 from isakmp.conf.store import Conf, first_of
 from isakmp.conf.tags import FIXED, TAGS, tag_of
 from isakmp.errors import ConfError
@@ -97,13 +97,17 @@ def _likely_fixed(conf: Conf, section: str) -> Steps[str]:
 
 
 def refuse_misspelt(conf: Conf, kind: Kind, section: str) -> None:
-    """ConfError where a written tag is not known and looks like one that is.
+    """ConfError where a written tag is not known and looks like one that is, or says nothing.
 
     Others are ignored: isakmpd's files have tags that we do not know.
     """
     if conf.knows_all(kind, section):
         return
-    unknown = [tag for tag in conf.tags(section) if tag_of(kind, tag) is None]
+    rows = {tag: tag_of(kind, tag) for tag in conf.tags(section)}
+    for tag, row in rows.items():
+        if row and not row.may_be_empty and conf.is_empty(section, tag):
+            raise conf.error(NO_VALUE, section, tag, MEND_NO_VALUE)
+    unknown = [tag for tag, row in rows.items() if row is None]
     for name in unknown[:MAX_UNKNOWN]:
         error = unknown_tag(conf, kind, section, name)
         if error.hint:

@@ -24,6 +24,8 @@ from isakmp.conf.misnamed import misnamed
 from isakmp.conf.parse import (
     MAX_FILE_BYTES,
     MAX_TRIPLETS,
+    MEND_NO_VALUE,
+    NO_VALUE,
     SECRET_TAGS,
     Entry,
     Parsed,
@@ -102,11 +104,11 @@ class Conf:
         return cls(_accept(parse(text, file)))
 
     def get(self, section: str, tag: str, default: str | None = None) -> str | None:
-        """The value as written, else the built-in one, else ``default``."""
+        """The value as written, unless that is empty, else the built-in one, else ``default``."""
         key = section.lower()  # as fold() does, without a call: this is asked most often of all
         found = self._sections.get(key)
         if found is not None:
-            if entry := found.entries.get(tag.lower()):
+            if (entry := found.entries.get(tag.lower())) and entry.value:
                 return entry.value
             if found.plain or self._is_plain(key, found):
                 return default
@@ -124,6 +126,8 @@ class Conf:
         ConfError where the value is refused, with its line.
         """
         row = TAGS[kind][tag]
+        if self.is_empty(section, tag) and not row.may_be_empty:
+            raise self.error(NO_VALUE, section, tag, MEND_NO_VALUE)
         text = self.get(section, tag)
         if text is None:
             return _default(kind, tag)
@@ -176,6 +180,12 @@ class Conf:
         """Whether a value was written (or set at run time), not built in."""
         found = self._sections.get(section.lower())
         return found is not None and tag.lower() in found.entries
+
+    def is_empty(self, section: str, tag: str) -> bool:
+        """Whether a tag is written without a value, and should have one."""
+        found = self._sections.get(section.lower())
+        entry = found.entries.get(tag.lower()) if found else None
+        return entry is not None and not entry.value
 
     def where(self, section: str, tag: str = "") -> str:
         """``file:line [section]:tag`` for people and for Reason.line; without tag, the header."""
@@ -301,10 +311,12 @@ class Conf:
         return section.plain
 
     def knows_all(self, kind: Kind, section: str) -> bool:
-        """Whether a section has no tags but those of its kind."""
+        """Whether a section has no tags but those of its kind, and all say something."""
         found = self._sections.get(key := fold(section))
         plain = found is not None and (found.plain or self._is_plain(key, found))
-        return plain and found is not None and found.entries.keys() <= FOLDED[kind].keys()
+        if not plain or found is None or not found.entries.keys() <= FOLDED[kind].keys():
+            return False
+        return all(entry.value for entry in found.entries.values())
 
     def _built_in(self, key: str, tag: str) -> str | None:
         """The value of a tag in the section of that folded name, where none is written."""
@@ -455,7 +467,7 @@ class Transaction:
         """The place of a value. ConfError where it cannot be written."""
         reason = check_name(section, "section") or check_name(tag, "tag") or check_value(value)
         if reason or says_nothing(tag, value):
-            reason = reason or "no value"
+            reason = reason or NO_VALUE
             raise _at(self._where, ConfError(reason))
         return self._place()
 
@@ -496,7 +508,7 @@ def _secret(parsed: Parsed) -> Entry | None:
     """The first pre-shared key of the file."""
     sections = parsed.sections.values()
     found = (section.entries.get(tag) for section in sections for tag in SECRET_TAGS)
-    return next((entry for entry in found if entry), None)
+    return next((entry for entry in found if entry and entry.value), None)
 
 
 def _check_secrecy(path: Path, info: os.stat_result, secret: Entry) -> None:

@@ -56,6 +56,15 @@ MAY_BE_EMPTY = frozenset(name for name, tag in _ROWS if tag.may_be_empty) - froz
 """The folded names of tags that are ignored without a value."""
 MUST_SPEAK = frozenset(name for name, _ in _ROWS) - MAY_BE_EMPTY
 """Those of all others: without a value they are in error."""
+REFUSED_EMPTY = frozenset(
+    name.lower()
+    for name in (
+        *general.NEEDED_AT_START,
+        *("ISAKMP-peer", "Local-ID", "Remote-ID", "Local-selectors", "Remote-selectors"),
+        *("Address", "Network", "Netmask", "ID-type"),
+    )
+)
+"""Those of them without which nothing can be started, or closed: the whole file is in error."""
 LISTS = frozenset(name for name, tag in _ROWS if tag.every)
 """Those of lists, which have no value without an item."""
 

@@ -41,6 +41,8 @@ AT_START = (
     "User",
     "Workers",
 )
+# Those of them whose default could be more than was meant: root, all addresses.
+NEEDED_AT_START = ("Application", "Group", "Listen-on", "User")
 
 GENERAL: Mapping[str, Tag] = MappingProxyType(
     {

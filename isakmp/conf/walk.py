@@ -16,7 +16,7 @@ from typing import NamedTuple
 from isakmp.conf import judge as crypto
 from isakmp.conf.kinds import Kind, Tag
 from isakmp.conf.likely import likely_kind
-from isakmp.conf.parse import fold, items_of
+from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold, items_of
 from isakmp.conf.secrets import MEND, weakness
 from isakmp.conf.spelling import losing, unknown_tag
 from isakmp.conf.spoken import unheard, unspoken
@@ -200,7 +200,10 @@ class Walk:
             written = conf.is_written(section, name)
             if not written and fixed:
                 continue
-            if tag := tag_of(visit.kind, name):
+            tag = tag_of(visit.kind, name)
+            if tag and conf.is_empty(section, name):
+                self._empty(section, name, tag)
+            elif tag:
                 value = conf.get(section, name) or ""
                 items = items_of(value) if tag.every else [value] if value else []
                 for at in range(0, len(items), AT_ONCE):
@@ -217,6 +220,14 @@ class Walk:
         self._looked.append(visit)
         if self._unused and visit.kind is not Kind.INITIATOR:
             self._strays.add(visit)
+
+    def _empty(self, section: str, name: str, tag: Tag) -> None:
+        """One that says nothing: its default would be what nobody has asked for."""
+        if tag.may_be_empty:
+            place = self.conf.where(section, name)
+            self.warnings.append(f"{place} has no value and is ignored")
+        else:
+            self._error(self.conf.error(NO_VALUE, section, name, MEND_NO_VALUE))
 
     def _enter_defaults(self, visit: _Visit) -> None:
         """What a peer or connection uses that names no configuration or no suites."""

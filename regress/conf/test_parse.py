@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isakmp.conf.check import judge
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import MAX_FAULTS, MAX_FILE_BYTES, MAX_TRIPLETS, parse
+from isakmp.conf.spelling import refuse_lost
 from isakmp.conf.store import Conf, read_file
 from isakmp.conf.tags import TAGS
 from isakmp.errors import ConfError
+from isakmp.policy.catalog import Catalog
+from isakmp.policy.identity import no_interfaces
+from regress.pair import WEST
 
 quick = settings(max_examples=150, deadline=None)
 
@@ -130,15 +135,76 @@ ACTIVE = {name for tags in TAGS.values() for name, tag in tags.items() if not ta
 NO_VALUE = "no value (give it one, or take the line away)"
 
 
+# Without which nothing can be started, or closed.
+OF_THE_FILE = {
+    "Address", "Application", "Connections", "Group", "ID-type", "ISAKMP-peer", "Listen-on",
+    "Local-ID", "Local-selectors", "Netmask", "Network", "Passive-connections", "Remote-ID",
+    "Remote-selectors", "User",
+}  # fmt: skip
+KIND_OF = {name: kind for kind, tags in TAGS.items() for name, tag in tags.items() if not tag.idle}
+
+
 @pytest.mark.parametrize("value", ["", "# west-east", "\\\n"])
 @pytest.mark.parametrize("tag", sorted(ACTIVE - set(HARMLESS)))
 def test_what_must_not_be_left_to_its_default_has_a_value(tag: str, value: str) -> None:
-    """That is every tag of the table whose default could let in more, or protect less."""
+    """That is every tag of the table whose default could let in more, or protect less: its section
+    is in error, and of some the file."""
     parsed = parse(f"[s]\n{tag}= {value}\n", "f")
+    told = list(map(str, parsed.errors))
     if tag in ("Authentication", "PPK") and value.startswith("#"):
-        assert parsed.errors == []  # of a secret it is a part
-    else:
-        assert list(map(str, parsed.errors)) == [f"f:2 [s]:{tag}: {NO_VALUE}"]
+        assert told == []  # of a secret it is a part
+        return
+    if tag not in OF_THE_FILE:
+        assert told == []
+        with pytest.raises(ConfError) as refused:
+            Conf(parsed).value(KIND_OF[tag], "s", tag)
+        told = [str(refused.value)]
+    assert told == [f"f:2 [s]:{tag}: {NO_VALUE}"]
+
+
+EMPTIED = {
+    "a connection": ("[west-east]\n", "Life", "west-east"),
+    "its peer": ("[east]\n", "Key-exchange", "west-east"),
+    "its peer's secret": ("[east]\n", "PPK-required", "west-east"),
+    "its configuration": ("[phase-2]\n", "Suites", "west-east"),
+    "its identity": ("[far]\n", "Protocol", "west-east"),
+    "all": ("[General]\n", "Max-SAs", ""),
+    "the suites of all": ("[General]\n", "Default-phase-2-suites", ""),
+}
+
+
+@pytest.mark.parametrize("where", EMPTIED)
+def test_a_tag_without_a_value_leaves_out_and_drops_its_section_alone(where: str) -> None:
+    header, tag, out = EMPTIED[where]
+    conf = Conf.from_text(WEST.text().replace(header, f"{header}{tag}=\n"), "f")
+    judged = judge(conf)
+    assert [error.reason for error in judged.errors if error.tag == tag] == ["no value"]
+    catalog = Catalog(conf, no_interfaces, faults=judged.faults)
+    catalog.load()
+    assert {name for name, _ in catalog.left_out} == ({out} if out else set())
+    assert set(catalog.closed) == ({out} if out else set())
+    if not out:
+        value, error = conf.general(tag)
+        assert value == Conf.from_text("").value(Kind.GENERAL, "General", tag)
+        assert error and error.reason.startswith("no value")
+
+
+@pytest.mark.parametrize(
+    ("lists", "refused"),
+    [
+        ("Connections= a\nPassive-connections=\n", False),
+        ("Passive-connections= ,\nConnections= a\n", False),
+        ("Passive-connections= a\nConnections=\n", False),
+        ("Connections=\nPassive-connections=\n", True),
+        ("Connections=\nBypass= a\n", True),
+        ("[s]\nConnections=\n", True),
+    ],
+)
+def test_another_list_of_connections_may_have_all(lists: str, refused: bool) -> None:
+    parsed = parse(f"[Phase 2]\n{lists}", "f")
+    assert bool(parsed.errors) == refused
+    assert all(error.reason == "no value" for error in parsed.errors)
+    assert len(parsed.warnings) == (not refused)
 
 
 @pytest.mark.parametrize("tag", [*HARMLESS, *sorted(IDLE - ACTIVE)])
@@ -148,10 +214,16 @@ def test_a_default_that_does_no_harm_counts(tag: str) -> None:
     assert (parsed.errors, parsed.sections["s"].entries) == ([], {})
 
 
-@pytest.mark.parametrize("tag", ["Conections", "Passive-connection", "10.0.0.1", "2001:db8::1"])
+@pytest.mark.parametrize("tag", ["Conections", "Passive-connection"])
 def test_what_looks_like_such_a_tag_has_a_value_too(tag: str) -> None:
-    """An address is a peer's, who would be taken for the Default."""
-    (error,) = parse(f"[Phase 2]\n{tag}=\n", "f").errors
+    with pytest.raises(ConfError, match=f"no tag {tag} in .Phase 2. .did you mean"):
+        refuse_lost(Conf.from_text(f"[Phase 2]\n{tag}=\n"))
+
+
+@pytest.mark.parametrize("tag", ["10.0.0.1", "2001:db8::1"])
+def test_an_address_has_a_peer(tag: str) -> None:
+    """Who calls from there would be taken for the Default."""
+    (error,) = parse(f"[Phase 1]\n{tag}=\n", "f").errors
     assert error.reason == "no value"
 
 

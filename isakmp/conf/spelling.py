@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from isakmp.conf.alike import ALIKE, nearest
+from isakmp.conf.alike import ALIKE, most_alike, nearest
 from isakmp.conf.kinds import Kind
 from isakmp.conf.misplaced import misplaced
 from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold
 from isakmp.conf.store import Conf, first_of
 from isakmp.conf.tags import FIXED, TAGS, tag_of
+from isakmp.conf.tags_general import NEEDED_AT_START
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, at_once, pauses
 
@@ -65,9 +66,20 @@ def losing(conf: Conf) -> Steps[list[ConfError]]:
         if not error.hint and _lists_connections(conf, tag):
             error.hint = "it names an IPsec connection, as Connections and Passive-connections do"
         found += [error] if error.hint else []
+    found += _unheard_at_start(conf)
     told = {fold(error.section) for error in found}
     found += [error for error in (yield from misplaced(conf)) if fold(error.section) not in told]
     return found
+
+
+def _unheard_at_start(conf: Conf) -> list[ConfError]:
+    """Of misspelt tags of [General] those whose default would be root, or all addresses."""
+    unknown = [tag for tag in conf.tags("General") if tag_of(Kind.GENERAL, tag) is None]
+    return [
+        unknown_tag(conf, Kind.GENERAL, "General", tag)
+        for tag in unknown[:MAX_UNKNOWN]
+        if most_alike(tag, TAGS[Kind.GENERAL], ALIKE) in NEEDED_AT_START
+    ]
 
 
 def _lists_connections(conf: Conf, tag: str) -> bool:

@@ -220,6 +220,14 @@ def test_what_looks_like_such_a_tag_has_a_value_too(tag: str) -> None:
         refuse_lost(Conf.from_text(f"[Phase 2]\n{tag}=\n"))
 
 
+@pytest.mark.parametrize("tag", ["Usr", "Grup", "Listenon", "Aplication"])
+@pytest.mark.parametrize("value", ["", "nobody"])
+def test_a_misspelt_tag_that_a_start_needs_refuses_it(tag: str, value: str) -> None:
+    """Its default is root, or all addresses."""
+    with pytest.raises(ConfError, match=f"no tag {tag} in .General. .did you mean"):
+        refuse_lost(Conf.from_text(f"[General]\n{tag}= {value}\n"))
+
+
 @pytest.mark.parametrize("tag", ["10.0.0.1", "2001:db8::1"])
 def test_an_address_has_a_peer(tag: str) -> None:
     """Who calls from there would be taken for the Default."""

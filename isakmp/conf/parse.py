@@ -178,7 +178,7 @@ class _Parser:
         phase_2 = self.parsed.sections.get("phase 2")
         listed = phase_2 and not phase_2.entries.keys().isdisjoint(_CONNECTIONS)
         for line, section, tag in self.empty_lists:
-            if listed and fold(section) == "phase 2":
+            if listed and (fold(section), fold(tag)) == ("phase 2", "passive-connections"):
                 self._warn(line, f"[{section}]:{tag} has no value and is ignored")
             else:
                 self._error(line, NO_VALUE, tag, MEND_NO_VALUE, section)

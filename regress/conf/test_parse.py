@@ -194,7 +194,7 @@ def test_a_tag_without_a_value_leaves_out_and_drops_its_section_alone(where: str
     [
         ("Connections= a\nPassive-connections=\n", False),
         ("Passive-connections= ,\nConnections= a\n", False),
-        ("Passive-connections= a\nConnections=\n", False),
+        ("Passive-connections= a\nConnections=\n", True),
         ("Connections=\nPassive-connections=\n", True),
         ("Connections=\nBypass= a\n", True),
         ("[s]\nConnections=\n", True),

@@ -505,7 +505,15 @@ class Daemon:
             self._reinitialising = self.timers.add(
                 "reinitialise connections", REINITIALISE_S, self.changes.do, self._reinitialise
             )
-        return told + self._go_on(weighed.part, before)
+        return told + self._unlisted() + self._go_on(weighed.part, before)
+
+    def _unlisted(self) -> list[str]:
+        """What is to be told of connections that nothing lists any more."""
+        listed = set(map(fold, connection_names(self.conf)))
+        names = [name for name in self.catalog.connections if fold(name) not in listed]
+        then = f"in {REINITIALISE_S:g} s: what no other protects or drops goes in clear then"
+        told = [f"connection {name} ends {then}" for name in names[:_NAMED]]
+        return told + [f"so do {len(names) - _NAMED} more"] * (len(names) > _NAMED)
 
     def _go_on(self, part: frozenset[str], before: Collection[str]) -> list[str]:
         """What is to be told of connections among these sections that a change has written

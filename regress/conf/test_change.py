@@ -132,6 +132,14 @@ def test_a_connection_that_goes_on_as_it_was_is_told_with_when_it_counts(
     assert lines == [f"{line}change of [Phase 2]"] * named
 
 
+@pytest.mark.parametrize("change", ["rm [Phase 2]:Connections", "rms [Phase 2]"])
+def test_a_connection_that_is_listed_no_more_is_told_with_when_it_ends(change: str) -> None:
+    lines = [each for each in told(alone(), f"C {change}") if "ends" in each]
+    assert lines == [
+        "connection west-east ends in 5 s: what no other protects or drops goes in clear then"
+    ]
+
+
 def test_a_connection_is_told_once_to_go_on_as_it_was() -> None:
     """Not with each of the changes that follow."""
     west = alone()

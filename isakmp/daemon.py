@@ -505,7 +505,8 @@ class Daemon:
             self._reinitialising = self.timers.add(
                 "reinitialise connections", REINITIALISE_S, self.changes.do, self._reinitialise
             )
-        return told + self._unlisted() + self._go_on(weighed.part, before)
+        told += self._unlisted() if "phase 2" in changed else []
+        return told + self._go_on(weighed.part, before)
 
     def _unlisted(self) -> list[str]:
         """What is to be told of connections that nothing lists any more."""

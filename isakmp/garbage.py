@@ -2,7 +2,7 @@
 
 SAs are thousands of objects that stay, and what ends hardly ever hangs in a cycle. What is new is
 looked through once, while a processor still has it at hand, and what is left then is taken to stay:
-to look through it again takes a fiftieth of a handshake, and holds the loop for 0.1 s where there
+to look through it again takes an eightieth of a handshake, and holds the loop for 0.1 s where there
 are thousands of SAs. All is looked through where that is quick, or there is twice as much of it.
 """
 

@@ -252,11 +252,10 @@ class ChildSa:
     another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
     the IKE SA it lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made,
     which it may outlive; kin: that of its IKE SA; heirs: made to take its place by rekeying;
-    usage: of what comes and goes out, as it was counted last, and came_at, went_at: when the last
-    packet came and went;
-    end: why it ends, where that is no agreed end; forgotten: its peer has said that it knows of
-    nothing before; declined: what the peer asked for and did not get, which it may end it for;
-    request: in which of its messages.
+    usage: of what comes and goes out, counted: when that was asked for last, and came_at, went_at:
+    when the last packet came and went; end: why it ends, where that is no agreed end; forgotten:
+    its peer has said that it knows of nothing before; declined: what the peer asked for and did not
+    get, which it may end it for; request: in which of its messages.
     """
 
     connection: Connection

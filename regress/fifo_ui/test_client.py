@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,10 +26,16 @@ root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file 
 
 
 @contextmanager
-def process_of(user: int) -> Iterator[int]:
-    """The number of a process of another user, which has isakmpd's name."""
-    command = ["/bin/sh", "-c", "read line", "isakmpd"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, user=user, cwd="/") as process:
+def process_of(user: int | None, name: str = "isakmpd") -> Iterator[int]:
+    """The number of a process, of another user or ours (None), which has isakmpd's name.
+
+    It is waited for until it speaks: while it is being executed, its command line may be empty.
+    """
+    command = ["/bin/sh", "-c", "echo ready; read line", name]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, user=user, cwd="/") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
         yield process.pid
         process.communicate(b"\n")
 
@@ -55,14 +60,12 @@ def test_no_fifo_of_an_isakmpd_that_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     """Somebody took it away. Who has the number of an isakmpd that was killed is none."""
-    command = [sys.executable, "-c", "input()", name]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        (tmp_path / "isakmpd.pid").write_text(f"{process.pid}\n")
+    with process_of(None, name) as number:
+        (tmp_path / "isakmpd.pid").write_text(f"{number}\n")
         assert ctl.main(["--run-directory", str(tmp_path), "sa", "--json"]) == 1
-        process.communicate(b"\n")
     answer = json.loads(capsys.readouterr().out)
     if name == "isakmpd":
-        why = f"isakmpd runs, process {process.pid}, but there is no {tmp_path}/isakmpd.fifo"
+        why = f"isakmpd runs, process {number}, but there is no {tmp_path}/isakmpd.fifo"
         assert answer["error"] == why
         assert "anew within 10 s, or at once for kill -HUP" in answer["mend"]
     else:
@@ -81,13 +84,11 @@ def test_another_file_in_the_place_of_the_fifo_of_an_isakmpd_that_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "isakmpd.fifo").write_text("")
-    command = [sys.executable, "-c", "input()", "isakmpd"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        (tmp_path / "isakmpd.pid").write_text(f"{process.pid}\n")
+    with process_of(None) as number:
+        (tmp_path / "isakmpd.pid").write_text(f"{number}\n")
         assert ctl.main(["--run-directory", str(tmp_path), "sa"]) == 1
-        process.communicate(b"\n")
     told, mend = capsys.readouterr().err.splitlines()
-    assert f"process {process.pid}, but another file is in the place of {tmp_path}" in told
+    assert f"process {number}, but another file is in the place of {tmp_path}" in told
     assert mend.startswith("  mend: move that file away: isakmpd makes its FIFO anew within 10 s")
 
 

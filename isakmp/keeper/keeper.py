@@ -35,6 +35,8 @@ from isakmp.sa_database import SaDatabase
 
 # How long a new IKE SA is given to take over the child SAs of the one before.
 RENEW_S = 60.0
+# A peer that has not spoken under its new SA is asked so often before the one before it ends.
+ASKED_MAX = 3
 _TITLES = {"soft": "SA soft", "hard": "SA hard"}
 
 
@@ -156,17 +158,28 @@ class Keeper(Shared):
         gone, stays = (new, old) if gives_way(new, old) else (old, new)
         gone.state = State.SUPERSEDED
         gone.events["delete"] = self.timers.add(
-            "SA delete", wait_s(gone, stays), self._end_superseded_sa, gone, stays, set()
+            "SA delete", wait_s(gone, stays), self._end_superseded_sa, gone, stays, set(), 0
         )
 
-    def _end_superseded_sa(self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa]) -> None:
+    def _end_superseded_sa(
+        self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa], asked: int
+    ) -> None:
         """made: child SAs of which there is what was to take their place, as far as the peer of
-        the new one has taken it."""
+        the new one has taken it; asked: how often the peer was asked whether it has ``stays``."""
+        unheard = _is_unheard(stays)
         if self._is_of_another(sa, stays):
             self._restore_sa(sa)
-        elif self._renewing(sa, made) or sa.running:
+        elif unheard and asked == ASKED_MAX:
+            self.log.proto_warn("%s ends: its peer has never spoken under it, and keeps %s, which "
+                                "it was to replace", stays, sa)  # fmt: skip
+            self.delete_sa(stays, tell=False)
+            if sa.state is State.SUPERSEDED:
+                self._restore_sa(sa)
+        elif self._renewing(sa, made) or sa.running or unheard:
+            if unheard and not stays.running:
+                self.liveness.question(stays)
             sa.events["delete"] = self.timers.add(
-                "SA delete", GRACE_S, self._end_superseded_sa, sa, stays, made
+                "SA delete", GRACE_S, self._end_superseded_sa, sa, stays, made, asked + unheard
             )
         else:
             self.places.left(sa)
@@ -373,6 +386,12 @@ class Keeper(Shared):
         path = one.path._replace(remote=event.address, remote_port=event.port)
         if one.nat.peer_moves:
             self._came(one, path)
+
+
+def _is_unheard(sa: IsakmpSa) -> bool:
+    """Whether the peer may not have ``sa``: our last message made it, and may have got lost."""
+    asks = sa.state is State.ESTABLISHED and sa.dpd and not sa.initiator
+    return asks and sa.last_heard <= sa.established
 
 
 def _note_made(made: set[ChildSa], child: ChildSa, job: Job[Any]) -> None:

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from isakmp.constants import ikev2
-from isakmp.keeper.keeper import RENEW_S
+from isakmp.constants import ikev2, isakmp
+from isakmp.keeper.keeper import ASKED_MAX, RENEW_S
+from isakmp.keeper.rivals import FALLBACK_S, GRACE_S
 from isakmp.sa import IsakmpSa, State
 from regress.keeper.test_places import client
 from regress.keeper.test_roaming import LIVES, Yard, yard
-from regress.pair import Host
+from regress.pair import Host, Packet, agree, connected, up
+from regress.scripts.ikev2.pairs import pair as ikev2_up
 
 UNIQUE = pytest.mark.parametrize("unique", ["no", "never"])
 
@@ -105,3 +107,43 @@ def test_a_device_that_came_to_the_place_of_a_dead_one_is_not_given_up_with_it(u
         assert stream.passes, seconds
     assert dead.state is State.DEAD
     assert lives.state is State.ESTABLISHED
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_new_one_that_its_peer_has_never_got_gives_way_to_the_one_before(version: int) -> None:
+    """The last message of the exchange that made it is lost, however often it is said again."""
+    net, west, east = up() if version == 1 else ikev2_up()
+    (old,) = west.daemon.sas.isakmp.values()
+    (child,) = west.daemon.sas.all_children()
+    last = isakmp.Exchange.ID_PROT if version == 1 else ikev2.Exchange.IKE_AUTH
+
+    def lost(packet: Packet) -> bool:
+        header = packet.header
+        encrypted = version == 2 or header.flags & isakmp.Flag.ENCRYPTION
+        return packet.src == east.address and header.exchange_type == last and bool(encrypted)
+
+    net.lose = lost
+    west.daemon.connections.begin_sa(old.remote, old.path, child.connection, old.nat)
+    net.run(1)
+    assert len(east.daemon.sas.isakmp) == 2
+    net.run(2 * FALLBACK_S + (ASKED_MAX + 2) * GRACE_S)
+    assert "its peer has never spoken under it" in east.said
+    for host in (west, east):
+        assert [sa.cookies for sa in host.daemon.sas.isakmp.values()] == [old.cookies]
+        assert connected(host)
+    agree(west, east)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_new_one_that_its_peer_has_stays_though_it_has_not_spoken_under_it(version: int) -> None:
+    """Who has begun it does not end the one before, and asks nothing."""
+    net, west, east = up() if version == 1 else ikev2_up()
+    (old,) = west.daemon.sas.isakmp.values()
+    west.daemon.connections.begin_sa(old.remote, old.path, None, old.nat)
+    net.run(0.5)
+    for sa in west.daemon.sas.isakmp.values():
+        sa.cancel()
+    net.run(2 * FALLBACK_S + 2 * GRACE_S)
+    assert "never spoken" not in east.said
+    (new,) = east.daemon.sas.isakmp.values()
+    assert new.cookies != old.cookies

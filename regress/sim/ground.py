@@ -148,7 +148,10 @@ class Ground:
     def unrest(self) -> str:
         """What is not yet as it must be once all is quiet; empty where all is."""
         for name in self.setting.names:
-            pairs = [self._spis(end, name) for end in self.ends]
+            pairs = [
+                [(p.spi_in, p.spi_out) for c in self._live(end, name) for p in c.protocols]
+                for end in self.ends
+            ]
             if any(len(pair) != 1 for pair in pairs):
                 return f"{name} has {len(pairs[0])} pairs at a, {len(pairs[1])} at b"
             if pairs[0][0] != pairs[1][0][::-1]:
@@ -156,16 +159,30 @@ class Ground:
         for end in self.ends:
             if why := self._untidy(end):
                 return f"{end}: {why}"
-        sads = [{sa.spi for sa in end.key_engine.sas()} for end in self.ends]
+        sads = [{sa.spi for sa in end.key_engine.sas()} - self._of_others(end) for end in self.ends]
         if sads[0] != sads[1]:
             return f"SPIs {[hex(spi) for spi in sads[0] ^ sads[1]]} are in one SAD only"
         cookies = [{sa.cookies for sa in end.running.sas.isakmp.values()} for end in self.ends]
         return "" if cookies[0] == cookies[1] else "the ISAKMP SAs are not the same"
 
-    @staticmethod
-    def _spis(end: Host, name: str) -> list[tuple[int, int]]:
-        live = [c for c in end.running.sas.of_connection(name) if c.state is State.ESTABLISHED]
-        return [(p.spi_in, p.spi_out) for c in live for p in c.protocols]
+    def _live(self, end: Host, name: str) -> list[ChildSa]:
+        every = end.running.sas.of_connection(name)
+        return [c for c in every if c.state is State.ESTABLISHED and not self._of_other(end, c)]
+
+    def _of_others(self, end: Host) -> set[int]:
+        """The SPIs of what may be other devices'."""
+        others = [c for c in end.running.sas.all_children() if self._of_other(end, c)]
+        return {spi for c in others for p in c.protocols for spi in (p.spi_in, p.spi_out)}
+
+    def _of_other(self, end: Host, child: ChildSa) -> bool:
+        """Whether it may be, as far as this end can know, of another device that its peer may have
+        (Unique-ids= no, never): nobody is at its place by an ISAKMP SA, and a newer one carries its
+        traffic. It serves until it expires."""
+        sas = end.running.sas
+        several = self.setting.unique in ("no", "never") and child.parent is None
+        newest = sas.newest_of_flow(child.connection.name, child.selector)
+        there = any(sa.place == child.place for sa in sas.isakmp.values())
+        return several and newest not in (None, child) and not there
 
     @staticmethod
     def _untidy(end: Host) -> str:

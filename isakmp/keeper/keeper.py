@@ -157,29 +157,37 @@ class Keeper(Shared):
         """One ISAKMP SA with a peer is enough; exchanges under the old one may still finish."""
         gone, stays = (new, old) if gives_way(new, old) else (old, new)
         gone.state = State.SUPERSEDED
+        wait = wait_s(gone, stays)
         gone.events["delete"] = self.timers.add(
-            "SA delete", wait_s(gone, stays), self._end_superseded_sa, gone, stays, set(), 0
+            "SA delete", wait, self._end_superseded_sa, gone, stays, set()
         )
+        if _is_unheard(stays):
+            first = wait - ASKED_MAX * GRACE_S
+            gone.events["ask"] = self.timers.add("new SA asked", first, self._ask_new, gone, stays)
 
-    def _end_superseded_sa(
-        self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa], asked: int
-    ) -> None:
+    def _ask_new(self, gone: IsakmpSa, stays: IsakmpSa) -> None:
+        """The end of ``gone`` is near, and whether its peer has the new one is not known."""
+        if gone.state is State.SUPERSEDED and _is_unheard(stays):
+            if not stays.running:
+                self.liveness.question(stays)
+            gone.events["ask"] = self.timers.add(
+                "new SA asked", GRACE_S, self._ask_new, gone, stays
+            )
+
+    def _end_superseded_sa(self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa]) -> None:
         """made: child SAs of which there is what was to take their place, as far as the peer of
-        the new one has taken it; asked: how often the peer was asked whether it has ``stays``."""
-        unheard = _is_unheard(stays)
+        the new one has taken it."""
         if self._is_of_another(sa, stays):
             self._restore_sa(sa)
-        elif unheard and asked == ASKED_MAX:
+        elif _is_unheard(stays):
             self.log.proto_warn("%s ends: its peer has never spoken under it, and keeps %s, which "
                                 "it was to replace", stays, sa)  # fmt: skip
             self.delete_sa(stays, tell=False)
             if sa.state is State.SUPERSEDED:
                 self._restore_sa(sa)
-        elif self._renewing(sa, made) or sa.running or unheard:
-            if unheard and not stays.running:
-                self.liveness.question(stays)
+        elif self._renewing(sa, made) or sa.running:
             sa.events["delete"] = self.timers.add(
-                "SA delete", GRACE_S, self._end_superseded_sa, sa, stays, made, asked + unheard
+                "SA delete", GRACE_S, self._end_superseded_sa, sa, stays, made
             )
         else:
             self.places.left(sa)

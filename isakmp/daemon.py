@@ -433,20 +433,21 @@ class Daemon:
                 yield from refusing_lost(fresh)
                 yield from refuse_incomplete(self.conf, fresh)
             differ = yield from self.conf.differing(fresh)
-            done = yield from self._take(fresh)
+            what = "configuration reloaded"
+            done = yield from self._take(fresh, what)
             for child in self.sas.all_children() if self._general("Renegotiate-on-HUP") else ():
                 self.connections.rekey(child)
                 yield
             if self._general("Renegotiate-on-HUP"):
                 done.append("every connection is negotiated again")
-        for line in done or ["no connection changed" if differ else "nothing changed"]:
-            self.log.info("configuration reloaded: %s", line)
-            yield
+                self.log.info("%s: %s", what, done[-1])
+        if not done:
+            self.log.info("%s: %s", what, "no connection changed" if differ else "nothing changed")
         return self._told.wrong + done
 
-    def _take(self, fresh: Conf) -> Steps[list[str]]:
-        """Have ``fresh`` count; what was done, a line each. Until it is read, what did still does,
-        and it can be left."""
+    def _take(self, fresh: Conf, what: str) -> Steps[list[str]]:
+        """Have ``fresh`` count; what was done, a line each, which the log has behind ``what``.
+        Until it is read, what did still does, and it can be left."""
         judged, catalog = yield from self._read(fresh)
         self.changes.counts()
         remembered.forget()
@@ -456,11 +457,18 @@ class Daemon:
         self._say(judged)
         self._settle()
         done = self._told.later(self.conf) + (yield from changes.steps())
+        bare = []
         if self.connections.settings.flows:
-            done += yield from in_clear(catalog, self.catalog)
+            bare = yield from in_clear(catalog, self.catalog)
+        for line in done:
+            self.log.info("%s: %s", what, line)
+            yield
+        for line in bare:
+            self.log.internal_warn("%s: %s", what, line)
+            yield
         yield from fresh.dropped()
         yield from catalog.dropped()
-        return done
+        return done + bare
 
     def _settle(self) -> None:
         """Take what [General] says now."""
@@ -488,10 +496,7 @@ class Daemon:
             told = weighed.refuse(together)
         if together:
             with self._calm():
-                done = yield from self._take(draft)
-            for line in done:
-                self.log.info("configuration changed: %s", line)
-                yield
+                done = yield from self._take(draft, "configuration changed")
             return told + done
         changed = {fold(name) for name in at_once(self.conf.differing(draft))}
         before = self.catalog.outdated(weighed.part)
@@ -527,11 +532,7 @@ class Daemon:
     def _reinitialise(self) -> Steps[list[str]]:
         """Look at the lists of connections again."""
         with self._calm():
-            done = yield from self._take(self.conf.begin().draft())
-        for line in done:
-            self.log.info("connections: %s", line)
-            yield
-        return done
+            return (yield from self._take(self.conf.begin().draft(), "connections"))
 
     def settled(self) -> Job[list[str]]:
         """Done when every change of the configuration that has been asked for is over."""

@@ -35,15 +35,13 @@ RULE = {
         "%s deleted by the peer",
         "%s with %s up: %s%s",
         "%s: peer moved from %s to %s",
-        "configuration changed: %s",
-        "configuration reloaded: %s",
+        "%s: %s",  # what a change of the configuration did
         "connection %s rekeyed: %s",
         "connection %s is up in part: %s",
         "connection %s up: %s, %s",
         "connection %s: child SA %s deleted by the peer",
         "connection %s: child SA %s ends, as its peer knows of nothing before %s",
         "connection %s: child SA %s expired",
-        "connections: %s",
         "debugging is %s",
         "isakmpd runs, process %d",
         "report written to %s",
@@ -56,6 +54,7 @@ RULE = {
         "bound met by %s: %s",
     ),
     "proto_warn": (  # came, and we go on
+        "%s ends: its peer has never spoken under it, and keeps %s, which it was ",
         "%s",
         "%s: answer refused: %s",
         "%s: goes on without its confirmation",
@@ -110,6 +109,7 @@ RULE = {
         "left out: %s: %s",
         "log file: %s; the old one is written on",
         "nobody waits for isakmpd to be ready: %s",
+        "%s: %s",  # what goes in clear after a change of the configuration
         "the FIFO %s was taken away: it is made anew",
         "the IPsec stack has started again: its SAs are negotiated anew",
         "%s: the IPsec stack has started again meanwhile",

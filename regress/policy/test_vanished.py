@@ -132,7 +132,7 @@ def test_the_network_is_given_back_where_section_and_name_go(tmp_path: Path, bef
     path.write_text(FULL.replace(SECTION, "").replace("Connections= west-east\n", ""))
     line = "west-east is no longer configured: its traffic goes in clear"
     assert line in west.reload()
-    assert f"configuration reloaded: {line}" in west.said
+    assert f" INTERNAL_WARN  configuration reloaded: {line}" in west.said
     assert not west.app.policies
 
 

@@ -218,10 +218,12 @@ def _target(dst: Address) -> tuple[str, int]:
 
 
 def _ancillary(src: Address, tos: int) -> _Ancillary:
-    """What goes with a packet: its source address and its TOS or traffic class."""
+    """What goes with a packet: its source address, and its TOS or traffic class where that is not
+    the socket's own, 0, which the kernel takes without reading it each time."""
     if src.version == 4:
-        info = _V4_INFO.pack(0, src.packed, bytes(4))
-        source = (socket.IPPROTO_IP, _IP_PKTINFO, info)
-        return [source, (socket.IPPROTO_IP, socket.IP_TOS, _INT.pack(tos))]
-    source = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _V6_INFO.pack(src.packed, 0))
-    return [source, (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _INT.pack(tos))]
+        level, kind = socket.IPPROTO_IP, socket.IP_TOS
+        source = (level, _IP_PKTINFO, _V4_INFO.pack(0, src.packed, bytes(4)))
+    else:
+        level, kind = socket.IPPROTO_IPV6, socket.IPV6_TCLASS
+        source = (level, socket.IPV6_PKTINFO, _V6_INFO.pack(src.packed, 0))
+    return [source, (level, kind, _INT.pack(tos))] if tos else [source]

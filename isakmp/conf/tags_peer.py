@@ -82,7 +82,8 @@ PEER: Mapping[str, Tag] = MappingProxyType(
         ),
         "Key-exchange": Tag(
             words({name: name for name in (IKEV2, IKEV1)}),
-            "the versions, `ikev2, ikev1`: we start with the first, and answer any",
+            "the versions, `ikev2, ikev1`: we start with the one that the peer has shown to have,"
+            " or the first, and answer any",
             "ikev1",
             every=True,
         ),

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from isakmp.event.job import Job
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.path import Path
 from isakmp.policy.spd import Address, Connection, Remote
-from isakmp.sa import Nat, Place, called
+from isakmp.sa import IsakmpSa, Nat, Place, called
+
+MOST_SPOKEN = 4096
 
 
 class Beginnings:
@@ -21,6 +24,17 @@ class Beginnings:
     ) -> None:
         self.engine, self.source, self.port = engine, source, port
         self._running: dict[tuple[str, Place], Exchange[Any]] = {}
+        # In which version each was proven last; by section alone, where somebody else is called.
+        self._spoken: dict[tuple[str, Place | None], str] = {}
+        self._in_vain: set[tuple[str, Place]] = set()  # those whom that has not reached since
+
+    def spoke(self, sa: IsakmpSa) -> None:
+        """The peer of ``sa`` is proven: it has that version."""
+        key = sa.remote.name, called(sa.remote, sa.path, sa.nat)
+        if len(self._spoken) >= MOST_SPOKEN:
+            self._spoken.clear()
+        self._spoken[key] = self._spoken[sa.remote.name, None] = sa.dialect
+        self._in_vain.discard(key)
 
     def path_to(self, remote: Remote) -> Path | None:
         """From us to a peer with an address; None without one or without a route."""
@@ -34,18 +48,29 @@ class Beginnings:
     def begin(
         self, remote: Remote, path: Path, nat: Nat, brings: Callable[[], Connection | None]
     ) -> Exchange[Any]:
-        """Start phase 1 with a peer in the first of its Key-exchange, or join the one that is under
-        way with who is called there: of several at one address each has a port. nat: what is known
-        of one; brings: what may be negotiated along with it."""
+        """Start phase 1 with a peer, or join the one that is under way with who is called there: of
+        several at one address each has a port. nat: what is known of one; brings: what may be
+        negotiated along with it."""
         key = remote.name, called(remote, path, nat)
         running = self._running.get(key)
         if running is not None and running.unwanted is None:
             return running
-        dialect = self.engine.dialects[remote.key_exchange[0]]
+        dialect = self.engine.dialects[self._version(remote, key)]
         self._running[key] = exchange = dialect.begin_sa(self.engine, remote, path, brings())
-        exchange.finished.then(lambda _: self._over(key, exchange))
+        exchange.finished.then(lambda job: self._over(key, exchange, job))
         return exchange
 
-    def _over(self, key: tuple[str, Place], exchange: Exchange[Any]) -> None:
+    def _version(self, remote: Remote, key: tuple[str, Place]) -> str:
+        """The one that the peer has shown to have; the first of its Key-exchange where it has shown
+        none, and every other time where it does not answer to that."""
+        first = remote.key_exchange[0]
+        spoken = self._spoken.get(key) or self._spoken.get((remote.name, None), first)
+        return first if key in self._in_vain or spoken not in remote.key_exchange else spoken
+
+    def _over(self, key: tuple[str, Place], exchange: Exchange[Any], job: Job[Any]) -> None:
         if self._running.get(key) is exchange:
             del self._running[key]
+        if job.error is not None:
+            if len(self._in_vain) >= MOST_SPOKEN:
+                self._in_vain.clear()
+            self._in_vain ^= {key}

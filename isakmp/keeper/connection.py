@@ -220,6 +220,7 @@ class Connections:
 
         brings: the connection whose child SA is being made along with it.
         """
+        self.beginnings.spoke(sa)
         for entry in self._entries_with(sa.remote):
             if entry.waiting or (entry.unreached and entry.retry is not None):
                 entry.waiting, entry.unreached = None, False

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 
 from isakmp.errors import Reason
+from isakmp.keeper import beginnings
 from isakmp.sa import Nat
 from regress.keeper.test_another_peer import begun_by, behind_one_nat, orphan
-from regress.pair import WEST, Network
+from regress.pair import EAST, WEST, Host, Network, both, connected, up
 
 
 @pytest.mark.parametrize("other", ["behind it", "itself", "without NAT traversal"])
@@ -81,3 +83,80 @@ def test_what_is_not_to_come_up_is_not_joined_and_its_end_ends_no_wait() -> None
     assert entry.waiting is second and entry.failure is None
     connections.bring_up(entry)
     assert entry.waiting is second
+
+
+# --- versions --------------------------------------------------------------------------------
+
+FIRST_2 = "Key-exchange= ikev2, ikev1\n"
+ONLY_1, ONLY_2 = "Key-exchange= ikev1\n", "Key-exchange= ikev2\n"
+
+
+def spoken(host: Host) -> list[str]:
+    return [sa.dialect for sa in host.daemon.sas.isakmp.values()]
+
+
+def of_one_version() -> tuple[Network, Host, Host]:
+    """East would begin with IKEv2, and answers a peer that has only IKEv1."""
+    return up(replace(WEST, peer_tags=ONLY_1), replace(EAST, peer_tags=FIRST_2))
+
+
+def test_what_a_peer_has_shown_to_have_renews_its_sas() -> None:
+    net, west, east = of_one_version()
+    (old,) = east.daemon.sas.isakmp.values()
+    east.daemon.keeper.rekey_sa(old)
+    net.run(70)
+    (new,) = east.daemon.sas.isakmp.values()
+    assert new is not old and new.initiator and new.dialect == "ikev1"
+    assert not east.reasons()
+
+
+@pytest.mark.parametrize("ended", ["the ISAKMP SA", "all"])
+def test_and_begins_anew_where_nothing_of_it_is_left(ended: str) -> None:
+    net, west, east = of_one_version()
+    west.daemon.set_active(False)
+    (sa,) = east.daemon.sas.isakmp.values()
+    if ended == "all":
+        east.daemon.teardown("east-west", 2)
+    east.daemon.keeper.delete_sa(sa)
+    net.run(3)
+    assert not spoken(east)
+    if ended == "all":
+        east.daemon.connect("east-west")
+    for child in east.daemon.sas.all_children():
+        east.daemon.connections.rekey(child)
+    net.run(3)
+    assert spoken(east) == spoken(west) == ["ikev1"]
+    net.run(70)
+    assert connected(east)
+
+
+def test_a_peer_that_has_another_version_since_comes_up_again() -> None:
+    net, west, east = of_one_version()
+    net.kill(west)
+    east.daemon.teardown("east-west", 2)
+    (sa,) = east.daemon.sas.isakmp.values()
+    east.daemon.keeper.delete_sa(sa)
+    net.run(60)
+    anew = net.host(replace(WEST, peer_tags=ONLY_2, passive=True), seed=9)
+    anew.daemon.start()
+    east.daemon.connect("east-west")
+    net.until(lambda: connected(east), 300)
+    assert spoken(east) == ["ikev2"]
+
+
+def test_who_has_shown_none_is_called_in_the_first() -> None:
+    west, east = (replace(each, peer_tags=FIRST_2) for each in both())
+    net, *hosts = up(west, east)
+    assert [spoken(host) for host in hosts] == [["ikev2"]] * 2
+
+
+def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, _, east = of_one_version()
+    monkeypatch.setattr(beginnings, "MOST_SPOKEN", 8)
+    (sa,) = east.daemon.sas.isakmp.values()
+    begins = east.daemon.connections.beginnings
+    for port in range(1000, 1100):
+        sa.path = sa.path._replace(remote_port=port)
+        sa.nat = Nat(remote=True, spoken=True)
+        begins.spoke(sa)
+    assert len(begins._spoken) <= 9

@@ -516,17 +516,19 @@ class Daemon:
     def _unlisted(self) -> list[str]:
         """What is to be told of connections that nothing lists any more."""
         listed = set(map(fold, connection_names(self.conf)))
-        names = [name for name in self.catalog.connections if fold(name) not in listed]
-        then = f"in {REINITIALISE_S:g} s: what no other protects or drops goes in clear then"
+        held = ((name, any(traffic.values())) for name, traffic in self.catalog.held())
+        names = [name for name, some in held if some and fold(name) not in listed]
+        left_s = max(1, round(self._reinitialising.when - self.timers.now()))
+        then = f"in {left_s} s: what no other protects or drops goes in clear then"
         told = [f"connection {name} ends {then}" for name in names[:_NAMED]]
         return told + [f"so do {len(names) - _NAMED} more"] * (len(names) > _NAMED)
 
     def _go_on(self, part: frozenset[str], before: Collection[str]) -> list[str]:
-        """What is to be told of connections among these sections that a change has written
-        otherwise, and that count as they were. before: those that did so already."""
+        """What is to be told of connections and bypasses among these sections that a change has
+        written otherwise, and that count as they were. before: those that did so already."""
         names = [name for name in self.catalog.outdated(part) if name not in before]
         when = f"connections count {REINITIALISE_S:g} s after a change of [Phase 2]"
-        told = [f"connection {name} goes on as it was: {when}" for name in names[:_NAMED]]
+        told = [f"{name} goes on as it was: {when}" for name in names[:_NAMED]]
         return told + [f"so do {len(names) - _NAMED} more"] * (len(names) > _NAMED)
 
     def _reinitialise(self) -> Steps[list[str]]:

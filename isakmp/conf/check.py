@@ -90,7 +90,7 @@ def _judging_part(
     said = list(dict.fromkeys(walk.warnings))
     said += yield from told(confusable(conf, remotes, walk.initiators, walk.keys))
     said += yield from told(
-        traffic_warnings(walk.connections, walk.bypass, resolve, installs, stack.idle)
+        traffic_warnings(conf, walk.connections, walk.bypass, resolve, installs, stack.idle)
     )
     said += yield from told(address_warnings(conf, remotes, resolve))
     said += yield from told(ppk_warnings(conf, remotes, walk.connections))

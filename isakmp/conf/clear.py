@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 
+from isakmp.conf.store import Conf
 from isakmp.policy.children import is_transport
 from isakmp.policy.identity import Resolve
 from isakmp.policy.overlaps import Overlaps
@@ -14,6 +15,8 @@ from isakmp.policy.spd import Connection, Network, Selector, lies_in, make_netwo
 from isakmp.policy.traffic import selectors_of
 
 _TOLD = 20
+# Pairs of networks that are told of a connection.
+_PAIRS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class _Told:
     lan: str = "it goes through the tunnel, and is cut off while that is down"
     last: str = "it goes to whose child SA was made last"
     belongs: str = "it belongs to"
+    passes: str = "it lets pass in clear"
 
 
 _IS = _Told()
@@ -34,12 +38,13 @@ _WOULD_BE = _Told(
     "without -n it would go through the tunnel, and be cut off while that is down",
     "without -n it would go to whose child SA was made last",
     "without -n it would belong to",
+    "without -n it would let pass in clear",
 )
 
 
 def traffic_warnings(
-    connections: Sequence[Connection], bypass: Sequence[Selector], resolve: Resolve,
-    installs: bool, idle: bool = False,
+    conf: Conf, connections: Sequence[Connection], bypass: Mapping[str, Sequence[Selector]],
+    resolve: Resolve, installs: bool, idle: bool = False,
 ) -> Iterator[str]:  # fmt: skip
     """Warnings, with the lines they are about, and an empty one at each step; of overlaps the first
     ones. Where nothing is installed, nothing is cut off, and nothing goes into a tunnel. idle: it
@@ -47,6 +52,7 @@ def traffic_warnings(
     """
     told = _WOULD_BE if idle else _IS
     own = list(_own_networks(resolve)) if connections and installs else []
+    passed = [selector for selectors in bypass.values() for selector in selectors]
     every = []
     for connection in connections:
         every.append(_Traffic(connection, selectors_of(connection)))
@@ -56,9 +62,16 @@ def traffic_warnings(
         yield from _everybody(traffic, told)
         yield from _to_itself(traffic, told)
         yield from _forwarded(traffic)
-        yield from _cut_off(traffic, own, bypass, told)
+        yield from _cut_off(traffic, own, passed, told)
+    if installs:
+        yield from _first(_opened(conf, every, bypass, own, told))
+    yield from _first(_overlaps(every, told))
+
+
+def _first(texts: Iterable[str]) -> Iterator[str]:
+    """The first ones, and each step until then."""
     left = _TOLD
-    for text in _overlaps(every, told):
+    for text in texts:
         yield text
         left -= bool(text)
         if not left:
@@ -136,6 +149,31 @@ def _cut_off(
                    f"remote one of [{connection.name}]: {told.lan}; to reach it "
                    "in clear, name in Bypass of [Phase 2] a section with "
                    f"Remote-selectors= {network}")  # fmt: skip
+
+
+def _opened(
+    conf: Conf, every: Iterable[_Traffic], bypass: Mapping[str, Sequence[Selector]],
+    own: Sequence[tuple[str, Network]], told: _Told,
+) -> Iterator[str]:  # fmt: skip
+    """What bypasses that say nothing of our side let pass, but for the host's own networks; empty
+    at each step."""
+    unsaid: Overlaps[str] = Overlaps()
+    for name, selectors in bypass.items():
+        if not conf.is_written(name, "Local-selectors"):
+            for selector in selectors:
+                if not any(lies_in(selector.dst, network) for _, network in own):
+                    unsaid.add([selector], name)
+    for traffic in every:
+        yield ""
+        found: dict[str, dict[str, None]] = {}
+        for shared in (each for ours in traffic.selectors for each in unsaid.of([ours])):
+            found.setdefault(shared.whose, {})[shared.networks] = None
+        for name, pairs in found.items():
+            more = [f"{len(pairs) - _PAIRS} more"] * (len(pairs) > _PAIRS)
+            some = ", ".join([*islice(pairs, _PAIRS), *more])
+            yield (f"{conf.where(name)}: it has no Local-selectors, so {told.passes} what "
+                   f"[{traffic.connection.name}] has of {some}; name our side, or everybody as "
+                   "Local-selectors= 0.0.0.0/0")  # fmt: skip
 
 
 def _overlaps(every: Iterable[_Traffic], told: _Told) -> Iterator[str]:

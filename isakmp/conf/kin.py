@@ -14,7 +14,7 @@ from isakmp.conf.parse import SECRET_TAGS, Section, fold
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
-from isakmp.policy.reader import read_selectors_of
+from isakmp.policy.reader import bypass_names, read_bypass, read_selectors_of
 from isakmp.policy.spd import Connection, Selector
 
 _Sections = Mapping[str, Section]
@@ -38,12 +38,17 @@ def kin(
 def _same_traffic(
     conf: Conf, changed: Iterable[str], others: list[Connection], resolve: Resolve
 ) -> Iterator[str]:
-    """Connections whose traffic overlaps that of a changed one."""
+    """Connections whose traffic overlaps that of a changed one, or of a changed bypass."""
+    bypass = set(map(fold, bypass_names(conf)))
     for name in changed:
-        if not _value(conf.written, name, "isakmp-peer"):
+        section = conf.written.get(name)
+        if section is None or not (name in bypass or _value(conf.written, name, "isakmp-peer")):
             continue
         try:
-            ours = read_selectors_of(conf, conf.written[name].name, resolve)[0]
+            if name in bypass:
+                ours = read_bypass(conf, section.name)[0]
+            else:
+                ours = read_selectors_of(conf, section.name, resolve)[0]
         except ConfError:
             continue
         yield from (fold(one.name) for one in others if _overlap(ours, one.selector))

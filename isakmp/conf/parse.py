@@ -31,11 +31,10 @@ SECRET_TAGS = ("authentication", "ppk")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _COMMENT = re.compile(r"[ \t]#")
 _NO_COMMENT = re.compile(r"[ \t];")
+_GOES_ON = re.compile(r"\\\r?\n?\Z")
 _BLANK = " \t"
 NO_VALUE = "no value"
 MEND_NO_VALUE = "give it one, or take the line away"
-# What lists connections, in [Phase 2].
-_CONNECTIONS = ("connections", "passive-connections")
 
 
 class Entry(NamedTuple):
@@ -75,11 +74,16 @@ class Section:
 
 @dataclass(slots=True)
 class Parsed:
-    """What a text holds: sections by folded name; everything wrong with it; what was ignored."""
+    """What a text holds: sections by folded name; everything wrong with it; what was ignored.
+
+    last: the value it ends with, where there may have been more: that goes on, or its line has no
+    end.
+    """
 
     sections: dict[str, Section] = field(default_factory=dict)
     errors: list[ConfError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    last: Entry | None = None
 
 
 def fold(name: str) -> str:
@@ -150,14 +154,17 @@ class _Parser:
         self.section: Section | None = None
         self.triplets = 0
         self.unknown = 0
-        self.empty_lists: list[tuple[int, str, str]] = []
+        self.last: Entry | None = None
 
     def run(self, text: str) -> Steps[Parsed]:
         for count, (number, line) in enumerate(_logical_lines(text)):
             if not count % AT_ONCE:
                 yield
             stripped = line.strip(_BLANK)
-            if not stripped or stripped[0] in "#;":
+            if not stripped:
+                continue
+            self.last = None
+            if stripped[0] in "#;":
                 continue
             if stripped[-1] == "\\" and stripped[0] != "[":
                 self._error(number, "a blank behind the backslash: the line does not go on")
@@ -170,29 +177,26 @@ class _Parser:
                 self._error(number, f"more than {MAX_TRIPLETS} sections and values")
             if self.triplets > MAX_TRIPLETS or len(self.parsed.errors) >= MAX_FAULTS:
                 break
-        self._judge_lists()
+        if self.last:
+            self._end(self.last, text)
         return self.parsed
 
-    def _judge_lists(self) -> None:
-        """Of lists of connections without an item: no other may have one by mistake alone."""
-        phase_2 = self.parsed.sections.get("phase 2")
-        listed = phase_2 and not phase_2.entries.keys().isdisjoint(_CONNECTIONS)
-        for line, section, tag in self.empty_lists:
-            if listed and (fold(section), fold(tag)) == ("phase 2", "passive-connections"):
-                self._warn(line, f"[{section}]:{tag} has no value and is ignored")
-            else:
-                self._error(line, NO_VALUE, tag, MEND_NO_VALUE, section)
-        self.parsed.errors.sort(key=lambda error: error.line)
+    def _end(self, last: Entry, text: str) -> None:
+        """Note the value that stands last, where it may not be all."""
+        goes_on = _GOES_ON.search(text[-3:]) or fold(last.tag) in LISTS and last.value.endswith(",")
+        if goes_on or not text.endswith("\n"):
+            self.parsed.last = last
+        if goes_on:
+            name = f"[{last.section}]:{last.tag}"
+            self._warn(last.line, f"{name} goes on, and the file ends there: is it cut off?")
 
     def _warn(self, line: int, text: str) -> None:
         if len(self.parsed.warnings) < MAX_FAULTS:
             joint = " " if text.startswith("[") else ": "
             self.parsed.warnings.append(f"{self.file}:{line}{joint}{text}")
 
-    def _error(
-        self, line: int, reason: str, tag: str = "", hint: str = "", section: str = ""
-    ) -> None:
-        section = section or (self.section.name if self.section else "")
+    def _error(self, line: int, reason: str, tag: str = "", hint: str = "") -> None:
+        section = self.section.name if self.section else ""
         error = ConfError(reason, file=self.file, line=line, section=section, tag=tag, hint=hint)
         self.parsed.errors.append(error)
 
@@ -253,9 +257,6 @@ class _Parser:
         like = not known and self.unknown <= _LOOKED_AT and most_alike(tag, MUST_SPEAK, ALIKE)
         if key in REFUSED_EMPTY or is_address(tag):
             self._error(line, NO_VALUE, tag, MEND_NO_VALUE)
-        elif key in _CONNECTIONS:
-            if len(self.empty_lists) < MAX_FAULTS:
-                self.empty_lists.append((line, section.name, tag))
         elif key in MUST_SPEAK or like:
             self._store(section, Entry(section.name, tag, "", self.file, line))
         else:
@@ -264,6 +265,7 @@ class _Parser:
     def _store(self, section: Section, entry: Entry) -> None:
         first = section.entries.setdefault(fold(entry.tag), entry)
         self.triplets += first is entry
+        self.last = entry
         if first is not entry:
             section.again += (entry,)
             name = f"[{entry.section}]:{entry.tag}"

@@ -50,7 +50,7 @@ MAX_TOLD = 20
 RUN_TIME = "set at run time"
 UNHEEDED = ": as if it were not there"
 # What become() has of another.
-_SAID = ("_sections", "warnings", "altered", "removed")
+_SAID = ("_sections", "_read", "warnings", "removed")
 _MEND_ALTERED = (
     "what counts was changed at run time: mend it with isakmpctl conf, or take the file again with "
     "isakmpctl reload"
@@ -72,8 +72,8 @@ class Conf:
 
     path: the file that again() reads, or None; opener: who opens it then, and files that it
     names, None: we; warnings: what the file says in vain; generation: another number after each
-    change; altered: whether transactions have changed what the file says; removed: the sections
-    that they have taken away.
+    change; removed: the sections that transactions have taken away; last: the value that its file
+    ends with, where that may not be all.
     """
 
     def __init__(self, parsed: Parsed, path: Path | None = None) -> None:
@@ -81,9 +81,11 @@ class Conf:
         self.opener: Opener | None = None
         self.warnings: list[str] = parsed.warnings
         self.generation = 0
-        self.altered = False
         self.removed: frozenset[str] = frozenset()
+        self.last = parsed.last
         self._sections: dict[str, Section] = parsed.sections
+        # What the file said, where transactions have changed that.
+        self._read: dict[str, Section] | None = None
         self._own: set[str] = set()
 
     @classmethod
@@ -211,7 +213,7 @@ class Conf:
     @property
     def mend(self) -> str:
         """How an error of what counts now is mended; empty: in the file, as any."""
-        return _MEND_ALTERED if self.altered else ""
+        return _MEND_ALTERED if self._read is not None else ""
 
     def place(self, error: ConfError) -> ConfError:
         """With its file and line, an error of who knows no more than the section and tag."""
@@ -267,6 +269,8 @@ class Conf:
             ours = getattr(self, name)
             setattr(self, name, getattr(draft, name))
             setattr(draft, name, ours)
+        if draft._read is self._read:
+            draft._read = None
         self.generation += 1
 
     def again(self) -> Steps[Conf]:
@@ -280,7 +284,11 @@ class Conf:
 
     def dropped(self) -> Steps[None]:
         """Let go of what it says, once nobody asks for it."""
-        yield from emptied(self._sections)
+        yield from emptied(self._sections, self._read or {})
+
+    def of_file(self) -> Conf:
+        """What its file said when it was read, without what transactions have set."""
+        return self if self._read is None else Conf(Parsed(self._read), self.path)
 
     def differing(self, other: Conf) -> Steps[frozenset[str]]:
         """The names of sections that appeared in ``other``, went, or hold other values."""
@@ -439,7 +447,8 @@ class Transaction:
         """What the configuration would be with the changes. ConfError: they cannot be made."""
         was = self._conf
         draft = Conf(Parsed(dict(was._sections), warnings=was.warnings), was.path)
-        draft.opener, draft.altered, draft.removed = was.opener, True, was.removed
+        draft.opener, draft.removed = was.opener, was.removed
+        draft._read = dict(was._sections) if was._read is None else was._read
         for where, step in self._steps:
             try:
                 step(draft)

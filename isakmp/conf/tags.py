@@ -60,6 +60,7 @@ REFUSED_EMPTY = frozenset(
     name.lower()
     for name in (
         *general.NEEDED_AT_START,
+        *("Connections", "Passive-connections"),
         *("ISAKMP-peer", "Local-ID", "Remote-ID", "Local-selectors", "Remote-selectors"),
         *("Address", "Network", "Netmask", "ID-type"),
     )

@@ -74,7 +74,7 @@ class Walk:
         self._above: defaultdict[tuple[Kind, str], list[tuple[Kind, str]]] = defaultdict(list)
         self.remotes: dict[str, Remote] = {}
         self.connections: list[Connection] = []
-        self.bypass: list[Selector] = []
+        self.bypass: dict[str, tuple[Selector, ...]] = {}
         self._places: set[tuple[str, str]] = set()
         self._queue: deque[_Visit] = deque()
         self._looked: list[_Visit] = []
@@ -426,7 +426,7 @@ class Walk:
             self.warnings.extend(f"{self.conf.where(*place)}: {text}" for text in said)
 
     def _bypass(self, visit: _Visit) -> None:
-        self.bypass += read_bypass(self.conf, visit.section)
+        self.bypass[visit.section] = read_bypass(self.conf, visit.section)
 
     def _esp_keywords(self, section: str, connection: Connection) -> None:
         place = section, "ESP-proposals"

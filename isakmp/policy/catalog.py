@@ -140,10 +140,13 @@ class Catalog:
         self.bypass = {}
         for name in bypass_names(self.conf):
             try:
-                self._usable(Kind.BYPASS, name)
-                self.bypass[name] = read_bypass(self.conf, name)
+                self.bypass[name] = self._read_bypass(name)
             except ConfError as error:
                 self.left_out.append((name, error.kept()))
+
+    def _read_bypass(self, name: str) -> tuple[Selector, ...]:
+        self._usable(Kind.BYPASS, name)
+        return read_bypass(self.conf, name)
 
     def _closing(self, before: Catalog) -> Steps[None]:
         """Note the traffic of what is left out, and what is to be told of it. Who says to be the
@@ -207,16 +210,27 @@ class Catalog:
         return self.connections[name]
 
     def outdated(self, part: frozenset[str]) -> list[str]:
-        """The connections among these sections that count, and are written otherwise by now, or no
-        more."""
+        """The connections and bypasses among these sections that count, and are written otherwise
+        by now, or no more."""
         reading = self._reading
-        names = (name for name in self.connections if fold(name) in part)
-        return [name for name in names if not self._is_written(name, reading)]
+        connections = (name for name in self.connections if fold(name) in part)
+        bypass = (name for name in self.bypass if fold(name) in part)
+        return [
+            *(f"connection {name}" for name in connections if not self._is_written(name, reading)),
+            *(f"bypass {name}" for name in bypass if not self._passes_as_written(name)),
+        ]
 
     def _is_written(self, name: str, reading: Readings) -> bool:
         """Whether what counts as that connection is what is written."""
         try:
             return self._read(name, reading) == self.connections.get(name)
+        except ConfError:
+            return False
+
+    def _passes_as_written(self, name: str) -> bool:
+        """The same of a bypass."""
+        try:
+            return self._read_bypass(name) == self.bypass.get(name)
         except ConfError:
             return False
 

@@ -113,6 +113,11 @@ class Meant:
                 self._mended[kind, key] = self._mend(kind, key, section)
         return self._mended[kind, key]
 
+    def section(self, name: str) -> Section:
+        """What the section of a connection, or of a bypass, likely means."""
+        self.mend(name)
+        return self._sections[fold(name)]
+
     def doubts(self, name: str) -> tuple[bool, bool]:
         """Whether our side, and whether the far side, of a connection that mend() has been asked
         for is read from a section that it may not mean at all."""

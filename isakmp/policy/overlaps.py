@@ -49,6 +49,13 @@ class Shared(NamedTuple, Generic[T]):
     ours: Selector
     theirs: Selector
 
+    @property
+    def networks(self) -> str:
+        """Those that both have, in words."""
+        pairs = zip(self.ours[:2], self.theirs[:2], strict=True)
+        src, dst = (max(pair, key=lambda network: network.prefixlen) for pair in pairs)
+        return f"{src} with {dst}"
+
 
 class _Table(Generic[T]):
     """Entries by the fields from ``field`` on."""

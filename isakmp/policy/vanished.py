@@ -1,13 +1,14 @@
 """What a change of the configuration takes away: of a file that has evidently lost its list of
-connections all, or of one a side of its traffic, which is refused; else of each connection that is
-listed no more, which is told.
+connections all, of a section a side of its traffic, or the end of a value, which is refused; else
+what goes in clear of each connection, which is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from isakmp.conf.parse import fold
+from isakmp.conf.kinds import Kind
+from isakmp.conf.parse import Section, fold
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, pauses
@@ -21,6 +22,19 @@ from isakmp.policy.spd import Selector
 _TOLD = 5
 _CUT_OFF = "write [Phase 2] and nothing below it where no connection is meant"
 _UNLISTED = "list it in Connections or Passive-connections, or take its section away, too"
+_ENDS = "if that is all, end its line, without a comma or a backslash"
+# Without which more goes in clear: of a connection either side, of which the host or the peer alone
+# is left, of a bypass our side, of which everybody is. What counts of a side stands last.
+_NEEDED = {
+    Kind.CONNECTION: tuple(
+        (side, f"write {side[0]} if the {whose} itself is meant")
+        for side, whose in zip(SIDES, ("host", "peer"), strict=True)
+    ),
+    Kind.BYPASS: (
+        (("Local-selectors",), "write Local-selectors= 0.0.0.0/0, or ::/0, if everybody is meant"),
+    ),
+}
+_Listed = tuple[Kind, str]
 
 
 def refuse_incomplete(before: Conf, fresh: Conf) -> Steps[None]:
@@ -28,33 +42,68 @@ def refuse_incomplete(before: Conf, fresh: Conf) -> Steps[None]:
 
     What was set at run time alone is forgotten, as with any file.
     """
+    was = before.of_file()
+    _refuse_unended(was, fresh)
     if connection_names(fresh):
-        yield from _refuse_without_sides(before, fresh)
+        listed = {(kind, fold(name)) for kind, name in _by_kind(before)}
+        yield from _refuse_without_sides(listed, was, fresh)
     elif _listed(before):
         yield from _refuse_without_lists(fresh)
 
 
-def _refuse_without_sides(before: Conf, fresh: Conf) -> Steps[None]:
-    """ConfError where nothing in the section of a connection says a side of its traffic any more,
-    even with its slips mended: that would be the host alone, and its network in clear."""
-    listed = set(map(fold, connection_names(before)))
-    meant: Meant | None = None
-    for name, pause in pauses(connection_names(fresh)):
+def _refuse_unended(was: Conf, fresh: Conf) -> None:
+    """ConfError where a file may end within a value, of which it has the beginning alone."""
+    if last := fresh.last:
+        whole, left = was.get(last.section, last.tag, "") or "", last.value.rstrip(", ")
+        if whole.startswith(left) and left != whole.rstrip(", "):
+            reason = "there was more of it, and the file ends here: is it cut off?"
+            raise fresh.error(reason, last.section, last.tag, _ENDS)
+
+
+def _by_kind(conf: Conf) -> list[_Listed]:
+    connections = [(Kind.CONNECTION, name) for name in connection_names(conf)]
+    return [*connections, *((Kind.BYPASS, name) for name in bypass_names(conf))]
+
+
+def _refuse_without_sides(listed: set[_Listed], before: Conf, fresh: Conf) -> Steps[None]:
+    """ConfError where nothing in the section of what was listed says a side of its traffic any
+    more, the slips of both mended."""
+    meant: tuple[Meant, Meant] | None = None
+    for (kind, name), pause in pauses(_by_kind(fresh)):
         if pause:
             yield
-        was, now = before.written.get(fold(name)), fresh.written.get(fold(name))
-        if was is None or now is None or fold(name) not in listed:
+        key = fold(name)
+        was, now = before.written.get(key), fresh.written.get(key)
+        if not was or not now or (kind, key) not in listed or _stays(was, now):
             continue
-        for side, whose in zip(SIDES, ("host", "peer"), strict=True):
-            said = [e for tag in side if (e := was.entries.get(fold(tag))) and e.line]
-            if not said or any(fold(tag) in now.entries for tag in side):
-                continue
-            meant = meant or (yield from Meant.of(fresh))
-            meant.mend(name)
-            if not any(meant.conf.is_written(name, tag) for tag in side):
-                hint = f"write {side[0]} if the {whose} itself is meant"
-                reason = f"{said[0].tag} was written, and is not there now: is the file cut off?"
+        if meant is None:
+            meant = (yield from Meant.of(before)), (yield from Meant.of(fresh))
+        was, now = (each.section(name) for each in meant)
+        for side, hint in _NEEDED[kind]:
+            if lost := _lost(side, was, now):
+                if any(fold(tag) in now.entries for tag in side):
+                    hint = f"write {lost} with what is meant"
+                reason = f"{lost} was written, and is not there now: is the file cut off?"
                 raise fresh.error(reason, name, hint=hint)
+
+
+def _stays(was: Section, now: Section) -> bool:
+    """Whether a section says all that it said."""
+    return all(_value(now, key) == entry.value for key, entry in was.entries.items())
+
+
+def _lost(side: tuple[str, ...], was: Section, now: Section) -> str:
+    """The tag that counted of a side, where it is gone, and no other says anything new; or none."""
+    said = [tag for tag in side if fold(tag) in was.entries]
+    if not said or fold(said[-1]) in now.entries:
+        return ""
+    values = ((_value(was, fold(tag)), _value(now, fold(tag))) for tag in side)
+    return "" if any(value not in (None, old) for old, value in values) else said[-1]
+
+
+def _value(section: Section, key: str) -> str | None:
+    entry = section.entries.get(key)
+    return entry.value if entry else None
 
 
 def _refuse_without_lists(fresh: Conf) -> Steps[None]:
@@ -86,8 +135,8 @@ def _listed(conf: Conf) -> bool:
 
 
 def in_clear(before: Catalog, now: Catalog) -> Steps[list[str]]:
-    """Each connection of before some traffic of which is neither protected nor dropped now, a line
-    each."""
+    """Of each connection of before what is neither protected nor dropped now, and what a bypass
+    lets pass now that did not before, a line each."""
     held = set[Selector]()
     for (_, traffic), pause in pauses(_traffic(now)):
         held |= traffic
@@ -104,14 +153,45 @@ def in_clear(before: Catalog, now: Catalog) -> Steps[list[str]]:
         near.look(selector)
         if pause:
             yield
-    lines = []
+    lines, told = [], set[Selector]()
     for name, traffic in gone.items():
         if bare := traffic - held - near.covered:
+            told |= bare
             listed = name in now.connections or name in now.shut
             what = "has other traffic now" if listed else "is no longer configured"
             which = _pairs(bare) if listed or len(bare) < len(traffic) else "its traffic"
             rest = ", but for what others have" * (not bare.isdisjoint(near.met))
             lines.append(f"{name} {what}: {which} goes in clear{rest}")
+    return lines + (yield from _let_pass(before, now, told))
+
+
+def _let_pass(before: Catalog, now: Catalog, told: set[Selector]) -> Steps[list[str]]:
+    """The lines of what a bypass lets pass. told: what goes in clear all the same."""
+    passed = {selector for traffic in before.bypass.values() for selector in traffic}
+    fresh = {
+        selector: name
+        for name, traffic in now.bypass.items()
+        for selector in traffic
+        if selector not in passed
+    }
+    near = _Near(fresh)
+    for selector, pause in pauses(passed if fresh else ()):
+        near.look(selector)
+        if pause:
+            yield
+    opened, lines = Overlaps[str](), []
+    for selector, name in fresh.items():
+        if selector not in near.covered:
+            opened.add([selector], name)
+    for (name, traffic), pause in pauses(_traffic(before) if fresh else ()):
+        found: dict[str, set[str]] = {}
+        for shared in (each for selector in traffic - told for each in opened.of([selector])):
+            found.setdefault(shared.whose, set()).add(shared.networks)
+        for bypass, pairs in found.items():
+            what = f"what Bypass {bypass} lets pass of {_few(sorted(pairs))}"
+            lines.append(f"{name}: {what} goes in clear")
+        if pause:
+            yield
     return lines
 
 
@@ -123,8 +203,11 @@ def _traffic(catalog: Catalog) -> Iterator[tuple[str, set[Selector]]]:
 
 def _pairs(bare: set[Selector]) -> str:
     """In order: a set has none."""
-    pairs = [f"{selector.src} with {selector.dst}" for selector in sorted(bare, key=str)[:_TOLD]]
-    return ", ".join([*pairs, *[f"{len(bare) - _TOLD} more"] * (len(bare) > _TOLD)])
+    return _few([f"{selector.src} with {selector.dst}" for selector in sorted(bare, key=str)])
+
+
+def _few(pairs: list[str]) -> str:
+    return ", ".join([*pairs[:_TOLD], *[f"{len(pairs) - _TOLD} more"] * (len(pairs) > _TOLD)])
 
 
 class _Near:

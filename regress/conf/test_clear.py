@@ -39,6 +39,34 @@ def test_an_own_network_inside_a_remote_one_is_told_until_it_is_bypassed() -> No
     assert "10.2.7.0" not in said(text + "[lan]\nRemote-selectors= 10.2.0.0/16\n")
 
 
+UNSAID = "so it lets pass in clear what [west-east] has of {}; name our side"
+
+
+@pytest.mark.parametrize(
+    ("bypass", "told"),
+    [
+        ("Remote-selectors= 10.2.5.0/24\n", "10.1.0.0/16 with 10.2.5.0/24"),
+        ("Locals= 10.1.9.7\nRemote-selectors= 10.2.5.9\n", "10.1.0.0/16 with 10.2.5.9/32"),
+        ("Remote-selectors= 10.0.0.0/8\n", "10.1.0.0/16 with 10.2.0.0/16"),
+        ("Remote-selectors= " + ", ".join(f"10.2.{n}.0/24" for n in range(10, 24, 2)),
+         ", ".join(f"10.1.0.0/16 with 10.2.{n}.0/24" for n in range(10, 20, 2)) + ", 2 more"),
+        ("Remote-selectors= 10.3.0.0/16\n", ""),
+        ("Remote-selectors= 10.2.7.0/24\n", ""),
+        ("Remote-selectors= 10.2.7.9\n", ""),
+        ("Local-selectors= 0.0.0.0/0\nRemote-selectors= 10.2.5.0/24\n", ""),
+        ("Local-selectors= 10.1.9.7\nRemote-selectors= 10.2.5.0/24\n", ""),
+    ],
+)  # fmt: skip
+def test_a_bypass_that_says_nothing_of_our_side_is_told_with_what_it_opens(
+    bypass: str, told: str
+) -> None:
+    """But for the host's own network, which is why there are any."""
+    text = WEST.text().replace("[Phase 2]\n", "[Phase 2]\nBypass= lan\n") + "[lan]\n" + bypass
+    of_bypass = [line for line in said(text).splitlines() if "it has no Local-selectors" in line]
+    assert len(of_bypass) == bool(told)
+    assert all(UNSAID.format(told) in line for line in of_bypass)
+
+
 def test_where_nothing_is_installed_what_would_be_is_told() -> None:
     """isakmpd -n: who reads that a network is cut off looks for what is not there."""
     text = WEST.text()
@@ -60,8 +88,12 @@ def test_all_that_is_said_of_traffic_has_a_word_for_what_would_be() -> None:
         "[same]\nPhase= 2\nISAKMP-peer= east\nConfiguration= phase-2\n"
         "Local-selectors= 10.1.0.0/16\nRemote-selectors= 10.1.0.0/16, 10.2.0.0/16\n"
     )
+    text = text.replace("[Phase 2]\n", "[Phase 2]\nBypass= all\n")
+    text += "[all]\nRemote-selectors= 10.2.9.0/24\n"
     told = judge(Conf.from_text(text), resolve, stack=Stack(idle=True)).warnings
-    of_traffic = [line for line in told if "has, too" in line or "at both ends" in line]
+    marks = "has, too", "at both ends", "has no Local-selectors"
+    of_traffic = [line for line in told if any(mark in line for mark in marks)]
+    assert {mark for mark in marks for line in told if mark in line} == set(marks)
     assert len(of_traffic) >= 3
     assert all("without -n" in line for line in of_traffic)
 

@@ -190,21 +190,43 @@ def test_a_tag_without_a_value_leaves_out_and_drops_its_section_alone(where: str
 
 
 @pytest.mark.parametrize(
-    ("lists", "refused"),
+    "lists",
     [
-        ("Connections= a\nPassive-connections=\n", False),
-        ("Passive-connections= ,\nConnections= a\n", False),
-        ("Passive-connections= a\nConnections=\n", True),
-        ("Connections=\nPassive-connections=\n", True),
-        ("Connections=\nBypass= a\n", True),
-        ("[s]\nConnections=\n", True),
+        "Connections= a\nPassive-connections=\n",
+        "Passive-connections= ,\nConnections= a\n",
+        "Passive-connections= a\nConnections=\n",
+        "Connections=\nPassive-connections=\n",
+        "Connections=\nBypass= a\n",
+        "[s]\nConnections=\n",
     ],
 )
-def test_another_list_of_connections_may_have_all(lists: str, refused: bool) -> None:
+def test_a_list_of_connections_has_some_whatever_else_lists_others(lists: str) -> None:
     parsed = parse(f"[Phase 2]\n{lists}", "f")
-    assert bool(parsed.errors) == refused
-    assert all(error.reason == "no value" for error in parsed.errors)
-    assert len(parsed.warnings) == (not refused)
+    assert parsed.errors
+    assert {error.reason for error in parsed.errors} == {"no value"}
+    assert not parsed.warnings
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("Local-selectors= a, \\\n", True),
+        ("Local-selectors= a, \\\n b, \\\r\n", True),
+        ("Local-selectors= a \\", True),
+        ("Local-selectors= a,\n", True),
+        ("Local-selectors= a, # b\n\n", True),
+        ("Local-selectors= a, \\\n\n[t]\n", False),
+        ("Local-selectors= a,\n# b\n", False),
+        ("Local-selectors= a,\nLife= b\n", False),
+        ("Authentication= a,\n", False),
+        ("# Local-selectors= a, \\\n", False),
+        ("Local-selectors= a", False),
+    ],
+)
+def test_a_file_that_ends_within_a_value_is_warned_of(end: str, told: bool) -> None:
+    parsed = parse("[s]\n" + end, "f")
+    line = "f:2 [s]:Local-selectors goes on, and the file ends there: is it cut off?"
+    assert (parsed.warnings, parsed.errors) == ([line] * told, [])
 
 
 @pytest.mark.parametrize("tag", [*HARMLESS, *sorted(IDLE - ACTIVE)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fifo_ui.commands import run
 from isakmp.app.base import Action
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
@@ -54,6 +55,7 @@ LOST = {
     "cut off before the far side": cut(AT_THE_END, "Remote-ID"),
     "the near side is taken out": FULL.replace("Local-ID= near\n", ""),
     "the near side is a comment": FULL.replace("Local-ID= near\n", "# Local-ID= near\n"),
+    "an empty list beside one": FULL.replace(LIST, f"{LIST}Passive-connections= # west-east\n"),
 }
 # What is left out with its traffic dropped, or carries more than before.
 HELD = {
@@ -106,20 +108,89 @@ def test_what_is_not_lost_stays_closed_as_it_is_read_now(tmp_path: Path, held: s
     assert west.app.policies
 
 
+LOCAL = "Local-selectors= 10.1.0.0/16, \\\n    10.5.0.0/16\n"
+LISTED = FULL.replace(SECTION, "") + SECTION.replace("Local-ID= near\n", "").rstrip() + f"\n{LOCAL}"
+BOTH = AT_THE_END.rstrip() + f"\n{LOCAL}"
+PRINTER = "\n[printer]\nRemote-selectors= 10.2.5.0/24\nLocal-selectors= 10.1.9.7\n"
+BYPASS = FULL.replace(LIST, f"{LIST}Bypass= printer\n") + PRINTER
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(FULL, OTHERWISE), (OTHERWISE, FULL)],
-)
-def test_another_way_to_say_a_side_is_no_loss(before: str, after: str) -> None:
+    [
+        (FULL, OTHERWISE),
+        (OTHERWISE, FULL),
+        (BOTH, BOTH.replace("Local-ID= near\n", "")),
+        (BOTH, cut(BOTH, "Local-selectors").replace("Local-ID= near", "Local-ID= far")),
+        (BYPASS, BYPASS.replace("Local-selectors= 10.1.9.7", "Local-selectors= 0.0.0.0/0")),
+        (BYPASS, BYPASS.replace("Bypass= printer", "Bypass= other") + "[other]\n"),
+        (BYPASS, BYPASS.replace("Local-selectors=", "Local-selector=")),
+        (LISTED, LISTED.replace(", \\\n    10.5.0.0/16", "")),
+        (LISTED, LISTED.rstrip()),
+        (LISTED, LISTED.replace("10.5.0.0/16\n", "10.5.0.0/16, \\\n")),
+        (LISTED.replace(LOCAL, ""), cut(LISTED, ", \\\n    10.5.0.0/16")),
+        (FULL.replace("Connections= west-east", "Connections= other"),
+         FULL.replace("Local-ID= near\n", "")),
+    ],
+)  # fmt: skip
+def test_what_is_said_otherwise_is_no_loss(before: str, after: str) -> None:
+    assert before != after
     at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after)))
 
 
-def test_a_lost_side_is_told_with_what_to_write_instead() -> None:
-    fresh = Conf.from_text(LOST["the near side is taken out"])
+@pytest.mark.parametrize(
+    ("before", "after", "hint"),
+    [
+        (FULL, LOST["the near side is taken out"], "write Local-ID if the host itself is meant"),
+        (FULL, LOST["cut off before the far side"], "write Remote-ID if the peer itself is meant"),
+        (BOTH, cut(BOTH, "Local-selectors"), "write Local-selectors with what is meant"),
+        (BYPASS, cut(BYPASS, "Local-selectors= 10.1.9.7"),
+         "write Local-selectors= 0.0.0.0/0, or ::/0, if everybody is meant"),
+        (BYPASS, BYPASS.replace("Local-selectors=", "Locals="),
+         "write Local-selectors= 0.0.0.0/0, or ::/0, if everybody is meant"),
+        (FULL.replace("Remote-ID=", "Remot-ID="), FULL.replace("Remote-ID= far\n", ""),
+         "write Remote-ID if the peer itself is meant"),
+    ],
+)  # fmt: skip
+def test_a_lost_side_is_told_with_what_to_write_instead(before: str, after: str, hint: str) -> None:
     with pytest.raises(ConfError) as refused:
-        at_once(refuse_incomplete(Conf.from_text(FULL), fresh))
-    assert "Local-ID was written, and is not there now: is the file cut off?" in str(refused.value)
-    assert refused.value.hint == "write Local-ID if the host itself is meant"
+        at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after)))
+    tag = hint.split()[1].rstrip("=")
+    said = f"{tag} was written, and is not there now: is the file cut off?"
+    assert refused.value.reason == said
+    assert refused.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "set [west-east]:Remote-ID=far force",
+        "set [west-east]:Remote-ID=near force",
+        "set [west-east]:Phase=2 force",
+        "add [west-east]:Remote-selectors=10.9.0.0/16",
+        "rms [west-east]",
+    ],
+)
+def test_what_is_set_at_run_time_takes_no_side_from_the_file(tmp_path: Path, change: str) -> None:
+    west, path = on_disk(tmp_path)
+    west.done(run(west.daemon, f"C {change}"))
+    path.write_text(cut(AT_THE_END, "Remote-ID"))
+    with pytest.raises(ConfError, match="Remote-ID was written, and is not there now"):
+        west.reload()
+    path.write_text(AT_THE_END)
+    west.reload()
+    assert west.app.policies
+
+
+@pytest.mark.parametrize("end", [", \\\n", ", \\", ",\n", ",", "", ", 10.5", ", \\\r\n"])
+def test_a_file_that_ends_within_what_a_value_was_is_refused(end: str) -> None:
+    before = LISTED.replace(", \\\n    ", ", ")
+    after = cut(LISTED, ", \\\n    10.5.0.0/16") + end
+    with pytest.raises(ConfError) as refused:
+        at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after)))
+    assert refused.value.tag == "Local-selectors"
+    assert "and the file ends here: is it cut off?" in str(refused.value)
+    at_once(refuse_incomplete(Conf.from_text(after), Conf.from_text(after)))
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["in use", "dropped"])
@@ -150,12 +221,13 @@ def test_a_bypass_is_no_connection() -> None:
     at_once(refuse_incomplete(Conf.from_text(FULL), Conf.from_text(BASE + lan)))
 
 
-def catalog(**connections: str) -> Catalog:
-    """That of connections with these far networks."""
+def catalog(bypass: str = "", **connections: str) -> Catalog:
+    """That of connections with these far networks, and of a bypass."""
     text = BASE + f"[Phase 2]\nConnections= {', '.join(connections)}\n"
     text = re.sub(r"Connections= \n", "", text)
+    text += "Bypass= lan\n" * bool(bypass)
     text += "".join(CONNECTION.format(*item) for item in connections.items())
-    found = Catalog(Conf.from_text(text), no_interfaces)
+    found = Catalog(Conf.from_text(text + bypass), no_interfaces)
     found.load()
     return found
 
@@ -184,6 +256,78 @@ def test_what_goes_in_clear(now: dict[str, str], told: list[str]) -> None:
     after = Catalog(catalog(**now).conf, no_interfaces)
     at_once(after.loading(before))
     assert at_once(in_clear(before, after)) == told
+
+
+NARROW = "[lan]\nLocal-selectors= 10.1.9.7\nRemote-selectors= 10.2.5.0/24\n"
+PASSES = "a: what Bypass lan lets pass of {} goes in clear"
+
+
+@pytest.mark.parametrize(
+    ("bypass", "told"),
+    [
+        (NARROW, []),
+        (NARROW.replace("Local-selectors= 10.1.9.7\n", ""),
+         [PASSES.format("10.1.0.0/16 with 10.2.5.0/24")]),
+        (NARROW.replace("10.2.5.0/24", "10.0.0.0/8"),
+         [PASSES.format("10.1.9.7/32 with 10.2.0.0/16")]),
+        (NARROW.replace("10.2.5.0/24", "10.2.5.0/24, 10.2.6.0/24, 10.9.0.0/16"),
+         [PASSES.format("10.1.9.7/32 with 10.2.6.0/24")]),
+        (NARROW.replace("10.2.5.0/24", "10.2.5.9"), []),
+        (NARROW.replace("10.2.5.0/24", "10.3.0.0/16"), []),
+        (NARROW.replace("[lan]\n", "[lan]\nRemote-selektors= 10.2.0.0/16\n"), []),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_what_a_bypass_lets_pass_now_is_told(bypass: str, told: list[str]) -> None:
+    before, now = (catalog(text, a="10.2.0.0/16") for text in (NARROW, bypass))
+    assert at_once(in_clear(before, now)) == told
+
+
+def test_what_a_bypass_lets_pass_is_told_of_what_was_dropped_too() -> None:
+    before = catalog(a="10.2.0.0/16\nESP-proposals= none")
+    assert before.closed["a"]
+    lines = at_once(in_clear(before, catalog(NARROW, a="10.2.0.0/16")))
+    assert lines == [PASSES.format("10.1.9.7/32 with 10.2.5.0/24")]
+
+
+def test_what_goes_in_clear_all_the_same_is_told_once() -> None:
+    assert at_once(in_clear(catalog(a="10.2.0.0/16"), catalog(NARROW))) == [GONE]
+
+
+def test_what_a_changed_bypass_opens_is_told_with_the_change_and_when_it_counts(
+    tmp_path: Path,
+) -> None:
+    west, path = on_disk(tmp_path)
+    path.write_text(BYPASS)
+    west.reload()
+    answer = west.done(run(west.daemon, "C rm [printer]:Local-selectors")).value
+    assert isinstance(answer, list)
+    line = "bypass printer goes on as it was: connections count 5 s after a change of [Phase 2]"
+    assert line in answer
+    opened = "without -n it would let pass in clear what [west-east] has of 10.1.0.0/16 with 10.2.5"
+    assert any(opened in told for told in answer)
+    west.done(run(west.daemon, "C add [Phase 2]:Passive-connections=west-east"))
+    west.network.run(6)
+    opened = "west-east: what Bypass printer lets pass of 10.1.0.0/16 with 10.2.5.0/24"
+    assert f" INTERNAL_WARN  connections: {opened} goes in clear" in west.said
+
+
+@pytest.mark.parametrize("out", [False, True], ids=["in use", "dropped"])
+def test_what_ends_with_a_change_of_the_lists_is_told_with_what_is_left_of_the_time(
+    tmp_path: Path, out: bool
+) -> None:
+    west, path = on_disk(tmp_path)
+    path.write_text(FULL.replace("Remote-ID= far", "Remote-ID= fra") if out else FULL)
+    west.reload()
+    west.done(run(west.daemon, "C add [Phase 2]:Passive-connections=west-east"))
+    west.network.run(4)
+    west.done(run(west.daemon, "C rm [Phase 2]:Passive-connections"))
+    answer = west.done(run(west.daemon, "C rm [Phase 2]:Connections")).value
+    assert isinstance(answer, list)
+    then = "what no other protects or drops goes in clear then"
+    assert f"connection west-east ends in 1 s: {then}" in answer
+    west.network.run(2)
+    assert not west.app.policies
 
 
 def test_a_few_pairs_are_told() -> None:

@@ -167,22 +167,17 @@ def in_clear(before: Catalog, now: Catalog) -> Steps[list[str]]:
 
 def _let_pass(before: Catalog, now: Catalog, told: set[Selector]) -> Steps[list[str]]:
     """The lines of what a bypass lets pass. told: what goes in clear all the same."""
-    passed = {selector for traffic in before.bypass.values() for selector in traffic}
-    fresh = {
-        selector: name
-        for name, traffic in now.bypass.items()
-        for selector in traffic
-        if selector not in passed
-    }
-    near = _Near(fresh)
-    for selector, pause in pauses(passed if fresh else ()):
+    passed = {each: name for name, traffic in now.bypass.items() for each in traffic}
+    near = _Near(passed)
+    former = (each for traffic in before.bypass.values() for each in traffic)
+    for selector, pause in pauses(former if passed else ()):
         near.look(selector)
         if pause:
             yield
+    fresh = [selector for selector in passed if selector not in near.covered]
     opened, lines = Overlaps[str](), []
-    for selector, name in fresh.items():
-        if selector not in near.covered:
-            opened.add([selector], name)
+    for selector in fresh:
+        opened.add([selector], passed[selector])
     for (name, traffic), pause in pauses(_traffic(before) if fresh else ()):
         found: dict[str, set[str]] = {}
         for shared in (each for selector in traffic - told for each in opened.of([selector])):

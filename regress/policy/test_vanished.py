@@ -173,7 +173,9 @@ def test_a_lost_side_is_told_with_what_to_write_instead(before: str, after: str,
 )
 def test_what_is_set_at_run_time_takes_no_side_from_the_file(tmp_path: Path, change: str) -> None:
     west, path = on_disk(tmp_path)
-    west.done(run(west.daemon, f"C {change}"))
+    for each in (change, "add [Phase 2]:Passive-connections=west-east"):
+        west.done(run(west.daemon, f"C {each}"))
+    west.network.run(6)  # the lists have been looked at
     path.write_text(cut(AT_THE_END, "Remote-ID"))
     with pytest.raises(ConfError, match="Remote-ID was written, and is not there now"):
         west.reload()
@@ -310,6 +312,15 @@ def test_what_a_changed_bypass_opens_is_told_with_the_change_and_when_it_counts(
     west.network.run(6)
     opened = "west-east: what Bypass printer lets pass of 10.1.0.0/16 with 10.2.5.0/24"
     assert f" INTERNAL_WARN  connections: {opened} goes in clear" in west.said
+
+
+def test_what_is_not_dropped_does_not_end(tmp_path: Path) -> None:
+    west, path = on_disk(tmp_path)
+    path.write_text(FULL.replace(LIST, f"{LIST}Passive-connections= bad\n") + "[bad]\nPhase= 2\n")
+    west.reload()
+    answer = west.done(run(west.daemon, "C rm [Phase 2]:Passive-connections")).value
+    assert isinstance(answer, list)
+    assert not [line for line in answer if "ends in" in line]
 
 
 @pytest.mark.parametrize("out", [False, True], ids=["in use", "dropped"])

@@ -163,14 +163,14 @@ class Keeper(Shared):
         )
         if _is_unheard(stays):
             first = wait - ASKED_MAX * GRACE_S
-            gone.events["ask"] = self.timers.add("new SA asked", first, self._ask_new, gone, stays)
+            gone.events["new"] = self.timers.add("new SA asked", first, self._ask_new, gone, stays)
 
     def _ask_new(self, gone: IsakmpSa, stays: IsakmpSa) -> None:
         """The end of ``gone`` is near, and whether its peer has the new one is not known."""
         if gone.state is State.SUPERSEDED and _is_unheard(stays):
             if not stays.running:
                 self.liveness.question(stays)
-            gone.events["ask"] = self.timers.add(
+            gone.events["new"] = self.timers.add(
                 "new SA asked", GRACE_S, self._ask_new, gone, stays
             )
 

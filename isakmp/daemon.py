@@ -198,7 +198,6 @@ class Daemon:
         settings = self.connections.settings
         settings.check_interval_s = float(said("Check-interval"))
         settings.acquire_only = said("Acquire-Only")
-        said("Unique-ids")  # each peer has it from the catalog; what is wrong with it is said here
         directory = said("Key-log")
         self.keeper.key_log = (
             KeyLog(FilePath(directory), self.log, owners(self.conf)) if directory else None

@@ -33,3 +33,9 @@ def alike(
     spelled = {candidate.lower(): candidate for candidate in islice(known, MAX_CANDIDATES)}
     found = get_close_matches(name.lower()[:MAX_COMPARED], spelled, count, likeness)
     return [spelled[key] for key in found]
+
+
+def whole(tag: str, value: str) -> tuple[str, str]:
+    """A tag and its value, where the first equals sign may be a slip within the tag."""
+    rest, equals, behind = (part.strip() for part in value.partition("="))
+    return (tag + rest, behind) if equals and not any(map(str.isspace, rest)) else (tag, value)

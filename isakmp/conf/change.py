@@ -15,8 +15,9 @@ from isakmp.conf.check import Faults, Judgement, judge_part
 from isakmp.conf.defaults import BORROWED
 from isakmp.conf.kin import kin
 from isakmp.conf.parse import Entry, Parsed, Section, fold, items_of
+from isakmp.conf.spelling import lent
 from isakmp.conf.store import Conf, all_of, at_run_time
-from isakmp.conf.tags import FIXED
+from isakmp.conf.tags import FIXED, LENT
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
 from isakmp.policy.spd import Connection
@@ -74,10 +75,15 @@ def weigh(
     return Weighed(errors, _new_warnings(was, now), part, faults)
 
 
-def _lent(conf: Conf) -> list[str | None]:
-    """The values that are the default of tags of any section."""
-    lenders = (*BORROWED.values(), ("General", "Default-phase-2-suites"))
-    return [conf.get(*source) for source in lenders]
+def _lent(conf: Conf) -> list[object]:
+    """What is the default of tags of any section, or why nothing is."""
+    found: list[object] = [conf.get(*source) for source in BORROWED.values()]
+    for tag in LENT:
+        try:
+            found.append(lent(conf, tag))
+        except ConfError as error:
+            found.append(error.reason)
+    return found
 
 
 def _key(error: ConfError) -> tuple[str, str, str]:

@@ -41,7 +41,8 @@ class Tag(NamedTuple):
     every: a list, whose every item is of the type; leads: the kind of the sections it names;
     idle: understood, for the sake of existing files, and without effect; loose: a value that is
     not known is ignored with a warning, as isakmpd did; harmless: its default lets in no more, and
-    protects no less, than what could be said.
+    protects no less, than what could be said; lent: of [General], what other sections have that do
+    not say it: where it is refused those are left out, as its default could be weaker.
     """
 
     type: Type
@@ -53,6 +54,7 @@ class Tag(NamedTuple):
     idle: bool = False
     loose: bool = False
     harmless: bool = False
+    lent: bool = False
 
     @property
     def may_be_empty(self) -> bool:

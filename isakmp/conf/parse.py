@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from isakmp.conf.alike import ALIKE, most_alike
-from isakmp.conf.tags import LISTS, MAY_BE_EMPTY, MUST_SPEAK, REFUSED_EMPTY
+from isakmp.conf.alike import ALIKE, most_alike, whole
+from isakmp.conf.tags import LISTS, MAY_BE_EMPTY, MUST_SPEAK, REFUSED_EMPTY, SPELLED
 from isakmp.conf.values import is_address
 from isakmp.errors import ConfError
 from isakmp.event.steps import AT_ONCE, Steps, at_once
@@ -243,20 +243,34 @@ class _Parser:
             self._warn(line, "the quotes belong to the secret")
         if reason := _check_tag(tag):
             return self._error(line, reason)
-        if says_nothing(tag, value):
-            return self._without_value(line, self.section, tag)
+        if says_nothing(tag, value) or self._says_all_of_a_tag(tag, value):
+            return self._without_value(line, self.section, tag, value)
         if reason := check_value(value):
             return self._error(line, reason, tag)
         return self._store(self.section, Entry(self.section.name, tag, value, self.file, line))
 
-    def _without_value(self, line: int, section: Section, tag: str) -> None:
+    def _says_all_of_a_tag(self, tag: str, value: str) -> bool:
+        """Whether a value is the rest of its tag, a slip of an equals sign in it, and there is no
+        other, where the whole file is in error for that (``R=emote-ID=``)."""
+        return value[-1:] == "=" and self._like(tag, value) in REFUSED_EMPTY
+
+    def _like(self, tag: str, value: str) -> str:
+        """What must have a value, that an unknown tag looks like; empty where it looks like none."""
+        if fold(tag) in SPELLED:
+            return ""
+        self.unknown += 1
+        if self.unknown > _LOOKED_AT:
+            return ""
+        return most_alike(whole(tag, value)[0], MUST_SPEAK, ALIKE)
+
+    def _without_value(self, line: int, section: Section, tag: str, value: str) -> None:
         """Its default would be what nobody has asked for."""
-        key = fold(tag)
-        known = key in MAY_BE_EMPTY or key in MUST_SPEAK
-        self.unknown += not known
-        like = not known and self.unknown <= _LOOKED_AT and most_alike(tag, MUST_SPEAK, ALIKE)
+        key, like = fold(tag), self._like(tag, value)
         if key in REFUSED_EMPTY or is_address(tag):
             self._error(line, NO_VALUE, tag, MEND_NO_VALUE)
+        elif like in REFUSED_EMPTY:
+            hint = f"did you mean {SPELLED[like]}?"
+            self._error(line, f"no tag {tag} in [{section.name}]", tag, hint)
         elif key in MUST_SPEAK or like:
             self._store(section, Entry(section.name, tag, "", self.file, line))
         else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
-from isakmp.conf.alike import ALIKE, most_alike, nearest
+from isakmp.conf.alike import ALIKE, most_alike, nearest, whole
 from isakmp.conf.kinds import Kind
 from isakmp.conf.misplaced import misplaced
 from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold
@@ -15,28 +16,49 @@ from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, at_once, pauses
 
 _FIXED_KEYS = frozenset(map(fold, FIXED))
+# How much alike a tag is that may be meant for one that a start needs (``Username``).
+_SOMEWHAT = 0.6
 # Looking for what is alike is slow: so many unknown tags of a section are looked at.
 MAX_UNKNOWN = 100
 
 
 @lru_cache(4096)
-def likely_meant(kind: Kind, name: str) -> str:
-    """A hint with the known tag that a name looks like; empty where it looks like none."""
-    return nearest(name, TAGS[kind], ALIKE)
+def likely_meant(kind: Kind, name: str, likeness: float = ALIKE) -> str:
+    """The known tag that a name looks like; empty where it looks like none."""
+    return most_alike(name, TAGS[kind], likeness)
 
 
-def whole(tag: str, value: str) -> tuple[str, str]:
-    """A tag and its value, where the first equals sign may be a slip within the tag."""
-    rest, equals, behind = (part.strip() for part in value.partition("="))
-    return (tag + rest, behind) if equals and not any(map(str.isspace, rest)) else (tag, value)
-
-
-def unknown_tag(conf: Conf, kind: Kind, section: str, name: str) -> ConfError:
-    """What is to be said of a tag that is not known."""
-    reason = f"no tag {name} in {kind.value}"
+def meant_by(
+    conf: Conf, kind: Kind, section: str, name: str, likeness: float = ALIKE
+) -> str:
+    """The known tag that an unknown one of a section looks like, whole or as it is written."""
     joined, _ = whole(name, conf.get(section, name) or "")
-    hint = likely_meant(kind, joined) or likely_meant(kind, name)
-    return conf.error(reason, section, name, hint)
+    return likely_meant(kind, joined, likeness) or likely_meant(kind, name, likeness)
+
+
+def unknown_tag(
+    conf: Conf, kind: Kind, section: str, name: str, likeness: float = ALIKE
+) -> ConfError:
+    """What is to be said of a tag that is not known."""
+    meant = meant_by(conf, kind, section, name, likeness)
+    hint = f"did you mean {meant}?" if meant else ""
+    return conf.error(f"no tag {name} in {kind.value}", section, name, hint)
+
+
+def _unknown(conf: Conf, kind: Kind, section: str) -> list[str]:
+    """The tags of a fixed section that are not known, as many as are looked at."""
+    tags = [tag for tag in conf.tags(section) if tag_of(kind, tag) is None]
+    return tags[:MAX_UNKNOWN]
+
+
+def lent(conf: Conf, tag: str) -> Any:
+    """What [General] says for sections that do not. ConfError where that is refused, or its tag is
+    misspelt: the default could be weaker than what was meant."""
+    if not conf.is_written("General", tag):
+        for name in _unknown(conf, Kind.GENERAL, "General"):
+            if meant_by(conf, Kind.GENERAL, "General", name) == tag:
+                raise unknown_tag(conf, Kind.GENERAL, "General", name)
+    return conf.value(Kind.GENERAL, "General", tag)
 
 
 def lost(conf: Conf) -> list[ConfError]:
@@ -60,8 +82,7 @@ def losing(conf: Conf) -> Steps[list[ConfError]]:
     for stray in strays:
         if hint := (yield from _likely_fixed(conf, stray)):
             found.append(conf.error("nothing names this section", stray, "", hint))
-    unknown = [tag for tag in conf.tags("Phase 2") if tag_of(Kind.PHASE_2, tag) is None]
-    for tag in unknown[:MAX_UNKNOWN]:
+    for tag in _unknown(conf, Kind.PHASE_2, "Phase 2"):
         error = unknown_tag(conf, Kind.PHASE_2, "Phase 2", tag)
         if not error.hint and _lists_connections(conf, tag):
             error.hint = "it names an IPsec connection, as Connections and Passive-connections do"
@@ -74,11 +95,11 @@ def losing(conf: Conf) -> Steps[list[ConfError]]:
 
 def _unheard_at_start(conf: Conf) -> list[ConfError]:
     """Of misspelt tags of [General] those whose default would be root, or all addresses."""
-    unknown = [tag for tag in conf.tags("General") if tag_of(Kind.GENERAL, tag) is None]
+    place = Kind.GENERAL, "General"
     return [
-        unknown_tag(conf, Kind.GENERAL, "General", tag)
-        for tag in unknown[:MAX_UNKNOWN]
-        if most_alike(tag, TAGS[Kind.GENERAL], ALIKE) in NEEDED_AT_START
+        unknown_tag(conf, *place, tag, _SOMEWHAT)
+        for tag in _unknown(conf, *place)
+        if meant_by(conf, *place, tag, _SOMEWHAT) in NEEDED_AT_START
     ]
 
 

@@ -106,12 +106,12 @@ class Conf:
         return cls(_accept(parse(text, file)))
 
     def get(self, section: str, tag: str, default: str | None = None) -> str | None:
-        """The value as written, unless that is empty, else the built-in one, else ``default``."""
+        """The value as written, else the built-in one, else ``default``; of an empty one this."""
         key = section.lower()  # as fold() does, without a call: this is asked most often of all
         found = self._sections.get(key)
         if found is not None:
-            if (entry := found.entries.get(tag.lower())) and entry.value:
-                return entry.value
+            if entry := found.entries.get(tag.lower()):
+                return entry.value or default
             if found.plain or self._is_plain(key, found):
                 return default
         value = self._built_in(key, tag)
@@ -332,20 +332,11 @@ class Conf:
             if (key, fold(tag)) == _IN_USE:
                 return str(run_directory())
             if source := BORROWED.get((key, fold(tag))):
-                return self._heeded(*source)
+                return self.get(*source)
             return known.get(fold(tag), ("", None))[1]
         if made := generated(key):
             return next((value for name, value in made.items() if fold(name) == fold(tag)), None)
         return None
-
-    def _heeded(self, section: str, tag: str) -> str | None:
-        """What a default is borrowed from: of what is refused there, its own default."""
-        text, row = self.get(section, tag), TAGS[Kind.GENERAL][tag]
-        try:
-            row.type.parse(text or row.default)
-        except BadValue:
-            return row.default
-        return text
 
     def _built_in_tags(self, section: str) -> list[str]:
         key = fold(section)
@@ -393,7 +384,8 @@ class Transaction:
         place = self._check(section, tag, value)
 
         def step(conf: Conf) -> None:
-            if not override and conf.is_written(section, tag):
+            written = conf.is_written(section, tag) and not conf.is_empty(section, tag)
+            if written and not override:
                 raise conf.error(
                     "is already set", section, tag, hint="force replaces it, --force of isakmpctl"
                 )

@@ -66,6 +66,12 @@ REFUSED_EMPTY = frozenset(
     )
 )
 """Those of them without which nothing can be started, or closed: the whole file is in error."""
+LENT = tuple(name for name, tag in general.GENERAL.items() if tag.lent)
+"""The tags of [General] that other sections have from there."""
+SPELLED: Mapping[str, str] = MappingProxyType(
+    {name.lower(): name for tags in TAGS.values() for name in tags}
+)
+"""Every tag by its folded name, as people write it."""
 LISTS = frozenset(name for name, tag in _ROWS if tag.every)
 """Those of lists, which have no value without an item."""
 

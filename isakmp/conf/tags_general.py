@@ -77,13 +77,16 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "for LIFE_MAIN_MODE; an ISAKMP SA of IKEv1 with 12,288 message IDs used is renewed "
             "within a minute, whatever its lifetime",
             "3600,60:86400",
+            lent=True,
         ),
-        "Default-phase-2-lifetime": Tag(_LIFETIME, "for LIFE_QUICK_MODE", "1200,60:86400"),
+        "Default-phase-2-lifetime": Tag(
+            _LIFETIME, "for LIFE_QUICK_MODE", "1200,60:86400", lent=True
+        ),
         "Default-phase-2-suites": sections(
             Kind.SUITE,
             "for connections whose configuration names none",
             "QM-ESP-3DES-SHA-PFS-SUITE",
-        ),
+        )._replace(lent=True),
         "Block-when-stopped": Tag(
             YES_NO, "drop the traffic of connections when isakmpd has ended in order, too", "no"
         ),
@@ -244,7 +247,9 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             harmless=True,
         ),
         "Shared-SADB": Tag(YES_NO, "the kernel's SAs are not ours alone", "no", idle=True),
-        "Unique-ids": Tag(UNIQUE, "the same for peers whose section does not say", "replace"),
+        "Unique-ids": Tag(
+            UNIQUE, "the same for peers whose section does not say", "replace", lent=True
+        ),
         "User": Tag(
             _NAME,
             "whom isakmpd becomes once it has its sockets, and whose the run directory is",

@@ -75,11 +75,13 @@ def _errors(conf: Conf, judged: Judgement, left_out: list[tuple[str, ConfError]]
 
 
 def _instead(conf: Conf, error: ConfError) -> ConfError:
-    """Of [General], what counts instead."""
+    """Of [General], what counts instead, if something does."""
     known = error.section.lower() == "general" and tag_of(Kind.GENERAL, error.tag)
     if not known:
         return error
     name = next((n for n in TAGS[Kind.GENERAL] if n.lower() == error.tag.lower()), "")
+    if known.lent:
+        return error
     if known.leads and not known.default and not error.reason.endswith(UNHEEDED):
         error.reason += UNHEEDED
     return conf.general(name)[1] or error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache, cached_property
 from operator import itemgetter
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from isakmp.conf.kinds import Kind, Tag
 from isakmp.conf.likely import likely_kind
 from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold, items_of
 from isakmp.conf.secrets import MEND, weakness
-from isakmp.conf.spelling import losing, unknown_tag
+from isakmp.conf.spelling import lent, losing, unknown_tag
 from isakmp.conf.spoken import unheard, unspoken
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, tag_of
@@ -242,9 +243,9 @@ class Walk:
         if visit.kind is Kind.CONNECTION and conf.get(configuration or "", "Suites") is None:
             written = conf.is_written("General", "Default-phase-2-suites")
             if written or self._speaks_ikev1(conf.get(section, "ISAKMP-peer") or ""):
-                listed = conf.get_list("General", "Default-phase-2-suites")
-                for suite in filter(conf.has_section, listed):
-                    self._enter(Kind.SUITE, suite, self._place(visit))
+                with suppress(ConfError):  # which the reader tells
+                    for suite in filter(conf.has_section, lent(conf, "Default-phase-2-suites")):
+                        self._enter(Kind.SUITE, suite, self._place(visit))
 
     def _speaks_ikev1(self, peer: str) -> bool:
         """Whether what is built in is of use to a peer: IKEv2 proposes something better."""

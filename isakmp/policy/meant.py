@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
-from isakmp.conf.alike import ALIKE, alike, most_alike
+from isakmp.conf.alike import ALIKE, alike, most_alike, whole
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import Entry, Parsed, Section, fold
-from isakmp.conf.spelling import MAX_UNKNOWN, whole
+from isakmp.conf.spelling import MAX_UNKNOWN
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, FOLDED, TAGS, tag_of
 from isakmp.conf.values import BadValue

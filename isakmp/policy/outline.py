@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from isakmp.conf.kinds import Kind
-from isakmp.conf.spelling import MAX_UNKNOWN, unknown_tag
+from isakmp.conf.spelling import MAX_UNKNOWN, meant_by
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import tag_of
 from isakmp.constants import IKEV1, IKEV2, isakmp
@@ -49,5 +49,5 @@ def outline(conf: Conf, section: str, resolve: Resolve, error: ConfError) -> Out
 def _expects(conf: Conf, section: str) -> bool:
     """Whether somebody is expected, be the tag misspelt."""
     unknown = [tag for tag in conf.tags(section) if tag_of(Kind.PEER, tag) is None]
-    meant = (unknown_tag(conf, Kind.PEER, section, tag).hint for tag in unknown[:MAX_UNKNOWN])
-    return bool(conf.get(section, "Remote-ID")) or any("Remote-ID" in hint for hint in meant)
+    meant = (meant_by(conf, Kind.PEER, section, tag) for tag in unknown[:MAX_UNKNOWN])
+    return bool(conf.get(section, "Remote-ID")) or "Remote-ID" in meant

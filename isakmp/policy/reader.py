@@ -14,7 +14,7 @@ from typing import Any
 
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import fold
-from isakmp.conf.spelling import refuse_misspelt
+from isakmp.conf.spelling import lent, refuse_misspelt
 from isakmp.conf.store import Conf
 from isakmp.conf.values import address_of, is_address
 from isakmp.constants import IKEV1, IKEV2, ipsec, isakmp
@@ -147,8 +147,7 @@ def read_remote(
 def _unique(conf: Conf, section: str) -> Unique:
     """The section's own word, or that of [General] for all."""
     own: Unique | None = conf.value(Kind.PEER, section, "Unique-ids")
-    everybodys: Unique = conf.general("Unique-ids")[0]
-    return own or everybodys
+    return own or lent(conf, "Unique-ids")  # type: ignore[no-any-return]
 
 
 def by_address(conf: Conf) -> Steps[dict[Address | None, str]]:
@@ -553,7 +552,7 @@ def _ipsec_algorithms(
     suites = _suites(conf, name, common)
     if mode is not None:
         suites = with_mode(suites, mode)
-    written = conf.get(conf.get(name, "Configuration") or "", "Suites") is not None
+    written = conf.is_written(conf.get(name, "Configuration") or "", "Suites")
     if written or conf.is_written("General", "Default-phase-2-suites"):
         return suites, ipsec_proposals(suites)
     return suites, default_esp(conf.where(name))
@@ -566,8 +565,10 @@ def _suites(conf: Conf, name: str, common: Common) -> tuple[Suite, ...]:
     if configuration is not None:
         conf.follow(name, "Configuration", configuration)
         conf.value(Kind.IPSEC_CONFIGURATION, configuration, "EXCHANGE_TYPE")
-        if conf.get(configuration, "Suites") is not None:
+        if conf.is_written(configuration, "Suites"):
             section, tag = configuration, "Suites"
+    if section == "General":
+        lent(conf, tag)
     suites = []
     for suite in read_names(conf, section, tag, MAX_PROPOSALS):
         suites.append(common.suite(suite, conf.follow(section, tag, suite)))

@@ -65,5 +65,6 @@ def _address(conf: Conf, section: str) -> Address | None:
 
 def no_address(conf: Conf, tag: str) -> ConfError:
     """What is wrong with such a tag."""
-    hint = likely_meant(Kind.PHASE_1, tag) or HINT
+    meant = likely_meant(Kind.PHASE_1, tag)
+    hint = f"did you mean {meant}?" if meant else HINT
     return conf.error("is no address, so that nobody is known by it", "Phase 1", tag, hint)

@@ -21,7 +21,7 @@ from isakmp.conf.parse import fold
 from isakmp.conf.spelling import refuse_lost, refusing_lost
 from isakmp.conf.store import Conf, Transaction
 from isakmp.conf.told import Told
-from isakmp.conf.user import owners
+from isakmp.conf.user import owners, refuse_start
 from isakmp.constants import ISAKMP_PORT
 from isakmp.errors import ConfError, IsakmpError, Reason, Refused
 from isakmp.event.job import Job
@@ -69,7 +69,7 @@ class Daemon:
         Callable[[], float], transport: Transport, app: Application, log: Log,
         source: Callable[[Address], Address | None], resolve: Resolve, run_directory: FilePath,
         work: Work = HERE, nat_traversal: bool = True, flows: bool = True, active: bool = True,
-        port: int = 500, nat_t_port: int = 4500, report_path: FilePath | None = None,
+        families: tuple[int, ...] = (4, 6), port: int = 500, nat_t_port: int = 4500, report_path: FilePath | None = None,
         esp_in: Callable[..., object] | None = None, on_quit: Callable[[], object] = lambda: None,
         reloading: Callable[[], AbstractContextManager[None]] = nullcontext,
         calm: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -83,7 +83,7 @@ class Daemon:
         self.changes = Reload(timers)
         self.sas = SaDatabase()
         self.catalog = Catalog(conf, resolve, supports=app.supports)
-        self._stack = Stack(app.supports, idle=app.name == "none")
+        self._stack = Stack(app.supports, app.name == "none", families)
         versions = Ikev1(), Ikev2(random, timers.now)
         self.keeper = Keeper(
             sas=self.sas, app=app, catalog=self.catalog, timers=timers, log=log,
@@ -430,6 +430,7 @@ class Daemon:
             with _unchanged(of_file=True):
                 fresh = yield from self.conf.again()
                 yield from refusing_lost(fresh)
+                refuse_start(fresh)
                 yield from refuse_incomplete(self.conf, fresh)
             differ = yield from self.conf.differing(fresh)
             what = "configuration reloaded"

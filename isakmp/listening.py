@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from isakmp.conf.host import NO_INTERFACE
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
 from isakmp.policy.spd import Address
@@ -13,7 +14,7 @@ from isakmp.transport.netif import interface
 def listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
     """The addresses of Listen-on, written or an interface's, of the families that are wanted.
 
-    ConfError where there is no such interface, or it has no address.
+    ConfError where there is no such interface, or it has no address, or nothing is left.
     """
     addresses: list[Address] = []
     for text in conf.value(Kind.GENERAL, "General", "Listen-on"):
@@ -22,7 +23,9 @@ def listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
         except ValueError:
             found = [i.ip for version in families if (i := interface(text, version))]
             if not found:
-                why = f"{text} is no address, and no interface of this host with one"
-                raise conf.error(why, "General", "Listen-on") from None
+                raise conf.error(f"{text} {NO_INTERFACE}", "General", "Listen-on") from None
         addresses += [address for address in found if address.version in families]
+    if not addresses and conf.is_written("General", "Listen-on"):
+        why = f"has no address of IPv{families[0]}, and -{families[0]} leaves out all others"
+        raise conf.error(why, "General", "Listen-on")
     return addresses

@@ -15,7 +15,7 @@ from traceback import format_exception
 from fifo_ui.screen import Tone, screen_of
 from isakmp.conf.check import judge_file
 from isakmp.conf.store import Conf
-from isakmp.conf.user import owners
+from isakmp.conf.user import owners, refuse_start
 from isakmp.crypto.agreement import VERBS
 from isakmp.daemon import Daemon
 from isakmp.errors import ConfError, IsakmpError
@@ -74,7 +74,8 @@ def check_only(options: argparse.Namespace) -> int:
     idle: bool = options.leave_alone
 
     def host(conf: Conf) -> tuple[Iterable[ConfError], Stack]:
-        return lacking(conf, options), Stack(None if idle else asked_beforehand(conf), idle)
+        supports = None if idle else asked_beforehand(conf)
+        return lacking(conf, options), Stack(supports, idle, families(options))
 
     path = Path(options.conf)
     screen, told = screen_of(sys.stderr), partial(print, file=sys.stderr)
@@ -153,6 +154,7 @@ def _serve(
     timers = Timers(time.monotonic)
     loop = Loop(timers, lambda error: log.internal_err("bug: %s", "".join(format_exception(error))))
     outlets.attach(loop)
+    refuse_start(conf)
     general = partial(conf.get, "General")
     identity = Identity.wanted(general("User") or "", general("Group") or "")
     with ExitStack() as stack:
@@ -233,5 +235,5 @@ def _daemon(
         nat_traversal=not options.no_nat_t, flows=not options.no_flows,
         active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
         report_path=Path(options.report) if options.report else None, esp_in=esp_in,
-        on_quit=loop.stop, reloading=starter.reload, calm=uncollected, work=workers,
+        families=versions, on_quit=loop.stop, reloading=starter.reload, calm=uncollected, work=workers,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from isakmp.conf.clear import traffic_warnings
-from isakmp.conf.host import address_warnings, file_warnings
+from isakmp.conf.host import address_warnings, file_warnings, interface_warnings
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import fold
 from isakmp.conf.ppk import ppk_warnings
@@ -68,7 +68,10 @@ def judging(
     if not connection_names(conf) and not conf.tags("Phase 1"):
         place = f"{conf.path}: " if conf.path else ""
         said.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
-    said += [*user_warnings(conf), *file_warnings(conf)] if started else group_warnings(conf)
+    if started:
+        said += [*user_warnings(conf), *interface_warnings(conf, resolve), *file_warnings(conf)]
+    else:
+        said += group_warnings(conf)
     return Judgement(errors, [*conf.warnings, *said], faults)
 
 
@@ -92,7 +95,7 @@ def _judging_part(
     said += yield from told(
         traffic_warnings(conf, walk.connections, walk.bypass, resolve, installs, stack.idle)
     )
-    said += yield from told(address_warnings(conf, remotes, resolve))
+    said += yield from told(address_warnings(conf, remotes, resolve, stack.families))
     said += yield from told(ppk_warnings(conf, remotes, walk.connections))
     yield from walk.dropped()
     return Judgement(errors[:MAX_ERRORS], said, walk.faults)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,15 +17,21 @@ from isakmp.policy.identity import Resolve, no_interfaces
 from isakmp.policy.spd import Address, Remote
 from isakmp.run_directory import run_directory
 
+NO_INTERFACE = "is no address, and no interface of this host with one"
+
 _ANY = {4: ip_address("0.0.0.0"), 6: ip_address("::")}
 # No host has these: who resolves them does not know what this one has.
 _NOBODYS = {4: "240.0.0.1", 6: "100::1"}
 
 
-def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) -> Iterator[str]:
+def address_warnings(
+    conf: Conf, remotes: Iterable[Remote], resolve: Resolve, families: Collection[int] = (4, 6)
+) -> Iterator[str]:
     """A Local-address that no interface has (yet), or that nobody listens on, and an Address of
-    this host's own, where the interfaces are known; empty at each step."""
+    this host's own, where the interfaces are known; an address of a version of IP that isakmpd is
+    not to speak; empty at each step."""
     listens, known = _listened(conf, resolve), resolve is not no_interfaces
+    yield from _left_out(conf, families)
 
     @cache
     def lacks(address: Address) -> bool:
@@ -41,7 +47,9 @@ def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) ->
             yield ""
         address, theirs = remote.local_address, remote.address
         place = conf.where(remote.name, "Local-address")
-        if address is not None and lacks(address):
+        if unspoken := _unspoken(conf, remote, families):
+            yield unspoken
+        elif address is not None and lacks(address):
             yield f"{place}: no interface of this host has {address}: nothing can be sent from it"
         elif address is not None and listens.isdisjoint((address, _ANY[address.version])):
             text = (
@@ -56,6 +64,30 @@ def address_warnings(conf: Conf, remotes: Iterable[Remote], resolve: Resolve) ->
             yield f"{place}: {theirs} is an address of this host, which would call itself"
 
 
+def _left_out(conf: Conf, families: Collection[int]) -> Iterator[str]:
+    """What of Listen-on is of such a version."""
+    for text in conf.general("Listen-on")[0] or ():
+        address = address_of(text)
+        if address is not None and address.version not in families:
+            place = conf.where("General", "Listen-on")
+            yield f"{place}: {address} is left out: {_alone(families)}"
+
+
+def _unspoken(conf: Conf, remote: Remote, families: Collection[int]) -> str:
+    """That a peer is of such a version; empty where it is not."""
+    both = ("Local-address", remote.local_address), ("Address", remote.address)
+    for tag, address in both:
+        if address is not None and address.version not in families:
+            place = conf.where(remote.name, tag)
+            return f"{place}: nothing can be sent to {remote.name}: {_alone(families)}"
+    return ""
+
+
+def _alone(families: Collection[int]) -> str:
+    version = min(families)
+    return f"with -{version} isakmpd speaks IPv{version} alone"
+
+
 def _listened(conf: Conf, resolve: Resolve) -> frozenset[Address]:
     """The addresses of Listen-on; any where it is not written, cannot be used, or names an
     interface of which nothing is known."""
@@ -68,6 +100,14 @@ def _listened(conf: Conf, resolve: Resolve) -> frozenset[Address]:
             return frozenset(_ANY.values())
         found.update(of_this)
     return frozenset(found or _ANY.values())
+
+
+def interface_warnings(conf: Conf, resolve: Resolve) -> Iterator[str]:
+    """An interface of Listen-on without an address now, for an isakmpd that runs."""
+    for text in conf.general("Listen-on")[0] or () if resolve is not no_interfaces else ():
+        if address_of(text) is None and not any(resolve(text, version) for version in _ANY):
+            place = conf.where("General", "Listen-on")
+            yield f"{place}: {text} {NO_INTERFACE}: isakmpd would not start"
 
 
 def file_warnings(conf: Conf) -> Iterator[str]:

@@ -12,6 +12,7 @@ from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import Entry, Section, fold
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, FOLDED, tag_of
+from isakmp.conf.tags_general import NEEDED_AT_START
 from isakmp.conf.values import is_address
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, pauses
@@ -21,6 +22,7 @@ _LOOKED_AT = 100
 _KINDS = {fold(name): kind for name, kind in FIXED.items()}
 _LISTS = ("Connections", "Passive-connections")
 _FOLDED_LISTS = frozenset(map(fold, _LISTS))
+_AT_START = frozenset(map(fold, NEEDED_AT_START))
 _PEER = fold("ISAKMP-peer")
 # Each tag that says a side of the traffic, and the other one of that side.
 _SIDES = {"local-id": "local-selectors", "remote-id": "remote-selectors"}
@@ -45,6 +47,8 @@ def misplaced(conf: Conf) -> Steps[list[ConfError]]:
             found.append(_error(entry, "[Phase 2]"))
         elif entry := _of_phase_1(key, section):
             found.append(_error(entry, "[Phase 1]"))
+        elif entry := _of_general(key, section):
+            found.append(_error(entry, "[General]"))
         elif lost and (entry := _of_connection(key, section, ours, bypass)):
             found.append(_error(entry, f"[{lost[0]}]"))
         elif before and (entry := _of_side(key, section, before)):
@@ -110,6 +114,13 @@ def _of_phase_1(key: str, section: Section) -> Entry | None:
         if (tag[0].isdigit() or ":" in tag) and is_address(tag):
             return entry
     return section.entries.get("default") if kind else None
+
+
+def _of_general(key: str, section: Section) -> Entry | None:
+    """What a start needs, in another section with a fixed name."""
+    if _KINDS.get(key) in (None, Kind.GENERAL) or _AT_START.isdisjoint(section.entries):
+        return None
+    return next(entry for tag, entry in section.entries.items() if tag in _AT_START)
 
 
 def _of_connection(

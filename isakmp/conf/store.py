@@ -19,7 +19,7 @@ from isakmp.conf.defaults import BORROWED, BUILT_IN
 from isakmp.conf.files import Opener, exposed, octets_of
 from isakmp.conf.generated import generated
 from isakmp.conf.kinds import Kind, Tag
-from isakmp.conf.likely import likely_section, only_unnamed
+from isakmp.conf.likely import likely_kind, likely_section, only_unnamed
 from isakmp.conf.misnamed import misnamed
 from isakmp.conf.parse import (
     MAX_FILE_BYTES,
@@ -38,7 +38,7 @@ from isakmp.conf.parse import (
     parsing,
     says_nothing,
 )
-from isakmp.conf.tags import FOLDED, TAGS
+from isakmp.conf.tags import FIXED, FOLDED, TAGS, tag_of
 from isakmp.conf.values import BadValue, is_address
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, at_once, emptied, pauses
@@ -63,6 +63,7 @@ _BUILT_IN = {
     fold(section): {fold(tag): (tag, value) for tag, value in tags.items()}
     for section, tags in BUILT_IN.items()
 }
+_FIXED = {fold(name): kind for name, kind in FIXED.items()}
 # What is not written of it this process has from elsewhere.
 _IN_USE = "general", "run-directory"
 
@@ -228,15 +229,22 @@ class Conf:
         ConfError where there is no such section.
         """
         if not self.has_section(name):
-            hint = self.near(name, tag)
+            hint = self.near(name, tag, self._led(section, tag))
             raise self.error(f"there is no section [{name}]", section, tag, hint, missing=True)
         return self.where(name) if self.has_written_section(name) else self.where(section, tag)
 
-    def near(self, name: str, tag: str) -> str:
-        """A hint for the name of a section that is not there, and that a tag should name."""
+    def _led(self, section: str, tag: str) -> Collection[Kind]:
+        """The kinds of section that a section's tag may name: of its own kind the one alone."""
+        found = self._sections.get(key := fold(section))
+        kind = _FIXED.get(key) or (likely_kind(found) if found else None)
+        row = tag_of(kind, tag) if kind else None
+        return (row.leads,) if row and row.leads else _named_by(fold(tag))
+
+    def near(self, name: str, tag: str, kinds: Collection[Kind]) -> str:
+        """A hint for the name of a section that is not there, and that a tag should name, of these
+        kinds."""
         if fold(name) in self.removed:
             return "it was removed at run time"
-        kinds = _named_by(fold(tag))
         expected = " or ".join(kind.value for kind in kinds) or "a peer"
         expected = f"{tag} names a section: {expected}"
         if peer := self.get("Phase 1", name) if is_address(name) else None:

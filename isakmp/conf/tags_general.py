@@ -43,6 +43,8 @@ AT_START = (
 )
 # Those of them whose default could be more than was meant: root, all addresses.
 NEEDED_AT_START = ("Application", "Group", "Listen-on", "User")
+# Those without which isakmpd does not start where their value is in error.
+REFUSED_AT_START = (*NEEDED_AT_START, "Run-directory")
 
 GENERAL: Mapping[str, Tag] = MappingProxyType(
     {

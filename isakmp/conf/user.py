@@ -7,12 +7,26 @@ from pathlib import Path
 from stat import S_IWGRP, S_IWOTH, S_IWUSR, S_IXGRP, S_IXOTH, S_IXUSR
 
 from isakmp.conf.files import is_other
+from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
+from isakmp.conf.tags_general import REFUSED_AT_START
 from isakmp.errors import ConfError
 from isakmp.privilege import Identity
 from isakmp.run_directory import COMMON, run_directory
 
 _RIGHTS = (S_IWUSR | S_IXUSR, S_IWGRP | S_IXGRP, S_IWOTH | S_IXOTH)
+
+
+def refuse_start(conf: Conf) -> None:
+    """ConfError where isakmpd would not start as this file has it, whatever else this host has: a
+    value in error that it needs, or a user or group that is not there."""
+    for tag in REFUSED_AT_START:
+        conf.value(Kind.GENERAL, "General", tag)
+    try:
+        named_user(conf)
+    except ConfError as error:
+        conf.place(error)
+        raise
 
 
 def user_warnings(conf: Conf) -> Iterator[str]:

@@ -185,17 +185,31 @@ def offer_range(unit: str = "", least: int = 0, most: int = MAX_AMOUNT) -> Type:
 
 
 def too_little(life: Range | int | None, unit: str) -> str:
-    """That a lifetime is too short for an SA to be replaced in time; empty where it is not, and of
-    0, which is none."""
-    amount = life.offer if isinstance(life, Range) else life
-    if not amount or amount >= _LEAST[unit]:
+    """That a lifetime, or one that is accepted, is too short for an SA to be replaced in time;
+    empty where it is not, and of 0, which is none."""
+    offer, least = (life.offer, life.min) if isinstance(life, Range) else (life, life)
+    if not offer or least is None or min(offer, least) >= _LEAST[unit]:
         return ""
-    return f"{amount} {unit}: too little to replace an SA in time; give it {_LEAST[unit]} or more"
+    amount = f"{offer} {unit}" if offer < _LEAST[unit] else f"accepts {least} {unit}"
+    return f"{amount}: too little to replace an SA in time; give it {_LEAST[unit]} or more"
+
+
+def outside(life: Range | None) -> str:
+    """That a lifetime's offer is none that it accepts itself; empty where it is."""
+    if not life or life.offer in life:
+        return ""
+    return f"offers {life.offer}, which it would not accept"
 
 
 def lifetime(other: Type, unit: str) -> Type:
-    """The same, of a lifetime, which may be too short."""
-    return replace(other, remark=lambda text: too_little(other.parse(text), unit))
+    """The same, of a lifetime, which may be too short, or not what it accepts."""
+
+    def remark(text: str) -> str:
+        life = other.parse(text)
+        said = too_little(life, unit), outside(life if isinstance(life, Range) else None)
+        return "; ".join(filter(None, said))
+
+    return replace(other, remark=remark)
 
 
 @lru_cache(4096)

@@ -23,7 +23,7 @@ from isakmp.conf.spelling import lent, losing, unknown_tag
 from isakmp.conf.spoken import unheard, unspoken
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, tag_of
-from isakmp.conf.values import NO, SECTION, YES_NO, BadValue, too_little
+from isakmp.conf.values import NO, SECTION, YES_NO, BadValue, outside, too_little
 from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
 from isakmp.errors import ConfError
 from isakmp.event.steps import AT_ONCE, Steps, emptied, pauses
@@ -310,7 +310,7 @@ class Walk:
         if self.conf.has_section(section):
             self._enter(kind, section, cited)
         else:
-            hint = self.conf.near(section, name) if len(self.errors) < MAX_HINTS else ""
+            hint = self.conf.near(section, name, (kind,)) if len(self.errors) < MAX_HINTS else ""
             reason = f"there is no section [{section}]"
             self._error(self.conf.error(reason, *cited, hint, missing=True))
 
@@ -498,9 +498,8 @@ class Walk:
         if written and (remark := too_little(life, unit.name.lower())):
             place = self.conf.where(visit.section, "LIFE_DURATION")
             self.warnings.append(f"{place}: {remark}")
-        if life and life.offer not in life:
-            text = f"offers {life.offer}, which it would not accept"
-            self.warnings.append(f"{self.conf.where(visit.section)}: {text}")
+        if written and (remark := outside(life)):
+            self.warnings.append(f"{self.conf.where(visit.section)}: {remark}")
 
     def _ike_transform(self, visit: _Visit) -> None:
         transform = read_ike_transform(self.conf, visit.section, self._line(visit))

@@ -147,7 +147,7 @@ def read_remote(
 def _unique(conf: Conf, section: str) -> Unique:
     """The section's own word, or that of [General] for all."""
     own: Unique | None = conf.value(Kind.PEER, section, "Unique-ids")
-    return own or lent(conf, "Unique-ids")  # type: ignore[no-any-return]
+    return own or lent(conf, "Unique-ids")
 
 
 def by_address(conf: Conf) -> Steps[dict[Address | None, str]]:

@@ -30,10 +30,12 @@ Supports = Callable[
 
 class Stack(NamedTuple):
     """The IPsec stack that a configuration is judged for. supports: its word on a transform, where
-    it can be asked; idle: nothing is installed in it, as the command line says."""
+    it can be asked; idle: nothing is installed in it, as the command line says; families: the
+    versions of IP that isakmpd speaks, as that says, too."""
 
     supports: Supports | None = None
     idle: bool = False
+    families: tuple[int, ...] = (4, 6)
 
 
 UNKNOWN = Stack()

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from isakmp.conf.alike import whole
 from isakmp.conf.check import judge
-from isakmp.conf.spelling import lost, whole
+from isakmp.conf.spelling import lost
 from isakmp.conf.store import Conf
 
 TEXT = "Connections= net\n[net]\nISAKMP-peer= east\n"

@@ -69,8 +69,9 @@ class Daemon:
         Callable[[], float], transport: Transport, app: Application, log: Log,
         source: Callable[[Address], Address | None], resolve: Resolve, run_directory: FilePath,
         work: Work = HERE, nat_traversal: bool = True, flows: bool = True, active: bool = True,
-        families: tuple[int, ...] = (4, 6), port: int = 500, nat_t_port: int = 4500, report_path: FilePath | None = None,
-        esp_in: Callable[..., object] | None = None, on_quit: Callable[[], object] = lambda: None,
+        families: tuple[int, ...] = (4, 6), port: int = 500, nat_t_port: int = 4500,
+        report_path: FilePath | None = None, esp_in: Callable[..., object] | None = None,
+        on_quit: Callable[[], object] = lambda: None,
         reloading: Callable[[], AbstractContextManager[None]] = nullcontext,
         calm: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:  # fmt: skip

@@ -235,5 +235,6 @@ def _daemon(
         nat_traversal=not options.no_nat_t, flows=not options.no_flows,
         active=not options.passive, port=options.port, nat_t_port=options.nat_t_port,
         report_path=Path(options.report) if options.report else None, esp_in=esp_in,
-        families=versions, on_quit=loop.stop, reloading=starter.reload, calm=uncollected, work=workers,
+        families=versions, on_quit=loop.stop, reloading=starter.reload, calm=uncollected,
+        work=workers,
     )  # fmt: skip

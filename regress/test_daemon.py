@@ -322,6 +322,45 @@ def test_what_would_be_lost_without_a_trace_is_refused_whole(tmp_path: Path, mis
         Network().add(WEST.address, "", conf=Conf.load(path)).daemon.start()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "User= 9bad!", "User= no-such-one", "Listen-on= 1.2.3.400", "Application= nonesuch",
+        "Run-directory= run", "Username= nobody",
+    ],
+)  # fmt: skip
+def test_a_file_that_no_start_goes_on_with_is_refused_whole(tmp_path: Path, line: str) -> None:
+    net, west, east, path = on_disk(tmp_path)
+    path.write_text(path.read_text().replace("[General]\n", f"[General]\n{line}\n"))
+    tag = line.partition("=")[0]
+    told = rf":2 \[General\]:{tag}: .*; nothing has changed: what was read before holds"
+    with pytest.raises(ConfError, match=told):
+        west.reload()
+    net.run(1)
+    agree(west, east)
+    assert not west.daemon.conf.is_written("General", tag)
+
+
+@pytest.mark.parametrize("lost", ["Default-phase-2-suites= # ", "Default-phase-2-suite= "])
+def test_suites_that_are_lost_leave_their_connection_out(tmp_path: Path, lost: str) -> None:
+    """The peer would take 3DES, too."""
+    suite = "QM-ESP-AES-128-SHA2-256-SUITE"
+    ours = replace(WEST, general=f"Default-phase-2-suites= {suite}")
+    theirs = replace(EAST, suites=f"{suite}, QM-ESP-3DES-SHA-PFS-SUITE")
+    net, west, east, path = on_disk(tmp_path, ours, other=theirs)
+    right = path.read_text().replace("Configuration= phase-2\n", "")
+    path.write_text(right)
+    west.reload()
+    net.run(30)
+    assert len(west.rows(2)) == len(east.rows(2)) == 1
+    path.write_text(right.replace("Default-phase-2-suites= ", lost))
+    (line,) = [text for text in west.reload() if text.startswith("left out: west-east: ")]
+    assert "[General]:Default-phase-2-suite" in line
+    net.run(30)
+    assert west.rows(2) == east.rows(2) == []
+    assert west.daemon.catalog.closed.keys() == {"west-east"}
+
+
 def test_what_counts_at_a_start_alone_is_told(tmp_path: Path) -> None:
     _, west, _, path = on_disk(tmp_path)
     lost = "[General]:Listen-on counts at a start alone: write it in the file for the next one"

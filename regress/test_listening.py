@@ -35,3 +35,10 @@ def test_what_is_neither_is_an_error_at_its_line() -> None:
         "Listen-on",
         2,
     )
+
+
+@pytest.mark.parametrize(("text", "family"), [("2001:db8::1", 4), ("192.0.2.1, 192.0.2.2", 6)])
+def test_nothing_that_is_left_of_a_list_is_not_everything(text: str, family: int) -> None:
+    with pytest.raises(ConfError, match=f"has no address of IPv{family}, and -{family} leaves out"):
+        on(text, family)
+    assert listen_on(Conf.from_text(""), (family,)) == []

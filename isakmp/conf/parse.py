@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from isakmp.conf.alike import ALIKE, most_alike, whole
-from isakmp.conf.tags import LISTS, MAY_BE_EMPTY, MUST_SPEAK, REFUSED_EMPTY, SPELLED
+from isakmp.conf.tags import LISTS, MUST_SPEAK, REFUSED_EMPTY, SPELLED
 from isakmp.conf.values import is_address
 from isakmp.errors import ConfError
 from isakmp.event.steps import AT_ONCE, Steps, at_once
@@ -243,19 +243,19 @@ class _Parser:
             self._warn(line, "the quotes belong to the secret")
         if reason := _check_tag(tag):
             return self._error(line, reason)
-        if says_nothing(tag, value) or self._says_all_of_a_tag(tag, value):
+        if says_nothing(tag, value) or self._is_rest_of_tag(tag, value):
             return self._without_value(line, self.section, tag, value)
         if reason := check_value(value):
             return self._error(line, reason, tag)
         return self._store(self.section, Entry(self.section.name, tag, value, self.file, line))
 
-    def _says_all_of_a_tag(self, tag: str, value: str) -> bool:
-        """Whether a value is the rest of its tag, a slip of an equals sign in it, and there is no
-        other, where the whole file is in error for that (``R=emote-ID=``)."""
+    def _is_rest_of_tag(self, tag: str, value: str) -> bool:
+        """Whether a value is but the rest of its tag, behind a slip of an equals sign, which must
+        have one (``R=emote-ID=``)."""
         return value[-1:] == "=" and self._like(tag, value) in REFUSED_EMPTY
 
     def _like(self, tag: str, value: str) -> str:
-        """What must have a value, that an unknown tag looks like; empty where it looks like none."""
+        """What must have a value and an unknown tag looks like; empty where it looks like none."""
         if fold(tag) in SPELLED:
             return ""
         self.unknown += 1

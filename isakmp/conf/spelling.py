@@ -28,9 +28,7 @@ def likely_meant(kind: Kind, name: str, likeness: float = ALIKE) -> str:
     return most_alike(name, TAGS[kind], likeness)
 
 
-def meant_by(
-    conf: Conf, kind: Kind, section: str, name: str, likeness: float = ALIKE
-) -> str:
+def meant_by(conf: Conf, kind: Kind, section: str, name: str, likeness: float = ALIKE) -> str:
     """The known tag that an unknown one of a section looks like, whole or as it is written."""
     joined, _ = whole(name, conf.get(section, name) or "")
     return likely_meant(kind, joined, likeness) or likely_meant(kind, name, likeness)

@@ -562,6 +562,28 @@ def test_a_lifetime_too_short_to_replace_what_has_it(
 
 
 @pytest.mark.parametrize(
+    ("life", "said"),
+    [
+        ("60,1:86400", ": accepts 1 seconds: too little to replace an SA in time; give it 30"),
+        ("60,0:86400", ": accepts 0 seconds: too little"),
+        ("60,100:200", "offers 60, which it would not accept"),
+        ("600,60:300", "offers 600, which it would not accept"),
+        ("3600,60:86400", ""),
+    ],
+)
+@pytest.mark.parametrize("place", ["General", "brief"])
+def test_a_lifetime_whose_range_is_not_one_to_keep_to(place: str, life: str, said: str) -> None:
+    text = PAIR.text()
+    if place == "General":
+        text = text.replace("[General]\n", f"[General]\nDefault-phase-2-lifetime= {life}\n", 1)
+    else:
+        tags = "[west-east]\nESP-proposals= aes128gcm16\nLife= brief\n"
+        text = text.replace("[west-east]\n", tags, 1) + SECTION.format("SECONDS", life)
+    told = [line for line in warnings(Conf.from_text(text, "f")) if "accept" in line]
+    assert [said in line for line in told] == [True] * bool(said)
+
+
+@pytest.mark.parametrize(
     ("section", "line"),
     [
         ("General", "Default-phase-1-lifetime= 29"), ("General", "Default-phase-2-lifetime= 1,1:9"),

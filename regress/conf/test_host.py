@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from isakmp.conf.check import check, warnings
+from isakmp.conf.check import check, judge, warnings
 from isakmp.conf.files import check_directory
 from isakmp.conf.store import Conf
 from isakmp.errors import IsakmpError
+from isakmp.policy.supported import Stack
 from isakmp.transport.netif import Interface, interface
 
 PEER = """\
@@ -199,3 +200,31 @@ def test_nobody_listens_in_the_ip_version_of_a_peer() -> None:
     assert any(told in line for line in warnings(Conf.from_text(text.format("192.0.2.1"))))
     both = text.format("192.0.2.1, 2001:db8::1")
     assert not any(told in line for line in warnings(Conf.from_text(both)))
+
+
+def test_an_interface_that_is_gone_is_told_while_isakmpd_runs() -> None:
+    conf = Conf.from_text("[General]\nListen-on= eth0, ppp0, 192.0.2.77\n", "f")
+    assert [line for line in warnings(conf, known) if "no interface of this host with" in line] == [
+        "f:2 [General]:Listen-on: ppp0 is no address, and no interface of this host with one: "
+        "isakmpd would not start"
+    ]
+    assert not [line for line in warnings(conf) if "ppp0" in line], "of which nothing is known"
+
+
+@pytest.mark.parametrize(
+    ("address", "general", "families", "said"),
+    [
+        ("2001:db8::2", "", (4,), "Address: nothing can be sent to a: with -4 isakmpd speaks IPv4"),
+        ("192.0.2.2", "", (6,), "Address: nothing can be sent to a: with -6 isakmpd speaks IPv6"),
+        ("192.0.2.2", "192.0.2.1, 2001:db8::1", (4,),
+         "[General]:Listen-on: 2001:db8::1 is left out: with -4 isakmpd speaks IPv4 alone"),
+        ("192.0.2.2", "192.0.2.1, 2001:db8::1", (4, 6), ""),
+    ],
+)  # fmt: skip
+def test_what_the_command_line_leaves_out(
+    address: str, general: str, families: tuple[int, ...], said: str
+) -> None:
+    text = f"[General]\n{f'Listen-on= {general}' if general else ''}\n[Phase 1]\n{address}= a\n"
+    text += f"[a]\nAddress= {address}\nKey-exchange= ikev2\nAuthentication= Aeb7oo3ahtho9uNgai\n"
+    told = judge(Conf.from_text(text, "f"), stack=Stack(families=families)).warnings
+    assert [said in line for line in told if "isakmpd speaks" in line] == [True] * bool(said)

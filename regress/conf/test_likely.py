@@ -8,6 +8,7 @@ from isakmp.conf.check import check
 from isakmp.conf.kinds import Kind
 from isakmp.conf.likely import likely_kind
 from isakmp.conf.store import Conf
+from isakmp.errors import ConfError
 
 TEXT = """\
 [Phase 1]
@@ -133,3 +134,15 @@ def test_a_phase_that_is_another_names_what_it_may_be(section: str, phase: str, 
     text = TEXT.replace(f"[{section}]\n", f"[{section}]\nPhase= {phase}\n")
     told = [str(error) for error in check(Conf.from_text(text, "f"))]
     assert any(f"'{phase}' is not {only}, the only value" in line for line in told)
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("quick", "mains"), ("main", "quik")])
+def test_a_configuration_of_the_other_phase_is_not_what_is_meant(right: str, wrong: str) -> None:
+    text = TEXT.replace(f"Configuration= {right}", f"Configuration= {wrong}")
+    (hint,) = [e.hint for e in check(Conf.from_text(text, "f")) if e.missing]
+    kinds = {"quick": "an IPsec configuration", "main": "an ISAKMP configuration"}
+    assert hint == f"Configuration names a section: {kinds[right]}; did you mean {right}?"
+    conf = Conf.from_text(text, "f")
+    with pytest.raises(ConfError) as refused:
+        conf.follow("net" if right == "quick" else "east", "Configuration", wrong)
+    assert refused.value.hint == hint

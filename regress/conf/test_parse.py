@@ -250,6 +250,36 @@ def test_a_misspelt_tag_that_a_start_needs_refuses_it(tag: str, value: str) -> N
         refuse_lost(Conf.from_text(f"[General]\n{tag}= {value}\n"))
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("Remote-selector=", "Remote-selectors"),
+        ("Local-selector= # none", "Local-selectors"),
+        ("R=emote-selectors=", "Remote-selectors"),
+        ("Netmsk=", "Netmask"),
+        ("Netm=ask=", "Netmask"),
+        ("ID-typ=", "ID-type"),
+        ("Usr=", "User"),
+    ],
+)
+def test_a_misspelt_tag_without_a_value_refuses_the_file_where_the_right_one_does(
+    line: str, meant: str
+) -> None:
+    (error,) = parse(f"[s]\n{line}\n", "f").errors
+    tag = line.partition("=")[0]
+    assert str(error) == f"f:2 [s]:{tag}: no tag {tag} in [s] (did you mean {meant}?)"
+
+
+def test_a_value_may_end_with_an_equals_sign() -> None:
+    for line in ("Authentication= c2VjcmV0=", "Note= this=", "Name= Netmask="):
+        assert parse(f"[s]\n{line}\n", "f").errors == []
+
+
+def test_errors_are_told_in_the_order_of_their_lines() -> None:
+    parsed = parse("[Phase 2]\nConnections=\n[s]\nAddress=\n", "f")
+    assert [error.line for error in parsed.errors] == [2, 4]
+
+
 @pytest.mark.parametrize("tag", ["10.0.0.1", "2001:db8::1"])
 def test_an_address_has_a_peer(tag: str) -> None:
     """Who calls from there would be taken for the Default."""

@@ -8,8 +8,10 @@ import pytest
 
 from isakmp.conf.alike import whole
 from isakmp.conf.check import judge
-from isakmp.conf.spelling import lost
+from isakmp.conf.kinds import Kind
+from isakmp.conf.spelling import lost, refuse_misspelt
 from isakmp.conf.store import Conf
+from isakmp.errors import ConfError
 
 TEXT = "Connections= net\n[net]\nISAKMP-peer= east\n"
 
@@ -73,3 +75,40 @@ def test_such_a_tag_is_an_error_where_it_looks_like_one_that_is_known(line: str,
 def test_a_list_with_one_is_lost() -> None:
     (error,) = lost(Conf.from_text(f"[Phase 2]\nP=assive-connections= net\n{TEXT}"))
     assert error.hint == "did you mean Passive-connections?"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("Port=", "Port: no value"),
+        ("Lif= brief", "no tag Lif in an ISAKMP peer"),
+        ("Note= x", ""),
+        ("Send-IDr=", ""),
+    ],
+)
+def test_a_section_is_refused_for_a_tag_that_is_misspelt_or_says_nothing(
+    line: str, said: str
+) -> None:
+    """By who reads it, without the checker."""
+    conf = Conf.from_text(f"[east]\nAddress= 192.0.2.2\n{line}\n", "f")
+    if not said:
+        refuse_misspelt(conf, Kind.PEER, "east")
+        return
+    with pytest.raises(ConfError, match=said):
+        refuse_misspelt(conf, Kind.PEER, "east")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("Username= nobody", "User"),
+        ("Listen-address= 192.0.2.1", "Listen-on"),
+        ("U=ser= nobody", "User"),
+        ("Rainbow= 7", ""),
+        ("Policy= /etc/policy", ""),
+    ],
+)
+def test_of_what_a_start_needs_less_likeness_is_enough(line: str, meant: str) -> None:
+    """Its default is root, or all addresses."""
+    hints = [error.hint for error in lost(Conf.from_text(f"[General]\n{line}\n"))]
+    assert hints == [f"did you mean {meant}?"] * bool(meant)

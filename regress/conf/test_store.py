@@ -264,6 +264,11 @@ class TestFile:
         path.chmod(0o644)
         assert Conf.load(path).get("General", "Retransmits") == "4"
 
+    def test_an_empty_secret_is_none(self, path: Path) -> None:
+        path.write_text("[peer]\nAuthentication=\n")
+        path.chmod(0o644)
+        assert Conf.load(path).is_empty("peer", "Authentication")
+
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
     def test_a_secret_of_another_user_is_refused(self, path: Path) -> None:
         os.chown(path, 65534, 65534)
@@ -304,6 +309,29 @@ def test_a_section_that_says_more_than_its_kind_is_told_apart() -> None:
     )
     found = [conf.knows_all(Kind.PEER, name) for name in ("a", "A", "b", "LIFE_MAIN_MODE", "none")]
     assert found == [True, True, False, False, False]
+
+
+def test_a_section_with_a_tag_that_says_nothing_is_told_apart() -> None:
+    conf = Conf.from_text("[a]\nPort= 1\n[b]\nPort= 1\nLife=\n")
+    assert [conf.knows_all(Kind.PEER, name) for name in ("a", "b")] == [True, False]
+
+
+def test_what_is_empty_is_not_set() -> None:
+    """Neither is it the built-in default, nor in the way of who sets it."""
+    text = "[General]\nDefault-phase-2-suites=\n[peer]\nLife=\n"
+    for section, tag in (("General", "Default-phase-2-suites"), ("peer", "Life")):
+        conf = Conf.from_text(text)
+        assert (conf.get(section, tag), conf.get(section, tag, "x")) == (None, "x")
+        assert conf.get_list(section, tag) == []
+        step = conf.begin()
+        step.set(section, tag, "some")
+        step.commit()
+        assert conf.get(section, tag) == "some"
+        conf = Conf.from_text(text)
+        step = conf.begin()
+        step.add(section, tag, "some")
+        step.commit()
+        assert conf.get(section, tag) == "some"
 
 
 def reload(conf: Conf, accept: Callable[[Conf], object] = lambda _: None) -> frozenset[str]:

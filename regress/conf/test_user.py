@@ -11,7 +11,8 @@ import pytest
 
 from isakmp.conf.check import check, warnings
 from isakmp.conf.store import Conf
-from isakmp.conf.user import mend_rights
+from isakmp.conf.user import mend_rights, refuse_start
+from isakmp.errors import ConfError
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 
@@ -78,3 +79,27 @@ def test_what_is_everybodys_is_not_given_away() -> None:
 def test_a_group_without_a_user_is_warned_of() -> None:
     conf = Conf.from_text("[General]\nGroup= no-such-one\n", "f")
     assert "f:2 [General]:Group: without User it changes nothing" in warnings(conf)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("User= 9bad!", "f:2 [General]:User: '9bad!' is not a name"),
+        ("User= no-such-one", "f:2 [General]:User: this host has no user no-such-one"),
+        (f"User= {ME}\nGroup= no-such-one", "f:3 [General]:Group: this host has no group"),
+        ("Group= 1", "f:2 [General]:Group: '1' is not a name"),
+        ("Listen-on= 1.2.3.400", "f:2 [General]:Listen-on: '1.2.3.400' is not an address"),
+        ("Application= nonesuch", "f:2 [General]:Application: 'nonesuch' is not one of"),
+        ("Run-directory= run", "f:2 [General]:Run-directory: 'run' is not a path from / on"),
+        (f"User= {ME}\nListen-on= 192.0.2.1\nRun-directory= /nonexistent", ""),
+        ("Retransmits= many", ""),
+    ],
+)
+def test_what_no_start_goes_on_with(lines: str, said: str) -> None:
+    conf = Conf.from_text(f"[General]\n{lines}\n", "f")
+    if not said:
+        refuse_start(conf)
+        return
+    with pytest.raises(ConfError) as refused:
+        refuse_start(conf)
+    assert str(refused.value).startswith(said)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from isakmp.conf.check import judge
 from isakmp.conf.store import Conf
 from isakmp.conf.walk import Walk
+from isakmp.event.steps import at_once
 from isakmp.policy.identity import no_interfaces
 from isakmp.policy.readings import Readings
 from isakmp.policy.supported import UNKNOWN
@@ -54,3 +55,15 @@ def test_an_identity_beside_a_list_of_its_side_counts_for_nothing() -> None:
     assert [one.partition(":")[2] for one in said] == [
         f"{line} [west-east]:Remote-ID: counts for nothing beside Remote-selectors"
     ]
+
+
+def test_a_tag_without_a_value_is_ignored_where_its_kind_does_not_need_one() -> None:
+    """Of a name that is no tag of that kind alone it is known by its section."""
+    found = walk("[ipv4/10.0.0.1]\nAddress= 10.0.0.2\nMode=\n" + WEST.text())
+    at_once(found.run())
+    (line,) = [line for line in found.warnings if ":Mode has no value" in line]
+    assert line.endswith("[ipv4/10.0.0.1]:Mode has no value and is ignored")
+    found = walk(WEST.text().replace("[west-east]\n", "[west-east]\nMode=\n"))
+    at_once(found.run())
+    ((place, error),) = found.errors.items()
+    assert (place, error.tag) == (("west-east", "mode", "no value"), "Mode")

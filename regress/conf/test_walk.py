@@ -63,7 +63,8 @@ def test_a_tag_without_a_value_is_ignored_where_its_kind_does_not_need_one() -> 
     at_once(found.run())
     (line,) = [line for line in found.warnings if ":Mode has no value" in line]
     assert line.endswith("[ipv4/10.0.0.1]:Mode has no value and is ignored")
-    found = walk(WEST.text().replace("[west-east]\n", "[west-east]\nMode=\n"))
-    at_once(found.run())
-    ((place, error),) = found.errors.items()
-    assert (place, error.tag) == (("west-east", "mode", "no value"), "Mode")
+    for header, tag in (("west-east", "Mode"), ("General", "Max-SAs"), ("phase-2", "DOI")):
+        found = walk(WEST.text().replace(f"[{header}]\n", f"[{header}]\n{tag}=\n"))
+        at_once(found.run())
+        wanted = [] if tag == "DOI" else [(header.lower(), tag.lower(), "no value")]
+        assert list(found.errors) == wanted

@@ -340,11 +340,20 @@ class Conf:
             if (key, fold(tag)) == _IN_USE:
                 return str(run_directory())
             if source := BORROWED.get((key, fold(tag))):
-                return self.get(*source)
+                return self._heeded(*source)
             return known.get(fold(tag), ("", None))[1]
         if made := generated(key):
             return next((value for name, value in made.items() if fold(name) == fold(tag)), None)
         return None
+
+    def _heeded(self, section: str, tag: str) -> str | None:
+        """What a default is borrowed from: of what is refused there, its own default."""
+        text, row = self.get(section, tag), TAGS[Kind.GENERAL][tag]
+        try:
+            row.type.parse(text or row.default)
+        except BadValue:
+            return row.default or None
+        return text or row.default or None
 
     def _built_in_tags(self, section: str) -> list[str]:
         key = fold(section)

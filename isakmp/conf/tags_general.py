@@ -79,11 +79,8 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "for LIFE_MAIN_MODE; an ISAKMP SA of IKEv1 with 12,288 message IDs used is renewed "
             "within a minute, whatever its lifetime",
             "3600,60:86400",
-            lent=True,
         ),
-        "Default-phase-2-lifetime": Tag(
-            _LIFETIME, "for LIFE_QUICK_MODE", "1200,60:86400", lent=True
-        ),
+        "Default-phase-2-lifetime": Tag(_LIFETIME, "for LIFE_QUICK_MODE", "1200,60:86400"),
         "Default-phase-2-suites": sections(
             Kind.SUITE,
             "for connections whose configuration names none",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from isakmp.conf.defaults import BORROWED
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold
-from isakmp.conf.spelling import lent, refuse_misspelt
+from isakmp.conf.spelling import refuse_misspelt
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import TAGS
 from isakmp.conf.values import MAX_SECONDS, member
@@ -107,19 +107,10 @@ def read_life_section(conf: Conf, section: str) -> tuple[isakmp.LifeType, Range 
     """One lifetime and its unit; None: ANY."""
     refuse_misspelt(conf, Kind.LIFETIME, section)
     kind = _required(conf, Kind.LIFETIME, section, "LIFE_TYPE")
-    duration = _duration(conf, section)
+    duration = _required(conf, Kind.LIFETIME, section, "LIFE_DURATION")
     if kind is isakmp.LifeType.SECONDS and duration and duration.max > MAX_SECONDS:
         raise conf.error(f"more than {MAX_SECONDS} seconds", section, "LIFE_DURATION")
     return kind, duration
-
-
-def _duration(conf: Conf, section: str) -> Range | None:
-    tag = "LIFE_DURATION"
-    source = BORROWED.get((fold(section), fold(tag)))
-    if source and not conf.is_written(section, tag):
-        return lent(conf, source[1])  # type: ignore[no-any-return]
-    found: Range | None = _required(conf, Kind.LIFETIME, section, tag)
-    return found
 
 
 def _required(conf: Conf, kind: Kind, section: str, tag: str) -> Any:

@@ -48,8 +48,6 @@ Suites= QM-ESP-AES-256-SHA2-256-PFS-GRP14-SUITE
 # Nothing else may stand for what other sections have from [General]: it could be weaker. What is
 # left has its own.
 KEEPS_OUT: dict[str, set[str]] = {
-    "Default-phase-1-lifetime": set(),
-    "Default-phase-2-lifetime": set(),
     "Default-phase-2-suites": {"to-north"},
     "Unique-ids": set(),
 }

@@ -38,6 +38,7 @@ from regress.elsewhere import Elsewhere
 
 EPOCH = 1_700_000_000.0
 T = TypeVar("T")
+_UNUSED = Usage(0, 0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ def both(**changes: Any) -> tuple[Gateway, Gateway]:
 class Recorder(Nothing):
     """Negotiates only, and remembers what it was asked for; refuses and waits on demand.
 
-    refused: names of requests that fail; held: None, or the answers that wait for release().
+    refused: names of requests that fail; held: None, or the answers that wait for release();
+    carried: what SAs have carried, and last: when carry() had them do so.
     """
 
     def __init__(self, timers: Timers, random: Callable[[int], bytes]) -> None:
@@ -122,6 +124,7 @@ class Recorder(Nothing):
         self.policies: list[PolicySpec] = []
         self.groups: list[list[SaId]] = []
         self.carried: dict[int, Usage] = {}
+        self.last: dict[int, float] = {}
         self.refused: set[str] = set()
         self.held: list[Callable[[], None]] | None = None
         self.closed = False
@@ -205,8 +208,17 @@ class Recorder(Nothing):
         self.policies = [p for p in self.policies if p != policy]
         return self._answer("delete_policy", super().delete_policy(policy))
 
+    def carry(self, spi: int) -> None:
+        """One more packet, now."""
+        was = self.carried.get(spi, _UNUSED)
+        self.carried[spi] = replace(was, packets=was.packets + 1, octets=was.octets + 100)
+        self.last[spi] = self._timers.now()
+
     def usage(self, sa: SaId) -> Job[Usage]:
-        return self._answer("usage", Job.of(self.carried.get(sa.spi, Usage(0, 0, 0.0, 0.0))))
+        found = self.carried.get(sa.spi, _UNUSED)
+        if sa.spi in self.last:
+            found = replace(found, idle_s=self._timers.now() - self.last[sa.spi])
+        return self._answer("usage", Job.of(found))
 
 
 def _key(policy: PolicySpec) -> tuple[object, object]:

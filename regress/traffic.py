@@ -6,9 +6,7 @@ with an inbound SA where the policy the clear packet meets names that SA's reqid
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from isakmp.app.base import Acquire, Action, Direction, Mapping, SaId, SaSpec, UnknownSpi, Usage
+from isakmp.app.base import Acquire, Action, Direction, Mapping, SaId, SaSpec, UnknownSpi
 from isakmp.policy.spd import Address, Selector
 from regress.pair import Host, Network, Packet
 
@@ -92,7 +90,7 @@ class Stream:
             )
             return False
         sa = mine[-1]
-        _count(sender, sa.spi)
+        sender.app.carry(sa.spi)
         packet = self._on_the_wire(sa)
         return packet is not None and receiver is not None and self._take(receiver, sa, packet)
 
@@ -117,7 +115,7 @@ class Stream:
             receiver.daemon.unknown_spi(UnknownSpi(sa.spi, packet.src, packet.dst, encap))
             return False
         theirs = found[0]
-        _count(receiver, theirs.spi)
+        receiver.app.carry(theirs.spi)
         if encap and (theirs.src, theirs.encap) != (packet.src, encap):
             name = SaId(theirs.protocol, theirs.spi, theirs.src, theirs.dst)
             receiver.daemon.mapping(Mapping(name, packet.src, packet.sport))
@@ -127,8 +125,3 @@ class Stream:
 
 def _ports(sa: SaSpec) -> tuple[int, int]:
     return sa.encap or (0, 0)
-
-
-def _count(host: Host, spi: int) -> None:
-    was = host.app.carried.get(spi, Usage(0, 0, 0.0, 0.0))
-    host.app.carried[spi] = replace(was, packets=was.packets + 1, octets=was.octets + 100)

@@ -161,13 +161,13 @@ class Keeper(Shared):
         gone.events["delete"] = self.timers.add(
             "SA delete", wait, self._end_superseded_sa, gone, stays, set()
         )
-        if _is_unheard(stays):
+        if self._is_unheard(stays):
             first = wait - ASKED_MAX * GRACE_S
             gone.events["new"] = self.timers.add("new SA asked", first, self._ask_new, gone, stays)
 
     def _ask_new(self, gone: IsakmpSa, stays: IsakmpSa) -> None:
         """The end of ``gone`` is near, and whether its peer has the new one is not known."""
-        if gone.state is State.SUPERSEDED and _is_unheard(stays):
+        if gone.state is State.SUPERSEDED and self._is_unheard(stays):
             if not stays.running:
                 self.liveness.question(stays)
             gone.events["new"] = self.timers.add(
@@ -177,9 +177,16 @@ class Keeper(Shared):
     def _end_superseded_sa(self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa]) -> None:
         """made: child SAs of which there is what was to take their place, as far as the peer of
         the new one has taken it."""
+        counted = self.liveness.count_under([*self.sas.of_peer(sa.peer), stays])
+        counted.then(lambda _: self._end_or_restore(sa, stays, made))
+
+    def _end_or_restore(self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa]) -> None:
+        """The counters of who may have been heard are here."""
+        if sa.state is not State.SUPERSEDED:
+            return
         if self._is_of_another(sa, stays):
             self._restore_sa(sa)
-        elif _is_unheard(stays):
+        elif self._is_unheard(stays):
             self.log.proto_warn("%s ends: its peer has never spoken under it, and keeps %s, which "
                                 "it was to replace", stays, sa)  # fmt: skip
             self.delete_sa(stays, tell=False)
@@ -196,10 +203,15 @@ class Keeper(Shared):
     def _is_of_another(self, sa: IsakmpSa, stays: IsakmpSa) -> bool:
         """Whether what has superseded an SA turned out to be of another device: it has moved alone,
         and whose this is has been heard since, later than whoever else is there."""
-        if sa.peer == stays.peer or sa.heirs or sa.last_heard <= stays.established:
+        heard_at, there = self.liveness.heard_at, self.sas.current(sa.peer)
+        if sa.peer == stays.peer or sa.heirs or heard_at(sa) <= stays.established:
             return False
-        there = self.sas.current(sa.peer)
-        return there is None or there.last_heard < sa.last_heard
+        return there is None or heard_at(there) < heard_at(sa)
+
+    def _is_unheard(self, sa: IsakmpSa) -> bool:
+        """Whether the peer may not have ``sa``: our last message made it, and may have got lost."""
+        asks = sa.state is State.ESTABLISHED and sa.dpd and not sa.initiator
+        return asks and self.liveness.heard_at(sa) <= sa.established
 
     def _renewing(self, sa: IsakmpSa, made: set[ChildSa]) -> bool:
         """Whether child SAs that would end with ``sa`` still need successors under the new one.
@@ -394,12 +406,6 @@ class Keeper(Shared):
         path = one.path._replace(remote=event.address, remote_port=event.port)
         if one.nat.peer_moves:
             self._came(one, path)
-
-
-def _is_unheard(sa: IsakmpSa) -> bool:
-    """Whether the peer may not have ``sa``: our last message made it, and may have got lost."""
-    asks = sa.state is State.ESTABLISHED and sa.dpd and not sa.initiator
-    return asks and sa.last_heard <= sa.established
 
 
 def _note_made(made: set[ChildSa], child: ChildSa, job: Job[Any]) -> None:

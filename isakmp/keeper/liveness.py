@@ -277,9 +277,23 @@ class Liveness:
         Job.gather([self.app.usage(name) for name in names]).then(answered)
         return done
 
+    def count_under(self, sas: list[IsakmpSa]) -> Job[None]:
+        """Ask what has come under each of these; done when heard_at() has it."""
+        return self.count(list(dict.fromkeys(c for sa in sas for c in self.sas.children_of(sa))))
+
+    def heard_at(self, sa: IsakmpSa) -> float:
+        """When something last came for certain under ``sa``: a message, or as far as is counted, a
+        packet of what was made under it. Other child SAs of its peer may be another device's."""
+        made = [c for c in self.sas.children_of(sa) if c.parent is sa or c.kin is sa.kin]
+        return max(sa.last_heard, carried(made)[0])
+
     def dead(self, sa: IsakmpSa, what: str) -> None:
         """Nothing came for all our questions: every SA with this peer is gone, but what it has been
         heard under since, as another device may have come to this one's place. what: was asked."""
+        counted = self.count_under(self.sas.of_peer(sa.peer))
+        counted.then(lambda _: self._give_up(sa, what))
+
+    def _give_up(self, sa: IsakmpSa, what: str) -> None:
         if sa.state is State.DEAD:
             return
         told = f"the peer is dead, silent for {sa.silent_s(self.timers.now()):.0f} s, {what}"
@@ -302,9 +316,9 @@ class Liveness:
     def _heard_since(self, sa: IsakmpSa) -> list[IsakmpSa]:
         """The others that serve its peer and that something has come under since it did under
         ``sa``: they are asked about themselves."""
-        now, serve = self.timers.now(), State.ESTABLISHED
+        since, serve = max(self.heard_at(sa), sa.packets_at), State.ESTABLISHED
         others = [x for x in self.sas.of_peer(sa.peer) if x is not sa and x.state is serve]
-        return [x for x in others if x.silent_s(now) < sa.silent_s(now)]
+        return [x for x in others if self.heard_at(x) > since]
 
 
 def carried(children: list[ChildSa]) -> tuple[float, float]:

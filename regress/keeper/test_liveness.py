@@ -55,24 +55,6 @@ def test_only_traffic_without_an_answer_has_a_peer_asked(version: str, answered:
     assert len(west.rows(1)) == 1
 
 
-class Counted(dict[int, Usage]):
-    """What SAs have carried, and when the last packet was, as a stack knows it."""
-
-    def __init__(self, net: Network) -> None:
-        super().__init__()
-        self._net, self._last = net, dict[int, float]()
-
-    def add(self, spi: int) -> None:
-        """One more packet, now."""
-        count = self[spi].packets + 1 if spi in self else 1
-        self[spi], self._last[spi] = Usage(count, 100 * count, 1.0, 0.0), self._net.now
-
-    def get(self, spi: int, default: Any = None) -> Any:
-        if spi not in self:
-            return default
-        return replace(self[spi], idle_s=self._net.now - self._last[spi])
-
-
 @VERSION
 @pytest.mark.parametrize(("seconds", "asked"), [(6, QUIET_S), (12, QUIET_S), (25, 35), (45, 55)])
 def test_a_peer_is_asked_once_it_has_been_silent_for_ten_seconds(
@@ -81,12 +63,11 @@ def test_a_peer_is_asked_once_it_has_been_silent_for_ten_seconds(
     """By when the last packet came, not by when somebody looked: isakmpd.conf(5)."""
     net, west, east = begin(version)
     (protocol,), sa = child_of(west).protocols, sa_of(west)
-    west.app.carried = counted = Counted(net)
     up_at, last = sa.established, sa.established + seconds
     while not sa.dpd_waiting and net.now < up_at + 100:
-        counted.add(protocol.spi_out)
+        west.app.carry(protocol.spi_out)
         if net.now < last:
-            counted.add(protocol.spi_in)
+            west.app.carry(protocol.spi_in)
         elif east in net.hosts.values():
             net.kill(east)
         net.run(0.5)
@@ -103,11 +84,10 @@ def test_silence_is_counted_from_the_last_packet_whenever_somebody_looked(
     """A peer that a connection is kept up with is asked without traffic of ours, too."""
     net, west, east = begin(version, general)
     (protocol,), sa = child_of(west).protocols, sa_of(west)
-    west.app.carried = counted = Counted(net)
     last = sa.established + seconds
     while net.now < last:
-        counted.add(protocol.spi_out)
-        counted.add(protocol.spi_in)
+        west.app.carry(protocol.spi_out)
+        west.app.carry(protocol.spi_in)
         net.run(0.5)
     net.kill(east)
     net.until(lambda: sa.dpd_waiting, 2 * IDLE_S)

@@ -239,10 +239,12 @@ class Yard(NamedTuple):
         return sum("peer moved" in line for line in self.server.lines)
 
 
-def yard(unique: str, kind: str = "main", *, second: bool = True) -> Yard:
-    """Both devices are up, or the first; neither says that it is the only one."""
+def yard(unique: str, kind: str = "main", *, second: bool = True, server_s: int = 0) -> Yard:
+    """Both devices are up, or the first; neither says that it is the only one. server_s: after
+    which silence the server asks, 0: never."""
     net, ports = Network(), (20000, 30000)
-    server = net.add("192.0.2.2", server_of(kind, unique, general=f"{LIVES}DPD-check-interval= 0"))
+    general = f"{LIVES}DPD-check-interval= {server_s}"
+    server = net.add("192.0.2.2", server_of(kind, unique, general=general))
     devices = []
     for number, first in enumerate(ports, 1):
         inside = f"198.18.{number}.1"

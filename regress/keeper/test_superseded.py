@@ -37,6 +37,11 @@ def taken_for_another(unique: str, kind: str) -> tuple[Yard, IsakmpSa]:
     return world._replace(devices=(first, anew)), old
 
 
+def ask_under_all(host: Host) -> None:
+    for sa in host.daemon.sas.isakmp.values():
+        host.daemon.keeper.liveness.question(sa)
+
+
 def at_port(server: Host, port: int) -> IsakmpSa:
     (found,) = [x for x in server.daemon.sas.isakmp.values() if x.path.remote_port == port]
     return found
@@ -44,17 +49,24 @@ def at_port(server: Host, port: int) -> IsakmpSa:
 
 @UNIQUE
 @pytest.mark.parametrize("kind", ["main", "ikev2"])
-def test_it_follows_its_own_device_and_stays(kind: str, unique: str) -> None:
+@pytest.mark.parametrize("says", ["is alive", "packets"])
+def test_it_follows_its_own_device_and_stays(says: str, kind: str, unique: str) -> None:
     world, old = taken_for_another(unique, kind)
-    first, (stream, other) = world.devices[0], world.streams()
-    for sa in first.daemon.sas.isakmp.values():
-        first.daemon.keeper.liveness.question(sa)
-    world.net.run(1)
-    stream.senders = {world.server.address}
-    stream.run(2)
-    assert stream.passes
+    stream, other = world.streams()
+    if says == "is alive":
+        ask_under_all(world.devices[0])
+        world.net.run(1)
+        stream.senders = {world.server.address}
+        stream.run(2)
+        assert stream.passes
     other.run(2)
-    world.net.run(RENEW_S + 2)
+    for seconds in range(int(RENEW_S / 2) + 1):
+        if says == "packets":
+            stream.run(1)
+            other.run(1)
+            assert (stream.passes and other.passes) or not seconds
+        else:
+            world.net.run(2)
     assert old.state is State.ESTABLISHED
     world.settles(world.streams(), 3, 0)
 
@@ -79,27 +91,34 @@ def test_what_nobody_has_is_not_restored_though_who_took_its_place_moves() -> No
     anew, (_, nat) = world.devices[1], world.nats
     del world.net.hosts[world.devices[0].address]
     nat.rebind()
-    for sa in anew.daemon.sas.isakmp.values():
-        anew.daemon.keeper.liveness.question(sa)
+    ask_under_all(anew)
     world.net.run(2 * RENEW_S + 10)
     assert old.state is State.DEAD
 
 
 @UNIQUE
-def test_a_device_that_came_to_the_place_of_a_dead_one_is_not_given_up_with_it(unique: str) -> None:
-    world = yard(unique, "ikev2")
+@pytest.mark.parametrize("comes_by", ["is alive", "packets"])
+@pytest.mark.parametrize("interval_s", [0, 300])
+def test_a_device_that_came_to_the_place_of_a_dead_one_is_not_given_up_with_it(
+    interval_s: int, comes_by: str, unique: str
+) -> None:
+    world = yard(unique, "ikev2", server_s=interval_s)
     (first, second), (one, other) = world.devices, world.nats
     _, stream = world.streams()
     stream.run(2)
     dead = at_port(world.server, one._ports[4500])
     (lives,) = [x for x in world.server.daemon.sas.isakmp.values() if x is not dead]
+    ask_under_all(first)
+    world.net.run(1)
     world.net.kill(first)
     one._ports, other._ports = other._ports, one._ports
-    for sa in second.daemon.sas.isakmp.values():
-        second.daemon.keeper.liveness.question(sa)
-    world.net.run(1)
+    if comes_by == "is alive":
+        ask_under_all(second)
+        world.net.run(1)
+        stream.senders = {world.server.address}
+    else:
+        stream.run(5)
     assert dead.peer == lives.peer
-    stream.senders = {world.server.address}
     for seconds in range(60):
         stream.run(1)
         if dead.state is not State.DEAD:

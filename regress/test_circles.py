@@ -18,7 +18,7 @@ from isakmp.policy.spd import Connection, Remote
 from isakmp.sa import IsakmpSa
 from regress.configurations import many
 from regress.pair import Gateway, Network, both
-from regress.scripts.ikev2.pairs import gateways
+from regress.scripts.ikev2.pairs import child_of, gateways, sa_of
 
 KINDS: dict[str, tuple[Gateway, Gateway]] = {
     "main": both(),
@@ -64,6 +64,8 @@ def test_a_peer_that_dies_leaves_nothing_for_the_search(kind: str) -> None:
     gc.collect()
     gc.disable()
     try:
+        net.until(lambda: sa_of(west).dpd_waiting)
+        west.daemon.keeper.children.delete_child(child_of(west))
         net.run(120)
         assert "peer-dead" in west.said or "is given up" in west.said
         left = there()

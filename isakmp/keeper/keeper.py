@@ -204,7 +204,7 @@ class Keeper(Shared):
         """Whether what has superseded an SA turned out to be of another device: it has moved alone,
         and whose this is has been heard since, later than whoever else is there."""
         heard_at, there = self.liveness.heard_at, self.sas.current(sa.peer)
-        if sa.peer == stays.peer or sa.heirs or heard_at(sa) <= stays.established:
+        if sa.peer == stays.peer or heard_at(sa) <= stays.established:
             return False
         return there is None or heard_at(there) < heard_at(sa)
 
@@ -296,6 +296,7 @@ class Keeper(Shared):
         sa.waiting = []  # they know the SA: a circle would stay until the next search for garbage
         # What ended just now may have had a successor of the peer's wait, which inherits them.
         for child in self.sas.own_children(sa):
+            child.end = child.end or sa.end
             self.children.child_gone(child)
         self.engine.dialects[sa.dialect].sa_gone(self.engine, sa)
         sa.keys = None

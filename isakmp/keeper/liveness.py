@@ -307,18 +307,17 @@ class Liveness:
             each.state, each.end = State.DELETING, reason
         spared = {each.kin.lineage for each in lives}
         for child in self.sas.children_of(sa):
-            if child.parent is sa or child.kin.lineage not in spared:
+            if child.parent is None and child.kin.lineage not in spared:
                 child.end = reason
                 self._children.delete_child(child)
         for each in gone:
             self._end_sa(each, tell=False)
 
     def _heard_since(self, sa: IsakmpSa) -> list[IsakmpSa]:
-        """The others that serve its peer and that something has come under since it did under
-        ``sa``: they are asked about themselves."""
-        since, serve = max(self.heard_at(sa), sa.packets_at), State.ESTABLISHED
-        others = [x for x in self.sas.of_peer(sa.peer) if x is not sa and x.state is serve]
-        return [x for x in others if self.heard_at(x) > since]
+        """The others with its peer that something has come under since it did under ``sa``: they
+        are asked about themselves. One that ``sa`` was to replace may be all that the peer has."""
+        since = max(self.heard_at(sa), sa.packets_at)
+        return [x for x in self.sas.of_peer(sa.peer) if self.heard_at(x) > since]
 
 
 def carried(children: list[ChildSa]) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from fifo_ui import render
 from isakmp.app.base import Usage
 from isakmp.constants import ikev2
 from isakmp.constants.isakmp import Exchange, Payload
+from isakmp.event.job import Job
 from isakmp.keeper.liveness import ANEW_BURST, IDLE_S, LEAST_S, QUIET_S, TRAFFIC_S
 from isakmp.sa import Nat, State
 from regress.observer import Observer, edited, numbered
@@ -122,6 +123,26 @@ def test_a_clock_that_is_set_makes_no_silence(version: str) -> None:
         west.app.carried |= {protocol.spi_out: late, protocol.spi_in: late}
         net.run(1)
     assert not sa.dpd_sequence, "nobody is asked"
+
+
+@VERSION
+def test_who_is_silent_and_need_not_be_asked_is_looked_at_now_and_then(version: str) -> None:
+    """No traffic goes out, and its connection is kept up by the peer."""
+    net, _, east = begin(version)
+    net.lose = lambda packet: True
+    looks = 0
+
+    def looked(job: Job[Usage]) -> Job[Usage]:
+        nonlocal looks
+        looks += 1
+        return job
+
+    usage = east.app.usage
+    east.app.usage = lambda sa: looked(usage(sa))  # type: ignore[method-assign]
+    net.run(IDLE_S)
+    looks = 0
+    net.run(10 * QUIET_S)
+    assert 2 * 9 <= looks <= 2 * 11
 
 
 @VERSION

@@ -11,9 +11,10 @@ from isakmp.keeper.keeper import ASKED_MAX, RENEW_S
 from isakmp.keeper.rivals import FALLBACK_S, GRACE_S
 from isakmp.sa import IsakmpSa, State
 from regress.keeper.test_places import client
-from regress.keeper.test_roaming import LIVES, Yard, yard
-from regress.pair import Host, Packet, agree, connected, up
+from regress.keeper.test_roaming import FLOW, LIVES, Yard, yard
+from regress.pair import Host, Network, Packet, agree, connected, up
 from regress.scripts.ikev2.pairs import pair as ikev2_up
+from regress.traffic import Stream
 
 UNIQUE = pytest.mark.parametrize("unique", ["no", "never"])
 
@@ -96,13 +97,46 @@ def test_what_nobody_has_is_not_restored_though_who_took_its_place_moves() -> No
     assert old.state is State.DEAD
 
 
+def test_it_stays_where_nobody_else_is() -> None:
+    """Its own device has another port meanwhile."""
+    world, old = taken_for_another("no", "ikev2")
+    world.nats[0].rebind()
+    stream, _ = world.streams()
+    stream.until_it_passes(3)
+    assert world.server.daemon.sas.of_peer(old.peer) == [old]
+    world.net.run(RENEW_S)
+    assert old.state is State.ESTABLISHED
+    world.settles(world.streams(), 3, 0)
+
+
+def test_what_its_own_device_has_replaced_ends_though_it_is_not_deleted() -> None:
+    world, old = taken_for_another("no", "ikev2")
+    first, (stream, _) = world.devices[0], world.streams()
+    stream.until_it_passes(3)
+    (its,) = first.daemon.sas.isakmp.values()
+    world.net.lose = lambda packet: (
+        packet.src == first.address
+        and packet.message[:16] == its.cookies
+        and packet.header.exchange_type == ikev2.Exchange.INFORMATIONAL
+    )
+    world.begin_sa(first)
+    stream.run(int(RENEW_S) + 20)
+    assert old.state is State.DEAD
+    (new,) = first.daemon.sas.isakmp.values()
+    assert new.own_cookie != its.own_cookie
+    world.settles(world.streams(), 3, 0)
+
+
 @UNIQUE
-@pytest.mark.parametrize("comes_by", ["is alive", "packets"])
+@pytest.mark.parametrize(
+    ("kind", "comes_by"), [("ikev2", "is alive"), ("ikev2", "packets"), ("main", "is alive")]
+)
 @pytest.mark.parametrize("interval_s", [0, 300])
 def test_a_device_that_came_to_the_place_of_a_dead_one_is_not_given_up_with_it(
-    interval_s: int, comes_by: str, unique: str
+    interval_s: int, kind: str, comes_by: str, unique: str
 ) -> None:
-    world = yard(unique, "ikev2", server_s=interval_s)
+    """Of IKEv1 its packets would be taken for those of the dead one."""
+    world = yard(unique, kind, server_s=interval_s)
     (first, second), (one, other) = world.devices, world.nats
     _, stream = world.streams()
     stream.run(2)
@@ -126,11 +160,12 @@ def test_a_device_that_came_to_the_place_of_a_dead_one_is_not_given_up_with_it(
         assert stream.passes, seconds
     assert dead.state is State.DEAD
     assert lives.state is State.ESTABLISHED
+    assert len(world.server.rows(2)) == 1, "that of the dead one is gone with it"
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_new_one_that_its_peer_has_never_got_gives_way_to_the_one_before(version: int) -> None:
-    """The last message of the exchange that made it is lost, however often it is said again."""
+def never_got(version: int) -> tuple[Network, Host, Host, IsakmpSa]:
+    """The last message of the exchange that made a new one is lost, however often it is said again.
+    West's only one, from before."""
     net, west, east = up() if version == 1 else ikev2_up()
     (old,) = west.daemon.sas.isakmp.values()
     (child,) = west.daemon.sas.all_children()
@@ -145,8 +180,25 @@ def test_a_new_one_that_its_peer_has_never_got_gives_way_to_the_one_before(versi
     west.daemon.connections.begin_sa(old.remote, old.path, child.connection, old.nat)
     net.run(1)
     assert len(east.daemon.sas.isakmp) == 2
+    return net, west, east, old
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("found", ["in the end", "by a question"])
+def test_a_new_one_that_its_peer_has_never_got_gives_way_to_the_one_before(
+    found: str, version: int
+) -> None:
+    net, west, east, old = never_got(version)
+    if found == "by a question":
+        net.run(1)
+        ask_under_all(west)
+        net.run(1)
+        (new,) = [x for x in east.daemon.sas.isakmp.values() if x.cookies != old.cookies]
+        east.daemon.keeper.liveness.dead(new, "though it was asked")
+        assert connected(east)
     net.run(2 * FALLBACK_S + (ASKED_MAX + 2) * GRACE_S)
-    assert "its peer has never spoken under it" in east.said
+    if found == "in the end":
+        assert "its peer has never spoken under it" in east.said
     for host in (west, east):
         assert [sa.cookies for sa in host.daemon.sas.isakmp.values()] == [old.cookies]
         assert connected(host)
@@ -166,3 +218,20 @@ def test_a_new_one_that_its_peer_has_stays_though_it_has_not_spoken_under_it(ver
     assert "never spoken" not in east.said
     (new,) = east.daemon.sas.isakmp.values()
     assert new.cookies != old.cookies
+
+
+def test_packets_under_a_new_one_show_that_its_peer_has_it() -> None:
+    """Though neither a question nor an answer of IKE comes through for a while."""
+    net, west, east = ikev2_up()
+    (old,) = west.daemon.sas.isakmp.values()
+    (child,) = west.daemon.sas.all_children()
+    west.daemon.connections.begin_sa(old.remote, old.path, child.connection, old.nat)
+    net.run(0.5)
+    net.lose = lambda packet: bool(packet.data)
+    (new,) = [x for x in east.daemon.sas.isakmp.values() if x.cookies != old.cookies]
+    stream = Stream(net, west.address, east.address, FLOW)
+    (before,) = [x for x in east.daemon.sas.isakmp.values() if x.cookies == old.cookies]
+    while before.state is State.SUPERSEDED:
+        assert all(stream.run(1))
+    assert new.state is State.ESTABLISHED
+    assert "never spoken" not in east.said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -12,6 +13,7 @@ from isakmp.keeper import beginnings
 from isakmp.sa import Nat
 from regress.keeper.test_another_peer import begun_by, behind_one_nat, orphan
 from regress.pair import EAST, WEST, Host, Network, both, connected, up
+from regress.scripts.ikev1.test_nat import INSIDE, OUTSIDE, through_nat
 
 
 @pytest.mark.parametrize("other", ["behind it", "itself", "without NAT traversal"])
@@ -83,6 +85,29 @@ def test_what_is_not_to_come_up_is_not_joined_and_its_end_ends_no_wait() -> None
     assert entry.waiting is second and entry.failure is None
     connections.bring_up(entry)
     assert entry.waiting is second
+
+
+@pytest.mark.parametrize("way", ["of a child SA", "rekeying", "anew", "in doubt"])
+def test_who_begins_another_knows_what_the_sa_before_knew_of_the_way(way: str) -> None:
+    """We are behind a NAT: what is configured goes to port 500, what is there to 4500."""
+    tags = "Key-exchange= ikev2\nMake-before-break= yes" if way == "anew" else ""
+    ends = [replace(end, peer_tags=f"{end.peer_tags}\n{tags}") for end in (INSIDE, OUTSIDE)]
+    net, west, *_ = through_nat(*ends)
+    (sa,), (child,) = west.daemon.sas.isakmp.values(), west.daemon.sas.all_children()
+    connections, keeper = west.daemon.connections, west.daemon.keeper
+    net.lose = lambda packet: True
+    path = connections.beginnings.path_to(sa.remote)
+    assert path is not None and path.remote_port != sa.path.remote_port
+    connections.begin_sa(sa.remote, path)
+    before = {packet.header.cky_i for packet in begun_by(west)}
+    begin: dict[str, Callable[[], object]] = {
+        "of a child SA": lambda: connections.begin_sa_of(child),
+        "rekeying": lambda: keeper.rekey_sa(sa),
+        "anew": lambda: keeper.reauthenticate(sa),
+        "in doubt": lambda: keeper.liveness._begin_anew(sa),
+    }
+    begin[way]()
+    assert {packet.header.cky_i for packet in begun_by(west)} == before
 
 
 # --- versions --------------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fifo_ui import explain, render
+from regress.pair import Network
 from regress.scripts.ikev2.narrow import (
     narrowed,
     row_of,
 )
-from regress.scripts.ikev2.pairs import pair, wear_out
+from regress.scripts.ikev2.pairs import gateways, pair, wear_out
 
 
 def test_what_the_peer_leaves_out_is_told_and_the_connection_is_up() -> None:
@@ -42,3 +45,20 @@ def test_where_all_is_agreed_on_nothing_is_told() -> None:
     _, west, east = pair(east={"remote": "10.0.0.0/8"})
     assert row_of(west)["less"] is row_of(east)["less"] is None
     assert not west.reasons() + east.reasons()
+
+
+def test_of_what_is_passive_it_is_told_each_time() -> None:
+    """Each client has a part of that."""
+    one, other = gateways()
+    net = Network()
+    west = net.host(replace(one, remote="10.2.0.0/15", passive=True))
+    net.host(other)
+    net.start()
+    for _ in range(2):
+        west.daemon.connect("west-east")
+        net.run(3)
+        row = row_of(west)
+        assert (row["state"], row["less"]) == ("up", None)
+        west.daemon.teardown("west-east", 2)
+        net.run(3)
+    assert west.reasons().count("narrowed") == 2

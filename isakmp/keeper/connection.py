@@ -104,6 +104,9 @@ class Connections:
             del self._with[entry.remote.name][name]
             entry.wanted, entry.held_down = False, True
             self._rest(entry)
+            if entry.route is not None:
+                entry.route.cancel()
+                entry.route = None
 
     def _remote_now(self, name: str) -> Remote | None:
         try:
@@ -368,15 +371,16 @@ class Connections:
     # --- what happens to child SAs -----------------------------------------------------------
 
     def child_up(self, child: ChildSa) -> None:
-        """A child SA is there, whoever began it: its traffic has policies, its entry rests."""
+        """A child SA is there, whoever began it: its traffic has policies, and its entry rests, unless
+        a packet of something else waits."""
         entry = self.entries.get(child.connection.name)
         if entry is not None:
             if self._serves(entry):
                 self.packets.served(entry.name)
                 entry.tries, entry.failure = 0, None
+                self._rest(entry)
             entry.waiting = None
             entry.up_since = self.timers.now() if entry.up_since is None else entry.up_since
-            self._rest(entry)
         self._install_flow(child)
 
     def _serves(self, entry: Entry) -> bool:
@@ -526,12 +530,12 @@ class Connections:
             return
         path = self.beginnings.path_to(entry.remote)
         self.policies.stand(entry, path)
-        if path is None and entry.remote.address is not None and entry.retry is None:
+        if path is None and entry.remote.address is not None and entry.route is None:
             wait = self.settings.check_interval_s
-            entry.retry = self.timers.add("route to a peer", wait, self._again, entry)
+            entry.route = self.timers.add("route to a peer", wait, self._look_again, entry)
 
-    def _again(self, entry: Entry) -> None:
-        entry.retry = None
+    def _look_again(self, entry: Entry) -> None:
+        entry.route = None
         self._stand(entry)
 
     def _install_flow(self, child: ChildSa) -> None:

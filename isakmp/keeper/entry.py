@@ -22,10 +22,11 @@ class Entry:
     """One connection as it is kept up. wanted: started and not taken down by command;
     failure: why the last try failed, or to replace what is up, and failed: when that was, None once
     there is a new child SA, of what was waited for; began: when a try was begun; waiting: the phase
-    1 that it waits for; unreached: the last try ended with that, or before it; up_since: when it
-    came up, None while it is not; awaited_until: until when packets are taken to wait for it; less:
-    why it is up with less than it is for; beside: policies of what was there before it, which stand
-    beside its own until that is gone."""
+    1 that it waits for; unreached: the last try ended with that, or before it; retry: the next try;
+    route: the next look for a route to its peer; up_since: when it came up, None while it is not;
+    awaited_until: until when packets are taken to wait for it; less: why it is up with less than it
+    is for; beside: policies of what was there before it, which stand beside its own until that is
+    gone."""
 
     connection: Connection
     remote: Remote
@@ -35,6 +36,7 @@ class Entry:
     waiting: Exchange[Any] | None = None
     unreached: bool = False
     retry: Event | None = None
+    route: Event | None = None
     failure: Reason | None = None
     failed: float = 0.0
     began: float = 0.0

@@ -12,7 +12,7 @@ from isakmp.app.base import Acquire, Action, Direction
 from isakmp.errors import IsakmpError, Reason
 from isakmp.exchange.exchange import Exchange
 from isakmp.policy.spd import Selector
-from isakmp.sa import IsakmpSa
+from isakmp.sa import IsakmpSa, State
 from isakmp.sa_database import SaDatabase
 from regress.pair import EAST, WEST, Gateway, Host, Network, agree, both, connected, up
 from regress.traffic import flows
@@ -480,3 +480,65 @@ def test_who_has_no_address_is_asked_for_all_as_soon_as_it_has_come() -> None:
     east.daemon.start()
     net.run(2)
     assert connected(west, children=2)
+
+
+def later_routed(**west_has: Any) -> tuple[Network, Host, list[bool]]:
+    """West, and whether it has a route to east."""
+    net, routed, source = Network(), [False], ip_address(WEST.address)
+    text = replace(WEST, **west_has).text().replace(f"Local-address= {WEST.address}\n", "")
+    west = net.add(WEST.address, text, source=lambda _: source if routed[0] else None)
+    return net, west, routed
+
+
+def standing(host: Host) -> set[Action]:
+    """What is done with its connection's traffic, where nothing narrower is."""
+    every = Selector.of(WEST.local, WEST.remote)
+    return {p.action for p in host.app.policies if every in (p.selector, p.selector.reversed())}
+
+
+@KIND
+def test_a_route_is_looked_for_whatever_the_peer_brings_up_meanwhile(version: str) -> None:
+    """Once nothing is up any more, a packet asks for it."""
+    tags = f"Key-exchange= {version}\n"
+    net, west, routed = later_routed(peer_tags=tags, general="Acquire-Only= yes")
+    east = net.host(replace(EAST, peer_tags=tags, passive=False))
+    west.daemon.start()
+    assert standing(west) == {Action.DISCARD}
+    routed[0] = True
+    east.daemon.start()
+    net.run(10)
+    assert connected(west)
+    east.daemon.teardown("east-west", 2)
+    net.run(60)
+    assert not west.daemon.sas.all_children()
+    assert standing(west) == {Action.IPSEC}
+    (kept,) = west.daemon.connections.entries.values()
+    assert kept.route is None
+
+
+def test_a_route_is_looked_for_whatever_is_rekeyed_meanwhile() -> None:
+    tags = "Key-exchange= ikev2\n"
+    net, west, routed = later_routed(peer_tags=tags)
+    routed[0] = True
+    net.host(replace(EAST, peer_tags=tags, local="10.2.0.0/17"))
+    net.start()
+    net.run(5)
+    routed[0] = False
+    west.daemon.connect("west-east")
+    assert standing(west) == {Action.DISCARD}
+    routed[0] = True
+    (child,) = west.daemon.sas.all_children()
+    west.daemon.connections.rekey(child)
+    net.run(60)
+    assert child.state is State.DEAD
+    assert standing(west) == {Action.IPSEC}
+
+
+def test_nobody_looks_for_a_route_for_what_is_gone() -> None:
+    _, west, _ = later_routed(general="Acquire-Only= yes")
+    west.daemon.start()
+    (kept,) = west.daemon.connections.entries.values()
+    looks = kept.route
+    assert looks is not None and looks.pending
+    west.daemon.connections.end()
+    assert not looks.pending

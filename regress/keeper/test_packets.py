@@ -72,6 +72,21 @@ def test_where_the_rest_is_refused_that_is_why_and_what_there_is_stays() -> None
     assert "CREATE_CHILD_SA" not in kinds(net.history[before:]), "no packet waits any more"
 
 
+@pytest.mark.parametrize("who", ["west", "east"])
+def test_the_rest_is_tried_again_whatever_becomes_of_what_there_is(who: str) -> None:
+    """A packet of it waits still."""
+    net, west, east = narrowed()
+    wants(west, "10.3.0.9")
+    net.run(1)
+    (kept,) = west.daemon.connections.entries.values()
+    (host, again) = ({"west": west, "east": east}[who], kept.retry)
+    first = child_of(host)
+    host.daemon.connections.rekey(first)
+    net.run(0.5)
+    assert child_of(host) is not first
+    assert again is not None and kept.retry is again and again.pending
+
+
 def test_a_packet_of_what_there_is_begins_nothing() -> None:
     net, west, _ = narrowed()
     before = len(net.history)

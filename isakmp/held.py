@@ -86,6 +86,10 @@ class Held(Generic[H]):
                     found.add(id(child))
                     yield child
 
+    def near(self, network: Network) -> Iterator[H]:
+        """The child SAs that have a network which takes ``network`` in, or lies inside it."""
+        return (child for child, _ in self._near(network))
+
     def _near(self, network: Network) -> Iterator[tuple[H, Sequence[Selector]]]:
         """The child SAs whose networks take ``network`` in, or lie inside it, each with what it has
         of such a network."""

@@ -39,6 +39,10 @@ def some_selector(chance: Random) -> Selector:
     return selector
 
 
+def _meet(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
+
+
 def test_the_index_says_what_looking_at_all_would_say() -> None:
     chance = Random(7)
     held: Held[Child] = Held()
@@ -58,6 +62,9 @@ def test_the_index_says_what_looking_at_all_would_say() -> None:
         }  # fmt: skip
         if len(there) < COMPARED_MAX:
             assert {id(child) for child in held.of_others("a", asked)} == plain
+        dst = asked[0].dst
+        near = {id(c) for c in there if any(_meet(s.dst, dst) for s in c.selectors)}
+        assert {id(child) for child in held.near(dst)} == near
         hits += bool(plain)
     assert hits > 500
     for child in there:

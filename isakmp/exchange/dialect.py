@@ -15,7 +15,7 @@ from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.message import Payload
 from isakmp.path import Path
 from isakmp.payloads.base import Family
-from isakmp.policy.spd import Connection, Remote
+from isakmp.policy.spd import Connection, Remote, Traffic
 from isakmp.sa import ChildSa, IsakmpSa
 
 if TYPE_CHECKING:
@@ -102,9 +102,11 @@ class KeyExchange(Dialect, Protocol):
         """Start what makes the SA that protects others; ``connection`` may come with it."""
 
     def begin_child(
-        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None
-    ) -> Exchange[Any]:
-        """Start the exchange that makes a child SA, in the place of ``old``."""
+        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None,
+        part: Traffic | None = None,
+    ) -> Exchange[Any]:  # fmt: skip
+        """Start the exchange that makes a child SA, in the place of ``old``, which may be of
+        another SA. part: of a connection that much, where its selector does not say that."""
 
     def connection(self, exchange: Exchange[Any]) -> Connection | None:
         """That of the child SA which an exchange makes, once it is known."""

@@ -51,7 +51,9 @@ class Known(Protocol):
 class Waiting(Protocol):
     """Packets that wait for child SAs."""
 
-    def waiting(self, connection: Connection) -> Selector | None:
+    def waiting(
+        self, connection: Connection, part: Traffic | None = None
+    ) -> Selector | None:  # fmt: skip
         """The packet that a connection is brought up for, where there is one."""
 
     def wants_pair(self, connection: Connection) -> None:
@@ -59,9 +61,6 @@ class Waiting(Protocol):
 
     def by_pairs(self, connection: Connection) -> bool:
         """Whether it does."""
-
-    def part(self, connection: Connection) -> Traffic | None:
-        """What of its traffic is asked for, where that is not all of it."""
 
 
 class Wanted(Protocol):

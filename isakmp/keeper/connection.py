@@ -17,12 +17,12 @@ from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.keeper.beginnings import Beginnings
 from isakmp.keeper.entry import AWAITED_S, Entry, Settings
-from isakmp.keeper.packets import Packets
+from isakmp.keeper.packets import Packets, Request, once_more
 from isakmp.keeper.policies import Policies
 from isakmp.keeper.reqids import Flow
 from isakmp.log.log import Log, LogClass, severity_of
 from isakmp.path import Path
-from isakmp.policy.catalog import Catalog, narrowed
+from isakmp.policy.catalog import Catalog
 from isakmp.policy.spd import Address, Connection, Remote, Selector, Traffic
 from isakmp.policy.traffic import carries_all, configured
 from isakmp.sa import ChildSa, IsakmpSa, Nat, State
@@ -156,15 +156,14 @@ class Connections:
         if part is None:
             return Job.of(None)
         wanted = self.packets.ask(entry.connection, part)
-        if running := self.under_way((name, wanted.selector)):
+        if running := self.under_way(wanted.flow):
             return running.finished
         if not entry.waiting:
             entry.began = self.timers.now()
         sa = under or self.sas.current_of_remote(entry.remote.name)
         if sa is not None:
             return self._begin_child(sa, wanted)
-        self.packets.asked((name, wanted.selector))  # with a new IKE SA comes all of it
-        return self._begin_phase_1(entry)
+        return self._begin_phase_1(entry)  # with a new IKE SA comes all of it
 
     def _asked_for(self, entry: Entry) -> Traffic | None:
         """What of a connection is to be asked for now; None where it is up, be it in part."""
@@ -173,8 +172,10 @@ class Connections:
         if self._is_up(entry) and self.timers.now() >= entry.awaited_until:
             self.packets.served(entry.name)  # nobody waits for that packet any more
         part = self.packets.left(entry)
-        if part is None and entry.less is not None:
-            self.log.info("connection %s is up in part: %s", entry.name, entry.less.brief())
+        if part is None:
+            self.packets.served(entry.name)
+            if entry.less is not None:
+                self.log.info("connection %s is up in part: %s", entry.name, entry.less.brief())
         return part
 
     def _begin_phase_1(self, entry: Entry) -> Job[Any]:
@@ -238,20 +239,35 @@ class Connections:
         if entry := self.entries.get(connection.name):
             self._failed(entry, reason)
 
-    def _begin_child(
-        self, sa: IsakmpSa, connection: Connection, old: ChildSa | None = None
-    ) -> Job[Any]:
-        flow = connection.name, connection.selector
-        running = self.under_way(flow)
+    def _begin_child(self, sa: IsakmpSa, request: Request) -> Job[Any]:
+        running = self.under_way(request.flow)
         # What is asked for under another one ends with that, which its peer may have lost.
         if running is not None and running.sa is sa:
             return running.finished
+        if reason := self._no_room(sa, request):
+            return Job.failed(Refused(reason))
         dialect = self.engine.dialects[sa.dialect]
-        exchange = dialect.begin_child(self.engine, sa, connection, old)
+        exchange = dialect.begin_child(
+            self.engine, sa, request.connection, request.before, request.part
+        )
         if not exchange.over:
-            self.busy[flow] = exchange
-        exchange.finished.then(lambda job: self._child_over(flow, exchange, job))
+            self.busy[request.flow] = exchange
+        exchange.finished.then(lambda job: self._child_over(request, exchange, job))
         return exchange.finished
+
+    def _no_room(self, sa: IsakmpSa, request: Request) -> Reason | None:
+        """Why no more is asked for of a connection that is up: what a peer makes of one is bounded,
+        whoever begins it."""
+        name, selector = request.flow
+        entry = self.entries.get(name)
+        if entry is None or request.before or not self._is_up(entry):
+            return None
+        reason = self.engine.bounds.child(sa, (selector,), replacing=False)
+        if reason is not None:
+            if not entry.failed_for(reason.cause):
+                self.engine.met(entry.remote.name, reason)
+            self._failed(entry, reason)
+        return reason
 
     def under_way(self, flow: Flow) -> Exchange[Any] | None:
         """The exchange that makes a child SA for that traffic; one that was cancelled and waits for
@@ -264,22 +280,24 @@ class Connections:
         exchange = self.under_way((entry.name, entry.connection.selector)) or entry.waiting
         return self.engine.so_far(exchange) if exchange is not None else None
 
-    def _child_over(self, flow: Flow, exchange: Exchange[Any], job: Job[Any]) -> None:
+    def _child_over(self, request: Request, exchange: Exchange[Any], job: Job[Any]) -> None:
+        name, selector = flow = request.flow
         replaced = self.busy.get(flow) not in (None, exchange)
         if not replaced:
             self.busy.pop(flow, None)
-        part = not replaced and self.packets.asked(flow)
         if job.error is None:
             return
-        reason, entry = reason_of(job.error), self.entries.get(flow[0])
+        reason, entry = reason_of(job.error), self.entries.get(name)
         lost = self._has_lost(exchange, reason)
-        if entry is None or not (part or entry.connection.selector == flow[1]) or replaced:
+        if entry is None or replaced:
+            return
+        if request.part is None and entry.connection.selector != selector:
             return
         # One that this very try has made is no reason to go on without a pause.
         lost = lost and exchange.sa is not None and exchange.sa.established < entry.began
         new = self._another(exchange)
         again = (lost or new is not None) and entry.wanted and self.settings.active
-        if again and self.packets.left(entry) is not None:
+        if again and self.packets.lacks(entry):
             self.bring_up(entry, new)
         else:
             self._failed(entry, reason)
@@ -303,7 +321,7 @@ class Connections:
     def _failed(self, entry: Entry, reason: Reason) -> None:
         """Try again after a growing, jittered while."""
         entry.failure, entry.failed = reason, self.timers.now()
-        if self.packets.left(entry) is None:
+        if not self.packets.lacks(entry):
             # A successor was refused: that is no attempt to bring it up.
             return
         if self._is_up(entry):
@@ -371,11 +389,11 @@ class Connections:
     # --- what happens to child SAs -----------------------------------------------------------
 
     def child_up(self, child: ChildSa) -> None:
-        """A child SA is there, whoever began it: its traffic has policies, and its entry rests, unless
-        a packet of something else waits."""
+        """A child SA is there, whoever began it: its traffic has policies, and its entry rests, but
+        where a packet of something else waits."""
         entry = self.entries.get(child.connection.name)
         if entry is not None:
-            if self._serves(entry):
+            if self._serves(entry, child):
                 self.packets.served(entry.name)
                 entry.tries, entry.failure = 0, None
                 self._rest(entry)
@@ -383,12 +401,12 @@ class Connections:
             entry.up_since = self.timers.now() if entry.up_since is None else entry.up_since
         self._install_flow(child)
 
-    def _serves(self, entry: Entry) -> bool:
-        """Whether what there is carries the packet that was waited for. Why it is up in part is
+    def _serves(self, entry: Entry, child: ChildSa) -> bool:
+        """Whether what has come carries the packet that was waited for. Why it is up in part is
         forgotten once it is not."""
         if entry.less is not None and carries_all(entry.connection, self._up(entry)):
             entry.less = None
-        return not self.packets.wait(entry.name) or self.packets.left(entry) is None
+        return self.packets.serves(entry, child)
 
     def narrowed(self, connection: Connection, reason: Reason) -> bool:
         """The peer has agreed on less than was asked for; whether that is news. A packet of the
@@ -397,7 +415,7 @@ class Connections:
         if entry is None or entry.connection.passive:
             return True  # each client has a part of what is passive
         news, entry.less = entry.less != reason, reason
-        if self.packets.left(entry) is not None:
+        if self.packets.lacks(entry):
             self._failed(entry, reason)
         return news
 
@@ -444,7 +462,7 @@ class Connections:
         # One of IKEv1 can only be made once more under an IKE SA.
         other = sa is not None and child.parent is None and self._owns_children(sa)
         if sa is not None and sa.state is State.ESTABLISHED and not other:
-            asked = self._begin_child(sa, narrowed(child.connection, child.selector), child)
+            asked = self._begin_child(sa, once_more(child))
             asked.then(lambda job: self._ask_heir(child, sa, job))
         elif new := self.sas.serving(child):
             self.renew(child, new)
@@ -477,7 +495,7 @@ class Connections:
     def renew(self, child: ChildSa, sa: IsakmpSa) -> Job[Any]:
         """The same child SA under another IKE SA. With who is the same peer to us it is succeeded;
         else it ends when that is there."""
-        made = self._begin_child(sa, narrowed(child.connection, child.selector))
+        made = self._begin_child(sa, once_more(child))
         if sa.peer != child.peer:
             made.then(lambda job: self._succeeded(child, job))
         return made

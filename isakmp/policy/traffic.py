@@ -56,6 +56,8 @@ PAIRS_MAX = 256
 _SAME_MAX = 4
 PER_CHILD = "Max-selectors-per-child"
 _MISSES_MAX = 16
+# Of how many child SAs of a connection it is found out what they leave.
+_HAD_MAX = 256
 
 _TYPES = {
     4: ikev2.TrafficSelector.IPV4_ADDR_RANGE,
@@ -271,23 +273,23 @@ def reduced(traffic: Traffic) -> Traffic:
     return _traffic(*(apart(boxes_of(side)) for side in traffic))
 
 
-def rest(whole: Traffic, first: Traffic, had: Sequence[Traffic]) -> Traffic | None:
+def rest(whole: Traffic, first: Traffic, had: Sequence[Traffic], limit: int) -> Traffic:
     """Of the traffic of a connection, with that of a packet, what none of those that it has
-    carries. None where one carries the packet. All of it where the rest cannot be said."""
+    carries, as none carries the packet. All of it where the rest cannot be said: in so many
+    selectors, of at most ``limit`` pairs of networks; or where it has too many to look at."""
     local, remote = boxes_of(whole.local), boxes_of(whole.remote)
-    for each in had:
-        fits = [is_subset(Traffic(a, b), Traffic(c, d)) for a, b, c, d in (
-            (first.local, (), each.local, ()), ((), first.remote, (), each.remote))]  # fmt: skip
-        if all(fits):
-            return None
+    packet = boxes_of(first.remote)
+    for each in had if len(had) <= _HAD_MAX else ():
+        there = boxes_of(each.remote)
         # The packet stays in what is left of the side that keeps it from being carried.
-        if fits[1]:
+        if all(covered(box, there, Work(len(there))) for box in packet):
             local = less(local, boxes_of(each.local))
         else:
-            remote = less(remote, boxes_of(each.remote))
-    if max(len(local), len(remote)) > SELECTORS_MAX:
-        return whole
-    return _traffic(local, remote)
+            remote = less(remote, there)
+        if max(len(local), len(remote)) > SELECTORS_MAX:
+            return whole
+    few = _fits(joined(apart(local)), joined(apart(remote)), limit)
+    return _traffic(local, remote) if few else whole
 
 
 def _of_common_versions(local: list[Box], remote: list[Box]) -> BothSides:

@@ -542,3 +542,15 @@ def test_nobody_looks_for_a_route_for_what_is_gone() -> None:
     assert looks is not None and looks.pending
     west.daemon.connections.end()
     assert not looks.pending
+
+
+@KIND
+def test_what_is_configured_is_asked_for_whatever_a_peer_may_have(version: str) -> None:
+    net, tags = Network(), f"Key-exchange= {version}\n"
+    one = replace(WEST, peer_tags=tags, general="Max-children= 1")
+    west = net.add(one.address, second(one, *SECOND))
+    net.add(EAST.address, second(replace(EAST, peer_tags=tags), *SECOND[::-1]))
+    net.start()
+    net.run(5)
+    assert connected(west, children=2)
+    assert "bound met" not in west.said

@@ -29,7 +29,7 @@ from isakmp.message import (
 from isakmp.path import Path
 from isakmp.payloads import FAMILY_1
 from isakmp.payloads.vendor import VENDOR_DPD
-from isakmp.policy.spd import Connection, Remote
+from isakmp.policy.spd import Connection, Remote, Traffic
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev1 import lifetime, notices, phase_1
 from isakmp.scripts.ikev1.farewells import Farewells
@@ -309,8 +309,9 @@ class Ikev1:
     reauthenticate = rekey_sa
 
     def begin_child(
-        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None
-    ) -> Exchange[Any]:
+        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None,
+        part: Traffic | None = None,
+    ) -> Exchange[Any]:  # fmt: skip
         """Start quick mode for a connection; it does not say what it replaces."""
 
         def prepare(state: Quick) -> None:

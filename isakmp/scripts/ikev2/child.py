@@ -26,7 +26,7 @@ from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Outgoing, Wait
 from isakmp.log.log import LogClass
 from isakmp.policy import proposal, traffic
-from isakmp.policy.boxes import Work
+from isakmp.policy.boxes import SELECTORS_OF_PAYLOAD, Work
 from isakmp.policy.identity import host_network
 from isakmp.policy.match import describe
 from isakmp.policy.spd import (
@@ -61,15 +61,19 @@ NO_LIMITS = Limits()
 class Child:
     """What is known of the child SA so far; everything from our point of view.
 
-    offered: the traffic that the initiator asked for; first: that of the packet that it was asked
-    for with; traffic: what is agreed on; old: the child SA to replace, as_old: with no more than
-    that has; gone: SPIs that the peer has deleted meanwhile; agreed: when the choice was looked at;
-    with_group: key exchange may be part of it; cpi_in, cpi_out: of IPComp, 0 without it; selectors:
-    the traffic as the IPsec stack takes it; declined: what the peer asked for and does not get.
+    part: what alone of its connection is to be asked for; before: what it takes the place of, under
+    another IKE SA too; offered: the traffic that the initiator
+    asked for; first: that of the packet that it was asked for with; traffic: what is agreed on;
+    old: the child SA to replace, as_old: with no more than that has; gone: SPIs that the peer has
+    deleted meanwhile; agreed: when the choice was looked at; with_group: key exchange may be part
+    of it; cpi_in, cpi_out: of IPComp, 0 without it; selectors: the traffic as the IPsec stack takes
+    it; declined: what the peer asked for and does not get.
     """
 
     connection: Connection | None = None
     old: ChildSa | None = None
+    part: Traffic | None = None
+    before: ChildSa | None = None
     as_old: bool = False
     with_group: bool = False
     offered: Traffic | None = None
@@ -160,10 +164,12 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
     """The initiator's selectors, those of the packet that waits first."""
     connection, packets = connection_of(c), x.engine.owner.connections.packets
     # What replaces another SA has its traffic, whatever packet waits (2.9.2).
-    c.first = packet = None if c.old else packets.waiting(connection)
-    c.offered = packets.part(connection) or connection.traffic
+    c.first = packet = None if c.before else packets.waiting(connection, c.part)
+    c.offered = c.part or connection.traffic
     if c.old is not None:
         c.offered = _in_place_of(x, c.old, c.as_old)
+    elif c.before is not None:
+        c.offered = c.before.traffic if c.as_old else _before_all(c.before)
     local, remote = c.offered
     if c.old is None and packets.by_pairs(connection):
         # Without a packet it is the pair of one that had such a child SA before.
@@ -194,13 +200,25 @@ def _in_place_of(x: X, old: ChildSa, as_old: bool) -> Traffic:
         ipsec_sa.check_traffic(x, common.sa_of(x), connection, every, Notify.TS_UNACCEPTABLE)
     except Refused:
         return old.traffic
-    local, remote = connection.traffic
-    return Traffic((*old.traffic.local, *local), (*old.traffic.remote, *remote))
+    return _before_all(old)
+
+
+def _before_all(old: ChildSa) -> Traffic:
+    """The traffic of a child SA, and behind it all that its connection is for, as much as may be in
+    a payload. That of hosts behind NAT, as their peer sees them, may be no part of it."""
+    every = old.connection.traffic
+    if not traffic.is_subset(old.traffic, every) or traffic.is_subset(every, old.traffic):
+        return every
+    local, remote = (
+        (*first, *rest)[:SELECTORS_OF_PAYLOAD]
+        for first, rest in zip(old.traffic, every, strict=True)
+    )
+    return Traffic(local, remote)
 
 
 def asks_for_more(c: Child) -> bool:
     """Whether it was to carry more than what it takes the place of."""
-    return c.old is not None and c.offered != c.old.traffic
+    return c.before is not None and not c.as_old and c.offered != c.before.traffic
 
 
 def _add_modes(c: Child, message: Outgoing) -> None:

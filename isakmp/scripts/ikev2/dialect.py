@@ -25,7 +25,7 @@ from isakmp.message import (
 )
 from isakmp.path import Path
 from isakmp.payloads.ikev2 import FAMILY
-from isakmp.policy.spd import Connection, Remote
+from isakmp.policy.spd import Connection, Remote, Traffic
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev2 import common, notices, sealing
 from isakmp.scripts.ikev2.child import Child
@@ -318,12 +318,15 @@ class Ikev2:
         return engine.initiate(self, IKE_SA_INIT, remote, path, name=name, prepare=prepare)
 
     def begin_child(
-        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None
-    ) -> Exchange[Any]:
+        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None,
+        part: Traffic | None = None,
+    ) -> Exchange[Any]:  # fmt: skip
         """Start CREATE_CHILD_SA for a child SA."""
 
         def prepare(state: Create) -> None:
-            state.child = Child(old.connection if old else connection, old, with_group=True)
+            state.child = c = Child(connection, part=part, before=old, with_group=True)
+            if old is not None and old.parent is sa:
+                c.connection, c.old = old.connection, old
 
         return engine.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, name=connection.name,
                                sa=sa, prepare=prepare)  # fmt: skip

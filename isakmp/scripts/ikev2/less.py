@@ -28,7 +28,7 @@ def _less(x: X, c: Child) -> Reason | None:
     that it was asked for with: the others come when they are needed."""
     connection, had = connection_of(c), traffic_of(c)
     offered = traffic.reduced(c.offered or connection.traffic)
-    if _is_part(x, offered, had) or (c.old is not None and _is_part(x, had, c.old.traffic)):
+    if _is_part(x, offered, had) or (c.before and _is_same(x, had, c.before.traffic)):
         return None
     if c.first is not None:
         pair = c.first.without_ports()._replace(protocol=0)
@@ -40,6 +40,10 @@ def _less(x: X, c: Child) -> Reason | None:
         mend=f"the peer's policy is narrower: widen its selectors, or ask for less in "
         f"[{connection.name}]",
     )  # fmt: skip
+
+
+def _is_same(x: X, one: Traffic, other: Traffic) -> bool:
+    return _is_part(x, one, other) and _is_part(x, other, one)
 
 
 def _is_part(x: X, part: Traffic, whole: Traffic) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import chain, product
+from itertools import product
 from typing import Any, NamedTuple
 
 from isakmp.constants import ikev2
@@ -30,6 +30,7 @@ from isakmp.policy.boxes import (
     join,
     joined,
     less,
+    meet,
     networks_of,
     prefix_of,
     selector_of,
@@ -514,9 +515,35 @@ def carries_all(connection: Connection, children: Sequence[ChildSa]) -> bool:
     """
     if connection.single_pair or not children:
         return True
-    each = [agreed(child) for child in children]
-    local, remote = (tuple(dict.fromkeys(chain(*sides))) for sides in zip(*each, strict=True))
-    return is_subset(reduced(configured(connection)), Traffic(local, remote))
+    return is_carried(configured(connection), list(map(agreed, children)))
+
+
+def is_carried(whole: Traffic, each: Sequence[Traffic]) -> bool:
+    """Whether each packet of that traffic is of one of those: for a pair of a local and a remote
+    selector it is not enough that there is either. No, where that is too much work to tell."""
+    if whole in each:
+        return True
+    work = Work(sum(len(side) for had in each for side in had))
+    left = [asked(whole)[1:]]
+    for had in each:
+        left = [part for one in left for part in _beyond(one, asked(had)[1:], work)]
+        if not left or work.over:
+            break
+    return not left
+
+
+def _beyond(whole: BothSides, had: BothSides, work: Work) -> Iterator[BothSides]:
+    """What there is of it apart from that: first what differs in the local side, then what has that
+    in common and differs in the remote side. All of it where that is too much work."""
+    (local, remote), (here, there) = whole, had
+    work.done += len(local) * len(here) + len(remote) * len(there)
+    if work.over:
+        yield whole
+        return
+    shared = [both for one in local for other in here if (both := meet(one, other))]
+    for part in ((less(local, here), remote), (shared, less(remote, there))):
+        if any(_pairs(*part)):
+            yield part
 
 
 def of_selector(selector: Selector) -> Traffic:

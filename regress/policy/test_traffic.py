@@ -271,6 +271,79 @@ class TestSubset:
                     assert any(carries(s, address, protocol, port) for s in ours)
 
 
+GRID = "10.1.0.0/16, 10.4.0.0/16", "10.2.0.0/16, 10.3.0.0/16"
+
+
+class TestCarried:
+    """Whether several child SAs have all of a connection together."""
+
+    @pytest.mark.parametrize(
+        ("each", "expected"),
+        [
+            ([GRID], True),
+            ([GRID[::-1]], False),
+            ([("10.0.0.0/8", "10.0.0.0/8")], True),
+            ([("10.1.0.0/16", "10.2.0.0/16")], False),
+            ([("10.1.0.0/16", "10.2.0.0/16"), ("10.4.0.0/16", "10.3.0.0/16")], False),
+            ([("10.1.0.0/16", GRID[1]), ("10.4.0.0/16", GRID[1])], True),
+            ([(GRID[0], "10.2.0.0/16"), (GRID[0], "10.3.0.0/17, 10.3.128.0/17")], True),
+            ([(a, b) for a in GRID[0].split(",") for b in GRID[1].split(",")], True),
+            ([(a, b) for a in GRID[0].split(",") for b in GRID[1].split(",")][1:], False),
+        ],
+    )
+    def test_pairs(self, each: list[tuple[str, str]], expected: bool) -> None:
+        assert traffic.is_carried(both(*GRID), [both(*one) for one in each]) is expected
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            (("10.1.0.0/16", "10.2.0.0/16"), ("fd01::/64", "fd02::/64")),
+            (("10.1.0.0/16[tcp]", "10.2.0.0/16[tcp]"), ("10.1.0.0/16[udp]", "10.2.0.0/16[udp]")),
+            (("10.1.0.0/16[1/8]", "10.2.0.0/16[1/8]"), ("10.1.0.0/16[1/0]", "10.2.0.0/16[1/0]")),
+        ],
+    )
+    def test_a_pair_that_no_packet_has_need_not_be_carried(
+        self, one: tuple[str, str], other: tuple[str, str]
+    ) -> None:
+        whole = both(*map(", ".join, zip(one, other, strict=True)))
+        assert traffic.is_carried(whole, [both(*one), both(*other)])
+        assert not traffic.is_carried(whole, [both(*one)])
+
+    @given(traffics, st.lists(traffics, max_size=4), st.lists(packets(), min_size=1))
+    def test_each_packet_of_it_is_of_one_of_them(
+        self, whole: Traffic, each: list[Traffic], seen: list[Packet]
+    ) -> None:
+        if traffic.is_carried(whole, each):
+            for packet in seen:
+                assert not is_of(whole, packet) or any(is_of(one, packet) for one in each)
+
+    @given(traffics)
+    def test_those_of_each_pair_have_all_of_it(self, whole: Traffic) -> None:
+        pairs = [Traffic((a,), (b,)) for a, b in product(whole.local, whole.remote)]
+        assert traffic.is_carried(whole, pairs)
+
+    @pytest.mark.parametrize(("count", "told"), [(64, True), (255, False)])
+    def test_many_selectors_end(
+        self, count: int, told: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that has all of it is known however many there are, of more it may not be told."""
+        spent: list[Work] = []
+
+        class Counted(Work):
+            def __init__(self, *sides: int) -> None:
+                super().__init__(*sides)
+                spent.append(self)
+
+        monkeypatch.setattr(traffic, "Work", Counted)
+        local, remote = (side(",".join(f"10.{n}.{i}.0/25" for i in range(count))) for n in (1, 2))
+        whole = Traffic(local, remote)
+        assert traffic.is_carried(whole, [Traffic(local[::-1], remote)])
+        assert traffic.is_carried(whole, [Traffic((one,), remote) for one in local]) is told
+        pairs = [Traffic((a,), (b,)) for a, b in product(local, remote)]
+        assert not traffic.is_carried(whole, pairs[1:])
+        assert max(work.done - work.most for work in spent) <= 4 * count * count
+
+
 class TestSelectors:
     def texts(self, local: str, remote: str) -> list[str]:
         return [str(selector) for selector in traffic.selectors(both(local, remote))]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fifo_ui import explain, render
+from isakmp.app.base import Acquire, Direction
+from isakmp.policy.spd import Selector
 from regress.pair import Network
 from regress.scripts.ikev2.narrow import (
+    met,
     narrowed,
     row_of,
 )
@@ -62,3 +65,34 @@ def test_of_what_is_passive_it_is_told_each_time() -> None:
         west.daemon.teardown("west-east", 2)
         net.run(3)
     assert west.reasons().count("narrowed") == 2
+
+
+CROSS = ("Local-selectors= 10.1.0.0/16, 10.4.0.0/16\n"
+         "Remote-selectors= 10.2.0.0/16, 10.3.0.0/16")  # fmt: skip
+DIAGONAL = ("[other]\nPhase= 2\nISAKMP-peer= west\nConfiguration= phase-2\n"
+            "Local-selectors= 10.3.0.0/16\nRemote-selectors= 10.4.0.0/16\n")  # fmt: skip
+
+
+def test_a_pair_of_networks_that_no_child_sa_has_is_told_though_each_is_in_one() -> None:
+    """RFC 7296 2.9: each local with each remote selector is asked for."""
+    one, other = gateways()
+    net = Network()
+    west = net.host(replace(one, connection_tags=CROSS))
+    text = replace(other, more=DIAGONAL).text()
+    net.add(other.address, text.replace("connections= east-west", "connections= east-west, other"))
+    net.start()
+    net.run(3)
+
+    def wants(near: str, far: str) -> None:
+        packet = Selector.of(f"{near}/32", f"{far}/32", 6, 40000, 80)
+        reqid = met(west, Direction.OUT, packet)
+        west.daemon.acquire(Acquire(reqid, packet, west.address, west.address))
+        net.run(20)
+
+    wants("10.4.0.9", "10.3.0.9")
+    row, both = row_of(west), ["10.1.0.0/16 === 10.2.0.0/16", "10.4.0.0/16 === 10.3.0.0/16"]
+    assert (row["state"], row["agreed"], row["less"]["cause"]) == ("up", both, "narrowed")
+    wants("10.1.0.9", "10.3.0.9")
+    row = row_of(west)
+    assert (row["agreed"], row["less"]["cause"]) == (both, "peer-refused")
+    assert row["less"]["offered"] == "10.1.0.0/16 === 10.3.0.0/16"

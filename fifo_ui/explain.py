@@ -19,6 +19,7 @@ Row = Mapping[str, Any]
 
 SHOWN = 5
 LEFT_OUT, NO_STACK = "left out", "no stack"  # states of a connection, as status() has them
+IN_PART = "up in part"
 _TOPICS = {
     "proposals": ("no-proposal-chosen", "bad-choice", "invalid-ke-payload", "nothing-to-offer",
                   "invalid-key-information", "invalid-key-exchange"),
@@ -52,10 +53,11 @@ def failures(
     sas: Sequence[Row] = (),
     peers: Sequence[Row] = (),
 ) -> list[dict[str, Any]]:
-    """That there is no IPsec stack, what is left out of the configuration, attempts that are under
-    way and refused or not answered so far, and the last that failed, the newest first, what failed
-    alike in one row with the times it did, and since when it is up, where it is; of one peer, by
-    its name or address, or of one connection, with what is of its peer as a whole."""
+    """That there is no IPsec stack, what is left out of the configuration, what is up in part,
+    attempts that are under way and refused or not answered so far, and the last that failed, the
+    newest first, what failed alike in one row with the times it did, and since when it is up, where
+    it is; of one peer, by its name or address, or of one connection, with what is of its peer as a
+    whole."""
     is_of = selection(peer, connections, peers)
     no_stack = [row for row in connections if row.get("state") == NO_STACK]
     # Every connection has none, whoever is asked for: told once, of one of those.
@@ -65,11 +67,21 @@ def failures(
     failed = _counted(row for row in outcomes if not row.get("ok") and not _is_expected(row))
     of_peer = [
         row
-        for rows in (left_out[::-1], doubtful, failed)
+        for rows in (left_out[::-1], _in_part(connections, failed), doubtful, failed)
         for row in [row for row in rows if is_of(row)][: -SHOWN - 1 : -1]
     ]
     told = [*no_stack, *of_peer]
     return [{"topic": _topic(row), **row, **_up(row, connections, sas)} for row in told]
+
+
+def _in_part(connections: Sequence[Row], failed: Sequence[Row]) -> list[Row]:
+    """What has less than it is for, unless an attempt tells why."""
+    told = [(row.get("name"), row.get("reason")) for row in failed]
+    return [
+        {"name": row["name"], "peer": row.get("peer"), "state": IN_PART, "reason": why,
+         "initiator": "offered" in why}
+        for row in connections if (why := row.get("less")) and (row["name"], why) not in told
+    ]  # fmt: skip
 
 
 def _up(row: Row, connections: Sequence[Row], sas: Sequence[Row]) -> Row:
@@ -186,6 +198,8 @@ def _head(row: Row) -> str:
     if row.get("state") == LEFT_OUT:
         what = "bypass" if row.get("bypass") else "connection"
         return f"the {what} {text_of(row.get('name'))} is left out for an error"
+    if row.get("state") == IN_PART:
+        return f"now: the connection {text_of(row.get('name'))} is up in part"
     role = "we began" if row.get("initiator") else "the peer began"
     times = f", {row['times']} times" if (row.get("times") or 1) > 1 else ""
     when = f"{moment(row['when'] or 0.0)} " if "when" in row else "now, and not ended yet:"

@@ -248,11 +248,7 @@ def _noted(row: Row) -> Row:
     now, before = row.get("so_far"), row.get("reason") or {}
     if now and (before == now or before.get("cause") in EXPECTED):
         rest["reason"] = None  # told already, or what mends itself, which this has not: not so far
-    notes = []
-    if row.get("agreed"):
-        notes.append(f"no more is agreed on than {text_of(row['agreed'])}")
-    if row.get("less"):
-        notes.append(left_out(row))
+    notes = [told] if (told := in_part(row)) else []
     if row.get("silent_s") is not None:
         silent = duration(row["silent_s"])
         notes.append(f"the peer has been silent for {silent}, and is asked if it lives")
@@ -265,10 +261,13 @@ def _noted(row: Row) -> Row:
     return {**rest, "note": "; ".join(notes)} if notes else rest
 
 
-def left_out(row: Row) -> str:
-    """Why a connection is up in part; empty where it is not."""
-    why = row.get("less")
-    return f"{why['cause']}: {why['detail']}: isakmpctl explain {row['name']}" if why else ""
+def in_part(row: Row) -> str:
+    """With what a connection is up in part, and why; empty where it is not."""
+    had, why = row.get("agreed"), row.get("less")
+    return "; ".join(
+        [f"no more is agreed on than {text_of(had)}"] * bool(had)
+        + ([f"{why['cause']}: {why['detail']}: isakmpctl explain {row['name']}"] if why else [])
+    )
 
 
 def things(rows: Sequence[Row], screen: Screen = PLAIN) -> str:

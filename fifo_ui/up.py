@@ -11,7 +11,7 @@ from typing import Any
 
 from fifo_ui.client import Client, ControlError, NotThere
 from fifo_ui.explain import selection
-from fifo_ui.render import far_end, left_out
+from fifo_ui.render import far_end, in_part
 from isakmp.causes import EXPECTED
 
 POLL_S = 0.1
@@ -24,7 +24,7 @@ Row = dict[str, Any]
 @dataclass(slots=True)
 class Wait:
     """One wait for one connection. say: told what it waits for; deadline: of the client's clock;
-    in_part: why there is less of it than was asked for."""
+    in_part: with what it is up, and why, where that is less than it is for."""
 
     client: Client
     name: str
@@ -44,7 +44,7 @@ class Wait:
             status = self._ask("S")
             if rows := [row for row in status["sas"] if _is_up(row, self.name)]:
                 own = (row for row in status["connections"] if row["name"] == self.name)
-                self.in_part = next(filter(None, map(left_out, own)), "")
+                self.in_part = next(filter(None, map(in_part, own)), "")
                 return rows
             self._raise_failure(status)
             if rows := self._of_it(status):

@@ -296,6 +296,11 @@ class ChildSa:
         self.kin = Kin(self.place)
 
     @property
+    def cut(self) -> Reason | None:
+        """That its peer asked for more traffic than it has."""
+        return next((reason for reason in self.declined if reason.cause == "narrowed"), None)
+
+    @property
     def slot(self) -> Slot:
         """What at most one child SA serves once all is quiet."""
         return self.connection.name, self.peer, self.selector

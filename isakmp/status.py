@@ -171,8 +171,8 @@ def connection_row(
         "local_selectors": [selector_text(one) for one in traffic.local],
         "remote_selectors": [selector_text(one) for one in traffic.remote],
         "up_since": round(came + since_start, 3) if up and came is not None else None,
-        "agreed": (less := _less(entry.connection, up)),
-        "less": entry.less.to_dict() if entry.less and less else None,
+        "agreed": (agreed_on := _less(entry.connection, up)),
+        "less": less.to_dict() if agreed_on and (less := _why_less(entry, up)) else None,
         "silent_s": _silent_s(children, sas, now),
         "not_replaced": _not_replaced(entry, since_start) if up else None,
         "so_far": so_far.to_dict() if so_far and not gone and not up else None,
@@ -194,6 +194,26 @@ def _less(connection: Connection, children: Sequence[ChildSa]) -> list[str]:
     lines = list(dict.fromkeys(describe(agreed(child)) for child in children))
     more = len(lines) - AGREED_MAX
     return [*lines[:AGREED_MAX], f"and {more} more"] if more > 0 else lines
+
+
+def _why_less(entry: Entry, up: Sequence[ChildSa]) -> Reason | None:
+    """Why there is no more: what the peer has said, or else what was asked for. Of what is passive
+    each client has a part."""
+    if entry.less is not None or entry.connection.passive:
+        return entry.less
+    newest, connection = up[-1], entry.connection
+    if newest.parent is not None and (newest.cut or newest.initiator):
+        return newest.cut
+    detail, mend = (
+        f"the peer asks for less traffic than [{connection.name}] has",
+        "make the selectors of both ends the same, crosswise",
+    )
+    if newest.parent is None:  # RFC 2409 5.5
+        detail = f"IKEv1 negotiates the first local and remote selector of [{connection.name}] only"
+        mend = "make a connection of each pair, or set Key-exchange= ikev2 at both ends"
+    return Reason("narrowed", detail, came=describe(agreed(newest)),
+                  acceptable=describe(configured(connection)), line=connection.line,
+                  mend=mend)  # fmt: skip
 
 
 def _silent_s(children: Sequence[ChildSa], sas: SaDatabase, now: float) -> float | None:

@@ -88,6 +88,31 @@ def test_a_connection_says_what_it_is_agreed_on_where_that_is_less(version: int)
     assert "agreed" not in render.connections([other]).lower()
 
 
+FIRST = "Local-selectors= 10.1.0.0/16\nRemote-selectors= 10.2.0.0/16, 10.5.0.0/16"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_why_there_is_less_is_said_whoever_began(version: int) -> None:
+    """In the connection's row, and by explain, though no attempt has failed."""
+    west, east = gateways() if version == 2 else both()
+    if version == 2:  # the peer begins, and asks for less
+        west = replace(west, remote="10.2.0.0/15", general="Acquire-Only= yes")
+        hosts = up(west, replace(east, passive=False))[1:]
+    else:  # RFC 2409 5.5: a quick mode is for one pair
+        hosts = up(replace(west, connection_tags=FIRST), east)[1:]
+    status = hosts[0].daemon.status()
+    (row,), why = status["connections"], status["connections"][0]["less"]
+    assert (why["cause"], why["came"]) == ("narrowed", "10.1.0.0/16 === 10.2.0.0/16")
+    assert why["acceptable"].endswith(" === " + ", ".join(row["remote_selectors"]))
+    assert why["line"].endswith("[west-east]") and "ikev2" in why["mend"] or version == 2
+    assert not hosts[0].reasons()
+    told = explain.failures(status["outcomes"], "west-east", status["connections"])
+    text = explain.text(told, "west-east")
+    assert text.startswith("now: the connection west-east is up in part\n  selectors: ")
+    assert " ".join(why["detail"].split()) in " ".join(text.split())
+    assert hosts[1].daemon.status()["connections"][0]["less"] is None
+
+
 GONE = Reason("stack-gone", "the IPsec stack is gone: it was killed", mend="start the engine")
 
 

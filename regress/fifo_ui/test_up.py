@@ -52,6 +52,13 @@ def test_up_says_of_what_is_narrowed_that_it_is_up_in_part(running: Running) -> 
     assert out.startswith(f"a-b is up in part: {told}\n")
 
 
+def test_up_looks_at_its_own_connection_alone(running: Running) -> None:
+    other = {"name": "a-c", "state": "up", "agreed": ["10.1.0.0/16 === 10.2.0.0/16"]}
+    running.daemon.state |= {"connections": [other, {"name": "a-b", "state": "up", "agreed": []}]}
+    status, out, _ = call(running, "up", "a-b", "--wait", "10")
+    assert (status, out.splitlines()[0]) == (0, "a-b is up")
+
+
 @dataclass(frozen=True, kw_only=True)
 class InMemory(Client):
     """Gives commands to a daemon of a network in memory."""
@@ -76,6 +83,23 @@ def wait_in(net: Network, west: Host, meanwhile: Callable[[], object] = lambda: 
         Path(), Path(), 5.0, lambda: net.now, sleep, lambda: TOKEN, daemon=west.daemon
     )
     return Wait(client, "west-east", 60.0, lambda _: None)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_up_says_that_it_is_up_in_part_whoever_began(version: int) -> None:
+    """Also where the peer has asked for less, or IKEv1 can have no more."""
+    if version == 2:
+        one, other = gateways()
+        one = replace(one, remote="10.2.0.0/15", general="Acquire-Only= yes")
+        net, west, _ = up(one, replace(other, passive=False))
+    else:
+        one, other = both()
+        tags = "Local-selectors= 10.1.0.0/16\nRemote-selectors= 10.2.0.0/16, 10.5.0.0/16"
+        net, west, _ = up(replace(one, connection_tags=tags), other)
+    wait = wait_in(net, west)
+    assert wait.run()
+    less = "no more is agreed on than 10.1.0.0/16 === 10.2.0.0/16; narrowed: "
+    assert wait.in_part.startswith(less)
 
 
 @pytest.mark.parametrize("pair_of", [gateways, both], ids=["ikev2", "ikev1"])

@@ -136,8 +136,8 @@ def finalize(x: X) -> None:
         rekey.settle_child(x.engine, c.old)
     if x.unwanted is not None:
         owner.children.delete_child(child)
-    elif x.initiator:
-        less.tell(x, c)
+    else:
+        less.tell(x, c, child)
 
 
 def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:

@@ -366,9 +366,9 @@ def finalize(x: X) -> None:
     ppk.audit(x)
     sa.keys.earlier = ()
     if c is not None and s.refusal is None:
-        owner.children.child_established(negotiation.make(x, c, sa, s.ni, s.nr), c.specs)
-        if x.initiator:
-            less.tell(x, c)
+        child = negotiation.make(x, c, sa, s.ni, s.nr)
+        owner.children.child_established(child, c.specs)
+        less.tell(x, c, child)
     if s.initial_contact:
         # Its child SA is there before what it replaces goes: the traffic always has one.
         owner.places.initial_contact(sa)

@@ -1,6 +1,7 @@
 """What the answer of a responder leaves out of the traffic that was asked for: RFC 7296 2.9, 2.9.2.
 
-That is its right but where a child SA is replaced; whoever waits for the rest is told why.
+That is its right but where a child SA is replaced; both ends tell it, and whoever waits for the
+rest is told why.
 """
 
 from __future__ import annotations
@@ -8,12 +9,16 @@ from __future__ import annotations
 from isakmp.errors import Reason
 from isakmp.policy import traffic
 from isakmp.policy.spd import Traffic
+from isakmp.sa import ChildSa
 from isakmp.scripts.ikev2.child import Child, X, connection_of, traffic_of
 
 
-def tell(x: X, c: Child) -> None:
-    """Of a child SA that we have asked for and that is there: what the peer has left out of it.
-    Told once, and not with each one that comes in the place of another that had no more."""
+def tell(x: X, c: Child, child: ChildSa) -> None:
+    """Of a child SA that is there: what who answered has left out of it. Told once, and not with
+    each one that comes in the place of another that had no more."""
+    if not x.initiator:
+        _tell_ours(x, child)
+        return
     if lost := _lost_in_rekeying(x, c):
         x.engine.owner.connections.narrowed(connection_of(c), lost)
         x.engine.remark(x, lost, goes_on=True)
@@ -21,6 +26,20 @@ def tell(x: X, c: Child) -> None:
     reason = _less(x, c)
     if reason is not None and x.engine.owner.connections.narrowed(connection_of(c), reason):
         x.engine.remark(x, reason, goes_on=True)
+
+
+def _tell_ours(x: X, child: ChildSa) -> None:
+    """What we have left out; of all that are there for a connection with the first alone, as each
+    client of a gateway may ask for everything. Not that of one for a pair of addresses at a time:
+    the others come when they are needed."""
+    every = x.engine.sas.of_connection(child.connection.name)
+    alone = child.connection.single_pair
+    if (
+        child.cut is not None
+        and not alone
+        and not any(one.cut for one in every if one is not child)
+    ):
+        x.engine.remark(x, child.cut, goes_on=True)
 
 
 def _less(x: X, c: Child) -> Reason | None:

@@ -44,6 +44,42 @@ def test_it_is_told_once_however_often_it_is_replaced() -> None:
     assert row_of(west)["less"]["cause"] == "narrowed"
 
 
+def test_who_leaves_some_of_it_out_tells_it_too_and_once() -> None:
+    """What came, what is agreed on and the line; the connection itself has all that it is for."""
+    net, west, east = narrowed()
+    (why,) = [o["reason"] for o in east.outcomes if not o["ok"]]
+    assert (why["cause"], why["came"], why["acceptable"]) == (
+        "narrowed", "10.2.0.0/15 === 10.1.0.0/16", "10.2.0.0/16 === 10.1.0.0/16",
+    )  # fmt: skip
+    assert why["line"].endswith("[east-west]")
+    assert "PROTO_WARN     #1 IKE_AUTH responder east-west: narrowed: the peer asked" in east.said
+    status = east.daemon.status()
+    (told,) = explain.failures(status["outcomes"], "east-west", status["connections"])
+    assert (told["topic"], told["initiator"], told["reason"]) == ("selectors", False, why)
+    assert (row_of(east)["agreed"], row_of(east)["less"]) == ([], None)
+    wear_out(west)
+    net.run(5)
+    east.daemon.rekey("east-west", "main")
+    net.run(5)
+    assert east.reasons() == ["narrowed"]
+
+
+def test_of_several_that_ask_for_too_much_the_first_is_told() -> None:
+    """Each client of a gateway may ask for everything."""
+    one, other = gateways()
+    net = Network()
+    text = other.text().replace("192.0.2.1= west", "Default= west")
+    east = net.add(other.address, text.replace("\nAddress= 192.0.2.1\n", "\n"))
+    for number in (1, 3):
+        one = replace(one, address=f"192.0.2.{number}", local=f"10.1.{number}.0/24")
+        net.host(replace(one, remote="0.0.0.0/0"))
+    net.start()
+    net.run(3)
+    assert len(east.rows(2)) == 2
+    (why,) = [o["reason"] for o in east.outcomes if not o["ok"]]
+    assert why["came"].startswith("0.0.0.0/0 === 10.1.")
+
+
 def test_where_all_is_agreed_on_nothing_is_told() -> None:
     _, west, east = pair(east={"remote": "10.0.0.0/8"})
     assert row_of(west)["less"] is row_of(east)["less"] is None

@@ -16,7 +16,7 @@ from isakmp.errors import ConfError, Reason, Refused
 from isakmp.event.steps import Steps, at_once, emptied, pauses
 from isakmp.policy.boxes import Work
 from isakmp.policy.by_traffic import ByTraffic
-from isakmp.policy.children import crosswise, find_child
+from isakmp.policy.children import ACTIVE_ONLY, crosswise, find_child
 from isakmp.policy.closed import Closing, Shut
 from isakmp.policy.identity import Resolve, identity_of
 from isakmp.policy.keys import IdentityKeys, read_secret
@@ -523,13 +523,19 @@ class Catalog:
             if not _miss(connection, selector):
                 return connection, selector
         shown = candidates[:MISSES_MAX]
+        barred = [c for c in shown if c.active_only and not _apart(c, selector)]
+        nearest = barred or candidates
+        mend = crosswise(remote.name, candidates)
+        if barred:
+            mend = ACTIVE_ONLY.mend.format(barred[0].name)
         raise Refused(
             Reason("no-connection", f"no connection with {remote.name} has this traffic",
                    came=str(selector),
-                   acceptable="; ".join(str(c.selector) for c in shown),
-                   line=candidates[0].line if candidates else self.conf.where("Phase 2"),
+                   acceptable="; ".join(str(c.selector) for c in shown if not c.active_only)
+                   or "nothing",
+                   line=nearest[0].line if nearest else self.conf.where("Phase 2"),
                    misses=tuple(f"{c.name}: {''.join(_miss(c, selector))}" for c in shown),
-                   mend=crosswise(remote.name, candidates)),
+                   mend=mend),
             isakmp.Notify.INVALID_ID_INFORMATION,
         )  # fmt: skip
 
@@ -547,9 +553,12 @@ def _version_refused(remote: Remote, speaks: str) -> Refused:
 def _miss(connection: Connection, selector: Selector) -> Iterable[str]:
     """Why a connection may not carry that traffic, in words that are made where they are told;
     empty where it may."""
+    return (ACTIVE_ONLY.told,) if connection.active_only else _apart(connection, selector)
+
+
+def _apart(connection: Connection, selector: Selector) -> Iterable[str]:
+    """Where its traffic is another."""
     ours = connection.selector
-    if connection.active_only:
-        return ("is Active-only",)
     if ours == selector:
         return ()
     for label, came, wanted in zip(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import log2
+from typing import NamedTuple
 
 from isakmp.constants import ikev2, ipsec
 from isakmp.errors import Part, Reason, Refused
@@ -34,26 +35,51 @@ _OF_A_REASON = 4
 _APART = "local and remote side are of different IP versions"
 
 
+class Bar(NamedTuple):
+    """What keeps a connection from being answered with, whatever the traffic. part: how both ends
+    differ; mend: of a connection of that name."""
+
+    told: str
+    part: Part
+    mend: str
+
+
+ACTIVE_ONLY = Bar(
+    "is Active-only", Part("begun by", "the peer", "us alone", False),
+    "take Active-only out of Flags of [{0}], or begin it here: isakmpctl up {0}",
+)  # fmt: skip
+_NO_SUITE = Bar(
+    "has no suite that IKEv2 can negotiate", Part("suites", "of IKEv2", "none of IKEv2", False),
+    "set ESP-proposals, or Suites that IKEv2 can negotiate, in [{0}]: isakmpd --check says which "
+    "cannot be",
+)  # fmt: skip
+_MODE = Bar(
+    "is in transport mode, the peer asks for tunnel mode",
+    Part("mode", "tunnel", "transport", False),
+    "set transport mode at the peer, or Mode= tunnel in [{0}]",
+)
+
+
 class _Search:
     """What of the connections has been found for one request, and why others were not."""
 
     def __init__(self, came: Traffic, transport: bool, work: Work) -> None:
         self.came, self.transport, self.work = came, transport, work
         self.found: dict[str, Found] = {}
-        self.refusals: dict[str, str] = {}
+        self.refusals: dict[str, Reason] = {}
         self.single: Reason | None = None
         self._sides = asked(came)
 
     def look(self, connection: Connection) -> bool:
         """Try one; whether it takes all, as it is asked for."""
-        if connection.name in self.found or _miss(connection, self.transport):
+        if connection.name in self.found or _bar(connection, self.transport):
             return False
         try:
             narrowed = _narrow(connection, self.came, self._sides, self.work)
         except Refused as error:
             if error.notify == ikev2.Notify.SINGLE_PAIR_REQUIRED:
                 self.single = error.reason
-            self.refusals[connection.name] = error.reason.detail
+            self.refusals[connection.name] = error.reason
             return False
         if narrowed is None:
             return False
@@ -141,14 +167,12 @@ def _is_host(selector: TrafficSelector) -> bool:
     return selector.start == selector.end
 
 
-def _miss(connection: Connection, transport: bool) -> str:
+def _bar(connection: Connection, transport: bool) -> Bar | None:
     if connection.active_only:
-        return "is Active-only"
+        return ACTIVE_ONLY
     if not connection.proposals:
-        return "has no suite that IKEv2 can negotiate"
-    if is_transport(connection) and not transport:
-        return "is in transport mode, the peer asks for tunnel mode"
-    return ""
+        return _NO_SUITE
+    return _MODE if is_transport(connection) and not transport else None
 
 
 def _bits(traffic: Traffic) -> float:
@@ -164,28 +188,52 @@ def _volume(selector: TrafficSelector) -> int:
 
 def _reason(
     remote: Remote, connections: Sequence[Connection], came: Traffic, transport: bool,
-    refusals: Mapping[str, str], line: str,
+    refusals: Mapping[str, Reason], line: str,
 ) -> Reason:  # fmt: skip
     shown = connections[:MISSES_MAX]
-    compared = _compared(shown, came)
-    acceptable = "; ".join(describe(c.traffic) for c in shown)
+    bars = [_bar(connection, transport) for connection in shown]
+    compared = list(zip(shown, bars, _compared(shown, came), strict=False))
+    wanted = map(_wanted, shown, bars, [refusals.get(c.name) for c in shown])
+    fitting = [(c, bar) for c, bar, parts in compared if not _misses(parts)]
+    nearest = [one for one, _ in fitting[:1]] or connections[:1]
+    mend = crosswise(remote.name, nearest)
+    for one, bar in fitting[:1]:
+        mend = _mend(one, bar, refusals.get(one.name)) or mend
     return Reason(
         "ts-unacceptable",
         f"no connection with {remote.name} has this traffic",
-        came=describe(came),
-        acceptable=acceptable or "nothing",
-        line=connections[0].line if connections else line,
+        came=describe(came) + (" in tunnel mode" if _MODE in bars else ""),
+        acceptable="; ".join(filter(None, wanted)) or "nothing",
+        line=nearest[0].line if nearest else line,
         misses=tuple(
-            f"{c.name}: {_miss(c, transport) or _misses(parts) or refusals.get(c.name, _APART)}"
-            for c, parts in zip(shown, compared, strict=False)
+            f"{c.name}: {bar.told if bar else _misses(parts) or _refused(refusals.get(c.name))}"
+            for c, bar, parts in compared
         ),
         beside=tuple(
             part._replace(what=f"{c.name} {part.what}")
-            for c, parts in zip(shown, compared, strict=False)
-            for part in parts
+            for c, bar, parts in compared
+            for part in (*parts, *([bar.part] if bar else []))
         ),
-        mend=crosswise(remote.name, connections),
+        mend=mend,
     )
+
+
+def _wanted(connection: Connection, bar: Bar | None, refusal: Reason | None) -> str:
+    """What of a connection would have been taken; empty for none of it."""
+    if bar is not None:
+        return f"{describe(connection.traffic)} in transport mode" if bar is _MODE else ""
+    return (refusal and refusal.acceptable) or describe(connection.traffic)
+
+
+def _mend(connection: Connection, bar: Bar | None, refusal: Reason | None) -> str:
+    """What mends that one is not taken whose traffic fits."""
+    if bar is not None:
+        return bar.mend.format(connection.name)
+    return refusal.mend if refusal else ""
+
+
+def _refused(refusal: Reason | None) -> str:
+    return refusal.detail if refusal else _APART
 
 
 def crosswise(peer: str, connections: Sequence[Connection]) -> str:

@@ -35,6 +35,8 @@ _COMPARE_IKE = (
 )
 _COMPARE_ESP = "make Suites or ESP-proposals of both ends the same, mode and PFS group included"
 _COMPARE_SELECTORS = "make the selectors of both ends the same, crosswise"
+_COMPARE_TRAFFIC = f"{_COMPARE_SELECTORS}, and the Mode"
+_OTHER_MODE = "the peer takes it in transport mode alone, and we ask for tunnel mode"
 _COMPARE_SECRETS = "make the Authentication of both ends the same"
 COMPARE_SECRETS_AND_IDS = (
     "make the Authentication of both ends the same, and the ID here the Remote-ID there"
@@ -134,8 +136,9 @@ _MEANINGS = {
         (
             "nothing of our traffic selectors is in the peer's, sides exchanged",
             "the peer has no connection for this identity",
+            _OTHER_MODE,
         ),
-        _COMPARE_SELECTORS,
+        _COMPARE_TRAFFIC,
         _IKE_AGREED,
     ),
     ("CREATE_CHILD_SA", "NO_PROPOSAL_CHOSEN"): Meaning(
@@ -164,8 +167,8 @@ _MEANINGS = {
         ("none of our proposals fits the peer's",), "make the proposals of both ends the same"
     ),
     ("", "TS_UNACCEPTABLE"): Meaning(
-        ("nothing of our traffic selectors is in the peer's, sides exchanged",),
-        _COMPARE_SELECTORS,
+        ("nothing of our traffic selectors is in the peer's, sides exchanged", _OTHER_MODE),
+        _COMPARE_TRAFFIC,
         _IKE_AGREED,
     ),
     ("", "INVALID_ID_INFORMATION"): Meaning(

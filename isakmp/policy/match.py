@@ -6,7 +6,7 @@ fits, the Reason lists every pair that was compared, the nearest miss first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from heapq import nsmallest
@@ -380,7 +380,7 @@ class Miss(NamedTuple):
     def decided(self) -> str:
         """The line of ours that keeps them apart: where that is one thing, its own."""
         apart = {row.said for row in self.rows if not row.fits}
-        own = apart.pop() if len(apart) == 1 and not (self.foreign or self.far) else ""
+        own = apart.pop() if len(apart) == 1 and not self.foreign else ""
         return own or self.line
 
     def parts(self) -> tuple[Part, ...]:
@@ -522,18 +522,25 @@ def describe(offer: ChosenIpsec) -> str:
 
 
 def _ipsec_reason(bundles: list[list[Any]], suites: list[Suite], line: str) -> Reason:
-    offers = (
-        describe(ipsec_offer(proposal.protocol_id, transform))
+    offers = [
+        ipsec_offer(proposal.protocol_id, transform)
         for bundle in bundles
         for proposal in bundle
         for transform in proposal.transforms
-    )
-    came = "; ".join(islice(offers, MISSES_MAX))
-    acceptable = ", ".join(suite.name for suite in suites) or "nothing"
+    ]
+    came = "; ".join(map(describe, offers[:MISSES_MAX]))
+    modes = {offer.encapsulation for offer in offers}
+    acceptable = ", ".join(_accepted(suite, modes) for suite in suites) or "nothing"
     misses = (
         miss for bundle in bundles for suite in suites for miss in _compare(bundle, suite)
     )  # fmt: skip
     return _reason("phase 2", came, acceptable, line, misses)
+
+
+def _accepted(suite: Suite, came: Collection[int]) -> str:
+    """Its name, and its mode where none of what came has that, as the name need not say it."""
+    modes = dict.fromkeys(t.encapsulation for t in suite.transforms if t.encapsulation not in came)
+    return " ".join((suite.name, *(name_of(ipsec.Encapsulation, mode) for mode in modes)))
 
 
 def _compare(bundle: list[Any], suite: Suite) -> Iterator[Miss]:

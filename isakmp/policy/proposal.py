@@ -323,11 +323,12 @@ def _reason(
 ) -> Reason:
     told = _nearest(theirs, ours)
     nearest = told[0] if told else None
+    numbers = nearest is not None and not _common(*nearest[1:], T.ESN, True)
     return Reason(
         "no-proposal-chosen",
         f"no proposal of the peer for {what} fits ours",
-        came=_came(theirs) or "no usable proposal",
-        acceptable=_acceptable(ours) or "nothing",
+        came=_came(theirs, numbers) or "no usable proposal",
+        acceptable=_acceptable(ours, numbers) or "nothing",
         line=(nearest[2].line if nearest else "") or line,
         misses=_misses(told),
         mend=made_alike(_differences(*nearest, placed=True)) if nearest else "",
@@ -386,7 +387,8 @@ def _differences(
         if not _common(theirs, own, kind, True):
             came = _names(theirs.get(kind, _implied(kind)))
             wanted = _names(own.of_type(kind) or _implied(kind))
-            yield unlike(kind.name, came, wanted, placed=placed)
+            mend = _numbers_mend(own) if placed and kind is T.ESN else ""
+            yield unlike(kind.name, came, wanted, placed=placed) + mend
     there = [kind for kind in KEY_EXCHANGES if kind in theirs or own.of_type(kind)]
     ranked = [_common(theirs, own, kind, True) for kind in there]
     if all(ranked) and distinct(ranked) is None:
@@ -399,12 +401,27 @@ def _names(transforms: Sequence[Transform]) -> str:
     return shown or "none usable"
 
 
-def _came(theirs: Sequence[tuple[Any, Sorted]]) -> str:
+def _numbers_mend(own: Proposal) -> str:
+    """The keywords of sequence numbers at both ends: no end has the stronger."""
+    here, other = ("esn", "noesn") if any(t.id for t in own.of_type(T.ESN)) else ("noesn", "esn")
+    return f": set {here} at the peer, or {other} in ESP-proposals here"
+
+
+def _came(theirs: Sequence[tuple[Any, Sorted]], numbers: bool = False) -> str:
+    """numbers: with the keywords of sequence numbers."""
     return "; ".join(
         describe([t for kind in transforms for t in transforms[kind][:MISSES_MAX]])
+        + (_keywords(transforms.get(T.ESN) or _implied(T.ESN)) if numbers else "")
         for _, transforms in theirs[:MISSES_MAX]
     )
 
 
-def _acceptable(ours: Sequence[Proposal]) -> str:
-    return ", ".join(own.name for own in ours[:MISSES_MAX])
+def _acceptable(ours: Sequence[Proposal], numbers: bool = False) -> str:
+    return ", ".join(
+        own.name + (_keywords(own.of_type(T.ESN) or _implied(T.ESN)) if numbers else "")
+        for own in ours[:MISSES_MAX]
+    )
+
+
+def _keywords(numbers: Sequence[Transform]) -> str:
+    return f" with {'-'.join('esn' if one.id else 'noesn' for one in numbers)}"

@@ -178,6 +178,8 @@ def test_active_only_connections_and_unknown_peers_have_none() -> None:
     selector = Selector.of("10.2.0.0/16", "10.1.0.0/16")
     reason = refused(found.find_connection, found.remote("west"), selector).reason
     assert reason.misses == ("east-west: is Active-only",)
+    assert reason.acceptable == "nothing"
+    assert reason.mend.startswith("take Active-only out of Flags of [east-west]")
     stranger = replace(found.remote("west"), name="other")
     reason = refused(found.find_connection, stranger, selector).reason
     assert reason.misses == ()

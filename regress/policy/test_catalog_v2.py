@@ -297,14 +297,20 @@ class TestFindChild:
         assert reason.acceptable == "10.1.0.0/16 === 10.2.0.0/16"
 
     @pytest.mark.parametrize(
-        ("tag", "miss"),
+        ("tag", "miss", "took", "mend"),
         [
-            ("Flags= Active-only", "is Active-only"),
-            ("Mode= transport", "is in transport mode, the peer asks for tunnel mode"),
-            ("Configuration= bundles", "has no suite that IKEv2 can negotiate"),
+            ("Flags= Active-only", "is Active-only", "nothing",
+             "take Active-only out of Flags of [west-net]"),
+            ("Mode= transport", "is in transport mode, the peer asks for tunnel mode",
+             "10.1.0.0/16 === 10.2.0.0/16 in transport mode",
+             "set transport mode at the peer, or Mode= tunnel in [west-net]"),
+            ("Configuration= bundles", "has no suite that IKEv2 can negotiate", "nothing",
+             "set ESP-proposals, or Suites that IKEv2 can negotiate, in [west-net]"),
         ],
-    )
-    def test_a_connection_that_is_not_for_it(self, tag: str, miss: str) -> None:
+    )  # fmt: skip
+    def test_a_connection_that_is_not_for_it(
+        self, tag: str, miss: str, took: str, mend: str
+    ) -> None:
         bundles = (
             "[bundles]\nEXCHANGE_TYPE= QUICK_MODE\nSuites= both\n[both]\n"
             "Protocols= QM-ESP-AES-SHA, QM-AH-SHA\n"
@@ -312,7 +318,13 @@ class TestFindChild:
         new = f"{bundles}[west-net]\n{tag}"
         with pytest.raises(Refused) as caught:
             self.find("10.1.0.0/16", "10.2.0.0/16", peer="west", old="[west-net]", new=new)
-        assert caught.value.reason.misses == (f"west-net: {miss}",)
+        reason = caught.value.reason
+        assert reason.misses == (f"west-net: {miss}",)
+        assert (reason.acceptable, reason.mend.partition(",")[0]) == (took, mend.partition(",")[0])
+        assert mend in reason.mend and reason.line.endswith("[west-net]")
+        assert reason.came == "10.1.0.0/16 === 10.2.0.0/16" + (" in tunnel mode" * ("Mode" in tag))
+        *traffic_parts, bar = reason.beside
+        assert all(part.fits for part in traffic_parts) and not bar.fits
 
     def test_transport_mode_where_it_is_asked_for(self) -> None:
         edit = {"old": "[narrow]", "new": "[narrow]\nMode= transport"}

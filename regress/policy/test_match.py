@@ -325,6 +325,12 @@ def test_what_has_no_stronger_is_mended_by_what_would_be_taken(
     reason = refusal(choose_ipsec, offers, [replace(SINGLE, protocols=(esp,))], "")
     assert (reason.misses[0].partition("single: ")[2], reason.mend) == (miss, mend)
     assert reason.line == {1: "conf:60", 2: "conf:70"}.get(changes.get("unit", 0), "conf:30")
+    assert reason.acceptable == "single" + (" TUNNEL" if "mode" in changes else "")
+    if "life" in changes:  # nor with what nothing of ours has
+        more = proposal(1, 3, 12, **changes)
+        more["transforms"][0]["attributes"].append({"type": 8, "value": 5})
+        both = refusal(choose_ipsec, parsed([more]), [replace(SINGLE, protocols=(esp,))], "")
+        assert (len(both.beside), both.line) == (len(reason.beside) + 1, "conf:30")
 
 
 def test_the_nearest_miss_is_shown_attribute_by_attribute() -> None:

@@ -166,8 +166,22 @@ class TestWhatIsNotSaid:
             self.choose(self.came(self.GCM, group, self.NO_ESN), "aes128gcm16-esn")
         assert caught.value.reason.mend == (
             "make both ends the same, by the stronger: KE MODP_2048 at the peer, NONE here; "
-            "make both ends the same: ESN SEQUENTIAL_32 at the peer, SEQUENTIAL_64 here"
+            "make both ends the same: ESN SEQUENTIAL_32 at the peer, SEQUENTIAL_64 here: "
+            "set esn at the peer, or noesn in ESP-proposals here"
         )
+
+    @pytest.mark.parametrize(("ours", "theirs"), [("esn", "noesn"), ("noesn", "esn")])
+    def test_of_sequence_numbers_both_ends_are_named(self, ours: str, theirs: str) -> None:
+        came = self.came(self.GCM, self.ESN if theirs == "esn" else self.NO_ESN)
+        with pytest.raises(Refused) as caught:
+            self.choose(came, f"aes128gcm16-{ours}")
+        reason = caught.value.reason
+        assert reason.came.endswith(f" with {theirs}")
+        assert reason.acceptable == f"aes128gcm16-{ours} with {ours}"
+        assert reason.mend.endswith(f": set {ours} at the peer, or {theirs} in ESP-proposals here")
+        with pytest.raises(Refused) as caught:
+            self.choose(self.came(self.NONE, self.NO_ESN), "aes128gcm16-esn-noesn")
+        assert " with " not in caught.value.reason.came + caught.value.reason.acceptable
 
     def test_integrity_none_is_answered_where_it_was_said(self) -> None:
         choice = self.choose(self.came(self.GCM, self.NONE, self.ESN), "aes128gcm16-esn")

@@ -33,7 +33,9 @@ _COMPARE_IKE = (
     "make Key-exchange, and Transforms or IKE-proposals, of both ends the same, and have the peer "
     "name us"
 )
-_COMPARE_ESP = "make Suites or ESP-proposals of both ends the same, mode and PFS group included"
+_COMPARE_ESP = (
+    "make Suites or ESP-proposals of both ends the same, with mode, PFS group and esn or noesn"
+)
 _COMPARE_SELECTORS = "make the selectors of both ends the same, crosswise"
 _COMPARE_TRAFFIC = f"{_COMPARE_SELECTORS}, and the Mode"
 _OTHER_MODE = "the peer takes it in transport mode alone, and we ask for tunnel mode"

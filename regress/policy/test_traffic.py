@@ -309,6 +309,7 @@ class TestCarried:
         assert traffic.is_carried(whole, [both(*one), both(*other)])
         assert not traffic.is_carried(whole, [both(*one)])
 
+    @settings(max_examples=300, deadline=None)
     @given(traffics, st.lists(traffics, max_size=4), st.lists(packets(), min_size=1))
     def test_each_packet_of_it_is_of_one_of_them(
         self, whole: Traffic, each: list[Traffic], seen: list[Packet]
@@ -317,6 +318,7 @@ class TestCarried:
             for packet in seen:
                 assert not is_of(whole, packet) or any(is_of(one, packet) for one in each)
 
+    @settings(max_examples=300, deadline=None)
     @given(traffics)
     def test_those_of_each_pair_have_all_of_it(self, whole: Traffic) -> None:
         pairs = [Traffic((a,), (b,)) for a, b in product(whole.local, whole.remote)]

@@ -110,8 +110,11 @@ class Children:
 
     def take_over(self, child: ChildSa) -> None:
         """The peer is ready to receive with ``child``: from now on we send with it."""
-        ready = child.receives_only and child.state is State.ESTABLISHED
-        if ready and self._begin_to_send(child):
+        if child.state is State.ESTABLISHED:
+            self._send_with(child)
+
+    def _send_with(self, child: ChildSa) -> None:
+        if child.receives_only and self._begin_to_send(child):
             self.shared.connections.child_sends(child)
 
     def _await_use(self, child: ChildSa, wait_s: float = USE_S) -> None:
@@ -169,13 +172,18 @@ class Children:
             "child SA delete", wait_s(gone, stays), self.delete_child, gone
         )
 
-    def _restore_child(self, child: ChildSa) -> None:
-        """The one that superseded ``child`` is gone before it."""
+    def _restore_child(self, left: list[ChildSa]) -> None:
+        """The one that superseded these is gone before them: the newest stays. Where the peer is
+        not known to have it, the one before sends until it is."""
+        child = left[-1]
         child.state = State.ESTABLISHED
         if event := child.events.pop("delete", None):
             event.cancel()
-        if child.receives_only and not self._begin_to_send(child):
-            return
+        if child.receives_only:
+            if not all(other.receives_only for other in left):
+                self._await_use(child)
+            elif not self._begin_to_send(child):
+                return
         age = self.timers.now() - child.established
         if child.limits.soft_s and age > child.limits.soft_s:
             child.events["rekey"] = self.timers.add(
@@ -254,8 +262,7 @@ class Children:
     def _expired(self, child: ChildSa) -> None:
         """It carries nothing any more, nor does its other half, however late the peer hears."""
         self.log.info("connection %s: child SA %s expired", child.connection.name, child)
-        for other in self._others(child):
-            self.take_over(other)
+        self._send_instead(child)
         for name in (*child.inbound(), *child.outbound()):
             self.app.delete_sa(name)
         flow = child.connection.name, child.selector
@@ -283,7 +290,7 @@ class Children:
 
     def _others(self, child: ChildSa) -> list[ChildSa]:
         """Its successors, and whatever else carries the same traffic."""
-        return [o for o in (*child.heirs, *self.sas.in_slot(child.slot)) if o is not child]
+        return [*child.heirs, *self._beside(child)]
 
     def _not_rekeyed(self, child: ChildSa) -> bool:
         served = child.state is State.ESTABLISHED and self.shared.connections.settings.active
@@ -376,15 +383,28 @@ class Children:
         Where the peer ends ``child``, this comes before our answer, upon which it may cease to
         receive with it.
         """
-        left = [other for other in self.sas.in_slot(child.slot) if other is not child]
-        if live := [heir for heir in child.heirs if heir.state is State.ESTABLISHED]:
-            # Where two successors were made at once, the other one's maker may not have it yet.
-            self.take_over(max(live, key=lambda heir: heir.tiebreak))
-        ready = [other for other in left if other.state is State.ESTABLISHED]
-        if ready and all(other.receives_only for other in left):
-            self.take_over(ready[-1])
+        self._send_instead(child)
+        left = self._beside(child)
         if left and all(other.state is State.SUPERSEDED for other in left):
-            self._restore_child(left[-1])
+            self._restore_child(left)
+
+    def _send_instead(self, child: ChildSa) -> None:
+        """An heir sends in the place of ``child``, else the newest. Who ends ``child`` has its heir,
+        and need not have what supersedes that: it takes over once it is known to be there."""
+        left = self._beside(child)
+        # Where two successors were made at once, the other one's maker may not have it yet.
+        heirs = sorted((heir for heir in child.heirs if heir.state not in _ENDING),
+                       key=lambda heir: (heir.state is State.ESTABLISHED, heir.tiebreak))  # fmt: skip
+        if heirs:
+            self.take_over(heirs[-1])
+        ready = [other for other in left if other.state is State.ESTABLISHED]
+        ready = [heir for heir in heirs if heir in left] or ready
+        if ready and all(other.receives_only for other in left):
+            self._send_with(ready[-1])
+
+    def _beside(self, child: ChildSa) -> list[ChildSa]:
+        """What else carries the same traffic, oldest first."""
+        return [other for other in self.sas.in_slot(child.slot) if other is not child]
 
     def _let_newest_send(self, gone: ChildSa) -> None:
         """Elsewhere one may have waited for the end of ``gone``, of which it takes the traffic."""

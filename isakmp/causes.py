@@ -16,6 +16,7 @@ _NOTHING = "nothing: it is negotiated again where it should be up"
 
 MENDS: Mapping[str, str] = MappingProxyType(
     {
+        "another-group": "nothing: the peer asks again with the group that it is told",
         "another-answer": "where this is seen again and again, isakmpctl capture on shows what "
         "somebody sends in the peer's name",
         "bad-choice": _PEER_AT_FAULT,
@@ -84,10 +85,12 @@ MENDS: Mapping[str, str] = MappingProxyType(
 # information.
 EXPECTED = frozenset(
     (
-        "child-sa-not-found", "not-confirmed", "reloaded", "sa-gone", "superseded", "taken-down",
-        "temporary-failure",
+        "another-group", "child-sa-not-found", "not-confirmed", "reloaded", "sa-gone", "superseded",
+        "taken-down", "temporary-failure",
     )
 )  # fmt: skip
+# What the peer only has to ask for in another way: that attempt is no failed one.
+ASKED_AGAIN = frozenset(("another-group",))
 # A bound on what peers may have: the same refusal comes as often as they ask.
 BOUNDS = frozenset(
     (

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from isakmp.app.base import Application
-from isakmp.causes import BOUNDS, CHEAP
+from isakmp.causes import ASKED_AGAIN, BOUNDS, CHEAP
 from isakmp.conf.store import Conf
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.event.timer import Args, Timers
@@ -323,13 +323,15 @@ class Engine:
         exchange.dialect.ended(exchange, reason)
         # Lines of one text are bounded together: strangers must not push our own out.
         strange = exchange.stranger or (not exchange.initiator and reason.cause in CHEAP)
-        text = "%s: refused: %s" if strange else "%s: failed: %s"
+        again = reason.cause in ASKED_AGAIN
+        text = "%s: refused: %s" if strange or again else "%s: failed: %s"
         if reason.cause in BOUNDS:
             self.met(told.remote.name, reason)
         else:
             said = reason.brief() if strange else reason
             self.log.write(severity_of(reason), text, told, said)
-        self._outcome(told, reason)
+        if not again:
+            self._outcome(told, reason)
         exchange.finished.fail(Refused(reason))
 
     def under_way(self) -> list[Exchange[Any]]:

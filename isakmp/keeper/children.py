@@ -389,12 +389,12 @@ class Children:
             self._restore_child(left)
 
     def _send_instead(self, child: ChildSa) -> None:
-        """An heir sends in the place of ``child``, else the newest. Who ends ``child`` has its heir,
-        and need not have what supersedes that: it takes over once it is known to be there."""
+        """An heir sends in the place of ``child``, else the newest. Who ends ``child`` has its
+        heir, and need not have what supersedes that: it takes over once it is known to be there."""
         left = self._beside(child)
         # Where two successors were made at once, the other one's maker may not have it yet.
-        heirs = sorted((heir for heir in child.heirs if heir.state not in _ENDING),
-                       key=lambda heir: (heir.state is State.ESTABLISHED, heir.tiebreak))  # fmt: skip
+        heirs = [heir for heir in child.heirs if heir.state not in _ENDING]
+        heirs.sort(key=lambda heir: (heir.state is State.ESTABLISHED, heir.tiebreak))
         if heirs:
             self.take_over(heirs[-1])
         ready = [other for other in left if other.state is State.ESTABLISHED]

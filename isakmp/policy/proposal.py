@@ -159,6 +159,13 @@ def choose(
     raise Refused(_reason(_sort_all(came), ours, what, line), ikev2.Notify.NO_PROPOSAL_CHOSEN)
 
 
+def proposes(came: Sequence[Any], group: int) -> bool:
+    """Whether a key exchange of that group, 0 for none, is of one of a peer's proposals."""
+    return any(
+        group in ([t.transform_id for t in one.transforms if t.type == T.KE] or [0]) for one in came
+    )
+
+
 def _sort_all(came: Sequence[Any]) -> list[tuple[Any, Sorted]]:
     """The same, with their transforms by type."""
     return [(proposal, _sort(proposal.transforms)) for proposal in _first_of(came)]

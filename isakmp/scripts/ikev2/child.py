@@ -288,8 +288,11 @@ def refused_by_peer(x: X, c: Child, error: int) -> Refused:
 # --- the responder ---------------------------------------------------------------------------
 
 
-def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) -> None:
-    """Find the connection, narrow the traffic, choose among the proposals. Refused otherwise."""
+def choose(
+    x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]], group: int | None = None
+) -> None:
+    """Find the connection, narrow the traffic, choose among the proposals. Refused otherwise.
+    group: of the peer's KE payload."""
     proposals = message.take(P.SA).value.proposals
     c.offered = Traffic(_from_wire(x, message, P.TSR), _from_wire(x, message, P.TSI))
     wanted = Notify.USE_TRANSPORT_MODE in notifies
@@ -303,17 +306,19 @@ def choose(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) ->
     _check_room(x, c)
     c.all_fragments = c.connection.all_fragments and Notify.NON_FIRST_FRAGMENTS_ALSO in notifies
     c.cpi_out = _cpi(notifies) if c.connection.ipcomp else 0
-    c.choice = _choose(x, c, proposals)
+    c.choice = _choose(x, c, proposals, group)
     _take_choice(x, c, "accepts")
     c.declined = tuple(_declined(c, notifies, narrowed))
 
 
-def _choose(x: X, c: Child, proposals: Sequence[Any]) -> proposal.Choice:
+def _choose(x: X, c: Child, proposals: Sequence[Any], group: int | None) -> proposal.Choice:
     connection, local = connection_of(c), x.remote.ikev2.prefer_local
 
     def among(one: Connection) -> proposal.Choice:
         ours = c.proposals_of(one)
-        return proposal.choose(proposals, ours, one.name, one.line, prefer_local=local)
+        return proposal.choose(
+            proposals, ours, one.name, one.line, prefer_local=local, prefer_group=group
+        )
 
     try:
         return among(connection)

@@ -6,7 +6,7 @@ spi_r the SPIs, which the engine calls cookies.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from isakmp.constants import ikev2, name_of
@@ -17,6 +17,7 @@ from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Outgoing
+from isakmp.policy import proposal
 from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import IsakmpSa
@@ -136,16 +137,28 @@ def _invalid(error: CryptoError) -> Refused:
     return Refused(Reason("invalid-key-exchange", str(error)), Notify.INVALID_SYNTAX)
 
 
-def check_group(came: int, chosen: int | None, proposals: tuple[Proposal, ...]) -> None:
-    """The KE must be of the group that was chosen; else the peer is told which (RFC 7296 1.3)."""
+def check_group(
+    came: int, chosen: int | None, proposals: tuple[Proposal, ...], theirs: Sequence[Any] = ()
+) -> None:
+    """The KE must be of the group that was chosen; else the peer is told which (RFC 7296 1.3).
+
+    theirs: the proposals of a request. It may be of any group of these, as who asks has to guess.
+    """
     if chosen is None or came == chosen:
         return
-    raise Refused(
-        Reason("invalid-ke-payload", "the peer's key exchange is of another group than chosen",
-               came=method_name(came), acceptable=method_name(chosen),
-               line=proposals[0].line if proposals else ""),
-        Notify.INVALID_KE_PAYLOAD, int(chosen).to_bytes(2, "big"),
-    )  # fmt: skip
+    told = {
+        "came": method_name(came), "acceptable": method_name(chosen),
+        "line": proposals[0].line if proposals else "",
+    }  # fmt: skip
+    if proposal.proposes(theirs, came):
+        reason = Reason("another-group", "the peer has guessed a group that is not chosen", **told)
+    elif theirs:
+        detail = "the peer's key exchange is of a group that its proposals do not have"
+        reason = Reason("invalid-ke-payload", detail, **told)
+    else:
+        detail = "the peer's key exchange is of another group than it has chosen"
+        reason = Reason("invalid-ke-payload", detail, **told)
+    raise Refused(reason, Notify.INVALID_KE_PAYLOAD, int(chosen).to_bytes(2, "big"))
 
 
 def other_group(notifies: dict[int, list[Any]], offered: set[int], tried: int | None) -> int | None:

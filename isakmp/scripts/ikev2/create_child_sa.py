@@ -173,11 +173,14 @@ def recv_SA_NONCE(x: X, message: Incoming) -> Wait:
 
 def _asks_for_ike(message: Incoming) -> bool:
     """Whether the proposals are for an IKE SA."""
-    return any(
-        p.protocol_id == ikev2.Protocol.IKE
-        for payload in message.payloads if payload.type == P.SA
-        for p in payload.value.proposals
-    )  # fmt: skip
+    return any(p.protocol_id == ikev2.Protocol.IKE for p in _proposals(message))
+
+
+def _proposals(message: Incoming) -> list[Any]:
+    """The peer's."""
+    return [
+        p for payload in message.payloads if payload.type == P.SA for p in payload.value.proposals
+    ]
 
 
 def _recv_child_request(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
@@ -188,16 +191,23 @@ def _recv_child_request(x: X, message: Incoming, notifies: dict[int, list[Any]])
         c.old = rekey.find_old(x, values[0])
         c.connection = c.old.connection
         x.name = c.connection.name
-    negotiation.choose(x, c, message, notifies)
-    _check_key(x, c.choice.group, c.proposals)
+    negotiation.choose(x, c, message, notifies, _guess(s))
+    _check_key(x, message, c.choice.group, c.proposals)
 
 
-def _check_key(x: X, group: int | None, proposals: tuple[Proposal, ...]) -> None:
+def _guess(s: Create) -> int | None:
+    """The group that the peer has begun with."""
+    return s.ke_peer.group if s.ke_peer else None
+
+
+def _check_key(
+    x: X, message: Incoming, group: int | None, proposals: tuple[Proposal, ...]
+) -> None:  # fmt: skip
     """A key exchange comes exactly where one was agreed on."""
     s = x.state
     s.group = group or None
     if s.group is not None:
-        common.check_group(s.ke_peer.group if s.ke_peer else 0, s.group, proposals)
+        common.check_group(_guess(s) or 0, s.group, proposals, _proposals(message))
 
 
 def _recv_child_answer(
@@ -230,11 +240,11 @@ def _recv_ike_request(x: X, message: Incoming) -> None:
     s.choice = proposal.choose(
         message.take(P.SA).value.proposals, remote.proposals, remote.name, remote.line,
         prefer_local=remote.ikev2.prefer_local,
-        prefer_group=s.ke_peer.group if s.ke_peer else None,
+        prefer_group=_guess(s),
     )  # fmt: skip
     s.spi_i = _spi(s.choice.spi)
     s.chosen = chosen_of_choice(remote, s.choice)
-    _check_key(x, s.chosen.group, remote.proposals)
+    _check_key(x, message, s.chosen.group, remote.proposals)
 
 
 def _recv_ike_answer(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait:

@@ -117,7 +117,8 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
         s.ni = nonce
         s.message_1 = octets_of(message)
         s.choice, s.chosen = _choose(proposals, remote, ke.group)
-    common.check_group(ke.group, s.chosen.group, remote.proposals)
+    asked = () if x.initiator else proposals
+    common.check_group(ke.group, s.chosen.group, remote.proposals, asked)
     if x.initiator:
         _recall(x, ke.group, message.came)
     s.ke_peer = ke.data
@@ -211,12 +212,25 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
             return Verdict.WAIT
         s.group = group
         return Verdict.RESTART
+    if _is_late(x, notifies):
+        return Verdict.WAIT
     error = common.error_among(notifies)
     if error is None:
         raise MalformedPayload("HDR", 28, "an answer without SA, KE and NONCE", "RFC 7296 1.2")
     offered = "; ".join(proposal.describe(p.transforms) for p in x.remote.proposals)
     line = x.remote.proposals[0].line if x.remote.proposals else ""
     raise common.refused_by_peer(x, error, proven=False, offered=offered, line=line)
+
+
+def _is_late(x: X, notifies: dict[int, list[Any]]) -> bool:
+    """Whether it asks for the group that was sent since then: a message before that was repeated,
+    and this is one more answer to it, which takes no longer than the first one."""
+    values, asked, group = notifies.get(Notify.INVALID_KE_PAYLOAD), x.state.asked, x.state.group
+    before = [first.sent for first in asked if first.group != group]
+    if not (values and before) or int.from_bytes(values[0].data, "big") != group:
+        return False
+    sent = max(first.sent for first in asked if first.group == group)
+    return x.engine.now() - sent <= sent - min(before)
 
 
 def _note_cookie(x: X, cookie: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -110,6 +111,34 @@ def test_a_key_exchange_of_another_group_is_told_which() -> None:
     assert (refused.notify, refused.data) == (Notify.INVALID_KE_PAYLOAD, b"\0\x1f")
     assert (refused.reason.came, refused.reason.acceptable) == ("ECP_256", "CURVE25519")
     assert refused.reason.line == "f:4 [west]"
+
+
+@pytest.mark.parametrize(
+    ("came", "cause"),
+    [
+        (ECP_256, "another-group"),
+        (0, "another-group"),  # RFC 7296 1.3: KEi may be left out beside a proposal without it
+        (MODP_2048, "invalid-ke-payload"),
+    ],
+)
+def test_a_guess_is_of_any_group_that_is_proposed(came: int, cause: str) -> None:
+    """RFC 7296 1.2 and 1.3."""
+    ours = (parse_ike("aes128-sha256-x25519", "f:4 [west]"),)
+    theirs = [
+        SimpleNamespace(
+            transforms=[SimpleNamespace(type=ikev2.Transform.KE, transform_id=i) for i in ids]
+        )
+        for ids in ((X25519, ECP_256), ())
+    ]
+    with pytest.raises(Refused) as caught:
+        common.check_group(came, X25519, ours, theirs)
+    assert (caught.value.reason.cause, caught.value.data) == (cause, b"\0\x1f")
+
+
+def test_who_has_chosen_a_group_does_not_guess() -> None:
+    with pytest.raises(Refused) as caught:
+        common.check_group(ECP_256, X25519, ())
+    assert caught.value.reason.cause == "invalid-ke-payload"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_a_first_message_of_another_group_leaves_nothing() -> None:
     net.run(5)
     assert connected(west)
     assert connected(east)
-    assert east.reasons() == ["invalid-ke-payload"]
+    assert not west.reasons() + east.reasons()
     for host in (west, east):
         engine = host.daemon.engine
         assert not engine.exchanges

@@ -146,18 +146,13 @@ def check_group(
     """
     if chosen is None or came == chosen:
         return
-    told = {
-        "came": method_name(came), "acceptable": method_name(chosen),
-        "line": proposals[0].line if proposals else "",
-    }  # fmt: skip
+    told = method_name(came), method_name(chosen), proposals[0].line if proposals else ""
     if proposal.proposes(theirs, came):
-        reason = Reason("another-group", "the peer has guessed a group that is not chosen", **told)
-    elif theirs:
-        detail = "the peer's key exchange is of a group that its proposals do not have"
-        reason = Reason("invalid-ke-payload", detail, **told)
+        reason = Reason("another-group", "the peer has guessed a group that is not chosen", *told)
     else:
-        detail = "the peer's key exchange is of another group than it has chosen"
-        reason = Reason("invalid-ke-payload", detail, **told)
+        whose = "its proposals do not have" if theirs else "it has not chosen"
+        detail = f"the peer's key exchange is of a group that {whose}"
+        reason = Reason("invalid-ke-payload", detail, *told)
     raise Refused(reason, Notify.INVALID_KE_PAYLOAD, int(chosen).to_bytes(2, "big"))
 
 

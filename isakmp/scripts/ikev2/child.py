@@ -26,7 +26,7 @@ from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Outgoing, Wait
 from isakmp.log.log import LogClass
 from isakmp.policy import proposal, traffic
-from isakmp.policy.boxes import SELECTORS_OF_PAYLOAD, Work
+from isakmp.policy.boxes import Work
 from isakmp.policy.identity import host_network
 from isakmp.policy.match import describe
 from isakmp.policy.spd import (
@@ -38,7 +38,7 @@ from isakmp.policy.spd import (
     TrafficSelector,
 )
 from isakmp.policy.supported import COMPRESSION, lack_of, left_out, or_lacking
-from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa, State
+from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa
 from isakmp.scripts import ipsec_sa
 from isakmp.scripts.ikev2 import common
 
@@ -158,67 +158,6 @@ def add_sa(c: Child, message: Outgoing) -> None:
     spi = c.spi_in.to_bytes(4, "big")
     value = proposal.answer(c.choice, spi) if c.choice else proposal.offer(c.proposals, spi)
     message.add(P.SA, value)
-
-
-def add_request(x: X, c: Child, message: Outgoing) -> None:
-    """The initiator's selectors, those of the packet that waits first."""
-    connection, packets = connection_of(c), x.engine.owner.connections.packets
-    # What replaces another SA has its traffic, whatever packet waits (2.9.2).
-    c.first = packet = None if c.before else packets.waiting(connection, c.part)
-    c.offered = c.part or connection.traffic
-    if c.old is not None:
-        c.offered = _in_place_of(x, c.old, c.as_old)
-    elif c.before is not None:
-        c.offered = c.before.traffic if c.as_old else _before_all(c.before)
-    local, remote = c.offered
-    if c.old is None and packets.by_pairs(connection):
-        # Without a packet it is the pair of one that had such a child SA before.
-        pair = connection.selector
-        if packet is not None:
-            pair = pair._replace(src=packet.src, dst=packet.dst)
-        local, remote = c.offered = traffic.of_selector(pair)
-    elif packet is not None:
-        first = traffic.of_selector(packet)
-        local, remote = (*first.local, *local), (*first.remote, *remote)
-    message.add(P.TSI, traffic.to_wire(local))
-    message.add(P.TSR, traffic.to_wire(remote))
-
-
-def _in_place_of(x: X, old: ChildSa, as_old: bool) -> Traffic:
-    """The traffic of a child SA that is replaced, and behind it all that its connection is for,
-    where the peer has narrowed that: it may have it by now (2.9.2). as_old: it has not."""
-    connection, sas = old.connection, x.engine.sas
-    by_pairs = x.engine.owner.connections.packets.by_pairs(connection)
-    if as_old or connection.passive or by_pairs:
-        return old.traffic
-    up = [o for o in sas.of_connection(connection.name) if o.state is State.ESTABLISHED]
-    within = traffic.is_subset(old.traffic, connection.traffic)
-    if not within or traffic.carries_all(connection, up):
-        return old.traffic
-    try:
-        every = traffic.selectors_of(connection)
-        ipsec_sa.check_traffic(x, common.sa_of(x), connection, every, Notify.TS_UNACCEPTABLE)
-    except Refused:
-        return old.traffic
-    return _before_all(old)
-
-
-def _before_all(old: ChildSa) -> Traffic:
-    """The traffic of a child SA, and behind it all that its connection is for, as much as may be in
-    a payload. That of hosts behind NAT, as their peer sees them, may be no part of it."""
-    every = old.connection.traffic
-    if not traffic.is_subset(old.traffic, every) or traffic.is_subset(every, old.traffic):
-        return every
-    local, remote = (
-        (*first, *rest)[:SELECTORS_OF_PAYLOAD]
-        for first, rest in zip(old.traffic, every, strict=True)
-    )
-    return Traffic(local, remote)
-
-
-def asks_for_more(c: Child) -> bool:
-    """Whether it was to carry more than what it takes the place of."""
-    return c.before is not None and not c.as_old and c.offered != c.before.traffic
 
 
 def _add_modes(c: Child, message: Outgoing) -> None:

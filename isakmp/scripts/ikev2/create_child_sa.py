@@ -30,8 +30,8 @@ from isakmp.exchange.script import (
 from isakmp.policy import proposal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import State
+from isakmp.scripts.ikev2 import asked, common, rekey
 from isakmp.scripts.ikev2 import child as negotiation
-from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
 from isakmp.scripts.ikev2.common import sa_of
 from isakmp.scripts.ikev2.creation import (
@@ -90,7 +90,7 @@ def _send_child(x: X, c: Child, message: Outgoing) -> Wait:
     yield from _add_key(x, message)
     if x.initiator:
         _check_wanted(x, c)
-        negotiation.add_request(x, c, message)
+        asked.add_request(x, c, message)
     else:
         negotiation.add_answer(c, message)
         s.additional.methods = tuple(t.id for t in c.choice.additional)
@@ -278,7 +278,7 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
     error = common.error_among(notifies)
     if error is None:
         raise MalformedPayload("HDR", 28, "an answer without SA and NONCE", "RFC 7296 1.3")
-    if s.child is not None and error in _NARROWER and negotiation.asks_for_more(s.child):
+    if s.child is not None and error in _NARROWER and asked.asks_for_more(s.child):
         s.child.as_old = True
         return Verdict.RESTART
     raise refused(x, error)

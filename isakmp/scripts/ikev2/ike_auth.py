@@ -36,8 +36,8 @@ from isakmp.policy.peers import IKE_SA_INIT
 from isakmp.policy.sameness import same_identity
 from isakmp.policy.spd import Caller, Identity, Wish
 from isakmp.sa import IsakmpSa, State
+from isakmp.scripts.ikev2 import asked, common, less, ppk, twins
 from isakmp.scripts.ikev2 import child as negotiation
-from isakmp.scripts.ikev2 import common, less, ppk, twins
 from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.common import sa_of
 from isakmp.scripts.ikev2.informational import take_back
@@ -117,7 +117,7 @@ def _offer_child(x: X, message: Outgoing) -> Wait:
         return
     yield from negotiation.reserve_spi(x, c)
     negotiation.add_sa(c, message)
-    negotiation.add_request(x, c, message)
+    asked.add_request(x, c, message)
 
 
 def _childless(x: X) -> bool:

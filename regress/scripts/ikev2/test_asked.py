@@ -1,0 +1,46 @@
+"""What traffic is asked for: of a packet first, in the place of another child SA: RFC 7296 2.9."""
+
+from __future__ import annotations
+
+import pytest
+
+from regress.scripts.ikev2.narrow import asking, narrowed, wants
+from regress.scripts.ikev2.pairs import pair, sa_of, wear_out
+
+NEAR, LOWER = "10.1.0.0-10.1.255.255", "10.2.0.0-10.2.255.255"
+BOTH, UPPER = "10.2.0.0-10.3.255.255", "10.3.0.0-10.3.255.255"
+
+
+def test_where_nothing_is_up_it_is_all() -> None:
+    net, west, _ = pair()
+    seen = asking(west)
+    west.daemon.teardown("west-east", 2)
+    net.run(3)
+    west.daemon.connect("west-east")
+    net.run(3)
+    assert seen == [f"{NEAR} === {LOWER}"]
+
+
+def test_a_packet_goes_before_what_no_child_sa_has() -> None:
+    net, west, _ = narrowed()
+    seen = asking(west)
+    wants(west, "10.3.0.9")
+    net.run(1)
+    assert seen == [f"10.1.0.9-10.1.0.9, {NEAR} === 10.3.0.9-10.3.0.9, {UPPER}"]
+
+
+@pytest.mark.parametrize("under", ["the same IKE SA", "another IKE SA"])
+def test_what_takes_the_place_of_another_has_its_traffic_first_and_all_behind(under: str) -> None:
+    net, west, _ = narrowed()
+    (child,) = west.daemon.sas.all_children()
+    seen = asking(west)
+    if under == "the same IKE SA":
+        wear_out(west)
+    else:
+        west.daemon.keeper.reauthenticate(sa_of(west))
+        net.run(0.01)
+        assert seen == [f"{NEAR} === {BOTH}"], "its first child SA is all of a connection"
+        seen.clear()
+        west.daemon.connections.renew(child, west.daemon.sas.current_of_remote("east"))
+    net.run(1)
+    assert seen == [f"{NEAR}, {NEAR} === {LOWER}, {BOTH}"]

@@ -41,6 +41,8 @@ def test_what_takes_the_place_of_another_has_its_traffic_first_and_all_behind(un
         net.run(0.01)
         assert seen == [f"{NEAR} === {BOTH}"], "its first child SA is all of a connection"
         seen.clear()
-        west.daemon.connections.renew(child, west.daemon.sas.current_of_remote("east"))
+        new = west.daemon.sas.current_of_remote("east")
+        assert new is not None and new is not child.parent
+        west.daemon.connections.renew(child, new)
     net.run(1)
     assert seen == [f"{NEAR}, {NEAR} === {LOWER}, {BOTH}"]

@@ -233,6 +233,11 @@ class SaDatabase:
         """Every child SA of a connection."""
         return list(self._by_connection.get(name, {}).values())
 
+    def has_cut(self, name: str, beside: ChildSa) -> bool:
+        """Whether a connection has another child SA than that with less than its peer asked for."""
+        found = self._by_connection.get(name, {}).values()
+        return any(child.cut for child in found if child is not beside)
+
     def is_up(self, name: str) -> bool:
         """Whether some child SA of a connection is there that is not superseded."""
         found = self._by_connection.get(name, {}).values()

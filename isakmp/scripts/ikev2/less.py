@@ -32,14 +32,10 @@ def _tell_ours(x: X, child: ChildSa) -> None:
     """What we have left out; of all that are there for a connection with the first alone, as each
     client of a gateway may ask for everything. Not that of one for a pair of addresses at a time:
     the others come when they are needed."""
-    every = x.engine.sas.of_connection(child.connection.name)
-    alone = child.connection.single_pair
-    if (
-        child.cut is not None
-        and not alone
-        and not any(one.cut for one in every if one is not child)
-    ):
-        x.engine.remark(x, child.cut, goes_on=True)
+    cut, connection = child.cut, child.connection
+    if cut is None or connection.single_pair or x.engine.sas.has_cut(connection.name, child):
+        return
+    x.engine.remark(x, cut, goes_on=True)
 
 
 def _less(x: X, c: Child) -> Reason | None:

@@ -47,7 +47,8 @@ def lacking(conf: Conf, options: argparse.Namespace) -> Iterator[ConfError]:
     yield from _capture(conf, options)
     with suppress(ConfError):  # an Application that is none is told
         if not options.leave_alone and (error := missing(conf)):
-            yield ConfError(str(error))
+            socket = conf.general("Engine-socket")[0]
+            yield conf.error(str(error), "General", "Engine-socket" if socket else "Application")
 
 
 def _unheard(conf: Conf, options: argparse.Namespace) -> Iterator[ConfError]:
@@ -150,7 +151,8 @@ def _unwritable(path: Path, owners: Collection[int]) -> str:
 
 def _named_files(options: argparse.Namespace) -> Iterator[ConfError]:
     """Files of the command line in no directory."""
-    for path in filter(None, (options.fifo, options.pid_file, options.capture_file)):
+    named = options.fifo, options.pid_file, options.report, options.capture_file
+    for path in filter(None, named):
         if path != STDIN and not Path(path).parent.is_dir():
             yield ConfError(f"{path}: {os.strerror(errno.ENOENT)}")
 

@@ -50,7 +50,7 @@ from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.sa_database import SaDatabase
 from isakmp.scripts.ikev1.dialect import Ikev1
 from isakmp.scripts.ikev2.dialect import Ikev2
-from isakmp.status import status
+from isakmp.status import kept_open, status
 from isakmp.transport.base import KEEPALIVE, Transport
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ class Daemon:
 
     def _say(self, judged: Judgement) -> None:
         """What is wrong, and what has to be left out."""
-        for severity, text in self._told.news(self.conf, judged, self.catalog.left_out):
+        left_out = [*self.catalog.left_out, *kept_open(self.connections)]
+        for severity, text in self._told.news(self.conf, judged, left_out):
             self.log.write(severity, "%s", text)
 
     def stop(self, in_order: bool = True) -> list[str]:

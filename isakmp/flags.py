@@ -114,6 +114,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.close and options.open:
         parser.error("--close-only and --open: one of them")
+    if options.port == options.nat_t_port and not options.no_nat_t:
+        parser.error(f"-p and -N: both are {options.port}; each needs a port of its own, or -T")
     return options
 
 

@@ -28,6 +28,7 @@ from isakmp.log.log import Log, severity_of_refusal
 from isakmp.pages import enlarge
 from isakmp.patience import PATIENT
 from isakmp.ready import Starter
+from isakmp.status import told_at_start
 
 
 def work(
@@ -56,8 +57,7 @@ def work(
             daemon.start()
         pid_file = _write_pid(options, daemon.run_directory)
         log.info("isakmpd runs, process %d", os.getpid())
-        first = dict(daemon.catalog.left_out[::-1])
-        starter.ready([f"left out: {name}: {error}" for name, error in reversed(first.items())])
+        starter.ready(told_at_start(daemon.connections))
         loop.run()
         starter.stopping()
         with suppress(OSError):

@@ -266,20 +266,55 @@ def _left_out(
     }
 
 
-def _fate(connections: Connections, name: str, passive: bool) -> str:
-    """What becomes of the traffic of a connection that is left out."""
+def told_at_start(connections: Connections) -> list[str]:
+    """A line for each connection and bypass that is left out, with its first error; those first
+    whose traffic is not dropped, with that."""
+    catalog, bare, dropped = connections.catalog, [], []
+    passive = passive_names(catalog.conf)
+    for name, error in dict(reversed(catalog.left_out)).items():
+        if fate := name in catalog.shut and not_dropped(connections, name, name in passive):
+            bare.append(f"left out: {name}: its traffic is {fate}: {error}")
+        else:
+            dropped.append(f"left out: {name}: {error}")
+    return bare[::-1] + dropped[::-1]
+
+
+def kept_open(connections: Connections) -> list[tuple[str, ConfError]]:
+    """The passive connections that are left out whose traffic with everybody is not dropped."""
+    catalog, passive = connections.catalog, passive_names(connections.catalog.conf)
+    found = ((name, kept_back(each, passive=True), each) for name, each in catalog.closed.items())
+    return [
+        (
+            name,
+            catalog.conf.error("with everybody its traffic is not dropped, as it is passive", name),
+        )
+        for name, kept, each in found
+        if name in passive and len(kept) < len(each)
+    ]
+
+
+def not_dropped(connections: Connections, name: str, passive: bool) -> str:
+    """What of the traffic of a connection that is left out is not dropped; empty: all is."""
     if not connections.settings.flows:
         return "not dropped: isakmpd installs no policies"
     closed, shut = connections.catalog.closed.get(name), connections.catalog.shut[name]
     if shut.unread:  # nor its far side alone, or that is everybody
         as_far = "dropped as far as it can be read, and the rest not"
         return as_far if closed else "not dropped: it cannot be read"
-    if closed is None:
+    if closed and len(kept_back(closed, passive=passive)) < len(closed):
+        return "not dropped where its remote network is everybody, as it is passive"
+    return ""
+
+
+def _fate(connections: Connections, name: str, passive: bool) -> str:
+    """What becomes of the traffic of a connection that is left out."""
+    if bare := not_dropped(connections, name, passive):
+        return bare
+    shut = connections.catalog.shut[name]
+    if name not in connections.catalog.closed:
         return "that of another, as it was likely meant"
     if shut.far:
         return "all that is with its far side is dropped, unless that is everybody"
-    if len(kept_back(closed, passive=passive)) < len(closed):
-        return "not dropped where its remote network is everybody, as it is passive"
     return "dropped, as it was likely meant" if shut.guessed else "dropped"
 
 

@@ -50,6 +50,7 @@ LAYERS = [
         "isakmp.conf.tags_peer",
     ],
     ["isakmp.conf.parse"],
+    ["isakmp.conf.astray"],
     [
         "isakmp.conf.store",
         "isakmp.conf.defaults",

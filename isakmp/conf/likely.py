@@ -12,6 +12,7 @@ from isakmp.conf.tags import FIXED, MODE_CONFIG_PREFIXES, TAGS, tag_of
 
 # Of so many names that look like it the kinds are compared.
 _COMPARED_MAX = 16
+_FIXED_KEYS = frozenset(map(fold, FIXED))
 _PHASES = {"1": Kind.PEER, "2": Kind.CONNECTION}
 
 
@@ -38,7 +39,8 @@ def likely_section(name: str, written: Mapping[str, Section], wanted: Collection
     """A hint with the section that a name of such a kind most likely means, of those that look like
     it: of that kind, or of none that can be told, and what nothing names before what is in use.
     written: by folded names."""
-    names = alike(name, (section.name for section in written.values()))[:_COMPARED_MAX]
+    known = (section.name for key, section in written.items() if key not in _FIXED_KEYS)
+    names = alike(name, known)[:_COMPARED_MAX]
     kinds = {one: likely_kind(written[fold(one)]) for one in names}
     fits = [one for one, kind in kinds.items() if kind in wanted]
     fits = fits or [one for one, kind in kinds.items() if kind is None]
@@ -50,9 +52,24 @@ def likely_section(name: str, written: Mapping[str, Section], wanted: Collection
 def only_unnamed(written: Mapping[str, Section], wanted: Collection[Kind]) -> str:
     """A hint with the section of these kinds that nothing names, where there is one alone."""
     named = frozenset().union(*(section.named() for section in written.values()))
+    named |= _FIXED_KEYS
     free = (s.name for key, s in written.items() if key not in named and likely_kind(s) in wanted)
     first = list(islice(free, 2))
     return f"did you mean {first[0]}?" if len(first) == 1 else ""
+
+
+def headless(written: Mapping[str, Section], wanted: Collection[Kind]) -> str:
+    """A hint with the section of a fixed name that has tags of one of these kinds, as that one's
+    header is missing."""
+    for name, kind in FIXED.items():
+        section = written.get(fold(name))
+        if section is None:
+            continue
+        rest = {tag: e for tag, e in section.entries.items() if tag_of(kind, e.tag) is None}
+        if rest and likely_kind(Section(section.name, section.file, section.line, rest)) in wanted:
+            first = next(iter(rest.values()))
+            return f"is its header missing above {first.tag} in [{section.name}]?"
+    return ""
 
 
 def _is_named(name: str, written: Mapping[str, Section]) -> bool:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from isakmp.conf.alike import ALIKE, most_alike, nearest, whole
+from isakmp.conf.astray import misheld, names_traffic
 from isakmp.conf.kinds import Kind
 from isakmp.conf.misplaced import misplaced
 from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold
@@ -37,9 +38,14 @@ def meant_by(conf: Conf, kind: Kind, section: str, name: str, likeness: float = 
 def unknown_tag(
     conf: Conf, kind: Kind, section: str, name: str, likeness: float = ALIKE
 ) -> ConfError:
-    """What is to be said of a tag that is not known."""
-    meant = meant_by(conf, kind, section, name, likeness)
-    hint = f"did you mean {meant}?" if meant else ""
+    """What is to be said of a tag that is not known; without a hint it is ignored."""
+    hint = misheld(kind, conf.written.get(fold(section)), name)
+    if not hint:
+        like = meant_by(conf, kind, section, name, likeness)
+        value = conf.get(section, name) or ""
+        meant = names_traffic(kind, name, like, value, lambda one: conf.written.get(fold(one)))
+        meant = meant or tuple(filter(None, (like,)))
+        hint = f"did you mean {' or '.join(meant)}?" if meant else ""
     return conf.error(f"no tag {name} in {kind.value}", section, name, hint)
 
 
@@ -81,10 +87,12 @@ def losing(conf: Conf) -> Steps[list[ConfError]]:
         if hint := (yield from _likely_fixed(conf, stray)):
             found.append(conf.error("nothing names this section", stray, "", hint))
     for tag in _unknown(conf, Kind.PHASE_2, "Phase 2"):
-        error = unknown_tag(conf, Kind.PHASE_2, "Phase 2", tag)
-        if not error.hint and _lists_connections(conf, tag):
+        if meant_by(conf, Kind.PHASE_2, "Phase 2", tag):
+            found.append(unknown_tag(conf, Kind.PHASE_2, "Phase 2", tag))
+        elif _lists_connections(conf, tag):
+            error = unknown_tag(conf, Kind.PHASE_2, "Phase 2", tag)
             error.hint = "it names an IPsec connection, as Connections and Passive-connections do"
-        found += [error] if error.hint else []
+            found.append(error)
     found += _unheard_at_start(conf)
     told = {fold(error.section) for error in found}
     found += [error for error in (yield from misplaced(conf)) if fold(error.section) not in told]
@@ -128,7 +136,8 @@ def _likely_fixed(conf: Conf, section: str) -> Steps[str]:
 
 
 def refuse_misspelt(conf: Conf, kind: Kind, section: str) -> None:
-    """ConfError where a written tag is not known and looks like one that is, or says nothing.
+    """ConfError where a written tag is not known and looks like one that is, belongs elsewhere or
+    says what the traffic is, and where one says nothing.
 
     Others are ignored: isakmpd's files have tags that we do not know.
     """

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from isakmp.conf.astray import SIDES, is_traffic
 from isakmp.conf.defaults import BORROWED, BUILT_IN
 from isakmp.conf.files import Opener, exposed, octets_of
 from isakmp.conf.generated import generated
 from isakmp.conf.kinds import Kind, Tag
-from isakmp.conf.likely import likely_kind, likely_section, only_unnamed
+from isakmp.conf.likely import headless, likely_kind, likely_section, only_unnamed
 from isakmp.conf.misnamed import misnamed
 from isakmp.conf.parse import (
     MAX_FILE_BYTES,
@@ -249,10 +250,14 @@ class Conf:
         expected = f"{tag} names a section: {expected}"
         if peer := self.get("Phase 1", name) if is_address(name) else None:
             return f"{expected}; did you mean {peer}?"
+        if Kind.ID in kinds and is_traffic(name):
+            return "; ".join((expected, *(f"a network stands in {one}" for one in _beside(tag))))
         words = _BETWEEN.split(name)
         if len(words) > 1 and all(self.has_section(word) for word in words):
             return f"is a comma missing: {', '.join(words)}?"
         kinds = kinds or (Kind.PEER,)
+        if missing := headless(self._sections, kinds):
+            return missing
         known = misnamed(name), self.likely(name, kinds)
         if any(known):
             return "; ".join(filter(None, known))
@@ -367,6 +372,11 @@ def _named_by(tag: str) -> tuple[Kind, ...]:
     """What a tag of that folded name names, in whatever section."""
     rows = (row for tags in TAGS.values() for name, row in tags.items() if fold(name) == tag)
     return tuple(dict.fromkeys(row.leads for row in rows if row.leads))
+
+
+def _beside(tag: str) -> list[str]:
+    """The tag that has as a list what a section has that this one names."""
+    return [selectors for identity, selectors in SIDES if fold(identity) == fold(tag)]
 
 
 @cache

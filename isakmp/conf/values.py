@@ -173,7 +173,7 @@ def offer_range(unit: str = "", least: int = 0, most: int = MAX_AMOUNT) -> Type:
     def parse(text: str) -> Range:
         match = _RANGE.fullmatch(text)
         if match is None:
-            raise BadValue(f"{text!r} is not offer,min:max")
+            raise BadValue(f"{text!r} is not {what}")
         result = Range(*(int(match[n] or match[1]) for n in (1, 2, 3)))
         if result.min > result.max:
             raise BadValue(f"{text!r} accepts nothing: {result.min} > {result.max}")

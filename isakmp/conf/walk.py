@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache, cached_property
+from itertools import islice
 from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
@@ -43,6 +44,8 @@ from isakmp.policy.transforms import read_ike_transform, read_life_section, read
 from isakmp.policy.unplaced import no_address
 
 MAX_HINTS = 100
+# Addresses that a warning names.
+_TOLD = 3
 
 
 class _Visit(NamedTuple):
@@ -460,10 +463,13 @@ class Walk:
             address = conf.value(Kind.PEER, peer, "Address")
         except ConfError:
             return
-        if not address or peer in self._answered_peers:
+        if peer in self._answered_peers:
             return
         place, by_identity = conf.where(peer), IKEV2 in self._spoken(peer)
-        if by_identity and self._listed(address):
+        if not address:
+            if why := self._kept_out(peer, by_identity):
+                self.warnings.append(f"{place}: {why}")
+        elif by_identity and self._listed(address):
             if conf.get(peer, "Remote-ID") is None:  # IKEv2 finds it by its identity
                 named = self._by_address.get(address) or self._by_address[None]
                 self.warnings.append(
@@ -472,6 +478,21 @@ class Walk:
                 )
         elif conf.get("Phase 1", "Default") is None:
             self.warnings.append(f"{place}: cannot call us: [Phase 1] lacks {address}= {peer}")
+
+    def _kept_out(self, peer: str, by_identity: bool) -> str:
+        """Why a peer of any address cannot call us, or from some alone; empty where it can."""
+        only = "only by a Remote-ID, which it lacks"
+        has_id = by_identity and self.conf.get(peer, "Remote-ID") is not None
+        if default := self._by_address.get(None):
+            if has_id or not by_identity:
+                return ""
+            return f"cannot call us: who calls is [{default}], the Default, and [{peer}] {only}"
+        lacks = f"[Phase 1] lacks Default= {peer}, by which every address may call"
+        if has_id and self._by_address:
+            at = ", ".join(map(str, islice(self._by_address, _TOLD)))
+            more = " and others" * (len(self._by_address) > _TOLD)
+            return f"can call us from {at}{more} alone: {lacks}"
+        return f"cannot call us: {lacks}"
 
     def _started(self, connection: Connection, place: tuple[str, str]) -> None:
         """Warn of a connection that we are to start, with a peer that could be anywhere."""

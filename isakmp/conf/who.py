@@ -48,21 +48,28 @@ def confusable(
 
 
 def _elsewhere(conf: Conf, remotes: Iterable[Remote]) -> Iterator[str]:
-    """Peers that [Phase 1] has at another address than they are called at, and not at that."""
+    """Peers that [Phase 1] has at another address than they are called at, and not at that, or at
+    any."""
     listed: defaultdict[str, list[str]] = defaultdict(list)
     for tag, pause in pauses(conf.tags("Phase 1")):
         if is_address(tag):
             listed[fold(conf.get("Phase 1", tag) or "")].append(tag)
         if pause:
             yield ""
+    default = fold(conf.get("Phase 1", "Default") or "")
     for remote, pause in pauses(remotes):
         if pause:
             yield ""
         tags = listed[fold(remote.name)]
-        if tags and remote.address is not None and remote.address not in map(ip_address, tags):
-            yield (f"{conf.where('Phase 1', tags[0])}: [{remote.name}] has Address= "
-                   f"{remote.address}: it is called there, and taken for it is who calls from "
-                   f"{tags[0]}")  # fmt: skip
+        if remote.address is None:
+            continue
+        said = f"[{remote.name}] has Address= {remote.address}: it is called there, and"
+        if fold(remote.name) == default:
+            place = conf.where("Phase 1", "Default")
+            yield f"{place}: {said} taken for it is who calls from any address that [Phase 1] lacks"
+        if tags and remote.address not in map(ip_address, tags):
+            place = conf.where("Phase 1", tags[0])
+            yield f"{place}: {said} taken for it is who calls from {tags[0]}"
 
 
 def _says_identity(remote: Remote) -> bool:

@@ -421,7 +421,7 @@ class Catalog:
                 Reason("no-configuration", f"no peer is configured for {address}",
                        acceptable=self._known,
                        line=self.conf.where("Phase 1"),
-                       mend=f"add {address}= or Default= to [Phase 1]"),
+                       mend=self._phase_1_for(address)),
                 isakmp.Notify.NO_PROPOSAL_CHOSEN,
             )  # fmt: skip
         try:
@@ -429,6 +429,14 @@ class Catalog:
             return self._read_remote(section)
         except ConfError as error:
             raise self._bad(section, error, isakmp.Notify.NO_PROPOSAL_CHOSEN) from None
+
+    def _phase_1_for(self, address: Address) -> str:
+        """What lets in who calls from an address that [Phase 1] lacks, and nobody else."""
+        section = next(iter(self._at.get(address, ())), "")
+        mend = f"add {address}= {section}".rstrip() + " to [Phase 1]"
+        tags = self.conf.tags("Phase 1")[:MISSES_MAX] if section else ()
+        wrong = [tag for tag in tags if self.conf.get("Phase 1", tag) == section]
+        return f"{mend}, or correct {wrong[0]} there" if wrong else mend
 
     def _placed(self, address: Address, notify: int, *, by_identity: bool) -> None:
         """Refused where who is taken for the Default peer may be whom [Phase 1] has no address of.

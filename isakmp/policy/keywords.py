@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import product
+from itertools import chain, product
 from types import MappingProxyType
 
 from isakmp.conf.alike import nearest
@@ -99,14 +99,17 @@ KEYWORDS: Mapping[str, Transform] = MappingProxyType(_all_words())
 
 def _told() -> tuple[str, ...]:
     """A word for each, as the manual has it; other spellings are understood, and not hinted at, nor
-    is what no library does."""
+    is what no library does, and what has a shorter check value than others."""
     words: dict[Transform, str] = {}
     for word, transform in KEYWORDS.items():
         words.setdefault(transform, word)
-    return tuple(word for word in words.values() if not word.endswith("mlkem512"))
+    return tuple(word for word in words.values() if not _UNTOLD.search(word))
 
 
+_UNTOLD = re.compile(r"mlkem512$|[gc]cm(?:8|12)$")
 _TOLD = _told()
+# A group by its number.
+_GROUP = re.compile(r"(?:dh|grp|group|(modp|ecp))_?([0-9]{1,2})", re.ASCII)
 
 # In the order in which a proposal has them.
 _KINDS = (T.ENCR, T.PRF, T.INTEG, T.KE, T.ESN, *ADDITIONAL)
@@ -185,7 +188,17 @@ def _no_algorithm(word: str, text: str) -> BadValue:
             where = f"{tag} of a Configuration"
             return BadValue(f"{text!r} is the name of a {what}, which belongs in {where}",
                             "here algorithms stand, such as aes256-sha256-modp2048")  # fmt: skip
-    return BadValue(f"{word!r} is no algorithm", nearest(word, _TOLD))
+    return BadValue(f"{word!r} is no algorithm", _hint(word.strip().lower()))
+
+
+def _hint(word: str) -> str:
+    """What a word may be meant for: a group by its number, what it begins, what it looks like."""
+    numbered = _GROUP.fullmatch(word)
+    prefix, number = numbered.groups("") if numbered else ("", "0")
+    meant = (one for one, group in _GROUPS.items() if group == int(number) and prefix in one)
+    longer = (one for one in _TOLD if word and one.startswith(word))
+    found = next(chain(meant, longer), "")
+    return f"did you mean {found}?" if found else nearest(word, _TOLD)
 
 
 def _sorted(text: str) -> dict[T, list[Transform]]:

@@ -11,8 +11,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from ipaddress import ip_interface
 
 from isakmp.conf.alike import ALIKE, alike, most_alike, whole
+from isakmp.conf.astray import SIDES, is_traffic, names_traffic
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import Entry, Parsed, Section, fold
 from isakmp.conf.spelling import MAX_UNKNOWN
@@ -22,7 +24,10 @@ from isakmp.conf.values import BadValue
 from isakmp.constants import ipsec, names
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, pauses
+from isakmp.policy.identity import read_identity
+from isakmp.policy.likely_network import is_mask, likely_network
 from isakmp.policy.reader import bypass_names, connection_names
+from isakmp.policy.sameness import VERSION
 
 # What a section of a kind has, folded, and others have not.
 MARKS_OF_CONNECTIONS = frozenset(("isakmp-peer", "local-id", "esp-proposals"))
@@ -42,8 +47,8 @@ _FOREIGN = {
     | frozenset(map(fold, FIXED))
     for kind in _MARKS
 }
-# What a side of the traffic is read from.
-SIDES = ("Local-ID", "Local-selectors"), ("Remote-ID", "Remote-selectors")
+_NETWORKS = frozenset(kind.name for kind in VERSION)
+_ANY = {4: ip_interface("0.0.0.0/32"), 6: ip_interface("::/128")}
 # A tag in a value.
 _TAGS = {
     kind: re.compile(rf"\s*({'|'.join(map(re.escape, TAGS[kind]))})\s*=\s*", re.IGNORECASE)
@@ -64,6 +69,7 @@ class Meant:
         self._mended: dict[tuple[Kind, str], bool] = {}
         self._rests: set[str] = set()
         self._doubtful: dict[str, set[str]] = {}
+        self._uncertain: set[str] = set()
 
     @classmethod
     def of(cls, conf: Conf) -> Steps[Meant]:
@@ -134,10 +140,14 @@ class Meant:
     def _mend(self, kind: Kind, key: str, section: Section) -> bool:
         entries = _apart(kind, _whole(kind, section.entries))
         unknown = [entry for entry in entries.values() if tag_of(kind, entry.tag) is None]
+        traffic: list[tuple[Entry, tuple[str, ...]]] = []
         for entry in unknown:
             del entries[fold(entry.tag)]
         for entry in unknown[:MAX_UNKNOWN]:
             tag = _likely(kind, entry.tag)
+            if meant := self._names_traffic(kind, entry, tag):
+                traffic.append((entry, meant))
+                continue
             if fold(tag) in entries:
                 left = (other for other in TAGS[kind] if fold(other) not in entries)
                 tag = most_alike(entry.tag, left, ALIKE)
@@ -146,11 +156,40 @@ class Meant:
         self._sections[key] = Section(section.name, section.file, section.line, entries)
         mended = False
         if kind is Kind.CONNECTION:
+            if any(fold(entry.tag) == "network" for entry in unknown):
+                unsaid = (side[1] for side in SIDES if not _said(entries, side))
+                self._doubtful.setdefault(key, set()).update(unsaid)
+            self._mend_traffic(key, entries, traffic)
             self._mend_lists(key, entries)
             mended = sum(self._lead(key, entries, tag, to) for tag, to in _LEADS.items()) > 0
         elif kind is Kind.ID:
-            self._mend_identity(section.name, entries)
+            self._mend_identity(section.name, entries, [entry for entry, _ in traffic])
         return mended or entries != section.entries
+
+    def _names_traffic(self, kind: Kind, entry: Entry, like: str) -> tuple[str, ...]:
+        """What an unknown tag may be meant for, as its value says; not one that is another's, whose
+        header may be missing."""
+        if any(fold(entry.tag) in FOLDED[other] for other in _MARKS):
+            return ()
+        return names_traffic(
+            kind, entry.tag, like, entry.value, lambda name: self._sections.get(fold(name))
+        )
+
+    def _mend_traffic(
+        self, key: str, entries: dict[str, Entry], strays: list[tuple[Entry, tuple[str, ...]]]
+    ) -> None:
+        """With the traffic that unknown tags say. It is not certain where it is not told on which
+        side, or an identity says that side."""
+        doubtful = self._doubtful.setdefault(key, set())
+        for entry, meant in sorted(strays, key=lambda stray: len(stray[1])):
+            sides = [side for side in SIDES if not set(side).isdisjoint(meant)]
+            free = [side for side in sides if not _said(entries, side)]
+            side = next(iter(free), sides[0])
+            (tag,) = set(side) & set(meant)
+            if free or fold(tag) in entries:
+                _add(entries, tag, entry)
+            if len(sides) > 1 or fold(tag) not in entries:
+                doubtful.update(selectors for _, selectors in sides)
 
     def _mend_lists(self, key: str, entries: dict[str, Entry]) -> None:
         """Without the selectors that cannot be read, and with the commas that are missing."""
@@ -168,6 +207,11 @@ class Meant:
         entry = entries.get(fold(tag))
         if entry is None:
             return False
+        if kind is Kind.ID and not self.conf.has_section(entry.value) and is_traffic(entry.value):
+            selectors = next(other for identity, other in SIDES if identity == tag)
+            del entries[fold(tag)]
+            _add(entries, selectors, entry)
+            return True
         if not self.conf.has_section(entry.value):
             others = {fold(entries[one].value) for one in map(fold, _LEADS) if one in entries}
             like, certain = self._like(entry.value, kind, others)
@@ -175,7 +219,10 @@ class Meant:
                 entry = entries[fold(tag)] = entry._replace(value=like)
             if like and not certain:
                 self._doubtful.setdefault(key, set()).add(tag)
-        return self.mend(entry.value, kind)
+        mended = self.mend(entry.value, kind)
+        if kind is Kind.ID and fold(entry.value) in self._uncertain:
+            self._doubtful.setdefault(key, set()).add(tag)
+        return mended
 
     def _like(self, name: str, kind: Kind, others: set[str]) -> tuple[str, bool]:
         """The section of a kind that a name is likely meant for, and whether that is certain.
@@ -216,8 +263,9 @@ class Meant:
             free = [s for s in free if _MARKS[Kind.ID].isdisjoint(s.entries) or _is_peer(s)]
         return free
 
-    def _mend_identity(self, name: str, entries: dict[str, Entry]) -> None:
-        """Without the Protocol and Port that cannot be read: of the network all is meant."""
+    def _mend_identity(self, name: str, entries: dict[str, Entry], strays: list[Entry]) -> None:
+        """Without the Protocol and Port that cannot be read: of the network all is meant. strays:
+        unknown tags whose values are addresses or networks."""
         kind, known = entries.get("id-type"), list(names(ipsec.Id))
         address = entries.get("network") or entries.get("address")
         if address:
@@ -234,6 +282,36 @@ class Meant:
                 del entries[fold(tag)]
         if "protocol" not in entries:
             entries.pop("port", None)
+        is_net = "id-type" in entries and entries["id-type"].value.upper() in _NETWORKS
+        if is_net and (strays or not self._is_network(name)):
+            self._mend_network(name, entries, strays)
+
+    def _is_network(self, name: str) -> bool:
+        """Whether an identity can be read, whatever the addresses of this host."""
+        try:
+            read_identity(self.conf, name, lambda _, version: _ANY[version])
+        except ConfError:
+            return False
+        return True
+
+    def _mend_network(self, name: str, entries: dict[str, Entry], strays: list[Entry]) -> None:
+        """With the network that is likely meant."""
+        masks = [entry.value for entry in (entries.get("netmask"),) if entry]
+        masks += [entry.value for entry in strays if is_mask(entry.value)]
+        nets = [entries.get("network"), entries.get("address")]
+        nets += [entry for entry in strays if not is_mask(entry.value)]
+        written = next(filter(None, nets), None)
+        found, certain = likely_network(written.value, masks) if written else (None, False)
+        if written is None or found is None:
+            return
+        if not certain:
+            self._uncertain.add(fold(name))
+        said = {
+            "ID-type": f"IPV{found.version}_ADDR_SUBNET",
+            "Network": str(found.network_address),
+            "Netmask": str(found.prefixlen),
+        }
+        entries.update({fold(tag): written._replace(tag=tag, value=said[tag]) for tag in said})
 
     def listed(self, name: str) -> list[str]:
         """The sections that a listed name which is none may be meant for: those it is made of where
@@ -252,6 +330,18 @@ class Meant:
     def unlisted(self) -> list[str]:
         """The sections that look like connections, and are not listed."""
         return [section.name for section in self._free(Kind.CONNECTION)]
+
+
+def _said(entries: dict[str, Entry], side: tuple[str, str]) -> bool:
+    """Whether a tag says that side."""
+    return any(fold(tag) in entries for tag in side)
+
+
+def _add(entries: dict[str, Entry], tag: str, entry: Entry) -> None:
+    """Have a tag say what an entry does, beside what it says."""
+    before = entries.get(fold(tag))
+    value = f"{before.value}, {entry.value}" if before else entry.value
+    entries[fold(tag)] = entry._replace(tag=tag, value=value)
 
 
 def _whole(kind: Kind, entries: dict[str, Entry]) -> dict[str, Entry]:

@@ -16,7 +16,7 @@ from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, pauses
 from isakmp.policy.spd import Address
 
-HINT = "write a host's address, no name; or leave it out, and give that peer a Remote-ID"
+HINT = "write a host's address, no name"
 
 
 class Unplaced(NamedTuple):
@@ -66,5 +66,15 @@ def _address(conf: Conf, section: str) -> Address | None:
 def no_address(conf: Conf, tag: str) -> ConfError:
     """What is wrong with such a tag."""
     meant = likely_meant(Kind.PHASE_1, tag)
-    hint = f"did you mean {meant}?" if meant else HINT
+    hint = f"did you mean {meant}?" if meant else _hint(conf, conf.get("Phase 1", tag) or "")
     return conf.error("is no address, so that nobody is known by it", "Phase 1", tag, hint)
+
+
+def _hint(conf: Conf, section: str) -> str:
+    """What to write. IKEv2 knows a caller by its identity, once its address lets it in."""
+    if conf.get("Phase 1", "Default") is not None:
+        return f"{HINT}; or leave it out, and give [{section}] a Remote-ID, which IKEv2 alone heeds"
+    return (
+        f"{HINT}; or Default= {section}: every address may call then, so give [{section}] a "
+        "Remote-ID"
+    )

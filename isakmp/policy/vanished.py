@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from isakmp.conf.astray import SIDES
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import Section, fold
 from isakmp.conf.store import Conf
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, pauses
 from isakmp.policy.catalog import Catalog
-from isakmp.policy.meant import MARKS_OF_CONNECTIONS, SIDES, Meant
+from isakmp.policy.meant import MARKS_OF_CONNECTIONS, Meant
 from isakmp.policy.overlaps import Overlaps
 from isakmp.policy.reader import bypass_names, connection_names
 from isakmp.policy.spd import Selector

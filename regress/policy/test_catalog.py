@@ -39,7 +39,7 @@ def test_peers_are_found_by_address_and_exchange() -> None:
     assert found.find_remote(ip_address("192.0.2.1"), MAIN).name == "west"
     nobody = refused(found.find_remote, ip_address("198.51.100.1"), MAIN).reason
     assert (nobody.cause, nobody.acceptable) == ("no-configuration", "192.0.2.1")
-    assert nobody.mend == "add 198.51.100.1= or Default= to [Phase 1]"
+    assert nobody.mend == "add 198.51.100.1= to [Phase 1]"
     other = refused(found.find_remote, ip_address("192.0.2.1"), AGGRESSIVE)
     assert other.reason.cause == "wrong-exchange-type"
     assert other.notify == isakmp.Notify.NO_PROPOSAL_CHOSEN

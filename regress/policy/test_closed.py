@@ -157,6 +157,31 @@ ROWS = [
           (IDS, "ID-type", "IPV4_ADDR_SUBNET", "I=D-type"),
           (IDS, "Netmask", "255.255.0.0", "N=etmask"))),
     closed(HOSTS, "Local-address", "Local-=address", PEERS),
+    # A value that is written in another way.
+    *(closed(IDS, f"Network= {value}\nNetmask= 255.255.0.0", wrong, NETS)
+      for value in ("10.1.0.0", "10.2.0.0")
+      for wrong in (f"Network= {value}/16\nNetmask= 255.255.0.0", f"Network= {value}/16",
+                    f"Network= {value}/24\nNetmask= 255.255.0.0", f"Network= {value} 255.255.0.0",
+                    f"Network= {value}/255.255.0.0", f"Network= {value}\nSubnet= 255.255.0.0",
+                    f"Subnet= {value}/16", f"Address= {value}\nNetmask= 255.255.0.0",
+                    f"Network= {value}\nNetmask= /16", f"Network= {value}.\nNetmask= 16")),
+    closed(IDS, "Network= 10.2.0.0\nNetmask= 255.255.0.0",
+           "Network= 10.2.0.0\nNetmask= 255.0.255.0", ("10.1.0.0/16", "10.0.0.0/8")),
+    closed(IDS, "ID-type= IPV4_ADDR_SUBNET\nNetwork= 10.2.0.0\nNetmask= 255.255.0.0",
+           "ID-type= IPV4_ADDR\nAddress= 10.2.0.0\nSubnet= 255.255.0.0", NETS),
+    *(closed(IDS, "Local-ID= near\nRemote-ID= far", wrong, NETS)
+      for wrong in ("Local= 10.1.0.0/16\nRemote= 10.2.0.0/16",
+                    "Local-ID= 10.1.0.0/16\nRemote-ID= 10.2.0.0/16",
+                    "Local-ID= near\nRemote-ID= 10.2.0.0/16",
+                    "Local-subnet= 10.1.0.0/16\nRemote-subnet= 10.2.0.0/16",
+                    "leftsubnet= 10.1.0.0/16\nrightsubnet= 10.2.0.0/16",
+                    "Source= 10.1.0.0/16\nDestination= 10.2.0.0/16",
+                    "Source= near\nDestination= far",
+                    "Local-ID= near\nDestination= 10.2.0.0-10.2.255.255")),
+    closed(IDS, "Local-ID= near\nRemote-ID= far",
+           "rightsubnet= 10.2.0.0/16\nleft= 192.0.2.1\nright= 192.0.2.2\nleftsubnet= 10.1.0.0/16",
+           NETS, PEERS, ("10.1.0.0/16", PEERS[1]), (PEERS[0], "10.2.0.0/16")),
+    closed(IDS, "Local-ID= near", "Local-ID= near\nSuites= QM-ESP-AES-SHA-SUITE", NETS),
     Row(IDS, "[west-east]\nPhase= 2\n", "", Fate.REFUSED),
     Row(TWO, "[west-south]\n", "", Fate.REFUSED),
 ]  # fmt: skip
@@ -368,7 +393,8 @@ GW_2 = PEERS_ALIKE[PEERS_ALIKE.index("[gw-2]") : PEERS_ALIKE.index("[c]")]
         (ALIKE, EAST, "", set[tuple[str, str]](), True),
         (ALIKE, EAST, EAST.replace("Net-east", "other"), {NETS}, True),
         (PEERS_ALIKE, "[gw-2]\n", "", {PEERS}, False),
-        (PEERS_ALIKE, "[gw-1]\n", "", {("192.0.2.1/32", "192.0.2.3/32")}, False),
+        # Its key stands in the connection above, which is in error for that.
+        (PEERS_ALIKE, "[gw-1]\n", "", {PEERS, ("192.0.2.1/32", "192.0.2.3/32")}, False),
         (PEERS_ALIKE, GW_2, "", {("192.0.2.1/32", "192.0.2.3/32")}, True),
         # What nothing names is like it, too, and what is meant is in use.
         (SPARE, "= Net-west", "= Net-ww", {("10.99.0.0/16", "10.2.0.0/16"), FAR}, False),
@@ -382,6 +408,13 @@ GW_2 = PEERS_ALIKE[PEERS_ALIKE.index("[gw-2]") : PEERS_ALIKE.index("[c]")]
             False,
         ),
         (LISTS, "10.1.0.0/16", "10.1.0.0/16, 10.5.0.0/61", {NETS, FAR}, False),
+        # Nothing says the mask, an octet, or which side it is.
+        (IDS, "10.1.0.0\nNetmask= 255.255.0.0", "10.1.0.0", {NETS, FAR}, False),
+        (IDS, "10.2.0.0\nNetmask= 255.255.0.0", "10.2.0.0", {NETS}, True),
+        (IDS, "Network= 10.2.0.0", "Network= 10.2.0", {NETS}, True),
+        (IDS, "Remote-ID= far", "Remote-ID= far\nDestination= 10.3.0.0/16", {NETS}, True),
+        (IDS, "Local-ID= near\nRemote-ID= far", "A= 10.1.0.0/16\nB= 10.2.0.0/16", {NETS}, True),
+        (IDS, "Local-ID= near\nRemote-ID= far", "Network= 10.2.0.0\nNetmask= 16", {PEERS}, True),
     ],
 )
 def test_a_guess_that_is_not_certain_does_not_stand_alone(

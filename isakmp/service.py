@@ -7,6 +7,7 @@ in order.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import socket
@@ -37,6 +38,8 @@ def work(
 ) -> None:  # fmt: skip
     """Run until a signal or a command ends it. IsakmpError where it cannot."""
     check_directory(daemon.run_directory, {0, os.geteuid()})
+    if options.report and not Path(options.report).parent.is_dir():
+        raise IsakmpError(f"{options.report}: {os.strerror(errno.ENOENT)}")
     with ExitStack() as stack:
         # The FIFO before the connections: they can be watched from the first message on.
         commands = Commands(daemon, time.time)

@@ -95,10 +95,12 @@ ROWS: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("User= no-such-one", "", nothing, "[General]:User: this host has no user no-such-one"),
     ("User= nobody\nGroup= no-such-one", "", nothing, "[General]:Group: this host has no group"),
     ("Application= engine\nEngine-socket= /nonexistent/socket", "", nothing,
-     "no key engine listens at /nonexistent/socket: No such file or directory; start it: "),
+     "[General]:Engine-socket: no key engine listens at /nonexistent/socket: No such "
+     "file or directory; start it: "),
     ("Application= magic", "", nothing, "'magic' is not one of engine"),
     ("", "-f /nonexistent/fifo", nothing, "/nonexistent/fifo: No such file or directory"),
     ("", "-i /nonexistent/pid", nothing, "/nonexistent/pid: No such file or directory"),
+    ("", "-R /nonexistent/report", nothing, "/nonexistent/report: No such file or directory"),
     ("", "-l /nonexistent/pcap", nothing, "/nonexistent/pcap: No such file or directory"),
 ]  # fmt: skip
 # What the start has other words for, or does not end for as it runs as root.
@@ -141,6 +143,7 @@ def test_what_ends_a_start_is_an_error_of_check(
     assert started.process.wait(30) == 1
     same = next((new for old, new in REWORDED.items() if old in said), said)
     same = same.replace("port 500: ", "port ").removeprefix("[General]:Run-directory: ")
+    same = same.removeprefix("[General]:Engine-socket: ")
     assert same.partition(" port ")[0] in started.error.read_text()
 
 

@@ -264,7 +264,7 @@ FAULTS = {
     "its peer": ("[other]\n", "[other]\nPort= no-such\n"),
     "no secret": ("Authentication= 9f2c7be1d04a86b35c7e\n", ""),
     "what the library lacks": ("[other]\nAddress", "[other]\nIKE-proposals= aes128\nAddress"),
-    "an identity": ("Netmask= 255.255.0.0\n", "Netmask= 255.0.255.0\n"),
+    "an identity": ("Network= 10.7.0.0\n", "Network= 10.7.0.300\n"),
     "no such section": ("Remote-ID= far-2", "Remote-ID= far-3"),
     "a tag that is never used": ("[second]\n", "[second]\nConfiguration= nowhere\n"),
 }

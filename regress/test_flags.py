@@ -52,7 +52,9 @@ def test_a_build_can_read_the_flags_without_what_isakmpd_needs(module: str) -> N
     assert subprocess.run([sys.executable, "-I", "-S", "-c", code]).returncode == 0
 
 
-@pytest.mark.parametrize("words", [["-p", "0"], ["-p", "x"], ["--frob"], ["extra"], ["-c"]])
+@pytest.mark.parametrize(
+    "words", [["-p", "0"], ["-p", "501", "-N", "501"], ["-p", "x"], ["--frob"], ["extra"], ["-c"]]
+)
 def test_wrong_usage_of_the_daemon_is_status_2(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -209,6 +209,20 @@ def test_a_connection_whose_traffic_cannot_be_read_is_not_said_to_be_dropped() -
     assert (row["state"], row["fate"]) == ("left out", "not dropped: it cannot be read")
 
 
+def test_what_is_not_dropped_is_told_first_at_a_start() -> None:
+    text = WEST.text().replace("Connections= west-east", "Connections= lan, west-east") + (
+        "[lan]\nISAKMP-peer= east\nLocal-selectors= 10.1.0.0/16\nESP-proposals= sha3\n"
+        "Remote-selectors= 10.3.0.0/16\n"
+    )
+    text = text.replace("Network= 10.2.0.0", "Network= 10.2.0.300")
+    net = Network()
+    west = net.add(WEST.address, text)
+    net.start()
+    one, other = module.told_at_start(west.daemon.connections)
+    assert one.startswith("left out: west-east: its traffic is not dropped: it cannot be read: ")
+    assert other.startswith("left out: lan: ") and "its traffic" not in other
+
+
 def test_a_connection_whose_near_side_cannot_be_read_drops_all_that_is_with_the_far_one() -> None:
     selectors = "Local-selectors= 10.1.0.0/33\nRemote-selectors= 10.2.0.0/16"
     net = Network()
@@ -232,6 +246,7 @@ def test_a_passive_connection_with_everybody_cuts_nothing_off_when_it_is_left_ou
     assert row["fate"].startswith("not dropped where its remote network is everybody")
     remote = {str(p.selector.dst) for p in east.app.policies if p.direction is Direction.OUT}
     assert remote == {"fd01::/16"}
+    assert "with everybody its traffic is not dropped, as it is passive" in east.said
 
 
 def test_peers_have_the_versions_and_proposals_they_are_configured_for() -> None:

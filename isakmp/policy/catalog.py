@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import fold
@@ -434,8 +434,8 @@ class Catalog:
         """What lets in who calls from an address that [Phase 1] lacks, and nobody else."""
         section = next(iter(self._at.get(address, ())), "")
         mend = f"add {address}= {section}".rstrip() + " to [Phase 1]"
-        tags = self.conf.tags("Phase 1")[:MISSES_MAX] if section else ()
-        wrong = [tag for tag in tags if self.conf.get("Phase 1", tag) == section]
+        listed = islice(self._phase_1.items(), MISSES_MAX) if section else ()
+        wrong = [str(other) for other, named in listed if named == section]
         return f"{mend}, or correct {wrong[0]} there" if wrong else mend
 
     def _placed(self, address: Address, notify: int, *, by_identity: bool) -> None:

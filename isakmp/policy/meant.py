@@ -186,9 +186,13 @@ class Meant:
             free = [side for side in sides if not _said(entries, side)]
             side = next(iter(free), sides[0])
             (tag,) = set(side) & set(meant)
-            if free or fold(tag) in entries:
-                _add(entries, tag, entry)
-            if len(sides) > 1 or fold(tag) not in entries:
+            said = entries.get(fold(tag))
+            if said and tag == side[1]:
+                entries[fold(tag)] = said._replace(value=f"{said.value}, {entry.value}")
+            elif free:
+                entries[fold(tag)] = entry._replace(tag=tag)
+            same = said is not None and (tag == side[1] or fold(said.value) == fold(entry.value))
+            if len(sides) > 1 or not (free or same):
                 doubtful.update(selectors for _, selectors in sides)
 
     def _mend_lists(self, key: str, entries: dict[str, Entry]) -> None:
@@ -210,7 +214,9 @@ class Meant:
         if kind is Kind.ID and not self.conf.has_section(entry.value) and is_traffic(entry.value):
             selectors = next(other for identity, other in SIDES if identity == tag)
             del entries[fold(tag)]
-            _add(entries, selectors, entry)
+            if said := entries.get(fold(selectors)):
+                entry = entry._replace(value=f"{said.value}, {entry.value}")
+            entries[fold(selectors)] = entry._replace(tag=selectors)
             return True
         if not self.conf.has_section(entry.value):
             others = {fold(entries[one].value) for one in map(fold, _LEADS) if one in entries}
@@ -335,13 +341,6 @@ class Meant:
 def _said(entries: dict[str, Entry], side: tuple[str, str]) -> bool:
     """Whether a tag says that side."""
     return any(fold(tag) in entries for tag in side)
-
-
-def _add(entries: dict[str, Entry], tag: str, entry: Entry) -> None:
-    """Have a tag say what an entry does, beside what it says."""
-    before = entries.get(fold(tag))
-    value = f"{before.value}, {entry.value}" if before else entry.value
-    entries[fold(tag)] = entry._replace(tag=tag, value=value)
 
 
 def _whole(kind: Kind, entries: dict[str, Entry]) -> dict[str, Entry]:

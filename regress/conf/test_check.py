@@ -451,6 +451,38 @@ def test_a_peer_that_nobody_is_ever_taken_for(listed: str, spoken: str) -> None:
     assert not any("[south]: cannot" in line for line in warnings(Conf.from_text(named, "f")))
 
 
+REMOTE_ID = "Remote-ID= w\n[w]\nID-type= IPV4_ADDR\nAddress= 192.0.2.2\n"
+LACKS = "[Phase 1] lacks Default= west, by which every address may call"
+
+
+@pytest.mark.parametrize(
+    ("phase_1", "spoken", "more", "said"),
+    [
+        ("", "ikev2", "", [f"cannot call us: {LACKS}"]),
+        ("", "ikev2", REMOTE_ID, [f"cannot call us: {LACKS}"]),
+        ("192.0.2.7= far", "ikev2", REMOTE_ID, [f"can call us from 192.0.2.7 alone: {LACKS}"]),
+        ("192.0.2.7= far", "ikev1", REMOTE_ID, [f"cannot call us: {LACKS}"]),
+        ("Default= far", "ikev2", REMOTE_ID, []),
+        ("Default= far", "ikev2", "", ["cannot call us: who calls is [far], the Default, and "
+                                       "[west] only by a Remote-ID, which it lacks"]),
+        ("Default= west", "ikev2", "", []),
+    ],
+)  # fmt: skip
+def test_a_peer_of_any_address_whom_no_line_lets_in(
+    phase_1: str, spoken: str, more: str, said: list[str]
+) -> None:
+    text = VERSION_2.replace("192.0.2.2= west", phase_1).replace(
+        "Connections", "Passive-connections"
+    )
+    text = text.replace("ikev2, ikev1", spoken).replace("Address= 192.0.2.2\n", "", 1)
+    text = text.replace("[net]", f"{more}[net]") + (
+        "[far]\nKey-exchange= ikev2\nIKE-proposals= aes128gcm16-prfsha256-x25519\n"
+        "Authentication= 5b1f0d9c8842b6d1f09c7e35\n"
+    )
+    found = [line for line in warnings(Conf.from_text(text, "f")) if "call us" in line]
+    assert [line.partition("[west]: ")[2] for line in found] == said
+
+
 def test_a_key_by_identity_is_enough() -> None:
     by_identity = VERSION_2.replace("Authentication= 9f2c7be1d04a86b35c7e", "") + (
         "[west@example.net]\nAuthentication= 9f2c7be1d04a86b35c7e\n"

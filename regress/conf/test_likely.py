@@ -146,3 +146,10 @@ def test_a_configuration_of_the_other_phase_is_not_what_is_meant(right: str, wro
     with pytest.raises(ConfError) as refused:
         conf.follow("net" if right == "quick" else "east", "Configuration", wrong)
     assert refused.value.hint == hint
+
+
+def test_a_section_without_its_header_is_found_in_one_of_a_fixed_name() -> None:
+    text = TEXT.replace("\n[east]\n", "\n")
+    errors = [str(error) for error in check(Conf.from_text(text, "f"))]
+    (error,) = [each for each in errors if "[net]:ISAKMP-peer" in each]
+    assert "there is no section [east] (is its header missing above Address in [Phase 2]?)" in error

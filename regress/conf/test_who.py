@@ -50,6 +50,13 @@ def test_a_peer_that_is_called_elsewhere_than_it_calls_from() -> None:
     assert not warned("192.0.2.3= west", "192.0.2.9= west\n192.0.2.3= west")
 
 
+def test_a_default_that_is_called_elsewhere() -> None:
+    assert warned("Default= any", "Default= west") == [
+        "f:4 [Phase 1]:Default: [west] has Address= 192.0.2.3: it is called there, and taken for "
+        "it is who calls from any address that [Phase 1] lacks"
+    ]
+
+
 def test_peers_that_are_apart() -> None:
     assert not warned()
     same = warned("of section west", "of section east")

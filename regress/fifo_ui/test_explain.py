@@ -82,7 +82,7 @@ def test_a_stranger_that_no_configuration_knows() -> None:
     told, text = said(east, "192.0.2.1")
     assert told == "no configuration matches"
     assert "no peer is configured for 192.0.2.1" in text
-    assert "add 192.0.2.1= or Default= to [Phase 1]" in text
+    assert "add 192.0.2.1= to [Phase 1]" in text
 
 
 def test_a_peer_that_is_configured_for_ikev1_alone() -> None:

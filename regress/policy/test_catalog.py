@@ -47,6 +47,12 @@ def test_peers_are_found_by_address_and_exchange() -> None:
     assert empty.reason.acceptable == "nobody"
 
 
+def test_what_lets_in_a_peer_whom_phase_1_has_elsewhere() -> None:
+    found = catalog(EAST.text().replace("192.0.2.1= west", "192.0.2.9= west"))
+    reason = refused(found.find_remote, ip_address("192.0.2.1"), MAIN).reason
+    assert reason.mend == "add 192.0.2.1= west to [Phase 1], or correct 192.0.2.9 there"
+
+
 def test_a_default_peer_answers_everybody() -> None:
     found = catalog(EAST.text().replace("192.0.2.1= west", "Default= west"))
     assert found.find_remote(ip_address("2001:db8::9"), MAIN).name == "west"

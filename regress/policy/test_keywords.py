@@ -162,3 +162,22 @@ def test_key_exchanges_that_cannot_be(text: str, reason: str) -> None:
     """RFC 9370 2.2.1."""
     with pytest.raises(BadValue, match=reason):
         parse_ike(text)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("aes256gcm99", "aes256gcm16"),
+        ("aes128ccm9", "aes128ccm16"),
+        ("sha2", "sha256"),
+        ("DH14", "modp2048"),
+        ("group19", "ecp256"),
+        ("grp31", "x25519"),
+        ("modp14", "modp2048"),
+        ("x2551", "x25519"),
+    ],
+)
+def test_what_a_word_may_be_meant_for(word: str, meant: str) -> None:
+    with pytest.raises(BadValue) as wrong:
+        parse_ike(f"aes256-sha256-{word}")
+    assert wrong.value.hint == f"did you mean {meant}?"

@@ -63,3 +63,12 @@ def test_what_is_wrong_with_such_a_tag_and_what_to_write() -> None:
     assert "Default" in str(no_address(conf, "Defalt")) and HINT not in str(
         no_address(conf, "Defalt")
     )
+
+
+def test_what_to_write_lets_in_whom_it_says() -> None:
+    text = "[Phase 1]\ngate.example= at\n" + SECTIONS
+    hint = no_address(Conf.from_text(text, "f"), "gate.example").hint
+    assert "Default= at: every address may call then, so give [at] a Remote-ID" in hint
+    text = text.replace("[at]", "Default= bare\n[at]")
+    hint = no_address(Conf.from_text(text, "f"), "gate.example").hint
+    assert "or leave it out, and give [at] a Remote-ID" in hint and "every" not in hint

@@ -224,6 +224,9 @@ def address_of(text: str) -> Address | None:
 def address_hint(text: str) -> str:
     """What to write in place of a text that is no address; empty where that cannot be told."""
     bare = text.partition("/")[0].strip("[] ")
+    if bare.replace(".", "").isdecimal() and 0 < bare.count(".") < 3:
+        bare += ".0" * (3 - bare.count("."))
+        return f"an address has four octets: {bare}?" if is_address(bare) else ""
     if not is_address(bare):
         return ""
     mask = "; of a network the mask is Netmask's" if "/" in text else ""

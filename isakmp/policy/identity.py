@@ -158,7 +158,9 @@ def _mask(conf: Conf, section: str, text: str, version: int) -> int:
             raise ValueError
         return prefix_of(mask.packed)
     except ValueError as error:
-        hint = "such as 255.255.0.0, or 16" if version == 4 else "a number of bits, such as 64"
+        hint = "such as 255.255.0.0, or 16" if version == 4 else "such as ffff:ffff::, or 32"
+        if text.startswith("/"):
+            hint = f"write {text.strip('/ ')}"
         raise conf.error(f"{text!r} is not a netmask", section, "Netmask", hint) from error
 
 

@@ -182,6 +182,10 @@ ROWS = [
            "rightsubnet= 10.2.0.0/16\nleft= 192.0.2.1\nright= 192.0.2.2\nleftsubnet= 10.1.0.0/16",
            NETS, PEERS, ("10.1.0.0/16", PEERS[1]), (PEERS[0], "10.2.0.0/16")),
     closed(IDS, "Local-ID= near", "Local-ID= near\nSuites= QM-ESP-AES-SHA-SUITE", NETS),
+    closed(IDS, "Remote-ID= far", "Remote-ID= far\nRemote-IDs= far", NETS),
+    closed(LISTS, "Remote-selectors= 10.2.0.0/16",
+           "Remote-selectors= 10.2.0.0/16\nright= 10.9.0.0/16", NETS,
+           ("10.1.0.0/16", "10.9.0.0/16")),
     Row(IDS, "[west-east]\nPhase= 2\n", "", Fate.REFUSED),
     Row(TWO, "[west-south]\n", "", Fate.REFUSED),
 ]  # fmt: skip

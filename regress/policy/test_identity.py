@@ -132,3 +132,18 @@ def test_bits_below_the_netmask_are_any(netmask: str) -> None:
     text = f"[id]\nID-type= IPV4_ADDR_SUBNET\nNetwork= 10.1.3.7\nNetmask= {netmask}"
     found = read_identity(Conf.from_text(text), "id")
     assert str(network_of(found)) == "10.1.0.0/16"
+
+
+@pytest.mark.parametrize(
+    ("network", "netmask", "hint"),
+    [
+        ("10.2.0", "255.255.0.0", "an address has four octets: 10.2.0.0?"),
+        ("10.2.0.0/16", "255.255.0.0", "write 10.2.0.0 alone; of a network the mask is Netmask's"),
+        ("10.2.0.0", "/16", "write 16"),
+        ("10.2.0.0", "255.0.255.0", "such as 255.255.0.0, or 16"),
+    ],
+)
+def test_what_to_write_in_place_of_no_network(network: str, netmask: str, hint: str) -> None:
+    with pytest.raises(ConfError) as wrong:
+        read(f"ID-type= IPV4_ADDR_SUBNET; Network= {network}; Netmask= {netmask}")
+    assert wrong.value.hint == hint

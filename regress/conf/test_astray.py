@@ -101,3 +101,9 @@ def test_sides_and_traffic() -> None:
         0, 0, 1, None,
     ]  # fmt: skip
     assert not is_traffic("") and not is_traffic("10.2.0.0/99")
+
+
+def test_a_bypass_that_would_let_more_pass_for_it_is_in_error() -> None:
+    bypass = "[Phase 2]\nBypass= lan\n[lan]\nRemote-selectors= 10.2.7.0/24\nOur-net= 10.1.9.7\n"
+    (error,) = judge(Conf.from_text(bypass, "f")).errors
+    assert error.tag == "Our-net" and error.hint == "did you mean Local-selectors?"

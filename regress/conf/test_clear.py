@@ -46,7 +46,7 @@ UNSAID = "so it lets pass in clear what [west-east] has of {}; name our side"
     ("bypass", "told"),
     [
         ("Remote-selectors= 10.2.5.0/24\n", "10.1.0.0/16 with 10.2.5.0/24"),
-        ("Locals= 10.1.9.7\nRemote-selectors= 10.2.5.9\n", "10.1.0.0/16 with 10.2.5.9/32"),
+        ("Locals= printer\nRemote-selectors= 10.2.5.9\n", "10.1.0.0/16 with 10.2.5.9/32"),
         ("Remote-selectors= 10.0.0.0/8\n", "10.1.0.0/16 with 10.2.0.0/16"),
         ("Remote-selectors= " + ", ".join(f"10.2.{n}.0/24" for n in range(10, 24, 2)),
          ", ".join(f"10.1.0.0/16 with 10.2.{n}.0/24" for n in range(10, 20, 2)) + ", 2 more"),

@@ -30,6 +30,8 @@ class Beginnings:
 
     def spoke(self, sa: IsakmpSa) -> None:
         """The peer of ``sa`` is proven: it has that version."""
+        if len(sa.remote.key_exchange) == 1:
+            return
         key = sa.remote.name, called(sa.remote, sa.path, sa.nat)
         if len(self._spoken) >= MOST_SPOKEN:
             self._spoken.clear()

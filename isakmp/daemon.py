@@ -432,7 +432,7 @@ class Daemon:
             with _unchanged(of_file=True):
                 fresh = yield from self.conf.again()
                 yield from refusing_lost(fresh)
-                refuse_start(fresh)
+                refuse_start(fresh, self._stack.families)
                 yield from refuse_incomplete(self.conf, fresh)
             differ = yield from self.conf.differing(fresh)
             what = "configuration reloaded"

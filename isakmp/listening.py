@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from isakmp.conf.host import NO_INTERFACE
+from isakmp.conf.host import NO_INTERFACE, none_left
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
 from isakmp.policy.spd import Address
@@ -26,6 +26,5 @@ def listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
                 raise conf.error(f"{text} {NO_INTERFACE}", "General", "Listen-on") from None
         addresses += [address for address in found if address.version in families]
     if not addresses and conf.is_written("General", "Listen-on"):
-        why = f"has no address of IPv{families[0]}, and -{families[0]} leaves out all others"
-        raise conf.error(why, "General", "Listen-on")
+        raise none_left(conf, families)
     return addresses

@@ -234,9 +234,11 @@ class SaDatabase:
         return list(self._by_connection.get(name, {}).values())
 
     def has_cut(self, name: str, beside: ChildSa) -> bool:
-        """Whether a connection has another child SA than that with less than its peer asked for."""
+        """Whether a connection has another child SA than that with less than its peer asked for, or
+        with no more than that."""
+        had = beside.traffic
         found = self._by_connection.get(name, {}).values()
-        return any(child.cut for child in found if child is not beside)
+        return any(child.cut or child.traffic == had for child in found if child is not beside)
 
     def is_up(self, name: str) -> bool:
         """Whether some child SA of a connection is there that is not superseded."""

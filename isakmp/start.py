@@ -154,7 +154,7 @@ def _serve(
     timers = Timers(time.monotonic)
     loop = Loop(timers, lambda error: log.internal_err("bug: %s", "".join(format_exception(error))))
     outlets.attach(loop)
-    refuse_start(conf)
+    refuse_start(conf, families(options))
     general = partial(conf.get, "General")
     identity = Identity.wanted(general("User") or "", general("Group") or "")
     with ExitStack() as stack:

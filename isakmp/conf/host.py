@@ -73,6 +73,20 @@ def _left_out(conf: Conf, families: Collection[int]) -> Iterator[str]:
             yield f"{place}: {address} is left out: {_alone(families)}"
 
 
+def none_left(conf: Conf, families: Collection[int]) -> ConfError:
+    """That nothing of Listen-on is of a version of IP that isakmpd is to speak."""
+    version = min(families)
+    why = f"has no address of IPv{version}, and -{version} leaves out all others"
+    return conf.error(why, "General", "Listen-on")
+
+
+def refuse_none_left(conf: Conf, families: Collection[int]) -> None:
+    """ConfError where that is so, whatever interfaces this host has."""
+    found = list(map(address_of, conf.general("Listen-on")[0] or ()))
+    if found and all(address and address.version not in families for address in found):
+        raise none_left(conf, families)
+
+
 def _unspoken(conf: Conf, remote: Remote, families: Collection[int]) -> str:
     """That a peer is of such a version; empty where it is not."""
     both = ("Local-address", remote.local_address), ("Address", remote.address)

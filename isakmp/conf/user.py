@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from stat import S_IWGRP, S_IWOTH, S_IWUSR, S_IXGRP, S_IXOTH, S_IXUSR
 
 from isakmp.conf.files import is_other
+from isakmp.conf.host import refuse_none_left
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
 from isakmp.conf.tags_general import REFUSED_AT_START
@@ -17,11 +18,13 @@ from isakmp.run_directory import COMMON, run_directory
 _RIGHTS = (S_IWUSR | S_IXUSR, S_IWGRP | S_IXGRP, S_IWOTH | S_IXOTH)
 
 
-def refuse_start(conf: Conf) -> None:
+def refuse_start(conf: Conf, families: Collection[int] = (4, 6)) -> None:
     """ConfError where isakmpd would not start as this file has it, whatever else this host has: a
-    value in error that it needs, or a user or group that is not there."""
+    value in error that it needs, nothing left to listen on, or a user or group that is not there.
+    families: the versions of IP that it is to speak."""
     for tag in REFUSED_AT_START:
         conf.value(Kind.GENERAL, "General", tag)
+    refuse_none_left(conf, families)
     try:
         named_user(conf)
     except ConfError as error:

@@ -37,6 +37,8 @@ from isakmp.sa_database import SaDatabase
 RENEW_S = 60.0
 # A peer that has not spoken under its new SA is asked so often before the one before it ends.
 ASKED_MAX = 3
+# Where it is silent under both, neither ends for that, for so long: the network may be back.
+SILENT_S = 120.0
 _TITLES = {"soft": "SA soft", "hard": "SA hard"}
 
 
@@ -166,10 +168,13 @@ class Keeper(Shared):
             gone.events["new"] = self.timers.add("new SA asked", first, self._ask_new, gone, stays)
 
     def _ask_new(self, gone: IsakmpSa, stays: IsakmpSa) -> None:
-        """The end of ``gone`` is near, and whether its peer has the new one is not known."""
+        """The end of ``gone`` is near, and under which its peer is is not known."""
         if gone.state is State.SUPERSEDED and self._is_unheard(stays):
-            if not stays.running:
-                self.liveness.question(stays)
+            # What owns child SAs ends with them where a question has no answer.
+            silently = not self.engine.dialects[gone.dialect].owns_children
+            for sa in (stays, gone) if silently else (stays,):
+                if not sa.running:
+                    self.liveness.question(sa)
             gone.events["new"] = self.timers.add(
                 "new SA asked", GRACE_S, self._ask_new, gone, stays
             )
@@ -182,17 +187,21 @@ class Keeper(Shared):
 
     def _end_or_restore(self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa]) -> None:
         """The counters of who may have been heard are here."""
-        if sa.state is not State.SUPERSEDED:
+        if sa.state is not State.SUPERSEDED or sa.events["delete"].pending:
             return
+        unheard = self._is_unheard(stays)
+        asked_at = self.timers.now() - ASKED_MAX * GRACE_S
+        silent = unheard and self.liveness.heard_at(sa) < asked_at
+        waits = silent and asked_at < stays.established + SILENT_S
         if self._is_of_another(sa, stays):
             self._restore_sa(sa)
-        elif self._is_unheard(stays):
+        elif unheard and not silent:
             self.log.proto_warn("%s ends: its peer has never spoken under it, and keeps %s, which "
                                 "it was to replace", stays, sa)  # fmt: skip
             self.delete_sa(stays, tell=False)
             if sa.state is State.SUPERSEDED:
                 self._restore_sa(sa)
-        elif self._renewing(sa, made) or sa.running:
+        elif waits or self._renewing(sa, made) or sa.running:
             sa.events["delete"] = self.timers.add(
                 "SA delete", GRACE_S, self._end_superseded_sa, sa, stays, made
             )

@@ -7,6 +7,7 @@ the configuration says how much silence is too much, it is that which traffic of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -185,7 +186,7 @@ class Liveness:
         if not sa.dpd_waiting and not self.due(sa.remote.name, silent_s, unanswered):
             self.watch(sa)
         elif sa.dpd_waiting * self._retry_s >= self.timeout_s:
-            self.dead(sa, "though it was asked")
+            self.dead(sa, "though it was asked", now)
         else:
             self._ask(sa)
             if sa.doubted and sa.dpd_waiting > 1:
@@ -287,14 +288,18 @@ class Liveness:
         made = [c for c in self.sas.children_of(sa) if c.parent is sa or c.kin is sa.kin]
         return max(sa.last_heard, carried(made)[0])
 
-    def dead(self, sa: IsakmpSa, what: str) -> None:
+    def dead(self, sa: IsakmpSa, what: str, since: float = math.inf) -> None:
         """Nothing came for all our questions: every SA with this peer is gone, but what it has been
-        heard under since, as another device may have come to this one's place. what: was asked."""
+        heard under since, as another device may have come to this one's place. what: was asked;
+        since: it lives where something comes under ``sa`` after that."""
         counted = self.count_under(self.sas.of_peer(sa.peer))
-        counted.then(lambda _: self._give_up(sa, what))
+        counted.then(lambda _: self._give_up(sa, what, since))
 
-    def _give_up(self, sa: IsakmpSa, what: str) -> None:
+    def _give_up(self, sa: IsakmpSa, what: str, since: float) -> None:
         if sa.state is State.DEAD:
+            return
+        if sa.last_heard > since:
+            self._lives(sa)
             return
         told = f"the peer is dead, silent for {sa.silent_s(self.timers.now()):.0f} s, {what}"
         reason = self.shared.engine.unsent(sa.path) or Reason("peer-dead", told)

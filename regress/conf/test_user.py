@@ -103,3 +103,16 @@ def test_what_no_start_goes_on_with(lines: str, said: str) -> None:
     with pytest.raises(ConfError) as refused:
         refuse_start(conf)
     assert str(refused.value).startswith(said)
+
+
+@pytest.mark.parametrize("spoken", [4, 6])
+def test_a_start_with_nothing_left_to_listen_on_is_none(spoken: int) -> None:
+    lists = {4: "192.0.2.1, 192.0.2.2", 6: "2001:db8::1"}
+    own, other = (Conf.from_text(f"[General]\nListen-on= {lists[v]}\n", "f")
+                  for v in (spoken, 10 - spoken))  # fmt: skip
+    refuse_start(own, (spoken,))
+    refuse_start(other)
+    with pytest.raises(ConfError, match=f"has no address of IPv{spoken}, and -{spoken} leaves out"):
+        refuse_start(other, (spoken,))
+    named = Conf.from_text("[General]\nListen-on= eth0, 2001:db8::1\n", "f")
+    refuse_start(named, (4,))  # which addresses an interface has is not known here

@@ -235,3 +235,40 @@ def test_packets_under_a_new_one_show_that_its_peer_has_it() -> None:
         assert all(stream.run(1))
     assert new.state is State.ESTABLISHED
     assert "never spoken" not in east.said
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize("seconds", [20, 35, 45])
+def test_where_nobody_is_heard_under_either_neither_is_given_up_for_it(
+    version: int, quiet: bool, seconds: int
+) -> None:
+    """The network is away for a while, just when both ends have both."""
+    net, west, east = up() if version == 1 else ikev2_up()
+    (old,) = west.daemon.sas.isakmp.values()
+    (child,) = west.daemon.sas.all_children()
+    west.daemon.connections.begin_sa(old.remote, old.path, child.connection, old.nat)
+    net.pump()
+    net.lose = lambda packet: True
+    stream = Stream(net, west.address, east.address, FLOW)
+    net.run(seconds) if quiet else stream.run(seconds)
+    net.lose = lambda packet: False
+    assert all(stream.run(200))
+    assert [connected(host) for host in (west, east)] == [True, True]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_who_is_heard_while_the_counters_are_asked_for_lives(version: int) -> None:
+    net, west, east = up() if version == 1 else ikev2_up()
+    (there,), (here,) = (host.daemon.sas.isakmp.values() for host in (west, east))
+    net.run(1)
+    east.app.held = []
+    east.daemon.keeper.liveness.dead(here, "though it was asked", net.now)
+    net.run(1)
+    west.daemon.keeper.liveness.question(there)
+    net.run(1)
+    east.app.release()
+    east.app.held = None
+    net.run(1)
+    assert here.state is State.ESTABLISHED
+    agree(west, east)

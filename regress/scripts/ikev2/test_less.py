@@ -132,3 +132,21 @@ def test_a_pair_of_networks_that_no_child_sa_has_is_told_though_each_is_in_one()
     row = row_of(west)
     assert (row["agreed"], row["less"]["cause"]) == (both, "peer-refused")
     assert row["less"]["offered"] == "10.1.0.0/16 === 10.3.0.0/16"
+
+
+def test_who_gives_what_is_there_already_has_narrowed_nothing() -> None:
+    """A gateway renews a client's child SA under another IKE SA, and asks for more behind it."""
+    one, other = gateways()
+    net = Network()
+    west = net.host(replace(one, local="10.1.1.0/24"))
+    east = net.host(replace(other, remote="10.1.0.0/16"))
+    net.start()
+    net.run(4)
+    (child,), (sa,) = east.daemon.sas.all_children(), east.daemon.sas.isakmp.values()
+    east.daemon.connections.begin_sa(sa.remote, sa.path, None, sa.nat)
+    net.run(2)
+    new = east.daemon.sas.current_of_remote("west")
+    assert new is not None and new is not sa
+    east.daemon.connections.renew(child, new)
+    net.run(5)
+    assert not west.reasons() + east.reasons()

@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 
 SHOWN = 5
 LEFT_OUT, NO_STACK = "left out", "no stack"  # states of a connection, as status() has them
-IN_PART = "up in part"
+IN_PART, NOT_BEGUN = "up in part", "not begun"
 _TOPICS = {
     "proposals": ("no-proposal-chosen", "bad-choice", "invalid-ke-payload", "nothing-to-offer",
                   "invalid-key-information", "invalid-key-exchange"),
@@ -67,7 +67,13 @@ def failures(
     failed = _counted(row for row in outcomes if not row.get("ok") and not _is_expected(row))
     of_peer = [
         row
-        for rows in (left_out[::-1], _in_part(connections, failed), doubtful, failed)
+        for rows in (
+            left_out[::-1],
+            _in_part(connections, failed),
+            _not_begun(connections),
+            doubtful,
+            failed,
+        )
         for row in [row for row in rows if is_of(row)][: -SHOWN - 1 : -1]
     ]
     told = [*no_stack, *of_peer]
@@ -81,6 +87,15 @@ def _in_part(connections: Sequence[Row], failed: Sequence[Row]) -> list[Row]:
         {"name": row["name"], "peer": row.get("peer"), "state": IN_PART, "reason": why,
          "initiator": "offered" in why}
         for row in connections if (why := row.get("less")) and (row["name"], why) not in told
+    ]  # fmt: skip
+
+
+def _not_begun(connections: Sequence[Row]) -> list[Row]:
+    """What there is no way to begin: no exchange tells it."""
+    return [
+        {"name": row["name"], "peer": row.get("peer"), "state": NOT_BEGUN, "reason": why,
+         "initiator": True}
+        for row in connections if (why := row.get("reason")) and why["cause"] == "no-address"
     ]  # fmt: skip
 
 
@@ -200,6 +215,8 @@ def _head(row: Row) -> str:
         return f"the {what} {text_of(row.get('name'))} is left out for an error"
     if row.get("state") == IN_PART:
         return f"now: the connection {text_of(row.get('name'))} is up in part"
+    if row.get("state") == NOT_BEGUN:
+        return f"now: the connection {text_of(row.get('name'))} is not up"
     role = "we began" if row.get("initiator") else "the peer began"
     times = f", {row['times']} times" if (row.get("times") or 1) > 1 else ""
     when = f"{moment(row['when'] or 0.0)} " if "when" in row else "now, and not ended yet:"

@@ -182,10 +182,7 @@ class Connections:
         path = self.beginnings.path_to(entry.remote)
         if path is None:
             entry.waiting, entry.unreached = None, True
-            reason = Reason(
-                "no-address", f"peer {entry.remote.name} has no address, or there is no route",
-                line=entry.remote.line, mend="set Address, wait for the peer, or add a route",
-            )  # fmt: skip
+            reason = _nowhere(entry.remote)
             if not entry.failed_for(reason.cause):  # no exchange tells it
                 self.log.write(severity_of(reason), "connection %s: %s", entry.name, reason)
             self._failed(entry, reason)
@@ -572,3 +569,12 @@ class Connections:
     def reinstall(self) -> None:
         """Every policy again, for a stack that has forgotten them."""
         self.flows.reinstall()
+
+
+def _nowhere(remote: Remote) -> Reason:
+    """Why there is no way to a peer."""
+    why = f"peer {remote.name} has no Address, and has not called"
+    mend = "set Address, or wait for the peer"
+    if remote.address is not None:
+        why, mend = f"there is no route to {remote.address}", f"add a route to {remote.address}"
+    return Reason("no-address", why, line=remote.line, mend=mend)

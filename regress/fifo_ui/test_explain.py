@@ -10,7 +10,7 @@ import pytest
 
 from fifo_ui import explain
 from isakmp.log.log import stamp_of
-from regress.pair import Gateway, Host, Network, both, connected, network_id, up
+from regress.pair import WEST, Gateway, Host, Network, both, connected, network_id, up
 from regress.scripts.ikev2.pairs import SPOKEN, gateways, pair
 
 WHO = "[who]\nID-type= FQDN\nName= {}.example\n"
@@ -311,3 +311,19 @@ def test_what_nobody_answers_is_told_with_its_mend(
         assert text.startswith("now, and not ended yet: ")
         assert "no answer yet to message 1 of " in text and "repeated 1 time" in text
         assert "to mend: is the peer reachable on this address and port" in text
+
+
+def test_what_there_is_no_way_to_begin_is_told_though_no_attempt_was_made() -> None:
+    net = Network()
+    text = WEST.text().replace(f"Local-address= {WEST.address}\n", "")
+    west = net.add(WEST.address, text, source=lambda _: None)
+    net.start()
+    status = west.daemon.status()
+    for name in (None, "west-east", "east"):
+        rows = explain.failures([], name, status["connections"], peers=status["peers"])
+        (told,) = rows
+        assert told["topic"] == "the way to the peer"
+        assert told["reason"]["mend"] == "add a route to 192.0.2.2"
+        said = explain.text(rows, name)
+        assert "now: the connection west-east is not up" in said
+        assert "there is no route to 192.0.2.2" in said

@@ -163,7 +163,9 @@ def test_up_says_at_once_that_there_is_no_address_to_begin_with() -> None:
     text = west.text().replace(f"{EAST.address}= east", "Default= east")
     host = net.add(west.address, text.replace(f"\nAddress= {EAST.address}\n", "\n"))
     net.start()
-    with pytest.raises(ControlError, match="has no address, or there is no route") as caught:
+    with pytest.raises(
+        ControlError, match="peer east has no Address, and has not called"
+    ) as caught:
         wait_in(net, host).run()
     assert caught.value.mend.startswith("set Address")
     assert net.now == 0.0

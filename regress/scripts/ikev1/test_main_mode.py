@@ -276,7 +276,8 @@ def test_a_peer_without_a_route() -> None:
     text = text.replace("[General]\n", "[General]\nListen-on= 192.0.2.1\n")
     west = net.add("192.0.2.1", text, source=lambda _: None)
     net.start()
-    assert west.daemon.status()["connections"][0]["reason"]["cause"] == "no-address"
+    reason = west.daemon.status()["connections"][0]["reason"]
+    assert (reason["cause"], reason["detail"]) == ("no-address", "there is no route to 192.0.2.2")
     west.daemon.connections.beginnings.source = lambda _: west.address
     east = net.host(EAST)
     east.daemon.start()

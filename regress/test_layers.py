@@ -42,7 +42,9 @@ LAYERS = [
         "isakmp.policy.meanings",
         "isakmp.policy.silence",
     ],
+    ["isakmp.policy.likely_network"],
     ["isakmp.policy.keywords", "isakmp.policy.selector_text", "isakmp.conf.kinds"],
+    ["isakmp.policy.likely_selectors"],
     [
         "isakmp.conf.tags",
         "isakmp.conf.tags_connection",

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 
 from isakmp.conf.kinds import Kind
-from isakmp.conf.parse import Section, fold, items_of
+from isakmp.conf.parse import Section, fold
 from isakmp.conf.tags import FIXED, FOLDED, TAGS
-from isakmp.policy.selector_text import parse_selector
+from isakmp.policy.likely_selectors import likely_selectors
 
 SIDES = ("Local-ID", "Local-selectors"), ("Remote-ID", "Remote-selectors")
 """What a side of a connection's traffic is read from, ours first."""
@@ -51,14 +51,9 @@ def misheld(kind: Kind, section: Section | None, name: str) -> str:
 
 
 def is_traffic(value: str) -> bool:
-    """Whether a value is a list of networks, ranges or addresses."""
-    items = items_of(value)
-    try:
-        for item in items:
-            parse_selector(item)
-    except ValueError:
-        return False
-    return bool(items)
+    """Whether a value is a list of networks, ranges or addresses, however it is written."""
+    found, certain = likely_selectors(value)
+    return bool(found) and certain
 
 
 def side_of(name: str) -> int | None:

@@ -8,14 +8,43 @@ from types import MappingProxyType
 
 from isakmp.conf.kinds import Kind, Tag, section, sections
 from isakmp.conf.tags_peer import DOI, KEY_BITS
-from isakmp.conf.values import TEXT, YES_NO, Type, lifetime, member_of, number, parsed, word, words
+from isakmp.conf.values import (
+    TEXT,
+    YES_NO,
+    BadValue,
+    Type,
+    lifetime,
+    member_of,
+    number,
+    parsed,
+    word,
+    words,
+)
 from isakmp.constants import ipsec, isakmp
 from isakmp.policy.keywords import parse_esp
+from isakmp.policy.likely_network import is_mask
+from isakmp.policy.likely_selectors import instead_of
 from isakmp.policy.selector_text import host_bits, parse_selector
+from isakmp.policy.spd import TrafficSelector
+
+_BROADCAST = "255.255.255.255"
+
+
+def _selector(text: str) -> TrafficSelector:
+    """One, with what to write instead of a network that is written otherwise. ValueError."""
+    if is_mask(text) and text != _BROADCAST:
+        raise BadValue(f"{text!r} is a netmask", "write it with its network, such as 10.2.0.0/16")
+    try:
+        return parse_selector(text)
+    except ValueError as error:
+        if hint := instead_of(text):
+            raise BadValue(f"{text!r}: {error}", hint) from None
+        raise
+
 
 _SELECTORS = parsed(
     "selectors",
-    parse_selector,
+    _selector,
     "such as 10.1.0.0/16, 10.2.0.1-10.2.0.9[tcp/80-90] or 2001:db8::/32[udp]",
     host_bits,
 )

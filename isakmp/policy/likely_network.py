@@ -10,7 +10,10 @@ from isakmp.conf.values import address_of
 from isakmp.policy.spd import Address, Network, make_network
 
 # An address, or the beginning of one, and what stands behind it.
-_WRITTEN = re.compile(r"\[?([0-9A-Fa-f.:]+)\]?(?:\s*/\s*|\s+|$)(\S*)", re.ASCII)
+_WRITTEN = re.compile(
+    r"\[?([0-9A-Fa-f.:]+)\]?(?:\s*/\s*|\s+(?:(?:net)?mask[\s:=]+)?|$)(\S*)",
+    re.ASCII | re.IGNORECASE,
+)
 # A mask that begins with fewer ones is none, or everybody.
 _LEAST = 8
 
@@ -55,5 +58,9 @@ def _prefix(mask: str, bits: int) -> int | None:
     address = address_of(mask)
     if address is None or address.max_prefixlen != bits:
         return None
-    ones = bits - (int(address) ^ ((1 << bits) - 1)).bit_length()
+    value = int(address)
+    if bits == 32 and value and not value & (value + 1):
+        # A mask of ones where others have zeros, as some routers write it.
+        value ^= (1 << bits) - 1
+    ones = bits - (value ^ ((1 << bits) - 1)).bit_length()
     return ones if ones >= _LEAST or not int(address) else None

@@ -16,7 +16,7 @@ from ipaddress import ip_interface
 from isakmp.conf.alike import ALIKE, alike, most_alike, whole
 from isakmp.conf.astray import SIDES, is_traffic, names_traffic
 from isakmp.conf.kinds import Kind
-from isakmp.conf.parse import Entry, Parsed, Section, fold
+from isakmp.conf.parse import Entry, Parsed, Section, fold, items_of
 from isakmp.conf.spelling import MAX_UNKNOWN
 from isakmp.conf.store import Conf
 from isakmp.conf.tags import FIXED, FOLDED, TAGS, tag_of
@@ -26,6 +26,7 @@ from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, pauses
 from isakmp.policy.identity import read_identity
 from isakmp.policy.likely_network import is_mask, likely_network
+from isakmp.policy.likely_selectors import likely_selectors
 from isakmp.policy.reader import bypass_names, connection_names
 from isakmp.policy.sameness import VERSION
 
@@ -196,14 +197,16 @@ class Meant:
                 doubtful.update(selectors for _, selectors in sides)
 
     def _mend_lists(self, key: str, entries: dict[str, Entry]) -> None:
-        """Without the selectors that cannot be read, and with the commas that are missing."""
+        """Without the selectors that cannot be read, and with the commas that are missing, and the
+        networks that are written otherwise."""
         for _, tag in SIDES:
             entry, parse = entries.get(fold(tag)), TAGS[Kind.CONNECTION][tag].type.parse
-            words = [word for word in re.split(r"[,\s]+", entry.value) if word] if entry else []
-            read = [word for word in words if _reads(parse, word)]
-            if entry and read and not _reads(parse, entry.value):
+            if entry is None or all(_reads(parse, item) for item in items_of(entry.value)):
+                continue
+            read, certain = likely_selectors(entry.value)
+            if read:
                 entries[fold(tag)] = entry._replace(value=", ".join(read))
-                if len(read) < len(words):
+                if not certain:
                     self._doubtful.setdefault(key, set()).add(tag)
 
     def _lead(self, key: str, entries: dict[str, Entry], tag: str, kind: Kind) -> bool:
@@ -214,9 +217,9 @@ class Meant:
         if kind is Kind.ID and not self.conf.has_section(entry.value) and is_traffic(entry.value):
             selectors = next(other for identity, other in SIDES if identity == tag)
             del entries[fold(tag)]
-            if said := entries.get(fold(selectors)):
-                entry = entry._replace(value=f"{said.value}, {entry.value}")
-            entries[fold(selectors)] = entry._replace(tag=selectors)
+            said, (found, _) = entries.get(fold(selectors)), likely_selectors(entry.value)
+            value = ", ".join([*([said.value] if said else []), *found])
+            entries[fold(selectors)] = entry._replace(tag=selectors, value=value)
             return True
         if not self.conf.has_section(entry.value):
             others = {fold(entries[one].value) for one in map(fold, _LEADS) if one in entries}

@@ -186,6 +186,13 @@ ROWS = [
     closed(LISTS, "Remote-selectors= 10.2.0.0/16",
            "Remote-selectors= 10.2.0.0/16\nright= 10.9.0.0/16", NETS,
            ("10.1.0.0/16", "10.9.0.0/16")),
+    *(closed(LISTS, f"{tag}= {net}", f"{wrong}= {net[:-3]}{mask}", NETS)
+      for tag, net in (("Local-selectors", "10.1.0.0/16"), ("Remote-selectors", "10.2.0.0/16"))
+      for mask in (" 255.255.0.0", ", 255.255.0.0", " /16", " 16", " mask 255.255.0.0",
+                   "/16[tcp/22-20]", "/16[tpc/22]", "/16[tcp/shs]")
+      for wrong in (tag, tag.replace("selectors", "subnet"), tag.replace("selectors", "ID"))),
+    *(closed(IDS, "Network= 10.2.0.0\nNetmask= 255.255.0.0", f"Network= 10.2.0.0{mask}", NETS)
+      for mask in (" /16", " 16", " mask 255.255.0.0", " 0.0.255.255")),
     Row(IDS, "[west-east]\nPhase= 2\n", "", Fate.REFUSED),
     Row(TWO, "[west-south]\n", "", Fate.REFUSED),
 ]  # fmt: skip

@@ -86,7 +86,7 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"not read: {_count(frames, 'frame')} of link type {link} {verb} passed over"
     if tally.unread:
         yield "read are " + ", ".join(f"{name_of(Link, link)} ({link:d})" for link in Link)
-    if summary.nothing:
+    if summary.nothing and tally.frames:
         yield "no IKE on ports 500 and 4500, and no ESP; is it on another port? --port N reads it"
 
 

@@ -112,8 +112,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """What the command line says. SystemExit 2 with the usage where it is wrong."""
     parser = make_parser()
     options = parser.parse_args(argv)
-    if options.close and options.open:
-        parser.error("--close-only and --open: one of them")
+    if options.close + options.open + options.check > 1:
+        parser.error("--check, --close-only and --open: one of them")
     if options.port == options.nat_t_port and not options.no_nat_t:
         parser.error(f"-p and -N: both are {options.port}; each needs a port of its own, or -T")
     return options

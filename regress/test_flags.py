@@ -53,7 +53,18 @@ def test_a_build_can_read_the_flags_without_what_isakmpd_needs(module: str) -> N
 
 
 @pytest.mark.parametrize(
-    "words", [["-p", "0"], ["-p", "501", "-N", "501"], ["-p", "x"], ["--frob"], ["extra"], ["-c"]]
+    "words",
+    [
+        ["-p", "0"],
+        ["-p", "501", "-N", "501"],
+        ["-p", "x"],
+        ["--frob"],
+        ["extra"],
+        ["-c"],
+        ["--check", "--open"],
+        ["--check", "--close-only"],
+        ["--close-only", "--open"],
+    ],
 )
 def test_wrong_usage_of_the_daemon_is_status_2(
     words: list[str], capsys: pytest.CaptureFixture[str]

@@ -1,7 +1,7 @@
 """The selectors that a list of them likely means, where it is written otherwise than it has to be:
 for dropping them, and for what to write instead.
 
-``10.2.0.0 255.255.0.0``, ``10.2.0.0 /16``, ``10.2.0.0 mask 255.255.0.0``; of protocols and ports that
+``10.2.0.0 255.255.0.0``, ``10.2.0.0 /16``, ``10.2.0.0 mask 16``; of protocols and ports that
 cannot be read the network alone counts.
 """
 

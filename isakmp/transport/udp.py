@@ -228,7 +228,8 @@ class Udp:
 
 
 _HINTS = {
-    errno.EADDRINUSE: "is another IKE daemon running?",
+    errno.EADDRINUSE: "is another IKE daemon running? Beside it isakmpd needs other addresses "
+    "(Listen-on) or other ports (-p and -N)",
     errno.EADDRNOTAVAIL: "no interface of this host has it; Listen-on takes an interface, too",
     errno.EACCES: "root, or CAP_NET_BIND_SERVICE, is needed for the port",
 }

@@ -48,6 +48,14 @@ def test_a_repetition_names_the_frame_it_repeats(
     assert (first["repeats"], second["repeats"]) == (None, 1)
 
 
+def test_of_a_file_that_has_no_frames_no_port_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in (b"no capture at all, but some text", pcap()):
+        assert call(written(tmp_path, file)) == 1
+        assert "--port" not in capsys.readouterr().out
+
+
 def test_what_is_not_read_is_named_and_a_file_without_ike_is_status_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

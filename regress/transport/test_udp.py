@@ -178,7 +178,8 @@ def test_a_port_that_is_taken_is_an_error_with_a_hint(peer: socket.socket) -> No
     loop, log = Loop(Timers(lambda: 0.0)), Log(lambda: 0.0, lambda line: None)
     with pytest.raises(
         ConfError,
-        match=rf"\[General\]:Listen-on: cannot listen on 127.0.0.1 port {port}.*another IKE",
+        match=rf"\[General\]:Listen-on: cannot listen on 127.0.0.1 port {port}"
+        ".*another IKE.*Listen-on.*-p",
     ):
         Udp(loop, log, listen=[LOCALHOST], port=port, nat_t_port=0)
     with pytest.raises(ConfError, match="cannot listen on 192.0.2.77"):

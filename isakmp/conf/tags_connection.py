@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -27,27 +28,27 @@ from isakmp.policy.likely_selectors import instead_of
 from isakmp.policy.selector_text import host_bits, parse_selector
 from isakmp.policy.spd import TrafficSelector
 
+_SELECTOR = parsed(
+    "selectors",
+    parse_selector,
+    "such as 10.1.0.0/16, 10.2.0.1-10.2.0.9[tcp/80-90] or 2001:db8::/32[udp]",
+    host_bits,
+)
 _BROADCAST = "255.255.255.255"
 
 
 def _selector(text: str) -> TrafficSelector:
-    """One, with what to write instead of a network that is written otherwise. ValueError."""
+    """One, with what to write instead of a network that is written otherwise. BadValue."""
     if is_mask(text) and text != _BROADCAST:
         raise BadValue(f"{text!r} is a netmask", "write it with its network, such as 10.2.0.0/16")
     try:
-        return parse_selector(text)
-    except ValueError as error:
-        if hint := instead_of(text):
-            raise BadValue(f"{text!r}: {error}", hint) from None
-        raise
+        found: TrafficSelector = _SELECTOR.parse(text)
+    except BadValue as error:
+        raise BadValue(str(error), instead_of(text) or error.hint) from None
+    return found
 
 
-_SELECTORS = parsed(
-    "selectors",
-    _selector,
-    "such as 10.1.0.0/16, 10.2.0.1-10.2.0.9[tcp/80-90] or 2001:db8::/32[udp]",
-    host_bits,
-)
+_SELECTORS = replace(_SELECTOR, parse=_selector)
 _MAX_WINDOW = 4096
 
 

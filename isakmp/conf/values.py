@@ -157,7 +157,7 @@ def parsed(
         try:
             return parse(text)
         except BadValue as error:
-            raise BadValue(str(error), error.hint or hint) from None
+            raise BadValue(str(error), hint or error.hint) from None
         except ValueError as error:
             told = str(error)
             quote = "" if told.startswith(repr(text)) else f"{text!r}: "

@@ -49,6 +49,23 @@ class TestSelectors:
             connection(f"Local-selectors= 10.9.0.0/16, {text}")
         assert (caught.value.line, caught.value.tag) == (6, "Local-selectors")
 
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("10.2.0.0 255.255.0.0", "is no selector (write 10.2.0.0/16)"),
+            ("10.2.0.0 /16", "(write 10.2.0.0/16)"),
+            ("10.2.0.0, 255.255.0.0", "'255.255.0.0' is a netmask (write it with its network"),
+        ],
+    )
+    def test_what_to_write_instead_is_told(self, text: str, said: str) -> None:
+        with pytest.raises(ConfError) as caught:
+            connection(f"Local-selectors= {text}")
+        assert said in str(caught.value)
+
+    def test_the_address_of_everybody_on_the_link_is_no_mask(self) -> None:
+        found = connection("Remote-selectors= 255.255.255.255")
+        assert str(found.selector.dst) == "255.255.255.255/32"
+
     def test_a_value_is_quoted_once(self) -> None:
         with pytest.raises(ConfError) as caught:
             connection("Local-selectors= 10.1.0.0/33")

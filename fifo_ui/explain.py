@@ -188,7 +188,7 @@ def _paragraph(row: Row, screen: Screen) -> str:
     )  # fmt: skip
     lines = textwrap.wrap(printable(head, MAX_TEXT), screen.columns, subsequent_indent="  ")
     if row.get("up_since"):
-        again = " again" if row["up_since"] >= row["when"] else ""
+        again = " again" if row["up_since"] > row["when"] else ""  # at once: it was never down
         lines.append(screen.paint(f"  it is up{again} since {moment(row['up_since'])}", Tone.GOOD))
     lines += [screen.paint(line, Tone.BAD) for line in told]
     lines += _beside(row, reason, screen)

@@ -179,7 +179,7 @@ def test_open_says_what_it_looked_at(site: Site) -> None:
 @pytest.mark.parametrize("site", [Stack.ENGINE], indirect=True)
 def test_traffic_that_cannot_be_read_is_told_and_all_other_closed(site: Site) -> None:
     text = site.a.conf.read_text()
-    wrong = "[second-remote]\nNetmask= 255.0.255.0\n"
+    wrong = "[second-remote]\nNetwork= 10.0.0.300\n"
     site.a.write(text.replace("[second-remote]\n", wrong))
     done = isakmpd(site, "--close-only")
     assert done.returncode == 1

@@ -175,7 +175,8 @@ class Tun(Netif):
     def _put_back(self) -> None:
         if self._fd < 0:
             return
-        back = [f"the rule for table {self._table}" for f in self._rules if self._rule("add", f)]
+        gone = sum(self._rule("add", family) for family in self._rules)
+        back = [f"the rule for table {self._table}"] * bool(gone)
         there, refused = self._installed(), ""
         for (kind, network), prefer_src in self._kept.items():
             if (network, self._routes.metric(kind, self._index)) not in there:
@@ -184,7 +185,9 @@ class Tun(Netif):
                     back.append(f"a route to {network}")
                 except OSError as error:
                     refused = f"{network}: {error.strerror}"
-        if back:
+        if (
+            back and self._kept
+        ):  # without routes it leads nowhere, and another engine may have ended
             self._log.internal_err("somebody took %s away; it is there again. Who changes routes on"
                                    " this host must leave table %d alone", ", ".join(back[:8]),
                                    self._table)  # fmt: skip

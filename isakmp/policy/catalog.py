@@ -419,8 +419,7 @@ class Catalog:
         if not section:
             raise Refused(
                 Reason("no-configuration", f"no peer is configured for {address}",
-                       acceptable=self._known,
-                       line=self.conf.where("Phase 1"),
+                       acceptable=self._known, line=self.conf.where("Phase 1"),
                        mend=self._phase_1_for(address)),
                 isakmp.Notify.NO_PROPOSAL_CHOSEN,
             )  # fmt: skip

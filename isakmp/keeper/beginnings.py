@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from isakmp.causes import EXPECTED
+from isakmp.errors import reason_of
 from isakmp.event.job import Job
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
@@ -72,7 +74,7 @@ class Beginnings:
     def _over(self, key: tuple[str, Place], exchange: Exchange[Any], job: Job[Any]) -> None:
         if self._running.get(key) is exchange:
             del self._running[key]
-        if job.error is not None:
+        if job.error is not None and reason_of(job.error).cause not in EXPECTED:
             if len(self._in_vain) >= MOST_SPOKEN:
                 self._in_vain.clear()
             self._in_vain ^= {key}

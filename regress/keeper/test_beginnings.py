@@ -169,6 +169,19 @@ def test_a_peer_that_has_another_version_since_comes_up_again() -> None:
     assert spoken(east) == ["ikev2"]
 
 
+def test_what_is_taken_down_was_not_in_vain() -> None:
+    net, west, east = of_one_version()
+    (sa,) = east.daemon.sas.isakmp.values()
+    connections, (entry,) = east.daemon.connections, east.daemon.connections.entries.values()
+    net.lose = lambda packet: True
+    path = connections.beginnings.path_to(entry.remote)
+    assert path is not None
+    begun = connections.begin_sa(sa.remote, path)
+    assert begun.script.name == "main mode"
+    east.daemon.engine.fail(begun, Reason("taken-down", "for a test"))
+    assert connections.begin_sa(sa.remote, path).script.name == "main mode"
+
+
 def test_who_has_shown_none_is_called_in_the_first() -> None:
     west, east = (replace(each, peer_tags=FIRST_2) for each in both())
     net, *hosts = up(west, east)

@@ -1,4 +1,5 @@
-"""``python -m regress.bench``: isakmpd side by side with strongSwan's charon, on this machine.
+"""``python -m regress.bench``: isakmpd side by side with strongSwan's charon, on this machine; with
+``--beside DIRECTORY`` side by side with another checkout of it.
 
 A table on standard output, all figures in build/bench.json. Root is needed, for namespaces; what
 is not installed is left out and said so.
@@ -14,9 +15,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from regress.bench import beside
 from regress.bench.measure import Sizes, handshakes, namespaces
 from regress.bench.responder import ROOT, Charon, Isakmpd, IsakmpdEngine, Responder
-from regress.bench.table import HANDSHAKES, TUNNELS, show
+from regress.bench.table import BESIDE, HANDSHAKES, TUNNELS, show
 from regress.bench.tunnel import throughput
 from regress.interop.end import Failure
 from regress.interop.needs import missing
@@ -36,6 +38,8 @@ def main() -> int:
     if why := missing():
         print(f"bench: {why}", file=sys.stderr)
         return 1
+    if options.beside:
+        return _beside(options)
     sizes = Sizes(many=options.sas, sample=options.sample)
     rows: list[dict[str, Any]] = []
     failures = 0
@@ -62,12 +66,34 @@ def main() -> int:
     print(show(HANDSHAKES, rows))
     print(f"\nESP in user space, {options.esp}: UDP through a tunnel")
     print(show(TUNNELS, tunnels))
+    _keep({"handshakes": rows, "tunnels": tunnels})
+    return 1 if failures else 0
+
+
+def _beside(options: argparse.Namespace) -> int:
+    """Every case of this checkout as a share of the other's."""
+    sizes = beside.Sizes(starts=options.starts, seconds=0.5 if options.seconds else 0)
+    kinds = [_RESPONDERS[name] for name in options.responders]
+    responders = {label: kind.__name__ for kind, label in kinds if issubclass(kind, Isakmpd)}
+    rows = []
+    failures = 0
+    for case in beside.cases(responders, options.versions, options.groups, options.esp, sizes):
+        try:
+            rows.append(beside.compare(case, options.beside, sizes))
+            print(".", end="", file=sys.stderr, flush=True)
+        except Failure as failure:
+            failures += 1
+            print(f"bench: {case['case']}: {failure}", file=sys.stderr)
+    print(f"\nProcessor time beside {options.beside}, {options.starts} starts of each, by turns")
+    print(show(BESIDE, rows))
+    _keep({"beside": rows})
+    return 1 if failures else 0
+
+
+def _keep(figures: dict[str, Any]) -> None:
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
-    (build / "bench.json").write_text(
-        json.dumps({"handshakes": rows, "tunnels": tunnels}, indent=1) + "\n"
-    )
-    return 1 if failures else 0
+    (build / "bench.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def _arguments() -> argparse.Namespace:
@@ -80,6 +106,8 @@ def _arguments() -> argparse.Namespace:
     add("--sas", type=int, default=10000, help="SAs in all; default %(default)s")
     add("--sample", type=int, default=1000, help="handshakes in a sample of the rate")
     add("--seconds", type=float, default=4.0, help="of each ESP row, 0: none; default %(default)s")
+    add("--beside", type=Path, metavar="DIRECTORY", help="another checkout, to compare with")
+    add("--starts", type=int, default=3, help="of each case beside it; default %(default)s")
     return parser.parse_args()
 
 

@@ -33,6 +33,15 @@ TUNNELS: tuple[Column, ...] = (
     ("lost", "lost", ""),
 )
 
+BESIDE: tuple[Column, ...] = (
+    ("case", "case", ""),
+    ("here us", "here_us", ".1f"),
+    ("there us", "there_us", ".1f"),
+    ("ratio", "ratio", ".3f"),
+    ("lowest", "low", ".3f"),
+    ("highest", "high", ".3f"),
+)
+
 
 def show(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> str:
     """The first column to the left, figures to the right, ``-`` for what was not measured."""

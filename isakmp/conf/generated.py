@@ -49,6 +49,8 @@ _ESP_NAMES = MappingProxyType(
         "CHACHA20-POLY1305": "CHACHA20_POLY1305",
     }
 )
+_PHASE_1_SHORT = MappingProxyType({long: short for short, long in _PHASE_1_NAMES.items()})
+_ESP_SHORT = MappingProxyType({long: short for short, long in _ESP_NAMES.items()})
 _COMBINED = ("AESGCM", "AESGMAC", "CHACHA20")
 
 
@@ -65,6 +67,47 @@ def _generated(name: str) -> Mapping[str, str] | None:
     if match := _QUICK.fullmatch(name):
         return _quick_mode(match, name)
     return None
+
+
+def main_mode_name(tags: Mapping[str, str]) -> str:
+    """The name of a transform with these tags; empty: none has. KEY_LENGTH: a number, 0 without."""
+    cipher = tags["ENCRYPTION_ALGORITHM"]
+    first = _sized(_PHASE_1_SHORT.get(cipher, cipher.removesuffix("_CBC")), tags)
+    name = "-".join((first, _hyphened(tags["HASH_ALGORITHM"]), *_groups(tags)))
+    return name if _is(name, tags) else ""
+
+
+def quick_mode_name(tags: Mapping[str, str]) -> str:
+    """The same of a suite, by the tags of its only transform, of ESP."""
+    cipher = tags["TRANSFORM_ID"]
+    mode = ["TRP"] if tags["ENCAPSULATION_MODE"] == "TRANSPORT" else []
+    auth = tags.get("AUTHENTICATION_ALGORITHM", "").removeprefix("HMAC_")
+    parts = ["QM-ESP", *mode, _sized(_ESP_SHORT.get(cipher, cipher), tags), _hyphened(auth)]
+    if groups := _groups(tags):
+        parts += ["PFS", *groups]
+    name = "-".join(filter(None, parts))
+    return f"{name}-SUITE" if _is(f"{name}-XF", tags) else ""
+
+
+def _hyphened(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _sized(cipher: str, tags: Mapping[str, str]) -> str:
+    return f"{cipher}-{tags['KEY_LENGTH']}" if cipher.startswith("AES") else cipher
+
+
+def _groups(tags: Mapping[str, str]) -> list[str]:
+    group = isakmp.Group.__members__.get(tags.get("GROUP_DESCRIPTION", ""))
+    return [] if group is None else [f"GRP{int(group)}"]
+
+
+def _is(name: str, tags: Mapping[str, str]) -> bool:
+    """Whether what a name stands for has these tags, and none that says more."""
+    found = {"KEY_LENGTH": "0", **(generated(name) or {})}
+    found["KEY_LENGTH"] = found["KEY_LENGTH"].partition(",")[0]
+    more = found.keys() - tags.keys() - {"AUTHENTICATION_METHOD", "Life"}
+    return not more and all(found.get(tag) == value for tag, value in tags.items())
 
 
 def _group(match: re.Match[str]) -> str | None:

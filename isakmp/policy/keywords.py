@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, product
@@ -97,6 +98,11 @@ def _all_words() -> dict[str, Transform]:
 KEYWORDS: Mapping[str, Transform] = MappingProxyType(_all_words())
 
 
+_WORDS = {transform: word for word, transform in reversed(_all_words().items())}
+# What no word stands for, as it is there without one.
+_NONES = frozenset((KEYWORDS["noesn"], Transform(T.INTEG, Integ.NONE), Transform(T.KE, 0)))
+
+
 def _told() -> tuple[str, ...]:
     """A word for each, as the manual has it; other spellings are understood, and not hinted at, nor
     is what no library does, and what has a shorter check value than others."""
@@ -167,6 +173,20 @@ def _esp(text: str) -> Proposal:
         raise BadValue(f"{text!r} names no integrity algorithm, such as sha256")
     found[T.ESN] = found[T.ESN] or [KEYWORDS["noesn"]]
     return _proposal(ikev2.Protocol.ESP, found, text)
+
+
+def words_of(protocol: ikev2.Protocol, transforms: Sequence[Transform]) -> str:
+    """The keywords of a proposal of IKE or ESP with these transforms; empty: none has them."""
+    integs = [t for t in transforms if t.type is T.INTEG and t.id]
+    implied = [Transform(T.PRF, PRF_OF_INTEG[Integ(t.id)]) for t in integs if t.id in PRF_OF_INTEG]
+    same = implied == [t for t in transforms if t.type is T.PRF]
+    unsaid = {KEYWORDS["noesn"], *(implied if same else ())}
+    said = [t for t in transforms if t not in unsaid and (t.id or t.type in ADDITIONAL)]
+    text = "-".join(_WORDS.get(t, "?") for t in sorted(said, key=lambda t: _KINDS.index(t.type)))
+    with suppress(BadValue):
+        found = (parse_ike if protocol is ikev2.Protocol.IKE else parse_esp)(text)
+        return text if set(transforms) <= {*found.transforms, *_NONES} else ""
+    return ""
 
 
 # Names of transforms and suites of isakmpd, which people write where keywords belong.

@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 from isakmp.chosen import ChosenIke, ChosenIpsec
 from isakmp.conf.values import MAX_AMOUNT, MAX_SECONDS
 from isakmp.constants import ipsec, isakmp, name_of
-from isakmp.constants.ikev2 import Transform as T
-from isakmp.constants.key_exchange import KEY_EXCHANGES
 from isakmp.errors import Part, Reason, Refused
 from isakmp.policy.algorithms import in_ikev1
+from isakmp.policy.compared import Row, made_alike, unlike, weigh
 from isakmp.policy.foreign import LARGEST, foreign
 from isakmp.policy.remembered import remembered
 from isakmp.policy.spd import (
@@ -37,12 +36,6 @@ MISSES_MAX = 16
 # How many of a peer's transforms are looked at, and how many pairs of one and one of ours are
 # compared for a reason: a stranger's datagram holds 8,000 transforms, and comparing takes time.
 TRANSFORMS_MAX, PAIRS_MAX = 256, 256
-# What is weaker or stronger, by the names of both versions.
-_STRENGTHS = frozenset((
-    "ENCRYPTION_ALGORITHM", "TRANSFORM_ID", "KEY_LENGTH", "HASH_ALGORITHM",
-    "AUTHENTICATION_ALGORITHM", "GROUP_DESCRIPTION",
-    *(kind.name for kind in (T.ENCR, T.PRF, T.INTEG, *KEY_EXCHANGES)),
-))  # fmt: skip
 # How many such pairs are known again, by what they are: whoever asks, the answer is the same.
 FITS_KEPT = 256
 
@@ -158,69 +151,6 @@ def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any
     raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
-def unlike(what: str, theirs: str, ours: str, *, placed: bool) -> str:
-    """That both ends have something else; placed: and who has what."""
-    return f"{what} {theirs} at the peer, {ours} here" if placed else f"{what} {theirs}, not {ours}"
-
-
-def made_alike(apart: Iterable[str]) -> str:
-    """The mend of what keeps both ends apart, of texts that begin with its name. Nobody is to
-    weaken the end that asks for more, where one is the stronger."""
-    strengths: list[str] = []
-    others: list[str] = []
-    for told in apart:
-        (strengths if told.partition(" ")[0] in _STRENGTHS else others).append(told)
-    mends = (("make both ends the same, by the stronger", strengths),
-             ("make both ends the same", others))  # fmt: skip
-    return "; ".join(f"{mend}: {'; '.join(told)}" for mend, told in mends if told)
-
-
-class Row(NamedTuple):
-    """An attribute that is compared. registry: of its values, None for numbers; wanted: None where
-    any is taken, 0 where none is, a Range of numbers; unit: of numbers; unspoken: it is wanted, and
-    cannot be had; said: where it is, if elsewhere than what is compared; mend: instead of making
-    both ends the same."""
-
-    label: str
-    registry: Any
-    came: int
-    wanted: int | Range | None
-    fits: bool
-    unit: str = ""
-    unspoken: bool = False
-    said: str = ""
-    mend: str = ""
-
-    def theirs(self) -> str:
-        """What came, by its name; 0 is no value of any registry: nothing came."""
-        return _said(self.registry, self.came) + self.unit
-
-    def ours(self) -> str:
-        """What would have been taken."""
-        if self.wanted is None:
-            return "any"
-        return _said(self.registry, self.wanted)
-
-    def __str__(self) -> str:
-        return self.told()
-
-    def told(self, *, placed: bool = False) -> str:
-        """In words; placed: with who has what."""
-        if self.unspoken:
-            return f"{self.label} {self.theirs()}, which is not spoken yet"
-        if self.wanted is None:
-            return f"{self.label} {self.theirs()}, not a known one"
-        if self.wanted == 0 and self.registry is None:
-            return f"{self.label} {self.theirs()}, not expected"
-        return unlike(self.label, self.theirs(), self.ours(), placed=placed)
-
-    def part(self) -> Part:
-        """For who shows both sides beside each other."""
-        theirs = self.theirs()
-        same = self.came == self.wanted and not self.unit
-        return Part(self.label, theirs, theirs if same else self.ours(), self.fits)
-
-
 def _fits(rows: Iterator[Row]) -> bool:
     """Whether all do; the first one that does not is enough, the rest is not worked out."""
     return next((row for row in rows if not row.fits), None) is None
@@ -306,18 +236,6 @@ def _life_rows(seconds: int, kilobytes: int, ours: Lifetime) -> Iterator[Row]:
             yield row._replace(mend=mend)
 
 
-def _span(wanted: Range) -> str:
-    return f"{wanted.min}" if wanted.min == wanted.max else f"{wanted.min} to {wanted.max}"
-
-
-def _said(registry: Any, value: int | Range) -> str:
-    if isinstance(value, Range):
-        return _span(value)
-    if not value:
-        return "none"
-    return name_of(registry, value) if registry is not None else str(value)
-
-
 def _ike_reason(offers: Sequence[Offered], remote: Remote, others: Sequence[int]) -> Reason:
     """others: protocols that came and that phase 1 is not about."""
     acceptable = ", ".join(ours.name for ours in remote.transforms) or "nothing"
@@ -372,10 +290,11 @@ class Miss(NamedTuple):
 
     def mend(self) -> str:
         """What brings them together."""
-        same = [row for row in self.rows if not row.mend]
+        stronger, weighed = weigh(self.rows)
+        same = [row for row in self.rows if not row.mend and row.label not in weighed]
         alike = made_alike(self._replace(rows=same).differences(placed=True))
         own = (row.mend for row in self.rows if row.mend and not row.fits)
-        return "; ".join(filter(None, (alike, *own)))
+        return "; ".join(filter(None, (stronger, alike, *own)))
 
     def decided(self) -> str:
         """The line of ours that keeps them apart: where that is one thing, its own."""

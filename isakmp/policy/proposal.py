@@ -7,7 +7,7 @@ exchange method is taken twice (RFC 9370).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from heapq import nsmallest
 from itertools import islice
@@ -17,16 +17,21 @@ from isakmp.chosen import ChosenIkev2
 from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.constants.key_exchange import ADDITIONAL, KEY_EXCHANGES, Method, method_of
 from isakmp.errors import Part, Reason, Refused
+from isakmp.policy import stronger
 from isakmp.policy.algorithms import (
     AH_OF_AUTH,
     AUTH_OF_INTEG,
+    COMBINED,
     ESP_OF_ENCR,
     distinct,
     transform_text,
 )
-from isakmp.policy.match import MISSES_MAX, PAIRS_MAX, TRANSFORMS_MAX, first_of, made_alike, unlike
+from isakmp.policy.compared import made_alike, unlike
+from isakmp.policy.keywords import words_of
+from isakmp.policy.match import MISSES_MAX, PAIRS_MAX, TRANSFORMS_MAX, first_of
 from isakmp.policy.remembered import MOST, remembered
 from isakmp.policy.spd import Proposal, Transform
+from isakmp.policy.stronger import Gap, Side, made_stronger
 
 T = ikev2.Transform
 # What a type stands for that a proposal does not mention.
@@ -338,7 +343,7 @@ def _reason(
         acceptable=_acceptable(ours, numbers) or "nothing",
         line=(nearest[2].line if nearest else "") or line,
         misses=_misses(told),
-        mend=made_alike(_differences(*nearest, placed=True)) if nearest else "",
+        mend=_mend(*nearest) if nearest else "",
         beside=_beside(*nearest[1:]) if nearest else (),
     )
 
@@ -378,9 +383,89 @@ def _misses(told: Sequence[Pair]) -> tuple[str, ...]:
     )
 
 
+def _mend(proposal: Any, theirs: Sorted, own: Proposal) -> str:
+    """What brings both together: of what has a stronger one, that at the other end."""
+    if proposal.protocol_id != own.protocol:
+        return made_alike(_differences(proposal, theirs, own, placed=True))
+    gaps = _gaps(theirs, own)
+    weighed = frozenset(kind for kinds in gaps for kind in kinds)
+    others = _differences(proposal, theirs, own, placed=True, without=weighed)
+    told = made_stronger(gaps.values(), _written(theirs, own, gaps)), made_alike(others)
+    return "; ".join(filter(None, told))
+
+
+def _gaps(theirs: Sorted, own: Proposal) -> dict[tuple[T, ...], Gap]:
+    """What has a stronger one and differs, by the types that it is about."""
+    apart = [kind for kind in _there(theirs, own) if not _common(theirs, own, kind, True)]
+    found: dict[tuple[T, ...], Gap] = {}
+    halves = T.ENCR, T.INTEG
+    ends = _ends(theirs, own, T.ENCR)
+    if any(t.id in COMBINED for end in ends for t in end) and not set(halves).isdisjoint(apart):
+        integs = (end or (_IMPLIED[T.INTEG],) for end in _ends(theirs, own, T.INTEG))
+        sides = [_strongest_of_both(*pair) for pair in zip(ends, integs, strict=True)]
+        found[halves] = Gap(T.ENCR.name, *sides)
+        apart = [kind for kind in apart if kind not in halves]
+    for kind in apart:
+        if kind is not T.ESN:
+            sides = [_strongest(end)[0] for end in _ends(theirs, own, kind)]
+            found[kind,] = Gap(kind.name, *sides)
+    return found
+
+
+def _ends(theirs: Sorted, own: Proposal, kind: T) -> tuple[Sequence[Transform], ...]:
+    """What the peer has of a type, and what we have."""
+    return theirs.get(kind, _implied(kind)), own.of_type(kind) or _implied(kind)
+
+
+def _strongest(transforms: Sequence[Transform]) -> tuple[Side, Transform | None]:
+    """The strongest of one type, and how people call it."""
+    sides = {_side(one): one for one in transforms[:MISSES_MAX]}
+    found = stronger.strongest(sides)
+    return (found, sides[found]) if found else (Side("none usable", None), None)
+
+
+def _side(transform: Transform) -> Side:
+    if transform.type is T.ENCR:
+        return stronger.cipher(name_of(ikev2.Encr, transform.id), transform.key_bits)
+    text = transform_text(transform)
+    return stronger.other(text)._replace(name=text)
+
+
+def _strongest_of_both(ciphers: Sequence[Transform], integs: Sequence[Transform]) -> Side:
+    """The strongest cipher, with its integrity algorithm where it brings none."""
+    _, one = _strongest(ciphers)
+    integ, _ = _strongest(integs)
+    if one is None:
+        return Side("none usable", None)
+    alone = "NONE" if one.id in COMBINED else integ.name
+    return stronger.with_integrity(name_of(ikev2.Encr, one.id), one.key_bits, alone)
+
+
+def _written(theirs: Sorted, own: Proposal, gaps: Mapping[tuple[T, ...], Gap]) -> str:
+    """Keywords that the peer would take, where ours can be set to them; empty without such."""
+    taken: list[Transform] = []
+    here = {kind for kinds, gap in gaps.items() if gap.here for kind in kinds}
+    for kind in _there(theirs, own):
+        common = _common(theirs, own, kind, True)
+        _, strongest = _strongest(_ends(theirs, own, kind)[kind not in here])
+        taken += common or ([strongest] if strongest else [])
+    if any(t.type is T.ENCR and t.id in COMBINED for t in taken):
+        taken = [t for t in taken if t.type is not T.INTEG]
+    tag = {ikev2.Protocol.IKE: "IKE-proposals", ikev2.Protocol.ESP: "ESP-proposals"}
+    words = words_of(own.protocol, taken) if own.protocol in tag else ""
+    return words and f"{words} of {tag[own.protocol]}"
+
+
+def _there(theirs: Sorted, own: Proposal) -> list[T]:
+    """The types that one of both has."""
+    return [kind for kind in _TYPES if kind in theirs or own.of_type(kind)]
+
+
 def _differences(
-    proposal: Any, theirs: Sorted, own: Proposal, *, placed: bool = False
-) -> Iterator[str]:
+    proposal: Any, theirs: Sorted, own: Proposal, *, placed: bool = False,
+    without: Container[int] = (),
+) -> Iterator[str]:  # fmt: skip
+    """without: types that are told elsewhere."""
     if proposal.protocol_id != own.protocol:
         wanted, came = own.protocol.name, name_of(ikev2.Protocol, proposal.protocol_id)
         yield unlike("PROTOCOL_ID", came, wanted, placed=placed)
@@ -388,10 +473,8 @@ def _differences(
     for kind in theirs:
         if kind not in _TYPES:
             yield f"transforms of type {name_of(T, kind)} are not known"
-    for kind in _TYPES:
-        if kind not in theirs and not own.of_type(kind):
-            continue
-        if not _common(theirs, own, kind, True):
+    for kind in _there(theirs, own):
+        if kind not in without and not _common(theirs, own, kind, True):
             came = _names(theirs.get(kind, _implied(kind)))
             wanted = _names(own.of_type(kind) or _implied(kind))
             mend = _numbers_mend(own) if placed and kind is T.ESN else ""

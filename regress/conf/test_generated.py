@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isakmp.conf.generated import GROUPS, generated
+from isakmp.conf.generated import GROUPS, generated, main_mode_name, quick_mode_name
 from isakmp.conf.store import Conf
 from isakmp.constants import ipsec, isakmp
 from isakmp.policy.spd import Range
@@ -119,6 +119,29 @@ def test_names_are_compared_without_case() -> None:
 )
 def test_names_that_mean_nothing(name: str) -> None:
     assert generated(name) is None
+
+
+@pytest.mark.parametrize("name", ["AES-256-SHA2-384-GRP31", "3DES-MD5-GRP2", "BLF-SHA-GRP14"])
+def test_a_transform_is_named_by_its_tags(name: str) -> None:
+    tags = dict(generated(name) or {})
+    tags["KEY_LENGTH"] = tags.get("KEY_LENGTH", "0").partition(",")[0]
+    assert main_mode_name(tags) == name
+    assert main_mode_name({**tags, "KEY_LENGTH": "57"}) == ""
+    assert main_mode_name({**tags, "ENCRYPTION_ALGORITHM": "CAMELLIA_CBC"}) == ""
+    assert main_mode_name({**tags, "HASH_ALGORITHM": "TIGER"}) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["QM-ESP-AES-256-SHA2-256-PFS-GRP31", "QM-ESP-AESGCM-128", "QM-ESP-TRP-3DES-SHA",
+     "QM-ESP-CHACHA20-POLY1305-PFS-GRP14", "QM-ESP-BLF-MD5", "QM-ESP-NULL-SHA2-512"],
+)  # fmt: skip
+def test_a_suite_is_named_by_its_tags(name: str) -> None:
+    tags = dict(generated(f"{name}-XF") or {})
+    tags["KEY_LENGTH"] = tags.get("KEY_LENGTH", "0").partition(",")[0]
+    assert quick_mode_name(tags) == f"{name}-SUITE"
+    assert quick_mode_name({**tags, "TRANSFORM_ID": "AES_CCM_16"}) == ""
+    assert quick_mode_name({**tags, "AUTHENTICATION_ALGORITHM": "AES_CMAC"}) == ""
 
 
 WORDS = ["QM", "ESP", "AH", "TRP", "AES", "128", "AESGCM", "NULL", "SHA", "PFS", "GRP5", "SUITE"]

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from isakmp.conf.values import BadValue
 from isakmp.constants import ikev2
 from isakmp.policy.algorithms import is_forbidden, is_legacy
-from isakmp.policy.keywords import KEYWORDS, parse_esp, parse_ike
+from isakmp.policy.keywords import KEYWORDS, parse_esp, parse_ike, words_of
 from isakmp.policy.proposal import describe
 from isakmp.policy.proposal_reader import (
     default_esp,
     default_ike,
 )
-from isakmp.policy.spd import Proposal
+from isakmp.policy.spd import Proposal, Transform
 
 T = ikev2.Transform
 
@@ -181,3 +181,23 @@ def test_what_a_word_may_be_meant_for(word: str, meant: str) -> None:
     with pytest.raises(BadValue) as wrong:
         parse_ike(f"aes256-sha256-{word}")
     assert wrong.value.hint == f"did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["aes256-sha256-x25519", "aes128gcm16-prfsha384-ecp256", "aes256-sha384-prfsha256-modp2048",
+     "aes256-sha256-x25519-ke1_mlkem768-ke1_none"],
+)  # fmt: skip
+def test_a_proposal_is_named_by_its_algorithms(text: str) -> None:
+    words = words_of(ikev2.Protocol.IKE, parse_ike(text).transforms)
+    assert set(parse_ike(words).transforms) == set(parse_ike(text).transforms)
+    assert len(words) <= len(text)
+
+
+def test_no_keywords_where_there_are_none() -> None:
+    ike = parse_ike("aes256-sha256-x25519").transforms
+    assert words_of(ikev2.Protocol.ESP, ike) == ""
+    assert words_of(ikev2.Protocol.IKE, ike[1:]) == ""
+    assert words_of(ikev2.Protocol.IKE, [*ike, Transform(ikev2.Transform.KE, 999)]) == ""
+    plain = [Transform(ikev2.Transform.KE, 0), *parse_esp("aes256-sha256-noesn").transforms]
+    assert words_of(ikev2.Protocol.ESP, plain) == "aes256-sha256"

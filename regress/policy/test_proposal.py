@@ -73,6 +73,35 @@ class TestOffer:
         assert found.transforms[0].attributes == []
 
 
+_CIPHERS = ("aes128-sha1", "aes256-sha256", "aes256gcm16-prfsha256", "3des-sha1",
+            "chacha20poly1305-prfsha384")  # fmt: skip
+
+
+class TestMend:
+    @pytest.mark.parametrize("theirs", _CIPHERS)
+    @pytest.mark.parametrize("ours", _CIPHERS)
+    @pytest.mark.parametrize("groups", [("x25519", "modp2048"), ("ecp256", "x25519")])
+    def test_what_is_to_be_written_here_is_taken(
+        self, theirs: str, ours: str, groups: tuple[str, str]
+    ) -> None:
+        """Each thing is told once, and nobody is to set the weaker; no integrity algorithm is held
+        against a cipher that has none beside it."""
+        came = ike(f"{theirs}-{groups[0]}")
+        mend = refusal(came, ike(f"{ours}-{groups[1]}")).reason.mend
+        assert "NONE" not in mend and "both ends" not in mend and mend.count(" KE ") == 1
+        before, here, written = mend.partition(": here that is ")
+        assert bool(here) == ("here" in before)
+        if here and "at the peer set" not in before:
+            assert choose(came, ike(written.removesuffix(" of IKE-proposals")))
+
+    def test_of_esp(self) -> None:
+        mend = refusal(esp("aes256gcm16-x25519"), esp("aes256-sha1")).reason.mend
+        assert mend == (
+            "here set ENCR AES_GCM_16-256 instead of AES_CBC-256 with HMAC_SHA1_96; here set KE "
+            "CURVE25519 instead of NONE: here that is aes256gcm16-x25519 of ESP-proposals"
+        )
+
+
 class TestChoice:
     OURS = ("aes256-aes128-sha384-sha256-x25519-modp2048",)
 
@@ -128,7 +157,7 @@ class TestChoice:
             "AES_CBC-128 PRF_HMAC_SHA2_256 HMAC_SHA2_256_128 MODP_2048"
         )  # fmt: skip
         assert reason.acceptable == "3des-sha1-modp1024, aes128-sha256-x25519"
-        assert "KE MODP_2048" in reason.mend
+        assert reason.mend == "at the peer set KE CURVE25519 instead of MODP_2048"
 
     def test_protocols_are_told_apart(self) -> None:
         reason = refusal(esp("aes128gcm16"), ike("aes128gcm16-prfsha256-x25519")).reason
@@ -165,7 +194,8 @@ class TestWhatIsNotSaid:
         with pytest.raises(Refused) as caught:
             self.choose(self.came(self.GCM, group, self.NO_ESN), "aes128gcm16-esn")
         assert caught.value.reason.mend == (
-            "make both ends the same, by the stronger: KE MODP_2048 at the peer, NONE here; "
+            "here set KE MODP_2048 instead of NONE: "
+            "here that is aes128gcm16-modp2048-esn of ESP-proposals; "
             "make both ends the same: ESN SEQUENTIAL_32 at the peer, SEQUENTIAL_64 here: "
             "set esn at the peer, or noesn in ESP-proposals here"
         )

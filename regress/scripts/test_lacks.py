@@ -56,7 +56,7 @@ def test_what_nobody_has_is_told_as_before(tags: str) -> None:
     net.run(1)
     reason = only_reason(east)
     assert reason["cause"] == "no-proposal-chosen"
-    assert WHY not in reason["detail"] and "make both ends the same" in reason["mend"]
+    assert WHY not in reason["detail"] and " at the peer" in reason["mend"]
 
 
 @VERSIONS

@@ -14,6 +14,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
+from isakmp.asked import Asked
 from isakmp.conf.alike import nearest
 from isakmp.conf.change import weigh
 from isakmp.conf.check import Judgement, judging
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from isakmp.capture.writer import CaptureWriter
 
 REINITIALISE_S = 5.0
+SPI_OCTETS = 4
 _NAMED = 5  # connections that an answer tells of
 AnySa = TypeVar("AnySa", IsakmpSa, ChildSa)
 
@@ -260,18 +262,21 @@ class Daemon:
     # --- commands ----------------------------------------------------------------------------
 
     def connect(self, name: str, /) -> None:
-        """Start a connection. IsakmpError where there is none such, or no IPsec stack for it."""
+        """Start a connection, or those with a peer, by its name or address. IsakmpError where there
+        is none such, or no IPsec stack for it."""
         written = self.conf.get(name, "ISAKMP-peer") is not None
-        if name not in self.connections.entries and not written:
+        names = [name] if written else self._asked.names(name)
+        if not names:
             raise self._no_connection(name)
         if self._gone:
             raise Refused(self._gone)
-        try:
-            self.connections.connect(name)
-        except ConfError:
-            if name in dict(self.catalog.left_out):
-                raise self._no_connection(name) from None
-            raise
+        for each in names:
+            try:
+                self.connections.connect(each)
+            except ConfError:
+                if each in dict(self.catalog.left_out):
+                    raise self._no_connection(each) from None
+                raise
 
     def _no_connection(self, name: str, also: Iterable[str] = ()) -> IsakmpError:
         """That there is none, or the error that one is left out for. also: what else could have
@@ -281,75 +286,52 @@ class Daemon:
             reason = errors[0].as_reason(self.conf.mend)
             return Refused(replace(reason, detail=f"{name} is left out: {told}"))
         if name in self.catalog.remotes:
-            of_peer = [e.name for e in self.connections.entries.values() if e.remote.name == name]
-            hint = f"{name} is a peer, its connections: {', '.join(of_peer[:_NAMED]) or 'none'}"
-            hint += " and more" * (len(of_peer) > _NAMED)
+            hint = f"{name} is a peer that no connection has"
         else:
             known = *self.connections.entries, *connection_names(self.conf)
             hint = nearest(name, (*known, *also))
         return IsakmpError(f"no connection {name}" + (f" ({hint})" if hint else ""))
 
-    def teardown(self, name_or_address: str, phase: int, /) -> None:
-        """Take down a connection (phase 2), or all that there is with a peer (phase 1).
+    def teardown(self, name: str, phase: int, /) -> None:
+        """Take down a connection (phase 2), or all that there is with a peer (phase 1), by what
+        asked.py understands.
 
         Child SAs go with phase 1: many peers drop theirs without a word when it is deleted.
         """
-        found = (self._speaking_for if phase == 1 else self._phase_1_of)(name_or_address)
-        names = {name_or_address} & set(self.connections.entries)
-        names |= {c.connection.name for sa in found for c in self.sas.children_of(sa)}
-        names |= {c.connection.name for c in self.sas.of_connection(name_or_address)}
+        found = self._asked.isakmp(name) if phase == 1 else []
+        names = {c.connection.name for sa in found for c in self.sas.children_of(sa)}
+        names |= (
+            {name} & set(self.connections.entries) if phase == 1 else {*self._asked.names(name)}
+        )
         if not (found if phase == 1 else names):
-            if not self._is_known(name_or_address):
-                raise self._no_connection(name_or_address, self.catalog.remotes)
-            what = "ISAKMP SA with" if phase == 1 else "SA of"
-            raise IsakmpError(f"no {what} {name_or_address}")
-        for name in names:
-            self.connections.down(name)
-        for sa in found if phase == 1 else ():
+            self._expect_known(name)
+            raise IsakmpError(f"no {'ISAKMP SA with' if phase == 1 else 'SA of'} {name}")
+        for each in names:
+            self.connections.down(each)
+        for sa in found:
             self.keeper.delete_sa(sa)
 
-    def rekey(self, name_or_address: str, what: str, /) -> None:
-        """Replace the child SAs of a connection (``quick``), or the ISAKMP SAs with its peer, by
-        rekeying (``main``) or from the beginning (``auth``)."""
+    def rekey(self, name: str, what: str, /) -> None:
+        """Replace child SAs (``quick``), or the ISAKMP SAs with their peer, by rekeying (``main``)
+        or from the beginning (``auth``), by what asked.py understands."""
         if not self.connections.settings.active:
             raise IsakmpError("isakmpd is passive: it begins nothing")
-        if not self._is_known(name_or_address):
-            raise self._no_connection(name_or_address, self.catalog.remotes)
+        self._expect_known(name)
         if what == "quick":
-            for child in _live(self.sas.of_connection(name_or_address), name_or_address):
+            for child in _live(self._asked.children(name), name):
                 self.connections.replace(child)
             return
-        for sa in _live(self._speaking_for(name_or_address), name_or_address):
+        for sa in _live(self._asked.isakmp(name), name):
             dialect = self.engine.dialects[sa.dialect]
             (dialect.rekey_sa if what == "main" else dialect.reauthenticate)(self.engine, sa)
 
-    def _is_known(self, name_or_address: str) -> bool:
-        """Whether it is a connection, a peer or a peer's address, or has an SA."""
-        peers = self.catalog.remotes.values()
-        names = {*self.connections.entries, *(peer.name for peer in peers)}
-        addresses = (str(peer.address) for peer in peers if peer.address is not None)
-        return (
-            name_or_address in names
-            or name_or_address in addresses
-            or bool(self._speaking_for(name_or_address) or self.sas.of_connection(name_or_address))
-        )
+    @property
+    def _asked(self) -> Asked:
+        return Asked(self.connections, self.catalog, self.sas)
 
-    def _speaking_for(self, name: str) -> list[IsakmpSa]:
-        """The ISAKMP SAs with a peer, or those that a connection's child SAs have; where it has
-        none, those with its peer, if that section is one peer's."""
-        children = self.sas.of_connection(name)
-        own = [child.parent or self.sas.current(child.peer) for child in children]
-        if found := self._phase_1_of(name) or [sa for sa in dict.fromkeys(own) if sa]:
-            return found
-        entry = self.connections.entries.get(name)
-        its_own = entry is not None and not entry.remote.shared
-        return self._phase_1_of(entry.remote.name) if entry and its_own else []
-
-    def _phase_1_of(self, name: str) -> list[IsakmpSa]:
-        return [
-            sa for sa in self.sas.isakmp.values()
-            if name in (sa.remote.name, str(sa.path.remote))
-        ]  # fmt: skip
+    def _expect_known(self, name: str) -> None:
+        if not self._asked.is_known(name):
+            raise self._no_connection(name, self.catalog.remotes)
 
     def teardown_all(self) -> None:
         """Take down every connection."""
@@ -358,11 +340,16 @@ class Daemon:
         ):
             self.connections.down(name)
 
-    def delete_sa(self, cookies: bytes, message_id: int | None, /) -> None:
-        """Delete one SA: an ISAKMP SA by its cookies, a child SA by its message ID under them."""
-        for own in (cookies[:8], cookies[8:]):
+    def delete_sa(self, named: bytes, message_id: int | None, /) -> None:
+        """Delete one SA: an ISAKMP SA by its cookies, 16 octets, a child SA by its message ID under
+        them, or by one of its SPIs alone, 4 octets."""
+        if len(named) == SPI_OCTETS:
+            for child in self._asked.by_spi(int.from_bytes(named, "big")):
+                self.keeper.children.delete_child(child)
+                return
+        for own in (named[:8], named[8:]):
             sa = self.sas.isakmp.get(own)
-            if sa is None or sa.cookies != cookies:
+            if sa is None or sa.cookies != named:
                 continue
             if message_id is None:
                 self.keeper.delete_sa(sa)

@@ -511,6 +511,69 @@ def test_teardown_by_phase_and_by_name_or_address() -> None:
                 west.daemon.teardown(name, phase)
 
 
+NAMES = {
+    "a connection": lambda first, child: child["name"],
+    "a peer": lambda first, child: first["name"],
+    "an address": lambda first, child: first["remote"],
+    "an SPI": lambda first, child: child["spi_in"],
+    "a bare SPI": lambda first, child: child["spi_out"].removeprefix("0x"),
+    "cookies": lambda first, child: first["cookies"],
+    "cookies alone": lambda first, child: first["cookies"].replace(":", ""),
+    "a cookie": lambda first, child: first["cookies"][:16],
+}
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_commands_take_all_that_names_an_sa(form: str) -> None:
+    """As sa shows it: whether phase 1 or 2 is meant is said by the verb."""
+    for ask, phase in (("quick", 2), ("main", 1), (2, 2), (1, 1)):
+        net, west, _ = up()
+        name = NAMES[form](west.rows(1)[0], west.rows(2)[0])
+        key = "cookies" if phase == 1 else "spi_in"
+        before = {row[key] for row in west.rows(phase)}
+        if isinstance(ask, str):
+            west.daemon.rekey(name, ask)
+            net.run(5)
+            assert {row[key] for row in west.rows(phase)} - before, ask
+        else:
+            west.daemon.teardown(name, ask)
+            net.run(3)
+            assert not west.rows(phase), ask
+
+
+@pytest.mark.parametrize("form", ["a connection", "a peer", "an address"])
+def test_what_is_taken_down_is_started_by_the_same_name(form: str) -> None:
+    net, west, _ = up()
+    name = NAMES[form](west.rows(1)[0], west.rows(2)[0])
+    west.daemon.teardown(name, 2)
+    net.run(3)
+    west.daemon.teardown(name, 2)  # it is down already, and stays so
+    assert not west.app.sas
+    west.daemon.connect(name)
+    net.run(3)
+    assert connected(west)
+
+
+@pytest.mark.parametrize("name", ["0x00000001", "00" * 16, "192.0.2.77", "None"])
+def test_a_name_of_nothing(name: str) -> None:
+    _, west, _ = up()
+    for command in ("connect", "teardown", "rekey"):
+        ask = {"connect": (), "teardown": (2,), "rekey": ("main",)}[command]
+        with pytest.raises(IsakmpError, match=f"no connection {name}"):
+            getattr(west.daemon, command)(name, *ask)
+
+
+def test_a_child_sa_is_deleted_by_its_spi() -> None:
+    net, west, east = up()
+    west.daemon.set_active(False)
+    east.daemon.set_active(False)
+    west.daemon.delete_sa(bytes.fromhex(west.rows(2)[0]["spi_out"][2:]), None)
+    net.run(3)
+    assert not west.app.sas and not east.app.sas and west.rows(1)
+    with pytest.raises(IsakmpError, match="no such SA"):
+        west.daemon.delete_sa(bytes(4), None)
+
+
 def test_teardown_all_leaves_the_isakmp_sa() -> None:
     net, west, east = up()
     west.daemon.teardown_all()
@@ -647,11 +710,9 @@ def test_a_bad_address_is_told_once() -> None:
         ("k main est", "no connection est (did you mean east?)"),
         ("c nosuch", "no connection nosuch"),
         ("c General", "no connection General"),
-        ("c east", "no connection east (east is a peer, its connections: west-east)"),
         ("k None", "no connection None"),
         ("t nosuch", "no connection nosuch"),
         ("k nosuch", "no connection nosuch"),
-        ("t east", "no SA of east"),
         ("t main east", "no ISAKMP SA with east"),
         ("t main 192.0.2.2", "no ISAKMP SA with 192.0.2.2"),
         ("k main 192.0.2.2", "no SA of 192.0.2.2"),

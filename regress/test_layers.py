@@ -107,7 +107,7 @@ LAYERS = [
     ["isakmp.keeper.liveness"],
     ["isakmp.keeper.doubles", "isakmp.keeper.orphans", "isakmp.keeper.places"],
     ["isakmp.keeper.keeper"],
-    ["isakmp.keeper.changes", "isakmp.listening", "isakmp.reload"],
+    ["isakmp.asked", "isakmp.keeper.changes", "isakmp.listening", "isakmp.reload"],
     ["isakmp.status", "isakmp.daemon", "isakmp.keeper.closing", "fifo_ui"],
     [
         "isakmp.__main__",

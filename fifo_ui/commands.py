@@ -21,7 +21,7 @@ from fifo_ui import changes, render
 from fifo_ui.change import FORMS, string
 from fifo_ui.changes import Transaction
 from fifo_ui.files import ANSWER_MAX_AGE_S, REPLY, RESULT, remove_answers, why, write_whole
-from fifo_ui.flags import COOKIES, MESSAGE_ID
+from fifo_ui.flags import COOKIES, MESSAGE_ID, SPI
 from isakmp.errors import HostError, IsakmpError, Refused
 from isakmp.event.job import Job
 from isakmp.log.log import Log, LogClass, parse_class, parse_level, severity_of_refusal
@@ -33,7 +33,7 @@ _TOKEN = re.compile(r"[0-9a-f]{16}")
 _COUNTING = re.compile(r"(J \S+ +)?[Sr]\s*$")
 """The commands that show counters, which the application may have to be asked for."""
 _TAG = re.compile(r"\[([^]]+)\]:([^=\s]+)")
-_COOKIES, _MESSAGE_ID = map(re.compile, (COOKIES, MESSAGE_ID))
+_COOKIES, _MESSAGE_ID, _SPI = map(re.compile, (COOKIES, MESSAGE_ID, SPI))
 
 
 class Store(render.Conf, Protocol):
@@ -166,8 +166,11 @@ def _section_tag(text: str) -> tuple[str, str]:
 
 
 def delete(daemon: Daemon, args: str) -> Answer:
-    """``d cookies msgid``: delete one SA; ``-`` for the message id means phase 1."""
+    """``d cookies msgid``, ``d spi``: delete one SA; ``-`` for the message id means phase 1."""
     words = args.split()
+    if len(words) == 1 and _SPI.fullmatch(words[0]):
+        daemon.delete_sa(bytes.fromhex(words[0][-8:]), None)
+        return DONE
     if len(words) != 2 or not _COOKIES.fullmatch(words[0]):
         usage("d cookies msgid, the cookies of 32 hexadecimal digits")
     if not _MESSAGE_ID.fullmatch(words[1]):

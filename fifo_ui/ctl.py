@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import secrets
 import sys
 import time
@@ -18,10 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from fifo_ui import changes, explain, render
+from fifo_ui import asked, changes, explain, render
 from fifo_ui.change import Change, parse
 from fifo_ui.client import Client, ControlError
-from fifo_ui.flags import CHANGE_TIMEOUT_S, CHANGES, TIMEOUT_S, make_parser
+from fifo_ui.flags import CHANGE_TIMEOUT_S, CHANGES, COOKIES, TIMEOUT_S, make_parser
 from fifo_ui.screen import Screen, Tone, screen_of
 from fifo_ui.up import Wait
 from isakmp.conf.alike import nearest
@@ -51,7 +52,7 @@ def show_sas(client: Client, args: argparse.Namespace) -> Output:
     status = client.ask("S")
     rows = status["sas"]
     if args.name:
-        rows = explain.sas_of(status, args.name)
+        rows = asked.sas_of(status, args.name)
         if not rows:
             _expect_known(status, args.name)
         return Output(rows, partial(render.sas, rows))
@@ -61,7 +62,7 @@ def show_sas(client: Client, args: argparse.Namespace) -> Output:
 
 def _expect_known(status: dict[str, Any], name: str) -> None:
     """ControlError where nothing is known of that name. An address may be anybody's."""
-    known = explain.names(status)
+    known = asked.names(status)
     if name not in known and not is_address(name):
         hint = nearest(name, known)
         raise ControlError(f"no connection or peer {name}" + (f" ({hint})" if hint else ""))
@@ -78,10 +79,11 @@ def explain_failures(client: Client, args: argparse.Namespace) -> Output:
     """Why the last attempts failed: both sides, the nearest miss, the line, what to change."""
     status = client.ask("S")
     tables = (status[name] for name in ("connections", "exchanges", "sas", "peers"))
-    rows = explain.failures(status["outcomes"], args.peer, *tables)
+    peer = asked.meant(status, args.peer)
+    rows = explain.failures(status["outcomes"], peer, *tables)
     if args.peer and not rows:
-        _expect_known(status, args.peer)
-    return Output(rows, partial(explain.text, rows, args.peer))
+        _expect_known(status, peer or "")
+    return Output(rows, partial(explain.text, rows, peer))
 
 
 def bring_up(client: Client, args: argparse.Namespace) -> Output:
@@ -118,7 +120,11 @@ def rekey(client: Client, args: argparse.Namespace) -> Output:
 
 def delete(client: Client, args: argparse.Namespace) -> Output:
     """Delete one SA."""
-    return Output(client.ask(f"d {args.cookies} {args.message_id}"), "deleted\n")
+    of_cookies = re.fullmatch(COOKIES, args.cookies)
+    if not of_cookies and args.message_id != "-":
+        raise ControlError("an SPI names a child SA without a message id")
+    more = f" {args.message_id}" if of_cookies else ""
+    return Output(client.ask(f"d {args.cookies}{more}"), "deleted\n")
 
 
 def conf(client: Client, args: argparse.Namespace) -> Output:

@@ -114,23 +114,6 @@ def _up(row: Row, connections: Sequence[Row], sas: Sequence[Row]) -> Row:
     return {"up_since": max(since)} if since and "when" in row else {}
 
 
-def sas_of(status: Mapping[str, Any], name: str) -> list[Row]:
-    """The SAs of a name; of a connection those of phase 1, too, that its child SAs are under, or
-    that there are with its peer."""
-    first, second = ([r for r in status["sas"] if r.get("phase") == phase] for phase in (1, 2))
-    second = [row for row in second if row.get("name") == name]
-    under = {row.get("cookies") for row in second}
-    peers = {row.get("peer") for row in status["connections"] if row.get("name") == name}
-    found = [row for row in first if row.get("name") == name or row.get("cookies") in under]
-    return (found or [row for row in first if row.get("name") in peers]) + second
-
-
-def names(status: Mapping[str, Any]) -> list[str]:
-    """The connections and peers that there are, and what has an SA."""
-    rows = (row for table in ("connections", "peers", "sas") for row in status[table])
-    return list(dict.fromkeys(str(row["name"]) for row in rows if row.get("name")))
-
-
 def _counted(rows: Iterable[Row]) -> list[Row]:
     """The last of those that are alike, in the place of all of them."""
     found: dict[str, Row] = {}

@@ -19,7 +19,8 @@ CHANGES, CHANGE_TIMEOUT_S = ("reload", "conf", "up"), 60.0
 COOKIES = "[0-9a-fA-F]{16}:?[0-9a-fA-F]{16}"
 MESSAGE_ID = "[0-9a-fA-F]{8}|-"
 _CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)", re.DOTALL)
-NAME = "a connection, or a peer's name or address"
+SPI = "(?:0[xX])?[0-9a-fA-F]{8}"
+NAME = "a connection, a peer's name or address, or an SA's SPI or cookies"
 
 Add = Callable[..., argparse.ArgumentParser]
 
@@ -132,7 +133,9 @@ def _add_views(add: Add) -> None:
 
 def _add_tunnels(add: Add) -> None:
     made = add("up", "Start a connection")
-    made.add_argument("name", type=_name, help="a connection")
+    made.add_argument(
+        "name", type=_name, help="a connection, or all of a peer, by its name or address"
+    )
     made.add_argument(
         "--wait",
         type=_seconds,
@@ -148,9 +151,7 @@ def _add_tunnels(add: Add) -> None:
         "--phase", type=int, choices=(1, 2), default=2, help="1: the ISAKMP SA; 2, the default"
     )
     made = add("rekey", "Replace a connection's child SAs, or the SA they were negotiated under")
-    made.add_argument(
-        "name", type=_name, help="a connection; for the IKE SA also a peer's name or address"
-    )
+    made.add_argument("name", type=_name, help=NAME)
     which = made.add_mutually_exclusive_group()
     for flag, what, text in (
         ("--ike", "main", "the IKE SA; in IKEv1 by a new phase 1"),
@@ -158,7 +159,11 @@ def _add_tunnels(add: Add) -> None:
     ):
         which.add_argument(flag, dest="what", action="store_const", const=what, help=text)
     made = add("delete", "Delete one SA")
-    made.add_argument("cookies", type=_cookies, help="32 hexadecimal digits, as sa shows them")
+    made.add_argument(
+        "cookies",
+        type=_cookies,
+        help="32 hexadecimal digits, as sa shows them, or an SPI of a child SA",
+    )
     made.add_argument(
         "message_id", nargs="?", default="-", type=_message_id, help="8 digits; none: phase 1"
     )
@@ -228,7 +233,11 @@ def _matching(pattern: str, what: str) -> Callable[[str], str]:
 
 
 _name = _matching(r".*\S.*", "a name")
-_cookies = _matching(COOKIES, "the cookies of an SA: 32 hexadecimal digits, as sa shows them")
+_cookies = _matching(
+    f"{COOKIES}|{SPI}",
+    "the cookies of an SA: 32 hexadecimal digits, as sa shows them, nor an SPI of 8; "
+    "by a connection's or peer's name SAs are taken down, with down",
+)
 _message_id = _matching(MESSAGE_ID, "a message id: 8 hexadecimal digits, as sa shows it")
 _PARTS = {
     "section": _matching(r"[^][]+", "a section's name: it is given without brackets"),

@@ -5,10 +5,11 @@ What it waits for is said whenever that changes, so that nobody looks at a silen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fifo_ui.asked import connections_of
 from fifo_ui.client import Client, ControlError, NotThere
 from fifo_ui.explain import selection
 from fifo_ui.render import far_end, in_part
@@ -23,8 +24,9 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Wait:
-    """One wait for one connection. say: told what it waits for; deadline: of the client's clock;
-    in_part: with what it is up, and why, where that is less than it is for."""
+    """One wait for one connection, or all of a peer. say: told what it waits for; deadline:
+    of the client's clock; in_part: with what it is up, and why, where that is less than it is
+    for."""
 
     client: Client
     name: str
@@ -36,17 +38,19 @@ class Wait:
     in_part: str = ""
 
     def run(self) -> list[Row]:
-        """The child SAs once one is up. ControlError: it failed, or the time is over."""
+        """The child SAs once each is up. ControlError: it failed, or the time is over."""
         self.deadline = self.client.clock() + self.wait_s
         self._await_isakmpd()
         self._ask(f"c {self.name}")
         while True:
             status = self._ask("S")
-            if rows := [row for row in status["sas"] if _is_up(row, self.name)]:
-                own = (row for row in status["connections"] if row["name"] == self.name)
+            names = connections_of(status, self.name) or [self.name]
+            rows = [row for row in status["sas"] if _is_up(row, names)]
+            if {row["name"] for row in rows} == set(names):
+                own = (row for row in status["connections"] if row["name"] in names)
                 self.in_part = next(filter(None, map(in_part, own)), "")
                 return rows
-            self._raise_failure(status)
+            self._raise_failure(status, names)
             if rows := self._of_it(status):
                 mend = next(filter(None, map(_mend, rows)), "")
                 self._tell(" and ".join(map(progress, rows)), mend)
@@ -88,17 +92,17 @@ class Wait:
 
     def _of_it(self, status: dict[str, Any]) -> list[Row]:
         """What is under way for the connection, and phase 1 with its peer."""
-        is_of = selection(self.name, status["connections"])
+        is_of = selection(self.name, status["connections"], status["peers"])
         return [row for row in status["exchanges"] if is_of(row)]
 
-    def _raise_failure(self, status: dict[str, Any]) -> None:
+    def _raise_failure(self, status: dict[str, Any], names: Sequence[str]) -> None:
         """By what the connection says of itself, which has begun anew with the command: outcomes
         may be those of other attempts."""
         for row in status["connections"]:
-            if row["name"] == self.name and _has_failed(row):
+            if row["name"] in names and _has_failed(row):
                 reason = row["reason"]
                 cause, mend = reason["detail"], reason.get("mend", "")
-                raise ControlError(f"{self.name} failed: {cause}", mend, reason)
+                raise ControlError(f"{row['name']} failed: {cause}", mend, reason)
 
 
 def progress(row: Mapping[str, Any]) -> str:
@@ -117,8 +121,8 @@ def _mend(row: Row) -> str:
     return (row.get("reason") or {}).get("mend") or ""
 
 
-def _is_up(row: Row, name: str) -> bool:
-    return (row["phase"], row["name"], row["state"]) == (2, name, "established")
+def _is_up(row: Row, names: Sequence[str]) -> bool:
+    return (row["phase"], row["state"]) == (2, "established") and row["name"] in names
 
 
 def _has_failed(row: Row) -> bool:

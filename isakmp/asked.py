@@ -28,7 +28,7 @@ class Asked(NamedTuple):
     sas: SaDatabase
 
     def names(self, text: str) -> list[str]:
-        """The connections: that one, those with a peer, or the one that an SA is of."""
+        """The connections: that one, those with a peer, or those that an SA is of."""
         text = _without_port(text)
         entries = self.connections.entries
         if text in entries:

@@ -59,6 +59,8 @@ def result(daemon: FakeDaemon) -> str:
         ("p on=/tmp/x.pcap", ("capture", Path("/tmp/x.pcap"))),
         ("Q", ("quit",)),
         ("R", ("reload",)),
+        ("d 0x0102030a", ("delete_sa", bytes.fromhex("0102030a"), None)),
+        ("d 0102030A", ("delete_sa", bytes.fromhex("0102030a"), None)),
         (f"d {COOKIES} -", ("delete_sa", bytes.fromhex(COOKIES), None)),
         (f"d {COOKIES} 0102030a", ("delete_sa", bytes.fromhex(COOKIES), 0x0102030A)),
         (

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from fifo_ui.screen import PLAIN, Screen, Tone, cell, fit
 from isakmp.causes import EXPECTED
-from isakmp.conf.parse import SECRET_TAGS
+from isakmp.conf.tags import SECRET_TAGS
 from isakmp.errors import LABELS
 from isakmp.log.log import LogClass, printable, stamp_of
 

@@ -51,6 +51,7 @@ LAYERS = [
         "isakmp.conf.tags_general",
         "isakmp.conf.tags_peer",
     ],
+    ["isakmp.conf.elsewhere", "isakmp.conf.remarks"],
     ["isakmp.conf.parse"],
     ["isakmp.conf.astray"],
     [

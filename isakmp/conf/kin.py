@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
-from isakmp.conf.parse import SECRET_TAGS, Section, fold
+from isakmp.conf.parse import Section, fold
 from isakmp.conf.store import Conf
+from isakmp.conf.tags import SECRET_TAGS
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
 from isakmp.policy.reader import bypass_names, read_bypass, read_selectors_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from isakmp.conf.values import SECTION, Type
+from isakmp.conf.values import SECTION, BadValue, Type
 
 
 class Kind(Enum):
@@ -55,6 +55,24 @@ class Tag(NamedTuple):
     loose: bool = False
     harmless: bool = False
     lent: bool = False
+
+    def parse(self, text: str) -> Any:
+        """What a value means, of a list an item. BadValue, where it lacks a comma with that."""
+        try:
+            return self.type.parse(text)
+        except BadValue as error:
+            words = text.split() if self.every and not error.hint.startswith("write ") else []
+            if len(words) < 2 or not all(map(self._reads, words)):
+                raise
+            reason = str(error)
+        raise BadValue(reason, f"is a comma missing: {', '.join(words)}?")
+
+    def _reads(self, word: str) -> bool:
+        try:
+            self.type.parse(word)
+        except BadValue:
+            return False
+        return True
 
     @property
     def may_be_empty(self) -> bool:

@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from isakmp.conf.alike import ALIKE, most_alike, whole
-from isakmp.conf.tags import LISTS, MUST_SPEAK, REFUSED_EMPTY, SPELLED
+from isakmp.conf.remarks import likely_outside
+from isakmp.conf.tags import LISTS, MUST_SPEAK, REFUSED_EMPTY, SECRET_TAGS, SPELLED
 from isakmp.conf.values import is_address
 from isakmp.errors import ConfError
 from isakmp.event.steps import AT_ONCE, Steps, at_once
@@ -25,12 +26,9 @@ MAX_FAULTS = 1000
 MAX_NAME = 1024
 # Looking for what is alike is slow: so many unknown tags without a value are looked at.
 _LOOKED_AT = 100
-# The tags that are secrets, folded: a # in them is no comment, and who may read them counts.
-SECRET_TAGS = ("authentication", "ppk")
 # C0, C1 and, where a file was not UTF-8, the surrogates that stand for its octets.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _COMMENT = re.compile(r"[ \t]#")
-_NO_COMMENT = re.compile(r"[ \t];")
 _GOES_ON = re.compile(r"\\\r?\n?\Z")
 _BLANK = " \t"
 NO_VALUE = "no value"
@@ -231,16 +229,10 @@ class _Parser:
             if not self.parsed.errors:
                 self._error(line, "value before the first section", hint="[section] goes first")
             return None
-        if fold(tag) not in SECRET_TAGS:
-            if "#" in value:
-                value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
-            if ";" in value and _NO_COMMENT.search(value):
-                text = "the ; and what follows it belong to the value: begin a comment there with #"
-                self._warn(line, f"[{self.section.name}]:{tag}: {text}")
-        elif _COMMENT.search(value):
-            self._warn(line, "the # and what follows it belong to the secret")
-        elif value[:1] in ("'", '"') and value[-1:] == value[:1]:
-            self._warn(line, "the quotes belong to the secret")
+        if fold(tag) not in SECRET_TAGS and "#" in value:
+            value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
+        if text := likely_outside(tag, value):
+            self._warn(line, f"[{self.section.name}]:{tag}: {text}")
         if reason := _check_tag(tag):
             return self._error(line, reason)
         if says_nothing(tag, value) or self._is_rest_of_tag(tag, value):

@@ -7,6 +7,7 @@ from typing import Any
 
 from isakmp.conf.alike import ALIKE, most_alike, nearest, whole
 from isakmp.conf.astray import misheld, names_traffic
+from isakmp.conf.elsewhere import same_here
 from isakmp.conf.kinds import Kind
 from isakmp.conf.misplaced import misplaced
 from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold
@@ -44,6 +45,9 @@ def unknown_tag(
         like = meant_by(conf, kind, section, name, likeness)
         value = conf.get(section, name) or ""
         meant = names_traffic(kind, name, like, value, lambda one: conf.written.get(fold(one)))
+        same = same_here(kind, name)
+        if not meant and same and not conf.is_written(section, same):
+            meant = (same,)
         meant = meant or tuple(filter(None, (like,)))
         hint = f"did you mean {' or '.join(meant)}?" if meant else ""
     return conf.error(f"no tag {name} in {kind.value}", section, name, hint)

@@ -27,7 +27,6 @@ from isakmp.conf.parse import (
     MAX_TRIPLETS,
     MEND_NO_VALUE,
     NO_VALUE,
-    SECRET_TAGS,
     Entry,
     Parsed,
     Section,
@@ -39,7 +38,7 @@ from isakmp.conf.parse import (
     parsing,
     says_nothing,
 )
-from isakmp.conf.tags import FIXED, FOLDED, TAGS, tag_of
+from isakmp.conf.tags import FIXED, FOLDED, SECRET_TAGS, TAGS, tag_of
 from isakmp.conf.values import BadValue, is_address
 from isakmp.errors import ConfError
 from isakmp.event.steps import Steps, at_once, emptied, pauses
@@ -151,7 +150,7 @@ class Conf:
 
     def _parse(self, row: Tag, text: str, section: str, tag: str) -> Any:
         try:
-            return row.type.parse(text)
+            return row.parse(text)
         except BadValue as error:
             refused = self.error(str(error), section, tag, error.hint)
         # Out here: a secret must not be found in a chained exception.

@@ -72,6 +72,9 @@ SPELLED: Mapping[str, str] = MappingProxyType(
     {name.lower(): name for tags in TAGS.values() for name in tags}
 )
 """Every tag by its folded name, as people write it."""
+# A # in them is no comment, and who may read them counts.
+SECRET_TAGS = ("authentication", "ppk")
+"""The tags that are secrets, folded."""
 LISTS = frozenset(name for name, tag in _ROWS if tag.every)
 """Those of lists, which have no value without an item."""
 

@@ -19,10 +19,11 @@ from isakmp.conf import judge as crypto
 from isakmp.conf.kinds import Kind, Tag
 from isakmp.conf.likely import likely_kind
 from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold, items_of
+from isakmp.conf.remarks import likely_outside, listed_twice
 from isakmp.conf.secrets import MEND, weakness
 from isakmp.conf.spelling import lent, losing, unknown_tag
 from isakmp.conf.spoken import unheard, unspoken
-from isakmp.conf.store import Conf
+from isakmp.conf.store import RUN_TIME, Conf
 from isakmp.conf.tags import FIXED, tag_of
 from isakmp.conf.values import NO, SECTION, YES_NO, BadValue, outside, too_little
 from isakmp.constants import IKEV1, IKEV2, isakmp, name_of
@@ -210,6 +211,8 @@ class Walk:
             elif tag:
                 value = conf.get(section, name) or ""
                 items = items_of(value) if tag.every else [value] if value else []
+                if written:
+                    self._remark(section, name, value, items)
                 for at in range(0, len(items), AT_ONCE):
                     if at:
                         yield
@@ -224,6 +227,20 @@ class Walk:
         self._looked.append(visit)
         if self._unused and visit.kind is not Kind.INITIATOR:
             self._strays.add(visit)
+
+    def _remark(self, section: str, name: str, value: str, items: list[str]) -> None:
+        """What can be used, and is likely not what was meant; the file's own its parser tells."""
+        conf, where = self.conf, self.conf.where(section, name)
+        if where.startswith(RUN_TIME) and (text := likely_outside(name, value)):
+            self.warnings.append(f"{where}: {text}")
+        said = [f"{one} is listed twice" for one in listed_twice(items)]
+        if (fold(section), fold(name)) == ("phase 2", "passive-connections"):
+            active = frozenset(conf.get_list("Phase 2", "Connections"))
+            said += [
+                f"{one} is in Connections, too, and so it is started: take it out of one of both"
+                for one in dict.fromkeys(items) if one in active
+            ]  # fmt: skip
+        self.warnings += [f"{where}: {text}" for text in said]
 
     def _empty(self, section: str, name: str, tag: Tag) -> None:
         """One that says nothing: its default would be what nobody has asked for."""
@@ -293,7 +310,7 @@ class Walk:
 
     def _value(self, section: str, name: str, tag: Tag, item: str) -> None:
         try:
-            tag.type.parse(item)
+            tag.parse(item)
             if remark := tag.type.remark(item):
                 self.warnings.append(f"{self.conf.where(section, name)}: {remark}")
         except BadValue as error:

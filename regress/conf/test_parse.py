@@ -60,7 +60,10 @@ def test_a_value_keeps_what_looks_like_syntax() -> None:
 def test_a_secret_keeps_its_hash_and_the_file_says_so() -> None:
     conf = Conf.from_text("[s]\nAuthentication= my #1 secret\n", "f")
     assert conf.get("s", "Authentication") == "my #1 secret"
-    assert conf.warnings == ["f:2: the # and what follows it belong to the secret"]
+    assert conf.warnings == [
+        "f:2 [s]:Authentication: the # and what follows it belong to the secret: "
+        "a comment stands on a line of its own"
+    ]
 
 
 def test_the_first_of_two_counts_and_the_other_is_told() -> None:
@@ -385,7 +388,9 @@ def test_a_blank_behind_a_backslash_is_told_at_its_line() -> None:
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_quotes_around_a_secret_are_warned_of(quote: str) -> None:
     parsed = parse(f"[s]\nAuthentication= {quote}word{quote}\n", "f")
-    assert parsed.warnings == ["f:2: the quotes belong to the secret"]
+    assert parsed.warnings == [
+        "f:2 [s]:Authentication: the quotes belong to the secret: write it without quotes"
+    ]
 
 
 def test_an_address_of_ipv6_stands_without_brackets() -> None:
@@ -412,5 +417,6 @@ def test_a_colon_in_place_of_the_equals_sign(line: str, hint: str) -> None:
 
 def test_a_semicolon_begins_no_comment_behind_a_value() -> None:
     parsed = parse("[east]\nAddress= 192.0.2.2 ; the peer\nAuthentication= a ;b\n; one\n", "f")
-    (warning,) = parsed.warnings
+    warning, of_secret = parsed.warnings
+    assert of_secret.startswith("f:3 [east]:Authentication: the ; and what follows it belong to")
     assert warning.startswith("f:2 [east]:Address: the ; and what follows it belong to the value")

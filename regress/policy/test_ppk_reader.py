@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isakmp.conf.parse import SECRET_TAGS, fold
+from isakmp.conf.parse import fold
 from isakmp.conf.store import Conf
-from isakmp.conf.tags import TAGS
+from isakmp.conf.tags import SECRET_TAGS, TAGS
 from isakmp.conf.values import SECRET
 from isakmp.errors import ConfError
 from isakmp.policy.ppk import MAX_ID_BYTES, Ppk, PpkUse, ppk_name

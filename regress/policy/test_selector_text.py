@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isakmp.policy.likely_selectors import instead_of
 from isakmp.policy.selector_text import host_bits, parse_selector
 from isakmp.policy.spd import ANY_PORTS, OPAQUE_PORTS, Address, TrafficSelector
 from isakmp.policy.traffic import describe_side
@@ -100,3 +103,20 @@ def test_what_is_described_is_read_again(
 def test_digits_of_other_scripts_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="is no selector|is no port"):
         parse_selector(text)
+
+
+def test_the_manual_says_what_is_read_and_what_is_refused() -> None:
+    manual = Path(__file__).parents[2].joinpath("docs/isakmpd.conf.5.md").read_text("utf-8")
+    table = manual.partition("and how not:\n")[2].partition("\n\nAn identity")[0]
+    rows = [row.strip("| ").split(" | ") for row in table.splitlines()[3:]]
+    assert len(rows) == 12
+    for written, read in rows:
+        for text in re.findall("`([^`]+)`", written):
+            if not read.startswith("refused"):
+                parse_selector(text)
+                assert bool(host_bits(text)) is ("warning" in read), text
+                continue
+            with pytest.raises(ValueError):
+                parse_selector(text)
+            if instead := re.search("write `(.*)`", read):
+                assert instead_of(text) == f"write {instead[1]}", text

@@ -19,7 +19,7 @@ from isakmp.conf.alike import nearest
 from isakmp.conf.change import weigh
 from isakmp.conf.check import Judgement, judging
 from isakmp.conf.parse import fold
-from isakmp.conf.spelling import refuse_lost, refusing_lost
+from isakmp.conf.spelling import refuse_lost, refusing_lost, safest
 from isakmp.conf.store import Conf, Transaction
 from isakmp.conf.told import Told
 from isakmp.conf.user import owners, refuse_start
@@ -163,7 +163,7 @@ class Daemon:
             self.teardown_all()
             for sa in list(self.sas.isakmp.values()):
                 self.keeper.delete_sa(sa)
-        block = self._general("Block-when-stopped") or not in_order
+        block = safest(self.conf, "Block-when-stopped") or not in_order
         blocked = self.connections.flows.block() if block else []
         self.connections.end()
         self.capture(None)

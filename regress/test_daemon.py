@@ -326,7 +326,7 @@ def test_what_would_be_lost_without_a_trace_is_refused_whole(tmp_path: Path, mis
     "line",
     [
         "User= 9bad!", "User= no-such-one", "Listen-on= 1.2.3.400", "Application= nonesuch",
-        "Run-directory= run", "Username= nobody",
+        "Run-directory= run", "Run-directory=", "Run-dirctory= /run/west", "Username= nobody",
     ],
 )  # fmt: skip
 def test_a_file_that_no_start_goes_on_with_is_refused_whole(tmp_path: Path, line: str) -> None:
@@ -610,6 +610,22 @@ def test_stop_tells_the_peer_and_gives_everything_back() -> None:
     assert not west.app.policies
     assert not west.app.sas
     assert not west.daemon.engine.exchanges
+
+
+@pytest.mark.parametrize(
+    ("line", "blocked"),
+    [
+        ("", False), ("Block-when-stopped= no", False), ("Block-when-stopped= yes", True),
+        ("Block-when-stopped= yess", True), ("Block-when-stopped=", True),
+        ("Block-when-stoped= yes", True),
+    ],
+)  # fmt: skip
+def test_an_end_opens_only_what_is_said_to_be_open(line: str, blocked: bool) -> None:
+    net = Network()
+    west = net.add(WEST.address, WEST.text().replace("[General]\n", f"[General]\n{line}\n"))
+    net.start()
+    net.run(1)
+    assert bool(west.daemon.stop()) is blocked
 
 
 def test_quit_leaves_the_loop() -> None:

@@ -38,11 +38,13 @@ class Tag(NamedTuple):
     """A row of the table: all that is known of a tag.
 
     default: the value where none is written; otherwise: what holds then, where that is no value;
-    every: a list, whose every item is of the type; leads: the kind of the sections it names;
-    idle: understood, for the sake of existing files, and without effect; loose: a value that is
-    not known is ignored with a warning, as isakmpd did; harmless: its default lets in no more, and
-    protects no less, than what could be said; lent: of [General], what other sections have that do
-    not say it: where it is refused those are left out, as its default could be weaker.
+    every: a list, whose every item is of the type; leads: the kind of the sections it names; idle:
+    understood, for the sake of existing files, and without effect; loose: a value that is not known
+    is ignored with a warning, as isakmpd did, unless it looks like one; harmless: its default lets
+    in no more, and protects no less, than what could be said; lent: of [General], what other
+    sections have that do not say it: where it is refused those are left out, as its default could
+    be weaker; safe: what counts in the place of the default where it is refused, as that would open
+    what should stay closed.
     """
 
     type: Type
@@ -55,6 +57,7 @@ class Tag(NamedTuple):
     loose: bool = False
     harmless: bool = False
     lent: bool = False
+    safe: str = ""
 
     def parse(self, text: str) -> Any:
         """What a value means, of a list an item. BadValue, where it lacks a comma with that."""

@@ -22,7 +22,7 @@ _LOOKED_AT = 100
 _KINDS = {fold(name): kind for name, kind in FIXED.items()}
 _LISTS = ("Connections", "Passive-connections")
 _FOLDED_LISTS = frozenset(map(fold, _LISTS))
-_AT_START = frozenset(map(fold, NEEDED_AT_START))
+_GENERAL = frozenset(map(fold, (*NEEDED_AT_START, "Block-when-stopped")))
 _PEER = fold("ISAKMP-peer")
 # Each tag that says a side of the traffic, and the other one of that side.
 _SIDES = {"local-id": "local-selectors", "remote-id": "remote-selectors"}
@@ -117,10 +117,10 @@ def _of_phase_1(key: str, section: Section) -> Entry | None:
 
 
 def _of_general(key: str, section: Section) -> Entry | None:
-    """What a start needs, in another section with a fixed name."""
-    if _KINDS.get(key) in (None, Kind.GENERAL) or _AT_START.isdisjoint(section.entries):
+    """What a start needs, or an end, in another section with a fixed name."""
+    if _KINDS.get(key) in (None, Kind.GENERAL) or _GENERAL.isdisjoint(section.entries):
         return None
-    return next(entry for tag, entry in section.entries.items() if tag in _AT_START)
+    return next(entry for tag, entry in section.entries.items() if tag in _GENERAL)
 
 
 def _of_connection(

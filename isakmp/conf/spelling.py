@@ -69,6 +69,15 @@ def lent(conf: Conf, tag: str) -> Any:
     return conf.value(Kind.GENERAL, "General", tag)
 
 
+def safest(conf: Conf, tag: str) -> Any:
+    """What [General] says; what is safe where that is refused, or its tag is misspelt."""
+    try:
+        return lent(conf, tag)
+    except ConfError:
+        row = TAGS[Kind.GENERAL][tag]
+        return row.type.parse(row.safe)
+
+
 def lost(conf: Conf) -> list[ConfError]:
     """What would be lost without a trace: a misspelt section or tag that says what there is, or one
     under the header of another, as its own is missing.
@@ -104,7 +113,7 @@ def losing(conf: Conf) -> Steps[list[ConfError]]:
 
 
 def _unheard_at_start(conf: Conf) -> list[ConfError]:
-    """Of misspelt tags of [General] those whose default would be root, or all addresses."""
+    """Of misspelt tags of [General] those whose default could be more than was meant."""
     place = Kind.GENERAL, "General"
     return [
         unknown_tag(conf, *place, tag, _SOMEWHAT)

@@ -139,13 +139,15 @@ class Conf:
         return tuple(self._parse(row, item, section, tag) for item in items_of(text))
 
     def general(self, tag: str) -> tuple[Any, ConfError | None]:
-        """What [General] says; where that is refused, the default and the refusal."""
+        """What [General] says; where that is refused, what counts instead, and the refusal."""
         try:
             return self.value(Kind.GENERAL, "General", tag), None
         except ConfError as error:
             row = TAGS[Kind.GENERAL][tag]
-            default = row.default or row.otherwise
-            error.reason += f": {default} counts instead" if default else UNHEEDED
+            instead = row.safe or row.default or row.otherwise
+            error.reason += f": {instead} counts instead" if instead else UNHEEDED
+            if row.safe:
+                return row.type.parse(row.safe), error.kept()
             return Conf(Parsed()).value(Kind.GENERAL, "General", tag), error.kept()
 
     def _parse(self, row: Tag, text: str, section: str, tag: str) -> Any:

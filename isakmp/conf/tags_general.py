@@ -41,10 +41,9 @@ AT_START = (
     "User",
     "Workers",
 )
-# Those of them whose default could be more than was meant: root, all addresses.
-NEEDED_AT_START = ("Application", "Group", "Listen-on", "User")
-# Those without which isakmpd does not start where their value is in error.
-REFUSED_AT_START = (*NEEDED_AT_START, "Run-directory")
+# Those without which isakmpd does not start where they are in error, as their default could be more
+# than was meant: root, all addresses, a directory that others write in.
+NEEDED_AT_START = ("Application", "Group", "Listen-on", "Run-directory", "User")
 
 GENERAL: Mapping[str, Tag] = MappingProxyType(
     {
@@ -87,7 +86,10 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             "QM-ESP-3DES-SHA-PFS-SUITE",
         )._replace(lent=True),
         "Block-when-stopped": Tag(
-            YES_NO, "drop the traffic of connections when isakmpd has ended in order, too", "no"
+            YES_NO,
+            "drop the traffic of connections when isakmpd has ended in order, too",
+            "no",
+            safe="yes",
         ),
         "Delete-SAs": Tag(
             YES_NO, "tell the peers on shutdown that the SAs are gone", "yes", harmless=True
@@ -235,7 +237,6 @@ GENERAL: Mapping[str, Tag] = MappingProxyType(
             WHOLE_PATH,
             "where the FIFO, results, reports and captures are; unset, see isakmpd(8)",
             "/var/run",
-            harmless=True,
         ),
         "SA-retransmits": Tag(
             number(0, 100),

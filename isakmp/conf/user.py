@@ -10,7 +10,7 @@ from isakmp.conf.files import is_other
 from isakmp.conf.host import refuse_none_left
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
-from isakmp.conf.tags_general import REFUSED_AT_START
+from isakmp.conf.tags_general import NEEDED_AT_START
 from isakmp.errors import ConfError
 from isakmp.privilege import Identity
 from isakmp.run_directory import COMMON, run_directory
@@ -22,7 +22,7 @@ def refuse_start(conf: Conf, families: Collection[int] = (4, 6)) -> None:
     """ConfError where isakmpd would not start as this file has it, whatever else this host has: a
     value in error that it needs, nothing left to listen on, or a user or group that is not there.
     families: the versions of IP that it is to speak."""
-    for tag in REFUSED_AT_START:
+    for tag in NEEDED_AT_START:
         conf.value(Kind.GENERAL, "General", tag)
     refuse_none_left(conf, families)
     try:

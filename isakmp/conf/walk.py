@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from isakmp.conf import judge as crypto
+from isakmp.conf.alike import ALIKE, nearest
 from isakmp.conf.kinds import Kind, Tag
 from isakmp.conf.likely import likely_kind
 from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold, items_of
@@ -314,11 +315,12 @@ class Walk:
             if remark := tag.type.remark(item):
                 self.warnings.append(f"{self.conf.where(section, name)}: {remark}")
         except BadValue as error:
-            if tag.loose:
+            hint = error.hint or (nearest(item, tag.type.words, ALIKE) if tag.loose else "")
+            if tag.loose and not hint:
                 place = self.conf.where(section, name)
                 self.warnings.append(f"{place}: {error}, and is ignored")
             else:
-                self._error(self.conf.error(str(error), section, name, error.hint))
+                self._error(self.conf.error(str(error), section, name, hint))
 
     def _follow(
         self, visit: _Visit, name: str, cited: tuple[str, str], kind: Kind, section: str

@@ -538,6 +538,7 @@ def test_a_peer_nobody_connects_to_may_need_what_we_have_not() -> None:
     ("tags", "said"),
     [
         ("Flags= Stayalive", "'Stayalive' is not Active-only, the only value, and is ignored"),
+        ("Flags=", "Flags has no value and is ignored"),
         ("Rainbow= yes", "no tag Rainbow in an IPsec connection, and is ignored"),
     ],
 )
@@ -643,3 +644,10 @@ def test_whatever_else_is_too_little(section: str, line: str) -> None:
 def test_an_address_that_is_none_is_told_with_what_to_write(old: str, new: str, said: str) -> None:
     errors = check(Conf.from_text(PAIR.text().replace(old, new, 1), "f"))
     assert any(said in error.hint for error in errors)
+
+
+@pytest.mark.parametrize("flag", ["Activ-only", "ActiveOnly", "active_only", "Passive-only"])
+def test_a_flag_that_looks_like_one_is_an_error(flag: str) -> None:
+    """Without it the peer could begin the connection."""
+    errors, _ = found(VERSION_2.replace("ISAKMP-peer=", f"Flags= {flag}\nISAKMP-peer=", 1))
+    assert [error for error in errors if "did you mean Active-only?" in error], errors

@@ -38,6 +38,8 @@ def test_where_all_is_in_its_place_there_is_none() -> None:
         (PHASE_1 + "192.0.2.2", "Default", "Default", "[Phase 1]"),
         (PHASE_2, "[Phase 2]\nUser= nobody\n", "User", "[General]"),
         (PHASE_1, "[Phase 1]\nListen-on= 192.0.2.1\n", "Listen-on", "[General]"),
+        (PHASE_1, "[Phase 1]\nRun-directory= /run/w\n", "Run-directory", "[General]"),
+        (PHASE_2, "[Phase 2]\nBlock-when-stopped= yes\n", "Block-when-stopped", "[General]"),
         (PHASE_2, "[KeyNote]\nApplication= none\n[Phase 2]\n", "Application", "[General]"),
         ("[west-east]\nPhase= 2\n", "", "ISAKMP-peer", "[west-east]"),
         ("[second]\n", "", "ISAKMP-peer", "[second]"),

@@ -130,7 +130,7 @@ HARMLESS = (
     "Key-log", "Logfile", "Loglevel", "Logverbose", "Make-before-break", "NAT-T-Keepalive",
     "Non-first-fragments", "Phase", "PRF", "Proposal-preference", "Rekey-margin",
     "Renegotiate-on-HUP", "ReplayWindow", "Retransmit-interval", "Retransmit-max-interval",
-    "Retransmits", "Run-directory", "SA-retransmits", "Send-IDr", "Share-traffic", "TFC-padding",
+    "Retransmits", "SA-retransmits", "Send-IDr", "Share-traffic", "TFC-padding",
     "Transport", "Window-size", "Workers",
 )  # fmt: skip
 IDLE = {name for tags in TAGS.values() for name, tag in tags.items() if tag.idle}
@@ -142,7 +142,7 @@ NO_VALUE = "no value (give it one, or take the line away)"
 OF_THE_FILE = {
     "Address", "Application", "Connections", "Group", "ID-type", "ISAKMP-peer", "Listen-on",
     "Local-ID", "Local-selectors", "Netmask", "Network", "Passive-connections", "Remote-ID",
-    "Remote-selectors", "User",
+    "Remote-selectors", "Run-directory", "User",
 }  # fmt: skip
 KIND_OF = {name: kind for kind, tags in TAGS.items() for name, tag in tags.items() if not tag.idle}
 
@@ -245,10 +245,10 @@ def test_what_looks_like_such_a_tag_has_a_value_too(tag: str) -> None:
         refuse_lost(Conf.from_text(f"[Phase 2]\n{tag}=\n"))
 
 
-@pytest.mark.parametrize("tag", ["Usr", "Grup", "Listenon", "Aplication"])
+@pytest.mark.parametrize("tag", ["Usr", "Grup", "Listenon", "Aplication", "Run-dir"])
 @pytest.mark.parametrize("value", ["", "nobody"])
 def test_a_misspelt_tag_that_a_start_needs_refuses_it(tag: str, value: str) -> None:
-    """Its default is root, or all addresses."""
+    """Its default is root, all addresses, or a directory that others write in."""
     with pytest.raises(ConfError, match=f"no tag {tag} in .General. .did you mean"):
         refuse_lost(Conf.from_text(f"[General]\n{tag}= {value}\n"))
 

@@ -9,8 +9,9 @@ import pytest
 from isakmp.conf.alike import whole
 from isakmp.conf.check import judge
 from isakmp.conf.kinds import Kind
-from isakmp.conf.spelling import lost, refuse_misspelt
+from isakmp.conf.spelling import lost, refuse_misspelt, safest
 from isakmp.conf.store import Conf
+from isakmp.conf.tags_general import GENERAL
 from isakmp.errors import ConfError
 
 TEXT = "Connections= net\n[net]\nISAKMP-peer= east\n"
@@ -104,6 +105,7 @@ def test_a_section_is_refused_for_a_tag_that_is_misspelt_or_says_nothing(
         ("Username= nobody", "User"),
         ("Listen-address= 192.0.2.1", "Listen-on"),
         ("U=ser= nobody", "User"),
+        ("Run-dir= /run/west", "Run-directory"),
         ("Rainbow= 7", ""),
         ("Policy= /etc/policy", ""),
     ],
@@ -112,3 +114,26 @@ def test_of_what_a_start_needs_less_likeness_is_enough(line: str, meant: str) ->
     """Its default is root, or all addresses."""
     hints = [error.hint for error in lost(Conf.from_text(f"[General]\n{line}\n"))]
     assert hints == [f"did you mean {meant}?"] * bool(meant)
+
+
+@pytest.mark.parametrize("tag", [tag for tag, row in GENERAL.items() if row.safe])
+@pytest.mark.parametrize(
+    "written", ["{tag}= yess", "{tag}=", "{short}= {safe}", "{half}={rest}= {safe}"]
+)
+def test_what_would_open_something_is_safe_where_it_is_lost(tag: str, written: str) -> None:
+    row = GENERAL[tag]
+    line = written.format(tag=tag, safe=row.safe, short=tag[:-1], half=tag[:9], rest=tag[9:])
+    conf = Conf.from_text(f"[General]\n{line}\n")
+    assert (safest(conf, tag), safest(Conf.from_text(""), tag)) == (
+        row.type.parse(row.safe), row.type.parse(row.default),
+    )  # fmt: skip
+    assert [error.line for error in judge(conf).errors] == [2]
+    value, refused = conf.general(tag)
+    assert refused is None or (value == row.type.parse(row.safe) and (
+        f"{row.safe} counts instead" in str(refused)))  # fmt: skip
+
+
+def test_what_is_said_of_an_end_counts() -> None:
+    for said, counts in (("yes", True), ("no", False), ("off", False)):
+        conf = Conf.from_text(f"[General]\nBlock-when-stopped= {said}\n")
+        assert safest(conf, "Block-when-stopped") is counts

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from isakmp.app.base import Limits, SaId, SaSpec, Usage
 from isakmp.chosen import ChosenIke, ChosenIkev2, ChosenIpsec
-from isakmp.constants import IKEV1, ISAKMP_PORT, NAT_T_PORT
+from isakmp.constants import IKEV1, ISAKMP_PORT, NAT_T_PORT, isakmp
 from isakmp.errors import Reason
 from isakmp.event.timer import Event
 from isakmp.path import Path
@@ -193,6 +193,12 @@ class IsakmpSa:
     def agreed(self) -> float:
         """When both ends had said what makes it: nothing is waited for behind that."""
         return self.established
+
+    @property
+    def ours_was_last(self) -> bool:
+        """Whether what made it ended with our message: who sent that has taken the other, and need
+        not have been heard."""
+        return self.initiator is (self.exchange_type == isakmp.Exchange.AGGRESSIVE)
 
     def find_peer(self) -> None:
         """Note who this is, once that is known, or has changed."""

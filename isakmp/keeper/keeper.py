@@ -159,11 +159,13 @@ class Keeper(Shared):
         """One ISAKMP SA with a peer is enough; exchanges under the old one may still finish."""
         gone, stays = (new, old) if gives_way(new, old) else (old, new)
         gone.state = State.SUPERSEDED
-        wait = wait_s(gone, stays)
+        wait, unheard = wait_s(gone, stays), self._is_unheard(stays)
+        if unheard:
+            wait = max(wait, (ASKED_MAX + 1) * GRACE_S)
         gone.events["delete"] = self.timers.add(
             "SA delete", wait, self._end_superseded_sa, gone, stays, set()
         )
-        if self._is_unheard(stays):
+        if unheard:
             first = wait - ASKED_MAX * GRACE_S
             gone.events["new"] = self.timers.add("new SA asked", first, self._ask_new, gone, stays)
 
@@ -219,7 +221,7 @@ class Keeper(Shared):
 
     def _is_unheard(self, sa: IsakmpSa) -> bool:
         """Whether the peer may not have ``sa``: our last message made it, and may have got lost."""
-        asks = sa.state is State.ESTABLISHED and sa.dpd and not sa.initiator
+        asks = sa.state is State.ESTABLISHED and sa.dpd and sa.ours_was_last
         return asks and self.liveness.heard_at(sa) <= sa.established
 
     def _renewing(self, sa: IsakmpSa, made: set[ChildSa]) -> bool:

@@ -12,7 +12,7 @@ from isakmp.keeper.rivals import FALLBACK_S, GRACE_S
 from isakmp.sa import IsakmpSa, State
 from regress.keeper.test_places import client
 from regress.keeper.test_roaming import FLOW, LIVES, Yard, yard
-from regress.pair import Host, Network, Packet, agree, connected, up
+from regress.pair import Host, Network, Packet, agree, both, connected, up
 from regress.scripts.ikev2.pairs import pair as ikev2_up
 from regress.traffic import Stream
 
@@ -163,46 +163,54 @@ def test_a_device_that_came_to_the_place_of_a_dead_one_is_not_given_up_with_it(
     assert len(world.server.rows(2)) == 1, "that of the dead one is gone with it"
 
 
-def never_got(version: int) -> tuple[Network, Host, Host, IsakmpSa]:
+FORMS = {
+    "main mode": (lambda: up(), isakmp.Exchange.ID_PROT),
+    "aggressive mode": (lambda: up(*both(exchange="AGGRESSIVE")), isakmp.Exchange.AGGRESSIVE),
+    "IKEv2": (lambda: ikev2_up(), ikev2.Exchange.IKE_AUTH),
+}
+
+
+def never_got(form: str) -> tuple[Network, Host, Host, IsakmpSa]:
     """The last message of the exchange that made a new one is lost, however often it is said again.
     West's only one, from before."""
-    net, west, east = up() if version == 1 else ikev2_up()
+    begin, last = FORMS[form]
+    net, west, east = begin()
+    speaker, other = (west, east) if form == "aggressive mode" else (east, west)
     (old,) = west.daemon.sas.isakmp.values()
     (child,) = west.daemon.sas.all_children()
-    last = isakmp.Exchange.ID_PROT if version == 1 else ikev2.Exchange.IKE_AUTH
 
     def lost(packet: Packet) -> bool:
         header = packet.header
-        encrypted = version == 2 or header.flags & isakmp.Flag.ENCRYPTION
-        return packet.src == east.address and header.exchange_type == last and bool(encrypted)
+        encrypted = form == "IKEv2" or header.flags & isakmp.Flag.ENCRYPTION
+        return packet.src == speaker.address and header.exchange_type == last and bool(encrypted)
 
     net.lose = lost
     west.daemon.connections.begin_sa(old.remote, old.path, child.connection, old.nat)
     net.run(1)
-    assert len(east.daemon.sas.isakmp) == 2
-    return net, west, east, old
+    assert len(speaker.daemon.sas.isakmp) == 2
+    return net, speaker, other, old
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("found", ["in the end", "by a question"])
 def test_a_new_one_that_its_peer_has_never_got_gives_way_to_the_one_before(
-    found: str, version: int
+    found: str, form: str
 ) -> None:
-    net, west, east, old = never_got(version)
+    net, speaker, other, old = never_got(form)
     if found == "by a question":
         net.run(1)
-        ask_under_all(west)
+        ask_under_all(other)
         net.run(1)
-        (new,) = [x for x in east.daemon.sas.isakmp.values() if x.cookies != old.cookies]
-        east.daemon.keeper.liveness.dead(new, "though it was asked")
-        assert connected(east)
+        (new,) = [x for x in speaker.daemon.sas.isakmp.values() if x.cookies != old.cookies]
+        speaker.daemon.keeper.liveness.dead(new, "though it was asked")
+        assert connected(speaker)
     net.run(2 * FALLBACK_S + (ASKED_MAX + 2) * GRACE_S)
     if found == "in the end":
-        assert "its peer has never spoken under it" in east.said
-    for host in (west, east):
+        assert "its peer has never spoken under it" in speaker.said
+    for host in (speaker, other):
         assert [sa.cookies for sa in host.daemon.sas.isakmp.values()] == [old.cookies]
         assert connected(host)
-    agree(west, east)
+    agree(speaker, other)
 
 
 @pytest.mark.parametrize("version", [1, 2])

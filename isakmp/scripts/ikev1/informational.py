@@ -144,7 +144,7 @@ def _recv_notify(x: X, sa: IsakmpSa, payload: Payload, path: Path) -> None:
         x.engine.remark(x, phase_1.refused_by_peer(x, said, f"the peer refused: {said}"))
     elif value.notify < Notify.CONNECTED:
         _peer_refused(x.engine, sa, value.notify, value.spi)
-        if sa.dpd and _may_refuse_us(x, value) and _ours_was_last(sa):
+        if sa.dpd and _may_refuse_us(x, value) and sa.ours_was_last:
             x.engine.owner.liveness.suspect(sa)
 
 
@@ -158,12 +158,7 @@ def _may_refuse_us(x: X, value: Any) -> bool:
 def _refuses_us(x: X, sa: IsakmpSa) -> bool:
     """Whether it is: there is no quick mode that it could be about, or it takes back what our last
     message of phase 1 has made."""
-    return not sa.ids.offered or (x.state.ends_sa and _ours_was_last(sa))
-
-
-def _ours_was_last(sa: IsakmpSa) -> bool:
-    """Whether phase 1 ended with our message: who sent it has taken the other."""
-    return sa.initiator == (sa.exchange_type == isakmp.Exchange.AGGRESSIVE)
+    return not sa.ids.offered or (x.state.ends_sa and sa.ours_was_last)
 
 
 def _recv_r_u_there(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:

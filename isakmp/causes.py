@@ -42,6 +42,8 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "not-confirmed": "nothing: the peer may have ended it before us, or is started anew",
         "not-done": "where the IPsec stack does not answer, the log says so; else this host has "
         "too much to compute: raise Workers in [General]",
+        "not-replaced": "see the lines of the log before it, and the peer's log; where its life "
+        "is too short for a rekeying, give it a longer Life",
         "not-resumed": "look at the log of the peer, which says why it did not go on; it begins "
         "anew where it should be there",
         "not-sent": "isakmpctl exchanges shows what it waits for; where the IPsec stack does not "
@@ -53,6 +55,8 @@ MENDS: Mapping[str, str] = MappingProxyType(
         "reloaded": "nothing: it is negotiated again with what the configuration says now",
         "sa-gone": _NOTHING,
         "several-sas": "have the peer negotiate each SA in an exchange of its own",
+        "spi-taken": "nothing: two peers behind one address have drawn the same number by chance; "
+        "it is negotiated again with another",
         "state-not-found": "see whether this host or the way to the peer is slow: it took longer "
         "between two requests than is waited for; it is begun anew",
         "stack-gone": "isakmpd connects again by itself; dmesg may say why it cannot",
@@ -85,8 +89,8 @@ MENDS: Mapping[str, str] = MappingProxyType(
 # information.
 EXPECTED = frozenset(
     (
-        "another-group", "child-sa-not-found", "not-confirmed", "reloaded", "sa-gone", "superseded",
-        "taken-down", "temporary-failure",
+        "another-group", "child-sa-not-found", "not-confirmed", "reloaded", "sa-gone", "spi-taken",
+        "superseded", "taken-down", "temporary-failure",
     )
 )  # fmt: skip
 # What the peer only has to ask for in another way: that attempt is no failed one.

@@ -12,6 +12,7 @@ from typing import Any
 
 from isakmp.app.base import Expire, SaSpec, Usage
 from isakmp.deletes import hearers
+from isakmp.errors import Reason
 from isakmp.event.job import Job
 from isakmp.exchange.exchange import Exchange
 from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
@@ -276,17 +277,29 @@ class Children:
 
     def _end_expired(self, child: ChildSa) -> None:
         """No successor is being asked for any more, or none comes."""
-        if child.parent is not None and self._not_rekeyed(child):
+        if not self._not_rekeyed(child):
+            self.delete_child(child)
+            return
+        child.end = self._why_not_rekeyed(child)
+        self.log.proto_err("%s: child SA %s could not be rekeyed before its end; what should be "
+                           "up begins anew; line: %s; mend: %s",
+                           child.parent or f"connection {child.connection.name}", child,
+                           child.connection.line, child.end.mend)  # fmt: skip
+        if child.parent is not None:
             # What the peer refused under this IKE SA it may grant under another (RFC 7296 2.8).
-            self.log.proto_err("%s: child SA %s could not be rekeyed before its end; what should "
-                                "be up begins anew; line: %s; mend: see the lines before it, and "
-                                "give it a longer Life where %d s are too few",
-                                child.parent, child, child.connection.line,
-                                child.limits.hard_s)  # fmt: skip
             self._end_sa(child.parent)
             self.child_gone(child)
         else:
             self.delete_child(child)
+
+    def _why_not_rekeyed(self, child: ChildSa) -> Reason:
+        """Why our own try failed, where there was one; else neither end has made a successor."""
+        entry = self.shared.connections.entries.get(child.connection.name)
+        if entry is not None and entry.failure is not None and entry.failed > child.established:
+            return entry.failure
+        lasted = self.timers.now() - child.established
+        return Reason("not-replaced", f"its child SA ended after {lasted:.0f} s, and neither end "
+                      "has made another one before", line=child.connection.line)  # fmt: skip
 
     def _others(self, child: ChildSa) -> list[ChildSa]:
         """Its successors, and whatever else carries the same traffic."""

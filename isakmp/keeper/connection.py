@@ -436,6 +436,8 @@ class Connections:
             entry.up_since = entry.less = None
         if not entry.connection.passive and entry.wanted and not entry.held_down:
             self._failed(entry, child.end or Reason("sa-gone", "its last child SA is gone"))
+        elif child.end is not None and not self._is_up(entry):
+            entry.failure, entry.failed = child.end, self.timers.now()
 
     def rekey(self, child: ChildSa) -> None:
         """A successor for a child SA that soon expires; begun again until it is there."""

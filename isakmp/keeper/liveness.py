@@ -322,7 +322,13 @@ class Liveness:
         """The others with its peer that something has come under since it did under ``sa``: they
         are asked about themselves. One that ``sa`` was to replace may be all that the peer has."""
         since = max(self.heard_at(sa), sa.packets_at)
-        return [x for x in self.sas.of_peer(sa.peer) if self.heard_at(x) > since]
+        heard = [(x, self.heard_at(x)) for x in self.sas.of_peer(sa.peer)]
+        # Where the stack does not tell when, what came between two counts came with both at once:
+        # that of the newer one is taken for the later.
+        return [
+            x for x, at in heard
+            if at > since or (at == since and at > x.established > sa.established)
+        ]  # fmt: skip
 
 
 def carried(children: list[ChildSa]) -> tuple[float, float]:

@@ -38,7 +38,8 @@ def test_a_child_sa_that_could_not_be_rekeyed_ends_its_ike_sa_and_what_should_be
     assert flows(west, east)
     told = "could not be rekeyed before its end; what should be up begins anew; line: "
     assert told + child.connection.line in west.said
-    assert f"give it a longer Life where {child.limits.hard_s} s are too few" in west.said
+    (reason,) = {outcome["reason"]["mend"] for outcome in west.outcomes if not outcome["ok"]}
+    assert f"{child.connection.line}; mend: {reason}" in west.said
 
 
 def test_refused_rekeyings_are_no_failures_of_what_is_up() -> None:
@@ -55,6 +56,40 @@ def test_refused_rekeyings_are_no_failures_of_what_is_up() -> None:
     assert "was to be replaced at " in text
     assert f"{refused['reason']['cause']}: {refused['reason']['detail'][:20]}" in text
     assert "isakmpctl explain west-east" in text
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("end", [0, 1], ids=["who keeps it up", "who answers"])
+def test_one_that_nobody_has_replaced_says_so(end: int, version: int) -> None:
+    """The peer's rekeying failed, or never came, and ours was not begun."""
+    net, *hosts = up() if version == 1 else pair()
+    host = hosts[end]
+    (child,) = host.daemon.sas.all_children()
+    net.lose = lambda packet: True
+    host.daemon.expire(Expire(child.inbound()[0], True))
+    net.run(0.5)
+    (row,) = host.daemon.status()["connections"]
+    assert (row["state"], row["reason"]["cause"]) == (["wanted", "idle"][end], "not-replaced")
+    assert row["reason"]["line"] == child.connection.line
+    assert "neither end has made another one" in row["reason"]["detail"]
+    assert f"child SA {child} could not be rekeyed before its end" in host.said
+    net.lose = lambda packet: False
+    net.run(60)
+    (row,) = host.daemon.status()["connections"]
+    assert (row["state"], row["reason"]) == ("up", None)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_one_whose_replacing_failed_says_why(version: int) -> None:
+    net, west, _ = up() if version == 1 else pair()
+    (child,) = west.daemon.sas.all_children()
+    entry = west.daemon.connections.entries["west-east"]
+    entry.failure, entry.failed = Reason("no-proposal-chosen", "told"), net.now
+    net.lose = lambda packet: True
+    west.daemon.expire(Expire(child.inbound()[0], True))
+    net.run(0.5)
+    (row,) = west.daemon.status()["connections"]
+    assert row["reason"]["cause"] == "no-proposal-chosen"
 
 
 def test_one_that_has_a_successor_ends_alone() -> None:

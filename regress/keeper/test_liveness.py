@@ -16,7 +16,7 @@ from isakmp.keeper.liveness import ANEW_BURST, IDLE_S, LEAST_S, QUIET_S, TRAFFIC
 from isakmp.sa import Nat, State
 from regress.observer import Observer, edited, numbered
 from regress.pair import EAST, WEST, Gateway, Host, Network, both, up
-from regress.scripts.ikev2.pairs import child_of, gateways, sa_of
+from regress.scripts.ikev2.pairs import child_of, gateways, pair, sa_of
 from regress.traffic import flows
 
 PAIRS = {"ikev1": (WEST, EAST), "ikev2": gateways()}
@@ -395,3 +395,19 @@ def test_a_rounding_of_the_clock_is_not_waited_for(version: str) -> None:
     assert sa.events["dpd"].when >= now + LEAST_S
     net.run(30)
     assert len(west.rows(1)) == 1
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+@pytest.mark.parametrize("dead", ["older", "newer"])
+def test_of_two_that_were_heard_at_once_the_newer_stays(dead: str, version: str) -> None:
+    """A stack that does not tell when packets came counts those of both at the same time."""
+    net, west, _ = up() if version == "ikev1" else pair()
+    (older,) = west.daemon.sas.isakmp.values()
+    west.daemon.connections.begin_sa(older.remote, older.path, None, older.nat)
+    net.run(0.5)
+    (newer,) = [sa for sa in west.daemon.sas.isakmp.values() if sa is not older]
+    net.run(1)
+    for sa in (older, newer):
+        sa.last_heard = sa.packets_at = net.now
+    west.daemon.keeper.liveness.dead(older if dead == "older" else newer, "though it was asked")
+    assert (newer.state is State.DEAD, older.state is State.DEAD) == (dead == "newer", True)

@@ -401,7 +401,7 @@ def _install_inbound(x: X) -> Wait:
         taken = x.engine.sas.child_by_spi(chosen.what.protocol, peer_spi, str(x.path.remote))
         if taken is not None and taken.peer != parent(x).peer:
             raise Refused(
-                Reason("invalid-spi", f"SPI {peer_spi:08x} is another peer's at this address"),
+                Reason("spi-taken", f"SPI {peer_spi:08x} is another peer's at this address"),
                 isakmp.Notify.NO_PROPOSAL_CHOSEN,
             )
         inbound = _spec(x, chosen, s.spis[chosen.what.protocol], inbound=True)

@@ -422,10 +422,10 @@ def _take_choice(x: X, c: Child, verb: str) -> None:
     # Peers behind one address share its SPIs: the stack would take the other's SA for this.
     taken = x.engine.sas.child_by_spi(protocol, c.spi_out, str(x.path.remote))
     if taken is not None:
-        raise Refused(
-            Reason("invalid-spi", f"SPI {c.spi_out:08x} is in use already at this address"),
-            Notify.NO_PROPOSAL_CHOSEN,
-        )
+        detail = f"SPI {c.spi_out:08x} is in use already at this address"
+        same = taken.peer == common.sa_of(x).peer
+        reason = Reason("invalid-spi", detail) if same else Reason("spi-taken", detail)
+        raise Refused(reason, Notify.NO_PROPOSAL_CHOSEN)
     if x.engine.log.on(LogClass.NEGOTIATION, 30):
         x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: %s %s (%s), %s", x, verb,
                            describe(chosen(c)), c.choice.proposal.name,

@@ -357,7 +357,8 @@ def test_an_spi_of_another_peer_behind_the_same_address_is_refused(
     monkeypatch.setattr(east.daemon.sas, "child_by_spi", lambda *key: other)
     west.daemon.connect("west-east")
     net.run(1)
-    assert failure(east)["cause"] == "invalid-spi"
+    assert failure(east)["cause"] == "spi-taken"
+    assert failure(east)["mend"].startswith("nothing")
     assert failure(west)["cause"] == "peer-refused"
     assert not east.app.sas
     assert not east.app.larval

@@ -4,6 +4,7 @@ padding. What must be understood and is not is refused, wherever it stands."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -226,6 +227,23 @@ def test_what_stands_in_clear_must_be_understood_too(
 
 
 # --- reserved SPIs ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("anothers", [True, False])
+def test_an_spi_that_is_taken_blames_the_peer_only_where_it_is_its_own(
+    anothers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, west, east = pair()
+    child = child_of(east)
+    taken = replace(child, peer=(("another", b"", ""), None)) if anothers else child
+    monkeypatch.setattr(east.daemon.sas, "child_by_spi", lambda *key: taken)
+    west.daemon.teardown("west-east", 2)
+    net.run(1)
+    west.daemon.connect("west-east")
+    net.run(1)
+    assert ("spi-taken" in east.reasons(), "invalid-spi" in east.reasons()) == (
+        anothers, not anothers,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("spi", [0, 1, 255])

@@ -159,7 +159,7 @@ class Keeper(Shared):
         """One ISAKMP SA with a peer is enough; exchanges under the old one may still finish."""
         gone, stays = (new, old) if gives_way(new, old) else (old, new)
         gone.state = State.SUPERSEDED
-        wait, unheard = wait_s(gone, stays), self._is_unheard(stays)
+        wait, unheard = wait_s(gone, stays), self._is_unheard(stays, gone)
         if unheard:
             wait = max(wait, (ASKED_MAX + 1) * GRACE_S)
         gone.events["delete"] = self.timers.add(
@@ -171,7 +171,7 @@ class Keeper(Shared):
 
     def _ask_new(self, gone: IsakmpSa, stays: IsakmpSa) -> None:
         """The end of ``gone`` is near, and under which its peer is is not known."""
-        if gone.state is State.SUPERSEDED and self._is_unheard(stays):
+        if gone.state is State.SUPERSEDED and self._is_unheard(stays, gone):
             # What owns child SAs ends with them where a question has no answer.
             silently = not self.engine.dialects[gone.dialect].owns_children
             for sa in (stays, gone) if silently else (stays,):
@@ -191,7 +191,7 @@ class Keeper(Shared):
         """The counters of who may have been heard are here."""
         if sa.state is not State.SUPERSEDED or sa.events["delete"].pending:
             return
-        unheard = self._is_unheard(stays)
+        unheard = self._is_unheard(stays, sa)
         asked_at = self.timers.now() - ASKED_MAX * GRACE_S
         silent = unheard and self.liveness.heard_at(sa) < asked_at
         waits = silent and asked_at < stays.established + SILENT_S
@@ -219,10 +219,12 @@ class Keeper(Shared):
             return False
         return there is None or heard_at(there) < heard_at(sa)
 
-    def _is_unheard(self, sa: IsakmpSa) -> bool:
-        """Whether the peer may not have ``sa``: our last message made it, and may have got lost."""
+    def _is_unheard(self, sa: IsakmpSa, before: IsakmpSa) -> bool:
+        """Whether the peer may not have ``sa``, and has the one before: our last message made it,
+        and may have got lost. A peer that did not take an attempt of ours either has neither."""
         asks = sa.state is State.ESTABLISHED and sa.dpd and sa.ours_was_last
-        return asks and self.liveness.heard_at(sa) <= sa.established
+        had = "unheard" not in before.events
+        return asks and had and self.liveness.heard_at(sa) <= sa.established
 
     def _renewing(self, sa: IsakmpSa, made: set[ChildSa]) -> bool:
         """Whether child SAs that would end with ``sa`` still need successors under the new one.

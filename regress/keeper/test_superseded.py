@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -163,7 +164,7 @@ def test_a_device_that_came_to_the_place_of_a_dead_one_is_not_given_up_with_it(
     assert len(world.server.rows(2)) == 1, "that of the dead one is gone with it"
 
 
-FORMS = {
+FORMS: dict[str, tuple[Callable[[], tuple[Network, Host, Host]], int]] = {
     "main mode": (lambda: up(), isakmp.Exchange.ID_PROT),
     "aggressive mode": (lambda: up(*both(exchange="AGGRESSIVE")), isakmp.Exchange.AGGRESSIVE),
     "IKEv2": (lambda: ikev2_up(), ikev2.Exchange.IKE_AUTH),

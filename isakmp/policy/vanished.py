@@ -36,18 +36,23 @@ _NEEDED = {
     ),
 }
 _Listed = tuple[Kind, str]
+_TAGS = tuple(fold(tag) for side in SIDES for tag in side)
+
+Said = dict[str, set[tuple[str | None, ...]]]
+"""By folded name what sections said of their sides in files that counted: each may come back."""
 
 
-def refuse_incomplete(before: Conf, fresh: Conf) -> Steps[None]:
+def refuse_incomplete(before: Conf, fresh: Conf, said: Said) -> Steps[None]:
     """ConfError where a file has evidently lost what another one said of what is protected.
 
-    What was set at run time alone is forgotten, as with any file.
+    What was set at run time alone is forgotten, as with any file. said: by the files before that
+    one; filled with what that says.
     """
     was = before.of_file()
     _refuse_unended(was, fresh)
     if connection_names(fresh):
         listed = {(kind, fold(name)) for kind, name in _by_kind(before)}
-        yield from _refuse_without_sides(listed, was, fresh)
+        yield from _refuse_without_sides(listed, was, fresh, said)
     elif _listed(before):
         yield from _refuse_without_lists(fresh)
 
@@ -66,40 +71,62 @@ def _by_kind(conf: Conf) -> list[_Listed]:
     return [*connections, *((Kind.BYPASS, name) for name in bypass_names(conf))]
 
 
-def _refuse_without_sides(listed: set[_Listed], before: Conf, fresh: Conf) -> Steps[None]:
+def _refuse_without_sides(
+    listed: set[_Listed], before: Conf, fresh: Conf, said: Said
+) -> Steps[None]:
     """ConfError where nothing in the section of what was listed says a side of its traffic any
-    more, the slips of both mended."""
+    more, or not what counted, and the file ends there, the slips of both mended."""
     meant: tuple[Meant, Meant] | None = None
+    end = max((_end(section) for section in fresh.written.values()), default=0)
     for (kind, name), pause in pauses(_by_kind(fresh)):
         if pause:
             yield
         key = fold(name)
         was, now = before.written.get(key), fresh.written.get(key)
-        if not was or not now or (kind, key) not in listed or _stays(was, now):
+        if not was or not now or (kind, key) not in listed or _is_same(was, now):
             continue
         if meant is None:
             meant = (yield from Meant.of(before)), (yield from Meant.of(fresh))
         was, now = (each.section(name) for each in meant)
+        said.setdefault(key, set()).add(_sides(was))
+        if _sides(now) in said[key]:
+            continue
         for side, hint in _NEEDED[kind]:
-            if lost := _lost(side, was, now):
+            if lost := _lost(side, was, now, _end(now) == end):
                 if any(fold(tag) in now.entries for tag in side):
                     hint = f"write {lost} with what is meant"
                 reason = f"{lost} was written, and is not there now: is the file cut off?"
                 raise fresh.error(reason, name, hint=hint)
 
 
-def _stays(was: Section, now: Section) -> bool:
-    """Whether a section says all that it said."""
-    return all(_value(now, key) == entry.value for key, entry in was.entries.items())
+def _is_same(was: Section, now: Section) -> bool:
+    """Whether a section says what it said."""
+    stays = all(_value(now, key) == entry.value for key, entry in was.entries.items())
+    return stays and len(was.entries) == len(now.entries)
 
 
-def _lost(side: tuple[str, ...], was: Section, now: Section) -> str:
-    """The tag that counted of a side, where it is gone, and no other says anything new; or none."""
+def _lost(side: tuple[str, ...], was: Section, now: Section, ends: bool) -> str:
+    """The tag that counted of a side, where it is gone, and no other says anything new; or none.
+    ends: the file does within the section: where it does not, another one that stays is enough."""
     said = [tag for tag in side if fold(tag) in was.entries]
     if not said or fold(said[-1]) in now.entries:
         return ""
+    line = was.entries[fold(said[-1])].line
+    ends = ends and not any(e.line > line for key, e in was.entries.items() if key in now.entries)
+    if not ends and any(fold(tag) in now.entries for tag in side):
+        return ""
     values = ((_value(was, fold(tag)), _value(now, fold(tag))) for tag in side)
     return "" if any(value not in (None, old) for old, value in values) else said[-1]
+
+
+def _end(section: Section) -> int:
+    """The last line that a section has."""
+    return max((entry.line for entry in section.entries.values()), default=section.line)
+
+
+def _sides(section: Section) -> tuple[str | None, ...]:
+    """What it says of them."""
+    return tuple(_value(section, key) for key in _TAGS)
 
 
 def _value(section: Section, key: str) -> str | None:

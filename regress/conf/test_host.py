@@ -222,9 +222,7 @@ def test_an_interface_that_is_gone_is_told_while_isakmpd_runs() -> None:
         ("0.0.0.0, 2001:db8::1, eth0", (4, 6), ""),
     ],
 )
-def test_what_no_start_could_listen_on(
-    listened: str, families: tuple[int, ...], said: str
-) -> None:
+def test_what_no_start_could_listen_on(listened: str, families: tuple[int, ...], said: str) -> None:
     """eth0 has an address of IPv4 alone."""
     conf = Conf.from_text(f"[General]\nListen-on= {listened}\n", "f")
     found = [line for line in judge(conf, known, stack=Stack(families=families)).warnings

@@ -56,6 +56,9 @@ _TAGS = {
     kind: re.compile(rf"\s*({'|'.join(map(re.escape, TAGS[kind]))})\s*=\s*", re.IGNORECASE)
     for kind in _MARKS
 }
+# What restricts a network, in a list and in an identity.
+_PROTOCOL = re.compile(r"\s*\[[^\[\]]*\]")
+_NARROWING = frozenset(("protocol", "port"))
 # Between names that should have a comma between them.
 _BETWEEN = re.compile(r"[\s;]+")
 
@@ -125,6 +128,21 @@ class Meant:
         """What the section of a connection, or of a bypass, likely means."""
         self.mend(name)
         return self._sections[fold(name)]
+
+    def widen(self, name: str) -> None:
+        """Have ``conf`` say all of the networks that a connection names: no protocol, and no port.
+        For one whose sides have none in common."""
+        section = self.section(name)
+        for identity, selectors in SIDES:
+            if entry := section.entries.get(fold(selectors)):
+                value = _PROTOCOL.sub("", entry.value)
+                section.entries[fold(selectors)] = entry._replace(value=value)
+            entry = section.entries.get(fold(identity))
+            if entry and (named := self._find(entry.value)):
+                copy = self._copy(Kind.ID, named)
+                wide = {key: e for key, e in named.entries.items() if key not in _NARROWING}
+                self._sections[fold(copy)] = replace(named, name=copy, entries=wide)
+                section.entries[fold(identity)] = entry._replace(value=copy)
 
     def doubts(self, name: str) -> tuple[bool, bool]:
         """Whether our side, and whether the far side, of a connection that mend() has been asked

@@ -209,6 +209,16 @@ ROWS = [
           ("Remote", "far", "Remote-selectors= 10.2.0.0/16"),
           ("Remote", "far", "rightsubnet= 10.2.0.0/16"))),
     closed(IDS, "Local-ID= near", "Local-ID= east", NETS, FAR),
+    # Sides that have no protocol in common.
+    closed(IDS.replace("Netmask= 255.255.0.0\n[far]", "Netmask= 255.255.0.0\nProtocol= 6\n[far]"),
+           "Netmask= 255.255.0.0\n[phase-1]",
+           "Netmask= 255.255.0.0\nProtocol= 17\nPort= 53\n[phase-1]", NETS),
+    closed(IDS, "Network= 10.2.0.0\n", "Network= 10.2.0.0\nPort= 53\n", NETS),
+    *(closed(LISTS, "/16\nRemote-selectors= 10.2.0.0/16",
+             f"/16[{ours}]\nRemote-selectors= 10.2.0.0/16 [{theirs}]", NETS)
+      for ours, theirs in (("tcp/80", "udp/53"), ("icmp/8", "icmp/0"), ("tcp", "udp"))),
+    closed(IDS.replace("Remote-ID= far", "Remote-selectors= 10.2.0.0/16[udp]"),
+           "Network= 10.1.0.0\n", "Network= 10.1.0.0\nProtocol= 6\n", NETS),
     Row(IDS, "[west-east]\nPhase= 2\n", "", Fate.REFUSED),
     Row(TWO, "[west-south]\n", "", Fate.REFUSED),
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from isakmp.event.steps import Steps, pauses
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.meant import MARKS_OF_CONNECTIONS, Meant
 from isakmp.policy.overlaps import Overlaps
-from isakmp.policy.reader import bypass_names, connection_names
+from isakmp.policy.reader import CONNECTION_LISTS, bypass_names, connection_names
 from isakmp.policy.spd import Selector
 
 # Pairs of networks that are told of a connection.
@@ -36,6 +36,7 @@ _NEEDED = {
     ),
 }
 _Listed = tuple[Kind, str]
+_OURS = "Local-address"
 _TAGS = tuple(fold(tag) for side in SIDES for tag in side)
 
 Said = dict[str, set[tuple[str | None, ...]]]
@@ -52,7 +53,9 @@ def refuse_incomplete(before: Conf, fresh: Conf, said: Said) -> Steps[None]:
     _refuse_unended(was, fresh)
     if connection_names(fresh):
         listed = {(kind, fold(name)) for kind, name in _by_kind(before)}
+        _refuse_without_list(was, fresh)
         yield from _refuse_without_sides(listed, was, fresh, said)
+        yield from _refuse_without_address(listed, was, fresh, said)
     elif _listed(before):
         yield from _refuse_without_lists(fresh)
 
@@ -99,6 +102,44 @@ def _refuse_without_sides(
                 raise fresh.error(reason, name, hint=hint)
 
 
+def _refuse_without_address(
+    listed: set[_Listed], before: Conf, fresh: Conf, said: Said
+) -> Steps[None]:
+    """ConfError where the peer's section says our address no more, of a connection that has it for
+    its own side, the slips of both mended."""
+    meant: Meant | None = None
+    for name, pause in pauses(connection_names(fresh)):
+        if pause:
+            yield
+        key, (was, now) = fold(name), _peers(before, fresh, name)
+        if not was or not now or (Kind.CONNECTION, key) not in listed:
+            continue
+        old, new = (_value(section, "local-address") for section in (was, now))
+        if old == new:
+            continue
+        said.setdefault(key, set()).add((old,))
+        if new is not None or (None,) in said[key]:
+            continue
+        if meant is None:
+            meant = yield from Meant.of(fresh)
+        entries = meant.section(name).entries
+        if entries.keys().isdisjoint(_TAGS[:2]) and not meant.conf.is_written(now.name, _OURS):
+            hint = f"write {_OURS}= default if any address of the host is meant"
+            reason = f"{_OURS} was written, and is not there now: is the file cut off?"
+            raise fresh.error(reason, now.name, hint=hint)
+
+
+def _peers(before: Conf, fresh: Conf, name: str) -> tuple[Section | None, Section | None]:
+    """The section of the peer that a connection has had, and has, where it says no side of its own;
+    none where that is another one."""
+    was, now = (conf.written.get(fold(name)) for conf in (before, fresh))
+    peer = now and _value(now, "isakmp-peer")
+    same = was and peer and fold(_value(was, "isakmp-peer") or "") == fold(peer)
+    if not now or not peer or not same or not now.entries.keys().isdisjoint(_TAGS[:2]):
+        return None, None
+    return before.written.get(fold(peer)), fresh.written.get(fold(peer))
+
+
 def _is_same(was: Section, now: Section) -> bool:
     """Whether a section says what it said."""
     stays = all(_value(now, key) == entry.value for key, entry in was.entries.items())
@@ -132,6 +173,18 @@ def _sides(section: Section) -> tuple[str | None, ...]:
 def _value(section: Section, key: str) -> str | None:
     entry = section.entries.get(key)
     return entry.value if entry else None
+
+
+def _refuse_without_list(was: Conf, fresh: Conf) -> None:
+    """ConfError where one of two lists is gone, and a connection that it had is still there."""
+    listed = set(map(fold, (*connection_names(fresh), *bypass_names(fresh))))
+    for tag in CONNECTION_LISTS:
+        for name in () if fresh.is_written("Phase 2", tag) else was.get_list("Phase 2", tag):
+            section = fresh.written.get(fold(name))
+            marks = section.entries.keys() & MARKS_OF_CONNECTIONS if section else ()
+            if marks and fold(name) not in listed:
+                reason = f"{tag} had it, and is not there now: is the file cut off?"
+                raise fresh.error(reason, name, hint=_UNLISTED)
 
 
 def _refuse_without_lists(fresh: Conf) -> Steps[None]:

@@ -207,6 +207,61 @@ def test_what_counted_is_taken_out_where_the_file_goes_on(near: bool) -> None:
     at_once(refuse_incomplete(Conf.from_text(both), Conf.from_text(FULL), {}))
 
 
+HOSTS = AT_THE_END.replace("Local-ID= near\n", "").replace("Remote-ID= far\n", "")
+ADDRESS = "Local-address= 192.0.2.1\n"
+
+
+@pytest.mark.parametrize("text", [HOSTS, AT_THE_END.replace("Local-ID= near\n", "")])
+def test_a_peer_that_has_lost_our_address_is_refused(text: str) -> None:
+    """It is our side of a connection that says none."""
+    was, lost = Conf.from_text(text), text.replace(ADDRESS, "")
+    for after in (lost, lost.replace("[General]\n", f"[General]\n{ADDRESS}"),
+                  lost.replace("Phase= 1", f"# {ADDRESS}")):  # fmt: skip
+        with pytest.raises(ConfError, match="Local-address was written, and is not there now"):
+            at_once(refuse_incomplete(was, Conf.from_text(after), {}))
+    said: Said = {}
+    at_once(refuse_incomplete(Conf.from_text(lost), was, said))
+    at_once(refuse_incomplete(was, Conf.from_text(lost), said))  # as it was before
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (AT_THE_END, AT_THE_END.replace(ADDRESS, "")),
+        (HOSTS, HOSTS.replace(ADDRESS, "Local-address= default\n")),
+        (HOSTS, HOSTS.replace("Local-address=", "Local-adress=")),
+        (HOSTS, HOSTS.replace(ADDRESS, "").rstrip() + "\nLocal-ID= near\n"),
+        (HOSTS, HOSTS.replace(ADDRESS, "").rstrip() + "\nLocal-selector= 192.0.2.1\n"),
+        (HOSTS, HOSTS.replace(ADDRESS, "").replace("east", "west")),
+    ],
+)
+def test_a_peer_whose_connection_says_our_side_may_lose_it(before: str, after: str) -> None:
+    at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after), {}))
+
+
+SOUTH = "[west-south]\nISAKMP-peer= east\nLocal-ID= near\nRemote-selectors= 10.3.0.0/16\n"
+BOTH_LISTS = FULL.replace(LIST, "") + SOUTH + LIST + "Passive-connections= west-south\n"
+
+
+@pytest.mark.parametrize("tag", ["Connections", "Passive-connections"])
+def test_one_list_of_two_is_lost(tag: str) -> None:
+    name = "west-east" if tag == "Connections" else "west-south"
+    line = f"\n{tag}= {name}\n"
+    was = Conf.from_text(BOTH_LISTS)
+    for after in ("\n", f"\n# {line[1:]}"):
+        with pytest.raises(ConfError, match="had it, and is not there now") as refused:
+            at_once(refuse_incomplete(was, Conf.from_text(BOTH_LISTS.replace(line, after)), {}))
+        assert refused.value.section == name
+    section = SOUTH if tag == "Passive-connections" else SECTION
+    for fresh in (
+        BOTH_LISTS.replace(line, "\n").replace(section, ""),
+        BOTH_LISTS.replace(line, "\n") + f"Bypass= {name}\n",
+        BOTH_LISTS.replace("\nConnections= west-east", "\nConnections= west-south, west-east")
+        .replace("\nPassive-connections= west-south\n", "\n"),
+    ):  # fmt: skip
+        at_once(refuse_incomplete(was, Conf.from_text(fresh), {}))
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -80,7 +80,6 @@ def _refuse_without_sides(
     """ConfError where nothing in the section of what was listed says a side of its traffic any
     more, or not what counted, and the file ends there, the slips of both mended."""
     meant: tuple[Meant, Meant] | None = None
-    end = max((_end(section) for section in fresh.written.values()), default=0)
     for (kind, name), pause in pauses(_by_kind(fresh)):
         if pause:
             yield
@@ -95,8 +94,10 @@ def _refuse_without_sides(
         if _sides(now) in said[key]:
             continue
         for side, hint in _NEEDED[kind]:
-            if lost := _lost(side, was, now, _end(now) == end):
+            if lost := _lost(side, was, now):
                 if any(fold(tag) in now.entries for tag in side):
+                    if not _ends_there(fresh, lost, was, now):
+                        continue
                     hint = f"write {lost} with what is meant"
                 reason = f"{lost} was written, and is not there now: is the file cut off?"
                 raise fresh.error(reason, name, hint=hint)
@@ -146,18 +147,21 @@ def _is_same(was: Section, now: Section) -> bool:
     return stays and len(was.entries) == len(now.entries)
 
 
-def _lost(side: tuple[str, ...], was: Section, now: Section, ends: bool) -> str:
-    """The tag that counted of a side, where it is gone, and no other says anything new; or none.
-    ends: the file does within the section: where it does not, another one that stays is enough."""
+def _lost(side: tuple[str, ...], was: Section, now: Section) -> str:
+    """The tag that counted of a side, where it is gone, and no other says anything new; or none."""
     said = [tag for tag in side if fold(tag) in was.entries]
     if not said or fold(said[-1]) in now.entries:
         return ""
-    line = was.entries[fold(said[-1])].line
-    ends = ends and not any(e.line > line for key, e in was.entries.items() if key in now.entries)
-    if not ends and any(fold(tag) in now.entries for tag in side):
-        return ""
     values = ((_value(was, fold(tag)), _value(now, fold(tag))) for tag in side)
     return "" if any(value not in (None, old) for old, value in values) else said[-1]
+
+
+def _ends_there(fresh: Conf, lost: str, was: Section, now: Section) -> bool:
+    """Whether a file may end where a tag was: nothing is behind it, of its section or of others."""
+    line = was.entries[fold(lost)].line
+    if any(entry.line > line for key, entry in was.entries.items() if key in now.entries):
+        return False
+    return _end(now) == max(map(_end, fresh.written.values()))
 
 
 def _end(section: Section) -> int:

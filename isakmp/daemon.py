@@ -45,7 +45,7 @@ from isakmp.policy.reader import connection_names
 from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address
 from isakmp.policy.supported import Stack
-from isakmp.policy.vanished import in_clear, refuse_incomplete
+from isakmp.policy.vanished import Said, in_clear, refuse_incomplete
 from isakmp.reload import Reload
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.sa_database import SaDatabase
@@ -111,6 +111,7 @@ class Daemon:
         self._drops: dict[str, int] = {}
         self._gone: Reason | None = None
         self._told = Told()
+        self._said: Said = {}
         self._reinitialising = Event(timers, "", 0.0, None)
 
     # --- life --------------------------------------------------------------------------------
@@ -420,7 +421,7 @@ class Daemon:
                 fresh = yield from self.conf.again()
                 yield from refusing_lost(fresh)
                 refuse_start(fresh, self._stack.families)
-                yield from refuse_incomplete(self.conf, fresh)
+                yield from refuse_incomplete(self.conf, fresh, self._said)
             differ = yield from self.conf.differing(fresh)
             what = "configuration reloaded"
             done = yield from self._take(fresh, what)

@@ -12,7 +12,8 @@ from isakmp.transport.netif import interface
 
 
 def listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
-    """The addresses of Listen-on, written or an interface's, of the families that are wanted.
+    """The addresses of Listen-on, written or an interface's, of the families that are wanted, each
+    once; where one of them is every address, that alone of its family.
 
     ConfError where there is no such interface, or it has no address, or nothing is left.
     """
@@ -27,4 +28,6 @@ def listen_on(conf: Conf, families: tuple[int, ...]) -> list[Address]:
         addresses += [address for address in found if address.version in families]
     if not addresses and conf.is_written("General", "Listen-on"):
         raise none_left(conf, families)
-    return addresses
+    everywhere = {address.version for address in addresses if address.is_unspecified}
+    each = (a for a in addresses if a.is_unspecified or a.version not in everywhere)
+    return list(dict.fromkeys(each))

@@ -75,6 +75,8 @@ ROWS: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("Listen-on= 2001:db8::77", "-6", nothing, "cannot listen on 2001:db8::77"),
     ("Listen-on= 2001:db8::77", "-4", nothing,
      "[General]:Listen-on: has no address of IPv4, and -4 leaves out all others"),
+    ("Listen-on= ::ffff:127.0.0.1", "", nothing,
+     "[General]:Listen-on: '::ffff:7f00:1' is 127.0.0.1 in the form of IPv6 (write 127.0.0.1)"),
     ("User= 9bad!", "", nothing, "[General]:User: '9bad!' is not a name"),
     ("Run-directory= run", "", nothing, "[General]:Run-directory: 'run' is not a path from / on"),
     ("Listen-on= eth99", "", nothing,

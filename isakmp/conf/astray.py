@@ -56,6 +56,12 @@ def is_traffic(value: str) -> bool:
     return bool(found) and certain
 
 
+def is_network(value: str) -> bool:
+    """The same of one that has more than addresses."""
+    found, certain = likely_selectors(value)
+    return certain and any("/" in one or "-" in one for one in found)
+
+
 def side_of(name: str) -> int | None:
     """Which side of the traffic the name of a tag speaks of: 0 ours, 1 theirs."""
     return next((side for side, whose in enumerate(_WHOSE) if whose.search(fold(name))), None)
@@ -69,6 +75,8 @@ def names_traffic(
     """
     if kind is Kind.ID:
         return ("Network", "Netmask") if is_traffic(value) and not like else ()
+    if kind is Kind.PEER and not like and is_network(value) and (at := side_of(name)) is not None:
+        return (SIDES[at][1],)
     if kind not in (Kind.CONNECTION, Kind.BYPASS):
         return ()
     named = find(value)

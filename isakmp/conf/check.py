@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from isakmp.conf.clear import traffic_warnings
-from isakmp.conf.host import address_warnings, file_warnings, interface_warnings
+from isakmp.conf.host import address_warnings, file_warnings, listening_warnings
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import fold
 from isakmp.conf.ppk import ppk_warnings
@@ -69,7 +69,8 @@ def judging(
         place = f"{conf.path}: " if conf.path else ""
         said.append(f"{place}no connection and no peer: [Phase 1] and [Phase 2] are empty")
     if started:
-        said += [*user_warnings(conf), *interface_warnings(conf, resolve), *file_warnings(conf)]
+        said += user_warnings(conf)
+        said += [*listening_warnings(conf, resolve, stack.families), *file_warnings(conf)]
     else:
         said += group_warnings(conf)
     return Judgement(errors, [*conf.warnings, *said], faults)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
+from isakmp.conf.astray import SIDES
 from isakmp.conf.store import Conf
 from isakmp.policy.children import is_transport
 from isakmp.policy.identity import Resolve
 from isakmp.policy.overlaps import Overlaps
 from isakmp.policy.spd import Connection, Network, Selector, lies_in, make_network
-from isakmp.policy.traffic import selectors_of
+from isakmp.policy.traffic import selector_text, selectors_of, unpaired
 
 _TOLD = 20
 # Pairs of networks that are told of a connection.
@@ -55,6 +56,7 @@ def traffic_warnings(
     passed = [selector for selectors in bypass.values() for selector in selectors]
     every = []
     for connection in connections:
+        yield from _first(_unpaired(conf, connection))
         every.append(_Traffic(connection, selectors_of(connection)))
         yield ""
     for traffic in every if installs else ():
@@ -76,6 +78,18 @@ def _first(texts: Iterable[str]) -> Iterator[str]:
         left -= bool(text)
         if not left:
             return
+
+
+def _unpaired(conf: Conf, connection: Connection) -> Iterator[str]:
+    """What is written on one side, and goes with nothing of the other."""
+    for side, selector in unpaired(connection.traffic):
+        other = connection.traffic[not side]
+        version = selector.start.version
+        same = any(one.start.version == version for one in other)
+        lacks = "of its protocol and ports" if same else f"of IPv{version}"
+        place = conf.where(connection.name, SIDES[side][1])
+        yield (f"{place}: [{connection.name}] protects nothing of {selector_text(selector)}: there "
+               f"is nothing {lacks} on the other side")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from isakmp.policy.spd import Address, Remote
 from isakmp.run_directory import run_directory
 
 NO_INTERFACE = "is no address, and no interface of this host with one"
+_OF_NONE = "is an address that no interface of this host has"
 
 _ANY = {4: ip_address("0.0.0.0"), 6: ip_address("::")}
 # No host has these: who resolves them does not know what this one has.
@@ -116,12 +117,20 @@ def _listened(conf: Conf, resolve: Resolve) -> frozenset[Address]:
     return frozenset(found or _ANY.values())
 
 
-def interface_warnings(conf: Conf, resolve: Resolve) -> Iterator[str]:
-    """An interface of Listen-on without an address now, for an isakmpd that runs."""
+def listening_warnings(
+    conf: Conf, resolve: Resolve, families: Collection[int] = (4, 6)
+) -> Iterator[str]:
+    """An interface of Listen-on without an address now, or an address that none has, for an isakmpd
+    that runs. families: the versions of IP that it is to speak."""
     for text in conf.general("Listen-on")[0] or () if resolve is not no_interfaces else ():
-        if address_of(text) is None and not any(resolve(text, version) for version in _ANY):
+        address, why = address_of(text), ""
+        if address is None and not any(resolve(text, version) for version in families):
+            why = NO_INTERFACE
+        elif address is not None and not address.is_unspecified and address.version in families:
+            why = "" if resolve(text, address.version) else _OF_NONE
+        if why:
             place = conf.where("General", "Listen-on")
-            yield f"{place}: {text} {NO_INTERFACE}: isakmpd would not start"
+            yield f"{place}: {text} {why}: isakmpd would not start"
 
 
 def file_warnings(conf: Conf) -> Iterator[str]:

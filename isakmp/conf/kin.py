@@ -15,8 +15,10 @@ from isakmp.conf.store import Conf
 from isakmp.conf.tags import SECRET_TAGS
 from isakmp.errors import ConfError
 from isakmp.policy.identity import Resolve
+from isakmp.policy.overlaps import Overlaps
 from isakmp.policy.reader import bypass_names, read_bypass, read_selectors_of
-from isakmp.policy.spd import Connection, Selector
+from isakmp.policy.spd import Connection
+from isakmp.policy.traffic import selectors_of
 
 _Sections = Mapping[str, Section]
 
@@ -40,25 +42,23 @@ def _same_traffic(
     conf: Conf, changed: Iterable[str], others: list[Connection], resolve: Resolve
 ) -> Iterator[str]:
     """Connections whose traffic overlaps that of a changed one, or of a changed bypass."""
-    bypass = set(map(fold, bypass_names(conf)))
+    bypass, changes = set(map(fold, bypass_names(conf))), Overlaps[str]()
     for name in changed:
         section = conf.written.get(name)
         if section is None or not (name in bypass or _value(conf.written, name, "isakmp-peer")):
             continue
         try:
             if name in bypass:
-                ours = read_bypass(conf, section.name)[0]
+                ours = read_bypass(conf, section.name)
             else:
-                ours = read_selectors_of(conf, section.name, resolve)[0]
+                ours = read_selectors_of(conf, section.name, resolve)
         except ConfError:
             continue
-        yield from (fold(one.name) for one in others if _overlap(ours, one.selector))
-
-
-def _overlap(one: Selector, other: Selector) -> bool:
-    if one.src.version != other.src.version:
-        return False
-    return one.src.overlaps(other.src) and one.dst.overlaps(other.dst)
+        changes.add(ours, name)
+    for one in others:
+        several = len(one.traffic.local) + len(one.traffic.remote) > 2
+        if any(changes.of(selectors_of(one) if several else (one.selector,))):
+            yield fold(one.name)
 
 
 def _written_alike(sections: _Sections, changed: Collection[str]) -> Iterator[str]:

@@ -7,7 +7,12 @@ next header leaves its connection with a default: that is told where it counts f
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
+from operator import attrgetter, itemgetter
+
 from isakmp.conf.alike import ALIKE, most_alike
+from isakmp.conf.astray import is_traffic
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import Entry, Section, fold
 from isakmp.conf.store import Conf
@@ -27,8 +32,11 @@ _PEER = fold("ISAKMP-peer")
 # Each tag that says a side of the traffic, and the other one of that side.
 _SIDES = {"local-id": "local-selectors", "remote-id": "remote-selectors"}
 _SIDES |= {other: tag for tag, other in _SIDES.items()}
-# What no connection, nor its peer, has.
+# What no connection, nor its peer, has, and what a peer has alone.
 _NO_SIDES = frozenset(map(fold, ("ID-type", "Network", "EXCHANGE_TYPE", "Suites")))
+_OF_PEERS = frozenset(map(fold, ("Authentication", "Key-exchange", "IKE-proposals")))
+# Ends of identities' types that are no peer's.
+_NETWORKS = "_subnet", "_range"
 # What a section has that is no connection.
 _OTHERS = frozenset(
     tag for kind, tags in FOLDED.items() if kind not in FIXED.values() for tag in tags
@@ -42,8 +50,12 @@ def misplaced(conf: Conf) -> Steps[list[ConfError]]:
     ours = frozenset(map(fold, listed))
     bypass = frozenset(map(fold, conf.get_list("Phase 2", "Bypass")))
     found, left, before = [], _LOOKED_AT, None
-    for (key, section), pause in pauses(conf.written.items()):
-        if entry := _of_phase_2(key, section):
+    for (line, key, section), pause in pauses(_headers(conf)):
+        if before and (entry := _of_side(conf, key, section, line, before)):
+            found.append(_below(entry, before))
+        elif line != section.line:
+            pass
+        elif entry := _of_phase_2(key, section):
             found.append(_error(entry, "[Phase 2]"))
         elif entry := _of_phase_1(key, section):
             found.append(_error(entry, "[Phase 1]"))
@@ -51,14 +63,12 @@ def misplaced(conf: Conf) -> Steps[list[ConfError]]:
             found.append(_error(entry, "[General]"))
         elif lost and (entry := _of_connection(key, section, ours, bypass)):
             found.append(_error(entry, f"[{lost[0]}]"))
-        elif before and (entry := _of_side(key, section, before)):
-            found.append(_below(entry, before))
         elif (kind := _KINDS.get(key)) not in (None, Kind.PHASE_2) and left > 0:
             unknown = [e for e in section.entries.values() if tag_of(kind, e.tag) is None]
             like = (e for e in unknown[:left] if most_alike(e.tag, _LISTS, ALIKE))
             found += [_error(entry, "[Phase 2]") for entry in [*like][:1]]
             left -= len(unknown)
-        before = section
+        before = line, section
         if pause:
             yield
     return found
@@ -71,7 +81,8 @@ def _error(entry: Entry, whose: str) -> ConfError:
     )  # fmt: skip
 
 
-def _below(entry: Entry, owner: Section) -> ConfError:
+def _below(entry: Entry, before: tuple[int, Section]) -> ConfError:
+    _, owner = before
     return ConfError(
         f"{entry.tag} belongs to [{owner.name}], which has none: it counts for nothing here",
         file=entry.file, line=entry.line, section=entry.section, tag=entry.tag,
@@ -79,22 +90,45 @@ def _below(entry: Entry, owner: Section) -> ConfError:
     )  # fmt: skip
 
 
-def _of_side(key: str, section: Section, before: Section) -> Entry | None:
+def _headers(conf: Conf) -> Iterable[tuple[int, str, Section]]:
+    """Every header in its order, with the section that goes on there."""
+    every = [(section.line, key, section) for key, section in conf.written.items()]
+    again = [(line, key, section) for _, key, section in every for line in section.headers]
+    return sorted(every + again, key=itemgetter(0)) if again else every
+
+
+def _of_side(
+    conf: Conf, key: str, section: Section, line: int, before: tuple[int, Section]
+) -> Entry | None:
     """A side of the connection before, right below the header of a section that has its own, or can
-    have none."""
-    tag = next(iter(section.entries), "")
-    if tag not in _SIDES or _PEER not in before.entries or before.file != section.file:
+    have none, or anywhere below one with a fixed name."""
+    above, owner = before
+    if _PEER not in owner.entries or owner.file != section.file or not 0 <= above < line:
         return None
-    sides = {tag, _SIDES[tag]}
-    if not sides.isdisjoint(before.entries) or not 0 <= before.line < section.line:
-        return None
-    counts = (
-        _SIDES[tag] not in section.entries
-        and all(fold(entry.tag) != tag for entry in section.again)
-        and _NO_SIDES.isdisjoint(section.entries)
-        and key not in _KINDS
-    )
-    return None if counts else section.entries[tag]
+    if section.headers:
+        end = next((other for other in section.headers if other > line), sys.maxsize)
+        every = (*section.entries.values(), *section.again)
+        below = sorted((e for e in every if line < e.line < end), key=attrgetter("line"))
+    else:
+        below = list(section.entries.values())
+    for entry in below if key in _KINDS else below[:1]:
+        tag = fold(entry.tag)
+        sides = {tag, _SIDES.get(tag, "")}
+        if tag in _SIDES and sides.isdisjoint(owner.entries) and not _counts(conf, section, entry):
+            return entry
+    return None
+
+
+def _counts(conf: Conf, section: Section, entry: Entry) -> bool:
+    """Whether a side may be the section's own."""
+    tag = fold(entry.tag)
+    other = _SIDES[tag] in section.entries or any(fold(e.tag) == tag for e in section.again)
+    if other or fold(section.name) in _KINDS or not _NO_SIDES.isdisjoint(section.entries):
+        return False
+    if _OF_PEERS.isdisjoint(section.entries):
+        return True
+    kind = fold(conf.get(entry.value, "ID-type") or "")
+    return tag == "remote-id" and not (kind.endswith(_NETWORKS) or is_traffic(entry.value))
 
 
 def _of_phase_2(key: str, section: Section) -> Entry | None:

@@ -50,7 +50,7 @@ class Entry(NamedTuple):
 class Section:
     """A section as written: its name, where its first header is, its tags by folded name.
 
-    again: what is ignored, as its tag was set before.
+    again: what is ignored, as its tag was set before; headers: where it has others.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Section:
     line: int
     entries: dict[str, Entry] = field(default_factory=dict)
     again: tuple[Entry, ...] = field(default=(), repr=False, compare=False)
+    headers: tuple[int, ...] = field(default=(), repr=False, compare=False)
     _named: frozenset[str] | None = field(default=None, repr=False, compare=False)
     # Whether nothing is known to be built in for a section of that name (store.py).
     plain: bool = field(default=False, repr=False, compare=False)
@@ -213,7 +214,10 @@ class _Parser:
         name = name.strip(_BLANK)
         section = Section(name, self.file, line)
         self.section = self.parsed.sections.setdefault(fold(name), section)
-        self.triplets += self.section is section
+        if self.section is section:
+            self.triplets += 1
+        else:
+            self.section.headers += (line,)
         return None
 
     def _triplet(self, line: int, text: str) -> None:

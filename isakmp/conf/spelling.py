@@ -50,6 +50,8 @@ def unknown_tag(
             meant = (same,)
         meant = meant or tuple(filter(None, (like,)))
         hint = f"did you mean {' or '.join(meant)}?" if meant else ""
+        if meant and tag_of(kind, meant[0]) is None:
+            hint = f"it belongs to {Kind.CONNECTION.value}, as {meant[0]}"
     return conf.error(f"no tag {name} in {kind.value}", section, name, hint)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -587,7 +588,7 @@ def _owned(conf: Conf, section: str, place: str = RUN_TIME) -> Section:
     key = fold(section)
     if key not in conf._own:
         was = conf._sections.get(key) or Section(section, place, 0)
-        conf._sections[key] = Section(was.name, was.file, was.line, dict(was.entries), was.again)
+        conf._sections[key] = replace(was, entries=dict(was.entries), _named=None, plain=False)
         conf._own.add(key)
     return conf._sections[key]
 

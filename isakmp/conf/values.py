@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any, TypeVar
 
 from isakmp.constants import names, value_of
@@ -238,13 +238,24 @@ def _address(text: str) -> Address:
     if address is None:
         hint = address_hint(text) or "write a host's address, no name"
         raise BadValue(f"{text!r} is not an address", hint)
+    _refuse_unbound(address)
     return address
 
 
+def _refuse_unbound(address: Address) -> None:
+    """BadValue of one of IPv4 in the form of IPv6, which no socket of either has."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    if mapped is not None:
+        raise BadValue(f"'{address}' is {mapped} in the form of IPv6", f"write {mapped}")
+
+
 def _place(text: str) -> str:
-    if not names_interface(text) and not is_address(text):
+    address = address_of(text)
+    if address is None and not names_interface(text):
         hint = address_hint(text) or "an address, an interface, or default"
         raise BadValue(f"{text!r} is not an address or an interface", hint)
+    if address is not None:
+        _refuse_unbound(address)
     return text
 
 

@@ -37,6 +37,7 @@ from isakmp.policy.reader import (
     BUILT_IN_CONFIGURATION,
     SELECTOR_LISTS,
     by_address,
+    connection_names,
     read_bypass,
 )
 from isakmp.policy.readings import Readings
@@ -449,6 +450,9 @@ class Walk:
             self.warnings.extend(f"{self.conf.where(*place)}: {text}" for text in said)
 
     def _bypass(self, visit: _Visit) -> None:
+        if fold(visit.section) in self._listed_connections:
+            reason = f"{visit.section} is listed as a connection, too, and would go in clear"
+            raise self.conf.error(reason, "Phase 2", "Bypass", "list it in one of the two")
         self.bypass[visit.section] = read_bypass(self.conf, visit.section)
 
     def _esp_keywords(self, section: str, connection: Connection) -> None:
@@ -522,6 +526,10 @@ class Walk:
 
     def _listed(self, address: Address) -> bool:
         return address in self._by_address or None in self._by_address
+
+    @cached_property
+    def _listed_connections(self) -> frozenset[str]:
+        return frozenset(map(fold, connection_names(self.conf)))
 
     @cached_property
     def _active(self) -> frozenset[str]:

@@ -140,7 +140,11 @@ class Closing:
         try:
             found = read_selectors_of(meant, name, self._resolve)
         except ConfError as error:
-            return self._of_less(name, before, "" if error.reason == told else error.reason)
+            self._meant.widen(name)
+            try:
+                found, guessed = read_selectors_of(meant, name, self._resolve), True
+            except ConfError:
+                return self._of_less(name, before, "" if error.reason == told else error.reason)
         if not guessed:
             return Shut({name: found}, before)
         return self._of_guess(name, before, found)

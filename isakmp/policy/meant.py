@@ -8,13 +8,13 @@ default of what is misspelt would be dropped, and what is to be protected would 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_interface
 
 from isakmp.conf.alike import ALIKE, alike, most_alike, whole
-from isakmp.conf.astray import SIDES, is_traffic, names_traffic
+from isakmp.conf.astray import SIDES, is_network, is_traffic, names_traffic
 from isakmp.conf.kinds import Kind
 from isakmp.conf.parse import Entry, Parsed, Section, fold, items_of
 from isakmp.conf.spelling import MAX_UNKNOWN
@@ -28,7 +28,7 @@ from isakmp.policy.identity import read_identity
 from isakmp.policy.likely_network import is_mask, likely_network
 from isakmp.policy.likely_selectors import likely_selectors
 from isakmp.policy.reader import bypass_names, connection_names
-from isakmp.policy.sameness import VERSION
+from isakmp.policy.sameness import SUBNETS, VERSION
 
 # What a section of a kind has, folded, and others have not.
 MARKS_OF_CONNECTIONS = frozenset(("isakmp-peer", "local-id", "esp-proposals"))
@@ -49,12 +49,16 @@ _FOREIGN = {
     for kind in _MARKS
 }
 _NETWORKS = frozenset(kind.name for kind in VERSION)
+_SUBNETS = frozenset(kind.name for kind in SUBNETS)
 _ANY = {4: ip_interface("0.0.0.0/32"), 6: ip_interface("::/128")}
 # A tag in a value.
 _TAGS = {
     kind: re.compile(rf"\s*({'|'.join(map(re.escape, TAGS[kind]))})\s*=\s*", re.IGNORECASE)
     for kind in _MARKS
 }
+# What restricts a network, in a list and in an identity.
+_PROTOCOL = re.compile(r"\s*\[[^\[\]]*\]")
+_NARROWING = frozenset(("protocol", "port"))
 # Between names that should have a comma between them.
 _BETWEEN = re.compile(r"[\s;]+")
 
@@ -63,7 +67,7 @@ class Meant:
     """The likely meaning of one configuration. conf: that, as far as mend() has been asked."""
 
     def __init__(self, conf: Conf) -> None:
-        self._sections = dict(conf.written)
+        self._written, self._sections = conf.written, dict(conf.written)
         self.conf = Conf(Parsed(self._sections), conf.path)
         self._known = {kind: dict[str, Section]() for kind in _MARKS}
         self._named = {kind: set[str]() for kind in _MARKS}
@@ -125,6 +129,21 @@ class Meant:
         self.mend(name)
         return self._sections[fold(name)]
 
+    def widen(self, name: str) -> None:
+        """Have ``conf`` say all of the networks that a connection names: no protocol, and no port.
+        For one whose sides have none in common."""
+        section = self.section(name)
+        for identity, selectors in SIDES:
+            if entry := section.entries.get(fold(selectors)):
+                value = _PROTOCOL.sub("", entry.value)
+                section.entries[fold(selectors)] = entry._replace(value=value)
+            entry = section.entries.get(fold(identity))
+            if entry and (named := self._find(entry.value)):
+                copy = self._copy(Kind.ID, named)
+                wide = {key: e for key, e in named.entries.items() if key not in _NARROWING}
+                self._sections[fold(copy)] = replace(named, name=copy, entries=wide)
+                section.entries[fold(identity)] = entry._replace(value=copy)
+
     def doubts(self, name: str) -> tuple[bool, bool]:
         """Whether our side, and whether the far side, of a connection that mend() has been asked
         for is read from a section that it may not mean at all."""
@@ -146,7 +165,7 @@ class Meant:
             del entries[fold(entry.tag)]
         for entry in unknown[:MAX_UNKNOWN]:
             tag = _likely(kind, entry.tag)
-            if meant := self._names_traffic(kind, entry, tag):
+            if meant := self._names_traffic(kind, entry, tag, unknown):
                 traffic.append((entry, meant))
                 continue
             if fold(tag) in entries:
@@ -157,24 +176,50 @@ class Meant:
         self._sections[key] = Section(section.name, section.file, section.line, entries)
         mended = False
         if kind is Kind.CONNECTION:
-            if any(fold(entry.tag) == "network" for entry in unknown):
+            taken = [entry for entry, _ in traffic]
+            if any(fold(entry.tag) == "network" and entry not in taken for entry in unknown):
                 unsaid = (side[1] for side in SIDES if not _said(entries, side))
                 self._doubtful.setdefault(key, set()).update(unsaid)
-            self._mend_traffic(key, entries, traffic)
+            self._mend_traffic(key, entries, [*traffic, *self._of_peer(entries)])
             self._mend_lists(key, entries)
             mended = sum(self._lead(key, entries, tag, to) for tag, to in _LEADS.items()) > 0
         elif kind is Kind.ID:
             self._mend_identity(section.name, entries, [entry for entry, _ in traffic])
         return mended or entries != section.entries
 
-    def _names_traffic(self, kind: Kind, entry: Entry, like: str) -> tuple[str, ...]:
-        """What an unknown tag may be meant for, as its value says; not one that is another's, whose
-        header may be missing."""
+    def _names_traffic(
+        self, kind: Kind, entry: Entry, like: str, unknown: list[Entry]
+    ) -> tuple[str, ...]:
+        """What an unknown tag may be meant for, as its value says; not one that is another's and
+        may have its value, as the header may be missing."""
         if any(fold(entry.tag) in FOLDED[other] for other in _MARKS):
-            return ()
-        return names_traffic(
-            kind, entry.tag, like, entry.value, lambda name: self._sections.get(fold(name))
-        )
+            missing = any(fold(other.tag) == "id-type" for other in unknown)
+            own = not is_network(entry.value) and self._find(entry.value) is None
+            if kind is not Kind.CONNECTION or missing or own:
+                return ()
+            like = ""
+        return names_traffic(kind, entry.tag, like, entry.value, self._find)
+
+    def _find(self, name: str) -> Section | None:
+        return self._sections.get(fold(name))
+
+    def _of_peer(self, entries: dict[str, Entry]) -> Iterator[tuple[Entry, tuple[str, ...]]]:
+        """What the peer's section says of a side that a connection does not, and is no peer's."""
+        peer = entries.get("isakmp-peer")
+        section = self._written.get(fold(peer.value)) if peer else None
+        for key, entry in section.entries.items() if section else ():
+            known = next((tag for side in SIDES for tag in side if fold(tag) == key), "")
+            named = self._find(entry.value)
+            kind = named.entries.get("id-type") if named else None
+            a_net = is_network(entry.value) or kind and kind.value.upper() in _SUBNETS
+            if known and (a_net or key not in FOLDED[Kind.PEER]):
+                meant: tuple[str, ...] = (known,)
+            elif key in FOLDED[Kind.PEER] or not is_network(entry.value):
+                continue
+            else:
+                meant = names_traffic(Kind.CONNECTION, entry.tag, "", entry.value, self._find)
+            if not all(_said(entries, side) for side in SIDES if not set(side).isdisjoint(meant)):
+                yield entry, meant
 
     def _mend_traffic(
         self, key: str, entries: dict[str, Entry], strays: list[tuple[Entry, tuple[str, ...]]]
@@ -193,7 +238,7 @@ class Meant:
             elif free:
                 entries[fold(tag)] = entry._replace(tag=tag)
             same = said is not None and (tag == side[1] or fold(said.value) == fold(entry.value))
-            if len(sides) > 1 or not (free or same):
+            if len(sides) > 1 != len(free) or not (free or same):
                 doubtful.update(selectors for _, selectors in sides)
 
     def _mend_lists(self, key: str, entries: dict[str, Entry]) -> None:
@@ -221,7 +266,7 @@ class Meant:
             value = ", ".join([*([said.value] if said else []), *found])
             entries[fold(selectors)] = entry._replace(tag=selectors, value=value)
             return True
-        if not self.conf.has_section(entry.value):
+        if not self.conf.has_section(entry.value) or kind is Kind.ID and self._is_peers(entry):
             others = {fold(entries[one].value) for one in map(fold, _LEADS) if one in entries}
             like, certain = self._like(entry.value, kind, others)
             if like:
@@ -232,6 +277,11 @@ class Meant:
         if kind is Kind.ID and fold(entry.value) in self._uncertain:
             self._doubtful.setdefault(key, set()).add(tag)
         return mended
+
+    def _is_peers(self, entry: Entry) -> bool:
+        """Whether what should name an identity names what is a peer alone."""
+        named = self._find(entry.value)
+        return named is not None and _is_peer(named) and _MARKS[Kind.ID].isdisjoint(named.entries)
 
     def _like(self, name: str, kind: Kind, others: set[str]) -> tuple[str, bool]:
         """The section of a kind that a name is likely meant for, and whether that is certain.

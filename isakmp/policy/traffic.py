@@ -429,6 +429,15 @@ def _matching(local: Sequence[Box], remote: Sequence[Box]) -> Iterator[tuple[Box
             yield here, there
 
 
+def unpaired(traffic: Traffic) -> Iterator[tuple[int, TrafficSelector]]:
+    """The selectors that no packet has with any of the other side, and their side: 0 ours."""
+    for side, (ours, theirs) in enumerate((traffic, traffic[::-1])):
+        kinds = list({(box[0] >= V6, *box[2:]): box for box in boxes_of(theirs)}.values())
+        for selector in ours:
+            if not any(_port_pairs(*both) for both in _matching([box_of(selector)], kinds)):
+                yield side, selector
+
+
 def _port_pairs(local: Box, remote: Box) -> list[tuple[int, int, int | None, int | None]]:
     """The ports of a Selector's both ends, at most _PORT_PAIRS_MAX."""
     here, there = local[3:], remote[3:]

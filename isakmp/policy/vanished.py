@@ -16,7 +16,7 @@ from isakmp.event.steps import Steps, pauses
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.meant import MARKS_OF_CONNECTIONS, Meant
 from isakmp.policy.overlaps import Overlaps
-from isakmp.policy.reader import bypass_names, connection_names
+from isakmp.policy.reader import CONNECTION_LISTS, bypass_names, connection_names
 from isakmp.policy.spd import Selector
 
 # Pairs of networks that are told of a connection.
@@ -36,18 +36,26 @@ _NEEDED = {
     ),
 }
 _Listed = tuple[Kind, str]
+_OURS = "Local-address"
+_TAGS = tuple(fold(tag) for side in SIDES for tag in side)
+
+Said = dict[str, set[tuple[str | None, ...]]]
+"""By folded name what sections said of their sides in files that counted: each may come back."""
 
 
-def refuse_incomplete(before: Conf, fresh: Conf) -> Steps[None]:
+def refuse_incomplete(before: Conf, fresh: Conf, said: Said) -> Steps[None]:
     """ConfError where a file has evidently lost what another one said of what is protected.
 
-    What was set at run time alone is forgotten, as with any file.
+    What was set at run time alone is forgotten, as with any file. said: by the files before that
+    one; filled with what that says.
     """
     was = before.of_file()
     _refuse_unended(was, fresh)
     if connection_names(fresh):
         listed = {(kind, fold(name)) for kind, name in _by_kind(before)}
-        yield from _refuse_without_sides(listed, was, fresh)
+        _refuse_without_list(was, fresh)
+        yield from _refuse_without_sides(listed, was, fresh, said)
+        yield from _refuse_without_address(listed, was, fresh, said)
     elif _listed(before):
         yield from _refuse_without_lists(fresh)
 
@@ -66,31 +74,77 @@ def _by_kind(conf: Conf) -> list[_Listed]:
     return [*connections, *((Kind.BYPASS, name) for name in bypass_names(conf))]
 
 
-def _refuse_without_sides(listed: set[_Listed], before: Conf, fresh: Conf) -> Steps[None]:
+def _refuse_without_sides(
+    listed: set[_Listed], before: Conf, fresh: Conf, said: Said
+) -> Steps[None]:
     """ConfError where nothing in the section of what was listed says a side of its traffic any
-    more, the slips of both mended."""
+    more, or not what counted, and the file ends there, the slips of both mended."""
     meant: tuple[Meant, Meant] | None = None
     for (kind, name), pause in pauses(_by_kind(fresh)):
         if pause:
             yield
         key = fold(name)
         was, now = before.written.get(key), fresh.written.get(key)
-        if not was or not now or (kind, key) not in listed or _stays(was, now):
+        if not was or not now or (kind, key) not in listed or _is_same(was, now):
             continue
         if meant is None:
             meant = (yield from Meant.of(before)), (yield from Meant.of(fresh))
         was, now = (each.section(name) for each in meant)
+        said.setdefault(key, set()).add(_sides(was))
+        if _sides(now) in said[key]:
+            continue
         for side, hint in _NEEDED[kind]:
             if lost := _lost(side, was, now):
                 if any(fold(tag) in now.entries for tag in side):
+                    if not _ends_there(fresh, lost, was, now):
+                        continue
                     hint = f"write {lost} with what is meant"
                 reason = f"{lost} was written, and is not there now: is the file cut off?"
                 raise fresh.error(reason, name, hint=hint)
 
 
-def _stays(was: Section, now: Section) -> bool:
-    """Whether a section says all that it said."""
-    return all(_value(now, key) == entry.value for key, entry in was.entries.items())
+def _refuse_without_address(
+    listed: set[_Listed], before: Conf, fresh: Conf, said: Said
+) -> Steps[None]:
+    """ConfError where the peer's section says our address no more, of a connection that has it for
+    its own side, the slips of both mended."""
+    meant: Meant | None = None
+    for name, pause in pauses(connection_names(fresh)):
+        if pause:
+            yield
+        key, (was, now) = fold(name), _peers(before, fresh, name)
+        if not was or not now or (Kind.CONNECTION, key) not in listed:
+            continue
+        old, new = (_value(section, "local-address") for section in (was, now))
+        if old == new:
+            continue
+        said.setdefault(key, set()).add((old,))
+        if new is not None or (None,) in said[key]:
+            continue
+        if meant is None:
+            meant = yield from Meant.of(fresh)
+        entries = meant.section(name).entries
+        if entries.keys().isdisjoint(_TAGS[:2]) and not meant.conf.is_written(now.name, _OURS):
+            hint = f"write {_OURS}= default if any address of the host is meant"
+            reason = f"{_OURS} was written, and is not there now: is the file cut off?"
+            raise fresh.error(reason, now.name, hint=hint)
+
+
+def _peers(before: Conf, fresh: Conf, name: str) -> tuple[Section | None, Section | None]:
+    """The section of the peer that a connection has had, and has, where it says no side of its own;
+    none where that is another one."""
+    was, now = (conf.written.get(fold(name)) for conf in (before, fresh))
+    peer = now and _value(now, "isakmp-peer")
+    same = was and peer and fold(_value(was, "isakmp-peer") or "") == fold(peer)
+    if not now or not peer or not same or not now.entries.keys().isdisjoint(_TAGS[:2]):
+        return None, None
+    return before.written.get(fold(peer)), fresh.written.get(fold(peer))
+
+
+def _is_same(was: Section, now: Section) -> bool:
+    """Whether a section says what it said."""
+    stays = all(_value(now, key) == entry.value for key, entry in was.entries.items())
+    return stays and len(was.entries) == len(now.entries)
 
 
 def _lost(side: tuple[str, ...], was: Section, now: Section) -> str:
@@ -102,9 +156,39 @@ def _lost(side: tuple[str, ...], was: Section, now: Section) -> str:
     return "" if any(value not in (None, old) for old, value in values) else said[-1]
 
 
+def _ends_there(fresh: Conf, lost: str, was: Section, now: Section) -> bool:
+    """Whether a file may end where a tag was: nothing is behind it, of its section or of others."""
+    line = was.entries[fold(lost)].line
+    if any(entry.line > line for key, entry in was.entries.items() if key in now.entries):
+        return False
+    return _end(now) == max(map(_end, fresh.written.values()))
+
+
+def _end(section: Section) -> int:
+    """The last line that a section has."""
+    return max((entry.line for entry in section.entries.values()), default=section.line)
+
+
+def _sides(section: Section) -> tuple[str | None, ...]:
+    """What it says of them."""
+    return tuple(_value(section, key) for key in _TAGS)
+
+
 def _value(section: Section, key: str) -> str | None:
     entry = section.entries.get(key)
     return entry.value if entry else None
+
+
+def _refuse_without_list(was: Conf, fresh: Conf) -> None:
+    """ConfError where one of two lists is gone, and a connection that it had is still there."""
+    listed = set(map(fold, (*connection_names(fresh), *bypass_names(fresh))))
+    for tag in CONNECTION_LISTS:
+        for name in () if fresh.is_written("Phase 2", tag) else was.get_list("Phase 2", tag):
+            section = fresh.written.get(fold(name))
+            marks = section.entries.keys() & MARKS_OF_CONNECTIONS if section else ()
+            if marks and fold(name) not in listed:
+                reason = f"{tag} had it, and is not there now: is the file cut off?"
+                raise fresh.error(reason, name, hint=_UNLISTED)
 
 
 def _refuse_without_lists(fresh: Conf) -> Steps[None]:

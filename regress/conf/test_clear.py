@@ -39,6 +39,45 @@ def test_an_own_network_inside_a_remote_one_is_told_until_it_is_bypassed() -> No
     assert "10.2.7.0" not in said(text + "[lan]\nRemote-selectors= 10.2.0.0/16\n")
 
 
+LISTED = WEST.text().replace("Local-ID= near\nRemote-ID= far", "{}")
+ONE_SIDE = "[west-east] protects nothing of {}: there is nothing of {} on the other side"
+
+
+@pytest.mark.parametrize(
+    ("local", "remote", "left"),
+    [
+        ("10.1.0.0/16", "10.2.0.0/16, 2001:db8:2::/48", {"Remote": [("2001:db8:2::/48", "IPv6")]}),
+        ("10.1.0.0/16, 2001:db8:1::/48, 2001:db8:3::1", "10.2.0.0/16",
+         {"Local": [("2001:db8:1::/48", "IPv6"), ("2001:db8:3::1", "IPv6")]}),
+        ("2001:db8:1::/48", "10.2.0.0/16, 2001:db8:2::/48", {"Remote": [("10.2.0.0/16", "IPv4")]}),
+        ("10.1.0.0/16[tcp/80], 10.1.0.0/16[udp]", "10.2.0.0/16[udp/53]",
+         {"Local": [("10.1.0.0/16[tcp/80]", "its protocol and ports")]}),
+        ("10.1.0.0/16[udp]", "10.2.0.0/16[udp/53], 10.3.0.0/16[tcp]",
+         {"Remote": [("10.3.0.0/16[tcp]", "its protocol and ports")]}),
+        ("10.1.0.0/16[icmp/8]", "10.2.0.0/16[icmp/8], 10.3.0.0/16[icmp/0]",
+         {"Remote": [("10.3.0.0/16[icmp/0]", "its protocol and ports")]}),
+        ("10.1.0.0/16[tcp/80], 2001:db8:1::/48", "10.2.0.0/16, 2001:db8:2::/48[udp]", {}),
+        ("10.1.0.0/16", "10.2.0.0/16[tcp/80], 10.3.0.0/16[udp/53]", {}),
+    ],
+)  # fmt: skip
+def test_what_has_nothing_on_the_other_side_is_told(
+    local: str, remote: str, left: dict[str, list[tuple[str, str]]]
+) -> None:
+    """It is never protected, nor dropped."""
+    conf = Conf.from_text(LISTED.format(f"Local-selectors= {local}\nRemote-selectors= {remote}"))
+    assert not check(conf)
+    told = [line for line in warnings(conf, resolve) if "protects nothing of" in line]
+    assert [line.partition(": ")[2] for line in told] == [
+        ONE_SIDE.format(*each) for side in left.values() for each in side
+    ]
+    assert all(f"[west-east]:{side}-selectors: " in line for side in left for line in told)
+
+
+def test_so_it_is_beside_an_identity() -> None:
+    text = LISTED.format("Local-ID= near\nRemote-selectors= 10.2.0.0/16, 2001:db8:2::/48")
+    assert ONE_SIDE.format("2001:db8:2::/48", "IPv6") in said(text)
+
+
 UNSAID = "so it lets pass in clear what [west-east] has of {}; name our side"
 
 

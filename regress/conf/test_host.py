@@ -212,6 +212,26 @@ def test_an_interface_that_is_gone_is_told_while_isakmpd_runs() -> None:
 
 
 @pytest.mark.parametrize(
+    ("listened", "families", "said"),
+    [
+        ("192.0.2.77", (4, 6), "192.0.2.77 is an address that no interface of this host has"),
+        ("192.0.2.1, 2001:db8::77", (4, 6), "2001:db8::77 is an address that no interface of this"),
+        ("192.0.2.1, 2001:db8::77", (4,), ""),
+        ("eth0", (6,), "eth0 is no address, and no interface of this host with one"),
+        ("eth0", (4,), ""),
+        ("0.0.0.0, 2001:db8::1, eth0", (4, 6), ""),
+    ],
+)
+def test_what_no_start_could_listen_on(listened: str, families: tuple[int, ...], said: str) -> None:
+    """eth0 has an address of IPv4 alone."""
+    conf = Conf.from_text(f"[General]\nListen-on= {listened}\n", "f")
+    found = [line for line in judge(conf, known, stack=Stack(families=families)).warnings
+             if "would not start" in line]  # fmt: skip
+    assert all(line.startswith(f"f:2 [General]:Listen-on: {said}") for line in found)
+    assert len(found) == bool(said)
+
+
+@pytest.mark.parametrize(
     ("address", "general", "families", "said"),
     [
         ("2001:db8::2", "", (4,), "Address: nothing can be sent to a: with -4 isakmpd speaks IPv4"),

@@ -58,6 +58,33 @@ def test_connections_whose_traffic_overlaps(network: str, alike: set[str]) -> No
     assert found(configuration, "new") == alike
 
 
+LISTS = PEERS + (
+    "[Phase 2]\nConnections= new, two\nBypass= lan\n"
+    "[new]\nISAKMP-peer= West\nLocal-selectors= 10.1.0.0/16\nRemote-selectors= {new}\n"
+    "[two]\nISAKMP-peer= West\nLocal-selectors= 10.1.0.0/16, 2001:db8:1::/48\n"
+    "Remote-selectors= 10.5.0.0/16, 10.6.0.0/16, 2001:db8:2::/48\n"
+    "[lan]\nRemote-selectors= {lan}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("listed", "alike"),
+    [
+        ("10.5.7.0/24", {"two"}),
+        ("10.6.7.0/24", {"two"}),
+        ("10.9.0.0/16, 10.6.0.0/16", {"two"}),
+        ("10.9.0.0/16, 2001:db8:2::1", {"two"}),
+        ("10.9.0.0/16, 10.8.0.0/16", set()),
+    ],
+)
+def test_any_of_what_a_section_lists_overlaps(listed: str, alike: set[str]) -> None:
+    bypass = Conf.from_text(LISTS.format(new="10.10.0.0/16", lan=listed), "f")
+    assert found(bypass, "lan") == alike
+    local = "10.1.0.0/16, 2001:db8:1::/48\nRemote"
+    text = LISTS.format(new=listed, lan="10.11.0.0/16").replace("10.1.0.0/16\nRemote", local)
+    assert found(Conf.from_text(text, "f"), "new") == alike
+
+
 def test_what_cannot_be_read_overlaps_nothing() -> None:
     configuration = conf(new="10.2.0.0/16", two="10.2.3.0/24")
     connections = read_connections(configuration)

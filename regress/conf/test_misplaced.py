@@ -112,6 +112,60 @@ def test_a_side_below_the_next_header_is_told(side: str, header: str, after: str
     assert (error.section, error.tag) == (header[1:-1], tag)
 
 
+AGAIN = WEST.text().replace("Local-ID= near\nRemote-ID= far\n", "{}Phase= 2\n")
+SIDES = {
+    "Local-ID= near": "Remote-ID= far",
+    "Remote-ID= far": "Local-ID= near",
+    "Local-selectors= 10.1.0.0/16": "Remote-ID= far",
+    "Remote-selectors= 10.2.0.0/16": "Local-ID= near",
+    "Remote-ID= 10.2.0.0/16": "Local-ID= near",
+}
+
+
+@pytest.mark.parametrize("stays", [False, True], ids=["both", "one"])
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(
+    "header", ["[General]", "[Phase 1]", "[Phase 2]", "[east]", "[phase-1]", "[near]", "[EAST]"]
+)
+def test_so_it_is_below_a_header_that_has_been_before(header: str, side: str, stays: bool) -> None:
+    """The connection would be used, or dropped, with what is this host's and the peer's own."""
+    above, below = (f"{SIDES[side]}\n" * stays, f"{SIDES[side]}\n" * (not stays))
+    text = AGAIN.format(f"{above}{header}\n{side}\n{below}")
+    (error,) = lost(Conf.from_text(text))
+    tag = side.split("=")[0]
+    name = next(n for n in ("General", "Phase 1", "Phase 2", "east", "phase-1", "near")
+                if n.lower() == header[1:-1].lower())  # fmt: skip
+    assert (
+        error.reason == f"{tag} belongs to [west-east], which has none: it counts for nothing here"
+    )
+    assert (error.section, error.tag) == (name, tag)
+    told = [each.reason for each in check(Conf.from_text(text)) if each.tag == tag]
+    assert [each for each in told if "there is no section" not in each] == [error.reason]
+
+
+@pytest.mark.parametrize("header", ["[General]", "[Phase 1]", "[Phase 2]"])
+def test_so_it_is_anywhere_below_one_that_has_no_sides(header: str) -> None:
+    text = AGAIN.format(f"{header}\n# a comment\nUnknown= x\nRemote-ID= far\n")
+    assert [error.tag for error in lost(Conf.from_text(text)) if "counts for" in error.reason] == [
+        "Remote-ID"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + "[east]\nRemote-ID= far\n",
+        AGAIN.format("[east]\nRemote-ID= name\n") + "[name]\nID-type= FQDN\nName= a.example\n",
+        AGAIN.format("Local-ID= near\n[west-east]\nRemote-ID= far\n"),
+        AGAIN.format("") + "[second]\nISAKMP-peer= east\n[west-east]\nRemote-ID= far\n",
+        AGAIN.format("[General]\n[west-east]\nRemote-ID= far\nLocal-ID= near\n"),
+        AGAIN.format("[near]\n[phase-2]\nSuites= a\n[west-east]\nRemote-ID= far\n"),
+    ],
+)
+def test_a_section_that_goes_on_may_say_its_own(text: str) -> None:
+    assert not [error for error in lost(Conf.from_text(text)) if "counts for" in error.reason]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -3,10 +3,13 @@ and its neighbours."""
 
 from __future__ import annotations
 
-from isakmp.conf.check import judge
+import pytest
+
+from isakmp.conf.check import check, judge
 from isakmp.conf.store import Conf
 from isakmp.conf.walk import Walk
 from isakmp.event.steps import at_once
+from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import no_interfaces
 from isakmp.policy.readings import Readings
 from isakmp.policy.supported import UNKNOWN
@@ -68,3 +71,20 @@ def test_a_tag_without_a_value_is_ignored_where_its_kind_does_not_need_one() -> 
         at_once(found.run())
         wanted = [] if tag == "DOI" else [(header.lower(), tag.lower(), "no value")]
         assert list(found.errors) == wanted
+
+
+@pytest.mark.parametrize("tag", ["Connections", "Passive-connections"])
+def test_what_is_a_connection_is_no_bypass(tag: str) -> None:
+    """What it has would go in clear."""
+    text = WEST.text().replace("Connections=", f"{tag}=")
+    text = text.replace("Local-ID= near\nRemote-ID= far", "Local-selectors= 10.1.0.0/16\n"
+                        "Remote-selectors= 10.2.0.0/16")  # fmt: skip
+    conf = Conf.from_text(text.replace("[Phase 2]\n", "[Phase 2]\nBypass= West-east\n"), "f")
+    told = [str(error) for error in check(conf) if "Bypass" in str(error)]
+    assert told == [
+        "f:6 [Phase 2]:Bypass: West-east is listed as a connection, too, and would go in clear "
+        "(list it in one of the two)"
+    ]
+    catalog = Catalog(conf, no_interfaces, faults=judge(conf).faults)
+    catalog.load()
+    assert list(catalog.connections) == ["west-east"] and not catalog.bypass

@@ -193,6 +193,32 @@ ROWS = [
       for wrong in (tag, tag.replace("selectors", "subnet"), tag.replace("selectors", "ID"))),
     *(closed(IDS, "Network= 10.2.0.0\nNetmask= 255.255.0.0", f"Network= 10.2.0.0{mask}", NETS)
       for mask in (" /16", " 16", " mask 255.255.0.0", " 0.0.255.255")),
+    # A network, or the name of one, in a tag of another kind of section.
+    *(closed(IDS, f"{side}-ID= {name}", f"{tag}= {value}", NETS)
+      for side, name, net in (("Local", "near", "10.1.0.0"), ("Remote", "far", "10.2.0.0"))
+      for tag in ("Address", "Netmask", "Network", "Name", "ID", "Port")
+      for value in (name, f"{net}/16", f"{net}/255.255.0.0")),
+    # A side in the peer's section.
+    *(closed(IDS, f"{side}-ID= {name}\n", f"\n[east]\n{tag}= {net}/16\n[west-east]\n", NETS)
+      for side, name, net in (("Local", "near", "10.1.0.0"), ("Remote", "far", "10.2.0.0"))
+      for tag in (f"{side}-subnet", "Network")),
+    *(closed(IDS.replace(f"{side}-ID= {name}\n", ""), "\n[east]\n", f"\n[east]\n{said}\n", NETS)
+      for side, name, said in (
+          ("Local", "near", "Local-selectors= 10.1.0.0/16"), ("Local", "near", "Local-ID= near"),
+          ("Local", "near", "Local-subnet= 10.1.0.0/16"), ("Local", "near", "Network= 10.1.0.0/16"),
+          ("Remote", "far", "Remote-selectors= 10.2.0.0/16"),
+          ("Remote", "far", "rightsubnet= 10.2.0.0/16"))),
+    closed(IDS, "Local-ID= near", "Local-ID= east", NETS, FAR),
+    # Sides that have no protocol in common.
+    closed(IDS.replace("Netmask= 255.255.0.0\n[far]", "Netmask= 255.255.0.0\nProtocol= 6\n[far]"),
+           "Netmask= 255.255.0.0\n[phase-1]",
+           "Netmask= 255.255.0.0\nProtocol= 17\nPort= 53\n[phase-1]", NETS),
+    closed(IDS, "Network= 10.2.0.0\n", "Network= 10.2.0.0\nPort= 53\n", NETS),
+    *(closed(LISTS, "/16\nRemote-selectors= 10.2.0.0/16",
+             f"/16[{ours}]\nRemote-selectors= 10.2.0.0/16 [{theirs}]", NETS)
+      for ours, theirs in (("tcp/80", "udp/53"), ("icmp/8", "icmp/0"), ("tcp", "udp"))),
+    closed(IDS.replace("Remote-ID= far", "Remote-selectors= 10.2.0.0/16[udp]"),
+           "Network= 10.1.0.0\n", "Network= 10.1.0.0\nProtocol= 6\n", NETS),
     Row(IDS, "[west-east]\nPhase= 2\n", "", Fate.REFUSED),
     Row(TWO, "[west-south]\n", "", Fate.REFUSED),
 ]  # fmt: skip

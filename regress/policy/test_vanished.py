@@ -14,7 +14,7 @@ from isakmp.errors import ConfError
 from isakmp.event.steps import at_once
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import no_interfaces
-from isakmp.policy.vanished import in_clear, refuse_incomplete
+from isakmp.policy.vanished import Said, in_clear, refuse_incomplete
 from regress.pair import WEST, Host, Network
 
 FULL = WEST.text()
@@ -136,7 +136,7 @@ BYPASS = FULL.replace(LIST, f"{LIST}Bypass= printer\n") + PRINTER
 )  # fmt: skip
 def test_what_is_said_otherwise_is_no_loss(before: str, after: str) -> None:
     assert before != after
-    at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after)))
+    at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after), {}))
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,111 @@ def test_what_is_said_otherwise_is_no_loss(before: str, after: str) -> None:
 )  # fmt: skip
 def test_a_lost_side_is_told_with_what_to_write_instead(before: str, after: str, hint: str) -> None:
     with pytest.raises(ConfError) as refused:
-        at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after)))
+        at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after), {}))
     tag = hint.split()[1].rstrip("=")
     said = f"{tag} was written, and is not there now: is the file cut off?"
     assert refused.value.reason == said
     assert refused.value.hint == hint
+
+
+WIDER = "Remote-ID= far\nRemote-selectors= 10.3.0.0/16\n"
+OWN = SECTION.replace("Remote-ID= far\n", "").rstrip() + "\nRemote-ID= far\n"
+
+
+@pytest.mark.parametrize("base", [FULL, AT_THE_END, FULL.replace(SECTION, "") + OWN])
+@pytest.mark.parametrize("wider", [WIDER, "".join(WIDER.splitlines(keepends=True)[::-1])])
+def test_a_file_that_was_good_is_put_back(tmp_path: Path, base: str, wider: str) -> None:
+    """Also where its connection comes last, with what was taken out at its end."""
+    west, path = on_disk(tmp_path)
+    path.write_text(base)
+    west.reload()
+    protected = [policy.selector for policy in west.app.policies]
+    path.write_text(base.replace("Remote-ID= far\n", wider))
+    told = "west-east has other traffic now: 10.1.0.0/16 with 10.2.0.0/16 goes in clear"
+    assert told in west.reload()
+    path.write_text(base)
+    west.reload()
+    assert [policy.selector for policy in west.app.policies] == protected
+
+
+def test_a_file_that_was_good_without_a_side_is_put_back() -> None:
+    said: Said = {}
+    hosts = Conf.from_text(
+        AT_THE_END.replace("Local-ID= near\n", "").replace("Remote-ID= far\n", "")
+    )
+    nets = Conf.from_text(AT_THE_END)
+    at_once(refuse_incomplete(hosts, nets, said))
+    at_once(refuse_incomplete(nets, hosts, said))
+    half = Conf.from_text(cut(AT_THE_END, "Remote-ID"))
+    with pytest.raises(ConfError, match="Remote-ID was written, and is not there now"):
+        at_once(refuse_incomplete(nets, half, said))
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_what_counted_is_taken_out_where_the_file_goes_on(near: bool) -> None:
+    """Of an identity and a list either says the side."""
+    tag, lists = ("Local", "10.1.0.0/16") if near else ("Remote", "10.3.0.0/16")
+    identity = f"{tag}-ID= {'near' if near else 'far'}\n"
+    for text in (FULL, AT_THE_END):
+        both = text.replace(identity, f"{tag}-selectors= {lists}\n{identity}")
+        at_once(refuse_incomplete(Conf.from_text(both), Conf.from_text(text), {}))
+    both = FULL.replace(identity, f"{identity}{tag}-selectors= {lists}\n")
+    at_once(refuse_incomplete(Conf.from_text(both), Conf.from_text(FULL), {}))
+
+
+HOSTS = AT_THE_END.replace("Local-ID= near\n", "").replace("Remote-ID= far\n", "")
+ADDRESS = "Local-address= 192.0.2.1\n"
+
+
+@pytest.mark.parametrize("text", [HOSTS, AT_THE_END.replace("Local-ID= near\n", "")])
+def test_a_peer_that_has_lost_our_address_is_refused(text: str) -> None:
+    """It is our side of a connection that says none."""
+    was, lost = Conf.from_text(text), text.replace(ADDRESS, "")
+    for after in (lost, lost.replace("[General]\n", f"[General]\n{ADDRESS}"),
+                  lost.replace("Phase= 1", f"# {ADDRESS}")):  # fmt: skip
+        with pytest.raises(ConfError, match="Local-address was written, and is not there now"):
+            at_once(refuse_incomplete(was, Conf.from_text(after), {}))
+    said: Said = {}
+    at_once(refuse_incomplete(Conf.from_text(lost), was, said))
+    at_once(refuse_incomplete(was, Conf.from_text(lost), said))  # as it was before
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (AT_THE_END, AT_THE_END.replace(ADDRESS, "")),
+        (HOSTS, HOSTS.replace(ADDRESS, "Local-address= default\n")),
+        (HOSTS, HOSTS.replace("Local-address=", "Local-adress=")),
+        (HOSTS, HOSTS.replace(ADDRESS, "").rstrip() + "\nLocal-ID= near\n"),
+        (HOSTS, HOSTS.replace(ADDRESS, "").rstrip() + "\nLocal-selector= 192.0.2.1\n"),
+        (HOSTS, HOSTS.replace(ADDRESS, "").replace("east", "west")),
+    ],
+)
+def test_a_peer_whose_connection_says_our_side_may_lose_it(before: str, after: str) -> None:
+    at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after), {}))
+
+
+SOUTH = "[west-south]\nISAKMP-peer= east\nLocal-ID= near\nRemote-selectors= 10.3.0.0/16\n"
+BOTH_LISTS = FULL.replace(LIST, "") + SOUTH + LIST + "Passive-connections= west-south\n"
+
+
+@pytest.mark.parametrize("tag", ["Connections", "Passive-connections"])
+def test_one_list_of_two_is_lost(tag: str) -> None:
+    name = "west-east" if tag == "Connections" else "west-south"
+    line = f"\n{tag}= {name}\n"
+    was = Conf.from_text(BOTH_LISTS)
+    for after in ("\n", f"\n# {line[1:]}"):
+        with pytest.raises(ConfError, match="had it, and is not there now") as refused:
+            at_once(refuse_incomplete(was, Conf.from_text(BOTH_LISTS.replace(line, after)), {}))
+        assert refused.value.section == name
+    section = SOUTH if tag == "Passive-connections" else SECTION
+    for fresh in (
+        BOTH_LISTS.replace(line, "\n").replace(section, ""),
+        BOTH_LISTS.replace(line, "\n") + f"Bypass= {name}\n",
+        BOTH_LISTS.replace("\nConnections= west-east", "\nConnections= west-south, west-east")
+        .replace("\nPassive-connections= west-south\n", "\n"),
+    ):  # fmt: skip
+        at_once(refuse_incomplete(was, Conf.from_text(fresh), {}))
 
 
 @pytest.mark.parametrize(
@@ -190,10 +290,10 @@ def test_a_file_that_ends_within_what_a_value_was_is_refused(end: str) -> None:
     before = LISTED.replace(", \\\n    ", ", ")
     after = cut(LISTED, ", \\\n    10.5.0.0/16") + end
     with pytest.raises(ConfError) as refused:
-        at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after)))
+        at_once(refuse_incomplete(Conf.from_text(before), Conf.from_text(after), {}))
     assert refused.value.tag == "Local-selectors"
     assert "and the file ends here: is it cut off?" in str(refused.value)
-    at_once(refuse_incomplete(Conf.from_text(after), Conf.from_text(after)))
+    at_once(refuse_incomplete(Conf.from_text(after), Conf.from_text(after), {}))
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["in use", "dropped"])
@@ -216,12 +316,12 @@ def test_what_was_set_at_run_time_is_forgotten() -> None:
     change.set("new", "ISAKMP-peer", "east")
     change.add("Phase 2", "Connections", "new")
     change.commit()
-    at_once(refuse_incomplete(conf, Conf.from_text("")))
+    at_once(refuse_incomplete(conf, Conf.from_text(""), {}))
 
 
 def test_a_bypass_is_no_connection() -> None:
     lan = "[Phase 2]\nBypass= lan\n[lan]\nLocal-ID= near\nRemote-selectors= 10.1.0.0/16\n"
-    at_once(refuse_incomplete(Conf.from_text(FULL), Conf.from_text(BASE + lan)))
+    at_once(refuse_incomplete(Conf.from_text(FULL), Conf.from_text(BASE + lan), {}))
 
 
 def catalog(bypass: str = "", **connections: str) -> Catalog:

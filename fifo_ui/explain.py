@@ -56,8 +56,8 @@ def failures(
     """That there is no IPsec stack, what is left out of the configuration, what is up in part,
     attempts that are under way and refused or not answered so far, and the last that failed, the
     newest first, what failed alike in one row with the times it did, and since when it is up, where
-    it is: what is under way is past then, too; of one peer, by its name or address, or of one connection, with what is of its peer as a
-    whole."""
+    it is (what is under way is past then, too); of one peer, by its name or address, or of one
+    connection, with what is of its peer as a whole."""
     is_of = selection(peer, connections, peers)
     no_stack = [row for row in connections if row.get("state") == NO_STACK]
     # Every connection has none, whoever is asked for: told once, of one of those.

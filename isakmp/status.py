@@ -126,8 +126,9 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float, gone: Reason | None) 
 
 
 def exchange_row(exchange: Exchange[Any], now: float, since_start: float) -> dict[str, Any]:
-    """One running exchange. began: seconds since 1970; answers: how many are followed of those that its peer, or somebody
-    else, has given; it is where the newest is. reason: what it ends for unless better comes."""
+    """One running exchange. began: seconds since 1970; answers: how many are followed of those that
+    its peer, or somebody else, has given; it is where the newest is. reason: what it ends for
+    unless better comes."""
     candidates, reason = leaves(exchange), exchange.engine.so_far(exchange)
     exchange = candidates[-1]
     return {

@@ -125,7 +125,8 @@ def _is_past(row: Row) -> bool:
 
 def _time(row: Row) -> float | None:
     """When an attempt ended, or began where it has not; None of what is none."""
-    return row.get("when", row.get("began"))
+    when: float | None = row.get("when", row.get("began"))
+    return when
 
 
 def _counted(rows: Iterable[Row]) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -206,7 +207,7 @@ def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None
 
 AGGRESSIVE = both(exchange="AGGRESSIVE")
 OTHER_GROUP = "AES-256-SHA2-256-GRP19"
-DOUBTS: dict[str, tuple[tuple[Gateway, Gateway], dict[str, str] | None, str]] = {
+DOUBTS: dict[str, tuple[tuple[Gateway, Gateway], dict[str, Any] | None, str]] = {
     "main mode, secret": (both(), {"secret": "another"}, "PAYLOAD_MALFORMED"),
     "main mode, proposal": (both(), {"transforms": OTHER_GROUP}, "NO_PROPOSAL_CHOSEN"),
     "main mode, silence": (both(), None, "no answer yet"),

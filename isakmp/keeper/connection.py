@@ -146,7 +146,7 @@ class Connections:
         """What can tell nothing of how things are now is begun anew, for all that wait for it."""
         remote = self._remote_now(entry.connection.remote) or entry.remote
         doubtful = self.beginnings.doubtful(remote, self._running_for(entry))
-        if doubtful is None:
+        if doubtful is None or not self.packets.lacks(entry):
             return
         waiting = [each for each in self._entries_with(remote) if each.waiting is doubtful]
         for each in waiting:

@@ -306,3 +306,15 @@ def test_what_was_begun_with_another_secret_is_begun_anew(version: str) -> None:
     net.run(0.4)
     assert connected(west) and connected(east)
     assert west.reasons() == ["superseded"] and not east.reasons()
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+def test_what_is_begun_for_something_else_goes_on_where_it_is_up(version: str) -> None:
+    net, west, east = up(*{"ikev1": both(), "ikev2": gateways()}[version])
+    net.kill(east)
+    (sa,) = west.daemon.sas.isakmp.values()
+    begun = west.daemon.connections.begin_sa(sa.remote, sa.path, nat=sa.nat)
+    net.run(3)
+    assert west.daemon.engine.so_far(begun) is not None
+    west.daemon.connect("west-east")
+    assert not begun.over and not begun.unwanted

@@ -29,6 +29,8 @@ from isakmp.log.log import Log, LogClass, parse_class, parse_level, severity_of_
 CAPTURE = "isakmpd.pcap"
 FETCH_S = 5.0
 
+_WHOLE = ("file", "apply")  # verbs whose changes are a transaction, be it of one
+
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 _COUNTING = re.compile(r"(J \S+ +)?[Sr]\s*$")
 """The commands that show counters, which the application may have to be asked for."""
@@ -135,9 +137,10 @@ def connect(daemon: Daemon, args: str) -> Job[Answer]:
 
 
 def configure(daemon: Daemon, args: str) -> Answer | Job[Answer]:
-    """``C set|add|rmv|rm|rms|get|file ...``: change the configuration, or read it.
+    """``C set|add|rmv|rm|rms|get|file|apply ...``: change the configuration, or read it.
 
-    Several changes, on a line or in a file, are made together and at once, or none.
+    Several changes on a line are made together and at once, or none, and so is what is in a file
+    or behind ``apply``, be it one change.
     """
     verb, _, rest = args.partition(" ")
     verb = verb.lower()
@@ -147,15 +150,17 @@ def configure(daemon: Daemon, args: str) -> Answer | Job[Answer]:
         if value is None:
             raise IsakmpError(f"[{section}]:{tag} is not set")
         return Answer(value, value + "\n")
-    if verb not in (*FORMS, "file"):
-        usage(f"C with one of {', '.join(FORMS)}, get, file")
-    together = verb == "file"
-    if together and not rest.strip().startswith("/"):
-        usage("C file PATH, a path from / on, as isakmpd stands in no directory of yours")
-    found = changes.in_file(Path(rest.strip())) if together else changes.on_line(args)
+    if verb not in (*FORMS, *_WHOLE):
+        usage(f"C with one of {', '.join(FORMS)}, get, {', '.join(_WHOLE)}")
+    if verb == "file":
+        if not rest.strip().startswith("/"):
+            usage("C file PATH, a path from / on, as isakmpd stands in no directory of yours")
+        found = changes.in_file(Path(rest.strip()))
+    else:
+        found = changes.on_line(rest if verb in _WHOLE else args)
     transaction = daemon.conf.begin()
     changes.note(transaction, found)
-    return _after(daemon.alter(transaction, together or len(found) > 1), Answer)
+    return _after(daemon.alter(transaction, verb in _WHOLE or len(found) > 1), Answer)
 
 
 def _section_tag(text: str) -> tuple[str, str]:

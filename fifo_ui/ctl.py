@@ -162,7 +162,7 @@ def _changes(path: str) -> str:
         raise ControlError(str(error)) from None
     if not found:
         raise ControlError("no change on standard input", "a line each, such as: rms [a section]")
-    return changes.PART.join(str(placed.change) for placed in found)
+    return f"apply {changes.PART.join(str(placed.change) for placed in found)}"
 
 
 def _told(lines: list[str], done: str) -> Output:

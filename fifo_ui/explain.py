@@ -56,15 +56,19 @@ def failures(
     """That there is no IPsec stack, what is left out of the configuration, what is up in part,
     attempts that are under way and refused or not answered so far, and the last that failed, the
     newest first, what failed alike in one row with the times it did, and since when it is up, where
-    it is; of one peer, by its name or address, or of one connection, with what is of its peer as a
-    whole."""
+    it is (what is under way is past then, too); of one peer, by its name or address, or of one
+    connection, with what is of its peer as a whole."""
     is_of = selection(peer, connections, peers)
     no_stack = [row for row in connections if row.get("state") == NO_STACK]
     # Every connection has none, whoever is asked for: told once, of one of those.
     no_stack = sorted(no_stack, key=lambda row: not is_of(row))[:1]
     left_out = [row for row in connections if row.get("state") == LEFT_OUT]
-    doubtful = [row for row in exchanges if row.get("reason")]
     failed = _counted(row for row in outcomes if not row.get("ok") and not _is_expected(row))
+    doubtful, past = list[Row](), list[Row](failed)
+    for row in exchanges:
+        if row.get("reason"):
+            row = {**row, **_up(row, connections, sas)}
+            (past if _is_past(row) else doubtful).append(row)
     of_peer = [
         row
         for rows in (
@@ -72,7 +76,7 @@ def failures(
             _in_part(connections, failed),
             _not_begun(connections),
             doubtful,
-            failed,
+            sorted(past, key=lambda row: _time(row) or 0.0),
         )
         for row in [row for row in rows if is_of(row)][: -SHOWN - 1 : -1]
     ]
@@ -111,7 +115,18 @@ def _up(row: Row, connections: Sequence[Row], sas: Sequence[Row]) -> Row:
         if connection["name"] in up and row["name"] in (connection["name"], connection["peer"])
         and connection.get("up_since")
     ]  # fmt: skip
-    return {"up_since": max(since)} if since and "when" in row else {}
+    return {"up_since": max(since)} if since and _time(row) is not None else {}
+
+
+def _is_past(row: Row) -> bool:
+    """Whether what it was for has come up since."""
+    return (row.get("up_since") or 0.0) > (_time(row) or 0.0)
+
+
+def _time(row: Row) -> float | None:
+    """When an attempt ended, or began where it has not; None of what is none."""
+    when: float | None = row.get("when", row.get("began"))
+    return when
 
 
 def _counted(rows: Iterable[Row]) -> list[Row]:
@@ -171,7 +186,7 @@ def _paragraph(row: Row, screen: Screen) -> str:
     )  # fmt: skip
     lines = textwrap.wrap(printable(head, MAX_TEXT), screen.columns, subsequent_indent="  ")
     if row.get("up_since"):
-        again = " again" if row["up_since"] > row["when"] else ""  # at once: it was never down
+        again = " again" if _is_past(row) else ""  # at once: it was never down
         lines.append(screen.paint(f"  it is up{again} since {moment(row['up_since'])}", Tone.GOOD))
     lines += [screen.paint(line, Tone.BAD) for line in told]
     lines += _beside(row, reason, screen)
@@ -202,7 +217,10 @@ def _head(row: Row) -> str:
         return f"now: the connection {text_of(row.get('name'))} is not up"
     role = "we began" if row.get("initiator") else "the peer began"
     times = f", {row['times']} times" if (row.get("times") or 1) > 1 else ""
-    when = f"{moment(row['when'] or 0.0)} " if "when" in row else "now, and not ended yet:"
+    if "when" in row:
+        when = f"{moment(row['when'] or 0.0)} "
+    else:
+        when = f"{moment(row['began']) if _is_past(row) else 'now'}, and not ended yet:"
     return f"{when} {text_of(row.get('exchange'))} with {far_end(row)}, {role}{times}"
 
 

@@ -6,7 +6,7 @@ application, addresses. Two daemons live in one process, and a simulation runs w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from isakmp.app.base import Acquire, Application, Expire, Mapping, UnknownSpi
 from isakmp.asked import Asked
 from isakmp.conf.alike import nearest
-from isakmp.conf.change import weigh
+from isakmp.conf.change import Weighed, weigh
 from isakmp.conf.check import Judgement, judging
 from isakmp.conf.parse import fold
 from isakmp.conf.spelling import refuse_lost, refusing_lost, safest
-from isakmp.conf.store import Conf, Transaction
+from isakmp.conf.store import Conf, Transaction, at_run_time
 from isakmp.conf.told import Told
 from isakmp.conf.user import owners, refuse_start
 from isakmp.constants import ISAKMP_PORT
@@ -39,13 +39,14 @@ from isakmp.log.keylog import KeyLog
 from isakmp.log.log import Log
 from isakmp.path import Path
 from isakmp.policy import remembered
+from isakmp.policy.ahead import REINITIALISE_S, Ahead
 from isakmp.policy.catalog import Catalog
 from isakmp.policy.identity import Resolve
 from isakmp.policy.reader import connection_names
 from isakmp.policy.readings import Readings
 from isakmp.policy.spd import Address
 from isakmp.policy.supported import Stack
-from isakmp.policy.vanished import Said, in_clear, refuse_incomplete
+from isakmp.policy.vanished import Said, in_clear, refuse_incomplete, refuse_without_sides
 from isakmp.reload import Reload
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.sa_database import SaDatabase
@@ -57,9 +58,7 @@ from isakmp.transport.base import KEEPALIVE, Transport
 if TYPE_CHECKING:
     from isakmp.capture.writer import CaptureWriter
 
-REINITIALISE_S = 5.0
 SPI_OCTETS = 4
-_NAMED = 5  # connections that an answer tells of
 AnySa = TypeVar("AnySa", IsakmpSa, ChildSa)
 
 
@@ -86,6 +85,7 @@ class Daemon:
         self.changes = Reload(timers)
         self.sas = SaDatabase()
         self.catalog = Catalog(conf, resolve, supports=app.supports)
+        self._ahead = Ahead(self.catalog)
         self._stack = Stack(app.supports, app.name == "none", families)
         versions = Ikev1(), Ikev2(random, timers.now)
         self.keeper = Keeper(
@@ -443,6 +443,7 @@ class Daemon:
         remembered.forget()
         self.conf.become(fresh)
         self.catalog.become(catalog)
+        self._ahead.touched = frozenset()
         changes = Changes(self.connections)
         self._say(judged)
         self._settle()
@@ -484,42 +485,41 @@ class Daemon:
             known = self.catalog.connections.values()
             weighed = weigh(self.conf, draft, self.catalog.resolve, known, self._stack)
             told = weighed.refuse(together)
+            try:
+                yield from refuse_without_sides(self.conf, draft)
+            except ConfError as error:
+                error.file = at_run_time(error.file)
+                raise
         if together:
             with self._calm():
                 done = yield from self._take(draft, "configuration changed")
             return told + done
+        return told + (yield from self._note(draft, weighed))
+
+    def _note(self, draft: Conf, weighed: Weighed) -> Steps[list[str]]:
+        """Have a change count that may be one of many; what there is to be told of it."""
         changed = {fold(name) for name in at_once(self.conf.differing(draft))}
-        before = self.catalog.outdated(weighed.part)
+        again, lists = self._reinitialising, "phase 2" in changed
+        if lists and not again.pending:
+            again = self._reinitialising = self.timers.add(
+                "reinitialise connections", REINITIALISE_S, self.changes.do, self._reinitialise
+            )
         self.conf.become(draft)
         remembered.forget()
         self.catalog.faults = weighed.beside(self.catalog.faults)
+        ahead, told = self._ahead, list[str]()
+        ahead.touched |= weighed.part
         if "general" in changed:
             self._settle()
             told += self._told.later(self.conf)
-        if "phase 2" in changed and not self._reinitialising.pending:
-            self._reinitialising = self.timers.add(
-                "reinitialise connections", REINITIALISE_S, self.changes.do, self._reinitialise
-            )
-        told += self._unlisted() if "phase 2" in changed else []
-        return told + self._go_on(weighed.part, before)
-
-    def _unlisted(self) -> list[str]:
-        """What is to be told of connections that nothing lists any more."""
-        listed = set(map(fold, connection_names(self.conf)))
-        held = ((name, any(traffic.values())) for name, traffic in self.catalog.held())
-        names = [name for name, some in held if some and fold(name) not in listed]
-        left_s = max(1, round(self._reinitialising.when - self.timers.now()))
-        then = f"in {left_s} s: what no other protects or drops goes in clear then"
-        told = [f"connection {name} ends {then}" for name in names[:_NAMED]]
-        return told + [f"so do {len(names) - _NAMED} more"] * (len(names) > _NAMED)
-
-    def _go_on(self, part: frozenset[str], before: Collection[str]) -> list[str]:
-        """What is to be told of connections and bypasses among these sections that a change has
-        written otherwise, and that count as they were. before: those that did so already."""
-        names = [name for name in self.catalog.outdated(part) if name not in before]
-        when = f"connections count {REINITIALISE_S:g} s after a change of [Phase 2]"
-        told = [f"{name} goes on as it was: {when}" for name in names[:_NAMED]]
-        return told + [f"so do {len(names) - _NAMED} more"] * (len(names) > _NAMED)
+        if not again.pending:
+            return told + ahead.go_on(weighed.part)
+        left_s = max(1, round(again.when - self.timers.now()))
+        told += ahead.unlisted(left_s) if lists else []
+        told += ahead.go_on(weighed.part, left_s)
+        if self.connections.settings.flows:
+            told += yield from ahead.in_clear(left_s, lists)
+        return told
 
     def _reinitialise(self) -> Steps[list[str]]:
         """Look at the lists of connections again."""

@@ -49,16 +49,33 @@ class Beginnings:
             return None
         return Path(local, self.port, remote.address, remote.port)
 
+    def running(self, remote: Remote, path: Path, nat: Nat) -> Exchange[Any] | None:
+        """The phase 1 that is under way with who is called there, if it is to come up."""
+        running = self._running.get((remote.name, called(remote, path, nat)))
+        return running if running is not None and running.unwanted is None else None
+
+    def doubtful(self, remote: Remote, running: Exchange[Any] | None) -> Exchange[Any] | None:
+        """Of what is under way for a connection, or else of phase 1 with its peer: what was begun
+        with another configuration of that, or was refused or not answered so far. It may be older
+        than what has mended that."""
+        path = self.path_to(remote)
+        if running is None and path is not None:
+            running = self.running(remote, path, Nat())
+        if running is None or (running.remote == remote and not self.engine.so_far(running)):
+            return None
+        # Under an SA another request would wait for the answer to this one, or that SA is lost.
+        stays = running.phase > 1 and (running.unheard or running.dialect.awaited(running))
+        return None if stays else running
+
     def begin(
         self, remote: Remote, path: Path, nat: Nat, brings: Callable[[], Connection | None]
     ) -> Exchange[Any]:
         """Start phase 1 with a peer, or join the one that is under way with who is called there: of
         several at one address each has a port. nat: what is known of one; brings: what may be
         negotiated along with it."""
-        key = remote.name, called(remote, path, nat)
-        running = self._running.get(key)
-        if running is not None and running.unwanted is None:
+        if running := self.running(remote, path, nat):
             return running
+        key = remote.name, called(remote, path, nat)
         dialect = self.engine.dialects[self._version(remote, key)]
         self._running[key] = exchange = dialect.begin_sa(self.engine, remote, path, brings())
         exchange.finished.then(lambda job: self._over(key, exchange, job))

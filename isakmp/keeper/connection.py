@@ -138,8 +138,22 @@ class Connections:
         if entry is None:
             entry = self.take_up(self.catalog.connection(name))
             self.settle(name, ())
+        self._give_up_doubtful(entry)
         entry.held_down, entry.tries, entry.failure = False, 0, None
         return self.bring_up(entry)
+
+    def _give_up_doubtful(self, entry: Entry) -> None:
+        """What can tell nothing of how things are now is begun anew, for all that wait for it."""
+        remote = self._remote_now(entry.connection.remote) or entry.remote
+        doubtful = self.beginnings.doubtful(remote, self._running_for(entry))
+        if doubtful is None or not self.packets.lacks(entry):
+            return
+        waiting = [each for each in self._entries_with(remote) if each.waiting is doubtful]
+        for each in waiting:
+            each.waiting = None
+        self.cancel(doubtful, Reason("superseded", "it is begun anew by command"))
+        for each in waiting:
+            self.bring_up(each)
 
     def bring_up(self, entry: Entry, under: IsakmpSa | None = None) -> Job[Any]:
         """Negotiate until it is up; the job tells of this attempt's exchange, if one began. under:
@@ -274,8 +288,12 @@ class Connections:
 
     def so_far(self, entry: Entry) -> Reason | None:
         """What is in the way of the try that is under way, if anything is."""
-        exchange = self.under_way((entry.name, entry.connection.selector)) or entry.waiting
+        exchange = self._running_for(entry)
         return self.engine.so_far(exchange) if exchange is not None else None
+
+    def _running_for(self, entry: Entry) -> Exchange[Any] | None:
+        """What is under way to bring it up: its own, or the phase 1 that it waits for."""
+        return self.under_way((entry.name, entry.connection.selector)) or entry.waiting
 
     def _child_over(self, request: Request, exchange: Exchange[Any], job: Job[Any]) -> None:
         name, selector = flow = request.flow

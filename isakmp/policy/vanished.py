@@ -60,6 +60,12 @@ def refuse_incomplete(before: Conf, fresh: Conf, said: Said) -> Steps[None]:
         yield from _refuse_without_lists(fresh)
 
 
+def refuse_without_sides(before: Conf, fresh: Conf) -> Steps[None]:
+    """ConfError where a change takes from what was listed all that is said of a side."""
+    listed = {(kind, fold(name)) for kind, name in _by_kind(before)}
+    yield from _refuse_without_sides(listed, before, fresh, {}, "would be gone")
+
+
 def _refuse_unended(was: Conf, fresh: Conf) -> None:
     """ConfError where a file may end within a value, of which it has the beginning alone."""
     if last := fresh.last:
@@ -75,10 +81,12 @@ def _by_kind(conf: Conf) -> list[_Listed]:
 
 
 def _refuse_without_sides(
-    listed: set[_Listed], before: Conf, fresh: Conf, said: Said
-) -> Steps[None]:
+    listed: set[_Listed], before: Conf, fresh: Conf, said: Said,
+    what: str = "is not there now: is the file cut off?",
+) -> Steps[None]:  # fmt: skip
     """ConfError where nothing in the section of what was listed says a side of its traffic any
-    more, or not what counted, and the file ends there, the slips of both mended."""
+    more, or not what counted, and the file ends there, the slips of both mended. what: what is said
+    of that."""
     meant: tuple[Meant, Meant] | None = None
     for (kind, name), pause in pauses(_by_kind(fresh)):
         if pause:
@@ -99,7 +107,7 @@ def _refuse_without_sides(
                     if not _ends_there(fresh, lost, was, now):
                         continue
                     hint = f"write {lost} with what is meant"
-                reason = f"{lost} was written, and is not there now: is the file cut off?"
+                reason = f"{lost} was written, and {what}"
                 raise fresh.error(reason, name, hint=hint)
 
 
@@ -219,9 +227,9 @@ def _listed(conf: Conf) -> bool:
     return any(section is None or section.line for section in sections)
 
 
-def in_clear(before: Catalog, now: Catalog) -> Steps[list[str]]:
+def in_clear(before: Catalog, now: Catalog, when: str = "now") -> Steps[list[str]]:
     """Of each connection of before what is neither protected nor dropped now, and what a bypass
-    lets pass now that did not before, a line each."""
+    lets pass now that did not before, a line each. when: what is said for now."""
     held = set[Selector]()
     for (_, traffic), pause in pauses(_traffic(now)):
         held |= traffic
@@ -243,7 +251,7 @@ def in_clear(before: Catalog, now: Catalog) -> Steps[list[str]]:
         if bare := traffic - held - near.covered:
             told |= bare
             listed = name in now.connections or name in now.shut
-            what = "has other traffic now" if listed else "is no longer configured"
+            what = f"has other traffic {when}" if listed else "is no longer configured"
             which = _pairs(bare) if listed or len(bare) < len(traffic) else "its traffic"
             rest = ", but for what others have" * (not bare.isdisjoint(near.met))
             lines.append(f"{name} {what}: {which} goes in clear{rest}")

@@ -50,6 +50,12 @@ def refused(host: Host, line: str, why: str) -> None:
     assert state(host) == before
 
 
+GOES_ON = (
+    "connection west-east goes on as it was: connections count 5 s after a change of [Phase 2], "
+    "or at once with conf apply; a reload loses what was set"
+)
+
+
 # --- one change ------------------------------------------------------------------------------
 
 
@@ -88,8 +94,9 @@ def test_what_may_still_be_written_is_told() -> None:
     line, goes_on = told(west, "C add [phase-2]:Suites=mine")
     assert line.startswith("not complete: ") and "there is no section [mine]" in line
     assert goes_on.startswith("connection west-east goes on as it was")
-    (line,) = told(west, "C set [mine]:Protocols=QM-ESP-AES-128-SHA,more")
+    line, again = told(west, "C set [mine]:Protocols=QM-ESP-AES-128-SHA,more")
     assert "there is no section [more]" in line
+    assert again == goes_on
 
 
 @pytest.mark.parametrize(
@@ -127,9 +134,8 @@ def test_a_tag_that_is_already_set_is_named_once() -> None:
 def test_a_connection_that_goes_on_as_it_was_is_told_with_when_it_counts(
     change: str, named: bool
 ) -> None:
-    west, line = alone(), "connection west-east goes on as it was: connections count 5 s after a "
-    lines = [each for each in told(west, f"C {change}") if "goes on" in each]
-    assert lines == [f"{line}change of [Phase 2]"] * named
+    lines = [each for each in told(alone(), f"C {change}") if "goes on" in each]
+    assert lines == [GOES_ON] * named
 
 
 @pytest.mark.parametrize("change", ["rm [Phase 2]:Connections", "rms [Phase 2]"])
@@ -140,16 +146,28 @@ def test_a_connection_that_is_listed_no_more_is_told_with_when_it_ends(change: s
     ]
 
 
-def test_a_connection_is_told_once_to_go_on_as_it_was() -> None:
-    """Not with each of the changes that follow."""
+def test_each_change_tells_that_a_connection_goes_on_as_it_was_until_it_does_not() -> None:
     west = alone()
-    assert len(told(west, "C set [west-east]:Share-traffic=yes")) == 1
-    assert told(west, "C set [west-east]:TFC-padding=no") == []
+    assert told(west, "C set [west-east]:Share-traffic=yes") == [GOES_ON]
+    assert told(west, "C set [west-east]:TFC-padding=no") == [GOES_ON]
+    assert told(west, "C set [General]:Check-interval=7") == []
     told(west, "C add [Phase 2]:Connections=west-east")
     told(west, "C rmv [Phase 2]:Connections=west-east")
     told(west, "C add [Phase 2]:Connections=west-east")
+    west.network.run(2)
+    soon = "connection west-east goes on as it was: connections count in 3 s"
+    assert told(west, "C set [west-east]:TFC-padding=yes force") == [soon]
     west.network.run(6)
-    assert len(told(west, "C set [west-east]:TFC-padding=yes force")) == 1
+    assert told(west, "C set [west-east]:TFC-padding=no force") == [GOES_ON]
+
+
+def test_what_a_transaction_makes_count_goes_on_no_longer() -> None:
+    """One that has nothing to do with it: it is said to."""
+    west = alone()
+    told(west, "C set [far]:Network=10.9.0.0 force")
+    (changed, *_) = told(west, "C apply set [General]:Check-interval=7")
+    assert changed == "west-east: changed, its SAs are deleted"
+    assert told(west, "C set [east]:Port=500") == []
 
 
 def test_nothing_is_suggested_for_what_was_removed() -> None:
@@ -163,10 +181,10 @@ def test_a_peer_may_be_written_tag_by_tag() -> None:
     """Not even the first tag is refused for a default that nobody has written."""
     west = alone()
     told(west, "C rms [east]")
-    suite, key = told(west, f"C set [east]:Address={EAST.address}")
+    suite, key, goes_on = told(west, f"C set [east]:Address={EAST.address}")
     assert suite.startswith("not complete: set at run time [east]: no IKE-proposals and no Config")
     assert key.startswith("not complete: set at run time [east]: no Authentication")
-    assert told(west, "C set [east]:Authentication=9f2c7be1d04a86b35c7e") == []
+    assert told(west, "C set [east]:Authentication=9f2c7be1d04a86b35c7e") == [goes_on] == [GOES_ON]
     assert told(west, "C set [east]:Configuration=phase-1") == []
 
 

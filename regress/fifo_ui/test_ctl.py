@@ -218,6 +218,19 @@ def test_several_changes_are_applied_together(
     assert "no change on standard input" in err
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_is_applied_is_a_transaction_from_wherever(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Be it one change: a manual that calls both the same must be right."""
+    text, path = "".join(f"set [a]:b{number}=c\n" for number in range(count)), tmp_path / "changes"
+    path.write_text(text)
+    monkeypatch.setattr("sys.stdin", io.StringIO(text.replace("=c", "=c force")))
+    for whence in (str(path), "-"):
+        assert call(running, "conf", "apply", whence)[0] == 0
+    assert running.daemon.calls == [("alter", True)] * 2
+
+
 def test_a_reload_tells_a_line_each(running: Running) -> None:
     said = "the configuration is read again\nGeneral\npeer-b\n"
     assert call(running, "reload")[:2] == (0, said)

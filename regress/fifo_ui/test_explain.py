@@ -209,6 +209,48 @@ def test_an_attempt_that_is_refused_so_far_is_told_before_it_has_ended() -> None
     assert explain.failures(status["outcomes"], "other", (), status["exchanges"]) == []
 
 
+@pytest.mark.parametrize("exchange", ["ID_PROT", "AGGRESSIVE"])
+def test_what_is_refused_so_far_stands_behind_what_failed_later_once_it_is_up(
+    exchange: str,
+) -> None:
+    """A responder waits long for better: by then the secret is mended, and the tunnel up."""
+    west, east = both(exchange=exchange)
+    net, far, near = up(replace(west, secret="one"), east)
+    status = near.daemon.status()
+    (pending,) = (row for row in status["exchanges"] if row["reason"])
+    net.kill(far)
+    anew = net.host(west, seed=2)
+    anew.daemon.start()
+    net.run(1)
+    assert connected(near)
+    status = near.daemon.status()
+    assert [row["id"] for row in status["exchanges"] if row["reason"]] == [pending["id"]]
+    row = {**pending, "ok": False, "when": pending["began"] + 2, "reason": {"cause": "timeout"}}
+    tables = (status[name] for name in ("connections", "exchanges", "sas", "peers"))
+    later, told = explain.failures([*status["outcomes"], row], None, *tables)
+    assert (later["topic"], told["id"]) == ("no answer", pending["id"]) and "when" not in told
+    (up_row,) = (row for row in status["connections"] if row["name"] == "east-west")
+    assert told["up_since"] == up_row["up_since"] > told["began"]
+    stamp, began = stamp_of(told["up_since"]), stamp_of(pending["began"])
+    text = explain.text([told], None)
+    assert text.startswith(f"{began}, and not ended yet: ")
+    assert f"\n  it is up again since {stamp}\n" in text
+
+
+def test_what_is_in_the_way_of_what_is_up_stays_first() -> None:
+    """A rekeying that gets no answer: it is up, and may not be for long."""
+    net, west, east = up()
+    net.run(5)
+    net.kill(east)
+    west.daemon.rekey("west-east", "quick")
+    net.run(2)
+    (told,) = asked(west, None)
+    assert told["topic"] == "no answer" and told["up_since"] < told["began"]
+    text = explain.text([told], None)
+    assert text.startswith("now, and not ended yet: ")
+    assert "\n  it is up since " in text
+
+
 SECOND = "west-more"
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
 from isakmp.errors import Reason
 from isakmp.keeper import beginnings
+from isakmp.keeper.entry import Entry
 from isakmp.sa import Nat
 from regress.keeper.test_another_peer import begun_by, behind_one_nat, orphan
-from regress.pair import EAST, WEST, Host, Network, both, connected, up
+from regress.pair import EAST, WEST, Gateway, Host, Network, both, connected, up
 from regress.scripts.ikev1.test_nat import INSIDE, OUTSIDE, through_nat
+from regress.scripts.ikev2.pairs import gateways
 
 
 @pytest.mark.parametrize("other", ["behind it", "itself", "without NAT traversal"])
@@ -198,3 +201,120 @@ def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None
         sa.nat = Nat(remote=True, spoken=True)
         begins.spoke(sa)
     assert len(begins._spoken) <= 9
+
+
+# --- by command ------------------------------------------------------------------------------
+
+AGGRESSIVE = both(exchange="AGGRESSIVE")
+OTHER_GROUP = "AES-256-SHA2-256-GRP19"
+DOUBTS: dict[str, tuple[tuple[Gateway, Gateway], dict[str, Any] | None, str]] = {
+    "main mode, secret": (both(), {"secret": "another"}, "PAYLOAD_MALFORMED"),
+    "main mode, proposal": (both(), {"transforms": OTHER_GROUP}, "NO_PROPOSAL_CHOSEN"),
+    "main mode, silence": (both(), None, "no answer yet"),
+    "aggressive mode, secret": (AGGRESSIVE, {"secret": "another"}, "authentication-failed"),
+    "aggressive mode, proposal": (
+        AGGRESSIVE, {"transforms": OTHER_GROUP}, "NO_PROPOSAL_CHOSEN"
+    ),
+    "aggressive mode, silence": (AGGRESSIVE, None, "no answer yet"),
+    "IKEv2, secret": (gateways(), {"secret": "another"}, "AUTHENTICATION_FAILED"),
+    "IKEv2, proposal": (gateways(), {"transforms": OTHER_GROUP}, "NO_PROPOSAL_CHOSEN"),
+    "IKEv2, silence": (gateways(), None, "no answer yet"),
+}  # fmt: skip
+
+
+def in_doubt(case: str) -> tuple[Network, Host, Entry]:
+    """West is in the middle of an attempt that is refused, or not answered, so far, and the mend of
+    that is made."""
+    (one, other), wrong, why = DOUBTS[case]
+    net = Network()
+    west = net.host(one)
+    east = net.host(replace(other, **wrong)) if wrong is not None else None
+    net.start()
+    (entry,) = west.daemon.connections.entries.values()
+
+    def told() -> bool:
+        so_far = west.daemon.connections.so_far(entry)
+        return so_far is not None and why in str(so_far)
+
+    net.until(told)
+    if east is not None:
+        net.kill(east)
+    net.host(other, seed=7).daemon.start()
+    return net, west, entry
+
+
+@pytest.mark.parametrize("case", DOUBTS)
+def test_who_mends_and_then_starts_it_hears_nothing_of_the_attempt_before(case: str) -> None:
+    net, west, entry = in_doubt(case)
+    west.daemon.connect("west-east")
+    net.run(0.9)
+    assert connected(west) and (entry.failure, entry.tries) == (None, 0)
+    assert west.reasons() == ["superseded"] * len(west.reasons())
+    net.run(200)
+    assert connected(west)
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+def test_what_nothing_is_in_the_way_of_is_joined(version: str) -> None:
+    net = Network()
+    west = net.host({"ikev1": both(), "ikev2": gateways()}[version][0])
+    net.start()
+    (entry,) = west.daemon.connections.entries.values()
+    first = entry.waiting
+    west.daemon.connect("west-east")
+    assert first is not None and entry.waiting is first
+
+
+SECOND = (
+    "[again]\nPhase= 2\nISAKMP-peer= {0.peer}\nConfiguration= phase-2\n"
+    "Local-selectors= {1}\nRemote-selectors= {2}\n"
+)
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+def test_what_else_waits_for_it_goes_on_with_the_new_one(version: str) -> None:
+    one, other = {"ikev1": both(), "ikev2": gateways()}[version]
+    sides = "10.8.0.0/16", "10.9.0.0/16"
+    one = replace(one, connection="west-east, again", more=SECOND.format(one, *sides))
+    text, net = one.text().replace("[west-east, again]", "[west-east]"), Network()
+    west = net.add(one.address, text)
+    other = replace(other, connection="east-west, again", more=SECOND.format(other, *sides[::-1]))
+    east = Host(net, other.address, other.text().replace("[east-west, again]", "[east-west]"))
+    net.start()
+    net.run(8)
+    net.hosts[east.address] = east
+    east.daemon.start()
+    west.daemon.connect("again")
+    net.run(0.5)
+    assert connected(west, children=2)
+    assert [entry.tries for entry in west.daemon.connections.entries.values()] == [0, 0]
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+def test_what_was_begun_with_another_secret_is_begun_anew(version: str) -> None:
+    """Before the peer has said anything to it."""
+    one, other = {"ikev1": both(), "ikev2": gateways()}[version]
+    net = Network()
+    west, east = net.host(replace(one, secret="another")), net.host(other)
+    net.lose = lambda packet: net.now < 0.5
+    net.start()
+    transaction = west.daemon.conf.begin()
+    transaction.set("east", "Authentication", one.secret, override=True)
+    west.done(west.daemon.alter(transaction, False))
+    net.run(0.5)
+    west.daemon.connect("west-east")
+    net.run(0.4)
+    assert connected(west) and connected(east)
+    assert west.reasons() == ["superseded"] and not east.reasons()
+
+
+@pytest.mark.parametrize("version", ["ikev1", "ikev2"])
+def test_what_is_begun_for_something_else_goes_on_where_it_is_up(version: str) -> None:
+    net, west, east = up(*{"ikev1": both(), "ikev2": gateways()}[version])
+    net.kill(east)
+    (sa,) = west.daemon.sas.isakmp.values()
+    begun = west.daemon.connections.begin_sa(sa.remote, sa.path, nat=sa.nat)
+    net.run(3)
+    assert west.daemon.engine.so_far(begun) is not None
+    west.daemon.connect("west-east")
+    assert not begun.over and not begun.unwanted

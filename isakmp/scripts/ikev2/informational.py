@@ -31,7 +31,7 @@ from isakmp.scripts.ikev2.common import sa_of
 P, Notify = ikev2.Payload, ikev2.Notify
 
 SPI_SIZE = 4
-# Who ends a child SA that soon behind our answer did not want it as it is.
+# Who ends a child SA that soon behind our answer may not want it as it is.
 INSISTS_S = 2.0
 _NUMBERS = {int(number): wire for wire, number in PROTOCOLS.items()}
 
@@ -222,18 +222,26 @@ def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> del
 
 
 def _insisted(x: X, child: ChildSa) -> None:
-    """The peer ends what has just been made: that it did not get what it asked for is why."""
+    """The peer ends what has just been made, maybe as it did not get what it asked for: nobody can
+    tell, and it is no failure of what it has beside."""
     number, again = child.parent.ids.repeated if child.parent else (0, 0.0)
     answered = max(child.established, again) if number == child.request else child.established
     soon = x.engine.now() - answered <= INSISTS_S
-    if not (soon and child.declined) or x.engine.sas.in_slot(child.slot) != [child]:
+    if not (soon and child.declined) or _has_another(x, child):
         return
     first = child.declined[0]
-    detail = f"{first.detail}; it has ended the child SA at once"
+    detail = f"{first.detail}; it has ended the child SA at once, maybe for that"
     child.end = replace(first, detail=detail, misses=tuple(r.detail for r in child.declined[1:]))
     x.name = x.name or child.connection.name
-    x.engine.remark(x, child.end)
+    x.engine.remark(x, child.end, goes_on=True)
     x.engine.owner.connections.child_refused(child.connection, child.end)
+
+
+def _has_another(x: X, child: ChildSa) -> bool:
+    """Whether its peer has more of its connection, be it other traffic."""
+    rest = [one for one in x.engine.sas.of_connection(child.connection.name) if one is not child]
+    up = (one.peer == child.peer and one.state is State.ESTABLISHED for one in rest)
+    return any(up) or any(one.slot == child.slot for one in rest)
 
 
 def _speaks_for(x: X, sa: IsakmpSa, child: ChildSa) -> bool:

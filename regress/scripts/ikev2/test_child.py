@@ -11,11 +11,12 @@ from isakmp.constants import ikev2
 from isakmp.constants.ikev2 import Notify
 from isakmp.exchange.bounds import WORK_A_NEGOTIATION, WORK_ORDINARY
 from isakmp.policy.boxes import Work
-from isakmp.policy.spd import Traffic
-from isakmp.policy.traffic import to_wire
+from isakmp.policy.catalog import narrowed
+from isakmp.policy.spd import Traffic, make_network
+from isakmp.policy.traffic import of_selector, to_wire
 from isakmp.sa import Who
 from isakmp.scripts.ikev2.notices import RESPONSE
-from regress.pair import Host, Network, Packet
+from regress.pair import Host, Network, Packet, connected
 from regress.policy.test_boxes import strips
 from regress.scripts.ikev2.pairs import (
     AUTH,
@@ -219,6 +220,41 @@ def test_who_leaves_out_what_the_peer_insists_on_is_told_why_it_ends(which: str,
     (row,) = east.daemon.status()["connections"]
     assert row["reason"]["cause"] == cause
     assert cause in east.said
+
+
+@pytest.mark.parametrize("ends", ["child", "IKE SA"])
+@pytest.mark.parametrize("which", sorted(set(DECLINED) - {"mode"}))
+def test_why_a_peer_may_have_ended_it_is_a_guess_and_told_as_one(which: str, ends: str) -> None:
+    """Somebody there may as well have taken it down, or changed it."""
+    net, west, east, cause = declined(which)
+    west.daemon.teardown(*(("west-east", 2) if ends == "child" else ("east", 1)))
+    net.run(1)
+    (row,) = east.daemon.status()["connections"]
+    assert row["reason"]["cause"] == cause
+    assert row["reason"]["detail"].endswith("it has ended the child SA at once, maybe for that")
+    (line,) = (line for line in east.lines if "maybe for that" in line)
+    assert " PROTO_WARN " in line and "failed" not in line
+    assert not [line for line in east.lines if " PROTO_ERR " in line]
+
+
+def test_no_guess_is_made_of_what_has_a_successor_of_other_traffic() -> None:
+    """It stood as the reason that it was not replaced as long as it was up."""
+    net, west, east, _ = declined("narrowed")
+    (old,) = east.daemon.sas.all_children()
+    connection = west.daemon.catalog.connections["west-east"]
+    far = make_network(bytes((10, 2, 3, 0)), 24, False)
+    part = narrowed(connection, connection.selector._replace(dst=far))
+    engine, (first,) = west.daemon.engine, west.daemon.sas.all_children()
+    traffic = of_selector(part.selector)
+    engine.dialects["ikev2"].begin_child(engine, sa_of(west), part, None, traffic)
+    net.run(0.2)
+    assert len(east.rows(2)) == 2
+    west.daemon.keeper.children.delete_child(first)
+    net.run(0.2)
+    assert old not in east.daemon.sas.all_children() and connected(east)
+    (row,) = east.daemon.status()["connections"]
+    assert (row["reason"], row["not_replaced"]) == (None, None)
+    assert "maybe for that" not in east.said
 
 
 def answers_lost(east: Host, count: int) -> Callable[[Packet], bool]:

@@ -52,7 +52,7 @@ LAYERS = [
         "isakmp.conf.tags_peer",
     ],
     ["isakmp.conf.elsewhere", "isakmp.conf.remarks"],
-    ["isakmp.conf.parse"],
+    ["isakmp.conf.lines", "isakmp.conf.parse"],
     ["isakmp.conf.astray"],
     [
         "isakmp.conf.store",

@@ -59,6 +59,7 @@ LAYERS = [
         "isakmp.conf.defaults",
         "isakmp.conf.spelling",
         "isakmp.conf.misplaced",
+        "isakmp.conf.mistaken",
         "isakmp.conf.generated",
         "isakmp.conf.misnamed",
         "isakmp.conf.likely",

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from isakmp.conf import judge as crypto
 from isakmp.conf.kinds import Kind, Tag
 from isakmp.conf.likely import likely_kind
+from isakmp.conf.mistaken import Mistaken
 from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold, items_of
 from isakmp.conf.remarks import likely_outside, listed_twice
 from isakmp.conf.secrets import MEND, weakness
@@ -72,6 +73,7 @@ class Walk:
         self.resolve = resolve
         self.readings = readings
         self.keys = IdentityKeys(conf)
+        self._mistaken = Mistaken(conf)
         self.errors: dict[tuple[str, str, str], ConfError] = {}
         self.warnings: list[str] = []
         self.faults: dict[tuple[Kind, str], ConfError] = {}
@@ -327,7 +329,12 @@ class Walk:
             return
         if visit.kind is Kind.CONNECTION and kind is Kind.PEER and not self._unused:
             self._needed.add(fold(section))
-        if self.conf.has_section(section):
+        if mistaken := self._mistaken(kind, section):
+            self._named.add(fold(section))
+            error = self.conf.error(mistaken[0], *cited, mistaken[1])
+            self.faults.setdefault((kind, fold(section)), error)
+            self._error(error)
+        elif self.conf.has_section(section):
             self._enter(kind, section, cited)
         else:
             hint = self.conf.near(section, name, (kind,)) if len(self.errors) < MAX_HINTS else ""
@@ -413,6 +420,8 @@ class Walk:
     def _connection(self, visit: _Visit) -> None:
         connection = self.readings.connection(visit.section)
         self.connections.append(connection)
+        if self._mistaken(Kind.PEER, connection.remote):
+            return
         if not connection.active_only:
             self._answered(connection.remote)
         self._started(connection, self._place(visit))

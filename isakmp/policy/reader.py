@@ -499,7 +499,8 @@ def _local_address(
         return read_address(conf, peer, "Local-address", None, resolve)
     found = resolve("default", remote.version if remote else 4) if peer else None
     if found is None:
-        reason = f"neither Local-ID here nor {_in(peer, 'Local-address')}, and no default route"
+        reason = f"neither Local-ID here nor {_in(peer, 'Local-address')}"
+        reason += ", and no default route" if peer else ""
         raise conf.error(reason, name, hint="write one of the two", missing=True)
     return found.ip
 

@@ -42,7 +42,11 @@ LAYERS = [
         "isakmp.policy.meanings",
         "isakmp.policy.silence",
     ],
-    ["isakmp.policy.likely_network", "isakmp.policy.stronger"],
+    [
+        "isakmp.policy.likely_keywords",
+        "isakmp.policy.likely_network",
+        "isakmp.policy.stronger",
+    ],
     ["isakmp.policy.keywords", "isakmp.policy.selector_text", "isakmp.conf.kinds"],
     ["isakmp.policy.likely_selectors"],
     [

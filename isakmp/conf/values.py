@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
@@ -52,12 +52,13 @@ class BadValue(ValueError):
 class Type:
     """A type of value. what: as the manual names it, with its range; parse: ValueError where a
     text is none; words: every value there is, where they can be listed; remark: what there is to
-    say of a value that was parsed."""
+    say of a value that was parsed; split: a hint for a list whose items are but one value."""
 
     what: str
     parse: Callable[[str], Any]
     words: tuple[str, ...] = ()
     remark: Callable[[str], str] = lambda _: ""
+    split: Callable[[Sequence[str]], str] = lambda _: ""
 
 
 def number(low: int, high: int, unit: str = "") -> Type:

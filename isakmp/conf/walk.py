@@ -307,10 +307,11 @@ class Walk:
             for item in items:
                 self._follow(visit, name, cited, tag.leads, item)
         if written and tag.type is not SECTION:  # of which any text is the name
-            for item in dict.fromkeys(items):
-                self._value(visit.section, name, tag, item)
+            split = tag.type.split(items) if tag.every else ""
+            for item in list(dict.fromkeys(items))[: 1 if split else None]:
+                self._value(visit.section, name, tag, item, split)
 
-    def _value(self, section: str, name: str, tag: Tag, item: str) -> None:
+    def _value(self, section: str, name: str, tag: Tag, item: str, split: str) -> None:
         try:
             tag.parse(item)
             if remark := tag.type.remark(item):
@@ -320,7 +321,7 @@ class Walk:
                 place = self.conf.where(section, name)
                 self.warnings.append(f"{place}: {error}, and is ignored")
             else:
-                self._error(self.conf.error(str(error), section, name, error.hint))
+                self._error(self.conf.error(str(error), section, name, split or error.hint))
 
     def _follow(
         self, visit: _Visit, name: str, cited: tuple[str, str], kind: Kind, section: str

@@ -23,7 +23,7 @@ from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold, items_of
 from isakmp.conf.remarks import likely_outside, listed_twice
 from isakmp.conf.secrets import MEND, weakness
 from isakmp.conf.spelling import lent, losing, unknown_tag
-from isakmp.conf.spoken import unheard, unspoken
+from isakmp.conf.spoken import networks, unheard, unspoken
 from isakmp.conf.store import RUN_TIME, Conf
 from isakmp.conf.tags import FIXED, tag_of
 from isakmp.conf.values import NO, SECTION, YES_NO, BadValue, outside, too_little
@@ -361,6 +361,7 @@ class Walk:
         self.remotes[fold(visit.section)] = remote
         self._credentials(remote, self._place(visit))
         self._secret(visit)
+        self.warnings += networks(self.conf, remote)
         if IKEV2 not in remote.key_exchange:
             self._of_ikev2_alone(visit)
         # Proposals that isakmpd's own transforms led to are judged as those.

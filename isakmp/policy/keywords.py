@@ -100,7 +100,7 @@ KEYWORDS: Mapping[str, Transform] = MappingProxyType(_all_words())
 
 
 # A word for each, as the manual has it; other spellings are understood, and not hinted at.
-_WORDS = {transform: word for word, transform in reversed(KEYWORDS.items())}
+_WORDS = {transform: word for word, transform in reversed(_all_words().items())}
 _BARE = {word.replace("_", ""): transform for word, transform in KEYWORDS.items()}
 # What no word stands for, as it is there without one.
 _NONES = frozenset((KEYWORDS["noesn"], Transform(T.INTEG, Integ.NONE), Transform(T.KE, 0)))

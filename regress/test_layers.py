@@ -42,7 +42,11 @@ LAYERS = [
         "isakmp.policy.meanings",
         "isakmp.policy.silence",
     ],
-    ["isakmp.policy.likely_network", "isakmp.policy.stronger"],
+    [
+        "isakmp.policy.likely_keywords",
+        "isakmp.policy.likely_network",
+        "isakmp.policy.stronger",
+    ],
     ["isakmp.policy.keywords", "isakmp.policy.selector_text", "isakmp.conf.kinds"],
     ["isakmp.policy.likely_selectors"],
     [
@@ -52,13 +56,14 @@ LAYERS = [
         "isakmp.conf.tags_peer",
     ],
     ["isakmp.conf.elsewhere", "isakmp.conf.remarks"],
-    ["isakmp.conf.parse"],
+    ["isakmp.conf.lines", "isakmp.conf.parse"],
     ["isakmp.conf.astray"],
     [
         "isakmp.conf.store",
         "isakmp.conf.defaults",
         "isakmp.conf.spelling",
         "isakmp.conf.misplaced",
+        "isakmp.conf.mistaken",
         "isakmp.conf.generated",
         "isakmp.conf.misnamed",
         "isakmp.conf.likely",

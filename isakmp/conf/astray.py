@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 
 from isakmp.conf.kinds import Kind
-from isakmp.conf.parse import Section, fold
+from isakmp.conf.parse import Section, fold, items_of
 from isakmp.conf.tags import FIXED, FOLDED, TAGS
+from isakmp.conf.values import BadValue
 from isakmp.policy.likely_selectors import likely_selectors
 
 SIDES = ("Local-ID", "Local-selectors"), ("Remote-ID", "Remote-selectors")
@@ -48,6 +49,20 @@ def misheld(kind: Kind, section: Section | None, name: str) -> str:
     place = f"the section that {' or '.join(found)} names" if found else named
     instead = _INSTEAD.get(kind) if key in _ALGORITHMS else None
     return f"it belongs to {place}" + (f"; here it is {instead}" if instead else "")
+
+
+def names_algorithms(kind: Kind, section: Section | None, value: str) -> str:
+    """The tag that an unknown one is meant for, as its value is keywords, which the section does
+    not have: what it has by default instead may be weaker. Empty where it is none."""
+    tag, items = _INSTEAD.get(kind, ""), items_of(value)
+    if not tag or section is None or fold(tag) in section.entries or not items:
+        return ""
+    try:
+        for item in items:
+            TAGS[kind][tag].type.parse(item)
+    except BadValue:
+        return ""
+    return tag
 
 
 def is_traffic(value: str) -> bool:

@@ -61,6 +61,7 @@ def traffic_warnings(
         yield ""
     for traffic in every if installs else ():
         yield ""
+        yield from _exchanged(traffic, own)
         yield from _everybody(traffic, told)
         yield from _to_itself(traffic, told)
         yield from _forwarded(traffic)
@@ -114,6 +115,20 @@ def _own_networks(resolve: Resolve) -> Iterator[tuple[str, Network]]:
                 network = make_network(found.ip.packed, found.network.prefixlen, False)
                 if network.prefixlen < network.max_prefixlen:
                     yield name, network
+
+
+def _exchanged(traffic: _Traffic, own: Iterable[tuple[str, Network]]) -> Iterator[str]:
+    """Whether its sides are the wrong way round: this host is in the remote networks, and in none
+    of the local ones."""
+    connection = traffic.connection
+    for src, dst, *_ in traffic.selectors if all(far.prefixlen for far in traffic.far) else ():
+        mine = next((name for name, network in own if lies_in(network, dst)), "")
+        if mine and not src.overlaps(dst) and not any(src.overlaps(net) for _, net in own):
+            local, remote = connection.sides
+            yield (f"{connection.line}: {dst}, which is remote, is this host's own network, at "
+                   f"{mine}, and {src}, which is local, is not: are {local} and {remote} "
+                   "exchanged?")  # fmt: skip
+            return
 
 
 def _everybody(traffic: _Traffic, told: _Told) -> Iterator[str]:

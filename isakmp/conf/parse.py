@@ -8,12 +8,12 @@ had it. Names of sections and tags are compared without case.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 from isakmp.conf.alike import ALIKE, most_alike, whole
+from isakmp.conf.lines import BLANK, lines_of
 from isakmp.conf.remarks import likely_outside
 from isakmp.conf.tags import LISTS, MUST_SPEAK, REFUSED_EMPTY, SECRET_TAGS, SPELLED
 from isakmp.conf.values import is_address
@@ -28,9 +28,7 @@ MAX_NAME = 1024
 _LOOKED_AT = 100
 # C0, C1 and, where a file was not UTF-8, the surrogates that stand for its octets.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
-_COMMENT = re.compile(r"[ \t]#")
 _GOES_ON = re.compile(r"\\\r?\n?\Z")
-_BLANK = " \t"
 NO_VALUE = "no value"
 MEND_NO_VALUE = "give it one, or take the line away"
 
@@ -156,10 +154,12 @@ class _Parser:
         self.last: Entry | None = None
 
     def run(self, text: str) -> Steps[Parsed]:
-        for count, (number, line) in enumerate(_logical_lines(text)):
+        for count, (number, line, at, remark) in enumerate(lines_of(text, SECRET_TAGS)):
             if not count % AT_ONCE:
                 yield
-            stripped = line.strip(_BLANK)
+            if remark:
+                self._warn(at, remark)
+            stripped = line.strip(BLANK)
             if not stripped:
                 continue
             self.last = None
@@ -204,14 +204,14 @@ class _Parser:
         name, bracket, rest = text[1:].partition("]")
         if not bracket:
             return self._error(line, "section without its closing bracket", hint="[section]")
-        if ":" in name and rest.strip(_BLANK)[:1] == "=":
+        if ":" in name and rest.strip(BLANK)[:1] == "=":
             reason = "an address of IPv6 stands without brackets as a tag"
             return self._error(line, reason, hint=f"{name}= ...")
-        if rest.strip(_BLANK)[:1] not in ("", "#"):
+        if rest.strip(BLANK)[:1] not in ("", "#"):
             return self._error(line, "text after the section's closing bracket")
-        if reason := check_name(name.strip(_BLANK), "section"):
+        if reason := check_name(name.strip(BLANK), "section"):
             return self._error(line, reason)
-        name = name.strip(_BLANK)
+        name = name.strip(BLANK)
         section = Section(name, self.file, line)
         self.section = self.parsed.sections.setdefault(fold(name), section)
         if self.section is section:
@@ -222,9 +222,9 @@ class _Parser:
 
     def _triplet(self, line: int, text: str) -> None:
         tag, equals, value = text.partition("=")
-        tag, value = tag.strip(_BLANK), value.strip(_BLANK)
+        tag, value = tag.strip(BLANK), value.strip(BLANK)
         if not equals:
-            name, colon, _ = (part.strip(_BLANK) for part in text.partition(":"))
+            name, colon, _ = (part.strip(BLANK) for part in text.partition(":"))
             said = colon and not check_name(name, "tag")  # what follows may be a secret
             hint = f"{name}= with an equals sign, where it has a colon" if said else ""
             return self._error(line, "neither [section] nor tag= value", hint=hint)
@@ -233,8 +233,6 @@ class _Parser:
             if not self.parsed.errors:
                 self._error(line, "value before the first section", hint="[section] goes first")
             return None
-        if fold(tag) not in SECRET_TAGS and "#" in value:
-            value = _COMMENT.split(" " + value, maxsplit=1)[0].strip(_BLANK)
         if text := likely_outside(tag, value):
             self._warn(line, f"[{self.section.name}]:{tag}: {text}")
         if reason := _check_tag(tag):
@@ -280,20 +278,3 @@ class _Parser:
             section.again += (entry,)
             name = f"[{entry.section}]:{entry.tag}"
             self._warn(entry.line, f"{name} is ignored: line {first.line} set it first")
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with their number, continued ones joined under the number of the first."""
-    parts: list[str] = []
-    start = 1
-    for number, raw in enumerate(text.split("\n"), 1):
-        line = raw.removesuffix("\r")
-        if not parts:
-            start = number
-        if line.endswith("\\") and (parts or line.lstrip(_BLANK)[:1] not in "#;"):
-            parts.append(line[:-1] + " ")
-            continue
-        yield start, "".join([*parts, line])
-        parts = []
-    if parts:
-        yield start, "".join(parts)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from isakmp.conf.alike import ALIKE, most_alike, nearest, whole
-from isakmp.conf.astray import misheld, names_traffic
+from isakmp.conf.astray import misheld, names_algorithms, names_traffic
 from isakmp.conf.elsewhere import same_here
 from isakmp.conf.kinds import Kind
 from isakmp.conf.misplaced import misplaced
@@ -46,6 +46,7 @@ def unknown_tag(
         value = conf.get(section, name) or ""
         meant = names_traffic(kind, name, like, value, lambda one: conf.written.get(fold(one)))
         same = same_here(kind, name)
+        same = same or names_algorithms(kind, conf.written.get(fold(section)), value)
         if not meant and same and not conf.is_written(section, same):
             meant = (same,)
         meant = meant or tuple(filter(None, (like,)))

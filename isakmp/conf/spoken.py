@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from contextlib import suppress
 
 from isakmp.conf.kinds import Kind
 from isakmp.conf.store import Conf
 from isakmp.constants import IKEV1, IKEV2
 from isakmp.errors import ConfError
 from isakmp.policy.algorithms import in_ikev1
+from isakmp.policy.identity import read_id_type
 from isakmp.policy.outside_ikev1 import ipsec_hint
-from isakmp.policy.outside_ikev2 import ipsec_outside
-from isakmp.policy.spd import Connection
+from isakmp.policy.outside_ikev2 import ipsec_outside, meant_for, no_network
+from isakmp.policy.sameness import SUBNETS
+from isakmp.policy.spd import Connection, Remote
 from isakmp.policy.traffic import selectors_of
 
 _KEYWORDS = "ESP-proposals"
+_GENERAL = "General", "Default-phase-1-ID"
 
 
 def unspoken(
@@ -39,6 +43,23 @@ def unheard(connection: Connection, versions: Container[str]) -> Iterator[str]:
             f"{connection.line}: with IKEv1 [{connection.name}] negotiates {first} alone; all "
             "else of it is dropped: make a connection of each pair of networks"
         )
+
+
+def networks(conf: Conf, remote: Remote) -> Iterator[str]:
+    """A warning of each identity of a peer that is a network: IKEv1 can say it, and IKEv2, for
+    which it is refused, says our address for that of [General]."""
+    name, ours, theirs = remote.name, remote.local_id, remote.remote_id
+    places = (name, "ID", ours), (name, "Remote-ID", theirs), (*_GENERAL, ours)
+    for section, tag, found in places:
+        name = conf.get(section, tag) or ""
+        if not name or (section == "General" and conf.is_written(remote.name, "ID")):
+            continue
+        with suppress(ConfError):  # which is told elsewhere
+            kind = read_id_type(conf, name)
+            instead = "; IKEv2 says our address" * (section == "General")
+            if kind in SUBNETS and (found is None or found.type in SUBNETS):
+                place = conf.where(section, tag)
+                yield f"{place}: {no_network(kind)}{instead}: {meant_for(tag)}"
 
 
 def _any_in_ikev1(connection: Connection) -> bool:

@@ -155,7 +155,8 @@ class Conf:
         try:
             return row.parse(text)
         except BadValue as error:
-            refused = self.error(str(error), section, tag, error.hint)
+            split = row.type.split(self.get_list(section, tag)) if row.every else ""
+            refused = self.error(str(error), section, tag, split or error.hint)
         # Out here: a secret must not be found in a chained exception.
         raise refused
 

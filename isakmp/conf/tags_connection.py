@@ -22,7 +22,7 @@ from isakmp.conf.values import (
     words,
 )
 from isakmp.constants import ipsec, isakmp
-from isakmp.policy.keywords import parse_esp
+from isakmp.policy.keywords import one_of, parse_esp
 from isakmp.policy.likely_network import is_mask
 from isakmp.policy.likely_selectors import instead_of
 from isakmp.policy.selector_text import host_bits, parse_selector
@@ -62,6 +62,10 @@ _REPLAY = Tag(
     Type(_WINDOW.what, _window), "within which they may come late; 0: none", "64", harmless=True
 )
 
+_KEYWORDS = replace(
+    parsed("keywords", lru_cache(256)(parse_esp)), split=lambda items: one_of(items, parse_esp)
+)
+
 CONNECTION: Mapping[str, Tag] = MappingProxyType(
     {
         "Configuration": section(
@@ -70,7 +74,7 @@ CONNECTION: Mapping[str, Tag] = MappingProxyType(
             otherwise="Default-phase-2-suites",
         ),
         "ESP-proposals": Tag(
-            parsed("keywords", lru_cache(256)(parse_esp)),
+            _KEYWORDS,
             "algorithms by keywords; instead of suites",
             every=True,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -30,13 +31,17 @@ from isakmp.conf.values import (
     words,
 )
 from isakmp.constants import IKEV1, IKEV2, ikev2, ipsec, isakmp
-from isakmp.policy.keywords import parse_ike
+from isakmp.policy.keywords import one_of, parse_ike
 from isakmp.policy.spd import Unique, Wish
 
 KEY_BITS = or_any(offer_range("bits", most=0xFFFF))
 UNIQUE = words({**{kind.value: kind for kind in Unique}, "yes": Unique.REPLACE})
 KEY_OF_IDENTITY = Tag(SECRET, "the pre-shared key of who says this identity")
 DOI = Tag(word("IPSEC"), "the domain of interpretation", "IPSEC", harmless=True)
+
+_KEYWORDS = replace(
+    parsed("keywords", lru_cache(256)(parse_ike)), split=lambda items: one_of(items, parse_ike)
+)
 
 PEER: Mapping[str, Tag] = MappingProxyType(
     {
@@ -76,7 +81,7 @@ PEER: Mapping[str, Tag] = MappingProxyType(
         ),
         "ID": section(Kind.ID, "who we say we are", otherwise="the address", harmless=True),
         "IKE-proposals": Tag(
-            parsed("keywords", lru_cache(256)(parse_ike)),
+            _KEYWORDS,
             "algorithms by keywords, see below; instead of **Configuration**'s transforms",
             every=True,
         ),

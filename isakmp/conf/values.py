@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
@@ -29,6 +29,8 @@ E = TypeVar("E", bound=IntEnum)
 
 _NUMBER = re.compile("[0-9]{1,19}", re.ASCII)
 _RANGE = re.compile(r"([0-9]{1,19})\s*(?:,\s*([0-9]{1,19})\s*:\s*([0-9]{1,19}))?", re.ASCII)
+# An address with a port.
+_PLACED = re.compile(r"\[?([0-9A-Fa-f.:]+?)\]?:([0-9]{1,5})", re.ASCII)
 _INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.:@-]{0,31}", re.ASCII)
 _ALIASES = {
     "AES_GMAC": "NULL_AES_GMAC",
@@ -52,12 +54,13 @@ class BadValue(ValueError):
 class Type:
     """A type of value. what: as the manual names it, with its range; parse: ValueError where a
     text is none; words: every value there is, where they can be listed; remark: what there is to
-    say of a value that was parsed."""
+    say of a value that was parsed; split: a hint for a list whose items are but one value."""
 
     what: str
     parse: Callable[[str], Any]
     words: tuple[str, ...] = ()
     remark: Callable[[str], str] = lambda _: ""
+    split: Callable[[Sequence[str]], str] = lambda _: ""
 
 
 def number(low: int, high: int, unit: str = "") -> Type:
@@ -223,6 +226,8 @@ def address_of(text: str) -> Address | None:
 
 def address_hint(text: str) -> str:
     """What to write in place of a text that is no address; empty where that cannot be told."""
+    if beside := _beside(text):
+        return beside
     bare = text.partition("/")[0].strip("[] ")
     if bare.replace(".", "").isdecimal() and 0 < bare.count(".") < 3:
         bare += ".0" * (3 - bare.count("."))
@@ -231,6 +236,22 @@ def address_hint(text: str) -> str:
         return ""
     mask = "; of a network the mask is Netmask's" if "/" in text else ""
     return f"write {bare} alone{mask}"
+
+
+def _beside(text: str) -> str:
+    """The same of an address with something that belongs elsewhere, or that nobody sees."""
+    bare = text.strip().strip("\"'")
+    if is_address(bare):
+        odd = next((char for char in text if char.isspace() and char not in " \t"), "")
+        said = f": U+{ord(odd):04X} looks like a blank, and is none" if odd else " without quotes"
+        return f"write {bare} alone{said}"
+    bare, mark, _ = text.partition("#")
+    if mark and is_address(bare):
+        return f"write {bare} alone: a blank goes before the # of a comment"
+    placed = _PLACED.fullmatch(text)
+    if placed and is_address(placed[1]):
+        return f"write {placed[1]} alone: a port stands in a tag of its own, Port= {placed[2]}"
+    return ""
 
 
 def _address(text: str) -> Address:

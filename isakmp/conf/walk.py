@@ -19,11 +19,12 @@ from isakmp.conf import judge as crypto
 from isakmp.conf.alike import ALIKE, nearest
 from isakmp.conf.kinds import Kind, Tag
 from isakmp.conf.likely import likely_kind
+from isakmp.conf.mistaken import Mistaken
 from isakmp.conf.parse import MEND_NO_VALUE, NO_VALUE, fold, items_of
 from isakmp.conf.remarks import likely_outside, listed_twice
 from isakmp.conf.secrets import MEND, weakness
 from isakmp.conf.spelling import lent, losing, unknown_tag
-from isakmp.conf.spoken import unheard, unspoken
+from isakmp.conf.spoken import networks, unheard, unspoken
 from isakmp.conf.store import RUN_TIME, Conf
 from isakmp.conf.tags import FIXED, tag_of
 from isakmp.conf.values import NO, SECTION, YES_NO, BadValue, outside, too_little
@@ -74,6 +75,7 @@ class Walk:
         self.resolve = resolve
         self.readings = readings
         self.keys = IdentityKeys(conf)
+        self._mistaken = Mistaken(conf)
         self.errors: dict[tuple[str, str, str], ConfError] = {}
         self.warnings: list[str] = []
         self.faults: dict[tuple[Kind, str], ConfError] = {}
@@ -307,10 +309,11 @@ class Walk:
             for item in items:
                 self._follow(visit, name, cited, tag.leads, item)
         if written and tag.type is not SECTION:  # of which any text is the name
-            for item in dict.fromkeys(items):
-                self._value(visit.section, name, tag, item)
+            split = tag.type.split(items) if tag.every else ""
+            for item in list(dict.fromkeys(items))[: 1 if split else None]:
+                self._value(visit.section, name, tag, item, split)
 
-    def _value(self, section: str, name: str, tag: Tag, item: str) -> None:
+    def _value(self, section: str, name: str, tag: Tag, item: str, split: str) -> None:
         try:
             tag.parse(item)
             if remark := tag.type.remark(item):
@@ -321,7 +324,7 @@ class Walk:
                 place = self.conf.where(section, name)
                 self.warnings.append(f"{place}: {error}, and is ignored")
             else:
-                self._error(self.conf.error(str(error), section, name, hint))
+                self._error(self.conf.error(str(error), section, name, split or hint))
 
     def _follow(
         self, visit: _Visit, name: str, cited: tuple[str, str], kind: Kind, section: str
@@ -330,7 +333,12 @@ class Walk:
             return
         if visit.kind is Kind.CONNECTION and kind is Kind.PEER and not self._unused:
             self._needed.add(fold(section))
-        if self.conf.has_section(section):
+        if mistaken := self._mistaken(kind, section):
+            self._named.add(fold(section))
+            error = self.conf.error(mistaken[0], *cited, mistaken[1])
+            self.faults.setdefault((kind, fold(section)), error)
+            self._error(error)
+        elif self.conf.has_section(section):
             self._enter(kind, section, cited)
         else:
             hint = self.conf.near(section, name, (kind,)) if len(self.errors) < MAX_HINTS else ""
@@ -356,6 +364,7 @@ class Walk:
         self.remotes[fold(visit.section)] = remote
         self._credentials(remote, self._place(visit))
         self._secret(visit)
+        self.warnings += networks(self.conf, remote)
         if IKEV2 not in remote.key_exchange:
             self._of_ikev2_alone(visit)
         # Proposals that isakmpd's own transforms led to are judged as those.
@@ -416,6 +425,8 @@ class Walk:
     def _connection(self, visit: _Visit) -> None:
         connection = self.readings.connection(visit.section)
         self.connections.append(connection)
+        if self._mistaken(Kind.PEER, connection.remote):
+            return
         if not connection.active_only:
             self._answered(connection.remote)
         self._started(connection, self._place(visit))

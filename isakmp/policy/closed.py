@@ -131,7 +131,7 @@ class Closing:
             before = self._before(name)
             said = [self._conf.error("what it was before is dropped", name)] if before else []
             return Shut(was=before, errors=said)
-        if self._conf.has_section(name):
+        if self._meant.is_connection(name):
             return self._of_section(name, self._before(name), why.reason if why else "")
         return self._of_nobody(name)
 
@@ -240,15 +240,16 @@ class Closing:
         """What becomes of the traffic of such a name."""
         dropped = [section for section in found.by_section if fold(section) != fold(name)]
         lists = (tag for tag in CONNECTION_LISTS if name in self._conf.get_list("Phase 2", tag))
+        what = "connection" if self._conf.has_section(name) else "section"
         hint = "" if listed else "mend it, and send HUP"
         if dropped:
-            reason = f"for {name}, which is no section, that of {', '.join(dropped)} is dropped"
+            reason = f"for {name}, which is no {what}, that of {', '.join(dropped)} is dropped"
         elif found.traffic:
-            reason = f"{name} is no section: what it was before is dropped"
+            reason = f"{name} is no {what}: what it was before is dropped"
         elif listed:
-            reason = f"{name} is no section, and what is like it is listed or dropped already"
+            reason = f"{name} is no {what}, and what is like it is listed or dropped already"
         elif found.unread:
             reason = f"{name}: its traffic cannot be read, so it is not dropped"
         else:
-            reason = f"{name} is no section: what is dropped for others may be its"
+            reason = f"{name} is no {what}: what is dropped for others may be its"
         return self._conf.error(reason, "Phase 2", next(lists, ""), hint)

@@ -7,11 +7,11 @@ exchanges (RFC 9370), and ``ke1_none`` makes the first of them optional.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain, product
+from itertools import product
 from types import MappingProxyType
 
 from isakmp.conf.alike import nearest
@@ -19,6 +19,7 @@ from isakmp.conf.values import BadValue
 from isakmp.constants import ikev2, isakmp
 from isakmp.constants.key_exchange import ADDITIONAL, KEY_EXCHANGES, Method
 from isakmp.policy.algorithms import COMBINED, KEY_LENGTHS, PRF_OF_INTEG, distinct
+from isakmp.policy.likely_keywords import joined, joining
 from isakmp.policy.spd import MAX_TRANSFORMS, Proposal, Transform
 
 T = ikev2.Transform
@@ -98,24 +99,18 @@ def _all_words() -> dict[str, Transform]:
 KEYWORDS: Mapping[str, Transform] = MappingProxyType(_all_words())
 
 
+# A word for each, as the manual has it; other spellings are understood, and not hinted at.
 _WORDS = {transform: word for word, transform in reversed(_all_words().items())}
+_BARE = {word.replace("_", ""): transform for word, transform in KEYWORDS.items()}
 # What no word stands for, as it is there without one.
 _NONES = frozenset((KEYWORDS["noesn"], Transform(T.INTEG, Integ.NONE), Transform(T.KE, 0)))
-
-
-def _told() -> tuple[str, ...]:
-    """A word for each, as the manual has it; other spellings are understood, and not hinted at, nor
-    is what no library does, and what has a shorter check value than others."""
-    words: dict[Transform, str] = {}
-    for word, transform in KEYWORDS.items():
-        words.setdefault(transform, word)
-    return tuple(word for word in words.values() if not _UNTOLD.search(word))
-
-
+# Nor hinted at is what no library does, and what has a shorter check value than others.
 _UNTOLD = re.compile(r"mlkem512$|[gc]cm(?:8|12)$")
-_TOLD = _told()
+_TOLD = tuple(w for w, t in KEYWORDS.items() if _WORDS[t] == w and not _UNTOLD.search(w))
 # A group by its number.
-_GROUP = re.compile(r"(?:dh|grp|group|(modp|ecp))_?([0-9]{1,2})", re.ASCII)
+_GROUP = re.compile(r"(?:dh|grp|group|(modp|ecp))([0-9]{1,2})", re.ASCII)
+# A cipher with its key length behind its mode.
+_TURNED = re.compile(r"aes(ctr|gmac|[gc]cm)(8|12|16)?(128|192|256)", re.ASCII)
 
 # In the order in which a proposal has them.
 _KINDS = (T.ENCR, T.PRF, T.INTEG, T.KE, T.ESN, *ADDITIONAL)
@@ -206,19 +201,53 @@ def _no_algorithm(word: str, text: str) -> BadValue:
     ):
         if pattern.fullmatch(text.strip()):
             where = f"{tag} of a Configuration"
+            here = joined(text, _meant) or "aes256-sha256-modp2048"
             return BadValue(f"{text!r} is the name of a {what}, which belongs in {where}",
-                            "here algorithms stand, such as aes256-sha256-modp2048")  # fmt: skip
-    return BadValue(f"{word!r} is no algorithm", _hint(word.strip().lower()))
+                            f"here algorithms stand, such as {here}")  # fmt: skip
+    alone = _meant(word.strip().lower())
+    hint = f"did you mean {alone}?" if alone else joining(text, _meant) or _hint(word)
+    return BadValue(f"{word!r} is no algorithm", hint)
 
 
-def _hint(word: str) -> str:
-    """What a word may be meant for: a group by its number, what it begins, what it looks like."""
+def _meant(word: str) -> str:
+    """The keyword of the manual that a word stands for; empty where it is but like one."""
+    word = word.replace("_", "")
+    if transform := _BARE.get(word):
+        return _WORDS[transform]
+    if "cbc" in word:
+        return _meant(word.replace("cbc", ""))
+    if turned := _TURNED.fullmatch(word):
+        mode, octets, bits = turned.groups("")
+        return _meant(f"aes{bits}{mode}{octets}")
     numbered = _GROUP.fullmatch(word)
     prefix, number = numbered.groups("") if numbered else ("", "0")
-    meant = (one for one, group in _GROUPS.items() if group == int(number) and prefix in one)
-    longer = (one for one in _TOLD if word and one.startswith(word))
-    found = next(chain(meant, longer), "")
+    return next((w for w, group in _GROUPS.items() if group == int(number) and prefix in w), "")
+
+
+def _hint(text: str) -> str:
+    """What a word may be meant for: what it begins or looks like. Of a number alone that is told
+    where one keyword has it: there are AES, SHA-2 and groups of 256."""
+    word = text.strip().lower()
+    if word.isdecimal():
+        having = [one for one in _TOLD if one.endswith(word) and not one.startswith("ke")]
+        return f"did you mean {having[0]}?" if len(having) == 1 else ""
+    found = next((one for one in _TOLD if word and one.startswith(word)), "")
     return f"did you mean {found}?" if found else nearest(word, _TOLD)
+
+
+def one_of(items: Sequence[str], parse: Callable[[str], Proposal]) -> str:
+    """A hint for a list of which none is a proposal and all together are one: a comma ends each."""
+    if len(items) < 2 or any(_reads(item, parse) for item in items):
+        return ""
+    found = joined("-".join(items), _meant)
+    return f"join them with hyphens: {found}" if found and _reads(found, parse) else ""
+
+
+def _reads(text: str, parse: Callable[[str], Proposal]) -> bool:
+    try:
+        return bool(parse(text))
+    except BadValue:
+        return False
 
 
 def _sorted(text: str) -> dict[T, list[Transform]]:

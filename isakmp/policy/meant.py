@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import ip_interface
 
 from isakmp.conf.alike import ALIKE, alike, most_alike, whole
 from isakmp.conf.astray import SIDES, is_network, is_traffic, names_traffic
 from isakmp.conf.kinds import Kind
+from isakmp.conf.mistaken import Users, connections_of, is_connection, peer_of, users_of
 from isakmp.conf.parse import Entry, Parsed, Section, fold, items_of
 from isakmp.conf.spelling import MAX_UNKNOWN
 from isakmp.conf.store import Conf
@@ -266,13 +267,21 @@ class Meant:
             value = ", ".join([*([said.value] if said else []), *found])
             entries[fold(selectors)] = entry._replace(tag=selectors, value=value)
             return True
-        if not self.conf.has_section(entry.value) or kind is Kind.ID and self._is_peers(entry):
+        named = self._sections.get(fold(entry.value))
+        mistaken = kind is Kind.PEER and is_connection(named)
+        if named and mistaken and (peer := peer_of(named, self._sections)):
+            entry = entries[fold(tag)] = entry._replace(value=peer)
+            return self.mend(peer, kind) or True
+        peers = kind is Kind.ID and self._is_peers(entry)
+        if mistaken or peers or not self.conf.has_section(entry.value):
             others = {fold(entries[one].value) for one in map(fold, _LEADS) if one in entries}
             like, certain = self._like(entry.value, kind, others)
             if like:
                 entry = entries[fold(tag)] = entry._replace(value=like)
             if like and not certain:
                 self._doubtful.setdefault(key, set()).add(tag)
+            if mistaken and not like:
+                return False
         mended = self.mend(entry.value, kind)
         if kind is Kind.ID and fold(entry.value) in self._uncertain:
             self._doubtful.setdefault(key, set()).add(tag)
@@ -372,10 +381,25 @@ class Meant:
         }
         entries.update({fold(tag): written._replace(tag=tag, value=said[tag]) for tag in said})
 
+    def is_connection(self, name: str) -> bool:
+        """Whether a listed name has a section, and that is not what a connection names."""
+        return self.conf.has_section(name) and not self._using(name)
+
+    def _using(self, name: str) -> list[str]:
+        """The connections that name a section that is none."""
+        return list(connections_of(self._sections.get(fold(name)), self._users))
+
+    @cached_property
+    def _users(self) -> Users:
+        return users_of(self._known[Kind.CONNECTION].values())
+
     def listed(self, name: str) -> list[str]:
-        """The sections that a listed name which is none may be meant for: those it is made of where
-        a comma is missing, or all that it looks like; none: that cannot be told."""
+        """The sections that a listed name which is none may be meant for: those that name it, those
+        it is made of where a comma is missing, or all that it looks like; none: that cannot be
+        told."""
         known = self._known[Kind.CONNECTION]
+        if using := self._using(name):
+            return using
         if made_of := _made_of(name, known):
             return made_of
         words = [word for word in _BETWEEN.split(name) if _speaks(word)]

@@ -1,4 +1,4 @@
-"""What of IKEv1's transforms and suites IKEv2 has not got: why nothing is left to propose."""
+"""What of IKEv1's transforms and suites, and of its identities, IKEv2 has not got."""
 
 from __future__ import annotations
 
@@ -31,3 +31,13 @@ def ipsec_outside(suites: Sequence[Suite]) -> str:
             if ours.auth and ours.auth not in INTEG_OF_AUTH:
                 names[name_of(ipsec.Auth, ours.auth)] = None
     return ", ".join(names)
+
+
+def no_network(kind: ipsec.Id) -> str:
+    """That an identity which is a network is none of a peer."""
+    return f"{kind.name}: a peer is no network"
+
+
+def meant_for(tag: str) -> str:
+    """What a tag of a peer that names a network is likely meant for."""
+    return f"is the connection's {'Remote-ID' if tag == 'Remote-ID' else 'Local-ID'} meant?"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from ipaddress import ip_network
 from typing import Any
@@ -24,7 +25,7 @@ from isakmp.policy.identity import Resolve, identity_of, no_interfaces, read_add
 from isakmp.policy.ikev2_reader import read_ikev2, read_key_exchange
 from isakmp.policy.keys import read_secret
 from isakmp.policy.outside_ikev1 import more_exchanges
-from isakmp.policy.outside_ikev2 import ike_outside
+from isakmp.policy.outside_ikev2 import ike_outside, meant_for, no_network
 from isakmp.policy.proposal_reader import (
     default_esp,
     default_ike,
@@ -35,7 +36,7 @@ from isakmp.policy.proposal_reader import (
     suites_of,
     with_mode,
 )
-from isakmp.policy.sameness import network_of
+from isakmp.policy.sameness import SUBNETS, network_of
 from isakmp.policy.selector_reader import read_selectors
 from isakmp.policy.spd import (
     ICMP,
@@ -131,8 +132,8 @@ def read_remote(
         exchange=read_exchange(conf, configuration),
         transforms=transforms,
         local_address=_own_address(conf, section, address, resolve),
-        local_id=_own_id(conf, section, common),
-        remote_id=_optional_id(conf, section, "Remote-ID", common),
+        local_id=_own_id(conf, section, common, spoken),
+        remote_id=_peer_id(conf, section, "Remote-ID", common, spoken),
         secret=read_secret(conf, section),
         flags=frozenset(flag.lower() for flag in conf.get_list(section, "Flags")),
         life=life,
@@ -406,14 +407,29 @@ def _own_address(
     return ours
 
 
-def _own_id(conf: Conf, section: str, common: Common) -> Identity | None:
+def _own_id(conf: Conf, section: str, common: Common, spoken: tuple[str, ...]) -> Identity | None:
     """The peer's ID, else what [General] says for all peers."""
     if conf.get(section, "ID") is not None:
-        return _optional_id(conf, section, "ID", common)
+        return _peer_id(conf, section, "ID", common, spoken)
     try:
-        return _optional_id(conf, "General", "Default-phase-1-ID", common)
+        return _peer_id(conf, "General", "Default-phase-1-ID", common, spoken)
     except ConfError:  # which the checker tells; of [General] the default counts instead
         return None
+
+
+def _peer_id(
+    conf: Conf, section: str, tag: str, common: Common, spoken: tuple[str, ...]
+) -> Identity | None:
+    """Who one of two peers is. IKEv2 has no networks as identities (RFC 7296 3.5): one of a single
+    address is that."""
+    found = _optional_id(conf, section, tag, common)
+    if not found or found.type not in SUBNETS or IKEV2 not in spoken:
+        return found
+    network = network_of(found)
+    if network is None or network.prefixlen < network.max_prefixlen:
+        reason = f"{no_network(found.type)}, and IKEv2 has no such identity"
+        raise conf.error(reason, section, tag, meant_for(tag))
+    return replace(identity_of(network, found.protocol, found.port), line=found.line)
 
 
 def _optional_id(conf: Conf, section: str, tag: str, common: Common) -> Identity | None:
@@ -499,7 +515,8 @@ def _local_address(
         return read_address(conf, peer, "Local-address", None, resolve)
     found = resolve("default", remote.version if remote else 4) if peer else None
     if found is None:
-        reason = f"neither Local-ID here nor {_in(peer, 'Local-address')}, and no default route"
+        reason = f"neither Local-ID here nor {_in(peer, 'Local-address')}"
+        reason += ", and no default route" if peer else ""
         raise conf.error(reason, name, hint="write one of the two", missing=True)
     return found.ip
 

@@ -265,3 +265,19 @@ def test_connections_are_not_compared_with_each_other(
     assert "has, too" not in said(wide + text)
     assert compared[0] <= 400
     assert listed[0] < 40, "the lists of [Phase 2] are read as often as there are connections"
+
+
+@pytest.mark.parametrize("tags", ["selectors", "ID"])
+def test_sides_that_are_exchanged_are_asked_for_first(tags: str) -> None:
+    """This host's own network is 10.2.7.0/24, which is east's."""
+    for gateway, wrong in (WEST, True), (EAST, False):
+        text = gateway.text()
+        if tags == "selectors":
+            text = text.replace("Local-ID= near", f"Local-selectors= {gateway.local}")
+            text = text.replace("Remote-ID= far", f"Remote-selectors= {gateway.remote}")
+        asked = f"are Local-{tags} and Remote-{tags} exchanged?"
+        told = said(text).splitlines()
+        assert [asked in line for line in told if "10.2." in line][:1] == [True] * wrong
+    for near in ("10.2.0.0/16", "0.0.0.0/0", "10.0.0.0/8"):
+        text = WEST.text().replace("Local-ID= near", f"Local-selectors= {near}")
+        assert "exchanged" not in said(text)

@@ -88,3 +88,44 @@ def test_what_is_a_connection_is_no_bypass(tag: str) -> None:
     catalog = Catalog(conf, no_interfaces, faults=judge(conf).faults)
     catalog.load()
     assert list(catalog.connections) == ["west-east"] and not catalog.bypass
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("192.0.2.2:500", "Port= 500"),
+        ("[2001:db8::1]:4500", "write 2001:db8::1 alone: a port stands in a tag of its own"),
+        ("192.0.2.2#west", "write 192.0.2.2 alone: a blank goes before the # of a comment"),
+        ("192.0.2.2\xa0", "write 192.0.2.2 alone: U+00A0 looks like a blank, and is none"),
+        ("\u202f2001:db8::1", "write 2001:db8::1 alone: U+202F looks like a blank"),
+        ('"192.0.2.2"', "write 192.0.2.2 alone without quotes"),
+    ],
+)
+@pytest.mark.parametrize("tag", ["Address", "Local-address"])
+def test_what_stands_beside_an_address_is_told(tag: str, text: str, hint: str) -> None:
+    conf = Conf.from_text(f"[Phase 1]\nDefault= p\n[p]\nKey-exchange= ikev2\n{tag}= {text}\n")
+    assert [hint in error.hint for error in judge(conf).errors if error.tag == tag] == [True]
+
+
+@pytest.mark.parametrize("name", ["Ciphersuites", "xyz"])
+@pytest.mark.parametrize(
+    ("section", "tag", "value"),
+    [("c", "ESP-proposals", "aes256gcm16, aes256-sha256"), ("p", "IKE-proposals",
+                                                           "aes256-sha256-x25519")],
+)  # fmt: skip
+def test_an_unknown_tag_with_keywords_is_an_error(
+    name: str, section: str, tag: str, value: str
+) -> None:
+    """Whatever it is called: without it the defaults would count. Beside the right one it is not
+    needed."""
+    both = {"p": "Address= 192.0.2.2\n", "c": "ISAKMP-peer= p\n"}
+    lists = "[Phase 1]\n192.0.2.2= p\n[Phase 2]\nConnections= c\n"
+
+    def errors(more: str) -> list[str]:
+        sections = (f"[{one}]\n{text}{more * (one == section)}" for one, text in both.items())
+        judged = judge(Conf.from_text(lists + "".join(sections)))
+        return [error.hint for error in judged.errors if error.tag == name]
+
+    assert errors(f"{name}= {value}\n") == [f"did you mean {tag}?"]
+    assert errors(f"{name}= {value}\n{tag}= {value}\n") == []
+    assert errors(f"{name}= certainly\n") == []

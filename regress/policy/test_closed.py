@@ -117,6 +117,13 @@ ROWS = [
     Row(HOSTS, "\nAddress= 192.0.2.2", "\nAdress= 192.0.2", Fate.OPEN),
     *(closed(IDS, "Connections= west-east", f"Connections= {name}", NETS)
       for name in ("westeast", "west_east", '"west-east"', "west-east;", "west-eats", "other")),
+    *(closed(text, "Connections= west-east", f"{tag}= {name}", NETS)
+      for text, names in ((IDS, ("east", "near", "far", "EAST")), (LISTS, ("east",)))
+      for name in names for tag in ("Connections", "Passive-connections")),
+    closed(HOSTS, "Connections= west-east", "Connections= east", PEERS),
+    *(closed(text, "ISAKMP-peer= east", "ISAKMP-peer= west-east", NETS) for text in (IDS, LISTS)),
+    closed(MORE, "ISAKMP-peer= east", "ISAKMP-peer= west-south", NETS),
+    closed(HOSTS, "ISAKMP-peer= east", "ISAKMP-peer= west-east", PEERS),
     closed(IDS, "[west-east]", "[westeast]", NETS),
     *(closed(TWO, "west-east, west-south", names, NETS, SOUTH)
       for names in ("west-east west-south", "west-east; west-south", "west-eastwest-south",
@@ -323,7 +330,8 @@ def test_the_check_says_so(tmp_path: Path, row: Row) -> None:
     assert ("its traffic cannot be read, so it is not dropped" in told) is (row.fresh is Fate.OPEN)
     listed = re.search(r"Connections= (.*)", row.wrong)
     if listed and isinstance(row.fresh, set):
-        assert f"for {listed[1]}, which is no section, that of west-east" in told
+        what = "connection" if f"[{listed[1].lower()}]" in row.text else "section"
+        assert f"for {listed[1]}, which is no {what}, that of west-east" in told
 
 
 def test_a_name_like_one_that_is_listed_needs_nothing_more(tmp_path: Path) -> None:
@@ -332,6 +340,14 @@ def test_a_name_like_one_that_is_listed_needs_nothing_more(tmp_path: Path) -> No
     west.daemon.start()
     assert not dropped(west.app)
     assert list(west.daemon.connections.entries) == ["west-east"]
+
+
+def test_a_peer_beside_a_connection_of_its_own_stands_for_the_others(tmp_path: Path) -> None:
+    row = closed(TWO, "west-east, west-south", "east, west-east", SOUTH)
+    west = host(written(tmp_path / "conf", row))
+    west.daemon.start()
+    assert dropped(west.app) == row.fresh
+    assert "for east, which is no connection, that of west-south is dropped" in west.said
 
 
 def test_of_several_names_that_are_none_the_first_has_all(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any
 
 from isakmp.app.base import Application, Mapping, SaSpec
-from isakmp.constants import isakmp
-from isakmp.errors import Reason
+from isakmp.constants import ikev2, isakmp
+from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.keeper.children import Children
@@ -419,5 +419,7 @@ class Keeper(Shared):
 
 
 def _note_made(made: set[ChildSa], child: ChildSa, job: Job[Any]) -> None:
-    if job.error is None:
+    """What the peer refuses as traffic that is none of its is not asked for again either."""
+    refused = job.error.reason if isinstance(job.error, Refused) else None
+    if job.error is None or (refused and refused.came == ikev2.Notify.TS_UNACCEPTABLE.name):
         made.add(child)

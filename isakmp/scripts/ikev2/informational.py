@@ -140,8 +140,12 @@ none. Those that end it go before (common.FATAL)."""
 
 
 def _sent_with(x: X, sa: IsakmpSa, spi: bytes) -> ChildSa | None:
+    """What we send with that SPI. That its peer lacks it, it may also say under another IKE SA,
+    which may be all that it has."""
     child = x.engine.sas.sent_with(sa.path.remote, spi)
-    return child if child is not None and _speaks_for(x, sa, child) else None
+    if child is None or not (child.peer == sa.peer or _speaks_for(x, sa, child)):
+        return None
+    return child
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:

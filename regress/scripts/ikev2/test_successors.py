@@ -130,7 +130,9 @@ def test_what_an_answer_has_made_and_is_not_taken_ends_under_whatever_replaces_i
     net.run(1.5)
     # What says that it is closing a child SA is not rekeyed meanwhile (2.25.2).
     assert old.heirs or (way, replaced) == ("add_sa", "by the peer")
-    assert {c.cookies for c in known(east)} <= {sa.own_cookie for sa in east.daemon.sas.isakmp.values()}
+    assert {c.cookies for c in known(east)} <= {
+        sa.own_cookie for sa in east.daemon.sas.isakmp.values()
+    }
     assert names(west) == names(east)
     net.run(5)
     assert connected(west)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -150,7 +151,7 @@ def test_a_child_sa_that_its_peer_lacks_is_replaced_under_whatever_ike_sa_that_s
     spi = lost.protocols[0].spi_out.to_bytes(4, "big")
     value = notify_value(ikev2.Notify.INVALID_SPI, spi)
     said = its.parent if under == "its own" else before
-    dialect = one.daemon.engine.dialects["ikev2"]
+    dialect: Any = one.daemon.engine.dialects["ikev2"]
     dialect.tell(one.daemon.engine, said, [(int(ikev2.Payload.NOTIFY), value)])
     net.run(1)
     assert lost.state is State.DEAD

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from isakmp.app.base import Application, Mapping, SaSpec
-from isakmp.constants import ikev2, isakmp
+from isakmp.constants import isakmp
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
@@ -29,6 +29,7 @@ from isakmp.log.keylog import KeyLog
 from isakmp.log.log import SECRET_LEVEL, Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
+from isakmp.policy.meanings import OF_ANOTHER
 from isakmp.policy.spd import Connection
 from isakmp.sa import ChildSa, IsakmpSa, State, place_of, soft_limit
 from isakmp.sa_database import SaDatabase
@@ -425,5 +426,5 @@ class Keeper(Shared):
 def _note_made(made: set[ChildSa], child: ChildSa, job: Job[Any]) -> None:
     """What the peer refuses as traffic that is none of its is not asked for again either."""
     refused = job.error.reason if isinstance(job.error, Refused) else None
-    if job.error is None or (refused and refused.came == ikev2.Notify.TS_UNACCEPTABLE.name):
+    if job.error is None or (refused and refused.came == OF_ANOTHER):
         made.add(child)

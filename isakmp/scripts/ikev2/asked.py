@@ -45,15 +45,15 @@ def _in_place_of(x: X, c: Child, old: ChildSa) -> Traffic:
     by_pairs = x.engine.owner.connections.packets.by_pairs(connection)
     if c.as_old or connection.passive or by_pairs:
         return old.traffic
-    # What is under another IKE SA ends with that, or is another's.
-    its = (o for o in x.engine.sas.of_connection(connection.name) if o.parent is sa)
-    up = [other for other in its if other.state is State.ESTABLISHED]
-    as_seen = c.old is not None and not traffic.is_subset(old.traffic, connection.traffic)
-    if as_seen or traffic.carries_all(connection, up):
-        return old.traffic
+    if c.old is not None:  # else what there is beside it ends with its IKE SA
+        every = x.engine.sas.of_connection(connection.name)
+        up = [other for other in every if other.state is State.ESTABLISHED]
+        within = traffic.is_subset(old.traffic, connection.traffic)
+        if not within or traffic.carries_all(connection, up):
+            return old.traffic
     try:
-        every = traffic.selectors_of(connection)
-        ipsec_sa.check_traffic(x, sa, connection, every, Notify.TS_UNACCEPTABLE)
+        whole = traffic.selectors_of(connection)
+        ipsec_sa.check_traffic(x, sa, connection, whole, Notify.TS_UNACCEPTABLE)
     except Refused:
         return old.traffic
     return _before_all(old)

@@ -210,6 +210,10 @@ class ApplicationError(IsakmpError):
         return f"{self.args[0]}; mend: {self.mend}" if self.mend else str(self.args[0])
 
 
+class NoSuchSa(ApplicationError):
+    """The IPsec stack has no SA of that name, or none any more."""
+
+
 @dataclass
 class Refused(IsakmpError):
     """A step refuses the exchange. notify: the type the peer is told (0: nothing); protocol, spi:

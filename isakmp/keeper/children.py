@@ -356,15 +356,9 @@ class Children:
             dialect.tell_later(child)
 
     def _tell_deleted(self, sa: IsakmpSa, child: ChildSa) -> None:
-        """Tell the peer under ``sa``, or where that ends before, under its successor, or the next
-        one."""
+        """Tell the peer under ``sa``, or where that ends before, under the next one."""
 
         def told(job: Job[Any]) -> None:
-            heirs = [heir for heir in sa.heirs if heir.state is State.ESTABLISHED]
-            if job.error is not None and heirs and child.state is State.DELETING:
-                self.sas.adopt(child, heirs[0])
-                self._tell_deleted(heirs[0], child)
-                return
             if job.error is not None:
                 self._tell_later(child)
             self.child_gone(child)

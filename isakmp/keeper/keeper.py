@@ -15,7 +15,7 @@ from typing import Any
 
 from isakmp.app.base import Application, Mapping, SaSpec
 from isakmp.constants import isakmp
-from isakmp.errors import Reason
+from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.keeper.children import Children
@@ -29,6 +29,7 @@ from isakmp.log.keylog import KeyLog
 from isakmp.log.log import SECRET_LEVEL, Log, LogClass
 from isakmp.path import Path
 from isakmp.policy.catalog import Catalog
+from isakmp.policy.meanings import OF_ANOTHER
 from isakmp.policy.spd import Connection
 from isakmp.sa import ChildSa, IsakmpSa, State, place_of, soft_limit
 from isakmp.sa_database import SaDatabase
@@ -184,6 +185,10 @@ class Keeper(Shared):
     def _end_superseded_sa(self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa]) -> None:
         """made: child SAs of which there is what was to take their place, as far as the peer of
         the new one has taken it."""
+        if sa.peer == stays.peer and not self._is_unheard(stays):
+            # No counter decides.
+            self._end_or_restore(sa, stays, made)
+            return
         counted = self.liveness.count_under([*self.sas.of_peer(sa.peer), stays])
         counted.then(lambda _: self._end_or_restore(sa, stays, made))
 
@@ -423,5 +428,7 @@ class Keeper(Shared):
 
 
 def _note_made(made: set[ChildSa], child: ChildSa, job: Job[Any]) -> None:
-    if job.error is None:
+    """What the peer refuses as traffic that is none of its is not asked for again either."""
+    refused = job.error.reason if isinstance(job.error, Refused) else None
+    if job.error is None or (refused and refused.came == OF_ANOTHER):
         made.add(child)

@@ -13,6 +13,8 @@ from isakmp.errors import Reason
 
 # Phase 1 of IKEv1, in either mode, once the peer has chosen of what we proposed.
 AGREED = "phase 1"
+# What a peer says to traffic that is none of its.
+OF_ANOTHER = "TS_UNACCEPTABLE"
 
 
 class Meaning(NamedTuple):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from isakmp.constants import ikev2
+from isakmp.keeper.rivals import GRACE_S
 from isakmp.policy.spd import Selector
 from isakmp.sa import ChildSa, State
+from isakmp.scripts.ikev2.common import notify_value
 from regress.pair import Gateway, Host, Network, both, network_id
-from regress.traffic import Stream, stopped
+from regress.scripts.ikev2.pairs import pair, sa_of
+from regress.traffic import Stream, flows, stopped
 
 VERSION = pytest.mark.parametrize("version", ["ikev1", "ikev2"])
 FIRST = Selector.of("10.1.0.0/16", "10.2.0.0/16")
@@ -125,3 +129,32 @@ def test_what_was_forgotten_is_made_anew_where_it_is_to_be_as_it_was(what: str) 
         entry.connection = west.connections.entries["west-east"].connection
     west.keeper.liveness.renew([old])
     assert bool(west.connections.busy) is (what == "lacking")
+
+
+@pytest.mark.parametrize("under", ["its own", "the one before"])
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_child_sa_that_its_peer_lacks_is_replaced_under_whatever_ike_sa_that_says_so(
+    under: str, who: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 7296 1.5, 3.10.1: under an IKE SA it is the peer's word."""
+    net, *hosts = pair()
+    monkeypatch.setattr(hosts[0].daemon.keeper, "_renewing", lambda *_: True)
+    monkeypatch.setattr(hosts[1].daemon.keeper, "_renewing", lambda *_: True)
+    one, other = hosts if who == 0 else reversed(hosts)
+    before = sa_of(one)
+    hosts[0].daemon.keeper.reauthenticate(sa_of(hosts[0]))
+    net.run(2 * GRACE_S)
+    (lost,) = [c for c in other.daemon.sas.all_children() if c.state is State.ESTABLISHED]
+    (its,) = [c for c in one.daemon.sas.all_children() if c.state is State.ESTABLISHED]
+    assert its.parent is not None and its.parent is not before
+    one.daemon.keeper.children.child_gone(its)
+    spi = lost.protocols[0].spi_out.to_bytes(4, "big")
+    value = notify_value(ikev2.Notify.INVALID_SPI, spi)
+    said = its.parent if under == "its own" else before
+    dialect: Any = one.daemon.engine.dialects["ikev2"]
+    dialect.tell(one.daemon.engine, said, [(int(ikev2.Payload.NOTIFY), value)])
+    net.run(1)
+    assert lost.state is State.DEAD
+    assert "has lost child SA" in other.said
+    net.run(5)
+    assert flows(hosts[0], hosts[1])

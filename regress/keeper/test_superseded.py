@@ -8,13 +8,15 @@ from dataclasses import replace
 import pytest
 
 from isakmp.constants import ikev2, isakmp
+from isakmp.event.job import Job
 from isakmp.keeper.keeper import ASKED_MAX, RENEW_S
-from isakmp.keeper.rivals import FALLBACK_S, GRACE_S
+from isakmp.keeper.rivals import FALLBACK_S, GRACE_S, wait_s
 from isakmp.sa import IsakmpSa, State
 from regress.keeper.test_places import client
 from regress.keeper.test_roaming import FLOW, LIVES, Yard, yard
 from regress.pair import Host, Network, Packet, agree, both, connected, up
 from regress.scripts.ikev2.pairs import pair as ikev2_up
+from regress.scripts.ikev2.pairs import sa_of
 from regress.traffic import Stream
 
 UNIQUE = pytest.mark.parametrize("unique", ["no", "never"])
@@ -281,3 +283,34 @@ def test_who_is_heard_while_the_counters_are_asked_for_lives(version: int) -> No
     net.run(1)
     assert here.state is State.ESTABLISHED
     agree(west, east)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_counters_are_asked_for_where_they_decide(heard: bool) -> None:
+    """A peer may have many child SAs, and each SA that waits looks again and again."""
+    net, west, east = ikev2_up()
+    keeper, counted = east.daemon.keeper, list[IsakmpSa]()
+    count_under = keeper.liveness.count_under
+
+    def count(sas: list[IsakmpSa]) -> Job[None]:
+        counted.extend(sas)
+        return count_under(sas)
+
+    keeper.liveness.count_under = count  # type: ignore[method-assign]
+    for host in (west, east):
+        host.daemon.keeper._renewing = lambda *_: True  # type: ignore[method-assign]
+    old = sa_of(east)
+    west.daemon.keeper.reauthenticate(sa_of(west))
+    net.run(1)
+    assert old.state is State.SUPERSEDED
+    new, its = (
+        host.daemon.sas.current_of_remote(name) for host, name in ((east, "west"), (west, "east"))
+    )
+    assert new is not None and its is not None
+    if heard:
+        west.daemon.keeper.liveness.question(its)
+    else:
+        net.lose = lambda packet: True
+    net.run(wait_s(old, new) + 5 * GRACE_S)
+    assert not heard or old.state is State.SUPERSEDED, "it has waited"
+    assert bool(counted) is not heard

@@ -71,8 +71,8 @@ class Embedded:
         return Job.call(partial(self.engine.add, sa))
 
     def update_sa(self, sa: SaSpec) -> Job[None]:
-        """Make a larval SA a whole one."""
-        return Job.call(partial(self.engine.update, sa))
+        """Make a larval SA a whole one; where it has ended in the meantime, a new one."""
+        return Job.call(partial(self.engine.complete, sa))
 
     def delete_sa(self, sa: SaId) -> Job[None]:
         """Take an SA away."""
@@ -106,7 +106,7 @@ class Embedded:
 
     def move_sa(self, old: SaSpec, new: SaSpec) -> Job[None]:
         """Give an SA new end points or ports."""
-        return self.update_sa(new)
+        return Job.call(partial(self.engine.update, new))
 
     def supports(
         self, protocol: isakmp.Protocol, mode: ipsec.Encapsulation, transform_id: int,

@@ -27,7 +27,7 @@ from isakmp.app.engine.outbound import Outbound
 from isakmp.app.engine.sad import LEAST_SPI, SPIS, AnySa, InboundSa, OutboundSa, Sad
 from isakmp.app.engine.spd import Spd, is_tunnel
 from isakmp.app.engine.transform import bind
-from isakmp.errors import ApplicationError
+from isakmp.errors import ApplicationError, NoSuchSa
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.log.log import Log, LogClass
@@ -89,7 +89,7 @@ class KeyEngine:
         self._wire.close()
 
     def get_spi(self, request: SpiRequest, spis: range = SPIS) -> int:
-        """One of those SPIs for an inbound SA; without update() it ends after 30 s."""
+        """One of those SPIs for an inbound SA; without complete() it ends after 30 s."""
         check_protocol(request.protocol)
         return self._sad.get_spi(request, spis)
 
@@ -99,18 +99,23 @@ class KeyEngine:
             raise ApplicationError(f"SPI {spec.spi:#010x} is larval: update it")
         self._install(spec)
 
+    def complete(self, spec: SaSpec) -> None:
+        """Install the SA that get_spi() was asked for: the larval one may have ended meanwhile, as
+        peers have longer to answer."""
+        self._install(spec)
+        self._sad.end_larval(spec.spi)
+
     def update(self, spec: SaSpec) -> None:
         """Complete a larval SA, or move one with the same SPI and keys.
 
         Sequence numbers, replay window and counters of an SA that is moved go on.
         """
         if spec.inbound and self._sad.is_larval(spec.spi):
-            self._install(spec)
-            self._sad.end_larval(spec.spi)
+            self.complete(spec)
             return
         sa = self._sad.find_by_keys(spec)
         if sa is None:
-            raise ApplicationError(f"no SA with SPI {spec.spi:#010x} and these keys to update")
+            raise NoSuchSa(f"no SA with SPI {spec.spi:#010x} and these keys to update")
         self._check(spec)
         if is_tunnel(spec.mode) != sa.tunnel:
             raise ApplicationError("an SA keeps its mode")
@@ -133,7 +138,7 @@ class KeyEngine:
     def _get(self, name: SaId) -> AnySa:
         sa = self._sad.find(name)
         if sa is None:
-            raise ApplicationError(f"no SA with SPI {name.spi:#010x} to {name.dst}")
+            raise NoSuchSa(f"no SA with SPI {name.spi:#010x} to {name.dst}")
         return sa
 
     def add_policy(self, spec: PolicySpec) -> int:

@@ -16,7 +16,7 @@ from isakmp.app.engine.packet import Headers
 from isakmp.app.engine.replay import Replay
 from isakmp.app.engine.rest import Rest
 from isakmp.app.engine.spd import Policy, carries, is_tunnel
-from isakmp.errors import ApplicationError
+from isakmp.errors import ApplicationError, NoSuchSa
 from isakmp.event.timer import Event, Timers
 from isakmp.policy.spd import Address
 
@@ -232,7 +232,7 @@ class Sad:
         elif larval and larval[0].dst == name.dst:
             self.end_larval(name.spi)
         else:
-            raise ApplicationError(f"no SA with SPI {name.spi:#010x} to {name.dst}")
+            raise NoSuchSa(f"no SA with SPI {name.spi:#010x} to {name.dst}")
 
     def add(self, sa: AnySa) -> None:
         """Install an SA and start its clock. ApplicationError where its SPI is taken."""

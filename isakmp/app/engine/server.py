@@ -38,7 +38,7 @@ from isakmp.app.pf_key import algorithms, codec, values
 from isakmp.app.pf_key.codec import Lifetime, Message, Policy, Sa, Sa2, Statistics
 from isakmp.app.pf_key.constants import Dir, Ext, Mode, PolicyType, SaType, State, Type
 from isakmp.constants import ipsec
-from isakmp.errors import ApplicationError, MalformedPayload
+from isakmp.errors import ApplicationError, MalformedPayload, NoSuchSa
 from isakmp.policy.spd import Address, Selector
 
 DEFAULT_REPLAY = 64
@@ -47,8 +47,6 @@ _OURS = frozenset(Ext) - _SECRET
 _ERRNO = MappingProxyType(
     {
         Type.GETSPI: errno.ENOBUFS,
-        Type.DELETE: errno.ESRCH,
-        Type.GET: errno.ESRCH,
         Type.X_SPDDELETE: errno.ENOENT,
     }
 )
@@ -56,7 +54,7 @@ _ERRNO = MappingProxyType(
 
 
 class Engine(Protocol):
-    """What is asked of a key engine; each raises ApplicationError."""
+    """What is asked of a key engine; each raises ApplicationError, NoSuchSa where it has none."""
 
     drops: Drops
 
@@ -196,6 +194,8 @@ class Server(Generic[E]):
             client.send(self._refusal(message, errno.EINVAL, error))
         except _Failed as error:
             self._reply(client, self._refusal(message, error.errno, error))
+        except NoSuchSa as error:
+            self._reply(client, self._refusal(message, errno.ESRCH, error))
         except ApplicationError as error:
             number = _ERRNO.get(message.type, errno.EINVAL)  # type: ignore[call-overload]
             self._reply(client, self._refusal(message, number, error))

@@ -42,7 +42,7 @@ from isakmp.app.pf_key.link import Link
 from isakmp.app.xfrm import sockets
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto.lengths import key_octets
-from isakmp.errors import ApplicationError, CryptoError, MalformedPayload, Reason
+from isakmp.errors import ApplicationError, CryptoError, MalformedPayload, NoSuchSa, Reason
 from isakmp.event.job import Job
 from isakmp.event.timer import Event, Timers
 from isakmp.policy.spd import Address, Selector
@@ -178,8 +178,17 @@ class PfKey:
         return self._install(Type.ADD, sa)
 
     def update_sa(self, sa: SaSpec) -> Job[None]:
-        """SADB_UPDATE."""
-        return self._install(Type.UPDATE, sa)
+        """SADB_UPDATE; SADB_ADD where the stack has forgotten the larval SA in the meantime."""
+        done: Job[None] = Job()
+
+        def updated(first: Job[None]) -> None:
+            if isinstance(first.error, NoSuchSa):
+                self.add_sa(sa).then(done.take)
+            else:
+                done.take(first)
+
+        self._install(Type.UPDATE, sa).then(updated)
+        return done
 
     def _install(self, type: Type, sa: SaSpec) -> Job[None]:
         try:
@@ -293,7 +302,7 @@ class PfKey:
         """SADB_UPDATE. A kernel finds the SA by its destination, so there only ports can change."""
         if not self._private and (old.src, old.dst) != (new.src, new.dst):
             return Job.failed(ApplicationError("PF_KEY of this kernel cannot move an SA"))
-        return self.update_sa(new)
+        return self._install(Type.UPDATE, new)
 
     def supports(
         self, protocol: isakmp.Protocol, mode: ipsec.Encapsulation, transform_id: int,
@@ -519,4 +528,5 @@ def _read_spi(message: Message) -> int:
 def _refusal(type: Type, message: Message) -> ApplicationError:
     name = errno.errorcode.get(message.errno, str(message.errno))
     why = codec.read_reason(message.exts) or os.strerror(message.errno)
-    return ApplicationError(f"{type.name} refused: {why} ({name})")
+    kind = NoSuchSa if message.errno == errno.ESRCH else ApplicationError
+    return kind(f"{type.name} refused: {why} ({name})")

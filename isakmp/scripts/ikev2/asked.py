@@ -22,10 +22,8 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
     # What replaces another SA has its traffic, whatever packet waits (2.9.2).
     c.first = packet = None if c.before else packets.waiting(connection, c.part)
     c.offered = c.part or connection.traffic
-    if c.old is not None:
-        c.offered = _in_place_of(x, c.old, c.as_old)
-    elif c.before is not None:
-        c.offered = c.before.traffic if c.as_old else _before_all(c.before)
+    if c.before is not None:
+        c.offered = _in_place_of(x, c, c.before)
     local, remote = c.offered
     if c.old is None and packets.by_pairs(connection):
         # Without a packet it is the pair of one that had such a child SA before.
@@ -40,20 +38,22 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
     message.add(P.TSR, traffic.to_wire(remote))
 
 
-def _in_place_of(x: X, old: ChildSa, as_old: bool) -> Traffic:
-    """The traffic of a child SA that is replaced, and behind it all that its connection is for,
-    where the peer has narrowed that: it may have it by now (2.9.2). as_old: it has not."""
-    connection, sas = old.connection, x.engine.sas
+def _in_place_of(x: X, c: Child, old: ChildSa) -> Traffic:
+    """The traffic of a child SA that is replaced, under whatever IKE SA, and behind it all that its
+    connection is for, where the peer has narrowed that: it may have it by now (2.9.2)."""
+    connection, sa = old.connection, common.sa_of(x)
     by_pairs = x.engine.owner.connections.packets.by_pairs(connection)
-    if as_old or connection.passive or by_pairs:
+    if c.as_old or connection.passive or by_pairs:
         return old.traffic
-    up = [o for o in sas.of_connection(connection.name) if o.state is State.ESTABLISHED]
-    within = traffic.is_subset(old.traffic, connection.traffic)
-    if not within or traffic.carries_all(connection, up):
-        return old.traffic
+    if c.old is not None:  # else what there is beside it ends with its IKE SA
+        every = x.engine.sas.of_connection(connection.name)
+        up = [other for other in every if other.state is State.ESTABLISHED]
+        within = traffic.is_subset(old.traffic, connection.traffic)
+        if not within or traffic.carries_all(connection, up):
+            return old.traffic
     try:
-        every = traffic.selectors_of(connection)
-        ipsec_sa.check_traffic(x, common.sa_of(x), connection, every, Notify.TS_UNACCEPTABLE)
+        whole = traffic.selectors_of(connection)
+        ipsec_sa.check_traffic(x, sa, connection, whole, Notify.TS_UNACCEPTABLE)
     except Refused:
         return old.traffic
     return _before_all(old)

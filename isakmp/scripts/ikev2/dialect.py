@@ -41,6 +41,7 @@ from isakmp.scripts.ikev2.informational import (
     heed_deletes,
     take_back,
     tell,
+    tell_of_end,
 )
 from isakmp.scripts.ikev2.initial import Initial
 from isakmp.scripts.ikev2.receive import KNOWN, RESPONSE, SCRIPTS, Receiver
@@ -347,8 +348,9 @@ class Ikev2:
 
     def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
         """Tell the peer that a child SA, or ``sa`` itself, is gone (RFC 7296 1.4.1)."""
-        items = [delete_ike() if child is None else delete_children([child])]
-        return tell(engine, self, sa, items).finished
+        if child is not None:
+            return tell_of_end(engine, self, sa, delete_children([child]))
+        return tell(engine, self, sa, [delete_ike()]).finished
 
     def tell_later(self, child: ChildSa) -> None:
         """No child SA outlives its IKE SA."""

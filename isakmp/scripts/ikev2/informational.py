@@ -140,8 +140,12 @@ none. Those that end it go before (common.FATAL)."""
 
 
 def _sent_with(x: X, sa: IsakmpSa, spi: bytes) -> ChildSa | None:
+    """What we send with that SPI. That its peer lacks it, it may also say under another IKE SA,
+    which may be all that it has."""
     child = x.engine.sas.sent_with(sa.path.remote, spi)
-    return child if child is not None and _speaks_for(x, sa, child) else None
+    if child is None or not (child.peer == sa.peer or _speaks_for(x, sa, child)):
+        return None
+    return child
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
@@ -270,7 +274,7 @@ def take_back(x: Exchange[Any], c: Child) -> None:
     wire = c.proposals[0].protocol
     if c.spi_in and c.spi_out not in c.gone:
         value = {"protocol_id": int(wire), "spis": [c.spi_in.to_bytes(SPI_SIZE, "big")]}
-        tell(x.engine, x.dialect, sa_of(x), [(P.DELETE, value)])
+        tell_of_end(x.engine, x.dialect, sa_of(x), (P.DELETE, value))
 
 
 def delete_ike() -> tuple[int, Any]:
@@ -287,6 +291,24 @@ def tell(
         state.payloads = payloads
 
     return engine.initiate(dialect, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
+
+
+def tell_of_end(
+    engine: Engine, dialect: Dialect, sa: IsakmpSa, delete: tuple[int, Any]
+) -> Job[None]:  # fmt: skip
+    """The same with the Delete for a child SA, which must arrive: where ``sa`` is replaced before,
+    it goes under what has its child SAs then (RFC 7296 2.18). Done once it was heard."""
+    heard: Job[None] = Job()
+
+    def told(job: Job[Any]) -> None:
+        heir = rekey.home(sa)
+        if job.error is None or heir is sa:
+            heard.take(job)
+        else:
+            tell_of_end(engine, dialect, heir, delete).then(heard.take)
+
+    tell(engine, dialect, sa, [delete]).finished.then(told)
+    return heard
 
 
 INFORMATIONAL = Script(

@@ -177,8 +177,7 @@ def settle_sa(engine: Engine, old: IsakmpSa) -> None:
     owner = engine.owner
     winner, loser = _decide(old.heirs)
     for child in engine.sas.own_children(old):
-        if child.state is not State.DELETING:
-            engine.sas.adopt(child, winner)
+        engine.sas.adopt(child, winner)
     if old.state not in (State.DELETING, State.DEAD):  # its Delete may be waiting its turn
         old.state = State.SUPERSEDED
     if loser is not None:
@@ -189,8 +188,9 @@ def settle_sa(engine: Engine, old: IsakmpSa) -> None:
 
 
 def home(sa: IsakmpSa) -> IsakmpSa:
-    """Where a child SA belongs that was made under ``sa``: what took its place meanwhile has it."""
-    heirs = [heir for heir in sa.heirs if heir.state is State.ESTABLISHED]
+    """Where a child SA belongs that was made under ``sa``: what took its place meanwhile, and maybe
+    that one's, has it."""
+    heirs = [heir for heir in map(home, sa.heirs) if heir.state is State.ESTABLISHED]
     return heirs[0] if heirs and sa.state is not State.ESTABLISHED else sa
 
 

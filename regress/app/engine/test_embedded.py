@@ -20,6 +20,7 @@ from isakmp.app.base import (
 )
 from isakmp.app.engine.embedded import Embedded
 from isakmp.app.engine.engine import KeyEngine
+from isakmp.app.engine.sad import LARVAL_S
 from isakmp.app.engine.server import Server
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.constants import ipsec
@@ -106,6 +107,20 @@ def test_from_acquire_to_hard_limit(near: World) -> None:
     assert isinstance(refused.error, ApplicationError) and "no SA with SPI" in str(refused.error)
     assert near.app.delete_sa(name_of(IN)._replace(spi=spi)).error is None
     assert near.app.delete_policy(OUT_POLICY).error is None
+
+
+def test_an_sa_whose_larval_one_has_ended_is_made_anew(near: World) -> None:
+    """Peers have longer to answer than an SPI is kept for."""
+    spi = near.app.get_spi(REQUEST).result
+    assert spi is not None
+    near.clock = LARVAL_S + 1
+    near.timers.run()
+    spec = IN._replace(spi=spi)
+    assert near.app.update_sa(spec).error is None
+    assert list(near.engine.sas()) == [spec]
+    assert near.app.update_sa(spec._replace(enc_key=bytes(range(20)))).error is not None
+    assert near.app.move_sa(OUT, OUT._replace(encap=(4500, 4500))).error is not None
+    assert list(near.engine.sas()) == [spec]
 
 
 def test_its_sas_move(near: World) -> None:

@@ -140,7 +140,7 @@ def test_add_and_update_answer_without_keys(desk: Desk) -> None:
 
 def test_refusals_are_the_base_header_and_words(desk: Desk) -> None:
     cases: list[tuple[int, bytes, int]] = [
-        (Type.UPDATE, OUT_BODY, errno.EINVAL),
+        (Type.UPDATE, OUT_BODY, errno.ESRCH),
         (Type.DELETE, OUT_NAME, errno.ESRCH),
         (Type.GET, OUT_NAME, errno.ESRCH),
         (Type.ADD, OUT_NAME, errno.EINVAL),

@@ -22,7 +22,7 @@ from isakmp.app.engine.drop import Drops
 from isakmp.app.engine.server import Server
 from isakmp.app.pf_key.backend import PfKey
 from isakmp.constants import ipsec, isakmp
-from isakmp.errors import ApplicationError, Reason
+from isakmp.errors import ApplicationError, NoSuchSa, Reason
 from isakmp.event.timer import Timers
 from isakmp.log.log import Log
 from isakmp.policy.spd import Address, Selector
@@ -73,7 +73,7 @@ class FakeEngine:
     def update(self, spec: SaSpec) -> None:
         old = [key for key, sa in self.installed.items() if sa.spi == spec.spi]
         if spec.spi not in self.larval and not old:
-            raise ApplicationError("nothing to update")
+            raise NoSuchSa("nothing to update")
         self.larval.discard(spec.spi)
         for key in old:
             del self.installed[key]
@@ -81,7 +81,7 @@ class FakeEngine:
 
     def find(self, name: SaId) -> SaSpec:
         if (name.spi, name.dst) not in self.installed:
-            raise ApplicationError("no such SA")
+            raise NoSuchSa("no such SA")
         return self.installed[name.spi, name.dst]
 
     def delete(self, name: SaId) -> None:

@@ -17,7 +17,7 @@ from isakmp.app.pf_key.backend import FIRST_SEQ, PfKey
 from isakmp.app.pf_key.codec import Lifetime, Policy, Sa
 from isakmp.app.pf_key.constants import Ealg, Ext, SaType, State, Type
 from isakmp.constants import ipsec, isakmp
-from isakmp.errors import ApplicationError
+from isakmp.errors import ApplicationError, NoSuchSa
 from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.policy.spd import Selector
@@ -82,6 +82,32 @@ def test_a_handshake_over_a_direct_link() -> None:
     assert [spec for _, spec in world.engine.policies()] == [OUT_POLICY, IN_POLICY]
     assert not world.timers.pending()
     assert not world.app.counters and not world.server.counters
+
+
+@pytest.mark.parametrize("private", [True, False], ids=["engine", "kernel"])
+def test_an_sa_whose_larval_one_has_ended_is_made_anew(private: bool) -> None:
+    """RFC 2367 3.1.2: peers have longer to answer than an SPI is kept for."""
+    far = Far(private=private)
+    job = far.app.update_sa(IN)
+    far.reply(far.link.sent[-1], b"", errno.ESRCH)
+    assert not job.done
+    asked = codec.parse(far.link.sent[-1])
+    assert (asked.type, codec.read_sa(asked.exts).spi) == (Type.ADD, IN.spi)
+    far.reply(far.link.sent[-1], b"")
+    assert result(job) is None
+    for first, number in ((Type.UPDATE, errno.EINVAL), (Type.ADD, errno.EEXIST)):
+        job = far.app.update_sa(IN)
+        if first == Type.ADD:
+            far.reply(far.link.sent[-1], b"", errno.ESRCH)
+        far.reply(far.link.sent[-1], b"", number)
+        assert first.name in str(job.error)
+
+
+def test_what_is_moved_is_not_made_anew() -> None:
+    far = Far(private=True)
+    job = far.app.move_sa(IN, IN._replace(encap=(4500, 4501)))
+    far.reply(far.link.sent[-1], b"", errno.ESRCH)
+    assert isinstance(job.error, NoSuchSa)
 
 
 def test_algorithms_are_known_after_start() -> None:

@@ -26,12 +26,13 @@ from isakmp.message import (
     parse_payloads,
     split,
 )
+from isakmp.payloads.shapes import Octets
 from isakmp.payloads.vendor import VENDOR_DPD
 from regress.payloads.values import CODECS, VALUES, damaged
 
 HEADER = Header(b"initiato", b"responde", 0, 1, 0, Exchange.ID_PROT, 0, 0)
-NONCE: Item = (Payload.NONCE, {"data": b"12345678"})
-VENDOR: Item = (Payload.VENDOR, {"data": VENDOR_DPD})
+NONCE: Item = (Payload.NONCE, Octets(b"12345678"))
+VENDOR: Item = (Payload.VENDOR, Octets(VENDOR_DPD))
 SA: Item = (Payload.SA, CODECS["SA"].vectors[0][1])
 
 
@@ -100,7 +101,7 @@ def test_an_unknown_payload_is_opaque() -> None:
     assert Message.parse(data).build() == data
     assert Message.parse(data).dump()[-1] == f"UNKNOWN(77): {b'whatever'.hex()}"
     with pytest.raises(MalformedPayload, match="opaque"):
-        build_payloads(1, [(77, {"data": b"whatever"})])
+        build_payloads(1, [(77, Octets(b"whatever"))])
 
 
 def test_an_encrypted_message_keeps_its_octets() -> None:

@@ -15,6 +15,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.constants import isakmp
 from isakmp.crypto.cipher import CipherSpec, phase_1_cipher
 from isakmp.crypto.hash import HashSpec, get_hash
@@ -69,7 +70,7 @@ class Ikev1Opener:
             if payload.type == isakmp.Payload.SA:
                 _learn_choice(sa, payload.value)
             elif payload.type == isakmp.Payload.KE:
-                sa.learn_public(payload.value.data)
+                sa.learn_public(payload.of(codecs.KE).data)
 
     def _sa(self, header: Header) -> _Sa:
         """The SA of these cookies; another responder's cookie than before begins a new one."""

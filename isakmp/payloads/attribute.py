@@ -82,7 +82,7 @@ def _describe(value: Mapping[str, Any]) -> list[Line]:
     return lines
 
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "ATTRIBUTE",
     isakmp.Payload.ATTRIBUTE,
     LAYOUT,

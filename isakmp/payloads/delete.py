@@ -55,7 +55,7 @@ def _describe(value: Mapping[str, Any]) -> list[Line]:
     return [("", f"doi {show.doi(value['doi'])} protocol_id {protocol} spis {spis}")]
 
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "DELETE",
     isakmp.Payload.DELETE,
     LAYOUT,

@@ -37,7 +37,7 @@ def _build(value: Mapping[str, Any]) -> bytes:
     return bytes((kind, 0, 0, 0)) + data
 
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "NAT_OA",
     Payload.NAT_OA,
     LAYOUT,

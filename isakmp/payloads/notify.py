@@ -85,7 +85,7 @@ def notify_for(error: MalformedPayload) -> Notify:
     return Notify.PAYLOAD_MALFORMED
 
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "NOTIFY",
     isakmp.Payload.NOTIFY,
     LAYOUT,

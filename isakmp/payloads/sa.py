@@ -292,7 +292,7 @@ _VECTORS: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
 )
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "SA",
     isakmp.Payload.SA,
     LAYOUT,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, TypeVar
 
 from construct import (
+    Adapter,
     Check,
     Const,
     Construct,
@@ -34,6 +35,7 @@ from construct import (
 from isakmp.payloads.base import Misfit, Twin, Value, reason_of
 
 T = TypeVar("T")
+F = TypeVar("F", bound=tuple[Any, ...])
 
 HEADER = struct.Struct(">BBH")
 """The generic header: next payload, reserved, length in octets with the header."""
@@ -47,6 +49,23 @@ class Shared(list[T]):
     that what was worked out of it may be known by that."""
 
     __slots__ = ()
+
+
+class Typed(Adapter):  # type: ignore[misc]
+    """A layout whose value is a NamedTuple of the fields that have no underscore before them."""
+
+    def __init__(self, kind: type[tuple[Any, ...]], layout: Construct) -> None:
+        super().__init__(layout)
+        self.kind: Any = kind
+
+    def _decode(self, obj: Any, context: Any, path: str) -> Any:
+        fields = (obj[name] for name in self.kind._fields)
+        return self.kind(*[tuple(one) if isinstance(one, list) else one for one in fields])
+
+    def _encode(self, obj: Any, context: Any, path: str) -> Any:
+        if not isinstance(obj, self.kind):
+            raise ConstructError(f"{type(obj).__name__} instead of {self.kind.__name__}")
+        return obj._asdict()
 
 
 class Exactly(Subconstruct):  # type: ignore[misc]
@@ -229,7 +248,7 @@ def build_chain(bodies: Sequence[bytes], type: int, limit: int) -> bytes:
     return b"".join(parts) + HEADER.pack(0, 0, HEADER.size + len(last)) + last
 
 
-def remembering(parse: Callable[[bytes], Value]) -> Callable[[bytes], Value]:
+def remembering(parse: Callable[[bytes], T]) -> Callable[[bytes], T]:
     """The same, for bodies that many peers send alike: those that came last are not parsed again.
     What it returns is shared, so nobody changes it."""
     known = lru_cache(KNOWN_MAX)(parse)
@@ -258,25 +277,35 @@ def written_again(build: Callable[[T], bytes]) -> Callable[[T], bytes]:
     return built
 
 
+class Octets(NamedTuple):
+    """The value of a payload that is octets without any structure."""
+
+    data: bytes
+
+
+_octets = partial(tuple.__new__, Octets)
+"""One of a tuple of its field, in two thirds of the time."""
+
+
 def octets(least: int = 1, most: int = 0xFFFF) -> Construct:
     """A body of nothing but ``data``, ``least`` to ``most`` octets."""
     in_bounds = (least <= len_(this.data)) & (len_(this.data) <= most)
-    return Struct("data" / GreedyBytes, Check(in_bounds))
+    return Typed(Octets, Struct("data" / GreedyBytes, Check(in_bounds)))
 
 
-def octets_twin(least: int = 1, most: int = 0xFFFF) -> Twin:
+def octets_twin(least: int = 1, most: int = 0xFFFF) -> Twin[Octets]:
     """The twin of octets()."""
 
     def wrong(data: bytes) -> Misfit:
         return Misfit("", 0, f"{len(data)} octets of data: {least} to {most} are possible")
 
-    def parse(body: bytes) -> Value:
+    def parse(body: bytes) -> Octets:
         if least <= len(body) <= most:
-            return Value(data=body)
+            return _octets((body,))
         raise wrong(body)
 
-    def build(value: Mapping[str, Any]) -> bytes:
-        data: bytes = value["data"]
+    def build(value: Octets) -> bytes:
+        data = value.data
         if least <= len(data) <= most:
             return b"" + data  # refuses what is no octets
         raise wrong(data)
@@ -284,44 +313,46 @@ def octets_twin(least: int = 1, most: int = 0xFFFF) -> Twin:
     return Twin(parse, build)
 
 
-def fields_twin(
-    layout: str, names: tuple[str, ...], wrong: Callable[[Mapping[str, Any]], str]
-) -> Twin:
-    """The twin of fixed fields and then ``data``. wrong: what is amiss with the value, or ""."""
-    form = struct.Struct(layout)
+def fields_twin(layout: str, kind: type[F], wrong: Callable[[F], str]) -> Twin[F]:
+    """The twin of fixed fields and then octets, the last field of that NamedTuple. wrong: what is
+    amiss with the value, or ""."""
+    form, make = struct.Struct(layout), partial(tuple.__new__, kind)
 
-    def checked(value: Any) -> Any:
+    def parse(body: bytes) -> F:
+        if len(body) < form.size:
+            raise Misfit("", 0, f"{len(body)} octets: at least {form.size} are needed")
+        value = make((*form.unpack_from(body), body[form.size :]))
         if reason := wrong(value):
             raise Misfit("", 0, reason)
         return value
 
-    def parse(body: bytes) -> Value:
-        if len(body) < form.size:
-            raise Misfit("", 0, f"{len(body)} octets: at least {form.size} are needed")
-        value = Value(zip(names, form.unpack_from(body), strict=True))
-        value["data"] = body[form.size :]
-        checked(value)
-        return value
-
-    def build(value: Mapping[str, Any]) -> bytes:
-        checked(value)
-        fixed = form.pack(*[value[name] for name in names])
-        data: bytes = value["data"]
-        return fixed + data
+    def build(value: F) -> bytes:
+        if reason := wrong(value):
+            raise Misfit("", 0, reason)
+        data: bytes = value[-1]
+        return form.pack(*value[:-1]) + data
 
     return Twin(parse, build)
 
 
+class Encoded(NamedTuple):
+    """A certificate, or a request of one. encoding: what ``data`` is."""
+
+    encoding: int
+    data: bytes
+
+
 def encoded(least: int) -> Construct:
     """``encoding`` and at least ``least`` octets of ``data``: certificates and their requests."""
-    return Struct("encoding" / Int8ub, "data" / GreedyBytes, Check(len_(this.data) >= least))
+    layout = Struct("encoding" / Int8ub, "data" / GreedyBytes, Check(len_(this.data) >= least))
+    return Typed(Encoded, layout)
 
 
-def encoded_twin(least: int) -> Twin:
+def encoded_twin(least: int) -> Twin[Encoded]:
     """The twin of encoded()."""
 
-    def wrong(value: Mapping[str, Any]) -> str:
-        size = len(value["data"])
+    def wrong(value: Encoded) -> str:
+        size = len(value.data)
         return f"{size} octets of data: at least {least} are needed" if size < least else ""
 
-    return fields_twin(">B", ("encoding",), wrong)
+    return fields_twin(">B", Encoded, wrong)

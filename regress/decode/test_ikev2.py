@@ -22,13 +22,15 @@ from isakmp.constants.ikev2 import Exchange, Flag, Payload
 from isakmp.decode import Decoded, Decoder
 from isakmp.keytable import KeyTable
 from isakmp.message import Header, build_payloads
+from isakmp.payloads.ikev2.auth import AuthValue
+from isakmp.payloads.ikev2.id import IdValue
 
 SPI_I, SPI_R = b"initiate", b"responds"
 INNER = build_payloads(
     2,
     [
-        (Payload.IDI, {"type": 2, "data": b"initiator"}),
-        (Payload.AUTH, {"method": 2, "data": bytes(32)}),
+        (Payload.IDI, IdValue(2, b"initiator")),
+        (Payload.AUTH, AuthValue(2, bytes(32))),
     ],
 )[1]
 CIPHERS = [

@@ -7,6 +7,7 @@ with the place; what RFC 7296 2.5 wants ignored is read as if it were zero.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +27,7 @@ TRANSFORM = "0000000801000014"
 V4, V6 = "0a000000" + "0a0000ff", "00" * 16 + "ff" * 16
 
 
-def of(kind: P) -> Codec:
+def of(kind: P) -> Codec[Any]:
     found = codec(2, kind)
     assert found is not None
     return found

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from isakmp.payloads.base import Codec, Misfit, Value
+from isakmp.payloads.base import Codec, Misfit
 from isakmp.payloads.ikev2.sa import CODEC as SA_2
 from isakmp.payloads.sa import CODEC as SA_1
-from isakmp.payloads.shapes import KNOWN_MAX, KNOWN_OCTETS, Shared, remembering, written_again
+from isakmp.payloads.shapes import (
+    KNOWN_MAX,
+    KNOWN_OCTETS,
+    Octets,
+    Shared,
+    remembering,
+    written_again,
+)
 
 
 def _counting() -> tuple[list[bytes], object]:
     parsed: list[bytes] = []
 
-    def parse(body: bytes) -> Value:
+    def parse(body: bytes) -> Octets:
         parsed.append(body)
         if body.startswith(b"bad"):
             raise Misfit("", 0, "bad")
-        return Value(data=body)
+        return Octets(body)
 
     return parsed, remembering(parse)
 
@@ -28,7 +36,7 @@ def test_a_body_that_came_before_is_not_parsed_again() -> None:
     parsed, parse = _counting()
     assert callable(parse)
     assert parse(b"one") is parse(bytes(bytearray(b"one")))
-    assert parse(b"two") == {"data": b"two"}
+    assert parse(b"two") == Octets(b"two")
     assert parsed == [b"one", b"two"]
 
 
@@ -37,7 +45,7 @@ def test_long_bodies_and_bad_ones_are_not_kept() -> None:
     assert callable(parse)
     longest = bytes(KNOWN_OCTETS)
     for body in (longest, longest, longest + b"\0", longest + b"\0"):
-        assert parse(body) == {"data": body}
+        assert parse(body) == Octets(body)
     for _ in range(2):
         with pytest.raises(Misfit):
             parse(b"bad")
@@ -100,7 +108,7 @@ def test_long_ones_are_written_anew() -> None:
     [(SA_1, 114, True), (SA_1, 126, False), (SA_2, 116, True), (SA_2, 126, False)],
 )
 def test_what_is_known_again_is_bounded_in_octets(
-    codec: Codec, attributes: int, shared: bool
+    codec: Codec[Any], attributes: int, shared: bool
 ) -> None:
     """Whatever is kept beside an object is found again by it alone: it has to come again."""
     _, value = codec.vectors[0]
@@ -116,7 +124,7 @@ def test_what_is_known_again_is_bounded_in_octets(
 
 
 @pytest.mark.parametrize("codec", [SA_1, SA_2], ids=["1", "2"])
-def test_transforms_behind_another_spi_are_the_same_object(codec: Codec) -> None:
+def test_transforms_behind_another_spi_are_the_same_object(codec: Codec[Any]) -> None:
     _, value = codec.vectors[-1]
     proposal = value["proposals"][0]
     spis = [proposal | {"spi": bytes([n]) * 4} for n in (1, 2)]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from isakmp.payloads import family
 from isakmp.payloads.base import Codec, Misfit
-from isakmp.payloads.id import SIZES
+from isakmp.payloads.id import SIZES, IdValue
+from isakmp.payloads.shapes import Encoded, Octets
 
 _IKEV1 = family(1)
 assert _IKEV1
@@ -36,24 +37,22 @@ proposal = st.fixed_dictionaries(
 )
 
 
-def _identity(kind: int) -> st.SearchStrategy[dict[str, Any]]:
+def _identity(kind: int) -> st.SearchStrategy[IdValue]:
     size = SIZES.get(kind)
     names = data(1) if size is None else data(size, size)
-    return st.fixed_dictionaries(
-        {"type": st.just(kind), "protocol": u8, "port": u16, "data": names}
-    )
+    return st.builds(IdValue, st.just(kind), u8, u16, names)
 
 
 def _spis(size: int) -> st.SearchStrategy[list[bytes]]:
     return st.lists(data(size, size), min_size=1, max_size=4)
 
 
-def _octets(least: int, most: int) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({"data": data(least, most)})
+def _octets(least: int, most: int) -> st.SearchStrategy[Octets]:
+    return st.builds(Octets, data(least, most))
 
 
-def _encoded(least: int) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({"encoding": u8, "data": data(least)})
+def _encoded(least: int) -> st.SearchStrategy[Encoded]:
+    return st.builds(Encoded, u8, data(least))
 
 
 _address = st.one_of(
@@ -61,7 +60,7 @@ _address = st.one_of(
     st.fixed_dictionaries({"type": st.just(5), "data": data(16, 16)}),
 )
 
-VALUES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+VALUES: dict[str, st.SearchStrategy[Any]] = {
     "SA": st.fixed_dictionaries(
         {
             "doi": st.just(1),
@@ -108,7 +107,7 @@ def damaged(draw: st.DrawFn, good: bytes) -> bytes:
     return bytes(octets)
 
 
-def bodies(codec: Codec) -> st.SearchStrategy[bytes]:
+def bodies(codec: Codec[Any]) -> st.SearchStrategy[bytes]:
     """Good bodies, damaged ones and noise."""
     good = VALUES[codec.name].map(codec.build)
     return st.one_of(good, good.flatmap(damaged), st.binary(max_size=64))

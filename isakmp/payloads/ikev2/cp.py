@@ -63,7 +63,7 @@ def _describe(value: Mapping[str, Any]) -> list[Line]:
     ]
 
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "CP",
     ikev2.Payload.CP,
     LAYOUT,

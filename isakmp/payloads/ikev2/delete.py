@@ -62,7 +62,7 @@ def _describe(value: Mapping[str, Any]) -> list[Line]:
     return [("", f"protocol_id {name_of(ikev2.Protocol, value['protocol_id'])} spis {spis}")]
 
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "DELETE",
     ikev2.Payload.DELETE,
     LAYOUT,

@@ -52,7 +52,7 @@ def _describe(value: Mapping[str, Any]) -> list[Line]:
     return [("", text)]
 
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "EAP",
     ikev2.Payload.EAP,
     LAYOUT,

@@ -71,7 +71,7 @@ def _describe(value: Mapping[str, Any]) -> list[Line]:
     ]
 
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "NOTIFY",
     ikev2.Payload.NOTIFY,
     LAYOUT,

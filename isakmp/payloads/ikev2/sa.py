@@ -224,7 +224,7 @@ _VECTORS: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
 )
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "SA",
     ikev2.Payload.SA,
     LAYOUT,

@@ -189,7 +189,7 @@ _V6 = {
     "end": b"\xff" * 16,
 }
 
-CODEC = Codec(
+CODEC: Codec[Any] = Codec(
     "TSi",
     ikev2.Payload.TSI,
     LAYOUT,

@@ -235,7 +235,7 @@ class Ikev1:
         """
         state = exchange.state
         if payload.type == P.VENDOR and isinstance(state, Phase1):
-            if payload.value is not None and payload.value.data == VENDOR_DPD:
+            if payload.body == VENDOR_DPD:
                 state.vendors.add(VENDOR_DPD)
             return
         if payload.type != P.NOTIFY or payload.value is None:

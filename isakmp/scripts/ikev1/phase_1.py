@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.causes import MENDS
 from isakmp.chosen import ChosenIke
 from isakmp.constants import DOI_IPSEC, IKEV1, ipsec, isakmp, name_of
@@ -103,7 +104,7 @@ def send_vendors(message: Outgoing) -> None:
 
 def recv_vendors(x: X, message: Incoming) -> None:
     """Note what the peer knows (at most 64 vendor IDs)."""
-    x.state.vendors.update(p.value.data for p in message.take_all(P.VENDOR)[:64])
+    x.state.vendors.update(v.data for v in message.values(codecs.VENDOR)[:64])
     if x.engine.owner.nat_traversal:
         x.state.nat.vendor = nat.best_vendor(x.state.vendors)
 
@@ -268,8 +269,9 @@ def add_key_and_nonce(x: X, message: Outgoing) -> None:
 
 def take_key_and_nonce(x: X, message: Incoming) -> None:
     """Note the peer's public value and nonce."""
-    public, nonce = message.take(P.KE).value.data, message.take(P.NONCE)
-    check_nonce(nonce.value.data, nonce.offset)
+    public, payload = message.value(codecs.KE).data, message.take(P.NONCE)
+    nonce = payload.of(codecs.NONCE).data
+    check_nonce(nonce, payload.offset)
     group = get_group(chosen_of(x).group)
     if len(public) != group.public_size:
         raise Refused(
@@ -280,9 +282,9 @@ def take_key_and_nonce(x: X, message: Incoming) -> None:
         )  # fmt: skip
     x.state.keys = None
     if x.initiator:
-        x.state.g_xr, x.state.nr_b = public, nonce.value.data
+        x.state.g_xr, x.state.nr_b = public, nonce
     else:
-        x.state.g_xi, x.state.ni_b = public, nonce.value.data
+        x.state.g_xi, x.state.ni_b = public, nonce
 
 
 def check_nonce(nonce: bytes, offset: int) -> None:
@@ -377,7 +379,7 @@ def check_id(x: X, payload: Payload, opening: Opening | None = None) -> None:
 
     opening: it says which section that is, as it comes early enough for that to count.
     """
-    value = payload.value
+    value = payload.of(codecs.ID)
     try:
         came = Identity(ipsec.Id(value.type), value.data)
     except ValueError:
@@ -418,8 +420,7 @@ def take_auth(x: X, message: Incoming) -> None:
     """Check the peer's HASH. The cipher alone proves nothing: who changes a bit of what goes by
     changes what it is deciphered to, and spoils no more than a block. What comes to an initiator
     may be another's answer still, who has the secret, too."""
-    payload = message.take(P.HASH)
-    if not compare_digest(payload.value.data, _hash(x, ours=False)):
+    if not compare_digest(message.value(codecs.HASH).data, _hash(x, ours=False)):
         raise Refused(wrong_secret(x, "its HASH does not verify"),
                       isakmp.Notify.AUTHENTICATION_FAILED)  # fmt: skip
     message.proven = not x.initiator

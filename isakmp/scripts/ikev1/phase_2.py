@@ -8,6 +8,7 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.constants import isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.errors import MalformedPayload, Reason, Refused
@@ -24,7 +25,7 @@ def take_hash(message: Incoming) -> tuple[bytes, bytes]:
     payload = message.take(P.HASH)
     if payload is not message.payloads[0]:
         raise MalformedPayload("HASH", payload.offset, "is not the first payload", "RFC 2409 5.5")
-    return payload.value.data, message.after(payload)
+    return payload.of(codecs.HASH).data, message.after(payload)
 
 
 def check_hash(received: bytes, expected: bytes) -> None:

@@ -21,6 +21,7 @@ from contextlib import suppress
 from hmac import compare_digest
 from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.app.base import Limits, SaSpec, bundle_order
 from isakmp.constants import DOI_IPSEC, ipsec, isakmp
 from isakmp.constants.key_exchange import Method
@@ -247,15 +248,16 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
     if not message.proven:
         raise unverified()
     proposals = take_sa(message).value.proposals
-    nonce, s.agreed = message.take(P.NONCE), x.engine.now()
-    check_nonce(nonce.value.data, nonce.offset)
+    payload, s.agreed = message.take(P.NONCE), x.engine.now()
+    nonce = payload.of(codecs.NONCE).data
+    check_nonce(nonce, payload.offset)
     for kind in (P.NAT_OA, P.NAT_OA_DRAFT):
         message.take_all(kind)
     if x.initiator:
-        s.nr_b = nonce.value.data
+        s.nr_b = nonce
         yield from _recv_answer(x, message, proposals)
     else:
-        s.ni_b = nonce.value.data
+        s.ni_b = nonce
         _recv_offer(x, message, proposals)
 
 
@@ -324,13 +326,13 @@ def _log_choice(x: X, verb: str, chosen: Chosen) -> None:
 def _take_key(x: X, message: Incoming, group: Method | None) -> None:
     """KE must be there exactly where PFS was agreed on."""
     x.state.group = group
-    payloads = message.take_all(P.KE)
-    if (group is None) == bool(payloads):
-        said = "with a KE payload but without PFS" if payloads else "with PFS but no KE payload"
+    values = message.values(codecs.KE)
+    if (group is None) == bool(values):
+        said = "with a KE payload but without PFS" if values else "with PFS but no KE payload"
         raise Refused(Reason("invalid-key-information", f"the peer's message comes {said}"),
                       isakmp.Notify.INVALID_KEY_INFORMATION)  # fmt: skip
-    if payloads:
-        x.state.g_qm_peer = payloads[0].value.data
+    if values:
+        x.state.g_qm_peer = values[0].data
 
 
 def _agree(x: X) -> Wait:

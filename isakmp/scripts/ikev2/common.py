@@ -17,6 +17,7 @@ from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Outgoing
+from isakmp.payloads.ikev2.ke import KeValue
 from isakmp.policy import proposal
 from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Proposal
@@ -110,9 +111,9 @@ def make_key_pair(x: Exchange[Any], group: int) -> Generator[Job[bytes], bytes, 
     return agreement.key_pair(x.engine.work, x.engine.random, group)
 
 
-def ke_value(group: int, public: bytes) -> dict[str, Any]:
+def ke_value(group: int, public: bytes) -> KeValue:
     """What a KE payload is built from."""
-    return {"group": int(group), "data": public}
+    return KeValue(int(group), public)
 
 
 def agree(x: Exchange[Any], pair: KeyPair, public: bytes) -> agreement.Octets:

@@ -27,6 +27,7 @@ from isakmp.exchange.script import (
     Wait,
     refusable,
 )
+from isakmp.payloads import ikev2 as codecs
 from isakmp.policy import proposal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import State
@@ -113,7 +114,9 @@ def _add_key(x: X, message: Outgoing) -> Wait:
             s.key_pair = yield from common.make_key_pair(x, s.group)
             public = s.key_pair.public
         else:
-            public, s.g_ir = yield from common.respond(x, s.group, s.ke_peer.data)
+            public, s.g_ir = yield from common.respond(
+                x, s.group, s.ke_peer.data if s.ke_peer else b""
+            )
         message.add(P.KE, common.ke_value(s.group, public))
 
 
@@ -154,9 +157,8 @@ def recv_SA_NONCE(x: X, message: Incoming) -> Wait:
     """What the peer asks for, or has agreed to."""
     s = x.state
     notifies = common.take_notifies(message)
-    nonce = message.take(P.NONCE).value.data
-    payloads = message.take_all(P.KE)
-    s.ke_peer = payloads[0].value if payloads else None
+    nonce = message.value(codecs.NONCE).data
+    s.ke_peer = next(iter(message.values(codecs.KE)), None)
     if x.initiator:
         s.nr = nonce
         if s.child is None:

@@ -19,6 +19,7 @@ from isakmp.crypto.groups import KeyPair
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Outgoing, Wait
+from isakmp.payloads.ikev2.ke import KeValue
 from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, less, rekey
@@ -50,7 +51,7 @@ class Create:
     group: int | None = None
     key_pair: KeyPair | None = None
     g_ir: bytes = field(default=b"", repr=False)
-    ke_peer: Any = None
+    ke_peer: KeValue | None = None
     restarts: int = 0
     choice: Any = None
     chosen: ChosenIkev2 | None = None

@@ -29,7 +29,10 @@ from isakmp.exchange.script import (
     Wait,
     refusable,
 )
-from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
+from isakmp.payloads import ikev2 as codecs
+from isakmp.payloads.base import Codec
+from isakmp.payloads.ikev2.auth import AuthValue
+from isakmp.payloads.ikev2.id import IdValue
 from isakmp.policy import proposal
 from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.peers import IKE_SA_INIT
@@ -55,21 +58,21 @@ _IDENTITIES = frozenset(ipsec.Id(int(kind)) for kind in (
 # --- identities ------------------------------------------------------------------------------
 
 
-def id_value(identity: Identity) -> dict[str, Any]:
+def id_value(identity: Identity) -> IdValue:
     """What an IDi or IDr payload is built from; both versions number their types alike."""
-    return {"type": int(identity.type), "data": identity.data}
+    return IdValue(int(identity.type), identity.data)
 
 
 def id_body(identity: Identity) -> bytes:
     """IDi' or IDr' of RFC 7296 2.15: the payload without its generic header."""
-    return ID_CODEC.build(id_value(identity))
+    return codecs.IDI.build(id_value(identity))
 
 
-def take_id(message: Incoming, kind: int) -> tuple[Identity, bytes]:
+def take_id(message: Incoming, codec: Codec[IdValue]) -> tuple[Identity, bytes]:
     """The identity of an IDi or IDr payload, and its octets. Refused where its type is not
     known, or it is longer than any that is kept."""
-    payload = message.take(kind)
-    value = payload.value
+    payload = message.take(codec.type)
+    value = payload.of(codec)
     if value.type not in _IDENTITIES:
         name = name_of(ikev2.Id, value.type)
         reason = Reason("invalid-identity", f"identity type {name} is not taken",
@@ -151,11 +154,11 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     s, sa = x.state, sa_of(x)
     _expect_proof(message)
     notifies = common.take_notifies(message)
-    s.remote_id, s.remote_body = take_id(message, P.IDR if x.initiator else P.IDI)
+    s.remote_id, s.remote_body = take_id(message, codecs.IDR if x.initiator else codecs.IDI)
     if x.initiator:
         _expect_identity(x, s.remote_id)
     else:
-        wanted = take_id(message, P.IDR)[0] if message.has(P.IDR) else None
+        wanted = take_id(message, codecs.IDR)[0] if message.has(P.IDR) else None
         begun, catalog = x.remote, x.engine.owner.catalog
         x.remote = catalog.identify(begun, Caller(s.remote_id, wanted, x.path.remote), IKE_SA_INIT)
         if x.remote is not begun:
@@ -266,7 +269,7 @@ def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait
 def add_auth(x: X, message: Outgoing) -> None:
     """Append the proof that we know the secret."""
     number = int(ikev2.Auth.SHARED_KEY_MIC)
-    message.add(P.AUTH, {"method": number, "data": _proof(x, ppk.own_keys(x))})
+    message.add(P.AUTH, AuthValue(number, _proof(x, ppk.own_keys(x))))
 
 
 def _proof(x: X, sk: SkKeys) -> bytes:
@@ -277,7 +280,7 @@ def _proof(x: X, sk: SkKeys) -> bytes:
 def take_auth(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
     """Check the peer's proof, which ends what others have answered. Refused with
     AUTHENTICATION_FAILED where it is none."""
-    value = message.take(P.AUTH).value
+    value = message.value(codecs.AUTH)
     how = method(value.method)
     keys, secret = sa_of(x).keys, _secret(x)
     data = ppk.settle(x, notifies, value.data)

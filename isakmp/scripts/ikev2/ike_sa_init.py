@@ -30,6 +30,7 @@ from isakmp.crypto.prf import get_prf_v2
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
 from isakmp.log.log import LogClass
+from isakmp.payloads import ikev2 as codecs
 from isakmp.policy import proposal
 from isakmp.policy.proposal import Choice
 from isakmp.policy.remembered import remembered
@@ -105,8 +106,8 @@ def _keep_message_1(x: X) -> None:
 def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
     """The responder chooses; the initiator checks the choice, and both have keys."""
     s = x.state
-    proposals, ke = message.take(P.SA).value.proposals, message.take(P.KE).value
-    nonce = message.take(P.NONCE).value.data
+    proposals, ke = message.take(P.SA).value.proposals, message.value(codecs.KE)
+    nonce = message.value(codecs.NONCE).data
     remote = x.remote
     if x.initiator:
         s.nr = nonce

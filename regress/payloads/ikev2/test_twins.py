@@ -17,7 +17,7 @@ from isakmp.payloads.base import Codec, Misfit
 octet, word = st.integers(0, 0xFF), st.integers(0, 0xFFFF)
 
 
-def of(kind: Payload) -> Codec:
+def of(kind: Payload) -> Codec[Any]:
     found = codec(2, kind)
     assert found is not None and found.twin is not None
     return found
@@ -73,7 +73,7 @@ VALUES: dict[Payload, st.SearchStrategy[dict[str, Any]]] = {
 }
 
 
-def specified(found: Codec, value: dict[str, Any]) -> bytes | None:
+def specified(found: Codec[Any], value: dict[str, Any]) -> bytes | None:
     """What the construct builds; None where it cannot."""
     try:
         return bytes(found.construct.build(value))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from isakmp.constants import ikev2
 from isakmp.errors import Reason, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Outgoing
+from isakmp.payloads.shapes import Octets
 from isakmp.sa import State
 from isakmp.scripts.ikev2 import creation
 from isakmp.scripts.ikev2.additional import Additional
@@ -90,7 +89,7 @@ def test_ends_that_count_differently_do_not_agree(methods: tuple[int, ...], link
     net, west, east = pair()
     x = begun(west)
     x.state.additional = Additional(methods)
-    value: Any = type("Value", (), {"data": b"link"})
+    value = Octets(b"link")
     with pytest.raises(Refused) as caught:
         list(creation.take_rest(x, {ADDITIONAL: [value]} if linked else {}))
     assert caught.value.reason.cause == "bad-choice"

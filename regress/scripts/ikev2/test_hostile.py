@@ -16,6 +16,7 @@ from isakmp.exchange.budget import STRANGERS_PER_S
 from isakmp.exchange.outcome import OUTCOMES_MAX
 from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
 from isakmp.payloads.shapes import HEADER as GENERIC
+from isakmp.payloads.shapes import Octets
 from isakmp.policy import proposal
 from isakmp.policy.boxes import SELECTORS_MAX
 from isakmp.policy.spd import Proposal, Traffic, TrafficSelector
@@ -255,7 +256,7 @@ def rekeying(spi: bytes, proposals: tuple[Proposal, ...], traffic: Traffic) -> l
     return [
         (P.NOTIFY, {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}),
         (P.SA, proposal.offer(proposals, b"\1\2\3\4")),
-        (P.NONCE, {"data": bytes(32)}),
+        (P.NONCE, Octets(bytes(32))),
         (P.TSI, to_wire(traffic.local)),
         (P.TSR, to_wire(traffic.remote)),
     ]

@@ -129,7 +129,7 @@ def test_every_exchange_has_a_key_pair_of_its_own() -> None:
     public: list[bytes] = []
 
     def note(x: Any, message: Any) -> None:
-        public.extend(value["data"] for kind, value in message.payloads if kind == P.KE)
+        public.extend(value.data for kind, value in message.payloads if kind == P.KE)
 
     for host in (west, east):
         change_sent(host, note, 2)

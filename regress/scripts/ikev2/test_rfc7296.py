@@ -14,6 +14,8 @@ import pytest
 from isakmp.constants import ikev2
 from isakmp.exchange.script import Outgoing
 from isakmp.message import HEADER_SIZE, Item, parse_payloads
+from isakmp.payloads.ikev2.ke import KeValue
+from isakmp.payloads.shapes import Octets
 from isakmp.policy import proposal, traffic
 from isakmp.policy.spd import Selector, Traffic
 from isakmp.policy.traffic import of_network, to_wire
@@ -42,7 +44,7 @@ def request(west: Host, **changes: Any) -> list[Item]:
     traffic = connection.traffic
     values: dict[str, Any] = {
         "SA": proposal.offer(connection.proposals, b"\1\2\3\4"),
-        "NONCE": {"data": bytes(32)},
+        "NONCE": Octets(bytes(32)),
         "TSI": to_wire(traffic.local),
         "TSR": to_wire(traffic.remote),
         **changes,
@@ -111,7 +113,7 @@ def test_who_is_told_so_ends_it_too(kind: int, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_key_exchange_outside_its_group_ends_the_ike_sa() -> None:
     net, west, east = pair(connection_tags="ESP-proposals= aes128gcm16-modp2048")
-    ke = {"group": 14, "data": bytes(255) + b"\1"}
+    ke = KeValue(14, bytes(255) + b"\1")
     (answer,) = send(net, west, east, forge(west, request(west, KE=ke), kind=X.CREATE_CHILD_SA))
     assert notifies(opened(west, answer))[0].notify == Notify.INVALID_SYNTAX
     assert not east.rows(1)
@@ -562,9 +564,9 @@ def test_a_bad_public_value_in_an_answer_ends_the_ike_sa(
     )
     old, value = sa_of(west), common.ke_value
 
-    def outside(group: int, pair: Any) -> dict[str, Any]:
+    def outside(group: int, pair: Any) -> KeValue:
         answers = len([p for p in net.history if p.header.exchange_type == X.CREATE_CHILD_SA])
-        return {"group": group, "data": bytes(255) + b"\1"} if answers else value(group, pair)
+        return KeValue(group, bytes(255) + b"\1") if answers else value(group, pair)
 
     monkeypatch.setattr(common, "ke_value", outside)
     if of_child:

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from isakmp.payloads import family
 from isakmp.payloads.base import Codec, Misfit
+from isakmp.payloads.delete import DeleteValue
 from isakmp.payloads.id import SIZES, IdValue
+from isakmp.payloads.nat_oa import AddressValue
+from isakmp.payloads.notify import NotifyValue
 from isakmp.payloads.shapes import Encoded, Octets
 
 _IKEV1 = family(1)
@@ -43,8 +46,8 @@ def _identity(kind: int) -> st.SearchStrategy[IdValue]:
     return st.builds(IdValue, st.just(kind), u8, u16, names)
 
 
-def _spis(size: int) -> st.SearchStrategy[list[bytes]]:
-    return st.lists(data(size, size), min_size=1, max_size=4)
+def _spis(size: int) -> st.SearchStrategy[tuple[bytes, ...]]:
+    return st.lists(data(size, size), min_size=1, max_size=4).map(tuple)
 
 
 def _octets(least: int, most: int) -> st.SearchStrategy[Octets]:
@@ -56,8 +59,8 @@ def _encoded(least: int) -> st.SearchStrategy[Encoded]:
 
 
 _address = st.one_of(
-    st.fixed_dictionaries({"type": st.just(1), "data": data(4, 4)}),
-    st.fixed_dictionaries({"type": st.just(5), "data": data(16, 16)}),
+    st.builds(AddressValue, st.just(1), data(4, 4)),
+    st.builds(AddressValue, st.just(5), data(16, 16)),
 )
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -75,12 +78,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "HASH": _octets(1, 64),
     "SIG": _octets(1, 300),
     "NONCE": _octets(8, 256),
-    "NOTIFY": st.fixed_dictionaries(
-        {"doi": u32, "protocol_id": u8, "notify": u16, "spi": data(0, 16), "data": data()}
-    ),
-    "DELETE": st.fixed_dictionaries(
-        {"doi": u32, "protocol_id": u8, "spis": st.integers(1, 16).flatmap(_spis)}
-    ),
+    "NOTIFY": st.builds(NotifyValue, u32, u8, u16, data(0, 16), data()),
+    "DELETE": st.builds(DeleteValue, u32, u8, st.integers(1, 16).flatmap(_spis)),
     "VENDOR": _octets(0, 40),
     "ATTRIBUTE": st.fixed_dictionaries({"type": u8, "identifier": u16, "attributes": attributes}),
     "NAT_D": _octets(1, 64),

@@ -25,6 +25,7 @@ from isakmp.exchange.script import Incoming, Outgoing, Wait, duplicate
 from isakmp.log.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path
+from isakmp.payloads.notify import NotifyValue
 from isakmp.payloads.sa import CODEC as SA_CODEC
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
@@ -509,10 +510,8 @@ def first_contact(x: X) -> bool:
 def add_initial_contact(x: X, message: Outgoing) -> None:
     """Say so where this is the first contact."""
     if first_contact(x):
-        message.add(P.NOTIFY, {
-            "doi": DOI_IPSEC, "protocol_id": isakmp.Protocol.ISAKMP,
-            "notify": isakmp.Notify.INITIAL_CONTACT, "spi": x.cky_i + x.cky_r, "data": b"",
-        })  # fmt: skip
+        about = isakmp.Protocol.ISAKMP, isakmp.Notify.INITIAL_CONTACT, x.cky_i + x.cky_r
+        message.add(P.NOTIFY, NotifyValue(DOI_IPSEC, *about, b""))
 
 
 def made(x: X, local_id: Identity, remote_id: Identity, keys: Keys) -> IsakmpSa:

@@ -53,7 +53,7 @@ def recv_refusal(x: Exchange[Any], message: Incoming) -> None:
             received, keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest)
         )
     x.sa.ids.spoken = True
-    said = [payload.value.notify for payload in message.take_all(P.NOTIFY)]
+    said = [value.notify for value in message.values(codecs.NOTIFY)]
     error = next((number for number in said if number < isakmp.Notify.CONNECTED), None)
     if error is None:
         raise MalformedPayload("HDR", 28, "an answer without SA and NONCE", "RFC 2409 5.5")

@@ -40,6 +40,8 @@ from isakmp.exchange.script import (
 )
 from isakmp.log.log import LogClass
 from isakmp.payloads.data_attribute import build_attributes
+from isakmp.payloads.nat_oa import AddressValue
+from isakmp.payloads.notify import NotifyValue
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.children import is_transport
 from isakmp.policy.match import Chosen, choose_ipsec, describe
@@ -197,7 +199,7 @@ def _add_nat_oa(x: X, message: Outgoing) -> None:
     ours, theirs = x.path.local, x.path.remote
     for address in (ours, theirs) if x.initiator else (theirs, ours):
         id_type = ipsec.Id.IPV4_ADDR if address.version == 4 else ipsec.Id.IPV6_ADDR
-        message.add(kind, {"type": id_type, "data": address.packed})
+        message.add(kind, AddressValue(id_type, address.packed))
 
 
 def _add_responder_lifetime(x: X, message: Outgoing) -> None:
@@ -208,12 +210,9 @@ def _add_responder_lifetime(x: X, message: Outgoing) -> None:
         return
     kind = ipsec.Attribute
     attributes = life_attributes(kind.LIFE_TYPE, kind.LIFE_DURATION, chosen.what.life_s, None)
-    message.add(P.NOTIFY, {
-        "doi": DOI_IPSEC, "protocol_id": chosen.what.protocol,
-        "notify": isakmp.Notify.RESPONDER_LIFETIME,
-        "spi": x.state.spis[chosen.what.protocol].to_bytes(4, "big"),
-        "data": build_attributes(attributes),
-    })  # fmt: skip
+    spi = x.state.spis[chosen.what.protocol].to_bytes(4, "big")
+    about = chosen.what.protocol, isakmp.Notify.RESPONDER_LIFETIME, spi
+    message.add(P.NOTIFY, NotifyValue(DOI_IPSEC, *about, build_attributes(attributes)))
 
 
 # --- message 1 and 2, receiving --------------------------------------------------------------
@@ -381,7 +380,7 @@ def recv_CONNECTED(x: X, message: Incoming) -> None:
     received, rest = take_hash(message)
     check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
     notify = message.take(P.NOTIFY)
-    if notify.value.notify != isakmp.Notify.CONNECTED:
+    if notify.of(codecs.NOTIFY).notify != isakmp.Notify.CONNECTED:
         raise MalformedPayload("NOTIFY", notify.offset, "is not CONNECTED", "RFC 2408 3.1")
 
 

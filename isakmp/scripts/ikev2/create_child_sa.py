@@ -34,7 +34,7 @@ from isakmp.sa import State
 from isakmp.scripts.ikev2 import asked, common, rekey
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
-from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.common import Notifies, sa_of
 from isakmp.scripts.ikev2.creation import (
     Create,
     X,
@@ -185,7 +185,7 @@ def _proposals(message: Incoming) -> list[Any]:
     ]
 
 
-def _recv_child_request(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+def _recv_child_request(x: X, message: Incoming, notifies: Notifies) -> None:
     s = x.state
     s.child = c = Child(with_group=True)
     rekey.check_child_request(x)
@@ -213,7 +213,7 @@ def _check_key(
 
 
 def _recv_child_answer(
-    x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]
+    x: X, c: Child, message: Incoming, notifies: Notifies
 ) -> Wait:  # fmt: skip
     s = x.state
     negotiation.take_answer(x, c, message, notifies)
@@ -249,7 +249,7 @@ def _recv_ike_request(x: X, message: Incoming) -> None:
     _check_key(x, message, s.chosen.group, remote.proposals)
 
 
-def _recv_ike_answer(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait:
+def _recv_ike_answer(x: X, message: Incoming, notifies: Notifies) -> Wait:
     s, remote = x.state, x.remote
     s.choice = proposal.check_answer(
         message.take(P.SA).value.proposals, remote.proposals, remote.name, remote.line

@@ -10,8 +10,6 @@ is good also where its child SA is refused: the answer then holds a notify in it
 
 from __future__ import annotations
 
-from typing import Any
-
 from isakmp.auth import method
 from isakmp.chosen import ChosenIkev2
 from isakmp.constants import ikev2, ipsec, name_of
@@ -42,7 +40,7 @@ from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev2 import asked, common, less, ppk, twins
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2.child import Child
-from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.common import Notifies, sa_of
 from isakmp.scripts.ikev2.informational import take_back
 from isakmp.scripts.ikev2.initial import Initial, X
 
@@ -224,14 +222,14 @@ def _own_id(x: X, wanted: Identity | None) -> Identity | None:
     return known
 
 
-def _expect_no_refusal(x: X, notifies: dict[int, list[Any]]) -> None:
+def _expect_no_refusal(x: X, notifies: Notifies) -> None:
     """The responder may prove itself and still not take us; other errors are of the child SA."""
     error = next((n for n in notifies if n in common.FATAL_AT_FIRST), None)
     if x.initiator and error is not None:
         raise _refused_by_peer(x, error)
 
 
-def _choose_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+def _choose_child(x: X, message: Incoming, notifies: Notifies) -> None:
     """As responder: what child SA there may be, if one is asked for."""
     s = x.state
     if not message.has(P.SA):
@@ -247,7 +245,7 @@ def _choose_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> No
         s.refusal = refused.kept()
 
 
-def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait:
+def _take_child(x: X, message: Incoming, notifies: Notifies) -> Wait:
     """As initiator: the child SA, or the notify that says why there is none."""
     s, c = x.state, x.state.child
     if c is None:
@@ -277,7 +275,7 @@ def _proof(x: X, sk: SkKeys) -> bytes:
     return how.prove(sa_of(x).keys.prf, _secret(x), _octets(x, sk, ours=True))
 
 
-def take_auth(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+def take_auth(x: X, message: Incoming, notifies: Notifies) -> None:
     """Check the peer's proof, which ends what others have answered. Refused with
     AUTHENTICATION_FAILED where it is none."""
     value = message.value(codecs.AUTH)

@@ -36,6 +36,7 @@ from isakmp.policy.proposal import Choice
 from isakmp.policy.remembered import remembered
 from isakmp.policy.spd import Remote
 from isakmp.scripts.ikev2 import abilities, common, ppk, twins
+from isakmp.scripts.ikev2.common import Notifies
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.ike_intermediate import IKE_INTERMEDIATE
 from isakmp.scripts.ikev2.initial import (
@@ -223,7 +224,7 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
     raise common.refused_by_peer(x, error, proven=False, offered=offered, line=line)
 
 
-def _is_late(x: X, notifies: dict[int, list[Any]]) -> bool:
+def _is_late(x: X, notifies: Notifies) -> bool:
     """Whether it asks for the group that was sent since then: a message before that was repeated,
     and this is one more answer to it, which takes no longer than the first one."""
     values, asked, group = notifies.get(Notify.INVALID_KE_PAYLOAD), x.state.asked, x.state.group

@@ -21,6 +21,7 @@ from isakmp.message import (
     HEADER_SIZE,
     Header,
     parse_payloads,
+    values_of,
 )
 from isakmp.path import Path
 from isakmp.payloads import ikev2 as codecs
@@ -141,8 +142,8 @@ class Receiver:
         if not nonces:
             raise MalformedPayload("HDR", 16, "has no NONCE", "RFC 7296 1.2")
         # It goes first (2.6), and counts anywhere (2.5).
-        cookies = [p.value.data for p in message.payloads
-                   if p.type == P.NOTIFY and p.value.notify == Notify.COOKIE]  # fmt: skip
+        said = values_of(message.payloads, codecs.NOTIFY)
+        cookies = [value.data for value in said if value.notify == Notify.COOKIE]
         if cookies and self._cookies.check(cookies[0], nonces[0], path.remote, header.cky_i):
             return False
         engine.counters["cookies"] = engine.counters.get("cookies", 0) + 1

@@ -15,7 +15,12 @@ from isakmp.message import build_payloads, parse_payloads
 from isakmp.payloads import codec, codecs, family
 from isakmp.payloads.base import Codec, Misfit, plain_value
 from isakmp.payloads.ikev2 import FAMILY
+from isakmp.payloads.ikev2.cp import CpAttribute, CpValue
+from isakmp.payloads.ikev2.delete import DeleteValue
+from isakmp.payloads.ikev2.eap import EapValue
 from isakmp.payloads.ikev2.ke import KeValue
+from isakmp.payloads.ikev2.notify import NotifyValue
+from isakmp.payloads.ikev2.ts import OpaqueValue, TsValue
 from isakmp.payloads.shapes import Octets
 
 CODECS = list(FAMILY.codecs.values())
@@ -123,11 +128,11 @@ def test_what_is_wrong_is_said_of_its_place(
     [
         (Payload.SA, {"proposals": []}),
         (Payload.KE, KeValue(31, b"")),
-        (Payload.DELETE, {"protocol_id": 3, "spis": [b"1234", b"12"]}),
-        (Payload.DELETE, {"protocol_id": 3, "spis": [b"", b""]}),
-        (Payload.CP, {"type": 1, "attributes": [{"type": 0x8001, "value": b""}]}),
-        (Payload.EAP, {"code": 3, "identifier": 1, "type": None, "data": b"x"}),
-        (Payload.TSI, {"selectors": [{"type": 7, "protocol": 0}]}),
+        (Payload.DELETE, DeleteValue(3, (b"1234", b"12"))),
+        (Payload.DELETE, DeleteValue(3, (b"", b""))),
+        (Payload.CP, CpValue(1, (CpAttribute(0x8001, b""),))),
+        (Payload.EAP, EapValue(3, 1, None, b"x")),
+        (Payload.TSI, TsValue((OpaqueValue(7, 0, b""),))),
     ],
 )
 def test_what_cannot_be_is_not_built(type: Payload, value: dict[str, Any]) -> None:
@@ -162,27 +167,28 @@ def test_dumps_are_symbolic() -> None:
     lines = of(Payload.SA).describe(VECTORS[0][2])
     assert lines[1] == (".proposal[0].transform[0]", "ENCR AES_CBC KEY_LENGTH = 256")
     assert lines[4] == (".proposal[0].transform[3]", "KE MODP_2048")
-    notify = {"protocol_id": 0, "notify": 17, "spi": b"", "data": b"\x00\x13"}
+    notify = NotifyValue(0, 17, b"", b"\x00\x13")
     ((_, text),) = of(Payload.NOTIFY).describe(notify)
     assert text == "INVALID_KE_PAYLOAD protocol_id NONE spi - data ECP_256"
-    notify |= {"notify": 16431, "data": b"\x00\x02\x00\x05"}
+    notify = notify._replace(notify=16431, data=b"\x00\x02\x00\x05")
     ((_, text),) = of(Payload.NOTIFY).describe(notify)
     assert text.endswith("data SHA2_256, IDENTITY")
     ((_, text), _) = of(Payload.TSI).describe(of(Payload.TSI).parse(VECTORS_TS))
     assert text == "IPV6_ADDR_RANGE protocol 0 ports 500-500 ::-" + ":".join(["ffff"] * 8)
-    assert of(Payload.CP).describe(
-        {"type": 2, "attributes": [{"type": 1, "value": b"\x0a\x01\x01\x01"}]}
-    ) == [("", "type REPLY"), (".attribute[0]", "INTERNAL_IP4_ADDRESS = 10.1.1.1")]
-    named = {"type": 1, "attributes": [{"type": 7, "value": b"isakmpd"}]}
+    assert of(Payload.CP).describe(CpValue(2, (CpAttribute(1, b"\x0a\x01\x01\x01"),))) == [
+        ("", "type REPLY"),
+        (".attribute[0]", "INTERNAL_IP4_ADDRESS = 10.1.1.1"),
+    ]
+    named = CpValue(1, (CpAttribute(7, b"isakmpd"),))
     assert of(Payload.CP).describe(named)[1][1] == 'APPLICATION_VERSION = "isakmpd"'
-    notify |= {"notify": 16397, "data": b"\x0a\0\0\1"}
+    notify = notify._replace(notify=16397, data=b"\x0a\0\0\1")
     ((_, text),) = of(Payload.NOTIFY).describe(notify)
     assert text == "ADDITIONAL_IP4_ADDRESS protocol_id NONE spi - data 10.0.0.1"
     for data, told in ((b"\2ours-1", "FIXED ours-1"), (b"\1\xff", "OPAQUE 0xff"), (b"", "-")):
-        notify |= {"notify": 16436, "data": data}
+        notify = notify._replace(notify=16436, data=data)
         ((_, text),) = of(Payload.NOTIFY).describe(notify)
         assert text == f"PPK_IDENTITY protocol_id NONE spi - data {told}"
-    spis = {"protocol_id": 3, "spis": [bytes(4)] * 40}
+    spis = DeleteValue(3, (bytes(4),) * 40)
     ((_, text),) = of(Payload.DELETE).describe(spis)
     assert text.endswith("00000000 ... (40 SPIs)")
     assert method_name(0) == "NONE"

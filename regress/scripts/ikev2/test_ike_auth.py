@@ -84,7 +84,7 @@ def test_an_initiator_that_refuses_the_responder_says_so_and_both_end(
     heard: list[int] = []
     change_sent(east, change, 2)
     change_sent(west, lambda x, m: heard.extend(
-        v["notify"] for k, v in m.payloads if k == P.NOTIFY and x.script.name == "INFORMATIONAL"
+        v.notify for k, v in m.payloads if k == P.NOTIFY and x.script.name == "INFORMATIONAL"
     ), 2)  # fmt: skip
     net.run(1.2)
     assert kinds(net.history)[-2:] == ["INFORMATIONAL", "INFORMATIONAL'"]

@@ -323,7 +323,7 @@ def test_without_its_notify_nothing_is_chosen() -> None:
     def silent(x: Exchange[Any], message: Outgoing) -> None:
         message.payloads = [
             (kind, value) for kind, value in message.payloads
-            if kind != NOTIFY or value["notify"] != Notify.INTERMEDIATE_EXCHANGE_SUPPORTED
+            if kind != NOTIFY or value.notify != Notify.INTERMEDIATE_EXCHANGE_SUPPORTED
         ]  # fmt: skip
 
     for nth in (0, 1):

@@ -15,6 +15,8 @@ from isakmp.constants import ikev2
 from isakmp.exchange.script import Outgoing
 from isakmp.message import HEADER_SIZE, Item, parse_payloads
 from isakmp.payloads.ikev2.ke import KeValue
+from isakmp.payloads.ikev2.notify import NotifyValue
+from isakmp.payloads.ikev2.ts import TsValue
 from isakmp.payloads.shapes import Octets
 from isakmp.policy import proposal, traffic
 from isakmp.policy.spd import Selector, Traffic
@@ -158,7 +160,7 @@ def test_a_secret_of_somebody_else_does_not_make_a_responder() -> None:
 def test_the_child_sa_that_is_not_found_is_named() -> None:
     """RFC 7296 2.25."""
     net, west, east = pair()
-    rekey = {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": b"\0\1\2\3", "data": b""}
+    rekey = NotifyValue(3, int(Notify.REKEY_SA), b"\0\1\2\3", b"")
     items: list[Item] = [(P.NOTIFY, rekey), *request(west)]
     (answer,) = send(net, west, east, forge(west, items, kind=X.CREATE_CHILD_SA))
     (told,) = notifies(opened(west, answer))
@@ -417,7 +419,7 @@ def test_the_packet_that_waits_is_not_named_when_rekeying(monkeypatch: pytest.Mo
     net, west, _ = pair()
     sizes: list[int] = []
 
-    def count(selectors: Any) -> dict[str, Any]:
+    def count(selectors: Any) -> TsValue:
         sizes.append(len(selectors))
         return to_wire(selectors)
 
@@ -438,7 +440,7 @@ def test_what_is_replaced_is_not_narrowed_whatever_else_is_asked_for() -> None:
     )
     old = child_of(east)
     spi = old.protocols[0].spi_out.to_bytes(4, "big")
-    rekey_sa = {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}
+    rekey_sa = NotifyValue(3, int(Notify.REKEY_SA), spi, b"")
     wanted = [ip_network(f"10.1.0.{number}") for number in range(1, 64)]
     wanted.append(ip_network("10.1.0.0/16"))
     items = [(P.NOTIFY, rekey_sa), *request(west, TSI=to_wire(list(map(of_network, wanted))))]
@@ -601,7 +603,7 @@ def test_the_server_answers_with_the_addresses_that_it_sees(
     net, west, east = behind_nat()
     sent: list[list[str]] = []
 
-    def note(selectors: Any) -> dict[str, Any]:
+    def note(selectors: Any) -> TsValue:
         sent.append([str(s.start) for s in selectors])
         return to_wire(selectors)
 

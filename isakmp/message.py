@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import MalformedPayload
@@ -125,7 +125,7 @@ class Payload(NamedTuple):
 
     type: int
     body: bytes
-    value: Any = None
+    value: object = None
     offset: int = 0
     next_type: int = 0
     critical: bool = False
@@ -135,8 +135,7 @@ class Payload(NamedTuple):
         if self.type != codec.type or self.value is None:
             reason = f"cannot be read as {codec.name}"
             raise MalformedPayload(codec.name, self.offset, reason, codec.rfc)
-        value: V = self.value
-        return value
+        return cast("V", self.value)
 
 
 def values_of(payloads: Iterable[Payload], codec: Codec[V]) -> list[V]:
@@ -404,10 +403,8 @@ def _flags(registry: type[IntFlag], flags: int) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+    if not isinstance(value, tuple):
+        return value
     if names := getattr(value, "_fields", ()):
         return {name: _plain(item) for name, item in zip(names, value, strict=True)}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
+    return [_plain(item) for item in value]

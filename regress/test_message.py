@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isakmp import payloads as codecs
 from isakmp.capture import Datagram, open_capture, read_datagrams, read_frames
 from isakmp.constants.isakmp import Exchange, Flag, Payload
 from isakmp.errors import MalformedPayload
@@ -82,7 +83,7 @@ def test_payloads_are_found_by_type() -> None:
     got = Message.parse(message(VENDOR, NONCE, (Payload.VENDOR, b"other")))
     assert [payload.body for payload in got.all(Payload.VENDOR)] == [VENDOR_DPD, b"other"]
     first = got.first(Payload.VENDOR)
-    assert first and first.value.data == VENDOR_DPD
+    assert first and first.of(codecs.VENDOR).data == VENDOR_DPD
     assert got.first(Payload.SA) is None
     assert got.all(Payload.SA) == []
 

@@ -13,7 +13,6 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
-from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -27,38 +26,9 @@ Line = tuple[str, str]
 """A line of a symbolic dump: the path below the payload (``.proposal[0]``) and the text."""
 
 
-class Absent(KeyError, AttributeError):
-    """A field that is not there, whichever way it was asked for."""
-
-
-class Value(dict[str, Any]):
-    """The fields of a payload, to be read like attributes, too, which construct's Container takes
-    ten times as long for."""
-
-    __slots__ = ()
-
-    def __missing__(self, name: str) -> Any:
-        raise Absent(name)
-
-    def __getattr__(self, name: str) -> Any:
-        return self[name]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
-
-
-# Python asks __getattr__ only after its own search has failed, which takes five times as long.
-# fmt: off
-_FAST = (
-    "attributes", "code", "data", "doi", "encoding", "end", "end_port", "group", "identifier",
-    "method", "notify", "number", "port", "proposals", "protocol", "protocol_id", "selectors",
-    "situation", "spi", "spis", "start", "start_port", "total", "transform_id", "transforms",
-    "type", "value",
-)
-# fmt: on
-
-for _name in _FAST:
-    setattr(Value, _name, property(itemgetter(_name)))
+new = tuple.__new__
+"""Makes a NamedTuple of its fields, ``new(KeValue, (31, data))``, in half the time that its class
+takes. It does not count them."""
 
 
 class Misfit(ConstructError):  # type: ignore[misc]
@@ -145,15 +115,14 @@ class Codec(Generic[V]):
         """Parse by the construct alone, nothing left over accepted. Misfit where that fails."""
         stream = io.BytesIO(body)
         try:
-            value = self.construct.parse_stream(stream)
+            value: V = self.construct.parse_stream(stream)
         except Misfit:
             raise
         except ConstructError as error:
             raise Misfit("", 0, reason_of(error)) from error
         if stream.tell() != len(body):
             raise Misfit("", 0, f"{len(body) - stream.tell()} octets left over")
-        plain: V = plain_value(value)
-        return plain
+        return value
 
     def renamed(self, name: str, type: int) -> Codec[V]:
         """The same payload under another name and number, as drafts have them."""
@@ -191,13 +160,3 @@ def reason_of(error: BaseException) -> str:
     """What an exception says, without construct's own path."""
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else type(error).__name__
-
-
-def plain_value(value: Any) -> Any:
-    """A parsed value without construct's bookkeeping: Values, lists, octets and numbers."""
-    if isinstance(value, dict):
-        fields = ((name, item) for name, item in value.items() if name[:1] != "_")
-        return Value((name, plain_value(item)) for name, item in fields)
-    if isinstance(value, list):
-        return [plain_value(item) for item in value]
-    return value

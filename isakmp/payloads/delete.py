@@ -10,7 +10,7 @@ from construct import Struct as Layout
 
 from isakmp.constants import isakmp, name_of
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line, Misfit, Twin
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, new
 from isakmp.payloads.shapes import Typed
 
 MAX_SPIS = 256
@@ -49,7 +49,7 @@ def _parse(body: bytes) -> DeleteValue:
     if count * size != left:
         raise Misfit("", 0, f"{count} SPIs of {size} octets declared in {left} octets")
     spis = [body[at : at + size] for at in range(_FIXED.size, len(body), size)]
-    return DeleteValue(doi, protocol_id, tuple(spis))
+    return new(DeleteValue, (doi, protocol_id, tuple(spis)))
 
 
 def _build(value: DeleteValue) -> bytes:

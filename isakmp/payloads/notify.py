@@ -12,7 +12,7 @@ from isakmp.constants import isakmp, name_of
 from isakmp.constants.isakmp import Notify
 from isakmp.errors import MalformedPayload
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line, Misfit, Twin
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, new
 from isakmp.payloads.data_attribute import describe_attribute, parse_attributes
 from isakmp.payloads.shapes import Typed
 
@@ -49,7 +49,7 @@ def _parse(body: bytes) -> NotifyValue:
     end = _FIXED.size + spi_size
     if end > len(body):
         raise Misfit("", 0, f"SPI of {spi_size} octets, {len(body) - _FIXED.size} left")
-    return NotifyValue(doi, protocol_id, notify, body[_FIXED.size : end], body[end:])
+    return new(NotifyValue, (doi, protocol_id, notify, body[_FIXED.size : end], body[end:]))
 
 
 def _build(value: NotifyValue) -> bytes:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from isakmp import payloads as codecs
 from isakmp.capture import Datagram
 from isakmp.constants.isakmp import Encryption, Exchange, Flag, Hash, Payload
 from isakmp.crypto.cipher import phase_1_cipher
@@ -18,8 +18,10 @@ from isakmp.crypto.keymat import phase_1_iv, phase_2_iv
 from isakmp.decode import Decoded, Decoder
 from isakmp.keytable import KeyTable
 from isakmp.message import Header, Item, build_message, build_payloads
+from isakmp.payloads.data_attribute import DataAttribute
 from isakmp.payloads.id import IdValue
-from isakmp.payloads.shapes import Octets
+from isakmp.payloads.sa import SaValue, TransformValue
+from isakmp.payloads.shapes import Octets, ProposalValue
 
 CKY_I, CKY_R = b"initiate", b"responds"
 KEY = bytes(range(16))
@@ -37,15 +39,15 @@ def table(key: bytes = KEY, cky_i: bytes = CKY_I) -> KeyTable:
     return keys
 
 
-def transform(encryption: int = 7, hash: int = 2, number: int = 1) -> dict[str, Any]:
+def transform(encryption: int = 7, hash: int = 2, number: int = 1) -> TransformValue:
     pairs = [(1, encryption), (2, hash), (3, 1), (4, 2), (14, 128)]
-    attributes = [{"type": type, "value": value} for type, value in pairs]
-    return {"number": number, "transform_id": 1, "attributes": attributes}
+    attributes = [DataAttribute(type, value) for type, value in pairs]
+    return TransformValue(number, 1, tuple(attributes))
 
 
-def offer(*transforms: dict[str, Any]) -> dict[str, Any]:
-    proposal = {"number": 1, "protocol_id": 1, "spi": b"", "transforms": list(transforms)}
-    return {"doi": 1, "situation": 1, "proposals": [proposal]}
+def offer(*transforms: TransformValue) -> SaValue:
+    proposal = ProposalValue(1, 1, b"", transforms)
+    return SaValue(1, 1, (proposal,))
 
 
 def clear(*items: Item, cky_r: bytes = CKY_R) -> bytes:
@@ -124,7 +126,7 @@ def hashes(decoded: Iterable[Decoded]) -> list[int]:
     for one in decoded:
         payload = one.message.first(Payload.HASH) if one.message else None
         if one.decrypted and payload:
-            found.append(payload.value.data[0])
+            found.append(payload.of(codecs.HASH).data[0])
     return found
 
 

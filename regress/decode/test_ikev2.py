@@ -22,6 +22,7 @@ from isakmp.constants.ikev2 import Exchange, Flag, Payload
 from isakmp.decode import Decoded, Decoder
 from isakmp.keytable import KeyTable
 from isakmp.message import Header, build_payloads
+from isakmp.payloads import ikev2 as codecs
 from isakmp.payloads.ikev2.auth import AuthValue
 from isakmp.payloads.ikev2.id import IdValue
 
@@ -151,7 +152,7 @@ def test_aeads(cipher: str, flags: int) -> None:
     one = decode(message, decoder)
     assert (one.decrypted, one.icv, one.note, one.errors) == (True, "good", "", [])
     assert types(one) == [Payload.SK, Payload.IDI, Payload.AUTH]
-    assert one.message and one.message.payloads[1].value.data == b"initiator"
+    assert one.message and one.message.payloads[1].of(codecs.IDI).data == b"initiator"
     spoilt = decode(message[:-1] + bytes([message[-1] ^ 1]), decoder)
     assert (spoilt.decrypted, spoilt.icv) == (False, "wrong")
     assert spoilt.note == "the ICV is wrong: not decrypted"

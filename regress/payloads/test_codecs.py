@@ -31,6 +31,8 @@ def test_vectors(codec: Codec[Any], body: bytes, value: Any) -> None:
     """RFC 2408 3.4 to 3.16."""
     assert codec.parse(body) == value
     assert codec.specify(body) == value
+    # Tuples are equal whatever they are called.
+    assert repr(codec.parse(body)) == repr(codec.specify(body)) == repr(value)
     assert codec.build(value) == body
     assert codec.construct.build(value) == body
     assert codec.describe(codec.parse(body))
@@ -123,20 +125,14 @@ def _wrong(value: Any) -> st.SearchStrategy[Any]:
 @st.composite
 def _spoilt(draw: st.DrawFn, value: Any) -> Any:
     """A value with one field, at whatever depth, gone or wrong."""
-    if isinstance(value, dict):
-        name = draw(st.sampled_from(sorted(value)))
-        if draw(st.integers(0, 9)) == 0:
-            return {key: item for key, item in value.items() if key != name}
-        return value | {name: draw(_spoilt(value[name]))}
     if names := getattr(value, "_fields", ()):
+        if draw(st.integers(0, 9)) == 0:
+            return value[:-1]
         name = draw(st.sampled_from(names))
         return value._replace(**{name: draw(_spoilt(getattr(value, name)))})
     if isinstance(value, tuple) and value and draw(st.booleans()):
         at = draw(st.integers(0, len(value) - 1))
         return (*value[:at], draw(_spoilt(value[at])), *value[at + 1 :])
-    if isinstance(value, list) and value and draw(st.booleans()):
-        at = draw(st.integers(0, len(value) - 1))
-        return [*value[:at], draw(_spoilt(value[at])), *value[at + 1 :]]
     return draw(_wrong(value))
 
 

@@ -7,12 +7,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from isakmp.payloads import family
+from isakmp.payloads.attribute import ConfigValue
 from isakmp.payloads.base import Codec, Misfit
+from isakmp.payloads.data_attribute import DataAttribute
 from isakmp.payloads.delete import DeleteValue
 from isakmp.payloads.id import SIZES, IdValue
 from isakmp.payloads.nat_oa import AddressValue
 from isakmp.payloads.notify import NotifyValue
-from isakmp.payloads.shapes import Encoded, Octets
+from isakmp.payloads.sa import SaValue, TransformValue
+from isakmp.payloads.shapes import Encoded, Octets, ProposalValue
 
 _IKEV1 = family(1)
 assert _IKEV1
@@ -25,19 +28,20 @@ def data(least: int = 0, most: int = 40) -> st.SearchStrategy[bytes]:
     return st.binary(min_size=least, max_size=most)
 
 
-attribute = st.fixed_dictionaries(
-    {"type": st.integers(0, 0x7FFF), "value": st.one_of(u16, data(0, 12))}
-)
-attributes = st.lists(attribute, max_size=5)
-transform = st.fixed_dictionaries({"number": u8, "transform_id": u8, "attributes": attributes})
-proposal = st.fixed_dictionaries(
-    {
-        "number": u8,
-        "protocol_id": u8,
-        "spi": data(0, 16),
-        "transforms": st.lists(transform, min_size=1, max_size=3),
-    }
-)
+def first_changed(value: Any, **fields: Any) -> Any:
+    """The value of an SA payload whose first proposal has other fields."""
+    first, *others = value.proposals
+    return value._replace(proposals=(first._replace(**fields), *others))
+
+
+def some(one: st.SearchStrategy[Any], least: int, most: int) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(one, min_size=least, max_size=most).map(tuple)
+
+
+attribute = st.builds(DataAttribute, st.integers(0, 0x7FFF), st.one_of(u16, data(0, 12)))
+attributes = some(attribute, 0, 5)
+transform = st.builds(TransformValue, u8, u8, attributes)
+proposal = st.builds(ProposalValue, u8, u8, data(0, 16), some(transform, 1, 3))
 
 
 def _identity(kind: int) -> st.SearchStrategy[IdValue]:
@@ -47,7 +51,7 @@ def _identity(kind: int) -> st.SearchStrategy[IdValue]:
 
 
 def _spis(size: int) -> st.SearchStrategy[tuple[bytes, ...]]:
-    return st.lists(data(size, size), min_size=1, max_size=4).map(tuple)
+    return some(data(size, size), 1, 4)
 
 
 def _octets(least: int, most: int) -> st.SearchStrategy[Octets]:
@@ -64,13 +68,7 @@ _address = st.one_of(
 )
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "SA": st.fixed_dictionaries(
-        {
-            "doi": st.just(1),
-            "situation": st.just(1),
-            "proposals": st.lists(proposal, min_size=1, max_size=3),
-        }
-    ),
+    "SA": st.builds(SaValue, st.just(1), st.just(1), some(proposal, 1, 3)),
     "KE": _octets(1, 300),
     "ID": u8.flatmap(_identity),
     "CERT": _encoded(1),
@@ -81,7 +79,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "NOTIFY": st.builds(NotifyValue, u32, u8, u16, data(0, 16), data()),
     "DELETE": st.builds(DeleteValue, u32, u8, st.integers(1, 16).flatmap(_spis)),
     "VENDOR": _octets(0, 40),
-    "ATTRIBUTE": st.fixed_dictionaries({"type": u8, "identifier": u16, "attributes": attributes}),
+    "ATTRIBUTE": st.builds(ConfigValue, u8, u16, attributes),
     "NAT_D": _octets(1, 64),
     "NAT_OA": _address,
 }

@@ -10,7 +10,7 @@ from construct import Struct as Layout
 
 from isakmp.constants import ikev2, name_of
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line, Misfit, Twin
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, new
 from isakmp.payloads.ikev2.shapes import Demand
 from isakmp.payloads.shapes import Typed
 
@@ -54,7 +54,7 @@ def _parse(body: bytes) -> DeleteValue:
     if count * size < left:
         raise Misfit("", 0, f"{left - count * size} octets left over")
     spis = [body[at : at + size] for at in range(_FIXED.size, len(body), size)] if count else []
-    return DeleteValue(protocol_id, tuple(spis))
+    return new(DeleteValue, (protocol_id, tuple(spis)))
 
 
 def _build(value: DeleteValue) -> bytes:

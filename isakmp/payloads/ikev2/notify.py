@@ -11,7 +11,7 @@ from construct import Struct as Layout
 from isakmp.constants import ikev2, name_of
 from isakmp.constants.key_exchange import method_name
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line, Misfit, Twin
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, new
 from isakmp.payloads.shapes import Typed
 from isakmp.policy.ppk import ppk_name
 
@@ -48,7 +48,7 @@ def _parse(body: bytes) -> NotifyValue:
     end = _FIXED.size + spi_size
     if end > len(body):
         raise Misfit("", 0, f"SPI of {spi_size} octets, {len(body) - _FIXED.size} left")
-    return NotifyValue(protocol_id, notify, body[_FIXED.size : end], body[end:])
+    return new(NotifyValue, (protocol_id, notify, body[_FIXED.size : end], body[end:]))
 
 
 def _build(value: NotifyValue) -> bytes:

@@ -26,7 +26,7 @@ from construct import Struct as Layout
 
 from isakmp.constants import ikev2, name_of
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line, Misfit, Twin
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, new
 from isakmp.payloads.ikev2.shapes import Demand
 from isakmp.payloads.shapes import Exactly, Series, Typed
 
@@ -163,9 +163,9 @@ def _parse_selector(body: bytes, at: int, where: str) -> tuple[SelectorValue, in
     if stop - start != 2 * size:
         raise Misfit(where, at, f"two addresses of {size} octets in {stop - start}")
     start_port, end_port = _PORTS.unpack_from(body, first)
-    middle = start + size
-    addresses = body[start:middle], body[middle:stop]
-    return RangeValue(kind, protocol, start_port, end_port, *addresses), stop
+    first_one, last_one = body[start : start + size], body[start + size : stop]
+    fields = kind, protocol, start_port, end_port, first_one, last_one
+    return new(RangeValue, fields), stop
 
 
 def _build(value: TsValue) -> bytes:

@@ -27,6 +27,7 @@ from isakmp.exchange.script import Incoming, Outgoing, Wait
 from isakmp.log.log import LogClass
 from isakmp.payloads import ikev2 as codecs
 from isakmp.payloads.base import Codec
+from isakmp.payloads.ikev2.sa import Offer
 from isakmp.payloads.ikev2.ts import TsValue
 from isakmp.policy import proposal, traffic
 from isakmp.policy.boxes import Work
@@ -181,7 +182,7 @@ def _add_modes(c: Child, message: Outgoing) -> None:
 def take_answer(x: X, c: Child, message: Incoming, notifies: Notifies) -> None:
     """The responder's choice must be of what we offered, and a part of the traffic."""
     connection = connection_of(c)
-    proposals = message.take(P.SA).value.proposals
+    proposals = message.value(codecs.SA).proposals
     c.choice = proposal.check_answer(proposals, c.proposals, connection.name, connection.line)
     came = Traffic(_from_wire(x, message, codecs.TSI), _from_wire(x, message, codecs.TSR))
     if c.transport and Notify.USE_TRANSPORT_MODE in notifies:
@@ -234,7 +235,7 @@ def refused_by_peer(x: X, c: Child, error: int) -> Refused:
 def choose(x: X, c: Child, message: Incoming, notifies: Notifies, group: int | None = None) -> None:
     """Find the connection, narrow the traffic, choose among the proposals. Refused otherwise.
     group: of the peer's KE payload."""
-    proposals = message.take(P.SA).value.proposals
+    proposals = message.value(codecs.SA).proposals
     c.offered = Traffic(_from_wire(x, message, codecs.TSR), _from_wire(x, message, codecs.TSI))
     wanted = Notify.USE_TRANSPORT_MODE in notifies
     c.connection, narrowed = _narrow(x, c, c.offered, wanted)
@@ -252,7 +253,7 @@ def choose(x: X, c: Child, message: Incoming, notifies: Notifies, group: int | N
     c.declined = tuple(_declined(c, notifies, narrowed))
 
 
-def _choose(x: X, c: Child, proposals: Sequence[Any], group: int | None) -> proposal.Choice:
+def _choose(x: X, c: Child, proposals: Sequence[Offer], group: int | None) -> proposal.Choice:
     connection, local = connection_of(c), x.remote.ikev2.prefer_local
 
     def among(one: Connection) -> proposal.Choice:

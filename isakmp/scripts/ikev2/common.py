@@ -21,6 +21,7 @@ from isakmp.message import values_of
 from isakmp.payloads import ikev2 as codecs
 from isakmp.payloads.ikev2.ke import KeValue
 from isakmp.payloads.ikev2.notify import NotifyValue
+from isakmp.payloads.ikev2.sa import Offer
 from isakmp.policy import proposal
 from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Proposal
@@ -143,7 +144,7 @@ def _invalid(error: CryptoError) -> Refused:
 
 
 def check_group(
-    came: int, chosen: int | None, proposals: tuple[Proposal, ...], theirs: Sequence[Any] = ()
+    came: int, chosen: int | None, proposals: tuple[Proposal, ...], theirs: Sequence[Offer] = ()
 ) -> None:
     """The KE must be of the group that was chosen; else the peer is told which (RFC 7296 1.3).
 

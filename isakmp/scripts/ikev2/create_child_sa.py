@@ -12,8 +12,6 @@ IKE_FOLLOWUP_KE follows where more key exchanges than one were agreed on (RFC 93
 
 from __future__ import annotations
 
-from typing import Any
-
 from isakmp.constants import ikev2
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import (
@@ -27,7 +25,9 @@ from isakmp.exchange.script import (
     Wait,
     refusable,
 )
+from isakmp.message import values_of
 from isakmp.payloads import ikev2 as codecs
+from isakmp.payloads.ikev2.sa import Offer
 from isakmp.policy import proposal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import State
@@ -178,11 +178,9 @@ def _asks_for_ike(message: Incoming) -> bool:
     return any(p.protocol_id == ikev2.Protocol.IKE for p in _proposals(message))
 
 
-def _proposals(message: Incoming) -> list[Any]:
+def _proposals(message: Incoming) -> list[Offer]:
     """The peer's."""
-    return [
-        p for payload in message.payloads if payload.type == P.SA for p in payload.value.proposals
-    ]
+    return [p for value in values_of(message.payloads, codecs.SA) for p in value.proposals]
 
 
 def _recv_child_request(x: X, message: Incoming, notifies: Notifies) -> None:
@@ -240,7 +238,7 @@ def _recv_ike_request(x: X, message: Incoming) -> None:
     s, remote = x.state, x.remote
     rekey.check_ike_request(x)
     s.choice = proposal.choose(
-        message.take(P.SA).value.proposals, remote.proposals, remote.name, remote.line,
+        message.value(codecs.SA).proposals, remote.proposals, remote.name, remote.line,
         prefer_local=remote.ikev2.prefer_local,
         prefer_group=_guess(s),
     )  # fmt: skip
@@ -252,7 +250,7 @@ def _recv_ike_request(x: X, message: Incoming) -> None:
 def _recv_ike_answer(x: X, message: Incoming, notifies: Notifies) -> Wait:
     s, remote = x.state, x.remote
     s.choice = proposal.check_answer(
-        message.take(P.SA).value.proposals, remote.proposals, remote.name, remote.line
+        message.value(codecs.SA).proposals, remote.proposals, remote.name, remote.line
     )
     s.spi_r = _spi(s.choice.spi)
     s.chosen = chosen_of_choice(remote, s.choice)

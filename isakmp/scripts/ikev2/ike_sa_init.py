@@ -21,7 +21,6 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from isakmp.chosen import ChosenIkev2
 from isakmp.constants import ikev2
@@ -31,6 +30,7 @@ from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
 from isakmp.log.log import LogClass
 from isakmp.payloads import ikev2 as codecs
+from isakmp.payloads.ikev2.sa import Offer
 from isakmp.policy import proposal
 from isakmp.policy.proposal import Choice
 from isakmp.policy.remembered import remembered
@@ -107,7 +107,7 @@ def _keep_message_1(x: X) -> None:
 def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
     """The responder chooses; the initiator checks the choice, and both have keys."""
     s = x.state
-    proposals, ke = message.take(P.SA).value.proposals, message.value(codecs.KE)
+    proposals, ke = message.value(codecs.SA).proposals, message.value(codecs.KE)
     nonce = message.value(codecs.NONCE).data
     remote = x.remote
     if x.initiator:
@@ -140,7 +140,7 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
 
 
 @remembered
-def _choose(came: Sequence[Any], remote: Remote, group: int) -> tuple[Choice, ChosenIkev2]:
+def _choose(came: Sequence[Offer], remote: Remote, group: int) -> tuple[Choice, ChosenIkev2]:
     """What we take of an initiator's proposals, and what it means. group: of its KE payload."""
     choice = proposal.choose(
         came, remote.proposals, remote.name, remote.line,

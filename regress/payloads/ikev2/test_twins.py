@@ -13,9 +13,12 @@ from isakmp.constants.ikev2 import Payload
 from isakmp.errors import MalformedPayload
 from isakmp.payloads import codec
 from isakmp.payloads.base import Codec, Misfit
+from isakmp.payloads.data_attribute import DataAttribute
 from isakmp.payloads.ikev2.delete import DeleteValue
 from isakmp.payloads.ikev2.notify import NotifyValue
+from isakmp.payloads.ikev2.sa import SaValue, TransformValue
 from isakmp.payloads.ikev2.ts import OpaqueValue, RangeValue, TsValue
+from isakmp.payloads.shapes import ProposalValue
 
 octet, word = st.integers(0, 0xFF), st.integers(0, 0xFFFF)
 
@@ -26,24 +29,15 @@ def of(kind: Payload) -> Codec[Any]:
     return found
 
 
-attributes = st.fixed_dictionaries(
-    {"type": st.integers(0, 0x8000), "value": word | st.binary(max_size=4)}
+def some(one: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(one, max_size=most).map(tuple)
+
+
+attributes = st.builds(DataAttribute, st.integers(0, 0x8000), word | st.binary(max_size=4))
+transforms = st.builds(
+    TransformValue, st.integers(0, 0x100), st.integers(0, 0x10000), some(attributes, 3)
 )
-transforms = st.fixed_dictionaries(
-    {
-        "type": st.integers(0, 0x100),
-        "transform_id": st.integers(0, 0x10000),
-        "attributes": st.lists(attributes, max_size=3),
-    }
-)
-proposals = st.fixed_dictionaries(
-    {
-        "number": octet,
-        "protocol_id": octet,
-        "spi": st.binary(max_size=9),
-        "transforms": st.lists(transforms, max_size=4),
-    }
-)
+proposals = st.builds(ProposalValue, octet, octet, st.binary(max_size=9), some(transforms, 4))
 ranges = st.sampled_from([(7, 4), (8, 16), (7, 16), (8, 3)]).flatmap(
     lambda kind: st.builds(
         RangeValue,
@@ -53,17 +47,13 @@ ranges = st.sampled_from([(7, 4), (8, 16), (7, 16), (8, 3)]).flatmap(
         word,
         st.binary(min_size=kind[1], max_size=kind[1]),
         st.binary(min_size=kind[1], max_size=kind[1]),
-    )  # fmt: skip
+    )
 )
 labels = st.builds(OpaqueValue, st.sampled_from([7, 9, 10]), octet, st.binary(max_size=9))
 
 
-def some(one: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[tuple[Any, ...]]:
-    return st.lists(one, max_size=most).map(tuple)
-
-
 VALUES: dict[Payload, st.SearchStrategy[Any]] = {
-    Payload.SA: st.fixed_dictionaries({"proposals": st.lists(proposals, max_size=3)}),
+    Payload.SA: st.builds(SaValue, some(proposals, 3)),
     Payload.TSI: st.builds(TsValue, some(ranges | labels, 4)),
     Payload.DELETE: st.builds(DeleteValue, octet, some(st.binary(max_size=5), 4)),
     Payload.NOTIFY: st.builds(
@@ -121,10 +111,8 @@ def test_both_read_the_same_and_find_the_same_fault(kind: Payload, data: st.Data
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
-        (Payload.SA, {"proposals": [{"number": 1, "protocol_id": 1, "spi": b"", "transforms": [
-            {"type": 1, "transform_id": 12, "attributes": []}]}] * 256}),
-        (Payload.SA, {"proposals": [{"number": 1, "protocol_id": 1, "spi": b"", "transforms": [
-            {"type": 1, "transform_id": 12, "attributes": []}] * 256}]}),
+        (Payload.SA, SaValue((ProposalValue(1, 1, b"", (TransformValue(1, 12, ()),)),) * 256)),
+        (Payload.SA, SaValue((ProposalValue(1, 1, b"", (TransformValue(1, 12, ()),) * 256),))),
         (Payload.TSI, TsValue((OpaqueValue(10, 0, b""),) * 256)),
     ],
 )  # fmt: skip

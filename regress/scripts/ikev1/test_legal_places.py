@@ -11,6 +11,7 @@ from isakmp.payloads.notify import NotifyValue
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.scripts.ikev1.informational import tell
 from regress.pair import Host, Network, agree, both, connected
+from regress.payloads.values import first_changed
 from regress.scripts.changed import change_sent
 
 P, Notify = isakmp.Payload, isakmp.Notify
@@ -173,11 +174,13 @@ def test_who_asks_for_no_lifetime_is_told_of_one_that_is_shorter_than_the_defaul
 
     def without(x: Any, message: Any) -> None:
         """The lifetime's type and duration are no part of the offer."""
-        for kind, value in message.payloads:
+        for at, (kind, value) in enumerate(message.payloads):
             if kind == P.SA and x.script.name == "quick mode" and x.initiator:
-                for transform in value["proposals"][0]["transforms"]:
-                    kept = [a for a in transform["attributes"] if a["type"] not in (1, 2)]
-                    transform["attributes"] = kept
+                transforms = tuple(
+                    t._replace(attributes=tuple(a for a in t.attributes if a.type not in (1, 2)))
+                    for t in value.proposals[0].transforms
+                )
+                message.payloads[at] = kind, first_changed(value, transforms=transforms)
 
     def note(x: Any, message: Any) -> None:
         said.extend(v.data for k, v in message.payloads

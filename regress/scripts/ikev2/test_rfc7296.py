@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from random import Random
@@ -28,6 +27,7 @@ from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.ike_sa_init import MESSAGES_MAX
 from regress.observer import Observer, altered, in_clear, is_clear
 from regress.pair import WEST, Host, Nat, Network, Packet, agree, connected
+from regress.payloads.values import first_changed
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import forge, opened, send
 
@@ -358,12 +358,13 @@ def test_an_error_in_clear_is_not_believed_while_the_peer_answers() -> None:
 def test_the_choice_and_the_key_exchange_have_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = proposal.answer
 
-    def other_group(choice: proposal.Choice, spi: bytes) -> dict[str, Any]:
-        value = deepcopy(answer(choice, spi))
-        for transform in value["proposals"][0]["transforms"]:
-            if transform["type"] == ikev2.Transform.KE:
-                transform["transform_id"] = 19
-        return value
+    def other_group(choice: proposal.Choice, spi: bytes) -> Any:
+        value = answer(choice, spi)
+        transforms = tuple(
+            t._replace(transform_id=19) if t.type == ikev2.Transform.KE else t
+            for t in value.proposals[0].transforms
+        )
+        return first_changed(value, transforms=transforms)
 
     monkeypatch.setattr(proposal, "answer", other_group)
     net, west, _, _ = began("IKE-proposals= aes256-sha256-x25519-ecp256")

@@ -26,6 +26,7 @@ from isakmp.message import (
     parse_header,
     parse_payloads,
     split,
+    values_of,
 )
 from isakmp.payloads.shapes import Octets
 from isakmp.payloads.vendor import VENDOR_DPD
@@ -86,6 +87,17 @@ def test_payloads_are_found_by_type() -> None:
     assert first and first.of(codecs.VENDOR).data == VENDOR_DPD
     assert got.first(Payload.SA) is None
     assert got.all(Payload.SA) == []
+
+
+def test_values_are_had_by_their_codec_and_by_no_other() -> None:
+    got = Message.parse(message(VENDOR, NONCE, (77, b"whatever")))
+    assert values_of(got.payloads, codecs.NONCE) == [Octets(b"12345678")]
+    assert values_of(got.payloads, codecs.KE) == []
+    vendor, _, opaque = got.payloads
+    for payload in (vendor, opaque, vendor._replace(type=Payload.NONCE, value=None)):
+        with pytest.raises(MalformedPayload, match="cannot be read as NONCE") as caught:
+            payload.of(codecs.NONCE)
+        assert caught.value.offset == payload.offset
 
 
 def test_a_message_without_payloads() -> None:

@@ -122,6 +122,15 @@ def test_all_of_a_type_are_claimed_in_their_order() -> None:
     assert [payload.body for payload in message.left] == [b"west"]
 
 
+def test_values_are_claimed_with_their_payloads() -> None:
+    message = incoming((Type.NONCE, FIRST), (Type.NAME, b"west"), (Type.NONCE, SECOND))
+    assert message.value(wire.NAME) == Octets(b"west")
+    assert message.values(wire.NONCE) == [Octets(FIRST), Octets(SECOND)]
+    assert not message.left and message.values(wire.NONCE) == []
+    with pytest.raises(MalformedPayload, match="lacks NAME"):
+        message.value(wire.NAME)
+
+
 def test_payloads_go_out_in_the_order_they_were_added() -> None:
     message = Outgoing()
     message.add(NONCE, Octets(FIRST))

@@ -155,6 +155,17 @@ def test_as_many_as_there_may_be() -> None:
     assert CODEC.build(CODEC.parse(body)) == body
 
 
+def test_up_to_its_fault_it_can_be_shown() -> None:
+    ill = transform(TV, 3) + transform(TV + b"\x80")
+    value = CODEC.salvage(SITUATION + proposal(transform(TV), following=2) + proposal(ill, 2))
+    assert value is not None
+    attributes = [[t.attributes for t in one.transforms] for one in value.proposals]
+    assert attributes == [[(DataAttribute(1, 5),)], [(DataAttribute(1, 5),), ()]]
+    assert CODEC.describe(value)
+    assert CODEC.salvage(SITUATION) == SaValue(1, 1, ())
+    assert CODEC.salvage(b"") is None
+
+
 def test_the_dump_names_numbers_by_the_protocol() -> None:
     phase_1 = CODEC.describe(CODEC.parse(bytes.fromhex(CODEC.vectors[0][0])))
     assert phase_1[:4] == [

@@ -143,6 +143,17 @@ def test_what_cannot_be_is_not_built(type: Payload, value: dict[str, Any]) -> No
         of(type).build(value)
 
 
+def test_up_to_its_fault_an_sa_can_be_shown() -> None:
+    good, ill = "0000000801000014", "03000008020000050000000c0300000c00ffffff"
+    offers = "0200001001010001" + good, "0000001c02010002" + ill
+    value = of(Payload.SA).salvage(bytes.fromhex("".join(offers)))
+    assert value is not None
+    first, second = value.proposals
+    assert [t.transform_id for t in first.transforms] == [20]
+    assert [t.transform_id for t in second.transforms] == [5, 12]
+    assert of(Payload.SA).describe(value)
+
+
 def test_reserved_octets_are_ignored() -> None:
     """RFC 7296 2.5."""
     for type, body in (

@@ -7,17 +7,19 @@ both out alike. What lies in a payload's body is its codec's (isakmp/payloads).
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import MalformedPayload
 from isakmp.payloads import family, show
-from isakmp.payloads.base import Family, Misfit
+from isakmp.payloads.base import Codec, Family, Misfit
 from isakmp.payloads.shapes import HEADER as GENERIC
+
+V = TypeVar("V")
 
 _HEADER = struct.Struct(">8s8sBBBBII")
 HEADER_SIZE = _HEADER.size
@@ -29,7 +31,7 @@ MAX_MESSAGES = 4
 CRITICAL = 0x80
 _ENCRYPTION = int(isakmp.Flag.ENCRYPTION)
 
-Item = tuple[int, Mapping[str, Any] | bytes] | tuple[int, Mapping[str, Any] | bytes, bool]
+Item = tuple[int, object] | tuple[int, object, bool]
 """What build_payloads takes: type, value or body, and whether it is critical (IKEv2)."""
 
 
@@ -123,10 +125,23 @@ class Payload(NamedTuple):
 
     type: int
     body: bytes
-    value: Any = None
+    value: object = None
     offset: int = 0
     next_type: int = 0
     critical: bool = False
+
+    def of(self, codec: Codec[V]) -> V:
+        """Its value as that codec has read it. MalformedPayload where it is opaque."""
+        if self.type != codec.type or self.value is None:
+            reason = f"cannot be read as {codec.name}"
+            raise MalformedPayload(codec.name, self.offset, reason, codec.rfc)
+        return cast("V", self.value)
+
+
+def values_of(payloads: Iterable[Payload], codec: Codec[V]) -> list[V]:
+    """The values of the payloads of a codec's type, in their order. MalformedPayload where one is
+    opaque."""
+    return [payload.of(codec) for payload in payloads if payload.type == codec.type]
 
 
 _payload = partial(tuple.__new__, Payload)
@@ -388,8 +403,8 @@ def _flags(registry: type[IntFlag], flags: int) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
+    if not isinstance(value, tuple):
+        return value
+    if names := getattr(value, "_fields", ()):
+        return {name: _plain(item) for name, item in zip(names, value, strict=True)}
+    return [_plain(item) for item in value]

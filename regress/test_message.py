@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isakmp import payloads as codecs
 from isakmp.capture import Datagram, open_capture, read_datagrams, read_frames
 from isakmp.constants.isakmp import Exchange, Flag, Payload
 from isakmp.errors import MalformedPayload
@@ -25,13 +26,15 @@ from isakmp.message import (
     parse_header,
     parse_payloads,
     split,
+    values_of,
 )
+from isakmp.payloads.shapes import Octets
 from isakmp.payloads.vendor import VENDOR_DPD
 from regress.payloads.values import CODECS, VALUES, damaged
 
 HEADER = Header(b"initiato", b"responde", 0, 1, 0, Exchange.ID_PROT, 0, 0)
-NONCE: Item = (Payload.NONCE, {"data": b"12345678"})
-VENDOR: Item = (Payload.VENDOR, {"data": VENDOR_DPD})
+NONCE: Item = (Payload.NONCE, Octets(b"12345678"))
+VENDOR: Item = (Payload.VENDOR, Octets(VENDOR_DPD))
 SA: Item = (Payload.SA, CODECS["SA"].vectors[0][1])
 
 
@@ -81,9 +84,20 @@ def test_payloads_are_found_by_type() -> None:
     got = Message.parse(message(VENDOR, NONCE, (Payload.VENDOR, b"other")))
     assert [payload.body for payload in got.all(Payload.VENDOR)] == [VENDOR_DPD, b"other"]
     first = got.first(Payload.VENDOR)
-    assert first and first.value.data == VENDOR_DPD
+    assert first and first.of(codecs.VENDOR).data == VENDOR_DPD
     assert got.first(Payload.SA) is None
     assert got.all(Payload.SA) == []
+
+
+def test_values_are_had_by_their_codec_and_by_no_other() -> None:
+    got = Message.parse(message(VENDOR, NONCE, (77, b"whatever")))
+    assert values_of(got.payloads, codecs.NONCE) == [Octets(b"12345678")]
+    assert values_of(got.payloads, codecs.KE) == []
+    vendor, _, opaque = got.payloads
+    for payload in (vendor, opaque, vendor._replace(type=Payload.NONCE, value=None)):
+        with pytest.raises(MalformedPayload, match="cannot be read as NONCE") as caught:
+            payload.of(codecs.NONCE)
+        assert caught.value.offset == payload.offset
 
 
 def test_a_message_without_payloads() -> None:
@@ -100,7 +114,7 @@ def test_an_unknown_payload_is_opaque() -> None:
     assert Message.parse(data).build() == data
     assert Message.parse(data).dump()[-1] == f"UNKNOWN(77): {b'whatever'.hex()}"
     with pytest.raises(MalformedPayload, match="opaque"):
-        build_payloads(1, [(77, {"data": b"whatever"})])
+        build_payloads(1, [(77, Octets(b"whatever"))])
 
 
 def test_an_encrypted_message_keeps_its_octets() -> None:

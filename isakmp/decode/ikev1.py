@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.constants import isakmp
 from isakmp.crypto.cipher import CipherSpec, phase_1_cipher
 from isakmp.crypto.hash import HashSpec, get_hash
@@ -22,6 +22,7 @@ from isakmp.crypto.keymat import phase_1_iv, phase_2_iv
 from isakmp.decode.bounded import Bounded
 from isakmp.errors import CryptoError
 from isakmp.message import Header, Payload
+from isakmp.payloads.sa import SaValue
 
 MAX_SAS = 1024
 MAX_EXCHANGES = 256
@@ -67,9 +68,9 @@ class Ikev1Opener:
             if payload.value is None:
                 continue
             if payload.type == isakmp.Payload.SA:
-                _learn_choice(sa, payload.value)
+                _learn_choice(sa, payload.of(codecs.SA))
             elif payload.type == isakmp.Payload.KE:
-                sa.learn_public(payload.value.data)
+                sa.learn_public(payload.of(codecs.KE).data)
 
     def _sa(self, header: Header) -> _Sa:
         """The SA of these cookies; another responder's cookie than before begins a new one."""
@@ -118,7 +119,7 @@ def _advance(
     return iv
 
 
-def _learn_choice(sa: _Sa, value: Any) -> None:
+def _learn_choice(sa: _Sa, value: SaValue) -> None:
     """Take the transform of an SA payload that leaves no choice: the responder's, as a rule."""
     proposals = value.proposals
     if len(proposals) != 1 or len(proposals[0].transforms) != 1:

@@ -19,6 +19,7 @@ from isakmp.decode.bounded import Bounded
 from isakmp.errors import CryptoError
 from isakmp.keytable import Cipher, Ikev2Keys, Integrity
 from isakmp.message import Header, Payload
+from isakmp.payloads import ikev2 as codecs
 
 MAX_INCOMPLETE = 64
 MAX_FRAGMENTS = 128
@@ -76,7 +77,7 @@ class Ikev2Opener:
         generations = self._keys.get((header.cky_i, header.cky_r), ())
         if not generations:
             raise CryptoError("no keys for these SPIs")
-        fragment = payload.value is not None and "number" in payload.value
+        fragment = payload.type == codecs.SKF.type and payload.value is not None
         start = payload.offset + _GENERIC + (_FRAGMENT_FIELDS if fragment else 0)
         end = payload.offset + _GENERIC + len(payload.body)
         if payload.value is None:
@@ -93,7 +94,7 @@ class Ikev2Opener:
 
     def _join(self, header: Header, payload: Payload, plain: bytes, at: int, icv: str) -> Opened:
         """Keep a fragment; the last one that was missing gives the whole (RFC 7383 2.6)."""
-        number, total = payload.value.number, payload.value.total
+        number, total, _ = payload.of(codecs.SKF)
         if total > MAX_FRAGMENTS:
             raise CryptoError(f"{total} fragments; the most is {MAX_FRAGMENTS}")
         if icv == "wrong":

@@ -21,12 +21,13 @@ from isakmp.errors import MalformedPayload
 from isakmp.event.job import Job
 from isakmp.message import Payload, missing
 from isakmp.path import Path
-from isakmp.payloads.base import Family
+from isakmp.payloads.base import Codec, Family
 
 if TYPE_CHECKING:
     from isakmp.exchange.exchange import Exchange
 
 S = TypeVar("S")
+V = TypeVar("V")
 
 
 def duplicate(value: S) -> S:
@@ -220,6 +221,10 @@ class Incoming:
             del self._left[kind]
         return there.pop(0)
 
+    def value(self, codec: Codec[V]) -> V:
+        """What take() finds, as that codec has read it. MalformedPayload where it is opaque."""
+        return self.take(codec.type).of(codec)
+
     def has(self, kind: int) -> bool:
         """Whether a payload of that type is there that nobody has claimed."""
         return kind in self._left
@@ -227,6 +232,10 @@ class Incoming:
     def take_all(self, kind: int) -> list[Payload]:
         """All payloads of that type that nobody has claimed."""
         return self._left.pop(kind, [])
+
+    def values(self, codec: Codec[V]) -> list[V]:
+        """What take_all() finds, as that codec has read it. MalformedPayload as above."""
+        return [payload.of(codec) for payload in self.take_all(codec.type)]
 
     @property
     def left(self) -> list[Payload]:

@@ -185,7 +185,7 @@ class Keeper(Shared):
     def _end_superseded_sa(self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa]) -> None:
         """made: child SAs of which there is what was to take their place, as far as the peer of
         the new one has taken it."""
-        if sa.peer == stays.peer and not self._is_unheard(stays):
+        if sa.peer == stays.peer and not self._is_unheard(stays, sa):
             # No counter decides.
             self._end_or_restore(sa, stays, made)
             return

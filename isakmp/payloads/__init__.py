@@ -1,12 +1,14 @@
 """The payload codecs, by major version and type.
 
-A major version is one Family: IKEv1's is here, IKEv2's in its own folder.
+A major version is one Family: IKEv1's is here, IKEv2's in its own folder. Each codec has the name
+of its payload, by which a message is asked for its value: ``message.value(payloads.KE)``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from isakmp.constants import isakmp
 from isakmp.payloads import (
@@ -28,23 +30,40 @@ from isakmp.payloads import (
 )
 from isakmp.payloads.base import Codec, Family, by_type
 
-_IKEV1 = (
-    sa.CODEC,
-    ke.CODEC,
-    id.CODEC,
-    cert.CODEC,
-    cert_req.CODEC,
-    hash.CODEC,
-    sig.CODEC,
-    nonce.CODEC,
-    notify.CODEC,
-    delete.CODEC,
-    vendor.CODEC,
-    attribute.CODEC,
-    nat_d.CODEC,
-    nat_oa.CODEC,
-    nat_d.CODEC.renamed("NAT_D_DRAFT", isakmp.Payload.NAT_D_DRAFT),
-    nat_oa.CODEC.renamed("NAT_OA_DRAFT", isakmp.Payload.NAT_OA_DRAFT),
+SA = sa.CODEC
+KE = ke.CODEC
+ID = id.CODEC
+CERT = cert.CODEC
+CERT_REQ = cert_req.CODEC
+HASH = hash.CODEC
+SIG = sig.CODEC
+NONCE = nonce.CODEC
+NOTIFY = notify.CODEC
+DELETE = delete.CODEC
+VENDOR = vendor.CODEC
+ATTRIBUTE = attribute.CODEC
+NAT_D = nat_d.CODEC
+NAT_OA = nat_oa.CODEC
+NAT_D_DRAFT = NAT_D.renamed("NAT_D_DRAFT", isakmp.Payload.NAT_D_DRAFT)
+NAT_OA_DRAFT = NAT_OA.renamed("NAT_OA_DRAFT", isakmp.Payload.NAT_OA_DRAFT)
+
+_IKEV1: tuple[Codec[Any], ...] = (
+    SA,
+    KE,
+    ID,
+    CERT,
+    CERT_REQ,
+    HASH,
+    SIG,
+    NONCE,
+    NOTIFY,
+    DELETE,
+    VENDOR,
+    ATTRIBUTE,
+    NAT_D,
+    NAT_OA,
+    NAT_D_DRAFT,
+    NAT_OA_DRAFT,
 )
 
 FAMILY_1 = Family(
@@ -64,13 +83,13 @@ def family(major: int) -> Family | None:
     return _FAMILIES.get(major)
 
 
-def codec(major: int, type: int) -> Codec | None:
+def codec(major: int, type: int) -> Codec[Any] | None:
     """The codec of a payload type; None where it is opaque."""
     known = _FAMILIES.get(major)
     return known.codecs.get(type) if known else None
 
 
-def codecs(major: int = 1) -> list[Codec]:
+def codecs(major: int = 1) -> list[Codec[Any]]:
     """Every codec of a major version."""
     known = _FAMILIES.get(major)
     return list(known.codecs.values()) if known else []

@@ -6,8 +6,7 @@ A request asks with attributes of no octets.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 from construct import Const, Int8ub, Int16ub
 from construct import Struct as Layout
@@ -15,32 +14,48 @@ from construct import Struct as Layout
 from isakmp.constants import isakmp, name_of
 from isakmp.constants.isakmp import ConfigAttribute, ConfigType
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
-from isakmp.payloads.data_attribute import ATTRIBUTES, build_attributes, parse_attributes
+from isakmp.payloads.base import Codec, Line, Misfit, Twin
+from isakmp.payloads.data_attribute import (
+    ATTRIBUTES,
+    DataAttribute,
+    build_attributes,
+    parse_attributes,
+)
+from isakmp.payloads.shapes import Typed
 
-LAYOUT = Layout(
-    "type" / Int8ub,
-    "_reserved" / Const(b"\0"),
-    "identifier" / Int16ub,
-    "attributes" / ATTRIBUTES,
+
+class ConfigValue(NamedTuple):
+    """What is configured. type: of isakmp.ConfigType; identifier: of the exchange that it is in."""
+
+    type: int
+    identifier: int
+    attributes: tuple[DataAttribute, ...]
+
+
+LAYOUT = Typed(
+    ConfigValue,
+    Layout(
+        "type" / Int8ub,
+        "_reserved" / Const(b"\0"),
+        "identifier" / Int16ub,
+        "attributes" / ATTRIBUTES,
+    ),
 )
 
 _FIXED = struct.Struct(">BBH")
 
 
-def _parse(body: bytes) -> Value:
+def _parse(body: bytes) -> ConfigValue:
     if len(body) < _FIXED.size:
         raise Misfit("", 0, f"{len(body)} octets: at least {_FIXED.size} are needed")
     kind, reserved, identifier = _FIXED.unpack_from(body)
     if reserved:
         raise Misfit("", 0, f"reserved octet is {reserved}")
-    attributes = parse_attributes(body, _FIXED.size)
-    return Value(type=kind, identifier=identifier, attributes=attributes)
+    return ConfigValue(kind, identifier, parse_attributes(body, _FIXED.size))
 
 
-def _build(value: Mapping[str, Any]) -> bytes:
-    fixed = _FIXED.pack(value["type"], 0, value["identifier"])
-    return fixed + build_attributes(value["attributes"])
+def _build(value: ConfigValue) -> bytes:
+    return _FIXED.pack(value.type, 0, value.identifier) + build_attributes(value.attributes)
 
 
 _ADDRESSES = frozenset(
@@ -72,12 +87,11 @@ def _shown(kind: int, value: int | bytes) -> str:
     return show.text(value)
 
 
-def _describe(value: Mapping[str, Any]) -> list[Line]:
-    kind = name_of(ConfigType, value["type"])
-    lines = [("", f"type {kind} identifier {value['identifier']}")]
-    for index, attribute in enumerate(value["attributes"]):
-        name = name_of(ConfigAttribute, attribute["type"])
-        shown = _shown(attribute["type"], attribute["value"])
+def _describe(value: ConfigValue) -> list[Line]:
+    kind = name_of(ConfigType, value.type)
+    lines = [("", f"type {kind} identifier {value.identifier}")]
+    for index, attribute in enumerate(value.attributes):
+        name, shown = name_of(ConfigAttribute, attribute.type), _shown(*attribute)
         lines.append((f".attribute[{index}]", f"{name} = {shown}"))
     return lines
 
@@ -90,22 +104,11 @@ CODEC = Codec(
     (
         (
             "0100002a0001000000030000",
-            {
-                "type": 1,
-                "identifier": 42,
-                "attributes": [{"type": 1, "value": b""}, {"type": 3, "value": b""}],
-            },
+            ConfigValue(1, 42, (DataAttribute(1, b""), DataAttribute(3, b""))),
         ),
         (
             "0200002a000100040a010002c08f0001",
-            {
-                "type": 2,
-                "identifier": 42,
-                "attributes": [
-                    {"type": 1, "value": b"\n\1\0\2"},
-                    {"type": 16527, "value": 1},
-                ],
-            },
+            ConfigValue(2, 42, (DataAttribute(1, b"\n\1\0\2"), DataAttribute(16527, 1))),
         ),
     ),
     _describe,

@@ -3,7 +3,7 @@
 from isakmp.constants.isakmp import CertEncoding, Payload
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec
-from isakmp.payloads.shapes import encoded, encoded_twin
+from isakmp.payloads.shapes import Encoded, encoded, encoded_twin
 
 CODEC = Codec(
     "CERT_REQ",
@@ -11,8 +11,8 @@ CODEC = Codec(
     encoded(0),
     "RFC 2408 3.10",
     (
-        ("04", {"encoding": 4, "data": b""}),
-        ("04300c310a", {"encoding": 4, "data": bytes.fromhex("300c310a")}),
+        ("04", Encoded(4, b"")),
+        ("04300c310a", Encoded(4, bytes.fromhex("300c310a"))),
     ),
     show.fields(encoding=show.registry(CertEncoding), data=show.octets),
     encoded_twin(0),

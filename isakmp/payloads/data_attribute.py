@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from construct import (
     Check,
@@ -29,12 +29,19 @@ from construct import (
 
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.payloads import show
-from isakmp.payloads.base import Misfit, Value
-from isakmp.payloads.shapes import Series
+from isakmp.payloads.base import Misfit, new
+from isakmp.payloads.shapes import Series, Typed
 
 SHORT = 0x8000
 MAX_ATTRIBUTES = 64
 _PAIR = struct.Struct(">HH")
+
+
+class DataAttribute(NamedTuple):
+    """One attribute. value: a number of 16 bits, or octets of any number."""
+
+    type: int
+    value: int | bytes
 
 
 def _head(context: Any) -> int:
@@ -42,51 +49,55 @@ def _head(context: Any) -> int:
     return kind | SHORT if isinstance(context.value, int) else kind
 
 
-ATTRIBUTE = Struct(
-    "_head" / Rebuild(Int16ub, _head),
-    "_sane" / Check(lambda ctx: ctx._parsing or 0 <= ctx.type < SHORT),
-    "type" / Computed(this._head & (SHORT - 1)),
-    "value" / IfThenElse(this._head & SHORT, Int16ub, Prefixed(Int16ub, GreedyBytes)),
+ATTRIBUTE = Typed(
+    DataAttribute,
+    Struct(
+        "_head" / Rebuild(Int16ub, _head),
+        "_sane" / Check(lambda ctx: ctx._parsing or 0 <= ctx.type < SHORT),
+        "type" / Computed(this._head & (SHORT - 1)),
+        "value" / IfThenElse(this._head & SHORT, Int16ub, Prefixed(Int16ub, GreedyBytes)),
+    ),
 )
 
 ATTRIBUTES = Series("attribute", ATTRIBUTE, MAX_ATTRIBUTES)
 
 
-def parse_attributes(data: bytes, at: int = 0, end: int = -1, place: str = "") -> list[Value]:
+def parse_attributes(
+    data: bytes, at: int = 0, end: int = -1, place: str = ""
+) -> tuple[DataAttribute, ...]:
     """The attributes in ``data[at:end]``. Misfit where one does not fit."""
     end = len(data) if end < 0 else end
-    attributes: list[Value] = []
+    attributes: list[DataAttribute] = []
     for _ in range(MAX_ATTRIBUTES):
         if at == end:
-            return attributes
+            return tuple(attributes)
         start, at = at, at + _PAIR.size
         if at > end:
             raise _misfit(place, attributes, start, f"{end - start} octets left, 4 are needed")
         kind, value = _PAIR.unpack_from(data, start)
         if kind & SHORT:
-            attributes.append(Value(type=kind ^ SHORT, value=value))
+            attributes.append(new(DataAttribute, (kind ^ SHORT, value)))
             continue
         first, at = at, at + value
         if at > end:
             reason = f"{value} octets declared, {end - first} left"
             raise _misfit(place, attributes, start, reason)
-        attributes.append(Value(type=kind, value=data[first:at]))
+        attributes.append(new(DataAttribute, (kind, data[first:at])))
     if at < end:
         raise _misfit(place, attributes, at, f"more than {MAX_ATTRIBUTES} of them")
-    return attributes
+    return tuple(attributes)
 
 
-def _misfit(place: str, before: list[Value], at: int, reason: str) -> Misfit:
+def _misfit(place: str, before: list[DataAttribute], at: int, reason: str) -> Misfit:
     return Misfit(f"{place}.attribute[{len(before)}]", at, reason)
 
 
-def build_attributes(attributes: Iterable[Mapping[str, Any]]) -> bytes:
+def build_attributes(attributes: Iterable[DataAttribute]) -> bytes:
     """The octets of attributes. struct.error or ValueError where a number does not fit."""
     parts = [
-        _short(each["type"], value) if isinstance(value := each["value"], int)
-        else _long(each["type"], value)
-        for each in attributes
-    ]  # fmt: skip
+        _short(kind, value) if isinstance(value, int) else _long(kind, value)
+        for kind, value in attributes
+    ]
     if len(parts) > MAX_ATTRIBUTES:
         raise ValueError(f"{len(parts)} attributes: {MAX_ATTRIBUTES} are possible")
     return b"".join(parts)
@@ -127,11 +138,11 @@ _PHASE_2: Mapping[int, type[IntEnum]] = MappingProxyType(
 )
 
 
-def describe_attribute(attribute: Mapping[str, Any], protocol_id: int) -> str:
+def describe_attribute(attribute: DataAttribute, protocol_id: int) -> str:
     """``NAME = VALUE``; ISAKMP has attributes of its own, the others share the IPsec DOI's."""
     phase_1 = protocol_id == isakmp.Protocol.ISAKMP
     kinds: type[IntEnum] = isakmp.Attribute if phase_1 else ipsec.Attribute
-    kind, value = attribute["type"], attribute["value"]
+    kind, value = attribute
     # Python writes no number of thousands of digits.
     if isinstance(value, bytes) and len(value) > 8:
         return f"{name_of(kinds, kind)} = {show.octets(value)}"

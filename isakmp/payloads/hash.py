@@ -3,7 +3,7 @@
 from isakmp.constants.isakmp import Payload
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec
-from isakmp.payloads.shapes import octets, octets_twin
+from isakmp.payloads.shapes import Octets, octets, octets_twin
 
 CODEC = Codec(
     "HASH",
@@ -13,7 +13,7 @@ CODEC = Codec(
     (
         (
             "da39a3ee5e6b4b0d3255bfef95601890afd80709",
-            {"data": bytes.fromhex("da39a3ee5e6b4b0d3255bfef95601890afd80709")},
+            Octets(bytes.fromhex("da39a3ee5e6b4b0d3255bfef95601890afd80709")),
         ),
     ),
     show.fields(data=show.octets),

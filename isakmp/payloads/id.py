@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import NamedTuple
 
 from construct import Check, GreedyBytes, Int8ub, Int16ub, Struct
 
@@ -17,7 +17,7 @@ from isakmp.constants.ipsec import Id
 from isakmp.constants.isakmp import Payload
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Line
-from isakmp.payloads.shapes import fields_twin
+from isakmp.payloads.shapes import Typed, fields_twin
 
 SIZES: Mapping[int, int] = MappingProxyType(
     {
@@ -34,8 +34,17 @@ SIZES: Mapping[int, int] = MappingProxyType(
 _NAMES = frozenset({Id.FQDN, Id.USER_FQDN, Id.DER_ASN1_DN, Id.DER_ASN1_GN, Id.KEY_ID})
 
 
-def _wrong(value: Mapping[str, Any]) -> str:
-    kind, size = value["type"], len(value["data"])
+class IdValue(NamedTuple):
+    """An identity. type: of ipsec.Id; protocol, port: 0 for any."""
+
+    type: int
+    protocol: int
+    port: int
+    data: bytes
+
+
+def _wrong(value: IdValue) -> str:
+    kind, size = value.type, len(value.data)
     if size != SIZES.get(kind, size):
         return f"{name_of(Id, kind)} of {size} octets: {SIZES[kind]} are needed"
     if not size and kind in _NAMES:
@@ -43,12 +52,15 @@ def _wrong(value: Mapping[str, Any]) -> str:
     return ""
 
 
-LAYOUT = Struct(
-    "type" / Int8ub,
-    "protocol" / Int8ub,
-    "port" / Int16ub,
-    "data" / GreedyBytes,
-    Check(lambda value: not _wrong(value)),
+LAYOUT = Typed(
+    IdValue,
+    Struct(
+        "type" / Int8ub,
+        "protocol" / Int8ub,
+        "port" / Int16ub,
+        "data" / GreedyBytes,
+        Check(lambda value: not _wrong(value)),
+    ),
 )
 
 
@@ -63,10 +75,9 @@ def identity(kind: int, data: bytes) -> str:
     return show.text(data)
 
 
-def _describe(value: Mapping[str, Any]) -> list[Line]:
-    kind = value["type"]
-    what = f"type {name_of(ipsec.Id, kind)} protocol {value['protocol']} port {value['port']}"
-    return [("", f"{what} data {identity(kind, value['data'])}")]
+def _describe(value: IdValue) -> list[Line]:
+    what = f"type {name_of(ipsec.Id, value.type)} protocol {value.protocol} port {value.port}"
+    return [("", f"{what} data {identity(value.type, value.data)}")]
 
 
 CODEC = Codec(
@@ -75,13 +86,10 @@ CODEC = Codec(
     LAYOUT,
     "RFC 2407 4.6.2",
     (
-        ("011101f40a000301", {"type": 1, "protocol": 17, "port": 500, "data": b"\n\0\3\1"}),
-        (
-            "040000000a010000ffff0000",
-            {"type": 4, "protocol": 0, "port": 0, "data": b"\n\1\0\0\xff\xff\0\0"},
-        ),
-        ("020000006d6f6f6e", {"type": 2, "protocol": 0, "port": 0, "data": b"moon"}),
+        ("011101f40a000301", IdValue(1, 17, 500, b"\n\0\3\1")),
+        ("040000000a010000ffff0000", IdValue(4, 0, 0, b"\n\1\0\0\xff\xff\0\0")),
+        ("020000006d6f6f6e", IdValue(2, 0, 0, b"moon")),
     ),
     _describe,
-    fields_twin(">BBH", ("type", "protocol", "port"), _wrong),
+    fields_twin(">BBH", IdValue, _wrong),
 )

@@ -3,7 +3,7 @@
 from isakmp.constants.isakmp import Payload
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec
-from isakmp.payloads.shapes import octets, octets_twin
+from isakmp.payloads.shapes import Octets, octets, octets_twin
 
 CODEC = Codec(
     "NAT_D",
@@ -13,7 +13,7 @@ CODEC = Codec(
     (
         (
             "00112233445566778899aabbccddeeff",
-            {"data": bytes.fromhex("00112233445566778899aabbccddeeff")},
+            Octets(bytes.fromhex("00112233445566778899aabbccddeeff")),
         ),
     ),
     show.fields(data=show.octets),

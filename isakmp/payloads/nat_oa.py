@@ -4,34 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import NamedTuple
 
 from construct import Bytes, Const, Error, Int8ub, Struct, Switch, this
 
 from isakmp.constants.ipsec import Id
 from isakmp.constants.isakmp import Payload
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Misfit, Twin, Value
+from isakmp.payloads.base import Codec, Misfit, Twin
+from isakmp.payloads.shapes import Typed
 
 _SIZES: Mapping[int, int] = MappingProxyType({Id.IPV4_ADDR: 4, Id.IPV6_ADDR: 16})
 
-LAYOUT = Struct(
-    "type" / Int8ub,
-    "_reserved" / Const(b"\0\0\0"),
-    "data" / Switch(this.type, {kind: Bytes(size) for kind, size in _SIZES.items()}, default=Error),
+
+class AddressValue(NamedTuple):
+    """An address. type: that of an identity which is one, of ipsec.Id."""
+
+    type: int
+    data: bytes
+
+
+_ADDRESS = Switch(this.type, {kind: Bytes(size) for kind, size in _SIZES.items()}, default=Error)
+LAYOUT = Typed(
+    AddressValue,
+    Struct("type" / Int8ub, "_reserved" / Const(b"\0\0\0"), "data" / _ADDRESS),
 )
 
 
-def _parse(body: bytes) -> Value:
+def _parse(body: bytes) -> AddressValue:
     kind, data = body[:1], body[4:]
     if body[1:4] != bytes(3) or len(data) != _SIZES.get(body[0]):
         raise Misfit("", 0, f"type {kind.hex()}: reserved octets, or {len(data)} octets of address")
-    return Value(type=body[0], data=data)
+    return AddressValue(body[0], data)
 
 
-def _build(value: Mapping[str, Any]) -> bytes:
-    kind: int = value["type"]
-    data: bytes = value["data"]
+def _build(value: AddressValue) -> bytes:
+    kind, data = value
     if len(data) != _SIZES.get(kind):
         raise ValueError(f"type {kind} with {len(data)} octets of address")
     return bytes((kind, 0, 0, 0)) + data
@@ -43,8 +51,8 @@ CODEC = Codec(
     LAYOUT,
     "RFC 3947 5.2",
     (
-        ("010000000a000301", {"type": 1, "data": b"\n\0\3\1"}),
-        ("05000000" + bytes(range(16)).hex(), {"type": 5, "data": bytes(range(16))}),
+        ("010000000a000301", AddressValue(1, b"\n\0\3\1")),
+        ("05000000" + bytes(range(16)).hex(), AddressValue(5, bytes(range(16)))),
     ),
     show.fields(type=show.registry(Id), data=show.address),
     Twin(_parse, _build),

@@ -3,14 +3,14 @@
 from isakmp.constants.isakmp import Payload
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec
-from isakmp.payloads.shapes import octets, octets_twin
+from isakmp.payloads.shapes import Octets, octets, octets_twin
 
 CODEC = Codec(
     "NONCE",
     Payload.NONCE,
     octets(8, 256),
     "RFC 2409 5",
-    (("a3a34f453de42c67", {"data": bytes.fromhex("a3a34f453de42c67")}),),
+    (("a3a34f453de42c67", Octets(bytes.fromhex("a3a34f453de42c67"))),),
     show.fields(data=show.octets),
     octets_twin(8, 256),
 )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 from construct import Bytes, GreedyBytes, Int8ub, Int16ub, Int32ub, Rebuild, len_, this
 from construct import Struct as Layout
@@ -13,36 +12,49 @@ from isakmp.constants import isakmp, name_of
 from isakmp.constants.isakmp import Notify
 from isakmp.errors import MalformedPayload
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, new
 from isakmp.payloads.data_attribute import describe_attribute, parse_attributes
+from isakmp.payloads.shapes import Typed
 
-LAYOUT = Layout(
-    "doi" / Int32ub,
-    "protocol_id" / Int8ub,
-    "_spi_size" / Rebuild(Int8ub, len_(this.spi)),
-    "notify" / Int16ub,
-    "spi" / Bytes(this._spi_size),
-    "data" / GreedyBytes,
+
+class NotifyValue(NamedTuple):
+    """A notification, of isakmp.Notify, about what ``protocol_id`` and ``spi`` name."""
+
+    doi: int
+    protocol_id: int
+    notify: int
+    spi: bytes
+    data: bytes
+
+
+LAYOUT = Typed(
+    NotifyValue,
+    Layout(
+        "doi" / Int32ub,
+        "protocol_id" / Int8ub,
+        "_spi_size" / Rebuild(Int8ub, len_(this.spi)),
+        "notify" / Int16ub,
+        "spi" / Bytes(this._spi_size),
+        "data" / GreedyBytes,
+    ),
 )
 
 _FIXED = struct.Struct(">IBBH")
 
 
-def _parse(body: bytes) -> Value:
+def _parse(body: bytes) -> NotifyValue:
     if len(body) < _FIXED.size:
         raise Misfit("", 0, f"{len(body)} octets: at least {_FIXED.size} are needed")
     doi, protocol_id, spi_size, notify = _FIXED.unpack_from(body)
     end = _FIXED.size + spi_size
     if end > len(body):
         raise Misfit("", 0, f"SPI of {spi_size} octets, {len(body) - _FIXED.size} left")
-    spi = body[_FIXED.size : end]
-    return Value(doi=doi, protocol_id=protocol_id, notify=notify, spi=spi, data=body[end:])
+    return new(NotifyValue, (doi, protocol_id, notify, body[_FIXED.size : end], body[end:]))
 
 
-def _build(value: Mapping[str, Any]) -> bytes:
-    spi, data = value["spi"], value["data"]
-    fixed = _FIXED.pack(value["doi"], value["protocol_id"], len(spi), value["notify"])
-    return bytes(fixed + spi + data)
+def _build(value: NotifyValue) -> bytes:
+    doi, protocol_id, notify, spi, data = value
+    return _FIXED.pack(doi, protocol_id, len(spi), notify) + spi + data
 
 
 def _data(notify: int, data: bytes) -> str:
@@ -59,11 +71,11 @@ def _data(notify: int, data: bytes) -> str:
     return show.octets(data)
 
 
-def _describe(value: Mapping[str, Any]) -> list[Line]:
-    notify, protocol = value["notify"], name_of(isakmp.Protocol, value["protocol_id"])
-    where = f"doi {show.doi(value['doi'])} protocol_id {protocol} spi {show.octets(value['spi'])}"
-    said = _data(notify, value["data"])
-    return [("", f"notify {name_of(Notify, notify)} {where} data {said}")]
+def _describe(value: NotifyValue) -> list[Line]:
+    protocol = name_of(isakmp.Protocol, value.protocol_id)
+    where = f"doi {show.doi(value.doi)} protocol_id {protocol} spi {show.octets(value.spi)}"
+    said = _data(value.notify, value.data)
+    return [("", f"notify {name_of(Notify, value.notify)} {where} data {said}")]
 
 
 _PLACES = (
@@ -91,19 +103,10 @@ CODEC = Codec(
     LAYOUT,
     "RFC 2408 3.14",
     (
-        (
-            "0000000101000010",
-            {"doi": 1, "protocol_id": 1, "notify": 16, "spi": b"", "data": b""},
-        ),
+        ("0000000101000010", NotifyValue(1, 1, 16, b"", b"")),
         (
             "0000000101108d28000102030405060708090a0b0c0d0e0f0000002a",
-            {
-                "doi": 1,
-                "protocol_id": 1,
-                "notify": 36136,
-                "spi": bytes(range(16)),
-                "data": b"\0\0\0*",
-            },
+            NotifyValue(1, 1, 36136, bytes(range(16)), b"\0\0\0*"),
         ),
     ),
     _describe,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from construct import (
+    Adapter,
     Check,
     Const,
     Construct,
@@ -31,9 +32,10 @@ from construct import (
     this,
 )
 
-from isakmp.payloads.base import Misfit, Twin, Value, reason_of
+from isakmp.payloads.base import Misfit, Twin, new, reason_of
 
 T = TypeVar("T")
+F = TypeVar("F", bound=tuple[Any, ...])
 
 HEADER = struct.Struct(">BBH")
 """The generic header: next payload, reserved, length in octets with the header."""
@@ -42,11 +44,28 @@ KNOWN_MAX, KNOWN_OCTETS = 64, 512
 """How many bodies are known again, and how long these may be: with their values 2 MB at most."""
 
 
-class Shared(list[T]):
-    """Elements of a body that is known again: where it comes again, this is the same object, so
-    that what was worked out of it may be known by that."""
+class Shared(tuple[T, ...]):
+    """Elements that come again as the same object, such as those of a body that is known again, so
+    that what was worked out of them may be known by that."""
 
     __slots__ = ()
+
+
+class Typed(Adapter):  # type: ignore[misc]
+    """A layout whose value is a NamedTuple of the fields that have no underscore before them."""
+
+    def __init__(self, kind: type[tuple[Any, ...]], layout: Construct) -> None:
+        super().__init__(layout)
+        self.kind: Any = kind
+
+    def _decode(self, obj: Any, context: Any, path: str) -> Any:
+        fields = (obj[name] for name in self.kind._fields)
+        return self.kind(*[tuple(one) if isinstance(one, list) else one for one in fields])
+
+    def _encode(self, obj: Any, context: Any, path: str) -> Any:
+        if not isinstance(obj, self.kind):
+            raise ConstructError(f"{type(obj).__name__} instead of {self.kind.__name__}")
+        return obj._asdict()
 
 
 class Exactly(Subconstruct):  # type: ignore[misc]
@@ -145,13 +164,13 @@ def _located(subcon: Construct, stream: Any, context: Any, where: str, start: in
         raise Misfit(where, start, reason_of(error)) from error
 
 
-Read = Callable[[bytes, int, int, str, list[Value]], tuple[int, int]]
+Read = Callable[[bytes, int, int, str, list[T]], tuple[int, int]]
 """Appends the element of a chain that starts at an octet of a body and ends before another, as far
 as it goes, at a path: what follows it, 0 for nothing, and where that is. Misfit."""
 
 
 def read_chain(
-    body: bytes, at: int, end: int, where: str, limit: int, read: Read, into: list[Value]
+    body: bytes, at: int, end: int, where: str, limit: int, read: Read[T], into: list[T]
 ) -> int:
     """The twin of Chain: append the elements from ``at`` on, as far as they go; where they end.
     where: the path of one, up to its number; limit: most elements. Misfit."""
@@ -164,51 +183,64 @@ def read_chain(
     return at
 
 
-def whole_chains(limit: int, read: Read) -> Callable[[bytes], list[Value] | None]:
+def whole_chains(limit: int, read: Read[T]) -> Callable[[bytes], Shared[T] | None]:
     """What reads a chain that is whole, None of any other, and knows those again that came last:
-    transforms come alike from many peers, behind an SPI that does not. What it returns is shared,
-    so nobody changes it."""
+    transforms come alike from many peers, behind an SPI that does not."""
 
     @lru_cache(KNOWN_MAX)
-    def known(chain: bytes) -> list[Value] | None:
-        found: list[Value] = Shared()
+    def known(chain: bytes) -> Shared[T] | None:
+        found: list[T] = []
         try:
             end = read_chain(chain, 0, len(chain), "", limit, read, found)
         except Misfit:
             return None
-        return found if end == len(chain) else None
+        return Shared(found) if end == len(chain) else None
 
     return known
 
 
 _PROPOSAL = struct.Struct(">BBHBBBB")
+
+
+class ProposalValue(NamedTuple, Generic[T]):
+    """A proposal of either version, of transforms as that has them."""
+
+    number: int
+    protocol_id: int
+    spi: bytes
+    transforms: tuple[T, ...]
+
+
 Region = Callable[[bytes, int, int, str, int], int]
 """Where the element at an octet of a body ends that has so many octets at least. Misfit."""
 
 
-def proposal_reader(limit: int, transform: Read, region: Region, more: int, strange: str) -> Read:
+def proposal_reader(
+    limit: int, transform: Read[T], region: Region, more: int, strange: str
+) -> Read[ProposalValue[T]]:
     """What reads proposals of either version. limit: most transforms; transform: reads one; more:
     what a header says where another proposal follows; strange: what is said of anything else."""
     known, fixed = whole_chains(limit, transform), _PROPOSAL.size
 
     def read(
-        body: bytes, start: int, end: int, where: str, into: list[Value]
-    ) -> tuple[int, int]:  # fmt: skip
+        body: bytes, start: int, end: int, where: str, into: list[ProposalValue[T]]
+    ) -> tuple[int, int]:
         stop = region(body, start, end, where, fixed)
         following, _, _, number, protocol_id, spi_size, count = _PROPOSAL.unpack_from(body, start)
         at = start + fixed + spi_size
         if at > stop:
             raise Misfit(where, start, f"SPI of {spi_size} octets does not fit")
         spi = body[start + fixed : at]
-        transforms = known(body[at:stop]) if stop - at <= KNOWN_OCTETS else None
-        value = Value(number=number, protocol_id=protocol_id, spi=spi, transforms=transforms)
-        into.append(value)
-        if transforms is None:
-            value["transforms"] = transforms = []
-            inner = f"{where}.transform"
-            at = read_chain(body, at, stop, inner, limit, transform, transforms)
-        else:
-            at = stop
+        whole = known(body[at:stop]) if stop - at <= KNOWN_OCTETS else None
+        found: list[T] = []
+        try:
+            if whole is None:
+                at = read_chain(body, at, stop, f"{where}.transform", limit, transform, found)
+            else:
+                at = stop
+        finally:  # up to a fault it can be shown
+            transforms = tuple(found) if whole is None else whole
+            into.append(new(ProposalValue, (number, protocol_id, spi, transforms)))
         if count != len(transforms):
             raise Misfit(where, start, f"{count} transforms declared, {len(transforms)} there")
         if at != stop:
@@ -229,22 +261,21 @@ def build_chain(bodies: Sequence[bytes], type: int, limit: int) -> bytes:
     return b"".join(parts) + HEADER.pack(0, 0, HEADER.size + len(last)) + last
 
 
-def remembering(parse: Callable[[bytes], Value]) -> Callable[[bytes], Value]:
-    """The same, for bodies that many peers send alike: those that came last are not parsed again.
-    What it returns is shared, so nobody changes it."""
+def remembering(parse: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """The same, for bodies that many peers send alike: of these, the last are not parsed again."""
     known = lru_cache(KNOWN_MAX)(parse)
     return lambda body: known(body) if len(body) <= KNOWN_OCTETS else parse(body)
 
 
 def written_again(build: Callable[[T], bytes]) -> Callable[[T], bytes]:
-    """The same, for values of which some are one tuple each time: these are not built again, and
-    what is in them nobody changes. Tuples are known by what they are, not by what they hold; one
-    whose body is longer than others that are known again is built anew."""
+    """The same, for values of which some are Shared: these are not built again. They are known by
+    what they are, not by what they hold; one whose body is longer than others that are known again
+    is built anew."""
     # With the tuple itself, so that nothing else can be where it was.
     known: dict[int, tuple[T, bytes]] = {}
 
     def built(value: T) -> bytes:
-        if not isinstance(value, tuple):
+        if not isinstance(value, Shared):
             return build(value)
         if (found := known.get(id(value))) is not None:
             return found[1]
@@ -258,25 +289,31 @@ def written_again(build: Callable[[T], bytes]) -> Callable[[T], bytes]:
     return built
 
 
+class Octets(NamedTuple):
+    """The value of a payload that is octets without any structure."""
+
+    data: bytes
+
+
 def octets(least: int = 1, most: int = 0xFFFF) -> Construct:
     """A body of nothing but ``data``, ``least`` to ``most`` octets."""
     in_bounds = (least <= len_(this.data)) & (len_(this.data) <= most)
-    return Struct("data" / GreedyBytes, Check(in_bounds))
+    return Typed(Octets, Struct("data" / GreedyBytes, Check(in_bounds)))
 
 
-def octets_twin(least: int = 1, most: int = 0xFFFF) -> Twin:
+def octets_twin(least: int = 1, most: int = 0xFFFF) -> Twin[Octets]:
     """The twin of octets()."""
 
     def wrong(data: bytes) -> Misfit:
         return Misfit("", 0, f"{len(data)} octets of data: {least} to {most} are possible")
 
-    def parse(body: bytes) -> Value:
+    def parse(body: bytes) -> Octets:
         if least <= len(body) <= most:
-            return Value(data=body)
+            return new(Octets, (body,))
         raise wrong(body)
 
-    def build(value: Mapping[str, Any]) -> bytes:
-        data: bytes = value["data"]
+    def build(value: Octets) -> bytes:
+        data = value.data
         if least <= len(data) <= most:
             return b"" + data  # refuses what is no octets
         raise wrong(data)
@@ -284,44 +321,46 @@ def octets_twin(least: int = 1, most: int = 0xFFFF) -> Twin:
     return Twin(parse, build)
 
 
-def fields_twin(
-    layout: str, names: tuple[str, ...], wrong: Callable[[Mapping[str, Any]], str]
-) -> Twin:
-    """The twin of fixed fields and then ``data``. wrong: what is amiss with the value, or ""."""
+def fields_twin(layout: str, kind: type[F], wrong: Callable[[F], str]) -> Twin[F]:
+    """The twin of fixed fields and then octets, the last field of that NamedTuple. wrong: what is
+    amiss with the value, or ""."""
     form = struct.Struct(layout)
 
-    def checked(value: Any) -> Any:
+    def parse(body: bytes) -> F:
+        if len(body) < form.size:
+            raise Misfit("", 0, f"{len(body)} octets: at least {form.size} are needed")
+        value = new(kind, (*form.unpack_from(body), body[form.size :]))
         if reason := wrong(value):
             raise Misfit("", 0, reason)
         return value
 
-    def parse(body: bytes) -> Value:
-        if len(body) < form.size:
-            raise Misfit("", 0, f"{len(body)} octets: at least {form.size} are needed")
-        value = Value(zip(names, form.unpack_from(body), strict=True))
-        value["data"] = body[form.size :]
-        checked(value)
-        return value
-
-    def build(value: Mapping[str, Any]) -> bytes:
-        checked(value)
-        fixed = form.pack(*[value[name] for name in names])
-        data: bytes = value["data"]
-        return fixed + data
+    def build(value: F) -> bytes:
+        if reason := wrong(value):
+            raise Misfit("", 0, reason)
+        data: bytes = value[-1]
+        return form.pack(*value[:-1]) + data
 
     return Twin(parse, build)
 
 
+class Encoded(NamedTuple):
+    """A certificate, or a request of one. encoding: what ``data`` is."""
+
+    encoding: int
+    data: bytes
+
+
 def encoded(least: int) -> Construct:
     """``encoding`` and at least ``least`` octets of ``data``: certificates and their requests."""
-    return Struct("encoding" / Int8ub, "data" / GreedyBytes, Check(len_(this.data) >= least))
+    layout = Struct("encoding" / Int8ub, "data" / GreedyBytes, Check(len_(this.data) >= least))
+    return Typed(Encoded, layout)
 
 
-def encoded_twin(least: int) -> Twin:
+def encoded_twin(least: int) -> Twin[Encoded]:
     """The twin of encoded()."""
 
-    def wrong(value: Mapping[str, Any]) -> str:
-        size = len(value["data"])
+    def wrong(value: Encoded) -> str:
+        size = len(value.data)
         return f"{size} octets of data: at least {least} are needed" if size < least else ""
 
-    return fields_twin(">B", ("encoding",), wrong)
+    return fields_twin(">B", Encoded, wrong)

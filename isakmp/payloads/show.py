@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import IntEnum
 from ipaddress import ip_address
 from typing import Any
@@ -51,11 +51,11 @@ def registry(numbers: type[IntEnum]) -> Shower:
     return lambda number: name_of(numbers, number)
 
 
-def fields(**showers: Shower) -> Callable[[Mapping[str, Any]], list[Line]]:
+def fields(**showers: Shower) -> Callable[[object], list[Line]]:
     """One line of ``name value`` pairs, in the order given."""
 
-    def describe(value: Mapping[str, Any]) -> list[Line]:
-        parts = (f"{name} {shower(value[name])}" for name, shower in showers.items())
+    def describe(value: object) -> list[Line]:
+        parts = (f"{name} {shower(getattr(value, name))}" for name, shower in showers.items())
         return [("", " ".join(parts))]
 
     return describe

@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from isakmp.constants.isakmp import Payload
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Line
-from isakmp.payloads.shapes import octets, octets_twin
+from isakmp.payloads.shapes import Octets, octets, octets_twin
 
 
 def _of(text: str) -> bytes:
@@ -73,9 +72,9 @@ def vendor_name(data: bytes) -> str:
     return next((name for prefix, name in PREFIXES.items() if data.startswith(prefix)), "")
 
 
-def _describe(value: Mapping[str, Any]) -> list[Line]:
-    data: bytes = value["data"]
-    return [("", f"{vendor_name(data) or 'unknown'} data {show.text(data)}")]
+def _describe(value: Octets) -> list[Line]:
+    said = vendor_name(value.data) or "unknown"
+    return [("", f"{said} data {show.text(value.data)}")]
 
 
 CODEC = Codec(
@@ -83,7 +82,7 @@ CODEC = Codec(
     Payload.VENDOR,
     octets(0),
     "RFC 2408 3.16",
-    ((VENDOR_DPD.hex(), {"data": VENDOR_DPD}), ("", {"data": b""})),
+    ((VENDOR_DPD.hex(), Octets(VENDOR_DPD)), ("", Octets(b""))),
     _describe,
     octets_twin(0),
 )

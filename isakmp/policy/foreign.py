@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from isakmp.constants import ipsec, isakmp, name_of
+from isakmp.payloads.sa import TransformValue
 
 # Nothing that is negotiated is larger: a lifetime of 2^63 kilobytes fits no counter of octets, and
 # Python writes no number of thousands of digits.
@@ -27,18 +28,18 @@ _CARRIED_OUT: dict[Any, set[int]] = {
 }  # fmt: skip
 
 
-def foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> Iterator[str]:
+def foreign(
+    transform: TransformValue, kind: type[isakmp.Attribute | ipsec.Attribute]
+) -> Iterator[str]:
     """What keeps a transform from being taken as a whole, each attribute by its name."""
-    seen: dict[int, Any] = {}
+    seen: dict[int, int | bytes] = {}
     carried_out = _CARRIED_OUT[kind]
     life_type, life_duration = kind.LIFE_TYPE, kind.LIFE_DURATION
     if kind is _IKE and transform.transform_id != ipsec.IsakmpTransform.KEY_IKE:
         yield f"TRANSFORM_ID {transform.transform_id}, not KEY_IKE"
-    for attribute in transform.attributes:
-        number = attribute["type"]
+    for number, value in transform.attributes:
         if number == life_duration:
             continue
-        value = attribute["value"]
         if number == life_type:
             if (unit := _number_of(value)) not in _LIFE_TYPES:
                 yield f"LIFE_TYPE {min(unit, LARGEST)}, which is not carried out"

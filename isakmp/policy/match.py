@@ -11,12 +11,15 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from heapq import nsmallest
 from itertools import groupby, islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from isakmp.chosen import ChosenIke, ChosenIpsec
 from isakmp.conf.values import MAX_AMOUNT, MAX_SECONDS
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.errors import Part, Reason, Refused
+from isakmp.payloads.data_attribute import DataAttribute
+from isakmp.payloads.sa import Offer, TransformValue
+from isakmp.payloads.shapes import ProposalValue, Shared
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.compared import Row, made_alike, unlike, weigh
 from isakmp.policy.foreign import LARGEST, foreign
@@ -30,6 +33,8 @@ from isakmp.policy.spd import (
     SaPolicy,
     Suite,
 )
+
+V = TypeVar("V")
 
 # How many misses a reason lists: a stranger's packet may hold hundreds of transforms.
 MISSES_MAX = 16
@@ -65,7 +70,7 @@ TRANSFORM_REGISTRIES: dict[int, Any] = {
 
 
 # A transform of a peer's, and what it means.
-Offered = tuple[Any, ChosenIke]
+Offered = tuple[TransformValue, ChosenIke]
 
 
 class Chosen(NamedTuple):
@@ -73,8 +78,8 @@ class Chosen(NamedTuple):
     the lifetime that came, 0 for none; what has the shorter one of both ends."""
 
     what: ChosenIpsec
-    proposal: Any
-    transforms: tuple[Any]
+    proposal: Offer
+    transforms: Shared[TransformValue]
     asked_s: int
 
     @property
@@ -82,14 +87,14 @@ class Chosen(NamedTuple):
         """Whether both ends have agreed to put it into UDP (RFC 3947 5.1)."""
         kind = ipsec.Attribute.ENCAPSULATION_MODE
         (transform,) = self.transforms
-        return any(a["type"] == kind and a["value"] in _UDP for a in transform.attributes)
+        return any(a.type == kind and a.value in _UDP for a in transform.attributes)
 
 
-def first_of(bundles: Iterable[list[Any]]) -> list[list[Any]]:
+def first_of(bundles: Iterable[list[ProposalValue[V]]]) -> list[list[ProposalValue[V]]]:
     """The first ones, and one at least, each of them whole: a part of what belongs together is
     another offer. A peer's proposals may hold thousands of transforms."""
     room = TRANSFORMS_MAX
-    found: list[list[Any]] = []
+    found: list[list[ProposalValue[V]]] = []
     for bundle in bundles:
         room -= sum(len(proposal.transforms) for proposal in bundle)
         if room < 0 and found:
@@ -98,13 +103,14 @@ def first_of(bundles: Iterable[list[Any]]) -> list[list[Any]]:
     return found
 
 
-def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[int, int], int, int]:
+def values(
+    attributes: Iterable[DataAttribute], life_type: int, life_duration: int
+) -> tuple[dict[int, int], int, int]:
     """Attributes by number, and its lifetime in seconds and in kilobytes."""
     found: dict[int, int] = {}
     lives = {_SECONDS: 0, _KILOBYTES: 0}
     unit = 0
-    for attribute in attributes:
-        kind, value = attribute["type"], attribute["value"]
+    for kind, value in attributes:
         if isinstance(value, int):
             number = value
         else:
@@ -123,7 +129,9 @@ def values(attributes: Any, life_type: int, life_duration: int) -> tuple[dict[in
 # --- phase 1 ---------------------------------------------------------------------------------
 
 
-def choose_ike(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, Any, Any]:
+def choose_ike(
+    proposals: Sequence[Offer], remote: Remote
+) -> tuple[ChosenIke, Offer, TransformValue]:
     """What we accept of a peer's phase 1 proposals, with its proposal and transform.
 
     Refused with NO_PROPOSAL_CHOSEN and the differences where nothing fits.
@@ -174,7 +182,7 @@ def _shorter(came: int, ours: Range | None) -> int:
     return min(came, ours.offer) if came else ours.offer
 
 
-def _ike_offer(transform: Any) -> ChosenIke:
+def _ike_offer(transform: TransformValue) -> ChosenIke:
     kind = isakmp.Attribute
     found, seconds, kilobytes = values(transform.attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)
     encryption = found.get(kind.ENCRYPTION_ALGORITHM, 0)
@@ -261,7 +269,9 @@ def _ike_label(number: int, offer: ChosenIke, name: str) -> str:
     return f"transform {number} ({offer}) against {name}"
 
 
-def _foreign(transform: Any, kind: type[isakmp.Attribute | ipsec.Attribute]) -> list[str]:
+def _foreign(
+    transform: TransformValue, kind: type[isakmp.Attribute | ipsec.Attribute]
+) -> list[str]:
     """As many as are told: a stranger's transform may have 64 of them."""
     return list(islice(foreign(transform, kind), MISSES_MAX))
 
@@ -339,7 +349,7 @@ def _elsewhere(miss: Miss, line: str) -> str:
 # --- phase 2 ---------------------------------------------------------------------------------
 
 
-def choose_ipsec(proposals: Sequence[Any], suites: Iterable[Suite], line: str) -> list[Chosen]:
+def choose_ipsec(proposals: Sequence[Offer], suites: Iterable[Suite], line: str) -> list[Chosen]:
     """What we accept of a peer's phase 2 proposals: one entry for each protocol of the bundle.
 
     Proposals of one number belong together (RFC 2408 4.2). Refused with NO_PROPOSAL_CHOSEN and
@@ -355,7 +365,7 @@ def choose_ipsec(proposals: Sequence[Any], suites: Iterable[Suite], line: str) -
     raise Refused(_ipsec_reason(bundles, suites, line), isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
-def _choose_bundle(bundle: list[Any], suite: Suite) -> list[Chosen]:
+def _choose_bundle(bundle: list[Offer], suite: Suite) -> list[Chosen]:
     if sorted(p.protocol_id for p in bundle) != sorted(p.protocol for p in suite.protocols):
         return []
     chosen: list[Chosen] = []
@@ -371,8 +381,8 @@ def _choose_bundle(bundle: list[Any], suite: Suite) -> list[Chosen]:
 
 @remembered
 def _choose_transform(
-    theirs: Sequence[Any], ours: SaPolicy
-) -> tuple[ChosenIpsec, tuple[Any], int] | None:
+    theirs: Sequence[TransformValue], ours: SaPolicy
+) -> tuple[ChosenIpsec, Shared[TransformValue], int] | None:
     """What has a Chosen, but for the proposal. Transforms that come alike are one object
     (payloads/sa.py), and so is the answer then."""
     for transform in islice(theirs, TRANSFORMS_MAX):
@@ -386,11 +396,11 @@ def _choose_transform(
                     life_kb=_shorter(offer.life_kb, candidate.life.kilobytes),
                     replay_window=ours.replay_window,
                 )
-                return what, (transform,), offer.life_s
+                return what, Shared((transform,)), offer.life_s
     return None
 
 
-def ipsec_offer(protocol: int, transform: Any) -> ChosenIpsec:
+def ipsec_offer(protocol: int, transform: TransformValue) -> ChosenIpsec:
     """What a transform on the wire means; encapsulation without its UDP variants."""
     kind = ipsec.Attribute
     found, seconds, kilobytes = values(transform.attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)
@@ -440,7 +450,7 @@ def describe(offer: ChosenIpsec) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _ipsec_reason(bundles: list[list[Any]], suites: list[Suite], line: str) -> Reason:
+def _ipsec_reason(bundles: list[list[Offer]], suites: list[Suite], line: str) -> Reason:
     offers = [
         ipsec_offer(proposal.protocol_id, transform)
         for bundle in bundles
@@ -462,7 +472,7 @@ def _accepted(suite: Suite, came: Collection[int]) -> str:
     return " ".join((suite.name, *(name_of(ipsec.Encapsulation, mode) for mode in modes)))
 
 
-def _compare(bundle: list[Any], suite: Suite) -> Iterator[Miss]:
+def _compare(bundle: list[Offer], suite: Suite) -> Iterator[Miss]:
     """Proposals of one number are all wanted together (RFC 2408 4.2), and so is a suite."""
     came, wanted = (_protocols(p.protocol_id for p in bundle),
                     _protocols(p.protocol for p in suite.protocols))  # fmt: skip

@@ -11,12 +11,15 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from heapq import nsmallest
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 from isakmp.chosen import ChosenIkev2
 from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.constants.key_exchange import ADDITIONAL, KEY_EXCHANGES, Method, method_of
 from isakmp.errors import Part, Reason, Refused
+from isakmp.payloads.data_attribute import DataAttribute
+from isakmp.payloads.ikev2.sa import Offer, SaValue, TransformValue
+from isakmp.payloads.shapes import ProposalValue, Shared
 from isakmp.policy import stronger
 from isakmp.policy.algorithms import (
     AH_OF_AUTH,
@@ -47,7 +50,7 @@ _KEY_LENGTH = int(ikev2.TransformAttribute.KEY_LENGTH)
 
 Sorted = dict[int, list[Transform]]
 # A proposal of the peer's with its transforms by type, and one of ours.
-Pair = tuple[Any, Sorted, Proposal]
+Pair = tuple[Offer, Sorted, Proposal]
 
 
 class Choice(NamedTuple):
@@ -95,48 +98,36 @@ class Choice(NamedTuple):
         return found is not None and found.id == ikev2.SequenceNumbers.SEQUENTIAL_64
 
 
-def offer(proposals: Sequence[Proposal], spi: bytes) -> dict[str, Any]:
+def offer(proposals: Sequence[Proposal], spi: bytes) -> SaValue:
     """The SA payload with all of ``proposals``, numbered from 1."""
-    return {
-        "proposals": [
-            _wire(number, proposal.protocol, spi, proposal.transforms)
-            for number, proposal in enumerate(proposals, 1)
-        ]
-    }
+    offers = [
+        _wire(number, proposal.protocol, spi, proposal.transforms)
+        for number, proposal in enumerate(proposals, 1)
+    ]
+    return SaValue(tuple(offers))
 
 
-def answer(choice: Choice, spi: bytes) -> dict[str, Any]:
+def answer(choice: Choice, spi: bytes) -> SaValue:
     """The SA payload with what we chose, and our SPI."""
     transforms = tuple(choice.transforms.values())
-    return {"proposals": [_wire(choice.number, choice.proposal.protocol, spi, transforms)]}
+    return SaValue((_wire(choice.number, choice.proposal.protocol, spi, transforms),))
 
 
-def _wire(
-    number: int, protocol: int, spi: bytes, transforms: tuple[Transform, ...]
-) -> dict[str, Any]:
-    return {
-        "number": number,
-        "protocol_id": int(protocol),
-        "spi": spi,
-        "transforms": _wire_transforms(transforms),
-    }
+def _wire(number: int, protocol: int, spi: bytes, transforms: tuple[Transform, ...]) -> Offer:
+    return ProposalValue(number, int(protocol), spi, _wire_transforms(transforms))
 
 
 @lru_cache(MOST)
-def _wire_transforms(transforms: tuple[Transform, ...]) -> tuple[dict[str, Any], ...]:
+def _wire_transforms(transforms: tuple[Transform, ...]) -> Shared[TransformValue]:
     """Those of one configuration, which are written again and again."""
-    return tuple(
-        {
-            "type": int(kind),
-            "transform_id": int(number),
-            "attributes": [{"type": _KEY_LENGTH, "value": bits}] if bits else [],
-        }
+    return Shared(
+        TransformValue(int(kind), int(number), (DataAttribute(_KEY_LENGTH, bits),) if bits else ())
         for kind, number, bits in transforms
     )
 
 
 def choose(
-    came: Sequence[Any],
+    came: Sequence[Offer],
     ours: Sequence[Proposal],
     what: str,
     line: str,
@@ -164,49 +155,50 @@ def choose(
     raise Refused(_reason(_sort_all(came), ours, what, line), ikev2.Notify.NO_PROPOSAL_CHOSEN)
 
 
-def proposes(came: Sequence[Any], group: int) -> bool:
+def proposes(came: Sequence[Offer], group: int) -> bool:
     """Whether a key exchange of that group, 0 for none, is of one of a peer's proposals."""
     return any(
         group in ([t.transform_id for t in one.transforms if t.type == T.KE] or [0]) for one in came
     )
 
 
-def _sort_all(came: Sequence[Any]) -> list[tuple[Any, Sorted]]:
+def _sort_all(came: Sequence[Offer]) -> list[tuple[Offer, Sorted]]:
     """The same, with their transforms by type."""
     return [(proposal, _sort(proposal.transforms)) for proposal in _first_of(came)]
 
 
-def _first_of(came: Sequence[Any]) -> list[Any]:
+def _first_of(came: Sequence[Offer]) -> list[Offer]:
     """As many as are looked at: here each stands for itself (RFC 7296 3.3)."""
     return [proposal for (proposal,) in first_of([each] for each in came)]
 
 
 @remembered
 def _fit(
-    theirs: Sequence[Any], own: Proposal, prefer_local: bool, prefer_group: int | None
+    theirs: Sequence[TransformValue], own: Proposal, prefer_local: bool, prefer_group: int | None
 ) -> dict[ikev2.Transform, Transform] | None:
     """What _pick() takes. Transforms that come alike are one object (payloads/ikev2/sa.py)."""
     return _pick(_sort(theirs), own, prefer_local, prefer_group)
 
 
-def _sort(transforms: Sequence[Any]) -> Sorted:
+def _sort(transforms: Sequence[TransformValue]) -> Sorted:
     """Transforms by type. One with an attribute that is not known cannot be taken (3.3.6)."""
     found: Sorted = {}
     for transform in islice(transforms, TRANSFORMS_MAX):
         usable = found.setdefault(transform.type, [])
         bits = _key_bits(transform.attributes)
         if bits is not None:
-            usable.append(Transform(transform.type, transform.transform_id, bits))
+            kind = cast("ikev2.Transform", transform.type)  # or what none of ours is
+            usable.append(Transform(kind, transform.transform_id, bits))
     return found
 
 
-def _key_bits(attributes: Sequence[Any]) -> int | None:
+def _key_bits(attributes: Sequence[DataAttribute]) -> int | None:
     """The key length, 0 without one; None where there is anything else."""
     if not attributes:
         return 0
     (first, *more) = attributes
-    known = first.type == _KEY_LENGTH and isinstance(first.value, int) and first.value > 0
-    return first.value if known and not more else None
+    known = first.type == _KEY_LENGTH and not more
+    return first.value if known and isinstance(first.value, int) and first.value > 0 else None
 
 
 def _pick(
@@ -254,7 +246,7 @@ def _implied(kind: int) -> tuple[Transform, ...]:
     return (found,) if found else ()
 
 
-def check_answer(came: Sequence[Any], ours: Sequence[Proposal], what: str, line: str) -> Choice:
+def check_answer(came: Sequence[Offer], ours: Sequence[Proposal], what: str, line: str) -> Choice:
     """The responder's choice: one proposal of ours, and of each of its types one transform.
 
     Refused, with nothing to tell the peer, where it is anything else.
@@ -278,7 +270,7 @@ def check_answer(came: Sequence[Any], ours: Sequence[Proposal], what: str, line:
     return Choice(proposal.number, proposal.spi, own, chosen)
 
 
-def _bad_choice(detail: str, came: Sequence[Any], ours: Sequence[Proposal], line: str) -> Refused:
+def _bad_choice(detail: str, came: Sequence[Offer], ours: Sequence[Proposal], line: str) -> Refused:
     theirs = _sort_all(came)
     reason = Reason(
         "bad-choice", f"the peer's choice is none: {detail}", came=_came(theirs),
@@ -331,7 +323,7 @@ def describe(transforms: Sequence[Transform]) -> str:
 
 
 def _reason(
-    theirs: Sequence[tuple[Any, Sorted]], ours: Sequence[Proposal], what: str, line: str
+    theirs: Sequence[tuple[Offer, Sorted]], ours: Sequence[Proposal], what: str, line: str
 ) -> Reason:
     told = _nearest(theirs, ours)
     nearest = told[0] if told else None
@@ -357,13 +349,13 @@ def _beside(theirs: Sorted, own: Proposal) -> tuple[Part, ...]:
     )  # fmt: skip
 
 
-def _nearest(theirs: Sequence[tuple[Any, Sorted]], ours: Sequence[Proposal]) -> list[Pair]:
+def _nearest(theirs: Sequence[tuple[Offer, Sorted]], ours: Sequence[Proposal]) -> list[Pair]:
     """Those that are told of all that are compared, the nearest first."""
     pairs = islice(((p, t, own) for p, t in theirs for own in ours), PAIRS_MAX)
     return nsmallest(MISSES_MAX, pairs, key=lambda pair: _distance(*pair))
 
 
-def _distance(proposal: Any, theirs: Sorted, own: Proposal) -> tuple[bool, int]:
+def _distance(proposal: Offer, theirs: Sorted, own: Proposal) -> tuple[bool, int]:
     """How far they are apart, as the texts of it cost ten times as much: what is for another
     protocol is the farthest, though it differs in one thing only."""
     if proposal.protocol_id != own.protocol:
@@ -383,7 +375,7 @@ def _misses(told: Sequence[Pair]) -> tuple[str, ...]:
     )
 
 
-def _mend(proposal: Any, theirs: Sorted, own: Proposal) -> str:
+def _mend(proposal: Offer, theirs: Sorted, own: Proposal) -> str:
     """What brings both together: of what has a stronger one, that at the other end."""
     if proposal.protocol_id != own.protocol:
         return made_alike(_differences(proposal, theirs, own, placed=True))
@@ -462,7 +454,7 @@ def _there(theirs: Sorted, own: Proposal) -> list[T]:
 
 
 def _differences(
-    proposal: Any, theirs: Sorted, own: Proposal, *, placed: bool = False,
+    proposal: Offer, theirs: Sorted, own: Proposal, *, placed: bool = False,
     without: Container[int] = (),
 ) -> Iterator[str]:  # fmt: skip
     """without: types that are told elsewhere."""
@@ -497,7 +489,7 @@ def _numbers_mend(own: Proposal) -> str:
     return f": set {here} at the peer, or {other} in ESP-proposals here"
 
 
-def _came(theirs: Sequence[tuple[Any, Sorted]], numbers: bool = False) -> str:
+def _came(theirs: Sequence[tuple[Offer, Sorted]], numbers: bool = False) -> str:
     """numbers: with the keywords of sequence numbers."""
     return "; ".join(
         describe([t for kind in transforms for t in transforms[kind][:MISSES_MAX]])

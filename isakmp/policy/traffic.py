@@ -9,11 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from isakmp.constants import ikev2
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.payloads.ikev2.ts import OpaqueValue, RangeValue, TsValue
 from isakmp.policy.boxes import (
     SELECTORS_MAX,
     V6,
@@ -64,7 +65,6 @@ _TYPES = {
     4: ikev2.TrafficSelector.IPV4_ADDR_RANGE,
     6: ikev2.TrafficSelector.IPV6_ADDR_RANGE,
 }
-_OF_ADDRESSES = frozenset(map(int, _TYPES.values()))
 # A range of ICMP types and codes is at most so many boxes, any other range of ports is one.
 _PORT_PAIRS_MAX = 3
 
@@ -88,24 +88,17 @@ class Narrowed(NamedTuple):
 # --- the wire --------------------------------------------------------------------------------
 
 
-def to_wire(selectors: Sequence[TrafficSelector]) -> dict[str, Any]:
+def to_wire(selectors: Sequence[TrafficSelector]) -> TsValue:
     """The TSi or TSr payload for one side."""
-    return {
-        "selectors": [
-            {
-                "type": int(_TYPES[s.start.version]),
-                "protocol": s.protocol,
-                "start_port": s.start_port,
-                "end_port": s.end_port,
-                "start": s.start.packed,
-                "end": s.end.packed,
-            }
-            for s in selectors
-        ]
-    }
+    return TsValue(tuple(map(_one_to_wire, selectors)))
 
 
-def from_wire(value: Any, most: int = SELECTORS_MAX) -> tuple[TrafficSelector, ...]:
+def _one_to_wire(s: TrafficSelector) -> RangeValue:
+    kind, ports = int(_TYPES[s.start.version]), (s.start_port, s.end_port)
+    return RangeValue(kind, s.protocol, *ports, s.start.packed, s.end.packed)
+
+
+def from_wire(value: TsValue, most: int = SELECTORS_MAX) -> tuple[TrafficSelector, ...]:
     """The selectors of a payload, of the first ``most``.
 
     Those that are not of addresses, or have ports without a protocol, select nothing here.
@@ -115,14 +108,17 @@ def from_wire(value: Any, most: int = SELECTORS_MAX) -> tuple[TrafficSelector, .
     """
     if not value.selectors:
         raise MalformedPayload("TS", 0, "no selectors", "RFC 7296 3.13")
-    came = value.selectors[:most]
-    useless = [_useless(selector) for selector in came]
-    found = tuple(
-        _one_from_wire(selector, index)
-        for index, (selector, why) in enumerate(zip(came, useless, strict=True)) if not why
-    )  # fmt: skip
+    found: list[TrafficSelector] = []
+    useless: list[str] = []
+    for index, selector in enumerate(value.selectors[:most]):
+        if isinstance(selector, OpaqueValue):
+            useless.append(f"type {selector.type}")
+        elif why := _useless(selector):
+            useless.append(why)
+        else:
+            found.append(_one_from_wire(selector, index))
     if found:
-        return found
+        return tuple(found)
     raise Refused(
         Reason("unusable-selectors", "the peer's selectors select nothing that is known",
                came=", ".join(useless[:_MISSES_MAX]),
@@ -132,17 +128,15 @@ def from_wire(value: Any, most: int = SELECTORS_MAX) -> tuple[TrafficSelector, .
     )  # fmt: skip
 
 
-def _useless(selector: Any) -> str:
+def _useless(selector: RangeValue) -> str:
     """Why it selects nothing; it may stand beside others that do (3.13.1)."""
-    if selector.type not in _OF_ADDRESSES:
-        return f"type {selector.type}"
     ports = selector.start_port, selector.end_port
     if not selector.protocol and ports not in (ANY_PORTS, OPAQUE_PORTS):
         return f"ports {ports[0]} to {ports[1]} of any protocol"
     return ""
 
 
-def _one_from_wire(selector: Any, index: int) -> TrafficSelector:
+def _one_from_wire(selector: RangeValue, index: int) -> TrafficSelector:
     start, end = make_address(selector.start), make_address(selector.end)
     ports = selector.start_port, selector.end_port
     reason = ""

@@ -22,7 +22,10 @@ from isakmp.crypto.hash import get_hash
 from isakmp.crypto.prf import get_prf
 from isakmp.crypto.primes import modp_prime
 from isakmp.message import Header, Payload, build_payloads, parse_payloads
+from isakmp.payloads.data_attribute import DataAttribute
 from isakmp.payloads.sa import CODEC as SA_CODEC
+from isakmp.payloads.sa import SaValue, TransformValue
+from isakmp.payloads.shapes import ProposalValue
 from isakmp.payloads.vendor import VENDOR_DPD, VENDOR_RFC3947
 
 P = isakmp.Payload
@@ -99,16 +102,10 @@ def _quick(esp: str, natted: bool) -> bytes:
 
 
 def _sa(protocol: int, spi: bytes, transform: int, attributes: dict[Any, Any]) -> bytes:
-    pairs = [{"type": int(k), "value": int(v)} for k, v in attributes.items()]
-    row = {"number": 1, "transform_id": transform, "attributes": pairs}
-    proposal = {"number": 1, "protocol_id": protocol, "spi": spi, "transforms": [row]}
-    return SA_CODEC.build(
-        {
-            "doi": DOI_IPSEC,
-            "situation": ipsec.Situation.IDENTITY_ONLY,
-            "proposals": [proposal],
-        }
-    )
+    pairs = [DataAttribute(int(k), int(v)) for k, v in attributes.items()]
+    row = TransformValue(1, transform, tuple(pairs))
+    proposal = ProposalValue(1, protocol, spi, (row,))
+    return SA_CODEC.build(SaValue(DOI_IPSEC, ipsec.Situation.IDENTITY_ONLY, (proposal,)))
 
 
 class Failed(Exception):

@@ -15,8 +15,11 @@ from isakmp.crypto import skeyseed
 from isakmp.crypto.prf import get_prf_v2
 from isakmp.crypto.sk import Sk, sk_cipher
 from isakmp.message import Header, Payload, build_payloads, parse_payloads
+from isakmp.payloads.data_attribute import DataAttribute
 from isakmp.payloads.ikev2.sa import CODEC as SA_CODEC
+from isakmp.payloads.ikev2.sa import SaValue, TransformValue
 from isakmp.payloads.shapes import HEADER as GENERIC
+from isakmp.payloads.shapes import ProposalValue
 from isakmp.scripts.ikev2.nat import DESTINATION, SOURCE
 from regress.bench.handshake import Failed, Offer
 
@@ -25,7 +28,7 @@ _PRF = get_prf_v2(ikev2.Prf.HMAC_SHA2_256)
 _CIPHER = sk_cipher(ikev2.Encr.AES_CBC, 128, ikev2.Integ.HMAC_SHA2_256_128)
 _SPI = b"\xde\xad\xbe\xef"
 _INITIATOR, _RESPONSE = 0x08, 0x20
-_BITS_128 = [{"type": int(ikev2.TransformAttribute.KEY_LENGTH), "value": 128}]
+_BITS_128 = (DataAttribute(int(ikev2.TransformAttribute.KEY_LENGTH), 128),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,11 @@ def payloads(plan: Offer, group: isakmp.Group, esp: str) -> Payloads:
 
 def _sa(protocol: int, spi: bytes, transforms: list[tuple[int, int, int]]) -> bytes:
     rows = [
-        {"type": int(kind), "transform_id": int(number), "attributes": _BITS_128 if bits else []}
+        TransformValue(int(kind), int(number), _BITS_128 if bits else ())
         for kind, number, bits in transforms
     ]
-    proposal = {"number": 1, "protocol_id": int(protocol), "spi": spi, "transforms": rows}
-    return SA_CODEC.build({"proposals": [proposal]})
+    proposal = ProposalValue(1, int(protocol), spi, tuple(rows))
+    return SA_CODEC.build(SaValue((proposal,)))
 
 
 def _ts(first: bytes, last: bytes) -> bytes:

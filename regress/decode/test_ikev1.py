@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from isakmp import payloads as codecs
 from isakmp.capture import Datagram
 from isakmp.constants.isakmp import Encryption, Exchange, Flag, Hash, Payload
 from isakmp.crypto.cipher import phase_1_cipher
@@ -18,6 +18,10 @@ from isakmp.crypto.keymat import phase_1_iv, phase_2_iv
 from isakmp.decode import Decoded, Decoder
 from isakmp.keytable import KeyTable
 from isakmp.message import Header, Item, build_message, build_payloads
+from isakmp.payloads.data_attribute import DataAttribute
+from isakmp.payloads.id import IdValue
+from isakmp.payloads.sa import SaValue, TransformValue
+from isakmp.payloads.shapes import Octets, ProposalValue
 
 CKY_I, CKY_R = b"initiate", b"responds"
 KEY = bytes(range(16))
@@ -35,15 +39,15 @@ def table(key: bytes = KEY, cky_i: bytes = CKY_I) -> KeyTable:
     return keys
 
 
-def transform(encryption: int = 7, hash: int = 2, number: int = 1) -> dict[str, Any]:
+def transform(encryption: int = 7, hash: int = 2, number: int = 1) -> TransformValue:
     pairs = [(1, encryption), (2, hash), (3, 1), (4, 2), (14, 128)]
-    attributes = [{"type": type, "value": value} for type, value in pairs]
-    return {"number": number, "transform_id": 1, "attributes": attributes}
+    attributes = [DataAttribute(type, value) for type, value in pairs]
+    return TransformValue(number, 1, tuple(attributes))
 
 
-def offer(*transforms: dict[str, Any]) -> dict[str, Any]:
-    proposal = {"number": 1, "protocol_id": 1, "spi": b"", "transforms": list(transforms)}
-    return {"doi": 1, "situation": 1, "proposals": [proposal]}
+def offer(*transforms: TransformValue) -> SaValue:
+    proposal = ProposalValue(1, 1, b"", transforms)
+    return SaValue(1, 1, (proposal,))
 
 
 def clear(*items: Item, cky_r: bytes = CKY_R) -> bytes:
@@ -55,8 +59,8 @@ def opening() -> list[bytes]:
     return [
         clear((Payload.SA, offer(transform(), transform(5, 1, 2))), cky_r=bytes(8)),
         clear((Payload.SA, offer(transform()))),
-        clear((Payload.KE, {"data": G_XI}), (Payload.NONCE, {"data": bytes(16)})),
-        clear((Payload.KE, {"data": G_XR}), (Payload.NONCE, {"data": bytes(16)})),
+        clear((Payload.KE, Octets(G_XI)), (Payload.NONCE, Octets(bytes(16)))),
+        clear((Payload.KE, Octets(G_XR)), (Payload.NONCE, Octets(bytes(16)))),
     ]
 
 
@@ -87,12 +91,12 @@ class Peer:
         return header.pack() + sealed
 
 
-def identity(name: bytes) -> tuple[int, dict[str, Any]]:
-    return Payload.ID, {"type": 2, "protocol": 0, "port": 0, "data": name}
+def identity(name: bytes) -> tuple[int, IdValue]:
+    return Payload.ID, IdValue(2, 0, 0, name)
 
 
-def hash_of(octet: int) -> tuple[int, dict[str, Any]]:
-    return Payload.HASH, {"data": bytes([octet]) * 20}
+def hash_of(octet: int) -> tuple[int, Octets]:
+    return Payload.HASH, Octets(bytes([octet]) * 20)
 
 
 def conversation() -> list[bytes]:
@@ -102,10 +106,10 @@ def conversation() -> list[bytes]:
         *opening(),
         peer.message(Exchange.ID_PROT, 0, identity(b"initiator"), hash_of(1)),
         peer.message(Exchange.ID_PROT, 0, identity(b"responder"), hash_of(2)),
-        peer.message(Exchange.QUICK_MODE, 7, hash_of(3), (Payload.NONCE, {"data": bytes(20)})),
+        peer.message(Exchange.QUICK_MODE, 7, hash_of(3), (Payload.NONCE, Octets(bytes(20)))),
         peer.message(Exchange.TRANSACTION, 8, hash_of(4)),
         peer.message(Exchange.INFO, 9, hash_of(5)),
-        peer.message(Exchange.QUICK_MODE, 7, hash_of(6), (Payload.NONCE, {"data": bytes(20)})),
+        peer.message(Exchange.QUICK_MODE, 7, hash_of(6), (Payload.NONCE, Octets(bytes(20)))),
         peer.message(Exchange.TRANSACTION, 8, hash_of(7)),
         peer.message(Exchange.INFO, 9, hash_of(8)),
         peer.message(Exchange.QUICK_MODE, 7, hash_of(9)),
@@ -122,7 +126,7 @@ def hashes(decoded: Iterable[Decoded]) -> list[int]:
     for one in decoded:
         payload = one.message.first(Payload.HASH) if one.message else None
         if one.decrypted and payload:
-            found.append(payload.value.data[0])
+            found.append(payload.of(codecs.HASH).data[0])
     return found
 
 
@@ -200,7 +204,7 @@ def test_a_message_that_was_cut_is_not_opened() -> None:
 
 
 def test_octets_behind_the_payloads_are_told() -> None:
-    message = clear((Payload.NONCE, {"data": bytes(8)})) + b"xx"
+    message = clear((Payload.NONCE, Octets(bytes(8)))) + b"xx"
     (one,) = decode([message[:24] + len(message).to_bytes(4) + message[28:]])
     (error,) = one.errors
     assert (error.offset, error.reason) == (40, "2 octets left over after the last payload")
@@ -212,10 +216,10 @@ def test_aggressive_mode_whose_last_message_is_encrypted_or_not() -> None:
     def aggressive(cky_r: bytes, *items: Item) -> bytes:
         return build_message(Header(CKY_I, cky_r, 0, 1, 0, Exchange.AGGRESSIVE, 0, 0), items)
 
-    first = [(type, {"data": data}) for type, data in public.items()]
+    first = [(type, Octets(data)) for type, data in public.items()]
     start = [
         aggressive(bytes(8), (Payload.SA, offer(transform(), transform(5))), *first),
-        aggressive(CKY_R, (Payload.SA, offer(transform())), (Payload.KE, {"data": G_XR})),
+        aggressive(CKY_R, (Payload.SA, offer(transform())), (Payload.KE, Octets(G_XR))),
     ]
     for sealed in (True, False):
         peer = Peer()
@@ -227,7 +231,7 @@ def test_aggressive_mode_whose_last_message_is_encrypted_or_not() -> None:
 
 def test_a_message_of_another_exchange_teaches_nothing() -> None:
     header = Header(CKY_I, CKY_R, 0, 1, 0, Exchange.INFO, 0, 5)
-    stray = build_message(header, [(Payload.KE, {"data": b"\x33" * 128})])
+    stray = build_message(header, [(Payload.KE, Octets(b"\x33" * 128))])
     assert hashes(decode([stray, *conversation()])) == list(range(1, 10))
     broken = clear((Payload.KE, b""))
     assert hashes(decode([broken, *conversation()])) == list(range(1, 10))
@@ -236,7 +240,7 @@ def test_a_message_of_another_exchange_teaches_nothing() -> None:
 def test_another_responder_begins_anew() -> None:
     other = [
         clear((Payload.SA, offer(transform(5, 1))), cky_r=b"impostor"),
-        clear((Payload.KE, {"data": b"\x33" * 128}), cky_r=b"impostor"),
+        clear((Payload.KE, Octets(b"\x33" * 128)), cky_r=b"impostor"),
     ]
     assert hashes(decode([*other, *conversation()])) == list(range(1, 10))
 

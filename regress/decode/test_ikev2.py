@@ -22,13 +22,16 @@ from isakmp.constants.ikev2 import Exchange, Flag, Payload
 from isakmp.decode import Decoded, Decoder
 from isakmp.keytable import KeyTable
 from isakmp.message import Header, build_payloads
+from isakmp.payloads import ikev2 as codecs
+from isakmp.payloads.ikev2.auth import AuthValue
+from isakmp.payloads.ikev2.id import IdValue
 
 SPI_I, SPI_R = b"initiate", b"responds"
 INNER = build_payloads(
     2,
     [
-        (Payload.IDI, {"type": 2, "data": b"initiator"}),
-        (Payload.AUTH, {"method": 2, "data": bytes(32)}),
+        (Payload.IDI, IdValue(2, b"initiator")),
+        (Payload.AUTH, AuthValue(2, bytes(32))),
     ],
 )[1]
 CIPHERS = [
@@ -149,7 +152,7 @@ def test_aeads(cipher: str, flags: int) -> None:
     one = decode(message, decoder)
     assert (one.decrypted, one.icv, one.note, one.errors) == (True, "good", "", [])
     assert types(one) == [Payload.SK, Payload.IDI, Payload.AUTH]
-    assert one.message and one.message.payloads[1].value.data == b"initiator"
+    assert one.message and one.message.payloads[1].of(codecs.IDI).data == b"initiator"
     spoilt = decode(message[:-1] + bytes([message[-1] ^ 1]), decoder)
     assert (spoilt.decrypted, spoilt.icv) == (False, "wrong")
     assert spoilt.note == "the ICV is wrong: not decrypted"

@@ -23,6 +23,7 @@ from isakmp.exchange.script import (
     refusable,
 )
 from isakmp.path import Path
+from isakmp.payloads.shapes import Octets
 from regress.toy import wire
 from regress.toy.wire import RULES, Header, Kind, Type
 
@@ -93,7 +94,7 @@ def test_a_duplicate_is_another_of_the_same_values() -> None:
 
 def incoming(*items: tuple[Type, bytes]) -> Incoming:
     """A message of the toy protocol with these payloads."""
-    data = wire.build(Header(Kind.JOIN, 1), [(kind, {"data": body}) for kind, body in items])
+    data = wire.build(Header(Kind.JOIN, 1), [(kind, Octets(body)) for kind, body in items])
     header, payloads = wire.parse(data)
     way = Path(ip_address("192.0.2.1"), 500, ip_address("192.0.2.2"), 500)
     return Incoming(header, RULES, payloads, data, len(data), way, 0)
@@ -121,9 +122,18 @@ def test_all_of_a_type_are_claimed_in_their_order() -> None:
     assert [payload.body for payload in message.left] == [b"west"]
 
 
+def test_values_are_claimed_with_their_payloads() -> None:
+    message = incoming((Type.NONCE, FIRST), (Type.NAME, b"west"), (Type.NONCE, SECOND))
+    assert message.value(wire.NAME) == Octets(b"west")
+    assert message.values(wire.NONCE) == [Octets(FIRST), Octets(SECOND)]
+    assert not message.left and message.values(wire.NONCE) == []
+    with pytest.raises(MalformedPayload, match="lacks NAME"):
+        message.value(wire.NAME)
+
+
 def test_payloads_go_out_in_the_order_they_were_added() -> None:
     message = Outgoing()
-    message.add(NONCE, {"data": FIRST})
+    message.add(NONCE, Octets(FIRST))
     message.add(KE, b"octets")
-    assert message.payloads == [(NONCE, {"data": FIRST}), (KE, b"octets")]
+    assert message.payloads == [(NONCE, Octets(FIRST)), (KE, b"octets")]
     assert not Outgoing().payloads, "each has its own"

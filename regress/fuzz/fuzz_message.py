@@ -15,7 +15,7 @@ with atheris.instrument_imports(include=["isakmp"]):
     from isakmp import payloads
     from isakmp.errors import MalformedPayload
     from isakmp.message import HEADER_SIZE, Message, split
-    from isakmp.payloads.base import Misfit, Value
+    from isakmp.payloads.base import Misfit
 
 
 def try_one(data: bytes) -> None:
@@ -41,7 +41,7 @@ def try_one(data: bytes) -> None:
                 assert _outcome(codec.twin.parse, body) == _outcome(codec.specify, body)
 
 
-def _outcome(parse: Callable[[bytes], Value], body: bytes) -> Value | tuple[str, int]:
+def _outcome(parse: Callable[[bytes], object], body: bytes) -> object:
     """The value, or where the body does not fit."""
     try:
         return parse(body)

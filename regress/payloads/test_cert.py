@@ -7,12 +7,13 @@ import pytest
 from isakmp.constants.isakmp import CertEncoding
 from isakmp.errors import MalformedPayload
 from isakmp.payloads.cert import CODEC
+from isakmp.payloads.shapes import Encoded, Octets
 from regress.payloads.told import shown, unbuildable
 
 
 @pytest.mark.parametrize("data", [b"\x30\x82", bytes(2000)])
 def test_an_encoding_and_its_octets(data: bytes) -> None:
-    value = {"encoding": CertEncoding.X509_SIG, "data": data}
+    value = Encoded(CertEncoding.X509_SIG, data)
     body = CODEC.build(value)
     assert body == b"\4" + data and CODEC.parse(body) == value
 
@@ -25,8 +26,8 @@ def test_too_little(body: bytes) -> None:
 
 
 def test_an_encoding_is_of_one_octet() -> None:
-    unbuildable(CODEC, {"encoding": 256, "data": b"\x30"})
-    unbuildable(CODEC, {"data": b"\x30"})
+    unbuildable(CODEC, Encoded(256, b"\x30"))
+    unbuildable(CODEC, Octets(b"\x30"))
 
 
 def test_encodings_are_named() -> None:

@@ -9,6 +9,7 @@ import pytest
 from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import (
     MAX_ATTRIBUTES,
+    DataAttribute,
     build_attributes,
     describe_attribute,
     parse_attributes,
@@ -16,10 +17,7 @@ from isakmp.payloads.data_attribute import (
 
 
 def test_both_forms() -> None:
-    attributes: list[dict[str, int | bytes]] = [
-        {"type": 1, "value": 7},
-        {"type": 2, "value": b"\0\0\x70\x80"},
-    ]
+    attributes = DataAttribute(1, 7), DataAttribute(2, b"\0\0\x70\x80")
     data = bytes.fromhex("800100070002000400007080")
     assert build_attributes(attributes) == data
     assert parse_attributes(data) == attributes
@@ -43,7 +41,7 @@ def test_what_does_not_fit_is_said_of_its_place(text: str, where: str, at: int) 
 
 
 def test_as_many_as_there_may_be() -> None:
-    many = [{"type": 1, "value": 1}] * MAX_ATTRIBUTES
+    many = (DataAttribute(1, 1),) * MAX_ATTRIBUTES
     assert parse_attributes(build_attributes(many)) == many
     with pytest.raises(ValueError, match="64 are possible"):
         build_attributes([*many, many[0]])
@@ -52,11 +50,11 @@ def test_as_many_as_there_may_be() -> None:
 @pytest.mark.parametrize(
     "attribute",
     [
-        {"type": 0x8000, "value": 1}, {"type": -1, "value": 1}, {"type": 0x8000, "value": b"a"},
-        {"type": 1, "value": 65536}, {"type": 1, "value": -1}, {"type": 1, "value": bytes(65536)},
+        DataAttribute(0x8000, 1), DataAttribute(-1, 1), DataAttribute(0x8000, b"a"),
+        DataAttribute(1, 65536), DataAttribute(1, -1), DataAttribute(1, bytes(65536)),
     ],
 )  # fmt: skip
-def test_what_cannot_be_built(attribute: dict[str, int | bytes]) -> None:
+def test_what_cannot_be_built(attribute: DataAttribute) -> None:
     with pytest.raises((ValueError, struct.error)):
         build_attributes([attribute])
 
@@ -64,19 +62,19 @@ def test_what_cannot_be_built(attribute: dict[str, int | bytes]) -> None:
 @pytest.mark.parametrize(
     ("protocol", "attribute", "text"),
     [
-        (1, {"type": 1, "value": 7}, "ENCRYPTION_ALGORITHM = AES_CBC"),
-        (1, {"type": 12, "value": b"\0\1\0\0"}, "LIFE_DURATION = 65536"),
-        (3, {"type": 4, "value": 1}, "ENCAPSULATION_MODE = TUNNEL"),
-        (3, {"type": 5, "value": 250}, "AUTHENTICATION_ALGORITHM = UNKNOWN(250)"),
-        (3, {"type": 999, "value": 1}, "UNKNOWN(999) = 1"),
+        (1, DataAttribute(1, 7), "ENCRYPTION_ALGORITHM = AES_CBC"),
+        (1, DataAttribute(12, b"\0\1\0\0"), "LIFE_DURATION = 65536"),
+        (3, DataAttribute(4, 1), "ENCAPSULATION_MODE = TUNNEL"),
+        (3, DataAttribute(5, 250), "AUTHENTICATION_ALGORITHM = UNKNOWN(250)"),
+        (3, DataAttribute(999, 1), "UNKNOWN(999) = 1"),
     ],
 )
 def test_each_protocol_has_names_of_its_own(
-    protocol: int, attribute: dict[str, int | bytes], text: str
+    protocol: int, attribute: DataAttribute, text: str
 ) -> None:
     assert describe_attribute(attribute, protocol) == text
 
 
 def test_attributes_of_octets_too_long_for_a_number() -> None:
-    attribute = {"type": 6, "value": bytes(64)}
+    attribute = DataAttribute(6, bytes(64))
     assert describe_attribute(attribute, 1) == f"GROUP_PRIME = {'00' * 32}... (64 octets)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.payloads.delete import CODEC, MAX_SPIS
+from isakmp.payloads.delete import CODEC, MAX_SPIS, DeleteValue
 from regress.payloads.told import refused, shown, unbuildable
 
 
@@ -28,11 +28,11 @@ def test_refused(body: bytes) -> None:
     "spis", [[], [b""], [b"abcd", b"abc"], [b"a"] * (MAX_SPIS + 1), [bytes(256)]]
 )
 def test_what_cannot_be_built(spis: list[bytes]) -> None:
-    unbuildable(CODEC, {"doi": 1, "protocol_id": 3, "spis": spis})
+    unbuildable(CODEC, DeleteValue(1, 3, tuple(spis)))
 
 
 def test_as_many_as_there_may_be() -> None:
-    value = {"doi": 1, "protocol_id": 3, "spis": [n.to_bytes(4, "big") for n in range(MAX_SPIS)]}
+    value = DeleteValue(1, 3, tuple(n.to_bytes(4, "big") for n in range(MAX_SPIS)))
     assert CODEC.parse(CODEC.build(value)) == value
 
 

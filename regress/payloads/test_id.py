@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isakmp.constants.ipsec import Id
-from isakmp.payloads.id import CODEC, identity
+from isakmp.payloads.id import CODEC, IdValue, identity
 from regress.payloads.told import refused, shown, unbuildable
 
 
@@ -21,8 +21,8 @@ def test_refused(body: bytes) -> None:
 
 
 def test_what_cannot_be_built() -> None:
-    unbuildable(CODEC, {"type": 1, "protocol": 0, "port": 0, "data": b"abc"})
-    unbuildable(CODEC, {"type": 2, "protocol": 0, "port": 65536, "data": b"abc"})
+    unbuildable(CODEC, IdValue(1, 0, 0, b"abc"))
+    unbuildable(CODEC, IdValue(2, 0, 65536, b"abc"))
 
 
 @pytest.mark.parametrize(

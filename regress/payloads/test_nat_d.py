@@ -6,20 +6,21 @@ import pytest
 
 from isakmp.constants.isakmp import Payload
 from isakmp.payloads.nat_d import CODEC
+from isakmp.payloads.shapes import Octets
 from regress.payloads.told import refused, shown, unbuildable
 
 
 @pytest.mark.parametrize("size", [1, 64])
 def test_its_body_is_its_data(size: int) -> None:
     body = bytes(range(256)) * 4
-    assert CODEC.parse(body[:size]) == {"data": body[:size]}
-    assert CODEC.build({"data": body[:size]}) == body[:size]
+    assert CODEC.parse(body[:size]) == Octets(body[:size])
+    assert CODEC.build(Octets(body[:size])) == body[:size]
 
 
 @pytest.mark.parametrize("size", [0, 65])
 def test_too_little_and_too_much(size: int) -> None:
     refused(CODEC, bytes(size))
-    unbuildable(CODEC, {"data": bytes(size)})
+    unbuildable(CODEC, Octets(bytes(size)))
 
 
 def test_it_is_shown_in_hexadecimal_as_far_as_fits_on_a_line() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.payloads.nat_oa import CODEC
+from isakmp.payloads.nat_oa import CODEC, AddressValue
 from regress.payloads.told import refused, shown, unbuildable
 
 
@@ -23,7 +23,7 @@ def test_what_is_no_address(body: bytes) -> None:
     ("kind", "size"), [(1, 16), (5, 4), (2, 4), (4, 8)], ids=["IPv4", "IPv6", "FQDN", "subnet"]
 )
 def test_what_cannot_be_built(kind: int, size: int) -> None:
-    unbuildable(CODEC, {"type": kind, "data": bytes(size)})
+    unbuildable(CODEC, AddressValue(kind, bytes(size)))
 
 
 def test_addresses_read_as_people_write_them() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from isakmp.constants.isakmp import Notify
 from isakmp.errors import MalformedPayload
-from isakmp.payloads.notify import CODEC, notify_for
+from isakmp.payloads.notify import CODEC, NotifyValue, notify_for
 from regress.payloads.told import refused, shown, unbuildable
 
 
@@ -16,8 +16,8 @@ def test_refused(body: bytes) -> None:
 
 
 def test_what_cannot_be_built() -> None:
-    unbuildable(CODEC, {"doi": 1, "protocol_id": 1, "notify": 1, "spi": bytes(256), "data": b""})
-    unbuildable(CODEC, {"doi": 1, "protocol_id": 1, "notify": 65536, "spi": b"", "data": b""})
+    unbuildable(CODEC, NotifyValue(1, 1, 1, bytes(256), b""))
+    unbuildable(CODEC, NotifyValue(1, 1, 65536, b"", b""))
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from construct import ConstructError
 from isakmp.constants.isakmp import Notify, Protocol
 from isakmp.errors import MalformedPayload
 from isakmp.payloads.base import Misfit
-from isakmp.payloads.data_attribute import MAX_ATTRIBUTES
+from isakmp.payloads.data_attribute import MAX_ATTRIBUTES, DataAttribute
 from isakmp.payloads.notify import notify_for
-from isakmp.payloads.sa import CODEC, MAX_PROPOSALS, transform_name
+from isakmp.payloads.sa import CODEC, MAX_PROPOSALS, SaValue, TransformValue, transform_name
+from isakmp.payloads.shapes import ProposalValue
 
 SITUATION = bytes.fromhex("0000000100000001")
 
@@ -49,9 +50,9 @@ def test_three_transforms_of_two_proposals() -> None:
     """RFC 2408 3.4 to 3.6, RFC 2407 4.6.1."""
     body = SITUATION + proposal(THREE, 3, following=2) + proposal(transform(TLV), spi=b"1234")
     first, second = CODEC.parse(body).proposals
-    assert [t.attributes for t in first.transforms] == [[{"type": 1, "value": 5}]] * 3
+    assert [t.attributes for t in first.transforms] == [(DataAttribute(1, 5),)] * 3
     assert second.spi == b"1234"
-    assert second.transforms[0].attributes == [{"type": 12, "value": b"\0\1\x51\x80"}]
+    assert second.transforms[0].attributes == (DataAttribute(12, b"\0\1\x51\x80"),)
 
 
 LAST = 8 + 8 + 12 + 12
@@ -117,29 +118,30 @@ def test_what_is_wrong_is_said_of_its_place(body: bytes, path: str, at: int) -> 
     [
         ("SA.doi", {"doi": 7}),
         ("SA.situation", {"situation": 4}),
-        ("SA", {"proposals": []}),
-        ("SA", {"proposals": [{"number": 1, "protocol_id": 1, "spi": b"", "transforms": []}]}),
+        ("SA", {"proposals": ()}),
+        ("SA", {"proposals": (ProposalValue(1, 1, b"", ()),)}),
     ],
 )
 def test_what_cannot_be_built(path: str, value: dict[str, Any]) -> None:
     with pytest.raises(MalformedPayload, match="cannot be built") as caught:
-        CODEC.build(CODEC.vectors[0][1] | value)
+        CODEC.build(CODEC.vectors[0][1]._replace(**value))
     assert caught.value.path == path
     with pytest.raises(ConstructError):
-        CODEC.construct.build(CODEC.vectors[0][1] | value)
+        CODEC.construct.build(CODEC.vectors[0][1]._replace(**value))
 
 
-@pytest.mark.parametrize("attribute", [{"type": 0x8000, "value": 1}, {"type": 1, "value": 65536}])
-def test_attributes_that_cannot_be_built(attribute: dict[str, Any]) -> None:
-    choice = {"number": 1, "transform_id": 1, "attributes": [attribute]}
-    offer = {"number": 1, "protocol_id": 1, "spi": b"", "transforms": [choice]}
+@pytest.mark.parametrize("attribute", [DataAttribute(0x8000, 1), DataAttribute(1, 65536)])
+def test_attributes_that_cannot_be_built(attribute: DataAttribute) -> None:
+    choice = TransformValue(1, 1, (attribute,))
+    offer = ProposalValue(1, 1, b"", (choice,))
     with pytest.raises(MalformedPayload):
-        CODEC.build({"doi": 1, "situation": 1, "proposals": [offer]})
-    choice["attributes"] = [{"type": 1, "value": 1}] * (MAX_ATTRIBUTES + 1)
+        CODEC.build(SaValue(1, 1, (offer,)))
+    many = choice._replace(attributes=(DataAttribute(1, 1),) * (MAX_ATTRIBUTES + 1))
+    offer = offer._replace(transforms=(many,))
     with pytest.raises(MalformedPayload):
-        CODEC.build({"doi": 1, "situation": 1, "proposals": [offer]})
+        CODEC.build(SaValue(1, 1, (offer,)))
     with pytest.raises(ConstructError):
-        CODEC.construct.build({"doi": 1, "situation": 1, "proposals": [offer]})
+        CODEC.construct.build(SaValue(1, 1, (offer,)))
 
 
 def test_as_many_as_there_may_be() -> None:
@@ -151,6 +153,17 @@ def test_as_many_as_there_may_be() -> None:
     assert len(transforms[0].attributes) == MAX_ATTRIBUTES
     assert CODEC.specify(body) == CODEC.parse(body)
     assert CODEC.build(CODEC.parse(body)) == body
+
+
+def test_up_to_its_fault_it_can_be_shown() -> None:
+    ill = transform(TV, 3) + transform(TV + b"\x80")
+    value = CODEC.salvage(SITUATION + proposal(transform(TV), following=2) + proposal(ill, 2))
+    assert value is not None
+    attributes = [[t.attributes for t in one.transforms] for one in value.proposals]
+    assert attributes == [[(DataAttribute(1, 5),)], [(DataAttribute(1, 5),), ()]]
+    assert CODEC.describe(value)
+    assert CODEC.salvage(SITUATION) == SaValue(1, 1, ())
+    assert CODEC.salvage(b"") is None
 
 
 def test_the_dump_names_numbers_by_the_protocol() -> None:

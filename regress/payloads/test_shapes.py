@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from isakmp.payloads.base import Codec, Misfit, Value
+from isakmp.payloads.base import Codec, Misfit
+from isakmp.payloads.data_attribute import DataAttribute
 from isakmp.payloads.ikev2.sa import CODEC as SA_2
 from isakmp.payloads.sa import CODEC as SA_1
-from isakmp.payloads.shapes import KNOWN_MAX, KNOWN_OCTETS, Shared, remembering, written_again
+from isakmp.payloads.shapes import (
+    KNOWN_MAX,
+    KNOWN_OCTETS,
+    Octets,
+    Shared,
+    remembering,
+    written_again,
+)
+from regress.payloads.values import first_changed
 
 
 def _counting() -> tuple[list[bytes], object]:
     parsed: list[bytes] = []
 
-    def parse(body: bytes) -> Value:
+    def parse(body: bytes) -> Octets:
         parsed.append(body)
         if body.startswith(b"bad"):
             raise Misfit("", 0, "bad")
-        return Value(data=body)
+        return Octets(body)
 
     return parsed, remembering(parse)
 
@@ -28,7 +38,7 @@ def test_a_body_that_came_before_is_not_parsed_again() -> None:
     parsed, parse = _counting()
     assert callable(parse)
     assert parse(b"one") is parse(bytes(bytearray(b"one")))
-    assert parse(b"two") == {"data": b"two"}
+    assert parse(b"two") == Octets(b"two")
     assert parsed == [b"one", b"two"]
 
 
@@ -37,7 +47,7 @@ def test_long_bodies_and_bad_ones_are_not_kept() -> None:
     assert callable(parse)
     longest = bytes(KNOWN_OCTETS)
     for body in (longest, longest, longest + b"\0", longest + b"\0"):
-        assert parse(body) == {"data": body}
+        assert parse(body) == Octets(body)
     for _ in range(2):
         with pytest.raises(Misfit):
             parse(b"bad")
@@ -52,7 +62,7 @@ def test_so_many_are_kept() -> None:
     assert len(parsed) == KNOWN_MAX + 2, "the first had gone, the last had not"
 
 
-def test_one_tuple_is_written_once() -> None:
+def test_what_is_shared_is_written_once() -> None:
     written: list[object] = []
 
     def build(value: Sequence[int]) -> bytes:
@@ -60,8 +70,8 @@ def test_one_tuple_is_written_once() -> None:
         return bytes(value)
 
     again = written_again(build)
-    plain = [1, 2]
-    one, other = tuple(plain), tuple(plain)
+    plain = (1, 2)
+    one, other = Shared(plain), Shared(plain)
     for value in (one, one, other, plain, plain):
         assert again(value) == b"\1\2"
     assert written == [one, other, plain, plain]
@@ -75,7 +85,7 @@ def test_so_many_written_ones_are_kept() -> None:
         return bytes(4)
 
     again = written_again(build)
-    every = [(n,) for n in range(KNOWN_MAX + 1)]
+    every = [Shared((n,)) for n in range(KNOWN_MAX + 1)]
     for value in (*every, every[0], every[-1]):
         again(value)
     assert written == [*every, every[0]]
@@ -90,7 +100,8 @@ def test_long_ones_are_written_anew() -> None:
         return bytes(value[0])
 
     again = written_again(build)
-    for value in (longest := (KNOWN_OCTETS,), longest, longer := (KNOWN_OCTETS + 1,), longer):
+    longest, longer = (Shared((size,)) for size in (KNOWN_OCTETS, KNOWN_OCTETS + 1))
+    for value in (longest, longest, longer, longer):
         assert len(again(value)) == value[0]
     assert written == [KNOWN_OCTETS, *2 * [KNOWN_OCTETS + 1]]
 
@@ -100,15 +111,15 @@ def test_long_ones_are_written_anew() -> None:
     [(SA_1, 114, True), (SA_1, 126, False), (SA_2, 116, True), (SA_2, 126, False)],
 )
 def test_what_is_known_again_is_bounded_in_octets(
-    codec: Codec, attributes: int, shared: bool
+    codec: Codec[Any], attributes: int, shared: bool
 ) -> None:
     """Whatever is kept beside an object is found again by it alone: it has to come again."""
     _, value = codec.vectors[0]
-    (proposal,) = value["proposals"]
-    (transform, *_) = proposal["transforms"]
-    half = [{"type": 99, "value": n} for n in range(attributes // 2)]
-    transforms = [transform | {"attributes": half}] * 2
-    body = codec.build(value | {"proposals": [proposal | {"transforms": transforms}]})
+    (proposal,) = value.proposals
+    (transform, *_) = proposal.transforms
+    half = tuple(DataAttribute(99, n) for n in range(attributes // 2))
+    transforms = (transform._replace(attributes=half),) * 2
+    body = codec.build(first_changed(value, transforms=transforms))
     assert (len(body) <= KNOWN_OCTETS) is shared
     came = codec.parse(body)
     assert isinstance(came.proposals, Shared) is shared
@@ -116,11 +127,10 @@ def test_what_is_known_again_is_bounded_in_octets(
 
 
 @pytest.mark.parametrize("codec", [SA_1, SA_2], ids=["1", "2"])
-def test_transforms_behind_another_spi_are_the_same_object(codec: Codec) -> None:
+def test_transforms_behind_another_spi_are_the_same_object(codec: Codec[Any]) -> None:
     _, value = codec.vectors[-1]
-    proposal = value["proposals"][0]
-    spis = [proposal | {"spi": bytes([n]) * 4} for n in (1, 2)]
-    came = [codec.parse(codec.build(value | {"proposals": [one]})) for one in spis]
+    offers = [first_changed(value, spi=bytes([n]) * 4) for n in (1, 2)]
+    came = [codec.parse(codec.build(one)) for one in offers]
     first, second = (one.proposals[0] for one in came)
     assert (first.spi, second.spi) == (b"\1" * 4, b"\2" * 4)
     assert first.transforms is second.transforms

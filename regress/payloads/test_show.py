@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from isakmp.constants.ipsec import Id
@@ -51,5 +53,5 @@ def test_domains_of_interpretation() -> None:
 
 def test_a_line_has_its_fields_in_the_order_given() -> None:
     describe = show.fields(type=show.registry(Id), data=show.octets)
-    assert describe({"data": b"\1", "type": 2}) == [("", "type FQDN data 01")]
-    assert describe({"data": b"\1", "type": 222}) == [("", "type UNKNOWN(222) data 01")]
+    assert describe(SimpleNamespace(data=b"\1", type=2)) == [("", "type FQDN data 01")]
+    assert describe(SimpleNamespace(data=b"\1", type=222)) == [("", "type UNKNOWN(222) data 01")]

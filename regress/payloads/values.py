@@ -7,8 +7,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from isakmp.payloads import family
+from isakmp.payloads.attribute import ConfigValue
 from isakmp.payloads.base import Codec, Misfit
-from isakmp.payloads.id import SIZES
+from isakmp.payloads.data_attribute import DataAttribute
+from isakmp.payloads.delete import DeleteValue
+from isakmp.payloads.id import SIZES, IdValue
+from isakmp.payloads.nat_oa import AddressValue
+from isakmp.payloads.notify import NotifyValue
+from isakmp.payloads.sa import SaValue, TransformValue
+from isakmp.payloads.shapes import Encoded, Octets, ProposalValue
 
 _IKEV1 = family(1)
 assert _IKEV1
@@ -21,54 +28,47 @@ def data(least: int = 0, most: int = 40) -> st.SearchStrategy[bytes]:
     return st.binary(min_size=least, max_size=most)
 
 
-attribute = st.fixed_dictionaries(
-    {"type": st.integers(0, 0x7FFF), "value": st.one_of(u16, data(0, 12))}
-)
-attributes = st.lists(attribute, max_size=5)
-transform = st.fixed_dictionaries({"number": u8, "transform_id": u8, "attributes": attributes})
-proposal = st.fixed_dictionaries(
-    {
-        "number": u8,
-        "protocol_id": u8,
-        "spi": data(0, 16),
-        "transforms": st.lists(transform, min_size=1, max_size=3),
-    }
-)
+def first_changed(value: Any, **fields: Any) -> Any:
+    """The value of an SA payload whose first proposal has other fields."""
+    first, *others = value.proposals
+    return value._replace(proposals=(first._replace(**fields), *others))
 
 
-def _identity(kind: int) -> st.SearchStrategy[dict[str, Any]]:
+def some(one: st.SearchStrategy[Any], least: int, most: int) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(one, min_size=least, max_size=most).map(tuple)
+
+
+attribute = st.builds(DataAttribute, st.integers(0, 0x7FFF), st.one_of(u16, data(0, 12)))
+attributes = some(attribute, 0, 5)
+transform = st.builds(TransformValue, u8, u8, attributes)
+proposal = st.builds(ProposalValue, u8, u8, data(0, 16), some(transform, 1, 3))
+
+
+def _identity(kind: int) -> st.SearchStrategy[IdValue]:
     size = SIZES.get(kind)
     names = data(1) if size is None else data(size, size)
-    return st.fixed_dictionaries(
-        {"type": st.just(kind), "protocol": u8, "port": u16, "data": names}
-    )
+    return st.builds(IdValue, st.just(kind), u8, u16, names)
 
 
-def _spis(size: int) -> st.SearchStrategy[list[bytes]]:
-    return st.lists(data(size, size), min_size=1, max_size=4)
+def _spis(size: int) -> st.SearchStrategy[tuple[bytes, ...]]:
+    return some(data(size, size), 1, 4)
 
 
-def _octets(least: int, most: int) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({"data": data(least, most)})
+def _octets(least: int, most: int) -> st.SearchStrategy[Octets]:
+    return st.builds(Octets, data(least, most))
 
 
-def _encoded(least: int) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({"encoding": u8, "data": data(least)})
+def _encoded(least: int) -> st.SearchStrategy[Encoded]:
+    return st.builds(Encoded, u8, data(least))
 
 
 _address = st.one_of(
-    st.fixed_dictionaries({"type": st.just(1), "data": data(4, 4)}),
-    st.fixed_dictionaries({"type": st.just(5), "data": data(16, 16)}),
+    st.builds(AddressValue, st.just(1), data(4, 4)),
+    st.builds(AddressValue, st.just(5), data(16, 16)),
 )
 
-VALUES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
-    "SA": st.fixed_dictionaries(
-        {
-            "doi": st.just(1),
-            "situation": st.just(1),
-            "proposals": st.lists(proposal, min_size=1, max_size=3),
-        }
-    ),
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "SA": st.builds(SaValue, st.just(1), st.just(1), some(proposal, 1, 3)),
     "KE": _octets(1, 300),
     "ID": u8.flatmap(_identity),
     "CERT": _encoded(1),
@@ -76,14 +76,10 @@ VALUES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "HASH": _octets(1, 64),
     "SIG": _octets(1, 300),
     "NONCE": _octets(8, 256),
-    "NOTIFY": st.fixed_dictionaries(
-        {"doi": u32, "protocol_id": u8, "notify": u16, "spi": data(0, 16), "data": data()}
-    ),
-    "DELETE": st.fixed_dictionaries(
-        {"doi": u32, "protocol_id": u8, "spis": st.integers(1, 16).flatmap(_spis)}
-    ),
+    "NOTIFY": st.builds(NotifyValue, u32, u8, u16, data(0, 16), data()),
+    "DELETE": st.builds(DeleteValue, u32, u8, st.integers(1, 16).flatmap(_spis)),
     "VENDOR": _octets(0, 40),
-    "ATTRIBUTE": st.fixed_dictionaries({"type": u8, "identifier": u16, "attributes": attributes}),
+    "ATTRIBUTE": st.builds(ConfigValue, u8, u16, attributes),
     "NAT_D": _octets(1, 64),
     "NAT_OA": _address,
 }
@@ -108,7 +104,7 @@ def damaged(draw: st.DrawFn, good: bytes) -> bytes:
     return bytes(octets)
 
 
-def bodies(codec: Codec) -> st.SearchStrategy[bytes]:
+def bodies(codec: Codec[Any]) -> st.SearchStrategy[bytes]:
     """Good bodies, damaged ones and noise."""
     good = VALUES[codec.name].map(codec.build)
     return st.one_of(good, good.flatmap(damaged), st.binary(max_size=64))

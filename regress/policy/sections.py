@@ -38,13 +38,13 @@ def _lines(tags: str) -> list[str]:
     return [tag.strip() for tag in tags.split(";") if tag.strip()]
 
 
-def over_the_wire(kind: Payload, value: dict[str, Any]) -> Any:
+def over_the_wire(kind: Payload, value: Any) -> Any:
     """A payload built and parsed again."""
     found = codec(2, kind)
     assert found is not None
     return found.parse(found.build(value))
 
 
-def proposals_of(value: dict[str, Any]) -> Any:
+def proposals_of(value: Any) -> Any:
     """The proposals of an SA payload as a peer sees them."""
     return over_the_wire(Payload.SA, value).proposals

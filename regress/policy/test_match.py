@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isakmp import payloads as codecs
 from isakmp.constants import ipsec, isakmp
 from isakmp.errors import Part, Refused
 from isakmp.message import build_payloads, parse_payloads
-from isakmp.payloads.base import Value
+from isakmp.payloads.data_attribute import DataAttribute
+from isakmp.payloads.sa import Offer, SaValue, TransformValue
+from isakmp.payloads.shapes import ProposalValue
 from isakmp.policy.compared import Row
 from isakmp.policy.match import (
     MISSES_MAX,
@@ -54,20 +57,17 @@ def remote(*transforms: IkeTransform) -> Remote:
 
 def parsed(proposals: list[Any]) -> Any:
     """Proposals as the wire brings them."""
-    value = {"doi": 1, "situation": 1, "proposals": proposals}
+    value = SaValue(1, 1, tuple(proposals))
     first, data = build_payloads(1, [(isakmp.Payload.SA, value)])
-    return parse_payloads(1, first, data)[0][0].value.proposals
+    return parse_payloads(1, first, data)[0][0].of(codecs.SA).proposals
 
 
 def ike(*transforms: dict[int, Any]) -> Any:
-    return parsed([{
-        "number": 1, "protocol_id": 1, "spi": b"",
-        "transforms": [
-            {"number": n, "transform_id": 1,
-             "attributes": [{"type": t, "value": v} for t, v in attributes.items()]}
-            for n, attributes in enumerate(transforms, 1)
-        ],
-    }])  # fmt: skip
+    offered = [
+        TransformValue(n, 1, tuple(DataAttribute(t, v) for t, v in attributes.items()))
+        for n, attributes in enumerate(transforms, 1)
+    ]
+    return parsed([ProposalValue(1, 1, b"", tuple(offered))])
 
 
 def offer(**changes: Any) -> dict[int, Any]:
@@ -141,8 +141,7 @@ def test_any_accepts_what_is_known_only() -> None:
 
 
 def test_other_protocols_are_not_phase_1() -> None:
-    proposals = parsed([{"number": 1, "protocol_id": 3, "spi": b"abcd", "transforms": [
-        {"number": 1, "transform_id": 12, "attributes": []}]}])  # fmt: skip
+    proposals = parsed([ProposalValue(1, 3, b"abcd", (TransformValue(1, 12, ()),))])
     reason = refusal(choose_ike, proposals, remote(AES))
     assert reason.cause == "no-proposal-chosen"
     assert reason.came == "proposals of IPSEC_ESP"
@@ -170,7 +169,7 @@ def test_misses_are_sorted_and_bounded() -> None:
 def test_what_a_stranger_can_have_compared_is_bounded() -> None:
     """A datagram holds 8,000 transforms: each would cost time against each of ours."""
 
-    class Counted(list[Any]):
+    class Counted(tuple[Any, ...]):
         looked = 0
 
         def __iter__(self) -> Any:
@@ -179,7 +178,7 @@ def test_what_a_stranger_can_have_compared_is_bounded() -> None:
                 yield item
 
     (one,) = ike(offer(enc=1))
-    one.transforms = Counted(one.transforms * 8000)
+    one = one._replace(transforms=Counted(one.transforms * 8000))
     refusal(choose_ike, [one] * 31, remote(AES, DES))
     assert Counted.looked < 3 * TRANSFORMS_MAX
     many = ike(*[offer(enc=1)] * (TRANSFORMS_MAX // 2)) * 2
@@ -202,9 +201,7 @@ def test_what_is_not_told_is_not_described(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_attributes_as_they_may_come() -> None:
-    def attribute(kind: int, value: Any) -> Value:
-        return Value(type=kind, value=value)
-
+    attribute = DataAttribute
     attributes = [attribute(11, 7), attribute(12, 5), attribute(11, 2), attribute(12, b"\1\0")]
     assert values(attributes, 11, 12) == ({}, 0, 256)
     assert values([attribute(12, 5)], 11, 12) == ({}, 0, 0)
@@ -224,14 +221,17 @@ SINGLE = Suite("single", (SaPolicy(ESP, (X,), 128),), "conf:50")
 BUNDLE = Suite("bundle", (SaPolicy(ESP, (X,)), SaPolicy(AH, (A,))), "conf:60")
 
 
-def proposal(number: int, protocol: int, transform: int, **attributes: Any) -> dict[str, Any]:
+def proposal(number: int, protocol: int, transform: int, **attributes: Any) -> Offer:
     names = {"unit": 1, "life": 2, "group": 3, "mode": 4, "auth": 5, "bits": 6}
     wanted = {"mode": 1, "auth": 2, **attributes}
-    return {
-        "number": number, "protocol_id": protocol, "spi": b"abcd",
-        "transforms": [{"number": 1, "transform_id": transform, "attributes": [
-            {"type": names[n], "value": v} for n, v in wanted.items() if v is not None]}],
-    }  # fmt: skip
+    said = [DataAttribute(names[n], v) for n, v in wanted.items() if v is not None]
+    return ProposalValue(number, protocol, b"abcd", (TransformValue(1, transform, tuple(said)),))
+
+
+def with_attributes(offer: Offer, *more: DataAttribute) -> Offer:
+    (transform,) = offer.transforms
+    longer = transform._replace(attributes=transform.attributes + more)
+    return offer._replace(transforms=(longer,))
 
 
 def test_a_single_protocol() -> None:
@@ -267,9 +267,9 @@ def test_bundles_match_bundles_only() -> None:
 def test_a_bundle_of_many_transforms_is_not_cut(count: int, before: int) -> None:
     """Of ESP and AH together ESP alone was taken: what is cut off is another offer."""
 
-    def of(number: int, protocol: int, transform: int, many: int) -> dict[str, Any]:
+    def of(number: int, protocol: int, transform: int, many: int) -> Offer:
         found = proposal(number, protocol, transform)
-        return {**found, "transforms": found["transforms"] * many}
+        return found._replace(transforms=found.transforms * many)
 
     misfits = [of(1, 2, 2, before)] if before else []
     pair = parsed([*misfits, of(2, 3, 12, count), of(2, 2, 3, 100)])
@@ -329,8 +329,7 @@ def test_what_has_no_stronger_is_mended_by_what_would_be_taken(
     assert reason.line == {1: "conf:60", 2: "conf:70"}.get(changes.get("unit", 0), "conf:30")
     assert reason.acceptable == "single" + (" TUNNEL" if "mode" in changes else "")
     if "life" in changes:  # nor with what nothing of ours has
-        more = proposal(1, 3, 12, **changes)
-        more["transforms"][0]["attributes"].append({"type": 8, "value": 5})
+        more = with_attributes(proposal(1, 3, 12, **changes), DataAttribute(8, 5))
         both = refusal(choose_ipsec, parsed([more]), [replace(SINGLE, protocols=(esp,))], "")
         assert (len(both.beside), both.line) == (len(reason.beside) + 1, "conf:30")
 
@@ -396,7 +395,7 @@ def test_pfs_is_said() -> None:
     assert describe(chosen) == "ESP AES-256 HMAC_SHA TUNNEL PFS CURVE25519"
 
 
-def _one(value: dict[str, Any]) -> tuple[int, Any]:
+def _one(value: Offer) -> tuple[int, Any]:
     (found,) = parsed([value])
     return found.protocol_id, found.transforms[0]
 
@@ -405,7 +404,7 @@ def _one(value: dict[str, Any]) -> tuple[int, Any]:
 @settings(max_examples=150, deadline=None)
 def test_whatever_is_proposed_is_chosen_or_refused(sas: list[Any]) -> None:
     for sa in sas:
-        proposals = parsed(sa["proposals"])
+        proposals = parsed(sa.proposals)
         for call, args in (
             (choose_ike, (proposals, remote(AES, DES))),
             (choose_ipsec, (proposals, [SINGLE, BUNDLE], "conf:1")),

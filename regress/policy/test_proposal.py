@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from unittest.mock import Mock
 
 import pytest
@@ -13,12 +12,16 @@ from isakmp.chosen import ChosenIkev2
 from isakmp.conf.values import BadValue
 from isakmp.constants import ikev2, ipsec, isakmp
 from isakmp.errors import Refused
+from isakmp.payloads.data_attribute import DataAttribute
+from isakmp.payloads.ikev2.sa import Offer, SaValue, TransformValue
+from isakmp.payloads.shapes import ProposalValue
 from isakmp.policy import proposal
 from isakmp.policy.algorithms import distinct, transform_text
 from isakmp.policy.keywords import KEYWORDS, parse_esp, parse_ike
 from isakmp.policy.match import MISSES_MAX
 from isakmp.policy.proposal import Choice
 from isakmp.policy.spd import Proposal, Transform
+from regress.payloads.values import first_changed
 from regress.policy.sections import proposals_of
 
 T = ikev2.Transform
@@ -65,12 +68,12 @@ class TestOffer:
         assert [(t.type, t.transform_id) for t in second.transforms] == [
             (1, 12), (2, 5), (3, 12), (4, 14),
         ]  # fmt: skip
-        assert second.transforms[0].attributes == [{"type": 14, "value": 256}]
-        assert second.transforms[1].attributes == []
+        assert second.transforms[0].attributes == (DataAttribute(14, 256),)
+        assert second.transforms[1].attributes == ()
 
     def test_a_cipher_of_one_length_has_no_attribute(self) -> None:
         (found,) = proposals_of(proposal.offer(esp("chacha20poly1305"), SPI))
-        assert found.transforms[0].attributes == []
+        assert found.transforms[0].attributes == ()
 
 
 _CIPHERS = ("aes128-sha1", "aes256-sha256", "aes256gcm16-prfsha256", "3des-sha1",
@@ -170,11 +173,11 @@ class TestChoice:
 class TestWhatIsNotSaid:
     """A type that a proposal lacks is NONE, or 32-bit sequence numbers."""
 
-    def came(self, *transforms: Transform) -> list[object]:
+    def came(self, *transforms: Transform) -> list[Offer]:
         ours = Proposal(ikev2.Protocol.ESP, transforms, "came")
         return list(proposals_of(proposal.offer((ours,), SPI)))
 
-    def choose(self, came: list[object], text: str) -> Choice:
+    def choose(self, came: list[Offer], text: str) -> Choice:
         return proposal.choose(came, esp(text), "net", "f:9", prefer_local=True)
 
     GCM = Transform(T.ENCR, ikev2.Encr.AES_GCM_16, 128)
@@ -240,25 +243,26 @@ class TestWhatIsNotSaid:
     @pytest.mark.parametrize(
         "attributes",
         [
-            [{"type": 14, "value": 128}, {"type": 14, "value": 256}],
-            [{"type": 15, "value": 1}],
-            [{"type": 14, "value": b"\0\x80"}],
-            [{"type": 14, "value": 0}],
+            [DataAttribute(14, 128), DataAttribute(14, 256)],
+            [DataAttribute(15, 1)],
+            [DataAttribute(14, b"\0\x80")],
+            [DataAttribute(14, 0)],
         ],
     )
     def test_a_transform_with_attributes_that_nobody_knows(
-        self, attributes: list[dict[str, object]]
+        self, attributes: list[DataAttribute]
     ) -> None:
-        came = self.came(self.GCM)
-        came[0].transforms[0]["attributes"] = attributes  # type: ignore[attr-defined]
+        first, *others = self.came(self.GCM)[0].transforms
+        ill = first._replace(attributes=tuple(attributes))
+        came = SaValue((self.came(self.GCM)[0]._replace(transforms=(ill, *others)),))
         with pytest.raises(Refused, match="ENCR none usable"):
-            self.choose(proposals_of({"proposals": came}), "aes128gcm16")
+            self.choose(proposals_of(came), "aes128gcm16")
 
 
 class TestAnswer:
     OURS = ike("aes128gcm16-aes256gcm16-prfsha256-x25519", "aes256-sha256-modp2048-x25519")
 
-    def check(self, value: dict[str, object]) -> Choice:
+    def check(self, value: SaValue) -> Choice:
         return proposal.check_answer(proposals_of(value), self.OURS, "west", "f:9")
 
     def test_our_answer_is_one(self) -> None:
@@ -283,8 +287,7 @@ class TestAnswer:
     )
     def test_what_was_not_offered(self, texts: list[str], number: int, reason: str) -> None:
         """RFC 7296 2.7 and 3.3.6."""
-        value = proposal.offer(ike(*texts), b"")
-        value["proposals"][0]["number"] = number
+        value = first_changed(proposal.offer(ike(*texts), b""), number=number)
         with pytest.raises(Refused) as caught:
             self.check(value)
         assert caught.value.reason.cause == "bad-choice"
@@ -297,10 +300,9 @@ class TestAnswer:
 
     def test_a_type_left_out(self) -> None:
         value = proposal.offer(ike("aes128gcm16-prfsha256-x25519"), b"")
-        first, _, *others = value["proposals"][0]["transforms"]
-        value["proposals"][0]["transforms"] = [first, *others]
+        first, _, *others = value.proposals[0].transforms
         with pytest.raises(Refused, match="bad-choice"):
-            self.check(value)
+            self.check(first_changed(value, transforms=(first, *others)))
 
 
 class TestPermits:
@@ -367,9 +369,9 @@ class TestSeveralKeyExchanges:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Else one packet of a stranger's, with two methods sixty times each, takes a second."""
-        came = deepcopy(proposal.offer(ike("aes128-sha256-x25519-ke1_ecp256-ke1_ecp384"), SPI))
-        transforms = list(came["proposals"][0]["transforms"])
-        came["proposals"][0]["transforms"] = transforms + 60 * transforms[-2:]
+        came = proposal.offer(ike("aes128-sha256-x25519-ke1_ecp256-ke1_ecp384"), SPI)
+        transforms = came.proposals[0].transforms
+        came = first_changed(came, transforms=transforms + 60 * transforms[-2:])
         tried: list[list[list[int]]] = []
 
         def noted(ranked: list[list[Transform]]) -> tuple[Transform, ...] | None:
@@ -383,8 +385,9 @@ class TestSeveralKeyExchanges:
         assert tried == [[[31], [19, 20]]]
 
     def test_the_same_twice_is_no_choice(self) -> None:
-        came = deepcopy(proposal.offer(ike("aes128-sha256-x25519-ke1_ecp256"), SPI))
-        came["proposals"][0]["transforms"][-1]["transform_id"] = 31
+        came = proposal.offer(ike("aes128-sha256-x25519-ke1_ecp256"), SPI)
+        *others, last = came.proposals[0].transforms
+        came = first_changed(came, transforms=(*others, last._replace(transform_id=31)))
         ours = ike("aes128-sha256-x25519-ecp256-ke1_x25519-ke1_ecp256")
         with pytest.raises(Refused, match="serve twice") as caught:
             proposal.choose(proposals_of(came), ours, "west", "f:9", prefer_local=True)
@@ -436,17 +439,12 @@ class TestIpsecNumbers:
 
 def test_a_strangers_thousands_are_not_compared() -> None:
     came = [
-        {
-            "number": number,
-            "protocol_id": 1,
-            "spi": b"",
-            "transforms": [{"type": 1, "transform_id": n, "attributes": []} for n in range(255)],
-        }
+        ProposalValue(number, 1, b"", tuple(TransformValue(1, n, ()) for n in range(255)))
         for number in range(1, 30)
     ]
     with pytest.raises(Refused) as caught:
         proposal.choose(
-            proposals_of({"proposals": came}),
+            proposals_of(SaValue(tuple(came))),
             ike("aes128gcm16-prfsha256-x25519"),
             "west",
             "f:1",
@@ -460,14 +458,10 @@ def test_what_is_not_told_is_not_described(monkeypatch: pytest.MonkeyPatch) -> N
     """The texts cost ten times as much as the comparison."""
     described = Mock(wraps=proposal._differences)
     monkeypatch.setattr(proposal, "_differences", described)
-    one = {"protocol_id": 1, "spi": b""}
-    came = [
-        one | {"number": n, "transforms": [{"type": 1, "transform_id": n, "attributes": []}]}
-        for n in range(1, 256)
-    ]
+    came = [ProposalValue(n, 1, b"", (TransformValue(1, n, ()),)) for n in range(1, 256)]
     ours = ike("aes128gcm16-prfsha256-x25519")
     with pytest.raises(Refused) as caught:
-        proposal.choose(proposals_of({"proposals": came}), ours, "west", "f:1", prefer_local=True)
+        proposal.choose(proposals_of(SaValue(tuple(came))), ours, "west", "f:1", prefer_local=True)
     assert len(caught.value.reason.misses) == MISSES_MAX
     assert described.call_count == MISSES_MAX + 1, "the mend's once more"
 

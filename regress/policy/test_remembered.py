@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
+from isakmp.payloads.base import Codec
+from isakmp.payloads.data_attribute import DataAttribute
 from isakmp.payloads.ikev2.sa import CODEC as SA_2
 from isakmp.payloads.sa import CODEC as SA_1
 from isakmp.payloads.shapes import KNOWN_OCTETS, Shared
 from isakmp.policy.remembered import MOST, _every, remembered
 from regress.pair import EAST, WEST, Network
+from regress.payloads.values import first_changed
 
 
 class Counted:
@@ -18,7 +24,9 @@ class Counted:
         self.calls = 0
         self.again = remembered(self.call)
 
-    def call(self, one: list[int], other: list[int], name: str, *, fast: bool = True) -> str:
+    def call(
+        self, one: Sequence[int], other: Sequence[int], name: str, *, fast: bool = True
+    ) -> str:
         self.calls += 1
         if not one:
             raise ValueError(f"call {self.calls}")
@@ -72,12 +80,11 @@ def test_what_cannot_come_again_is_not_kept() -> None:
 @pytest.mark.parametrize("major", [1, 2])
 def test_of_a_strangers_long_offer_nothing_is_left(major: int, value: int | bytes) -> None:
     """Few transforms may have many attributes, and these any length: 15 kB left 800 kB."""
-    codec = (SA_1, SA_2)[major - 1]
+    codec: Codec[Any] = (SA_1, SA_2)[major - 1]
     _, vector = codec.vectors[0]
-    (proposal,) = vector["proposals"]
-    (transform, *_) = proposal["transforms"]
-    long = transform | {"attributes": [{"type": 1, "value": value}] * 64}
-    body = codec.build(vector | {"proposals": [proposal | {"transforms": [long] * 4}]})
+    (transform, *_) = vector.proposals[0].transforms
+    long = transform._replace(attributes=(DataAttribute(1, value),) * 64)
+    body = codec.build(first_changed(vector, transforms=(long,) * 4))
     assert len(body) > KNOWN_OCTETS
     again = remembered(lambda came, ours: len(came))
     for _ in range(2):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from isakmp.constants.ikev2 import Notify, Payload
 from isakmp.errors import MalformedPayload, Refused
+from isakmp.payloads.ikev2.ts import OpaqueValue, RangeValue, TsValue
 from isakmp.policy import traffic
 from isakmp.policy.boxes import Work
 from isakmp.policy.selector_text import parse_selector
@@ -105,8 +106,8 @@ class TestWire:
         assert traffic.from_wire(over_the_wire(Payload.TSR, traffic.to_wire(found))) == found
 
     def selector(self, **fields: Any) -> Any:
-        (known,) = traffic.to_wire(side("10.0.0.0/24[tcp/80]"))["selectors"]
-        return over_the_wire(Payload.TSI, {"selectors": [known | fields]})
+        (known,) = traffic.to_wire(side("10.0.0.0/24[tcp/80]")).selectors
+        return over_the_wire(Payload.TSI, TsValue((known._replace(**fields),)))
 
     @pytest.mark.parametrize(
         ("fields", "reason"),
@@ -121,29 +122,30 @@ class TestWire:
             traffic.from_wire(self.selector(**fields))
 
     def test_types_that_are_not_known_select_nothing(self) -> None:
-        label = {"type": 10, "protocol": 0, "data": b"label"}
-        known = traffic.to_wire(side("10.0.0.1"))["selectors"]
-        found = over_the_wire(Payload.TSI, {"selectors": [label, *known]})
+        label = OpaqueValue(10, 0, b"label")
+        known = traffic.to_wire(side("10.0.0.1")).selectors
+        found = over_the_wire(Payload.TSI, TsValue((label, *known)))
         assert traffic.from_wire(found) == side("10.0.0.1")
         with pytest.raises(Refused) as caught:
-            traffic.from_wire(over_the_wire(Payload.TSI, {"selectors": [label]}))
+            traffic.from_wire(over_the_wire(Payload.TSI, TsValue((label,))))
         assert caught.value.notify == Notify.TS_UNACCEPTABLE
 
     @pytest.mark.parametrize("ports", [(53, 53), (0, 1023), (81, 80), (1, 0xFFFF)])
     def test_ports_without_a_protocol_select_nothing(self, ports: tuple[int, int]) -> None:
         """RFC 7296 3.13.1: they must not be, and are no reason to end what else there is."""
-        (known,) = traffic.to_wire(side("10.0.0.0/24[tcp/80]"))["selectors"]
-        ill = known | {"protocol": 0, "start_port": ports[0], "end_port": ports[1]}
-        found = over_the_wire(Payload.TSI, {"selectors": [ill, known, ill]})
+        (known,) = traffic.to_wire(side("10.0.0.0/24[tcp/80]")).selectors
+        assert isinstance(known, RangeValue)
+        ill = known._replace(protocol=0, start_port=ports[0], end_port=ports[1])
+        found = over_the_wire(Payload.TSI, TsValue((ill, known, ill)))
         assert traffic.from_wire(found) == side("10.0.0.0/24[tcp/80]")
         with pytest.raises(Refused) as caught:
-            traffic.from_wire(over_the_wire(Payload.TSI, {"selectors": [ill]}))
+            traffic.from_wire(over_the_wire(Payload.TSI, TsValue((ill,))))
         assert caught.value.notify == Notify.TS_UNACCEPTABLE
         assert f"ports {ports[0]} to {ports[1]} of any protocol" in caught.value.reason.came
 
     def test_none_at_all(self) -> None:
         with pytest.raises(MalformedPayload, match="no selectors"):
-            traffic.from_wire(over_the_wire(Payload.TSI, {"selectors": []}))
+            traffic.from_wire(over_the_wire(Payload.TSI, TsValue(())))
 
 
 def narrow(ours: Traffic, came: Traffic, work: Work | None = None) -> traffic.Narrowed | None:

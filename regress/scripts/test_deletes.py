@@ -11,6 +11,8 @@ from isakmp.constants import DOI_IPSEC, ikev2, isakmp
 from isakmp.errors import Reason, Refused
 from isakmp.keeper.rivals import GRACE_S
 from isakmp.log.log import LogClass
+from isakmp.payloads.delete import DeleteValue
+from isakmp.payloads.ikev2.delete import DeleteValue as DeleteValue2
 from isakmp.sa import ChildSa, State
 from isakmp.scripts.ikev2 import rekey, sealing
 from regress.pair import Host, Network, agree, both, connected
@@ -40,7 +42,7 @@ def say(host: Host, version: int, *named: Named) -> None:
     (sa,) = host.daemon.sas.isakmp.values()
     kind = int((ikev2 if version == 2 else isakmp).Payload.DELETE)
     items: list[tuple[int, Any]] = [
-        (kind, {"doi": DOI_IPSEC, "protocol_id": protocol, "spis": spis})
+        (kind, DeleteValue(DOI_IPSEC, protocol, tuple(spis)))
         for protocol, spis in named
     ]  # fmt: skip
     dialect: Any = host.daemon.engine.dialects[f"ikev{version}"]
@@ -138,7 +140,7 @@ def ask(one: Host, other: Host, kind: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 def answers_with(monkeypatch: pytest.MonkeyPatch, host: Host, *named: Named) -> None:
     """Its next answer of IKEv2, whatever it is, holds these Deletes, too."""
-    left = [(P2.DELETE, {"protocol_id": protocol, "spis": spis}) for protocol, spis in named]
+    left = [(P2.DELETE, DeleteValue2(protocol, tuple(spis))) for protocol, spis in named]
     seal: Any = sealing.seal
 
     def sealed(x: Any, items: list[Any], protected: bool) -> Any:

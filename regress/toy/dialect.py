@@ -22,7 +22,7 @@ from isakmp.path import Path
 from isakmp.policy.spd import Remote
 from regress.toy import wire
 from regress.toy.join import Authority, Join, Leave, Link, join_script, leave_script
-from regress.toy.wire import RULES, Header, Kind, Type
+from regress.toy.wire import MAC, RULES, Header, Kind, Type, WhyValue
 
 PORT = 7911
 # Answers that are kept.
@@ -39,7 +39,7 @@ def place_of(path: Path) -> bytes:
 def _open(link: Link, message: Incoming) -> None:
     """Verify the MAC of a sealed message. MalformedPayload where it is not that of the link."""
     said = message.data[:-_MAC_SIZE]
-    macs = [payload.value.data for payload in message.take_all(Type.MAC)]
+    macs = [value.data for value in message.values(MAC)]
     if len(macs) != 1 or not hmac.compare_digest(macs[0], _mac(link, said)):
         raise MalformedPayload("MAC", len(said), "is not that of the link")
     message.protected = message.proven = True
@@ -237,7 +237,7 @@ class Toy:
         if exchange.initiator or not engine.budget.take(code, exchange.path.remote):
             return
         header = Header(Kind.REFUSED, exchange.message_id)
-        exchange.last_out = (wire.build(header, [(Type.WHY, {"code": code})]),)
+        exchange.last_out = (wire.build(header, [(Type.WHY, WhyValue(code))]),)
         engine.repeat(exchange)
 
     def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:

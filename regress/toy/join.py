@@ -34,7 +34,8 @@ from isakmp.exchange.script import (
     refusable,
 )
 from isakmp.path import Path
-from regress.toy.wire import Kind, Type
+from isakmp.payloads.shapes import Octets
+from regress.toy.wire import NAME, NONCE, PROOF, TICKET, WHY, Kind, Type
 
 NOT_PROVEN = 3
 
@@ -90,14 +91,14 @@ class Leave:
 X = Exchange[Join]
 
 
-def _proof(x: X, what: bytes) -> dict[str, bytes]:
+def _proof(x: X, what: bytes) -> Octets:
     s = x.state
     said = what + x.message_id.to_bytes(4, "big") + s.nonce_i + s.nonce_r
-    return {"data": hmac.digest(s.key, said, "sha256")}
+    return Octets(hmac.digest(s.key, said, "sha256"))
 
 
 def _check_proof(x: X, message: Incoming, what: bytes) -> None:
-    if not hmac.compare_digest(message.take(Type.PROOF).value.data, _proof(x, what)["data"]):
+    if not hmac.compare_digest(message.value(PROOF).data, _proof(x, what).data):
         raise Refused(Reason("authentication-failed", "the proof is another key's"), NOT_PROVEN)
 
 
@@ -105,16 +106,16 @@ def send_NAME_NONCE_TICKET_PROOF(x: X, message: Outgoing) -> Wait:
     s = x.state
     ticket, s.key = yield s.place.authority.ticket(s.place.us, s.them)
     s.nonce_i = x.engine.random(16)
-    message.add(Type.NAME, {"data": s.place.us.encode()})
-    message.add(Type.NONCE, {"data": s.nonce_i})
-    message.add(Type.TICKET, {"data": ticket})
+    message.add(Type.NAME, Octets(s.place.us.encode()))
+    message.add(Type.NONCE, Octets(s.nonce_i))
+    message.add(Type.TICKET, Octets(ticket))
     message.add(Type.PROOF, _proof(x, b"join"))
 
 
 def recv_NAME_NONCE_TICKET_PROOF(x: X, message: Incoming) -> Wait:
     s = x.state
-    said, s.nonce_i = message.take(Type.NAME).value.data, message.take(Type.NONCE).value.data
-    ticket = message.take(Type.TICKET).value.data
+    said, s.nonce_i = message.value(NAME).data, message.value(NONCE).data
+    ticket = message.value(TICKET).data
     s.them, s.key = yield s.place.authority.opened(s.place.us, ticket)
     if said != s.them.encode():
         raise Refused(Reason("wrong-identity", "the ticket is another's"), NOT_PROVEN)
@@ -124,28 +125,28 @@ def recv_NAME_NONCE_TICKET_PROOF(x: X, message: Incoming) -> Wait:
 
 def send_NONCE_PROOF(x: X, message: Outgoing) -> None:
     x.state.nonce_r = x.engine.random(16)
-    message.add(Type.NONCE, {"data": x.state.nonce_r})
+    message.add(Type.NONCE, Octets(x.state.nonce_r))
     message.add(Type.PROOF, _proof(x, b"joined"))
 
 
 def recv_NONCE_PROOF(x: X, message: Incoming) -> None:
-    x.state.nonce_r = message.take(Type.NONCE).value.data
+    x.state.nonce_r = message.value(NONCE).data
     _check_proof(x, message, b"joined")
 
 
 def recv_WHY(x: X, message: Incoming) -> None:
-    code = message.take(Type.WHY).value.code
+    code = message.value(WHY).code
     raise Refused(Reason("refused-by-peer", f"the peer says {code}, in clear"))
 
 
 def finalize(x: X) -> None:
     """The link is there."""
-    key = _proof(x, b"link")["data"]
+    key = _proof(x, b"link").data
     x.state.place.keep(Link(x.state.them, x.path, key))
 
 
 def send_NONCE(x: Exchange[Leave], message: Outgoing) -> None:
-    message.add(Type.NONCE, {"data": x.engine.random(16)})
+    message.add(Type.NONCE, Octets(x.engine.random(16)))
 
 
 def recv_NONCE(x: Exchange[Leave], message: Incoming) -> None:

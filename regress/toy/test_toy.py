@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path as FilePath
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from isakmp.exchange.script import Outgoing, Wait
 from isakmp.message import Payload
 from isakmp.path import Path
 from isakmp.payloads.base import Codec
+from isakmp.payloads.shapes import Octets
 from isakmp.transport.udp import Udp
 from regress.pair import Host, up
 from regress.toy import wire
@@ -46,7 +48,7 @@ def kinds(world: World) -> list[str]:
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
-def test_vectors(codec: Codec) -> None:
+def test_vectors(codec: Codec[Any]) -> None:
     for text, value in codec.vectors:
         assert codec.build(value) == bytes.fromhex(text)
         assert codec.parse(bytes.fromhex(text)) == value
@@ -63,7 +65,7 @@ ITEMS = st.lists(
 )
 MESSAGES = st.builds(
     lambda kind, session, items: wire.build(
-        Header(kind, session), [(type, {"data": body}) for type, body in items]
+        Header(kind, session), [(type, Octets(body)) for type, body in items]
     ),
     st.sampled_from(Kind), st.integers(0, 0xFFFFFFFF), ITEMS,
 )  # fmt: skip
@@ -73,7 +75,7 @@ MESSAGES = st.builds(
 def test_what_is_built_is_read_again(
     kind: Kind, session: int, items: list[tuple[Type, bytes]]
 ) -> None:
-    values = [(type, {"data": body}) for type, body in items]
+    values = [(type, Octets(body)) for type, body in items]
     data = wire.build(Header(kind, session), values)
     if len(data) > wire.LENGTH_MAX:
         with pytest.raises(MalformedPayload):
@@ -248,8 +250,8 @@ def test_forged_answers_do_not_end_what_the_peer_will_answer() -> None:
     world.run(0.2)
     path = world.west.to(world.east)
     session = exchange.message_id
-    nonce, proof = {"data": bytes(16)}, {"data": bytes(32)}
-    for items in ([(Type.NONCE, nonce), (Type.PROOF, proof)], [(Type.WHY, {"code": 9})]):
+    nonce, proof = Octets(bytes(16)), Octets(bytes(32))
+    for items in ([(Type.NONCE, nonce), (Type.PROOF, proof)], [(Type.WHY, wire.WhyValue(9))]):
         kind = Kind.JOINED if len(items) == 2 else Kind.REFUSED
         world.west.transport.receive(path, wire.build(Header(kind, session), items))
     assert not exchange.finished.done
@@ -261,8 +263,8 @@ def test_forged_answers_do_not_end_what_the_peer_will_answer() -> None:
 # --- strangers -------------------------------------------------------------------------------
 
 BEGINNING = [
-    (Type.NAME, {"data": b"east"}), (Type.NONCE, {"data": bytes(16)}),
-    (Type.TICKET, {"data": bytes(16)}), (Type.PROOF, {"data": bytes(32)}),
+    (Type.NAME, Octets(b"east")), (Type.NONCE, Octets(bytes(16))),
+    (Type.TICKET, Octets(bytes(16))), (Type.PROOF, Octets(bytes(32))),
 ]  # fmt: skip
 STRANGE = Path(World().west.address, PORT, World().east.address, PORT)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from enum import IntEnum, IntFlag
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from construct import Int8ub, Struct
 
@@ -19,7 +19,7 @@ from isakmp.errors import MalformedPayload
 from isakmp.message import Payload
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Family, by_type
-from isakmp.payloads.shapes import octets
+from isakmp.payloads.shapes import Octets, Typed, octets
 
 _HEADER, _PAYLOAD = struct.Struct(">BBHI"), struct.Struct(">BB")
 SIZE = _HEADER.size
@@ -52,19 +52,31 @@ class NoFlag(IntFlag):
     """There are none."""
 
 
-def _codec(type: Type, least: int, most: int) -> Codec:
+class WhyValue(NamedTuple):
+    """What a refusal is for."""
+
+    code: int
+
+
+def _codec(type: Type, least: int, most: int) -> Codec[Octets]:
     """A payload of octets, so many of them."""
     data = bytes(range(least))
-    return Codec(type.name, type, octets(least, most), _PAGE, ((data.hex(), {"data": data}),),
+    return Codec(type.name, type, octets(least, most), _PAGE, ((data.hex(), Octets(data)),),
                  show.fields(data=show.octets))  # fmt: skip
 
 
-CODECS = (
-    _codec(Type.NAME, 1, 64), _codec(Type.NONCE, 16, 16), _codec(Type.TICKET, 16, 255),
-    _codec(Type.PROOF, 32, 32), _codec(Type.MAC, 32, 32),
-    Codec("WHY", Type.WHY, Struct("code" / Int8ub), _PAGE, (("07", {"code": 7}),),
-          show.fields(code=str)),
-)  # fmt: skip
+NAME, NONCE = _codec(Type.NAME, 1, 64), _codec(Type.NONCE, 16, 16)
+TICKET, PROOF = _codec(Type.TICKET, 16, 255), _codec(Type.PROOF, 32, 32)
+MAC = _codec(Type.MAC, 32, 32)
+WHY = Codec(
+    "WHY",
+    Type.WHY,
+    Typed(WhyValue, Struct("code" / Int8ub)),
+    _PAGE,
+    (("07", WhyValue(7)),),
+    show.fields(code=str),
+)
+CODECS = NAME, NONCE, TICKET, PROOF, MAC, WHY
 RULES = Family(_PAGE, Type, Kind, NoFlag, by_type(CODECS), header_size=SIZE)
 
 
@@ -96,7 +108,7 @@ def parse(datagram: bytes) -> tuple[Header, list[Payload]]:
     return Header(kind, session), payloads
 
 
-def build(header: Header, items: Sequence[tuple[int, Any]], tail: int = 0) -> bytes:
+def build(header: Header, items: Sequence[tuple[int, object]], tail: int = 0) -> bytes:
     """A message, and that ``tail`` octets follow. MalformedPayload where it cannot be."""
     bodies = [(type, RULES.codecs[type].build(value)) for type, value in items]
     chain = b"".join(_PAYLOAD.pack(type, len(body)) + body for type, body in bodies)

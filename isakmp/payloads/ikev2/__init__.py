@@ -6,8 +6,10 @@ opaque ones.
 
 from __future__ import annotations
 
+from typing import Any
+
 from isakmp.constants import ikev2
-from isakmp.payloads.base import Family, by_type
+from isakmp.payloads.base import Codec, Family, by_type
 from isakmp.payloads.ikev2 import (
     auth,
     cert,
@@ -24,24 +26,42 @@ from isakmp.payloads.ikev2 import (
     vendor,
 )
 
-_CODECS = (
-    sa.CODEC,
-    ke.CODEC,
-    id.CODEC,
-    id.CODEC_R,
-    cert.CODEC,
-    cert.CODEC_REQUEST,
-    auth.CODEC,
-    nonce.CODEC,
-    notify.CODEC,
-    delete.CODEC,
-    vendor.CODEC,
-    ts.CODEC,
-    ts.CODEC_R,
-    sk.CODEC,
-    sk.CODEC_FRAGMENT,
-    cp.CODEC,
-    eap.CODEC,
+SA = sa.CODEC
+KE = ke.CODEC
+IDI = id.CODEC
+IDR = id.CODEC_R
+CERT = cert.CODEC
+CERTREQ = cert.CODEC_REQUEST
+AUTH = auth.CODEC
+NONCE = nonce.CODEC
+NOTIFY = notify.CODEC
+DELETE = delete.CODEC
+VENDOR = vendor.CODEC
+TSI = ts.CODEC
+TSR = ts.CODEC_R
+SK = sk.CODEC
+SKF = sk.CODEC_FRAGMENT
+CP = cp.CODEC
+EAP = eap.CODEC
+
+_CODECS: tuple[Codec[Any], ...] = (
+    SA,
+    KE,
+    IDI,
+    IDR,
+    CERT,
+    CERTREQ,
+    AUTH,
+    NONCE,
+    NOTIFY,
+    DELETE,
+    VENDOR,
+    TSI,
+    TSR,
+    SK,
+    SKF,
+    CP,
+    EAP,
 )
 
 FAMILY = Family(

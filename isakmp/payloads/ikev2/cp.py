@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 from construct import (
     Computed,
@@ -21,7 +20,7 @@ from isakmp.constants import ikev2, name_of
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Line
 from isakmp.payloads.ikev2.shapes import Demand
-from isakmp.payloads.shapes import Series
+from isakmp.payloads.shapes import Series, Typed
 
 MAX_ATTRIBUTES = 256
 _TYPE_MASK = 0x7FFF
@@ -32,22 +31,43 @@ _ADDRESSES = frozenset(
     if attribute.name.startswith(("INTERNAL_IP", "P_CSCF"))
 )
 
-ATTRIBUTE = Struct(
-    "_word" / Rebuild(Int16ub, this.type),
-    "type" / Computed(this._word & _TYPE_MASK),
-    "value" / Prefixed(Int16ub, GreedyBytes),
+
+class CpAttribute(NamedTuple):
+    """What is configured, or with no octets asked for. type: of ikev2.ConfigAttribute."""
+
+    type: int
+    value: bytes
+
+
+class CpValue(NamedTuple):
+    """type: of ikev2.ConfigType."""
+
+    type: int
+    attributes: tuple[CpAttribute, ...]
+
+
+ATTRIBUTE = Typed(
+    CpAttribute,
+    Struct(
+        "_word" / Rebuild(Int16ub, this.type),
+        "type" / Computed(this._word & _TYPE_MASK),
+        "value" / Prefixed(Int16ub, GreedyBytes),
+    ),
 )
 
-LAYOUT = Struct(
-    "type" / Int8ub,
-    Padding(3),
-    "attributes" / Series("attribute", ATTRIBUTE, MAX_ATTRIBUTES),
-    Demand(lambda ctx: "" if all(a["type"] <= _TYPE_MASK for a in ctx["attributes"]) else "type"),
+LAYOUT = Typed(
+    CpValue,
+    Struct(
+        "type" / Int8ub,
+        Padding(3),
+        "attributes" / Series("attribute", ATTRIBUTE, MAX_ATTRIBUTES),
+        Demand(lambda ctx: "" if all(a.type <= _TYPE_MASK for a in ctx.attributes) else "type"),
+    ),
 )
 
 
-def _text(attribute: Mapping[str, Any]) -> str:
-    kind, value = attribute["type"], attribute["value"]
+def _text(attribute: CpAttribute) -> str:
+    kind, value = attribute
     shower = show.octets
     if kind in _TEXTS:
         shower = show.text
@@ -56,10 +76,10 @@ def _text(attribute: Mapping[str, Any]) -> str:
     return f"{name_of(ikev2.ConfigAttribute, kind)} = {shower(value)}"
 
 
-def _describe(value: Mapping[str, Any]) -> list[Line]:
+def _describe(value: CpValue) -> list[Line]:
     return [
-        ("", f"type {name_of(ikev2.ConfigType, value['type'])}"),
-        *((f".attribute[{at}]", _text(one)) for at, one in enumerate(value["attributes"])),
+        ("", f"type {name_of(ikev2.ConfigType, value.type)}"),
+        *((f".attribute[{at}]", _text(one)) for at, one in enumerate(value.attributes)),
     ]
 
 
@@ -69,16 +89,10 @@ CODEC = Codec(
     LAYOUT,
     "RFC 7296 3.15",
     (
-        ("0100000000010000", {"type": 1, "attributes": [{"type": 1, "value": b""}]}),
+        ("0100000000010000", CpValue(1, (CpAttribute(1, b""),))),
         (
             "02000000000100040a0101017f000001aa",
-            {
-                "type": 2,
-                "attributes": [
-                    {"type": 1, "value": b"\x0a\x01\x01\x01"},
-                    {"type": 0x7F00, "value": b"\xaa"},
-                ],
-            },
+            CpValue(2, (CpAttribute(1, b"\x0a\x01\x01\x01"), CpAttribute(0x7F00, b"\xaa"))),
         ),
     ),
     _describe,

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from construct import GreedyBytes, If, Int8ub, Int16ub, Rebuild, Struct
 
@@ -14,6 +13,7 @@ from isakmp.constants import ikev2, name_of
 from isakmp.payloads import show
 from isakmp.payloads.base import Codec, Line
 from isakmp.payloads.ikev2.shapes import Demand
+from isakmp.payloads.shapes import Typed
 
 _TYPED = (ikev2.EapCode.REQUEST, ikev2.EapCode.RESPONSE)
 _BARE = (ikev2.EapCode.SUCCESS, ikev2.EapCode.FAILURE)
@@ -31,24 +31,36 @@ def _wrong(context: Any) -> str:
     return f"{name_of(ikev2.EapCode, context['code'])} with data" if bare and there > 4 else ""
 
 
-LAYOUT = Struct(
-    "code" / Int8ub,
-    "identifier" / Int8ub,
-    "_length" / Rebuild(Int16ub, _length),
-    "type" / If(lambda ctx: ctx["code"] in _TYPED, Int8ub),
-    "data" / GreedyBytes,
-    Demand(_wrong),
+class EapValue(NamedTuple):
+    """An EAP message. code: of ikev2.EapCode; type: of ikev2.EapType."""
+
+    code: int
+    identifier: int
+    type: int | None
+    data: bytes
+
+
+LAYOUT = Typed(
+    EapValue,
+    Struct(
+        "code" / Int8ub,
+        "identifier" / Int8ub,
+        "_length" / Rebuild(Int16ub, _length),
+        "type" / If(lambda ctx: ctx["code"] in _TYPED, Int8ub),
+        "data" / GreedyBytes,
+        Demand(_wrong),
+    ),
 )
 
 
-def _describe(value: Mapping[str, Any]) -> list[Line]:
-    text = f"{name_of(ikev2.EapCode, value['code'])} identifier {value['identifier']}"
-    if value["type"] is not None:
-        identity = value["type"] == ikev2.EapType.IDENTITY
-        data = show.text(value["data"]) if identity else show.octets(value["data"])
-        text += f" type {name_of(ikev2.EapType, value['type'])} data {data}"
-    elif value["data"]:
-        text += f" data {show.octets(value['data'])}"
+def _describe(value: EapValue) -> list[Line]:
+    text = f"{name_of(ikev2.EapCode, value.code)} identifier {value.identifier}"
+    if value.type is not None:
+        identity = value.type == ikev2.EapType.IDENTITY
+        data = show.text(value.data) if identity else show.octets(value.data)
+        text += f" type {name_of(ikev2.EapType, value.type)} data {data}"
+    elif value.data:
+        text += f" data {show.octets(value.data)}"
     return [("", text)]
 
 
@@ -58,10 +70,10 @@ CODEC = Codec(
     LAYOUT,
     "RFC 7296 3.16",
     (
-        ("0107000501", {"code": 1, "identifier": 7, "type": 1, "data": b""}),
-        ("0207000801626f62", {"code": 2, "identifier": 7, "type": 1, "data": b"bob"}),
-        ("03080004", {"code": 3, "identifier": 8, "type": None, "data": b""}),
-        ("05090006abcd", {"code": 5, "identifier": 9, "type": None, "data": b"\xab\xcd"}),
+        ("0107000501", EapValue(1, 7, 1, b"")),
+        ("0207000801626f62", EapValue(2, 7, 1, b"bob")),
+        ("03080004", EapValue(3, 8, None, b"")),
+        ("05090006abcd", EapValue(5, 9, None, b"\xab\xcd")),
     ),
     _describe,
 )

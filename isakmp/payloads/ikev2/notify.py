@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 from construct import Bytes, GreedyBytes, Int8ub, Int16ub, Rebuild, len_, this
 from construct import Struct as Layout
@@ -12,15 +11,29 @@ from construct import Struct as Layout
 from isakmp.constants import ikev2, name_of
 from isakmp.constants.key_exchange import method_name
 from isakmp.payloads import show
-from isakmp.payloads.base import Codec, Line, Misfit, Twin, Value
+from isakmp.payloads.base import Codec, Line, Misfit, Twin, new
+from isakmp.payloads.shapes import Typed
 from isakmp.policy.ppk import ppk_name
 
-LAYOUT = Layout(
-    "protocol_id" / Int8ub,
-    "_spi_size" / Rebuild(Int8ub, len_(this.spi)),
-    "notify" / Int16ub,
-    "spi" / Bytes(this._spi_size),
-    "data" / GreedyBytes,
+
+class NotifyValue(NamedTuple):
+    """A notification, of ikev2.Notify; ``protocol_id`` and ``spi`` where it is about a child SA."""
+
+    protocol_id: int
+    notify: int
+    spi: bytes
+    data: bytes
+
+
+LAYOUT = Typed(
+    NotifyValue,
+    Layout(
+        "protocol_id" / Int8ub,
+        "_spi_size" / Rebuild(Int8ub, len_(this.spi)),
+        "notify" / Int16ub,
+        "spi" / Bytes(this._spi_size),
+        "data" / GreedyBytes,
+    ),
 )
 _TEXTS = (ikev2.Notify.REDIRECT, ikev2.Notify.REDIRECTED_FROM)
 
@@ -28,21 +41,19 @@ _TEXTS = (ikev2.Notify.REDIRECT, ikev2.Notify.REDIRECTED_FROM)
 _FIXED = struct.Struct(">BBH")
 
 
-def _parse(body: bytes) -> Value:
+def _parse(body: bytes) -> NotifyValue:
     if len(body) < _FIXED.size:
         raise Misfit("", 0, f"{len(body)} octets: at least {_FIXED.size} are needed")
     protocol_id, spi_size, notify = _FIXED.unpack_from(body)
     end = _FIXED.size + spi_size
     if end > len(body):
         raise Misfit("", 0, f"SPI of {spi_size} octets, {len(body) - _FIXED.size} left")
-    spi = body[_FIXED.size : end]
-    return Value(protocol_id=protocol_id, notify=notify, spi=spi, data=body[end:])
+    return new(NotifyValue, (protocol_id, notify, body[_FIXED.size : end], body[end:]))
 
 
-def _build(value: Mapping[str, Any]) -> bytes:
-    spi, data = value["spi"], value["data"]
-    fixed = _FIXED.pack(value["protocol_id"], len(spi), value["notify"])
-    return bytes(fixed + spi + data)
+def _build(value: NotifyValue) -> bytes:
+    protocol_id, notify, spi, data = value
+    return _FIXED.pack(protocol_id, len(spi), notify) + spi + data
 
 
 def _data(notify: int, data: bytes) -> str:
@@ -59,16 +70,10 @@ def _data(notify: int, data: bytes) -> str:
     return show.octets(data)
 
 
-def _describe(value: Mapping[str, Any]) -> list[Line]:
-    notify = value["notify"]
-    return [
-        (
-            "",
-            f"{name_of(ikev2.Notify, notify)} protocol_id "
-            f"{name_of(ikev2.Protocol, value['protocol_id'])} spi {show.octets(value['spi'])} "
-            f"data {_data(notify, value['data'])}",
-        )
-    ]
+def _describe(value: NotifyValue) -> list[Line]:
+    name, protocol = name_of(ikev2.Notify, value.notify), name_of(ikev2.Protocol, value.protocol_id)
+    said = _data(value.notify, value.data)
+    return [("", f"{name} protocol_id {protocol} spi {show.octets(value.spi)} data {said}")]
 
 
 CODEC = Codec(
@@ -79,11 +84,11 @@ CODEC = Codec(
     (
         (
             "00004004" + "0d" * 20,
-            {"protocol_id": 0, "notify": 16388, "spi": b"", "data": b"\r" * 20},
+            NotifyValue(0, 16388, b"", b"\r" * 20),
         ),
         (
             "03044009deadbeef",
-            {"protocol_id": 3, "notify": 16393, "spi": b"\xde\xad\xbe\xef", "data": b""},
+            NotifyValue(3, 16393, b"\xde\xad\xbe\xef", b""),
         ),
     ),
     _describe,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.constants import IKEV1, isakmp, name_of
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
@@ -28,6 +29,7 @@ from isakmp.message import (
 )
 from isakmp.path import Path
 from isakmp.payloads import FAMILY_1
+from isakmp.payloads.notify import NotifyValue
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.spd import Connection, Remote, Traffic
 from isakmp.sa import ChildSa, IsakmpSa, State
@@ -235,7 +237,7 @@ class Ikev1:
         """
         state = exchange.state
         if payload.type == P.VENDOR and isinstance(state, Phase1):
-            if payload.value is not None and payload.value.data == VENDOR_DPD:
+            if payload.body == VENDOR_DPD:
                 state.vendors.add(VENDOR_DPD)
             return
         if payload.type != P.NOTIFY or payload.value is None:
@@ -244,10 +246,10 @@ class Ikev1:
                                           name_of(P, payload.type))  # fmt: skip
             return
         if message.protected:
-            self._notify_beside(exchange, payload.value)
+            self._notify_beside(exchange, payload.of(codecs.NOTIFY))
 
     @staticmethod
-    def _notify_beside(exchange: Exchange[Any], value: Any) -> None:
+    def _notify_beside(exchange: Exchange[Any], value: NotifyValue) -> None:
         """A notify that came with what the exchange is about (RFC 2407 4.6.3)."""
         state, notify, sa = exchange.state, value.notify, exchange.sa
         if notify == isakmp.Notify.INITIAL_CONTACT and isinstance(state, Phase1):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isakmp import deletes
+from isakmp import payloads as codecs
 from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.errors import Reason, Refused
@@ -21,8 +22,9 @@ from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import END, PROTECTED, Incoming, Outgoing, Script
 from isakmp.log.log import LogClass
-from isakmp.message import Payload
 from isakmp.path import Path
+from isakmp.payloads.delete import DeleteValue
+from isakmp.payloads.notify import NotifyValue
 from isakmp.policy.match import Chosen
 from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev1 import lifetime, phase_1
@@ -74,17 +76,17 @@ def recv_HASH_INFO(x: X, message: Incoming) -> None:
         return
     received, rest = take_hash(message)
     check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
-    values = [delete.value for delete in message.take_all(P.DELETE)]
+    values = message.values(codecs.DELETE)
     x.state.ends_sa = sa.cookies in _cookies(values)
     x.state.first, sa.ids.spoken = not sa.ids.spoken, True
-    for notify in message.take_all(P.NOTIFY):
+    for notify in message.values(codecs.NOTIFY):
         _recv_notify(x, sa, notify, message.path)
     _recv_deletes(x, sa, values)
     if x.state.refuses_us and sa.state is State.ESTABLISHED:
         x.engine.owner.delete_sa(sa, tell=False)
 
 
-def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
+def _recv_deletes(x: X, sa: IsakmpSa, values: list[DeleteValue]) -> None:
     """Child SAs first: what is said of them may come with the end of what it is said under."""
     spis = [
         (value.protocol_id, int.from_bytes(spi, "big"))
@@ -112,7 +114,7 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[Any]) -> None:
                            deletes.shown(unknown))  # fmt: skip
 
 
-def _cookies(values: list[Any]) -> list[bytes]:
+def _cookies(values: list[DeleteValue]) -> list[bytes]:
     """The ISAKMP SAs that Deletes name."""
     of_sas = (value for value in values if value.protocol_id == isakmp.Protocol.ISAKMP)
     return [spi for value in of_sas for spi in value.spis]
@@ -133,8 +135,7 @@ def _chosen(exchange: Exchange[Any]) -> list[Chosen]:
     return state.chosen if isinstance(state, Quick) else []
 
 
-def _recv_notify(x: X, sa: IsakmpSa, payload: Payload, path: Path) -> None:
-    value = payload.value
+def _recv_notify(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
     x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, value.notify))
     if take := _NOTIFIES.get(value.notify):
         take(x, sa, value, path)
@@ -148,7 +149,7 @@ def _recv_notify(x: X, sa: IsakmpSa, payload: Payload, path: Path) -> None:
             x.engine.owner.liveness.suspect(sa)
 
 
-def _may_refuse_us(x: X, value: Any) -> bool:
+def _may_refuse_us(x: X, value: NotifyValue) -> bool:
     """Whether this can be the word of a peer that does not take who we are: it has no ISAKMP SA, so
     that it says nothing under that before. The SPI says nothing (RFC 2408 3.14)."""
     of_sa = value.protocol_id == isakmp.Protocol.ISAKMP
@@ -161,7 +162,7 @@ def _refuses_us(x: X, sa: IsakmpSa) -> bool:
     return not sa.ids.offered or (x.state.ends_sa and sa.ours_was_last)
 
 
-def _recv_r_u_there(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
+def _recv_r_u_there(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
     """Its SPI is that of the header, whatever it says (RFC 2408 3.14)."""
     if len(value.data) == _SEQUENCE_SIZE:
         x.engine.owner.liveness.asked_if_alive(sa, value.data, path)
@@ -169,20 +170,20 @@ def _recv_r_u_there(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
         tell(x.engine, x.dialect, sa, [ack])
 
 
-def _recv_r_u_there_ack(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
+def _recv_r_u_there_ack(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
     if len(value.data) == _SEQUENCE_SIZE:
         x.engine.owner.liveness.said_alive(sa, int.from_bytes(value.data, "big"))
 
 
-def _recv_initial_contact(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
+def _recv_initial_contact(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
     x.engine.owner.places.initial_contact(sa)
 
 
-def _recv_responder_lifetime(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
+def _recv_responder_lifetime(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
     lifetime.take(x, sa, value)
 
 
-def _recv_invalid_spi(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
+def _recv_invalid_spi(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
     """The peer has no SA for what we send with that SPI."""
     spi = value.spi if len(value.spi) == SPI_SIZE else value.data
     number = int.from_bytes(spi, "big") if len(spi) == SPI_SIZE else 0
@@ -207,7 +208,7 @@ def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None
         engine.log.proto_warn("%s: peer says %s", sa, said)
 
 
-_NOTIFIES: dict[int, Callable[[X, IsakmpSa, Any, Path], None]] = {
+_NOTIFIES: dict[int, Callable[[X, IsakmpSa, NotifyValue, Path], None]] = {
     Notify.R_U_THERE: _recv_r_u_there,
     Notify.R_U_THERE_ACK: _recv_r_u_there_ack,
     Notify.INITIAL_CONTACT: _recv_initial_contact,
@@ -220,16 +221,14 @@ refuse where they are errors, and change nothing where they only tell."""
 
 def notify_payload(
     notify: int, protocol: int = isakmp.Protocol.ISAKMP, spi: bytes = b"", data: bytes = b""
-) -> tuple[int, Any]:
+) -> tuple[int, NotifyValue]:
     """A NOTIFY payload to send."""
-    return P.NOTIFY, {
-        "doi": DOI_IPSEC, "protocol_id": protocol, "notify": notify, "spi": spi, "data": data,
-    }  # fmt: skip
+    return P.NOTIFY, NotifyValue(DOI_IPSEC, protocol, notify, spi, data)
 
 
-def delete_payload(protocol: int, spis: list[bytes]) -> tuple[int, Any]:
+def delete_payload(protocol: int, spis: list[bytes]) -> tuple[int, DeleteValue]:
     """A DELETE payload to send."""
-    return P.DELETE, {"doi": DOI_IPSEC, "protocol_id": protocol, "spis": spis}
+    return P.DELETE, DeleteValue(DOI_IPSEC, protocol, tuple(spis))
 
 
 def tell(

@@ -15,6 +15,7 @@ from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import parse_attributes
+from isakmp.payloads.notify import NotifyValue
 from isakmp.policy.match import values
 from isakmp.sa import ChildSa, IsakmpSa
 
@@ -22,7 +23,7 @@ from isakmp.sa import ChildSa, IsakmpSa
 WORN_S = 60
 
 
-def seconds_of(value: Any) -> int:
+def seconds_of(value: NotifyValue) -> int:
     """The seconds that a notify names; 0 where it names none."""
     of_sa = value.protocol_id == isakmp.Protocol.ISAKMP
     kind = isakmp.Attribute if of_sa else ipsec.Attribute
@@ -33,7 +34,7 @@ def seconds_of(value: Any) -> int:
     return values(attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)[1]
 
 
-def take(x: Exchange[Any], sa: IsakmpSa, value: Any) -> bool:
+def take(x: Exchange[Any], sa: IsakmpSa, value: NotifyValue) -> bool:
     """Shorten the SA of which the peer says it under ``sa``; False where none is meant that is
     there already."""
     seconds = seconds_of(value)
@@ -47,7 +48,7 @@ def take(x: Exchange[Any], sa: IsakmpSa, value: Any) -> bool:
     return child is not None
 
 
-def _child(x: Exchange[Any], sa: IsakmpSa, value: Any) -> ChildSa | None:
+def _child(x: Exchange[Any], sa: IsakmpSa, value: NotifyValue) -> ChildSa | None:
     number = int.from_bytes(value.spi, "big") if len(value.spi) == 4 else 0
     return received_with(x.engine.sas, sa, value.protocol_id, number)
 

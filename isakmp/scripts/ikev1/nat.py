@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hmac import compare_digest
-from typing import Any
 
 from isakmp.constants import NAT_T_PORT, ipsec, isakmp
 from isakmp.crypto.hash import HashSpec
 from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.path import Path
+from isakmp.payloads.sa import Offer
 from isakmp.payloads.vendor import (
     VENDOR_NAT_T_02,
     VENDOR_NAT_T_02_NEWLINE,
@@ -53,7 +53,7 @@ def on_the_wire(mode: ipsec.Encapsulation, nat: Nat) -> ipsec.Encapsulation:
     return _MODES[mode, is_draft(nat)] if nat.found else mode
 
 
-def asks_for_transport(proposals: Sequence[Any]) -> bool:
+def asks_for_transport(proposals: Sequence[Offer]) -> bool:
     """Whether a quick mode proposes transport mode, in UDP or not."""
     of_mode = ipsec.Attribute.ENCAPSULATION_MODE
     return any(

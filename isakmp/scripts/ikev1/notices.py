@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.constants import IKEV1, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.errors import MalformedPayload, Refused
@@ -18,6 +19,7 @@ from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming
 from isakmp.message import HEADER_SIZE, Header, Payload, build_payloads
 from isakmp.path import Path
+from isakmp.payloads.notify import NotifyValue
 from isakmp.policy.spd import Identity
 from isakmp.scripts.ikev1 import phase_1
 from isakmp.scripts.ikev1.informational import delete_payload, notify_payload, tell_twice
@@ -82,9 +84,9 @@ def tell_unknown_cookies(engine: Engine, path: Path, header: Header) -> None:
 
 
 def _tell(
-    engine: Engine, path: Path, cky_i: bytes, cky_r: bytes, notify: tuple[int, Any]
+    engine: Engine, path: Path, cky_i: bytes, cky_r: bytes, notify: tuple[int, NotifyValue]
 ) -> None:  # fmt: skip
-    if not engine.budget.take(notify[1]["notify"], path.remote):
+    if not engine.budget.take(notify[1].notify, path.remote):
         return
     first, chain = build_payloads(1, [notify])
     number = int.from_bytes(engine.random(4), "big") or 1
@@ -99,15 +101,15 @@ def take_proven(x: Exchange[Any], keys: Keys, message: Incoming) -> None:
     received, rest = take_hash(message)
     number = message.header.message_id
     check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, number, rest))
-    for payload in message.take_all(isakmp.Payload.NOTIFY):
-        if payload.value.notify < isakmp.Notify.CONNECTED:
-            said = name_of(isakmp.Notify, payload.value.notify)
+    for value in message.values(codecs.NOTIFY):
+        if value.notify < isakmp.Notify.CONNECTED:
+            said = name_of(isakmp.Notify, value.notify)
             x.hint = reason = refused_by_peer(x, said, f"the peer refused: {said}")
             x.engine.candidates.refused(x, reason, proven=True)
             return
 
 
-def take(engine: Engine, path: Path, header: Header, value: Any) -> None:
+def take(engine: Engine, path: Path, header: Header, value: NotifyValue) -> None:
     """One that is about no exchange of ours."""
     if value.notify == isakmp.Notify.INVALID_SPI:
         _take_unknown_spi(engine, path, value)
@@ -125,7 +127,7 @@ def _take_unknown_cookies(engine: Engine, path: Path, header: Header, spi: bytes
             return
 
 
-def _take_unknown_spi(engine: Engine, path: Path, value: Any) -> None:
+def _take_unknown_spi(engine: Engine, path: Path, value: NotifyValue) -> None:
     """INVALID-SPI: where we do send with that SPI, the peer is asked whether it lives."""
     child = engine.sas.sent_with(path.remote, value.spi)
     if child is not None and child.parent is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.causes import MENDS
 from isakmp.chosen import ChosenIke
 from isakmp.constants import DOI_IPSEC, IKEV1, ipsec, isakmp, name_of
@@ -24,7 +25,10 @@ from isakmp.exchange.script import Incoming, Outgoing, Wait, duplicate
 from isakmp.log.log import LogClass
 from isakmp.message import Payload
 from isakmp.path import Path
-from isakmp.payloads.sa import CODEC as SA_CODEC
+from isakmp.payloads.data_attribute import DataAttribute
+from isakmp.payloads.notify import NotifyValue
+from isakmp.payloads.sa import Offer, SaValue, TransformValue
+from isakmp.payloads.shapes import ProposalValue, Shared
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.match import choose_ike
@@ -43,14 +47,12 @@ P = isakmp.Payload
 NONCE_SIZE = 32
 
 
-def _work_out(proposals: Sequence[Any], remote: Remote) -> tuple[ChosenIke, dict[str, Any]]:
+def _work_out(proposals: Sequence[Offer], remote: Remote) -> tuple[ChosenIke, SaValue]:
     """The choice, and the payload that tells of it: the transform is repeated as it came, attribute
     for attribute (RFC 2408 4.2)."""
     chosen, proposal, transform = choose_ike(proposals, remote)
-    same = {"number": proposal.number, "protocol_id": proposal.protocol_id, "spi": proposal.spi}
-    answer = same | {"transforms": (transform,)}
-    situation = ipsec.Situation.IDENTITY_ONLY
-    return chosen, {"doi": DOI_IPSEC, "situation": situation, "proposals": [answer]}
+    answer = proposal._replace(transforms=Shared((transform,)))
+    return chosen, SaValue(DOI_IPSEC, ipsec.Situation.IDENTITY_ONLY, (answer,))
 
 
 _choose_and_answer = remembered(_work_out)
@@ -65,7 +67,7 @@ class Phase1:
     """What the steps of one phase 1 exchange have learned. refused_id: the peer was told that we do
     not take who it has proved to be."""
 
-    reply: Any = None
+    reply: SaValue | None = None
     chosen: ChosenIke | None = None
     sai_b: bytes = b""
     key_pair: KeyPair | None = None
@@ -103,7 +105,7 @@ def send_vendors(message: Outgoing) -> None:
 
 def recv_vendors(x: X, message: Incoming) -> None:
     """Note what the peer knows (at most 64 vendor IDs)."""
-    x.state.vendors.update(p.value.data for p in message.take_all(P.VENDOR)[:64])
+    x.state.vendors.update(v.data for v in message.values(codecs.VENDOR)[:64])
     if x.engine.owner.nat_traversal:
         x.state.nat.vendor = nat.best_vendor(x.state.vendors)
 
@@ -121,12 +123,10 @@ def send_proposal(x: X, message: Outgoing, group: isakmp.Group | None = None) ->
                    came=names, acceptable="pre-shared keys, every algorithm named (not ANY)",
                    line=x.remote.line),
         )  # fmt: skip
-    proposal = {
-        "number": 1, "protocol_id": isakmp.Protocol.ISAKMP, "spi": b"",
-        "transforms": [_transform(i, ours) for i, ours in enumerate(offered, 1)],
-    }  # fmt: skip
-    value = {"doi": DOI_IPSEC, "situation": ipsec.Situation.IDENTITY_ONLY, "proposals": [proposal]}
-    x.state.sai_b = SA_CODEC.build(value)
+    transforms = tuple(_transform(i, ours) for i, ours in enumerate(offered, 1))
+    proposal = ProposalValue(1, int(isakmp.Protocol.ISAKMP), b"", transforms)
+    value = SaValue(DOI_IPSEC, ipsec.Situation.IDENTITY_ONLY, (proposal,))
+    x.state.sai_b = codecs.SA.build(value)
     message.add(P.SA, x.state.sai_b)
 
 
@@ -136,7 +136,7 @@ def _can_offer(ours: IkeTransform) -> bool:
     return named and ours.auth in (None, isakmp.Authentication.PRE_SHARED)
 
 
-def _transform(number: int, ours: IkeTransform) -> dict[str, Any]:
+def _transform(number: int, ours: IkeTransform) -> TransformValue:
     kind = isakmp.Attribute
     pairs: list[tuple[int, int | None]] = [
         (kind.ENCRYPTION_ALGORITHM, ours.encryption),
@@ -145,23 +145,19 @@ def _transform(number: int, ours: IkeTransform) -> dict[str, Any]:
         (kind.GROUP_DESCRIPTION, ours.group),
         (kind.KEY_LENGTH, offered_bits(ours.key_bits) or None),
     ]
-    attributes = [{"type": number, "value": int(v)} for number, v in pairs if v is not None]
+    attributes = [DataAttribute(number, int(v)) for number, v in pairs if v is not None]
     attributes += life_attributes(
         kind.LIFE_TYPE, kind.LIFE_DURATION, ours.life.seconds and ours.life.seconds.offer,
         ours.life.kilobytes and ours.life.kilobytes.offer,
     )  # fmt: skip
-    return {
-        "number": number,
-        "transform_id": ipsec.IsakmpTransform.KEY_IKE,
-        "attributes": attributes,
-    }
+    return TransformValue(number, ipsec.IsakmpTransform.KEY_IKE, tuple(attributes))
 
 
 def life_attributes(
     life_type: int, life_duration: int, seconds: int | None, kilobytes: int | None
-) -> list[dict[str, Any]]:
+) -> list[DataAttribute]:
     """Lifetimes as pairs of attributes; long ones as four octets or eight (RFC 2407 4.5)."""
-    attributes: list[dict[str, Any]] = []
+    attributes: list[DataAttribute] = []
     for unit, amount in (
         (isakmp.LifeType.SECONDS, seconds),
         (isakmp.LifeType.KILOBYTES, kilobytes),
@@ -170,8 +166,8 @@ def life_attributes(
             size = 4 if amount < 1 << 32 else 8
             value = amount if amount < 0x10000 else amount.to_bytes(size, "big")
             attributes += [
-                {"type": life_type, "value": int(unit)},
-                {"type": life_duration, "value": value},
+                DataAttribute(life_type, int(unit)),
+                DataAttribute(life_duration, value),
             ]
     return attributes
 
@@ -192,8 +188,9 @@ def take_sa(message: Incoming) -> Payload:
 def recv_proposal(x: X, message: Incoming) -> None:
     """Choose among the peer's transforms. NO_PROPOSAL_CHOSEN with the differences otherwise."""
     payload = take_sa(message)
-    _check_doi(payload.value)
-    chosen, x.state.reply = _choose_and_answer(payload.value.proposals, x.remote)
+    value = payload.of(codecs.SA)
+    _check_doi(value)
+    chosen, x.state.reply = _choose_and_answer(value.proposals, x.remote)
     x.state.sai_b, x.state.chosen = payload.body, chosen
     x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: accepts %s (%s)", x, chosen, chosen.name)
     recv_vendors(x, message)
@@ -201,9 +198,9 @@ def recv_proposal(x: X, message: Incoming) -> None:
 
 def recv_choice(x: X, message: Incoming) -> None:
     """The peer's choice must be one of our transforms, and one only."""
-    payload = take_sa(message)
-    _check_doi(payload.value)
-    proposals = payload.value.proposals
+    value = take_sa(message).of(codecs.SA)
+    _check_doi(value)
+    proposals = value.proposals
     if len(proposals) != 1 or len(proposals[0].transforms) != 1:
         raise Refused(
             Reason("bad-choice", "the peer's answer holds more than one transform"),
@@ -222,7 +219,7 @@ def shorten(x: X, seconds: int) -> None:
         x.state.chosen = chosen._replace(life_s=min(chosen.life_s or seconds, seconds))
 
 
-def _check_doi(value: Any) -> None:
+def _check_doi(value: SaValue) -> None:
     if value.doi not in (0, DOI_IPSEC):
         raise Refused(
             Reason("doi-not-supported", f"domain of interpretation {value.doi} is not IPsec"),
@@ -268,8 +265,9 @@ def add_key_and_nonce(x: X, message: Outgoing) -> None:
 
 def take_key_and_nonce(x: X, message: Incoming) -> None:
     """Note the peer's public value and nonce."""
-    public, nonce = message.take(P.KE).value.data, message.take(P.NONCE)
-    check_nonce(nonce.value.data, nonce.offset)
+    public, payload = message.value(codecs.KE).data, message.take(P.NONCE)
+    nonce = payload.of(codecs.NONCE).data
+    check_nonce(nonce, payload.offset)
     group = get_group(chosen_of(x).group)
     if len(public) != group.public_size:
         raise Refused(
@@ -280,9 +278,9 @@ def take_key_and_nonce(x: X, message: Incoming) -> None:
         )  # fmt: skip
     x.state.keys = None
     if x.initiator:
-        x.state.g_xr, x.state.nr_b = public, nonce.value.data
+        x.state.g_xr, x.state.nr_b = public, nonce
     else:
-        x.state.g_xi, x.state.ni_b = public, nonce.value.data
+        x.state.g_xi, x.state.ni_b = public, nonce
 
 
 def check_nonce(nonce: bytes, offset: int) -> None:
@@ -377,7 +375,7 @@ def check_id(x: X, payload: Payload, opening: Opening | None = None) -> None:
 
     opening: it says which section that is, as it comes early enough for that to count.
     """
-    value = payload.value
+    value = payload.of(codecs.ID)
     try:
         came = Identity(ipsec.Id(value.type), value.data)
     except ValueError:
@@ -418,8 +416,7 @@ def take_auth(x: X, message: Incoming) -> None:
     """Check the peer's HASH. The cipher alone proves nothing: who changes a bit of what goes by
     changes what it is deciphered to, and spoils no more than a block. What comes to an initiator
     may be another's answer still, who has the secret, too."""
-    payload = message.take(P.HASH)
-    if not compare_digest(payload.value.data, _hash(x, ours=False)):
+    if not compare_digest(message.value(codecs.HASH).data, _hash(x, ours=False)):
         raise Refused(wrong_secret(x, "its HASH does not verify"),
                       isakmp.Notify.AUTHENTICATION_FAILED)  # fmt: skip
     message.proven = not x.initiator
@@ -508,10 +505,8 @@ def first_contact(x: X) -> bool:
 def add_initial_contact(x: X, message: Outgoing) -> None:
     """Say so where this is the first contact."""
     if first_contact(x):
-        message.add(P.NOTIFY, {
-            "doi": DOI_IPSEC, "protocol_id": isakmp.Protocol.ISAKMP,
-            "notify": isakmp.Notify.INITIAL_CONTACT, "spi": x.cky_i + x.cky_r, "data": b"",
-        })  # fmt: skip
+        about = isakmp.Protocol.ISAKMP, isakmp.Notify.INITIAL_CONTACT, x.cky_i + x.cky_r
+        message.add(P.NOTIFY, NotifyValue(DOI_IPSEC, *about, b""))
 
 
 def made(x: X, local_id: Identity, remote_id: Identity, keys: Keys) -> IsakmpSa:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.constants import isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.errors import MalformedPayload, Reason, Refused
@@ -24,7 +25,7 @@ def take_hash(message: Incoming) -> tuple[bytes, bytes]:
     payload = message.take(P.HASH)
     if payload is not message.payloads[0]:
         raise MalformedPayload("HASH", payload.offset, "is not the first payload", "RFC 2409 5.5")
-    return payload.value.data, message.after(payload)
+    return payload.of(codecs.HASH).data, message.after(payload)
 
 
 def check_hash(received: bytes, expected: bytes) -> None:
@@ -52,7 +53,7 @@ def recv_refusal(x: Exchange[Any], message: Incoming) -> None:
             received, keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest)
         )
     x.sa.ids.spoken = True
-    said = [payload.value.notify for payload in message.take_all(P.NOTIFY)]
+    said = [value.notify for value in message.values(codecs.NOTIFY)]
     error = next((number for number in said if number < isakmp.Notify.CONNECTED), None)
     if error is None:
         raise MalformedPayload("HDR", 28, "an answer without SA and NONCE", "RFC 2409 5.5")

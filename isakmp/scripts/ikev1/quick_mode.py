@@ -17,10 +17,11 @@ or after, it may have been forged, and the SAs are used without it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from hmac import compare_digest
-from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.app.base import Limits, SaSpec, bundle_order
 from isakmp.constants import DOI_IPSEC, ipsec, isakmp
 from isakmp.constants.key_exchange import Method
@@ -38,7 +39,12 @@ from isakmp.exchange.script import (
     refusable,
 )
 from isakmp.log.log import LogClass
-from isakmp.payloads.data_attribute import build_attributes
+from isakmp.message import values_of
+from isakmp.payloads.data_attribute import DataAttribute, build_attributes
+from isakmp.payloads.nat_oa import AddressValue
+from isakmp.payloads.notify import NotifyValue
+from isakmp.payloads.sa import Offer, SaValue, TransformValue
+from isakmp.payloads.shapes import ProposalValue
 from isakmp.policy.algorithms import in_ikev1
 from isakmp.policy.children import is_transport
 from isakmp.policy.match import Chosen, choose_ipsec, describe
@@ -122,29 +128,25 @@ def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:
         s.spis[protocol] = yield from ipsec_sa.reserve_spi(x, protocol, connection, s.reqid)
 
 
-def _proposals(x: X, suites: list[Suite]) -> dict[str, Any]:
-    proposals = [
-        {
-            "number": number,
-            "protocol_id": ours.protocol,
-            "spi": x.state.spis[ours.protocol].to_bytes(4, "big"),
-            "transforms": [_transform(x, i, t) for i, t in enumerate(ours.transforms, 1)],
-        }
+def _proposals(x: X, suites: list[Suite]) -> SaValue:
+    return _sa_value(
+        _proposal(x, number, ours.protocol,
+                  tuple(_transform(x, i, t) for i, t in enumerate(ours.transforms, 1)))
         for number, suite in enumerate(suites, 1)
         for ours in suite.protocols
-    ]
-    return _sa_value(proposals)
+    )  # fmt: skip
 
 
-def _sa_value(proposals: list[Any]) -> dict[str, Any]:
-    return {
-        "doi": DOI_IPSEC,
-        "situation": ipsec.Situation.IDENTITY_ONLY,
-        "proposals": proposals,
-    }
+def _sa_value(proposals: Iterable[Offer]) -> SaValue:
+    return SaValue(DOI_IPSEC, ipsec.Situation.IDENTITY_ONLY, tuple(proposals))
 
 
-def _transform(x: X, number: int, ours: IpsecTransform) -> dict[str, Any]:
+def _proposal(x: X, number: int, protocol: int, transforms: tuple[TransformValue, ...]) -> Offer:
+    """With our SPI."""
+    return ProposalValue(number, protocol, x.state.spis[protocol].to_bytes(4, "big"), transforms)
+
+
+def _transform(x: X, number: int, ours: IpsecTransform) -> TransformValue:
     kind = ipsec.Attribute
     mode = nat.on_the_wire(ours.encapsulation, parent(x).nat)
     pairs: list[tuple[int, int | None]] = [
@@ -157,19 +159,15 @@ def _transform(x: X, number: int, ours: IpsecTransform) -> dict[str, Any]:
         kind.LIFE_TYPE, kind.LIFE_DURATION, ours.life.seconds and ours.life.seconds.offer,
         ours.life.kilobytes and ours.life.kilobytes.offer,
     )  # fmt: skip
-    attributes += [{"type": number, "value": int(v)} for number, v in pairs if v is not None]
-    return {"number": number, "transform_id": ours.transform_id, "attributes": attributes}
+    attributes += [DataAttribute(number, int(v)) for number, v in pairs if v is not None]
+    return TransformValue(number, ours.transform_id, tuple(attributes))
 
 
-def _answer(x: X) -> dict[str, Any]:
+def _answer(x: X) -> SaValue:
     """The chosen transforms as they came, with our SPIs (RFC 2408 4.2)."""
-    return _sa_value([
-        {
-            "number": c.proposal.number, "protocol_id": c.proposal.protocol_id,
-            "spi": x.state.spis[c.what.protocol].to_bytes(4, "big"), "transforms": c.transforms,
-        }
-        for c in x.state.chosen
-    ])  # fmt: skip
+    return _sa_value(
+        _proposal(x, c.proposal.number, c.what.protocol, c.transforms) for c in x.state.chosen
+    )
 
 
 def _add_key(x: X, message: Outgoing) -> Wait:
@@ -196,7 +194,7 @@ def _add_nat_oa(x: X, message: Outgoing) -> None:
     ours, theirs = x.path.local, x.path.remote
     for address in (ours, theirs) if x.initiator else (theirs, ours):
         id_type = ipsec.Id.IPV4_ADDR if address.version == 4 else ipsec.Id.IPV6_ADDR
-        message.add(kind, {"type": id_type, "data": address.packed})
+        message.add(kind, AddressValue(id_type, address.packed))
 
 
 def _add_responder_lifetime(x: X, message: Outgoing) -> None:
@@ -207,12 +205,9 @@ def _add_responder_lifetime(x: X, message: Outgoing) -> None:
         return
     kind = ipsec.Attribute
     attributes = life_attributes(kind.LIFE_TYPE, kind.LIFE_DURATION, chosen.what.life_s, None)
-    message.add(P.NOTIFY, {
-        "doi": DOI_IPSEC, "protocol_id": chosen.what.protocol,
-        "notify": isakmp.Notify.RESPONDER_LIFETIME,
-        "spi": x.state.spis[chosen.what.protocol].to_bytes(4, "big"),
-        "data": build_attributes(attributes),
-    })  # fmt: skip
+    spi = x.state.spis[chosen.what.protocol].to_bytes(4, "big")
+    about = chosen.what.protocol, isakmp.Notify.RESPONDER_LIFETIME, spi
+    message.add(P.NOTIFY, NotifyValue(DOI_IPSEC, *about, build_attributes(attributes)))
 
 
 # --- message 1 and 2, receiving --------------------------------------------------------------
@@ -234,7 +229,7 @@ def prove(x: X, message: Incoming) -> None:
     message.proven = compare_digest(first.body, expected)
     if message.proven:
         parent(x).ids.spoken = True
-        offers = (p.value.proposals for p in message.payloads if p.type == P.SA)
+        offers = (value.proposals for value in values_of(message.payloads, codecs.SA))
         x.state.first_spi = next((one.spi for offer in offers for one in offer), b"")
     if x.initiator and message.proven:
         x.state.committed = message.commit if message.header.flags & _COMMIT else b""
@@ -246,20 +241,21 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
     take_hash(message)
     if not message.proven:
         raise unverified()
-    proposals = take_sa(message).value.proposals
-    nonce, s.agreed = message.take(P.NONCE), x.engine.now()
-    check_nonce(nonce.value.data, nonce.offset)
+    proposals = take_sa(message).of(codecs.SA).proposals
+    payload, s.agreed = message.take(P.NONCE), x.engine.now()
+    nonce = payload.of(codecs.NONCE).data
+    check_nonce(nonce, payload.offset)
     for kind in (P.NAT_OA, P.NAT_OA_DRAFT):
         message.take_all(kind)
     if x.initiator:
-        s.nr_b = nonce.value.data
+        s.nr_b = nonce
         yield from _recv_answer(x, message, proposals)
     else:
-        s.ni_b = nonce.value.data
+        s.ni_b = nonce
         _recv_offer(x, message, proposals)
 
 
-def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
+def _recv_offer(x: X, message: Incoming, proposals: Sequence[Offer]) -> None:
     s, sa = x.state, parent(x)
     selector = take_ids(x, message)
     if reason := x.engine.bounds.often(sa.who):
@@ -275,7 +271,7 @@ def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     _take_key(x, message, s.chosen[0].what.group)
 
 
-def _choose(proposals: list[Any], connection: Connection) -> list[Chosen]:
+def _choose(proposals: Sequence[Offer], connection: Connection) -> list[Chosen]:
     def among(one: Connection) -> list[Chosen]:
         return choose_ipsec(proposals, one.suites, one.line)
 
@@ -297,7 +293,7 @@ def _find(x: X, came: Selector, transport: bool) -> tuple[Connection, Selector]:
     return find(sa.remote, came)
 
 
-def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> Wait:
+def _recv_answer(x: X, message: Incoming, proposals: Sequence[Offer]) -> Wait:
     s = x.state
     if any(len(p.transforms) != 1 for p in proposals):
         raise Refused(
@@ -324,13 +320,13 @@ def _log_choice(x: X, verb: str, chosen: Chosen) -> None:
 def _take_key(x: X, message: Incoming, group: Method | None) -> None:
     """KE must be there exactly where PFS was agreed on."""
     x.state.group = group
-    payloads = message.take_all(P.KE)
-    if (group is None) == bool(payloads):
-        said = "with a KE payload but without PFS" if payloads else "with PFS but no KE payload"
+    values = message.values(codecs.KE)
+    if (group is None) == bool(values):
+        said = "with a KE payload but without PFS" if values else "with PFS but no KE payload"
         raise Refused(Reason("invalid-key-information", f"the peer's message comes {said}"),
                       isakmp.Notify.INVALID_KEY_INFORMATION)  # fmt: skip
-    if payloads:
-        x.state.g_qm_peer = payloads[0].value.data
+    if values:
+        x.state.g_qm_peer = values[0].data
 
 
 def _agree(x: X) -> Wait:
@@ -379,7 +375,7 @@ def recv_CONNECTED(x: X, message: Incoming) -> None:
     received, rest = take_hash(message)
     check_hash(received, keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest))
     notify = message.take(P.NOTIFY)
-    if notify.value.notify != isakmp.Notify.CONNECTED:
+    if notify.of(codecs.NOTIFY).notify != isakmp.Notify.CONNECTED:
         raise MalformedPayload("NOTIFY", notify.offset, "is not CONNECTED", "RFC 2408 3.1")
 
 

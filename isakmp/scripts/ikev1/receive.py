@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from isakmp import payloads as codecs
 from isakmp.constants import isakmp, name_of
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.dialect import Dialect
@@ -440,11 +441,11 @@ class Receiver:
             several = engine.candidates.among(exchange)
             exchange = next((x for x in several if x.cky_r == header.cky_r), exchange)
         message = self._open(engine, path, header, datagram, None, b"")
-        for payload in message.take_all(P.NOTIFY):
-            said = name_of(isakmp.Notify, payload.value.notify)
-            lost = payload.value.notify == isakmp.Notify.INVALID_COOKIE
+        for value in message.values(codecs.NOTIFY):
+            said = name_of(isakmp.Notify, value.notify)
+            lost = value.notify == isakmp.Notify.INVALID_COOKIE
             if exchange is None or (lost and exchange.sa is not None):
-                notices.take(engine, path, header, payload.value)
+                notices.take(engine, path, header, value)
                 exchange = None
             if exchange is None or exchange.path.remote != path.remote:
                 engine.drop(path, f"notify {said} in clear")

@@ -5,12 +5,12 @@ The initiator's end stands first. Without them the two hosts are meant.
 
 from __future__ import annotations
 
-from typing import Any
-
+from isakmp import payloads as codecs
 from isakmp.constants import ipsec, isakmp, name_of
 from isakmp.constants.ip import protocol_name
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import Incoming
+from isakmp.payloads.id import IdValue
 from isakmp.policy.children import crosswise
 from isakmp.policy.identity import host_network
 from isakmp.policy.sameness import network_of, same_traffic
@@ -31,7 +31,7 @@ def take_ids(x: X, message: Incoming) -> Selector:
                                "RFC 2409 5.5")  # fmt: skip
     ends: list[tuple[Network, Identity]] = []
     for payload in payloads:
-        identity = _traffic_id(payload.value)
+        identity = _traffic_id(payload.of(codecs.ID))
         network = network_of(identity)
         if network is None:
             raise _no_traffic(identity.type.name, str(identity))
@@ -57,7 +57,7 @@ def take_ids(x: X, message: Incoming) -> Selector:
     return Selector(ours, theirs, protocol, *ports)
 
 
-def _traffic_id(value: Any) -> Identity:
+def _traffic_id(value: IdValue) -> Identity:
     """A phase 2 identity as it came."""
     try:
         return Identity(ipsec.Id(value.type), value.data, value.protocol, value.port)
@@ -79,7 +79,7 @@ def check_ids(message: Incoming, sent: tuple[bytes, ...], connection: Connection
     payloads = message.take_all(P.ID)
     if tuple(payload.body for payload in payloads) in ((), sent):
         return
-    came = [_traffic_id(payload.value) for payload in payloads]
+    came = [_traffic_id(payload.of(codecs.ID)) for payload in payloads]
     ours = [connection.local_id, connection.remote_id]
     if len(came) == 2 and all(map(same_traffic, came, ours)):
         return

@@ -18,6 +18,7 @@ from isakmp.crypto.groups import KeyPair
 from isakmp.errors import Reason, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Outgoing, Wait
+from isakmp.payloads import ikev2 as codecs
 from isakmp.scripts.ikev2 import common
 
 P, Notify = ikev2.Payload, ikev2.Notify
@@ -53,7 +54,7 @@ def send(x: Exchange[Any], a: Additional, message: Outgoing) -> Wait:
 
 def recv(x: Exchange[Any], a: Additional, message: Incoming) -> Wait:
     """The peer's, which makes the initiator's secret. Refused where it is of another method."""
-    ke, method = message.take(P.KE).value, a.methods[0]
+    ke, method = message.value(codecs.KE), a.methods[0]
     if ke.group != method:
         raise Refused(
             Reason("invalid-key-exchange", "the key exchange is not the one whose turn it is",

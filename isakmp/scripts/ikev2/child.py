@@ -12,7 +12,7 @@ answer is there; what is sent takes the new SA after that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,10 @@ from isakmp.errors import Reason, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Outgoing, Wait
 from isakmp.log.log import LogClass
+from isakmp.payloads import ikev2 as codecs
+from isakmp.payloads.base import Codec
+from isakmp.payloads.ikev2.sa import Offer
+from isakmp.payloads.ikev2.ts import TsValue
 from isakmp.policy import proposal, traffic
 from isakmp.policy.boxes import Work
 from isakmp.policy.identity import host_network
@@ -41,11 +45,12 @@ from isakmp.policy.supported import COMPRESSION, lack_of, left_out, or_lacking
 from isakmp.sa import ChildProtocol, ChildSa, IsakmpSa
 from isakmp.scripts import ipsec_sa
 from isakmp.scripts.ikev2 import common
+from isakmp.scripts.ikev2.common import Notifies
 
 P, Notify, T = ikev2.Payload, ikev2.Notify, ikev2.Transform
 
 
-PROTOCOLS = {
+PROTOCOLS: Mapping[int, isakmp.Protocol] = {
     ikev2.Protocol.ESP: isakmp.Protocol.IPSEC_ESP,
     ikev2.Protocol.AH: isakmp.Protocol.IPSEC_AH,
 }
@@ -174,12 +179,12 @@ def _add_modes(c: Child, message: Outgoing) -> None:
         common.add_notify(message, Notify.NON_FIRST_FRAGMENTS_ALSO)
 
 
-def take_answer(x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+def take_answer(x: X, c: Child, message: Incoming, notifies: Notifies) -> None:
     """The responder's choice must be of what we offered, and a part of the traffic."""
     connection = connection_of(c)
-    proposals = message.take(P.SA).value.proposals
+    proposals = message.value(codecs.SA).proposals
     c.choice = proposal.check_answer(proposals, c.proposals, connection.name, connection.line)
-    came = Traffic(_from_wire(x, message, P.TSI), _from_wire(x, message, P.TSR))
+    came = Traffic(_from_wire(x, message, codecs.TSI), _from_wire(x, message, codecs.TSR))
     if c.transport and Notify.USE_TRANSPORT_MODE in notifies:
         came = _as_seen(x, came)
     _check_part(x, came, c.offered or connection.traffic, connection.line)
@@ -227,13 +232,11 @@ def refused_by_peer(x: X, c: Child, error: int) -> Refused:
 # --- the responder ---------------------------------------------------------------------------
 
 
-def choose(
-    x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]], group: int | None = None
-) -> None:
+def choose(x: X, c: Child, message: Incoming, notifies: Notifies, group: int | None = None) -> None:
     """Find the connection, narrow the traffic, choose among the proposals. Refused otherwise.
     group: of the peer's KE payload."""
-    proposals = message.take(P.SA).value.proposals
-    c.offered = Traffic(_from_wire(x, message, P.TSR), _from_wire(x, message, P.TSI))
+    proposals = message.value(codecs.SA).proposals
+    c.offered = Traffic(_from_wire(x, message, codecs.TSR), _from_wire(x, message, codecs.TSI))
     wanted = Notify.USE_TRANSPORT_MODE in notifies
     c.connection, narrowed = _narrow(x, c, c.offered, wanted)
     x.name = x.name or c.connection.name
@@ -250,7 +253,7 @@ def choose(
     c.declined = tuple(_declined(c, notifies, narrowed))
 
 
-def _choose(x: X, c: Child, proposals: Sequence[Any], group: int | None) -> proposal.Choice:
+def _choose(x: X, c: Child, proposals: Sequence[Offer], group: int | None) -> proposal.Choice:
     connection, local = connection_of(c), x.remote.ikev2.prefer_local
 
     def among(one: Connection) -> proposal.Choice:
@@ -266,7 +269,7 @@ def _choose(x: X, c: Child, proposals: Sequence[Any], group: int | None) -> prop
 
 
 def _declined(
-    c: Child, notifies: dict[int, list[Any]], narrowed: traffic.Narrowed
+    c: Child, notifies: Notifies, narrowed: traffic.Narrowed
 ) -> Iterator[Reason]:  # fmt: skip
     """What the answer leaves out, as a responder may, that the initiator may insist on."""
     name, line = connection_of(c).name, connection_of(c).line
@@ -346,9 +349,9 @@ def _find(
     return find(remote, offered, False, work, only)
 
 
-def _from_wire(x: X, message: Incoming, side: int) -> tuple[TrafficSelector, ...]:
+def _from_wire(x: X, message: Incoming, side: Codec[TsValue]) -> tuple[TrafficSelector, ...]:
     """The peer's selectors of a side, as many as are looked at."""
-    value, bounds = message.take(side).value, x.engine.bounds
+    value, bounds = message.value(side), x.engine.bounds
     if met := bounds.side(len(value.selectors)):
         x.engine.remark(x, met)
     return traffic.from_wire(value, bounds.limits.side)
@@ -374,7 +377,7 @@ def _old_first(c: Child, came: Traffic, work: Work) -> Traffic:
     return Traffic((*local, *came.local), (*remote, *came.remote))
 
 
-def _cpi(notifies: dict[int, list[Any]]) -> int:
+def _cpi(notifies: Notifies) -> int:
     """The CPI that the peer receives DEFLATE with; 0 where it does not."""
     for value in notifies.get(Notify.IPCOMP_SUPPORTED, ()):
         if len(value.data) == 3 and value.data[2] == ikev2.Ipcomp.DEFLATE:

@@ -17,12 +17,20 @@ from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
 from isakmp.event.job import Job
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Incoming, Outgoing
+from isakmp.message import values_of
+from isakmp.payloads import ikev2 as codecs
+from isakmp.payloads.ikev2.ke import KeValue
+from isakmp.payloads.ikev2.notify import NotifyValue
+from isakmp.payloads.ikev2.sa import Offer
 from isakmp.policy import proposal
 from isakmp.policy.meanings import refusal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import IsakmpSa
 
 P, Notify = ikev2.Payload, ikev2.Notify
+
+Notifies = dict[int, list[NotifyValue]]
+"""The notifies of a message, by type."""
 
 NONCE_SIZE = 32
 # What begins below is an error, from there on a status (RFC 7296 3.10.1).
@@ -50,24 +58,23 @@ def add_notify(
 
 def notify_value(
     notify: int, data: bytes = b"", protocol: int = 0, spi: bytes = b""
-) -> dict[str, Any]:
+) -> NotifyValue:
     """What a NOTIFY payload is built from."""
-    return {"protocol_id": protocol, "notify": notify, "spi": spi, "data": data}
+    return NotifyValue(protocol, notify, spi, data)
 
 
-def take_notifies(message: Incoming) -> dict[int, list[Any]]:
+def take_notifies(message: Incoming) -> Notifies:
     """The values of all notifies, by type; a message holds 64 payloads at most."""
-    found: dict[int, list[Any]] = {}
-    for payload in message.take_all(P.NOTIFY):
-        found.setdefault(payload.value.notify, []).append(payload.value)
+    found: Notifies = {}
+    for value in message.values(codecs.NOTIFY):
+        found.setdefault(value.notify, []).append(value)
     return found
 
 
 def take_window(sa: IsakmpSa, message: Incoming) -> None:
     """How many requests of ours the peer takes at once (RFC 7296 2.3)."""
-    for payload in message.payloads:
-        value = payload.value
-        if payload.type == P.NOTIFY and value.notify == Notify.SET_WINDOW_SIZE:
+    for value in values_of(message.payloads, codecs.NOTIFY):
+        if value.notify == Notify.SET_WINDOW_SIZE:
             if len(value.data) == 4:
                 sa.ids.resize_out(int.from_bytes(value.data, "big"))
             return
@@ -81,13 +88,12 @@ def end_sa(x: Exchange[Any], *, tell: bool = False) -> None:
 
 def check_errors(x: Exchange[Any], message: Incoming) -> None:
     """What else an answer holds does not count beside an error that nobody knows."""
-    for payload in message.payloads:
-        number = payload.value.notify if payload.type == P.NOTIFY else STATUS
-        if number < STATUS and number not in _KNOWN:
-            raise refused_by_peer(x, number, proven=message.proven)
+    for value in values_of(message.payloads, codecs.NOTIFY):
+        if value.notify < STATUS and value.notify not in _KNOWN:
+            raise refused_by_peer(x, value.notify, proven=message.proven)
 
 
-def error_among(notifies: dict[int, list[Any]]) -> int | None:
+def error_among(notifies: Notifies) -> int | None:
     """The first error that a message says."""
     return next((number for number in notifies if number < STATUS), None)
 
@@ -110,9 +116,9 @@ def make_key_pair(x: Exchange[Any], group: int) -> Generator[Job[bytes], bytes, 
     return agreement.key_pair(x.engine.work, x.engine.random, group)
 
 
-def ke_value(group: int, public: bytes) -> dict[str, Any]:
+def ke_value(group: int, public: bytes) -> KeValue:
     """What a KE payload is built from."""
-    return {"group": int(group), "data": public}
+    return KeValue(int(group), public)
 
 
 def agree(x: Exchange[Any], pair: KeyPair, public: bytes) -> agreement.Octets:
@@ -138,7 +144,7 @@ def _invalid(error: CryptoError) -> Refused:
 
 
 def check_group(
-    came: int, chosen: int | None, proposals: tuple[Proposal, ...], theirs: Sequence[Any] = ()
+    came: int, chosen: int | None, proposals: tuple[Proposal, ...], theirs: Sequence[Offer] = ()
 ) -> None:
     """The KE must be of the group that was chosen; else the peer is told which (RFC 7296 1.3).
 
@@ -156,7 +162,7 @@ def check_group(
     raise Refused(reason, Notify.INVALID_KE_PAYLOAD, int(chosen).to_bytes(2, "big"))
 
 
-def other_group(notifies: dict[int, list[Any]], offered: set[int], tried: int | None) -> int | None:
+def other_group(notifies: Notifies, offered: set[int], tried: int | None) -> int | None:
     """The group an INVALID_KE_PAYLOAD asks for, where it is one of ours and not the one tried."""
     values = notifies.get(Notify.INVALID_KE_PAYLOAD)
     if not values:

@@ -12,8 +12,6 @@ IKE_FOLLOWUP_KE follows where more key exchanges than one were agreed on (RFC 93
 
 from __future__ import annotations
 
-from typing import Any
-
 from isakmp.constants import ikev2
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import (
@@ -27,13 +25,16 @@ from isakmp.exchange.script import (
     Wait,
     refusable,
 )
+from isakmp.message import values_of
+from isakmp.payloads import ikev2 as codecs
+from isakmp.payloads.ikev2.sa import Offer
 from isakmp.policy import proposal
 from isakmp.policy.spd import Proposal
 from isakmp.sa import State
 from isakmp.scripts.ikev2 import asked, common, rekey
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
-from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.common import Notifies, sa_of
 from isakmp.scripts.ikev2.creation import (
     Create,
     X,
@@ -113,7 +114,9 @@ def _add_key(x: X, message: Outgoing) -> Wait:
             s.key_pair = yield from common.make_key_pair(x, s.group)
             public = s.key_pair.public
         else:
-            public, s.g_ir = yield from common.respond(x, s.group, s.ke_peer.data)
+            public, s.g_ir = yield from common.respond(
+                x, s.group, s.ke_peer.data if s.ke_peer else b""
+            )
         message.add(P.KE, common.ke_value(s.group, public))
 
 
@@ -154,9 +157,8 @@ def recv_SA_NONCE(x: X, message: Incoming) -> Wait:
     """What the peer asks for, or has agreed to."""
     s = x.state
     notifies = common.take_notifies(message)
-    nonce = message.take(P.NONCE).value.data
-    payloads = message.take_all(P.KE)
-    s.ke_peer = payloads[0].value if payloads else None
+    nonce = message.value(codecs.NONCE).data
+    s.ke_peer = next(iter(message.values(codecs.KE)), None)
     if x.initiator:
         s.nr = nonce
         if s.child is None:
@@ -176,14 +178,12 @@ def _asks_for_ike(message: Incoming) -> bool:
     return any(p.protocol_id == ikev2.Protocol.IKE for p in _proposals(message))
 
 
-def _proposals(message: Incoming) -> list[Any]:
+def _proposals(message: Incoming) -> list[Offer]:
     """The peer's."""
-    return [
-        p for payload in message.payloads if payload.type == P.SA for p in payload.value.proposals
-    ]
+    return [p for value in values_of(message.payloads, codecs.SA) for p in value.proposals]
 
 
-def _recv_child_request(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+def _recv_child_request(x: X, message: Incoming, notifies: Notifies) -> None:
     s = x.state
     s.child = c = Child(with_group=True)
     rekey.check_child_request(x)
@@ -211,7 +211,7 @@ def _check_key(
 
 
 def _recv_child_answer(
-    x: X, c: Child, message: Incoming, notifies: dict[int, list[Any]]
+    x: X, c: Child, message: Incoming, notifies: Notifies
 ) -> Wait:  # fmt: skip
     s = x.state
     negotiation.take_answer(x, c, message, notifies)
@@ -238,7 +238,7 @@ def _recv_ike_request(x: X, message: Incoming) -> None:
     s, remote = x.state, x.remote
     rekey.check_ike_request(x)
     s.choice = proposal.choose(
-        message.take(P.SA).value.proposals, remote.proposals, remote.name, remote.line,
+        message.value(codecs.SA).proposals, remote.proposals, remote.name, remote.line,
         prefer_local=remote.ikev2.prefer_local,
         prefer_group=_guess(s),
     )  # fmt: skip
@@ -247,10 +247,10 @@ def _recv_ike_request(x: X, message: Incoming) -> None:
     _check_key(x, message, s.chosen.group, remote.proposals)
 
 
-def _recv_ike_answer(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait:
+def _recv_ike_answer(x: X, message: Incoming, notifies: Notifies) -> Wait:
     s, remote = x.state, x.remote
     s.choice = proposal.check_answer(
-        message.take(P.SA).value.proposals, remote.proposals, remote.name, remote.line
+        message.value(codecs.SA).proposals, remote.proposals, remote.name, remote.line
     )
     s.spi_r = _spi(s.choice.spi)
     s.chosen = chosen_of_choice(remote, s.choice)

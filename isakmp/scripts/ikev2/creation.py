@@ -19,12 +19,13 @@ from isakmp.crypto.groups import KeyPair
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Outgoing, Wait
+from isakmp.payloads.ikev2.ke import KeValue
 from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, less, rekey
 from isakmp.scripts.ikev2.additional import Additional
 from isakmp.scripts.ikev2.child import Child
-from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.common import Notifies, sa_of
 from isakmp.scripts.ikev2.ike_auth import arm_reauthentication
 from isakmp.scripts.ikev2.informational import take_back
 from isakmp.scripts.ikev2.initial import larval, log_keys
@@ -50,7 +51,7 @@ class Create:
     group: int | None = None
     key_pair: KeyPair | None = None
     g_ir: bytes = field(default=b"", repr=False)
-    ke_peer: Any = None
+    ke_peer: KeValue | None = None
     restarts: int = 0
     choice: Any = None
     chosen: ChosenIkev2 | None = None
@@ -75,7 +76,7 @@ def add_rest(x: X, message: Outgoing) -> Wait:
         yield from _install(x)
 
 
-def take_rest(x: X, notifies: dict[int, list[Any]]) -> Wait:
+def take_rest(x: X, notifies: Notifies) -> Wait:
     """The same of the initiator's. Refused where the two ends count differently."""
     s, links = x.state, notifies.get(Notify.ADDITIONAL_KEY_EXCHANGE)
     if bool(links) is not bool(s.additional.methods):

@@ -10,8 +10,6 @@ is good also where its child SA is refused: the answer then holds a notify in it
 
 from __future__ import annotations
 
-from typing import Any
-
 from isakmp.auth import method
 from isakmp.chosen import ChosenIkev2
 from isakmp.constants import ikev2, ipsec, name_of
@@ -29,7 +27,10 @@ from isakmp.exchange.script import (
     Wait,
     refusable,
 )
-from isakmp.payloads.ikev2.id import CODEC as ID_CODEC
+from isakmp.payloads import ikev2 as codecs
+from isakmp.payloads.base import Codec
+from isakmp.payloads.ikev2.auth import AuthValue
+from isakmp.payloads.ikev2.id import IdValue
 from isakmp.policy import proposal
 from isakmp.policy.identity import MAX_NAME_BYTES, local_id_of
 from isakmp.policy.peers import IKE_SA_INIT
@@ -39,7 +40,7 @@ from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev2 import asked, common, less, ppk, twins
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2.child import Child
-from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.common import Notifies, sa_of
 from isakmp.scripts.ikev2.informational import take_back
 from isakmp.scripts.ikev2.initial import Initial, X
 
@@ -55,21 +56,21 @@ _IDENTITIES = frozenset(ipsec.Id(int(kind)) for kind in (
 # --- identities ------------------------------------------------------------------------------
 
 
-def id_value(identity: Identity) -> dict[str, Any]:
+def id_value(identity: Identity) -> IdValue:
     """What an IDi or IDr payload is built from; both versions number their types alike."""
-    return {"type": int(identity.type), "data": identity.data}
+    return IdValue(int(identity.type), identity.data)
 
 
 def id_body(identity: Identity) -> bytes:
     """IDi' or IDr' of RFC 7296 2.15: the payload without its generic header."""
-    return ID_CODEC.build(id_value(identity))
+    return codecs.IDI.build(id_value(identity))
 
 
-def take_id(message: Incoming, kind: int) -> tuple[Identity, bytes]:
+def take_id(message: Incoming, codec: Codec[IdValue]) -> tuple[Identity, bytes]:
     """The identity of an IDi or IDr payload, and its octets. Refused where its type is not
     known, or it is longer than any that is kept."""
-    payload = message.take(kind)
-    value = payload.value
+    payload = message.take(codec.type)
+    value = payload.of(codec)
     if value.type not in _IDENTITIES:
         name = name_of(ikev2.Id, value.type)
         reason = Reason("invalid-identity", f"identity type {name} is not taken",
@@ -151,11 +152,11 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
     s, sa = x.state, sa_of(x)
     _expect_proof(message)
     notifies = common.take_notifies(message)
-    s.remote_id, s.remote_body = take_id(message, P.IDR if x.initiator else P.IDI)
+    s.remote_id, s.remote_body = take_id(message, codecs.IDR if x.initiator else codecs.IDI)
     if x.initiator:
         _expect_identity(x, s.remote_id)
     else:
-        wanted = take_id(message, P.IDR)[0] if message.has(P.IDR) else None
+        wanted = take_id(message, codecs.IDR)[0] if message.has(P.IDR) else None
         begun, catalog = x.remote, x.engine.owner.catalog
         x.remote = catalog.identify(begun, Caller(s.remote_id, wanted, x.path.remote), IKE_SA_INIT)
         if x.remote is not begun:
@@ -221,14 +222,14 @@ def _own_id(x: X, wanted: Identity | None) -> Identity | None:
     return known
 
 
-def _expect_no_refusal(x: X, notifies: dict[int, list[Any]]) -> None:
+def _expect_no_refusal(x: X, notifies: Notifies) -> None:
     """The responder may prove itself and still not take us; other errors are of the child SA."""
     error = next((n for n in notifies if n in common.FATAL_AT_FIRST), None)
     if x.initiator and error is not None:
         raise _refused_by_peer(x, error)
 
 
-def _choose_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+def _choose_child(x: X, message: Incoming, notifies: Notifies) -> None:
     """As responder: what child SA there may be, if one is asked for."""
     s = x.state
     if not message.has(P.SA):
@@ -244,7 +245,7 @@ def _choose_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> No
         s.refusal = refused.kept()
 
 
-def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait:
+def _take_child(x: X, message: Incoming, notifies: Notifies) -> Wait:
     """As initiator: the child SA, or the notify that says why there is none."""
     s, c = x.state, x.state.child
     if c is None:
@@ -266,7 +267,7 @@ def _take_child(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> Wait
 def add_auth(x: X, message: Outgoing) -> None:
     """Append the proof that we know the secret."""
     number = int(ikev2.Auth.SHARED_KEY_MIC)
-    message.add(P.AUTH, {"method": number, "data": _proof(x, ppk.own_keys(x))})
+    message.add(P.AUTH, AuthValue(number, _proof(x, ppk.own_keys(x))))
 
 
 def _proof(x: X, sk: SkKeys) -> bytes:
@@ -274,10 +275,10 @@ def _proof(x: X, sk: SkKeys) -> bytes:
     return how.prove(sa_of(x).keys.prf, _secret(x), _octets(x, sk, ours=True))
 
 
-def take_auth(x: X, message: Incoming, notifies: dict[int, list[Any]]) -> None:
+def take_auth(x: X, message: Incoming, notifies: Notifies) -> None:
     """Check the peer's proof, which ends what others have answered. Refused with
     AUTHENTICATION_FAILED where it is none."""
-    value = message.take(P.AUTH).value
+    value = message.value(codecs.AUTH)
     how = method(value.method)
     keys, secret = sa_of(x).keys, _secret(x)
     data = ppk.settle(x, notifies, value.data)

@@ -26,6 +26,8 @@ from isakmp.exchange.script import (
     Waiting,
     refusable,
 )
+from isakmp.message import values_of
+from isakmp.payloads import ikev2 as codecs
 from isakmp.scripts.ikev2 import additional, common
 from isakmp.scripts.ikev2.creation import (
     Create,
@@ -78,10 +80,9 @@ def _recv_answer(x: X, message: Incoming) -> Wait:
 
 def resumes(x: X, message: Incoming) -> bool:
     """Whether a request brings the link of what waits."""
-    notifies = (p.value for p in message.payloads if p.type == P.NOTIFY)
     return bool(x.state.link) and any(
         value.notify == Notify.ADDITIONAL_KEY_EXCHANGE and value.data == x.state.link
-        for value in notifies
+        for value in values_of(message.payloads, codecs.NOTIFY)
     )
 
 

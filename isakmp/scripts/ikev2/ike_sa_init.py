@@ -21,7 +21,6 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from isakmp.chosen import ChosenIkev2
 from isakmp.constants import ikev2
@@ -30,11 +29,14 @@ from isakmp.crypto.prf import get_prf_v2
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
 from isakmp.log.log import LogClass
+from isakmp.payloads import ikev2 as codecs
+from isakmp.payloads.ikev2.sa import Offer
 from isakmp.policy import proposal
 from isakmp.policy.proposal import Choice
 from isakmp.policy.remembered import remembered
 from isakmp.policy.spd import Remote
 from isakmp.scripts.ikev2 import abilities, common, ppk, twins
+from isakmp.scripts.ikev2.common import Notifies
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
 from isakmp.scripts.ikev2.ike_intermediate import IKE_INTERMEDIATE
 from isakmp.scripts.ikev2.initial import (
@@ -105,8 +107,8 @@ def _keep_message_1(x: X) -> None:
 def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
     """The responder chooses; the initiator checks the choice, and both have keys."""
     s = x.state
-    proposals, ke = message.take(P.SA).value.proposals, message.take(P.KE).value
-    nonce = message.take(P.NONCE).value.data
+    proposals, ke = message.value(codecs.SA).proposals, message.value(codecs.KE)
+    nonce = message.value(codecs.NONCE).data
     remote = x.remote
     if x.initiator:
         s.nr = nonce
@@ -138,7 +140,7 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
 
 
 @remembered
-def _choose(came: Sequence[Any], remote: Remote, group: int) -> tuple[Choice, ChosenIkev2]:
+def _choose(came: Sequence[Offer], remote: Remote, group: int) -> tuple[Choice, ChosenIkev2]:
     """What we take of an initiator's proposals, and what it means. group: of its KE payload."""
     choice = proposal.choose(
         came, remote.proposals, remote.name, remote.line,
@@ -222,7 +224,7 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
     raise common.refused_by_peer(x, error, proven=False, offered=offered, line=line)
 
 
-def _is_late(x: X, notifies: dict[int, list[Any]]) -> bool:
+def _is_late(x: X, notifies: Notifies) -> bool:
     """Whether it asks for the group that was sent since then: a message before that was repeated,
     and this is one more answer to it, which takes no longer than the first one."""
     values, asked, group = notifies.get(Notify.INVALID_KE_PAYLOAD), x.state.asked, x.state.group

@@ -22,11 +22,14 @@ from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script
 from isakmp.log.log import LogClass
+from isakmp.message import values_of
+from isakmp.payloads import ikev2 as codecs
+from isakmp.payloads.ikev2.delete import DeleteValue
 from isakmp.policy.sameness import same_identity
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev2 import common, rekey
 from isakmp.scripts.ikev2.child import PROTOCOLS, Child
-from isakmp.scripts.ikev2.common import sa_of
+from isakmp.scripts.ikev2.common import Notifies, sa_of
 
 P, Notify = ikev2.Payload, ikev2.Notify
 
@@ -57,7 +60,7 @@ def recv_INFO(x: X, message: Incoming) -> None:
     """Act on a request; an answer says that it was heard, and what else it has heed_deletes() sees
     to."""
     sa, notifies = sa_of(x), common.take_notifies(message)
-    named = message.take_all(P.DELETE)
+    named = message.values(codecs.DELETE)
     if x.initiator:
         _recv_error(x, notifies)
         return
@@ -67,11 +70,11 @@ def recv_INFO(x: X, message: Incoming) -> None:
         else:
             for data in dict.fromkeys(value.data or value.spi for value in values):
                 _recv_notify(x, sa, number, data)
-    for payload in named:
-        _recv_delete(x, sa, payload.value)
+    for value in named:
+        _recv_delete(x, sa, value)
 
 
-def _recv_error(x: X, notifies: dict[int, list[Any]]) -> None:
+def _recv_error(x: X, notifies: Notifies) -> None:
     """The peer refuses a request of ours: little is asked for here that it could refuse."""
     error = common.error_among(notifies)
     if error is None:
@@ -148,7 +151,7 @@ def _sent_with(x: X, sa: IsakmpSa, spi: bytes) -> ChildSa | None:
     return child
 
 
-def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
+def _recv_delete(x: X, sa: IsakmpSa, value: DeleteValue) -> None:
     owner, then = x.engine.owner, x.state.then
     if value.protocol_id == ikev2.Protocol.IKE:
         _ike_deleted(x, sa)
@@ -166,7 +169,7 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
 def heed_deletes(x: Exchange[Any], message: Incoming) -> None:
     """What the answer to a request of ours deletes beside (C.6), once the exchange is over: it may
     be about the same SA. Nobody answers an answer, so our half of a pair goes in a request."""
-    sa, values = x.sa, [payload.value for payload in message.payloads if payload.type == P.DELETE]
+    sa, values = x.sa, values_of(message.payloads, codecs.DELETE)
     if sa is None or sa.state is State.LARVAL or not values:
         return
     spis = [spi for value in values for spi in _spis(value) if not _is_ours(x, sa, spi)]
@@ -199,7 +202,7 @@ def _ike_deleted(x: Exchange[Any], sa: IsakmpSa) -> None:
         x.engine.owner.children.hand_over(child)
 
 
-def _spis(value: Any) -> list[tuple[int, int]]:
+def _spis(value: DeleteValue) -> list[tuple[int, int]]:
     """What a Delete for child SAs names, with the protocol as all stacks have it."""
     protocol = PROTOCOLS.get(value.protocol_id) or 0
     return [(protocol, int.from_bytes(spi, "big")) for spi in value.spis if len(spi) == SPI_SIZE]
@@ -262,24 +265,24 @@ def finalize(x: X) -> None:
         call()
 
 
-def delete_children(children: list[ChildSa]) -> tuple[int, Any]:
+def delete_children(children: list[ChildSa]) -> tuple[int, DeleteValue]:
     """The Delete for child SAs of one protocol: the SPIs that we receive with."""
     first = children[0].protocols[0].chosen.protocol
-    spis = [child.protocols[0].spi_in.to_bytes(SPI_SIZE, "big") for child in children]
-    return P.DELETE, {"protocol_id": int(_NUMBERS[first]), "spis": spis}
+    spis = tuple(child.protocols[0].spi_in.to_bytes(SPI_SIZE, "big") for child in children)
+    return P.DELETE, DeleteValue(int(_NUMBERS[first]), spis)
 
 
 def take_back(x: Exchange[Any], c: Child) -> None:
     """The peer has made a child SA of an answer that we do not take: it is to delete it."""
     wire = c.proposals[0].protocol
     if c.spi_in and c.spi_out not in c.gone:
-        value = {"protocol_id": int(wire), "spis": [c.spi_in.to_bytes(SPI_SIZE, "big")]}
+        value = DeleteValue(int(wire), (c.spi_in.to_bytes(SPI_SIZE, "big"),))
         tell_of_end(x.engine, x.dialect, sa_of(x), (P.DELETE, value))
 
 
-def delete_ike() -> tuple[int, Any]:
+def delete_ike() -> tuple[int, DeleteValue]:
     """The Delete for the IKE SA that it comes under."""
-    return P.DELETE, {"protocol_id": int(ikev2.Protocol.IKE), "spis": []}
+    return P.DELETE, DeleteValue(int(ikev2.Protocol.IKE), ())
 
 
 def tell(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from hashlib import sha1
 from hmac import compare_digest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from isakmp.constants import NAT_T_PORT, ikev2
 from isakmp.path import Path
+from isakmp.payloads.ikev2.notify import NotifyValue
 from isakmp.policy.spd import Address
-from isakmp.scripts.ikev2.common import notify_value
+from isakmp.scripts.ikev2.common import Notifies, notify_value
 
 SOURCE = ikev2.Notify.NAT_DETECTION_SOURCE_IP
 DESTINATION = ikev2.Notify.NAT_DETECTION_DESTINATION_IP
@@ -33,7 +34,7 @@ def digest(spi_i: bytes, spi_r: bytes, address: Address, port: int) -> bytes:
     return sha1(seed, usedforsecurity=False).digest()
 
 
-def notifies(path: Path, spi_i: bytes, spi_r: bytes, force: bool) -> list[dict[str, Any]]:
+def notifies(path: Path, spi_i: bytes, spi_r: bytes, force: bool) -> list[NotifyValue]:
     """Our two notifies. force: a source that fits nothing, so that both ends use port 4500."""
     port = 0 if force else path.local_port
     source = digest(spi_i, spi_r, path.local, port)
@@ -41,7 +42,7 @@ def notifies(path: Path, spi_i: bytes, spi_r: bytes, force: bool) -> list[dict[s
     return [notify_value(SOURCE, source), notify_value(DESTINATION, destination)]
 
 
-def look(notifies: dict[int, list[Any]], path: Path, spi_i: bytes, spi_r: bytes) -> Found:
+def look(notifies: Notifies, path: Path, spi_i: bytes, spi_r: bytes) -> Found:
     """Compare the peer's notifies with what we see; without them there is no NAT traversal."""
     sources, destinations = notifies.get(SOURCE), notifies.get(DESTINATION)
     if not sources or not destinations:

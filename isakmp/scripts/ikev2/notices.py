@@ -11,6 +11,7 @@ from isakmp.errors import Refused
 from isakmp.exchange.engine import Engine
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.path import Path
+from isakmp.payloads import ikev2 as codecs
 from isakmp.policy.peers import IKE_SA_INIT
 from isakmp.scripts.ikev2 import common
 from isakmp.scripts.ikev2.packet import read_clear
@@ -68,8 +69,8 @@ def is_one_way(header: Header) -> bool:
 
 def take_one_way(engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
     """INVALID_SPI: where we do send with that SPI, the peer is asked whether it lives."""
-    for payload in read_clear(engine, path, header, datagram).take_all(P.NOTIFY):
-        child = engine.sas.sent_with(path.remote, payload.value.data)
-        if payload.value.notify == Notify.INVALID_SPI and child and child.parent:
+    for value in read_clear(engine, path, header, datagram).values(codecs.NOTIFY):
+        child = engine.sas.sent_with(path.remote, value.data)
+        if value.notify == Notify.INVALID_SPI and child and child.parent:
             engine.owner.liveness.doubt(child)
     engine.drop(path, "a notice in clear")

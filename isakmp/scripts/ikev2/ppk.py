@@ -29,6 +29,8 @@ from isakmp.crypto.skeyseed import SkKeys, with_ppk
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.log.log import LogClass
+from isakmp.message import values_of
+from isakmp.payloads import ikev2 as codecs
 from isakmp.policy.ppk import Ppk, PpkUse, ppk_name
 from isakmp.scripts.ikev2.common import add_notify, sa_of
 from isakmp.scripts.ikev2.initial import X
@@ -77,9 +79,8 @@ def agree(x: X) -> None:
 
 def says(message: Incoming) -> bool:
     """Whether an IKE_SA_INIT says USE_PPK."""
-    number = Notify.USE_PPK
-    said = (p.value.notify for p in message.payloads if p.type == ikev2.Payload.NOTIFY)
-    return number in said
+    said = values_of(message.payloads, codecs.NOTIFY)
+    return any(value.notify == Notify.USE_PPK for value in said)
 
 
 def suits(x: X, message: Incoming) -> bool:

@@ -21,10 +21,11 @@ from isakmp.message import (
     HEADER_SIZE,
     Header,
     parse_payloads,
+    values_of,
 )
 from isakmp.path import Path
+from isakmp.payloads import ikev2 as codecs
 from isakmp.payloads.ikev2 import FAMILY
-from isakmp.payloads.ikev2.sk import CODEC_FRAGMENT as P_SKF
 from isakmp.policy import peers
 from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev2 import notices
@@ -141,8 +142,8 @@ class Receiver:
         if not nonces:
             raise MalformedPayload("HDR", 16, "has no NONCE", "RFC 7296 1.2")
         # It goes first (2.6), and counts anywhere (2.5).
-        cookies = [p.value.data for p in message.payloads
-                   if p.type == P.NOTIFY and p.value.notify == Notify.COOKIE]  # fmt: skip
+        said = values_of(message.payloads, codecs.NOTIFY)
+        cookies = [value.data for value in said if value.notify == Notify.COOKIE]
         if cookies and self._cookies.check(cookies[0], nonces[0], path.remote, header.cky_i):
             return False
         engine.counters["cookies"] = engine.counters.get("cookies", 0) + 1
@@ -226,7 +227,7 @@ class Receiver:
         """Whether this is the first piece of a request, as the peer has cut it again since
         (RFC 7383 2.6.1): the others call for no answer."""
         at, kind = find_protected(header, datagram)
-        if kind != SKF or P_SKF.parse(datagram[at + 4 :], at + 4).number != 1:
+        if kind != SKF or codecs.SKF.parse(datagram[at + 4 :], at + 4).number != 1:
             return False
         # It is under the keys that it was first sent under.
         for keys in (sa.keys, *sa.keys.earlier):
@@ -378,7 +379,7 @@ class Receiver:
         """A piece of a message (RFC 7383 2.6); what it completes is as good as an SK payload."""
         if sa.fragments is None:
             raise MalformedPayload("SKF", at, "fragmentation was not agreed on", "RFC 7383 2.3")
-        piece = P_SKF.parse(datagram[at + 4 :], at + 4)
+        piece = codecs.SKF.parse(datagram[at + 4 :], at + 4)
         data = sa.keys.opens.open(datagram, at + 8)
         key = bool(header.flags & RESPONSE), header.message_id
         most = UNPROVEN_MAX if sa.state is State.LARVAL else OCTETS_MAX

@@ -18,6 +18,8 @@ from isakmp.constants import ikev2
 from isakmp.errors import Refused
 from isakmp.exchange.candidates import make_room
 from isakmp.exchange.script import Incoming
+from isakmp.message import values_of
+from isakmp.payloads import ikev2 as codecs
 from isakmp.policy import proposal
 from isakmp.scripts.ikev2 import abilities, common, ppk
 from isakmp.scripts.ikev2.informational import tell
@@ -47,14 +49,13 @@ def joins(x: X, message: Incoming) -> bool:
 
 def _same_keys(x: X, message: Incoming) -> bool:
     s, remote = x.state, x.remote
-    values = {payload.type: payload.value for payload in reversed(message.payloads)}
-    came = message.header.cky_r, values[P.KE].data, values[P.NONCE].data
-    if came != (x.cky_r, s.ke_peer, s.nr):
+    payloads = message.payloads
+    ke, nonce = values_of(payloads, codecs.KE)[0], values_of(payloads, codecs.NONCE)[0]
+    if (message.header.cky_r, ke.data, nonce.data) != (x.cky_r, s.ke_peer, s.nr):
         return False
     try:
-        choice = proposal.check_answer(
-            values[P.SA].proposals, remote.proposals, remote.name, remote.line
-        )
+        offer = values_of(payloads, codecs.SA)[0].proposals
+        choice = proposal.check_answer(offer, remote.proposals, remote.name, remote.line)
     except Refused:
         return False
     return chosen_of_choice(remote, choice) == s.chosen

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from isakmp.constants.ikev2 import Auth
-from isakmp.payloads.ikev2.auth import CODEC
+from isakmp.payloads.ikev2.auth import CODEC, AuthValue
 from regress.payloads.told import refused, shown, unbuildable
 
 
 def test_reserved_octets_are_ignored_and_sent_as_zero() -> None:
-    value = {"method": 2, "data": b"\x5a" * 20}
+    value = AuthValue(2, b"\x5a" * 20)
     assert CODEC.build(value) == b"\2\0\0\0" + b"\x5a" * 20
     assert CODEC.parse(b"\2\xff\xff\xff" + b"\x5a" * 20) == value
 
@@ -21,8 +21,8 @@ def test_nothing_proves_nothing(body: bytes) -> None:
 
 
 def test_what_cannot_be_built() -> None:
-    unbuildable(CODEC, {"method": 2, "data": b""})
-    unbuildable(CODEC, {"method": 256, "data": b"\1"})
+    unbuildable(CODEC, AuthValue(2, b""))
+    unbuildable(CODEC, AuthValue(256, b"\1"))
 
 
 @pytest.mark.parametrize(

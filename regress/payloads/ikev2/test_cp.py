@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isakmp.constants.ikev2 import ConfigType
-from isakmp.payloads.ikev2.cp import CODEC, MAX_ATTRIBUTES
+from isakmp.payloads.ikev2.cp import CODEC, MAX_ATTRIBUTES, CpAttribute, CpValue
 from regress.payloads.told import refused, unbuildable
 
 
@@ -14,14 +14,14 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 
 def test_an_attribute_of_no_octets_asks_for_a_value() -> None:
-    value = {"type": 1, "attributes": [{"type": 1, "value": b""}]}
+    value = CpValue(1, (CpAttribute(1, b""),))
     assert CODEC.build(value) == b"\1\0\0\0" + attribute(1, b"")
     assert CODEC.parse(CODEC.build(value)) == value
 
 
 def test_reserved_bits_are_ignored() -> None:
     body = b"\1\xff\xff\xff" + attribute(0x8001, b"\n\0\0\1")
-    assert CODEC.parse(body) == {"type": 1, "attributes": [{"type": 1, "value": b"\n\0\0\1"}]}
+    assert CODEC.parse(body) == CpValue(1, (CpAttribute(1, b"\n\0\0\1"),))
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ def test_refused(body: bytes, path: str) -> None:
 
 
 def test_what_cannot_be_built() -> None:
-    unbuildable(CODEC, {"type": 1, "attributes": [{"type": 0x8000, "value": b""}]})
-    unbuildable(CODEC, {"type": 256, "attributes": []})
+    unbuildable(CODEC, CpValue(1, (CpAttribute(0x8000, b""),)))
+    unbuildable(CODEC, CpValue(256, ()))
 
 
 def test_a_dump_reads() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.payloads.ikev2.delete import CODEC
+from isakmp.payloads.ikev2.delete import CODEC, DeleteValue
 from regress.payloads.told import refused, shown, unbuildable
 
 
 def test_an_ike_sa_is_named_by_the_header() -> None:
-    assert CODEC.build({"protocol_id": 1, "spis": []}) == b"\1\0\0\0"
-    assert CODEC.parse(b"\1\0\0\0") == {"protocol_id": 1, "spis": []}
-    assert CODEC.parse(b"\1\x08\0\0") == {"protocol_id": 1, "spis": []}, "none of eight octets"
+    assert CODEC.build(DeleteValue(1, ())) == b"\1\0\0\0"
+    assert CODEC.parse(b"\1\0\0\0") == DeleteValue(1, ())
+    assert CODEC.parse(b"\1\x08\0\0") == DeleteValue(1, ()), "none of eight octets"
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ def test_refused(body: bytes) -> None:
 
 @pytest.mark.parametrize("spis", [[b""], [b"abcd", b"abc"], [bytes(256)]])
 def test_what_cannot_be_built(spis: list[bytes]) -> None:
-    unbuildable(CODEC, {"protocol_id": 3, "spis": spis})
+    unbuildable(CODEC, DeleteValue(3, tuple(spis)))
 
 
 def test_thousands_are_shown_in_part() -> None:
-    value = {"protocol_id": 3, "spis": [n.to_bytes(4, "big") for n in range(1000)]}
+    value = DeleteValue(3, tuple(n.to_bytes(4, "big") for n in range(1000)))
     text = shown(CODEC, CODEC.build(value))
     assert text.endswith("... (1000 SPIs)") and len(text) < 400
     assert shown(CODEC, b"\3\4\0\1\1\2\3\4") == "protocol_id ESP spis 01020304"

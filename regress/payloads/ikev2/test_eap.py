@@ -6,7 +6,7 @@ import pytest
 
 from isakmp.constants import name_of
 from isakmp.constants.ikev2 import EapCode, EapType
-from isakmp.payloads.ikev2.eap import CODEC
+from isakmp.payloads.ikev2.eap import CODEC, EapValue
 from regress.payloads.told import refused, shown, unbuildable
 
 
@@ -19,7 +19,7 @@ from regress.payloads.told import refused, shown, unbuildable
 )  # fmt: skip
 def test_requests_and_responses_have_a_type(text: str, kind: int | None, data: bytes) -> None:
     body = bytes.fromhex(text)
-    value = {"code": body[0], "identifier": body[1], "type": kind, "data": data}
+    value = EapValue(body[0], body[1], kind, data)
     assert CODEC.parse(body) == value and CODEC.build(value) == body
 
 
@@ -33,7 +33,7 @@ def test_refused(text: str) -> None:
 
 def test_a_success_says_nothing_else() -> None:
     """RFC 3748 4.2."""
-    unbuildable(CODEC, {"code": 3, "identifier": 1, "type": None, "data": b"a"})
+    unbuildable(CODEC, EapValue(3, 1, None, b"a"))
 
 
 def test_an_identity_reads_as_text() -> None:

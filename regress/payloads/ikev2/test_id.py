@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.payloads.ikev2.id import CODEC, CODEC_R
+from isakmp.payloads.ikev2.id import CODEC, CODEC_R, IdValue
 from regress.payloads.told import refused, shown, unbuildable
 
 
@@ -21,8 +21,8 @@ from regress.payloads.told import refused, shown, unbuildable
 )
 def test_identities(kind: int, data: bytes, text: str) -> None:
     body = bytes([kind, 0, 0, 0]) + data
-    assert CODEC.parse(bytes([kind, 1, 2, 3]) + data) == {"type": kind, "data": data}
-    assert CODEC.build({"type": kind, "data": data}) == body
+    assert CODEC.parse(bytes([kind, 1, 2, 3]) + data) == IdValue(kind, data)
+    assert CODEC.build(IdValue(kind, data)) == body
     assert shown(CODEC, body) == shown(CODEC_R, body) == f"type {text}"
 
 
@@ -31,7 +31,7 @@ def test_identities(kind: int, data: bytes, text: str) -> None:
 )
 def test_of_another_size_it_is_none(kind: int, size: int) -> None:
     refused(CODEC, bytes([kind, 0, 0, 0]) + bytes(size))
-    unbuildable(CODEC, {"type": kind, "data": bytes(size)})
+    unbuildable(CODEC, IdValue(kind, bytes(size)))
 
 
 @pytest.mark.parametrize("body", [b"", b"\2\0\0"])

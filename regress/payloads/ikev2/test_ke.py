@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from isakmp.payloads.ikev2.ke import CODEC
+from isakmp.payloads.ikev2.ke import CODEC, KeValue
 from regress.payloads.told import refused, shown, unbuildable
 
 
 def test_reserved_octets_are_ignored_and_sent_as_zero() -> None:
-    value = {"group": 31, "data": b"\x0b" * 32}
+    value = KeValue(31, b"\x0b" * 32)
     assert CODEC.build(value) == b"\0\x1f\0\0" + b"\x0b" * 32
     assert CODEC.parse(b"\0\x1f\xff\xff" + b"\x0b" * 32) == value
 
@@ -20,8 +20,8 @@ def test_without_a_value_it_is_none(body: bytes) -> None:
 
 
 def test_what_cannot_be_built() -> None:
-    unbuildable(CODEC, {"group": 31, "data": b""})
-    unbuildable(CODEC, {"group": 65536, "data": b"a"})
+    unbuildable(CODEC, KeValue(31, b""))
+    unbuildable(CODEC, KeValue(65536, b"a"))
 
 
 @pytest.mark.parametrize(

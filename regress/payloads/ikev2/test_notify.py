@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isakmp.constants.ikev2 import Hash, Notify
-from isakmp.payloads.ikev2.notify import CODEC
+from isakmp.payloads.ikev2.notify import CODEC, NotifyValue
 from regress.payloads.told import refused, shown, unbuildable
 
 
@@ -14,7 +14,7 @@ def body(notify: int, data: bytes, spi: bytes = b"", protocol: int = 0) -> bytes
 
 
 def test_an_spi_and_data() -> None:
-    value = {"protocol_id": 3, "notify": 16393, "spi": b"\xde\xad\xbe\xef", "data": b"more"}
+    value = NotifyValue(3, 16393, b"\xde\xad\xbe\xef", b"more")
     whole = body(16393, b"more", b"\xde\xad\xbe\xef", 3)
     assert CODEC.build(value) == whole and CODEC.parse(whole) == value
 
@@ -25,8 +25,8 @@ def test_refused(octets: bytes) -> None:
 
 
 def test_what_cannot_be_built() -> None:
-    unbuildable(CODEC, {"protocol_id": 0, "notify": 65536, "spi": b"", "data": b""})
-    unbuildable(CODEC, {"protocol_id": 0, "notify": 1, "spi": bytes(256), "data": b""})
+    unbuildable(CODEC, NotifyValue(0, 65536, b"", b""))
+    unbuildable(CODEC, NotifyValue(0, 1, bytes(256), b""))
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,12 @@ import pytest
 
 from isakmp.constants import name_of
 from isakmp.constants.ikev2 import TrafficSelector
-from isakmp.payloads.ikev2.ts import CODEC, CODEC_R, MAX_SELECTORS
+from isakmp.payloads.ikev2.ts import CODEC, CODEC_R, MAX_SELECTORS, OpaqueValue, RangeValue, TsValue
 from regress.payloads.told import refused, unbuildable
 
 ONE = bytes.fromhex("071100100000ffff0a0000000a0000ff")
-V4: dict[str, Any] = {
-    "type": 7, "protocol": 17, "start_port": 0, "end_port": 65535,
-    "start": b"\x0a\0\0\0", "end": b"\x0a\0\0\xff",
-}  # fmt: skip
-LABEL: dict[str, Any] = {"type": 10, "protocol": 0, "data": b"\xab\xcd"}
+V4 = RangeValue(7, 17, 0, 65535, b"\x0a\0\0\0", b"\x0a\0\0\xff")
+LABEL = OpaqueValue(10, 0, b"\xab\xcd")
 
 
 def body(*selectors: bytes, count: int | None = None) -> bytes:
@@ -25,7 +22,7 @@ def body(*selectors: bytes, count: int | None = None) -> bytes:
 
 def test_a_range_and_a_label() -> None:
     """RFC 9478: a security label has octets alone."""
-    value = {"selectors": [V4, LABEL]}
+    value = TsValue((V4, LABEL))
     whole = body(ONE, bytes.fromhex("0a000006abcd"))
     assert CODEC.build(value) == whole
     assert CODEC.parse(b"\2\xff\xff\xff" + whole[4:]) == value, "reserved octets are ignored"
@@ -55,9 +52,9 @@ def test_what_is_wrong_is_said_of_its_place(octets: bytes, path: str, at: int) -
 
 
 def test_as_many_as_there_may_be() -> None:
-    value = {"selectors": [V4] * MAX_SELECTORS}
+    value = TsValue((V4,) * MAX_SELECTORS)
     assert CODEC.parse(CODEC.build(value)) == value
-    unbuildable(CODEC, {"selectors": [V4] * (MAX_SELECTORS + 1)})
+    unbuildable(CODEC, TsValue((V4,) * (MAX_SELECTORS + 1)))
     assert refused(CODEC, body(*[ONE] * (MAX_SELECTORS + 1), count=0)).path.endswith("[255]")
 
 
@@ -65,4 +62,4 @@ def test_as_many_as_there_may_be() -> None:
     "change", [{"start": b"\x0a\0\0"}, {"end": bytes(16)}, {"end_port": 65536}, {"type": 8}]
 )
 def test_what_cannot_be_built(change: dict[str, Any]) -> None:
-    unbuildable(CODEC, {"selectors": [V4 | change]})
+    unbuildable(CODEC, TsValue((V4._replace(**change),)))

@@ -13,67 +13,56 @@ from isakmp.constants.ikev2 import Payload
 from isakmp.errors import MalformedPayload
 from isakmp.payloads import codec
 from isakmp.payloads.base import Codec, Misfit
+from isakmp.payloads.data_attribute import DataAttribute
+from isakmp.payloads.ikev2.delete import DeleteValue
+from isakmp.payloads.ikev2.notify import NotifyValue
+from isakmp.payloads.ikev2.sa import SaValue, TransformValue
+from isakmp.payloads.ikev2.ts import OpaqueValue, RangeValue, TsValue
+from isakmp.payloads.shapes import ProposalValue
 
 octet, word = st.integers(0, 0xFF), st.integers(0, 0xFFFF)
 
 
-def of(kind: Payload) -> Codec:
+def of(kind: Payload) -> Codec[Any]:
     found = codec(2, kind)
     assert found is not None and found.twin is not None
     return found
 
 
-attributes = st.fixed_dictionaries(
-    {"type": st.integers(0, 0x8000), "value": word | st.binary(max_size=4)}
+def some(one: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(one, max_size=most).map(tuple)
+
+
+attributes = st.builds(DataAttribute, st.integers(0, 0x8000), word | st.binary(max_size=4))
+transforms = st.builds(
+    TransformValue, st.integers(0, 0x100), st.integers(0, 0x10000), some(attributes, 3)
 )
-transforms = st.fixed_dictionaries(
-    {
-        "type": st.integers(0, 0x100),
-        "transform_id": st.integers(0, 0x10000),
-        "attributes": st.lists(attributes, max_size=3),
-    }
-)
-proposals = st.fixed_dictionaries(
-    {
-        "number": octet,
-        "protocol_id": octet,
-        "spi": st.binary(max_size=9),
-        "transforms": st.lists(transforms, max_size=4),
-    }
-)
+proposals = st.builds(ProposalValue, octet, octet, st.binary(max_size=9), some(transforms, 4))
 ranges = st.sampled_from([(7, 4), (8, 16), (7, 16), (8, 3)]).flatmap(
-    lambda kind: st.fixed_dictionaries(
-        {
-            "type": st.just(kind[0]),
-            "protocol": octet,
-            "start_port": word,
-            "end_port": word,
-            "start": st.binary(min_size=kind[1], max_size=kind[1]),
-            "end": st.binary(min_size=kind[1], max_size=kind[1]),
-        }
+    lambda kind: st.builds(
+        RangeValue,
+        st.just(kind[0]),
+        octet,
+        word,
+        word,
+        st.binary(min_size=kind[1], max_size=kind[1]),
+        st.binary(min_size=kind[1], max_size=kind[1]),
     )
 )
-labels = st.fixed_dictionaries(
-    {"type": st.sampled_from([7, 9, 10]), "protocol": octet, "data": st.binary(max_size=9)}
-)
-VALUES: dict[Payload, st.SearchStrategy[dict[str, Any]]] = {
-    Payload.SA: st.fixed_dictionaries({"proposals": st.lists(proposals, max_size=3)}),
-    Payload.TSI: st.fixed_dictionaries({"selectors": st.lists(ranges | labels, max_size=4)}),
-    Payload.DELETE: st.fixed_dictionaries(
-        {"protocol_id": octet, "spis": st.lists(st.binary(max_size=5), max_size=4)}
-    ),
-    Payload.NOTIFY: st.fixed_dictionaries(
-        {
-            "protocol_id": octet,
-            "notify": st.integers(0, 0x10000),
-            "spi": st.binary(max_size=9),
-            "data": st.binary(max_size=20),
-        }
+labels = st.builds(OpaqueValue, st.sampled_from([7, 9, 10]), octet, st.binary(max_size=9))
+
+
+VALUES: dict[Payload, st.SearchStrategy[Any]] = {
+    Payload.SA: st.builds(SaValue, some(proposals, 3)),
+    Payload.TSI: st.builds(TsValue, some(ranges | labels, 4)),
+    Payload.DELETE: st.builds(DeleteValue, octet, some(st.binary(max_size=5), 4)),
+    Payload.NOTIFY: st.builds(
+        NotifyValue, octet, st.integers(0, 0x10000), st.binary(max_size=9), st.binary(max_size=20)
     ),
 }
 
 
-def specified(found: Codec, value: dict[str, Any]) -> bytes | None:
+def specified(found: Codec[Any], value: Any) -> bytes | None:
     """What the construct builds; None where it cannot."""
     try:
         return bytes(found.construct.build(value))
@@ -122,14 +111,12 @@ def test_both_read_the_same_and_find_the_same_fault(kind: Payload, data: st.Data
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
-        (Payload.SA, {"proposals": [{"number": 1, "protocol_id": 1, "spi": b"", "transforms": [
-            {"type": 1, "transform_id": 12, "attributes": []}]}] * 256}),
-        (Payload.SA, {"proposals": [{"number": 1, "protocol_id": 1, "spi": b"", "transforms": [
-            {"type": 1, "transform_id": 12, "attributes": []}] * 256}]}),
-        (Payload.TSI, {"selectors": [{"type": 10, "protocol": 0, "data": b""}] * 256}),
+        (Payload.SA, SaValue((ProposalValue(1, 1, b"", (TransformValue(1, 12, ()),)),) * 256)),
+        (Payload.SA, SaValue((ProposalValue(1, 1, b"", (TransformValue(1, 12, ()),) * 256),))),
+        (Payload.TSI, TsValue((OpaqueValue(10, 0, b""),) * 256)),
     ],
 )  # fmt: skip
-def test_more_than_there_may_be(kind: Payload, value: dict[str, Any]) -> None:
+def test_more_than_there_may_be(kind: Payload, value: Any) -> None:
     found = of(kind)
     with pytest.raises(MalformedPayload):
         found.build(value)

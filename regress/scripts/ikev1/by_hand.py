@@ -7,6 +7,8 @@ from typing import Any
 from isakmp.constants import DOI_IPSEC, isakmp
 from isakmp.crypto import keymat
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header, parse_payloads
+from isakmp.payloads.sa import SaValue
+from isakmp.payloads.shapes import ProposalValue
 from regress.pair import EAST, WEST, Network, Packet
 
 P = isakmp.Payload
@@ -60,11 +62,8 @@ class Peer:
         number = first.header.message_id
         payloads = self.opened(first, self.keys.phase_2_iv(number))
         proposal = payloads[1].value.proposals[0]
-        answer = {
-            "doi": DOI_IPSEC, "situation": 1,
-            "proposals": [{"number": proposal.number, "protocol_id": 3, "spi": b"\0\1\2\3",
-                           "transforms": [proposal.transforms[0]]}],
-        }  # fmt: skip
+        chosen = ProposalValue(proposal.number, 3, b"\0\1\2\3", proposal.transforms[:1])
+        answer = SaValue(DOI_IPSEC, 1, (chosen,))
         ni_b = payloads[2].body
         bodies = [(P.ID, p.body) for p in payloads if p.type == P.ID]
         last = self.say(

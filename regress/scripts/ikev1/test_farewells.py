@@ -295,7 +295,7 @@ class _World:
         return live[-1] if live else None
 
     def _tell(self, engine: Any, dialect: Any, sa: Any, payloads: list[Any]) -> Any:
-        spis = [spi for _, value in payloads for spi in value["spis"]]
+        spis = [spi for _, value in payloads for spi in value.spis]
         told = SimpleNamespace(number=sa.number, path=sa.path, spis=spis)
         self._repeat(told)
         return told

@@ -8,15 +8,15 @@ import pytest
 
 from isakmp.constants import DOI_IPSEC, isakmp
 from isakmp.crypto import keymat
+from isakmp.payloads.sa import SaValue, TransformValue
+from isakmp.payloads.shapes import ProposalValue
 from isakmp.scripts.ikev1.informational import notify_payload
 from regress.scripts.ikev1.by_hand import Peer
 
 P = isakmp.Payload
 NEW = 20001
-OFFER = {"doi": DOI_IPSEC, "situation": 1, "proposals": [
-    {"number": 1, "protocol_id": isakmp.Protocol.IPSEC_ESP, "spi": b"\0\1\2\3", "transforms": [
-        {"number": 1, "transform_id": 12, "attributes": []}]}
-]}  # fmt: skip
+ESP = ProposalValue(1, isakmp.Protocol.IPSEC_ESP, b"\0\1\2\3", (TransformValue(1, 12, ()),))
+OFFER = SaValue(DOI_IPSEC, 1, (ESP,))
 UNFIT: list[tuple[int, Any]] = [(P.SA, OFFER), (P.NONCE, b"r" * 16)]
 
 

@@ -17,6 +17,9 @@ from isakmp.exchange.bounds import Limits
 from isakmp.exchange.candidates import leaves
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header
 from isakmp.payloads import family
+from isakmp.payloads.data_attribute import DataAttribute
+from isakmp.payloads.sa import SaValue, TransformValue
+from isakmp.payloads.shapes import ProposalValue
 from regress.pair import EAST, WEST, Host, Network, Packet, both, connected, stranger
 from regress.payloads.values import VALUES
 
@@ -271,10 +274,10 @@ def test_a_number_of_thousands_of_digits_is_refused_and_told(kind: int, level: i
     east.log.set_level(None, level)
     net.start()
     said = {1: 7, 2: 4, 3: 1, 4: 31, 11: 1, 12: 300} | {kind: b"\xff" * 2000}
-    attributes = [{"type": number, "value": value} for number, value in said.items()]
-    transform = {"number": 1, "transform_id": 1, "attributes": attributes}
-    offer = {"number": 1, "protocol_id": 1, "spi": b"", "transforms": [transform]}
-    first, chain = build_payloads(1, [(P.SA, {"doi": 1, "situation": 1, "proposals": [offer]})])
+    attributes = [DataAttribute(number, value) for number, value in said.items()]
+    transform = TransformValue(1, 1, tuple(attributes))
+    offer = ProposalValue(1, 1, b"", (transform,))
+    first, chain = build_payloads(1, [(P.SA, SaValue(1, 1, (offer,)))])
     header = Header(b"stranger", bytes(8), first, 1, 0, 2, 0, 0, HEADER_SIZE + len(chain))
     net.deliver(stranger(header.pack() + chain, east, WEST.address))
     assert level == 0 or "received" in east.said

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from isakmp.constants import DOI_IPSEC, isakmp
+from isakmp.payloads.notify import NotifyValue
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.scripts.ikev1.informational import tell
 from regress.pair import Host, Network, agree, both, connected
+from regress.payloads.values import first_changed
 from regress.scripts.changed import change_sent
 
 P, Notify = isakmp.Payload, isakmp.Notify
@@ -63,9 +65,7 @@ def test_dead_peer_detection_is_known_from_any_message_of_phase_1(
 def status(
     notify: int, data: bytes = b"", protocol: int = 1, spi: bytes = b""
 ) -> tuple[int, Any]:  # fmt: skip
-    return P.NOTIFY, {
-        "doi": DOI_IPSEC, "protocol_id": protocol, "notify": notify, "spi": spi, "data": data,
-    }  # fmt: skip
+    return P.NOTIFY, NotifyValue(DOI_IPSEC, protocol, notify, spi, data)
 
 
 def with_notify(kind: str, step: int, payload: tuple[int, Any]) -> Any:
@@ -174,15 +174,17 @@ def test_who_asks_for_no_lifetime_is_told_of_one_that_is_shorter_than_the_defaul
 
     def without(x: Any, message: Any) -> None:
         """The lifetime's type and duration are no part of the offer."""
-        for kind, value in message.payloads:
+        for at, (kind, value) in enumerate(message.payloads):
             if kind == P.SA and x.script.name == "quick mode" and x.initiator:
-                for transform in value["proposals"][0]["transforms"]:
-                    kept = [a for a in transform["attributes"] if a["type"] not in (1, 2)]
-                    transform["attributes"] = kept
+                transforms = tuple(
+                    t._replace(attributes=tuple(a for a in t.attributes if a.type not in (1, 2)))
+                    for t in value.proposals[0].transforms
+                )
+                message.payloads[at] = kind, first_changed(value, transforms=transforms)
 
     def note(x: Any, message: Any) -> None:
-        said.extend(v["data"] for k, v in message.payloads
-                    if k == P.NOTIFY and v["notify"] == Notify.RESPONDER_LIFETIME)  # fmt: skip
+        said.extend(v.data for k, v in message.payloads
+                    if k == P.NOTIFY and v.notify == Notify.RESPONDER_LIFETIME)  # fmt: skip
 
     change_sent(west, without)
     change_sent(east, note)

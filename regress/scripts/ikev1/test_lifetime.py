@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from isakmp.constants import isakmp
-from isakmp.payloads.data_attribute import build_attributes
+from isakmp.payloads.data_attribute import DataAttribute, build_attributes
 from isakmp.scripts.ikev1.informational import notify_payload
 from regress.scripts.ikev1.by_hand import Peer
 
@@ -15,7 +15,7 @@ NOTIFY = isakmp.Notify
 
 
 def responder_lifetime(seconds: int | bytes) -> tuple[int, Any]:
-    data = build_attributes([{"type": 1, "value": 1}, {"type": 2, "value": seconds}])
+    data = build_attributes([DataAttribute(1, 1), DataAttribute(2, seconds)])
     return notify_payload(NOTIFY.RESPONDER_LIFETIME, 3, b"\0\1\2\3", data)
 
 

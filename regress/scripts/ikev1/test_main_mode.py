@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from isakmp import payloads as codecs
 from isakmp.constants import isakmp
 from isakmp.exchange.candidates import leaves
 from isakmp.exchange.engine import ANSWERS_MAX
@@ -193,7 +194,7 @@ def test_the_answer_repeats_the_transform_as_it_came() -> None:
     for packet in net.history[:2]:
         header = packet.header
         payloads, _ = parse_payloads(1, header.next_payload, packet.message[HEADER_SIZE:])
-        offers.append(payloads[0].value.proposals[0].transforms)
+        offers.append(payloads[0].of(codecs.SA).proposals[0].transforms)
     assert offers[1] == offers[0][1:]
 
 

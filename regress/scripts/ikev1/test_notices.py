@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from isakmp import payloads as codecs
 from isakmp.app.base import UnknownSpi
 from isakmp.conf.store import Conf
 from isakmp.constants import isakmp
@@ -58,7 +59,7 @@ def test_a_peer_without_an_isakmp_sa_is_told_of_unknown_spis(exchange: str) -> N
     assert (header.major, header.exchange_type, header.flags) == (1, isakmp.Exchange.INFO, 0)
     assert any(header.cky_i) and not any(header.cky_r)
     (payload,), _ = parse_payloads(1, header.next_payload, told.message[HEADER_SIZE:])
-    value = payload.value
+    value = payload.of(codecs.NOTIFY)
     assert (value.notify, value.protocol_id, value.spi) == (
         NOTIFY.INVALID_SPI, ESP, bytes.fromhex("12345678"),
     )  # fmt: skip
@@ -145,7 +146,7 @@ def told(packet: Packet) -> int:
     if header.exchange_type != isakmp.Exchange.INFO or header.flags:
         return 0
     (payload,), _ = parse_payloads(1, header.next_payload, packet.message[HEADER_SIZE:])
-    return int(payload.value.notify)
+    return payload.of(codecs.NOTIFY).notify
 
 
 def test_unknown_cookies_are_told_to_peers_alone_and_not_too_often() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from isakmp.constants import isakmp
 from isakmp.message import HEADER_SIZE, Message, build_message, build_payloads, parse_payloads
+from isakmp.payloads.sa import SaValue, TransformValue
+from isakmp.payloads.shapes import ProposalValue
 from isakmp.policy.match import values
 from isakmp.scripts.ikev1.phase_1 import life_attributes
 from regress.pair import Host, Network, Packet, agree, both, connected
@@ -39,9 +41,8 @@ def identity(kind: int, data: bytes, protocol: int = 0, port: int = 0) -> bytes:
     return bytes([kind, protocol]) + port.to_bytes(2, "big") + data
 
 
-SA = {"doi": 9, "situation": 1, "proposals": [{"number": 1, "protocol_id": 1, "spi": b"",
-      "transforms": [{"number": 1, "transform_id": 1, "attributes": []}]}]}  # fmt: skip
-TWO = {**SA, "doi": 1, "proposals": SA["proposals"] * 2}  # type: ignore[operator]
+SA = SaValue(9, 1, (ProposalValue(1, 1, b"", (TransformValue(1, 1, ()),)),))
+TWO = SaValue(1, 1, SA.proposals * 2)
 
 
 @pytest.mark.parametrize(

@@ -543,9 +543,9 @@ def test_an_answer_that_lacks_something_is_told_as_well(kind: isakmp.Payload) ->
     net.run(2.0)
     assert connected(west, children=0) and connected(east, children=0)
     assert f"lacks {kind.name}" in failure(west)["detail"]
-    (told,) = [v for v in heard if v["notify"] == isakmp.Notify.PAYLOAD_MALFORMED]
+    (told,) = [v for v in heard if v.notify == isakmp.Notify.PAYLOAD_MALFORMED]
     if kind != isakmp.Payload.SA:
-        assert len(told["spi"]) == 4
+        assert len(told.spi) == 4
         assert failure(east)["came"] == "PAYLOAD_MALFORMED"
     assert not west.daemon.engine.exchanges
     assert not west.app.larval, "SPIs are given back"

@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from isakmp import payloads as codecs
 from isakmp.constants import ipsec, isakmp
 from isakmp.crypto import agreement, keymat
 from isakmp.crypto.groups import KeyPair, get_group
@@ -163,10 +164,10 @@ class Replay:
         return sa
 
 
-def transform(body: bytes) -> tuple[int, set[tuple[int, int]]]:
+def transform(body: bytes) -> tuple[int, set[tuple[int, int | bytes]]]:
     """The one transform of an SA payload: its id and its attributes."""
     payloads, _ = parse_payloads(1, P.SA, bytes(2) + (4 + len(body)).to_bytes(2, "big") + body)
-    (proposal,) = payloads[0].value.proposals
+    (proposal,) = payloads[0].of(codecs.SA).proposals
     (only,) = proposal.transforms
     return only.transform_id, {(a.type, a.value) for a in only.attributes}
 
@@ -253,7 +254,7 @@ def test_aggressive_mode_as_responder(
     replay.hear(2)
     assert replay.sa.keys.iv == recording.expected["phase1_iv"]
 
-    replay.host.app._random = lambda size: recording.opened[4][1].value.proposals[0].spi
+    replay.host.app._random = lambda size: recording.opened[4][1].of(codecs.SA).proposals[0].spi
     replay.hear(3)
     quick = replay.exchange
     assert quick.state.nr_b == recording.body(4, P.NONCE)
@@ -307,7 +308,7 @@ def quick_mode_begun(replay: Replay) -> Replay:
     replay.sa.keys.iv = recording.expected["phase1_iv"]
     number = parse_header(recording.messages[3]).message_id
     replay.draws = {4: [number.to_bytes(4, "big")], 32: [recording.body(3, P.NONCE)]}
-    replay.host.app._random = lambda size: recording.opened[3][1].value.proposals[0].spi
+    replay.host.app._random = lambda size: recording.opened[3][1].of(codecs.SA).proposals[0].spi
     replay.host.daemon.connect("all")
     check_first_quick(replay, number)
     replay.exchange.protection = recording.messages[3][-16:]
@@ -337,5 +338,5 @@ def check_keymat(host: Host, recording: Recording) -> None:
         second = hmac.digest(skeyid_d, first + seed, "sha1")
         assert spec.enc_key + spec.auth_key == (first + second)[:36]
         assert spec.encryption == ipsec.Esp.AES
-    spis = {recording.opened[n][1].value.proposals[0].spi for n in (3, 4)}
+    spis = {recording.opened[n][1].of(codecs.SA).proposals[0].spi for n in (3, 4)}
     assert {spec.spi.to_bytes(4, "big") for spec in host.app.sas.values()} == spis

@@ -51,7 +51,7 @@ def asking(host: Host) -> list[str]:
     seen: list[str] = []
 
     def side(value: Any) -> str:
-        ends = [[str(ip_address(s[end])) for end in ("start", "end")] for s in value["selectors"]]
+        ends = [[str(ip_address(end)) for end in (s.start, s.end)] for s in value.selectors]
         return ", ".join(map("-".join, ends))
 
     def look(x: Exchange[Any], message: Outgoing) -> None:

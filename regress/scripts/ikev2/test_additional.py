@@ -13,6 +13,7 @@ from isakmp.event.worker import HERE
 from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.message import build_payloads, parse_payloads
 from isakmp.payloads.ikev2 import FAMILY
+from isakmp.payloads.ikev2.ke import KeValue
 from isakmp.scripts.ikev2 import additional
 from isakmp.scripts.ikev2.additional import Additional
 from regress.scripts.ikev2.pairs import pair, sa_of
@@ -58,7 +59,7 @@ def exchange(ours: Additional, theirs: Additional) -> None:
         message = Outgoing()
         done(additional.send(sender, sends, message))
         assert [kind for kind, _ in message.payloads] == [P.KE]
-        assert message.payloads[0][1]["group"] == sends.methods[0]
+        assert message.payloads[0][1].group == sends.methods[0]
         done(additional.recv(taker, takes, over_the_wire(message)))
 
 
@@ -91,7 +92,7 @@ def test_a_secret_is_in_no_text() -> None:
 def test_another_method_than_the_one_whose_turn_it_is_is_refused() -> None:
     """RFC 9370 2.2.2."""
     message = Outgoing()
-    message.add(P.KE, {"group": ECP_256, "data": bytes(64)})
+    message.add(P.KE, KeValue(ECP_256, bytes(64)))
     end: Any = End(False)
     with pytest.raises(Refused) as caught:
         done(additional.recv(end, Additional((X25519, ECP_256)), over_the_wire(message)))

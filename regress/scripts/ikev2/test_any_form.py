@@ -19,6 +19,7 @@ from isakmp.payloads.ikev2 import FAMILY
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.scripts.ikev2 import fragments, sealing
 from regress.pair import Host, Network, Packet, agree, connected
+from regress.payloads.values import first_changed
 from regress.scripts.changed import change_sent
 from regress.scripts.ikev2.pairs import child_of, gateways, pair, sa_of
 from regress.scripts.ikev2.test_order import live
@@ -254,9 +255,9 @@ def test_a_reserved_spi_is_refused_and_the_ike_sa_stays(spi: int, in_ike_auth: b
     west, east = (net.host(gateway) for gateway in gateways())
 
     def reserve(x: Any, message: Any) -> None:
-        for kind, value in message.payloads:
+        for at, (kind, value) in enumerate(message.payloads):
             if kind == P.SA and x.initiator and x.sa is not None:
-                value["proposals"][0]["spi"] = spi.to_bytes(4, "big")
+                message.payloads[at] = kind, first_changed(value, spi=spi.to_bytes(4, "big"))
 
     if in_ike_auth:
         change_sent(west, reserve, 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +11,8 @@ from isakmp.errors import MalformedPayload, Refused
 from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.message import build_payloads, parse_payloads
 from isakmp.payloads.ikev2 import FAMILY
+from isakmp.payloads.ikev2.sa import TransformValue
+from isakmp.payloads.shapes import ProposalValue
 from isakmp.policy.keywords import parse_ike
 from isakmp.scripts.ikev2 import common
 from regress.pair import Network
@@ -125,9 +126,7 @@ def test_a_guess_is_of_any_group_that_is_proposed(came: int, cause: str) -> None
     """RFC 7296 1.2 and 1.3."""
     ours = (parse_ike("aes128-sha256-x25519", "f:4 [west]"),)
     theirs = [
-        SimpleNamespace(
-            transforms=[SimpleNamespace(type=ikev2.Transform.KE, transform_id=i) for i in ids]
-        )
+        ProposalValue(1, 1, b"", tuple(TransformValue(ikev2.Transform.KE, i, ()) for i in ids))
         for ids in ((X25519, ECP_256), ())
     ]
     with pytest.raises(Refused) as caught:

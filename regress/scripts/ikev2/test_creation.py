@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from isakmp.constants import ikev2
 from isakmp.errors import Reason, Refused
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Outgoing
+from isakmp.payloads.ikev2.notify import NotifyValue
 from isakmp.sa import State
 from isakmp.scripts.ikev2 import creation
 from isakmp.scripts.ikev2.additional import Additional
@@ -76,7 +75,7 @@ def test_an_answer_says_that_more_follows_as_long_as_it_does() -> None:
     x = begun(west)
     x.state.additional = Additional((19,))
     ((kind, value),) = rest(x).payloads
-    assert (kind, value["notify"], value["data"]) == (NOTIFY, ADDITIONAL, x.state.link)
+    assert (kind, value.notify, value.data) == (NOTIFY, ADDITIONAL, x.state.link)
     assert len(x.state.link) == LINK_SIZE
     first = x.state.link
     rest(x)
@@ -90,7 +89,7 @@ def test_ends_that_count_differently_do_not_agree(methods: tuple[int, ...], link
     net, west, east = pair()
     x = begun(west)
     x.state.additional = Additional(methods)
-    value: Any = type("Value", (), {"data": b"link"})
+    value = NotifyValue(0, ADDITIONAL, b"", b"link")
     with pytest.raises(Refused) as caught:
         list(creation.take_rest(x, {ADDITIONAL: [value]} if linked else {}))
     assert caught.value.reason.cause == "bad-choice"

@@ -95,7 +95,7 @@ def test_a_group_that_nobody_has_proposed_breaks_the_rfc(
 ) -> None:
     def changed(x: Any, message: Any) -> None:
         message.payloads = [
-            (kind, {**value, "group": ECP_384} if kind == P.KE else value)
+            (kind, value._replace(group=ECP_384) if kind == P.KE else value)
             for kind, value in message.payloads
         ]
 

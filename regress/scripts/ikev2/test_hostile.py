@@ -15,7 +15,10 @@ from isakmp.errors import Reason
 from isakmp.exchange.budget import STRANGERS_PER_S
 from isakmp.exchange.outcome import OUTCOMES_MAX
 from isakmp.message import HEADER_SIZE, Header, Item, build_payloads
+from isakmp.payloads.ikev2.delete import DeleteValue
+from isakmp.payloads.ikev2.notify import NotifyValue
 from isakmp.payloads.shapes import HEADER as GENERIC
+from isakmp.payloads.shapes import Octets
 from isakmp.policy import proposal
 from isakmp.policy.boxes import SELECTORS_MAX
 from isakmp.policy.spd import Proposal, Traffic, TrafficSelector
@@ -223,7 +226,7 @@ def test_an_exchange_that_is_not_known_or_not_for_now_has_an_answer(kind: int) -
 def test_others_sas_cannot_be_deleted() -> None:
     net, west, east = pair()
     spis = [child_of(east).protocols[0].spi_in.to_bytes(4, "big"), b"\0\0\1\0", b"\1\2", bytes(4)]
-    value = {"protocol_id": 3, "spis": spis[:1]}
+    value = DeleteValue(3, tuple(spis[:1]))
     (answer,) = send(net, west, east, forge(west, [(P.DELETE, value)]))
     assert opened(west, answer) == b"", "it names what we receive with, which is not its to delete"
     sa_of(west).ids.done(sa_of(west).ids.take())
@@ -234,7 +237,7 @@ def test_a_child_sa_that_is_deleted_a_hundred_times_is_deleted_once() -> None:
     net, west, east = pair()
     spi = child_of(west).protocols[0].spi_in.to_bytes(4, "big")
     ours = child_of(east).protocols[0].spi_in.to_bytes(4, "big")
-    value = {"protocol_id": 3, "spis": [spi] * 100}
+    value = DeleteValue(3, (spi,) * 100)
     (answer,) = send(net, west, east, forge(west, [(P.DELETE, value)]))
     assert opened(west, answer) == bytes.fromhex("0000000c03040001") + ours
     assert not east.daemon.sas.all_children()
@@ -244,7 +247,7 @@ def test_a_child_sa_that_is_deleted_a_hundred_times_is_deleted_once() -> None:
 def test_a_delete_that_names_nothing_of_ours(protocol: int, size: int) -> None:
     net, west, east = pair()
     spi = child_of(west).protocols[0].spi_in.to_bytes(4, "big")
-    value = {"protocol_id": protocol, "spis": [(spi + bytes(251))[:size]] * 3}
+    value = DeleteValue(protocol, ((spi + bytes(251))[:size],) * 3)
     (answer,) = send(net, west, east, forge(west, [(P.DELETE, value)]))
     assert opened(west, answer) == b""
     assert child_of(east)
@@ -253,9 +256,9 @@ def test_a_delete_that_names_nothing_of_ours(protocol: int, size: int) -> None:
 def rekeying(spi: bytes, proposals: tuple[Proposal, ...], traffic: Traffic) -> list[Item]:
     """A request to rekey the child SA of that SPI."""
     return [
-        (P.NOTIFY, {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}),
+        (P.NOTIFY, NotifyValue(3, int(Notify.REKEY_SA), spi, b"")),
         (P.SA, proposal.offer(proposals, b"\1\2\3\4")),
-        (P.NONCE, {"data": bytes(32)}),
+        (P.NONCE, Octets(bytes(32))),
         (P.TSI, to_wire(traffic.local)),
         (P.TSR, to_wire(traffic.remote)),
     ]
@@ -330,7 +333,7 @@ def test_one_peer_cannot_delete_nor_rekey_what_is_anothers() -> None:
     spi = child_of(west).protocols[0].spi_in.to_bytes(4, "big")
     rekey = rekeying(spi, child_of(evil).connection.proposals, child_of(evil).traffic)
     lost: list[Item] = [(P.NOTIFY, notify_value(Notify.INVALID_SPI, spi))]
-    delete: list[Item] = [(P.DELETE, {"protocol_id": 3, "spis": [spi]})]
+    delete: list[Item] = [(P.DELETE, DeleteValue(3, (spi,)))]
     for kind, items in (
         (X.INFORMATIONAL, delete), (X.INFORMATIONAL, lost), (X.CREATE_CHILD_SA, rekey),
     ):  # fmt: skip
@@ -380,7 +383,7 @@ def test_a_flood_of_requests_is_answered_one_for_one_and_grows_nothing(window: i
     timers = len(east.timers.pending())
     said: list[list[Item]] = [
         [], [(P.NOTIFY, notify_value(40000, b"x" * 100))] * 30,
-        [(P.DELETE, {"protocol_id": 3, "spis": [b"\0\0\2\0"] * 100})], [(P.VENDOR, b"x" * 1000)],
+        [(P.DELETE, DeleteValue(3, (b"\0\0\2\0",) * 100))], [(P.VENDOR, b"x" * 1000)],
         [(P.NOTIFY, notify_value(Notify.SET_WINDOW_SIZE, b"\xff" * 4))],
     ]  # fmt: skip
     for number in range(1000):

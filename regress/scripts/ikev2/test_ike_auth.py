@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from isakmp.constants import ikev2
+from isakmp.payloads.ikev2.id import IdValue
 from isakmp.sa import State
 from isakmp.scripts.ikev2 import common
 from isakmp.scripts.ikev2.informational import delete_ike, tell
@@ -49,14 +50,16 @@ def quiet(*hosts: Host) -> None:
 def spoil_auth(x: Any, message: Any) -> None:
     """A responder that cannot know the secret."""
     if x.script.name == "IKE_AUTH" and not x.initiator:
-        auth = next(value for kind, value in message.payloads if kind == P.AUTH)
-        auth["data"] = bytes(len(auth["data"]))
+        message.payloads = [
+            (kind, value._replace(data=bytes(len(value.data))) if kind == P.AUTH else value)
+            for kind, value in message.payloads
+        ]
 
 
 def other_identity(x: Any, message: Any) -> None:
     if x.script.name == "IKE_AUTH" and not x.initiator:
         at = next(i for i, (kind, _) in enumerate(message.payloads) if kind == P.IDR)
-        message.payloads[at] = P.IDR, {"type": 2, "data": b"mallory"}
+        message.payloads[at] = P.IDR, IdValue(2, b"mallory")
 
 
 def bad_id(x: Any, message: Any) -> None:
@@ -81,7 +84,7 @@ def test_an_initiator_that_refuses_the_responder_says_so_and_both_end(
     heard: list[int] = []
     change_sent(east, change, 2)
     change_sent(west, lambda x, m: heard.extend(
-        v["notify"] for k, v in m.payloads if k == P.NOTIFY and x.script.name == "INFORMATIONAL"
+        v.notify for k, v in m.payloads if k == P.NOTIFY and x.script.name == "INFORMATIONAL"
     ), 2)  # fmt: skip
     net.run(1.2)
     assert kinds(net.history)[-2:] == ["INFORMATIONAL", "INFORMATIONAL'"]

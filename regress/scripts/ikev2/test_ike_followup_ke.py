@@ -12,6 +12,7 @@ from isakmp.crypto.groups import get_group
 from isakmp.errors import Reason
 from isakmp.exchange.exchange import UNNUMBERED, Exchange
 from isakmp.exchange.script import Outgoing
+from isakmp.payloads.ikev2.ke import KeValue
 from isakmp.sa import State
 from isakmp.scripts.ikev2 import common
 from isakmp.scripts.ikev2.dialect import RESUME_S
@@ -174,7 +175,7 @@ def test_who_does_not_go_on_is_forgotten(what: str) -> None:
     assert "not-resumed" in east.reasons()
     assert connected(east)
     (said,) = send(net, west, east, forge(west, [
-        (KE, {"group": 19, "data": bytes(64)}),
+        (KE, KeValue(19, bytes(64))),
         (NOTIFY, common.notify_value(Notify.ADDITIONAL_KEY_EXCHANGE, waiting.state.link)),
     ], message_id=sa_of(east).ids._lowest, kind=X.IKE_FOLLOWUP_KE))  # fmt: skip
     assert said.header.exchange_type == X.IKE_FOLLOWUP_KE
@@ -187,7 +188,7 @@ def test_an_unknown_link_is_refused(link: bytes | None) -> None:
     """RFC 9370 2.2.4: STATE_NOT_FOUND; what waits goes on waiting."""
     net, west, east = ends()
     waiting = begun_at(east, net, west)
-    items: list[Any] = [(KE, {"group": int(Group.ECP_256), "data": bytes(64)})]
+    items: list[Any] = [(KE, KeValue(int(Group.ECP_256), bytes(64)))]
     if link is not None:
         items.append((NOTIFY, common.notify_value(Notify.ADDITIONAL_KEY_EXCHANGE, link)))
     number = sa_of(east).ids._lowest
@@ -207,7 +208,7 @@ def test_one_link_serves_once() -> None:
     def items() -> list[Any]:
         public = get_group(19).generate().public
         notify = common.notify_value(Notify.ADDITIONAL_KEY_EXCHANGE, link)
-        return [(KE, {"group": 19, "data": public}), (NOTIFY, notify)]
+        return [(KE, KeValue(19, public)), (NOTIFY, notify)]
 
     for nth in range(2):
         data = forge(west, items(), message_id=number + nth, kind=X.IKE_FOLLOWUP_KE)

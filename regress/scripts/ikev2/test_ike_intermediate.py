@@ -18,6 +18,7 @@ from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Outgoing
 from isakmp.keytable import KeyTable
 from isakmp.message import HEADER_SIZE, Header
+from isakmp.payloads.ikev2.ke import KeValue
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.scripts.ikev2 import intauth
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
@@ -234,7 +235,7 @@ def change_ke(data: Any, group: int | None = None, kind: int = X.IKE_INTERMEDIAT
     def change(x: Exchange[Any], message: Outgoing) -> None:
         for nth, (payload, value) in enumerate(message.payloads):
             if payload == KE and x.script.exchange_type == kind:
-                wrong = {"group": group or value["group"], "data": data(value["data"])}
+                wrong = KeValue(group or value.group, data(value.data))
                 message.payloads[nth] = (payload, wrong)
 
     return change
@@ -322,7 +323,7 @@ def test_without_its_notify_nothing_is_chosen() -> None:
     def silent(x: Exchange[Any], message: Outgoing) -> None:
         message.payloads = [
             (kind, value) for kind, value in message.payloads
-            if kind != NOTIFY or value["notify"] != Notify.INTERMEDIATE_EXCHANGE_SUPPORTED
+            if kind != NOTIFY or value.notify != Notify.INTERMEDIATE_EXCHANGE_SUPPORTED
         ]  # fmt: skip
 
     for nth in (0, 1):
@@ -343,7 +344,7 @@ def test_nobody_can_ask_for_more_than_was_agreed_on() -> None:
     def insist(x: Exchange[Any], message: Outgoing) -> None:
         if x.script.exchange_type == X.IKE_AUTH and x.initiator:
             x.script = endless
-            message.payloads = [(KE, {"group": 19, "data": bytes(64)})]
+            message.payloads = [(KE, KeValue(19, bytes(64)))]
 
     endless = replace(IKE_AUTH, exchange_type=X.IKE_INTERMEDIATE, syntax=IKE_AUTH.syntax[-1:])
     change_sent(west, insist, 2)
@@ -396,7 +397,7 @@ def test_a_capture_is_read_with_the_keys_of_each(tmp_path: FilePath) -> None:
 
 def test_after_it_there_is_no_such_exchange() -> None:
     net, west, east = pair(TWO)
-    send(net, west, east, forge(west, [(KE, {"group": 19, "data": bytes(64)})],
+    send(net, west, east, forge(west, [(KE, KeValue(19, bytes(64)))],
                                 kind=X.IKE_INTERMEDIATE))  # fmt: skip
     assert "unknown-exchange" in east.reasons()
     assert connected(east)

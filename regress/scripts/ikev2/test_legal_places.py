@@ -9,6 +9,7 @@ import pytest
 
 from isakmp.constants import ikev2
 from isakmp.errors import Reason, Refused
+from isakmp.payloads.ikev2.ts import RangeValue, TsValue
 from isakmp.policy.spd import Selector
 from isakmp.policy.traffic import of_network, to_wire
 from isakmp.sa import State
@@ -129,7 +130,7 @@ def test_every_exchange_has_a_key_pair_of_its_own() -> None:
     public: list[bytes] = []
 
     def note(x: Any, message: Any) -> None:
-        public.extend(value["data"] for kind, value in message.payloads if kind == P.KE)
+        public.extend(value.data for kind, value in message.payloads if kind == P.KE)
 
     for host in (west, east):
         change_sent(host, note, 2)
@@ -235,7 +236,11 @@ def test_an_ipv4_address_written_in_ipv6_is_another() -> None:
     assert "ts-unacceptable" in east.reasons()
 
 
-PORTS = {"start_port": 53, "end_port": 53}
+def with_ports(value: TsValue) -> TsValue:
+    """The first selector of a payload, with ports that want a protocol."""
+    (first, *_) = value.selectors
+    assert isinstance(first, RangeValue)
+    return TsValue((first._replace(start_port=53, end_port=53),))
 
 
 @WHO
@@ -243,8 +248,8 @@ def test_ports_without_a_protocol_end_no_ike_sa(who: str) -> None:
     """RFC 7296 2.9 and 3.13.1: nobody can have that traffic, and all else goes on."""
     net, west, east = fresh()
     one, other = (west, east) if who == "west" else (east, west)
-    ill = to_wire([of_network(ip_network("10.1.0.0/16" if one is west else "10.2.0.0/16"))])
-    ill["selectors"][0] |= PORTS
+    network = ip_network("10.1.0.0/16" if one is west else "10.2.0.0/16")
+    ill = with_ports(to_wire([of_network(network)]))
 
     def say(x: Any, message: Any) -> None:
         side = P.TSI if x.initiator else P.TSR
@@ -267,9 +272,10 @@ def test_they_may_stand_beside_others() -> None:
     net, west, east = fresh()
 
     def say(x: Any, message: Any) -> None:
-        for kind, value in message.payloads:
+        for at, (kind, value) in enumerate(message.payloads):
             if kind == P.TSI and x.initiator:
-                value["selectors"] += [value["selectors"][0] | PORTS]
+                both = TsValue(value.selectors + with_ports(value).selectors)
+                message.payloads[at] = kind, both
 
     change_sent(west, say, 2)
     live(net, west, east)

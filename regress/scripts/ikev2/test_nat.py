@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from isakmp.constants.ikev2 import Payload
 from isakmp.path import Path
 from isakmp.payloads import codec
+from isakmp.payloads.ikev2.notify import NotifyValue
+from isakmp.scripts.ikev2.common import Notifies
 from isakmp.scripts.ikev2.nat import (
     DESTINATION,
     SOURCE,
@@ -32,11 +34,11 @@ def path(local: Any = WEST, remote: Any = EAST, local_port: int = 500, port: int
     return Path(local, local_port, remote, port)
 
 
-def carried(values: list[dict[str, Any]]) -> dict[int, list[Any]]:
+def carried(values: list[NotifyValue]) -> Notifies:
     """Notifies as the other end reads them."""
     notify = codec(2, Payload.NOTIFY)
     assert notify is not None
-    found: dict[int, list[Any]] = {}
+    found: Notifies = {}
     for value in values:
         read = notify.parse(notify.build(value))
         found.setdefault(read.notify, []).append(read)
@@ -89,7 +91,7 @@ def test_one_source_of_several_is_enough(before: int, behind: int, data: st.Data
         st.lists(st.binary(max_size=40), min_size=before + behind, max_size=before + behind)
     )
     good = digest(SPI_I, SPI_R, EAST, 500)
-    wrong = [{"protocol_id": 0, "notify": SOURCE, "spi": b"", "data": one} for one in others]
+    wrong = [NotifyValue(0, SOURCE, b"", one) for one in others]
     sent = notifies(path(EAST, WEST), SPI_I, SPI_R, False)
     sources = [*wrong[:before], sent[0], *wrong[before:], sent[1]]
     assert look(carried(sources), path(), SPI_I, SPI_R) == Found(False, False, True)
@@ -99,7 +101,7 @@ def test_one_source_of_several_is_enough(before: int, behind: int, data: st.Data
 
 @pytest.mark.parametrize("kind", [SOURCE, DESTINATION])
 def test_one_of_the_two_alone_says_nothing(kind: int) -> None:
-    sent = [v for v in notifies(path(), SPI_I, SPI_R, False) if v["notify"] == kind]
+    sent = [v for v in notifies(path(), SPI_I, SPI_R, False) if v.notify == kind]
     assert look(carried(sent), path(EAST, WEST), SPI_I, SPI_R) == Found()
     assert look({}, path(EAST, WEST), SPI_I, SPI_R) == Found()
 

@@ -47,7 +47,7 @@ def kinds_of(x: Any, payloads: list[tuple[int, Any]]) -> Iterator[int]:
         if kind != P.NOTIFY:
             yield kind
         else:
-            yield value["notify"] if value["notify"] in drawn else REST
+            yield value.notify if value.notify in drawn else REST
 
 
 def watched(host: Host, seen: list[tuple[tuple[str, int], list[int]]]) -> None:

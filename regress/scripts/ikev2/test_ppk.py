@@ -81,7 +81,7 @@ def notifies(net: Network, host: Host) -> list[list[int]]:
     heard: list[list[int]] = []
 
     def hear(x: Any, message: Any) -> None:
-        numbers = [v["notify"] for k, v in message.payloads if k == P.NOTIFY]
+        numbers = [v.notify for k, v in message.payloads if k == P.NOTIFY]
         heard.append([n for n in numbers if n in (16435, 16436, 16437)])
 
     change_sent(host, hear, 2)
@@ -282,10 +282,10 @@ def changed(number: int, *values: bytes) -> Any:
     """A peer whose notifies of that number are others."""
 
     def change(x: Any, message: Any) -> None:
-        if any(kind == P.NOTIFY and value["notify"] == number for kind, value in message.payloads):
+        if any(kind == P.NOTIFY and value.notify == number for kind, value in message.payloads):
             message.payloads = [
                 (kind, value) for kind, value in message.payloads
-                if kind != P.NOTIFY or value["notify"] != number
+                if kind != P.NOTIFY or value.notify != number
             ]  # fmt: skip
             for data in values:
                 message.payloads.append((P.NOTIFY, common.notify_value(number, data)))
@@ -370,7 +370,7 @@ def test_a_responder_that_does_not_say_that_it_has_used_it(more: str) -> None:
     change_sent(east, changed(16436), 2)
     heard: list[int] = []
     change_sent(west, lambda x, m: heard.extend(
-        v["notify"] for k, v in m.payloads if k == P.NOTIFY and x.script.name == "INFORMATIONAL"
+        v.notify for k, v in m.payloads if k == P.NOTIFY and x.script.name == "INFORMATIONAL"
     ), 2)  # fmt: skip
     net.start()
     net.run(1.2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from random import Random
@@ -14,6 +13,10 @@ import pytest
 from isakmp.constants import ikev2
 from isakmp.exchange.script import Outgoing
 from isakmp.message import HEADER_SIZE, Item, parse_payloads
+from isakmp.payloads.ikev2.ke import KeValue
+from isakmp.payloads.ikev2.notify import NotifyValue
+from isakmp.payloads.ikev2.ts import TsValue
+from isakmp.payloads.shapes import Octets
 from isakmp.policy import proposal, traffic
 from isakmp.policy.spd import Selector, Traffic
 from isakmp.policy.traffic import of_network, to_wire
@@ -24,6 +27,7 @@ from isakmp.scripts.ikev2.child import Child
 from isakmp.scripts.ikev2.ike_sa_init import MESSAGES_MAX
 from regress.observer import Observer, altered, in_clear, is_clear
 from regress.pair import WEST, Host, Nat, Network, Packet, agree, connected
+from regress.payloads.values import first_changed
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
 from regress.scripts.ikev2.test_hostile import forge, opened, send
 
@@ -42,7 +46,7 @@ def request(west: Host, **changes: Any) -> list[Item]:
     traffic = connection.traffic
     values: dict[str, Any] = {
         "SA": proposal.offer(connection.proposals, b"\1\2\3\4"),
-        "NONCE": {"data": bytes(32)},
+        "NONCE": Octets(bytes(32)),
         "TSI": to_wire(traffic.local),
         "TSR": to_wire(traffic.remote),
         **changes,
@@ -111,7 +115,7 @@ def test_who_is_told_so_ends_it_too(kind: int, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_key_exchange_outside_its_group_ends_the_ike_sa() -> None:
     net, west, east = pair(connection_tags="ESP-proposals= aes128gcm16-modp2048")
-    ke = {"group": 14, "data": bytes(255) + b"\1"}
+    ke = KeValue(14, bytes(255) + b"\1")
     (answer,) = send(net, west, east, forge(west, request(west, KE=ke), kind=X.CREATE_CHILD_SA))
     assert notifies(opened(west, answer))[0].notify == Notify.INVALID_SYNTAX
     assert not east.rows(1)
@@ -156,7 +160,7 @@ def test_a_secret_of_somebody_else_does_not_make_a_responder() -> None:
 def test_the_child_sa_that_is_not_found_is_named() -> None:
     """RFC 7296 2.25."""
     net, west, east = pair()
-    rekey = {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": b"\0\1\2\3", "data": b""}
+    rekey = NotifyValue(3, int(Notify.REKEY_SA), b"\0\1\2\3", b"")
     items: list[Item] = [(P.NOTIFY, rekey), *request(west)]
     (answer,) = send(net, west, east, forge(west, items, kind=X.CREATE_CHILD_SA))
     (told,) = notifies(opened(west, answer))
@@ -354,12 +358,13 @@ def test_an_error_in_clear_is_not_believed_while_the_peer_answers() -> None:
 def test_the_choice_and_the_key_exchange_have_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = proposal.answer
 
-    def other_group(choice: proposal.Choice, spi: bytes) -> dict[str, Any]:
-        value = deepcopy(answer(choice, spi))
-        for transform in value["proposals"][0]["transforms"]:
-            if transform["type"] == ikev2.Transform.KE:
-                transform["transform_id"] = 19
-        return value
+    def other_group(choice: proposal.Choice, spi: bytes) -> Any:
+        value = answer(choice, spi)
+        transforms = tuple(
+            t._replace(transform_id=19) if t.type == ikev2.Transform.KE else t
+            for t in value.proposals[0].transforms
+        )
+        return first_changed(value, transforms=transforms)
 
     monkeypatch.setattr(proposal, "answer", other_group)
     net, west, _, _ = began("IKE-proposals= aes256-sha256-x25519-ecp256")
@@ -415,7 +420,7 @@ def test_the_packet_that_waits_is_not_named_when_rekeying(monkeypatch: pytest.Mo
     net, west, _ = pair()
     sizes: list[int] = []
 
-    def count(selectors: Any) -> dict[str, Any]:
+    def count(selectors: Any) -> TsValue:
         sizes.append(len(selectors))
         return to_wire(selectors)
 
@@ -436,7 +441,7 @@ def test_what_is_replaced_is_not_narrowed_whatever_else_is_asked_for() -> None:
     )
     old = child_of(east)
     spi = old.protocols[0].spi_out.to_bytes(4, "big")
-    rekey_sa = {"protocol_id": 3, "notify": int(Notify.REKEY_SA), "spi": spi, "data": b""}
+    rekey_sa = NotifyValue(3, int(Notify.REKEY_SA), spi, b"")
     wanted = [ip_network(f"10.1.0.{number}") for number in range(1, 64)]
     wanted.append(ip_network("10.1.0.0/16"))
     items = [(P.NOTIFY, rekey_sa), *request(west, TSI=to_wire(list(map(of_network, wanted))))]
@@ -562,9 +567,9 @@ def test_a_bad_public_value_in_an_answer_ends_the_ike_sa(
     )
     old, value = sa_of(west), common.ke_value
 
-    def outside(group: int, pair: Any) -> dict[str, Any]:
+    def outside(group: int, pair: Any) -> KeValue:
         answers = len([p for p in net.history if p.header.exchange_type == X.CREATE_CHILD_SA])
-        return {"group": group, "data": bytes(255) + b"\1"} if answers else value(group, pair)
+        return KeValue(group, bytes(255) + b"\1") if answers else value(group, pair)
 
     monkeypatch.setattr(common, "ke_value", outside)
     if of_child:
@@ -599,7 +604,7 @@ def test_the_server_answers_with_the_addresses_that_it_sees(
     net, west, east = behind_nat()
     sent: list[list[str]] = []
 
-    def note(selectors: Any) -> dict[str, Any]:
+    def note(selectors: Any) -> TsValue:
         sent.append([str(s.start) for s in selectors])
         return to_wire(selectors)
 

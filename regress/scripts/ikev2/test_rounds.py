@@ -9,6 +9,7 @@ import pytest
 from isakmp.constants import ikev2
 from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
+from isakmp.payloads import ikev2 as codecs
 from isakmp.scripts.ikev2 import common, receive
 from regress.pair import Host, Network, Packet, connected
 from regress.scripts.ikev2.pairs import pair, sa_of
@@ -35,8 +36,8 @@ def send_round(x: X, message: Outgoing) -> Verdict | None:
 
 
 def recv_round(x: X, message: Incoming) -> Verdict | None:
-    (notify,) = message.take_all(P.NOTIFY)
-    assert notify.value.data == bytes([len(x.state.heard) + 1])
+    (notify,) = message.values(codecs.NOTIFY)
+    assert notify.data == bytes([len(x.state.heard) + 1])
     x.state.heard.append(message.header.message_id)
     return Verdict.AGAIN if x.initiator and len(x.state.heard) < ROUNDS else None
 

@@ -125,10 +125,10 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float, gone: Reason | None) 
     }
 
 
-def exchange_row(exchange: Exchange[Any], now: float) -> dict[str, Any]:
+def exchange_row(engine: Engine, exchange: Exchange, now: float) -> dict[str, Any]:
     """One running exchange. answers: how many are followed of those that its peer, or somebody
     else, has given; it is where the newest is. reason: what it ends for unless better comes."""
-    candidates, reason = leaves(exchange), exchange.engine.so_far(exchange)
+    candidates, reason = leaves(exchange), engine.so_far(exchange)
     exchange = candidates[-1]
     return {
         "id": exchange.number,
@@ -346,7 +346,7 @@ def status(
     children = [child_row(c, sas, now, gone) for c in sas.all_children()[:ROWS_MAX]]
     return {
         "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
-        "exchanges": [exchange_row(x, now) for x in engine.under_way() if x.stem is None],
+        "exchanges": [exchange_row(engine, x, now) for x in engine.under_way() if x.stem is None],
         "connections": [
             connection_row(entry, sas, now, since_start, gone, connections.so_far(entry))
             for entry in connections.entries.values()

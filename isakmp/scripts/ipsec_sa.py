@@ -19,7 +19,7 @@ from isakmp.sa import IsakmpSa, soft_limit
 
 
 def reserve_spi(
-    x: Exchange[Any], protocol: isakmp.Protocol, connection: Connection, reqid: int
+    x: Exchange, protocol: isakmp.Protocol, connection: Connection, reqid: int
 ) -> Generator[Job[Any], Any, int]:
     """An SPI of ours for an inbound SA, or a CPI."""
     mode = connection.suites[0].protocols[0].transforms[0].encapsulation
@@ -29,7 +29,7 @@ def reserve_spi(
 
 
 def give_back(
-    x: Exchange[Any], protocol: isakmp.Protocol, spi: int, specs: Sequence[SaSpec]
+    x: Exchange, protocol: isakmp.Protocol, spi: int, specs: Sequence[SaSpec]
 ) -> None:  # fmt: skip
     """An SPI of ours that serves nothing. specs: of what was made with it for where the peer was
     then."""
@@ -42,7 +42,7 @@ def give_back(
 
 
 def check_room(
-    x: Exchange[Any], sa: IsakmpSa, connection: Connection, selectors: Sequence[Selector],
+    x: Exchange, sa: IsakmpSa, connection: Connection, selectors: Sequence[Selector],
     notify: int, *, replacing: bool = False,
 ) -> None:  # fmt: skip
     """A peer that has proved itself may still ask for too much. Refused then, with ``notify``."""
@@ -52,7 +52,7 @@ def check_room(
 
 
 def check_traffic(
-    x: Exchange[Any], sa: IsakmpSa, connection: Connection, selectors: Sequence[Selector],
+    x: Exchange, sa: IsakmpSa, connection: Connection, selectors: Sequence[Selector],
     notify: int,
 ) -> None:  # fmt: skip
     """Nobody else has the traffic. Refused otherwise, with ``notify``."""
@@ -63,7 +63,7 @@ def check_traffic(
         raise Refused(reason, notify)
 
 
-def limits(x: Exchange[Any], seconds: int, kilobytes: int, packets: int) -> Limits:
+def limits(x: Exchange, seconds: int, kilobytes: int, packets: int) -> Limits:
     """The lifetimes of an SA; soft ones drawn so that the initiator comes first. 0: none."""
     draw, margin = x.engine.random(1)[0] / 256, x.engine.settings.rekey_margin_percent
     octets = 1024 * kilobytes

@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import ExchangeOf, ScriptOf
 from isakmp.exchange.script import (
     AUTH,
     END,
@@ -87,7 +87,7 @@ class Leave:
     link: Link | None = None
 
 
-X = Exchange[Join]
+X = ExchangeOf[Join]
 
 
 def _proof(x: X, what: bytes) -> dict[str, bytes]:
@@ -144,21 +144,21 @@ def finalize(x: X) -> None:
     x.state.place.keep(Link(x.state.them, x.path, key))
 
 
-def send_NONCE(x: Exchange[Leave], message: Outgoing) -> None:
+def send_NONCE(x: ExchangeOf[Leave], message: Outgoing) -> None:
     message.add(Type.NONCE, {"data": x.engine.random(16)})
 
 
-def recv_NONCE(x: Exchange[Leave], message: Incoming) -> None:
+def recv_NONCE(x: ExchangeOf[Leave], message: Incoming) -> None:
     message.take(Type.NONCE)
 
 
-def drop(x: Exchange[Leave]) -> None:
+def drop(x: ExchangeOf[Leave]) -> None:
     """The link is gone."""
     if x.state.link is not None:
         x.state.place.drop(x.state.link.peer)
 
 
-def join_script(place: Place) -> Script[Join]:
+def join_script(place: Place) -> ScriptOf[Join]:
     """JOIN at that end."""
     plain = Script(
         "JOIN",
@@ -173,7 +173,7 @@ def join_script(place: Place) -> Script[Join]:
     return refusable(plain, (Type.WHY,), recv_WHY)
 
 
-def leave_script(place: Place) -> Script[Leave]:
+def leave_script(place: Place) -> ScriptOf[Leave]:
     """LEAVE at that end."""
     return Script(
         "LEAVE",

@@ -17,8 +17,7 @@ from enum import IntEnum
 
 from isakmp.event.timer import Event
 from isakmp.exchange.dialect import Dialect
-from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf, Host
 from isakmp.sa import ChildSa, IsakmpSa, Peer, State
 from isakmp.sa_database import SaDatabase
 from isakmp.scripts.ikev1.informational import AGAIN_S, Info, delete_payload, tell
@@ -62,7 +61,7 @@ class Series:
     borrowed: Collection[Spi] = ()
     times: int = 0
     spis: dict[int, list[bytes]] = field(default_factory=dict)
-    told: Exchange[Info] | None = None
+    told: ExchangeOf[Info] | None = None
     event: Event | None = None
 
 
@@ -104,20 +103,20 @@ class Farewells:
         self._keep(peer, {spi: known.get(spi) for spi in spis})
 
     def withdrawn(
-        self, engine: Engine, dialect: Dialect, sa: IsakmpSa, spis: Iterable[Spi]
+        self, engine: Host, dialect: Dialect[Exchange], sa: IsakmpSa, spis: Iterable[Spi]
     ) -> None:  # fmt: skip
         """The same, and it is told under ``sa``, for the first time."""
         series = Series(Stage.GIVEN_UP, sa)
         self._keep(sa.peer, dict.fromkeys(spis, series))
         self._say(engine, dialect, sa.peer, series)
 
-    def repeat(self, engine: Engine, dialect: Dialect, sa: IsakmpSa) -> None:
+    def repeat(self, engine: Host, dialect: Dialect[Exchange], sa: IsakmpSa) -> None:
         """Begin to say again under ``sa`` what its peer may have missed."""
         if series := self.begin(sa.peer, engine.sas, Stage.MISSED):
             series.sa = sa
             self._say(engine, dialect, sa.peer, series)
 
-    def established(self, engine: Engine, dialect: Dialect, sa: IsakmpSa) -> None:
+    def established(self, engine: Host, dialect: Dialect[Exchange], sa: IsakmpSa) -> None:
         """The same of a new ISAKMP SA, where at once what was said under another one goes on."""
         peer, sas = sa.peer, engine.sas
         running = dict.fromkeys(self._said[peer].spis.values()) if peer in self._said else {}
@@ -159,7 +158,7 @@ class Farewells:
                 found.setdefault(protocol, []).append(spi.to_bytes(4, "big"))
         return found
 
-    def _say(self, engine: Engine, dialect: Dialect, peer: Peer, series: Series) -> None:
+    def _say(self, engine: Host, dialect: Dialect[Exchange], peer: Peer, series: Series) -> None:
         """Once more, if there is an ISAKMP SA to say it under; else the next one goes on."""
         if series.event is not None:
             series.event.cancel()
@@ -185,7 +184,7 @@ class Farewells:
             series.sa = series.told = None
 
     @staticmethod
-    def _under(engine: Engine, dialect: Dialect, series: Series) -> IsakmpSa | None:
+    def _under(engine: Host, dialect: Dialect[Exchange], series: Series) -> IsakmpSa | None:
         """That which it was said under, or what has taken its place, wherever its peer is now."""
         sa = series.sa
         if sa is None or sa.state is State.ESTABLISHED:

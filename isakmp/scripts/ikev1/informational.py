@@ -17,8 +17,7 @@ from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.errors import Reason, Refused
 from isakmp.exchange.dialect import Dialect
-from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf, Host
 from isakmp.exchange.script import END, PROTECTED, Incoming, Outgoing, Script
 from isakmp.log.log import LogClass
 from isakmp.message import Payload
@@ -52,7 +51,7 @@ class Info:
     refuses_us: bool = False
 
 
-X = Exchange[Info]
+X = ExchangeOf[Info]
 
 
 def send_HASH_INFO(x: X, message: Outgoing) -> None:
@@ -118,7 +117,7 @@ def _cookies(values: list[Any]) -> list[bytes]:
     return [spi for value in of_sas for spi in value.spis]
 
 
-def _give_up(engine: Engine, sa: IsakmpSa, spis: set[int]) -> None:
+def _give_up(engine: Host, sa: IsakmpSa, spis: set[int]) -> None:
     """The peer does not go on with a quick mode of which that was its SPI: what it began, or has
     answered, which waits for its key, the stack or a confirmation here."""
     under = dict.fromkeys((sa, *engine.sas.of_peer(sa.peer)))
@@ -128,7 +127,7 @@ def _give_up(engine: Engine, sa: IsakmpSa, spis: set[int]) -> None:
             engine.fail(exchange, Reason("sa-gone", "the peer has given it up"))
 
 
-def _chosen(exchange: Exchange[Any]) -> list[Chosen]:
+def _chosen(exchange: Exchange) -> list[Chosen]:
     state = exchange.state
     return state.chosen if isinstance(state, Quick) else []
 
@@ -198,7 +197,7 @@ def _recv_invalid_spi(x: X, sa: IsakmpSa, value: Any, path: Path) -> None:
         _peer_refused(x.engine, sa, value.notify, spi)
 
 
-def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None:
+def _peer_refused(engine: Host, sa: IsakmpSa, notify: int, spi: bytes) -> None:
     """The peer refuses what we offer or choose under ``sa``, with proof that it is the peer: what
     has that SPI of ours; where it names none, the only exchange that we have begun."""
     said, number = name_of(Notify, notify), int.from_bytes(spi, "big") if len(spi) == 4 else 0
@@ -238,8 +237,8 @@ def delete_payload(protocol: int, spis: list[bytes]) -> tuple[int, Any]:
 
 
 def tell(
-    engine: Engine, dialect: Dialect, sa: IsakmpSa, payloads: list[tuple[int, Any]]
-) -> Exchange[Info]:
+    engine: Host, dialect: Dialect[Exchange], sa: IsakmpSa, payloads: list[tuple[int, Any]]
+) -> ExchangeOf[Info]:
     """Send an informational exchange under ``sa``."""
 
     def prepare(state: Info) -> None:
@@ -249,8 +248,8 @@ def tell(
 
 
 def tell_twice(
-    engine: Engine, dialect: Dialect, sa: IsakmpSa, payloads: list[tuple[int, Any]]
-) -> Exchange[Info]:
+    engine: Host, dialect: Dialect[Exchange], sa: IsakmpSa, payloads: list[tuple[int, Any]]
+) -> ExchangeOf[Info]:
     """The same for what must not get lost: nobody acknowledges it, and the same datagram again
     costs little and does no harm."""
     told = tell(engine, dialect, sa, payloads)

@@ -11,8 +11,7 @@ from typing import Any
 
 from isakmp.constants import ipsec, isakmp
 from isakmp.deletes import received_with
-from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, Host
 from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import parse_attributes
 from isakmp.policy.match import values
@@ -33,7 +32,7 @@ def seconds_of(value: Any) -> int:
     return values(attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)[1]
 
 
-def take(x: Exchange[Any], sa: IsakmpSa, value: Any) -> bool:
+def take(x: Exchange, sa: IsakmpSa, value: Any) -> bool:
     """Shorten the SA of which the peer says it under ``sa``; False where none is meant that is
     there already."""
     seconds = seconds_of(value)
@@ -47,12 +46,12 @@ def take(x: Exchange[Any], sa: IsakmpSa, value: Any) -> bool:
     return child is not None
 
 
-def _child(x: Exchange[Any], sa: IsakmpSa, value: Any) -> ChildSa | None:
+def _child(x: Exchange, sa: IsakmpSa, value: Any) -> ChildSa | None:
     number = int.from_bytes(value.spi, "big") if len(value.spi) == 4 else 0
     return received_with(x.engine.sas, sa, value.protocol_id, number)
 
 
-def renew_worn(engine: Engine, sa: IsakmpSa) -> None:
+def renew_worn(engine: Host, sa: IsakmpSa) -> None:
     """An ISAKMP SA whose message IDs are nearly used up ends soon, as one whose life is over."""
     if sa.ids.worn:
         engine.owner.shorten(sa, int(engine.now() - sa.established) + WORN_S)

@@ -13,8 +13,7 @@ from typing import Any
 from isakmp.constants import IKEV1, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.errors import MalformedPayload, Refused
-from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, Host
 from isakmp.exchange.script import Incoming
 from isakmp.message import HEADER_SIZE, Header, Payload, build_payloads
 from isakmp.path import Path
@@ -27,7 +26,7 @@ from isakmp.scripts.ikev1.phase_2 import check_hash, take_hash
 
 
 def tell_refused(
-    engine: Engine, path: Path, cky_i: bytes, cky_r: bytes, refused: Refused
+    engine: Host, path: Path, cky_i: bytes, cky_r: bytes, refused: Refused
 ) -> None:  # fmt: skip
     """Why we refuse somebody who has proved nothing, where there is a notify for it."""
     if refused.notify:
@@ -67,14 +66,14 @@ def _take_back(x: X, local_id: Identity, message: Incoming) -> None:
     ])  # fmt: skip
 
 
-def tell_unknown_spi(engine: Engine, path: Path, spi: int) -> None:
+def tell_unknown_spi(engine: Host, path: Path, spi: int) -> None:
     """INVALID-SPI: ESP has come from there that no SA of ours opens."""
     kind, octets = isakmp.Notify.INVALID_SPI, spi.to_bytes(4, "big")
     notify = notify_payload(kind, isakmp.Protocol.IPSEC_ESP, octets)
     _tell(engine, path, engine.new_cookie(), bytes(8), notify)
 
 
-def tell_unknown_cookies(engine: Engine, path: Path, header: Header) -> None:
+def tell_unknown_cookies(engine: Host, path: Path, header: Header) -> None:
     """INVALID-COOKIE: something has come under an ISAKMP SA that we do not have; the header says
     which."""
     notify = notify_payload(isakmp.Notify.INVALID_COOKIE)
@@ -82,7 +81,7 @@ def tell_unknown_cookies(engine: Engine, path: Path, header: Header) -> None:
 
 
 def _tell(
-    engine: Engine, path: Path, cky_i: bytes, cky_r: bytes, notify: tuple[int, Any]
+    engine: Host, path: Path, cky_i: bytes, cky_r: bytes, notify: tuple[int, Any]
 ) -> None:  # fmt: skip
     if not engine.budget.take(notify[1]["notify"], path.remote):
         return
@@ -93,7 +92,7 @@ def _tell(
     engine.transmit(path, header.pack() + chain)
 
 
-def take_proven(x: Exchange[Any], keys: Keys, message: Incoming) -> None:
+def take_proven(x: Exchange, keys: Keys, message: Incoming) -> None:
     """Under the keys of a phase 1 that is not done: only who has our secret has them, so that an
     error ends it. MalformedPayload where HASH(1) does not verify."""
     received, rest = take_hash(message)
@@ -107,7 +106,7 @@ def take_proven(x: Exchange[Any], keys: Keys, message: Incoming) -> None:
             return
 
 
-def take(engine: Engine, path: Path, header: Header, value: Any) -> None:
+def take(engine: Host, path: Path, header: Header, value: Any) -> None:
     """One that is about no exchange of ours."""
     if value.notify == isakmp.Notify.INVALID_SPI:
         _take_unknown_spi(engine, path, value)
@@ -115,7 +114,7 @@ def take(engine: Engine, path: Path, header: Header, value: Any) -> None:
         _take_unknown_cookies(engine, path, header, value.spi)
 
 
-def _take_unknown_cookies(engine: Engine, path: Path, header: Header, spi: bytes) -> None:
+def _take_unknown_cookies(engine: Host, path: Path, header: Header, spi: bytes) -> None:
     """INVALID-COOKIE: the peer is asked whether it has lost the ISAKMP SA of those cookies, in the
     notify or the header."""
     for cookies in (spi, header.cky_i + header.cky_r):
@@ -125,7 +124,7 @@ def _take_unknown_cookies(engine: Engine, path: Path, header: Header, spi: bytes
             return
 
 
-def _take_unknown_spi(engine: Engine, path: Path, value: Any) -> None:
+def _take_unknown_spi(engine: Host, path: Path, value: Any) -> None:
     """INVALID-SPI: where we do send with that SPI, the peer is asked whether it lives."""
     child = engine.sas.sent_with(path.remote, value.spi)
     if child is not None and child.parent is None:

@@ -19,7 +19,7 @@ from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.hash import get_hash
 from isakmp.crypto.prf import get_prf
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf
 from isakmp.exchange.script import Incoming, Outgoing, Wait, duplicate
 from isakmp.log.log import LogClass
 from isakmp.message import Payload
@@ -85,11 +85,12 @@ class Phase1:
     refused_id: bool = False
 
 
-X = Exchange[Phase1]
+X = ExchangeOf[Phase1]
 
 
-def fork(state: Phase1) -> Phase1:
+def fork(x: X) -> Phase1:
     """What is known, for another answer."""
+    state = x.state
     other = duplicate(state)
     other.nat, other.vendors = duplicate(state.nat), set(state.vendors)
     return other
@@ -240,11 +241,12 @@ def chosen_of(x: X) -> ChosenIke:
     return x.state.chosen
 
 
-def keys_of(x: X) -> Keys:
+def keys_of(x: Exchange) -> Keys:
     """The derived keys; the script sees to it that KE and NONCE came first."""
-    if x.state.keys is None:
-        raise MalformedPayload("KE", 28, "no keys are derived yet", "RFC 2409 5")
-    return x.state.keys
+    state = x.state
+    if isinstance(state, Phase1) and (keys := state.keys) is not None:
+        return keys
+    raise MalformedPayload("KE", 28, "no keys are derived yet", "RFC 2409 5")
 
 
 def make_key_pair(x: X, group: isakmp.Group) -> Wait:
@@ -291,7 +293,7 @@ def check_nonce(nonce: bytes, offset: int) -> None:
         raise MalformedPayload("NONCE", offset, f"has {len(nonce)} octets", "RFC 2409 5")
 
 
-def agree(x: Exchange[Any], pair: KeyPair, public: bytes) -> agreement.Octets:
+def agree(x: Exchange, pair: KeyPair, public: bytes) -> agreement.Octets:
     """g^xy. Refused where the peer's value is not in the group."""
     try:
         return (yield from agreement.agree(x.engine.work, pair, public))
@@ -454,23 +456,24 @@ def wrong_secret(x: X, how: str) -> Reason:
     )
 
 
-def refused_in_clear(x: Exchange[Any], said: str) -> Reason:
+def refused_in_clear(x: Exchange, said: str) -> Reason:
     """The reason that a peer's notify may be: of proposals, or of us where one was chosen."""
     return refused_by_peer(x, said, f"the peer said {said} (in clear, so unproven)")
 
 
-def refused_by_peer(x: Exchange[Any], said: str, detail: str) -> Reason:
+def refused_by_peer(x: Exchange, said: str, detail: str) -> Reason:
     """What an error notify can mean by the time that it comes."""
     if x.sa is not None:
         line = x.sa.local_id.line or x.remote.line
         if said == isakmp.Notify.AUTHENTICATION_FAILED.name:
             line = x.engine.owner.catalog.secret_line(x.remote, x.sa.remote_id)
         return refusal(AGREED, said, detail, f"identity {x.sa.local_id}", line)
-    if x.state.chosen is None:
+    s = x.state
+    if not isinstance(s, Phase1) or s.chosen is None:
         offered = ", ".join(t.name for t in x.remote.transforms)
         line = x.remote.transforms[0].line if x.remote.transforms else x.remote.line
         return refusal(x.script.name, said, detail, offered, line)
-    ours, line = x.state.local_id, x.state.secret_line
+    ours, line = s.local_id, s.secret_line
     if said == isakmp.Notify.INVALID_ID_INFORMATION.name:
         line = ours.line if ours else ""
     offered = f"identity {ours}" if ours else ""

@@ -27,6 +27,7 @@ from isakmp.constants.key_exchange import Method
 from isakmp.crypto import agreement, keymat
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import (
     END,
     PROTECTED,
@@ -218,7 +219,7 @@ def _add_responder_lifetime(x: X, message: Outgoing) -> None:
 # --- message 1 and 2, receiving --------------------------------------------------------------
 
 
-def prove(x: X, message: Incoming) -> None:
+def prove(x: Exchange, s: Quick, message: Incoming) -> None:
     """Whether HASH(1) or HASH(2) fits, of whatever is behind it: who is wrong is to hear so, with
     its own SPI. An answer that says nothing may have another one behind it."""
     first = message.payloads[0] if message.payloads else None
@@ -228,16 +229,16 @@ def prove(x: X, message: Incoming) -> None:
     if x.initiator:
         if P.SA not in message.kinds and P.NONCE not in message.kinds:
             return
-        expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, x.state.ni_b, rest)
+        expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest)
     else:
         expected = keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
     message.proven = compare_digest(first.body, expected)
     if message.proven:
         parent(x).ids.spoken = True
         offers = (p.value.proposals for p in message.payloads if p.type == P.SA)
-        x.state.first_spi = next((one.spi for offer in offers for one in offer), b"")
+        s.first_spi = next((one.spi for offer in offers for one in offer), b"")
     if x.initiator and message.proven:
-        x.state.committed = message.commit if message.header.flags & _COMMIT else b""
+        s.committed = message.commit if message.header.flags & _COMMIT else b""
 
 
 def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
@@ -359,16 +360,16 @@ def recv_HASH(x: X, message: Incoming) -> None:
     check_hash(take_hash(message)[0], expected)
 
 
-def take_without_commit_bit(x: X, flags: int, datagram: bytes) -> bool:
+def take_without_commit_bit(x: Exchange, flags: int, datagram: bytes) -> bool:
     """Whether it is the answer that came with the commit bit, or is looked at, without it. One of
     the two was forged, so the SAs are used, now or once our last message has left. It is known by
     its last block, as nothing in the header is protected."""
-    looked_at = x.script is QUICK_MODE_COMMIT or (isinstance(x.state, Quick) and x.looks)
-    if not looked_at or flags & _COMMIT:
+    s = x.state
+    if not isinstance(s, Quick) or not (x.looks or x.script is QUICK_MODE_COMMIT):
         return False
-    if not x.state.committed or not datagram.endswith(x.state.committed):
+    if flags & _COMMIT or not s.committed or not datagram.endswith(s.committed):
         return False
-    x.state.unconfirmed = True
+    s.unconfirmed = True
     x.engine.conclude(x)
     return True
 

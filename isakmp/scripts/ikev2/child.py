@@ -108,7 +108,21 @@ class Child:
         return found if self.with_group else tuple(p.without_groups for p in found)
 
 
-X = Exchange[Any]
+@dataclass(slots=True)
+class Creating:
+    """What is known of an SA while it is made. child: None where it is no child SA; choice: the
+    proposal that was taken, of an IKE SA, or of what key exchanges are left to do."""
+
+    child: Child | None = None
+    choice: Any = None
+
+
+def child_of(x: Exchange) -> Child | None:
+    """What an exchange knows of the child SA that it makes, if it does."""
+    return x.state.child if isinstance(x.state, Creating) else None
+
+
+X = Exchange
 
 
 def connection_of(c: Child) -> Connection:

@@ -17,13 +17,13 @@ from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import ExchangeOf
 from isakmp.exchange.script import Outgoing, Wait
 from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, less, rekey
 from isakmp.scripts.ikev2.additional import Additional
-from isakmp.scripts.ikev2.child import Child
+from isakmp.scripts.ikev2.child import Creating
 from isakmp.scripts.ikev2.common import sa_of
 from isakmp.scripts.ikev2.ike_auth import arm_reauthentication
 from isakmp.scripts.ikev2.informational import take_back
@@ -36,7 +36,7 @@ LINK_SIZE = 16
 
 
 @dataclass(slots=True)
-class Create:
+class Create(Creating):
     """What the steps of one negotiation have learned. child None: it rekeys the IKE SA.
 
     spi_i, spi_r: of the new IKE SA; began: the exchange asks for something, which from then on
@@ -44,7 +44,6 @@ class Create:
     the request that goes on with it has to bring along.
     """
 
-    child: Child | None = None
     ni: bytes = b""
     nr: bytes = b""
     group: int | None = None
@@ -52,7 +51,6 @@ class Create:
     g_ir: bytes = field(default=b"", repr=False)
     ke_peer: Any = None
     restarts: int = 0
-    choice: Any = None
     chosen: ChosenIkev2 | None = None
     spi_i: bytes = b""
     spi_r: bytes = b""
@@ -61,7 +59,7 @@ class Create:
     link: bytes = field(default=b"", repr=False)
 
 
-X = Exchange[Create]
+X = ExchangeOf[Create]
 
 
 def add_rest(x: X, message: Outgoing) -> Wait:

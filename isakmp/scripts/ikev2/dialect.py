@@ -15,8 +15,9 @@ from isakmp.constants import IKEV2, ikev2, name_of
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
 from isakmp.exchange.candidates import family
+from isakmp.exchange.dialect import Key
 from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import UNNUMBERED, Exchange, Key
+from isakmp.exchange.exchange import UNNUMBERED, Exchange, ExchangeOf, Host
 from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.log.log import LogClass
 from isakmp.message import (
@@ -28,7 +29,7 @@ from isakmp.payloads.ikev2 import FAMILY
 from isakmp.policy.spd import Connection, Remote, Traffic
 from isakmp.sa import ChildSa, IsakmpSa, State
 from isakmp.scripts.ikev2 import common, notices, sealing
-from isakmp.scripts.ikev2.child import Child
+from isakmp.scripts.ikev2.child import Child, child_of
 from isakmp.scripts.ikev2.create_child_sa import CREATE_CHILD_SA
 from isakmp.scripts.ikev2.creation import Create
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
@@ -72,7 +73,7 @@ class Ikev2:
 
     # --- exchanges ---------------------------------------------------------------------------
 
-    def heard(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def heard(self, exchange: Exchange, message: Incoming) -> None:
         """The peer lives; behind a NAT it is where this came from (RFC 7296 2.23): its message ID
         was in the window, and has not come before. An IKE SA that is on its way out follows its
         peer, too: of two devices of one identity it may be the other one's."""
@@ -86,7 +87,7 @@ class Ikev2:
         if where != sa.path and sa.state is not State.LARVAL:
             engine.owner.moved(sa, where)
 
-    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def inspect(self, exchange: Exchange, message: Incoming) -> None:
         """Refuse what must be understood and is not (RFC 7296 2.5, 3.10.1)."""
         if exchange.initiator:
             heed_deletes(exchange, message)
@@ -101,22 +102,22 @@ class Ikev2:
                 )  # fmt: skip
 
     @staticmethod
-    def _not_understood(exchange: Exchange[Any]) -> None:
+    def _not_understood(exchange: Exchange) -> None:
         """An answer that makes a child SA and is not understood, or not done with: the peer is to
         delete it. Which IKE SA one has made is not known, so that both end."""
         if not exchange.initiator or exchange.script not in _CREATING:
             return
-        if exchange.state.child is not None:
-            take_back(exchange, exchange.state.child)
+        if (child := child_of(exchange)) is not None:
+            take_back(exchange, child)
         else:
             common.end_sa(exchange, tell=True)
 
-    def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def accepted(self, exchange: Exchange, message: Incoming) -> None:
         """What the peer says of its window counts in any message."""
         if exchange.sa is not None and message.protected:
             common.take_window(exchange.sa, message)
 
-    def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
+    def leftover(self, exchange: Exchange, message: Incoming, payload: Payload) -> None:
         """What nobody has asked for is ignored (RFC 7296 2.5)."""
         if payload.type != P.VENDOR:
             exchange.engine.log.debug(LogClass.MESSAGE, 30, "%s: ignored payload %s", exchange,
@@ -124,7 +125,7 @@ class Ikev2:
 
     # --- sealing -----------------------------------------------------------------------------
 
-    def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
+    def seal(self, exchange: Exchange, message: Outgoing) -> tuple[bytes, ...]:
         """Header and payloads, in an SK payload where the message asks for it.
 
         Under every IKE SA, rekeyed ones too, our first message says how many requests we take.
@@ -140,42 +141,42 @@ class Ikev2:
             message.payloads.insert(at, (P.NOTIFY, value))
         return sealing.seal(exchange, message.payloads, message.protected)
 
-    def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
+    def again(self, exchange: Exchange) -> tuple[bytes, ...]:
         """Our message for another time; what came in pieces and to nothing is cut smaller."""
         return sealing.again(exchange)
 
-    def authenticator(self, exchange: Exchange[Any]) -> int:
+    def authenticator(self, exchange: Exchange) -> int:
         """AUTH, whatever the method."""
         return int(P.AUTH)
 
     # --- message IDs -------------------------------------------------------------------------
 
-    def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:
+    def identifiers(self, new_cookie: Callable[[], bytes]) -> tuple[bytes, bytes]:
         """Our SPI (RFC 7296 2.6)."""
-        return engine.new_cookie(), bytes(8)
+        return new_cookie(), bytes(8)
 
-    def key(self, exchange: Exchange[Any]) -> Key:
+    def key(self, exchange: Exchange) -> Key:
         """The SPI that we chose, and the message ID; of what the peer counts a negative number."""
         number = exchange.message_id
         return self.name, exchange.own_cookie, number if exchange.initiator else -1 - number
 
-    def ends_sa(self, exchange: Exchange[Any]) -> bool:
+    def ends_sa(self, exchange: Exchange) -> bool:
         """A request that is not answered ends an established IKE SA (RFC 7296 2.4)."""
         sa = exchange.sa
         return exchange.initiator and sa is not None and sa.state is State.ESTABLISHED
 
-    def awaited(self, exchange: Exchange[Any]) -> bool:
+    def awaited(self, exchange: Exchange) -> bool:
         """Each request under an IKE SA has its answer, which the peer's window waits for."""
         if not exchange.initiator:
             return False
         return any(x.sa is not None and x.last_out for x in family(exchange.root))
 
-    def connection(self, exchange: Exchange[Any]) -> Connection | None:
+    def connection(self, exchange: Exchange) -> Connection | None:
         """That of the child SA which comes with an IKE SA, or by itself."""
-        child = getattr(exchange.state, "child", None)
-        return child.connection if isinstance(child, Child) else None
+        child = child_of(exchange)
+        return child.connection if child is not None else None
 
-    def message_id(self, exchange: Exchange[Any]) -> int:
+    def message_id(self, exchange: Exchange) -> int:
         """The next of ours; the initial exchanges count on from 0."""
         if exchange.sa is None:
             return 0
@@ -183,7 +184,7 @@ class Ikev2:
             return int(exchange.sa.ids.take())
         return exchange.message_id + 1
 
-    def next_leg(self, exchange: Exchange[Any]) -> bool:
+    def next_leg(self, exchange: Exchange) -> bool:
         """Another request has another message ID: ours waits its turn as every request, the peer's
         is expected. It has as long as the one before."""
         sa, engine = exchange.sa, exchange.engine
@@ -208,7 +209,7 @@ class Ikev2:
         return False
 
     @staticmethod
-    def _wait_to_resume(exchange: Exchange[Any]) -> None:
+    def _wait_to_resume(exchange: Exchange) -> None:
         """The peer goes on with it by what its request says, or soon never (RFC 9370 2.2.4)."""
         exchange.message_id = UNNUMBERED
         exchange.hint = Reason(
@@ -225,7 +226,7 @@ class Ikev2:
         ahead = sum(1 for x in begun if not x.last_out)
         return bool(sa.ids.room(ahead))
 
-    def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+    def ended(self, exchange: Exchange, reason: Reason | None) -> None:
         """Keep an answer for who has missed it; after a request, the next one may begin."""
         sa, engine = exchange.sa, exchange.engine
         if sa is None:
@@ -256,7 +257,7 @@ class Ikev2:
         if header.major > 2 and not header.flags & RESPONSE:
             notices.answer(engine, path, header, Notify.INVALID_MAJOR_VERSION)
 
-    def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
+    def notify(self, exchange: Exchange, refused: Refused) -> None:
         """Tell the peer: in the answer to its request, or in a request of our own."""
         if exchange.initiator:
             self._tell_of_answer(exchange, refused)
@@ -279,7 +280,7 @@ class Ikev2:
         if exchange.sa is not None:
             self._refused_under(exchange, exchange.sa, refused.notify)
 
-    def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
+    def withdraw(self, exchange: Exchange, reason: Reason) -> None:
         """A request has its answer: without one the peer would count us as dead. What it has made
         with its own answer goes."""
         if not exchange.initiator and exchange.message_id != UNNUMBERED:
@@ -287,7 +288,7 @@ class Ikev2:
         elif exchange.looks:
             self._not_understood(exchange)
 
-    def _tell_of_answer(self, exchange: Exchange[Any], refused: Refused) -> None:
+    def _tell_of_answer(self, exchange: Exchange, refused: Refused) -> None:
         """An answer of no use: why (2.21.2), or the end (2.21.3, RFC 6989 2.5)."""
         if exchange.script is IKE_AUTH and exchange.sa is not None and exchange.unwanted:
             tell(exchange.engine, self, exchange.sa, [delete_ike()])
@@ -297,7 +298,7 @@ class Ikev2:
         elif exchange.script in _CREATING and refused.notify == Notify.INVALID_SYNTAX:
             common.end_sa(exchange, tell=True)
 
-    def _refused_under(self, exchange: Exchange[Any], sa: IsakmpSa, notify: int) -> None:
+    def _refused_under(self, exchange: Exchange, sa: IsakmpSa, notify: int) -> None:
         """What a refusal means for its IKE SA: what is badly formatted ends it (2.21.3)."""
         if sa.state is State.LARVAL:
             self.sa_gone(exchange.engine, sa)
@@ -307,8 +308,8 @@ class Ikev2:
     # --- verbs of the daemon -----------------------------------------------------------------
 
     def begin_sa(
-        self, engine: Engine, remote: Remote, path: Path, connection: Connection | None
-    ) -> Exchange[Any]:
+        self, engine: Host, remote: Remote, path: Path, connection: Connection | None
+    ) -> Exchange:
         """Start the initial exchanges with a peer."""
 
         def prepare(state: Initial) -> None:
@@ -318,9 +319,9 @@ class Ikev2:
         return engine.initiate(self, IKE_SA_INIT, remote, path, name=name, prepare=prepare)
 
     def begin_child(
-        self, engine: Engine, sa: IsakmpSa, connection: Connection, old: ChildSa | None,
+        self, engine: Host, sa: IsakmpSa, connection: Connection, old: ChildSa | None,
         part: Traffic | None = None,
-    ) -> Exchange[Any]:  # fmt: skip
+    ) -> Exchange:  # fmt: skip
         """Start CREATE_CHILD_SA for a child SA."""
 
         def prepare(state: Create) -> None:
@@ -331,21 +332,21 @@ class Ikev2:
         return engine.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, name=connection.name,
                                sa=sa, prepare=prepare)  # fmt: skip
 
-    def rekey_sa(self, engine: Engine, sa: IsakmpSa) -> None:
+    def rekey_sa(self, engine: Host, sa: IsakmpSa) -> None:
         """Start CREATE_CHILD_SA for a successor of ``sa``."""
         if any(x.initiator and rekeys_ike(x) for x in sa.running.values()):
             return
         engine.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, sa=sa)
 
-    def reauthenticate(self, engine: Engine, sa: IsakmpSa) -> None:
+    def reauthenticate(self, engine: Host, sa: IsakmpSa) -> None:
         """IKE_SA_INIT and IKE_AUTH again (RFC 7296 2.8.3)."""
         engine.owner.reauthenticate(sa)
 
-    def tell(self, engine: Engine, sa: IsakmpSa, items: list[tuple[int, Any]]) -> Exchange[Info]:
+    def tell(self, engine: Host, sa: IsakmpSa, items: list[tuple[int, Any]]) -> ExchangeOf[Info]:
         """Send an INFORMATIONAL under ``sa``."""
         return tell(engine, self, sa, items)
 
-    def tell_deleted(self, engine: Engine, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
+    def tell_deleted(self, engine: Host, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
         """Tell the peer that a child SA, or ``sa`` itself, is gone (RFC 7296 1.4.1)."""
         items = [delete_ike() if child is None else delete_children([child])]
         return tell(engine, self, sa, items).finished
@@ -353,7 +354,7 @@ class Ikev2:
     def tell_later(self, child: ChildSa) -> None:
         """No child SA outlives its IKE SA."""
 
-    def probe(self, engine: Engine, sa: IsakmpSa, sequence: int) -> None:
+    def probe(self, engine: Host, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive; a request that is under way tells as much, and goes out
         once more, as it may have got lost. Whatever answers is proof (receive.py)."""
         asked = [x for x in sa.running.values() if x.initiator and x.last_out]
@@ -363,7 +364,7 @@ class Ikev2:
         if not asked:
             tell(engine, self, sa, [])
 
-    def unknown_spi(self, engine: Engine, path: Path, spi: int) -> None:
+    def unknown_spi(self, engine: Host, path: Path, spi: int) -> None:
         """INVALID_SPI (1.5): under the IKE SA with that address; without any, in clear."""
         sa, data = engine.sas.at(path), spi.to_bytes(4, "big")
         if sa is not None and sa.dialect == self.name:
@@ -371,7 +372,7 @@ class Ikev2:
         elif sa is None:
             notices.send_one_way(engine, path, Notify.INVALID_SPI, data)
 
-    def remark(self, engine: Engine, sa: IsakmpSa, notify: int, data: bytes) -> None:
+    def remark(self, engine: Host, sa: IsakmpSa, notify: int, data: bytes) -> None:
         """Tell the peer what it may like to know; strangers may be behind it, so not too often,
         and not while another request of ours is under way."""
         idle = not any(x.initiator for x in sa.running.values())
@@ -380,6 +381,6 @@ class Ikev2:
         if engine.budget.take(notify, sa.path.remote, proven=True):
             self.tell(engine, sa, [(int(P.NOTIFY), common.notify_value(notify, data))])
 
-    def sa_gone(self, engine: Engine, sa: IsakmpSa) -> None:
+    def sa_gone(self, engine: Host, sa: IsakmpSa) -> None:
         """Keep the last answers of an IKE SA that has ended."""
         self._receiver.ended.add(engine.timers, sa)

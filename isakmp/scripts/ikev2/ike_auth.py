@@ -18,7 +18,7 @@ from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.crypto import skeyseed
 from isakmp.crypto.skeyseed import SkKeys
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Host
 from isakmp.exchange.script import (
     END,
     PROTECTED,
@@ -387,7 +387,7 @@ def _complete(x: X, sa: IsakmpSa, s: Initial) -> None:
     sa.find_peer()
 
 
-def arm_reauthentication(engine: Engine, sa: IsakmpSa) -> None:
+def arm_reauthentication(engine: Host, sa: IsakmpSa) -> None:
     """Whoever began the initial exchanges begins them anew (RFC 7296 2.8.3)."""
     wait = max(1.0, sa.reauth_at - engine.now())
     sa.events["reauthentication"] = engine.timers.add(

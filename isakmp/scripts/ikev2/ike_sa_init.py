@@ -28,6 +28,7 @@ from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.prf import get_prf_v2
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange.exchange import ScriptOf
 from isakmp.exchange.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
 from isakmp.log.log import LogClass
 from isakmp.policy import proposal
@@ -282,7 +283,7 @@ def _was_sent(s: Initial, group: int, cookie: bytes) -> bool:
     return any((first.group, first.cookie) == (group, cookie) for first in s.asked)
 
 
-def _following(x: X) -> Script[Initial]:
+def _following(x: X) -> ScriptOf[Initial]:
     """What the keys are made with is not all there yet, or is."""
     return IKE_INTERMEDIATE if chosen_of(x).additional else IKE_AUTH
 

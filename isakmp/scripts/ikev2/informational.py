@@ -18,8 +18,7 @@ from isakmp.constants import ikev2, name_of
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
 from isakmp.exchange.dialect import Dialect
-from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf, Host, ScriptOf
 from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script
 from isakmp.log.log import LogClass
 from isakmp.policy.sameness import same_identity
@@ -44,7 +43,7 @@ class Info:
     then: list[Callable[[], object]] = field(default_factory=list)
 
 
-X = Exchange[Info]
+X = ExchangeOf[Info]
 
 
 def send_INFO(x: X, message: Outgoing) -> None:
@@ -159,7 +158,7 @@ def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
     then += [partial(owner.children.delete_child, child, tell=False) for child in found.children]
 
 
-def heed_deletes(x: Exchange[Any], message: Incoming) -> None:
+def heed_deletes(x: Exchange, message: Incoming) -> None:
     """What the answer to a request of ours deletes beside (C.6), once the exchange is over: it may
     be about the same SA. Nobody answers an answer, so our half of a pair goes in a request."""
     sa, values = x.sa, [payload.value for payload in message.payloads if payload.type == P.DELETE]
@@ -181,13 +180,13 @@ def heed_deletes(x: Exchange[Any], message: Incoming) -> None:
     x.finished.then(act)
 
 
-def _is_ours(x: Exchange[Any], sa: IsakmpSa, name: tuple[int, int]) -> bool:
+def _is_ours(x: Exchange, sa: IsakmpSa, name: tuple[int, int]) -> bool:
     """Whether it is the other half of what we are deleting ourselves."""
     child = x.engine.sas.child_by_spi(*name, str(sa.path.remote))
     return child is not None and child.state is State.DELETING
 
 
-def _ike_deleted(x: Exchange[Any], sa: IsakmpSa) -> None:
+def _ike_deleted(x: Exchange, sa: IsakmpSa) -> None:
     """Other child SAs send from now on, where there are some."""
     x.engine.log.info("%s deleted by the peer", sa)
     for child in x.engine.sas.own_children(sa):
@@ -201,7 +200,7 @@ def _spis(value: Any) -> list[tuple[int, int]]:
     return [(protocol, int.from_bytes(spi, "big")) for spi in value.spis if len(spi) == SPI_SIZE]
 
 
-def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> deletes.Named:
+def _deleted(x: Exchange, sa: IsakmpSa, spis: list[tuple[int, int]]) -> deletes.Named:
     """The child SAs of those names; others send from now on, where there are some."""
     sas = x.engine.sas
     found = deletes.named(
@@ -221,7 +220,7 @@ def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> del
     return found
 
 
-def _insisted(x: X, child: ChildSa) -> None:
+def _insisted(x: Exchange, child: ChildSa) -> None:
     """The peer ends what has just been made: that it did not get what it asked for is why."""
     number, again = child.parent.ids.repeated if child.parent else (0, 0.0)
     answered = max(child.established, again) if number == child.request else child.established
@@ -236,7 +235,7 @@ def _insisted(x: X, child: ChildSa) -> None:
     x.engine.owner.connections.child_refused(child.connection, child.end)
 
 
-def _speaks_for(x: X, sa: IsakmpSa, child: ChildSa) -> bool:
+def _speaks_for(x: Exchange, sa: IsakmpSa, child: ChildSa) -> bool:
     """Whether the peer may delete ``child`` under ``sa``, which one end may have replaced."""
     parent = child.parent
     if parent is None:  # of IKEv1: it may have outlived the ISAKMP SA that it was made under
@@ -257,7 +256,7 @@ def delete_children(children: list[ChildSa]) -> tuple[int, Any]:
     return P.DELETE, {"protocol_id": int(_NUMBERS[first]), "spis": spis}
 
 
-def take_back(x: Exchange[Any], c: Child) -> None:
+def take_back(x: Exchange, c: Child) -> None:
     """The peer has made a child SA of an answer that we do not take: it is to delete it."""
     wire = c.proposals[0].protocol
     if c.spi_in and c.spi_out not in c.gone:
@@ -271,8 +270,8 @@ def delete_ike() -> tuple[int, Any]:
 
 
 def tell(
-    engine: Engine, dialect: Dialect, sa: IsakmpSa, payloads: list[tuple[int, Any]]
-) -> Exchange[Info]:
+    engine: Host, dialect: Dialect[Exchange], sa: IsakmpSa, payloads: list[tuple[int, Any]]
+) -> ExchangeOf[Info]:
     """Begin an INFORMATIONAL under ``sa``."""
 
     def prepare(state: Info) -> None:
@@ -299,7 +298,7 @@ def recv_ANY(x: X, message: Incoming) -> None:
     )  # fmt: skip
 
 
-def unknown(exchange_type: int) -> Script[Info]:
+def unknown(exchange_type: int) -> ScriptOf[Info]:
     """The script of a request of a type that is not known, or not for now (RFC 7296 3.10.1)."""
     name = f"exchange {name_of(ikev2.Exchange, exchange_type)}"
     return replace(INFORMATIONAL, name=name, exchange_type=exchange_type, initiator=(),

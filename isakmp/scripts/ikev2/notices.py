@@ -9,6 +9,7 @@ from __future__ import annotations
 from isakmp.constants import ikev2
 from isakmp.errors import Refused
 from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Host
 from isakmp.message import HEADER_SIZE, Header, build_payloads
 from isakmp.path import Path
 from isakmp.policy.peers import IKE_SA_INIT
@@ -22,25 +23,25 @@ INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 NOBODY = bytes(8)
 
 
-def answer(engine: Engine, path: Path, header: Header, notify: int, data: bytes = b"") -> None:
+def answer(engine: Host, path: Path, header: Header, notify: int, data: bytes = b"") -> None:
     """An unprotected answer to a request, bounded: strangers can make us send them."""
     if notify and may_send(engine, path, notify):
         send_answer(engine, path, header, notify, data)
 
 
-def may_send(engine: Engine, path: Path, notify: int) -> bool:
+def may_send(engine: Host, path: Path, notify: int) -> bool:
     """Whether one more may go there in clear. An honest peer needs to hear of another group
     whatever strangers do, and INVALID_KE_PAYLOAD is smaller than what asks for it."""
     return notify == Notify.INVALID_KE_PAYLOAD or engine.budget.take(notify, path.remote)
 
 
-def send_answer(engine: Engine, path: Path, header: Header, notify: int, data: bytes) -> None:
+def send_answer(engine: Host, path: Path, header: Header, notify: int, data: bytes) -> None:
     """One that costs the budget nothing, as it is what keeps strangers off: a cookie."""
     flags = RESPONSE | (header.flags & INITIATOR ^ INITIATOR)
     _send(engine, path, header, flags, notify, data)
 
 
-def send_one_way(engine: Engine, path: Path, notify: int, data: bytes) -> None:
+def send_one_way(engine: Host, path: Path, notify: int, data: bytes) -> None:
     """A message of no exchange, which nobody answers (1.5), to an address that may be a peer's."""
     try:
         engine.owner.catalog.find_remote(path.remote, IKE_SA_INIT)
@@ -52,7 +53,7 @@ def send_one_way(engine: Engine, path: Path, notify: int, data: bytes) -> None:
 
 
 def _send(
-    engine: Engine, path: Path, like: Header, flags: int, notify: int, data: bytes
+    engine: Host, path: Path, like: Header, flags: int, notify: int, data: bytes
 ) -> None:  # fmt: skip
     """A notify in a message ``like`` another: of its SPIs, exchange type and message ID."""
     first, chain = build_payloads(2, [(P.NOTIFY, common.notify_value(notify, data))])

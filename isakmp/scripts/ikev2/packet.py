@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isakmp.constants import ikev2
 from isakmp.errors import MalformedPayload
-from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Host
 from isakmp.exchange.script import Incoming
 from isakmp.log.log import LogClass
 from isakmp.message import HEADER_SIZE, Header, Message, Payload, parse_payloads, whole
@@ -67,7 +67,7 @@ def is_told_in_clear(header: Header, datagram: bytes) -> bool:
     return ikev2.Payload.NOTIFY in kinds and kinds[-1] not in (SK, SKF)
 
 
-def read_clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> Incoming:
+def read_clear(engine: Host, path: Path, header: Header, datagram: bytes) -> Incoming:
     """A message in clear. MalformedPayload where it breaks a rule."""
     data = datagram[HEADER_SIZE:]
     payloads, end = parse_payloads(2, header.next_payload, data)
@@ -80,7 +80,7 @@ def read_clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> I
 
 
 def record(
-    engine: Engine, path: Path, header: Header, payloads: list[Payload] | None, chain: bytes
+    engine: Host, path: Path, header: Header, payloads: list[Payload] | None, chain: bytes
 ) -> None:
     """What came, or goes out where ``payloads`` is None, for the log and the capture."""
     out = payloads is None

@@ -16,9 +16,7 @@ from isakmp.scripts.ikev2.packet import SK, SKF, record
 INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 
 
-def seal(
-    exchange: Exchange[Any], items: list[tuple[int, Any]], protected: bool
-) -> tuple[bytes, ...]:
+def seal(exchange: Exchange, items: list[tuple[int, Any]], protected: bool) -> tuple[bytes, ...]:
     """The datagrams of a message with those payloads."""
     engine, sa = exchange.engine, exchange.sa
     first, chain = build_payloads(2, items)
@@ -30,7 +28,7 @@ def seal(
 
 
 def _protect(
-    exchange: Exchange[Any], sa: IsakmpSa, header: Header, first: int, chain: bytes
+    exchange: Exchange, sa: IsakmpSa, header: Header, first: int, chain: bytes
 ) -> tuple[bytes, ...]:
     """One SK payload, or as many SKF payloads as it takes."""
     sk = sa.keys.seals
@@ -45,7 +43,7 @@ def _protect(
 
 
 def _cut(
-    exchange: Exchange[Any], sa: IsakmpSa, header: Header, first: int, pieces: list[bytes]
+    exchange: Exchange, sa: IsakmpSa, header: Header, first: int, pieces: list[bytes]
 ) -> tuple[bytes, ...]:
     sk, datagrams = sa.keys.seals, []
     for number, piece in enumerate(pieces, 1):
@@ -57,7 +55,7 @@ def _cut(
     return tuple(datagrams)
 
 
-def again(exchange: Exchange[Any]) -> tuple[bytes, ...]:
+def again(exchange: Exchange) -> tuple[bytes, ...]:
     """Our message for another time; what came in pieces and to nothing is cut smaller."""
     sa = exchange.sa
     if exchange.plain is None or sa is None or exchange.retries < 2:
@@ -72,13 +70,13 @@ def again(exchange: Exchange[Any]) -> tuple[bytes, ...]:
     return _cut(exchange, sa, _header(exchange, first, chain), first, cut)
 
 
-def _room(exchange: Exchange[Any], sa: IsakmpSa) -> int:
+def _room(exchange: Exchange, sa: IsakmpSa) -> int:
     """Octets of payloads in one piece, whatever padding takes of it."""
     sk = sa.keys.seals
     return int(sa.fragments.room(exchange.where, sk.sealed_size(0) + sk.block_size))
 
 
-def _header(exchange: Exchange[Any], first: int, chain: bytes) -> Header:
+def _header(exchange: Exchange, first: int, chain: bytes) -> Header:
     sa = exchange.sa
     began = sa.initiator if sa is not None else exchange.initiator
     flags = (INITIATOR if began else 0) | (0 if exchange.initiator else RESPONSE)

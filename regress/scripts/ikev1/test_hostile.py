@@ -17,6 +17,7 @@ from isakmp.exchange.bounds import Limits
 from isakmp.exchange.candidates import leaves
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header
 from isakmp.payloads import family
+from isakmp.scripts.ikev1.phase_1 import Phase1
 from regress.pair import EAST, WEST, Host, Network, Packet, both, connected, stranger
 from regress.payloads.values import VALUES
 
@@ -53,8 +54,9 @@ def keys_and_iv(host: Host, message_id: int) -> tuple[Any, bytes, Header] | None
     """What a peer that knows the keys would encrypt with now."""
     engine = host.daemon.engine
     for exchange in [leaves(x)[-1] for x in engine.exchanges.values()]:
-        if exchange.message_id == message_id == 0 and getattr(exchange.state, "keys", None):
-            keys, iv = exchange.state.keys, exchange.protection
+        state = exchange.state
+        if exchange.message_id == message_id == 0 and isinstance(state, Phase1) and state.keys:
+            keys, iv = state.keys, exchange.protection
             return keys, iv, _header(exchange.cky_i, exchange.cky_r)
         if message_id and exchange.message_id == message_id and exchange.sa is not None:
             keys = exchange.sa.keys

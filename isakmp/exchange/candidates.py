@@ -104,9 +104,7 @@ class CandidatesHost(Protocol):
 
     def now(self) -> float: ...
 
-    def took(
-        self, exchange: Exchange, message: Incoming, script: Script[Exchange, object]
-    ) -> None:  # fmt: skip
+    def took(self, exchange: Exchange, message: Incoming, script: Script[Exchange, object]) -> None:
         """A receiving step of that script accepted its message."""
 
     def repeat(self, exchange: Exchange) -> None:

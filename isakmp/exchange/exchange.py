@@ -68,7 +68,7 @@ class Exchange:
     message_id: int
     created: float
     origin: Address
-    engine: Host
+    host: Host
     state: object
     sa: IsakmpSa | None = None
     stranger: bool = False
@@ -117,12 +117,12 @@ class Exchange:
     def forked(self) -> Self:
         """The same once more, to go on with one of several answers. Its end is that of this."""
         script = self.script
-        state = script.fork(self) if script.fork else duplicate(self.state)
         another: Callable[..., Self] = type(self)
         return another(
             self.number, self.dialect, script, self.initiator, self.remote, self.path,
-            self.cky_i, self.cky_r, self.message_id, self.created, self.origin, self.engine,
-            state, self.sa, self.stranger, self.name, self.step,
+            self.cky_i, self.cky_r, self.message_id, self.created, self.origin, self.host,
+            script.fork(self) if script.fork else duplicate(self.state),
+            self.sa, self.stranger, self.name, self.step,
             last_in=self.last_in, last_out=self.last_out, protection=self.protection,
             finished=self.finished, stem=self, unwanted=self.unwanted, untaken=True,
             before=self.before,

@@ -19,12 +19,12 @@ class KeyExchange(Dialect[Exchange], Protocol):
     """Whether child SAs end with the SA they were made under, and move to its successor."""
 
     def begin_sa(
-        self, engine: Host, remote: Remote, path: Path, connection: Connection | None
+        self, host: Host, remote: Remote, path: Path, connection: Connection | None
     ) -> Exchange:
         """Start what makes the SA that protects others; ``connection`` may come with it."""
 
     def begin_child(
-        self, engine: Host, sa: IsakmpSa, connection: Connection, old: ChildSa | None,
+        self, host: Host, sa: IsakmpSa, connection: Connection, old: ChildSa | None,
         part: Traffic | None = None,
     ) -> Exchange:  # fmt: skip
         """Start the exchange that makes a child SA, in the place of ``old``, which may be of
@@ -33,23 +33,23 @@ class KeyExchange(Dialect[Exchange], Protocol):
     def connection(self, exchange: Exchange) -> Connection | None:
         """That of the child SA which an exchange makes, once it is known."""
 
-    def rekey_sa(self, engine: Host, sa: IsakmpSa) -> None:
+    def rekey_sa(self, host: Host, sa: IsakmpSa) -> None:
         """A successor for ``sa``."""
 
-    def reauthenticate(self, engine: Host, sa: IsakmpSa) -> None:
+    def reauthenticate(self, host: Host, sa: IsakmpSa) -> None:
         """The same by proving everything anew."""
 
-    def tell_deleted(self, engine: Host, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
+    def tell_deleted(self, host: Host, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
         """Tell the peer that a child SA, or ``sa`` itself, is gone; done once it is."""
 
     def tell_later(self, child: ChildSa) -> None:
         """There is no SA under which the peer could be told that ``child`` is gone."""
 
-    def probe(self, engine: Host, sa: IsakmpSa, sequence: int) -> None:
+    def probe(self, host: Host, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive."""
 
-    def unknown_spi(self, engine: Host, path: Path, spi: int) -> None:
+    def unknown_spi(self, host: Host, path: Path, spi: int) -> None:
         """ESP or AH came from there for no SA of ours: tell whose IKE SA it is."""
 
-    def sa_gone(self, engine: Host, sa: IsakmpSa) -> None:
+    def sa_gone(self, host: Host, sa: IsakmpSa) -> None:
         """An SA has ended; what its peer may still ask for again is kept for a while."""

@@ -97,13 +97,13 @@ class Script(Generic[X, State]):
     becomes where a message comes that is theirs; takes: which that is, of a variant (default: what
     the script itself lacks something in, and the variant nothing); refuses: a variant that takes
     over for one message only, as that refuses something; tells: what the peer is told stays true,
-    whatever becomes of what is configured; fork: the memory once more, for another answer to the
-    same message; question: what an answer is to, where several messages wait for one; joins:
-    whether a fork takes another answer for its own, as the two make the same keys; rests: whether
-    an answer lets others go first for a round trip; anew: whether the same message is to be sent
-    once more, as a fork was refused under its keys for what another answer may mend; resumes:
-    whether a request goes on with what waits for one, under whatever number (default: the next one
-    does); rows: the syntax, message by message.
+    whatever becomes of what is configured; fork: the memory once more (default: the same values),
+    for another answer to the same message; question: what an answer is to, where several messages
+    wait for one; joins: whether a fork takes another answer for its own, as the two make the same
+    keys; rests: whether an answer lets others go first for a round trip; anew: whether the same
+    message is to be sent once more, as a fork was refused under its keys for what another answer
+    may mend; resumes: whether a request goes on with what waits for one, under whatever number
+    (default: the next one does); rows: the syntax, message by message.
     """
 
     name: str

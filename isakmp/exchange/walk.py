@@ -63,9 +63,12 @@ class Walk:
     """That of one engine's exchanges."""
 
     def __init__(
-        self, host: WalkHost, candidates: Candidates, retransmission: Retransmission,
+        self,
+        host: WalkHost,
+        candidates: Candidates,
+        retransmission: Retransmission,
         half_open: HalfOpen,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._host, self._candidates = host, candidates
         self._retransmission, self._half_open = retransmission, half_open
 
@@ -167,7 +170,7 @@ class Walk:
         number, steps = exchange.step, exchange.steps
         if number >= len(steps):
             self.finish(exchange)
-        elif exchange.sends(number):
+        elif (number % 2 == 0) is exchange.initiator:  # as sends() says, of every step
             row = exchange.script.rows[number]
             # What began an exchange ends with it; what only goes on from one does not end it.
             proven = cause is None or cause.proven or exchange.stem is None

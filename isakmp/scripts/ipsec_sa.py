@@ -24,7 +24,7 @@ def reserve_spi(
     """An SPI of ours for an inbound SA, or a CPI."""
     mode = connection.suites[0].protocols[0].transforms[0].encapsulation
     request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
-    number: int = yield x.engine.app.get_spi(request)
+    number: int = yield x.host.app.get_spi(request)
     return number
 
 
@@ -38,7 +38,7 @@ def give_back(
         name = SaId(protocol, spi, spec.src, spec.dst)
     else:
         name = SaId(protocol, spi, x.path.remote, x.path.local)
-    x.engine.app.delete_sa(name)
+    x.host.app.delete_sa(name)
 
 
 def check_room(
@@ -46,8 +46,8 @@ def check_room(
     notify: int, *, replacing: bool = False,
 ) -> None:  # fmt: skip
     """A peer that has proved itself may still ask for too much. Refused then, with ``notify``."""
-    there = bool(x.engine.sas.in_slot((connection.name, sa.peer, selectors[0])))
-    if reason := x.engine.bounds.child(sa, selectors, replacing=replacing or there):
+    there = bool(x.host.sas.in_slot((connection.name, sa.peer, selectors[0])))
+    if reason := x.host.bounds.child(sa, selectors, replacing=replacing or there):
         raise Refused(reason, notify)
 
 
@@ -56,16 +56,16 @@ def check_traffic(
     notify: int,
 ) -> None:  # fmt: skip
     """Nobody else has the traffic. Refused otherwise, with ``notify``."""
-    if taken := x.engine.bounds.traffic(sa, connection, selectors):
+    if taken := x.host.bounds.traffic(sa, connection, selectors):
         reason, holder = taken
         if holder is not None:
-            x.engine.owner.ask_holder(holder)
+            x.host.owner.ask_holder(holder)
         raise Refused(reason, notify)
 
 
 def limits(x: Exchange, seconds: int, kilobytes: int, packets: int) -> Limits:
     """The lifetimes of an SA; soft ones drawn so that the initiator comes first. 0: none."""
-    draw, margin = x.engine.random(1)[0] / 256, x.engine.settings.rekey_margin_percent
+    draw, margin = x.host.random(1)[0] / 256, x.host.settings.rekey_margin_percent
     octets = 1024 * kilobytes
     return Limits(
         soft_limit(seconds, draw, x.initiator, margin), seconds,

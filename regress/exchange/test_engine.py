@@ -882,7 +882,7 @@ def test_an_exchange_ends_once() -> None:
 def test_a_step_that_ends_its_own_exchange_sends_no_more() -> None:
     def step(x: X, message: Incoming) -> None:
         message.take(P.VENDOR)
-        x.engine.fail(x, Reason("enough", "of this"))
+        x.host.fail(x, Reason("enough", "of this"))
 
     pair = Pair(toy(responder=(step, says("2"), hears("3"), says("4"))))
     pair.near.begin()

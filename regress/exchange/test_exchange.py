@@ -24,7 +24,7 @@ def begun(initiator: bool = True) -> ExchangeOf[Join]:
     exchange = world.west.join(world.east)
     return ExchangeOf(
         7, exchange.dialect, exchange.script, initiator, exchange.remote, exchange.path,
-        b"initiate", b"responds", 5, 100.0, exchange.origin, exchange.engine, exchange.state,
+        b"initiate", b"responds", 5, 100.0, exchange.origin, exchange.host, exchange.state,
     )  # fmt: skip
 
 

@@ -175,7 +175,7 @@ class Toy:
 
     def message_id(self, exchange: Exchange) -> int:
         """A session that is not in use."""
-        engine = exchange.engine
+        engine = exchange.host
         while True:
             number = int.from_bytes(engine.random(4), "big")
             if engine.find(self.name, place_of(exchange.path), number) is None:
@@ -190,8 +190,8 @@ class Toy:
         data = wire.build(header, message.payloads, _MAC_SIZE if link else 0)
         if link:
             data += wire.sealed(_mac(link, data))
-        if exchange.engine.capture is not None:
-            exchange.engine.capture(exchange.path, True, data)
+        if exchange.host.capture is not None:
+            exchange.host.capture(exchange.path, True, data)
         return (data,)
 
     def again(self, exchange: Exchange) -> tuple[bytes, ...]:
@@ -213,7 +213,7 @@ class Toy:
 
     def leftover(self, exchange: Exchange, message: Incoming, payload: Payload) -> None:
         """Ignored."""
-        exchange.engine.log.debug(LogClass.MESSAGE, 30, "%s: left %d", exchange, payload.type)
+        exchange.host.log.debug(LogClass.MESSAGE, 30, "%s: left %d", exchange, payload.type)
 
     def ends_sa(self, exchange: Exchange) -> bool:
         """There is none."""
@@ -233,7 +233,7 @@ class Toy:
 
     def notify(self, exchange: Exchange, refused: Refused) -> None:
         """REFUSED with WHY, in clear, as often as strangers are told anything."""
-        engine, code = exchange.engine, refused.notify or self.failure
+        engine, code = exchange.host, refused.notify or self.failure
         if exchange.initiator or not engine.budget.take(code, exchange.path.remote):
             return
         header = Header(Kind.REFUSED, exchange.message_id)

@@ -104,7 +104,7 @@ def _check_proof(x: X, message: Incoming, what: bytes) -> None:
 def send_NAME_NONCE_TICKET_PROOF(x: X, message: Outgoing) -> Wait:
     s = x.state
     ticket, s.key = yield s.place.authority.ticket(s.place.us, s.them)
-    s.nonce_i = x.engine.random(16)
+    s.nonce_i = x.host.random(16)
     message.add(Type.NAME, {"data": s.place.us.encode()})
     message.add(Type.NONCE, {"data": s.nonce_i})
     message.add(Type.TICKET, {"data": ticket})
@@ -119,11 +119,11 @@ def recv_NAME_NONCE_TICKET_PROOF(x: X, message: Incoming) -> Wait:
     if said != s.them.encode():
         raise Refused(Reason("wrong-identity", "the ticket is another's"), NOT_PROVEN)
     _check_proof(x, message, b"join")
-    x.engine.known(x)
+    x.host.known(x)
 
 
 def send_NONCE_PROOF(x: X, message: Outgoing) -> None:
-    x.state.nonce_r = x.engine.random(16)
+    x.state.nonce_r = x.host.random(16)
     message.add(Type.NONCE, {"data": x.state.nonce_r})
     message.add(Type.PROOF, _proof(x, b"joined"))
 
@@ -145,7 +145,7 @@ def finalize(x: X) -> None:
 
 
 def send_NONCE(x: ExchangeOf[Leave], message: Outgoing) -> None:
-    message.add(Type.NONCE, {"data": x.engine.random(16)})
+    message.add(Type.NONCE, {"data": x.host.random(16)})
 
 
 def recv_NONCE(x: ExchangeOf[Leave], message: Incoming) -> None:

@@ -38,20 +38,20 @@ def take(x: Exchange, sa: IsakmpSa, value: Any) -> bool:
     seconds = seconds_of(value)
     if value.protocol_id == isakmp.Protocol.ISAKMP:
         # It lives under the very SA, whose cookies need not be told again.
-        x.engine.owner.shorten(sa, seconds)
+        x.host.owner.shorten(sa, seconds)
         return True
     child = _child(x, sa, value)
     if child is not None:
-        x.engine.owner.children.shorten(child, seconds)
+        x.host.owner.children.shorten(child, seconds)
     return child is not None
 
 
 def _child(x: Exchange, sa: IsakmpSa, value: Any) -> ChildSa | None:
     number = int.from_bytes(value.spi, "big") if len(value.spi) == 4 else 0
-    return received_with(x.engine.sas, sa, value.protocol_id, number)
+    return received_with(x.host.sas, sa, value.protocol_id, number)
 
 
-def renew_worn(engine: Host, sa: IsakmpSa) -> None:
+def renew_worn(host: Host, sa: IsakmpSa) -> None:
     """An ISAKMP SA whose message IDs are nearly used up ends soon, as one whose life is over."""
     if sa.ids.worn:
-        engine.owner.shorten(sa, int(engine.now() - sa.established) + WORN_S)
+        host.owner.shorten(sa, int(host.now() - sa.established) + WORN_S)

@@ -105,7 +105,7 @@ def send_vendors(message: Outgoing) -> None:
 def recv_vendors(x: X, message: Incoming) -> None:
     """Note what the peer knows (at most 64 vendor IDs)."""
     x.state.vendors.update(p.value.data for p in message.take_all(P.VENDOR)[:64])
-    if x.engine.owner.nat_traversal:
+    if x.host.owner.nat_traversal:
         x.state.nat.vendor = nat.best_vendor(x.state.vendors)
 
 
@@ -196,7 +196,7 @@ def recv_proposal(x: X, message: Incoming) -> None:
     _check_doi(payload.value)
     chosen, x.state.reply = _choose_and_answer(payload.value.proposals, x.remote)
     x.state.sai_b, x.state.chosen = payload.body, chosen
-    x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: accepts %s (%s)", x, chosen, chosen.name)
+    x.host.log.debug(LogClass.NEGOTIATION, 30, "%s: accepts %s (%s)", x, chosen, chosen.name)
     recv_vendors(x, message)
 
 
@@ -212,7 +212,7 @@ def recv_choice(x: X, message: Incoming) -> None:
         )
     x.state.chosen, _ = _choose_and_answer(proposals, x.remote)
     x.cky_r = message.header.cky_r
-    x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: peer chose %s", x, x.state.chosen)
+    x.host.log.debug(LogClass.NEGOTIATION, 30, "%s: peer chose %s", x, x.state.chosen)
     recv_vendors(x, message)
 
 
@@ -251,8 +251,8 @@ def keys_of(x: Exchange) -> Keys:
 
 def make_key_pair(x: X, group: isakmp.Group) -> Wait:
     """Our public value and nonce."""
-    x.state.key_pair = yield from agreement.key_pair(x.engine.work, x.engine.random, group)
-    nonce = x.engine.random(NONCE_SIZE)
+    x.state.key_pair = yield from agreement.key_pair(x.host.work, x.host.random, group)
+    nonce = x.host.random(NONCE_SIZE)
     if x.initiator:
         x.state.g_xi, x.state.ni_b = x.state.key_pair.public, nonce
     else:
@@ -296,7 +296,7 @@ def check_nonce(nonce: bytes, offset: int) -> None:
 def agree(x: Exchange, pair: KeyPair, public: bytes) -> agreement.Octets:
     """g^xy. Refused where the peer's value is not in the group."""
     try:
-        return (yield from agreement.agree(x.engine.work, pair, public))
+        return (yield from agreement.agree(x.host.work, pair, public))
     except CryptoError as error:
         reason = Reason("invalid-key-information", str(error))
         raise Refused(reason, isakmp.Notify.INVALID_KEY_INFORMATION) from None
@@ -308,13 +308,13 @@ def derive_keys(x: X) -> Wait:
     if s.key_pair is None:
         return
     g_xy = yield from agree(x, s.key_pair, s.g_xr if x.initiator else s.g_xi)
-    catalog, came = x.engine.owner.catalog, None if x.initiator else s.remote_id
+    catalog, came = x.host.owner.catalog, None if x.initiator else s.remote_id
     secret = catalog.secret(x.remote, came)
     s.secret_line = catalog.secret_line(x.remote, came)
     skeyid = keymat.skeyid_psk(get_prf(chosen.hash), secret, s.ni_b, s.nr_b)
     s.keys = derive(chosen, skeyid, g_xy, s.g_xi, s.g_xr, x.cky_i, x.cky_r)
     x.protection = s.keys.iv
-    log = x.engine.log
+    log = x.host.log
     if log.on(LogClass.CRYPTO, 50):
         log.dump(LogClass.CRYPTO, 50, "Ni_b", s.ni_b)
         log.dump(LogClass.CRYPTO, 50, "Nr_b", s.nr_b)
@@ -339,9 +339,9 @@ def take_nat_d(x: X, message: Incoming) -> None:
     nat.recv_nat_d(message, x.state.nat, hash_spec, x.path, x.cky_i, x.cky_r)
     x.state.nat.reached = not x.initiator
     if x.state.nat.found:
-        x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, x.state.nat)
+        x.host.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, x.state.nat)
         if x.initiator and not x.path.encap:
-            x.path = nat.floated(x.path, x.engine.owner.nat_t_port)
+            x.path = nat.floated(x.path, x.host.owner.nat_t_port)
 
 
 # --- ID and AUTH -----------------------------------------------------------------------------
@@ -398,7 +398,7 @@ def check_id(x: X, payload: Payload, opening: Opening | None = None) -> None:
                                "RFC 2407 4.6.2")  # fmt: skip
     if opening is not None:
         caller = Caller(came, None, x.path.remote)
-        x.remote = x.engine.owner.catalog.identify(x.remote, caller, opening)
+        x.remote = x.host.owner.catalog.identify(x.remote, caller, opening)
     wanted = x.remote.remote_id
     if wanted is not None and not same_identity(wanted, came):
         raise Refused(
@@ -440,9 +440,9 @@ def admit(x: X, message: Incoming) -> None:
     if x.initiator or came is None:
         return
     where = whereabouts(x, message)
-    x.engine.owner.places.admit(x.remote, came, where, found)
+    x.host.owner.places.admit(x.remote, came, where, found)
     who, _ = peer_of(x.remote, came, where, found)
-    if reason := x.engine.bounds.sa(x.remote, who):
+    if reason := x.host.bounds.sa(x.remote, who):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
@@ -466,7 +466,7 @@ def refused_by_peer(x: Exchange, said: str, detail: str) -> Reason:
     if x.sa is not None:
         line = x.sa.local_id.line or x.remote.line
         if said == isakmp.Notify.AUTHENTICATION_FAILED.name:
-            line = x.engine.owner.catalog.secret_line(x.remote, x.sa.remote_id)
+            line = x.host.owner.catalog.secret_line(x.remote, x.sa.remote_id)
         return refusal(AGREED, said, detail, f"identity {x.sa.local_id}", line)
     s = x.state
     if not isinstance(s, Phase1) or s.chosen is None:
@@ -505,7 +505,7 @@ def _hash(x: X, *, ours: bool) -> bytes:
 
 def first_contact(x: X) -> bool:
     """Whether we know of no other SA with this peer (RFC 2407 4.6.3.3), and can know of all."""
-    return x.remote.unique.alone and not x.engine.sas.knows(x.remote.name)
+    return x.remote.unique.alone and not x.host.sas.knows(x.remote.name)
 
 
 def add_initial_contact(x: X, message: Outgoing) -> None:
@@ -519,7 +519,7 @@ def add_initial_contact(x: X, message: Outgoing) -> None:
 
 def made(x: X, local_id: Identity, remote_id: Identity, keys: Keys) -> IsakmpSa:
     """The ISAKMP SA that comes of it, which is not known to anybody yet."""
-    s, now = x.state, x.engine.now()
+    s, now = x.state, x.host.now()
     return IsakmpSa(
         x.remote, x.path, x.initiator, x.cky_i, x.cky_r, IKEV1, x.script.exchange_type, keys,
         MessageIds(), chosen_of(x), local_id, remote_id, s.nat, VENDOR_DPD in s.vendors,
@@ -534,8 +534,8 @@ def finalize(x: X) -> None:
         raise MalformedPayload("ID", 28, "an identity is missing", "RFC 2409 5")
     keys.iv = x.protection
     x.sa = made(x, s.local_id, s.remote_id, keys)
-    x.engine.known(x)
-    x.engine.owner.established(x.sa)
+    x.host.known(x)
+    x.host.owner.established(x.sa)
     if s.initial_contact:
-        x.engine.owner.places.initial_contact(x.sa)
-    x.engine.owner.places.returned(x.sa)
+        x.host.owner.places.initial_contact(x.sa)
+    x.host.owner.places.returned(x.sa)

@@ -76,7 +76,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
         suites = _offer(x)
         yield from _get_spis(x, sorted({p.protocol for suite in suites for p in suite.protocols}))
         message.add(P.SA, _proposals(x, suites))
-        s.ni_b = x.engine.random(NONCE_SIZE)
+        s.ni_b = x.host.random(NONCE_SIZE)
         message.add(P.NONCE, s.ni_b)
         message.hash_over = lambda rest: keymat.quick_hash_1(
             keys.prf, keys.skeyid_a, x.message_id, rest
@@ -84,7 +84,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
     else:
         yield from _get_spis(x, [isakmp.Protocol(c.what.protocol) for c in s.chosen])
         message.add(P.SA, _answer(x))
-        s.nr_b = x.engine.random(NONCE_SIZE)
+        s.nr_b = x.host.random(NONCE_SIZE)
         message.add(P.NONCE, s.nr_b)
         message.hash_over = lambda rest: keymat.quick_hash_2(
             keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest
@@ -98,7 +98,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
     else:
         _add_responder_lifetime(x, message)
         yield from _install_inbound(x)
-        s.agreed = x.engine.now()
+        s.agreed = x.host.now()
 
 
 def _offer(x: X) -> list[Suite]:
@@ -118,7 +118,7 @@ def _offer(x: X) -> list[Suite]:
 
 def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:
     connection, s = connection_of(x), x.state
-    s.reqid = x.engine.owner.connections.reqid(connection.name, (selector_of(x),), x)
+    s.reqid = x.host.owner.connections.reqid(connection.name, (selector_of(x),), x)
     for protocol in protocols:
         s.spis[protocol] = yield from ipsec_sa.reserve_spi(x, protocol, connection, s.reqid)
 
@@ -178,7 +178,7 @@ def _add_key(x: X, message: Outgoing) -> Wait:
     s = x.state
     if s.group is None:
         return
-    s.key_pair = yield from agreement.key_pair(x.engine.work, x.engine.random, s.group)
+    s.key_pair = yield from agreement.key_pair(x.host.work, x.host.random, s.group)
     message.add(P.KE, s.key_pair.public)
     if not x.initiator:
         yield from _agree(x)
@@ -248,7 +248,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
     if not message.proven:
         raise unverified()
     proposals = take_sa(message).value.proposals
-    nonce, s.agreed = message.take(P.NONCE), x.engine.now()
+    nonce, s.agreed = message.take(P.NONCE), x.host.now()
     check_nonce(nonce.value.data, nonce.offset)
     for kind in (P.NAT_OA, P.NAT_OA_DRAFT):
         message.take_all(kind)
@@ -263,7 +263,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
 def _recv_offer(x: X, message: Incoming, proposals: list[Any]) -> None:
     s, sa = x.state, parent(x)
     selector = take_ids(x, message)
-    if reason := x.engine.bounds.often(sa.who):
+    if reason := x.host.bounds.often(sa.who):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
     s.connection, s.selector = _find(x, selector, nat.asks_for_transport(proposals))
     connection, selectors = connection_of(x), (s.selector,)
@@ -289,7 +289,7 @@ def _choose(proposals: list[Any], connection: Connection) -> list[Chosen]:
 def _find(x: X, came: Selector, transport: bool) -> tuple[Connection, Selector]:
     """The connection, and its traffic; of transport mode behind NAT with the addresses that we see,
     or where there is none such, with those that came."""
-    sa, find = parent(x), x.engine.owner.catalog.find_connection
+    sa, find = parent(x), x.host.owner.catalog.find_connection
     seen = nat.as_seen(came, sa.nat, x.path) if transport else came
     with suppress(Refused):
         found = find(sa.remote, seen)
@@ -316,10 +316,10 @@ def _recv_answer(x: X, message: Incoming, proposals: list[Any]) -> Wait:
 
 
 def _log_choice(x: X, verb: str, chosen: Chosen) -> None:
-    if x.engine.log.on(LogClass.NEGOTIATION, 30):
+    if x.host.log.on(LogClass.NEGOTIATION, 30):
         what = describe(chosen.what)
-        x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: %s %s (%s)", x, verb, what,
-                           chosen.what.name)  # fmt: skip
+        x.host.log.debug(LogClass.NEGOTIATION, 30, "%s: %s %s (%s)", x, verb, what,
+                         chosen.what.name)  # fmt: skip
 
 
 def _take_key(x: X, message: Incoming, group: Method | None) -> None:
@@ -370,7 +370,7 @@ def take_without_commit_bit(x: Exchange, flags: int, datagram: bytes) -> bool:
     if flags & _COMMIT or not s.committed or not datagram.endswith(s.committed):
         return False
     s.unconfirmed = True
-    x.engine.conclude(x)
+    x.host.conclude(x)
     return True
 
 
@@ -399,7 +399,7 @@ def _install_inbound(x: X) -> Wait:
                 isakmp.Notify.INVALID_SPI,
             )
         # Peers behind one address share its SPIs: the stack would take the other's SA for this.
-        taken = x.engine.sas.child_by_spi(chosen.what.protocol, peer_spi, str(x.path.remote))
+        taken = x.host.sas.child_by_spi(chosen.what.protocol, peer_spi, str(x.path.remote))
         if taken is not None and taken.peer != parent(x).peer:
             raise Refused(
                 Reason("invalid-spi", f"SPI {peer_spi:08x} is another peer's at this address"),
@@ -407,7 +407,7 @@ def _install_inbound(x: X) -> Wait:
             )
         inbound = _spec(x, chosen, s.spis[chosen.what.protocol], inbound=True)
         s.specs += [inbound, _spec(x, chosen, peer_spi, inbound=False)]
-        yield x.engine.app.update_sa(inbound)
+        yield x.host.app.update_sa(inbound)
 
 
 def _limits(x: X) -> Limits:
@@ -437,7 +437,7 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
         what.transform_id, material[:encryption], what.auth, material[encryption:],
         what.replay_window, s.limits, ports if s.in_udp else None,
     )  # fmt: skip
-    x.engine.owner.keyed(spec)
+    x.host.owner.keyed(spec)
     return spec
 
 
@@ -458,12 +458,12 @@ def finalize(x: X) -> None:
             ChildProtocol(c.what, s.spis[c.what.protocol], int.from_bytes(c.proposal.spi, "big"))
             for c in s.chosen
         ),
-        s.reqid, s.limits, s.in_udp, x.created, x.engine.now(),
+        s.reqid, s.limits, s.in_udp, x.created, x.host.now(),
         min(s.ni_b, s.nr_b), s.agreed,
     )  # fmt: skip
-    x.engine.owner.children.child_established(child, s.specs)
+    x.host.owner.children.child_established(child, s.specs)
     # The peer may have said so in the last message, when the SAs were in place.
-    x.engine.owner.children.shorten(child, s.responder_life_s)
+    x.host.owner.children.shorten(child, s.responder_life_s)
     s.specs = []
 
 

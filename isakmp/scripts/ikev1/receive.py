@@ -463,10 +463,10 @@ class Receiver:
         return next((x for x in sa.running.values() if x.initiator), None)
 
     @staticmethod
-    def may_be_peer(engine: Host, address: Address) -> bool:
+    def may_be_peer(host: Host, address: Address) -> bool:
         """Whether somebody there may begin."""
         for opening in _OPENINGS.values():
             with suppress(Refused):
-                engine.owner.catalog.find_remote(address, opening)
+                host.owner.catalog.find_remote(address, opening)
                 return True
         return False

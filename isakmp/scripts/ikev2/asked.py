@@ -18,7 +18,7 @@ P, Notify = ikev2.Payload, ikev2.Notify
 
 def add_request(x: X, c: Child, message: Outgoing) -> None:
     """The initiator's selectors, those of the packet that waits first."""
-    connection, packets = connection_of(c), x.engine.owner.connections.packets
+    connection, packets = connection_of(c), x.host.owner.connections.packets
     # What replaces another SA has its traffic, whatever packet waits (2.9.2).
     c.first = packet = None if c.before else packets.waiting(connection, c.part)
     c.offered = c.part or connection.traffic
@@ -43,8 +43,8 @@ def add_request(x: X, c: Child, message: Outgoing) -> None:
 def _in_place_of(x: X, old: ChildSa, as_old: bool) -> Traffic:
     """The traffic of a child SA that is replaced, and behind it all that its connection is for,
     where the peer has narrowed that: it may have it by now (2.9.2). as_old: it has not."""
-    connection, sas = old.connection, x.engine.sas
-    by_pairs = x.engine.owner.connections.packets.by_pairs(connection)
+    connection, sas = old.connection, x.host.sas
+    by_pairs = x.host.owner.connections.packets.by_pairs(connection)
     if as_old or connection.passive or by_pairs:
         return old.traffic
     up = [o for o in sas.of_connection(connection.name) if o.state is State.ESTABLISHED]

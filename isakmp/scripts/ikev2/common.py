@@ -76,7 +76,7 @@ def take_window(sa: IsakmpSa, message: Incoming) -> None:
 def end_sa(x: Exchange, *, tell: bool = False) -> None:
     """End the IKE SA once this exchange is over: the two ends do not understand each other."""
     sa = sa_of(x)
-    x.finished.then(lambda job: x.engine.owner.delete_sa(sa, tell=tell))
+    x.finished.then(lambda job: x.host.owner.delete_sa(sa, tell=tell))
 
 
 def check_errors(x: Exchange, message: Incoming) -> None:
@@ -107,7 +107,7 @@ def refused_by_peer(
 
 def make_key_pair(x: Exchange, group: int) -> Generator[Job[bytes], bytes, KeyPair]:
     """A key pair of that group. CryptoError where the library lacks it."""
-    return agreement.key_pair(x.engine.work, x.engine.random, group)
+    return agreement.key_pair(x.host.work, x.host.random, group)
 
 
 def ke_value(group: int, public: bytes) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def ke_value(group: int, public: bytes) -> dict[str, Any]:
 def agree(x: Exchange, pair: KeyPair, public: bytes) -> agreement.Octets:
     """g_ir. Refused where the peer's value is not in the group (RFC 6989)."""
     try:
-        return (yield from agreement.agree(x.engine.work, pair, public))
+        return (yield from agreement.agree(x.host.work, pair, public))
     except CryptoError as error:
         raise _invalid(error) from None
 
@@ -128,7 +128,7 @@ def respond(
 ) -> Generator[Job[bytes], bytes, tuple[bytes, bytes]]:
     """As who answers a value: our own one, and g_ir. Refused as above."""
     try:
-        return (yield from agreement.respond(x.engine.work, x.engine.random, group, public))
+        return (yield from agreement.respond(x.host.work, x.host.random, group, public))
     except CryptoError as error:
         raise _invalid(error) from None
 

@@ -67,7 +67,7 @@ def add_rest(x: X, message: Outgoing) -> Wait:
     child SA is there to receive with."""
     s = x.state
     if s.additional.methods:
-        s.link = x.engine.random(LINK_SIZE)
+        s.link = x.host.random(LINK_SIZE)
         common.add_notify(message, Notify.ADDITIONAL_KEY_EXCHANGE, s.link)
     else:
         yield from _install(x)
@@ -106,7 +106,7 @@ def taken_back(x: X, step: Wait) -> Wait:
             take_back(x, x.state.child)
         elif not isinstance(error, Refused | MalformedPayload):
             # The peer has a successor that we shall not have: all of it begins anew.
-            x.engine.owner.delete_sa(sa_of(x))
+            x.host.owner.delete_sa(sa_of(x))
         raise
 
 
@@ -115,14 +115,14 @@ def taken_back(x: X, step: Wait) -> Wait:
 
 def finalize(x: X) -> None:
     """Here is the new SA, with what it replaces."""
-    s, sa, owner = x.state, sa_of(x), x.engine.owner
+    s, sa, owner = x.state, sa_of(x), x.host.owner
     c = s.child
     if c is None:
         # Whatever ends the old one meanwhile would have ended this one, had it been there.
         ended = x.unwanted is not None or sa.state is State.DELETING
         new = _new_ike_sa(x, sa)
         owner.sa_rekeyed(sa, new)
-        rekey.settle_sa(x.engine, sa)
+        rekey.settle_sa(x.host, sa)
         if ended:
             owner.delete_sa(new)
         return
@@ -131,7 +131,7 @@ def finalize(x: X) -> None:
         owner.children.child_established(child, c.specs)
     else:
         owner.children.child_rekeyed(c.old, child, c.specs)
-        rekey.settle_child(x.engine, c.old)
+        rekey.settle_child(x.host, c.old)
     if x.unwanted is not None:
         owner.children.delete_child(child)
     else:
@@ -156,7 +156,7 @@ def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:
     new.find_peer()
     if old.reauth_at:
         new.reauth_at = old.reauth_at
-        arm_reauthentication(x.engine, new)
+        arm_reauthentication(x.host, new)
     return new
 
 
@@ -164,12 +164,12 @@ def abandon(x: X) -> None:
     """Give the SPI back; a rivalling exchange of the peer's decides without this one."""
     c = x.state.child
     if c is None:
-        rekey.settle_sa(x.engine, sa_of(x))
+        rekey.settle_sa(x.host, sa_of(x))
         return
     if c.connection is not None:
         negotiation.give_back(x, c)
     if c.old is not None:
-        rekey.settle_child(x.engine, c.old)
+        rekey.settle_child(x.host, c.old)
 
 
 def refused(x: X, error: int) -> Refused:

@@ -77,15 +77,15 @@ class Ikev2:
         """The peer lives; behind a NAT it is where this came from (RFC 7296 2.23): its message ID
         was in the window, and has not come before. An IKE SA that is on its way out follows its
         peer, too: of two devices of one identity it may be the other one's."""
-        sa, engine = exchange.sa, exchange.engine
+        sa, host = exchange.sa, exchange.host
         if sa is None or not message.proven:
             return
-        sa.heard(engine.now())
-        engine.owner.liveness.said_alive(sa, sa.dpd_sequence)
-        engine.owner.doubles.heard(sa)
+        sa.heard(host.now())
+        host.owner.liveness.said_alive(sa, sa.dpd_sequence)
+        host.owner.doubles.heard(sa)
         where = sa.nat.followed(sa.path, message.path)
         if where != sa.path and sa.state is not State.LARVAL:
-            engine.owner.moved(sa, where)
+            host.owner.moved(sa, where)
 
     def inspect(self, exchange: Exchange, message: Incoming) -> None:
         """Refuse what must be understood and is not (RFC 7296 2.5, 3.10.1)."""
@@ -120,8 +120,8 @@ class Ikev2:
     def leftover(self, exchange: Exchange, message: Incoming, payload: Payload) -> None:
         """What nobody has asked for is ignored (RFC 7296 2.5)."""
         if payload.type != P.VENDOR:
-            exchange.engine.log.debug(LogClass.MESSAGE, 30, "%s: ignored payload %s", exchange,
-                                      name_of(P, payload.type))  # fmt: skip
+            exchange.host.log.debug(LogClass.MESSAGE, 30, "%s: ignored payload %s", exchange,
+                                    name_of(P, payload.type))  # fmt: skip
 
     # --- sealing -----------------------------------------------------------------------------
 
@@ -187,17 +187,17 @@ class Ikev2:
     def next_leg(self, exchange: Exchange) -> bool:
         """Another request has another message ID: ours waits its turn as every request, the peer's
         is expected. It has as long as the one before."""
-        sa, engine = exchange.sa, exchange.engine
+        sa, host = exchange.sa, exchange.host
         if sa is None:
             return True
-        engine.unlist(exchange)
+        host.unlist(exchange)
         # A stranger has no more of it than for one request.
         if "end" in exchange.events and sa.state is not State.LARVAL:
-            engine.allow_time(exchange)
+            host.allow_time(exchange)
         if not exchange.initiator:
             self.ended(exchange, None)
             if exchange.script.resumes is None:
-                engine.number(exchange)
+                host.number(exchange)
             else:
                 self._wait_to_resume(exchange)
             return True
@@ -205,7 +205,7 @@ class Ikev2:
         exchange.message_id, exchange.last_out = UNNUMBERED, ()
         # What has begun goes before what has not.
         sa.waiting.insert(0, exchange)
-        engine.begin_waiting(sa)
+        host.begin_waiting(sa)
         return False
 
     @staticmethod
@@ -215,7 +215,7 @@ class Ikev2:
         exchange.hint = Reason(
             "not-resumed", f"the peer does not go on with {exchange.script.name}"
         )
-        exchange.engine.allow_time(exchange, RESUME_S)
+        exchange.host.allow_time(exchange, RESUME_S)
 
     def may_begin(self, sa: IsakmpSa) -> bool:
         """As many requests of ours may be unanswered as the peer's window holds (2.3)."""
@@ -228,7 +228,7 @@ class Ikev2:
 
     def ended(self, exchange: Exchange, reason: Reason | None) -> None:
         """Keep an answer for who has missed it; after a request, the next one may begin."""
-        sa, engine = exchange.sa, exchange.engine
+        sa, host = exchange.sa, exchange.host
         if sa is None:
             return
         if not exchange.initiator:
@@ -242,12 +242,12 @@ class Ikev2:
             return
         silent = reason is not None and reason.cause in (*UNANSWERED, "not-confirmed")
         if not silent or reason is None or sa.state is State.LARVAL:
-            engine.begin_waiting(sa)
+            host.begin_waiting(sa)
         elif sa.state is State.ESTABLISHED:
-            engine.owner.liveness.dead(sa, reason.detail)
+            host.owner.liveness.dead(sa, reason.detail)
         else:
             # It is on its way out: the peer may have finished with it before us.
-            engine.owner.delete_sa(sa, tell=False)
+            host.owner.delete_sa(sa, tell=False)
 
     # --- notifies ----------------------------------------------------------------------------
 
@@ -267,7 +267,7 @@ class Ikev2:
         value = common.notify_value(refused.notify, refused.data, refused.protocol, refused.spi)
         items = [(int(P.NOTIFY), value)]
         if exchange.sa is None and not notices.may_send(
-            exchange.engine, exchange.path, refused.notify
+            exchange.host, exchange.path, refused.notify
         ):
             return
         # Who is refused before there are keys never learns our SPI.
@@ -276,7 +276,7 @@ class Ikev2:
             exchange.cky_r = bytes(8)
         exchange.last_out = sealing.seal(exchange, items, exchange.sa is not None)
         exchange.cky_r = spi
-        exchange.engine.repeat(exchange)
+        exchange.host.repeat(exchange)
         if exchange.sa is not None:
             self._refused_under(exchange, exchange.sa, refused.notify)
 
@@ -291,24 +291,24 @@ class Ikev2:
     def _tell_of_answer(self, exchange: Exchange, refused: Refused) -> None:
         """An answer of no use: why (2.21.2), or the end (2.21.3, RFC 6989 2.5)."""
         if exchange.script is IKE_AUTH and exchange.sa is not None and exchange.unwanted:
-            tell(exchange.engine, self, exchange.sa, [delete_ike()])
+            tell(exchange.host, self, exchange.sa, [delete_ike()])
         elif exchange.script is IKE_AUTH and exchange.sa is not None and refused.notify:
             value = common.notify_value(refused.notify, refused.data)
-            tell(exchange.engine, self, exchange.sa, [(int(P.NOTIFY), value), delete_ike()])
+            tell(exchange.host, self, exchange.sa, [(int(P.NOTIFY), value), delete_ike()])
         elif exchange.script in _CREATING and refused.notify == Notify.INVALID_SYNTAX:
             common.end_sa(exchange, tell=True)
 
     def _refused_under(self, exchange: Exchange, sa: IsakmpSa, notify: int) -> None:
         """What a refusal means for its IKE SA: what is badly formatted ends it (2.21.3)."""
         if sa.state is State.LARVAL:
-            self.sa_gone(exchange.engine, sa)
+            self.sa_gone(exchange.host, sa)
         elif notify == Notify.INVALID_SYNTAX and exchange.script.exchange_type in SCRIPTS:
             common.end_sa(exchange)
 
     # --- verbs of the daemon -----------------------------------------------------------------
 
     def begin_sa(
-        self, engine: Host, remote: Remote, path: Path, connection: Connection | None
+        self, host: Host, remote: Remote, path: Path, connection: Connection | None
     ) -> Exchange:
         """Start the initial exchanges with a peer."""
 
@@ -316,10 +316,10 @@ class Ikev2:
             state.child = Child(connection) if connection is not None else None
 
         name = connection.name if connection is not None else ""
-        return engine.initiate(self, IKE_SA_INIT, remote, path, name=name, prepare=prepare)
+        return host.initiate(self, IKE_SA_INIT, remote, path, name=name, prepare=prepare)
 
     def begin_child(
-        self, engine: Host, sa: IsakmpSa, connection: Connection, old: ChildSa | None,
+        self, host: Host, sa: IsakmpSa, connection: Connection, old: ChildSa | None,
         part: Traffic | None = None,
     ) -> Exchange:  # fmt: skip
         """Start CREATE_CHILD_SA for a child SA."""
@@ -329,58 +329,58 @@ class Ikev2:
             if old is not None and old.parent is sa:
                 c.connection, c.old = old.connection, old
 
-        return engine.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, name=connection.name,
-                               sa=sa, prepare=prepare)  # fmt: skip
+        return host.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, name=connection.name,
+                             sa=sa, prepare=prepare)  # fmt: skip
 
-    def rekey_sa(self, engine: Host, sa: IsakmpSa) -> None:
+    def rekey_sa(self, host: Host, sa: IsakmpSa) -> None:
         """Start CREATE_CHILD_SA for a successor of ``sa``."""
         if any(x.initiator and rekeys_ike(x) for x in sa.running.values()):
             return
-        engine.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, sa=sa)
+        host.initiate(self, CREATE_CHILD_SA, sa.remote, sa.path, sa=sa)
 
-    def reauthenticate(self, engine: Host, sa: IsakmpSa) -> None:
+    def reauthenticate(self, host: Host, sa: IsakmpSa) -> None:
         """IKE_SA_INIT and IKE_AUTH again (RFC 7296 2.8.3)."""
-        engine.owner.reauthenticate(sa)
+        host.owner.reauthenticate(sa)
 
-    def tell(self, engine: Host, sa: IsakmpSa, items: list[tuple[int, Any]]) -> ExchangeOf[Info]:
+    def tell(self, host: Host, sa: IsakmpSa, items: list[tuple[int, Any]]) -> ExchangeOf[Info]:
         """Send an INFORMATIONAL under ``sa``."""
-        return tell(engine, self, sa, items)
+        return tell(host, self, sa, items)
 
-    def tell_deleted(self, engine: Host, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
+    def tell_deleted(self, host: Host, sa: IsakmpSa, child: ChildSa | None) -> Job[Any]:
         """Tell the peer that a child SA, or ``sa`` itself, is gone (RFC 7296 1.4.1)."""
         items = [delete_ike() if child is None else delete_children([child])]
-        return tell(engine, self, sa, items).finished
+        return tell(host, self, sa, items).finished
 
     def tell_later(self, child: ChildSa) -> None:
         """No child SA outlives its IKE SA."""
 
-    def probe(self, engine: Host, sa: IsakmpSa, sequence: int) -> None:
+    def probe(self, host: Host, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive; a request that is under way tells as much, and goes out
         once more, as it may have got lost. Whatever answers is proof (receive.py)."""
         asked = [x for x in sa.running.values() if x.initiator and x.last_out]
         for exchange in asked:
             if not exchange.looks:
-                engine.repeat(exchange)
+                host.repeat(exchange)
         if not asked:
-            tell(engine, self, sa, [])
+            tell(host, self, sa, [])
 
-    def unknown_spi(self, engine: Host, path: Path, spi: int) -> None:
+    def unknown_spi(self, host: Host, path: Path, spi: int) -> None:
         """INVALID_SPI (1.5): under the IKE SA with that address; without any, in clear."""
-        sa, data = engine.sas.at(path), spi.to_bytes(4, "big")
+        sa, data = host.sas.at(path), spi.to_bytes(4, "big")
         if sa is not None and sa.dialect == self.name:
-            self.remark(engine, sa, Notify.INVALID_SPI, data)
+            self.remark(host, sa, Notify.INVALID_SPI, data)
         elif sa is None:
-            notices.send_one_way(engine, path, Notify.INVALID_SPI, data)
+            notices.send_one_way(host, path, Notify.INVALID_SPI, data)
 
-    def remark(self, engine: Host, sa: IsakmpSa, notify: int, data: bytes) -> None:
+    def remark(self, host: Host, sa: IsakmpSa, notify: int, data: bytes) -> None:
         """Tell the peer what it may like to know; strangers may be behind it, so not too often,
         and not while another request of ours is under way."""
         idle = not any(x.initiator for x in sa.running.values())
         if not idle or sa.state is not State.ESTABLISHED:
             return
-        if engine.budget.take(notify, sa.path.remote, proven=True):
-            self.tell(engine, sa, [(int(P.NOTIFY), common.notify_value(notify, data))])
+        if host.budget.take(notify, sa.path.remote, proven=True):
+            self.tell(host, sa, [(int(P.NOTIFY), common.notify_value(notify, data))])
 
-    def sa_gone(self, engine: Host, sa: IsakmpSa) -> None:
+    def sa_gone(self, host: Host, sa: IsakmpSa) -> None:
         """Keep the last answers of an IKE SA that has ended."""
-        self._receiver.ended.add(engine.timers, sa)
+        self._receiver.ended.add(host.timers, sa)

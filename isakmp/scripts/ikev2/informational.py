@@ -75,7 +75,7 @@ def _recv_error(x: X, notifies: dict[int, list[Any]]) -> None:
     error = common.error_among(notifies)
     if error is None:
         return
-    x.engine.remark(x, common.refused_by_peer(x, error, proven=True).reason)
+    x.host.remark(x, common.refused_by_peer(x, error, proven=True).reason)
     if error in common.FATAL:
         common.end_sa(x)
 
@@ -95,14 +95,14 @@ def _end_by(x: X, sa: IsakmpSa, number: int) -> None:
         detail = f"{reason.detail}; it has asked for {wanted} (IDr), and we are {ours}"
         mend = f"make the ID of [{sa.remote.name}] and the peer's Remote-ID the same"
         reason = replace(reason, detail=detail, offered=f"identity {ours}", mend=mend)
-    x.engine.remark(x, reason)
-    for child in x.engine.sas.own_children(sa):
+    x.host.remark(x, reason)
+    for child in x.host.sas.own_children(sa):
         _insisted(x, child)
-    x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
+    x.state.then.append(lambda: x.host.owner.delete_sa(sa, tell=False))
 
 
 def _recv_notify(x: X, sa: IsakmpSa, number: int, data: bytes) -> None:
-    x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
+    x.host.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
     if take := _NOTIFIES.get(number):
         take(x, sa, data)
     elif number < common.STATUS:
@@ -111,21 +111,21 @@ def _recv_notify(x: X, sa: IsakmpSa, number: int, data: bytes) -> None:
 
 def _says(x: X, sa: IsakmpSa, number: int) -> None:
     """It changes nothing, as nothing was asked (2.21.3, 2.21.4)."""
-    x.engine.log.proto_warn("%s: the peer says %s", sa, name_of(Notify, number))
+    x.host.log.proto_warn("%s: the peer says %s", sa, name_of(Notify, number))
 
 
 def _recv_invalid_message_id(x: X, sa: IsakmpSa, data: bytes) -> None:
     """Its window is smaller than we believe; where the oldest request is out of it, that ends
     without an answer, as if the peer were dead."""
-    x.engine.log.proto_warn("%s: the peer refuses message ID 0x%s: it is beyond its window",
-                            sa, data.hex())  # fmt: skip
+    x.host.log.proto_warn("%s: the peer refuses message ID 0x%s: it is beyond its window",
+                          sa, data.hex())  # fmt: skip
     sa.ids.size_out = 1
 
 
 def _recv_invalid_spi(x: X, sa: IsakmpSa, data: bytes) -> None:
     if child := _sent_with(x, sa, data):
-        x.engine.log.proto_warn("%s: the peer has lost child SA %s", sa, child)
-        x.state.then.append(partial(x.engine.owner.children.lost, child))
+        x.host.log.proto_warn("%s: the peer has lost child SA %s", sa, child)
+        x.state.then.append(partial(x.host.owner.children.lost, child))
     else:
         _says(x, sa, Notify.INVALID_SPI)
 
@@ -139,12 +139,12 @@ none. Those that end it go before (common.FATAL)."""
 
 
 def _sent_with(x: X, sa: IsakmpSa, spi: bytes) -> ChildSa | None:
-    child = x.engine.sas.sent_with(sa.path.remote, spi)
+    child = x.host.sas.sent_with(sa.path.remote, spi)
     return child if child is not None and _speaks_for(x, sa, child) else None
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: Any) -> None:
-    owner, then = x.engine.owner, x.state.then
+    owner, then = x.host.owner, x.state.then
     if value.protocol_id == ikev2.Protocol.IKE:
         _ike_deleted(x, sa)
         then.append(lambda: owner.delete_sa(sa, tell=False))
@@ -170,28 +170,28 @@ def heed_deletes(x: Exchange, message: Incoming) -> None:
     def act(job: Job[Any]) -> None:
         found = _deleted(x, sa, spis)
         for child in found.doubtful:
-            x.engine.owner.children.lost(child)
+            x.host.owner.children.lost(child)
         for child in found.children:
-            x.engine.owner.children.delete_child(child, tell=not of_ike)
+            x.host.owner.children.delete_child(child, tell=not of_ike)
         if of_ike and sa.state in (State.ESTABLISHED, State.SUPERSEDED):
             _ike_deleted(x, sa)
-            x.engine.owner.delete_sa(sa, tell=False)
+            x.host.owner.delete_sa(sa, tell=False)
 
     x.finished.then(act)
 
 
 def _is_ours(x: Exchange, sa: IsakmpSa, name: tuple[int, int]) -> bool:
     """Whether it is the other half of what we are deleting ourselves."""
-    child = x.engine.sas.child_by_spi(*name, str(sa.path.remote))
+    child = x.host.sas.child_by_spi(*name, str(sa.path.remote))
     return child is not None and child.state is State.DELETING
 
 
 def _ike_deleted(x: Exchange, sa: IsakmpSa) -> None:
     """Other child SAs send from now on, where there are some."""
-    x.engine.log.info("%s deleted by the peer", sa)
-    for child in x.engine.sas.own_children(sa):
+    x.host.log.info("%s deleted by the peer", sa)
+    for child in x.host.sas.own_children(sa):
         _insisted(x, child)
-        x.engine.owner.children.hand_over(child)
+        x.host.owner.children.hand_over(child)
 
 
 def _spis(value: Any) -> list[tuple[int, int]]:
@@ -202,21 +202,21 @@ def _spis(value: Any) -> list[tuple[int, int]]:
 
 def _deleted(x: Exchange, sa: IsakmpSa, spis: list[tuple[int, int]]) -> deletes.Named:
     """The child SAs of those names; others send from now on, where there are some."""
-    sas = x.engine.sas
+    sas = x.host.sas
     found = deletes.named(
         sas, deletes.addresses(sas, sa), spis, lambda child: _speaks_for(x, sa, child)
     )
     if found.unknown:
-        x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
-                           deletes.shown(found.unknown))  # fmt: skip
+        x.host.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
+                         deletes.shown(found.unknown))  # fmt: skip
         rekey.deleted_early(sa, found.unknown)
     for reason in found.doubtful.values():
-        x.engine.remark(x, reason, goes_on=True)
+        x.host.remark(x, reason, goes_on=True)
     for child in found.children:
-        x.engine.log.info("connection %s: child SA %s deleted by the peer",
+        x.host.log.info("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip
         _insisted(x, child)
-        x.engine.owner.children.hand_over(child)
+        x.host.owner.children.hand_over(child)
     return found
 
 
@@ -224,22 +224,22 @@ def _insisted(x: Exchange, child: ChildSa) -> None:
     """The peer ends what has just been made: that it did not get what it asked for is why."""
     number, again = child.parent.ids.repeated if child.parent else (0, 0.0)
     answered = max(child.established, again) if number == child.request else child.established
-    soon = x.engine.now() - answered <= INSISTS_S
-    if not (soon and child.declined) or x.engine.sas.in_slot(child.slot) != [child]:
+    soon = x.host.now() - answered <= INSISTS_S
+    if not (soon and child.declined) or x.host.sas.in_slot(child.slot) != [child]:
         return
     first = child.declined[0]
     detail = f"{first.detail}; it has ended the child SA at once"
     child.end = replace(first, detail=detail, misses=tuple(r.detail for r in child.declined[1:]))
     x.name = x.name or child.connection.name
-    x.engine.remark(x, child.end)
-    x.engine.owner.connections.child_refused(child.connection, child.end)
+    x.host.remark(x, child.end)
+    x.host.owner.connections.child_refused(child.connection, child.end)
 
 
 def _speaks_for(x: Exchange, sa: IsakmpSa, child: ChildSa) -> bool:
     """Whether the peer may delete ``child`` under ``sa``, which one end may have replaced."""
     parent = child.parent
     if parent is None:  # of IKEv1: it may have outlived the ISAKMP SA that it was made under
-        return deletes.speaks_for(x.engine.sas, sa, child)
+        return deletes.speaks_for(x.host.sas, sa, child)
     return parent is sa or parent in sa.heirs or sa in parent.heirs
 
 
@@ -261,7 +261,7 @@ def take_back(x: Exchange, c: Child) -> None:
     wire = c.proposals[0].protocol
     if c.spi_in and c.spi_out not in c.gone:
         value = {"protocol_id": int(wire), "spis": [c.spi_in.to_bytes(SPI_SIZE, "big")]}
-        tell(x.engine, x.dialect, sa_of(x), [(P.DELETE, value)])
+        tell(x.host, x.dialect, sa_of(x), [(P.DELETE, value)])
 
 
 def delete_ike() -> tuple[int, Any]:
@@ -270,14 +270,14 @@ def delete_ike() -> tuple[int, Any]:
 
 
 def tell(
-    engine: Host, dialect: Dialect[Exchange], sa: IsakmpSa, payloads: list[tuple[int, Any]]
+    host: Host, dialect: Dialect[Exchange], sa: IsakmpSa, payloads: list[tuple[int, Any]]
 ) -> ExchangeOf[Info]:
     """Begin an INFORMATIONAL under ``sa``."""
 
     def prepare(state: Info) -> None:
         state.payloads = payloads
 
-    return engine.initiate(dialect, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
+    return host.initiate(dialect, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
 
 
 INFORMATIONAL = Script(

@@ -126,7 +126,7 @@ def larval(
     x: Exchange, keys: Keys, chosen: ChosenIkev2, spi_i: bytes, spi_r: bytes, nat: Nat
 ) -> IsakmpSa:
     """An IKE SA that nobody has proved to be for."""
-    now = x.engine.now()
+    now = x.host.now()
     return IsakmpSa(
         x.remote, x.path, x.initiator, spi_i, spi_r, IKEV2, x.script.exchange_type, keys,
         Window(x.remote.ikev2.window), chosen, NOBODY, NOBODY, nat, True, x.created, now, b"",
@@ -136,7 +136,7 @@ def larval(
 
 def log_keys(x: Exchange, g_ir: bytes, keys: Keys) -> None:
     """Every intermediate value, at the highest level of the Crypto class."""
-    log, sk = x.engine.log, keys.sk
+    log, sk = x.host.log, keys.sk
     if not log.on(LogClass.CRYPTO, 50):
         return
     for title, value in (

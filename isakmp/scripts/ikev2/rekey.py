@@ -68,7 +68,7 @@ def check_child_request(x: Exchange) -> None:
 
 
 def _check_often(x: Exchange) -> None:
-    if reason := x.engine.bounds.often(sa_of(x).who):
+    if reason := x.host.bounds.often(sa_of(x).who):
         raise Refused(reason, Notify.TEMPORARY_FAILURE)
 
 
@@ -76,7 +76,7 @@ def find_old(x: Exchange, rekey_sa: Any) -> ChildSa:
     """The child SA that a REKEY_SA names by the SPI that the peer receives with."""
     sa, protocol = sa_of(x), _PROTOCOLS.get(rekey_sa.protocol_id)
     spi = int.from_bytes(rekey_sa.spi, "big") if len(rekey_sa.spi) == 4 else 0
-    child = x.engine.sas.child_by_spi(protocol or 0, spi, str(sa.path.remote))
+    child = x.host.sas.child_by_spi(protocol or 0, spi, str(sa.path.remote))
     if child is None and any(child_of(ours) is not None for ours in _own(sa)):
         raise busy("the child SA may be the one that we wait for")
     if child is not None and child.parent is not None and sa in child.parent.heirs:
@@ -99,7 +99,7 @@ def check_ike_request(x: Exchange) -> None:
     _check_often(x)
     if sa.state is not State.ESTABLISHED or sa.heirs:
         raise busy("the IKE SA is being deleted, or has a successor")
-    children = x.engine.sas.children_of(sa)
+    children = x.host.sas.children_of(sa)
     if any(child.state is State.DELETING for child in children):
         raise busy("a child SA is being deleted")
     if any(child_of(ours) is not None for ours in _own(sa)):
@@ -153,37 +153,37 @@ def deleted_early(sa: IsakmpSa, spis: list[int]) -> None:
 # --- decisions -------------------------------------------------------------------------------
 
 
-def settle_child(engine: Host, old: ChildSa) -> None:
+def settle_child(host: Host, old: ChildSa) -> None:
     """Once nothing is open any more: one successor stays, the other and the old one go."""
     if not old.heirs or old.parent is None or _asked(old, _open(old.parent)):
         return
-    owner = engine.owner
+    owner = host.owner
     winner, loser = _decide(old.heirs)
     if loser is not None:
         if loser.state is State.ESTABLISHED:
             loser.state = State.SUPERSEDED
-        _part(engine, loser, loser.initiator, owner.children.delete_child)
+        _part(host, loser, loser.initiator, owner.children.delete_child)
     if winner.initiator:
         owner.children.take_over(winner)
-    _part(engine, old, winner.initiator, owner.children.delete_child)
+    _part(host, old, winner.initiator, owner.children.delete_child)
 
 
-def settle_sa(engine: Host, old: IsakmpSa) -> None:
+def settle_sa(host: Host, old: IsakmpSa) -> None:
     """The same for IKE SAs; the successor that stays inherits the child SAs."""
     if not old.heirs or any(rekeys_ike(x) for x in _open(old)):
         return
-    owner = engine.owner
+    owner = host.owner
     winner, loser = _decide(old.heirs)
-    for child in engine.sas.own_children(old):
+    for child in host.sas.own_children(old):
         if child.state is not State.DELETING:
-            engine.sas.adopt(child, winner)
+            host.sas.adopt(child, winner)
     if old.state not in (State.DELETING, State.DEAD):  # its Delete may be waiting its turn
         old.state = State.SUPERSEDED
     if loser is not None:
         # The peer may never have learnt of it: it must not take the winner's place.
         loser.state, loser.heirs = State.SUPERSEDED, (winner,)
-        _part(engine, loser, loser.initiator, owner.delete_sa)
-    _part(engine, old, winner.initiator, owner.delete_sa)
+        _part(host, loser, loser.initiator, owner.delete_sa)
+    _part(host, old, winner.initiator, owner.delete_sa)
 
 
 def home(sa: IsakmpSa) -> IsakmpSa:
@@ -201,14 +201,14 @@ def _decide(heirs: tuple[Sa, ...]) -> tuple[Sa, Sa | None]:
     return live[-1], live[0] if len(live) > 1 else None
 
 
-def _part(engine: Host, sa: Any, ours: bool, delete: Any) -> None:
+def _part(host: Host, sa: Any, ours: bool, delete: Any) -> None:
     """Delete what is ours to delete; the rest is the peer's, for a while."""
     if sa.state in (State.DEAD, State.DELETING):
         return
     if ours:
         delete(sa)
     elif "delete" not in sa.events:
-        sa.events["delete"] = engine.timers.add("left behind", LEFT_BEHIND_S, delete, sa)
+        sa.events["delete"] = host.timers.add("left behind", LEFT_BEHIND_S, delete, sa)
 
 
 def refused(x: Exchange, error: int) -> None:
@@ -217,11 +217,11 @@ def refused(x: Exchange, error: int) -> None:
     if error in FATAL:
         end_sa(x)
     elif child is not None and child.old is not None and error == Notify.CHILD_SA_NOT_FOUND:
-        x.engine.owner.children.delete_child(child.old, tell=False)
+        x.host.owner.children.delete_child(child.old, tell=False)
     elif child is None and sa.state is State.ESTABLISHED:
-        left = sa.established + sa.hard_s - x.engine.now() if sa.hard_s else math.inf
-        wait = max(RETRY_LEAST_S, min(RETRY_S, left / 4)) * (0.5 + x.engine.random(1)[0] / 512)
+        left = sa.established + sa.hard_s - x.host.now() if sa.hard_s else math.inf
+        wait = max(RETRY_LEAST_S, min(RETRY_S, left / 4)) * (0.5 + x.host.random(1)[0] / 512)
         if again := sa.events.pop("soft", None):
             again.cancel()
         if wait < left:
-            sa.events["soft"] = x.engine.timers.add("SA soft", wait, x.engine.owner.rekey_sa, sa)
+            sa.events["soft"] = x.host.timers.add("SA soft", wait, x.host.owner.rekey_sa, sa)

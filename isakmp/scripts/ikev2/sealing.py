@@ -18,10 +18,10 @@ INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 
 def seal(exchange: Exchange, items: list[tuple[int, Any]], protected: bool) -> tuple[bytes, ...]:
     """The datagrams of a message with those payloads."""
-    engine, sa = exchange.engine, exchange.sa
+    host, sa = exchange.host, exchange.sa
     first, chain = build_payloads(2, items)
     header = _header(exchange, first, chain)
-    record(engine, exchange.where, header, None, chain)
+    record(host, exchange.where, header, None, chain)
     if not protected or sa is None:
         return (header.pack() + chain,)
     return _protect(exchange, sa, header, first, chain)
@@ -39,7 +39,7 @@ def _protect(
             return _cut(exchange, sa, header, first, split(chain, room))
     whole = header._replace(next_payload=SK, length=HEADER_SIZE + 4 + size)
     head = whole.pack() + GENERIC.pack(first, 0, 4 + size)
-    return (head + sk.seal(head, chain, exchange.engine.random),)
+    return (head + sk.seal(head, chain, exchange.host.random),)
 
 
 def _cut(
@@ -51,7 +51,7 @@ def _cut(
         head = header._replace(next_payload=SKF, length=HEADER_SIZE + size).pack()
         head += GENERIC.pack(first if number == 1 else 0, 0, size)
         head += number.to_bytes(2, "big") + len(pieces).to_bytes(2, "big")
-        datagrams.append(head + sk.seal(head, piece, exchange.engine.random))
+        datagrams.append(head + sk.seal(head, piece, exchange.host.random))
     return tuple(datagrams)
 
 

@@ -125,11 +125,13 @@ def child_row(child: ChildSa, sas: SaDatabase, now: float, gone: Reason | None) 
     }
 
 
-def exchange_row(exchange: Exchange[Any], now: float, since_start: float) -> dict[str, Any]:
+def exchange_row(
+    engine: Engine, exchange: Exchange, now: float, since_start: float
+) -> dict[str, Any]:
     """One running exchange. began: seconds since 1970; answers: how many are followed of those that
     its peer, or somebody else, has given; it is where the newest is. reason: what it ends for
     unless better comes."""
-    candidates, reason = leaves(exchange), exchange.engine.so_far(exchange)
+    candidates, reason = leaves(exchange), engine.so_far(exchange)
     exchange = candidates[-1]
     return {
         "id": exchange.number,
@@ -349,7 +351,7 @@ def status(
     return {
         "sas": [isakmp_row(sa, now) for sa in list(sas.isakmp.values())[:ROWS_MAX]] + children,
         "exchanges": [
-            exchange_row(x, now, since_start) for x in engine.under_way() if x.stem is None
+            exchange_row(engine, x, now, since_start) for x in engine.under_way() if x.stem is None
         ],
         "connections": [
             connection_row(entry, sas, now, since_start, gone, connections.so_far(entry))

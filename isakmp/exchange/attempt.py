@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 from isakmp.event.job import Job
 from isakmp.exchange.script import Incoming, Outgoing, Verdict, Waiting
 
-if TYPE_CHECKING:
-    from isakmp.exchange.exchange import Exchange
+X = TypeVar("X")
+"""An exchange."""
 
 Driven = Generator[Job[Any], Any, None]
 Done = Callable[[], object]
-Then = Callable[["Exchange[Any]", "Incoming | Outgoing", "Verdict | None", Done], object]
+Then = Callable[[X, Incoming | Outgoing, Verdict | None, Done], object]
 
 
 @dataclass(slots=True, eq=False)
-class Attempt:
+class Attempt(Generic[X]):
     """steps: the step, which may wait; then: what is called with its verdict and ``done``, which
     notes that its message is done with, before anything follows; fresh: no message was accepted
     before this one.
@@ -31,7 +31,7 @@ class Attempt:
 
     steps: Waiting
     message: Incoming | Outgoing
-    then: Then
+    then: Then[X]
     done: Done
     fresh: bool = False
     verdict: Verdict | None = None
@@ -43,9 +43,7 @@ class Attempt:
         """Whether it stands at a job that has no answer yet."""
         return self._job is not None and not self._job.done
 
-    def advance(
-        self, exchange: Exchange[Any], resume: Callable[[Exchange[Any], Attempt], object]
-    ) -> bool:
+    def advance(self, exchange: X, resume: Callable[[X, Attempt[X]], object]) -> bool:
         """Go on as far as there are answers; whether the verdict is known, else ``resume`` is
         called when the next answer is there. Raises what the step raises."""
         if self._waiting is None:
@@ -61,9 +59,7 @@ class Attempt:
     def _drive(self) -> Driven:
         self.verdict = yield from self.steps
 
-    def _answered(
-        self, exchange: Exchange[Any], resume: Callable[[Exchange[Any], Attempt], object], _: object
-    ) -> None:
+    def _answered(self, exchange: X, resume: Callable[[X, Attempt[X]], object], _: object) -> None:
         resume(exchange, self)
 
     def _hear(self, waiting: Driven, job: Job[Any]) -> None:

@@ -13,65 +13,29 @@ time are answers to one message of ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
 from isakmp.errors import Reason
+from isakmp.event.timer import Timers
+from isakmp.exchange.answers import ROUND_TRIP_S, Answers
+from isakmp.exchange.attempt import Done
 from isakmp.exchange.exchange import Exchange
-from isakmp.exchange.half_open import ROUND_TRIP_S
-from isakmp.exchange.script import Incoming
-from isakmp.log.log import LogClass
+from isakmp.exchange.script import Incoming, Outgoing, Script, Step
+from isakmp.exchange.settings import Settings
+from isakmp.log.log import Log, LogClass
 from isakmp.policy.spd import Address
-
-if TYPE_CHECKING:
-    from isakmp.exchange.engine import Engine
-
-AnyExchange = Exchange[Any]
 
 # Answers to one message that are followed at a time, some kB each, and that wait for their turn: so
 # many may be forged between the peer's answer and its proof.
 FOLLOWED_MAX, WAITING_MAX = 8, 7
-# Answers to one message that are known again.
-KNOWN_MAX = 64
 PROVEN = Reason("another-answer", "the peer of another one is proven")
 # How long a better answer is waited for after one that refuses and may be forged.
 HINT_S = 4.0
 
 
-@dataclass(slots=True, eq=False)
-class Answers:
-    """What came in answer to one message.
-
-    forks: the exchanges that follow one each, oldest first; waiting: what is not followed yet, by
-    digest; known: the digests of those that were; since: when one was followed last; heard: how
-    many came; last: the fork that has failed last; refused: the one that was last under its keys;
-    settled: that one, once the message was sent again for it; answered: that one was sent a message
-    of ours.
-    """
-
-    forks: list[AnyExchange] = field(default_factory=list)
-    waiting: dict[bytes, Incoming] = field(default_factory=dict)
-    known: dict[bytes, None] = field(default_factory=dict)
-    since: float = 0.0
-    heard: int = 0
-    last: AnyExchange | None = None
-    refused: AnyExchange | None = None
-    settled: AnyExchange | None = None
-    answered: bool = False
-
-    def alone_s(self, now: float) -> float:
-        """How long the one that is followed, or was sent a message, is alone yet, in seconds."""
-        return self.since + ROUND_TRIP_S - now if self.forks or self.answered else 0.0
-
-    def note(self, mark: bytes) -> None:
-        """One is followed, and known again."""
-        self.known[mark] = None
-        if len(self.known) > KNOWN_MAX:
-            del self.known[next(iter(self.known))]
-
-
-def family(exchange: AnyExchange) -> list[AnyExchange]:
+def family(exchange: Exchange) -> list[Exchange]:
     """An exchange and all that goes on from it, oldest first."""
     found = [exchange]
     if exchange.answers is not None:
@@ -83,14 +47,14 @@ def family(exchange: AnyExchange) -> list[AnyExchange]:
     return found
 
 
-def leaves(exchange: AnyExchange) -> list[AnyExchange]:
+def leaves(exchange: Exchange) -> list[Exchange]:
     """Those that nothing goes on from: they wait for a message, or are on their way to."""
     if exchange.answers is None:
         return [exchange]
     return [x for x in family(exchange) if x.answers is None or not x.answers.forks]
 
 
-def may_be_forged(exchange: AnyExchange, message: Incoming) -> bool:
+def may_be_forged(exchange: Exchange, message: Incoming) -> bool:
     """Whether a message answers one of ours, at either end, and anybody can have made it."""
     return exchange.script.establishes and exchange.step > 0 and not message.protected
 
@@ -104,14 +68,68 @@ def make_room(waiting: dict[bytes, Incoming], there: Address, keep: int = 0) -> 
         del waiting[next(strange, may_go[0])]
 
 
+class Takes(Protocol):
+    """Who takes the steps."""
+
+    def take(
+        self, exchange: Exchange, step: Step[Exchange], message: Incoming | Outgoing, done: Done
+    ) -> None:
+        """Take a step on a message, then whatever steps follow. done: is called before these."""
+
+
+class Arms(Protocol):
+    """Who sends messages again."""
+
+    def arm(self, exchange: Exchange) -> None:
+        """Repeat its message in a while."""
+
+
+class CandidatesHost(Protocol):
+    """What candidates ask of the engine that they are of."""
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def timers(self) -> Timers: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def walk(self) -> Takes: ...
+
+    @property
+    def retransmission(self) -> Arms: ...
+
+    def now(self) -> float: ...
+
+    def took(self, exchange: Exchange, message: Incoming, script: Script[Exchange, object]) -> None:
+        """A receiving step of that script accepted its message."""
+
+    def repeat(self, exchange: Exchange) -> None:
+        """Send its last message once more."""
+
+    def stop_timer(self, exchange: Exchange, name: str) -> None: ...
+
+    def timed_out(self, exchange: Exchange) -> None:
+        """The time of an attempt is over."""
+
+    def fail(self, exchange: Exchange, reason: Reason) -> None:
+        """End an exchange without result."""
+
+    def forget(self, exchange: Exchange) -> None:
+        """Take it out of the tables and stop its timers."""
+
+
 class Candidates:
     """Those of one engine's exchanges."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, host: CandidatesHost) -> None:
+        self._host = host
 
     @staticmethod
-    def among(exchange: AnyExchange) -> list[AnyExchange]:
+    def among(exchange: Exchange) -> list[Exchange]:
         """All of an attempt that listen to the same cookie and message ID, the newest first."""
         root = exchange.root
         if root.answers is None:
@@ -121,7 +139,7 @@ class Candidates:
         return [x for x in family(root) if not x.over and key_of(x) == key][::-1]
 
     @staticmethod
-    def furthest(root: AnyExchange) -> AnyExchange:
+    def furthest(root: Exchange) -> Exchange:
         """Whose end is that of the whole attempt: of the newest one, or who was last."""
         newest = leaves(root)[-1]
         while newest.answers is not None and newest.answers.last is not None:
@@ -130,9 +148,9 @@ class Candidates:
 
     # --- what comes in -----------------------------------------------------------------------
 
-    def answer(self, stem: AnyExchange, message: Incoming, mark: bytes) -> None:
+    def answer(self, stem: Exchange, message: Incoming, mark: bytes) -> None:
         """One more answer that may be the peer's. mark: its digest."""
-        message.came = self._engine.now()
+        message.came = self._host.now()
         if (answers := stem.answers) is None:
             answers = stem.answers = Answers(heard=1)
             if not stem.script.rests(stem, message):
@@ -148,16 +166,16 @@ class Candidates:
         make_room(answers.waiting, stem.path.remote)
         self._next(stem, answers)
 
-    def _next(self, stem: AnyExchange, answers: Answers) -> None:
+    def _next(self, stem: Exchange, answers: Answers[Exchange]) -> None:
         """Those that wait have their turn, now or in a while."""
-        alone = answers.alone_s(self._engine.now())
+        alone = answers.alone_s(self._host.now())
         if alone <= 0:
             self._follow_all(stem, answers)
         else:
             self._arm_turn(stem, answers, alone)
 
     @staticmethod
-    def _joined(stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> bool:
+    def _joined(stem: Exchange, answers: Answers[Exchange], message: Incoming, mark: bytes) -> bool:
         """Whether it makes the keys of a fork: two of the same keys would take each other's
         messages, so that one goes on with both. It is as new as its newest."""
         joins = (fork for fork in answers.forks if stem.script.joins(fork, message))
@@ -169,7 +187,7 @@ class Candidates:
         return True
 
     def _late(
-        self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes
+        self, stem: Exchange, answers: Answers[Exchange], message: Incoming, mark: bytes
     ) -> bool:  # fmt: skip
         """Whether it makes keys that the peer has refused us under already, and ended then."""
         refused = answers.refused
@@ -179,14 +197,14 @@ class Candidates:
         self._ask_anew(stem, answers)
         return True
 
-    def _ask_anew(self, stem: AnyExchange, answers: Answers) -> bool:
+    def _ask_anew(self, stem: Exchange, answers: Answers[Exchange]) -> bool:
         """Send the same message again where another answer may do better than one that was refused
         under its keys: whoever refused has ended what it made of the message. Not while another one
         that is followed is alone; whether it was."""
         refused = answers.refused
         if refused is None or refused is answers.settled:
             return False
-        if answers.forks and (alone := answers.alone_s(self._engine.now())) > 0:
+        if answers.forks and (alone := answers.alone_s(self._host.now())) > 0:
             self._arm_turn(stem, answers, alone)
             return False
         if not stem.script.anew(stem, refused):
@@ -194,27 +212,27 @@ class Candidates:
         answers.settled = refused
         self.asks_again(stem)
         stem.retries = 0
-        self._engine.repeat(stem)
-        self._engine.retransmission.arm(stem)
+        self._host.repeat(stem)
+        self._host.retransmission.arm(stem)
         return True
 
-    def _arm_turn(self, stem: AnyExchange, answers: Answers, seconds: float) -> None:
+    def _arm_turn(self, stem: Exchange, answers: Answers[Exchange], seconds: float) -> None:
         if "turn" not in stem.events:
-            stem.events["turn"] = self._engine.timers.add(
+            stem.events["turn"] = self._host.timers.add(
                 "answers", seconds, self._turn, stem, answers
             )
 
-    def _turn(self, stem: AnyExchange, answers: Answers) -> None:
+    def _turn(self, stem: Exchange, answers: Answers[Exchange]) -> None:
         stem.events.pop("turn", None)
         self._follow_all(stem, answers)
         if not stem.over:
             self._ask_anew(stem, answers)
 
-    def _follow_all(self, stem: AnyExchange, answers: Answers) -> None:
+    def _follow_all(self, stem: Exchange, answers: Answers[Exchange]) -> None:
         """The first answer alone; where that was not the peer's, whatever else there is to the
         message that the next one is to. What rests goes last, and not before its time."""
         waiting, question, rests = answers.waiting, stem.script.question, stem.script.rests
-        rested = self._engine.now() - ROUND_TRIP_S
+        rested = self._host.now() - ROUND_TRIP_S
         order = sorted(waiting, key=lambda mark: rests(stem, waiting[mark]))
         ready = [m for m in order if waiting[m].came <= rested or not rests(stem, waiting[m])]
         asked = [question(stem, waiting[mark]) for mark in ready[:1]]
@@ -225,14 +243,16 @@ class Candidates:
         if waiting and not stem.over:
             self._arm_turn(stem, answers, ROUND_TRIP_S)
 
-    def _follow(self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes) -> None:
+    def _follow(
+        self, stem: Exchange, answers: Answers[Exchange], message: Incoming, mark: bytes
+    ) -> None:
         if not self._joined(stem, answers, message, mark) and not self._late(
             stem, answers, message, mark
         ):
             self._follow_new(stem, answers, message, mark)
 
     def _follow_new(
-        self, stem: AnyExchange, answers: Answers, message: Incoming, mark: bytes
+        self, stem: Exchange, answers: Answers[Exchange], message: Incoming, mark: bytes
     ) -> None:  # fmt: skip
         answers.note(mark)
         answers.answered = False
@@ -241,43 +261,43 @@ class Candidates:
         fork = stem.forked()
         fork.now_in = mark
         answers.forks.append(fork)
-        answers.since = self._engine.now()
+        answers.since = self._host.now()
         took = partial(self._took, stem, fork, message)
-        self._engine.walk.take(fork, fork.steps[fork.step], message, took)
+        self._host.walk.take(fork, fork.steps[fork.step], message, took)
 
-    def _took(self, stem: AnyExchange, fork: AnyExchange, message: Incoming) -> None:
+    def _took(self, stem: Exchange, fork: Exchange, message: Incoming) -> None:
         """A fork has accepted its answer: the question is not put again, or the peer might take
         it for another attempt."""
-        engine = self._engine
+        host = self._host
         if stem.answers is not None:
-            stem.answers.since = engine.now()
-        engine.stop_timer(stem, "retransmit")
-        self._wake(stem, stem.root.created + engine.settings.exchange_max_s)
+            stem.answers.since = host.now()
+        host.stop_timer(stem, "retransmit")
+        self._wake(stem, stem.root.created + host.settings.exchange_max_s)
         fork.untaken = False
-        engine.took(fork, message, fork.script)
+        host.took(fork, message, fork.script)
 
-    def asks_again(self, exchange: AnyExchange) -> None:
+    def asks_again(self, exchange: Exchange) -> None:
         """What was refused was another message: this one is repeated, and has its time."""
-        self._wake(exchange, self._engine.now() + HINT_S)
+        self._wake(exchange, self._host.now() + HINT_S)
 
-    def _tell_refused(self, exchange: AnyExchange, reason: Reason) -> None:
+    def _tell_refused(self, exchange: Exchange, reason: Reason) -> None:
         """An answer is not taken, and the attempt goes on."""
-        self._engine.log.proto_warn("%s: answer refused: %s", exchange, reason.brief())
+        self._host.log.proto_warn("%s: answer refused: %s", exchange, reason.brief())
 
-    def _goes_on(self, exchange: AnyExchange) -> None:
+    def _goes_on(self, exchange: Exchange) -> None:
         """A better answer has come: its end will not tell of the one that was refused."""
         if exchange.resting and exchange.hint is not None:
             self._tell_refused(exchange, exchange.hint)
         exchange.resting = False
 
-    def _wake(self, exchange: AnyExchange, end: float) -> None:
+    def _wake(self, exchange: Exchange, end: float) -> None:
         self._goes_on(exchange)
         if exchange.root.events["end"].when < end:
             self._end_at(exchange.root, end)
 
     # --- ends --------------------------------------------------------------------------------
 
-    def proven(self, exchange: AnyExchange) -> None:
+    def proven(self, exchange: Exchange) -> None:
         """The peer of one has proved itself: the others end, and it alone is the attempt now."""
         self._goes_on(exchange)
         root = exchange.root
@@ -291,7 +311,7 @@ class Candidates:
         end.args, exchange.events["end"] = (exchange,), end
 
     @staticmethod
-    def let_go(root: AnyExchange) -> None:
+    def let_go(root: Exchange) -> None:
         """Nothing leads any more from an attempt that is over to those that were followed, with
         their keys: they know it, and a circle would stay until the next search for garbage."""
         answers, root.answers = root.answers, None
@@ -300,7 +320,7 @@ class Candidates:
                 if each is not None and each.answers is not None:
                     Candidates.let_go(each)
 
-    def end_others(self, exchange: AnyExchange, reason: Reason) -> None:
+    def end_others(self, exchange: Exchange, reason: Reason) -> None:
         """End all but one of what belongs to an attempt, without a word to anybody."""
         root = exchange.root
         if root.answers is None:
@@ -308,15 +328,15 @@ class Candidates:
         for other in [x for x in family(root) if x is not exchange][::-1]:
             self._wipe(other, reason)
 
-    def refused(self, exchange: AnyExchange, reason: Reason, *, proven: bool) -> None:
+    def refused(self, exchange: Exchange, reason: Reason, *, proven: bool) -> None:
         """An answer was refused, or refuses us. proven: under the keys of who gave that answer."""
         fork, stem, wait_s = exchange, exchange.stem, HINT_S
         if proven and stem is None:
-            self._engine.fail(exchange, reason)
+            self._host.fail(exchange, reason)
             return
         if stem is not None and (proven or exchange.untaken):
             if proven:
-                wait_s = self._engine.settings.retransmit_s
+                wait_s = self._host.settings.retransmit_s
             elif stem.answers is not None:
                 # What a forged one costs stays bounded: the next one has to wait for its turn.
                 stem.answers.answered = exchange.last_out is not stem.last_out
@@ -332,7 +352,7 @@ class Candidates:
             self._next(exchange, answers)
         last = answers is None or not answers.forks
         if proven and last and not exchange.initiator:
-            self._engine.fail(exchange, reason)
+            self._host.fail(exchange, reason)
             return
         asked = proven and answers is not None and self._ask_anew(exchange, answers)
         if last and exchange.initiator and not asked:
@@ -340,7 +360,7 @@ class Candidates:
         else:
             self._tell_refused(fork, reason)
 
-    def failed(self, fork: AnyExchange, reason: Reason) -> None:
+    def failed(self, fork: Exchange, reason: Reason) -> None:
         """Nothing more comes of a fork."""
         stem = fork.stem
         if stem is None:
@@ -350,30 +370,30 @@ class Candidates:
         if answers is not None and answers.waiting:
             self._follow_all(stem, answers)
         if answers is None or not (answers.forks or answers.waiting):
-            self._engine.fail(stem, stem.hint or reason)
+            self._host.fail(stem, stem.hint or reason)
 
-    def _discard(self, exchange: AnyExchange, reason: Reason) -> None:
+    def _discard(self, exchange: Exchange, reason: Reason) -> None:
         """End one of several, with all that goes on from it."""
         for each in family(exchange)[::-1]:
             self._wipe(each, reason)
 
-    def _rest(self, exchange: AnyExchange, seconds: float) -> None:
+    def _rest(self, exchange: Exchange, seconds: float) -> None:
         """What may be forged ends no exchange, but a better answer is not waited for for long."""
         exchange.resting = True
-        self._engine.stop_timer(exchange, "retransmit")
-        root, when = exchange.root, self._engine.now() + seconds
+        self._host.stop_timer(exchange, "retransmit")
+        root, when = exchange.root, self._host.now() + seconds
         if all(leaf.resting for leaf in leaves(root)) and root.events["end"].when > when:
             self._end_at(root, when)
 
-    def _end_at(self, root: AnyExchange, when: float) -> None:
+    def _end_at(self, root: Exchange, when: float) -> None:
         """Another end of the time that an attempt has."""
-        engine = self._engine
-        engine.stop_timer(root, "end")
-        root.events["end"] = engine.timers.add(
-            "exchange end", when - engine.now(), engine.timed_out, root
+        host = self._host
+        host.stop_timer(root, "end")
+        root.events["end"] = host.timers.add(
+            "exchange end", when - host.now(), host.timed_out, root
         )
 
-    def _drop(self, stem: AnyExchange, fork: AnyExchange, reason: Reason) -> None:
+    def _drop(self, stem: Exchange, fork: Exchange, reason: Reason) -> None:
         """A fork has failed, and all that goes on from it; its peer may yet be told why."""
         if stem.answers is not None:
             stem.answers.last = fork
@@ -381,25 +401,25 @@ class Candidates:
             self._wipe(other, reason)
         self._end(fork)
         fork.dialect.ended(fork, reason)
-        self._engine.log.debug(LogClass.EXCHANGE, 20, "%s: one answer less: %s", fork, reason)
+        self._host.log.debug(LogClass.EXCHANGE, 20, "%s: one answer less: %s", fork, reason)
 
-    def _wipe(self, exchange: AnyExchange, reason: Reason) -> None:
+    def _wipe(self, exchange: Exchange, reason: Reason) -> None:
         """One of several is not followed any more, and what it knows is forgotten."""
         self._end(exchange)
         exchange.state = exchange.script.state()
         if exchange.sa is not None:
             exchange.sa.keys = None
-        self._engine.log.debug(LogClass.EXCHANGE, 20, "%s: one answer less: %s", exchange, reason)
+        self._host.log.debug(LogClass.EXCHANGE, 20, "%s: one answer less: %s", exchange, reason)
 
-    def _end(self, exchange: AnyExchange) -> None:
+    def _end(self, exchange: Exchange) -> None:
         stem = exchange.stem
         if stem is not None and stem.answers is not None and exchange in stem.answers.forks:
             stem.answers.forks.remove(exchange)
-        self._engine.forget(exchange)
+        self._host.forget(exchange)
         exchange.script.abandon(exchange)
 
 
-def of_many(root: AnyExchange, reason: Reason) -> Reason:
+def of_many(root: Exchange, reason: Reason) -> Reason:
     """The reason that an attempt fails for, with how many have answered it where that were more
     than one."""
     if root.answers is None:

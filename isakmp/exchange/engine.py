@@ -10,9 +10,8 @@ no socket and reads no clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from isakmp.app.base import Application
 from isakmp.causes import ASKED_AGAIN, BOUNDS, CHEAP
@@ -23,13 +22,15 @@ from isakmp.event.worker import Work
 from isakmp.exchange.bounds import Bounds
 from isakmp.exchange.budget import Budget
 from isakmp.exchange.candidates import Candidates, family, leaves, may_be_forged, of_many
-from isakmp.exchange.dialect import Dialect, KeyExchange
-from isakmp.exchange.exchange import UNNUMBERED, Exchange, Key, digest
+from isakmp.exchange.dialect import Dialect, Key
+from isakmp.exchange.exchange import UNNUMBERED, Exchange, ExchangeOf, ScriptOf, digest
 from isakmp.exchange.half_open import HalfOpen
 from isakmp.exchange.host import Owner
+from isakmp.exchange.key_exchange import KeyExchange
 from isakmp.exchange.outcome import Outcomes
 from isakmp.exchange.retransmission import Retransmission
 from isakmp.exchange.script import Incoming, S, Script
+from isakmp.exchange.settings import Settings
 from isakmp.exchange.walk import Walk
 from isakmp.log.log import Log, LogClass, Severity, severity_of
 from isakmp.message import in_clear, missing
@@ -48,24 +49,6 @@ FIRST_MAX = 16384
 _AT_THIS_END = "the IPsec stack, an exchange before it, or who else is asked here is not done"
 
 
-@dataclass(slots=True)
-class Settings:
-    """What the configuration says to the engine; seconds and counts.
-
-    sa_retransmits: the retransmits where an SA ends with its exchange (RFC 7296 2.4).
-    """
-
-    retransmits: int = 3
-    retransmit_s: float = 1.0
-    retransmit_max_s: float = 30.0
-    sa_retransmits: int = 12
-    exchange_max_s: float = 120.0
-    half_open_max: int = 1000
-    half_open_peer_max: int = 100
-    cookie_threshold: int = 100
-    rekey_margin_percent: int = 20
-
-
 class Engine:
     """Runs exchanges."""
 
@@ -78,7 +61,7 @@ class Engine:
         self.timers, self.now, self.conf, self.app = timers, timers.now, conf, app
         self.log, self.sas, self.dialects, self.owner = log, sas, dialects, owner
         self.settings = Settings()
-        self.exchanges: dict[Key, Exchange[Any]] = {}
+        self.exchanges: dict[Key, Exchange] = {}
         self.outcomes = Outcomes()
         self.counters: dict[str, int] = {}
         self.capture: Callable[[Path, bool, bytes], None] | None = None
@@ -88,7 +71,7 @@ class Engine:
         self.half_open = HalfOpen(random, timers.now)
         self.candidates = Candidates(self)
         self.retransmission = Retransmission(self)
-        self.walk = Walk(self)
+        self.walk = Walk(self, self.candidates, self.retransmission, self.half_open)
 
     def _names(self, address: Address) -> bool:
         return self.owner.catalog.names(address)
@@ -102,11 +85,11 @@ class Engine:
         except MalformedPayload as error:
             self.drop(path, str(error))
 
-    def find(self, dialect: str, cookie: bytes, number: int) -> Exchange[Any] | None:
+    def find(self, dialect: str, cookie: bytes, number: int) -> Exchange | None:
         """The exchange of that dialect whose messages come with that cookie of ours and number."""
         return self.exchanges.get((dialect, cookie, number))
 
-    def find_all(self, dialect: str, cookie: bytes, number: int) -> list[Exchange[Any]]:
+    def find_all(self, dialect: str, cookie: bytes, number: int) -> list[Exchange]:
         """The same; more than one where several have answered and none is proven, newest first."""
         found = self.find(dialect, cookie, number)
         return self.candidates.among(found) if found is not None else []
@@ -116,7 +99,7 @@ class Engine:
         self.counters["dropped"] = self.counters.get("dropped", 0) + 1
         self.log.debug(LogClass.MESSAGE, 20, "dropped message %s: %s", path.came, why)
 
-    def came_back(self, exchange: Exchange[Any], path: Path) -> None:
+    def came_back(self, exchange: Exchange, path: Path) -> None:
         """A message of ours comes from where it went, of that exchange: nobody else has read it, as
         far as anybody can tell."""
         self.drop(path, "a message of our own has come back")
@@ -138,7 +121,7 @@ class Engine:
 
     @staticmethod
     def early(
-        exchanges: Iterable[Exchange[Any]], path: Path, size: int, read: Callable[[], object]
+        exchanges: Iterable[Exchange], path: Path, size: int, read: Callable[[], object]
     ) -> bool:
         """Whether a message for one of these has to wait, as what it is to be read with is not
         there yet. One is kept, if it has not too many octets, and read when it is."""
@@ -148,12 +131,12 @@ class Engine:
                 exchange.early = path, read
         return bool(unready)
 
-    def is_repeat(self, exchange: Exchange[Any], octets: bytes) -> bool:
+    def is_repeat(self, exchange: Exchange, octets: bytes) -> bool:
         """Whether this is the peer's last message again; it then gets our last answer again.
         octets: what run() was given of it."""
         return self.repeats(exchange, digest(octets))
 
-    def repeats(self, exchange: Exchange[Any], mark: bytes) -> bool:
+    def repeats(self, exchange: Exchange, mark: bytes) -> bool:
         """The same of a message's digest."""
         if exchange.last_in != mark:
             return False
@@ -165,12 +148,12 @@ class Engine:
             self.repeat(exchange)
         return True
 
-    def repeat(self, exchange: Exchange[Any]) -> None:
+    def repeat(self, exchange: Exchange) -> None:
         """Send our last message once more."""
         for datagram in exchange.last_out:
             self.transmit(exchange.where, datagram)
 
-    def run(self, exchange: Exchange[Any], message: Incoming, octets: bytes) -> None:
+    def run(self, exchange: Exchange, message: Incoming, octets: bytes) -> None:
         """Give an exchange its next message. octets: what that is known by if it comes again."""
         if not exchange.expects:
             self.drop(message.path, f"{exchange} does not expect a message now")
@@ -199,7 +182,7 @@ class Engine:
             self.walk.take(exchange, step, message, took, fresh=fresh)
 
     def malformed(
-        self, exchange: Exchange[Any], error: MalformedPayload, *, fresh: bool, proven: bool
+        self, exchange: Exchange, error: MalformedPayload, *, fresh: bool, proven: bool
     ) -> None:
         """A bad message ends an exchange only where it began it, as strangers can send bad ones,
         or where it is proven: the peer has no other one."""
@@ -214,7 +197,7 @@ class Engine:
                 exchange.dialect.notify(exchange, Refused(reason, exchange.dialect.malformed))
             self.candidates.refused(exchange, reason, proven=True)
 
-    def _script_for(self, exchange: Exchange[Any], message: Incoming) -> Script[Any]:
+    def _script_for(self, exchange: Exchange, message: Incoming) -> Script[Exchange, object]:
         """What the message is of: the exchange's script, or a variant of that. MalformedPayload
         where it is of neither."""
         script, kinds = exchange.script, message.kinds
@@ -234,7 +217,7 @@ class Engine:
 
     @staticmethod
     def lacking(
-        exchange: Exchange[Any], script: Script[Any], have: Collection[int]
+        exchange: Exchange, script: Script[Exchange, object], have: Collection[int]
     ) -> list[int]:  # fmt: skip
         """The payloads that the message in turn must have and has not."""
         row, lacking = script.rows[exchange.step], []
@@ -244,19 +227,19 @@ class Engine:
             lacking.append(proof)
         return lacking
 
-    def check_syntax(self, exchange: Exchange[Any], kinds: Collection[int]) -> None:
+    def check_syntax(self, exchange: Exchange, kinds: Collection[int]) -> None:
         """MalformedPayload where our message lacks something."""
         if lacking := self.lacking(exchange, exchange.script, kinds):
             raise self._lacks(exchange, lacking)
 
-    def _lacks(self, exchange: Exchange[Any], lacking: list[int]) -> MalformedPayload:
+    def _lacks(self, exchange: Exchange, lacking: list[int]) -> MalformedPayload:
         return missing(exchange.dialect.rules, self._where(exchange), lacking[0])
 
     @staticmethod
-    def _where(exchange: Exchange[Any]) -> str:
+    def _where(exchange: Exchange) -> str:
         return f"{exchange.script.name} message {exchange.step + 1}"
 
-    def took(self, exchange: Exchange[Any], message: Incoming, script: Script[Any]) -> None:
+    def took(self, exchange: Exchange, message: Incoming, script: Script[Exchange, object]) -> None:
         """A receiving step of that script accepted its message."""
         exchange.last_in, exchange.retries, exchange.repeats = exchange.now_in, 0, 0
         if script is not exchange.script and not script.refuses:
@@ -266,7 +249,7 @@ class Engine:
         for payload in message.left:
             exchange.dialect.leftover(exchange, message, payload)
 
-    def unlist(self, exchange: Exchange[Any]) -> None:
+    def unlist(self, exchange: Exchange) -> None:
         """Messages of that key find another exchange of the same attempt, or none."""
         key = exchange.dialect.key(exchange)
         if self.exchanges.get(key) is exchange:
@@ -279,7 +262,7 @@ class Engine:
 
     # --- ends --------------------------------------------------------------------------------
 
-    def refused(self, exchange: Exchange[Any], refused: Refused, *, proven: bool = True) -> None:
+    def refused(self, exchange: Exchange, refused: Refused, *, proven: bool = True) -> None:
         """A step refused. An unprotected answer may be forged: who gets one waits on."""
         answer = exchange.step > 0 and not exchange.sends(exchange.step)
         if answer and exchange.script.establishes and not proven:
@@ -293,7 +276,7 @@ class Engine:
                 self.half_open.refused()
             self.fail(exchange.root, refused.reason)
 
-    def fail(self, exchange: Exchange[Any], reason: Reason) -> None:
+    def fail(self, exchange: Exchange, reason: Reason) -> None:
         """End an exchange without result; whoever waits for it learns why."""
         if exchange.over:
             self.log.internal_warn("%s: after its end: %s", exchange, reason)
@@ -308,7 +291,7 @@ class Engine:
             self.failed(exchange, reason, told)
             self.candidates.let_go(exchange)
 
-    def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
+    def cancel(self, exchange: Exchange, reason: Reason) -> None:
         """End an exchange; one that the peer expects to be ended by its answer ends then."""
         if exchange.dialect.awaited(exchange):
             for each in family(exchange.root):
@@ -317,7 +300,7 @@ class Engine:
             exchange.dialect.withdraw(exchange, reason)
             self.fail(exchange.root, reason)
 
-    def failed(self, exchange: Exchange[Any], reason: Reason, told: Exchange[Any]) -> None:
+    def failed(self, exchange: Exchange, reason: Reason, told: Exchange) -> None:
         """told: whose name the end has, of those that belong together."""
         exchange.script.abandon(exchange)
         exchange.dialect.ended(exchange, reason)
@@ -334,12 +317,12 @@ class Engine:
             self._outcome(told, reason)
         exchange.finished.fail(Refused(reason))
 
-    def under_way(self) -> list[Exchange[Any]]:
+    def under_way(self) -> list[Exchange]:
         """Every exchange, also those of an SA that messages do not find, as nothing has left."""
         under = (x for sa in self.sas.isakmp.values() for x in sa.running.values())
         return list(dict.fromkeys((*self.exchanges.values(), *under)))
 
-    def forget(self, exchange: Exchange[Any]) -> None:
+    def forget(self, exchange: Exchange) -> None:
         """Take an exchange out of the tables and stop its timers."""
         exchange.over = True
         if exchange.attempt is not None:
@@ -352,7 +335,7 @@ class Engine:
             exchange.sa.running.pop(exchange.number, None)
         self.half_open.remove(exchange)
 
-    def remark(self, exchange: Exchange[Any], reason: Reason, *, goes_on: bool = False) -> None:
+    def remark(self, exchange: Exchange, reason: Reason, *, goes_on: bool = False) -> None:
         """An exchange has done what it is for, but not all of it, or not as it should be.
 
         goes_on: nothing is given up for that.
@@ -369,13 +352,13 @@ class Engine:
         which the log counts."""
         self.log.proto_err("bound met by %s: %s", peer, reason)
 
-    def concluded(self, exchange: Exchange[Any]) -> None:
+    def concluded(self, exchange: Exchange) -> None:
         """An exchange has done what it is for."""
         self._outcome(exchange, None)
         exchange.finished.finish(None)
 
     def _outcome(
-        self, exchange: Exchange[Any], reason: Reason | None, *, partly: bool = False
+        self, exchange: Exchange, reason: Reason | None, *, partly: bool = False
     ) -> None:  # fmt: skip
         if len(exchange.steps) == 1 and reason is None:
             return
@@ -393,11 +376,11 @@ class Engine:
     # --- beginnings --------------------------------------------------------------------------
 
     def initiate(
-        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, *, name: str = "",
-        sa: IsakmpSa | None = None, prepare: Callable[[S], object] | None = None,
-    ) -> Exchange[S]:  # fmt: skip
+        self, dialect: Dialect[Exchange], script: ScriptOf[S], remote: Remote, path: Path, *,
+        name: str = "", sa: IsakmpSa | None = None, prepare: Callable[[S], object] | None = None,
+    ) -> ExchangeOf[S]:  # fmt: skip
         """Begin an exchange of ours; its ``finished`` job tells how it ended."""
-        cky_i, cky_r = (sa.cky_i, sa.cky_r) if sa else dialect.identifiers(self)
+        cky_i, cky_r = (sa.cky_i, sa.cky_r) if sa else dialect.identifiers(self.new_cookie)
         exchange = self.create(dialect, script, remote, path, True, cky_i, cky_r, UNNUMBERED, sa)
         exchange.name = name
         if prepare:
@@ -411,18 +394,18 @@ class Engine:
                 self.log.debug(LogClass.EXCHANGE, 30, "%s: waits for those before it", exchange)
         return exchange
 
-    def _begin(self, exchange: Exchange[Any]) -> None:
+    def _begin(self, exchange: Exchange) -> None:
         # Under an SA a number is taken only once there is a message for it.
         if exchange.sa is None:
             self.number(exchange)
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
         self.walk.go_on(exchange)
 
-    def number(self, exchange: Exchange[Any]) -> None:
+    def number(self, exchange: Exchange) -> None:
         exchange.message_id = exchange.dialect.message_id(exchange)
         self.exchanges[exchange.dialect.key(exchange)] = exchange
 
-    def resume(self, exchange: Exchange[Any], message_id: int) -> None:
+    def resume(self, exchange: Exchange, message_id: int) -> None:
         """A request goes on with an exchange of the peer's that waits for one without a number."""
         exchange.message_id, exchange.hint = message_id, None
         self.exchanges[exchange.dialect.key(exchange)] = exchange
@@ -439,9 +422,10 @@ class Engine:
                 return
 
     def answer(
-        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, cky_i: bytes,
-        cky_r: bytes, message_id: int, *, sa: IsakmpSa | None = None, stranger: bytes | None,
-    ) -> Exchange[S]:  # fmt: skip
+        self, dialect: Dialect[Exchange], script: ScriptOf[S], remote: Remote, path: Path,
+        cky_i: bytes, cky_r: bytes, message_id: int, *, sa: IsakmpSa | None = None,
+        stranger: bytes | None,
+    ) -> ExchangeOf[S]:  # fmt: skip
         """Begin an exchange of the peer's. stranger: what it is begun with by somebody of whom
         nothing is known yet, None where who begins is known. What strangers begin is half-open,
         and bounded (the paper, 4.3.5): Refused where there is no room."""
@@ -456,7 +440,7 @@ class Engine:
         self.log.debug(LogClass.EXCHANGE, 10, "%s: begins, %s", exchange, exchange.way)
         return exchange
 
-    def known(self, exchange: Exchange[Any]) -> None:
+    def known(self, exchange: Exchange) -> None:
         """The peer of an exchange has proved who it is: that gives way to no stranger's."""
         exchange.stranger = False
         self.half_open.remove(exchange)
@@ -470,12 +454,12 @@ class Engine:
         return reason is not None
 
     def create(
-        self, dialect: Dialect, script: Script[S], remote: Remote, path: Path, initiator: bool,
-        cky_i: bytes, cky_r: bytes, message_id: int, sa: IsakmpSa | None,
-    ) -> Exchange[S]:  # fmt: skip
+        self, dialect: Dialect[Exchange], script: ScriptOf[S], remote: Remote, path: Path,
+        initiator: bool, cky_i: bytes, cky_r: bytes, message_id: int, sa: IsakmpSa | None,
+    ) -> ExchangeOf[S]:  # fmt: skip
         """An exchange with its end set."""
         self._numbers += 1
-        exchange = Exchange(
+        exchange = ExchangeOf(
             self._numbers, dialect, script, initiator, remote, path, cky_i, cky_r, message_id,
             self.now(), path.remote, self, script.state(), sa,
         )  # fmt: skip
@@ -484,7 +468,7 @@ class Engine:
         self.allow_time(exchange)
         return exchange
 
-    def allow_time(self, exchange: Exchange[Any], most: float | None = None) -> None:
+    def allow_time(self, exchange: Exchange, most: float | None = None) -> None:
         """Have an exchange end in a while, counted from now; most: in seconds, if not its own."""
         most = self.settings.exchange_max_s if most is None else most
         if exchange.dialect.ends_sa(exchange):
@@ -513,7 +497,7 @@ class Engine:
 
     # --- time --------------------------------------------------------------------------------
 
-    def conclude(self, exchange: Exchange[Any]) -> bool:
+    def conclude(self, exchange: Exchange) -> bool:
         """End an exchange well that only lacks its confirmation; whether it was one."""
         lacks_it = exchange.script.confirmed and exchange.step == len(exchange.steps) - 1
         if lacks_it and not exchange.over:
@@ -521,7 +505,7 @@ class Engine:
             self.walk.finish(exchange)
         return lacks_it
 
-    def timed_out(self, exchange: Exchange[Any]) -> None:
+    def timed_out(self, exchange: Exchange) -> None:
         if self.conclude(exchange):
             return
         exchange, ended = self.candidates.furthest(exchange), exchange
@@ -542,7 +526,7 @@ class Engine:
             exchange.dialect.withdraw(exchange, told)
         self.fail(ended, told)
 
-    def so_far(self, exchange: Exchange[Any]) -> Reason | None:
+    def so_far(self, exchange: Exchange) -> Reason | None:
         """What an exchange that is under way ends for unless better comes; None where nothing is
         in its way, as far as anybody can tell."""
         newest = leaves(exchange)[-1]
@@ -553,19 +537,19 @@ class Engine:
             return None
         return _unanswered(newest, newest.retries)
 
-    def _is_late(self, exchange: Exchange[Any]) -> bool:
+    def _is_late(self, exchange: Exchange) -> bool:
         """Whether the initiator of an exchange could have repeated what we wait for. Of who has
         answered nothing yet, and may be anybody, nothing is expected."""
         begun = not exchange.initiator and not (exchange.stranger and exchange.step <= FIRST_PAIR)
         return begun and self.now() - exchange.created > 2 * self.settings.retransmit_s
 
     @staticmethod
-    def stop_timer(exchange: Exchange[Any], name: str) -> None:
+    def stop_timer(exchange: Exchange, name: str) -> None:
         if event := exchange.events.pop(name, None):
             event.cancel()
 
 
-def _unanswered(exchange: Exchange[Any], repeated: int | None = None) -> Reason:
+def _unanswered(exchange: Exchange, repeated: int | None = None) -> Reason:
     """Why nothing comes. repeated: how often our message was, where something may come yet."""
     name, path = exchange.script.name, exchange.path
     address, port = str(path.remote), path.remote_port
@@ -579,6 +563,6 @@ def _unanswered(exchange: Exchange[Any], repeated: int | None = None) -> Reason:
     )  # fmt: skip
 
 
-def _is_farewell(exchange: Exchange[Any]) -> bool:
+def _is_farewell(exchange: Exchange) -> bool:
     """Whether it is under an SA that is on its way out."""
     return exchange.sa is not None and exchange.sa.state in (State.SUPERSEDED, State.DELETING)

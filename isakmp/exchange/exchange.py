@@ -1,4 +1,8 @@
-"""Exchange: one negotiation's place in its script, and what its steps have learned."""
+"""Exchange: one negotiation's place in its script, and what its steps have learned.
+
+Whoever asks only where it stands, or to whom it belongs, knows an Exchange; who wrote its script
+knows an ExchangeOf what its steps have learned. The Host is who runs it, as they see it.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +10,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic, Protocol, Self, TypeGuard
 
+from isakmp.app.base import Application
 from isakmp.errors import Reason
 from isakmp.event.job import Job
-from isakmp.event.timer import Event
+from isakmp.event.timer import Event, Timers
+from isakmp.event.worker import Work
+from isakmp.exchange.answers import Answers
 from isakmp.exchange.attempt import Attempt
-from isakmp.exchange.script import Incoming, Outgoing, S, Script, Step, Waiting
+from isakmp.exchange.bounds import Bounds
+from isakmp.exchange.budget import Budget
+from isakmp.exchange.dialect import Dialect
+from isakmp.exchange.host import Owner
+from isakmp.exchange.script import Incoming, Outgoing, S, Script, Step, Waiting, duplicate
+from isakmp.exchange.settings import Settings
+from isakmp.log.log import Log
 from isakmp.path import OneWay, Path
 from isakmp.policy.spd import Address, Remote
 from isakmp.sa import IsakmpSa
-
-if TYPE_CHECKING:
-    from isakmp.exchange.candidates import Answers
-    from isakmp.exchange.dialect import Dialect
-    from isakmp.exchange.engine import Engine
-
-Key = tuple[str, bytes, int]
-"""What messages are found by: a dialect, what our end is called in them, a number."""
+from isakmp.sa_database import SaDatabase
 
 UNNUMBERED = -1
 """The message ID of an exchange that has not taken one yet."""
@@ -32,7 +38,7 @@ _JUST_S = 1.0  # phase 1 and what goes on under it are not this far apart
 
 
 @dataclass(slots=True, eq=False)
-class Exchange(Generic[S]):
+class Exchange:
     """One negotiation: its place in the script and what its steps have learned.
 
     cky_i, cky_r, message_id: what its messages are found by, as the dialect has it: IKE's cookies
@@ -52,8 +58,8 @@ class Exchange(Generic[S]):
     """
 
     number: int
-    dialect: Dialect
-    script: Script[S]
+    dialect: Dialect[Exchange]
+    script: Script[Self, object]
     initiator: bool
     remote: Remote
     path: Path
@@ -62,13 +68,13 @@ class Exchange(Generic[S]):
     message_id: int
     created: float
     origin: Address
-    engine: Engine
-    state: S
+    host: Host
+    state: object
     sa: IsakmpSa | None = None
     stranger: bool = False
     name: str = ""
     step: int = 0
-    attempt: Attempt | None = field(default=None, repr=False)
+    attempt: Attempt[Exchange] | None = field(default=None, repr=False)
     unwanted: Reason | None = None
     resting: bool = False
     over: bool = False
@@ -87,13 +93,13 @@ class Exchange(Generic[S]):
     early: tuple[Path, Callable[[], object]] | None = field(default=None, repr=False)
     events: dict[str, Event] = field(default_factory=dict)
     finished: Job[None] = field(default_factory=Job)
-    stem: Exchange[S] | None = None
+    stem: Self | None = None
     untaken: bool = False
-    answers: Answers | None = None
+    answers: Answers[Self] | None = None
     back: Path | None = None
     before: str = ""
     declined: list[Reason] = field(default_factory=list)
-    steps: tuple[Step, ...] = field(init=False, repr=False)
+    steps: tuple[Step[Self], ...] = field(init=False, repr=False)
     own_cookie: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -101,26 +107,29 @@ class Exchange(Generic[S]):
             self.own_cookie = self.sa.own_cookie
         else:
             self.own_cookie = self.cky_i if self.initiator else self.cky_r
-        self.follow(self.script)
+        self.steps = self.script.steps(self.initiator)
 
-    def follow(self, script: Script[S]) -> None:
+    def follow(self, script: Script[Self, object]) -> None:
         """Go by that script from now on."""
         self.script = script
         self.steps = script.steps(self.initiator)
 
-    def forked(self) -> Exchange[S]:
+    def forked(self) -> Self:
         """The same once more, to go on with one of several answers. Its end is that of this."""
-        return Exchange(
-            self.number, self.dialect, self.script, self.initiator, self.remote, self.path,
-            self.cky_i, self.cky_r, self.message_id, self.created, self.origin, self.engine,
-            self.script.fork(self.state), self.sa, self.stranger, self.name, self.step,
+        script = self.script
+        another: Callable[..., Self] = type(self)
+        return another(
+            self.number, self.dialect, script, self.initiator, self.remote, self.path,
+            self.cky_i, self.cky_r, self.message_id, self.created, self.origin, self.host,
+            script.fork(self) if script.fork else duplicate(self.state),
+            self.sa, self.stranger, self.name, self.step,
             last_in=self.last_in, last_out=self.last_out, protection=self.protection,
             finished=self.finished, stem=self, unwanted=self.unwanted, untaken=True,
             before=self.before,
         )  # fmt: skip
 
     @property
-    def root(self) -> Exchange[S]:
+    def root(self) -> Self:
         """The one that stands for the whole attempt."""
         found = self
         while found.stem is not None:
@@ -192,6 +201,144 @@ class Exchange(Generic[S]):
     def __str__(self) -> str:
         role = "initiator" if self.initiator else "responder"
         return f"#{self.number} {self.script.name} {role} {self.name or self.remote.name}"
+
+
+@dataclass(slots=True, eq=False)
+class ExchangeOf(Exchange, Generic[S]):
+    """One whose steps keep what they learn in a state of that type, as every one is."""
+
+    script: Script[ExchangeOf[S], S]
+    state: S
+
+
+ScriptOf = Script[ExchangeOf[S], S]
+"""What such exchanges go by."""
+
+
+def has(exchange: Exchange, state: type[S]) -> TypeGuard[ExchangeOf[S]]:
+    """Whether its steps keep what they learn in that."""
+    return isinstance(exchange.state, state)
+
+
+class Proofs(Protocol):
+    """Who knows which answers to one message are followed."""
+
+    def proven(self, exchange: Exchange) -> None:
+        """The peer of one has proved itself."""
+
+    def refused(self, exchange: Exchange, reason: Reason, *, proven: bool) -> None:
+        """An answer was refused, or refuses us. proven: under the keys of who gave that answer."""
+
+
+class Beginnings(Protocol):
+    """Who takes the steps."""
+
+    def begin_again(self, exchange: Exchange) -> None:
+        """Send the first message anew, though no answer has asked for it just now."""
+
+
+class Repeats(Protocol):
+    """Who sends messages again."""
+
+    def until_heard(self, exchange: Exchange, sa: IsakmpSa) -> None:
+        """Repeat a last message that nobody answers, until the peer says something under ``sa``."""
+
+
+class Host(Protocol):
+    """Who runs exchanges, as their steps and dialects see it.
+
+    app: the IPsec stack; work: who does what takes long; sas: those that there are; owner: who
+    keeps them; bounds, budget: what peers may have, and what strangers are told; capture: what
+    takes each message in clear, where it came or goes, and whether it goes.
+    """
+
+    @property
+    def owner(self) -> Owner: ...
+
+    @property
+    def sas(self) -> SaDatabase: ...
+
+    @property
+    def app(self) -> Application: ...
+
+    @property
+    def work(self) -> Work: ...
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def timers(self) -> Timers: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def bounds(self) -> Bounds: ...
+
+    @property
+    def budget(self) -> Budget: ...
+
+    @property
+    def capture(self) -> Callable[[Path, bool, bytes], None] | None: ...
+
+    @property
+    def candidates(self) -> Proofs: ...
+
+    @property
+    def walk(self) -> Beginnings: ...
+
+    @property
+    def retransmission(self) -> Repeats: ...
+
+    def now(self) -> float:
+        """In seconds, of a clock that only goes forward."""
+
+    def random(self, size: int, /) -> bytes:
+        """So many octets."""
+
+    def transmit(self, path: Path, datagram: bytes, /) -> None:
+        """Send what no exchange repeats."""
+
+    def new_cookie(self) -> bytes:
+        """Eight random octets that no exchange or SA of ours has, and not all zero."""
+
+    def find(self, dialect: str, cookie: bytes, number: int) -> Exchange | None:
+        """The exchange of that dialect whose messages come with that cookie of ours and number."""
+
+    def initiate(
+        self, dialect: Dialect[Exchange], script: ScriptOf[S], remote: Remote, path: Path, *,
+        name: str = "", sa: IsakmpSa | None = None, prepare: Callable[[S], object] | None = None,
+    ) -> ExchangeOf[S]:  # fmt: skip
+        """Begin an exchange of ours; its ``finished`` job tells how it ended."""
+
+    def known(self, exchange: Exchange) -> None:
+        """The peer of an exchange has proved who it is."""
+
+    def number(self, exchange: Exchange) -> None:
+        """Have it found by a message ID of its own."""
+
+    def unlist(self, exchange: Exchange) -> None:
+        """Messages of that key find another exchange of the same attempt, or none."""
+
+    def repeat(self, exchange: Exchange) -> None:
+        """Send its last message once more."""
+
+    def allow_time(self, exchange: Exchange, most: float | None = None) -> None:
+        """Have it end in so many seconds, counted from now, or in what its own are."""
+
+    def begin_waiting(self, sa: IsakmpSa) -> None:
+        """Exchanges that wait for a place under ``sa`` take what has become free."""
+
+    def remark(self, exchange: Exchange, reason: Reason, *, goes_on: bool = False) -> None:
+        """It has done what it is for, but not all of it, or not as it should be. goes_on: nothing
+        is given up for that."""
+
+    def conclude(self, exchange: Exchange) -> bool:
+        """End one well that only lacks its confirmation; whether it was one."""
+
+    def fail(self, exchange: Exchange, reason: Reason) -> None:
+        """End one without result; whoever waits for it learns why."""
 
 
 @lru_cache(1)

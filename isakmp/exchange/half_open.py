@@ -11,17 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from isakmp.errors import Reason
+from isakmp.exchange.answers import ROUND_TRIP_S
 from isakmp.exchange.exchange import Exchange, digest
 from isakmp.path import Path
 from isakmp.policy.spd import Address
 
-AnyExchange = Exchange[Any]
-
-# What a peer that is named is given to answer in, whoever else comes: a long round trip.
-ROUND_TRIP_S = 0.5
 # One of so many places is left to named addresses.
 NAMED_SHARE = 4
 # A refusal of a stranger counts as an exchange of his would, and after so long as half of one.
@@ -32,20 +28,20 @@ class Ranked:
     """Exchanges by how far they got; any of those that got least far is at hand."""
 
     def __init__(self) -> None:
-        self._lists: dict[int, list[AnyExchange]] = {}
+        self._lists: dict[int, list[Exchange]] = {}
         # By age, too: what has moved on is put last.
-        self._places: dict[AnyExchange, tuple[int, int]] = {}
+        self._places: dict[Exchange, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def __contains__(self, exchange: AnyExchange) -> bool:
+    def __contains__(self, exchange: Exchange) -> bool:
         return exchange in self._places
 
-    def __iter__(self) -> Iterator[AnyExchange]:
+    def __iter__(self) -> Iterator[Exchange]:
         return iter(self._places)
 
-    def put(self, exchange: AnyExchange, step: int) -> None:
+    def put(self, exchange: Exchange, step: int) -> None:
         """Keep an exchange at that step, and no longer at the one before."""
         place = self._places.pop(exchange, None)
         if place is not None:
@@ -59,7 +55,7 @@ class Ranked:
         self._places[exchange] = step, len(same)
         same.append(exchange)
 
-    def take(self, exchange: AnyExchange) -> None:
+    def take(self, exchange: Exchange) -> None:
         """Forget an exchange."""
         self._fill(*self._places.pop(exchange))
 
@@ -73,12 +69,12 @@ class Ranked:
         elif not same:
             del self._lists[step]
 
-    def least(self, draw: int) -> AnyExchange:
+    def least(self, draw: int) -> Exchange:
         """One of those that got least far; a script has few steps."""
         stuck = self._lists[min(self._lists)]
         return stuck[draw % len(stuck)]
 
-    def oldest(self) -> AnyExchange:
+    def oldest(self) -> Exchange:
         """The one that has waited longest where it is."""
         return next(iter(self._places))
 
@@ -96,7 +92,7 @@ class Here(Ranked):
 
     def __init__(self) -> None:
         super().__init__()
-        self.begun: dict[Mark, AnyExchange] = {}
+        self.begun: dict[Mark, Exchange] = {}
 
 
 @dataclass(slots=True)
@@ -116,22 +112,22 @@ class HalfOpen:
     def __init__(self, random: Callable[[int], bytes], now: Callable[[], float]) -> None:
         self._random, self._now = random, now
         self._strangers, self._named = Ranked(), Ranked()
-        self._newest: AnyExchange | None = None
-        self._places: dict[AnyExchange, Place] = {}
+        self._newest: Exchange | None = None
+        self._places: dict[Exchange, Place] = {}
         self._at: dict[Address, Here] = {}
-        self._chosen: dict[tuple[str, bytes], AnyExchange] = {}
+        self._chosen: dict[tuple[str, bytes], Exchange] = {}
         self._refused, self._refused_at = 0.0, 0.0
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def __contains__(self, exchange: AnyExchange) -> bool:
+    def __contains__(self, exchange: Exchange) -> bool:
         return exchange in self._places
 
-    def __iter__(self) -> Iterator[AnyExchange]:
+    def __iter__(self) -> Iterator[Exchange]:
         return iter(self._places)
 
-    def begun(self, dialect: str, datagram: bytes, path: Path) -> AnyExchange | None:
+    def begun(self, dialect: str, datagram: bytes, path: Path) -> Exchange | None:
         """The one that a stranger began in that dialect with that message, from there. Another
         message with its cookie is none of it, nor is the same from another port: either may be
         somebody else's, and is answered where it came from."""
@@ -139,11 +135,11 @@ class HalfOpen:
         mark = dialect, digest(datagram), path.remote_port
         return here.begun.get(mark) if here is not None else None
 
-    def chose(self, dialect: str, cookie: bytes) -> AnyExchange | None:
+    def chose(self, dialect: str, cookie: bytes) -> Exchange | None:
         """The one of that dialect for which we chose ``cookie``."""
         return self._chosen.get((dialect, cookie))
 
-    def add(self, exchange: AnyExchange, *, named: bool) -> None:
+    def add(self, exchange: Exchange, *, named: bool) -> None:
         """A stranger has begun."""
         here = self._at.get(exchange.origin)
         if here is None:
@@ -169,7 +165,7 @@ class HalfOpen:
         there = len(self._places)
         return there >= most or bool(self._refused) and there + self._still_refused() >= most
 
-    def moved_on(self, exchange: AnyExchange) -> None:
+    def moved_on(self, exchange: Exchange) -> None:
         """An exchange waits at another step, and with it all that it is one of; one that is not
         half-open is none of ours."""
         root = exchange.root
@@ -178,7 +174,7 @@ class HalfOpen:
             place.here.put(root, exchange.step)
             place.since = self._now()
 
-    def remove(self, exchange: AnyExchange) -> None:
+    def remove(self, exchange: Exchange) -> None:
         """An exchange is over, or open."""
         place = self._places.pop(exchange, None)
         if place is None:
@@ -196,7 +192,7 @@ class HalfOpen:
 
     def surplus(
         self, origin: Address, peer_max: int, most: int, *, named: bool
-    ) -> tuple[AnyExchange | None, Reason] | None:
+    ) -> tuple[Exchange | None, Reason] | None:
         """Who goes before another of that address comes, and why; None for who: the newcomer."""
         here = self._at.get(origin)
         if here is not None and len(here) >= peer_max:
@@ -209,7 +205,7 @@ class HalfOpen:
             return victim, IN_ALL
         return None
 
-    def _any(self, among: Ranked) -> AnyExchange | None:
+    def _any(self, among: Ranked) -> Exchange | None:
         """One of those that got least far, and not the newest; there may be no other."""
         if not among:
             return None
@@ -220,7 +216,7 @@ class HalfOpen:
                 return victim
         return self._aged(among)
 
-    def _aged(self, among: Ranked) -> AnyExchange | None:
+    def _aged(self, among: Ranked) -> Exchange | None:
         """The oldest, if it has had its round trip."""
         oldest = among.oldest() if among else None
         if oldest is None or self._now() - self._places[oldest].since < ROUND_TRIP_S:

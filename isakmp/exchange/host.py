@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from isakmp.app.base import SaSpec
 from isakmp.errors import Reason
-from isakmp.exchange.exchange import Exchange
+from isakmp.event.job import Job
 from isakmp.path import Path
 from isakmp.policy.boxes import Work
 from isakmp.policy.reserved import Reserved
@@ -63,13 +63,20 @@ class Waiting(Protocol):
         """Whether it does."""
 
 
+class User(Protocol):
+    """An exchange, of which it counts when it is over."""
+
+    @property
+    def finished(self) -> Job[None]: ...
+
+
 class Wanted(Protocol):
     """What should be up."""
 
     def begin_sa(
         self, remote: Remote, path: Path, connection: Connection | None = None,
         nat: Nat | None = None,
-    ) -> Exchange[Any]:  # fmt: skip
+    ) -> object:  # fmt: skip
         """Start phase 1 with a peer, or join the one that is under way."""
 
     def child_refused(self, connection: Connection, reason: Reason) -> None:
@@ -83,7 +90,7 @@ class Wanted(Protocol):
         """The peer has agreed on less than was asked for; whether that is news."""
 
     def reqid(
-        self, name: str, selectors: tuple[Selector, ...], user: Exchange[Any],
+        self, name: str, selectors: tuple[Selector, ...], user: User,
         old: ChildSa | None = None,
     ) -> int:  # fmt: skip
         """The number that ties a connection's policies and SAs together, kept for ``user``."""

@@ -50,7 +50,7 @@ class Outcomes:
         self.strangers: dict[tuple[str, str], Outcome] = {}
 
     def note(
-        self, exchange: Exchange[Any], now: float, reason: Reason | None, *, partly: bool = False
+        self, exchange: Exchange, now: float, reason: Reason | None, *, partly: bool = False
     ) -> None:  # fmt: skip
         """An exchange is over, without a reason: well. partly: with one, and well but for the child
         SA along with what it made."""

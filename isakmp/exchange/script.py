@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from isakmp.errors import MalformedPayload
 from isakmp.event.job import Job
@@ -23,11 +23,11 @@ from isakmp.message import Payload, missing
 from isakmp.path import Path
 from isakmp.payloads.base import Codec, Family
 
-if TYPE_CHECKING:
-    from isakmp.exchange.exchange import Exchange
-
 S = TypeVar("S")
 V = TypeVar("V")
+State = TypeVar("State", covariant=True)
+X = TypeVar("X", contravariant=True)
+"""What goes by a script, an exchange; it knows its script, and the script none."""
 
 
 def duplicate(value: S) -> S:
@@ -82,12 +82,12 @@ class Verdict(Enum):
 Waiting = Generator[Job[Any], Any, Verdict | None]
 Wait = Generator[Job[Any], Any, None]
 """A part of a step that waits, and has no verdict of its own."""
-Step = Callable[["Exchange[Any]", Any], "Verdict | Waiting | None"]
+Step = Callable[[X, Any], Verdict | Waiting | None]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Script(Generic[S]):
-    """One exchange type, as its RFC draws it.
+class Script(Generic[X, State]):
+    """One exchange type, as its RFC draws it, for exchanges of type X with such a memory.
 
     state: makes the exchange's own memory; finalize: installs what was negotiated, once, after the
     last step, and may wait as a step does; abandon: gives back what a failed exchange holds;
@@ -98,43 +98,43 @@ class Script(Generic[S]):
     becomes where a message comes that is theirs; takes: which that is, of a variant (default: what
     the script itself lacks something in, and the variant nothing); refuses: a variant that takes
     over for one message only, as that refuses something; tells: what the peer is told stays true,
-    whatever becomes of what is configured; fork: the memory once more, for another answer to the
-    same message; question: what an answer is to, where several messages wait for one; joins:
-    whether a fork takes another answer for its own, as the two make the same keys; rests: whether
-    an answer lets others go first for a round trip; anew: whether the same message is to be sent
-    once more, as a fork was refused under its keys for what another answer may mend; resumes:
-    whether a request goes on with what waits for one, under whatever number (default: the next one
-    does); rows: the syntax, message by message.
+    whatever becomes of what is configured; fork: the memory once more (default: the same values),
+    for another answer to the same message; question: what an answer is to, where several messages
+    wait for one; joins: whether a fork takes another answer for its own, as the two make the same
+    keys; rests: whether an answer lets others go first for a round trip; anew: whether the same
+    message is to be sent once more, as a fork was refused under its keys for what another answer
+    may mend; resumes: whether a request goes on with what waits for one, under whatever number
+    (default: the next one does); rows: the syntax, message by message.
     """
 
     name: str
     exchange_type: int
-    initiator: tuple[Step, ...]
-    responder: tuple[Step, ...]
+    initiator: tuple[Step[X], ...]
+    responder: tuple[Step[X], ...]
     syntax: tuple[int | Mark, ...]
-    state: Callable[[], S]
-    finalize: Callable[[Exchange[S]], Waiting | None] = lambda exchange: None
-    abandon: Callable[[Exchange[S]], object] = lambda exchange: None
+    state: Callable[[], State]
+    finalize: Callable[[X], Waiting | None] = lambda exchange: None
+    abandon: Callable[[X], object] = lambda exchange: None
     establishes: bool = False
     persistent: bool = False
     confirmed: bool = False
-    follows: Callable[[Exchange[S]], Script[S] | None] = lambda exchange: None
-    variants: tuple[Script[S], ...] = ()
-    takes: Callable[[Exchange[S], Incoming], bool] | None = None
+    follows: Callable[[X], Script[X, State] | None] = lambda exchange: None
+    variants: tuple[Script[X, State], ...] = ()
+    takes: Callable[[X, Incoming], bool] | None = None
     refuses: bool = False
     tells: bool = False
-    fork: Callable[[S], S] = lambda state: duplicate(state)
-    question: Callable[[Exchange[S], Incoming], object] = lambda exchange, message: None
-    joins: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False
-    rests: Callable[[Exchange[S], Incoming], bool] = lambda exchange, message: False
-    anew: Callable[[Exchange[S], Exchange[S]], bool] = lambda exchange, refused: False
-    resumes: Callable[[Exchange[S], Incoming], bool] | None = None
+    fork: Callable[[X], State] | None = None
+    question: Callable[[X, Incoming], object] = lambda exchange, message: None
+    joins: Callable[[X, Incoming], bool] = lambda exchange, message: False
+    rests: Callable[[X, Incoming], bool] = lambda exchange, message: False
+    anew: Callable[[X, X], bool] = lambda exchange, refused: False
+    resumes: Callable[[X, Incoming], bool] | None = None
     rows: tuple[Row, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", _rows_of(self.syntax))
 
-    def steps(self, initiator: bool) -> tuple[Step, ...]:
+    def steps(self, initiator: bool) -> tuple[Step[X], ...]:
         """Those of one role."""
         return self.initiator if initiator else self.responder
 
@@ -154,7 +154,7 @@ def _rows_of(syntax: tuple[int | Mark, ...]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def refusable(script: Script[S], must: tuple[int, ...], step: Step) -> Script[S]:
+def refusable(script: Script[X, State], must: tuple[int, ...], step: Step[X]) -> Script[X, State]:
     """A request and its answer, with the variant that takes an answer of notifies alone. Where its
     step does not refuse, the script begins again or waits on."""
     request = script.syntax[: script.syntax.index(SWITCH)]

@@ -7,30 +7,74 @@ wait and after it. finalize may wait, too.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
 from isakmp.exchange.attempt import Attempt, Done, Then
+from isakmp.exchange.candidates import Candidates
 from isakmp.exchange.exchange import UNNUMBERED, Exchange
+from isakmp.exchange.half_open import HalfOpen
+from isakmp.exchange.retransmission import Retransmission
 from isakmp.exchange.script import Incoming, Outgoing, Script, Step, Verdict
-
-if TYPE_CHECKING:
-    from isakmp.exchange.engine import Engine
+from isakmp.path import Path
 
 # Requests and answers of one exchange beyond those that its script has.
 ROUNDS_MAX = 64
 
 
+class WalkHost(Protocol):
+    """What a walk asks of the engine that it is of."""
+
+    def take(self, path: Path, read: Callable[[], object], /) -> None:
+        """Have what has come that way read. Whatever it is, nothing is raised."""
+
+    def number(self, exchange: Exchange) -> None:
+        """Have it found by a message ID of its own."""
+
+    def check_syntax(self, exchange: Exchange, kinds: Collection[int]) -> None:
+        """MalformedPayload where our message lacks something."""
+
+    def repeat(self, exchange: Exchange) -> None:
+        """Send its last message."""
+
+    def stop_timer(self, exchange: Exchange, name: str) -> None: ...
+
+    def refused(self, exchange: Exchange, refused: Refused, *, proven: bool = True) -> None:
+        """A step refused. proven: only the peer can have made what it looked at."""
+
+    def malformed(
+        self, exchange: Exchange, error: MalformedPayload, *, fresh: bool, proven: bool
+    ) -> None:
+        """A step cannot read its message. fresh: it has begun the exchange."""
+
+    def forget(self, exchange: Exchange) -> None:
+        """Take it out of the tables and stop its timers."""
+
+    def failed(self, exchange: Exchange, reason: Reason, told: Exchange) -> None:
+        """It has come to nothing. told: whose name the end has."""
+
+    def concluded(self, exchange: Exchange) -> None:
+        """It has done what it is for."""
+
+
 class Walk:
     """That of one engine's exchanges."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        host: WalkHost,
+        candidates: Candidates,
+        retransmission: Retransmission,
+        half_open: HalfOpen,
+    ) -> None:
+        self._host, self._candidates = host, candidates
+        self._retransmission, self._half_open = retransmission, half_open
 
     def take(
-        self, exchange: Exchange[Any], step: Step, message: Incoming | Outgoing, done: Done,
-        *, fresh: bool = False, then: Then | None = None,
+        self, exchange: Exchange, step: Step[Exchange], message: Incoming | Outgoing, done: Done,
+        *, fresh: bool = False, then: Then[Exchange] | None = None,
     ) -> None:  # fmt: skip
         """Take a step on a message, then whatever steps follow. done: is called before these; then:
         what follows, if not the next step. One that waits goes on as an Attempt."""
@@ -45,7 +89,7 @@ class Walk:
         except IsakmpError as error:
             self._refused(exchange, message, error, fresh=fresh)
 
-    def _perform(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+    def _perform(self, exchange: Exchange, attempt: Attempt[Exchange]) -> None:
         # Only what waits is kept: an exchange that knows itself would go only with the next search
         # for garbage.
         exchange.attempt = None
@@ -58,25 +102,25 @@ class Walk:
             self._refused(exchange, attempt.message, error, fresh=attempt.fresh)
 
     def _refused(
-        self, exchange: Exchange[Any], message: Incoming | Outgoing, error: IsakmpError, *,
+        self, exchange: Exchange, message: Incoming | Outgoing, error: IsakmpError, *,
         fresh: bool,
     ) -> None:  # fmt: skip
         """A step has raised: refused, or found its message malformed, or failed by itself."""
-        engine, proven = self._engine, message.proven
+        host, proven = self._host, message.proven
         if isinstance(error, Refused):
-            engine.refused(exchange, error, proven=proven)
+            host.refused(exchange, error, proven=proven)
         elif isinstance(error, MalformedPayload) and isinstance(message, Incoming):
-            engine.malformed(exchange, error, fresh=fresh, proven=proven)
+            host.malformed(exchange, error, fresh=fresh, proven=proven)
         else:
-            engine.refused(exchange, _own_failure(exchange, error), proven=proven)
+            host.refused(exchange, _own_failure(exchange, error), proven=proven)
 
-    def _resume(self, exchange: Exchange[Any], attempt: Attempt) -> None:
+    def _resume(self, exchange: Exchange, attempt: Attempt[Exchange]) -> None:
         """The answer came; the exchange may have ended meanwhile."""
         if not exchange.over:
             self._perform(exchange, attempt)
 
     def _stepped(
-        self, exchange: Exchange[Any], message: Incoming | Outgoing, verdict: Verdict | None,
+        self, exchange: Exchange, message: Incoming | Outgoing, verdict: Verdict | None,
         done: Done,
     ) -> None:  # fmt: skip
         """A step is done: note it, move on, and send what is ours to send."""
@@ -99,7 +143,7 @@ class Walk:
             self.go_on(exchange, message)
 
     @staticmethod
-    def _turn(exchange: Exchange[Any], verdict: Verdict) -> None:
+    def _turn(exchange: Exchange, verdict: Verdict) -> None:
         """Back to an earlier step. Refused where a peer goes round and round."""
         exchange.before = exchange.script.name
         if verdict is Verdict.RESTART:
@@ -111,44 +155,44 @@ class Walk:
                 raise Refused(Reason("too-many-rounds", f"{exchange.script.name}: more than "
                                      f"{ROUNDS_MAX} requests and answers"))  # fmt: skip
 
-    def begin_again(self, exchange: Exchange[Any]) -> None:
+    def begin_again(self, exchange: Exchange) -> None:
         """Send the first message anew, though no answer has asked for it just now."""
         exchange.step, exchange.retries = 0, 0
         exchange.before = exchange.script.name
-        self._engine.stop_timer(exchange, "retransmit")
+        self._host.stop_timer(exchange, "retransmit")
         self.go_on(exchange)
 
     def go_on(
-        self, exchange: Exchange[Any], cause: Incoming | Outgoing | None = None
+        self, exchange: Exchange, cause: Incoming | Outgoing | None = None
     ) -> None:  # fmt: skip
         """After a step: finish, send the next message, or wait for the peer's. cause: the message
         of that step."""
         number, steps = exchange.step, exchange.steps
         if number >= len(steps):
             self.finish(exchange)
-        elif exchange.sends(number):
+        elif (number % 2 == 0) is exchange.initiator:  # as sends() says, of every step
             row = exchange.script.rows[number]
             # What began an exchange ends with it; what only goes on from one does not end it.
             proven = cause is None or cause.proven or exchange.stem is None
             message = Outgoing(protected=row.protected, proven=proven)
             self.take(exchange, steps[number], message, partial(self._send, exchange, message))
         else:
-            self._engine.half_open.moved_on(exchange)
+            self._half_open.moved_on(exchange)
             if exchange.initiator or exchange.script.persistent:
-                self._engine.retransmission.arm(exchange)
+                self._retransmission.arm(exchange)
 
-    def _send(self, exchange: Exchange[Any], message: Outgoing) -> None:
-        engine = self._engine
+    def _send(self, exchange: Exchange, message: Outgoing) -> None:
+        host = self._host
         if exchange.message_id == UNNUMBERED:
-            engine.number(exchange)
+            host.number(exchange)
         exchange.last_out = exchange.dialect.seal(exchange, message)
-        engine.check_syntax(exchange, dict(message.payloads))
+        host.check_syntax(exchange, dict(message.payloads))
         if exchange.resting:
-            engine.candidates.asks_again(exchange)
-        engine.repeat(exchange)
+            self._candidates.asks_again(exchange)
+        host.repeat(exchange)
 
     def _sent(
-        self, exchange: Exchange[Any], message: Incoming | Outgoing, *_: object
+        self, exchange: Exchange, message: Incoming | Outgoing, *_: object
     ) -> None:  # fmt: skip
         """What is left to do once a message has left, one after the other, then what follows. It
         is about the message that ours has answered: until it is done that one is not taken."""
@@ -162,19 +206,19 @@ class Walk:
         self.go_on(exchange, message)
         if exchange.early is not None and not exchange.over:
             (path, read), exchange.early = exchange.early, None
-            self._engine.take(path, read)
+            self._host.take(path, read)
 
-    def finish(self, exchange: Exchange[Any]) -> None:
+    def finish(self, exchange: Exchange) -> None:
         """Every step is taken: another script follows, or this one installs what it negotiated."""
         if following := exchange.script.follows(exchange):
             self._follow(exchange, following)
             return
-        self._engine.candidates.proven(exchange)
-        self._engine.forget(exchange)
+        self._candidates.proven(exchange)
+        self._host.forget(exchange)
         self._finalize(exchange)
 
-    def _finalize(self, exchange: Exchange[Any], attempt: Attempt | None = None) -> None:
-        engine = self._engine
+    def _finalize(self, exchange: Exchange, attempt: Attempt[Exchange] | None = None) -> None:
+        host = self._host
         try:
             if attempt is None and (waiting := exchange.script.finalize(exchange)) is not None:
                 attempt = Attempt(waiting, Outgoing(), self._stepped, _nothing)
@@ -183,14 +227,14 @@ class Walk:
         except Exception as error:
             # Whoever waits for it must hear of it, even where this is a bug.
             told = error.reason if isinstance(error, Refused) else Reason("failed", str(error))
-            engine.failed(exchange, told, exchange)
+            host.failed(exchange, told, exchange)
             if isinstance(error, IsakmpError):
                 return
             raise
         exchange.dialect.ended(exchange, None)
-        engine.concluded(exchange)
+        host.concluded(exchange)
 
-    def _follow(self, exchange: Exchange[Any], script: Script[Any]) -> None:
+    def _follow(self, exchange: Exchange, script: Script[Exchange, object]) -> None:
         """Another exchange type goes on where this one ends, on a leg of its own; what was learned
         stays."""
         exchange.before = exchange.script.name
@@ -204,5 +248,5 @@ def _nothing() -> None:
     """Of no message there is anything to note."""
 
 
-def _own_failure(exchange: Exchange[Any], error: IsakmpError) -> Refused:
+def _own_failure(exchange: Exchange, error: IsakmpError) -> Refused:
     return Refused(Reason("failed", str(error)), exchange.dialect.failure)

@@ -25,7 +25,7 @@ class Beginnings:
         self, engine: Engine, source: Callable[[Address], Address | None], port: int
     ) -> None:
         self.engine, self.source, self.port = engine, source, port
-        self._running: dict[tuple[str, Place], Exchange[Any]] = {}
+        self._running: dict[tuple[str, Place], Exchange] = {}
         # In which version each was proven last; by section alone, where somebody else is called.
         self._spoken: dict[tuple[str, Place | None], str] = {}
         self._in_vain: set[tuple[str, Place]] = set()  # those whom that has not reached since
@@ -49,12 +49,12 @@ class Beginnings:
             return None
         return Path(local, self.port, remote.address, remote.port)
 
-    def running(self, remote: Remote, path: Path, nat: Nat) -> Exchange[Any] | None:
+    def running(self, remote: Remote, path: Path, nat: Nat) -> Exchange | None:
         """The phase 1 that is under way with who is called there, if it is to come up."""
         running = self._running.get((remote.name, called(remote, path, nat)))
         return running if running is not None and running.unwanted is None else None
 
-    def doubtful(self, remote: Remote, running: Exchange[Any] | None) -> Exchange[Any] | None:
+    def doubtful(self, remote: Remote, running: Exchange | None) -> Exchange | None:
         """Of what is under way for a connection, or else of phase 1 with its peer: what was begun
         with another configuration of that, or was refused or not answered so far. It may be older
         than what has mended that."""
@@ -69,7 +69,7 @@ class Beginnings:
 
     def begin(
         self, remote: Remote, path: Path, nat: Nat, brings: Callable[[], Connection | None]
-    ) -> Exchange[Any]:
+    ) -> Exchange:
         """Start phase 1 with a peer, or join the one that is under way with who is called there: of
         several at one address each has a port. nat: what is known of one; brings: what may be
         negotiated along with it."""
@@ -88,7 +88,7 @@ class Beginnings:
         spoken = self._spoken.get(key) or self._spoken.get((remote.name, None), first)
         return first if key in self._in_vain or spoken not in remote.key_exchange else spoken
 
-    def _over(self, key: tuple[str, Place], exchange: Exchange[Any], job: Job[Any]) -> None:
+    def _over(self, key: tuple[str, Place], exchange: Exchange, job: Job[Any]) -> None:
         if self._running.get(key) is exchange:
             del self._running[key]
         if job.error is not None and reason_of(job.error).cause not in EXPECTED:

@@ -8,7 +8,7 @@ back passes in clear meanwhile.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from isakmp.errors import ConfError, Reason
 from isakmp.event.steps import AT_ONCE, Steps, emptied
@@ -70,7 +70,7 @@ class Changes:
             if not all(map(self._is_of_now, family(exchange.root))):
                 self._connections.cancel(exchange, reason)
 
-    def _is_of_now(self, exchange: Exchange[Any]) -> bool:
+    def _is_of_now(self, exchange: Exchange) -> bool:
         dialect = self._connections.engine.dialects[exchange.dialect.name]
         connection = dialect.connection(exchange)
         counts = connection is None or self._counts(connection)

@@ -50,7 +50,7 @@ class Children:
         for child in self.sas.all_children():
             self.delete_child(child)
 
-    def _made_in_part(self, exchange: Exchange[Any], job: Job[Any]) -> None:
+    def _made_in_part(self, exchange: Exchange, job: Job[Any]) -> None:
         """What the stack had before it started again is missing."""
         sa = exchange.sa
         if sa is None or job.error is not None:

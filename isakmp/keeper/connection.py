@@ -15,6 +15,7 @@ from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.exchange.engine import Engine
 from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.host import User
 from isakmp.keeper.beginnings import Beginnings
 from isakmp.keeper.entry import AWAITED_S, Entry, Settings
 from isakmp.keeper.packets import Packets, Request, once_more
@@ -47,7 +48,7 @@ class Connections:
         self.settings = Settings()
         self.entries: dict[str, Entry] = {}
         self._with: dict[str, dict[str, Entry]] = {}
-        self.busy: dict[Flow, Exchange[Any]] = {}
+        self.busy: dict[Flow, Exchange] = {}
         self.beginnings = Beginnings(engine, source, port)
         self.policies = Policies(app, log, sas, self.entries)
         self.flows = self.policies.flows
@@ -114,7 +115,7 @@ class Connections:
         except ConfError:
             return None
 
-    def cancel(self, exchange: Exchange[Any], reason: Reason) -> None:
+    def cancel(self, exchange: Exchange, reason: Reason) -> None:
         """What an exchange negotiates must not come up."""
         if not exchange.script.tells:
             self.engine.cancel(exchange, replace(reason, line=exchange.remote.line))
@@ -208,7 +209,7 @@ class Connections:
     def begin_sa(
         self, remote: Remote, path: Path, connection: Connection | None = None,
         nat: Nat | None = None,
-    ) -> Exchange[Any]:  # fmt: skip
+    ) -> Exchange:  # fmt: skip
         """Start phase 1 with a peer, or join the one that is under way.
 
         connection: what may be negotiated along with it, where the protocol does that; nat: what
@@ -225,7 +226,7 @@ class Connections:
         entry = next(wanted, None)
         return entry.connection if entry else None
 
-    def _phase_1_over(self, entry: Entry, exchange: Exchange[Any], job: Job[Any]) -> None:
+    def _phase_1_over(self, entry: Entry, exchange: Exchange, job: Job[Any]) -> None:
         if job.error is not None and entry.waiting is exchange:
             entry.waiting, entry.unreached = None, True
             self._failed(entry, reason_of(job.error))
@@ -280,7 +281,7 @@ class Connections:
             self._failed(entry, reason)
         return reason
 
-    def under_way(self, flow: Flow) -> Exchange[Any] | None:
+    def under_way(self, flow: Flow) -> Exchange | None:
         """The exchange that makes a child SA for that traffic; one that was cancelled and waits for
         its answer makes none."""
         running = self.busy.get(flow)
@@ -291,11 +292,11 @@ class Connections:
         exchange = self._running_for(entry)
         return self.engine.so_far(exchange) if exchange is not None else None
 
-    def _running_for(self, entry: Entry) -> Exchange[Any] | None:
+    def _running_for(self, entry: Entry) -> Exchange | None:
         """What is under way to bring it up: its own, or the phase 1 that it waits for."""
         return self.under_way((entry.name, entry.connection.selector)) or entry.waiting
 
-    def _child_over(self, request: Request, exchange: Exchange[Any], job: Job[Any]) -> None:
+    def _child_over(self, request: Request, exchange: Exchange, job: Job[Any]) -> None:
         name, selector = flow = request.flow
         replaced = self.busy.get(flow) not in (None, exchange)
         if not replaced:
@@ -317,7 +318,7 @@ class Connections:
         else:
             self._failed(entry, reason)
 
-    def _has_lost(self, exchange: Exchange[Any], reason: Reason) -> bool:
+    def _has_lost(self, exchange: Exchange, reason: Reason) -> bool:
         """A peer that has lost our ISAKMP SA is silent for ever; a new phase 1 reaches it, or tells
         why it does not, and belongs to the same try."""
         sa = exchange.sa
@@ -328,7 +329,7 @@ class Connections:
         self.engine.owner.delete_sa(sa)
         return True
 
-    def _another(self, exchange: Exchange[Any]) -> IsakmpSa | None:
+    def _another(self, exchange: Exchange) -> IsakmpSa | None:
         """What is to be asked under instead, where the SA of an exchange has ended beneath it."""
         sa = exchange.sa
         return self.sas.successor(sa) if sa is not None and sa.state is State.DEAD else None
@@ -493,7 +494,7 @@ class Connections:
             again.cancel()
             child.events["rekey"] = self.timers.add("child SA rekey", HEIR_S, self.rekey, child)
 
-    def begin_sa_of(self, child: ChildSa) -> Exchange[Any] | None:
+    def begin_sa_of(self, child: ChildSa) -> Exchange | None:
         """Start phase 1 with the peer of a child SA; None where it is known no more, or not to."""
         remote = self._remote_now(child.connection.remote)
         if remote is None or not self.settings.active:
@@ -552,7 +553,7 @@ class Connections:
     # --- policies ----------------------------------------------------------------------------
 
     def reqid(
-        self, name: str, selectors: tuple[Selector, ...], user: Exchange[Any],
+        self, name: str, selectors: tuple[Selector, ...], user: User,
         old: ChildSa | None = None,
     ) -> int:  # fmt: skip
         """The number of that traffic, which ``user`` keeps until it is over; that of the child SA

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from isakmp.app.base import PolicySpec
 from isakmp.errors import Reason
@@ -33,7 +32,7 @@ class Entry:
     wanted: bool = False
     held_down: bool = False
     tries: int = 0
-    waiting: Exchange[Any] | None = None
+    waiting: Exchange | None = None
     unreached: bool = False
     retry: Event | None = None
     route: Event | None = None

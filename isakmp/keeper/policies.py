@@ -6,10 +6,8 @@ both carry is taken with either of them, as long as there are both.
 
 from __future__ import annotations
 
-from typing import Any
-
 from isakmp.app.base import Application, Direction, PolicySpec, bundle_order
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.host import User
 from isakmp.keeper.entry import Entry
 from isakmp.keeper.flows import Flows, fixed, kept_back, protecting
 from isakmp.keeper.reqids import Key, Reqids
@@ -34,7 +32,7 @@ class Policies:
     # --- reqids ------------------------------------------------------------------------------
 
     def hold(
-        self, name: str, selectors: tuple[Selector, ...], old: ChildSa | None, user: Exchange[Any]
+        self, name: str, selectors: tuple[Selector, ...], old: ChildSa | None, user: User
     ) -> int:
         """The number of what a child SA is to carry, which ``user`` keeps until it is over."""
         alike = self._sas.of_flow(name, selectors[0])

@@ -19,17 +19,17 @@ from isakmp.sa import IsakmpSa, soft_limit
 
 
 def reserve_spi(
-    x: Exchange[Any], protocol: isakmp.Protocol, connection: Connection, reqid: int
+    x: Exchange, protocol: isakmp.Protocol, connection: Connection, reqid: int
 ) -> Generator[Job[Any], Any, int]:
     """An SPI of ours for an inbound SA, or a CPI."""
     mode = connection.suites[0].protocols[0].transforms[0].encapsulation
     request = SpiRequest(protocol, x.path.remote, x.path.local, mode, reqid)
-    number: int = yield x.engine.app.get_spi(request)
+    number: int = yield x.host.app.get_spi(request)
     return number
 
 
 def give_back(
-    x: Exchange[Any], protocol: isakmp.Protocol, spi: int, specs: Sequence[SaSpec]
+    x: Exchange, protocol: isakmp.Protocol, spi: int, specs: Sequence[SaSpec]
 ) -> None:  # fmt: skip
     """An SPI of ours that serves nothing. specs: of what was made with it for where the peer was
     then."""
@@ -38,34 +38,34 @@ def give_back(
         name = SaId(protocol, spi, spec.src, spec.dst)
     else:
         name = SaId(protocol, spi, x.path.remote, x.path.local)
-    x.engine.app.delete_sa(name)
+    x.host.app.delete_sa(name)
 
 
 def check_room(
-    x: Exchange[Any], sa: IsakmpSa, connection: Connection, selectors: Sequence[Selector],
+    x: Exchange, sa: IsakmpSa, connection: Connection, selectors: Sequence[Selector],
     notify: int, *, replacing: bool = False,
 ) -> None:  # fmt: skip
     """A peer that has proved itself may still ask for too much. Refused then, with ``notify``."""
-    there = bool(x.engine.sas.in_slot((connection.name, sa.peer, selectors[0])))
-    if reason := x.engine.bounds.child(sa, selectors, replacing=replacing or there):
+    there = bool(x.host.sas.in_slot((connection.name, sa.peer, selectors[0])))
+    if reason := x.host.bounds.child(sa, selectors, replacing=replacing or there):
         raise Refused(reason, notify)
 
 
 def check_traffic(
-    x: Exchange[Any], sa: IsakmpSa, connection: Connection, selectors: Sequence[Selector],
+    x: Exchange, sa: IsakmpSa, connection: Connection, selectors: Sequence[Selector],
     notify: int,
 ) -> None:  # fmt: skip
     """Nobody else has the traffic. Refused otherwise, with ``notify``."""
-    if taken := x.engine.bounds.traffic(sa, connection, selectors):
+    if taken := x.host.bounds.traffic(sa, connection, selectors):
         reason, holder = taken
         if holder is not None:
-            x.engine.owner.ask_holder(holder)
+            x.host.owner.ask_holder(holder)
         raise Refused(reason, notify)
 
 
-def limits(x: Exchange[Any], seconds: int, kilobytes: int, packets: int) -> Limits:
+def limits(x: Exchange, seconds: int, kilobytes: int, packets: int) -> Limits:
     """The lifetimes of an SA; soft ones drawn so that the initiator comes first. 0: none."""
-    draw, margin = x.engine.random(1)[0] / 256, x.engine.settings.rekey_margin_percent
+    draw, margin = x.host.random(1)[0] / 256, x.host.settings.rekey_margin_percent
     octets = 1024 * kilobytes
     return Limits(
         soft_limit(seconds, draw, x.initiator, margin), seconds,

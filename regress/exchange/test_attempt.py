@@ -14,7 +14,7 @@ from isakmp.exchange.script import Outgoing, Verdict, Waiting
 EXCHANGE: Any = object()
 
 
-def attempt(steps: Waiting) -> tuple[Attempt, list[Attempt]]:
+def attempt(steps: Waiting) -> tuple[Attempt[Any], list[Attempt[Any]]]:
     """An attempt, and the list of those that were taken up again."""
     return Attempt(steps, Outgoing(), lambda *_: None, lambda: None), []
 
@@ -43,7 +43,7 @@ def test_it_goes_on_as_far_as_there_are_answers() -> None:
 
     one, resumed = attempt(step())
 
-    def resume(exchange: Any, again: Attempt) -> None:
+    def resume(exchange: Any, again: Attempt[Any]) -> None:
         assert exchange is EXCHANGE
         resumed.append(again)
 

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from isakmp.constants.ikev2 import Notify
+from isakmp.exchange.answers import ROUND_TRIP_S
 from isakmp.exchange.candidates import FOLLOWED_MAX, HINT_S, WAITING_MAX, family
-from isakmp.exchange.half_open import ROUND_TRIP_S
+from isakmp.scripts.ikev2.initial import Initial
+from regress.exchange.states import state_of
 from regress.observer import Observer, altered, impostor, in_clear, is_clear, numbered
 from regress.pair import Host, Network, Packet, agree, both, connected
 
@@ -251,7 +253,7 @@ def test_what_lost_is_forgotten() -> None:
     west.log.set_level(None, 20)
     net.run(2)
     came_up(west, east, outcomes=1)
-    assert root.over and not root.state.asked
+    assert root.over and not state_of(root, Initial).asked
     assert loser.over and loser.sa.keys is None and not loser.events
     assert "another-answer: the peer of another one is proven" in west.said
 

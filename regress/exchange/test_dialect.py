@@ -6,12 +6,8 @@ import ast
 import inspect
 from pathlib import Path
 
-import pytest
-
 from isakmp.exchange import dialect
-from isakmp.exchange.dialect import Dialect, KeyExchange
-from isakmp.scripts.ikev1.dialect import Ikev1
-from isakmp.scripts.ikev2.dialect import Ikev2
+from isakmp.exchange.dialect import Dialect
 from regress.toy.dialect import Toy
 
 FOLDER = Path(dialect.__file__).parent
@@ -40,24 +36,12 @@ def test_the_engine_asks_for_all_that_a_dialect_has_and_no_more() -> None:
     assert asked_for() == members(Dialect)
 
 
-def test_the_engine_never_asks_for_what_makes_sas() -> None:
-    assert members(KeyExchange) and not asked_for() & members(KeyExchange)
-
-
-@pytest.mark.parametrize("kind", [Ikev1, Ikev2])
-def test_the_versions_of_ike_are_both(kind: type) -> None:
-    for name in members(Dialect) | members(KeyExchange):
-        assert hasattr(kind, name), name
-
-
 def test_a_protocol_without_sas_is_enough_for_the_engine() -> None:
     for name in members(Dialect):
         assert hasattr(Toy, name), name
-    assert not any(hasattr(Toy, name) for name in members(KeyExchange))
 
 
-@pytest.mark.parametrize("protocol", [Dialect, KeyExchange])
-def test_each_method_says_what_it_is_for(protocol: type) -> None:
-    for name, member in vars(protocol).items():
+def test_each_method_says_what_it_is_for() -> None:
+    for name, member in vars(Dialect).items():
         if inspect.isfunction(member) and not name.startswith("_"):
             assert member.__doc__, name

@@ -27,7 +27,7 @@ from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.event.worker import Here
 from isakmp.exchange.engine import ANSWERS_MAX, Engine
-from isakmp.exchange.exchange import Exchange, digest
+from isakmp.exchange.exchange import Exchange, ExchangeOf, ScriptOf, digest, has
 from isakmp.exchange.front import Front, Ike
 from isakmp.exchange.half_open import NAMED_SHARE
 from isakmp.exchange.outcome import OUTCOMES_MAX
@@ -55,7 +55,7 @@ class Memory:
     ended: str = ""
 
 
-X = Exchange[Memory]
+X = ExchangeOf[Memory]
 
 
 class Toy:
@@ -68,7 +68,7 @@ class Toy:
     malformed = 0
     failure = 14
 
-    def __init__(self, script: Script[Memory], protected: bool = True) -> None:
+    def __init__(self, script: ScriptOf[Memory], protected: bool = True) -> None:
         self.script, self.protected = script, protected
         self.known = False
         self.left: list[int] = []
@@ -103,16 +103,16 @@ class Toy:
         message = Incoming(header, FAMILY_1, payloads, data, end, path, HEADER_SIZE, self.protected)
         engine.run(exchange, message, datagram)
 
-    def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:
-        return engine.new_cookie(), bytes(8)
+    def identifiers(self, new_cookie: Callable[[], bytes]) -> tuple[bytes, bytes]:
+        return new_cookie(), bytes(8)
 
-    def message_id(self, exchange: Exchange[Any]) -> int:
+    def message_id(self, exchange: Exchange) -> int:
         return 7 if exchange.sa is not None else 0
 
-    def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
+    def withdraw(self, exchange: Exchange, reason: Reason) -> None:
         self.withdrawn.append(reason)
 
-    def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
+    def seal(self, exchange: Exchange, message: Outgoing) -> tuple[bytes, ...]:
         first, chain = build_payloads(1, message.payloads)
         kind = exchange.script.exchange_type
         length = HEADER_SIZE + len(chain)
@@ -122,44 +122,44 @@ class Toy:
     def unspoken(self, engine: Engine, path: Path, header: Header) -> None:
         raise MalformedPayload("HDR", 17, f"major version {header.major}", "RFC 2408 3.1")
 
-    def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
+    def again(self, exchange: Exchange) -> tuple[bytes, ...]:
         return exchange.last_out
 
-    def heard(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def heard(self, exchange: Exchange, message: Incoming) -> None:
         self.heard_from.append(message.path)
 
-    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def inspect(self, exchange: Exchange, message: Incoming) -> None:
         pass
 
     def may_begin(self, sa: Any) -> bool:
         return True
 
-    def key(self, exchange: Exchange[Any]) -> tuple[str, bytes, int]:
+    def key(self, exchange: Exchange) -> tuple[str, bytes, int]:
         return self.name, exchange.own_cookie, exchange.message_id
 
-    def ends_sa(self, exchange: Exchange[Any]) -> bool:
+    def ends_sa(self, exchange: Exchange) -> bool:
         return False
 
-    def awaited(self, exchange: Exchange[Any]) -> bool:
+    def awaited(self, exchange: Exchange) -> bool:
         return False
 
-    def next_leg(self, exchange: Exchange[Any]) -> bool:
+    def next_leg(self, exchange: Exchange) -> bool:
         return True
 
-    def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+    def ended(self, exchange: Exchange, reason: Reason | None) -> None:
         pass
 
-    def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def accepted(self, exchange: Exchange, message: Incoming) -> None:
         self.accepted_from.append(message.path)
         exchange.cky_r = message.header.cky_r if exchange.initiator else exchange.cky_r
 
-    def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
+    def leftover(self, exchange: Exchange, message: Incoming, payload: Payload) -> None:
         self.left.append(payload.type)
 
-    def authenticator(self, exchange: Exchange[Any]) -> int:
+    def authenticator(self, exchange: Exchange) -> int:
         return P.HASH
 
-    def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
+    def notify(self, exchange: Exchange, refused: Refused) -> None:
         self.notified.append(refused.notify)
 
 
@@ -190,7 +190,7 @@ def ended(how: str) -> Callable[[X], None]:
     return note
 
 
-def toy(**changes: Any) -> Script[Memory]:
+def toy(**changes: Any) -> ScriptOf[Memory]:
     """Four messages."""
     v = P.VENDOR
     plain = Script(
@@ -210,7 +210,7 @@ _NOBODY = SimpleNamespace(catalog=SimpleNamespace(names=lambda address: False))
 class End:
     """One engine, its clock shared with the other end's."""
 
-    def __init__(self, name: str, script: Script[Memory], clock: list[float], conf: str = ""):
+    def __init__(self, name: str, script: ScriptOf[Memory], clock: list[float], conf: str = ""):
         self.toy = Toy(script)
         self.script = script
         self.sent: list[tuple[Path, bytes]] = []
@@ -232,13 +232,16 @@ class End:
     @property
     def only(self) -> X:
         (exchange,) = self.engine.exchanges.values()
+        assert has(exchange, Memory)
         return exchange
 
 
 class Pair:
     """Two of them, and a wire that is emptied by hand."""
 
-    def __init__(self, script: Script[Memory] | None = None, other: Script[Memory] | None = None):
+    def __init__(
+        self, script: ScriptOf[Memory] | None = None, other: ScriptOf[Memory] | None = None
+    ):
         self.clock = [0.0]
         self.near = End("near", script or toy(), self.clock)
         self.far = End("far", other or script or toy(), self.clock)
@@ -879,7 +882,7 @@ def test_an_exchange_ends_once() -> None:
 def test_a_step_that_ends_its_own_exchange_sends_no_more() -> None:
     def step(x: X, message: Incoming) -> None:
         message.take(P.VENDOR)
-        x.engine.fail(x, Reason("enough", "of this"))
+        x.host.fail(x, Reason("enough", "of this"))
 
     pair = Pair(toy(responder=(step, says("2"), hears("3"), says("4"))))
     pair.near.begin()

@@ -11,25 +11,24 @@ import pytest
 
 from isakmp.event.job import Job
 from isakmp.exchange.attempt import Attempt
-from isakmp.exchange.exchange import Exchange, digest
+from isakmp.exchange.exchange import ExchangeOf, digest
 from isakmp.exchange.script import Incoming, Outgoing, Waiting
 from regress.toy.join import Join
 from regress.toy.wire import RULES
 from regress.toy.world import World
 
 
-def begun(initiator: bool = True) -> Exchange[Join]:
+def begun(initiator: bool = True) -> ExchangeOf[Join]:
     """A JOIN that stands at its first step."""
     world = World()
     exchange = world.west.join(world.east)
-    found: Exchange[Join] = Exchange(
+    return ExchangeOf(
         7, exchange.dialect, exchange.script, initiator, exchange.remote, exchange.path,
-        b"initiate", b"responds", 5, 100.0, exchange.origin, exchange.engine, exchange.state,
+        b"initiate", b"responds", 5, 100.0, exchange.origin, exchange.host, exchange.state,
     )  # fmt: skip
-    return found
 
 
-def waiting(exchange: Exchange[Join], message: Incoming | Outgoing) -> Job[None]:
+def waiting(exchange: ExchangeOf[Join], message: Incoming | Outgoing) -> Job[None]:
     """Have the exchange stand at a step that waits for an answer, with that message."""
     job: Job[None] = Job()
 
@@ -42,7 +41,7 @@ def waiting(exchange: Exchange[Join], message: Incoming | Outgoing) -> Job[None]
     return job
 
 
-def incoming(exchange: Exchange[Join]) -> Incoming:
+def incoming(exchange: ExchangeOf[Join]) -> Incoming:
     return Incoming(None, RULES, [], b"", 0, exchange.path, 0)
 
 

@@ -12,15 +12,9 @@ from typing import Any
 import pytest
 
 from isakmp.errors import Reason
+from isakmp.exchange.answers import ROUND_TRIP_S
 from isakmp.exchange.exchange import digest
-from isakmp.exchange.half_open import (
-    HERE,
-    IN_ALL,
-    NAMED_SHARE,
-    REFUSED_HALF_S,
-    ROUND_TRIP_S,
-    HalfOpen,
-)
+from isakmp.exchange.half_open import HERE, IN_ALL, NAMED_SHARE, REFUSED_HALF_S, HalfOpen
 from isakmp.path import Path
 from isakmp.policy.spd import Address
 from regress.pair import Network, Packet, both

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Any
 
 import pytest
 
@@ -23,9 +22,9 @@ def path(remote: Address) -> Path:
     return Path(HERE, 500, remote, 500)
 
 
-def begun(initiator: bool = True, stranger: bool = False) -> Exchange[Any]:
+def begun(initiator: bool = True, stranger: bool = False) -> Exchange:
     world = World()
-    exchange: Exchange[Any] = world.west.join(world.east)
+    exchange: Exchange = world.west.join(world.east)
     exchange.initiator, exchange.stranger = initiator, stranger
     return exchange
 

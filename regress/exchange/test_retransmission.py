@@ -9,7 +9,7 @@ import pytest
 
 from isakmp.event.job import Job
 from isakmp.exchange.attempt import Attempt
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import ExchangeOf
 from isakmp.exchange.script import Incoming, Waiting
 from regress.toy.join import Join
 from regress.toy.wire import RULES
@@ -33,7 +33,7 @@ def waits(times: list[float]) -> list[float]:
     return [after - before for before, after in zip(times, times[1:], strict=False)]
 
 
-def begun(world: World) -> Exchange[Join]:
+def begun(world: World) -> ExchangeOf[Join]:
     world.west.engine.settings.exchange_max_s = 10_000.0
     return world.west.join(world.east)
 

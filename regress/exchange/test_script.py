@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from isakmp.errors import MalformedPayload
+from isakmp.exchange.exchange import ExchangeOf, ScriptOf
 from isakmp.exchange.script import (
     AUTH,
     END,
@@ -44,7 +45,9 @@ def other(exchange: Any, message: Any) -> None:
     """Does nothing either."""
 
 
-def script(*syntax: Any, steps: tuple[Step, ...] = (step, step)) -> Script[Memory]:
+def script(
+    *syntax: Any, steps: tuple[Step[ExchangeOf[Memory]], ...] = (step, step)
+) -> ScriptOf[Memory]:
     return Script("a test", 34, steps, steps[::-1], syntax, Memory)
 
 

@@ -337,7 +337,7 @@ KIND = pytest.mark.parametrize("version", ["ikev1", "ikev2"])
 SECOND = "10.9.0.1", "10.9.0.2"
 
 
-def unheard(version: str) -> tuple[Network, Host, Exchange[Any], IsakmpSa]:
+def unheard(version: str) -> tuple[Network, Host, Exchange, IsakmpSa]:
     """What is asked for under an SA has no answer, and another SA has come meanwhile."""
     one, other = both(peer_tags=f"Key-exchange= {version}", exchange="AGGRESSIVE")
     net = Network()

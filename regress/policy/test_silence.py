@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from isakmp.exchange.script import Script
+from isakmp.exchange.exchange import ScriptOf
 from isakmp.policy.silence import silence
 from isakmp.scripts.ikev1.aggressive import AGGRESSIVE
 from isakmp.scripts.ikev1.informational import INFORMATIONAL as IKEV1_INFORMATIONAL
@@ -103,7 +103,7 @@ SCRIPTS = (
 UNHEARD = {(MAIN_MODE.name, 1), (AGGRESSIVE.name, 1), (IKE_SA_INIT.name, 1)}
 
 
-def waits(script: Script[Any]) -> list[int]:
+def waits(script: ScriptOf[Any]) -> list[int]:
     """The steps at which one end waits for the other's message."""
     initiator = range(1, len(script.initiator), 2)
     responder = range(0 if script in FOLLOWING else 2, len(script.responder), 2)

@@ -9,7 +9,7 @@ from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import Outgoing
 from regress.pair import Host
 
-Change = Callable[[Exchange[Any], Outgoing], object]
+Change = Callable[[Exchange, Outgoing], object]
 
 
 def change_sent(host: Host, change: Change, version: int = 1) -> None:
@@ -17,7 +17,7 @@ def change_sent(host: Host, change: Change, version: int = 1) -> None:
     dialect: Any = host.daemon.engine.dialects[f"ikev{version}"]
     seal = dialect.seal
 
-    def changed(exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
+    def changed(exchange: Exchange, message: Outgoing) -> tuple[bytes, ...]:
         change(exchange, message)
         sealed: tuple[bytes, ...] = seal(exchange, message)
         return sealed

@@ -144,7 +144,7 @@ def answers_with(monkeypatch: pytest.MonkeyPatch, host: Host, *named: Named) -> 
     seal: Any = sealing.seal
 
     def sealed(x: Any, items: list[Any], protected: bool) -> Any:
-        if x.engine is not host.daemon.engine or x.initiator:
+        if x.host is not host.daemon.engine or x.initiator:
             return seal(x, items, protected)
         beside = left[:]
         left.clear()

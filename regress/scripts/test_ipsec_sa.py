@@ -25,7 +25,7 @@ def ended() -> tuple[Any, Host]:
     _, west, _ = up()
     (sa,) = west.daemon.sas.isakmp.values()
     engine = west.daemon.engine
-    return SimpleNamespace(engine=engine, sa=sa, path=sa.path, initiator=True), west
+    return SimpleNamespace(host=engine, sa=sa, path=sa.path, initiator=True), west
 
 
 def test_an_sa_has_its_ends_and_their_ports_each_way() -> None:
@@ -65,12 +65,12 @@ def test_what_was_made_elsewhere_is_given_back_there() -> None:
 def test_soft_limits_come_before_hard_ones_and_the_initiators_first(initiator: bool) -> None:
     x, _ = ended()
     x.initiator = initiator
-    x.engine.random = Random(5).randbytes
+    x.host.random = Random(5).randbytes
     found = [ipsec_sa.limits(x, 3600, 1000, 50_000) for _ in range(200)]
     assert {(one.hard_s, one.hard_bytes, one.hard_packets) for one in found} == {
         (3600, 1_024_000, 50_000)
     }
-    margin = x.engine.settings.rekey_margin_percent / 100
+    margin = x.host.settings.rekey_margin_percent / 100
     for one in found:
         assert 3600 * (1 - margin) * 0.99 <= one.soft_s < 3600
         assert 0 < one.soft_bytes < one.hard_bytes and 0 < one.soft_packets < one.hard_packets
@@ -79,9 +79,9 @@ def test_soft_limits_come_before_hard_ones_and_the_initiators_first(initiator: b
 
 def test_the_initiator_comes_first_whatever_is_drawn() -> None:
     x, _ = ended()
-    x.engine.random = lambda size: b"\xff"
+    x.host.random = lambda size: b"\xff"
     latest = ipsec_sa.limits(x, 3600, 0, 0)
-    x.initiator, x.engine.random = False, lambda size: b"\0"
+    x.initiator, x.host.random = False, lambda size: b"\0"
     earliest = ipsec_sa.limits(x, 3600, 0, 0)
     assert latest.soft_s <= earliest.soft_s
 
@@ -97,7 +97,7 @@ def test_a_peer_that_asks_for_too_much_is_refused_with_the_notify() -> None:
     args = x, x.sa, child.connection, [child.selector], 35
     ipsec_sa.check_room(*args)
     ipsec_sa.check_traffic(*args)
-    x.engine.bounds.child = lambda sa, selectors, replacing: (
+    x.host.bounds.child = lambda sa, selectors, replacing: (
         None if replacing else SimpleNamespace(cause="too-many")
     )
     ipsec_sa.check_room(*args)

@@ -13,7 +13,7 @@ from isakmp.app.engine.embedded import Embedded
 from isakmp.constants import isakmp
 from isakmp.event.job import Job
 from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf
 from isakmp.exchange.script import Incoming, Wait
 from isakmp.keeper.children import Children
 from isakmp.keeper.flows import protecting
@@ -195,7 +195,7 @@ def test_an_iv_that_a_refused_message_leaves_is_caught(monkeypatch: pytest.Monke
     speaking(monkeypatch, "ikev1")
     run = Engine.run
 
-    def careless(engine: Engine, exchange: Exchange[Any], message: Incoming, data: bytes) -> None:
+    def careless(engine: Engine, exchange: Exchange, message: Incoming, data: bytes) -> None:
         if message.protected and exchange.sa is not None:
             exchange.protection = message.commit
         run(engine, exchange, message, data)
@@ -213,7 +213,7 @@ def test_a_replay_that_is_carried_out_is_caught(monkeypatch: pytest.MonkeyPatch)
 def test_keys_that_differ_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     speaking(monkeypatch, "ikev1")
 
-    def own_value(x: Exchange[Quick]) -> Wait:
+    def own_value(x: ExchangeOf[Quick]) -> Wait:
         x.state.g_qm_xy = x.state.key_pair.public if x.state.key_pair else b""
         yield from ()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from isakmp.daemon import Daemon
 from isakmp.errors import Refused
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf
 from regress.sim.stack import Stack
 
 LARVAL_MAX, HELD_MAX = 128, 32
@@ -35,17 +35,17 @@ class Watch:
         engine = daemon.engine
         initiate, answer, number = engine.initiate, engine.answer, engine.number
 
-        def initiated(*args: Any, **options: Any) -> Exchange[Any]:
+        def initiated(*args: Any, **options: Any) -> ExchangeOf[Any]:
             exchange = initiate(*args, **options)
             exchange.finished.then(lambda job: self._count(exchange, job.error))
             return exchange
 
-        def numbered(exchange: Exchange[Any]) -> None:
+        def numbered(exchange: Exchange) -> None:
             number(exchange)
             if exchange.sa is not None and exchange.dialect.name == "ikev1":
                 self._begins(exchange)
 
-        def answered(*args: Any, **options: Any) -> Exchange[Any]:
+        def answered(*args: Any, **options: Any) -> ExchangeOf[Any]:
             exchange = answer(*args, **options)
             if exchange.sa is not None:
                 exchange.finished.then(lambda job: self._ends(exchange, job.error is None))
@@ -55,7 +55,7 @@ class Watch:
         engine.answer = answered  # type: ignore[method-assign]
         engine.number = numbered  # type: ignore[method-assign]
 
-    def _count(self, exchange: Exchange[Any], error: Exception | None) -> None:
+    def _count(self, exchange: Exchange, error: Exception | None) -> None:
         if len(exchange.steps) == 1:
             return
         how = "failed" if error else "done"
@@ -63,13 +63,13 @@ class Watch:
             how = "ended with its SA"
         self._counts[f"{exchange.script.name} {how}"] += 1
 
-    def _begins(self, exchange: Exchange[Any]) -> None:
+    def _begins(self, exchange: Exchange) -> None:
         """A message ID of ours is for one exchange (RFC 2408 3.1)."""
         key = key_of(exchange)
         if self._begun.setdefault(key, exchange.number) != exchange.number:
             self.wrong = f"message ID {exchange.message_id:08x} used again"
 
-    def _ends(self, exchange: Exchange[Any], ok: bool) -> None:
+    def _ends(self, exchange: Exchange, ok: bool) -> None:
         """What the peer sent once must not be carried out twice, whoever sends it again."""
         key = key_of(exchange)
         if not ok:
@@ -103,7 +103,7 @@ class Watch:
         return self._stack.engine._out._held if self._stack.engine else 0
 
 
-def key_of(exchange: Exchange[Any]) -> Key:
+def key_of(exchange: Exchange) -> Key:
     """What must be unique: the cookies of the ISAKMP SA, and the message ID under it."""
     assert exchange.sa is not None
     return exchange.sa.cookies, exchange.message_id

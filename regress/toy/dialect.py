@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any
 
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange.dialect import Key
 from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange, Key, digest
+from isakmp.exchange.exchange import Exchange, ExchangeOf, digest
 from isakmp.exchange.script import Incoming, Outgoing
 from isakmp.log.log import LogClass
 from isakmp.message import Payload
@@ -74,7 +75,7 @@ class Toy:
 
     # --- beginnings --------------------------------------------------------------------------
 
-    def begin_join(self, engine: Engine, remote: Remote, path: Path) -> Exchange[Join]:
+    def begin_join(self, engine: Engine, remote: Remote, path: Path) -> ExchangeOf[Join]:
         """Ask for a ticket, then for a link."""
 
         def prepare(state: Join) -> None:
@@ -82,7 +83,7 @@ class Toy:
 
         return engine.initiate(self, self.join, remote, path, prepare=prepare)
 
-    def begin_leave(self, engine: Engine, remote: Remote) -> Exchange[Leave]:
+    def begin_leave(self, engine: Engine, remote: Remote) -> ExchangeOf[Leave]:
         """End a link."""
         link = self.links[remote.name]
 
@@ -127,7 +128,7 @@ class Toy:
             remote = self._remote_of(path)
             engine.check_first(datagram)
             if header.kind == Kind.LEAVE:
-                found: Exchange[Any] = self._left(engine, remote, path, message)
+                found: Exchange = self._left(engine, remote, path, message)
             else:
                 found = engine.answer(
                     self, self.join, remote, path, b"", b"", header.session, stranger=datagram
@@ -139,7 +140,7 @@ class Toy:
 
     def _left(
         self, engine: Engine, remote: Remote, path: Path, message: Incoming
-    ) -> Exchange[Leave]:
+    ) -> ExchangeOf[Leave]:
         """Who has the link's key is no stranger."""
         link = self.links.get(remote.name)
         if link is None:
@@ -150,9 +151,7 @@ class Toy:
         found.state.link = link
         return found
 
-    def _run(
-        self, engine: Engine, exchange: Exchange[Any], message: Incoming, datagram: bytes
-    ) -> None:
+    def _run(self, engine: Engine, exchange: Exchange, message: Incoming, datagram: bytes) -> None:
         kind, state = exchange.script.exchange_type, exchange.state
         if message.header.kind not in (kind, _ANSWERS[Kind(kind)], Kind.REFUSED):
             raise MalformedPayload("HDR", 1, f"a {message.header.kind} to {exchange}")
@@ -164,62 +163,63 @@ class Toy:
 
     # --- what the engine asks ----------------------------------------------------------------
 
-    def identifiers(self, engine: Engine) -> tuple[bytes, bytes]:
+    def identifiers(self, new_cookie: Callable[[], bytes]) -> tuple[bytes, bytes]:
         """Neither end is called anything."""
         return b"", b""
 
-    def key(self, exchange: Exchange[Any]) -> Key:
+    def key(self, exchange: Exchange) -> Key:
         """The initiator's session, and of what the peer began a negative number."""
         number = exchange.message_id
         place = place_of(exchange.path)
         return self.name, place, number if exchange.initiator else -1 - number
 
-    def message_id(self, exchange: Exchange[Any]) -> int:
+    def message_id(self, exchange: Exchange) -> int:
         """A session that is not in use."""
-        engine = exchange.engine
+        engine = exchange.host
         while True:
             number = int.from_bytes(engine.random(4), "big")
             if engine.find(self.name, place_of(exchange.path), number) is None:
                 return number
 
-    def seal(self, exchange: Exchange[Any], message: Outgoing) -> tuple[bytes, ...]:
+    def seal(self, exchange: Exchange, message: Outgoing) -> tuple[bytes, ...]:
         """Build the datagram, with a MAC where it is asked for."""
         kind = Kind(exchange.script.exchange_type)
         header = Header(kind if exchange.initiator else _ANSWERS[kind], exchange.message_id)
-        link = exchange.state.link if message.protected else None
+        state = exchange.state
+        link = state.link if message.protected and isinstance(state, Leave) else None
         data = wire.build(header, message.payloads, _MAC_SIZE if link else 0)
         if link:
             data += wire.sealed(_mac(link, data))
-        if exchange.engine.capture is not None:
-            exchange.engine.capture(exchange.path, True, data)
+        if exchange.host.capture is not None:
+            exchange.host.capture(exchange.path, True, data)
         return (data,)
 
-    def again(self, exchange: Exchange[Any]) -> tuple[bytes, ...]:
+    def again(self, exchange: Exchange) -> tuple[bytes, ...]:
         """As it was."""
         return exchange.last_out
 
-    def authenticator(self, exchange: Exchange[Any]) -> int:
+    def authenticator(self, exchange: Exchange) -> int:
         """PROOF."""
         return Type.PROOF
 
-    def heard(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def heard(self, exchange: Exchange, message: Incoming) -> None:
         """Nothing is noted."""
 
-    def inspect(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def inspect(self, exchange: Exchange, message: Incoming) -> None:
         """Steps look at payloads."""
 
-    def accepted(self, exchange: Exchange[Any], message: Incoming) -> None:
+    def accepted(self, exchange: Exchange, message: Incoming) -> None:
         """Nothing is noted."""
 
-    def leftover(self, exchange: Exchange[Any], message: Incoming, payload: Payload) -> None:
+    def leftover(self, exchange: Exchange, message: Incoming, payload: Payload) -> None:
         """Ignored."""
-        exchange.engine.log.debug(LogClass.MESSAGE, 30, "%s: left %d", exchange, payload.type)
+        exchange.host.log.debug(LogClass.MESSAGE, 30, "%s: left %d", exchange, payload.type)
 
-    def ends_sa(self, exchange: Exchange[Any]) -> bool:
+    def ends_sa(self, exchange: Exchange) -> bool:
         """There is none."""
         return False
 
-    def awaited(self, exchange: Exchange[Any]) -> bool:
+    def awaited(self, exchange: Exchange) -> bool:
         """Any exchange may end."""
         return False
 
@@ -227,23 +227,23 @@ class Toy:
         """Always."""
         return True
 
-    def next_leg(self, exchange: Exchange[Any]) -> bool:
+    def next_leg(self, exchange: Exchange) -> bool:
         """There is one."""
         return True
 
-    def notify(self, exchange: Exchange[Any], refused: Refused) -> None:
+    def notify(self, exchange: Exchange, refused: Refused) -> None:
         """REFUSED with WHY, in clear, as often as strangers are told anything."""
-        engine, code = exchange.engine, refused.notify or self.failure
+        engine, code = exchange.host, refused.notify or self.failure
         if exchange.initiator or not engine.budget.take(code, exchange.path.remote):
             return
         header = Header(Kind.REFUSED, exchange.message_id)
         exchange.last_out = (wire.build(header, [(Type.WHY, WhyValue(code))]),)
         engine.repeat(exchange)
 
-    def withdraw(self, exchange: Exchange[Any], reason: Reason) -> None:
+    def withdraw(self, exchange: Exchange, reason: Reason) -> None:
         """The peer finds out by itself."""
 
-    def ended(self, exchange: Exchange[Any], reason: Reason | None) -> None:
+    def ended(self, exchange: Exchange, reason: Reason | None) -> None:
         """Keep our answer for who has missed it."""
         if not exchange.initiator and exchange.last_out:
             self.answered[self.key(exchange)] = exchange.now_in, exchange.last_out

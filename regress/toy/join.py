@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import ExchangeOf, ScriptOf
 from isakmp.exchange.script import (
     AUTH,
     END,
@@ -88,7 +88,7 @@ class Leave:
     link: Link | None = None
 
 
-X = Exchange[Join]
+X = ExchangeOf[Join]
 
 
 def _proof(x: X, what: bytes) -> Octets:
@@ -105,7 +105,7 @@ def _check_proof(x: X, message: Incoming, what: bytes) -> None:
 def send_NAME_NONCE_TICKET_PROOF(x: X, message: Outgoing) -> Wait:
     s = x.state
     ticket, s.key = yield s.place.authority.ticket(s.place.us, s.them)
-    s.nonce_i = x.engine.random(16)
+    s.nonce_i = x.host.random(16)
     message.add(Type.NAME, Octets(s.place.us.encode()))
     message.add(Type.NONCE, Octets(s.nonce_i))
     message.add(Type.TICKET, Octets(ticket))
@@ -120,11 +120,11 @@ def recv_NAME_NONCE_TICKET_PROOF(x: X, message: Incoming) -> Wait:
     if said != s.them.encode():
         raise Refused(Reason("wrong-identity", "the ticket is another's"), NOT_PROVEN)
     _check_proof(x, message, b"join")
-    x.engine.known(x)
+    x.host.known(x)
 
 
 def send_NONCE_PROOF(x: X, message: Outgoing) -> None:
-    x.state.nonce_r = x.engine.random(16)
+    x.state.nonce_r = x.host.random(16)
     message.add(Type.NONCE, Octets(x.state.nonce_r))
     message.add(Type.PROOF, _proof(x, b"joined"))
 
@@ -145,21 +145,21 @@ def finalize(x: X) -> None:
     x.state.place.keep(Link(x.state.them, x.path, key))
 
 
-def send_NONCE(x: Exchange[Leave], message: Outgoing) -> None:
-    message.add(Type.NONCE, Octets(x.engine.random(16)))
+def send_NONCE(x: ExchangeOf[Leave], message: Outgoing) -> None:
+    message.add(Type.NONCE, Octets(x.host.random(16)))
 
 
-def recv_NONCE(x: Exchange[Leave], message: Incoming) -> None:
+def recv_NONCE(x: ExchangeOf[Leave], message: Incoming) -> None:
     message.take(Type.NONCE)
 
 
-def drop(x: Exchange[Leave]) -> None:
+def drop(x: ExchangeOf[Leave]) -> None:
     """The link is gone."""
     if x.state.link is not None:
         x.state.place.drop(x.state.link.peer)
 
 
-def join_script(place: Place) -> Script[Join]:
+def join_script(place: Place) -> ScriptOf[Join]:
     """JOIN at that end."""
     plain = Script(
         "JOIN",
@@ -174,7 +174,7 @@ def join_script(place: Place) -> Script[Join]:
     return refusable(plain, (Type.WHY,), recv_WHY)
 
 
-def leave_script(place: Place) -> Script[Leave]:
+def leave_script(place: Place) -> ScriptOf[Leave]:
     """LEAVE at that end."""
     return Script(
         "LEAVE",

@@ -18,7 +18,7 @@ from isakmp.event.job import Job
 from isakmp.event.loop import Loop
 from isakmp.event.timer import Timers
 from isakmp.exchange.engine import ANSWERS_MAX
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import ExchangeOf
 from isakmp.exchange.front import Front
 from isakmp.exchange.script import Outgoing, Wait
 from isakmp.message import Payload
@@ -329,7 +329,7 @@ def test_who_has_proved_itself_gives_way_to_no_stranger() -> None:
     east = world.east
     east.engine.settings.half_open_peer_max = 10
 
-    def send_late(x: Exchange[Join], message: Outgoing) -> Wait:
+    def send_late(x: ExchangeOf[Join], message: Outgoing) -> Wait:
         yield job
         send_NONCE_PROOF(x, message)
 

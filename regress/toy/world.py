@@ -16,7 +16,7 @@ from isakmp.event.job import Job
 from isakmp.event.timer import Timers
 from isakmp.event.worker import HERE
 from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import ExchangeOf
 from isakmp.exchange.front import Front
 from isakmp.log.log import Log
 from isakmp.path import Path
@@ -97,7 +97,7 @@ class End:
         """The way there."""
         return Path(self.address, PORT, other.address, PORT)
 
-    def join(self, other: End) -> Exchange[Join]:
+    def join(self, other: End) -> ExchangeOf[Join]:
         """Begin with another end."""
         path = self.to(other)
         return self.toy.begin_join(self.engine, self.remote_of(path), path)

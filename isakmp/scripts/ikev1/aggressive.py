@@ -93,10 +93,10 @@ def finalize(x: X) -> None:
     if x.sa is None:
         return
     if x.initiator:
-        x.engine.retransmission.until_heard(x, x.sa)
+        x.host.retransmission.until_heard(x, x.sa)
     elif first:
         notify = notify_payload(isakmp.Notify.INITIAL_CONTACT, spi=x.sa.cookies)
-        tell_twice(x.engine, x.dialect, x.sa, [notify])
+        tell_twice(x.host, x.dialect, x.sa, [notify])
 
 
 AGGRESSIVE = Script(

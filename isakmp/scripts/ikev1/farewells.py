@@ -17,8 +17,7 @@ from enum import IntEnum
 
 from isakmp.event.timer import Event
 from isakmp.exchange.dialect import Dialect
-from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf, Host
 from isakmp.sa import ChildSa, IsakmpSa, Peer, State
 from isakmp.sa_database import SaDatabase
 from isakmp.scripts.ikev1.informational import AGAIN_S, Info, delete_payload, tell
@@ -62,7 +61,7 @@ class Series:
     borrowed: Collection[Spi] = ()
     times: int = 0
     spis: dict[int, list[bytes]] = field(default_factory=dict)
-    told: Exchange[Info] | None = None
+    told: ExchangeOf[Info] | None = None
     event: Event | None = None
 
 
@@ -104,30 +103,30 @@ class Farewells:
         self._keep(peer, {spi: known.get(spi) for spi in spis})
 
     def withdrawn(
-        self, engine: Engine, dialect: Dialect, sa: IsakmpSa, spis: Iterable[Spi]
+        self, host: Host, dialect: Dialect[Exchange], sa: IsakmpSa, spis: Iterable[Spi]
     ) -> None:  # fmt: skip
         """The same, and it is told under ``sa``, for the first time."""
         series = Series(Stage.GIVEN_UP, sa)
         self._keep(sa.peer, dict.fromkeys(spis, series))
-        self._say(engine, dialect, sa.peer, series)
+        self._say(host, dialect, sa.peer, series)
 
-    def repeat(self, engine: Engine, dialect: Dialect, sa: IsakmpSa) -> None:
+    def repeat(self, host: Host, dialect: Dialect[Exchange], sa: IsakmpSa) -> None:
         """Begin to say again under ``sa`` what its peer may have missed."""
-        if series := self.begin(sa.peer, engine.sas, Stage.MISSED):
+        if series := self.begin(sa.peer, host.sas, Stage.MISSED):
             series.sa = sa
-            self._say(engine, dialect, sa.peer, series)
+            self._say(host, dialect, sa.peer, series)
 
-    def established(self, engine: Engine, dialect: Dialect, sa: IsakmpSa) -> None:
+    def established(self, host: Host, dialect: Dialect[Exchange], sa: IsakmpSa) -> None:
         """The same of a new ISAKMP SA, where at once what was said under another one goes on."""
-        peer, sas = sa.peer, engine.sas
+        peer, sas = sa.peer, host.sas
         running = dict.fromkeys(self._said[peer].spis.values()) if peer in self._said else {}
         came = sas.of_peer(peer) == [sa]
         begun = self.begin(peer, sas, Stage.NEXT_SA, came, sa.remote.shared)
         if begun:
             begun.sa = sa
         for series in filter(None, (*running, begun)):
-            if series is begun or self._under(engine, dialect, series) is not series.sa:
-                self._say(engine, dialect, peer, series)
+            if series is begun or self._under(host, dialect, series) is not series.sa:
+                self._say(host, dialect, peer, series)
 
     def begin(
         self, peer: Peer, sas: SaDatabase, stage: Stage, came: bool = False, shared: bool = True
@@ -159,25 +158,25 @@ class Farewells:
                 found.setdefault(protocol, []).append(spi.to_bytes(4, "big"))
         return found
 
-    def _say(self, engine: Engine, dialect: Dialect, peer: Peer, series: Series) -> None:
+    def _say(self, host: Host, dialect: Dialect[Exchange], peer: Peer, series: Series) -> None:
         """Once more, if there is an ISAKMP SA to say it under; else the next one goes on."""
         if series.event is not None:
             series.event.cancel()
-        spis, sa = self.to_say(peer, series, engine.sas), self._under(engine, dialect, series)
+        spis, sa = self.to_say(peer, series, host.sas), self._under(host, dialect, series)
         if not spis or sa is None:
             return
         if series.told is not None and (series.sa, series.spis) == (sa, spis):
             series.told.path = sa.path
-            engine.repeat(series.told)
+            host.repeat(series.told)
         else:
             payloads = [delete_payload(*each) for each in spis.items()]
-            series.told = tell(engine, dialect, sa, payloads)
+            series.told = tell(host, dialect, sa, payloads)
         series.sa, series.spis = sa, spis
         wait_s = AGAIN_S * 2**series.times
         series.times += 1
         if wait_s <= OFTEN_MAX_S:
-            series.event = engine.timers.add(
-                "informational again", wait_s, self._say, engine, dialect, peer, series
+            series.event = host.timers.add(
+                "informational again", wait_s, self._say, host, dialect, peer, series
             )
         elif series.stage is Stage.NEXT_SA:
             self._forget(peer, self._said[peer].of(series))
@@ -185,12 +184,12 @@ class Farewells:
             series.sa = series.told = None
 
     @staticmethod
-    def _under(engine: Engine, dialect: Dialect, series: Series) -> IsakmpSa | None:
+    def _under(host: Host, dialect: Dialect[Exchange], series: Series) -> IsakmpSa | None:
         """That which it was said under, or what has taken its place, wherever its peer is now."""
         sa = series.sa
         if sa is None or sa.state is State.ESTABLISHED:
             return sa
-        current = engine.sas.current(sa.peer)
+        current = host.sas.current(sa.peer)
         if current is not None and current.dialect == dialect.name:
             return current
         return sa if sa.state is not State.DEAD else None

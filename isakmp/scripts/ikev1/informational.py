@@ -18,8 +18,7 @@ from isakmp.constants import DOI_IPSEC, isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.errors import Reason, Refused
 from isakmp.exchange.dialect import Dialect
-from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf, Host
 from isakmp.exchange.script import END, PROTECTED, Incoming, Outgoing, Script
 from isakmp.log.log import LogClass
 from isakmp.path import Path
@@ -54,7 +53,7 @@ class Info:
     refuses_us: bool = False
 
 
-X = Exchange[Info]
+X = ExchangeOf[Info]
 
 
 def send_HASH_INFO(x: X, message: Outgoing) -> None:
@@ -83,7 +82,7 @@ def recv_HASH_INFO(x: X, message: Incoming) -> None:
         _recv_notify(x, sa, notify, message.path)
     _recv_deletes(x, sa, values)
     if x.state.refuses_us and sa.state is State.ESTABLISHED:
-        x.engine.owner.delete_sa(sa, tell=False)
+        x.host.owner.delete_sa(sa, tell=False)
 
 
 def _recv_deletes(x: X, sa: IsakmpSa, values: list[DeleteValue]) -> None:
@@ -93,25 +92,25 @@ def _recv_deletes(x: X, sa: IsakmpSa, values: list[DeleteValue]) -> None:
         for value in values if value.protocol_id != isakmp.Protocol.ISAKMP
         for spi in value.spis if len(spi) == SPI_SIZE
     ]  # fmt: skip
-    sas = x.engine.sas
+    sas = x.host.sas
     found = deletes.named(
         sas, deletes.addresses(sas, sa), spis, lambda child: deletes.speaks_for(sas, sa, child)
     )
     for child, reason in found.doubtful.items():
-        x.engine.remark(x, reason, goes_on=True)
-        x.engine.owner.children.lost(child)
+        x.host.remark(x, reason, goes_on=True)
+        x.host.owner.children.lost(child)
     for child in found.children:
-        x.engine.owner.children.peer_deleted(child)
+        x.host.owner.children.peer_deleted(child)
     x.state.bereft = any(
         all(other.state is not State.ESTABLISHED for other in sas.in_slot(child.slot))
         for child in found.children
     )
-    _give_up(x.engine, sa, set(found.unknown))
-    lost = x.engine.owner.peer_deleted(sa, _cookies(values))
+    _give_up(x.host, sa, set(found.unknown))
+    lost = x.host.owner.peer_deleted(sa, _cookies(values))
     unknown: list[int | bytes] = [*found.unknown, *lost]
     if unknown:
-        x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
-                           deletes.shown(unknown))  # fmt: skip
+        x.host.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
+                         deletes.shown(unknown))  # fmt: skip
 
 
 def _cookies(values: list[DeleteValue]) -> list[bytes]:
@@ -120,33 +119,33 @@ def _cookies(values: list[DeleteValue]) -> list[bytes]:
     return [spi for value in of_sas for spi in value.spis]
 
 
-def _give_up(engine: Engine, sa: IsakmpSa, spis: set[int]) -> None:
+def _give_up(host: Host, sa: IsakmpSa, spis: set[int]) -> None:
     """The peer does not go on with a quick mode of which that was its SPI: what it began, or has
     answered, which waits for its key, the stack or a confirmation here."""
-    under = dict.fromkeys((sa, *engine.sas.of_peer(sa.peer)))
+    under = dict.fromkeys((sa, *host.sas.of_peer(sa.peer)))
     for exchange in [x for each in under for x in each.running.values()]:
         theirs = {int.from_bytes(c.proposal.spi, "big") for c in _chosen(exchange)}
         if spis & theirs:
-            engine.fail(exchange, Reason("sa-gone", "the peer has given it up"))
+            host.fail(exchange, Reason("sa-gone", "the peer has given it up"))
 
 
-def _chosen(exchange: Exchange[Any]) -> list[Chosen]:
+def _chosen(exchange: Exchange) -> list[Chosen]:
     state = exchange.state
     return state.chosen if isinstance(state, Quick) else []
 
 
 def _recv_notify(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
-    x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, value.notify))
+    x.host.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, value.notify))
     if take := _NOTIFIES.get(value.notify):
         take(x, sa, value, path)
     elif _may_refuse_us(x, value) and _refuses_us(x, sa):
         said = name_of(Notify, value.notify)
         x.state.refuses_us = True
-        x.engine.remark(x, phase_1.refused_by_peer(x, said, f"the peer refused: {said}"))
+        x.host.remark(x, phase_1.refused_by_peer(x, said, f"the peer refused: {said}"))
     elif value.notify < Notify.CONNECTED:
-        _peer_refused(x.engine, sa, value.notify, value.spi)
+        _peer_refused(x.host, sa, value.notify, value.spi)
         if sa.dpd and _may_refuse_us(x, value) and sa.ours_was_last:
-            x.engine.owner.liveness.suspect(sa)
+            x.host.owner.liveness.suspect(sa)
 
 
 def _may_refuse_us(x: X, value: NotifyValue) -> bool:
@@ -165,18 +164,18 @@ def _refuses_us(x: X, sa: IsakmpSa) -> bool:
 def _recv_r_u_there(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
     """Its SPI is that of the header, whatever it says (RFC 2408 3.14)."""
     if len(value.data) == _SEQUENCE_SIZE:
-        x.engine.owner.liveness.asked_if_alive(sa, value.data, path)
+        x.host.owner.liveness.asked_if_alive(sa, value.data, path)
         ack = notify_payload(Notify.R_U_THERE_ACK, spi=sa.cookies, data=value.data)
-        tell(x.engine, x.dialect, sa, [ack])
+        tell(x.host, x.dialect, sa, [ack])
 
 
 def _recv_r_u_there_ack(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
     if len(value.data) == _SEQUENCE_SIZE:
-        x.engine.owner.liveness.said_alive(sa, int.from_bytes(value.data, "big"))
+        x.host.owner.liveness.said_alive(sa, int.from_bytes(value.data, "big"))
 
 
 def _recv_initial_contact(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
-    x.engine.owner.places.initial_contact(sa)
+    x.host.owner.places.initial_contact(sa)
 
 
 def _recv_responder_lifetime(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> None:
@@ -187,14 +186,14 @@ def _recv_invalid_spi(x: X, sa: IsakmpSa, value: NotifyValue, path: Path) -> Non
     """The peer has no SA for what we send with that SPI."""
     spi = value.spi if len(value.spi) == SPI_SIZE else value.data
     number = int.from_bytes(spi, "big") if len(spi) == SPI_SIZE else 0
-    child = deletes.received_with(x.engine.sas, sa, value.protocol_id, number)
+    child = deletes.received_with(x.host.sas, sa, value.protocol_id, number)
     if child is not None:
-        x.engine.owner.children.peer_deleted(child)
+        x.host.owner.children.peer_deleted(child)
     elif number:
-        _peer_refused(x.engine, sa, value.notify, spi)
+        _peer_refused(x.host, sa, value.notify, spi)
 
 
-def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None:
+def _peer_refused(host: Host, sa: IsakmpSa, notify: int, spi: bytes) -> None:
     """The peer refuses what we offer or choose under ``sa``, with proof that it is the peer: what
     has that SPI of ours; where it names none, the only exchange that we have begun."""
     said, number = name_of(Notify, notify), int.from_bytes(spi, "big") if len(spi) == 4 else 0
@@ -203,9 +202,9 @@ def _peer_refused(engine: Engine, sa: IsakmpSa, notify: int, spi: bytes) -> None
     ours = [x for x in running if x.initiator] if notify != Notify.INVALID_SPI else []
     meant = named or (ours if len(ours) == 1 else [])
     for exchange in meant:
-        engine.fail(exchange, refused_by_peer(exchange, notify))
+        host.fail(exchange, refused_by_peer(exchange, notify))
     if not meant:
-        engine.log.proto_warn("%s: peer says %s", sa, said)
+        host.log.proto_warn("%s: peer says %s", sa, said)
 
 
 _NOTIFIES: dict[int, Callable[[X, IsakmpSa, NotifyValue, Path], None]] = {
@@ -232,23 +231,23 @@ def delete_payload(protocol: int, spis: list[bytes]) -> tuple[int, DeleteValue]:
 
 
 def tell(
-    engine: Engine, dialect: Dialect, sa: IsakmpSa, payloads: list[tuple[int, Any]]
-) -> Exchange[Info]:
+    host: Host, dialect: Dialect[Exchange], sa: IsakmpSa, payloads: list[tuple[int, Any]]
+) -> ExchangeOf[Info]:
     """Send an informational exchange under ``sa``."""
 
     def prepare(state: Info) -> None:
         state.payloads = payloads
 
-    return engine.initiate(dialect, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
+    return host.initiate(dialect, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
 
 
 def tell_twice(
-    engine: Engine, dialect: Dialect, sa: IsakmpSa, payloads: list[tuple[int, Any]]
-) -> Exchange[Info]:
+    host: Host, dialect: Dialect[Exchange], sa: IsakmpSa, payloads: list[tuple[int, Any]]
+) -> ExchangeOf[Info]:
     """The same for what must not get lost: nobody acknowledges it, and the same datagram again
     costs little and does no harm."""
-    told = tell(engine, dialect, sa, payloads)
-    engine.timers.add("informational again", AGAIN_S, engine.repeat, told)
+    told = tell(host, dialect, sa, payloads)
+    host.timers.add("informational again", AGAIN_S, host.repeat, told)
     return told
 
 

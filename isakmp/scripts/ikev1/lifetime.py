@@ -7,12 +7,9 @@ touched. And an ISAKMP SA whose message IDs are nearly used up.
 
 from __future__ import annotations
 
-from typing import Any
-
 from isakmp.constants import ipsec, isakmp
 from isakmp.deletes import received_with
-from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, Host
 from isakmp.payloads.base import Misfit
 from isakmp.payloads.data_attribute import parse_attributes
 from isakmp.payloads.notify import NotifyValue
@@ -34,26 +31,26 @@ def seconds_of(value: NotifyValue) -> int:
     return values(attributes, kind.LIFE_TYPE, kind.LIFE_DURATION)[1]
 
 
-def take(x: Exchange[Any], sa: IsakmpSa, value: NotifyValue) -> bool:
+def take(x: Exchange, sa: IsakmpSa, value: NotifyValue) -> bool:
     """Shorten the SA of which the peer says it under ``sa``; False where none is meant that is
     there already."""
     seconds = seconds_of(value)
     if value.protocol_id == isakmp.Protocol.ISAKMP:
         # It lives under the very SA, whose cookies need not be told again.
-        x.engine.owner.shorten(sa, seconds)
+        x.host.owner.shorten(sa, seconds)
         return True
     child = _child(x, sa, value)
     if child is not None:
-        x.engine.owner.children.shorten(child, seconds)
+        x.host.owner.children.shorten(child, seconds)
     return child is not None
 
 
-def _child(x: Exchange[Any], sa: IsakmpSa, value: NotifyValue) -> ChildSa | None:
+def _child(x: Exchange, sa: IsakmpSa, value: NotifyValue) -> ChildSa | None:
     number = int.from_bytes(value.spi, "big") if len(value.spi) == 4 else 0
-    return received_with(x.engine.sas, sa, value.protocol_id, number)
+    return received_with(x.host.sas, sa, value.protocol_id, number)
 
 
-def renew_worn(engine: Engine, sa: IsakmpSa) -> None:
+def renew_worn(host: Host, sa: IsakmpSa) -> None:
     """An ISAKMP SA whose message IDs are nearly used up ends soon, as one whose life is over."""
     if sa.ids.worn:
-        engine.owner.shorten(sa, int(engine.now() - sa.established) + WORN_S)
+        host.owner.shorten(sa, int(host.now() - sa.established) + WORN_S)

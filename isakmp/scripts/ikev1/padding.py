@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+from isakmp.exchange.dialect import Key
 from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Key
 from isakmp.exchange.script import Incoming
 from isakmp.log.log import LogClass
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hmac import compare_digest
-from typing import Any
 
 from isakmp import payloads as codecs
 from isakmp.causes import MENDS
@@ -20,7 +19,7 @@ from isakmp.crypto.groups import KeyPair, get_group
 from isakmp.crypto.hash import get_hash
 from isakmp.crypto.prf import get_prf
 from isakmp.errors import CryptoError, MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf
 from isakmp.exchange.script import Incoming, Outgoing, Wait, duplicate
 from isakmp.log.log import LogClass
 from isakmp.message import Payload
@@ -87,11 +86,12 @@ class Phase1:
     refused_id: bool = False
 
 
-X = Exchange[Phase1]
+X = ExchangeOf[Phase1]
 
 
-def fork(state: Phase1) -> Phase1:
+def fork(x: X) -> Phase1:
     """What is known, for another answer."""
+    state = x.state
     other = duplicate(state)
     other.nat, other.vendors = duplicate(state.nat), set(state.vendors)
     return other
@@ -106,7 +106,7 @@ def send_vendors(message: Outgoing) -> None:
 def recv_vendors(x: X, message: Incoming) -> None:
     """Note what the peer knows (at most 64 vendor IDs)."""
     x.state.vendors.update(v.data for v in message.values(codecs.VENDOR)[:64])
-    if x.engine.owner.nat_traversal:
+    if x.host.owner.nat_traversal:
         x.state.nat.vendor = nat.best_vendor(x.state.vendors)
 
 
@@ -192,7 +192,7 @@ def recv_proposal(x: X, message: Incoming) -> None:
     _check_doi(value)
     chosen, x.state.reply = _choose_and_answer(value.proposals, x.remote)
     x.state.sai_b, x.state.chosen = payload.body, chosen
-    x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: accepts %s (%s)", x, chosen, chosen.name)
+    x.host.log.debug(LogClass.NEGOTIATION, 30, "%s: accepts %s (%s)", x, chosen, chosen.name)
     recv_vendors(x, message)
 
 
@@ -208,7 +208,7 @@ def recv_choice(x: X, message: Incoming) -> None:
         )
     x.state.chosen, _ = _choose_and_answer(proposals, x.remote)
     x.cky_r = message.header.cky_r
-    x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: peer chose %s", x, x.state.chosen)
+    x.host.log.debug(LogClass.NEGOTIATION, 30, "%s: peer chose %s", x, x.state.chosen)
     recv_vendors(x, message)
 
 
@@ -237,17 +237,18 @@ def chosen_of(x: X) -> ChosenIke:
     return x.state.chosen
 
 
-def keys_of(x: X) -> Keys:
+def keys_of(x: Exchange) -> Keys:
     """The derived keys; the script sees to it that KE and NONCE came first."""
-    if x.state.keys is None:
-        raise MalformedPayload("KE", 28, "no keys are derived yet", "RFC 2409 5")
-    return x.state.keys
+    state = x.state
+    if isinstance(state, Phase1) and (keys := state.keys) is not None:
+        return keys
+    raise MalformedPayload("KE", 28, "no keys are derived yet", "RFC 2409 5")
 
 
 def make_key_pair(x: X, group: isakmp.Group) -> Wait:
     """Our public value and nonce."""
-    x.state.key_pair = yield from agreement.key_pair(x.engine.work, x.engine.random, group)
-    nonce = x.engine.random(NONCE_SIZE)
+    x.state.key_pair = yield from agreement.key_pair(x.host.work, x.host.random, group)
+    nonce = x.host.random(NONCE_SIZE)
     if x.initiator:
         x.state.g_xi, x.state.ni_b = x.state.key_pair.public, nonce
     else:
@@ -289,10 +290,10 @@ def check_nonce(nonce: bytes, offset: int) -> None:
         raise MalformedPayload("NONCE", offset, f"has {len(nonce)} octets", "RFC 2409 5")
 
 
-def agree(x: Exchange[Any], pair: KeyPair, public: bytes) -> agreement.Octets:
+def agree(x: Exchange, pair: KeyPair, public: bytes) -> agreement.Octets:
     """g^xy. Refused where the peer's value is not in the group."""
     try:
-        return (yield from agreement.agree(x.engine.work, pair, public))
+        return (yield from agreement.agree(x.host.work, pair, public))
     except CryptoError as error:
         reason = Reason("invalid-key-information", str(error))
         raise Refused(reason, isakmp.Notify.INVALID_KEY_INFORMATION) from None
@@ -304,13 +305,13 @@ def derive_keys(x: X) -> Wait:
     if s.key_pair is None:
         return
     g_xy = yield from agree(x, s.key_pair, s.g_xr if x.initiator else s.g_xi)
-    catalog, came = x.engine.owner.catalog, None if x.initiator else s.remote_id
+    catalog, came = x.host.owner.catalog, None if x.initiator else s.remote_id
     secret = catalog.secret(x.remote, came)
     s.secret_line = catalog.secret_line(x.remote, came)
     skeyid = keymat.skeyid_psk(get_prf(chosen.hash), secret, s.ni_b, s.nr_b)
     s.keys = derive(chosen, skeyid, g_xy, s.g_xi, s.g_xr, x.cky_i, x.cky_r)
     x.protection = s.keys.iv
-    log = x.engine.log
+    log = x.host.log
     if log.on(LogClass.CRYPTO, 50):
         log.dump(LogClass.CRYPTO, 50, "Ni_b", s.ni_b)
         log.dump(LogClass.CRYPTO, 50, "Nr_b", s.nr_b)
@@ -335,9 +336,9 @@ def take_nat_d(x: X, message: Incoming) -> None:
     nat.recv_nat_d(message, x.state.nat, hash_spec, x.path, x.cky_i, x.cky_r)
     x.state.nat.reached = not x.initiator
     if x.state.nat.found:
-        x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, x.state.nat)
+        x.host.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, x.state.nat)
         if x.initiator and not x.path.encap:
-            x.path = nat.floated(x.path, x.engine.owner.nat_t_port)
+            x.path = nat.floated(x.path, x.host.owner.nat_t_port)
 
 
 # --- ID and AUTH -----------------------------------------------------------------------------
@@ -394,7 +395,7 @@ def check_id(x: X, payload: Payload, opening: Opening | None = None) -> None:
                                "RFC 2407 4.6.2")  # fmt: skip
     if opening is not None:
         caller = Caller(came, None, x.path.remote)
-        x.remote = x.engine.owner.catalog.identify(x.remote, caller, opening)
+        x.remote = x.host.owner.catalog.identify(x.remote, caller, opening)
     wanted = x.remote.remote_id
     if wanted is not None and not same_identity(wanted, came):
         raise Refused(
@@ -435,9 +436,9 @@ def admit(x: X, message: Incoming) -> None:
     if x.initiator or came is None:
         return
     where = whereabouts(x, message)
-    x.engine.owner.places.admit(x.remote, came, where, found)
+    x.host.owner.places.admit(x.remote, came, where, found)
     who, _ = peer_of(x.remote, came, where, found)
-    if reason := x.engine.bounds.sa(x.remote, who):
+    if reason := x.host.bounds.sa(x.remote, who):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
 
 
@@ -451,23 +452,24 @@ def wrong_secret(x: X, how: str) -> Reason:
     )
 
 
-def refused_in_clear(x: Exchange[Any], said: str) -> Reason:
+def refused_in_clear(x: Exchange, said: str) -> Reason:
     """The reason that a peer's notify may be: of proposals, or of us where one was chosen."""
     return refused_by_peer(x, said, f"the peer said {said} (in clear, so unproven)")
 
 
-def refused_by_peer(x: Exchange[Any], said: str, detail: str) -> Reason:
+def refused_by_peer(x: Exchange, said: str, detail: str) -> Reason:
     """What an error notify can mean by the time that it comes."""
     if x.sa is not None:
         line = x.sa.local_id.line or x.remote.line
         if said == isakmp.Notify.AUTHENTICATION_FAILED.name:
-            line = x.engine.owner.catalog.secret_line(x.remote, x.sa.remote_id)
+            line = x.host.owner.catalog.secret_line(x.remote, x.sa.remote_id)
         return refusal(AGREED, said, detail, f"identity {x.sa.local_id}", line)
-    if x.state.chosen is None:
+    s = x.state
+    if not isinstance(s, Phase1) or s.chosen is None:
         offered = ", ".join(t.name for t in x.remote.transforms)
         line = x.remote.transforms[0].line if x.remote.transforms else x.remote.line
         return refusal(x.script.name, said, detail, offered, line)
-    ours, line = x.state.local_id, x.state.secret_line
+    ours, line = s.local_id, s.secret_line
     if said == isakmp.Notify.INVALID_ID_INFORMATION.name:
         line = ours.line if ours else ""
     offered = f"identity {ours}" if ours else ""
@@ -499,7 +501,7 @@ def _hash(x: X, *, ours: bool) -> bytes:
 
 def first_contact(x: X) -> bool:
     """Whether we know of no other SA with this peer (RFC 2407 4.6.3.3), and can know of all."""
-    return x.remote.unique.alone and not x.engine.sas.knows(x.remote.name)
+    return x.remote.unique.alone and not x.host.sas.knows(x.remote.name)
 
 
 def add_initial_contact(x: X, message: Outgoing) -> None:
@@ -511,7 +513,7 @@ def add_initial_contact(x: X, message: Outgoing) -> None:
 
 def made(x: X, local_id: Identity, remote_id: Identity, keys: Keys) -> IsakmpSa:
     """The ISAKMP SA that comes of it, which is not known to anybody yet."""
-    s, now = x.state, x.engine.now()
+    s, now = x.state, x.host.now()
     return IsakmpSa(
         x.remote, x.path, x.initiator, x.cky_i, x.cky_r, IKEV1, x.script.exchange_type, keys,
         MessageIds(), chosen_of(x), local_id, remote_id, s.nat, VENDOR_DPD in s.vendors,
@@ -526,8 +528,8 @@ def finalize(x: X) -> None:
         raise MalformedPayload("ID", 28, "an identity is missing", "RFC 2409 5")
     keys.iv = x.protection
     x.sa = made(x, s.local_id, s.remote_id, keys)
-    x.engine.known(x)
-    x.engine.owner.established(x.sa)
+    x.host.known(x)
+    x.host.owner.established(x.sa)
     if s.initial_contact:
-        x.engine.owner.places.initial_contact(x.sa)
-    x.engine.owner.places.returned(x.sa)
+        x.host.owner.places.initial_contact(x.sa)
+    x.host.owner.places.returned(x.sa)

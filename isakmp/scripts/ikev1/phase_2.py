@@ -6,16 +6,16 @@ RFC 2409 5.5 and 5.7, RFC 2408 3.14.
 from __future__ import annotations
 
 from hmac import compare_digest
-from typing import Any
 
 from isakmp import payloads as codecs
 from isakmp.constants import isakmp, name_of
 from isakmp.crypto import keymat
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, has
 from isakmp.exchange.script import Incoming
 from isakmp.policy.meanings import refusal
 from isakmp.policy.supported import left_out
+from isakmp.scripts.ikev1.quick import Quick
 
 P = isakmp.Payload
 
@@ -39,10 +39,10 @@ def unverified() -> MalformedPayload:
     return MalformedPayload("HASH", 28, "does not verify", "RFC 2409 5.5")
 
 
-def recv_refusal(x: Exchange[Any], message: Incoming) -> None:
+def recv_refusal(x: Exchange, message: Incoming) -> None:
     """An answer that chooses nothing says why, under the answer's own HASH or that of an
     informational exchange. What proves neither, or says nothing, is waited out."""
-    if x.sa is None:
+    if x.sa is None or not has(x, Quick):
         return
     keys, s = x.sa.keys, x.state
     received, rest = take_hash(message)
@@ -62,7 +62,7 @@ def recv_refusal(x: Exchange[Any], message: Incoming) -> None:
     raise Refused(refused_by_peer(x, error))
 
 
-def refused_by_peer(x: Exchange[Any], number: int) -> Reason:
+def refused_by_peer(x: Exchange, number: int) -> Reason:
     """The reason that an authentic error notify is, with what we had proposed."""
     said, wanted = name_of(isakmp.Notify, number), getattr(x.state, "connection", None)
     line, offered = x.remote.line, ""

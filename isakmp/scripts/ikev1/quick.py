@@ -8,7 +8,7 @@ from isakmp.app.base import Limits, SaSpec
 from isakmp.constants.key_exchange import Method
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import MalformedPayload
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf
 from isakmp.policy.match import Chosen
 from isakmp.policy.spd import Connection, Selector
 from isakmp.sa import IsakmpSa
@@ -52,10 +52,10 @@ class Quick:
         return self.chosen[0].proposal.spi if self.chosen else self.first_spi
 
 
-X = Exchange[Quick]
+X = ExchangeOf[Quick]
 
 
-def parent(x: X) -> IsakmpSa:
+def parent(x: Exchange) -> IsakmpSa:
     """The ISAKMP SA that protects this exchange."""
     if x.sa is None:
         raise MalformedPayload("HDR", 0, "quick mode needs an ISAKMP SA", "RFC 2409 5.5")

@@ -28,6 +28,7 @@ from isakmp.constants.key_exchange import Method
 from isakmp.crypto import agreement, keymat
 from isakmp.crypto.lengths import key_octets
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange.exchange import Exchange
 from isakmp.exchange.script import (
     END,
     PROTECTED,
@@ -81,7 +82,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
         suites = _offer(x)
         yield from _get_spis(x, sorted({p.protocol for suite in suites for p in suite.protocols}))
         message.add(P.SA, _proposals(x, suites))
-        s.ni_b = x.engine.random(NONCE_SIZE)
+        s.ni_b = x.host.random(NONCE_SIZE)
         message.add(P.NONCE, s.ni_b)
         message.hash_over = lambda rest: keymat.quick_hash_1(
             keys.prf, keys.skeyid_a, x.message_id, rest
@@ -89,7 +90,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
     else:
         yield from _get_spis(x, [isakmp.Protocol(c.what.protocol) for c in s.chosen])
         message.add(P.SA, _answer(x))
-        s.nr_b = x.engine.random(NONCE_SIZE)
+        s.nr_b = x.host.random(NONCE_SIZE)
         message.add(P.NONCE, s.nr_b)
         message.hash_over = lambda rest: keymat.quick_hash_2(
             keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest
@@ -103,7 +104,7 @@ def send_HASH_SA_NONCE(x: X, message: Outgoing) -> Wait:
     else:
         _add_responder_lifetime(x, message)
         yield from _install_inbound(x)
-        s.agreed = x.engine.now()
+        s.agreed = x.host.now()
 
 
 def _offer(x: X) -> list[Suite]:
@@ -123,7 +124,7 @@ def _offer(x: X) -> list[Suite]:
 
 def _get_spis(x: X, protocols: list[isakmp.Protocol]) -> Wait:
     connection, s = connection_of(x), x.state
-    s.reqid = x.engine.owner.connections.reqid(connection.name, (selector_of(x),), x)
+    s.reqid = x.host.owner.connections.reqid(connection.name, (selector_of(x),), x)
     for protocol in protocols:
         s.spis[protocol] = yield from ipsec_sa.reserve_spi(x, protocol, connection, s.reqid)
 
@@ -175,7 +176,7 @@ def _add_key(x: X, message: Outgoing) -> Wait:
     s = x.state
     if s.group is None:
         return
-    s.key_pair = yield from agreement.key_pair(x.engine.work, x.engine.random, s.group)
+    s.key_pair = yield from agreement.key_pair(x.host.work, x.host.random, s.group)
     message.add(P.KE, s.key_pair.public)
     if not x.initiator:
         yield from _agree(x)
@@ -213,7 +214,7 @@ def _add_responder_lifetime(x: X, message: Outgoing) -> None:
 # --- message 1 and 2, receiving --------------------------------------------------------------
 
 
-def prove(x: X, message: Incoming) -> None:
+def prove(x: Exchange, s: Quick, message: Incoming) -> None:
     """Whether HASH(1) or HASH(2) fits, of whatever is behind it: who is wrong is to hear so, with
     its own SPI. An answer that says nothing may have another one behind it."""
     first = message.payloads[0] if message.payloads else None
@@ -223,16 +224,16 @@ def prove(x: X, message: Incoming) -> None:
     if x.initiator:
         if P.SA not in message.kinds and P.NONCE not in message.kinds:
             return
-        expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, x.state.ni_b, rest)
+        expected = keymat.quick_hash_2(keys.prf, keys.skeyid_a, x.message_id, s.ni_b, rest)
     else:
         expected = keymat.quick_hash_1(keys.prf, keys.skeyid_a, x.message_id, rest)
     message.proven = compare_digest(first.body, expected)
     if message.proven:
         parent(x).ids.spoken = True
         offers = (value.proposals for value in values_of(message.payloads, codecs.SA))
-        x.state.first_spi = next((one.spi for offer in offers for one in offer), b"")
+        s.first_spi = next((one.spi for offer in offers for one in offer), b"")
     if x.initiator and message.proven:
-        x.state.committed = message.commit if message.header.flags & _COMMIT else b""
+        s.committed = message.commit if message.header.flags & _COMMIT else b""
 
 
 def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
@@ -242,7 +243,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
     if not message.proven:
         raise unverified()
     proposals = take_sa(message).of(codecs.SA).proposals
-    payload, s.agreed = message.take(P.NONCE), x.engine.now()
+    payload, s.agreed = message.take(P.NONCE), x.host.now()
     nonce = payload.of(codecs.NONCE).data
     check_nonce(nonce, payload.offset)
     for kind in (P.NAT_OA, P.NAT_OA_DRAFT):
@@ -258,7 +259,7 @@ def recv_HASH_SA_NONCE(x: X, message: Incoming) -> Wait:
 def _recv_offer(x: X, message: Incoming, proposals: Sequence[Offer]) -> None:
     s, sa = x.state, parent(x)
     selector = take_ids(x, message)
-    if reason := x.engine.bounds.often(sa.who):
+    if reason := x.host.bounds.often(sa.who):
         raise Refused(reason, isakmp.Notify.NO_PROPOSAL_CHOSEN)
     s.connection, s.selector = _find(x, selector, nat.asks_for_transport(proposals))
     connection, selectors = connection_of(x), (s.selector,)
@@ -284,7 +285,7 @@ def _choose(proposals: Sequence[Offer], connection: Connection) -> list[Chosen]:
 def _find(x: X, came: Selector, transport: bool) -> tuple[Connection, Selector]:
     """The connection, and its traffic; of transport mode behind NAT with the addresses that we see,
     or where there is none such, with those that came."""
-    sa, find = parent(x), x.engine.owner.catalog.find_connection
+    sa, find = parent(x), x.host.owner.catalog.find_connection
     seen = nat.as_seen(came, sa.nat, x.path) if transport else came
     with suppress(Refused):
         found = find(sa.remote, seen)
@@ -311,10 +312,10 @@ def _recv_answer(x: X, message: Incoming, proposals: Sequence[Offer]) -> Wait:
 
 
 def _log_choice(x: X, verb: str, chosen: Chosen) -> None:
-    if x.engine.log.on(LogClass.NEGOTIATION, 30):
+    if x.host.log.on(LogClass.NEGOTIATION, 30):
         what = describe(chosen.what)
-        x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: %s %s (%s)", x, verb, what,
-                           chosen.what.name)  # fmt: skip
+        x.host.log.debug(LogClass.NEGOTIATION, 30, "%s: %s %s (%s)", x, verb, what,
+                         chosen.what.name)  # fmt: skip
 
 
 def _take_key(x: X, message: Incoming, group: Method | None) -> None:
@@ -355,17 +356,17 @@ def recv_HASH(x: X, message: Incoming) -> None:
     check_hash(take_hash(message)[0], expected)
 
 
-def take_without_commit_bit(x: X, flags: int, datagram: bytes) -> bool:
+def take_without_commit_bit(x: Exchange, flags: int, datagram: bytes) -> bool:
     """Whether it is the answer that came with the commit bit, or is looked at, without it. One of
     the two was forged, so the SAs are used, now or once our last message has left. It is known by
     its last block, as nothing in the header is protected."""
-    looked_at = x.script is QUICK_MODE_COMMIT or (isinstance(x.state, Quick) and x.looks)
-    if not looked_at or flags & _COMMIT:
+    s = x.state
+    if not isinstance(s, Quick) or not (x.looks or x.script is QUICK_MODE_COMMIT):
         return False
-    if not x.state.committed or not datagram.endswith(x.state.committed):
+    if flags & _COMMIT or not s.committed or not datagram.endswith(s.committed):
         return False
-    x.state.unconfirmed = True
-    x.engine.conclude(x)
+    s.unconfirmed = True
+    x.host.conclude(x)
     return True
 
 
@@ -394,7 +395,7 @@ def _install_inbound(x: X) -> Wait:
                 isakmp.Notify.INVALID_SPI,
             )
         # Peers behind one address share its SPIs: the stack would take the other's SA for this.
-        taken = x.engine.sas.child_by_spi(chosen.what.protocol, peer_spi, str(x.path.remote))
+        taken = x.host.sas.child_by_spi(chosen.what.protocol, peer_spi, str(x.path.remote))
         if taken is not None and taken.peer != parent(x).peer:
             raise Refused(
                 Reason("spi-taken", f"SPI {peer_spi:08x} is another peer's at this address"),
@@ -402,7 +403,7 @@ def _install_inbound(x: X) -> Wait:
             )
         inbound = _spec(x, chosen, s.spis[chosen.what.protocol], inbound=True)
         s.specs += [inbound, _spec(x, chosen, peer_spi, inbound=False)]
-        yield x.engine.app.update_sa(inbound)
+        yield x.host.app.update_sa(inbound)
 
 
 def _limits(x: X) -> Limits:
@@ -432,7 +433,7 @@ def _spec(x: X, chosen: Chosen, spi: int, *, inbound: bool) -> SaSpec:
         what.transform_id, material[:encryption], what.auth, material[encryption:],
         what.replay_window, s.limits, ports if s.in_udp else None,
     )  # fmt: skip
-    x.engine.owner.keyed(spec)
+    x.host.owner.keyed(spec)
     return spec
 
 
@@ -453,12 +454,12 @@ def finalize(x: X) -> None:
             ChildProtocol(c.what, s.spis[c.what.protocol], int.from_bytes(c.proposal.spi, "big"))
             for c in s.chosen
         ),
-        s.reqid, s.limits, s.in_udp, x.created, x.engine.now(),
+        s.reqid, s.limits, s.in_udp, x.created, x.host.now(),
         min(s.ni_b, s.nr_b), s.agreed,
     )  # fmt: skip
-    x.engine.owner.children.child_established(child, s.specs)
+    x.host.owner.children.child_established(child, s.specs)
     # The peer may have said so in the last message, when the SAs were in place.
-    x.engine.owner.children.shorten(child, s.responder_life_s)
+    x.host.owner.children.shorten(child, s.responder_life_s)
     s.specs = []
 
 

@@ -15,8 +15,8 @@ from isakmp.constants import isakmp, name_of
 from isakmp.errors import MalformedPayload, Reason, Refused
 from isakmp.exchange.dialect import Dialect
 from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange, digest
-from isakmp.exchange.script import Incoming, Script
+from isakmp.exchange.exchange import Exchange, Host, ScriptOf, digest, has
+from isakmp.exchange.script import Incoming
 from isakmp.log.log import LogClass
 from isakmp.message import (
     HEADER_SIZE,
@@ -59,8 +59,8 @@ def marked(header: Header, datagram: bytes) -> bytes:
     return datagram[HEADER_SIZE:] if header.flags & ENCRYPTION else datagram
 
 
-PHASE_1: dict[int, Script[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
-PHASE_2: dict[int, Script[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
+PHASE_1: dict[int, ScriptOf[Phase1]] = {s.exchange_type: s for s in (MAIN_MODE, AGGRESSIVE)}
+PHASE_2: dict[int, ScriptOf[Any]] = {s.exchange_type: s for s in (QUICK_MODE, INFORMATIONAL)}
 
 # What informational exchanges are for, and what only quick mode has.
 _TOLD, _NEGOTIATED = {P.NOTIFY, P.DELETE}, {P.SA, P.NONCE, P.KE, P.ID}
@@ -69,7 +69,7 @@ _OPENINGS = {int(one.exchange_type): opening for one, opening in (
     (MAIN_MODE, peers.MAIN_MODE), (AGGRESSIVE, peers.AGGRESSIVE_MODE))}  # fmt: skip
 
 
-def _script_of(header: Header, kinds: set[int]) -> Script[Any]:
+def _script_of(header: Header, kinds: set[int]) -> ScriptOf[Any]:
     """What a first message under an ISAKMP SA begins. Its HASH, the same in both exchanges, covers
     the payloads and not the header, which may be forged: under the other type the peer's own
     message would be used up by its copy."""
@@ -83,7 +83,7 @@ def _script_of(header: Header, kinds: set[int]) -> Script[Any]:
 class Receiver:
     """That of one engine's dialect."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect[Exchange]) -> None:
         self._dialect, self._padding = dialect, Padding()
 
     def receive(self, engine: Engine, path: Path, header: Header, datagram: bytes) -> None:
@@ -125,7 +125,7 @@ class Receiver:
             engine.run(self._wanting(engine, fit, message), message, datagram)
 
     @staticmethod
-    def _wanting(engine: Engine, fit: list[Exchange[Any]], message: Incoming) -> Exchange[Any]:
+    def _wanting(engine: Engine, fit: list[Exchange], message: Incoming) -> Exchange:
         """The first that waits for a message and has all it wants in this one, of one or more."""
         if len(fit) == 1:
             return fit[0]
@@ -133,26 +133,27 @@ class Receiver:
         return next((x for x in free if not engine.lacking(x, x.script, message.kinds)), fit[0])
 
     @staticmethod
-    def _fits(exchange: Exchange[Any], header: Header) -> bool:
+    def _fits(exchange: Exchange, header: Header) -> bool:
         wrong_cookie = exchange.step > 1 and header.cky_r != exchange.cky_r
         return not wrong_cookie and header.exchange_type == exchange.script.exchange_type
 
     def _encrypted(
         self, engine: Engine, path: Path, header: Header, datagram: bytes,
-        candidates: list[Exchange[Any]],
+        candidates: list[Exchange],
     ) -> None:  # fmt: skip
         """A message goes to that of the candidates whose keys open it, as far as they can tell."""
         octets = marked(header, datagram)
-        candidates = [x for x in candidates if x.state.keys] or candidates[:1]
-        for exchange in candidates:
-            keys = exchange.state.keys
+        keyed: list[tuple[Exchange, Keys | None]] = [
+            (x, x.state.keys) for x in candidates if isinstance(x.state, Phase1) and x.state.keys
+        ] or [(candidates[0], None)]
+        for exchange, keys in keyed:
             try:
                 message = self._open(engine, path, header, datagram, keys, exchange.protection)
             except MalformedPayload as error:
-                if exchange is candidates[-1]:
-                    self._unreadable(exchange, error, keys, header, datagram[HEADER_SIZE:])
+                if exchange is keyed[-1][0]:
+                    self._unreadable(engine, exchange, error, keys, header, datagram[HEADER_SIZE:])
                 continue
-            if self._waits(exchange, message, keys, octets):
+            if self._waits(engine, exchange, message, keys, octets):
                 return
             engine.run(exchange, message, octets)
             if exchange.last_in == digest(octets) or exchange.over:
@@ -160,7 +161,7 @@ class Receiver:
 
     def _running(
         self, engine: Engine, path: Path, header: Header, datagram: bytes
-    ) -> Exchange[Any] | None:
+    ) -> Exchange | None:
         """The phase 1 exchange of a message: by our cookie, a repeated first one by its octets."""
         found = engine.find(self._dialect.name, header.cky_i, 0)
         if found is not None and found.initiator:
@@ -222,7 +223,7 @@ class Receiver:
             raise
 
     def _under_sa(
-        self, engine: Engine, sa: IsakmpSa, exchange: Exchange[Any] | None, path: Path,
+        self, engine: Engine, sa: IsakmpSa, exchange: Exchange | None, path: Path,
         header: Header, datagram: bytes,
     ) -> None:  # fmt: skip
         """MalformedPayload where it cannot be read."""
@@ -239,16 +240,17 @@ class Receiver:
                 engine.drop(path, f"{exchange}: {name_of(isakmp.Exchange, header.exchange_type)}")
                 return
             message = self._open_phase_2(engine, sa, path, header, datagram, exchange)
-            if not self._waits(exchange, message, sa.keys, octets):
+            if not self._waits(engine, exchange, message, sa.keys, octets):
                 engine.run(exchange, message, octets)
 
     def _waits(
-        self, exchange: Exchange[Any], message: Incoming, keys: Keys | None, octets: bytes
+        self, engine: Engine, exchange: Exchange, message: Incoming, keys: Keys | None,
+        octets: bytes,
     ) -> bool:  # fmt: skip
         """Whether a message of an exchange has to wait for its like with less padding."""
         if keys is None or not is_padded(message, keys.block_size):
             return False
-        iv, engine = exchange.protection, exchange.engine
+        iv = exchange.protection
 
         def read() -> None:
             if exchange.over or exchange.protection != iv:
@@ -261,7 +263,7 @@ class Receiver:
 
     @staticmethod
     def _unread(
-        engine: Engine, sa: IsakmpSa, exchange: Exchange[Any] | None, path: Path, header: Header,
+        engine: Engine, sa: IsakmpSa, exchange: Exchange | None, path: Path, header: Header,
         error: MalformedPayload,
     ) -> None:  # fmt: skip
         """Tell of a message under an ISAKMP SA that cannot be read, and so proves nothing."""
@@ -279,7 +281,7 @@ class Receiver:
             exchange.hint = exchange.hint or reason
 
     @staticmethod
-    def _carries(exchange: Exchange[Any], exchange_type: int) -> bool:
+    def _carries(exchange: Exchange, exchange_type: int) -> bool:
         """What the commit bit has one wait for may come in an exchange of its own."""
         connected = exchange.script is QUICK_MODE_COMMIT and exchange_type == isakmp.Exchange.INFO
         return connected or exchange_type == exchange.script.exchange_type
@@ -293,9 +295,11 @@ class Receiver:
         if begun is None or header.exchange_type != isakmp.Exchange.INFO:
             return False
         for exchange in engine.candidates.among(begun):
+            if not has(exchange, Phase1) or exchange.cky_r != header.cky_r:
+                continue
             keys = exchange.state.keys
             # Where we have said so ourselves it may be our own message that comes back.
-            if keys is None or exchange.cky_r != header.cky_r or exchange.state.refused_id:
+            if keys is None or exchange.state.refused_id:
                 continue
             iv = replace(keys, iv=exchange.protection).phase_2_iv(header.message_id)
             with suppress(MalformedPayload):
@@ -314,7 +318,7 @@ class Receiver:
 
     def _open_phase_2(
         self, engine: Engine, sa: IsakmpSa, path: Path, header: Header, datagram: bytes,
-        exchange: Exchange[Any],
+        exchange: Exchange,
     ) -> Incoming:  # fmt: skip
         """A CONNECTED notify may come as an exchange of its own, with its own first IV."""
         try:
@@ -350,7 +354,7 @@ class Receiver:
             begin()
 
     def _begin_phase_2(
-        self, engine: Engine, sa: IsakmpSa, script: Script[Any], iv: bytes, message: Incoming,
+        self, engine: Engine, sa: IsakmpSa, script: ScriptOf[Any], iv: bytes, message: Incoming,
         datagram: bytes,
     ) -> None:  # fmt: skip
         """The peer's exchange, unless its first message has been read meanwhile."""
@@ -414,12 +418,11 @@ class Receiver:
         return message
 
     def _unreadable(
-        self, exchange: Exchange[Any], error: MalformedPayload, keys: Keys | None, header: Header,
-        data: bytes,
+        self, engine: Engine, exchange: Exchange, error: MalformedPayload, keys: Keys | None,
+        header: Header, data: bytes,
     ) -> None:  # fmt: skip
         """A message that cannot be read: under new keys, most likely a wrong pre-shared key."""
-        engine = exchange.engine
-        if keys is None:
+        if keys is None or not has(exchange, Phase1):
             engine.drop(exchange.path, f"{exchange}: {error}")
             return
         opened = keys.decrypt(exchange.protection, data)
@@ -453,7 +456,7 @@ class Receiver:
             engine.log.proto_warn("%s: peer says %s, unauthenticated", exchange, said)
             exchange.hint = exchange.hint or refused_in_clear(exchange, said)
 
-    def _unheard(self, engine: Engine, header: Header) -> Exchange[Any] | None:
+    def _unheard(self, engine: Engine, header: Header) -> Exchange | None:
         """Ours under an ISAKMP SA whose last message, of aggressive mode, may have been refused."""
         sa = self._sa(engine, header)
         if sa is None or "unheard" not in sa.events:
@@ -461,10 +464,10 @@ class Receiver:
         return next((x for x in sa.running.values() if x.initiator), None)
 
     @staticmethod
-    def may_be_peer(engine: Engine, address: Address) -> bool:
+    def may_be_peer(host: Host, address: Address) -> bool:
         """Whether somebody there may begin."""
         for opening in _OPENINGS.values():
             with suppress(Refused):
-                engine.owner.catalog.find_remote(address, opening)
+                host.owner.catalog.find_remote(address, opening)
                 return True
         return False

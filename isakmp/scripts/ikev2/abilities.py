@@ -20,7 +20,7 @@ P, Notify = ikev2.Payload, ikev2.Notify
 
 def add(x: X, message: Outgoing) -> None:
     """Append ours."""
-    if x.engine.owner.nat_traversal:
+    if x.host.owner.nat_traversal:
         for value in nat.notifies(x.path, x.cky_i, x.cky_r, x.remote.ikev2.force_encap):
             message.add(P.NOTIFY, value)
     if x.remote.ikev2.fragmentation:
@@ -52,7 +52,7 @@ def take(x: X, message: Incoming) -> None:
     """Note the peer's; the initiator moves to the NAT-traversal port where a NAT is found."""
     s, notifies = x.state, common.take_notifies(message)
     s.supports = set(notifies)
-    if not x.engine.owner.nat_traversal:
+    if not x.host.owner.nat_traversal:
         return
     # Where we have asked, from wherever a copy of the answer comes.
     asked = x.stem.path if x.stem is not None else x.path
@@ -62,9 +62,9 @@ def take(x: X, message: Incoming) -> None:
     if x.remote.ikev2.force_encap:
         s.nat.local = True
     if s.nat.found:
-        x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, s.nat)
+        x.host.log.debug(LogClass.EXCHANGE, 20, "%s: NAT found (%s)", x, s.nat)
         if x.initiator and not x.path.encap:
-            x.path = nat.floated(x.path, x.engine.owner.nat_t_port)
+            x.path = nat.floated(x.path, x.host.owner.nat_t_port)
 
 
 def fragments(x: X) -> Fragments | None:
@@ -73,4 +73,4 @@ def fragments(x: X) -> Fragments | None:
         return None
     if not x.remote.ikev2.fragmentation:
         return None
-    return Fragments(x.remote.ikev2, x.path.remote.version, x.engine.now)
+    return Fragments(x.remote.ikev2, x.path.remote.version, x.host.now)

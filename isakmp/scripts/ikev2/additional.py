@@ -10,7 +10,6 @@ What both ends have then is SK(n). IKE_INTERMEDIATE and IKE_FOLLOWUP_KE do with 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from isakmp.constants import ikev2
 from isakmp.constants.key_exchange import method_name
@@ -41,7 +40,7 @@ class Additional:
         return secret
 
 
-def send(x: Exchange[Any], a: Additional, message: Outgoing) -> Wait:
+def send(x: Exchange, a: Additional, message: Outgoing) -> Wait:
     """KEi(n), or KEr(n), which makes the responder's secret."""
     method = a.methods[0]
     if x.initiator:
@@ -52,7 +51,7 @@ def send(x: Exchange[Any], a: Additional, message: Outgoing) -> Wait:
     message.add(P.KE, common.ke_value(method, public))
 
 
-def recv(x: Exchange[Any], a: Additional, message: Incoming) -> Wait:
+def recv(x: Exchange, a: Additional, message: Incoming) -> Wait:
     """The peer's, which makes the initiator's secret. Refused where it is of another method."""
     ke, method = message.value(codecs.KE), a.methods[0]
     if ke.group != method:

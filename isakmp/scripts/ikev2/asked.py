@@ -18,7 +18,7 @@ P, Notify = ikev2.Payload, ikev2.Notify
 
 def add_request(x: X, c: Child, message: Outgoing) -> None:
     """The initiator's selectors, those of the packet that waits first."""
-    connection, packets = connection_of(c), x.engine.owner.connections.packets
+    connection, packets = connection_of(c), x.host.owner.connections.packets
     # What replaces another SA has its traffic, whatever packet waits (2.9.2).
     c.first = packet = None if c.before else packets.waiting(connection, c.part)
     c.offered = c.part or connection.traffic
@@ -42,11 +42,11 @@ def _in_place_of(x: X, c: Child, old: ChildSa) -> Traffic:
     """The traffic of a child SA that is replaced, under whatever IKE SA, and behind it all that its
     connection is for, where the peer has narrowed that: it may have it by now (2.9.2)."""
     connection, sa = old.connection, common.sa_of(x)
-    by_pairs = x.engine.owner.connections.packets.by_pairs(connection)
+    by_pairs = x.host.owner.connections.packets.by_pairs(connection)
     if c.as_old or connection.passive or by_pairs:
         return old.traffic
     if c.old is not None:  # else what there is beside it ends with its IKE SA
-        every = x.engine.sas.of_connection(connection.name)
+        every = x.host.sas.of_connection(connection.name)
         up = [other for other in every if other.state is State.ESTABLISHED]
         within = traffic.is_subset(old.traffic, connection.traffic)
         if not within or traffic.carries_all(connection, up):

@@ -113,7 +113,21 @@ class Child:
         return found if self.with_group else tuple(p.without_groups for p in found)
 
 
-X = Exchange[Any]
+@dataclass(slots=True)
+class Creating:
+    """What is known of an SA while it is made. child: None where it is no child SA; choice: the
+    proposal that was taken, of an IKE SA, or of what key exchanges are left to do."""
+
+    child: Child | None = None
+    choice: Any = None
+
+
+def child_of(x: Exchange) -> Child | None:
+    """What an exchange knows of the child SA that it makes, if it does."""
+    return x.state.child if isinstance(x.state, Creating) else None
+
+
+X = Exchange
 
 
 def connection_of(c: Child) -> Connection:
@@ -147,7 +161,7 @@ def reserve_spi(x: X, c: Child) -> Wait:
     connection = connection_of(c)
     protocol = PROTOCOLS[connection.proposals[0].protocol]
     selectors = c.selectors or traffic.selectors_of(connection)
-    reqid = x.engine.owner.connections.reqid(connection.name, selectors, x, c.old)
+    reqid = x.host.owner.connections.reqid(connection.name, selectors, x, c.old)
     c.spi_in = yield from ipsec_sa.reserve_spi(x, protocol, connection, reqid)
     if c.cpi_out or (x.initiator and connection.ipcomp):
         ipcomp = isakmp.Protocol.IPCOMP
@@ -202,11 +216,11 @@ def take_answer(x: X, c: Child, message: Incoming, notifies: Notifies) -> None:
 
 def _check_part(x: X, came: Traffic, offered: Traffic, line: str) -> None:
     """Refused where the answer is more than was offered, or that is too much to tell."""
-    work = x.engine.bounds.work(*map(len, (*came, *offered)))
+    work = x.host.bounds.work(*map(len, (*came, *offered)))
     if traffic.is_subset(came, offered, work):
         return
     if work.over:
-        raise Refused(x.engine.bounds.compared(work))
+        raise Refused(x.host.bounds.compared(work))
     raise Refused(
         Reason("bad-choice", "the peer's selectors are no part of what was offered",
                came=traffic.describe(came), acceptable=traffic.describe(offered), line=line),
@@ -218,7 +232,7 @@ def refused_by_peer(x: X, c: Child, error: int) -> Refused:
     connection = connection_of(c)
     line = connection.line
     if error == Notify.SINGLE_PAIR_REQUIRED:
-        x.engine.owner.connections.packets.wants_pair(connection)
+        x.host.owner.connections.packets.wants_pair(connection)
     if error == Notify.NO_PROPOSAL_CHOSEN:
         line = c.proposals[0].line
     if error == Notify.TS_UNACCEPTABLE:
@@ -242,7 +256,7 @@ def choose(x: X, c: Child, message: Incoming, notifies: Notifies, group: int | N
     x.name = x.name or c.connection.name
     c.traffic, c.additional = narrowed.traffic, narrowed.additional
     if narrowed.too_many:
-        x.engine.remark(x, x.engine.bounds.networks(c.connection))
+        x.host.remark(x, x.host.bounds.networks(c.connection))
     c.transport = wanted and wants_transport(c.connection)
     c.selectors = _selectors(x, c)
     _check_room(x, c)
@@ -313,7 +327,7 @@ def _narrow(
     x: X, c: Child, came: Traffic, transport: bool
 ) -> tuple[Connection, traffic.Narrowed]:  # fmt: skip
     """The same within the work that one request may be, and the peer's all together."""
-    bounds, only = x.engine.bounds, c.old.connection if c.old else None
+    bounds, only = x.host.bounds, c.old.connection if c.old else None
     who, work = common.sa_of(x).who, bounds.work()
     if reason := bounds.compares(who):
         raise Refused(reason, Notify.TEMPORARY_FAILURE)
@@ -326,7 +340,7 @@ def _narrow(
     finally:
         bounds.worked(who, work)
     if work.over:
-        x.engine.remark(x, bounds.compared(work))
+        x.host.remark(x, bounds.compared(work))
     return found
 
 
@@ -336,7 +350,7 @@ def _find(
     """The connection, and what is left of the traffic; of transport mode behind NAT with the
     addresses that we see, or where there is none such, of tunnel mode with those that came
     (2.23.1)."""
-    remote, find = common.sa_of(x).remote, x.engine.owner.catalog.find_child
+    remote, find = common.sa_of(x).remote, x.host.owner.catalog.find_child
     seen = _as_seen(x, offered) if transport else offered
     try:
         found, narrowed = find(remote, seen, transport, work, only)
@@ -351,9 +365,9 @@ def _find(
 
 def _from_wire(x: X, message: Incoming, side: Codec[TsValue]) -> tuple[TrafficSelector, ...]:
     """The peer's selectors of a side, as many as are looked at."""
-    value, bounds = message.value(side), x.engine.bounds
+    value, bounds = message.value(side), x.host.bounds
     if met := bounds.side(len(value.selectors)):
-        x.engine.remark(x, met)
+        x.host.remark(x, met)
     return traffic.from_wire(value, bounds.limits.side)
 
 
@@ -418,19 +432,19 @@ def _take_choice(x: X, c: Child, verb: str) -> None:
         # Not INVALID_SYNTAX: that would end the IKE SA, which has come up beside it (2.21.2).
         raise Refused(Reason("invalid-spi", f"SPI {spi.hex()} of the peer is reserved"),
                       Notify.NO_PROPOSAL_CHOSEN)  # fmt: skip
-    c.spi_out, c.agreed = int.from_bytes(spi, "big"), x.engine.now()
+    c.spi_out, c.agreed = int.from_bytes(spi, "big"), x.host.now()
     if c.spi_out in c.gone:
         raise Refused(Reason("sa-gone", "the peer has deleted the child SA before we knew of it"))
     protocol = PROTOCOLS[c.choice.proposal.protocol]
     # Peers behind one address share its SPIs: the stack would take the other's SA for this.
-    taken = x.engine.sas.child_by_spi(protocol, c.spi_out, str(x.path.remote))
+    taken = x.host.sas.child_by_spi(protocol, c.spi_out, str(x.path.remote))
     if taken is not None:
         detail = f"SPI {c.spi_out:08x} is in use already at this address"
         same = taken.peer == common.sa_of(x).peer
         reason = Reason("invalid-spi", detail) if same else Reason("spi-taken", detail)
         raise Refused(reason, Notify.NO_PROPOSAL_CHOSEN)
-    if x.engine.log.on(LogClass.NEGOTIATION, 30):
-        x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: %s %s (%s), %s", x, verb,
+    if x.host.log.on(LogClass.NEGOTIATION, 30):
+        x.host.log.debug(LogClass.NEGOTIATION, 30, "%s: %s %s (%s), %s", x, verb,
                            describe(chosen(c)), c.choice.proposal.name,
                            traffic.describe(traffic_of(c)))  # fmt: skip
 
@@ -456,7 +470,7 @@ def install_inbound(
     """Derive the keys of both SAs (2.17); give the application the inbound one."""
     what, c.selectors = chosen(c), c.selectors or _selectors(x, c)
     c.what = what
-    c.reqid = x.engine.owner.connections.reqid(connection_of(c).name, c.selectors, x, c.old)
+    c.reqid = x.host.owner.connections.reqid(connection_of(c).name, c.selectors, x, c.old)
     encryption, auth = key_octets(what.protocol, what.transform_id, what.key_bits, what.auth)
     size = encryption + auth
     keymat = skeyseed.child_keymat(sa.keys.prf, sa.keys.sk.d, ni, nr, 2 * size, g_ir, more)
@@ -470,13 +484,13 @@ def install_inbound(
         _spec(x, c, sa, what, ours, encryption, inbound=False),
     ]
     for spec in c.specs:
-        x.engine.owner.keyed(spec)
+        x.host.owner.keyed(spec)
     if c.cpi_in and not c.cpi_out:
         _give_back_cpi(x, c)
     if c.cpi_out:
         c.specs = _compressed(c)
     for spec in [spec for spec in c.specs if spec.inbound]:
-        yield x.engine.app.update_sa(spec)
+        yield x.host.app.update_sa(spec)
     # Others may have got it while this waited.
     ipsec_sa.check_traffic(x, sa, connection_of(c), c.selectors, Notify.TS_UNACCEPTABLE)
 
@@ -519,7 +533,7 @@ def _selectors(x: X, c: Child) -> tuple[Selector, ...]:
 def make(x: X, c: Child, sa: IsakmpSa, ni: bytes, nr: bytes) -> ChildSa:
     """The child SA that both have agreed on."""
     first, *more = c.selectors or _selectors(x, c)
-    connection, now = connection_of(c), x.engine.now()
+    connection, now = connection_of(c), x.host.now()
     return ChildSa(
         connection, sa.peer, sa.own_cookie, c.spi_in, x.initiator, x.path, first,
         _protocols(c),

@@ -7,7 +7,6 @@ spi_r the SPIs, which the engine calls cookies.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any
 
 from isakmp.constants import ikev2, name_of
 from isakmp.constants.key_exchange import method_name
@@ -42,7 +41,7 @@ FATAL = frozenset((int(Notify.AUTHENTICATION_FAILED), int(Notify.INVALID_SYNTAX)
 FATAL_AT_FIRST = FATAL | {int(Notify.UNSUPPORTED_CRITICAL_PAYLOAD)}
 
 
-def sa_of(x: Exchange[Any]) -> IsakmpSa:
+def sa_of(x: Exchange) -> IsakmpSa:
     """The IKE SA that protects an exchange."""
     if x.sa is None:
         raise MalformedPayload("HDR", 0, f"{x.script.name} needs an IKE SA", "RFC 7296 1.2")
@@ -80,13 +79,13 @@ def take_window(sa: IsakmpSa, message: Incoming) -> None:
             return
 
 
-def end_sa(x: Exchange[Any], *, tell: bool = False) -> None:
+def end_sa(x: Exchange, *, tell: bool = False) -> None:
     """End the IKE SA once this exchange is over: the two ends do not understand each other."""
     sa = sa_of(x)
-    x.finished.then(lambda job: x.engine.owner.delete_sa(sa, tell=tell))
+    x.finished.then(lambda job: x.host.owner.delete_sa(sa, tell=tell))
 
 
-def check_errors(x: Exchange[Any], message: Incoming) -> None:
+def check_errors(x: Exchange, message: Incoming) -> None:
     """What else an answer holds does not count beside an error that nobody knows."""
     for value in values_of(message.payloads, codecs.NOTIFY):
         if value.notify < STATUS and value.notify not in _KNOWN:
@@ -99,7 +98,7 @@ def error_among(notifies: Notifies) -> int | None:
 
 
 def refused_by_peer(
-    x: Exchange[Any], number: int, *, proven: bool, offered: str = "", line: str = ""
+    x: Exchange, number: int, *, proven: bool, offered: str = "", line: str = ""
 ) -> Refused:
     """The reason that a peer's error notify is. Nobody answers an answer, so it says nothing.
 
@@ -111,9 +110,9 @@ def refused_by_peer(
     return Refused(refusal(x.script.name, said, detail, offered, line or x.remote.line))
 
 
-def make_key_pair(x: Exchange[Any], group: int) -> Generator[Job[bytes], bytes, KeyPair]:
+def make_key_pair(x: Exchange, group: int) -> Generator[Job[bytes], bytes, KeyPair]:
     """A key pair of that group. CryptoError where the library lacks it."""
-    return agreement.key_pair(x.engine.work, x.engine.random, group)
+    return agreement.key_pair(x.host.work, x.host.random, group)
 
 
 def ke_value(group: int, public: bytes) -> KeValue:
@@ -121,20 +120,20 @@ def ke_value(group: int, public: bytes) -> KeValue:
     return KeValue(int(group), public)
 
 
-def agree(x: Exchange[Any], pair: KeyPair, public: bytes) -> agreement.Octets:
+def agree(x: Exchange, pair: KeyPair, public: bytes) -> agreement.Octets:
     """g_ir. Refused where the peer's value is not in the group (RFC 6989)."""
     try:
-        return (yield from agreement.agree(x.engine.work, pair, public))
+        return (yield from agreement.agree(x.host.work, pair, public))
     except CryptoError as error:
         raise _invalid(error) from None
 
 
 def respond(
-    x: Exchange[Any], group: int, public: bytes
+    x: Exchange, group: int, public: bytes
 ) -> Generator[Job[bytes], bytes, tuple[bytes, bytes]]:
     """As who answers a value: our own one, and g_ir. Refused as above."""
     try:
-        return (yield from agreement.respond(x.engine.work, x.engine.random, group, public))
+        return (yield from agreement.respond(x.host.work, x.host.random, group, public))
     except CryptoError as error:
         raise _invalid(error) from None
 

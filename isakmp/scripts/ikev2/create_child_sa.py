@@ -63,9 +63,9 @@ def send_SA_NONCE(x: X, message: Outgoing) -> Wait:
     """What is asked for, or what is agreed to."""
     s = x.state
     if x.initiator:
-        s.ni = x.engine.random(common.NONCE_SIZE)
+        s.ni = x.host.random(common.NONCE_SIZE)
     else:
-        s.nr = x.engine.random(common.NONCE_SIZE)
+        s.nr = x.host.random(common.NONCE_SIZE)
     if s.child is None:
         yield from _send_ike(x, message)
     else:
@@ -124,11 +124,11 @@ def _send_ike(x: X, message: Outgoing) -> Wait:
     s, proposals = x.state, x.remote.proposals
     if x.initiator:
         _check_sa_wanted(x)
-        s.spi_i = s.spi_i or x.engine.new_cookie()
+        s.spi_i = s.spi_i or x.host.new_cookie()
         s.group = s.group or _first_group(x, proposals)
         message.add(P.SA, proposal.offer(proposals, s.spi_i))
     else:
-        s.spi_r = x.engine.new_cookie()
+        s.spi_r = x.host.new_cookie()
         message.add(P.SA, proposal.answer(s.choice, s.spi_r))
     message.add(P.NONCE, s.ni if x.initiator else s.nr)
     yield from _add_key(x, message)

@@ -10,21 +10,20 @@ KEYMAT = prf+(SK_d, SK(0) | Ni | Nr | SK(1) | ... | SK(n))           of a child 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from isakmp.chosen import ChosenIkev2
 from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.groups import KeyPair
 from isakmp.errors import IsakmpError, MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import ExchangeOf
 from isakmp.exchange.script import Outgoing, Wait
 from isakmp.payloads.ikev2.ke import KeValue
 from isakmp.sa import IsakmpSa, State
 from isakmp.scripts.ikev2 import child as negotiation
 from isakmp.scripts.ikev2 import common, less, rekey
 from isakmp.scripts.ikev2.additional import Additional
-from isakmp.scripts.ikev2.child import Child
+from isakmp.scripts.ikev2.child import Creating
 from isakmp.scripts.ikev2.common import Notifies, sa_of
 from isakmp.scripts.ikev2.ike_auth import arm_reauthentication
 from isakmp.scripts.ikev2.informational import take_back
@@ -37,7 +36,7 @@ LINK_SIZE = 16
 
 
 @dataclass(slots=True)
-class Create:
+class Create(Creating):
     """What the steps of one negotiation have learned. child None: it rekeys the IKE SA.
 
     spi_i, spi_r: of the new IKE SA; began: the exchange asks for something, which from then on
@@ -45,7 +44,6 @@ class Create:
     the request that goes on with it has to bring along.
     """
 
-    child: Child | None = None
     ni: bytes = b""
     nr: bytes = b""
     group: int | None = None
@@ -53,7 +51,6 @@ class Create:
     g_ir: bytes = field(default=b"", repr=False)
     ke_peer: KeValue | None = None
     restarts: int = 0
-    choice: Any = None
     chosen: ChosenIkev2 | None = None
     spi_i: bytes = b""
     spi_r: bytes = b""
@@ -62,7 +59,7 @@ class Create:
     link: bytes = field(default=b"", repr=False)
 
 
-X = Exchange[Create]
+X = ExchangeOf[Create]
 
 
 def add_rest(x: X, message: Outgoing) -> Wait:
@@ -70,7 +67,7 @@ def add_rest(x: X, message: Outgoing) -> Wait:
     child SA is there to receive with."""
     s = x.state
     if s.additional.methods:
-        s.link = x.engine.random(LINK_SIZE)
+        s.link = x.host.random(LINK_SIZE)
         common.add_notify(message, Notify.ADDITIONAL_KEY_EXCHANGE, s.link)
     else:
         yield from _install(x)
@@ -109,7 +106,7 @@ def taken_back(x: X, step: Wait) -> Wait:
             take_back(x, x.state.child)
         elif not isinstance(error, Refused | MalformedPayload):
             # The peer has a successor that we shall not have: all of it begins anew.
-            x.engine.owner.delete_sa(sa_of(x))
+            x.host.owner.delete_sa(sa_of(x))
         raise
 
 
@@ -118,14 +115,14 @@ def taken_back(x: X, step: Wait) -> Wait:
 
 def finalize(x: X) -> None:
     """Here is the new SA, with what it replaces."""
-    s, sa, owner = x.state, sa_of(x), x.engine.owner
+    s, sa, owner = x.state, sa_of(x), x.host.owner
     c = s.child
     if c is None:
         # Whatever ends the old one meanwhile would have ended this one, had it been there.
         ended = x.unwanted is not None or sa.state is State.DELETING
         new = _new_ike_sa(x, sa)
         owner.sa_rekeyed(sa, new)
-        rekey.settle_sa(x.engine, sa)
+        rekey.settle_sa(x.host, sa)
         if ended:
             owner.delete_sa(new)
         return
@@ -134,7 +131,7 @@ def finalize(x: X) -> None:
         owner.children.child_established(child, c.specs)
     else:
         owner.children.child_rekeyed(c.old, child, c.specs)
-        rekey.settle_child(x.engine, c.old)
+        rekey.settle_child(x.host, c.old)
     if x.unwanted is not None:
         owner.children.delete_child(child)
     else:
@@ -159,7 +156,7 @@ def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:
     new.find_peer()
     if old.reauth_at:
         new.reauth_at = old.reauth_at
-        arm_reauthentication(x.engine, new)
+        arm_reauthentication(x.host, new)
     return new
 
 
@@ -167,12 +164,12 @@ def abandon(x: X) -> None:
     """Give the SPI back; a rivalling exchange of the peer's decides without this one."""
     c = x.state.child
     if c is None:
-        rekey.settle_sa(x.engine, sa_of(x))
+        rekey.settle_sa(x.host, sa_of(x))
         return
     if c.connection is not None:
         negotiation.give_back(x, c)
     if c.old is not None:
-        rekey.settle_child(x.engine, c.old)
+        rekey.settle_child(x.host, c.old)
 
 
 def refused(x: X, error: int) -> Refused:

@@ -16,7 +16,7 @@ from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.crypto import skeyseed
 from isakmp.crypto.skeyseed import SkKeys
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Host
 from isakmp.exchange.script import (
     END,
     PROTECTED,
@@ -94,7 +94,7 @@ def send_ID_AUTH_SA_TS(x: X, message: Outgoing) -> Wait:
     s.local_body = id_body(s.local_id)
     message.add(P.IDI if x.initiator else P.IDR, s.local_body)
     if x.initiator:
-        if x.remote.unique.alone and not x.engine.sas.knows(x.remote.name):
+        if x.remote.unique.alone and not x.host.sas.knows(x.remote.name):
             common.add_notify(message, Notify.INITIAL_CONTACT)
         if wanted := _asked_for(x):
             message.add(P.IDR, id_value(wanted))
@@ -139,7 +139,7 @@ def _answer_child(x: X, message: Outgoing) -> Wait:
         except Refused as refused:
             s.refusal = refused.kept()
         if s.remote_id is not None:  # it may have come from elsewhere, too, while this waited
-            x.engine.owner.places.admit(x.remote, s.remote_id, x.path, sa_of(x).nat)
+            x.host.owner.places.admit(x.remote, s.remote_id, x.path, sa_of(x).nat)
     if s.refusal is None:
         negotiation.add_sa(c, message)
         negotiation.add_answer(c, message)
@@ -157,7 +157,7 @@ def recv_ID_AUTH_SA_TS(x: X, message: Incoming) -> Wait:
         _expect_identity(x, s.remote_id)
     else:
         wanted = take_id(message, codecs.IDR)[0] if message.has(P.IDR) else None
-        begun, catalog = x.remote, x.engine.owner.catalog
+        begun, catalog = x.remote, x.host.owner.catalog
         x.remote = catalog.identify(begun, Caller(s.remote_id, wanted, x.path.remote), IKE_SA_INIT)
         if x.remote is not begun:
             _expect_algorithms(x, sa)
@@ -287,7 +287,7 @@ def take_auth(x: X, message: Incoming, notifies: Notifies) -> None:
         return how.check(keys.prf, secret, _octets(x, sk, ours=False), data)
 
     if twins.proven(x, lambda: fits(data, keys.sk)):
-        x.engine.candidates.proven(x)
+        x.host.candidates.proven(x)
         return
     reason = ppk.differs(x, notifies, fits) or _wrong_secret(x)
     raise Refused(ppk.told(x, reason, notifies), Notify.AUTHENTICATION_FAILED)
@@ -301,20 +301,20 @@ def _wrong_secret(x: X) -> Reason:
 
 def _proven(x: X, sa: IsakmpSa, came: Identity) -> None:
     """The peer is who it says. Refused where it may not be there, too, or have another IKE SA."""
-    x.engine.owner.places.admit(x.remote, came, x.path, sa.nat)
+    x.host.owner.places.admit(x.remote, came, x.path, sa.nat)
     sa.remote_id = came
     sa.find_peer()
-    if reason := x.engine.bounds.sa(x.remote, sa.who):
+    if reason := x.host.bounds.sa(x.remote, sa.who):
         raise Refused(reason, Notify.TEMPORARY_FAILURE)
 
 
 def _secret(x: X) -> bytes:
     """Of whom the initiator asks for, whoever answers; of whom the responder is asked by."""
-    return x.engine.owner.catalog.secret(x.remote, _said(x))
+    return x.host.owner.catalog.secret(x.remote, _said(x))
 
 
 def _secret_line(x: X) -> str:
-    return x.engine.owner.catalog.secret_line(x.remote, _said(x))
+    return x.host.owner.catalog.secret_line(x.remote, _said(x))
 
 
 def _said(x: X) -> Identity | None:
@@ -357,12 +357,12 @@ def _refused_by_peer(x: X, error: int) -> Refused:
 
 def finalize(x: X) -> None:
     """Both have proved themselves: here are the IKE SA and its first child SA."""
-    s, sa, owner = x.state, sa_of(x), x.engine.owner
+    s, sa, owner = x.state, sa_of(x), x.host.owner
     _complete(x, sa, s)
     c = s.child
     if x.initiator and x.remote.ikev2.reauth_s:
-        sa.reauth_at = x.engine.now() + x.remote.ikev2.reauth_s
-        arm_reauthentication(x.engine, sa)
+        sa.reauth_at = x.host.now() + x.remote.ikev2.reauth_s
+        arm_reauthentication(x.host, sa)
     owner.established(sa, c.connection if c else None)
     ppk.audit(x)
     sa.keys.earlier = ()
@@ -382,17 +382,17 @@ def _complete(x: X, sa: IsakmpSa, s: Initial) -> None:
     if s.local_id is None or s.remote_id is None:
         raise MalformedPayload("ID", 28, "an identity is missing", "RFC 7296 1.2")
     sa.local_id, sa.remote_id, sa.state = s.local_id, s.remote_id, State.ESTABLISHED
-    sa.established, sa.tiebreak, sa.path = x.engine.now(), min(s.ni, s.nr), x.path
+    sa.established, sa.tiebreak, sa.path = x.host.now(), min(s.ni, s.nr), x.path
     sa.remote, sa.exchange_type = x.remote, x.script.exchange_type
     sa.ids.opening = x.message_id + 1
     sa.find_peer()
 
 
-def arm_reauthentication(engine: Engine, sa: IsakmpSa) -> None:
+def arm_reauthentication(host: Host, sa: IsakmpSa) -> None:
     """Whoever began the initial exchanges begins them anew (RFC 7296 2.8.3)."""
-    wait = max(1.0, sa.reauth_at - engine.now())
-    sa.events["reauthentication"] = engine.timers.add(
-        "reauthentication", wait, engine.owner.reauthenticate, sa
+    wait = max(1.0, sa.reauth_at - host.now())
+    sa.events["reauthentication"] = host.timers.add(
+        "reauthentication", wait, host.owner.reauthenticate, sa
     )
 
 
@@ -403,8 +403,8 @@ def _child_refused(x: X, c: Child, refusal: Refused) -> None:
     negotiation.give_back(x, c)
     if x.initiator:
         connection = negotiation.connection_of(c)
-        x.engine.owner.connections.child_refused(connection, refusal.reason)
-    x.engine.remark(x, refusal.reason)
+        x.host.owner.connections.child_refused(connection, refusal.reason)
+    x.host.remark(x, refusal.reason)
 
 
 def abandon(x: X) -> None:

@@ -27,6 +27,7 @@ from isakmp.constants import ikev2
 from isakmp.crypto import skeyseed
 from isakmp.crypto.prf import get_prf_v2
 from isakmp.errors import MalformedPayload, Reason, Refused
+from isakmp.exchange.exchange import ScriptOf
 from isakmp.exchange.script import END, SWITCH, Incoming, Outgoing, Script, Verdict, Wait, refusable
 from isakmp.log.log import LogClass
 from isakmp.payloads import ikev2 as codecs
@@ -71,7 +72,7 @@ def send_SA_KE_NONCE(x: X, message: Outgoing) -> Wait:
         x.after_send.append(lambda: _keep_message_1(x))
     else:
         message.add(P.SA, proposal.answer(s.choice, b""))
-        s.nr = x.engine.random(common.NONCE_SIZE)
+        s.nr = x.host.random(common.NONCE_SIZE)
         public, s.g_ir = yield from common.respond(x, chosen_of(x).group, s.ke_peer)
         message.add(P.KE, common.ke_value(chosen_of(x).group, public))
         message.add(P.NONCE, s.nr)
@@ -91,7 +92,7 @@ def _offer(x: X, message: Outgoing) -> Wait:
     s.group = s.group or groups[0]
     known = (first.key_pair for first in s.asked if first.group == s.group)
     s.key_pair = next(known, None) or (yield from common.make_key_pair(x, s.group))
-    s.ni = s.ni or x.engine.random(common.NONCE_SIZE)
+    s.ni = s.ni or x.host.random(common.NONCE_SIZE)
     message.add(P.SA, proposal.offer(proposals, b""))
     message.add(P.KE, common.ke_value(s.group, s.key_pair.public))
     message.add(P.NONCE, s.ni)
@@ -100,7 +101,7 @@ def _offer(x: X, message: Outgoing) -> Wait:
 def _keep_message_1(x: X) -> None:
     s = x.state
     if s.group is not None and s.key_pair is not None:
-        now = x.engine.now()
+        now = x.host.now()
         s.asked.append(First(s.group, s.cookie, s.key_pair, x.last_out[0], now))
 
 
@@ -129,8 +130,8 @@ def recv_SA_KE_NONCE(x: X, message: Incoming) -> Wait:
     s.additional.methods = s.chosen.methods
     if x.initiator:
         ppk.agree(x)
-    x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: agreed on %s (%s)", x, s.chosen,
-                       s.chosen.name)  # fmt: skip
+    x.host.log.debug(LogClass.NEGOTIATION, 30, "%s: agreed on %s (%s)", x, s.chosen,
+                     s.chosen.name)  # fmt: skip
     if x.initiator:
         s.message_2 = octets_of(message)
         s.answers[s.message_2] = message
@@ -208,7 +209,7 @@ def recv_refusal(x: X, message: Incoming) -> Verdict:
         return Verdict.WAIT
     group = common.other_group(notifies, set(common.groups_of(x.remote.proposals)), s.group)
     if group is not None:
-        x.engine.log.debug(LogClass.NEGOTIATION, 30, "%s: the peer asks for group %d", x, group)
+        x.host.log.debug(LogClass.NEGOTIATION, 30, "%s: the peer asks for group %d", x, group)
         if not _may_send(x, group, s.cookie):
             _prefer(x, group)
             return Verdict.WAIT
@@ -232,7 +233,7 @@ def _is_late(x: X, notifies: Notifies) -> bool:
     if not (values and before) or int.from_bytes(values[0].data, "big") != group:
         return False
     sent = max(first.sent for first in asked if first.group == group)
-    return x.engine.now() - sent <= sent - min(before)
+    return x.host.now() - sent <= sent - min(before)
 
 
 def _note_cookie(x: X, cookie: bytes) -> None:
@@ -245,7 +246,7 @@ def _note_cookie(x: X, cookie: bytes) -> None:
         heard[cookie] = heard.get(cookie, 0) + 1
     if "cookie" not in x.events:
         wait = min(COOKIE_WAIT_S * (1 << len(x.state.asked) - 1), COOKIE_WAIT_MAX_S)
-        x.events["cookie"] = x.engine.timers.add("cookie", wait, _show_cookie, x)
+        x.events["cookie"] = x.host.timers.add("cookie", wait, _show_cookie, x)
 
 
 def _show_cookie(x: X) -> None:
@@ -258,7 +259,7 @@ def _show_cookie(x: X) -> None:
         if not _was_sent(s, s.group, cookie):
             if _may_send(x, s.group, cookie):
                 s.cookie = cookie
-                x.engine.walk.begin_again(x)
+                x.host.walk.begin_again(x)
             return
 
 
@@ -284,7 +285,7 @@ def _was_sent(s: Initial, group: int, cookie: bytes) -> bool:
     return any((first.group, first.cookie) == (group, cookie) for first in s.asked)
 
 
-def _following(x: X) -> Script[Initial]:
+def _following(x: X) -> ScriptOf[Initial]:
     """What the keys are made with is not all there yet, or is."""
     return IKE_INTERMEDIATE if chosen_of(x).additional else IKE_AUTH
 

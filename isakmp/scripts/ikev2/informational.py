@@ -18,8 +18,7 @@ from isakmp.constants import ikev2, name_of
 from isakmp.errors import Reason, Refused
 from isakmp.event.job import Job
 from isakmp.exchange.dialect import Dialect
-from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf, Host, ScriptOf
 from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script
 from isakmp.log.log import LogClass
 from isakmp.message import values_of
@@ -47,7 +46,7 @@ class Info:
     then: list[Callable[[], object]] = field(default_factory=list)
 
 
-X = Exchange[Info]
+X = ExchangeOf[Info]
 
 
 def send_INFO(x: X, message: Outgoing) -> None:
@@ -79,7 +78,7 @@ def _recv_error(x: X, notifies: Notifies) -> None:
     error = common.error_among(notifies)
     if error is None:
         return
-    x.engine.remark(x, common.refused_by_peer(x, error, proven=True).reason)
+    x.host.remark(x, common.refused_by_peer(x, error, proven=True).reason)
     if error in common.FATAL:
         common.end_sa(x)
 
@@ -99,14 +98,14 @@ def _end_by(x: X, sa: IsakmpSa, number: int) -> None:
         detail = f"{reason.detail}; it has asked for {wanted} (IDr), and we are {ours}"
         mend = f"make the ID of [{sa.remote.name}] and the peer's Remote-ID the same"
         reason = replace(reason, detail=detail, offered=f"identity {ours}", mend=mend)
-    x.engine.remark(x, reason)
-    for child in x.engine.sas.own_children(sa):
+    x.host.remark(x, reason)
+    for child in x.host.sas.own_children(sa):
         _insisted(x, child)
-    x.state.then.append(lambda: x.engine.owner.delete_sa(sa, tell=False))
+    x.state.then.append(lambda: x.host.owner.delete_sa(sa, tell=False))
 
 
 def _recv_notify(x: X, sa: IsakmpSa, number: int, data: bytes) -> None:
-    x.engine.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
+    x.host.log.debug(LogClass.EXCHANGE, 20, "%s: notify %s", x, name_of(Notify, number))
     if take := _NOTIFIES.get(number):
         take(x, sa, data)
     elif number < common.STATUS:
@@ -115,21 +114,21 @@ def _recv_notify(x: X, sa: IsakmpSa, number: int, data: bytes) -> None:
 
 def _says(x: X, sa: IsakmpSa, number: int) -> None:
     """It changes nothing, as nothing was asked (2.21.3, 2.21.4)."""
-    x.engine.log.proto_warn("%s: the peer says %s", sa, name_of(Notify, number))
+    x.host.log.proto_warn("%s: the peer says %s", sa, name_of(Notify, number))
 
 
 def _recv_invalid_message_id(x: X, sa: IsakmpSa, data: bytes) -> None:
     """Its window is smaller than we believe; where the oldest request is out of it, that ends
     without an answer, as if the peer were dead."""
-    x.engine.log.proto_warn("%s: the peer refuses message ID 0x%s: it is beyond its window",
-                            sa, data.hex())  # fmt: skip
+    x.host.log.proto_warn("%s: the peer refuses message ID 0x%s: it is beyond its window",
+                          sa, data.hex())  # fmt: skip
     sa.ids.size_out = 1
 
 
 def _recv_invalid_spi(x: X, sa: IsakmpSa, data: bytes) -> None:
     if child := _sent_with(x, sa, data):
-        x.engine.log.proto_warn("%s: the peer has lost child SA %s", sa, child)
-        x.state.then.append(partial(x.engine.owner.children.lost, child))
+        x.host.log.proto_warn("%s: the peer has lost child SA %s", sa, child)
+        x.state.then.append(partial(x.host.owner.children.lost, child))
     else:
         _says(x, sa, Notify.INVALID_SPI)
 
@@ -145,14 +144,14 @@ none. Those that end it go before (common.FATAL)."""
 def _sent_with(x: X, sa: IsakmpSa, spi: bytes) -> ChildSa | None:
     """What we send with that SPI. That its peer lacks it, it may also say under another IKE SA,
     which may be all that it has."""
-    child = x.engine.sas.sent_with(sa.path.remote, spi)
+    child = x.host.sas.sent_with(sa.path.remote, spi)
     if child is None or not (child.peer == sa.peer or _speaks_for(x, sa, child)):
         return None
     return child
 
 
 def _recv_delete(x: X, sa: IsakmpSa, value: DeleteValue) -> None:
-    owner, then = x.engine.owner, x.state.then
+    owner, then = x.host.owner, x.state.then
     if value.protocol_id == ikev2.Protocol.IKE:
         _ike_deleted(x, sa)
         then.append(lambda: owner.delete_sa(sa, tell=False))
@@ -166,7 +165,7 @@ def _recv_delete(x: X, sa: IsakmpSa, value: DeleteValue) -> None:
     then += [partial(owner.children.delete_child, child, tell=False) for child in found.children]
 
 
-def heed_deletes(x: Exchange[Any], message: Incoming) -> None:
+def heed_deletes(x: Exchange, message: Incoming) -> None:
     """What the answer to a request of ours deletes beside (C.6), once the exchange is over: it may
     be about the same SA. Nobody answers an answer, so our half of a pair goes in a request."""
     sa, values = x.sa, values_of(message.payloads, codecs.DELETE)
@@ -178,28 +177,28 @@ def heed_deletes(x: Exchange[Any], message: Incoming) -> None:
     def act(job: Job[Any]) -> None:
         found = _deleted(x, sa, spis)
         for child in found.doubtful:
-            x.engine.owner.children.lost(child)
+            x.host.owner.children.lost(child)
         for child in found.children:
-            x.engine.owner.children.delete_child(child, tell=not of_ike)
+            x.host.owner.children.delete_child(child, tell=not of_ike)
         if of_ike and sa.state in (State.ESTABLISHED, State.SUPERSEDED):
             _ike_deleted(x, sa)
-            x.engine.owner.delete_sa(sa, tell=False)
+            x.host.owner.delete_sa(sa, tell=False)
 
     x.finished.then(act)
 
 
-def _is_ours(x: Exchange[Any], sa: IsakmpSa, name: tuple[int, int]) -> bool:
+def _is_ours(x: Exchange, sa: IsakmpSa, name: tuple[int, int]) -> bool:
     """Whether it is the other half of what we are deleting ourselves."""
-    child = x.engine.sas.child_by_spi(*name, str(sa.path.remote))
+    child = x.host.sas.child_by_spi(*name, str(sa.path.remote))
     return child is not None and child.state is State.DELETING
 
 
-def _ike_deleted(x: Exchange[Any], sa: IsakmpSa) -> None:
+def _ike_deleted(x: Exchange, sa: IsakmpSa) -> None:
     """Other child SAs send from now on, where there are some."""
-    x.engine.log.info("%s deleted by the peer", sa)
-    for child in x.engine.sas.own_children(sa):
+    x.host.log.info("%s deleted by the peer", sa)
+    for child in x.host.sas.own_children(sa):
         _insisted(x, child)
-        x.engine.owner.children.hand_over(child)
+        x.host.owner.children.hand_over(child)
 
 
 def _spis(value: DeleteValue) -> list[tuple[int, int]]:
@@ -208,54 +207,54 @@ def _spis(value: DeleteValue) -> list[tuple[int, int]]:
     return [(protocol, int.from_bytes(spi, "big")) for spi in value.spis if len(spi) == SPI_SIZE]
 
 
-def _deleted(x: Exchange[Any], sa: IsakmpSa, spis: list[tuple[int, int]]) -> deletes.Named:
+def _deleted(x: Exchange, sa: IsakmpSa, spis: list[tuple[int, int]]) -> deletes.Named:
     """The child SAs of those names; others send from now on, where there are some."""
-    sas = x.engine.sas
+    sas = x.host.sas
     found = deletes.named(
         sas, deletes.addresses(sas, sa), spis, lambda child: _speaks_for(x, sa, child)
     )
     if found.unknown:
-        x.engine.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
-                           deletes.shown(found.unknown))  # fmt: skip
+        x.host.log.debug(LogClass.SA, 20, "%s: deletes what nobody has: %s", x,
+                         deletes.shown(found.unknown))  # fmt: skip
         rekey.deleted_early(sa, found.unknown)
     for reason in found.doubtful.values():
-        x.engine.remark(x, reason, goes_on=True)
+        x.host.remark(x, reason, goes_on=True)
     for child in found.children:
-        x.engine.log.info("connection %s: child SA %s deleted by the peer",
+        x.host.log.info("connection %s: child SA %s deleted by the peer",
                            child.connection.name, child)  # fmt: skip
         _insisted(x, child)
-        x.engine.owner.children.hand_over(child)
+        x.host.owner.children.hand_over(child)
     return found
 
 
-def _insisted(x: X, child: ChildSa) -> None:
+def _insisted(x: Exchange, child: ChildSa) -> None:
     """The peer ends what has just been made, maybe as it did not get what it asked for: nobody can
     tell, and it is no failure of what it has beside."""
     number, again = child.parent.ids.repeated if child.parent else (0, 0.0)
     answered = max(child.established, again) if number == child.request else child.established
-    soon = x.engine.now() - answered <= INSISTS_S
+    soon = x.host.now() - answered <= INSISTS_S
     if not (soon and child.declined) or _has_another(x, child):
         return
     first = child.declined[0]
     detail = f"{first.detail}; it has ended the child SA at once, maybe for that"
     child.end = replace(first, detail=detail, misses=tuple(r.detail for r in child.declined[1:]))
     x.name = x.name or child.connection.name
-    x.engine.remark(x, child.end, goes_on=True)
-    x.engine.owner.connections.child_refused(child.connection, child.end)
+    x.host.remark(x, child.end, goes_on=True)
+    x.host.owner.connections.child_refused(child.connection, child.end)
 
 
-def _has_another(x: X, child: ChildSa) -> bool:
+def _has_another(x: Exchange, child: ChildSa) -> bool:
     """Whether its peer has more of its connection, be it other traffic."""
-    rest = [one for one in x.engine.sas.of_connection(child.connection.name) if one is not child]
+    rest = [one for one in x.host.sas.of_connection(child.connection.name) if one is not child]
     up = (one.peer == child.peer and one.state is State.ESTABLISHED for one in rest)
     return any(up) or any(one.slot == child.slot for one in rest)
 
 
-def _speaks_for(x: X, sa: IsakmpSa, child: ChildSa) -> bool:
+def _speaks_for(x: Exchange, sa: IsakmpSa, child: ChildSa) -> bool:
     """Whether the peer may delete ``child`` under ``sa``, which one end may have replaced."""
     parent = child.parent
     if parent is None:  # of IKEv1: it may have outlived the ISAKMP SA that it was made under
-        return deletes.speaks_for(x.engine.sas, sa, child)
+        return deletes.speaks_for(x.host.sas, sa, child)
     return parent is sa or parent in sa.heirs or sa in parent.heirs
 
 
@@ -272,12 +271,12 @@ def delete_children(children: list[ChildSa]) -> tuple[int, DeleteValue]:
     return P.DELETE, DeleteValue(int(_NUMBERS[first]), spis)
 
 
-def take_back(x: Exchange[Any], c: Child) -> None:
+def take_back(x: Exchange, c: Child) -> None:
     """The peer has made a child SA of an answer that we do not take: it is to delete it."""
     wire = c.proposals[0].protocol
     if c.spi_in and c.spi_out not in c.gone:
         value = DeleteValue(int(wire), (c.spi_in.to_bytes(SPI_SIZE, "big"),))
-        tell_of_end(x.engine, x.dialect, sa_of(x), (P.DELETE, value))
+        tell_of_end(x.host, x.dialect, sa_of(x), (P.DELETE, value))
 
 
 def delete_ike() -> tuple[int, DeleteValue]:
@@ -286,19 +285,19 @@ def delete_ike() -> tuple[int, DeleteValue]:
 
 
 def tell(
-    engine: Engine, dialect: Dialect, sa: IsakmpSa, payloads: list[tuple[int, Any]]
-) -> Exchange[Info]:
+    host: Host, dialect: Dialect[Exchange], sa: IsakmpSa, payloads: list[tuple[int, Any]]
+) -> ExchangeOf[Info]:
     """Begin an INFORMATIONAL under ``sa``."""
 
     def prepare(state: Info) -> None:
         state.payloads = payloads
 
-    return engine.initiate(dialect, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
+    return host.initiate(dialect, INFORMATIONAL, sa.remote, sa.path, sa=sa, prepare=prepare)
 
 
 def tell_of_end(
-    engine: Engine, dialect: Dialect, sa: IsakmpSa, delete: tuple[int, Any]
-) -> Job[None]:  # fmt: skip
+    host: Host, dialect: Dialect[Exchange], sa: IsakmpSa, delete: tuple[int, Any]
+) -> Job[None]:
     """The same with the Delete for a child SA, which must arrive: where ``sa`` is replaced before,
     it goes under what has its child SAs then (RFC 7296 2.18). Done once it was heard."""
     heard: Job[None] = Job()
@@ -308,9 +307,9 @@ def tell_of_end(
         if job.error is None or heir is sa:
             heard.take(job)
         else:
-            tell_of_end(engine, dialect, heir, delete).then(heard.take)
+            tell_of_end(host, dialect, heir, delete).then(heard.take)
 
-    tell(engine, dialect, sa, [delete]).finished.then(told)
+    tell(host, dialect, sa, [delete]).finished.then(told)
     return heard
 
 
@@ -332,7 +331,7 @@ def recv_ANY(x: X, message: Incoming) -> None:
     )  # fmt: skip
 
 
-def unknown(exchange_type: int) -> Script[Info]:
+def unknown(exchange_type: int) -> ScriptOf[Info]:
     """The script of a request of a type that is not known, or not for now (RFC 7296 3.10.1)."""
     name = f"exchange {name_of(ikev2.Exchange, exchange_type)}"
     return replace(INFORMATIONAL, name=name, exchange_type=exchange_type, initiator=(),

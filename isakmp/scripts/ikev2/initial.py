@@ -10,14 +10,14 @@ from isakmp.constants import IKEV2, ipsec
 from isakmp.crypto.groups import KeyPair
 from isakmp.crypto.skeyseed import SkKeys
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, ExchangeOf
 from isakmp.exchange.script import Incoming, duplicate
 from isakmp.log.log import LogClass
 from isakmp.message import Header
 from isakmp.policy.spd import Identity, Remote
 from isakmp.sa import IsakmpSa, Nat, State
 from isakmp.scripts.ikev2.additional import Additional
-from isakmp.scripts.ikev2.child import Child
+from isakmp.scripts.ikev2.child import Child, Creating
 from isakmp.scripts.ikev2.intauth import IntAuth
 from isakmp.scripts.ikev2.keys import Keys
 from isakmp.window import Window
@@ -37,7 +37,7 @@ class First:
 
 
 @dataclass(slots=True)
-class Initial:
+class Initial(Creating):
     """What the steps of the initial exchanges have learned.
 
     message_1, message_2: IKE_SA_INIT's as they went over the wire, which AUTH covers; answers: what
@@ -53,7 +53,6 @@ class Initial:
     """
 
     chosen: ChosenIkev2 | None = None
-    choice: Any = None
     group: int | None = None
     key_pair: KeyPair | None = None
     ke_peer: bytes = b""
@@ -79,17 +78,17 @@ class Initial:
     doubted: list[bool] = field(default_factory=list)
     sk_before: SkKeys | None = field(default=None, repr=False)
     no_ppk: Reason | None = None
-    child: Child | None = None
     refusal: Refused | None = None
     unwanted: bool = False
 
 
-X = Exchange[Initial]
+X = ExchangeOf[Initial]
 
 
-def fork(state: Initial) -> Initial:
+def fork(x: X) -> Initial:
     """What is known, for another answer; each has a child SA of its own, of which nothing is
     negotiated yet. What was asked, and which cookies came, is the first message's alone."""
+    state = x.state
     other = duplicate(state)
     other.nat, other.answers = duplicate(state.nat), {}
     other.additional, other.int_auth = Additional(), IntAuth()
@@ -124,10 +123,10 @@ def chosen_of_choice(remote: Remote, choice: Any) -> ChosenIkev2:
 
 
 def larval(
-    x: Exchange[Any], keys: Keys, chosen: ChosenIkev2, spi_i: bytes, spi_r: bytes, nat: Nat
+    x: Exchange, keys: Keys, chosen: ChosenIkev2, spi_i: bytes, spi_r: bytes, nat: Nat
 ) -> IsakmpSa:
     """An IKE SA that nobody has proved to be for."""
-    now = x.engine.now()
+    now = x.host.now()
     return IsakmpSa(
         x.remote, x.path, x.initiator, spi_i, spi_r, IKEV2, x.script.exchange_type, keys,
         Window(x.remote.ikev2.window), chosen, NOBODY, NOBODY, nat, True, x.created, now, b"",
@@ -135,9 +134,9 @@ def larval(
     )  # fmt: skip
 
 
-def log_keys(x: Exchange[Any], g_ir: bytes, keys: Keys) -> None:
+def log_keys(x: Exchange, g_ir: bytes, keys: Keys) -> None:
     """Every intermediate value, at the highest level of the Crypto class."""
-    log, sk = x.engine.log, keys.sk
+    log, sk = x.host.log, keys.sk
     if not log.on(LogClass.CRYPTO, 50):
         return
     for title, value in (

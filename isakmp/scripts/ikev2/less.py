@@ -20,12 +20,12 @@ def tell(x: X, c: Child, child: ChildSa) -> None:
         _tell_ours(x, child)
         return
     if lost := _lost_in_rekeying(x, c):
-        x.engine.owner.connections.narrowed(connection_of(c), lost)
-        x.engine.remark(x, lost, goes_on=True)
+        x.host.owner.connections.narrowed(connection_of(c), lost)
+        x.host.remark(x, lost, goes_on=True)
         return
     reason = _less(x, c)
-    if reason is not None and x.engine.owner.connections.narrowed(connection_of(c), reason):
-        x.engine.remark(x, reason, goes_on=True)
+    if reason is not None and x.host.owner.connections.narrowed(connection_of(c), reason):
+        x.host.remark(x, reason, goes_on=True)
 
 
 def _tell_ours(x: X, child: ChildSa) -> None:
@@ -33,9 +33,9 @@ def _tell_ours(x: X, child: ChildSa) -> None:
     client of a gateway may ask for everything. Not that of one for a pair of addresses at a time:
     the others come when they are needed."""
     cut, connection = child.cut, child.connection
-    if cut is None or connection.single_pair or x.engine.sas.has_cut(connection.name, child):
+    if cut is None or connection.single_pair or x.host.sas.has_cut(connection.name, child):
         return
-    x.engine.remark(x, cut, goes_on=True)
+    x.host.remark(x, cut, goes_on=True)
 
 
 def _less(x: X, c: Child) -> Reason | None:
@@ -63,7 +63,7 @@ def _is_same(x: X, one: Traffic, other: Traffic) -> bool:
 
 def _is_part(x: X, part: Traffic, whole: Traffic) -> bool:
     """So, too, where that is too much work to tell."""
-    work = x.engine.bounds.work(*map(len, (*part, *whole)))
+    work = x.host.bounds.work(*map(len, (*part, *whole)))
     return traffic.is_subset(part, whole, work) or work.over
 
 
@@ -74,11 +74,11 @@ def _lost_in_rekeying(x: X, c: Child) -> Reason | None:
     if c.old is None:
         return None
     old, new = c.old.traffic, traffic_of(c)
-    work = x.engine.bounds.work(*map(len, (*old, *new)))
+    work = x.host.bounds.work(*map(len, (*old, *new)))
     if traffic.is_subset(old, new, work):
         return None
     if work.over:
-        return x.engine.bounds.compared(work)
+        return x.host.bounds.compared(work)
     return Reason(
         "narrowed-rekey", "the new child SA carries less than the one in whose place it comes",
         came=traffic.describe(new), acceptable=traffic.describe(old),

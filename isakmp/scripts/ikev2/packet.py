@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isakmp.constants import ikev2
 from isakmp.errors import MalformedPayload
-from isakmp.exchange.engine import Engine
+from isakmp.exchange.exchange import Host
 from isakmp.exchange.script import Incoming
 from isakmp.log.log import LogClass
 from isakmp.message import HEADER_SIZE, Header, Message, Payload, parse_payloads, whole
@@ -67,7 +67,7 @@ def is_told_in_clear(header: Header, datagram: bytes) -> bool:
     return ikev2.Payload.NOTIFY in kinds and kinds[-1] not in (SK, SKF)
 
 
-def read_clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> Incoming:
+def read_clear(host: Host, path: Path, header: Header, datagram: bytes) -> Incoming:
     """A message in clear. MalformedPayload where it breaks a rule."""
     data = datagram[HEADER_SIZE:]
     payloads, end = parse_payloads(2, header.next_payload, data)
@@ -75,19 +75,19 @@ def read_clear(engine: Engine, path: Path, header: Header, datagram: bytes) -> I
         raise MalformedPayload("HDR", HEADER_SIZE + end, f"{len(data) - end} octets left over",
                                "RFC 7296 3.1")  # fmt: skip
     message = Incoming(header, FAMILY, payloads, data, end, path, HEADER_SIZE)
-    record(engine, path, header, payloads, data)
+    record(host, path, header, payloads, data)
     return message
 
 
 def record(
-    engine: Engine, path: Path, header: Header, payloads: list[Payload] | None, chain: bytes
+    host: Host, path: Path, header: Header, payloads: list[Payload] | None, chain: bytes
 ) -> None:
     """What came, or goes out where ``payloads`` is None, for the log and the capture."""
     out = payloads is None
-    if engine.log.on(LogClass.MESSAGE, 70):
+    if host.log.on(LogClass.MESSAGE, 70):
         parsed = parse_payloads(2, header.next_payload, chain)[0] if payloads is None else payloads
         verb, way = ("sending", path.out) if out else ("received", path.came)
         for line in Message(header, parsed).dump():
-            engine.log.debug(LogClass.MESSAGE, 70, "%s %s: %s", verb, way, line)
-    if engine.capture is not None:
-        engine.capture(path, out, whole(header, chain))
+            host.log.debug(LogClass.MESSAGE, 70, "%s %s: %s", verb, way, line)
+    if host.capture is not None:
+        host.capture(path, out, whole(header, chain))

@@ -53,7 +53,7 @@ def offer(x: X, message: Outgoing) -> None:
     said = x.remote.ikev2.ppk is not None
     if not x.initiator:
         asked = Notify.USE_PPK in s.supports
-        said = s.use_ppk = asked and x.engine.owner.catalog.has_ppk(x.remote, x.path.remote)
+        said = s.use_ppk = asked and x.host.owner.catalog.has_ppk(x.remote, x.path.remote)
         if asked and not said:
             x.declined.append(_unknown_yet(x))
     if said:
@@ -194,7 +194,7 @@ def told(x: X, reason: Reason, notifies: Notifies) -> Reason:
 def audit(x: X) -> None:
     """Tell of an IKE SA that is up without a PPK, though there is one (RFC 8784 6)."""
     if x.state.no_ppk is not None:
-        x.engine.remark(x, x.state.no_ppk, goes_on=True)
+        x.host.remark(x, x.state.no_ppk, goes_on=True)
 
 
 # --- what becomes of it ----------------------------------------------------------------------
@@ -206,7 +206,7 @@ def _mix(x: X, ppk: Ppk) -> None:
     s.sk_before = sa.keys.sk
     sa.keys.sk = with_ppk(sa.keys.prf, ppk.secret, sa.keys.sk)
     sa.ppk = PpkUse(ppk_name(ppk.id), ppk.required)
-    log, sk = x.engine.log, sa.keys.sk
+    log, sk = x.host.log, sa.keys.sk
     log.debug(LogClass.NEGOTIATION, 30, "%s: PPK %s is used", x, ppk)
     if log.on(LogClass.CRYPTO, 50):
         for title, value in (("SK_d", sk.d), ("SK_pi", sk.pi), ("SK_pr", sk.pr)):

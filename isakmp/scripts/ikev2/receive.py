@@ -15,8 +15,8 @@ from isakmp.constants.key_exchange import ADDITIONAL
 from isakmp.errors import CryptoError, MalformedPayload, Refused
 from isakmp.exchange.dialect import Dialect
 from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import UNNUMBERED, Exchange, digest
-from isakmp.exchange.script import Incoming, Script
+from isakmp.exchange.exchange import UNNUMBERED, Exchange, ScriptOf, digest
+from isakmp.exchange.script import Incoming
 from isakmp.message import (
     HEADER_SIZE,
     Header,
@@ -59,7 +59,7 @@ INITIAL_MAX = 2 + len(ADDITIONAL)
 _INITIAL = range(INITIAL_MAX)
 RETURNED = "a message of our own has come back"
 
-SCRIPTS: dict[int, Script[Any]] = {
+SCRIPTS: dict[int, ScriptOf[Any]] = {
     int(s.exchange_type): s for s in (CREATE_CHILD_SA, IKE_FOLLOWUP_KE, INFORMATIONAL)
 }
 KNOWN = frozenset(FAMILY.codecs)
@@ -70,7 +70,7 @@ class Receiver:
     answers of IKE SAs that are gone."""
 
     def __init__(
-        self, dialect: Dialect, remark: Callable[[Engine, IsakmpSa, int, bytes], object],
+        self, dialect: Dialect[Exchange], remark: Callable[[Engine, IsakmpSa, int, bytes], object],
         random: Callable[[int], bytes], now: Callable[[], float],
     ) -> None:  # fmt: skip
         self._dialect, self._remark = dialect, remark
@@ -206,7 +206,7 @@ class Receiver:
             self._remark(engine, sa, Notify.INVALID_MESSAGE_ID, number)
 
     def _new_request(
-        self, engine: Engine, sa: IsakmpSa, waiting: Exchange[Any] | None, path: Path,
+        self, engine: Engine, sa: IsakmpSa, waiting: Exchange | None, path: Path,
         header: Header, datagram: bytes,
     ) -> None:  # fmt: skip
         if waiting is not None:
@@ -298,7 +298,7 @@ class Receiver:
         engine.drop(path, f"an answer in clear, message ID {header.message_id}")
 
     def _take(
-        self, engine: Engine, sa: IsakmpSa, exchange: Exchange[Any] | None, path: Path,
+        self, engine: Engine, sa: IsakmpSa, exchange: Exchange | None, path: Path,
         header: Header, datagram: bytes,
     ) -> None:  # fmt: skip
         """Open a protected message and hand it to its exchange, which a request may begin.
@@ -344,9 +344,9 @@ class Receiver:
         return message
 
     @staticmethod
-    def _resumed(engine: Engine, sa: IsakmpSa, message: Incoming) -> Exchange[Any] | None:
+    def _resumed(engine: Engine, sa: IsakmpSa, message: Incoming) -> Exchange | None:
         """What waits for a request that says that it goes on with it."""
-        exchange: Exchange[Any]
+        exchange: Exchange
         for exchange in sa.running.values():
             resumes, number = exchange.script.resumes, message.header.message_id
             waits = not exchange.initiator and exchange.message_id == UNNUMBERED
@@ -398,9 +398,7 @@ class Receiver:
         sa.path = sa.nat.settled(sa.path, path)
         return sa.path
 
-    def _begin(
-        self, engine: Engine, sa: IsakmpSa, path: Path, header: Header
-    ) -> Exchange[Any] | None:
+    def _begin(self, engine: Engine, sa: IsakmpSa, path: Path, header: Header) -> Exchange | None:
         if engine.too_many(sa, path):
             return None
         script = SCRIPTS.get(header.exchange_type) or unknown(header.exchange_type)

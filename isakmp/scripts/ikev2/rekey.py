@@ -27,9 +27,9 @@ from typing import Any, TypeVar
 
 from isakmp.constants import ikev2, isakmp
 from isakmp.errors import Reason, Refused
-from isakmp.exchange.engine import Engine
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, Host
 from isakmp.sa import ChildSa, IsakmpSa, State
+from isakmp.scripts.ikev2.child import Creating, child_of
 from isakmp.scripts.ikev2.common import FATAL, end_sa, sa_of
 
 Notify = ikev2.Notify
@@ -55,7 +55,7 @@ def busy(why: str) -> Refused:
 # --- requests of the peer --------------------------------------------------------------------
 
 
-def check_child_request(x: Exchange[Any]) -> None:
+def check_child_request(x: Exchange) -> None:
     """A child SA may be created or rekeyed now. Refused otherwise."""
     sa = sa_of(x)
     _check_often(x)
@@ -67,17 +67,17 @@ def check_child_request(x: Exchange[Any]) -> None:
         raise busy("the IKE SA is being rekeyed by us")
 
 
-def _check_often(x: Exchange[Any]) -> None:
-    if reason := x.engine.bounds.often(sa_of(x).who):
+def _check_often(x: Exchange) -> None:
+    if reason := x.host.bounds.often(sa_of(x).who):
         raise Refused(reason, Notify.TEMPORARY_FAILURE)
 
 
-def find_old(x: Exchange[Any], rekey_sa: Any) -> ChildSa:
+def find_old(x: Exchange, rekey_sa: Any) -> ChildSa:
     """The child SA that a REKEY_SA names by the SPI that the peer receives with."""
     sa, protocol = sa_of(x), _PROTOCOLS.get(rekey_sa.protocol_id)
     spi = int.from_bytes(rekey_sa.spi, "big") if len(rekey_sa.spi) == 4 else 0
-    child = x.engine.sas.child_by_spi(protocol or 0, spi, str(sa.path.remote))
-    if child is None and any(getattr(ours.state, "child", None) for ours in _own(sa)):
+    child = x.host.sas.child_by_spi(protocol or 0, spi, str(sa.path.remote))
+    if child is None and any(child_of(ours) is not None for ours in _own(sa)):
         raise busy("the child SA may be the one that we wait for")
     if child is not None and child.parent is not None and sa in child.parent.heirs:
         raise busy("which successor of its IKE SA has the child SA is not decided yet")
@@ -89,56 +89,54 @@ def find_old(x: Exchange[Any], rekey_sa: Any) -> ChildSa:
         raise busy("the child SA is being deleted, or has a successor of the peer's")
     if child.heirs and not _asked(child, _own(sa)):
         raise busy("the child SA has a successor")
-    _check_once(x, lambda other: other.state.child is not None and other.state.child.old is child)
+    _check_once(x, lambda other: _asked(child, [other]))
     return child
 
 
-def check_ike_request(x: Exchange[Any]) -> None:
+def check_ike_request(x: Exchange) -> None:
     """The IKE SA may be rekeyed now. Refused otherwise."""
     sa = sa_of(x)
     _check_often(x)
     if sa.state is not State.ESTABLISHED or sa.heirs:
         raise busy("the IKE SA is being deleted, or has a successor")
-    children = x.engine.sas.children_of(sa)
+    children = x.host.sas.children_of(sa)
     if any(child.state is State.DELETING for child in children):
         raise busy("a child SA is being deleted")
-    if any(getattr(ours.state, "child", None) is not None for ours in _own(sa)):
+    if any(child_of(ours) is not None for ours in _own(sa)):
         raise busy("a child SA is being created or rekeyed by us")
     _check_once(x, rekeys_ike)
 
 
-def _own(sa: IsakmpSa) -> list[Exchange[Any]]:
+def _own(sa: IsakmpSa) -> list[Exchange]:
     """Our requests under ``sa`` that have no answer yet, or not their last; those that wait for
     their turn ask for nothing so far."""
     return [x for x in sa.running.values() if x.initiator and (x.last_out or _goes_on(x))]
 
 
-def _goes_on(x: Exchange[Any]) -> bool:
+def _goes_on(x: Exchange) -> bool:
     """Whether it has begun to make something, and more key exchanges follow (RFC 9370 2.2.4)."""
-    return x.script.exchange_type == ikev2.Exchange.IKE_FOLLOWUP_KE and bool(x.state.choice)
+    follows = x.script.exchange_type == ikev2.Exchange.IKE_FOLLOWUP_KE
+    return follows and isinstance(x.state, Creating) and bool(x.state.choice)
 
 
-def _open(sa: IsakmpSa) -> list[Exchange[Any]]:
+def _open(sa: IsakmpSa) -> list[Exchange]:
     """What may still make something: our own, and what the peer has to go on with."""
     theirs = [x for x in sa.running.values() if not x.initiator and _goes_on(x)]
     return _own(sa) + theirs
 
 
-def rekeys_ike(x: Exchange[Any]) -> bool:
+def rekeys_ike(x: Exchange) -> bool:
     """Whether an exchange makes a successor of its IKE SA."""
     kinds = ikev2.Exchange.CREATE_CHILD_SA, ikev2.Exchange.IKE_FOLLOWUP_KE
-    return x.script.exchange_type in kinds and x.state.child is None
+    return x.script.exchange_type in kinds and child_of(x) is None
 
 
-def _asked(old: ChildSa, of: list[Exchange[Any]]) -> bool:
+def _asked(old: ChildSa, of: list[Exchange]) -> bool:
     """Whether one of these asks for a successor of ``old``."""
-    return any(
-        child is not None and child.old is old
-        for child in (getattr(x.state, "child", None) for x in of)
-    )
+    return any(child is not None and child.old is old for child in map(child_of, of))
 
 
-def _check_once(x: Exchange[Any], what: Callable[[Exchange[Any]], bool]) -> None:
+def _check_once(x: Exchange, what: Callable[[Exchange], bool]) -> None:
     """The peer has not begun the same already."""
     if any(other is not x and _goes_on(other) and what(other)
            for other in sa_of(x).running.values() if not other.initiator):  # fmt: skip
@@ -147,7 +145,7 @@ def _check_once(x: Exchange[Any], what: Callable[[Exchange[Any]], bool]) -> None
 
 def deleted_early(sa: IsakmpSa, spis: list[int]) -> None:
     """The peer has made what we have asked for and has deleted it again; its answer is late."""
-    for child in (getattr(x.state, "child", None) for x in _own(sa)):
+    for child in map(child_of, _own(sa)):
         if child is not None and len(child.gone) < GONE_MAX:
             child.gone.update(spis[:GONE_MAX])
 
@@ -155,36 +153,36 @@ def deleted_early(sa: IsakmpSa, spis: list[int]) -> None:
 # --- decisions -------------------------------------------------------------------------------
 
 
-def settle_child(engine: Engine, old: ChildSa) -> None:
+def settle_child(host: Host, old: ChildSa) -> None:
     """Once nothing is open any more: one successor stays, the other and the old one go."""
     if not old.heirs or old.parent is None or _asked(old, _open(old.parent)):
         return
-    owner = engine.owner
+    owner = host.owner
     winner, loser = _decide(old.heirs)
     if loser is not None:
         if loser.state is State.ESTABLISHED:
             loser.state = State.SUPERSEDED
-        _part(engine, loser, loser.initiator, owner.children.delete_child)
+        _part(host, loser, loser.initiator, owner.children.delete_child)
     if winner.initiator:
         owner.children.take_over(winner)
-    _part(engine, old, winner.initiator, owner.children.delete_child)
+    _part(host, old, winner.initiator, owner.children.delete_child)
 
 
-def settle_sa(engine: Engine, old: IsakmpSa) -> None:
+def settle_sa(host: Host, old: IsakmpSa) -> None:
     """The same for IKE SAs; the successor that stays inherits the child SAs."""
     if not old.heirs or any(rekeys_ike(x) for x in _open(old)):
         return
-    owner = engine.owner
+    owner = host.owner
     winner, loser = _decide(old.heirs)
-    for child in engine.sas.own_children(old):
-        engine.sas.adopt(child, winner)
+    for child in host.sas.own_children(old):
+        host.sas.adopt(child, winner)
     if old.state not in (State.DELETING, State.DEAD):  # its Delete may be waiting its turn
         old.state = State.SUPERSEDED
     if loser is not None:
         # The peer may never have learnt of it: it must not take the winner's place.
         loser.state, loser.heirs = State.SUPERSEDED, (winner,)
-        _part(engine, loser, loser.initiator, owner.delete_sa)
-    _part(engine, old, winner.initiator, owner.delete_sa)
+        _part(host, loser, loser.initiator, owner.delete_sa)
+    _part(host, old, winner.initiator, owner.delete_sa)
 
 
 def home(sa: IsakmpSa) -> IsakmpSa:
@@ -203,27 +201,27 @@ def _decide(heirs: tuple[Sa, ...]) -> tuple[Sa, Sa | None]:
     return live[-1], live[0] if len(live) > 1 else None
 
 
-def _part(engine: Engine, sa: Any, ours: bool, delete: Any) -> None:
+def _part(host: Host, sa: Any, ours: bool, delete: Any) -> None:
     """Delete what is ours to delete; the rest is the peer's, for a while."""
     if sa.state in (State.DEAD, State.DELETING):
         return
     if ours:
         delete(sa)
     elif "delete" not in sa.events:
-        sa.events["delete"] = engine.timers.add("left behind", LEFT_BEHIND_S, delete, sa)
+        sa.events["delete"] = host.timers.add("left behind", LEFT_BEHIND_S, delete, sa)
 
 
-def refused(x: Exchange[Any], error: int) -> None:
+def refused(x: Exchange, error: int) -> None:
     """The peer refuses a request of ours: what follows beyond the exchange's end."""
-    sa, child = sa_of(x), x.state.child
+    sa, child = sa_of(x), child_of(x)
     if error in FATAL:
         end_sa(x)
     elif child is not None and child.old is not None and error == Notify.CHILD_SA_NOT_FOUND:
-        x.engine.owner.children.delete_child(child.old, tell=False)
+        x.host.owner.children.delete_child(child.old, tell=False)
     elif child is None and sa.state is State.ESTABLISHED:
-        left = sa.established + sa.hard_s - x.engine.now() if sa.hard_s else math.inf
-        wait = max(RETRY_LEAST_S, min(RETRY_S, left / 4)) * (0.5 + x.engine.random(1)[0] / 512)
+        left = sa.established + sa.hard_s - x.host.now() if sa.hard_s else math.inf
+        wait = max(RETRY_LEAST_S, min(RETRY_S, left / 4)) * (0.5 + x.host.random(1)[0] / 512)
         if again := sa.events.pop("soft", None):
             again.cancel()
         if wait < left:
-            sa.events["soft"] = x.engine.timers.add("SA soft", wait, x.engine.owner.rekey_sa, sa)
+            sa.events["soft"] = x.host.timers.add("SA soft", wait, x.host.owner.rekey_sa, sa)

@@ -16,21 +16,19 @@ from isakmp.scripts.ikev2.packet import SK, SKF, record
 INITIATOR, RESPONSE = int(ikev2.Flag.INITIATOR), int(ikev2.Flag.RESPONSE)
 
 
-def seal(
-    exchange: Exchange[Any], items: list[tuple[int, Any]], protected: bool
-) -> tuple[bytes, ...]:
+def seal(exchange: Exchange, items: list[tuple[int, Any]], protected: bool) -> tuple[bytes, ...]:
     """The datagrams of a message with those payloads."""
-    engine, sa = exchange.engine, exchange.sa
+    host, sa = exchange.host, exchange.sa
     first, chain = build_payloads(2, items)
     header = _header(exchange, first, chain)
-    record(engine, exchange.where, header, None, chain)
+    record(host, exchange.where, header, None, chain)
     if not protected or sa is None:
         return (header.pack() + chain,)
     return _protect(exchange, sa, header, first, chain)
 
 
 def _protect(
-    exchange: Exchange[Any], sa: IsakmpSa, header: Header, first: int, chain: bytes
+    exchange: Exchange, sa: IsakmpSa, header: Header, first: int, chain: bytes
 ) -> tuple[bytes, ...]:
     """One SK payload, or as many SKF payloads as it takes."""
     sk = sa.keys.seals
@@ -41,11 +39,11 @@ def _protect(
             return _cut(exchange, sa, header, first, split(chain, room))
     whole = header._replace(next_payload=SK, length=HEADER_SIZE + 4 + size)
     head = whole.pack() + GENERIC.pack(first, 0, 4 + size)
-    return (head + sk.seal(head, chain, exchange.engine.random),)
+    return (head + sk.seal(head, chain, exchange.host.random),)
 
 
 def _cut(
-    exchange: Exchange[Any], sa: IsakmpSa, header: Header, first: int, pieces: list[bytes]
+    exchange: Exchange, sa: IsakmpSa, header: Header, first: int, pieces: list[bytes]
 ) -> tuple[bytes, ...]:
     sk, datagrams = sa.keys.seals, []
     for number, piece in enumerate(pieces, 1):
@@ -53,11 +51,11 @@ def _cut(
         head = header._replace(next_payload=SKF, length=HEADER_SIZE + size).pack()
         head += GENERIC.pack(first if number == 1 else 0, 0, size)
         head += number.to_bytes(2, "big") + len(pieces).to_bytes(2, "big")
-        datagrams.append(head + sk.seal(head, piece, exchange.engine.random))
+        datagrams.append(head + sk.seal(head, piece, exchange.host.random))
     return tuple(datagrams)
 
 
-def again(exchange: Exchange[Any]) -> tuple[bytes, ...]:
+def again(exchange: Exchange) -> tuple[bytes, ...]:
     """Our message for another time; what came in pieces and to nothing is cut smaller."""
     sa = exchange.sa
     if exchange.plain is None or sa is None or exchange.retries < 2:
@@ -72,13 +70,13 @@ def again(exchange: Exchange[Any]) -> tuple[bytes, ...]:
     return _cut(exchange, sa, _header(exchange, first, chain), first, cut)
 
 
-def _room(exchange: Exchange[Any], sa: IsakmpSa) -> int:
+def _room(exchange: Exchange, sa: IsakmpSa) -> int:
     """Octets of payloads in one piece, whatever padding takes of it."""
     sk = sa.keys.seals
     return int(sa.fragments.room(exchange.where, sk.sealed_size(0) + sk.block_size))
 
 
-def _header(exchange: Exchange[Any], first: int, chain: bytes) -> Header:
+def _header(exchange: Exchange, first: int, chain: bytes) -> Header:
     sa = exchange.sa
     began = sa.initiator if sa is not None else exchange.initiator
     flags = (INITIATOR if began else 0) | (0 if exchange.initiator else RESPONSE)

@@ -109,5 +109,5 @@ def _believe(x: X, message: Incoming) -> None:
     agreed = abilities.fragments(x)
     sa.fragments = agreed and (sa.fragments or agreed)
     if s.nat.found:
-        dialect, engine = x.dialect, x.engine
-        x.finished.then(lambda job: job.error or tell(engine, dialect, sa, []))
+        dialect, host = x.dialect, x.host
+        x.finished.then(lambda job: job.error or tell(host, dialect, sa, []))

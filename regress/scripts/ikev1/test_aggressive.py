@@ -10,6 +10,9 @@ from fifo_ui import explain
 from isakmp.constants import isakmp
 from isakmp.keeper.places import Places
 from isakmp.message import HEADER_SIZE, build_payloads, parse_payloads
+from isakmp.scripts.ikev1 import phase_1
+from isakmp.scripts.ikev1.phase_1 import Phase1
+from regress.exchange.states import state_of
 from regress.pair import Nat, Network, Packet, agree, both, connected, up
 from regress.traffic import flows
 
@@ -97,7 +100,7 @@ def test_a_last_message_that_proves_nothing_is_refused() -> None:
     net.start()
     net.pump()
     (theirs,) = e.daemon.engine.exchanges.values()
-    assert (theirs.step, theirs.state.keys is not None) == (2, True)
+    assert (theirs.step, state_of(theirs, Phase1).keys is not None) == (2, True)
     third = net.history[2]
     broken = third.data[:28] + bytes(16) + third.data[44:]
     net.deliver(third._replace(data=broken))
@@ -130,7 +133,8 @@ def test_the_third_message_may_be_in_clear() -> None:
     third = net.history[2]
     (sa,) = w.daemon.sas.isakmp.values()
     (theirs,) = e.daemon.engine.exchanges.values()
-    opened = theirs.state.keys.decrypt(theirs.state.keys.iv, third.data[28:])
+    keys = phase_1.keys_of(theirs)
+    opened = keys.decrypt(keys.iv, third.data[28:])
     assert opened is not None
     payloads, _ = parse_payloads(1, third.header.next_payload, opened[0])
     (proof,) = (p for p in payloads if p.type == isakmp.Payload.HASH)

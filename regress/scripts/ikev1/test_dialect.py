@@ -22,12 +22,12 @@ def ended() -> tuple[Network, Host, Host, Any]:
     return net, west, east, west.daemon.engine.dialects["ikev1"]
 
 
-def begun(host: Host) -> Exchange[Any]:
+def begun(host: Host) -> Exchange:
     """A probe of the host's, that is on its way."""
     (sa,) = host.daemon.sas.isakmp.values()
     engine: Any = host.daemon.engine
     before = dict(engine.exchanges)
-    exchange: Exchange[Any] = engine.dialects["ikev1"].tell(engine, sa, [(VENDOR, b"who")])
+    exchange: Exchange = engine.dialects["ikev1"].tell(engine, sa, [(VENDOR, b"who")])
     assert exchange not in before.values()
     return exchange
 
@@ -111,6 +111,6 @@ def test_our_cookie_is_ours_alone() -> None:
     """RFC 2408 2.5.3."""
     _, west, _, dialect = ended()
     west.daemon.engine.random = Random(3).randbytes
-    drawn = {dialect.identifiers(west.daemon.engine) for _ in range(50)}
+    drawn = {dialect.identifiers(west.daemon.engine.new_cookie) for _ in range(50)}
     assert len(drawn) == 50
     assert all(len(ours) == 8 and any(ours) and theirs == bytes(8) for ours, theirs in drawn)

@@ -20,6 +20,7 @@ from isakmp.payloads import family
 from isakmp.payloads.data_attribute import DataAttribute
 from isakmp.payloads.sa import SaValue, TransformValue
 from isakmp.payloads.shapes import ProposalValue
+from isakmp.scripts.ikev1.phase_1 import Phase1
 from regress.pair import EAST, WEST, Host, Network, Packet, both, connected, stranger
 from regress.payloads.values import VALUES
 
@@ -56,8 +57,9 @@ def keys_and_iv(host: Host, message_id: int) -> tuple[Any, bytes, Header] | None
     """What a peer that knows the keys would encrypt with now."""
     engine = host.daemon.engine
     for exchange in [leaves(x)[-1] for x in engine.exchanges.values()]:
-        if exchange.message_id == message_id == 0 and getattr(exchange.state, "keys", None):
-            keys, iv = exchange.state.keys, exchange.protection
+        state = exchange.state
+        if exchange.message_id == message_id == 0 and isinstance(state, Phase1) and state.keys:
+            keys, iv = state.keys, exchange.protection
             return keys, iv, _header(exchange.cky_i, exchange.cky_r)
         if message_id and exchange.message_id == message_id and exchange.sa is not None:
             keys = exchange.sa.keys

@@ -14,6 +14,8 @@ from isakmp.app.base import UnknownSpi
 from isakmp.constants import isakmp
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header
 from isakmp.scripts.ikev1.informational import delete_payload, notify_payload
+from isakmp.scripts.ikev1.quick import Quick
+from regress.exchange.states import state_of
 from regress.pair import Host, Packet, connected, up
 from regress.scripts.ikev1.by_hand import Peer
 from regress.scripts.ikev2.pairs import child_of
@@ -86,7 +88,7 @@ def test_unknown_payloads_are_ignored() -> None:
 def test_an_authentic_refusal_ends_the_exchange_that_it_names() -> None:
     peer = Peer()
     (quick,) = peer.west.daemon.engine.exchanges.values()
-    spi = next(iter(quick.state.spis.values()))
+    spi = next(iter(state_of(quick, Quick).spis.values()))
     note = notify_payload(NOTIFY.NO_PROPOSAL_CHOSEN, 3, spi.to_bytes(4, "big"))
     number = 99
     peer.say(5, number, peer.keys.phase_2_iv(number), [note], peer.hash_1(number + 1))

@@ -17,6 +17,7 @@ from isakmp.exchange.candidates import leaves
 from isakmp.message import HEADER_SIZE, Header, build_payloads, generic_header, parse_payloads
 from isakmp.payloads.vendor import VENDOR_DPD
 from isakmp.sa import State
+from isakmp.scripts.ikev1 import phase_1
 from isakmp.scripts.ikev1.informational import delete_payload, notify_payload
 from isakmp.scripts.ikev1.receive import ENCRYPTION
 from regress.observer import Observer, Payloads, edited, is_clear
@@ -258,7 +259,10 @@ def refuse_under_keys(notify: int, change: Any = None) -> tuple[Network, Host]:
     net.pump()
     (begun,) = east.daemon.engine.exchanges.values()
     theirs = leaves(begun)[-1]
-    keys, number = replace(theirs.state.keys, iv=last[0]), 0x01020304
+    keys, number = (
+        replace(phase_1.keys_of(theirs), iv=last[0]),
+        0x01020304,
+    )
     first, chain = build_payloads(1, [notify_payload(notify)])
     value = keymat.quick_hash_1(keys.prf, keys.skeyid_a, number, chain)
     chain = generic_header(first, value) + value + chain

@@ -9,6 +9,8 @@ import pytest
 from isakmp.constants import isakmp
 from isakmp.crypto import keymat
 from isakmp.scripts.ikev1.informational import notify_payload
+from isakmp.scripts.ikev1.quick import Quick
+from regress.exchange.states import state_of
 from regress.pair import EAST, WEST, Network, connected
 from regress.scripts.changed import change_sent
 from regress.scripts.ikev1.by_hand import Peer
@@ -21,9 +23,10 @@ def answer(peer: Peer, payloads: list[tuple[int, Any]], seal: str = "HASH(2)") -
     first = peer.caught.pop()
     (quick,) = peer.west.daemon.engine.exchanges.values()
     number, keys = first.header.message_id, peer.keys
+    ni_b = state_of(quick, Quick).ni_b
 
     def hash_2(rest: bytes) -> bytes:
-        return keymat.quick_hash_2(keys.prf, keys.skeyid_a, number, quick.state.ni_b, rest)
+        return keymat.quick_hash_2(keys.prf, keys.skeyid_a, number, ni_b, rest)
 
     seals = {"HASH(1)": peer.hash_1(number), "HASH(2)": hash_2, "another": lambda rest: bytes(32)}
     peer.say(QUICK_MODE, number, first.data[-16:], payloads, seals[seal])
@@ -92,7 +95,7 @@ def test_an_spi_of_an_offer_may_be_what_is_invalid() -> None:
     """RFC 2408 5.4 and 5.14: of no SA that is there, but of one that is asked for."""
     peer = Peer()
     (quick,) = peer.west.daemon.engine.exchanges.values()
-    (spi,) = quick.state.spis.values()
+    (spi,) = state_of(quick, Quick).spis.values()
     for number, named in ((99, spi ^ 1), (100, spi)):
         note = notify_payload(NOTIFY.INVALID_SPI, 3, named.to_bytes(4, "big"))
         peer.say(5, number, peer.keys.phase_2_iv(number), [note], peer.hash_1(number))

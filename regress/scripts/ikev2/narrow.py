@@ -54,7 +54,7 @@ def asking(host: Host) -> list[str]:
         ends = [[str(ip_address(end)) for end in (s.start, s.end)] for s in value.selectors]
         return ", ".join(map("-".join, ends))
 
-    def look(x: Exchange[Any], message: Outgoing) -> None:
+    def look(x: Exchange, message: Outgoing) -> None:
         said = dict(message.payloads)
         if x.initiator and P.TSI in said:
             seen.append(f"{side(said[P.TSI])} === {side(said[P.TSR])}")

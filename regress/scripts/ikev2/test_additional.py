@@ -26,7 +26,7 @@ class End:
     """What of an exchange counts here."""
 
     def __init__(self, initiator: bool) -> None:
-        self.initiator, self.engine = initiator, self
+        self.initiator, self.host = initiator, self
         self.work, self.random = HERE, lambda size: bytes(range(1, size + 1))
 
 

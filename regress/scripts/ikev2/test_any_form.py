@@ -118,7 +118,7 @@ def sealed_with(patch: pytest.MonkeyPatch, host: Host, kind: str, answer: bool, 
     left = [item]
 
     def seal(x: Any, items: list[Any], protected: bool) -> Any:
-        ours = x.engine is host.daemon.engine and x.script.name == kind
+        ours = x.host is host.daemon.engine and x.script.name == kind
         if ours and left and x.initiator is not answer:
             items = [*items[:1], left.pop(), *items[1:]]
         return real(x, items, protected)

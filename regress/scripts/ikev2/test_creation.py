@@ -6,7 +6,7 @@ import pytest
 
 from isakmp.constants import ikev2
 from isakmp.errors import Reason, Refused
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import ExchangeOf
 from isakmp.exchange.script import Outgoing
 from isakmp.payloads.ikev2.notify import NotifyValue
 from isakmp.sa import State
@@ -19,12 +19,12 @@ from regress.scripts.ikev2.pairs import child_of, kinds, pair, sa_of
 NOTIFY, ADDITIONAL = int(ikev2.Payload.NOTIFY), int(ikev2.Notify.ADDITIONAL_KEY_EXCHANGE)
 
 
-def begun(host: Host) -> Exchange[Create]:
+def begun(host: Host) -> ExchangeOf[Create]:
     """A rekeying of the host's IKE SA that has been asked for."""
     engine, sa = host.daemon.engine, sa_of(host)
     engine.dialects["ikev2"].rekey_sa(engine, sa)
     (exchange,) = sa.running.values()
-    found: Exchange[Create] = exchange
+    found: ExchangeOf[Create] = exchange
     return found
 
 
@@ -61,7 +61,7 @@ def test_an_spi_of_a_child_sa_that_was_refused_is_given_back() -> None:
     assert child_of(west) is child
 
 
-def rest(x: Exchange[Create]) -> Outgoing:
+def rest(x: ExchangeOf[Create]) -> Outgoing:
     """What the answer ends with."""
     message = Outgoing()
     for _ in creation.add_rest(x, message):

@@ -15,7 +15,9 @@ from isakmp.exchange.script import Outgoing
 from isakmp.payloads.ikev2.ke import KeValue
 from isakmp.sa import State
 from isakmp.scripts.ikev2 import common
+from isakmp.scripts.ikev2.creation import Create
 from isakmp.scripts.ikev2.dialect import RESUME_S
+from regress.exchange.states import state_of
 from regress.pair import Host, Network, agree, connected
 from regress.scripts.changed import change_sent
 from regress.scripts.ikev2.pairs import child_of, gateways, kinds, pair, sa_of
@@ -33,11 +35,15 @@ ESP = "ESP-proposals= aes128gcm16-x25519-ke1_ecp256-ke3_ecp521"
 NAMES = {"child": ["ECP_256", "ECP_521"], "ike": ["ECP_256", "ECP_384"]}
 
 
+def link_of(x: Exchange) -> bytes:
+    return state_of(x, Create).link
+
+
 def ends(seconds: float = 3.0) -> tuple[Network, Host, Host]:
     return pair(TAGS, connection_tags=ESP, seconds=seconds)
 
 
-def rekey(host: Host, what: str) -> Exchange[Any]:
+def rekey(host: Host, what: str) -> Exchange:
     """Begin it, and say what was begun."""
     engine, sa = host.daemon.engine, sa_of(host)
     before = set(sa.running)
@@ -47,7 +53,7 @@ def rekey(host: Host, what: str) -> Exchange[Any]:
         child = child_of(host)
         engine.dialects["ikev2"].begin_child(engine, sa, child.connection, child)
     (number,) = set(sa.running) - before
-    begun: Exchange[Any] = sa.running[number]
+    begun: Exchange = sa.running[number]
     return begun
 
 
@@ -152,7 +158,7 @@ def test_other_requests_may_come_in_between() -> None:
     good(net, west, east)
 
 
-def begun_at(east: Host, net: Network, west: Host, what: str = "child") -> Exchange[Any]:
+def begun_at(east: Host, net: Network, west: Host, what: str = "child") -> Exchange:
     """West has asked and goes no further; what waits at east."""
     rekey(west, what)
     net.deliver(net.flying.popleft())
@@ -176,7 +182,7 @@ def test_who_does_not_go_on_is_forgotten(what: str) -> None:
     assert connected(east)
     (said,) = send(net, west, east, forge(west, [
         (KE, KeValue(19, bytes(64))),
-        (NOTIFY, common.notify_value(Notify.ADDITIONAL_KEY_EXCHANGE, waiting.state.link)),
+        (NOTIFY, common.notify_value(Notify.ADDITIONAL_KEY_EXCHANGE, link_of(waiting))),
     ], message_id=sa_of(east).ids._lowest, kind=X.IKE_FOLLOWUP_KE))  # fmt: skip
     assert said.header.exchange_type == X.IKE_FOLLOWUP_KE
     assert east.reasons()[-1] == "state-not-found"
@@ -203,7 +209,7 @@ def test_one_link_serves_once() -> None:
     """Two requests with it: the second one finds nothing."""
     net, west, east = ends()
     waiting = begun_at(east, net, west)
-    link, number = waiting.state.link, sa_of(east).ids._lowest
+    link, number = link_of(waiting), sa_of(east).ids._lowest
 
     def items() -> list[Any]:
         public = get_group(19).generate().public
@@ -214,7 +220,10 @@ def test_one_link_serves_once() -> None:
         data = forge(west, items(), message_id=number + nth, kind=X.IKE_FOLLOWUP_KE)
         send(net, west, east, data)
     assert east.reasons()[-1] == "state-not-found"
-    assert east.daemon.engine.under_way() == [waiting] and waiting.state.link not in (b"", link)
+    assert east.daemon.engine.under_way() == [waiting] and link_of(waiting) not in (
+        b"",
+        link,
+    )
 
 
 def test_what_waits_ends_with_its_ike_sa() -> None:
@@ -248,7 +257,7 @@ def test_who_counts_differently_is_refused(more: bool, what: str) -> None:
     old = sa_of(west)
     notify = common.notify_value(Notify.ADDITIONAL_KEY_EXCHANGE, b"more")
 
-    def change(x: Exchange[Any], message: Outgoing) -> None:
+    def change(x: Exchange, message: Outgoing) -> None:
         if x.initiator or x.script.exchange_type != X.IKE_FOLLOWUP_KE:
             return
         links = [item for item in message.payloads if item[0] == NOTIFY]
@@ -318,7 +327,10 @@ def test_a_link_is_of_its_own_exchange_alone() -> None:
     net, west, east = ends()
     waiting = begun_at(east, net, west)
     items: list[Any] = [
-        (NOTIFY, common.notify_value(Notify.ADDITIONAL_KEY_EXCHANGE, waiting.state.link))
+        (
+            NOTIFY,
+            common.notify_value(Notify.ADDITIONAL_KEY_EXCHANGE, link_of(waiting)),
+        )
     ]
     number = sa_of(east).ids._lowest
     (said,) = send(net, west, east, forge(west, items, message_id=number))

@@ -14,7 +14,7 @@ from isakmp.constants.key_exchange import method_name
 from isakmp.crypto.agreement import get_method
 from isakmp.decode.decoder import Decoder
 from isakmp.errors import CryptoError
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import Exchange, has
 from isakmp.exchange.script import Outgoing
 from isakmp.keytable import KeyTable
 from isakmp.message import HEADER_SIZE, Header
@@ -22,6 +22,7 @@ from isakmp.payloads.ikev2.ke import KeValue
 from isakmp.payloads.shapes import HEADER as GENERIC
 from isakmp.scripts.ikev2 import intauth
 from isakmp.scripts.ikev2.ike_auth import IKE_AUTH
+from isakmp.scripts.ikev2.initial import Initial
 from regress.pair import Host, Network, Packet, agree, connected
 from regress.scripts.changed import change_sent
 from regress.scripts.ikev2.pairs import gateways, kinds, pair, sa_of
@@ -92,7 +93,7 @@ def test_each_is_under_the_keys_of_the_one_before() -> None:
     seen: dict[int, Any] = {}
     net, west, east = apart(TWO)
 
-    def note(x: Exchange[Any], message: Outgoing) -> None:
+    def note(x: Exchange, message: Outgoing) -> None:
         if x.sa is not None:
             seen[x.message_id] = x.sa.keys.sk
 
@@ -232,7 +233,7 @@ def test_what_is_demanded_is_not_left_out(west: str, east: str) -> None:
 def change_ke(data: Any, group: int | None = None, kind: int = X.IKE_INTERMEDIATE) -> Any:
     """A peer whose key exchange payload is another one."""
 
-    def change(x: Exchange[Any], message: Outgoing) -> None:
+    def change(x: Exchange, message: Outgoing) -> None:
         for nth, (payload, value) in enumerate(message.payloads):
             if payload == KE and x.script.exchange_type == kind:
                 wrong = KeValue(group or value.group, data(value.data))
@@ -320,7 +321,7 @@ def test_auth_covers_what_went_before_it(monkeypatch: pytest.MonkeyPatch, who: s
 def test_without_its_notify_nothing_is_chosen() -> None:
     """RFC 9370 2.2.1: ADDKE transforms come with N(INTERMEDIATE_EXCHANGE_SUPPORTED)."""
 
-    def silent(x: Exchange[Any], message: Outgoing) -> None:
+    def silent(x: Exchange, message: Outgoing) -> None:
         message.payloads = [
             (kind, value) for kind, value in message.payloads
             if kind != NOTIFY or value.notify != Notify.INTERMEDIATE_EXCHANGE_SUPPORTED
@@ -341,8 +342,8 @@ def test_nobody_can_ask_for_more_than_was_agreed_on() -> None:
     """RFC 9242 5: the number of exchanges is not the initiator's to choose."""
     net, west, east = apart(TWO)
 
-    def insist(x: Exchange[Any], message: Outgoing) -> None:
-        if x.script.exchange_type == X.IKE_AUTH and x.initiator:
+    def insist(x: Exchange, message: Outgoing) -> None:
+        if x.script.exchange_type == X.IKE_AUTH and x.initiator and has(x, Initial):
             x.script = endless
             message.payloads = [(KE, KeValue(19, bytes(64)))]
 

@@ -12,7 +12,7 @@ import pytest
 from isakmp.constants import ikev2
 from isakmp.errors import Reason
 from isakmp.event.job import Job
-from isakmp.exchange.exchange import UNNUMBERED, Exchange
+from isakmp.exchange.exchange import UNNUMBERED, ExchangeOf, ScriptOf
 from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
 from isakmp.exchange.walk import ROUNDS_MAX
 from isakmp.scripts.ikev2 import receive
@@ -38,7 +38,7 @@ class Rounds:
     job: Job[Any] | None = None
 
 
-X = Exchange[Rounds]
+X = ExchangeOf[Rounds]
 
 
 def says(name: str, *payloads: int) -> Any:
@@ -90,7 +90,7 @@ def send_round_and_wait(x: X, message: Outgoing) -> Verdict | None:
 
 
 # Who proves itself at once; and who does so in rounds.
-PLAIN: Script[Rounds] = Script(
+PLAIN: ScriptOf[Rounds] = Script(
     "plain", TYPE, (says("ID", IDI, AUTH), hears("ID")), (hears("ID"), says("ID", IDI, AUTH)),
     (PROTECTED, IDI, AUTH, SWITCH, PROTECTED, IDI, AUTH, END), Rounds,
 )  # fmt: skip
@@ -110,13 +110,13 @@ DID = ["ID", "ID", *["round"] * 4, "AUTH", "AUTH"]
 WAYS = (["send", "recv"] * 4, ["recv", "send"] * 4)
 
 
-def ends(monkeypatch: pytest.MonkeyPatch, variant: Script[Rounds]) -> tuple[Network, Host, Host]:
+def ends(monkeypatch: pytest.MonkeyPatch, variant: ScriptOf[Rounds]) -> tuple[Network, Host, Host]:
     """East knows the plain exchange, of which this is a variant."""
     monkeypatch.setitem(receive.SCRIPTS, TYPE, replace(PLAIN, variants=(variant,)))
     return pair()
 
 
-def begin(west: Host, script: Script[Rounds] = LADDER, **state: Any) -> X:
+def begin(west: Host, script: ScriptOf[Rounds] = LADDER, **state: Any) -> X:
     engine, sa = west.daemon.engine, sa_of(west)
 
     def prepare(memory: Rounds) -> None:

@@ -11,7 +11,7 @@ import pytest
 from isakmp.auth import psk
 from isakmp.constants import ikev2
 from isakmp.crypto.skeyseed import with_ppk
-from isakmp.exchange.half_open import ROUND_TRIP_S
+from isakmp.exchange.answers import ROUND_TRIP_S
 from isakmp.log.log import LogClass
 from isakmp.policy.ppk import Ppk
 from isakmp.scripts.ikev2 import common

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from isakmp.constants import ikev2
-from isakmp.exchange.exchange import Exchange
+from isakmp.exchange.exchange import ExchangeOf
 from isakmp.exchange.script import END, PROTECTED, SWITCH, Incoming, Outgoing, Script, Verdict
 from isakmp.payloads import ikev2 as codecs
 from isakmp.scripts.ikev2 import common, receive
@@ -26,7 +26,7 @@ class Rounds:
     heard: list[int] = field(default_factory=list)
 
 
-X = Exchange[Rounds]
+X = ExchangeOf[Rounds]
 
 
 def send_round(x: X, message: Outgoing) -> Verdict | None:

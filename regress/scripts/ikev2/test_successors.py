@@ -91,7 +91,7 @@ def refuse(way: str, host: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     def take(*_: object) -> None:
         raise Refused(Reason("traffic-of-another", "it is another's"), Notify.TS_UNACCEPTABLE)
 
-    def inspect(exchange: Exchange[Any], message: Incoming) -> None:
+    def inspect(exchange: Exchange, message: Incoming) -> None:
         if isinstance(exchange.state, Create) and exchange.state.child is not None:
             dialect._not_understood(exchange)
             raise Refused(Reason("unsupported-critical-payload", "one of tomorrow"))

@@ -9,9 +9,11 @@ from random import Random
 import pytest
 
 from isakmp.constants import ikev2
+from isakmp.exchange.answers import ROUND_TRIP_S
 from isakmp.exchange.candidates import WAITING_MAX
-from isakmp.exchange.half_open import ROUND_TRIP_S
 from isakmp.scripts.ikev2 import nat
+from isakmp.scripts.ikev2.initial import Initial
+from regress.exchange.states import state_of
 from regress.observer import Observer, Payloads, altered, edited, is_clear
 from regress.pair import Host, Nat, Network, Packet, agree, both, connected
 
@@ -159,8 +161,8 @@ def test_copies_are_bounded_and_the_true_answer_may_be_among_the_last() -> None:
     Observer(net, is_answer, lambda packet: [edited(packet, each) for each in many])
     net.start()
     net.run(0.1)
-    (state,) = [x.state for x in west.daemon.engine.exchanges.values() if x.stem is not None]
-    assert len(state.answers) == WAITING_MAX + 1
+    (fork,) = [x for x in west.daemon.engine.exchanges.values() if x.stem is not None]
+    assert len(state_of(fork, Initial).answers) == WAITING_MAX + 1
     net.run(1)
     came_up(west, east)
 

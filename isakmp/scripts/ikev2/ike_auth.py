@@ -18,7 +18,6 @@ from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.crypto import skeyseed
 from isakmp.crypto.skeyseed import SkKeys
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange.engine import Engine
 from isakmp.exchange.script import (
     END,
     PROTECTED,
@@ -361,7 +360,6 @@ def finalize(x: X) -> None:
     c = s.child
     if x.initiator and x.remote.ikev2.reauth_s:
         sa.reauth_at = x.engine.now() + x.remote.ikev2.reauth_s
-        arm_reauthentication(x.engine, sa)
     owner.established(sa, c.connection if c else None)
     ppk.audit(x)
     sa.keys.earlier = ()
@@ -385,14 +383,6 @@ def _complete(x: X, sa: IsakmpSa, s: Initial) -> None:
     sa.remote, sa.exchange_type = x.remote, x.script.exchange_type
     sa.ids.opening = x.message_id + 1
     sa.find_peer()
-
-
-def arm_reauthentication(engine: Engine, sa: IsakmpSa) -> None:
-    """Whoever began the initial exchanges begins them anew (RFC 7296 2.8.3)."""
-    wait = max(1.0, sa.reauth_at - engine.now())
-    sa.events["reauthentication"] = engine.timers.add(
-        "reauthentication", wait, engine.owner.reauthenticate, sa
-    )
 
 
 def _child_refused(x: X, c: Child, refusal: Refused) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from isakmp.policy.spd import Selector
+from isakmp.policy.traffic import of_selector
+from isakmp.scripts.ikev2 import asked
 from regress.scripts.ikev2.narrow import asking, narrowed, wants
-from regress.scripts.ikev2.pairs import pair, sa_of, wear_out
+from regress.scripts.ikev2.pairs import child_of, pair, sa_of, wear_out
 
 NEAR, LOWER = "10.1.0.0-10.1.255.255", "10.2.0.0-10.2.255.255"
 BOTH, UPPER = "10.2.0.0-10.3.255.255", "10.3.0.0-10.3.255.255"
@@ -46,3 +51,12 @@ def test_what_takes_the_place_of_another_has_its_traffic_first_and_all_behind(un
         west.daemon.connections.renew(child, new)
     net.run(1)
     assert seen == [f"{NEAR}, {NEAR} === {LOWER}, {BOTH}"]
+
+
+def test_what_is_no_part_of_its_connection_is_not_asked_for_beside_it() -> None:
+    """Its peer sees hosts behind NAT otherwise."""
+    _, west, _ = narrowed()
+    child = child_of(west)
+    seen = of_selector(Selector.of("192.168.7.1/32", "10.2.0.0/16"))
+    assert asked._before_all(replace(child, traffic=seen)) == child.connection.traffic
+    assert asked._before_all(child) != child.connection.traffic
